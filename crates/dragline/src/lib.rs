@@ -1,0 +1,30 @@
+//! What a scraper adds to its `Cargo.toml`.
+//!
+//! ```
+//! # let logs = tempfile::tempdir()?;
+//! # let config = || Ok::<_, dragline::ConfigError>(dragline::Config::new(logs.path()));
+//! # use std::time::Duration;
+//! let _logs = dragline::init(config()?)?; // or dragline::Config::from_env()?
+//! let run = dragline::Run::start("shop", "shop.example.com");
+//! run.request("https://shop.example.com/p/1").status(200).elapsed(Duration::from_millis(87)).log();
+//! run.product("p1").price(12.5).log(dragline::Action::Added);
+//! run.finish();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! From then on every event, typed or plain `tracing`, on whatever thread and behind whatever
+//! `.await` inside the run's scope, is a line of JSON that carries scraper, site and run, in files
+//! that begin anew every day, are compressed when they are closed, and survive a crash. `dragline
+//! report logs/` reads them.
+//!
+//! - [`init`] records everything the program traces; [`layer`] composes with other layers.
+//! - [`Run`] is the context: [`Run::scope`] for futures, [`Run::in_scope`] for closures,
+//!   [`Run::span`] for `.instrument`. Its methods log the typed events.
+//! - [`Config`] says where and how; [`Guard`] keeps it going until the end of `main`.
+//!
+//! The crate is a door: everything lives in `dragline-logging`.
+
+pub use dragline_logging::{
+    Action, Clock, Config, ConfigError, DraglineLayer, Guard, InitError, ManualClock, Rotation, Run,
+    RunBuilder, RunStatus, Status, SystemClock, Timestamp, init, layer,
+};

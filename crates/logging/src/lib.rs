@@ -1,0 +1,65 @@
+//! Dragline's recorder: a [`tracing`] layer that writes a scraper's events into rotating,
+//! compressed JSON files.
+//!
+//! A [`Recorder`] is one family of files and the thread that writes them. The [`DraglineLayer`] turns
+//! tracing events into lines of the wire format v1 and hands them to the recorder's queue; the
+//! thread writes whole lines in batches, begins a new file at midnight UTC or when a file is full,
+//! and gives closed files to a second thread, which compresses them. The [`Guard`] ends it all.
+//!
+//! A [`Run`] gives events their context. It opens a span with `scraper_id`, `site` and `run_id`;
+//! every event inside, on whatever thread and behind whatever `.await`, is written with them. Its
+//! methods log the typed events of the format and count them, so that the run's last line carries
+//! its totals.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! use dragline_logging::{Config, Run};
+//! use tracing_subscriber::prelude::*;
+//!
+//! let (layer, guard) = dragline_logging::layer(&Config::new(dir.path()).name("shop"))?;
+//! tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+//!     let run = Run::start("shop", "shop.example.com");
+//!     run.request("https://shop.example.com/p/1").status(200).bytes(18_234).log();
+//!     run.in_scope(|| tracing::info!(page = 1, "listing read"));
+//!     run.finish();
+//! });
+//! drop(guard); // Everything is on disk now.
+//! # let file = std::fs::read_dir(dir.path())?.next().unwrap()?.path();
+//! # assert_eq!(std::fs::read_to_string(file)?.lines().count(), 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is safe when
+//!
+//! A line is in the file at the latest one flush interval (default 1 s) after its event, and at once
+//! when 64 KiB are waiting. [`Guard::flush`] waits for it, dropping the [`Guard`] too. A process
+//! that is killed loses what was still queued; the numbers (`seq`) in the lines let the reader see
+//! how much. A full queue (default 16 MiB) makes the caller wait: nothing is dropped silently.
+//!
+//! A file is named `NAME.YYYYMMDDTHHMMSSZ.WRITER.N.jsonl` ([`FileName`]), by the time of its first
+//! line, the writing process and a counter, so that two processes never share one. Closed files
+//! become `….jsonl.gz`, made of independent gzip members of a few MiB, written under a temporary
+//! name and renamed when they are complete; only then the plain file goes.
+
+mod clock;
+mod compress;
+mod config;
+mod file_name;
+mod layer;
+mod line;
+mod queue;
+mod recorder;
+mod rolling;
+mod run;
+mod typed;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{Config, ConfigError, Rotation};
+pub use dragline_schema::{ProductAction as Action, RunStatus, Timestamp};
+pub use file_name::{FileName, ParseFileNameError};
+pub use layer::DraglineLayer;
+pub use recorder::{Guard, InitError, Recorder, Status, init, layer};
+pub use run::{Run, RunBuilder};
+pub use typed::{
+    ArticleEvent, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,
+};

@@ -1,0 +1,224 @@
+//! The thread that writes, the thread that compresses, and the guard that ends both.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::compress;
+use crate::config::{Config, ConfigError};
+use crate::layer::DraglineLayer;
+use crate::queue::{Batch, Queue, Totals, Work};
+use crate::rolling::RollingFile;
+
+/// A recorder that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The directory cannot be made.
+    #[error("cannot create the log directory {path}: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the file system says.
+        source: std::io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start the thread that writes the logs: {0}")]
+    Thread(std::io::Error),
+    /// The program has a global subscriber already.
+    #[error("this program has a global tracing subscriber already: compose with dragline::layer instead")]
+    Subscriber(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// One family of files and the threads behind it. Layers share it; the [`Guard`] ends it.
+#[derive(Debug)]
+pub struct Recorder {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) writer_id: String,
+}
+
+/// Keeps a recorder going. Dropping it writes everything that waits, waits for the compression of
+/// closed files, and ends the recorder; events after that are lost (and counted). Keep it until the
+/// end of `main`.
+#[must_use = "dropping the guard ends the recorder: events after that are lost; keep it until the end of main"]
+#[derive(Debug)]
+pub struct Guard {
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// What has become of a recorder's lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Lines that are in a file.
+    pub written_lines: u64,
+    /// Their bytes.
+    pub written_bytes: u64,
+    /// Lines that could not be written, or came after the end.
+    pub lost_lines: u64,
+    /// Bytes that wait.
+    pub queued_bytes: usize,
+    /// The last error, a sentence.
+    pub last_error: Option<String>,
+}
+
+impl Guard {
+    /// Waits until every event so far is in the file (in the operating system's hands: a crash of
+    /// the process loses nothing, a crash of the machine may).
+    pub fn flush(&self) {
+        self.queue.flush();
+    }
+
+    /// What has become of the lines so far.
+    pub fn status(&self) -> Status {
+        let (totals, queued_bytes) = self.queue.totals();
+        let Totals { lines: _, written_lines, written_bytes, lost_lines, last_error } = totals;
+        Status { written_lines, written_bytes, lost_lines, queued_bytes, last_error }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // The thread reports its own errors; a panic in it has been printed already.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Recorder {
+    /// Creates the directory and starts the threads.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, the directory cannot be made, or no thread starts.
+    pub fn start(config: &Config) -> Result<(Self, Guard), InitError> {
+        config.check()?;
+        std::fs::create_dir_all(&config.dir)
+            .map_err(|source| InitError::Directory { path: config.dir.clone(), source })?;
+        let writer_id =
+            config.writer_id.clone().unwrap_or_else(|| format!("{:012x}", fastrand::u64(..1 << 48)));
+        let queue = Arc::new(Queue::new(config.queue_bytes, config.rotation));
+        let rolling = RollingFile::new(
+            config.dir.clone(),
+            config.name.clone(),
+            writer_id.clone(),
+            config.max_file_bytes,
+        );
+        let compressor = config.compress.then(Compressor::start).transpose()?;
+        let thread = Writer { queue: Arc::clone(&queue), rolling, compressor };
+        let interval = config.flush_interval;
+        let writer = std::thread::Builder::new()
+            .name("dragline-writer".to_owned())
+            .spawn(move || thread.run(interval))
+            .map_err(InitError::Thread)?;
+        let guard = Guard { queue: Arc::clone(&queue), writer: Some(writer) };
+        Ok((Self { queue, writer_id }, guard))
+    }
+}
+
+struct Writer {
+    queue: Arc<Queue>,
+    rolling: RollingFile,
+    compressor: Option<Compressor>,
+}
+
+impl Writer {
+    fn run(mut self, interval: Duration) {
+        let mut batch = Batch::default();
+        while let Work::Write = self.queue.take(&mut batch, interval) {
+            if batch.lines == 0 {
+                continue;
+            }
+            match self.rolling.write(&batch) {
+                Ok(()) => self.queue.settle(batch.lines, batch.bytes.len() as u64, 0, None),
+                Err(failure) => {
+                    let lost = batch.lines - failure.written;
+                    complain(&format!("{}; {lost} log lines are lost", failure.error));
+                    self.queue.settle(failure.written, failure.bytes, lost, Some(failure.error));
+                }
+            }
+            batch.bytes.clear();
+            batch.cuts.clear();
+            batch.lines = 0;
+            if let Some(compressor) = &self.compressor {
+                self.rolling.take_closed().into_iter().for_each(|path| compressor.send(path));
+            }
+        }
+        if let Some(compressor) = self.compressor {
+            compressor.finish();
+        }
+    }
+}
+
+/// The second thread: a slow compression never holds up the writing.
+struct Compressor {
+    paths: mpsc::Sender<PathBuf>,
+    thread: JoinHandle<()>,
+}
+
+impl Compressor {
+    fn start() -> Result<Self, InitError> {
+        let (paths, closed) = mpsc::channel::<PathBuf>();
+        let thread = std::thread::Builder::new()
+            .name("dragline-gzip".to_owned())
+            .spawn(move || {
+                for path in closed {
+                    if let Err(error) = compress::compress(&path) {
+                        complain(&format!("cannot compress {}: {error}; it stays as it is", path.display()));
+                    }
+                }
+            })
+            .map_err(InitError::Thread)?;
+        Ok(Self { paths, thread })
+    }
+
+    fn send(&self, path: PathBuf) {
+        // The thread ends only after this sender; if it panicked, the file stays plain.
+        let _ = self.paths.send(path);
+    }
+
+    fn finish(self) {
+        drop(self.paths);
+        let _ = self.thread.join();
+    }
+}
+
+/// The recorder's own troubles go to stderr; tracing would lead back here.
+fn complain(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
+}
+
+/// A layer that records, to compose with others, and the guard of its recorder. The layer does not
+/// filter; add a filter of your own, or use [`init`].
+///
+/// # Errors
+/// As [`Recorder::start`].
+pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
+    let (recorder, guard) = Recorder::start(config)?;
+    Ok((DraglineLayer::new(recorder, Arc::clone(&config.clock)), guard))
+}
+
+/// Records everything that this program traces, filtered by the configured level. Call it first in
+/// `main` and keep the guard to the end.
+///
+/// # Errors
+/// As [`Recorder::start`], and when the program has a global subscriber already.
+pub fn init(config: impl std::borrow::Borrow<Config>) -> Result<Guard, InitError> {
+    let config = config.borrow();
+    let (layer, guard) = layer(config)?;
+    tracing_subscriber::registry()
+        .with(layer.with_filter(config.filter()?))
+        .try_init()
+        .map_err(InitError::Subscriber)?;
+    Ok(guard)
+}

@@ -1,0 +1,602 @@
+//! The typed events, one builder for each kind that has more than a value or two.
+//!
+//! Every event goes through `tracing` like any other, so that other layers see it too. This
+//! module's events alone may carry an `event_type` and fields that are JSON already.
+
+use std::fmt;
+use std::time::Duration;
+
+use dragline_schema::wire::{self, Object};
+use dragline_schema::{ProductAction, Value};
+use tracing::{Level, Metadata};
+
+use crate::run::Run;
+
+/// The target of the typed events.
+pub(crate) const TARGET: &str = "dragline";
+
+/// Whether the event was made here.
+pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == TARGET && metadata.module_path() == Some(module_path!())
+}
+
+/// Whether a typed event's field of that name holds JSON text.
+pub(crate) fn is_json_field(name: &str) -> bool {
+    matches!(name, "config" | "fields_missing" | "causes" | "context" | "dropped_by_level")
+}
+
+/// Logs one typed event in the run's span. Absent options are left out.
+macro_rules! log {
+    ($run:expr, $level:expr, $kind:literal, $($rest:tt)*) => {
+        tracing::event!(target: TARGET, parent: $run.span(), $level, event_type = $kind, $($rest)*)
+    };
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    // To the microsecond: more digits are noise.
+    duration.as_micros() as f64 / 1000.0
+}
+
+fn json_array<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let mut out = vec![b'['];
+    for text in texts {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        wire::push_text(text, &mut out);
+    }
+    out.push(b']');
+    utf8(out)
+}
+
+/// JSON that was built from texts.
+fn utf8(json: Vec<u8>) -> String {
+    // Pieces of UTF-8 joined by ASCII; lossy would be right even so.
+    String::from_utf8(json).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// One HTTP attempt, to be logged.
+#[must_use = "the request is recorded by `log`"]
+#[derive(Debug)]
+pub struct RequestEvent<'r> {
+    run: &'r Run,
+    url: &'r str,
+    method: &'r str,
+    status: Option<u16>,
+    elapsed: Option<Duration>,
+    bytes: Option<u64>,
+    attempt: Option<u64>,
+    proxy: Option<&'r str>,
+    retry_after: Option<Duration>,
+    error_type: Option<&'r str>,
+}
+
+impl<'r> RequestEvent<'r> {
+    pub(crate) fn new(run: &'r Run, url: &'r str) -> Self {
+        Self {
+            run,
+            url,
+            method: "GET",
+            status: None,
+            elapsed: None,
+            bytes: None,
+            attempt: None,
+            proxy: None,
+            retry_after: None,
+            error_type: None,
+        }
+    }
+
+    /// The method. Default `GET`.
+    pub fn method(mut self, method: &'r str) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// The answer's status. Without one there was no answer, and the request failed.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// From the request to the answer.
+    pub fn elapsed(mut self, elapsed: Duration) -> Self {
+        self.elapsed = Some(elapsed);
+        self
+    }
+
+    /// Size of the answer's body.
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.bytes = Some(bytes);
+        self
+    }
+
+    /// Which attempt at this URL, from 1.
+    pub fn attempt(mut self, attempt: u64) -> Self {
+        self.attempt = Some(attempt);
+        self
+    }
+
+    /// The proxy that was used, without credentials.
+    pub fn proxy(mut self, proxy: &'r str) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// The answer's `Retry-After`.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The error's type when there was no answer.
+    pub fn error_type(mut self, error_type: &'r str) -> Self {
+        self.error_type = Some(error_type);
+        self
+    }
+
+    /// Records the request: at INFO, or at WARN when it failed.
+    pub fn log(self) {
+        let failed = self.status.is_none_or(|status| status >= 400);
+        self.run.stats().request(failed, self.bytes.unwrap_or(0));
+        macro_rules! at {
+            ($level:expr) => {
+                log!(
+                    self.run,
+                    $level,
+                    "request",
+                    url = self.url,
+                    method = self.method,
+                    status_code = self.status,
+                    response_time_ms = self.elapsed.map(milliseconds),
+                    bytes = self.bytes,
+                    attempt = self.attempt,
+                    proxy = self.proxy,
+                    retry_after_seconds = self.retry_after.map(|wait| wait.as_secs_f64()),
+                    error_type = self.error_type,
+                )
+            };
+        }
+        if failed { at!(Level::WARN) } else { at!(Level::INFO) }
+    }
+}
+
+/// A product that was found, stored or lost, to be logged.
+#[must_use = "the product is recorded by `log`"]
+#[derive(Debug)]
+pub struct ProductEvent<'r> {
+    run: &'r Run,
+    product_id: &'r str,
+    url: Option<&'r str>,
+    price: Option<f64>,
+    missing: Option<String>,
+}
+
+impl<'r> ProductEvent<'r> {
+    pub(crate) fn new(run: &'r Run, product_id: &'r str) -> Self {
+        Self { run, product_id, url: None, price: None, missing: None }
+    }
+
+    /// The page it stands on.
+    pub fn url(mut self, url: &'r str) -> Self {
+        self.url = Some(url);
+        self
+    }
+
+    /// Its price, in the site's currency.
+    pub fn price(mut self, price: f64) -> Self {
+        self.price = Some(price);
+        self
+    }
+
+    /// Names of fields that came out empty.
+    pub fn fields_missing<'f>(mut self, fields: impl IntoIterator<Item = &'f str>) -> Self {
+        self.missing = Some(json_array(fields));
+        self
+    }
+
+    /// Records what was done: at INFO, or at WARN when it failed.
+    pub fn log(self, action: ProductAction) {
+        self.run.stats().product(action);
+        macro_rules! at {
+            ($level:expr) => {
+                log!(
+                    self.run,
+                    $level,
+                    "product_processed",
+                    action = action.as_str(),
+                    product_id = self.product_id,
+                    url = self.url,
+                    price = self.price,
+                    fields_missing = self.missing.as_deref(),
+                )
+            };
+        }
+        if action == ProductAction::Failed { at!(Level::WARN) } else { at!(Level::INFO) }
+    }
+}
+
+/// An article that was stored, to be logged.
+#[must_use = "the article is recorded by `log`"]
+#[derive(Debug)]
+pub struct ArticleEvent<'r> {
+    run: &'r Run,
+    article_id: &'r str,
+    url: Option<&'r str>,
+    word_count: Option<u64>,
+    language: Option<&'r str>,
+    processing: Option<Duration>,
+    missing: Option<String>,
+}
+
+impl<'r> ArticleEvent<'r> {
+    pub(crate) fn new(run: &'r Run, article_id: &'r str) -> Self {
+        Self { run, article_id, url: None, word_count: None, language: None, processing: None, missing: None }
+    }
+
+    /// The page it stands on.
+    pub fn url(mut self, url: &'r str) -> Self {
+        self.url = Some(url);
+        self
+    }
+
+    /// Words in its text.
+    pub fn word_count(mut self, words: u64) -> Self {
+        self.word_count = Some(words);
+        self
+    }
+
+    /// Its language, as a code such as `en`.
+    pub fn language(mut self, language: &'r str) -> Self {
+        self.language = Some(language);
+        self
+    }
+
+    /// From page to storage.
+    pub fn processing_time(mut self, time: Duration) -> Self {
+        self.processing = Some(time);
+        self
+    }
+
+    /// Names of fields that came out empty.
+    pub fn fields_missing<'f>(mut self, fields: impl IntoIterator<Item = &'f str>) -> Self {
+        self.missing = Some(json_array(fields));
+        self
+    }
+
+    /// Records that it was stored.
+    pub fn log(self) {
+        self.run.stats().article();
+        log!(
+            self.run,
+            Level::INFO,
+            "article_stored",
+            article_id = self.article_id,
+            url = self.url,
+            word_count = self.word_count,
+            language = self.language,
+            processing_time_ms = self.processing.map(milliseconds),
+            fields_missing = self.missing.as_deref(),
+        );
+    }
+}
+
+/// Something that went wrong, to be logged.
+#[must_use = "the error is recorded by `log`"]
+#[derive(Debug)]
+pub struct ErrorEvent<'r> {
+    run: &'r Run,
+    error_type: String,
+    error_message: String,
+    causes: Option<String>,
+    traceback: Option<&'r str>,
+    url: Option<&'r str>,
+    status: Option<u16>,
+    function: Option<&'r str>,
+    context: Vec<(String, String)>,
+}
+
+impl<'r> ErrorEvent<'r> {
+    pub(crate) fn from_text(run: &'r Run, error_type: &str, error_message: &str) -> Self {
+        Self {
+            run,
+            error_type: error_type.to_owned(),
+            error_message: error_message.to_owned(),
+            causes: None,
+            traceback: None,
+            url: None,
+            status: None,
+            function: None,
+            context: Vec::new(),
+        }
+    }
+
+    pub(crate) fn from_error<E: std::error::Error + ?Sized>(run: &'r Run, error: &E) -> Self {
+        let mut event = Self::from_text(run, type_name_of(error), &error.to_string());
+        let mut causes = vec![b'['];
+        let mut source = error.source();
+        while let Some(cause) = source {
+            if causes.len() > 1 {
+                causes.push(b',');
+            }
+            let mut object = Object::begin(&mut causes);
+            object.text("error_type", &type_by_debug(cause));
+            object.text("error_message", &cause.to_string());
+            object.end();
+            source = cause.source();
+        }
+        causes.push(b']');
+        event.causes = (causes.len() > 2).then(|| utf8(causes));
+        event
+    }
+
+    /// The page it happened on.
+    pub fn url(mut self, url: &'r str) -> Self {
+        self.url = Some(url);
+        self
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Stack or backtrace.
+    pub fn traceback(mut self, text: &'r str) -> Self {
+        self.traceback = Some(text);
+        self
+    }
+
+    /// The function it happened in.
+    pub fn function(mut self, name: &'r str) -> Self {
+        self.function = Some(name);
+        self
+    }
+
+    /// Whatever else helps: a number or text, under a key.
+    pub fn context<'v>(mut self, key: &str, value: impl Into<ContextValue<'v>>) -> Self {
+        let mut json = Vec::new();
+        wire::push_value(&value.into().0, &mut json);
+        self.context.retain(|(other, _)| other != key);
+        self.context.push((key.to_owned(), utf8(json)));
+        self
+    }
+
+    /// Records the error, at ERROR.
+    pub fn log(self) {
+        let consecutive = self.run.stats().error();
+        let context = (!self.context.is_empty()).then(|| {
+            let mut out = Vec::new();
+            let mut object = Object::begin(&mut out);
+            for (key, json) in &self.context {
+                object.raw(key, |out| out.extend_from_slice(json.as_bytes()));
+            }
+            object.end();
+            utf8(out)
+        });
+        log!(
+            self.run,
+            Level::ERROR,
+            "scraper_error",
+            error_type = Some(&*self.error_type).filter(|text| !text.is_empty()),
+            error_message = &*self.error_message,
+            causes = self.causes.as_deref(),
+            traceback = self.traceback,
+            url = self.url,
+            status_code = self.status,
+            consecutive_failures = consecutive,
+            function = self.function,
+            context = context.as_deref(),
+        );
+    }
+}
+
+/// A value in an error's context: a number, a bool or text.
+#[derive(Debug, Clone)]
+pub struct ContextValue<'v>(Value<'v>);
+
+macro_rules! context_value {
+    ($($kind:ty => $make:expr;)*) => {
+        $(impl<'v> From<$kind> for ContextValue<'v> {
+            fn from(value: $kind) -> Self {
+                let make: fn($kind) -> Value<'v> = $make;
+                Self(make(value))
+            }
+        })*
+    };
+}
+
+context_value! {
+    &'v str => |text| Value::Str(text.into());
+    String => |text| Value::Str(text.into());
+    bool => Value::Bool;
+    f64 => Value::F64;
+    i32 => |n| Value::I64(n.into());
+    i64 => Value::I64;
+    u32 => |n| Value::U64(n.into());
+    u64 => Value::U64;
+    usize => |n| Value::U64(n as u64);
+}
+
+/// An error's type as the compiler names it, without generic arguments. An error behind a `dyn`
+/// names itself by its `Debug`.
+fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> &str {
+    let name = std::any::type_name_of_val(error);
+    name.split('<').next().unwrap_or(name)
+}
+
+/// The first word of an error's `Debug`, which is its type's or variant's name for every derived
+/// one. Causes come as `dyn Error` and say no more.
+fn type_by_debug(error: &dyn fmt::Debug) -> String {
+    let text = format!("{error:?}");
+    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if word.starts_with(|c: char| c.is_ascii_uppercase()) { word } else { String::new() }
+}
+
+/// A call to the scraper's database, to be logged.
+#[must_use = "the operation is recorded by `log`"]
+#[derive(Debug)]
+pub struct DatabaseEvent<'r> {
+    run: &'r Run,
+    operation: &'r str,
+    table: Option<&'r str>,
+    elapsed: Option<Duration>,
+    connections: Option<u64>,
+}
+
+impl<'r> DatabaseEvent<'r> {
+    pub(crate) fn new(run: &'r Run, operation: &'r str) -> Self {
+        Self { run, operation, table: None, elapsed: None, connections: None }
+    }
+
+    /// The table.
+    pub fn table(mut self, table: &'r str) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// How long it took.
+    pub fn elapsed(mut self, elapsed: Duration) -> Self {
+        self.elapsed = Some(elapsed);
+        self
+    }
+
+    /// Open connections at that moment.
+    pub fn connections_active(mut self, connections: u64) -> Self {
+        self.connections = Some(connections);
+        self
+    }
+
+    /// Records the operation.
+    pub fn log(self) {
+        log!(
+            self.run,
+            Level::INFO,
+            "database_operation",
+            operation = self.operation,
+            table = self.table,
+            duration_ms = self.elapsed.map(milliseconds),
+            connections_active = self.connections,
+        );
+    }
+}
+
+/// The machine at a moment, to be logged.
+#[must_use = "the sample is recorded by `log`"]
+#[derive(Debug)]
+pub struct SystemEvent<'r> {
+    run: &'r Run,
+    sample: dragline_schema::SystemSample<'static>,
+}
+
+impl<'r> SystemEvent<'r> {
+    pub(crate) fn new(run: &'r Run) -> Self {
+        Self { run, sample: dragline_schema::SystemSample::default() }
+    }
+
+    /// CPU in use, 0 to 100.
+    pub fn cpu_percent(mut self, percent: f64) -> Self {
+        self.sample.cpu_percent = Some(percent);
+        self
+    }
+
+    /// Memory in use: 0 to 100, and bytes.
+    pub fn memory(mut self, percent: f64, used_bytes: u64) -> Self {
+        self.sample.memory_percent = Some(percent);
+        self.sample.memory_used_bytes = Some(used_bytes);
+        self
+    }
+
+    /// Disk in use, 0 to 100, and the bytes that are free.
+    pub fn disk(mut self, percent: f64, free_bytes: u64) -> Self {
+        self.sample.disk_percent = Some(percent);
+        self.sample.disk_free_bytes = Some(free_bytes);
+        self
+    }
+
+    /// Bytes sent and received since the machine started.
+    pub fn network(mut self, sent_bytes: u64, received_bytes: u64) -> Self {
+        self.sample.network_sent_bytes = Some(sent_bytes);
+        self.sample.network_received_bytes = Some(received_bytes);
+        self
+    }
+
+    /// Records the sample.
+    pub fn log(self) {
+        log!(
+            self.run,
+            Level::INFO,
+            "system_sample",
+            cpu_percent = self.sample.cpu_percent,
+            memory_percent = self.sample.memory_percent,
+            memory_used_bytes = self.sample.memory_used_bytes,
+            disk_percent = self.sample.disk_percent,
+            disk_free_bytes = self.sample.disk_free_bytes,
+            network_sent_bytes = self.sample.network_sent_bytes,
+            network_received_bytes = self.sample.network_received_bytes,
+        );
+    }
+}
+
+pub(crate) fn start(run: &Run, config: Option<&str>) {
+    log!(run, Level::INFO, "scraper_start", config = config, "run started");
+}
+
+pub(crate) fn end(run: &Run, end: &dragline_schema::ScraperEnd<'_>) {
+    macro_rules! at {
+        ($level:expr) => {
+            log!(
+                run,
+                $level,
+                "scraper_end",
+                status = end.status.as_deref(),
+                finish_reason = end.finish_reason.as_deref(),
+                duration_seconds = end.duration_seconds,
+                products_found = end.products_found,
+                products_added = end.products_added,
+                products_updated = end.products_updated,
+                products_saved = end.products_saved,
+                products_failed = end.products_failed,
+                articles_stored = end.articles_stored,
+                pages_scraped = end.pages_scraped,
+                requests_made = end.requests_made,
+                errors_count = end.errors_count,
+                rate_limits_hit = end.rate_limits_hit,
+                bytes_downloaded = end.bytes_downloaded,
+                "run ended",
+            )
+        };
+    }
+    if end.status.as_deref() == Some("success") { at!(Level::INFO) } else { at!(Level::WARN) }
+}
+
+pub(crate) fn duplicate(run: &Run, url: &str, confidence: Option<f64>) {
+    log!(run, Level::INFO, "duplicate_detected", url = url, confidence = confidence);
+}
+
+pub(crate) fn search(run: &Run, query: &str, results: u64, elapsed: Option<Duration>) {
+    log!(
+        run,
+        Level::INFO,
+        "search_query",
+        query = query,
+        result_count = results,
+        response_time_ms = elapsed.map(milliseconds),
+    );
+}
+
+pub(crate) fn queue_size(run: &Run, size: u64) {
+    log!(run, Level::INFO, "queue_size", queue_size = size);
+}
+
+pub(crate) fn rate_limited(run: &Run, wait: Duration, reason: &str, url: Option<&str>) {
+    log!(
+        run,
+        Level::WARN,
+        "rate_limit",
+        wait_time_seconds = wait.as_secs_f64(),
+        reason = reason,
+        url = url,
+    );
+}

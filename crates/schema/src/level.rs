@@ -1,0 +1,93 @@
+//! How loud a record is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The level of a record, from the quietest to the loudest.
+///
+/// Dragline writes `TRACE` to `ERROR`; `CRITICAL` is read from other writers only and counts as an
+/// error.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+impl Level {
+    /// All levels, quietest first.
+    pub const ALL: [Self; 6] =
+        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
+
+    /// The name in the wire format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+
+    /// Whether records on this level are errors.
+    pub fn is_error(self) -> bool {
+        self >= Self::Error
+    }
+
+    /// Reads a level's word in any case, by all the names that log writers give it.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let mut lower = [0u8; 12];
+        let word = word.trim();
+        let lower = lower.get_mut(..word.len())?;
+        lower.copy_from_slice(word.as_bytes());
+        lower.make_ascii_lowercase();
+        Some(match &*lower {
+            b"trace" | b"verbose" => Self::Trace,
+            b"debug" | b"dbg" | b"d" => Self::Debug,
+            b"info" | b"information" | b"inf" | b"i" | b"notice" | b"success" | b"system"
+            | b"stats" | b"perf" => Self::Info,
+            b"warn" | b"warning" | b"wrn" | b"w" => Self::Warn,
+            b"error" | b"err" | b"e" | b"fail" | b"failure" | b"sfail" => Self::Error,
+            b"critical" | b"crit" | b"fatal" | b"alert" | b"emergency" | b"emerg" | b"panic"
+            | b"severe" => Self::Critical,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_reads_its_own_name() {
+        for level in Level::ALL {
+            assert_eq!(Level::from_word(level.as_str()), Some(level));
+        }
+    }
+
+    #[test]
+    fn words_of_other_writers() {
+        assert_eq!(Level::from_word("Warning"), Some(Level::Warn));
+        assert_eq!(Level::from_word(" SUCCESS "), Some(Level::Info));
+        assert_eq!(Level::from_word("fatal"), Some(Level::Critical));
+        assert_eq!(Level::from_word("a very long word"), None);
+        assert_eq!(Level::from_word(""), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! The nouns that every part of Dragline shares.
+//!
+//! A scraper's life is a stream of [`Record`]s: somebody wrote a line, at a time, on a level, and
+//! usually as part of a *run* of a *scraper* on a *site* ([`RunKey`]). Some records are typed
+//! ([`Event`]): a request, a product, an error. Dragline's own recorder writes them in the wire
+//! format v1 ([`wire`]); the readers of other programs' logs translate into the same records, so
+//! that everything behind them sees one language.
+//!
+//! A record borrows from the bytes it was read from and lives as long as the call that hands it to
+//! a [`Sink`], together with its [`Position`]: the file, line and byte where a person can look it up.
+//! What could not be read is a [`Problem`], a result like any other. An error's [`Verdict`] comes
+//! from whatever implements [`Classify`].
+//!
+//! This crate knows no files, no clocks and no threads. Times are passed in as [`Timestamp`]s.
+//!
+//! ```
+//! use dragline_schema::{Event, Level, Record, Request, Timestamp, wire};
+//!
+//! let record = Record {
+//!     timestamp: Some(Timestamp::from_micros(1_772_623_353_123_456)),
+//!     level: Some(Level::Info),
+//!     scraper_id: Some("shop".into()),
+//!     site: Some("shop.example.com".into()),
+//!     run_id: Some("r1".into()),
+//!     event: Event::Request(Request {
+//!         url: Some("https://shop.example.com/p/1".into()),
+//!         status_code: Some(200),
+//!         ..Request::default()
+//!     }),
+//!     ..Record::default()
+//! };
+//! let mut line = Vec::new();
+//! wire::encode(&record, &mut line);
+//! assert_eq!(
+//!     std::str::from_utf8(&line).unwrap(),
+//!     r#"{"timestamp":"2026-03-04T11:22:33.123456Z","level":"INFO","scraper_id":"shop","site":"shop.example.com","run_id":"r1","event_type":"request","url":"https://shop.example.com/p/1","status_code":200}
+//! "#,
+//! );
+//! ```
+
+mod event;
+mod level;
+mod problem;
+mod record;
+mod text;
+mod time;
+mod value;
+mod verdict;
+pub mod wire;
+
+pub use event::{
+    ArticleStored, DatabaseOperation, DuplicateDetected, Event, EventType, LogDropped,
+    ProductAction, ProductProcessed, QueueSize, RateLimit, Request, RunStatus, RunSummary,
+    ScraperEnd, ScraperError, ScraperStart, SearchQuery, SystemSample,
+};
+pub use level::Level;
+pub use problem::{Problem, ProblemKind};
+pub use record::{Dialect, Position, Record, RunKey, Sink, SourceFile};
+pub use text::{clip, host_of};
+pub use time::{ParseTimestampError, Timestamp};
+pub use value::{FieldValue, Json, Value};
+pub use verdict::{
+    Adjustment, Cause, Classify, ErrorCategory, ErrorText, Severity, UnknownName, Verdict,
+};

@@ -1,0 +1,206 @@
+//! One kind of time: microseconds since 1970-01-01T00:00:00Z.
+
+use std::fmt;
+
+use jiff::civil::DateTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A point in time: microseconds since the Unix epoch, UTC.
+///
+/// Shown and serialised as RFC 3339 with six decimals and `Z`, the form of the wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// The text was no RFC 3339 time with six decimals and `Z`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseTimestampError(String);
+
+impl fmt::Display for ParseTimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is no time such as 2026-03-04T11:22:33Z", self.0)
+    }
+}
+
+impl std::error::Error for ParseTimestampError {}
+
+const MICROS: i64 = 1_000_000;
+
+impl Timestamp {
+    /// The length of the text form of every year from 0000 to 9999: `2026-03-04T11:22:33.123456Z`.
+    pub const TEXT_LEN: usize = 27;
+
+    /// From microseconds since the epoch; clamped to the years -9998 to 9999.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros.clamp(
+            jiff::Timestamp::MIN.as_microsecond(),
+            jiff::Timestamp::MAX.as_microsecond(),
+        ))
+    }
+
+    /// From whole seconds since the epoch; clamped like [`Timestamp::from_micros`].
+    pub fn from_seconds(seconds: i64) -> Self {
+        Self::from_micros(seconds.saturating_mul(MICROS))
+    }
+
+    /// Microseconds since the epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub fn as_seconds(self) -> i64 {
+        self.0.div_euclid(MICROS)
+    }
+
+    /// Microseconds past the whole second, 0 to 999,999.
+    pub fn subsec_micros(self) -> u32 {
+        self.0.rem_euclid(MICROS) as u32
+    }
+
+    /// `self + micros`, clamped.
+    #[must_use]
+    pub fn plus_micros(self, micros: i64) -> Self {
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to `self`; negative when `earlier` is later.
+    pub fn since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+
+    /// The same instant for `jiff`.
+    pub fn to_jiff(self) -> jiff::Timestamp {
+        // The constructor clamps to jiff's range, so this never falls back.
+        jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    /// The civil date and time in UTC.
+    pub fn to_civil(self) -> DateTime {
+        jiff::tz::TimeZone::UTC.to_datetime(self.to_jiff())
+    }
+
+    /// Parses RFC 3339 with any offset, a `T` or a space, and 0 to 9 decimals (cut to six).
+    ///
+    /// # Errors
+    /// When the text is no such time; it names the text.
+    pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
+        if let Some(fast) = parse_utc_micros(text.as_bytes()) {
+            return Ok(fast);
+        }
+        text.parse::<jiff::Timestamp>()
+            .map(Self::from)
+            .map_err(|_| ParseTimestampError(text.to_owned()))
+    }
+}
+
+/// The wire format's exact shape, without the general parser.
+fn parse_utc_micros(b: &[u8]) -> Option<Timestamp> {
+    if b.len() != Timestamp::TEXT_LEN
+        || b[4] != b'-'
+        || b[7] != b'-'
+        || b[10] != b'T'
+        || b[13] != b':'
+        || b[16] != b':'
+        || b[19] != b'.'
+        || b[26] != b'Z'
+    {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| -> Option<i64> {
+        b[range].iter().try_fold(0i64, |n, c| {
+            c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0'))
+        })
+    };
+    let date = jiff::civil::Date::new(
+        number(0..4)? as i16,
+        number(5..7)? as i8,
+        number(8..10)? as i8,
+    )
+    .ok()?;
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let epoch = jiff::civil::date(1970, 1, 1);
+    let days = i64::from(date.since(epoch).ok()?.get_days());
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(Timestamp(seconds * MICROS + number(20..26)?))
+}
+
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(time: jiff::Timestamp) -> Self {
+        Self(time.as_microsecond())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.to_civil();
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+            at.year(),
+            at.month(),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+            self.subsec_micros(),
+        )
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_wire_form_is_rfc_3339_with_six_decimals() {
+        let time = Timestamp::from_micros(1_772_623_353_000_007);
+        assert_eq!(time.to_string(), "2026-03-04T11:22:33.000007Z");
+    }
+
+    #[test]
+    fn other_forms_of_rfc_3339_are_read() {
+        let expected = Timestamp::from_micros(1_772_623_353_500_000);
+        for text in [
+            "2026-03-04T11:22:33.5Z",
+            "2026-03-04 11:22:33.500Z",
+            "2026-03-04T12:22:33.500000000+01:00",
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_time_is_refused_by_name() {
+        for text in ["", "yesterday", "2026-13-04T11:22:33.000000Z", "2026-03-04T25:22:33.000000Z"] {
+            let error = Timestamp::parse(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("{text:?}")), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_and_the_general_parser_agree(micros in 0i64..253_402_300_799_000_000) {
+            let time = Timestamp::from_micros(micros);
+            let text = time.to_string();
+            prop_assert_eq!(parse_utc_micros(text.as_bytes()), Some(time));
+            prop_assert_eq!(text.parse::<jiff::Timestamp>().unwrap().as_microsecond(), micros);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A field's value on its way between a typed event and a line of text.
+
+use std::borrow::Cow;
+
+/// A value as it stands in a line: a scalar, or the JSON text of something nested.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number that is not negative.
+    U64(u64),
+    /// A negative whole number.
+    I64(i64),
+    /// Any other number. JSON has no NaN and no infinity; writers turn them into `null`.
+    F64(f64),
+    /// Text, unescaped.
+    Str(Cow<'a, str>),
+    /// An array or an object as JSON text.
+    Json(Cow<'a, str>),
+}
+
+impl<'a> Value<'a> {
+    /// As text, when it is text.
+    pub fn into_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// As a number; numbers written as strings are read too.
+    pub fn as_f64(&self) -> Option<f64> {
+        let number = match self {
+            Self::U64(n) => *n as f64,
+            Self::I64(n) => *n as f64,
+            Self::F64(n) => *n,
+            Self::Str(text) => text.trim().parse().ok()?,
+            Self::Bool(_) | Self::Json(_) => return None,
+        };
+        number.is_finite().then_some(number)
+    }
+
+    /// As a whole number that is not negative; numbers written as strings or with decimals are
+    /// read too, and rounded.
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::U64(n) => Some(*n),
+            Self::Str(text) if text.trim().bytes().all(|b| b.is_ascii_digit()) => {
+                text.trim().parse().ok()
+            }
+            _ => self.as_f64().filter(|n| *n >= 0.0).map(|n| n.round() as u64),
+        }
+    }
+}
+
+/// JSON text of an array or object, kept as it is.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Json<'a>(pub Cow<'a, str>);
+
+/// What can stand in a field of an event.
+pub trait FieldValue<'a>: Sized {
+    /// Reads the value; `None` when it is of another kind.
+    fn read(value: Value<'a>) -> Option<Self>;
+    /// The value as it is written.
+    fn show(&self) -> Value<'_>;
+}
+
+impl<'a> FieldValue<'a> for Cow<'a, str> {
+    fn read(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Str(text) | Value::Json(text) => Some(text),
+            Value::Bool(b) => Some(b.to_string().into()),
+            Value::U64(n) => Some(n.to_string().into()),
+            Value::I64(n) => Some(n.to_string().into()),
+            Value::F64(n) => Some(n.to_string().into()),
+        }
+    }
+    fn show(&self) -> Value<'_> {
+        Value::Str(Cow::Borrowed(self))
+    }
+}
+
+impl<'a> FieldValue<'a> for u64 {
+    fn read(value: Value<'a>) -> Option<Self> {
+        value.as_u64()
+    }
+    fn show(&self) -> Value<'_> {
+        Value::U64(*self)
+    }
+}
+
+impl<'a> FieldValue<'a> for u16 {
+    fn read(value: Value<'a>) -> Option<Self> {
+        value.as_u64().and_then(|n| n.try_into().ok())
+    }
+    fn show(&self) -> Value<'_> {
+        Value::U64(u64::from(*self))
+    }
+}
+
+impl<'a> FieldValue<'a> for f64 {
+    fn read(value: Value<'a>) -> Option<Self> {
+        value.as_f64()
+    }
+    fn show(&self) -> Value<'_> {
+        Value::F64(*self)
+    }
+}
+
+impl<'a> FieldValue<'a> for Json<'a> {
+    fn read(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Json(text) => Some(Self(text)),
+            _ => None,
+        }
+    }
+    fn show(&self) -> Value<'_> {
+        Value::Json(Cow::Borrowed(&self.0))
+    }
+}

@@ -1,0 +1,283 @@
+//! The wire format v1: one JSON object a line, UTF-8, LF, keys in a fixed order.
+//!
+//! The order is [`HEAD`], then the event type's own fields ([`EventType::fields`]), then whatever
+//! the author added. Absent keys are left out. `seq` counts a writer's lines per run (or outside
+//! runs) without gaps, in the order in which they stand in the file; a gap means a lost line.
+//!
+//! [`encode`] is the format's reference. The recorder builds the same bytes in pieces, because it
+//! has most of them ready before the event happens; its tests compare.
+
+use crate::value::Value;
+use crate::{Record, Timestamp};
+
+#[cfg(doc)]
+use crate::EventType;
+
+/// The keys that a line begins with, in order.
+pub const HEAD: [&str; 10] = [
+    "timestamp", "level", "target", "scraper_id", "site", "run_id", "writer_id", "seq", "event_type",
+    "message",
+];
+
+/// A user's key that collides with one of the format's gets this in front.
+pub const USER_PREFIX: &str = "user.";
+
+/// Appends the record as one line, with its line feed.
+pub fn encode(record: &Record<'_>, out: &mut Vec<u8>) {
+    let mut line = Object::begin(out);
+    if let Some(time) = record.timestamp {
+        line.raw("timestamp", |out| push_timestamp(time, out));
+    }
+    if let Some(level) = record.level {
+        line.text("level", level.as_str());
+    }
+    let head = [
+        ("target", &record.target),
+        ("scraper_id", &record.scraper_id),
+        ("site", &record.site),
+        ("run_id", &record.run_id),
+        ("writer_id", &record.writer_id),
+    ];
+    for (key, value) in head {
+        if let Some(value) = value {
+            line.text(key, value);
+        }
+    }
+    if let Some(seq) = record.seq {
+        line.value("seq", &Value::U64(seq));
+    }
+    if let Some(event_type) = record.event.event_type() {
+        line.text("event_type", event_type.as_str());
+    }
+    if let Some(message) = &record.message {
+        line.text("message", message);
+    }
+    record.event.each_field(&mut |key, value| line.value(key, &value));
+    line.end();
+    out.push(b'\n');
+}
+
+/// A JSON object in the making.
+pub struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    first: bool,
+}
+
+impl<'o> Object<'o> {
+    /// Opens the object.
+    pub fn begin(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    /// Writes a key and lets `write` put its value.
+    pub fn raw(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        push_text(key, self.out);
+        self.out.push(b':');
+        write(self.out);
+    }
+
+    /// Writes a key and a text.
+    pub fn text(&mut self, key: &str, value: &str) {
+        self.raw(key, |out| push_text(value, out));
+    }
+
+    /// Writes a key and a value.
+    pub fn value(&mut self, key: &str, value: &Value<'_>) {
+        self.raw(key, |out| push_value(value, out));
+    }
+
+    /// Closes the object.
+    pub fn end(self) {
+        self.out.push(b'}');
+    }
+}
+
+/// Appends a value as JSON. Numbers that JSON lacks become `null`.
+pub fn push_value(value: &Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
+        Value::U64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
+        Value::I64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
+        Value::F64(n) => push_f64(*n, out),
+        Value::Str(text) => push_text(text, out),
+        Value::Json(json) => out.extend_from_slice(json.as_bytes()),
+    }
+}
+
+/// Appends a number as JSON, the shortest text that reads back the same; `null` for NaN and
+/// infinities.
+pub fn push_f64(n: f64, out: &mut Vec<u8>) {
+    if n.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(n).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends a time as a JSON string.
+pub fn push_timestamp(time: Timestamp, out: &mut Vec<u8>) {
+    use std::io::Write as _;
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "\"{time}\"");
+}
+
+/// Appends text as a JSON string.
+pub fn push_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    push_escaped(text, out);
+    out.push(b'"');
+}
+
+/// Appends text escaped for a JSON string, without the quotes.
+pub fn push_escaped(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bytes = text.as_bytes();
+    let mut clean_from = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[clean_from..at]);
+        clean_from = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => {
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(control >> 4)]);
+                out.push(HEX[usize::from(control & 15)]);
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[clean_from..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, EventType, Level};
+    use proptest::prelude::*;
+    use std::borrow::Cow;
+
+    /// Reads a line of the format back, strictly, through serde_json.
+    fn decode(line: &str) -> Record<'static> {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).expect("a line is one JSON object");
+        let mut record = Record::default();
+        let text = |value: serde_json::Value| Some(Cow::Owned(value.as_str().unwrap().to_owned()));
+        for (key, value) in object {
+            match key.as_str() {
+                "timestamp" => {
+                    record.timestamp = Some(Timestamp::parse(value.as_str().unwrap()).unwrap());
+                }
+                "level" => record.level = Level::from_word(value.as_str().unwrap()),
+                "target" => record.target = text(value),
+                "scraper_id" => record.scraper_id = text(value),
+                "site" => record.site = text(value),
+                "run_id" => record.run_id = text(value),
+                "writer_id" => record.writer_id = text(value),
+                "seq" => record.seq = value.as_u64(),
+                "event_type" => {
+                    record.event = EventType::from_name(value.as_str().unwrap()).unwrap().empty();
+                }
+                "message" => record.message = text(value),
+                key => {
+                    let value = match value {
+                        serde_json::Value::String(text) => Value::Str(text.into()),
+                        serde_json::Value::Number(n) => {
+                            n.as_u64().map_or_else(|| Value::F64(n.as_f64().unwrap()), Value::U64)
+                        }
+                        serde_json::Value::Bool(b) => Value::Bool(b),
+                        nested => Value::Json(nested.to_string().into()),
+                    };
+                    record.event.set(key, value).expect("a field of the event");
+                }
+            }
+        }
+        record
+    }
+
+    /// Any event, any of its fields set, to values of the kinds that the fields take.
+    fn event() -> impl Strategy<Value = Event<'static>> {
+        (0..EventType::ALL.len(), any::<u64>(), ".*").prop_map(|(which, bits, text)| {
+            let kind = EventType::ALL[which];
+            let mut event = kind.empty();
+            for (index, field) in kind.fields().iter().enumerate() {
+                if (bits >> index) & 1 == 0 {
+                    continue;
+                }
+                let values = [
+                    Value::Str(text.clone().into()),
+                    Value::Json(r#"{"a":[1,"b"]}"#.into()),
+                    // Eighths are exact, and a status fits in their range.
+                    Value::F64((bits % 4_000) as f64 / 8.0),
+                ];
+                for value in values {
+                    let mut taken = false;
+                    event.each_field(&mut |key, _| taken |= key == *field);
+                    if !taken {
+                        event.set(field, value).expect("a field of the event");
+                    }
+                }
+            }
+            event
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_the_same(
+            event in event(),
+            micros in 0i64..4_000_000_000_000_000,
+            message in proptest::option::of(".*"),
+            scraper in proptest::option::of("\\PC*"),
+            seq in proptest::option::of(any::<u64>()),
+        ) {
+            let record = Record {
+                timestamp: Some(Timestamp::from_micros(micros)),
+                level: Some(Level::Warn),
+                scraper_id: scraper.map(Cow::Owned),
+                message: message.map(Cow::Owned),
+                seq,
+                event,
+                ..Record::default()
+            };
+            let mut line = Vec::new();
+            encode(&record, &mut line);
+            prop_assert_eq!(line.pop(), Some(b'\n'));
+            prop_assert!(!line.contains(&b'\n'));
+            let line = String::from_utf8(line).unwrap();
+            prop_assert_eq!(decode(&line), record);
+        }
+    }
+
+    #[test]
+    fn keys_stand_in_the_order_of_the_format() {
+        let mut event = EventType::RateLimit.empty();
+        event.set("url", Value::Str("u".into())).unwrap();
+        event.set("wait_time_seconds", Value::F64(1.5)).unwrap();
+        let record = Record { event, seq: Some(7), message: Some("m".into()), ..Record::default() };
+        let mut line = Vec::new();
+        encode(&record, &mut line);
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "{\"seq\":7,\"event_type\":\"rate_limit\",\"message\":\"m\",\"wait_time_seconds\":1.5,\"url\":\"u\"}\n",
+        );
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_null_or_escaped() {
+        let mut out = Vec::new();
+        push_f64(f64::NAN, &mut out);
+        push_text("a\"\\\u{1}\u{7f}ü\n", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "null\"a\\\"\\\\\\u0001\u{7f}ü\\n\"");
+    }
+}
