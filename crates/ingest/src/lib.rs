@@ -1,1 +1,51 @@
+//! Finds, opens and decodes scrapers' logs.
+//!
+//! [`discover`] turns files, directories and globs into [`Family`]s: the rotated files of one log,
+//! in order. [`read_family`] reads one family and hands every [`Record`](dragline_schema::Record) with its
+//! [`Position`](dragline_schema::Position) to a [`Sink`](dragline_schema::Sink). Nothing is dropped silently: what cannot be
+//! read is a [`Problem`](dragline_schema::Problem), counted and named like a record.
+//!
+//! A dialect is told by the record, not by the file, because files get mixed and appended to:
+//!
+//! - one JSON object a line (`json`): Dragline's own wire format, and whatever structlog, loguru,
+//!   pino, winston, python-json-logger and tracing-subscriber write, by the names of their keys;
+//! - Scrapy's text (`scrapy`): records over many lines, tracebacks, several runs in one file, and
+//!   the statistics at a run's end.
+//!
+//! Every other line is a counted bad line. Families can be read in parallel; within a family the
+//! order matters, because a text record goes on over lines and files.
+//!
+//! ```
+//! use dragline_ingest::{ReadOptions, discover, read_family};
+//! use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
+//!
+//! #[derive(Default)]
+//! struct Count(usize);
+//! impl Sink for Count {
+//!     fn file(&mut self, _: &SourceFile) {}
+//!     fn record(&mut self, _: &Record<'_>, _: Position) { self.0 += 1 }
+//!     fn problem(&mut self, problem: &Problem<'_>) { eprintln!("{}", problem.detail) }
+//! }
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # std::fs::write(dir.path().join("a.log"), "{\"level\":\"info\",\"time\":1772623353,\"msg\":\"hi\"}\n")?;
+//! let found = discover(&[dir.path().display().to_string()])?;
+//! let mut count = Count::default();
+//! for family in &found.families {
+//!     read_family(family, &ReadOptions::default(), &mut count);
+//! }
+//! assert_eq!(count.0, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod discover;
+mod json;
+mod lines;
+mod open;
+mod read;
+mod scrapy;
+mod time;
+mod traceback;
+
+pub use discover::{DiscoverError, Discovery, Family, LogFile, Skipped, discover};
+pub use read::{FileSummary, ReadOptions, read_family};

@@ -377,6 +377,8 @@ impl fmt::Display for RunStatus {
 /// What the account does not say is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunSummary<'a> {
+    /// The scraper's name, where it becomes known only after the run's first lines.
+    pub scraper_id: Option<Text<'a>>,
     /// When the run says it started.
     pub start: Option<Timestamp>,
     /// When the run says it ended.

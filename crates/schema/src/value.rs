@@ -28,6 +28,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The JSON text of something nested.
+    pub fn as_json(&self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Json(json) => Some(json.clone()),
+            _ => None,
+        }
+    }
+
     /// As a number; numbers written as strings are read too.
     pub fn as_f64(&self) -> Option<f64> {
         let number = match self {

@@ -1,0 +1,127 @@
+//! What two occurrences of the same error have in common.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use dragline_schema::{ErrorCategory, clip};
+use regex::{Captures, Regex};
+use xxhash_rust::xxh3::Xxh3;
+
+/// So much of a message makes its template.
+const MAX_TEMPLATE: usize = 300;
+
+/// What varies, the longest kinds first: where two could begin at the same place, the earlier wins.
+static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?x)
+          (?P<email> [\w.+-]+@[\w-]+\.[\w.-]*\w )
+        | (?P<url> [a-zA-Z][a-zA-Z0-9+.-]*://[^\s<>"'\)\]\}]+ )
+        | (?P<uuid> \b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b )
+        | (?P<time> \b\d{4}-\d\d-\d\d(?:[T\x20]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)? )
+        | (?P<ip> \b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b )
+        | (?P<hex> \b0x[0-9a-fA-F]+\b | \b[0-9a-fA-F]{12,}\b )
+        | (?P<quoted> "[^"\n]*" | '[^'\n]*' | `[^`\n]*` )
+        | (?P<duration> \b\d+(?:\.\d+)?\x20?(?:ms|µs|us|ns|s|sec|seconds|min|minutes|h)\b )
+        | (?P<number> \d+(?:[.,]\d+)* )
+        "#,
+    )
+    .expect("a constant that the tests compile")
+});
+
+/// Replaces what differs between two occurrences of the same error: e-mail addresses, URLs (their
+/// paths stay, without numbers), ids, times, addresses, quoted words, durations and numbers. Only
+/// the first line counts.
+///
+/// ```
+/// assert_eq!(
+///     dragline_classifier::mask("GET https://shop.example.com/p/17?q=x took 3.2 s (try 2)"),
+///     "GET https://<host>/p/<n> took <duration> (try <n>)",
+/// );
+/// ```
+pub fn mask(message: &str) -> Cow<'_, str> {
+    let line = message.trim().lines().next().unwrap_or_default();
+    let line = clip(line, MAX_TEMPLATE);
+    VARIABLE.replace_all(line, |found: &Captures<'_>| {
+        let is = |name: &str| found.name(name).is_some();
+        if is("url") {
+            return mask_url(&found[0]);
+        }
+        let kinds = ["email", "uuid", "time", "ip", "hex", "duration"];
+        match kinds.into_iter().find(|name| is(name)) {
+            Some(name) => format!("<{name}>"),
+            None if is("quoted") => {
+                let quote = &found[0][..1];
+                format!("{quote}…{quote}")
+            }
+            None => "<n>".to_owned(),
+        }
+    })
+}
+
+/// The scheme and the path's shape.
+fn mask_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let path = rest.split(['?', '#']).next().unwrap_or(rest);
+    let mut masked = format!("{scheme}://<host>");
+    for segment in path.split('/').skip(1) {
+        masked.push('/');
+        if segment.contains(|c: char| c.is_ascii_digit()) {
+            masked.push_str("<n>");
+        } else {
+            masked.push_str(segment.trim_end_matches([',', ';', ':', '.']));
+        }
+    }
+    masked
+}
+
+/// The id of the group of errors that share category, type, template and function: 16 hexadecimal
+/// digits, the same on every machine.
+pub fn fingerprint(
+    category: ErrorCategory,
+    error_type: &str,
+    template: &str,
+    function: Option<&str>,
+) -> u64 {
+    let mut hash = Xxh3::new();
+    for part in [category.as_str(), error_type, template, function.unwrap_or_default()] {
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
+    }
+    hash.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_varies_is_replaced() {
+        for (message, template) in [
+            ("user me@example.com is gone", "user <email> is gone"),
+            ("[Errno 111] Connection refused by 10.0.0.1:8080", "[Errno <n>] Connection refused by <ip>"),
+            ("KeyError: 'price'", "KeyError: '…'"),
+            ("no row 4e6f7720-6973-4865-8c2d-1f2e3d4c5b6a", "no row <uuid>"),
+            ("at 2026-03-04T11:22:33.5Z: object at 0x7f3e", "at <time>: object at <hex>"),
+            ("std::io::Error in a::b, page 3", "std::io::Error in a::b, page <n>"),
+            ("first line\nsecond line 3", "first line"),
+        ] {
+            assert_eq!(mask(message), template);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_never_tell_two_occurrences_apart(a in 0u64..1_000_000_000, b in 0u64..1_000_000_000) {
+            for pattern in ["row # of x", "https://shop.example.com/p/#/reviews", "took # ms", "id=# (#)"] {
+                let with = |n: u64| mask(&pattern.replace('#', &n.to_string())).into_owned();
+                prop_assert_eq!(with(a), with(b));
+            }
+        }
+
+        #[test]
+        fn any_text_is_masked(text in "\\PC*") {
+            prop_assert!(mask(&text).len() <= MAX_TEMPLATE * 8);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A rule as it stands in a file.
+
+use dragline_schema::{ErrorCategory, ErrorText, Severity};
+use serde::Deserialize;
+
+/// A rule file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesError {
+    /// The file cannot be read.
+    #[error("cannot read the rule file {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the file system says.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or has keys that no rule has.
+    #[error("{path} is no rule file: {source}")]
+    Toml {
+        /// The file.
+        path: String,
+        /// What is wrong, with its line.
+        source: toml::de::Error,
+    },
+    /// A pattern is no regular expression.
+    #[error("{path}: rule {rule}: {source}")]
+    Pattern {
+        /// The file.
+        path: String,
+        /// The rule's id.
+        rule: String,
+        /// What is wrong, with a caret under it.
+        source: regex::Error,
+    },
+    /// A rule has no pattern or no field, so that it could never win.
+    #[error("{path}: rule {rule} has no patterns or reads no fields, so it could never win")]
+    Empty {
+        /// The file.
+        path: String,
+        /// The rule's id.
+        rule: String,
+    },
+    /// Two rules have the same id.
+    #[error("{path}: there is a rule {rule} already")]
+    Duplicate {
+        /// The file of the second.
+        path: String,
+        /// The id.
+        rule: String,
+    },
+}
+
+/// What a rule reads of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// The error's type.
+    Type,
+    /// The error's message.
+    Message,
+    /// Types and messages of the causes.
+    Cause,
+    /// The HTTP status, as text.
+    Status,
+}
+
+/// A rule.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its name, such as `network.timeout`.
+    pub id: String,
+    /// The category of the errors that it wins.
+    pub category: ErrorCategory,
+    /// The finer kind.
+    pub sub_category: String,
+    /// Their severity.
+    pub severity: Severity,
+    /// The higher wins.
+    #[serde(default = "default_priority")]
+    pub priority: i32,
+    /// What it reads. Type and message together are one text, `Type: message`.
+    #[serde(default = "default_fields")]
+    pub fields: Vec<Field>,
+    /// Regular expressions, of which one suffices. They ignore case and match anywhere.
+    pub patterns: Vec<String>,
+    /// What the operator should do.
+    #[serde(default)]
+    pub recommendation: String,
+    /// Texts that say what the rule is for.
+    #[serde(default)]
+    pub tests: RuleTests,
+}
+
+/// Texts that a rule must and must not win, as `Type: message` or a message alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleTests {
+    /// Texts that the rule must win against all others.
+    #[serde(default, rename = "match")]
+    pub matching: Vec<String>,
+    /// Texts that the rule must not win.
+    #[serde(default)]
+    pub no_match: Vec<String>,
+}
+
+fn default_priority() -> i32 {
+    500
+}
+
+fn default_fields() -> Vec<Field> {
+    vec![Field::Type, Field::Message, Field::Cause]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    #[serde(default, rename = "rule")]
+    rules: Vec<Rule>,
+}
+
+/// Reads the rules of a file.
+pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Rule>, RulesError> {
+    let file: RuleFile =
+        toml::from_str(text).map_err(|source| RulesError::Toml { path: path.to_owned(), source })?;
+    for rule in &file.rules {
+        if rule.patterns.is_empty() || rule.fields.is_empty() {
+            return Err(RulesError::Empty { path: path.to_owned(), rule: rule.id.clone() });
+        }
+    }
+    Ok(file.rules)
+}
+
+/// A test's text as an error: `Type: message` when the left part looks like a type.
+pub(crate) fn test_error(text: &str) -> ErrorText<'_> {
+    let (error_type, message) = match text.split_once(": ") {
+        Some((left, right)) if looks_like_type(left) => (left, right),
+        _ => ("", text),
+    };
+    ErrorText { error_type: error_type.into(), message: message.into(), ..ErrorText::default() }
+}
+
+fn looks_like_type(text: &str) -> bool {
+    text.starts_with(char::is_alphabetic)
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':'))
+        && text.contains(|c: char| c.is_uppercase() || c == '.')
+}

@@ -1,0 +1,405 @@
+//! Many rules, one verdict.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dragline_schema::{
+    Adjustment, Cause, Classify, ErrorCategory, ErrorText, Severity, Verdict,
+};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+
+use crate::rule::{self, Field, Rule, RulesError};
+
+/// The shipped rules, in the order that decides between equals.
+const SHIPPED: [(&str, &str); 8] = [
+    ("network.toml", include_str!("../rules/network.toml")),
+    ("rate_limit.toml", include_str!("../rules/rate_limit.toml")),
+    ("authentication.toml", include_str!("../rules/authentication.toml")),
+    ("site_change.toml", include_str!("../rules/site_change.toml")),
+    ("parsing.toml", include_str!("../rules/parsing.toml")),
+    ("database.toml", include_str!("../rules/database.toml")),
+    ("system.toml", include_str!("../rules/system.toml")),
+    ("unknown.toml", include_str!("../rules/unknown.toml")),
+];
+
+/// A text of this size is looked at; what follows is not.
+const MAX_TEXT: usize = 8 << 10;
+
+/// What raises severities.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// More failures in a row than this raise a severity to high. Default 5.
+    pub consecutive_failures: u64,
+    /// Sites whose errors are one step worse (low → medium → high).
+    pub critical_sites: BTreeSet<String>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { consecutive_failures: 5, critical_sites: BTreeSet::new() }
+    }
+}
+
+/// Compiled rules.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    /// Each rule's patterns as one.
+    regexes: Vec<Regex>,
+    /// The rules that read `Type: message`, the type alone, the message alone, causes, the status.
+    whole: Group,
+    type_only: Group,
+    message_only: Group,
+    causes: Group,
+    status: Group,
+    context: Context,
+}
+
+/// Rules that read the same text.
+#[derive(Debug, Default)]
+struct Group {
+    set: RegexSet,
+    /// For each regex in the set, its rule.
+    rules: Vec<usize>,
+}
+
+/// A rule that matched, and how well.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    priority: i32,
+    /// The deeper the cause the better; 0 is the error itself.
+    depth: usize,
+    /// Earlier rules are greater.
+    order: std::cmp::Reverse<usize>,
+}
+
+impl RuleSet {
+    /// The rules that come with Dragline.
+    ///
+    /// # Panics
+    /// Never: a test compiles them.
+    pub fn shipped() -> Self {
+        let files = SHIPPED.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        Self::from_texts(&files).expect("the shipped rules compile, as a test shows")
+    }
+
+    /// Reads rule files instead of the shipped ones.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is no rule file; the error names it and the place.
+    pub fn from_files(paths: &[impl AsRef<Path>]) -> Result<Self, RulesError> {
+        let files: Result<Vec<_>, _> = paths
+            .iter()
+            .map(|path| {
+                let path = path.as_ref();
+                let name = path.display().to_string();
+                match std::fs::read_to_string(path) {
+                    Ok(text) => Ok((name, text)),
+                    Err(source) => Err(RulesError::Read { path: name, source }),
+                }
+            })
+            .collect();
+        Self::from_texts(&files?)
+    }
+
+    /// Compiles rules from `(name, text)` pairs.
+    ///
+    /// # Errors
+    /// As [`RuleSet::from_files`].
+    pub fn from_texts(files: &[(String, String)]) -> Result<Self, RulesError> {
+        let mut rules = Vec::new();
+        let mut regexes = Vec::new();
+        let mut ids = BTreeSet::new();
+        for (path, text) in files {
+            for rule in rule::parse(path, text)? {
+                if !ids.insert(rule.id.clone()) {
+                    return Err(RulesError::Duplicate { path: path.clone(), rule: rule.id });
+                }
+                regexes.push(compile(path, &rule)?);
+                rules.push(rule);
+            }
+        }
+        let group = |reads: &dyn Fn(&Rule) -> bool| Group::new(&rules, &regexes, reads);
+        let has = |rule: &Rule, field| rule.fields.contains(&field);
+        Ok(Self {
+            whole: group(&|rule| has(rule, Field::Type) && has(rule, Field::Message)),
+            type_only: group(&|rule| has(rule, Field::Type) && !has(rule, Field::Message)),
+            message_only: group(&|rule| has(rule, Field::Message) && !has(rule, Field::Type)),
+            causes: group(&|rule| has(rule, Field::Cause)),
+            status: group(&|rule| has(rule, Field::Status)),
+            rules,
+            regexes,
+            context: Context::default(),
+        })
+    }
+
+    /// The same rules in another context.
+    #[must_use]
+    pub fn with_context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// The rules, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// What the operator should do about errors of that rule.
+    pub fn recommendation(&self, rule: &str) -> Option<&str> {
+        let rule = self.rules.iter().find(|candidate| candidate.id == rule)?;
+        Some(rule.recommendation.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// Runs the rules' own tests; gives a sentence for each that fails.
+    pub fn failing_tests(&self) -> Vec<String> {
+        let winner = |text: &str| self.classify(&rule::test_error(text)).rule.map(str::to_owned);
+        let mut failures = Vec::new();
+        for rule in &self.rules {
+            for text in &rule.tests.matching {
+                let won = winner(text);
+                if won.as_deref() != Some(&rule.id) {
+                    let won = won.as_deref().unwrap_or("no rule");
+                    failures.push(format!("{}: must win {text:?}, but {won} does", rule.id));
+                }
+            }
+            for text in &rule.tests.no_match {
+                if winner(text).as_deref() == Some(&rule.id) {
+                    failures.push(format!("{}: must not win {text:?}", rule.id));
+                }
+            }
+        }
+        failures
+    }
+
+    /// Calls `found` with each rule that matches, and the text that it matched.
+    fn matches<'t>(&self, error: &'t ErrorText<'_>, mut found: impl FnMut(usize, usize, Cow<'t, str>)) {
+        let mut look = |group: &Group, text: Cow<'t, str>, depth: usize| {
+            for matched in group.set.matches(&text) {
+                found(group.rules[matched], depth, text.clone());
+            }
+        };
+        look(&self.whole, joined(&error.error_type, &error.message), 0);
+        if !error.error_type.is_empty() {
+            look(&self.type_only, Cow::Borrowed(&error.error_type), 0);
+        }
+        look(&self.message_only, Cow::Borrowed(clipped(&error.message)), 0);
+        for (index, cause) in error.causes.iter().enumerate() {
+            let Cause { error_type, error_message } = cause;
+            look(&self.causes, joined(error_type, error_message), index + 1);
+        }
+        if let Some(status) = error.status_code {
+            look(&self.status, Cow::Owned(status.to_string()), 0);
+        }
+    }
+
+    fn adjust(&self, severity: Severity, error: &ErrorText<'_>) -> (Severity, Vec<Adjustment>) {
+        let mut raised = severity;
+        let mut adjustments = Vec::new();
+        let failures = error.consecutive_failures.unwrap_or(0);
+        if failures > self.context.consecutive_failures && raised < Severity::High {
+            raised = Severity::High;
+            adjustments.push(Adjustment::ConsecutiveFailures);
+        }
+        if error.site.is_some_and(|site| self.context.critical_sites.contains(site)) {
+            let worse = match raised {
+                Severity::Low => Severity::Medium,
+                Severity::Medium | Severity::High => Severity::High,
+                Severity::Critical => Severity::Critical,
+            };
+            if worse > raised {
+                raised = worse;
+                adjustments.push(Adjustment::SitePriority);
+            }
+        }
+        (raised, adjustments)
+    }
+}
+
+impl Classify for RuleSet {
+    fn classify(&self, error: &ErrorText<'_>) -> Verdict<'_> {
+        let mut best: Option<(Rank, usize, Cow<'_, str>)> = None;
+        let mut hits: Vec<(Rank, usize)> = Vec::new();
+        self.matches(error, |rule, depth, text| {
+            let order = std::cmp::Reverse(rule);
+            let rank = Rank { priority: self.rules[rule].priority, depth, order };
+            hits.push((rank, rule));
+            if best.as_ref().is_none_or(|(held, ..)| rank > *held) {
+                best = Some((rank, rule, text));
+            }
+        });
+        let Some((_, winner, text)) = best else {
+            // Nobody knows it: worth a rule, and in the meantime as bad as a failed page.
+            let (severity, adjustments) = self.adjust(Severity::Medium, error);
+            return Verdict {
+                category: ErrorCategory::Unknown,
+                sub_category: "",
+                severity,
+                rule: None,
+                matched: None,
+                runner_up: None,
+                adjustments,
+            };
+        };
+        let rule = &self.rules[winner];
+        let (severity, adjustments) = self.adjust(rule.severity, error);
+        let runner_up = hits
+            .iter()
+            .filter(|(_, other)| self.rules[*other].category != rule.category)
+            .max_by_key(|(rank, _)| *rank)
+            .map(|(_, other)| self.rules[*other].category);
+        Verdict {
+            category: rule.category,
+            sub_category: &rule.sub_category,
+            severity,
+            rule: Some(&rule.id),
+            matched: self.regexes[winner].find(&text).map(|found| found.as_str().to_owned()),
+            runner_up,
+            adjustments,
+        }
+    }
+}
+
+impl Group {
+    fn new(rules: &[Rule], regexes: &[Regex], reads: &dyn Fn(&Rule) -> bool) -> Self {
+        let members: Vec<usize> =
+            (0..rules.len()).filter(|index| reads(&rules[*index])).collect();
+        let patterns = members.iter().map(|index| regexes[*index].as_str());
+        let set = RegexSetBuilder::new(patterns)
+            .case_insensitive(true)
+            .size_limit(256 << 20)
+            .dfa_size_limit(32 << 20)
+            .build()
+            // Each pattern was compiled alone before, and the limit is ours.
+            .expect("patterns that compile alone compile together");
+        Self { set, rules: members }
+    }
+}
+
+fn compile(path: &str, rule: &Rule) -> Result<Regex, RulesError> {
+    // Each on its own first, so that the caret stands under the author's text.
+    let build = |pattern: &str| {
+        RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 20).build()
+    };
+    let wrong =
+        |source| RulesError::Pattern { path: path.to_owned(), rule: rule.id.clone(), source };
+    for pattern in &rule.patterns {
+        build(pattern).map_err(wrong)?;
+    }
+    let any: Vec<String> = rule.patterns.iter().map(|pattern| format!("(?:{pattern})")).collect();
+    RegexBuilder::new(&any.join("|"))
+        .case_insensitive(true)
+        .size_limit(8 << 20)
+        .build()
+        .map_err(wrong)
+}
+
+fn clipped(text: &str) -> &str {
+    dragline_schema::clip(text, MAX_TEXT)
+}
+
+fn joined<'t>(error_type: &'t str, message: &'t str) -> Cow<'t, str> {
+    match (error_type.is_empty(), message.is_empty()) {
+        (true, _) => Cow::Borrowed(clipped(message)),
+        (_, true) => Cow::Borrowed(error_type),
+        _ => Cow::Owned(format!("{error_type}: {}", clipped(message))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::shipped);
+
+    #[test]
+    fn the_shipped_rules_pass_their_own_tests() {
+        let failures = RULES.failing_tests();
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+        let tested = RULES.rules().iter().filter(|rule| !rule.tests.matching.is_empty()).count();
+        assert_eq!(tested, RULES.rules().len(), "every rule says what it is for");
+    }
+
+    #[test]
+    fn a_root_cause_outranks_its_symptom() {
+        let error = ErrorText {
+            error_type: "shop.errors.PageError".into(),
+            message: "page 3 could not be read".into(),
+            causes: vec![Cause {
+                error_type: "httpcore.ReadTimeout".into(),
+                error_message: "The read operation timed out".into(),
+            }],
+            ..ErrorText::default()
+        };
+        let verdict = RULES.classify(&error);
+        assert_eq!((verdict.category, verdict.sub_category), (ErrorCategory::Network, "timeout"));
+    }
+
+    #[test]
+    fn context_raises_and_never_lowers() {
+        let rules = || {
+            RuleSet::from_texts(&[(
+                "r.toml".into(),
+                "[[rule]]\nid='a'\ncategory='parsing'\nsub_category='x'\nseverity='low'\npatterns=['bad']\n\
+                 [[rule]]\nid='b'\ncategory='system'\nsub_category='x'\nseverity='critical'\npatterns=['worse']\n"
+                    .into(),
+            )])
+            .unwrap()
+        };
+        let context =
+            Context { critical_sites: ["shop".to_owned()].into(), ..Context::default() };
+        let severity = |message: &'static str, failures, site| {
+            let error = ErrorText {
+                message: message.into(),
+                consecutive_failures: Some(failures),
+                site,
+                ..ErrorText::default()
+            };
+            let rules = rules().with_context(context.clone());
+            let verdict = rules.classify(&error);
+            (verdict.severity, verdict.adjustments)
+        };
+        assert_eq!(severity("bad", 5, None), (Severity::Low, vec![]));
+        assert_eq!(severity("bad", 6, None), (Severity::High, vec![Adjustment::ConsecutiveFailures]));
+        assert_eq!(severity("bad", 1, Some("shop")), (Severity::Medium, vec![Adjustment::SitePriority]));
+        assert_eq!(severity("worse", 9, Some("shop")), (Severity::Critical, vec![]));
+    }
+
+    #[test]
+    fn faults_in_rule_files_are_named_with_their_place() {
+        let error = |text: &str| {
+            RuleSet::from_texts(&[("mine.toml".into(), text.into())]).unwrap_err().to_string()
+        };
+        let rule = |rest: &str| {
+            format!("[[rule]]\nid='x'\ncategory='network'\nsub_category='y'\nseverity='low'\n{rest}")
+        };
+        assert!(error(&rule("patterns=['a(b']")).contains("unclosed group"));
+        assert!(error(&rule("patterns=['a']\npriorty=3")).contains("priorty"));
+        assert!(error(&rule("patterns=[]")).contains("could never win"));
+        assert!(error("[[rule]]\nid='x'\ncategory='nature'").contains("nature"));
+        let twice = format!("{0}patterns=['a']\n{0}patterns=['b']\n", rule(""));
+        assert!(error(&twice).contains("a rule x already"));
+    }
+
+    proptest! {
+        #[test]
+        fn digits_and_hex_in_a_benign_message_change_nothing(
+            number in 0u64..100_000,
+            hex in "[0-9a-f]{3,40}",
+            status in 100u16..600,
+        ) {
+            for message in [
+                format!("order {number} was moved to shelf {status}"),
+                format!("price is {number}.{status} for sku {status}-{number}"),
+                format!("listening on 127.0.0.1:{status}"),
+                format!("object {hex} was seen"),
+            ] {
+                let error = ErrorText { message: message.clone().into(), ..ErrorText::default() };
+                prop_assert_eq!(RULES.classify(&error).rule, None, "{}", message);
+            }
+        }
+    }
+}

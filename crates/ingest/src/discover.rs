@@ -1,0 +1,376 @@
+//! From what a person names to the files that are there, in families and in order.
+
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use dragline_schema::{ProblemKind, SourceFile, Timestamp};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::open::{Source, read_start};
+
+/// This much of a file tells what it is.
+const START: usize = 64 << 10;
+
+/// Names that end like this, inside a directory, are no logs.
+const NOT_LOGS: [&str; 37] = [
+    "md", "rst", "html", "htm", "css", "js", "mjs", "ts", "py", "pyc", "rs", "go", "java", "sh", "toml",
+    "yaml", "yml", "ini", "cfg", "csv", "tsv", "parquet", "xml", "svg", "png", "jpg", "jpeg", "gif",
+    "pdf", "sqlite", "db", "ipynb", "lock", "tmp", "swp", "pid", "exe",
+];
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// The logs, by name.
+    pub families: Vec<Family>,
+    /// Files that were not taken, by name.
+    pub skipped: Vec<Skipped>,
+}
+
+/// The rotated files of one log, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Family {
+    /// What the files' names have in common.
+    pub name: String,
+    /// The files.
+    pub files: Vec<LogFile>,
+}
+
+/// A file to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// Where it is, what it begins with, when it was written.
+    pub source: SourceFile,
+    /// Its size on disk.
+    pub bytes: u64,
+}
+
+/// A file that was not taken, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file.
+    pub source: SourceFile,
+    /// Why.
+    pub kind: ProblemKind,
+    /// The reason in a sentence.
+    pub detail: String,
+}
+
+/// Something that was named and is not there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiscoverError {
+    /// No such file or directory.
+    #[error("there is no file or directory {0}")]
+    Missing(String),
+    /// A pattern that matches nothing.
+    #[error("the pattern {0} matches no file")]
+    NoMatch(String),
+    /// A pattern that is none.
+    #[error("the pattern {pattern} is wrong: {source}")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+}
+
+/// Finds the log files behind files, directories (all below them; names that begin with a dot are
+/// left alone) and globs. Files that are named by themselves are always read; in directories, names
+/// such as `.md` or `.py` are skipped, and said so. A copy of a file that was found already is
+/// skipped, and said so.
+///
+/// # Errors
+/// When something named is not there, or a pattern is none.
+pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
+    let mut walk = Walk::default();
+    for input in inputs {
+        let path = Path::new(input);
+        if path.exists() {
+            walk.named(path);
+        } else if input.contains(['*', '?', '[']) {
+            let pattern = |source| DiscoverError::Pattern { pattern: input.clone(), source };
+            let matches: Vec<PathBuf> = glob::glob(input).map_err(pattern)?.flatten().collect();
+            if matches.is_empty() {
+                return Err(DiscoverError::NoMatch(input.clone()));
+            }
+            matches.iter().for_each(|path| walk.named(path));
+        } else {
+            return Err(DiscoverError::Missing(input.clone()));
+        }
+    }
+    Ok(walk.finish())
+}
+
+/// Candidates by their real path, so that each is taken once however often it is named.
+#[derive(Default)]
+struct Walk {
+    seen: BTreeMap<PathBuf, ()>,
+    files: Vec<LogFile>,
+    skipped: Vec<Skipped>,
+}
+
+impl Walk {
+    fn named(&mut self, path: &Path) {
+        if path.is_dir() { self.directory(path) } else { self.file(path, false) }
+    }
+
+    fn directory(&mut self, dir: &Path) {
+        // A directory that links to one of its parents would never end.
+        if !self.first_time(dir) {
+            return;
+        }
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let detail = format!("cannot list the directory: {error}");
+                self.skip(source_file(dir, 0, None), ProblemKind::UnreadableFile, detail);
+                return;
+            }
+        };
+        let mut paths: Vec<PathBuf> = entries
+            .flatten()
+            .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+            .map(|entry| entry.path())
+            .collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() { self.directory(&path) } else { self.file(&path, true) }
+        }
+    }
+
+    fn first_time(&mut self, path: &Path) -> bool {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.seen.insert(real, ()).is_none()
+    }
+
+    fn file(&mut self, path: &Path, found: bool) {
+        if !self.first_time(path) {
+            return;
+        }
+        let metadata = path.metadata().ok();
+        let source = |content_id| source_file(path, content_id, metadata.as_ref());
+        if found && let Some(extension) = not_a_log(path) {
+            let detail = format!("a name that ends in .{extension} is no log's; name the file itself to read it");
+            return self.skip(source(0), ProblemKind::NotALog, detail);
+        }
+        if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+            let detail = "neither a file nor a directory".to_owned();
+            return self.skip(source(0), ProblemKind::NotALog, detail);
+        }
+        let bytes = metadata.as_ref().map_or(0, Metadata::len);
+        if bytes == 0 && metadata.is_some() {
+            return self.skip(source(0), ProblemKind::EmptyFile, "the file is empty".to_owned());
+        }
+        let start = match Source::open(path) {
+            Ok(mut opened) => read_start(&mut opened, START),
+            Err(error) => {
+                let detail = format!("cannot read the file: {error}");
+                return self.skip(source(0), ProblemKind::UnreadableFile, detail);
+            }
+        };
+        let source = source(xxh3_64(&start));
+        if let Some((kind, detail)) = judge_start(&start) {
+            return self.skip(source, kind, detail.to_owned());
+        }
+        self.files.push(LogFile { source, bytes });
+    }
+
+    fn skip(&mut self, source: SourceFile, kind: ProblemKind, detail: String) {
+        self.skipped.push(Skipped { source, kind, detail });
+    }
+
+    fn finish(mut self) -> Discovery {
+        self.drop_copies();
+        let mut families: BTreeMap<String, Vec<(OrderKey, LogFile)>> = BTreeMap::new();
+        for file in self.files {
+            let (family, order) = family_of(&file.source.path);
+            families.entry(family).or_default().push((order, file));
+        }
+        let families = families
+            .into_iter()
+            .map(|(name, mut files)| {
+                files.sort_by(|a, b| (&a.0, &a.1.source.path).cmp(&(&b.0, &b.1.source.path)));
+                Family { name, files: files.into_iter().map(|(_, file)| file).collect() }
+            })
+            .collect();
+        self.skipped.sort_by(|a, b| a.source.path.cmp(&b.source.path));
+        Discovery { families, skipped: self.skipped }
+    }
+
+    /// Leaves out files that hold what another holds: copies, and a plain file beside its archive.
+    /// Where one holds only the beginning of the other, the longer stays.
+    fn drop_copies(&mut self) {
+        let mut by_start: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let mut by_stem: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, file) in self.files.iter().enumerate() {
+            by_start.entry(file.source.content_id).or_default().push(index);
+            by_stem.entry(without_compression(&file.source.path)).or_default().push(index);
+        }
+        let mut copies: BTreeMap<usize, String> = BTreeMap::new();
+        for group in by_start.values().chain(by_stem.values()) {
+            for (nth, &a) in group.iter().enumerate() {
+                for &b in &group[nth + 1..] {
+                    if copies.contains_key(&a) || copies.contains_key(&b) {
+                        continue;
+                    }
+                    let (path_a, path_b) = (&self.files[a].source.path, &self.files[b].source.path);
+                    match compare(path_a, path_b) {
+                        Some(std::cmp::Ordering::Less) => copies.insert(a, path_b.clone()),
+                        Some(_) => copies.insert(b, path_a.clone()),
+                        None => None,
+                    };
+                }
+            }
+        }
+        let mut index = 0;
+        let skipped = &mut self.skipped;
+        self.files.retain(|file| {
+            let copy = copies.get(&index);
+            index += 1;
+            if let Some(of) = copy {
+                let detail = format!("holds the same lines as {of}, which was read");
+                let source = file.source.clone();
+                skipped.push(Skipped { source, kind: ProblemKind::DuplicateFile, detail });
+            }
+            copy.is_none()
+        });
+    }
+}
+
+/// Whether one file's bytes begin with all of the other's: `Less` when `a` is the shorter. `None`
+/// when they differ.
+fn compare(a: &str, b: &str) -> Option<std::cmp::Ordering> {
+    let mut a = Source::open(Path::new(a)).ok()?;
+    let mut b = Source::open(Path::new(b)).ok()?;
+    loop {
+        let (start_a, start_b) = (read_start(&mut a, START), read_start(&mut b, START));
+        let common = start_a.len().min(start_b.len());
+        if start_a[..common] != start_b[..common] {
+            return None;
+        }
+        if common < START {
+            let rest = |mut source: Source| source.read(&mut [0]).unwrap_or(0);
+            let more_a = start_a.len() > common || rest(a) > 0;
+            let more_b = start_b.len() > common || rest(b) > 0;
+            return Some(more_a.cmp(&more_b));
+        }
+    }
+}
+
+fn source_file(path: &Path, content_id: u64, metadata: Option<&Metadata>) -> SourceFile {
+    let modified = metadata
+        .and_then(|metadata| metadata.modified().ok())
+        .and_then(|time| jiff::Timestamp::try_from(time).ok())
+        .map(Timestamp::from);
+    SourceFile { path: path.display().to_string(), content_id, modified }
+}
+
+/// The extension that says that a file is no log.
+fn not_a_log(path: &Path) -> Option<String> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    NOT_LOGS.contains(&extension.as_str()).then_some(extension)
+}
+
+/// What the beginning says of the whole.
+fn judge_start(start: &[u8]) -> Option<(ProblemKind, &'static str)> {
+    if start.is_empty() {
+        return Some((ProblemKind::EmptyFile, "the archive is empty, or cut before its first line"));
+    }
+    if start[..start.len().min(4096)].contains(&0) {
+        return Some((ProblemKind::BinaryFile, "holds NUL bytes, as no text does"));
+    }
+    let head = String::from_utf8_lossy(&start[..start.len().min(256)]);
+    let mut squeezed = head.split_whitespace().collect::<String>();
+    squeezed.truncate(40.min(squeezed.floor_char_boundary(40)));
+    squeezed
+        .starts_with(r#"{"schema":"dragline."#)
+        .then_some((ProblemKind::NotALog, "a document that Dragline wrote, not a log"))
+}
+
+fn without_compression(path: &str) -> &str {
+    path.strip_suffix(".gz").or_else(|| path.strip_suffix(".zst")).unwrap_or(path)
+}
+
+/// Where a file stands in its family: rotated files by time or number, the open one last.
+type OrderKey = (bool, String, i64);
+
+/// The family of a path, and the file's place in it: what rotation puts into names (times, small
+/// numbers) is left out of the family's.
+fn family_of(path: &str) -> (String, OrderKey) {
+    let path = without_compression(path);
+    let (dir, name) = path.rsplit_once('/').map_or(("", path), |(dir, name)| (dir, name));
+    let mut family = Vec::new();
+    let mut time = String::new();
+    let mut number = None;
+    for (index, part) in name.split('.').enumerate() {
+        let digits = part.bytes().filter(u8::is_ascii_digit).count();
+        if index > 0 && digits >= 6 && digits * 2 > part.len() && looks_like_time(part) {
+            time.push_str(part);
+        } else if index > 0 && !part.is_empty() && part.len() <= 4 && digits == part.len() {
+            number = part.parse::<i64>().ok();
+        } else {
+            family.push(part);
+        }
+    }
+    // `app.log.2` is older than `app.log.1`; with times, numbers count up.
+    let number = number.map_or(0, |n| if time.is_empty() { -n - 1 } else { n });
+    let is_open = time.is_empty() && number == 0;
+    (format!("{dir}/{}", family.join(".")), (is_open, time, number))
+}
+
+/// `20260304T112233Z`, `2026-03-04`, `2026-03-04_11-22-33_123456`, `1772623353`.
+fn looks_like_time(part: &str) -> bool {
+    let text = part.trim_end_matches('Z');
+    text.starts_with(['1', '2'])
+        && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_names_are_one_family_oldest_first() {
+        let ordered = |names: &[&'static str]| {
+            let mut keyed: Vec<_> = names.iter().map(|name| (family_of(name), *name)).collect();
+            keyed.sort();
+            assert!(keyed.windows(2).all(|pair| pair[0].0.0 == pair[1].0.0), "{keyed:?}");
+            keyed.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            ordered(&["a/app.log", "a/app.log.1", "a/app.log.10.gz", "a/app.log.2.gz"]),
+            ["a/app.log.10.gz", "a/app.log.2.gz", "a/app.log.1", "a/app.log"],
+        );
+        assert_eq!(
+            ordered(&[
+                "shop.20260305T000000Z.a1b2c3d4e5f6.2.jsonl",
+                "shop.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz",
+                "shop.20260304T112233Z.a1b2c3d4e5f6.1.jsonl.gz",
+            ]),
+            [
+                "shop.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz",
+                "shop.20260304T112233Z.a1b2c3d4e5f6.1.jsonl.gz",
+                "shop.20260305T000000Z.a1b2c3d4e5f6.2.jsonl",
+            ],
+        );
+        assert_eq!(
+            ordered(&["s.log", "s.2026-11-22_13-26-48_374064.log.gz", "s.2026-11-22_12-00-00_0.log"]),
+            ["s.2026-11-22_12-00-00_0.log", "s.2026-11-22_13-26-48_374064.log.gz", "s.log"],
+        );
+    }
+
+    #[test]
+    fn different_logs_are_different_families() {
+        let family = |name| family_of(name).0;
+        assert_ne!(family("run-1.log"), family("run-2.log"));
+        assert_ne!(
+            family("shop.20260304T112233Z.aaaaaaaaaaaa.0.jsonl"),
+            family("shop.20260304T112233Z.bbbbbbbbbbbb.0.jsonl"),
+        );
+        assert_ne!(family("a/x.log"), family("b/x.log"));
+    }
+}

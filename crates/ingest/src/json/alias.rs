@@ -1,0 +1,159 @@
+//! The names that other writers give to what a record says.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use rustc_hash::FxBuildHasher;
+
+/// What a field says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Timestamp,
+    Level,
+    Message,
+    Target,
+    ErrorType,
+    ErrorMessage,
+    Traceback,
+    ScraperId,
+    RunId,
+    Site,
+    Url,
+    Status,
+    Method,
+    Bytes,
+    Attempt,
+}
+
+impl Slot {
+    pub(crate) const COUNT: usize = Self::Attempt as usize + 1;
+}
+
+/// Names in the order in which they win when a record has several.
+const NAMES: &[(Slot, &str)] = &[
+    (
+        Slot::Timestamp,
+        "timestamp Timestamp TIMESTAMP time TIME Time ts TS t @timestamp @t _ts asctime datetime \
+         date_time created_at logged_at log_timestamp event_time timestamp_ns t.$date \
+         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP",
+    ),
+    (
+        Slot::Level,
+        "level LEVEL Level lvl severity Severity SEVERITY severity_text SeverityText log.level \
+         loglevel log_level levelname priority PRIORITY level_name @l @level level_value \
+         record.level.name",
+    ),
+    (
+        Slot::Message,
+        "message msg MESSAGE Message event body text description @m @message record.message log",
+    ),
+    (
+        Slot::Target,
+        "target logger LOGGER name logger_name loggerName log.logger span.name module record.name \
+         @logger",
+    ),
+    (
+        Slot::ErrorType,
+        "error_type error.type exc_type exception.type exception.class record.exception.type \
+         err.type err.name error.name errorType error.kind",
+    ),
+    (
+        Slot::ErrorMessage,
+        "error_message error.message exception.message record.exception.value err.message err \
+         errorMessage error exception",
+    ),
+    (
+        Slot::Traceback,
+        "traceback error.stack_trace stack stacktrace stack_trace exc_info exception err.stack \
+         error.stack throwable",
+    ),
+    (
+        Slot::ScraperId,
+        "scraper_id scraperId spider spider_name crawler scraper service job",
+    ),
+    (Slot::RunId, "run_id runId job_id jobid run crawl_id"),
+    (Slot::Site, "site domain"),
+    (Slot::Url, "url request_url req.url http.url request.url uri link"),
+    (
+        Slot::Status,
+        "status status_code http_status statusCode response_status res.statusCode \
+         http.status_code response.status http.status response.status_code",
+    ),
+    (Slot::Method, "method http_method req.method http.method request.method"),
+    (
+        Slot::Bytes,
+        "bytes size length content_length contentLength response_bytes res.bytes http.bytes \
+         bytes_downloaded",
+    ),
+    (Slot::Attempt, "attempt attempts try"),
+];
+
+/// Names of durations without a unit, the first part of those with one.
+const DURATIONS: &[&str] = &[
+    "elapsed", "duration", "latency", "response_time", "responseTime", "request_time", "took",
+    "download_latency", "time_taken",
+];
+
+/// Where writers put the user's own fields.
+const CONTAINERS: &[&str] = &["fields.", "record.extra.", "extra.", "mdc.", "context.", "attributes."];
+
+/// A path without the container it stands in.
+pub(crate) fn without_container(path: &str) -> &str {
+    CONTAINERS.iter().find_map(|container| path.strip_prefix(container)).unwrap_or(path)
+}
+
+/// What a field of that name says, and its rank among the names for it (the lower wins).
+pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
+    static TABLE: LazyLock<HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher>> = LazyLock::new(|| {
+        let mut table: HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher> = HashMap::default();
+        for (slot, names) in NAMES {
+            for (rank, name) in names.split_whitespace().enumerate() {
+                table.entry(name).or_default().push((*slot, rank));
+            }
+        }
+        table
+    });
+    TABLE.get(path).and_then(|slots| slots.first().copied())
+}
+
+/// Milliseconds in one unit of the duration of that name; `None` when it is no request's duration.
+/// Names without a unit count seconds when they are written `like_this` and hold a fraction, as in
+/// Python, else milliseconds, as in JavaScript.
+pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
+    let name = path.strip_prefix("http.").or_else(|| path.strip_prefix("res.")).unwrap_or(path);
+    let base = DURATIONS.iter().filter(|base| name.starts_with(*base)).max_by_key(|b| b.len())?;
+    match &name[base.len()..] {
+        "" if *base == "responseTime" => Some(1.0),
+        "" => Some(if is_fraction { 1000.0 } else { 1.0 }),
+        "_ms" | "Ms" | "MS" | "_millis" | "Millis" | "_milliseconds" | "Milliseconds" => Some(1.0),
+        "_s" | "_sec" | "_secs" | "_seconds" | "Seconds" | "Secs" => Some(1000.0),
+        "_us" | "_micros" | "Micros" => Some(0.001),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_meaning_and_an_order() {
+        assert_eq!(slot_of("msg"), Some((Slot::Message, 1)));
+        assert!(slot_of("message").unwrap().1 < slot_of("event").unwrap().1);
+        // `exception` is a message to some and a traceback to most; the decoder looks at the text.
+        assert_eq!(slot_of("exception").unwrap().0, Slot::ErrorMessage);
+        assert_eq!(slot_of("shoe_size"), None);
+        assert_eq!(without_container("record.extra.url"), "url");
+    }
+
+    #[test]
+    fn units_stand_in_the_names() {
+        assert_eq!(duration_unit("elapsed_ms", true), Some(1.0));
+        assert_eq!(duration_unit("durationMs", false), Some(1.0));
+        assert_eq!(duration_unit("duration_s", true), Some(1000.0));
+        assert_eq!(duration_unit("elapsed", true), Some(1000.0));
+        assert_eq!(duration_unit("responseTime", false), Some(1.0));
+        assert_eq!(duration_unit("elapsed_pages", false), None);
+        assert_eq!(duration_unit("wait_s", false), None);
+    }
+}

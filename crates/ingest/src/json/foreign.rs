@@ -1,0 +1,345 @@
+//! JSON of other writers into records.
+
+use std::borrow::Cow;
+
+use dragline_schema::{
+    Cause, Dialect, Event, Level, ProductAction, ProductProcessed, Record, Request, ScraperError,
+    Timestamp, Value, host_of,
+};
+use jiff::tz::TimeZone;
+
+use super::Decoded;
+use super::alias::{Slot, duration_unit, slot_of, without_container};
+use super::fields::Object;
+use crate::{time, traceback};
+
+/// The best value found for each slot.
+#[derive(Default)]
+struct Slots<'a> {
+    values: [Option<(usize, Value<'a>)>; Slot::COUNT],
+    duration_ms: Option<f64>,
+    has_item: bool,
+    /// Something that tells one item from another: needed beside a word such as `scraped`.
+    has_identity: bool,
+    /// JSON lists of exceptions (structlog) and of spans (tracing).
+    exceptions: Option<Cow<'a, str>>,
+    spans: Option<Cow<'a, str>>,
+}
+
+/// Reads an object of any writer; `None` when it says neither when nor on which level nor what.
+pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded<'a>> {
+    let dialect = dialect_of(object);
+    let mut slots = Slots::default();
+    for (path, value) in object.flatten() {
+        slots.offer(&path, value);
+    }
+    slots.read_spans();
+    let level = slots.take(Slot::Level).and_then(|value| level_of(&value, dialect));
+    let (timestamp, zoned) = slots
+        .take(Slot::Timestamp)
+        .and_then(|value| time_of(&value, zone))
+        .map_or((None, true), |(time, zoned)| (Some(time), zoned));
+    let message = slots.take_text(Slot::Message);
+    if message.is_none() && (level.is_none() || timestamp.is_none()) {
+        return None;
+    }
+    let mut record = Record {
+        timestamp,
+        level,
+        target: slots.take_text(Slot::Target),
+        scraper_id: slots.take_text(Slot::ScraperId),
+        run_id: slots.take_text(Slot::RunId),
+        site: slots.take_text(Slot::Site),
+        message,
+        dialect,
+        ..Record::default()
+    };
+    record.event = slots.event(&record);
+    Some(Decoded { record, zoned })
+}
+
+/// Which writer it is, by the keys that only it has.
+fn dialect_of(object: &Object<'_>) -> Dialect {
+    let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
+    if has("record") && has("text") {
+        Dialect::LoguruJson
+    } else if has("level") && has("time") && has("pid") && has("hostname") {
+        Dialect::PinoJson
+    } else if has("target") && (has("fields") || has("spans") || has("span")) {
+        Dialect::TracingJson
+    } else {
+        Dialect::Json
+    }
+}
+
+impl<'a> Slots<'a> {
+    fn offer(&mut self, path: &str, value: Value<'a>) {
+        if matches!(path, "spans" | "fields.spans") {
+            self.spans = value.as_json();
+            return;
+        }
+        if path.starts_with("span.") {
+            // The innermost span stands in `spans` too, when that is written.
+            if let Some((slot, rank)) = context_slot(&path["span.".len()..]) {
+                self.put(slot, 100 + rank, value);
+            }
+            return;
+        }
+        // loguru's own `elapsed` is the program's age.
+        let own = without_container(path);
+        self.has_item |= is_item(own, &value);
+        self.has_identity |= matches!(own, "url" | "name" | "title" | "sku" | "id")
+            || own.starts_with("item_")
+            || own.starts_with("product_");
+        let is_fraction = matches!(value, Value::F64(_));
+        if let Some(unit) = duration_unit(own, is_fraction) {
+            if let Some(number) = value.as_f64() {
+                self.duration_ms.get_or_insert(number * unit);
+            }
+            return;
+        }
+        if own == "exception" && matches!(value, Value::Json(_)) {
+            self.exceptions = value.as_json();
+            return;
+        }
+        let Some((slot, rank)) = slot_of(own) else { return };
+        match (slot, &value) {
+            // A whole traceback under a name that others use for a message.
+            (Slot::ErrorMessage, Value::Str(text)) if traceback::parse(text).is_some() => {
+                self.put(Slot::Traceback, rank, value);
+            }
+            // An error's type alone, beside a text.
+            (Slot::ErrorMessage, Value::Str(text)) if own == "error" && is_type_name(text) => {
+                self.put(Slot::ErrorType, 50, value);
+            }
+            _ => self.put(slot, rank, value),
+        }
+    }
+
+    fn put(&mut self, slot: Slot, rank: usize, value: Value<'a>) {
+        let place = &mut self.values[slot as usize];
+        // Of two values under one name the last wins, as in JSON.
+        if place.as_ref().is_none_or(|(held, _)| rank <= *held) {
+            *place = Some((rank, value));
+        }
+    }
+
+    fn take(&mut self, slot: Slot) -> Option<Value<'a>> {
+        self.values[slot as usize].take().map(|(_, value)| value)
+    }
+
+    fn take_text(&mut self, slot: Slot) -> Option<Cow<'a, str>> {
+        match self.take(slot)? {
+            Value::Str(text) => Some(text),
+            Value::U64(n) => Some(n.to_string().into()),
+            Value::I64(n) => Some(n.to_string().into()),
+            _ => None,
+        }
+    }
+
+    /// The context that outer spans carry: `[root … leaf]`, the innermost wins.
+    fn read_spans(&mut self) {
+        let Some(spans) = self.spans.take() else { return };
+        let Ok(spans) = serde_json::from_str::<Vec<serde_json::Map<String, _>>>(&spans) else {
+            return;
+        };
+        for (depth, span) in spans.into_iter().rev().enumerate() {
+            for (key, value) in span {
+                let Some((slot, rank)) = context_slot(&key) else { continue };
+                let value: serde_json::Value = value;
+                let value = match value {
+                    serde_json::Value::String(text) => Value::Str(text.into()),
+                    serde_json::Value::Number(n) => Value::Str(n.to_string().into()),
+                    _ => continue,
+                };
+                self.put(slot, 200 + depth * 20 + rank, value);
+            }
+        }
+    }
+
+    /// What the record says to programs.
+    fn event(&mut self, record: &Record<'a>) -> Event<'a> {
+        let error = self.error();
+        let url = self.take_text(Slot::Url);
+        let status = self.take(Slot::Status).and_then(|value| status_of(&value));
+        let is_quiet = record.level.is_none_or(|level| level < Level::Warn);
+        let message = record.message.as_deref().unwrap_or_default();
+        if is_quiet && (self.has_item || (says_item(message) && (self.has_identity || url.is_some()))) {
+            return Event::ProductProcessed(ProductProcessed {
+                action: Some(ProductAction::Saved.as_str().into()),
+                url,
+                ..ProductProcessed::default()
+            });
+        }
+        if status.is_some() || self.duration_ms.is_some() {
+            let url = url.clone().or_else(|| url_in(message).map(|url| url.to_owned().into()));
+            if let Some(url) = url.filter(|_| !self.has_item) {
+                return Event::Request(Request {
+                    url: Some(url),
+                    method: self.take_text(Slot::Method),
+                    status_code: status,
+                    response_time_ms: self.duration_ms,
+                    bytes: self.take(Slot::Bytes).and_then(|value| value.as_u64()),
+                    attempt: self.take(Slot::Attempt).and_then(|value| value.as_u64()),
+                    error_type: error.error_type,
+                    ..Request::default()
+                });
+            }
+        }
+        if record.level.is_some_and(Level::is_error) {
+            return Event::ScraperError(ScraperError { url, status_code: status, ..error });
+        }
+        Event::Log
+    }
+
+    /// Type, message, causes and traceback, from the fields or out of the traceback.
+    fn error(&mut self) -> ScraperError<'a> {
+        let mut error = ScraperError {
+            error_type: self.take_text(Slot::ErrorType),
+            error_message: self.take_text(Slot::ErrorMessage),
+            traceback: self.take_text(Slot::Traceback),
+            ..ScraperError::default()
+        };
+        if let Some(list) = self.exceptions.take() {
+            from_exception_list(&list, &mut error);
+        }
+        let parsed = error.traceback.as_deref().and_then(traceback::parse);
+        if let Some(parsed) = parsed {
+            let owned = |text: &str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
+            let (error_type, message) = (owned(parsed.error_type), owned(parsed.message));
+            let function = parsed.function.and_then(owned);
+            let causes = (!parsed.causes.is_empty()).then(|| causes_json(&parsed.causes));
+            // A bare `Error` or `DOMException` says less than what the writer names.
+            error.error_type = error.error_type.or(error_type);
+            error.error_message = error.error_message.or(message);
+            error.function = error.function.or(function);
+            error.causes = error.causes.or(causes);
+        }
+        error
+    }
+}
+
+fn causes_json(causes: &[Cause<'_>]) -> dragline_schema::Json<'static> {
+    // Texts always serialise.
+    dragline_schema::Json(serde_json::to_string(causes).unwrap_or_default().into())
+}
+
+/// structlog's `dict_tracebacks`: a list, the raised exception first, its causes behind it.
+fn from_exception_list(list: &str, error: &mut ScraperError<'_>) {
+    #[derive(serde::Deserialize)]
+    struct Exception {
+        exc_type: String,
+        #[serde(default)]
+        exc_value: String,
+        #[serde(default)]
+        frames: Vec<Frame>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Frame {
+        #[serde(default)]
+        filename: String,
+        #[serde(default)]
+        name: String,
+    }
+    let Ok(mut chain) = serde_json::from_str::<Vec<Exception>>(list) else { return };
+    if chain.is_empty() {
+        return;
+    }
+    let raised = chain.remove(0);
+    let own = raised.frames.into_iter().rfind(|frame| !frame.filename.contains("site-packages"));
+    error.function = own.map(|frame| frame.name.into());
+    error.error_type = Some(raised.exc_type.into());
+    error.error_message = Some(raised.exc_value.into());
+    let causes: Vec<Cause<'_>> = chain
+        .iter()
+        .map(|cause| Cause {
+            error_type: cause.exc_type.as_str().into(),
+            error_message: cause.exc_value.as_str().into(),
+        })
+        .collect();
+    if !causes.is_empty() {
+        error.causes = Some(causes_json(&causes));
+    }
+}
+
+/// Slots that a span's fields may fill for the events inside.
+fn context_slot(name: &str) -> Option<(Slot, usize)> {
+    slot_of(name)
+        .filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
+}
+
+/// Whether a field is part of an item that the record carries.
+fn is_item(path: &str, value: &Value<'_>) -> bool {
+    const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
+    let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else { return false };
+    match &path[item.len()..] {
+        "" => matches!(value, Value::Str(text) if text.starts_with('{')),
+        rest => rest.starts_with('.'),
+    }
+}
+
+/// Whether a message says that an item was taken.
+fn says_item(message: &str) -> bool {
+    message
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .any(|word| ["scraped", "stored", "extracted"].iter().any(|w| word.eq_ignore_ascii_case(w)))
+        // "scraped 0 items" is a count, no item.
+        && !message.contains(|c: char| c.is_ascii_digit())
+        || message == "item"
+}
+
+/// One CamelCase word.
+fn is_type_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_')
+}
+
+fn status_of(value: &Value<'_>) -> Option<u16> {
+    value.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| (100..600).contains(n))
+}
+
+/// The first URL in a text.
+fn url_in(text: &str) -> Option<&str> {
+    text.split_whitespace()
+        .map(|word| word.trim_matches(['<', '>', '(', ')', '"', '\'', ',']))
+        .find(|word| word.starts_with("http") && host_of(word).is_some())
+}
+
+fn level_of(value: &Value<'_>, dialect: Dialect) -> Option<Level> {
+    match value {
+        Value::Str(word) => Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, dialect)),
+        other => numeric_level(other.as_u64()?, dialect),
+    }
+}
+
+/// 10 is trace to pino and bunyan, debug to Python; 0 to 7 are syslog's; thousands logstash's.
+fn numeric_level(number: u64, dialect: Dialect) -> Option<Level> {
+    Some(match number {
+        0..=2 => Level::Critical,
+        3 => Level::Error,
+        4 => Level::Warn,
+        5 | 6 => Level::Info,
+        7 => Level::Debug,
+        1000.. => return numeric_level(number / 1000, Dialect::Json),
+        n if dialect == Dialect::PinoJson => match n {
+            ..20 => Level::Trace,
+            20..30 => Level::Debug,
+            30..40 => Level::Info,
+            40..50 => Level::Warn,
+            50..60 => Level::Error,
+            _ => Level::Critical,
+        },
+        ..20 => Level::Debug,
+        20..30 => Level::Info,
+        30..40 => Level::Warn,
+        40..50 => Level::Error,
+        _ => Level::Critical,
+    })
+}
+
+fn time_of(value: &Value<'_>, zone: &TimeZone) -> Option<(Timestamp, bool)> {
+    match value {
+        Value::Str(text) => time::parse_text(text, zone),
+        number => time::from_epoch(number.as_f64()?).map(|time| (time, true)),
+    }
+}

@@ -1,0 +1,249 @@
+//! One family of files, read in order.
+
+use std::path::Path;
+
+use dragline_schema::{
+    Dialect, Event, Position, Problem, ProblemKind, Record, ScraperError, Sink, Timestamp, clip,
+};
+use jiff::tz::TimeZone;
+
+use crate::discover::{Family, LogFile};
+use crate::json;
+use crate::lines::{Line, LineReader};
+use crate::open::Source;
+use crate::scrapy::Scrapy;
+use crate::traceback;
+
+/// This much of a bad line is shown.
+const SHOWN: usize = 120;
+/// The raw text of a crash is kept up to this size.
+const MAX_CRASH: usize = 256 << 10;
+
+/// How to read.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// The zone of times that name none. Default UTC.
+    pub zone: TimeZone,
+    /// A longer line is a problem, not a record. In bytes; default 8 MiB.
+    pub max_line: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { zone: TimeZone::UTC, max_line: 8 << 20 }
+    }
+}
+
+/// What was read of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSummary {
+    /// The file's path.
+    pub path: String,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Bytes after decompression, as far as they could be read.
+    pub text_bytes: u64,
+    /// Lines, as far as they could be read.
+    pub lines: u64,
+    /// Records whose time names no zone.
+    pub zoneless: u64,
+    /// Whether it is a compressed file that ends before its end.
+    pub truncated: bool,
+}
+
+/// Reads a family and hands everything to the sink; gives each file's totals.
+pub fn read_family(family: &Family, options: &ReadOptions, sink: &mut dyn Sink) -> Vec<FileSummary> {
+    let mut decoder = Decoder {
+        options,
+        scrapy: Scrapy::new(&family.name),
+        crash: None,
+        context: Context::default(),
+        zoneless: 0,
+    };
+    let summaries = family.files.iter().map(|file| decoder.file(file, sink)).collect();
+    decoder.flush_crash(sink);
+    decoder.scrapy.finish(sink);
+    summaries
+}
+
+struct Decoder<'o> {
+    options: &'o ReadOptions,
+    scrapy: Scrapy,
+    crash: Option<Crash>,
+    context: Context,
+    zoneless: u64,
+}
+
+/// A traceback that stands between JSON lines, as uncaught exceptions leave it.
+struct Crash {
+    text: String,
+    at: Position,
+}
+
+/// Whose lines came last: a raw traceback belongs to them.
+#[derive(Default)]
+struct Context {
+    timestamp: Option<Timestamp>,
+    scraper_id: Option<String>,
+    site: Option<String>,
+    run_id: Option<String>,
+}
+
+impl Decoder<'_> {
+    fn file(&mut self, file: &LogFile, sink: &mut dyn Sink) -> FileSummary {
+        sink.file(&file.source);
+        self.zoneless = 0;
+        let mut summary = FileSummary {
+            path: file.source.path.clone(),
+            bytes: file.bytes,
+            text_bytes: 0,
+            lines: 0,
+            zoneless: 0,
+            truncated: false,
+        };
+        let source = match Source::open(Path::new(&file.source.path)) {
+            Ok(source) => source,
+            Err(error) => {
+                let detail = format!("cannot read the file: {error}");
+                report(sink, ProblemKind::UnreadableFile, None, &detail);
+                return summary;
+            }
+        };
+        let mut reader = LineReader::new(source, self.options.max_line);
+        while let Some(line) = reader.next_line() {
+            match line {
+                Line::Text { bytes, at, complete } => {
+                    let bytes = if at.offset == 0 { without_bom(bytes) } else { bytes };
+                    self.line(&String::from_utf8_lossy(bytes), at, complete, sink);
+                }
+                Line::Oversized { at, bytes } => {
+                    let limit = self.options.max_line;
+                    let detail = format!("a line of {bytes} bytes; the limit is {limit}");
+                    report(sink, ProblemKind::OversizedLine, Some(at), &detail);
+                }
+            }
+        }
+        (summary.text_bytes, summary.lines) = reader.totals();
+        summary.zoneless = self.zoneless;
+        if let Some(error) = reader.error() {
+            summary.truncated = error.kind() == std::io::ErrorKind::UnexpectedEof;
+            let (kind, what) = if summary.truncated {
+                (ProblemKind::TruncatedFile, "the archive ends before its end")
+            } else {
+                (ProblemKind::CorruptFile, "the file cannot be read to its end")
+            };
+            let at = Position { line: summary.lines + 1, offset: summary.text_bytes, member: 0 };
+            report(sink, kind, Some(at), &format!("{what}: {error}"));
+        }
+        summary
+    }
+
+    fn line(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
+        if line.trim_start().starts_with('{') && self.json(line, at, sink) {
+            return;
+        }
+        let zone = &self.options.zone;
+        if self.scrapy.begin(line, at, zone, sink) {
+            self.zoneless += 1;
+            return self.flush_crash(sink);
+        }
+        if self.scrapy.is_open() {
+            return self.scrapy.go_on(line);
+        }
+        if line.trim().is_empty() && self.crash.is_none() {
+            return;
+        }
+        if self.crash_line(line, at) {
+            return;
+        }
+        let kind = if complete { ProblemKind::BadLine } else { ProblemKind::TornLine };
+        report(sink, kind, Some(at), clip(line, SHOWN));
+    }
+
+    /// Takes a line that is a JSON record.
+    fn json(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
+        let repaired;
+        let object = match json::Object::parse(line) {
+            Some(object) => object,
+            None => {
+                let Some(text) = json::without_nan(line) else { return false };
+                repaired = text;
+                let Some(object) = json::Object::parse(&repaired) else { return false };
+                object
+            }
+        };
+        let Some(decoded) = json::decode(&object, &self.options.zone) else { return false };
+        // An item in Scrapy's text may be JSON; a record names its time.
+        if self.scrapy.is_open() {
+            if decoded.record.timestamp.is_none() {
+                return false;
+            }
+            self.scrapy.flush(sink);
+        }
+        self.flush_crash(sink);
+        self.zoneless += u64::from(!decoded.zoned);
+        self.context.remember(&decoded.record);
+        sink.record(&decoded.record, at);
+        true
+    }
+
+    /// Takes a line of a raw traceback: from its first line to the exception, and what is indented.
+    fn crash_line(&mut self, line: &str, at: Position) -> bool {
+        if line.starts_with("Traceback (most recent call last)") && self.crash.is_none() {
+            self.crash = Some(Crash { text: line.to_owned(), at });
+            return true;
+        }
+        let Some(crash) = &mut self.crash else { return false };
+        if crash.text.len() + line.len() < MAX_CRASH {
+            crash.text.push('\n');
+            crash.text.push_str(line);
+        }
+        true
+    }
+
+    /// Hands over a raw traceback as one record.
+    fn flush_crash(&mut self, sink: &mut dyn Sink) {
+        let Some(crash) = self.crash.take() else { return };
+        let parsed = traceback::parse(&crash.text).unwrap_or_default();
+        let record = Record {
+            timestamp: self.context.timestamp,
+            level: Some(dragline_schema::Level::Critical),
+            scraper_id: self.context.scraper_id.as_deref().map(Into::into),
+            site: self.context.site.as_deref().map(Into::into),
+            run_id: self.context.run_id.as_deref().map(Into::into),
+            message: Some("uncaught exception".into()),
+            event: Event::ScraperError(ScraperError {
+                error_type: Some(parsed.error_type.into()),
+                error_message: Some(parsed.message.into()),
+                traceback: Some(crash.text.as_str().into()),
+                function: parsed.function.map(Into::into),
+                ..ScraperError::default()
+            }),
+            dialect: Dialect::Json,
+            ..Record::default()
+        };
+        sink.record(&record, crash.at);
+    }
+}
+
+impl Context {
+    fn remember(&mut self, record: &Record<'_>) {
+        self.timestamp = record.timestamp.or(self.timestamp);
+        let keep = |held: &mut Option<String>, new: Option<&str>| {
+            if new.is_some() && held.as_deref() != new {
+                *held = new.map(str::to_owned);
+            }
+        };
+        keep(&mut self.scraper_id, record.scraper_id.as_deref());
+        keep(&mut self.site, record.site.as_deref());
+        keep(&mut self.run_id, record.run_id.as_deref());
+    }
+}
+
+fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+fn report(sink: &mut dyn Sink, kind: ProblemKind, at: Option<Position>, detail: &str) {
+    sink.problem(&Problem { kind, at, detail });
+}

@@ -1,0 +1,226 @@
+//! The Python literals of a statistics dump: a `pprint`ed dict, which is no JSON.
+
+use dragline_schema::Timestamp;
+
+/// A value in the dump.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Literal {
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Time(Timestamp),
+    /// `None`, booleans, and whatever we have no use for.
+    Other,
+}
+
+/// Nesting deeper than this is refused.
+const MAX_DEPTH: usize = 32;
+
+/// Reads a dict with text keys; `None` when the text is none.
+pub(crate) fn parse_dict(text: &str) -> Option<Vec<(String, Literal)>> {
+    let mut parser = Parser { rest: text };
+    parser.dict(0)
+}
+
+struct Parser<'t> {
+    rest: &'t str,
+}
+
+impl Parser<'_> {
+    fn skip_space(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    fn eat(&mut self, token: char) -> bool {
+        self.skip_space();
+        match self.rest.strip_prefix(token) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn dict(&mut self, depth: usize) -> Option<Vec<(String, Literal)>> {
+        if depth > MAX_DEPTH || !self.eat('{') {
+            return None;
+        }
+        let mut entries = Vec::new();
+        while !self.eat('}') {
+            let key = self.value(depth + 1)?;
+            if !self.eat(':') {
+                return None;
+            }
+            let value = self.value(depth + 1)?;
+            if let Literal::Text(key) = key {
+                entries.push((key, value));
+            }
+            if !self.eat(',') {
+                return self.eat('}').then_some(entries);
+            }
+        }
+        Some(entries)
+    }
+
+    fn value(&mut self, depth: usize) -> Option<Literal> {
+        self.skip_space();
+        match self.rest.chars().next()? {
+            '\'' | '"' => self.text(),
+            '{' => self.dict(depth).map(|_| Literal::Other),
+            open @ ('[' | '(') => self.sequence(open, depth),
+            c if c.is_ascii_digit() || c == '-' || c == '.' => self.number(),
+            c if c.is_alphabetic() || c == '_' => self.name(depth),
+            _ => None,
+        }
+    }
+
+    /// A string; adjacent ones are one.
+    fn text(&mut self) -> Option<Literal> {
+        let mut text = String::new();
+        loop {
+            let quote = self.rest.chars().next()?;
+            let mut chars = self.rest[1..].char_indices();
+            let end = loop {
+                let (at, c) = chars.next()?;
+                if c == quote {
+                    break at;
+                }
+                if c != '\\' {
+                    text.push(c);
+                    continue;
+                }
+                match chars.next()?.1 {
+                    'n' => text.push('\n'),
+                    't' => text.push('\t'),
+                    'r' => text.push('\r'),
+                    // Codes such as \x00 are kept as they stand: nobody reads them from here.
+                    c @ ('x' | 'u' | 'U') => text.extend(['\\', c]),
+                    c => text.push(c),
+                }
+            };
+            self.rest = &self.rest[1 + end + quote.len_utf8()..];
+            self.skip_space();
+            if !self.rest.starts_with(['\'', '"']) {
+                return Some(Literal::Text(text));
+            }
+        }
+    }
+
+    fn number(&mut self) -> Option<Literal> {
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E' | '_')))
+            .unwrap_or(self.rest.len());
+        let (number, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        number
+            .parse()
+            .map(Literal::Int)
+            .or_else(|_| number.parse().map(Literal::Float))
+            .ok()
+    }
+
+    fn sequence(&mut self, open: char, depth: usize) -> Option<Literal> {
+        let close = if open == '[' { ']' } else { ')' };
+        if depth > MAX_DEPTH || !self.eat(open) {
+            return None;
+        }
+        while !self.eat(close) {
+            self.value(depth + 1)?;
+            // `name=value` in a call.
+            if self.eat('=') {
+                self.value(depth + 1)?;
+            }
+            if !self.eat(',') {
+                return self.eat(close).then_some(Literal::Other);
+            }
+        }
+        Some(Literal::Other)
+    }
+
+    /// A name, a constant or a call.
+    fn name(&mut self, depth: usize) -> Option<Literal> {
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+            .unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at(end);
+        let arguments = rest;
+        self.rest = rest;
+        if !self.rest.starts_with('(') {
+            return Some(Literal::Other);
+        }
+        self.sequence('(', depth)?;
+        if name == "datetime.datetime" {
+            let length = arguments.len() - self.rest.len();
+            return Some(datetime(&arguments[1..length - 1]).map_or(Literal::Other, Literal::Time));
+        }
+        Some(Literal::Other)
+    }
+}
+
+/// `2026, 3, 4, 11, 22, 33, 123456, tzinfo=datetime.timezone.utc`; without a zone it is UTC, as in
+/// all of Scrapy's statistics.
+fn datetime(arguments: &str) -> Option<Timestamp> {
+    let mut numbers = arguments.split(',').map_while(|part| part.trim().parse::<i64>().ok());
+    let mut next = || numbers.next();
+    let date = jiff::civil::Date::new(
+        next()?.try_into().ok()?,
+        next()?.try_into().ok()?,
+        next()?.try_into().ok()?,
+    )
+    .ok()?;
+    let mut part = || next().unwrap_or(0);
+    let time = jiff::civil::Time::new(
+        part().try_into().ok()?,
+        part().try_into().ok()?,
+        part().try_into().ok()?,
+        i32::try_from(part()).ok()?.checked_mul(1000)?,
+    )
+    .ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok().map(Timestamp::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_dump_is_read() {
+        let text = r#"{'a/b': 3,
+ "it's": 'x' 'y',
+ 'f': 1.5, 'n': None, 't': True, 'neg': -2,
+ 'when': datetime.datetime(2026, 3, 4, 11, 22, 33, 123456, tzinfo=datetime.timezone.utc),
+ 'day': datetime.datetime(2026, 3, 4, 0, 0),
+ 'nested': {'x': [1, (2,), {}]}, 'call': <skip>"#;
+        let text = text.replace(", 'call': <skip>", ", 'call': f(a=1, b='}')}");
+        let dict = parse_dict(&text).unwrap();
+        let get = |key: &str| dict.iter().find(|(k, _)| k == key).unwrap().1.clone();
+        assert_eq!(get("a/b"), Literal::Int(3));
+        assert_eq!(get("it's"), Literal::Text("xy".into()));
+        assert_eq!(get("f"), Literal::Float(1.5));
+        assert_eq!(get("neg"), Literal::Int(-2));
+        let time = |text| Literal::Time(Timestamp::parse(text).unwrap());
+        assert_eq!(get("when"), time("2026-03-04T11:22:33.123456Z"));
+        assert_eq!(get("day"), time("2026-03-04T00:00:00Z"));
+        for other in ["n", "t", "nested", "call"] {
+            assert_eq!(get(other), Literal::Other);
+        }
+    }
+
+    #[test]
+    fn what_is_no_dict_is_refused() {
+        for text in ["", "[]", "{'a' 1}", "{'a': }", "{'a': 1", "{'a': 'b", &"{'a':".repeat(1000)] {
+            assert_eq!(parse_dict(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[{}\\[\\]()'\",:a-c0-9. =\\\\ü-]{0,60}") {
+            let _ = parse_dict(&text);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Scrapy's text logs: records over many lines, several runs in one file.
+//!
+//! A record begins with a head (`2026-03-04 11:22:33 [logger] LEVEL: `); every line without one
+//! continues the record before it. A run begins at `Scrapy … started`; the lines that follow belong
+//! to it until the next one begins, because Scrapy still writes after it closed the spider.
+
+mod literal;
+mod message;
+
+use std::borrow::Cow;
+
+use dragline_schema::{
+    Dialect, DuplicateDetected, Event, Json, Level, Position, ProductAction, ProductProcessed,
+    Record, Request, RunSummary, ScraperEnd, ScraperError, ScraperStart, Sink, Timestamp,
+};
+use jiff::tz::TimeZone;
+use rustc_hash::FxHashSet;
+
+use self::message::{Fact, Head};
+use crate::traceback;
+
+/// A record's text is kept up to this size; more lines of it are read and left out.
+const MAX_RECORD: usize = 1 << 20;
+/// Of so many URLs we remember that their request was given up.
+const MAX_GIVEN_UP: usize = 10_000;
+
+/// The decoder of one family of files.
+#[derive(Default)]
+pub(crate) struct Scrapy {
+    /// The family's file name, for the ids of runs, which Scrapy does not give.
+    name: String,
+    pending: Option<Pending>,
+    run: Option<RunState>,
+    /// How many runs began in each second, so that their ids differ.
+    started: rustc_hash::FxHashMap<String, u32>,
+}
+
+/// A record whose lines may go on.
+struct Pending {
+    time: Option<Timestamp>,
+    logger: String,
+    level: Level,
+    text: String,
+    at: Position,
+}
+
+struct RunState {
+    bot: Option<String>,
+    run_id: String,
+    /// The spider's name shows only where it logs itself.
+    spider: Option<String>,
+    spider_told: bool,
+    given_up: FxHashSet<String>,
+    last: Option<(Timestamp, Position)>,
+}
+
+impl Scrapy {
+    pub(crate) fn new(family: &str) -> Self {
+        let name = family.rsplit('/').next().unwrap_or(family).to_owned();
+        Self { name, ..Self::default() }
+    }
+
+    /// Takes a line that begins a record; `false` when it does not.
+    pub(crate) fn begin(
+        &mut self,
+        line: &str,
+        at: Position,
+        zone: &TimeZone,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let Some(head) = Head::parse(line) else { return false };
+        self.flush(sink);
+        self.pending = Some(Pending {
+            time: head.timestamp(zone),
+            logger: head.logger.to_owned(),
+            level: head.level,
+            text: head.message.to_owned(),
+            at,
+        });
+        true
+    }
+
+    /// Whether a record is open that the next line may continue.
+    pub(crate) fn is_open(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Takes a line that continues the open record.
+    pub(crate) fn go_on(&mut self, line: &str) {
+        if let Some(pending) = &mut self.pending
+            && pending.text.len() + line.len() < MAX_RECORD
+        {
+            pending.text.push('\n');
+            pending.text.push_str(line);
+        }
+    }
+
+    /// Hands over the open record: nothing continues it.
+    pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
+        if let Some(pending) = self.pending.take() {
+            self.emit(&pending, sink);
+        }
+    }
+
+    /// Hands over what is left at the end of the family.
+    pub(crate) fn finish(&mut self, sink: &mut dyn Sink) {
+        self.flush(sink);
+        self.tell_spider(sink);
+    }
+
+    fn emit(&mut self, pending: &Pending, sink: &mut dyn Sink) {
+        let fact = message::read(&pending.logger, &pending.text);
+        if let Some(Fact::Started { bot }) = fact {
+            self.tell_spider(sink);
+            self.run = Some(self.new_run(Some(bot.to_owned()), pending.time));
+        }
+        if self.run.is_none() {
+            // The file begins in the middle of a run.
+            self.run = Some(self.new_run(None, pending.time));
+        }
+        let Some(run) = &mut self.run else { return };
+        if is_spider(&pending.logger) {
+            run.spider.get_or_insert_with(|| pending.logger.clone());
+        }
+        let event = event(fact, pending, run);
+        if let Some(time) = pending.time {
+            run.last = Some((time, pending.at));
+        }
+        let closing = matches!(event, Event::ScraperEnd(_));
+        let first_line = pending.text.lines().next().unwrap_or_default();
+        let record = Record {
+            timestamp: pending.time,
+            level: Some(pending.level),
+            target: Some(Cow::Borrowed(&pending.logger)),
+            scraper_id: run.bot.as_deref().map(Cow::Borrowed),
+            run_id: Some(Cow::Borrowed(&run.run_id)),
+            message: Some(Cow::Borrowed(first_line)),
+            event,
+            dialect: Dialect::Scrapy,
+            ..Record::default()
+        };
+        sink.record(&record, pending.at);
+        if closing {
+            self.tell_spider(sink);
+        }
+    }
+
+    fn new_run(&mut self, bot: Option<String>, time: Option<Timestamp>) -> RunState {
+        let start = time.map_or_else(
+            || "unknown".to_owned(),
+            |time| time.to_civil().strftime("%Y%m%dT%H%M%S").to_string(),
+        );
+        let count = self.started.entry(start.clone()).or_default();
+        *count += 1;
+        let nth = if *count > 1 { format!("-{count}") } else { String::new() };
+        RunState {
+            bot,
+            run_id: format!("{start}{nth}@{}", self.name),
+            spider: None,
+            spider_told: false,
+            given_up: FxHashSet::default(),
+            last: None,
+        }
+    }
+
+    /// Tells the spider's name, once it is known and the run is over.
+    fn tell_spider(&mut self, sink: &mut dyn Sink) {
+        let Some(run) = &mut self.run else { return };
+        let (Some(spider), Some((time, at)), false) = (&run.spider, run.last, run.spider_told) else {
+            return;
+        };
+        run.spider_told = true;
+        let summary = RunSummary {
+            scraper_id: Some(Cow::Borrowed(spider)),
+            ..RunSummary::default()
+        };
+        let record = Record {
+            timestamp: Some(time),
+            scraper_id: run.bot.as_deref().map(Cow::Borrowed),
+            run_id: Some(Cow::Borrowed(&run.run_id)),
+            event: Event::Summary(Box::new(summary)),
+            dialect: Dialect::Scrapy,
+            ..Record::default()
+        };
+        sink.record(&record, at);
+    }
+}
+
+/// Loggers without a dot are a spider's, but for those of well-known libraries.
+fn is_spider(logger: &str) -> bool {
+    !logger.contains('.')
+        && !matches!(logger, "scrapy" | "root" | "asyncio" | "twisted" | "urllib3" | "playwright" | "protego")
+}
+
+/// What the record says to programs.
+fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -> Event<'p> {
+    match fact {
+        Some(Fact::Started { .. }) => Event::ScraperStart(ScraperStart::default()),
+        Some(Fact::Attempt { url, method, status, attempt }) => {
+            if pending.level.is_error() && run.given_up.len() < MAX_GIVEN_UP {
+                run.given_up.insert(url.to_owned());
+            }
+            Event::Request(Request {
+                url: Some(url.into()),
+                method: Some(method.into()),
+                status_code: status,
+                attempt,
+                ..Request::default()
+            })
+        }
+        Some(Fact::PageError { url, download: true }) if !run.given_up.contains(url) => {
+            // The only line of an attempt that nobody tried again.
+            let error = error(pending);
+            Event::Request(Request {
+                url: Some(url.into()),
+                error_type: error.error_type,
+                ..Request::default()
+            })
+        }
+        Some(Fact::PageError { url, .. }) => {
+            Event::ScraperError(ScraperError { url: Some(url.into()), ..error(pending) })
+        }
+        Some(Fact::GaveUpOnStatus { url, status }) => Event::ScraperError(ScraperError {
+            url: Some(url.into()),
+            status_code: Some(status),
+            ..error(pending)
+        }),
+        Some(Fact::Scraped { url }) => product(ProductAction::Saved, url),
+        Some(Fact::Dropped) => product(ProductAction::Failed, None),
+        Some(Fact::Duplicate { url }) => Event::DuplicateDetected(DuplicateDetected {
+            url: Some(url.into()),
+            ..DuplicateDetected::default()
+        }),
+        Some(Fact::Stats(summary)) => Event::Summary(summary),
+        Some(Fact::Closed { reason }) => Event::ScraperEnd(ScraperEnd {
+            status: Some(message::status_of(reason).as_str().into()),
+            finish_reason: Some(reason.into()),
+            ..ScraperEnd::default()
+        }),
+        None if pending.level.is_error() => Event::ScraperError(error(pending)),
+        None => Event::Log,
+    }
+}
+
+fn product(action: ProductAction, url: Option<&str>) -> Event<'_> {
+    Event::ProductProcessed(ProductProcessed {
+        action: Some(action.as_str().into()),
+        url: url.map(Cow::Borrowed),
+        ..ProductProcessed::default()
+    })
+}
+
+/// Type, message and causes out of the traceback that follows a record; without one, the record's
+/// first line is the message.
+fn error(pending: &Pending) -> ScraperError<'_> {
+    let Some(parsed) = traceback::parse(&pending.text) else {
+        return ScraperError::default();
+    };
+    let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
+    let start = pending.text.find("Traceback (most").unwrap_or(0);
+    let causes = (!parsed.causes.is_empty())
+        .then(|| serde_json::to_string(&parsed.causes).ok())
+        .flatten()
+        .map(|json| Json(Cow::Owned(json)));
+    ScraperError {
+        error_type: text(parsed.error_type),
+        error_message: text(parsed.message),
+        causes,
+        traceback: Some(Cow::Borrowed(&pending.text[start..])),
+        function: parsed.function.map(Cow::Borrowed),
+        ..ScraperError::default()
+    }
+}

@@ -1,0 +1,167 @@
+//! Tracebacks and stacks into type, message, causes and the user's own function.
+
+use dragline_schema::Cause;
+
+/// What a traceback says.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Traceback<'t> {
+    pub(crate) error_type: &'t str,
+    pub(crate) message: &'t str,
+    /// Outermost first.
+    pub(crate) causes: Vec<Cause<'t>>,
+    /// The innermost function that is no library's.
+    pub(crate) function: Option<&'t str>,
+}
+
+/// Reads a Python traceback or a JavaScript or Java stack; `None` when the text is neither.
+pub(crate) fn parse(text: &str) -> Option<Traceback<'_>> {
+    if text.contains("Traceback (most recent call last)") {
+        python(text)
+    } else if text.lines().skip(1).any(|line| line.trim_start().starts_with("at ")) {
+        Some(stack(text))
+    } else {
+        None
+    }
+}
+
+/// Splits `Type: message`. Without a type the whole is the message.
+pub(crate) fn split_type(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let (left, right) = text.split_once(": ").unwrap_or((text.trim_end_matches(':'), ""));
+    let is_name = left.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && left.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '$'))
+        && left.contains(|c: char| c.is_uppercase() || c == '.');
+    if is_name { (left, right.trim()) } else { ("", text) }
+}
+
+/// Chained exceptions come root first; the last one is what was raised to the caller.
+fn python(text: &str) -> Option<Traceback<'_>> {
+    let mut raised: Vec<(&str, &str)> = Vec::new();
+    let mut function = None;
+    let mut frames_of = None;
+    let mut inside = false;
+    for line in text.lines() {
+        let bare = line.trim_start_matches(['|', '+', ' ', '>']);
+        if bare.starts_with("Traceback (most recent call last)") {
+            inside = true;
+            frames_of = None;
+        } else if let Some(frame) = bare.strip_prefix("File \"").filter(|_| inside) {
+            if let Some(name) = user_function(frame) {
+                frames_of = Some(name);
+            }
+        } else if inside && !line.trim().is_empty() && !line.starts_with([' ', '>', '|', '\t']) {
+            inside = false;
+            raised.push(split_type(line));
+            function = frames_of;
+        }
+    }
+    let (error_type, message) = raised.pop()?;
+    let causes = raised
+        .into_iter()
+        .rev()
+        .map(|(error_type, message)| Cause {
+            error_type: error_type.into(),
+            error_message: message.into(),
+        })
+        .collect();
+    Some(Traceback { error_type, message, causes, function })
+}
+
+/// The function of `path", line N, in NAME`, unless the path is a library's.
+fn user_function(frame: &str) -> Option<&str> {
+    let (path, rest) = frame.split_once('"')?;
+    let library = ["site-packages", "dist-packages", "/lib/python", "<frozen "];
+    if library.iter().any(|part| path.contains(part)) {
+        return None;
+    }
+    rest.rsplit_once(" in ").map(|(_, name)| name.trim())
+}
+
+/// `Type: message`, then `at …` lines, then perhaps `caused by: Type: message` and more.
+fn stack(text: &str) -> Traceback<'_> {
+    let is_frame = |line: &str| line.trim_start().starts_with("at ");
+    let head_end = text
+        .match_indices('\n')
+        .find(|(at, _)| is_frame(text[at + 1..].lines().next().unwrap_or_default()))
+        .map_or(text.len(), |(at, _)| at);
+    let (error_type, message) = split_type(&text[..head_end]);
+    let causes = text
+        .lines()
+        .filter_map(|line| {
+            let line = line.trim();
+            let lower = line.get(..10)?.to_ascii_lowercase();
+            (lower == "caused by:" || lower.starts_with("[cause]:"))
+                .then(|| line.split_once(':').map(|(_, cause)| split_type(cause)))?
+        })
+        .map(|(error_type, message)| Cause {
+            error_type: error_type.into(),
+            error_message: message.trim_end_matches('{').trim().into(),
+        })
+        .collect();
+    let function = text
+        .lines()
+        .filter(|line| is_frame(line))
+        .find(|line| !line.contains("node_modules") && !line.contains("node:"))
+        .and_then(|line| {
+            let frame = line.trim().strip_prefix("at ")?;
+            let frame = frame.strip_prefix("async ").unwrap_or(frame);
+            frame.split_once(" (").map(|(name, _)| name)
+        });
+    Traceback { error_type, message, causes, function }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chained_python_traceback() {
+        let text = r#"Traceback (most recent call last):
+  File "/srv/venv/lib/python3.11/site-packages/httpx/_transports.py", line 60, in map
+    yield
+           ^^^^^^^^^
+httpcore.ReadTimeout: The read operation timed out
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/scrapers/shop.py", line 45, in fetch
+    response = client.get(url)
+  File "/srv/venv/lib/python3.11/site-packages/httpx/_client.py", line 9, in get
+    raise
+httpx.HTTPStatusError: Client error '403 Forbidden' for url 'http://x/'
+For more information check: https://example.com/403"#;
+        let parsed = parse(text).unwrap();
+        assert_eq!(parsed.error_type, "httpx.HTTPStatusError");
+        assert_eq!(parsed.message, "Client error '403 Forbidden' for url 'http://x/'");
+        assert_eq!(parsed.function, Some("fetch"));
+        assert_eq!(parsed.causes.len(), 1);
+        assert_eq!(parsed.causes[0].error_type, "httpcore.ReadTimeout");
+    }
+
+    #[test]
+    fn logurus_drawn_traceback() {
+        let text = "Page failed\nTraceback (most recent call last):\n\n> File \"/srv/shop.py\", line 102, in main\n    items += product(path)\n    │        └ '/product/75'\n\nAttributeError: 'NoneType' object has no attribute 'strip'\n";
+        let parsed = parse(text).unwrap();
+        assert_eq!(parsed.error_type, "AttributeError");
+        assert_eq!(parsed.function, Some("main"));
+    }
+
+    #[test]
+    fn a_node_stack_with_a_cause() {
+        let text = "TypeError: fetch failed\n    at node:internal/deps/undici:1:2\n    at async get (file:///srv/shop.mjs:44:24)\ncaused by: Error: read ECONNRESET\n    at TCP.onRead (node:net:1:1)";
+        let parsed = parse(text).unwrap();
+        assert_eq!((parsed.error_type, parsed.message), ("TypeError", "fetch failed"));
+        assert_eq!(parsed.function, Some("get"));
+        assert_eq!(parsed.causes[0].error_type, "Error");
+        assert_eq!(parsed.causes[0].error_message, "read ECONNRESET");
+    }
+
+    #[test]
+    fn plain_words_are_no_traceback() {
+        assert_eq!(parse("it failed\nbadly"), None);
+        assert_eq!(split_type("could not open: the file"), ("", "could not open: the file"));
+        assert_eq!(split_type("KeyError: 'price'"), ("KeyError", "'price'"));
+        assert_eq!(split_type("asyncio.exceptions.TimeoutError"), ("asyncio.exceptions.TimeoutError", ""));
+    }
+}

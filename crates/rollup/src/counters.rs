@@ -1,0 +1,176 @@
+//! Counts that add up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use dragline_schema::Level;
+use sketches_ddsketch::{Config, DDSketch};
+
+use crate::bounded::Add;
+
+/// What a run, or a part of one, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Records.
+    pub events: u64,
+    /// HTTP attempts.
+    pub requests: u64,
+    /// HTTP attempts with a status of 400 or above or without an answer.
+    pub requests_failed: u64,
+    /// Bytes of answers.
+    pub bytes: u64,
+    /// Products found on pages.
+    pub found: u64,
+    /// Products stored for the first time.
+    pub added: u64,
+    /// Products stored again.
+    pub updated: u64,
+    /// Products stored, new or not.
+    pub saved: u64,
+    /// Products lost.
+    pub failed: u64,
+    /// Articles stored.
+    pub articles: u64,
+    /// Things recognised as already known.
+    pub duplicates: u64,
+    /// Errors.
+    pub errors: u64,
+    /// Records at WARN.
+    pub warnings: u64,
+    /// Times that the site asked to slow down.
+    pub rate_limits: u64,
+    /// Answers by status.
+    pub status_codes: BTreeMap<u16, u64>,
+    /// Records by level; records without one are left out.
+    pub levels: BTreeMap<Level, u64>,
+    /// How long answers took.
+    pub response_time: Spread,
+}
+
+impl Counters {
+    /// Products added, updated or saved, and articles stored.
+    pub fn items(&self) -> u64 {
+        self.added + self.updated + self.saved + self.articles
+    }
+
+    /// Whether there is any sign of work: a request or an item.
+    pub fn has_activity(&self) -> bool {
+        self.requests > 0 || self.items() > 0 || self.found > 0
+    }
+}
+
+impl Add for Counters {
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.requests += other.requests;
+        self.requests_failed += other.requests_failed;
+        self.bytes += other.bytes;
+        self.found += other.found;
+        self.added += other.added;
+        self.updated += other.updated;
+        self.saved += other.saved;
+        self.failed += other.failed;
+        self.articles += other.articles;
+        self.duplicates += other.duplicates;
+        self.errors += other.errors;
+        self.warnings += other.warnings;
+        self.rate_limits += other.rate_limits;
+        add_maps(&mut self.status_codes, other.status_codes);
+        add_maps(&mut self.levels, other.levels);
+        self.response_time.add(other.response_time);
+    }
+}
+
+/// Adds up counts by key.
+pub(crate) fn add_maps<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+    for (key, count) in from {
+        *into.entry(key).or_default() += count;
+    }
+}
+
+/// Count, sum and extremes of a measure, in whole units (microseconds for times).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many values.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The largest.
+    pub max: u64,
+    /// The smallest; meaningless without values.
+    pub min: u64,
+}
+
+impl Spread {
+    /// Adds a value.
+    pub fn observe(&mut self, value: u64) {
+        self.add(Self { count: 1, sum: value, max: value, min: value });
+    }
+
+    /// The mean; `None` without values.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum as f64 / self.count as f64)
+    }
+}
+
+impl Add for Spread {
+    fn add(&mut self, other: Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+}
+
+/// Quantiles of a time in milliseconds, within [`Latency::RELATIVE_ERROR`] of the true value
+/// (Masson, Rim, Lee: *DDSketch*, VLDB 2019).
+#[derive(Clone)]
+pub struct Latency(DDSketch);
+
+impl Latency {
+    /// How far a quantile may be from the true one.
+    pub const RELATIVE_ERROR: f64 = 0.01;
+    /// Microseconds to a year within this many bins: the sketch never collapses any.
+    const BINS: u32 = 2048;
+
+    /// Adds a value in milliseconds; what is no time is left out.
+    pub fn observe(&mut self, milliseconds: f64) {
+        if milliseconds.is_finite() && milliseconds >= 0.0 {
+            self.0.add(milliseconds);
+        }
+    }
+
+    /// Adds the other's values.
+    pub fn merge(&mut self, other: &Self) {
+        // Both have the one configuration there is.
+        let _ = self.0.merge(&other.0);
+    }
+
+    /// The value below which a share `q` (0 to 1) of the values lie; `None` without values.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        self.0.quantile(q).ok().flatten()
+    }
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(DDSketch::new(Config::new(Self::RELATIVE_ERROR, Self::BINS, 0.001)))
+    }
+}
+
+impl fmt::Debug for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Latency({} values)", self.0.count())
+    }
+}
+
+/// Equal when everything that can be read out of them is.
+impl PartialEq for Latency {
+    fn eq(&self, other: &Self) -> bool {
+        let steps = |latency: &Self| (0..=20).map(|n| latency.quantile(f64::from(n) / 20.0)).collect::<Vec<_>>();
+        self.0.count() == other.0.count() && steps(self) == steps(other)
+    }
+}

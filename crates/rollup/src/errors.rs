@@ -1,0 +1,161 @@
+//! Errors in groups, with evidence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dragline_schema::{ErrorCategory, Severity, Timestamp};
+
+use crate::bounded::Add;
+use crate::source::SourceKey;
+
+/// So many places are kept for each group.
+const MAX_EVIDENCE: usize = 3;
+/// So many scrapers are named for each group.
+const MAX_SOURCES: usize = 64;
+
+/// What a classifier said of an error, as far as a rollup keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorLabel<'l> {
+    /// The group's id.
+    pub group: u64,
+    /// The category.
+    pub category: ErrorCategory,
+    /// The finer kind.
+    pub sub_category: &'l str,
+    /// The severity.
+    pub severity: Severity,
+    /// The rule that decided.
+    pub rule: Option<&'l str>,
+    /// The error's type; empty when it has none.
+    pub error_type: &'l str,
+    /// The message without what varies.
+    pub template: &'l str,
+    /// The message as it stands.
+    pub message: &'l str,
+}
+
+/// A place in a file. The order is that of content and offset, so that it does not depend on names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Evidence {
+    /// What the file begins with, hashed.
+    pub content_id: u64,
+    /// The byte where the line starts, after decompression.
+    pub offset: u64,
+    /// The line, from 1.
+    pub line: u64,
+    /// The file.
+    pub path: Arc<str>,
+}
+
+/// Errors that are the same but for what varies.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    /// How many.
+    pub count: u64,
+    /// The worst severity among them.
+    pub severity: Option<Severity>,
+    /// The first one's time.
+    pub first_seen: Option<Timestamp>,
+    /// The last one's time.
+    pub last_seen: Option<Timestamp>,
+    /// How many on each day (days since 1970-01-01, UTC).
+    pub days: BTreeMap<i64, u64>,
+    /// Where they came from; at most 64 are named.
+    pub sources: BTreeSet<Arc<SourceKey>>,
+    /// The first places, by content and offset.
+    pub evidence: BTreeSet<Evidence>,
+    /// What the first place says.
+    pub sample: Option<(Evidence, Sample)>,
+}
+
+/// One error of a group, in full.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The category, the same for the whole group.
+    pub category: ErrorCategory,
+    /// The finer kind.
+    pub sub_category: String,
+    /// The rule.
+    pub rule: Option<String>,
+    /// The type, the same for the whole group.
+    pub error_type: String,
+    /// The template, the same for the whole group.
+    pub template: String,
+    /// The message.
+    pub message: String,
+}
+
+impl Group {
+    pub(crate) fn observe(
+        &mut self,
+        label: &ErrorLabel<'_>,
+        at: Evidence,
+        time: Option<Timestamp>,
+        source: &Arc<SourceKey>,
+    ) {
+        self.count += 1;
+        self.severity = self.severity.max(Some(label.severity));
+        if let Some(time) = time {
+            self.first_seen = Some(self.first_seen.map_or(time, |first| first.min(time)));
+            self.last_seen = self.last_seen.max(Some(time));
+            *self.days.entry(time.as_micros().div_euclid(86_400_000_000)).or_default() += 1;
+        }
+        if !self.sources.contains(source) {
+            self.sources.insert(Arc::clone(source));
+            cap(&mut self.sources, MAX_SOURCES);
+        }
+        if self.sample.as_ref().is_none_or(|(held, _)| at < *held) {
+            let sample = Sample {
+                category: label.category,
+                sub_category: label.sub_category.to_owned(),
+                rule: label.rule.map(str::to_owned),
+                error_type: label.error_type.to_owned(),
+                template: label.template.to_owned(),
+                message: dragline_schema::clip(label.message, 2000).to_owned(),
+            };
+            self.sample = Some((at.clone(), sample));
+        }
+        if self.evidence.len() < MAX_EVIDENCE || self.evidence.last().is_some_and(|e| at < *e) {
+            self.evidence.insert(at);
+            cap(&mut self.evidence, MAX_EVIDENCE);
+        }
+    }
+}
+
+fn cap<T: Ord>(set: &mut BTreeSet<T>, limit: usize) {
+    while set.len() > limit {
+        set.pop_last();
+    }
+}
+
+impl Add for Group {
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.severity = self.severity.max(other.severity);
+        self.first_seen = match (self.first_seen, other.first_seen) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.last_seen = self.last_seen.max(other.last_seen);
+        crate::counters::add_maps(&mut self.days, other.days);
+        self.sources.extend(other.sources);
+        cap(&mut self.sources, MAX_SOURCES);
+        self.evidence.extend(other.evidence);
+        cap(&mut self.evidence, MAX_EVIDENCE);
+        self.sample = match (self.sample.take(), other.sample) {
+            (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// A cell of the table category × severity × type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    /// The category.
+    pub category: ErrorCategory,
+    /// The severity.
+    pub severity: Severity,
+    /// The type; empty when the error has none.
+    pub error_type: String,
+}

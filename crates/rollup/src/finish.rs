@@ -1,0 +1,347 @@
+//! What depends on the whole: whose lines, whose numbers, what became of each run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dragline_schema::{Dialect, ProblemKind, RunKey, RunStatus, Timestamp};
+
+use crate::bounded::{Add as _, Bounded};
+use crate::counters::{Counters, Latency};
+use crate::errors::{Cell, Evidence, Group};
+use crate::reconcile::reconcile;
+use crate::rollup::{FileEntry, ProblemEntry, Rollup};
+use crate::sections::Sections;
+use crate::source::{SourceKey, SourceStats};
+use crate::verdict::{Life, Verdict, judge};
+
+/// A rollup that is complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// The first and the last event's time.
+    pub period: Option<(Timestamp, Timestamp)>,
+    /// The width of the activity's buckets, in microseconds.
+    pub bucket_micros: i64,
+    /// The runs, and what stands outside of runs, by key.
+    pub runs: Vec<RunRow>,
+    /// What happened when, by bucket and run. Records without a time are in the runs' totals only.
+    pub activity: Vec<ActivityRow>,
+    /// Answer times by hour (start in microseconds) and run.
+    pub latency: BTreeMap<(i64, usize), Latency>,
+    /// Error groups by id.
+    pub groups: Vec<GroupRow>,
+    /// Errors in groups beyond the table's size.
+    pub groups_overflow: u64,
+    /// Errors by category, severity and type.
+    pub cells: Vec<(Cell, u64)>,
+    /// Errors in cells beyond the table's size.
+    pub cells_overflow: u64,
+    /// Files, by path.
+    pub files: BTreeMap<String, FileEntry>,
+    /// Problems, by path and kind.
+    pub problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
+    /// Events by dialect.
+    pub dialects: BTreeMap<Dialect, u64>,
+}
+
+/// A group of errors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRow {
+    /// Its id.
+    pub id: u64,
+    /// Scrapers and sites that it was seen at.
+    pub scrapers: BTreeSet<(Option<String>, Option<String>)>,
+    /// What is known of it.
+    pub group: Group,
+}
+
+/// A run, or what stands outside of runs under the same scraper and site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// Which run.
+    pub key: RunKey,
+    /// When it began: by its own word, else its first line.
+    pub start: Option<Timestamp>,
+    /// When it ended; `None` without an end.
+    pub end: Option<Timestamp>,
+    /// Its last line.
+    pub last_seen: Option<Timestamp>,
+    /// From start to end, or to the last line, in seconds.
+    pub duration_seconds: Option<f64>,
+    /// How it says it ended.
+    pub status: Option<RunStatus>,
+    /// Why.
+    pub finish_reason: Option<String>,
+    /// What became of it; `None` outside of runs, and for writers whose logs have no end that we
+    /// would know.
+    pub verdict: Option<Verdict>,
+    /// Its totals.
+    pub counters: Counters,
+    /// Where requests and items were counted: by `lines`, or by the run's own `statistics`.
+    pub counted_by: &'static str,
+    /// The last sign of life, or the end.
+    pub evidence: Option<Evidence>,
+    /// Lines that are missing by their numbers.
+    pub missing_seq: u64,
+    /// Lines that the recorder says it dropped.
+    pub dropped: u64,
+    /// Sentences about lines and account that disagree.
+    pub disagreements: Vec<String>,
+    /// The rarer events.
+    pub sections: Sections,
+}
+
+/// What a run did in one bucket of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActivityRow {
+    /// The bucket's start, in microseconds.
+    pub start: i64,
+    /// The run, by its place in [`Finished::runs`].
+    pub run: usize,
+    /// What it counted.
+    pub counters: Counters,
+}
+
+impl Rollup {
+    /// Decides what depends on the whole. `now` is used for one thing only: a run without an end
+    /// whose file was written within the last ten minutes is still running.
+    pub fn finish(self, now: Timestamp) -> Finished {
+        let width = self.width();
+        let keys = final_keys(&self.sources);
+        let sources: Vec<Arc<SourceKey>> =
+            self.sources.iter().map(|(key, _)| Arc::clone(key)).collect();
+        let mut merged: BTreeMap<RunKey, SourceStats> = BTreeMap::new();
+        for ((_, stats), key) in self.sources.into_iter().zip(&keys) {
+            merged.entry(key.clone()).or_default().add(stats);
+        }
+        let names: BTreeMap<Arc<SourceKey>, RunKey> =
+            sources.into_iter().zip(keys.iter().cloned()).collect();
+        let places: BTreeMap<RunKey, usize> =
+            merged.keys().cloned().enumerate().map(|(place, key)| (key, place)).collect();
+        let place_of = |source: u32| places[&keys[source as usize]];
+
+        let mut buckets: Vec<BTreeMap<i64, Counters>> = vec![BTreeMap::new(); merged.len()];
+        for ((source, start), counters) in self.activity {
+            buckets[place_of(source)].entry(start).or_default().add(counters);
+        }
+        let mut latency: BTreeMap<(i64, usize), Latency> = BTreeMap::new();
+        for ((source, hour), sketch) in self.latency {
+            latency.entry((hour, place_of(source))).or_default().merge(&sketch);
+        }
+
+        let runs: Vec<RunRow> = merged
+            .into_iter()
+            .zip(&mut buckets)
+            .map(|((key, stats), buckets)| run_row(key, stats, buckets, width, &self.files, now))
+            .collect();
+        let mut activity: Vec<ActivityRow> = buckets
+            .into_iter()
+            .enumerate()
+            .flat_map(|(run, buckets)| {
+                buckets.into_iter().map(move |(start, counters)| ActivityRow { start, run, counters })
+            })
+            .collect();
+        activity.sort_by_key(|row| (row.start, row.run));
+
+        let groups_overflow = self.groups.overflow().map_or(0, |group| group.count);
+        let cells_overflow = self.cells.overflow().copied().unwrap_or(0);
+        Finished {
+            period: self.period,
+            bucket_micros: width,
+            groups: group_rows(self.groups, &names),
+            groups_overflow,
+            cells: sorted(self.cells),
+            cells_overflow,
+            runs,
+            activity,
+            latency,
+            files: self.files,
+            problems: self.problems,
+            dialects: self.dialects,
+        }
+    }
+}
+
+fn group_rows(
+    groups: Bounded<u64, Group>,
+    names: &BTreeMap<Arc<SourceKey>, RunKey>,
+) -> Vec<GroupRow> {
+    let mut rows: Vec<GroupRow> = groups
+        .into_kept()
+        .map(|(id, group)| {
+            let keys = group.sources.iter().filter_map(|source| names.get(source));
+            let scrapers = keys.map(|key| (key.scraper_id.clone(), key.site.clone())).collect();
+            GroupRow { id, scrapers, group }
+        })
+        .collect();
+    rows.sort_by_key(|row| row.id);
+    rows
+}
+
+fn sorted(cells: Bounded<Cell, u64>) -> Vec<(Cell, u64)> {
+    let mut cells: Vec<(Cell, u64)> = cells.into_kept().collect();
+    cells.sort();
+    cells
+}
+
+/// The run that each source's lines belong to.
+fn final_keys(sources: &[(Arc<SourceKey>, SourceStats)]) -> Vec<RunKey> {
+    let mut named: BTreeMap<&str, BTreeSet<(Option<&str>, &str)>> = BTreeMap::new();
+    for (key, _) in sources {
+        if let Some(run) = &key.run_id {
+            named.entry(&key.family).or_default().insert((key.scraper_id.as_deref(), run));
+        }
+    }
+    let adopted: Vec<RunKey> = sources
+        .iter()
+        .map(|(key, stats)| {
+            let is_foreign = !stats.dialects.contains(&Dialect::Dragline);
+            adopt(key, named.get(key.family.as_str()).filter(|_| is_foreign))
+        })
+        .collect();
+    let mut whole: BTreeMap<(&RunKey, &str), Whole<'_>> = BTreeMap::new();
+    let without_site: Vec<RunKey> =
+        adopted.iter().map(|key| RunKey { site: None, ..key.clone() }).collect();
+    // Lines outside of runs have nothing in common but their family.
+    let scope = |index: usize| {
+        let key: &RunKey = &without_site[index];
+        (key, if key.is_run() { "" } else { sources[index].0.family.as_str() })
+    };
+    for (index, (key, stats)) in sources.iter().enumerate() {
+        let whole = whole.entry(scope(index)).or_default();
+        whole.sites.extend(key.site.as_deref());
+        whole.renamed = whole.renamed.into_iter().chain(stats.renamed.as_deref()).min();
+        for (host, count) in stats.hosts.iter() {
+            *whole.hosts.entry(host).or_default() += count;
+        }
+    }
+    adopted
+        .iter()
+        .enumerate()
+        .map(|(index, key)| whole[&scope(index)].complete(key))
+        .collect()
+}
+
+/// What all lines of a run say of it together.
+#[derive(Default)]
+struct Whole<'s> {
+    sites: BTreeSet<&'s str>,
+    renamed: Option<&'s str>,
+    hosts: BTreeMap<&'s str, u64>,
+}
+
+impl Whole<'_> {
+    /// The key with its later name and its site: the one that its lines name, else the host that it
+    /// asked most.
+    fn complete(&self, key: &RunKey) -> RunKey {
+        let mut key = key.clone();
+        if let Some(name) = self.renamed {
+            key.scraper_id = Some(name.to_owned());
+        }
+        if key.site.is_none() {
+            let host = self
+                .hosts
+                .iter()
+                .max_by_key(|(host, count)| (**count, std::cmp::Reverse(**host)))
+                .map(|(host, _)| *host);
+            key.site = match self.sites.len() {
+                0 => host,
+                1 => self.sites.first().copied(),
+                _ => None,
+            }
+            .map(str::to_owned);
+        }
+        key
+    }
+}
+
+/// A line that does not name its run belongs to the one run of its family, if there is one.
+fn adopt(key: &SourceKey, named: Option<&BTreeSet<(Option<&str>, &str)>>) -> RunKey {
+    let mut run = RunKey {
+        scraper_id: key.scraper_id.clone(),
+        site: key.site.clone(),
+        run_id: key.run_id.clone(),
+    };
+    let Some(named) = named else { return run };
+    let owned = |text: &str| Some(text.to_owned());
+    let fits = |scraper: Option<&str>| {
+        run.scraper_id.is_none() || scraper.is_none() || scraper == run.scraper_id.as_deref()
+    };
+    let ids: BTreeSet<&str> = named.iter().map(|(_, id)| *id).collect();
+    let scrapers: BTreeSet<&str> = named
+        .iter()
+        .filter(|(_, id)| run.run_id.as_deref().is_none_or(|own| own == *id))
+        .filter_map(|(scraper, _)| *scraper)
+        .collect();
+    if run.run_id.is_none()
+        && ids.len() == 1
+        && scrapers.len() <= 1
+        && fits(scrapers.first().copied())
+    {
+        run.run_id = ids.first().copied().and_then(owned);
+    }
+    if run.run_id.is_some() && run.scraper_id.is_none() && scrapers.len() == 1 {
+        run.scraper_id = scrapers.first().copied().and_then(owned);
+    }
+    run
+}
+
+/// Decides a run's numbers and its verdict.
+fn run_row(
+    key: RunKey,
+    stats: SourceStats,
+    buckets: &mut BTreeMap<i64, Counters>,
+    width: i64,
+    files: &BTreeMap<String, FileEntry>,
+    now: Timestamp,
+) -> RunRow {
+    let mut counters = stats.counters;
+    let declared = stats.declared.unwrap_or_default();
+    let lines_count = counters.requests + counters.items();
+    let at = declared.at.or(stats.last).map(|at| at.as_micros().div_euclid(width) * width);
+    let mut disagreements = reconcile(&mut counters, buckets, &declared, at);
+    if let Some(errors) = declared.errors.filter(|n| declared.is_truth && *n != counters.errors) {
+        let lines = counters.errors;
+        disagreements.push(format!("errors: {lines} by its lines, {errors} by its statistics"));
+    }
+    if counters.rate_limits == 0 {
+        // A run that does not say when it was slowed down: its 429s do.
+        for counters in buckets.values_mut().chain([&mut counters]) {
+            counters.rate_limits = counters.status_codes.get(&429).copied().unwrap_or(0);
+        }
+    }
+    let by_statistics = declared.requests.is_some()
+        && (declared.is_truth || (lines_count == 0 && declared.requests > Some(0)));
+    let file = stats.last_place.as_ref().and_then(|(_, place)| files.get(&*place.path));
+    let life = Life {
+        status: stats.end.as_ref().map(|end| end.status),
+        last: stats.last,
+        active: stats.active,
+        truncated: file.is_some_and(|file| file.truncated),
+        modified: file.and_then(|file| file.modified),
+    };
+    let has_ends = stats.dialects.iter().any(|d| matches!(d, Dialect::Dragline | Dialect::Scrapy));
+    let verdict = (key.is_run() && (has_ends || life.truncated)).then(|| judge(&life, now));
+    let start = declared.start.or(stats.started).or(stats.first);
+    let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));
+    let duration = declared.duration.map(|micros| micros as f64 / 1e6).or_else(|| {
+        let (start, end) = (start?, end.or(stats.last)?);
+        Some(end.since(start).max(0) as f64 / 1e6)
+    });
+    RunRow {
+        start,
+        end,
+        last_seen: stats.last,
+        duration_seconds: duration.filter(|_| key.is_run()),
+        status: life.status,
+        finish_reason: stats.end.and_then(|end| end.reason),
+        verdict,
+        counters,
+        counted_by: if by_statistics { "statistics" } else { "lines" },
+        evidence: stats.end_place.or(stats.last_place.map(|(_, place)| place)),
+        missing_seq: stats.writers.values().map(crate::seq::SeqRanges::missing).sum(),
+        dropped: stats.dropped,
+        disagreements,
+        sections: stats.sections,
+        key,
+    }
+}

@@ -1,0 +1,172 @@
+//! A run's own account against its lines.
+
+use std::collections::BTreeMap;
+
+use crate::counters::Counters;
+use crate::source::Declared;
+
+/// One counter: how to read it, and how to reach it.
+struct Field {
+    name: &'static str,
+    declared: fn(&Declared) -> Option<u64>,
+    counter: fn(&mut Counters) -> &mut u64,
+}
+
+macro_rules! field {
+    ($name:ident) => {
+        Field { name: stringify!($name), declared: |d| d.$name, counter: |c| &mut c.$name }
+    };
+}
+
+const FIELDS: [Field; 9] = [
+    field!(requests),
+    field!(requests_failed),
+    field!(bytes),
+    field!(found),
+    field!(added),
+    field!(updated),
+    field!(saved),
+    field!(failed),
+    field!(articles),
+];
+
+/// Makes the run's buckets add up to what the run declared, where the declaration counts: for every
+/// counter of a statistics dump, and for a `scraper_end` where no line of the kind was logged. What
+/// the lines lack is added to the bucket of the declaration; what they have too much is taken from
+/// the last ones. Returns a sentence for each counter of which lines and account both speak and
+/// disagree.
+pub(crate) fn reconcile(
+    total: &mut Counters,
+    buckets: &mut BTreeMap<i64, Counters>,
+    declared: &Declared,
+    bucket: Option<i64>,
+) -> Vec<String> {
+    let mut disagreements = Vec::new();
+    for field in &FIELDS {
+        let Some(wanted) = (field.declared)(declared) else { continue };
+        let counted = *(field.counter)(total);
+        if !declared.is_truth && counted > 0 {
+            continue;
+        }
+        // At INFO a scraper logs no line per request or item: that is no disagreement.
+        if counted > 0 && counted != wanted {
+            let name = field.name;
+            disagreements.push(format!("{name}: {counted} by its lines, {wanted} by its statistics"));
+        }
+        *(field.counter)(total) = wanted;
+        settle(buckets, bucket, counted, wanted, field.counter);
+    }
+    if let Some(wanted) = &declared.status_codes {
+        let codes: Vec<u16> = total.status_codes.keys().chain(wanted.keys()).copied().collect();
+        for code in codes {
+            let counted = total.status_codes.get(&code).copied().unwrap_or(0);
+            let wanted = wanted.get(&code).copied().unwrap_or(0);
+            set(&mut total.status_codes, code, wanted);
+            settle_code(buckets, bucket, code, counted, wanted);
+        }
+    }
+    disagreements
+}
+
+fn set(codes: &mut BTreeMap<u16, u64>, code: u16, count: u64) {
+    if count == 0 {
+        codes.remove(&code);
+    } else {
+        codes.insert(code, count);
+    }
+}
+
+fn settle(
+    buckets: &mut BTreeMap<i64, Counters>,
+    bucket: Option<i64>,
+    counted: u64,
+    wanted: u64,
+    counter: fn(&mut Counters) -> &mut u64,
+) {
+    if wanted > counted {
+        if let Some(bucket) = bucket {
+            *counter(buckets.entry(bucket).or_default()) += wanted - counted;
+        }
+        return;
+    }
+    let mut surplus = counted - wanted;
+    for counters in buckets.values_mut().rev() {
+        let value = counter(counters);
+        let taken = surplus.min(*value);
+        *value -= taken;
+        surplus -= taken;
+    }
+}
+
+fn settle_code(
+    buckets: &mut BTreeMap<i64, Counters>,
+    bucket: Option<i64>,
+    code: u16,
+    counted: u64,
+    wanted: u64,
+) {
+    if wanted > counted {
+        if let Some(bucket) = bucket {
+            let codes = &mut buckets.entry(bucket).or_default().status_codes;
+            *codes.entry(code).or_default() += wanted - counted;
+        }
+        return;
+    }
+    let mut surplus = counted - wanted;
+    for counters in buckets.values_mut().rev() {
+        let held = counters.status_codes.get(&code).copied().unwrap_or(0);
+        let taken = surplus.min(held);
+        set(&mut counters.status_codes, code, held - taken);
+        surplus -= taken;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bounded::Add as _;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_buckets_add_up_to_the_declaration(
+            lines in proptest::collection::vec((0i64..5, 0u64..9, 0u64..9), 1..8),
+            requests in 0u64..40,
+            found in 0u64..40,
+        ) {
+            let mut total = Counters::default();
+            let mut buckets: BTreeMap<i64, Counters> = BTreeMap::new();
+            for (bucket, ok, bad) in lines {
+                let status_codes = [(200, ok), (404, bad)].into_iter().filter(|(_, n)| *n > 0).collect();
+                let counters = Counters { requests: ok + bad, status_codes, ..Counters::default() };
+                total.add(counters.clone());
+                buckets.entry(bucket).or_default().add(counters);
+            }
+            let declared = Declared {
+                is_truth: true,
+                requests: Some(requests + found),
+                status_codes: Some([(200, requests), (503, found)].into_iter().filter(|(_, n)| *n > 0).collect()),
+                ..Declared::default()
+            };
+            reconcile(&mut total, &mut buckets, &declared, Some(4));
+            let mut sum = Counters::default();
+            for counters in buckets.into_values() {
+                sum.add(counters);
+            }
+            prop_assert_eq!(sum.requests, requests + found);
+            prop_assert_eq!(&sum.status_codes, &declared.status_codes.unwrap());
+            prop_assert_eq!(sum, total);
+        }
+    }
+
+    #[test]
+    fn an_end_counts_only_where_no_line_does() {
+        let mut total = Counters { requests: 3, ..Counters::default() };
+        let mut buckets = BTreeMap::from([(0, total.clone())]);
+        let declared =
+            Declared { requests: Some(9), saved: Some(5), ..Declared::default() };
+        let disagreements = reconcile(&mut total, &mut buckets, &declared, Some(0));
+        assert_eq!((total.requests, total.saved), (3, 5));
+        assert!(disagreements.is_empty());
+    }
+}

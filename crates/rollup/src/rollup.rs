@@ -1,0 +1,446 @@
+//! Observing records, and merging what was observed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dragline_schema::{
+    Dialect, Event, Level, Position, Problem, ProblemKind, ProductAction, Record, RunStatus,
+    SourceFile, Timestamp, host_of,
+};
+use rustc_hash::FxHashMap;
+
+use crate::bounded::{Add, Bounded};
+use crate::counters::{Counters, Latency};
+use crate::errors::{Cell, ErrorLabel, Evidence, Group};
+use crate::sections::thousandths;
+use crate::source::{Declared, RunEnd, SourceKey, SourceStats, earlier};
+
+const MINUTE: i64 = 60_000_000;
+const HOUR: i64 = 60 * MINUTE;
+/// Buckets are as narrow as these allow with at most [`MAX_BUCKETS`] in the period.
+const WIDTHS: [i64; 5] = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 24 * HOUR];
+const MAX_BUCKETS: i64 = 20_000;
+/// Error groups and cells that are kept by name.
+const MAX_GROUPS: usize = 10_000;
+const MAX_CELLS: usize = 10_000;
+
+/// Counts, sketches and evidence of any number of records.
+#[derive(Clone, Debug)]
+pub struct Rollup {
+    pub(crate) sources: Vec<(Arc<SourceKey>, SourceStats)>,
+    index: FxHashMap<Arc<SourceKey>, u32>,
+    /// By source and start of the bucket (microseconds).
+    pub(crate) activity: FxHashMap<(u32, i64), Counters>,
+    /// By source and start of the hour.
+    pub(crate) latency: FxHashMap<(u32, i64), Latency>,
+    pub(crate) groups: Bounded<u64, Group>,
+    pub(crate) cells: Bounded<Cell, u64>,
+    pub(crate) files: BTreeMap<String, FileEntry>,
+    pub(crate) problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
+    pub(crate) dialects: BTreeMap<Dialect, u64>,
+    pub(crate) period: Option<(Timestamp, Timestamp)>,
+    width: i64,
+    current: Current,
+}
+
+/// The file that is being observed.
+#[derive(Clone, Debug, Default)]
+struct Current {
+    family: String,
+    path: Arc<str>,
+    content_id: u64,
+    /// The source of the last record: mostly that of the next one too.
+    source: Option<u32>,
+}
+
+/// A file, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Lines that were read.
+    pub lines: u64,
+    /// Records that were made of them.
+    pub events: u64,
+    /// Records whose time names no zone.
+    pub zoneless: u64,
+    /// Whether it is an archive that ends before its end.
+    pub truncated: bool,
+    /// When it was last written.
+    pub modified: Option<Timestamp>,
+}
+
+/// One kind of problem in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProblemEntry {
+    /// How many.
+    pub count: u64,
+    /// The first place, when it is not the file as a whole.
+    pub first: Option<Position>,
+    /// What stands there, or a sentence.
+    pub detail: String,
+}
+
+impl Default for Rollup {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            index: FxHashMap::default(),
+            activity: FxHashMap::default(),
+            latency: FxHashMap::default(),
+            groups: Bounded::new(MAX_GROUPS),
+            cells: Bounded::new(MAX_CELLS),
+            files: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            dialects: BTreeMap::new(),
+            period: None,
+            width: WIDTHS[0],
+            current: Current::default(),
+        }
+    }
+}
+
+impl Rollup {
+    /// What follows stands in this file of this family.
+    pub fn begin_file(&mut self, family: &str, file: &SourceFile) {
+        self.current = Current {
+            family: family.to_owned(),
+            path: file.path.as_str().into(),
+            content_id: file.content_id,
+            source: None,
+        };
+        self.files.entry(file.path.clone()).or_default().modified = file.modified;
+    }
+
+    /// The file's totals, when it was read to its end.
+    pub fn end_file(&mut self, path: &str, bytes: u64, lines: u64, zoneless: u64, truncated: bool) {
+        let entry = self.files.entry(path.to_owned()).or_default();
+        entry.bytes = bytes;
+        entry.lines = lines;
+        entry.zoneless = zoneless;
+        entry.truncated = truncated;
+    }
+
+    /// Counts a problem of the current file.
+    pub fn observe_problem(&mut self, problem: &Problem<'_>) {
+        let entry = ProblemEntry { count: 1, first: problem.at, detail: problem.detail.to_owned() };
+        add_problem(&mut self.problems, (self.current.path.to_string(), problem.kind), entry);
+    }
+
+    /// Counts a record of the current file; `label` says what it is when it is an error.
+    pub fn observe(&mut self, record: &Record<'_>, at: Position, label: Option<&ErrorLabel<'_>>) {
+        let source = self.source_of(record);
+        let evidence = {
+            let (content_id, path) = (self.current.content_id, Arc::clone(&self.current.path));
+            move || SourceStats::evidence(content_id, &path, at)
+        };
+        let (key, stats) = &mut self.sources[source as usize];
+        if let Event::Summary(summary) = &record.event
+            && let Some(name) = &summary.scraper_id
+            && record.level.is_none()
+        {
+            // Not a line of the log: the reader tells what it learnt.
+            stats.renamed = Some(name.clone().into_owned());
+            return;
+        }
+        if let Some(entry) = self.files.get_mut(&*self.current.path) {
+            entry.events += 1;
+        }
+        *self.dialects.entry(record.dialect).or_default() += 1;
+        stats.dialects.insert(record.dialect);
+        stats.touch(record.timestamp, &evidence);
+        stats.observe_identity(record);
+        stats.observe_life(record, &evidence);
+        stats.sections.observe(record);
+        let counters = count(record, label.is_some());
+        if counters.has_activity() {
+            stats.act(record.timestamp);
+        }
+        if let Some(label) = label {
+            let group = self.groups.entry(&label.group);
+            group.observe(label, evidence(), record.timestamp, key);
+            let cell = Cell {
+                category: label.category,
+                severity: label.severity,
+                error_type: label.error_type.to_owned(),
+            };
+            *self.cells.entry(&cell) += 1;
+        }
+        self.add_activity(source, record, counters);
+    }
+
+    /// Adds everything that the other observed.
+    pub fn merge(&mut self, other: Self) {
+        if let Some((first, last)) = other.period {
+            self.widen(first);
+            self.widen(last);
+        }
+        let sources: Vec<u32> = other
+            .sources
+            .into_iter()
+            .map(|(key, stats)| {
+                let source = self.intern(key);
+                self.sources[source as usize].1.add(stats);
+                source
+            })
+            .collect();
+        for ((source, start), counters) in other.activity {
+            let start = start.div_euclid(self.width) * self.width;
+            self.activity.entry((sources[source as usize], start)).or_default().add(counters);
+        }
+        for ((source, hour), latency) in other.latency {
+            self.latency.entry((sources[source as usize], hour)).or_default().merge(&latency);
+        }
+        self.groups.merge(other.groups);
+        self.cells.merge(other.cells);
+        for (path, file) in other.files {
+            let entry = self.files.entry(path).or_default();
+            entry.events += file.events;
+            entry.bytes = entry.bytes.max(file.bytes);
+            entry.lines = entry.lines.max(file.lines);
+            entry.zoneless = entry.zoneless.max(file.zoneless);
+            entry.truncated |= file.truncated;
+            entry.modified = entry.modified.max(file.modified);
+        }
+        for (key, problem) in other.problems {
+            add_problem(&mut self.problems, key, problem);
+        }
+        for (dialect, count) in other.dialects {
+            *self.dialects.entry(dialect).or_default() += count;
+        }
+    }
+
+    /// The width of the buckets, in microseconds.
+    pub(crate) fn width(&self) -> i64 {
+        self.width
+    }
+
+    fn source_of(&mut self, record: &Record<'_>) -> u32 {
+        if let Some(source) = self.current.source {
+            let key = &self.sources[source as usize].0;
+            if key.scraper_id.as_deref() == record.scraper_id.as_deref()
+                && key.site.as_deref() == record.site.as_deref()
+                && key.run_id.as_deref() == record.run_id.as_deref()
+            {
+                return source;
+            }
+        }
+        let part = |part: &Option<std::borrow::Cow<'_, str>>| part.as_deref().map(str::to_owned);
+        let source = self.intern(Arc::new(SourceKey {
+            family: self.current.family.clone(),
+            scraper_id: part(&record.scraper_id),
+            site: part(&record.site),
+            run_id: part(&record.run_id),
+        }));
+        self.current.source = Some(source);
+        source
+    }
+
+    fn intern(&mut self, key: Arc<SourceKey>) -> u32 {
+        if let Some(source) = self.index.get(&key) {
+            return *source;
+        }
+        let source = self.sources.len() as u32;
+        self.sources.push((Arc::clone(&key), SourceStats::default()));
+        self.index.insert(key, source);
+        source
+    }
+
+    fn add_activity(&mut self, source: u32, record: &Record<'_>, counters: Counters) {
+        self.sources[source as usize].1.counters.add(counters.clone());
+        let Some(time) = record.timestamp else { return };
+        self.widen(time);
+        let start = time.as_micros().div_euclid(self.width) * self.width;
+        self.activity.entry((source, start)).or_default().add(counters);
+        if let Event::Request(request) = &record.event
+            && let Some(milliseconds) = request.response_time_ms
+        {
+            let hour = time.as_micros().div_euclid(HOUR) * HOUR;
+            self.latency.entry((source, hour)).or_default().observe(milliseconds);
+        }
+    }
+
+    /// The period grows; the buckets widen with it.
+    fn widen(&mut self, time: Timestamp) {
+        let (first, last) = self.period.unwrap_or((time, time));
+        let (first, last) = (first.min(time), last.max(time));
+        self.period = Some((first, last));
+        let span = last.since(first);
+        let fits = |width: &&i64| span / **width <= MAX_BUCKETS;
+        let width = *WIDTHS.iter().find(fits).unwrap_or(&WIDTHS[WIDTHS.len() - 1]);
+        if width <= self.width {
+            return;
+        }
+        self.width = width;
+        for ((source, start), counters) in std::mem::take(&mut self.activity) {
+            let start = start.div_euclid(width) * width;
+            self.activity.entry((source, start)).or_default().add(counters);
+        }
+    }
+}
+
+fn add_problem(
+    problems: &mut BTreeMap<(String, ProblemKind), ProblemEntry>,
+    key: (String, ProblemKind),
+    new: ProblemEntry,
+) {
+    problems
+        .entry(key)
+        .and_modify(|held| {
+            held.count += new.count;
+            if (new.first, &new.detail) < (held.first, &held.detail) {
+                held.first = new.first;
+                held.detail.clone_from(&new.detail);
+            }
+        })
+        .or_insert(new);
+}
+
+/// What one record counts.
+fn count(record: &Record<'_>, is_error: bool) -> Counters {
+    let mut counters = Counters { events: 1, errors: u64::from(is_error), ..Counters::default() };
+    if let Some(level) = record.level {
+        counters.levels.insert(level, 1);
+        counters.warnings = u64::from(level == Level::Warn);
+    }
+    match &record.event {
+        Event::Request(request) => {
+            counters.requests = 1;
+            counters.requests_failed =
+                u64::from(request.status_code.is_none_or(|status| status >= 400));
+            counters.bytes = request.bytes.unwrap_or(0);
+            if let Some(status) = request.status_code {
+                counters.status_codes.insert(status, 1);
+            }
+            if let Some(micros) = request.response_time_ms.and_then(thousandths) {
+                counters.response_time.observe(micros);
+            }
+        }
+        Event::ProductProcessed(product) => {
+            let action = product.action.as_deref().and_then(ProductAction::from_name);
+            match action {
+                Some(ProductAction::Found) => counters.found = 1,
+                Some(ProductAction::Added) => counters.added = 1,
+                Some(ProductAction::Updated) => counters.updated = 1,
+                Some(ProductAction::Saved) => counters.saved = 1,
+                Some(ProductAction::Failed) => counters.failed = 1,
+                None => {}
+            }
+        }
+        Event::ArticleStored(_) => counters.articles = 1,
+        Event::DuplicateDetected(_) => counters.duplicates = 1,
+        Event::RateLimit(_) => counters.rate_limits = 1,
+        _ => {}
+    }
+    counters
+}
+
+impl SourceStats {
+    /// Numbers, hosts: what tells whose lines these are and whether all are there.
+    fn observe_identity(&mut self, record: &Record<'_>) {
+        if let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) {
+            match self.writers.get_mut(&**writer) {
+                Some(ranges) => ranges.insert(seq),
+                None => self.writers.entry(writer.to_string()).or_default().insert(seq),
+            }
+        }
+        let (url, request) = match &record.event {
+            Event::Request(request) => (request.url.as_deref(), Some(request)),
+            Event::ProductProcessed(product) => (product.url.as_deref(), None),
+            Event::ScraperError(error) => (error.url.as_deref(), None),
+            _ => (None, None),
+        };
+        let Some(host) = url.and_then(host_of) else { return };
+        *self.hosts.entry(host) += 1;
+        if let Some(request) = request {
+            let domain = self.sections.domains.0.entry(host);
+            domain.requests += 1;
+            domain.requests_failed += u64::from(request.status_code.is_none_or(|s| s >= 400));
+            domain.bytes += request.bytes.unwrap_or(0);
+        }
+    }
+
+    /// Start, end and the run's own account.
+    fn observe_life(&mut self, record: &Record<'_>, evidence: &dyn Fn() -> Evidence) {
+        match &record.event {
+            Event::ScraperStart(_) => self.started = earlier(self.started, record.timestamp),
+            Event::ScraperEnd(end) => {
+                let status = end.status.as_deref().and_then(RunStatus::from_name);
+                let reason = end.finish_reason.as_deref().map(str::to_owned);
+                self.end_at(record.timestamp, status, reason, evidence);
+                if record.dialect == Dialect::Dragline {
+                    self.declare(declared_by_end(end, record.timestamp));
+                }
+            }
+            Event::Summary(summary) => {
+                let mut status_codes = BTreeMap::new();
+                for (status, count) in &summary.status_codes {
+                    *status_codes.entry(*status).or_default() += count;
+                }
+                let level = |level| {
+                    let counts = summary.levels.iter().filter(|(held, _)| *held == level);
+                    counts.map(|(_, count)| count).sum::<u64>()
+                };
+                self.declare(Declared {
+                    is_truth: true,
+                    at: record.timestamp,
+                    start: summary.start,
+                    end: summary.end,
+                    requests: summary.requests,
+                    requests_failed: summary.requests_failed,
+                    status_codes: summary.requests.map(|_| status_codes),
+                    bytes: summary.bytes,
+                    saved: summary.items,
+                    failed: summary.items_failed,
+                    duplicates: summary.duplicates,
+                    errors: (!summary.levels.is_empty())
+                        .then(|| level(Level::Error) + level(Level::Critical)),
+                    warnings: (!summary.levels.is_empty()).then(|| level(Level::Warn)),
+                    ..Declared::default()
+                });
+            }
+            Event::LogDropped(dropped) => self.dropped += dropped.dropped.unwrap_or(0),
+            _ => {}
+        }
+    }
+
+    fn end_at(
+        &mut self,
+        at: Option<Timestamp>,
+        status: Option<RunStatus>,
+        reason: Option<String>,
+        evidence: &dyn Fn() -> Evidence,
+    ) {
+        let end = RunEnd { at, status: status.unwrap_or(RunStatus::Success), reason };
+        if Some(&end) > self.end.as_ref() {
+            self.end = Some(end);
+            self.end_place = Some(evidence());
+        }
+    }
+
+    fn declare(&mut self, new: Declared) {
+        let held = self.declared.as_ref().map(|held| (held.is_truth, held.at));
+        if held.is_none_or(|held| (new.is_truth, new.at) >= held) {
+            self.declared = Some(new);
+        }
+    }
+}
+
+fn declared_by_end(end: &dragline_schema::ScraperEnd<'_>, at: Option<Timestamp>) -> Declared {
+    Declared {
+        is_truth: false,
+        at,
+        duration: end.duration_seconds.and_then(|s| thousandths(s * 1000.0)),
+        requests: end.requests_made,
+        bytes: end.bytes_downloaded,
+        found: end.products_found,
+        added: end.products_added,
+        updated: end.products_updated,
+        saved: end.products_saved,
+        failed: end.products_failed,
+        articles: end.articles_stored,
+        errors: end.errors_count,
+        rate_limits: end.rate_limits_hit,
+        ..Declared::default()
+    }
+}

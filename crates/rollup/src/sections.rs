@@ -1,0 +1,240 @@
+//! What only some scrapers log: articles, searches, queues, databases, the machine.
+
+use dragline_schema::{Event, Record};
+
+use crate::bounded::{Add, Bounded};
+use crate::counters::Spread;
+
+/// Whole units in one, so that fractions add up exactly.
+const MILLI: f64 = 1000.0;
+
+macro_rules! add_fields {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        impl Add for $name {
+            fn add(&mut self, other: Self) {
+                $( Add::add(&mut self.$field, other.$field); )*
+            }
+        }
+    };
+}
+
+/// The rarer events of a source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sections {
+    /// Articles.
+    pub articles: Articles,
+    /// Duplicates.
+    pub duplicates: Duplicates,
+    /// Searches.
+    pub search: Search,
+    /// The queue.
+    pub queue: Queue,
+    /// The scraper's database.
+    pub database: Database,
+    /// The machine.
+    pub system: System,
+    /// Hosts that were asked.
+    pub domains: Domains,
+}
+add_fields!(Sections { articles, duplicates, search, queue, database, system, domains });
+
+/// Articles that were stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Articles {
+    /// Words in each.
+    pub words: Spread,
+    /// From page to storage, in microseconds.
+    pub processing: Spread,
+    /// How many in each language.
+    pub languages: Bounded<String, u64>,
+}
+add_fields!(Articles { words, processing, languages });
+
+impl Default for Articles {
+    fn default() -> Self {
+        Self { words: Spread::default(), processing: Spread::default(), languages: Bounded::new(64) }
+    }
+}
+
+impl Add for Bounded<String, u64> {
+    fn add(&mut self, other: Self) {
+        self.merge(other);
+    }
+}
+
+/// Things recognised as already known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Duplicates {
+    /// How many.
+    pub count: u64,
+    /// How sure the scraper was, in thousandths.
+    pub confidence: Spread,
+}
+add_fields!(Duplicates { count, confidence });
+
+/// Searches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Search {
+    /// How many.
+    pub count: u64,
+    /// Results of each.
+    pub results: Spread,
+    /// How long each took, in microseconds.
+    pub response_time: Spread,
+    /// The length of each query, in characters.
+    pub query_length: Spread,
+}
+add_fields!(Search { count, results, response_time, query_length });
+
+/// The queue's length, at each time it was told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Queue {
+    /// The lengths.
+    pub size: Spread,
+}
+add_fields!(Queue { size });
+
+/// Calls to the scraper's database.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    /// How long each took, in microseconds.
+    pub duration: Spread,
+    /// Open connections.
+    pub connections: Spread,
+    /// By operation.
+    pub operations: Bounded<String, Operation>,
+}
+add_fields!(Database { duration, connections, operations });
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            duration: Spread::default(),
+            connections: Spread::default(),
+            operations: Bounded::new(64),
+        }
+    }
+}
+
+impl Add for Bounded<String, Operation> {
+    fn add(&mut self, other: Self) {
+        self.merge(other);
+    }
+}
+
+/// One kind of database operation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Operation {
+    /// How many.
+    pub count: u64,
+    /// How long each took, in microseconds.
+    pub duration: Spread,
+}
+add_fields!(Operation { count, duration });
+
+/// The machine, at each time it was looked at. Percentages are in thousandths of a percent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct System {
+    /// CPU in use.
+    pub cpu: Spread,
+    /// Memory in use.
+    pub memory: Spread,
+    /// Memory in use, in bytes.
+    pub memory_bytes: Spread,
+    /// Disk in use.
+    pub disk: Spread,
+    /// Free disk, in bytes.
+    pub disk_free_bytes: Spread,
+    /// Bytes sent since the machine's start.
+    pub sent_bytes: Spread,
+    /// Bytes received since the machine's start.
+    pub received_bytes: Spread,
+}
+add_fields!(System { cpu, memory, memory_bytes, disk, disk_free_bytes, sent_bytes, received_bytes });
+
+/// Hosts that were asked, at most 1,024 by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Domains(pub Bounded<String, Domain>);
+
+impl Default for Domains {
+    fn default() -> Self {
+        Self(Bounded::new(1024))
+    }
+}
+
+impl Add for Domains {
+    fn add(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+}
+
+/// One host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Domain {
+    /// HTTP attempts.
+    pub requests: u64,
+    /// HTTP attempts that failed.
+    pub requests_failed: u64,
+    /// Bytes of answers.
+    pub bytes: u64,
+}
+add_fields!(Domain { requests, requests_failed, bytes });
+
+/// A measure in thousandths of its unit; what cannot be one is left out.
+pub(crate) fn thousandths(value: f64) -> Option<u64> {
+    (value.is_finite() && value >= 0.0).then(|| (value * MILLI).round() as u64)
+}
+
+fn observe(spread: &mut Spread, value: Option<u64>) {
+    if let Some(value) = value {
+        spread.observe(value);
+    }
+}
+
+impl Sections {
+    pub(crate) fn observe(&mut self, record: &Record<'_>) {
+        match &record.event {
+            Event::ArticleStored(event) => {
+                observe(&mut self.articles.words, event.word_count);
+                let took = event.processing_time_ms.and_then(thousandths);
+                observe(&mut self.articles.processing, took);
+                if let Some(language) = event.language.as_deref() {
+                    *self.articles.languages.entry(language) += 1;
+                }
+            }
+            Event::DuplicateDetected(event) => {
+                self.duplicates.count += 1;
+                observe(&mut self.duplicates.confidence, event.confidence.and_then(thousandths));
+            }
+            Event::SearchQuery(event) => {
+                self.search.count += 1;
+                observe(&mut self.search.results, event.result_count);
+                let took = event.response_time_ms.and_then(thousandths);
+                observe(&mut self.search.response_time, took);
+                let length = event.query.as_ref().map(|query| query.chars().count() as u64);
+                observe(&mut self.search.query_length, length);
+            }
+            Event::QueueSize(event) => observe(&mut self.queue.size, event.queue_size),
+            Event::DatabaseOperation(event) => {
+                let took = event.duration_ms.and_then(thousandths);
+                observe(&mut self.database.duration, took);
+                observe(&mut self.database.connections, event.connections_active);
+                let name = event.operation.as_deref().unwrap_or("unknown");
+                let operation = self.database.operations.entry(name);
+                operation.count += 1;
+                observe(&mut operation.duration, took);
+            }
+            Event::SystemSample(event) => {
+                let system = &mut self.system;
+                observe(&mut system.cpu, event.cpu_percent.and_then(thousandths));
+                observe(&mut system.memory, event.memory_percent.and_then(thousandths));
+                observe(&mut system.memory_bytes, event.memory_used_bytes);
+                observe(&mut system.disk, event.disk_percent.and_then(thousandths));
+                observe(&mut system.disk_free_bytes, event.disk_free_bytes);
+                observe(&mut system.sent_bytes, event.network_sent_bytes);
+                observe(&mut system.received_bytes, event.network_received_bytes);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Whose lines they are, and what each of these sources was seen to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dragline_schema::{Dialect, Position, RunStatus, Timestamp};
+
+use crate::bounded::{Add, Bounded};
+use crate::counters::Counters;
+use crate::errors::Evidence;
+use crate::sections::Sections;
+use crate::seq::SeqRanges;
+
+/// Whose lines: the run as the lines name it, and the family of files they stand in, because lines
+/// that do not name their run belong to the one run of their family.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceKey {
+    /// The family of files.
+    pub family: String,
+    /// Which scraper.
+    pub scraper_id: Option<String>,
+    /// Which site.
+    pub site: Option<String>,
+    /// Which run.
+    pub run_id: Option<String>,
+}
+
+/// How a run says it ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunEnd {
+    /// When.
+    pub at: Option<Timestamp>,
+    /// How.
+    pub status: RunStatus,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A run's own account of its totals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Whether the account counts more than the lines (a statistics dump), or only where no line of
+    /// the kind was logged (a `scraper_end`).
+    pub is_truth: bool,
+    /// When it was given.
+    pub at: Option<Timestamp>,
+    /// When the run says it began.
+    pub start: Option<Timestamp>,
+    /// When the run says it ended.
+    pub end: Option<Timestamp>,
+    /// From start to end, in microseconds.
+    pub duration: Option<u64>,
+    /// The counts; those that the account does not know are `None`.
+    pub requests: Option<u64>,
+    /// HTTP attempts that failed.
+    pub requests_failed: Option<u64>,
+    /// Answers by status.
+    pub status_codes: Option<BTreeMap<u16, u64>>,
+    /// Bytes of answers.
+    pub bytes: Option<u64>,
+    /// Products found.
+    pub found: Option<u64>,
+    /// Products added.
+    pub added: Option<u64>,
+    /// Products updated.
+    pub updated: Option<u64>,
+    /// Products or items saved.
+    pub saved: Option<u64>,
+    /// Products or items lost.
+    pub failed: Option<u64>,
+    /// Articles stored.
+    pub articles: Option<u64>,
+    /// Duplicates.
+    pub duplicates: Option<u64>,
+    /// Errors.
+    pub errors: Option<u64>,
+    /// Warnings.
+    pub warnings: Option<u64>,
+    /// Rate limits.
+    pub rate_limits: Option<u64>,
+}
+
+/// What a source was seen to do, beside its activity over time.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SourceStats {
+    pub(crate) counters: Counters,
+    pub(crate) first: Option<Timestamp>,
+    pub(crate) last: Option<Timestamp>,
+    /// The place of the last line.
+    pub(crate) last_place: Option<(Timestamp, Evidence)>,
+    pub(crate) started: Option<Timestamp>,
+    pub(crate) end: Option<RunEnd>,
+    pub(crate) end_place: Option<Evidence>,
+    pub(crate) declared: Option<Declared>,
+    /// A scraper's name that became known later.
+    pub(crate) renamed: Option<String>,
+    /// Requests and items: the first, the last, how many.
+    pub(crate) active: Option<(Timestamp, Timestamp, u64)>,
+    pub(crate) writers: BTreeMap<String, SeqRanges>,
+    /// Lines that the recorder says it dropped.
+    pub(crate) dropped: u64,
+    pub(crate) hosts: Bounded<String, u64>,
+    pub(crate) dialects: BTreeSet<Dialect>,
+    pub(crate) sections: Sections,
+}
+
+impl Default for SourceStats {
+    fn default() -> Self {
+        Self {
+            counters: Counters::default(),
+            first: None,
+            last: None,
+            last_place: None,
+            started: None,
+            end: None,
+            end_place: None,
+            declared: None,
+            renamed: None,
+            active: None,
+            writers: BTreeMap::new(),
+            dropped: 0,
+            hosts: Bounded::new(256),
+            dialects: BTreeSet::new(),
+            sections: Sections::default(),
+        }
+    }
+}
+
+/// The smaller of two that may be absent.
+pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+impl SourceStats {
+    /// A line was seen.
+    pub(crate) fn touch(&mut self, time: Option<Timestamp>, at: &dyn Fn() -> Evidence) {
+        let Some(time) = time else { return };
+        self.first = earlier(self.first, Some(time));
+        self.last = self.last.max(Some(time));
+        if self.last_place.as_ref().is_none_or(|(held, _)| time >= *held) {
+            let place = (time, at());
+            self.last_place = self.last_place.take().max(Some(place));
+        }
+    }
+
+    /// A request or an item was seen.
+    pub(crate) fn act(&mut self, time: Option<Timestamp>) {
+        let Some(time) = time else { return };
+        self.active = Some(match self.active {
+            Some((first, last, count)) => (first.min(time), last.max(time), count + 1),
+            None => (time, time, 1),
+        });
+    }
+
+    /// The family's lines were written in this order of evidence.
+    pub(crate) fn evidence(
+        content_id: u64,
+        path: &std::sync::Arc<str>,
+        at: Position,
+    ) -> Evidence {
+        Evidence { content_id, offset: at.offset, line: at.line, path: std::sync::Arc::clone(path) }
+    }
+}
+
+impl Add for SourceStats {
+    fn add(&mut self, other: Self) {
+        self.counters.add(other.counters);
+        self.first = earlier(self.first, other.first);
+        self.last = self.last.max(other.last);
+        self.last_place = self.last_place.take().max(other.last_place);
+        self.started = earlier(self.started, other.started);
+        // Two ends of one run: the later counts, as a run is resumed under its id.
+        if other.end > self.end {
+            self.end = other.end;
+            self.end_place = other.end_place;
+        }
+        self.declared = match (self.declared.take(), other.declared) {
+            (Some(a), Some(b)) => Some(if (b.is_truth, b.at) > (a.is_truth, a.at) { b } else { a }),
+            (a, b) => a.or(b),
+        };
+        self.renamed = match (self.renamed.take(), other.renamed) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.active = match (self.active, other.active) {
+            (Some((a, b, n)), Some((c, d, m))) => Some((a.min(c), b.max(d), n + m)),
+            (a, b) => a.or(b),
+        };
+        for (writer, ranges) in other.writers {
+            self.writers.entry(writer).or_default().merge(ranges);
+        }
+        self.dropped += other.dropped;
+        self.hosts.merge(other.hosts);
+        self.dialects.extend(other.dialects);
+        self.sections.add(other.sections);
+    }
+}

@@ -1,0 +1,133 @@
+//! What became of a run.
+
+use std::fmt;
+
+use dragline_schema::{RunStatus, Timestamp};
+
+/// Ten minutes, in microseconds.
+const TEN_MINUTES: i64 = 600_000_000;
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// It ended as it should.
+    Finished,
+    /// It ended with an error or a panic.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+    /// It has no end, and the last of its files is a cut archive: the end may be missing only here.
+    Truncated,
+    /// It has no end yet, and its file is being written.
+    Running,
+    /// It has no end, and it had fallen silent while its log went on.
+    Stalled,
+    /// It has no end: the process died.
+    Killed,
+}
+
+impl Verdict {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Truncated => "truncated",
+            Self::Running => "running",
+            Self::Stalled => "stalled",
+            Self::Killed => "killed",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What is known of a run that has to be judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Life {
+    /// How it says it ended.
+    pub(crate) status: Option<RunStatus>,
+    /// The last line.
+    pub(crate) last: Option<Timestamp>,
+    /// Requests and items: the first, the last, how many.
+    pub(crate) active: Option<(Timestamp, Timestamp, u64)>,
+    /// Whether its last file is a cut archive.
+    pub(crate) truncated: bool,
+    /// When its last file was written.
+    pub(crate) modified: Option<Timestamp>,
+}
+
+/// Judges a run, by the definition: an end counts; a cut archive explains a missing one; a file
+/// written within ten minutes of `now` is alive; a silence of three times the usual gap between
+/// requests and items, and at least ten minutes, is a stall.
+pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
+    match life.status {
+        Some(RunStatus::Success) => return Verdict::Finished,
+        Some(RunStatus::Failed | RunStatus::Panicked) => return Verdict::Failed,
+        Some(RunStatus::Cancelled) => return Verdict::Cancelled,
+        None if life.truncated => return Verdict::Truncated,
+        None => {}
+    }
+    let silent_until = |end: Timestamp| {
+        life.active.is_some_and(|(first, last, count)| {
+            let gaps = i64::try_from(count.saturating_sub(1)).unwrap_or(i64::MAX).max(1);
+            let usual = last.since(first) / gaps;
+            end.since(last) >= TEN_MINUTES.max(usual.saturating_mul(3))
+        })
+    };
+    let is_alive = life.modified.is_some_and(|at| now.since(at) < TEN_MINUTES);
+    if is_alive {
+        return if silent_until(now) { Verdict::Stalled } else { Verdict::Running };
+    }
+    if life.last.is_some_and(silent_until) { Verdict::Stalled } else { Verdict::Killed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_seconds(minute * 60)
+    }
+
+    /// Active every minute from 0 to 10; the log and the file end where the test says.
+    fn life(last: i64, modified: i64) -> Life {
+        Life {
+            status: None,
+            last: Some(at(last)),
+            active: Some((at(0), at(10), 11)),
+            truncated: false,
+            modified: Some(at(modified)),
+        }
+    }
+
+    #[test]
+    fn a_run_without_an_end() {
+        assert_eq!(judge(&life(10, 10), at(1000)), Verdict::Killed);
+        assert_eq!(judge(&life(19, 19), at(1000)), Verdict::Killed);
+        assert_eq!(judge(&life(20, 20), at(1000)), Verdict::Stalled);
+        assert_eq!(judge(&life(10, 10), at(15)), Verdict::Running);
+        assert_eq!(judge(&life(30, 30), at(31)), Verdict::Stalled);
+        assert_eq!(judge(&Life { truncated: true, ..life(10, 10) }, at(11)), Verdict::Truncated);
+    }
+
+    #[test]
+    fn the_usual_gap_of_a_slow_scraper_is_no_stall() {
+        let slow = Life { active: Some((at(0), at(60), 7)), ..life(80, 80) };
+        assert_eq!(judge(&slow, at(1000)), Verdict::Killed);
+        assert_eq!(judge(&Life { last: Some(at(90)), ..slow }, at(1000)), Verdict::Stalled);
+    }
+
+    #[test]
+    fn an_end_counts_whatever_else_is_true() {
+        let status = |status| Life { status: Some(status), truncated: true, ..life(30, 30) };
+        assert_eq!(judge(&status(RunStatus::Success), at(31)), Verdict::Finished);
+        assert_eq!(judge(&status(RunStatus::Panicked), at(31)), Verdict::Failed);
+        assert_eq!(judge(&status(RunStatus::Cancelled), at(31)), Verdict::Cancelled);
+    }
+}
