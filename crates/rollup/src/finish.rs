@@ -78,6 +78,8 @@ pub struct RunRow {
     pub counters: Counters,
     /// Where requests and items were counted: by `lines`, or by the run's own `statistics`.
     pub counted_by: &'static str,
+    /// Which of its numbers are known: a zero that nobody counted is none.
+    pub known: Known,
     /// The last sign of life, or the end.
     pub evidence: Option<Evidence>,
     /// Lines that are missing by their numbers.
@@ -88,6 +90,20 @@ pub struct RunRow {
     pub disagreements: Vec<String>,
     /// The rarer events.
     pub sections: Sections,
+}
+
+/// Which numbers a run's log can tell. A log of our own or a run's own account tells them all;
+/// other logs tell what they were seen to count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Requests.
+    pub requests: bool,
+    /// Items.
+    pub items: bool,
+    /// Products found beside those stored.
+    pub found: bool,
+    /// Bytes.
+    pub bytes: bool,
 }
 
 /// What a run did in one bucket of time.
@@ -102,6 +118,12 @@ pub struct ActivityRow {
 }
 
 impl Rollup {
+    /// Whose lines were seen, and the run that they turn out to belong to.
+    pub fn sources(&self) -> impl Iterator<Item = (&SourceKey, RunKey)> {
+        let keys = final_keys(&self.sources);
+        self.sources.iter().map(|(source, _)| &**source).zip(keys)
+    }
+
     /// Decides what depends on the whole. `now` is used for one thing only: a run without an end
     /// whose file was written within the last ten minutes is still running.
     pub fn finish(self, now: Timestamp) -> Finished {
@@ -319,6 +341,13 @@ fn run_row(
         truncated: file.is_some_and(|file| file.truncated),
         modified: file.and_then(|file| file.modified),
     };
+    let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
+    let known = Known {
+        requests: is_native || declared.requests.is_some() || counters.requests > 0,
+        items: is_native || declared.saved.is_some() || counters.items() > 0,
+        found: counters.found > 0,
+        bytes: is_native || declared.bytes.is_some() || counters.bytes > 0,
+    };
     let has_ends = stats.dialects.iter().any(|d| matches!(d, Dialect::Dragline | Dialect::Scrapy));
     let verdict = (key.is_run() && (has_ends || life.truncated)).then(|| judge(&life, now));
     let start = declared.start.or(stats.started).or(stats.first);
@@ -337,6 +366,7 @@ fn run_row(
         verdict,
         counters,
         counted_by: if by_statistics { "statistics" } else { "lines" },
+        known,
         evidence: stats.end_place.or(stats.last_place.map(|(_, place)| place)),
         missing_seq: stats.writers.values().map(crate::seq::SeqRanges::missing).sum(),
         dropped: stats.dropped,

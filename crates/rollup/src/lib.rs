@@ -44,7 +44,7 @@ mod verdict;
 pub use bounded::Bounded;
 pub use counters::{Counters, Latency, Spread};
 pub use errors::{Cell, ErrorLabel, Evidence, Group, Sample};
-pub use finish::{ActivityRow, Finished, GroupRow, RunRow};
+pub use finish::{ActivityRow, Finished, GroupRow, Known, RunRow};
 pub use rollup::{FileEntry, ProblemEntry, Rollup};
 pub use sections::{
     Articles, Database, Domain, Domains, Duplicates, Operation, Queue, Search, Sections, System,

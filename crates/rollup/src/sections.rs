@@ -192,6 +192,11 @@ fn observe(spread: &mut Spread, value: Option<u64>) {
 }
 
 impl Sections {
+    /// Adds the other's events.
+    pub fn merge(&mut self, other: Self) {
+        self.add(other);
+    }
+
     pub(crate) fn observe(&mut self, record: &Record<'_>) {
         match &record.event {
             Event::ArticleStored(event) => {

@@ -1,1 +1,154 @@
+//! Many log files in parallel through reading, classifying and rolling up.
+//!
+//! [`scan`] finds the files behind what a person named, gives each family of rotated files to one
+//! of several threads, lets every error be classified, and merges the threads' rollups into one.
+//! What was found and not taken (binary files, copies, documents) is in the rollup too, as problems.
+//!
+//! A [`Filter`] leaves records out. Whose a line is, is known for some only when everything was
+//! read; a filter by scraper, site or run therefore reads twice.
+//!
+//! ```
+//! use dragline_classifier::RuleSet;
+//! use dragline_scan::{ScanOptions, scan};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # std::fs::write(dir.path().join("a.log"), "{\"level\":\"error\",\"time\":1772623353,\"msg\":\"connection refused\"}\n")?;
+//! let logs = vec![dir.path().display().to_string()];
+//! let rollup = scan(&logs, &RuleSet::shipped(), &ScanOptions::default(), &|_| {})?;
+//! let finished = rollup.finish(dragline_schema::Timestamp::from_seconds(1_772_623_999));
+//! assert_eq!(finished.runs[0].counters.errors, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod filter;
+mod observer;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use dragline_classifier::RuleSet;
+use dragline_ingest::{Discovery, Family, discover, read_family};
+use dragline_rollup::Rollup;
+use dragline_schema::Problem;
+
+pub use dragline_ingest::{DiscoverError, ReadOptions};
+pub use filter::Filter;
+
+use crate::filter::Sources;
+use crate::observer::Observer;
+
+/// How to scan.
+#[derive(Debug, Clone)]
+pub struct ScanOptions {
+    /// How to read.
+    pub read: ReadOptions,
+    /// How many threads. Default: one for each processor.
+    pub jobs: usize,
+    /// What to leave out.
+    pub filter: Filter,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        Self {
+            read: ReadOptions::default(),
+            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            filter: Filter::default(),
+        }
+    }
+}
+
+/// How far a scan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes on disk that were read.
+    pub done: u64,
+    /// Bytes on disk that are to be read.
+    pub total: u64,
+}
+
+/// Reads everything behind `inputs` (files, directories, globs). `progress` is called now and then,
+/// from any thread.
+///
+/// # Errors
+/// When something named is not there. What is there and cannot be read is a problem in the rollup.
+pub fn scan(
+    inputs: &[String],
+    rules: &RuleSet,
+    options: &ScanOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Rollup, DiscoverError> {
+    let found = discover(inputs)?;
+    let mut pass = Pass { found: &found, rules, options, sources: None, progress };
+    if options.filter.names_a_source() {
+        let all = pass.run();
+        pass.sources = Some(Sources::matching(&options.filter, &all));
+    }
+    Ok(pass.run())
+}
+
+/// One reading of all files.
+struct Pass<'p> {
+    found: &'p Discovery,
+    rules: &'p RuleSet,
+    options: &'p ScanOptions,
+    /// Whose lines count, when not everybody's do.
+    sources: Option<Sources>,
+    progress: &'p (dyn Fn(Progress) + Sync),
+}
+
+impl Pass<'_> {
+    fn run(&self) -> Rollup {
+        let families = &self.found.families;
+        let sizes = families.iter().flat_map(|family| &family.files).map(|file| file.bytes);
+        let total = sizes.sum();
+        let next = AtomicUsize::new(0);
+        let done = AtomicU64::new(0);
+        let whole = Mutex::new(self.skipped());
+        std::thread::scope(|scope| {
+            for _ in 0..self.options.jobs.clamp(1, families.len().max(1)) {
+                scope.spawn(|| {
+                    let mut rollup = Rollup::default();
+                    while let Some(family) = families.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        rollup = self.family(family, rollup);
+                        let bytes: u64 = family.files.iter().map(|file| file.bytes).sum();
+                        let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                        (self.progress)(Progress { done, total });
+                    }
+                    // A panic in a thread ends the scope with that panic.
+                    if let Ok(mut whole) = whole.lock() {
+                        whole.merge(rollup);
+                    }
+                });
+            }
+        });
+        whole.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn family(&self, family: &Family, rollup: Rollup) -> Rollup {
+        let mut observer = Observer::new(
+            &family.name,
+            rollup,
+            self.rules,
+            &self.options.filter,
+            self.sources.as_ref(),
+        );
+        let files = read_family(family, &self.options.read, &mut observer);
+        let mut rollup = observer.into_rollup();
+        for file in files {
+            rollup.end_file(&file.path, file.bytes, file.lines, file.zoneless, file.truncated);
+        }
+        rollup
+    }
+
+    /// What was found and not taken.
+    fn skipped(&self) -> Rollup {
+        let mut rollup = Rollup::default();
+        for skipped in &self.found.skipped {
+            rollup.begin_file("", &skipped.source);
+            let problem = Problem { kind: skipped.kind, at: None, detail: &skipped.detail };
+            rollup.observe_problem(&problem);
+        }
+        rollup
+    }
+}

@@ -1,0 +1,127 @@
+//! A finished rollup as dataframes.
+
+use dragline_rollup::{Counters, Finished};
+use polars::prelude::*;
+
+/// A frame that could not be made or asked. It means a fault of ours, not of the logs.
+#[derive(Debug, thiserror::Error)]
+#[error("the dataframes of the report cannot be worked with: {0}")]
+pub struct FramesError(#[from] PolarsError);
+
+/// The microseconds of a day.
+pub(crate) const DAY: i64 = 86_400_000_000;
+
+/// The dataframes of a finished rollup.
+///
+/// `activity` has a row for each bucket and run: `start` (microseconds since the epoch), `day` (days
+/// since the epoch), `run` (the row in `runs`), `scraper_id`, `site`, and a column for each counter.
+/// `runs` has a row for each run: `run`, `scraper_id`, `site`, `run_id`, `start`, `verdict`, and the
+/// same counters. Counts are unsigned 64-bit integers, times in microseconds.
+#[derive(Debug, Clone)]
+pub struct Frames {
+    /// What happened when.
+    pub activity: DataFrame,
+    /// The runs.
+    pub runs: DataFrame,
+}
+
+type Counter = (&'static str, fn(&Counters) -> u64);
+
+/// The counters, by the names of their columns.
+pub(crate) const COUNTERS: &[Counter] = &[
+    ("events", |c| c.events),
+    ("requests", |c| c.requests),
+    ("requests_failed", |c| c.requests_failed),
+    ("blocked", |c| blocked(c)),
+    ("items", Counters::items),
+    ("items_found", |c| c.found),
+    ("items_failed", |c| c.failed),
+    ("articles", |c| c.articles),
+    ("duplicates", |c| c.duplicates),
+    ("errors", |c| c.errors),
+    ("warnings", |c| c.warnings),
+    ("rate_limits", |c| c.rate_limits),
+    ("bytes", |c| c.bytes),
+    ("response_count", |c| c.response_time.count),
+    ("response_micros", |c| c.response_time.sum),
+    ("response_max_micros", |c| c.response_time.max),
+];
+
+/// Answers by which a site keeps a scraper out: 403 and 429.
+pub(crate) fn blocked(counters: &Counters) -> u64 {
+    [403, 429].iter().filter_map(|status| counters.status_codes.get(status)).sum()
+}
+
+impl Frames {
+    /// Makes the frames.
+    ///
+    /// # Errors
+    /// When polars refuses, which means a fault of ours.
+    pub fn of(finished: &Finished) -> Result<Self, FramesError> {
+        Ok(Self { activity: activity(finished)?, runs: runs(finished)? })
+    }
+
+    /// The sums of all counters by scraper, site and day, in that order.
+    ///
+    /// # Errors
+    /// As [`Frames::of`].
+    pub fn by_day(&self) -> Result<DataFrame, FramesError> {
+        let sums: Vec<Expr> = COUNTERS.iter().map(|(name, _)| col(*name).sum()).collect();
+        let keys = ["scraper_id", "site", "day"];
+        let frame = self
+            .activity
+            .clone()
+            .lazy()
+            .group_by(keys.map(col))
+            .agg(sums)
+            .sort(keys, SortMultipleOptions::default())
+            .collect()?;
+        Ok(frame)
+    }
+}
+
+fn activity(finished: &Finished) -> Result<DataFrame, FramesError> {
+    let rows = &finished.activity;
+    let run = |index: usize| &finished.runs[index].key;
+    let mut columns = vec![
+        column("start", rows.iter().map(|row| row.start).collect::<Vec<i64>>()),
+        column("day", rows.iter().map(|row| row.start.div_euclid(DAY)).collect::<Vec<i64>>()),
+        column("run", rows.iter().map(|row| row.run as u32).collect::<Vec<u32>>()),
+        texts("scraper_id", rows.iter().map(|row| run(row.run).scraper_id.as_deref())),
+        texts("site", rows.iter().map(|row| run(row.run).site.as_deref())),
+    ];
+    for (name, read) in COUNTERS {
+        columns.push(column(name, rows.iter().map(|row| read(&row.counters)).collect::<Vec<u64>>()));
+    }
+    Ok(DataFrame::new_infer_height(columns)?)
+}
+
+fn runs(finished: &Finished) -> Result<DataFrame, FramesError> {
+    let rows = &finished.runs;
+    let mut columns = vec![
+        column("run", (0..rows.len() as u32).collect::<Vec<u32>>()),
+        texts("scraper_id", rows.iter().map(|row| row.key.scraper_id.as_deref())),
+        texts("site", rows.iter().map(|row| row.key.site.as_deref())),
+        texts("run_id", rows.iter().map(|row| row.key.run_id.as_deref())),
+        Column::new(
+            "start".into(),
+            rows.iter().map(|row| row.start.map(|at| at.as_micros())).collect::<Vec<_>>(),
+        ),
+        texts("verdict", rows.iter().map(|row| row.verdict.map(|verdict| verdict.as_str()))),
+    ];
+    for (name, read) in COUNTERS {
+        columns.push(column(name, rows.iter().map(|row| read(&row.counters)).collect::<Vec<u64>>()));
+    }
+    Ok(DataFrame::new_infer_height(columns)?)
+}
+
+fn column<T>(name: &str, values: Vec<T>) -> Column
+where
+    Series: NamedFrom<Vec<T>, [T]>,
+{
+    Column::from(Series::new(name.into(), values))
+}
+
+fn texts<'t>(name: &str, values: impl Iterator<Item = Option<&'t str>>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<Option<&str>>>())
+}

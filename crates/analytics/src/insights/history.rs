@@ -1,0 +1,133 @@
+//! What is normal for a scraper on a site, learned from its own runs.
+
+use std::collections::BTreeMap;
+
+use dragline_rollup::{Finished, RunRow, Verdict};
+
+use super::ENOUGH_REQUESTS;
+use crate::frames::blocked;
+use crate::report::by_scraper;
+use crate::report::model::{Baseline, Expected};
+use crate::stats::Normal;
+
+/// Fewer runs teach nothing.
+const LEAST_RUNS: usize = 6;
+
+type Name = (Option<String>, Option<String>);
+
+/// A metric of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Metric {
+    Requests,
+    SuccessRate,
+    BlockedShare,
+    Items,
+    ItemsPer100Pages,
+    DurationSeconds,
+}
+
+impl Metric {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Requests,
+        Self::SuccessRate,
+        Self::BlockedShare,
+        Self::Items,
+        Self::ItemsPer100Pages,
+        Self::DurationSeconds,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::SuccessRate => "success_rate",
+            Self::BlockedShare => "blocked_share",
+            Self::Items => "items",
+            Self::ItemsPer100Pages => "items_per_100_pages",
+            Self::DurationSeconds => "duration_seconds",
+        }
+    }
+
+    /// The metric of a run; `None` where the run cannot tell.
+    pub(crate) fn of(self, row: &RunRow) -> Option<f64> {
+        let counters = &row.counters;
+        let enough = counters.requests >= ENOUGH_REQUESTS;
+        let good = counters.requests.saturating_sub(counters.requests_failed);
+        match self {
+            Self::Requests => row.known.requests.then_some(counters.requests as f64),
+            Self::Items => row.known.items.then(|| counters.items() as f64),
+            Self::SuccessRate => enough.then(|| good as f64 / counters.requests as f64),
+            Self::BlockedShare => enough.then(|| blocked(counters) as f64 / counters.requests as f64),
+            Self::ItemsPer100Pages => (row.known.items && enough && good > 0)
+                .then(|| counters.items() as f64 * 100.0 / good as f64),
+            Self::DurationSeconds => row.duration_seconds,
+        }
+    }
+}
+
+/// A scraper's runs, oldest first, and what is normal for them.
+#[derive(Debug)]
+pub(crate) struct Scraper {
+    pub(crate) name: Name,
+    /// Places in [`Finished::runs`].
+    pub(crate) runs: Vec<usize>,
+    normal: BTreeMap<Metric, (Normal, usize)>,
+}
+
+impl Scraper {
+    pub(crate) fn normal(&self, metric: Metric) -> Option<Normal> {
+        self.normal.get(&metric).map(|(normal, _)| *normal)
+    }
+}
+
+/// All scrapers' histories.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) scrapers: Vec<Scraper>,
+}
+
+impl History {
+    pub(crate) fn of(finished: &Finished) -> Self {
+        let scrapers = by_scraper(finished)
+            .into_iter()
+            .map(|(name, runs)| {
+                let runs: Vec<usize> =
+                    runs.into_iter().filter(|run| finished.runs[*run].key.is_run()).collect();
+                // A run that was cut short is no example.
+                let whole = runs.iter().map(|run| &finished.runs[*run]).filter(|row| {
+                    row.verdict.is_none_or(|verdict| verdict == Verdict::Finished)
+                });
+                let whole: Vec<&RunRow> = whole.collect();
+                let normal = Metric::ALL
+                    .into_iter()
+                    .filter_map(|metric| {
+                        let values: Vec<f64> =
+                            whole.iter().filter_map(|row| metric.of(row)).collect();
+                        let normal = Normal::learn(&values, LEAST_RUNS)?;
+                        Some((metric, (normal, values.len())))
+                    })
+                    .collect();
+                Scraper { name, runs, normal }
+            })
+            .collect();
+        Self { scrapers }
+    }
+
+    /// What was learned; `None` when nothing was.
+    pub(crate) fn baselines(&self) -> Option<Vec<Baseline>> {
+        let mut baselines = Vec::new();
+        for scraper in &self.scrapers {
+            for (metric, (normal, runs)) in &scraper.normal {
+                let (lower, upper) = normal.range();
+                baselines.push(Baseline {
+                    metric: metric.name().to_owned(),
+                    scraper_id: scraper.name.0.clone(),
+                    site: scraper.name.1.clone(),
+                    median: normal.median,
+                    expected: Expected { lower, upper },
+                    runs: *runs as u64,
+                });
+            }
+        }
+        (!baselines.is_empty()).then_some(baselines)
+    }
+}

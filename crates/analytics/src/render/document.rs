@@ -1,0 +1,85 @@
+//! What a report says, before it is text or Markdown.
+
+/// A document: blocks from top to bottom.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// The blocks.
+    pub blocks: Vec<Block>,
+}
+
+/// A piece of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// A title.
+    Title(String),
+    /// A heading of a section.
+    Heading(String),
+    /// A sentence or more, in a tone.
+    Text(Tone, String),
+    /// Points, each with lines below it.
+    List(Vec<(Tone, String, Vec<String>)>),
+    /// Rows under headers.
+    Table {
+        /// The headers, and how their columns are set.
+        headers: Vec<(Align, &'static str)>,
+        /// The rows: a tone for the row's first cell, and the cells.
+        rows: Vec<(Tone, Vec<String>)>,
+    },
+}
+
+/// How a column is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+    /// Text that may be cut in the middle when the terminal is narrow.
+    Cut,
+}
+
+/// What a piece is about: state, and nothing else, has a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// Nothing in particular.
+    #[default]
+    Plain,
+    /// All is well.
+    Good,
+    /// Worth a look.
+    Warning,
+    /// Needs a hand.
+    Critical,
+    /// Beside the point.
+    Muted,
+}
+
+impl Document {
+    pub(crate) fn title(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Title(text.into()));
+    }
+
+    pub(crate) fn heading(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Heading(text.into()));
+    }
+
+    pub(crate) fn text(&mut self, tone: Tone, text: impl Into<String>) {
+        self.blocks.push(Block::Text(tone, text.into()));
+    }
+
+    pub(crate) fn list(&mut self, points: Vec<(Tone, String, Vec<String>)>) {
+        if !points.is_empty() {
+            self.blocks.push(Block::List(points));
+        }
+    }
+
+    pub(crate) fn table(
+        &mut self,
+        headers: &[(Align, &'static str)],
+        rows: Vec<(Tone, Vec<String>)>,
+    ) {
+        if !rows.is_empty() {
+            self.blocks.push(Block::Table { headers: headers.to_vec(), rows });
+        }
+    }
+}

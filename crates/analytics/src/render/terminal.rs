@@ -1,0 +1,230 @@
+//! A document as text for a terminal or a pipe.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::document::{Align, Block, Document, Tone};
+
+/// Where the text goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Columns; tables and sentences fit in them.
+    pub width: usize,
+    /// Whether state has a colour.
+    pub color: bool,
+}
+
+impl Default for Terminal {
+    /// A pipe: 100 columns, no colour.
+    fn default() -> Self {
+        Self { width: 100, color: false }
+    }
+}
+
+const GAP: usize = 2;
+/// A column is never cut below this.
+const LEAST: usize = 12;
+
+/// Renders the document.
+pub fn text(document: &Document, terminal: &Terminal) -> String {
+    let mut out = String::new();
+    for (index, block) in document.blocks.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        match block {
+            Block::Title(text) => line(&mut out, &terminal.paint(BOLD, &clean(text))),
+            Block::Heading(text) => line(&mut out, &terminal.paint(BOLD, &clean(text))),
+            Block::Text(tone, text) => {
+                for row in wrap(&clean(text), terminal.width) {
+                    line(&mut out, &terminal.tone(*tone, &row));
+                }
+            }
+            Block::List(points) => {
+                for (number, (tone, point, below)) in points.iter().enumerate() {
+                    let mark = format!("{:>2}. ", number + 1);
+                    let rows = wrap(&clean(point), terminal.width.saturating_sub(4));
+                    for (nth, row) in rows.iter().enumerate() {
+                        let lead = if nth == 0 { mark.as_str() } else { "    " };
+                        line(&mut out, &format!("{lead}{}", terminal.tone(*tone, row)));
+                    }
+                    for row in below.iter().flat_map(|b| wrap(&clean(b), terminal.width.saturating_sub(4))) {
+                        line(&mut out, &terminal.tone(Tone::Muted, &format!("    {row}")));
+                    }
+                }
+            }
+            Block::Table { headers, rows } => table(&mut out, headers, rows, terminal),
+        }
+    }
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn table(
+    out: &mut String,
+    headers: &[(Align, &'static str)],
+    rows: &[(Tone, Vec<String>)],
+    terminal: &Terminal,
+) {
+    let mut widths: Vec<usize> = headers.iter().map(|(_, name)| name.width()).collect();
+    let rows: Vec<(Tone, Vec<String>)> = rows
+        .iter()
+        .map(|(tone, cells)| (*tone, cells.iter().map(|cell| clean(cell)).collect()))
+        .collect();
+    for (_, cells) in &rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    shrink(&mut widths, headers, terminal.width);
+    let set = |cells: &[String], tone: Tone| {
+        let mut row = String::new();
+        for (index, ((align, _), width)) in headers.iter().zip(&widths).enumerate() {
+            let cell = cut(cells.get(index).map_or("", String::as_str), *width);
+            let pad = " ".repeat(width.saturating_sub(cell.width()));
+            let cell = if index == 0 { terminal.tone(tone, &cell) } else { cell };
+            let gap = if index == 0 { "" } else { "  " };
+            row.push_str(gap);
+            row.push_str(&match align {
+                Align::Right => pad + &cell,
+                _ => cell + &pad,
+            });
+        }
+        row
+    };
+    let names: Vec<String> = headers.iter().map(|(_, name)| (*name).to_owned()).collect();
+    line(out, &terminal.paint(MUTED, set(&names, Tone::Plain).trim_end()));
+    for (tone, cells) in &rows {
+        line(out, &set(cells, *tone));
+    }
+}
+
+/// Takes from the widest columns that may be cut, then from any text, until the table fits.
+fn shrink(widths: &mut [usize], headers: &[(Align, &'static str)], width: usize) {
+    let gaps = GAP * widths.len().saturating_sub(1);
+    for cuttable in [&[Align::Cut][..], &[Align::Cut, Align::Left]] {
+        while widths.iter().sum::<usize>() + gaps > width {
+            let widest = (0..widths.len())
+                .filter(|index| cuttable.contains(&headers[*index].0) && widths[*index] > LEAST)
+                .max_by_key(|index| widths[*index]);
+            let Some(widest) = widest else { break };
+            widths[widest] -= 1;
+        }
+    }
+}
+
+/// Cuts in the middle: what a path or a message is about stands at its ends.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let keep = width.saturating_sub(1);
+    let head = take(text.chars(), keep.div_ceil(2));
+    let tail: String = take(text.chars().rev(), keep / 2).chars().rev().collect();
+    format!("{head}…{tail}")
+}
+
+fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
+    let mut used = 0;
+    chars
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= width
+        })
+        .collect()
+}
+
+/// Breaks at spaces.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.width();
+        if used > 0 && used + 1 + length > width {
+            rows.push(String::new());
+            used = 0;
+        }
+        // There is always a last row.
+        if let Some(row) = rows.last_mut() {
+            if used > 0 {
+                row.push(' ');
+                used += 1;
+            }
+            row.push_str(word);
+            used += length;
+        }
+    }
+    rows
+}
+
+/// Log text must not move the cursor or change the terminal: control characters, and the marks that
+/// turn the direction of writing, become spaces.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect()
+}
+
+const BOLD: &str = "1";
+const MUTED: &str = "2";
+
+impl Terminal {
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn tone(&self, tone: Tone, text: &str) -> String {
+        match tone {
+            Tone::Plain => text.to_owned(),
+            Tone::Good => self.paint("32", text),
+            Tone::Warning => self.paint("33", text),
+            Tone::Critical => self.paint("31", text),
+            Tone::Muted => self.paint(MUTED, text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rows(document: &Document, width: usize) -> Vec<String> {
+        text(document, &Terminal { width, color: false }).lines().map(str::to_owned).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_fits_the_terminal(
+            cells in proptest::collection::vec(("\\PC{0,80}", "[0-9]{1,9}"), 1..6),
+            width in 40usize..160,
+        ) {
+            let mut document = Document::default();
+            let rows_of = cells.into_iter().map(|(a, b)| (Tone::Critical, vec![a, b])).collect();
+            document.table(&[(Align::Cut, "message"), (Align::Right, "count")], rows_of);
+            for row in rows(&document, width) {
+                prop_assert!(row.width() <= width, "{} > {width}: {row}", row.width());
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_text_cannot_reach_the_terminal() {
+        let mut document = Document::default();
+        document.text(Tone::Plain, "a\u{1b}[31mred\r\nb\u{202e}c");
+        assert_eq!(rows(&document, 80), ["a [31mred  b c"]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_in_the_middle() {
+        assert_eq!(cut("abcdefghij", 5), "ab…ij");
+        assert_eq!(cut("größe", 5), "größe");
+    }
+}

@@ -1,0 +1,510 @@
+//! What of a report is shown, and in which order: the verdict first, then what needs a hand, then
+//! numbers, then tables, then what could not be trusted.
+
+use super::document::{Align, Document, Tone};
+use crate::report::model::{Errors, Evidence, Group, Report, Run, Scraper, Totals, Trust};
+
+/// So many incidents are told in full.
+const TOP_INSIGHTS: usize = 5;
+/// So many error groups are shown in a report.
+const TOP_GROUPS: usize = 10;
+/// So many runs are shown in a report: those that did not finish first.
+const TOP_RUNS: usize = 12;
+
+/// The whole report.
+pub fn report(report: &Report) -> Document {
+    let mut document = Document::default();
+    document.title(headline(report));
+    let (start, end) = (minute(report.period.start.as_ref()), minute(report.period.end.as_ref()));
+    document.text(Tone::Muted, format!("{start} to {end} UTC. {}", trust_line(&report.trust)));
+    needs_a_hand(report, &mut document);
+    document.heading("Scrapers");
+    scrapers(&report.scrapers, &mut document);
+    document.heading("Totals");
+    totals(&report.totals, &mut document);
+    sections(report, &mut document);
+    if report.errors.total > 0 {
+        document.heading(format!("{} errors", count(report.errors.total)));
+        categories(&report.errors, &mut document);
+        groups(&report.errors.groups, TOP_GROUPS, &mut document);
+    }
+    run_table(report, &mut document);
+    trends(report, &mut document);
+    trust(&report.trust, &mut document);
+    document
+}
+
+/// The errors alone.
+pub fn errors(report: &Report, limit: usize) -> Document {
+    let mut document = Document::default();
+    let total = report.errors.total;
+    document.title(format!(
+        "{} errors in {} groups, {} to {} UTC",
+        count(total),
+        count(report.errors.groups.len() as u64),
+        minute(report.period.start.as_ref()),
+        minute(report.period.end.as_ref()),
+    ));
+    if total > 0 {
+        categories(&report.errors, &mut document);
+        cells(&report.errors, limit, &mut document);
+        groups(&report.errors.groups, limit, &mut document);
+    }
+    document
+}
+
+/// The runs alone, oldest first.
+pub fn runs(report: &Report) -> Document {
+    let mut document = Document::default();
+    document.title(format!("{} runs", count(report.runs.len() as u64)));
+    table_of_runs(&report.runs.iter().collect::<Vec<_>>(), &mut document);
+    document
+}
+
+fn headline(report: &Report) -> String {
+    let bad: Vec<String> = report
+        .scrapers
+        .iter()
+        .filter(|scraper| !matches!(scraper.verdict.as_str(), "healthy" | "no_data"))
+        .map(|scraper| format!("{} is {}", who(scraper), scraper.verdict.replace('_', " ")))
+        .collect();
+    let all = report.scrapers.len();
+    match (bad.len(), all) {
+        (_, 0) => "Nothing to report: no event was read".to_owned(),
+        (0, 1) => format!("{}: no trouble at the end of the period", who(&report.scrapers[0])),
+        (0, _) => format!("All {all} scrapers: no trouble at the end of the period"),
+        (n, _) if n <= 2 => bad.join("; "),
+        (n, _) => format!("{n} of {all} scrapers need a hand: {}; …", bad[..2].join("; ")),
+    }
+}
+
+fn needs_a_hand(report: &Report, document: &mut Document) {
+    let insights = &report.insights;
+    if insights.is_empty() {
+        return;
+    }
+    document.heading(match insights.len() {
+        1 => "1 incident".to_owned(),
+        n if n <= TOP_INSIGHTS => format!("{n} incidents"),
+        n => format!("The first {TOP_INSIGHTS} of {n} incidents"),
+    });
+    let points = insights.iter().take(TOP_INSIGHTS).map(|insight| {
+        let mut below = vec![insight.detail.clone()];
+        below.extend(insight.evidence.first().map(|at| format!("Evidence: {}", place(at))));
+        below.push(insight.recommendation.clone());
+        (tone_of_severity(&insight.severity), insight.title.clone(), below)
+    });
+    document.list(points.collect());
+}
+
+fn scrapers(scrapers: &[Scraper], document: &mut Document) {
+    let headers = [
+        (Align::Left, "verdict"),
+        (Align::Left, "scraper"),
+        (Align::Left, "site"),
+        (Align::Right, "runs"),
+        (Align::Right, "requests"),
+        (Align::Right, "ok"),
+        (Align::Right, "items"),
+        (Align::Right, "errors"),
+        (Align::Right, "p95 ms"),
+    ];
+    let rows = scrapers.iter().map(|scraper| {
+        let totals = &scraper.totals;
+        let cells = vec![
+            scraper.verdict.replace('_', " "),
+            known(scraper.scraper_id.as_ref()),
+            known(scraper.site.as_ref()),
+            some(totals.runs),
+            some(totals.requests),
+            percent(totals.success_rate),
+            some(totals.items),
+            count(totals.errors),
+            totals.response_time_ms.as_ref().map_or_else(unknown, |time| number(time.p95)),
+        ];
+        (tone_of_verdict(&scraper.verdict), cells)
+    });
+    document.table(&headers, rows.collect());
+    let reasons = scrapers.iter().flat_map(|scraper| {
+        let who = who(scraper);
+        scraper.reasons.iter().map(move |reason| (who.clone(), reason))
+    });
+    for (who, reason) in reasons {
+        let told = if reason.contains(&who) { reason.clone() } else { format!("{who}: {reason}") };
+        document.text(Tone::Plain, told);
+    }
+}
+
+fn totals(totals: &Totals, document: &mut Document) {
+    let mut rows: Vec<(Tone, Vec<String>)> = Vec::new();
+    let mut row = |name: &str, value: String, more: String| {
+        rows.push((Tone::Plain, vec![name.to_owned(), value, more]));
+    };
+    row(
+        "requests",
+        some(totals.requests),
+        format!(
+            "{} failed; {} succeeded; {} a minute of run time",
+            some(totals.requests_failed),
+            percent(totals.success_rate),
+            totals.requests_per_minute.map_or_else(unknown, number)
+        ),
+    );
+    row(
+        "items",
+        some(totals.items),
+        format!(
+            "{} failed; {} found, of which {} became items",
+            some(totals.items_failed),
+            some(totals.items_found),
+            percent(totals.item_yield)
+        ),
+    );
+    if let Some(time) = &totals.response_time_ms {
+        row(
+            "response time",
+            format!("{} ms", number(time.p50)),
+            format!(
+                "median; p95 {} ms, p99 {} ms, at most {} ms",
+                number(time.p95),
+                number(time.p99),
+                number(time.max)
+            ),
+        );
+    }
+    let codes: Vec<String> = totals
+        .status_codes
+        .iter()
+        .map(|(status, n)| format!("{status}: {}", count(*n)))
+        .collect();
+    if !codes.is_empty() {
+        row("status codes", String::new(), codes.join("  "));
+    }
+    row("rate limits", count(totals.rate_limits), String::new());
+    row("bytes", totals.bytes.map_or_else(unknown, bytes), String::new());
+    document.table(&[(Align::Left, ""), (Align::Right, ""), (Align::Cut, "")], rows);
+}
+
+/// One line for each section that was logged.
+fn sections(report: &Report, document: &mut Document) {
+    let mut lines = Vec::new();
+    if let Some(domains) = &report.domains {
+        lines.push(format!("{} hosts were asked", count(domains.distinct)));
+    }
+    if let Some(articles) = &report.articles {
+        let words = articles.word_count.as_ref();
+        let words = words.map_or_else(String::new, |w| format!(", {} words on average", number(w.mean)));
+        lines.push(format!("{} articles{words}", count(articles.stored)));
+    }
+    if let Some(search) = &report.search {
+        lines.push(format!("{} searches", count(search.searches)));
+    }
+    if let Some(queue) = &report.queue {
+        lines.push(format!("a queue of at most {}", number(queue.queue_size.max)));
+    }
+    if let Some(duplicates) = &report.duplicates {
+        lines.push(format!("{} duplicates", count(duplicates.detected)));
+    }
+    if let Some(database) = &report.database {
+        let took = database.duration_ms.as_ref();
+        let took = took.map_or_else(String::new, |t| format!(", {} ms on average", number(t.mean)));
+        lines.push(format!("{} database operations{took}", count(database.operations)));
+    }
+    if let Some(cpu) = report.system.as_ref().and_then(|system| system.cpu_percent.as_ref()) {
+        lines.push(format!("CPU {} % on average, {} % at most", number(cpu.mean), number(cpu.max)));
+    }
+    if !lines.is_empty() {
+        document.text(Tone::Plain, format!("{}.", lines.join("; ")));
+    }
+}
+
+fn categories(errors: &Errors, document: &mut Document) {
+    let mut sorted: Vec<(&String, &u64)> =
+        errors.by_category.iter().filter(|(_, n)| **n > 0).collect();
+    sorted.sort_by(|a, b| b.1.cmp(a.1));
+    let list = |pairs: &[(&String, &u64)]| {
+        let told: Vec<String> = pairs
+            .iter()
+            .map(|(name, n)| format!("{} {}", name.replace('_', " "), count(**n)))
+            .collect();
+        told.join(", ")
+    };
+    let severities: Vec<(&String, &u64)> = ["critical", "high", "medium", "low"]
+        .iter()
+        .filter_map(|name| errors.by_severity.get_key_value(*name))
+        .filter(|(_, n)| **n > 0)
+        .collect();
+    document.text(
+        Tone::Plain,
+        format!("By category: {}. By severity: {}.", list(&sorted), list(&severities)),
+    );
+}
+
+fn cells(errors: &Errors, limit: usize, document: &mut Document) {
+    let headers = [
+        (Align::Left, "category"),
+        (Align::Left, "severity"),
+        (Align::Cut, "type"),
+        (Align::Right, "errors"),
+    ];
+    let rows = errors.cells.iter().take(limit).map(|cell| {
+        let cells = vec![
+            cell.category.replace('_', " "),
+            cell.severity.clone(),
+            known(cell.error_type.as_ref()),
+            count(cell.count),
+        ];
+        (tone_of_severity(&cell.severity), cells)
+    });
+    document.table(&headers, rows.collect());
+}
+
+fn groups(groups: &[Group], limit: usize, document: &mut Document) {
+    let points = groups.iter().take(limit).map(|group| {
+        let sub = group.sub_category.as_ref().map_or_else(String::new, |sub| format!("/{sub}"));
+        let state = group.state.as_ref().map_or_else(String::new, |state| format!(", {state}"));
+        let head = format!(
+            "{} × {}{sub}, {}{state}: {}",
+            count(group.count),
+            group.category.replace('_', " "),
+            group.severity,
+            match &group.error_type {
+                Some(name) => format!("{name}: {}", group.template),
+                None => group.template.clone(),
+            }
+        );
+        let names: Vec<String> = group
+            .scrapers
+            .iter()
+            .take(3)
+            .map(|name| known(name.scraper_id.as_ref().or(name.site.as_ref())))
+            .collect();
+        let seen = format!(
+            "{} to {} at {}{}",
+            minute(group.first_seen.as_ref()),
+            minute(group.last_seen.as_ref()),
+            names.join(", "),
+            if group.scrapers.len() > 3 { ", …" } else { "" }
+        );
+        let mut below = vec![seen];
+        if let Some(at) = group.evidence.first() {
+            let sample = dragline_schema::clip(&group.sample, 200);
+            below.push(format!("{}: {}", place(at), sample.lines().next().unwrap_or_default()));
+        }
+        (tone_of_severity(&group.severity), head, below)
+    });
+    document.list(points.collect());
+    if groups.len() > limit {
+        let rest = groups.len() - limit;
+        document.text(Tone::Muted, format!("… and {} more groups.", count(rest as u64)));
+    }
+}
+
+/// Runs that did not finish, then the latest.
+fn run_table(report: &Report, document: &mut Document) {
+    if report.runs.is_empty() {
+        return;
+    }
+    let is_well = |run: &Run| matches!(run.verdict.as_deref(), Some("finished" | "running") | None);
+    let unwell: Vec<&Run> = report.runs.iter().filter(|run| !is_well(run)).collect();
+    let room = TOP_RUNS.saturating_sub(unwell.len());
+    let mut shown: Vec<&Run> = unwell.iter().rev().take(TOP_RUNS).rev().copied().collect();
+    let latest: Vec<&Run> = report.runs.iter().filter(|run| is_well(run)).rev().take(room).collect();
+    shown.extend(latest.into_iter().rev());
+    let (all, bad) = (report.runs.len() as u64, unwell.len() as u64);
+    document.heading(match bad {
+        0 => format!("{} runs", count(all)),
+        _ => format!("{} runs, of which {} did not finish", count(all), count(bad)),
+    });
+    table_of_runs(&shown, document);
+    if report.runs.len() > shown.len() {
+        document.text(Tone::Muted, "All of them: dragline runs.");
+    }
+}
+
+fn table_of_runs(runs: &[&Run], document: &mut Document) {
+    let headers = [
+        (Align::Left, "verdict"),
+        (Align::Left, "scraper"),
+        (Align::Cut, "run"),
+        (Align::Left, "start"),
+        (Align::Left, "last seen"),
+        (Align::Right, "requests"),
+        (Align::Right, "ok"),
+        (Align::Right, "items"),
+        (Align::Right, "errors"),
+        (Align::Left, "reason"),
+    ];
+    let rows = runs.iter().map(|run| {
+        let verdict = run.verdict.clone().unwrap_or_else(unknown);
+        let cells = vec![
+            verdict.clone(),
+            known(run.scraper_id.as_ref().or(run.site.as_ref())),
+            run.run_id.clone(),
+            minute(run.start.as_ref()),
+            minute(run.last_seen.as_ref()),
+            some(run.totals.requests),
+            percent(run.totals.success_rate),
+            some(run.totals.items),
+            count(run.totals.errors),
+            run.finish_reason.clone().unwrap_or_default(),
+        ];
+        (tone_of_verdict(&verdict), cells)
+    });
+    document.table(&headers, rows.collect());
+}
+
+fn trends(report: &Report, document: &mut Document) {
+    let points = report.trends.iter().map(|trend| {
+        let name = known(trend.scraper_id.as_ref().or(trend.site.as_ref()));
+        let growth = trend.growth_per_week.unwrap_or(0.0) * 100.0;
+        let text = format!(
+            "{} of {name} go {}: {growth:+.0} % a week ({:+.1} a day, p = {:.3})",
+            trend.metric, trend.direction, trend.slope_per_day, trend.p_value
+        );
+        (Tone::Plain, text, Vec::new())
+    });
+    let points: Vec<_> = points.collect();
+    if !points.is_empty() {
+        document.heading("Trends");
+        document.list(points);
+    }
+}
+
+fn trust_line(trust: &Trust) -> String {
+    let bad = match trust.bad_lines {
+        0 => "all lines could be read".to_owned(),
+        n => format!("{} lines could not be read", count(n)),
+    };
+    format!(
+        "{} events from {} files ({}); {bad}.",
+        count(trust.events),
+        count(trust.files),
+        bytes(trust.bytes)
+    )
+}
+
+fn trust(trust: &Trust, document: &mut Document) {
+    document.heading("What could be read");
+    let dialects: Vec<String> =
+        trust.dialects.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
+    let read = if dialects.is_empty() { "nothing".to_owned() } else { dialects.join(", ") };
+    document.text(
+        Tone::Plain,
+        format!(
+            "Events by dialect: {read}. Missing by their numbers: {}. Errors that no rule knows: {}. \
+             Percentiles are within {} %.",
+            count(trust.missing_seq),
+            count(trust.unclassified_errors),
+            number(trust.sketch_relative_error * 100.0)
+        ),
+    );
+    let headers = [
+        (Align::Left, "problem"),
+        (Align::Right, "count"),
+        (Align::Cut, "first place"),
+        (Align::Cut, "detail"),
+    ];
+    let rows = trust.problems.iter().map(|problem| {
+        let first = match problem.line {
+            Some(line) => format!("{}:{line}", problem.file),
+            None => problem.file.clone(),
+        };
+        let tone = match problem.kind.as_str() {
+            "not_a_log" | "duplicate_file" | "empty_file" => Tone::Muted,
+            _ => Tone::Warning,
+        };
+        (tone, vec![problem.kind.replace('_', " "), count(problem.count), first, problem.detail.clone()])
+    });
+    document.table(&headers, rows.collect());
+    for note in &trust.notes {
+        document.text(Tone::Muted, note.clone());
+    }
+}
+
+fn tone_of_severity(severity: &str) -> Tone {
+    match severity {
+        "critical" | "high" => Tone::Critical,
+        "medium" => Tone::Warning,
+        _ => Tone::Plain,
+    }
+}
+
+fn tone_of_verdict(verdict: &str) -> Tone {
+    match verdict {
+        "healthy" | "finished" | "running" => Tone::Good,
+        "degraded" | "cancelled" | "truncated" | "missed" => Tone::Warning,
+        "no_data" | "?" => Tone::Muted,
+        _ => Tone::Critical,
+    }
+}
+
+fn who(scraper: &Scraper) -> String {
+    match (&scraper.scraper_id, &scraper.site) {
+        (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "An unnamed scraper".to_owned(),
+    }
+}
+
+fn place(at: &Evidence) -> String {
+    format!("{}:{}", at.file, at.line)
+}
+
+fn unknown() -> String {
+    "?".to_owned()
+}
+
+fn known(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_else(unknown)
+}
+
+fn some(value: Option<u64>) -> String {
+    value.map_or_else(unknown, count)
+}
+
+/// `12,345`
+fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(unknown, |share| format!("{:.1} %", share * 100.0))
+}
+
+/// Three digits are enough for anything that was measured.
+fn number(value: f64) -> String {
+    if value.abs() >= 100.0 {
+        count(value.abs().round() as u64)
+    } else if value.abs() >= 10.0 || value == 0.0 {
+        format!("{value:.1}").trim_end_matches(".0").to_owned()
+    } else {
+        format!("{value:.2}").trim_end_matches("0").trim_end_matches('.').to_owned()
+    }
+}
+
+fn bytes(value: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = value as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", number(value), UNITS[unit])
+}
+
+/// A time to the minute.
+fn minute(time: Option<&String>) -> String {
+    time.map_or_else(unknown, |time| {
+        dragline_schema::clip(time, 16).replace('T', " ")
+    })
+}

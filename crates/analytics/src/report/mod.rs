@@ -1,0 +1,302 @@
+//! From a finished rollup to the report.
+
+pub mod model;
+mod sections;
+mod totals;
+mod trust;
+
+use std::collections::BTreeMap;
+
+use dragline_classifier::RuleSet;
+use dragline_rollup::{Evidence, Finished, GroupRow, RunRow};
+use dragline_schema::{ErrorCategory, Severity, Timestamp};
+use polars::prelude::{AnyValue, DataFrame};
+
+pub use self::model::Report;
+use self::totals::Sum;
+use crate::frames::{COUNTERS, DAY, Frames, FramesError};
+use crate::insights::{self, History};
+
+/// How a report is made.
+#[derive(Debug, Clone)]
+pub struct ReportOptions {
+    /// The time that the report says it was made at.
+    pub generated_at: Timestamp,
+    /// Where the period was asked to begin.
+    pub since: Option<Timestamp>,
+    /// Where the period was asked to end.
+    pub until: Option<Timestamp>,
+}
+
+impl ReportOptions {
+    /// A report over everything there is, made at that time.
+    pub fn at(generated_at: Timestamp) -> Self {
+        Self { generated_at, since: None, until: None }
+    }
+}
+
+/// Makes the report.
+///
+/// # Errors
+/// When the dataframes cannot be worked with, which means a fault of ours.
+pub fn report(
+    finished: &Finished,
+    rules: &RuleSet,
+    options: &ReportOptions,
+) -> Result<Report, FramesError> {
+    let frames = Frames::of(finished)?;
+    let by_day = frames.by_day()?;
+    let end = options.until.or(finished.period.map(|(_, last)| last.plus_micros(1)));
+    let start = options.since.or(finished.period.map(|(first, _)| first));
+    let history = History::of(finished);
+    let groups = groups(finished, start, end);
+    let insights = insights::find(finished, &history, &groups, rules);
+    let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    Ok(Report {
+        schema: model::SCHEMA.to_owned(),
+        generated_at: options.generated_at.to_string(),
+        period: model::Period { start: show(start), end: show(end) },
+        trust: trust::trust(finished),
+        totals: Sum::of_runs(finished.runs.iter()).totals(&latency(finished, |_| true)),
+        scrapers: scrapers(finished, &insights),
+        runs: runs(finished),
+        errors: errors(finished, groups),
+        daily: daily(finished, &by_day, start.zip(end)),
+        domains: sections::domains(finished),
+        articles: sections::articles(finished),
+        search: sections::search(finished),
+        queue: sections::queue(finished),
+        duplicates: sections::duplicates(finished),
+        database: sections::database(finished),
+        system: sections::system(finished),
+        cost: None,
+        baselines: history.baselines(),
+        trends: insights::trends(&by_day, start.zip(end)),
+        recommendations: insights::recommendations(&insights),
+        insights,
+    })
+}
+
+/// The answer times of the runs that are asked for.
+fn latency(finished: &Finished, wanted: impl Fn(usize) -> bool) -> dragline_rollup::Latency {
+    let mut whole = dragline_rollup::Latency::default();
+    for ((_, run), latency) in &finished.latency {
+        if wanted(*run) {
+            whole.merge(latency);
+        }
+    }
+    whole
+}
+
+pub(crate) fn place(evidence: &Evidence) -> model::Evidence {
+    model::Evidence {
+        file: evidence.path.to_string(),
+        line: evidence.line,
+        offset: evidence.offset,
+    }
+}
+
+fn runs(finished: &Finished) -> Vec<model::Run> {
+    let mut rows: Vec<(usize, &RunRow)> =
+        finished.runs.iter().enumerate().filter(|(_, row)| row.key.is_run()).collect();
+    rows.sort_by_key(|(_, row)| (row.start, &row.key));
+    let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    rows.into_iter()
+        .map(|(index, row)| model::Run {
+            run_id: row.key.run_id.clone().unwrap_or_default(),
+            scraper_id: row.key.scraper_id.clone(),
+            site: row.key.site.clone(),
+            start: show(row.start),
+            end: show(row.end),
+            last_seen: show(row.last_seen),
+            duration_seconds: row.duration_seconds,
+            status: row.status.map(|status| status.to_string()),
+            finish_reason: row.finish_reason.clone(),
+            verdict: row.verdict.map(|verdict| verdict.to_string()),
+            counted_by: row.counted_by.to_owned(),
+            totals: Sum::of_runs([row]).totals(&latency(finished, |run| run == index)),
+            evidence: row.evidence.iter().map(place).collect(),
+        })
+        .collect()
+}
+
+type Name = (Option<String>, Option<String>);
+
+/// The runs of each scraper on each site.
+pub(crate) fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
+    let mut scrapers: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
+    for (index, row) in finished.runs.iter().enumerate() {
+        let name = (row.key.scraper_id.clone(), row.key.site.clone());
+        scrapers.entry(name).or_default().push(index);
+    }
+    for runs in scrapers.values_mut() {
+        runs.sort_by_key(|run| finished.runs[*run].start);
+    }
+    scrapers
+}
+
+fn scrapers(finished: &Finished, insights: &[model::Insight]) -> Vec<model::Scraper> {
+    let mut scrapers: Vec<model::Scraper> = by_scraper(finished)
+        .into_iter()
+        .map(|((scraper_id, site), indexes)| {
+            let rows: Vec<&RunRow> = indexes.iter().map(|index| &finished.runs[*index]).collect();
+            let sum = Sum::of_runs(rows.iter().copied());
+            let totals = sum.totals(&latency(finished, |run| indexes.contains(&run)));
+            let own = insights
+                .iter()
+                .filter(|insight| insight.scraper_id == scraper_id && insight.site == site);
+            let (verdict, reasons) = insights::verdict(&rows, &totals, own);
+            model::Scraper { scraper_id, site, verdict: verdict.to_owned(), reasons, totals }
+        })
+        .collect();
+    scrapers.sort_by_key(|scraper| insights::rank(&scraper.verdict));
+    scrapers
+}
+
+fn errors(finished: &Finished, groups: Vec<model::Group>) -> model::Errors {
+    let mut by_category: BTreeMap<String, u64> =
+        ErrorCategory::ALL.iter().map(|category| (category.to_string(), 0)).collect();
+    let mut by_severity: BTreeMap<String, u64> =
+        Severity::ALL.iter().map(|severity| (severity.to_string(), 0)).collect();
+    let mut by_type: BTreeMap<String, u64> = BTreeMap::new();
+    let mut cells: Vec<model::Cell> = Vec::new();
+    let mut total = finished.cells_overflow;
+    for (cell, count) in &finished.cells {
+        total += count;
+        *by_category.entry(cell.category.to_string()).or_default() += count;
+        *by_severity.entry(cell.severity.to_string()).or_default() += count;
+        *by_type.entry(cell.error_type.clone()).or_default() += count;
+        cells.push(model::Cell {
+            category: cell.category.to_string(),
+            severity: cell.severity.to_string(),
+            error_type: some_text(&cell.error_type),
+            count: *count,
+        });
+    }
+    cells.sort_by(|a, b| b.count.cmp(&a.count));
+    model::Errors { total, by_category, by_severity, by_type, cells, groups }
+}
+
+fn some_text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn groups(
+    finished: &Finished,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+) -> Vec<model::Group> {
+    let total: u64 = finished.cells.iter().map(|(_, count)| count).sum::<u64>()
+        + finished.cells_overflow;
+    let mut groups: Vec<model::Group> = finished
+        .groups
+        .iter()
+        .filter_map(|row| group(row, total, start.zip(end)))
+        .collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.id.cmp(&b.id)));
+    groups
+}
+
+fn group(row: &GroupRow, total: u64, period: Option<(Timestamp, Timestamp)>) -> Option<model::Group> {
+    let GroupRow { id, scrapers, group } = row;
+    // A group is made by an error, so that there is a sample.
+    let (_, sample) = group.sample.as_ref()?;
+    let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    Some(model::Group {
+        id: format!("{id:016x}"),
+        category: sample.category.to_string(),
+        sub_category: some_text(&sample.sub_category),
+        severity: group.severity.unwrap_or(Severity::Medium).to_string(),
+        rule: sample.rule.clone(),
+        template: sample.template.clone(),
+        error_type: some_text(&sample.error_type),
+        count: group.count,
+        share: group.count as f64 / total.max(1) as f64,
+        first_seen: show(group.first_seen),
+        last_seen: show(group.last_seen),
+        state: state(group, period).map(str::to_owned),
+        scrapers: scrapers
+            .iter()
+            .map(|(scraper_id, site)| model::ScraperName {
+                scraper_id: scraper_id.clone(),
+                site: site.clone(),
+            })
+            .collect(),
+        sample: sample.message.clone(),
+        evidence: group.evidence.iter().map(place).collect(),
+    })
+}
+
+/// A group's life in the period, by its days: the last two days are *now*. `new` was not there
+/// before, `resolved` is gone, `regressed` came back after at least three days without, `ongoing`
+/// is the rest. A period under four days tells nothing.
+fn state(
+    group: &dragline_rollup::Group,
+    period: Option<(Timestamp, Timestamp)>,
+) -> Option<&'static str> {
+    let (start, end) = period?;
+    if end.since(start) < 4 * DAY {
+        return None;
+    }
+    let now = end.plus_micros(-1).as_micros().div_euclid(DAY) - 1;
+    let first = *group.days.keys().next()?;
+    let last = *group.days.keys().next_back()?;
+    if last < now {
+        return Some("resolved");
+    }
+    if first >= now {
+        return Some("new");
+    }
+    let before = group.days.range(..now).next_back().map(|(day, _)| *day)?;
+    let back = *group.days.range(now..).next()?.0;
+    Some(if back - before > 3 { "regressed" } else { "ongoing" })
+}
+
+/// The days of the period that have events, from the frame by scraper, site and day.
+fn daily(
+    finished: &Finished,
+    by_day: &DataFrame,
+    period: Option<(Timestamp, Timestamp)>,
+) -> Option<Vec<model::Day>> {
+    let (start, end) = period?;
+    let mut days: BTreeMap<i64, Sum> = BTreeMap::new();
+    let column = |name: &str| by_day.column(name).ok();
+    let numbers = |name: &str| column(name).and_then(|column| column.u64().ok());
+    let day = column("day")?.i64().ok()?;
+    for row in 0..by_day.height() {
+        let sum = days.entry(day.get(row)?).or_default();
+        for (name, _) in COUNTERS {
+            sum.add(name, numbers(name)?.get(row).unwrap_or(0));
+        }
+    }
+    for row in &finished.activity {
+        if let Some(sum) = days.get_mut(&row.start.div_euclid(DAY)) {
+            sum.add_maps(&row.counters);
+            sum.know(&finished.runs[row.run]);
+        }
+    }
+    let rows: Vec<model::Day> = days
+        .into_iter()
+        .map(|(day, sum)| {
+            let begins = Timestamp::from_micros(day * DAY);
+            let mut latency = dragline_rollup::Latency::default();
+            let hours = finished.latency.range((day * DAY, 0)..((day + 1) * DAY, 0));
+            hours.for_each(|(_, hour)| latency.merge(hour));
+            model::Day {
+                date: begins.to_civil().date().to_string(),
+                partial: begins < start || begins.plus_micros(DAY) > end,
+                totals: sum.totals(&latency),
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then_some(rows)
+}
+
+/// A text in a frame; `None` for null.
+pub(crate) fn text_at(frame: &DataFrame, name: &str, row: usize) -> Option<String> {
+    match frame.column(name).ok()?.get(row).ok()? {
+        AnyValue::String(text) => Some(text.to_owned()),
+        AnyValue::StringOwned(text) => Some(text.to_string()),
+        _ => None,
+    }
+}

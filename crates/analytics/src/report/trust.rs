@@ -1,0 +1,98 @@
+//! What could be read, and how things were counted.
+
+use std::collections::BTreeMap;
+
+use dragline_rollup::{Finished, Latency};
+use dragline_schema::{ErrorCategory, ProblemKind};
+
+use super::model::{Problem, Trust};
+
+pub(crate) fn trust(finished: &Finished) -> Trust {
+    let count = |wanted: &dyn Fn(ProblemKind) -> bool| -> u64 {
+        let matching = finished.problems.iter().filter(|((_, kind), _)| wanted(*kind));
+        matching.map(|(_, problem)| problem.count).sum()
+    };
+    let read: Vec<_> = finished.files.values().filter(|file| file.lines > 0).collect();
+    let unclassified = finished
+        .cells
+        .iter()
+        .filter(|(cell, _)| cell.category == ErrorCategory::Unknown)
+        .map(|(_, count)| count)
+        .sum();
+    Trust {
+        files: read.len() as u64,
+        bytes: read.iter().map(|file| file.bytes).sum(),
+        lines: read.iter().map(|file| file.lines).sum(),
+        events: finished.dialects.values().sum(),
+        bad_lines: count(&ProblemKind::is_lost_line),
+        torn_lines: count(&|kind| kind == ProblemKind::TornLine),
+        truncated_files: count(&|kind| kind == ProblemKind::TruncatedFile),
+        duplicate_files: count(&|kind| kind == ProblemKind::DuplicateFile),
+        missing_seq: finished.runs.iter().map(|run| run.missing_seq).sum(),
+        dialects: finished
+            .dialects
+            .iter()
+            .map(|(dialect, count)| (dialect.as_str().to_owned(), *count))
+            .collect(),
+        unclassified_errors: unclassified,
+        sketch_relative_error: Latency::RELATIVE_ERROR,
+        problems: problems(finished),
+        notes: notes(finished),
+    }
+}
+
+fn problems(finished: &Finished) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = finished
+        .problems
+        .iter()
+        .map(|((path, kind), problem)| Problem {
+            kind: kind.as_str().to_owned(),
+            file: path.clone(),
+            line: problem.first.map(|at| at.line),
+            offset: problem.first.map(|at| at.offset),
+            count: problem.count,
+            detail: problem.detail.clone(),
+        })
+        .collect();
+    problems.sort_by(|a, b| (&a.kind, &a.file).cmp(&(&b.kind, &b.file)));
+    problems
+}
+
+fn notes(finished: &Finished) -> Vec<String> {
+    let mut notes = Vec::new();
+    let zoneless: u64 = finished.files.values().map(|file| file.zoneless).sum();
+    if zoneless > 0 {
+        notes.push(format!(
+            "{zoneless} events name no time zone and were read in the one given with --tz (default UTC)."
+        ));
+    }
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    for run in finished.runs.iter().filter(|run| run.key.is_run()) {
+        *by.entry(run.counted_by).or_default() += 1;
+    }
+    if let Some(count) = by.get("statistics") {
+        let runs = if *count == 1 { "run was" } else { "runs were" };
+        notes.push(format!("{count} {runs} counted by their own statistics, the others by their lines."));
+    }
+    for run in &finished.runs {
+        for sentence in &run.disagreements {
+            notes.push(format!("Run {} counts differently: {sentence}.", run.key));
+        }
+        if run.dropped > 0 {
+            notes.push(format!("Run {}: the recorder dropped {} lines.", run.key, run.dropped));
+        }
+    }
+    let unjudged = finished.runs.iter().filter(|run| run.key.is_run() && run.verdict.is_none());
+    match unjudged.count() {
+        0 => {}
+        1 => notes.push("1 run has no verdict: its writer marks no ends of runs.".to_owned()),
+        n => notes.push(format!("{n} runs have no verdict: their writers mark no ends of runs.")),
+    }
+    if finished.groups_overflow > 0 {
+        notes.push(format!(
+            "{} errors belong to more groups than can be told apart; they count in the totals.",
+            finished.groups_overflow
+        ));
+    }
+    notes
+}

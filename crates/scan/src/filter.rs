@@ -1,0 +1,70 @@
+//! Leaving records out.
+
+use dragline_rollup::{Rollup, SourceKey};
+use dragline_schema::{Level, Record, RunKey, Timestamp};
+use rustc_hash::FxHashSet;
+
+/// Which records count. An empty filter takes all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Not before this time.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// Of this scraper only.
+    pub scraper: Option<String>,
+    /// Of this site only.
+    pub site: Option<String>,
+    /// Of this run only.
+    pub run: Option<String>,
+    /// On this level or above. Records without a level count.
+    pub level: Option<Level>,
+}
+
+impl Filter {
+    /// Whether it asks for a scraper, a site or a run.
+    pub(crate) fn names_a_source(&self) -> bool {
+        self.scraper.is_some() || self.site.is_some() || self.run.is_some()
+    }
+
+    /// Whether the record's time and level pass. Records without a time pass when no time is asked
+    /// for.
+    pub(crate) fn takes(&self, record: &Record<'_>) -> bool {
+        let after = |since| record.timestamp.is_some_and(|time| time >= since);
+        let before = |until| record.timestamp.is_some_and(|time| time < until);
+        self.since.is_none_or(after)
+            && self.until.is_none_or(before)
+            && self.level.is_none_or(|least| record.level.is_none_or(|level| level >= least))
+    }
+
+    fn takes_run(&self, key: &RunKey) -> bool {
+        let fits = |wanted: &Option<String>, part: &Option<String>| {
+            wanted.is_none() || wanted == part
+        };
+        fits(&self.scraper, &key.scraper_id)
+            && fits(&self.site, &key.site)
+            && fits(&self.run, &key.run_id)
+    }
+}
+
+/// Whose lines count, as the lines themselves name it.
+#[derive(Debug)]
+pub(crate) struct Sources(FxHashSet<SourceKey>);
+
+impl Sources {
+    /// The sources whose lines turned out to belong to what the filter asks for.
+    pub(crate) fn matching(filter: &Filter, all: &Rollup) -> Self {
+        let matching = all.sources().filter(|(_, run)| filter.takes_run(run));
+        Self(matching.map(|(source, _)| source.clone()).collect())
+    }
+
+    pub(crate) fn take(&self, family: &str, record: &Record<'_>) -> bool {
+        let part = |part: &Option<std::borrow::Cow<'_, str>>| part.as_deref().map(str::to_owned);
+        self.0.contains(&SourceKey {
+            family: family.to_owned(),
+            scraper_id: part(&record.scraper_id),
+            site: part(&record.site),
+            run_id: part(&record.run_id),
+        })
+    }
+}
