@@ -1,1 +1,42 @@
-fn main(){}
+//! The command `dragline`: arguments, composition, exit codes. The work is done elsewhere.
+//!
+//! Exit codes: 0 done (noisy data is still 0), 1 nothing could be read or a named path is missing,
+//! 2 wrong usage.
+
+mod args;
+mod commands;
+mod output;
+mod times;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Report(args) => commands::report(args),
+        Command::Errors(args) => commands::errors(args),
+        Command::Runs(args) => commands::runs(args),
+        Command::Demo(args) => commands::demo(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has enough of it.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "dragline: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,37 @@
+//! What each command does, in terms of the crates below.
+
+mod demo;
+mod read;
+
+use dragline_analytics::render;
+
+use crate::args::{ErrorsArgs, ReadArgs};
+use crate::output;
+
+pub(crate) use self::demo::demo;
+
+/// `dragline report`
+pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<()> {
+    let report = read::report(args)?;
+    output::write(
+        &args.output,
+        || render::report(&report),
+        || serde_json::to_string_pretty(&report),
+    )
+}
+
+/// `dragline errors`
+pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
+    let report = read::report(&args.read)?;
+    output::write(
+        &args.read.output,
+        || render::errors(&report, args.limit),
+        || serde_json::to_string_pretty(&report.errors),
+    )
+}
+
+/// `dragline runs`
+pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
+    let report = read::report(args)?;
+    output::write(&args.output, || render::runs(&report), || serde_json::to_string_pretty(&report.runs))
+}

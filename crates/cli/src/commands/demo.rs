@@ -1,0 +1,81 @@
+//! The demo: a simulated fleet, its logs, and the report on them.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use dragline_analytics::{ReportOptions, render};
+use dragline_classifier::RuleSet;
+use dragline_demo::{DemoOptions, SCRAPERS, Truth, simulate};
+use dragline_scan::{ScanOptions, scan};
+
+use crate::args::DemoArgs;
+use crate::{output, times};
+
+/// `dragline demo`
+pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
+    let now = times::now()?;
+    let logs = args.dir.join("logs");
+    prepare(&args.dir, &logs)?;
+    tell(&format!("{SCRAPERS} simulated scrapers write {} days of logs …", args.days));
+    let options = DemoOptions { logs: logs.clone(), days: args.days, seed: args.seed, end: now };
+    let truth = simulate(&options, &|_| {})?;
+    let truth_file = args.dir.join("truth.json");
+    output::write_file(&truth_file, &(serde_json::to_string_pretty(&truth)? + "\n"))?;
+
+    let rules = RuleSet::shipped();
+    let rollup = scan(&[logs.display().to_string()], &rules, &ScanOptions::default(), &|_| {})?;
+    let report = dragline_analytics::report(&rollup.finish(now), &rules, &ReportOptions::at(now))?;
+    let document = render::report(&report);
+    let text_file = args.dir.join("report.md");
+    let json_file = args.dir.join("report.json");
+    output::write_file(&text_file, &render::markdown(&document))?;
+    output::write_file(&json_file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
+    output::show(&render::text(&document, &output::terminal(true)))?;
+    tell(&format!(
+        "\nWhat was planted: {}\nLogs: {}\nTruth: {}\nReport: {} and {}",
+        planted(&truth),
+        logs.display(),
+        truth_file.display(),
+        text_file.display(),
+        json_file.display(),
+    ));
+    Ok(())
+}
+
+fn planted(truth: &Truth) -> String {
+    let told: Vec<String> = truth
+        .incidents
+        .iter()
+        .map(|incident| {
+            let since = incident.since.to_string();
+            format!("{} at {} since {}", incident.kind, incident.scraper_id, &since[..16])
+        })
+        .collect();
+    told.join(", ")
+}
+
+/// Makes the directory, and takes away what an earlier demo left. Anything else in it is somebody's.
+fn prepare(dir: &Path, logs: &Path) -> anyhow::Result<()> {
+    let is_ours = |text: String| text.contains("\"dragline.truth/");
+    let was_demo = std::fs::read_to_string(dir.join("truth.json")).is_ok_and(is_ours);
+    let is_empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
+    if !is_empty && !was_demo {
+        bail!("{} holds files that are no demo's: name another directory", dir.display());
+    }
+    if was_demo && logs.exists() {
+        std::fs::remove_dir_all(logs)
+            .with_context(|| format!("cannot remove the earlier demo's {}", logs.display()))?;
+    }
+    std::fs::create_dir_all(logs).with_context(|| format!("cannot create {}", logs.display()))
+}
+
+/// The rest goes to stderr; standard output carries the report.
+fn tell(text: &str) {
+    let mut stderr = std::io::stderr();
+    // On a pipe the report stands alone on the other stream; the order does not matter there.
+    if stderr.is_terminal() {
+        let _ = std::io::stdout().flush();
+    }
+    let _ = writeln!(stderr, "{text}");
+}
