@@ -58,6 +58,7 @@ pub fn read_family(family: &Family, options: &ReadOptions, sink: &mut dyn Sink) 
         scrapy: Scrapy::new(&family.name),
         crash: None,
         context: Context::default(),
+        after_text: false,
         zoneless: 0,
     };
     let summaries = family.files.iter().map(|file| decoder.file(file, sink)).collect();
@@ -71,6 +72,9 @@ struct Decoder<'o> {
     scrapy: Scrapy,
     crash: Option<Crash>,
     context: Context,
+    /// Whether the line before was no record: a traceback behind it belongs to a text that we
+    /// cannot read.
+    after_text: bool,
     zoneless: u64,
 }
 
@@ -93,6 +97,7 @@ impl Decoder<'_> {
     fn file(&mut self, file: &LogFile, sink: &mut dyn Sink) -> FileSummary {
         sink.file(&file.source);
         self.zoneless = 0;
+        self.after_text = false;
         let mut summary = FileSummary {
             path: file.source.path.clone(),
             bytes: file.bytes,
@@ -156,6 +161,7 @@ impl Decoder<'_> {
         if self.crash_line(line, at) {
             return;
         }
+        self.after_text = true;
         let kind = if complete { ProblemKind::BadLine } else { ProblemKind::TornLine };
         report(sink, kind, Some(at), clip(line, SHOWN));
     }
@@ -182,6 +188,7 @@ impl Decoder<'_> {
         }
         self.flush_crash(sink);
         self.zoneless += u64::from(!decoded.zoned);
+        self.after_text = false;
         self.context.remember(&decoded.record);
         sink.record(&decoded.record, at);
         true
@@ -189,7 +196,8 @@ impl Decoder<'_> {
 
     /// Takes a line of a raw traceback: from its first line to the exception, and what is indented.
     fn crash_line(&mut self, line: &str, at: Position) -> bool {
-        if line.starts_with("Traceback (most recent call last)") && self.crash.is_none() {
+        let begins = line.starts_with("Traceback (most recent call last)");
+        if begins && self.crash.is_none() && !self.after_text {
             self.crash = Some(Crash { text: line.to_owned(), at });
             return true;
         }

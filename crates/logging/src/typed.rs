@@ -312,7 +312,7 @@ impl<'r> ErrorEvent<'r> {
     }
 
     pub(crate) fn from_error<E: std::error::Error + ?Sized>(run: &'r Run, error: &E) -> Self {
-        let mut event = Self::from_text(run, type_name_of(error), &error.to_string());
+        let mut event = Self::from_text(run, &type_name_of(error), &error.to_string());
         let mut causes = vec![b'['];
         let mut source = error.source();
         while let Some(cause) = source {
@@ -419,11 +419,24 @@ context_value! {
     usize => |n| Value::U64(n as u64);
 }
 
-/// An error's type as the compiler names it, without generic arguments. An error behind a `dyn`
-/// names itself by its `Debug`.
-fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> &str {
+/// An error's type as the compiler names it, without generic arguments, and with the variant that a
+/// derived `Debug` shows for an enum: `shop::Error::Status`. An error behind a `dyn` names itself by
+/// its `Debug` alone.
+fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
     let name = std::any::type_name_of_val(error);
-    name.split('<').next().unwrap_or(name)
+    let name = name.split('<').next().unwrap_or(name);
+    let variant = type_by_debug(&error);
+    if name.starts_with("dyn ") {
+        return variant;
+    }
+    // The standard library's `Debug`s show what is inside, not what they are.
+    let is_std = ["std::", "core::", "alloc::"].iter().any(|std| name.starts_with(std));
+    let last = name.rsplit("::").next().unwrap_or(name);
+    if is_std || variant.is_empty() || variant == last {
+        name.to_owned()
+    } else {
+        format!("{name}::{variant}")
+    }
 }
 
 /// The first word of an error's `Debug`, which is its type's or variant's name for every derived

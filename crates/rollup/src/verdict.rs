@@ -6,6 +6,9 @@ use dragline_schema::{RunStatus, Timestamp};
 
 /// Ten minutes, in microseconds.
 const TEN_MINUTES: i64 = 600_000_000;
+/// A file that was written this much later than its last line says was copied, not written: more
+/// than any time zone that was read wrongly.
+const COPIED: i64 = 15 * 6 * TEN_MINUTES;
 
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +66,7 @@ pub(crate) struct Life {
 }
 
 /// Judges a run, by the definition: an end counts; a cut archive explains a missing one; a file
-/// written within ten minutes of `now` is alive; a silence of three times the usual gap between
+/// written within ten minutes of `now` is alive, unless it is an old one that was copied; a silence of three times the usual gap between
 /// requests and items, and at least ten minutes, is a stall.
 pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
     match life.status {
@@ -80,7 +83,9 @@ pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
             end.since(last) >= TEN_MINUTES.max(usual.saturating_mul(3))
         })
     };
-    let is_alive = life.modified.is_some_and(|at| now.since(at) < TEN_MINUTES);
+    let is_alive = life.modified.is_some_and(|at| {
+        now.since(at) < TEN_MINUTES && life.last.is_some_and(|last| at.since(last) < COPIED)
+    });
     if is_alive {
         return if silent_until(now) { Verdict::Stalled } else { Verdict::Running };
     }
@@ -114,6 +119,8 @@ mod tests {
         assert_eq!(judge(&life(10, 10), at(15)), Verdict::Running);
         assert_eq!(judge(&life(30, 30), at(31)), Verdict::Stalled);
         assert_eq!(judge(&Life { truncated: true, ..life(10, 10) }, at(11)), Verdict::Truncated);
+        // An archive of the day before yesterday, copied just now.
+        assert_eq!(judge(&life(10, 3000), at(3001)), Verdict::Killed);
     }
 
     #[test]

@@ -125,8 +125,14 @@ fn incident(
              its layout.",
         ),
     };
-    let mut evidence: Vec<Evidence> =
-        related.iter().flat_map(|group| group.evidence.iter().take(1).cloned()).take(3).collect();
+    // Places are known by group, not by time: only a group that began with the incident shows it.
+    let began = since.map(|at| at.to_string());
+    let mut evidence: Vec<Evidence> = related
+        .iter()
+        .filter(|group| group.first_seen >= began)
+        .flat_map(|group| group.evidence.iter().take(1).cloned())
+        .take(3)
+        .collect();
     if evidence.is_empty() {
         evidence.extend(rows.iter().filter_map(|row| row.evidence.as_ref()).take(1).map(place));
     }
@@ -299,7 +305,7 @@ pub(crate) fn new_errors(groups: &[Group], rules: &RuleSet) -> Vec<Insight> {
             let scraper_id = first.and_then(|name| name.scraper_id.clone());
             let site = first.and_then(|name| name.site.clone());
             let who = name(scraper_id.as_deref(), site.as_deref());
-            let what = group.error_type.as_deref().unwrap_or("Error");
+            let what = group.error_type.as_deref().unwrap_or("an error without a type");
             let others = match group.scrapers.len() {
                 0 | 1 => String::new(),
                 n => format!(" and {} others", n - 1),

@@ -34,6 +34,8 @@ pub enum Align {
     Left,
     /// Numbers.
     Right,
+    /// Text that is never cut: times, verdicts.
+    Fixed,
     /// Text that may be cut in the middle when the terminal is narrow.
     Cut,
 }

@@ -14,14 +14,14 @@ pub struct Terminal {
 }
 
 impl Default for Terminal {
-    /// A pipe: 100 columns, no colour.
+    /// A pipe: 120 columns, no colour.
     fn default() -> Self {
-        Self { width: 100, color: false }
+        Self { width: 120, color: false }
     }
 }
 
 const GAP: usize = 2;
-/// A column is never cut below this.
+/// A column is not cut below this while others can be.
 const LEAST: usize = 12;
 
 /// Renders the document.
@@ -95,8 +95,10 @@ fn table(
         }
         row
     };
-    let names: Vec<String> = headers.iter().map(|(_, name)| (*name).to_owned()).collect();
-    line(out, &terminal.paint(MUTED, set(&names, Tone::Plain).trim_end()));
+    if headers.iter().any(|(_, name)| !name.is_empty()) {
+        let names: Vec<String> = headers.iter().map(|(_, name)| (*name).to_owned()).collect();
+        line(out, &terminal.paint(MUTED, set(&names, Tone::Plain).trim_end()));
+    }
     for (tone, cells) in &rows {
         line(out, &set(cells, *tone));
     }
@@ -105,10 +107,16 @@ fn table(
 /// Takes from the widest columns that may be cut, then from any text, until the table fits.
 fn shrink(widths: &mut [usize], headers: &[(Align, &'static str)], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
-    for cuttable in [&[Align::Cut][..], &[Align::Cut, Align::Left]] {
+    // Rather a cut name than a table that breaks; numbers and times last of all.
+    let stages: [(&[Align], usize); 3] = [
+        (&[Align::Cut], LEAST),
+        (&[Align::Cut, Align::Left], LEAST),
+        (&[Align::Cut, Align::Left, Align::Fixed, Align::Right], 3),
+    ];
+    for (cuttable, least) in stages {
         while widths.iter().sum::<usize>() + gaps > width {
             let widest = (0..widths.len())
-                .filter(|index| cuttable.contains(&headers[*index].0) && widths[*index] > LEAST)
+                .filter(|index| cuttable.contains(&headers[*index].0) && widths[*index] > least)
                 .max_by_key(|index| widths[*index]);
             let Some(widest) = widest else { break };
             widths[widest] -= 1;

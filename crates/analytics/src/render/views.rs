@@ -24,7 +24,7 @@ pub fn report(report: &Report) -> Document {
     totals(&report.totals, &mut document);
     sections(report, &mut document);
     if report.errors.total > 0 {
-        document.heading(format!("{} errors", count(report.errors.total)));
+        document.heading(plural(report.errors.total, "error"));
         categories(&report.errors, &mut document);
         groups(&report.errors.groups, TOP_GROUPS, &mut document);
     }
@@ -39,9 +39,9 @@ pub fn errors(report: &Report, limit: usize) -> Document {
     let mut document = Document::default();
     let total = report.errors.total;
     document.title(format!(
-        "{} errors in {} groups, {} to {} UTC",
-        count(total),
-        count(report.errors.groups.len() as u64),
+        "{} in {}, {} to {} UTC",
+        plural(total, "error"),
+        plural(report.errors.groups.len() as u64, "group"),
         minute(report.period.start.as_ref()),
         minute(report.period.end.as_ref()),
     ));
@@ -56,7 +56,7 @@ pub fn errors(report: &Report, limit: usize) -> Document {
 /// The runs alone, oldest first.
 pub fn runs(report: &Report) -> Document {
     let mut document = Document::default();
-    document.title(format!("{} runs", count(report.runs.len() as u64)));
+    document.title(plural(report.runs.len() as u64, "run"));
     table_of_runs(&report.runs.iter().collect::<Vec<_>>(), &mut document);
     document
 }
@@ -66,7 +66,7 @@ fn headline(report: &Report) -> String {
         .scrapers
         .iter()
         .filter(|scraper| !matches!(scraper.verdict.as_str(), "healthy" | "no_data"))
-        .map(|scraper| format!("{} is {}", who(scraper), scraper.verdict.replace('_', " ")))
+        .map(|scraper| format!("{}: {}", who(scraper), scraper.verdict.replace('_', " ")))
         .collect();
     let all = report.scrapers.len();
     match (bad.len(), all) {
@@ -99,9 +99,9 @@ fn needs_a_hand(report: &Report, document: &mut Document) {
 
 fn scrapers(scrapers: &[Scraper], document: &mut Document) {
     let headers = [
-        (Align::Left, "verdict"),
-        (Align::Left, "scraper"),
-        (Align::Left, "site"),
+        (Align::Fixed, "verdict"),
+        (Align::Cut, "scraper"),
+        (Align::Cut, "site"),
         (Align::Right, "runs"),
         (Align::Right, "requests"),
         (Align::Right, "ok"),
@@ -189,26 +189,26 @@ fn totals(totals: &Totals, document: &mut Document) {
 fn sections(report: &Report, document: &mut Document) {
     let mut lines = Vec::new();
     if let Some(domains) = &report.domains {
-        lines.push(format!("{} hosts were asked", count(domains.distinct)));
+        lines.push(format!("{} asked", plural(domains.distinct, "host")));
     }
     if let Some(articles) = &report.articles {
         let words = articles.word_count.as_ref();
         let words = words.map_or_else(String::new, |w| format!(", {} words on average", number(w.mean)));
-        lines.push(format!("{} articles{words}", count(articles.stored)));
+        lines.push(format!("{}{words}", plural(articles.stored, "article")));
     }
     if let Some(search) = &report.search {
-        lines.push(format!("{} searches", count(search.searches)));
+        lines.push(format!("{} made", plural(search.searches, "search request")));
     }
     if let Some(queue) = &report.queue {
         lines.push(format!("a queue of at most {}", number(queue.queue_size.max)));
     }
     if let Some(duplicates) = &report.duplicates {
-        lines.push(format!("{} duplicates", count(duplicates.detected)));
+        lines.push(plural(duplicates.detected, "duplicate"));
     }
     if let Some(database) = &report.database {
         let took = database.duration_ms.as_ref();
         let took = took.map_or_else(String::new, |t| format!(", {} ms on average", number(t.mean)));
-        lines.push(format!("{} database operations{took}", count(database.operations)));
+        lines.push(format!("{}{took}", plural(database.operations, "database operation")));
     }
     if let Some(cpu) = report.system.as_ref().and_then(|system| system.cpu_percent.as_ref()) {
         lines.push(format!("CPU {} % on average, {} % at most", number(cpu.mean), number(cpu.max)));
@@ -251,7 +251,7 @@ fn cells(errors: &Errors, limit: usize, document: &mut Document) {
         let cells = vec![
             cell.category.replace('_', " "),
             cell.severity.clone(),
-            known(cell.error_type.as_ref()),
+            cell.error_type.as_deref().map_or_else(unknown, short_type),
             count(cell.count),
         ];
         (tone_of_severity(&cell.severity), cells)
@@ -269,7 +269,7 @@ fn groups(groups: &[Group], limit: usize, document: &mut Document) {
             group.category.replace('_', " "),
             group.severity,
             match &group.error_type {
-                Some(name) => format!("{name}: {}", group.template),
+                Some(name) => format!("{}: {}", short_type(name), group.template),
                 None => group.template.clone(),
             }
         );
@@ -313,8 +313,8 @@ fn run_table(report: &Report, document: &mut Document) {
     shown.extend(latest.into_iter().rev());
     let (all, bad) = (report.runs.len() as u64, unwell.len() as u64);
     document.heading(match bad {
-        0 => format!("{} runs", count(all)),
-        _ => format!("{} runs, of which {} did not finish", count(all), count(bad)),
+        0 => plural(all, "run"),
+        _ => format!("{}, of which {} did not finish", plural(all, "run"), count(bad)),
     });
     table_of_runs(&shown, document);
     if report.runs.len() > shown.len() {
@@ -324,16 +324,16 @@ fn run_table(report: &Report, document: &mut Document) {
 
 fn table_of_runs(runs: &[&Run], document: &mut Document) {
     let headers = [
-        (Align::Left, "verdict"),
+        (Align::Fixed, "verdict"),
         (Align::Left, "scraper"),
         (Align::Cut, "run"),
-        (Align::Left, "start"),
-        (Align::Left, "last seen"),
+        (Align::Fixed, "start"),
+        (Align::Fixed, "last seen"),
         (Align::Right, "requests"),
         (Align::Right, "ok"),
         (Align::Right, "items"),
         (Align::Right, "errors"),
-        (Align::Left, "reason"),
+        (Align::Cut, "reason"),
     ];
     let rows = runs.iter().map(|run| {
         let verdict = run.verdict.clone().unwrap_or_else(unknown);
@@ -374,12 +374,12 @@ fn trends(report: &Report, document: &mut Document) {
 fn trust_line(trust: &Trust) -> String {
     let bad = match trust.bad_lines {
         0 => "all lines could be read".to_owned(),
-        n => format!("{} lines could not be read", count(n)),
+        n => format!("{} could not be read", plural(n, "line")),
     };
     format!(
-        "{} events from {} files ({}); {bad}.",
-        count(trust.events),
-        count(trust.files),
+        "{} from {} ({}); {bad}.",
+        plural(trust.events, "event"),
+        plural(trust.files, "file"),
         bytes(trust.bytes)
     )
 }
@@ -461,6 +461,19 @@ fn known(text: Option<&String>) -> String {
 
 fn some(value: Option<u64>) -> String {
     value.map_or_else(unknown, count)
+}
+
+/// `1 host`, `12 hosts`
+fn plural(value: u64, noun: &str) -> String {
+    let s = if value == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(value))
+}
+
+/// A type without the modules that it lives in: `ScrapeError::Status`.
+fn short_type(name: &str) -> String {
+    let parts: Vec<&str> = name.split("::").collect();
+    let begins = parts.iter().position(|part| part.starts_with(char::is_uppercase));
+    parts[begins.unwrap_or(0)..].join("::")
 }
 
 /// `12,345`

@@ -273,6 +273,7 @@ fn daily(
         if let Some(sum) = days.get_mut(&row.start.div_euclid(DAY)) {
             sum.add_maps(&row.counters);
             sum.know(&finished.runs[row.run]);
+            sum.add_yield(&finished.runs[row.run], &row.counters);
         }
     }
     let rows: Vec<model::Day> = days

@@ -140,7 +140,7 @@ pub struct Totals {
     pub items_found: Option<u64>,
     /// Products lost.
     pub items_failed: Option<u64>,
-    /// Items / found; null without found.
+    /// Items / found, over the runs that say what they found; null without found.
     pub item_yield: Option<f64>,
     /// Errors.
     pub errors: u64,

@@ -13,6 +13,8 @@ pub(crate) struct Sum {
     status_codes: BTreeMap<String, u64>,
     levels: BTreeMap<String, u64>,
     known: Known,
+    /// Items of those who also say what they found.
+    items_of_found: u64,
     runs: Option<u64>,
     minutes: f64,
 }
@@ -27,6 +29,7 @@ impl Sum {
             }
             sum.add_maps(&row.counters);
             sum.know(row);
+            sum.add_yield(row, &row.counters);
             sum.minutes += row.duration_seconds.unwrap_or(0.0) / 60.0;
             if let Some(runs) = &mut sum.runs {
                 *runs += u64::from(row.key.is_run());
@@ -47,6 +50,13 @@ impl Sum {
         }
         for (level, count) in &counters.levels {
             *self.levels.entry(level.to_string()).or_default() += count;
+        }
+    }
+
+    /// Counts items for the yield, where the run says what it found.
+    pub(crate) fn add_yield(&mut self, row: &RunRow, counters: &Counters) {
+        if row.known.found {
+            self.items_of_found += counters.items();
         }
     }
 
@@ -80,7 +90,7 @@ impl Sum {
             items,
             items_found: found,
             items_failed: known(self.known.items || self.get("items_failed") > 0, "items_failed"),
-            item_yield: found.and_then(|found| ratio(items.unwrap_or(0), found)),
+            item_yield: found.and_then(|found| ratio(self.items_of_found, found)),
             errors: self.get("errors"),
             warnings: self.get("warnings"),
             rate_limits: self.get("rate_limits"),
