@@ -49,7 +49,10 @@ pub(crate) const COUNTERS: &[Counter] = &[
 
 /// Answers by which a site keeps a scraper out: 403 and 429.
 pub(crate) fn blocked(counters: &Counters) -> u64 {
-    [403, 429].iter().filter_map(|status| counters.status_codes.get(status)).sum()
+    [403, 429]
+        .iter()
+        .filter_map(|status| counters.status_codes.get(status))
+        .sum()
 }
 
 impl Frames {
@@ -58,7 +61,10 @@ impl Frames {
     /// # Errors
     /// When polars refuses, which means a fault of ours.
     pub fn of(finished: &Finished) -> Result<Self, FramesError> {
-        Ok(Self { activity: activity(finished)?, runs: runs(finished)? })
+        Ok(Self {
+            activity: activity(finished)?,
+            runs: runs(finished)?,
+        })
     }
 
     /// The sums of all counters by scraper, site and day, in that order.
@@ -84,14 +90,33 @@ fn activity(finished: &Finished) -> Result<DataFrame, FramesError> {
     let rows = &finished.activity;
     let run = |index: usize| &finished.runs[index].key;
     let mut columns = vec![
-        column("start", rows.iter().map(|row| row.start).collect::<Vec<i64>>()),
-        column("day", rows.iter().map(|row| row.start.div_euclid(DAY)).collect::<Vec<i64>>()),
-        column("run", rows.iter().map(|row| row.run as u32).collect::<Vec<u32>>()),
-        texts("scraper_id", rows.iter().map(|row| run(row.run).scraper_id.as_deref())),
+        column(
+            "start",
+            rows.iter().map(|row| row.start).collect::<Vec<i64>>(),
+        ),
+        column(
+            "day",
+            rows.iter()
+                .map(|row| row.start.div_euclid(DAY))
+                .collect::<Vec<i64>>(),
+        ),
+        column(
+            "run",
+            rows.iter().map(|row| row.run as u32).collect::<Vec<u32>>(),
+        ),
+        texts(
+            "scraper_id",
+            rows.iter().map(|row| run(row.run).scraper_id.as_deref()),
+        ),
         texts("site", rows.iter().map(|row| run(row.run).site.as_deref())),
     ];
     for (name, read) in COUNTERS {
-        columns.push(column(name, rows.iter().map(|row| read(&row.counters)).collect::<Vec<u64>>()));
+        columns.push(column(
+            name,
+            rows.iter()
+                .map(|row| read(&row.counters))
+                .collect::<Vec<u64>>(),
+        ));
     }
     Ok(DataFrame::new_infer_height(columns)?)
 }
@@ -100,17 +125,31 @@ fn runs(finished: &Finished) -> Result<DataFrame, FramesError> {
     let rows = &finished.runs;
     let mut columns = vec![
         column("run", (0..rows.len() as u32).collect::<Vec<u32>>()),
-        texts("scraper_id", rows.iter().map(|row| row.key.scraper_id.as_deref())),
+        texts(
+            "scraper_id",
+            rows.iter().map(|row| row.key.scraper_id.as_deref()),
+        ),
         texts("site", rows.iter().map(|row| row.key.site.as_deref())),
         texts("run_id", rows.iter().map(|row| row.key.run_id.as_deref())),
         Column::new(
             "start".into(),
-            rows.iter().map(|row| row.start.map(|at| at.as_micros())).collect::<Vec<_>>(),
+            rows.iter()
+                .map(|row| row.start.map(|at| at.as_micros()))
+                .collect::<Vec<_>>(),
         ),
-        texts("verdict", rows.iter().map(|row| row.verdict.map(|verdict| verdict.as_str()))),
+        texts(
+            "verdict",
+            rows.iter()
+                .map(|row| row.verdict.map(|verdict| verdict.as_str())),
+        ),
     ];
     for (name, read) in COUNTERS {
-        columns.push(column(name, rows.iter().map(|row| read(&row.counters)).collect::<Vec<u64>>()));
+        columns.push(column(
+            name,
+            rows.iter()
+                .map(|row| read(&row.counters))
+                .collect::<Vec<u64>>(),
+        ));
     }
     Ok(DataFrame::new_infer_height(columns)?)
 }

@@ -32,12 +32,18 @@ impl Normal {
         }
         let median = median(values)?;
         let deviations: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
-        Some(Self { median, spread: self::median(&deviations)? * MAD_SCALE })
+        Some(Self {
+            median,
+            spread: self::median(&deviations)? * MAD_SCALE,
+        })
     }
 
     /// Three spreads to both sides, never below zero.
     pub(crate) fn range(&self) -> (f64, f64) {
-        ((self.median - 3.0 * self.spread).max(0.0), self.median + 3.0 * self.spread)
+        (
+            (self.median - 3.0 * self.spread).max(0.0),
+            self.median + 3.0 * self.spread,
+        )
     }
 }
 
@@ -88,17 +94,32 @@ pub(crate) fn trend(xs: &[f64], ys: &[f64]) -> Option<Trend> {
     let slope = median(&slopes)?;
     let intercepts: Vec<f64> = xs.iter().zip(ys).map(|(x, y)| y - slope * x).collect();
     let start = median(&intercepts)? + slope * xs[0];
-    Some(Trend { slope, p_value: erfc(z / std::f64::consts::SQRT_2), start })
+    Some(Trend {
+        slope,
+        p_value: erfc(z / std::f64::consts::SQRT_2),
+        start,
+    })
 }
 
 /// The complementary error function, to 1.2e-7 (Press et al., *Numerical Recipes*, 6.2).
 fn erfc(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.5 * x.abs());
     let poly = [
-        -1.265_512_23, 1.000_023_68, 0.374_091_96, 0.096_784_18, -0.186_288_06, 0.278_868_07,
-        -1.135_203_98, 1.488_515_87, -0.822_152_23, 0.170_872_77,
+        -1.265_512_23,
+        1.000_023_68,
+        0.374_091_96,
+        0.096_784_18,
+        -0.186_288_06,
+        0.278_868_07,
+        -1.135_203_98,
+        1.488_515_87,
+        -0.822_152_23,
+        0.170_872_77,
     ];
-    let sum = poly.iter().rev().fold(0.0, |sum, coefficient| sum * t + coefficient);
+    let sum = poly
+        .iter()
+        .rev()
+        .fold(0.0, |sum, coefficient| sum * t + coefficient);
     let tail = t * (-x * x + sum).exp();
     if x >= 0.0 { tail } else { 2.0 - tail }
 }
@@ -119,9 +140,15 @@ mod tests {
     #[test]
     fn a_trend_is_found_and_noise_is_none() {
         let xs: Vec<f64> = (0..14).map(f64::from).collect();
-        let rising: Vec<f64> = xs.iter().map(|x| 100.0 + 5.0 * x + (x * 7.0) % 3.0).collect();
+        let rising: Vec<f64> = xs
+            .iter()
+            .map(|x| 100.0 + 5.0 * x + (x * 7.0) % 3.0)
+            .collect();
         let found = trend(&xs, &rising).unwrap();
-        assert!((found.slope - 5.0).abs() < 0.5 && found.p_value < 0.001, "{found:?}");
+        assert!(
+            (found.slope - 5.0).abs() < 0.5 && found.p_value < 0.001,
+            "{found:?}"
+        );
         let noise: Vec<f64> = xs.iter().map(|x| 100.0 + (x * 7.0) % 5.0).collect();
         assert!(trend(&xs, &noise).unwrap().p_value > 0.05);
         assert_eq!(trend(&xs, &[7.0; 14]), None);
@@ -131,7 +158,12 @@ mod tests {
     /// Known values of the error function.
     #[test]
     fn erfc_is_right() {
-        for (x, expected) in [(0.0, 1.0), (0.5, 0.479_500_1), (1.0, 0.157_299_2), (2.0, 0.004_677_7)] {
+        for (x, expected) in [
+            (0.0, 1.0),
+            (0.5, 0.479_500_1),
+            (1.0, 0.157_299_2),
+            (2.0, 0.004_677_7),
+        ] {
             assert!((erfc(x) - expected).abs() < 1e-6, "{x}");
         }
     }

@@ -58,20 +58,25 @@ pub fn mask(message: &str) -> Cow<'_, str> {
     })
 }
 
-/// The scheme and the path's shape.
-fn mask_url(url: &str) -> String {
+/// The scheme and the path's shape. Punctuation at the end is the sentence's, not the URL's.
+fn mask_url(found: &str) -> String {
+    let url = found.trim_end_matches([',', ';', ':', '.']);
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let path = rest.split(['?', '#']).next().unwrap_or(rest);
     let mut masked = format!("{scheme}://<host>");
     for segment in path.split('/').skip(1) {
         masked.push('/');
-        if segment.contains(|c: char| c.is_ascii_digit()) {
-            masked.push_str("<n>");
-        } else {
-            masked.push_str(segment.trim_end_matches([',', ';', ':', '.']));
+        let mut digits = false;
+        for c in segment.chars() {
+            if !c.is_ascii_digit() {
+                masked.push(c);
+            } else if !digits {
+                masked.push_str("<n>");
+            }
+            digits = c.is_ascii_digit();
         }
     }
-    masked
+    masked + &found[url.len()..]
 }
 
 /// The id of the group of errors that share category, type, template and function: 16 hexadecimal
@@ -83,7 +88,12 @@ pub fn fingerprint(
     function: Option<&str>,
 ) -> u64 {
     let mut hash = Xxh3::new();
-    for part in [category.as_str(), error_type, template, function.unwrap_or_default()] {
+    for part in [
+        category.as_str(),
+        error_type,
+        template,
+        function.unwrap_or_default(),
+    ] {
         hash.update(part.as_bytes());
         hash.update(&[0]);
     }
@@ -99,11 +109,27 @@ mod tests {
     fn what_varies_is_replaced() {
         for (message, template) in [
             ("user me@example.com is gone", "user <email> is gone"),
-            ("[Errno 111] Connection refused by 10.0.0.1:8080", "[Errno <n>] Connection refused by <ip>"),
+            (
+                "[Errno 111] Connection refused by 10.0.0.1:8080",
+                "[Errno <n>] Connection refused by <ip>",
+            ),
             ("KeyError: 'price'", "KeyError: '…'"),
-            ("no row 4e6f7720-6973-4865-8c2d-1f2e3d4c5b6a", "no row <uuid>"),
-            ("at 2026-03-04T11:22:33.5Z: object at 0x7f3e", "at <time>: object at <hex>"),
-            ("std::io::Error in a::b, page 3", "std::io::Error in a::b, page <n>"),
+            (
+                "no row 4e6f7720-6973-4865-8c2d-1f2e3d4c5b6a",
+                "no row <uuid>",
+            ),
+            (
+                "at 2026-03-04T11:22:33.5Z: object at 0x7f3e",
+                "at <time>: object at <hex>",
+            ),
+            (
+                "std::io::Error in a::b, page 3",
+                "std::io::Error in a::b, page <n>",
+            ),
+            (
+                "lost http://x.org/a12/b: reset",
+                "lost http://<host>/a<n>/b: reset",
+            ),
             ("first line\nsecond line 3", "first line"),
         ] {
             assert_eq!(mask(message), template);

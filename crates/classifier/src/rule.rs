@@ -122,11 +122,16 @@ struct RuleFile {
 
 /// Reads the rules of a file.
 pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Rule>, RulesError> {
-    let file: RuleFile =
-        toml::from_str(text).map_err(|source| RulesError::Toml { path: path.to_owned(), source })?;
+    let file: RuleFile = toml::from_str(text).map_err(|source| RulesError::Toml {
+        path: path.to_owned(),
+        source,
+    })?;
     for rule in &file.rules {
         if rule.patterns.is_empty() || rule.fields.is_empty() {
-            return Err(RulesError::Empty { path: path.to_owned(), rule: rule.id.clone() });
+            return Err(RulesError::Empty {
+                path: path.to_owned(),
+                rule: rule.id.clone(),
+            });
         }
     }
     Ok(file.rules)
@@ -138,11 +143,17 @@ pub(crate) fn test_error(text: &str) -> ErrorText<'_> {
         Some((left, right)) if looks_like_type(left) => (left, right),
         _ => ("", text),
     };
-    ErrorText { error_type: error_type.into(), message: message.into(), ..ErrorText::default() }
+    ErrorText {
+        error_type: error_type.into(),
+        message: message.into(),
+        ..ErrorText::default()
+    }
 }
 
 fn looks_like_type(text: &str) -> bool {
     text.starts_with(char::is_alphabetic)
-        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':'))
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':'))
         && text.contains(|c: char| c.is_uppercase() || c == '.')
 }

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use dragline_schema::{
-    Adjustment, Cause, Classify, ErrorCategory, ErrorText, Severity, Verdict,
-};
+use dragline_schema::{Adjustment, Cause, Classify, ErrorCategory, ErrorText, Severity, Verdict};
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use crate::rule::{self, Field, Rule, RulesError};
@@ -15,8 +13,14 @@ use crate::rule::{self, Field, Rule, RulesError};
 const SHIPPED: [(&str, &str); 8] = [
     ("network.toml", include_str!("../rules/network.toml")),
     ("rate_limit.toml", include_str!("../rules/rate_limit.toml")),
-    ("authentication.toml", include_str!("../rules/authentication.toml")),
-    ("site_change.toml", include_str!("../rules/site_change.toml")),
+    (
+        "authentication.toml",
+        include_str!("../rules/authentication.toml"),
+    ),
+    (
+        "site_change.toml",
+        include_str!("../rules/site_change.toml"),
+    ),
     ("parsing.toml", include_str!("../rules/parsing.toml")),
     ("database.toml", include_str!("../rules/database.toml")),
     ("system.toml", include_str!("../rules/system.toml")),
@@ -37,7 +41,10 @@ pub struct Context {
 
 impl Default for Context {
     fn default() -> Self {
-        Self { consecutive_failures: 5, critical_sites: BTreeSet::new() }
+        Self {
+            consecutive_failures: 5,
+            critical_sites: BTreeSet::new(),
+        }
     }
 }
 
@@ -114,7 +121,10 @@ impl RuleSet {
         for (path, text) in files {
             for rule in rule::parse(path, text)? {
                 if !ids.insert(rule.id.clone()) {
-                    return Err(RulesError::Duplicate { path: path.clone(), rule: rule.id });
+                    return Err(RulesError::Duplicate {
+                        path: path.clone(),
+                        rule: rule.id,
+                    });
                 }
                 regexes.push(compile(path, &rule)?);
                 rules.push(rule);
@@ -154,7 +164,11 @@ impl RuleSet {
 
     /// Runs the rules' own tests; gives a sentence for each that fails.
     pub fn failing_tests(&self) -> Vec<String> {
-        let winner = |text: &str| self.classify(&rule::test_error(text)).rule.map(str::to_owned);
+        let winner = |text: &str| {
+            self.classify(&rule::test_error(text))
+                .rule
+                .map(str::to_owned)
+        };
         let mut failures = Vec::new();
         for rule in &self.rules {
             for text in &rule.tests.matching {
@@ -174,7 +188,11 @@ impl RuleSet {
     }
 
     /// Calls `found` with each rule that matches, and the text that it matched.
-    fn matches<'t>(&self, error: &'t ErrorText<'_>, mut found: impl FnMut(usize, usize, Cow<'t, str>)) {
+    fn matches<'t>(
+        &self,
+        error: &'t ErrorText<'_>,
+        mut found: impl FnMut(usize, usize, Cow<'t, str>),
+    ) {
         let mut look = |group: &Group, text: Cow<'t, str>, depth: usize| {
             for matched in group.set.matches(&text) {
                 found(group.rules[matched], depth, text.clone());
@@ -184,9 +202,16 @@ impl RuleSet {
         if !error.error_type.is_empty() {
             look(&self.type_only, Cow::Borrowed(&error.error_type), 0);
         }
-        look(&self.message_only, Cow::Borrowed(clipped(&error.message)), 0);
+        look(
+            &self.message_only,
+            Cow::Borrowed(clipped(&error.message)),
+            0,
+        );
         for (index, cause) in error.causes.iter().enumerate() {
-            let Cause { error_type, error_message } = cause;
+            let Cause {
+                error_type,
+                error_message,
+            } = cause;
             look(&self.causes, joined(error_type, error_message), index + 1);
         }
         if let Some(status) = error.status_code {
@@ -202,7 +227,10 @@ impl RuleSet {
             raised = Severity::High;
             adjustments.push(Adjustment::ConsecutiveFailures);
         }
-        if error.site.is_some_and(|site| self.context.critical_sites.contains(site)) {
+        if error
+            .site
+            .is_some_and(|site| self.context.critical_sites.contains(site))
+        {
             let worse = match raised {
                 Severity::Low => Severity::Medium,
                 Severity::Medium | Severity::High => Severity::High,
@@ -223,7 +251,11 @@ impl Classify for RuleSet {
         let mut hits: Vec<(Rank, usize)> = Vec::new();
         self.matches(error, |rule, depth, text| {
             let order = std::cmp::Reverse(rule);
-            let rank = Rank { priority: self.rules[rule].priority, depth, order };
+            let rank = Rank {
+                priority: self.rules[rule].priority,
+                depth,
+                order,
+            };
             hits.push((rank, rule));
             if best.as_ref().is_none_or(|(held, ..)| rank > *held) {
                 best = Some((rank, rule, text));
@@ -254,7 +286,9 @@ impl Classify for RuleSet {
             sub_category: &rule.sub_category,
             severity,
             rule: Some(&rule.id),
-            matched: self.regexes[winner].find(&text).map(|found| found.as_str().to_owned()),
+            matched: self.regexes[winner]
+                .find(&text)
+                .map(|found| found.as_str().to_owned()),
             runner_up,
             adjustments,
         }
@@ -263,8 +297,9 @@ impl Classify for RuleSet {
 
 impl Group {
     fn new(rules: &[Rule], regexes: &[Regex], reads: &dyn Fn(&Rule) -> bool) -> Self {
-        let members: Vec<usize> =
-            (0..rules.len()).filter(|index| reads(&rules[*index])).collect();
+        let members: Vec<usize> = (0..rules.len())
+            .filter(|index| reads(&rules[*index]))
+            .collect();
         let patterns = members.iter().map(|index| regexes[*index].as_str());
         let set = RegexSetBuilder::new(patterns)
             .case_insensitive(true)
@@ -273,21 +308,34 @@ impl Group {
             .build()
             // Each pattern was compiled alone before, and the limit is ours.
             .expect("patterns that compile alone compile together");
-        Self { set, rules: members }
+        Self {
+            set,
+            rules: members,
+        }
     }
 }
 
 fn compile(path: &str, rule: &Rule) -> Result<Regex, RulesError> {
     // Each on its own first, so that the caret stands under the author's text.
     let build = |pattern: &str| {
-        RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 20).build()
+        RegexBuilder::new(pattern)
+            .case_insensitive(true)
+            .size_limit(1 << 20)
+            .build()
     };
-    let wrong =
-        |source| RulesError::Pattern { path: path.to_owned(), rule: rule.id.clone(), source };
+    let wrong = |source| RulesError::Pattern {
+        path: path.to_owned(),
+        rule: rule.id.clone(),
+        source,
+    };
     for pattern in &rule.patterns {
         build(pattern).map_err(wrong)?;
     }
-    let any: Vec<String> = rule.patterns.iter().map(|pattern| format!("(?:{pattern})")).collect();
+    let any: Vec<String> = rule
+        .patterns
+        .iter()
+        .map(|pattern| format!("(?:{pattern})"))
+        .collect();
     RegexBuilder::new(&any.join("|"))
         .case_insensitive(true)
         .size_limit(8 << 20)
@@ -319,8 +367,16 @@ mod tests {
     fn the_shipped_rules_pass_their_own_tests() {
         let failures = RULES.failing_tests();
         assert!(failures.is_empty(), "{}", failures.join("\n"));
-        let tested = RULES.rules().iter().filter(|rule| !rule.tests.matching.is_empty()).count();
-        assert_eq!(tested, RULES.rules().len(), "every rule says what it is for");
+        let tested = RULES
+            .rules()
+            .iter()
+            .filter(|rule| !rule.tests.matching.is_empty())
+            .count();
+        assert_eq!(
+            tested,
+            RULES.rules().len(),
+            "every rule says what it is for"
+        );
     }
 
     #[test]
@@ -335,7 +391,10 @@ mod tests {
             ..ErrorText::default()
         };
         let verdict = RULES.classify(&error);
-        assert_eq!((verdict.category, verdict.sub_category), (ErrorCategory::Network, "timeout"));
+        assert_eq!(
+            (verdict.category, verdict.sub_category),
+            (ErrorCategory::Network, "timeout")
+        );
     }
 
     #[test]
@@ -349,8 +408,10 @@ mod tests {
             )])
             .unwrap()
         };
-        let context =
-            Context { critical_sites: ["shop".to_owned()].into(), ..Context::default() };
+        let context = Context {
+            critical_sites: ["shop".to_owned()].into(),
+            ..Context::default()
+        };
         let severity = |message: &'static str, failures, site| {
             let error = ErrorText {
                 message: message.into(),
@@ -363,18 +424,31 @@ mod tests {
             (verdict.severity, verdict.adjustments)
         };
         assert_eq!(severity("bad", 5, None), (Severity::Low, vec![]));
-        assert_eq!(severity("bad", 6, None), (Severity::High, vec![Adjustment::ConsecutiveFailures]));
-        assert_eq!(severity("bad", 1, Some("shop")), (Severity::Medium, vec![Adjustment::SitePriority]));
-        assert_eq!(severity("worse", 9, Some("shop")), (Severity::Critical, vec![]));
+        assert_eq!(
+            severity("bad", 6, None),
+            (Severity::High, vec![Adjustment::ConsecutiveFailures])
+        );
+        assert_eq!(
+            severity("bad", 1, Some("shop")),
+            (Severity::Medium, vec![Adjustment::SitePriority])
+        );
+        assert_eq!(
+            severity("worse", 9, Some("shop")),
+            (Severity::Critical, vec![])
+        );
     }
 
     #[test]
     fn faults_in_rule_files_are_named_with_their_place() {
         let error = |text: &str| {
-            RuleSet::from_texts(&[("mine.toml".into(), text.into())]).unwrap_err().to_string()
+            RuleSet::from_texts(&[("mine.toml".into(), text.into())])
+                .unwrap_err()
+                .to_string()
         };
         let rule = |rest: &str| {
-            format!("[[rule]]\nid='x'\ncategory='network'\nsub_category='y'\nseverity='low'\n{rest}")
+            format!(
+                "[[rule]]\nid='x'\ncategory='network'\nsub_category='y'\nseverity='low'\n{rest}"
+            )
         };
         assert!(error(&rule("patterns=['a(b']")).contains("unclosed group"));
         assert!(error(&rule("patterns=['a']\npriorty=3")).contains("priorty"));

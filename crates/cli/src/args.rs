@@ -139,7 +139,9 @@ impl FilterArgs {
     /// The filter that was meant, at that time.
     pub(crate) fn resolve(&self, now: Timestamp) -> anyhow::Result<dragline_scan::Filter> {
         let time = |text: &Option<String>| {
-            text.as_ref().map(|text| times::parse(text, now, &self.tz)).transpose()
+            text.as_ref()
+                .map(|text| times::parse(text, now, &self.tz))
+                .transpose()
         };
         let filter = dragline_scan::Filter {
             since: time(&self.since)?,

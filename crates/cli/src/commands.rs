@@ -33,5 +33,9 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
 /// `dragline runs`
 pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
     let report = read::report(args)?;
-    output::write(&args.output, || render::runs(&report), || serde_json::to_string_pretty(&report.runs))
+    output::write(
+        &args.output,
+        || render::runs(&report),
+        || serde_json::to_string_pretty(&report.runs),
+    )
 }

@@ -42,7 +42,10 @@ pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
 /// Writes to standard output.
 pub(crate) fn show(text: &str) -> anyhow::Result<()> {
     // Colours are already as they should be, so that the text passes as it is.
-    io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("cannot write to standard output")
 }
 
 /// What standard output is: how wide, and whether it has colours.
@@ -52,5 +55,8 @@ pub(crate) fn terminal(to_stdout: bool) -> Terminal {
         return Terminal::default();
     }
     let color = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-    Terminal { width: width.unwrap_or(100).clamp(60, 200), color }
+    Terminal {
+        width: width.unwrap_or(100).clamp(60, 200),
+        color,
+    }
 }

@@ -27,7 +27,8 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
     if name.eq_ignore_ascii_case("local") {
         return Ok(TimeZone::system());
     }
-    TimeZone::get(name).map_err(|_| format!("{name:?} is no time zone such as UTC or Europe/Berlin"))
+    TimeZone::get(name)
+        .map_err(|_| format!("{name:?} is no time zone such as UTC or Europe/Berlin"))
 }
 
 /// RFC 3339, a date, a time without a zone, `today`, `yesterday`, or how long ago (`90m`, `36h`,
@@ -46,7 +47,12 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Resu
         _ => {}
     }
     if let Some(span) = ago(text) {
-        return Ok(now.to_jiff().to_zoned(zone.clone()).checked_sub(span)?.timestamp().into());
+        return Ok(now
+            .to_jiff()
+            .to_zoned(zone.clone())
+            .checked_sub(span)?
+            .timestamp()
+            .into());
     }
     if let Ok(date) = text.parse::<Date>()
         && text.len() == 10
@@ -61,7 +67,10 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Resu
 
 fn ago(text: &str) -> Option<Span> {
     let unit = text.chars().next_back()?;
-    let number: i64 = text[..text.len() - unit.len_utf8()].parse().ok().filter(|n| *n >= 0)?;
+    let number: i64 = text[..text.len() - unit.len_utf8()]
+        .parse()
+        .ok()
+        .filter(|n| *n >= 0)?;
     // Longer than any log: out of jiff's range it would panic.
     if number > 1_000_000 {
         return None;

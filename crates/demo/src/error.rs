@@ -12,7 +12,10 @@ pub(crate) enum ScrapeError {
     #[error("selector `{selector}` matched no element on {url}")]
     MissingElement { selector: &'static str, url: String },
     #[error("the stock of {url} is no JSON")]
-    Json { url: String, source: serde_json::Error },
+    Json {
+        url: String,
+        source: serde_json::Error,
+    },
     #[error("cannot store {id}")]
     Store { id: String, source: DatabaseError },
 }
@@ -26,21 +29,32 @@ impl ScrapeError {
     /// A time-out, as the operating system reports it.
     pub(crate) fn timeout(url: &str) -> Self {
         let source = io::Error::new(io::ErrorKind::TimedOut, "operation timed out");
-        Self::Fetch { url: url.to_owned(), source }
+        Self::Fetch {
+            url: url.to_owned(),
+            source,
+        }
     }
 
     /// A connection that the other side reset.
     pub(crate) fn reset(url: &str) -> Self {
-        let source =
-            io::Error::new(io::ErrorKind::ConnectionReset, "Connection reset by peer (os error 104)");
-        Self::Fetch { url: url.to_owned(), source }
+        let source = io::Error::new(
+            io::ErrorKind::ConnectionReset,
+            "Connection reset by peer (os error 104)",
+        );
+        Self::Fetch {
+            url: url.to_owned(),
+            source,
+        }
     }
 
     /// An answer that was cut off.
     pub(crate) fn cut_json(url: &str) -> Self {
         let parsed = serde_json::from_str::<serde_json::Value>(r#"{"in_stock": 7, "depot": "#);
         match parsed {
-            Err(source) => Self::Json { url: url.to_owned(), source },
+            Err(source) => Self::Json {
+                url: url.to_owned(),
+                source,
+            },
             Ok(_) => Self::timeout(url),
         }
     }

@@ -66,7 +66,10 @@ pub(crate) fn plan(options: &DemoOptions) -> Vec<Plan> {
         start: Timestamp::from_micros(end - span),
         days: options.days,
         // Scrapers of one fleet differ, fleets of different seeds too.
-        seed: options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(index),
+        seed: options
+            .seed
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(index),
     };
     vec![
         plan(
@@ -87,7 +90,10 @@ pub(crate) fn plan(options: &DemoOptions) -> Vec<Plan> {
             130,
             Stores::Products,
             1024,
-            Planted::BlockWave { from: at(0.56), to: at(0.66) },
+            Planted::BlockWave {
+                from: at(0.56),
+                to: at(0.66),
+            },
         ),
         plan(
             2,

@@ -177,7 +177,12 @@ impl Worker<'_> {
 
     /// A page with its retries, and what comes of it.
     fn page(&mut self, run: &Run, page: u32) {
-        let url = format!("https://{}/{}/{}", self.plan.site, self.kind_of_page(), 1000 + page);
+        let url = format!(
+            "https://{}/{}/{}",
+            self.plan.site,
+            self.kind_of_page(),
+            1000 + page
+        );
         for attempt in 1..=3 {
             let status = self.status(attempt);
             self.request(run, &url, status, attempt);
@@ -185,14 +190,24 @@ impl Worker<'_> {
                 Some(200) => return self.content(run, &url, page),
                 Some(429) => self.wait(run),
                 Some(status @ (403 | 404)) => {
-                    self.error(run, &ScrapeError::Status { url: url.clone(), status }, &url);
+                    self.error(
+                        run,
+                        &ScrapeError::Status {
+                            url: url.clone(),
+                            status,
+                        },
+                        &url,
+                    );
                     return;
                 }
                 _ => {}
             }
             if attempt == 3 {
                 let error = match status {
-                    Some(status) => ScrapeError::Status { url: url.clone(), status },
+                    Some(status) => ScrapeError::Status {
+                        url: url.clone(),
+                        status,
+                    },
                     None if self.rng.bool() => ScrapeError::timeout(&url),
                     None => ScrapeError::reset(&url),
                 };
@@ -255,13 +270,18 @@ impl Worker<'_> {
         self.totals.requests += 1;
         self.totals.bytes += size;
         if let Some(status) = status {
-            *self.totals.status_codes.entry(status.to_string()).or_default() += 1;
+            *self
+                .totals
+                .status_codes
+                .entry(status.to_string())
+                .or_default() += 1;
         }
         if status.is_none_or(|status| status >= 400) {
             self.totals.requests_failed += 1;
             self.totals.warnings += 1;
         }
-        self.clock.advance(Duration::from_millis(800 + self.rng.u64(0..2_500)));
+        self.clock
+            .advance(Duration::from_millis(800 + self.rng.u64(0..2_500)));
     }
 
     /// Mostly small, sometimes large, as answer times are.
@@ -297,20 +317,27 @@ impl Worker<'_> {
 
     fn product(&mut self, run: &Run, url: &str, page: u32) {
         let id = format!("p{}", 1000 + page);
-        let changed = matches!(self.plan.planted, Planted::LayoutChange { from } if self.now() >= from);
-        self.totals.items_found += 1;
+        let changed =
+            matches!(self.plan.planted, Planted::LayoutChange { from } if self.now() >= from);
+        *self.totals.items_found.get_or_insert(0) += 1;
         run.product(&id).url(url).log(Action::Found);
         if changed && self.rng.f64() < 0.82 {
             // The price is gone from where it was; the scraper notices only that it has none.
             self.affect();
-            run.product(&id).url(url).fields_missing(["price", "currency"]).log(Action::Failed);
+            run.product(&id)
+                .url(url)
+                .fields_missing(["price", "currency"])
+                .log(Action::Failed);
             self.totals.items_failed += 1;
             self.totals.warnings += 1;
             return;
         }
         if self.rng.f64() < 0.01 {
             let error = if self.rng.bool() {
-                ScrapeError::MissingElement { selector: "span.price", url: url.to_owned() }
+                ScrapeError::MissingElement {
+                    selector: "span.price",
+                    url: url.to_owned(),
+                }
             } else {
                 ScrapeError::cut_json(url)
             };
@@ -320,9 +347,16 @@ impl Worker<'_> {
             self.totals.warnings += 1;
             return;
         }
-        let action = if self.rng.f64() < 0.1 { Action::Added } else { Action::Updated };
+        let action = if self.rng.f64() < 0.1 {
+            Action::Added
+        } else {
+            Action::Updated
+        };
         let price = 5.0 + self.rng.f64() * 95.0;
-        run.product(&id).url(url).price((price * 100.0).round() / 100.0).log(action);
+        run.product(&id)
+            .url(url)
+            .price((price * 100.0).round() / 100.0)
+            .log(action);
         self.totals.items += 1;
     }
 
@@ -347,12 +381,15 @@ impl Worker<'_> {
             let elapsed = Duration::from_micros(90_000 + self.skewed(300_000));
             run.search("rust engineer", 40 + self.rng.u64(0..60), Some(elapsed));
         }
-        self.totals.items_found += 1;
+        *self.totals.items_found.get_or_insert(0) += 1;
         run.product(&id).url(url).log(Action::Found);
         let locked = matches!(self.plan.planted, Planted::NewError { from } if self.now() >= from);
         if locked && self.rng.f64() < 0.2 {
             self.affect();
-            let error = ScrapeError::Store { id: id.clone(), source: DatabaseError };
+            let error = ScrapeError::Store {
+                id: id.clone(),
+                source: DatabaseError,
+            };
             self.error(run, &error, url);
             run.product(&id).url(url).log(Action::Failed);
             self.totals.items_failed += 1;
@@ -360,7 +397,11 @@ impl Worker<'_> {
             return;
         }
         let elapsed = Duration::from_micros(600 + self.skewed(8_000));
-        run.database("insert").table("jobs").elapsed(elapsed).connections_active(3).log();
+        run.database("insert")
+            .table("jobs")
+            .elapsed(elapsed)
+            .connections_active(3)
+            .log();
         run.product(&id).url(url).log(Action::Saved);
         self.totals.items += 1;
     }
@@ -374,7 +415,10 @@ impl Worker<'_> {
         let memory = 38.0 + self.rng.f64() * 6.0;
         run.system_sample()
             .cpu_percent((cpu * 10.0).round() / 10.0)
-            .memory((memory * 10.0).round() / 10.0, 1_600_000_000 + self.rng.u64(0..90_000_000))
+            .memory(
+                (memory * 10.0).round() / 10.0,
+                1_600_000_000 + self.rng.u64(0..90_000_000),
+            )
             .disk(61.0, 180_000_000_000)
             .log();
     }

@@ -48,8 +48,8 @@ pub struct Totals {
     pub requests_failed: u64,
     /// Items stored.
     pub items: u64,
-    /// Products found.
-    pub items_found: u64,
+    /// Products found; absent for scrapers that do not say.
+    pub items_found: Option<u64>,
     /// Products lost.
     pub items_failed: u64,
     /// Errors.
@@ -70,7 +70,9 @@ impl Totals {
         self.requests += other.requests;
         self.requests_failed += other.requests_failed;
         self.items += other.items;
-        self.items_found += other.items_found;
+        if let Some(found) = other.items_found {
+            *self.items_found.get_or_insert(0) += found;
+        }
         self.items_failed += other.items_failed;
         self.errors += other.errors;
         self.warnings += other.warnings;
@@ -106,7 +108,9 @@ impl Truth {
         incidents: Vec<Incident>,
     ) -> Self {
         let mut totals = Totals::default();
-        scrapers.iter().for_each(|scraper| totals.add(&scraper.totals));
+        scrapers
+            .iter()
+            .for_each(|scraper| totals.add(&scraper.totals));
         Self {
             schema: "dragline.truth/1".to_owned(),
             seed: options.seed,

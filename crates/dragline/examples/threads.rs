@@ -31,9 +31,15 @@ fn scrape(run: &Run, site: SocketAddr, worker: usize) {
         match get(site, page) {
             Ok((status, body)) => {
                 let bytes = body.len() as u64;
-                run.request(&url).status(status).elapsed(started.elapsed()).bytes(bytes).log();
+                run.request(&url)
+                    .status(status)
+                    .elapsed(started.elapsed())
+                    .bytes(bytes)
+                    .log();
                 if status == 200 {
-                    run.product(&format!("p{page}")).url(&url).log(Action::Added);
+                    run.product(&format!("p{page}"))
+                        .url(&url)
+                        .log(Action::Added);
                     tracing::info!(worker, page, "page read"); // carries the run
                 }
             }
@@ -51,8 +57,12 @@ fn get(site: SocketAddr, page: usize) -> std::io::Result<(u16, String)> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-    status.zip(body).ok_or_else(|| std::io::Error::other("the answer is no HTTP"))
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_owned());
+    status
+        .zip(body)
+        .ok_or_else(|| std::io::Error::other("the answer is no HTTP"))
 }
 
 /// Answers that many requests, every fifth with 404.
@@ -67,7 +77,11 @@ fn serve(requests: usize) -> std::io::Result<SocketAddr> {
             while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
                 line.clear();
             }
-            let status = if count % 5 == 4 { "404 Not Found" } else { "200 OK" };
+            let status = if count % 5 == 4 {
+                "404 Not Found"
+            } else {
+                "200 OK"
+            };
             let _ = write!(stream, "HTTP/1.0 {status}\r\n\r\n<h1>Product</h1>");
         }
     });

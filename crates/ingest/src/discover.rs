@@ -15,9 +15,9 @@ const START: usize = 64 << 10;
 
 /// Names that end like this, inside a directory, are no logs.
 const NOT_LOGS: [&str; 37] = [
-    "md", "rst", "html", "htm", "css", "js", "mjs", "ts", "py", "pyc", "rs", "go", "java", "sh", "toml",
-    "yaml", "yml", "ini", "cfg", "csv", "tsv", "parquet", "xml", "svg", "png", "jpg", "jpeg", "gif",
-    "pdf", "sqlite", "db", "ipynb", "lock", "tmp", "swp", "pid", "exe",
+    "md", "rst", "html", "htm", "css", "js", "mjs", "ts", "py", "pyc", "rs", "go", "java", "sh",
+    "toml", "yaml", "yml", "ini", "cfg", "csv", "tsv", "parquet", "xml", "svg", "png", "jpg",
+    "jpeg", "gif", "pdf", "sqlite", "db", "ipynb", "lock", "tmp", "swp", "pid", "exe",
 ];
 
 /// What was found.
@@ -92,7 +92,10 @@ pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
         if path.exists() {
             walk.named(path);
         } else if input.contains(['*', '?', '[']) {
-            let pattern = |source| DiscoverError::Pattern { pattern: input.clone(), source };
+            let pattern = |source| DiscoverError::Pattern {
+                pattern: input.clone(),
+                source,
+            };
             let matches: Vec<PathBuf> = glob::glob(input).map_err(pattern)?.flatten().collect();
             if matches.is_empty() {
                 return Err(DiscoverError::NoMatch(input.clone()));
@@ -115,7 +118,11 @@ struct Walk {
 
 impl Walk {
     fn named(&mut self, path: &Path) {
-        if path.is_dir() { self.directory(path) } else { self.file(path, false) }
+        if path.is_dir() {
+            self.directory(path)
+        } else {
+            self.file(path, false)
+        }
     }
 
     fn directory(&mut self, dir: &Path) {
@@ -127,7 +134,11 @@ impl Walk {
             Ok(entries) => entries,
             Err(error) => {
                 let detail = format!("cannot list the directory: {error}");
-                self.skip(source_file(dir, 0, None), ProblemKind::UnreadableFile, detail);
+                self.skip(
+                    source_file(dir, 0, None),
+                    ProblemKind::UnreadableFile,
+                    detail,
+                );
                 return;
             }
         };
@@ -138,7 +149,11 @@ impl Walk {
             .collect();
         paths.sort();
         for path in paths {
-            if path.is_dir() { self.directory(&path) } else { self.file(&path, true) }
+            if path.is_dir() {
+                self.directory(&path)
+            } else {
+                self.file(&path, true)
+            }
         }
     }
 
@@ -154,16 +169,25 @@ impl Walk {
         let metadata = path.metadata().ok();
         let source = |content_id| source_file(path, content_id, metadata.as_ref());
         if found && let Some(extension) = not_a_log(path) {
-            let detail = format!("a name that ends in .{extension} is no log's; name the file itself to read it");
+            let detail = format!(
+                "a name that ends in .{extension} is no log's; name the file itself to read it"
+            );
             return self.skip(source(0), ProblemKind::NotALog, detail);
         }
-        if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+        if metadata
+            .as_ref()
+            .is_some_and(|metadata| !metadata.is_file())
+        {
             let detail = "neither a file nor a directory".to_owned();
             return self.skip(source(0), ProblemKind::NotALog, detail);
         }
         let bytes = metadata.as_ref().map_or(0, Metadata::len);
         if bytes == 0 && metadata.is_some() {
-            return self.skip(source(0), ProblemKind::EmptyFile, "the file is empty".to_owned());
+            return self.skip(
+                source(0),
+                ProblemKind::EmptyFile,
+                "the file is empty".to_owned(),
+            );
         }
         let start = match Source::open(path) {
             Ok(mut opened) => read_start(&mut opened, START),
@@ -180,7 +204,11 @@ impl Walk {
     }
 
     fn skip(&mut self, source: SourceFile, kind: ProblemKind, detail: String) {
-        self.skipped.push(Skipped { source, kind, detail });
+        self.skipped.push(Skipped {
+            source,
+            kind,
+            detail,
+        });
     }
 
     fn finish(mut self) -> Discovery {
@@ -194,11 +222,18 @@ impl Walk {
             .into_iter()
             .map(|(name, mut files)| {
                 files.sort_by(|a, b| (&a.0, &a.1.source.path).cmp(&(&b.0, &b.1.source.path)));
-                Family { name, files: files.into_iter().map(|(_, file)| file).collect() }
+                Family {
+                    name,
+                    files: files.into_iter().map(|(_, file)| file).collect(),
+                }
             })
             .collect();
-        self.skipped.sort_by(|a, b| a.source.path.cmp(&b.source.path));
-        Discovery { families, skipped: self.skipped }
+        self.skipped
+            .sort_by(|a, b| a.source.path.cmp(&b.source.path));
+        Discovery {
+            families,
+            skipped: self.skipped,
+        }
     }
 
     /// Leaves out files that hold what another holds: copies, and a plain file beside its archive.
@@ -207,8 +242,14 @@ impl Walk {
         let mut by_start: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         let mut by_stem: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, file) in self.files.iter().enumerate() {
-            by_start.entry(file.source.content_id).or_default().push(index);
-            by_stem.entry(without_compression(&file.source.path)).or_default().push(index);
+            by_start
+                .entry(file.source.content_id)
+                .or_default()
+                .push(index);
+            by_stem
+                .entry(without_compression(&file.source.path))
+                .or_default()
+                .push(index);
         }
         let mut copies: BTreeMap<usize, String> = BTreeMap::new();
         for group in by_start.values().chain(by_stem.values()) {
@@ -234,7 +275,11 @@ impl Walk {
             if let Some(of) = copy {
                 let detail = format!("holds the same lines as {of}, which was read");
                 let source = file.source.clone();
-                skipped.push(Skipped { source, kind: ProblemKind::DuplicateFile, detail });
+                skipped.push(Skipped {
+                    source,
+                    kind: ProblemKind::DuplicateFile,
+                    detail,
+                });
             }
             copy.is_none()
         });
@@ -266,7 +311,11 @@ fn source_file(path: &Path, content_id: u64, metadata: Option<&Metadata>) -> Sou
         .and_then(|metadata| metadata.modified().ok())
         .and_then(|time| jiff::Timestamp::try_from(time).ok())
         .map(Timestamp::from);
-    SourceFile { path: path.display().to_string(), content_id, modified }
+    SourceFile {
+        path: path.display().to_string(),
+        content_id,
+        modified,
+    }
 }
 
 /// The extension that says that a file is no log.
@@ -278,7 +327,10 @@ fn not_a_log(path: &Path) -> Option<String> {
 /// What the beginning says of the whole.
 fn judge_start(start: &[u8]) -> Option<(ProblemKind, &'static str)> {
     if start.is_empty() {
-        return Some((ProblemKind::EmptyFile, "the archive is empty, or cut before its first line"));
+        return Some((
+            ProblemKind::EmptyFile,
+            "the archive is empty, or cut before its first line",
+        ));
     }
     if start[..start.len().min(4096)].contains(&0) {
         return Some((ProblemKind::BinaryFile, "holds NUL bytes, as no text does"));
@@ -286,13 +338,16 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, &'static str)> {
     let head = String::from_utf8_lossy(&start[..start.len().min(256)]);
     let mut squeezed = head.split_whitespace().collect::<String>();
     squeezed.truncate(40.min(squeezed.floor_char_boundary(40)));
-    squeezed
-        .starts_with(r#"{"schema":"dragline."#)
-        .then_some((ProblemKind::NotALog, "a document that Dragline wrote, not a log"))
+    squeezed.starts_with(r#"{"schema":"dragline."#).then_some((
+        ProblemKind::NotALog,
+        "a document that Dragline wrote, not a log",
+    ))
 }
 
 fn without_compression(path: &str) -> &str {
-    path.strip_suffix(".gz").or_else(|| path.strip_suffix(".zst")).unwrap_or(path)
+    path.strip_suffix(".gz")
+        .or_else(|| path.strip_suffix(".zst"))
+        .unwrap_or(path)
 }
 
 /// Where a file stands in its family: rotated files by time or number, the open one last.
@@ -302,7 +357,9 @@ type OrderKey = (bool, String, i64);
 /// numbers) is left out of the family's.
 fn family_of(path: &str) -> (String, OrderKey) {
     let path = without_compression(path);
-    let (dir, name) = path.rsplit_once('/').map_or(("", path), |(dir, name)| (dir, name));
+    let (dir, name) = path
+        .rsplit_once('/')
+        .map_or(("", path), |(dir, name)| (dir, name));
     let mut family = Vec::new();
     let mut time = String::new();
     let mut number = None;
@@ -319,14 +376,19 @@ fn family_of(path: &str) -> (String, OrderKey) {
     // `app.log.2` is older than `app.log.1`; with times, numbers count up.
     let number = number.map_or(0, |n| if time.is_empty() { -n - 1 } else { n });
     let is_open = time.is_empty() && number == 0;
-    (format!("{dir}/{}", family.join(".")), (is_open, time, number))
+    (
+        format!("{dir}/{}", family.join(".")),
+        (is_open, time, number),
+    )
 }
 
 /// `20260304T112233Z`, `2026-03-04`, `2026-03-04_11-22-33_123456`, `1772623353`.
 fn looks_like_time(part: &str) -> bool {
     let text = part.trim_end_matches('Z');
     text.starts_with(['1', '2'])
-        && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b':'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b':'))
 }
 
 #[cfg(test)]
@@ -338,12 +400,25 @@ mod tests {
         let ordered = |names: &[&'static str]| {
             let mut keyed: Vec<_> = names.iter().map(|name| (family_of(name), *name)).collect();
             keyed.sort();
-            assert!(keyed.windows(2).all(|pair| pair[0].0.0 == pair[1].0.0), "{keyed:?}");
+            assert!(
+                keyed.windows(2).all(|pair| pair[0].0.0 == pair[1].0.0),
+                "{keyed:?}"
+            );
             keyed.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
         };
         assert_eq!(
-            ordered(&["a/app.log", "a/app.log.1", "a/app.log.10.gz", "a/app.log.2.gz"]),
-            ["a/app.log.10.gz", "a/app.log.2.gz", "a/app.log.1", "a/app.log"],
+            ordered(&[
+                "a/app.log",
+                "a/app.log.1",
+                "a/app.log.10.gz",
+                "a/app.log.2.gz"
+            ]),
+            [
+                "a/app.log.10.gz",
+                "a/app.log.2.gz",
+                "a/app.log.1",
+                "a/app.log"
+            ],
         );
         assert_eq!(
             ordered(&[
@@ -358,8 +433,16 @@ mod tests {
             ],
         );
         assert_eq!(
-            ordered(&["s.log", "s.2026-11-22_13-26-48_374064.log.gz", "s.2026-11-22_12-00-00_0.log"]),
-            ["s.2026-11-22_12-00-00_0.log", "s.2026-11-22_13-26-48_374064.log.gz", "s.log"],
+            ordered(&[
+                "s.log",
+                "s.2026-11-22_13-26-48_374064.log.gz",
+                "s.2026-11-22_12-00-00_0.log"
+            ]),
+            [
+                "s.2026-11-22_12-00-00_0.log",
+                "s.2026-11-22_13-26-48_374064.log.gz",
+                "s.log"
+            ],
         );
     }
 

@@ -11,7 +11,11 @@ const CHUNK: usize = 256 << 10;
 /// A line, or what is there instead of one.
 pub(crate) enum Line<'l> {
     /// A line without its end, and whether it had one.
-    Text { bytes: &'l [u8], at: Position, complete: bool },
+    Text {
+        bytes: &'l [u8],
+        at: Position,
+        complete: bool,
+    },
     /// A line longer than the limit, which was skipped.
     Oversized { at: Position, bytes: u64 },
 }
@@ -39,7 +43,11 @@ impl LineReader {
             buffer: vec![0; CHUNK],
             start: 0,
             end: 0,
-            next: Position { member: 0, line: 1, offset: 0 },
+            next: Position {
+                member: 0,
+                line: 1,
+                offset: 0,
+            },
             members: std::collections::VecDeque::new(),
             max_line,
             at_end: false,
@@ -81,9 +89,16 @@ impl LineReader {
         let bytes = &self.buffer[self.start - length - usize::from(complete)..][..length];
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         if length > self.max_line {
-            return Line::Oversized { at, bytes: length as u64 };
+            return Line::Oversized {
+                at,
+                bytes: length as u64,
+            };
         }
-        Line::Text { bytes, at, complete }
+        Line::Text {
+            bytes,
+            at,
+            complete,
+        }
     }
 
     /// Moves behind a line; returns where it stood.
@@ -93,7 +108,11 @@ impl LineReader {
         self.start += taken;
         self.next.offset += taken as u64;
         self.next.line += 1;
-        while self.members.front().is_some_and(|offset| *offset <= self.next.offset) {
+        while self
+            .members
+            .front()
+            .is_some_and(|offset| *offset <= self.next.offset)
+        {
             self.members.pop_front();
             self.next.member += 1;
         }
@@ -161,7 +180,11 @@ mod tests {
         let mut oversized = 0;
         while let Some(line) = reader.next_line() {
             match line {
-                Line::Text { bytes, at, complete } => lines.push((bytes.to_vec(), at, complete)),
+                Line::Text {
+                    bytes,
+                    at,
+                    complete,
+                } => lines.push((bytes.to_vec(), at, complete)),
                 Line::Oversized { .. } => oversized += 1,
             }
         }
@@ -192,6 +215,13 @@ mod tests {
         let texts: Vec<&[u8]> = lines.iter().map(|(bytes, ..)| bytes.as_slice()).collect();
         assert_eq!(texts, [&b"before"[..], b"after", b"last"]);
         assert_eq!(oversized, 1);
-        assert_eq!(lines[1].1, Position { member: 0, line: 3, offset: 3_000_008 });
+        assert_eq!(
+            lines[1].1,
+            Position {
+                member: 0,
+                line: 3,
+                offset: 3_000_008
+            }
+        );
     }
 }

@@ -39,7 +39,10 @@ impl Source {
 
     #[cfg(test)]
     pub(crate) fn bytes(bytes: Vec<u8>) -> Self {
-        Self { kind: Kind::Plain(Box::new(io::Cursor::new(bytes))), members: 0 }
+        Self {
+            kind: Kind::Plain(Box::new(io::Cursor::new(bytes))),
+            members: 0,
+        }
     }
 
     /// How many members were begun, besides the first.
@@ -102,8 +105,7 @@ mod tests {
     use std::io::Write as _;
 
     fn gzip(text: &str) -> Vec<u8> {
-        let mut encoder =
-            flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(text.as_bytes()).unwrap();
         encoder.finish().unwrap()
     }
@@ -119,9 +121,11 @@ mod tests {
     #[test]
     fn the_kind_is_told_by_the_first_bytes() {
         let members = [gzip("one\n"), gzip("two\n"), vec![0; 512]].concat();
-        let frames =
-            [zstd::encode_all(&b"one\n"[..], 3).unwrap(), zstd::encode_all(&b"two\n"[..], 3).unwrap()]
-                .concat();
+        let frames = [
+            zstd::encode_all(&b"one\n"[..], 3).unwrap(),
+            zstd::encode_all(&b"two\n"[..], 3).unwrap(),
+        ]
+        .concat();
         for (bytes, members) in [(&b"one\ntwo\n"[..], 0), (&members, 1), (&frames, 0)] {
             let (_dir, mut source) = open(bytes);
             let mut text = String::new();
@@ -133,7 +137,9 @@ mod tests {
 
     #[test]
     fn a_cut_archive_gives_what_is_there_and_an_error() {
-        let text = (0..200_000u32).fold(String::new(), |text, n| text + &format!("line {}\n", n.wrapping_mul(2_654_435_761)));
+        let text = (0..200_000u32).fold(String::new(), |text, n| {
+            text + &format!("line {}\n", n.wrapping_mul(2_654_435_761))
+        });
         for whole in [gzip(&text), zstd::encode_all(text.as_bytes(), 3).unwrap()] {
             let (_dir, mut source) = open(&whole[..whole.len() * 2 / 3]);
             let mut read = Vec::new();

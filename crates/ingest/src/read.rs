@@ -30,7 +30,10 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { zone: TimeZone::UTC, max_line: 8 << 20 }
+        Self {
+            zone: TimeZone::UTC,
+            max_line: 8 << 20,
+        }
     }
 }
 
@@ -52,7 +55,11 @@ pub struct FileSummary {
 }
 
 /// Reads a family and hands everything to the sink; gives each file's totals.
-pub fn read_family(family: &Family, options: &ReadOptions, sink: &mut dyn Sink) -> Vec<FileSummary> {
+pub fn read_family(
+    family: &Family,
+    options: &ReadOptions,
+    sink: &mut dyn Sink,
+) -> Vec<FileSummary> {
     let mut decoder = Decoder {
         options,
         scrapy: Scrapy::new(&family.name),
@@ -61,7 +68,11 @@ pub fn read_family(family: &Family, options: &ReadOptions, sink: &mut dyn Sink) 
         after_text: false,
         zoneless: 0,
     };
-    let summaries = family.files.iter().map(|file| decoder.file(file, sink)).collect();
+    let summaries = family
+        .files
+        .iter()
+        .map(|file| decoder.file(file, sink))
+        .collect();
     decoder.flush_crash(sink);
     decoder.scrapy.finish(sink);
     summaries
@@ -117,8 +128,16 @@ impl Decoder<'_> {
         let mut reader = LineReader::new(source, self.options.max_line);
         while let Some(line) = reader.next_line() {
             match line {
-                Line::Text { bytes, at, complete } => {
-                    let bytes = if at.offset == 0 { without_bom(bytes) } else { bytes };
+                Line::Text {
+                    bytes,
+                    at,
+                    complete,
+                } => {
+                    let bytes = if at.offset == 0 {
+                        without_bom(bytes)
+                    } else {
+                        bytes
+                    };
                     self.line(&String::from_utf8_lossy(bytes), at, complete, sink);
                 }
                 Line::Oversized { at, bytes } => {
@@ -133,11 +152,21 @@ impl Decoder<'_> {
         if let Some(error) = reader.error() {
             summary.truncated = error.kind() == std::io::ErrorKind::UnexpectedEof;
             let (kind, what) = if summary.truncated {
-                (ProblemKind::TruncatedFile, "the archive ends before its end")
+                (
+                    ProblemKind::TruncatedFile,
+                    "the archive ends before its end",
+                )
             } else {
-                (ProblemKind::CorruptFile, "the file cannot be read to its end")
+                (
+                    ProblemKind::CorruptFile,
+                    "the file cannot be read to its end",
+                )
             };
-            let at = Position { line: summary.lines + 1, offset: summary.text_bytes, member: 0 };
+            let at = Position {
+                line: summary.lines + 1,
+                offset: summary.text_bytes,
+                member: 0,
+            };
             report(sink, kind, Some(at), &format!("{what}: {error}"));
         }
         summary
@@ -162,7 +191,11 @@ impl Decoder<'_> {
             return;
         }
         self.after_text = true;
-        let kind = if complete { ProblemKind::BadLine } else { ProblemKind::TornLine };
+        let kind = if complete {
+            ProblemKind::BadLine
+        } else {
+            ProblemKind::TornLine
+        };
         report(sink, kind, Some(at), clip(line, SHOWN));
     }
 
@@ -172,13 +205,19 @@ impl Decoder<'_> {
         let object = match json::Object::parse(line) {
             Some(object) => object,
             None => {
-                let Some(text) = json::without_nan(line) else { return false };
+                let Some(text) = json::without_nan(line) else {
+                    return false;
+                };
                 repaired = text;
-                let Some(object) = json::Object::parse(&repaired) else { return false };
+                let Some(object) = json::Object::parse(&repaired) else {
+                    return false;
+                };
                 object
             }
         };
-        let Some(decoded) = json::decode(&object, &self.options.zone) else { return false };
+        let Some(decoded) = json::decode(&object, &self.options.zone) else {
+            return false;
+        };
         // An item in Scrapy's text may be JSON; a record names its time.
         if self.scrapy.is_open() {
             if decoded.record.timestamp.is_none() {
@@ -198,10 +237,15 @@ impl Decoder<'_> {
     fn crash_line(&mut self, line: &str, at: Position) -> bool {
         let begins = line.starts_with("Traceback (most recent call last)");
         if begins && self.crash.is_none() && !self.after_text {
-            self.crash = Some(Crash { text: line.to_owned(), at });
+            self.crash = Some(Crash {
+                text: line.to_owned(),
+                at,
+            });
             return true;
         }
-        let Some(crash) = &mut self.crash else { return false };
+        let Some(crash) = &mut self.crash else {
+            return false;
+        };
         if crash.text.len() + line.len() < MAX_CRASH {
             crash.text.push('\n');
             crash.text.push_str(line);
@@ -211,7 +255,9 @@ impl Decoder<'_> {
 
     /// Hands over a raw traceback as one record.
     fn flush_crash(&mut self, sink: &mut dyn Sink) {
-        let Some(crash) = self.crash.take() else { return };
+        let Some(crash) = self.crash.take() else {
+            return;
+        };
         let parsed = traceback::parse(&crash.text).unwrap_or_default();
         let record = Record {
             timestamp: self.context.timestamp,

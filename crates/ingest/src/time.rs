@@ -14,7 +14,10 @@ pub(crate) fn parse_text(text: &str, zone: &TimeZone) -> Option<(Timestamp, bool
         return None;
     }
     if let Ok(civil) = text.parse::<jiff::civil::DateTime>() {
-        return Some((zone.to_ambiguous_timestamp(civil).compatible().ok()?.into(), false));
+        return Some((
+            zone.to_ambiguous_timestamp(civil).compatible().ok()?.into(),
+            false,
+        ));
     }
     from_epoch(text.parse().ok()?).map(|time| (time, true))
 }

@@ -17,7 +17,11 @@ pub(crate) struct Traceback<'t> {
 pub(crate) fn parse(text: &str) -> Option<Traceback<'_>> {
     if text.contains("Traceback (most recent call last)") {
         python(text)
-    } else if text.lines().skip(1).any(|line| line.trim_start().starts_with("at ")) {
+    } else if text
+        .lines()
+        .skip(1)
+        .any(|line| line.trim_start().starts_with("at "))
+    {
         Some(stack(text))
     } else {
         None
@@ -27,11 +31,19 @@ pub(crate) fn parse(text: &str) -> Option<Traceback<'_>> {
 /// Splits `Type: message`. Without a type the whole is the message.
 pub(crate) fn split_type(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let (left, right) = text.split_once(": ").unwrap_or((text.trim_end_matches(':'), ""));
+    let (left, right) = text
+        .split_once(": ")
+        .unwrap_or((text.trim_end_matches(':'), ""));
     let is_name = left.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && left.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '$'))
+        && left
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '$'))
         && left.contains(|c: char| c.is_uppercase() || c == '.');
-    if is_name { (left, right.trim()) } else { ("", text) }
+    if is_name {
+        (left, right.trim())
+    } else {
+        ("", text)
+    }
 }
 
 /// Chained exceptions come root first; the last one is what was raised to the caller.
@@ -64,7 +76,12 @@ fn python(text: &str) -> Option<Traceback<'_>> {
             error_message: message.into(),
         })
         .collect();
-    Some(Traceback { error_type, message, causes, function })
+    Some(Traceback {
+        error_type,
+        message,
+        causes,
+        function,
+    })
 }
 
 /// The function of `path", line N, in NAME`, unless the path is a library's.
@@ -107,7 +124,12 @@ fn stack(text: &str) -> Traceback<'_> {
             let frame = frame.strip_prefix("async ").unwrap_or(frame);
             frame.split_once(" (").map(|(name, _)| name)
         });
-    Traceback { error_type, message, causes, function }
+    Traceback {
+        error_type,
+        message,
+        causes,
+        function,
+    }
 }
 
 #[cfg(test)]
@@ -133,7 +155,10 @@ httpx.HTTPStatusError: Client error '403 Forbidden' for url 'http://x/'
 For more information check: https://example.com/403"#;
         let parsed = parse(text).unwrap();
         assert_eq!(parsed.error_type, "httpx.HTTPStatusError");
-        assert_eq!(parsed.message, "Client error '403 Forbidden' for url 'http://x/'");
+        assert_eq!(
+            parsed.message,
+            "Client error '403 Forbidden' for url 'http://x/'"
+        );
         assert_eq!(parsed.function, Some("fetch"));
         assert_eq!(parsed.causes.len(), 1);
         assert_eq!(parsed.causes[0].error_type, "httpcore.ReadTimeout");
@@ -151,7 +176,10 @@ For more information check: https://example.com/403"#;
     fn a_node_stack_with_a_cause() {
         let text = "TypeError: fetch failed\n    at node:internal/deps/undici:1:2\n    at async get (file:///srv/shop.mjs:44:24)\ncaused by: Error: read ECONNRESET\n    at TCP.onRead (node:net:1:1)";
         let parsed = parse(text).unwrap();
-        assert_eq!((parsed.error_type, parsed.message), ("TypeError", "fetch failed"));
+        assert_eq!(
+            (parsed.error_type, parsed.message),
+            ("TypeError", "fetch failed")
+        );
         assert_eq!(parsed.function, Some("get"));
         assert_eq!(parsed.causes[0].error_type, "Error");
         assert_eq!(parsed.causes[0].error_message, "read ECONNRESET");
@@ -160,8 +188,14 @@ For more information check: https://example.com/403"#;
     #[test]
     fn plain_words_are_no_traceback() {
         assert_eq!(parse("it failed\nbadly"), None);
-        assert_eq!(split_type("could not open: the file"), ("", "could not open: the file"));
+        assert_eq!(
+            split_type("could not open: the file"),
+            ("", "could not open: the file")
+        );
         assert_eq!(split_type("KeyError: 'price'"), ("KeyError", "'price'"));
-        assert_eq!(split_type("asyncio.exceptions.TimeoutError"), ("asyncio.exceptions.TimeoutError", ""));
+        assert_eq!(
+            split_type("asyncio.exceptions.TimeoutError"),
+            ("asyncio.exceptions.TimeoutError", "")
+        );
     }
 }

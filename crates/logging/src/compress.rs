@@ -97,10 +97,14 @@ mod tests {
         assert_eq!(packed, dir.path().join("a.jsonl.gz"));
         let bytes = fs::read(&packed).unwrap();
         let mut first = String::new();
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut first).unwrap();
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_string(&mut first)
+            .unwrap();
         assert!(first.len() < text.len() && first.ends_with('\n'));
         let mut all = String::new();
-        flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut all).unwrap();
+        flate2::read::MultiGzDecoder::new(&bytes[..])
+            .read_to_string(&mut all)
+            .unwrap();
         assert_eq!(all, text);
     }
 

@@ -100,7 +100,11 @@ impl Config {
         if let Some(level) = lookup("DRAGLINE_LEVEL") {
             config.level = level;
         }
-        let wrong = |variable, value, expected| ConfigError::Variable { variable, value, expected };
+        let wrong = |variable, value, expected| ConfigError::Variable {
+            variable,
+            value,
+            expected,
+        };
         if let Some(value) = lookup("DRAGLINE_MAX_FILE_BYTES") {
             config.max_file_bytes = value.parse().ok().filter(|n| *n > 0).ok_or_else(|| {
                 wrong("DRAGLINE_MAX_FILE_BYTES", value, "number of bytes above 0")
@@ -182,7 +186,10 @@ impl Config {
 
     /// Checks what the setters cannot.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        for part in [Some(&self.name), self.writer_id.as_ref()].into_iter().flatten() {
+        for part in [Some(&self.name), self.writer_id.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             if !crate::file_name::is_part(part) {
                 return Err(ConfigError::Name(part.clone()));
             }
@@ -195,7 +202,10 @@ impl Config {
         let directives = format!("{}=info,{}", crate::typed::TARGET, self.level);
         tracing_subscriber::EnvFilter::builder()
             .parse(directives)
-            .map_err(|source| ConfigError::Level { level: self.level.clone(), source })
+            .map_err(|source| ConfigError::Level {
+                level: self.level.clone(),
+                source,
+            })
     }
 }
 
@@ -207,7 +217,13 @@ fn program_name() -> String {
         .unwrap_or_default();
     let mut name: String = name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
         .take(64)
         .collect();
     if name.is_empty() {
@@ -222,7 +238,10 @@ mod tests {
 
     fn env(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::from_lookup(|name| {
-            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         })
     }
 

@@ -36,7 +36,9 @@ pub struct ParseFileNameError(String);
 /// Whether the text can be a name's family or writer.
 pub(crate) fn is_part(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl fmt::Display for FileName {

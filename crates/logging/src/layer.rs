@@ -71,13 +71,20 @@ impl DraglineLayer {
         let seq = SeqCounter::default();
         let head = context_head(&fields, &recorder.writer_id);
         let outside = Arc::new(RunContext { fields, head, seq });
-        Self { recorder, clock, outside, counters: Mutex::default() }
+        Self {
+            recorder,
+            clock,
+            outside,
+            counters: Mutex::default(),
+        }
     }
 
     /// The context of those fields; its numbers go on where they were.
     fn context(&self, fields: ContextFields) -> Arc<RunContext> {
-        let mut counters =
-            self.counters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counters = self
+            .counters
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         // The format counts per run; lines without one share the writer's counter.
         let seq = match &fields.run_id {
             Some(_) => Arc::clone(counters.entry(fields.clone()).or_default()),
@@ -98,8 +105,11 @@ impl DraglineLayer {
 
 fn context_head(fields: &ContextFields, writer_id: &str) -> Vec<u8> {
     let mut head = Vec::new();
-    let parts =
-        [("scraper_id", &fields.scraper_id), ("site", &fields.site), ("run_id", &fields.run_id)];
+    let parts = [
+        ("scraper_id", &fields.scraper_id),
+        ("site", &fields.site),
+        ("run_id", &fields.run_id),
+    ];
     for (key, value) in parts {
         if let Some(value) = value {
             head.extend_from_slice(b",\"");
@@ -115,7 +125,9 @@ fn context_head(fields: &ContextFields, writer_id: &str) -> Vec<u8> {
 
 /// Whether a set of fields names any part of a context.
 fn names_context(fields: &tracing::field::FieldSet) -> bool {
-    ["scraper_id", "site", "run_id"].iter().any(|name| fields.field(name).is_some())
+    ["scraper_id", "site", "run_id"]
+        .iter()
+        .any(|name| fields.field(name).is_some())
 }
 
 /// Reads the context's fields, leaving the others.
@@ -146,7 +158,9 @@ impl SpanFields {
             return;
         }
         if let Some(index) = self.pieces.iter().position(|(other, _)| *other == key) {
-            let start = index.checked_sub(1).map_or(0, |before| self.pieces[before].1);
+            let start = index
+                .checked_sub(1)
+                .map_or(0, |before| self.pieces[before].1);
             let (_, end) = self.pieces.remove(index);
             self.bytes.drain(start..end);
             for (_, later) in &mut self.pieces[index..] {
@@ -161,7 +175,10 @@ impl SpanFields {
     /// Each key with its piece.
     fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         let starts = std::iter::once(0).chain(self.pieces.iter().map(|(_, end)| *end));
-        self.pieces.iter().zip(starts).map(|((key, end), start)| (*key, &self.bytes[start..*end]))
+        self.pieces
+            .iter()
+            .zip(starts)
+            .map(|((key, end), start)| (*key, &self.bytes[start..*end]))
     }
 }
 
@@ -170,13 +187,19 @@ impl Visit for SpanFields {
         self.push(field, |out| wire::push_f64(value, out));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.push(field, |out| wire::push_value(&dragline_schema::Value::I64(value), out));
+        self.push(field, |out| {
+            wire::push_value(&dragline_schema::Value::I64(value), out)
+        });
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push(field, |out| wire::push_value(&dragline_schema::Value::U64(value), out));
+        self.push(field, |out| {
+            wire::push_value(&dragline_schema::Value::U64(value), out)
+        });
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push(field, |out| wire::push_value(&dragline_schema::Value::Bool(value), out));
+        self.push(field, |out| {
+            wire::push_value(&dragline_schema::Value::Bool(value), out)
+        });
     }
     fn record_str(&mut self, field: &Field, value: &str) {
         self.push(field, |out| wire::push_text(value, out));
@@ -212,7 +235,9 @@ where
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
         let mut extensions = span.extensions_mut();
-        let Some(data) = extensions.get_mut::<SpanData>() else { return };
+        let Some(data) = extensions.get_mut::<SpanData>() else {
+            return;
+        };
         let mut fields = data.context.fields.clone();
         values.record(&mut ContextVisitor(&mut fields));
         if fields != data.context.fields {
@@ -243,7 +268,9 @@ where
             });
             for span in ctx.event_scope(event).into_iter().flatten() {
                 let extensions = span.extensions();
-                let Some(data) = extensions.get::<SpanData>() else { continue };
+                let Some(data) = extensions.get::<SpanData>() else {
+                    continue;
+                };
                 for (key, piece) in data.fields.iter() {
                     if !buffers.keys.contains(&key) {
                         buffers.keys.push(key);

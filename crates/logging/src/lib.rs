@@ -60,6 +60,4 @@ pub use file_name::{FileName, ParseFileNameError};
 pub use layer::DraglineLayer;
 pub use recorder::{Guard, InitError, Recorder, Status, init, layer};
 pub use run::{Run, RunBuilder};
-pub use typed::{
-    ArticleEvent, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,
-};
+pub use typed::{ArticleEvent, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent};

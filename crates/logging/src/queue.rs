@@ -95,7 +95,9 @@ impl Queue {
     /// A panic while the lock is held leaves at worst a torn line in the buffer; going on beats
     /// losing everything behind it.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Puts a line in, giving it its number; waits while the queue is full. After the end, the line
@@ -104,7 +106,10 @@ impl Queue {
         let mut state = self.lock();
         while state.batch.bytes.len() > self.capacity && !state.closed {
             self.work.notify_one();
-            state = self.done.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = self
+                .done
+                .wait(state)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         state.totals.lines += 1;
         if state.closed {
@@ -186,7 +191,10 @@ impl Queue {
         let mine = state.flushes_asked;
         self.work.notify_one();
         while state.flushes_done < mine && !state.closed {
-            state = self.done.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = self
+                .done
+                .wait(state)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 

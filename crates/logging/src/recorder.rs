@@ -35,7 +35,9 @@ pub enum InitError {
     #[error("cannot start the thread that writes the logs: {0}")]
     Thread(std::io::Error),
     /// The program has a global subscriber already.
-    #[error("this program has a global tracing subscriber already: compose with dragline::layer instead")]
+    #[error(
+        "this program has a global tracing subscriber already: compose with dragline::layer instead"
+    )]
     Subscriber(#[source] tracing_subscriber::util::TryInitError),
 }
 
@@ -81,8 +83,20 @@ impl Guard {
     /// What has become of the lines so far.
     pub fn status(&self) -> Status {
         let (totals, queued_bytes) = self.queue.totals();
-        let Totals { lines: _, written_lines, written_bytes, lost_lines, last_error } = totals;
-        Status { written_lines, written_bytes, lost_lines, queued_bytes, last_error }
+        let Totals {
+            lines: _,
+            written_lines,
+            written_bytes,
+            lost_lines,
+            last_error,
+        } = totals;
+        Status {
+            written_lines,
+            written_bytes,
+            lost_lines,
+            queued_bytes,
+            last_error,
+        }
     }
 }
 
@@ -103,10 +117,14 @@ impl Recorder {
     /// When the configuration cannot be used, the directory cannot be made, or no thread starts.
     pub fn start(config: &Config) -> Result<(Self, Guard), InitError> {
         config.check()?;
-        std::fs::create_dir_all(&config.dir)
-            .map_err(|source| InitError::Directory { path: config.dir.clone(), source })?;
-        let writer_id =
-            config.writer_id.clone().unwrap_or_else(|| format!("{:012x}", fastrand::u64(..1 << 48)));
+        std::fs::create_dir_all(&config.dir).map_err(|source| InitError::Directory {
+            path: config.dir.clone(),
+            source,
+        })?;
+        let writer_id = config
+            .writer_id
+            .clone()
+            .unwrap_or_else(|| format!("{:012x}", fastrand::u64(..1 << 48)));
         let queue = Arc::new(Queue::new(config.queue_bytes, config.rotation));
         let rolling = RollingFile::new(
             config.dir.clone(),
@@ -115,13 +133,20 @@ impl Recorder {
             config.max_file_bytes,
         );
         let compressor = config.compress.then(Compressor::start).transpose()?;
-        let thread = Writer { queue: Arc::clone(&queue), rolling, compressor };
+        let thread = Writer {
+            queue: Arc::clone(&queue),
+            rolling,
+            compressor,
+        };
         let interval = config.flush_interval;
         let writer = std::thread::Builder::new()
             .name("dragline-writer".to_owned())
             .spawn(move || thread.run(interval))
             .map_err(InitError::Thread)?;
-        let guard = Guard { queue: Arc::clone(&queue), writer: Some(writer) };
+        let guard = Guard {
+            queue: Arc::clone(&queue),
+            writer: Some(writer),
+        };
         Ok((Self { queue, writer_id }, guard))
     }
 }
@@ -140,18 +165,24 @@ impl Writer {
                 continue;
             }
             match self.rolling.write(&batch) {
-                Ok(()) => self.queue.settle(batch.lines, batch.bytes.len() as u64, 0, None),
+                Ok(()) => self
+                    .queue
+                    .settle(batch.lines, batch.bytes.len() as u64, 0, None),
                 Err(failure) => {
                     let lost = batch.lines - failure.written;
                     complain(&format!("{}; {lost} log lines are lost", failure.error));
-                    self.queue.settle(failure.written, failure.bytes, lost, Some(failure.error));
+                    self.queue
+                        .settle(failure.written, failure.bytes, lost, Some(failure.error));
                 }
             }
             batch.bytes.clear();
             batch.cuts.clear();
             batch.lines = 0;
             if let Some(compressor) = &self.compressor {
-                self.rolling.take_closed().into_iter().for_each(|path| compressor.send(path));
+                self.rolling
+                    .take_closed()
+                    .into_iter()
+                    .for_each(|path| compressor.send(path));
             }
         }
         if let Some(compressor) = self.compressor {
@@ -174,7 +205,10 @@ impl Compressor {
             .spawn(move || {
                 for path in closed {
                     if let Err(error) = compress::compress(&path) {
-                        complain(&format!("cannot compress {}: {error}; it stays as it is", path.display()));
+                        complain(&format!(
+                            "cannot compress {}: {error}; it stays as it is",
+                            path.display()
+                        ));
                     }
                 }
             })
@@ -205,7 +239,10 @@ fn complain(sentence: &str) {
 /// As [`Recorder::start`].
 pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
     let (recorder, guard) = Recorder::start(config)?;
-    Ok((DraglineLayer::new(recorder, Arc::clone(&config.clock)), guard))
+    Ok((
+        DraglineLayer::new(recorder, Arc::clone(&config.clock)),
+        guard,
+    ))
 }
 
 /// Records everything that this program traces, filtered by the configured level. Call it first in

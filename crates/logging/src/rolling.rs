@@ -38,12 +38,24 @@ struct OpenFile {
 
 impl RollingFile {
     pub(crate) fn new(dir: PathBuf, family: String, writer_id: String, max_bytes: u64) -> Self {
-        Self { dir, family, writer_id, max_bytes, next_number: 0, open: None, closed: Vec::new() }
+        Self {
+            dir,
+            family,
+            writer_id,
+            max_bytes,
+            next_number: 0,
+            open: None,
+            closed: Vec::new(),
+        }
     }
 
     /// Writes the batch, beginning new files where it says so and where a file is full.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), Failure> {
-        let mut done = Failure { written: 0, bytes: 0, error: String::new() };
+        let mut done = Failure {
+            written: 0,
+            bytes: 0,
+            error: String::new(),
+        };
         let mut from = 0;
         for &cut in batch.cuts.iter().chain([&batch.bytes.len()]) {
             if from != 0 || batch.cuts.first() == Some(&0) {
@@ -76,9 +88,15 @@ impl RollingFile {
         if lines.len() <= room {
             return lines.len();
         }
-        let whole = lines[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = lines[..room]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         if whole == 0 && used == 0 {
-            return lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1);
+            return lines
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(lines.len(), |at| at + 1);
         }
         whole
     }
@@ -88,10 +106,12 @@ impl RollingFile {
             self.open = Some(self.create(lines)?);
         }
         // Just filled.
-        let Some(open) = &mut self.open else { return Ok(()) };
-        open.file.write_all(lines).map_err(|error| {
-            format!("cannot write to {}: {error}", open.path.display())
-        })?;
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        open.file
+            .write_all(lines)
+            .map_err(|error| format!("cannot write to {}: {error}", open.path.display()))?;
         open.bytes += lines.len() as u64;
         Ok(())
     }
@@ -107,13 +127,25 @@ impl RollingFile {
                 compressed: false,
             };
             let path = self.dir.join(name.to_string());
-            let compressed = self.dir.join(FileName { compressed: true, ..name }.to_string());
+            let compressed = self.dir.join(
+                FileName {
+                    compressed: true,
+                    ..name
+                }
+                .to_string(),
+            );
             self.next_number += 1;
             if compressed.exists() {
                 continue;
             }
             match OpenOptions::new().append(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(OpenFile { file, path, bytes: 0 }),
+                Ok(file) => {
+                    return Ok(OpenFile {
+                        file,
+                        path,
+                        bytes: 0,
+                    });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(format!("cannot create {}: {error}", path.display())),
             }

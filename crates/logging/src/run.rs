@@ -61,7 +61,9 @@ impl RunBuilder {
     /// JSON object. What does not is left out. Secrets do not belong in it.
     #[must_use]
     pub fn config(mut self, config: &impl Serialize) -> Self {
-        self.config = serde_json::to_string(config).ok().filter(|json| json.starts_with('{'));
+        self.config = serde_json::to_string(config)
+            .ok()
+            .filter(|json| json.starts_with('{'));
         self
     }
 
@@ -92,7 +94,9 @@ impl RunBuilder {
             ended: AtomicBool::new(false),
             stats: Stats::default(),
         };
-        let run = Run { inner: Arc::new(inner) };
+        let run = Run {
+            inner: Arc::new(inner),
+        };
         typed::start(&run, self.config.as_deref());
         run
     }
@@ -101,7 +105,11 @@ impl RunBuilder {
 /// `20260304T112233Z-1a2b3c4d`: sortable, and random enough for a fleet that starts at once.
 fn new_run_id(started: Timestamp) -> String {
     let at = started.to_civil();
-    format!("{}Z-{:08x}", at.strftime("%Y%m%dT%H%M%S"), fastrand::u32(..))
+    format!(
+        "{}Z-{:08x}",
+        at.strftime("%Y%m%dT%H%M%S"),
+        fastrand::u32(..)
+    )
 }
 
 impl Run {
@@ -249,8 +257,11 @@ impl Drop for Run {
     fn drop(&mut self) {
         // The last handle; a race with another drop ends the run once all the same.
         if Arc::strong_count(&self.inner) == 1 {
-            let status =
-                if std::thread::panicking() { RunStatus::Panicked } else { RunStatus::Cancelled };
+            let status = if std::thread::panicking() {
+                RunStatus::Panicked
+            } else {
+                RunStatus::Cancelled
+            };
             self.end(status, None);
         }
     }

@@ -22,7 +22,10 @@ pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
 
 /// Whether a typed event's field of that name holds JSON text.
 pub(crate) fn is_json_field(name: &str) -> bool {
-    matches!(name, "config" | "fields_missing" | "causes" | "context" | "dropped_by_level")
+    matches!(
+        name,
+        "config" | "fields_missing" | "causes" | "context" | "dropped_by_level"
+    )
 }
 
 /// Logs one typed event in the run's span. Absent options are left out.
@@ -52,7 +55,8 @@ fn json_array<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
 /// JSON that was built from texts.
 fn utf8(json: Vec<u8>) -> String {
     // Pieces of UTF-8 joined by ASCII; lossy would be right even so.
-    String::from_utf8(json).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(json)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// One HTTP attempt, to be logged.
@@ -157,7 +161,11 @@ impl<'r> RequestEvent<'r> {
                 )
             };
         }
-        if failed { at!(Level::WARN) } else { at!(Level::INFO) }
+        if failed {
+            at!(Level::WARN)
+        } else {
+            at!(Level::INFO)
+        }
     }
 }
 
@@ -174,7 +182,13 @@ pub struct ProductEvent<'r> {
 
 impl<'r> ProductEvent<'r> {
     pub(crate) fn new(run: &'r Run, product_id: &'r str) -> Self {
-        Self { run, product_id, url: None, price: None, missing: None }
+        Self {
+            run,
+            product_id,
+            url: None,
+            price: None,
+            missing: None,
+        }
     }
 
     /// The page it stands on.
@@ -212,7 +226,11 @@ impl<'r> ProductEvent<'r> {
                 )
             };
         }
-        if action == ProductAction::Failed { at!(Level::WARN) } else { at!(Level::INFO) }
+        if action == ProductAction::Failed {
+            at!(Level::WARN)
+        } else {
+            at!(Level::INFO)
+        }
     }
 }
 
@@ -231,7 +249,15 @@ pub struct ArticleEvent<'r> {
 
 impl<'r> ArticleEvent<'r> {
     pub(crate) fn new(run: &'r Run, article_id: &'r str) -> Self {
-        Self { run, article_id, url: None, word_count: None, language: None, processing: None, missing: None }
+        Self {
+            run,
+            article_id,
+            url: None,
+            word_count: None,
+            language: None,
+            processing: None,
+            missing: None,
+        }
     }
 
     /// The page it stands on.
@@ -430,7 +456,9 @@ fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
         return variant;
     }
     // The standard library's `Debug`s show what is inside, not what they are.
-    let is_std = ["std::", "core::", "alloc::"].iter().any(|std| name.starts_with(std));
+    let is_std = ["std::", "core::", "alloc::"]
+        .iter()
+        .any(|std| name.starts_with(std));
     let last = name.rsplit("::").next().unwrap_or(name);
     if is_std || variant.is_empty() || variant == last {
         name.to_owned()
@@ -443,8 +471,15 @@ fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
 /// one. Causes come as `dyn Error` and say no more.
 fn type_by_debug(error: &dyn fmt::Debug) -> String {
     let text = format!("{error:?}");
-    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    if word.starts_with(|c: char| c.is_ascii_uppercase()) { word } else { String::new() }
+    let word: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    if word.starts_with(|c: char| c.is_ascii_uppercase()) {
+        word
+    } else {
+        String::new()
+    }
 }
 
 /// A call to the scraper's database, to be logged.
@@ -460,7 +495,13 @@ pub struct DatabaseEvent<'r> {
 
 impl<'r> DatabaseEvent<'r> {
     pub(crate) fn new(run: &'r Run, operation: &'r str) -> Self {
-        Self { run, operation, table: None, elapsed: None, connections: None }
+        Self {
+            run,
+            operation,
+            table: None,
+            elapsed: None,
+            connections: None,
+        }
     }
 
     /// The table.
@@ -505,7 +546,10 @@ pub struct SystemEvent<'r> {
 
 impl<'r> SystemEvent<'r> {
     pub(crate) fn new(run: &'r Run) -> Self {
-        Self { run, sample: dragline_schema::SystemSample::default() }
+        Self {
+            run,
+            sample: dragline_schema::SystemSample::default(),
+        }
     }
 
     /// CPU in use, 0 to 100.
@@ -553,7 +597,13 @@ impl<'r> SystemEvent<'r> {
 }
 
 pub(crate) fn start(run: &Run, config: Option<&str>) {
-    log!(run, Level::INFO, "scraper_start", config = config, "run started");
+    log!(
+        run,
+        Level::INFO,
+        "scraper_start",
+        config = config,
+        "run started"
+    );
 }
 
 pub(crate) fn end(run: &Run, end: &dragline_schema::ScraperEnd<'_>) {
@@ -581,11 +631,21 @@ pub(crate) fn end(run: &Run, end: &dragline_schema::ScraperEnd<'_>) {
             )
         };
     }
-    if end.status.as_deref() == Some("success") { at!(Level::INFO) } else { at!(Level::WARN) }
+    if end.status.as_deref() == Some("success") {
+        at!(Level::INFO)
+    } else {
+        at!(Level::WARN)
+    }
 }
 
 pub(crate) fn duplicate(run: &Run, url: &str, confidence: Option<f64>) {
-    log!(run, Level::INFO, "duplicate_detected", url = url, confidence = confidence);
+    log!(
+        run,
+        Level::INFO,
+        "duplicate_detected",
+        url = url,
+        confidence = confidence
+    );
 }
 
 pub(crate) fn search(run: &Run, query: &str, results: u64, elapsed: Option<Duration>) {

@@ -15,13 +15,18 @@ fn record(config: impl FnOnce(Config) -> Config, scrape: impl FnOnce(&Guard)) ->
     let dir = tempfile::tempdir().unwrap();
     let config = config(Config::new(dir.path()).name("shop").writer_id("w1"));
     let (layer, guard) = layer(&config).unwrap();
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || scrape(&guard));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        scrape(&guard)
+    });
     drop(guard);
     dir
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     files.sort();
     files
 }
@@ -37,11 +42,17 @@ fn text(path: &Path) -> String {
 
 /// All lines of all files, in order.
 fn lines(dir: &Path) -> Vec<String> {
-    files(dir).iter().flat_map(|f| text(f).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    files(dir)
+        .iter()
+        .flat_map(|f| text(f).lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 fn objects(dir: &Path) -> Vec<Value> {
-    lines(dir).iter().map(|line| serde_json::from_str(line).expect("a JSON object")).collect()
+    lines(dir)
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("a JSON object"))
+        .collect()
 }
 
 fn clock(text: &str) -> Arc<ManualClock> {
@@ -64,9 +75,15 @@ fn a_run_is_written_in_the_wire_format() {
                 .elapsed(Duration::from_micros(12_345))
                 .bytes(18_234)
                 .log();
-            run.product("p1").price(12.5).fields_missing(["ean"]).log(Action::Added);
+            run.product("p1")
+                .price(12.5)
+                .fields_missing(["ean"])
+                .log(Action::Added);
             let cause = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset by peer");
-            run.error(&cause).url("https://shop.example.com/p/2").context("page", 3).log();
+            run.error(&cause)
+                .url("https://shop.example.com/p/2")
+                .context("page", 3)
+                .log();
             run.rate_limited(Duration::from_secs(30), "429");
             run.in_scope(|| tracing::info!(target: "mine", page = 3, "half \"way\""));
             tracing::warn!(target: "mine", "outside");
@@ -76,23 +93,31 @@ fn a_run_is_written_in_the_wire_format() {
     );
     let file = dir.path().join("shop.20260304T112233Z.w1.0.jsonl");
     let head = |level: &str, target: &str| {
-        format!(r#"{{"timestamp":"2026-03-04T11:22:33.123456Z","level":"{level}","target":"{target}""#)
+        format!(
+            r#"{{"timestamp":"2026-03-04T11:22:33.123456Z","level":"{level}","target":"{target}""#
+        )
     };
     let run = r#","scraper_id":"shop","site":"shop.example.com","run_id":"r1","writer_id":"w1""#;
     let expected = [
-        head("INFO", "dragline") + run
+        head("INFO", "dragline")
+            + run
             + r#","seq":0,"event_type":"scraper_start","message":"run started","config":{"pages":3}}"#,
-        head("INFO", "dragline") + run
+        head("INFO", "dragline")
+            + run
             + r#","seq":1,"event_type":"request","url":"https://shop.example.com/p/1","method":"GET","status_code":200,"response_time_ms":12.345,"bytes":18234}"#,
-        head("INFO", "dragline") + run
+        head("INFO", "dragline")
+            + run
             + r#","seq":2,"event_type":"product_processed","action":"added","product_id":"p1","price":12.5,"fields_missing":["ean"]}"#,
-        head("ERROR", "dragline") + run
+        head("ERROR", "dragline")
+            + run
             + r#","seq":3,"event_type":"scraper_error","error_type":"std::io::error::Error","error_message":"reset by peer","url":"https://shop.example.com/p/2","consecutive_failures":1,"context":{"page":3}}"#,
-        head("WARN", "dragline") + run
+        head("WARN", "dragline")
+            + run
             + r#","seq":4,"event_type":"rate_limit","wait_time_seconds":30.0,"reason":"429"}"#,
         head("INFO", "mine") + run + r#","seq":5,"message":"half \"way\"","page":3}"#,
         head("WARN", "mine") + r#","writer_id":"w1","seq":0,"message":"outside"}"#,
-        r#"{"timestamp":"2026-03-04T11:23:33.123456Z","level":"INFO","target":"dragline""#.to_owned()
+        r#"{"timestamp":"2026-03-04T11:23:33.123456Z","level":"INFO","target":"dragline""#
+            .to_owned()
             + run
             + r#","seq":6,"event_type":"scraper_end","message":"run ended","status":"success","duration_seconds":60.0,"products_found":0,"products_added":1,"products_updated":0,"products_saved":0,"products_failed":0,"articles_stored":0,"pages_scraped":0,"requests_made":1,"errors_count":1,"rate_limits_hit":1,"bytes_downloaded":18234}"#,
     ];
@@ -110,27 +135,63 @@ fn fields_stand_in_the_order_of_the_table() {
     let dir = record(
         |config| config,
         |_| {
-            let run = Run::builder("s", "t").config(&BTreeMap::from([("a", 1)])).start();
+            let run = Run::builder("s", "t")
+                .config(&BTreeMap::from([("a", 1)]))
+                .start();
             let second = Duration::from_secs(1);
-            run.request("u").method("POST").status(503).elapsed(second).bytes(1).attempt(2)
-                .proxy("p").retry_after(second).error_type("E").log();
-            run.product("p").url("u").price(1.0).fields_missing(["a"]).log(Action::Found);
-            run.article("a").url("u").word_count(1).language("en").processing_time(second)
-                .fields_missing(["a", "b"]).log();
+            run.request("u")
+                .method("POST")
+                .status(503)
+                .elapsed(second)
+                .bytes(1)
+                .attempt(2)
+                .proxy("p")
+                .retry_after(second)
+                .error_type("E")
+                .log();
+            run.product("p")
+                .url("u")
+                .price(1.0)
+                .fields_missing(["a"])
+                .log(Action::Found);
+            run.article("a")
+                .url("u")
+                .word_count(1)
+                .language("en")
+                .processing_time(second)
+                .fields_missing(["a", "b"])
+                .log();
             run.duplicate("u", Some(0.9));
             run.search("q", 3, Some(second));
             run.queue_size(3);
-            run.database("insert").table("t").elapsed(second).connections_active(2).log();
-            run.system_sample().cpu_percent(1.0).memory(2.0, 3).disk(4.0, 5).network(6, 7).log();
-            run.error_text("E", "m").url("u").status(500).traceback("t").function("f")
-                .context("k", "v").context("k", "w").log();
+            run.database("insert")
+                .table("t")
+                .elapsed(second)
+                .connections_active(2)
+                .log();
+            run.system_sample()
+                .cpu_percent(1.0)
+                .memory(2.0, 3)
+                .disk(4.0, 5)
+                .network(6, 7)
+                .log();
+            run.error_text("E", "m")
+                .url("u")
+                .status(500)
+                .traceback("t")
+                .function("f")
+                .context("k", "v")
+                .context("k", "w")
+                .log();
             run.rate_limited(second, "429");
             run.finish_with("done");
         },
     );
     let mut seen = BTreeMap::new();
     for object in objects(dir.path()) {
-        let Value::Object(object) = object else { panic!("an object") };
+        let Value::Object(object) = object else {
+            panic!("an object")
+        };
         let kind = EventType::from_name(object["event_type"].as_str().unwrap()).unwrap();
         let order: Vec<&str> = object.keys().map(String::as_str).collect();
         let table: Vec<&str> = dragline_schema::wire::HEAD
@@ -144,8 +205,14 @@ fn fields_stand_in_the_order_of_the_table() {
     }
     // `log_dropped` comes from the recorder itself.
     assert_eq!(seen.len(), EventType::ALL.len() - 1);
-    assert_eq!(seen[&EventType::ScraperError]["context"], serde_json::json!({"k": "w"}));
-    assert_eq!(seen[&EventType::ArticleStored]["fields_missing"], serde_json::json!(["a", "b"]));
+    assert_eq!(
+        seen[&EventType::ScraperError]["context"],
+        serde_json::json!({"k": "w"})
+    );
+    assert_eq!(
+        seen[&EventType::ArticleStored]["fields_missing"],
+        serde_json::json!(["a", "b"])
+    );
 }
 
 #[test]
@@ -170,10 +237,19 @@ fn the_event_wins_over_the_inner_span_and_that_over_the_outer() {
         .collect();
     let field = |message: &str, key: &str| by_message[message][key].clone();
     assert_eq!(field("a", "scraper_id"), "inner");
-    assert_eq!((field("a", "page"), field("a", "shard")), (2.into(), 1.into()));
+    assert_eq!(
+        (field("a", "page"), field("a", "shard")),
+        (2.into(), 1.into())
+    );
     assert_eq!(field("b", "scraper_id"), "event");
-    assert_eq!((field("b", "run_id"), field("b", "site")), ("r".into(), "site".into()));
-    assert_eq!((field("c", "page"), field("c", "shard")), (1.into(), 9.into()));
+    assert_eq!(
+        (field("b", "run_id"), field("b", "site")),
+        ("r".into(), "site".into())
+    );
+    assert_eq!(
+        (field("c", "page"), field("c", "shard")),
+        (1.into(), 9.into())
+    );
     for line in lines(dir.path()) {
         assert_eq!(line.matches("\"page\":").count().max(1), 1, "{line}");
     }
@@ -183,7 +259,15 @@ fn the_event_wins_over_the_inner_span_and_that_over_the_outer() {
 fn a_users_key_that_collides_is_renamed() {
     let dir = record(
         |config| config,
-        |_| tracing::info!(level = 7, timestamp = "t", event_type = "request", seq = 1, "m"),
+        |_| {
+            tracing::info!(
+                level = 7,
+                timestamp = "t",
+                event_type = "request",
+                seq = 1,
+                "m"
+            )
+        },
     );
     let object = &objects(dir.path())[0];
     assert_eq!(object["user.level"], 7);
@@ -195,7 +279,10 @@ fn a_users_key_that_collides_is_renamed() {
 
 #[test]
 fn the_context_holds_across_await_and_threads() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (layer, guard) = layer(&Config::new(dir.path()).name("shop")).unwrap();
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
@@ -210,7 +297,9 @@ fn the_context_holds_across_await_and_threads() {
                     tracing::info!("spawned");
                 };
                 use tracing::instrument::WithSubscriber as _;
-                tokio::spawn(task.instrument(span).with_subscriber(dispatch)).await.unwrap();
+                tokio::spawn(task.instrument(span).with_subscriber(dispatch))
+                    .await
+                    .unwrap();
                 tracing::info!("here");
                 Err("no more pages".to_owned())
             })
@@ -221,11 +310,23 @@ fn the_context_holds_across_await_and_threads() {
     tracing::dispatcher::with_default(&dispatch, || runtime.block_on(scrape));
     drop(guard);
     let objects = objects(dir.path());
-    assert!(objects.iter().all(|object| object["run_id"] == "r"), "{objects:?}");
+    assert!(
+        objects.iter().all(|object| object["run_id"] == "r"),
+        "{objects:?}"
+    );
     let last = objects.last().unwrap();
-    assert_eq!((&last["event_type"], &last["status"]), (&"scraper_end".into(), &"failed".into()));
+    assert_eq!(
+        (&last["event_type"], &last["status"]),
+        (&"scraper_end".into(), &"failed".into())
+    );
     assert_eq!(last["finish_reason"], "no more pages");
-    assert_eq!(objects.iter().filter(|o| o["event_type"] == "scraper_end").count(), 1);
+    assert_eq!(
+        objects
+            .iter()
+            .filter(|o| o["event_type"] == "scraper_end")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -244,7 +345,12 @@ fn a_run_dropped_unfinished_is_cancelled_or_panicked() {
     let ends: BTreeMap<String, String> = objects(dir.path())
         .iter()
         .filter(|o| o["event_type"] == "scraper_end")
-        .map(|o| (o["run_id"].as_str().unwrap().into(), o["status"].as_str().unwrap().into()))
+        .map(|o| {
+            (
+                o["run_id"].as_str().unwrap().into(),
+                o["status"].as_str().unwrap().into(),
+            )
+        })
         .collect();
     assert_eq!(ends["dropped"], "cancelled");
     assert_eq!(ends["unwound"], "panicked");
@@ -277,7 +383,10 @@ fn a_day_is_a_file_and_closed_files_are_gzip() {
             "shop.20260307T000001Z.w1.2.jsonl",
         ],
     );
-    let counts: Vec<usize> = files(dir.path()).iter().map(|f| text(f).lines().count()).collect();
+    let counts: Vec<usize> = files(dir.path())
+        .iter()
+        .map(|f| text(f).lines().count())
+        .collect();
     assert_eq!(counts, [1, 2, 1]);
 }
 
@@ -314,8 +423,11 @@ fn a_full_file_is_followed_by_another_and_no_line_is_lost() {
         assert_eq!(object["seq"], index);
     }
     for thread in 0..4 {
-        let own: Vec<_> =
-            all.iter().filter(|o| o["thread"] == thread).map(|o| o["n"].as_u64()).collect();
+        let own: Vec<_> = all
+            .iter()
+            .filter(|o| o["thread"] == thread)
+            .map(|o| o["n"].as_u64())
+            .collect();
         assert!(own.is_sorted() && own.len() == 100);
     }
 }
@@ -330,8 +442,14 @@ fn an_event_inside_an_event_is_written_too() {
             f.write_str("outer value")
         }
     }
-    let dir = record(|config| config, |_| tracing::info!(value = ?Chatty, "outer"));
-    let messages: Vec<_> = objects(dir.path()).iter().map(|o| o["message"].clone()).collect();
+    let dir = record(
+        |config| config,
+        |_| tracing::info!(value = ?Chatty, "outer"),
+    );
+    let messages: Vec<_> = objects(dir.path())
+        .iter()
+        .map(|o| o["message"].clone())
+        .collect();
     // tracing itself drops events made while another is dispatched on the thread, or keeps them;
     // the outer one must be whole either way.
     assert!(messages.contains(&"outer".into()), "{messages:?}");
@@ -342,6 +460,8 @@ fn a_directory_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = layer(&Config::new(file.join("logs"))).unwrap_err().to_string();
+    let error = layer(&Config::new(file.join("logs")))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&file.display().to_string()), "{error}");
 }

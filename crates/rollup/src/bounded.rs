@@ -27,7 +27,11 @@ impl Add for u64 {
 impl<K: Ord + Hash + Clone, V: Default + Add> Bounded<K, V> {
     /// An empty table of at most `cap` keys.
     pub fn new(cap: usize) -> Self {
-        Self { cap, kept: BTreeMap::new(), overflow: None }
+        Self {
+            cap,
+            kept: BTreeMap::new(),
+            overflow: None,
+        }
     }
 
     /// The value of a key, or the one that all keys beyond the table's size share.
@@ -57,9 +61,10 @@ impl<K: Ord + Hash + Clone, V: Default + Add> Bounded<K, V> {
         Q: ?Sized + ToOwned<Owned = K>,
         K: std::borrow::Borrow<Q>,
     {
-        let Some(((largest, _), _)) = self.kept.last_key_value() else { return true };
-        hash > *largest
-            || (hash == *largest && !self.kept.contains_key(&(hash, key.to_owned())))
+        let Some(((largest, _), _)) = self.kept.last_key_value() else {
+            return true;
+        };
+        hash > *largest || (hash == *largest && !self.kept.contains_key(&(hash, key.to_owned())))
     }
 
     fn shrink(&mut self) {

@@ -104,7 +104,12 @@ pub struct Spread {
 impl Spread {
     /// Adds a value.
     pub fn observe(&mut self, value: u64) {
-        self.add(Self { count: 1, sum: value, max: value, min: value });
+        self.add(Self {
+            count: 1,
+            sum: value,
+            max: value,
+            min: value,
+        });
     }
 
     /// The mean; `None` without values.
@@ -118,7 +123,11 @@ impl Add for Spread {
         if other.count == 0 {
             return;
         }
-        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        self.min = if self.count == 0 {
+            other.min
+        } else {
+            self.min.min(other.min)
+        };
         self.max = self.max.max(other.max);
         self.count += other.count;
         self.sum = self.sum.saturating_add(other.sum);
@@ -157,7 +166,11 @@ impl Latency {
 
 impl Default for Latency {
     fn default() -> Self {
-        Self(DDSketch::new(Config::new(Self::RELATIVE_ERROR, Self::BINS, 0.001)))
+        Self(DDSketch::new(Config::new(
+            Self::RELATIVE_ERROR,
+            Self::BINS,
+            0.001,
+        )))
     }
 }
 
@@ -170,7 +183,11 @@ impl fmt::Debug for Latency {
 /// Equal when everything that can be read out of them is.
 impl PartialEq for Latency {
     fn eq(&self, other: &Self) -> bool {
-        let steps = |latency: &Self| (0..=20).map(|n| latency.quantile(f64::from(n) / 20.0)).collect::<Vec<_>>();
+        let steps = |latency: &Self| {
+            (0..=20)
+                .map(|n| latency.quantile(f64::from(n) / 20.0))
+                .collect::<Vec<_>>()
+        };
         self.0.count() == other.0.count() && steps(self) == steps(other)
     }
 }

@@ -98,7 +98,10 @@ impl Group {
         if let Some(time) = time {
             self.first_seen = Some(self.first_seen.map_or(time, |first| first.min(time)));
             self.last_seen = self.last_seen.max(Some(time));
-            *self.days.entry(time.as_micros().div_euclid(86_400_000_000)).or_default() += 1;
+            *self
+                .days
+                .entry(time.as_micros().div_euclid(86_400_000_000))
+                .or_default() += 1;
         }
         if !self.sources.contains(source) {
             self.sources.insert(Arc::clone(source));

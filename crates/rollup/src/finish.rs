@@ -129,25 +129,38 @@ impl Rollup {
     pub fn finish(self, now: Timestamp) -> Finished {
         let width = self.width();
         let keys = final_keys(&self.sources);
-        let sources: Vec<Arc<SourceKey>> =
-            self.sources.iter().map(|(key, _)| Arc::clone(key)).collect();
+        let sources: Vec<Arc<SourceKey>> = self
+            .sources
+            .iter()
+            .map(|(key, _)| Arc::clone(key))
+            .collect();
         let mut merged: BTreeMap<RunKey, SourceStats> = BTreeMap::new();
         for ((_, stats), key) in self.sources.into_iter().zip(&keys) {
             merged.entry(key.clone()).or_default().add(stats);
         }
         let names: BTreeMap<Arc<SourceKey>, RunKey> =
             sources.into_iter().zip(keys.iter().cloned()).collect();
-        let places: BTreeMap<RunKey, usize> =
-            merged.keys().cloned().enumerate().map(|(place, key)| (key, place)).collect();
+        let places: BTreeMap<RunKey, usize> = merged
+            .keys()
+            .cloned()
+            .enumerate()
+            .map(|(place, key)| (key, place))
+            .collect();
         let place_of = |source: u32| places[&keys[source as usize]];
 
         let mut buckets: Vec<BTreeMap<i64, Counters>> = vec![BTreeMap::new(); merged.len()];
         for ((source, start), counters) in self.activity {
-            buckets[place_of(source)].entry(start).or_default().add(counters);
+            buckets[place_of(source)]
+                .entry(start)
+                .or_default()
+                .add(counters);
         }
         let mut latency: BTreeMap<(i64, usize), Latency> = BTreeMap::new();
         for ((source, hour), sketch) in self.latency {
-            latency.entry((hour, place_of(source))).or_default().merge(&sketch);
+            latency
+                .entry((hour, place_of(source)))
+                .or_default()
+                .merge(&sketch);
         }
 
         let runs: Vec<RunRow> = merged
@@ -159,7 +172,13 @@ impl Rollup {
             .into_iter()
             .enumerate()
             .flat_map(|(run, buckets)| {
-                buckets.into_iter().map(move |(start, counters)| ActivityRow { start, run, counters })
+                buckets
+                    .into_iter()
+                    .map(move |(start, counters)| ActivityRow {
+                        start,
+                        run,
+                        counters,
+                    })
             })
             .collect();
         activity.sort_by_key(|row| (row.start, row.run));
@@ -191,8 +210,14 @@ fn group_rows(
         .into_kept()
         .map(|(id, group)| {
             let keys = group.sources.iter().filter_map(|source| names.get(source));
-            let scrapers = keys.map(|key| (key.scraper_id.clone(), key.site.clone())).collect();
-            GroupRow { id, scrapers, group }
+            let scrapers = keys
+                .map(|key| (key.scraper_id.clone(), key.site.clone()))
+                .collect();
+            GroupRow {
+                id,
+                scrapers,
+                group,
+            }
         })
         .collect();
     rows.sort_by_key(|row| row.id);
@@ -210,7 +235,10 @@ fn final_keys(sources: &[(Arc<SourceKey>, SourceStats)]) -> Vec<RunKey> {
     let mut named: BTreeMap<&str, BTreeSet<(Option<&str>, &str)>> = BTreeMap::new();
     for (key, _) in sources {
         if let Some(run) = &key.run_id {
-            named.entry(&key.family).or_default().insert((key.scraper_id.as_deref(), run));
+            named
+                .entry(&key.family)
+                .or_default()
+                .insert((key.scraper_id.as_deref(), run));
         }
     }
     let adopted: Vec<RunKey> = sources
@@ -221,17 +249,33 @@ fn final_keys(sources: &[(Arc<SourceKey>, SourceStats)]) -> Vec<RunKey> {
         })
         .collect();
     let mut whole: BTreeMap<(&RunKey, &str), Whole<'_>> = BTreeMap::new();
-    let without_site: Vec<RunKey> =
-        adopted.iter().map(|key| RunKey { site: None, ..key.clone() }).collect();
+    let without_site: Vec<RunKey> = adopted
+        .iter()
+        .map(|key| RunKey {
+            site: None,
+            ..key.clone()
+        })
+        .collect();
     // Lines outside of runs have nothing in common but their family.
     let scope = |index: usize| {
         let key: &RunKey = &without_site[index];
-        (key, if key.is_run() { "" } else { sources[index].0.family.as_str() })
+        (
+            key,
+            if key.is_run() {
+                ""
+            } else {
+                sources[index].0.family.as_str()
+            },
+        )
     };
     for (index, (key, stats)) in sources.iter().enumerate() {
         let whole = whole.entry(scope(index)).or_default();
         whole.sites.extend(key.site.as_deref());
-        whole.renamed = whole.renamed.into_iter().chain(stats.renamed.as_deref()).min();
+        whole.renamed = whole
+            .renamed
+            .into_iter()
+            .chain(stats.renamed.as_deref())
+            .min();
         for (host, count) in stats.hosts.iter() {
             *whole.hosts.entry(host).or_default() += count;
         }
@@ -319,11 +363,19 @@ fn run_row(
     let mut counters = stats.counters;
     let declared = stats.declared.unwrap_or_default();
     let lines_count = counters.requests + counters.items();
-    let at = declared.at.or(stats.last).map(|at| at.as_micros().div_euclid(width) * width);
+    let at = declared
+        .at
+        .or(stats.last)
+        .map(|at| at.as_micros().div_euclid(width) * width);
     let mut disagreements = reconcile(&mut counters, buckets, &declared, at);
-    if let Some(errors) = declared.errors.filter(|n| declared.is_truth && *n != counters.errors) {
+    if let Some(errors) = declared
+        .errors
+        .filter(|n| declared.is_truth && *n != counters.errors)
+    {
         let lines = counters.errors;
-        disagreements.push(format!("errors: {lines} by its lines, {errors} by its statistics"));
+        disagreements.push(format!(
+            "errors: {lines} by its lines, {errors} by its statistics"
+        ));
     }
     if counters.rate_limits == 0 {
         // A run that does not say when it was slowed down: its 429s do.
@@ -333,7 +385,10 @@ fn run_row(
     }
     let by_statistics = declared.requests.is_some()
         && (declared.is_truth || (lines_count == 0 && declared.requests > Some(0)));
-    let file = stats.last_place.as_ref().and_then(|(_, place)| files.get(&*place.path));
+    let file = stats
+        .last_place
+        .as_ref()
+        .and_then(|(_, place)| files.get(&*place.path));
     let life = Life {
         status: stats.end.as_ref().map(|end| end.status),
         last: stats.last,
@@ -348,14 +403,20 @@ fn run_row(
         found: counters.found > 0,
         bytes: is_native || declared.bytes.is_some() || counters.bytes > 0,
     };
-    let has_ends = stats.dialects.iter().any(|d| matches!(d, Dialect::Dragline | Dialect::Scrapy));
+    let has_ends = stats
+        .dialects
+        .iter()
+        .any(|d| matches!(d, Dialect::Dragline | Dialect::Scrapy));
     let verdict = (key.is_run() && (has_ends || life.truncated)).then(|| judge(&life, now));
     let start = declared.start.or(stats.started).or(stats.first);
     let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));
-    let duration = declared.duration.map(|micros| micros as f64 / 1e6).or_else(|| {
-        let (start, end) = (start?, end.or(stats.last)?);
-        Some(end.since(start).max(0) as f64 / 1e6)
-    });
+    let duration = declared
+        .duration
+        .map(|micros| micros as f64 / 1e6)
+        .or_else(|| {
+            let (start, end) = (start?, end.or(stats.last)?);
+            Some(end.since(start).max(0) as f64 / 1e6)
+        });
     RunRow {
         start,
         end,
@@ -368,7 +429,11 @@ fn run_row(
         counted_by: if by_statistics { "statistics" } else { "lines" },
         known,
         evidence: stats.end_place.or(stats.last_place.map(|(_, place)| place)),
-        missing_seq: stats.writers.values().map(crate::seq::SeqRanges::missing).sum(),
+        missing_seq: stats
+            .writers
+            .values()
+            .map(crate::seq::SeqRanges::missing)
+            .sum(),
         dropped: stats.dropped,
         disagreements,
         sections: stats.sections,

@@ -14,7 +14,11 @@ struct Field {
 
 macro_rules! field {
     ($name:ident) => {
-        Field { name: stringify!($name), declared: |d| d.$name, counter: |c| &mut c.$name }
+        Field {
+            name: stringify!($name),
+            declared: |d| d.$name,
+            counter: |c| &mut c.$name,
+        }
     };
 }
 
@@ -43,7 +47,9 @@ pub(crate) fn reconcile(
 ) -> Vec<String> {
     let mut disagreements = Vec::new();
     for field in &FIELDS {
-        let Some(wanted) = (field.declared)(declared) else { continue };
+        let Some(wanted) = (field.declared)(declared) else {
+            continue;
+        };
         let counted = *(field.counter)(total);
         if !declared.is_truth && counted > 0 {
             continue;
@@ -51,13 +57,20 @@ pub(crate) fn reconcile(
         // At INFO a scraper logs few of its requests and items: that is no disagreement.
         if counted != wanted && counted > wanted / 2 {
             let name = field.name;
-            disagreements.push(format!("{name}: {counted} by its lines, {wanted} by its statistics"));
+            disagreements.push(format!(
+                "{name}: {counted} by its lines, {wanted} by its statistics"
+            ));
         }
         *(field.counter)(total) = wanted;
         settle(buckets, bucket, counted, wanted, field.counter);
     }
     if let Some(wanted) = &declared.status_codes {
-        let codes: Vec<u16> = total.status_codes.keys().chain(wanted.keys()).copied().collect();
+        let codes: Vec<u16> = total
+            .status_codes
+            .keys()
+            .chain(wanted.keys())
+            .copied()
+            .collect();
         for code in codes {
             let counted = total.status_codes.get(&code).copied().unwrap_or(0);
             let wanted = wanted.get(&code).copied().unwrap_or(0);
@@ -161,10 +174,16 @@ mod tests {
 
     #[test]
     fn an_end_counts_only_where_no_line_does() {
-        let mut total = Counters { requests: 3, ..Counters::default() };
+        let mut total = Counters {
+            requests: 3,
+            ..Counters::default()
+        };
         let mut buckets = BTreeMap::from([(0, total.clone())]);
-        let declared =
-            Declared { requests: Some(9), saved: Some(5), ..Declared::default() };
+        let declared = Declared {
+            requests: Some(9),
+            saved: Some(5),
+            ..Declared::default()
+        };
         let disagreements = reconcile(&mut total, &mut buckets, &declared, Some(0));
         assert_eq!((total.requests, total.saved), (3, 5));
         assert!(disagreements.is_empty());

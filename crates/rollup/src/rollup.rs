@@ -123,8 +123,16 @@ impl Rollup {
 
     /// Counts a problem of the current file.
     pub fn observe_problem(&mut self, problem: &Problem<'_>) {
-        let entry = ProblemEntry { count: 1, first: problem.at, detail: problem.detail.to_owned() };
-        add_problem(&mut self.problems, (self.current.path.to_string(), problem.kind), entry);
+        let entry = ProblemEntry {
+            count: 1,
+            first: problem.at,
+            detail: problem.detail.to_owned(),
+        };
+        add_problem(
+            &mut self.problems,
+            (self.current.path.to_string(), problem.kind),
+            entry,
+        );
     }
 
     /// Counts a record of the current file; `label` says what it is when it is an error.
@@ -186,10 +194,16 @@ impl Rollup {
             .collect();
         for ((source, start), counters) in other.activity {
             let start = start.div_euclid(self.width) * self.width;
-            self.activity.entry((sources[source as usize], start)).or_default().add(counters);
+            self.activity
+                .entry((sources[source as usize], start))
+                .or_default()
+                .add(counters);
         }
         for ((source, hour), latency) in other.latency {
-            self.latency.entry((sources[source as usize], hour)).or_default().merge(&latency);
+            self.latency
+                .entry((sources[source as usize], hour))
+                .or_default()
+                .merge(&latency);
         }
         self.groups.merge(other.groups);
         self.cells.merge(other.cells);
@@ -241,22 +255,32 @@ impl Rollup {
             return *source;
         }
         let source = self.sources.len() as u32;
-        self.sources.push((Arc::clone(&key), SourceStats::default()));
+        self.sources
+            .push((Arc::clone(&key), SourceStats::default()));
         self.index.insert(key, source);
         source
     }
 
     fn add_activity(&mut self, source: u32, record: &Record<'_>, counters: Counters) {
-        self.sources[source as usize].1.counters.add(counters.clone());
+        self.sources[source as usize]
+            .1
+            .counters
+            .add(counters.clone());
         let Some(time) = record.timestamp else { return };
         self.widen(time);
         let start = time.as_micros().div_euclid(self.width) * self.width;
-        self.activity.entry((source, start)).or_default().add(counters);
+        self.activity
+            .entry((source, start))
+            .or_default()
+            .add(counters);
         if let Event::Request(request) = &record.event
             && let Some(milliseconds) = request.response_time_ms
         {
             let hour = time.as_micros().div_euclid(HOUR) * HOUR;
-            self.latency.entry((source, hour)).or_default().observe(milliseconds);
+            self.latency
+                .entry((source, hour))
+                .or_default()
+                .observe(milliseconds);
         }
     }
 
@@ -267,14 +291,20 @@ impl Rollup {
         self.period = Some((first, last));
         let span = last.since(first);
         let fits = |width: &&i64| span / **width <= MAX_BUCKETS;
-        let width = *WIDTHS.iter().find(fits).unwrap_or(&WIDTHS[WIDTHS.len() - 1]);
+        let width = *WIDTHS
+            .iter()
+            .find(fits)
+            .unwrap_or(&WIDTHS[WIDTHS.len() - 1]);
         if width <= self.width {
             return;
         }
         self.width = width;
         for ((source, start), counters) in std::mem::take(&mut self.activity) {
             let start = start.div_euclid(width) * width;
-            self.activity.entry((source, start)).or_default().add(counters);
+            self.activity
+                .entry((source, start))
+                .or_default()
+                .add(counters);
         }
     }
 }
@@ -298,7 +328,11 @@ fn add_problem(
 
 /// What one record counts.
 fn count(record: &Record<'_>, is_error: bool) -> Counters {
-    let mut counters = Counters { events: 1, errors: u64::from(is_error), ..Counters::default() };
+    let mut counters = Counters {
+        events: 1,
+        errors: u64::from(is_error),
+        ..Counters::default()
+    };
     if let Some(level) = record.level {
         counters.levels.insert(level, 1);
         counters.warnings = u64::from(level == Level::Warn);
@@ -341,7 +375,11 @@ impl SourceStats {
         if let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) {
             match self.writers.get_mut(&**writer) {
                 Some(ranges) => ranges.insert(seq),
-                None => self.writers.entry(writer.to_string()).or_default().insert(seq),
+                None => self
+                    .writers
+                    .entry(writer.to_string())
+                    .or_default()
+                    .insert(seq),
             }
         }
         let (url, request) = match &record.event {
@@ -350,7 +388,9 @@ impl SourceStats {
             Event::ScraperError(error) => (error.url.as_deref(), None),
             _ => (None, None),
         };
-        let Some(host) = url.and_then(host_of) else { return };
+        let Some(host) = url.and_then(host_of) else {
+            return;
+        };
         *self.hosts.entry(host) += 1;
         if let Some(request) = request {
             let domain = self.sections.domains.0.entry(host);
@@ -411,7 +451,11 @@ impl SourceStats {
         reason: Option<String>,
         evidence: &dyn Fn() -> Evidence,
     ) {
-        let end = RunEnd { at, status: status.unwrap_or(RunStatus::Success), reason };
+        let end = RunEnd {
+            at,
+            status: status.unwrap_or(RunStatus::Success),
+            reason,
+        };
         if Some(&end) > self.end.as_ref() {
             self.end = Some(end);
             self.end_place = Some(evidence());

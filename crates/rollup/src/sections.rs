@@ -36,7 +36,15 @@ pub struct Sections {
     /// Hosts that were asked.
     pub domains: Domains,
 }
-add_fields!(Sections { articles, duplicates, search, queue, database, system, domains });
+add_fields!(Sections {
+    articles,
+    duplicates,
+    search,
+    queue,
+    database,
+    system,
+    domains
+});
 
 /// Articles that were stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,11 +56,19 @@ pub struct Articles {
     /// How many in each language.
     pub languages: Bounded<String, u64>,
 }
-add_fields!(Articles { words, processing, languages });
+add_fields!(Articles {
+    words,
+    processing,
+    languages
+});
 
 impl Default for Articles {
     fn default() -> Self {
-        Self { words: Spread::default(), processing: Spread::default(), languages: Bounded::new(64) }
+        Self {
+            words: Spread::default(),
+            processing: Spread::default(),
+            languages: Bounded::new(64),
+        }
     }
 }
 
@@ -84,7 +100,12 @@ pub struct Search {
     /// The length of each query, in characters.
     pub query_length: Spread,
 }
-add_fields!(Search { count, results, response_time, query_length });
+add_fields!(Search {
+    count,
+    results,
+    response_time,
+    query_length
+});
 
 /// The queue's length, at each time it was told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,7 +125,11 @@ pub struct Database {
     /// By operation.
     pub operations: Bounded<String, Operation>,
 }
-add_fields!(Database { duration, connections, operations });
+add_fields!(Database {
+    duration,
+    connections,
+    operations
+});
 
 impl Default for Database {
     fn default() -> Self {
@@ -150,7 +175,15 @@ pub struct System {
     /// Bytes received since the machine's start.
     pub received_bytes: Spread,
 }
-add_fields!(System { cpu, memory, memory_bytes, disk, disk_free_bytes, sent_bytes, received_bytes });
+add_fields!(System {
+    cpu,
+    memory,
+    memory_bytes,
+    disk,
+    disk_free_bytes,
+    sent_bytes,
+    received_bytes
+});
 
 /// Hosts that were asked, at most 1,024 by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,7 +211,11 @@ pub struct Domain {
     /// Bytes of answers.
     pub bytes: u64,
 }
-add_fields!(Domain { requests, requests_failed, bytes });
+add_fields!(Domain {
+    requests,
+    requests_failed,
+    bytes
+});
 
 /// A measure in thousandths of its unit; what cannot be one is left out.
 pub(crate) fn thousandths(value: f64) -> Option<u64> {
@@ -209,14 +246,20 @@ impl Sections {
             }
             Event::DuplicateDetected(event) => {
                 self.duplicates.count += 1;
-                observe(&mut self.duplicates.confidence, event.confidence.and_then(thousandths));
+                observe(
+                    &mut self.duplicates.confidence,
+                    event.confidence.and_then(thousandths),
+                );
             }
             Event::SearchQuery(event) => {
                 self.search.count += 1;
                 observe(&mut self.search.results, event.result_count);
                 let took = event.response_time_ms.and_then(thousandths);
                 observe(&mut self.search.response_time, took);
-                let length = event.query.as_ref().map(|query| query.chars().count() as u64);
+                let length = event
+                    .query
+                    .as_ref()
+                    .map(|query| query.chars().count() as u64);
                 observe(&mut self.search.query_length, length);
             }
             Event::QueueSize(event) => observe(&mut self.queue.size, event.queue_size),
@@ -232,7 +275,10 @@ impl Sections {
             Event::SystemSample(event) => {
                 let system = &mut self.system;
                 observe(&mut system.cpu, event.cpu_percent.and_then(thousandths));
-                observe(&mut system.memory, event.memory_percent.and_then(thousandths));
+                observe(
+                    &mut system.memory,
+                    event.memory_percent.and_then(thousandths),
+                );
                 observe(&mut system.memory_bytes, event.memory_used_bytes);
                 observe(&mut system.disk, event.disk_percent.and_then(thousandths));
                 observe(&mut system.disk_free_bytes, event.disk_free_bytes);

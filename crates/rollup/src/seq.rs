@@ -18,11 +18,17 @@ impl SeqRanges {
 
     fn insert_range(&mut self, (first, last): (u64, u64)) {
         // Everything that touches the new range becomes one with it.
-        let from = self.0.partition_point(|(_, end)| end.saturating_add(1) < first);
-        let to = self.0.partition_point(|(start, _)| *start <= last.saturating_add(1));
+        let from = self
+            .0
+            .partition_point(|(_, end)| end.saturating_add(1) < first);
+        let to = self
+            .0
+            .partition_point(|(start, _)| *start <= last.saturating_add(1));
         let merged = self.0[from..to]
             .iter()
-            .fold((first, last), |(a, b), (start, end)| (a.min(*start), b.max(*end)));
+            .fold((first, last), |(a, b), (start, end)| {
+                (a.min(*start), b.max(*end))
+            });
         self.0.splice(from..to, [merged]);
     }
 
@@ -35,7 +41,10 @@ impl SeqRanges {
 
     /// Numbers that are missing between the first and the last.
     pub(crate) fn missing(&self) -> u64 {
-        self.0.windows(2).map(|pair| pair[1].0 - pair[0].1 - 1).sum()
+        self.0
+            .windows(2)
+            .map(|pair| pair[1].0 - pair[0].1 - 1)
+            .sum()
     }
 }
 

@@ -139,7 +139,11 @@ impl SourceStats {
         let Some(time) = time else { return };
         self.first = earlier(self.first, Some(time));
         self.last = self.last.max(Some(time));
-        if self.last_place.as_ref().is_none_or(|(held, _)| time >= *held) {
+        if self
+            .last_place
+            .as_ref()
+            .is_none_or(|(held, _)| time >= *held)
+        {
             let place = (time, at());
             self.last_place = self.last_place.take().max(Some(place));
         }
@@ -155,12 +159,13 @@ impl SourceStats {
     }
 
     /// The family's lines were written in this order of evidence.
-    pub(crate) fn evidence(
-        content_id: u64,
-        path: &std::sync::Arc<str>,
-        at: Position,
-    ) -> Evidence {
-        Evidence { content_id, offset: at.offset, line: at.line, path: std::sync::Arc::clone(path) }
+    pub(crate) fn evidence(content_id: u64, path: &std::sync::Arc<str>, at: Position) -> Evidence {
+        Evidence {
+            content_id,
+            offset: at.offset,
+            line: at.line,
+            path: std::sync::Arc::clone(path),
+        }
     }
 }
 
@@ -177,7 +182,11 @@ impl Add for SourceStats {
             self.end_place = other.end_place;
         }
         self.declared = match (self.declared.take(), other.declared) {
-            (Some(a), Some(b)) => Some(if (b.is_truth, b.at) > (a.is_truth, a.at) { b } else { a }),
+            (Some(a), Some(b)) => Some(if (b.is_truth, b.at) > (a.is_truth, a.at) {
+                b
+            } else {
+                a
+            }),
             (a, b) => a.or(b),
         };
         self.renamed = match (self.renamed.take(), other.renamed) {

@@ -78,7 +78,9 @@ pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
     }
     let silent_until = |end: Timestamp| {
         life.active.is_some_and(|(first, last, count)| {
-            let gaps = i64::try_from(count.saturating_sub(1)).unwrap_or(i64::MAX).max(1);
+            let gaps = i64::try_from(count.saturating_sub(1))
+                .unwrap_or(i64::MAX)
+                .max(1);
             let usual = last.since(first) / gaps;
             end.since(last) >= TEN_MINUTES.max(usual.saturating_mul(3))
         })
@@ -87,9 +89,17 @@ pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
         now.since(at) < TEN_MINUTES && life.last.is_some_and(|last| at.since(last) < COPIED)
     });
     if is_alive {
-        return if silent_until(now) { Verdict::Stalled } else { Verdict::Running };
+        return if silent_until(now) {
+            Verdict::Stalled
+        } else {
+            Verdict::Running
+        };
     }
-    if life.last.is_some_and(silent_until) { Verdict::Stalled } else { Verdict::Killed }
+    if life.last.is_some_and(silent_until) {
+        Verdict::Stalled
+    } else {
+        Verdict::Killed
+    }
 }
 
 #[cfg(test)]
@@ -118,23 +128,54 @@ mod tests {
         assert_eq!(judge(&life(20, 20), at(1000)), Verdict::Stalled);
         assert_eq!(judge(&life(10, 10), at(15)), Verdict::Running);
         assert_eq!(judge(&life(30, 30), at(31)), Verdict::Stalled);
-        assert_eq!(judge(&Life { truncated: true, ..life(10, 10) }, at(11)), Verdict::Truncated);
+        assert_eq!(
+            judge(
+                &Life {
+                    truncated: true,
+                    ..life(10, 10)
+                },
+                at(11)
+            ),
+            Verdict::Truncated
+        );
         // An archive of the day before yesterday, copied just now.
         assert_eq!(judge(&life(10, 3000), at(3001)), Verdict::Killed);
     }
 
     #[test]
     fn the_usual_gap_of_a_slow_scraper_is_no_stall() {
-        let slow = Life { active: Some((at(0), at(60), 7)), ..life(80, 80) };
+        let slow = Life {
+            active: Some((at(0), at(60), 7)),
+            ..life(80, 80)
+        };
         assert_eq!(judge(&slow, at(1000)), Verdict::Killed);
-        assert_eq!(judge(&Life { last: Some(at(90)), ..slow }, at(1000)), Verdict::Stalled);
+        assert_eq!(
+            judge(
+                &Life {
+                    last: Some(at(90)),
+                    ..slow
+                },
+                at(1000)
+            ),
+            Verdict::Stalled
+        );
     }
 
     #[test]
     fn an_end_counts_whatever_else_is_true() {
-        let status = |status| Life { status: Some(status), truncated: true, ..life(30, 30) };
-        assert_eq!(judge(&status(RunStatus::Success), at(31)), Verdict::Finished);
+        let status = |status| Life {
+            status: Some(status),
+            truncated: true,
+            ..life(30, 30)
+        };
+        assert_eq!(
+            judge(&status(RunStatus::Success), at(31)),
+            Verdict::Finished
+        );
         assert_eq!(judge(&status(RunStatus::Panicked), at(31)), Verdict::Failed);
-        assert_eq!(judge(&status(RunStatus::Cancelled), at(31)), Verdict::Cancelled);
+        assert_eq!(
+            judge(&status(RunStatus::Cancelled), at(31)),
+            Verdict::Cancelled
+        );
     }
 }

@@ -18,18 +18,42 @@ struct Seen {
 }
 
 fn seen() -> impl Strategy<Value = Seen> {
-    (0u8..3, 0i64..60_000, proptest::option::of(0u8..3), 0u8..8, 0u16..600)
-        .prop_map(|(file, minute, run, what, number)| Seen { file, minute, run, what, number })
+    (
+        0u8..3,
+        0i64..60_000,
+        proptest::option::of(0u8..3),
+        0u8..8,
+        0u16..600,
+    )
+        .prop_map(|(file, minute, run, what, number)| Seen {
+            file,
+            minute,
+            run,
+            what,
+            number,
+        })
 }
 
 fn observe(rollup: &mut Rollup, index: usize, seen: &Seen) {
     let path = format!("f{}.jsonl", seen.file);
-    let source = SourceFile { path, content_id: u64::from(seen.file), modified: None };
+    let source = SourceFile {
+        path,
+        content_id: u64::from(seen.file),
+        modified: None,
+    };
     rollup.begin_file(&format!("family{}", seen.file % 2), &source);
-    let at = Position { member: 0, line: index as u64 + 1, offset: index as u64 * 100 };
+    let at = Position {
+        member: 0,
+        line: index as u64 + 1,
+        offset: index as u64 * 100,
+    };
     if seen.what == 7 {
         let kind = ProblemKind::BadLine;
-        return rollup.observe_problem(&Problem { kind, at: Some(at), detail: "?" });
+        return rollup.observe_problem(&Problem {
+            kind,
+            at: Some(at),
+            detail: "?",
+        });
     }
     let url = format!("http://h{}.example/p", seen.number % 5);
     let event = match seen.what {
@@ -65,7 +89,11 @@ fn observe(rollup: &mut Rollup, index: usize, seen: &Seen) {
         writer_id: Some("w".into()),
         seq: Some(index as u64),
         event,
-        dialect: if seen.file == 2 { Dialect::Dragline } else { Dialect::Json },
+        dialect: if seen.file == 2 {
+            Dialect::Dragline
+        } else {
+            Dialect::Json
+        },
         ..Record::default()
     };
     let template = format!("error {}", seen.number % 4);
@@ -142,9 +170,22 @@ proptest! {
 #[test]
 fn buckets_widen_with_the_period() {
     for (days, minutes) in [(0, 1), (13, 1), (20, 5), (100, 15), (500, 60), (2000, 1440)] {
-        let at = |day: i64| Seen { file: 0, minute: day * 1440, run: None, what: 6, number: 0 };
+        let at = |day: i64| Seen {
+            file: 0,
+            minute: day * 1440,
+            run: None,
+            what: 6,
+            number: 0,
+        };
         let finished = finish(rollup([(0, &at(0)), (1, &at(days)), (2, &at(days / 2))]));
         assert_eq!(finished.bucket_micros, minutes * 60_000_000, "{days} days");
-        assert_eq!(finished.activity.iter().map(|row| row.counters.events).sum::<u64>(), 3);
+        assert_eq!(
+            finished
+                .activity
+                .iter()
+                .map(|row| row.counters.events)
+                .sum::<u64>(),
+            3
+        );
     }
 }

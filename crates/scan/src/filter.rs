@@ -34,13 +34,14 @@ impl Filter {
         let before = |until| record.timestamp.is_some_and(|time| time < until);
         self.since.is_none_or(after)
             && self.until.is_none_or(before)
-            && self.level.is_none_or(|least| record.level.is_none_or(|level| level >= least))
+            && self
+                .level
+                .is_none_or(|least| record.level.is_none_or(|level| level >= least))
     }
 
     fn takes_run(&self, key: &RunKey) -> bool {
-        let fits = |wanted: &Option<String>, part: &Option<String>| {
-            wanted.is_none() || wanted == part
-        };
+        let fits =
+            |wanted: &Option<String>, part: &Option<String>| wanted.is_none() || wanted == part;
         fits(&self.scraper, &key.scraper_id)
             && fits(&self.site, &key.site)
             && fits(&self.run, &key.run_id)

@@ -79,7 +79,13 @@ pub fn scan(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Rollup, DiscoverError> {
     let found = discover(inputs)?;
-    let mut pass = Pass { found: &found, rules, options, sources: None, progress };
+    let mut pass = Pass {
+        found: &found,
+        rules,
+        options,
+        sources: None,
+        progress,
+    };
     if options.filter.names_a_source() {
         let all = pass.run();
         pass.sources = Some(Sources::matching(&options.filter, &all));
@@ -100,7 +106,10 @@ struct Pass<'p> {
 impl Pass<'_> {
     fn run(&self) -> Rollup {
         let families = &self.found.families;
-        let sizes = families.iter().flat_map(|family| &family.files).map(|file| file.bytes);
+        let sizes = families
+            .iter()
+            .flat_map(|family| &family.files)
+            .map(|file| file.bytes);
         let total = sizes.sum();
         let next = AtomicUsize::new(0);
         let done = AtomicU64::new(0);
@@ -122,7 +131,9 @@ impl Pass<'_> {
                 });
             }
         });
-        whole.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        whole
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn family(&self, family: &Family, rollup: Rollup) -> Rollup {
@@ -136,7 +147,13 @@ impl Pass<'_> {
         let files = read_family(family, &self.options.read, &mut observer);
         let mut rollup = observer.into_rollup();
         for file in files {
-            rollup.end_file(&file.path, file.bytes, file.lines, file.zoneless, file.truncated);
+            rollup.end_file(
+                &file.path,
+                file.bytes,
+                file.lines,
+                file.zoneless,
+                file.truncated,
+            );
         }
         rollup
     }
@@ -146,7 +163,11 @@ impl Pass<'_> {
         let mut rollup = Rollup::default();
         for skipped in &self.found.skipped {
             rollup.begin_file("", &skipped.source);
-            let problem = Problem { kind: skipped.kind, at: None, detail: &skipped.detail };
+            let problem = Problem {
+                kind: skipped.kind,
+                at: None,
+                detail: &skipped.detail,
+            };
             rollup.observe_problem(&problem);
         }
         rollup

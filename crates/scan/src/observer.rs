@@ -23,7 +23,13 @@ impl<'o> Observer<'o> {
         filter: &'o Filter,
         sources: Option<&'o Sources>,
     ) -> Self {
-        Self { family, rollup, rules, filter, sources }
+        Self {
+            family,
+            rollup,
+            rules,
+            filter,
+            sources,
+        }
     }
 
     pub(crate) fn into_rollup(self) -> Rollup {
@@ -40,7 +46,10 @@ impl Sink for Observer<'_> {
         if !self.filter.takes(record) {
             return;
         }
-        if self.sources.is_some_and(|sources| !sources.take(self.family, record)) {
+        if self
+            .sources
+            .is_some_and(|sources| !sources.take(self.family, record))
+        {
             return;
         }
         let Some(error) = record.error_text() else {

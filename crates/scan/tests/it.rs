@@ -47,7 +47,10 @@ fn assert_run(run: &RunRow, truth: &Value, what: &str) {
         .map(|(code, count)| (code.parse().unwrap(), count.as_u64().unwrap()))
         .collect();
     assert_eq!(counters.requests, truth["requests"], "requests of {what}");
-    assert_eq!(counters.requests_failed, truth["requests_failed"], "failed requests of {what}");
+    assert_eq!(
+        counters.requests_failed, truth["requests_failed"],
+        "failed requests of {what}"
+    );
     assert_eq!(counters.status_codes, codes, "status codes of {what}");
     assert_eq!(counters.items(), truth["items"], "items of {what}");
     assert_eq!(counters.errors, truth["errors"], "errors of {what}");
@@ -56,8 +59,17 @@ fn assert_run(run: &RunRow, truth: &Value, what: &str) {
 
 /// The one run of a log.
 fn only_run(finished: &Finished) -> &RunRow {
-    let runs: Vec<&RunRow> = finished.runs.iter().filter(|run| run.key.is_run()).collect();
-    assert_eq!(runs.len(), 1, "{:?}", finished.runs.iter().map(|run| &run.key).collect::<Vec<_>>());
+    let runs: Vec<&RunRow> = finished
+        .runs
+        .iter()
+        .filter(|run| run.key.is_run())
+        .collect();
+    assert_eq!(
+        runs.len(),
+        1,
+        "{:?}",
+        finished.runs.iter().map(|run| &run.key).collect::<Vec<_>>()
+    );
     assert!(finished.problems.is_empty(), "{:?}", finished.problems);
     runs[0]
 }
@@ -65,16 +77,56 @@ fn only_run(finished: &Finished) -> &RunRow {
 #[test]
 fn json_logs_agree_with_the_programs_that_wrote_them() {
     for (logs, truth_file, dialect) in [
-        ("loguru/scrape.*log*", "loguru/scrape.log.truth.json", Dialect::LoguruJson),
-        ("structlog/exc-text.jsonl", "structlog/exc-text.jsonl.truth.json", Dialect::Json),
-        ("structlog/exc-dict.jsonl", "structlog/exc-dict.jsonl.truth.json", Dialect::Json),
-        ("python-json-logger/nested.jsonl", "python-json-logger/nested.jsonl.truth.json", Dialect::Json),
-        ("python-json-logger/flat.jsonl", "python-json-logger/flat.jsonl.truth.json", Dialect::Json),
-        ("pino/scrape.ndjson", "pino/scrape.ndjson.truth.json", Dialect::PinoJson),
-        ("winston/scrape.log", "winston/scrape.log.truth.json", Dialect::Json),
-        ("rust/nested.jsonl", "rust/nested.jsonl.truth.json", Dialect::TracingJson),
-        ("rust/flat.jsonl", "rust/flat.jsonl.truth.json", Dialect::TracingJson),
-        ("compressed/structlog-exc-text.jsonl.zst", "structlog/exc-text.jsonl.truth.json", Dialect::Json),
+        (
+            "loguru/scrape.*log*",
+            "loguru/scrape.log.truth.json",
+            Dialect::LoguruJson,
+        ),
+        (
+            "structlog/exc-text.jsonl",
+            "structlog/exc-text.jsonl.truth.json",
+            Dialect::Json,
+        ),
+        (
+            "structlog/exc-dict.jsonl",
+            "structlog/exc-dict.jsonl.truth.json",
+            Dialect::Json,
+        ),
+        (
+            "python-json-logger/nested.jsonl",
+            "python-json-logger/nested.jsonl.truth.json",
+            Dialect::Json,
+        ),
+        (
+            "python-json-logger/flat.jsonl",
+            "python-json-logger/flat.jsonl.truth.json",
+            Dialect::Json,
+        ),
+        (
+            "pino/scrape.ndjson",
+            "pino/scrape.ndjson.truth.json",
+            Dialect::PinoJson,
+        ),
+        (
+            "winston/scrape.log",
+            "winston/scrape.log.truth.json",
+            Dialect::Json,
+        ),
+        (
+            "rust/nested.jsonl",
+            "rust/nested.jsonl.truth.json",
+            Dialect::TracingJson,
+        ),
+        (
+            "rust/flat.jsonl",
+            "rust/flat.jsonl.truth.json",
+            Dialect::TracingJson,
+        ),
+        (
+            "compressed/structlog-exc-text.jsonl.zst",
+            "structlog/exc-text.jsonl.truth.json",
+            Dialect::Json,
+        ),
     ] {
         // A truth file is no log.
         let inputs: Vec<String> = glob_logs(logs);
@@ -82,9 +134,21 @@ fn json_logs_agree_with_the_programs_that_wrote_them() {
         let truth = truth(truth_file);
         let run = only_run(&finished);
         assert_run(run, &truth, logs);
-        assert_eq!(run.key.run_id.as_deref(), truth["run_id"].as_str(), "{logs}");
-        assert_eq!(run.key.scraper_id.as_deref(), truth["scraper_id"].as_str(), "{logs}");
-        assert_eq!(finished.dialects.keys().collect::<Vec<_>>(), [&dialect], "{logs}");
+        assert_eq!(
+            run.key.run_id.as_deref(),
+            truth["run_id"].as_str(),
+            "{logs}"
+        );
+        assert_eq!(
+            run.key.scraper_id.as_deref(),
+            truth["scraper_id"].as_str(),
+            "{logs}"
+        );
+        assert_eq!(
+            finished.dialects.keys().collect::<Vec<_>>(),
+            [&dialect],
+            "{logs}"
+        );
         assert_eq!(run.verdict, None, "{logs} marks no end");
     }
 }
@@ -106,38 +170,73 @@ fn glob_logs(pattern: &str) -> Vec<String> {
 #[test]
 fn scrapy_equals_its_statistics() {
     for (log, truth_file, verdict) in [
-        ("scrapy/info.log", "scrapy/info.log.truth.json", Verdict::Finished),
-        ("scrapy/debug.log", "scrapy/debug.log.truth.json", Verdict::Finished),
-        ("scrapy/shutdown.log", "scrapy/shutdown.log.truth.json", Verdict::Cancelled),
-        ("compressed/scrapy-debug.log.gz", "scrapy/debug.log.truth.json", Verdict::Finished),
+        (
+            "scrapy/info.log",
+            "scrapy/info.log.truth.json",
+            Verdict::Finished,
+        ),
+        (
+            "scrapy/debug.log",
+            "scrapy/debug.log.truth.json",
+            Verdict::Finished,
+        ),
+        (
+            "scrapy/shutdown.log",
+            "scrapy/shutdown.log.truth.json",
+            Verdict::Cancelled,
+        ),
+        (
+            "compressed/scrapy-debug.log.gz",
+            "scrapy/debug.log.truth.json",
+            Verdict::Finished,
+        ),
     ] {
         let finished = fixture(log);
         let truth = truth(truth_file);
         let run = only_run(&finished);
         assert_run(run, &truth, log);
-        assert_eq!(run.finish_reason.as_deref(), truth["finish_reason"].as_str(), "{log}");
+        assert_eq!(
+            run.finish_reason.as_deref(),
+            truth["finish_reason"].as_str(),
+            "{log}"
+        );
         assert_eq!(run.verdict, Some(verdict), "{log}");
         assert_eq!(run.counted_by, "statistics", "{log}");
         assert_eq!(run.disagreements, [""; 0], "{log}");
-        assert_eq!(run.key.scraper_id.as_deref(), truth["scraper_id"].as_str(), "{log}");
+        assert_eq!(
+            run.key.scraper_id.as_deref(),
+            truth["scraper_id"].as_str(),
+            "{log}"
+        );
     }
 }
 
 #[test]
 fn scrapy_without_statistics_is_rebuilt_from_its_lines() {
-    for log in ["scrapy/no-dump.log", "scrapy/no-dump-products.log", "scrapy/killed.log"] {
+    for log in [
+        "scrapy/no-dump.log",
+        "scrapy/no-dump-products.log",
+        "scrapy/killed.log",
+    ] {
         let finished = fixture(log);
         let run = only_run(&finished);
         assert_run(run, &truth(&format!("{log}.truth.json")), log);
         assert_eq!(run.counted_by, "lines", "{log}");
     }
-    assert_eq!(only_run(&fixture("scrapy/killed.log")).verdict, Some(Verdict::Killed));
+    assert_eq!(
+        only_run(&fixture("scrapy/killed.log")).verdict,
+        Some(Verdict::Killed)
+    );
 }
 
 #[test]
 fn two_scrapy_runs_in_one_file_are_two_runs() {
     let finished = fixture("scrapy/two-runs.log");
-    let mut runs: Vec<&RunRow> = finished.runs.iter().filter(|run| run.key.is_run()).collect();
+    let mut runs: Vec<&RunRow> = finished
+        .runs
+        .iter()
+        .filter(|run| run.key.is_run())
+        .collect();
     runs.sort_by_key(|run| run.start);
     assert_eq!(runs.len(), 2);
     for (number, run) in runs.iter().enumerate() {
@@ -165,17 +264,36 @@ fn filters_take_what_they_name() {
     let path = fixtures().join("scrapy/two-runs.log").display().to_string();
     let all = read(&[&path]);
     let stock = |filter: Filter| {
-        read_with(&[&path], &ScanOptions { filter, ..ScanOptions::default() })
+        read_with(
+            &[&path],
+            &ScanOptions {
+                filter,
+                ..ScanOptions::default()
+            },
+        )
     };
     // The spider's name is known only at the end of its run.
-    let filtered = stock(Filter { scraper: Some("stock".into()), ..Filter::default() });
+    let filtered = stock(Filter {
+        scraper: Some("stock".into()),
+        ..Filter::default()
+    });
     let run = only_run(&filtered);
     assert_eq!(run.key.scraper_id.as_deref(), Some("stock"));
-    assert_run(run, &truth("scrapy/two-runs.log.2.truth.json"), "the filtered run");
+    assert_run(
+        run,
+        &truth("scrapy/two-runs.log.2.truth.json"),
+        "the filtered run",
+    );
     let begin = run.start.unwrap();
-    let late = stock(Filter { since: Some(begin), ..Filter::default() });
+    let late = stock(Filter {
+        since: Some(begin),
+        ..Filter::default()
+    });
     assert!(late.period.unwrap().0 >= begin);
-    let early = stock(Filter { until: Some(begin), ..Filter::default() });
+    let early = stock(Filter {
+        until: Some(begin),
+        ..Filter::default()
+    });
     assert!(early.period.unwrap().1 < begin);
     let events = |finished: &Finished| finished.dialects.values().sum::<u64>();
     assert_eq!(events(&late) + events(&early), events(&all));
@@ -186,7 +304,10 @@ fn hostile() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
     let line = |n: usize, more: &str| {
-        format!("{{\"timestamp\":\"2026-03-04T11:22:{:02}Z\",\"level\":\"info\",\"msg\":\"n{n}\"{more}}}\n", n % 60)
+        format!(
+            "{{\"timestamp\":\"2026-03-04T11:22:{:02}Z\",\"level\":\"info\",\"msg\":\"n{n}\"{more}}}\n",
+            n % 60
+        )
     };
     let good: String = (0..500).map(|n| line(n, "")).collect();
     write("good.log", good.as_bytes());
@@ -196,16 +317,28 @@ fn hostile() -> tempfile::TempDir {
     // Text that does not shrink to nothing, so that a cut archive still holds lines.
     let mut noise = 1u64;
     for n in 0..5_000 {
-        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        gzip.write_all(line(n, &format!(",\"id\":\"{noise:x}\"")).as_bytes()).unwrap();
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        gzip.write_all(line(n, &format!(",\"id\":\"{noise:x}\"")).as_bytes())
+            .unwrap();
     }
     let gzip = gzip.finish().unwrap();
     write("cut.log.gz", &gzip[..gzip.len() / 2]);
-    write("torn.log", format!("{}{}", line(1, ""), &line(2, "")[..30]).as_bytes());
+    write(
+        "torn.log",
+        format!("{}{}", line(1, ""), &line(2, "")[..30]).as_bytes(),
+    );
     let long = line(3, &format!(",\"body\":\"{}\"", "x".repeat(10 << 20)));
-    write("long.log", format!("{}{long}{}", line(1, ""), line(2, "")).as_bytes());
+    write(
+        "long.log",
+        format!("{}{long}{}", line(1, ""), line(2, "")).as_bytes(),
+    );
     write("notes.md", b"# not a log\n");
-    write("mixed.log", format!("{}what is this?\n{}", line(1, ""), line(2, ",\"x\":NaN")).as_bytes());
+    write(
+        "mixed.log",
+        format!("{}what is this?\n{}", line(1, ""), line(2, ",\"x\":NaN")).as_bytes(),
+    );
     write("copy.log", good.as_bytes());
     dir
 }
@@ -233,13 +366,34 @@ fn nothing_that_is_wrong_costs_anything_else() {
     assert_eq!(problems.keys().copied().collect::<Vec<_>>(), expected);
     assert!(problems.values().all(|count| *count == 1), "{problems:?}");
     let events = |name: &str| {
-        finished.files.iter().find(|(path, _)| path.ends_with(name)).unwrap().1.events
+        finished
+            .files
+            .iter()
+            .find(|(path, _)| path.ends_with(name))
+            .unwrap()
+            .1
+            .events
     };
     assert_eq!(events("/copy.log"), 500);
-    assert_eq!((events("/torn.log"), events("/long.log"), events("/mixed.log")), (1, 2, 2));
+    assert_eq!(
+        (
+            events("/torn.log"),
+            events("/long.log"),
+            events("/mixed.log")
+        ),
+        (1, 2, 2)
+    );
     assert!(events("/cut.log.gz") > 1000);
-    let bad = &finished.problems.iter().find(|((path, _), _)| path.ends_with("mixed.log")).unwrap().1;
-    assert_eq!((bad.first.unwrap().line, bad.detail.as_str()), (2, "what is this?"));
+    let bad = &finished
+        .problems
+        .iter()
+        .find(|((path, _), _)| path.ends_with("mixed.log"))
+        .unwrap()
+        .1;
+    assert_eq!(
+        (bad.first.unwrap().line, bad.detail.as_str()),
+        (2, "what is this?")
+    );
 }
 
 #[test]
@@ -263,17 +417,29 @@ fn a_plain_file_beside_its_archive_is_read_once() {
 
 #[test]
 fn what_is_named_twice_is_read_once() {
-    let path = fixtures().join("structlog/exc-text.jsonl").display().to_string();
+    let path = fixtures()
+        .join("structlog/exc-text.jsonl")
+        .display()
+        .to_string();
     assert_eq!(read(&[&path, &path]).dialects, read(&[&path]).dialects);
 }
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let dir = fixtures();
-    let inputs: Vec<String> =
-        ["scrapy", "pino", "rust"].map(|name| dir.join(name).display().to_string()).to_vec();
+    let inputs: Vec<String> = ["scrapy", "pino", "rust"]
+        .map(|name| dir.join(name).display().to_string())
+        .to_vec();
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-    let jobs = |jobs| read_with(&inputs, &ScanOptions { jobs, ..ScanOptions::default() });
+    let jobs = |jobs| {
+        read_with(
+            &inputs,
+            &ScanOptions {
+                jobs,
+                ..ScanOptions::default()
+            },
+        )
+    };
     let one = jobs(1);
     assert_eq!(jobs(3), one);
     assert!(one.runs.len() > 5);
@@ -282,8 +448,21 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn what_is_not_there_is_named() {
     let error = |input: &str| {
-        scan(&[input.to_owned()], &RULES, &ScanOptions::default(), &|_| {}).unwrap_err().to_string()
+        scan(
+            &[input.to_owned()],
+            &RULES,
+            &ScanOptions::default(),
+            &|_| {},
+        )
+        .unwrap_err()
+        .to_string()
     };
-    assert_eq!(error("/no/such/logs"), "there is no file or directory /no/such/logs");
-    assert_eq!(error("/no/such/*.log"), "the pattern /no/such/*.log matches no file");
+    assert_eq!(
+        error("/no/such/logs"),
+        "there is no file or directory /no/such/logs"
+    );
+    assert_eq!(
+        error("/no/such/*.log"),
+        "the pattern /no/such/*.log matches no file"
+    );
 }

@@ -331,9 +331,15 @@ impl ProductAction {
 
     /// The action of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Found, Self::Added, Self::Updated, Self::Saved, Self::Failed]
-            .into_iter()
-            .find(|action| action.as_str() == name)
+        [
+            Self::Found,
+            Self::Added,
+            Self::Updated,
+            Self::Saved,
+            Self::Failed,
+        ]
+        .into_iter()
+        .find(|action| action.as_str() == name)
     }
 }
 

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Dragline writes `TRACE` to `ERROR`; `CRITICAL` is read from other writers only and counts as an
 /// error.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Level {
@@ -24,8 +22,14 @@ pub enum Level {
 
 impl Level {
     /// All levels, quietest first.
-    pub const ALL: [Self; 6] =
-        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
+    pub const ALL: [Self; 6] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Warn,
+        Self::Error,
+        Self::Critical,
+    ];
 
     /// The name in the wire format.
     pub fn as_str(self) -> &'static str {

@@ -84,9 +84,7 @@ impl Dialect {
 }
 
 /// The identity of a run. A part that no line names is `None`.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunKey {
     /// Which scraper.
     pub scraper_id: Option<String>,
@@ -106,7 +104,13 @@ impl RunKey {
 impl fmt::Display for RunKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
-        write!(f, "{}/{}/{}", part(&self.scraper_id), part(&self.site), part(&self.run_id))
+        write!(
+            f,
+            "{}/{}/{}",
+            part(&self.scraper_id),
+            part(&self.site),
+            part(&self.run_id)
+        )
     }
 }
 

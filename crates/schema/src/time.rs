@@ -188,7 +188,12 @@ mod tests {
 
     #[test]
     fn no_time_is_refused_by_name() {
-        for text in ["", "yesterday", "2026-13-04T11:22:33.000000Z", "2026-03-04T25:22:33.000000Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-04T11:22:33.000000Z",
+            "2026-03-04T25:22:33.000000Z",
+        ] {
             let error = Timestamp::parse(text).unwrap_err().to_string();
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }

@@ -56,7 +56,10 @@ impl<'a> Value<'a> {
             Self::Str(text) if text.trim().bytes().all(|b| b.is_ascii_digit()) => {
                 text.trim().parse().ok()
             }
-            _ => self.as_f64().filter(|n| *n >= 0.0).map(|n| n.round() as u64),
+            _ => self
+                .as_f64()
+                .filter(|n| *n >= 0.0)
+                .map(|n| n.round() as u64),
         }
     }
 }

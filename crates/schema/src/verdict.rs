@@ -131,7 +131,10 @@ pub struct ErrorText<'a> {
 impl<'a> ErrorText<'a> {
     pub(crate) fn of(record: &'a Record<'_>) -> Self {
         let message = record.message.as_deref().unwrap_or_default();
-        let mut text = Self { site: record.site.as_deref(), ..Self::default() };
+        let mut text = Self {
+            site: record.site.as_deref(),
+            ..Self::default()
+        };
         match &record.event {
             Event::ScraperError(error) => {
                 text.error_type = error.error_type.as_deref().unwrap_or_default().into();

@@ -15,7 +15,15 @@ use crate::EventType;
 
 /// The keys that a line begins with, in order.
 pub const HEAD: [&str; 10] = [
-    "timestamp", "level", "target", "scraper_id", "site", "run_id", "writer_id", "seq", "event_type",
+    "timestamp",
+    "level",
+    "target",
+    "scraper_id",
+    "site",
+    "run_id",
+    "writer_id",
+    "seq",
+    "event_type",
     "message",
 ];
 
@@ -52,7 +60,9 @@ pub fn encode(record: &Record<'_>, out: &mut Vec<u8>) {
     if let Some(message) = &record.message {
         line.text("message", message);
     }
-    record.event.each_field(&mut |key, value| line.value(key, &value));
+    record
+        .event
+        .each_field(&mut |key, value| line.value(key, &value));
     line.end();
     out.push(b'\n');
 }
@@ -186,15 +196,17 @@ mod tests {
                 "writer_id" => record.writer_id = text(value),
                 "seq" => record.seq = value.as_u64(),
                 "event_type" => {
-                    record.event = EventType::from_name(value.as_str().unwrap()).unwrap().empty();
+                    record.event = EventType::from_name(value.as_str().unwrap())
+                        .unwrap()
+                        .empty();
                 }
                 "message" => record.message = text(value),
                 key => {
                     let value = match value {
                         serde_json::Value::String(text) => Value::Str(text.into()),
-                        serde_json::Value::Number(n) => {
-                            n.as_u64().map_or_else(|| Value::F64(n.as_f64().unwrap()), Value::U64)
-                        }
+                        serde_json::Value::Number(n) => n
+                            .as_u64()
+                            .map_or_else(|| Value::F64(n.as_f64().unwrap()), Value::U64),
                         serde_json::Value::Bool(b) => Value::Bool(b),
                         nested => Value::Json(nested.to_string().into()),
                     };
@@ -264,7 +276,12 @@ mod tests {
         let mut event = EventType::RateLimit.empty();
         event.set("url", Value::Str("u".into())).unwrap();
         event.set("wait_time_seconds", Value::F64(1.5)).unwrap();
-        let record = Record { event, seq: Some(7), message: Some("m".into()), ..Record::default() };
+        let record = Record {
+            event,
+            seq: Some(7),
+            message: Some("m".into()),
+            ..Record::default()
+        };
         let mut line = Vec::new();
         encode(&record, &mut line);
         assert_eq!(
@@ -278,6 +295,9 @@ mod tests {
         let mut out = Vec::new();
         push_f64(f64::NAN, &mut out);
         push_text("a\"\\\u{1}\u{7f}ü\n", &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), "null\"a\\\"\\\\\\u0001\u{7f}ü\\n\"");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "null\"a\\\"\\\\\\u0001\u{7f}ü\\n\""
+        );
     }
 }

@@ -56,7 +56,9 @@ impl Metric {
             Self::Requests => row.known.requests.then_some(counters.requests as f64),
             Self::Items => row.known.items.then(|| counters.items() as f64),
             Self::SuccessRate => enough.then(|| good as f64 / counters.requests as f64),
-            Self::BlockedShare => enough.then(|| blocked(counters) as f64 / counters.requests as f64),
+            Self::BlockedShare => {
+                enough.then(|| blocked(counters) as f64 / counters.requests as f64)
+            }
             Self::ItemsPer100Pages => (row.known.items && enough && good > 0)
                 .then(|| counters.items() as f64 * 100.0 / good as f64),
             Self::DurationSeconds => row.duration_seconds,
@@ -90,11 +92,14 @@ impl History {
         let scrapers = by_scraper(finished)
             .into_iter()
             .map(|(name, runs)| {
-                let runs: Vec<usize> =
-                    runs.into_iter().filter(|run| finished.runs[*run].key.is_run()).collect();
+                let runs: Vec<usize> = runs
+                    .into_iter()
+                    .filter(|run| finished.runs[*run].key.is_run())
+                    .collect();
                 // A run that was cut short is no example.
                 let whole = runs.iter().map(|run| &finished.runs[*run]).filter(|row| {
-                    row.verdict.is_none_or(|verdict| verdict == Verdict::Finished)
+                    row.verdict
+                        .is_none_or(|verdict| verdict == Verdict::Finished)
                 });
                 let whole: Vec<&RunRow> = whole.collect();
                 let normal = Metric::ALL

@@ -27,13 +27,18 @@ struct Wave<'w> {
 pub(crate) fn waves(finished: &Finished, history: &History, groups: &[Group]) -> Vec<Insight> {
     let mut found = Vec::new();
     for scraper in &history.scrapers {
-        for wave in [block_wave(scraper), yield_collapse(scraper)].into_iter().flatten() {
+        for wave in [block_wave(scraper), yield_collapse(scraper)]
+            .into_iter()
+            .flatten()
+        {
             let unusual = |run: &usize| (wave.is_unusual)(&finished.runs[*run]);
             let stretches = scraper.runs.chunk_by(|a, b| unusual(a) == unusual(b));
             for stretch in stretches.filter(|stretch| unusual(&stretch[0])) {
                 let rows: Vec<&RunRow> = stretch.iter().map(|run| &finished.runs[*run]).collect();
                 let is_over = stretch.last() != scraper.runs.last();
-                found.push(incident(scraper, &wave, stretch, &rows, is_over, finished, groups));
+                found.push(incident(
+                    scraper, &wave, stretch, &rows, is_over, finished, groups,
+                ));
             }
         }
     }
@@ -50,7 +55,9 @@ fn block_wave(scraper: &Scraper) -> Option<Wave<'_>> {
         metric: Metric::BlockedShare,
         expected: Expected { lower, upper },
         is_unusual: Box::new(move |row| {
-            Metric::BlockedShare.of(row).is_some_and(|share| share > limit)
+            Metric::BlockedShare
+                .of(row)
+                .is_some_and(|share| share > limit)
         }),
     })
 }
@@ -60,7 +67,9 @@ fn yield_collapse(scraper: &Scraper) -> Option<Wave<'_>> {
     let normal = scraper.normal(Metric::ItemsPer100Pages)?;
     let success = scraper.normal(Metric::SuccessRate)?;
     let (lower, upper) = normal.range();
-    let limit = lower.min(normal.median * YIELD_COLLAPSE).max(normal.median * 0.1);
+    let limit = lower
+        .min(normal.median * YIELD_COLLAPSE)
+        .max(normal.median * 0.1);
     Some(Wave {
         kind: "silent_failure",
         metric: Metric::ItemsPer100Pages,
@@ -69,7 +78,10 @@ fn yield_collapse(scraper: &Scraper) -> Option<Wave<'_>> {
             let answers = Metric::SuccessRate
                 .of(row)
                 .is_some_and(|rate| rate >= success.median - STILL_ANSWERING);
-            answers && Metric::ItemsPer100Pages.of(row).is_some_and(|items| items < limit)
+            answers
+                && Metric::ItemsPer100Pages
+                    .of(row)
+                    .is_some_and(|items| items < limit)
         }),
     })
 }
@@ -90,8 +102,14 @@ fn incident(
     let related = related_groups(scraper, wave.kind, since, until, groups);
     // Items that fail, or errors about the page: its layout. Without any word: a silent failure.
     let spoke = rows.iter().any(|row| row.counters.failed > 0)
-        || related.iter().any(|group| matches!(group.category.as_str(), "site_change" | "parsing"));
-    let kind = if wave.kind == "silent_failure" && spoke { "layout_change" } else { wave.kind };
+        || related
+            .iter()
+            .any(|group| matches!(group.category.as_str(), "site_change" | "parsing"));
+    let kind = if wave.kind == "silent_failure" && spoke {
+        "layout_change"
+    } else {
+        wave.kind
+    };
     let (scraper_id, site) = scraper.name.clone();
     let who = name(scraper_id.as_deref(), site.as_deref());
     let when = match until.filter(|_| is_over) {
@@ -101,7 +119,10 @@ fn incident(
     let expected = &wave.expected;
     let (title, detail, recommendation) = match kind {
         "block_wave" => (
-            format!("{who} was refused {:.0} % of its requests (403, 429) {when}", observed * 100.0),
+            format!(
+                "{who} was refused {:.0} % of its requests (403, 429) {when}",
+                observed * 100.0
+            ),
             format!(
                 "{} runs; usual are {:.0} to {:.0} %.",
                 rows.len(),
@@ -134,7 +155,12 @@ fn incident(
         .take(3)
         .collect();
     if evidence.is_empty() {
-        evidence.extend(rows.iter().filter_map(|row| row.evidence.as_ref()).take(1).map(place));
+        evidence.extend(
+            rows.iter()
+                .filter_map(|row| row.evidence.as_ref())
+                .take(1)
+                .map(place),
+        );
     }
     Insight {
         id: id(kind, &who, since),
@@ -151,7 +177,10 @@ fn incident(
         sequence: rows
             .iter()
             .filter_map(|row| row.start)
-            .map(|at| Moved { at: at.to_string(), metric: wave.metric.name().to_owned() })
+            .map(|at| Moved {
+                at: at.to_string(),
+                metric: wave.metric.name().to_owned(),
+            })
             .collect(),
         evidence,
         recommendation: recommendation.to_owned(),
@@ -237,7 +266,10 @@ pub(crate) fn ends(finished: &Finished) -> Vec<Insight> {
             let (scraper_id, site) = (row.key.scraper_id.clone(), row.key.site.clone());
             let who = name(scraper_id.as_deref(), site.as_deref());
             let run = row.key.run_id.as_deref().unwrap_or_default();
-            let reason = row.finish_reason.as_deref().map(|reason| format!(": {}", clip(reason, 200)));
+            let reason = row
+                .finish_reason
+                .as_deref()
+                .map(|reason| format!(": {}", clip(reason, 200)));
             Some(Insight {
                 id: id(kind, &row.key.to_string(), row.last_seen),
                 kind: kind.to_owned(),
@@ -305,7 +337,10 @@ pub(crate) fn new_errors(groups: &[Group], rules: &RuleSet) -> Vec<Insight> {
             let scraper_id = first.and_then(|name| name.scraper_id.clone());
             let site = first.and_then(|name| name.site.clone());
             let who = name(scraper_id.as_deref(), site.as_deref());
-            let what = group.error_type.as_deref().unwrap_or("an error without a type");
+            let what = group
+                .error_type
+                .as_deref()
+                .unwrap_or("an error without a type");
             let others = match group.scrapers.len() {
                 0 | 1 => String::new(),
                 n => format!(" and {} others", n - 1),
@@ -322,14 +357,20 @@ pub(crate) fn new_errors(groups: &[Group], rules: &RuleSet) -> Vec<Insight> {
                 severity: group.severity.clone(),
                 title: format!(
                     "A new error at {who}{others} since {}: {what}",
-                    since.as_deref().map_or("an unknown time", |at| clip(at, 16)).replace('T', " ")
+                    since
+                        .as_deref()
+                        .map_or("an unknown time", |at| clip(at, 16))
+                        .replace('T', " ")
                 ),
                 detail: format!("{} times: {}", group.count, clip(&group.template, 160)),
                 since,
                 scraper_id,
                 site,
                 metric: Some(format!("errors.{}", group.category)),
-                expected: Some(Expected { lower: 0.0, upper: 0.0 }),
+                expected: Some(Expected {
+                    lower: 0.0,
+                    upper: 0.0,
+                }),
                 observed: Some(group.count as f64),
                 sequence: Vec::new(),
                 evidence: group.evidence.clone(),

@@ -33,7 +33,8 @@ pub(crate) fn find(
     found.extend(incidents::losses(finished));
     found.extend(incidents::new_errors(groups, rules));
     found.sort_by(|a, b| {
-        let severity = |insight: &Insight| insight.severity.parse::<dragline_schema::Severity>().ok();
+        let severity =
+            |insight: &Insight| insight.severity.parse::<dragline_schema::Severity>().ok();
         (severity(b), &b.since, &a.id).cmp(&(severity(a), &a.since, &b.id))
     });
     found
@@ -44,7 +45,10 @@ pub(crate) fn recommendations(insights: &[Insight]) -> Vec<Recommendation> {
     let mut all: Vec<Recommendation> = Vec::new();
     for insight in insights {
         let id = insight.id.clone();
-        match all.iter_mut().find(|known| known.text == insight.recommendation) {
+        match all
+            .iter_mut()
+            .find(|known| known.text == insight.recommendation)
+        {
             Some(known) => known.insights.push(id),
             None => all.push(Recommendation {
                 text: insight.recommendation.clone(),
@@ -63,7 +67,9 @@ pub(crate) fn verdict<'i>(
     insights: impl Iterator<Item = &'i Insight>,
 ) -> (&'static str, Vec<String>) {
     let last = rows.iter().rev().find(|row| row.key.is_run());
-    let last_start = last.and_then(|row| row.start).map(|start| start.to_string());
+    let last_start = last
+        .and_then(|row| row.start)
+        .map(|start| start.to_string());
     for insight in insights {
         let verdict = match insight.kind.as_str() {
             "block_wave" => "blocked",
@@ -78,26 +84,45 @@ pub(crate) fn verdict<'i>(
         }
     }
     if totals.requests.unwrap_or(0) == 0 && totals.items.unwrap_or(0) == 0 {
-        return ("no_data", vec!["No request and no item was logged.".to_owned()]);
+        return (
+            "no_data",
+            vec!["No request and no item was logged.".to_owned()],
+        );
     }
     let ended = last.and_then(|row| Some((row, row.verdict?)));
     if let Some((row, verdict)) = ended {
-        let seen = row.last_seen.map_or_else(String::new, |at| format!(", last seen {at}"));
+        let seen = row
+            .last_seen
+            .map_or_else(String::new, |at| format!(", last seen {at}"));
         let run = row.key.run_id.as_deref().unwrap_or_default();
         match verdict {
             Verdict::Stalled => {
-                return ("stalled", vec![format!("The last run, {run}, stalled{seen}.")]);
+                return (
+                    "stalled",
+                    vec![format!("The last run, {run}, stalled{seen}.")],
+                );
             }
             Verdict::Killed | Verdict::Failed => {
-                return ("down", vec![format!("The last run, {run}, {verdict}{seen}.")
-                    .replace(" killed", " was killed")]);
+                return (
+                    "down",
+                    vec![
+                        format!("The last run, {run}, {verdict}{seen}.")
+                            .replace(" killed", " was killed"),
+                    ],
+                );
             }
             _ => {}
         }
     }
-    if let Some(rate) = last.and_then(|row| success_rate(row)).filter(|rate| *rate < 0.9) {
+    if let Some(rate) = last
+        .and_then(|row| success_rate(row))
+        .filter(|rate| *rate < 0.9)
+    {
         let failed = (1.0 - rate) * 100.0;
-        return ("degraded", vec![format!("{failed:.0} % of the last run's requests failed.")]);
+        return (
+            "degraded",
+            vec![format!("{failed:.0} % of the last run's requests failed.")],
+        );
     }
     ("healthy", Vec::new())
 }
@@ -105,10 +130,20 @@ pub(crate) fn verdict<'i>(
 /// Verdicts that need a hand come first.
 pub(crate) fn rank(verdict: &str) -> usize {
     const ORDER: [&str; 9] = [
-        "down", "stalled", "missed", "blocked", "layout_changed", "silent_failure", "degraded", "no_data",
+        "down",
+        "stalled",
+        "missed",
+        "blocked",
+        "layout_changed",
+        "silent_failure",
+        "degraded",
+        "no_data",
         "healthy",
     ];
-    ORDER.iter().position(|known| *known == verdict).unwrap_or(ORDER.len())
+    ORDER
+        .iter()
+        .position(|known| *known == verdict)
+        .unwrap_or(ORDER.len())
 }
 
 /// Requests that did not fail / requests; `None` with too few of them.
@@ -120,15 +155,25 @@ pub(crate) fn success_rate(row: &RunRow) -> Option<f64> {
 
 /// Significant trends over the whole days of the period.
 pub(crate) fn trends(by_day: &DataFrame, period: Option<(Timestamp, Timestamp)>) -> Vec<Trend> {
-    let Some((start, end)) = period else { return Vec::new() };
+    let Some((start, end)) = period else {
+        return Vec::new();
+    };
     let first = (start.as_micros() + DAY - 1).div_euclid(DAY);
     let last = end.as_micros().div_euclid(DAY);
-    let days = by_day.column("day").ok().and_then(|column| column.i64().ok());
+    let days = by_day
+        .column("day")
+        .ok()
+        .and_then(|column| column.i64().ok());
     let Some(days) = days else { return Vec::new() };
     let mut found = Vec::new();
     let mut rows = 0..by_day.height();
     while let Some(begin) = rows.next() {
-        let name = |row| (text_at(by_day, "scraper_id", row), text_at(by_day, "site", row));
+        let name = |row| {
+            (
+                text_at(by_day, "scraper_id", row),
+                text_at(by_day, "site", row),
+            )
+        };
         let (scraper_id, site) = name(begin);
         let mut stop = begin + 1;
         while stop < by_day.height() && name(stop) == (scraper_id.clone(), site.clone()) {
@@ -136,14 +181,27 @@ pub(crate) fn trends(by_day: &DataFrame, period: Option<(Timestamp, Timestamp)>)
         }
         rows = stop..by_day.height();
         let whole: Vec<usize> = (begin..stop)
-            .filter(|row| days.get(*row).is_some_and(|day| (first..last).contains(&day)))
+            .filter(|row| {
+                days.get(*row)
+                    .is_some_and(|day| (first..last).contains(&day))
+            })
             .collect();
-        let xs: Vec<f64> = whole.iter().filter_map(|row| days.get(*row)).map(|d| d as f64).collect();
+        let xs: Vec<f64> = whole
+            .iter()
+            .filter_map(|row| days.get(*row))
+            .map(|d| d as f64)
+            .collect();
         for metric in ["requests", "items", "errors"] {
-            let Some(column) = by_day.column(metric).ok().and_then(|c| c.u64().ok()) else { continue };
-            let ys: Vec<f64> =
-                whole.iter().map(|row| column.get(*row).unwrap_or(0) as f64).collect();
-            let Some(trend) = stats::trend(&xs, &ys) else { continue };
+            let Some(column) = by_day.column(metric).ok().and_then(|c| c.u64().ok()) else {
+                continue;
+            };
+            let ys: Vec<f64> = whole
+                .iter()
+                .map(|row| column.get(*row).unwrap_or(0) as f64)
+                .collect();
+            let Some(trend) = stats::trend(&xs, &ys) else {
+                continue;
+            };
             let growth = (trend.start > 0.0).then(|| trend.slope * 7.0 / trend.start);
             if trend.p_value >= SIGNIFICANT || growth.is_none_or(|g| g.abs() < WORTH_SAYING) {
                 continue;

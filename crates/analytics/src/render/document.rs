@@ -81,7 +81,10 @@ impl Document {
         rows: Vec<(Tone, Vec<String>)>,
     ) {
         if !rows.is_empty() {
-            self.blocks.push(Block::Table { headers: headers.to_vec(), rows });
+            self.blocks.push(Block::Table {
+                headers: headers.to_vec(),
+                rows,
+            });
         }
     }
 }

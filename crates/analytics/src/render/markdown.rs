@@ -65,6 +65,9 @@ mod tests {
             &[(Align::Left, "a"), (Align::Right, "n")],
             vec![(Tone::Plain, vec!["<b>|`x`\n# y".into(), "1".into()])],
         );
-        assert_eq!(markdown(&document), "| a | n |\n| --- | --: |\n| &lt;b&gt;\\|\\`x\\` \\# y | 1 |\n\n");
+        assert_eq!(
+            markdown(&document),
+            "| a | n |\n| --- | --: |\n| &lt;b&gt;\\|\\`x\\` \\# y | 1 |\n\n"
+        );
     }
 }

@@ -16,7 +16,10 @@ pub struct Terminal {
 impl Default for Terminal {
     /// A pipe: 120 columns, no colour.
     fn default() -> Self {
-        Self { width: 120, color: false }
+        Self {
+            width: 120,
+            color: false,
+        }
     }
 }
 
@@ -47,7 +50,10 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
                         let lead = if nth == 0 { mark.as_str() } else { "    " };
                         line(&mut out, &format!("{lead}{}", terminal.tone(*tone, row)));
                     }
-                    for row in below.iter().flat_map(|b| wrap(&clean(b), terminal.width.saturating_sub(4))) {
+                    for row in below
+                        .iter()
+                        .flat_map(|b| wrap(&clean(b), terminal.width.saturating_sub(4)))
+                    {
                         line(&mut out, &terminal.tone(Tone::Muted, &format!("    {row}")));
                     }
                 }
@@ -85,7 +91,11 @@ fn table(
         for (index, ((align, _), width)) in headers.iter().zip(&widths).enumerate() {
             let cell = cut(cells.get(index).map_or("", String::as_str), *width);
             let pad = " ".repeat(width.saturating_sub(cell.width()));
-            let cell = if index == 0 { terminal.tone(tone, &cell) } else { cell };
+            let cell = if index == 0 {
+                terminal.tone(tone, &cell)
+            } else {
+                cell
+            };
             let gap = if index == 0 { "" } else { "  " };
             row.push_str(gap);
             row.push_str(&match align {
@@ -97,7 +107,10 @@ fn table(
     };
     if headers.iter().any(|(_, name)| !name.is_empty()) {
         let names: Vec<String> = headers.iter().map(|(_, name)| (*name).to_owned()).collect();
-        line(out, &terminal.paint(MUTED, set(&names, Tone::Plain).trim_end()));
+        line(
+            out,
+            &terminal.paint(MUTED, set(&names, Tone::Plain).trim_end()),
+        );
     }
     for (tone, cells) in &rows {
         line(out, &set(cells, *tone));
@@ -185,7 +198,11 @@ const MUTED: &str = "2";
 
 impl Terminal {
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn tone(&self, tone: Tone, text: &str) -> String {
@@ -205,7 +222,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn rows(document: &Document, width: usize) -> Vec<String> {
-        text(document, &Terminal { width, color: false }).lines().map(str::to_owned).collect()
+        text(
+            document,
+            &Terminal {
+                width,
+                color: false,
+            },
+        )
+        .lines()
+        .map(str::to_owned)
+        .collect()
     }
 
     proptest! {

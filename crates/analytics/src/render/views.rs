@@ -15,8 +15,14 @@ const TOP_RUNS: usize = 12;
 pub fn report(report: &Report) -> Document {
     let mut document = Document::default();
     document.title(headline(report));
-    let (start, end) = (minute(report.period.start.as_ref()), minute(report.period.end.as_ref()));
-    document.text(Tone::Muted, format!("{start} to {end} UTC. {}", trust_line(&report.trust)));
+    let (start, end) = (
+        minute(report.period.start.as_ref()),
+        minute(report.period.end.as_ref()),
+    );
+    document.text(
+        Tone::Muted,
+        format!("{start} to {end} UTC. {}", trust_line(&report.trust)),
+    );
     needs_a_hand(report, &mut document);
     document.heading("Scrapers");
     scrapers(&report.scrapers, &mut document);
@@ -71,10 +77,16 @@ fn headline(report: &Report) -> String {
     let all = report.scrapers.len();
     match (bad.len(), all) {
         (_, 0) => "Nothing to report: no event was read".to_owned(),
-        (0, 1) => format!("{}: no trouble at the end of the period", who(&report.scrapers[0])),
+        (0, 1) => format!(
+            "{}: no trouble at the end of the period",
+            who(&report.scrapers[0])
+        ),
         (0, _) => format!("All {all} scrapers: no trouble at the end of the period"),
         (n, _) if n <= 2 => bad.join("; "),
-        (n, _) => format!("{n} of {all} scrapers need a hand: {}; …", bad[..2].join("; ")),
+        (n, _) => format!(
+            "{n} of {all} scrapers need a hand: {}; …",
+            bad[..2].join("; ")
+        ),
     }
 }
 
@@ -90,9 +102,18 @@ fn needs_a_hand(report: &Report, document: &mut Document) {
     });
     let points = insights.iter().take(TOP_INSIGHTS).map(|insight| {
         let mut below = vec![insight.detail.clone()];
-        below.extend(insight.evidence.first().map(|at| format!("Evidence: {}", place(at))));
+        below.extend(
+            insight
+                .evidence
+                .first()
+                .map(|at| format!("Evidence: {}", place(at))),
+        );
         below.push(insight.recommendation.clone());
-        (tone_of_severity(&insight.severity), insight.title.clone(), below)
+        (
+            tone_of_severity(&insight.severity),
+            insight.title.clone(),
+            below,
+        )
     });
     document.list(points.collect());
 }
@@ -120,17 +141,27 @@ fn scrapers(scrapers: &[Scraper], document: &mut Document) {
             percent(totals.success_rate),
             some(totals.items),
             count(totals.errors),
-            totals.response_time_ms.as_ref().map_or_else(unknown, |time| number(time.p95)),
+            totals
+                .response_time_ms
+                .as_ref()
+                .map_or_else(unknown, |time| number(time.p95)),
         ];
         (tone_of_verdict(&scraper.verdict), cells)
     });
     document.table(&headers, rows.collect());
     let reasons = scrapers.iter().flat_map(|scraper| {
         let who = who(scraper);
-        scraper.reasons.iter().map(move |reason| (who.clone(), reason))
+        scraper
+            .reasons
+            .iter()
+            .map(move |reason| (who.clone(), reason))
     });
     for (who, reason) in reasons {
-        let told = if reason.contains(&who) { reason.clone() } else { format!("{who}: {reason}") };
+        let told = if reason.contains(&who) {
+            reason.clone()
+        } else {
+            format!("{who}: {reason}")
+        };
         document.text(Tone::Plain, told);
     }
 }
@@ -181,8 +212,15 @@ fn totals(totals: &Totals, document: &mut Document) {
         row("status codes", String::new(), codes.join("  "));
     }
     row("rate limits", count(totals.rate_limits), String::new());
-    row("bytes", totals.bytes.map_or_else(unknown, bytes), String::new());
-    document.table(&[(Align::Left, ""), (Align::Right, ""), (Align::Cut, "")], rows);
+    row(
+        "bytes",
+        totals.bytes.map_or_else(unknown, bytes),
+        String::new(),
+    );
+    document.table(
+        &[(Align::Left, ""), (Align::Right, ""), (Align::Cut, "")],
+        rows,
+    );
 }
 
 /// One line for each section that was logged.
@@ -193,25 +231,46 @@ fn sections(report: &Report, document: &mut Document) {
     }
     if let Some(articles) = &report.articles {
         let words = articles.word_count.as_ref();
-        let words = words.map_or_else(String::new, |w| format!(", {} words on average", number(w.mean)));
+        let words = words.map_or_else(String::new, |w| {
+            format!(", {} words on average", number(w.mean))
+        });
         lines.push(format!("{}{words}", plural(articles.stored, "article")));
     }
     if let Some(search) = &report.search {
-        lines.push(format!("{} made", plural(search.searches, "search request")));
+        lines.push(format!(
+            "{} made",
+            plural(search.searches, "search request")
+        ));
     }
     if let Some(queue) = &report.queue {
-        lines.push(format!("a queue of at most {}", number(queue.queue_size.max)));
+        lines.push(format!(
+            "a queue of at most {}",
+            number(queue.queue_size.max)
+        ));
     }
     if let Some(duplicates) = &report.duplicates {
         lines.push(plural(duplicates.detected, "duplicate"));
     }
     if let Some(database) = &report.database {
         let took = database.duration_ms.as_ref();
-        let took = took.map_or_else(String::new, |t| format!(", {} ms on average", number(t.mean)));
-        lines.push(format!("{}{took}", plural(database.operations, "database operation")));
+        let took = took.map_or_else(String::new, |t| {
+            format!(", {} ms on average", number(t.mean))
+        });
+        lines.push(format!(
+            "{}{took}",
+            plural(database.operations, "database operation")
+        ));
     }
-    if let Some(cpu) = report.system.as_ref().and_then(|system| system.cpu_percent.as_ref()) {
-        lines.push(format!("CPU {} % on average, {} % at most", number(cpu.mean), number(cpu.max)));
+    if let Some(cpu) = report
+        .system
+        .as_ref()
+        .and_then(|system| system.cpu_percent.as_ref())
+    {
+        lines.push(format!(
+            "CPU {} % on average, {} % at most",
+            number(cpu.mean),
+            number(cpu.max)
+        ));
     }
     if !lines.is_empty() {
         document.text(Tone::Plain, format!("{}.", lines.join("; ")));
@@ -236,7 +295,11 @@ fn categories(errors: &Errors, document: &mut Document) {
         .collect();
     document.text(
         Tone::Plain,
-        format!("By category: {}. By severity: {}.", list(&sorted), list(&severities)),
+        format!(
+            "By category: {}. By severity: {}.",
+            list(&sorted),
+            list(&severities)
+        ),
     );
 }
 
@@ -261,8 +324,14 @@ fn cells(errors: &Errors, limit: usize, document: &mut Document) {
 
 fn groups(groups: &[Group], limit: usize, document: &mut Document) {
     let points = groups.iter().take(limit).map(|group| {
-        let sub = group.sub_category.as_ref().map_or_else(String::new, |sub| format!("/{sub}"));
-        let state = group.state.as_ref().map_or_else(String::new, |state| format!(", {state}"));
+        let sub = group
+            .sub_category
+            .as_ref()
+            .map_or_else(String::new, |sub| format!("/{sub}"));
+        let state = group
+            .state
+            .as_ref()
+            .map_or_else(String::new, |state| format!(", {state}"));
         let head = format!(
             "{} × {}{sub}, {}{state}: {}",
             count(group.count),
@@ -284,19 +353,30 @@ fn groups(groups: &[Group], limit: usize, document: &mut Document) {
             minute(group.first_seen.as_ref()),
             minute(group.last_seen.as_ref()),
             names.join(", "),
-            if group.scrapers.len() > 3 { ", …" } else { "" }
+            if group.scrapers.len() > 3 {
+                ", …"
+            } else {
+                ""
+            }
         );
         let mut below = vec![seen];
         if let Some(at) = group.evidence.first() {
             let sample = dragline_schema::clip(&group.sample, 200);
-            below.push(format!("{}: {}", place(at), sample.lines().next().unwrap_or_default()));
+            below.push(format!(
+                "{}: {}",
+                place(at),
+                sample.lines().next().unwrap_or_default()
+            ));
         }
         (tone_of_severity(&group.severity), head, below)
     });
     document.list(points.collect());
     if groups.len() > limit {
         let rest = groups.len() - limit;
-        document.text(Tone::Muted, format!("… and {} more groups.", count(rest as u64)));
+        document.text(
+            Tone::Muted,
+            format!("… and {} more groups.", count(rest as u64)),
+        );
     }
 }
 
@@ -309,12 +389,22 @@ fn run_table(report: &Report, document: &mut Document) {
     let unwell: Vec<&Run> = report.runs.iter().filter(|run| !is_well(run)).collect();
     let room = TOP_RUNS.saturating_sub(unwell.len());
     let mut shown: Vec<&Run> = unwell.iter().rev().take(TOP_RUNS).rev().copied().collect();
-    let latest: Vec<&Run> = report.runs.iter().filter(|run| is_well(run)).rev().take(room).collect();
+    let latest: Vec<&Run> = report
+        .runs
+        .iter()
+        .filter(|run| is_well(run))
+        .rev()
+        .take(room)
+        .collect();
     shown.extend(latest.into_iter().rev());
     let (all, bad) = (report.runs.len() as u64, unwell.len() as u64);
     document.heading(match bad {
         0 => plural(all, "run"),
-        _ => format!("{}, of which {} did not finish", plural(all, "run"), count(bad)),
+        _ => format!(
+            "{}, of which {} did not finish",
+            plural(all, "run"),
+            count(bad)
+        ),
     });
     table_of_runs(&shown, document);
     if report.runs.len() > shown.len() {
@@ -386,9 +476,16 @@ fn trust_line(trust: &Trust) -> String {
 
 fn trust(trust: &Trust, document: &mut Document) {
     document.heading("What could be read");
-    let dialects: Vec<String> =
-        trust.dialects.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
-    let read = if dialects.is_empty() { "nothing".to_owned() } else { dialects.join(", ") };
+    let dialects: Vec<String> = trust
+        .dialects
+        .iter()
+        .map(|(name, n)| format!("{name} {}", count(*n)))
+        .collect();
+    let read = if dialects.is_empty() {
+        "nothing".to_owned()
+    } else {
+        dialects.join(", ")
+    };
     document.text(
         Tone::Plain,
         format!(
@@ -414,7 +511,15 @@ fn trust(trust: &Trust, document: &mut Document) {
             "not_a_log" | "duplicate_file" | "empty_file" => Tone::Muted,
             _ => Tone::Warning,
         };
-        (tone, vec![problem.kind.replace('_', " "), count(problem.count), first, problem.detail.clone()])
+        (
+            tone,
+            vec![
+                problem.kind.replace('_', " "),
+                count(problem.count),
+                first,
+                problem.detail.clone(),
+            ],
+        )
     });
     document.table(&headers, rows.collect());
     for note in &trust.notes {
@@ -472,7 +577,9 @@ fn plural(value: u64, noun: &str) -> String {
 /// A type without the modules that it lives in: `ScrapeError::Status`.
 fn short_type(name: &str) -> String {
     let parts: Vec<&str> = name.split("::").collect();
-    let begins = parts.iter().position(|part| part.starts_with(char::is_uppercase));
+    let begins = parts
+        .iter()
+        .position(|part| part.starts_with(char::is_uppercase));
     parts[begins.unwrap_or(0)..].join("::")
 }
 
@@ -500,7 +607,10 @@ fn number(value: f64) -> String {
     } else if value.abs() >= 10.0 || value == 0.0 {
         format!("{value:.1}").trim_end_matches(".0").to_owned()
     } else {
-        format!("{value:.2}").trim_end_matches("0").trim_end_matches('.').to_owned()
+        format!("{value:.2}")
+            .trim_end_matches("0")
+            .trim_end_matches('.')
+            .to_owned()
     }
 }
 

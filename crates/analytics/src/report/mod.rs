@@ -31,7 +31,11 @@ pub struct ReportOptions {
 impl ReportOptions {
     /// A report over everything there is, made at that time.
     pub fn at(generated_at: Timestamp) -> Self {
-        Self { generated_at, since: None, until: None }
+        Self {
+            generated_at,
+            since: None,
+            until: None,
+        }
     }
 }
 
@@ -46,7 +50,9 @@ pub fn report(
 ) -> Result<Report, FramesError> {
     let frames = Frames::of(finished)?;
     let by_day = frames.by_day()?;
-    let end = options.until.or(finished.period.map(|(_, last)| last.plus_micros(1)));
+    let end = options
+        .until
+        .or(finished.period.map(|(_, last)| last.plus_micros(1)));
     let start = options.since.or(finished.period.map(|(first, _)| first));
     let history = History::of(finished);
     let groups = groups(finished, start, end);
@@ -55,7 +61,10 @@ pub fn report(
     Ok(Report {
         schema: model::SCHEMA.to_owned(),
         generated_at: options.generated_at.to_string(),
-        period: model::Period { start: show(start), end: show(end) },
+        period: model::Period {
+            start: show(start),
+            end: show(end),
+        },
         trust: trust::trust(finished),
         totals: Sum::of_runs(finished.runs.iter()).totals(&latency(finished, |_| true)),
         scrapers: scrapers(finished, &insights),
@@ -97,8 +106,12 @@ pub(crate) fn place(evidence: &Evidence) -> model::Evidence {
 }
 
 fn runs(finished: &Finished) -> Vec<model::Run> {
-    let mut rows: Vec<(usize, &RunRow)> =
-        finished.runs.iter().enumerate().filter(|(_, row)| row.key.is_run()).collect();
+    let mut rows: Vec<(usize, &RunRow)> = finished
+        .runs
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| row.key.is_run())
+        .collect();
     rows.sort_by_key(|(_, row)| (row.start, &row.key));
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     rows.into_iter()
@@ -146,7 +159,13 @@ fn scrapers(finished: &Finished, insights: &[model::Insight]) -> Vec<model::Scra
                 .iter()
                 .filter(|insight| insight.scraper_id == scraper_id && insight.site == site);
             let (verdict, reasons) = insights::verdict(&rows, &totals, own);
-            model::Scraper { scraper_id, site, verdict: verdict.to_owned(), reasons, totals }
+            model::Scraper {
+                scraper_id,
+                site,
+                verdict: verdict.to_owned(),
+                reasons,
+                totals,
+            }
         })
         .collect();
     scrapers.sort_by_key(|scraper| insights::rank(&scraper.verdict));
@@ -154,10 +173,14 @@ fn scrapers(finished: &Finished, insights: &[model::Insight]) -> Vec<model::Scra
 }
 
 fn errors(finished: &Finished, groups: Vec<model::Group>) -> model::Errors {
-    let mut by_category: BTreeMap<String, u64> =
-        ErrorCategory::ALL.iter().map(|category| (category.to_string(), 0)).collect();
-    let mut by_severity: BTreeMap<String, u64> =
-        Severity::ALL.iter().map(|severity| (severity.to_string(), 0)).collect();
+    let mut by_category: BTreeMap<String, u64> = ErrorCategory::ALL
+        .iter()
+        .map(|category| (category.to_string(), 0))
+        .collect();
+    let mut by_severity: BTreeMap<String, u64> = Severity::ALL
+        .iter()
+        .map(|severity| (severity.to_string(), 0))
+        .collect();
     let mut by_type: BTreeMap<String, u64> = BTreeMap::new();
     let mut cells: Vec<model::Cell> = Vec::new();
     let mut total = finished.cells_overflow;
@@ -174,7 +197,14 @@ fn errors(finished: &Finished, groups: Vec<model::Group>) -> model::Errors {
         });
     }
     cells.sort_by(|a, b| b.count.cmp(&a.count));
-    model::Errors { total, by_category, by_severity, by_type, cells, groups }
+    model::Errors {
+        total,
+        by_category,
+        by_severity,
+        by_type,
+        cells,
+        groups,
+    }
 }
 
 fn some_text(text: &str) -> Option<String> {
@@ -186,8 +216,8 @@ fn groups(
     start: Option<Timestamp>,
     end: Option<Timestamp>,
 ) -> Vec<model::Group> {
-    let total: u64 = finished.cells.iter().map(|(_, count)| count).sum::<u64>()
-        + finished.cells_overflow;
+    let total: u64 =
+        finished.cells.iter().map(|(_, count)| count).sum::<u64>() + finished.cells_overflow;
     let mut groups: Vec<model::Group> = finished
         .groups
         .iter()
@@ -197,8 +227,16 @@ fn groups(
     groups
 }
 
-fn group(row: &GroupRow, total: u64, period: Option<(Timestamp, Timestamp)>) -> Option<model::Group> {
-    let GroupRow { id, scrapers, group } = row;
+fn group(
+    row: &GroupRow,
+    total: u64,
+    period: Option<(Timestamp, Timestamp)>,
+) -> Option<model::Group> {
+    let GroupRow {
+        id,
+        scrapers,
+        group,
+    } = row;
     // A group is made by an error, so that there is a sample.
     let (_, sample) = group.sample.as_ref()?;
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
@@ -249,7 +287,11 @@ fn state(
     }
     let before = group.days.range(..now).next_back().map(|(day, _)| *day)?;
     let back = *group.days.range(now..).next()?.0;
-    Some(if back - before > 3 { "regressed" } else { "ongoing" })
+    Some(if back - before > 3 {
+        "regressed"
+    } else {
+        "ongoing"
+    })
 }
 
 /// The days of the period that have events, from the frame by scraper, site and day.

@@ -11,10 +11,13 @@ const TOP_DOMAINS: usize = 20;
 
 /// All runs' sections as one.
 fn whole(finished: &Finished) -> Sections {
-    finished.runs.iter().fold(Sections::default(), |mut whole, run| {
-        whole.merge(run.sections.clone());
-        whole
-    })
+    finished
+        .runs
+        .iter()
+        .fold(Sections::default(), |mut whole, run| {
+            whole.merge(run.sections.clone());
+            whole
+        })
 }
 
 /// A spread in units of which `per` make one of the rollup's.
@@ -40,7 +43,11 @@ pub(crate) fn domains(finished: &Finished) -> Option<model::Domains> {
             bytes: counts.bytes,
         })
         .collect();
-    top.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.domain.cmp(&b.domain)));
+    top.sort_by(|a, b| {
+        b.requests
+            .cmp(&a.requests)
+            .then_with(|| a.domain.cmp(&b.domain))
+    });
     let distinct = top.len() as u64 + u64::from(whole.domains.0.overflow().is_some());
     top.truncate(TOP_DOMAINS);
     (distinct > 0).then_some(model::Domains { distinct, top })
@@ -53,7 +60,11 @@ pub(crate) fn articles(finished: &Finished) -> Option<model::Articles> {
         stored,
         word_count: spread(&articles.words, 1.0),
         processing_time_ms: spread(&articles.processing, 1000.0),
-        languages: articles.languages.iter().map(|(name, n)| (name.clone(), *n)).collect(),
+        languages: articles
+            .languages
+            .iter()
+            .map(|(name, n)| (name.clone(), *n))
+            .collect(),
     })
 }
 
@@ -72,10 +83,16 @@ pub(crate) fn queue(finished: &Finished) -> Option<model::Queue> {
 }
 
 pub(crate) fn duplicates(finished: &Finished) -> Option<model::Duplicates> {
-    let detected: u64 = finished.runs.iter().map(|run| run.counters.duplicates).sum();
+    let detected: u64 = finished
+        .runs
+        .iter()
+        .map(|run| run.counters.duplicates)
+        .sum();
     let confidence = whole(finished).duplicates.confidence;
-    (detected > 0)
-        .then(|| model::Duplicates { detected, confidence: spread(&confidence, 1000.0) })
+    (detected > 0).then(|| model::Duplicates {
+        detected,
+        confidence: spread(&confidence, 1000.0),
+    })
 }
 
 pub(crate) fn database(finished: &Finished) -> Option<model::Database> {
@@ -85,7 +102,13 @@ pub(crate) fn database(finished: &Finished) -> Option<model::Database> {
         .iter()
         .map(|(name, operation)| {
             let duration_ms = spread(&operation.duration, 1000.0);
-            (name.clone(), model::Operation { count: operation.count, duration_ms })
+            (
+                name.clone(),
+                model::Operation {
+                    count: operation.count,
+                    duration_ms,
+                },
+            )
         })
         .collect();
     let kept: u64 = by_operation.values().map(|operation| operation.count).sum();
@@ -109,8 +132,15 @@ pub(crate) fn system(finished: &Finished) -> Option<model::System> {
         network_sent_bytes: spread(&system.sent_bytes, 1.0),
         network_received_bytes: spread(&system.received_bytes, 1.0),
     };
-    let measures = [&model.cpu_percent, &model.memory_percent, &model.memory_used_bytes, &model.disk_percent,
-        &model.disk_free_bytes, &model.network_sent_bytes, &model.network_received_bytes];
+    let measures = [
+        &model.cpu_percent,
+        &model.memory_percent,
+        &model.memory_used_bytes,
+        &model.disk_percent,
+        &model.disk_free_bytes,
+        &model.network_sent_bytes,
+        &model.network_received_bytes,
+    ];
     let any = measures.iter().any(|measure| measure.is_some());
     any.then_some(model)
 }

@@ -22,7 +22,10 @@ pub(crate) struct Sum {
 impl Sum {
     /// Adds up runs, and what stands outside of runs.
     pub(crate) fn of_runs<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Self {
-        let mut sum = Self { runs: Some(0), ..Self::default() };
+        let mut sum = Self {
+            runs: Some(0),
+            ..Self::default()
+        };
         for row in rows {
             for (name, read) in crate::frames::COUNTERS {
                 sum.add(name, read(&row.counters));
@@ -41,7 +44,11 @@ impl Sum {
     /// Adds to a counter. A maximum is not added up but kept.
     pub(crate) fn add(&mut self, name: &'static str, count: u64) {
         let held = self.counts.entry(name).or_default();
-        *held = if name.contains("_max_") { (*held).max(count) } else { *held + count };
+        *held = if name.contains("_max_") {
+            (*held).max(count)
+        } else {
+            *held + count
+        };
     }
 
     pub(crate) fn add_maps(&mut self, counters: &Counters) {
@@ -80,8 +87,11 @@ impl Sum {
         let found = known(self.known.found, "items_found");
         let failed = self.get("requests_failed");
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-        let per_minute =
-            |count: Option<u64>| count.filter(|_| self.minutes > 0.0).map(|n| n as f64 / self.minutes);
+        let per_minute = |count: Option<u64>| {
+            count
+                .filter(|_| self.minutes > 0.0)
+                .map(|n| n as f64 / self.minutes)
+        };
         Totals {
             runs: self.runs,
             requests,
@@ -89,7 +99,10 @@ impl Sum {
             success_rate: requests.and_then(|n| ratio(n.saturating_sub(failed), n)),
             items,
             items_found: found,
-            items_failed: known(self.known.items || self.get("items_failed") > 0, "items_failed"),
+            items_failed: known(
+                self.known.items || self.get("items_failed") > 0,
+                "items_failed",
+            ),
             item_yield: found.and_then(|found| ratio(self.items_of_found, found)),
             errors: self.get("errors"),
             warnings: self.get("warnings"),
@@ -110,7 +123,8 @@ impl Sum {
         let quantile = |q| latency.quantile(q).map(|value: f64| value.min(max));
         Some(ResponseTime {
             count,
-            mean: (count > 0).then(|| self.get("response_micros") as f64 / 1000.0 / count as f64)?,
+            mean: (count > 0)
+                .then(|| self.get("response_micros") as f64 / 1000.0 / count as f64)?,
             p50: quantile(0.5)?,
             p95: quantile(0.95)?,
             p99: quantile(0.99)?,

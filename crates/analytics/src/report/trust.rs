@@ -9,10 +9,17 @@ use super::model::{Problem, Trust};
 
 pub(crate) fn trust(finished: &Finished) -> Trust {
     let count = |wanted: &dyn Fn(ProblemKind) -> bool| -> u64 {
-        let matching = finished.problems.iter().filter(|((_, kind), _)| wanted(*kind));
+        let matching = finished
+            .problems
+            .iter()
+            .filter(|((_, kind), _)| wanted(*kind));
         matching.map(|(_, problem)| problem.count).sum()
     };
-    let read: Vec<_> = finished.files.values().filter(|file| file.lines > 0).collect();
+    let read: Vec<_> = finished
+        .files
+        .values()
+        .filter(|file| file.lines > 0)
+        .collect();
     let unclassified = finished
         .cells
         .iter()
@@ -71,22 +78,32 @@ fn notes(finished: &Finished) -> Vec<String> {
         *by.entry(run.counted_by).or_default() += 1;
     }
     if let Some(count) = by.get("statistics") {
-        let runs = if *count == 1 { "run was" } else { "runs were" };
-        notes.push(format!("{count} {runs} counted by their own statistics, the others by their lines."));
+        notes.push(format!(
+            "Counted by a run's own statistics: {count}; by their lines: {}.",
+            by.get("lines").copied().unwrap_or(0)
+        ));
     }
     for run in &finished.runs {
         for sentence in &run.disagreements {
             notes.push(format!("Run {} counts differently: {sentence}.", run.key));
         }
         if run.dropped > 0 {
-            notes.push(format!("Run {}: the recorder dropped {} lines.", run.key, run.dropped));
+            notes.push(format!(
+                "Run {}: the recorder dropped {} lines.",
+                run.key, run.dropped
+            ));
         }
     }
-    let unjudged = finished.runs.iter().filter(|run| run.key.is_run() && run.verdict.is_none());
+    let unjudged = finished
+        .runs
+        .iter()
+        .filter(|run| run.key.is_run() && run.verdict.is_none());
     match unjudged.count() {
         0 => {}
         1 => notes.push("1 run has no verdict: its writer marks no ends of runs.".to_owned()),
-        n => notes.push(format!("{n} runs have no verdict: their writers mark no ends of runs.")),
+        n => notes.push(format!(
+            "{n} runs have no verdict: their writers mark no ends of runs."
+        )),
     }
     if finished.groups_overflow > 0 {
         notes.push(format!(

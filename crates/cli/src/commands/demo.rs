@@ -17,14 +17,27 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let now = times::now()?;
     let logs = args.dir.join("logs");
     prepare(&args.dir, &logs)?;
-    tell(&format!("{SCRAPERS} simulated scrapers write {} days of logs …", args.days));
-    let options = DemoOptions { logs: logs.clone(), days: args.days, seed: args.seed, end: now };
+    tell(&format!(
+        "{SCRAPERS} simulated scrapers write {} days of logs …",
+        args.days
+    ));
+    let options = DemoOptions {
+        logs: logs.clone(),
+        days: args.days,
+        seed: args.seed,
+        end: now,
+    };
     let truth = simulate(&options, &|_| {})?;
     let truth_file = args.dir.join("truth.json");
     output::write_file(&truth_file, &(serde_json::to_string_pretty(&truth)? + "\n"))?;
 
     let rules = RuleSet::shipped();
-    let rollup = scan(&[logs.display().to_string()], &rules, &ScanOptions::default(), &|_| {})?;
+    let rollup = scan(
+        &[logs.display().to_string()],
+        &rules,
+        &ScanOptions::default(),
+        &|_| {},
+    )?;
     let report = dragline_analytics::report(&rollup.finish(now), &rules, &ReportOptions::at(now))?;
     let document = render::report(&report);
     let text_file = args.dir.join("report.md");
@@ -49,7 +62,12 @@ fn planted(truth: &Truth) -> String {
         .iter()
         .map(|incident| {
             let since = incident.since.to_string();
-            format!("{} at {} since {}", incident.kind, incident.scraper_id, &since[..16])
+            format!(
+                "{} at {} since {}",
+                incident.kind,
+                incident.scraper_id,
+                &since[..16]
+            )
         })
         .collect();
     told.join(", ")
@@ -61,7 +79,10 @@ fn prepare(dir: &Path, logs: &Path) -> anyhow::Result<()> {
     let was_demo = std::fs::read_to_string(dir.join("truth.json")).is_ok_and(is_ours);
     let is_empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
     if !is_empty && !was_demo {
-        bail!("{} holds files that are no demo's: name another directory", dir.display());
+        bail!(
+            "{} holds files that are no demo's: name another directory",
+            dir.display()
+        );
     }
     if was_demo && logs.exists() {
         std::fs::remove_dir_all(logs)

@@ -23,9 +23,16 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
         [] => RuleSet::shipped(),
         files => RuleSet::from_files(files)?,
     };
-    let options = ReportOptions { generated_at: now, since: filter.since, until: filter.until };
+    let options = ReportOptions {
+        generated_at: now,
+        since: filter.since,
+        until: filter.until,
+    };
     let mut scan = ScanOptions {
-        read: ReadOptions { zone: args.filter.tz.clone(), ..ReadOptions::default() },
+        read: ReadOptions {
+            zone: args.filter.tz.clone(),
+            ..ReadOptions::default()
+        },
         filter,
         ..ScanOptions::default()
     };

@@ -73,13 +73,19 @@ const NAMES: &[(Slot, &str)] = &[
     ),
     (Slot::RunId, "run_id runId job_id jobid run crawl_id"),
     (Slot::Site, "site domain"),
-    (Slot::Url, "url request_url req.url http.url request.url uri link"),
+    (
+        Slot::Url,
+        "url request_url req.url http.url request.url uri link",
+    ),
     (
         Slot::Status,
         "status status_code http_status statusCode response_status res.statusCode \
          http.status_code response.status http.status response.status_code",
     ),
-    (Slot::Method, "method http_method req.method http.method request.method"),
+    (
+        Slot::Method,
+        "method http_method req.method http.method request.method",
+    ),
     (
         Slot::Bytes,
         "bytes size length content_length contentLength response_bytes res.bytes http.bytes \
@@ -90,29 +96,47 @@ const NAMES: &[(Slot, &str)] = &[
 
 /// Names of durations without a unit, the first part of those with one.
 const DURATIONS: &[&str] = &[
-    "elapsed", "duration", "latency", "response_time", "responseTime", "request_time", "took",
-    "download_latency", "time_taken",
+    "elapsed",
+    "duration",
+    "latency",
+    "response_time",
+    "responseTime",
+    "request_time",
+    "took",
+    "download_latency",
+    "time_taken",
 ];
 
 /// Where writers put the user's own fields.
-const CONTAINERS: &[&str] = &["fields.", "record.extra.", "extra.", "mdc.", "context.", "attributes."];
+const CONTAINERS: &[&str] = &[
+    "fields.",
+    "record.extra.",
+    "extra.",
+    "mdc.",
+    "context.",
+    "attributes.",
+];
 
 /// A path without the container it stands in.
 pub(crate) fn without_container(path: &str) -> &str {
-    CONTAINERS.iter().find_map(|container| path.strip_prefix(container)).unwrap_or(path)
+    CONTAINERS
+        .iter()
+        .find_map(|container| path.strip_prefix(container))
+        .unwrap_or(path)
 }
 
 /// What a field of that name says, and its rank among the names for it (the lower wins).
 pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
-    static TABLE: LazyLock<HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher>> = LazyLock::new(|| {
-        let mut table: HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher> = HashMap::default();
-        for (slot, names) in NAMES {
-            for (rank, name) in names.split_whitespace().enumerate() {
-                table.entry(name).or_default().push((*slot, rank));
+    static TABLE: LazyLock<HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher>> =
+        LazyLock::new(|| {
+            let mut table: HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher> = HashMap::default();
+            for (slot, names) in NAMES {
+                for (rank, name) in names.split_whitespace().enumerate() {
+                    table.entry(name).or_default().push((*slot, rank));
+                }
             }
-        }
-        table
-    });
+            table
+        });
     TABLE.get(path).and_then(|slots| slots.first().copied())
 }
 
@@ -120,8 +144,14 @@ pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
 /// Names without a unit count seconds when they are written `like_this` and hold a fraction, as in
 /// Python, else milliseconds, as in JavaScript.
 pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
-    let name = path.strip_prefix("http.").or_else(|| path.strip_prefix("res.")).unwrap_or(path);
-    let base = DURATIONS.iter().filter(|base| name.starts_with(*base)).max_by_key(|b| b.len())?;
+    let name = path
+        .strip_prefix("http.")
+        .or_else(|| path.strip_prefix("res."))
+        .unwrap_or(path);
+    let base = DURATIONS
+        .iter()
+        .filter(|base| name.starts_with(*base))
+        .max_by_key(|b| b.len())?;
     match &name[base.len()..] {
         "" if *base == "responseTime" => Some(1.0),
         "" => Some(if is_fraction { 1000.0 } else { 1.0 }),

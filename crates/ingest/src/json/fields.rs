@@ -154,9 +154,15 @@ pub(crate) fn without_nan(line: &str) -> Option<String> {
             rest = &rest[stop..];
             continue;
         }
-        let token = ["NaN", "-Infinity", "Infinity"].into_iter().find(|t| rest.starts_with(t));
+        let token = ["NaN", "-Infinity", "Infinity"]
+            .into_iter()
+            .find(|t| rest.starts_with(t));
         let taken = token.map_or(next.len_utf8(), str::len);
-        out.push_str(if token.is_some() { "null" } else { &rest[..taken] });
+        out.push_str(if token.is_some() {
+            "null"
+        } else {
+            &rest[..taken]
+        });
         replaced |= token.is_some();
         in_string = next == '"';
         rest = &rest[taken..];
@@ -177,7 +183,11 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "a.b=U64(1)", "a.c.d=Str(\"x\\ny\")", "l=Json(\"[1]\")", "a.b=F64(2.5)", "t=Bool(true)",
+                "a.b=U64(1)",
+                "a.c.d=Str(\"x\\ny\")",
+                "l=Json(\"[1]\")",
+                "a.b=F64(2.5)",
+                "t=Bool(true)",
                 "i=I64(-3)"
             ],
         );

@@ -34,7 +34,9 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
         slots.offer(&path, value);
     }
     slots.read_spans();
-    let level = slots.take(Slot::Level).and_then(|value| level_of(&value, dialect));
+    let level = slots
+        .take(Slot::Level)
+        .and_then(|value| level_of(&value, dialect));
     let (timestamp, zoned) = slots
         .take(Slot::Timestamp)
         .and_then(|value| time_of(&value, zone))
@@ -102,7 +104,9 @@ impl<'a> Slots<'a> {
             self.exceptions = value.as_json();
             return;
         }
-        let Some((slot, rank)) = slot_of(own) else { return };
+        let Some((slot, rank)) = slot_of(own) else {
+            return;
+        };
         match (slot, &value) {
             // A whole traceback under a name that others use for a message.
             (Slot::ErrorMessage, Value::Str(text)) if traceback::parse(text).is_some() => {
@@ -139,13 +143,17 @@ impl<'a> Slots<'a> {
 
     /// The context that outer spans carry: `[root … leaf]`, the innermost wins.
     fn read_spans(&mut self) {
-        let Some(spans) = self.spans.take() else { return };
+        let Some(spans) = self.spans.take() else {
+            return;
+        };
         let Ok(spans) = serde_json::from_str::<Vec<serde_json::Map<String, _>>>(&spans) else {
             return;
         };
         for (depth, span) in spans.into_iter().rev().enumerate() {
             for (key, value) in span {
-                let Some((slot, rank)) = context_slot(&key) else { continue };
+                let Some((slot, rank)) = context_slot(&key) else {
+                    continue;
+                };
                 let value: serde_json::Value = value;
                 let value = match value {
                     serde_json::Value::String(text) => Value::Str(text.into()),
@@ -164,7 +172,9 @@ impl<'a> Slots<'a> {
         let status = self.take(Slot::Status).and_then(|value| status_of(&value));
         let is_quiet = record.level.is_none_or(|level| level < Level::Warn);
         let message = record.message.as_deref().unwrap_or_default();
-        if is_quiet && (self.has_item || (says_item(message) && (self.has_identity || url.is_some()))) {
+        if is_quiet
+            && (self.has_item || (says_item(message) && (self.has_identity || url.is_some())))
+        {
             return Event::ProductProcessed(ProductProcessed {
                 action: Some(ProductAction::Saved.as_str().into()),
                 url,
@@ -172,7 +182,9 @@ impl<'a> Slots<'a> {
             });
         }
         if status.is_some() || self.duration_ms.is_some() {
-            let url = url.clone().or_else(|| url_in(message).map(|url| url.to_owned().into()));
+            let url = url
+                .clone()
+                .or_else(|| url_in(message).map(|url| url.to_owned().into()));
             if let Some(url) = url.filter(|_| !self.has_item) {
                 return Event::Request(Request {
                     url: Some(url),
@@ -187,7 +199,11 @@ impl<'a> Slots<'a> {
             }
         }
         if record.level.is_some_and(Level::is_error) {
-            return Event::ScraperError(ScraperError { url, status_code: status, ..error });
+            return Event::ScraperError(ScraperError {
+                url,
+                status_code: status,
+                ..error
+            });
         }
         Event::Log
     }
@@ -241,12 +257,17 @@ fn from_exception_list(list: &str, error: &mut ScraperError<'_>) {
         #[serde(default)]
         name: String,
     }
-    let Ok(mut chain) = serde_json::from_str::<Vec<Exception>>(list) else { return };
+    let Ok(mut chain) = serde_json::from_str::<Vec<Exception>>(list) else {
+        return;
+    };
     if chain.is_empty() {
         return;
     }
     let raised = chain.remove(0);
-    let own = raised.frames.into_iter().rfind(|frame| !frame.filename.contains("site-packages"));
+    let own = raised
+        .frames
+        .into_iter()
+        .rfind(|frame| !frame.filename.contains("site-packages"));
     error.function = own.map(|frame| frame.name.into());
     error.error_type = Some(raised.exc_type.into());
     error.error_message = Some(raised.exc_value.into());
@@ -264,14 +285,15 @@ fn from_exception_list(list: &str, error: &mut ScraperError<'_>) {
 
 /// Slots that a span's fields may fill for the events inside.
 fn context_slot(name: &str) -> Option<(Slot, usize)> {
-    slot_of(name)
-        .filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
+    slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
 }
 
 /// Whether a field is part of an item that the record carries.
 fn is_item(path: &str, value: &Value<'_>) -> bool {
     const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
-    let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else { return false };
+    let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
+        return false;
+    };
     match &path[item.len()..] {
         "" => matches!(value, Value::Str(text) if text.starts_with('{')),
         rest => rest.starts_with('.'),
@@ -291,11 +313,16 @@ fn says_item(message: &str) -> bool {
 /// One CamelCase word.
 fn is_type_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '.' || c == '_')
 }
 
 fn status_of(value: &Value<'_>) -> Option<u16> {
-    value.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| (100..600).contains(n))
+    value
+        .as_u64()
+        .and_then(|n| u16::try_from(n).ok())
+        .filter(|n| (100..600).contains(n))
 }
 
 /// The first URL in a text.
@@ -307,7 +334,9 @@ fn url_in(text: &str) -> Option<&str> {
 
 fn level_of(value: &Value<'_>, dialect: Dialect) -> Option<Level> {
     match value {
-        Value::Str(word) => Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, dialect)),
+        Value::Str(word) => {
+            Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, dialect))
+        }
         other => numeric_level(other.as_u64()?, dialect),
     }
 }

@@ -20,7 +20,10 @@ pub(crate) struct Decoded<'a> {
 /// neither when nor what.
 pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded<'a>> {
     if object.is_native() {
-        return native::decode(object).map(|record| Decoded { record, zoned: true });
+        return native::decode(object).map(|record| Decoded {
+            record,
+            zoned: true,
+        });
     }
     foreign::decode(object, zone)
 }

@@ -8,7 +8,10 @@ use super::fields::{Object, scalar};
 
 /// Reads a line that Dragline's recorder wrote. `None` when its time cannot be read.
 pub(crate) fn decode<'a>(object: &Object<'a>) -> Option<Record<'a>> {
-    let mut record = Record { dialect: Dialect::Dragline, ..Record::default() };
+    let mut record = Record {
+        dialect: Dialect::Dragline,
+        ..Record::default()
+    };
     for (key, raw) in &object.fields {
         let Some(value) = scalar(raw) else { continue };
         head_field(&mut record, key, value);

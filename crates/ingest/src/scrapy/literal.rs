@@ -163,7 +163,9 @@ impl Parser<'_> {
 /// `2026, 3, 4, 11, 22, 33, 123456, tzinfo=datetime.timezone.utc`; without a zone it is UTC, as in
 /// all of Scrapy's statistics.
 fn datetime(arguments: &str) -> Option<Timestamp> {
-    let mut numbers = arguments.split(',').map_while(|part| part.trim().parse::<i64>().ok());
+    let mut numbers = arguments
+        .split(',')
+        .map_while(|part| part.trim().parse::<i64>().ok());
     let mut next = || numbers.next();
     let date = jiff::civil::Date::new(
         next()?.try_into().ok()?,
@@ -179,7 +181,10 @@ fn datetime(arguments: &str) -> Option<Timestamp> {
         i32::try_from(part()).ok()?.checked_mul(1000)?,
     )
     .ok()?;
-    jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok().map(Timestamp::from)
+    jiff::tz::TimeZone::UTC
+        .to_timestamp(date.to_datetime(time))
+        .ok()
+        .map(Timestamp::from)
 }
 
 #[cfg(test)]
@@ -212,7 +217,15 @@ mod tests {
 
     #[test]
     fn what_is_no_dict_is_refused() {
-        for text in ["", "[]", "{'a' 1}", "{'a': }", "{'a': 1", "{'a': 'b", &"{'a':".repeat(1000)] {
+        for text in [
+            "",
+            "[]",
+            "{'a' 1}",
+            "{'a': }",
+            "{'a': 1",
+            "{'a': 'b",
+            &"{'a':".repeat(1000),
+        ] {
             assert_eq!(parse_dict(text), None, "{text}");
         }
     }

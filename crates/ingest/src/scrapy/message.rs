@@ -13,7 +13,12 @@ pub(crate) enum Fact<'m> {
     Started { bot: &'m str },
     /// An HTTP attempt: an answer that reached the spider, was redirected, or will be tried again;
     /// without a status, one that got no answer.
-    Attempt { url: &'m str, method: &'m str, status: Option<u16>, attempt: Option<u64> },
+    Attempt {
+        url: &'m str,
+        method: &'m str,
+        status: Option<u16>,
+        attempt: Option<u64>,
+    },
     /// The same answer's line stands elsewhere.
     GaveUpOnStatus { url: &'m str, status: u16 },
     /// An error on a page.
@@ -43,12 +48,24 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         // `Redirecting (302) to <GET B> from <GET A>`: the answer was A's.
         let rest = rest.rsplit_once(" from ").map_or(rest, |(_, from)| from);
         let (method, url) = request(rest)?;
-        return Some(Fact::Attempt { url, method, status: status.parse().ok(), attempt: None });
+        return Some(Fact::Attempt {
+            url,
+            method,
+            status: status.parse().ok(),
+            attempt: None,
+        });
     }
-    if let Some(rest) = after("Discarding ").filter(|rest| rest.ends_with("max redirections reached")) {
+    if let Some(rest) =
+        after("Discarding ").filter(|rest| rest.ends_with("max redirections reached"))
+    {
         // An answer that was a redirect; the line does not say which, and 302 is the usual one.
         let (method, url) = request(rest)?;
-        return Some(Fact::Attempt { url, method, status: Some(302), attempt: None });
+        return Some(Fact::Attempt {
+            url,
+            method,
+            status: Some(302),
+            attempt: None,
+        });
     }
     let gave_up = first.starts_with("Gave up retrying ");
     if let Some(rest) = after("Retrying ").or_else(|| after("Gave up retrying ")) {
@@ -57,25 +74,40 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         let (times, reason) = rest.split_once(" times):")?;
         return Some(match status_in_front(reason) {
             Some(status) if gave_up => Fact::GaveUpOnStatus { url, status },
-            status => Fact::Attempt { url, method, status, attempt: times.parse().ok() },
+            status => Fact::Attempt {
+                url,
+                method,
+                status,
+                attempt: times.parse().ok(),
+            },
         });
     }
     if let Some(rest) = after("Spider error processing ") {
-        return Some(Fact::PageError { url: request(rest)?.1, download: false });
+        return Some(Fact::PageError {
+            url: request(rest)?.1,
+            download: false,
+        });
     }
     if let Some(rest) = after("Error downloading ") {
         // The middleware for robots.txt names the page that it wanted robots.txt for.
         let download = !logger.ends_with("robotstxt") && !message.contains("IgnoreRequest");
-        return Some(Fact::PageError { url: request(rest)?.1, download });
+        return Some(Fact::PageError {
+            url: request(rest)?.1,
+            download,
+        });
     }
     if let Some(rest) = after("Scraped from ") {
-        return Some(Fact::Scraped { url: response(rest) });
+        return Some(Fact::Scraped {
+            url: response(rest),
+        });
     }
     if after("Dropped: ").is_some() {
         return Some(Fact::Dropped);
     }
     if let Some(rest) = after("Filtered duplicate request: ") {
-        return Some(Fact::Duplicate { url: request(rest)?.1 });
+        return Some(Fact::Duplicate {
+            url: request(rest)?.1,
+        });
     }
     if first.starts_with("Dumping Scrapy stats:") {
         let dict = parse_dict(message.split_once(':')?.1)?;
@@ -94,20 +126,29 @@ fn request(text: &str) -> Option<(&str, &str)> {
 
 /// URL of `<200 http://…>`.
 fn response(text: &str) -> Option<&str> {
-    text.strip_prefix('<')?.split_once(' ')?.1.split_once('>').map(|(url, _)| url)
+    text.strip_prefix('<')?
+        .split_once(' ')?
+        .1
+        .split_once('>')
+        .map(|(url, _)| url)
 }
 
 /// The status of ` 503 Service Unavailable`.
 fn status_in_front(reason: &str) -> Option<u16> {
     let (number, _) = reason.trim_start().split_once(' ')?;
-    number.parse().ok().filter(|status| number.len() == 3 && (100..600).contains(status))
+    number
+        .parse()
+        .ok()
+        .filter(|status| number.len() == 3 && (100..600).contains(status))
 }
 
 /// How a run ended, by the reason it gives. Reasons of a spider's own are its own decision.
 pub(crate) fn status_of(reason: &str) -> RunStatus {
     match reason {
         "shutdown" | "cancelled" => RunStatus::Cancelled,
-        "start_error" | "memusage_exceeded" | "closespider_errorcount"
+        "start_error"
+        | "memusage_exceeded"
+        | "closespider_errorcount"
         | "closespider_timeout_no_item" => RunStatus::Failed,
         _ => RunStatus::Success,
     }
@@ -140,7 +181,10 @@ fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
         }
     }
     if let Some(requests) = summary.requests {
-        let failed = summary.status_codes.iter().filter(|(status, _)| *status >= 400);
+        let failed = summary
+            .status_codes
+            .iter()
+            .filter(|(status, _)| *status >= 400);
         let bad: u64 = failed.map(|(_, count)| count).sum();
         summary.requests_failed = Some(requests.saturating_sub(responses.unwrap_or(0)) + bad);
         // Scrapy counts from zero: a key that is absent was never counted up.
@@ -183,9 +227,15 @@ impl<'l> Head<'l> {
         }
         let (logger, rest) = line.get(21..)?.split_once("] ")?;
         let (level, message) = rest.split_once(':')?;
-        let level = Level::from_word(level).filter(|_| level.bytes().all(|b| b.is_ascii_uppercase()))?;
+        let level =
+            Level::from_word(level).filter(|_| level.bytes().all(|b| b.is_ascii_uppercase()))?;
         let message = message.strip_prefix(' ').unwrap_or(message);
-        Some(Self { time: line.get(..19)?, logger, level, message })
+        Some(Self {
+            time: line.get(..19)?,
+            logger,
+            level,
+            message,
+        })
     }
 
     pub(crate) fn timestamp(&self, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
@@ -200,7 +250,10 @@ mod tests {
     #[test]
     fn heads_are_told_from_what_looks_like_them() {
         let head = Head::parse("2026-03-04 11:22:33 [shop] ERROR: Feed: gone").unwrap();
-        assert_eq!((head.logger, head.level, head.message), ("shop", Level::Error, "Feed: gone"));
+        assert_eq!(
+            (head.logger, head.level, head.message),
+            ("shop", Level::Error, "Feed: gone")
+        );
         for line in [
             "2026-03-04 11:22:33 UTC",
             "2026-03-04 11:22:33 [no level here",
@@ -218,20 +271,48 @@ mod tests {
             Some(Fact::Attempt { url, status, .. }) => Some((url, status)),
             _ => None,
         };
-        assert_eq!(attempt("Crawled (404) <GET http://x/a> (referer: None)"), Some(("http://x/a", Some(404))));
-        assert_eq!(attempt("Crawled (200) <GET http://x/a> (referer: None) ['cached']"), Some(("http://x/a", Some(200))));
-        assert_eq!(attempt("Redirecting (301) to <GET http://x/b> from <GET http://x/a>"), Some(("http://x/a", Some(301))));
-        assert_eq!(attempt("Retrying <GET http://x/a> (failed 1 times): 503 Service Unavailable"), Some(("http://x/a", Some(503))));
-        assert_eq!(attempt("Retrying <GET http://x/a> (failed 1 times): "), Some(("http://x/a", None)));
-        assert_eq!(attempt("Gave up retrying <GET http://x/a> (failed 3 times): DNS lookup failed"), Some(("http://x/a", None)));
-        assert_eq!(attempt("Gave up retrying <GET http://x/a> (failed 3 times): 500 Internal Server Error"), None);
-        assert_eq!(attempt("Filtered offsite request to 'd': <GET http://d/>"), None);
+        assert_eq!(
+            attempt("Crawled (404) <GET http://x/a> (referer: None)"),
+            Some(("http://x/a", Some(404)))
+        );
+        assert_eq!(
+            attempt("Crawled (200) <GET http://x/a> (referer: None) ['cached']"),
+            Some(("http://x/a", Some(200)))
+        );
+        assert_eq!(
+            attempt("Redirecting (301) to <GET http://x/b> from <GET http://x/a>"),
+            Some(("http://x/a", Some(301)))
+        );
+        assert_eq!(
+            attempt("Retrying <GET http://x/a> (failed 1 times): 503 Service Unavailable"),
+            Some(("http://x/a", Some(503)))
+        );
+        assert_eq!(
+            attempt("Retrying <GET http://x/a> (failed 1 times): "),
+            Some(("http://x/a", None))
+        );
+        assert_eq!(
+            attempt("Gave up retrying <GET http://x/a> (failed 3 times): DNS lookup failed"),
+            Some(("http://x/a", None))
+        );
+        assert_eq!(
+            attempt(
+                "Gave up retrying <GET http://x/a> (failed 3 times): 500 Internal Server Error"
+            ),
+            None
+        );
+        assert_eq!(
+            attempt("Filtered offsite request to 'd': <GET http://d/>"),
+            None
+        );
     }
 
     #[test]
     fn the_statistics_become_the_runs_account() {
         let message = "Dumping Scrapy stats:\n{'downloader/request_count': 10,\n 'downloader/response_count': 8,\n 'downloader/response_status_count/200': 5,\n 'downloader/response_status_count/404': 3,\n 'log_count/ERROR': 2,\n 'finish_reason': 'finished'}";
-        let Some(Fact::Stats(summary)) = read("scrapy.statscollectors", message) else { panic!() };
+        let Some(Fact::Stats(summary)) = read("scrapy.statscollectors", message) else {
+            panic!()
+        };
         assert_eq!(summary.requests, Some(10));
         assert_eq!(summary.requests_failed, Some(5));
         assert_eq!(summary.items, Some(0));

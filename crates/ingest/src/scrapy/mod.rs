@@ -57,7 +57,10 @@ struct RunState {
 impl Scrapy {
     pub(crate) fn new(family: &str) -> Self {
         let name = family.rsplit('/').next().unwrap_or(family).to_owned();
-        Self { name, ..Self::default() }
+        Self {
+            name,
+            ..Self::default()
+        }
     }
 
     /// Takes a line that begins a record; `false` when it does not.
@@ -68,7 +71,9 @@ impl Scrapy {
         zone: &TimeZone,
         sink: &mut dyn Sink,
     ) -> bool {
-        let Some(head) = Head::parse(line) else { return false };
+        let Some(head) = Head::parse(line) else {
+            return false;
+        };
         self.flush(sink);
         self.pending = Some(Pending {
             time: head.timestamp(zone),
@@ -152,7 +157,11 @@ impl Scrapy {
         );
         let count = self.started.entry(start.clone()).or_default();
         *count += 1;
-        let nth = if *count > 1 { format!("-{count}") } else { String::new() };
+        let nth = if *count > 1 {
+            format!("-{count}")
+        } else {
+            String::new()
+        };
         RunState {
             bot,
             run_id: format!("{start}{nth}@{}", self.name),
@@ -166,7 +175,8 @@ impl Scrapy {
     /// Tells the spider's name, once it is known and the run is over.
     fn tell_spider(&mut self, sink: &mut dyn Sink) {
         let Some(run) = &mut self.run else { return };
-        let (Some(spider), Some((time, at)), false) = (&run.spider, run.last, run.spider_told) else {
+        let (Some(spider), Some((time, at)), false) = (&run.spider, run.last, run.spider_told)
+        else {
             return;
         };
         run.spider_told = true;
@@ -189,14 +199,22 @@ impl Scrapy {
 /// Loggers without a dot are a spider's, but for those of well-known libraries.
 fn is_spider(logger: &str) -> bool {
     !logger.contains('.')
-        && !matches!(logger, "scrapy" | "root" | "asyncio" | "twisted" | "urllib3" | "playwright" | "protego")
+        && !matches!(
+            logger,
+            "scrapy" | "root" | "asyncio" | "twisted" | "urllib3" | "playwright" | "protego"
+        )
 }
 
 /// What the record says to programs.
 fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -> Event<'p> {
     match fact {
         Some(Fact::Started { .. }) => Event::ScraperStart(ScraperStart::default()),
-        Some(Fact::Attempt { url, method, status, attempt }) => {
+        Some(Fact::Attempt {
+            url,
+            method,
+            status,
+            attempt,
+        }) => {
             if pending.level.is_error() && run.given_up.len() < MAX_GIVEN_UP {
                 run.given_up.insert(url.to_owned());
             }
@@ -208,7 +226,10 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
                 ..Request::default()
             })
         }
-        Some(Fact::PageError { url, download: true }) if !run.given_up.contains(url) => {
+        Some(Fact::PageError {
+            url,
+            download: true,
+        }) if !run.given_up.contains(url) => {
             // The only line of an attempt that nobody tried again.
             let error = error(pending);
             Event::Request(Request {
@@ -217,9 +238,10 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
                 ..Request::default()
             })
         }
-        Some(Fact::PageError { url, .. }) => {
-            Event::ScraperError(ScraperError { url: Some(url.into()), ..error(pending) })
-        }
+        Some(Fact::PageError { url, .. }) => Event::ScraperError(ScraperError {
+            url: Some(url.into()),
+            ..error(pending)
+        }),
         Some(Fact::GaveUpOnStatus { url, status }) => Event::ScraperError(ScraperError {
             url: Some(url.into()),
             status_code: Some(status),

@@ -1,0 +1,339 @@
+//! The command as its users run it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The demo's last day ends at this midnight: 2026-03-15.
+const NOW: &str = "1773532800";
+
+fn dragline(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(arguments)
+        .env("SOURCE_DATE_EPOCH", NOW)
+        .output()
+        .expect("the command runs")
+}
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = dragline(arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&stdout(arguments)).expect("JSON")
+}
+
+fn demo(days: &str, seed: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("demo").display().to_string();
+    stdout(&["demo", &path, "--days", days, "--seed", seed]);
+    (dir, path)
+}
+
+fn truth(demo: &str) -> Value {
+    let text = std::fs::read_to_string(Path::new(demo).join("truth.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn seconds(time: &Value) -> i64 {
+    let time = time.as_str().unwrap_or_else(|| panic!("{time} is a time"));
+    time.parse::<jiff::Timestamp>().unwrap().as_second()
+}
+
+#[test]
+fn the_report_on_the_demo_equals_its_truth() {
+    let (_dir, demo) = demo("14", "1");
+    let report = json(&["report", &demo, "--format", "json"]);
+    let truth = truth(&demo);
+    for (key, value) in truth["totals"].as_object().unwrap() {
+        assert_eq!(&report["totals"][key], value, "{key}");
+    }
+    for scraper in truth["scrapers"].as_array().unwrap() {
+        let found = report["scrapers"].as_array().unwrap().iter().find(|found| {
+            found["scraper_id"] == scraper["scraper_id"] && found["site"] == scraper["site"]
+        });
+        for (key, value) in scraper["totals"].as_object().unwrap() {
+            assert_eq!(
+                &found.unwrap()["totals"][key],
+                value,
+                "{key} of {}",
+                scraper["scraper_id"]
+            );
+        }
+    }
+    assert_eq!(report["trust"]["bad_lines"], 0);
+    assert_eq!(report["trust"]["missing_seq"], 0);
+    // The demo's own documents are named, not read.
+    let skipped: Vec<&str> = report["trust"]["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(skipped, ["not_a_log"; 3]);
+
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/report.schema.json");
+    let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&report)
+        .map(|e| e.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    // Everything that the simulated scrapers log is in the report.
+    for section in [
+        "daily",
+        "domains",
+        "articles",
+        "search",
+        "queue",
+        "duplicates",
+        "database",
+        "system",
+        "baselines",
+    ] {
+        assert!(!report[section].is_null(), "{section}");
+    }
+}
+
+#[test]
+fn every_planted_incident_is_found_and_nothing_else() {
+    for seed in ["1", "2", "3", "4"] {
+        let (_dir, demo) = demo("14", seed);
+        let report = json(&["report", &demo, "--format", "json"]);
+        let insights = report["insights"].as_array().unwrap();
+        let truth = truth(&demo);
+        let planted = truth["incidents"].as_array().unwrap();
+        for incident in planted {
+            let found = insights.iter().find(|insight| {
+                insight["kind"] == incident["kind"]
+                    && insight["scraper_id"] == incident["scraper_id"]
+                    && insight["site"] == incident["site"]
+            });
+            let found = found.unwrap_or_else(|| panic!("seed {seed}: {incident} in {insights:#?}"));
+            let off = (seconds(&found["since"]) - seconds(&incident["since"])).abs();
+            assert!(off <= 15 * 60, "seed {seed}: {off} s off: {found:#}");
+            assert!(
+                !found["evidence"].as_array().unwrap().is_empty(),
+                "{found:#}"
+            );
+        }
+        assert_eq!(insights.len(), planted.len(), "seed {seed}: {insights:#?}");
+        assert_eq!(report["trends"], serde_json::json!([]), "seed {seed}");
+        let killed: Vec<&Value> = report["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|run| run["verdict"] == "killed")
+            .map(|run| &run["run_id"])
+            .collect();
+        let planted = planted
+            .iter()
+            .find(|incident| incident["kind"] == "run_killed")
+            .unwrap();
+        assert_eq!(killed, [&planted["run_id"]], "seed {seed}");
+    }
+}
+
+#[test]
+fn the_same_logs_give_the_same_bytes() {
+    let (_dir, demo) = demo("3", "9");
+    for format in ["json", "text", "markdown"] {
+        let once = stdout(&["report", &demo, "--format", format, "--jobs", "1"]);
+        assert_eq!(
+            stdout(&["report", &demo, "--format", format, "--jobs", "4"]),
+            once
+        );
+    }
+    let (_other, again) = self::demo("3", "9");
+    let names = |demo: &str| {
+        let mut names: Vec<String> = std::fs::read_dir(Path::new(demo).join("logs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&again), names(&demo));
+    assert!(names(&demo).iter().any(|name| name.ends_with(".jsonl.gz")));
+    assert_eq!(truth(&again), truth(&demo));
+}
+
+#[test]
+fn the_demo_makes_itself_anew_and_leaves_strangers_alone() {
+    let (dir, demo) = demo("1", "1");
+    stdout(&["demo", &demo, "--days", "2"]);
+    assert_eq!(truth(&demo)["days"], 2);
+    let report = json(&["report", &demo, "--format", "json"]);
+    assert_eq!(report["totals"]["runs"], truth(&demo)["totals"]["runs"]);
+    let strange = dir.path().join("strange");
+    std::fs::create_dir(&strange).unwrap();
+    std::fs::write(strange.join("thesis.txt"), "years of work").unwrap();
+    let output = dragline(&["demo", &strange.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("name another directory"));
+    assert!(strange.join("thesis.txt").exists());
+}
+
+#[test]
+fn exit_codes_can_be_trusted() {
+    let fixture = fixture("structlog/exc-text.jsonl");
+    let message = |arguments: &[&str], code| {
+        let output = dragline(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(
+        message(&["report", "/no/such/place"], 1),
+        "dragline: there is no file or directory /no/such/place\n",
+    );
+    assert_eq!(
+        message(&["report", &fixture, "/no/such/place"], 1),
+        "dragline: there is no file or directory /no/such/place\n",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.log"), "").unwrap();
+    assert!(
+        message(&["runs", &dir.path().display().to_string()], 1).contains("nothing could be read")
+    );
+    std::fs::write(dir.path().join("b.log"), [0, 1, 2]).unwrap();
+    assert!(message(&["runs", &dir.path().display().to_string()], 1).contains("NUL bytes"));
+    message(&["report"], 2);
+    message(&["report", &fixture, "--format", "pdf"], 2);
+    message(&["report", &fixture, "--level", "loud"], 2);
+    message(&["report", &fixture, "--tz", "Mars/Olympus"], 2);
+    assert!(message(&["report", &fixture, "--since", "soon"], 1).contains("\"soon\" is no time"));
+    // Noise is no error.
+    std::fs::write(dir.path().join("c.log"), "what\nis this?\n").unwrap();
+    assert!(
+        stdout(&["report", &dir.path().display().to_string()])
+            .contains("2 lines could not be read")
+    );
+}
+
+fn fixture(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/logs")
+        .join(name)
+        .display()
+        .to_string()
+}
+
+#[test]
+fn a_file_without_permission_is_named_and_costs_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    std::fs::copy(fixture("structlog/exc-text.jsonl"), logs.join("good.jsonl")).unwrap();
+    std::fs::copy(fixture("pino/scrape.ndjson"), logs.join("secret.jsonl")).unwrap();
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(&logs.join("secret.jsonl"), 0o000);
+    // Root reads everything: as root, the command runs as somebody else, from where they may run it.
+    let binary = dir.path().join("dragline");
+    std::fs::copy(env!("CARGO_BIN_EXE_dragline"), &binary).unwrap();
+    [dir.path(), &logs, &binary]
+        .iter()
+        .for_each(|path| mode(path, 0o755));
+    mode(&logs.join("good.jsonl"), 0o644);
+    let mut command = Command::new(&binary);
+    command.args(["report", "--format", "json"]).arg(&logs);
+    if std::fs::read(logs.join("secret.jsonl")).is_ok() {
+        command.uid(65534).gid(65534);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let problems = report["trust"]["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0]["kind"], "unreadable_file");
+    assert!(
+        problems[0]["file"]
+            .as_str()
+            .unwrap()
+            .ends_with("secret.jsonl")
+    );
+    assert_eq!(report["trust"]["files"], 1);
+    assert!(report["trust"]["events"].as_u64().unwrap() > 90);
+}
+
+#[test]
+fn the_views_agree_with_the_report() {
+    let log = fixture("scrapy/two-runs.log");
+    let report = json(&["report", &log, "--format", "json"]);
+    assert_eq!(json(&["runs", &log, "--format", "json"]), report["runs"]);
+    assert_eq!(
+        json(&["errors", &log, "--format", "json"]),
+        report["errors"]
+    );
+    let one = report["runs"][1]["run_id"].as_str().unwrap();
+    let filtered = json(&["report", &log, "--run", one, "--format", "json"]);
+    assert_eq!(filtered["runs"][0], report["runs"][1]);
+    assert_eq!(filtered["runs"].as_array().unwrap().len(), 1);
+    let errors_only = json(&["report", &log, "--level", "error", "--format", "json"]);
+    assert_eq!(errors_only["errors"]["total"], report["errors"]["total"]);
+    assert_eq!(errors_only["totals"]["warnings"], 0);
+}
+
+#[test]
+fn rules_can_be_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("mine.toml");
+    let rule = "[[rule]]\nid='mine'\ncategory='system'\nsub_category='other'\nseverity='critical'\npatterns=['.']\n";
+    std::fs::write(&rules, rule).unwrap();
+    let (log, rules) = (fixture("pino/scrape.ndjson"), rules.display().to_string());
+    let errors = json(&["errors", &log, "--rules", &rules, "--format", "json"]);
+    assert_eq!(errors["by_category"]["system"], errors["total"]);
+    assert_eq!(errors["by_severity"]["critical"], errors["total"]);
+    std::fs::write(dir.path().join("mine.toml"), rule.replace("'.'", "'a('")).unwrap();
+    let output = dragline(&["errors", &log, "--rules", &rules]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("unclosed group"));
+}
+
+#[test]
+fn results_go_to_a_file_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report.md").display().to_string();
+    let log = fixture("pino/scrape.ndjson");
+    assert_eq!(
+        stdout(&["report", &log, "--format", "markdown", "--output", &file]),
+        ""
+    );
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(written, stdout(&["report", &log, "--format", "markdown"]));
+    assert!(written.starts_with("# shop-pino on shop"));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_pipe_gets_no_colour() {
+    let text = stdout(&["report", &fixture("scrapy/killed.log")]);
+    assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn help_shows_examples() {
+    for command in ["report", "errors", "runs", "demo"] {
+        let help = stdout(&[command, "--help"]);
+        assert!(help.contains("Examples:"), "{help}");
+    }
+    insta::assert_snapshot!(stdout(&["report", "--help"]));
+}
