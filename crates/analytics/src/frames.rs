@@ -134,13 +134,13 @@ fn runs(finished: &Finished) -> Result<DataFrame, FramesError> {
         Column::new(
             "start".into(),
             rows.iter()
-                .map(|row| row.start.map(|at| at.as_micros()))
+                .map(|row| row.start.map(dragline_schema::Timestamp::as_micros))
                 .collect::<Vec<_>>(),
         ),
         texts(
             "verdict",
             rows.iter()
-                .map(|row| row.verdict.map(|verdict| verdict.as_str())),
+                .map(|row| row.verdict.map(dragline_rollup::Verdict::as_str)),
         ),
     ];
     for (name, read) in COUNTERS {

@@ -1,5 +1,7 @@
 //! The report as a contract, and as people read it.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::path::Path;
 
 use dragline_analytics::{Report, ReportOptions, model, render, report};

@@ -1,5 +1,7 @@
 //! The command as its users run it.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;

@@ -84,7 +84,7 @@ pub fn simulate(options: &DemoOptions, progress: &dyn Fn(usize)) -> Result<Truth
         incidents.extend(planted);
         progress(index + 1);
     }
-    incidents.sort_by(|a, b| a.since.cmp(&b.since));
+    incidents.sort_by_key(|a| a.since);
     Ok(Truth::new(options, scrapers, incidents))
 }
 

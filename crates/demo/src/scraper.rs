@@ -377,7 +377,7 @@ impl Worker<'_> {
 
     fn searched(&mut self, run: &Run, url: &str, page: u32) {
         let id = format!("j{}", 9000 + page);
-        if page % 10 == 0 {
+        if page.is_multiple_of(10) {
             let elapsed = Duration::from_micros(90_000 + self.skewed(300_000));
             run.search("rust engineer", 40 + self.rng.u64(0..60), Some(elapsed));
         }

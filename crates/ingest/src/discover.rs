@@ -1,6 +1,6 @@
 //! From what a person names to the files that are there, in families and in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
 /// Candidates by their real path, so that each is taken once however often it is named.
 #[derive(Default)]
 struct Walk {
-    seen: BTreeMap<PathBuf, ()>,
+    seen: BTreeSet<PathBuf>,
     files: Vec<LogFile>,
     skipped: Vec<Skipped>,
 }
@@ -119,9 +119,9 @@ struct Walk {
 impl Walk {
     fn named(&mut self, path: &Path) {
         if path.is_dir() {
-            self.directory(path)
+            self.directory(path);
         } else {
-            self.file(path, false)
+            self.file(path, false);
         }
     }
 
@@ -150,16 +150,16 @@ impl Walk {
         paths.sort();
         for path in paths {
             if path.is_dir() {
-                self.directory(&path)
+                self.directory(&path);
             } else {
-                self.file(&path, true)
+                self.file(&path, true);
             }
         }
     }
 
     fn first_time(&mut self, path: &Path) -> bool {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        self.seen.insert(real, ()).is_none()
+        self.seen.insert(real)
     }
 
     fn file(&mut self, path: &Path, found: bool) {

@@ -202,18 +202,17 @@ impl Decoder<'_> {
     /// Takes a line that is a JSON record.
     fn json(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
         let repaired;
-        let object = match json::Object::parse(line) {
-            Some(object) => object,
-            None => {
-                let Some(text) = json::without_nan(line) else {
-                    return false;
-                };
-                repaired = text;
-                let Some(object) = json::Object::parse(&repaired) else {
-                    return false;
-                };
-                object
-            }
+        let object = if let Some(object) = json::Object::parse(line) {
+            object
+        } else {
+            let Some(text) = json::without_nan(line) else {
+                return false;
+            };
+            repaired = text;
+            let Some(object) = json::Object::parse(&repaired) else {
+                return false;
+            };
+            object
         };
         let Some(decoded) = json::decode(&object, &self.options.zone) else {
             return false;

@@ -188,17 +188,17 @@ impl Visit for SpanFields {
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.push(field, |out| {
-            wire::push_value(&dragline_schema::Value::I64(value), out)
+            wire::push_value(&dragline_schema::Value::I64(value), out);
         });
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.push(field, |out| {
-            wire::push_value(&dragline_schema::Value::U64(value), out)
+            wire::push_value(&dragline_schema::Value::U64(value), out);
         });
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.push(field, |out| {
-            wire::push_value(&dragline_schema::Value::Bool(value), out)
+            wire::push_value(&dragline_schema::Value::Bool(value), out);
         });
     }
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -257,7 +257,7 @@ where
         }
         let time = self.clock.now();
         with_buffers(|buffers| {
-            buffers.begin(time, metadata.level(), metadata.target());
+            buffers.begin(time, *metadata.level(), metadata.target());
             buffers.head.extend_from_slice(&context.head);
             event.record(&mut EventVisitor {
                 event_type: &mut buffers.event_type,

@@ -47,7 +47,7 @@ impl Buffers {
     }
 
     /// Begins the line: time, level, target.
-    pub(crate) fn begin(&mut self, time: Timestamp, level: &tracing::Level, target: &str) {
+    pub(crate) fn begin(&mut self, time: Timestamp, level: tracing::Level, target: &str) {
         self.head.extend_from_slice(b"{\"timestamp\":\"");
         self.clock_text.push(time, &mut self.head);
         self.head.extend_from_slice(b"\",\"level\":\"");

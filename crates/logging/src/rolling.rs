@@ -71,7 +71,7 @@ impl RollingFile {
                 if let Err(error) = self.append(chunk) {
                     return Err(Failure { error, ..done });
                 }
-                done.written += chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
+                done.written += memchr::memchr_iter(b'\n', chunk).count() as u64;
                 done.bytes += chunk.len() as u64;
                 rest = after;
             }

@@ -162,9 +162,9 @@ impl<'r> RequestEvent<'r> {
             };
         }
         if failed {
-            at!(Level::WARN)
+            at!(Level::WARN);
         } else {
-            at!(Level::INFO)
+            at!(Level::INFO);
         }
     }
 }
@@ -227,9 +227,9 @@ impl<'r> ProductEvent<'r> {
             };
         }
         if action == ProductAction::Failed {
-            at!(Level::WARN)
+            at!(Level::WARN);
         } else {
-            at!(Level::INFO)
+            at!(Level::INFO);
         }
     }
 }
@@ -632,9 +632,9 @@ pub(crate) fn end(run: &Run, end: &dragline_schema::ScraperEnd<'_>) {
         };
     }
     if end.status.as_deref() == Some("success") {
-        at!(Level::INFO)
+        at!(Level::INFO);
     } else {
-        at!(Level::WARN)
+        at!(Level::WARN);
     }
 }
 

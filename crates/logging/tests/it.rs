@@ -1,5 +1,7 @@
 //! The recorder as its users see it: events go in, files come out.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use dragline_logging::{Action, Config, Guard, ManualClock, Run, Timestamp, layer};
 use serde_json::Value;
 use tracing::Instrument as _;
+use tracing::instrument::WithSubscriber as _;
 use tracing_subscriber::prelude::*;
 
 /// Records what `scrape` does into a fresh directory.
@@ -16,7 +19,7 @@ fn record(config: impl FnOnce(Config) -> Config, scrape: impl FnOnce(&Guard)) ->
     let config = config(Config::new(dir.path()).name("shop").writer_id("w1"));
     let (layer, guard) = layer(&config).unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-        scrape(&guard)
+        scrape(&guard);
     });
     drop(guard);
     dir
@@ -87,7 +90,7 @@ fn a_run_is_written_in_the_wire_format() {
             run.rate_limited(Duration::from_secs(30), "429");
             run.in_scope(|| tracing::info!(target: "mine", page = 3, "half \"way\""));
             tracing::warn!(target: "mine", "outside");
-            clock.advance(Duration::from_secs(60));
+            clock.advance(Duration::from_mins(1));
             run.finish();
         },
     );
@@ -266,7 +269,7 @@ fn a_users_key_that_collides_is_renamed() {
                 event_type = "request",
                 seq = 1,
                 "m"
-            )
+            );
         },
     );
     let object = &objects(dir.path())[0];
@@ -296,7 +299,6 @@ fn the_context_holds_across_await_and_threads() {
                     tokio::task::yield_now().await;
                     tracing::info!("spawned");
                 };
-                use tracing::instrument::WithSubscriber as _;
                 tokio::spawn(task.instrument(span).with_subscriber(dispatch))
                     .await
                     .unwrap();

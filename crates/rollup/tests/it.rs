@@ -1,5 +1,7 @@
 //! The laws of the rollup: any split and any order give the same result.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use dragline_rollup::{ErrorLabel, Finished, Rollup};
 use dragline_schema::{
     Dialect, ErrorCategory, Event, Level, Position, Problem, ProblemKind, ProductProcessed, Record,

@@ -177,7 +177,7 @@ mod tests {
     use proptest::prelude::*;
     use std::borrow::Cow;
 
-    /// Reads a line of the format back, strictly, through serde_json.
+    /// Reads a line of the format back, strictly, through `serde_json`.
     fn decode(line: &str) -> Record<'static> {
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(line).expect("a line is one JSON object");

@@ -35,8 +35,9 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
             out.push('\n');
         }
         match block {
-            Block::Title(text) => line(&mut out, &terminal.paint(BOLD, &clean(text))),
-            Block::Heading(text) => line(&mut out, &terminal.paint(BOLD, &clean(text))),
+            Block::Title(text) | Block::Heading(text) => {
+                line(&mut out, &terminal.paint(BOLD, &clean(text)));
+            }
             Block::Text(tone, text) => {
                 for row in wrap(&clean(text), terminal.width) {
                     line(&mut out, &terminal.tone(*tone, &row));

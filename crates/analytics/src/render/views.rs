@@ -588,7 +588,7 @@ fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -608,7 +608,7 @@ fn number(value: f64) -> String {
         format!("{value:.1}").trim_end_matches(".0").to_owned()
     } else {
         format!("{value:.2}")
-            .trim_end_matches("0")
+            .trim_end_matches('0')
             .trim_end_matches('.')
             .to_owned()
     }

@@ -196,7 +196,7 @@ fn errors(finished: &Finished, groups: Vec<model::Group>) -> model::Errors {
             count: *count,
         });
     }
-    cells.sort_by(|a, b| b.count.cmp(&a.count));
+    cells.sort_by_key(|cell| std::cmp::Reverse(cell.count));
     model::Errors {
         total,
         by_category,

@@ -125,18 +125,19 @@ pub(crate) fn without_container(path: &str) -> &str {
         .unwrap_or(path)
 }
 
+type Table = HashMap<&'static str, Vec<(Slot, usize)>, FxBuildHasher>;
+
 /// What a field of that name says, and its rank among the names for it (the lower wins).
 pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
-    static TABLE: LazyLock<HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher>> =
-        LazyLock::new(|| {
-            let mut table: HashMap<&str, Vec<(Slot, usize)>, FxBuildHasher> = HashMap::default();
-            for (slot, names) in NAMES {
-                for (rank, name) in names.split_whitespace().enumerate() {
-                    table.entry(name).or_default().push((*slot, rank));
-                }
+    static TABLE: LazyLock<Table> = LazyLock::new(|| {
+        let mut table: Table = Table::default();
+        for (slot, names) in NAMES {
+            for (rank, name) in names.split_whitespace().enumerate() {
+                table.entry(name).or_default().push((*slot, rank));
             }
-            table
-        });
+        }
+        table
+    });
     TABLE.get(path).and_then(|slots| slots.first().copied())
 }
 

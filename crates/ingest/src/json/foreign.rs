@@ -80,9 +80,9 @@ impl<'a> Slots<'a> {
             self.spans = value.as_json();
             return;
         }
-        if path.starts_with("span.") {
+        if let Some(name) = path.strip_prefix("span.") {
             // The innermost span stands in `spans` too, when that is written.
-            if let Some((slot, rank)) = context_slot(&path["span.".len()..]) {
+            if let Some((slot, rank)) = context_slot(name) {
                 self.put(slot, 100 + rank, value);
             }
             return;
@@ -350,19 +350,23 @@ fn numeric_level(number: u64, dialect: Dialect) -> Option<Level> {
         5 | 6 => Level::Info,
         7 => Level::Debug,
         1000.. => return numeric_level(number / 1000, Dialect::Json),
-        n if dialect == Dialect::PinoJson => match n {
-            ..20 => Level::Trace,
-            20..30 => Level::Debug,
-            30..40 => Level::Info,
-            40..50 => Level::Warn,
-            50..60 => Level::Error,
-            _ => Level::Critical,
-        },
-        ..20 => Level::Debug,
-        20..30 => Level::Info,
-        30..40 => Level::Warn,
-        40..50 => Level::Error,
-        _ => Level::Critical,
+        // Python begins with debug at 10, pino with trace.
+        _ => {
+            let steps = [
+                Level::Trace,
+                Level::Debug,
+                Level::Info,
+                Level::Warn,
+                Level::Error,
+            ];
+            let tens = (number / 10) as usize;
+            let step = if dialect == Dialect::PinoJson {
+                tens.saturating_sub(1)
+            } else {
+                tens
+            };
+            steps.get(step).copied().unwrap_or(Level::Critical)
+        }
     })
 }
 
