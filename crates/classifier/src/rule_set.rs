@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use dragline_schema::{Adjustment, Cause, Classify, ErrorCategory, ErrorText, Severity, Verdict};
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use crate::rule::{self, Field, Rule, RulesError};
 
@@ -49,22 +50,22 @@ impl Default for Context {
 }
 
 /// Compiled rules.
+///
+/// Patterns are matched against bytes, with ASCII classes: log messages are ASCII where rules look,
+/// and Unicode tables would make the automata many times as large.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
-    /// Each rule's patterns as one.
-    regexes: Vec<Regex>,
-    /// The rules that read `Type: message`, the type alone, the message alone, causes, the status.
-    whole: Group,
-    type_only: Group,
-    message_only: Group,
-    causes: Group,
+    /// Each rule's patterns as one, to find the piece of text; compiled when first needed.
+    regexes: Vec<OnceLock<Option<Regex>>>,
+    /// The rules that read texts, and those that read the status.
+    texts: Group,
     status: Group,
     context: Context,
 }
 
-/// Rules that read the same text.
-#[derive(Debug, Default)]
+/// Rules that are matched together.
+#[derive(Debug)]
 struct Group {
     set: RegexSet,
     /// For each regex in the set, its rule.
@@ -115,8 +116,8 @@ impl RuleSet {
     /// # Errors
     /// As [`RuleSet::from_files`].
     pub fn from_texts(files: &[(String, String)]) -> Result<Self, RulesError> {
-        let mut rules = Vec::new();
-        let mut regexes = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut origins: Vec<&str> = Vec::new();
         let mut ids = BTreeSet::new();
         for (path, text) in files {
             for rule in rule::parse(path, text)? {
@@ -126,20 +127,20 @@ impl RuleSet {
                         rule: rule.id,
                     });
                 }
-                regexes.push(compile(path, &rule)?);
                 rules.push(rule);
+                origins.push(path);
             }
         }
-        let group = |reads: &dyn Fn(&Rule) -> bool| Group::new(&rules, &regexes, reads);
-        let has = |rule: &Rule, field| rule.fields.contains(&field);
+        let reads_text = |rule: &Rule| rule.fields.iter().any(|field| *field != Field::Status);
+        let reads_status = |rule: &Rule| rule.fields.contains(&Field::Status);
+        let groups = Group::new(&rules, reads_text)
+            .and_then(|texts| Ok((texts, Group::new(&rules, reads_status)?)));
+        let (texts, status) = groups.map_err(|error| culprit(&rules, &origins, error))?;
         Ok(Self {
-            whole: group(&|rule| has(rule, Field::Type) && has(rule, Field::Message)),
-            type_only: group(&|rule| has(rule, Field::Type) && !has(rule, Field::Message)),
-            message_only: group(&|rule| has(rule, Field::Message) && !has(rule, Field::Type)),
-            causes: group(&|rule| has(rule, Field::Cause)),
-            status: group(&|rule| has(rule, Field::Status)),
+            regexes: rules.iter().map(|_| OnceLock::new()).collect(),
             rules,
-            regexes,
+            texts,
+            status,
             context: Context::default(),
         })
     }
@@ -187,36 +188,59 @@ impl RuleSet {
         failures
     }
 
-    /// Calls `found` with each rule that matches, and the text that it matched.
+    /// Calls `found` with each rule that matches, the depth of the cause, and the text.
     fn matches<'t>(
         &self,
         error: &'t ErrorText<'_>,
-        mut found: impl FnMut(usize, usize, Cow<'t, str>),
+        mut found: impl FnMut(usize, usize, &Cow<'t, str>),
     ) {
-        let mut look = |group: &Group, text: Cow<'t, str>, depth: usize| {
-            for matched in group.set.matches(&text) {
-                found(group.rules[matched], depth, text.clone());
+        let mut look = |group: &Group, text: Cow<'t, str>, depth, reads: &dyn Fn(&Rule) -> bool| {
+            for matched in group.set.matches(text.as_bytes()) {
+                let rule = group.rules[matched];
+                if reads(&self.rules[rule]) {
+                    found(rule, depth, &text);
+                }
             }
         };
-        look(&self.whole, joined(&error.error_type, &error.message), 0);
-        if !error.error_type.is_empty() {
-            look(&self.type_only, Cow::Borrowed(&error.error_type), 0);
+        let has = |rule: &Rule, field| rule.fields.contains(&field);
+        let reads = |rule: &Rule, types, messages| {
+            has(rule, Field::Type) == types && has(rule, Field::Message) == messages
+        };
+        let whole = joined(&error.error_type, &error.message);
+        if error.error_type.is_empty() {
+            look(&self.texts, whole, 0, &|rule| has(rule, Field::Message));
+        } else {
+            look(&self.texts, whole, 0, &|rule| reads(rule, true, true));
+            // Few rule files have rules that read one of the two alone.
+            if self.rules.iter().any(|rule| reads(rule, true, false)) {
+                let error_type = Cow::Borrowed(&*error.error_type);
+                look(&self.texts, error_type, 0, &|rule| reads(rule, true, false));
+            }
+            if self.rules.iter().any(|rule| reads(rule, false, true)) {
+                let message = Cow::Borrowed(clipped(&error.message));
+                look(&self.texts, message, 0, &|rule| reads(rule, false, true));
+            }
         }
-        look(
-            &self.message_only,
-            Cow::Borrowed(clipped(&error.message)),
-            0,
-        );
         for (index, cause) in error.causes.iter().enumerate() {
             let Cause {
                 error_type,
                 error_message,
             } = cause;
-            look(&self.causes, joined(error_type, error_message), index + 1);
+            let text = joined(error_type, error_message);
+            look(&self.texts, text, index + 1, &|rule| {
+                has(rule, Field::Cause)
+            });
         }
         if let Some(status) = error.status_code {
-            look(&self.status, Cow::Owned(status.to_string()), 0);
+            look(&self.status, Cow::Owned(status.to_string()), 0, &|_| true);
         }
+    }
+
+    /// The piece of the text that the rule matched.
+    fn matched(&self, rule: usize, text: &str) -> Option<String> {
+        let regex = self.regexes[rule].get_or_init(|| compile(&any_of(&self.rules[rule])).ok());
+        let found = regex.as_ref()?.find(text.as_bytes())?;
+        Some(String::from_utf8_lossy(found.as_bytes()).into_owned())
     }
 
     fn adjust(&self, severity: Severity, error: &ErrorText<'_>) -> (Severity, Vec<Adjustment>) {
@@ -258,7 +282,7 @@ impl Classify for RuleSet {
             };
             hits.push((rank, rule));
             if best.as_ref().is_none_or(|(held, ..)| rank > *held) {
-                best = Some((rank, rule, text));
+                best = Some((rank, rule, text.clone()));
             }
         });
         let Some((_, winner, text)) = best else {
@@ -286,9 +310,7 @@ impl Classify for RuleSet {
             sub_category: &rule.sub_category,
             severity,
             rule: Some(&rule.id),
-            matched: self.regexes[winner]
-                .find(&text)
-                .map(|found| found.as_str().to_owned()),
+            matched: self.matched(winner, &text),
             runner_up,
             adjustments,
         }
@@ -296,51 +318,60 @@ impl Classify for RuleSet {
 }
 
 impl Group {
-    fn new(rules: &[Rule], regexes: &[Regex], reads: &dyn Fn(&Rule) -> bool) -> Self {
+    fn new(rules: &[Rule], reads: impl Fn(&Rule) -> bool) -> Result<Self, regex::Error> {
         let members: Vec<usize> = (0..rules.len())
             .filter(|index| reads(&rules[*index]))
             .collect();
-        let patterns = members.iter().map(|index| regexes[*index].as_str());
-        let set = RegexSetBuilder::new(patterns)
+        let set = RegexSetBuilder::new(members.iter().map(|index| any_of(&rules[*index])))
             .case_insensitive(true)
-            .size_limit(256 << 20)
-            .dfa_size_limit(32 << 20)
-            .build()
-            // Each pattern was compiled alone before, and the limit is ours.
-            .expect("patterns that compile alone compile together");
-        Self {
+            .unicode(false)
+            .size_limit(64 << 20)
+            .dfa_size_limit(16 << 20)
+            .build()?;
+        Ok(Self {
             set,
             rules: members,
-        }
+        })
     }
 }
 
-fn compile(path: &str, rule: &Rule) -> Result<Regex, RulesError> {
-    // Each on its own first, so that the caret stands under the author's text.
-    let build = |pattern: &str| {
-        RegexBuilder::new(pattern)
-            .case_insensitive(true)
-            .size_limit(1 << 20)
-            .build()
-    };
-    let wrong = |source| RulesError::Pattern {
-        path: path.to_owned(),
-        rule: rule.id.clone(),
-        source,
-    };
-    for pattern in &rule.patterns {
-        build(pattern).map_err(wrong)?;
-    }
+/// A rule's patterns as one.
+fn any_of(rule: &Rule) -> String {
     let any: Vec<String> = rule
         .patterns
         .iter()
         .map(|pattern| format!("(?:{pattern})"))
         .collect();
-    RegexBuilder::new(&any.join("|"))
+    any.join("|")
+}
+
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    // One pattern alone needs far less; a larger one would make every scan slow.
+    RegexBuilder::new(pattern)
         .case_insensitive(true)
-        .size_limit(8 << 20)
+        .unicode(false)
+        .size_limit(4 << 20)
         .build()
-        .map_err(wrong)
+}
+
+/// The pattern that does not compile, told by the author's own text with a caret under the fault.
+fn culprit(rules: &[Rule], origins: &[&str], error: regex::Error) -> RulesError {
+    let wrong = |index: usize, source| RulesError::Pattern {
+        path: origins[index].to_owned(),
+        rule: rules[index].id.clone(),
+        source,
+    };
+    for (index, rule) in rules.iter().enumerate() {
+        if let Some(source) = rule
+            .patterns
+            .iter()
+            .find_map(|pattern| compile(pattern).err())
+        {
+            return wrong(index, source);
+        }
+    }
+    // Each compiles alone, and all of them together are too large: the last one was too much.
+    wrong(rules.len() - 1, error)
 }
 
 fn clipped(text: &str) -> &str {
@@ -395,6 +426,53 @@ mod tests {
             (verdict.category, verdict.sub_category),
             (ErrorCategory::Network, "timeout")
         );
+    }
+
+    #[test]
+    fn a_rule_reads_only_its_fields() {
+        let rule = |id: &str, fields: &str| {
+            format!(
+                "[[rule]]\nid='{id}'\ncategory='network'\nsub_category='x'\nseverity='low'\nfields=[{fields}]\npatterns=['bad']\n"
+            )
+        };
+        let winner = |fields: &str, error: &ErrorText<'_>| {
+            let rules = RuleSet::from_texts(&[("r".into(), rule("a", fields))]).unwrap();
+            rules.classify(error).rule.is_some()
+        };
+        let error =
+            |error_type: &'static str, message: &'static str, cause: &'static str| ErrorText {
+                error_type: error_type.into(),
+                message: message.into(),
+                causes: vec![Cause {
+                    error_message: cause.into(),
+                    ..Cause::default()
+                }],
+                ..ErrorText::default()
+            };
+        for (fields, in_type, in_message, in_cause) in [
+            ("'type','message','cause'", true, true, true),
+            ("'type'", true, false, false),
+            ("'message'", false, true, false),
+            ("'cause'", false, false, true),
+            ("'status'", false, false, false),
+        ] {
+            assert_eq!(winner(fields, &error("Bad", "x", "x")), in_type, "{fields}");
+            assert_eq!(
+                winner(fields, &error("X", "bad", "x")),
+                in_message,
+                "{fields}"
+            );
+            assert_eq!(
+                winner(fields, &error("", "bad", "x")),
+                in_message,
+                "{fields}"
+            );
+            assert_eq!(
+                winner(fields, &error("X", "x", "bad")),
+                in_cause,
+                "{fields}"
+            );
+        }
     }
 
     #[test]

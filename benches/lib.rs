@@ -1,0 +1,1 @@
+//! Benchmarks: `cargo bench -p dragline-benches`. The benches stand beside this file.

@@ -1,0 +1,65 @@
+//! How fast logs are read, classified and rolled up: the demo's logs, one thread.
+
+#![allow(missing_docs, reason = "criterion's macros make the items")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use dragline_classifier::RuleSet;
+use dragline_demo::{DemoOptions, simulate};
+use dragline_scan::{ScanOptions, scan};
+use dragline_schema::{Classify as _, ErrorText, Timestamp};
+
+fn scanning(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let end = Timestamp::from_seconds(1_773_532_800);
+    let options = DemoOptions {
+        logs: dir.path().to_owned(),
+        days: 14,
+        seed: 1,
+        end,
+    };
+    simulate(&options, &|_| {}).expect("the simulation runs");
+    let logs = [dir.path().display().to_string()];
+    let rules = RuleSet::shipped();
+    let one_thread = ScanOptions {
+        jobs: 1,
+        ..ScanOptions::default()
+    };
+    let read = || scan(&logs, &rules, &one_thread, &|_| {}).expect("the logs are there");
+    let finished = read().finish(end);
+    let events = finished.dialects.values().sum();
+
+    let mut group = criterion.benchmark_group("scan");
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(events));
+    group.bench_function("the demo's logs", |bencher| bencher.iter(read));
+    group.finish();
+}
+
+fn classifying(criterion: &mut Criterion) {
+    let rules = RuleSet::shipped();
+    let mut group = criterion.benchmark_group("classify");
+    group.throughput(Throughput::Elements(1));
+    for (name, error_type, message) in [
+        ("known", "httpx.ConnectTimeout", "timed out after 10 s"),
+        (
+            "unknown",
+            "shop.Oddity",
+            "the widget of page 17 did not spin",
+        ),
+    ] {
+        let error = ErrorText {
+            error_type: error_type.into(),
+            message: message.into(),
+            ..ErrorText::default()
+        };
+        group.bench_function(name, |bencher| bencher.iter(|| rules.classify(&error)));
+    }
+    group.finish();
+    criterion.bench_function("compile the shipped rules", |bencher| {
+        bencher.iter(RuleSet::shipped)
+    });
+}
+
+criterion_group!(benches, scanning, classifying);
+criterion_main!(benches);
