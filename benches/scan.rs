@@ -57,7 +57,7 @@ fn classifying(criterion: &mut Criterion) {
     }
     group.finish();
     criterion.bench_function("compile the shipped rules", |bencher| {
-        bencher.iter(RuleSet::shipped)
+        bencher.iter(RuleSet::shipped);
     });
 }
 

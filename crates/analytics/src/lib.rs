@@ -1,7 +1,7 @@
 //! Rollups as dataframes, and the report on them.
 //!
 //! [`Frames`] are a finished rollup as polars dataframes, for everything that groups and sorts.
-//! [`report`] makes a [`Report`] of a finished rollup: the contract `dragline.report/1` as data,
+//! [`report()`] makes a [`Report`] of a finished rollup: the contract `dragline.report/1` as data,
 //! from which [`render`] makes text and Markdown, and serde makes JSON. Everything is a function of
 //! its inputs; the time is passed in.
 //!
@@ -29,10 +29,12 @@
 
 mod frames;
 mod insights;
+mod lookup;
+pub mod model;
 pub mod render;
 mod report;
 mod stats;
 
 pub use frames::{Frames, FramesError};
-pub use report::model;
-pub use report::{Report, ReportOptions, report};
+pub use model::Report;
+pub use report::{ReportOptions, report};

@@ -10,7 +10,7 @@
 //! A severity is the rule's own unless its context raises it ([`Context`]): more failures in a row
 //! than five, or a site of critical priority. Nothing lowers it.
 //!
-//! [`mask`] replaces what differs between two occurrences of the same error (numbers, ids, quoted
+//! [`mask()`] replaces what differs between two occurrences of the same error (numbers, ids, quoted
 //! words, addresses); [`fingerprint`] turns the masked text into a group's id. Both are pure
 //! functions, so that groups made on different machines merge.
 //!

@@ -1,6 +1,6 @@
 //! Finds, opens and decodes scrapers' logs.
 //!
-//! [`discover`] turns files, directories and globs into [`Family`]s: the rotated files of one log,
+//! [`discover()`] turns files, directories and globs into [`Family`]s: the rotated files of one log,
 //! in order. [`read_family`] reads one family and hands every [`Record`](dragline_schema::Record) with its
 //! [`Position`](dragline_schema::Position) to a [`Sink`](dragline_schema::Sink). Nothing is dropped silently: what cannot be
 //! read is a [`Problem`](dragline_schema::Problem), counted and named like a record.

@@ -44,7 +44,9 @@
 mod clock;
 mod compress;
 mod config;
+mod core;
 mod file_name;
+mod init;
 mod layer;
 mod line;
 mod queue;
@@ -57,7 +59,10 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, ConfigError, Rotation};
 pub use dragline_schema::{ProductAction as Action, RunStatus, Timestamp};
 pub use file_name::{FileName, ParseFileNameError};
+pub use init::{init, layer};
 pub use layer::DraglineLayer;
-pub use recorder::{Guard, InitError, Recorder, Status, init, layer};
+pub use recorder::{Guard, InitError, Recorder, Status};
 pub use run::{Run, RunBuilder};
-pub use typed::{ArticleEvent, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent};
+pub use typed::{
+    ArticleEvent, ContextValue, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,
+};

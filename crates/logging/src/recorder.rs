@@ -6,13 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-
 use crate::compress;
 use crate::config::{Config, ConfigError};
-use crate::layer::DraglineLayer;
 use crate::queue::{Batch, Queue, Totals, Work};
 use crate::rolling::RollingFile;
 
@@ -230,32 +225,4 @@ impl Compressor {
 /// The recorder's own troubles go to stderr; tracing would lead back here.
 fn complain(sentence: &str) {
     let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
-}
-
-/// A layer that records, to compose with others, and the guard of its recorder. The layer does not
-/// filter; add a filter of your own, or use [`init`].
-///
-/// # Errors
-/// As [`Recorder::start`].
-pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
-    let (recorder, guard) = Recorder::start(config)?;
-    Ok((
-        DraglineLayer::new(recorder, Arc::clone(&config.clock)),
-        guard,
-    ))
-}
-
-/// Records everything that this program traces, filtered by the configured level. Call it first in
-/// `main` and keep the guard to the end.
-///
-/// # Errors
-/// As [`Recorder::start`], and when the program has a global subscriber already.
-pub fn init(config: impl std::borrow::Borrow<Config>) -> Result<Guard, InitError> {
-    let config = config.borrow();
-    let (layer, guard) = layer(config)?;
-    tracing_subscriber::registry()
-        .with(layer.with_filter(config.filter()?))
-        .try_init()
-        .map_err(InitError::Subscriber)?;
-    Ok(guard)
 }

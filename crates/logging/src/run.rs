@@ -3,14 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use dragline_schema::{ProductAction, RunStatus, ScraperEnd, Timestamp};
+use dragline_schema::{RunStatus, Timestamp};
 use serde::Serialize;
 use tracing::{Instrument as _, Span};
 
 use crate::clock::{Clock, SystemClock};
+use crate::core::{RunCore, Stats};
 use crate::typed::{
     self, ArticleEvent, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,
 };
@@ -31,12 +32,11 @@ pub struct Run {
 
 #[derive(Debug)]
 struct Inner {
-    span: Span,
+    core: RunCore,
     run_id: String,
     started: Timestamp,
     clock: Arc<dyn Clock>,
     ended: AtomicBool,
-    stats: Stats,
 }
 
 /// How a run is to start.
@@ -87,17 +87,19 @@ impl RunBuilder {
             run_id,
         );
         let inner = Inner {
-            span,
+            core: RunCore {
+                span,
+                stats: Stats::default(),
+            },
             run_id,
             started,
             clock: self.clock,
             ended: AtomicBool::new(false),
-            stats: Stats::default(),
         };
         let run = Run {
             inner: Arc::new(inner),
         };
-        typed::start(&run, self.config.as_deref());
+        typed::start(run.core(), self.config.as_deref());
         run
     }
 }
@@ -136,72 +138,72 @@ impl Run {
 
     /// The span that carries the run's context, for `.instrument(run.span().clone())`.
     pub fn span(&self) -> &Span {
-        &self.inner.span
+        &self.inner.core.span
     }
 
-    pub(crate) fn stats(&self) -> &Stats {
-        &self.inner.stats
+    fn core(&self) -> &RunCore {
+        &self.inner.core
     }
 
     /// One HTTP attempt.
     pub fn request<'r>(&'r self, url: &'r str) -> RequestEvent<'r> {
-        RequestEvent::new(self, url)
+        RequestEvent::new(self.core(), url)
     }
 
     /// A product that was found, stored or lost.
     pub fn product<'r>(&'r self, product_id: &'r str) -> ProductEvent<'r> {
-        ProductEvent::new(self, product_id)
+        ProductEvent::new(self.core(), product_id)
     }
 
     /// An article that was stored.
     pub fn article<'r>(&'r self, article_id: &'r str) -> ArticleEvent<'r> {
-        ArticleEvent::new(self, article_id)
+        ArticleEvent::new(self.core(), article_id)
     }
 
     /// An error, with its type, its message and what caused it.
     pub fn error<E: std::error::Error + ?Sized>(&self, error: &E) -> ErrorEvent<'_> {
-        ErrorEvent::from_error(self, error)
+        ErrorEvent::from_error(self.core(), error)
     }
 
     /// An error that is no [`std::error::Error`] value: a type (may be empty) and a message.
     pub fn error_text(&self, error_type: &str, error_message: &str) -> ErrorEvent<'_> {
-        ErrorEvent::from_text(self, error_type, error_message)
+        ErrorEvent::from_text(self.core(), error_type, error_message)
     }
 
     /// The site asked to slow down, and the scraper waits.
     pub fn rate_limited(&self, wait: Duration, reason: &str) {
-        self.stats().rate_limits.fetch_add(1, Relaxed);
-        typed::rate_limited(self, wait, reason, None);
+        self.core().stats.rate_limits.fetch_add(1, Relaxed);
+        typed::rate_limited(self.core(), wait, reason, None);
     }
 
     /// Something was recognised as already known, as surely as `confidence` (0 to 1) says.
     pub fn duplicate(&self, url: &str, confidence: Option<f64>) {
-        typed::duplicate(self, url, confidence);
+        typed::duplicate(self.core(), url, confidence);
     }
 
     /// A search was made.
     pub fn search(&self, query: &str, result_count: u64, elapsed: Option<Duration>) {
-        typed::search(self, query, result_count, elapsed);
+        typed::search(self.core(), query, result_count, elapsed);
     }
 
     /// The length of the scraper's queue now.
     pub fn queue_size(&self, size: u64) {
-        typed::queue_size(self, size);
+        typed::queue_size(self.core(), size);
     }
 
     /// A call to the scraper's database.
     pub fn database<'r>(&'r self, operation: &'r str) -> DatabaseEvent<'r> {
-        DatabaseEvent::new(self, operation)
+        DatabaseEvent::new(self.core(), operation)
     }
 
     /// The machine now.
     pub fn system_sample(&self) -> SystemEvent<'_> {
-        SystemEvent::new(self)
+        SystemEvent::new(self.core())
     }
 
     /// A page was read; counted in the run's end only.
     pub fn page_scraped(&self) {
-        self.stats().pages.fetch_add(1, Relaxed);
+        self.core().stats.pages.fetch_add(1, Relaxed);
     }
 
     /// Runs a future inside the run. An `Err` is recorded and ends the run as failed.
@@ -248,8 +250,8 @@ impl Run {
             return;
         }
         let elapsed = self.inner.clock.now().since(self.inner.started);
-        let end = self.inner.stats.end(status, reason, elapsed);
-        typed::end(self, &end);
+        let end = self.inner.core.stats.end(status, reason, elapsed);
+        typed::end(self.core(), &end);
     }
 }
 
@@ -263,83 +265,6 @@ impl Drop for Run {
                 RunStatus::Cancelled
             };
             self.end(status, None);
-        }
-    }
-}
-
-/// What a run counts.
-#[derive(Debug, Default)]
-pub(crate) struct Stats {
-    found: AtomicU64,
-    added: AtomicU64,
-    updated: AtomicU64,
-    saved: AtomicU64,
-    failed: AtomicU64,
-    articles: AtomicU64,
-    pages: AtomicU64,
-    requests: AtomicU64,
-    errors: AtomicU64,
-    rate_limits: AtomicU64,
-    bytes: AtomicU64,
-    consecutive_failures: AtomicU64,
-    /// Whether the last request failed: the errors that follow are about it, and the next request
-    /// that succeeds ends the series.
-    request_failing: AtomicBool,
-}
-
-impl Stats {
-    pub(crate) fn request(&self, failed: bool, bytes: u64) {
-        self.requests.fetch_add(1, Relaxed);
-        self.bytes.fetch_add(bytes, Relaxed);
-        if self.request_failing.swap(failed, Relaxed) && !failed {
-            self.consecutive_failures.store(0, Relaxed);
-        }
-    }
-
-    pub(crate) fn product(&self, action: ProductAction) {
-        let counter = match action {
-            ProductAction::Found => &self.found,
-            ProductAction::Added => &self.added,
-            ProductAction::Updated => &self.updated,
-            ProductAction::Saved => &self.saved,
-            ProductAction::Failed => &self.failed,
-        };
-        counter.fetch_add(1, Relaxed);
-        if !matches!(action, ProductAction::Found | ProductAction::Failed) {
-            self.consecutive_failures.store(0, Relaxed);
-        }
-    }
-
-    pub(crate) fn article(&self) {
-        self.articles.fetch_add(1, Relaxed);
-        self.consecutive_failures.store(0, Relaxed);
-    }
-
-    /// Counts an error; returns how many came in a row, with this one. A stored item ends the row,
-    /// and so does a request that succeeds after one that failed.
-    pub(crate) fn error(&self) -> u64 {
-        self.errors.fetch_add(1, Relaxed);
-        self.consecutive_failures.fetch_add(1, Relaxed) + 1
-    }
-
-    fn end<'e>(&self, status: RunStatus, reason: Option<&'e str>, elapsed: i64) -> ScraperEnd<'e> {
-        let count = |counter: &AtomicU64| Some(counter.load(Relaxed));
-        ScraperEnd {
-            status: Some(status.as_str().into()),
-            finish_reason: reason.map(Into::into),
-            duration_seconds: Some(elapsed.max(0) as f64 / 1e6),
-            products_found: count(&self.found),
-            products_added: count(&self.added),
-            products_updated: count(&self.updated),
-            products_saved: count(&self.saved),
-            products_failed: count(&self.failed),
-            articles_stored: count(&self.articles),
-            pages_scraped: count(&self.pages),
-            requests_made: count(&self.requests),
-            errors_count: count(&self.errors),
-            rate_limits_hit: count(&self.rate_limits),
-            bytes_downloaded: count(&self.bytes),
-            ..ScraperEnd::default()
         }
     }
 }

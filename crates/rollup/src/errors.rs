@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 
 use crate::bounded::Add;
+use crate::evidence::Evidence;
 use crate::source::SourceKey;
 
 /// So many places are kept for each group.
@@ -32,19 +33,6 @@ pub struct ErrorLabel<'l> {
     pub template: &'l str,
     /// The message as it stands.
     pub message: &'l str,
-}
-
-/// A place in a file. The order is that of content and offset, so that it does not depend on names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Evidence {
-    /// What the file begins with, hashed.
-    pub content_id: u64,
-    /// The byte where the line starts, after decompression.
-    pub offset: u64,
-    /// The line, from 1.
-    pub line: u64,
-    /// The file.
-    pub path: Arc<str>,
 }
 
 /// Errors that are the same but for what varies.

@@ -7,7 +7,8 @@ use dragline_schema::{Dialect, ProblemKind, RunKey, RunStatus, Timestamp};
 
 use crate::bounded::{Add as _, Bounded};
 use crate::counters::{Counters, Latency};
-use crate::errors::{Cell, Evidence, Group};
+use crate::errors::{Cell, Group};
+use crate::evidence::Evidence;
 use crate::reconcile::reconcile;
 use crate::rollup::{FileEntry, ProblemEntry, Rollup};
 use crate::sections::Sections;

@@ -33,6 +33,7 @@
 mod bounded;
 mod counters;
 mod errors;
+mod evidence;
 mod finish;
 mod reconcile;
 mod rollup;
@@ -43,7 +44,8 @@ mod verdict;
 
 pub use bounded::Bounded;
 pub use counters::{Counters, Latency, Spread};
-pub use errors::{Cell, ErrorLabel, Evidence, Group, Sample};
+pub use errors::{Cell, ErrorLabel, Group, Sample};
+pub use evidence::Evidence;
 pub use finish::{ActivityRow, Finished, GroupRow, Known, RunRow};
 pub use rollup::{FileEntry, ProblemEntry, Rollup};
 pub use sections::{

@@ -11,7 +11,8 @@ use rustc_hash::FxHashMap;
 
 use crate::bounded::{Add, Bounded};
 use crate::counters::{Counters, Latency};
-use crate::errors::{Cell, ErrorLabel, Evidence, Group};
+use crate::errors::{Cell, ErrorLabel, Group};
+use crate::evidence::Evidence;
 use crate::sections::thousandths;
 use crate::source::{Declared, RunEnd, SourceKey, SourceStats, earlier};
 

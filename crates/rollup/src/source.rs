@@ -6,7 +6,7 @@ use dragline_schema::{Dialect, Position, RunStatus, Timestamp};
 
 use crate::bounded::{Add, Bounded};
 use crate::counters::Counters;
-use crate::errors::Evidence;
+use crate::evidence::Evidence;
 use crate::sections::Sections;
 use crate::seq::SeqRanges;
 

@@ -6,14 +6,12 @@ use dragline_rollup::{Finished, RunRow, Verdict};
 
 use super::ENOUGH_REQUESTS;
 use crate::frames::blocked;
-use crate::report::by_scraper;
-use crate::report::model::{Baseline, Expected};
+use crate::lookup::{Name, by_scraper};
+use crate::model::{Baseline, Expected};
 use crate::stats::Normal;
 
 /// Fewer runs teach nothing.
 const LEAST_RUNS: usize = 6;
-
-type Name = (Option<String>, Option<String>);
 
 /// A metric of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,8 +5,8 @@ use dragline_rollup::{Finished, RunRow, Verdict};
 use dragline_schema::{Timestamp, clip};
 
 use super::history::{History, Metric, Scraper};
-use crate::report::model::{Evidence, Expected, Group, Insight, Moved};
-use crate::report::place;
+use crate::lookup::place;
+use crate::model::{Evidence, Expected, Group, Insight, Moved};
 
 /// So many shares above the usual are a wave, however small the spread.
 const BLOCKED_MARGIN: f64 = 0.1;
@@ -221,7 +221,7 @@ fn related_groups<'g>(
         .filter(|group| categories.contains(&group.category.as_str()))
         .filter(|group| group.last_seen >= since && group.first_seen <= until)
         .filter(|group| {
-            let is_own = |name: &crate::report::model::ScraperName| {
+            let is_own = |name: &crate::model::ScraperName| {
                 name.scraper_id == scraper.name.0 && name.site == scraper.name.1
             };
             group.scrapers.iter().any(is_own)

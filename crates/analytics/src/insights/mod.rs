@@ -10,8 +10,8 @@ use polars::prelude::DataFrame;
 
 pub(crate) use self::history::History;
 use crate::frames::DAY;
-use crate::report::model::{Group, Insight, Recommendation, Totals, Trend};
-use crate::report::text_at;
+use crate::lookup::text_at;
+use crate::model::{Group, Insight, Recommendation, Totals, Trend};
 use crate::stats;
 
 /// A chance below this is no chance.

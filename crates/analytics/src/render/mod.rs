@@ -4,6 +4,7 @@ mod document;
 mod markdown;
 mod terminal;
 mod views;
+mod words;
 
 pub use document::{Align, Block, Document, Tone};
 pub use markdown::markdown;

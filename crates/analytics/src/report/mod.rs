@@ -1,6 +1,5 @@
 //! From a finished rollup to the report.
 
-pub mod model;
 mod sections;
 mod totals;
 mod trust;
@@ -8,14 +7,15 @@ mod trust;
 use std::collections::BTreeMap;
 
 use dragline_classifier::RuleSet;
-use dragline_rollup::{Evidence, Finished, GroupRow, RunRow};
+use dragline_rollup::{Finished, GroupRow, RunRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
-use polars::prelude::{AnyValue, DataFrame};
+use polars::prelude::DataFrame;
 
-pub use self::model::Report;
 use self::totals::Sum;
 use crate::frames::{COUNTERS, DAY, Frames, FramesError};
 use crate::insights::{self, History};
+use crate::lookup::{by_scraper, place};
+use crate::model::{self, Report};
 
 /// How a report is made.
 #[derive(Debug, Clone)]
@@ -97,14 +97,6 @@ fn latency(finished: &Finished, wanted: impl Fn(usize) -> bool) -> dragline_roll
     whole
 }
 
-pub(crate) fn place(evidence: &Evidence) -> model::Evidence {
-    model::Evidence {
-        file: evidence.path.to_string(),
-        line: evidence.line,
-        offset: evidence.offset,
-    }
-}
-
 fn runs(finished: &Finished) -> Vec<model::Run> {
     let mut rows: Vec<(usize, &RunRow)> = finished
         .runs
@@ -131,21 +123,6 @@ fn runs(finished: &Finished) -> Vec<model::Run> {
             evidence: row.evidence.iter().map(place).collect(),
         })
         .collect()
-}
-
-type Name = (Option<String>, Option<String>);
-
-/// The runs of each scraper on each site.
-pub(crate) fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
-    let mut scrapers: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
-    for (index, row) in finished.runs.iter().enumerate() {
-        let name = (row.key.scraper_id.clone(), row.key.site.clone());
-        scrapers.entry(name).or_default().push(index);
-    }
-    for runs in scrapers.values_mut() {
-        runs.sort_by_key(|run| finished.runs[*run].start);
-    }
-    scrapers
 }
 
 fn scrapers(finished: &Finished, insights: &[model::Insight]) -> Vec<model::Scraper> {
@@ -333,13 +310,4 @@ fn daily(
         })
         .collect();
     (!rows.is_empty()).then_some(rows)
-}
-
-/// A text in a frame; `None` for null.
-pub(crate) fn text_at(frame: &DataFrame, name: &str, row: usize) -> Option<String> {
-    match frame.column(name).ok()?.get(row).ok()? {
-        AnyValue::String(text) => Some(text.to_owned()),
-        AnyValue::StringOwned(text) => Some(text.to_string()),
-        _ => None,
-    }
 }

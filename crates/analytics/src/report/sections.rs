@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dragline_rollup::{Finished, Sections, Spread};
 
-use super::model;
+use crate::model;
 
 /// So many hosts are listed.
 const TOP_DOMAINS: usize = 20;

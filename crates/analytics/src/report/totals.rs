@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dragline_rollup::{Counters, Known, Latency, RunRow};
 
-use super::model::{ResponseTime, Totals};
+use crate::model::{ResponseTime, Totals};
 
 /// Counters of a scope, and which of them anybody knows.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dragline_rollup::{Finished, Latency};
 use dragline_schema::{ErrorCategory, ProblemKind};
 
-use super::model::{Problem, Trust};
+use crate::model::{Problem, Trust};
 
 pub(crate) fn trust(finished: &Finished) -> Trust {
     let count = |wanted: &dyn Fn(ProblemKind) -> bool| -> u64 {

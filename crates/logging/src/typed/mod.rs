@@ -3,21 +3,23 @@
 //! Every event goes through `tracing` like any other, so that other layers see it too. This
 //! module's events alone may carry an `event_type` and fields that are JSON already.
 
-use std::fmt;
 use std::time::Duration;
 
-use dragline_schema::wire::{self, Object};
-use dragline_schema::{ProductAction, Value};
+use dragline_schema::ProductAction;
+use dragline_schema::wire;
 use tracing::{Level, Metadata};
 
-use crate::run::Run;
+use crate::core::RunCore;
 
 /// The target of the typed events.
 pub(crate) const TARGET: &str = "dragline";
 
 /// Whether the event was made here.
 pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
-    metadata.target() == TARGET && metadata.module_path() == Some(module_path!())
+    metadata.target() == TARGET
+        && metadata
+            .module_path()
+            .is_some_and(|path| path.starts_with(module_path!()))
 }
 
 /// Whether a typed event's field of that name holds JSON text.
@@ -31,9 +33,13 @@ pub(crate) fn is_json_field(name: &str) -> bool {
 /// Logs one typed event in the run's span. Absent options are left out.
 macro_rules! log {
     ($run:expr, $level:expr, $kind:literal, $($rest:tt)*) => {
-        tracing::event!(target: TARGET, parent: $run.span(), $level, event_type = $kind, $($rest)*)
+        tracing::event!(target: TARGET, parent: &$run.span, $level, event_type = $kind, $($rest)*)
     };
 }
+
+mod error;
+
+pub use error::{ContextValue, ErrorEvent};
 
 fn milliseconds(duration: Duration) -> f64 {
     // To the microsecond: more digits are noise.
@@ -63,7 +69,7 @@ fn utf8(json: Vec<u8>) -> String {
 #[must_use = "the request is recorded by `log`"]
 #[derive(Debug)]
 pub struct RequestEvent<'r> {
-    run: &'r Run,
+    run: &'r RunCore,
     url: &'r str,
     method: &'r str,
     status: Option<u16>,
@@ -76,7 +82,7 @@ pub struct RequestEvent<'r> {
 }
 
 impl<'r> RequestEvent<'r> {
-    pub(crate) fn new(run: &'r Run, url: &'r str) -> Self {
+    pub(crate) fn new(run: &'r RunCore, url: &'r str) -> Self {
         Self {
             run,
             url,
@@ -142,7 +148,7 @@ impl<'r> RequestEvent<'r> {
     /// Records the request: at INFO, or at WARN when it failed.
     pub fn log(self) {
         let failed = self.status.is_none_or(|status| status >= 400);
-        self.run.stats().request(failed, self.bytes.unwrap_or(0));
+        self.run.stats.request(failed, self.bytes.unwrap_or(0));
         macro_rules! at {
             ($level:expr) => {
                 log!(
@@ -173,7 +179,7 @@ impl<'r> RequestEvent<'r> {
 #[must_use = "the product is recorded by `log`"]
 #[derive(Debug)]
 pub struct ProductEvent<'r> {
-    run: &'r Run,
+    run: &'r RunCore,
     product_id: &'r str,
     url: Option<&'r str>,
     price: Option<f64>,
@@ -181,7 +187,7 @@ pub struct ProductEvent<'r> {
 }
 
 impl<'r> ProductEvent<'r> {
-    pub(crate) fn new(run: &'r Run, product_id: &'r str) -> Self {
+    pub(crate) fn new(run: &'r RunCore, product_id: &'r str) -> Self {
         Self {
             run,
             product_id,
@@ -211,7 +217,7 @@ impl<'r> ProductEvent<'r> {
 
     /// Records what was done: at INFO, or at WARN when it failed.
     pub fn log(self, action: ProductAction) {
-        self.run.stats().product(action);
+        self.run.stats.product(action);
         macro_rules! at {
             ($level:expr) => {
                 log!(
@@ -238,7 +244,7 @@ impl<'r> ProductEvent<'r> {
 #[must_use = "the article is recorded by `log`"]
 #[derive(Debug)]
 pub struct ArticleEvent<'r> {
-    run: &'r Run,
+    run: &'r RunCore,
     article_id: &'r str,
     url: Option<&'r str>,
     word_count: Option<u64>,
@@ -248,7 +254,7 @@ pub struct ArticleEvent<'r> {
 }
 
 impl<'r> ArticleEvent<'r> {
-    pub(crate) fn new(run: &'r Run, article_id: &'r str) -> Self {
+    pub(crate) fn new(run: &'r RunCore, article_id: &'r str) -> Self {
         Self {
             run,
             article_id,
@@ -292,7 +298,7 @@ impl<'r> ArticleEvent<'r> {
 
     /// Records that it was stored.
     pub fn log(self) {
-        self.run.stats().article();
+        self.run.stats.article();
         log!(
             self.run,
             Level::INFO,
@@ -307,186 +313,11 @@ impl<'r> ArticleEvent<'r> {
     }
 }
 
-/// Something that went wrong, to be logged.
-#[must_use = "the error is recorded by `log`"]
-#[derive(Debug)]
-pub struct ErrorEvent<'r> {
-    run: &'r Run,
-    error_type: String,
-    error_message: String,
-    causes: Option<String>,
-    traceback: Option<&'r str>,
-    url: Option<&'r str>,
-    status: Option<u16>,
-    function: Option<&'r str>,
-    context: Vec<(String, String)>,
-}
-
-impl<'r> ErrorEvent<'r> {
-    pub(crate) fn from_text(run: &'r Run, error_type: &str, error_message: &str) -> Self {
-        Self {
-            run,
-            error_type: error_type.to_owned(),
-            error_message: error_message.to_owned(),
-            causes: None,
-            traceback: None,
-            url: None,
-            status: None,
-            function: None,
-            context: Vec::new(),
-        }
-    }
-
-    pub(crate) fn from_error<E: std::error::Error + ?Sized>(run: &'r Run, error: &E) -> Self {
-        let mut event = Self::from_text(run, &type_name_of(error), &error.to_string());
-        let mut causes = vec![b'['];
-        let mut source = error.source();
-        while let Some(cause) = source {
-            if causes.len() > 1 {
-                causes.push(b',');
-            }
-            let mut object = Object::begin(&mut causes);
-            object.text("error_type", &type_by_debug(cause));
-            object.text("error_message", &cause.to_string());
-            object.end();
-            source = cause.source();
-        }
-        causes.push(b']');
-        event.causes = (causes.len() > 2).then(|| utf8(causes));
-        event
-    }
-
-    /// The page it happened on.
-    pub fn url(mut self, url: &'r str) -> Self {
-        self.url = Some(url);
-        self
-    }
-
-    /// The HTTP status that goes with it.
-    pub fn status(mut self, status: u16) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Stack or backtrace.
-    pub fn traceback(mut self, text: &'r str) -> Self {
-        self.traceback = Some(text);
-        self
-    }
-
-    /// The function it happened in.
-    pub fn function(mut self, name: &'r str) -> Self {
-        self.function = Some(name);
-        self
-    }
-
-    /// Whatever else helps: a number or text, under a key.
-    pub fn context<'v>(mut self, key: &str, value: impl Into<ContextValue<'v>>) -> Self {
-        let mut json = Vec::new();
-        wire::push_value(&value.into().0, &mut json);
-        self.context.retain(|(other, _)| other != key);
-        self.context.push((key.to_owned(), utf8(json)));
-        self
-    }
-
-    /// Records the error, at ERROR.
-    pub fn log(self) {
-        let consecutive = self.run.stats().error();
-        let context = (!self.context.is_empty()).then(|| {
-            let mut out = Vec::new();
-            let mut object = Object::begin(&mut out);
-            for (key, json) in &self.context {
-                object.raw(key, |out| out.extend_from_slice(json.as_bytes()));
-            }
-            object.end();
-            utf8(out)
-        });
-        log!(
-            self.run,
-            Level::ERROR,
-            "scraper_error",
-            error_type = Some(&*self.error_type).filter(|text| !text.is_empty()),
-            error_message = &*self.error_message,
-            causes = self.causes.as_deref(),
-            traceback = self.traceback,
-            url = self.url,
-            status_code = self.status,
-            consecutive_failures = consecutive,
-            function = self.function,
-            context = context.as_deref(),
-        );
-    }
-}
-
-/// A value in an error's context: a number, a bool or text.
-#[derive(Debug, Clone)]
-pub struct ContextValue<'v>(Value<'v>);
-
-macro_rules! context_value {
-    ($($kind:ty => $make:expr;)*) => {
-        $(impl<'v> From<$kind> for ContextValue<'v> {
-            fn from(value: $kind) -> Self {
-                let make: fn($kind) -> Value<'v> = $make;
-                Self(make(value))
-            }
-        })*
-    };
-}
-
-context_value! {
-    &'v str => |text| Value::Str(text.into());
-    String => |text| Value::Str(text.into());
-    bool => Value::Bool;
-    f64 => Value::F64;
-    i32 => |n| Value::I64(n.into());
-    i64 => Value::I64;
-    u32 => |n| Value::U64(n.into());
-    u64 => Value::U64;
-    usize => |n| Value::U64(n as u64);
-}
-
-/// An error's type as the compiler names it, without generic arguments, and with the variant that a
-/// derived `Debug` shows for an enum: `shop::Error::Status`. An error behind a `dyn` names itself by
-/// its `Debug` alone.
-fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
-    let name = std::any::type_name_of_val(error);
-    let name = name.split('<').next().unwrap_or(name);
-    let variant = type_by_debug(&error);
-    if name.starts_with("dyn ") {
-        return variant;
-    }
-    // The standard library's `Debug`s show what is inside, not what they are.
-    let is_std = ["std::", "core::", "alloc::"]
-        .iter()
-        .any(|std| name.starts_with(std));
-    let last = name.rsplit("::").next().unwrap_or(name);
-    if is_std || variant.is_empty() || variant == last {
-        name.to_owned()
-    } else {
-        format!("{name}::{variant}")
-    }
-}
-
-/// The first word of an error's `Debug`, which is its type's or variant's name for every derived
-/// one. Causes come as `dyn Error` and say no more.
-fn type_by_debug(error: &dyn fmt::Debug) -> String {
-    let text = format!("{error:?}");
-    let word: String = text
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
-    if word.starts_with(|c: char| c.is_ascii_uppercase()) {
-        word
-    } else {
-        String::new()
-    }
-}
-
 /// A call to the scraper's database, to be logged.
 #[must_use = "the operation is recorded by `log`"]
 #[derive(Debug)]
 pub struct DatabaseEvent<'r> {
-    run: &'r Run,
+    run: &'r RunCore,
     operation: &'r str,
     table: Option<&'r str>,
     elapsed: Option<Duration>,
@@ -494,7 +325,7 @@ pub struct DatabaseEvent<'r> {
 }
 
 impl<'r> DatabaseEvent<'r> {
-    pub(crate) fn new(run: &'r Run, operation: &'r str) -> Self {
+    pub(crate) fn new(run: &'r RunCore, operation: &'r str) -> Self {
         Self {
             run,
             operation,
@@ -540,12 +371,12 @@ impl<'r> DatabaseEvent<'r> {
 #[must_use = "the sample is recorded by `log`"]
 #[derive(Debug)]
 pub struct SystemEvent<'r> {
-    run: &'r Run,
+    run: &'r RunCore,
     sample: dragline_schema::SystemSample<'static>,
 }
 
 impl<'r> SystemEvent<'r> {
-    pub(crate) fn new(run: &'r Run) -> Self {
+    pub(crate) fn new(run: &'r RunCore) -> Self {
         Self {
             run,
             sample: dragline_schema::SystemSample::default(),
@@ -596,7 +427,7 @@ impl<'r> SystemEvent<'r> {
     }
 }
 
-pub(crate) fn start(run: &Run, config: Option<&str>) {
+pub(crate) fn start(run: &RunCore, config: Option<&str>) {
     log!(
         run,
         Level::INFO,
@@ -606,7 +437,7 @@ pub(crate) fn start(run: &Run, config: Option<&str>) {
     );
 }
 
-pub(crate) fn end(run: &Run, end: &dragline_schema::ScraperEnd<'_>) {
+pub(crate) fn end(run: &RunCore, end: &dragline_schema::ScraperEnd<'_>) {
     macro_rules! at {
         ($level:expr) => {
             log!(
@@ -638,7 +469,7 @@ pub(crate) fn end(run: &Run, end: &dragline_schema::ScraperEnd<'_>) {
     }
 }
 
-pub(crate) fn duplicate(run: &Run, url: &str, confidence: Option<f64>) {
+pub(crate) fn duplicate(run: &RunCore, url: &str, confidence: Option<f64>) {
     log!(
         run,
         Level::INFO,
@@ -648,7 +479,7 @@ pub(crate) fn duplicate(run: &Run, url: &str, confidence: Option<f64>) {
     );
 }
 
-pub(crate) fn search(run: &Run, query: &str, results: u64, elapsed: Option<Duration>) {
+pub(crate) fn search(run: &RunCore, query: &str, results: u64, elapsed: Option<Duration>) {
     log!(
         run,
         Level::INFO,
@@ -659,11 +490,11 @@ pub(crate) fn search(run: &Run, query: &str, results: u64, elapsed: Option<Durat
     );
 }
 
-pub(crate) fn queue_size(run: &Run, size: u64) {
+pub(crate) fn queue_size(run: &RunCore, size: u64) {
     log!(run, Level::INFO, "queue_size", queue_size = size);
 }
 
-pub(crate) fn rate_limited(run: &Run, wait: Duration, reason: &str, url: Option<&str>) {
+pub(crate) fn rate_limited(run: &RunCore, wait: Duration, reason: &str, url: Option<&str>) {
     log!(
         run,
         Level::WARN,

@@ -1,0 +1,42 @@
+//! Small look-ups that the report and the insights share.
+
+use std::collections::BTreeMap;
+
+use dragline_rollup::{Evidence, Finished};
+use polars::prelude::{AnyValue, DataFrame};
+
+use crate::model;
+
+/// A place, for the report.
+pub(crate) fn place(evidence: &Evidence) -> model::Evidence {
+    model::Evidence {
+        file: evidence.path.to_string(),
+        line: evidence.line,
+        offset: evidence.offset,
+    }
+}
+
+/// A scraper's name and its site's.
+pub(crate) type Name = (Option<String>, Option<String>);
+
+/// The runs of each scraper on each site.
+pub(crate) fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
+    let mut scrapers: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
+    for (index, row) in finished.runs.iter().enumerate() {
+        let name = (row.key.scraper_id.clone(), row.key.site.clone());
+        scrapers.entry(name).or_default().push(index);
+    }
+    for runs in scrapers.values_mut() {
+        runs.sort_by_key(|run| finished.runs[*run].start);
+    }
+    scrapers
+}
+
+/// A text in a frame; `None` for null.
+pub(crate) fn text_at(frame: &DataFrame, name: &str, row: usize) -> Option<String> {
+    match frame.column(name).ok()?.get(row).ok()? {
+        AnyValue::String(text) => Some(text.to_owned()),
+        AnyValue::StringOwned(text) => Some(text.to_string()),
+        _ => None,
+    }
+}

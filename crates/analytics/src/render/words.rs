@@ -1,0 +1,109 @@
+//! Numbers, times and names as people read them, and the tone of what they say.
+
+use super::document::Tone;
+use crate::model::{Evidence, Scraper};
+
+pub(super) fn tone_of_severity(severity: &str) -> Tone {
+    match severity {
+        "critical" | "high" => Tone::Critical,
+        "medium" => Tone::Warning,
+        _ => Tone::Plain,
+    }
+}
+
+pub(super) fn tone_of_verdict(verdict: &str) -> Tone {
+    match verdict {
+        "healthy" | "finished" | "running" => Tone::Good,
+        "degraded" | "cancelled" | "truncated" | "missed" => Tone::Warning,
+        "no_data" | "?" => Tone::Muted,
+        _ => Tone::Critical,
+    }
+}
+
+pub(super) fn who(scraper: &Scraper) -> String {
+    match (&scraper.scraper_id, &scraper.site) {
+        (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "An unnamed scraper".to_owned(),
+    }
+}
+
+pub(super) fn place(at: &Evidence) -> String {
+    format!("{}:{}", at.file, at.line)
+}
+
+pub(super) fn unknown() -> String {
+    "?".to_owned()
+}
+
+pub(super) fn known(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_else(unknown)
+}
+
+pub(super) fn some(value: Option<u64>) -> String {
+    value.map_or_else(unknown, count)
+}
+
+/// `1 host`, `12 hosts`
+pub(super) fn plural(value: u64, noun: &str) -> String {
+    let s = if value == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(value))
+}
+
+/// A type without the modules that it lives in: `ScrapeError::Status`.
+pub(super) fn short_type(name: &str) -> String {
+    let parts: Vec<&str> = name.split("::").collect();
+    let begins = parts
+        .iter()
+        .position(|part| part.starts_with(char::is_uppercase));
+    parts[begins.unwrap_or(0)..].join("::")
+}
+
+/// `12,345`
+pub(super) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+pub(super) fn percent(share: Option<f64>) -> String {
+    share.map_or_else(unknown, |share| format!("{:.1} %", share * 100.0))
+}
+
+/// Three digits are enough for anything that was measured.
+pub(super) fn number(value: f64) -> String {
+    if value.abs() >= 100.0 {
+        count(value.abs().round() as u64)
+    } else if value.abs() >= 10.0 || value == 0.0 {
+        format!("{value:.1}").trim_end_matches(".0").to_owned()
+    } else {
+        format!("{value:.2}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    }
+}
+
+pub(super) fn bytes(value: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = value as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", number(value), UNITS[unit])
+}
+
+/// A time to the minute.
+pub(super) fn minute(time: Option<&String>) -> String {
+    time.map_or_else(unknown, |time| {
+        dragline_schema::clip(time, 16).replace('T', " ")
+    })
+}

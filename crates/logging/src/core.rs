@@ -1,0 +1,97 @@
+//! What a run's events need of it: its span, and its counts.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use dragline_schema::{ProductAction, RunStatus, ScraperEnd};
+use tracing::Span;
+
+/// What a run's events need of it.
+#[derive(Debug)]
+pub(crate) struct RunCore {
+    /// The span that carries the run's context.
+    pub(crate) span: Span,
+    pub(crate) stats: Stats,
+}
+
+/// What a run counts.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    found: AtomicU64,
+    added: AtomicU64,
+    updated: AtomicU64,
+    saved: AtomicU64,
+    failed: AtomicU64,
+    articles: AtomicU64,
+    pub(crate) pages: AtomicU64,
+    requests: AtomicU64,
+    errors: AtomicU64,
+    pub(crate) rate_limits: AtomicU64,
+    bytes: AtomicU64,
+    consecutive_failures: AtomicU64,
+    /// Whether the last request failed: the errors that follow are about it, and the next request
+    /// that succeeds ends the series.
+    request_failing: AtomicBool,
+}
+
+impl Stats {
+    pub(crate) fn request(&self, failed: bool, bytes: u64) {
+        self.requests.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(bytes, Relaxed);
+        if self.request_failing.swap(failed, Relaxed) && !failed {
+            self.consecutive_failures.store(0, Relaxed);
+        }
+    }
+
+    pub(crate) fn product(&self, action: ProductAction) {
+        let counter = match action {
+            ProductAction::Found => &self.found,
+            ProductAction::Added => &self.added,
+            ProductAction::Updated => &self.updated,
+            ProductAction::Saved => &self.saved,
+            ProductAction::Failed => &self.failed,
+        };
+        counter.fetch_add(1, Relaxed);
+        if !matches!(action, ProductAction::Found | ProductAction::Failed) {
+            self.consecutive_failures.store(0, Relaxed);
+        }
+    }
+
+    pub(crate) fn article(&self) {
+        self.articles.fetch_add(1, Relaxed);
+        self.consecutive_failures.store(0, Relaxed);
+    }
+
+    /// Counts an error; returns how many came in a row, with this one. A stored item ends the row,
+    /// and so does a request that succeeds after one that failed.
+    pub(crate) fn error(&self) -> u64 {
+        self.errors.fetch_add(1, Relaxed);
+        self.consecutive_failures.fetch_add(1, Relaxed) + 1
+    }
+
+    /// The run's last account.
+    pub(crate) fn end<'e>(
+        &self,
+        status: RunStatus,
+        reason: Option<&'e str>,
+        elapsed: i64,
+    ) -> ScraperEnd<'e> {
+        let count = |counter: &AtomicU64| Some(counter.load(Relaxed));
+        ScraperEnd {
+            status: Some(status.as_str().into()),
+            finish_reason: reason.map(Into::into),
+            duration_seconds: Some(elapsed.max(0) as f64 / 1e6),
+            products_found: count(&self.found),
+            products_added: count(&self.added),
+            products_updated: count(&self.updated),
+            products_saved: count(&self.saved),
+            products_failed: count(&self.failed),
+            articles_stored: count(&self.articles),
+            pages_scraped: count(&self.pages),
+            requests_made: count(&self.requests),
+            errors_count: count(&self.errors),
+            rate_limits_hit: count(&self.rate_limits),
+            bytes_downloaded: count(&self.bytes),
+            ..ScraperEnd::default()
+        }
+    }
+}

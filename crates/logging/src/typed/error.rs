@@ -1,0 +1,185 @@
+//! Errors, with their types, causes and context.
+
+use std::fmt;
+
+use dragline_schema::Value;
+use dragline_schema::wire::{self, Object};
+use tracing::Level;
+
+use super::{TARGET, utf8};
+use crate::core::RunCore;
+
+/// Something that went wrong, to be logged.
+#[must_use = "the error is recorded by `log`"]
+#[derive(Debug)]
+pub struct ErrorEvent<'r> {
+    run: &'r RunCore,
+    error_type: String,
+    error_message: String,
+    causes: Option<String>,
+    traceback: Option<&'r str>,
+    url: Option<&'r str>,
+    status: Option<u16>,
+    function: Option<&'r str>,
+    context: Vec<(String, String)>,
+}
+
+impl<'r> ErrorEvent<'r> {
+    pub(crate) fn from_text(run: &'r RunCore, error_type: &str, error_message: &str) -> Self {
+        Self {
+            run,
+            error_type: error_type.to_owned(),
+            error_message: error_message.to_owned(),
+            causes: None,
+            traceback: None,
+            url: None,
+            status: None,
+            function: None,
+            context: Vec::new(),
+        }
+    }
+
+    pub(crate) fn from_error<E: std::error::Error + ?Sized>(run: &'r RunCore, error: &E) -> Self {
+        let mut event = Self::from_text(run, &type_name_of(error), &error.to_string());
+        let mut causes = vec![b'['];
+        let mut source = error.source();
+        while let Some(cause) = source {
+            if causes.len() > 1 {
+                causes.push(b',');
+            }
+            let mut object = Object::begin(&mut causes);
+            object.text("error_type", &type_by_debug(cause));
+            object.text("error_message", &cause.to_string());
+            object.end();
+            source = cause.source();
+        }
+        causes.push(b']');
+        event.causes = (causes.len() > 2).then(|| utf8(causes));
+        event
+    }
+
+    /// The page it happened on.
+    pub fn url(mut self, url: &'r str) -> Self {
+        self.url = Some(url);
+        self
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Stack or backtrace.
+    pub fn traceback(mut self, text: &'r str) -> Self {
+        self.traceback = Some(text);
+        self
+    }
+
+    /// The function it happened in.
+    pub fn function(mut self, name: &'r str) -> Self {
+        self.function = Some(name);
+        self
+    }
+
+    /// Whatever else helps: a number or text, under a key.
+    pub fn context<'v>(mut self, key: &str, value: impl Into<ContextValue<'v>>) -> Self {
+        let mut json = Vec::new();
+        wire::push_value(&value.into().0, &mut json);
+        self.context.retain(|(other, _)| other != key);
+        self.context.push((key.to_owned(), utf8(json)));
+        self
+    }
+
+    /// Records the error, at ERROR.
+    pub fn log(self) {
+        let consecutive = self.run.stats.error();
+        let context = (!self.context.is_empty()).then(|| {
+            let mut out = Vec::new();
+            let mut object = Object::begin(&mut out);
+            for (key, json) in &self.context {
+                object.raw(key, |out| out.extend_from_slice(json.as_bytes()));
+            }
+            object.end();
+            utf8(out)
+        });
+        log!(
+            self.run,
+            Level::ERROR,
+            "scraper_error",
+            error_type = Some(&*self.error_type).filter(|text| !text.is_empty()),
+            error_message = &*self.error_message,
+            causes = self.causes.as_deref(),
+            traceback = self.traceback,
+            url = self.url,
+            status_code = self.status,
+            consecutive_failures = consecutive,
+            function = self.function,
+            context = context.as_deref(),
+        );
+    }
+}
+
+/// A value in an error's context: a number, a bool or text.
+#[derive(Debug, Clone)]
+pub struct ContextValue<'v>(Value<'v>);
+
+macro_rules! context_value {
+    ($($kind:ty => $make:expr;)*) => {
+        $(impl<'v> From<$kind> for ContextValue<'v> {
+            fn from(value: $kind) -> Self {
+                let make: fn($kind) -> Value<'v> = $make;
+                Self(make(value))
+            }
+        })*
+    };
+}
+
+context_value! {
+    &'v str => |text| Value::Str(text.into());
+    String => |text| Value::Str(text.into());
+    bool => Value::Bool;
+    f64 => Value::F64;
+    i32 => |n| Value::I64(n.into());
+    i64 => Value::I64;
+    u32 => |n| Value::U64(n.into());
+    u64 => Value::U64;
+    usize => |n| Value::U64(n as u64);
+}
+
+/// An error's type as the compiler names it, without generic arguments, and with the variant that a
+/// derived `Debug` shows for an enum: `shop::Error::Status`. An error behind a `dyn` names itself by
+/// its `Debug` alone.
+fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
+    let name = std::any::type_name_of_val(error);
+    let name = name.split('<').next().unwrap_or(name);
+    let variant = type_by_debug(&error);
+    if name.starts_with("dyn ") {
+        return variant;
+    }
+    // The standard library's `Debug`s show what is inside, not what they are.
+    let is_std = ["std::", "core::", "alloc::"]
+        .iter()
+        .any(|std| name.starts_with(std));
+    let last = name.rsplit("::").next().unwrap_or(name);
+    if is_std || variant.is_empty() || variant == last {
+        name.to_owned()
+    } else {
+        format!("{name}::{variant}")
+    }
+}
+
+/// The first word of an error's `Debug`, which is its type's or variant's name for every derived
+/// one. Causes come as `dyn Error` and say no more.
+fn type_by_debug(error: &dyn fmt::Debug) -> String {
+    let text = format!("{error:?}");
+    let word: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    if word.starts_with(|c: char| c.is_ascii_uppercase()) {
+        word
+    } else {
+        String::new()
+    }
+}
