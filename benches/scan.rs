@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "criterion's macros make the items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use dragline_analytics::{ReportOptions, report};
 use dragline_classifier::RuleSet;
 use dragline_demo::{DemoOptions, simulate};
 use dragline_scan::{ScanOptions, scan};
@@ -26,6 +27,9 @@ fn scanning(criterion: &mut Criterion) {
     };
     let read = || scan(&logs, &rules, &one_thread, &|_| {}).expect("the logs are there");
     let finished = read().finish(end);
+    criterion.bench_function("report on the demo's rollup", |bencher| {
+        bencher.iter(|| report(&finished, &rules, &ReportOptions::at(end)).expect("a report"));
+    });
     let events = finished.dialects.values().sum();
 
     let mut group = criterion.benchmark_group("scan");

@@ -59,10 +59,10 @@ pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     /// Rule files (TOML) instead of the shipped rules; may be given more than once
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Reading")]
     pub(crate) rules: Vec<PathBuf>,
     /// How many threads read [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 }
 

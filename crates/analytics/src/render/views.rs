@@ -175,25 +175,37 @@ fn totals(totals: &Totals, document: &mut Document) {
     let mut row = |name: &str, value: String, more: String| {
         rows.push((Tone::Plain, vec![name.to_owned(), value, more]));
     };
+    let rate = |value: Option<f64>| value.map(|n| format!("{} a minute of run time", number(n)));
+    let parts =
+        |parts: [Option<String>; 3]| parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
     row(
         "requests",
         some(totals.requests),
-        format!(
-            "{} failed; {} succeeded; {} a minute of run time",
-            some(totals.requests_failed),
-            percent(totals.success_rate),
-            totals.requests_per_minute.map_or_else(unknown, number)
-        ),
+        parts([
+            totals
+                .requests_failed
+                .map(|n| format!("{} failed", count(n))),
+            totals
+                .success_rate
+                .map(|share| format!("{} succeeded", percent(Some(share)))),
+            rate(totals.requests_per_minute),
+        ]),
     );
+    let found = totals.items_found.map(|n| {
+        format!(
+            "{} found, of which {} became items",
+            count(n),
+            percent(totals.item_yield)
+        )
+    });
     row(
         "items",
         some(totals.items),
-        format!(
-            "{} failed; {} found, of which {} became items",
-            some(totals.items_failed),
-            some(totals.items_found),
-            percent(totals.item_yield)
-        ),
+        parts([
+            totals.items_failed.map(|n| format!("{} failed", count(n))),
+            found,
+            rate(totals.items_per_minute),
+        ]),
     );
     if let Some(time) = &totals.response_time_ms {
         row(
