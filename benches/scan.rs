@@ -26,9 +26,10 @@ fn scanning(criterion: &mut Criterion) {
         ..ScanOptions::default()
     };
     let read = || scan(&logs, &rules, &one_thread, &|_| {}).expect("the logs are there");
-    let finished = read().finish(end);
+    let finished = read().rollup.finish(end);
     criterion.bench_function("report on the demo's rollup", |bencher| {
-        bencher.iter(|| report(&finished, &rules, &ReportOptions::at(end)).expect("a report"));
+        bencher
+            .iter(|| report(&finished, None, &rules, &ReportOptions::at(end)).expect("a report"));
     });
     let events = finished.dialects.values().sum();
 

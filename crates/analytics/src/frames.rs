@@ -32,6 +32,7 @@ pub(crate) const COUNTERS: &[Counter] = &[
     ("events", |c| c.events),
     ("requests", |c| c.requests),
     ("requests_failed", |c| c.requests_failed),
+    ("requests_unjudged", |c| c.requests_unjudged),
     ("blocked", |c| blocked(c)),
     ("items", Counters::items),
     ("items_found", |c| c.found),
@@ -72,7 +73,15 @@ impl Frames {
     /// # Errors
     /// As [`Frames::of`].
     pub fn by_day(&self) -> Result<DataFrame, FramesError> {
-        let sums: Vec<Expr> = COUNTERS.iter().map(|(name, _)| col(*name).sum()).collect();
+        // A maximum adds up to the largest.
+        let sum = |name: &str| {
+            if name.contains("_max_") {
+                col(name).max()
+            } else {
+                col(name).sum()
+            }
+        };
+        let sums: Vec<Expr> = COUNTERS.iter().map(|(name, _)| sum(name)).collect();
         let keys = ["scraper_id", "site", "day"];
         let frame = self
             .activity

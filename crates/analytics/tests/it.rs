@@ -18,8 +18,9 @@ fn report_on(inputs: &[&str]) -> Report {
     let now = Timestamp::parse("2040-01-01T00:00:00Z").unwrap();
     let finished = scan(&inputs, &rules, &ScanOptions::default(), &|_| {})
         .unwrap()
+        .rollup
         .finish(now);
-    report(&finished, &rules, &ReportOptions::at(now)).unwrap()
+    report(&finished, None, &rules, &ReportOptions::at(now)).unwrap()
 }
 
 fn schema_path() -> std::path::PathBuf {
@@ -158,8 +159,9 @@ fn unknown_is_null_and_not_zero() {
     let inputs = [path.display().to_string()];
     let finished = scan(&inputs, &rules, &ScanOptions::default(), &|_| {})
         .unwrap()
+        .rollup
         .finish(now);
-    let report = report(&finished, &rules, &ReportOptions::at(now)).unwrap();
+    let report = report(&finished, None, &rules, &ReportOptions::at(now)).unwrap();
     let totals = &report.runs[0].totals;
     assert_eq!(
         (totals.requests, totals.items, totals.bytes),

@@ -70,7 +70,7 @@ pub(crate) struct ReadArgs {
 pub(crate) struct ErrorsArgs {
     #[command(flatten)]
     pub(crate) read: ReadArgs,
-    /// How many groups are shown
+    /// How many groups are shown (JSON has them all)
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: usize,
 }
@@ -135,13 +135,26 @@ pub(crate) struct DemoArgs {
     pub(crate) seed: u64,
 }
 
+/// Something that was typed wrongly, found out after clap had read it.
+#[derive(Debug)]
+pub(crate) struct WrongUsage(String);
+
+impl std::fmt::Display for WrongUsage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUsage {}
+
 impl FilterArgs {
     /// The filter that was meant, at that time.
-    pub(crate) fn resolve(&self, now: Timestamp) -> anyhow::Result<dragline_scan::Filter> {
+    pub(crate) fn resolve(&self, now: Timestamp) -> Result<dragline_scan::Filter, WrongUsage> {
         let time = |text: &Option<String>| {
-            text.as_ref()
-                .map(|text| times::parse(text, now, &self.tz))
-                .transpose()
+            let parse = |text: &String| {
+                times::parse(text, now, &self.tz).map_err(|error| WrongUsage(error.to_string()))
+            };
+            text.as_ref().map(parse).transpose()
         };
         let filter = dragline_scan::Filter {
             since: time(&self.since)?,
@@ -154,7 +167,8 @@ impl FilterArgs {
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && since >= until
         {
-            anyhow::bail!("--since {since} is not before --until {until}");
+            let sentence = format!("--since {since} is not before --until {until}");
+            return Err(WrongUsage(sentence));
         }
         Ok(filter)
     }

@@ -3,7 +3,7 @@
 mod demo;
 mod read;
 
-use dragline_analytics::render;
+use dragline_analytics::{Report, render};
 
 use crate::args::{ErrorsArgs, ReadArgs};
 use crate::output;
@@ -23,6 +23,7 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<()> {
 /// `dragline errors`
 pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
     let report = read::report(&args.read)?;
+    tell_unread(&report);
     output::write(
         &args.read.output,
         || render::errors(&report, args.limit),
@@ -33,9 +34,17 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
 /// `dragline runs`
 pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
     let report = read::report(args)?;
+    tell_unread(&report);
     output::write(
         &args.output,
         || render::runs(&report),
         || serde_json::to_string_pretty(&report.runs),
     )
+}
+
+/// The parts of a report do not say what could not be read; the whole does.
+fn tell_unread(report: &Report) {
+    if let Some(sentence) = render::unread(report) {
+        read::tell(&format!("{sentence}; dragline report says which"));
+    }
 }

@@ -28,10 +28,27 @@ fn main() -> ExitCode {
         // Whoever reads the output has enough of it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(anstream::stderr(), "dragline: {error:#}");
-            ExitCode::FAILURE
+            let _ = writeln!(anstream::stderr(), "dragline: {}", sentence(&error));
+            // As clap does for what it refuses itself.
+            if error.is::<args::WrongUsage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+/// The error and what caused it, each thing once: our own sentences name their causes already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -56,7 +56,7 @@ pub(crate) fn terminal(to_stdout: bool) -> Terminal {
     }
     let color = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
     Terminal {
-        width: width.unwrap_or(100).clamp(60, 200),
+        width: width.unwrap_or(100).clamp(40, 240),
         color,
     }
 }

@@ -215,13 +215,45 @@ fn exit_codes_can_be_trusted() {
     message(&["report", &fixture, "--format", "pdf"], 2);
     message(&["report", &fixture, "--level", "loud"], 2);
     message(&["report", &fixture, "--tz", "Mars/Olympus"], 2);
-    assert!(message(&["report", &fixture, "--since", "soon"], 1).contains("\"soon\" is no time"));
-    // Noise is no error.
-    std::fs::write(dir.path().join("c.log"), "what\nis this?\n").unwrap();
-    assert!(
-        stdout(&["report", &dir.path().display().to_string()])
-            .contains("2 lines could not be read")
+    assert!(message(&["report", &fixture, "--since", "soon"], 2).contains("\"soon\" is no time"));
+    message(
+        &[
+            "report",
+            &fixture,
+            "--since",
+            "2026-03-05",
+            "--until",
+            "2026-03-04",
+        ],
+        2,
     );
+    std::fs::write(dir.path().join("c.log"), "what\nis this?\n").unwrap();
+    let all_bad = message(&["runs", &dir.path().display().to_string()], 1);
+    assert!(
+        all_bad.contains("2 lines in no format that is known"),
+        "{all_bad}"
+    );
+    // Noise beside something is no error.
+    std::fs::copy(fixture_path("pino/scrape.ndjson"), dir.path().join("d.log")).unwrap();
+    let text = stdout(&["report", &dir.path().display().to_string()]);
+    assert!(
+        text.contains("1 file could not be read, 2 lines could not"),
+        "{text}"
+    );
+    // A filter that takes nothing says what there is.
+    let output = dragline(&[
+        "runs",
+        &fixture_path("pino/scrape.ndjson"),
+        "--scraper",
+        "nope",
+    ]);
+    assert_eq!(output.status.code(), Some(0));
+    let hint = String::from_utf8(output.stderr).unwrap();
+    assert!(hint.contains("there are: shop-pino on shop"), "{hint}");
+}
+
+fn fixture_path(name: &str) -> String {
+    fixture(name)
 }
 
 fn fixture(name: &str) -> String {
@@ -292,6 +324,48 @@ fn the_views_agree_with_the_report() {
     let errors_only = json(&["report", &log, "--level", "error", "--format", "json"]);
     assert_eq!(errors_only["errors"]["total"], report["errors"]["total"]);
     assert_eq!(errors_only["totals"]["warnings"], 0);
+    assert_eq!(
+        errors_only["runs"][0]["verdict"],
+        report["runs"][0]["verdict"]
+    );
+}
+
+#[test]
+fn a_window_is_judged_by_what_came_before_it() {
+    let (_dir, demo) = demo("14", "1");
+    let whole = json(&["report", &demo, "--format", "json"]);
+    let window = json(&["report", &demo, "--since", "2026-03-13", "--format", "json"]);
+    let verdicts = |report: &Value| {
+        let scrapers = report["scrapers"].as_array().unwrap().iter();
+        scrapers
+            .map(|s| (s["scraper_id"].to_string(), s["verdict"].to_string()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&window), verdicts(&whole));
+    let kinds = |report: &Value| {
+        let insights = report["insights"].as_array().unwrap().iter();
+        insights
+            .map(|insight| insight["kind"].to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&window), ["\"layout_change\"", "\"new_error\""]);
+    // Warnings alone: no run looks killed for want of its end.
+    let warnings = json(&["report", &demo, "--level", "warn", "--format", "json"]);
+    assert_eq!(warnings["trust"]["missing_seq"], 0);
+    let killed = |report: &Value| {
+        report["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|run| run["verdict"] == "killed")
+            .count()
+    };
+    // The one that was killed had no warning until then.
+    assert_eq!(killed(&warnings), 0);
+    for day in whole["daily"].as_array().unwrap() {
+        let max = |totals: &Value| totals["response_time_ms"]["max"].as_f64().unwrap();
+        assert!(max(&day["totals"]) <= max(&whole["totals"]));
+    }
 }
 
 #[test]

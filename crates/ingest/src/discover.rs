@@ -13,6 +13,11 @@ use crate::open::{Source, read_start};
 /// This much of a file tells what it is.
 const START: usize = 64 << 10;
 
+/// Files that begin with the same bytes, so many, are compared. More than so many such files are
+/// something else than copies.
+const HEAD: usize = 512;
+const MAX_COMPARED: usize = 16;
+
 /// Names that end like this, inside a directory, are no logs.
 const NOT_LOGS: [&str; 37] = [
     "md", "rst", "html", "htm", "css", "js", "mjs", "ts", "py", "pyc", "rs", "go", "java", "sh",
@@ -43,6 +48,8 @@ pub struct Family {
 pub struct LogFile {
     /// Where it is, what it begins with, when it was written.
     pub source: SourceFile,
+    /// Where it is, to the byte: names need not be UTF-8.
+    pub path: PathBuf,
     /// Its size on disk.
     pub bytes: u64,
 }
@@ -92,6 +99,12 @@ pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
         if path.exists() {
             walk.named(path);
         } else if input.contains(['*', '?', '[']) {
+            // By itself `**` means directories only, and nobody means that.
+            let input = &if input.ends_with("**") {
+                format!("{input}/*")
+            } else {
+                input.clone()
+            };
             let pattern = |source| DiscoverError::Pattern {
                 pattern: input.clone(),
                 source,
@@ -113,6 +126,8 @@ pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
 struct Walk {
     seen: BTreeSet<PathBuf>,
     files: Vec<LogFile>,
+    /// A hash of each file's first bytes: a copy that was cut short begins like its original.
+    heads: Vec<u64>,
     skipped: Vec<Skipped>,
 }
 
@@ -189,18 +204,34 @@ impl Walk {
                 "the file is empty".to_owned(),
             );
         }
-        let start = match Source::open(path) {
-            Ok(mut opened) => read_start(&mut opened, START),
+        let opened = Source::open(path).map(|mut opened| read_start(&mut opened, START));
+        let (start, fault) = match opened {
+            Ok(read) => read,
             Err(error) => {
                 let detail = format!("cannot read the file: {error}");
                 return self.skip(source(0), ProblemKind::UnreadableFile, detail);
             }
         };
         let source = source(xxh3_64(&start));
+        if let (true, Some(error)) = (start.is_empty(), fault) {
+            let detail = format!("cannot be read to its first line: {error}");
+            let is_cut = error.kind() == std::io::ErrorKind::UnexpectedEof;
+            let kind = if is_cut {
+                ProblemKind::TruncatedFile
+            } else {
+                ProblemKind::CorruptFile
+            };
+            return self.skip(source, kind, detail);
+        }
         if let Some((kind, detail)) = judge_start(&start) {
             return self.skip(source, kind, detail.to_owned());
         }
-        self.files.push(LogFile { source, bytes });
+        self.heads.push(xxh3_64(&start[..start.len().min(HEAD)]));
+        self.files.push(LogFile {
+            source,
+            path: path.to_owned(),
+            bytes,
+        });
     }
 
     fn skip(&mut self, source: SourceFile, kind: ProblemKind, detail: String) {
@@ -240,26 +271,34 @@ impl Walk {
     /// Where one holds only the beginning of the other, the longer stays.
     fn drop_copies(&mut self) {
         let mut by_start: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let mut by_head: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         let mut by_stem: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, file) in self.files.iter().enumerate() {
             by_start
                 .entry(file.source.content_id)
                 .or_default()
                 .push(index);
+            by_head.entry(self.heads[index]).or_default().push(index);
             by_stem
                 .entry(without_compression(&file.source.path))
                 .or_default()
                 .push(index);
         }
         let mut copies: BTreeMap<usize, String> = BTreeMap::new();
-        for group in by_start.values().chain(by_stem.values()) {
+        by_head.retain(|_, group| group.len() <= MAX_COMPARED);
+        for group in by_start
+            .values()
+            .chain(by_head.values())
+            .chain(by_stem.values())
+        {
             for (nth, &a) in group.iter().enumerate() {
                 for &b in &group[nth + 1..] {
                     if copies.contains_key(&a) || copies.contains_key(&b) {
                         continue;
                     }
-                    let (path_a, path_b) = (&self.files[a].source.path, &self.files[b].source.path);
-                    match compare(path_a, path_b) {
+                    let (file_a, file_b) = (&self.files[a], &self.files[b]);
+                    let (path_a, path_b) = (&file_a.source.path, &file_b.source.path);
+                    match compare(&file_a.path, &file_b.path) {
                         Some(std::cmp::Ordering::Less) => copies.insert(a, path_b.clone()),
                         Some(_) => copies.insert(b, path_a.clone()),
                         None => None,
@@ -288,11 +327,11 @@ impl Walk {
 
 /// Whether one file's bytes begin with all of the other's: `Less` when `a` is the shorter. `None`
 /// when they differ.
-fn compare(a: &str, b: &str) -> Option<std::cmp::Ordering> {
-    let mut a = Source::open(Path::new(a)).ok()?;
-    let mut b = Source::open(Path::new(b)).ok()?;
+fn compare(a: &Path, b: &Path) -> Option<std::cmp::Ordering> {
+    let mut a = Source::open(a).ok()?;
+    let mut b = Source::open(b).ok()?;
     loop {
-        let (start_a, start_b) = (read_start(&mut a, START), read_start(&mut b, START));
+        let (start_a, start_b) = (read_start(&mut a, START).0, read_start(&mut b, START).0);
         let common = start_a.len().min(start_b.len());
         if start_a[..common] != start_b[..common] {
             return None;
@@ -330,6 +369,12 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, &'static str)> {
         return Some((
             ProblemKind::EmptyFile,
             "the archive is empty, or cut before its first line",
+        ));
+    }
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return Some((
+            ProblemKind::BinaryFile,
+            "is UTF-16: convert it to UTF-8 to have it read",
         ));
     }
     if start[..start.len().min(4096)].contains(&0) {

@@ -91,12 +91,11 @@ fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// Reads until the buffer is full or the file ends; an error ends it too, as later reading will
-/// name it.
-pub(crate) fn read_start(source: &mut Source, limit: usize) -> Vec<u8> {
+/// Reads the first `limit` bytes, or up to the end or an error, which comes with them.
+pub(crate) fn read_start(source: &mut Source, limit: usize) -> (Vec<u8>, Option<io::Error>) {
     let mut start = Vec::new();
-    let _ = source.take(limit as u64).read_to_end(&mut start);
-    start
+    let fault = source.take(limit as u64).read_to_end(&mut start).err();
+    (start, fault)
 }
 
 #[cfg(test)]

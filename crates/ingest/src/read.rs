@@ -1,7 +1,5 @@
 //! One family of files, read in order.
 
-use std::path::Path;
-
 use dragline_schema::{
     Dialect, Event, Position, Problem, ProblemKind, Record, ScraperError, Sink, Timestamp, clip,
 };
@@ -117,7 +115,7 @@ impl Decoder<'_> {
             zoneless: 0,
             truncated: false,
         };
-        let source = match Source::open(Path::new(&file.source.path)) {
+        let source = match Source::open(&file.path) {
             Ok(source) => source,
             Err(error) => {
                 let detail = format!("cannot read the file: {error}");
@@ -227,6 +225,9 @@ impl Decoder<'_> {
         self.flush_crash(sink);
         self.zoneless += u64::from(!decoded.zoned);
         self.after_text = false;
+        if decoded.record.timestamp.is_none() {
+            report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
+        }
         self.context.remember(&decoded.record);
         sink.record(&decoded.record, at);
         true

@@ -17,6 +17,8 @@ pub struct Counters {
     pub requests: u64,
     /// HTTP attempts with a status of 400 or above or without an answer.
     pub requests_failed: u64,
+    /// HTTP attempts of which the log does not tell whether they failed.
+    pub requests_unjudged: u64,
     /// Bytes of answers.
     pub bytes: u64,
     /// Products found on pages.
@@ -64,7 +66,8 @@ impl Add for Counters {
         self.events += other.events;
         self.requests += other.requests;
         self.requests_failed += other.requests_failed;
-        self.bytes += other.bytes;
+        self.requests_unjudged += other.requests_unjudged;
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.found += other.found;
         self.added += other.added;
         self.updated += other.updated;

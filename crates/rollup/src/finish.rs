@@ -12,7 +12,7 @@ use crate::evidence::Evidence;
 use crate::reconcile::reconcile;
 use crate::rollup::{FileEntry, ProblemEntry, Rollup};
 use crate::sections::Sections;
-use crate::source::{SourceKey, SourceStats};
+use crate::source::{Declared, SourceKey, SourceStats};
 use crate::verdict::{Life, Verdict, judge};
 
 /// A rollup that is complete.
@@ -139,6 +139,8 @@ impl Rollup {
         for ((_, stats), key) in self.sources.into_iter().zip(&keys) {
             merged.entry(key.clone()).or_default().add(stats);
         }
+        // Runs of which nothing passed the filter.
+        merged.retain(|_, stats| stats.counters.events > 0);
         let names: BTreeMap<Arc<SourceKey>, RunKey> =
             sources.into_iter().zip(keys.iter().cloned()).collect();
         let places: BTreeMap<RunKey, usize> = merged
@@ -150,6 +152,7 @@ impl Rollup {
         let place_of = |source: u32| places[&keys[source as usize]];
 
         let mut buckets: Vec<BTreeMap<i64, Counters>> = vec![BTreeMap::new(); merged.len()];
+        // What has activity has events, so that every place is known.
         for ((source, start), counters) in self.activity {
             buckets[place_of(source)]
                 .entry(start)
@@ -233,13 +236,13 @@ fn sorted(cells: Bounded<Cell, u64>) -> Vec<(Cell, u64)> {
 
 /// The run that each source's lines belong to.
 fn final_keys(sources: &[(Arc<SourceKey>, SourceStats)]) -> Vec<RunKey> {
-    let mut named: BTreeMap<&str, BTreeSet<(Option<&str>, &str)>> = BTreeMap::new();
+    let mut named: BTreeMap<&str, Named<'_>> = BTreeMap::new();
     for (key, _) in sources {
         if let Some(run) = &key.run_id {
-            named
-                .entry(&key.family)
-                .or_default()
-                .insert((key.scraper_id.as_deref(), run));
+            let named = named.entry(&key.family).or_default();
+            let scrapers = named.runs.entry(run).or_default();
+            scrapers.extend(key.scraper_id.as_deref());
+            named.scrapers.extend(key.scraper_id.as_deref());
         }
     }
     let adopted: Vec<RunKey> = sources
@@ -321,33 +324,34 @@ impl Whole<'_> {
     }
 }
 
+/// The runs that the lines of a family name, each with its scrapers.
+#[derive(Default)]
+struct Named<'s> {
+    runs: BTreeMap<&'s str, BTreeSet<&'s str>>,
+    scrapers: BTreeSet<&'s str>,
+}
+
 /// A line that does not name its run belongs to the one run of its family, if there is one.
-fn adopt(key: &SourceKey, named: Option<&BTreeSet<(Option<&str>, &str)>>) -> RunKey {
+fn adopt(key: &SourceKey, named: Option<&Named<'_>>) -> RunKey {
     let mut run = RunKey {
         scraper_id: key.scraper_id.clone(),
         site: key.site.clone(),
         run_id: key.run_id.clone(),
     };
     let Some(named) = named else { return run };
-    let owned = |text: &str| Some(text.to_owned());
-    let fits = |scraper: Option<&str>| {
-        run.scraper_id.is_none() || scraper.is_none() || scraper == run.scraper_id.as_deref()
+    let only = |set: &BTreeSet<&str>| {
+        set.first()
+            .filter(|_| set.len() == 1)
+            .map(|one| (*one).to_owned())
     };
-    let ids: BTreeSet<&str> = named.iter().map(|(_, id)| *id).collect();
-    let scrapers: BTreeSet<&str> = named
-        .iter()
-        .filter(|(_, id)| run.run_id.as_deref().is_none_or(|own| own == *id))
-        .filter_map(|(scraper, _)| *scraper)
-        .collect();
-    if run.run_id.is_none()
-        && ids.len() == 1
-        && scrapers.len() <= 1
-        && fits(scrapers.first().copied())
-    {
-        run.run_id = ids.first().copied().and_then(owned);
+    if run.run_id.is_none() && named.runs.len() == 1 && named.scrapers.len() <= 1 {
+        let scraper = only(&named.scrapers);
+        if run.scraper_id.is_none() || scraper.is_none() || scraper == run.scraper_id {
+            run.run_id = named.runs.keys().next().map(|id| (*id).to_owned());
+        }
     }
-    if run.run_id.is_some() && run.scraper_id.is_none() && scrapers.len() == 1 {
-        run.scraper_id = scrapers.first().copied().and_then(owned);
+    if let (Some(id), None) = (&run.run_id, &run.scraper_id) {
+        run.scraper_id = named.runs.get(id.as_str()).and_then(only);
     }
     run
 }
@@ -363,6 +367,17 @@ fn run_row(
 ) -> RunRow {
     let mut counters = stats.counters;
     let declared = stats.declared.unwrap_or_default();
+    // An account of the whole run says nothing about a part of it.
+    let declared = if stats.is_partial {
+        Declared {
+            start: declared.start,
+            end: declared.end,
+            duration: declared.duration,
+            ..Declared::default()
+        }
+    } else {
+        declared
+    };
     let lines_count = counters.requests + counters.items();
     let at = declared
         .at
@@ -396,6 +411,7 @@ fn run_row(
         active: stats.active,
         truncated: file.is_some_and(|file| file.truncated),
         modified: file.and_then(|file| file.modified),
+        zoneless: file.is_some_and(|file| file.zoneless > 0),
     };
     let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
     let known = Known {

@@ -138,6 +138,22 @@ impl Rollup {
 
     /// Counts a record of the current file; `label` says what it is when it is an error.
     pub fn observe(&mut self, record: &Record<'_>, at: Position, label: Option<&ErrorLabel<'_>>) {
+        self.see(record, at, label, true);
+    }
+
+    /// Takes a record that is not asked for into account where the whole matters: how a run
+    /// ended, and whether lines are missing.
+    pub fn observe_life(&mut self, record: &Record<'_>, at: Position) {
+        self.see(record, at, None, false);
+    }
+
+    fn see(
+        &mut self,
+        record: &Record<'_>,
+        at: Position,
+        label: Option<&ErrorLabel<'_>>,
+        counted: bool,
+    ) {
         let source = self.source_of(record);
         let evidence = {
             let (content_id, path) = (self.current.content_id, Arc::clone(&self.current.path));
@@ -150,6 +166,18 @@ impl Rollup {
         {
             // Not a line of the log: the reader tells what it learnt.
             stats.renamed = Some(name.clone().into_owned());
+            return;
+        }
+        if !counted {
+            stats.is_partial = true;
+            stats.dialects.insert(record.dialect);
+            stats.touch(record.timestamp, &evidence);
+            stats.observe_seq(record);
+            stats.observe_host(record);
+            stats.observe_life(record, &evidence);
+            if count(record, false).has_activity() {
+                stats.act(record.timestamp);
+            }
             return;
         }
         if let Some(entry) = self.files.get_mut(&*self.current.path) {
@@ -275,7 +303,7 @@ impl Rollup {
             .or_default()
             .add(counters);
         if let Event::Request(request) = &record.event
-            && let Some(milliseconds) = request.response_time_ms
+            && let Some(milliseconds) = plausible(request)
         {
             let hour = time.as_micros().div_euclid(HOUR) * HOUR;
             self.latency
@@ -327,6 +355,22 @@ fn add_problem(
         .or_insert(new);
 }
 
+/// No answer is larger than a pebibyte, and none takes longer than a week: such values are faults of
+/// the log, and one of them would drown all others.
+const MAX_BYTES: u64 = 1 << 50;
+const MAX_RESPONSE_MS: f64 = 7.0 * 86_400_000.0;
+
+fn plausible(request: &dragline_schema::Request<'_>) -> Option<f64> {
+    request
+        .response_time_ms
+        .filter(|ms| (0.0..MAX_RESPONSE_MS).contains(ms))
+}
+
+/// Whether a request failed, as far as its line tells.
+fn failed(record: &Record<'_>, request: &dragline_schema::Request<'_>) -> bool {
+    !record.is_unjudged && request.status_code.is_none_or(|status| status >= 400)
+}
+
 /// What one record counts.
 fn count(record: &Record<'_>, is_error: bool) -> Counters {
     let mut counters = Counters {
@@ -341,13 +385,16 @@ fn count(record: &Record<'_>, is_error: bool) -> Counters {
     match &record.event {
         Event::Request(request) => {
             counters.requests = 1;
-            counters.requests_failed =
-                u64::from(request.status_code.is_none_or(|status| status >= 400));
-            counters.bytes = request.bytes.unwrap_or(0);
+            counters.requests_unjudged = u64::from(record.is_unjudged);
+            counters.requests_failed = u64::from(failed(record, request));
+            counters.bytes = request
+                .bytes
+                .filter(|bytes| *bytes < MAX_BYTES)
+                .unwrap_or(0);
             if let Some(status) = request.status_code {
                 counters.status_codes.insert(status, 1);
             }
-            if let Some(micros) = request.response_time_ms.and_then(thousandths) {
+            if let Some(micros) = plausible(request).and_then(thousandths) {
                 counters.response_time.observe(micros);
             }
         }
@@ -371,8 +418,8 @@ fn count(record: &Record<'_>, is_error: bool) -> Counters {
 }
 
 impl SourceStats {
-    /// Numbers, hosts: what tells whose lines these are and whether all are there.
-    fn observe_identity(&mut self, record: &Record<'_>) {
+    /// The line's number: what tells whether all are there.
+    fn observe_seq(&mut self, record: &Record<'_>) {
         if let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) {
             match self.writers.get_mut(&**writer) {
                 Some(ranges) => ranges.insert(seq),
@@ -383,21 +430,35 @@ impl SourceStats {
                     .insert(seq),
             }
         }
-        let (url, request) = match &record.event {
-            Event::Request(request) => (request.url.as_deref(), Some(request)),
-            Event::ProductProcessed(product) => (product.url.as_deref(), None),
-            Event::ScraperError(error) => (error.url.as_deref(), None),
-            _ => (None, None),
+    }
+
+    /// The host that the record is about: what a run's site is when no line names one.
+    fn observe_host<'r>(&mut self, record: &'r Record<'_>) -> Option<&'r str> {
+        let url = match &record.event {
+            Event::Request(request) => request.url.as_deref(),
+            Event::ProductProcessed(product) => product.url.as_deref(),
+            Event::ScraperError(error) => error.url.as_deref(),
+            _ => None,
         };
-        let Some(host) = url.and_then(host_of) else {
+        let host = url.and_then(host_of)?;
+        *self.hosts.entry(host) += 1;
+        Some(host)
+    }
+
+    /// Numbers, hosts: what tells whose lines these are and whether all are there.
+    fn observe_identity(&mut self, record: &Record<'_>) {
+        self.observe_seq(record);
+        let Some(host) = self.observe_host(record) else {
             return;
         };
-        *self.hosts.entry(host) += 1;
-        if let Some(request) = request {
+        if let Event::Request(request) = &record.event {
             let domain = self.sections.domains.0.entry(host);
             domain.requests += 1;
-            domain.requests_failed += u64::from(request.status_code.is_none_or(|s| s >= 400));
-            domain.bytes += request.bytes.unwrap_or(0);
+            domain.requests_failed += u64::from(failed(record, request));
+            domain.bytes += request
+                .bytes
+                .filter(|bytes| *bytes < MAX_BYTES)
+                .unwrap_or(0);
         }
     }
 

@@ -101,6 +101,8 @@ pub(crate) struct SourceStats {
     pub(crate) hosts: Bounded<String, u64>,
     pub(crate) dialects: BTreeSet<Dialect>,
     pub(crate) sections: Sections,
+    /// Whether some of its lines did not pass the filter.
+    pub(crate) is_partial: bool,
 }
 
 impl Default for SourceStats {
@@ -121,6 +123,7 @@ impl Default for SourceStats {
             hosts: Bounded::new(256),
             dialects: BTreeSet::new(),
             sections: Sections::default(),
+            is_partial: false,
         }
     }
 }
@@ -204,5 +207,6 @@ impl Add for SourceStats {
         self.hosts.merge(other.hosts);
         self.dialects.extend(other.dialects);
         self.sections.add(other.sections);
+        self.is_partial |= other.is_partial;
     }
 }

@@ -6,9 +6,10 @@ use dragline_schema::{RunStatus, Timestamp};
 
 /// Ten minutes, in microseconds.
 const TEN_MINUTES: i64 = 600_000_000;
-/// A file that was written this much later than its last line says was copied, not written: more
-/// than any time zone that was read wrongly.
-const COPIED: i64 = 15 * 6 * TEN_MINUTES;
+/// A file that was written this much later than its last line says was copied, not written.
+const COPIED: i64 = 2 * TEN_MINUTES;
+/// The same for times without a zone: more than any zone that was read wrongly.
+const COPIED_ZONELESS: i64 = 15 * 6 * TEN_MINUTES;
 
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +64,8 @@ pub(crate) struct Life {
     pub(crate) truncated: bool,
     /// When its last file was written.
     pub(crate) modified: Option<Timestamp>,
+    /// Whether times in that file name no zone.
+    pub(crate) zoneless: bool,
 }
 
 /// Judges a run, by the definition: an end counts; a cut archive explains a missing one; a file
@@ -86,7 +89,12 @@ pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
         })
     };
     let is_alive = life.modified.is_some_and(|at| {
-        now.since(at) < TEN_MINUTES && life.last.is_some_and(|last| at.since(last) < COPIED)
+        let copied = if life.zoneless {
+            COPIED_ZONELESS
+        } else {
+            COPIED
+        };
+        now.since(at) < TEN_MINUTES && life.last.is_some_and(|last| at.since(last) < copied)
     });
     if is_alive {
         return if silent_until(now) {
@@ -118,6 +126,7 @@ mod tests {
             active: Some((at(0), at(10), 11)),
             truncated: false,
             modified: Some(at(modified)),
+            zoneless: false,
         }
     }
 
@@ -139,7 +148,22 @@ mod tests {
             Verdict::Truncated
         );
         // An archive of the day before yesterday, copied just now.
-        assert_eq!(judge(&life(10, 3000), at(3001)), Verdict::Killed);
+        assert_eq!(judge(&life(10, 100), at(101)), Verdict::Killed);
+        let zoneless = Life {
+            zoneless: true,
+            ..life(10, 100)
+        };
+        assert_eq!(judge(&zoneless, at(101)), Verdict::Stalled);
+        assert_eq!(
+            judge(
+                &Life {
+                    modified: Some(at(3000)),
+                    ..zoneless
+                },
+                at(3001)
+            ),
+            Verdict::Killed
+        );
     }
 
     #[test]

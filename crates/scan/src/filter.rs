@@ -22,6 +22,14 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether it takes everything.
+    pub fn is_empty(&self) -> bool {
+        !self.names_a_source()
+            && self.since.is_none()
+            && self.until.is_none()
+            && self.level.is_none()
+    }
+
     /// Whether it asks for a scraper, a site or a run.
     pub(crate) fn names_a_source(&self) -> bool {
         self.scraper.is_some() || self.site.is_some() || self.run.is_some()

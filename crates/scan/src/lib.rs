@@ -4,8 +4,9 @@
 //! of several threads, lets every error be classified, and merges the threads' rollups into one.
 //! What was found and not taken (binary files, copies, documents) is in the rollup too, as problems.
 //!
-//! A [`Filter`] leaves records out. Whose a line is, is known for some only when everything was
-//! read; a filter by scraper, site or run therefore reads twice.
+//! A [`Filter`] leaves records out of the numbers, but not out of what is known: how a run ended,
+//! whether lines are missing and what is normal are told by everything that is there. So a scan
+//! with a filter reads twice, and gives the rollup of everything beside the one that was asked for.
 //!
 //! ```
 //! use dragline_classifier::RuleSet;
@@ -14,8 +15,8 @@
 //! # let dir = tempfile::tempdir()?;
 //! # std::fs::write(dir.path().join("a.log"), "{\"level\":\"error\",\"time\":1772623353,\"msg\":\"connection refused\"}\n")?;
 //! let logs = vec![dir.path().display().to_string()];
-//! let rollup = scan(&logs, &RuleSet::shipped(), &ScanOptions::default(), &|_| {})?;
-//! let finished = rollup.finish(dragline_schema::Timestamp::from_seconds(1_772_623_999));
+//! let scanned = scan(&logs, &RuleSet::shipped(), &ScanOptions::default(), &|_| {})?;
+//! let finished = scanned.rollup.finish(dragline_schema::Timestamp::from_seconds(1_772_623_999));
 //! assert_eq!(finished.runs[0].counters.errors, 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -67,6 +68,15 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// What was read.
+#[derive(Debug, Clone)]
+pub struct Scanned {
+    /// What was asked for.
+    pub rollup: Rollup,
+    /// Everything that is there, when the filter leaves something out.
+    pub everything: Option<Rollup>,
+}
+
 /// Reads everything behind `inputs` (files, directories, globs). `progress` is called now and then,
 /// from any thread.
 ///
@@ -77,20 +87,32 @@ pub fn scan(
     rules: &RuleSet,
     options: &ScanOptions,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Rollup, DiscoverError> {
+) -> Result<Scanned, DiscoverError> {
     let found = discover(inputs)?;
+    let no_filter = Filter::default();
     let mut pass = Pass {
         found: &found,
         rules,
         options,
+        filter: &no_filter,
         sources: None,
         progress,
     };
-    if options.filter.names_a_source() {
-        let all = pass.run();
-        pass.sources = Some(Sources::matching(&options.filter, &all));
+    let everything = pass.run();
+    if options.filter.is_empty() {
+        return Ok(Scanned {
+            rollup: everything,
+            everything: None,
+        });
     }
-    Ok(pass.run())
+    pass.filter = &options.filter;
+    if options.filter.names_a_source() {
+        pass.sources = Some(Sources::matching(&options.filter, &everything));
+    }
+    Ok(Scanned {
+        rollup: pass.run(),
+        everything: Some(everything),
+    })
 }
 
 /// One reading of all files.
@@ -98,6 +120,7 @@ struct Pass<'p> {
     found: &'p Discovery,
     rules: &'p RuleSet,
     options: &'p ScanOptions,
+    filter: &'p Filter,
     /// Whose lines count, when not everybody's do.
     sources: Option<Sources>,
     progress: &'p (dyn Fn(Progress) + Sync),
@@ -141,7 +164,7 @@ impl Pass<'_> {
             &family.name,
             rollup,
             self.rules,
-            &self.options.filter,
+            self.filter,
             self.sources.as_ref(),
         );
         let files = read_family(family, &self.options.read, &mut observer);

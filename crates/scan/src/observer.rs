@@ -43,14 +43,14 @@ impl Sink for Observer<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
-        if !self.filter.takes(record) {
-            return;
-        }
         if self
             .sources
             .is_some_and(|sources| !sources.take(self.family, record))
         {
             return;
+        }
+        if !self.filter.takes(record) {
+            return self.rollup.observe_life(record, at);
         }
         let Some(error) = record.error_text() else {
             return self.rollup.observe(record, at, None);

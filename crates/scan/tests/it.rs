@@ -21,9 +21,11 @@ fn fixtures() -> PathBuf {
 
 fn read_with(inputs: &[&str], options: &ScanOptions) -> Finished {
     let inputs: Vec<String> = inputs.iter().map(|input| (*input).to_owned()).collect();
-    let rollup = scan(&inputs, &RULES, options, &|_| {}).expect("the inputs are there");
+    let scanned = scan(&inputs, &RULES, options, &|_| {}).expect("the inputs are there");
     // Long after everything that the tests read.
-    rollup.finish(Timestamp::parse("2040-01-01T00:00:00Z").unwrap())
+    scanned
+        .rollup
+        .finish(Timestamp::parse("2040-01-01T00:00:00Z").unwrap())
 }
 
 fn read(inputs: &[&str]) -> Finished {
@@ -299,6 +301,29 @@ fn filters_take_what_they_name() {
     assert!(early.period.unwrap().1 < begin);
     let events = |finished: &Finished| finished.dialects.values().sum::<u64>();
     assert_eq!(events(&late) + events(&early), events(&all));
+    // What a filter leaves out of the numbers is still known: how the runs ended.
+    let errors = stock(Filter {
+        level: Some(dragline_schema::Level::Error),
+        ..Filter::default()
+    });
+    let middle = stock(Filter {
+        until: run.last_seen.map(|t| t.plus_micros(-500_000)),
+        ..Filter::default()
+    });
+    for finished in [&late, &early, &errors, &middle] {
+        assert!(
+            finished
+                .runs
+                .iter()
+                .all(|run| run.verdict == Some(Verdict::Finished))
+        );
+        assert!(finished.runs.iter().all(|run| run.disagreements.is_empty()));
+    }
+    let requests: u64 = errors.runs.iter().map(|run| run.counters.requests).sum();
+    assert!(
+        requests < 20,
+        "statistics of whole runs say nothing about their errors: {requests}"
+    );
 }
 
 /// A directory in which everything is wrong that can be.
@@ -415,6 +440,99 @@ fn a_plain_file_beside_its_archive_is_read_once() {
         let kinds: Vec<_> = both.problems.keys().map(|(_, kind)| *kind).collect();
         assert_eq!(kinds, [ProblemKind::DuplicateFile]);
     }
+}
+
+#[test]
+fn a_copy_that_was_cut_short_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(fixtures().join("structlog/exc-text.jsonl")).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    std::fs::write(dir.path().join("app.log"), &text).unwrap();
+    std::fs::write(dir.path().join("app.log.bak"), lines[..40].concat()).unwrap();
+    let both = read(&[&dir.path().display().to_string()]);
+    assert_eq!(both.dialects, fixture("structlog/exc-text.jsonl").dialects);
+}
+
+#[test]
+fn two_machines_scrapy_runs_of_the_same_second_are_two_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(fixtures().join("scrapy/info.log")).unwrap();
+    for (host, port) in [("h1", "8417"), ("h2", "8418")] {
+        std::fs::create_dir(dir.path().join(host)).unwrap();
+        let path = dir.path().join(host).join("scrapy.log");
+        std::fs::write(path, text.replace("8417", port)).unwrap();
+    }
+    let finished = read(&[&dir.path().display().to_string()]);
+    let requests: Vec<u64> = finished
+        .runs
+        .iter()
+        .map(|run| run.counters.requests)
+        .collect();
+    assert_eq!(requests, [94, 94]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_utf_8_is_read() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"\xff\xfe.log");
+    std::fs::copy(fixtures().join("pino/scrape.ndjson"), dir.path().join(name)).unwrap();
+    let finished = read(&[&dir.path().display().to_string()]);
+    assert_eq!(finished.dialects, fixture("pino/scrape.ndjson").dialects);
+}
+
+#[test]
+fn many_runs_in_one_file_take_no_more_than_their_share() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for n in 0..20_000 {
+        text += &format!(
+            "{{\"timestamp\":\"2026-03-04T11:22:33Z\",\"level\":\"info\",\"msg\":\"x\",\"job_id\":\"j{n}\",\"spider\":\"s{}\"}}\n",
+            n % 5_000
+        );
+    }
+    std::fs::write(dir.path().join("many.log"), text).unwrap();
+    assert_eq!(
+        read(&[&dir.path().display().to_string()]).runs.len(),
+        20_000
+    );
+}
+
+#[test]
+fn values_that_cannot_be_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |more: &str| {
+        format!(
+            "{{\"timestamp\":\"2026-03-04T11:22:33Z\",\"level\":\"info\",\"msg\":\"x\",\"url\":\"http://x/\",\"status\":200{more}}}\n"
+        )
+    };
+    let text = [
+        line(",\"elapsed_ms\":1e308"),
+        line(",\"elapsed_ms\":50"),
+        line(",\"bytes\":18446744073709551615"),
+        line(",\"bytes\":1000"),
+    ];
+    std::fs::write(dir.path().join("a.log"), text.concat()).unwrap();
+    let counters = &read(&[&dir.path().display().to_string()]).runs[0]
+        .counters
+        .clone();
+    assert_eq!((counters.requests, counters.bytes), (4, 1000));
+    assert_eq!(
+        (counters.response_time.count, counters.response_time.max),
+        (1, 50_000)
+    );
+}
+
+#[test]
+fn an_event_without_a_time_is_counted_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = "{\"timestamp\":\"2026-02-30T11:22:33Z\",\"level\":\"info\",\"msg\":\"x\"}\n";
+    std::fs::write(dir.path().join("a.log"), line.repeat(3)).unwrap();
+    let finished = read(&[&dir.path().display().to_string()]);
+    assert_eq!(finished.dialects.values().sum::<u64>(), 3);
+    let (key, problem) = finished.problems.first_key_value().unwrap();
+    assert_eq!((key.1, problem.count), (ProblemKind::NoTimestamp, 3));
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub struct Record<'a> {
     pub event: Event<'a>,
     /// The language it was written in.
     pub dialect: Dialect,
+    /// Whether it is a request of which the line tells neither a status nor an error. (In the wire
+    /// format a request without a status got no answer.)
+    pub is_unjudged: bool,
 }
 
 impl Record<'_> {

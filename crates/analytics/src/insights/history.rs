@@ -86,20 +86,22 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn of(finished: &Finished) -> Self {
+    /// The runs of one rollup, and what is normal for them by another that holds them too.
+    pub(crate) fn of(finished: &Finished, everything: &Finished) -> Self {
+        let learned = by_scraper(everything);
         let scrapers = by_scraper(finished)
             .into_iter()
             .map(|(name, runs)| {
-                let runs: Vec<usize> = runs
-                    .into_iter()
-                    .filter(|run| finished.runs[*run].key.is_run())
-                    .collect();
+                let is_run = |run: &usize| finished.runs[*run].key.is_run();
                 // A run that was cut short is no example.
-                let whole = runs.iter().map(|run| &finished.runs[*run]).filter(|row| {
-                    row.verdict
-                        .is_none_or(|verdict| verdict == Verdict::Finished)
-                });
-                let whole: Vec<&RunRow> = whole.collect();
+                let whole: Vec<&RunRow> = learned
+                    .get(&name)
+                    .into_iter()
+                    .flatten()
+                    .map(|run| &everything.runs[*run])
+                    .filter(|row| row.key.is_run())
+                    .filter(|row| row.verdict.is_none_or(|v| v == Verdict::Finished))
+                    .collect();
                 let normal = Metric::ALL
                     .into_iter()
                     .filter_map(|metric| {
@@ -109,7 +111,11 @@ impl History {
                         Some((metric, (normal, values.len())))
                     })
                     .collect();
-                Scraper { name, runs, normal }
+                Scraper {
+                    runs: runs.into_iter().filter(is_run).collect(),
+                    name,
+                    normal,
+                }
             })
             .collect();
         Self { scrapers }

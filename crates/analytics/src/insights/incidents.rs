@@ -1,5 +1,7 @@
 //! Incidents: stretches of unusual runs, runs without an end, lines that are missing, new errors.
 
+use std::collections::BTreeSet;
+
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, RunRow, Verdict};
 use dragline_schema::{Timestamp, clip};
@@ -124,7 +126,7 @@ fn incident(
                 observed * 100.0
             ),
             format!(
-                "{} runs; usual are {:.0} to {:.0} %.",
+                "{} runs; usual are {:.1} to {:.1} %.",
                 rows.len(),
                 expected.lower * 100.0,
                 expected.upper * 100.0
@@ -275,12 +277,7 @@ pub(crate) fn ends(finished: &Finished) -> Vec<Insight> {
                 kind: kind.to_owned(),
                 severity: severity.to_owned(),
                 title: format!("Run {run} of {who} {what} at {}", minute(row.last_seen)),
-                detail: format!(
-                    "{} requests and {} items until then{}",
-                    row.counters.requests,
-                    row.counters.items(),
-                    reason.unwrap_or_else(|| ".".to_owned())
-                ),
+                detail: until_then(row) + &reason.unwrap_or_else(|| ".".to_owned()),
                 since: row.last_seen.map(|at| at.to_string()),
                 scraper_id,
                 site,
@@ -293,6 +290,21 @@ pub(crate) fn ends(finished: &Finished) -> Vec<Insight> {
             })
         })
         .collect()
+}
+
+/// What a run did until its end, as far as it is known.
+fn until_then(row: &RunRow) -> String {
+    let count = |known: bool, n: u64, noun: &str| {
+        let s = if n == 1 { "" } else { "s" };
+        known.then(|| format!("{n} {noun}{s}"))
+    };
+    let parts = [
+        count(row.known.requests, row.counters.requests, "request"),
+        count(row.known.items, row.counters.items(), "item"),
+        count(true, row.counters.errors, "error"),
+    ];
+    let told: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{} until then", told.join(", "))
 }
 
 /// Runs of which lines are missing.
@@ -327,11 +339,18 @@ pub(crate) fn losses(finished: &Finished) -> Vec<Insight> {
         .collect()
 }
 
-/// Errors that were not there before the last days of the period.
-pub(crate) fn new_errors(groups: &[Group], rules: &RuleSet) -> Vec<Insight> {
+/// So many errors of a new kind are worth a word.
+const ENOUGH_ERRORS: u64 = 5;
+
+/// Errors that were not there before.
+pub(crate) fn new_errors(
+    groups: &[Group],
+    new: &BTreeSet<String>,
+    rules: &RuleSet,
+) -> Vec<Insight> {
     groups
         .iter()
-        .filter(|group| group.state.as_deref() == Some("new") && group.count >= 3)
+        .filter(|group| new.contains(&group.id) && group.count >= ENOUGH_ERRORS)
         .map(|group| {
             let first = group.scrapers.first();
             let scraper_id = first.and_then(|name| name.scraper_id.clone());

@@ -3,6 +3,8 @@
 mod history;
 mod incidents;
 
+use std::collections::BTreeSet;
+
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, RunRow, Verdict};
 use dragline_schema::Timestamp;
@@ -26,18 +28,38 @@ pub(crate) fn find(
     finished: &Finished,
     history: &History,
     groups: &[Group],
+    new: &BTreeSet<String>,
     rules: &RuleSet,
 ) -> Vec<Insight> {
     let mut found = incidents::waves(finished, history, groups);
     found.extend(incidents::ends(finished));
     found.extend(incidents::losses(finished));
-    found.extend(incidents::new_errors(groups, rules));
+    found.extend(incidents::new_errors(groups, new, rules));
     found.sort_by(|a, b| {
         let severity =
             |insight: &Insight| insight.severity.parse::<dragline_schema::Severity>().ok();
         (severity(b), &b.since, &a.id).cmp(&(severity(a), &a.since, &b.id))
     });
     found
+}
+
+/// The ids of groups that are new: not there for at least three days, and at least twice as long as
+/// they have been there since. With as many errors as they have, chance alone does not do that.
+pub(crate) fn new_groups(
+    everything: &Finished,
+    period: Option<(Timestamp, Timestamp)>,
+) -> BTreeSet<String> {
+    let Some((start, end)) = period else {
+        return BTreeSet::new();
+    };
+    let is_new = |group: &dragline_rollup::Group| {
+        group.first_seen.is_some_and(|first| {
+            let (before, since) = (first.since(start), end.since(first));
+            first < end && before >= 3 * DAY && before >= 2 * since
+        })
+    };
+    let new = everything.groups.iter().filter(|row| is_new(&row.group));
+    new.map(|row| format!("{:016x}", row.id)).collect()
 }
 
 /// What to do, each thing once.

@@ -18,7 +18,9 @@ pub enum Block {
     Text(Tone, String),
     /// Points, each with lines below it.
     List(Vec<(Tone, String, Vec<String>)>),
-    /// Rows under headers.
+    /// Lines of figures, each on its own; they go on indented.
+    Lines(Vec<String>),
+    /// Rows under headers. On a narrow terminal, columns that may go do so from the right.
     Table {
         /// The headers, and how their columns are set.
         headers: Vec<(Align, &'static str)>,
@@ -36,6 +38,8 @@ pub enum Align {
     Right,
     /// Text that is never cut: times, verdicts.
     Fixed,
+    /// Text that is never cut, in a column that may go.
+    Spare,
     /// Text that may be cut in the middle when the terminal is narrow.
     Cut,
 }
@@ -72,6 +76,12 @@ impl Document {
     pub(crate) fn list(&mut self, points: Vec<(Tone, String, Vec<String>)>) {
         if !points.is_empty() {
             self.blocks.push(Block::List(points));
+        }
+    }
+
+    pub(crate) fn lines(&mut self, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.blocks.push(Block::Lines(lines));
         }
     }
 

@@ -19,6 +19,13 @@ pub fn markdown(document: &Document) -> String {
                 }
                 out.push('\n');
             }
+            Block::Lines(lines) => {
+                for line in lines {
+                    let words: Vec<&str> = line.split_whitespace().collect();
+                    out.push_str(&format!("- {}\n", escape(&words.join(" "))));
+                }
+                out.push('\n');
+            }
             Block::Table { headers, rows } => {
                 let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
                 out.push_str(&row(headers.iter().map(|(_, name)| escape(name)).collect()));
@@ -40,13 +47,12 @@ pub fn markdown(document: &Document) -> String {
 /// Text that stays text: no markup, no table cells, no line breaks.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in super::terminal::clean(text).chars() {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' => out.extend(['\\', c]),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }

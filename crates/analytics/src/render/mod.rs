@@ -9,4 +9,4 @@ mod words;
 pub use document::{Align, Block, Document, Tone};
 pub use markdown::markdown;
 pub use terminal::{Terminal, text};
-pub use views::{errors, report, runs};
+pub use views::{errors, report, runs, unread};

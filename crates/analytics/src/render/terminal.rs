@@ -25,7 +25,7 @@ impl Default for Terminal {
 
 const GAP: usize = 2;
 /// A column is not cut below this while others can be.
-const LEAST: usize = 12;
+const LEAST: usize = 10;
 
 /// Renders the document.
 pub fn text(document: &Document, terminal: &Terminal) -> String {
@@ -59,6 +59,15 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
                     }
                 }
             }
+            Block::Lines(lines) => {
+                for text in lines {
+                    let rows = wrap(&clean(text), terminal.width.saturating_sub(14));
+                    for (nth, row) in rows.iter().enumerate() {
+                        let lead = if nth == 0 { "" } else { "              " };
+                        line(&mut out, &format!("{lead}{row}"));
+                    }
+                }
+            }
             Block::Table { headers, rows } => table(&mut out, headers, rows, terminal),
         }
     }
@@ -76,17 +85,31 @@ fn table(
     rows: &[(Tone, Vec<String>)],
     terminal: &Terminal,
 ) {
-    let mut widths: Vec<usize> = headers.iter().map(|(_, name)| name.width()).collect();
     let rows: Vec<(Tone, Vec<String>)> = rows
         .iter()
         .map(|(tone, cells)| (*tone, cells.iter().map(|cell| clean(cell)).collect()))
         .collect();
-    for (_, cells) in &rows {
-        for (width, cell) in widths.iter_mut().zip(cells) {
-            *width = (*width).max(cell.width());
-        }
-    }
-    shrink(&mut widths, headers, terminal.width);
+    let wanted: Vec<usize> = (0..headers.len())
+        .map(|index| {
+            let cells = rows.iter().filter_map(|(_, cells)| cells.get(index));
+            cells
+                .map(|cell| cell.width())
+                .chain([headers[index].1.width()])
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let shown = shown_columns(&wanted, headers, terminal.width);
+    let headers: Vec<(Align, &'static str)> = shown.iter().map(|index| headers[*index]).collect();
+    let mut widths: Vec<usize> = shown.iter().map(|index| wanted[*index]).collect();
+    let rows: Vec<(Tone, Vec<String>)> = rows
+        .into_iter()
+        .map(|(tone, cells)| {
+            let cell = |index: &usize| cells.get(*index).cloned().unwrap_or_default();
+            (tone, shown.iter().map(cell).collect())
+        })
+        .collect();
+    shrink(&mut widths, &headers, terminal.width);
     let set = |cells: &[String], tone: Tone| {
         let mut row = String::new();
         for (index, ((align, _), width)) in headers.iter().zip(&widths).enumerate() {
@@ -118,19 +141,33 @@ fn table(
     }
 }
 
-/// Takes from the widest columns that may be cut, then from any text, until the table fits.
+/// The columns that are shown: while even the least widths do not fit, the last spare one goes.
+fn shown_columns(wanted: &[usize], headers: &[(Align, &'static str)], width: usize) -> Vec<usize> {
+    let least = |index: &usize| match headers[*index].0 {
+        Align::Cut | Align::Left => wanted[*index].min(LEAST),
+        Align::Fixed | Align::Spare | Align::Right => wanted[*index],
+    };
+    let mut shown: Vec<usize> = (0..headers.len()).collect();
+    while shown.iter().map(least).sum::<usize>() + GAP * shown.len().saturating_sub(1) > width {
+        let Some(spare) = shown
+            .iter()
+            .rposition(|index| headers[*index].0 == Align::Spare)
+        else {
+            break;
+        };
+        shown.remove(spare);
+    }
+    shown
+}
+
+/// Takes from the widest columns that may be cut, then from any text, until the table fits. Numbers
+/// and verdicts are never cut: rather a row too long than one that lies.
 fn shrink(widths: &mut [usize], headers: &[(Align, &'static str)], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
-    // Rather a cut name than a table that breaks; numbers and times last of all.
-    let stages: [(&[Align], usize); 3] = [
-        (&[Align::Cut], LEAST),
-        (&[Align::Cut, Align::Left], LEAST),
-        (&[Align::Cut, Align::Left, Align::Fixed, Align::Right], 3),
-    ];
-    for (cuttable, least) in stages {
+    for cuttable in [&[Align::Cut][..], &[Align::Cut, Align::Left]] {
         while widths.iter().sum::<usize>() + gaps > width {
             let widest = (0..widths.len())
-                .filter(|index| cuttable.contains(&headers[*index].0) && widths[*index] > least)
+                .filter(|index| cuttable.contains(&headers[*index].0) && widths[*index] > LEAST)
                 .max_by_key(|index| widths[*index]);
             let Some(widest) = widest else { break };
             widths[widest] -= 1;
@@ -184,7 +221,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// Log text must not move the cursor or change the terminal: control characters, and the marks that
 /// turn the direction of writing, become spaces.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',

@@ -3,7 +3,7 @@
 
 use super::document::{Align, Document, Tone};
 use super::words::{
-    bytes, count, known, minute, number, percent, place, plural, short_type, some,
+    bytes, count, known, minute, number, percent, place, plural, short_minute, short_type, some,
     tone_of_severity, tone_of_verdict, unknown, who,
 };
 use crate::model::{Errors, Group, Report, Run, Scraper, Totals, Trust};
@@ -29,7 +29,9 @@ pub fn report(report: &Report) -> Document {
     );
     needs_a_hand(report, &mut document);
     document.heading("Scrapers");
-    scrapers(&report.scrapers, &mut document);
+    let shown = report.insights.iter().take(TOP_INSIGHTS);
+    let told: Vec<&str> = shown.map(|insight| insight.title.as_str()).collect();
+    scrapers(&report.scrapers, &told, &mut document);
     document.heading("Totals");
     totals(&report.totals, &mut document);
     sections(report, &mut document);
@@ -122,7 +124,7 @@ fn needs_a_hand(report: &Report, document: &mut Document) {
     document.list(points.collect());
 }
 
-fn scrapers(scrapers: &[Scraper], document: &mut Document) {
+fn scrapers(scrapers: &[Scraper], told: &[&str], document: &mut Document) {
     let headers = [
         (Align::Fixed, "verdict"),
         (Align::Cut, "scraper"),
@@ -132,7 +134,7 @@ fn scrapers(scrapers: &[Scraper], document: &mut Document) {
         (Align::Right, "ok"),
         (Align::Right, "items"),
         (Align::Right, "errors"),
-        (Align::Right, "p95 ms"),
+        (Align::Spare, "p95 ms"),
     ];
     let rows = scrapers.iter().map(|scraper| {
         let totals = &scraper.totals;
@@ -154,11 +156,15 @@ fn scrapers(scrapers: &[Scraper], document: &mut Document) {
     });
     document.table(&headers, rows.collect());
     let reasons = scrapers.iter().flat_map(|scraper| {
+        // What an incident says already is not said again.
+        let is_new = |reason: &&String| !told.iter().any(|title| reason.starts_with(title));
         let who = who(scraper);
         scraper
             .reasons
             .iter()
+            .filter(is_new)
             .map(move |reason| (who.clone(), reason))
+            .collect::<Vec<_>>()
     });
     for (who, reason) in reasons {
         let told = if reason.contains(&who) {
@@ -171,9 +177,14 @@ fn scrapers(scrapers: &[Scraper], document: &mut Document) {
 }
 
 fn totals(totals: &Totals, document: &mut Document) {
-    let mut rows: Vec<(Tone, Vec<String>)> = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     let mut row = |name: &str, value: String, more: String| {
-        rows.push((Tone::Plain, vec![name.to_owned(), value, more]));
+        let gap = if value.is_empty() || more.is_empty() {
+            ""
+        } else {
+            ": "
+        };
+        lines.push(format!("{name:<14}{value}{gap}{more}"));
     };
     let rate = |value: Option<f64>| value.map(|n| format!("{} a minute of run time", number(n)));
     let parts =
@@ -233,10 +244,7 @@ fn totals(totals: &Totals, document: &mut Document) {
         totals.bytes.map_or_else(unknown, bytes),
         String::new(),
     );
-    document.table(
-        &[(Align::Left, ""), (Align::Right, ""), (Align::Cut, "")],
-        rows,
-    );
+    document.lines(lines);
 }
 
 /// One line for each section that was logged.
@@ -349,7 +357,7 @@ fn groups(groups: &[Group], limit: usize, document: &mut Document) {
             .as_ref()
             .map_or_else(String::new, |state| format!(", {state}"));
         let head = format!(
-            "{} × {}{sub}, {}{state}: {}",
+            "{} × {}{sub}, at worst {}{state}: {}",
             count(group.count),
             group.category.replace('_', " "),
             group.severity,
@@ -434,12 +442,12 @@ fn table_of_runs(runs: &[&Run], document: &mut Document) {
         (Align::Left, "scraper"),
         (Align::Cut, "run"),
         (Align::Fixed, "start"),
-        (Align::Fixed, "last seen"),
+        (Align::Spare, "last seen"),
         (Align::Right, "requests"),
         (Align::Right, "ok"),
         (Align::Right, "items"),
         (Align::Right, "errors"),
-        (Align::Cut, "reason"),
+        (Align::Spare, "reason"),
     ];
     let rows = runs.iter().map(|run| {
         let verdict = run.verdict.clone().unwrap_or_else(unknown);
@@ -447,17 +455,22 @@ fn table_of_runs(runs: &[&Run], document: &mut Document) {
             verdict.clone(),
             known(run.scraper_id.as_ref().or(run.site.as_ref())),
             run.run_id.clone(),
-            minute(run.start.as_ref()),
-            minute(run.last_seen.as_ref()),
+            short_minute(run.start.as_ref()),
+            short_minute(run.last_seen.as_ref()),
             some(run.totals.requests),
             percent(run.totals.success_rate),
             some(run.totals.items),
             count(run.totals.errors),
-            run.finish_reason.clone().unwrap_or_default(),
+            reason(run),
         ];
         (tone_of_verdict(&verdict), cells)
     });
     document.table(&headers, rows.collect());
+}
+
+/// The first words of why a run ended.
+fn reason(run: &Run) -> String {
+    dragline_schema::clip(run.finish_reason.as_deref().unwrap_or_default(), 24).to_owned()
 }
 
 fn trends(report: &Report, document: &mut Document) {
@@ -478,16 +491,42 @@ fn trends(report: &Report, document: &mut Document) {
 }
 
 fn trust_line(trust: &Trust) -> String {
-    let bad = match trust.bad_lines {
-        0 => "all lines could be read".to_owned(),
-        n => format!("{} could not be read", plural(n, "line")),
-    };
     format!(
-        "{} from {} ({}); {bad}.",
+        "{} from {} ({}); {}.",
         plural(trust.events, "event"),
         plural(trust.files, "file"),
-        bytes(trust.bytes)
+        bytes(trust.bytes),
+        unread_of(trust).unwrap_or_else(|| "everything could be read".to_owned())
     )
+}
+
+/// What could not be read, in a sentence's part; `None` when everything could.
+pub fn unread(report: &Report) -> Option<String> {
+    unread_of(&report.trust)
+}
+
+fn unread_of(trust: &Trust) -> Option<String> {
+    let count_of = |kinds: &[&str]| -> u64 {
+        let matching = trust
+            .problems
+            .iter()
+            .filter(|problem| kinds.contains(&problem.kind.as_str()));
+        matching.map(|problem| problem.count).sum()
+    };
+    let files = count_of(&["unreadable_file", "binary_file"]);
+    let cut = count_of(&["truncated_file", "corrupt_file"]);
+    let timeless = count_of(&["no_timestamp"]);
+    let told: Vec<String> = [
+        (files, "file", "could not be read"),
+        (cut, "archive", "could not be read to the end"),
+        (trust.bad_lines, "line", "could not be read"),
+        (timeless, "event", "without a time that can be read"),
+    ]
+    .into_iter()
+    .filter(|(n, ..)| *n > 0)
+    .map(|(n, noun, what)| format!("{} {what}", plural(n, noun)))
+    .collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn trust(trust: &Trust, document: &mut Document) {
@@ -502,16 +541,20 @@ fn trust(trust: &Trust, document: &mut Document) {
     } else {
         dialects.join(", ")
     };
-    document.text(
-        Tone::Plain,
-        format!(
-            "Events by dialect: {read}. Missing by their numbers: {}. Errors that no rule knows: {}. \
-             Percentiles are within {} %.",
-            count(trust.missing_seq),
-            count(trust.unclassified_errors),
-            number(trust.sketch_relative_error * 100.0)
-        ),
-    );
+    let mut told = vec![format!("Events by dialect: {read}.")];
+    if trust.missing_seq > 0 {
+        told.push(format!(
+            "{} missing by the numbers of the others.",
+            plural(trust.missing_seq, "line")
+        ));
+    }
+    if trust.unclassified_errors > 0 {
+        told.push(format!(
+            "{} that no rule knows.",
+            plural(trust.unclassified_errors, "error")
+        ));
+    }
+    document.text(Tone::Plain, told.join(" "));
     let headers = [
         (Align::Left, "problem"),
         (Align::Right, "count"),

@@ -107,3 +107,9 @@ pub(super) fn minute(time: Option<&String>) -> String {
         dragline_schema::clip(time, 16).replace('T', " ")
     })
 }
+
+/// A time to the minute without its year: `03-04 11:22`.
+pub(super) fn short_minute(time: Option<&String>) -> String {
+    let text = minute(time);
+    text.get(5..).map_or(text.clone(), str::to_owned)
+}

@@ -39,12 +39,14 @@ impl ReportOptions {
     }
 }
 
-/// Makes the report.
+/// Makes the report on what was asked for. `everything` is what is there beside it, when a filter
+/// left something out: what is normal and what is new is told by that.
 ///
 /// # Errors
 /// When the dataframes cannot be worked with, which means a fault of ours.
 pub fn report(
     finished: &Finished,
+    everything: Option<&Finished>,
     rules: &RuleSet,
     options: &ReportOptions,
 ) -> Result<Report, FramesError> {
@@ -54,9 +56,12 @@ pub fn report(
         .until
         .or(finished.period.map(|(_, last)| last.plus_micros(1)));
     let start = options.since.or(finished.period.map(|(first, _)| first));
-    let history = History::of(finished);
-    let groups = groups(finished, start, end);
-    let insights = insights::find(finished, &history, &groups, rules);
+    let everything = everything.unwrap_or(finished);
+    let history = History::of(finished, everything);
+    let known_since = everything.period.map(|(first, _)| first).or(start);
+    let groups = groups(finished, everything, known_since.zip(end));
+    let new = insights::new_groups(everything, known_since.zip(end));
+    let insights = insights::find(finished, &history, &groups, &new, rules);
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Ok(Report {
         schema: model::SCHEMA.to_owned(),
@@ -190,25 +195,26 @@ fn some_text(text: &str) -> Option<String> {
 
 fn groups(
     finished: &Finished,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
+    everything: &Finished,
+    period: Option<(Timestamp, Timestamp)>,
 ) -> Vec<model::Group> {
+    let whole: BTreeMap<u64, &GroupRow> =
+        everything.groups.iter().map(|row| (row.id, row)).collect();
     let total: u64 =
         finished.cells.iter().map(|(_, count)| count).sum::<u64>() + finished.cells_overflow;
     let mut groups: Vec<model::Group> = finished
         .groups
         .iter()
-        .filter_map(|row| group(row, total, start.zip(end)))
+        .filter_map(|row| {
+            let state = state(&whole.get(&row.id).unwrap_or(&row).group, period);
+            group(row, total, state)
+        })
         .collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.id.cmp(&b.id)));
     groups
 }
 
-fn group(
-    row: &GroupRow,
-    total: u64,
-    period: Option<(Timestamp, Timestamp)>,
-) -> Option<model::Group> {
+fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group> {
     let GroupRow {
         id,
         scrapers,
@@ -229,7 +235,7 @@ fn group(
         share: group.count as f64 / total.max(1) as f64,
         first_seen: show(group.first_seen),
         last_seen: show(group.last_seen),
-        state: state(group, period).map(str::to_owned),
+        state: state.map(str::to_owned),
         scrapers: scrapers
             .iter()
             .map(|(scraper_id, site)| model::ScraperName {
@@ -254,8 +260,10 @@ fn state(
         return None;
     }
     let now = end.plus_micros(-1).as_micros().div_euclid(DAY) - 1;
-    let first = *group.days.keys().next()?;
-    let last = *group.days.keys().next_back()?;
+    // What comes after the period is not known yet.
+    let days = || group.days.range(..=now + 1).map(|(day, _)| *day);
+    let first = days().next()?;
+    let last = days().next_back()?;
     if last < now {
         return Some("resolved");
     }

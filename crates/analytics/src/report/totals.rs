@@ -88,15 +88,19 @@ impl Sum {
         let failed = self.get("requests_failed");
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let per_minute = |count: Option<u64>| {
+            // Over less than a minute a rate says nothing.
             count
-                .filter(|_| self.minutes > 0.0)
+                .filter(|_| self.minutes >= 1.0)
                 .map(|n| n as f64 / self.minutes)
         };
         Totals {
             runs: self.runs,
             requests,
             requests_failed: requests.map(|_| failed),
-            success_rate: requests.and_then(|n| ratio(n.saturating_sub(failed), n)),
+            success_rate: requests.and_then(|n| {
+                let judged = n.saturating_sub(self.get("requests_unjudged"));
+                ratio(judged.saturating_sub(failed), judged)
+            }),
             items,
             items_found: found,
             items_failed: known(

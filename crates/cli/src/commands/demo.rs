@@ -32,13 +32,18 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     output::write_file(&truth_file, &(serde_json::to_string_pretty(&truth)? + "\n"))?;
 
     let rules = RuleSet::shipped();
-    let rollup = scan(
+    let scanned = scan(
         &[logs.display().to_string()],
         &rules,
         &ScanOptions::default(),
         &|_| {},
     )?;
-    let report = dragline_analytics::report(&rollup.finish(now), &rules, &ReportOptions::at(now))?;
+    let report = dragline_analytics::report(
+        &scanned.rollup.finish(now),
+        None,
+        &rules,
+        &ReportOptions::at(now),
+    )?;
     let document = render::report(&report);
     let text_file = args.dir.join("report.md");
     let json_file = args.dir.join("report.json");

@@ -1,6 +1,6 @@
 //! From arguments to a report.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::bail;
 use dragline_analytics::{Report, ReportOptions};
@@ -40,19 +40,29 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
         scan.jobs = usize::from(jobs);
     }
     let bar = progress_bar();
-    let rollup = dragline_scan::scan(&args.logs, &rules, &scan, &|progress: Progress| {
+    let scanned = dragline_scan::scan(&args.logs, &rules, &scan, &|progress: Progress| {
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     })?;
     bar.finish_and_clear();
-    let finished = rollup.finish(now);
-    nothing_read(&finished)?;
-    Ok(dragline_analytics::report(&finished, &rules, &options)?)
+    let finished = scanned.rollup.finish(now);
+    let everything = scanned.everything.map(|everything| everything.finish(now));
+    let whole = everything.as_ref().unwrap_or(&finished);
+    nothing_read(whole)?;
+    if finished.dialects.is_empty() {
+        tell(&nothing_matched(whole));
+    }
+    Ok(dragline_analytics::report(
+        &finished,
+        Some(whole),
+        &rules,
+        &options,
+    )?)
 }
 
-/// Files that hold nothing are read; files that could not be are not.
+/// An error when there is no event at all; it names the first reasons.
 fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
-    if finished.files.values().any(|file| file.lines > 0) {
+    if !finished.dialects.is_empty() {
         return Ok(());
     }
     let reasons: Vec<String> = finished
@@ -60,12 +70,49 @@ fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
         .iter()
         .filter(|((_, kind), _)| *kind != ProblemKind::EmptyFile)
         .take(3)
-        .map(|((path, _), problem)| format!("{path}: {}", problem.detail))
+        .map(|((path, kind), problem)| match problem.first {
+            Some(at) if kind.is_lost_line() => {
+                let (count, line) = (problem.count, at.line);
+                format!(
+                    "{path}: {count} lines in no format that is known, the first is line {line}"
+                )
+            }
+            _ => format!("{path}: {}", problem.detail),
+        })
         .collect();
     match reasons.as_slice() {
         [] => bail!("nothing could be read: there is no line in what was named"),
         reasons => bail!("nothing could be read: {}", reasons.join("; ")),
     }
+}
+
+/// What there is, when the filter took none of it.
+fn nothing_matched(whole: &Finished) -> String {
+    let mut names: Vec<String> = whole
+        .runs
+        .iter()
+        .map(|run| {
+            let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
+            format!("{} on {}", part(&run.key.scraper_id), part(&run.key.site))
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    let more = if names.len() > 10 { ", …" } else { "" };
+    names.truncate(10);
+    let events: u64 = whole.dialects.values().sum();
+    let period = whole.period.map_or_else(String::new, |(first, last)| {
+        format!(", from {first} to {last}")
+    });
+    format!(
+        "the filter took none of {events} events{period}; there are: {}{more}",
+        names.join(", ")
+    )
+}
+
+/// A word beside the result.
+pub(crate) fn tell(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
 }
 
 /// A bar on a terminal, nothing elsewhere.

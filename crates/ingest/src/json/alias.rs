@@ -45,7 +45,7 @@ const NAMES: &[(Slot, &str)] = &[
     ),
     (
         Slot::Message,
-        "message msg MESSAGE Message event body text description @m @message record.message log",
+        "record.message message msg MESSAGE Message event body text description @m @message log",
     ),
     (
         Slot::Target,
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_name_has_one_meaning_and_an_order() {
-        assert_eq!(slot_of("msg"), Some((Slot::Message, 1)));
+        assert_eq!(slot_of("msg"), Some((Slot::Message, 2)));
         assert!(slot_of("message").unwrap().1 < slot_of("event").unwrap().1);
         // `exception` is a message to some and a traceback to most; the decoder looks at the text.
         assert_eq!(slot_of("exception").unwrap().0, Slot::ErrorMessage);

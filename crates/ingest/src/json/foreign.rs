@@ -19,6 +19,8 @@ struct Slots<'a> {
     values: [Option<(usize, Value<'a>)>; Slot::COUNT],
     duration_ms: Option<f64>,
     has_item: bool,
+    /// The record names a status and says that there is none.
+    status_is_null: bool,
     /// Something that tells one item from another: needed beside a word such as `scraped`.
     has_identity: bool,
     /// JSON lists of exceptions (structlog) and of spans (tracing).
@@ -30,6 +32,10 @@ struct Slots<'a> {
 pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded<'a>> {
     let dialect = dialect_of(object);
     let mut slots = Slots::default();
+    slots.status_is_null = object
+        .fields
+        .iter()
+        .any(|(key, raw)| raw.get() == "null" && matches!(slot_of(key), Some((Slot::Status, _))));
     for (path, value) in object.flatten() {
         slots.offer(&path, value);
     }
@@ -56,7 +62,9 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
         dialect,
         ..Record::default()
     };
-    record.event = slots.event(&record);
+    let (event, is_unjudged) = slots.event(&record);
+    record.event = event;
+    record.is_unjudged = is_unjudged;
     Some(Decoded { record, zoned })
 }
 
@@ -165,8 +173,8 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// What the record says to programs.
-    fn event(&mut self, record: &Record<'a>) -> Event<'a> {
+    /// What the record says to programs, and whether it is a request of unknown outcome.
+    fn event(&mut self, record: &Record<'a>) -> (Event<'a>, bool) {
         let error = self.error();
         let url = self.take_text(Slot::Url);
         let status = self.take(Slot::Status).and_then(|value| status_of(&value));
@@ -175,18 +183,24 @@ impl<'a> Slots<'a> {
         if is_quiet
             && (self.has_item || (says_item(message) && (self.has_identity || url.is_some())))
         {
-            return Event::ProductProcessed(ProductProcessed {
+            let item = ProductProcessed {
                 action: Some(ProductAction::Saved.as_str().into()),
                 url,
                 ..ProductProcessed::default()
-            });
+            };
+            return (Event::ProductProcessed(item), false);
         }
         if status.is_some() || self.duration_ms.is_some() {
             let url = url
                 .clone()
                 .or_else(|| url_in(message).map(|url| url.to_owned().into()));
             if let Some(url) = url.filter(|_| !self.has_item) {
-                return Event::Request(Request {
+                let tells_failure = self.status_is_null
+                    || !is_quiet
+                    || error.error_type.is_some()
+                    || error.error_message.is_some();
+                let is_unjudged = status.is_none() && !tells_failure;
+                let request = Request {
                     url: Some(url),
                     method: self.take_text(Slot::Method),
                     status_code: status,
@@ -195,17 +209,19 @@ impl<'a> Slots<'a> {
                     attempt: self.take(Slot::Attempt).and_then(|value| value.as_u64()),
                     error_type: error.error_type,
                     ..Request::default()
-                });
+                };
+                return (Event::Request(request), is_unjudged);
             }
         }
         if record.level.is_some_and(Level::is_error) {
-            return Event::ScraperError(ScraperError {
+            let error = ScraperError {
                 url,
                 status_code: status,
                 ..error
-            });
+            };
+            return (Event::ScraperError(error), false);
         }
-        Event::Log
+        (Event::Log, false)
     }
 
     /// Type, message, causes and traceback, from the fields or out of the traceback.
@@ -300,14 +316,26 @@ fn is_item(path: &str, value: &Value<'_>) -> bool {
     }
 }
 
-/// Whether a message says that an item was taken.
+/// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
 fn says_item(message: &str) -> bool {
-    message
-        .split(|c: char| !c.is_ascii_alphabetic())
-        .any(|word| ["scraped", "stored", "extracted"].iter().any(|w| word.eq_ignore_ascii_case(w)))
-        // "scraped 0 items" is a count, no item.
-        && !message.contains(|c: char| c.is_ascii_digit())
-        || message == "item"
+    let is_word = |word: &str| {
+        ["scraped", "stored", "extracted"]
+            .iter()
+            .any(|known| word.eq_ignore_ascii_case(known))
+    };
+    let mut says = message == "item";
+    let mut after_number = false;
+    for word in message
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
+        if after_number && word.ends_with('s') && word.len() > 3 {
+            return false;
+        }
+        after_number = word.bytes().all(|byte| byte.is_ascii_digit());
+        says |= is_word(word);
+    }
+    says
 }
 
 /// One CamelCase word.
@@ -374,5 +402,65 @@ fn time_of(value: &Value<'_>, zone: &TimeZone) -> Option<(Timestamp, bool)> {
     match value {
         Value::Str(text) => time::parse_text(text, zone),
         number => time::from_epoch(number.as_f64()?).map(|time| (time, true)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(line: &str) -> Record<'static> {
+        // Leaked: a test's line lives as long as the test.
+        let line: &'static str = Box::leak(line.to_owned().into_boxed_str());
+        decode(&Object::parse(line).unwrap(), &TimeZone::UTC)
+            .unwrap()
+            .record
+    }
+
+    #[test]
+    fn a_count_of_items_is_no_item() {
+        for (message, expected) in [
+            ("item scraped", true),
+            ("Item 7 scraped", true),
+            ("Scraped SKU-0017 from page 3", true),
+            ("scraped 12 items", false),
+            ("Stored jsonlines feed (51 items) in: items.jsonl", false),
+            ("scraper started", false),
+        ] {
+            assert_eq!(says_item(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_judged_only_by_what_its_line_tells() {
+        let head = r#""time":"2026-03-04T11:22:33Z","msg":"fetch","url":"http://x/""#;
+        for (level, more, status, unjudged) in [
+            ("info", r#""status":200"#, Some(200), false),
+            ("info", r#""elapsed_ms":5"#, None, true),
+            ("info", r#""elapsed_ms":5,"status":null"#, None, false),
+            ("warning", r#""elapsed_ms":5"#, None, false),
+            (
+                "info",
+                r#""elapsed_ms":5,"error_type":"ReadTimeout""#,
+                None,
+                false,
+            ),
+        ] {
+            let record = decoded(&format!(r#"{{{head},"level":"{level}",{more}}}"#));
+            let Event::Request(request) = &record.event else {
+                panic!("{more}")
+            };
+            assert_eq!(
+                (request.status_code, record.is_unjudged),
+                (status, unjudged),
+                "{more}"
+            );
+        }
+    }
+
+    #[test]
+    fn logurus_own_text_is_not_the_message() {
+        let line = r#"{"text":"2026 | INFO | x - hello\n","record":{"message":"hello","level":{"name":"INFO","no":20},"time":{"timestamp":1772623353.5}}}"#;
+        assert_eq!(decoded(line).message.as_deref(), Some("hello"));
     }
 }

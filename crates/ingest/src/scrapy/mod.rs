@@ -27,8 +27,9 @@ const MAX_GIVEN_UP: usize = 10_000;
 /// The decoder of one family of files.
 #[derive(Default)]
 pub(crate) struct Scrapy {
-    /// The family's file name, for the ids of runs, which Scrapy does not give.
-    name: String,
+    /// The family's name, hashed, for the ids of runs, which Scrapy does not give: two machines'
+    /// scrapers start in the same second and log under the same file name.
+    family: u32,
     pending: Option<Pending>,
     run: Option<RunState>,
     /// How many runs began in each second, so that their ids differ.
@@ -56,9 +57,9 @@ struct RunState {
 
 impl Scrapy {
     pub(crate) fn new(family: &str) -> Self {
-        let name = family.rsplit('/').next().unwrap_or(family).to_owned();
+        let family = xxhash_rust::xxh3::xxh3_64(family.as_bytes()) as u32;
         Self {
-            name,
+            family,
             ..Self::default()
         }
     }
@@ -164,7 +165,7 @@ impl Scrapy {
         };
         RunState {
             bot,
-            run_id: format!("{start}{nth}@{}", self.name),
+            run_id: format!("{start}{nth}-{:08x}", self.family),
             spider: None,
             spider_told: false,
             given_up: FxHashSet::default(),
