@@ -125,12 +125,14 @@ fn incident(
                 "{who} was refused {:.0} % of its requests (403, 429) {when}",
                 observed * 100.0
             ),
-            format!(
-                "{} runs; usual are {:.1} to {:.1} %.",
-                rows.len(),
-                expected.lower * 100.0,
-                expected.upper * 100.0
-            ),
+            match (expected.lower * 100.0, expected.upper * 100.0) {
+                (_, upper) if upper < 0.05 => {
+                    format!("{} runs; usually there are none.", rows.len())
+                }
+                (lower, upper) => {
+                    format!("{} runs; usual are {lower:.1} to {upper:.1} %.", rows.len())
+                }
+            },
             "Slow down, honour Retry-After, and check whether the proxies or the user agent were \
              recognised before the next run.",
         ),
@@ -266,6 +268,16 @@ pub(crate) fn ends(finished: &Finished) -> Vec<Insight> {
                 _ => return None,
             };
             let (scraper_id, site) = (row.key.scraper_id.clone(), row.key.site.clone());
+            let went_on = finished.runs.iter().any(|other| {
+                other.verdict == Some(Verdict::Finished)
+                    && other.start > row.start
+                    && (&other.key.scraper_id, &other.key.site) == (&scraper_id, &site)
+            });
+            let severity = if went_on && severity == "high" {
+                "medium"
+            } else {
+                severity
+            };
             let who = name(scraper_id.as_deref(), site.as_deref());
             let run = row.key.run_id.as_deref().unwrap_or_default();
             let reason = row
@@ -277,7 +289,9 @@ pub(crate) fn ends(finished: &Finished) -> Vec<Insight> {
                 kind: kind.to_owned(),
                 severity: severity.to_owned(),
                 title: format!("Run {run} of {who} {what} at {}", minute(row.last_seen)),
-                detail: until_then(row) + &reason.unwrap_or_else(|| ".".to_owned()),
+                detail: until_then(row)
+                    + &reason.unwrap_or_else(|| ".".to_owned())
+                    + if went_on { " Later runs finished." } else { "" },
                 since: row.last_seen.map(|at| at.to_string()),
                 scraper_id,
                 site,

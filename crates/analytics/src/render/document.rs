@@ -40,6 +40,8 @@ pub enum Align {
     Fixed,
     /// Text that is never cut, in a column that may go.
     Spare,
+    /// Numbers, in a column that may go.
+    SpareRight,
     /// Text that may be cut in the middle when the terminal is narrow.
     Cut,
 }

@@ -30,7 +30,7 @@ pub fn markdown(document: &Document) -> String {
                 let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
                 out.push_str(&row(headers.iter().map(|(_, name)| escape(name)).collect()));
                 let rule = |(align, _): &(Align, &str)| match align {
-                    Align::Right => "--:".to_owned(),
+                    Align::Right | Align::SpareRight => "--:".to_owned(),
                     _ => "---".to_owned(),
                 };
                 out.push_str(&row(headers.iter().map(rule).collect()));

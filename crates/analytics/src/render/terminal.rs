@@ -123,7 +123,7 @@ fn table(
             let gap = if index == 0 { "" } else { "  " };
             row.push_str(gap);
             row.push_str(&match align {
-                Align::Right => pad + &cell,
+                Align::Right | Align::SpareRight => pad + &cell,
                 _ => cell + &pad,
             });
         }
@@ -145,14 +145,13 @@ fn table(
 fn shown_columns(wanted: &[usize], headers: &[(Align, &'static str)], width: usize) -> Vec<usize> {
     let least = |index: &usize| match headers[*index].0 {
         Align::Cut | Align::Left => wanted[*index].min(LEAST),
-        Align::Fixed | Align::Spare | Align::Right => wanted[*index],
+        Align::Fixed | Align::Spare | Align::SpareRight | Align::Right => wanted[*index],
     };
     let mut shown: Vec<usize> = (0..headers.len()).collect();
     while shown.iter().map(least).sum::<usize>() + GAP * shown.len().saturating_sub(1) > width {
-        let Some(spare) = shown
-            .iter()
-            .rposition(|index| headers[*index].0 == Align::Spare)
-        else {
+        let is_spare =
+            |index: &usize| matches!(headers[*index].0, Align::Spare | Align::SpareRight);
+        let Some(spare) = shown.iter().rposition(is_spare) else {
             break;
         };
         shown.remove(spare);

@@ -134,7 +134,7 @@ fn scrapers(scrapers: &[Scraper], told: &[&str], document: &mut Document) {
         (Align::Right, "ok"),
         (Align::Right, "items"),
         (Align::Right, "errors"),
-        (Align::Spare, "p95 ms"),
+        (Align::SpareRight, "p95 ms"),
     ];
     let rows = scrapers.iter().map(|scraper| {
         let totals = &scraper.totals;
