@@ -31,11 +31,15 @@ struct Slots<'a> {
 /// Reads an object of any writer; `None` when it says neither when nor on which level nor what.
 pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded<'a>> {
     let dialect = dialect_of(object);
-    let mut slots = Slots::default();
-    slots.status_is_null = object
-        .fields
-        .iter()
-        .any(|(key, raw)| raw.get() == "null" && matches!(slot_of(key), Some((Slot::Status, _))));
+    let is_null_status =
+        |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
+    let mut slots = Slots {
+        status_is_null: object
+            .fields
+            .iter()
+            .any(|(key, raw)| is_null_status(key, raw.get())),
+        ..Slots::default()
+    };
     for (path, value) in object.flatten() {
         slots.offer(&path, value);
     }
