@@ -119,14 +119,8 @@ fn activity(finished: &Finished) -> Result<DataFrame, FramesError> {
         ),
         texts("site", rows.iter().map(|row| run(row.run).site.as_deref())),
     ];
-    for (name, read) in COUNTERS {
-        columns.push(column(
-            name,
-            rows.iter()
-                .map(|row| read(&row.counters))
-                .collect::<Vec<u64>>(),
-        ));
-    }
+    let counters: Vec<&Counters> = rows.iter().map(|row| &row.counters).collect();
+    columns.extend(counter_columns(&counters));
     Ok(DataFrame::new_infer_height(columns)?)
 }
 
@@ -152,15 +146,17 @@ fn runs(finished: &Finished) -> Result<DataFrame, FramesError> {
                 .map(|row| row.verdict.map(dragline_rollup::Verdict::as_str)),
         ),
     ];
-    for (name, read) in COUNTERS {
-        columns.push(column(
-            name,
-            rows.iter()
-                .map(|row| read(&row.counters))
-                .collect::<Vec<u64>>(),
-        ));
-    }
+    let counters: Vec<&Counters> = rows.iter().map(|row| &row.counters).collect();
+    columns.extend(counter_columns(&counters));
     Ok(DataFrame::new_infer_height(columns)?)
+}
+
+/// A column for each counter.
+fn counter_columns(rows: &[&Counters]) -> Vec<Column> {
+    COUNTERS
+        .iter()
+        .map(|(name, read)| column(name, rows.iter().map(|row| read(row)).collect::<Vec<u64>>()))
+        .collect()
 }
 
 fn column<T>(name: &str, values: Vec<T>) -> Column

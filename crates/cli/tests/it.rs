@@ -349,6 +349,11 @@ fn a_window_is_judged_by_what_came_before_it() {
             .collect::<Vec<_>>()
     };
     assert_eq!(kinds(&window), ["\"layout_change\"", "\"new_error\""]);
+    // The onset lies before the window.
+    assert_eq!(
+        window["insights"][0]["since"],
+        whole["insights"][0]["since"]
+    );
     // Warnings alone: no run looks killed for want of its end.
     let warnings = json(&["report", &demo, "--level", "warn", "--format", "json"]);
     assert_eq!(warnings["trust"]["missing_seq"], 0);

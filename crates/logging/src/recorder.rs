@@ -152,8 +152,18 @@ struct Writer {
     compressor: Option<Compressor>,
 }
 
+/// Whatever ends the thread, a panic too: callers must not wait for it for ever.
+struct CloseAtEnd(Arc<Queue>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 impl Writer {
     fn run(mut self, interval: Duration) {
+        let _close = CloseAtEnd(Arc::clone(&self.queue));
         let mut batch = Batch::default();
         while let Work::Write = self.queue.take(&mut batch, interval) {
             if batch.lines == 0 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dragline_rollup::{Finished, RunRow, Verdict};
+use dragline_schema::Timestamp;
 
 use super::ENOUGH_REQUESTS;
 use crate::frames::blocked;
@@ -68,7 +69,7 @@ impl Metric {
 #[derive(Debug)]
 pub(crate) struct Scraper {
     pub(crate) name: Name,
-    /// Places in [`Finished::runs`].
+    /// Places in [`Finished::runs`] of everything.
     pub(crate) runs: Vec<usize>,
     normal: BTreeMap<Metric, (Normal, usize)>,
 }
@@ -86,20 +87,20 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The runs of one rollup, and what is normal for them by another that holds them too.
-    pub(crate) fn of(finished: &Finished, everything: &Finished) -> Self {
-        let learned = by_scraper(everything);
-        let scrapers = by_scraper(finished)
+    /// The runs that began before `end`, and what is normal for them.
+    pub(crate) fn of(everything: &Finished, end: Option<Timestamp>) -> Self {
+        let scrapers = by_scraper(everything)
             .into_iter()
             .map(|(name, runs)| {
-                let is_run = |run: &usize| finished.runs[*run].key.is_run();
+                let counts = |run: &usize| {
+                    let row = &everything.runs[*run];
+                    row.key.is_run() && (end.is_none() || row.start < end)
+                };
+                let runs: Vec<usize> = runs.into_iter().filter(counts).collect();
                 // A run that was cut short is no example.
-                let whole: Vec<&RunRow> = learned
-                    .get(&name)
-                    .into_iter()
-                    .flatten()
+                let whole: Vec<&RunRow> = runs
+                    .iter()
                     .map(|run| &everything.runs[*run])
-                    .filter(|row| row.key.is_run())
                     .filter(|row| row.verdict.is_none_or(|v| v == Verdict::Finished))
                     .collect();
                 let normal = Metric::ALL
@@ -111,20 +112,21 @@ impl History {
                         Some((metric, (normal, values.len())))
                     })
                     .collect();
-                Scraper {
-                    runs: runs.into_iter().filter(is_run).collect(),
-                    name,
-                    normal,
-                }
+                Scraper { name, runs, normal }
             })
             .collect();
         Self { scrapers }
     }
 
-    /// What was learned; `None` when nothing was.
-    pub(crate) fn baselines(&self) -> Option<Vec<Baseline>> {
+    /// What was learned of the scrapers that are asked for; `None` when nothing was.
+    pub(crate) fn baselines(&self, finished: &Finished) -> Option<Vec<Baseline>> {
+        let asked = by_scraper(finished);
         let mut baselines = Vec::new();
-        for scraper in &self.scrapers {
+        for scraper in self
+            .scrapers
+            .iter()
+            .filter(|scraper| asked.contains_key(&scraper.name))
+        {
             for (metric, (normal, runs)) in &scraper.normal {
                 let (lower, upper) = normal.range();
                 baselines.push(Baseline {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, RunRow, Verdict};
-use dragline_schema::{Timestamp, clip};
+use dragline_schema::{RunKey, Timestamp, clip};
 
 use super::history::{History, Metric, Scraper};
 use crate::lookup::place;
@@ -26,20 +26,32 @@ struct Wave<'w> {
 }
 
 /// Block waves, layout changes and silent failures of all scrapers.
-pub(crate) fn waves(finished: &Finished, history: &History, groups: &[Group]) -> Vec<Insight> {
+///
+/// They are found in everything that is there, so that an onset before the period is told rightly,
+/// and kept when a run that was asked for is in them.
+pub(crate) fn waves(
+    finished: &Finished,
+    everything: &Finished,
+    history: &History,
+    groups: &[Group],
+) -> Vec<Insight> {
+    let asked: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
     let mut found = Vec::new();
     for scraper in &history.scrapers {
         for wave in [block_wave(scraper), yield_collapse(scraper)]
             .into_iter()
             .flatten()
         {
-            let unusual = |run: &usize| (wave.is_unusual)(&finished.runs[*run]);
+            let unusual = |run: &usize| (wave.is_unusual)(&everything.runs[*run]);
             let stretches = scraper.runs.chunk_by(|a, b| unusual(a) == unusual(b));
             for stretch in stretches.filter(|stretch| unusual(&stretch[0])) {
-                let rows: Vec<&RunRow> = stretch.iter().map(|run| &finished.runs[*run]).collect();
+                let rows: Vec<&RunRow> = stretch.iter().map(|run| &everything.runs[*run]).collect();
+                if !rows.iter().any(|row| asked.contains(&row.key)) {
+                    continue;
+                }
                 let is_over = stretch.last() != scraper.runs.last();
                 found.push(incident(
-                    scraper, &wave, stretch, &rows, is_over, finished, groups,
+                    scraper, &wave, stretch, &rows, is_over, everything, groups,
                 ));
             }
         }

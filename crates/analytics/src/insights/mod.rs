@@ -26,12 +26,13 @@ const ENOUGH_REQUESTS: u64 = 20;
 /// Everything worth knowing, the worst first, then the latest.
 pub(crate) fn find(
     finished: &Finished,
+    everything: &Finished,
     history: &History,
     groups: &[Group],
     new: &BTreeSet<String>,
     rules: &RuleSet,
 ) -> Vec<Insight> {
-    let mut found = incidents::waves(finished, history, groups);
+    let mut found = incidents::waves(finished, everything, history, groups);
     found.extend(incidents::ends(finished));
     found.extend(incidents::losses(finished));
     found.extend(incidents::new_errors(groups, new, rules));

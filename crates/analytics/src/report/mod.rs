@@ -57,11 +57,11 @@ pub fn report(
         .or(finished.period.map(|(_, last)| last.plus_micros(1)));
     let start = options.since.or(finished.period.map(|(first, _)| first));
     let everything = everything.unwrap_or(finished);
-    let history = History::of(finished, everything);
+    let history = History::of(everything, end);
     let known_since = everything.period.map(|(first, _)| first).or(start);
     let groups = groups(finished, everything, known_since.zip(end));
     let new = insights::new_groups(everything, known_since.zip(end));
-    let insights = insights::find(finished, &history, &groups, &new, rules);
+    let insights = insights::find(finished, everything, &history, &groups, &new, rules);
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Ok(Report {
         schema: model::SCHEMA.to_owned(),
@@ -84,7 +84,7 @@ pub fn report(
         database: sections::database(finished),
         system: sections::system(finished),
         cost: None,
-        baselines: history.baselines(),
+        baselines: history.baselines(finished),
         trends: insights::trends(&by_day, start.zip(end)),
         recommendations: insights::recommendations(&insights),
         insights,
