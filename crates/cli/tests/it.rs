@@ -324,6 +324,8 @@ fn the_views_agree_with_the_report() {
     let errors_only = json(&["report", &log, "--level", "error", "--format", "json"]);
     assert_eq!(errors_only["errors"]["total"], report["errors"]["total"]);
     assert_eq!(errors_only["totals"]["warnings"], 0);
+    assert!(errors_only["totals"]["requests"].is_null());
+    assert!(errors_only["totals"]["requests_per_minute"].is_null());
     assert_eq!(
         errors_only["runs"][0]["verdict"],
         report["runs"][0]["verdict"]
@@ -357,6 +359,7 @@ fn a_window_is_judged_by_what_came_before_it() {
     // Warnings alone: no run looks killed for want of its end.
     let warnings = json(&["report", &demo, "--level", "warn", "--format", "json"]);
     assert_eq!(warnings["trust"]["missing_seq"], 0);
+    assert_eq!(verdicts(&warnings), verdicts(&whole));
     let killed = |report: &Value| {
         report["runs"]
             .as_array()

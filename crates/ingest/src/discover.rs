@@ -226,6 +226,11 @@ impl Walk {
         if let Some((kind, detail)) = judge_start(&start) {
             return self.skip(source, kind, detail.to_owned());
         }
+        // Objects over many lines are documents; a log has one a line.
+        if found && path.extension().is_some_and(|ext| ext == "json") && is_document(&start) {
+            let detail = "a JSON document, not lines of JSON; name the file itself to read it";
+            return self.skip(source, ProblemKind::NotALog, detail.to_owned());
+        }
         self.heads.push(xxh3_64(&start[..start.len().min(HEAD)]));
         self.files.push(LogFile {
             source,
@@ -284,7 +289,7 @@ impl Walk {
                 .or_default()
                 .push(index);
         }
-        let mut copies: BTreeMap<usize, String> = BTreeMap::new();
+        let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
         by_head.retain(|_, group| group.len() <= MAX_COMPARED);
         for group in by_start
             .values()
@@ -296,31 +301,31 @@ impl Walk {
                     if copies.contains_key(&a) || copies.contains_key(&b) {
                         continue;
                     }
-                    let (file_a, file_b) = (&self.files[a], &self.files[b]);
-                    let (path_a, path_b) = (&file_a.source.path, &file_b.source.path);
-                    match compare(&file_a.path, &file_b.path) {
-                        Some(std::cmp::Ordering::Less) => copies.insert(a, path_b.clone()),
-                        Some(_) => copies.insert(b, path_a.clone()),
+                    match compare(&self.files[a].path, &self.files[b].path) {
+                        Some(std::cmp::Ordering::Less) => copies.insert(a, b),
+                        Some(_) => copies.insert(b, a),
                         None => None,
                     };
                 }
             }
         }
-        let mut index = 0;
-        let skipped = &mut self.skipped;
-        self.files.retain(|file| {
-            let copy = copies.get(&index);
-            index += 1;
-            if let Some(of) = copy {
-                let detail = format!("holds the same lines as {of}, which was read");
-                let source = file.source.clone();
-                skipped.push(Skipped {
-                    source,
-                    kind: ProblemKind::DuplicateFile,
-                    detail,
-                });
+        for &copy in copies.keys() {
+            // A copy of a copy is one of what was read.
+            let mut original = copies[&copy];
+            while let Some(next) = copies.get(&original) {
+                original = *next;
             }
-            copy.is_none()
+            let of = &self.files[original].source.path;
+            self.skipped.push(Skipped {
+                source: self.files[copy].source.clone(),
+                kind: ProblemKind::DuplicateFile,
+                detail: format!("holds the same lines as {of}, which was read"),
+            });
+        }
+        let mut index = 0;
+        self.files.retain(|_| {
+            index += 1;
+            !copies.contains_key(&(index - 1))
         });
     }
 }
@@ -387,6 +392,15 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, &'static str)> {
         ProblemKind::NotALog,
         "a document that Dragline wrote, not a log",
     ))
+}
+
+/// Whether the first line is nothing but an opening bracket.
+fn is_document(start: &[u8]) -> bool {
+    let first = start
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    matches!(first.trim_ascii(), b"{" | b"[")
 }
 
 fn without_compression(path: &str) -> &str {

@@ -79,6 +79,8 @@ pub struct RunRow {
     pub counters: Counters,
     /// Where requests and items were counted: by `lines`, or by the run's own `statistics`.
     pub counted_by: &'static str,
+    /// Whether a filter left out some of its lines: its numbers are those of the others.
+    pub is_partial: bool,
     /// Which of its numbers are known: a zero that nobody counted is none.
     pub known: Known,
     /// The last sign of life, or the end.
@@ -413,12 +415,13 @@ fn run_row(
         modified: file.and_then(|file| file.modified),
         zoneless: file.is_some_and(|file| file.zoneless > 0),
     };
+    let is_counted = !stats.is_leveled;
     let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
     let known = Known {
-        requests: is_native || declared.requests.is_some() || counters.requests > 0,
-        items: is_native || declared.saved.is_some() || counters.items() > 0,
-        found: counters.found > 0,
-        bytes: is_native || declared.bytes.is_some() || counters.bytes > 0,
+        requests: is_counted && (is_native || declared.requests.is_some() || counters.requests > 0),
+        items: is_counted && (is_native || declared.saved.is_some() || counters.items() > 0),
+        found: is_counted && counters.found > 0,
+        bytes: is_counted && (is_native || declared.bytes.is_some() || counters.bytes > 0),
     };
     let has_ends = stats
         .dialects
@@ -444,6 +447,7 @@ fn run_row(
         verdict,
         counters,
         counted_by: if by_statistics { "statistics" } else { "lines" },
+        is_partial: stats.is_partial,
         known,
         evidence: stats.end_place.or(stats.last_place.map(|(_, place)| place)),
         missing_seq: stats

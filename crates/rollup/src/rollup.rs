@@ -143,8 +143,14 @@ impl Rollup {
 
     /// Takes a record that is not asked for into account where the whole matters: how a run
     /// ended, and whether lines are missing.
-    pub fn observe_life(&mut self, record: &Record<'_>, at: Position) {
+    ///
+    /// `by_level` says that its level alone kept it out: then counts of what is logged on that level
+    /// are unknown, not smaller.
+    pub fn observe_life(&mut self, record: &Record<'_>, at: Position, by_level: bool) {
         self.see(record, at, None, false);
+        if let (Some(source), true) = (self.current.source, by_level) {
+            self.sources[source as usize].1.is_leveled = true;
+        }
     }
 
     fn see(

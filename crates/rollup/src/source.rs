@@ -103,6 +103,8 @@ pub(crate) struct SourceStats {
     pub(crate) sections: Sections,
     /// Whether some of its lines did not pass the filter.
     pub(crate) is_partial: bool,
+    /// Whether some did not for their level alone.
+    pub(crate) is_leveled: bool,
 }
 
 impl Default for SourceStats {
@@ -124,6 +126,7 @@ impl Default for SourceStats {
             dialects: BTreeSet::new(),
             sections: Sections::default(),
             is_partial: false,
+            is_leveled: false,
         }
     }
 }
@@ -208,5 +211,6 @@ impl Add for SourceStats {
         self.dialects.extend(other.dialects);
         self.sections.add(other.sections);
         self.is_partial |= other.is_partial;
+        self.is_leveled |= other.is_leveled;
     }
 }

@@ -49,8 +49,9 @@ impl Sink for Observer<'_> {
         {
             return;
         }
-        if !self.filter.takes(record) {
-            return self.rollup.observe_life(record, at);
+        let in_time = self.filter.takes_time(record);
+        if !in_time || !self.filter.takes_level(record) {
+            return self.rollup.observe_life(record, at, in_time);
         }
         let Some(error) = record.error_text() else {
             return self.rollup.observe(record, at, None);

@@ -139,10 +139,13 @@ fn incident(
             ),
             match (expected.lower * 100.0, expected.upper * 100.0) {
                 (_, upper) if upper < 0.05 => {
-                    format!("{} runs; usually there are none.", rows.len())
+                    format!("{}; usually there are none.", in_runs(rows.len()))
                 }
                 (lower, upper) => {
-                    format!("{} runs; usual are {lower:.1} to {upper:.1} %.", rows.len())
+                    format!(
+                        "{}; usual are {lower:.1} to {upper:.1} %.",
+                        in_runs(rows.len())
+                    )
                 }
             },
             "Slow down, honour Retry-After, and check whether the proxies or the user agent were \
@@ -153,8 +156,8 @@ fn incident(
                 "Items of {who} fell to {observed:.1} for 100 pages {when}; pages still answer"
             ),
             format!(
-                "{} runs; usual are {:.1} to {:.1} items for 100 pages that answered.",
-                rows.len(),
+                "{}; usual are {:.1} to {:.1} items for 100 pages that answered.",
+                in_runs(rows.len()),
                 expected.lower,
                 expected.upper
             ),
@@ -203,6 +206,14 @@ fn incident(
     }
 }
 
+fn in_runs(count: usize) -> String {
+    if count == 1 {
+        "In 1 run".to_owned()
+    } else {
+        format!("In {count} runs")
+    }
+}
+
 /// The onset within the first unusual run: for a block wave the first bucket with a refusal, else
 /// the run's start.
 fn onset(wave: &Wave<'_>, run: usize, finished: &Finished) -> Option<Timestamp> {
@@ -246,10 +257,14 @@ fn related_groups<'g>(
 }
 
 /// Runs that were killed, stalled, failed, or whose end is cut off.
-pub(crate) fn ends(finished: &Finished) -> Vec<Insight> {
-    finished
+/// A run counts when it was asked for and ended in the period; what it did is told by all its lines.
+pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
+    let asked: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
+    let until = finished.period.map(|(_, last)| last);
+    everything
         .runs
         .iter()
+        .filter(|row| asked.contains(&row.key) && row.start <= until)
         .filter_map(|row| {
             let (kind, severity, what, recommendation) = match row.verdict? {
                 Verdict::Killed => (
@@ -280,7 +295,7 @@ pub(crate) fn ends(finished: &Finished) -> Vec<Insight> {
                 _ => return None,
             };
             let (scraper_id, site) = (row.key.scraper_id.clone(), row.key.site.clone());
-            let went_on = finished.runs.iter().any(|other| {
+            let went_on = everything.runs.iter().any(|other| {
                 other.verdict == Some(Verdict::Finished)
                     && other.start > row.start
                     && (&other.key.scraper_id, &other.key.site) == (&scraper_id, &site)

@@ -13,7 +13,7 @@ use polars::prelude::DataFrame;
 pub(crate) use self::history::History;
 use crate::frames::DAY;
 use crate::lookup::text_at;
-use crate::model::{Group, Insight, Recommendation, Totals, Trend};
+use crate::model::{Group, Insight, Recommendation, Trend};
 use crate::stats;
 
 /// A chance below this is no chance.
@@ -33,7 +33,7 @@ pub(crate) fn find(
     rules: &RuleSet,
 ) -> Vec<Insight> {
     let mut found = incidents::waves(finished, everything, history, groups);
-    found.extend(incidents::ends(finished));
+    found.extend(incidents::ends(finished, everything));
     found.extend(incidents::losses(finished));
     found.extend(incidents::new_errors(groups, new, rules));
     found.sort_by(|a, b| {
@@ -86,7 +86,6 @@ pub(crate) fn recommendations(insights: &[Insight]) -> Vec<Recommendation> {
 /// The verdict on a scraper, and why. Its runs come oldest first; what holds at its last run counts.
 pub(crate) fn verdict<'i>(
     rows: &[&RunRow],
-    totals: &Totals,
     insights: impl Iterator<Item = &'i Insight>,
 ) -> (&'static str, Vec<String>) {
     let last = rows.iter().rev().find(|row| row.key.is_run());
@@ -106,7 +105,7 @@ pub(crate) fn verdict<'i>(
             return (verdict, vec![format!("{}.", insight.title)]);
         }
     }
-    if totals.requests.unwrap_or(0) == 0 && totals.items.unwrap_or(0) == 0 {
+    if !rows.iter().any(|row| row.counters.has_activity()) {
         return (
             "no_data",
             vec!["No request and no item was logged.".to_owned()],

@@ -72,7 +72,7 @@ pub fn report(
         },
         trust: trust::trust(finished),
         totals: Sum::of_runs(finished.runs.iter()).totals(&latency(finished, |_| true)),
-        scrapers: scrapers(finished, &insights),
+        scrapers: scrapers(finished, everything, end, &insights),
         runs: runs(finished),
         errors: errors(finished, groups),
         daily: daily(finished, &by_day, start.zip(end)),
@@ -130,7 +130,14 @@ fn runs(finished: &Finished) -> Vec<model::Run> {
         .collect()
 }
 
-fn scrapers(finished: &Finished, insights: &[model::Insight]) -> Vec<model::Scraper> {
+/// What was asked for of each scraper, and the verdict on it by all of its runs until the end.
+fn scrapers(
+    finished: &Finished,
+    everything: &Finished,
+    end: Option<Timestamp>,
+    insights: &[model::Insight],
+) -> Vec<model::Scraper> {
+    let all = by_scraper(everything);
     let mut scrapers: Vec<model::Scraper> = by_scraper(finished)
         .into_iter()
         .map(|((scraper_id, site), indexes)| {
@@ -140,7 +147,14 @@ fn scrapers(finished: &Finished, insights: &[model::Insight]) -> Vec<model::Scra
             let own = insights
                 .iter()
                 .filter(|insight| insight.scraper_id == scraper_id && insight.site == site);
-            let (verdict, reasons) = insights::verdict(&rows, &totals, own);
+            let runs = all.get(&(scraper_id.clone(), site.clone()));
+            let whole: Vec<&RunRow> = runs
+                .into_iter()
+                .flatten()
+                .map(|run| &everything.runs[*run])
+                .filter(|row| end.is_none() || row.start < end)
+                .collect();
+            let (verdict, reasons) = insights::verdict(&whole, own);
             model::Scraper {
                 scraper_id,
                 site,

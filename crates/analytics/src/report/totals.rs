@@ -33,7 +33,11 @@ impl Sum {
             sum.add_maps(&row.counters);
             sum.know(row);
             sum.add_yield(row, &row.counters);
-            sum.minutes += row.duration_seconds.unwrap_or(0.0) / 60.0;
+            // How long a part of a run took is not known: then no rate is.
+            sum.minutes += match row.duration_seconds {
+                Some(_) if row.is_partial => f64::NAN,
+                seconds => seconds.unwrap_or(0.0) / 60.0,
+            };
             if let Some(runs) = &mut sum.runs {
                 *runs += u64::from(row.key.is_run());
             }
@@ -96,7 +100,9 @@ impl Sum {
         Totals {
             runs: self.runs,
             requests,
-            requests_failed: requests.map(|_| failed),
+            requests_failed: requests
+                .filter(|n| *n == 0 || *n > self.get("requests_unjudged"))
+                .map(|_| failed),
             success_rate: requests.and_then(|n| {
                 let judged = n.saturating_sub(self.get("requests_unjudged"));
                 ratio(judged.saturating_sub(failed), judged)

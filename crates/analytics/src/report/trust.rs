@@ -73,6 +73,16 @@ fn notes(finished: &Finished) -> Vec<String> {
             "{zoneless} events name no time zone and were read in the one given with --tz (default UTC)."
         ));
     }
+    let unjudged: u64 = finished
+        .runs
+        .iter()
+        .map(|run| run.counters.requests_unjudged)
+        .sum();
+    if unjudged > 0 {
+        notes.push(format!(
+            "{unjudged} requests tell neither a status nor an error: they count as requests, and in no rate."
+        ));
+    }
     let mut by: BTreeMap<&str, u64> = BTreeMap::new();
     for run in finished.runs.iter().filter(|run| run.key.is_run()) {
         *by.entry(run.counted_by).or_default() += 1;

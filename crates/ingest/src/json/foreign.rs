@@ -194,7 +194,7 @@ impl<'a> Slots<'a> {
             };
             return (Event::ProductProcessed(item), false);
         }
-        if status.is_some() || self.duration_ms.is_some() {
+        if status.is_some() || self.duration_ms.is_some() || self.status_is_null {
             let url = url
                 .clone()
                 .or_else(|| url_in(message).map(|url| url.to_owned().into()));
@@ -320,6 +320,24 @@ fn is_item(path: &str, value: &Value<'_>) -> bool {
     }
 }
 
+/// What messages count.
+const COUNTED: [&str; 14] = [
+    "items",
+    "pages",
+    "products",
+    "articles",
+    "records",
+    "rows",
+    "urls",
+    "results",
+    "stories",
+    "entries",
+    "documents",
+    "files",
+    "listings",
+    "images",
+];
+
 /// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
 fn says_item(message: &str) -> bool {
     let is_word = |word: &str| {
@@ -333,7 +351,10 @@ fn says_item(message: &str) -> bool {
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
     {
-        if after_number && word.ends_with('s') && word.len() > 3 {
+        let denies = ["not", "failed", "cannot", "never"];
+        if denies.iter().any(|known| word.eq_ignore_ascii_case(known))
+            || (after_number && COUNTED.iter().any(|known| word.eq_ignore_ascii_case(known)))
+        {
             return false;
         }
         after_number = word.bytes().all(|byte| byte.is_ascii_digit());
@@ -430,6 +451,8 @@ mod tests {
             ("scraped 12 items", false),
             ("Stored jsonlines feed (51 items) in: items.jsonl", false),
             ("scraper started", false),
+            ("Item scraped: 12 Monkeys", true),
+            ("item could not be stored", false),
         ] {
             assert_eq!(says_item(message), expected, "{message}");
         }
@@ -442,6 +465,7 @@ mod tests {
             ("info", r#""status":200"#, Some(200), false),
             ("info", r#""elapsed_ms":5"#, None, true),
             ("info", r#""elapsed_ms":5,"status":null"#, None, false),
+            ("info", r#""status":null"#, None, false),
             ("warning", r#""elapsed_ms":5"#, None, false),
             (
                 "info",
