@@ -105,6 +105,10 @@ pub(crate) fn verdict<'i>(
             return (verdict, vec![format!("{}.", insight.title)]);
         }
     }
+    if last.is_none() {
+        let why = "No line names a run, so that there is nothing to judge it by.";
+        return ("no_data", vec![why.to_owned()]);
+    }
     if !rows.iter().any(|row| row.counters.has_activity()) {
         return (
             "no_data",
