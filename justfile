@@ -29,6 +29,6 @@ schema:
 fixtures:
     fixtures/make/make.sh
 
-# Licences and advisories of the dependencies (needs cargo-deny).
+# Licences, sources and bans of the dependencies (needs cargo-deny).
 deny:
-    cargo deny check
+    cargo deny check licenses bans sources
