@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dragline_logging::{Action, Clock as _, Config, Guard, ManualClock, Run, Timestamp, layer};
+use dragline_logging::{
+    Action, Clock as _, Config, Guard, ManualClock, Retention, Run, Timestamp, layer,
+};
 use fastrand::Rng;
 use tracing_subscriber::prelude::*;
 
@@ -33,6 +35,8 @@ pub(crate) fn simulate(
             .name(plan.scraper_id)
             .writer_id(format!("{:08x}{process:04x}", plan.seed as u32))
             .max_file_bytes(plan.max_file_bytes)
+            // However long ago it is: the report is on all of it.
+            .retention(Retention::FOREVER)
             .clock(worker.clock.clone());
         let (layer, guard) = layer(&config)?;
         let subscriber = tracing_subscriber::registry().with(layer);

@@ -25,6 +25,6 @@
 //! The crate is a door: everything lives in `dragline-logging`.
 
 pub use dragline_logging::{
-    Action, Clock, Config, ConfigError, DraglineLayer, Guard, InitError, ManualClock, Rotation,
-    Run, RunBuilder, RunStatus, Status, SystemClock, Timestamp, init, layer,
+    Action, Clock, Config, ConfigError, DraglineLayer, Guard, InitError, ManualClock, Retention,
+    Rotation, Run, RunBuilder, RunStatus, Status, SystemClock, Timestamp, init, layer,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::retention::Retention;
 
 /// When a new file begins, besides when the old one is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -31,6 +32,7 @@ pub struct Config {
     pub(crate) rotation: Rotation,
     pub(crate) max_file_bytes: u64,
     pub(crate) compress: bool,
+    pub(crate) retention: Retention,
     pub(crate) queue_bytes: usize,
     pub(crate) flush_interval: Duration,
     pub(crate) writer_id: Option<String>,
@@ -76,6 +78,7 @@ impl Config {
             rotation: Rotation::Daily,
             max_file_bytes: 64 << 20,
             compress: true,
+            retention: Retention::days(30),
             queue_bytes: 16 << 20,
             flush_interval: Duration::from_secs(1),
             writer_id: None,
@@ -153,6 +156,14 @@ impl Config {
     #[must_use]
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
+        self
+    }
+
+    /// Which closed files go, and when. Default: those that began more than 30 days ago. It is looked
+    /// at when the recorder starts and whenever a file is closed.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 

@@ -39,7 +39,8 @@
 //! A file is named `NAME.YYYYMMDDTHHMMSSZ.WRITER.N.jsonl` ([`FileName`]), by the time of its first
 //! line, the writing process and a counter, so that two processes never share one. Closed files
 //! become `….jsonl.gz`, made of independent gzip members of a few MiB, written under a temporary
-//! name and renamed when they are complete; only then the plain file goes.
+//! name and renamed when they are complete; only then the plain file goes. [`Retention`] says which
+//! closed files go in the end: those that began more than 30 days ago, unless it says otherwise.
 
 mod clock;
 mod compress;
@@ -51,6 +52,7 @@ mod layer;
 mod line;
 mod queue;
 mod recorder;
+mod retention;
 mod rolling;
 mod run;
 mod typed;
@@ -62,6 +64,7 @@ pub use file_name::{FileName, ParseFileNameError};
 pub use init::{init, layer};
 pub use layer::DraglineLayer;
 pub use recorder::{Guard, InitError, Recorder, Status};
+pub use retention::Retention;
 pub use run::{Run, RunBuilder};
 pub use typed::{
     ArticleEvent, ContextValue, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,

@@ -1,7 +1,7 @@
 //! The thread that writes, the thread that compresses, and the guard that ends both.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::compress;
 use crate::config::{Config, ConfigError};
 use crate::queue::{Batch, Queue, Totals, Work};
+use crate::retention;
 use crate::rolling::RollingFile;
 
 /// A recorder that could not be started.
@@ -127,11 +128,11 @@ impl Recorder {
             writer_id.clone(),
             config.max_file_bytes,
         );
-        let compressor = config.compress.then(Compressor::start).transpose()?;
+        let janitor = Janitor::start(config)?;
         let thread = Writer {
             queue: Arc::clone(&queue),
             rolling,
-            compressor,
+            janitor,
         };
         let interval = config.flush_interval;
         let writer = std::thread::Builder::new()
@@ -149,7 +150,7 @@ impl Recorder {
 struct Writer {
     queue: Arc<Queue>,
     rolling: RollingFile,
-    compressor: Option<Compressor>,
+    janitor: Janitor,
 }
 
 /// Whatever ends the thread, a panic too: callers must not wait for it for ever.
@@ -183,52 +184,72 @@ impl Writer {
             batch.bytes.clear();
             batch.cuts.clear();
             batch.lines = 0;
-            if let Some(compressor) = &self.compressor {
-                self.rolling
-                    .take_closed()
-                    .into_iter()
-                    .for_each(|path| compressor.send(path));
+            for path in self.rolling.take_closed() {
+                self.janitor.send(path);
             }
         }
-        if let Some(compressor) = self.compressor {
-            compressor.finish();
-        }
+        self.janitor.finish();
     }
 }
 
 /// The second thread: a slow compression never holds up the writing.
-struct Compressor {
-    paths: mpsc::Sender<PathBuf>,
+struct Janitor {
+    closed: mpsc::Sender<PathBuf>,
     thread: JoinHandle<()>,
 }
 
-impl Compressor {
-    fn start() -> Result<Self, InitError> {
-        let (paths, closed) = mpsc::channel::<PathBuf>();
+impl Janitor {
+    /// Starts with what earlier processes left to be removed.
+    fn start(config: &Config) -> Result<Self, InitError> {
+        let (closed, paths) = mpsc::channel::<PathBuf>();
+        let (dir, family) = (config.dir.clone(), config.name.clone());
+        let (keep, clock, compress) =
+            (config.retention, Arc::clone(&config.clock), config.compress);
+        let sweep = move || {
+            if let Err(error) = retention::sweep(&dir, &family, &keep, clock.now()) {
+                complain(&format!(
+                    "cannot remove old logs in {}: {error}",
+                    dir.display()
+                ));
+            }
+        };
         let thread = std::thread::Builder::new()
-            .name("dragline-gzip".to_owned())
+            .name("dragline-janitor".to_owned())
             .spawn(move || {
-                for path in closed {
-                    if let Err(error) = compress::compress(&path) {
-                        complain(&format!(
-                            "cannot compress {}: {error}; it stays as it is",
-                            path.display()
-                        ));
+                sweep();
+                for path in paths {
+                    if compress {
+                        compress_file(&path);
                     }
+                    sweep();
                 }
             })
             .map_err(InitError::Thread)?;
-        Ok(Self { paths, thread })
+        Ok(Self { closed, thread })
     }
 
     fn send(&self, path: PathBuf) {
         // The thread ends only after this sender; if it panicked, the file stays plain.
-        let _ = self.paths.send(path);
+        let _ = self.closed.send(path);
     }
 
     fn finish(self) {
-        drop(self.paths);
+        drop(self.closed);
         let _ = self.thread.join();
+    }
+}
+
+fn compress_file(path: &Path) {
+    match compress::compress(path) {
+        // Another process of the family found it too old.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            let path = path.display();
+            complain(&format!(
+                "cannot compress {path}: {error}; it stays as it is"
+            ));
+        }
+        Ok(_) => {}
     }
 }
 

@@ -140,6 +140,7 @@ impl RollingFile {
             }
             match OpenOptions::new().append(true).create_new(true).open(&path) {
                 Ok(file) => {
+                    crate::retention::hold(&file);
                     return Ok(OpenFile {
                         file,
                         path,

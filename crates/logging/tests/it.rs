@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dragline_logging::{Action, Config, Guard, ManualClock, Run, Timestamp, layer};
+use dragline_logging::{Action, Config, Guard, ManualClock, Retention, Run, Timestamp, layer};
 use serde_json::Value;
 use tracing::Instrument as _;
 use tracing::instrument::WithSubscriber as _;
@@ -390,6 +390,41 @@ fn a_day_is_a_file_and_closed_files_are_gzip() {
         .map(|f| text(f).lines().count())
         .collect();
     assert_eq!(counts, [1, 2, 1]);
+}
+
+#[test]
+fn old_files_go_when_a_new_day_begins() {
+    let clock = clock("2026-03-01T12:00:00Z");
+    let names = |dir: &Path| -> Vec<String> {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy()[5..13].to_owned();
+        files(dir).iter().map(name).collect()
+    };
+    let dir = record(
+        |config| {
+            // Lines are written when the test says so, never by the way.
+            let config = config.flush_interval(Duration::from_hours(1));
+            config.clock(clock.clone()).retention(Retention::days(3))
+        },
+        |guard| {
+            for _ in 0..6 {
+                tracing::info!("a day");
+                clock.advance(Duration::from_hours(24));
+                guard.flush();
+            }
+        },
+    );
+    // Noon of the 7th: what began before noon of the 4th is gone.
+    assert_eq!(names(dir.path()), ["20260304", "20260305", "20260306"]);
+    // The next process finds more of them too old; a stranger's name is left alone.
+    let stranger = dir.path().join("shop.20260101T000000Z.w1.0.jsonl.keep");
+    std::fs::write(&stranger, "mine").unwrap();
+    clock.set(Timestamp::parse("2026-03-08T13:00:00Z").unwrap());
+    let config = Config::new(dir.path())
+        .name("shop")
+        .clock(clock)
+        .retention(Retention::days(3));
+    drop(layer(&config).unwrap());
+    assert_eq!(names(dir.path()), ["20260101", "20260306"]);
 }
 
 #[test]

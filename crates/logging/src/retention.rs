@@ -1,0 +1,260 @@
+//! Which closed files go.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dragline_schema::Timestamp;
+
+use crate::file_name::FileName;
+
+/// What is kept of a family's closed files. A file goes when any of the limits says so, the oldest
+/// first. The file that is being written never goes, nor does one that another process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Files that began longer ago than this go. `None`: however old.
+    pub max_age: Option<Duration>,
+    /// At most so many closed files. `None`: however many.
+    pub max_files: Option<usize>,
+    /// At most so many bytes of closed files together. `None`: however large.
+    pub max_bytes: Option<u64>,
+}
+
+impl Retention {
+    /// Everything is kept.
+    pub const FOREVER: Self = Self {
+        max_age: None,
+        max_files: None,
+        max_bytes: None,
+    };
+
+    /// Everything younger than that many days is kept.
+    pub const fn days(days: u64) -> Self {
+        Self {
+            max_age: Some(Duration::from_secs(days * 86_400)),
+            ..Self::FOREVER
+        }
+    }
+}
+
+/// A closed file of a family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    pub(crate) name: FileName,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
+/// The files that go, oldest first. Age is told by the name, so that copying a file does not make
+/// it young; the newest are kept as far as count and size allow.
+pub(crate) fn plan(mut files: Vec<Closed>, keep: &Retention, now: Timestamp) -> Vec<Closed> {
+    let key = |file: &Closed| {
+        (
+            file.name.began,
+            file.name.writer_id.clone(),
+            file.name.number,
+        )
+    };
+    files.sort_by_key(|file| std::cmp::Reverse(key(file)));
+    let oldest = keep
+        .max_age
+        .map(|age| now.plus_micros(-i64::try_from(age.as_micros()).unwrap_or(i64::MAX)));
+    let mut bytes = 0u64;
+    let mut kept = 0usize;
+    let mut full = false;
+    let mut gone: Vec<Closed> = files
+        .into_iter()
+        .filter(|file| {
+            bytes = bytes.saturating_add(file.bytes);
+            let too_old = oldest.is_some_and(|oldest| file.name.began < oldest);
+            // Once one does not fit, no older one stays: a gap in the middle helps nobody.
+            full |= keep.max_files.is_some_and(|most| kept >= most)
+                || keep.max_bytes.is_some_and(|most| bytes > most);
+            kept += 1;
+            too_old || full
+        })
+        .collect();
+    gone.reverse();
+    gone
+}
+
+/// Removes what the retention says, and gives what was removed.
+///
+/// # Errors
+/// When the directory cannot be listed or a file cannot be removed; what can be removed is.
+pub(crate) fn sweep(
+    dir: &Path,
+    family: &str,
+    keep: &Retention,
+    now: Timestamp,
+) -> io::Result<Vec<PathBuf>> {
+    if *keep == Retention::FOREVER {
+        return Ok(Vec::new());
+    }
+    let mut removed = Vec::new();
+    let mut fault = None;
+    for file in plan(closed_files(dir, family)?, keep, now) {
+        match std::fs::remove_file(&file.path) {
+            Ok(()) => removed.push(file.path),
+            // Another process of the family was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => fault = Some(error),
+        }
+    }
+    fault.map_or(Ok(removed), Err)
+}
+
+/// The closed files of a family in a directory. Names that are not exactly of its grammar are
+/// somebody else's, and a file that somebody holds is not closed.
+fn closed_files(dir: &Path, family: &str) -> io::Result<Vec<Closed>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let Ok(entry) = entry else { continue };
+        let parsed = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<FileName>().ok());
+        let (Some(name), Ok(metadata)) = (parsed, entry.metadata()) else {
+            continue;
+        };
+        if name.family == family && metadata.is_file() && !is_held(&entry.path()) {
+            files.push(Closed {
+                name,
+                path: entry.path(),
+                bytes: metadata.len(),
+            });
+        }
+    }
+    Ok(files)
+}
+
+/// Marks a file as being written, as long as it is open. Where file systems have no locks, nothing
+/// is marked.
+pub(crate) fn hold(file: &File) {
+    let _ = file.try_lock();
+}
+
+/// Whether some process holds the file. One that cannot be asked is held.
+fn is_held(path: &Path) -> bool {
+    match File::open(path).map(|file| file.try_lock()) {
+        Ok(Ok(()) | Err(TryLockError::Error(_))) => false,
+        Ok(Err(TryLockError::WouldBlock)) | Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DAY: i64 = 86_400;
+
+    fn file(day: i64, bytes: u64) -> Closed {
+        let name = FileName {
+            family: "shop".into(),
+            began: Timestamp::from_seconds(day * DAY),
+            writer_id: "w".into(),
+            number: day as u64,
+            compressed: true,
+        };
+        Closed {
+            path: name.to_string().into(),
+            name,
+            bytes,
+        }
+    }
+
+    fn gone(files: &[Closed], keep: Retention, now: i64) -> Vec<i64> {
+        let now = Timestamp::from_seconds(now * DAY);
+        plan(files.to_vec(), &keep, now)
+            .iter()
+            .map(|f| f.name.began.as_seconds() / DAY)
+            .collect()
+    }
+
+    #[test]
+    fn each_limit_takes_the_oldest_first() {
+        let files: Vec<Closed> = [3, 1, 4, 2, 5].map(|day| file(day, 10)).to_vec();
+        assert_eq!(gone(&files, Retention::FOREVER, 1000), [0i64; 0]);
+        assert_eq!(gone(&files, Retention::days(3), 6), [1, 2]);
+        let count = Retention {
+            max_files: Some(2),
+            ..Retention::FOREVER
+        };
+        assert_eq!(gone(&files, count, 6), [1, 2, 3]);
+        let bytes = Retention {
+            max_bytes: Some(39),
+            ..Retention::FOREVER
+        };
+        assert_eq!(gone(&files, bytes, 6), [1, 2]);
+        let all = Retention {
+            max_files: Some(4),
+            max_bytes: Some(20),
+            ..Retention::days(100)
+        };
+        assert_eq!(gone(&files, all, 6), [1, 2, 3]);
+    }
+
+    #[test]
+    fn strangers_and_files_that_are_held_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = |day: i64, family: &str| {
+            let name = FileName {
+                family: family.into(),
+                compressed: false,
+                ..file(day, 0).name
+            };
+            dir.path().join(name.to_string())
+        };
+        let paths = [
+            old(1, "shop"),
+            old(2, "shop"),
+            old(3, "other"),
+            old(9, "shop"),
+        ];
+        let strangers = [
+            "shop.log",
+            "shop.19700102T000000Z.w.1.jsonl.bak",
+            "notes.txt",
+        ];
+        let strangers = strangers.map(|name| dir.path().join(name));
+        for path in paths.iter().chain(&strangers) {
+            std::fs::write(path, "x\n").unwrap();
+        }
+        let held = File::open(&paths[1]).unwrap();
+        hold(&held);
+        let now = Timestamp::from_seconds(10 * DAY);
+        let removed = sweep(dir.path(), "shop", &Retention::days(5), now).unwrap();
+        assert_eq!(removed, [paths[0].clone()]);
+        assert!(
+            paths[1..]
+                .iter()
+                .chain(&strangers)
+                .all(|path| path.exists())
+        );
+        drop(held);
+        let removed = sweep(dir.path(), "shop", &Retention::days(5), now).unwrap();
+        assert_eq!(removed, [paths[1].clone()]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_stays_is_within_the_limits_and_newer_than_what_goes(
+            files in proptest::collection::btree_map(0i64..100, 0u64..1000, 0..30),
+            max_files in proptest::option::of(0usize..20),
+            max_bytes in proptest::option::of(0u64..9000),
+            age in proptest::option::of(0u64..120),
+        ) {
+            let files: Vec<Closed> = files.into_iter().map(|(day, bytes)| file(day, bytes)).collect();
+            let max_age = age.map(|days| Duration::from_secs(days * DAY as u64));
+            let keep = Retention { max_age, max_files, max_bytes };
+            let gone = plan(files.clone(), &keep, Timestamp::from_seconds(100 * DAY));
+            let stay: Vec<&Closed> = files.iter().filter(|file| !gone.contains(file)).collect();
+            prop_assert!(stay.len() <= max_files.unwrap_or(usize::MAX));
+            prop_assert!(stay.iter().map(|f| f.bytes).sum::<u64>() <= max_bytes.unwrap_or(u64::MAX));
+            let newest_gone = gone.iter().map(|file| file.name.began).max();
+            prop_assert!(stay.iter().all(|file| Some(file.name.began) > newest_gone));
+        }
+    }
+}
