@@ -14,15 +14,12 @@ pub(crate) const DAY: i64 = 86_400_000_000;
 /// The dataframes of a finished rollup.
 ///
 /// `activity` has a row for each bucket and run: `start` (microseconds since the epoch), `day` (days
-/// since the epoch), `run` (the row in `runs`), `scraper_id`, `site`, and a column for each counter.
-/// `runs` has a row for each run: `run`, `scraper_id`, `site`, `run_id`, `start`, `verdict`, and the
-/// same counters. Counts are unsigned 64-bit integers, times in microseconds.
+/// since the epoch), `run` (its place in [`Finished::runs`]), `scraper_id`, `site`, and a column for each
+/// counter, an unsigned 64-bit integer; times are in microseconds.
 #[derive(Debug, Clone)]
 pub struct Frames {
     /// What happened when.
     pub activity: DataFrame,
-    /// The runs.
-    pub runs: DataFrame,
 }
 
 type Counter = (&'static str, fn(&Counters) -> u64);
@@ -64,7 +61,6 @@ impl Frames {
     pub fn of(finished: &Finished) -> Result<Self, FramesError> {
         Ok(Self {
             activity: activity(finished)?,
-            runs: runs(finished)?,
         })
     }
 
@@ -118,33 +114,6 @@ fn activity(finished: &Finished) -> Result<DataFrame, FramesError> {
             rows.iter().map(|row| run(row.run).scraper_id.as_deref()),
         ),
         texts("site", rows.iter().map(|row| run(row.run).site.as_deref())),
-    ];
-    let counters: Vec<&Counters> = rows.iter().map(|row| &row.counters).collect();
-    columns.extend(counter_columns(&counters));
-    Ok(DataFrame::new_infer_height(columns)?)
-}
-
-fn runs(finished: &Finished) -> Result<DataFrame, FramesError> {
-    let rows = &finished.runs;
-    let mut columns = vec![
-        column("run", (0..rows.len() as u32).collect::<Vec<u32>>()),
-        texts(
-            "scraper_id",
-            rows.iter().map(|row| row.key.scraper_id.as_deref()),
-        ),
-        texts("site", rows.iter().map(|row| row.key.site.as_deref())),
-        texts("run_id", rows.iter().map(|row| row.key.run_id.as_deref())),
-        Column::new(
-            "start".into(),
-            rows.iter()
-                .map(|row| row.start.map(dragline_schema::Timestamp::as_micros))
-                .collect::<Vec<_>>(),
-        ),
-        texts(
-            "verdict",
-            rows.iter()
-                .map(|row| row.verdict.map(dragline_rollup::Verdict::as_str)),
-        ),
     ];
     let counters: Vec<&Counters> = rows.iter().map(|row| &row.counters).collect();
     columns.extend(counter_columns(&counters));

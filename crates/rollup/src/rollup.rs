@@ -174,31 +174,25 @@ impl Rollup {
             stats.renamed = Some(name.clone().into_owned());
             return;
         }
+        stats.dialects.insert(record.dialect);
+        stats.touch(record.timestamp, &evidence);
+        stats.observe_seq(record);
+        stats.observe_life(record, &evidence);
+        let host = stats.observe_host(record);
+        let counters = count(record, label.is_some());
+        if counters.has_activity() {
+            stats.act(record.timestamp);
+        }
         if !counted {
             stats.is_partial = true;
-            stats.dialects.insert(record.dialect);
-            stats.touch(record.timestamp, &evidence);
-            stats.observe_seq(record);
-            stats.observe_host(record);
-            stats.observe_life(record, &evidence);
-            if count(record, false).has_activity() {
-                stats.act(record.timestamp);
-            }
             return;
         }
         if let Some(entry) = self.files.get_mut(&*self.current.path) {
             entry.events += 1;
         }
         *self.dialects.entry(record.dialect).or_default() += 1;
-        stats.dialects.insert(record.dialect);
-        stats.touch(record.timestamp, &evidence);
-        stats.observe_identity(record);
-        stats.observe_life(record, &evidence);
+        stats.observe_domain(record, host);
         stats.sections.observe(record);
-        let counters = count(record, label.is_some());
-        if counters.has_activity() {
-            stats.act(record.timestamp);
-        }
         if let Some(label) = label {
             let group = self.groups.entry(&label.group);
             group.observe(label, evidence(), record.timestamp, key);
@@ -451,13 +445,9 @@ impl SourceStats {
         Some(host)
     }
 
-    /// Numbers, hosts: what tells whose lines these are and whether all are there.
-    fn observe_identity(&mut self, record: &Record<'_>) {
-        self.observe_seq(record);
-        let Some(host) = self.observe_host(record) else {
-            return;
-        };
-        if let Event::Request(request) = &record.event {
+    /// What the host was asked for.
+    fn observe_domain(&mut self, record: &Record<'_>, host: Option<&str>) {
+        if let (Some(host), Event::Request(request)) = (host, &record.event) {
             let domain = self.sections.domains.0.entry(host);
             domain.requests += 1;
             domain.requests_failed += u64::from(failed(record, request));

@@ -1,6 +1,6 @@
 //! Incidents: stretches of unusual runs, runs without an end, lines that are missing, new errors.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, RunRow, Verdict};
@@ -261,6 +261,17 @@ fn related_groups<'g>(
 pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
     let asked: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
     let until = finished.period.map(|(_, last)| last);
+    let mut last_finished = BTreeMap::new();
+    for row in everything
+        .runs
+        .iter()
+        .filter(|row| row.verdict == Some(Verdict::Finished))
+    {
+        let last = last_finished
+            .entry((&row.key.scraper_id, &row.key.site))
+            .or_default();
+        *last = row.start.max(*last);
+    }
     everything
         .runs
         .iter()
@@ -295,11 +306,8 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
                 _ => return None,
             };
             let (scraper_id, site) = (row.key.scraper_id.clone(), row.key.site.clone());
-            let went_on = everything.runs.iter().any(|other| {
-                other.verdict == Some(Verdict::Finished)
-                    && other.start > row.start
-                    && (&other.key.scraper_id, &other.key.site) == (&scraper_id, &site)
-            });
+            let went_on =
+                last_finished.get(&(&row.key.scraper_id, &row.key.site)) > Some(&row.start);
             let severity = if went_on && severity == "high" {
                 "medium"
             } else {

@@ -7,7 +7,7 @@ mod trust;
 use std::collections::BTreeMap;
 
 use dragline_classifier::RuleSet;
-use dragline_rollup::{Finished, GroupRow, RunRow};
+use dragline_rollup::{Finished, GroupRow, Latency, RunRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 use polars::prelude::DataFrame;
 
@@ -62,6 +62,8 @@ pub fn report(
     let groups = groups(finished, everything, known_since.zip(end));
     let new = insights::new_groups(everything, known_since.zip(end));
     let insights = insights::find(finished, everything, &history, &groups, &new, rules);
+    let latency = latency_by_run(finished);
+    let sections = sections::whole(finished);
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Ok(Report {
         schema: model::SCHEMA.to_owned(),
@@ -71,18 +73,18 @@ pub fn report(
             end: show(end),
         },
         trust: trust::trust(finished),
-        totals: Sum::of_runs(finished.runs.iter()).totals(&latency(finished, |_| true)),
-        scrapers: scrapers(finished, everything, end, &insights),
-        runs: runs(finished),
+        totals: Sum::of_runs(finished.runs.iter()).totals(&merged(latency.values())),
+        scrapers: scrapers(finished, &latency, everything, end, &insights),
+        runs: runs(finished, &latency),
         errors: errors(finished, groups),
         daily: daily(finished, &by_day, start.zip(end)),
-        domains: sections::domains(finished),
-        articles: sections::articles(finished),
-        search: sections::search(finished),
-        queue: sections::queue(finished),
-        duplicates: sections::duplicates(finished),
-        database: sections::database(finished),
-        system: sections::system(finished),
+        domains: sections::domains(&sections),
+        articles: sections::articles(finished, &sections),
+        search: sections::search(&sections),
+        queue: sections::queue(&sections),
+        duplicates: sections::duplicates(finished, &sections),
+        database: sections::database(&sections),
+        system: sections::system(&sections),
         cost: None,
         baselines: history.baselines(finished),
         trends: insights::trends(&by_day, start.zip(end)),
@@ -91,18 +93,26 @@ pub fn report(
     })
 }
 
-/// The answer times of the runs that are asked for.
-fn latency(finished: &Finished, wanted: impl Fn(usize) -> bool) -> dragline_rollup::Latency {
-    let mut whole = dragline_rollup::Latency::default();
+/// The answer times of each run.
+fn latency_by_run(finished: &Finished) -> BTreeMap<usize, Latency> {
+    let mut by_run: BTreeMap<usize, Latency> = BTreeMap::new();
     for ((_, run), latency) in &finished.latency {
-        if wanted(*run) {
-            whole.merge(latency);
-        }
+        by_run.entry(*run).or_default().merge(latency);
     }
-    whole
+    by_run
 }
 
-fn runs(finished: &Finished) -> Vec<model::Run> {
+/// The answer times of some runs together.
+fn merged<'l>(parts: impl IntoIterator<Item = &'l Latency>) -> Latency {
+    parts
+        .into_iter()
+        .fold(Latency::default(), |mut whole, part| {
+            whole.merge(part);
+            whole
+        })
+}
+
+fn runs(finished: &Finished, latency: &BTreeMap<usize, Latency>) -> Vec<model::Run> {
     let mut rows: Vec<(usize, &RunRow)> = finished
         .runs
         .iter()
@@ -124,7 +134,7 @@ fn runs(finished: &Finished) -> Vec<model::Run> {
             finish_reason: row.finish_reason.clone(),
             verdict: row.verdict.map(|verdict| verdict.to_string()),
             counted_by: row.counted_by.to_owned(),
-            totals: Sum::of_runs([row]).totals(&latency(finished, |run| run == index)),
+            totals: Sum::of_runs([row]).totals(&merged(latency.get(&index))),
             evidence: row.evidence.iter().map(place).collect(),
         })
         .collect()
@@ -133,6 +143,7 @@ fn runs(finished: &Finished) -> Vec<model::Run> {
 /// What was asked for of each scraper, and the verdict on it by all of its runs until the end.
 fn scrapers(
     finished: &Finished,
+    latency: &BTreeMap<usize, Latency>,
     everything: &Finished,
     end: Option<Timestamp>,
     insights: &[model::Insight],
@@ -143,7 +154,7 @@ fn scrapers(
         .map(|((scraper_id, site), indexes)| {
             let rows: Vec<&RunRow> = indexes.iter().map(|index| &finished.runs[*index]).collect();
             let sum = Sum::of_runs(rows.iter().copied());
-            let totals = sum.totals(&latency(finished, |run| indexes.contains(&run)));
+            let totals = sum.totals(&merged(indexes.iter().filter_map(|run| latency.get(run))));
             let own = insights
                 .iter()
                 .filter(|insight| insight.scraper_id == scraper_id && insight.site == site);
@@ -321,7 +332,7 @@ fn daily(
         .into_iter()
         .map(|(day, sum)| {
             let begins = Timestamp::from_micros(day * DAY);
-            let mut latency = dragline_rollup::Latency::default();
+            let mut latency = Latency::default();
             let hours = finished.latency.range((day * DAY, 0)..((day + 1) * DAY, 0));
             hours.for_each(|(_, hour)| latency.merge(hour));
             model::Day {

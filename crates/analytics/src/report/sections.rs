@@ -10,7 +10,7 @@ use crate::model;
 const TOP_DOMAINS: usize = 20;
 
 /// All runs' sections as one.
-fn whole(finished: &Finished) -> Sections {
+pub(crate) fn whole(finished: &Finished) -> Sections {
     finished
         .runs
         .iter()
@@ -30,8 +30,7 @@ fn spread(spread: &Spread, per: f64) -> Option<model::Spread> {
     })
 }
 
-pub(crate) fn domains(finished: &Finished) -> Option<model::Domains> {
-    let whole = whole(finished);
+pub(crate) fn domains(whole: &Sections) -> Option<model::Domains> {
     let mut top: Vec<model::Domain> = whole
         .domains
         .0
@@ -53,9 +52,9 @@ pub(crate) fn domains(finished: &Finished) -> Option<model::Domains> {
     (distinct > 0).then_some(model::Domains { distinct, top })
 }
 
-pub(crate) fn articles(finished: &Finished) -> Option<model::Articles> {
+pub(crate) fn articles(finished: &Finished, whole: &Sections) -> Option<model::Articles> {
     let stored: u64 = finished.runs.iter().map(|run| run.counters.articles).sum();
-    let articles = whole(finished).articles;
+    let articles = &whole.articles;
     (stored > 0).then(|| model::Articles {
         stored,
         word_count: spread(&articles.words, 1.0),
@@ -68,8 +67,8 @@ pub(crate) fn articles(finished: &Finished) -> Option<model::Articles> {
     })
 }
 
-pub(crate) fn search(finished: &Finished) -> Option<model::Search> {
-    let search = whole(finished).search;
+pub(crate) fn search(whole: &Sections) -> Option<model::Search> {
+    let search = &whole.search;
     (search.count > 0).then(|| model::Search {
         searches: search.count,
         result_count: spread(&search.results, 1.0),
@@ -78,25 +77,25 @@ pub(crate) fn search(finished: &Finished) -> Option<model::Search> {
     })
 }
 
-pub(crate) fn queue(finished: &Finished) -> Option<model::Queue> {
-    spread(&whole(finished).queue.size, 1.0).map(|queue_size| model::Queue { queue_size })
+pub(crate) fn queue(whole: &Sections) -> Option<model::Queue> {
+    spread(&whole.queue.size, 1.0).map(|queue_size| model::Queue { queue_size })
 }
 
-pub(crate) fn duplicates(finished: &Finished) -> Option<model::Duplicates> {
+pub(crate) fn duplicates(finished: &Finished, whole: &Sections) -> Option<model::Duplicates> {
     let detected: u64 = finished
         .runs
         .iter()
         .map(|run| run.counters.duplicates)
         .sum();
-    let confidence = whole(finished).duplicates.confidence;
+    let confidence = &whole.duplicates.confidence;
     (detected > 0).then(|| model::Duplicates {
         detected,
-        confidence: spread(&confidence, 1000.0),
+        confidence: spread(confidence, 1000.0),
     })
 }
 
-pub(crate) fn database(finished: &Finished) -> Option<model::Database> {
-    let database = whole(finished).database;
+pub(crate) fn database(whole: &Sections) -> Option<model::Database> {
+    let database = &whole.database;
     let by_operation: BTreeMap<String, model::Operation> = database
         .operations
         .iter()
@@ -121,8 +120,8 @@ pub(crate) fn database(finished: &Finished) -> Option<model::Database> {
     })
 }
 
-pub(crate) fn system(finished: &Finished) -> Option<model::System> {
-    let system = whole(finished).system;
+pub(crate) fn system(whole: &Sections) -> Option<model::System> {
+    let system = &whole.system;
     let model = model::System {
         cpu_percent: spread(&system.cpu, 1000.0),
         memory_percent: spread(&system.memory, 1000.0),
