@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dragline_logging::{Config, Run, layer};
+use dragline_logging::{Compression, Config, Run, layer};
 use tracing_subscriber::prelude::*;
 
 fn recording(criterion: &mut Criterion) {
@@ -14,7 +14,7 @@ fn recording(criterion: &mut Criterion) {
     let config = Config::new(dir.path())
         .name("bench")
         .max_file_bytes(1 << 30)
-        .compress(false);
+        .compression(Compression::None);
     let (layer, guard) = layer(&config).expect("a recorder");
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let run = Run::start("bench", "bench.example.com");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dragline_logging::{
-    Action, Clock as _, Config, Guard, ManualClock, Retention, Run, Timestamp, layer,
+    Action, Clock as _, Config, Guard, ManualClock, Patience, Retention, Run, Timestamp, layer,
 };
 use fastrand::Rng;
 use tracing_subscriber::prelude::*;
@@ -37,6 +37,9 @@ pub(crate) fn simulate(
             .max_file_bytes(plan.max_file_bytes)
             // However long ago it is: the report is on all of it.
             .retention(Retention::FOREVER)
+            .error_retention(Retention::FOREVER)
+            // It works faster than any scraper, and no line may be missing.
+            .queue_patience(Patience::FOREVER)
             .clock(worker.clock.clone());
         let (layer, guard) = layer(&config)?;
         let subscriber = tracing_subscriber::registry().with(layer);
@@ -47,9 +50,9 @@ pub(crate) fn simulate(
                 }
             }
         });
-        guard.flush();
+        let flushed = guard.flush();
         let status = guard.status();
-        if status.lost_lines > 0 {
+        if flushed.is_err() || status.lost_lines > 0 {
             return Err(DemoError::Lost {
                 scraper: plan.scraper_id.to_owned(),
                 lost: status.lost_lines,
@@ -148,7 +151,8 @@ impl Worker<'_> {
                 // The process is gone: what it logged is on disk, and it never says another word.
                 self.affect();
                 self.killed = Some(run_id);
-                guard.flush();
+                // A failure is seen at the end, in the status.
+                let _ = guard.flush();
                 std::mem::forget(run);
                 return End::Killed;
             }

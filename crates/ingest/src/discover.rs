@@ -39,6 +39,9 @@ pub struct Discovery {
 pub struct Family {
     /// What the files' names have in common.
     pub name: String,
+    /// Whether it is a recorder's copy of its errors: its lines stand in another family, too, as long
+    /// as that is kept. Its name is that family's.
+    pub is_error_copy: bool,
     /// The files.
     pub files: Vec<LogFile>,
 }
@@ -249,17 +252,23 @@ impl Walk {
 
     fn finish(mut self) -> Discovery {
         self.drop_copies();
-        let mut families: BTreeMap<String, Vec<(OrderKey, LogFile)>> = BTreeMap::new();
+        let mut families: BTreeMap<(String, bool), Vec<(OrderKey, LogFile)>> = BTreeMap::new();
         for file in self.files {
             let (family, order) = family_of(&file.source.path);
-            families.entry(family).or_default().push((order, file));
+            let copied = copied_family(&file.source.path);
+            let key = match copied {
+                Some(path) => (family_of(&path).0, true),
+                None => (family, false),
+            };
+            families.entry(key).or_default().push((order, file));
         }
         let families = families
             .into_iter()
-            .map(|(name, mut files)| {
+            .map(|((name, is_error_copy), mut files)| {
                 files.sort_by(|a, b| (&a.0, &a.1.source.path).cmp(&(&b.0, &b.1.source.path)));
                 Family {
                     name,
+                    is_error_copy,
                     files: files.into_iter().map(|(_, file)| file).collect(),
                 }
             })
@@ -409,6 +418,22 @@ fn without_compression(path: &str) -> &str {
         .unwrap_or(path)
 }
 
+/// The name that a file of a recorder's errors would have in the family that they are copied from:
+/// `shop.error.20260304T112233Z.a1b2c3.0.jsonl` is of `shop.20260304T112233Z.a1b2c3.0.jsonl`.
+fn copied_family(path: &str) -> Option<String> {
+    let dir_len = path.rfind('/').map_or(0, |at| at + 1);
+    let (dir, name) = path.split_at(dir_len);
+    let (family, rest) = name.split_once(".error.")?;
+    let parts: Vec<&str> = without_compression(rest).split('.').collect();
+    let [time, writer, number, "jsonl"] = parts[..] else {
+        return None;
+    };
+    let is_time = time.len() == 16 && time.ends_with('Z') && looks_like_time(time);
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let is_ours = is_time && is_number && !writer.is_empty() && !family.contains('.');
+    is_ours.then(|| format!("{dir}{family}.{rest}"))
+}
+
 /// Where a file stands in its family: rotated files by time or number, the open one last.
 type OrderKey = (bool, String, i64);
 
@@ -507,6 +532,18 @@ mod tests {
 
     #[test]
     fn different_logs_are_different_families() {
+        let copied = "a/shop.error.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz";
+        assert_eq!(
+            copied_family(copied).unwrap(),
+            "a/shop.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz"
+        );
+        for other in [
+            "a/shop.error.log",
+            "nginx.error.20260304.log",
+            "a.error.20260304T112233Z.w.x.jsonl",
+        ] {
+            assert_eq!(copied_family(other), None);
+        }
         let family = |name| family_of(name).0;
         assert_ne!(family("run-1.log"), family("run-2.log"));
         assert_ne!(

@@ -1,59 +1,125 @@
-//! Closed files become gzip, without a moment in which neither form is whole.
+//! Closed files are compressed, without a moment in which neither form is whole.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead, BufReader, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Plain bytes in one gzip member: members can be read apart and survive a cut tail.
+use crate::config::Compression;
+use crate::file_name::Codec;
+use crate::retention;
+
+/// Plain bytes in one member: members can be read apart and survive a cut tail.
 const MEMBER_BYTES: usize = 4 << 20;
 
+impl Compression {
+    pub(crate) fn codec(self) -> Option<Codec> {
+        match self {
+            Self::None => None,
+            Self::Gzip(_) => Some(Codec::Gzip),
+            Self::Zstd(_) => Some(Codec::Zstd),
+        }
+    }
+}
+
 /// The path of a file's compressed form.
-pub(crate) fn compressed_path(plain: &Path) -> PathBuf {
-    let mut name = plain.as_os_str().to_owned();
-    name.push(".gz");
+pub(crate) fn compressed_path(plain: &Path, codec: Codec) -> PathBuf {
+    with_suffix(plain, codec.suffix())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
     name.into()
 }
 
 /// Compresses a closed file beside itself and removes it. The compressed form appears under its
-/// name only when it is complete and on disk.
+/// name only when it is complete and on disk; a crash leaves at most a `.tmp` beside the plain file.
+/// `goes_on` is asked after every few MiB whether to go on: `false` and nothing has changed.
 ///
 /// # Errors
-/// When reading or writing fails; the plain file is still there then.
-pub(crate) fn compress(plain: &Path) -> io::Result<PathBuf> {
-    let target = compressed_path(plain);
-    let mut temporary = target.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    let result = write_members(plain, &temporary).and_then(|()| fs::rename(&temporary, &target));
-    if let Err(error) = result {
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
+/// When reading or writing fails, or the compressed form exists; the plain file is still there then.
+pub(crate) fn compress(
+    file: &File,
+    plain: &Path,
+    compression: Compression,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> io::Result<()> {
+    let Some(codec) = compression.codec() else {
+        return Ok(());
+    };
+    let target = compressed_path(plain, codec);
+    if target.exists() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{} is there already", target.display()),
+        ));
     }
-    sync_directory(&target)?;
-    fs::remove_file(plain)?;
-    Ok(target)
+    let temporary = with_suffix(&target, ".tmp");
+    let result = write_members(file, &temporary, compression, goes_on).and_then(|complete| {
+        if complete {
+            fs::rename(&temporary, &target)?;
+            sync_directory(&target)?;
+            fs::remove_file(plain)
+        } else {
+            fs::remove_file(&temporary)
+        }
+    });
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
 }
 
-fn write_members(plain: &Path, temporary: &Path) -> io::Result<()> {
-    let mut input = BufReader::with_capacity(256 << 10, File::open(plain)?);
-    let mut output = File::create(temporary)?;
+/// Gives whether it is complete.
+fn write_members(
+    mut plain: &File,
+    temporary: &Path,
+    compression: Compression,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> io::Result<bool> {
+    plain.rewind()?;
+    let mut input = BufReader::with_capacity(256 << 10, plain);
+    let output = File::create(temporary)?;
+    // So that nobody sweeps it up.
+    retention::hold(&output);
     while !input.fill_buf()?.is_empty() {
-        let mut member = GzEncoder::new(&mut output, Compression::default());
-        copy_lines(&mut input, &mut member, MEMBER_BYTES)?;
-        member.finish()?;
+        write_member(&mut input, &output, compression)?;
+        if !goes_on() {
+            return Ok(false);
+        }
     }
-    output.sync_all()
+    output.sync_all()?;
+    Ok(true)
+}
+
+fn write_member(
+    input: &mut impl BufRead,
+    output: &File,
+    compression: Compression,
+) -> io::Result<()> {
+    match compression {
+        Compression::None => Ok(()),
+        Compression::Gzip(level) => {
+            let mut member = GzEncoder::new(output, flate2::Compression::new(level));
+            copy_lines(input, &mut member, MEMBER_BYTES)?;
+            member.finish().map(drop)
+        }
+        #[cfg(feature = "zstd")]
+        Compression::Zstd(level) => {
+            let mut frame = zstd::Encoder::new(output, level)?;
+            frame.include_checksum(true)?;
+            copy_lines(input, &mut frame, MEMBER_BYTES)?;
+            frame.finish().map(drop)
+        }
+        #[cfg(not(feature = "zstd"))]
+        Compression::Zstd(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 /// Copies whole lines until `limit` bytes are reached.
-fn copy_lines(
-    input: &mut impl io::BufRead,
-    output: &mut impl io::Write,
-    limit: usize,
-) -> io::Result<()> {
+fn copy_lines(input: &mut impl BufRead, output: &mut impl Write, limit: usize) -> io::Result<()> {
     let mut line = Vec::new();
     let mut taken = 0;
     while taken < limit {
@@ -66,6 +132,40 @@ fn copy_lines(
         taken += read;
     }
     Ok(())
+}
+
+/// Whether the compressed form holds exactly what the plain file does.
+pub(crate) fn is_whole(compressed: &Path, codec: Codec, plain: &Path) -> bool {
+    let compare = || -> io::Result<bool> {
+        let packed = BufReader::new(File::open(compressed)?);
+        let plain = BufReader::new(File::open(plain)?);
+        match codec {
+            Codec::Gzip => are_same(
+                BufReader::new(flate2::bufread::MultiGzDecoder::new(packed)),
+                plain,
+            ),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => are_same(BufReader::new(zstd::Decoder::with_buffer(packed)?), plain),
+            #[cfg(not(feature = "zstd"))]
+            Codec::Zstd => Err(io::ErrorKind::Unsupported.into()),
+        }
+    };
+    compare().unwrap_or(false)
+}
+
+fn are_same(mut a: impl BufRead, mut b: impl BufRead) -> io::Result<bool> {
+    loop {
+        let (left, right) = (a.fill_buf()?, b.fill_buf()?);
+        let common = left.len().min(right.len());
+        if common == 0 {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        if left[..common] != right[..common] {
+            return Ok(false);
+        }
+        a.consume(common);
+        b.consume(common);
+    }
 }
 
 #[cfg(unix)]
@@ -84,7 +184,10 @@ fn sync_directory(_file: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read as _;
+
+    fn compress_all(plain: &Path, compression: Compression) -> io::Result<()> {
+        compress(&File::open(plain)?, plain, compression, &mut || true)
+    }
 
     #[test]
     fn the_compressed_form_holds_the_same_bytes_in_several_members() {
@@ -92,30 +195,63 @@ mod tests {
         let plain = dir.path().join("a.jsonl");
         let text = "a line of some length, and some more of it\n".repeat(120_000);
         fs::write(&plain, &text).unwrap();
-        let packed = compress(&plain).unwrap();
+        compress_all(&plain, Compression::Gzip(6)).unwrap();
         assert!(!plain.exists());
-        assert_eq!(packed, dir.path().join("a.jsonl.gz"));
-        let bytes = fs::read(&packed).unwrap();
-        let mut first = String::new();
-        flate2::read::GzDecoder::new(&bytes[..])
-            .read_to_string(&mut first)
-            .unwrap();
+        let bytes = fs::read(dir.path().join("a.jsonl.gz")).unwrap();
+        let first = io::read_to_string(flate2::read::GzDecoder::new(&bytes[..])).unwrap();
         assert!(first.len() < text.len() && first.ends_with('\n'));
-        let mut all = String::new();
-        flate2::read::MultiGzDecoder::new(&bytes[..])
-            .read_to_string(&mut all)
-            .unwrap();
+        let all = io::read_to_string(flate2::read::MultiGzDecoder::new(&bytes[..])).unwrap();
         assert_eq!(all, text);
     }
 
+    #[cfg(feature = "zstd")]
     #[test]
-    fn a_failure_leaves_the_plain_file() {
+    fn zstd_holds_the_same_bytes_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = dir.path().join("a.jsonl");
+        let text = "a line of some length, and some more of it\n".repeat(120_000);
+        fs::write(&plain, &text).unwrap();
+        let copy = dir.path().join("copy");
+        fs::write(&copy, &text).unwrap();
+        compress_all(&plain, Compression::Zstd(3)).unwrap();
+        let packed = dir.path().join("a.jsonl.zst");
+        assert_eq!(
+            zstd::decode_all(File::open(&packed).unwrap()).unwrap(),
+            text.as_bytes()
+        );
+        assert!(is_whole(&packed, Codec::Zstd, &copy));
+    }
+
+    #[test]
+    fn a_failure_or_a_change_of_mind_leaves_the_plain_file() {
         let dir = tempfile::tempdir().unwrap();
         let plain = dir.path().join("a.jsonl");
         fs::write(&plain, "x\n").unwrap();
-        fs::create_dir(dir.path().join("a.jsonl.gz")).unwrap();
-        assert!(compress(&plain).is_err());
+        let file = File::open(&plain).unwrap();
+        compress(&file, &plain, Compression::Gzip(6), &mut || false).unwrap();
+        assert!(plain.exists() && !dir.path().join("a.jsonl.gz").exists());
+        fs::write(dir.path().join("a.jsonl.gz"), "theirs").unwrap();
+        assert!(compress_all(&plain, Compression::Gzip(6)).is_err());
         assert!(plain.exists());
+        assert_eq!(fs::read(dir.path().join("a.jsonl.gz")).unwrap(), b"theirs");
         assert!(!dir.path().join("a.jsonl.gz.tmp").exists());
+    }
+
+    #[test]
+    fn a_form_that_is_cut_or_other_is_not_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, copy) = (dir.path().join("a"), dir.path().join("b"));
+        for path in [&plain, &copy] {
+            fs::write(path, "one line\nanother\n".repeat(1000)).unwrap();
+        }
+        compress_all(&copy, Compression::Gzip(6)).unwrap();
+        let packed = dir.path().join("b.gz");
+        assert!(is_whole(&packed, Codec::Gzip, &plain));
+        let bytes = fs::read(&packed).unwrap();
+        fs::write(&packed, &bytes[..bytes.len() - 5]).unwrap();
+        assert!(!is_whole(&packed, Codec::Gzip, &plain));
+        fs::write(&packed, &bytes).unwrap();
+        fs::write(&plain, "one line\n").unwrap();
+        assert!(!is_whole(&packed, Codec::Gzip, &plain));
     }
 }

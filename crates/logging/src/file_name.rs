@@ -1,4 +1,4 @@
-//! The grammar of file names: `NAME.YYYYMMDDTHHMMSSZ.WRITER.N.jsonl[.gz]`.
+//! The grammar of file names: `NAME[.error].YYYYMMDDTHHMMSSZ.WRITER.N.(jsonl|log)[.gz|.zst]`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,23 +9,67 @@ use jiff::civil::DateTime;
 /// A log file's name in its parts.
 ///
 /// ```
-/// let name: dragline_logging::FileName = "shop.20260304T112233Z.a1b2c3.0.jsonl.gz".parse()?;
+/// let name: dragline_logging::FileName = "shop.error.20260304T112233Z.a1b2c3.0.jsonl.gz".parse()?;
 /// assert_eq!(name.family, "shop");
-/// assert!(name.compressed);
+/// assert!(name.errors && name.codec.is_some());
 /// # Ok::<(), dragline_logging::ParseFileNameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName {
     /// The family: letters, digits, `-` and `_`.
     pub family: String,
+    /// Whether it is the family's copy of its errors.
+    pub errors: bool,
     /// The time of the first line, to the second.
     pub began: Timestamp,
     /// The writing process.
     pub writer_id: String,
     /// Which of the writer's files, from 0.
     pub number: u64,
-    /// Whether it is gzip.
-    pub compressed: bool,
+    /// What its lines are.
+    pub format: Format,
+    /// How it is compressed, if it is.
+    pub codec: Option<Codec>,
+}
+
+/// What a file's lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The wire format v1, one JSON object a line: `.jsonl`.
+    Json,
+    /// Text for people, one event a line: `.log`. Only JSON can be read back in full.
+    Text,
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// gzip, in several members: `.gz`.
+    Gzip,
+    /// Zstandard, in several frames: `.zst`.
+    Zstd,
+}
+
+impl Format {
+    const ALL: [Self; 2] = [Self::Json, Self::Text];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Json => ".jsonl",
+            Self::Text => ".log",
+        }
+    }
+}
+
+impl Codec {
+    pub(crate) const ALL: [Self; 2] = [Self::Gzip, Self::Zstd];
+
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
 }
 
 /// A name that is none of a log file.
@@ -46,8 +90,9 @@ impl fmt::Display for FileName {
         let at = self.began.to_civil();
         write!(
             f,
-            "{}.{:04}{:02}{:02}T{:02}{:02}{:02}Z.{}.{}.jsonl{}",
+            "{}{}.{:04}{:02}{:02}T{:02}{:02}{:02}Z.{}.{}{}{}",
             self.family,
+            if self.errors { ".error" } else { "" },
             at.year(),
             at.month(),
             at.day(),
@@ -56,7 +101,8 @@ impl fmt::Display for FileName {
             at.second(),
             self.writer_id,
             self.number,
-            if self.compressed { ".gz" } else { "" },
+            self.format.suffix(),
+            self.codec.map_or("", Codec::suffix),
         )
     }
 }
@@ -70,13 +116,15 @@ impl FromStr for FileName {
 }
 
 fn parse(name: &str) -> Option<FileName> {
-    let (stem, compressed) = match name.strip_suffix(".gz") {
-        Some(stem) => (stem, true),
-        None => (name, false),
-    };
-    let mut parts = stem.strip_suffix(".jsonl")?.split('.');
-    let (family, began, writer_id, number) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let stem_of = |codec: &Codec| Some((name.strip_suffix(codec.suffix())?, Some(*codec)));
+    let (stem, codec) = Codec::ALL.iter().find_map(stem_of).unwrap_or((name, None));
+    let (stem, format) = Format::ALL
+        .iter()
+        .find_map(|format| Some((stem.strip_suffix(format.suffix())?, *format)))?;
+    let mut parts = stem.split('.').peekable();
+    let family = parts.next()?;
+    let errors = parts.next_if_eq(&"error").is_some();
+    let (began, writer_id, number) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() || !is_part(family) || !is_part(writer_id) {
         return None;
     }
@@ -87,10 +135,12 @@ fn parse(name: &str) -> Option<FileName> {
     let began = DateTime::strptime("%Y%m%dT%H%M%S", began).ok()?;
     Some(FileName {
         family: family.to_owned(),
+        errors,
         began: jiff::tz::TimeZone::UTC.to_timestamp(began).ok()?.into(),
         writer_id: writer_id.to_owned(),
         number: number.parse().ok()?,
-        compressed,
+        format,
+        codec,
     })
 }
 
@@ -105,10 +155,12 @@ mod tests {
             "shop.log",
             "shop.20260304T112233Z.a1.0.jsonl.tmp",
             "shop.20260304T112233Z.a1.0.jsonl.gz.tmp",
+            "shop.20260304T112233Z.a1.0.jsonl.bz2",
             "shop.20260304T112233.a1.0.jsonl",
             "shop.20261304T112233Z.a1.0.jsonl",
             "shop.20260304T112233Z.a1.+1.jsonl",
             "shop.x.20260304T112233Z.a1.0.jsonl",
+            "shop.error.error.20260304T112233Z.a1.0.jsonl",
             ".20260304T112233Z.a1.0.jsonl",
         ] {
             assert!(name.parse::<FileName>().is_err(), "{name}");
@@ -119,13 +171,15 @@ mod tests {
         #[test]
         fn a_name_reads_back_the_same(
             family in "[a-zA-Z0-9_-]{1,64}",
+            errors: bool,
             seconds in 0i64..4_000_000_000,
             writer_id in "[a-f0-9]{1,16}",
             number: u64,
-            compressed: bool,
+            format in prop::sample::select(&Format::ALL),
+            codec in prop::option::of(prop::sample::select(&Codec::ALL)),
         ) {
             let began = Timestamp::from_seconds(seconds);
-            let name = FileName { family, began, writer_id, number, compressed };
+            let name = FileName { family, errors, began, writer_id, number, format, codec };
             prop_assert_eq!(name.to_string().parse::<FileName>().unwrap(), name);
         }
     }

@@ -6,34 +6,71 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::config::Config;
+use crate::config::{Config, ConsoleMode};
+use crate::console::Console;
+use crate::exit;
 use crate::layer::DraglineLayer;
+use crate::line::Limits;
 use crate::recorder::{Guard, InitError, Recorder};
+use crate::redact::Redactor;
 
 /// A layer that records, to compose with others, and the guard of its recorder. The layer does not
 /// filter; add a filter of your own, or use [`init`].
 ///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use tracing_subscriber::prelude::*;
+///
+/// let config = dragline_logging::Config::new(dir.path());
+/// let (layer, guard) = dragline_logging::layer(&config)?;
+/// let level = tracing_subscriber::EnvFilter::new("info");
+/// let subscriber = tracing_subscriber::registry().with(layer.with_filter(level));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// As [`Recorder::start`].
 pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
-    let (recorder, guard) = Recorder::start(config)?;
-    Ok((
-        DraglineLayer::new(recorder, Arc::clone(&config.clock)),
-        guard,
-    ))
+    // Whoever composes has a console of their own, unless they say otherwise.
+    let console = match config.console {
+        ConsoleMode::Auto => None,
+        mode => Console::new(mode),
+    };
+    layer_with(config, console)
 }
 
-/// Records everything that this program traces, filtered by the configured level. Call it first in
-/// `main` and keep the guard to the end.
+/// Records everything that this program traces, filtered by the configured level, and what it logs
+/// with the `log` crate; shows it on the console. Call it first in `main` and keep the guard to the
+/// end.
 ///
 /// # Errors
 /// As [`Recorder::start`], and when the program has a global subscriber already.
 pub fn init(config: impl std::borrow::Borrow<Config>) -> Result<Guard, InitError> {
     let config = config.borrow();
-    let (layer, guard) = layer(config)?;
+    let (layer, guard) = layer_with(config, Console::new(config.console))?;
     tracing_subscriber::registry()
         .with(layer.with_filter(config.filter()?))
         .try_init()
         .map_err(InitError::Subscriber)?;
     Ok(guard)
+}
+
+fn layer_with(
+    config: &Config,
+    console: Option<Console>,
+) -> Result<(DraglineLayer, Guard), InitError> {
+    let (recorder, guard) = Recorder::start(config)?;
+    if config.panic_hook {
+        exit::record_panics();
+    }
+    if config.flush_on_signal {
+        exit::flush_on_signals();
+    }
+    let limits = Limits {
+        redactor: Redactor::new(&config.redact, config.redact_urls),
+        max_value_bytes: config.max_value_bytes,
+        location: config.location,
+    };
+    let clock = Arc::clone(&config.clock);
+    Ok((DraglineLayer::new(recorder, clock, limits, console), guard))
 }

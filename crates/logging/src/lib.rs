@@ -42,30 +42,44 @@
 //! name and renamed when they are complete; only then the plain file goes. [`Retention`] says which
 //! closed files go in the end: those that began more than 30 days ago, unless it says otherwise.
 
+mod callsite;
 mod clock;
 mod compress;
 mod config;
+mod console;
+mod context;
 mod core;
+mod exit;
 mod file_name;
 mod init;
+mod janitor;
 mod layer;
 mod line;
 mod queue;
 mod recorder;
+mod redact;
 mod retention;
 mod rolling;
+mod rolling_writer;
 mod run;
+mod schedule;
+mod sys;
+mod text;
 mod typed;
+mod writer;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{Config, ConfigError, Rotation};
+pub use config::{Compression, Config, ConfigError, ConsoleMode, OptionInfo, Patience};
 pub use dragline_schema::{ProductAction as Action, RunStatus, Timestamp};
-pub use file_name::{FileName, ParseFileNameError};
+pub use file_name::{Codec, FileName, Format, ParseFileNameError};
 pub use init::{init, layer};
+pub use jiff::tz::TimeZone;
 pub use layer::DraglineLayer;
 pub use recorder::{Guard, InitError, Recorder, Status};
 pub use retention::Retention;
+pub use rolling_writer::RollingWriter;
 pub use run::{Run, RunBuilder};
+pub use schedule::Rotation;
 pub use typed::{
     ArticleEvent, ContextValue, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,
 };

@@ -1,24 +1,42 @@
-//! The pieces of a line, built in buffers that every thread keeps for itself.
+//! A line in the making, in buffers that every thread keeps for itself.
+//!
+//! A line is two pieces, with the writer's id and the line's number between them, which the queue
+//! puts there: the *head* (time, level, target, context) and the *tail* (everything else).
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
+use std::rc::Rc;
 
-use dragline_schema::wire;
-use dragline_schema::{Timestamp, Value};
+use dragline_schema::{Timestamp, Value, wire};
+use rustc_hash::FxHashMap;
 use tracing::field::{Field, Visit};
 
-use crate::typed;
+use crate::callsite::{CallSite, FieldPlan, Role, push_target};
+use crate::redact::{self, Redactor, push_cut_text};
 
-/// A thread's buffers: the pieces of the line that is being built.
-#[derive(Default)]
+/// A thread's buffers.
 pub(crate) struct Buffers {
     pub(crate) head: Vec<u8>,
-    pub(crate) event_type: Vec<u8>,
-    pub(crate) message: Vec<u8>,
-    pub(crate) fields: Vec<u8>,
-    /// The keys in `fields`, so that no key is written twice.
-    pub(crate) keys: Vec<&'static str>,
+    pub(crate) tail: Vec<u8>,
+    /// Which of the event's fields have a value, by their index.
+    recorded: Vec<bool>,
     clock_text: ClockText,
+    pub(crate) time: Timestamp,
+    /// By the address of their metadata, which are never freed, and by layer.
+    sites: FxHashMap<(usize, u64), Rc<CallSite>>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self {
+            head: Vec::new(),
+            tail: Vec::new(),
+            recorded: Vec::new(),
+            clock_text: ClockText::default(),
+            time: Timestamp::from_micros(0),
+            sites: FxHashMap::default(),
+        }
+    }
 }
 
 thread_local! {
@@ -26,34 +44,124 @@ thread_local! {
 }
 
 /// Lends this thread's buffers, emptied. An event inside an event (a `Debug` that logs) gets fresh
-/// ones.
+/// ones, and so does one of a thread that is ending.
 pub(crate) fn with_buffers<R>(use_them: impl FnOnce(&mut Buffers) -> R) -> R {
-    BUFFERS.with(|cell| match cell.try_borrow_mut() {
-        Ok(mut buffers) => {
-            buffers.clear();
-            use_them(&mut buffers)
-        }
-        Err(_) => use_them(&mut Buffers::default()),
-    })
+    let mut use_them = Some(use_them);
+    let lent = BUFFERS.try_with(|cell| {
+        let mut buffers = cell.try_borrow_mut().ok()?;
+        buffers.head.clear();
+        buffers.tail.clear();
+        use_them.take().map(|use_them| use_them(&mut buffers))
+    });
+    match (lent, use_them) {
+        (Ok(Some(result)), _) => result,
+        (_, Some(use_them)) => use_them(&mut Buffers::default()),
+        // `use_them` is gone only when it was called, and then there is a result.
+        (_, None) => unreachable!("the buffers were used without a result"),
+    }
 }
 
+/// More call sites than any program has; beyond, there are layers that come and go.
+const MAX_SITES: usize = 16_384;
+
 impl Buffers {
-    fn clear(&mut self) {
-        self.head.clear();
-        self.event_type.clear();
-        self.message.clear();
-        self.fields.clear();
-        self.keys.clear();
+    /// The call site's plan, which is made at its first event on this thread.
+    pub(crate) fn site(
+        &mut self,
+        key: (usize, u64),
+        make: impl FnOnce() -> CallSite,
+    ) -> Rc<CallSite> {
+        if let Some(site) = self.sites.get(&key) {
+            return Rc::clone(site);
+        }
+        if self.sites.len() >= MAX_SITES {
+            self.sites.clear();
+        }
+        let site = Rc::new(make());
+        self.sites.insert(key, Rc::clone(&site));
+        site
     }
 
     /// Begins the line: time, level, target.
-    pub(crate) fn begin(&mut self, time: Timestamp, level: tracing::Level, target: &str) {
+    pub(crate) fn begin(&mut self, time: Timestamp, site: &CallSite) {
+        self.time = time;
         self.head.extend_from_slice(b"{\"timestamp\":\"");
         self.clock_text.push(time, &mut self.head);
-        self.head.extend_from_slice(b"\",\"level\":\"");
-        self.head.extend_from_slice(level.as_str().as_bytes());
-        self.head.extend_from_slice(b"\",\"target\":");
-        wire::push_text(target, &mut self.head);
+        self.head.extend_from_slice(&site.head);
+        self.recorded.clear();
+        self.recorded.resize(site.fields.len(), false);
+    }
+
+    /// Writes the event's fields into the tail.
+    pub(crate) fn record(&mut self, event: &tracing::Event<'_>, site: &CallSite, limits: &Limits) {
+        event.record(&mut EventVisitor {
+            site,
+            limits,
+            head: &mut self.head,
+            tail: &mut self.tail,
+            recorded: &mut self.recorded,
+            event_type_end: 0,
+            message_end: 0,
+        });
+    }
+
+    /// Whether the event had a value of that name.
+    pub(crate) fn has(&self, site: &CallSite, name: &str) -> bool {
+        site.fields
+            .iter()
+            .zip(&self.recorded)
+            .any(|(field, recorded)| *recorded && field.name == name)
+    }
+}
+
+/// What may stand in a line.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) redactor: Redactor,
+    /// Longer texts are cut.
+    pub(crate) max_value_bytes: usize,
+    pub(crate) location: bool,
+}
+
+impl Limits {
+    /// Appends a text as a JSON string: cut, and without credentials.
+    pub(crate) fn push_text(&self, text: &str, out: &mut Vec<u8>) {
+        let start = out.len();
+        push_cut_text(text, self.max_value_bytes, out);
+        self.redactor.scrub_urls(out, start);
+    }
+
+    /// Appends formatted text as a JSON string: cut, and without credentials.
+    pub(crate) fn push_formatted(&self, text: fmt::Arguments<'_>, out: &mut Vec<u8>) {
+        struct Escaped<'o> {
+            out: &'o mut Vec<u8>,
+            left: usize,
+            cut: bool,
+        }
+        impl fmt::Write for Escaped<'_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                let fitting = dragline_schema::clip(text, self.left);
+                wire::push_escaped(fitting, self.out);
+                self.left -= fitting.len();
+                self.cut = fitting.len() < text.len();
+                // An error ends the formatting: what does not fit is not even made.
+                if self.cut { Err(fmt::Error) } else { Ok(()) }
+            }
+        }
+        let start = out.len();
+        out.push(b'"');
+        let mut escaped = Escaped {
+            out,
+            left: self.max_value_bytes,
+            cut: false,
+        };
+        // Any other error comes from the value's own `fmt`; what it wrote until then stays.
+        let _ = escaped.write_fmt(text);
+        if escaped.cut {
+            wire::push_escaped(&redact::cut_mark(self.max_value_bytes), out);
+        }
+        out.push(b'"');
+        self.redactor.scrub_urls(out, start);
     }
 }
 
@@ -100,99 +208,104 @@ pub(crate) fn push_key(key: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\":");
 }
 
-/// Writes an event's fields into the buffers.
-pub(crate) struct EventVisitor<'b> {
-    pub(crate) event_type: &'b mut Vec<u8>,
-    pub(crate) message: &'b mut Vec<u8>,
-    pub(crate) fields: &'b mut Vec<u8>,
-    pub(crate) keys: &'b mut Vec<&'static str>,
-    /// Whether it is one of our own typed events.
-    pub(crate) typed: bool,
+/// Writes an event's fields.
+struct EventVisitor<'b> {
+    site: &'b CallSite,
+    limits: &'b Limits,
+    head: &'b mut Vec<u8>,
+    tail: &'b mut Vec<u8>,
+    recorded: &'b mut [bool],
+    /// Where the pieces end that stand first in the tail.
+    event_type_end: usize,
+    message_end: usize,
 }
 
 impl EventVisitor<'_> {
-    fn push(&mut self, field: &Field, value: &Value<'_>) {
-        let key = field.name();
-        match key {
-            "message" => {
-                self.message.extend_from_slice(b",\"message\":");
-                wire::push_value(value, self.message);
+    /// Writes the key and lets `write` put the value, where the field's role wants them.
+    fn push(&mut self, field: &Field, write: impl FnOnce(&Limits, Role, &mut Vec<u8>)) {
+        let index = field.index();
+        let site = self.site;
+        let FieldPlan {
+            role, key, twin, ..
+        } = &site.fields[index];
+        let is_elsewhere = matches!(role, Role::Context | Role::LogMetadata);
+        if is_elsewhere || twin.is_some_and(|twin| self.recorded[twin]) {
+            return;
+        }
+        self.recorded[index] = true;
+        let start = self.tail.len();
+        match role {
+            Role::Message => self.tail.extend_from_slice(b",\"message\":"),
+            Role::EventType => self.tail.extend_from_slice(b",\"event_type\":"),
+            _ => self.tail.extend_from_slice(key),
+        }
+        if *role == Role::Secret {
+            wire::push_text(redact::MARK, self.tail);
+        } else {
+            write(self.limits, *role, self.tail);
+        }
+        let len = self.tail.len() - start;
+        match role {
+            Role::Message => {
+                self.message_end = self.message_end.max(self.event_type_end);
+                self.tail[self.message_end..].rotate_right(len);
+                self.message_end += len;
             }
-            "event_type" if self.typed => {
-                self.event_type.extend_from_slice(b",\"event_type\":");
-                wire::push_value(value, self.event_type);
-            }
-            "scraper_id" | "site" | "run_id" => {} // Stands in the head already.
-            _ if self.keys.contains(&key) => {}
-            _ => {
-                self.keys.push(key);
-                push_key(key, self.fields);
-                match value {
-                    Value::Str(json) if self.typed && typed::is_json_field(key) => {
-                        self.fields.extend_from_slice(json.as_bytes());
-                    }
-                    value => wire::push_value(value, self.fields),
+            Role::EventType => {
+                self.tail.rotate_right(len);
+                self.event_type_end += len;
+                if self.message_end > 0 {
+                    self.message_end += len;
                 }
             }
+            _ => {}
         }
     }
 
-    /// Text that is formatted straight into its place.
-    fn push_formatted(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        let (out, key) = match field.name() {
-            "message" => (&mut *self.message, "message"),
-            "scraper_id" | "site" | "run_id" => return,
-            key if self.keys.contains(&key) => return,
-            key => {
-                self.keys.push(key);
-                (&mut *self.fields, key)
-            }
-        };
-        if key == "message" {
-            out.extend_from_slice(b",\"message\":");
-        } else {
-            push_key(key, out);
-        }
-        push_formatted(text, out);
+    fn push_value(&mut self, field: &Field, value: &Value<'_>) {
+        self.push(field, |_, _, out| wire::push_value(value, out));
     }
-}
-
-/// Appends formatted text as a JSON string.
-pub(crate) fn push_formatted(text: fmt::Arguments<'_>, out: &mut Vec<u8>) {
-    struct Escaped<'o>(&'o mut Vec<u8>);
-    impl fmt::Write for Escaped<'_> {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            wire::push_escaped(text, self.0);
-            Ok(())
-        }
-    }
-    out.push(b'"');
-    // An error comes from the value's own `fmt`; what it wrote until then stays.
-    let _ = Escaped(out).write_fmt(text);
-    out.push(b'"');
 }
 
 impl Visit for EventVisitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.push(field, &Value::F64(value));
+        self.push_value(field, &Value::F64(value));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.push(field, &Value::I64(value));
+        self.push_value(field, &Value::I64(value));
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push(field, &Value::U64(value));
+        self.push_value(field, &Value::U64(value));
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push(field, &Value::Bool(value));
+        self.push_value(field, &Value::Bool(value));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.push(field, &Value::Str(value.into()));
+        if field.name() == "log.target" && self.site.fields[field.index()].role == Role::LogMetadata
+        {
+            push_target(value, self.head);
+        }
+        self.push(field, |limits, role, out| match role {
+            Role::Json => {
+                let start = out.len();
+                out.extend_from_slice(value.as_bytes());
+                limits.redactor.scrub_urls(out, start);
+            }
+            Role::UserJson => limits
+                .redactor
+                .push_json(value, limits.max_value_bytes, out),
+            _ => limits.push_text(value, out),
+        });
     }
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.push_formatted(field, format_args!("{value}"));
+        self.push(field, |limits, _, out| {
+            limits.push_formatted(format_args!("{value}"), out);
+        });
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.push_formatted(field, format_args!("{value:?}"));
+        self.push(field, |limits, _, out| {
+            limits.push_formatted(format_args!("{value:?}"), out);
+        });
     }
 }
 
@@ -215,5 +328,28 @@ mod tests {
                 prop_assert_eq!(String::from_utf8(out).unwrap(), time.to_string());
             }
         }
+    }
+
+    #[test]
+    fn a_text_without_end_is_cut_while_it_is_made() {
+        struct Endless;
+        impl fmt::Debug for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("ä and so on, ")?;
+                }
+            }
+        }
+        let limits = Limits {
+            redactor: Redactor::new(&[], true),
+            max_value_bytes: 10,
+            location: false,
+        };
+        let mut out = Vec::new();
+        limits.push_formatted(format_args!("{Endless:?}"), &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\"ä and so …[cut at 10 bytes]\""
+        );
     }
 }

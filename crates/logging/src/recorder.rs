@@ -1,16 +1,15 @@
-//! The thread that writes, the thread that compresses, and the guard that ends both.
+//! A recorder: its queue, the thread behind it, and the guard that ends both.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::compress;
 use crate::config::{Config, ConfigError};
-use crate::queue::{Batch, Queue, Totals, Work};
-use crate::retention;
-use crate::rolling::RollingFile;
+use crate::queue::{Queue, QueueOptions, Totals};
+use crate::schedule::Schedule;
+use crate::writer::Writer;
+use crate::{exit, sys};
 
 /// A recorder that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +27,7 @@ pub enum InitError {
         source: std::io::Error,
     },
     /// A thread cannot be started.
-    #[error("cannot start the thread that writes the logs: {0}")]
+    #[error("cannot start the threads that write the logs: {0}")]
     Thread(std::io::Error),
     /// The program has a global subscriber already.
     #[error(
@@ -37,21 +36,43 @@ pub enum InitError {
     Subscriber(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// One family of files and the threads behind it. Layers share it; the [`Guard`] ends it.
-#[derive(Debug)]
+/// A handle on one family of files and the threads behind it: cheap to clone, for a signal handler
+/// or a health check. Layers share it; the [`Guard`] ends it.
+///
+/// A process that is forked gets a writer and files of its own with its first event.
+#[derive(Clone, Debug)]
 pub struct Recorder {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) writer_id: String,
+    shared: Arc<Shared>,
 }
 
-/// Keeps a recorder going. Dropping it writes everything that waits, waits for the compression of
-/// closed files, and ends the recorder; events after that are lost (and counted). Keep it until the
-/// end of `main`.
+/// What all handles share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    config: Config,
+    first: Live,
+}
+
+/// A recorder in one process.
+#[derive(Debug)]
+struct Live {
+    queue: Arc<Queue>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The process, by its [`sys::generation`].
+    generation: u64,
+    /// The recorder in a forked process.
+    next: OnceLock<Box<Live>>,
+}
+
+/// Keeps a recorder going. Dropping it writes everything that waits, waits (some seconds at most)
+/// for the compression of closed files, and ends the recorder; events after that are lost, and
+/// counted. Keep it until the end of `main`.
+///
+/// A program that ends without dropping it, by `std::process::exit` or because it sits in a static,
+/// writes what waits all the same, but waits for nothing else.
 #[must_use = "dropping the guard ends the recorder: events after that are lost; keep it until the end of main"]
 #[derive(Debug)]
 pub struct Guard {
-    queue: Arc<Queue>,
-    writer: Option<JoinHandle<()>>,
+    recorder: Recorder,
 }
 
 /// What has become of a recorder's lines.
@@ -61,34 +82,89 @@ pub struct Status {
     pub written_lines: u64,
     /// Their bytes.
     pub written_bytes: u64,
-    /// Lines that could not be written, or came after the end.
+    /// Lines that were dropped because the queue was full.
+    pub dropped_lines: u64,
+    /// The same by level: TRACE, DEBUG, INFO, WARN, ERROR.
+    pub dropped_by_level: [u64; 5],
+    /// Lines that could not be written until the end, or came after it.
     pub lost_lines: u64,
     /// Bytes that wait.
     pub queued_bytes: usize,
-    /// The last error, a sentence.
+    /// The last error, a sentence; it may be long over.
     pub last_error: Option<String>,
 }
 
-impl Guard {
-    /// Waits until every event so far is in the file (in the operating system's hands: a crash of
-    /// the process loses nothing, a crash of the machine may).
-    pub fn flush(&self) {
-        self.queue.flush();
+impl Recorder {
+    /// Starts a recorder: makes the directory and the threads.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or the directory or a thread cannot be made.
+    pub fn start(config: &Config) -> Result<(Self, Guard), InitError> {
+        config.check()?;
+        sys::watch_forks();
+        let shared = Shared {
+            config: config.clone(),
+            first: Live::start(config)?,
+        };
+        let recorder = Self {
+            shared: Arc::new(shared),
+        };
+        exit::register(Arc::downgrade(&recorder.shared));
+        let guard = Guard {
+            recorder: recorder.clone(),
+        };
+        Ok((recorder, guard))
+    }
+
+    /// The queue of this process.
+    pub(crate) fn queue(&self) -> &Queue {
+        let mut live = &self.shared.first;
+        while live.generation != sys::generation() {
+            live = live
+                .next
+                .get_or_init(|| Box::new(Live::in_child(&self.shared.config)));
+        }
+        &live.queue
+    }
+
+    /// Waits until every event so far is in its file (in the operating system's hands: a crash of
+    /// the process loses nothing, a crash of the machine may, unless `fsync` is set).
+    ///
+    /// # Errors
+    /// Why it is not: the last write failed. It is tried again all the while.
+    pub fn flush(&self) -> std::io::Result<()> {
+        self.queue()
+            .flush(Duration::MAX)
+            .map_err(std::io::Error::other)
+    }
+
+    /// The next event begins a new file, in each family.
+    pub fn roll(&self) {
+        self.queue().roll();
+    }
+
+    /// Looks whether the open files are still where they were, and begins new ones if not: for a
+    /// program that moves log files and then sends a signal. Without it, that is found out within
+    /// the flush interval.
+    pub fn reopen(&self) {
+        self.queue().reopen();
     }
 
     /// What has become of the lines so far.
     pub fn status(&self) -> Status {
-        let (totals, queued_bytes) = self.queue.totals();
+        let (totals, queued_bytes) = self.queue().totals();
         let Totals {
-            lines: _,
             written_lines,
             written_bytes,
             lost_lines,
+            dropped_lines,
             last_error,
         } = totals;
         Status {
             written_lines,
             written_bytes,
+            dropped_lines: dropped_lines.iter().sum(),
+            dropped_by_level: dropped_lines,
             lost_lines,
             queued_bytes,
             last_error,
@@ -96,164 +172,130 @@ impl Guard {
     }
 }
 
+impl Shared {
+    /// The recorder in this process, if it has written anything here.
+    fn live(&self) -> Option<&Live> {
+        let mut live = &self.first;
+        while live.generation != sys::generation() {
+            live = live.next.get()?;
+        }
+        Some(live)
+    }
+
+    pub(crate) fn flush(&self, patience: Duration) -> Result<(), String> {
+        self.live()
+            .map_or(Ok(()), |live| live.queue.flush(patience))
+    }
+}
+
+impl Guard {
+    /// A handle that may outlive the guard.
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+}
+
+impl std::ops::Deref for Guard {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.recorder
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.queue.close();
-        if let Some(writer) = self.writer.take() {
-            // The thread reports its own errors; a panic in it has been printed already.
-            let _ = writer.join();
+        if let Some(live) = self.recorder.shared.live() {
+            live.end();
         }
     }
 }
 
-impl Recorder {
-    /// Creates the directory and starts the threads.
-    ///
-    /// # Errors
-    /// When the configuration cannot be used, the directory cannot be made, or no thread starts.
-    pub fn start(config: &Config) -> Result<(Self, Guard), InitError> {
-        config.check()?;
-        std::fs::create_dir_all(&config.dir).map_err(|source| InitError::Directory {
-            path: config.dir.clone(),
-            source,
-        })?;
-        let writer_id = config
-            .writer_id
-            .clone()
-            .unwrap_or_else(|| format!("{:012x}", fastrand::u64(..1 << 48)));
-        let queue = Arc::new(Queue::new(config.queue_bytes, config.rotation));
-        let rolling = RollingFile::new(
-            config.dir.clone(),
-            config.name.clone(),
-            writer_id.clone(),
-            config.max_file_bytes,
-        );
-        let janitor = Janitor::start(config)?;
-        let thread = Writer {
-            queue: Arc::clone(&queue),
-            rolling,
-            janitor,
-        };
-        let interval = config.flush_interval;
-        let writer = std::thread::Builder::new()
-            .name("dragline-writer".to_owned())
-            .spawn(move || thread.run(interval))
-            .map_err(InitError::Thread)?;
-        let guard = Guard {
-            queue: Arc::clone(&queue),
-            writer: Some(writer),
-        };
-        Ok((Self { queue, writer_id }, guard))
-    }
-}
-
-struct Writer {
-    queue: Arc<Queue>,
-    rolling: RollingFile,
-    janitor: Janitor,
-}
-
-/// Whatever ends the thread, a panic too: callers must not wait for it for ever.
-struct CloseAtEnd(Arc<Queue>);
-
-impl Drop for CloseAtEnd {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-impl Writer {
-    fn run(mut self, interval: Duration) {
-        let _close = CloseAtEnd(Arc::clone(&self.queue));
-        let mut batch = Batch::default();
-        while let Work::Write = self.queue.take(&mut batch, interval) {
-            if batch.lines == 0 {
-                continue;
-            }
-            match self.rolling.write(&batch) {
-                Ok(()) => self
-                    .queue
-                    .settle(batch.lines, batch.bytes.len() as u64, 0, None),
-                Err(failure) => {
-                    let lost = batch.lines - failure.written;
-                    complain(&format!("{}; {lost} log lines are lost", failure.error));
-                    self.queue
-                        .settle(failure.written, failure.bytes, lost, Some(failure.error));
-                }
-            }
-            batch.bytes.clear();
-            batch.cuts.clear();
-            batch.lines = 0;
-            for path in self.rolling.take_closed() {
-                self.janitor.send(path);
-            }
-        }
-        self.janitor.finish();
-    }
-}
-
-/// The second thread: a slow compression never holds up the writing.
-struct Janitor {
-    closed: mpsc::Sender<PathBuf>,
-    thread: JoinHandle<()>,
-}
-
-impl Janitor {
-    /// Starts with what earlier processes left to be removed.
+impl Live {
     fn start(config: &Config) -> Result<Self, InitError> {
-        let (closed, paths) = mpsc::channel::<PathBuf>();
-        let (dir, family) = (config.dir.clone(), config.name.clone());
-        let (keep, clock, compress) =
-            (config.retention, Arc::clone(&config.clock), config.compress);
-        let sweep = move || {
-            if let Err(error) = retention::sweep(&dir, &family, &keep, clock.now()) {
-                complain(&format!(
-                    "cannot remove old logs in {}: {error}",
-                    dir.display()
-                ));
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name("dragline-janitor".to_owned())
-            .spawn(move || {
-                sweep();
-                for path in paths {
-                    if compress {
-                        compress_file(&path);
-                    }
-                    sweep();
-                }
-            })
-            .map_err(InitError::Thread)?;
-        Ok(Self { closed, thread })
-    }
-
-    fn send(&self, path: PathBuf) {
-        // The thread ends only after this sender; if it panicked, the file stays plain.
-        let _ = self.closed.send(path);
-    }
-
-    fn finish(self) {
-        drop(self.closed);
-        let _ = self.thread.join();
-    }
-}
-
-fn compress_file(path: &Path) {
-    match compress::compress(path) {
-        // Another process of the family found it too old.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => {
-            let path = path.display();
-            complain(&format!(
-                "cannot compress {path}: {error}; it stays as it is"
-            ));
+        let writer_id = config.writer_id.clone().unwrap_or_else(new_writer_id);
+        if config.files {
+            std::fs::create_dir_all(&config.dir).map_err(|source| InitError::Directory {
+                path: config.dir.clone(),
+                source,
+            })?;
         }
-        Ok(_) => {}
+        let queue = Arc::new(Queue::new(QueueOptions {
+            writer_id: writer_id.clone(),
+            capacity: config.queue_bytes.max(1),
+            patience: config.queue_patience,
+            schedule: Schedule::new(config.rotation, config.time_zone.clone()),
+            error_copy: config.files && config.error_copy,
+            flush_errors: config.flush_errors,
+            clock: Arc::clone(&config.clock),
+        }));
+        let writer =
+            Writer::new(config, &writer_id, Arc::clone(&queue)).map_err(InitError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("dragline-writer".to_owned())
+            .spawn(|| writer.run())
+            .map_err(InitError::Thread)?;
+        Ok(Self {
+            queue,
+            thread: Mutex::new(Some(thread)),
+            generation: sys::generation(),
+            next: OnceLock::new(),
+        })
+    }
+
+    /// The recorder of a forked process. Its writer is another one; a given id gets the process's
+    /// number, so that names and numbers stay unique.
+    fn in_child(config: &Config) -> Self {
+        let mut config = config.clone();
+        if let Some(id) = &mut config.writer_id {
+            let process = std::process::id().to_string();
+            id.truncate(63 - process.len());
+            *id = format!("{id}-{process}");
+        }
+        Self::start(&config).unwrap_or_else(|error| {
+            sys::complain(&format!("this forked process writes no logs: {error}"));
+            Self::dead(&config)
+        })
+    }
+
+    /// One that takes no lines.
+    fn dead(config: &Config) -> Self {
+        let queue = Queue::new(QueueOptions {
+            writer_id: String::new(),
+            capacity: 1,
+            patience: config.queue_patience,
+            schedule: Schedule::new(config.rotation, config.time_zone.clone()),
+            error_copy: false,
+            flush_errors: false,
+            clock: Arc::clone(&config.clock),
+        });
+        queue.close();
+        Self {
+            queue: Arc::new(queue),
+            thread: Mutex::new(None),
+            generation: sys::generation(),
+            next: OnceLock::new(),
+        }
+    }
+
+    fn end(&self) {
+        self.queue.close();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // A panic in it has been printed already.
+            let _ = thread.join();
+        }
     }
 }
 
-/// The recorder's own troubles go to stderr; tracing would lead back here.
-fn complain(sentence: &str) {
-    let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
+/// 12 hexadecimal digits, from the system's randomness and the process's number: a forked process
+/// has the same state of every generator as its parent.
+pub(crate) fn new_writer_id() -> String {
+    use std::hash::BuildHasher as _;
+    let seed = std::hash::RandomState::new().hash_one((std::process::id(), fastrand::u64(..)));
+    format!("{:012x}", seed & 0xffff_ffff_ffff)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dragline_schema::Timestamp;
 
 use crate::file_name::FileName;
+use crate::rolling::Family;
 
 /// What is kept of a family's closed files. A file goes when any of the limits says so, the oldest
 /// first. The file that is being written never goes, nor does one that another process holds.
@@ -79,37 +80,11 @@ pub(crate) fn plan(mut files: Vec<Closed>, keep: &Retention, now: Timestamp) -> 
     gone
 }
 
-/// Removes what the retention says, and gives what was removed.
-///
-/// # Errors
-/// When the directory cannot be listed or a file cannot be removed; what can be removed is.
-pub(crate) fn sweep(
-    dir: &Path,
-    family: &str,
-    keep: &Retention,
-    now: Timestamp,
-) -> io::Result<Vec<PathBuf>> {
-    if *keep == Retention::FOREVER {
-        return Ok(Vec::new());
-    }
-    let mut removed = Vec::new();
-    let mut fault = None;
-    for file in plan(closed_files(dir, family)?, keep, now) {
-        match std::fs::remove_file(&file.path) {
-            Ok(()) => removed.push(file.path),
-            // Another process of the family was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => fault = Some(error),
-        }
-    }
-    fault.map_or(Ok(removed), Err)
-}
-
 /// The closed files of a family in a directory. Names that are not exactly of its grammar are
-/// somebody else's, and a file that somebody holds is not closed.
-fn closed_files(dir: &Path, family: &str) -> io::Result<Vec<Closed>> {
+/// somebody else's, and a file that somebody holds is not closed, unless it is among `ours`.
+pub(crate) fn closed_files(family: &Family, ours: &[&Path]) -> io::Result<Vec<Closed>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
+    for entry in std::fs::read_dir(&family.dir)? {
         let Ok(entry) = entry else { continue };
         let parsed = entry
             .file_name()
@@ -118,10 +93,12 @@ fn closed_files(dir: &Path, family: &str) -> io::Result<Vec<Closed>> {
         let (Some(name), Ok(metadata)) = (parsed, entry.metadata()) else {
             continue;
         };
-        if name.family == family && metadata.is_file() && !is_held(&entry.path()) {
+        let path = entry.path();
+        let is_closed = || ours.contains(&&*path) || !is_held(&path);
+        if family.owns(&name) && metadata.is_file() && is_closed() {
             files.push(Closed {
                 name,
-                path: entry.path(),
+                path,
                 bytes: metadata.len(),
             });
         }
@@ -135,8 +112,14 @@ pub(crate) fn hold(file: &File) {
     let _ = file.try_lock();
 }
 
+/// Marks a file as being written, unless somebody else has: gives whether it is ours now. Where file
+/// systems have no locks, it is.
+pub(crate) fn try_hold(file: &File) -> bool {
+    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
 /// Whether some process holds the file. One that cannot be asked is held.
-fn is_held(path: &Path) -> bool {
+pub(crate) fn is_held(path: &Path) -> bool {
     match File::open(path).map(|file| file.try_lock()) {
         Ok(Ok(()) | Err(TryLockError::Error(_))) => false,
         Ok(Err(TryLockError::WouldBlock)) | Err(_) => true,
@@ -146,6 +129,7 @@ fn is_held(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file_name::{Codec, Format};
     use proptest::prelude::*;
 
     const DAY: i64 = 86_400;
@@ -156,7 +140,9 @@ mod tests {
             began: Timestamp::from_seconds(day * DAY),
             writer_id: "w".into(),
             number: day as u64,
-            compressed: true,
+            format: Format::Json,
+            codec: Some(Codec::Gzip),
+            errors: false,
         };
         Closed {
             path: name.to_string().into(),
@@ -194,48 +180,6 @@ mod tests {
             ..Retention::days(100)
         };
         assert_eq!(gone(&files, all, 6), [1, 2, 3]);
-    }
-
-    #[test]
-    fn strangers_and_files_that_are_held_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        let old = |day: i64, family: &str| {
-            let name = FileName {
-                family: family.into(),
-                compressed: false,
-                ..file(day, 0).name
-            };
-            dir.path().join(name.to_string())
-        };
-        let paths = [
-            old(1, "shop"),
-            old(2, "shop"),
-            old(3, "other"),
-            old(9, "shop"),
-        ];
-        let strangers = [
-            "shop.log",
-            "shop.19700102T000000Z.w.1.jsonl.bak",
-            "notes.txt",
-        ];
-        let strangers = strangers.map(|name| dir.path().join(name));
-        for path in paths.iter().chain(&strangers) {
-            std::fs::write(path, "x\n").unwrap();
-        }
-        let held = File::open(&paths[1]).unwrap();
-        hold(&held);
-        let now = Timestamp::from_seconds(10 * DAY);
-        let removed = sweep(dir.path(), "shop", &Retention::days(5), now).unwrap();
-        assert_eq!(removed, [paths[0].clone()]);
-        assert!(
-            paths[1..]
-                .iter()
-                .chain(&strangers)
-                .all(|path| path.exists())
-        );
-        drop(held);
-        let removed = sweep(dir.path(), "shop", &Retention::days(5), now).unwrap();
-        assert_eq!(removed, [paths[1].clone()]);
     }
 
     proptest! {

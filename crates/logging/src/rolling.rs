@@ -2,31 +2,92 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dragline_schema::Timestamp;
 
-use crate::file_name::FileName;
-use crate::queue::Batch;
+use crate::file_name::{Codec, FileName, Format};
+use crate::queue::Lines;
+use crate::retention;
 
-/// The lines of a batch that became safe before an error, and the error.
-pub(crate) struct Failure {
-    pub(crate) written: u64,
-    pub(crate) bytes: u64,
-    pub(crate) error: String,
+/// Whose files they are, and how large each may be.
+#[derive(Clone, Debug)]
+pub(crate) struct Family {
+    pub(crate) dir: PathBuf,
+    pub(crate) name: String,
+    pub(crate) errors: bool,
+    pub(crate) format: Format,
+    pub(crate) max_file_bytes: u64,
+    pub(crate) symlink: bool,
+}
+
+impl Family {
+    /// Whether a file of that name is of this family.
+    pub(crate) fn owns(&self, name: &FileName) -> bool {
+        name.family == self.name && name.errors == self.errors
+    }
+
+    /// The link to the file that is being written.
+    pub(crate) fn link(&self) -> PathBuf {
+        let errors = if self.errors { ".error" } else { "" };
+        self.dir.join(format!("{}{errors}.current", self.name))
+    }
+
+    #[cfg(unix)]
+    fn point_link_at(&self, file: &Path) {
+        if !self.symlink {
+            return;
+        }
+        // A convenience: where links cannot be made, there is none.
+        if let Some(name) = file.file_name() {
+            let link = self.link();
+            let mut fresh = link.clone().into_os_string();
+            fresh.push(".tmp");
+            let _ = std::fs::remove_file(&fresh);
+            let _ = std::os::unix::fs::symlink(name, &fresh)
+                .and_then(|()| std::fs::rename(&fresh, &link));
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn point_link_at(&self, _file: &Path) {}
+}
+
+/// A closed file, still held.
+#[derive(Debug)]
+pub(crate) struct ClosedFile {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
+    pub(crate) errors: bool,
+}
+
+/// A write that failed.
+#[derive(Debug)]
+pub(crate) struct WriteError {
+    pub(crate) sentence: String,
+    /// There was no room.
+    pub(crate) is_full: bool,
+}
+
+impl WriteError {
+    fn new(what: &str, path: &Path, error: &io::Error) -> Self {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        Self {
+            sentence: format!("cannot {what} {}: {error}", path.display()),
+            is_full: matches!(error.kind(), StorageFull | QuotaExceeded),
+        }
+    }
 }
 
 /// Writes whole lines into files that never exceed their size.
 #[derive(Debug)]
 pub(crate) struct RollingFile {
-    dir: PathBuf,
-    family: String,
+    family: Family,
     writer_id: String,
-    max_bytes: u64,
     next_number: u64,
     open: Option<OpenFile>,
     /// Closed files that nobody has asked for yet.
-    closed: Vec<PathBuf>,
+    closed: Vec<ClosedFile>,
 }
 
 #[derive(Debug)]
@@ -37,146 +98,224 @@ struct OpenFile {
 }
 
 impl RollingFile {
-    pub(crate) fn new(dir: PathBuf, family: String, writer_id: String, max_bytes: u64) -> Self {
+    pub(crate) fn new(family: Family, writer_id: String) -> Self {
         Self {
-            dir,
             family,
             writer_id,
-            max_bytes,
             next_number: 0,
             open: None,
             closed: Vec::new(),
         }
     }
 
-    /// Writes the batch, beginning new files where it says so and where a file is full.
-    pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), Failure> {
-        let mut done = Failure {
-            written: 0,
-            bytes: 0,
-            error: String::new(),
-        };
-        let mut from = 0;
-        for &cut in batch.cuts.iter().chain([&batch.bytes.len()]) {
-            if from != 0 || batch.cuts.first() == Some(&0) {
+    /// Writes the lines from `at` on, beginning new files where they say so and where a file is
+    /// full. `at` is moved to behind what was written, to the byte: after an error, the next call
+    /// goes on there, so that no line is torn or doubled.
+    ///
+    /// A file is named by the time of its first line; one that says none, by `now`.
+    pub(crate) fn write(
+        &mut self,
+        lines: &Lines,
+        at: &mut usize,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let bytes = &lines.bytes;
+        loop {
+            let is_line_start = *at == 0 || bytes[*at - 1] == b'\n';
+            if is_line_start && lines.cuts.binary_search(at).is_ok() {
                 self.roll();
             }
-            let mut rest = &batch.bytes[from..cut];
-            while !rest.is_empty() {
-                let (chunk, after) = rest.split_at(self.fitting(rest));
-                if chunk.is_empty() {
-                    self.roll();
-                    continue;
-                }
-                if let Err(error) = self.append(chunk) {
-                    return Err(Failure { error, ..done });
-                }
-                done.written += memchr::memchr_iter(b'\n', chunk).count() as u64;
-                done.bytes += chunk.len() as u64;
-                rest = after;
+            if *at == bytes.len() {
+                return Ok(());
             }
-            from = cut;
+            let next_cut = lines.cuts.partition_point(|cut| cut <= at);
+            let end = lines.cuts.get(next_cut).copied().unwrap_or(bytes.len());
+            let rest = &bytes[*at..end];
+            let chunk = if is_line_start {
+                self.fitting(rest)
+            } else {
+                // The rest of a line goes where its beginning is.
+                line_len(rest)
+            };
+            if chunk == 0 {
+                self.roll();
+                continue;
+            }
+            *at += self.append(&rest[..chunk], now)?;
         }
-        Ok(())
     }
 
     /// How many bytes of whole lines still fit in the open file. A line that is too long for any
     /// file gets one of its own.
     fn fitting(&self, lines: &[u8]) -> usize {
         let used = self.open.as_ref().map_or(0, |open| open.bytes);
-        let room = usize::try_from(self.max_bytes.saturating_sub(used)).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.family.max_file_bytes.saturating_sub(used));
+        let room = room.unwrap_or(usize::MAX);
         if lines.len() <= room {
             return lines.len();
         }
-        let whole = lines[..room]
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        if whole == 0 && used == 0 {
-            return lines
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .map_or(lines.len(), |at| at + 1);
+        match memchr::memrchr(b'\n', &lines[..room]) {
+            Some(end) => end + 1,
+            None if used == 0 => line_len(lines),
+            None => 0,
         }
-        whole
     }
 
-    fn append(&mut self, lines: &[u8]) -> Result<(), String> {
+    /// Writes some of the bytes; gives how many.
+    fn append(&mut self, bytes: &[u8], now: Timestamp) -> Result<usize, WriteError> {
         if self.open.is_none() {
-            self.open = Some(self.create(lines)?);
+            self.open = Some(self.create(time_of(bytes).unwrap_or(now))?);
         }
         // Just filled.
         let Some(open) = &mut self.open else {
-            return Ok(());
+            return Ok(0);
         };
-        open.file
-            .write_all(lines)
-            .map_err(|error| format!("cannot write to {}: {error}", open.path.display()))?;
-        open.bytes += lines.len() as u64;
-        Ok(())
+        let written = loop {
+            match open.file.write(bytes) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        let written = written.map_err(|error| WriteError::new("write to", &open.path, &error))?;
+        open.bytes += written as u64;
+        Ok(written)
     }
 
-    /// Creates the next file, named by the time of its first line. Never opens one that exists.
-    fn create(&mut self, lines: &[u8]) -> Result<OpenFile, String> {
+    /// Creates the next file. Never opens one that exists, and never takes a name of which a
+    /// compressed form exists.
+    fn create(&mut self, began: Timestamp) -> Result<OpenFile, WriteError> {
+        let dir = self.family.dir.clone();
         loop {
             let name = FileName {
-                family: self.family.clone(),
-                began: time_of(lines).unwrap_or(Timestamp::from_seconds(0)),
+                family: self.family.name.clone(),
+                errors: self.family.errors,
+                began,
                 writer_id: self.writer_id.clone(),
                 number: self.next_number,
-                compressed: false,
+                format: self.family.format,
+                codec: None,
             };
-            let path = self.dir.join(name.to_string());
-            let compressed = self.dir.join(
-                FileName {
-                    compressed: true,
-                    ..name
-                }
-                .to_string(),
-            );
-            self.next_number += 1;
-            if compressed.exists() {
+            let path = dir.join(name.to_string());
+            let is_taken = |codec: &Codec| {
+                let codec = Some(*codec);
+                dir.join(
+                    FileName {
+                        codec,
+                        ..name.clone()
+                    }
+                    .to_string(),
+                )
+                .exists()
+            };
+            if Codec::ALL.iter().any(is_taken) {
+                self.next_number += 1;
                 continue;
             }
-            match OpenOptions::new().append(true).create_new(true).open(&path) {
+            let mut options = OpenOptions::new();
+            match options.read(true).append(true).create_new(true).open(&path) {
                 Ok(file) => {
-                    crate::retention::hold(&file);
+                    self.next_number += 1;
+                    retention::hold(&file);
+                    self.family.point_link_at(&path);
                     return Ok(OpenFile {
                         file,
                         path,
                         bytes: 0,
                     });
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(format!("cannot create {}: {error}", path.display())),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.next_number += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !dir.exists() => {
+                    std::fs::create_dir_all(&dir)
+                        .map_err(|error| WriteError::new("create", &dir, &error))?;
+                }
+                Err(error) => return Err(WriteError::new("create", &path, &error)),
             }
         }
     }
 
-    /// Closes the open file; the next line begins a new one.
-    fn roll(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.closed.push(open.path);
+    /// Closes the open file, if anything is in it; the next line begins a new one.
+    pub(crate) fn roll(&mut self) {
+        if let Some(OpenFile { file, path, .. }) = self.open.take_if(|open| open.bytes > 0) {
+            self.closed.push(ClosedFile {
+                file,
+                path,
+                errors: self.family.errors,
+            });
         }
     }
 
+    /// Lets go of a file that was moved or removed, so that the next line begins a new one. `at`
+    /// goes back to the beginning of a line that stands half in that file.
+    pub(crate) fn check(&mut self, lines: &Lines, at: &mut usize) {
+        let is_lost = |open: &mut OpenFile| !is_still_there(&open.file, &open.path);
+        if self.open.take_if(is_lost).is_some() {
+            *at = memchr::memrchr(b'\n', &lines.bytes[..*at]).map_or(0, |end| end + 1);
+        } else if let Some(open) = &mut self.open
+            && let Ok(metadata) = open.file.metadata()
+        {
+            // Somebody may have emptied it.
+            open.bytes = metadata.len();
+        }
+    }
+
+    /// Forces what was written to the disk.
+    pub(crate) fn sync(&mut self) -> Result<(), WriteError> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        let synced = open.file.sync_data();
+        synced.map_err(|error| WriteError::new("force to the disk", &open.path, &error))
+    }
+
     /// The files that were closed since the last call.
-    pub(crate) fn take_closed(&mut self) -> Vec<PathBuf> {
+    pub(crate) fn take_closed(&mut self) -> Vec<ClosedFile> {
         std::mem::take(&mut self.closed)
     }
 }
 
-/// The time of the first of our own lines: `{"timestamp":"2026-03-04T11:22:33.123456Z",…`.
+/// The length of the first line, with its line feed.
+fn line_len(lines: &[u8]) -> usize {
+    memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1)
+}
+
+#[cfg(unix)]
+fn is_still_there(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => ours.dev() == there.dev() && ours.ino() == there.ino(),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_still_there(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// The time of the first of our own lines: `{"timestamp":"2026-03-04T11:22:33.123456Z",…`, or that
+/// time alone at the beginning of a text line.
 fn time_of(lines: &[u8]) -> Option<Timestamp> {
-    let start = br#"{"timestamp":""#.len();
-    let text = std::str::from_utf8(lines.get(start..start + Timestamp::TEXT_LEN)?).ok()?;
+    let time = lines.strip_prefix(br#"{"timestamp":""#).unwrap_or(lines);
+    let text = std::str::from_utf8(time.get(..Timestamp::TEXT_LEN)?).ok()?;
     Timestamp::parse(text).ok()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    pub(crate) fn family(dir: &Path, max_file_bytes: u64) -> Family {
+        Family {
+            dir: dir.to_owned(),
+            name: "t".into(),
+            errors: false,
+            format: Format::Json,
+            max_file_bytes,
+            symlink: true,
+        }
+    }
 
     fn line(second: i64, padding: usize) -> String {
         format!(
@@ -184,6 +323,90 @@ mod tests {
             Timestamp::from_seconds(second),
             "x".repeat(padding),
         )
+    }
+
+    fn lines(texts: &[String]) -> Lines {
+        Lines {
+            bytes: texts.concat().into_bytes(),
+            cuts: Vec::new(),
+            count: texts.len() as u64,
+        }
+    }
+
+    fn names(dir: &Path) -> Vec<FileName> {
+        let mut names: Vec<FileName> = std::fs::read_dir(dir)
+            .unwrap()
+            .filter_map(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .into_string()
+                    .unwrap()
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        names.sort_by_key(|name| name.number);
+        names
+    }
+
+    const NOW: i64 = 1_772_600_000;
+
+    #[test]
+    fn a_file_that_was_moved_away_is_followed_by_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rolling = RollingFile::new(family(dir.path(), 1 << 20), "w".into());
+        let now = Timestamp::from_seconds(NOW);
+        let first = lines(&[line(NOW, 1)]);
+        rolling.write(&first, &mut 0, now).unwrap();
+        let path = dir.path().join(names(dir.path())[0].to_string());
+        assert_eq!(
+            std::fs::read_link(dir.path().join("t.current")).unwrap(),
+            path.file_name().unwrap()
+        );
+        let moved = dir.path().join("moved.1");
+        std::fs::rename(&path, &moved).unwrap();
+        // As if the disk had been full in the middle of a line.
+        let second = lines(&[line(NOW + 1, 2), line(NOW + 2, 3)]);
+        let mut at = line(NOW + 1, 2).len() + 5;
+        rolling.check(&second, &mut at);
+        assert_eq!(at, line(NOW + 1, 2).len());
+        rolling.write(&second, &mut at, now).unwrap();
+        let new = dir.path().join(names(dir.path())[0].to_string());
+        assert_eq!(std::fs::read_to_string(moved).unwrap(), line(NOW, 1));
+        assert_eq!(std::fs::read_to_string(new).unwrap(), line(NOW + 2, 3));
+        assert!(rolling.take_closed().is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_taken_in_any_form_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["0.jsonl", "1.jsonl.gz", "2.jsonl.zst"] {
+            let name = format!("t.20260304T045320Z.w.{name}");
+            std::fs::write(dir.path().join(name), "theirs").unwrap();
+        }
+        let mut rolling = RollingFile::new(family(dir.path(), 1 << 20), "w".into());
+        let now = Timestamp::from_seconds(NOW);
+        rolling
+            .write(&lines(&["no time\n".into()]), &mut 0, now)
+            .unwrap();
+        let ours = dir.path().join("t.20260304T045320Z.w.3.jsonl");
+        assert_eq!(std::fs::read_to_string(ours).unwrap(), "no time\n");
+        assert_eq!(names(dir.path()).len(), 4);
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("a/b");
+        let mut rolling = RollingFile::new(family(&inside, 1 << 20), "w".into());
+        let now = Timestamp::from_seconds(NOW);
+        for _ in 0..2 {
+            rolling.check(&Lines::default(), &mut 0);
+            rolling.write(&lines(&[line(NOW, 1)]), &mut 0, now).unwrap();
+            assert_eq!(names(&inside).len(), 1);
+            std::fs::remove_dir_all(&inside).unwrap();
+        }
     }
 
     proptest! {
@@ -197,34 +420,30 @@ mod tests {
             max_bytes in 60u64..1000,
         ) {
             let dir = tempfile::tempdir().unwrap();
-            let mut rolling =
-                RollingFile::new(dir.path().to_owned(), "t".into(), "w".into(), max_bytes);
-            let lines: Vec<String> =
+            let mut rolling = RollingFile::new(family(dir.path(), max_bytes), "w".into());
+            let all_lines: Vec<String> =
                 paddings.iter().enumerate().map(|(n, pad)| line(n as i64, *pad)).collect();
-            for (batch_index, chunk) in lines.chunks(batch_lines).enumerate() {
-                let mut batch = Batch::default();
+            for (batch_index, chunk) in all_lines.chunks(batch_lines).enumerate() {
+                let mut batch = lines(chunk);
+                let mut end = 0;
                 for (index, line) in chunk.iter().enumerate() {
                     if (batch_index * batch_lines + index) % cut_every == cut_every - 1 {
-                        batch.cuts.push(batch.bytes.len());
+                        batch.cuts.push(end);
                     }
-                    batch.bytes.extend_from_slice(line.as_bytes());
-                    batch.lines += 1;
+                    end += line.len();
                 }
-                prop_assert!(rolling.write(&batch).is_ok());
+                let mut at = 0;
+                prop_assert!(rolling.write(&batch, &mut at, Timestamp::from_seconds(0)).is_ok());
+                prop_assert_eq!(at, batch.bytes.len());
             }
-            let mut files: Vec<FileName> = std::fs::read_dir(dir.path())
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap().parse().unwrap())
-                .collect();
-            files.sort_by_key(|name| name.number);
             let mut all = String::new();
-            for name in &files {
+            for name in names(dir.path()) {
                 let text = std::fs::read_to_string(dir.path().join(name.to_string())).unwrap();
                 prop_assert!(text.len() as u64 <= max_bytes || text.lines().count() == 1);
                 prop_assert_eq!(time_of(text.as_bytes()), Some(name.began));
                 all.push_str(&text);
             }
-            prop_assert_eq!(all, lines.concat());
+            prop_assert_eq!(all, all_lines.concat());
         }
     }
 }

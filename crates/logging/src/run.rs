@@ -1,7 +1,9 @@
 //! A run of a scraper: the context of its events, and their counts.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -24,7 +26,10 @@ use crate::typed::{
 ///
 /// A run ends once: with [`Run::finish`], [`Run::fail`], or an `Err` out of [`Run::scope`]. When the
 /// last handle is dropped before that, the run is recorded as `panicked` while the thread unwinds,
-/// else as `cancelled`.
+/// else as `cancelled` (a future that was dropped, a scraper that returned early).
+///
+/// Runs may stand inside one another and beside one another: an event belongs to the innermost one
+/// around it. Outside of any, [`Run::current`] gives a handle whose events carry no run.
 #[derive(Clone, Debug)]
 pub struct Run {
     inner: Arc<Inner>,
@@ -36,7 +41,24 @@ struct Inner {
     run_id: String,
     started: Timestamp,
     clock: Arc<dyn Clock>,
+    /// Whether its end is recorded.
     ended: AtomicBool,
+}
+
+thread_local! {
+    /// The runs in whose scope this thread is, the innermost last.
+    static CURRENT: RefCell<Vec<Run>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Leaves a run's scope when it is dropped.
+struct Entered;
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // The handle may be the last one, and then its end is logged: after the borrow.
+        let left = CURRENT.try_with(|runs| runs.try_borrow_mut().ok()?.pop());
+        drop(left);
+    }
 }
 
 /// How a run is to start.
@@ -104,14 +126,11 @@ impl RunBuilder {
     }
 }
 
-/// `20260304T112233Z-1a2b3c4d`: sortable, and random enough for a fleet that starts at once.
+/// `20260304T112233Z-1a2b3c4d5e6f`: sortable, and random enough for a fleet that starts at once.
 fn new_run_id(started: Timestamp) -> String {
     let at = started.to_civil();
-    format!(
-        "{}Z-{:08x}",
-        at.strftime("%Y%m%dT%H%M%S"),
-        fastrand::u32(..)
-    )
+    let random = crate::recorder::new_writer_id();
+    format!("{}Z-{random}", at.strftime("%Y%m%dT%H%M%S"))
 }
 
 impl Run {
@@ -131,7 +150,31 @@ impl Run {
         }
     }
 
-    /// The run's id.
+    /// The run in whose scope the caller is: [`Run::scope`], [`Run::in_scope`] or a function that is
+    /// `#[monitored]`. Outside of any, a handle whose events carry what the spans around them say,
+    /// are counted nowhere, and whose end is never recorded.
+    pub fn current() -> Self {
+        let innermost = CURRENT.with(|runs| runs.borrow().last().cloned());
+        innermost.unwrap_or_else(|| {
+            let core = RunCore {
+                span: Span::current(),
+                stats: Stats::default(),
+            };
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let inner = Inner {
+                core,
+                run_id: String::new(),
+                started: clock.now(),
+                clock,
+                ended: AtomicBool::new(true),
+            };
+            Self {
+                inner: Arc::new(inner),
+            }
+        })
+    }
+
+    /// The run's id; empty outside of any run.
     pub fn run_id(&self) -> &str {
         &self.inner.run_id
     }
@@ -176,6 +219,12 @@ impl Run {
         typed::rate_limited(self.core(), wait, reason, None);
     }
 
+    /// The site asked to slow down at that URL, and the scraper waits.
+    pub fn rate_limited_at(&self, url: &str, wait: Duration, reason: &str) {
+        self.core().stats.rate_limits.fetch_add(1, Relaxed);
+        typed::rate_limited(self.core(), wait, reason, Some(url));
+    }
+
     /// Something was recognised as already known, as surely as `confidence` (0 to 1) says.
     pub fn duplicate(&self, url: &str, confidence: Option<f64>) {
         typed::duplicate(self.core(), url, confidence);
@@ -206,7 +255,9 @@ impl Run {
         self.core().stats.pages.fetch_add(1, Relaxed);
     }
 
-    /// Runs a future inside the run. An `Err` is recorded and ends the run as failed.
+    /// Runs a future inside the run. An `Err` is recorded and ends the run as failed; an `Ok` does
+    /// not end it. Tasks that the future spawns are elsewhere: give each a scope of its own, or
+    /// `.in_current_span()`.
     ///
     /// # Errors
     /// The future's own.
@@ -214,18 +265,32 @@ impl Run {
         &self,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let result = future.instrument(self.span().clone()).await;
+        let result = self.within(future).await;
         if let Err(error) = &result {
-            let error_type = std::any::type_name::<E>();
-            self.error_text(error_type, &error.to_string()).log();
-            self.end(RunStatus::Failed, Some(&error.to_string()));
+            self.fail_with_text(std::any::type_name::<E>(), error);
         }
         result
     }
 
+    /// Runs a future inside the run, whatever it returns.
+    pub async fn within<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future.instrument(self.span().clone()));
+        poll_fn(|context| {
+            let _entered = self.enter();
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+
     /// Runs a closure inside the run.
     pub fn in_scope<R>(&self, closure: impl FnOnce() -> R) -> R {
+        let _entered = self.enter();
         self.span().in_scope(closure)
+    }
+
+    fn enter(&self) -> Entered {
+        CURRENT.with(|runs| runs.borrow_mut().push(self.clone()));
+        Entered
     }
 
     /// Ends the run as a success.
@@ -244,27 +309,39 @@ impl Run {
         self.end(RunStatus::Failed, Some(&error.to_string()));
     }
 
-    /// Records the end, once.
+    /// Records an error that is no [`std::error::Error`] and ends the run as failed. The alternate
+    /// form of `anyhow` and its kin names the causes as well.
+    pub(crate) fn fail_with_text(&self, error_type: &str, error: &impl fmt::Display) {
+        let error_type = error_type.split('<').next().unwrap_or(error_type);
+        self.error_text(error_type, &format!("{error:#}")).log();
+        self.end(RunStatus::Failed, Some(&error.to_string()));
+    }
+
     fn end(&self, status: RunStatus, reason: Option<&str>) {
-        if self.inner.ended.swap(true, Relaxed) {
-            return;
-        }
-        let elapsed = self.inner.clock.now().since(self.inner.started);
-        let end = self.inner.core.stats.end(status, reason, elapsed);
-        typed::end(self.core(), &end);
+        self.inner.end(status, reason);
     }
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        // The last handle; a race with another drop ends the run once all the same.
-        if Arc::strong_count(&self.inner) == 1 {
-            let status = if std::thread::panicking() {
-                RunStatus::Panicked
-            } else {
-                RunStatus::Cancelled
-            };
-            self.end(status, None);
+impl Inner {
+    /// Records the end, once.
+    fn end(&self, status: RunStatus, reason: Option<&str>) {
+        if self.ended.swap(true, Relaxed) {
+            return;
         }
+        let elapsed = self.clock.now().since(self.started);
+        let end = self.core.stats.end(status, reason, elapsed);
+        typed::end(&self.core, &end);
+    }
+}
+
+/// The last handle is gone.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let status = if std::thread::panicking() {
+            RunStatus::Panicked
+        } else {
+            RunStatus::Cancelled
+        };
+        self.end(status, None);
     }
 }

@@ -415,7 +415,8 @@ fn run_row(
         modified: file.and_then(|file| file.modified),
         zoneless: file.is_some_and(|file| file.zoneless > 0),
     };
-    let is_counted = !stats.is_leveled;
+    // Of a run that is only in a copy of errors, nothing below ERROR is known.
+    let is_counted = !stats.is_leveled && stats.is_followed;
     let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
     let known = Known {
         requests: is_counted && (is_native || declared.requests.is_some() || counters.requests > 0),
@@ -427,7 +428,8 @@ fn run_row(
         .dialects
         .iter()
         .any(|d| matches!(d, Dialect::Dragline | Dialect::Scrapy));
-    let verdict = (key.is_run() && (has_ends || life.truncated)).then(|| judge(&life, now));
+    let is_judged = key.is_run() && stats.is_followed && (has_ends || life.truncated);
+    let verdict = is_judged.then(|| judge(&life, now));
     let start = declared.start.or(stats.started).or(stats.first);
     let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));
     let duration = declared

@@ -51,5 +51,6 @@ pub use rollup::{FileEntry, ProblemEntry, Rollup};
 pub use sections::{
     Articles, Database, Domain, Domains, Duplicates, Operation, Queue, Search, Sections, System,
 };
+pub use seq::Covered;
 pub use source::{Declared, RunEnd, SourceKey};
 pub use verdict::Verdict;

@@ -14,6 +14,7 @@ use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, ErrorLabel, Group};
 use crate::evidence::Evidence;
 use crate::sections::thousandths;
+use crate::seq::Covered;
 use crate::source::{Declared, RunEnd, SourceKey, SourceStats, earlier};
 
 const MINUTE: i64 = 60_000_000;
@@ -50,6 +51,7 @@ struct Current {
     family: String,
     path: Arc<str>,
     content_id: u64,
+    is_error_copy: bool,
     /// The source of the last record: mostly that of the next one too.
     source: Option<u32>,
 }
@@ -102,15 +104,34 @@ impl Default for Rollup {
 }
 
 impl Rollup {
+    /// The numbered lines that were observed so far.
+    pub fn covered(&self) -> Covered {
+        let mut covered = Covered::default();
+        for (key, stats) in &self.sources {
+            for (writer, ranges) in &stats.writers {
+                let run = [key.scraper_id.clone(), key.site.clone(), key.run_id.clone()];
+                covered.add(writer, run, ranges);
+            }
+        }
+        covered
+    }
+
     /// What follows stands in this file of this family.
     pub fn begin_file(&mut self, family: &str, file: &SourceFile) {
         self.current = Current {
             family: family.to_owned(),
             path: file.path.as_str().into(),
             content_id: file.content_id,
+            is_error_copy: false,
             source: None,
         };
         self.files.entry(file.path.clone()).or_default().modified = file.modified;
+    }
+
+    /// What follows stands in a copy of a family's errors: of a run that is seen nowhere else, nothing
+    /// is known but these, nor how it ended.
+    pub fn begin_error_copy(&mut self) {
+        self.current.is_error_copy = true;
     }
 
     /// The file's totals, when it was read to its end.
@@ -175,6 +196,7 @@ impl Rollup {
             return;
         }
         stats.dialects.insert(record.dialect);
+        stats.is_followed |= !self.current.is_error_copy;
         stats.touch(record.timestamp, &evidence);
         stats.observe_seq(record);
         stats.observe_life(record, &evidence);

@@ -1,5 +1,9 @@
 //! Which of a writer's numbers were seen.
 
+use std::collections::BTreeMap;
+
+use dragline_schema::Record;
+
 /// Sets of numbers as ranges, in order, with gaps between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeqRanges(Vec<(u64, u64)>);
@@ -39,12 +43,44 @@ impl SeqRanges {
         }
     }
 
+    /// Whether the number was added.
+    pub(crate) fn contains(&self, seq: u64) -> bool {
+        let after = self.0.partition_point(|(first, _)| *first <= seq);
+        after > 0 && self.0[after - 1].1 >= seq
+    }
+
     /// Numbers that are missing between the first and the last.
     pub(crate) fn missing(&self) -> u64 {
         self.0
             .windows(2)
             .map(|pair| pair[1].0 - pair[0].1 - 1)
             .sum()
+    }
+}
+
+/// The numbered lines that were observed: by writer and run.
+#[derive(Clone, Debug, Default)]
+pub struct Covered(BTreeMap<(String, RunKeyParts), SeqRanges>);
+
+/// Scraper, site and run, as a line names them.
+type RunKeyParts = [Option<String>; 3];
+
+impl Covered {
+    pub(crate) fn add(&mut self, writer: &str, run: RunKeyParts, ranges: &SeqRanges) {
+        let entry = self.0.entry((writer.to_owned(), run)).or_default();
+        entry.merge(ranges.clone());
+    }
+
+    /// Whether the line was observed.
+    pub fn contains(&self, record: &Record<'_>) -> bool {
+        let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) else {
+            return false;
+        };
+        let parts = [&record.scraper_id, &record.site, &record.run_id];
+        let run = parts.map(|part| part.as_deref().map(str::to_owned));
+        self.0
+            .get(&(writer.to_string(), run))
+            .is_some_and(|ranges| ranges.contains(seq))
     }
 }
 
@@ -69,6 +105,7 @@ mod tests {
             let set: BTreeSet<u64> = seqs.iter().copied().collect();
             let span = set.last().unwrap() - set.first().unwrap() + 1;
             prop_assert_eq!(whole.missing(), span - set.len() as u64);
+            prop_assert!((0..62).all(|seq| whole.contains(seq) == set.contains(&seq)));
         }
     }
 }

@@ -101,6 +101,8 @@ pub(crate) struct SourceStats {
     pub(crate) hosts: Bounded<String, u64>,
     pub(crate) dialects: BTreeSet<Dialect>,
     pub(crate) sections: Sections,
+    /// Whether any of its lines stands outside of a copy of errors.
+    pub(crate) is_followed: bool,
     /// Whether some of its lines did not pass the filter.
     pub(crate) is_partial: bool,
     /// Whether some did not for their level alone.
@@ -125,6 +127,7 @@ impl Default for SourceStats {
             hosts: Bounded::new(256),
             dialects: BTreeSet::new(),
             sections: Sections::default(),
+            is_followed: false,
             is_partial: false,
             is_leveled: false,
         }
@@ -210,6 +213,7 @@ impl Add for SourceStats {
         self.hosts.merge(other.hosts);
         self.dialects.extend(other.dialects);
         self.sections.add(other.sections);
+        self.is_followed |= other.is_followed;
         self.is_partial |= other.is_partial;
         self.is_leveled |= other.is_leveled;
     }

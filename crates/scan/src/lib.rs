@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dragline_classifier::RuleSet;
 use dragline_ingest::{Discovery, Family, discover, read_family};
-use dragline_rollup::Rollup;
+use dragline_rollup::{Covered, Rollup};
 use dragline_schema::Problem;
 
 pub use dragline_ingest::{DiscoverError, ReadOptions};
@@ -96,6 +96,7 @@ pub fn scan(
         options,
         filter: &no_filter,
         sources: None,
+        covered: None,
         progress,
     };
     let everything = pass.run();
@@ -105,6 +106,8 @@ pub fn scan(
             everything: None,
         });
     }
+    let covered = everything.covered();
+    pass.covered = Some(&covered);
     pass.filter = &options.filter;
     if options.filter.names_a_source() {
         pass.sources = Some(Sources::matching(&options.filter, &everything));
@@ -123,27 +126,48 @@ struct Pass<'p> {
     filter: &'p Filter,
     /// Whose lines count, when not everybody's do.
     sources: Option<Sources>,
+    /// The numbered lines that are in the logs, when a filter does not let the pass see all of them.
+    covered: Option<&'p Covered>,
     progress: &'p (dyn Fn(Progress) + Sync),
 }
 
 impl Pass<'_> {
+    /// Reads everything; the recorders' copies of their errors last, as only those lines of them
+    /// count that are not in the logs themselves (any more).
     fn run(&self) -> Rollup {
-        let families = &self.found.families;
-        let sizes = families
+        let (copies, logs): (Vec<_>, Vec<_>) = self
+            .found
+            .families
             .iter()
-            .flat_map(|family| &family.files)
-            .map(|file| file.bytes);
-        let total = sizes.sum();
-        let next = AtomicUsize::new(0);
+            .partition(|family| family.is_error_copy);
         let done = AtomicU64::new(0);
-        let whole = Mutex::new(self.skipped());
+        let mut whole = self.read(&logs, None, self.skipped(), &done);
+        if !copies.is_empty() {
+            let covered = self.covered.cloned().unwrap_or_else(|| whole.covered());
+            whole = self.read(&copies, Some(&covered), whole, &done);
+        }
+        whole
+    }
+
+    /// Reads families in parallel into a rollup.
+    fn read(
+        &self,
+        families: &[&Family],
+        copied: Option<&Covered>,
+        into: Rollup,
+        done: &AtomicU64,
+    ) -> Rollup {
+        let bytes_of = |family: &Family| family.files.iter().map(|file| file.bytes).sum::<u64>();
+        let total = self.found.families.iter().map(bytes_of).sum();
+        let next = AtomicUsize::new(0);
+        let whole = Mutex::new(into);
         std::thread::scope(|scope| {
             for _ in 0..self.options.jobs.clamp(1, families.len().max(1)) {
                 scope.spawn(|| {
                     let mut rollup = Rollup::default();
                     while let Some(family) = families.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        rollup = self.family(family, rollup);
-                        let bytes: u64 = family.files.iter().map(|file| file.bytes).sum();
+                        rollup = self.family(family, copied, rollup);
+                        let bytes = bytes_of(family);
                         let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
                         (self.progress)(Progress { done, total });
                     }
@@ -159,14 +183,15 @@ impl Pass<'_> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn family(&self, family: &Family, rollup: Rollup) -> Rollup {
+    fn family(&self, family: &Family, copied: Option<&Covered>, rollup: Rollup) -> Rollup {
         let mut observer = Observer::new(
             &family.name,
             rollup,
             self.rules,
             self.filter,
             self.sources.as_ref(),
-        );
+        )
+        .of_copies(copied);
         let files = read_family(family, &self.options.read, &mut observer);
         let mut rollup = observer.into_rollup();
         for file in files {

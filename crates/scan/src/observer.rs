@@ -1,7 +1,7 @@
 //! The sink behind the reader: filter, classify, count.
 
 use dragline_classifier::{RuleSet, fingerprint, mask};
-use dragline_rollup::{ErrorLabel, Rollup};
+use dragline_rollup::{Covered, ErrorLabel, Rollup};
 use dragline_schema::{Classify as _, Event, Position, Problem, Record, Sink, SourceFile};
 
 use crate::filter::{Filter, Sources};
@@ -13,6 +13,8 @@ pub(crate) struct Observer<'o> {
     rules: &'o RuleSet,
     filter: &'o Filter,
     sources: Option<&'o Sources>,
+    /// The lines that stand elsewhere, when this is a copy of errors.
+    copied: Option<&'o Covered>,
 }
 
 impl<'o> Observer<'o> {
@@ -29,7 +31,14 @@ impl<'o> Observer<'o> {
             rules,
             filter,
             sources,
+            copied: None,
         }
+    }
+
+    /// The family is a copy of errors: lines that were observed already do not count again.
+    pub(crate) fn of_copies(mut self, copied: Option<&'o Covered>) -> Self {
+        self.copied = copied;
+        self
     }
 
     pub(crate) fn into_rollup(self) -> Rollup {
@@ -40,9 +49,32 @@ impl<'o> Observer<'o> {
 impl Sink for Observer<'_> {
     fn file(&mut self, file: &SourceFile) {
         self.rollup.begin_file(self.family, file);
+        if self.copied.is_some() {
+            self.rollup.begin_error_copy();
+        }
     }
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
+        let Some(copied) = self.copied else {
+            return self.observe(record, at);
+        };
+        if !copied.contains(record) {
+            // Between errors there are always gaps.
+            let unnumbered = Record {
+                seq: None,
+                ..record.clone()
+            };
+            self.observe(&unnumbered, at);
+        }
+    }
+
+    fn problem(&mut self, problem: &Problem<'_>) {
+        self.rollup.observe_problem(problem);
+    }
+}
+
+impl Observer<'_> {
+    fn observe(&mut self, record: &Record<'_>, at: Position) {
         if self
             .sources
             .is_some_and(|sources| !sources.take(self.family, record))
@@ -73,9 +105,5 @@ impl Sink for Observer<'_> {
             message: &error.message,
         };
         self.rollup.observe(record, at, Some(&label));
-    }
-
-    fn problem(&mut self, problem: &Problem<'_>) {
-        self.rollup.observe_problem(problem);
     }
 }

@@ -145,29 +145,60 @@ pub fn push_text(text: &str, out: &mut Vec<u8>) {
 
 /// Appends text escaped for a JSON string, without the quotes.
 pub fn push_escaped(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = text.as_bytes();
     let mut clean_from = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+    let mut at = 0;
+    while at < bytes.len() {
+        // Eight bytes at a time while none of them is special, as nearly all are not.
+        if let Some(word) = bytes[at..].first_chunk::<8>() {
+            let special = special_bytes(u64::from_le_bytes(*word));
+            if special == 0 {
+                at += 8;
+                continue;
+            }
+            at += special.trailing_zeros() as usize / 8;
+        } else if !is_special(bytes[at]) {
+            at += 1;
             continue;
         }
         out.extend_from_slice(&bytes[clean_from..at]);
-        clean_from = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            control => {
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(control >> 4)]);
-                out.push(HEX[usize::from(control & 15)]);
-            }
-        }
+        push_escape(bytes[at], out);
+        at += 1;
+        clean_from = at;
     }
     out.extend_from_slice(&bytes[clean_from..]);
+}
+
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// The high bit of every byte that needs an escape; the lowest one that is set is exact, those
+/// above it may be wrong (a borrow runs upwards).
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+    let quote = is_zero(word ^ (ONES * u64::from(b'"')));
+    let backslash = is_zero(word ^ (ONES * u64::from(b'\\')));
+    (is_control | quote | backslash) & HIGHS
+}
+
+fn push_escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        control => {
+            out.extend_from_slice(b"\\u00");
+            out.push(HEX[usize::from(control >> 4)]);
+            out.push(HEX[usize::from(control & 15)]);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -268,6 +299,19 @@ mod tests {
             prop_assert!(!line.contains(&b'\n'));
             let line = String::from_utf8(line).unwrap();
             prop_assert_eq!(decode(&line), record);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escapes_read_back_wherever_they_stand(
+            text in proptest::collection::vec(
+                prop_oneof!["[a-z]{1,9}", "[\u{0}-\u{24}\\\\]", "[\u{5a}-\u{102}]"], 0..20)
+        ) {
+            let text = text.concat();
+            let mut out = Vec::new();
+            push_text(&text, &mut out);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         }
     }
 

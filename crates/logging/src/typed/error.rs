@@ -91,6 +91,16 @@ impl<'r> ErrorEvent<'r> {
         self
     }
 
+    /// Whatever else helps: anything that serialises, under a key. What does not is left out. The
+    /// recorder redacts secrets in it by their keys.
+    pub fn context_value(mut self, key: &str, value: &impl serde::Serialize) -> Self {
+        if let Ok(json) = serde_json::to_string(value) {
+            self.context.retain(|(other, _)| other != key);
+            self.context.push((key.to_owned(), json));
+        }
+        self
+    }
+
     /// Records the error, at ERROR.
     pub fn log(self) {
         let consecutive = self.run.stats.error();

@@ -22,14 +22,6 @@ pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
             .is_some_and(|path| path.starts_with(module_path!()))
 }
 
-/// Whether a typed event's field of that name holds JSON text.
-pub(crate) fn is_json_field(name: &str) -> bool {
-    matches!(
-        name,
-        "config" | "fields_missing" | "causes" | "context" | "dropped_by_level"
-    )
-}
-
 /// Logs one typed event in the run's span. Absent options are left out.
 macro_rules! log {
     ($run:expr, $level:expr, $kind:literal, $($rest:tt)*) => {
@@ -502,5 +494,16 @@ pub(crate) fn rate_limited(run: &RunCore, wait: Duration, reason: &str, url: Opt
         wait_time_seconds = wait.as_secs_f64(),
         reason = reason,
         url = url,
+    );
+}
+
+/// A panic, wherever it happens: in a run or not.
+pub(crate) fn panicked(message: &str, place: &str) {
+    tracing::error!(
+        target: TARGET,
+        event_type = "scraper_error",
+        error_type = "panic",
+        error_message = message,
+        traceback = place,
     );
 }

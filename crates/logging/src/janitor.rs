@@ -1,0 +1,401 @@
+//! What happens to files when they are closed: they are compressed, and in the end they go.
+//!
+//! Compression has a thread of its own, at the lowest priority, which no writer and no caller waits
+//! for. What is to go is removed when a file is closed, before the next one is written, so that the
+//! limits hold even when compression cannot keep up: files that wait for it, or are in its hands,
+//! may go as well.
+
+use std::collections::VecDeque;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::compress;
+use crate::config::Compression;
+use crate::file_name::{Codec, FileName};
+use crate::retention::{self, Retention};
+use crate::rolling::{ClosedFile, Family};
+use crate::sys;
+
+/// So often an idle program looks for files that have become too old.
+const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+/// So long the end of the program waits for compression. What is left stays plain; the family's next
+/// process compresses it.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Looks after the closed files of a recorder's families.
+#[derive(Debug)]
+pub(crate) struct Janitor {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    families: Vec<(Family, Retention)>,
+    compression: Compression,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Files that are to be compressed.
+    pending: VecDeque<ClosedFile>,
+    /// The file that is being compressed, unless it has to go in the meantime.
+    active: Option<PathBuf>,
+    closing: bool,
+}
+
+impl Janitor {
+    /// Starts with what earlier processes left.
+    pub(crate) fn start(
+        families: Vec<(Family, Retention)>,
+        compression: Compression,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            families,
+            compression,
+            clock,
+        });
+        let its = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("dragline-janitor".to_owned())
+            .spawn(move || its.run())?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Takes a closed file over, and removes what has to go.
+    pub(crate) fn take(&self, file: ClosedFile) {
+        let errors = file.errors;
+        if self.shared.compression != Compression::None {
+            self.shared.lock().pending.push_back(file);
+            self.shared.work.notify_one();
+        }
+        for (family, keep) in &self.shared.families {
+            if family.errors == errors {
+                self.shared.sweep(family, keep);
+            }
+        }
+    }
+
+    /// Removes the oldest closed file of the families; gives whether there was one.
+    pub(crate) fn remove_oldest(&self) -> bool {
+        let mut state = self.shared.lock();
+        let mut files = Vec::new();
+        for (family, _) in &self.shared.families {
+            files.extend(retention::closed_files(family, &state.ours()).unwrap_or_default());
+        }
+        let oldest = files.into_iter().min_by_key(|file| file.name.began);
+        oldest.is_some_and(|oldest| state.remove(&oldest.path).is_ok())
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        self.shared.lock().closing = true;
+        self.shared.work.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    /// The held files that are closed all the same.
+    fn ours(&self) -> Vec<&Path> {
+        let pending = self.pending.iter().map(|file| &*file.path);
+        pending.chain(self.active.as_deref()).collect()
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.pending.retain(|file| file.path != path);
+        self.active.take_if(|active| active == path);
+        match fs::remove_file(path) {
+            // Another process of the family was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        sys::lower_priority();
+        for (family, keep) in &self.families {
+            if let Err(error) = self.find_leftovers(family) {
+                sys::complain(&format!("cannot read {}: {error}", family.dir.display()));
+            }
+            self.sweep(family, keep);
+        }
+        let mut deadline = None;
+        loop {
+            let mut state = self.lock();
+            if state.closing {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + GRACE);
+                if state.pending.is_empty() || Instant::now() > deadline {
+                    return;
+                }
+            }
+            match state.pending.pop_front() {
+                Some(file) => {
+                    state.active = Some(file.path.clone());
+                    drop(state);
+                    self.compress(&file);
+                }
+                None => self.idle(state),
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    fn idle(&self, state: MutexGuard<'_, State>) {
+        let has_nothing = |state: &mut State| state.pending.is_empty() && !state.closing;
+        let waited = self
+            .work
+            .wait_timeout_while(state, SWEEP_INTERVAL, has_nothing);
+        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(state);
+        if waited.timed_out() {
+            for (family, keep) in &self.families {
+                self.sweep(family, keep);
+            }
+        }
+    }
+
+    fn compress(&self, file: &ClosedFile) {
+        let mut goes_on = || self.lock().active.is_some();
+        let result = compress::compress(&file.file, &file.path, self.compression, &mut goes_on);
+        let was_removed = self.lock().active.take().is_none();
+        match result {
+            Err(error) if !was_removed => {
+                let path = file.path.display();
+                sys::complain(&format!(
+                    "cannot compress {path}: {error}; it stays as it is"
+                ));
+            }
+            _ => {}
+        }
+        for (family, keep) in &self.families {
+            if family.errors == file.errors {
+                // The link to the open file was the closed one's until another line came.
+                let link = family.link();
+                if fs::read_link(&link)
+                    .is_ok_and(|to| Some(&*to) == file.path.file_name().map(Path::new))
+                    && !file.path.exists()
+                {
+                    let _ = fs::remove_file(link);
+                }
+                self.sweep(family, keep);
+            }
+        }
+    }
+
+    /// Removes what the retention says.
+    fn sweep(&self, family: &Family, keep: &Retention) {
+        if *keep == Retention::FOREVER {
+            return;
+        }
+        let mut state = self.lock();
+        let mut keep = *keep;
+        // The open file, and the next one.
+        keep.max_bytes = keep
+            .max_bytes
+            .map(|bytes| bytes.saturating_sub(2 * family.max_file_bytes));
+        let dir = family.dir.display();
+        let files = match retention::closed_files(family, &state.ours()) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return sys::complain(&format!("cannot read {dir}: {error}")),
+        };
+        for file in retention::plan(files, &keep, self.clock.now()) {
+            if let Err(error) = state.remove(&file.path) {
+                let path = file.path.display();
+                sys::complain(&format!("cannot remove the old log {path}: {error}"));
+            }
+        }
+    }
+
+    /// Finds what a process left that was killed: unfinished compressed files go, plain files are
+    /// compressed. What a living process holds is left alone.
+    fn find_leftovers(&self, family: &Family) -> io::Result<()> {
+        let mut plain = Vec::new();
+        for entry in fs::read_dir(&family.dir)? {
+            let Ok(entry) = entry else { continue };
+            let path = entry.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let (name, is_temporary) = match name.strip_suffix(".tmp") {
+                Some(name) => (name, true),
+                None => (name, false),
+            };
+            let Ok(name) = name.parse::<FileName>() else {
+                continue;
+            };
+            if !family.owns(&name) || retention::is_held(&path) {
+                continue;
+            }
+            match name.codec {
+                Some(_) if is_temporary => {
+                    let _ = fs::remove_file(&path);
+                }
+                None if !is_temporary => plain.push((name, path)),
+                _ => {}
+            }
+        }
+        plain.sort_by_key(|(name, _)| (name.began, name.number));
+        for (_, path) in plain {
+            self.take_leftover(family, path);
+        }
+        Ok(())
+    }
+
+    fn take_leftover(&self, family: &Family, path: PathBuf) {
+        // Who holds the file may deal with it.
+        let Ok(file) = OpenOptions::new().read(true).append(true).open(&path) else {
+            return;
+        };
+        if !retention::try_hold(&file) || !path.exists() {
+            return;
+        }
+        for codec in Codec::ALL {
+            let compressed = compress::compressed_path(&path, codec);
+            if !compressed.exists() {
+                continue;
+            }
+            // Killed between the two: the compressed form stays if it is whole.
+            let gone = if compress::is_whole(&compressed, codec, &path) {
+                &path
+            } else {
+                &compressed
+            };
+            let _ = fs::remove_file(gone);
+        }
+        if self.compression != Compression::None && path.exists() {
+            let errors = family.errors;
+            self.lock()
+                .pending
+                .push_back(ClosedFile { file, path, errors });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::rolling::tests::family;
+    use dragline_schema::Timestamp;
+    use std::fs::File;
+
+    const DAY: i64 = 86_400;
+
+    /// Lets a janitor look at a directory once.
+    fn look_after(dir: &Path, keep: Retention, compression: Compression, now: i64) {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(now)));
+        let families = vec![(family(dir, 1 << 20), keep)];
+        drop(Janitor::start(families, compression, clock).unwrap());
+    }
+
+    fn old(dir: &Path, day: i64, rest: &str) -> PathBuf {
+        let name = format!("t.1970010{day}T000000Z.w.{rest}");
+        dir.join(name)
+    }
+
+    fn left(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn strangers_and_files_that_are_held_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let strangers = [
+            "t.error.19700101T000000Z.w.0.jsonl",
+            "other.19700101T000000Z.w.0.jsonl",
+            "t.19700102T000000Z.w.1.jsonl.bak",
+            "t.log",
+            "notes.txt",
+        ];
+        for path in strangers.map(|name| dir.join(name)) {
+            fs::write(path, "x\n").unwrap();
+        }
+        for (day, rest) in [
+            (1, "0.jsonl"),
+            (2, "1.jsonl.gz"),
+            (3, "2.log"),
+            (9, "3.jsonl"),
+        ] {
+            fs::write(old(dir, day, rest), "x\n").unwrap();
+        }
+        let held = File::open(old(dir, 2, "1.jsonl.gz")).unwrap();
+        retention::hold(&held);
+        look_after(dir, Retention::days(5), Compression::None, 10 * DAY);
+        let mut expected: Vec<String> = strangers.map(str::to_owned).to_vec();
+        expected.push("t.19700102T000000Z.w.1.jsonl.gz".into());
+        expected.push("t.19700109T000000Z.w.3.jsonl".into());
+        expected.sort();
+        assert_eq!(left(dir), expected);
+        drop(held);
+        look_after(dir, Retention::days(5), Compression::None, 10 * DAY);
+        assert_eq!(left(dir).len(), strangers.len() + 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let line = "a line\n".repeat(100);
+        // Killed while compressing, before removing the plain file, and never came to it.
+        for (day, rest) in [
+            (1, "0.jsonl"),
+            (1, "0.jsonl.gz.tmp"),
+            (2, "1.jsonl"),
+            (3, "2.jsonl"),
+            (4, "3.jsonl"),
+        ] {
+            fs::write(old(dir, day, rest), &line).unwrap();
+        }
+        let mut whole = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut whole, line.as_bytes()).unwrap();
+        let whole = whole.finish().unwrap();
+        fs::write(old(dir, 2, "1.jsonl.gz"), &whole).unwrap();
+        fs::write(old(dir, 3, "2.jsonl.gz"), &whole[..20]).unwrap();
+        let held = File::open(old(dir, 4, "3.jsonl")).unwrap();
+        retention::hold(&held);
+        look_after(dir, Retention::FOREVER, Compression::Gzip(6), 10 * DAY);
+        let names = ["0.jsonl.gz", "1.jsonl.gz", "2.jsonl.gz", "3.jsonl"];
+        let expected: Vec<PathBuf> = (1..)
+            .zip(names)
+            .map(|(day, rest)| old(dir, day, rest))
+            .collect();
+        let paths: Vec<PathBuf> = left(dir).iter().map(|name| dir.join(name)).collect();
+        assert_eq!(paths, expected);
+        for path in &expected[..3] {
+            let packed = flate2::read::MultiGzDecoder::new(File::open(path).unwrap());
+            assert_eq!(io::read_to_string(packed).unwrap(), line);
+        }
+    }
+}

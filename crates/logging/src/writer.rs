@@ -1,0 +1,219 @@
+//! The thread that writes.
+//!
+//! What could not be written is kept and tried again, from the very byte on, after a pause that
+//! grows to some seconds; in the meantime the queue fills up and does what its policy says. Nothing
+//! is ever removed or begun anew because a write failed (unless `make_room` says so), and when the
+//! disk has room again, writing goes on by itself.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dragline_schema::Timestamp;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConsoleMode};
+use crate::file_name::Format;
+use crate::janitor::Janitor;
+use crate::queue::{Batch, Lines, Queue, Work};
+use crate::rolling::{Family, RollingFile, WriteError};
+use crate::{sys, text};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The family of a configuration, or its copy of the errors.
+pub(crate) fn family(config: &Config, errors: bool) -> Family {
+    Family {
+        dir: config.dir.clone(),
+        name: config.family(),
+        errors,
+        format: config.format,
+        max_file_bytes: config.file_bytes(errors),
+        symlink: config.symlink,
+    }
+}
+
+/// The families that a configuration writes.
+pub(crate) fn families(config: &Config) -> Vec<Family> {
+    if !config.files {
+        return Vec::new();
+    }
+    let kinds = if config.error_copy {
+        &[false, true][..]
+    } else {
+        &[false]
+    };
+    kinds.iter().map(|errors| family(config, *errors)).collect()
+}
+
+/// Takes batches from the queue until it ends.
+pub(crate) struct Writer {
+    queue: Arc<Queue>,
+    /// The family, and its copy of the errors.
+    files: Vec<RollingFile>,
+    janitor: Option<Janitor>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    format: Format,
+    fsync: bool,
+    make_room: bool,
+    to_stdout: bool,
+    last_check: Instant,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        config: &Config,
+        writer_id: &str,
+        queue: Arc<Queue>,
+    ) -> std::io::Result<Self> {
+        let families = families(config);
+        let files = families.iter();
+        let files = files.map(|family| RollingFile::new(family.clone(), writer_id.to_owned()));
+        let files = files.collect();
+        let janitor = if families.is_empty() {
+            None
+        } else {
+            let kept = families.into_iter().map(|family| {
+                let keep = config.kept(family.errors);
+                (family, keep)
+            });
+            let clock = Arc::clone(&config.clock);
+            Some(Janitor::start(kept.collect(), config.compression, clock)?)
+        };
+        Ok(Self {
+            queue,
+            files,
+            janitor,
+            clock: Arc::clone(&config.clock),
+            interval: config.flush_interval,
+            format: config.format,
+            fsync: config.fsync,
+            make_room: config.make_room,
+            to_stdout: config.console == ConsoleMode::Json,
+            last_check: Instant::now(),
+        })
+    }
+
+    pub(crate) fn run(mut self) {
+        let mut batch = self.queue.empty_batch();
+        loop {
+            let work = self.queue.take(&mut batch, self.interval);
+            let now = self.clock.now();
+            if batch.asked.reopen || self.last_check.elapsed() >= self.interval {
+                self.check_files(&Batch::default(), &mut [0; 2]);
+            }
+            if !batch.lines.bytes.is_empty() || !batch.lines.cuts.is_empty() {
+                self.deliver(&mut batch, now);
+                batch.clear();
+            }
+            self.roll_files_that_ended(&batch, now);
+            self.pass_on_closed();
+            if work == Work::End {
+                return;
+            }
+        }
+    }
+
+    /// An idle program's files end, too.
+    fn roll_files_that_ended(&mut self, batch: &Batch, now: Timestamp) {
+        for (file, end) in self.files.iter_mut().zip(batch.ends) {
+            if end.is_some_and(|end| end <= now) {
+                file.roll();
+            }
+        }
+    }
+
+    fn check_files(&mut self, batch: &Batch, at: &mut [usize; 2]) {
+        self.last_check = Instant::now();
+        let lines = [&batch.lines, &batch.errors];
+        for ((file, lines), at) in self.files.iter_mut().zip(lines).zip(at) {
+            file.check(lines, at);
+        }
+    }
+
+    fn pass_on_closed(&mut self) {
+        let Some(janitor) = &self.janitor else { return };
+        for file in &mut self.files {
+            for closed in file.take_closed() {
+                janitor.take(closed);
+            }
+        }
+    }
+
+    /// Writes the batch, however long it takes, unless the queue is closed in the meantime.
+    fn deliver(&mut self, batch: &mut Batch, now: Timestamp) {
+        self.write_to_stdout(&batch.lines);
+        if self.format == Format::Text {
+            for lines in [&mut batch.lines, &mut batch.errors] {
+                *lines = text::render_lines(lines);
+            }
+        }
+        let mut at = [0; 2];
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.write(batch, &mut at, now) {
+            if error.is_full && self.make_room && self.make_room() {
+                continue;
+            }
+            if pause == FIRST_PAUSE {
+                sys::complain(&format!("{}; trying again", error.sentence));
+            }
+            if !self.queue.fail(error.sentence, pause) {
+                let rest = &batch.lines.bytes[at[0]..];
+                let lost = memchr::memchr_iter(b'\n', rest).count() as u64;
+                sys::complain(&format!("{lost} log lines are lost at the end"));
+                self.queue.settle(batch.lines.count - lost, at[0] as u64);
+                return self.queue.settle_lost(lost);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.check_files(batch, &mut at);
+        }
+        if pause > FIRST_PAUSE {
+            sys::complain("the logs are written again");
+        }
+        self.queue
+            .settle(batch.lines.count, batch.lines.bytes.len() as u64);
+    }
+
+    fn write(
+        &mut self,
+        batch: &Batch,
+        at: &mut [usize; 2],
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let lines = [&batch.lines, &batch.errors];
+        for ((file, lines), at) in self.files.iter_mut().zip(lines).zip(at) {
+            let result = file.write(lines, at, now);
+            if let Some(janitor) = &self.janitor {
+                // What is over the limits goes before more comes.
+                file.take_closed()
+                    .into_iter()
+                    .for_each(|closed| janitor.take(closed));
+            }
+            result?;
+            if self.fsync && !lines.bytes.is_empty() {
+                file.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_room(&self) -> bool {
+        self.janitor.as_ref().is_some_and(Janitor::remove_oldest)
+    }
+
+    /// Standard output is a convenience: when nobody reads it any more, the files go on.
+    fn write_to_stdout(&mut self, lines: &Lines) {
+        if !self.to_stdout {
+            return;
+        }
+        let mut stdout = std::io::stdout().lock();
+        if let Err(error) = stdout.write_all(&lines.bytes).and_then(|()| stdout.flush()) {
+            self.to_stdout = false;
+            sys::complain(&format!(
+                "cannot write to standard output: {error}; no more goes there"
+            ));
+        }
+    }
+}
