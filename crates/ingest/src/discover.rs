@@ -298,6 +298,12 @@ impl Walk {
                 .or_default()
                 .push(index);
         }
+        // A recorder's copy of its errors repeats lines, not files: what repeats is told by number.
+        let is_error_copy: Vec<bool> = self
+            .files
+            .iter()
+            .map(|file| copied_family(&file.source.path).is_some())
+            .collect();
         let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
         by_head.retain(|_, group| group.len() <= MAX_COMPARED);
         for group in by_start
@@ -307,7 +313,8 @@ impl Walk {
         {
             for (nth, &a) in group.iter().enumerate() {
                 for &b in &group[nth + 1..] {
-                    if copies.contains_key(&a) || copies.contains_key(&b) {
+                    let is_taken = copies.contains_key(&a) || copies.contains_key(&b);
+                    if is_taken || is_error_copy[a] != is_error_copy[b] {
                         continue;
                     }
                     match compare(&self.files[a].path, &self.files[b].path) {

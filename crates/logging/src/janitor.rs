@@ -275,6 +275,10 @@ impl Shared {
         if !retention::try_hold(&file) || !path.exists() {
             return;
         }
+        if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            // Killed before the first line.
+            let _ = fs::remove_file(&path);
+        }
         for codec in Codec::ALL {
             let compressed = compress::compressed_path(&path, codec);
             if !compressed.exists() {
@@ -381,6 +385,7 @@ mod tests {
         let mut whole = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         io::Write::write_all(&mut whole, line.as_bytes()).unwrap();
         let whole = whole.finish().unwrap();
+        fs::write(old(dir, 5, "4.jsonl"), "").unwrap();
         fs::write(old(dir, 2, "1.jsonl.gz"), &whole).unwrap();
         fs::write(old(dir, 3, "2.jsonl.gz"), &whole[..20]).unwrap();
         let held = File::open(old(dir, 4, "3.jsonl")).unwrap();

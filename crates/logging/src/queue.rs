@@ -451,7 +451,7 @@ impl Queue {
         true
     }
 
-    /// Waits until everything that was put in before is in its file.
+    /// Waits until everything that was put in before is in its file, and the file in its place.
     ///
     /// # Errors
     /// Why it is not, or that it took longer than `patience`.
@@ -460,6 +460,7 @@ impl Queue {
         let until = Instant::now().checked_add(patience);
         if !state.closed {
             state.flushes_asked += 1;
+            state.asked.reopen = true;
         }
         let mine = state.flushes_asked;
         self.work.notify_one();

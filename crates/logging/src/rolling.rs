@@ -215,8 +215,12 @@ impl RollingFile {
             let mut options = OpenOptions::new();
             match options.read(true).append(true).create_new(true).open(&path) {
                 Ok(file) => {
+                    // Somebody who looks for leftovers may have been faster: that one is theirs.
+                    if !retention::try_hold(&file) || !is_still_there(&file, &path) {
+                        let _ = std::fs::remove_file(&path);
+                        continue;
+                    }
                     self.next_number += 1;
-                    retention::hold(&file);
                     self.family.point_link_at(&path);
                     return Ok(OpenFile {
                         file,

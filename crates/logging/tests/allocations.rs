@@ -1,0 +1,85 @@
+//! Counts allocations: an event that is like those before it makes none, on no thread.
+//!
+//! A program of its own, because it counts everything that the process allocates.
+
+#![allow(
+    unsafe_code,
+    reason = "an allocator that counts is unsafe by its trait"
+)]
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use dragline_logging::{Action, Config, Run, layer};
+use tracing_subscriber::prelude::*;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is the system's allocator's; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_steady_event_allocates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::new(dir.path())
+        .name("shop")
+        .flush_interval(Duration::from_hours(1));
+    let (layer, guard) = layer(&config).unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let run = Run::start("shop", "shop.example.com");
+        let page = tracing::info_span!("page", page = 3, kind = "listing");
+        let events = |count: u64| {
+            for n in 0..count {
+                run.in_scope(|| {
+                    page.in_scope(|| {
+                        tracing::info!(
+                            n,
+                            url = "https://shop.example.com/p?page=3",
+                            ratio = 0.5,
+                            ok = true,
+                            "read page {n}"
+                        );
+                        tracing::debug!(page = n, debug = ?(n, "x"), "the event's own page wins");
+                    });
+                });
+                run.request("https://shop.example.com/p/1")
+                    .status(200)
+                    .elapsed(Duration::from_millis(87))
+                    .bytes(18_234)
+                    .log();
+                run.product("p1").price(12.5).log(Action::Added);
+                if n % 1_000 == 0 {
+                    guard.flush().unwrap();
+                }
+            }
+        };
+        // Buffers grow, files are made.
+        events(5_000);
+        guard.flush().unwrap();
+        let before = ALLOCATIONS.load(SeqCst);
+        events(5_000);
+        guard.flush().unwrap();
+        let made = ALLOCATIONS.load(SeqCst) - before;
+        assert_eq!(made, 0, "{made} allocations in 20,000 events");
+        run.finish();
+    });
+}
