@@ -194,14 +194,7 @@ impl Shared {
         }
         for (family, keep) in &self.families {
             if family.errors == file.errors {
-                // The link to the open file was the closed one's until another line came.
-                let link = family.link();
-                if fs::read_link(&link)
-                    .is_ok_and(|to| Some(&*to) == file.path.file_name().map(Path::new))
-                    && !file.path.exists()
-                {
-                    let _ = fs::remove_file(link);
-                }
+                family.drop_links_to(&file.path);
                 self.sweep(family, keep);
             }
         }
@@ -278,6 +271,7 @@ impl Shared {
         if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             // Killed before the first line.
             let _ = fs::remove_file(&path);
+            family.drop_links_to(&path);
         }
         for codec in Codec::ALL {
             let compressed = compress::compressed_path(&path, codec);

@@ -27,10 +27,20 @@ impl Family {
         name.family == self.name && name.errors == self.errors
     }
 
-    /// The link to the file that is being written.
-    pub(crate) fn link(&self) -> PathBuf {
+    /// The link to the file that is being written, and the name under which it is made.
+    fn links(&self) -> [PathBuf; 2] {
         let errors = if self.errors { ".error" } else { "" };
-        self.dir.join(format!("{}{errors}.current", self.name))
+        ["", ".tmp"].map(|end| self.dir.join(format!("{}{errors}.current{end}", self.name)))
+    }
+
+    /// Removes links to a file that is gone.
+    pub(crate) fn drop_links_to(&self, file: &Path) {
+        for link in self.links() {
+            let leads_there = |to: PathBuf| Some(to.as_os_str()) == file.file_name();
+            if std::fs::read_link(&link).is_ok_and(leads_there) && !file.exists() {
+                let _ = std::fs::remove_file(link);
+            }
+        }
     }
 
     #[cfg(unix)]
@@ -40,9 +50,7 @@ impl Family {
         }
         // A convenience: where links cannot be made, there is none.
         if let Some(name) = file.file_name() {
-            let link = self.link();
-            let mut fresh = link.clone().into_os_string();
-            fresh.push(".tmp");
+            let [link, fresh] = self.links();
             let _ = std::fs::remove_file(&fresh);
             let _ = std::os::unix::fs::symlink(name, &fresh)
                 .and_then(|()| std::fs::rename(&fresh, &link));

@@ -35,8 +35,9 @@ pub struct RollingWriter(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    files: Mutex<Files>,
+    // Ends before the open file is let go.
     janitor: Janitor,
+    files: Mutex<Files>,
     clock: Arc<dyn Clock>,
 }
 

@@ -111,6 +111,8 @@ impl Writer {
             self.roll_files_that_ended(&batch, now);
             self.pass_on_closed();
             if work == Work::End {
+                // Before the open files are let go: they are nobody's leftovers.
+                drop(self.janitor.take());
                 return;
             }
         }
