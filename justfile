@@ -25,6 +25,32 @@ fix:
 schema:
     DRAGLINE_BLESS=1 cargo test -p dragline-analytics --test it the_schema_in_the_docs_is_that_of_the_types
 
+# The table of the recorder's settings in docs/recorder.md, made anew from the code.
+settings:
+    DRAGLINE_BLESS=1 cargo test -p dragline-logging --test it the_settings_in_the_docs
+
+# The recorder against its peers: the table of docs/benchmarks.md. Takes about ten minutes.
+peers ROUNDS="5":
+    cargo build --release -p dragline-benches --bin peer
+    ${CARGO_TARGET_DIR:-target}/release/peer all {{ROUNDS}}
+
+# The recorder at full speed for ten minutes: memory, disk, and no line missing.
+soak SECONDS="600":
+    cargo run --release -p dragline-benches --bin soak -- {{SECONDS}}
+
+# 200 processes killed while they write, rotate and compress.
+kills KILLS="200":
+    DRAGLINE_KILLS={{KILLS}} cargo test --release -p dragline-logging --test it kills -- --nocapture
+
+# The examples, run one after the other; their logs are in logs/.
+examples:
+    cargo run -p dragline --example threads
+    cargo run -p dragline --example monitored
+    cargo run -p dragline --example compose
+    cargo run -p dragline-examples --bin with-reqwest
+    cargo run -p dragline-examples --bin with-opentelemetry
+    cargo run -p dragline-examples --bin with-sentry
+
 # The fixtures, made anew by running the real programs (needs Python, Node and their registries).
 fixtures:
     fixtures/make/make.sh

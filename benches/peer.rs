@@ -1,8 +1,9 @@
-//! One writer under load, as a whole process: `peer WRITER MODE THREADS EVENTS`.
+//! One writer under load, as a whole process: `peer WRITER MODE THREADS EVENTS`; or all of them in
+//! turn, each several times, as a table: `peer all [ROUNDS]`.
 //!
 //! Every writer gets the same events, with five fields, in the same span, with three. Nothing is
-//! dropped: every writer is told to make its callers wait. Prints one JSON object. `justfile` runs
-//! all of them (`just peers`), and `docs/benchmarks.md` holds the table.
+//! dropped: every writer is told to make its callers wait. Prints one JSON object. The table is in
+//! `docs/benchmarks.md`; `just peers` makes it.
 //!
 //! - `steady`: one file, neither rotated nor compressed. Rate and CPU from the first event until the
 //!   last byte is in the file.
@@ -11,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,9 +22,16 @@ const FILE_BYTES: u64 = 16 << 20;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [writer, mode, threads, events] = &args[..] else {
-        eprintln!("peer WRITER steady|latency|rolling THREADS EVENTS");
-        std::process::exit(2);
+    let [writer, mode, threads, events] = match args.iter().map(String::as_str).collect::<Vec<_>>()
+        [..]
+    {
+        [writer, mode, threads, events] => [writer, mode, threads, events],
+        ["all"] => return compare(5),
+        ["all", rounds] => return compare(rounds.parse().unwrap()),
+        _ => {
+            eprintln!("peer WRITER steady|latency|rolling THREADS EVENTS, or peer all [ROUNDS]");
+            std::process::exit(2);
+        }
     };
     let load = Load {
         threads: threads.parse().unwrap(),
@@ -55,6 +64,68 @@ fn main() {
     );
 }
 
+const WRITERS: [&str; 5] = [
+    "dragline",
+    "tracing-subscriber",
+    "json-subscriber",
+    "emit",
+    "logroller",
+];
+/// Mode, threads, events by each.
+const SETTINGS: [(&str, &str, &str); 5] = [
+    ("steady", "1", "500000"),
+    ("steady", "4", "125000"),
+    ("latency", "1", "500000"),
+    ("latency", "4", "125000"),
+    ("rolling", "1", "500000"),
+];
+
+/// Runs every writer in turn, round by round, and prints the medians.
+fn compare(rounds: usize) {
+    let mut results: BTreeMap<(usize, usize), Vec<serde_json::Value>> = BTreeMap::new();
+    for round in 0..rounds {
+        for (setting, (mode, threads, events)) in SETTINGS.into_iter().enumerate() {
+            for (writer, name) in WRITERS.into_iter().enumerate() {
+                // The first two peers neither roll by size nor compress.
+                if mode == "rolling" && (1..=2).contains(&writer) {
+                    continue;
+                }
+                eprintln!(
+                    "round {} of {rounds}: {name}, {mode}, {threads} threads",
+                    round + 1
+                );
+                let output = std::process::Command::new(std::env::current_exe().unwrap())
+                    .args([name, mode, threads, events])
+                    .output()
+                    .unwrap();
+                let result = serde_json::from_slice(&output.stdout).unwrap();
+                results.entry((setting, writer)).or_default().push(result);
+            }
+        }
+    }
+    println!("| mode | threads | writer | events/s | CPU µs/event | p50 µs | p99 µs | p99.9 µs |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for ((setting, writer), results) in &results {
+        let median = |key: &str| {
+            let mut values: Vec<f64> = results.iter().map(|r| r[key].as_f64().unwrap()).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let (mode, threads, _) = SETTINGS[*setting];
+        let calls = ["p50_ns", "p99_ns", "p999_ns"].map(|key| match median(key) {
+            0.0 => "–".to_owned(),
+            nanos => format!("{:.2}", nanos / 1e3),
+        });
+        println!(
+            "| {mode} | {threads} | {} | {:.0} k | {:.2} | {} |",
+            WRITERS[*writer],
+            median("events_per_second") / 1e3,
+            median("cpu_us_per_event"),
+            calls.join(" | "),
+        );
+    }
+}
+
 /// What is done to a writer.
 struct Load {
     threads: usize,
@@ -64,19 +135,22 @@ struct Load {
 }
 
 impl Load {
-    /// Emits the events; gives what each call took, in nanoseconds.
-    fn run(&self, emit: impl Fn(u64) + Sync) -> Vec<u32> {
+    /// Emits the events in each thread, in the scope that `within` enters; gives what each call took,
+    /// in nanoseconds.
+    fn run(&self, within: impl Fn(&mut dyn FnMut()) + Sync, emit: impl Fn(u64) + Sync) -> Vec<u32> {
         let one = || {
             let mut calls = Vec::with_capacity(if self.is_timed { self.events } else { 0 });
-            for n in 0..self.events as u64 {
-                if self.is_timed {
-                    let started = Instant::now();
-                    emit(n);
-                    calls.push(started.elapsed().as_nanos() as u32);
-                } else {
-                    emit(n);
+            within(&mut || {
+                for n in 0..self.events as u64 {
+                    if self.is_timed {
+                        let started = Instant::now();
+                        emit(n);
+                        calls.push(started.elapsed().as_nanos() as u32);
+                    } else {
+                        emit(n);
+                    }
                 }
-            }
+            });
             calls
         };
         if self.threads == 1 {
@@ -99,21 +173,19 @@ impl Load {
             site = "shop.example.com",
             run_id = "20260304T112233Z-1a2b3c4d5e6f"
         );
-        self.run(|n| {
-            // Threads start outside of the span; entering it is part of no event.
-            let _entered = (self.threads > 1).then(|| span.enter());
-            if self.threads == 1 && n == 0 {
-                std::mem::forget(span.clone().entered());
-            }
-            tracing::info!(
-                page = n,
-                url = "https://shop.example.com/p/12345?page=3",
-                status = 200_u64,
-                bytes = 18_234_u64,
-                elapsed_ms = 87.25,
-                "page fetched"
-            );
-        })
+        self.run(
+            |work| span.in_scope(work),
+            |n| {
+                tracing::info!(
+                    page = n,
+                    url = "https://shop.example.com/p/12345?page=3",
+                    status = 200_u64,
+                    bytes = 18_234_u64,
+                    elapsed_ms = 87.25,
+                    "page fetched"
+                );
+            },
+        )
     }
 }
 
@@ -198,25 +270,23 @@ fn emit_file(dir: &Path, rolls: bool, load: &Load) -> Vec<u32> {
         files.max_file_size_bytes(usize::MAX)
     };
     let rt = emit::setup().emit_to(files.spawn()).init();
-    let calls = emit::Frame::push(
-        emit::runtime::shared().ctxt(),
-        emit::props! {
+    let within = |work: &mut dyn FnMut()| {
+        let props = emit::props! {
             scraper_id: "shop",
             site: "shop.example.com",
             run_id: "20260304T112233Z-1a2b3c4d5e6f",
-        },
-    )
-    .call(|| {
-        load.run(|n| {
-            emit::info!(
-                "page fetched",
-                page: n,
-                url: "https://shop.example.com/p/12345?page=3",
-                status: 200_u64,
-                bytes: 18_234_u64,
-                elapsed_ms: 87.25,
-            );
-        })
+        };
+        emit::Frame::push(emit::runtime::shared().ctxt(), props).call(work);
+    };
+    let calls = load.run(within, |n| {
+        emit::info!(
+            "page fetched",
+            page: n,
+            url: "https://shop.example.com/p/12345?page=3",
+            status: 200_u64,
+            bytes: 18_234_u64,
+            elapsed_ms: 87.25,
+        );
     });
     rt.blocking_flush(Duration::from_mins(5));
     calls

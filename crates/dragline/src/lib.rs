@@ -20,11 +20,20 @@
 //! - [`init`] records everything the program traces; [`layer`] composes with other layers.
 //! - [`Run`] is the context: [`Run::scope`] for futures, [`Run::in_scope`] for closures,
 //!   [`Run::span`] for `.instrument`. Its methods log the typed events.
-//! - [`Config`] says where and how; [`Guard`] keeps it going until the end of `main`.
+//! - [`monitored`] makes a function a run.
+//! - [`Config`] says where and how, in code, in TOML or in the environment; [`Guard`] keeps it going
+//!   until the end of `main`.
+//! - [`RollingWriter`] is the files alone, for another formatter.
 //!
-//! The crate is a door: everything lives in `dragline-logging`.
+//! The crate is a door: everything lives in `dragline-logging` and `dragline-macros`.
 
+#[doc(hidden)]
+pub use dragline_logging::monitor;
 pub use dragline_logging::{
-    Action, Clock, Config, ConfigError, DraglineLayer, Guard, InitError, ManualClock, Retention,
-    Rotation, Run, RunBuilder, RunStatus, Status, SystemClock, Timestamp, init, layer,
+    Action, ArticleEvent, Clock, Codec, Compression, Config, ConfigError, ConsoleMode,
+    ContextValue, DatabaseEvent, DraglineLayer, ErrorEvent, FileName, Format, Guard, InitError,
+    ManualClock, OptionInfo, Patience, ProductEvent, Recorder, RequestEvent, Retention,
+    RollingWriter, Rotation, Run, RunBuilder, RunStatus, Status, SystemClock, SystemEvent,
+    TimeZone, Timestamp, init, layer,
 };
+pub use dragline_macros::monitored;

@@ -55,6 +55,8 @@ mod init;
 mod janitor;
 mod layer;
 mod line;
+#[doc(hidden)]
+pub mod monitor;
 mod queue;
 mod recorder;
 mod redact;

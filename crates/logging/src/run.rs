@@ -89,6 +89,18 @@ impl RunBuilder {
         self
     }
 
+    /// The function that is the run, and arguments of it to be recorded.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn function(self, name: &str, arguments: &[(&str, String)]) -> Self {
+        let mut config = serde_json::Map::new();
+        config.insert("function".to_owned(), name.into());
+        for (argument, value) in arguments {
+            config.insert((*argument).to_owned(), value.as_str().into());
+        }
+        self.config(&config)
+    }
+
     /// Where the run's times come from. Default: the machine's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -267,7 +279,7 @@ impl Run {
     ) -> Result<T, E> {
         let result = self.within(future).await;
         if let Err(error) = &result {
-            self.fail_with_text(std::any::type_name::<E>(), error);
+            self.fail_with_text(std::any::type_name::<E>(), error, None);
         }
         result
     }
@@ -309,11 +321,27 @@ impl Run {
         self.end(RunStatus::Failed, Some(&error.to_string()));
     }
 
+    /// [`Run::fail`], and says in which function.
+    pub(crate) fn fail_in<E: std::error::Error + ?Sized>(&self, error: &E, function: &str) {
+        self.error(error).function(function).log();
+        self.end(RunStatus::Failed, Some(&error.to_string()));
+    }
+
     /// Records an error that is no [`std::error::Error`] and ends the run as failed. The alternate
     /// form of `anyhow` and its kin names the causes as well.
-    pub(crate) fn fail_with_text(&self, error_type: &str, error: &impl fmt::Display) {
+    pub(crate) fn fail_with_text(
+        &self,
+        error_type: &str,
+        error: &impl fmt::Display,
+        function: Option<&str>,
+    ) {
         let error_type = error_type.split('<').next().unwrap_or(error_type);
-        self.error_text(error_type, &format!("{error:#}")).log();
+        let message = format!("{error:#}");
+        let mut event = self.error_text(error_type, &message);
+        if let Some(function) = function {
+            event = event.function(function);
+        }
+        event.log();
         self.end(RunStatus::Failed, Some(&error.to_string()));
     }
 

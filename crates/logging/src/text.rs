@@ -86,7 +86,9 @@ fn render_fields(fields: &Map<String, Value>, style: Style) -> String {
         }
     }
     for (key, value) in fields {
-        let is_hidden = is_human && (key == "run_id" || key == "traceback");
+        // An end counts many things that a scraper has none of.
+        let is_nothing = text("event_type") == "scraper_end" && *value == 0;
+        let is_hidden = is_human && (key == "run_id" || key == "traceback" || is_nothing);
         if !SHOWN.contains(&&**key) && !is_hidden {
             let _ = write!(
                 out,
@@ -190,6 +192,11 @@ mod tests {
         assert_eq!(
             render(b"no line of ours\n", Style::Full),
             "no line of ours\n"
+        );
+        let end = br#"{"timestamp":"2026-03-04T11:22:33.123456Z","level":"INFO","target":"dragline","scraper_id":"shop","event_type":"scraper_end","message":"run ended","status":"success","products_found":0,"requests_made":3}"#;
+        assert_eq!(
+            render(end, Style::Human { colour: false }),
+            "11:22:33.123 INFO  shop scraper_end run ended status=success requests_made=3\n",
         );
         let plain = br#"{"timestamp":"2026-03-04T11:22:33.123456Z","level":"INFO","target":"shop::list","message":"two\nlines \u001b[2J"}"#;
         assert_eq!(

@@ -29,7 +29,7 @@ pub(crate) fn busy(dir: &Path) {
         let mut n = 0_u64;
         while started.elapsed() < Duration::from_secs(20) {
             run.in_scope(|| tracing::info!(n, "busy"));
-            if n % 50 == 0 {
+            if n.is_multiple_of(50) {
                 println!("logged {n}");
                 std::thread::sleep(Duration::from_micros(500));
             }
@@ -91,7 +91,7 @@ fn a_killed_process_loses_no_archive_and_nothing_older_than_the_interval() {
     let left: Vec<String> = std::fs::read_dir(dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".tmp") || name.ends_with(".jsonl"))
+        .filter(|name| matches!(name.rsplit('.').next(), Some("tmp" | "jsonl")))
         .collect();
     assert!(left.is_empty(), "{left:?}");
     eprintln!(

@@ -135,7 +135,7 @@ fn every_handle_may_be_the_last() {
                     for _ in 0..4 {
                         let (run, dispatch) = (run.clone(), dispatch.clone());
                         scope.spawn(move || {
-                            tracing::dispatcher::with_default(&dispatch, || drop(run))
+                            tracing::dispatcher::with_default(&dispatch, || drop(run));
                         });
                     }
                     drop(run);

@@ -1,0 +1,6 @@
+#[dragline::monitored(scraper = "shop", site = "s", record(pages))]
+fn scrape(page: u32) {
+    let _ = page;
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[dragline::monitored(scraper = "shop")]
+fn scrape() {}
+
+fn main() {}

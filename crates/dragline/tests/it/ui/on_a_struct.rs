@@ -1,0 +1,4 @@
+#[dragline::monitored(scraper = "shop", site = "s")]
+struct Scraper;
+
+fn main() {}

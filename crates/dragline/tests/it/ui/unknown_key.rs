@@ -1,0 +1,4 @@
+#[dragline::monitored(scraper = "shop", page = 3)]
+fn scrape() {}
+
+fn main() {}

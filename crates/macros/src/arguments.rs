@@ -1,0 +1,73 @@
+//! What stands between the attribute's parentheses.
+
+use proc_macro2::Span;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Ident, Token, parenthesized};
+
+/// What stands between the attribute's parentheses.
+pub(crate) struct Arguments {
+    pub(crate) scraper: Expr,
+    pub(crate) site: Expr,
+    pub(crate) run_id: Option<Expr>,
+    /// Arguments of the function that are recorded.
+    pub(crate) record: Vec<Ident>,
+}
+
+const KEYS: &str = "`scraper`, `site`, `run_id` and `record(…)`";
+
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let (mut scraper, mut site, mut run_id, mut record) = (None, None, None, None);
+        while !input.is_empty() {
+            let key: Ident = input.parse()?;
+            match key.to_string().as_str() {
+                "scraper" => set(&mut scraper, &key, value(input)?)?,
+                "site" => set(&mut site, &key, value(input)?)?,
+                "run_id" => set(&mut run_id, &key, value(input)?)?,
+                "record" => set(&mut record, &key, names(input)?)?,
+                other => {
+                    let message = format!("there is no `{other}` here: the keys are {KEYS}");
+                    return Err(syn::Error::new(key.span(), message));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        let missing = |key| {
+            let message = format!(
+                "`{key}` is missing: write #[monitored(scraper = \"shop\", site = \"shop.example.com\")]"
+            );
+            syn::Error::new(Span::call_site(), message)
+        };
+        Ok(Self {
+            scraper: scraper.ok_or_else(|| missing("scraper"))?,
+            site: site.ok_or_else(|| missing("site"))?,
+            run_id,
+            record: record.unwrap_or_default(),
+        })
+    }
+}
+
+fn set<T>(slot: &mut Option<T>, key: &Ident, value: T) -> syn::Result<()> {
+    if slot.replace(value).is_some() {
+        return Err(syn::Error::new(
+            key.span(),
+            format!("`{key}` is given twice"),
+        ));
+    }
+    Ok(())
+}
+
+fn value(input: ParseStream<'_>) -> syn::Result<Expr> {
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+fn names(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    let inside;
+    parenthesized!(inside in input);
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated(&inside)?;
+    Ok(names.into_iter().collect())
+}
