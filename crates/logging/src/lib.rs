@@ -1,10 +1,10 @@
 //! Dragline's recorder: a [`tracing`] layer that writes a scraper's events into rotating,
 //! compressed JSON files.
 //!
-//! A [`Recorder`] is one family of files and the thread that writes them. The [`DraglineLayer`] turns
-//! tracing events into lines of the wire format v1 and hands them to the recorder's queue; the
-//! thread writes whole lines in batches, begins a new file at midnight UTC or when a file is full,
-//! and gives closed files to a second thread, which compresses them. The [`Guard`] ends it all.
+//! A [`Recorder`] is one family of files and the threads behind it. The [`DraglineLayer`] turns
+//! tracing events into lines of the wire format v1 and hands them to the recorder's queue; one thread
+//! writes whole lines in batches and begins new files; another, of the lowest priority, compresses
+//! closed files and removes old ones. The [`Guard`] ends it all.
 //!
 //! A [`Run`] gives events their context. It opens a span with `scraper_id`, `site` and `run_id`;
 //! every event inside, on whatever thread and behind whatever `.await`, is written with them. Its
@@ -31,16 +31,16 @@
 //!
 //! # What is safe when
 //!
-//! A line is in the file at the latest one flush interval (default 1 s) after its event, and at once
-//! when 64 KiB are waiting. [`Guard::flush`] waits for it, dropping the [`Guard`] too. A process
-//! that is killed loses what was still queued; the numbers (`seq`) in the lines let the reader see
-//! how much. A full queue (default 16 MiB) makes the caller wait: nothing is dropped silently.
+//! A line is in the file at the latest one flush interval (default 1 s) after its event, at once when
+//! 256 KiB are waiting or when it is an error. [`Recorder::flush`] waits for it; dropping the
+//! [`Guard`], a panic and the end of the program do so too. A process that is killed loses what was
+//! still queued; the numbers (`seq`) in the lines let the reader see how much. When the disk is full
+//! the recorder keeps what it has, drops what no longer fits by the [`Patience`] of each level, counts
+//! it, and goes on by itself. `docs/recorder.md` has the whole table.
 //!
 //! A file is named `NAME.YYYYMMDDTHHMMSSZ.WRITER.N.jsonl` ([`FileName`]), by the time of its first
-//! line, the writing process and a counter, so that two processes never share one. Closed files
-//! become `….jsonl.gz`, made of independent gzip members of a few MiB, written under a temporary
-//! name and renamed when they are complete; only then the plain file goes. [`Retention`] says which
-//! closed files go in the end: those that began more than 30 days ago, unless it says otherwise.
+//! line, the writing process and a counter, so that two processes never share one. [`Config`] says
+//! when files end, how they are compressed and what stays.
 
 mod callsite;
 mod clock;

@@ -4,11 +4,17 @@
 //! entered while it works, ended by what it returns. What "ended by" means is no matter of syntax:
 //! the expansion asks the value itself, so that any alias of `Result`, any error and no error at all
 //! are understood. It names nothing but `::dragline`, whose hidden module `monitor` does the work;
-//! use it as `#[dragline::monitored]`. Tests and an example that runs are there.
+//! use it as `#[dragline::monitored]`. The tests are there.
 //!
-//! ```ignore
+//! ```
 //! #[dragline::monitored(scraper = "shop", site = "shop.example.com")]
-//! async fn scrape(pages: u32) -> Result<u32, Error> { … }
+//! fn scrape(price: &str) -> Result<f64, std::num::ParseFloatError> {
+//!     tracing::info!("carries the run");
+//!     price.parse()
+//! }
+//!
+//! assert_eq!(scrape("12.5"), Ok(12.5)); // a run that succeeds
+//! assert!(scrape("free").is_err()); // and one that fails, with the error recorded
 //! ```
 
 mod arguments;
@@ -18,11 +24,11 @@ use proc_macro::TokenStream;
 
 /// Makes every call of the function a run of a scraper.
 ///
-/// ```ignore
+/// ```
 /// #[dragline::monitored(scraper = "shop", site = base, record(pages))]
-/// async fn scrape(base: &str, pages: u32) -> Result<u32, Error> {
+/// async fn scrape(base: &str, pages: u32) -> Result<u32, std::io::Error> {
 ///     dragline::Run::current().request(base).status(200).log();
-///     …
+///     Ok(pages)
 /// }
 /// ```
 ///
