@@ -1,6 +1,7 @@
 //! What an error is, how bad it is, and why.
 //!
-//! A [`RuleSet`] is read from TOML: the shipped one ([`RuleSet::shipped`]) or a user's in its place.
+//! A [`RuleSet`] is read from TOML: the shipped one ([`RuleSet::shipped`]), with a user's rules beside
+//! them ([`RuleSet::shipped_and`]) or in their place.
 //! Each rule has patterns, the fields that it reads, a category, a severity and a priority, and texts
 //! that it must and must not win, which are tested whenever rules are. An error's type and message,
 //! each of its causes and its HTTP status are looked at; the rule with the highest priority wins,
@@ -34,4 +35,4 @@ mod rule_set;
 
 pub use mask::{fingerprint, mask};
 pub use rule::{Field, Rule, RuleTests, RulesError};
-pub use rule_set::{Context, RuleSet};
+pub use rule_set::{Context, Hit, RuleSet};

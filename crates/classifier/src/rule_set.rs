@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -72,7 +73,20 @@ struct Group {
     rules: Vec<usize>,
 }
 
-/// A rule that matched, and how well.
+/// A rule that matched.
+#[derive(Clone, Debug)]
+pub struct Hit<'r> {
+    /// The rule.
+    pub rule: &'r Rule,
+    /// Which cause it matched, from 1; 0 is the error itself.
+    pub depth: usize,
+    /// The text that it looked at.
+    pub text: String,
+    /// The piece of it that matched, in bytes.
+    pub span: Range<usize>,
+}
+
+/// How well a rule matched.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     priority: i32,
@@ -97,18 +111,26 @@ impl RuleSet {
     /// # Errors
     /// When a file cannot be read or is no rule file; the error names it and the place.
     pub fn from_files(paths: &[impl AsRef<Path>]) -> Result<Self, RulesError> {
-        let files: Result<Vec<_>, _> = paths
-            .iter()
-            .map(|path| {
-                let path = path.as_ref();
-                let name = path.display().to_string();
-                match std::fs::read_to_string(path) {
-                    Ok(text) => Ok((name, text)),
-                    Err(source) => Err(RulesError::Read { path: name, source }),
-                }
-            })
-            .collect();
-        Self::from_texts(&files?)
+        Self::from_texts(&read_files(paths)?)
+    }
+
+    /// Reads rule files beside the shipped ones: a rule with the id of a shipped one replaces it.
+    ///
+    /// # Errors
+    /// As [`RuleSet::from_files`].
+    pub fn shipped_and(paths: &[impl AsRef<Path>]) -> Result<Self, RulesError> {
+        let own = read_files(paths)?;
+        let mut rules = parse_all(&own)?;
+        let ids: BTreeSet<String> = rules.iter().map(|(rule, _)| rule.id.clone()).collect();
+        let files = SHIPPED.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let shipped = parse_all(&files)?;
+        // Among equals the user's rule wins.
+        rules.extend(
+            shipped
+                .into_iter()
+                .filter(|(rule, _)| !ids.contains(&rule.id)),
+        );
+        Self::compile(rules)
     }
 
     /// Compiles rules from `(name, text)` pairs.
@@ -116,21 +138,12 @@ impl RuleSet {
     /// # Errors
     /// As [`RuleSet::from_files`].
     pub fn from_texts(files: &[(String, String)]) -> Result<Self, RulesError> {
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut origins: Vec<&str> = Vec::new();
-        let mut ids = BTreeSet::new();
-        for (path, text) in files {
-            for rule in rule::parse(path, text)? {
-                if !ids.insert(rule.id.clone()) {
-                    return Err(RulesError::Duplicate {
-                        path: path.clone(),
-                        rule: rule.id,
-                    });
-                }
-                rules.push(rule);
-                origins.push(path);
-            }
-        }
+        Self::compile(parse_all(files)?)
+    }
+
+    /// Compiles rules, each with its file.
+    fn compile(rules: Vec<(Rule, String)>) -> Result<Self, RulesError> {
+        let (rules, origins): (Vec<Rule>, Vec<String>) = rules.into_iter().unzip();
         let reads_text = |rule: &Rule| rule.fields.iter().any(|field| *field != Field::Status);
         let reads_status = |rule: &Rule| rule.fields.contains(&Field::Status);
         let groups = Group::new(&rules, reads_text)
@@ -165,19 +178,41 @@ impl RuleSet {
 
     /// Runs the rules' own tests; gives a sentence for each that fails.
     pub fn failing_tests(&self) -> Vec<String> {
+        self.faults(|_| true)
+    }
+
+    /// What is wrong with some of the rules, beside all others: a sentence for each of their tests
+    /// that fails, for a rule that never wins what it is for, and for one that does not say what
+    /// that is.
+    pub fn faults(&self, of: impl Fn(&Rule) -> bool) -> Vec<String> {
         let winner = |text: &str| {
             self.classify(&rule::test_error(text))
                 .rule
                 .map(str::to_owned)
         };
         let mut failures = Vec::new();
-        for rule in &self.rules {
-            for text in &rule.tests.matching {
-                let won = winner(text);
-                if won.as_deref() != Some(&rule.id) {
-                    let won = won.as_deref().unwrap_or("no rule");
-                    failures.push(format!("{}: must win {text:?}, but {won} does", rule.id));
-                }
+        for rule in self.rules.iter().filter(|rule| of(rule)) {
+            let tests = &rule.tests.matching;
+            if tests.is_empty() {
+                failures.push(format!(
+                    "{}: has no text in tests.match that it must win",
+                    rule.id
+                ));
+            }
+            let lost: Vec<_> = tests
+                .iter()
+                .map(|text| (text, winner(text)))
+                .filter(|(_, won)| won.as_deref() != Some(&rule.id))
+                .collect();
+            if lost.len() > 1 && lost.len() == tests.len() {
+                failures.push(format!(
+                    "{}: cannot be reached, others win all of its texts: raise its priority (it is {})",
+                    rule.id, rule.priority
+                ));
+            }
+            for (text, won) in lost {
+                let won = won.as_deref().unwrap_or("no rule");
+                failures.push(format!("{}: must win {text:?}, but {won} does", rule.id));
             }
             for text in &rule.tests.no_match {
                 if winner(text).as_deref() == Some(&rule.id) {
@@ -186,6 +221,38 @@ impl RuleSet {
             }
         }
         failures
+    }
+
+    /// A text as an error: `Type: message` when the left part looks like a type, a message otherwise.
+    pub fn error_of_text(text: &str) -> ErrorText<'_> {
+        rule::test_error(text)
+    }
+
+    /// Every rule that matches, the best first, with the place that it matched.
+    pub fn explain(&self, error: &ErrorText<'_>) -> Vec<Hit<'_>> {
+        let mut hits: Vec<(Rank, Hit<'_>)> = Vec::new();
+        self.matches(error, |index, depth, text| {
+            let rule = &self.rules[index];
+            let order = std::cmp::Reverse(index);
+            let priority = rule.priority;
+            let span = self.span(index, text).unwrap_or(0..0);
+            let hit = Hit {
+                rule,
+                depth,
+                text: text.clone().into_owned(),
+                span,
+            };
+            hits.push((
+                Rank {
+                    priority,
+                    depth,
+                    order,
+                },
+                hit,
+            ));
+        });
+        hits.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        hits.into_iter().map(|(_, hit)| hit).collect()
     }
 
     /// Calls `found` with each rule that matches, the depth of the cause, and the text.
@@ -238,9 +305,14 @@ impl RuleSet {
 
     /// The piece of the text that the rule matched.
     fn matched(&self, rule: usize, text: &str) -> Option<String> {
+        let span = self.span(rule, text)?;
+        Some(String::from_utf8_lossy(&text.as_bytes()[span]).into_owned())
+    }
+
+    /// Where in the text the rule matches, in bytes.
+    fn span(&self, rule: usize, text: &str) -> Option<Range<usize>> {
         let regex = self.regexes[rule].get_or_init(|| compile(&any_of(&self.rules[rule])).ok());
-        let found = regex.as_ref()?.find(text.as_bytes())?;
-        Some(String::from_utf8_lossy(found.as_bytes()).into_owned())
+        Some(regex.as_ref()?.find(text.as_bytes())?.range())
     }
 
     fn adjust(&self, severity: Severity, error: &ErrorText<'_>) -> (Severity, Vec<Adjustment>) {
@@ -317,6 +389,35 @@ impl Classify for RuleSet {
     }
 }
 
+fn read_files(paths: &[impl AsRef<Path>]) -> Result<Vec<(String, String)>, RulesError> {
+    let read = |path: &Path| {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok((name, text)),
+            Err(source) => Err(RulesError::Read { path: name, source }),
+        }
+    };
+    paths.iter().map(|path| read(path.as_ref())).collect()
+}
+
+/// The rules of all files, each with its file.
+fn parse_all(files: &[(String, String)]) -> Result<Vec<(Rule, String)>, RulesError> {
+    let mut rules: Vec<(Rule, String)> = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (path, text) in files {
+        for rule in rule::parse(path, text)? {
+            if !ids.insert(rule.id.clone()) {
+                return Err(RulesError::Duplicate {
+                    path: path.clone(),
+                    rule: rule.id,
+                });
+            }
+            rules.push((rule, path.clone()));
+        }
+    }
+    Ok(rules)
+}
+
 impl Group {
     fn new(rules: &[Rule], reads: impl Fn(&Rule) -> bool) -> Result<Self, regex::Error> {
         let members: Vec<usize> = (0..rules.len())
@@ -355,9 +456,9 @@ fn compile(pattern: &str) -> Result<Regex, regex::Error> {
 }
 
 /// The pattern that does not compile, told by the author's own text with a caret under the fault.
-fn culprit(rules: &[Rule], origins: &[&str], error: regex::Error) -> RulesError {
+fn culprit(rules: &[Rule], origins: &[String], error: regex::Error) -> RulesError {
     let wrong = |index: usize, source| RulesError::Pattern {
-        path: origins[index].to_owned(),
+        path: origins[index].clone(),
         rule: rules[index].id.clone(),
         source,
     };

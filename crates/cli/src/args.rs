@@ -41,6 +41,19 @@ pub(crate) enum Command {
   dragline runs logs/
   dragline runs logs/ --scraper shop --format json | jq '.[] | select(.verdict == \"killed\")'")]
     Runs(ReadArgs),
+    /// Say of each line of standard input what error it is
+    #[command(
+        long_about = "Say of each line of standard input what error it is.\n\nA line is a JSON object with a type and a message \
+(error_type, error_message, or any of the names that log writers give them), or plain text. Each comes back as a JSON object with \
+error_category, error_sub_category, error_severity, error_rule and error_runner_up added, in order, one for one.",
+        after_help = "Examples:
+  echo 'TimeoutError: page 3' | dragline classify
+  jq -c 'select(.level==\"ERROR\")' app.jsonl | dragline classify | jq -r .error_category | sort | uniq -c"
+    )]
+    Classify(RulesArgs),
+    /// Look at the rules that say what an error is
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Let a simulated fleet write logs through the recorder, and report on them
     #[command(after_help = "Examples:
   dragline demo
@@ -58,12 +71,67 @@ pub(crate) struct ReadArgs {
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-    /// Rule files (TOML) instead of the shipped rules; may be given more than once
-    #[arg(long, value_name = "FILE", help_heading = "Reading")]
-    pub(crate) rules: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
     /// How many threads read [default: one for each processor]
     #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
+}
+
+/// Which rules say what an error is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rules")]
+pub(crate) struct RulesArgs {
+    /// A rule file (TOML) beside the shipped rules: its rules win against equals, and replace those
+    /// with the same id; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Only the rules of the files, none of the shipped ones
+    #[arg(long, requires = "rules")]
+    pub(crate) no_shipped_rules: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Show all rules: what each stands for, how bad that is, and what to do
+    #[command(after_help = "Examples:
+  dragline rules list
+  dragline rules list --rules mine.toml --format json | jq -r '.[].id'")]
+    List {
+        #[command(flatten)]
+        rules: RulesArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Say what an error is, by which rule and which piece of its text, and what else it could be
+    #[command(after_help = "Examples:
+  dragline rules explain 'httpx.ConnectTimeout: timed out'
+  dragline rules explain 'the page says no' --status 403")]
+    Explain {
+        /// The error: `Type: message`, or a message alone
+        #[arg(value_name = "TEXT")]
+        text: String,
+        /// The HTTP status that came with it
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..600))]
+        status: Option<u16>,
+        #[command(flatten)]
+        rules: RulesArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Check rule files: keys, patterns, rules that cannot be reached, and their own tests
+    #[command(after_help = "Examples:
+  dragline rules check mine.toml
+
+Exit codes: 0 all is well, 1 something is wrong.")]
+    Check {
+        /// Rule files (TOML)
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Without the shipped rules beside them
+        #[arg(long)]
+        no_shipped_rules: bool,
+    },
 }
 
 #[derive(Debug, Args)]

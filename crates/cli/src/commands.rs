@@ -2,6 +2,7 @@
 
 mod demo;
 mod read;
+mod rules;
 
 use dragline_analytics::{Report, render};
 
@@ -9,6 +10,7 @@ use crate::args::{ErrorsArgs, ReadArgs};
 use crate::output;
 
 pub(crate) use self::demo::demo;
+pub(crate) use self::rules::{classify, rules};
 
 /// `dragline report`
 pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<()> {

@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report(args),
         Command::Errors(args) => commands::errors(args),
         Command::Runs(args) => commands::runs(args),
+        Command::Classify(args) => commands::classify(args),
+        Command::Rules(command) => commands::rules(command),
         Command::Demo(args) => commands::demo(args),
     };
     match result {

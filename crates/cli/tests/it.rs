@@ -383,13 +383,135 @@ fn rules_can_be_replaced() {
     let rule = "[[rule]]\nid='mine'\ncategory='system'\nsub_category='other'\nseverity='critical'\npatterns=['.']\n";
     std::fs::write(&rules, rule).unwrap();
     let (log, rules) = (fixture("pino/scrape.ndjson"), rules.display().to_string());
-    let errors = json(&["errors", &log, "--rules", &rules, "--format", "json"]);
+    let only = "--no-shipped-rules";
+    let errors = json(&["errors", &log, "--rules", &rules, only, "--format", "json"]);
     assert_eq!(errors["by_category"]["system"], errors["total"]);
     assert_eq!(errors["by_severity"]["critical"], errors["total"]);
     std::fs::write(dir.path().join("mine.toml"), rule.replace("'.'", "'a('")).unwrap();
     let output = dragline(&["errors", &log, "--rules", &rules]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("unclosed group"));
+}
+
+#[test]
+fn rules_of_a_users_stand_beside_the_shipped_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("mine.toml").display().to_string();
+    let rule = |id: &str, rest: &str| {
+        format!(
+            "[[rule]]\nid='{id}'\ncategory='system'\nsub_category='other'\nseverity='low'\npatterns=['timed out']\n{rest}"
+        )
+    };
+    let category = |rules: &[&str]| {
+        let args = [
+            &[
+                "rules",
+                "explain",
+                "ReadTimeout: timed out",
+                "--format",
+                "json",
+            ],
+            rules,
+        ]
+        .concat();
+        json(&args)["verdict"]["category"].clone()
+    };
+    assert_eq!(category(&[]), "network");
+    // One more rule, of the highest priority; then one instead of the shipped one.
+    std::fs::write(&rules, rule("mine", "priority=999")).unwrap();
+    assert_eq!(category(&["--rules", &rules]), "system");
+    std::fs::write(&rules, rule("network.timeout", "priority=1")).unwrap();
+    assert_eq!(category(&["--rules", &rules]), "system");
+
+    // `check` tells what is wrong, and where.
+    let check = || dragline(&["rules", "check", &rules]);
+    let said = |output: &std::process::Output| {
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        out + &String::from_utf8_lossy(&output.stderr)
+    };
+    let tests = "[rule.tests]\nmatch=['X: timed out','Y: timed out']\nno_match=['x']\n";
+    std::fs::write(&rules, rule("mine", &format!("priority=999\n{tests}"))).unwrap();
+    let output = check();
+    assert_eq!(
+        (output.status.code(), &*said(&output)),
+        (Some(0), "1 rule, all in order\n")
+    );
+    for (rest, expected) in [
+        ("priority=999", "has no text in tests.match"),
+        (&format!("priority=1\n{tests}"), "cannot be reached"),
+        ("fields=['massage']", "massage"),
+        ("pattern=3", "pattern"),
+    ] {
+        std::fs::write(&rules, rule("mine", rest)).unwrap();
+        let output = check();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    }
+    std::fs::write(&rules, rule("mine", "").replace("'timed out'", "'a(b'")).unwrap();
+    assert!(said(&check()).contains("    a(b\n     ^\n"));
+}
+
+#[test]
+fn classify_labels_lines_one_for_one() {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .arg("classify")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines: &[&[u8]] = &[
+        br#"{"error_type":"ReadTimeout","error_message":"timed out","n":1}"#,
+        br#"{"exc_type": "KeyError", "msg": "'price'"}"#,
+        br#"{"error_message":"it failed","causes":[{"error_type":"X","error_message":"ECONNRESET"}]}"#,
+        br#"{"message":"no","status_code":429}"#,
+        b"",
+        b"{torn",
+        b"TimeoutError: \xff\xfe page",
+        br#"{"n":3}"#,
+    ];
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&lines.join(&b"\n"[..]))
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let labelled: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let categories: Vec<&str> = labelled
+        .iter()
+        .map(|l| l["error_category"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        categories,
+        [
+            "network",
+            "parsing",
+            "network",
+            "rate_limit",
+            "unknown",
+            "unknown",
+            "network",
+            "unknown"
+        ],
+    );
+    assert_eq!(labelled[0]["n"], 1);
+    assert_eq!(labelled[5]["error_message"], "{torn");
+    for line in &labelled {
+        for key in [
+            "error_sub_category",
+            "error_severity",
+            "error_rule",
+            "error_runner_up",
+        ] {
+            assert!(line.get(key).is_some(), "{key}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::bail;
 use dragline_analytics::{Report, ReportOptions};
-use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
 use dragline_scan::{Progress, ReadOptions, ScanOptions};
 use dragline_schema::ProblemKind;
@@ -19,10 +18,7 @@ use crate::times;
 pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
     let now = times::now()?;
     let filter = args.filter.resolve(now)?;
-    let rules = match args.rules.as_slice() {
-        [] => RuleSet::shipped(),
-        files => RuleSet::from_files(files)?,
-    };
+    let rules = super::rules::compiled(&args.rules)?;
     let options = ReportOptions {
         generated_at: now,
         since: filter.since,

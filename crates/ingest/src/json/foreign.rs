@@ -72,6 +72,42 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
     Some(Decoded { record, zoned })
 }
 
+/// Reads what an object says of an error, whatever else it says: as if it were one. `None` when it
+/// says nothing of any.
+pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
+    let mut slots = Slots::default();
+    let mut causes = None;
+    let mut consecutive_failures = None;
+    for (path, value) in object.flatten() {
+        match &*path {
+            "causes" => causes = value.as_json().map(dragline_schema::Json),
+            "consecutive_failures" => consecutive_failures = value.as_u64(),
+            _ => slots.offer(&path, value),
+        }
+    }
+    let site = slots.take_text(Slot::Site);
+    let message = slots.take_text(Slot::Message);
+    let url = slots.take_text(Slot::Url);
+    let status_code = slots.take(Slot::Status).and_then(|value| status_of(&value));
+    let error = slots.error();
+    let says_something = message.is_some()
+        || error.error_message.is_some()
+        || error.error_type.is_some()
+        || status_code.is_some();
+    says_something.then(|| Record {
+        site,
+        message,
+        event: Event::ScraperError(ScraperError {
+            url,
+            status_code,
+            causes: causes.or(error.causes.clone()),
+            consecutive_failures,
+            ..error
+        }),
+        ..Record::default()
+    })
+}
+
 /// Which writer it is, by the keys that only it has.
 fn dialect_of(object: &Object<'_>) -> Dialect {
     let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);

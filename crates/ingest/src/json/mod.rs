@@ -27,3 +27,15 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
     }
     foreign::decode(object, zone)
 }
+
+/// Reads a JSON object as an error, whatever its keys are called: type, message, causes, traceback,
+/// status. `None` when the line is no object, or one that says nothing of an error.
+///
+/// ```
+/// let record = dragline_ingest::decode_error(r#"{"exc_type": "KeyError", "msg": "'price'"}"#).unwrap();
+/// assert_eq!(record.error_text().unwrap().error_type, "KeyError");
+/// ```
+pub fn decode_error(line: &str) -> Option<Record<'_>> {
+    let object: Object<'_> = serde_json::from_str(line).ok()?;
+    foreign::decode_error(&object)
+}

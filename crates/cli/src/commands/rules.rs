@@ -1,0 +1,256 @@
+//! What an error is, and the rules that say so.
+
+use std::io::{BufRead as _, Write as _};
+
+use anyhow::{Context as _, bail};
+use dragline_analytics::render::{Align, Block, Document, Tone};
+use dragline_classifier::{Hit, RuleSet};
+use dragline_schema::{Classify as _, ErrorText, Verdict};
+use serde_json::{Map, Value, json};
+
+use crate::args::{OutputArgs, RulesArgs, RulesCommand};
+use crate::output;
+
+/// The rules that were asked for.
+pub(crate) fn compiled(args: &RulesArgs) -> anyhow::Result<RuleSet> {
+    Ok(match args.rules.as_slice() {
+        [] => RuleSet::shipped(),
+        files if args.no_shipped_rules => RuleSet::from_files(files)?,
+        files => RuleSet::shipped_and(files)?,
+    })
+}
+
+/// `dragline classify`
+pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
+    let rules = compiled(args)?;
+    let mut input = std::io::stdin().lock();
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = input.read_until(b'\n', &mut line);
+        if read.context("cannot read standard input")? == 0 {
+            break;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let labelled = classify_line(&rules, text.trim_end_matches(['\n', '\r']));
+        writeln!(output, "{labelled}").context("cannot write to standard output")?;
+    }
+    output.flush().context("cannot write to standard output")
+}
+
+/// The line as an object, with what it was found to be.
+fn classify_line(rules: &RuleSet, line: &str) -> Value {
+    let object: Option<Map<String, Value>> = serde_json::from_str(line).ok();
+    let record = object
+        .as_ref()
+        .and_then(|_| dragline_ingest::decode_error(line));
+    let error = match &object {
+        Some(_) => record
+            .as_ref()
+            .and_then(dragline_schema::Record::error_text)
+            .unwrap_or_default(),
+        None => RuleSet::error_of_text(line),
+    };
+    let verdict = rules.classify(&error);
+    let mut object =
+        object.unwrap_or_else(|| Map::from_iter([("error_message".to_owned(), line.into())]));
+    let labels = [
+        ("error_category", json!(verdict.category)),
+        ("error_sub_category", json!(verdict.sub_category)),
+        ("error_severity", json!(verdict.severity)),
+        ("error_rule", json!(verdict.rule)),
+        ("error_runner_up", json!(verdict.runner_up)),
+    ];
+    for (key, value) in labels {
+        object.insert(key.to_owned(), value);
+    }
+    object.into()
+}
+
+/// `dragline rules …`
+pub(crate) fn rules(command: &RulesCommand) -> anyhow::Result<()> {
+    match command {
+        RulesCommand::List { rules, output } => list(&compiled(rules)?, output),
+        RulesCommand::Explain {
+            text,
+            status,
+            rules,
+            output,
+        } => {
+            let error = ErrorText {
+                status_code: *status,
+                ..RuleSet::error_of_text(text)
+            };
+            explain(&compiled(rules)?, &error, output)
+        }
+        RulesCommand::Check {
+            files,
+            no_shipped_rules,
+        } => check(files, *no_shipped_rules),
+    }
+}
+
+fn list(rules: &RuleSet, args: &OutputArgs) -> anyhow::Result<()> {
+    let document = || {
+        let headers =
+            ["rule", "category", "sub-category", "severity"].map(|name| (Align::Left, name));
+        let headers = [headers.as_slice(), &[(Align::Right, "priority")]].concat();
+        let row = |rule: &dragline_classifier::Rule| {
+            let cells = vec![
+                rule.id.clone(),
+                rule.category.to_string(),
+                rule.sub_category.clone(),
+                rule.severity.to_string(),
+                rule.priority.to_string(),
+            ];
+            (Tone::Plain, cells)
+        };
+        let rows = rules.rules().iter().map(row).collect();
+        Document {
+            blocks: vec![
+                Block::Title(format!("{} rules", rules.rules().len())),
+                Block::Table { headers, rows },
+            ],
+        }
+    };
+    output::write(args, document, || {
+        let rule = |rule: &dragline_classifier::Rule| {
+            json!({
+                "id": rule.id,
+                "category": rule.category,
+                "sub_category": rule.sub_category,
+                "severity": rule.severity,
+                "priority": rule.priority,
+                "patterns": rule.patterns,
+                "recommendation": rule.recommendation,
+            })
+        };
+        let all: Vec<Value> = rules.rules().iter().map(rule).collect();
+        serde_json::to_string_pretty(&all)
+    })
+}
+
+fn explain(rules: &RuleSet, error: &ErrorText<'_>, args: &OutputArgs) -> anyhow::Result<()> {
+    let verdict = rules.classify(error);
+    let hits = rules.explain(error);
+    output::write(
+        args,
+        || explanation(rules, &verdict, &hits),
+        || {
+            let hit = |hit: &Hit<'_>| {
+                json!({
+                    "rule": hit.rule.id,
+                    "category": hit.rule.category,
+                    "severity": hit.rule.severity,
+                    "priority": hit.rule.priority,
+                    "cause": hit.depth,
+                    "matched": matched(hit),
+                })
+            };
+            let hits: Vec<Value> = hits.iter().map(hit).collect();
+            serde_json::to_string_pretty(&json!({"verdict": verdict, "hits": hits}))
+        },
+    )
+}
+
+fn matched<'h>(hit: &'h Hit<'_>) -> &'h str {
+    hit.text.get(hit.span.clone()).unwrap_or_default()
+}
+
+fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Document {
+    let mut blocks = Vec::new();
+    let Some(best) = hits.first() else {
+        blocks.push(Block::Title(format!(
+            "{}, {}",
+            verdict.category, verdict.severity
+        )));
+        let text = "No rule matches. `dragline rules check` tells whether a rule of yours would.";
+        blocks.push(Block::Text(Tone::Muted, text.to_owned()));
+        return Document { blocks };
+    };
+    let title = format!(
+        "{} ({}), {}",
+        verdict.category, verdict.sub_category, verdict.severity
+    );
+    blocks.push(Block::Title(title));
+    let place = match best.depth {
+        0 => String::new(),
+        depth => format!(" of cause {depth}"),
+    };
+    let mut lines = vec![format!("because the rule {} matches{place}", best.rule.id)];
+    let before = hit_line(best);
+    lines.extend(before);
+    blocks.push(Block::Lines(lines));
+    if let Some(recommendation) = rules.recommendation(&best.rule.id) {
+        blocks.push(Block::Text(Tone::Plain, recommendation.to_owned()));
+    }
+    let others = &hits[1..];
+    if !others.is_empty() {
+        blocks.push(Block::Heading("What else it could be".to_owned()));
+        let headers = vec![
+            (Align::Left, "rule"),
+            (Align::Left, "category"),
+            (Align::Left, "severity"),
+            (Align::Right, "priority"),
+            (Align::Left, "matched"),
+        ];
+        let row = |hit: &Hit<'_>| {
+            let cells = vec![
+                hit.rule.id.clone(),
+                hit.rule.category.to_string(),
+                hit.rule.severity.to_string(),
+                hit.rule.priority.to_string(),
+                matched(hit).to_owned(),
+            ];
+            (Tone::Plain, cells)
+        };
+        let rows = others.iter().map(row).collect();
+        blocks.push(Block::Table { headers, rows });
+    }
+    Document { blocks }
+}
+
+/// The text around what matched, and a line of carets under it.
+fn hit_line(hit: &Hit<'_>) -> [String; 2] {
+    const AROUND: usize = 40;
+    let start = hit
+        .text
+        .floor_char_boundary(hit.span.start.saturating_sub(AROUND));
+    let end = hit
+        .text
+        .ceil_char_boundary((hit.span.end + AROUND).min(hit.text.len()));
+    let plain = |text: &str| text.replace(char::is_control, " ");
+    let piece = |range| plain(hit.text.get(range).unwrap_or_default());
+    let (before, found) = (piece(start..hit.span.start), piece(hit.span.clone()));
+    let after = piece(hit.span.end..end);
+    let under = " ".repeat(before.chars().count()) + &"^".repeat(found.chars().count().max(1));
+    [format!("  {before}{found}{after}"), format!("  {under}")]
+}
+
+/// `dragline rules check`
+fn check(files: &[std::path::PathBuf], no_shipped_rules: bool) -> anyhow::Result<()> {
+    let own = RuleSet::from_files(files)?;
+    let all = if no_shipped_rules {
+        own
+    } else {
+        let ids: Vec<String> = own.rules().iter().map(|rule| rule.id.clone()).collect();
+        let all = RuleSet::shipped_and(files)?;
+        return tell(&all.faults(|rule| ids.contains(&rule.id)), ids.len());
+    };
+    tell(&all.faults(|_| true), all.rules().len())
+}
+
+fn tell(faults: &[String], rules: usize) -> anyhow::Result<()> {
+    if faults.is_empty() {
+        let s = if rules == 1 { "" } else { "s" };
+        return output::show(&format!("{rules} rule{s}, all in order\n"));
+    }
+    for fault in faults {
+        output::show(&format!("{fault}\n"))?;
+    }
+    bail!(
+        "{} of {rules} rules' tests and claims are wrong",
+        faults.len()
+    )
+}
