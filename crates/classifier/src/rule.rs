@@ -80,6 +80,9 @@ pub struct Rule {
     /// The higher wins.
     #[serde(default = "default_priority")]
     pub priority: i32,
+    /// Another category that the error could well have, when no other rule says one.
+    #[serde(default)]
+    pub runner_up: Option<ErrorCategory>,
     /// What it reads. Type and message together are one text, `Type: message`.
     #[serde(default = "default_fields")]
     pub fields: Vec<Field>,

@@ -372,11 +372,14 @@ impl Classify for RuleSet {
         };
         let rule = &self.rules[winner];
         let (severity, adjustments) = self.adjust(rule.severity, error);
-        let runner_up = hits
+        // What the rule's author says goes before what a weaker rule happens to match.
+        let others = hits
             .iter()
-            .filter(|(_, other)| self.rules[*other].category != rule.category)
-            .max_by_key(|(rank, _)| *rank)
-            .map(|(_, other)| self.rules[*other].category);
+            .filter(|(_, other)| self.rules[*other].category != rule.category);
+        let best_other = others.max_by_key(|(rank, _)| *rank);
+        let runner_up = rule
+            .runner_up
+            .or(best_other.map(|(_, other)| self.rules[*other].category));
         Verdict {
             category: rule.category,
             sub_category: &rule.sub_category,
