@@ -1,5 +1,6 @@
 //! What is the same for every event of one call site, made once.
 
+use dragline_schema::wire;
 use tracing::Metadata;
 
 use crate::line::push_key;
@@ -41,6 +42,8 @@ pub(crate) enum Role {
     Context,
     /// One of our own fields that is JSON already: an array of our making.
     Json,
+    /// An address with a user's name and password in front, perhaps without a scheme.
+    Proxy,
     /// One that holds what a user gave: its secrets are looked for.
     UserJson,
     /// Never written as it is.
@@ -58,6 +61,14 @@ pub(crate) fn key_bit(key: &str) -> u64 {
     1 << (mixed & 63)
 }
 
+/// The name that tells a key from others: `level` and `user.level` become the same key.
+pub(crate) fn canonical(name: &'static str) -> &'static str {
+    match name.strip_prefix(wire::USER_PREFIX) {
+        Some(rest) if wire::HEAD.contains(&rest) => rest,
+        _ => name,
+    }
+}
+
 pub(crate) fn is_context(name: &str) -> bool {
     matches!(name, "scraper_id" | "site" | "run_id")
 }
@@ -73,14 +84,19 @@ impl CallSite {
         let is_log = metadata.target() == "log" && metadata.fields().field("log.target").is_some();
         let mut fields: Vec<FieldPlan> = Vec::new();
         for field in metadata.fields() {
-            let name = field.name();
+            let role = role(field.name(), is_typed, is_log, redactor);
+            let name = if role == Role::Value || role == Role::Secret {
+                canonical(field.name())
+            } else {
+                field.name()
+            };
             let mut key = Vec::new();
             push_key(name, &mut key);
             fields.push(FieldPlan {
                 name,
-                role: role(name, is_typed, is_log, redactor),
+                role,
+                twin: fields.iter().position(|earlier| earlier.key == key),
                 key,
-                twin: fields.iter().position(|earlier| earlier.name == name),
             });
         }
         let mut head = b"\",\"level\":\"".to_vec();
@@ -95,7 +111,8 @@ impl CallSite {
             head,
             key_bits: fields.iter().fold(0, |bits, f| bits | key_bit(f.name)),
             names_context: !is_typed && fields.iter().any(|f| f.role == Role::Context),
-            location: if location && !is_log && !has("file") && !has("line") {
+            // A typed event stands in this crate, wherever it was logged.
+            location: if location && !is_log && !is_typed && !has("file") && !has("line") {
                 location_of(metadata)
             } else {
                 Vec::new()
@@ -108,7 +125,7 @@ impl CallSite {
 /// Appends `,"target":"…"`.
 pub(crate) fn push_target(target: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"target\":");
-    dragline_schema::wire::push_text(target, out);
+    wire::push_text(target, out);
 }
 
 fn role(name: &str, is_typed: bool, is_log: bool, redactor: &Redactor) -> Role {
@@ -117,6 +134,7 @@ fn role(name: &str, is_typed: bool, is_log: bool, redactor: &Redactor) -> Role {
         "event_type" if is_typed => Role::EventType,
         "config" | "context" if is_typed => Role::UserJson,
         "fields_missing" | "causes" if is_typed => Role::Json,
+        "proxy" if is_typed => Role::Proxy,
         _ if is_context(name) => Role::Context,
         _ if is_log && name.starts_with("log.") => Role::LogMetadata,
         _ if !is_typed && redactor.is_secret(name) => Role::Secret,
@@ -128,7 +146,7 @@ fn location_of(metadata: &Metadata<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     if let Some(file) = metadata.file() {
         out.extend_from_slice(b",\"file\":");
-        dragline_schema::wire::push_text(file, &mut out);
+        wire::push_text(file, &mut out);
     }
     if let Some(line) = metadata.line() {
         out.extend_from_slice(format!(",\"line\":{line}").as_bytes());

@@ -61,7 +61,11 @@ pub(crate) fn compress(
         if complete {
             fs::rename(&temporary, &target)?;
             sync_directory(&target)?;
-            fs::remove_file(plain)
+            match fs::remove_file(plain) {
+                // Somebody took it in the meantime.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            }
         } else {
             fs::remove_file(&temporary)
         }

@@ -1,34 +1,49 @@
 //! What is shown while the program runs.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use crate::config::ConsoleMode;
+use crate::outlet::{Outlet, Stream};
 use crate::text::{Style, render};
 
-/// Shows lines on standard error, each at once: what a crash leaves there is complete.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Console(Style);
+/// Shows lines on standard error, at once, as long as somebody reads there.
+#[derive(Clone, Debug)]
+pub(crate) struct Console {
+    style: Style,
+    outlet: Outlet,
+}
 
 impl Console {
     /// The console of a mode; `None` when nothing is shown there.
-    pub(crate) fn new(mode: ConsoleMode) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When its thread cannot be started.
+    pub(crate) fn new(mode: ConsoleMode) -> std::io::Result<Option<Self>> {
         let is_terminal = std::io::stderr().is_terminal();
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let human = Style::Human {
-            colour: is_terminal && !no_color,
+            colour: is_terminal && !is_dumb && !is_set("NO_COLOR"),
         };
-        match mode {
-            ConsoleMode::Off | ConsoleMode::Json => None,
-            ConsoleMode::Auto if is_terminal => Some(Self(human)),
-            ConsoleMode::Human => Some(Self(human)),
-            ConsoleMode::Auto | ConsoleMode::Compact => Some(Self(Style::Full)),
-        }
+        let style = match mode {
+            ConsoleMode::Off | ConsoleMode::Json => return Ok(None),
+            ConsoleMode::Human => human,
+            ConsoleMode::Auto if is_terminal => human,
+            ConsoleMode::Auto | ConsoleMode::Compact => Style::Full,
+        };
+        let outlet = Outlet::start(Stream::Err)?;
+        Ok(Some(Self { style, outlet }))
     }
 
     /// Shows a line, given in its two pieces.
-    pub(crate) fn write(self, head: &[u8], tail: &[u8]) {
-        let text = render(&[head, tail].concat(), self.0);
-        // Nobody reads it: so be it.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    pub(crate) fn write(&self, head: &[u8], tail: &[u8]) {
+        let text = render(&[head, tail].concat(), self.style);
+        self.outlet.push(text.as_bytes());
+    }
+
+    /// Waits until everything is shown, but not for ever.
+    pub(crate) fn flush(&self, patience: Duration) {
+        self.outlet.flush(patience);
     }
 }

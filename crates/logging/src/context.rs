@@ -12,7 +12,7 @@ use dragline_schema::{Value, wire};
 use rustc_hash::FxHashMap;
 use tracing::field::{Field, Visit};
 
-use crate::callsite::{is_context, key_bit};
+use crate::callsite::{canonical, is_context, key_bit};
 use crate::line::{Limits, push_key};
 use crate::queue::SeqCounter;
 use crate::redact;
@@ -98,7 +98,7 @@ impl Contexts {
     }
 
     /// The context of those fields; its numbers go on where they were.
-    pub(crate) fn get(&self, fields: ContextFields) -> Arc<RunContext> {
+    pub(crate) fn get(&self, fields: ContextFields, limits: &Limits) -> Arc<RunContext> {
         // The format counts per run; lines without one share the writer's counter.
         let seq = fields.run_id.is_some().then(|| {
             let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,12 +107,12 @@ impl Contexts {
             }
             Arc::clone(counters.entry(fields.clone()).or_default())
         });
-        let head = head_of(&fields);
+        let head = head_of(&fields, limits);
         Arc::new(RunContext { fields, head, seq })
     }
 }
 
-fn head_of(fields: &ContextFields) -> Vec<u8> {
+fn head_of(fields: &ContextFields, limits: &Limits) -> Vec<u8> {
     let mut head = Vec::new();
     let parts = [
         ("scraper_id", &fields.scraper_id),
@@ -124,13 +124,33 @@ fn head_of(fields: &ContextFields) -> Vec<u8> {
             head.extend_from_slice(b",\"");
             head.extend_from_slice(key.as_bytes());
             head.extend_from_slice(b"\":");
-            wire::push_text(value, &mut head);
+            limits.push_text(value, &mut head);
         }
     }
     head
 }
 
-/// What the layer keeps with a span.
+/// What the layers keep with a span, each its own.
+#[derive(Default)]
+pub(crate) struct LayersData(Vec<(u64, SpanData)>);
+
+impl LayersData {
+    pub(crate) fn get(&self, layer: u64) -> Option<&SpanData> {
+        let of_layer = |(id, _): &&(u64, SpanData)| *id == layer;
+        self.0.iter().find(of_layer).map(|(_, data)| data)
+    }
+
+    pub(crate) fn get_mut(&mut self, layer: u64) -> Option<&mut SpanData> {
+        let of_layer = |(id, _): &&mut (u64, SpanData)| *id == layer;
+        self.0.iter_mut().find(of_layer).map(|(_, data)| data)
+    }
+
+    pub(crate) fn insert(&mut self, layer: u64, data: SpanData) {
+        self.0.push((layer, data));
+    }
+}
+
+/// What a layer keeps with a span.
 pub(crate) struct SpanData {
     own_context: ContextFields,
     own_fields: SpanFields,
@@ -173,7 +193,13 @@ impl SpanData {
     }
 
     /// Makes what events need anew, from the span's own fields and the span around it.
-    pub(crate) fn resolve(&mut self, outer: Option<&Self>, epoch: u64, contexts: &Contexts) {
+    pub(crate) fn resolve(
+        &mut self,
+        outer: Option<&Self>,
+        epoch: u64,
+        contexts: &Contexts,
+        limits: &Limits,
+    ) {
         self.epoch = epoch;
         self.fields.clear();
         self.fields.extend_missing(&self.own_fields);
@@ -187,7 +213,7 @@ impl SpanData {
         }
         let fields = self.own_context.inside(&outer.fields);
         if fields != self.context.fields {
-            self.context = contexts.get(fields);
+            self.context = contexts.get(fields, limits);
         }
     }
 }
@@ -208,6 +234,10 @@ impl SpanFields {
         self.bytes.clear();
         self.pieces.clear();
         self.key_bits = 0;
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.position(key).is_some()
     }
 
     fn position(&self, key: &str) -> Option<usize> {
@@ -264,12 +294,12 @@ struct SpanVisitor<'s> {
 
 impl SpanVisitor<'_> {
     /// Writes a key and its value, instead of the key's earlier piece if there is one.
-    fn push(&mut self, field: &Field, write: impl FnOnce(&Limits, &mut Vec<u8>)) {
-        let key = field.name();
+    fn push(&mut self, field: &Field, is_bool: bool, write: impl FnOnce(&Limits, &mut Vec<u8>)) {
+        let key = canonical(field.name());
         self.data.own_fields.remove(key);
         self.data.own_fields.add(key, |out| {
             push_key(key, out);
-            if self.limits.redactor.is_secret(key) {
+            if self.limits.redactor.is_secret(key) && !is_bool {
                 wire::push_text(redact::MARK, out);
             } else {
                 write(self.limits, out);
@@ -284,7 +314,8 @@ impl SpanVisitor<'_> {
             let text = String::from_utf8_lossy(&text);
             self.data.own_context.record_str(field, &text);
         } else {
-            self.push(field, |_, out| wire::push_value(value, out));
+            let is_bool = matches!(value, Value::Bool(_));
+            self.push(field, is_bool, |_, out| wire::push_value(value, out));
         }
     }
 }
@@ -306,11 +337,11 @@ impl Visit for SpanVisitor<'_> {
         if is_context(field.name()) {
             self.data.own_context.record_str(field, value);
         } else {
-            self.push(field, |limits, out| limits.push_text(value, out));
+            self.push(field, false, |limits, out| limits.push_text(value, out));
         }
     }
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.push(field, |limits, out| {
+        self.push(field, false, |limits, out| {
             limits.push_formatted(format_args!("{value}"), out);
         });
     }
@@ -318,7 +349,7 @@ impl Visit for SpanVisitor<'_> {
         if is_context(field.name()) {
             self.data.own_context.record_debug(field, value);
         } else {
-            self.push(field, |limits, out| {
+            self.push(field, false, |limits, out| {
                 limits.push_formatted(format_args!("{value:?}"), out);
             });
         }

@@ -76,8 +76,6 @@ impl Stats {
         elapsed: i64,
     ) -> ScraperEnd<'e> {
         let count = |counter: &AtomicU64| Some(counter.load(Relaxed));
-        // The panic that ended it is an error of the run, and is recorded as one.
-        let panics = u64::from(status == RunStatus::Panicked);
         ScraperEnd {
             status: Some(status.as_str().into()),
             finish_reason: reason.map(Into::into),
@@ -90,7 +88,7 @@ impl Stats {
             articles_stored: count(&self.articles),
             pages_scraped: count(&self.pages),
             requests_made: count(&self.requests),
-            errors_count: Some(self.errors.load(Relaxed) + panics),
+            errors_count: count(&self.errors),
             rate_limits_hit: count(&self.rate_limits),
             bytes_downloaded: count(&self.bytes),
             ..ScraperEnd::default()

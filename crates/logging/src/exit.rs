@@ -4,6 +4,7 @@ use std::sync::{Mutex, Once, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::recorder::Shared;
+use crate::run::Run;
 use crate::{sys, typed};
 
 /// So long an end waits for the disk.
@@ -54,6 +55,7 @@ pub(crate) fn record_panics() {
             if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
                 place.push_str(&format!("\n{backtrace}"));
             }
+            Run::note_panic();
             typed::panicked(message, &place);
             before(info);
             flush_all();
@@ -69,7 +71,12 @@ pub(crate) fn flush_on_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let watch = || -> std::io::Result<()> {
-            let mut signals = Signals::new([SIGTERM, SIGINT])?;
+            // What the program was told to ignore, it goes on ignoring.
+            let caught = [SIGTERM, SIGINT]
+                .into_iter()
+                .filter(|signal| !sys::is_ignored(*signal));
+            let mut signals = Signals::new(caught)?;
+            sys::catches_signals();
             std::thread::Builder::new()
                 .name("dragline-signals".to_owned())
                 .spawn(move || {

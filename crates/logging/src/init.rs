@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use tracing::Level;
 use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -13,6 +15,7 @@ use crate::layer::DraglineLayer;
 use crate::line::Limits;
 use crate::recorder::{Guard, InitError, Recorder};
 use crate::redact::Redactor;
+use crate::typed::TARGET;
 
 /// A layer that records, to compose with others, and the guard of its recorder. The layer does not
 /// filter; add a filter of your own, or use [`init`].
@@ -34,7 +37,7 @@ pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
     // Whoever composes has a console of their own, unless they say otherwise.
     let console = match config.console {
         ConsoleMode::Auto => None,
-        mode => Console::new(mode),
+        mode => Console::new(mode).map_err(InitError::Thread)?,
     };
     layer_with(config, console)
 }
@@ -47,9 +50,17 @@ pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
 /// As [`Recorder::start`], and when the program has a global subscriber already.
 pub fn init(config: impl std::borrow::Borrow<Config>) -> Result<Guard, InitError> {
     let config = config.borrow();
-    let (layer, guard) = layer_with(config, Console::new(config.console))?;
+    let console = Console::new(config.console).map_err(InitError::Thread)?;
+    let (layer, guard) = layer_with(config, console)?;
+    // A run's span is always there, so that no level takes the context from the events inside. Its
+    // typed events are, from INFO up, unless a directive names their target.
+    let is_named = config.names_target();
+    let typed = filter_fn(move |metadata| {
+        metadata.target() == TARGET
+            && (metadata.is_span() || (!is_named && *metadata.level() <= Level::INFO))
+    });
     tracing_subscriber::registry()
-        .with(layer.with_filter(config.filter()?))
+        .with(layer.with_filter(config.filter()?.or(typed)))
         .try_init()
         .map_err(InitError::Subscriber)?;
     Ok(guard)
@@ -59,7 +70,7 @@ fn layer_with(
     config: &Config,
     console: Option<Console>,
 ) -> Result<(DraglineLayer, Guard), InitError> {
-    let (recorder, guard) = Recorder::start(config)?;
+    let (recorder, guard) = Recorder::start_with(config, console.clone())?;
     if config.panic_hook {
         exit::record_panics();
     }

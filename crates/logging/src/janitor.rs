@@ -48,8 +48,12 @@ struct State {
     /// Files that are to be compressed.
     pending: VecDeque<ClosedFile>,
     /// The file that is being compressed, unless it has to go in the meantime.
-    active: Option<PathBuf>,
+    active: Option<Active>,
     closing: bool,
+    /// What earlier processes left is found.
+    has_looked: bool,
+    /// After the end, compression goes on until then, with this process's own files.
+    until: Option<Instant>,
 }
 
 impl Janitor {
@@ -95,16 +99,25 @@ impl Janitor {
         let mut state = self.shared.lock();
         let mut files = Vec::new();
         for (family, _) in &self.shared.families {
-            files.extend(retention::closed_files(family, &state.ours()).unwrap_or_default());
+            let found = retention::closed_files(family, &state.ours());
+            files.extend(found.unwrap_or_default().0);
         }
-        let oldest = files.into_iter().min_by_key(|file| file.name.began);
+        let oldest = files
+            .into_iter()
+            .min_by_key(|file| (file.name.began, file.name.number));
         oldest.is_some_and(|oldest| state.remove(&oldest.path).is_ok())
     }
 }
 
 impl Drop for Janitor {
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
+        {
+            let mut state = self.shared.lock();
+            state.closing = true;
+            state.until = Some(Instant::now() + GRACE);
+            state.pending.retain(|file| !file.is_leftover);
+            state.active.take_if(|active| active.is_leftover);
+        }
         self.shared.work.notify_one();
         if let Some(thread) = self.thread.take() {
             // A panic in it has been printed already.
@@ -113,16 +126,27 @@ impl Drop for Janitor {
     }
 }
 
+#[derive(Debug)]
+struct Active {
+    path: PathBuf,
+    is_leftover: bool,
+}
+
 impl State {
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     /// The held files that are closed all the same.
     fn ours(&self) -> Vec<&Path> {
         let pending = self.pending.iter().map(|file| &*file.path);
-        pending.chain(self.active.as_deref()).collect()
+        let active = self.active.as_ref().map(|active| &*active.path);
+        pending.chain(active).collect()
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
         self.pending.retain(|file| file.path != path);
-        self.active.take_if(|active| active == path);
+        self.active.take_if(|active| active.path == path);
         match fs::remove_file(path) {
             // Another process of the family was faster.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -144,18 +168,18 @@ impl Shared {
             }
             self.sweep(family, keep);
         }
-        let mut deadline = None;
+        self.lock().has_looked = true;
         loop {
             let mut state = self.lock();
-            if state.closing {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + GRACE);
-                if state.pending.is_empty() || Instant::now() > deadline {
-                    return;
-                }
+            if state.closing && (state.pending.is_empty() || state.is_over()) {
+                return;
             }
             match state.pending.pop_front() {
                 Some(file) => {
-                    state.active = Some(file.path.clone());
+                    state.active = Some(Active {
+                        path: file.path.clone(),
+                        is_leftover: file.is_leftover,
+                    });
                     drop(state);
                     self.compress(&file);
                 }
@@ -180,7 +204,10 @@ impl Shared {
     }
 
     fn compress(&self, file: &ClosedFile) {
-        let mut goes_on = || self.lock().active.is_some();
+        let mut goes_on = || {
+            let state = self.lock();
+            state.active.is_some() && !state.is_over()
+        };
         let result = compress::compress(&file.file, &file.path, self.compression, &mut goes_on);
         let was_removed = self.lock().active.take().is_none();
         match result {
@@ -207,16 +234,15 @@ impl Shared {
         }
         let mut state = self.lock();
         let mut keep = *keep;
-        // The open file, and the next one.
-        keep.max_bytes = keep
-            .max_bytes
-            .map(|bytes| bytes.saturating_sub(2 * family.max_file_bytes));
         let dir = family.dir.display();
-        let files = match retention::closed_files(family, &state.ours()) {
+        let (files, held) = match retention::closed_files(family, &state.ours()) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return sys::complain(&format!("cannot read {dir}: {error}")),
         };
+        // Files that are being written, this process's and others', and the next one.
+        let open = (held + 1).saturating_mul(family.max_file_bytes);
+        keep.max_bytes = keep.max_bytes.map(|bytes| bytes.saturating_sub(open));
         for file in retention::plan(files, &keep, self.clock.now()) {
             if let Err(error) = state.remove(&file.path) {
                 let path = file.path.display();
@@ -288,9 +314,15 @@ impl Shared {
         }
         if self.compression != Compression::None && path.exists() {
             let errors = family.errors;
-            self.lock()
-                .pending
-                .push_back(ClosedFile { file, path, errors });
+            let mut state = self.lock();
+            if !state.closing {
+                state.pending.push_back(ClosedFile {
+                    file,
+                    path,
+                    errors,
+                    is_leftover: true,
+                });
+            }
         }
     }
 }
@@ -309,7 +341,16 @@ mod tests {
     fn look_after(dir: &Path, keep: Retention, compression: Compression, now: i64) {
         let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(now)));
         let families = vec![(family(dir, 1 << 20), keep)];
-        drop(Janitor::start(families, compression, clock).unwrap());
+        let janitor = Janitor::start(families, compression, clock).unwrap();
+        // What others left is only finished as long as the process lives.
+        loop {
+            let state = janitor.shared.lock();
+            if state.has_looked && state.pending.is_empty() && state.active.is_none() {
+                break;
+            }
+            drop(state);
+            std::thread::yield_now();
+        }
     }
 
     fn old(dir: &Path, day: i64, rest: &str) -> PathBuf {

@@ -12,7 +12,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use crate::callsite::CallSite;
 use crate::clock::Clock;
 use crate::console::Console;
-use crate::context::{ContextFields, Contexts, RunContext, SpanData};
+use crate::context::{ContextFields, Contexts, LayersData, RunContext, SpanData};
 use crate::line::{Buffers, Limits, with_buffers};
 use crate::recorder::Recorder;
 
@@ -62,7 +62,11 @@ impl DraglineLayer {
     {
         let epoch = self.epoch.load(Relaxed);
         let is_current = |data: &SpanData| data.is_of(epoch);
-        if span.extensions().get().is_none_or(is_current) {
+        let current = match span.extensions().get::<LayersData>() {
+            Some(layers) => layers.get(self.id).is_none_or(is_current),
+            None => true,
+        };
+        if current {
             return;
         }
         let parent = span.parent();
@@ -72,20 +76,24 @@ impl DraglineLayer {
         // Locks are taken from the inside out only.
         let mut extensions = span.extensions_mut();
         let outer = parent.as_ref().map(SpanRef::extensions);
-        let outer = outer.as_ref().and_then(|extensions| extensions.get());
-        if let Some(data) = extensions.get_mut::<SpanData>() {
-            data.resolve(outer, epoch, &self.contexts);
+        let outer = outer
+            .as_ref()
+            .and_then(|extensions| extensions.get::<LayersData>()?.get(self.id));
+        let layers = extensions.get_mut::<LayersData>();
+        if let Some(data) = layers.and_then(|layers| layers.get_mut(self.id)) {
+            data.resolve(outer, epoch, &self.contexts, &self.limits);
         }
     }
 
-    /// Hands over what is in the buffers, with the context and the fields of the span.
-    fn finish(
+    /// Puts the span's fields into the buffers; gives the event's context.
+    fn complete(
         &self,
         site: &CallSite,
         own: Option<&ContextFields>,
         data: Option<&SpanData>,
         buffers: &mut Buffers,
-    ) {
+    ) -> Arc<RunContext> {
+        let mut has_location = false;
         if let Some(data) = data {
             if data.fields.key_bits & site.key_bits == 0 {
                 buffers.tail.extend_from_slice(&data.fields.bytes);
@@ -96,15 +104,15 @@ impl DraglineLayer {
                     }
                 }
             }
+            has_location = data.fields.has("file") || data.fields.has("line");
         }
-        buffers.tail.extend_from_slice(&site.location);
+        if !has_location {
+            buffers.tail.extend_from_slice(&site.location);
+        }
         let context = data.map_or(&self.contexts.outside, |data| &data.context);
         match own {
-            Some(own) => {
-                let context = self.contexts.get(own.inside(&context.fields));
-                self.push(site.level, &context, buffers);
-            }
-            None => self.push(site.level, context, buffers),
+            Some(own) => self.contexts.get(own.inside(&context.fields), &self.limits),
+            None => Arc::clone(context),
         }
     }
 
@@ -134,7 +142,16 @@ where
         let Some(span) = ctx.span(id) else { return };
         let mut data = SpanData::new(&self.contexts);
         attributes.record(&mut data.recorder(&self.limits));
-        span.extensions_mut().insert(data);
+        {
+            let mut extensions = span.extensions_mut();
+            if let Some(layers) = extensions.get_mut::<LayersData>() {
+                layers.insert(self.id, data);
+            } else {
+                let mut layers = LayersData::default();
+                layers.insert(self.id, data);
+                extensions.insert(layers);
+            }
+        }
         self.resolve(&span);
     }
 
@@ -143,7 +160,9 @@ where
         // The values may run a user's code, which may log inside this very span: no lock is held.
         let mut later = SpanData::new(&self.contexts);
         values.record(&mut later.recorder(&self.limits));
-        if let Some(data) = span.extensions_mut().get_mut::<SpanData>() {
+        let mut extensions = span.extensions_mut();
+        let layers = extensions.get_mut::<LayersData>();
+        if let Some(data) = layers.and_then(|layers| layers.get_mut(self.id)) {
             data.absorb(&later);
         }
         self.epoch.fetch_add(1, Relaxed);
@@ -165,11 +184,18 @@ where
                 event.record(&mut own);
                 own
             });
-            let Some(span) = span else {
-                return self.finish(&site, own.as_ref(), None, buffers);
+            let context = match span {
+                None => self.complete(&site, own.as_ref(), None, buffers),
+                Some(span) => {
+                    self.resolve(&span);
+                    let extensions = span.extensions();
+                    let layers = extensions.get::<LayersData>();
+                    let data = layers.and_then(|layers| layers.get(self.id));
+                    self.complete(&site, own.as_ref(), data, buffers)
+                }
             };
-            self.resolve(&span);
-            self.finish(&site, own.as_ref(), span.extensions().get(), buffers);
+            // No lock is held: the queue may make the caller wait.
+            self.push(site.level, &context, buffers);
         });
     }
 }

@@ -57,6 +57,7 @@ mod layer;
 mod line;
 #[doc(hidden)]
 pub mod monitor;
+mod outlet;
 mod queue;
 mod recorder;
 mod redact;

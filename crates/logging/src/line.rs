@@ -158,6 +158,7 @@ impl Limits {
         // Any other error comes from the value's own `fmt`; what it wrote until then stays.
         let _ = escaped.write_fmt(text);
         if escaped.cut {
+            redact::drop_cut_authority(out, start);
             wire::push_escaped(&redact::cut_mark(self.max_value_bytes), out);
         }
         out.push(b'"');
@@ -222,7 +223,12 @@ struct EventVisitor<'b> {
 
 impl EventVisitor<'_> {
     /// Writes the key and lets `write` put the value, where the field's role wants them.
-    fn push(&mut self, field: &Field, write: impl FnOnce(&Limits, Role, &mut Vec<u8>)) {
+    fn push(
+        &mut self,
+        field: &Field,
+        is_bool: bool,
+        write: impl FnOnce(&Limits, Role, &mut Vec<u8>),
+    ) {
         let index = field.index();
         let site = self.site;
         let FieldPlan {
@@ -239,7 +245,7 @@ impl EventVisitor<'_> {
             Role::EventType => self.tail.extend_from_slice(b",\"event_type\":"),
             _ => self.tail.extend_from_slice(key),
         }
-        if *role == Role::Secret {
+        if *role == Role::Secret && !is_bool {
             wire::push_text(redact::MARK, self.tail);
         } else {
             write(self.limits, *role, self.tail);
@@ -263,7 +269,8 @@ impl EventVisitor<'_> {
     }
 
     fn push_value(&mut self, field: &Field, value: &Value<'_>) {
-        self.push(field, |_, _, out| wire::push_value(value, out));
+        let is_bool = matches!(value, Value::Bool(_));
+        self.push(field, is_bool, |_, _, out| wire::push_value(value, out));
     }
 }
 
@@ -285,25 +292,34 @@ impl Visit for EventVisitor<'_> {
         {
             push_target(value, self.head);
         }
-        self.push(field, |limits, role, out| match role {
-            Role::Json => {
+        self.push(field, false, |limits, role, out| match role {
+            Role::Json if value.len() <= limits.max_value_bytes => {
                 let start = out.len();
                 out.extend_from_slice(value.as_bytes());
                 limits.redactor.scrub_urls(out, start);
             }
-            Role::UserJson => limits
-                .redactor
-                .push_json(value, limits.max_value_bytes, out),
+            Role::Proxy if !value.contains("://") => {
+                let address = value.rsplit_once('@').map(|(_, address)| address);
+                match address.filter(|_| limits.redactor.redacts_urls()) {
+                    Some(address) => wire::push_text(&format!("{}@{address}", redact::MARK), out),
+                    None => limits.push_text(value, out),
+                }
+            }
+            Role::Json | Role::UserJson => {
+                limits
+                    .redactor
+                    .push_json(value, limits.max_value_bytes, out);
+            }
             _ => limits.push_text(value, out),
         });
     }
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.push(field, |limits, _, out| {
+        self.push(field, false, |limits, _, out| {
             limits.push_formatted(format_args!("{value}"), out);
         });
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.push(field, |limits, _, out| {
+        self.push(field, false, |limits, _, out| {
             limits.push_formatted(format_args!("{value:?}"), out);
         });
     }

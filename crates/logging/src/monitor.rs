@@ -6,7 +6,7 @@
 //! case study of the same name).
 
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
 use crate::run::Run;
 
@@ -20,7 +20,7 @@ pub trait EndByError {
     fn end(&self, run: &Run, function: &str);
 }
 
-impl<T, E: Error> EndByError for &&&End<'_, Result<T, E>> {
+impl<T, E: Error> EndByError for &&&&&&End<'_, Result<T, E>> {
     fn end(&self, run: &Run, function: &str) {
         match self.0 {
             Ok(_) => run.finish(),
@@ -35,7 +35,22 @@ pub trait EndByErrorLike {
     fn end(&self, run: &Run, function: &str);
 }
 
-impl<T, E: AsRef<dyn Error + Send + Sync>> EndByErrorLike for &&End<'_, Result<T, E>> {
+impl<T, E: AsRef<dyn Error + Send + Sync>> EndByErrorLike for &&&&&End<'_, Result<T, E>> {
+    fn end(&self, run: &Run, function: &str) {
+        match self.0 {
+            Ok(_) => run.finish(),
+            Err(error) => run.fail_in(error.as_ref(), function),
+        }
+    }
+}
+
+/// `Result` with a box that stays in its thread.
+pub trait EndByLocalErrorLike {
+    /// Ends the run by the value.
+    fn end(&self, run: &Run, function: &str);
+}
+
+impl<T, E: AsRef<dyn Error>> EndByLocalErrorLike for &&&&End<'_, Result<T, E>> {
     fn end(&self, run: &Run, function: &str) {
         match self.0 {
             Ok(_) => run.finish(),
@@ -50,11 +65,46 @@ pub trait EndByDisplay {
     fn end(&self, run: &Run, function: &str);
 }
 
-impl<T, E: Display> EndByDisplay for &End<'_, Result<T, E>> {
+impl<T, E: Display> EndByDisplay for &&&End<'_, Result<T, E>> {
     fn end(&self, run: &Run, function: &str) {
         match self.0 {
             Ok(_) => run.finish(),
             Err(error) => run.fail_with_text(std::any::type_name::<E>(), error, Some(function)),
+        }
+    }
+}
+
+/// `Result` with anything that programmers can be shown.
+pub trait EndByDebug {
+    /// Ends the run by the value.
+    fn end(&self, run: &Run, function: &str);
+}
+
+impl<T, E: Debug> EndByDebug for &&End<'_, Result<T, E>> {
+    fn end(&self, run: &Run, function: &str) {
+        match self.0 {
+            Ok(_) => run.finish(),
+            Err(error) => {
+                let text = format!("{error:?}");
+                run.fail_with_text(std::any::type_name::<E>(), &text, Some(function));
+            }
+        }
+    }
+}
+
+/// `Result` with an error that says nothing.
+pub trait EndByResult {
+    /// Ends the run by the value.
+    fn end(&self, run: &Run, function: &str);
+}
+
+impl<T, E> EndByResult for &End<'_, Result<T, E>> {
+    fn end(&self, run: &Run, function: &str) {
+        if self.0.is_ok() {
+            run.finish();
+        } else {
+            let text = "an error that cannot be shown";
+            run.fail_with_text(std::any::type_name::<E>(), &text, Some(function));
         }
     }
 }

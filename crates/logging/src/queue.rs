@@ -25,6 +25,10 @@ use crate::schedule::Schedule;
 /// One write of the thread is worth this many bytes.
 const BATCH_BYTES: usize = 256 << 10;
 
+/// After the end, what cannot be written is tried again so often, and for so long.
+const CLOSING_PAUSE: Duration = Duration::from_millis(50);
+const CLOSING_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Counts the lines of one run.
 pub(crate) type SeqCounter = Arc<AtomicU64>;
 
@@ -96,6 +100,8 @@ struct State {
     /// Files are to be looked after: [`Asked`].
     asked: Asked,
     closed: bool,
+    /// After the end, writing is tried for so long.
+    closing_until: Option<Instant>,
     /// Flushes that were asked for, those whose lines the thread has, and those that are done.
     flushes_asked: u64,
     flushes_taken: u64,
@@ -183,6 +189,7 @@ impl Queue {
             is_stuck: false,
             asked: Asked::default(),
             closed: false,
+            closing_until: None,
             flushes_asked: 0,
             flushes_taken: 0,
             flushes_done: 0,
@@ -194,7 +201,7 @@ impl Queue {
             state: Mutex::new(state),
             work: Condvar::new(),
             done: Condvar::new(),
-            wake_at: BATCH_BYTES.min(options.capacity / 2),
+            wake_at: BATCH_BYTES.min(options.capacity / 2).max(1),
             numbering,
             options,
         }
@@ -366,6 +373,8 @@ impl Queue {
         let State { batch, .. } = &mut *state;
         std::mem::swap(&mut batch.lines, &mut empty.lines);
         std::mem::swap(&mut batch.errors, &mut empty.errors);
+        // There is room again.
+        self.notify_waiting(&state);
         Work::Write
     }
 
@@ -436,12 +445,15 @@ impl Queue {
         state.flushes_taken = state.flushes_asked;
         state.flushes_done = state.flushes_taken;
         self.notify_waiting(&state);
-        if state.closed {
-            return false;
-        }
+        let pause = match state.closing_until {
+            Some(end) if end <= Instant::now() => return false,
+            Some(_) => pause.min(CLOSING_PAUSE),
+            None => pause,
+        };
         let asked = state.flushes_asked;
         let until = Instant::now() + pause;
-        while !state.closed && state.flushes_asked == asked {
+        let was_closed = state.closed;
+        while state.closed == was_closed && state.flushes_asked == asked {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -485,6 +497,9 @@ impl Queue {
         for lines in [&mut batch.lines, &mut batch.errors] {
             lines.cuts.push(lines.bytes.len());
         }
+        // Intervals begin anew.
+        state.schedule.restart();
+        state.error_schedule.restart();
         state.is_urgent = true;
         self.work.notify_one();
     }
@@ -499,8 +514,25 @@ impl Queue {
 
     /// Takes no more lines; the thread writes the rest and ends.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        state.closing_until = Some(Instant::now() + CLOSING_PATIENCE);
+        // The last lines are to be where people look for them.
+        state.asked.reopen = true;
         self.work.notify_one();
+        self.done.notify_all();
+    }
+
+    /// The thread is gone: nobody waits for it any more.
+    pub(crate) fn die(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.totals.lost_lines += state.batch.lines.count;
+        state.batch.clear();
+        state.flushes_done = u64::MAX;
+        state
+            .failing
+            .get_or_insert_with(|| "the thread that writes the logs is gone".to_owned());
         self.done.notify_all();
     }
 

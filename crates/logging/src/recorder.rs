@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::config::{Config, ConfigError};
+use crate::console::Console;
 use crate::queue::{Queue, QueueOptions, Totals};
 use crate::schedule::Schedule;
 use crate::writer::Writer;
@@ -49,6 +50,7 @@ pub struct Recorder {
 #[derive(Debug)]
 pub(crate) struct Shared {
     config: Config,
+    console: Option<Console>,
     first: Live,
 }
 
@@ -100,10 +102,19 @@ impl Recorder {
     /// # Errors
     /// When the configuration cannot be used, or the directory or a thread cannot be made.
     pub fn start(config: &Config) -> Result<(Self, Guard), InitError> {
+        Self::start_with(config, None)
+    }
+
+    pub(crate) fn start_with(
+        config: &Config,
+        console: Option<Console>,
+    ) -> Result<(Self, Guard), InitError> {
         config.check()?;
         sys::watch_forks();
+        let config = &config.clone().with_absolute_dir();
         let shared = Shared {
             config: config.clone(),
+            console,
             first: Live::start(config)?,
         };
         let recorder = Self {
@@ -183,6 +194,9 @@ impl Shared {
     }
 
     pub(crate) fn flush(&self, patience: Duration) -> Result<(), String> {
+        if let Some(console) = &self.console {
+            console.flush(patience);
+        }
         self.live()
             .map_or(Ok(()), |live| live.queue.flush(patience))
     }
@@ -207,6 +221,9 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(live) = self.recorder.shared.live() {
             live.end();
+        }
+        if let Some(console) = &self.recorder.shared.console {
+            console.flush(Duration::from_secs(2));
         }
     }
 }

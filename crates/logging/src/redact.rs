@@ -3,6 +3,28 @@
 use dragline_schema::wire;
 use serde_json::Value;
 
+/// Listed words that also count inside another word (`dbpassword`, `csrftoken2`), at its end, but for
+/// digits and an `s`.
+const STRONG: [&str; 7] = [
+    "password",
+    "passwd",
+    "token",
+    "secret",
+    "cookie",
+    "credential",
+    "sessid",
+];
+
+/// Whether the word ends with the other, but for digits and a plural's `s`.
+fn is_around(word: &[u8], strong: &[u8]) -> bool {
+    let letters = word.iter().rposition(|byte| !byte.is_ascii_digit());
+    let word = &word[..letters.map_or(0, |last| last + 1)];
+    let ends = |word: &[u8]| {
+        word.len() >= strong.len() && word[word.len() - strong.len()..].eq_ignore_ascii_case(strong)
+    };
+    word.len() > strong.len() && ends(word)
+}
+
 /// Stands where a secret was.
 pub(crate) const MARK: &str = "[redacted]";
 
@@ -57,6 +79,16 @@ impl Redactor {
         let mut rest = Words(name);
         // The words from each word on.
         while let Some(first) = rest.clone().next() {
+            if STRONG
+                .iter()
+                .any(|strong| is_around(first, strong.as_bytes()))
+                && self
+                    .names
+                    .iter()
+                    .any(|name| name.len() == 1 && is_around(first, name[0].as_bytes()))
+            {
+                return true;
+            }
             let (letter, length) = shape(first);
             if self.shapes[letter] & length != 0 {
                 let begins_here = |name: &Vec<String>| {
@@ -97,19 +129,29 @@ impl Redactor {
         }
     }
 
-    /// The length of the URL that begins with that authority, and whether anything in it has to go.
+    /// The length of the authority that a URL begins with, and whether anything in the URL has to go.
     /// Nearly nothing has, so this only looks, and once.
     fn look_at_url(&self, url: &[u8]) -> (usize, bool) {
         let mut is_authority = true;
         let mut is_query = false;
+        let mut authority = url.len();
+        let mut is_odd = false;
         let mut key = None;
         for (at, byte) in url.iter().enumerate() {
             match URL_BYTES[usize::from(*byte)] {
-                UrlByte::End => return (at, false),
-                UrlByte::At if is_authority => return (at, true),
-                UrlByte::At | UrlByte::Other => {}
-                UrlByte::Path => is_authority = false,
+                UrlByte::End => return (authority.min(at), false),
+                UrlByte::At if is_authority || is_odd => return (at, true),
+                UrlByte::Path if is_authority => {
+                    is_authority = false;
+                    authority = at;
+                    is_odd = has_odd_port(&url[..at]);
+                }
+                UrlByte::At | UrlByte::Path | UrlByte::Other => {}
                 UrlByte::Parameters => {
+                    if is_authority {
+                        authority = at;
+                        is_odd = has_odd_port(&url[..at]);
+                    }
                     is_authority = false;
                     is_query = true;
                     key = Some(at + 1);
@@ -117,17 +159,18 @@ impl Redactor {
                 UrlByte::Next => key = is_query.then_some(at + 1),
                 UrlByte::Equals => {
                     if let Some(start) = key.take()
-                        && self.is_secret_key(&url[start..at])
+                        && self.is_secret_parameter(&url[start..at])
                     {
                         return (at, true);
                     }
                 }
             }
         }
-        (url.len(), false)
+        (authority, false)
     }
 
-    /// Takes the credentials out of the URL whose authority begins at `start`; gives its end.
+    /// Takes the credentials out of the URL whose authority begins at `start`; gives that one's end.
+    /// Behind it another URL may stand, as proxies and archives have them.
     fn scrub_url(&self, out: &mut Vec<u8>, start: usize) -> usize {
         let mut end = out[start..]
             .iter()
@@ -135,14 +178,22 @@ impl Redactor {
             .map_or(out.len(), |len| start + len);
         let authority_end = out[start..end]
             .iter()
-            .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
+            .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b';'))
             .map_or(end, |len| start + len);
         let mut at = authority_end;
-        if let Some(user) = memchr::memrchr(b'@', &out[start..authority_end]) {
+        // A password with a slash in it ends the authority for all who read it, but for people.
+        let users_end = if has_odd_port(&out[start..authority_end]) {
+            end
+        } else {
+            authority_end
+        };
+        if let Some(user) = memchr::memrchr(b'@', &out[start..users_end]) {
+            at = at.max(start + user);
             out.splice(start..start + user, MARK.bytes());
             at = at + MARK.len() - user;
             end = end + MARK.len() - user;
         }
+        let authority_end = at;
         // Parameters stand behind `?` and `#`, and further ones behind `&` and `;`.
         let mut is_query = false;
         while let Some(len) = next_parameter(&out[at..end], is_query) {
@@ -152,7 +203,7 @@ impl Redactor {
             let parameter = &rest[..next_parameter(rest, true).map_or(rest.len(), |len| len - 1)];
             let key = memchr::memchr(b'=', parameter).map(|len| &parameter[..len]);
             if let Some(key) = key
-                && self.is_secret_key(key)
+                && self.is_secret_parameter(key)
             {
                 let (from, to) = (at + key.len() + 1, at + parameter.len());
                 out.splice(from..to, MARK.bytes());
@@ -160,7 +211,21 @@ impl Redactor {
                 at = from + MARK.len();
             }
         }
-        end
+        authority_end
+    }
+
+    /// Whether URLs are looked at.
+    pub(crate) fn redacts_urls(&self) -> bool {
+        self.urls
+    }
+
+    /// Whether a parameter of a URL holds a secret: some names do only there.
+    fn is_secret_parameter(&self, name: &[u8]) -> bool {
+        const ONLY_THERE: [&[u8]; 5] = [b"key", b"sig", b"auth", b"pass", b"jwt"];
+        ONLY_THERE
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+            || self.is_secret_key(name)
     }
 
     /// Appends an object or array with its secrets redacted and its texts cut at `limit` bytes.
@@ -211,16 +276,42 @@ pub(crate) fn cut_mark(limit: usize) -> String {
     format!("…[cut at {limit} bytes]")
 }
 
+/// Takes away the beginning of a URL's authority at the end of a text that was cut: what would tell
+/// a password from a host is behind the cut.
+pub(crate) fn drop_cut_authority(out: &mut Vec<u8>, start: usize) {
+    if let Some(at) = memchr::memmem::rfind(&out[start..], b"://") {
+        let authority = start + at + 3;
+        let ends = |byte: &u8| matches!(byte, 0..=b' ' | b'/' | b'?' | b'#' | b'@' | b'\\');
+        if !out[authority..].iter().any(ends) {
+            out.truncate(authority);
+        }
+    }
+}
+
 /// Appends a JSON string, cut at `limit` bytes.
 pub(crate) fn push_cut_text(text: &str, limit: usize, out: &mut Vec<u8>) {
     out.push(b'"');
     if text.len() <= limit {
         wire::push_escaped(text, out);
     } else {
+        let start = out.len();
         wire::push_escaped(dragline_schema::clip(text, limit), out);
+        drop_cut_authority(out, start);
         wire::push_escaped(&cut_mark(limit), out);
     }
     out.push(b'"');
+}
+
+/// Whether an authority ends with a colon and something that is no port: the beginning of a
+/// password, most likely.
+fn has_odd_port(authority: &[u8]) -> bool {
+    match memchr::memrchr(b':', authority) {
+        Some(colon) => {
+            let port = &authority[colon + 1..];
+            !port.iter().all(u8::is_ascii_digit) && !authority.ends_with(b"]")
+        }
+        None => false,
+    }
 }
 
 /// A word's first letter and length, as an index and a bit.
@@ -259,7 +350,7 @@ const URL_BYTES: [UrlByte; 256] = {
     bytes[b'?' as usize] = UrlByte::Parameters;
     bytes[b'#' as usize] = UrlByte::Parameters;
     bytes[b'&' as usize] = UrlByte::Next;
-    bytes[b';' as usize] = UrlByte::Next;
+    bytes[b';' as usize] = UrlByte::Parameters;
     bytes[b'=' as usize] = UrlByte::Equals;
     bytes
 };
@@ -269,7 +360,7 @@ fn next_parameter(url: &[u8], is_query: bool) -> Option<usize> {
     let mark = if is_query {
         memchr::memchr3(b'&', b';', b'#', url)
     } else {
-        memchr::memchr2(b'?', b'#', url)
+        memchr::memchr3(b'?', b'#', b';', url)
     };
     mark.map(|at| at + 1)
 }
@@ -305,7 +396,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn redactor() -> Redactor {
-        let names = ["authorization", "cookie", "password", "token", "api_key"];
+        let names = [
+            "authorization",
+            "cookie",
+            "password",
+            "token",
+            "api_key",
+            "sessid",
+        ];
         Redactor::new(&names.map(str::to_owned), true)
     }
 
@@ -329,6 +427,10 @@ mod tests {
             "x-api-key",
             "csrf.token",
             "dbPassword",
+            "dbpassword",
+            "PGPASSWORD",
+            "csrftoken2",
+            "PHPSESSID",
         ] {
             assert!(redactor.is_secret(name), "{name}");
         }
@@ -357,6 +459,19 @@ mod tests {
             ),
             ("https://h/p?token=", "https://h/p?token=[redacted]"),
             ("https://h/p?token", "https://h/p?token"),
+            (
+                "https://proxy.test/?url=https://u:p@h/x&key=k",
+                "https://proxy.test/?url=https://[redacted]@h/x&key=[redacted]",
+            ),
+            (
+                "https://web.archive.org/web/https://u:p@h/",
+                "https://web.archive.org/web/https://[redacted]@h/",
+            ),
+            ("postgres://u:a/b#c@db/x", "postgres://[redacted]@db/x"),
+            (
+                "jdbc:sqlserver://h:1433;password=p",
+                "jdbc:sqlserver://h:1433;password=[redacted]",
+            ),
             (
                 "http://a:b@h http://c:d@h",
                 "http://[redacted]@h http://[redacted]@h",
@@ -391,6 +506,17 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"cut":"…[cut at 12 bytes]"}"#
+        );
+    }
+
+    #[test]
+    fn a_cut_never_turns_a_password_into_a_host() {
+        let mut out = Vec::new();
+        push_cut_text("see https://user:hunter2@h/", 22, &mut out);
+        redactor().scrub_urls(&mut out, 0);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\"see https://…[cut at 22 bytes]\""
         );
     }
 

@@ -82,8 +82,10 @@ pub(crate) fn plan(mut files: Vec<Closed>, keep: &Retention, now: Timestamp) -> 
 
 /// The closed files of a family in a directory. Names that are not exactly of its grammar are
 /// somebody else's, and a file that somebody holds is not closed, unless it is among `ours`.
-pub(crate) fn closed_files(family: &Family, ours: &[&Path]) -> io::Result<Vec<Closed>> {
+/// Gives these, and how many files are held.
+pub(crate) fn closed_files(family: &Family, ours: &[&Path]) -> io::Result<(Vec<Closed>, u64)> {
     let mut files = Vec::new();
+    let mut held = 0;
     for entry in std::fs::read_dir(&family.dir)? {
         let Ok(entry) = entry else { continue };
         let parsed = entry
@@ -94,8 +96,12 @@ pub(crate) fn closed_files(family: &Family, ours: &[&Path]) -> io::Result<Vec<Cl
             continue;
         };
         let path = entry.path();
-        let is_closed = || ours.contains(&&*path) || !is_held(&path);
-        if family.owns(&name) && metadata.is_file() && is_closed() {
+        if !family.owns(&name) || !metadata.is_file() {
+            continue;
+        }
+        if !ours.contains(&&*path) && is_held(&path) {
+            held += 1;
+        } else {
             files.push(Closed {
                 name,
                 path,
@@ -103,7 +109,7 @@ pub(crate) fn closed_files(family: &Family, ours: &[&Path]) -> io::Result<Vec<Cl
             });
         }
     }
-    Ok(files)
+    Ok((files, held))
 }
 
 /// Marks a file as being written, as long as it is open. Where file systems have no locks, nothing

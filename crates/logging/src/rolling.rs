@@ -67,6 +67,8 @@ pub(crate) struct ClosedFile {
     pub(crate) file: File,
     pub(crate) path: PathBuf,
     pub(crate) errors: bool,
+    /// Whether another process left it.
+    pub(crate) is_leftover: bool,
 }
 
 /// A write that failed.
@@ -253,6 +255,7 @@ impl RollingFile {
                 file,
                 path,
                 errors: self.family.errors,
+                is_leftover: false,
             });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -46,6 +47,7 @@ struct Files {
     rolling: RollingFile,
     schedule: Schedule,
     lines: Lines,
+    last_check: Instant,
 }
 
 impl RollingWriter {
@@ -55,6 +57,7 @@ impl RollingWriter {
     /// When the configuration cannot be used, or the directory or a thread cannot be made.
     pub fn new(config: &Config) -> Result<Self, InitError> {
         config.check()?;
+        let config = &config.clone().with_absolute_dir();
         std::fs::create_dir_all(&config.dir).map_err(|source| InitError::Directory {
             path: config.dir.clone(),
             source,
@@ -69,6 +72,7 @@ impl RollingWriter {
             rolling: RollingFile::new(family, writer_id),
             schedule: Schedule::new(config.rotation, config.time_zone.clone()),
             lines: Lines::default(),
+            last_check: Instant::now(),
         };
         Ok(Self(Arc::new(Inner {
             files: Mutex::new(files),
@@ -89,7 +93,13 @@ impl Inner {
             rolling,
             schedule,
             lines,
+            last_check,
         } = &mut *files;
+        // Nobody may ever call `flush`.
+        if last_check.elapsed() >= Duration::from_secs(1) {
+            *last_check = Instant::now();
+            rolling.check(&Lines::default(), &mut 0);
+        }
         lines.bytes.clear();
         lines.bytes.extend_from_slice(bytes);
         lines.cuts.clear();

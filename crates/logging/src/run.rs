@@ -51,10 +51,13 @@ thread_local! {
 }
 
 /// Leaves a run's scope when it is dropped.
-struct Entered;
+struct Entered(bool);
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        if !self.0 {
+            return;
+        }
         // The handle may be the last one, and then its end is logged: after the borrow.
         let left = CURRENT.try_with(|runs| runs.try_borrow_mut().ok()?.pop());
         drop(left);
@@ -166,8 +169,7 @@ impl Run {
     /// `#[monitored]`. Outside of any, a handle whose events carry what the spans around them say,
     /// are counted nowhere, and whose end is never recorded.
     pub fn current() -> Self {
-        let innermost = CURRENT.with(|runs| runs.borrow().last().cloned());
-        innermost.unwrap_or_else(|| {
+        Self::innermost().unwrap_or_else(|| {
             let core = RunCore {
                 span: Span::current(),
                 stats: Stats::default(),
@@ -184,6 +186,19 @@ impl Run {
                 inner: Arc::new(inner),
             }
         })
+    }
+
+    fn innermost() -> Option<Self> {
+        // A thread that is ending is in no scope.
+        let innermost = CURRENT.try_with(|runs| runs.try_borrow().ok()?.last().cloned());
+        innermost.ok().flatten()
+    }
+
+    /// A panic that is recorded is an error of the run around it.
+    pub(crate) fn note_panic() {
+        if let Some(run) = Self::innermost() {
+            run.core().stats.error();
+        }
     }
 
     /// The run's id; empty outside of any run.
@@ -268,8 +283,9 @@ impl Run {
     }
 
     /// Runs a future inside the run. An `Err` is recorded and ends the run as failed; an `Ok` does
-    /// not end it. Tasks that the future spawns are elsewhere: give each a scope of its own, or
-    /// `.in_current_span()`.
+    /// not end it. Tasks that the future spawns are elsewhere: give each a scope of its own with
+    /// [`Run::within`]. (`.in_current_span()` gives their events the run as well, but [`Run::current`]
+    /// knows nothing of it, so that what is logged through that is not counted in the run's end.)
     ///
     /// # Errors
     /// The future's own.
@@ -301,8 +317,8 @@ impl Run {
     }
 
     fn enter(&self) -> Entered {
-        CURRENT.with(|runs| runs.borrow_mut().push(self.clone()));
-        Entered
+        let entered = CURRENT.try_with(|runs| runs.borrow_mut().push(self.clone()));
+        Entered(entered.is_ok())
     }
 
     /// Ends the run as a success.
@@ -335,7 +351,15 @@ impl Run {
         error: &impl fmt::Display,
         function: Option<&str>,
     ) {
-        let error_type = error_type.split('<').next().unwrap_or(error_type);
+        // A text and a box say nothing of what went wrong.
+        let error_type = match error_type.split('<').next().unwrap_or(error_type) {
+            "alloc::string::String"
+            | "&str"
+            | "alloc::boxed::Box"
+            | "anyhow::Error"
+            | "eyre::Report" => "",
+            error_type => error_type,
+        };
         let message = format!("{error:#}");
         let mut event = self.error_text(error_type, &message);
         if let Some(function) = function {

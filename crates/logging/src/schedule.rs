@@ -17,7 +17,7 @@ pub enum Rotation {
     Daily,
     /// At midnight before Monday.
     Weekly,
-    /// So long after the file's first line.
+    /// So long after the first line since the last time, or since the last `roll`.
     Every(Duration),
 }
 
@@ -75,6 +75,11 @@ impl Schedule {
     /// When the file of the last line ends.
     pub(crate) fn end(&self) -> Option<Timestamp> {
         self.end
+    }
+
+    /// The next line begins an interval, whatever was before.
+    pub(crate) fn restart(&mut self) {
+        self.end = None;
     }
 
     /// Whether a line of that time begins a new file. One of an earlier time (the clock went back)

@@ -8,7 +8,9 @@ pub(crate) fn complain(sentence: &str) {
 }
 
 #[cfg(unix)]
-pub(crate) use unix::{call_at_exit, generation, lower_priority, watch_forks};
+pub(crate) use unix::{
+    call_at_exit, catches_signals, generation, is_ignored, lower_priority, watch_forks,
+};
 
 #[cfg(not(unix))]
 pub(crate) use other::{call_at_exit, generation, lower_priority, watch_forks};
@@ -17,9 +19,25 @@ pub(crate) use other::{call_at_exit, generation, lower_priority, watch_forks};
 #[allow(unsafe_code, reason = "the C library has no other door")]
 mod unix {
     use std::sync::Once;
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
     static GENERATION: AtomicU64 = AtomicU64::new(0);
+    static CATCHES_SIGNALS: AtomicBool = AtomicBool::new(false);
+
+    /// From now on a forked process is told that it catches no signals.
+    pub(crate) fn catches_signals() {
+        CATCHES_SIGNALS.store(true, Relaxed);
+    }
+
+    /// Whether somebody has the process ignore the signal.
+    pub(crate) fn is_ignored(signal: i32) -> bool {
+        // SAFETY: asks only; a failure leaves the zeroes, which say "no".
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal, std::ptr::null(), &raw mut action);
+            action.sa_sigaction == libc::SIG_IGN
+        }
+    }
 
     /// How often the process was forked before it became what it is. One load: callers ask at
     /// every event.
@@ -30,8 +48,14 @@ mod unix {
     /// From now on [`generation`] counts.
     pub(crate) fn watch_forks() {
         extern "C" fn in_child() {
-            // One store: nothing else is safe here.
             GENERATION.fetch_add(1, Relaxed);
+            if CATCHES_SIGNALS.load(Relaxed) {
+                for signal in [libc::SIGTERM, libc::SIGINT] {
+                    // SAFETY: one of the few calls that are allowed here. The thread that the
+                    // signals were passed on to is not in this process.
+                    unsafe { libc::signal(signal, libc::SIG_DFL) };
+                }
+            }
         }
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {

@@ -5,7 +5,6 @@
 //! is ever removed or begun anew because a write failed (unless `make_room` says so), and when the
 //! disk has room again, writing goes on by itself.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConsoleMode};
 use crate::file_name::Format;
 use crate::janitor::Janitor;
+use crate::outlet::{Outlet, Stream};
 use crate::queue::{Batch, Lines, Queue, Work};
 use crate::rolling::{Family, RollingFile, WriteError};
 use crate::{sys, text};
@@ -58,7 +58,8 @@ pub(crate) struct Writer {
     format: Format,
     fsync: bool,
     make_room: bool,
-    to_stdout: bool,
+    /// Where the lines go, too.
+    stdout: Option<Outlet>,
     last_check: Instant,
 }
 
@@ -91,12 +92,18 @@ impl Writer {
             format: config.format,
             fsync: config.fsync,
             make_room: config.make_room,
-            to_stdout: config.console == ConsoleMode::Json,
+            stdout: if config.console == ConsoleMode::Json {
+                Some(Outlet::start(Stream::Out)?)
+            } else {
+                None
+            },
             last_check: Instant::now(),
         })
     }
 
     pub(crate) fn run(mut self) {
+        // Should this thread panic, nobody waits for it.
+        let _dies = Dies(Arc::clone(&self.queue));
         let mut batch = self.queue.empty_batch();
         loop {
             let work = self.queue.take(&mut batch, self.interval);
@@ -113,6 +120,9 @@ impl Writer {
             if work == Work::End {
                 // Before the open files are let go: they are nobody's leftovers.
                 drop(self.janitor.take());
+                if let Some(stdout) = &self.stdout {
+                    stdout.flush(Duration::from_secs(2));
+                }
                 return;
             }
         }
@@ -205,17 +215,41 @@ impl Writer {
         self.janitor.as_ref().is_some_and(Janitor::remove_oldest)
     }
 
-    /// Standard output is a convenience: when nobody reads it any more, the files go on.
+    /// Standard output is a convenience when there are files: who does not read it misses lines. When
+    /// it is all there is, it is waited for, as a disk is.
     fn write_to_stdout(&mut self, lines: &Lines) {
-        if !self.to_stdout {
-            return;
+        let Some(stdout) = &self.stdout else { return };
+        for piece in pieces(&lines.bytes) {
+            while !stdout.push(piece) {
+                let sentence = "standard output is not read".to_owned();
+                if !self.files.is_empty() || !self.queue.fail(sentence, FIRST_PAUSE) {
+                    return;
+                }
+            }
         }
-        let mut stdout = std::io::stdout().lock();
-        if let Err(error) = stdout.write_all(&lines.bytes).and_then(|()| stdout.flush()) {
-            self.to_stdout = false;
-            sys::complain(&format!(
-                "cannot write to standard output: {error}; no more goes there"
-            ));
-        }
+    }
+}
+
+/// Whole lines, some at a time.
+fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const PIECE: usize = 64 << 10;
+    std::iter::from_fn(move || {
+        let some = bytes.get(..PIECE).unwrap_or(bytes);
+        let end = match memchr::memrchr(b'\n', some) {
+            Some(end) => end + 1,
+            None => memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1),
+        };
+        let (piece, rest) = bytes.split_at(end);
+        bytes = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Tells the queue when the thread is gone.
+struct Dies(Arc<Queue>);
+
+impl Drop for Dies {
+    fn drop(&mut self) {
+        self.0.die();
     }
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::{Error, FnArg, ItemFn, Pat, ReturnType, Type, TypeParamBound};
 
 use crate::arguments::Arguments;
@@ -15,13 +16,17 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> syn::Result<Tok
         record,
     } = arguments;
     let ItemFn {
-        attrs,
+        mut attrs,
         vis,
         sig,
         block,
     } = function;
-    let name = sig.ident.to_string();
-    let names = record.iter().map(ToString::to_string);
+    // `#![allow(…)]` in the body stands before the function now.
+    for attribute in &mut attrs {
+        attribute.style = syn::AttrStyle::Outer;
+    }
+    let name = sig.ident.unraw().to_string();
+    let names = record.iter().map(|name| name.unraw().to_string());
     let run_id = run_id.as_ref().map(|id| quote!(.run_id(#id)));
     let start = quote! {
         let __run = ::dragline::Run::builder(#scraper, #site)
@@ -34,9 +39,10 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> syn::Result<Tok
         {
             #[allow(unused_imports)]
             use ::dragline::monitor::{
-                EndByDisplay as _, EndByError as _, EndByErrorLike as _, EndByValue as _,
+                EndByDebug as _, EndByDisplay as _, EndByError as _, EndByErrorLike as _,
+                EndByLocalErrorLike as _, EndByResult as _, EndByValue as _,
             };
-            (&&&&::dragline::monitor::End(&__result)).end(&__run, #name);
+            (&&&&&&&::dragline::monitor::End(&__result)).end(&__run, #name);
         }
         __result
     };
@@ -45,11 +51,6 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> syn::Result<Tok
         quote!(#result #end)
     } else {
         let returns = closure_type(&sig.output);
-        let block = if returns.is_empty() {
-            quote!({ #block })
-        } else {
-            quote!(#block)
-        };
         quote! {
             #[allow(clippy::redundant_closure_call)]
             let __result = __run.in_scope(move || #returns #block);
@@ -78,6 +79,14 @@ fn check(arguments: &Arguments, function: &ItemFn) -> syn::Result<()> {
             &function.sig.output,
             "this function returns a future, and the run would end before it: make it an `async fn`, \
              or put the future into `Run::scope`",
+        ));
+    }
+    if let ReturnType::Type(_, kind) = &function.sig.output
+        && matches!(**kind, Type::Never(_))
+    {
+        return Err(Error::new_spanned(
+            kind,
+            "this function never returns, so that its run would have no end: start a `Run` inside it",
         ));
     }
     let names: Vec<String> = function

@@ -150,6 +150,26 @@ fn with_text() -> Result<u32, String> {
     Err("just text".to_owned())
 }
 
+#[derive(Debug)]
+struct Silent;
+
+#[dragline::monitored(scraper = "shop", site = "s")]
+fn with_debug() -> Result<(), Silent> {
+    Err(Silent)
+}
+
+#[dragline::monitored(scraper = "shop", site = "s")]
+fn with_box() -> Result<(), Box<dyn std::error::Error>> {
+    Err(NoPage(std::io::Error::other("the socket is gone")))?
+}
+
+#[dragline::monitored(scraper = "shop", site = "s", record(r#type))]
+fn panics_not(r#type: u32) -> u32 {
+    #![allow(clippy::let_and_return)]
+    let kind = r#type;
+    kind
+}
+
 #[dragline::monitored(scraper = "shop", site = "s")]
 fn panics(page: u32) {
     assert!(page < 3, "page {page}");
@@ -182,6 +202,17 @@ fn errors_of_every_kind_are_told() {
     let lines = logged(|| assert!(with_text().is_err()));
     assert_eq!(error(&lines)["error_message"], "just text");
     assert_eq!(status(&lines).0, "failed");
+    let lines = logged(|| assert!(with_debug().is_err()));
+    assert_eq!(error(&lines)["error_message"], "Silent");
+    assert_eq!(status(&lines).0, "failed");
+    let lines = logged(|| assert!(with_box().is_err()));
+    assert_eq!(error(&lines)["error_type"], "NoPage");
+    assert_eq!(
+        error(&lines)["causes"][0]["error_message"],
+        "the socket is gone"
+    );
+    let lines = logged(|| assert_eq!(panics_not(3), 3));
+    assert_eq!(lines[0]["config"]["type"], "3");
     let lines = logged(|| assert!(std::panic::catch_unwind(|| panics(7)).is_err()));
     assert_eq!(status(&lines).0, "panicked");
     let lines = logged(|| panics(1));

@@ -5,6 +5,7 @@ mod value;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use options::{Config, OptionInfo};
 pub use value::{Compression, ConsoleMode, Patience};
@@ -64,11 +65,34 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: tracing_subscriber::filter::ParseError,
     },
+    /// A word in the level is none.
+    #[error(
+        "{word:?} in the level {level:?} is no level: write trace, debug, info, warn, error or off, or target=level as in `info,hyper=warn`"
+    )]
+    LevelWord {
+        /// What was given.
+        level: String,
+        /// The word in it.
+        word: String,
+    },
+    /// A setting is out of its range.
+    #[error("{setting} must be {range}")]
+    Range {
+        /// The setting.
+        setting: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
     /// A compression that is not there.
     #[error(
         "{0:?} is no compression that this build has: levels of gzip are 1 to 9, those of zstd 1 to 19, and zstd needs the feature `zstd`"
     )]
     Compression(Compression),
+}
+
+/// A variable of the environment. One that is no UTF-8 is shown as it is to be seen in the error.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 fn did_you_mean(key: &str) -> String {
@@ -100,7 +124,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, or a variable or key holds no usable value; the error names it.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        Self::from_lookup(variable)
     }
 
     /// Reads the section `[logging]` of a TOML text. What it does not set has its default.
@@ -131,7 +155,7 @@ impl Config {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         config.apply_file(path.as_ref())?;
-        config.apply_lookup(|name| std::env::var(name).ok())?;
+        config.apply_lookup(variable)?;
         Ok(config)
     }
 
@@ -189,13 +213,17 @@ impl Config {
     fn apply_lookup(&mut self, lookup: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
         for option in Self::OPTIONS {
             let mut variable = format!("DRAGLINE_{}", option.name.to_ascii_uppercase());
+            // An empty variable is one that was not set, as compose files and shells leave it.
+            let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
             let mut value = lookup(&variable);
             if value.is_none() && option.name == "level" {
                 "MONITORING_LOG_LEVEL".clone_into(&mut variable);
                 // The old name takes Python's words.
                 value = lookup(&variable).map(|level| match level.to_ascii_uppercase().as_str() {
-                    "WARNING" => "warn".to_owned(),
-                    "CRITICAL" | "FATAL" => "error".to_owned(),
+                    "WARNING" | "30" => "warn".to_owned(),
+                    "CRITICAL" | "FATAL" | "40" | "50" => "error".to_owned(),
+                    "20" => "info".to_owned(),
+                    "10" => "debug".to_owned(),
                     _ => level,
                 });
             }
@@ -244,6 +272,27 @@ impl Config {
         self
     }
 
+    /// A program may change its directory; its logs stay where they were.
+    pub(crate) fn with_absolute_dir(mut self) -> Self {
+        if let Ok(dir) = std::path::absolute(&self.dir) {
+            self.dir = dir;
+        }
+        self
+    }
+
+    /// Whether a directive of the level names the target of the typed events.
+    pub(crate) fn names_target(&self) -> bool {
+        let target = |directive: &str| {
+            directive
+                .split('=')
+                .next()
+                .map(|target| target.trim() == crate::typed::TARGET)
+        };
+        self.level
+            .split(',')
+            .any(|directive| target(directive) == Some(true))
+    }
+
     /// The first part of the files' names.
     pub(crate) fn family(&self) -> String {
         if self.name.is_empty() {
@@ -290,14 +339,58 @@ impl Config {
         if !self.compression.is_possible() {
             return Err(ConfigError::Compression(self.compression));
         }
+        let day = Duration::from_hours(24);
+        for (setting, holds, range) in [
+            (
+                "flush_interval",
+                (Duration::from_millis(1)..=day).contains(&self.flush_interval),
+                "1 ms to a day",
+            ),
+            (
+                "queue_bytes",
+                (1..=16 << 30).contains(&self.queue_bytes),
+                "1 byte to 16 GiB",
+            ),
+            (
+                "keep_bytes",
+                self.keep_bytes.is_none_or(|bytes| bytes >= 4 << 10),
+                "4 KiB or more",
+            ),
+            (
+                "error_keep_bytes",
+                self.error_keep_bytes.is_none_or(|bytes| bytes >= 4 << 10),
+                "4 KiB or more",
+            ),
+        ] {
+            if !holds {
+                return Err(ConfigError::Range { setting, range });
+            }
+        }
+        self.check_level()?;
         self.filter().map(drop)
+    }
+
+    /// `EnvFilter` takes any word for a target, and then records nothing else.
+    fn check_level(&self) -> Result<(), ConfigError> {
+        let is_level = |word: &str| {
+            let words = ["trace", "debug", "info", "warn", "error", "off"];
+            words.iter().any(|level| word.eq_ignore_ascii_case(level))
+        };
+        for word in self.level.split(',').map(str::trim) {
+            if !word.contains(['=', '[', ':']) && !is_level(word) {
+                return Err(ConfigError::LevelWord {
+                    level: self.level.clone(),
+                    word: word.to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The filter for a layer of this configuration.
     pub(crate) fn filter(&self) -> Result<tracing_subscriber::EnvFilter, ConfigError> {
-        let directives = format!("{}=info,{}", crate::typed::TARGET, self.level);
         tracing_subscriber::EnvFilter::builder()
-            .parse(directives)
+            .parse(&self.level)
             .map_err(|source| ConfigError::Level {
                 level: self.level.clone(),
                 source,

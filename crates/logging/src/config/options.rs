@@ -164,7 +164,7 @@ options! {
     max_value_bytes(usize): usize = "64 KiB";
     /// Values under names with these words are replaced by `[redacted]`: in fields, in objects, and in
     /// the parameters of URLs.
-    redact(Vec<String>): Vec<String> = "authorization, cookie, cookies, password, passwd, pwd, passphrase, secret, token, api_key, access_key, private_key, credential, credentials, session_id, signature";
+    redact(Vec<String>): Vec<String> = "authorization, cookie, cookies, password, passwd, pwd, passphrase, secret, token, api_key, access_key, private_key, credential, credentials, session_id, sessid, signature, bearer, jwt, secret_key";
     /// Whether user names, passwords and secret parameters are taken out of URLs, wherever they stand.
     redact_urls(bool): bool = "true";
     /// What is shown while the program runs: `human` or `compact` lines on standard error, `auto` (human

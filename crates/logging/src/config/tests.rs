@@ -123,6 +123,11 @@ fn a_wrong_value_is_refused_with_its_name() {
     );
     assert!(message(&[("DRAGLINE_NAME", "a/b")]).contains("\"a/b\""));
     assert!(message(&[("DRAGLINE_LEVEL", "info,=x=y")]).contains("info,=x=y"));
+    assert!(message(&[("DRAGLINE_LEVEL", "infoo,hyper=warn")]).contains("\"infoo\""));
+    assert!(message(&[("DRAGLINE_FLUSH_INTERVAL", "0s")]).contains("1 ms to a day"));
+    assert!(message(&[("DRAGLINE_KEEP_BYTES", "10")]).contains("4 KiB or more"));
+    // As compose files leave what is not set.
+    assert_eq!(env(&[("DRAGLINE_LEVEL", "")]).unwrap().level, "info");
     assert!(message(&[("DRAGLINE_CONFIG", "/nowhere.toml")]).contains("/nowhere.toml"));
     for (toml, expected) in [
         (

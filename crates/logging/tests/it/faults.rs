@@ -33,6 +33,8 @@ fn child() {
             let run = run.clone();
             let worker = move || run.in_scope(|| panic!("the page {} is odd", 7));
             assert!(std::thread::spawn(worker).join().is_err());
+            let run = Run::current();
+            assert_eq!(run.run_id(), "", "this thread is in no run");
             std::process::abort();
         }),
         "signal" => lives_on(&dir, |_| {

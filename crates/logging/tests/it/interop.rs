@@ -148,3 +148,48 @@ fn a_span_that_records_later_changes_what_is_inside_it() {
     );
     assert_eq!(objects[1]["run_id"], "r9");
 }
+
+#[test]
+fn two_recorders_stand_beside_each_other() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let layers = dirs
+        .each_ref()
+        .map(|dir| layer(&Config::new(dir.path()).name("shop")).unwrap());
+    let [(one, first), (two, second)] = layers;
+    let subscriber = tracing_subscriber::registry().with(one).with(two);
+    tracing::subscriber::with_default(subscriber, || {
+        let run = Run::builder("s", "https://u:hunter2@t/")
+            .run_id("r1")
+            .start();
+        run.in_scope(|| tracing::info!(user.level = 1, level = 2, "both"));
+    });
+    drop((first, second));
+    for dir in &dirs {
+        let lines = lines(dir.path());
+        assert_eq!(lines.len(), 3);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.contains("\"run_id\":\"r1\"") && !line.contains("hunter2"))
+        );
+        assert_eq!(lines[1].matches("user.level").count(), 1, "{}", lines[1]);
+    }
+}
+
+#[test]
+fn a_queue_has_room_as_soon_as_its_lines_are_taken() {
+    // A wait ends when the thread takes the lines, not when it has written them: a full queue of
+    // callers goes through a tiny one without a single drop.
+    let dir = record(
+        |config| {
+            config
+                .queue_bytes(2_000)
+                .queue_patience(dragline_logging::Patience::FOREVER)
+        },
+        |guard| {
+            (0..2_000).for_each(|n| tracing::info!(n, "a line"));
+            assert_eq!(guard.status().dropped_lines, 0);
+        },
+    );
+    assert_eq!(lines(dir.path()).len(), 2_000);
+}

@@ -63,7 +63,7 @@ fn a_future_that_is_dropped_cancels_and_one_that_panics_panicked() {
         .build()
         .unwrap();
     let dir = record(
-        |config| config.panic_hook(false),
+        |config| config.panic_hook(true),
         |_| {
             let scrape = |run_id: &str| {
                 let run = Run::builder("shop", "a.example").run_id(run_id).start();
@@ -101,6 +101,7 @@ fn a_future_that_is_dropped_cancels_and_one_that_panics_panicked() {
     let status = |run_id| of_run(&objects, run_id).last().unwrap()["status"].clone();
     assert_eq!(status("dropped"), "cancelled");
     assert_eq!(status("panics"), "panicked");
+    // The panic is recorded, and counted.
     assert_eq!(
         of_run(&objects, "panics").last().unwrap()["errors_count"],
         1
