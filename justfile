@@ -29,10 +29,11 @@ schema:
 settings:
     DRAGLINE_BLESS=1 cargo test -p dragline-logging --test it the_settings_in_the_docs
 
-# The recorder against its peers: the table of docs/benchmarks.md. Takes about ten minutes.
+# The recorder against its peers: the tables of docs/benchmarks.md. Takes about ten minutes.
 peers ROUNDS="5":
     cargo build --release -p dragline-benches --bin peer
     ${CARGO_TARGET_DIR:-target}/release/peer all {{ROUNDS}}
+    ${CARGO_TARGET_DIR:-target}/release/peer pairs {{ROUNDS}}
 
 # The recorder at full speed for ten minutes: memory, disk, and no line missing.
 soak SECONDS="600":

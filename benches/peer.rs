@@ -1,5 +1,6 @@
 //! One writer under load, as a whole process: `peer WRITER MODE THREADS EVENTS`; or all of them in
-//! turn, each several times, as a table: `peer all [ROUNDS]`.
+//! turn, each several times, as a table: `peer all [ROUNDS]`; or how many times better Dragline is, each
+//! peer between two runs of Dragline's, as machines change their speed: `peer pairs [ROUNDS]`.
 //!
 //! Every writer gets the same events, with five fields, in the same span, with three. Nothing is
 //! dropped: every writer is told to make its callers wait. Prints one JSON object. The table is in
@@ -28,8 +29,12 @@ fn main() {
         [writer, mode, threads, events] => [writer, mode, threads, events],
         ["all"] => return compare(5),
         ["all", rounds] => return compare(rounds.parse().unwrap()),
+        ["pairs"] => return pairs(7),
+        ["pairs", rounds] => return pairs(rounds.parse().unwrap()),
         _ => {
-            eprintln!("peer WRITER steady|latency|rolling THREADS EVENTS, or peer all [ROUNDS]");
+            eprintln!(
+                "peer WRITER steady|latency|rolling THREADS EVENTS, peer all [ROUNDS], or peer pairs [ROUNDS]"
+            );
             std::process::exit(2);
         }
     };
@@ -94,11 +99,7 @@ fn compare(rounds: usize) {
                     "round {} of {rounds}: {name}, {mode}, {threads} threads",
                     round + 1
                 );
-                let output = std::process::Command::new(std::env::current_exe().unwrap())
-                    .args([name, mode, threads, events])
-                    .output()
-                    .unwrap();
-                let result = serde_json::from_slice(&output.stdout).unwrap();
+                let result = measure(name, mode, threads, events);
                 results.entry((setting, writer)).or_default().push(result);
             }
         }
@@ -123,6 +124,54 @@ fn compare(rounds: usize) {
             median("cpu_us_per_event"),
             calls.join(" | "),
         );
+    }
+}
+
+fn measure(writer: &str, mode: &str, threads: &str, events: &str) -> serde_json::Value {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([writer, mode, threads, events])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Prints the least, the median and the greatest ratio of each pair.
+fn pairs(rounds: usize) {
+    println!("| what | threads | peer | least | median | greatest |");
+    println!("|---|---|---|---|---|---|");
+    for (mode, threads, events) in &SETTINGS[..4] {
+        let key = if *mode == "steady" {
+            "events_per_second"
+        } else {
+            "p50_ns"
+        };
+        let run = |writer: &str| {
+            measure(writer, mode, threads, events)[key]
+                .as_f64()
+                .unwrap()
+        };
+        for peer in ["tracing-subscriber", "json-subscriber"] {
+            let mut ratios = Vec::new();
+            let mut before = run("dragline");
+            for _ in 0..rounds {
+                let theirs = run(peer);
+                let after = run("dragline");
+                let ours = f64::midpoint(before, after);
+                before = after;
+                ratios.push(if *mode == "steady" {
+                    ours / theirs
+                } else {
+                    theirs / ours
+                });
+            }
+            ratios.sort_by(f64::total_cmp);
+            println!(
+                "| {key} | {threads} | {peer} | {:.1} | {:.1} | {:.1} |",
+                ratios[0],
+                ratios[rounds / 2],
+                ratios[rounds - 1],
+            );
+        }
     }
 }
 

@@ -15,6 +15,8 @@ const STRONG: [&str; 7] = [
     "sessid",
 ];
 
+const SHORTEST_STRONG: usize = "token".len();
+
 /// Whether the word ends with the other, but for digits and a plural's `s`.
 fn is_around(word: &[u8], strong: &[u8]) -> bool {
     let letters = word.iter().rposition(|byte| !byte.is_ascii_digit());
@@ -41,6 +43,8 @@ pub(crate) struct Redactor {
     /// By a word's first letter (its low five bits), a bit for each length of a name's first word:
     /// most words are none of theirs.
     shapes: [u32; 32],
+    /// Those of [`STRONG`] that are listed.
+    strong: Vec<&'static [u8]>,
     urls: bool,
 }
 
@@ -57,6 +61,9 @@ impl Redactor {
             .filter(|words: &Vec<String>| !words.is_empty())
             .collect();
         let joined: Vec<String> = names.iter().map(|name| name.concat()).collect();
+        let is_listed = |strong: &&str| joined.iter().any(|name| name == strong);
+        let strong = STRONG.iter().copied().filter(is_listed);
+        let strong = strong.map(str::as_bytes).collect();
         let mut shapes = [0; 32];
         for word in names.iter().map(|name| &name[0]).chain(&joined) {
             let (letter, length) = shape(word.as_bytes());
@@ -66,6 +73,7 @@ impl Redactor {
             names,
             joined,
             shapes,
+            strong,
             urls,
         }
     }
@@ -79,13 +87,9 @@ impl Redactor {
         let mut rest = Words(name);
         // The words from each word on.
         while let Some(first) = rest.clone().next() {
-            if STRONG
-                .iter()
-                .any(|strong| is_around(first, strong.as_bytes()))
-                && self
-                    .names
-                    .iter()
-                    .any(|name| name.len() == 1 && is_around(first, name[0].as_bytes()))
+            // Most words are shorter than any of these.
+            if first.len() > SHORTEST_STRONG
+                && self.strong.iter().any(|strong| is_around(first, strong))
             {
                 return true;
             }

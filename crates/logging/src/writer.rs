@@ -245,11 +245,13 @@ fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Tells the queue when the thread is gone.
+/// Tells the queue when the thread has panicked.
 struct Dies(Arc<Queue>);
 
 impl Drop for Dies {
     fn drop(&mut self) {
-        self.0.die();
+        if std::thread::panicking() {
+            self.0.die();
+        }
     }
 }
