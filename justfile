@@ -35,6 +35,15 @@ peers ROUNDS="5":
     ${CARGO_TARGET_DIR:-target}/release/peer all {{ROUNDS}}
     ${CARGO_TARGET_DIR:-target}/release/peer pairs {{ROUNDS}}
 
+# How well templates are found: grouping accuracy on a checkout of github.com/logpai/loghub.
+loghub PATH:
+    cargo run --release -p dragline-benches --bin loghub -- {{PATH}}
+
+# The classifier against a plain loop, one RegexSet and Python's `re`.
+classify:
+    cargo bench -p dragline-benches --bench classify
+    python3 benches/original_rules.py
+
 # The recorder at full speed for ten minutes: memory, disk, and no line missing.
 soak SECONDS="600":
     cargo run --release -p dragline-benches --bin soak -- {{SECONDS}}

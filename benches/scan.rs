@@ -7,7 +7,7 @@ use dragline_analytics::{ReportOptions, report};
 use dragline_classifier::RuleSet;
 use dragline_demo::{DemoOptions, simulate};
 use dragline_scan::{ScanOptions, scan};
-use dragline_schema::{Classify as _, ErrorText, Timestamp};
+use dragline_schema::Timestamp;
 
 fn scanning(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a directory");
@@ -41,30 +41,5 @@ fn scanning(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn classifying(criterion: &mut Criterion) {
-    let rules = RuleSet::shipped();
-    let mut group = criterion.benchmark_group("classify");
-    group.throughput(Throughput::Elements(1));
-    for (name, error_type, message) in [
-        ("known", "httpx.ConnectTimeout", "timed out after 10 s"),
-        (
-            "unknown",
-            "shop.Oddity",
-            "the widget of page 17 did not spin",
-        ),
-    ] {
-        let error = ErrorText {
-            error_type: error_type.into(),
-            message: message.into(),
-            ..ErrorText::default()
-        };
-        group.bench_function(name, |bencher| bencher.iter(|| rules.classify(&error)));
-    }
-    group.finish();
-    criterion.bench_function("compile the shipped rules", |bencher| {
-        bencher.iter(RuleSet::shipped);
-    });
-}
-
-criterion_group!(benches, scanning, classifying);
+criterion_group!(benches, scanning);
 criterion_main!(benches);

@@ -29,10 +29,22 @@
 //! assert!(verdict.rule.is_some());
 //! ```
 
+mod check;
+mod context;
+mod literal;
+mod load;
 mod mask;
+mod matcher;
+mod memory;
+mod mine;
+mod numbers;
 mod rule;
 mod rule_set;
+mod suggest;
 
+pub use context::Context;
 pub use mask::{fingerprint, mask};
-pub use rule::{Field, Rule, RuleTests, RulesError};
-pub use rule_set::{Context, Hit, RuleSet};
+pub use mine::{Miner, Template};
+pub use rule::{Field, PatternError, Rule, RuleTests, RulesError};
+pub use rule_set::{Hit, RuleSet};
+pub use suggest::{Proposal, suggest};

@@ -1,5 +1,7 @@
 //! A rule as it stands in a file.
 
+use regex::bytes::{Regex, RegexBuilder};
+
 use dragline_schema::{ErrorCategory, ErrorText, Severity};
 use serde::Deserialize;
 
@@ -31,7 +33,7 @@ pub enum RulesError {
         /// The rule's id.
         rule: String,
         /// What is wrong, with a caret under it.
-        source: regex::Error,
+        source: PatternError,
     },
     /// A rule has no pattern or no field, so that it could never win.
     #[error("{path}: rule {rule} has no patterns or reads no fields, so it could never win")]
@@ -51,6 +53,23 @@ pub enum RulesError {
     },
 }
 
+/// A pattern that is no regular expression, or one that would make every scan slow.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// It cannot be parsed, or look-around and back-references are used, which are not there.
+    #[error("{0}")]
+    Syntax(regex::Error),
+    /// Compiled, it takes more memory than a pattern may.
+    #[error(
+        "the pattern {pattern:?} is too large when compiled: repetitions of repetitions such as (a{{1,100}}){{1,100}} multiply; make the counts smaller"
+    )]
+    TooLarge {
+        /// Its beginning.
+        pattern: String,
+    },
+}
+
 /// What a rule reads of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,6 +82,10 @@ pub enum Field {
     Cause,
     /// The HTTP status, as text.
     Status,
+    /// The traceback or stack: the frames, with paths and functions.
+    Traceback,
+    /// The URL of the page.
+    Url,
 }
 
 /// A rule.
@@ -88,6 +111,13 @@ pub struct Rule {
     pub fields: Vec<Field>,
     /// Regular expressions, of which one suffices. They ignore case and match anywhere.
     pub patterns: Vec<String>,
+    /// A text without any of these words is not looked at further; case is ignored. Empty: they are
+    /// found in the patterns themselves, which is as good unless a pattern has no telling word.
+    #[serde(default)]
+    pub literals: Vec<String>,
+    /// The wording is known from documentation, not from having been provoked here.
+    #[serde(default)]
+    pub unprovoked: bool,
     /// What the operator should do.
     #[serde(default)]
     pub recommendation: String,
@@ -106,6 +136,36 @@ pub struct RuleTests {
     /// Texts that the rule must not win.
     #[serde(default)]
     pub no_match: Vec<String>,
+}
+
+/// A pattern may not take more bytes than this when it is compiled: each of a rule's patterns
+/// may run on every error.
+const MAX_COMPILED: usize = 1 << 20;
+
+/// Compiles a pattern. Patterns are matched against bytes, with ASCII classes: log messages are
+/// ASCII where rules look, and Unicode tables would make the automata many times as large.
+pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .unicode(false)
+        .size_limit(MAX_COMPILED)
+        .dfa_size_limit(MAX_COMPILED)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => PatternError::TooLarge {
+                pattern: dragline_schema::clip(pattern, 80).to_owned(),
+            },
+            other => PatternError::Syntax(other),
+        })
+}
+
+impl Rule {
+    /// An error for the first pattern that cannot be used.
+    pub(crate) fn check_patterns(&self) -> Result<(), PatternError> {
+        self.patterns
+            .iter()
+            .try_for_each(|pattern| compile(pattern).map(|_| ()))
+    }
 }
 
 fn default_priority() -> i32 {

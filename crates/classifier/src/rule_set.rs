@@ -1,76 +1,41 @@
 //! Many rules, one verdict.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use dragline_schema::{Adjustment, Cause, Classify, ErrorCategory, ErrorText, Severity, Verdict};
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use dragline_schema::{Classify, ErrorCategory, ErrorText, Severity, Verdict};
 
+use crate::context::Context;
+use crate::load;
+use crate::matcher::{Candidates, Matcher};
+use crate::memory::{self, Decision, Memory};
+use crate::numbers::Numbers;
 use crate::rule::{self, Field, Rule, RulesError};
 
-/// The shipped rules, in the order that decides between equals.
-const SHIPPED: [(&str, &str); 8] = [
-    ("network.toml", include_str!("../rules/network.toml")),
-    ("rate_limit.toml", include_str!("../rules/rate_limit.toml")),
-    (
-        "authentication.toml",
-        include_str!("../rules/authentication.toml"),
-    ),
-    (
-        "site_change.toml",
-        include_str!("../rules/site_change.toml"),
-    ),
-    ("parsing.toml", include_str!("../rules/parsing.toml")),
-    ("database.toml", include_str!("../rules/database.toml")),
-    ("system.toml", include_str!("../rules/system.toml")),
-    ("unknown.toml", include_str!("../rules/unknown.toml")),
-];
-
-/// A text of this size is looked at; what follows is not.
+/// Of each text so many bytes are looked at; what follows is not.
 const MAX_TEXT: usize = 8 << 10;
-
-/// What raises severities.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// More failures in a row than this raise a severity to high. Default 5.
-    pub consecutive_failures: u64,
-    /// Sites whose errors are one step worse (low → medium → high).
-    pub critical_sites: BTreeSet<String>,
-}
-
-impl Default for Context {
-    fn default() -> Self {
-        Self {
-            consecutive_failures: 5,
-            critical_sites: BTreeSet::new(),
-        }
-    }
-}
+/// So many causes are looked at, the outermost first.
+const MAX_CAUSES: usize = 32;
 
 /// Compiled rules.
-///
-/// Patterns are matched against bytes, with ASCII classes: log messages are ASCII where rules look,
-/// and Unicode tables would make the automata many times as large.
 #[derive(Debug)]
 pub struct RuleSet {
+    /// Which rule set this is, of all in the process.
+    id: u64,
     rules: Vec<Rule>,
-    /// Each rule's patterns as one, to find the piece of text; compiled when first needed.
-    regexes: Vec<OnceLock<Option<Regex>>>,
-    /// The rules that read texts, and those that read the status.
-    texts: Group,
-    status: Group,
+    /// What each rule reads.
+    reads: Vec<Sources>,
+    /// What any rule reads.
+    any_reads: Sources,
+    texts: Matcher,
+    /// The numbers that the texts' patterns tell apart.
+    numbers: Numbers,
+    /// For each HTTP status, the rules that match it, the best first.
+    statuses: Vec<Box<[usize]>>,
     context: Context,
-}
-
-/// Rules that are matched together.
-#[derive(Debug)]
-struct Group {
-    set: RegexSet,
-    /// For each regex in the set, its rule.
-    rules: Vec<usize>,
 }
 
 /// A rule that matched.
@@ -86,76 +51,149 @@ pub struct Hit<'r> {
     pub span: Range<usize>,
 }
 
-/// How well a rule matched.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
+/// Places where texts of an error come from, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sources(u8);
+
+impl Sources {
+    const NONE: Self = Self(0);
+    /// `Type: message`.
+    const WHOLE: Self = Self(1);
+    const TYPE: Self = Self(2);
+    const MESSAGE: Self = Self(4);
+    const CAUSE: Self = Self(8);
+    const STATUS: Self = Self(16);
+    const TRACEBACK: Self = Self(32);
+    const URL: Self = Self(64);
+
+    fn of(rule: &Rule) -> Self {
+        let has = |field| rule.fields.contains(&field);
+        let of_error = match (has(Field::Type), has(Field::Message)) {
+            (true, true) => Self::WHOLE,
+            (true, false) => Self::TYPE,
+            (false, true) => Self::MESSAGE,
+            (false, false) => Self::NONE,
+        };
+        let others = [
+            (Field::Cause, Self::CAUSE),
+            (Field::Status, Self::STATUS),
+            (Field::Traceback, Self::TRACEBACK),
+            (Field::Url, Self::URL),
+        ];
+        let others = others.into_iter().filter(|(field, _)| has(*field));
+        others.fold(of_error, |all, (_, source)| all.and(source))
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// An error's texts, one after the other in a buffer that is kept between errors.
+#[derive(Debug, Default)]
+struct Scratch {
+    buffer: String,
+    /// The buffer with zeros for numbers that no pattern tells apart; this is what is matched.
+    levelled: Vec<u8>,
+    texts: Vec<Text>,
+    candidates: Candidates,
+    found: Vec<Candidate>,
+    memory: Memory,
+}
+
+#[derive(Clone, Debug)]
+struct Text {
+    range: Range<usize>,
+    sources: Sources,
+    depth: usize,
+}
+
+/// A rule that may have matched; the greatest is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
     priority: i32,
     /// The deeper the cause the better; 0 is the error itself.
     depth: usize,
-    /// Earlier rules are greater.
-    order: std::cmp::Reverse<usize>,
+    /// Earlier rules are greater, earlier patterns of a rule too.
+    order: Reverse<(usize, usize)>,
+    /// The place in [`Scratch::texts`]; `None` is the status.
+    text: Option<usize>,
+}
+
+impl Candidate {
+    fn rule(self) -> usize {
+        self.order.0.0
+    }
+
+    fn pattern(self) -> usize {
+        self.order.0.1
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl RuleSet {
     /// The rules that come with Dragline.
     ///
     /// # Panics
-    /// Never: a test compiles them.
+    /// Never: a test reads and compiles them.
     pub fn shipped() -> Self {
-        let files = SHIPPED.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        Self::from_texts(&files).expect("the shipped rules compile, as a test shows")
+        Self::new(load::shipped().expect("the shipped rules are rule files, as a test shows"))
     }
 
     /// Reads rule files instead of the shipped ones.
     ///
     /// # Errors
-    /// When a file cannot be read or is no rule file; the error names it and the place.
+    /// When a file cannot be read or is no rule file, or a pattern no regular expression or too
+    /// large; the error names the file and the place.
     pub fn from_files(paths: &[impl AsRef<Path>]) -> Result<Self, RulesError> {
-        Self::from_texts(&read_files(paths)?)
+        Ok(Self::new(load::files(paths)?))
     }
 
-    /// Reads rule files beside the shipped ones: a rule with the id of a shipped one replaces it.
+    /// Reads rule files beside the shipped ones: a rule with the id of a shipped one replaces it,
+    /// and among rules of equal priority the user's wins.
     ///
     /// # Errors
     /// As [`RuleSet::from_files`].
     pub fn shipped_and(paths: &[impl AsRef<Path>]) -> Result<Self, RulesError> {
-        let own = read_files(paths)?;
-        let mut rules = parse_all(&own)?;
-        let ids: BTreeSet<String> = rules.iter().map(|(rule, _)| rule.id.clone()).collect();
-        let files = SHIPPED.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        let shipped = parse_all(&files)?;
-        // Among equals the user's rule wins.
-        rules.extend(
-            shipped
-                .into_iter()
-                .filter(|(rule, _)| !ids.contains(&rule.id)),
-        );
-        Self::compile(rules)
+        Ok(Self::new(load::shipped_beside(load::files(paths)?)?))
     }
 
-    /// Compiles rules from `(name, text)` pairs.
+    /// Reads rules from `(name, text)` pairs.
     ///
     /// # Errors
     /// As [`RuleSet::from_files`].
     pub fn from_texts(files: &[(String, String)]) -> Result<Self, RulesError> {
-        Self::compile(parse_all(files)?)
+        Ok(Self::new(load::texts(files)?))
     }
 
-    /// Compiles rules, each with its file.
-    fn compile(rules: Vec<(Rule, String)>) -> Result<Self, RulesError> {
-        let (rules, origins): (Vec<Rule>, Vec<String>) = rules.into_iter().unzip();
-        let reads_text = |rule: &Rule| rule.fields.iter().any(|field| *field != Field::Status);
-        let reads_status = |rule: &Rule| rule.fields.contains(&Field::Status);
-        let groups = Group::new(&rules, reads_text)
-            .and_then(|texts| Ok((texts, Group::new(&rules, reads_status)?)));
-        let (texts, status) = groups.map_err(|error| culprit(&rules, &origins, error))?;
-        Ok(Self {
-            regexes: rules.iter().map(|_| OnceLock::new()).collect(),
+    fn new(rules: Vec<Rule>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let reads: Vec<Sources> = rules.iter().map(Sources::of).collect();
+        let mut order: Vec<usize> = (0..rules.len()).collect();
+        order.sort_by_key(|rule| (Reverse(rules[*rule].priority), *rule));
+        let of = |sources: Sources| -> Vec<usize> {
+            let takes = |rule: &usize| reads[*rule].meets(sources);
+            order.iter().copied().filter(takes).collect()
+        };
+        let not_status = Sources(!Sources::STATUS.0);
+        let patterns = rules.iter().flat_map(|rule| rule.patterns.iter());
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            numbers: Numbers::of(patterns.map(String::as_str)),
+            texts: Matcher::new(&rules, &of(not_status)),
+            statuses: statuses(&Matcher::new(&rules, &of(Sources::STATUS))),
+            any_reads: reads.iter().fold(Sources::NONE, |all, own| all.and(*own)),
+            reads,
             rules,
-            texts,
-            status,
             context: Context::default(),
-        })
+        }
     }
 
     /// The same rules in another context.
@@ -176,53 +214,6 @@ impl RuleSet {
         Some(rule.recommendation.as_str()).filter(|text| !text.is_empty())
     }
 
-    /// Runs the rules' own tests; gives a sentence for each that fails.
-    pub fn failing_tests(&self) -> Vec<String> {
-        self.faults(|_| true)
-    }
-
-    /// What is wrong with some of the rules, beside all others: a sentence for each of their tests
-    /// that fails, for a rule that never wins what it is for, and for one that does not say what
-    /// that is.
-    pub fn faults(&self, of: impl Fn(&Rule) -> bool) -> Vec<String> {
-        let winner = |text: &str| {
-            self.classify(&rule::test_error(text))
-                .rule
-                .map(str::to_owned)
-        };
-        let mut failures = Vec::new();
-        for rule in self.rules.iter().filter(|rule| of(rule)) {
-            let tests = &rule.tests.matching;
-            if tests.is_empty() {
-                failures.push(format!(
-                    "{}: has no text in tests.match that it must win",
-                    rule.id
-                ));
-            }
-            let lost: Vec<_> = tests
-                .iter()
-                .map(|text| (text, winner(text)))
-                .filter(|(_, won)| won.as_deref() != Some(&rule.id))
-                .collect();
-            if lost.len() > 1 && lost.len() == tests.len() {
-                failures.push(format!(
-                    "{}: cannot be reached, others win all of its texts: raise its priority (it is {})",
-                    rule.id, rule.priority
-                ));
-            }
-            for (text, won) in lost {
-                let won = won.as_deref().unwrap_or("no rule");
-                failures.push(format!("{}: must win {text:?}, but {won} does", rule.id));
-            }
-            for text in &rule.tests.no_match {
-                if winner(text).as_deref() == Some(&rule.id) {
-                    failures.push(format!("{}: must not win {text:?}", rule.id));
-                }
-            }
-        }
-        failures
-    }
-
     /// A text as an error: `Type: message` when the left part looks like a type, a message otherwise.
     pub fn error_of_text(text: &str) -> ErrorText<'_> {
         rule::test_error(text)
@@ -230,269 +221,260 @@ impl RuleSet {
 
     /// Every rule that matches, the best first, with the place that it matched.
     pub fn explain(&self, error: &ErrorText<'_>) -> Vec<Hit<'_>> {
-        let mut hits: Vec<(Rank, Hit<'_>)> = Vec::new();
-        self.matches(error, |index, depth, text| {
-            let rule = &self.rules[index];
-            let order = std::cmp::Reverse(index);
-            let priority = rule.priority;
-            let span = self.span(index, text).unwrap_or(0..0);
-            let hit = Hit {
-                rule,
-                depth,
-                text: text.clone().into_owned(),
-                span,
-            };
-            hits.push((
-                Rank {
-                    priority,
-                    depth,
-                    order,
-                },
-                hit,
-            ));
-        });
-        hits.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
-        hits.into_iter().map(|(_, hit)| hit).collect()
-    }
-
-    /// Calls `found` with each rule that matches, the depth of the cause, and the text.
-    fn matches<'t>(
-        &self,
-        error: &'t ErrorText<'_>,
-        mut found: impl FnMut(usize, usize, &Cow<'t, str>),
-    ) {
-        let mut look = |group: &Group, text: Cow<'t, str>, depth, reads: &dyn Fn(&Rule) -> bool| {
-            for matched in group.set.matches(text.as_bytes()) {
-                let rule = group.rules[matched];
-                if reads(&self.rules[rule]) {
-                    found(rule, depth, &text);
+        let mut hits: Vec<Hit<'_>> = Vec::new();
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.read(error, self.any_reads, &self.numbers);
+            self.collect(scratch, error.status_code);
+            for candidate in &scratch.found {
+                let rule = &self.rules[candidate.rule()];
+                let depth = candidate.depth;
+                if hits
+                    .iter()
+                    .any(|hit| hit.rule.id == rule.id && hit.depth == depth)
+                {
+                    continue;
                 }
+                let (text, span) = if let Some(index) = candidate.text {
+                    let range = scratch.texts[index].range.clone();
+                    let levelled = &scratch.levelled[range.clone()];
+                    let Some(span) = self.texts.find(candidate.pattern(), levelled) else {
+                        continue;
+                    };
+                    (scratch.buffer[range].to_owned(), span)
+                } else {
+                    let text = error.status_code.unwrap_or_default().to_string();
+                    let whole = 0..text.len();
+                    (text, whole)
+                };
+                hits.push(Hit {
+                    rule,
+                    depth,
+                    text,
+                    span,
+                });
             }
-        };
-        let has = |rule: &Rule, field| rule.fields.contains(&field);
-        let reads = |rule: &Rule, types, messages| {
-            has(rule, Field::Type) == types && has(rule, Field::Message) == messages
-        };
-        let whole = joined(&error.error_type, &error.message);
-        if error.error_type.is_empty() {
-            look(&self.texts, whole, 0, &|rule| has(rule, Field::Message));
-        } else {
-            look(&self.texts, whole, 0, &|rule| reads(rule, true, true));
-            // Few rule files have rules that read one of the two alone.
-            if self.rules.iter().any(|rule| reads(rule, true, false)) {
-                let error_type = Cow::Borrowed(&*error.error_type);
-                look(&self.texts, error_type, 0, &|rule| reads(rule, true, false));
-            }
-            if self.rules.iter().any(|rule| reads(rule, false, true)) {
-                let message = Cow::Borrowed(clipped(&error.message));
-                look(&self.texts, message, 0, &|rule| reads(rule, false, true));
-            }
-        }
-        for (index, cause) in error.causes.iter().enumerate() {
-            let Cause {
-                error_type,
-                error_message,
-            } = cause;
-            let text = joined(error_type, error_message);
-            look(&self.texts, text, index + 1, &|rule| {
-                has(rule, Field::Cause)
-            });
-        }
-        if let Some(status) = error.status_code {
-            look(&self.status, Cow::Owned(status.to_string()), 0, &|_| true);
-        }
+        });
+        hits
     }
 
-    /// The piece of the text that the rule matched.
-    fn matched(&self, rule: usize, text: &str) -> Option<String> {
-        let span = self.span(rule, text)?;
-        Some(String::from_utf8_lossy(&text.as_bytes()[span]).into_owned())
-    }
-
-    /// Where in the text the rule matches, in bytes.
-    fn span(&self, rule: usize, text: &str) -> Option<Range<usize>> {
-        let regex = self.regexes[rule].get_or_init(|| compile(&any_of(&self.rules[rule])).ok());
-        Some(regex.as_ref()?.find(text.as_bytes())?.range())
-    }
-
-    fn adjust(&self, severity: Severity, error: &ErrorText<'_>) -> (Severity, Vec<Adjustment>) {
-        let mut raised = severity;
-        let mut adjustments = Vec::new();
-        let failures = error.consecutive_failures.unwrap_or(0);
-        if failures > self.context.consecutive_failures && raised < Severity::High {
-            raised = Severity::High;
-            adjustments.push(Adjustment::ConsecutiveFailures);
+    /// What may match, the best first.
+    fn collect(&self, scratch: &mut Scratch, status: Option<u16>) {
+        let Scratch {
+            levelled,
+            texts,
+            candidates,
+            found,
+            ..
+        } = scratch;
+        found.clear();
+        for (index, text) in texts.iter().enumerate() {
+            self.texts
+                .candidates(&levelled[text.range.clone()], candidates);
+            let reads =
+                |pattern: &usize| self.reads[self.texts.rule_of(*pattern)].meets(text.sources);
+            found.extend(candidates.iter().filter(reads).map(|pattern| {
+                let rule = self.texts.rule_of(pattern);
+                Candidate {
+                    priority: self.rules[rule].priority,
+                    depth: text.depth,
+                    order: Reverse((rule, pattern)),
+                    text: Some(index),
+                }
+            }));
         }
-        if error
-            .site
-            .is_some_and(|site| self.context.critical_sites.contains(site))
-        {
-            let worse = match raised {
-                Severity::Low => Severity::Medium,
-                Severity::Medium | Severity::High => Severity::High,
-                Severity::Critical => Severity::Critical,
+        let matching = status.and_then(|status| self.statuses.get(usize::from(status)));
+        found.extend(matching.into_iter().flatten().map(|rule| Candidate {
+            priority: self.rules[*rule].priority,
+            depth: 0,
+            order: Reverse((*rule, 0)),
+            text: None,
+        }));
+        found.sort_unstable_by(|a, b| b.cmp(a));
+    }
+
+    /// The best of the candidates that match, and the category of the best other one.
+    fn decide(&self, scratch: &Scratch) -> Decision {
+        let mut decision = Decision::default();
+        for candidate in &scratch.found {
+            let rule = &self.rules[candidate.rule()];
+            let best = decision.rule.map(|best| self.rules[best as usize].category);
+            if best == Some(rule.category) {
+                continue;
+            }
+            let matches = |index: usize| {
+                let text = &scratch.levelled[scratch.texts[index].range.clone()];
+                self.texts.is_match(candidate.pattern(), text)
             };
-            if worse > raised {
-                raised = worse;
-                adjustments.push(Adjustment::SitePriority);
+            if !candidate.text.is_none_or(matches) {
+                continue;
+            }
+            if best.is_some() {
+                decision.runner_up = Some(rule.category);
+                break;
+            }
+            // What the rule's author says goes before what a weaker rule happens to match.
+            decision = Decision {
+                rule: Some(candidate.rule() as u32),
+                runner_up: rule.runner_up,
+            };
+            if decision.runner_up.is_some() {
+                break;
             }
         }
-        (raised, adjustments)
+        decision
+    }
+
+    /// What was decided of the error, now or lately.
+    fn decision(&self, error: &ErrorText<'_>) -> Decision {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.read(error, self.any_reads, &self.numbers);
+            scratch.memory.for_rules(self.id);
+            let lengths = scratch
+                .texts
+                .iter()
+                .map(|text| (text.sources.0, text.range.len()));
+            let key = memory::key(&scratch.levelled, lengths, error.status_code);
+            if let Some(decision) = scratch.memory.get(key) {
+                return decision;
+            }
+            self.collect(scratch, error.status_code);
+            let decision = self.decide(scratch);
+            scratch.memory.put(key, decision);
+            decision
+        })
+    }
+
+    /// The verdict with the piece of text that decided, which [`Classify::classify`] leaves out:
+    /// finding where a pattern matches takes several times as long as finding that it does.
+    pub fn classify_and_point(&self, error: &ErrorText<'_>) -> Verdict<'_> {
+        let hits = self.explain(error);
+        let piece = |hit: &Hit<'_>| {
+            String::from_utf8_lossy(&hit.text.as_bytes()[hit.span.clone()]).into_owned()
+        };
+        Verdict {
+            matched: hits.first().map(piece),
+            ..self.classify(error)
+        }
+    }
+}
+
+impl Scratch {
+    /// Lays out those of the error's texts that are read by anyone.
+    fn read(&mut self, error: &ErrorText<'_>, read: Sources, numbers: &Numbers) {
+        self.buffer.clear();
+        self.texts.clear();
+        let (error_type, message) = (clipped(&error.error_type), clipped(&error.message));
+        if error_type.is_empty() {
+            self.add(Sources::WHOLE.and(Sources::MESSAGE), 0, "", message);
+        } else {
+            self.add(Sources::WHOLE, 0, error_type, message);
+            if read.meets(Sources::TYPE) {
+                self.add(Sources::TYPE, 0, "", error_type);
+            }
+            if read.meets(Sources::MESSAGE) {
+                self.add(Sources::MESSAGE, 0, "", message);
+            }
+        }
+        if read.meets(Sources::CAUSE) {
+            for (index, cause) in error.causes.iter().take(MAX_CAUSES).enumerate() {
+                let (error_type, message) =
+                    (clipped(&cause.error_type), clipped(&cause.error_message));
+                self.add(Sources::CAUSE, index + 1, error_type, message);
+            }
+        }
+        if read.meets(Sources::TRACEBACK)
+            && let Some(traceback) = error.traceback
+        {
+            self.add(Sources::TRACEBACK, 0, "", innermost(traceback));
+        }
+        if read.meets(Sources::URL)
+            && let Some(url) = error.url
+        {
+            self.add(Sources::URL, 0, "", clipped(url));
+        }
+        self.levelled.clear();
+        self.levelled.extend_from_slice(self.buffer.as_bytes());
+        numbers.level(&mut self.levelled);
+    }
+
+    fn add(&mut self, sources: Sources, depth: usize, error_type: &str, message: &str) {
+        let start = self.buffer.len();
+        self.buffer.push_str(error_type);
+        if !error_type.is_empty() && !message.is_empty() {
+            self.buffer.push_str(": ");
+        }
+        self.buffer.push_str(message);
+        let range = start..self.buffer.len();
+        self.texts.push(Text {
+            range,
+            sources,
+            depth,
+        });
     }
 }
 
 impl Classify for RuleSet {
     fn classify(&self, error: &ErrorText<'_>) -> Verdict<'_> {
-        let mut best: Option<(Rank, usize, Cow<'_, str>)> = None;
-        let mut hits: Vec<(Rank, usize)> = Vec::new();
-        self.matches(error, |rule, depth, text| {
-            let order = std::cmp::Reverse(rule);
-            let rank = Rank {
-                priority: self.rules[rule].priority,
-                depth,
-                order,
-            };
-            hits.push((rank, rule));
-            if best.as_ref().is_none_or(|(held, ..)| rank > *held) {
-                best = Some((rank, rule, text.clone()));
-            }
-        });
-        let Some((_, winner, text)) = best else {
-            // Nobody knows it: worth a rule, and in the meantime as bad as a failed page.
-            let (severity, adjustments) = self.adjust(Severity::Medium, error);
-            return Verdict {
-                category: ErrorCategory::Unknown,
-                sub_category: "",
-                severity,
-                rule: None,
-                matched: None,
-                runner_up: None,
-                adjustments,
-            };
-        };
-        let rule = &self.rules[winner];
-        let (severity, adjustments) = self.adjust(rule.severity, error);
-        // What the rule's author says goes before what a weaker rule happens to match.
-        let others = hits
-            .iter()
-            .filter(|(_, other)| self.rules[*other].category != rule.category);
-        let best_other = others.max_by_key(|(rank, _)| *rank);
-        let runner_up = rule
-            .runner_up
-            .or(best_other.map(|(_, other)| self.rules[*other].category));
+        let decided = self.decision(error);
+        let rule = decided.rule.map(|rule| &self.rules[rule as usize]);
+        // Nobody knows it: worth a rule, and in the meantime as bad as a failed page.
+        let severity = rule.map_or(Severity::Medium, |rule| rule.severity);
+        let (severity, adjustments) = self.context.adjust(severity, error);
         Verdict {
-            category: rule.category,
-            sub_category: &rule.sub_category,
+            category: rule.map_or(ErrorCategory::Unknown, |rule| rule.category),
+            sub_category: rule.map_or("", |rule| rule.sub_category.as_str()),
             severity,
-            rule: Some(&rule.id),
-            matched: self.matched(winner, &text),
-            runner_up,
+            rule: rule.map(|rule| rule.id.as_str()),
+            runner_up: decided.runner_up,
+            matched: None,
             adjustments,
         }
     }
 }
 
-fn read_files(paths: &[impl AsRef<Path>]) -> Result<Vec<(String, String)>, RulesError> {
-    let read = |path: &Path| {
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok((name, text)),
-            Err(source) => Err(RulesError::Read { path: name, source }),
-        }
-    };
-    paths.iter().map(|path| read(path.as_ref())).collect()
-}
-
-/// The rules of all files, each with its file.
-fn parse_all(files: &[(String, String)]) -> Result<Vec<(Rule, String)>, RulesError> {
-    let mut rules: Vec<(Rule, String)> = Vec::new();
-    let mut ids = BTreeSet::new();
-    for (path, text) in files {
-        for rule in rule::parse(path, text)? {
-            if !ids.insert(rule.id.clone()) {
-                return Err(RulesError::Duplicate {
-                    path: path.clone(),
-                    rule: rule.id,
-                });
-            }
-            rules.push((rule, path.clone()));
-        }
-    }
-    Ok(rules)
-}
-
-impl Group {
-    fn new(rules: &[Rule], reads: impl Fn(&Rule) -> bool) -> Result<Self, regex::Error> {
-        let members: Vec<usize> = (0..rules.len())
-            .filter(|index| reads(&rules[*index]))
-            .collect();
-        let set = RegexSetBuilder::new(members.iter().map(|index| any_of(&rules[*index])))
-            .case_insensitive(true)
-            .unicode(false)
-            .size_limit(64 << 20)
-            .dfa_size_limit(16 << 20)
-            .build()?;
-        Ok(Self {
-            set,
-            rules: members,
-        })
-    }
-}
-
-/// A rule's patterns as one.
-fn any_of(rule: &Rule) -> String {
-    let any: Vec<String> = rule
-        .patterns
-        .iter()
-        .map(|pattern| format!("(?:{pattern})"))
-        .collect();
-    any.join("|")
-}
-
-fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    // One pattern alone needs far less; a larger one would make every scan slow.
-    RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .unicode(false)
-        .size_limit(4 << 20)
-        .build()
-}
-
-/// The pattern that does not compile, told by the author's own text with a caret under the fault.
-fn culprit(rules: &[Rule], origins: &[String], error: regex::Error) -> RulesError {
-    let wrong = |index: usize, source| RulesError::Pattern {
-        path: origins[index].clone(),
-        rule: rules[index].id.clone(),
-        source,
-    };
-    for (index, rule) in rules.iter().enumerate() {
-        if let Some(source) = rule
-            .patterns
+/// Statuses are few, so what matches them is known beforehand.
+fn statuses(matcher: &Matcher) -> Vec<Box<[usize]>> {
+    let mut candidates = Candidates::default();
+    let mut matching = |status: u16| -> Box<[usize]> {
+        let text = status.to_string();
+        matcher.candidates(text.as_bytes(), &mut candidates);
+        let matches = |pattern: &usize| matcher.find(*pattern, text.as_bytes()).is_some();
+        let mut rules: Vec<usize> = candidates
             .iter()
-            .find_map(|pattern| compile(pattern).err())
-        {
-            return wrong(index, source);
-        }
-    }
-    // Each compiles alone, and all of them together are too large: the last one was too much.
-    wrong(rules.len() - 1, error)
+            .filter(matches)
+            .map(|pattern| matcher.rule_of(pattern))
+            .collect();
+        rules.dedup();
+        rules.into()
+    };
+    (0..1000)
+        .map(|status| {
+            if status < 100 {
+                Box::default()
+            } else {
+                matching(status)
+            }
+        })
+        .collect()
 }
 
 fn clipped(text: &str) -> &str {
     dragline_schema::clip(text, MAX_TEXT)
 }
 
-fn joined<'t>(error_type: &'t str, message: &'t str) -> Cow<'t, str> {
-    match (error_type.is_empty(), message.is_empty()) {
-        (true, _) => Cow::Borrowed(clipped(message)),
-        (_, true) => Cow::Borrowed(error_type),
-        _ => Cow::Owned(format!("{error_type}: {}", clipped(message))),
+/// The part of a traceback where the error was raised: Python's end, other languages' beginning.
+fn innermost(traceback: &str) -> &str {
+    if traceback.trim_start().starts_with("Traceback") {
+        &traceback[traceback.ceil_char_boundary(traceback.len().saturating_sub(MAX_TEXT))..]
+    } else {
+        clipped(traceback)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dragline_schema::{Adjustment, Cause};
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
@@ -512,6 +494,15 @@ mod tests {
             RULES.rules().len(),
             "every rule says what it is for"
         );
+    }
+
+    #[test]
+    fn the_shipped_patterns_compile() {
+        for rule in load::shipped().unwrap() {
+            if let Err(error) = rule.check_patterns() {
+                panic!("{}: {error}", rule.id);
+            }
+        }
     }
 
     #[test]
@@ -559,6 +550,7 @@ mod tests {
             ("'message'", false, true, false),
             ("'cause'", false, false, true),
             ("'status'", false, false, false),
+            ("'url','traceback'", false, false, false),
         ] {
             assert_eq!(winner(fields, &error("Bad", "x", "x")), in_type, "{fields}");
             assert_eq!(
@@ -580,43 +572,69 @@ mod tests {
     }
 
     #[test]
-    fn context_raises_and_never_lowers() {
-        let rules = || {
-            RuleSet::from_texts(&[(
-                "r.toml".into(),
-                "[[rule]]\nid='a'\ncategory='parsing'\nsub_category='x'\nseverity='low'\npatterns=['bad']\n\
-                 [[rule]]\nid='b'\ncategory='system'\nsub_category='x'\nseverity='critical'\npatterns=['worse']\n"
-                    .into(),
-            )])
-            .unwrap()
-        };
+    fn context_reaches_the_verdict() {
         let context = Context {
             critical_sites: ["shop".to_owned()].into(),
             ..Context::default()
         };
-        let severity = |message: &'static str, failures, site| {
-            let error = ErrorText {
-                message: message.into(),
-                consecutive_failures: Some(failures),
-                site,
-                ..ErrorText::default()
-            };
-            let rules = rules().with_context(context.clone());
-            let verdict = rules.classify(&error);
-            (verdict.severity, verdict.adjustments)
+        let rules = RuleSet::shipped().with_context(context);
+        let error = ErrorText {
+            message: "nobody knows what".into(),
+            site: Some("shop"),
+            ..ErrorText::default()
         };
-        assert_eq!(severity("bad", 5, None), (Severity::Low, vec![]));
+        let verdict = rules.classify(&error);
+        assert_eq!(verdict.severity, Severity::High);
+        assert_eq!(verdict.adjustments, [Adjustment::SitePriority]);
+    }
+
+    #[test]
+    fn rules_read_urls_tracebacks_and_statuses() {
+        let rule = |id: &str, field: &str, pattern: &str| {
+            format!(
+                "[[rule]]\nid='{id}'\ncategory='network'\nsub_category='x'\nseverity='low'\nfields=['{field}']\npatterns=['{pattern}']\n"
+            )
+        };
+        let text = [
+            rule("u", "url", "/login\\b"),
+            rule("t", "traceback", "in parse_price"),
+            rule("s", "status", "^5\\d\\d$"),
+        ];
+        let rules = RuleSet::from_texts(&[("r".into(), text.concat())]).unwrap();
+        let winner = |error: ErrorText<'_>| rules.classify(&error).rule.map(str::to_owned);
+        let error = ErrorText::default;
         assert_eq!(
-            severity("bad", 6, None),
-            (Severity::High, vec![Adjustment::ConsecutiveFailures])
+            winner(ErrorText {
+                url: Some("https://x.test/login?a"),
+                ..error()
+            })
+            .as_deref(),
+            Some("u")
+        );
+        let frames = "Traceback (most recent call last):\n  File \"a.py\", line 3, in parse_price\nValueError: x";
+        assert_eq!(
+            winner(ErrorText {
+                traceback: Some(frames),
+                ..error()
+            })
+            .as_deref(),
+            Some("t")
         );
         assert_eq!(
-            severity("bad", 1, Some("shop")),
-            (Severity::Medium, vec![Adjustment::SitePriority])
+            winner(ErrorText {
+                status_code: Some(503),
+                ..error()
+            })
+            .as_deref(),
+            Some("s")
         );
         assert_eq!(
-            severity("worse", 9, Some("shop")),
-            (Severity::Critical, vec![])
+            winner(ErrorText {
+                status_code: Some(404),
+                message: "503 in parse_price /login".into(),
+                ..error()
+            }),
+            None
         );
     }
 

@@ -23,10 +23,14 @@
 //! - [`monitored`] makes a function a run.
 //! - [`Config`] says where and how, in code, in TOML or in the environment; [`Guard`] keeps it going
 //!   until the end of `main`.
+//! - With the feature `classify`, `classify_errors(RuleSet::shipped())` labels every error with its
+//!   category and severity when it is logged.
 //! - [`RollingWriter`] is the files alone, for another formatter.
 //!
 //! The crate is a door: everything lives in `dragline-logging` and `dragline-macros`.
 
+#[cfg(feature = "classify")]
+pub use dragline_classifier::{Context as SeverityContext, RuleSet, RulesError};
 #[doc(hidden)]
 pub use dragline_logging::monitor;
 pub use dragline_logging::{
@@ -36,4 +40,6 @@ pub use dragline_logging::{
     RollingWriter, Rotation, Run, RunBuilder, RunStatus, Status, SystemClock, SystemEvent,
     TimeZone, Timestamp, init, layer,
 };
+#[cfg(feature = "classify")]
+pub use dragline_logging::{ClassifierSet, classify_errors};
 pub use dragline_macros::monitored;

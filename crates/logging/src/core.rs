@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use dragline_schema::{ProductAction, RunStatus, ScraperEnd};
+use dragline_schema::{ProductAction, RunStatus, ScraperEnd, Timestamp};
 use tracing::Span;
 
 /// What a run's events need of it.
@@ -10,6 +10,8 @@ use tracing::Span;
 pub(crate) struct RunCore {
     /// The span that carries the run's context.
     pub(crate) span: Span,
+    /// The site, where the run has one.
+    pub(crate) site: Option<String>,
     pub(crate) stats: Stats,
 }
 
@@ -31,6 +33,8 @@ pub(crate) struct Stats {
     /// Whether the last request failed: the errors that follow are about it, and the next request
     /// that succeeds ends the series.
     request_failing: AtomicBool,
+    /// A minute since 1970 in the upper half, the errors in it in the lower one.
+    minute: AtomicU64,
 }
 
 impl Stats {
@@ -66,6 +70,20 @@ impl Stats {
     pub(crate) fn error(&self) -> u64 {
         self.errors.fetch_add(1, Relaxed);
         self.consecutive_failures.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Counts an error in the minute that it falls in; returns how many that minute has.
+    pub(crate) fn errors_in_minute(&self, at: Timestamp) -> u64 {
+        let minute = (at.as_micros() / 60_000_000).max(0) as u64;
+        let next = |held: u64| match held >> 32 == minute {
+            true => held.saturating_add(1),
+            false => (minute << 32) | 1,
+        };
+        let held = self
+            .minute
+            .fetch_update(Relaxed, Relaxed, |held| Some(next(held)));
+        // The function always gives a value, so that the update always happens.
+        next(held.unwrap_or_else(|held| held)) & 0xffff_ffff
     }
 
     /// The run's last account.

@@ -43,6 +43,7 @@
 //! when files end, how they are compressed and what stays.
 
 mod callsite;
+mod classify;
 mod clock;
 mod compress;
 mod config;
@@ -71,6 +72,7 @@ mod text;
 mod typed;
 mod writer;
 
+pub use classify::{ClassifierSet, classify_errors};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Compression, Config, ConfigError, ConsoleMode, OptionInfo, Patience};
 pub use dragline_schema::{ProductAction as Action, RunStatus, Timestamp};

@@ -126,6 +126,7 @@ impl RunBuilder {
         let inner = Inner {
             core: RunCore {
                 span,
+                site: Some(self.site),
                 stats: Stats::default(),
             },
             run_id,
@@ -172,6 +173,7 @@ impl Run {
         Self::innermost().unwrap_or_else(|| {
             let core = RunCore {
                 span: Span::current(),
+                site: None,
                 stats: Stats::default(),
             };
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -74,6 +74,11 @@ pub struct Sample {
 }
 
 impl Group {
+    /// Whether [`Group::sources`] are all of them.
+    pub(crate) fn names_all_sources(&self) -> bool {
+        self.sources.len() < MAX_SOURCES
+    }
+
     pub(crate) fn observe(
         &mut self,
         label: &ErrorLabel<'_>,

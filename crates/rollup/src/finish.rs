@@ -51,6 +51,9 @@ pub struct GroupRow {
     pub id: u64,
     /// Scrapers and sites that it was seen at.
     pub scrapers: BTreeSet<(Option<String>, Option<String>)>,
+    /// The runs that had it, by their places in [`Finished::runs`]; `None` when they were too many to
+    /// be held one by one.
+    pub runs: Option<BTreeSet<usize>>,
     /// What is known of it.
     pub group: Group,
 }
@@ -194,7 +197,7 @@ impl Rollup {
         Finished {
             period: self.period,
             bucket_micros: width,
-            groups: group_rows(self.groups, &names),
+            groups: group_rows(self.groups, &names, &places),
             groups_overflow,
             cells: sorted(self.cells),
             cells_overflow,
@@ -211,17 +214,21 @@ impl Rollup {
 fn group_rows(
     groups: Bounded<u64, Group>,
     names: &BTreeMap<Arc<SourceKey>, RunKey>,
+    places: &BTreeMap<RunKey, usize>,
 ) -> Vec<GroupRow> {
     let mut rows: Vec<GroupRow> = groups
         .into_kept()
         .map(|(id, group)| {
-            let keys = group.sources.iter().filter_map(|source| names.get(source));
-            let scrapers = keys
+            let keys = || group.sources.iter().filter_map(|source| names.get(source));
+            let scrapers = keys()
                 .map(|key| (key.scraper_id.clone(), key.site.clone()))
                 .collect();
+            let runs = keys().filter_map(|key| places.get(key).copied()).collect();
+            let runs = group.names_all_sources().then_some(runs);
             GroupRow {
                 id,
                 scrapers,
+                runs,
                 group,
             }
         })

@@ -47,6 +47,8 @@ pub struct ScanOptions {
     pub jobs: usize,
     /// What to leave out.
     pub filter: Filter,
+    /// Whether the rules label errors that carry a label already. Default: no, the scraper knew.
+    pub reclassify: bool,
 }
 
 impl Default for ScanOptions {
@@ -55,6 +57,7 @@ impl Default for ScanOptions {
             read: ReadOptions::default(),
             jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             filter: Filter::default(),
+            reclassify: false,
         }
     }
 }
@@ -191,6 +194,7 @@ impl Pass<'_> {
             self.filter,
             self.sources.as_ref(),
         )
+        .reclassify(self.options.reclassify)
         .of_copies(copied);
         let files = read_family(family, &self.options.read, &mut observer);
         let mut rollup = observer.into_rollup();

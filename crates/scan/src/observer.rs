@@ -2,7 +2,10 @@
 
 use dragline_classifier::{RuleSet, fingerprint, mask};
 use dragline_rollup::{Covered, ErrorLabel, Rollup};
-use dragline_schema::{Classify as _, Event, Position, Problem, Record, Sink, SourceFile};
+use dragline_schema::{
+    Classify as _, ErrorCategory, ErrorText, Event, Position, Problem, Record, Sink, SourceFile,
+    Verdict,
+};
 
 use crate::filter::{Filter, Sources};
 
@@ -11,6 +14,8 @@ pub(crate) struct Observer<'o> {
     family: &'o str,
     rollup: Rollup,
     rules: &'o RuleSet,
+    /// Whether labels that the lines carry are looked away from.
+    reclassifies: bool,
     filter: &'o Filter,
     sources: Option<&'o Sources>,
     /// The lines that stand elsewhere, when this is a copy of errors.
@@ -29,10 +34,17 @@ impl<'o> Observer<'o> {
             family,
             rollup,
             rules,
+            reclassifies: false,
             filter,
             sources,
             copied: None,
         }
+    }
+
+    /// Whether the rules speak even where a line carries a label.
+    pub(crate) fn reclassify(mut self, reclassifies: bool) -> Self {
+        self.reclassifies = reclassifies;
+        self
     }
 
     /// The family is a copy of errors: lines that were observed already do not count again.
@@ -73,7 +85,7 @@ impl Sink for Observer<'_> {
     }
 }
 
-impl Observer<'_> {
+impl<'o> Observer<'o> {
     fn observe(&mut self, record: &Record<'_>, at: Position) {
         if self
             .sources
@@ -88,7 +100,7 @@ impl Observer<'_> {
         let Some(error) = record.error_text() else {
             return self.rollup.observe(record, at, None);
         };
-        let verdict = self.rules.classify(&error);
+        let verdict = self.verdict(&error, record);
         let template = mask(&error.message);
         let function = match &record.event {
             Event::ScraperError(error) => error.function.as_deref(),
@@ -105,5 +117,36 @@ impl Observer<'_> {
             message: &error.message,
         };
         self.rollup.observe(record, at, Some(&label));
+    }
+
+    /// What the rules say, unless the scraper itself knew when it logged the error.
+    fn verdict(&self, error: &ErrorText<'_>, record: &Record<'_>) -> Verdict<'o> {
+        let rules: &'o RuleSet = self.rules;
+        let verdict = rules.classify(error);
+        let Event::ScraperError(logged) = &record.event else {
+            return verdict;
+        };
+        let category = logged
+            .error_category
+            .as_deref()
+            .and_then(|name| name.parse().ok());
+        match category {
+            Some(category) if !self.reclassifies && category != ErrorCategory::Unknown => {
+                // The rule explains the label only when it says the same.
+                let agrees = verdict.category == category;
+                let severity = logged
+                    .error_severity
+                    .as_deref()
+                    .and_then(|name| name.parse().ok());
+                Verdict {
+                    category,
+                    severity: severity.unwrap_or(verdict.severity),
+                    rule: verdict.rule.filter(|_| agrees),
+                    sub_category: if agrees { verdict.sub_category } else { "" },
+                    ..verdict
+                }
+            }
+            _ => verdict,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Event, Record};
 
@@ -100,11 +100,24 @@ vocabulary! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cause<'a> {
     /// The type, as the program names it; empty when it does not.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "text_or_null")]
     pub error_type: Cow<'a, str>,
     /// The message.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "text_or_null")]
     pub error_message: Cow<'a, str>,
+}
+
+impl<'a> Cause<'a> {
+    /// The causes of a `scraper_error` line; `None` when the text is no such array.
+    pub fn parse_all(json: &'a str) -> Option<Vec<Self>> {
+        // Almost every chain is empty or one long, so this allocates little.
+        serde_json::from_str(json).ok()
+    }
+}
+
+/// A writer that knows no type may say so with `null`.
+fn text_or_null<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Cow<'a, str>, D::Error> {
+    Ok(Option::<Cow<'a, str>>::deserialize(from)?.unwrap_or_default())
 }
 
 /// What a classifier looks at.
@@ -124,6 +137,8 @@ pub struct ErrorText<'a> {
     pub url: Option<&'a str>,
     /// Failures in a row up to this one.
     pub consecutive_failures: Option<u64>,
+    /// Errors of the site within the minute up to this one, where somebody counts them.
+    pub errors_last_minute: Option<u64>,
     /// The site, for priorities.
     pub site: Option<&'a str>,
 }
@@ -142,7 +157,7 @@ impl<'a> ErrorText<'a> {
                 text.causes = error
                     .causes
                     .as_ref()
-                    .and_then(|json| parse_causes(&json.0))
+                    .and_then(|json| Cause::parse_all(&json.0))
                     .unwrap_or_default();
                 text.traceback = error.traceback.as_deref();
                 text.status_code = error.status_code;
@@ -161,12 +176,6 @@ impl<'a> ErrorText<'a> {
     }
 }
 
-/// The causes of a `scraper_error` line; `None` when the text is no such array.
-fn parse_causes(json: &str) -> Option<Vec<Cause<'_>>> {
-    // Almost every chain is empty or one long, so this allocates little.
-    serde_json::from_str(json).ok()
-}
-
 /// Why a severity is not the rule's own. Adjustments only ever raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -175,6 +184,8 @@ pub enum Adjustment {
     ConsecutiveFailures,
     /// The site's priority in the configuration.
     SitePriority,
+    /// Many errors of the site within a minute.
+    Burst,
 }
 
 /// What an error was found to be, and why.
@@ -188,7 +199,7 @@ pub struct Verdict<'r> {
     pub severity: Severity,
     /// The rule's id; `None` when no rule matched.
     pub rule: Option<&'r str>,
-    /// The piece of text that decided.
+    /// The piece of text that decided, where it was asked for.
     pub matched: Option<String>,
     /// The category of the best other rule, when it differs.
     pub runner_up: Option<ErrorCategory>,

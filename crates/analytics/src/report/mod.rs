@@ -1,5 +1,6 @@
 //! From a finished rollup to the report.
 
+mod life;
 mod sections;
 mod totals;
 mod trust;
@@ -11,6 +12,7 @@ use dragline_rollup::{Finished, GroupRow, Latency, RunRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 use polars::prelude::DataFrame;
 
+use self::life::Lives;
 use self::totals::Sum;
 use crate::frames::{COUNTERS, DAY, Frames, FramesError};
 use crate::insights::{self, History};
@@ -225,13 +227,14 @@ fn groups(
 ) -> Vec<model::Group> {
     let whole: BTreeMap<u64, &GroupRow> =
         everything.groups.iter().map(|row| (row.id, row)).collect();
+    let lives = Lives::new(everything, period);
     let total: u64 =
         finished.cells.iter().map(|(_, count)| count).sum::<u64>() + finished.cells_overflow;
     let mut groups: Vec<model::Group> = finished
         .groups
         .iter()
         .filter_map(|row| {
-            let state = state(&whole.get(&row.id).unwrap_or(&row).group, period);
+            let state = lives.state(whole.get(&row.id).unwrap_or(&row));
             group(row, total, state)
         })
         .collect();
@@ -244,6 +247,7 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
         id,
         scrapers,
         group,
+        runs: _,
     } = row;
     // A group is made by an error, so that there is a sample.
     let (_, sample) = group.sample.as_ref()?;
@@ -270,37 +274,6 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
             .collect(),
         sample: sample.message.clone(),
         evidence: group.evidence.iter().map(place).collect(),
-    })
-}
-
-/// A group's life in the period, by its days: the last two days are *now*. `new` was not there
-/// before, `resolved` is gone, `regressed` came back after at least three days without, `ongoing`
-/// is the rest. A period under four days tells nothing.
-fn state(
-    group: &dragline_rollup::Group,
-    period: Option<(Timestamp, Timestamp)>,
-) -> Option<&'static str> {
-    let (start, end) = period?;
-    if end.since(start) < 4 * DAY {
-        return None;
-    }
-    let now = end.plus_micros(-1).as_micros().div_euclid(DAY) - 1;
-    // What comes after the period is not known yet.
-    let days = || group.days.range(..=now + 1).map(|(day, _)| *day);
-    let first = days().next()?;
-    let last = days().next_back()?;
-    if last < now {
-        return Some("resolved");
-    }
-    if first >= now {
-        return Some("new");
-    }
-    let before = group.days.range(..now).next_back().map(|(day, _)| *day)?;
-    let back = *group.days.range(now..).next()?.0;
-    Some(if back - before > 3 {
-        "regressed"
-    } else {
-        "ongoing"
     })
 }
 

@@ -132,7 +132,7 @@ fn list(rules: &RuleSet, args: &OutputArgs) -> anyhow::Result<()> {
 }
 
 fn explain(rules: &RuleSet, error: &ErrorText<'_>, args: &OutputArgs) -> anyhow::Result<()> {
-    let verdict = rules.classify(error);
+    let verdict = rules.classify_and_point(error);
     let hits = rules.explain(error);
     output::write(
         args,

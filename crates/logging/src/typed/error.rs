@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use dragline_schema::Value;
 use dragline_schema::wire::{self, Object};
+use dragline_schema::{ErrorText, Value};
 use tracing::Level;
 
 use super::{TARGET, utf8};
+use crate::classify;
+use crate::clock::{Clock as _, SystemClock};
 use crate::core::RunCore;
 
 /// Something that went wrong, to be logged.
@@ -104,6 +106,18 @@ impl<'r> ErrorEvent<'r> {
     /// Records the error, at ERROR.
     pub fn log(self) {
         let consecutive = self.run.stats.error();
+        let text = ErrorText {
+            error_type: self.error_type.as_str().into(),
+            message: self.error_message.as_str().into(),
+            traceback: self.traceback,
+            status_code: self.status,
+            url: self.url,
+            consecutive_failures: Some(consecutive),
+            errors_last_minute: Some(self.run.stats.errors_in_minute(SystemClock.now())),
+            site: self.run.site.as_deref(),
+            ..ErrorText::default()
+        };
+        let verdict = classify::verdict(text, self.causes.as_deref());
         let context = (!self.context.is_empty()).then(|| {
             let mut out = Vec::new();
             let mut object = Object::begin(&mut out);
@@ -123,6 +137,8 @@ impl<'r> ErrorEvent<'r> {
             traceback = self.traceback,
             url = self.url,
             status_code = self.status,
+            error_category = verdict.as_ref().map(|verdict| verdict.category.as_str()),
+            error_severity = verdict.as_ref().map(|verdict| verdict.severity.as_str()),
             consecutive_failures = consecutive,
             function = self.function,
             context = context.as_deref(),

@@ -1,0 +1,151 @@
+//! A group's life across runs: new, ongoing, regressed, resolved.
+
+use std::collections::BTreeSet;
+
+use dragline_rollup::{Finished, Group, GroupRow};
+use dragline_schema::Timestamp;
+
+use crate::frames::DAY;
+use crate::lookup::by_scraper;
+
+/// Fewer runs or days tell nothing of a life.
+const LEAST: usize = 4;
+/// What is known of all runs, to tell the lives of groups by.
+pub(super) struct Lives {
+    /// Each scraper's runs, oldest first, by their places in [`Finished::runs`].
+    scrapers: Vec<Vec<usize>>,
+    period: Option<(Timestamp, Timestamp)>,
+}
+
+impl Lives {
+    /// The runs that began before the period's end; what comes after is not known yet.
+    pub(super) fn new(everything: &Finished, period: Option<(Timestamp, Timestamp)>) -> Self {
+        let end = period.map(|(_, end)| end);
+        let counts = |run: &usize| {
+            let row = &everything.runs[*run];
+            row.key.is_run() && (end.is_none() || row.start < end)
+        };
+        let of = |runs: Vec<usize>| runs.into_iter().filter(counts).collect();
+        let scrapers = by_scraper(everything).into_values().map(of).collect();
+        Self { scrapers, period }
+    }
+
+    /// How a group lives: by the runs of the scrapers that have it, or by days where they tell too
+    /// little. `None` when the days do so too.
+    pub(super) fn state(&self, row: &GroupRow) -> Option<&'static str> {
+        let by_runs = row.runs.as_ref().and_then(|runs| self.by_runs(runs));
+        by_runs
+            .or_else(|| self.by_days(&row.group))
+            .map(State::name)
+    }
+
+    fn by_runs(&self, has: &BTreeSet<usize>) -> Option<State> {
+        let scrapers = self
+            .scrapers
+            .iter()
+            .filter(|runs| runs.iter().any(|run| has.contains(run)));
+        let states = scrapers
+            .map(|runs| State::of(&runs.iter().map(|run| has.contains(run)).collect::<Vec<_>>()));
+        // Where it goes on for one scraper it goes on.
+        states.collect::<Option<Vec<State>>>()?.into_iter().max()
+    }
+
+    fn by_days(&self, group: &Group) -> Option<State> {
+        let (start, end) = self.period?;
+        let day = |at: Timestamp| at.as_micros().div_euclid(DAY);
+        let last = day(end.plus_micros(-1));
+        let first = group.days.keys().next().copied()?.min(day(start));
+        let days: Vec<bool> = (first..=last)
+            .map(|day| group.days.contains_key(&day))
+            .collect();
+        State::of(&days)
+    }
+}
+
+/// How a group lives; the greater goes before the lesser, when scrapers differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    /// It was, and is no more: for longer than its pauses used to be.
+    Resolved,
+    /// It began in the last two runs.
+    New,
+    /// It is back, after three runs without, and after longer than its pauses used to be.
+    Regressed,
+    /// It is there, as it was.
+    Ongoing,
+}
+
+impl State {
+    /// Judged from which of the runs (or days), oldest first, have it.
+    fn of(has: &[bool]) -> Option<Self> {
+        let present: Vec<usize> = (0..has.len()).filter(|run| has[*run]).collect();
+        let (first, last) = (*present.first()?, *present.last()?);
+        if has.len() < LEAST {
+            return None;
+        }
+        let pauses: Vec<usize> = present
+            .windows(2)
+            .map(|pair| pair[1] - pair[0] - 1)
+            .collect();
+        let longest = |pauses: &[usize]| pauses.iter().copied().max().unwrap_or(0);
+        let since = has.len() - 1 - last;
+        if since >= 2 && since > 2 * longest(&pauses) {
+            return Some(Self::Resolved);
+        }
+        if first + 2 >= has.len() {
+            return Some(Self::New);
+        }
+        // The pause before what is there now.
+        let back = present
+            .iter()
+            .zip(&pauses)
+            .rposition(|(_, pause)| *pause >= 3);
+        Some(match back {
+            Some(at)
+                if present[at + 1] + 2 >= has.len() && pauses[at] > 2 * longest(&pauses[..at]) =>
+            {
+                Self::Regressed
+            }
+            _ => Self::Ongoing,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Resolved => "resolved",
+            Self::New => "new",
+            Self::Regressed => "regressed",
+            Self::Ongoing => "ongoing",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_are_told_by_the_runs_that_have_them() {
+        for (has, state) in [
+            ("....", None),
+            ("xxx", None),
+            ("xxxx", Some(State::Ongoing)),
+            ("...x", Some(State::New)),
+            ("......xx", Some(State::New)),
+            (".....xxx", Some(State::Ongoing)),
+            ("xxxxx..", Some(State::Resolved)),
+            ("xxxxxx.", Some(State::Ongoing)),
+            ("xx....x", Some(State::Regressed)),
+            ("xx....xx", Some(State::Regressed)),
+            ("xx....xxx", Some(State::Ongoing)),
+            // It comes and goes: neither a pause nor a return is news.
+            ("x...x....x...x", Some(State::Ongoing)),
+            ("x...x...x....", Some(State::Ongoing)),
+            ("x...x...x.......", Some(State::Resolved)),
+            ("x..........", Some(State::Resolved)),
+        ] {
+            let runs: Vec<bool> = has.chars().map(|c| c == 'x').collect();
+            assert_eq!(State::of(&runs), state, "{has}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What is wrong with rules that compile.
+
+use dragline_schema::Classify as _;
+
+use crate::rule::{self, Rule};
+use crate::rule_set::RuleSet;
+
+impl RuleSet {
+    /// Runs the rules' own tests; gives a sentence for each that fails.
+    pub fn failing_tests(&self) -> Vec<String> {
+        self.faults(|_| true)
+    }
+
+    /// What is wrong with some of the rules, beside all others: a sentence for each of their tests
+    /// that fails, for a rule that never wins what it is for, and for one that does not say what
+    /// that is.
+    pub fn faults(&self, of: impl Fn(&Rule) -> bool) -> Vec<String> {
+        let winner = |text: &str| {
+            self.classify(&rule::test_error(text))
+                .rule
+                .map(str::to_owned)
+        };
+        let mut failures = Vec::new();
+        for rule in self.rules().iter().filter(|rule| of(rule)) {
+            let tests = &rule.tests.matching;
+            if tests.is_empty() {
+                failures.push(format!(
+                    "{}: has no text in tests.match that it must win",
+                    rule.id
+                ));
+            }
+            let lost: Vec<_> = tests
+                .iter()
+                .map(|text| (text, winner(text)))
+                .filter(|(_, won)| won.as_deref() != Some(&rule.id))
+                .collect();
+            if lost.len() > 1 && lost.len() == tests.len() {
+                failures.push(format!(
+                    "{}: cannot be reached, others win all of its texts: raise its priority (it is {})",
+                    rule.id, rule.priority
+                ));
+            }
+            for (text, won) in lost {
+                let won = won.as_deref().unwrap_or("no rule");
+                failures.push(format!("{}: must win {text:?}, but {won} does", rule.id));
+            }
+            for text in &rule.tests.no_match {
+                if winner(text).as_deref() == Some(&rule.id) {
+                    failures.push(format!("{}: must not win {text:?}", rule.id));
+                }
+            }
+        }
+        failures
+    }
+}

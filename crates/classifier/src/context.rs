@@ -1,0 +1,109 @@
+//! What raises a severity.
+
+use std::collections::BTreeSet;
+
+use dragline_schema::{Adjustment, ErrorText, Severity};
+
+/// What raises severities; nothing lowers one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// More failures in a row than this raise a severity to high. Default 5.
+    pub consecutive_failures: u64,
+    /// So many errors of a site within a minute, or more, raise a severity by one step (low →
+    /// medium → high). Default 100.
+    pub burst_per_minute: u64,
+    /// Sites whose errors are one step worse (low → medium → high).
+    pub critical_sites: BTreeSet<String>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: 5,
+            burst_per_minute: 100,
+            critical_sites: BTreeSet::new(),
+        }
+    }
+}
+
+impl Context {
+    /// The severity in this context, and what raised it. An error that does not say its failures
+    /// in a row or its site's errors of the last minute is not raised by them.
+    pub(crate) fn adjust(
+        &self,
+        severity: Severity,
+        error: &ErrorText<'_>,
+    ) -> (Severity, Vec<Adjustment>) {
+        let mut raised = severity;
+        let mut adjustments = Vec::new();
+        let mut raise = |to: Severity, why| {
+            if to > raised {
+                raised = to;
+                adjustments.push(why);
+            }
+            raised
+        };
+        let mut now = severity;
+        if error.consecutive_failures.unwrap_or(0) > self.consecutive_failures {
+            now = raise(Severity::High, Adjustment::ConsecutiveFailures);
+        }
+        if error
+            .site
+            .is_some_and(|site| self.critical_sites.contains(site))
+        {
+            now = raise(one_step(now), Adjustment::SitePriority);
+        }
+        if error
+            .errors_last_minute
+            .is_some_and(|errors| errors >= self.burst_per_minute)
+        {
+            raise(one_step(now), Adjustment::Burst);
+        }
+        (raised, adjustments)
+    }
+}
+
+/// One step worse. Critical stays for what a rule calls critical: data is lost.
+fn one_step(severity: Severity) -> Severity {
+    match severity {
+        Severity::Low => Severity::Medium,
+        Severity::Medium | Severity::High => Severity::High,
+        Severity::Critical => Severity::Critical,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_raises_and_never_lowers() {
+        let context = Context {
+            critical_sites: ["shop".to_owned()].into(),
+            ..Context::default()
+        };
+        let adjusted = |severity, failures, site, errors| {
+            let error = ErrorText {
+                consecutive_failures: Some(failures),
+                site,
+                errors_last_minute: Some(errors),
+                ..ErrorText::default()
+            };
+            context.adjust(severity, &error)
+        };
+        use Adjustment::{Burst, ConsecutiveFailures, SitePriority};
+        use Severity::{Critical, High, Low, Medium};
+        assert_eq!(adjusted(Low, 5, None, 99), (Low, vec![]));
+        assert_eq!(adjusted(Low, 6, None, 0), (High, vec![ConsecutiveFailures]));
+        assert_eq!(
+            adjusted(Low, 1, Some("shop"), 0),
+            (Medium, vec![SitePriority])
+        );
+        assert_eq!(
+            adjusted(Low, 1, Some("shop"), 100),
+            (High, vec![SitePriority, Burst])
+        );
+        assert_eq!(adjusted(High, 9, Some("shop"), 999), (High, vec![]));
+        assert_eq!(adjusted(Critical, 9, Some("shop"), 999), (Critical, vec![]));
+    }
+}

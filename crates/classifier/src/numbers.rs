@@ -1,0 +1,499 @@
+//! Which numbers the patterns tell apart, so that all others can look alike.
+//!
+//! `page 17: timed out` and `page 4711: timed out` are the same error, while `HTTP 429` and
+//! `HTTP 404` are not. What decides is whether any pattern looks at the digits themselves: `\b429\b`
+//! does, `\d+` takes all digits alike. From the patterns' syntax trees follow the runs of digits
+//! that can matter, written as globs (`429`, `5??`, `12*`); every other run may be replaced by as
+//! many zeros without any pattern noticing. So a verdict can be remembered for a text and serves
+//! all texts that differ from it in such numbers only.
+//!
+//! Digits right after a letter (`psycopg2`, `x509`, `p17`) are parts of names and stay.
+
+use std::collections::BTreeSet;
+
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, ClassBytesRange, Hir, HirKind, Look};
+
+/// More globs than this at one place are not worth following.
+const MAX_GLOBS: usize = 400;
+/// Longer counted repetitions are taken for endless ones.
+const MAX_COUNT: u32 = 8;
+/// So many hexadecimal digits in a row, some of them decimal, are an id, in which no rule reads.
+const ID_LENGTH: usize = 12;
+
+/// Digits, `?` for any one digit, `*` for any number of them; `@` in front after a letter.
+type Globs = BTreeSet<String>;
+
+/// Runs up to this length are looked up in a table.
+const TABLE_LENGTH: usize = 5;
+
+/// The runs of digits that patterns tell apart.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    /// A bit for each run of up to [`TABLE_LENGTH`] digits: those of one digit, of two, …
+    table: Vec<u64>,
+    /// The globs that longer runs can fit.
+    long: Vec<String>,
+    /// Some pattern tells digits apart in ways that were not followed: everything stays.
+    all_matter: bool,
+}
+
+impl Numbers {
+    pub(crate) fn of<'p>(patterns: impl Iterator<Item = &'p str>) -> Self {
+        let mut globs = Globs::new();
+        for pattern in patterns {
+            match of_pattern(pattern) {
+                Some(own) => globs.extend(own),
+                None => {
+                    return Self {
+                        all_matter: true,
+                        ..Self::default()
+                    };
+                }
+            }
+        }
+        let mut table = vec![0; 111_110_usize.div_ceil(64)];
+        globs
+            .iter()
+            .for_each(|glob| mark(&mut table, glob.as_bytes(), &mut Vec::new()));
+        globs.retain(|glob| glob.contains('*') || glob.len() > TABLE_LENGTH);
+        Self {
+            table,
+            long: globs.into_iter().collect(),
+            all_matter: false,
+        }
+    }
+
+    fn matters(&self, run: &[u8]) -> bool {
+        match place(run) {
+            Some(place) => self.table[place / 64] & (1 << (place % 64)) != 0,
+            None => self.long.iter().any(|glob| fits(glob.as_bytes(), run)),
+        }
+    }
+
+    /// Writes zeros over the numbers that no pattern can tell apart.
+    pub(crate) fn level(&self, text: &mut [u8]) {
+        if self.all_matter {
+            return;
+        }
+        let mut at = 0;
+        while at < text.len() {
+            if !text[at].is_ascii_digit() {
+                at += 1;
+                continue;
+            }
+            if let Some(id) = id_around(text, at) {
+                text[id.clone()]
+                    .iter_mut()
+                    .filter(|byte| byte.is_ascii_alphanumeric())
+                    .for_each(|byte| *byte = b'0');
+                at = id.end;
+                continue;
+            }
+            let length = text[at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            let is_name = at > 0 && (text[at - 1].is_ascii_alphabetic() || text[at - 1] == b'_');
+            let run = &mut text[at..at + length];
+            if !is_name && !self.matters(run) {
+                run.fill(b'0');
+            }
+            at += length;
+        }
+    }
+}
+
+/// The id that the digit is part of: hexadecimal digits and hyphens.
+fn id_around(text: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+    let is_part = |byte: &&u8| byte.is_ascii_hexdigit() || **byte == b'-';
+    let end = at + text[at..].iter().take_while(is_part).count();
+    let begin = at - text[..at].iter().rev().take_while(is_part).count();
+    let digits = text[begin..end]
+        .iter()
+        .filter(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let is_word = |place: usize| {
+        text.get(place)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    let is_apart =
+        !is_word(end) && (begin == 0 || !is_word(begin - 1) || text[..begin].ends_with(b"0x"));
+    (digits >= ID_LENGTH && is_apart).then_some(begin..end)
+}
+
+/// The run's bit in the table.
+fn place(run: &[u8]) -> Option<usize> {
+    let shorter = [0, 0, 10, 110, 1_110, 11_110].get(run.len())?;
+    Some(
+        run.iter()
+            .fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
+            + shorter,
+    )
+}
+
+/// Sets the bits of the runs that begin with `run` and go on as the glob says.
+fn mark(table: &mut [u64], glob: &[u8], run: &mut Vec<u8>) {
+    let Some((first, rest)) = glob.split_first() else {
+        if let Some(place) = place(run) {
+            table[place / 64] |= 1 << (place % 64);
+        }
+        return;
+    };
+    if *first == b'*' {
+        mark(table, rest, run);
+    }
+    if run.len() == TABLE_LENGTH {
+        return;
+    }
+    let digits = if first.is_ascii_digit() {
+        *first..=*first
+    } else {
+        b'0'..=b'9'
+    };
+    for digit in digits {
+        run.push(digit);
+        mark(table, if *first == b'*' { glob } else { rest }, run);
+        run.pop();
+    }
+}
+
+fn fits(glob: &[u8], run: &[u8]) -> bool {
+    match (glob.split_first(), run.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=run.len()).any(|skipped| fits(rest, &run[skipped..])),
+        (Some((digit, glob)), Some((first, run))) => {
+            (*digit == b'?' || digit == first) && fits(glob, run)
+        }
+        _ => false,
+    }
+}
+
+/// `None` when the pattern's digits are not followed.
+fn of_pattern(pattern: &str) -> Option<Globs> {
+    if !pattern.contains(|c: char| c.is_ascii_digit()) {
+        // Without digits in its text no pattern tells them apart.
+        return Some(Globs::new());
+    }
+    let hir = ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(pattern)
+        .ok()?;
+    let Runs {
+        whole,
+        left,
+        right,
+        mut inner,
+    } = runs(&hir)?;
+    // Before and behind what matches, the text may go on with digits.
+    inner.extend(left.iter().map(|glob| format!("*{glob}")));
+    inner.extend(right.iter().map(|glob| format!("{glob}*")));
+    inner.extend(whole.iter().map(|glob| format!("*{glob}*")));
+    inner.retain(|glob| glob.bytes().any(|byte| byte.is_ascii_digit()) && !glob.starts_with('@'));
+    Some(
+        inner
+            .into_iter()
+            .map(|glob| glob.replace("**", "*"))
+            .collect(),
+    )
+}
+
+/// The runs of digits in what an expression matches.
+#[derive(Clone, Debug, Default)]
+struct Runs {
+    /// All of it is one run, or nothing.
+    whole: Globs,
+    /// The run with which it begins, before something else.
+    left: Globs,
+    /// The run with which it ends.
+    right: Globs,
+    /// Runs that are complete.
+    inner: Globs,
+}
+
+impl Runs {
+    fn empty() -> Self {
+        Self {
+            whole: [String::new()].into(),
+            ..Self::default()
+        }
+    }
+
+    /// Something that is no digit, or a place where no digits can touch.
+    fn apart() -> Self {
+        Self {
+            left: [String::new()].into(),
+            right: [String::new()].into(),
+            ..Self::default()
+        }
+    }
+
+    /// As [`Runs::apart`]; digits that follow belong to a name.
+    fn letter() -> Self {
+        Self {
+            right: ["@".to_owned()].into(),
+            ..Self::apart()
+        }
+    }
+
+    fn digits(glob: &str) -> Self {
+        Self {
+            whole: [glob.to_owned()].into(),
+            ..Self::default()
+        }
+    }
+
+    fn or(mut self, other: Self) -> Self {
+        self.whole.extend(other.whole);
+        self.left.extend(other.left);
+        self.right.extend(other.right);
+        self.inner.extend(other.inner);
+        self
+    }
+
+    fn then(self, next: &Self) -> Option<Self> {
+        let mut inner = self.inner;
+        inner.extend(next.inner.iter().cloned());
+        inner.extend(
+            join(&self.right, &next.left)
+                .into_iter()
+                .filter(|glob| glob.bytes().any(|byte| byte.is_ascii_digit())),
+        );
+        let mut left = join(&self.whole, &next.left);
+        left.extend(self.left);
+        let mut right = join(&self.right, &next.whole);
+        right.extend(next.right.iter().cloned());
+        let joined = Self {
+            whole: join(&self.whole, &next.whole),
+            left,
+            right,
+            inner,
+        };
+        let all = [&joined.whole, &joined.left, &joined.right, &joined.inner];
+        all.iter()
+            .all(|globs| globs.len() <= MAX_GLOBS)
+            .then_some(joined)
+    }
+
+    /// Whether no digit is told from another.
+    fn is_indifferent(&self) -> bool {
+        let all = [&self.whole, &self.left, &self.right, &self.inner];
+        !all.iter().any(|globs| {
+            globs
+                .iter()
+                .any(|glob| glob.bytes().any(|byte| byte.is_ascii_digit()))
+        })
+    }
+}
+
+fn join(left: &Globs, right: &Globs) -> Globs {
+    left.iter()
+        .flat_map(|a| {
+            right
+                .iter()
+                .map(move |b| format!("{a}{b}").replace("**", "*"))
+        })
+        .collect()
+}
+
+fn runs(hir: &Hir) -> Option<Runs> {
+    Some(match hir.kind() {
+        HirKind::Empty | HirKind::Look(Look::WordAsciiNegate | Look::WordUnicodeNegate) => {
+            Runs::empty()
+        }
+        // A boundary of words, lines or texts is never between two digits.
+        HirKind::Look(_) => Runs::apart(),
+        HirKind::Literal(literal) => of_literal(&literal.0)?,
+        HirKind::Class(class) => of_class(class),
+        HirKind::Capture(capture) => runs(&capture.sub)?,
+        HirKind::Concat(parts) => parts
+            .iter()
+            .try_fold(Runs::empty(), |all, part| all.then(&runs(part)?))?,
+        HirKind::Alternation(parts) => {
+            let mut all = Runs::default();
+            for part in parts {
+                all = all.or(runs(part)?);
+            }
+            all
+        }
+        HirKind::Repetition(repetition) => {
+            let sub = runs(&repetition.sub)?;
+            match repetition.max {
+                Some(max) if max <= MAX_COUNT => {
+                    let mut all = Runs::empty();
+                    for count in 0..max {
+                        let next = if count < repetition.min {
+                            sub.clone()
+                        } else {
+                            sub.clone().or(Runs::empty())
+                        };
+                        all = all.then(&next)?;
+                    }
+                    all
+                }
+                _ if sub.is_indifferent() => endless(&sub),
+                _ => return None,
+            }
+        }
+    })
+}
+
+/// Any number of something that takes all digits alike, or none.
+fn endless(sub: &Runs) -> Runs {
+    let takes_digits = [&sub.whole, &sub.left, &sub.right]
+        .iter()
+        .any(|globs| globs.iter().any(|glob| !glob.is_empty()));
+    let run = if takes_digits { "*" } else { "" };
+    let all = Runs::digits(run);
+    if sub.left.is_empty() && sub.right.is_empty() {
+        return all;
+    }
+    all.or(Runs {
+        left: [run.to_owned()].into(),
+        right: [run.to_owned()].into(),
+        ..Runs::default()
+    })
+}
+
+fn of_literal(bytes: &[u8]) -> Option<Runs> {
+    let of = |byte: &u8| match byte {
+        b'0'..=b'9' => Runs::digits(char::from(*byte).encode_utf8(&mut [0; 4])),
+        b'a'..=b'z' | b'A'..=b'Z' | b'_' => Runs::letter(),
+        _ => Runs::apart(),
+    };
+    bytes
+        .iter()
+        .try_fold(Runs::empty(), |all, byte| all.then(&of(byte)))
+}
+
+fn of_class(class: &Class) -> Runs {
+    let Class::Bytes(class) = class else {
+        // Only bytes are asked for; a class of characters would be one of bytes here.
+        return Runs::apart().or(Runs::digits("*"));
+    };
+    let has = |byte: u8| {
+        class
+            .ranges()
+            .iter()
+            .any(|range| (range.start()..=range.end()).contains(&byte))
+    };
+    let digits: Vec<u8> = (b'0'..=b'9').filter(|digit| has(*digit)).collect();
+    let count: usize = class.ranges().iter().map(ClassBytesRange::len).sum();
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let letters = (0..128)
+        .filter(is_letter)
+        .filter(|letter| has(*letter))
+        .count();
+    let mut all = if letters > 0 {
+        Runs::letter()
+    } else {
+        Runs::default()
+    };
+    if count > digits.len() + letters {
+        all = all.or(Runs::apart());
+    }
+    if digits.len() == 10 {
+        all = all.or(Runs::digits("?"));
+    } else {
+        all.whole
+            .extend(digits.iter().map(|digit| char::from(*digit).to_string()));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load;
+    use crate::rule::compile;
+    use proptest::prelude::*;
+
+    fn globs(pattern: &str) -> String {
+        of_pattern(pattern).map_or("all".to_owned(), |globs| Vec::from_iter(globs).join(" "))
+    }
+
+    #[test]
+    fn the_runs_that_a_pattern_tells_apart() {
+        for (pattern, expected) in [
+            (r"\bHTTP[ /](?:429|403)\b", "403 429"),
+            (r"\b5\d\d\b", "5??"),
+            (r"\b40(?:3 forbidden|1 unauthorized)", "401 403"),
+            (r"code 12", "12*"),
+            (r"[^\n]{0,40}429", "*429*"),
+            (r"[^\n]{0,40}\b429\b", "429"),
+            (r"took \d+ ms", ""),
+            (r"\bpsycopg2\b|\bx509\b", ""),
+            (r"\bORA-0*1\b", "all"),
+            (r"\b\d{5}\b", ""),
+            (r"\b08[0-9A-Z]{3}\b", "08 08? 08?? 08???"),
+            (r"^404$", "404"),
+        ] {
+            assert_eq!(globs(pattern), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_nobody_reads_look_alike() {
+        let numbers = Numbers::of([r"\b(?:404|5\d\d)\b"].into_iter());
+        let level = |text: &str| {
+            let mut bytes = text.as_bytes().to_vec();
+            numbers.level(&mut bytes);
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(
+            level("404 on page 17 of 503, v2"),
+            "404 on page 00 of 503, v2"
+        );
+        assert_eq!(
+            level("item 4e6f7720-6973-4865-8c2d-1f2e3d4c5b6a at 0x7f3e12345678"),
+            "item 00000000-0000-0000-0000-000000000000 at 0x000000000000"
+        );
+        assert_eq!(level("unfaced404 4040"), "unfaced404 0000");
+    }
+
+    #[test]
+    fn the_shipped_rules_let_most_numbers_look_alike() {
+        let rules = load::shipped().unwrap();
+        let mut loose = Vec::new();
+        for rule in &rules {
+            for pattern in &rule.patterns {
+                let globs = of_pattern(pattern).unwrap();
+                let short: Vec<String> = globs
+                    .into_iter()
+                    .filter(|glob| glob.contains('*'))
+                    .collect();
+                if !short.is_empty() {
+                    loose.push(format!(
+                        "{}: {pattern}: a \\b would keep {short:?} apart from longer numbers",
+                        rule.id
+                    ));
+                }
+            }
+        }
+        assert!(loose.is_empty(), "{}", loose.join("\n"));
+    }
+
+    proptest! {
+        /// What the whole is for: levelled, a text matches the same patterns.
+        #[test]
+        fn no_pattern_notices(
+            parts in prop::collection::vec("(HTTP |status=|code |error |\\(|\\.|x|/|-|page | on |: |ORA-|socks)[0-9]{0,6}", 1..8),
+            pattern in prop::sample::select(vec![
+                r"\bHTTP[ /](?:429|403)\b", r"\b5\d\d\b", "code 12", r"[^\n]{0,5}429", r"code (?:1[0-3]|9)\d?\b",
+                r"ORA-\d+", r"x[24]|/7", r"\(\d{3}\b", r"(?:[3-5]\.){1,3}", r"socks[45]", r"[0-9]\B5", "^error [1-9]",
+            ]),
+        ) {
+            let text = parts.concat();
+            let mut levelled = text.clone().into_bytes();
+            Numbers::of([pattern].into_iter()).level(&mut levelled);
+            let regex = compile(pattern).unwrap();
+            let span = |bytes: &[u8]| regex.find(bytes).map(|found| found.range());
+            // Ids are levelled whatever the rules read.
+            if text.bytes().filter(u8::is_ascii_digit).count() < ID_LENGTH {
+                prop_assert_eq!(span(text.as_bytes()), span(&levelled), "{} on {}", pattern, text);
+            }
+        }
+    }
+}
