@@ -73,6 +73,9 @@ pub(crate) struct ReadArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
+    /// Let the rules label errors that the scraper labelled itself when it logged them
+    #[arg(long, help_heading = "Rules")]
+    pub(crate) reclassify: bool,
     /// How many threads read [default: one for each processor]
     #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
@@ -89,6 +92,10 @@ pub(crate) struct RulesArgs {
     /// Only the rules of the files, none of the shipped ones
     #[arg(long, requires = "rules")]
     pub(crate) no_shipped_rules: bool,
+    /// The configuration: priorities of sites, rule files, what raises severities
+    /// [default: dragline.toml in the current directory, when there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,6 +125,23 @@ pub(crate) enum RulesCommand {
         rules: RulesArgs,
         #[command(flatten)]
         output: OutputArgs,
+    },
+    /// Propose rules for the errors that no rule knows, as TOML that can be pasted into a rule file
+    #[command(
+        long_about = "Propose rules for the errors that no rule knows.\n\nThe messages that stayed unknown are grouped into templates. Each \
+template is printed as a rule, with the number of errors it explains, samples as its tests, and what it would also match of what other rules \
+win. The category is a guess from the words of the other rules' tests: whoever pastes the rule decides.",
+        after_help = "Examples:
+  dragline rules suggest logs/ >> mine.toml
+  dragline rules suggest logs/ --limit 3 --format json | jq '.[].pattern'
+  dragline rules check mine.toml"
+    )]
+    Suggest {
+        #[command(flatten)]
+        read: Box<ReadArgs>,
+        /// How many proposals
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        limit: usize,
     },
     /// Check rule files: keys, patterns, rules that cannot be reached, and their own tests
     #[command(after_help = "Examples:

@@ -20,9 +20,14 @@ pub(crate) fn write(
         Format::Markdown => render::markdown(&document()),
         Format::Json => json()? + "\n",
     };
+    save(args, &text)
+}
+
+/// Writes text where it was asked for.
+pub(crate) fn save(args: &OutputArgs, text: &str) -> anyhow::Result<()> {
     match &args.output {
-        Some(path) => write_file(path, &text),
-        None => show(&text),
+        Some(path) => write_file(path, text),
+        None => show(text),
     }
 }
 

@@ -4,9 +4,10 @@ use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::bail;
 use dragline_analytics::{Report, ReportOptions};
+use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
-use dragline_scan::{Progress, ReadOptions, ScanOptions};
-use dragline_schema::ProblemKind;
+use dragline_scan::{Filter, Progress, ReadOptions, ScanOptions, Scanned};
+use dragline_schema::{ProblemKind, Timestamp};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ReadArgs;
@@ -17,30 +18,13 @@ use crate::times;
 /// Nothing that could be read is an error, one that names the first reasons.
 pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
     let now = times::now()?;
-    let filter = args.filter.resolve(now)?;
     let rules = super::rules::compiled(&args.rules)?;
+    let (filter, scanned) = scan(args, &rules, now)?;
     let options = ReportOptions {
         generated_at: now,
         since: filter.since,
         until: filter.until,
     };
-    let mut scan = ScanOptions {
-        read: ReadOptions {
-            zone: args.filter.tz.clone(),
-            ..ReadOptions::default()
-        },
-        filter,
-        ..ScanOptions::default()
-    };
-    if let Some(jobs) = args.jobs {
-        scan.jobs = usize::from(jobs);
-    }
-    let bar = progress_bar();
-    let scanned = dragline_scan::scan(&args.logs, &rules, &scan, &|progress: Progress| {
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-    })?;
-    bar.finish_and_clear();
     let finished = scanned.rollup.finish(now);
     let everything = scanned.everything.map(|everything| everything.finish(now));
     let whole = everything.as_ref().unwrap_or(&finished);
@@ -54,6 +38,41 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
         &rules,
         &options,
     )?)
+}
+
+/// Reads what was named, as far as the filter takes it.
+pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finished> {
+    let now = times::now()?;
+    let (_, scanned) = scan(args, rules, now)?;
+    let finished = scanned.rollup.finish(now);
+    match scanned.everything {
+        Some(everything) => nothing_read(&everything.finish(now))?,
+        None => nothing_read(&finished)?,
+    }
+    Ok(finished)
+}
+
+fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
+    let filter = args.filter.resolve(now)?;
+    let mut scan = ScanOptions {
+        read: ReadOptions {
+            zone: args.filter.tz.clone(),
+            ..ReadOptions::default()
+        },
+        filter: filter.clone(),
+        reclassify: args.reclassify,
+        ..ScanOptions::default()
+    };
+    if let Some(jobs) = args.jobs {
+        scan.jobs = usize::from(jobs);
+    }
+    let bar = progress_bar();
+    let scanned = dragline_scan::scan(&args.logs, rules, &scan, &|progress: Progress| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+    })?;
+    bar.finish_and_clear();
+    Ok((filter, scanned))
 }
 
 /// An error when there is no event at all; it names the first reasons.

@@ -4,20 +4,26 @@ use std::io::{BufRead as _, Write as _};
 
 use anyhow::{Context as _, bail};
 use dragline_analytics::render::{Align, Block, Document, Tone};
-use dragline_classifier::{Hit, RuleSet};
+use dragline_classifier::{Hit, Proposal, RuleSet};
 use dragline_schema::{Classify as _, ErrorText, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::args::{OutputArgs, RulesArgs, RulesCommand};
+use crate::args::{Format, OutputArgs, ReadArgs, RulesArgs, RulesCommand};
+use crate::config::Config;
 use crate::output;
 
 /// The rules that were asked for.
 pub(crate) fn compiled(args: &RulesArgs) -> anyhow::Result<RuleSet> {
-    Ok(match args.rules.as_slice() {
-        [] => RuleSet::shipped(),
-        files if args.no_shipped_rules => RuleSet::from_files(files)?,
-        files => RuleSet::shipped_and(files)?,
-    })
+    let config = Config::load(args.config.as_deref())?;
+    let files = [args.rules.as_slice(), &config.rules.files].concat();
+    let rules = if args.no_shipped_rules {
+        RuleSet::from_files(&args.rules)?
+    } else if files.is_empty() {
+        RuleSet::shipped()
+    } else {
+        RuleSet::shipped_and(&files)?
+    };
+    Ok(rules.with_context(config.context()))
 }
 
 /// `dragline classify`
@@ -84,6 +90,7 @@ pub(crate) fn rules(command: &RulesCommand) -> anyhow::Result<()> {
             };
             explain(&compiled(rules)?, &error, output)
         }
+        RulesCommand::Suggest { read, limit } => suggest(read, *limit),
         RulesCommand::Check {
             files,
             no_shipped_rules,
@@ -226,6 +233,53 @@ fn hit_line(hit: &Hit<'_>) -> [String; 2] {
     let after = piece(hit.span.end..end);
     let under = " ".repeat(before.chars().count()) + &"^".repeat(found.chars().count().max(1));
     [format!("  {before}{found}{after}"), format!("  {under}")]
+}
+
+/// `dragline rules suggest`
+fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
+    let rules = compiled(&args.rules)?;
+    let finished = super::read::finished(args, &rules)?;
+    // One sample stands for all errors of its group.
+    let messages: Vec<(String, u64)> = finished
+        .groups
+        .iter()
+        .filter_map(|row| {
+            let (_, sample) = row.group.sample.as_ref()?;
+            let error_type = sample.error_type.as_str();
+            let text = if error_type.is_empty() {
+                sample.message.clone()
+            } else {
+                format!("{error_type}: {}", sample.message)
+            };
+            Some((text, row.group.count))
+        })
+        .collect();
+    let texts = messages.iter().map(|(text, count)| (text.as_str(), *count));
+    let proposals = dragline_classifier::suggest(&rules, texts, limit);
+    if args.output.format == Format::Json {
+        let object = |proposal: &Proposal| {
+            json!({
+                "id": proposal.id,
+                "category": proposal.category,
+                "pattern": proposal.pattern,
+                "template": proposal.template,
+                "explains": proposal.explains,
+                "share": proposal.share,
+                "samples": proposal.samples,
+                "conflicts": proposal.conflicts.iter().map(|(text, rule)| json!({"rule": rule, "text": text})).collect::<Vec<_>>(),
+            })
+        };
+        let all: Vec<Value> = proposals.iter().map(object).collect();
+        return output::save(&args.output, &(serde_json::to_string_pretty(&all)? + "\n"));
+    }
+    if proposals.is_empty() {
+        super::read::tell(
+            "no rule to propose: every error is known, or the unknown ones have no words in common",
+        );
+        return Ok(());
+    }
+    let toml: Vec<String> = proposals.iter().map(Proposal::to_toml).collect();
+    output::save(&args.output, &toml.join("\n"))
 }
 
 /// `dragline rules check`
