@@ -68,3 +68,7 @@ fixtures:
 # Licences, sources and bans of the dependencies (needs cargo-deny).
 deny:
     cargo deny check licenses bans sources
+
+# A fuzz target on the stable compiler: just fuzz classify 600.
+fuzz TARGET SECONDS="60":
+    fuzz/run {{TARGET}} {{SECONDS}}
