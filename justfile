@@ -29,6 +29,10 @@ schema:
 settings:
     DRAGLINE_BLESS=1 cargo test -p dragline-logging --test it the_settings_in_the_docs
 
+# The classifier's figures in docs/classification.md, measured anew.
+figures:
+    DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves
+
 # The recorder against its peers: the tables of docs/benchmarks.md. Takes about ten minutes.
 peers ROUNDS="5":
     cargo build --release -p dragline-benches --bin peer

@@ -15,8 +15,8 @@ impl RuleSet {
     /// that fails, for a rule that never wins what it is for, and for one that does not say what
     /// that is.
     pub fn faults(&self, of: impl Fn(&Rule) -> bool) -> Vec<String> {
-        let winner = |text: &str| {
-            self.classify(&rule::test_error(text))
+        let winner = |rule: &Rule, text: &str| {
+            self.classify(&rule::test_of(rule, text))
                 .rule
                 .map(str::to_owned)
         };
@@ -31,7 +31,7 @@ impl RuleSet {
             }
             let lost: Vec<_> = tests
                 .iter()
-                .map(|text| (text, winner(text)))
+                .map(|text| (text, winner(rule, text)))
                 .filter(|(_, won)| won.as_deref() != Some(&rule.id))
                 .collect();
             if lost.len() > 1 && lost.len() == tests.len() {
@@ -45,7 +45,7 @@ impl RuleSet {
                 failures.push(format!("{}: must win {text:?}, but {won} does", rule.id));
             }
             for text in &rule.tests.no_match {
-                if winner(text).as_deref() == Some(&rule.id) {
+                if winner(rule, text).as_deref() == Some(&rule.id) {
                     failures.push(format!("{}: must not win {text:?}", rule.id));
                 }
             }

@@ -78,6 +78,8 @@ mod tests {
 
     #[test]
     fn context_raises_and_never_lowers() {
+        use Adjustment::{Burst, ConsecutiveFailures, SitePriority};
+        use Severity::{Critical, High, Low, Medium};
         let context = Context {
             critical_sites: ["shop".to_owned()].into(),
             ..Context::default()
@@ -91,8 +93,6 @@ mod tests {
             };
             context.adjust(severity, &error)
         };
-        use Adjustment::{Burst, ConsecutiveFailures, SitePriority};
-        use Severity::{Critical, High, Low, Medium};
         assert_eq!(adjusted(Low, 5, None, 99), (Low, vec![]));
         assert_eq!(adjusted(Low, 6, None, 0), (High, vec![ConsecutiveFailures]));
         assert_eq!(

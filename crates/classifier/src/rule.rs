@@ -60,6 +60,14 @@ pub enum PatternError {
     /// It cannot be parsed, or look-around and back-references are used, which are not there.
     #[error("{0}")]
     Syntax(regex::Error),
+    /// It matches the empty text, so that it would win every error.
+    #[error(
+        "the pattern {pattern:?} matches the empty text, so that the rule would win every error: make a part of it mandatory"
+    )]
+    Empty {
+        /// The pattern.
+        pattern: String,
+    },
     /// Compiled, it takes more memory than a pattern may.
     #[error(
         "the pattern {pattern:?} is too large when compiled: repetitions of repetitions such as (a{{1,100}}){{1,100}} multiply; make the counts smaller"
@@ -162,9 +170,13 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
 impl Rule {
     /// An error for the first pattern that cannot be used.
     pub(crate) fn check_patterns(&self) -> Result<(), PatternError> {
-        self.patterns
-            .iter()
-            .try_for_each(|pattern| compile(pattern).map(|_| ()))
+        self.patterns.iter().try_for_each(|pattern| {
+            if compile(pattern)?.is_match(b"") {
+                let pattern = pattern.clone();
+                return Err(PatternError::Empty { pattern });
+            }
+            Ok(())
+        })
     }
 }
 
@@ -198,6 +210,26 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Rule>, RulesError> {
         }
     }
     Ok(file.rules)
+}
+
+/// A test's text as what the rule reads: a status, a URL or a traceback, for a rule that reads
+/// nothing else, and an error otherwise.
+pub(crate) fn test_of<'t>(rule: &Rule, text: &'t str) -> ErrorText<'t> {
+    match rule.fields.as_slice() {
+        [Field::Status] => ErrorText {
+            status_code: text.parse().ok(),
+            ..ErrorText::default()
+        },
+        [Field::Url] => ErrorText {
+            url: Some(text),
+            ..ErrorText::default()
+        },
+        [Field::Traceback] => ErrorText {
+            traceback: Some(text),
+            ..ErrorText::default()
+        },
+        _ => test_error(text),
+    }
 }
 
 /// A test's text as an error: `Type: message` when the left part looks like a type.

@@ -65,7 +65,8 @@ pub fn suggest<'m>(
     let words = Words::of(rules);
     let mut proposals: Vec<Proposal> = Vec::new();
     for template in miner.templates() {
-        if proposals.len() == limit {
+        // Some more than are asked for: a later one may explain more.
+        if proposals.len() >= limit.saturating_add(20) {
             break;
         }
         let Some(proposal) = propose(&words, &template, &left, &known, total) else {
@@ -79,6 +80,8 @@ pub fn suggest<'m>(
             proposals.push(proposal);
         }
     }
+    proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.explains));
+    proposals.truncate(limit);
     name_apart(&mut proposals);
     proposals
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dragline_classifier::RuleSet;
-use dragline_schema::{Cause, Classify as _, ErrorText};
+use dragline_schema::{Cause, Classify as _, ErrorCategory, ErrorText};
 use serde::Deserialize;
 
 /// A message and what it is.
@@ -100,21 +100,38 @@ impl Score {
         score
     }
 
-    fn print(&self, name: &str) {
-        let percent = |n: usize| n as f64 * 100.0 / self.total as f64;
-        println!(
-            "{name}: {} messages; category {:.1} % strict, {:.1} % lenient; severity {:.1} % strict, {:.1} % lenient",
-            self.total,
-            percent(self.strict),
-            percent(self.lenient),
-            percent(self.severity),
-            percent(self.severity_lenient),
+    fn percent(&self, n: usize) -> f64 {
+        n as f64 * 100.0 / self.total as f64
+    }
+
+    /// One row of the table of figures.
+    fn row(&self, name: &str) -> String {
+        let [strict, lenient] = [self.strict, self.lenient].map(|n| self.percent(n));
+        let [severity, severity_lenient] =
+            [self.severity, self.severity_lenient].map(|n| self.percent(n));
+        let total = self.total;
+        format!(
+            "| {name} | {total} | {strict:.1} % | {lenient:.1} % | {severity:.1} % | {severity_lenient:.1} % |"
+        )
+    }
+
+    /// What it is in rows, what was said in columns.
+    fn table(&self) -> String {
+        let names = ErrorCategory::ALL.iter().map(|category| category.as_str());
+        let mut table = format!(
+            "| is \\ said | {} |\n|---{}|\n",
+            names.clone().collect::<Vec<_>>().join(" | "),
+            "|---:".repeat(8)
         );
-        for ((is, said), count) in &self.confusion {
-            if is != said {
-                println!("  {count:>3} {is} said to be {said}");
-            }
+        for is in names.clone() {
+            let cell = |said: &str| {
+                let count = self.confusion.get(&(is.to_owned(), said.to_owned()));
+                count.map_or_else(|| "·".to_owned(), ToString::to_string)
+            };
+            let cells: Vec<String> = names.clone().map(cell).collect();
+            table += &format!("| {is} | {} |\n", cells.join(" | "));
         }
+        table
     }
 }
 
@@ -140,26 +157,50 @@ fn measure(half: &str, tell: bool) -> Score {
             }
         },
     );
-    score.print(half);
+    println!("{}", score.row(half));
     score
 }
 
+/// Only figures are told of the held-out half, never a message: `fixtures/errors/README.md` says why.
 #[test]
-fn the_open_half_is_labelled_right() {
-    let score = measure("open", std::env::var_os("DRAGLINE_WRONG").is_some());
+fn both_halves_are_labelled_right() {
+    let open = measure("open", std::env::var_os("DRAGLINE_WRONG").is_some());
+    let held_out = measure("held-out", false);
+    let share = |score: &Score, n: usize| n as f64 / score.total as f64;
     // What it was when this was written; a change of the rules that lowers it is a regression.
-    let share = |n: usize| n as f64 / score.total as f64;
-    assert!(share(score.strict) > 0.90 && share(score.lenient) > 0.98);
-    assert!(share(score.severity_lenient) > 0.91);
+    assert!(share(&open, open.strict) > 0.96 && share(&open, open.lenient) > 0.99);
+    assert!(share(&open, open.severity_lenient) > 0.91);
+    // What is asked of them on messages that nobody saw while writing rules.
+    assert!(
+        share(&held_out, held_out.strict) >= 0.88 && share(&held_out, held_out.lenient) >= 0.95
+    );
+    assert!(share(&held_out, held_out.severity_lenient) >= 0.80);
+
+    let figures = format!(
+        "| half | messages | category, strict | lenient | severity, strict | lenient |\n|---|---:|---:|---:|---:|---:|\n{}\n{}\n\n\
+         The held-out half, what each message is against what was said of it:\n\n{}",
+        open.row("open"),
+        held_out.row("held out"),
+        held_out.table(),
+    );
+    in_the_docs("figures", &figures);
 }
 
-/// Only figures are told of this half, never a message: `fixtures/errors/README.md` says why.
-#[test]
-fn the_held_out_half_is_labelled_right() {
-    let score = measure("held-out", false);
-    let share = |n: usize| n as f64 / score.total as f64;
-    assert!(share(score.strict) > 0.85 && share(score.lenient) > 0.91);
-    assert!(share(score.severity_lenient) > 0.87);
+/// What stands between the marks in `docs/classification.md`; `DRAGLINE_BLESS=1` writes it.
+fn in_the_docs(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/classification.md");
+    let docs = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->"),
+    );
+    let (before, rest) = docs.split_once(&begin).unwrap();
+    let (held, after) = rest.split_once(&end).unwrap();
+    if std::env::var_os("DRAGLINE_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{begin}{text}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(held, text, "just figures writes the docs anew");
+    }
 }
 
 /// A phrase of the original list of patterns, and what that list made of it.

@@ -75,9 +75,12 @@ impl Stats {
     /// Counts an error in the minute that it falls in; returns how many that minute has.
     pub(crate) fn errors_in_minute(&self, at: Timestamp) -> u64 {
         let minute = (at.as_micros() / 60_000_000).max(0) as u64;
-        let next = |held: u64| match held >> 32 == minute {
-            true => held.saturating_add(1),
-            false => (minute << 32) | 1,
+        let next = |held: u64| {
+            if held >> 32 == minute {
+                held.saturating_add(1)
+            } else {
+                (minute << 32) | 1
+            }
         };
         let held = self
             .minute

@@ -20,6 +20,8 @@ pub enum Block {
     List(Vec<(Tone, String, Vec<String>)>),
     /// Lines of figures, each on its own; they go on indented.
     Lines(Vec<String>),
+    /// Lines as they stand, blanks and all.
+    Verbatim(Vec<String>),
     /// Rows under headers. On a narrow terminal, columns that may go do so from the right.
     Table {
         /// The headers, and how their columns are set.

@@ -26,6 +26,13 @@ pub fn markdown(document: &Document) -> String {
                 }
                 out.push('\n');
             }
+            Block::Verbatim(lines) => {
+                // A block by its indentation: no text can end it.
+                for line in lines {
+                    out.push_str(&format!("    {}\n", line.replace(char::is_control, " ")));
+                }
+                out.push('\n');
+            }
             Block::Table { headers, rows } => {
                 let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
                 out.push_str(&row(headers.iter().map(|(_, name)| escape(name)).collect()));

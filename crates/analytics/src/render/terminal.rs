@@ -68,10 +68,20 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
                     }
                 }
             }
+            Block::Verbatim(lines) => {
+                lines
+                    .iter()
+                    .for_each(|text| line(&mut out, &clean_line(text)));
+            }
             Block::Table { headers, rows } => table(&mut out, headers, rows, terminal),
         }
     }
     out
+}
+
+/// The text without control characters, everything else in its column.
+fn clean_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn line(out: &mut String, text: &str) {

@@ -29,7 +29,7 @@ pub(crate) fn compiled(args: &RulesArgs) -> anyhow::Result<RuleSet> {
 /// `dragline classify`
 pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
     let rules = compiled(args)?;
-    let mut input = std::io::stdin().lock();
+    let mut input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin().lock());
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let mut line = Vec::new();
     loop {
@@ -41,6 +41,10 @@ pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
         let text = String::from_utf8_lossy(&line);
         let labelled = classify_line(&rules, text.trim_end_matches(['\n', '\r']));
         writeln!(output, "{labelled}").context("cannot write to standard output")?;
+        // Whoever follows a log waits for each line; a file comes in full buffers.
+        if input.buffer().is_empty() {
+            output.flush().context("cannot write to standard output")?;
+        }
     }
     output.flush().context("cannot write to standard output")
 }
@@ -172,7 +176,7 @@ fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Docu
             "{}, {}",
             verdict.category, verdict.severity
         )));
-        let text = "No rule matches. `dragline rules check` tells whether a rule of yours would.";
+        let text = "No rule matches. `dragline rules explain --rules FILE` asks a rule of yours too, `dragline rules suggest LOGS` proposes some.";
         blocks.push(Block::Text(Tone::Muted, text.to_owned()));
         return Document { blocks };
     };
@@ -185,12 +189,15 @@ fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Docu
         0 => String::new(),
         depth => format!(" of cause {depth}"),
     };
-    let mut lines = vec![format!("because the rule {} matches{place}", best.rule.id)];
-    let before = hit_line(best);
-    lines.extend(before);
-    blocks.push(Block::Lines(lines));
+    let reason = format!("because the rule {} matches{place}", best.rule.id);
+    blocks.push(Block::Lines(vec![reason]));
+    blocks.push(Block::Verbatim(hit_line(best).into()));
     if let Some(recommendation) = rules.recommendation(&best.rule.id) {
         blocks.push(Block::Text(Tone::Plain, recommendation.to_owned()));
+    }
+    if let Some(runner_up) = verdict.runner_up {
+        let text = format!("It could also be {runner_up}.");
+        blocks.push(Block::Text(Tone::Plain, text));
     }
     let others = &hits[1..];
     if !others.is_empty() {
