@@ -9,7 +9,8 @@ use dragline_schema::{Adjustment, ErrorText, Severity};
 pub struct Context {
     /// More failures in a row than this raise a severity to high. Default 5.
     pub consecutive_failures: u64,
-    /// So many errors of a site within a minute, or more, raise a severity by one step (low →
+    /// So many errors within a minute, or more, where somebody counts them (a run that labels its
+    /// errors when it logs them), raise a severity by one step (low →
     /// medium → high). Default 100.
     pub burst_per_minute: u64,
     /// Sites whose errors are one step worse (low → medium → high).

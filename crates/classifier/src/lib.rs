@@ -31,6 +31,7 @@
 
 mod check;
 mod context;
+mod finder;
 mod literal;
 mod load;
 mod mask;

@@ -2,13 +2,12 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Class, ClassBytesRange, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look};
+
+use crate::finder::{Literal, MIN_LENGTH, is_edge};
 
 /// A set of literals with more members costs more than it spares.
-const MAX_SET: usize = 64;
-/// Shorter literals are in every text.
-const MIN_LENGTH: usize = 3;
-
+const MAX_SET: usize = 128;
 /// So many sets are looked for, the rarest.
 const MAX_SETS: usize = 2;
 /// Words that most error messages have; a pattern that needs something else too is better found by that.
@@ -46,47 +45,88 @@ const COMMON: [&str; 26] = [
 pub(crate) struct Alternative {
     /// The pattern.
     pub(crate) text: String,
-    /// Sets of literals in lower case: every match has at least one of each set. Sound, not
-    /// complete: a set is only given when it is needed for sure.
+    /// Whether it is to be compiled so that case is ignored; otherwise it says itself where.
+    pub(crate) ignores_case: bool,
+    /// Sets of literals: every match has at least one of each set. Sound, not complete: a set is
+    /// only given when it is needed for sure.
     ///
     /// Wholly a function of the pattern's syntax tree. `regex-syntax` extracts prefixes and
     /// suffixes of a match, while a log pattern's telling words often stand in its middle.
-    pub(crate) literals: Vec<Vec<String>>,
+    pub(crate) literals: Vec<Vec<Literal>>,
+    /// Whether a text that has one of each set always matches, so that the pattern need not run.
+    pub(crate) is_proved: bool,
+    /// A longer text cannot match, in bytes.
+    pub(crate) longest: usize,
 }
 
-/// The alternatives of a pattern; none when it is no pattern.
-pub(crate) fn alternatives(pattern: &str) -> Vec<Alternative> {
-    // With the case already ignored in the syntax tree.
-    let mut parser = ParserBuilder::new()
-        .case_insensitive(true)
-        .unicode(false)
-        .utf8(false)
-        .build();
-    let mut into = Vec::new();
-    if let Ok(hir) = parser.parse(pattern) {
-        split(&hir, &mut into);
+/// A pattern's syntax tree, apart at its outermost alternatives.
+pub(crate) struct Parsed {
+    reader: Reader,
+    /// None when it is no pattern.
+    pub(crate) parts: Vec<Hir>,
+}
+
+impl Parsed {
+    pub(crate) fn of(pattern: &str) -> Self {
+        let reader = Reader {
+            ignores_case: !minds_case(pattern),
+        };
+        let mut parser = ParserBuilder::new()
+            .case_insensitive(!reader.ignores_case)
+            .unicode(false)
+            .utf8(false)
+            .build();
+        let mut parts = Vec::new();
+        if let Ok(hir) = parser.parse(pattern) {
+            split(hir, &mut parts);
+        }
+        Self { reader, parts }
     }
-    into
+
+    /// The alternatives with what they need.
+    pub(crate) fn alternatives(&self) -> impl Iterator<Item = Alternative> {
+        self.parts.iter().map(|hir| self.reader.alternative(hir))
+    }
 }
 
-fn split(hir: &Hir, into: &mut Vec<Alternative>) {
+/// Whether the case cannot be ignored everywhere alike: parts of the pattern may switch that off, or
+/// take letters away from others. Rather too often yes than ever wrongly no.
+fn minds_case(pattern: &str) -> bool {
+    let has_flag = pattern.split("(?").skip(1).any(|rest| {
+        let flags = rest.split(|c: char| !c.is_ascii_alphabetic() && c != '-');
+        flags.take(1).any(|flags| flags.contains('i'))
+    });
+    let takes_letters = pattern.split("[^").skip(1).any(|rest| {
+        let members = rest.split(']').next().unwrap_or(rest);
+        let mut before = '[';
+        members.chars().any(|member| {
+            let is_letter = member.is_ascii_alphabetic() && before != '\\';
+            before = member;
+            is_letter
+        })
+    });
+    let is_odd = ["\\x", "\\u", "\\U", "\\p", "\\P", "[:", "&&", "--", "~~"];
+    has_flag || takes_letters || is_odd.iter().any(|odd| pattern.contains(odd))
+}
+
+fn split(hir: Hir, into: &mut Vec<Hir>) {
     match hir.kind() {
-        HirKind::Alternation(parts) => parts.iter().for_each(|part| split(part, into)),
-        HirKind::Capture(capture) => split(&capture.sub, into),
+        HirKind::Alternation(parts) => parts.iter().for_each(|part| split(part.clone(), into)),
+        HirKind::Capture(capture) => split((*capture.sub).clone(), into),
         HirKind::Concat(parts) => match one_between_boundaries(parts) {
             // The parser writes `\ba|\bb` as `\b(?:a|b)`.
             Some(place) => {
-                let around = |parts: &[Hir]| Hir::concat(parts.to_vec()).to_string();
-                let (before, after) = (around(&parts[..place]), around(&parts[place + 1..]));
                 let first = into.len();
-                split(&parts[place], into);
-                for alternative in &mut into[first..] {
-                    alternative.text = format!("{before}(?:{}){after}", alternative.text);
+                split(parts[place].clone(), into);
+                for part in &mut into[first..] {
+                    let (before, after) = (&parts[..place], &parts[place + 1..]);
+                    let part_of = std::slice::from_ref(&*part);
+                    *part = Hir::concat([before, part_of, after].concat());
                 }
             }
-            None => into.push(alternative(hir)),
+            None => into.push(hir),
         },
-        _ => into.push(alternative(hir)),
+        _ => into.push(hir),
     }
 }
 
@@ -102,112 +142,209 @@ fn one_between_boundaries(parts: &[Hir]) -> Option<usize> {
     (is_alone && splits).then_some(place)
 }
 
-fn alternative(hir: &Hir) -> Alternative {
-    let texts = |set: Set| {
-        set.into_iter()
-            .map(|literal| String::from_utf8(literal).ok())
-            .collect()
-    };
-    let mut sets = needed(hir);
-    sets.sort_by_key(|set| std::cmp::Reverse(worth(set)));
-    sets.truncate(MAX_SETS);
-    Alternative {
-        text: hir.to_string(),
-        literals: sets.into_iter().filter_map(texts).collect(),
-    }
+/// Reads syntax trees.
+struct Reader {
+    /// Letters stand for both cases; otherwise the tree has both where case is ignored.
+    ignores_case: bool,
 }
 
-/// Compiles one of [`alternatives`], which says itself where case is ignored.
-pub(crate) fn compile(alternative: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(alternative).unicode(false).build()
+/// How long a text may be that an expression from `^` to `$` matches.
+fn longest(hir: &Hir) -> Option<usize> {
+    let properties = hir.properties();
+    let is_anchored = properties.look_set_prefix().contains(Look::Start)
+        && properties.look_set_suffix().contains(Look::End);
+    is_anchored.then(|| properties.maximum_len())?
 }
 
-type Set = Vec<Vec<u8>>;
+/// Compiles an [`Alternative`].
+pub(crate) fn compile(text: &str, ignores_case: bool) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text)
+        .case_insensitive(ignores_case)
+        .unicode(false)
+        .build()
+}
 
-/// All sets that the expression needs.
-fn needed(hir: &Hir) -> Vec<Set> {
-    if let Some(set) = exact(hir) {
-        return usable(set).into_iter().collect();
+/// A literal of an expression.
+#[derive(Clone, Debug)]
+struct Piece {
+    literal: Literal,
+    /// Whether it says all that the expression says: nothing was left out, such as `^` or a case.
+    is_whole: bool,
+}
+
+type Set = Vec<Piece>;
+
+impl Piece {
+    fn new(text: Vec<u8>, is_whole: bool) -> Self {
+        let literal = Literal {
+            text,
+            edge_before: false,
+            edge_after: false,
+        };
+        Self { literal, is_whole }
     }
-    match hir.kind() {
-        HirKind::Capture(capture) => needed(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => needed(&repetition.sub),
-        HirKind::Concat(parts) => needed_by_concat(parts),
-        HirKind::Alternation(parts) => {
-            // Of each part its best set, all together one.
-            let best = |part| needed(part).into_iter().max_by_key(worth);
-            let sets: Option<Vec<Set>> = parts.iter().map(best).collect();
-            sets.and_then(|sets| usable(sets.concat()))
-                .into_iter()
-                .collect()
+
+    fn empty() -> Self {
+        Self::new(Vec::new(), true)
+    }
+
+    /// What `\b` is.
+    fn edge() -> Self {
+        let mut piece = Self::empty();
+        piece.literal.edge_before = true;
+        piece.literal.edge_after = true;
+        piece
+    }
+
+    /// This, and then the other.
+    fn then(&self, next: &Self) -> Self {
+        let (a, b) = (&self.literal, &next.literal);
+        let within = !a.text.is_empty() && !b.text.is_empty();
+        let text = [a.text.as_slice(), &b.text].concat();
+        // An edge between two texts is true of itself, or not looked at.
+        let is_true = !within || !(a.edge_after || b.edge_before) || is_edge(&text, a.text.len());
+        Self {
+            is_whole: self.is_whole && next.is_whole && is_true,
+            literal: Literal {
+                edge_before: a.edge_before || (a.text.is_empty() && b.edge_before),
+                edge_after: b.edge_after || (b.text.is_empty() && a.edge_after),
+                text,
+            },
         }
-        _ => Vec::new(),
+    }
+
+    /// Whether the other is wherever this is.
+    fn implies(&self, other: &Self) -> bool {
+        let (own, other) = (&self.literal, &other.literal);
+        match (other.edge_before, other.edge_after) {
+            (false, false) => contains(&own.text, &other.text),
+            (true, false) => own.edge_before && own.text.starts_with(&other.text),
+            (false, true) => own.edge_after && own.text.ends_with(&other.text),
+            (true, true) => own == other,
+        }
     }
 }
 
-/// Neighbours that are literals are one literal; zero-width assertions between them change nothing.
-fn needed_by_concat(parts: &[Hir]) -> Vec<Set> {
-    let mut sets = Vec::new();
-    let mut run: Set = vec![Vec::new()];
-    for part in parts {
-        match exact(part).map(|set| product(&run, &set)) {
-            Some(Some(longer)) => run = longer,
-            joined => {
-                sets.extend(usable(std::mem::replace(&mut run, vec![Vec::new()])));
-                if joined.is_some() {
-                    // Too many together; this part begins the next run.
-                    run = exact(part).unwrap_or_else(|| vec![Vec::new()]);
-                } else {
-                    sets.extend(needed(part));
-                }
+impl Reader {
+    fn alternative(&self, hir: &Hir) -> Alternative {
+        let exact = self.exact(hir);
+        let is_whole = |set: &Set| set.iter().all(|piece| piece.is_whole);
+        let is_proved = exact.as_ref().is_some_and(is_whole);
+        let mut sets = match exact {
+            Some(set) => usable(set).into_iter().collect(),
+            None => self.needed_by_parts(hir),
+        };
+        sets.sort_by_cached_key(|set| std::cmp::Reverse(worth(set)));
+        sets.truncate(MAX_SETS);
+        let literals = |set: Set| set.into_iter().map(|piece| piece.literal).collect();
+        Alternative {
+            ignores_case: self.ignores_case,
+            text: hir.to_string(),
+            is_proved: is_proved && !sets.is_empty(),
+            literals: sets.into_iter().map(literals).collect(),
+            longest: longest(hir).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// All sets that the expression needs.
+    fn needed(&self, hir: &Hir) -> Vec<Set> {
+        match self.exact(hir) {
+            Some(set) => usable(set).into_iter().collect(),
+            None => self.needed_by_parts(hir),
+        }
+    }
+
+    fn needed_by_parts(&self, hir: &Hir) -> Vec<Set> {
+        match hir.kind() {
+            HirKind::Capture(capture) => self.needed(&capture.sub),
+            HirKind::Repetition(repetition) if repetition.min > 0 => self.needed(&repetition.sub),
+            HirKind::Concat(parts) => self.needed_by_concat(parts),
+            HirKind::Alternation(parts) => {
+                // Of each part its best set, all together one.
+                let best = |part| self.needed(part).into_iter().max_by_key(worth);
+                let sets: Option<Vec<Set>> = parts.iter().map(best).collect();
+                let together = sets.and_then(|sets| usable(sets.concat()));
+                together.into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Neighbours that are literals are one literal.
+    fn needed_by_concat(&self, parts: &[Hir]) -> Vec<Set> {
+        let mut sets = Vec::new();
+        let mut run = vec![Piece::empty()];
+        for part in parts {
+            let Some(own) = self.exact(part) else {
+                sets.extend(usable(std::mem::replace(&mut run, vec![Piece::empty()])));
+                sets.extend(self.needed_by_parts(part));
+                continue;
+            };
+            match product(&run, &own) {
+                Some(longer) => run = longer,
+                // Too many together; this part begins the next run.
+                None => sets.extend(usable(std::mem::replace(&mut run, own))),
             }
         }
+        sets.extend(usable(run));
+        sets
     }
-    sets.extend(usable(run));
-    sets
-}
 
-/// All strings that the expression matches, in lower case, when they are few.
-fn exact(hir: &Hir) -> Option<Set> {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Some(vec![Vec::new()]),
-        HirKind::Literal(literal) => Some(vec![literal.0.to_ascii_lowercase()]),
-        HirKind::Class(Class::Bytes(class)) => {
-            let count: usize = class.ranges().iter().map(ClassBytesRange::len).sum();
-            if count > 8 {
-                return None;
+    /// All strings that the expression matches, in lower case, when they are few.
+    fn exact(&self, hir: &Hir) -> Option<Set> {
+        match hir.kind() {
+            HirKind::Empty => Some(vec![Piece::empty()]),
+            HirKind::Look(Look::WordAscii) => Some(vec![Piece::edge()]),
+            HirKind::Look(_) => Some(vec![Piece::new(Vec::new(), false)]),
+            HirKind::Literal(literal) => {
+                let is_whole = self.ignores_case || !literal.0.iter().any(u8::is_ascii_alphabetic);
+                Some(vec![Piece::new(literal.0.to_ascii_lowercase(), is_whole)])
             }
-            let mut set: Set = class
-                .ranges()
-                .iter()
-                .flat_map(|range| range.start()..=range.end())
-                .map(|byte| vec![byte.to_ascii_lowercase()])
-                .collect();
-            set.sort();
-            set.dedup();
-            (set.len() <= 4).then_some(set)
-        }
-        HirKind::Class(Class::Unicode(_)) => None,
-        HirKind::Capture(capture) => exact(&capture.sub),
-        HirKind::Repetition(repetition) => {
-            let sub = exact(&repetition.sub)?;
-            match (repetition.min, repetition.max) {
+            HirKind::Class(Class::Bytes(class)) => self.exact_class(class),
+            HirKind::Class(Class::Unicode(_)) => None,
+            HirKind::Capture(capture) => self.exact(&capture.sub),
+            HirKind::Repetition(repetition) => match (repetition.min, repetition.max) {
                 (0, Some(1)) => {
-                    let mut set = sub;
-                    set.push(Vec::new());
+                    let mut set = self.exact(&repetition.sub)?;
+                    set.push(Piece::empty());
                     (set.len() <= MAX_SET).then_some(set)
                 }
-                (1, Some(1)) => Some(sub),
+                (1, Some(1)) => self.exact(&repetition.sub),
                 _ => None,
+            },
+            HirKind::Concat(parts) => {
+                let one_more = |set: Set, part| product(&set, &self.exact(part)?);
+                parts.iter().try_fold(vec![Piece::empty()], one_more)
+            }
+            HirKind::Alternation(parts) => {
+                let sets: Option<Vec<Set>> = parts.iter().map(|part| self.exact(part)).collect();
+                Some(sets?.concat()).filter(|set| set.len() <= MAX_SET)
             }
         }
-        HirKind::Concat(parts) => parts
-            .iter()
-            .try_fold(vec![Vec::new()], |set, part| product(&set, &exact(part)?)),
-        HirKind::Alternation(parts) => {
-            let sets: Option<Vec<Set>> = parts.iter().map(exact).collect();
-            Some(sets?.concat()).filter(|set| set.len() <= MAX_SET)
+    }
+
+    /// The bytes of a small class, each once, in lower case.
+    fn exact_class(&self, class: &ClassBytes) -> Option<Set> {
+        let count: usize = class.ranges().iter().map(ClassBytesRange::len).sum();
+        if count > 10 {
+            return None;
         }
+        let bytes = || {
+            let ranges = class.ranges().iter();
+            ranges.flat_map(|range| range.start()..=range.end())
+        };
+        let has_other_case = |byte: u8| {
+            let other = byte ^ 0x20;
+            !byte.is_ascii_alphabetic() || bytes().any(|byte| byte == other)
+        };
+        let mut set: Vec<u8> = bytes().map(|byte| byte.to_ascii_lowercase()).collect();
+        set.sort_unstable();
+        set.dedup();
+        let is_whole = self.ignores_case || bytes().all(has_other_case);
+        let pieces = set.iter().map(|byte| Piece::new(vec![*byte], is_whole));
+        // Ten digits, or a few letters.
+        let is_small = set.len() <= 4 || set.iter().all(u8::is_ascii_digit);
+        is_small.then(|| pieces.collect())
     }
 }
 
@@ -215,26 +352,26 @@ fn product(left: &Set, right: &Set) -> Option<Set> {
     if left.len() * right.len() > MAX_SET {
         return None;
     }
-    let both = |a: &Vec<u8>| {
-        right
-            .iter()
-            .map(move |b| [a.as_slice(), b].concat())
-            .collect::<Set>()
-    };
+    let both = |a: &Piece| right.iter().map(|b| a.then(b)).collect::<Set>();
     Some(left.iter().flat_map(both).collect())
 }
 
-/// The set without members that hold another; `None` when one is too short to tell anything.
+/// The set without members that imply another; `None` when one is too short to tell anything.
 fn usable(mut set: Set) -> Option<Set> {
-    set.sort_by_key(Vec::len);
+    set.sort_by_key(|Piece { literal, .. }| {
+        (
+            literal.text.len(),
+            literal.edge_before || literal.edge_after,
+        )
+    });
     let mut kept: Set = Vec::new();
-    for literal in set {
-        if !kept.iter().any(|short| contains(&literal, short)) {
-            kept.push(literal);
+    for piece in set {
+        if !kept.iter().any(|shorter| piece.implies(shorter)) {
+            kept.push(piece);
         }
     }
-    (kept.len() <= MAX_SET && kept.iter().all(|literal| literal.len() >= MIN_LENGTH))
-        .then_some(kept)
+    let is_long = |piece: &Piece| piece.literal.text.len() >= MIN_LENGTH;
+    (kept.len() <= MAX_SET && kept.iter().all(is_long)).then_some(kept)
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -244,7 +381,8 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 /// How seldom a text that does not match has one of the set: long literals before short ones, and
 /// numbers, common words last.
 fn worth(set: &Set) -> (usize, std::cmp::Reverse<usize>) {
-    let telling = |literal: &Vec<u8>| {
+    let telling = |piece: &Piece| {
+        let literal = &piece.literal.text;
         let is_common = COMMON.iter().any(|word| contains(word.as_bytes(), literal));
         let digits = literal.iter().filter(|byte| byte.is_ascii_digit()).count();
         if is_common {
@@ -262,19 +400,24 @@ fn worth(set: &Set) -> (usize, std::cmp::Reverse<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    /// The literals of each alternative.
+    /// The literals of each alternative; `=` where they prove a match.
     fn told(pattern: &str) -> String {
-        let literals = |alternative: Alternative| {
-            alternative
-                .literals
-                .iter()
-                .map(|set| set.join("|"))
-                .collect::<Vec<_>>()
-                .join(" & ")
+        let literal = |literal: &Literal| {
+            let edge = |is: bool| if is { "'" } else { "" };
+            let text = String::from_utf8_lossy(&literal.text);
+            let (before, after) = (edge(literal.edge_before), edge(literal.edge_after));
+            format!("{before}{text}{after}")
         };
-        alternatives(pattern)
-            .into_iter()
+        let set = |set: &Vec<Literal>| set.iter().map(literal).collect::<Vec<_>>().join("|");
+        let literals = |alternative: Alternative| {
+            let sets: Vec<String> = alternative.literals.iter().map(set).collect();
+            let proved = if alternative.is_proved { "=" } else { "" };
+            format!("{proved}{}", sets.join(" & "))
+        };
+        Parsed::of(pattern)
+            .alternatives()
             .map(literals)
             .collect::<Vec<_>>()
             .join(" / ")
@@ -285,25 +428,50 @@ mod tests {
         for (pattern, literals) in [
             (
                 r"\bgetaddrinfo (?:failed|ENOTFOUND)",
-                "getaddrinfo failed|getaddrinfo enotfound",
+                "='getaddrinfo failed|'getaddrinfo enotfound",
             ),
             (
                 r"\bDNS\b[^\n]{0,40}\b(?:fail(?:ed|ure|s)?|errors?)\b",
-                "dns & fail|error",
+                "'dns' & 'fail'|'fails'|'error'|'failed'|'errors'|'failure'",
             ),
             (
                 r"\bERR_(?:PROXY|TUNNEL)_[A-Z_]+\b",
-                "err_proxy_|err_tunnel_",
+                "'err_proxy_|'err_tunnel_",
             ),
-            (r"(?i:Captcha)s?", "captcha"),
-            (r"[Tt]oo [Mm]any", "too many"),
-            (r"a+b|cde", " / cde"),
+            (r"(?i:Captcha)s?", "=captcha"),
+            (r"(?-i:Captcha)s?", "captcha"),
+            (r"(?-i:[Tt]oo [Mm]any)", "too many"),
+            (r"[Tt]oo [Mm]any", "=too many"),
+            (r"^too many$", "too many"),
+            (r"a+b|cde", " / =cde"),
+            (
+                r"\bcode\b: 4\d",
+                "='code: 40|'code: 41|'code: 42|'code: 43|'code: 44|'code: 45|'code: 46|'code: 47|'code: 48|'code: 49",
+            ),
             (r"\d{3}", ""),
             (r"(?:abc)*", ""),
             (r"x[a-z]+(?:lock(?:ed)?|busy)", "lock|busy"),
             ("unbalanced(", ""),
         ] {
             assert_eq!(told(pattern), literals, "{pattern}");
+        }
+    }
+
+    proptest! {
+        /// The alternatives together are the pattern, whatever they do with the case.
+        #[test]
+        fn alternatives_match_what_the_pattern_matches(text in "[abAB _1]{0,8}|.{0,8}") {
+            for pattern in [
+                "ab|[^a]b", "(?-i:aB)|b1", r"\b(?:a|bb)\b", "^(?:ab|b+)$", "[a-b&&[^a]]{2}",
+                r"\x41b", "[[:upper:]]1", r"(?:a|b_)? [^\s:]", "(?i)a(?-i)b", r"(a(b|1))|\Bb",
+            ] {
+                let whole = crate::rule::compile(pattern).unwrap().is_match(text.as_bytes());
+                let parts = Parsed::of(pattern).alternatives().any(|part| {
+                    let regex = compile(&part.text, part.ignores_case).unwrap();
+                    text.len() <= part.longest && regex.is_match(text.as_bytes())
+                });
+                prop_assert_eq!(whole, parts, "{:?}", pattern);
+            }
         }
     }
 }

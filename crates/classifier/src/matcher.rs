@@ -1,134 +1,145 @@
 //! Which patterns match a text: literals pick candidates, only candidates run.
 //!
-//! One case-insensitive Aho–Corasick automaton finds, in a single pass over a text, every literal
-//! that some pattern needs ([`crate::literal`]); a pattern whose literals are absent cannot match
-//! and does not run. Patterns compile when they run first, so that a program that meets ten kinds
-//! of errors compiles ten kinds of patterns. `docs/classification.md` has the measurements against
+//! One pass over a text finds every literal that some pattern needs ([`crate::finder`],
+//! [`crate::literal`]). A pattern whose literals are absent cannot match and does not run, and one
+//! that is no more than its literals need not. Patterns compile when they run first, so that a program that meets ten kinds
+//! of errors compiles ten kinds of patterns. `docs/benchmarks.md` has the measurements against
 //! running every pattern and against one `RegexSet`.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::Regex;
 
-use crate::literal;
+use crate::finder::{Finder, Literal};
+use crate::literal::{self, Parsed};
 use crate::rule::Rule;
 
 /// Patterns of many rules, in the order in which they win.
 #[derive(Debug)]
 pub(crate) struct Matcher {
     patterns: Vec<Pattern>,
-    /// Finds literals; `None` when no pattern has any or they are too many.
-    literals: Option<AhoCorasick>,
-    /// For each literal, the sets that it is in.
-    sets: Vec<Box<[u32]>>,
-    /// For each set, the pattern that needs one of it.
-    needed_by: Vec<u32>,
-    /// For each pattern, how many sets it needs one each of. Those that need none always run.
+    literals: Finder,
+    /// For each literal, where its part of `needed` begins; one more, where the last one's ends.
+    starts: Vec<u32>,
+    /// Who needs a literal.
+    needed: Vec<Need>,
+    /// For each pattern, a bit for each set of literals that it needs one of. Those that need none
+    /// always run.
     needs: Vec<u8>,
     always: Vec<u32>,
+}
+
+/// A pattern that needs a literal.
+#[derive(Clone, Copy, Debug)]
+struct Need {
+    pattern: u32,
+    /// The bit of the set that the literal is in.
+    set: u8,
 }
 
 #[derive(Debug)]
 struct Pattern {
     rule: usize,
     text: String,
+    ignores_case: bool,
+    /// Whether it matches whenever it is a candidate.
+    is_proved: bool,
+    /// A longer text cannot match.
+    longest: usize,
     regex: OnceLock<Option<Regex>>,
 }
 
 /// Patterns that may match a text; kept between texts, so that nothing is allocated.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
-    /// A bit for each set of which the text has one.
-    seen: Vec<u64>,
-    /// What each pattern still lacks.
+    lowered: Vec<u8>,
+    /// The sets that each pattern still lacks.
     lacks: Vec<u8>,
     found: Vec<u32>,
 }
 
 impl Matcher {
-    /// The patterns of the rules at those places, which are the best first.
-    pub(crate) fn new(rules: &[Rule], order: &[usize]) -> Self {
+    /// The patterns of the rules at those places, which are the best first; `parsed` are those of
+    /// each rule.
+    pub(crate) fn new(rules: &[Rule], parsed: &[Vec<Parsed>], order: &[usize]) -> Self {
         let mut patterns = Vec::new();
-        let mut sets: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        let mut needed_by = Vec::new();
+        let mut needed_by: Vec<(Literal, Need)> = Vec::new();
         let mut needs = Vec::new();
         for &rule in order {
-            for alternative in rules[rule]
-                .patterns
-                .iter()
-                .flat_map(|text| literal::alternatives(text))
-            {
+            for alternative in parsed[rule].iter().flat_map(Parsed::alternatives) {
                 let pattern = patterns.len() as u32;
-                patterns.push(Pattern {
-                    rule,
-                    text: alternative.text,
-                    regex: OnceLock::new(),
-                });
-                let own: Vec<String> = rules[rule]
+                let own: Vec<Literal> = rules[rule]
                     .literals
                     .iter()
-                    .map(|word| word.to_ascii_lowercase())
+                    .map(|text| plain(text))
                     .collect();
+                patterns.push(Pattern {
+                    rule,
+                    is_proved: alternative.is_proved && own.is_empty(),
+                    longest: alternative.longest,
+                    text: alternative.text,
+                    ignores_case: alternative.ignores_case,
+                    regex: OnceLock::new(),
+                });
                 let needed = if own.is_empty() {
                     alternative.literals
                 } else {
                     vec![own]
                 };
-                needs.push(needed.len() as u8);
-                for literals in needed {
-                    let set = needed_by.len() as u32;
-                    needed_by.push(pattern);
-                    literals
-                        .into_iter()
-                        .for_each(|literal| sets.entry(literal).or_default().push(set));
+                needs.push((1 << needed.len()) - 1);
+                for (number, literals) in needed.into_iter().enumerate() {
+                    let set = 1 << number;
+                    let need = Need { pattern, set };
+                    needed_by.extend(literals.into_iter().map(|literal| (literal, need)));
                 }
             }
         }
-        let literals = automaton(sets.keys());
-        if literals.is_none() {
-            needs.fill(0);
+        needed_by.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let (mut literals, mut starts) = (Vec::<Literal>::new(), Vec::new());
+        for (place, (literal, _)) in (0..).zip(&needed_by) {
+            if literals.last() != Some(literal) {
+                literals.push(literal.clone());
+                starts.push(place);
+            }
         }
+        starts.push(needed_by.len() as u32);
+        let runs_always = |(pattern, needs): (u32, &u8)| (*needs == 0).then_some(pattern);
         Self {
             patterns,
-            literals,
-            sets: sets.into_values().map(Vec::into_boxed_slice).collect(),
-            needed_by,
-            always: (0..)
-                .zip(&needs)
-                .filter(|(_, needs)| **needs == 0)
-                .map(|(pattern, _)| pattern)
-                .collect(),
+            literals: Finder::new(&literals),
+            starts,
+            needed: needed_by.into_iter().map(|(_, need)| need).collect(),
+            always: (0..).zip(&needs).filter_map(runs_always).collect(),
             needs,
         }
     }
 
     /// Which patterns may match the text.
     pub(crate) fn candidates(&self, text: &[u8], into: &mut Candidates) {
-        let Candidates { seen, lacks, found } = into;
-        seen.clear();
-        seen.resize(self.needed_by.len().div_ceil(64), 0);
+        let Candidates {
+            lowered,
+            lacks,
+            found,
+        } = into;
+        lowered.clear();
+        lowered.extend_from_slice(text);
+        lowered.make_ascii_lowercase();
         lacks.clear();
         lacks.extend_from_slice(&self.needs);
         found.clear();
-        if let Some(literals) = &self.literals {
-            for hit in literals.find_overlapping_iter(text) {
-                for &set in &self.sets[hit.pattern().as_usize()] {
-                    let (word, bit) = (set as usize / 64, 1 << (set % 64));
-                    if seen[word] & bit == 0 {
-                        seen[word] |= bit;
-                        let pattern = self.needed_by[set as usize];
-                        let lacks = &mut lacks[pattern as usize];
-                        *lacks -= 1;
-                        if *lacks == 0 {
-                            found.push(pattern);
-                        }
+        self.literals.find(lowered, |literal| {
+            let (first, stop) = (self.starts[literal], self.starts[literal + 1]);
+            for need in &self.needed[first as usize..stop as usize] {
+                let lacks = &mut lacks[need.pattern as usize];
+                if *lacks & need.set != 0 {
+                    *lacks &= !need.set;
+                    if *lacks == 0 {
+                        found.push(need.pattern);
                     }
                 }
             }
-        }
+        });
         found.extend(&self.always);
     }
 
@@ -142,17 +153,20 @@ impl Matcher {
         Some(self.regex(pattern)?.find(text)?.range())
     }
 
-    /// Whether the pattern matches the text.
+    /// Whether the pattern, a candidate, matches the text.
     pub(crate) fn is_match(&self, pattern: usize, text: &[u8]) -> bool {
-        self.regex(pattern)
-            .is_some_and(|regex| regex.is_match(text))
+        let Pattern {
+            is_proved, longest, ..
+        } = self.patterns[pattern];
+        let runs = || self.regex(pattern).map(|regex| regex.is_match(text));
+        text.len() <= longest && (is_proved || runs() == Some(true))
     }
 
     fn regex(&self, pattern: usize) -> Option<&Regex> {
         let pattern = &self.patterns[pattern];
         pattern
             .regex
-            .get_or_init(|| literal::compile(&pattern.text).ok())
+            .get_or_init(|| literal::compile(&pattern.text, pattern.ignores_case).ok())
             .as_ref()
     }
 }
@@ -164,18 +178,13 @@ impl Candidates {
     }
 }
 
-/// `None` without literals, and when they are too many for an automaton.
-fn automaton<'l>(literals: impl ExactSizeIterator<Item = &'l String>) -> Option<AhoCorasick> {
-    if literals.len() == 0 {
-        return None;
+/// A literal that a rule's author names.
+fn plain(text: &str) -> Literal {
+    Literal {
+        text: text.to_ascii_lowercase().into_bytes(),
+        edge_before: false,
+        edge_after: false,
     }
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
-        // A tenth of the size of the DFA, which does not fit a cache and is slower for it.
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .build(literals)
-        .ok()
 }
 
 #[cfg(test)]
@@ -205,24 +214,31 @@ mod tests {
         messages.chain(tests).collect()
     }
 
-    #[test]
-    fn a_pattern_that_matches_is_always_a_candidate() {
-        let rules = load::shipped().unwrap();
+    fn matcher(rules: &[Rule]) -> Matcher {
+        let of = |rule: &Rule| rule.patterns.iter().map(|text| Parsed::of(text)).collect();
+        let parsed: Vec<Vec<Parsed>> = rules.iter().map(of).collect();
         let order: Vec<usize> = (0..rules.len()).collect();
-        let matcher = Matcher::new(&rules, &order);
+        Matcher::new(rules, &parsed, &order)
+    }
+
+    #[test]
+    fn what_matches_is_a_candidate_and_what_is_proved_matches() {
+        let rules = load::shipped().unwrap();
+        let matcher = matcher(&rules);
         let mut candidates = Candidates::default();
         let (mut matches, mut tried) = (0, 0);
         for text in texts(&rules) {
             matcher.candidates(text.as_bytes(), &mut candidates);
             let candidates: Vec<usize> = candidates.iter().collect();
             for pattern in 0..matcher.patterns.len() {
+                let is_candidate = candidates.contains(&pattern);
+                let told = &matcher.patterns[pattern].text;
                 if matcher.find(pattern, text.as_bytes()).is_some() {
-                    assert!(
-                        candidates.contains(&pattern),
-                        "{:?} on {text:?}",
-                        matcher.patterns[pattern].text
-                    );
+                    assert!(is_candidate, "{told:?} on {text:?}");
                     matches += 1;
+                } else if is_candidate {
+                    let is_proved = matcher.patterns[pattern].is_proved;
+                    assert!(!is_proved, "{told:?} on {text:?}");
                 }
             }
             tried += candidates.len();
@@ -235,8 +251,7 @@ mod tests {
     #[test]
     fn almost_every_shipped_pattern_has_a_literal() {
         let rules = load::shipped().unwrap();
-        let order: Vec<usize> = (0..rules.len()).collect();
-        let matcher = Matcher::new(&rules, &order);
+        let matcher = matcher(&rules);
         let always = matcher.always.len();
         assert!(always < 5, "{always} of {}", matcher.patterns.len());
     }

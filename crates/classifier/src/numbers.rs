@@ -11,8 +11,9 @@
 
 use std::collections::BTreeSet;
 
-use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, ClassBytesRange, Hir, HirKind, Look};
+
+use crate::literal::Parsed;
 
 /// More globs than this at one place are not worth following.
 const MAX_GLOBS: usize = 400;
@@ -39,10 +40,10 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    pub(crate) fn of<'p>(patterns: impl Iterator<Item = &'p str>) -> Self {
+    pub(crate) fn of<'p>(patterns: impl Iterator<Item = &'p Parsed>) -> Self {
         let mut globs = Globs::new();
-        for pattern in patterns {
-            match of_pattern(pattern) {
+        for part in patterns.flat_map(|pattern| &pattern.parts) {
+            match of_part(part) {
                 Some(own) => globs.extend(own),
                 None => {
                     return Self {
@@ -169,24 +170,17 @@ fn fits(glob: &[u8], run: &[u8]) -> bool {
     }
 }
 
-/// `None` when the pattern's digits are not followed.
-fn of_pattern(pattern: &str) -> Option<Globs> {
-    if !pattern.contains(|c: char| c.is_ascii_digit()) {
-        // Without digits in its text no pattern tells them apart.
+/// `None` when the expression's digits are not followed.
+fn of_part(hir: &Hir) -> Option<Globs> {
+    if !tells_digits(hir) {
         return Some(Globs::new());
     }
-    let hir = ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build()
-        .parse(pattern)
-        .ok()?;
     let Runs {
         whole,
         left,
         right,
         mut inner,
-    } = runs(&hir)?;
+    } = runs(hir)?;
     // Before and behind what matches, the text may go on with digits.
     inner.extend(left.iter().map(|glob| format!("*{glob}")));
     inner.extend(right.iter().map(|glob| format!("{glob}*")));
@@ -198,6 +192,18 @@ fn of_pattern(pattern: &str) -> Option<Globs> {
             .map(|glob| glob.replace("**", "*"))
             .collect(),
     )
+}
+
+/// Whether there is a digit, or a class that has some of them only.
+fn tells_digits(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.iter().any(u8::is_ascii_digit),
+        HirKind::Class(class) => !matches!(digits_of(class).len(), 0 | 10),
+        HirKind::Repetition(repetition) => tells_digits(&repetition.sub),
+        HirKind::Capture(capture) => tells_digits(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(tells_digits),
+    }
 }
 
 /// The runs of digits in what an expression matches.
@@ -358,19 +364,32 @@ fn endless(sub: &Runs) -> Runs {
 }
 
 fn of_literal(bytes: &[u8]) -> Option<Runs> {
-    let of = |byte: &u8| match byte {
-        b'0'..=b'9' => Runs::digits(char::from(*byte).encode_utf8(&mut [0; 4])),
-        b'a'..=b'z' | b'A'..=b'Z' | b'_' => Runs::letter(),
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let of = |stretch: &[u8]| match stretch.last() {
+        Some(b'0'..=b'9') => Runs::digits(&String::from_utf8_lossy(stretch)),
+        Some(last) if is_letter(last) => Runs::letter(),
         _ => Runs::apart(),
     };
     bytes
-        .iter()
-        .try_fold(Runs::empty(), |all, byte| all.then(&of(byte)))
+        .chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit())
+        .try_fold(Runs::empty(), |all, stretch| all.then(&of(stretch)))
+}
+
+/// The digits in a class; none when it is one of characters, which is not asked for.
+fn digits_of(class: &Class) -> Vec<u8> {
+    let Class::Bytes(class) = class else {
+        return Vec::new();
+    };
+    let has = |byte: &u8| {
+        let mut ranges = class.ranges().iter();
+        ranges.any(|range| (range.start()..=range.end()).contains(byte))
+    };
+    (b'0'..=b'9').filter(has).collect()
 }
 
 fn of_class(class: &Class) -> Runs {
+    let digits = digits_of(class);
     let Class::Bytes(class) = class else {
-        // Only bytes are asked for; a class of characters would be one of bytes here.
         return Runs::apart().or(Runs::digits("*"));
     };
     let has = |byte: u8| {
@@ -379,7 +398,6 @@ fn of_class(class: &Class) -> Runs {
             .iter()
             .any(|range| (range.start()..=range.end()).contains(&byte))
     };
-    let digits: Vec<u8> = (b'0'..=b'9').filter(|digit| has(*digit)).collect();
     let count: usize = class.ranges().iter().map(ClassBytesRange::len).sum();
     let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
     let letters = (0..128)
@@ -410,6 +428,11 @@ mod tests {
     use crate::rule::compile;
     use proptest::prelude::*;
 
+    fn of_pattern(pattern: &str) -> Option<Globs> {
+        let of: Option<Vec<Globs>> = Parsed::of(pattern).parts.iter().map(of_part).collect();
+        Some(of?.into_iter().flatten().collect())
+    }
+
     fn globs(pattern: &str) -> String {
         of_pattern(pattern).map_or("all".to_owned(), |globs| Vec::from_iter(globs).join(" "))
     }
@@ -436,7 +459,7 @@ mod tests {
 
     #[test]
     fn numbers_that_nobody_reads_look_alike() {
-        let numbers = Numbers::of([r"\b(?:404|5\d\d)\b"].into_iter());
+        let numbers = Numbers::of([Parsed::of(r"\b(?:404|5\d\d)\b")].iter());
         let level = |text: &str| {
             let mut bytes = text.as_bytes().to_vec();
             numbers.level(&mut bytes);
@@ -487,7 +510,7 @@ mod tests {
         ) {
             let text = parts.concat();
             let mut levelled = text.clone().into_bytes();
-            Numbers::of([pattern].into_iter()).level(&mut levelled);
+            Numbers::of([Parsed::of(pattern)].iter()).level(&mut levelled);
             let regex = compile(pattern).unwrap();
             let span = |bytes: &[u8]| regex.find(bytes).map(|found| found.range());
             // Ids are levelled whatever the rules read.

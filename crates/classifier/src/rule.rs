@@ -43,6 +43,24 @@ pub enum RulesError {
         /// The rule's id.
         rule: String,
     },
+    /// A rule has no name, by which verdicts and overrides could speak of it.
+    #[error("{path}: the rule with the pattern {pattern:?} has an empty id")]
+    NoId {
+        /// The file.
+        path: String,
+        /// Its first pattern.
+        pattern: String,
+    },
+    /// A literal is too short to be looked for.
+    #[error("{path}: rule {rule}: the literal {literal:?} is shorter than three bytes")]
+    ShortLiteral {
+        /// The file.
+        path: String,
+        /// The rule's id.
+        rule: String,
+        /// The literal.
+        literal: String,
+    },
     /// Two rules have the same id.
     #[error("{path}: there is a rule {rule} already")]
     Duplicate {
@@ -202,6 +220,20 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Rule>, RulesError> {
         source,
     })?;
     for rule in &file.rules {
+        if rule.id.trim().is_empty() {
+            return Err(RulesError::NoId {
+                path: path.to_owned(),
+                pattern: rule.patterns.first().cloned().unwrap_or_default(),
+            });
+        }
+        let is_short = |word: &&String| word.len() < crate::finder::MIN_LENGTH;
+        if let Some(literal) = rule.literals.iter().find(is_short) {
+            return Err(RulesError::ShortLiteral {
+                path: path.to_owned(),
+                rule: rule.id.clone(),
+                literal: literal.clone(),
+            });
+        }
         if rule.patterns.is_empty() || rule.fields.is_empty() {
             return Err(RulesError::Empty {
                 path: path.to_owned(),

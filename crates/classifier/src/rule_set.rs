@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dragline_schema::{Classify, ErrorCategory, ErrorText, Severity, Verdict};
 
 use crate::context::Context;
+use crate::literal::Parsed;
 use crate::load;
 use crate::matcher::{Candidates, Matcher};
 use crate::memory::{self, Decision, Memory};
@@ -33,8 +35,10 @@ pub struct RuleSet {
     texts: Matcher,
     /// The numbers that the texts' patterns tell apart.
     numbers: Numbers,
-    /// For each HTTP status, the rules that match it, the best first.
-    statuses: Vec<Box<[usize]>>,
+    /// The patterns of the rules that read the status.
+    statuses: Matcher,
+    /// For each HTTP status, the rules that match it, the best first; known when one is met first.
+    by_status: OnceLock<Vec<Box<[usize]>>>,
     context: Context,
 }
 
@@ -183,12 +187,16 @@ impl RuleSet {
             order.iter().copied().filter(takes).collect()
         };
         let not_status = Sources(!Sources::STATUS.0);
-        let patterns = rules.iter().flat_map(|rule| rule.patterns.iter());
+        let parsed: Vec<Vec<Parsed>> = rules
+            .iter()
+            .map(|rule| rule.patterns.iter().map(|text| Parsed::of(text)).collect())
+            .collect();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            numbers: Numbers::of(patterns.map(String::as_str)),
-            texts: Matcher::new(&rules, &of(not_status)),
-            statuses: statuses(&Matcher::new(&rules, &of(Sources::STATUS))),
+            numbers: Numbers::of(parsed.iter().flatten()),
+            texts: Matcher::new(&rules, &parsed, &of(not_status)),
+            statuses: Matcher::new(&rules, &parsed, &of(Sources::STATUS)),
+            by_status: OnceLock::new(),
             any_reads: reads.iter().fold(Sources::NONE, |all, own| all.and(*own)),
             reads,
             rules,
@@ -282,14 +290,20 @@ impl RuleSet {
                 }
             }));
         }
-        let matching = status.and_then(|status| self.statuses.get(usize::from(status)));
-        found.extend(matching.into_iter().flatten().map(|rule| Candidate {
+        let matching = status.and_then(|status| self.of_status(status));
+        found.extend(matching.unwrap_or_default().iter().map(|rule| Candidate {
             priority: self.rules[*rule].priority,
             depth: 0,
             order: Reverse((*rule, 0)),
             text: None,
         }));
         found.sort_unstable_by(|a, b| b.cmp(a));
+    }
+
+    /// The rules that match a status, the best first.
+    fn of_status(&self, status: u16) -> Option<&[usize]> {
+        let all = self.by_status.get_or_init(|| statuses(&self.statuses));
+        all.get(usize::from(status)).map(Box::as_ref)
     }
 
     /// The best of the candidates that match, and the category of the best other one.
@@ -342,19 +356,6 @@ impl RuleSet {
             scratch.memory.put(key, decision);
             decision
         })
-    }
-
-    /// The verdict with the piece of text that decided, which [`Classify::classify`] leaves out:
-    /// finding where a pattern matches takes several times as long as finding that it does.
-    pub fn classify_and_point(&self, error: &ErrorText<'_>) -> Verdict<'_> {
-        let hits = self.explain(error);
-        let piece = |hit: &Hit<'_>| {
-            String::from_utf8_lossy(&hit.text.as_bytes()[hit.span.clone()]).into_owned()
-        };
-        Verdict {
-            matched: hits.first().map(piece),
-            ..self.classify(error)
-        }
     }
 }
 

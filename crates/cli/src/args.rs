@@ -119,7 +119,7 @@ pub(crate) enum RulesCommand {
         #[arg(value_name = "TEXT")]
         text: String,
         /// The HTTP status that came with it
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..600))]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..1000))]
         status: Option<u16>,
         #[command(flatten)]
         rules: RulesArgs,

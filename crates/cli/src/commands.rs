@@ -1,5 +1,6 @@
 //! What each command does, in terms of the crates below.
 
+mod classify;
 mod demo;
 mod read;
 mod rules;
@@ -9,8 +10,9 @@ use dragline_analytics::{Report, render};
 use crate::args::{ErrorsArgs, ReadArgs};
 use crate::output;
 
+pub(crate) use self::classify::classify;
 pub(crate) use self::demo::demo;
-pub(crate) use self::rules::{classify, rules};
+pub(crate) use self::rules::rules;
 
 /// `dragline report`
 pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<()> {

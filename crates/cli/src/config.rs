@@ -68,11 +68,21 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
-        let mut config: Self = toml::from_str(text)
-            .with_context(|| format!("{} is no configuration", path.display()))?;
+        let name = path.display();
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            let hint = hint(text).map_or(String::new(), |hint| format!("\n{hint}"));
+            anyhow::anyhow!("{name} is no configuration: {error}{hint}")
+        })?;
         let base = path.parent().unwrap_or(Path::new(""));
         for file in &mut config.rules.files {
             *file = base.join(&*file);
+            if !file.is_file() {
+                anyhow::bail!(
+                    "{name} names the rule file {} in [rules] files, and there is none: the path \
+                     is relative to the configuration",
+                    file.display()
+                );
+            }
         }
         Ok(config)
     }
@@ -96,6 +106,23 @@ impl Config {
     }
 }
 
+/// What is often meant by a text that cannot be read.
+fn hint(text: &str) -> Option<String> {
+    let of_line = |line: &str| {
+        let line = line.trim();
+        let site = line.strip_prefix("[sites.")?.strip_suffix(']')?;
+        let is_bare = site.contains('.') && !site.contains(['"', '\'']);
+        is_bare.then(|| format!("a name with dots needs quotes: [sites.\"{site}\"]"))
+    };
+    let is_text = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        let is_one = key.trim() == "files" && value.trim().starts_with(['"', '\'']);
+        is_one.then(|| format!("files is a list: files = [{}]", value.trim()))
+    };
+    text.lines()
+        .find_map(|line| of_line(line).or_else(|| is_text(line)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,12 +133,16 @@ mod tests {
 
     #[test]
     fn every_setting_has_an_effect() {
-        let config = parse(
+        let directory = tempfile::tempdir().unwrap();
+        let rules = directory.path().join("mine.toml");
+        std::fs::write(&rules, "").unwrap();
+        let config = Config::parse(
+            &directory.path().join("dragline.toml"),
             "[rules]\nfiles = ['mine.toml']\n[severity]\nconsecutive_failures = 3\nburst_per_minute = 50\n\
              [sites.'shop.example.com']\npriority = 'critical'\n[sites.b]\npriority = 'normal'\n",
         )
         .unwrap();
-        assert_eq!(config.rules.files, [Path::new("conf/mine.toml")]);
+        assert_eq!(config.rules.files, [rules]);
         let context = config.context();
         assert_eq!(
             (context.consecutive_failures, context.burst_per_minute),
@@ -127,6 +158,12 @@ mod tests {
             ("[severity]\nburst = 3", "burst"),
             ("[sites.a]\npriority = 'high'", "high"),
             ("[rule]\n", "rule"),
+            (
+                "[sites.a.test]\npriority = 'critical'",
+                "[sites.\"a.test\"]",
+            ),
+            ("[rules]\nfiles = 'a.toml'", "files = ['a.toml']"),
+            ("[rules]\nfiles = ['none.toml']", "none.toml"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(

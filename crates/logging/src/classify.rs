@@ -35,12 +35,13 @@ pub fn classify_errors(
         .map_err(|_| ClassifierSet)
 }
 
-/// The verdict on an error, when there is a classifier; `causes` is the line's JSON.
+/// The verdict on an error, which is only laid out when there is a classifier; `causes` is the
+/// line's JSON.
 pub(crate) fn verdict<'e>(
-    error: ErrorText<'e>,
+    error: impl FnOnce() -> ErrorText<'e>,
     causes: Option<&'e str>,
 ) -> Option<Verdict<'static>> {
     let classifier = CLASSIFIER.get()?;
     let causes = causes.and_then(Cause::parse_all).unwrap_or_default();
-    Some(classifier.classify(&ErrorText { causes, ..error }))
+    Some(classifier.classify(&ErrorText { causes, ..error() }))
 }

@@ -137,7 +137,7 @@ pub struct ErrorText<'a> {
     pub url: Option<&'a str>,
     /// Failures in a row up to this one.
     pub consecutive_failures: Option<u64>,
-    /// Errors of the site within the minute up to this one, where somebody counts them.
+    /// Errors of the run in the same minute up to this one, where somebody counts them.
     pub errors_last_minute: Option<u64>,
     /// The site, for priorities.
     pub site: Option<&'a str>,

@@ -1,12 +1,10 @@
 //! What an error is, and the rules that say so.
 
-use std::io::{BufRead as _, Write as _};
-
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use dragline_analytics::render::{Align, Block, Document, Tone};
 use dragline_classifier::{Hit, Proposal, RuleSet};
 use dragline_schema::{Classify as _, ErrorText, Verdict};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::args::{Format, OutputArgs, ReadArgs, RulesArgs, RulesCommand};
 use crate::config::Config;
@@ -17,65 +15,13 @@ pub(crate) fn compiled(args: &RulesArgs) -> anyhow::Result<RuleSet> {
     let config = Config::load(args.config.as_deref())?;
     let files = [args.rules.as_slice(), &config.rules.files].concat();
     let rules = if args.no_shipped_rules {
-        RuleSet::from_files(&args.rules)?
+        RuleSet::from_files(&files)?
     } else if files.is_empty() {
         RuleSet::shipped()
     } else {
         RuleSet::shipped_and(&files)?
     };
     Ok(rules.with_context(config.context()))
-}
-
-/// `dragline classify`
-pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
-    let rules = compiled(args)?;
-    let mut input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin().lock());
-    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = input.read_until(b'\n', &mut line);
-        if read.context("cannot read standard input")? == 0 {
-            break;
-        }
-        let text = String::from_utf8_lossy(&line);
-        let labelled = classify_line(&rules, text.trim_end_matches(['\n', '\r']));
-        writeln!(output, "{labelled}").context("cannot write to standard output")?;
-        // Whoever follows a log waits for each line; a file comes in full buffers.
-        if input.buffer().is_empty() {
-            output.flush().context("cannot write to standard output")?;
-        }
-    }
-    output.flush().context("cannot write to standard output")
-}
-
-/// The line as an object, with what it was found to be.
-fn classify_line(rules: &RuleSet, line: &str) -> Value {
-    let object: Option<Map<String, Value>> = serde_json::from_str(line).ok();
-    let record = object
-        .as_ref()
-        .and_then(|_| dragline_ingest::decode_error(line));
-    let error = match &object {
-        Some(_) => record
-            .as_ref()
-            .and_then(dragline_schema::Record::error_text)
-            .unwrap_or_default(),
-        None => RuleSet::error_of_text(line),
-    };
-    let verdict = rules.classify(&error);
-    let mut object =
-        object.unwrap_or_else(|| Map::from_iter([("error_message".to_owned(), line.into())]));
-    let labels = [
-        ("error_category", json!(verdict.category)),
-        ("error_sub_category", json!(verdict.sub_category)),
-        ("error_severity", json!(verdict.severity)),
-        ("error_rule", json!(verdict.rule)),
-        ("error_runner_up", json!(verdict.runner_up)),
-    ];
-    for (key, value) in labels {
-        object.insert(key.to_owned(), value);
-    }
-    object.into()
 }
 
 /// `dragline rules …`
@@ -143,8 +89,11 @@ fn list(rules: &RuleSet, args: &OutputArgs) -> anyhow::Result<()> {
 }
 
 fn explain(rules: &RuleSet, error: &ErrorText<'_>, args: &OutputArgs) -> anyhow::Result<()> {
-    let verdict = rules.classify_and_point(error);
     let hits = rules.explain(error);
+    let verdict = Verdict {
+        matched: hits.first().map(|hit| matched(hit).to_owned()),
+        ..rules.classify(error)
+    };
     output::write(
         args,
         || explanation(rules, &verdict, &hits),
@@ -291,6 +240,16 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
 
 /// `dragline rules check`
 fn check(files: &[std::path::PathBuf], no_shipped_rules: bool) -> anyhow::Result<()> {
+    let mut broken = Vec::new();
+    for file in files {
+        // Each alone, so that all that are broken are told.
+        if let Err(error) = RuleSet::from_files(&[file]) {
+            broken.push(error.to_string());
+        }
+    }
+    if !broken.is_empty() {
+        bail!("{}", broken.join("\n"));
+    }
     let own = RuleSet::from_files(files)?;
     let all = if no_shipped_rules {
         own
@@ -310,8 +269,6 @@ fn tell(faults: &[String], rules: usize) -> anyhow::Result<()> {
     for fault in faults {
         output::show(&format!("{fault}\n"))?;
     }
-    bail!(
-        "{} of {rules} rules' tests and claims are wrong",
-        faults.len()
-    )
+    let s = if faults.len() == 1 { "" } else { "s" };
+    bail!("{} fault{s} in {rules} rules", faults.len())
 }

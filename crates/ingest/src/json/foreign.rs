@@ -8,9 +8,9 @@ use dragline_schema::{
 };
 use jiff::tz::TimeZone;
 
-use super::Decoded;
 use super::alias::{Slot, duration_unit, slot_of, without_container};
 use super::fields::Object;
+use super::{Decoded, node};
 use crate::{time, traceback};
 
 /// The best value found for each slot.
@@ -68,6 +68,9 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
     };
     let (event, is_unjudged) = slots.event(&record);
     record.event = event;
+    if let Event::ScraperError(error) = &mut record.event {
+        node::complete(object, error);
+    }
     record.is_unjudged = is_unjudged;
     Some(Decoded { record, zoned })
 }
@@ -89,7 +92,8 @@ pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
     let message = slots.take_text(Slot::Message);
     let url = slots.take_text(Slot::Url);
     let status_code = slots.take(Slot::Status).and_then(|value| status_of(&value));
-    let error = slots.error();
+    let mut error = slots.error();
+    node::complete(object, &mut error);
     let says_something = message.is_some()
         || error.error_message.is_some()
         || error.error_type.is_some()
@@ -291,7 +295,7 @@ impl<'a> Slots<'a> {
     }
 }
 
-fn causes_json(causes: &[Cause<'_>]) -> dragline_schema::Json<'static> {
+pub(super) fn causes_json(causes: &[Cause<'_>]) -> dragline_schema::Json<'static> {
     // Texts always serialise.
     dragline_schema::Json(serde_json::to_string(causes).unwrap_or_default().into())
 }

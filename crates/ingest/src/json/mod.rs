@@ -4,6 +4,7 @@ mod alias;
 mod fields;
 mod foreign;
 mod native;
+mod node;
 
 use dragline_schema::Record;
 use jiff::tz::TimeZone;

@@ -106,7 +106,7 @@ impl<'r> ErrorEvent<'r> {
     /// Records the error, at ERROR.
     pub fn log(self) {
         let consecutive = self.run.stats.error();
-        let text = ErrorText {
+        let text = || ErrorText {
             error_type: self.error_type.as_str().into(),
             message: self.error_message.as_str().into(),
             traceback: self.traceback,
