@@ -49,7 +49,7 @@ pub(crate) const COUNTERS: &[Counter] = &[
 pub(crate) fn blocked(counters: &Counters) -> u64 {
     [403, 429]
         .iter()
-        .filter_map(|status| counters.status_codes.get(status))
+        .map(|status| counters.status_codes.get(*status))
         .sum()
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use dragline_schema::{ProblemKind, SourceFile, Timestamp};
@@ -207,7 +206,7 @@ impl Walk {
                 "the file is empty".to_owned(),
             );
         }
-        let opened = Source::open(path).map(|mut opened| read_start(&mut opened, START));
+        let opened = Source::open_in_pieces(path).map(|mut opened| read_start(&mut opened, START));
         let (start, fault) = match opened {
             Ok(read) => read,
             Err(error) => {
@@ -349,8 +348,8 @@ impl Walk {
 /// Whether one file's bytes begin with all of the other's: `Less` when `a` is the shorter. `None`
 /// when they differ.
 fn compare(a: &Path, b: &Path) -> Option<std::cmp::Ordering> {
-    let mut a = Source::open(a).ok()?;
-    let mut b = Source::open(b).ok()?;
+    let mut a = Source::open_in_pieces(a).ok()?;
+    let mut b = Source::open_in_pieces(b).ok()?;
     loop {
         let (start_a, start_b) = (read_start(&mut a, START).0, read_start(&mut b, START).0);
         let common = start_a.len().min(start_b.len());
@@ -358,9 +357,9 @@ fn compare(a: &Path, b: &Path) -> Option<std::cmp::Ordering> {
             return None;
         }
         if common < START {
-            let rest = |mut source: Source| source.read(&mut [0]).unwrap_or(0);
-            let more_a = start_a.len() > common || rest(a) > 0;
-            let more_b = start_b.len() > common || rest(b) > 0;
+            let has_more = |mut source: Source| !read_start(&mut source, 1).0.is_empty();
+            let more_a = start_a.len() > common || has_more(a);
+            let more_b = start_b.len() > common || has_more(b);
             return Some(more_a.cmp(&more_b));
         }
     }

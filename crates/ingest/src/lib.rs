@@ -41,6 +41,7 @@
 mod discover;
 mod json;
 mod lines;
+mod members;
 mod open;
 mod read;
 mod scrapy;

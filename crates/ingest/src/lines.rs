@@ -1,12 +1,10 @@
 //! Bytes into lines, with bounded memory.
 
-use std::io::{self, Read};
+use std::io;
 
 use dragline_schema::Position;
 
 use crate::open::Source;
-
-const CHUNK: usize = 256 << 10;
 
 /// A line, or what is there instead of one.
 pub(crate) enum Line<'l> {
@@ -40,7 +38,7 @@ impl LineReader {
     pub(crate) fn new(source: Source, max_line: usize) -> Self {
         Self {
             source,
-            buffer: vec![0; CHUNK],
+            buffer: Vec::new(),
             start: 0,
             end: 0,
             next: Position {
@@ -147,11 +145,8 @@ impl LineReader {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
-        }
         let members = self.source.members();
-        match self.source.read(&mut self.buffer[self.end..]) {
+        match self.source.read_on(&mut self.buffer, self.end) {
             Ok(0) => self.at_end = true,
             Ok(read) => {
                 // A read never crosses into another member.

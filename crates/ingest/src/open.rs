@@ -6,8 +6,15 @@ use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 
+use crate::members::Members;
+
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Bytes that are read at a time from what is not taken member by member.
+const CHUNK: usize = 256 << 10;
+/// A compressed file up to this size is read as a whole, so that its members can be.
+const MAX_WHOLE: u64 = 32 << 20;
 
 /// The decompressed bytes of a file.
 pub(crate) struct Source {
@@ -17,17 +24,32 @@ pub(crate) struct Source {
 
 enum Kind {
     Plain(Box<dyn Read + Send>),
+    Members(Box<Members>),
     /// The decoder is absent between members.
     Gzip(Option<Box<GzDecoder<BufReader<File>>>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<File>>>),
 }
 
 impl Source {
-    /// Opens a file.
+    /// Opens a file, to be read to its end.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut reader = BufReader::with_capacity(128 << 10, File::open(path)?);
+        Self::open_up_to(path, MAX_WHOLE)
+    }
+
+    /// Opens a file of which only the beginning may be wanted.
+    pub(crate) fn open_in_pieces(path: &Path) -> io::Result<Self> {
+        Self::open_up_to(path, 0)
+    }
+
+    /// Compressed files up to so many bytes are read as a whole.
+    fn open_up_to(path: &Path, max_whole: u64) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        let mut reader = BufReader::with_capacity(128 << 10, file);
         let head = reader.fill_buf()?;
-        let kind = if head.starts_with(GZIP) {
+        let kind = if head.starts_with(GZIP) && bytes <= max_whole {
+            Kind::Members(Box::new(Members::read(reader, bytes)?))
+        } else if head.starts_with(GZIP) {
             Kind::Gzip(Some(Box::new(GzDecoder::new(reader))))
         } else if head.starts_with(ZSTD) {
             Kind::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(reader)?))
@@ -49,12 +71,26 @@ impl Source {
     pub(crate) fn members(&self) -> u32 {
         self.members
     }
-}
 
-impl Read for Source {
+    /// Reads on into `buffer` from `start`, which grows when there is no room; tells how many bytes
+    /// came, 0 at the end. They never are of two members.
+    pub(crate) fn read_on(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<usize> {
+        if let Kind::Members(members) = &mut self.kind {
+            let read = members.read_on(buffer, start)?;
+            self.members = members.begun.saturating_sub(1);
+            return Ok(read);
+        }
+        if buffer.len() < start + CHUNK {
+            buffer.resize((start + CHUNK).next_power_of_two(), 0);
+        }
+        self.read(&mut buffer[start..])
+    }
+
+    /// Reads into what is there.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.kind {
             Kind::Plain(reader) => reader.read(buffer),
+            Kind::Members(_) => Ok(0),
             Kind::Zstd(decoder) => decoder.read(buffer),
             Kind::Gzip(slot) => loop {
                 let Some(decoder) = slot else { return Ok(0) };
@@ -91,11 +127,23 @@ fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// Reads the first `limit` bytes, or up to the end or an error, which comes with them.
+/// Reads the next `limit` bytes, or up to the end or an error, which comes with them.
 pub(crate) fn read_start(source: &mut Source, limit: usize) -> (Vec<u8>, Option<io::Error>) {
-    let mut start = Vec::new();
-    let fault = source.take(limit as u64).read_to_end(&mut start).err();
-    (start, fault)
+    let mut start = vec![0; limit];
+    let mut length = 0;
+    while length < limit {
+        match source.read(&mut start[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                start.truncate(length);
+                return (start, Some(error));
+            }
+        }
+    }
+    start.truncate(length);
+    (start, None)
 }
 
 #[cfg(test)]
@@ -117,6 +165,20 @@ mod tests {
         (dir, source)
     }
 
+    fn read_all(source: &mut Source) -> (Vec<u8>, Option<io::Error>) {
+        let mut text = Vec::new();
+        let mut length = 0;
+        loop {
+            match source.read_on(&mut text, length) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) => return (text[..length].to_vec(), Some(error)),
+            }
+        }
+        text.truncate(length);
+        (text, None)
+    }
+
     #[test]
     fn the_kind_is_told_by_the_first_bytes() {
         let members = [gzip("one\n"), gzip("two\n"), vec![0; 512]].concat();
@@ -127,9 +189,9 @@ mod tests {
         .concat();
         for (bytes, members) in [(&b"one\ntwo\n"[..], 0), (&members, 1), (&frames, 0)] {
             let (_dir, mut source) = open(bytes);
-            let mut text = String::new();
-            source.read_to_string(&mut text).unwrap();
-            assert_eq!(text, "one\ntwo\n");
+            let (text, error) = read_all(&mut source);
+            assert!(error.is_none());
+            assert_eq!(text, b"one\ntwo\n");
             assert_eq!(source.members(), members);
         }
     }
@@ -141,8 +203,8 @@ mod tests {
         });
         for whole in [gzip(&text), zstd::encode_all(text.as_bytes(), 3).unwrap()] {
             let (_dir, mut source) = open(&whole[..whole.len() * 2 / 3]);
-            let mut read = Vec::new();
-            let error = source.read_to_end(&mut read).unwrap_err();
+            let (read, error) = read_all(&mut source);
+            let error = error.unwrap();
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{error}");
             assert!(read.len() > 1000 && text.as_bytes().starts_with(&read));
         }

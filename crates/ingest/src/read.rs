@@ -65,6 +65,8 @@ pub fn read_family(
         context: Context::default(),
         after_text: false,
         zoneless: 0,
+        marks: json::Marks::default(),
+        head: json::Head::default(),
     };
     let summaries = family
         .files
@@ -85,6 +87,8 @@ struct Decoder<'o> {
     /// cannot read.
     after_text: bool,
     zoneless: u64,
+    marks: json::Marks,
+    head: json::Head,
 }
 
 /// A traceback that stands between JSON lines, as uncaught exceptions leave it.
@@ -136,7 +140,15 @@ impl Decoder<'_> {
                     } else {
                         bytes
                     };
-                    self.line(&String::from_utf8_lossy(bytes), at, complete, sink);
+                    if self.predicted(bytes, at, sink) {
+                        continue;
+                    }
+                    if let Ok(line) = simdutf8::basic::from_utf8(bytes) {
+                        self.line(line, at, complete, sink);
+                    } else {
+                        let line = String::from_utf8_lossy(bytes);
+                        self.line(&line, at, complete, sink);
+                    }
                 }
                 Line::Oversized { at, bytes } => {
                     let limit = self.options.max_line;
@@ -171,7 +183,7 @@ impl Decoder<'_> {
     }
 
     fn line(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
-        if line.trim_start().starts_with('{') && self.json(line, at, sink) {
+        if starts_with_brace(line) && self.json(line, at, sink) {
             return;
         }
         let zone = &self.options.zone;
@@ -197,6 +209,30 @@ impl Decoder<'_> {
         report(sink, kind, Some(at), clip(line, SHOWN));
     }
 
+    /// Takes a line that the recorder wrote, if it looks as predicted.
+    fn predicted(&mut self, bytes: &[u8], at: Position, sink: &mut dyn Sink) -> bool {
+        if self.scrapy.is_open() {
+            return false;
+        }
+        // The record borrows from the head, and the rest of the decoder takes the record.
+        let mut head = std::mem::take(&mut self.head);
+        let mut record = json::empty();
+        let is_read = json::fast::decode(bytes, &head, &mut self.marks, &mut record);
+        let mut other = None;
+        if is_read {
+            self.take(&record, true, "", at, sink);
+            if !head.knows(&record) {
+                other = Some(json::Head::of(bytes, &record));
+            }
+        }
+        drop(record);
+        if let Some(other) = other {
+            head = other;
+        }
+        self.head = head;
+        is_read
+    }
+
     /// Takes a line that is a JSON record.
     fn json(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
         let repaired;
@@ -212,24 +248,34 @@ impl Decoder<'_> {
             };
             object
         };
-        let Some(decoded) = json::decode(&object, &self.options.zone) else {
-            return false;
-        };
+        json::decode(&object, &self.options.zone)
+            .is_some_and(|decoded| self.take(&decoded.record, decoded.zoned, line, at, sink))
+    }
+
+    /// Hands a JSON record over, unless it is a part of a text.
+    fn take(
+        &mut self,
+        record: &Record<'_>,
+        zoned: bool,
+        line: &str,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) -> bool {
         // An item in Scrapy's text may be JSON; a record names its time.
         if self.scrapy.is_open() {
-            if decoded.record.timestamp.is_none() {
+            if record.timestamp.is_none() {
                 return false;
             }
             self.scrapy.flush(sink);
         }
         self.flush_crash(sink);
-        self.zoneless += u64::from(!decoded.zoned);
+        self.zoneless += u64::from(!zoned);
         self.after_text = false;
-        if decoded.record.timestamp.is_none() {
+        if record.timestamp.is_none() {
             report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
         }
-        self.context.remember(&decoded.record);
-        sink.record(&decoded.record, at);
+        self.context.remember(record);
+        sink.record(record, at);
         true
     }
 
@@ -292,6 +338,10 @@ impl Context {
         keep(&mut self.site, record.site.as_deref());
         keep(&mut self.run_id, record.run_id.as_deref());
     }
+}
+
+fn starts_with_brace(line: &str) -> bool {
+    line.starts_with('{') || line.trim_start().starts_with('{')
 }
 
 fn without_bom(bytes: &[u8]) -> &[u8] {

@@ -1,14 +1,22 @@
 //! A table that hostile input cannot make large.
 
-use std::collections::BTreeMap;
-use std::hash::Hash;
+use std::borrow::Borrow;
+use std::collections::BinaryHeap;
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHashMap;
 
 /// A table of at most `cap` keys. It keeps those with the smallest hash, whatever the order in which
 /// they come, and adds up the rest: so two tables merge into the same as one that saw everything.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bounded<K: Ord, V> {
+#[derive(Clone, Debug)]
+pub struct Bounded<K, V> {
     cap: usize,
-    kept: BTreeMap<(u64, K), V>,
+    /// By hash; keys with the same one stand together.
+    kept: FxHashMap<u64, Vec<(K, V)>>,
+    /// How many keys are kept.
+    len: usize,
+    /// The hashes that are kept, the largest on top.
+    largest: BinaryHeap<u64>,
     overflow: Option<V>,
 }
 
@@ -24,12 +32,14 @@ impl Add for u64 {
     }
 }
 
-impl<K: Ord + Hash + Clone, V: Default + Add> Bounded<K, V> {
+impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
     /// An empty table of at most `cap` keys.
     pub fn new(cap: usize) -> Self {
         Self {
             cap,
-            kept: BTreeMap::new(),
+            kept: FxHashMap::default(),
+            len: 0,
+            largest: BinaryHeap::new(),
             overflow: None,
         }
     }
@@ -37,73 +47,90 @@ impl<K: Ord + Hash + Clone, V: Default + Add> Bounded<K, V> {
     /// The value of a key, or the one that all keys beyond the table's size share.
     pub fn entry<Q>(&mut self, key: &Q) -> &mut V
     where
-        Q: ?Sized + Hash + ToOwned<Owned = K>,
-        K: std::borrow::Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+        K: Borrow<Q>,
     {
         let hash = hash_of(key);
-        if self.kept.len() >= self.cap && self.is_beyond(hash, key) {
-            return self.overflow.get_or_insert_default();
-        }
-        let slot = (hash, key.to_owned());
-        if !self.kept.contains_key(&slot) {
-            self.kept.insert(slot.clone(), V::default());
-            self.shrink();
-        }
-        // `shrink` takes the largest key, and this one is below it.
-        match self.kept.get_mut(&slot) {
-            Some(value) => value,
+        let place = self.kept.get(&hash).and_then(|keys| place_of(keys, key));
+        let place = place.or_else(|| self.insert(hash, key.to_owned()));
+        match place.and_then(|place| self.kept.get_mut(&hash)?.get_mut(place)) {
+            Some((_, value)) => value,
             None => self.overflow.get_or_insert_default(),
         }
     }
 
-    fn is_beyond<Q>(&self, hash: u64, key: &Q) -> bool
-    where
-        Q: ?Sized + ToOwned<Owned = K>,
-        K: std::borrow::Borrow<Q>,
-    {
-        let Some(((largest, _), _)) = self.kept.last_key_value() else {
-            return true;
-        };
-        hash > *largest || (hash == *largest && !self.kept.contains_key(&(hash, key.to_owned())))
+    /// Takes a new key in, at the cost of the one with the largest hash when there is no room; gives
+    /// its place among those with its hash, `None` when it is itself the one without room.
+    fn insert(&mut self, hash: u64, key: K) -> Option<usize> {
+        let keys = self.kept.entry(hash).or_default();
+        if keys.is_empty() {
+            self.largest.push(hash);
+        }
+        let place = keys.partition_point(|(held, _)| *held < key);
+        keys.insert(place, (key, V::default()));
+        self.len += 1;
+        if self.len <= self.cap {
+            return Some(place);
+        }
+        let evicted = self.evict()?;
+        (evicted != (hash, place)).then_some(place)
     }
 
-    fn shrink(&mut self) {
-        while self.kept.len() > self.cap {
-            if let Some((_, value)) = self.kept.pop_last() {
-                self.overflow.get_or_insert_default().add(value);
-            }
+    /// Adds the largest key's value to the rest; tells its hash and place.
+    fn evict(&mut self) -> Option<(u64, usize)> {
+        let hash = *self.largest.peek()?;
+        let keys = self.kept.get_mut(&hash)?;
+        let (_, value) = keys.pop()?;
+        let place = keys.len();
+        if keys.is_empty() {
+            self.kept.remove(&hash);
+            self.largest.pop();
         }
+        self.len -= 1;
+        self.overflow.get_or_insert_default().add(value);
+        Some((hash, place))
     }
 
     /// Adds the other table.
     pub fn merge(&mut self, other: Self) {
-        for (key, value) in other.kept {
-            self.kept.entry(key).or_default().add(value);
+        for (hash, keys) in other.kept {
+            for (key, value) in keys {
+                let held = self.kept.get(&hash).and_then(|keys| place_of(keys, &key));
+                let place = held.or_else(|| self.insert(hash, key));
+                match place.and_then(|place| self.kept.get_mut(&hash)?.get_mut(place)) {
+                    Some((_, held)) => held.add(value),
+                    None => self.overflow.get_or_insert_default().add(value),
+                }
+            }
         }
         if let Some(overflow) = other.overflow {
             self.overflow.get_or_insert_default().add(overflow);
         }
-        self.shrink();
     }
 
-    /// The keys that were kept, in no order that means anything.
+    /// The keys that were kept, in an order that is the same whatever the order they came in.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.kept.iter().map(|((_, key), value)| (key, value))
+        let mut kept: Vec<_> = self.kept.iter().collect();
+        kept.sort_unstable_by_key(|(hash, _)| **hash);
+        let keys = kept.into_iter().flat_map(|(_, keys)| keys);
+        keys.map(|(key, value)| (key, value))
     }
 
-    /// The keys that were kept, with their values.
+    /// The keys that were kept, with their values, in the order of [`Bounded::iter`].
     pub fn into_kept(self) -> impl Iterator<Item = (K, V)> {
-        self.kept.into_iter().map(|((_, key), value)| (key, value))
+        let mut kept: Vec<_> = self.kept.into_iter().collect();
+        kept.sort_unstable_by_key(|(hash, _)| *hash);
+        kept.into_iter().flat_map(|(_, keys)| keys)
     }
 
     /// How many keys were kept.
     pub fn len(&self) -> usize {
-        self.kept.len()
+        self.len
     }
 
     /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.len == 0
     }
 
     /// The sum of all keys beyond the table's size.
@@ -112,11 +139,41 @@ impl<K: Ord + Hash + Clone, V: Default + Add> Bounded<K, V> {
     }
 }
 
+impl<K: PartialEq, V: PartialEq> PartialEq for Bounded<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cap == other.cap && self.kept == other.kept && self.overflow == other.overflow
+    }
+}
+
+fn place_of<K: Borrow<Q>, V, Q: ?Sized + Eq>(keys: &[(K, V)], key: &Q) -> Option<usize> {
+    keys.iter().position(|(held, _)| held.borrow() == key)
+}
+
+/// The same on every machine, so that tables made on several merge.
 fn hash_of<Q: ?Sized + Hash>(key: &Q) -> u64 {
-    use std::hash::Hasher as _;
-    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    let mut hasher = OneShot::default();
     key.hash(&mut hasher);
-    hasher.finish()
+    hasher.0
+}
+
+/// XXH3 of what is hashed, piece by piece: keys are one or few short pieces, for which the state of
+/// the streaming form is too large.
+#[derive(Default)]
+struct OneShot(u64);
+
+impl Hasher for OneShot {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        // What ends a text, and the tags of enums.
+        self.0 = self.0.rotate_left(5) ^ u64::from(byte);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn table(keys: &[u8], cap: usize) -> Bounded<String, u64> {
-        let mut table = Bounded::new(cap);
+        let mut table: Bounded<String, u64> = Bounded::new(cap);
         for key in keys {
             *table.entry(key.to_string().as_str()) += 1;
         }

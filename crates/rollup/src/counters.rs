@@ -1,12 +1,12 @@
 //! Counts that add up.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use dragline_schema::Level;
 use sketches_ddsketch::{Config, DDSketch};
 
 use crate::bounded::Add;
+use crate::tally::Tally;
 
 /// What a run, or a part of one, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,9 +42,9 @@ pub struct Counters {
     /// Times that the site asked to slow down.
     pub rate_limits: u64,
     /// Answers by status.
-    pub status_codes: BTreeMap<u16, u64>,
+    pub status_codes: Tally<u16>,
     /// Records by level; records without one are left out.
-    pub levels: BTreeMap<Level, u64>,
+    pub levels: Tally<Level>,
     /// How long answers took.
     pub response_time: Spread,
 }
@@ -78,16 +78,9 @@ impl Add for Counters {
         self.errors += other.errors;
         self.warnings += other.warnings;
         self.rate_limits += other.rate_limits;
-        add_maps(&mut self.status_codes, other.status_codes);
-        add_maps(&mut self.levels, other.levels);
+        self.status_codes.add(other.status_codes);
+        self.levels.add(other.levels);
         self.response_time.add(other.response_time);
-    }
-}
-
-/// Adds up counts by key.
-pub(crate) fn add_maps<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
-    for (key, count) in from {
-        *into.entry(key).or_default() += count;
     }
 }
 

@@ -133,7 +133,9 @@ impl Add for Group {
             (a, b) => a.or(b),
         };
         self.last_seen = self.last_seen.max(other.last_seen);
-        crate::counters::add_maps(&mut self.days, other.days);
+        for (day, count) in other.days {
+            *self.days.entry(day).or_default() += count;
+        }
         self.sources.extend(other.sources);
         cap(&mut self.sources, MAX_SOURCES);
         self.evidence.extend(other.evidence);

@@ -132,7 +132,8 @@ impl Rollup {
 
     /// Decides what depends on the whole. `now` is used for one thing only: a run without an end
     /// whose file was written within the last ten minutes is still running.
-    pub fn finish(self, now: Timestamp) -> Finished {
+    pub fn finish(mut self, now: Timestamp) -> Finished {
+        self.settle();
         let width = self.width();
         let keys = final_keys(&self.sources);
         let sources: Vec<Arc<SourceKey>> = self
@@ -206,7 +207,7 @@ impl Rollup {
             latency,
             files: self.files,
             problems: self.problems,
-            dialects: self.dialects,
+            dialects: self.dialects.iter().collect(),
         }
     }
 }
@@ -405,7 +406,7 @@ fn run_row(
     if counters.rate_limits == 0 {
         // A run that does not say when it was slowed down: its 429s do.
         for counters in buckets.values_mut().chain([&mut counters]) {
-            counters.rate_limits = counters.status_codes.get(&429).copied().unwrap_or(0);
+            counters.rate_limits = counters.status_codes.get(429);
         }
     }
     let by_statistics = declared.requests.is_some()

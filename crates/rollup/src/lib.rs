@@ -40,6 +40,7 @@ mod rollup;
 mod sections;
 mod seq;
 mod source;
+mod tally;
 mod verdict;
 
 pub use bounded::Bounded;
@@ -53,4 +54,5 @@ pub use sections::{
 };
 pub use seq::Covered;
 pub use source::{Declared, RunEnd, SourceKey};
+pub use tally::Tally;
 pub use verdict::Verdict;

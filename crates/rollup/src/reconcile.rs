@@ -67,26 +67,18 @@ pub(crate) fn reconcile(
     if let Some(wanted) = &declared.status_codes {
         let codes: Vec<u16> = total
             .status_codes
-            .keys()
-            .chain(wanted.keys())
-            .copied()
+            .iter()
+            .chain(wanted.iter())
+            .map(|(code, _)| code)
             .collect();
         for code in codes {
-            let counted = total.status_codes.get(&code).copied().unwrap_or(0);
-            let wanted = wanted.get(&code).copied().unwrap_or(0);
-            set(&mut total.status_codes, code, wanted);
+            let counted = total.status_codes.get(code);
+            let wanted = wanted.get(code);
+            total.status_codes.set(code, wanted);
             settle_code(buckets, bucket, code, counted, wanted);
         }
     }
     disagreements
-}
-
-fn set(codes: &mut BTreeMap<u16, u64>, code: u16, count: u64) {
-    if count == 0 {
-        codes.remove(&code);
-    } else {
-        codes.insert(code, count);
-    }
 }
 
 fn settle(
@@ -121,15 +113,15 @@ fn settle_code(
     if wanted > counted {
         if let Some(bucket) = bucket {
             let codes = &mut buckets.entry(bucket).or_default().status_codes;
-            *codes.entry(code).or_default() += wanted - counted;
+            codes.count(code, wanted - counted);
         }
         return;
     }
     let mut surplus = counted - wanted;
     for counters in buckets.values_mut().rev() {
-        let held = counters.status_codes.get(&code).copied().unwrap_or(0);
+        let held = counters.status_codes.get(code);
         let taken = surplus.min(held);
-        set(&mut counters.status_codes, code, held - taken);
+        counters.status_codes.set(code, held - taken);
         surplus -= taken;
     }
 }

@@ -16,6 +16,7 @@ use crate::evidence::Evidence;
 use crate::sections::thousandths;
 use crate::seq::Covered;
 use crate::source::{Declared, RunEnd, SourceKey, SourceStats, earlier};
+use crate::tally::Tally;
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -37,9 +38,10 @@ pub struct Rollup {
     pub(crate) latency: FxHashMap<(u32, i64), Latency>,
     pub(crate) groups: Bounded<u64, Group>,
     pub(crate) cells: Bounded<Cell, u64>,
+    /// But for what is counted of the current one.
     pub(crate) files: BTreeMap<String, FileEntry>,
     pub(crate) problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
-    pub(crate) dialects: BTreeMap<Dialect, u64>,
+    pub(crate) dialects: Tally<Dialect>,
     pub(crate) period: Option<(Timestamp, Timestamp)>,
     width: i64,
     current: Current,
@@ -54,6 +56,8 @@ struct Current {
     is_error_copy: bool,
     /// The source of the last record: mostly that of the next one too.
     source: Option<u32>,
+    /// Records that were counted of it.
+    events: u64,
 }
 
 /// A file, and what came of it.
@@ -95,7 +99,7 @@ impl Default for Rollup {
             cells: Bounded::new(MAX_CELLS),
             files: BTreeMap::new(),
             problems: BTreeMap::new(),
-            dialects: BTreeMap::new(),
+            dialects: Tally::default(),
             period: None,
             width: WIDTHS[0],
             current: Current::default(),
@@ -118,14 +122,27 @@ impl Rollup {
 
     /// What follows stands in this file of this family.
     pub fn begin_file(&mut self, family: &str, file: &SourceFile) {
+        self.settle();
         self.current = Current {
             family: family.to_owned(),
             path: file.path.as_str().into(),
             content_id: file.content_id,
             is_error_copy: false,
             source: None,
+            events: 0,
         };
         self.files.entry(file.path.clone()).or_default().modified = file.modified;
+    }
+
+    /// Writes down what was counted of the current file.
+    pub(crate) fn settle(&mut self) {
+        let events = std::mem::take(&mut self.current.events);
+        if events > 0 {
+            self.files
+                .entry(self.current.path.to_string())
+                .or_default()
+                .events += events;
+        }
     }
 
     /// What follows stands in a copy of a family's errors: of a run that is seen nowhere else, nothing
@@ -201,18 +218,15 @@ impl Rollup {
         stats.observe_seq(record);
         stats.observe_life(record, &evidence);
         let host = stats.observe_host(record);
-        let counters = count(record, label.is_some());
-        if counters.has_activity() {
+        if has_activity(record) {
             stats.act(record.timestamp);
         }
         if !counted {
             stats.is_partial = true;
             return;
         }
-        if let Some(entry) = self.files.get_mut(&*self.current.path) {
-            entry.events += 1;
-        }
-        *self.dialects.entry(record.dialect).or_default() += 1;
+        self.current.events += 1;
+        self.dialects.count(record.dialect, 1);
         stats.observe_domain(record, host);
         stats.sections.observe(record);
         if let Some(label) = label {
@@ -225,11 +239,13 @@ impl Rollup {
             };
             *self.cells.entry(&cell) += 1;
         }
-        self.add_activity(source, record, counters);
+        self.add_activity(source, record, label.is_some());
     }
 
     /// Adds everything that the other observed.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
         if let Some((first, last)) = other.period {
             self.widen(first);
             self.widen(last);
@@ -270,9 +286,7 @@ impl Rollup {
         for (key, problem) in other.problems {
             add_problem(&mut self.problems, key, problem);
         }
-        for (dialect, count) in other.dialects {
-            *self.dialects.entry(dialect).or_default() += count;
-        }
+        self.dialects.add(other.dialects);
     }
 
     /// The width of the buckets, in microseconds.
@@ -312,18 +326,17 @@ impl Rollup {
         source
     }
 
-    fn add_activity(&mut self, source: u32, record: &Record<'_>, counters: Counters) {
-        self.sources[source as usize]
-            .1
-            .counters
-            .add(counters.clone());
+    fn add_activity(&mut self, source: u32, record: &Record<'_>, is_error: bool) {
+        let whole = &mut self.sources[source as usize].1.counters;
+        count(whole, record, is_error);
         let Some(time) = record.timestamp else { return };
         self.widen(time);
         let start = time.as_micros().div_euclid(self.width) * self.width;
-        self.activity
-            .entry((source, start))
-            .or_default()
-            .add(counters);
+        count(
+            self.activity.entry((source, start)).or_default(),
+            record,
+            is_error,
+        );
         if let Event::Request(request) = &record.event
             && let Some(milliseconds) = plausible(request)
         {
@@ -338,6 +351,9 @@ impl Rollup {
     /// The period grows; the buckets widen with it.
     fn widen(&mut self, time: Timestamp) {
         let (first, last) = self.period.unwrap_or((time, time));
+        if first <= time && time <= last && self.period.is_some() {
+            return;
+        }
         let (first, last) = (first.min(time), last.max(time));
         self.period = Some((first, last));
         let span = last.since(first);
@@ -393,28 +409,35 @@ fn failed(record: &Record<'_>, request: &dragline_schema::Request<'_>) -> bool {
     !record.is_unjudged && request.status_code.is_none_or(|status| status >= 400)
 }
 
-/// What one record counts.
-fn count(record: &Record<'_>, is_error: bool) -> Counters {
-    let mut counters = Counters {
-        events: 1,
-        errors: u64::from(is_error),
-        ..Counters::default()
-    };
+/// Whether the record is a sign of work: a request or an item.
+fn has_activity(record: &Record<'_>) -> bool {
+    match &record.event {
+        Event::Request(_) | Event::ArticleStored(_) => true,
+        Event::ProductProcessed(product) => {
+            let action = product.action.as_deref().and_then(ProductAction::from_name);
+            action.is_some_and(|action| action != ProductAction::Failed)
+        }
+        _ => false,
+    }
+}
+
+/// Counts one record.
+fn count(counters: &mut Counters, record: &Record<'_>, is_error: bool) {
+    counters.events += 1;
+    counters.errors += u64::from(is_error);
     if let Some(level) = record.level {
-        counters.levels.insert(level, 1);
-        counters.warnings = u64::from(level == Level::Warn);
+        counters.levels.count(level, 1);
+        counters.warnings += u64::from(level == Level::Warn);
     }
     match &record.event {
         Event::Request(request) => {
-            counters.requests = 1;
-            counters.requests_unjudged = u64::from(record.is_unjudged);
-            counters.requests_failed = u64::from(failed(record, request));
-            counters.bytes = request
-                .bytes
-                .filter(|bytes| *bytes < MAX_BYTES)
-                .unwrap_or(0);
+            counters.requests += 1;
+            counters.requests_unjudged += u64::from(record.is_unjudged);
+            counters.requests_failed += u64::from(failed(record, request));
+            let bytes = request.bytes.filter(|bytes| *bytes < MAX_BYTES);
+            counters.bytes = counters.bytes.saturating_add(bytes.unwrap_or(0));
             if let Some(status) = request.status_code {
-                counters.status_codes.insert(status, 1);
+                counters.status_codes.count(status, 1);
             }
             if let Some(micros) = plausible(request).and_then(thousandths) {
                 counters.response_time.observe(micros);
@@ -423,20 +446,19 @@ fn count(record: &Record<'_>, is_error: bool) -> Counters {
         Event::ProductProcessed(product) => {
             let action = product.action.as_deref().and_then(ProductAction::from_name);
             match action {
-                Some(ProductAction::Found) => counters.found = 1,
-                Some(ProductAction::Added) => counters.added = 1,
-                Some(ProductAction::Updated) => counters.updated = 1,
-                Some(ProductAction::Saved) => counters.saved = 1,
-                Some(ProductAction::Failed) => counters.failed = 1,
+                Some(ProductAction::Found) => counters.found += 1,
+                Some(ProductAction::Added) => counters.added += 1,
+                Some(ProductAction::Updated) => counters.updated += 1,
+                Some(ProductAction::Saved) => counters.saved += 1,
+                Some(ProductAction::Failed) => counters.failed += 1,
                 None => {}
             }
         }
-        Event::ArticleStored(_) => counters.articles = 1,
-        Event::DuplicateDetected(_) => counters.duplicates = 1,
-        Event::RateLimit(_) => counters.rate_limits = 1,
+        Event::ArticleStored(_) => counters.articles += 1,
+        Event::DuplicateDetected(_) => counters.duplicates += 1,
+        Event::RateLimit(_) => counters.rate_limits += 1,
         _ => {}
     }
-    counters
 }
 
 impl SourceStats {
@@ -493,10 +515,7 @@ impl SourceStats {
                 }
             }
             Event::Summary(summary) => {
-                let mut status_codes = BTreeMap::new();
-                for (status, count) in &summary.status_codes {
-                    *status_codes.entry(*status).or_default() += count;
-                }
+                let status_codes = summary.status_codes.iter().copied().collect();
                 let level = |level| {
                     let counts = summary.levels.iter().filter(|(held, _)| *held == level);
                     counts.map(|(_, count)| count).sum::<u64>()

@@ -9,6 +9,7 @@ use crate::counters::Counters;
 use crate::evidence::Evidence;
 use crate::sections::Sections;
 use crate::seq::SeqRanges;
+use crate::tally::Tally;
 
 /// Whose lines: the run as the lines name it, and the family of files they stand in, because lines
 /// that do not name their run belong to the one run of their family.
@@ -54,7 +55,7 @@ pub struct Declared {
     /// HTTP attempts that failed.
     pub requests_failed: Option<u64>,
     /// Answers by status.
-    pub status_codes: Option<BTreeMap<u16, u64>>,
+    pub status_codes: Option<Tally<u16>>,
     /// Bytes of answers.
     pub bytes: Option<u64>,
     /// Products found.

@@ -55,7 +55,11 @@ fn assert_run(run: &RunRow, truth: &Value, what: &str) {
         counters.requests_failed, truth["requests_failed"],
         "failed requests of {what}"
     );
-    assert_eq!(counters.status_codes, codes, "status codes of {what}");
+    assert_eq!(
+        counters.status_codes,
+        codes.into_iter().collect(),
+        "status codes of {what}"
+    );
     assert_eq!(counters.items(), truth["items"], "items of {what}");
     assert_eq!(counters.errors, truth["errors"], "errors of {what}");
     assert_eq!(counters.warnings, truth["warnings"], "warnings of {what}");

@@ -50,6 +50,10 @@ impl Level {
 
     /// Reads a level's word in any case, by all the names that log writers give it.
     pub fn from_word(word: &str) -> Option<Self> {
+        // As most writers write them.
+        if let Some(level) = Self::ALL.into_iter().find(|level| level.as_str() == word) {
+            return Some(level);
+        }
         let mut lower = [0u8; 12];
         let word = word.trim();
         let lower = lower.get_mut(..word.len())?;

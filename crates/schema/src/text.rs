@@ -7,12 +7,16 @@
 /// assert_eq!(dragline_schema::host_of("/p/1"), None);
 /// ```
 pub fn host_of(url: &str) -> Option<&str> {
-    let rest = url.split_once("://")?.1;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let authority = &rest[..end];
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
+    // Every request has one, so no general search; none of these bytes is a part of another character.
+    let bytes = url.as_bytes();
+    let colon = bytes.windows(3).position(|three| three == b"://")?;
+    let rest = &url[colon + 3..];
+    let end = rest
+        .bytes()
+        .position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let authority = &rest[..end.unwrap_or(rest.len())];
+    let user = authority.bytes().rposition(|byte| byte == b'@');
+    let host = user.map_or(authority, |at| &authority[at + 1..]);
     (!host.is_empty()).then_some(host)
 }
 

@@ -79,12 +79,17 @@ impl Timestamp {
         jiff::tz::TimeZone::UTC.to_datetime(self.to_jiff())
     }
 
+    /// Parses the one form that the wire format has, `2026-03-04T11:22:33.123456Z`.
+    pub fn parse_exact(text: &[u8]) -> Option<Self> {
+        parse_utc_micros(text)
+    }
+
     /// Parses RFC 3339 with any offset, a `T` or a space, and 0 to 9 decimals (cut to six).
     ///
     /// # Errors
     /// When the text is no such time; it names the text.
     pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
-        if let Some(fast) = parse_utc_micros(text.as_bytes()) {
+        if let Some(fast) = Self::parse_exact(text.as_bytes()) {
             return Ok(fast);
         }
         text.parse::<jiff::Timestamp>()
@@ -107,24 +112,41 @@ fn parse_utc_micros(b: &[u8]) -> Option<Timestamp> {
         return None;
     }
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
-        b[range].iter().try_fold(0i64, |n, c| {
-            c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0'))
-        })
+        let digits = &b[range];
+        // First all of them, then their sum: neither waits for the other.
+        let are_digits = digits.iter().all(u8::is_ascii_digit);
+        let add = |number: i64, digit: &u8| number * 10 + i64::from(digit & 0x0f);
+        are_digits.then(|| digits.iter().fold(0, add))
     };
-    let date = jiff::civil::Date::new(
-        number(0..4)? as i16,
-        number(5..7)? as i8,
-        number(8..10)? as i8,
-    )
-    .ok()?;
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    if !(1..=12).contains(&month) || !(1..=days_in_month(year, month)).contains(&day) {
+        return None;
+    }
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let epoch = jiff::civil::date(1970, 1, 1);
-    let days = i64::from(date.since(epoch).ok()?.get_days());
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    let seconds = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
     Some(Timestamp(seconds * MICROS + number(20..26)?))
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 to a date in the proleptic Gregorian calendar, for years from 0 on
+/// (Howard Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`).
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year - era * 400;
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 impl From<jiff::Timestamp> for Timestamp {

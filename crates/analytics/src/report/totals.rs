@@ -56,10 +56,10 @@ impl Sum {
     }
 
     pub(crate) fn add_maps(&mut self, counters: &Counters) {
-        for (status, count) in &counters.status_codes {
+        for (status, count) in counters.status_codes.iter() {
             *self.status_codes.entry(status.to_string()).or_default() += count;
         }
-        for (level, count) in &counters.levels {
+        for (level, count) in counters.levels.iter() {
             *self.levels.entry(level.to_string()).or_default() += count;
         }
     }

@@ -112,13 +112,17 @@ pub(crate) fn scalar(raw: &RawValue) -> Option<Value<'_>> {
         b't' => Some(Value::Bool(true)),
         b'f' => Some(Value::Bool(false)),
         b'n' => None,
-        _ => text
-            .parse()
-            .map(Value::U64)
-            .or_else(|_| text.parse().map(Value::I64))
-            .or_else(|_| text.parse().map(Value::F64))
-            .ok(),
+        _ => number(text),
     }
+}
+
+/// A number's value.
+pub(super) fn number<'a>(text: &str) -> Option<Value<'a>> {
+    if let Ok(number) = text.parse() {
+        return Some(Value::U64(number));
+    }
+    let negative = text.parse().map(Value::I64);
+    negative.or_else(|_| text.parse().map(Value::F64)).ok()
 }
 
 /// A JSON string's text, borrowed when it has no escapes.

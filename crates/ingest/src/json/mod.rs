@@ -1,8 +1,11 @@
 //! One JSON object a line: Dragline's own, or any other writer's.
 
 mod alias;
+pub(crate) mod fast;
 mod fields;
 mod foreign;
+mod head;
+mod marks;
 mod native;
 mod node;
 
@@ -10,6 +13,9 @@ use dragline_schema::Record;
 use jiff::tz::TimeZone;
 
 pub(crate) use fields::{Object, without_nan};
+pub(crate) use head::Head;
+pub(crate) use marks::Marks;
+pub(crate) use native::empty;
 
 /// A record, and whether its time named a zone.
 pub(crate) struct Decoded<'a> {

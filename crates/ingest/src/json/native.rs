@@ -8,19 +8,26 @@ use super::fields::{Object, scalar};
 
 /// Reads a line that Dragline's recorder wrote. `None` when its time cannot be read.
 pub(crate) fn decode<'a>(object: &Object<'a>) -> Option<Record<'a>> {
-    let mut record = Record {
-        dialect: Dialect::Dragline,
-        ..Record::default()
-    };
+    let mut record = empty();
     for (key, raw) in &object.fields {
         let Some(value) = scalar(raw) else { continue };
-        head_field(&mut record, key, value);
+        set(&mut record, key, value);
     }
     record.timestamp?;
     Some(record)
 }
 
-fn head_field<'a>(record: &mut Record<'a>, key: &str, value: Value<'a>) {
+/// A line of the recorder that says nothing yet.
+pub(crate) fn empty<'a>() -> Record<'a> {
+    Record {
+        dialect: Dialect::Dragline,
+        ..Record::default()
+    }
+}
+
+/// Takes a line's next field.
+#[inline]
+pub(super) fn set<'a>(record: &mut Record<'a>, key: &str, value: Value<'a>) {
     let text = |value: Value<'a>| -> Option<Cow<'a, str>> { value.into_text() };
     match key {
         "timestamp" => record.timestamp = text(value).and_then(|t| Timestamp::parse(&t).ok()),
