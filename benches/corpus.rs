@@ -30,7 +30,7 @@ const SCRAPERS: [(&str, &[&str]); 4] = [
     ("prices", &["preise.test", "vergleich.test"]),
 ];
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+/// `SplitMix64` (Steele, Lea and Flood, 2014).
 struct Random(u64);
 
 impl Random {

@@ -45,7 +45,8 @@ pub(crate) enum Command {
     #[command(
         long_about = "Say of each line of standard input what error it is.\n\nA line is a JSON object with a type and a message \
 (error_type, error_message, or any of the names that log writers give them), or plain text. Each comes back as a JSON object with \
-error_category, error_sub_category, error_severity, error_rule and error_runner_up added, in order, one for one.",
+error_category, error_sub_category, error_severity, error_rule and error_runner_up added, in order, one for one.\n\nEvery line is \
+taken for an error, whatever its level says: filter before.",
         after_help = "Examples:
   echo 'TimeoutError: page 3' | dragline classify
   jq -c 'select(.level==\"ERROR\")' app.jsonl | dragline classify | jq -r .error_category | sort | uniq -c"
@@ -90,7 +91,7 @@ pub(crate) struct RulesArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,
     /// Only the rules of the files, none of the shipped ones
-    #[arg(long, requires = "rules")]
+    #[arg(long)]
     pub(crate) no_shipped_rules: bool,
     /// The configuration: priorities of sites, rule files, what raises severities
     /// [default: dragline.toml in the current directory, when there is one]

@@ -49,5 +49,5 @@ mod time;
 mod traceback;
 
 pub use discover::{DiscoverError, Discovery, Family, LogFile, Skipped, discover};
-pub use json::decode_error;
+pub use json::{decode_error, without_lone_surrogates};
 pub use read::{FileSummary, ReadOptions, read_family};

@@ -172,6 +172,8 @@ impl<'a> ErrorText<'a> {
             }
             _ => text.message = message.into(),
         }
+        // A line that names no site speaks of the host that was asked.
+        text.site = text.site.or_else(|| text.url.and_then(crate::host_of));
         text
     }
 }

@@ -20,12 +20,21 @@ pub(crate) fn trust(finished: &Finished) -> Trust {
         .values()
         .filter(|file| file.lines > 0)
         .collect();
+    // Bugs of the scraper itself are of the category unknown too, and some rules know them.
+    let by_rule = finished.groups.iter().filter(|row| {
+        let sample = row.group.sample.as_ref();
+        sample.is_some_and(|(_, sample)| {
+            sample.category == ErrorCategory::Unknown && sample.rule.is_some()
+        })
+    });
+    let known: u64 = by_rule.map(|row| row.group.count).sum();
     let unclassified = finished
         .cells
         .iter()
         .filter(|(cell, _)| cell.category == ErrorCategory::Unknown)
         .map(|(_, count)| count)
-        .sum();
+        .sum::<u64>()
+        .saturating_sub(known);
     Trust {
         files: read.len() as u64,
         bytes: read.iter().map(|file| file.bytes).sum(),

@@ -77,7 +77,9 @@ fn labelled(rules: &RuleSet, line: &[u8]) -> String {
         None => vec![format!("\"error_message\":{}", json!(shown))],
     };
     members.extend(labels(&verdict));
-    format!("{{{}}}", members.join(","))
+    let line = format!("{{{}}}", members.join(","));
+    // Whoever reads it on need not know of texts that were cut within a character.
+    dragline_ingest::without_lone_surrogates(&line).unwrap_or(line)
 }
 
 fn labels(verdict: &Verdict<'_>) -> impl Iterator<Item = String> {

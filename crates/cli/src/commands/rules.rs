@@ -3,7 +3,7 @@
 use anyhow::bail;
 use dragline_analytics::render::{Align, Block, Document, Tone};
 use dragline_classifier::{Hit, Proposal, RuleSet};
-use dragline_schema::{Classify as _, ErrorText, Verdict};
+use dragline_schema::{Classify as _, ErrorCategory, ErrorText, Verdict};
 use serde_json::{Value, json};
 
 use crate::args::{Format, OutputArgs, ReadArgs, RulesArgs, RulesCommand};
@@ -15,6 +15,11 @@ pub(crate) fn compiled(args: &RulesArgs) -> anyhow::Result<RuleSet> {
     let config = Config::load(args.config.as_deref())?;
     let files = [args.rules.as_slice(), &config.rules.files].concat();
     let rules = if args.no_shipped_rules {
+        if files.is_empty() {
+            bail!(
+                "no rules are left without the shipped ones: name a file with --rules or in dragline.toml"
+            );
+        }
         RuleSet::from_files(&files)?
     } else if files.is_empty() {
         RuleSet::shipped()
@@ -201,6 +206,10 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
         .iter()
         .filter_map(|row| {
             let (_, sample) = row.group.sample.as_ref()?;
+            // What the report knows, by a status, a cause or the scraper's own word, needs no rule.
+            if sample.category != ErrorCategory::Unknown || sample.rule.is_some() {
+                return None;
+            }
             let error_type = sample.error_type.as_str();
             let text = if error_type.is_empty() {
                 sample.message.clone()
@@ -255,6 +264,11 @@ fn check(files: &[std::path::PathBuf], no_shipped_rules: bool) -> anyhow::Result
         own
     } else {
         let ids: Vec<String> = own.rules().iter().map(|rule| rule.id.clone()).collect();
+        let shipped = RuleSet::shipped();
+        for replaced in shipped.rules().iter().filter(|rule| ids.contains(&rule.id)) {
+            let id = &replaced.id;
+            output::show(&format!("{id} replaces the shipped rule of that name\n"))?;
+        }
         let all = RuleSet::shipped_and(files)?;
         return tell(&all.faults(|rule| ids.contains(&rule.id)), ids.len());
     };
@@ -270,5 +284,6 @@ fn tell(faults: &[String], rules: usize) -> anyhow::Result<()> {
         output::show(&format!("{fault}\n"))?;
     }
     let s = if faults.len() == 1 { "" } else { "s" };
-    bail!("{} fault{s} in {rules} rules", faults.len())
+    let of = if rules == 1 { "" } else { "s" };
+    bail!("{} fault{s} in {rules} rule{of}", faults.len())
 }

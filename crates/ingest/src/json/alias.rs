@@ -55,17 +55,17 @@ const NAMES: &[(Slot, &str)] = &[
     (
         Slot::ErrorType,
         "error_type error.type exc_type exception.type exception.class record.exception.type \
-         err.type err.name error.name errorType error.kind",
+         err.type err.name error.name errorType error.kind message.name message.type",
     ),
     (
         Slot::ErrorMessage,
         "error_message error.message exception.message record.exception.value err.message err \
-         errorMessage error exception",
+         errorMessage error exception message.message",
     ),
     (
         Slot::Traceback,
         "traceback error.stack_trace stack stacktrace stack_trace exc_info exception err.stack \
-         error.stack throwable",
+         error.stack throwable message.stack",
     ),
     (
         Slot::ScraperId,

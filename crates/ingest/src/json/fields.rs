@@ -129,10 +129,39 @@ pub(super) fn number<'a>(text: &str) -> Option<Value<'a>> {
 fn unescape(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.get(1..json.len() - 1)?;
     if inner.contains('\\') {
-        serde_json::from_str(json).ok().map(Cow::Owned)
+        let text = serde_json::from_str(json).ok();
+        let text = text.or_else(|| serde_json::from_str(&without_lone_surrogates(json)?).ok());
+        text.map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
     }
+}
+
+/// JavaScript and Python escape half of a character where they cut a text within one. Gives the
+/// JSON with U+FFFD (replacement character) instead, or `None` when there is nothing to replace.
+pub fn without_lone_surrogates(json: &str) -> Option<String> {
+    let unit = |at: usize| -> Option<u16> {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::with_capacity(json.len());
+    let (mut at, mut kept) = (0, 0);
+    while let Some(found) = json[at..].find('\\') {
+        at += found;
+        at += match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.push_str(&json[kept..at]);
+                out.push_str("\\ufffd");
+                kept = at + 6;
+                6
+            }
+            // Any other escape has at least one more character, which is not one of its own.
+            _ => 1 + json[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    out.push_str(&json[kept..]);
+    (kept > 0).then_some(out)
 }
 
 /// Python writes `NaN`, `Infinity` and `-Infinity` as they are. Gives the line with nulls instead,
@@ -195,6 +224,21 @@ mod tests {
                 "i=I64(-3)"
             ],
         );
+    }
+
+    #[test]
+    fn half_a_character_becomes_a_replacement() {
+        for (json, text) in [
+            (r#""page \ud83d""#, "page \u{fffd}"),
+            (
+                r#""\ud83d\ude00 \ude00\ud83d\ud83d\ude00""#,
+                "\u{1f600} \u{fffd}\u{fffd}\u{1f600}",
+            ),
+            (r#""\\ud83d \n\u00e4""#, "\\ud83d \nä"),
+        ] {
+            assert_eq!(unescape(json).unwrap(), text, "{json}");
+        }
+        assert_eq!(without_lone_surrogates(r#""\ud83d\ude00""#), None);
     }
 
     #[test]

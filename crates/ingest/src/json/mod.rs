@@ -12,6 +12,7 @@ mod node;
 use dragline_schema::Record;
 use jiff::tz::TimeZone;
 
+pub use fields::without_lone_surrogates;
 pub(crate) use fields::{Object, without_nan};
 pub(crate) use head::Head;
 pub(crate) use marks::Marks;
