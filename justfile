@@ -33,6 +33,10 @@ settings:
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves
 
+# The scanner beside DuckDB, ClickHouse and polars: the table of docs/benchmarks.md. About five minutes.
+compare *ARGS:
+    python3 benches/peers/compare.py {{ARGS}}
+
 # The recorder against its peers: the tables of docs/benchmarks.md. Takes about ten minutes.
 peers ROUNDS="5":
     cargo build --release -p dragline-benches --bin peer

@@ -66,7 +66,7 @@ pub fn read_family(
         after_text: false,
         zoneless: 0,
         marks: json::Marks::default(),
-        head: json::Head::default(),
+        head: None,
     };
     let summaries = family
         .files
@@ -88,7 +88,8 @@ struct Decoder<'o> {
     after_text: bool,
     zoneless: u64,
     marks: json::Marks,
-    head: json::Head,
+    /// Of the last line, for the next one.
+    head: Option<Box<json::Head>>,
 }
 
 /// A traceback that stands between JSON lines, as uncaught exceptions leave it.
@@ -215,22 +216,21 @@ impl Decoder<'_> {
             return false;
         }
         // The record borrows from the head, and the rest of the decoder takes the record.
-        let mut head = std::mem::take(&mut self.head);
+        let mut head = self.head.take().unwrap_or_default();
         let mut record = json::empty();
-        let is_read = json::fast::decode(bytes, &head, &mut self.marks, &mut record);
-        let mut other = None;
-        if is_read {
-            self.take(&record, true, "", at, sink);
-            if !head.knows(&record) {
-                other = Some(json::Head::of(bytes, &record));
+        let read = json::fast::decode(bytes, &head, &mut self.marks, &mut record);
+        match read {
+            json::fast::Read::No => {}
+            json::fast::Read::ByHead => self.take(&record, true, true, at, sink),
+            json::fast::Read::Whole => {
+                self.take(&record, true, false, at, sink);
+                let other = Box::new(json::Head::of(bytes, &record));
+                drop(record);
+                head = other;
             }
         }
-        drop(record);
-        if let Some(other) = other {
-            head = other;
-        }
-        self.head = head;
-        is_read
+        self.head = Some(head);
+        !matches!(read, json::fast::Read::No)
     }
 
     /// Takes a line that is a JSON record.
@@ -248,35 +248,42 @@ impl Decoder<'_> {
             };
             object
         };
-        json::decode(&object, &self.options.zone)
-            .is_some_and(|decoded| self.take(&decoded.record, decoded.zoned, line, at, sink))
+        let Some(json::Decoded { record, zoned }) = json::decode(&object, &self.options.zone)
+        else {
+            return false;
+        };
+        if record.timestamp.is_none() {
+            // An item in Scrapy's text may be JSON; a record names its time.
+            if self.scrapy.is_open() {
+                return false;
+            }
+            report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
+        }
+        self.take(&record, zoned, false, at, sink);
+        true
     }
 
-    /// Hands a JSON record over, unless it is a part of a text.
+    /// Hands a JSON record over; `is_known` when the same writer's line came before it.
     fn take(
         &mut self,
         record: &Record<'_>,
         zoned: bool,
-        line: &str,
+        is_known: bool,
         at: Position,
         sink: &mut dyn Sink,
-    ) -> bool {
-        // An item in Scrapy's text may be JSON; a record names its time.
+    ) {
         if self.scrapy.is_open() {
-            if record.timestamp.is_none() {
-                return false;
-            }
             self.scrapy.flush(sink);
         }
         self.flush_crash(sink);
         self.zoneless += u64::from(!zoned);
         self.after_text = false;
-        if record.timestamp.is_none() {
-            report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
+        if is_known {
+            self.context.timestamp = record.timestamp;
+        } else {
+            self.context.remember(record);
         }
-        self.context.remember(record);
         sink.record(record, at);
-        true
     }
 
     /// Takes a line of a raw traceback: from its first line to the exception, and what is indented.

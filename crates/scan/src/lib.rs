@@ -24,13 +24,12 @@
 mod filter;
 mod observer;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dragline_classifier::RuleSet;
 use dragline_ingest::{Discovery, Family, discover, read_family};
 use dragline_rollup::{Covered, Rollup};
-use dragline_schema::Problem;
+use dragline_schema::{Problem, Sink};
 
 pub use dragline_ingest::{DiscoverError, ReadOptions};
 pub use filter::Filter;
@@ -121,6 +120,100 @@ pub fn scan(
     })
 }
 
+/// Reads everything behind `inputs` into sinks of the caller's own, one for each thread: `make`
+/// makes them, and what they have become is given back. Nothing is left out or classified.
+///
+/// ```
+/// use dragline_scan::{ScanOptions, scan_into};
+/// use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
+///
+/// #[derive(Default)]
+/// struct Bytes(u64);
+/// impl Sink for Bytes {
+///     fn file(&mut self, _: &SourceFile) {}
+///     fn record(&mut self, record: &Record<'_>, _: Position) {
+///         if let dragline_schema::Event::Request(request) = &record.event {
+///             self.0 += request.bytes.unwrap_or(0);
+///         }
+///     }
+///     fn problem(&mut self, _: &Problem<'_>) {}
+/// }
+///
+/// # let dir = tempfile::tempdir()?;
+/// # std::fs::write(dir.path().join("a.log"), "{\"level\":\"info\",\"time\":1772623353,\"url\":\"https://a.test/\",\"status\":200,\"bytes\":7}\n")?;
+/// let logs = vec![dir.path().display().to_string()];
+/// let parts = scan_into(&logs, &ScanOptions::default(), &|_| {}, Bytes::default)?;
+/// assert_eq!(parts.iter().map(|part| part.0).sum::<u64>(), 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_into<S: Sink + Send>(
+    inputs: &[String],
+    options: &ScanOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+    make: impl Fn() -> S + Sync,
+) -> Result<Vec<S>, DiscoverError> {
+    let found = discover(inputs)?;
+    let families: Vec<&Family> = found.families.iter().collect();
+    let workers = Workers {
+        jobs: options.jobs,
+        total: found.families.iter().map(bytes_of).sum(),
+        done: &AtomicU64::new(0),
+        progress,
+    };
+    Ok(workers.run(&families, make, |family, mut sink| {
+        read_family(family, &options.read, &mut sink);
+        sink
+    }))
+}
+
+/// Threads that share families among them.
+struct Workers<'w> {
+    jobs: usize,
+    /// Bytes on disk that are to be read and that were read.
+    total: u64,
+    done: &'w AtomicU64,
+    progress: &'w (dyn Fn(Progress) + Sync),
+}
+
+impl Workers<'_> {
+    /// Lets every thread begin with what `make` makes and add family after family to it.
+    fn run<S: Send>(
+        &self,
+        families: &[&Family],
+        make: impl Fn() -> S + Sync,
+        add: impl Fn(&Family, S) -> S + Sync,
+    ) -> Vec<S> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut part = make();
+            while let Some(family) = families.get(next.fetch_add(1, Ordering::Relaxed)) {
+                part = add(family, part);
+                let bytes = bytes_of(family);
+                let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                let total = self.total;
+                (self.progress)(Progress { done, total });
+            }
+            part
+        };
+        std::thread::scope(|scope| {
+            let threads = 0..self.jobs.clamp(1, families.len().max(1));
+            let threads: Vec<_> = threads.map(|_| scope.spawn(work)).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, S>| match thread.join() {
+                Ok(part) => part,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            threads.into_iter().map(join).collect()
+        })
+    }
+}
+
+fn bytes_of(family: &Family) -> u64 {
+    family.files.iter().map(|file| file.bytes).sum()
+}
+
 /// One reading of all files.
 struct Pass<'p> {
     found: &'p Discovery,
@@ -160,30 +253,18 @@ impl Pass<'_> {
         into: Rollup,
         done: &AtomicU64,
     ) -> Rollup {
-        let bytes_of = |family: &Family| family.files.iter().map(|file| file.bytes).sum::<u64>();
-        let total = self.found.families.iter().map(bytes_of).sum();
-        let next = AtomicUsize::new(0);
-        let whole = Mutex::new(into);
-        std::thread::scope(|scope| {
-            for _ in 0..self.options.jobs.clamp(1, families.len().max(1)) {
-                scope.spawn(|| {
-                    let mut rollup = Rollup::default();
-                    while let Some(family) = families.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        rollup = self.family(family, copied, rollup);
-                        let bytes = bytes_of(family);
-                        let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                        (self.progress)(Progress { done, total });
-                    }
-                    // A panic in a thread ends the scope with that panic.
-                    if let Ok(mut whole) = whole.lock() {
-                        whole.merge(rollup);
-                    }
-                });
-            }
+        let parts = Workers {
+            jobs: self.options.jobs,
+            total: self.found.families.iter().map(bytes_of).sum(),
+            done,
+            progress: self.progress,
+        }
+        .run(families, Rollup::default, |family, rollup| {
+            self.family(family, copied, rollup)
         });
+        let mut whole = into;
+        parts.into_iter().for_each(|part| whole.merge(part));
         whole
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn family(&self, family: &Family, copied: Option<&Covered>, rollup: Rollup) -> Rollup {

@@ -33,6 +33,7 @@ macro_rules! events {
                 /// The names of the fields, in their order in a line.
                 pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
 
+                #[inline]
                 fn set(&mut self, key: &str, value: Value<'a>) -> Result<(), Value<'a>> {
                     match key {
                         $( stringify!($field) => {
@@ -107,6 +108,7 @@ macro_rules! events {
             /// # Errors
             /// Gives the value back when the event has no such field. A value of the wrong kind
             /// leaves the field empty.
+            #[inline]
             pub fn set(&mut self, key: &str, value: Value<'a>) -> Result<(), Value<'a>> {
                 match self {
                     $(Self::$name(event) => event.set(key, value),)*

@@ -80,6 +80,7 @@ impl Timestamp {
     }
 
     /// Parses the one form that the wire format has, `2026-03-04T11:22:33.123456Z`.
+    #[inline]
     pub fn parse_exact(text: &[u8]) -> Option<Self> {
         parse_utc_micros(text)
     }
@@ -99,6 +100,7 @@ impl Timestamp {
 }
 
 /// The wire format's exact shape, without the general parser.
+#[inline]
 fn parse_utc_micros(b: &[u8]) -> Option<Timestamp> {
     if b.len() != Timestamp::TEXT_LEN
         || b[4] != b'-'

@@ -21,6 +21,7 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// As text, when it is text.
+    #[inline]
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Str(text) => Some(text),
@@ -37,6 +38,7 @@ impl<'a> Value<'a> {
     }
 
     /// As a number; numbers written as strings are read too.
+    #[inline]
     pub fn as_f64(&self) -> Option<f64> {
         let number = match self {
             Self::U64(n) => *n as f64,
@@ -50,6 +52,7 @@ impl<'a> Value<'a> {
 
     /// As a whole number that is not negative; numbers written as strings or with decimals are
     /// read too, and rounded.
+    #[inline]
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Self::U64(n) => Some(*n),
@@ -77,6 +80,7 @@ pub trait FieldValue<'a>: Sized {
 }
 
 impl<'a> FieldValue<'a> for Cow<'a, str> {
+    #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         match value {
             Value::Str(text) | Value::Json(text) => Some(text),
@@ -92,6 +96,7 @@ impl<'a> FieldValue<'a> for Cow<'a, str> {
 }
 
 impl<'a> FieldValue<'a> for u64 {
+    #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         value.as_u64()
     }
@@ -101,6 +106,7 @@ impl<'a> FieldValue<'a> for u64 {
 }
 
 impl<'a> FieldValue<'a> for u16 {
+    #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         value.as_u64().and_then(|n| n.try_into().ok())
     }
@@ -110,6 +116,7 @@ impl<'a> FieldValue<'a> for u16 {
 }
 
 impl<'a> FieldValue<'a> for f64 {
+    #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         value.as_f64()
     }
@@ -119,6 +126,7 @@ impl<'a> FieldValue<'a> for f64 {
 }
 
 impl<'a> FieldValue<'a> for Json<'a> {
+    #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         match value {
             Value::Json(text) => Some(Self(text)),

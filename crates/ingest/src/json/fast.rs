@@ -14,34 +14,45 @@ use super::head::Head;
 use super::marks::Marks;
 use super::native;
 
-/// Reads a line of Dragline's recorder into an empty record; whether it has the predicted shape.
-/// Where it has not, what is in the record means nothing.
+/// How a line was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Not at all: it has another shape, and what is in the record means nothing.
+    No,
+    /// With the head of the line before.
+    ByHead,
+    /// Without.
+    Whole,
+}
+
+/// Reads a line of Dragline's recorder into an empty record.
 pub(crate) fn decode<'l>(
     line: &'l [u8],
     head: &'l Head,
     marks: &mut Marks,
     record: &mut Record<'l>,
-) -> bool {
-    read(line, head, marks, record).is_some()
+) -> Read {
+    let (rest, begin, how) = match head.read(line, record) {
+        Some(behind) => (&line[behind..], b',', Read::ByHead),
+        None => (line, b'{', Read::Whole),
+    };
+    let is_native = members(rest, begin, marks, record).is_some()
         && record.timestamp.is_some()
         && record.seq.is_some()
-        && record.writer_id.is_some()
+        && record.writer_id.is_some();
+    if is_native { how } else { Read::No }
 }
 
-fn read<'l>(
-    line: &'l [u8],
-    head: &'l Head,
+fn members<'l>(
+    rest: &'l [u8],
+    begin: u8,
     marks: &mut Marks,
     record: &mut Record<'l>,
 ) -> Option<()> {
-    let (rest, begin) = match head.read(line, record) {
-        Some(behind) => (&line[behind..], b','),
-        None => (line, b'{'),
-    };
     let text = simdutf8::basic::from_utf8(rest).ok()?;
     let mut members = Members::of(text, marks.of(rest)?, begin)?;
     while let Some(key) = members.key() {
-        let Read::Value(value) = members.value()? else {
+        let Member::Value(value) = members.value()? else {
             continue;
         };
         // The event's own fields are never called as one of those that all lines have.
@@ -86,7 +97,7 @@ impl<'l, 'm> Members<'l, 'm> {
 
     /// The next member's value, and on to the one behind it.
     #[inline]
-    fn value(&mut self) -> Option<Read<'l>> {
+    fn value(&mut self) -> Option<Member<'l>> {
         let bytes = self.line.as_bytes();
         let (&[_, key_end], rest) = self.quoted.split_first()?;
         let at = key_end as usize + 2;
@@ -98,7 +109,7 @@ impl<'l, 'm> Members<'l, 'm> {
             self.quoted = rest;
             let text = &self.line[begin as usize + 1..end as usize];
             (
-                Read::Value(Value::Str(Cow::Borrowed(text))),
+                Member::Value(Value::Str(Cow::Borrowed(text))),
                 end as usize + 1,
             )
         } else {
@@ -126,15 +137,15 @@ impl<'l, 'm> Members<'l, 'm> {
 }
 
 /// What was read of a value.
-enum Read<'l> {
+enum Member<'l> {
     Null,
     Value(Value<'l>),
 }
 
 /// A value that is no text.
-fn scalar(text: &str) -> Option<Read<'_>> {
-    Some(Read::Value(match text {
-        "null" => return Some(Read::Null),
+fn scalar(text: &str) -> Option<Member<'_>> {
+    Some(Member::Value(match text {
+        "null" => return Some(Member::Null),
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         "{}" | "[]" => Value::Json(Cow::Borrowed(text)),
@@ -201,18 +212,14 @@ mod tests {
     /// Reads the line both ways; what the fast one reads, the general one reads alike.
     fn both(line: &str) -> bool {
         let (head, mut fast) = (Head::default(), native::empty());
-        if !decode(line.as_bytes(), &head, &mut Marks::default(), &mut fast) {
+        if decode(line.as_bytes(), &head, &mut Marks::default(), &mut fast) == Read::No {
             return false;
         }
         // Once more with what was learnt of it.
         let learnt = Head::of(line.as_bytes(), &fast);
         let mut again = native::empty();
-        assert!(decode(
-            line.as_bytes(),
-            &learnt,
-            &mut Marks::default(),
-            &mut again
-        ));
+        let how = decode(line.as_bytes(), &learnt, &mut Marks::default(), &mut again);
+        assert_ne!(how, Read::No);
         assert_eq!(again, fast, "{line}");
         let object = Object::parse(line).expect("what the fast path reads is JSON");
         assert!(object.is_native(), "{line}");

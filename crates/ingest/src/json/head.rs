@@ -58,20 +58,6 @@ impl Head {
         Some(behind)
     }
 
-    /// Whether the record is by this writer.
-    pub(crate) fn knows(&self, record: &Record<'_>) -> bool {
-        let parts = [
-            (&self.run_id, &record.run_id),
-            (&self.target, &record.target),
-            (&self.site, &record.site),
-            (&self.scraper_id, &record.scraper_id),
-            (&self.writer_id, &record.writer_id),
-        ];
-        parts
-            .iter()
-            .all(|(own, other)| own.as_deref() == other.as_deref())
-    }
-
     /// The head of a line that was read; of one in another order, one that reads no line.
     pub(crate) fn of(line: &[u8], record: &Record<'_>) -> Self {
         let owned = |part: &Option<Cow<'_, str>>| part.as_deref().map(str::to_owned);
