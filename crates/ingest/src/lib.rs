@@ -10,7 +10,9 @@
 //! - one JSON object a line (`json`): Dragline's own wire format, and whatever structlog, loguru,
 //!   pino, winston, python-json-logger and tracing-subscriber write, by the names of their keys;
 //! - Scrapy's text (`scrapy`): records over many lines, tracebacks, several runs in one file, and
-//!   the statistics at a run's end.
+//!   the statistics at a run's end;
+//! - other text with heads (`text`): Python's `logging`, loguru, logback and log4j, tracing and
+//!   `env_logger`, Crawlee of JavaScript and of Python.
 //!
 //! Every other line is a counted bad line. Families can be read in parallel; within a family the
 //! order matters, because a text record goes on over lines and files.
@@ -45,6 +47,7 @@ mod members;
 mod open;
 mod read;
 mod scrapy;
+mod text;
 mod time;
 mod traceback;
 

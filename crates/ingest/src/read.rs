@@ -10,6 +10,7 @@ use crate::json;
 use crate::lines::{Line, LineReader};
 use crate::open::Source;
 use crate::scrapy::Scrapy;
+use crate::text::{Text, without_colours};
 use crate::traceback;
 
 /// This much of a bad line is shown.
@@ -61,6 +62,7 @@ pub fn read_family(
     let mut decoder = Decoder {
         options,
         scrapy: Scrapy::new(&family.name),
+        text: Text::new(&family.name),
         crash: None,
         context: Context::default(),
         after_text: false,
@@ -74,6 +76,7 @@ pub fn read_family(
         .map(|file| decoder.file(file, sink))
         .collect();
     decoder.flush_crash(sink);
+    decoder.text.flush(&options.zone, sink);
     decoder.scrapy.finish(sink);
     summaries
 }
@@ -81,6 +84,7 @@ pub fn read_family(
 struct Decoder<'o> {
     options: &'o ReadOptions,
     scrapy: Scrapy,
+    text: Text,
     crash: Option<Crash>,
     context: Context,
     /// Whether the line before was no record: a traceback behind it belongs to a text that we
@@ -189,11 +193,20 @@ impl Decoder<'_> {
         }
         let zone = &self.options.zone;
         if self.scrapy.begin(line, at, zone, sink) {
-            self.zoneless += 1;
+            self.zoneless += 1 + self.text.flush(zone, sink);
+            return self.flush_crash(sink);
+        }
+        let line = &*without_colours(line);
+        if let Some(begun) = Text::begin(line, at) {
+            self.flush_texts(sink);
+            self.text.open(begun);
             return self.flush_crash(sink);
         }
         if self.scrapy.is_open() {
             return self.scrapy.go_on(line);
+        }
+        if self.text.is_open() {
+            return self.text.go_on(line);
         }
         if line.trim().is_empty() && self.crash.is_none() {
             return;
@@ -212,7 +225,7 @@ impl Decoder<'_> {
 
     /// Takes a line that the recorder wrote, if it looks as predicted.
     fn predicted(&mut self, bytes: &[u8], at: Position, sink: &mut dyn Sink) -> bool {
-        if self.scrapy.is_open() {
+        if self.is_in_text() {
             return false;
         }
         // The record borrows from the head, and the rest of the decoder takes the record.
@@ -254,7 +267,7 @@ impl Decoder<'_> {
         };
         if record.timestamp.is_none() {
             // An item in Scrapy's text may be JSON; a record names its time.
-            if self.scrapy.is_open() {
+            if self.is_in_text() {
                 return false;
             }
             report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
@@ -272,8 +285,8 @@ impl Decoder<'_> {
         at: Position,
         sink: &mut dyn Sink,
     ) {
-        if self.scrapy.is_open() {
-            self.scrapy.flush(sink);
+        if self.is_in_text() {
+            self.flush_texts(sink);
         }
         self.flush_crash(sink);
         self.zoneless += u64::from(!zoned);
@@ -284,6 +297,17 @@ impl Decoder<'_> {
             self.context.remember(record);
         }
         sink.record(record, at);
+    }
+
+    /// Whether a text record is open that lines may continue.
+    fn is_in_text(&self) -> bool {
+        self.scrapy.is_open() || self.text.is_open()
+    }
+
+    /// Hands over the text record that is open.
+    fn flush_texts(&mut self, sink: &mut dyn Sink) {
+        self.scrapy.flush(sink);
+        self.zoneless += self.text.flush(&self.options.zone, sink);
     }
 
     /// Takes a line of a raw traceback: from its first line to the exception, and what is indented.

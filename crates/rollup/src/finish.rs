@@ -436,7 +436,8 @@ fn run_row(
         .dialects
         .iter()
         .any(|d| matches!(d, Dialect::Dragline | Dialect::Scrapy));
-    let is_judged = key.is_run() && stats.is_followed && (has_ends || life.truncated);
+    let tells_end = has_ends || stats.end.is_some();
+    let is_judged = key.is_run() && stats.is_followed && (tells_end || life.truncated);
     let verdict = is_judged.then(|| judge(&life, now));
     let start = declared.start.or(stats.started).or(stats.first);
     let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));

@@ -70,6 +70,16 @@ pub enum Dialect {
     TracingJson,
     /// Scrapy's text log.
     Scrapy,
+    /// Crawlee's text log, of JavaScript.
+    Crawlee,
+    /// Crawlee's text log, of Python.
+    CrawleePython,
+    /// loguru's text.
+    Loguru,
+    /// Text as logback and log4j write it.
+    Java,
+    /// Text with a time, a level and mostly a logger: Python's `logging`, tracing, `env_logger`.
+    Text,
 }
 
 impl Dialect {
@@ -82,6 +92,11 @@ impl Dialect {
             Self::PinoJson => "pino_json",
             Self::TracingJson => "tracing_json",
             Self::Scrapy => "scrapy",
+            Self::Crawlee => "crawlee",
+            Self::CrawleePython => "crawlee_python",
+            Self::Loguru => "loguru",
+            Self::Java => "java",
+            Self::Text => "text",
         }
     }
 }

@@ -33,46 +33,75 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
     let dialect = dialect_of(object);
     let is_null_status =
         |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
-    let mut slots = Slots {
+    let slots = Slots {
         status_is_null: object
             .fields
             .iter()
             .any(|(key, raw)| is_null_status(key, raw.get())),
         ..Slots::default()
     };
-    for (path, value) in object.flatten() {
-        slots.offer(&path, value);
-    }
-    slots.read_spans();
-    let level = slots
-        .take(Slot::Level)
-        .and_then(|value| level_of(&value, dialect));
-    let (timestamp, zoned) = slots
-        .take(Slot::Timestamp)
-        .and_then(|value| time_of(&value, zone))
-        .map_or((None, true), |(time, zoned)| (Some(time), zoned));
-    let message = slots.take_text(Slot::Message);
-    if message.is_none() && (level.is_none() || timestamp.is_none()) {
-        return None;
-    }
-    let mut record = Record {
-        timestamp,
-        level,
-        target: slots.take_text(Slot::Target),
-        scraper_id: slots.take_text(Slot::ScraperId),
-        run_id: slots.take_text(Slot::RunId),
-        site: slots.take_text(Slot::Site),
-        message,
-        dialect,
-        ..Record::default()
-    };
-    let (event, is_unjudged) = slots.event(&record);
-    record.event = event;
-    if let Event::ScraperError(error) = &mut record.event {
+    let mut decoded = slots.decode(object.flatten(), dialect, zone)?;
+    if let Event::ScraperError(error) = &mut decoded.record.event {
         node::complete(object, error);
     }
-    record.is_unjudged = is_unjudged;
-    Some(Decoded { record, zoned })
+    Some(decoded)
+}
+
+/// Reads the fields of a record that is no JSON.
+pub(crate) fn decode_fields<'a>(
+    fields: Vec<(Cow<'a, str>, Value<'a>)>,
+    dialect: Dialect,
+    zone: &TimeZone,
+) -> Option<Decoded<'a>> {
+    Slots::default().decode(fields, dialect, zone)
+}
+
+/// A value in a text: a number where it is one.
+pub(crate) fn value_of_text(text: &str) -> Value<'_> {
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(['e', 'E']);
+    let number = is_number.then(|| super::fields::number(text)).flatten();
+    number.unwrap_or(Value::Str(Cow::Borrowed(text)))
+}
+
+impl<'a> Slots<'a> {
+    fn decode(
+        mut self,
+        fields: Vec<(Cow<'a, str>, Value<'a>)>,
+        dialect: Dialect,
+        zone: &TimeZone,
+    ) -> Option<Decoded<'a>> {
+        let slots = &mut self;
+        for (path, value) in fields {
+            slots.offer(&path, value);
+        }
+        slots.read_spans();
+        let level = slots
+            .take(Slot::Level)
+            .and_then(|value| level_of(&value, dialect));
+        let (timestamp, zoned) = slots
+            .take(Slot::Timestamp)
+            .and_then(|value| time_of(&value, zone))
+            .map_or((None, true), |(time, zoned)| (Some(time), zoned));
+        let message = slots.take_text(Slot::Message);
+        if message.is_none() && (level.is_none() || timestamp.is_none()) {
+            return None;
+        }
+        let mut record = Record {
+            timestamp,
+            level,
+            target: slots.take_text(Slot::Target),
+            scraper_id: slots.take_text(Slot::ScraperId),
+            run_id: slots.take_text(Slot::RunId),
+            site: slots.take_text(Slot::Site),
+            message,
+            dialect,
+            ..Record::default()
+        };
+        let (event, is_unjudged) = slots.event(&record);
+        record.event = event;
+        record.is_unjudged = is_unjudged;
+        Some(Decoded { record, zoned })
+    }
 }
 
 /// Reads what an object says of an error, whatever else it says: as if it were one. `None` when it
@@ -147,9 +176,9 @@ impl<'a> Slots<'a> {
             || own.starts_with("product_");
         let is_fraction = matches!(value, Value::F64(_));
         if let Some(unit) = duration_unit(own, is_fraction) {
-            if let Some(number) = value.as_f64() {
-                self.duration_ms.get_or_insert(number * unit);
-            }
+            let milliseconds = value.as_f64().map(|number| number * unit);
+            let milliseconds = milliseconds.or_else(|| with_unit(&value));
+            self.duration_ms = self.duration_ms.or(milliseconds);
             return;
         }
         if own == "exception" && matches!(value, Value::Json(_)) {
@@ -349,6 +378,24 @@ fn context_slot(name: &str) -> Option<(Slot, usize)> {
 }
 
 /// Whether a field is part of an item that the record carries.
+/// Milliseconds of a duration that names its unit itself: `0.052s`, `59 ms`, `3.54µs`.
+fn with_unit(value: &Value<'_>) -> Option<f64> {
+    let Value::Str(text) = value else {
+        return None;
+    };
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(end);
+    let scale = match unit.trim() {
+        "ns" => 1e-6,
+        "us" | "µs" | "μs" => 1e-3,
+        "ms" => 1.0,
+        "s" | "sec" | "secs" | "seconds" => 1e3,
+        "m" | "min" => 6e4,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * scale)
+}
+
 fn is_item(path: &str, value: &Value<'_>) -> bool {
     const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
     let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
@@ -379,7 +426,7 @@ const COUNTED: [&str; 14] = [
 ];
 
 /// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
-fn says_item(message: &str) -> bool {
+pub(crate) fn says_item(message: &str) -> bool {
     let is_word = |word: &str| {
         ["scraped", "stored", "extracted"]
             .iter()
@@ -419,7 +466,7 @@ fn status_of(value: &Value<'_>) -> Option<u16> {
 }
 
 /// The first URL in a text.
-fn url_in(text: &str) -> Option<&str> {
+pub(crate) fn url_in(text: &str) -> Option<&str> {
     text.split_whitespace()
         .map(|word| word.trim_matches(['<', '>', '(', ')', '"', '\'', ',']))
         .find(|word| word.starts_with("http") && host_of(word).is_some())

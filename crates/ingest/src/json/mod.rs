@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 
 pub use fields::without_lone_surrogates;
 pub(crate) use fields::{Object, without_nan};
+pub(crate) use foreign::{decode_fields, says_item, url_in, value_of_text};
 pub(crate) use head::Head;
 pub(crate) use marks::Marks;
 pub(crate) use native::empty;
