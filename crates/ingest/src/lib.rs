@@ -12,7 +12,7 @@
 //! - Scrapy's text (`scrapy`): records over many lines, tracebacks, several runs in one file, and
 //!   the statistics at a run's end;
 //! - other text with heads (`text`): Python's `logging`, loguru, logback and log4j, tracing and
-//!   `env_logger`, Crawlee of JavaScript and of Python.
+//!   `env_logger`, logfmt, Crawlee of JavaScript and of Python.
 //!
 //! Every other line is a counted bad line. Families can be read in parallel; within a family the
 //! order matters, because a text record goes on over lines and files.
@@ -45,6 +45,7 @@ mod json;
 mod lines;
 mod members;
 mod open;
+mod prefix;
 mod read;
 mod scrapy;
 mod text;

@@ -9,8 +9,9 @@ use crate::discover::{Family, LogFile};
 use crate::json;
 use crate::lines::{Line, LineReader};
 use crate::open::Source;
+use crate::prefix;
 use crate::scrapy::Scrapy;
-use crate::text::{Text, without_colours};
+use crate::text::{Text, logfmt, without_colours};
 use crate::traceback;
 
 /// This much of a bad line is shown.
@@ -188,7 +189,18 @@ impl Decoder<'_> {
     }
 
     fn line(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
-        if starts_with_brace(line) && self.json(line, at, sink) {
+        let mut line = line;
+        while !starts_with_brace(line)
+            && let Some(behind) = prefix::without(line)
+        {
+            line = behind;
+        }
+        let is_record = if starts_with_brace(line) {
+            self.json(line, at, sink)
+        } else {
+            self.logfmt(line, at, sink)
+        };
+        if is_record {
             return;
         }
         let zone = &self.options.zone;
@@ -261,10 +273,26 @@ impl Decoder<'_> {
             };
             object
         };
-        let Some(json::Decoded { record, zoned }) = json::decode(&object, &self.options.zone)
-        else {
-            return false;
-        };
+        let decoded = json::decode(&object, &self.options.zone);
+        decoded.is_some_and(|decoded| self.decoded(&decoded, line, at, sink))
+    }
+
+    /// Takes a line that is a logfmt record.
+    fn logfmt(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
+        let decode = |fields| json::decode_fields(fields, Dialect::Logfmt, &self.options.zone);
+        let decoded = logfmt::fields(line).and_then(decode);
+        decoded.is_some_and(|decoded| self.decoded(&decoded, line, at, sink))
+    }
+
+    /// Takes a record that is a line, unless it is a part of a text.
+    fn decoded(
+        &mut self,
+        decoded: &json::Decoded<'_>,
+        line: &str,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let json::Decoded { record, zoned } = decoded;
         if record.timestamp.is_none() {
             // An item in Scrapy's text may be JSON; a record names its time.
             if self.is_in_text() {
@@ -272,7 +300,7 @@ impl Decoder<'_> {
             }
             report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
         }
-        self.take(&record, zoned, false, at, sink);
+        self.take(record, *zoned, false, at, sink);
         true
     }
 

@@ -78,6 +78,8 @@ pub enum Dialect {
     Loguru,
     /// Text as logback and log4j write it.
     Java,
+    /// logfmt: pairs of keys and values.
+    Logfmt,
     /// Text with a time, a level and mostly a logger: Python's `logging`, tracing, `env_logger`.
     Text,
 }
@@ -96,6 +98,7 @@ impl Dialect {
             Self::CrawleePython => "crawlee_python",
             Self::Loguru => "loguru",
             Self::Java => "java",
+            Self::Logfmt => "logfmt",
             Self::Text => "text",
         }
     }

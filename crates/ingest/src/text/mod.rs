@@ -3,9 +3,11 @@
 //! A head says when, how loud and who, in one of the orders of [`plain`], or as Crawlee writes it
 //! ([`crawlee`]). A line without one continues the record before it: tracebacks and stacks, the
 //! JSON that Crawlee puts on a line of its own, boxes of statistics. What the text says of requests,
-//! items and errors is read like the fields of a JSON record, from `key=value` words.
+//! items and errors is read like the fields of a JSON record, from `key=value` words. A line that is
+//! nothing but such words is a record by itself ([`logfmt`]).
 
 mod crawlee;
+pub(crate) mod logfmt;
 mod plain;
 
 use std::borrow::Cow;
