@@ -305,8 +305,12 @@ impl Rollup {
             }
         }
         let part = |part: &Option<std::borrow::Cow<'_, str>>| part.as_deref().map(str::to_owned);
+        // A line of the recorder names its run, wherever it stands: fifty thousand files of a run
+        // are one source.
+        let is_apart = record.dialect == Dialect::Dragline && record.run_id.is_some();
+        let family = if is_apart { "" } else { &self.current.family };
         let source = self.intern(Arc::new(SourceKey {
-            family: self.current.family.clone(),
+            family: family.to_owned(),
             scraper_id: part(&record.scraper_id),
             site: part(&record.site),
             run_id: part(&record.run_id),
