@@ -6,7 +6,7 @@
 //! and the checksum tells whether it was. What is not so simple (no such end, cut off, corrupt,
 //! larger than memory allows) is decompressed in pieces, which gives all bytes before a fault.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 use libdeflater::Decompressor;
@@ -15,6 +15,8 @@ use libdeflater::Decompressor;
 const MAX_MEMBER: usize = 32 << 20;
 /// A piece, in bytes.
 const PIECE: usize = 256 << 10;
+/// So much of the file is read at a time, in bytes; more where no member ends in it.
+const WINDOW: usize = 2 << 20;
 /// The shortest member: ten bytes of header, two of nothing, eight of checksum and size.
 const SHORTEST: usize = 20;
 /// So many beginnings are tried as a member's end.
@@ -22,30 +24,43 @@ const MAX_TRIES: usize = 4;
 /// Deflate makes nothing smaller than this (RFC 1951 allows 1032).
 const MAX_RATIO: usize = 1032;
 
-/// The members of a file that is held in memory.
+/// The members of a file.
 pub(crate) struct Members {
+    /// Absent while a member is decompressed in pieces.
+    window: Option<Window>,
+    /// How many were begun.
+    pub(crate) begun: u32,
+    /// Absent when all are to be decompressed in pieces.
+    whole: Option<Decompressor>,
+    /// The member that is being decompressed in pieces.
+    pieces: Option<GzDecoder<Window>>,
+}
+
+/// A part of the file, from where it was not decompressed yet.
+struct Window {
+    reader: Box<dyn Read + Send>,
     data: Vec<u8>,
     /// Where the next member begins.
     at: usize,
-    /// How many were begun.
-    pub(crate) begun: u32,
-    whole: Decompressor,
-    /// The member that is being decompressed in pieces.
-    pieces: Option<GzDecoder<io::Cursor<Vec<u8>>>>,
+    /// Whether the file's last byte is in it.
+    is_last: bool,
 }
 
 impl Members {
-    /// Reads the file.
-    pub(crate) fn read(mut reader: impl Read, bytes: u64) -> io::Result<Self> {
-        let mut data = Vec::with_capacity(bytes as usize);
-        reader.read_to_end(&mut data)?;
-        Ok(Self {
-            data,
+    /// The members of what the reader reads. `is_whole` is for who wants all of it.
+    pub(crate) fn new(reader: Box<dyn Read + Send>, is_whole: bool) -> Self {
+        let window = Window {
+            reader,
+            data: Vec::new(),
             at: 0,
+            is_last: false,
+        };
+        Self {
+            window: Some(window),
             begun: 0,
-            whole: Decompressor::new(),
+            whole: is_whole.then(Decompressor::new),
             pieces: None,
-        })
+        }
     }
 
     /// Reads a member, or a piece of one, into `buffer` from `start`, which grows when there is no
@@ -62,10 +77,10 @@ impl Members {
                 }
                 continue;
             }
-            if !self.begin() {
+            if !self.begin()? {
                 return Ok(0);
             }
-            match self.member(buffer, start) {
+            match self.member(buffer, start)? {
                 // An empty member.
                 Some(0) => {}
                 Some(read) => return Ok(read),
@@ -74,43 +89,79 @@ impl Members {
         }
     }
 
+    /// Reads a piece into what is there.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.pieces.is_some() {
+                let read = self.piece(buffer)?;
+                if read > 0 {
+                    return Ok(read);
+                }
+            } else if self.begin()? {
+                self.in_pieces();
+            } else {
+                return Ok(0);
+            }
+        }
+    }
+
     /// Begins the next member, if there is one.
-    fn begin(&mut self) -> bool {
-        let rest = &self.data[self.at..];
-        let zeros = if self.begun > 0 {
-            rest.iter().take_while(|byte| **byte == 0).count()
-        } else {
-            0
+    fn begin(&mut self) -> io::Result<bool> {
+        let Some(window) = &mut self.window else {
+            return Ok(false);
         };
-        self.at += zeros;
-        let is_there = self.at < self.data.len();
-        self.begun += u32::from(is_there);
-        is_there
+        // Zeros are what tapes and block devices leave between members and behind them.
+        loop {
+            let rest = window.fill_buf()?;
+            if rest.is_empty() {
+                return Ok(false);
+            }
+            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+            let is_there = zeros < rest.len();
+            if self.begun > 0 {
+                window.consume(zeros);
+            }
+            if is_there || self.begun == 0 {
+                self.begun += 1;
+                return Ok(true);
+            }
+        }
     }
 
     /// Decompresses the member as a whole; `None` when that is not possible.
-    fn member(&mut self, buffer: &mut Vec<u8>, start: usize) -> Option<usize> {
-        let rest = &self.data[self.at..];
-        for end in ends(rest).take(MAX_TRIES) {
-            let size = size_before(rest, end)?;
-            if size > MAX_MEMBER || size > end * MAX_RATIO {
-                continue;
+    fn member(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<Option<usize>> {
+        let (Some(window), Some(whole)) = (&mut self.window, &mut self.whole) else {
+            return Ok(None);
+        };
+        let mut wanted = WINDOW;
+        loop {
+            window.fill(wanted)?;
+            let rest = &window.data[window.at..];
+            for end in ends(rest, window.is_last).take(MAX_TRIES) {
+                let Some(size) = size_before(rest, end) else {
+                    continue;
+                };
+                if size > MAX_MEMBER || size > end * MAX_RATIO {
+                    continue;
+                }
+                if buffer.len() < start + size {
+                    buffer.resize(start + size, 0);
+                }
+                let out = &mut buffer[start..start + size];
+                if whole.gzip_decompress(&rest[..end], out) == Ok(size) {
+                    window.at += end;
+                    return Ok(Some(size));
+                }
             }
-            if buffer.len() < start + size {
-                buffer.resize(start + size, 0);
+            if window.is_last || wanted >= MAX_MEMBER {
+                return Ok(None);
             }
-            let out = &mut buffer[start..start + size];
-            if self.whole.gzip_decompress(&rest[..end], out) == Ok(size) {
-                self.at += end;
-                return Some(size);
-            }
+            wanted *= 2;
         }
-        None
     }
 
     fn in_pieces(&mut self) {
-        let rest = self.data.split_off(self.at);
-        self.pieces = Some(GzDecoder::new(io::Cursor::new(rest)));
+        self.pieces = self.window.take().map(GzDecoder::new);
     }
 
     /// The next piece; 0 at the member's end.
@@ -119,19 +170,54 @@ impl Members {
             return Ok(0);
         };
         let read = decoder.read(buffer)?;
-        if read == 0
-            && let Some(decoder) = self.pieces.take()
-        {
-            let cursor = decoder.into_inner();
-            self.at = cursor.position() as usize;
-            self.data = cursor.into_inner();
+        if read == 0 {
+            self.window = self.pieces.take().map(GzDecoder::into_inner);
         }
         Ok(read)
     }
 }
 
+impl Window {
+    /// Makes so many bytes of the file be there, from where the next member begins, or all that are left.
+    fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        let held = self.data.len() - self.at;
+        if self.is_last || held >= wanted {
+            return Ok(());
+        }
+        self.data.drain(..self.at);
+        self.at = 0;
+        let missing = (wanted - held) as u64;
+        let read = (&mut self.reader)
+            .take(missing)
+            .read_to_end(&mut self.data)?;
+        self.is_last = (read as u64) < missing;
+        Ok(())
+    }
+}
+
+impl Read for Window {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Window {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at == self.data.len() {
+            self.fill(PIECE)?;
+        }
+        Ok(&self.data[self.at..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.at += count;
+    }
+}
+
 /// Where the first member may end: where the next may begin, and where the bytes end.
-fn ends(rest: &[u8]) -> impl Iterator<Item = usize> {
+fn ends(rest: &[u8], is_last: bool) -> impl Iterator<Item = usize> {
     let is_header = |at: &usize| {
         // Deflate, no reserved flag, a known level and system (RFC 1952).
         matches!(rest[*at..], [0x1f, 0x8b, 8, flags, _, _, _, _, level, system, ..]
@@ -143,7 +229,7 @@ fn ends(rest: &[u8]) -> impl Iterator<Item = usize> {
     let lasts = [rest.len(), rest.len() - zeros];
     nexts
         .filter(is_header)
-        .chain(lasts)
+        .chain(lasts.into_iter().filter(move |_| is_last))
         .filter(|end| *end >= SHORTEST)
 }
 
@@ -167,7 +253,7 @@ mod tests {
     }
 
     fn read_all(data: &[u8]) -> (Vec<u8>, u32, bool) {
-        let mut members = Members::read(data, data.len() as u64).unwrap();
+        let mut members = Members::new(Box::new(io::Cursor::new(data.to_vec())), true);
         let mut buffer = Vec::new();
         let mut length = 0;
         loop {

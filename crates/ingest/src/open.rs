@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use flate2::bufread::GzDecoder;
-
 use crate::members::Members;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -13,9 +11,6 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Bytes that are read at a time from what is not taken member by member.
 const CHUNK: usize = 256 << 10;
-/// A compressed file up to this size is read as a whole, so that its members can be.
-const MAX_WHOLE: u64 = 32 << 20;
-
 /// The decompressed bytes of a file.
 pub(crate) struct Source {
     kind: Kind,
@@ -24,33 +19,26 @@ pub(crate) struct Source {
 
 enum Kind {
     Plain(Box<dyn Read + Send>),
-    Members(Box<Members>),
-    /// The decoder is absent between members.
-    Gzip(Option<Box<GzDecoder<BufReader<File>>>>),
+    Gzip(Box<Members>),
     Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<File>>>),
 }
 
 impl Source {
     /// Opens a file, to be read to its end.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Self::open_up_to(path, MAX_WHOLE)
+        Self::open_as(path, true)
     }
 
     /// Opens a file of which only the beginning may be wanted.
     pub(crate) fn open_in_pieces(path: &Path) -> io::Result<Self> {
-        Self::open_up_to(path, 0)
+        Self::open_as(path, false)
     }
 
-    /// Compressed files up to so many bytes are read as a whole.
-    fn open_up_to(path: &Path, max_whole: u64) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let bytes = file.metadata()?.len();
-        let mut reader = BufReader::with_capacity(128 << 10, file);
+    fn open_as(path: &Path, is_whole: bool) -> io::Result<Self> {
+        let mut reader = BufReader::with_capacity(128 << 10, File::open(path)?);
         let head = reader.fill_buf()?;
-        let kind = if head.starts_with(GZIP) && bytes <= max_whole {
-            Kind::Members(Box::new(Members::read(reader, bytes)?))
-        } else if head.starts_with(GZIP) {
-            Kind::Gzip(Some(Box::new(GzDecoder::new(reader))))
+        let kind = if head.starts_with(GZIP) {
+            Kind::Gzip(Box::new(Members::new(Box::new(reader), is_whole)))
         } else if head.starts_with(ZSTD) {
             Kind::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(reader)?))
         } else {
@@ -75,7 +63,7 @@ impl Source {
     /// Reads on into `buffer` from `start`, which grows when there is no room; tells how many bytes
     /// came, 0 at the end. They never are of two members.
     pub(crate) fn read_on(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<usize> {
-        if let Kind::Members(members) = &mut self.kind {
+        if let Kind::Gzip(members) = &mut self.kind {
             let read = members.read_on(buffer, start)?;
             self.members = members.begun.saturating_sub(1);
             return Ok(read);
@@ -90,39 +78,12 @@ impl Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.kind {
             Kind::Plain(reader) => reader.read(buffer),
-            Kind::Members(_) => Ok(0),
             Kind::Zstd(decoder) => decoder.read(buffer),
-            Kind::Gzip(slot) => loop {
-                let Some(decoder) = slot else { return Ok(0) };
-                let read = decoder.read(buffer)?;
-                if read > 0 {
-                    return Ok(read);
-                }
-                // A member's end: the next member, zero padding, or the file's end.
-                let mut rest = slot.take().map(|decoder| decoder.into_inner());
-                if let Some(reader) = &mut rest
-                    && skip_zeros(reader)?
-                {
-                    *slot = rest.map(|reader| Box::new(GzDecoder::new(reader)));
-                    self.members += 1;
-                }
-            },
-        }
-    }
-}
-
-/// Skips the zeros that tapes and block devices leave behind; whether something follows.
-fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
-    loop {
-        let buffered = reader.fill_buf()?;
-        if buffered.is_empty() {
-            return Ok(false);
-        }
-        let zeros = buffered.iter().take_while(|byte| **byte == 0).count();
-        let all = zeros == buffered.len();
-        reader.consume(zeros);
-        if !all {
-            return Ok(true);
+            Kind::Gzip(members) => {
+                let read = members.read(buffer);
+                self.members = members.begun.saturating_sub(1);
+                read
+            }
         }
     }
 }
