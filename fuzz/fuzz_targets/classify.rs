@@ -35,7 +35,13 @@ fuzz_target!(|data: &[u8]| {
     let first = RULES.classify(&error);
     // The second time it is remembered, and explained it is the same.
     assert_eq!(first, RULES.classify(&error));
-    assert_eq!(first.rule, RULES.explain(&error).first().map(|hit| hit.rule.id.as_str()));
+    assert_eq!(
+        first.rule,
+        RULES
+            .explain(&error)
+            .first()
+            .map(|hit| hit.rule.id.as_str())
+    );
     let template = mask(message);
     fingerprint(first.category, error_type, &template, None);
     MINER.with_borrow_mut(|miner| {
