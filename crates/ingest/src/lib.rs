@@ -53,5 +53,5 @@ mod time;
 mod traceback;
 
 pub use discover::{DiscoverError, Discovery, Family, LogFile, Skipped, discover};
-pub use json::{decode_error, without_lone_surrogates};
+pub use json::{decode_error, members, without_lone_surrogates};
 pub use read::{FileSummary, ReadOptions, read_family};

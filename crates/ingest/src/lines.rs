@@ -164,6 +164,14 @@ impl LineReader {
     }
 }
 
+/// Adds a line to a record's text, unless that would grow beyond the limit.
+pub(crate) fn append(text: &mut String, line: &str, limit: usize) {
+    if text.len() + line.len() < limit {
+        text.push('\n');
+        text.push_str(line);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! What containers put in front of lines.
 
+use dragline_schema::Level;
+
 /// What stands behind the prefix of a container's runtime or tool; `None` when there is none.
 ///
 /// Kubernetes writes `2026-03-04T11:22:33.123456789Z stdout F ` (CRI), `docker compose logs`
@@ -27,7 +29,9 @@ fn compose(line: &str) -> Option<&str> {
     let (name, rest) = line.split_once("| ")?;
     let name = name.trim_end_matches(' ');
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    (!name.is_empty() && name.len() <= 80 && name.chars().all(is_part)).then_some(rest)
+    let is_name = !name.is_empty() && name.len() <= 80 && name.chars().all(is_part);
+    // `ERROR | message` is somebody's format, and no container is called so.
+    (is_name && Level::from_word(name).is_none()).then_some(rest)
 }
 
 fn kubectl(line: &str) -> Option<&str> {
@@ -69,6 +73,7 @@ mod tests {
             ("2026-03-04T11:22:33.123Z {\"a\":1}", Some("{\"a\":1}")),
             ("2026-03-04 11:22:33.353 | INFO     | a:b:3 - x", None),
             ("a table | of words", None),
+            ("ERROR | the page is gone", None),
             ("[pod] x", None),
             ("", None),
         ] {

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::discover::{Family, LogFile};
 use crate::json;
-use crate::lines::{Line, LineReader};
+use crate::lines::{Line, LineReader, append};
 use crate::open::Source;
 use crate::prefix;
 use crate::scrapy::Scrapy;
@@ -244,18 +244,16 @@ impl Decoder<'_> {
         let mut head = self.head.take().unwrap_or_default();
         let mut record = json::empty();
         let read = json::fast::decode(bytes, &head, &mut self.marks, &mut record);
-        match read {
-            json::fast::Read::No => {}
-            json::fast::Read::ByHead => self.take(&record, true, true, at, sink),
-            json::fast::Read::Whole => {
-                self.take(&record, true, false, at, sink);
-                let other = Box::new(json::Head::of(bytes, &record));
-                drop(record);
-                head = other;
-            }
+        if read != json::fast::Read::No {
+            self.take(&record, true, at, sink);
+        }
+        if read == json::fast::Read::Whole {
+            let other = Box::new(json::Head::of(bytes, &record));
+            drop(record);
+            head = other;
         }
         self.head = Some(head);
-        !matches!(read, json::fast::Read::No)
+        read != json::fast::Read::No
     }
 
     /// Takes a line that is a JSON record.
@@ -300,30 +298,19 @@ impl Decoder<'_> {
             }
             report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
         }
-        self.take(record, *zoned, false, at, sink);
+        self.take(record, *zoned, at, sink);
         true
     }
 
-    /// Hands a JSON record over; `is_known` when the same writer's line came before it.
-    fn take(
-        &mut self,
-        record: &Record<'_>,
-        zoned: bool,
-        is_known: bool,
-        at: Position,
-        sink: &mut dyn Sink,
-    ) {
+    /// Hands a record over that is a line.
+    fn take(&mut self, record: &Record<'_>, zoned: bool, at: Position, sink: &mut dyn Sink) {
         if self.is_in_text() {
             self.flush_texts(sink);
         }
         self.flush_crash(sink);
         self.zoneless += u64::from(!zoned);
         self.after_text = false;
-        if is_known {
-            self.context.timestamp = record.timestamp;
-        } else {
-            self.context.remember(record);
-        }
+        self.context.remember(record);
         sink.record(record, at);
     }
 
@@ -351,10 +338,7 @@ impl Decoder<'_> {
         let Some(crash) = &mut self.crash else {
             return false;
         };
-        if crash.text.len() + line.len() < MAX_CRASH {
-            crash.text.push('\n');
-            crash.text.push_str(line);
-        }
+        append(&mut crash.text, line, MAX_CRASH);
         true
     }
 

@@ -1,14 +1,11 @@
 //! `dragline classify`: labels lines from standard input.
 
-use std::fmt;
 use std::io::{BufRead as _, Write as _};
 
 use anyhow::Context as _;
 use dragline_classifier::RuleSet;
 use dragline_schema::{Classify as _, Verdict};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use crate::args::RulesArgs;
 
@@ -58,7 +55,7 @@ fn labelled(rules: &RuleSet, line: &[u8]) -> String {
         Ok(_) => shown.clone(),
         Err(_) => shown.replace('\u{fffd}', "?").into(),
     };
-    let fields = serde_json::from_str::<Fields<'_>>(&shown).ok();
+    let fields = dragline_ingest::members(&shown);
     let verdict = if fields.is_some() {
         let record = dragline_ingest::decode_error(&read);
         let text = record
@@ -69,9 +66,9 @@ fn labelled(rules: &RuleSet, line: &[u8]) -> String {
         rules.classify(&RuleSet::error_of_text(&read))
     };
     let mut members: Vec<String> = match fields {
-        Some(Fields(fields)) => fields
+        Some(fields) => fields
             .into_iter()
-            .filter(|(key, _)| !LABELS.contains(&key.as_str()))
+            .filter(|(key, _)| !LABELS.contains(&&**key))
             .map(|(key, value)| format!("{}:{value}", json!(key)))
             .collect(),
         None => vec![format!("\"error_message\":{}", json!(shown))],
@@ -92,31 +89,6 @@ fn labels(verdict: &Verdict<'_>) -> impl Iterator<Item = String> {
     ];
     let pairs = LABELS.into_iter().zip(values);
     pairs.map(|(key, value)| format!("\"{key}\":{value}"))
-}
-
-/// An object's members in order, their values as they are written.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    fields.push(member);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Lines of the wire format whose shape is as predicted: taken apart without a general parser.
 //!
 //! A flat object of plain strings and numbers, with no blank between its parts, is read in one
-//! pass over its quotation marks; values are borrowed from the line. Anything else (an escape, a nested value where none
-//! belongs, a blank, a fault) is left to the general parser, which reads the line from its
-//! beginning. Both agree on every line that this one reads; a property test and a fuzz target
-//! hold them to it.
+//! pass over its quotation marks; values are borrowed from the line. Anything else (an escape, a
+//! nested value where none belongs, a blank, a fault) is left to the general parser, which reads
+//! the line from its beginning. Both agree on every line that this one reads; a property test holds
+//! them to it.
 
 use std::borrow::Cow;
 
@@ -68,8 +68,7 @@ struct Members<'l, 'm> {
     line: &'l str,
     /// Where the things in quotes begin and end: their quotation marks.
     quoted: &'m [[u32; 2]],
-    /// Where the next member's key begins: its quotation mark; behind the last member, where the
-    /// object ends.
+    /// Where the last member that was read ends.
     at: usize,
 }
 

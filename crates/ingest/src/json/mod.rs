@@ -37,6 +37,18 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
     foreign::decode(object, zone)
 }
 
+/// The members of a JSON object in order, as often as they stand there, each value as its JSON text.
+/// `None` when the line is no object.
+///
+/// ```
+/// let members = dragline_ingest::members(r#"{"a":1.0,"a":[2]}"#).unwrap();
+/// assert_eq!(members, [("a".into(), "1.0"), ("a".into(), "[2]")]);
+/// ```
+pub fn members(line: &str) -> Option<Vec<(std::borrow::Cow<'_, str>, &str)>> {
+    let fields = Object::parse(line)?.fields.into_iter();
+    Some(fields.map(|(key, value)| (key, value.get())).collect())
+}
+
 /// Reads a JSON object as an error, whatever its keys are called: type, message, causes, traceback,
 /// status. `None` when the line is no object, or one that says nothing of an error.
 ///

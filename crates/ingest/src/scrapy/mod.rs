@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use rustc_hash::FxHashSet;
 
 use self::message::{Fact, Head};
+use crate::lines::append;
 use crate::traceback;
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
@@ -93,11 +94,8 @@ impl Scrapy {
 
     /// Takes a line that continues the open record.
     pub(crate) fn go_on(&mut self, line: &str) {
-        if let Some(pending) = &mut self.pending
-            && pending.text.len() + line.len() < MAX_RECORD
-        {
-            pending.text.push('\n');
-            pending.text.push_str(line);
+        if let Some(pending) = &mut self.pending {
+            append(&mut pending.text, line, MAX_RECORD);
         }
     }
 

@@ -16,6 +16,7 @@ use dragline_schema::{Dialect, Event, Position, Problem, ProblemKind, Sink, Valu
 use jiff::tz::TimeZone;
 
 use self::crawlee::Crawlee;
+use crate::lines::append;
 use crate::{json, traceback};
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
@@ -87,11 +88,8 @@ impl Text {
 
     /// Takes a line that continues the open record.
     pub(crate) fn go_on(&mut self, line: &str) {
-        if let Some(pending) = &mut self.pending
-            && pending.text.len() + line.len() < MAX_RECORD
-        {
-            pending.text.push('\n');
-            pending.text.push_str(line);
+        if let Some(pending) = &mut self.pending {
+            append(&mut pending.text, line, MAX_RECORD);
         }
     }
 
