@@ -72,14 +72,22 @@ fn a_steady_event_allocates_nothing() {
                 }
             }
         };
-        // Buffers grow, files are made.
-        events(5_000);
-        guard.flush().unwrap();
-        let before = ALLOCATIONS.load(SeqCst);
-        events(5_000);
-        guard.flush().unwrap();
-        let made = ALLOCATIONS.load(SeqCst) - before;
-        assert_eq!(made, 0, "{made} allocations in 20,000 events");
+        // The first rounds make files and grow buffers. The queue's buffer doubles whenever more
+        // lines wait in it than ever before, which a busy machine decides: it can do that only a
+        // few times, while an event that allocates does it in every round.
+        let rounds: Vec<u64> = std::iter::repeat_with(|| {
+            let before = ALLOCATIONS.load(SeqCst);
+            events(2_000);
+            guard.flush().unwrap();
+            ALLOCATIONS.load(SeqCst) - before
+        })
+        .take(8)
+        .skip(1)
+        .collect();
+        assert!(
+            rounds.contains(&0) && rounds.iter().sum::<u64>() < 20,
+            "allocations in rounds of 8,000 events: {rounds:?}"
+        );
         run.finish();
     });
 }
