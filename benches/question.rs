@@ -138,7 +138,7 @@ fn main() -> ExitCode {
         rules: &rules,
         rows: HashTable::new(),
     };
-    let parts = match scan_into(&[directory], &options, &|_| {}, make) {
+    let parts = match scan_into(&[directory], &options, make) {
         Ok(parts) => parts,
         Err(error) => {
             eprintln!("{error}");

@@ -25,7 +25,7 @@ fn scanning(criterion: &mut Criterion) {
         jobs: 1,
         ..ScanOptions::default()
     };
-    let read = || scan(&logs, &rules, &one_thread, &|_| {}).expect("the logs are there");
+    let read = || scan(&logs, &rules, &one_thread).expect("the logs are there");
     let finished = read().rollup.finish(end);
     criterion.bench_function("report on the demo's rollup", |bencher| {
         bencher

@@ -20,7 +20,7 @@
 //! let rules = RuleSet::shipped();
 //! let logs = vec![dir.path().display().to_string()];
 //! let now = Timestamp::from_seconds(1_772_700_000);
-//! let finished = scan(&logs, &rules, &ScanOptions::default(), &|_| {})?.rollup.finish(now);
+//! let finished = scan(&logs, &rules, &ScanOptions::default())?.rollup.finish(now);
 //! let report = report(&finished, None, &rules, &ReportOptions::at(now))?;
 //! assert_eq!(report.errors.by_category["network"], 1);
 //! println!("{}", render::text(&render::report(&report), &render::Terminal::default()));

@@ -16,7 +16,7 @@ fn report_on(inputs: &[&str]) -> Report {
         .map(|input| format!("../../fixtures/logs/{input}"))
         .collect();
     let now = Timestamp::parse("2040-01-01T00:00:00Z").unwrap();
-    let finished = scan(&inputs, &rules, &ScanOptions::default(), &|_| {})
+    let finished = scan(&inputs, &rules, &ScanOptions::default())
         .unwrap()
         .rollup
         .finish(now);
@@ -157,7 +157,7 @@ fn unknown_is_null_and_not_zero() {
     let rules = RuleSet::shipped();
     let now = Timestamp::parse("2040-01-01T00:00:00Z").unwrap();
     let inputs = [path.display().to_string()];
-    let finished = scan(&inputs, &rules, &ScanOptions::default(), &|_| {})
+    let finished = scan(&inputs, &rules, &ScanOptions::default())
         .unwrap()
         .rollup
         .finish(now);

@@ -211,6 +211,11 @@ impl RuleSet {
         self
     }
 
+    /// A hash of everything that verdicts depend on.
+    pub fn identity(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(format!("{:?}\n{:?}", self.rules, self.context).as_bytes())
+    }
+
     /// The rules, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules

@@ -65,7 +65,7 @@ taken for an error, whatever its level says: filter before.",
 /// What to read, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct ReadArgs {
-    /// Files, directories or globs (quoted); plain, .gz or .zst
+    /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
     #[arg(required = true, value_name = "LOGS")]
     pub(crate) logs: Vec<String>,
     #[command(flatten)]
@@ -80,6 +80,9 @@ pub(crate) struct ReadArgs {
     /// How many threads read [default: one for each processor]
     #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
+    /// Read every file, also those that did not change since they were read last
+    #[arg(long, help_heading = "Reading")]
+    pub(crate) no_cache: bool,
 }
 
 /// Which rules say what an error is.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use dragline_classifier::Context;
+use dragline_scan::{Cache, Map, TextDialect};
 use serde::Deserialize;
 
 /// The name that is looked for in the current directory.
@@ -18,7 +20,58 @@ pub(crate) struct Config {
     pub(crate) rules: Rules,
     pub(crate) severity: SeverityConfig,
     pub(crate) sites: BTreeMap<String, Site>,
+    dialects: Vec<DialectConfig>,
+    map: MapConfig,
+    cache: CacheConfig,
 }
+
+/// `[[dialects]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialectConfig {
+    name: String,
+    /// A regular expression with the group `message`, and further ones.
+    pattern: String,
+    /// How the group `time` is written, as strptime has it.
+    time_format: Option<String>,
+}
+
+/// `[map]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MapConfig {
+    /// Our names of fields, and theirs.
+    fields: BTreeMap<String, OneOrMore>,
+    events: Vec<MapEvent>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+/// `[[map.events]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MapEvent {
+    /// A regular expression that the message matches.
+    message: String,
+    is: String,
+}
+
+/// `[cache]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CacheConfig {
+    /// Relative to the configuration file.
+    dir: Option<PathBuf>,
+    max_mib: Option<u64>,
+}
+
+/// So much is kept of what came of files, in MiB.
+const CACHE_MIB: u64 = 1024;
 
 /// `[rules]`
 #[derive(Debug, Default, Deserialize)]
@@ -74,6 +127,9 @@ impl Config {
             anyhow::anyhow!("{name} is no configuration: {error}{hint}")
         })?;
         let base = path.parent().unwrap_or(Path::new(""));
+        if let Some(dir) = &mut config.cache.dir {
+            *dir = base.join(&*dir);
+        }
         for file in &mut config.rules.files {
             *file = base.join(&*file);
             if !file.is_file() {
@@ -85,6 +141,57 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// The text formats that it describes.
+    pub(crate) fn dialects(&self) -> anyhow::Result<Arc<[TextDialect]>> {
+        let describe = |dialect: &DialectConfig| {
+            let format = dialect.time_format.as_deref();
+            TextDialect::new(&dialect.name, &dialect.pattern, format)
+        };
+        let dialects: Result<Vec<_>, _> = self.dialects.iter().map(describe).collect();
+        Ok(dialects.context("in the configuration")?.into())
+    }
+
+    /// What it says of other writers' records.
+    pub(crate) fn map(&self) -> anyhow::Result<Arc<Map>> {
+        let mut map = Map::new();
+        for (ours, theirs) in &self.map.fields {
+            let names = match theirs {
+                OneOrMore::One(name) => std::slice::from_ref(name),
+                OneOrMore::More(names) => names,
+            };
+            for name in names {
+                map.field(ours, name)
+                    .context("in the configuration's [map.fields]")?;
+            }
+        }
+        for event in &self.map.events {
+            let is = event
+                .is
+                .parse()
+                .context("in the configuration's [[map.events]]")?;
+            map.event(&event.message, is)
+                .context("in the configuration's [[map.events]]")?;
+        }
+        Ok(Arc::new(map))
+    }
+
+    /// Where what came of files is kept: the configured directory, else the user's for such things.
+    pub(crate) fn cache(&self) -> Option<Cache> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dir = match (
+            &self.cache.dir,
+            variable("XDG_CACHE_HOME"),
+            variable("HOME"),
+        ) {
+            (Some(dir), ..) => dir.clone(),
+            (None, Some(base), _) => PathBuf::from(base).join("dragline"),
+            (None, None, Some(home)) => PathBuf::from(home).join(".cache/dragline"),
+            (None, None, None) => return None,
+        };
+        let mib = self.cache.max_mib.unwrap_or(CACHE_MIB);
+        (mib > 0).then(|| Cache::new(dir, mib << 20))
     }
 
     /// What raises severities.
@@ -150,6 +257,35 @@ mod tests {
         );
         assert_eq!(Vec::from_iter(context.critical_sites), ["shop.example.com"]);
         assert_eq!(Config::default().context(), Context::default());
+    }
+
+    #[test]
+    fn what_other_writers_mean_is_said_here() {
+        let config = parse(
+            "[[dialects]]\nname = 'shop'\npattern = '^<(?P<level>\\w+)> (?P<message>.*)$'\n\
+             [map.fields]\nstatus = 'code'\nurl = ['page', 'address']\n\
+             [[map.events]]\nmessage = '^row'\nis = 'item'\n[cache]\ndir = 'kept'\n",
+        )
+        .unwrap();
+        assert_eq!(config.dialects().unwrap().len(), 1);
+        assert!(config.map().is_ok() && config.cache().is_some());
+        for (text, part) in [
+            ("[map.fields]\ncolour = 'x'", "colour"),
+            ("[[map.events]]\nmessage = '('\nis = 'item'", "message ("),
+            ("[[map.events]]\nmessage = 'x'\nis = 'thing'", "thing"),
+        ] {
+            let error = format!("{:#}", parse(text).unwrap().map().unwrap_err());
+            assert!(error.contains(part) && error.contains("[map"), "{error}");
+        }
+        let error = parse("[[dialects]]\nname = 'shop'\npattern = 'x'")
+            .unwrap()
+            .dialects()
+            .unwrap_err();
+        assert!(
+            format!("{error:#}").contains("(?P<message>.*)"),
+            "{error:#}"
+        );
+        assert!(parse("[cache]\nmax_mib = 0").unwrap().cache().is_none());
     }
 
     #[test]

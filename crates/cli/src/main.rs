@@ -1,18 +1,20 @@
 //! The command `dragline`: arguments, composition, exit codes. The work is done elsewhere.
 //!
 //! Exit codes: 0 done (noisy data is still 0), 1 nothing could be read or a named path is missing,
-//! 2 wrong usage.
+//! 2 wrong usage, 130 stopped by Ctrl-C.
 
 mod args;
 mod commands;
 mod config;
 mod output;
+mod progress;
 mod times;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use dragline_scan::ScanError;
 
 use crate::args::{Cli, Command};
 
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
             // As clap does for what it refuses itself.
             if error.is::<args::WrongUsage>() {
                 ExitCode::from(2)
+            } else if let Some(ScanError::Cancelled) = error.downcast_ref() {
+                ExitCode::from(progress::INTERRUPTED)
             } else {
                 ExitCode::FAILURE
             }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -16,8 +17,15 @@ fn dragline(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dragline"))
         .args(arguments)
         .env("SOURCE_DATE_EPOCH", NOW)
+        .env("XDG_CACHE_HOME", kept())
         .output()
         .expect("the command runs")
+}
+
+/// A place for what commands keep, that is not the developer's own.
+fn kept() -> &'static Path {
+    static DIR: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+    DIR.path()
 }
 
 fn stdout(arguments: &[&str]) -> String {

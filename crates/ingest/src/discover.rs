@@ -31,6 +31,9 @@ pub struct Discovery {
     pub families: Vec<Family>,
     /// Files that were not taken, by name.
     pub skipped: Vec<Skipped>,
+    /// What came by standard input, as long as it is read.
+    #[expect(dead_code, reason = "dropping it deletes the copy")]
+    spool: Option<tempfile::TempPath>,
 }
 
 /// The rotated files of one log, oldest first.
@@ -77,6 +80,9 @@ pub enum DiscoverError {
     /// A pattern that matches nothing.
     #[error("the pattern {0} matches no file")]
     NoMatch(String),
+    /// Standard input cannot be read, or its copy not be written.
+    #[error("cannot take what comes by standard input: {0}")]
+    Input(#[source] std::io::Error),
     /// A pattern that is none.
     #[error("the pattern {pattern} is wrong: {source}")]
     Pattern {
@@ -87,18 +93,27 @@ pub enum DiscoverError {
     },
 }
 
+/// The name that stands for standard input.
+const INPUT: &str = "-";
+/// How it is called in a report.
+const INPUT_NAME: &str = "standard input";
+
 /// Finds the log files behind files, directories (all below them; names that begin with a dot are
 /// left alone) and globs. Files that are named by themselves are always read; in directories, names
 /// such as `.md` or `.py` are skipped, and said so. A copy of a file that was found already is
-/// skipped, and said so.
+/// skipped, and said so. `-` is standard input, which is copied to a temporary file first: it can be
+/// compressed as files are, and be read more than once.
 ///
 /// # Errors
-/// When something named is not there, or a pattern is none.
+/// When something named is not there, a pattern is none, or standard input cannot be copied.
 pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
     let mut walk = Walk::default();
     for input in inputs {
         let path = Path::new(input);
-        if path.exists() {
+        if input == INPUT {
+            walk.input(&mut std::io::stdin().lock())
+                .map_err(DiscoverError::Input)?;
+        } else if path.exists() {
             walk.named(path);
         } else if input.contains(['*', '?', '[']) {
             // By itself `**` means directories only, and nobody means that.
@@ -131,6 +146,7 @@ struct Walk {
     /// A hash of each file's first bytes: a copy that was cut short begins like its original.
     heads: Vec<u64>,
     skipped: Vec<Skipped>,
+    spool: Option<tempfile::TempPath>,
 }
 
 impl Walk {
@@ -140,6 +156,27 @@ impl Walk {
         } else {
             self.file(path, false);
         }
+    }
+
+    /// Takes a copy of a stream; of several only the first, as the others are at their end.
+    fn input(&mut self, stream: &mut dyn std::io::Read) -> std::io::Result<()> {
+        if self.spool.is_some() {
+            return Ok(());
+        }
+        let mut copy = tempfile::NamedTempFile::new()?;
+        std::io::copy(stream, &mut copy)?;
+        let path = copy.into_temp_path();
+        self.file(&path, false);
+        let places = self.files.iter_mut().map(|file| &mut file.source);
+        let places = places.chain(self.skipped.iter_mut().map(|skipped| &mut skipped.source));
+        let copied = path.display().to_string();
+        for place in places.filter(|place| place.path == copied) {
+            INPUT_NAME.clone_into(&mut place.path);
+            // When it was written is when it came: nothing that a log says.
+            place.modified = None;
+        }
+        self.spool = Some(path);
+        Ok(())
     }
 
     fn directory(&mut self, dir: &Path) {
@@ -230,9 +267,21 @@ impl Walk {
         }
         // Objects over many lines are documents; a log has one a line.
         if found && path.extension().is_some_and(|ext| ext == "json") && is_document(&start) {
+            if let Some(log) = job_of(path, &start) {
+                if !log.exists() {
+                    return self.take(path, source, bytes, &start);
+                }
+                let log = log.display();
+                let detail = format!("logparser's account of {log}, which tells more");
+                return self.skip(source, ProblemKind::DuplicateFile, detail);
+            }
             let detail = "a JSON document, not lines of JSON; name the file itself to read it";
             return self.skip(source, ProblemKind::NotALog, detail.to_owned());
         }
+        self.take(path, source, bytes, &start);
+    }
+
+    fn take(&mut self, path: &Path, source: SourceFile, bytes: u64, start: &[u8]) {
         self.heads.push(xxh3_64(&start[..start.len().min(HEAD)]));
         self.files.push(LogFile {
             source,
@@ -277,6 +326,7 @@ impl Walk {
         Discovery {
             families,
             skipped: self.skipped,
+            spool: self.spool,
         }
     }
 
@@ -416,6 +466,13 @@ fn is_document(start: &[u8]) -> bool {
         .next()
         .unwrap_or_default();
     matches!(first.trim_ascii(), b"{" | b"[")
+}
+
+/// The log that a document of logparser's tells of, which has its name.
+fn job_of(path: &Path, start: &[u8]) -> Option<PathBuf> {
+    let is_job = memchr::memmem::find(start, b"\"log_categories\"").is_some()
+        || memchr::memmem::find(start, b"\"logparser_version\"").is_some();
+    is_job.then(|| path.with_extension("log"))
 }
 
 fn without_compression(path: &str) -> &str {

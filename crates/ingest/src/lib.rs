@@ -40,18 +40,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod decoder;
+mod dialect;
 mod discover;
 mod json;
 mod lines;
+mod map;
 mod members;
 mod open;
 mod prefix;
+mod pretty;
 mod read;
 mod scrapy;
 mod text;
 mod time;
 mod traceback;
+mod watch;
 
+pub use dialect::{DialectError, TextDialect};
 pub use discover::{DiscoverError, Discovery, Family, LogFile, Skipped, discover};
 pub use json::{decode_error, members, without_lone_surrogates};
-pub use read::{FileSummary, ReadOptions, read_family};
+pub use map::{Map, MapError, Meaning};
+pub use read::{FamilyReader, FileSummary, ReadOptions, read_family};
+pub use watch::Watch;

@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::members::Members;
+use crate::watch::Watch;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -17,25 +19,50 @@ pub(crate) struct Source {
     members: u32,
 }
 
+/// A file whose reading is watched.
+struct Watched {
+    file: File,
+    watch: Option<Arc<Watch>>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(watch) = &self.watch else {
+            return self.file.read(buffer);
+        };
+        if watch.is_cancelled() {
+            return Ok(0);
+        }
+        let read = self.file.read(buffer)?;
+        watch.advance(read as u64);
+        Ok(read)
+    }
+}
+
 enum Kind {
     Plain(Box<dyn Read + Send>),
     Gzip(Box<Members>),
-    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<File>>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<Watched>>>),
 }
 
 impl Source {
     /// Opens a file, to be read to its end.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Self::open_as(path, true)
+    pub(crate) fn open(path: &Path, watch: &Arc<Watch>) -> io::Result<Self> {
+        Self::open_as(path, Some(Arc::clone(watch)))
     }
 
     /// Opens a file of which only the beginning may be wanted.
     pub(crate) fn open_in_pieces(path: &Path) -> io::Result<Self> {
-        Self::open_as(path, false)
+        Self::open_as(path, None)
     }
 
-    fn open_as(path: &Path, is_whole: bool) -> io::Result<Self> {
-        let mut reader = BufReader::with_capacity(128 << 10, File::open(path)?);
+    fn open_as(path: &Path, watch: Option<Arc<Watch>>) -> io::Result<Self> {
+        let is_whole = watch.is_some();
+        let file = Watched {
+            file: File::open(path)?,
+            watch,
+        };
+        let mut reader = BufReader::with_capacity(128 << 10, file);
         let head = reader.fill_buf()?;
         let kind = if head.starts_with(GZIP) {
             Kind::Gzip(Box::new(Members::new(Box::new(reader), is_whole)))
@@ -122,7 +149,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("any-name");
         std::fs::write(&path, bytes).unwrap();
-        let source = Source::open(&path).unwrap();
+        let source = Source::open(&path, &Arc::default()).unwrap();
         (dir, source)
     }
 

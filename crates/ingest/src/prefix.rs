@@ -1,28 +1,85 @@
-//! What containers put in front of lines.
+//! What containers' runtimes and platforms put around the lines of a program.
+//!
+//! Kubernetes writes `2026-03-04T11:22:33.123456789Z stdout F ` (CRI), Docker
+//! `{"log":"…\n","stream":"stdout","time":"…"}` (json-file), `docker compose logs` `name-1  | `,
+//! `kubectl logs --prefix` `[pod/name/container] `, and platforms a time before what is JSON. Long
+//! lines come in pieces.
 
-use dragline_schema::Level;
+use std::borrow::Cow;
 
-/// What stands behind the prefix of a container's runtime or tool; `None` when there is none.
-///
-/// Kubernetes writes `2026-03-04T11:22:33.123456789Z stdout F ` (CRI), `docker compose logs`
-/// `name-1  | `, `kubectl logs --prefix` `[pod/name/container] `, and platforms a time before what
-/// is JSON.
-pub(crate) fn without(line: &str) -> Option<&str> {
-    kubernetes(line)
-        .or_else(|| compose(line))
-        .or_else(|| kubectl(line))
-        .or_else(|| time(line))
+use dragline_schema::{Level, Timestamp};
+
+use crate::json::{Object, scalar};
+
+/// A line as its program wrote it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Unwrapped<'l> {
+    pub(crate) text: Cow<'l, str>,
+    /// When the runtime took it.
+    pub(crate) time: Option<Timestamp>,
+    /// Whether the line goes on in the next one.
+    pub(crate) is_piece: bool,
 }
 
-fn kubernetes(line: &str) -> Option<&str> {
+/// Takes everything off that stands around a line.
+pub(crate) fn unwrap(line: &str) -> Unwrapped<'_> {
+    let mut unwrapped = Unwrapped {
+        text: Cow::Borrowed(line),
+        time: None,
+        is_piece: false,
+    };
+    let mut line = line;
+    loop {
+        if line.starts_with('{') {
+            docker(line, &mut unwrapped);
+            return unwrapped;
+        }
+        let behind = kubernetes(line, &mut unwrapped)
+            .or_else(|| compose(line))
+            .or_else(|| kubectl(line))
+            .or_else(|| time(line, &mut unwrapped));
+        let Some(behind) = behind else {
+            return unwrapped;
+        };
+        unwrapped.text = Cow::Borrowed(behind);
+        line = behind;
+    }
+}
+
+/// The line in an object of Docker's: it has nothing but the line, the stream and the time.
+fn docker(line: &str, unwrapped: &mut Unwrapped<'_>) {
+    if !line.starts_with("{\"log\":\"") {
+        return;
+    }
+    let Some(object) = Object::parse(line) else {
+        return;
+    };
+    let field = |name: &str| {
+        let field = object.fields.iter().find(|(key, _)| key == name)?;
+        scalar(field.1)?.into_text()
+    };
+    let (Some(log), Some(_)) = (field("log"), field("stream")) else {
+        return;
+    };
+    unwrapped.is_piece = !log.ends_with('\n');
+    unwrapped.text = Cow::Owned(log.trim_end_matches(['\n', '\r']).to_owned());
+    unwrapped.time = field("time").and_then(|time| Timestamp::parse(&time).ok());
+}
+
+fn kubernetes<'l>(line: &'l str, unwrapped: &mut Unwrapped<'_>) -> Option<&'l str> {
     let (time, rest) = line.split_once(' ')?;
     let rest = rest
         .strip_prefix("stdout ")
         .or_else(|| rest.strip_prefix("stderr "))?;
-    let rest = rest
-        .strip_prefix("F ")
-        .or_else(|| rest.strip_prefix("P "))?;
-    is_time(time).then_some(rest)
+    let (tag, rest) = rest.split_at_checked(2)?;
+    let is_piece = match tag {
+        "F " => false,
+        "P " => true,
+        _ => return None,
+    };
+    unwrapped.time = Some(is_time(time).then(|| Timestamp::parse(time).ok())??);
+    unwrapped.is_piece = is_piece;
+    Some(rest)
 }
 
 fn compose(line: &str) -> Option<&str> {
@@ -39,9 +96,13 @@ fn kubectl(line: &str) -> Option<&str> {
     name.contains('/').then_some(rest)
 }
 
-fn time(line: &str) -> Option<&str> {
+fn time<'l>(line: &'l str, unwrapped: &mut Unwrapped<'_>) -> Option<&'l str> {
     let (time, rest) = line.split_once(' ')?;
-    (rest.starts_with('{') && is_time(time)).then_some(rest)
+    if !rest.starts_with('{') || !is_time(time) {
+        return None;
+    }
+    unwrapped.time = Timestamp::parse(time).ok().or(unwrapped.time);
+    Some(rest)
 }
 
 fn is_time(text: &str) -> bool {
@@ -77,7 +138,38 @@ mod tests {
             ("[pod] x", None),
             ("", None),
         ] {
-            assert_eq!(without(line), rest, "{line}");
+            let text = unwrap(line).text;
+            assert_eq!(text, rest.unwrap_or(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_runtime_says_when_and_cuts_long_lines() {
+        let time = Timestamp::parse("2026-03-04T11:22:33.5Z").ok();
+        for (line, text, is_piece) in [
+            (
+                r#"{"log":"INFO a\n","stream":"stdout","time":"2026-03-04T11:22:33.5Z"}"#,
+                "INFO a",
+                false,
+            ),
+            (
+                r#"{"log":"half a","stream":"stderr","time":"2026-03-04T11:22:33.5Z"}"#,
+                "half a",
+                true,
+            ),
+            (
+                "2026-03-04T11:22:33.500000000Z stdout P half a",
+                "half a",
+                true,
+            ),
+        ] {
+            let unwrapped = unwrap(line);
+            assert_eq!(
+                (&*unwrapped.text, unwrapped.time, unwrapped.is_piece),
+                (text, time, is_piece)
+            );
+        }
+        let other = r#"{"log":"INFO a","level":"info"}"#;
+        assert_eq!(unwrap(other).text, other);
     }
 }

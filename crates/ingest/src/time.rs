@@ -13,13 +13,31 @@ pub(crate) fn parse_text(text: &str, zone: &TimeZone) -> Option<(Timestamp, bool
     if !text.as_bytes().first()?.is_ascii_digit() {
         return None;
     }
-    if let Ok(civil) = text.parse::<jiff::civil::DateTime>() {
-        return Some((
-            zone.to_ambiguous_timestamp(civil).compatible().ok()?.into(),
-            false,
-        ));
+    let bytes = text.as_bytes();
+    if bytes.len() >= 19 && bytes[2] == b'.' && bytes[5] == b'.' && text.is_ascii() {
+        // Day, month and year with points between them, as in German.
+        let (day, month, year) = (&text[..2], &text[3..5], &text[6..10]);
+        let iso = format!("{year}-{month}-{day}{}", &text[10..]);
+        return parse_text(&iso, zone);
+    }
+    if let Ok(civil) = text.parse() {
+        return Some((in_zone(civil, zone)?, false));
     }
     from_epoch(text.parse().ok()?).map(|time| (time, true))
+}
+
+/// Reads a time in a form that the user describes, in the terms of strptime.
+pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Option<(Timestamp, bool)> {
+    let parsed = jiff::fmt::strtime::parse(format, text).ok()?;
+    if let Ok(time) = parsed.to_timestamp() {
+        return Some((time.into(), true));
+    }
+    Some((in_zone(parsed.to_datetime().ok()?, zone)?, false))
+}
+
+fn in_zone(civil: jiff::civil::DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    let time = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
+    Some(time.into())
 }
 
 /// Reads an epoch number: seconds, milliseconds, microseconds or nanoseconds, told apart by size.
@@ -51,6 +69,7 @@ mod tests {
             "2026-03-04 11:22:33.500000+00:00",
             "2026-03-04 11:22:33,500",
             "2026-03-04T11:22:33.5",
+            "04.03.2026 11:22:33,500",
             "1772623353.5",
             "1772623353500",
         ] {
@@ -67,6 +86,19 @@ mod tests {
         let (time, zoned) = parse_text("2026-03-04 13:22:33,500", &zone).unwrap();
         assert_eq!(time, Timestamp::parse("2026-03-04T11:22:33.5Z").unwrap());
         assert!(!zoned);
+    }
+
+    #[test]
+    fn a_described_form_is_read_as_described() {
+        let expected = Timestamp::parse("2026-03-04T11:22:33Z").unwrap();
+        let read = |text, format| parse_as(text, format, &TimeZone::UTC);
+        assert_eq!(
+            read("4/3/26 11:22:33", "%d/%m/%y %H:%M:%S"),
+            Some((expected, false))
+        );
+        let zoned = read("Mar 04 2026 12:22:33 +0100", "%b %d %Y %H:%M:%S %z");
+        assert_eq!(zoned, Some((expected, true)));
+        assert_eq!(read("never", "%d/%m/%y %H:%M:%S"), None);
     }
 
     #[test]

@@ -52,11 +52,18 @@ fn python(text: &str) -> Option<Traceback<'_>> {
     let mut function = None;
     let mut frames_of = None;
     let mut inside = false;
+    let mut is_group = false;
     for line in text.lines() {
         let bare = line.trim_start_matches(['|', '+', ' ', '>']);
-        if bare.starts_with("Traceback (most recent call last)") {
+        let begun = bare.strip_prefix("Exception Group ").unwrap_or(bare);
+        if begun.starts_with("Traceback (most recent call last)") {
+            is_group |= begun.len() < bare.len();
             inside = true;
             frames_of = None;
+        } else if let Some(member) = group_member(line).filter(|_| is_group && inside) {
+            inside = false;
+            raised.push(split_type(member));
+            function = function.or(frames_of);
         } else if let Some(frame) = bare.strip_prefix("File \"").filter(|_| inside) {
             if let Some(name) = user_function(frame) {
                 frames_of = Some(name);
@@ -66,6 +73,10 @@ fn python(text: &str) -> Option<Traceback<'_>> {
             raised.push(split_type(line));
             function = frames_of;
         }
+    }
+    if is_group {
+        // The group comes first, its members follow.
+        raised.reverse();
     }
     let (error_type, message) = raised.pop()?;
     let causes = raised
@@ -82,6 +93,12 @@ fn python(text: &str) -> Option<Traceback<'_>> {
         causes,
         function,
     })
+}
+
+/// What stands right behind the bar that a group of exceptions has before its lines.
+fn group_member(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("| ")?;
+    (!rest.is_empty() && !rest.starts_with([' ', '|', '+'])).then_some(rest)
 }
 
 /// The function of `path", line N, in NAME`, unless the path is a library's.
@@ -135,6 +152,21 @@ fn stack(text: &str) -> Traceback<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_of_exceptions_has_its_members_as_causes() {
+        let text = "  + Exception Group Traceback (most recent call last):\n  |   File \"/srv/a.py\", line 3, in stock\n  |     raise ExceptionGroup('x')\n  | ExceptionGroup: stock is incomplete (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File \"/srv/a.py\", line 9, in one\n    | ValueError: no number\n    +---------------- 2 ----------------\n    | Traceback (most recent call last):\n    |   File \"/srv/a.py\", line 12, in two\n    | KeyError: 'in_stock'\n    +------------------------------------\n";
+        let parsed = parse(text).unwrap();
+        assert_eq!(parsed.error_type, "ExceptionGroup");
+        assert_eq!(parsed.message, "stock is incomplete (2 sub-exceptions)");
+        assert_eq!(parsed.function, Some("stock"));
+        let causes: Vec<&str> = parsed
+            .causes
+            .iter()
+            .map(|cause| &*cause.error_type)
+            .collect();
+        assert_eq!(causes, ["ValueError", "KeyError"]);
+    }
 
     #[test]
     fn a_chained_python_traceback() {

@@ -5,10 +5,11 @@ use std::collections::BinaryHeap;
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// A table of at most `cap` keys. It keeps those with the smallest hash, whatever the order in which
 /// they come, and adds up the rest: so two tables merge into the same as one that saw everything.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bounded<K, V> {
     cap: usize,
     /// By hash; keys with the same one stand together.
@@ -150,7 +151,7 @@ fn place_of<K: Borrow<Q>, V, Q: ?Sized + Eq>(keys: &[(K, V)], key: &Q) -> Option
 }
 
 /// The same on every machine, so that tables made on several merge.
-fn hash_of<Q: ?Sized + Hash>(key: &Q) -> u64 {
+pub(crate) fn hash_of<Q: ?Sized + Hash>(key: &Q) -> u64 {
     let mut hasher = OneShot::default();
     key.hash(&mut hasher);
     hasher.0

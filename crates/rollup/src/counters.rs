@@ -3,13 +3,14 @@
 use std::fmt;
 
 use dragline_schema::Level;
+use serde::{Deserialize, Serialize};
 use sketches_ddsketch::{Config, DDSketch};
 
 use crate::bounded::Add;
 use crate::tally::Tally;
 
 /// What a run, or a part of one, counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Records.
     pub events: u64,
@@ -85,7 +86,7 @@ impl Add for Counters {
 }
 
 /// Count, sum and extremes of a measure, in whole units (microseconds for times).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
     /// How many values.
     pub count: u64,
@@ -132,7 +133,7 @@ impl Add for Spread {
 
 /// Quantiles of a time in milliseconds, within [`Latency::RELATIVE_ERROR`] of the true value
 /// (Masson, Rim, Lee: *DDSketch*, VLDB 2019).
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Latency(DDSketch);
 
 impl Latency {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::bounded::Add;
 use crate::evidence::Evidence;
@@ -36,7 +37,7 @@ pub struct ErrorLabel<'l> {
 }
 
 /// Errors that are the same but for what varies.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// How many.
     pub count: u64,
@@ -57,7 +58,7 @@ pub struct Group {
 }
 
 /// One error of a group, in full.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// The category, the same for the whole group.
     pub category: ErrorCategory,
@@ -148,7 +149,7 @@ impl Add for Group {
 }
 
 /// A cell of the table category × severity × type.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cell {
     /// The category.
     pub category: ErrorCategory,

@@ -1,9 +1,10 @@
 //! Where a person can look something up.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A place in a file. The order is that of content and offset, so that it does not depend on names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
     /// What the file begins with, hashed.
     pub content_id: u64,

@@ -32,6 +32,8 @@ pub struct Finished {
     pub groups: Vec<GroupRow>,
     /// Errors in groups beyond the table's size.
     pub groups_overflow: u64,
+    /// Records of sources beyond those that are kept apart: they stand outside of runs.
+    pub sources_overflow: u64,
     /// Errors by category, severity and type.
     pub cells: Vec<(Cell, u64)>,
     /// Errors in cells beyond the table's size.
@@ -134,6 +136,9 @@ impl Rollup {
     /// whose file was written within the last ten minutes is still running.
     pub fn finish(mut self, now: Timestamp) -> Finished {
         self.settle();
+        self.bound_sources();
+        let rest = self.sources.iter().find(|(key, _)| key.is_rest);
+        let sources_overflow = rest.map_or(0, |(_, stats)| stats.counters.events);
         let width = self.width();
         let keys = final_keys(&self.sources);
         let sources: Vec<Arc<SourceKey>> = self
@@ -200,6 +205,7 @@ impl Rollup {
             bucket_micros: width,
             groups: group_rows(self.groups, &names, &places),
             groups_overflow,
+            sources_overflow,
             cells: sorted(self.cells),
             cells_overflow,
             runs,

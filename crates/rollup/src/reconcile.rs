@@ -22,9 +22,10 @@ macro_rules! field {
     };
 }
 
-const FIELDS: [Field; 9] = [
+const FIELDS: [Field; 10] = [
     field!(requests),
     field!(requests_failed),
+    field!(requests_unjudged),
     field!(bytes),
     field!(found),
     field!(added),

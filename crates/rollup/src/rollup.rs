@@ -7,9 +7,10 @@ use dragline_schema::{
     Dialect, Event, Level, Position, Problem, ProblemKind, ProductAction, Record, RunStatus,
     SourceFile, Timestamp, host_of,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Add, Bounded};
+use crate::bounded::{Add, Bounded, hash_of};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, ErrorLabel, Group};
 use crate::evidence::Evidence;
@@ -21,16 +22,56 @@ use crate::tally::Tally;
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 /// Buckets are as narrow as these allow with at most [`MAX_BUCKETS`] in the period.
-const WIDTHS: [i64; 5] = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 24 * HOUR];
+const DAY: i64 = 24 * HOUR;
+const WIDTHS: [i64; 8] = [
+    MINUTE,
+    5 * MINUTE,
+    15 * MINUTE,
+    HOUR,
+    DAY,
+    7 * DAY,
+    28 * DAY,
+    36_400 * DAY,
+];
 const MAX_BUCKETS: i64 = 20_000;
+/// The same of the sketches.
+const SKETCH_WIDTHS: [i64; 6] = [HOUR, 4 * HOUR, DAY, 7 * DAY, 28 * DAY, 36_400 * DAY];
 /// Error groups and cells that are kept by name.
 const MAX_GROUPS: usize = 10_000;
 const MAX_CELLS: usize = 10_000;
 
+/// How much a rollup holds, whatever it observes. What is beyond is added up, or told less finely.
+/// Any split and any order still give the same, but for one thing: where there are more sources
+/// *and* more buckets than that, how wide the buckets are can depend on which sources were seen
+/// together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Sources that are kept apart; those with the largest hash are counted together. Default
+    /// 50,000.
+    pub sources: usize,
+    /// Buckets of all sources; with more, they are wider. Default 150,000.
+    pub buckets: usize,
+    /// Sketches of response times of all sources; with more, they stand for more hours. Default
+    /// 20,000.
+    pub sketches: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sources: 50_000,
+            buckets: 150_000,
+            sketches: 20_000,
+        }
+    }
+}
+
 /// Counts, sketches and evidence of any number of records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rollup {
+    limits: Limits,
     pub(crate) sources: Vec<(Arc<SourceKey>, SourceStats)>,
+    #[serde(skip)]
     index: FxHashMap<Arc<SourceKey>, u32>,
     /// By source and start of the bucket (microseconds).
     pub(crate) activity: FxHashMap<(u32, i64), Counters>,
@@ -44,6 +85,8 @@ pub struct Rollup {
     pub(crate) dialects: Tally<Dialect>,
     pub(crate) period: Option<(Timestamp, Timestamp)>,
     width: i64,
+    sketch_width: i64,
+    #[serde(skip)]
     current: Current,
 }
 
@@ -61,7 +104,7 @@ struct Current {
 }
 
 /// A file, and what came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     /// Its size on disk.
     pub bytes: u64,
@@ -78,7 +121,7 @@ pub struct FileEntry {
 }
 
 /// One kind of problem in one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemEntry {
     /// How many.
     pub count: u64,
@@ -91,6 +134,7 @@ pub struct ProblemEntry {
 impl Default for Rollup {
     fn default() -> Self {
         Self {
+            limits: Limits::default(),
             sources: Vec::new(),
             index: FxHashMap::default(),
             activity: FxHashMap::default(),
@@ -102,12 +146,36 @@ impl Default for Rollup {
             dialects: Tally::default(),
             period: None,
             width: WIDTHS[0],
+            sketch_width: SKETCH_WIDTHS[0],
             current: Current::default(),
         }
     }
 }
 
 impl Rollup {
+    /// A rollup that holds so much. Only rollups of the same limits merge.
+    pub fn with_limits(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// The rollup as bytes, for [`Rollup::decode`] of the same version of this crate.
+    pub fn encode(&mut self) -> Vec<u8> {
+        self.settle();
+        // Maps, lists, numbers and texts always serialise.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    /// The rollup that was encoded; `None` when the bytes are none.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rollup: Self = postcard::from_bytes(bytes).ok()?;
+        let index = |(place, (key, _)): (u32, &(Arc<SourceKey>, _))| (Arc::clone(key), place);
+        rollup.index = (0..).zip(&rollup.sources).map(index).collect();
+        Some(rollup)
+    }
+
     /// The numbered lines that were observed so far.
     pub fn covered(&self) -> Covered {
         let mut covered = Covered::default();
@@ -205,12 +273,14 @@ impl Rollup {
         };
         let (key, stats) = &mut self.sources[source as usize];
         if let Event::Summary(summary) = &record.event
-            && let Some(name) = &summary.scraper_id
             && record.level.is_none()
         {
             // Not a line of the log: the reader tells what it learnt.
-            stats.renamed = Some(name.clone().into_owned());
-            return;
+            if let Some(name) = &summary.scraper_id {
+                stats.renamed = Some(name.clone().into_owned());
+                return;
+            }
+            return stats.observe_life(record, &evidence);
         }
         stats.dialects.insert(record.dialect);
         stats.is_followed |= !self.current.is_error_copy;
@@ -259,18 +329,23 @@ impl Rollup {
                 source
             })
             .collect();
-        for ((source, start), counters) in other.activity {
-            let start = start.div_euclid(self.width) * self.width;
-            self.activity
-                .entry((sources[source as usize], start))
-                .or_default()
-                .add(counters);
+        if other.width > self.width || other.sketch_width > self.sketch_width {
+            self.width = self.width.max(other.width);
+            self.sketch_width = self.sketch_width.max(other.sketch_width);
+            self.rebucket();
         }
-        for ((source, hour), latency) in other.latency {
-            self.latency
-                .entry((sources[source as usize], hour))
-                .or_default()
-                .merge(&latency);
+        for ((source, start), counters) in other.activity {
+            let key = (sources[source as usize], floor(start, self.width));
+            self.activity.entry(key).or_default().add(counters);
+        }
+        for ((source, start), latency) in other.latency {
+            let key = (sources[source as usize], floor(start, self.sketch_width));
+            self.latency.entry(key).or_default().merge(&latency);
+        }
+        self.bound_buckets();
+        self.bound_sketches();
+        if self.sources.len() > 2 * self.limits.sources {
+            self.bound_sources();
         }
         self.groups.merge(other.groups);
         self.cells.merge(other.cells);
@@ -304,17 +379,10 @@ impl Rollup {
                 return source;
             }
         }
-        let part = |part: &Option<std::borrow::Cow<'_, str>>| part.as_deref().map(str::to_owned);
-        // A line of the recorder names its run, wherever it stands: fifty thousand files of a run
-        // are one source.
-        let is_apart = record.dialect == Dialect::Dragline && record.run_id.is_some();
-        let family = if is_apart { "" } else { &self.current.family };
-        let source = self.intern(Arc::new(SourceKey {
-            family: family.to_owned(),
-            scraper_id: part(&record.scraper_id),
-            site: part(&record.site),
-            run_id: part(&record.run_id),
-        }));
+        if self.sources.len() > 2 * self.limits.sources {
+            self.bound_sources();
+        }
+        let source = self.intern(Arc::new(SourceKey::of(&self.current.family, record)));
         self.current.source = Some(source);
         source
     }
@@ -333,22 +401,28 @@ impl Rollup {
     fn add_activity(&mut self, source: u32, record: &Record<'_>, is_error: bool) {
         let whole = &mut self.sources[source as usize].1.counters;
         count(whole, record, is_error);
-        let Some(time) = record.timestamp else { return };
+        let Some(time) = record.timestamp else {
+            // How long answers took is known whenever they came.
+            return self.add_latency(source, record, 0);
+        };
         self.widen(time);
-        let start = time.as_micros().div_euclid(self.width) * self.width;
-        count(
-            self.activity.entry((source, start)).or_default(),
-            record,
-            is_error,
-        );
+        let key = (source, floor(time.as_micros(), self.width));
+        count(self.activity.entry(key).or_default(), record, is_error);
+        if self.activity.len() > self.limits.buckets {
+            self.bound_buckets();
+        }
+        self.add_latency(source, record, time.as_micros());
+    }
+
+    fn add_latency(&mut self, source: u32, record: &Record<'_>, micros: i64) {
         if let Event::Request(request) = &record.event
             && let Some(milliseconds) = plausible(request)
         {
-            let hour = time.as_micros().div_euclid(HOUR) * HOUR;
-            self.latency
-                .entry((source, hour))
-                .or_default()
-                .observe(milliseconds);
+            let key = (source, floor(micros, self.sketch_width));
+            self.latency.entry(key).or_default().observe(milliseconds);
+            if self.latency.len() > self.limits.sketches {
+                self.bound_sketches();
+            }
         }
     }
 
@@ -362,22 +436,110 @@ impl Rollup {
         self.period = Some((first, last));
         let span = last.since(first);
         let fits = |width: &&i64| span / **width <= MAX_BUCKETS;
-        let width = *WIDTHS
-            .iter()
-            .find(fits)
-            .unwrap_or(&WIDTHS[WIDTHS.len() - 1]);
-        if width <= self.width {
-            return;
-        }
-        self.width = width;
-        for ((source, start), counters) in std::mem::take(&mut self.activity) {
-            let start = start.div_euclid(width) * width;
-            self.activity
-                .entry((source, start))
-                .or_default()
-                .add(counters);
+        let width = *WIDTHS.iter().find(fits).unwrap_or(&self.width);
+        if width > self.width {
+            self.width = width;
+            self.rebucket();
         }
     }
+
+    /// Widens the buckets until there are few enough of them: the least width that is wide enough
+    /// for all that was observed is wide enough for any part of it.
+    fn bound_buckets(&mut self) {
+        while self.activity.len() > self.limits.buckets
+            && let Some(wider) = WIDTHS.into_iter().find(|width| *width > self.width)
+        {
+            self.width = wider;
+            self.rebucket();
+        }
+    }
+
+    /// The same of the sketches.
+    fn bound_sketches(&mut self) {
+        while self.latency.len() > self.limits.sketches
+            && let Some(wider) = SKETCH_WIDTHS
+                .into_iter()
+                .find(|width| *width > self.sketch_width)
+        {
+            self.sketch_width = wider;
+            self.rebucket();
+        }
+    }
+
+    /// Puts everything into buckets of the current widths, which grew.
+    fn rebucket(&mut self) {
+        let width = self.width;
+        if self
+            .activity
+            .keys()
+            .any(|(_, start)| floor(*start, width) != *start)
+        {
+            for ((source, start), counters) in std::mem::take(&mut self.activity) {
+                let key = (source, floor(start, width));
+                self.activity.entry(key).or_default().add(counters);
+            }
+        }
+        let width = self.sketch_width;
+        if self
+            .latency
+            .keys()
+            .any(|(_, start)| floor(*start, width) != *start)
+        {
+            for ((source, start), latency) in std::mem::take(&mut self.latency) {
+                let key = (source, floor(start, width));
+                self.latency.entry(key).or_default().merge(&latency);
+            }
+        }
+    }
+
+    /// Keeps the sources with the smallest hash apart and adds up the rest. A source that is added
+    /// up is seen anew when it comes again, and is added up again, as there are always as many with
+    /// a smaller hash: so it does not matter when this happens.
+    pub(crate) fn bound_sources(&mut self) {
+        let mut hashes: Vec<(u64, u32)> = (0..)
+            .zip(&self.sources)
+            .filter(|(_, (key, _))| !key.is_rest)
+            .map(|(place, (key, _))| (hash_of(&**key), place))
+            .collect();
+        if hashes.len() <= self.limits.sources {
+            return;
+        }
+        hashes.sort_unstable();
+        let is_kept: FxHashSet<u32> = hashes[..self.limits.sources]
+            .iter()
+            .map(|(_, place)| *place)
+            .collect();
+        let sources = std::mem::take(&mut self.sources);
+        self.index.clear();
+        self.current.source = None;
+        let rest = self.intern(Arc::new(SourceKey::rest()));
+        let places: Vec<u32> = (0..)
+            .zip(sources)
+            .map(|(place, (key, stats))| {
+                if is_kept.contains(&place) {
+                    let place = self.intern(key);
+                    self.sources[place as usize].1 = stats;
+                    place
+                } else {
+                    self.sources[rest as usize].1.add(stats.into_rest());
+                    rest
+                }
+            })
+            .collect();
+        for ((source, start), counters) in std::mem::take(&mut self.activity) {
+            let key = (places[source as usize], start);
+            self.activity.entry(key).or_default().add(counters);
+        }
+        for ((source, start), latency) in std::mem::take(&mut self.latency) {
+            let key = (places[source as usize], start);
+            self.latency.entry(key).or_default().merge(&latency);
+        }
+    }
+}
+
+/// The start of a bucket.
+fn floor(micros: i64, width: i64) -> i64 {
+    micros.div_euclid(width) * width
 }
 
 fn add_problem(
@@ -524,6 +686,7 @@ impl SourceStats {
                     let counts = summary.levels.iter().filter(|(held, _)| *held == level);
                     counts.map(|(_, count)| count).sum::<u64>()
                 };
+                let tells_failures = summary.requests_failed.is_some();
                 self.declare(Declared {
                     is_truth: true,
                     at: record.timestamp,
@@ -531,7 +694,8 @@ impl SourceStats {
                     end: summary.end,
                     requests: summary.requests,
                     requests_failed: summary.requests_failed,
-                    status_codes: summary.requests.map(|_| status_codes),
+                    requests_unjudged: summary.requests.filter(|_| !tells_failures),
+                    status_codes: tells_failures.then_some(status_codes),
                     bytes: summary.bytes,
                     saved: summary.items,
                     failed: summary.items_failed,

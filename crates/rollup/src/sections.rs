@@ -1,6 +1,7 @@
 //! What only some scrapers log: articles, searches, queues, databases, the machine.
 
 use dragline_schema::{Event, Record};
+use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded};
 use crate::counters::Spread;
@@ -19,7 +20,7 @@ macro_rules! add_fields {
 }
 
 /// The rarer events of a source.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sections {
     /// Articles.
     pub articles: Articles,
@@ -47,7 +48,7 @@ add_fields!(Sections {
 });
 
 /// Articles that were stored.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Articles {
     /// Words in each.
     pub words: Spread,
@@ -79,7 +80,7 @@ impl Add for Bounded<String, u64> {
 }
 
 /// Things recognised as already known.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Duplicates {
     /// How many.
     pub count: u64,
@@ -89,7 +90,7 @@ pub struct Duplicates {
 add_fields!(Duplicates { count, confidence });
 
 /// Searches.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Search {
     /// How many.
     pub count: u64,
@@ -108,7 +109,7 @@ add_fields!(Search {
 });
 
 /// The queue's length, at each time it was told.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Queue {
     /// The lengths.
     pub size: Spread,
@@ -116,7 +117,7 @@ pub struct Queue {
 add_fields!(Queue { size });
 
 /// Calls to the scraper's database.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Database {
     /// How long each took, in microseconds.
     pub duration: Spread,
@@ -148,7 +149,7 @@ impl Add for Bounded<String, Operation> {
 }
 
 /// One kind of database operation.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
     /// How many.
     pub count: u64,
@@ -158,7 +159,7 @@ pub struct Operation {
 add_fields!(Operation { count, duration });
 
 /// The machine, at each time it was looked at. Percentages are in thousandths of a percent.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct System {
     /// CPU in use.
     pub cpu: Spread,
@@ -186,7 +187,7 @@ add_fields!(System {
 });
 
 /// Hosts that were asked, at most 1,024 by name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Domains(pub Bounded<String, Domain>);
 
 impl Default for Domains {
@@ -202,7 +203,7 @@ impl Add for Domains {
 }
 
 /// One host.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
     /// HTTP attempts.
     pub requests: u64,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use dragline_schema::Record;
+use serde::{Deserialize, Serialize};
 
 /// Sets of numbers as ranges, in order, with gaps between them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SeqRanges(Vec<(u64, u64)>);
 
 impl SeqRanges {

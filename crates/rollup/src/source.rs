@@ -1,8 +1,10 @@
 //! Whose lines they are, and what each of these sources was seen to do.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_schema::{Dialect, Position, RunStatus, Timestamp};
+use dragline_schema::{Dialect, Position, Record, RunStatus, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded};
 use crate::counters::Counters;
@@ -13,7 +15,7 @@ use crate::tally::Tally;
 
 /// Whose lines: the run as the lines name it, and the family of files they stand in, because lines
 /// that do not name their run belong to the one run of their family.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceKey {
     /// The family of files.
     pub family: String,
@@ -23,10 +25,36 @@ pub struct SourceKey {
     pub site: Option<String>,
     /// Which run.
     pub run_id: Option<String>,
+    /// Whether it stands for all sources beyond those that are kept apart.
+    pub is_rest: bool,
+}
+
+impl SourceKey {
+    /// Whose line a record is, in a family of files. A line of the recorder names its run, wherever
+    /// it stands: fifty thousand files of a run are one source.
+    pub fn of(family: &str, record: &Record<'_>) -> Self {
+        let part = |part: &Option<Cow<'_, str>>| part.as_deref().map(str::to_owned);
+        let is_apart = record.dialect == Dialect::Dragline && record.run_id.is_some();
+        Self {
+            family: if is_apart { "" } else { family }.to_owned(),
+            scraper_id: part(&record.scraper_id),
+            site: part(&record.site),
+            run_id: part(&record.run_id),
+            is_rest: false,
+        }
+    }
+
+    /// The sources beyond those that are kept apart, as one.
+    pub(crate) fn rest() -> Self {
+        Self {
+            is_rest: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// How a run says it ended.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunEnd {
     /// When.
     pub at: Option<Timestamp>,
@@ -37,7 +65,7 @@ pub struct RunEnd {
 }
 
 /// A run's own account of its totals.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
     /// Whether the account counts more than the lines (a statistics dump), or only where no line of
     /// the kind was logged (a `scraper_end`).
@@ -54,6 +82,8 @@ pub struct Declared {
     pub requests: Option<u64>,
     /// HTTP attempts that failed.
     pub requests_failed: Option<u64>,
+    /// HTTP attempts of which the account does not say whether they failed.
+    pub requests_unjudged: Option<u64>,
     /// Answers by status.
     pub status_codes: Option<Tally<u16>>,
     /// Bytes of answers.
@@ -81,7 +111,7 @@ pub struct Declared {
 }
 
 /// What a source was seen to do, beside its activity over time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SourceStats {
     pub(crate) counters: Counters,
     pub(crate) first: Option<Timestamp>,
@@ -166,6 +196,20 @@ impl SourceStats {
             Some((first, last, count)) => (first.min(time), last.max(time), count + 1),
             None => (time, time, 1),
         });
+    }
+
+    /// What is kept of a source that is not kept apart: its sums, not its fate.
+    pub(crate) fn into_rest(self) -> Self {
+        Self {
+            counters: self.counters,
+            first: self.first,
+            last: self.last,
+            dialects: self.dialects,
+            is_followed: self.is_followed,
+            is_partial: self.is_partial,
+            is_leveled: self.is_leveled,
+            ..Self::default()
+        }
     }
 
     /// The family's lines were written in this order of evidence.

@@ -1,10 +1,11 @@
 //! Counts by a few keys.
 
 use crate::bounded::Add;
+use serde::{Deserialize, Serialize};
 
 /// Counts by key, for keys of which there are few: statuses, levels, dialects. In the keys' order;
 /// nothing counted is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally<K>(Vec<(K, u64)>);
 
 impl<K> Default for Tally<K> {

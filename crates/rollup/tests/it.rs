@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-use dragline_rollup::{ErrorLabel, Finished, Rollup};
+use dragline_rollup::{ErrorLabel, Finished, Limits, Rollup};
 use dragline_schema::{
     Dialect, ErrorCategory, Event, Level, Position, Problem, ProblemKind, ProductProcessed, Record,
     Request, RunSummary, ScraperEnd, Severity, SourceFile, Timestamp,
@@ -113,7 +113,11 @@ fn observe(rollup: &mut Rollup, index: usize, seen: &Seen) {
 }
 
 fn rollup<'s>(all: impl IntoIterator<Item = (usize, &'s Seen)>) -> Rollup {
-    let mut rollup = Rollup::default();
+    limited(Limits::default(), all)
+}
+
+fn limited<'s>(limits: Limits, all: impl IntoIterator<Item = (usize, &'s Seen)>) -> Rollup {
+    let mut rollup = Rollup::with_limits(limits);
     for (index, seen) in all {
         observe(&mut rollup, index, seen);
     }
@@ -143,6 +147,46 @@ proptest! {
         prop_assert_eq!(finish(left), whole.clone());
         prop_assert_eq!(finish(right), whole.clone());
         prop_assert_eq!(finish(with_empty), whole);
+    }
+
+    /// What is beyond a limit is told less finely, and just as independent of the order.
+    #[test]
+    fn limits_do_not_depend_on_the_order_either(
+        all in proptest::collection::vec((seen(), any::<bool>()), 0..120),
+        few in 1usize..5,
+        by_sources: bool,
+    ) {
+        let limits = if by_sources {
+            Limits { sources: few, ..Limits::default() }
+        } else {
+            Limits { buckets: few * 8, sketches: few * 3, ..Limits::default() }
+        };
+        let whole = finish(limited(limits, all.iter().map(|(seen, _)| seen).enumerate()));
+        let part = |which: bool| {
+            let members = all.iter().enumerate().filter(move |(_, (_, part))| *part == which);
+            limited(limits, members.map(|(index, (seen, _))| (index, seen)))
+        };
+        let mut merged = part(true);
+        merged.merge(part(false));
+        prop_assert_eq!(finish(merged), whole.clone());
+        let sum = |finished: &Finished| finished.runs.iter().map(|run| run.counters.events).sum::<u64>();
+        prop_assert_eq!(sum(&whole), sum(&finish(rollup(all.iter().map(|(seen, _)| seen).enumerate()))));
+    }
+
+    #[test]
+    fn what_is_encoded_is_what_is_decoded(
+        all in proptest::collection::vec(seen(), 0..60),
+        noise in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let mut whole = rollup(all.iter().enumerate());
+        let mut decoded = Rollup::decode(&whole.encode()).unwrap();
+        // It goes on where it was.
+        for (index, seen) in all.iter().enumerate() {
+            observe(&mut whole, index, seen);
+            observe(&mut decoded, index, seen);
+        }
+        prop_assert_eq!(finish(decoded), finish(whole));
+        let _ = Rollup::decode(&noise);
     }
 
     #[test]

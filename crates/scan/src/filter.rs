@@ -69,12 +69,6 @@ impl Sources {
     }
 
     pub(crate) fn take(&self, family: &str, record: &Record<'_>) -> bool {
-        let part = |part: &Option<std::borrow::Cow<'_, str>>| part.as_deref().map(str::to_owned);
-        self.0.contains(&SourceKey {
-            family: family.to_owned(),
-            scraper_id: part(&record.scraper_id),
-            site: part(&record.site),
-            run_id: part(&record.run_id),
-        })
+        self.0.contains(&SourceKey::of(family, record))
     }
 }

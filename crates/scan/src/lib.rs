@@ -8,6 +8,10 @@
 //! whether lines are missing and what is normal are told by everything that is there. So a scan
 //! with a filter reads twice, and gives the rollup of everything beside the one that was asked for.
 //!
+//! What came of files that did not change is kept in a [`Cache`], when there is one: the result is
+//! the same with and without. How far a scan is, and stopping it, is up to the
+//! [`Watch`] in its options.
+//!
 //! ```
 //! use dragline_classifier::RuleSet;
 //! use dragline_scan::{ScanOptions, scan};
@@ -15,25 +19,32 @@
 //! # let dir = tempfile::tempdir()?;
 //! # std::fs::write(dir.path().join("a.log"), "{\"level\":\"error\",\"time\":1772623353,\"msg\":\"connection refused\"}\n")?;
 //! let logs = vec![dir.path().display().to_string()];
-//! let scanned = scan(&logs, &RuleSet::shipped(), &ScanOptions::default(), &|_| {})?;
+//! let scanned = scan(&logs, &RuleSet::shipped(), &ScanOptions::default())?;
 //! let finished = scanned.rollup.finish(dragline_schema::Timestamp::from_seconds(1_772_623_999));
 //! assert_eq!(finished.runs[0].counters.errors, 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cache;
 mod filter;
 mod observer;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dragline_classifier::RuleSet;
-use dragline_ingest::{Discovery, Family, discover, read_family};
+use dragline_ingest::{
+    Discovery, Family, FamilyReader, FileSummary, LogFile, discover, read_family,
+};
 use dragline_rollup::{Covered, Rollup};
 use dragline_schema::{Problem, Sink};
 
-pub use dragline_ingest::{DiscoverError, ReadOptions};
+pub use cache::Cache;
+pub use dragline_ingest::{
+    DialectError, DiscoverError, Map, MapError, Meaning, ReadOptions, TextDialect, Watch,
+};
 pub use filter::Filter;
 
+use crate::cache::{Key, Keys};
 use crate::filter::Sources;
 use crate::observer::Observer;
 
@@ -48,6 +59,8 @@ pub struct ScanOptions {
     pub filter: Filter,
     /// Whether the rules label errors that carry a label already. Default: no, the scraper knew.
     pub reclassify: bool,
+    /// Where what came of unchanged files is kept. Default: nowhere.
+    pub cache: Option<Cache>,
 }
 
 impl Default for ScanOptions {
@@ -57,17 +70,21 @@ impl Default for ScanOptions {
             jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             filter: Filter::default(),
             reclassify: false,
+            cache: None,
         }
     }
 }
 
-/// How far a scan is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes on disk that were read.
-    pub done: u64,
-    /// Bytes on disk that are to be read.
-    pub total: u64,
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// Something named is not there.
+    #[error(transparent)]
+    Discover(#[from] DiscoverError),
+    /// The [`Watch`] was told to stop.
+    #[error("the reading was stopped")]
+    Cancelled,
 }
 
 /// What was read.
@@ -79,18 +96,20 @@ pub struct Scanned {
     pub everything: Option<Rollup>,
 }
 
-/// Reads everything behind `inputs` (files, directories, globs). `progress` is called now and then,
-/// from any thread.
+/// Reads everything behind `inputs` (files, directories, globs, `-` for standard input).
 ///
 /// # Errors
-/// When something named is not there. What is there and cannot be read is a problem in the rollup.
+/// When something named is not there, or the reading was stopped. What is there and cannot be read
+/// is a problem in the rollup.
 pub fn scan(
     inputs: &[String],
     rules: &RuleSet,
     options: &ScanOptions,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Scanned, DiscoverError> {
+) -> Result<Scanned, ScanError> {
     let found = discover(inputs)?;
+    let passes = if options.filter.is_empty() { 1 } else { 2 };
+    let watch = &options.read.watch;
+    watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
     let no_filter = Filter::default();
     let mut pass = Pass {
         found: &found,
@@ -99,23 +118,37 @@ pub fn scan(
         filter: &no_filter,
         sources: None,
         covered: None,
-        progress,
+        cache: options
+            .cache
+            .as_ref()
+            .map(|cache| Keys::new(cache, rules, options)),
     };
     let everything = pass.run();
+    if let Some(cache) = &options.cache {
+        cache.trim();
+    }
+    if watch.is_cancelled() {
+        return Err(ScanError::Cancelled);
+    }
     if options.filter.is_empty() {
         return Ok(Scanned {
             rollup: everything,
             everything: None,
         });
     }
+    pass.cache = None;
     let covered = everything.covered();
     pass.covered = Some(&covered);
     pass.filter = &options.filter;
     if options.filter.names_a_source() {
         pass.sources = Some(Sources::matching(&options.filter, &everything));
     }
+    let rollup = pass.run();
+    if watch.is_cancelled() {
+        return Err(ScanError::Cancelled);
+    }
     Ok(Scanned {
-        rollup: pass.run(),
+        rollup,
         everything: Some(everything),
     })
 }
@@ -142,7 +175,7 @@ pub fn scan(
 /// # let dir = tempfile::tempdir()?;
 /// # std::fs::write(dir.path().join("a.log"), "{\"level\":\"info\",\"time\":1772623353,\"url\":\"https://a.test/\",\"status\":200,\"bytes\":7}\n")?;
 /// let logs = vec![dir.path().display().to_string()];
-/// let parts = scan_into(&logs, &ScanOptions::default(), &|_| {}, Bytes::default)?;
+/// let parts = scan_into(&logs, &ScanOptions::default(), Bytes::default)?;
 /// assert_eq!(parts.iter().map(|part| part.0).sum::<u64>(), 7);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -152,62 +185,47 @@ pub fn scan(
 pub fn scan_into<S: Sink + Send>(
     inputs: &[String],
     options: &ScanOptions,
-    progress: &(dyn Fn(Progress) + Sync),
     make: impl Fn() -> S + Sync,
-) -> Result<Vec<S>, DiscoverError> {
+) -> Result<Vec<S>, ScanError> {
     let found = discover(inputs)?;
     let families: Vec<&Family> = found.families.iter().collect();
-    let workers = Workers {
-        jobs: options.jobs,
-        total: found.families.iter().map(bytes_of).sum(),
-        done: &AtomicU64::new(0),
-        progress,
-    };
-    Ok(workers.run(&families, make, |family, mut sink| {
+    let watch = &options.read.watch;
+    watch.expect(found.families.iter().map(bytes_of).sum());
+    let parts = in_parallel(options.jobs, &families, make, |family, mut sink| {
         read_family(family, &options.read, &mut sink);
         sink
-    }))
-}
-
-/// Threads that share families among them.
-struct Workers<'w> {
-    jobs: usize,
-    /// Bytes on disk that are to be read and that were read.
-    total: u64,
-    done: &'w AtomicU64,
-    progress: &'w (dyn Fn(Progress) + Sync),
-}
-
-impl Workers<'_> {
-    /// Lets every thread begin with what `make` makes and add family after family to it.
-    fn run<S: Send>(
-        &self,
-        families: &[&Family],
-        make: impl Fn() -> S + Sync,
-        add: impl Fn(&Family, S) -> S + Sync,
-    ) -> Vec<S> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut part = make();
-            while let Some(family) = families.get(next.fetch_add(1, Ordering::Relaxed)) {
-                part = add(family, part);
-                let bytes = bytes_of(family);
-                let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                let total = self.total;
-                (self.progress)(Progress { done, total });
-            }
-            part
-        };
-        std::thread::scope(|scope| {
-            let threads = 0..self.jobs.clamp(1, families.len().max(1));
-            let threads: Vec<_> = threads.map(|_| scope.spawn(work)).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, S>| match thread.join() {
-                Ok(part) => part,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            threads.into_iter().map(join).collect()
-        })
+    });
+    if watch.is_cancelled() {
+        return Err(ScanError::Cancelled);
     }
+    Ok(parts)
+}
+
+/// Shares families among threads: every one begins with what `make` makes and adds family after
+/// family to it.
+fn in_parallel<S: Send>(
+    jobs: usize,
+    families: &[&Family],
+    make: impl Fn() -> S + Sync,
+    add: impl Fn(&Family, S) -> S + Sync,
+) -> Vec<S> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut part = make();
+        while let Some(family) = families.get(next.fetch_add(1, Ordering::Relaxed)) {
+            part = add(family, part);
+        }
+        part
+    };
+    std::thread::scope(|scope| {
+        let threads = 0..jobs.clamp(1, families.len().max(1));
+        let threads: Vec<_> = threads.map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, S>| match thread.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
+    })
 }
 
 fn bytes_of(family: &Family) -> u64 {
@@ -224,7 +242,8 @@ struct Pass<'p> {
     sources: Option<Sources>,
     /// The numbered lines that are in the logs, when a filter does not let the pass see all of them.
     covered: Option<&'p Covered>,
-    progress: &'p (dyn Fn(Progress) + Sync),
+    /// Where what came of files is kept, when nothing is left out.
+    cache: Option<Keys<'p>>,
 }
 
 impl Pass<'_> {
@@ -236,39 +255,85 @@ impl Pass<'_> {
             .families
             .iter()
             .partition(|family| family.is_error_copy);
-        let done = AtomicU64::new(0);
-        let mut whole = self.read(&logs, None, self.skipped(), &done);
+        let mut whole = self.read(&logs, None, self.skipped());
         if !copies.is_empty() {
             let covered = self.covered.cloned().unwrap_or_else(|| whole.covered());
-            whole = self.read(&copies, Some(&covered), whole, &done);
+            whole = self.read(&copies, Some(&covered), whole);
         }
         whole
     }
 
     /// Reads families in parallel into a rollup.
-    fn read(
-        &self,
-        families: &[&Family],
-        copied: Option<&Covered>,
-        into: Rollup,
-        done: &AtomicU64,
-    ) -> Rollup {
-        let parts = Workers {
-            jobs: self.options.jobs,
-            total: self.found.families.iter().map(bytes_of).sum(),
-            done,
-            progress: self.progress,
-        }
-        .run(families, Rollup::default, |family, rollup| {
-            self.family(family, copied, rollup)
-        });
+    fn read(&self, families: &[&Family], copied: Option<&Covered>, into: Rollup) -> Rollup {
+        let parts = in_parallel(
+            self.options.jobs,
+            families,
+            Rollup::default,
+            |family, rollup| self.family(family, copied, rollup),
+        );
         let mut whole = into;
         parts.into_iter().for_each(|part| whole.merge(part));
         whole
     }
 
-    fn family(&self, family: &Family, copied: Option<&Covered>, rollup: Rollup) -> Rollup {
-        let mut observer = Observer::new(
+    fn family(&self, family: &Family, copied: Option<&Covered>, mut rollup: Rollup) -> Rollup {
+        let mut reader = FamilyReader::new(&family.name, &self.options.read);
+        for file in &family.files {
+            let cache = self.cache.as_ref().filter(|_| copied.is_none());
+            let key = cache.and_then(|cache| cache.key(family, file, &reader));
+            if let Some(entry) = key.as_ref().and_then(Key::get)
+                && reader.restore(&entry.state)
+            {
+                self.options.read.watch.advance(file.bytes);
+                rollup.merge(entry.rollup);
+            } else if let Some(key) = key {
+                let mut part = self.file(family, file, &mut reader, None, Rollup::default());
+                if !self.options.read.watch.is_cancelled() {
+                    key.put(&reader, &mut part);
+                }
+                rollup.merge(part);
+            } else {
+                rollup = self.file(family, file, &mut reader, copied, rollup);
+            }
+        }
+        let mut observer = self.observer(family, copied, rollup);
+        if let Some(last) = family.files.last() {
+            observer.file(&last.source);
+        }
+        reader.finish(&mut observer);
+        observer.into_rollup()
+    }
+
+    /// Reads one file into a rollup.
+    fn file(
+        &self,
+        family: &Family,
+        file: &LogFile,
+        reader: &mut FamilyReader,
+        copied: Option<&Covered>,
+        rollup: Rollup,
+    ) -> Rollup {
+        let mut observer = self.observer(family, copied, rollup);
+        let FileSummary {
+            path,
+            bytes,
+            lines,
+            zoneless,
+            truncated,
+            ..
+        } = reader.read(file, &mut observer);
+        let mut rollup = observer.into_rollup();
+        rollup.end_file(&path, bytes, lines, zoneless, truncated);
+        rollup
+    }
+
+    fn observer<'o>(
+        &'o self,
+        family: &'o Family,
+        copied: Option<&'o Covered>,
+        rollup: Rollup,
+    ) -> Observer<'o> {
+        Observer::new(
             &family.name,
             rollup,
             self.rules,
@@ -276,19 +341,7 @@ impl Pass<'_> {
             self.sources.as_ref(),
         )
         .reclassify(self.options.reclassify)
-        .of_copies(copied);
-        let files = read_family(family, &self.options.read, &mut observer);
-        let mut rollup = observer.into_rollup();
-        for file in files {
-            rollup.end_file(
-                &file.path,
-                file.bytes,
-                file.lines,
-                file.zoneless,
-                file.truncated,
-            );
-        }
-        rollup
+        .of_copies(copied)
     }
 
     /// What was found and not taken.

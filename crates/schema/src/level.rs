@@ -60,14 +60,14 @@ impl Level {
         lower.copy_from_slice(word.as_bytes());
         lower.make_ascii_lowercase();
         Some(match &*lower {
-            b"trace" | b"verbose" => Self::Trace,
+            b"trace" | b"trc" | b"verbose" => Self::Trace,
             b"debug" | b"dbg" | b"d" => Self::Debug,
             b"info" | b"information" | b"inf" | b"i" | b"notice" | b"success" | b"system"
             | b"stats" | b"perf" => Self::Info,
             b"warn" | b"warning" | b"wrn" | b"w" => Self::Warn,
             b"error" | b"err" | b"e" | b"fail" | b"failure" | b"sfail" => Self::Error,
-            b"critical" | b"crit" | b"fatal" | b"alert" | b"emergency" | b"emerg" | b"panic"
-            | b"severe" => Self::Critical,
+            b"critical" | b"crit" | b"fatal" | b"ftl" | b"alert" | b"emergency" | b"emerg"
+            | b"panic" | b"severe" => Self::Critical,
             _ => return None,
         })
     }

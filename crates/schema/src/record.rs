@@ -82,6 +82,10 @@ pub enum Dialect {
     Logfmt,
     /// Text with a time, a level and mostly a logger: Python's `logging`, tracing, `env_logger`.
     Text,
+    /// OTLP in JSON, the protocol of OpenTelemetry.
+    Otlp,
+    /// Text in a format that the user described.
+    Custom,
 }
 
 impl Dialect {
@@ -100,6 +104,8 @@ impl Dialect {
             Self::Java => "java",
             Self::Logfmt => "logfmt",
             Self::Text => "text",
+            Self::Otlp => "otlp",
+            Self::Custom => "custom",
         }
     }
 }
@@ -136,7 +142,9 @@ impl fmt::Display for RunKey {
 }
 
 /// Where a record stands in its file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Position {
     /// The compressed member, from 0; always 0 in plain files.
     pub member: u32,

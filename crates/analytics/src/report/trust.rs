@@ -130,5 +130,12 @@ fn notes(finished: &Finished) -> Vec<String> {
             finished.groups_overflow
         ));
     }
+    if finished.sources_overflow > 0 {
+        notes.push(format!(
+            "{} events belong to more scrapers, sites and runs than can be told apart; they are \
+             counted together, outside of runs.",
+            finished.sources_overflow
+        ));
+    }
     notes
 }

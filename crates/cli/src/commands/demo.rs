@@ -36,7 +36,6 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         &[logs.display().to_string()],
         &rules,
         &ScanOptions::default(),
-        &|_| {},
     )?;
     let report = dragline_analytics::report(
         &scanned.rollup.finish(now),

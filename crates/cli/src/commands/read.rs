@@ -1,16 +1,18 @@
 //! From arguments to a report.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
+use std::sync::Arc;
 
 use anyhow::bail;
 use dragline_analytics::{Report, ReportOptions};
 use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
-use dragline_scan::{Filter, Progress, ReadOptions, ScanOptions, Scanned};
+use dragline_scan::{Filter, ReadOptions, ScanOptions, Scanned};
 use dragline_schema::{ProblemKind, Timestamp};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::ReadArgs;
+use crate::args::{FilterArgs, ReadArgs};
+use crate::config::Config;
+use crate::progress::watched;
 use crate::times;
 
 /// Reads what was named and reports on it.
@@ -53,26 +55,31 @@ pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finis
 }
 
 fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
+    let config = Config::load(args.rules.config.as_deref())?;
     let filter = args.filter.resolve(now)?;
-    let mut scan = ScanOptions {
-        read: ReadOptions {
-            zone: args.filter.tz.clone(),
-            ..ReadOptions::default()
-        },
+    let mut options = ScanOptions {
+        read: read_options(&config, &args.filter)?,
         filter: filter.clone(),
         reclassify: args.reclassify,
+        cache: config.cache().filter(|_| !args.no_cache),
         ..ScanOptions::default()
     };
     if let Some(jobs) = args.jobs {
-        scan.jobs = usize::from(jobs);
+        options.jobs = usize::from(jobs);
     }
-    let bar = progress_bar();
-    let scanned = dragline_scan::scan(&args.logs, rules, &scan, &|progress: Progress| {
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-    })?;
-    bar.finish_and_clear();
-    Ok((filter, scanned))
+    let watch = Arc::clone(&options.read.watch);
+    let scanned = watched(&watch, || dragline_scan::scan(&args.logs, rules, &options));
+    Ok((filter, scanned?))
+}
+
+/// How lines are read.
+pub(crate) fn read_options(config: &Config, filter: &FilterArgs) -> anyhow::Result<ReadOptions> {
+    Ok(ReadOptions {
+        zone: filter.tz.clone(),
+        dialects: config.dialects()?,
+        map: config.map()?,
+        ..ReadOptions::default()
+    })
 }
 
 /// An error when there is no event at all; it names the first reasons.
@@ -128,19 +135,4 @@ fn nothing_matched(whole: &Finished) -> String {
 /// A word beside the result.
 pub(crate) fn tell(sentence: &str) {
     let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress_bar() -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(None, target);
-    let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {eta} left");
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar
 }

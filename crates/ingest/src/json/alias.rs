@@ -35,7 +35,7 @@ const NAMES: &[(Slot, &str)] = &[
         Slot::Timestamp,
         "timestamp Timestamp TIMESTAMP time TIME Time ts TS t @timestamp @t _ts asctime datetime \
          date_time created_at logged_at log_timestamp event_time timestamp_ns t.$date \
-         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP",
+         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP instant.epochSecond",
     ),
     (
         Slot::Level,
@@ -55,40 +55,42 @@ const NAMES: &[(Slot, &str)] = &[
     (
         Slot::ErrorType,
         "error_type error.type exc_type exception.type exception.class record.exception.type \
-         err.type err.name error.name errorType error.kind message.name message.type",
+         err.type err.name error.name errorType error.kind thrown.name message.name \
+         message.type",
     ),
     (
         Slot::ErrorMessage,
         "error_message error.message exception.message record.exception.value err.message err \
-         errorMessage error exception message.message",
+         errorMessage error exception thrown.message message.message",
     ),
     (
         Slot::Traceback,
         "traceback error.stack_trace stack stacktrace stack_trace exc_info exception err.stack \
-         error.stack throwable message.stack",
+         error.stack throwable message.stack exception.stacktrace",
     ),
     (
         Slot::ScraperId,
-        "scraper_id scraperId spider spider_name crawler scraper service job",
+        "scraper_id scraperId spider spider_name crawler scraper service service.name job",
     ),
     (Slot::RunId, "run_id runId job_id jobid run crawl_id"),
     (Slot::Site, "site domain"),
     (
         Slot::Url,
-        "url request_url req.url http.url request.url uri link",
+        "url request_url req.url http.url url.full request.url uri link",
     ),
     (
         Slot::Status,
         "status status_code http_status statusCode response_status res.statusCode \
-         http.status_code response.status http.status response.status_code",
+         http.status_code http.response.status_code response.status http.status \
+         response.status_code",
     ),
     (
         Slot::Method,
-        "method http_method req.method http.method request.method",
+        "method http_method req.method http.method http.request.method request.method",
     ),
     (
         Slot::Bytes,
-        "bytes size length content_length contentLength response_bytes res.bytes http.bytes \
+        "bytes http.response.body.bytes http.response.body.size http.response_content_length size length content_length contentLength response_bytes res.bytes http.bytes \
          bytes_downloaded",
     ),
     (Slot::Attempt, "attempt attempts try"),
@@ -115,6 +117,8 @@ const CONTAINERS: &[&str] = &[
     "mdc.",
     "context.",
     "attributes.",
+    "labels.",
+    "contextMap.",
 ];
 
 /// A path without the container it stands in.
@@ -125,6 +129,28 @@ pub(crate) fn without_container(path: &str) -> &str {
         .unwrap_or(path)
 }
 
+/// The slot that the definitions call so.
+pub(crate) fn slot_named(name: &str) -> Option<Slot> {
+    Some(match name {
+        "timestamp" => Slot::Timestamp,
+        "level" => Slot::Level,
+        "message" => Slot::Message,
+        "target" => Slot::Target,
+        "error_type" => Slot::ErrorType,
+        "error_message" => Slot::ErrorMessage,
+        "traceback" => Slot::Traceback,
+        "scraper_id" => Slot::ScraperId,
+        "run_id" => Slot::RunId,
+        "site" => Slot::Site,
+        "url" => Slot::Url,
+        "status" => Slot::Status,
+        "method" => Slot::Method,
+        "bytes" => Slot::Bytes,
+        "attempt" => Slot::Attempt,
+        _ => return None,
+    })
+}
+
 type Table = HashMap<&'static str, Vec<(Slot, usize)>, FxBuildHasher>;
 
 /// What a field of that name says, and its rank among the names for it (the lower wins).
@@ -132,7 +158,7 @@ pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
     static TABLE: LazyLock<Table> = LazyLock::new(|| {
         let mut table: Table = Table::default();
         for (slot, names) in NAMES {
-            for (rank, name) in names.split_whitespace().enumerate() {
+            for (rank, name) in (1..).zip(names.split_whitespace()) {
                 table.entry(name).or_default().push((*slot, rank));
             }
         }
@@ -145,6 +171,12 @@ pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
 /// Names without a unit count seconds when they are written `like_this` and hold a fraction, as in
 /// Python, else milliseconds, as in JavaScript.
 pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
+    match path {
+        // Elastic's common schema has nanoseconds, OpenTelemetry's conventions seconds.
+        "event.duration" => return Some(1e-6),
+        "http.client.request.duration" => return Some(1000.0),
+        _ => {}
+    }
     let name = path
         .strip_prefix("http.")
         .or_else(|| path.strip_prefix("res."))
@@ -169,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_name_has_one_meaning_and_an_order() {
-        assert_eq!(slot_of("msg"), Some((Slot::Message, 2)));
+        assert_eq!(slot_of("msg"), Some((Slot::Message, 3)));
         assert!(slot_of("message").unwrap().1 < slot_of("event").unwrap().1);
         // `exception` is a message to some and a traceback to most; the decoder looks at the text.
         assert_eq!(slot_of("exception").unwrap().0, Slot::ErrorMessage);

@@ -3,21 +3,30 @@
 use std::borrow::Cow;
 
 use dragline_schema::{
-    Cause, Dialect, Event, Level, ProductAction, ProductProcessed, Record, Request, ScraperError,
-    Timestamp, Value, host_of,
+    Cause, Dialect, Event, EventType, Level, ProductAction, ProductProcessed, Record, Request,
+    ScraperError, Timestamp, Value, host_of,
 };
 use jiff::tz::TimeZone;
 
 use super::alias::{Slot, duration_unit, slot_of, without_container};
 use super::fields::Object;
-use super::{Decoded, node};
+use super::{Decoded, node, prose};
+use crate::map::{Map, Mapped, Meaning};
+use crate::text::pairs;
 use crate::{time, traceback};
+
+/// The fields of a record, in order, by their paths.
+pub(crate) type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
 /// The best value found for each slot.
 #[derive(Default)]
 struct Slots<'a> {
     values: [Option<(usize, Value<'a>)>; Slot::COUNT],
     duration_ms: Option<f64>,
+    /// What log4j2's `instant` adds to its seconds.
+    nanoseconds: Option<u64>,
+    /// Whether the keys stand as zerolog writes them.
+    is_zerolog: bool,
     has_item: bool,
     /// The record names a status and says that there is none.
     status_is_null: bool,
@@ -29,7 +38,7 @@ struct Slots<'a> {
 }
 
 /// Reads an object of any writer; `None` when it says neither when nor on which level nor what.
-pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded<'a>> {
+pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Option<Decoded<'a>> {
     let dialect = dialect_of(object);
     let is_null_status =
         |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
@@ -38,9 +47,10 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
             .fields
             .iter()
             .any(|(key, raw)| is_null_status(key, raw.get())),
+        is_zerolog: is_zerolog(object),
         ..Slots::default()
     };
-    let mut decoded = slots.decode(object.flatten(), dialect, zone)?;
+    let mut decoded = slots.decode(object.flatten(), dialect, zone, map)?;
     if let Event::ScraperError(error) = &mut decoded.record.event {
         node::complete(object, error);
     }
@@ -49,11 +59,26 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded
 
 /// Reads the fields of a record that is no JSON.
 pub(crate) fn decode_fields<'a>(
-    fields: Vec<(Cow<'a, str>, Value<'a>)>,
+    fields: Fields<'a>,
     dialect: Dialect,
     zone: &TimeZone,
+    map: &Map,
 ) -> Option<Decoded<'a>> {
-    Slots::default().decode(fields, dialect, zone)
+    Slots::default().decode(fields, dialect, zone, map)
+}
+
+/// The event that a record names by its type in the wire format, as writers other than the recorder
+/// do that follow a recipe.
+fn typed_event<'a>(fields: &Fields<'a>) -> Option<Event<'a>> {
+    let is_type = |path: &str| without_container(path) == "event_type";
+    let (_, name) = fields.iter().find(|(path, _)| is_type(path))?;
+    let Value::Str(name) = name else { return None };
+    let mut event = EventType::from_name(name)?.empty();
+    for (path, value) in fields {
+        // What the event does not know is the user's.
+        let _ = event.set(without_container(path), value.clone());
+    }
+    Some(event)
 }
 
 /// A value in a text: a number where it is one.
@@ -66,13 +91,19 @@ pub(crate) fn value_of_text(text: &str) -> Value<'_> {
 impl<'a> Slots<'a> {
     fn decode(
         mut self,
-        fields: Vec<(Cow<'a, str>, Value<'a>)>,
+        fields: Fields<'a>,
         dialect: Dialect,
         zone: &TimeZone,
+        map: &Map,
     ) -> Option<Decoded<'a>> {
         let slots = &mut self;
+        let typed = typed_event(&fields);
         for (path, value) in fields {
-            slots.offer(&path, value);
+            match map.mapped(&path) {
+                Some(Mapped::Slot(slot)) => slots.put(slot, 0, value),
+                Some(Mapped::Duration(unit)) => slots.mapped_duration(&value, unit),
+                None => slots.offer(&path, value),
+            }
         }
         slots.read_spans();
         let level = slots
@@ -82,9 +113,14 @@ impl<'a> Slots<'a> {
             .take(Slot::Timestamp)
             .and_then(|value| time_of(&value, zone))
             .map_or((None, true), |(time, zoned)| (Some(time), zoned));
+        let more = slots.nanoseconds.unwrap_or(0) / 1000;
+        let timestamp = timestamp.map(|time| time.plus_micros(more as i64));
         let message = slots.take_text(Slot::Message);
         if message.is_none() && (level.is_none() || timestamp.is_none()) {
             return None;
+        }
+        if let Some(Cow::Borrowed(message)) = message {
+            slots.read_message(message);
         }
         let mut record = Record {
             timestamp,
@@ -97,10 +133,97 @@ impl<'a> Slots<'a> {
             dialect,
             ..Record::default()
         };
-        let (event, is_unjudged) = slots.event(&record);
-        record.event = event;
-        record.is_unjudged = is_unjudged;
+        let message = record.message.as_deref().unwrap_or_default();
+        (record.event, record.is_unjudged) = match (typed, map.meaning(message)) {
+            (Some(event), _) => (slots.complete(event), false),
+            (None, Some(meaning)) => slots.meant(meaning, message),
+            (None, None) => slots.event(&record),
+        };
         Some(Decoded { record, zoned })
+    }
+
+    /// The pairs of a message that names a URL among them, where no field does.
+    fn read_message(&mut self, message: &'a str) {
+        let has_url = self.values[Slot::Url as usize].is_some();
+        if !has_url && (message.starts_with("url=") || message.contains(" url=")) {
+            for (key, value) in pairs(message) {
+                self.offer(&key, value);
+            }
+        }
+    }
+
+    /// A duration wherever the user says that it is one.
+    fn mapped_duration(&mut self, value: &Value<'a>, unit: f64) {
+        let milliseconds = value.as_f64().map(|number| number * unit);
+        self.duration_ms = milliseconds.or_else(|| with_unit(value));
+    }
+
+    /// An event that names its type, with what other names say of an error.
+    fn complete(&mut self, event: Event<'a>) -> Event<'a> {
+        let Event::ScraperError(typed) = event else {
+            return event;
+        };
+        let found = self.error();
+        Event::ScraperError(ScraperError {
+            error_type: typed.error_type.clone().or(found.error_type),
+            error_message: typed.error_message.clone().or(found.error_message),
+            traceback: typed.traceback.clone().or(found.traceback),
+            causes: typed.causes.clone().or(found.causes),
+            function: typed.function.clone().or(found.function),
+            ..typed
+        })
+    }
+
+    /// What the user says that the record is.
+    fn meant(&mut self, meaning: Meaning, message: &str) -> (Event<'a>, bool) {
+        let error = self.error();
+        let url = self.take_text(Slot::Url);
+        let url = url.or_else(|| url_in(message).map(|url| url.to_owned().into()));
+        let status = self.take(Slot::Status).and_then(|value| status_of(&value));
+        let event = match meaning {
+            Meaning::Request => {
+                let is_unjudged = status.is_none() && error.error_type.is_none();
+                return (self.request(url, status, error), is_unjudged);
+            }
+            Meaning::Item | Meaning::ItemFailed => {
+                let action = if meaning == Meaning::Item {
+                    ProductAction::Saved
+                } else {
+                    ProductAction::Failed
+                };
+                Event::ProductProcessed(ProductProcessed {
+                    action: Some(action.as_str().into()),
+                    url,
+                    ..ProductProcessed::default()
+                })
+            }
+            Meaning::Error => Event::ScraperError(ScraperError {
+                url,
+                status_code: status,
+                ..error
+            }),
+            Meaning::Log => Event::Log,
+        };
+        (event, false)
+    }
+
+    /// An HTTP attempt.
+    fn request(
+        &mut self,
+        url: Option<Cow<'a, str>>,
+        status_code: Option<u16>,
+        error: ScraperError<'a>,
+    ) -> Event<'a> {
+        Event::Request(Request {
+            url,
+            method: self.take_text(Slot::Method),
+            status_code,
+            response_time_ms: self.duration_ms,
+            bytes: self.take(Slot::Bytes).and_then(|value| value.as_u64()),
+            attempt: self.take(Slot::Attempt).and_then(|value| value.as_u64()),
+            error_type: error.error_type,
+            ..Request::default()
+        })
     }
 }
 
@@ -141,6 +264,13 @@ pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
     })
 }
 
+/// zerolog begins with the level and ends with the message.
+fn is_zerolog(object: &Object<'_>) -> bool {
+    let is = |field: Option<&(Cow<'_, str>, _)>, name| field.is_some_and(|(key, _)| key == name);
+    let fields: &[(Cow<'_, str>, &serde_json::value::RawValue)] = &object.fields;
+    is(fields.first(), "level") && is(fields.last(), "message")
+}
+
 /// Which writer it is, by the keys that only it has.
 fn dialect_of(object: &Object<'_>) -> Dialect {
     let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
@@ -178,7 +308,12 @@ impl<'a> Slots<'a> {
         if let Some(unit) = duration_unit(own, is_fraction) {
             let milliseconds = value.as_f64().map(|number| number * unit);
             let milliseconds = milliseconds.or_else(|| with_unit(&value));
+            let milliseconds = milliseconds.map(|n| self.by_writer(own, &value, n));
             self.duration_ms = self.duration_ms.or(milliseconds);
+            return;
+        }
+        if own == "instant.nanoOfSecond" {
+            self.nanoseconds = value.as_u64();
             return;
         }
         if own == "exception" && matches!(value, Value::Json(_)) {
@@ -198,6 +333,18 @@ impl<'a> Slots<'a> {
                 self.put(Slot::ErrorType, 50, value);
             }
             _ => self.put(slot, rank, value),
+        }
+    }
+
+    /// Go's loggers write durations without a unit, each in its own: zerolog milliseconds with a
+    /// fraction, logrus nanoseconds, which nobody would take for milliseconds.
+    fn by_writer(&self, path: &str, value: &Value<'_>, milliseconds: f64) -> f64 {
+        const LONGEST_MS: u64 = 1_000_000;
+        let is_bare = matches!(path, "duration" | "elapsed" | "latency" | "took");
+        match value {
+            Value::F64(number) if is_bare && self.is_zerolog => *number,
+            Value::U64(number) if is_bare && *number >= LONGEST_MS => *number as f64 / 1e6,
+            _ => milliseconds,
         }
     }
 
@@ -263,7 +410,9 @@ impl<'a> Slots<'a> {
             };
             return (Event::ProductProcessed(item), false);
         }
-        if status.is_some() || self.duration_ms.is_some() || self.status_is_null {
+        let is_error = record.level.is_some_and(Level::is_error);
+        let has_attempt = self.values[Slot::Attempt as usize].is_some() && !is_quiet && !is_error;
+        if status.is_some() || self.duration_ms.is_some() || self.status_is_null || has_attempt {
             let url = url
                 .clone()
                 .or_else(|| url_in(message).map(|url| url.to_owned().into()));
@@ -273,20 +422,22 @@ impl<'a> Slots<'a> {
                     || error.error_type.is_some()
                     || error.error_message.is_some();
                 let is_unjudged = status.is_none() && !tells_failure;
-                let request = Request {
-                    url: Some(url),
-                    method: self.take_text(Slot::Method),
-                    status_code: status,
-                    response_time_ms: self.duration_ms,
-                    bytes: self.take(Slot::Bytes).and_then(|value| value.as_u64()),
-                    attempt: self.take(Slot::Attempt).and_then(|value| value.as_u64()),
-                    error_type: error.error_type,
-                    ..Request::default()
-                };
-                return (Event::Request(request), is_unjudged);
+                return (self.request(Some(url), status, error), is_unjudged);
             }
         }
-        if record.level.is_some_and(Level::is_error) {
+        if let Some(prose) = prose::request(message).filter(|_| url.is_none() && !self.has_item) {
+            let request = Request {
+                url: Some(prose.url.to_owned().into()),
+                method: Some(prose.method.to_owned().into()),
+                status_code: prose.status,
+                response_time_ms: prose.milliseconds,
+                bytes: prose.bytes,
+                error_type: error.error_type,
+                ..Request::default()
+            };
+            return (Event::Request(request), false);
+        }
+        if is_error {
             let error = ScraperError {
                 url,
                 status_code: status,
@@ -377,7 +528,6 @@ fn context_slot(name: &str) -> Option<(Slot, usize)> {
     slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
 }
 
-/// Whether a field is part of an item that the record carries.
 /// Milliseconds of a duration that names its unit itself: `0.052s`, `59 ms`, `3.54µs`.
 fn with_unit(value: &Value<'_>) -> Option<f64> {
     let Value::Str(text) = value else {
@@ -396,6 +546,7 @@ fn with_unit(value: &Value<'_>) -> Option<f64> {
     Some(number.parse::<f64>().ok()? * scale)
 }
 
+/// Whether a field is part of an item that the record carries.
 fn is_item(path: &str, value: &Value<'_>) -> bool {
     const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
     let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
@@ -524,7 +675,7 @@ mod tests {
     fn decoded(line: &str) -> Record<'static> {
         // Leaked: a test's line lives as long as the test.
         let line: &'static str = Box::leak(line.to_owned().into_boxed_str());
-        decode(&Object::parse(line).unwrap(), &TimeZone::UTC)
+        decode(&Object::parse(line).unwrap(), &TimeZone::UTC, &Map::new())
             .unwrap()
             .record
     }
@@ -571,6 +722,52 @@ mod tests {
                 "{more}"
             );
         }
+    }
+
+    #[test]
+    fn a_record_may_name_its_event_in_our_terms() {
+        let record = decoded(
+            r#"{"time":1772623353123,"level":30,"msg":"x","event_type":"request","url":"http://x/","response_time_ms":7}"#,
+        );
+        let Event::Request(request) = &record.event else {
+            panic!("{record:?}")
+        };
+        assert_eq!(request.response_time_ms, Some(7.0));
+        assert!(!record.is_unjudged);
+        let record = decoded(
+            r#"{"timestamp":"2026-03-04T11:22:33Z","level":"error","event":"page failed","event_type":"scraper_error","url":"http://x/","exception":"Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'price'"}"#,
+        );
+        let Event::ScraperError(error) = &record.event else {
+            panic!("{record:?}")
+        };
+        assert_eq!(error.error_type.as_deref(), Some("KeyError"));
+        assert_eq!(error.url.as_deref(), Some("http://x/"));
+    }
+
+    #[test]
+    fn the_user_says_what_fields_and_messages_mean() {
+        let mut map = Map::new();
+        map.field("status", "code").unwrap();
+        map.field("response_time_seconds", "t").unwrap();
+        map.event("^got a row", Meaning::Item).unwrap();
+        map.event("scraped by hand", Meaning::Log).unwrap();
+        assert!(map.field("colour", "x").is_err());
+        let read = |line: &'static str| {
+            let object = Object::parse(line).unwrap();
+            decode(&object, &TimeZone::UTC, &map).unwrap().record.event
+        };
+        let line =
+            r#"{"time":1772623353,"level":"info","msg":"x","url":"http://x/","code":404,"t":0.5}"#;
+        let Event::Request(request) = read(line) else {
+            panic!("no request")
+        };
+        assert_eq!(request.status_code, Some(404));
+        assert_eq!(request.response_time_ms, Some(500.0));
+        let item = read(r#"{"time":1772623353,"level":"info","msg":"got a row"}"#);
+        assert!(matches!(item, Event::ProductProcessed(_)));
+        let log =
+            read(r#"{"time":1772623353,"level":"info","msg":"scraped by hand","url":"http://x/"}"#);
+        assert_eq!(log, Event::Log);
     }
 
     #[test]

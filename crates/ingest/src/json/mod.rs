@@ -8,13 +8,18 @@ mod head;
 mod marks;
 mod native;
 mod node;
+pub(crate) mod otlp;
+mod prose;
 
 use dragline_schema::Record;
 use jiff::tz::TimeZone;
 
+use crate::map::Map;
+
+pub(crate) use alias::{Slot, slot_named};
 pub use fields::without_lone_surrogates;
-pub(crate) use fields::{Object, without_nan};
-pub(crate) use foreign::{decode_fields, says_item, url_in, value_of_text};
+pub(crate) use fields::{Object, scalar, without_nan};
+pub(crate) use foreign::{Fields, decode_fields, says_item, url_in, value_of_text};
 pub(crate) use head::Head;
 pub(crate) use marks::Marks;
 pub(crate) use native::empty;
@@ -27,14 +32,14 @@ pub(crate) struct Decoded<'a> {
 
 /// Decodes a line that begins with a brace; `None` when it is no JSON object, or one that says
 /// neither when nor what.
-pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone) -> Option<Decoded<'a>> {
+pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Option<Decoded<'a>> {
     if object.is_native() {
         return native::decode(object).map(|record| Decoded {
             record,
             zoned: true,
         });
     }
-    foreign::decode(object, zone)
+    foreign::decode(object, zone, map)
 }
 
 /// The members of a JSON object in order, as often as they stand there, each value as its JSON text.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use dragline_schema::{Level, RunStatus, RunSummary, Timestamp};
 
 use super::literal::{Literal, parse_dict};
+use super::logparser::literals;
 
 /// A message that carries facts.
 #[derive(Debug, PartialEq)]
@@ -113,6 +114,12 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         let dict = parse_dict(message.split_once(':')?.1)?;
         return Some(Fact::Stats(Box::new(summary(&dict))));
     }
+    if first.starts_with('{') && logger.ends_with("periodic_log") {
+        // The totals so far: of a run that is killed there is nothing else.
+        let object: serde_json::Value = serde_json::from_str(message).ok()?;
+        let stats = object.get("stats")?.as_object()?;
+        return Some(Fact::Stats(Box::new(summary(&literals(stats)))));
+    }
     let reason = after("Spider closed (")?.strip_suffix(')')?;
     Some(Fact::Closed { reason })
 }
@@ -157,7 +164,7 @@ pub(crate) fn status_of(reason: &str) -> RunStatus {
 /// The statistics in the terms of the definitions. A request failed when its status is 400 or
 /// above, or when no answer came (`request_count` − `response_count`; the exception count is of no
 /// use for that, as it holds requests that were never sent).
-fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
+pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
     let mut summary = RunSummary::default();
     let mut responses = None;
     for (key, value) in dict {

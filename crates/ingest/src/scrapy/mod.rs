@@ -5,19 +5,23 @@
 //! to it until the next one begins, because Scrapy still writes after it closed the spider.
 
 mod literal;
+pub(crate) mod logparser;
 mod message;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_schema::{
     Dialect, DuplicateDetected, Event, Json, Level, Position, ProductAction, ProductProcessed,
     Record, Request, RunSummary, ScraperEnd, ScraperError, ScraperStart, Sink, Timestamp,
 };
 use jiff::tz::TimeZone;
-use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
 
+use self::logparser::Job;
 use self::message::{Fact, Head};
 use crate::lines::append;
+use crate::text::Begun;
 use crate::traceback;
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
@@ -32,13 +36,21 @@ pub(crate) struct Scrapy {
     /// scrapers start in the same second and log under the same file name.
     family: u32,
     pending: Option<Pending>,
+    state: State,
+}
+
+/// What the lines before one say of its run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
     run: Option<RunState>,
     /// How many runs began in each second, so that their ids differ.
-    started: rustc_hash::FxHashMap<String, u32>,
+    started: BTreeMap<String, u32>,
+    /// Whether lines of Scrapy's came in a format of somebody's own.
+    has_own_format: bool,
 }
 
 /// A record whose lines may go on.
-struct Pending {
+pub(crate) struct Pending {
     time: Option<Timestamp>,
     logger: String,
     level: Level,
@@ -46,13 +58,14 @@ struct Pending {
     at: Position,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct RunState {
     bot: Option<String>,
     run_id: String,
     /// The spider's name shows only where it logs itself.
     spider: Option<String>,
     spider_told: bool,
-    given_up: FxHashSet<String>,
+    given_up: BTreeSet<String>,
     last: Option<(Timestamp, Position)>,
 }
 
@@ -65,26 +78,47 @@ impl Scrapy {
         }
     }
 
-    /// Takes a line that begins a record; `false` when it does not.
-    pub(crate) fn begin(
-        &mut self,
-        line: &str,
-        at: Position,
-        zone: &TimeZone,
-        sink: &mut dyn Sink,
-    ) -> bool {
-        let Some(head) = Head::parse(line) else {
-            return false;
-        };
-        self.flush(sink);
-        self.pending = Some(Pending {
+    pub(crate) fn state(&self) -> State {
+        self.state.clone()
+    }
+
+    pub(crate) fn restore(&mut self, state: State) {
+        self.state = state;
+    }
+
+    /// What a line begins; `None` when it begins no record.
+    pub(crate) fn begin(line: &str, at: Position, zone: &TimeZone) -> Option<Pending> {
+        let head = Head::parse(line)?;
+        Some(Pending {
             time: head.timestamp(zone),
             logger: head.logger.to_owned(),
             level: head.level,
             text: head.message.to_owned(),
             at,
-        });
-        true
+        })
+    }
+
+    /// Takes a record of Scrapy's that has a format of somebody's own; gives others back.
+    pub(crate) fn claim(&mut self, begun: Begun, zone: &TimeZone) -> Result<Pending, Box<Begun>> {
+        let logger = begun.logger.as_deref().unwrap_or_default();
+        let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
+        self.state.has_own_format |= is_own;
+        let level = Level::from_word(&begun.level);
+        let Some(level) = level.filter(|_| self.state.has_own_format) else {
+            return Err(Box::new(begun));
+        };
+        Ok(Pending {
+            time: begun.timestamp(zone).map(|(time, _)| time),
+            logger: begun.logger.unwrap_or_default(),
+            level,
+            text: begun.text,
+            at: begun.at,
+        })
+    }
+
+    /// Opens the record that a line began; the one before it is to be flushed first.
+    pub(crate) fn open(&mut self, begun: Pending) {
+        self.pending = Some(begun);
     }
 
     /// Whether a record is open that the next line may continue.
@@ -116,13 +150,15 @@ impl Scrapy {
         let fact = message::read(&pending.logger, &pending.text);
         if let Some(Fact::Started { bot }) = fact {
             self.tell_spider(sink);
-            self.run = Some(self.new_run(Some(bot.to_owned()), pending.time));
+            self.state.run = Some(self.new_run(Some(bot.to_owned()), pending.time));
         }
-        if self.run.is_none() {
+        if self.state.run.is_none() {
             // The file begins in the middle of a run.
-            self.run = Some(self.new_run(None, pending.time));
+            self.state.run = Some(self.new_run(None, pending.time));
         }
-        let Some(run) = &mut self.run else { return };
+        let Some(run) = &mut self.state.run else {
+            return;
+        };
         if is_spider(&pending.logger) {
             run.spider.get_or_insert_with(|| pending.logger.clone());
         }
@@ -131,14 +167,13 @@ impl Scrapy {
             run.last = Some((time, pending.at));
         }
         let closing = matches!(event, Event::ScraperEnd(_));
-        let first_line = pending.text.lines().next().unwrap_or_default();
         let record = Record {
             timestamp: pending.time,
             level: Some(pending.level),
             target: Some(Cow::Borrowed(&pending.logger)),
             scraper_id: run.bot.as_deref().map(Cow::Borrowed),
             run_id: Some(Cow::Borrowed(&run.run_id)),
-            message: Some(Cow::Borrowed(first_line)),
+            message: Some(Cow::Borrowed(first_line(&pending.text))),
             event,
             dialect: Dialect::Scrapy,
             ..Record::default()
@@ -149,12 +184,54 @@ impl Scrapy {
         }
     }
 
+    /// Hands over a job that logparser tells of: it is a run by itself.
+    pub(crate) fn tell_job(
+        &mut self,
+        job: &Job,
+        at: Position,
+        zone: &TimeZone,
+        sink: &mut dyn Sink,
+    ) {
+        let mut run = self.new_run(job.bot.clone(), job.start);
+        run.run_id = job.id.clone().unwrap_or(run.run_id);
+        let run_id = run.run_id.clone();
+        let scraper = job.spider.as_deref().or(job.bot.as_deref());
+        let of = (scraper, &*run_id);
+        let mut tell = |time, event| sink.record(&record(time, Level::Info, event, of), at);
+        tell(job.start, Event::ScraperStart(ScraperStart::default()));
+        tell(job.end, Event::Summary(Box::new(job.summary.clone())));
+        if let Some(reason) = job.finish_reason.as_deref() {
+            tell(job.end, Event::ScraperEnd(ended(reason)));
+        }
+        for text in &job.lines {
+            let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+            let Some(mut line) = Self::begin(first, at, zone) else {
+                continue;
+            };
+            append(&mut line.text, rest, MAX_RECORD);
+            let fact = message::read(&line.logger, &line.text);
+            // Requests and items are in the statistics.
+            let event = match event(fact, &line, &mut run) {
+                event @ Event::ScraperError(_) => event,
+                _ if line.level.is_error() => Event::ScraperError(error(&line)),
+                _ => Event::Log,
+            };
+            let message = Some(Cow::Borrowed(first_line(&line.text)));
+            let record = Record {
+                message,
+                target: Some(Cow::Borrowed(&line.logger)),
+                ..record(line.time, line.level, event, of)
+            };
+            sink.record(&record, at);
+        }
+    }
+
     fn new_run(&mut self, bot: Option<String>, time: Option<Timestamp>) -> RunState {
         let start = time.map_or_else(
             || "unknown".to_owned(),
             |time| time.to_civil().strftime("%Y%m%dT%H%M%S").to_string(),
         );
-        let count = self.started.entry(start.clone()).or_default();
+        let count = self.state.started.entry(start.clone()).or_default();
         *count += 1;
         let nth = if *count > 1 {
             format!("-{count}")
@@ -166,14 +243,16 @@ impl Scrapy {
             run_id: format!("{start}{nth}-{:08x}", self.family),
             spider: None,
             spider_told: false,
-            given_up: FxHashSet::default(),
+            given_up: BTreeSet::new(),
             last: None,
         }
     }
 
     /// Tells the spider's name, once it is known and the run is over.
     fn tell_spider(&mut self, sink: &mut dyn Sink) {
-        let Some(run) = &mut self.run else { return };
+        let Some(run) = &mut self.state.run else {
+            return;
+        };
         let (Some(spider), Some((time, at)), false) = (&run.spider, run.last, run.spider_told)
         else {
             return;
@@ -253,13 +332,39 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
             ..DuplicateDetected::default()
         }),
         Some(Fact::Stats(summary)) => Event::Summary(summary),
-        Some(Fact::Closed { reason }) => Event::ScraperEnd(ScraperEnd {
-            status: Some(message::status_of(reason).as_str().into()),
-            finish_reason: Some(reason.into()),
-            ..ScraperEnd::default()
-        }),
+        Some(Fact::Closed { reason }) => Event::ScraperEnd(ended(reason)),
         None if pending.level.is_error() => Event::ScraperError(error(pending)),
         None => Event::Log,
+    }
+}
+
+/// A record of a job's.
+fn record<'r>(
+    timestamp: Option<Timestamp>,
+    level: Level,
+    event: Event<'r>,
+    (scraper, run_id): (Option<&'r str>, &'r str),
+) -> Record<'r> {
+    Record {
+        timestamp,
+        level: Some(level),
+        scraper_id: scraper.map(Cow::Borrowed),
+        run_id: Some(Cow::Borrowed(run_id)),
+        event,
+        dialect: Dialect::Scrapy,
+        ..Record::default()
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn ended(reason: &str) -> ScraperEnd<'_> {
+    ScraperEnd {
+        status: Some(message::status_of(reason).as_str().into()),
+        finish_reason: Some(reason.into()),
+        ..ScraperEnd::default()
     }
 }
 

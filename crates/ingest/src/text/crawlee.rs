@@ -11,6 +11,7 @@ use dragline_schema::{
     Dialect, Event, Position, Record, RunSummary, ScraperEnd, ScraperError, ScraperStart, Sink,
 };
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use super::Head;
 
@@ -44,17 +45,22 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
 }
 
 /// The runs of a family.
-pub(super) struct Crawlee {
+pub(crate) struct Crawlee {
     /// The family's name, hashed, for the ids of runs, which Crawlee does not give.
     family: u32,
-    runs: u32,
+    state: State,
     run_id: String,
+}
+
+/// What the lines before one say of its run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    runs: u32,
 }
 
 /// What the statistics say.
 #[derive(Debug, Default, PartialEq)]
 struct Statistics {
-    finished: Option<u64>,
     histogram: Vec<u64>,
 }
 
@@ -62,34 +68,98 @@ impl Crawlee {
     pub(super) fn new(family: &str) -> Self {
         Self {
             family: xxhash_rust::xxh3::xxh3_64(family.as_bytes()) as u32,
-            runs: 0,
+            state: State::default(),
             run_id: String::new(),
         }
     }
 
-    /// Says of a record whose it is, and hands over what it tells of its run beside itself.
+    pub(crate) fn state(&self) -> State {
+        self.state.clone()
+    }
+
+    pub(crate) fn restore(&mut self, state: State) {
+        self.state = state;
+        self.run_id = self.name();
+    }
+
+    /// The id of the current run.
+    fn name(&self) -> String {
+        format!("{}-{:08x}", self.state.runs, self.family)
+    }
+
+    /// Says of a record whose it is, and hands over what it tells of its run beside itself. The
+    /// text is the message and all that follows it.
     pub(super) fn tell<'r>(
-        &'r mut self,
+        &mut self,
         text: &'r str,
         record: &mut Record<'r>,
         at: Position,
         sink: &mut dyn Sink,
     ) {
         let message = text.lines().next().unwrap_or_default();
-        let starts = message.starts_with("Starting the crawler");
-        if starts || self.runs == 0 {
-            self.runs += 1;
-            self.run_id = format!("{}-{:08x}", self.runs, self.family);
+        self.tell_message(message, text, record, at, sink);
+    }
+
+    /// The same of a record that was JSON, which holds in its members what follows the message.
+    pub(crate) fn tell_json<'r>(
+        &mut self,
+        line: &'r str,
+        record: &mut Record<'r>,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) {
+        let message = record.message.clone().unwrap_or_default();
+        let is_python = is_python(record);
+        record.dialect = if is_python {
+            Dialect::CrawleePython
+        } else {
+            Dialect::Crawlee
+        };
+        let text = match message.split_once(": ") {
+            Some((_, text)) if !is_python => text,
+            _ => &message,
+        };
+        let mut told = Record {
+            event: std::mem::take(&mut record.event),
+            ..record.clone()
+        };
+        if let (Event::ScraperError(error), Some(rest)) = (&mut told.event, failure(text)) {
+            let (error_type, message) = crate::traceback::split_type(rest);
+            let owned = |text: &str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
+            if error.traceback.is_none() {
+                error.error_type = owned(error_type).or(error.error_type.take());
+                error.error_message = owned(message);
+            }
         }
-        record.run_id = Some(Cow::Borrowed(&self.run_id));
+        record.event = std::mem::take(&mut told.event);
+        let text = text.to_owned();
+        self.tell_message(&text, line, record, at, sink);
+    }
+
+    fn tell_message<'r>(
+        &mut self,
+        message: &str,
+        text: &'r str,
+        record: &mut Record<'r>,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) {
+        let starts = message.starts_with("Starting the crawler");
+        if starts || self.state.runs == 0 {
+            self.state.runs += 1;
+            self.run_id = self.name();
+        }
+        record.run_id = Some(Cow::Owned(self.run_id.clone()));
         if starts {
             record.event = Event::ScraperStart(ScraperStart::default());
         } else if message.starts_with("Finished! Total") {
             record.event = Event::ScraperEnd(end());
         } else if message.starts_with("Final request statistics") {
             let summary = summary(&Statistics::read(text));
+            // Not a line of the log by itself.
             let account = Record {
                 event: Event::Summary(Box::new(summary)),
+                level: None,
                 ..record.clone()
             };
             sink.record(&account, at);
@@ -101,6 +171,41 @@ impl Crawlee {
             failed_request(text, error);
         }
     }
+}
+
+/// Crawlee's crawlers, of both languages. Anybody may have a class that ends in `Crawler`.
+const CRAWLERS: [&str; 11] = [
+    "BasicCrawler",
+    "HttpCrawler",
+    "CheerioCrawler",
+    "JSDOMCrawler",
+    "LinkeDOMCrawler",
+    "PuppeteerCrawler",
+    "PlaywrightCrawler",
+    "AdaptivePlaywrightCrawler",
+    "BeautifulSoupCrawler",
+    "ParselCrawler",
+    "StagehandCrawler",
+];
+
+/// Whether a record that is JSON is Crawlee's: by the logger, or by the name before the message.
+pub(crate) fn is_of(record: &Record<'_>) -> bool {
+    if record.dialect != Dialect::Json {
+        return false;
+    }
+    let message = record.message.as_deref().unwrap_or_default();
+    let name = message.split_once(": ").map_or("", |(name, _)| name);
+    let name = name.split(':').next().unwrap_or_default();
+    CRAWLERS.contains(&name) || is_python(record)
+}
+
+fn is_python(record: &Record<'_>) -> bool {
+    is_logger(record.target.as_deref().unwrap_or_default())
+}
+
+/// Whether a logger of Python's is Crawlee's.
+pub(super) fn is_logger(logger: &str) -> bool {
+    logger == "crawlee" || logger.starts_with("crawlee.") || CRAWLERS.contains(&logger)
 }
 
 fn end<'a>() -> ScraperEnd<'a> {
@@ -117,11 +222,10 @@ fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
         .map(|(tries, count)| tries * count)
         .sum();
     let requests = (!statistics.histogram.is_empty()).then_some(attempts);
+    // Which of them got no answer or a bad one it does not say: an attempt fails also where the
+    // page's handler does.
     RunSummary {
         requests,
-        requests_failed: requests
-            .zip(statistics.finished)
-            .map(|(requests, finished)| requests.saturating_sub(finished)),
         ..RunSummary::default()
     }
 }
@@ -141,11 +245,9 @@ impl Statistics {
                 Some(&rest[..end])
             })
         };
-        let finished = value_of(["requestsFinished", "requests_finished"]);
         let histogram = value_of(["retryHistogram", "retry_histogram"]).unwrap_or_default();
         let counts = histogram.trim_matches(['[', ']']).split(',');
         Self {
-            finished: finished.and_then(|text| text.parse().ok()),
             // A place that nobody reached is null.
             histogram: counts
                 .filter(|count| !count.trim().is_empty())
@@ -155,20 +257,25 @@ impl Statistics {
     }
 }
 
-/// `Request failed and reached maximum retries. Type: message` and the request as JSON at the end.
-fn failed_request<'r>(text: &'r str, error: &mut ScraperError<'r>) {
+/// What follows the words that a request was given up.
+fn failure(text: &str) -> Option<&str> {
     const SAYS: [&str; 2] = [
         "Request failed and reached maximum retries. ",
         "Request failed and reached maximum retries\n",
     ];
-    let Some(rest) = SAYS.iter().find_map(|says| text.strip_prefix(says)) else {
+    SAYS.iter().find_map(|says| text.strip_prefix(says))
+}
+
+/// `Request failed and reached maximum retries. Type: message` and the request as JSON at the end.
+fn failed_request<'r>(text: &'r str, error: &mut ScraperError<'r>) {
+    let Some(rest) = failure(text) else {
         return;
     };
     let first = rest.trim_start().lines().next().unwrap_or_default();
-    if error.traceback.is_none() {
-        let first = first
-            .split_once(" {\"id\":")
-            .map_or(first, |(message, _)| message);
+    let first = first
+        .split_once(" {\"id\":")
+        .map_or(first, |(message, _)| message);
+    if !first.is_empty() && !first.starts_with("Traceback") {
         let (error_type, message) = crate::traceback::split_type(first);
         error.error_type = (!error_type.is_empty()).then(|| error_type.into());
         error.error_message = Some(message.into());
@@ -204,21 +311,15 @@ mod tests {
     fn statistics_as_json_and_as_a_box() {
         let json = r#"Final request statistics: {"requestsFinished":196,"requestsFailed":17,"retryHistogram":[178,18,16,null,1],"requestsTotal":213}"#;
         let read = Statistics::read(json);
-        assert_eq!(
-            (read.finished, read.histogram.clone()),
-            (Some(196), vec![178, 18, 16, 0, 1])
-        );
+        assert_eq!(read.histogram, [178, 18, 16, 0, 1]);
         let counted = summary(&read);
         assert_eq!(
             (counted.requests, counted.requests_failed),
-            (Some(267), Some(71))
+            (Some(267), None)
         );
         let boxed = "Final request statistics:\n┌────┐\n│ requests_finished   │ 196   │\n│ retry_histogram │ [186, 12, 13, 2] │\n└──┘";
         let read = Statistics::read(boxed);
-        assert_eq!(
-            (read.finished, read.histogram),
-            (Some(196), vec![186, 12, 13, 2])
-        );
+        assert_eq!(read.histogram, [186, 12, 13, 2]);
         assert_eq!(
             summary(&Statistics::read("Final request statistics")).requests,
             None

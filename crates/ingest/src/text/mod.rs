@@ -6,18 +6,22 @@
 //! items and errors is read like the fields of a JSON record, from `key=value` words. A line that is
 //! nothing but such words is a record by itself ([`logfmt`]).
 
-mod crawlee;
+pub(crate) mod crawlee;
 pub(crate) mod logfmt;
 mod plain;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use dragline_schema::{Dialect, Event, Position, Problem, ProblemKind, Sink, Value, clip};
+use dragline_schema::{
+    Dialect, Event, Position, Problem, ProblemKind, Sink, Timestamp, Value, clip,
+};
 use jiff::tz::TimeZone;
 
 use self::crawlee::Crawlee;
 use crate::lines::append;
-use crate::{json, traceback};
+use crate::map::Map;
+use crate::{json, time, traceback};
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
 const MAX_RECORD: usize = 1 << 20;
@@ -39,19 +43,45 @@ struct Head<'l> {
 
 /// The decoder of one family of files.
 pub(crate) struct Text {
-    pending: Option<Pending>,
+    pending: Option<Begun>,
     crawlee: Crawlee,
 }
 
-/// A record whose lines may go on.
-struct Pending {
+/// A record that a line began, and whose lines may go on.
+pub(crate) struct Begun {
     dialect: Dialect,
     time: Option<String>,
-    level: String,
-    logger: Option<String>,
+    /// How the time is written, when it is in no usual form.
+    pub(crate) time_format: Option<Arc<str>>,
+    /// When a container's runtime took the line.
+    taken_at: Option<Timestamp>,
+    /// Empty when the line does not say.
+    pub(crate) level: String,
+    pub(crate) logger: Option<String>,
     /// The message, and in further lines what follows it.
-    text: String,
-    at: Position,
+    pub(crate) text: String,
+    /// Whatever else the head says.
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) at: Position,
+}
+
+/// What a line begins; `None` when it begins no record.
+pub(crate) fn begin(line: &str, at: Position) -> Option<Begun> {
+    let head = crawlee::head(line).or_else(|| plain::head(line))?;
+    let dialect = match head.logger {
+        Some(logger) if head.dialect == Dialect::Text && crawlee::is_logger(logger) => {
+            Dialect::CrawleePython
+        }
+        _ => head.dialect,
+    };
+    Some(Begun::new(
+        dialect,
+        head.time,
+        head.level,
+        head.logger,
+        head.message,
+        at,
+    ))
 }
 
 impl Text {
@@ -62,23 +92,19 @@ impl Text {
         }
     }
 
-    /// What a line begins; `None` when it begins no record.
-    pub(crate) fn begin(line: &str, at: Position) -> Option<Begun> {
-        let head = crawlee::head(line).or_else(|| plain::head(line))?;
-        let new = Pending {
-            dialect: head.dialect,
-            time: head.time.map(str::to_owned),
-            level: head.level.to_owned(),
-            logger: head.logger.map(str::to_owned),
-            text: head.message.to_owned(),
-            at,
-        };
-        Some(Begun(new))
+    /// The runs of Crawlee's, whose lines may be JSON, too.
+    pub(crate) fn crawlee(&self) -> &Crawlee {
+        &self.crawlee
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn crawlee_mut(&mut self) -> &mut Crawlee {
+        &mut self.crawlee
     }
 
     /// Opens the record that a line began; the one before it is to be flushed first.
-    pub(crate) fn open(&mut self, begun: Begun) {
-        self.pending = Some(begun.0);
+    pub(crate) fn open(&mut self, begun: Begun, taken_at: Option<Timestamp>) {
+        self.pending = Some(Begun { taken_at, ..begun });
     }
 
     /// Whether a record is open that the next line may continue.
@@ -94,11 +120,11 @@ impl Text {
     }
 
     /// Hands over the open record: nothing continues it. Gives 1 when its time names no zone.
-    pub(crate) fn flush(&mut self, zone: &TimeZone, sink: &mut dyn Sink) -> u64 {
+    pub(crate) fn flush(&mut self, zone: &TimeZone, map: &Map, sink: &mut dyn Sink) -> u64 {
         let Some(pending) = self.pending.take() else {
             return 0;
         };
-        let Some(json::Decoded { mut record, zoned }) = pending.decode(zone) else {
+        let Some(json::Decoded { mut record, zoned }) = pending.decode(zone, map) else {
             return 0;
         };
         if matches!(pending.dialect, Dialect::Crawlee | Dialect::CrawleePython) {
@@ -118,20 +144,44 @@ impl Text {
     }
 }
 
-/// A record that a line began.
-pub(crate) struct Begun(Pending);
+impl Begun {
+    pub(crate) fn new(
+        dialect: Dialect,
+        time: Option<&str>,
+        level: &str,
+        logger: Option<&str>,
+        message: &str,
+        at: Position,
+    ) -> Self {
+        Self {
+            dialect,
+            time: time.map(str::to_owned),
+            time_format: None,
+            taken_at: None,
+            level: level.to_owned(),
+            logger: logger.map(str::to_owned),
+            text: message.to_owned(),
+            fields: Vec::new(),
+            at,
+        }
+    }
 
-impl Pending {
+    /// When it was written, and whether its time names a zone.
+    pub(crate) fn timestamp(&self, zone: &TimeZone) -> Option<(Timestamp, bool)> {
+        let text = self.time.as_deref()?;
+        match &self.time_format {
+            Some(format) => time::parse_as(text, format, zone),
+            None => time::parse_text(text, zone),
+        }
+    }
+
     /// The record, its parts read as if they were the fields of an object.
-    fn decode(&self, zone: &TimeZone) -> Option<json::Decoded<'_>> {
+    fn decode(&self, zone: &TimeZone, map: &Map) -> Option<json::Decoded<'_>> {
         let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
         let text = |text| Value::Str(Cow::Borrowed(text));
-        let mut fields = vec![
-            (Cow::Borrowed("level"), text(self.level.as_str())),
-            (Cow::Borrowed("message"), text(first.trim_end())),
-        ];
-        if let Some(time) = &self.time {
-            fields.push((Cow::Borrowed("timestamp"), text(time)));
+        let mut fields = vec![(Cow::Borrowed("message"), text(first.trim_end()))];
+        if !self.level.is_empty() {
+            fields.push((Cow::Borrowed("level"), text(&self.level)));
         }
         if let Some(logger) = &self.logger {
             fields.push((Cow::Borrowed("target"), text(logger)));
@@ -139,7 +189,12 @@ impl Pending {
         if traceback::parse(rest).is_some() {
             fields.push((Cow::Borrowed("traceback"), text(rest)));
         }
-        fields.extend(pairs(first));
+        match tail(first) {
+            Some(object) => fields.extend(object.flatten()),
+            None => fields.extend(pairs(first)),
+        }
+        let own = self.fields.iter();
+        fields.extend(own.map(|(key, value)| (Cow::Borrowed(&**key), json::value_of_text(value))));
         // `item title='…' url=…`, and `Scraped '…' from …`.
         let told = first.split_whitespace().next().unwrap_or_default();
         if first.contains('=') && ITEMS.contains(&told) {
@@ -149,7 +204,10 @@ impl Pending {
         {
             fields.push((Cow::Borrowed("url"), text(url)));
         }
-        let mut decoded = json::decode_fields(fields, self.dialect, zone)?;
+        let mut decoded = json::decode_fields(fields, self.dialect, zone, map)?;
+        let time = self.timestamp(zone);
+        decoded.zoned = time.is_none_or(|(_, zoned)| zoned);
+        decoded.record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
         if let Event::ScraperError(error) = &mut decoded.record.event
             && error.error_type.is_none()
             && error.error_message.is_none()
@@ -164,8 +222,17 @@ impl Pending {
     }
 }
 
+/// The JSON object that a message ends with, as zap and Crawlee write their fields.
+fn tail(message: &str) -> Option<json::Object<'_>> {
+    if !message.ends_with('}') {
+        return None;
+    }
+    let begin = message.find("{\"")?;
+    json::Object::parse(&message[begin..])
+}
+
 /// The `key=value` words of a message.
-fn pairs(message: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+pub(crate) fn pairs(message: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
     message.split_whitespace().filter_map(|word| {
         let (key, value) = word.trim_end_matches([',', ';']).split_once('=')?;
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
@@ -244,15 +311,15 @@ mod tests {
                 line,
                 ..Position::default()
             };
-            match Text::begin(&content, at) {
+            match begin(&content, at) {
                 Some(begun) => {
-                    decoder.flush(&TimeZone::UTC, &mut told);
-                    decoder.open(begun);
+                    decoder.flush(&TimeZone::UTC, &Map::new(), &mut told);
+                    decoder.open(begun, None);
                 }
                 None => decoder.go_on(&content),
             }
         }
-        decoder.flush(&TimeZone::UTC, &mut told);
+        decoder.flush(&TimeZone::UTC, &Map::new(), &mut told);
         told.0
     }
 

@@ -9,12 +9,11 @@ use regex::Regex;
 use super::Head;
 
 /// A date and a time, in brackets or not, with or without a zone.
-const TIME: &str = r"\[?(?P<time>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d)\b)?)\]?";
-const LEVEL: &str =
-    r"(?P<level>(?i:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN|WARNING|ERROR|CRITICAL|FATAL|SEVERE))\b";
+const TIME: &str = r"\[?(?P<time>(?:\d{4}[-/]\d\d[-/]\d\d[T ]|\d\d\.\d\d\.\d{4} )\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d)\b)?)\]?";
+const LEVEL: &str = r"(?P<level>(?i:TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN|WARNING|ERROR|CRITICAL|FATAL|SEVERE|TRC|DBG|INF|WRN|ERR|FTL))\b";
 
 /// The orders in which heads are written, the most telling first.
-const FORMATS: [(Dialect, &str); 8] = [
+const FORMATS: [(Dialect, &str); 11] = [
     // loguru: TIME | LEVEL    | module:function:line - message
     (
         Dialect::Loguru,
@@ -34,6 +33,21 @@ const FORMATS: [(Dialect, &str); 8] = [
     (
         Dialect::Text,
         r"^TIME +LEVEL +(?P<logger>[\w:.$/-]+)\] (?P<message>.*)$",
+    ),
+    // Flask: TIME LEVEL in module: message
+    (
+        Dialect::Text,
+        r"^TIME +LEVEL in (?P<logger>[\w.]+): ?(?P<message>.*)$",
+    ),
+    // zap's console, with or without a logger before the caller: TIME, LEVEL, caller, message
+    (
+        Dialect::Text,
+        r"^TIME\tLEVEL\t(?P<logger>\S+)\t(?P<message>.*)$",
+    ),
+    // Like Scrapy's, with fractions of seconds: TIME [logger] LEVEL: message
+    (
+        Dialect::Text,
+        r"^TIME \[(?P<logger>[^\]\s]+)\] +LEVEL: ?(?P<message>.*)$",
     ),
     // TIME LEVEL [logger] message
     (

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod cache;
+mod dialects;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +12,7 @@ use std::sync::LazyLock;
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, RunRow, Verdict};
-use dragline_scan::{Filter, ScanOptions, scan};
+use dragline_scan::{Filter, ScanError, ScanOptions, scan};
 use dragline_schema::{Dialect, ProblemKind, Timestamp};
 use serde_json::Value;
 
@@ -21,7 +24,7 @@ fn fixtures() -> PathBuf {
 
 fn read_with(inputs: &[&str], options: &ScanOptions) -> Finished {
     let inputs: Vec<String> = inputs.iter().map(|input| (*input).to_owned()).collect();
-    let scanned = scan(&inputs, &RULES, options, &|_| {}).expect("the inputs are there");
+    let scanned = scan(&inputs, &RULES, options).expect("the inputs are there");
     // Long after everything that the tests read.
     scanned
         .rollup
@@ -572,14 +575,9 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn what_is_not_there_is_named() {
     let error = |input: &str| {
-        scan(
-            &[input.to_owned()],
-            &RULES,
-            &ScanOptions::default(),
-            &|_| {},
-        )
-        .unwrap_err()
-        .to_string()
+        scan(&[input.to_owned()], &RULES, &ScanOptions::default())
+            .unwrap_err()
+            .to_string()
     };
     assert_eq!(
         error("/no/such/logs"),
@@ -589,4 +587,55 @@ fn what_is_not_there_is_named() {
         error("/no/such/*.log"),
         "the pattern /no/such/*.log matches no file"
     );
+}
+
+#[test]
+fn a_scan_that_is_stopped_has_no_result() {
+    let options = ScanOptions::default();
+    options.read.watch.cancel();
+    let inputs = [fixtures().join("scrapy/debug.log").display().to_string()];
+    let error = scan(&inputs, &RULES, &options).unwrap_err();
+    assert!(matches!(error, ScanError::Cancelled), "{error}");
+}
+
+/// Lines of the recorder belong to their run in whatever file they stand; filters know that.
+#[test]
+fn filters_find_the_recorders_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |run: &str, seq: u64| {
+        format!(
+            r#"{{"timestamp":"2026-03-04T11:22:33.000000Z","level":"INFO","scraper_id":"shop","site":"a.test","run_id":"{run}","writer_id":"w","seq":{seq},"message":"x"}}"#
+        ) + "\n"
+    };
+    std::fs::write(dir.path().join("a.jsonl"), line("r1", 0) + &line("r2", 0)).unwrap();
+    let options = ScanOptions {
+        filter: Filter {
+            run: Some("r2".into()),
+            ..Filter::default()
+        },
+        ..ScanOptions::default()
+    };
+    let finished = read_with(&[&dir.path().display().to_string()], &options);
+    assert_eq!(only_run(&finished).key.run_id.as_deref(), Some("r2"));
+    assert_eq!(finished.dialects[&Dialect::Dragline], 1);
+}
+
+/// A record that its file ends with stands in that file, and not in the next of its family.
+#[test]
+fn the_last_record_of_a_file_stands_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = "2026-03-04 11:22:33 [shop] ERROR: ";
+    std::fs::write(dir.path().join("s.log.1"), format!("{head}first\n")).unwrap();
+    std::fs::write(dir.path().join("s.log"), format!("{head}second\n")).unwrap();
+    let finished = read(&[&dir.path().display().to_string()]);
+    for group in &finished.groups {
+        let (place, sample) = group.group.sample.as_ref().unwrap();
+        let name = if sample.message == "first" {
+            "s.log.1"
+        } else {
+            "s.log"
+        };
+        assert!(place.path.ends_with(name), "{sample:?} in {}", place.path);
+    }
+    assert_eq!(finished.groups.len(), 2);
 }

@@ -1,0 +1,128 @@
+//! Requests that a message tells of in words: `GET http://… returned 200 (274 bytes) in 4 ms`,
+//! `HTTP Request: GET http://… "HTTP/1.1 200 OK"`, `GET http://… failed after 7 ms: …`.
+
+use dragline_schema::host_of;
+
+/// What a message says of a request.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Prose<'m> {
+    pub(crate) method: &'m str,
+    pub(crate) url: &'m str,
+    /// Absent when the message says that there was no answer.
+    pub(crate) status: Option<u16>,
+    pub(crate) milliseconds: Option<f64>,
+    pub(crate) bytes: Option<u64>,
+}
+
+const METHODS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
+/// Words that say that no answer came.
+const FAILURES: [&str; 6] = ["failed", "timed", "timeout", "refused", "reset", "error"];
+/// A status stands among so many words behind the URL.
+const NEAR: usize = 4;
+
+/// Reads a message that begins with a method and a URL and says what came of it.
+pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
+    let message = message.strip_prefix("HTTP Request: ").unwrap_or(message);
+    let (method, rest) = message.split_once(' ')?;
+    if !METHODS.contains(&method) {
+        return None;
+    }
+    let (url, rest) = rest.split_once(' ')?;
+    if !url.starts_with("http") || host_of(url).is_none() {
+        return None;
+    }
+    let words: Vec<&str> = rest
+        .split_whitespace()
+        .map(|word| word.trim_matches(['"', '\'', '(', ')', '[', ']', ',', ':', ';']))
+        .take(24)
+        .collect();
+    let status = words
+        .iter()
+        .enumerate()
+        .take(NEAR)
+        .find_map(|(place, word)| {
+            let status = word
+                .parse()
+                .ok()
+                .filter(|n| word.len() == 3 && (100..600).contains(n))?;
+            let next = words.get(place + 1).copied().unwrap_or_default();
+            (unit(next).is_none() && next != "bytes").then_some(status)
+        });
+    let fails = |word: &&str| {
+        FAILURES
+            .iter()
+            .any(|known| word.eq_ignore_ascii_case(known))
+    };
+    if status.is_none() && !words.iter().any(fails) {
+        return None;
+    }
+    Some(Prose {
+        method,
+        url,
+        status,
+        milliseconds: words.windows(2).find_map(duration),
+        bytes: words
+            .windows(2)
+            .find(|pair| pair[1] == "bytes")
+            .and_then(|pair| pair[0].parse().ok()),
+    })
+}
+
+/// `in 4 ms`, `52ms`.
+fn duration(pair: &[&str]) -> Option<f64> {
+    let digits = pair[1]
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(pair[1].len());
+    let (number, suffix) = pair[1].split_at(digits);
+    if let (Ok(number), Some(scale)) = (number.parse::<f64>(), unit(suffix)) {
+        return Some(number * scale);
+    }
+    Some(pair[0].parse::<f64>().ok()? * unit(pair[1])?)
+}
+
+fn unit(word: &str) -> Option<f64> {
+    match word {
+        "ms" | "milliseconds" => Some(1.0),
+        "s" | "sec" | "seconds" => Some(1000.0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_tell_of_requests() {
+        let request = |status, milliseconds, bytes| {
+            Some(Prose {
+                method: "GET",
+                url: "http://x.test/p/1",
+                status,
+                milliseconds,
+                bytes,
+            })
+        };
+        for (message, expected) in [
+            (
+                "returned 200 (274 bytes) in 4 ms",
+                request(Some(200), Some(4.0), Some(274)),
+            ),
+            ("\"HTTP/1.1 404 Not Found\"", request(Some(404), None, None)),
+            ("-> 503 in 1.5s", request(Some(503), Some(1500.0), None)),
+            (
+                "failed after 703 ms: Read timed out",
+                request(None, Some(703.0), None),
+            ),
+            ("took 200 ms", None),
+            ("is next", None),
+        ] {
+            let message = format!("GET http://x.test/p/1 {message}");
+            assert_eq!(super::request(&message), expected, "{message}");
+        }
+        assert_eq!(super::request("GET /p/1 returned 200"), None);
+        assert!(
+            super::request("HTTP Request: POST https://x.test/ \"HTTP/2 201 Created\"").is_some()
+        );
+    }
+}
