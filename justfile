@@ -60,6 +60,14 @@ soak SECONDS="600":
 kills KILLS="200":
     DRAGLINE_KILLS={{KILLS}} cargo test --release -p dragline-logging --test it kills -- --nocapture
 
+# The follower against its model: random schedules of writing, rotating, packing, deleting and dying.
+follow SCHEDULES="3000":
+    DRAGLINE_SCHEDULES={{SCHEDULES}} cargo test -p dragline-ingest --test it every_line -- --nocapture
+
+# The recipes of docs/recipes, run for real (needs Python, Node and their registries).
+recipes:
+    fixtures/make/recipes.sh
+
 # The examples, run one after the other; their logs are in logs/.
 examples:
     cargo run -p dragline --example threads

@@ -157,6 +157,18 @@ impl Decoder {
         self.flush_texts(sink);
     }
 
+    /// Where the record begins whose lines may go on.
+    pub(crate) fn open_at(&self) -> Option<Position> {
+        let places = [
+            self.scrapy.open_at(),
+            self.text.open_at(),
+            self.crash.as_ref().map(|crash| crash.at),
+            self.pretty.as_ref().map(|pretty| pretty.at),
+            self.pieces.as_ref().map(|(_, at)| *at),
+        ];
+        places.into_iter().flatten().min_by_key(|at| at.offset)
+    }
+
     /// Takes a line out of what a container's runtime put around it.
     fn wrapped(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
         let unwrapped = prefix::unwrap(line);

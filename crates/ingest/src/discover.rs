@@ -428,7 +428,7 @@ fn source_file(path: &Path, content_id: u64, metadata: Option<&Metadata>) -> Sou
 }
 
 /// The extension that says that a file is no log.
-fn not_a_log(path: &Path) -> Option<String> {
+pub(crate) fn not_a_log(path: &Path) -> Option<String> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
     NOT_LOGS.contains(&extension.as_str()).then_some(extension)
 }
@@ -475,7 +475,7 @@ fn job_of(path: &Path, start: &[u8]) -> Option<PathBuf> {
     is_job.then(|| path.with_extension("log"))
 }
 
-fn without_compression(path: &str) -> &str {
+pub(crate) fn without_compression(path: &str) -> &str {
     path.strip_suffix(".gz")
         .or_else(|| path.strip_suffix(".zst"))
         .unwrap_or(path)
@@ -483,7 +483,7 @@ fn without_compression(path: &str) -> &str {
 
 /// The name that a file of a recorder's errors would have in the family that they are copied from:
 /// `shop.error.20260304T112233Z.a1b2c3.0.jsonl` is of `shop.20260304T112233Z.a1b2c3.0.jsonl`.
-fn copied_family(path: &str) -> Option<String> {
+pub(crate) fn copied_family(path: &str) -> Option<String> {
     let dir_len = path.rfind('/').map_or(0, |at| at + 1);
     let (dir, name) = path.split_at(dir_len);
     let (family, rest) = name.split_once(".error.")?;
@@ -498,11 +498,11 @@ fn copied_family(path: &str) -> Option<String> {
 }
 
 /// Where a file stands in its family: rotated files by time or number, the open one last.
-type OrderKey = (bool, String, i64);
+pub(crate) type OrderKey = (bool, String, i64);
 
 /// The family of a path, and the file's place in it: what rotation puts into names (times, small
 /// numbers) is left out of the family's.
-fn family_of(path: &str) -> (String, OrderKey) {
+pub(crate) fn family_of(path: &str) -> (String, OrderKey) {
     let path = without_compression(path);
     let (dir, name) = path
         .rsplit_once('/')

@@ -43,6 +43,7 @@
 mod decoder;
 mod dialect;
 mod discover;
+mod follow;
 mod json;
 mod lines;
 mod map;
@@ -59,6 +60,7 @@ mod watch;
 
 pub use dialect::{DialectError, TextDialect};
 pub use discover::{DiscoverError, Discovery, Family, LogFile, Skipped, discover};
+pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
 pub use json::{decode_error, members, without_lone_surrogates};
 pub use map::{Map, MapError, Meaning};
 pub use read::{FamilyReader, FileSummary, ReadOptions, read_family};

@@ -126,6 +126,11 @@ impl Scrapy {
         self.pending.is_some()
     }
 
+    /// Where the open record begins.
+    pub(crate) fn open_at(&self) -> Option<Position> {
+        self.pending.as_ref().map(|pending| pending.at)
+    }
+
     /// Takes a line that continues the open record.
     pub(crate) fn go_on(&mut self, line: &str) {
         if let Some(pending) = &mut self.pending {

@@ -41,6 +41,14 @@ fn other_dialects_agree_with_the_programs_that_wrote_them() {
         ("prefixed/cri.log", Dialect::Text, true),
         ("prefixed/docker.log", Dialect::Text, true),
         ("pretty/scrape.log", Dialect::Json, true),
+        ("recipes/crawlee-js.jsonl", Dialect::Dragline, true),
+        ("recipes/crawlee-python.jsonl", Dialect::Dragline, true),
+        ("recipes/logging.jsonl", Dialect::Dragline, true),
+        ("recipes/loguru.jsonl", Dialect::Dragline, true),
+        ("recipes/pino.jsonl", Dialect::Dragline, true),
+        ("recipes/scrapy.jsonl", Dialect::Dragline, true),
+        ("recipes/structlog.jsonl", Dialect::Dragline, true),
+        ("recipes/winston.jsonl", Dialect::Dragline, true),
         ("scrapy-formats/logparser.json", Dialect::Scrapy, true),
         ("scrapy-formats/own-format.log", Dialect::Scrapy, true),
         (
@@ -79,7 +87,7 @@ fn other_dialects_agree_with_the_programs_that_wrote_them() {
             assert_eq!(unjudged, truth["requests"], "{log}");
         }
         assert_eq!(
-            Vec::from_iter(finished.dialects.keys()),
+            finished.dialects.keys().collect::<Vec<_>>(),
             [&dialect],
             "{log}"
         );

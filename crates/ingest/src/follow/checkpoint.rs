@@ -1,0 +1,122 @@
+//! How far everything was read, on disk.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::tracked::Progress;
+
+/// The format of a checkpoint.
+const VERSION: u32 = 1;
+
+/// How far a [`Follower`](super::Follower) read everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    version: u32,
+    pub(super) families: Vec<Kept>,
+}
+
+/// One log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) name: String,
+    /// What its next line's meaning depends on.
+    pub(super) state: String,
+    pub(super) files: Vec<KeptFile>,
+    pub(super) gone: Vec<Progress>,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptFile {
+    pub(super) path: String,
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    pub(super) progress: Progress,
+}
+
+/// Why there is no checkpoint.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file cannot be read or written.
+    #[error("cannot {what} the checkpoint {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{path} is no checkpoint of this version: {source}; remove it to begin anew")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl Checkpoint {
+    pub(super) fn of(families: Vec<Kept>) -> Self {
+        Self {
+            version: VERSION,
+            families,
+        }
+    }
+
+    /// Writes it to a file, all or nothing: under another name, synced, then renamed.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&temporary)?;
+            file.write_all(serde_json::to_string(self)?.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)?;
+            // The name is on disk when its directory is.
+            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+            File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+        };
+        write().map_err(|source| CheckpointError::Io {
+            what: "write",
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Reads it from a file; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no checkpoint of this version.
+    pub fn load(path: &Path) -> Result<Option<Self>, CheckpointError> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                return Err(CheckpointError::Io {
+                    what: "read",
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        let format = |source| CheckpointError::Format {
+            path: path.to_owned(),
+            source,
+        };
+        let checkpoint: Self = serde_json::from_slice(&text).map_err(format)?;
+        if checkpoint.version != VERSION {
+            let other = format!("its version is {}, not {VERSION}", checkpoint.version);
+            return Err(format(serde::de::Error::custom(other)));
+        }
+        Ok(Some(checkpoint))
+    }
+}

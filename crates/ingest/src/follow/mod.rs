@@ -1,0 +1,128 @@
+//! Following logs while they are written.
+//!
+//! A [`Follower`] looks again and again at what was named, and hands over every line that came, each
+//! exactly once, whatever happens to the files meanwhile: they are renamed, copied and truncated,
+//! compressed, deleted and made anew. It knows a file by its inode *and* by what it begins with and
+//! what stands before the place up to which it was read: an inode is used again, and a copy has
+//! another one. Of files that are gone it remembers how far they were read, so that a copy under a
+//! rotated name, or an archive, goes on where the original was left.
+//!
+//! What cannot be known is lost: lines that were written and deleted between two looks, and lines
+//! that were written between the copy and the truncation of logrotate's `copytruncate`.
+//!
+//! [`Follower::checkpoint`] is how far everything was read. Who keeps it together with what came of
+//! the lines loses and doubles none, whenever the process dies.
+//!
+//! ```
+//! use dragline_ingest::{Begin, Follower, ReadOptions};
+//! use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
+//!
+//! #[derive(Default)]
+//! struct Messages(Vec<String>);
+//! impl Sink for Messages {
+//!     fn file(&mut self, _: &SourceFile) {}
+//!     fn record(&mut self, record: &Record<'_>, _: Position) {
+//!         self.0.extend(record.message.as_deref().map(str::to_owned));
+//!     }
+//!     fn problem(&mut self, _: &Problem<'_>) {}
+//! }
+//!
+//! # let dir = tempfile::tempdir()?;
+//! let log = dir.path().join("app.log");
+//! let line = |text| format!("{{\"level\":\"info\",\"time\":1772623353,\"msg\":\"{text}\"}}\n");
+//! std::fs::write(&log, line("one"))?;
+//! let inputs = [dir.path().display().to_string()];
+//! let mut follower = Follower::new(&inputs, &ReadOptions::default(), Begin::Start);
+//! let mut messages = Messages::default();
+//! follower.poll(&mut messages);
+//! std::fs::rename(&log, dir.path().join("app.log.1"))?;
+//! std::fs::write(&log, line("two"))?;
+//! follower.poll(&mut messages);
+//! assert_eq!(messages.0, ["one", "two"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod checkpoint;
+mod family;
+mod listing;
+mod tracked;
+
+use std::collections::BTreeMap;
+
+use dragline_schema::Sink;
+
+pub use self::checkpoint::{Checkpoint, CheckpointError};
+use self::family::Family;
+use crate::read::ReadOptions;
+
+/// Where the following of files begins that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At their beginning.
+    Start,
+    /// So many bytes before the end of each family's last file, at the next line's beginning.
+    Before(u64),
+}
+
+/// Follows logs.
+pub struct Follower {
+    inputs: Vec<String>,
+    options: ReadOptions,
+    begin: Begin,
+    families: BTreeMap<String, Family>,
+}
+
+impl Follower {
+    /// Follows files, directories and globs; what is not there yet may come.
+    pub fn new(inputs: &[String], options: &ReadOptions, begin: Begin) -> Self {
+        Self {
+            inputs: inputs.to_vec(),
+            options: options.clone(),
+            begin,
+            families: BTreeMap::new(),
+        }
+    }
+
+    /// Goes on where a checkpoint was taken. Files that came since are read from their beginning.
+    pub fn resume(inputs: &[String], options: &ReadOptions, checkpoint: Checkpoint) -> Self {
+        let mut follower = Self::new(inputs, options, Begin::Start);
+        for kept in checkpoint.families {
+            let name = kept.name.clone();
+            follower
+                .families
+                .insert(name, Family::restore(kept, options));
+        }
+        follower
+    }
+
+    /// Hands over what came since the last look; gives the number of lines.
+    pub fn poll(&mut self, sink: &mut dyn Sink) -> u64 {
+        let mut lines = 0;
+        let mut found = listing::list(&self.inputs);
+        // A family of which every file is gone is still known: its archives may come.
+        for (name, family) in &mut self.families {
+            let files = found.remove(name).unwrap_or_default();
+            lines += family.poll(files, Begin::Start, sink);
+        }
+        for (name, files) in found {
+            let mut family = Family::new(&name, &self.options);
+            lines += family.poll(files, self.begin, sink);
+            self.families.insert(name, family);
+        }
+        // Whatever comes later was not there.
+        self.begin = Begin::Start;
+        lines
+    }
+
+    /// Hands over records whose lines may go on: for when nothing came for a while.
+    pub fn settle(&mut self, sink: &mut dyn Sink) {
+        for family in self.families.values_mut() {
+            family.settle(sink);
+        }
+    }
+
+    /// How far everything was read. A record whose lines may go on was not.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::of(self.families.values().map(Family::keep).collect())
+    }
+}

@@ -1,0 +1,360 @@
+//! A file that is followed: how far it was read, and how to know it again.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use dragline_schema::{Position, ProblemKind, Sink};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::decoder::{Decoder, report};
+use crate::lines::{Line, LineReader};
+use crate::open::{Source, read_start};
+
+/// A file is known by so many bytes at its beginning …
+const HEAD: usize = 1024;
+/// … and by so many before the place up to which it was read.
+const TAIL: usize = 256;
+/// Bytes that are read at a time.
+const CHUNK: usize = 256 << 10;
+
+/// No archive that is complete has fewer bytes.
+const SHORTEST: u64 = 9;
+
+/// How far a file was read, and what was there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// Where the next line begins: decompressed bytes from the file's beginning.
+    pub(super) offset: u64,
+    /// The number of the next line, from 0.
+    pub(super) line: u64,
+    /// Whether the line at `offset` is too long, and is being skipped.
+    is_skipping: bool,
+    /// How many bytes of the file `head` is the hash of.
+    head_length: u64,
+    head: u64,
+    /// The bytes up to here are what `tail` is the hash of.
+    tail_end: u64,
+    tail_length: u64,
+    tail: u64,
+}
+
+/// Whether a file holds what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Same {
+    Yes,
+    No,
+    /// It is compressed and not complete (yet).
+    Unclear,
+}
+
+impl Progress {
+    /// Whether anything was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tail_end == 0
+    }
+
+    /// The same file, read up to an earlier line.
+    pub(super) fn rewound(&self, to: Position) -> Self {
+        Self {
+            offset: to.offset,
+            line: to.line.saturating_sub(1),
+            is_skipping: false,
+            ..self.clone()
+        }
+    }
+
+    /// Whether the file holds what was read.
+    pub(super) fn compare(&self, path: &Path, is_compressed: bool) -> Same {
+        let found = if is_compressed {
+            self.windows_of_archive(path)
+        } else {
+            self.windows_of_plain(path)
+        };
+        match found {
+            Ok(Some((head, tail))) => {
+                let is_same = xxh3_64(&head) == self.head && xxh3_64(&tail) == self.tail;
+                if is_same { Same::Yes } else { Same::No }
+            }
+            // Not that many bytes, and no more to come.
+            Ok(None) => Same::No,
+            Err(_) => Same::Unclear,
+        }
+    }
+
+    fn windows_of_plain(&self, path: &Path) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let mut file = File::open(path)?;
+        if file.metadata()?.len() < self.tail_end {
+            return Ok(None);
+        }
+        let mut head = vec![0; self.head_length as usize];
+        file.read_exact(&mut head)?;
+        let mut tail = vec![0; self.tail_length as usize];
+        file.seek(SeekFrom::Start(self.tail_end - self.tail_length))?;
+        file.read_exact(&mut tail)?;
+        Ok(Some((head, tail)))
+    }
+
+    fn windows_of_archive(&self, path: &Path) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        if path.metadata()?.len() < SHORTEST {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut source = Source::open_in_pieces(path)?;
+        let (head, fault) = read_start(&mut source, self.head_length as usize);
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        if xxh3_64(&head) != self.head {
+            // Something else, or nothing yet.
+            let is_short = (head.len() as u64) < self.head_length;
+            return Ok((!is_short).then_some((head, Vec::new())));
+        }
+        let mut at = head.len() as u64;
+        let mut window = head.clone();
+        while at < self.tail_end {
+            let wanted = (self.tail_end - at).min(CHUNK as u64) as usize;
+            let (piece, fault) = read_start(&mut source, wanted);
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            if piece.is_empty() {
+                return Ok(None);
+            }
+            at += piece.len() as u64;
+            window.extend(piece);
+            let surplus = window.len().saturating_sub(TAIL);
+            window.drain(..surplus);
+        }
+        // The head may reach beyond the tail's end.
+        let end = window.len() - (at - self.tail_end) as usize;
+        let begin = end.saturating_sub(self.tail_length as usize);
+        Ok(Some((head, window[begin..end].to_vec())))
+    }
+}
+
+/// Collects what a file is known by, while it is read.
+struct Windows {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Windows {
+    /// What was read of the file before.
+    fn of(progress: &Progress, path: &Path) -> io::Result<Self> {
+        if progress.is_empty() {
+            return Ok(Self {
+                head: Vec::new(),
+                tail: Vec::new(),
+            });
+        }
+        let found = progress.windows_of_plain(path)?;
+        let (head, mut tail) = found.unwrap_or_default();
+        if progress.offset < progress.tail_end {
+            // It goes on before the place that it is known by.
+            let mut file = File::open(path)?;
+            let begin = progress.offset.saturating_sub(TAIL as u64);
+            tail = vec![0; (progress.offset - begin) as usize];
+            file.seek(SeekFrom::Start(begin))?;
+            file.read_exact(&mut tail)?;
+        }
+        let known = (progress.offset as usize).min(head.len());
+        Ok(Self {
+            head: head[..known].to_vec(),
+            tail,
+        })
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let missing = HEAD.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..missing]);
+        let kept = &bytes[bytes.len().saturating_sub(TAIL)..];
+        self.tail.extend_from_slice(kept);
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+    }
+
+    fn note(&self, progress: &mut Progress) {
+        progress.head_length = self.head.len() as u64;
+        progress.head = xxh3_64(&self.head);
+        progress.tail_end = progress.offset;
+        progress.tail_length = self.tail.len() as u64;
+        progress.tail = xxh3_64(&self.tail);
+    }
+}
+
+impl Progress {
+    /// Hands over the complete lines that a plain file has beyond what was read, up to its end or
+    /// `limit`; without a decoder they are passed over. Gives how many they were.
+    pub(super) fn read_plain(
+        &mut self,
+        path: &Path,
+        limit: u64,
+        max_line: usize,
+        mut take: Option<(&mut Decoder, &mut (dyn Sink + '_))>,
+    ) -> io::Result<u64> {
+        let mut windows = Windows::of(self, path)?;
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        let before = self.line;
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut filled = 0;
+        while self.offset + (filled as u64) < limit {
+            buffer.resize(filled + CHUNK, 0);
+            let room = (limit - self.offset - filled as u64).min(CHUNK as u64) as usize;
+            let read = file.read(&mut buffer[filled..filled + room])?;
+            if read == 0 {
+                break;
+            }
+            let searched = filled;
+            filled += read;
+            let mut start = 0;
+            let mut from = searched;
+            while let Some(end) = memchr::memchr(b'\n', &buffer[from..filled]) {
+                let end = from + end;
+                self.line(&buffer[start..end], max_line, &mut take);
+                windows.push(&buffer[start..=end]);
+                self.offset += (end + 1 - start) as u64;
+                start = end + 1;
+                from = start;
+            }
+            if filled - start > max_line {
+                // What is known of the line is that it is too long.
+                windows.push(&buffer[start..filled]);
+                self.offset += (filled - start) as u64;
+                self.is_skipping = true;
+                start = filled;
+            }
+            buffer.copy_within(start..filled, 0);
+            filled -= start;
+        }
+        windows.note(self);
+        Ok(self.line - before)
+    }
+
+    /// Takes one line of a plain file, without its end.
+    fn line(
+        &mut self,
+        bytes: &[u8],
+        max_line: usize,
+        take: &mut Option<(&mut Decoder, &mut (dyn Sink + '_))>,
+    ) {
+        self.line += 1;
+        let at = Position {
+            member: 0,
+            line: self.line,
+            offset: self.offset,
+        };
+        let is_oversized = std::mem::take(&mut self.is_skipping);
+        let Some((decoder, sink)) = take else {
+            return;
+        };
+        if is_oversized {
+            let detail = format!("a line of more than {max_line} bytes, which is the limit");
+            report(*sink, ProblemKind::OversizedLine, Some(at), &detail);
+        } else {
+            let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+            decoder.line(bytes, at, true, *sink);
+        }
+    }
+
+    /// Hands over the lines that an archive has beyond what was read; its last line is complete even
+    /// without an end, unless the archive is not. `begin` is called before each. Gives how many they
+    /// were.
+    pub(super) fn read_archive(
+        &mut self,
+        path: &Path,
+        decoder: &mut Decoder,
+        sink: &mut dyn Sink,
+        begin: &mut dyn FnMut(&mut Decoder, &mut dyn Sink),
+    ) -> io::Result<u64> {
+        let options = decoder.options();
+        let source = Source::open(path, &options.watch)?;
+        let max_line = options.max_line;
+        let mut reader = LineReader::new(source, max_line);
+        let wanted = self.offset;
+        let mut count = 0;
+        // The last line counts when it is known that nothing follows.
+        let mut last: Option<(Vec<u8>, Position)> = None;
+        while let Some(line) = reader.next_line() {
+            let (at, length) = match &line {
+                Line::Text { bytes, at, .. } => (*at, bytes.len() as u64),
+                Line::Oversized { at, bytes } => (*at, *bytes),
+            };
+            let is_new = at.offset >= wanted;
+            match line {
+                Line::Text {
+                    bytes,
+                    complete: false,
+                    ..
+                } => last = Some((bytes.to_vec(), at)),
+                Line::Text { bytes, .. } => {
+                    if is_new {
+                        begin(decoder, sink);
+                        decoder.line(bytes, at, true, sink);
+                    }
+                    self.advance(at, length + 1, &mut count, is_new);
+                }
+                Line::Oversized { .. } => {
+                    if is_new {
+                        begin(decoder, sink);
+                        let detail = format!("a line of {length} bytes; the limit is {max_line}");
+                        report(sink, ProblemKind::OversizedLine, Some(at), &detail);
+                    }
+                    self.advance(at, length + 1, &mut count, is_new);
+                }
+            }
+        }
+        let is_whole = reader.error().is_none();
+        if let Some((bytes, at)) = last.filter(|(_, at)| is_whole && at.offset >= wanted) {
+            begin(decoder, sink);
+            decoder.line(&bytes, at, false, sink);
+            self.advance(at, bytes.len() as u64, &mut count, true);
+        }
+        if self.offset > wanted {
+            self.note_archive(path)?;
+        }
+        Ok(count)
+    }
+
+    /// Notes what an archive is known by, as far as it was read.
+    fn note_archive(&mut self, path: &Path) -> io::Result<()> {
+        let mut source = Source::open_in_pieces(path)?;
+        let mut windows = Windows {
+            head: Vec::new(),
+            tail: Vec::new(),
+        };
+        let mut left = self.offset;
+        while left > 0 {
+            let (piece, _) = read_start(&mut source, left.min(CHUNK as u64) as usize);
+            if piece.is_empty() {
+                break;
+            }
+            windows.push(&piece);
+            left -= piece.len() as u64;
+        }
+        windows.note(self);
+        Ok(())
+    }
+
+    /// Passes over all that an archive holds.
+    pub(super) fn pass_archive(&mut self, path: &Path) -> io::Result<()> {
+        let mut source = Source::open_in_pieces(path)?;
+        loop {
+            let (piece, _) = read_start(&mut source, CHUNK);
+            if piece.is_empty() {
+                return self.note_archive(path);
+            }
+            self.offset += piece.len() as u64;
+            self.line += memchr::memchr_iter(b'\n', &piece).count() as u64;
+        }
+    }
+
+    fn advance(&mut self, at: Position, length: u64, count: &mut u64, is_new: bool) {
+        if is_new {
+            *count += 1;
+            self.line = at.line;
+            self.offset = at.offset + length;
+        }
+    }
+}
