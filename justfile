@@ -21,9 +21,9 @@ fix:
     cargo fmt --all
     cargo clippy --workspace --all-targets --fix --allow-dirty
 
-# The schema of the report, made anew from its types.
+# The schema of the report and the tables of docs/sql.md, made anew from their types.
 schema:
-    DRAGLINE_BLESS=1 cargo test -p dragline-analytics --test it the_schema_in_the_docs_is_that_of_the_types
+    DRAGLINE_BLESS=1 cargo test -p dragline-analytics --test it in_the_docs
 
 # The table of the recorder's settings in docs/recorder.md, made anew from the code.
 settings:

@@ -45,6 +45,11 @@ pub(crate) const COUNTERS: &[Counter] = &[
     ("response_max_micros", |c| c.response_time.max),
 ];
 
+/// The names of the counters, which are columns of several tables.
+pub fn counter_names() -> impl Iterator<Item = &'static str> {
+    COUNTERS.iter().map(|(name, _)| *name)
+}
+
 /// Answers by which a site keeps a scraper out: 403 and 429.
 pub(crate) fn blocked(counters: &Counters) -> u64 {
     [403, 429]

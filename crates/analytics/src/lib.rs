@@ -33,6 +33,7 @@ mod lookup;
 pub mod model;
 pub mod render;
 mod report;
+pub mod sql;
 mod stats;
 
 pub use frames::{Frames, FramesError};

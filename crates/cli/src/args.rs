@@ -41,6 +41,32 @@ pub(crate) enum Command {
   dragline runs logs/
   dragline runs logs/ --scraper shop --format json | jq '.[] | select(.verdict == \"killed\")'")]
     Runs(ReadArgs),
+    /// Show what scrapers log, while they log it: every format, one order
+    #[command(
+        long_about = "Show what scrapers log, while they log it: every format, in the order of time.\n\nFiles may be rotated, packed, \
+deleted and made anew meanwhile; files that come later are followed, too.",
+        after_help = "Examples:
+  dragline tail logs/
+  dragline tail logs/ --level warn --scraper shop
+  dragline tail logs/ -n 100 --no-follow --grep '/product/17'
+  dragline tail logs/ --format json --state tail.state | jq -r .message"
+    )]
+    Tail(TailArgs),
+    /// Ask the logs in SQL: every event, and what was counted
+    #[command(
+        long_about = "Ask the logs in SQL.\n\nTables of events: events, requests, items, errors. Tables of what was counted: runs, files, \
+activity_by_bucket. Their columns are in docs/sql.md. The dialect is that of polars.",
+        after_help = "Examples:
+  dragline sql 'SELECT host, status_code, count(*) n FROM requests GROUP BY host, status_code ORDER BY n DESC' logs/
+  dragline sql 'SELECT * FROM errors WHERE category = '\\''blocked'\\'' LIMIT 5' logs/ --since 7d
+  dragline sql 'SELECT run_id, items, duration_seconds FROM runs' logs/ --format csv --output runs.csv"
+    )]
+    Sql(SqlArgs),
+    /// Write every event as Parquet, by day and scraper, for DuckDB, polars or Spark
+    #[command(after_help = "Examples:
+  dragline export logs/ --output events/
+  duckdb -c \"SELECT date, count(*) FROM read_parquet('events/requests/**/*.parquet', hive_partitioning=true) GROUP BY date\"")]
+    Export(ExportArgs),
     /// Say of each line of standard input what error it is
     #[command(
         long_about = "Say of each line of standard input what error it is.\n\nA line is a JSON object with a type and a message \
@@ -65,13 +91,20 @@ taken for an error, whatever its level says: filter before.",
 /// What to read, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What to read, and how.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
     /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
     #[arg(required = true, value_name = "LOGS")]
     pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
     /// Let the rules label errors that the scraper labelled itself when it logged them
@@ -83,6 +116,87 @@ pub(crate) struct ReadArgs {
     /// Read every file, also those that did not change since they were read last
     #[arg(long, help_heading = "Reading")]
     pub(crate) no_cache: bool,
+}
+
+/// A question, and of what.
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// The query
+    #[arg(value_name = "QUERY")]
+    pub(crate) query: String,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// How the answer is shown
+    #[arg(long, value_enum, default_value_t = SqlFormat::Table, help_heading = "Output")]
+    pub(crate) format: SqlFormat,
+    /// Where it is written [default: standard output]
+    #[arg(long, short, value_name = "FILE", help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+    /// How many rows a table shows
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SqlFormat {
+    /// For the terminal
+    Table,
+    /// Comma-separated values, the names first
+    Csv,
+    /// A JSON object for each row, one a line
+    Json,
+    /// An Apache Parquet file
+    Parquet,
+}
+
+/// What to export, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The directory to write, which must be new or empty
+    #[arg(long, short, value_name = "DIR", help_heading = "Output")]
+    pub(crate) output: PathBuf,
+}
+
+/// What to follow.
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// Files, directories or globs (quoted); what is not there yet may come
+    #[arg(required = true, value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
+    /// How many records are shown of what is there already
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+    pub(crate) lines: usize,
+    /// Show everything that is there already
+    #[arg(long)]
+    pub(crate) from_start: bool,
+    /// Show what is there, and end
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+    /// Only records whose line, as it is shown, matches the regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) grep: Option<String>,
+    /// Keep in a file how far everything was shown, and go on there the next time
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// How records are shown
+    #[arg(long, value_enum, default_value_t = TailFormat::Text)]
+    pub(crate) format: TailFormat,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// The configuration: text formats, and what records mean
+    /// [default: dragline.toml in the current directory, when there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TailFormat {
+    /// A line for people
+    Text,
+    /// Dragline's wire format, whoever wrote the record
+    Json,
 }
 
 /// Which rules say what an error is.

@@ -4,6 +4,8 @@ mod classify;
 mod demo;
 mod read;
 mod rules;
+mod sql;
+mod tail;
 
 use dragline_analytics::{Report, render};
 
@@ -13,6 +15,8 @@ use crate::output;
 pub(crate) use self::classify::classify;
 pub(crate) use self::demo::demo;
 pub(crate) use self::rules::rules;
+pub(crate) use self::sql::{export, sql};
+pub(crate) use self::tail::tail;
 
 /// `dragline report`
 pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use dragline_analytics::sql::SqlError;
 use dragline_scan::ScanError;
 
 use crate::args::{Cli, Command};
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report(args),
         Command::Errors(args) => commands::errors(args),
         Command::Runs(args) => commands::runs(args),
+        Command::Sql(args) => commands::sql(args),
+        Command::Export(args) => commands::export(args),
+        Command::Tail(args) => commands::tail(args),
         Command::Classify(args) => commands::classify(args),
         Command::Rules(command) => commands::rules(command),
         Command::Demo(args) => commands::demo(args),
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
             // As clap does for what it refuses itself.
             if error.is::<args::WrongUsage>() {
                 ExitCode::from(2)
-            } else if let Some(ScanError::Cancelled) = error.downcast_ref() {
+            } else if is_cancelled(&error) {
                 ExitCode::from(progress::INTERRUPTED)
             } else {
                 ExitCode::FAILURE
@@ -56,6 +60,16 @@ fn sentence(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// Whether the work was stopped by Ctrl-C.
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    causes.any(|error| matches!(error, ScanError::Cancelled))
+        || matches!(
+            error.downcast_ref(),
+            Some(SqlError::Scan(ScanError::Cancelled))
+        )
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -56,6 +56,16 @@ impl Counters {
         self.added + self.updated + self.saved + self.articles
     }
 
+    /// The same without its requests.
+    pub(crate) fn forget_requests(&mut self) {
+        self.requests = 0;
+        self.requests_failed = 0;
+        self.requests_unjudged = 0;
+        self.bytes = 0;
+        self.status_codes = Tally::default();
+        self.response_time = Spread::default();
+    }
+
     /// Whether there is any sign of work: a request or an item.
     pub fn has_activity(&self) -> bool {
         self.requests > 0 || self.items() > 0 || self.found > 0

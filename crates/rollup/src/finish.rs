@@ -82,7 +82,8 @@ pub struct RunRow {
     pub verdict: Option<Verdict>,
     /// Its totals.
     pub counters: Counters,
-    /// Where requests and items were counted: by `lines`, or by the run's own `statistics`.
+    /// Where requests and items were counted: by `lines`, by the run's own `statistics`, or, when the
+    /// scraper tells of no request, by the lines of its HTTP `library`.
     pub counted_by: &'static str,
     /// Whether a filter left out some of its lines: its numbers are those of the others.
     pub is_partial: bool,
@@ -146,6 +147,7 @@ impl Rollup {
             .iter()
             .map(|(key, _)| Arc::clone(key))
             .collect();
+        let echoes = self.silence_echoes(&keys);
         let mut merged: BTreeMap<RunKey, SourceStats> = BTreeMap::new();
         for ((_, stats), key) in self.sources.into_iter().zip(&keys) {
             merged.entry(key.clone()).or_default().add(stats);
@@ -181,7 +183,14 @@ impl Rollup {
         let runs: Vec<RunRow> = merged
             .into_iter()
             .zip(&mut buckets)
-            .map(|((key, stats), buckets)| run_row(key, stats, buckets, width, &self.files, now))
+            .map(|((key, stats), buckets)| {
+                let is_echoed = echoes.contains(&key);
+                let row = run_row(key, stats, buckets, width, &self.files, now);
+                RunRow {
+                    counted_by: if is_echoed { "library" } else { row.counted_by },
+                    ..row
+                }
+            })
             .collect();
         let mut activity: Vec<ActivityRow> = buckets
             .into_iter()
@@ -215,6 +224,50 @@ impl Rollup {
             problems: self.problems,
             dialects: self.dialects.iter().collect(),
         }
+    }
+}
+
+impl Rollup {
+    /// Takes the requests of which a library tells out of the runs that tell of requests themselves.
+    /// Gives the keys of the runs where the library's lines are all there is.
+    fn silence_echoes(&mut self, keys: &[RunKey]) -> BTreeSet<RunKey> {
+        let sources = || self.sources.iter().zip(keys);
+        let tells = |stats: &SourceStats| {
+            let declares = stats
+                .declared
+                .as_ref()
+                .is_some_and(|d| d.requests > Some(0));
+            stats.counters.requests > 0 || declares
+        };
+        let telling: BTreeSet<RunKey> = sources()
+            .filter(|((source, stats), _)| !source.is_echo && tells(stats))
+            .map(|(_, key)| key.clone())
+            .collect();
+        let is_echo = |((source, _), _): &(&(Arc<SourceKey>, SourceStats), &RunKey)| source.is_echo;
+        let echoing: BTreeSet<RunKey> = sources()
+            .filter(is_echo)
+            .map(|(_, key)| key.clone())
+            .collect();
+        let is_silenced: Vec<bool> = sources()
+            .map(|((source, _), key)| source.is_echo && telling.contains(key))
+            .collect();
+        for ((_, stats), _) in self
+            .sources
+            .iter_mut()
+            .zip(&is_silenced)
+            .filter(|(_, silenced)| **silenced)
+        {
+            stats.counters.forget_requests();
+            stats.sections.domains = crate::sections::Domains::default();
+        }
+        for ((source, _), counters) in &mut self.activity {
+            if is_silenced[*source as usize] {
+                counters.forget_requests();
+            }
+        }
+        self.latency
+            .retain(|(source, _), _| !is_silenced[*source as usize]);
+        echoing.difference(&telling).cloned().collect()
     }
 }
 

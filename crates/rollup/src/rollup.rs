@@ -37,6 +37,8 @@ const MAX_BUCKETS: i64 = 20_000;
 /// The same of the sketches.
 const SKETCH_WIDTHS: [i64; 6] = [HOUR, 4 * HOUR, DAY, 7 * DAY, 28 * DAY, 36_400 * DAY];
 /// Error groups and cells that are kept by name.
+/// So much writers of one file may differ before it is told, in microseconds.
+const OUT_OF_ORDER: i64 = MINUTE;
 const MAX_GROUPS: usize = 10_000;
 const MAX_CELLS: usize = 10_000;
 
@@ -101,6 +103,10 @@ struct Current {
     source: Option<u32>,
     /// Records that were counted of it.
     events: u64,
+    /// The latest time of its records so far.
+    latest: Option<Timestamp>,
+    /// Records that say they are older than one before them, by more than [`OUT_OF_ORDER`].
+    out_of_order: u64,
 }
 
 /// A file, and what came of it.
@@ -118,6 +124,10 @@ pub struct FileEntry {
     pub truncated: bool,
     /// When it was last written.
     pub modified: Option<Timestamp>,
+    /// The latest time that any of its records names.
+    pub latest: Option<Timestamp>,
+    /// Records that say they are more than a minute older than one before them.
+    pub out_of_order: u64,
 }
 
 /// One kind of problem in one file.
@@ -195,9 +205,7 @@ impl Rollup {
             family: family.to_owned(),
             path: file.path.as_str().into(),
             content_id: file.content_id,
-            is_error_copy: false,
-            source: None,
-            events: 0,
+            ..Current::default()
         };
         self.files.entry(file.path.clone()).or_default().modified = file.modified;
     }
@@ -205,11 +213,12 @@ impl Rollup {
     /// Writes down what was counted of the current file.
     pub(crate) fn settle(&mut self) {
         let events = std::mem::take(&mut self.current.events);
-        if events > 0 {
-            self.files
-                .entry(self.current.path.to_string())
-                .or_default()
-                .events += events;
+        let out_of_order = std::mem::take(&mut self.current.out_of_order);
+        if events > 0 || out_of_order > 0 {
+            let entry = self.files.entry(self.current.path.to_string()).or_default();
+            entry.events += events;
+            entry.out_of_order += out_of_order;
+            entry.latest = entry.latest.max(self.current.latest);
         }
     }
 
@@ -296,6 +305,11 @@ impl Rollup {
             return;
         }
         self.current.events += 1;
+        if let Some(time) = record.timestamp {
+            let latest = *self.current.latest.get_or_insert(time);
+            self.current.out_of_order += u64::from(latest.since(time) > OUT_OF_ORDER);
+            self.current.latest = Some(latest.max(time));
+        }
         self.dialects.count(record.dialect, 1);
         stats.observe_domain(record, host);
         stats.sections.observe(record);
@@ -357,6 +371,8 @@ impl Rollup {
             entry.zoneless = entry.zoneless.max(file.zoneless);
             entry.truncated |= file.truncated;
             entry.modified = entry.modified.max(file.modified);
+            entry.latest = entry.latest.max(file.latest);
+            entry.out_of_order += file.out_of_order;
         }
         for (key, problem) in other.problems {
             add_problem(&mut self.problems, key, problem);
@@ -375,6 +391,7 @@ impl Rollup {
             if key.scraper_id.as_deref() == record.scraper_id.as_deref()
                 && key.site.as_deref() == record.site.as_deref()
                 && key.run_id.as_deref() == record.run_id.as_deref()
+                && key.is_echo == record.is_echo
             {
                 return source;
             }

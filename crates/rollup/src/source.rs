@@ -25,6 +25,8 @@ pub struct SourceKey {
     pub site: Option<String>,
     /// Which run.
     pub run_id: Option<String>,
+    /// Whether an HTTP library tells of requests here, and not the scraper itself.
+    pub is_echo: bool,
     /// Whether it stands for all sources beyond those that are kept apart.
     pub is_rest: bool,
 }
@@ -40,6 +42,7 @@ impl SourceKey {
             scraper_id: part(&record.scraper_id),
             site: part(&record.site),
             run_id: part(&record.run_id),
+            is_echo: record.is_echo,
             is_rest: false,
         }
     }

@@ -47,6 +47,11 @@ impl Cache {
         }
     }
 
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn path(&self, key: u128) -> PathBuf {
         self.dir.join(format!("{key:032x}.rollup"))
     }

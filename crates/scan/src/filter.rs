@@ -36,19 +36,19 @@ impl Filter {
     }
 
     /// Whether the record's level passes. Records without one do.
-    pub(crate) fn takes_level(&self, record: &Record<'_>) -> bool {
+    pub fn takes_level(&self, record: &Record<'_>) -> bool {
         self.level
             .is_none_or(|least| record.level.is_none_or(|level| level >= least))
     }
 
     /// Whether the record's time passes. Records without a time pass when no time is asked for.
-    pub(crate) fn takes_time(&self, record: &Record<'_>) -> bool {
+    pub fn takes_time(&self, record: &Record<'_>) -> bool {
         let after = |since| record.timestamp.is_some_and(|time| time >= since);
         let before = |until| record.timestamp.is_some_and(|time| time < until);
         self.since.is_none_or(after) && self.until.is_none_or(before)
     }
 
-    fn takes_run(&self, key: &RunKey) -> bool {
+    pub(crate) fn takes_run(&self, key: &RunKey) -> bool {
         let fits =
             |wanted: &Option<String>, part: &Option<String>| wanted.is_none() || wanted == part;
         fits(&self.scraper, &key.scraper_id)

@@ -27,7 +27,9 @@
 
 mod cache;
 mod filter;
+mod label;
 mod observer;
+mod rows;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -43,10 +45,13 @@ pub use dragline_ingest::{
     DialectError, DiscoverError, Map, MapError, Meaning, ReadOptions, TextDialect, Watch,
 };
 pub use filter::Filter;
+pub use rows::{Row, RowSink};
 
 use crate::cache::{Key, Keys};
 use crate::filter::Sources;
+use crate::label::Labeller;
 use crate::observer::Observer;
+use crate::rows::{RowMaker, runs_of};
 
 /// How to scan.
 #[derive(Debug, Clone)]
@@ -201,6 +206,67 @@ pub fn scan_into<S: Sink + Send>(
     Ok(parts)
 }
 
+/// Reads everything behind `inputs` twice: into a rollup, which tells whose lines they are, and record
+/// by record, as far as the filter takes it, into sinks of the caller's own, one for each thread.
+/// The rollup is of everything, whatever the filter says. Without `wants_rows` the second reading is
+/// left out.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_rows<S: RowSink>(
+    inputs: &[String],
+    rules: &RuleSet,
+    options: &ScanOptions,
+    wants_rows: bool,
+    make: impl Fn() -> S + Sync,
+) -> Result<(Rollup, Vec<S>), ScanError> {
+    let found = discover(inputs)?;
+    let watch = &options.read.watch;
+    let passes = 1 + u64::from(wants_rows);
+    watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
+    let no_filter = Filter::default();
+    let pass = Pass {
+        found: &found,
+        rules,
+        options,
+        filter: &no_filter,
+        sources: None,
+        covered: None,
+        cache: options
+            .cache
+            .as_ref()
+            .map(|cache| Keys::new(cache, rules, options)),
+    };
+    let rollup = pass.run();
+    if let Some(cache) = &options.cache {
+        cache.trim();
+    }
+    let (runs, covered) = (runs_of(&rollup), rollup.covered());
+    let families: Vec<&Family> = found.families.iter().filter(|_| wants_rows).collect();
+    let labeller = Labeller {
+        rules,
+        reclassifies: options.reclassify,
+    };
+    let rows = in_parallel(options.jobs, &families, make, |family, sink| {
+        let mut maker = RowMaker {
+            family: &family.name,
+            runs: &runs,
+            filter: &options.filter,
+            labeller,
+            copied: Some(&covered).filter(|_| family.is_error_copy),
+            sink,
+            file: String::new(),
+            last: None,
+        };
+        read_family(family, &options.read, &mut maker);
+        maker.sink
+    });
+    if watch.is_cancelled() {
+        return Err(ScanError::Cancelled);
+    }
+    Ok((rollup, rows))
+}
+
 /// Shares families among threads: every one begins with what `make` makes and adds family after
 /// family to it.
 fn in_parallel<S: Send>(
@@ -333,14 +399,17 @@ impl Pass<'_> {
         copied: Option<&'o Covered>,
         rollup: Rollup,
     ) -> Observer<'o> {
+        let labeller = Labeller {
+            rules: self.rules,
+            reclassifies: self.options.reclassify,
+        };
         Observer::new(
             &family.name,
             rollup,
-            self.rules,
+            labeller,
             self.filter,
             self.sources.as_ref(),
         )
-        .reclassify(self.options.reclassify)
         .of_copies(copied)
     }
 

@@ -1,21 +1,16 @@
 //! The sink behind the reader: filter, classify, count.
 
-use dragline_classifier::{RuleSet, fingerprint, mask};
-use dragline_rollup::{Covered, ErrorLabel, Rollup};
-use dragline_schema::{
-    Classify as _, ErrorCategory, ErrorText, Event, Position, Problem, Record, Sink, SourceFile,
-    Verdict,
-};
+use dragline_rollup::{Covered, Rollup};
+use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
 
 use crate::filter::{Filter, Sources};
+use crate::label::Labeller;
 
 /// Counts one family's records.
 pub(crate) struct Observer<'o> {
     family: &'o str,
     rollup: Rollup,
-    rules: &'o RuleSet,
-    /// Whether labels that the lines carry are looked away from.
-    reclassifies: bool,
+    labeller: Labeller<'o>,
     filter: &'o Filter,
     sources: Option<&'o Sources>,
     /// The lines that stand elsewhere, when this is a copy of errors.
@@ -26,25 +21,18 @@ impl<'o> Observer<'o> {
     pub(crate) fn new(
         family: &'o str,
         rollup: Rollup,
-        rules: &'o RuleSet,
+        labeller: Labeller<'o>,
         filter: &'o Filter,
         sources: Option<&'o Sources>,
     ) -> Self {
         Self {
             family,
             rollup,
-            rules,
-            reclassifies: false,
+            labeller,
             filter,
             sources,
             copied: None,
         }
-    }
-
-    /// Whether the rules speak even where a line carries a label.
-    pub(crate) fn reclassify(mut self, reclassifies: bool) -> Self {
-        self.reclassifies = reclassifies;
-        self
     }
 
     /// The family is a copy of errors: lines that were observed already do not count again.
@@ -85,7 +73,7 @@ impl Sink for Observer<'_> {
     }
 }
 
-impl<'o> Observer<'o> {
+impl Observer<'_> {
     fn observe(&mut self, record: &Record<'_>, at: Position) {
         if self
             .sources
@@ -97,56 +85,8 @@ impl<'o> Observer<'o> {
         if !in_time || !self.filter.takes_level(record) {
             return self.rollup.observe_life(record, at, in_time);
         }
-        let Some(error) = record.error_text() else {
-            return self.rollup.observe(record, at, None);
-        };
-        let verdict = self.verdict(&error, record);
-        let template = mask(&error.message);
-        let function = match &record.event {
-            Event::ScraperError(error) => error.function.as_deref(),
-            _ => None,
-        };
-        let label = ErrorLabel {
-            group: fingerprint(verdict.category, &error.error_type, &template, function),
-            category: verdict.category,
-            sub_category: verdict.sub_category,
-            severity: verdict.severity,
-            rule: verdict.rule,
-            error_type: &error.error_type,
-            template: &template,
-            message: &error.message,
-        };
-        self.rollup.observe(record, at, Some(&label));
-    }
-
-    /// What the rules say, unless the scraper itself knew when it logged the error.
-    fn verdict(&self, error: &ErrorText<'_>, record: &Record<'_>) -> Verdict<'o> {
-        let rules: &'o RuleSet = self.rules;
-        let verdict = rules.classify(error);
-        let Event::ScraperError(logged) = &record.event else {
-            return verdict;
-        };
-        let category = logged
-            .error_category
-            .as_deref()
-            .and_then(|name| name.parse().ok());
-        match category {
-            Some(category) if !self.reclassifies && category != ErrorCategory::Unknown => {
-                // The rule explains the label only when it says the same.
-                let agrees = verdict.category == category;
-                let severity = logged
-                    .error_severity
-                    .as_deref()
-                    .and_then(|name| name.parse().ok());
-                Verdict {
-                    category,
-                    severity: severity.unwrap_or(verdict.severity),
-                    rule: verdict.rule.filter(|_| agrees),
-                    sub_category: if agrees { verdict.sub_category } else { "" },
-                    ..verdict
-                }
-            }
-            _ => verdict,
-        }
+        let rollup = &mut self.rollup;
+        self.labeller
+            .label(record, |label| rollup.observe(record, at, label));
     }
 }

@@ -103,6 +103,11 @@ macro_rules! events {
                 }
             }
 
+            /// Whether it is a run's own account, read from another writer.
+            pub fn is_summary(&self) -> bool {
+                matches!(self, Self::Summary(_))
+            }
+
             /// Sets the field of that name.
             ///
             /// # Errors

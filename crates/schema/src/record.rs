@@ -37,6 +37,9 @@ pub struct Record<'a> {
     /// Whether it is a request of which the line tells neither a status nor an error. (In the wire
     /// format a request without a status got no answer.)
     pub is_unjudged: bool,
+    /// Whether it is a request of which an HTTP library tells, not the scraper: it counts where the
+    /// scraper itself tells of none.
+    pub is_echo: bool,
 }
 
 impl Record<'_> {

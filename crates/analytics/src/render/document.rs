@@ -25,7 +25,7 @@ pub enum Block {
     /// Rows under headers. On a narrow terminal, columns that may go do so from the right.
     Table {
         /// The headers, and how their columns are set.
-        headers: Vec<(Align, &'static str)>,
+        headers: Vec<(Align, String)>,
         /// The rows: a tone for the row's first cell, and the cells.
         rows: Vec<(Tone, Vec<String>)>,
     },
@@ -64,6 +64,17 @@ pub enum Tone {
     Muted,
 }
 
+impl Block {
+    /// A table under these headers.
+    pub fn table(headers: &[(Align, &str)], rows: Vec<(Tone, Vec<String>)>) -> Self {
+        let owned = |(align, name): &(Align, &str)| (*align, (*name).to_owned());
+        Self::Table {
+            headers: headers.iter().map(owned).collect(),
+            rows,
+        }
+    }
+}
+
 impl Document {
     pub(crate) fn title(&mut self, text: impl Into<String>) {
         self.blocks.push(Block::Title(text.into()));
@@ -95,10 +106,7 @@ impl Document {
         rows: Vec<(Tone, Vec<String>)>,
     ) {
         if !rows.is_empty() {
-            self.blocks.push(Block::Table {
-                headers: headers.to_vec(),
-                rows,
-            });
+            self.blocks.push(Block::table(headers, rows));
         }
     }
 }

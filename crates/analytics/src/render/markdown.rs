@@ -36,7 +36,7 @@ pub fn markdown(document: &Document) -> String {
             Block::Table { headers, rows } => {
                 let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
                 out.push_str(&row(headers.iter().map(|(_, name)| escape(name)).collect()));
-                let rule = |(align, _): &(Align, &str)| match align {
+                let rule = |(align, _): &(Align, String)| match align {
                     Align::Right | Align::SpareRight => "--:".to_owned(),
                     _ => "---".to_owned(),
                 };

@@ -80,7 +80,7 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
 }
 
 /// The text without control characters, everything else in its column.
-fn clean_line(text: &str) -> String {
+pub(super) fn clean_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
@@ -91,7 +91,7 @@ fn line(out: &mut String, text: &str) {
 
 fn table(
     out: &mut String,
-    headers: &[(Align, &'static str)],
+    headers: &[(Align, String)],
     rows: &[(Tone, Vec<String>)],
     terminal: &Terminal,
 ) {
@@ -110,7 +110,7 @@ fn table(
         })
         .collect();
     let shown = shown_columns(&wanted, headers, terminal.width);
-    let headers: Vec<(Align, &'static str)> = shown.iter().map(|index| headers[*index]).collect();
+    let headers: Vec<(Align, String)> = shown.iter().map(|index| headers[*index].clone()).collect();
     let mut widths: Vec<usize> = shown.iter().map(|index| wanted[*index]).collect();
     let rows: Vec<(Tone, Vec<String>)> = rows
         .into_iter()
@@ -140,7 +140,7 @@ fn table(
         row
     };
     if headers.iter().any(|(_, name)| !name.is_empty()) {
-        let names: Vec<String> = headers.iter().map(|(_, name)| (*name).to_owned()).collect();
+        let names: Vec<String> = headers.iter().map(|(_, name)| name.clone()).collect();
         line(
             out,
             &terminal.paint(MUTED, set(&names, Tone::Plain).trim_end()),
@@ -152,7 +152,7 @@ fn table(
 }
 
 /// The columns that are shown: while even the least widths do not fit, the last spare one goes.
-fn shown_columns(wanted: &[usize], headers: &[(Align, &'static str)], width: usize) -> Vec<usize> {
+fn shown_columns(wanted: &[usize], headers: &[(Align, String)], width: usize) -> Vec<usize> {
     let least = |index: &usize| match headers[*index].0 {
         Align::Cut | Align::Left => wanted[*index].min(LEAST),
         Align::Fixed | Align::Spare | Align::SpareRight | Align::Right => wanted[*index],
@@ -171,7 +171,7 @@ fn shown_columns(wanted: &[usize], headers: &[(Align, &'static str)], width: usi
 
 /// Takes from the widest columns that may be cut, then from any text, until the table fits. Numbers
 /// and verdicts are never cut: rather a row too long than one that lies.
-fn shrink(widths: &mut [usize], headers: &[(Align, &'static str)], width: usize) {
+fn shrink(widths: &mut [usize], headers: &[(Align, String)], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
     for cuttable in [&[Align::Cut][..], &[Align::Cut, Align::Left]] {
         while widths.iter().sum::<usize>() + gaps > width {
@@ -252,7 +252,7 @@ impl Terminal {
         }
     }
 
-    fn tone(&self, tone: Tone, text: &str) -> String {
+    pub(super) fn tone(&self, tone: Tone, text: &str) -> String {
         match tone {
             Tone::Plain => text.to_owned(),
             Tone::Good => self.paint("32", text),

@@ -74,6 +74,43 @@ fn problems(finished: &Finished) -> Vec<Problem> {
     problems
 }
 
+/// A record this much later than its file was written has a wrong time, in microseconds.
+const AHEAD: i64 = 2 * 60_000_000;
+/// So many files are named.
+const NAMED: usize = 3;
+
+/// Times that cannot be right.
+fn clocks(finished: &Finished) -> Vec<String> {
+    let mut notes = Vec::new();
+    let files = || finished.files.iter();
+    let out_of_order: u64 = files().map(|(_, file)| file.out_of_order).sum();
+    if out_of_order > 0 {
+        let count = files().filter(|(_, file)| file.out_of_order > 0).count();
+        notes.push(format!(
+            "{out_of_order} events in {count} files are more than a minute older than one before them: \
+             several writers, or a clock that was set back."
+        ));
+    }
+    let ahead: Vec<(&String, i64)> = files()
+        .filter_map(|(path, file)| Some((path, file.latest?.since(file.modified?))))
+        .filter(|(_, micros)| *micros > AHEAD)
+        .collect();
+    for (path, micros) in ahead.iter().take(NAMED) {
+        let minutes = micros / 60_000_000;
+        notes.push(format!(
+            "{path}: its last event is {minutes} minutes later than the file was written; its writer's clock \
+             or --tz is wrong."
+        ));
+    }
+    if ahead.len() > NAMED {
+        notes.push(format!(
+            "The same holds for {} more files.",
+            ahead.len() - NAMED
+        ));
+    }
+    notes
+}
+
 fn notes(finished: &Finished) -> Vec<String> {
     let mut notes = Vec::new();
     let zoneless: u64 = finished.files.values().map(|file| file.zoneless).sum();
@@ -102,6 +139,12 @@ fn notes(finished: &Finished) -> Vec<String> {
             by.get("lines").copied().unwrap_or(0)
         ));
     }
+    if let Some(count) = by.get("library") {
+        notes.push(format!(
+            "{count} runs log no request of their own: theirs are counted by the lines of their HTTP library."
+        ));
+    }
+    notes.extend(clocks(finished));
     for run in &finished.runs {
         for sentence in &run.disagreements {
             notes.push(format!("Run {} counts differently: {sentence}.", run.key));

@@ -10,7 +10,7 @@ use dragline_rollup::Finished;
 use dragline_scan::{Filter, ReadOptions, ScanOptions, Scanned};
 use dragline_schema::{ProblemKind, Timestamp};
 
-use crate::args::{FilterArgs, ReadArgs};
+use crate::args::{FilterArgs, InputArgs, ReadArgs};
 use crate::config::Config;
 use crate::progress::watched;
 use crate::times;
@@ -20,8 +20,8 @@ use crate::times;
 /// Nothing that could be read is an error, one that names the first reasons.
 pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
     let now = times::now()?;
-    let rules = super::rules::compiled(&args.rules)?;
-    let (filter, scanned) = scan(args, &rules, now)?;
+    let rules = super::rules::compiled(&args.input.rules)?;
+    let (filter, scanned) = scan(&args.input, &rules, now)?;
     let options = ReportOptions {
         generated_at: now,
         since: filter.since,
@@ -45,7 +45,7 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
 /// Reads what was named, as far as the filter takes it.
 pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finished> {
     let now = times::now()?;
-    let (_, scanned) = scan(args, rules, now)?;
+    let (_, scanned) = scan(&args.input, rules, now)?;
     let finished = scanned.rollup.finish(now);
     match scanned.everything {
         Some(everything) => nothing_read(&everything.finish(now))?,
@@ -54,22 +54,24 @@ pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finis
     Ok(finished)
 }
 
-fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
-    let config = Config::load(args.rules.config.as_deref())?;
-    let filter = args.filter.resolve(now)?;
-    let mut options = ScanOptions {
-        read: read_options(&config, &args.filter)?,
-        filter: filter.clone(),
-        reclassify: args.reclassify,
-        cache: config.cache().filter(|_| !args.no_cache),
-        ..ScanOptions::default()
-    };
-    if let Some(jobs) = args.jobs {
-        options.jobs = usize::from(jobs);
-    }
+fn scan(args: &InputArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
+    let options = scan_options(args, now)?;
     let watch = Arc::clone(&options.read.watch);
     let scanned = watched(&watch, || dragline_scan::scan(&args.logs, rules, &options));
-    Ok((filter, scanned?))
+    Ok((options.filter, scanned?))
+}
+
+/// How the logs are read.
+pub(crate) fn scan_options(args: &InputArgs, now: Timestamp) -> anyhow::Result<ScanOptions> {
+    let config = Config::load(args.rules.config.as_deref())?;
+    let default = ScanOptions::default();
+    Ok(ScanOptions {
+        read: read_options(&config, &args.filter)?,
+        filter: args.filter.resolve(now)?,
+        reclassify: args.reclassify,
+        jobs: args.jobs.map_or(default.jobs, usize::from),
+        cache: config.cache().filter(|_| !args.no_cache),
+    })
 }
 
 /// How lines are read.

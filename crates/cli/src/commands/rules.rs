@@ -72,7 +72,7 @@ fn list(rules: &RuleSet, args: &OutputArgs) -> anyhow::Result<()> {
         Document {
             blocks: vec![
                 Block::Title(format!("{} rules", rules.rules().len())),
-                Block::Table { headers, rows },
+                Block::table(&headers, rows),
             ],
         }
     };
@@ -156,7 +156,7 @@ fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Docu
     let others = &hits[1..];
     if !others.is_empty() {
         blocks.push(Block::Heading("What else it could be".to_owned()));
-        let headers = vec![
+        let headers = [
             (Align::Left, "rule"),
             (Align::Left, "category"),
             (Align::Left, "severity"),
@@ -174,7 +174,7 @@ fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Docu
             (Tone::Plain, cells)
         };
         let rows = others.iter().map(row).collect();
-        blocks.push(Block::Table { headers, rows });
+        blocks.push(Block::table(&headers, rows));
     }
     Document { blocks }
 }
@@ -198,7 +198,7 @@ fn hit_line(hit: &Hit<'_>) -> [String; 2] {
 
 /// `dragline rules suggest`
 fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
-    let rules = compiled(&args.rules)?;
+    let rules = compiled(&args.input.rules)?;
     let finished = super::read::finished(args, &rules)?;
     // One sample stands for all errors of its group.
     let messages: Vec<(String, u64)> = finished

@@ -139,6 +139,8 @@ impl<'a> Slots<'a> {
             (None, Some(meaning)) => slots.meant(meaning, message),
             (None, None) => slots.event(&record),
         };
+        let is_request = matches!(record.event, Event::Request(_));
+        record.is_echo = is_request && record.target.as_deref().is_some_and(prose::is_library);
         Some(Decoded { record, zoned })
     }
 
@@ -425,17 +427,20 @@ impl<'a> Slots<'a> {
                 return (self.request(Some(url), status, error), is_unjudged);
             }
         }
-        if let Some(prose) = prose::request(message).filter(|_| url.is_none() && !self.has_item) {
-            let request = Request {
-                url: Some(prose.url.to_owned().into()),
-                method: Some(prose.method.to_owned().into()),
-                status_code: prose.status,
-                response_time_ms: prose.milliseconds,
-                bytes: prose.bytes,
-                error_type: error.error_type,
-                ..Request::default()
-            };
-            return (Event::Request(request), false);
+        if url.is_none() && !self.has_item {
+            let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
+            if let Some((url, prose)) = prose.or_else(|| prose::urllib3(message)) {
+                let request = Request {
+                    url: Some(url.into()),
+                    method: Some(prose.method.to_owned().into()),
+                    status_code: prose.status,
+                    response_time_ms: prose.milliseconds,
+                    bytes: prose.bytes,
+                    error_type: error.error_type,
+                    ..Request::default()
+                };
+                return (Event::Request(request), false);
+            }
         }
         if is_error {
             let error = ScraperError {

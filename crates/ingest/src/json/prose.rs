@@ -20,6 +20,45 @@ const FAILURES: [&str; 6] = ["failed", "timed", "timeout", "refused", "reset", "
 /// A status stands among so many words behind the URL.
 const NEAR: usize = 4;
 
+/// HTTP libraries that log every request by themselves, by their loggers.
+const LIBRARIES: [&str; 3] = ["httpx", "urllib3.connectionpool", "reqwest::connect"];
+
+/// Whether a logger is an HTTP library's.
+pub(crate) fn is_library(logger: &str) -> bool {
+    LIBRARIES.contains(&logger)
+}
+
+/// Reads what urllib3 says of each answer: `https://x.test:443 "GET /p/1 HTTP/1.1" 200 274`. The URL
+/// comes without the port that its scheme has anyway.
+pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
+    let (base, rest) = message.split_once(" \"")?;
+    let (scheme, _) = base.split_once("://")?;
+    let usual = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let (request, rest) = rest.split_once("\" ")?;
+    let mut request = request.split(' ');
+    let (method, path) = (request.next()?, request.next()?);
+    let mut rest = rest.split(' ');
+    let status = rest
+        .next()?
+        .parse()
+        .ok()
+        .filter(|n| (100..600).contains(n))?;
+    let url = format!("{}{path}", base.strip_suffix(usual).unwrap_or(base));
+    METHODS.contains(&method).then_some((
+        url,
+        Prose {
+            method,
+            status: Some(status),
+            bytes: rest.next().and_then(|bytes| bytes.parse().ok()),
+            ..Prose::default()
+        },
+    ))
+}
+
 /// Reads a message that begins with a method and a URL and says what came of it.
 pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
     let message = message.strip_prefix("HTTP Request: ").unwrap_or(message);
@@ -120,6 +159,12 @@ mod tests {
             let message = format!("GET http://x.test/p/1 {message}");
             assert_eq!(super::request(&message), expected, "{message}");
         }
+        let (url, told) = urllib3("https://x.test:443 \"GET /p/1?a=b HTTP/1.1\" 404 None").unwrap();
+        assert_eq!(
+            (&*url, told.status, told.bytes),
+            ("https://x.test/p/1?a=b", Some(404), None)
+        );
+        assert!(urllib3("Starting new HTTPS connection (1): x.test:443").is_none());
         assert_eq!(super::request("GET /p/1 returned 200"), None);
         assert!(
             super::request("HTTP Request: POST https://x.test/ \"HTTP/2 201 Created\"").is_some()

@@ -639,3 +639,51 @@ fn the_last_record_of_a_file_stands_in_it() {
     }
     assert_eq!(finished.groups.len(), 2);
 }
+
+/// httpx and urllib3 tell of every request that the scraper tells of, too: one of them counts.
+#[test]
+fn what_a_library_tells_counts_only_where_nobody_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = "2026-03-04 11:22:33,100 INFO shop: url=http://a.test/ status=200 elapsed=0.1s\n";
+    let httpx = "2026-03-04 11:22:33,099 INFO httpx: HTTP Request: GET http://a.test/ \"HTTP/1.1 200 OK\"\n";
+    let urllib3 = "2026-03-04 11:22:34,099 DEBUG urllib3.connectionpool: http://a.test:80 \"GET /b HTTP/1.1\" 404 12\n";
+    let counted = |text: String| {
+        let path = dir.path().join("s.log");
+        std::fs::write(&path, text).unwrap();
+        let finished = read(&[&path.display().to_string()]);
+        let row = &finished.runs[0];
+        let by_bucket: u64 = finished
+            .activity
+            .iter()
+            .map(|row| row.counters.requests)
+            .sum();
+        assert_eq!(by_bucket, row.counters.requests);
+        (
+            row.counters.requests,
+            row.counters.requests_failed,
+            row.counted_by,
+        )
+    };
+    assert_eq!(counted(format!("{httpx}{own}{urllib3}")), (1, 0, "lines"));
+    assert_eq!(counted(format!("{httpx}{urllib3}")), (2, 1, "library"));
+}
+
+#[test]
+fn times_that_cannot_be_right_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |time: &str| format!("{{\"time\":\"{time}\",\"level\":\"info\",\"msg\":\"x\"}}\n");
+    let path = dir.path().join("a.log");
+    let text = [
+        line("2026-03-04T11:22:33Z"),
+        line("2026-03-04T11:20:00Z"),
+        line("2026-03-04T11:22:00Z"),
+    ];
+    std::fs::write(&path, text.concat()).unwrap();
+    let finished = read(&[&path.display().to_string()]);
+    let file = finished.files.values().next().unwrap();
+    assert_eq!(file.out_of_order, 1);
+    assert_eq!(
+        file.latest,
+        Some(Timestamp::parse("2026-03-04T11:22:33Z").unwrap())
+    );
+}

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod sql;
+
 use std::path::Path;
 
 use dragline_analytics::{Report, ReportOptions, model, render, report};

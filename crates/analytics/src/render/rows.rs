@@ -1,0 +1,33 @@
+//! An answer in SQL for people.
+
+use super::document::{Align, Block, Document, Tone};
+use super::words::count;
+use crate::sql::{Answer, shown};
+
+/// An answer in SQL: its rows, and a word where there are none or not all.
+pub fn answer(answer: &Answer, limit: usize) -> Document {
+    let mut document = Document::default();
+    let align = |is_number: bool| if is_number { Align::Right } else { Align::Left };
+    let headers = answer.columns().into_iter().zip(answer.are_numbers());
+    let rows: Vec<(Tone, Vec<String>)> = (0..answer.height().min(limit))
+        .map(|row| (Tone::Plain, answer.row(row).iter().map(shown).collect()))
+        .collect();
+    if rows.is_empty() {
+        document.text(Tone::Muted, "No row.".to_owned());
+        return document;
+    }
+    document.blocks.push(Block::Table {
+        headers: headers
+            .map(|(name, is_number)| (align(is_number), name))
+            .collect(),
+        rows,
+    });
+    if answer.height() > limit {
+        let (shown, all) = (count(limit as u64), count(answer.height() as u64));
+        let sentence = format!(
+            "The first {shown} of {all} rows; --format csv, json and parquet have them all."
+        );
+        document.text(Tone::Muted, sentence);
+    }
+    document
+}

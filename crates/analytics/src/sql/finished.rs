@@ -1,0 +1,180 @@
+//! Tables of what was counted: runs, files, and activity over time.
+
+use dragline_rollup::{Counters, Finished, Verdict};
+use dragline_schema::{RunStatus, Timestamp};
+use polars::prelude::*;
+
+use crate::frames::COUNTERS;
+
+/// A column's name, its type in SQL, and what it holds.
+type About = (&'static str, &'static str, &'static str);
+
+/// The tables of what was counted: name, what a row is, columns. A column for each counter follows.
+pub const COUNTED: &[(&str, &str, &[About])] = &[
+    (
+        "runs",
+        "Runs, and under no run_id what stands outside of any, as the report has them.",
+        &[
+            ("scraper_id", "VARCHAR", "which scraper"),
+            ("site", "VARCHAR", "which site"),
+            ("run_id", "VARCHAR", "which run"),
+            ("start", "TIMESTAMP", "when it began"),
+            ("end", "TIMESTAMP", "when it ended; null without an end"),
+            ("last_seen", "TIMESTAMP", "its last line"),
+            (
+                "duration_seconds",
+                "DOUBLE",
+                "from start to end, or to the last line",
+            ),
+            ("status", "VARCHAR", "how it says it ended"),
+            ("finish_reason", "VARCHAR", "why"),
+            ("verdict", "VARCHAR", "what became of it"),
+            (
+                "missing_seq",
+                "BIGINT UNSIGNED",
+                "lines that are missing by their numbers",
+            ),
+        ],
+    ),
+    (
+        "files",
+        "Files that were read.",
+        &[
+            ("path", "VARCHAR", "the file"),
+            ("bytes", "BIGINT UNSIGNED", "its size on disk"),
+            ("lines", "BIGINT UNSIGNED", "its lines"),
+            (
+                "events",
+                "BIGINT UNSIGNED",
+                "records that were made of them",
+            ),
+            (
+                "zoneless",
+                "BIGINT UNSIGNED",
+                "records whose time names no zone",
+            ),
+            (
+                "truncated",
+                "BOOLEAN",
+                "whether it is an archive that ends before its end",
+            ),
+            ("modified", "TIMESTAMP", "when it was last written"),
+        ],
+    ),
+    (
+        "activity_by_bucket",
+        "What each run did in each bucket of time.",
+        &[
+            ("start", "TIMESTAMP", "the bucket's start"),
+            ("scraper_id", "VARCHAR", "which scraper"),
+            ("site", "VARCHAR", "which site"),
+            ("run_id", "VARCHAR", "which run"),
+        ],
+    ),
+];
+
+/// Whether a table of what was counted has a column for each counter.
+pub fn has_counters(table: &str) -> bool {
+    table != "files"
+}
+
+fn texts<'t>(name: &str, values: impl Iterator<Item = Option<&'t str>>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+fn times(name: &str, values: impl Iterator<Item = Option<Timestamp>>) -> PolarsResult<Column> {
+    let micros: Vec<Option<i64>> = values.map(|time| time.map(Timestamp::as_micros)).collect();
+    Column::new(name.into(), micros).cast(&DataType::Datetime(TimeUnit::Microseconds, None))
+}
+
+fn counts(name: &str, values: impl Iterator<Item = u64>) -> Column {
+    Column::new(name.into(), values.collect::<Vec<_>>())
+}
+
+fn counters(rows: &[&Counters]) -> Vec<Column> {
+    COUNTERS
+        .iter()
+        .map(|(name, read)| counts(name, rows.iter().map(|row| read(row))))
+        .collect()
+}
+
+/// A table of what was counted.
+pub(super) fn table(name: &str, finished: &Finished) -> PolarsResult<DataFrame> {
+    let columns = match name {
+        "runs" => runs(finished)?,
+        "files" => files(finished)?,
+        _ => activity(finished)?,
+    };
+    DataFrame::new_infer_height(columns)
+}
+
+fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
+    let rows = &finished.runs;
+    let durations: Vec<Option<f64>> = rows.iter().map(|run| run.duration_seconds).collect();
+    let mut columns = vec![
+        texts(
+            "scraper_id",
+            rows.iter().map(|run| run.key.scraper_id.as_deref()),
+        ),
+        texts("site", rows.iter().map(|run| run.key.site.as_deref())),
+        texts("run_id", rows.iter().map(|run| run.key.run_id.as_deref())),
+        times("start", rows.iter().map(|run| run.start))?,
+        times("end", rows.iter().map(|run| run.end))?,
+        times("last_seen", rows.iter().map(|run| run.last_seen))?,
+        Column::new("duration_seconds".into(), durations),
+        texts(
+            "status",
+            rows.iter().map(|run| run.status.map(RunStatus::as_str)),
+        ),
+        texts(
+            "finish_reason",
+            rows.iter().map(|run| run.finish_reason.as_deref()),
+        ),
+        texts(
+            "verdict",
+            rows.iter().map(|run| run.verdict.map(Verdict::as_str)),
+        ),
+        counts("missing_seq", rows.iter().map(|run| run.missing_seq)),
+    ];
+    let all: Vec<&Counters> = rows.iter().map(|run| &run.counters).collect();
+    columns.extend(counters(&all));
+    Ok(columns)
+}
+
+fn files(finished: &Finished) -> PolarsResult<Vec<Column>> {
+    let files = || finished.files.values();
+    let truncated: Vec<bool> = files().map(|file| file.truncated).collect();
+    Ok(vec![
+        texts(
+            "path",
+            finished.files.keys().map(|path| Some(path.as_str())),
+        ),
+        counts("bytes", files().map(|file| file.bytes)),
+        counts("lines", files().map(|file| file.lines)),
+        counts("events", files().map(|file| file.events)),
+        counts("zoneless", files().map(|file| file.zoneless)),
+        Column::new("truncated".into(), truncated),
+        times("modified", files().map(|file| file.modified))?,
+    ])
+}
+
+fn activity(finished: &Finished) -> PolarsResult<Vec<Column>> {
+    let rows = &finished.activity;
+    let key = |index: usize| &finished.runs[index].key;
+    let start = |row: &dragline_rollup::ActivityRow| Some(Timestamp::from_micros(row.start));
+    let mut columns = vec![
+        times("start", rows.iter().map(start))?,
+        texts(
+            "scraper_id",
+            rows.iter().map(|row| key(row.run).scraper_id.as_deref()),
+        ),
+        texts("site", rows.iter().map(|row| key(row.run).site.as_deref())),
+        texts(
+            "run_id",
+            rows.iter().map(|row| key(row.run).run_id.as_deref()),
+        ),
+    ];
+    let all: Vec<&Counters> = rows.iter().map(|row| &row.counters).collect();
+    columns.extend(counters(&all));
+    Ok(columns)
+}

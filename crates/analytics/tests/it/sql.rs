@@ -1,0 +1,250 @@
+//! Questions in SQL against the report, and exports against what reads them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dragline_analytics::sql::{
+    self, Answer, COMMON, COUNTED, Kind, Question, SqlError, TABLES, counter_names, has_counters,
+};
+use dragline_classifier::RuleSet;
+use dragline_scan::{Filter, ScanOptions, scan};
+use dragline_schema::Timestamp;
+use serde_json::{Value, json};
+
+fn logs() -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/logs");
+    [
+        "scrapy/debug.log",
+        "pino/scrape.ndjson",
+        "recipes/structlog.jsonl",
+    ]
+    .map(|log| dir.join(log).display().to_string())
+    .to_vec()
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2040-01-01T00:00:00Z").unwrap()
+}
+
+fn with_question<T>(options: &ScanOptions, then: impl FnOnce(&Question<'_>) -> T) -> T {
+    let (rules, spool) = (RuleSet::shipped(), tempfile::tempdir().unwrap());
+    then(&Question {
+        inputs: &logs(),
+        rules: &rules,
+        options,
+        spool: spool.path(),
+        now: now(),
+    })
+}
+
+fn ask(query: &str) -> Answer {
+    with_question(&ScanOptions::default(), |question| {
+        sql::ask(question, query)
+    })
+    .unwrap()
+}
+
+fn rows(query: &str) -> Vec<Vec<Value>> {
+    let answer = ask(query);
+    (0..answer.height()).map(|row| answer.row(row)).collect()
+}
+
+#[test]
+fn tables_of_events_add_up_to_what_was_counted() {
+    let rules = RuleSet::shipped();
+    let finished = scan(&logs(), &rules, &ScanOptions::default())
+        .unwrap()
+        .rollup
+        .finish(now());
+    let lines = rows("SELECT count(*) AS n FROM events");
+    let events: u64 = finished.dialects.values().sum();
+    assert_eq!(lines, [[json!(events)]]);
+    // Scrapy's own statistics count what its lines do not.
+    let by_lines = rows(
+        "SELECT count(*) n, sum(CASE WHEN failed THEN 1 ELSE 0 END) f FROM requests \
+         WHERE run_id NOT LIKE '2026%-4%' AND scraper_id <> 'products'",
+    );
+    let runs = finished
+        .runs
+        .iter()
+        .filter(|run| run.counted_by == "lines" && run.key.is_run());
+    let (requests, failed) = runs.fold((0, 0), |(requests, failed), run| {
+        (
+            requests + run.counters.requests,
+            failed + run.counters.requests_failed,
+        )
+    });
+    assert_eq!(by_lines, [[json!(requests), json!(failed)]]);
+    let errors: u64 = finished.runs.iter().map(|run| run.counters.errors).sum();
+    assert_eq!(rows("SELECT count(*) n FROM errors"), [[json!(errors)]]);
+    let categories =
+        rows("SELECT category, count(*) n FROM errors GROUP BY category ORDER BY category");
+    let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in &finished.groups {
+        let category = row.group.sample.as_ref().unwrap().1.category.as_str();
+        *expected.entry(category).or_default() += row.group.count;
+    }
+    let expected: Vec<Vec<Value>> = expected
+        .into_iter()
+        .map(|(c, n)| vec![json!(c), json!(n)])
+        .collect();
+    assert_eq!(categories, expected);
+    // Events and runs are named alike, so that they join.
+    let unmatched = rows(
+        "SELECT count(*) n FROM events e LEFT JOIN runs r ON e.run_id = r.run_id \
+         WHERE e.run_id IS NOT NULL AND r.scraper_id IS NULL",
+    );
+    assert_eq!(unmatched, [[json!(0)]]);
+}
+
+#[test]
+fn evidence_and_times_are_columns() {
+    let errors = rows("SELECT file, line, at, error_type FROM errors ORDER BY file, line LIMIT 1");
+    let [file, line, at, _] = &errors[0][..] else {
+        panic!("{errors:?}")
+    };
+    let text = std::fs::read_to_string(file.as_str().unwrap()).unwrap();
+    let line = line.as_u64().unwrap() as usize;
+    assert!(
+        text.lines()
+            .nth(line - 1)
+            .unwrap()
+            .to_lowercase()
+            .contains("error")
+    );
+    assert!(Timestamp::parse(at.as_str().unwrap()).is_ok(), "{at}");
+}
+
+#[test]
+fn a_filter_holds_for_the_tables_of_events() {
+    let options = ScanOptions {
+        filter: Filter {
+            scraper: Some("shop-pino".into()),
+            ..Filter::default()
+        },
+        ..ScanOptions::default()
+    };
+    let answer = with_question(&options, |question| {
+        sql::ask(question, "SELECT DISTINCT scraper_id FROM events")
+    });
+    assert_eq!(answer.unwrap().row(0), [json!("shop-pino")]);
+}
+
+#[test]
+fn every_format_holds_the_answer() {
+    let answer =
+        ask("SELECT 'a,\"b\"' AS \"text\", 1.5 AS \"half\", NULL AS \"none\" FROM files LIMIT 1");
+    let written = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    };
+    assert_eq!(
+        written(&|out| answer.write_csv(out).unwrap()),
+        "text,half,none\n\"a,\"\"b\"\"\",1.5,\n"
+    );
+    assert_eq!(
+        written(&|out| answer.write_json(out).unwrap()),
+        "{\"text\":\"a,\\\"b\\\"\",\"half\":1.5,\"none\":null}\n"
+    );
+    assert!(written(&|out| answer.write_parquet(out).unwrap()).starts_with("PAR1"));
+}
+
+#[test]
+fn what_is_wrong_with_a_query_is_said() {
+    let error = |query: &str| {
+        let answer = with_question(&ScanOptions::default(), |question| {
+            sql::ask(question, query)
+        });
+        answer.unwrap_err().to_string()
+    };
+    assert!(error("SELECT 1").contains("events, requests, items, errors, runs, files"));
+    assert!(error("SELECT colour FROM requests").contains("colour"));
+    assert!(error("SELEC * FROM requests").contains("SELEC"));
+}
+
+fn parquet_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(parquet_files(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn an_export_is_partitioned_by_day_and_scraper() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ScanOptions::default();
+    let exported = with_question(&options, |question| sql::export(question, dir.path())).unwrap();
+    let files = parquet_files(dir.path());
+    assert_eq!(files.len(), exported.files);
+    let names: Vec<String> = files
+        .iter()
+        .map(|path| path.strip_prefix(dir.path()).unwrap().display().to_string())
+        .collect();
+    let has = |part: &str| names.iter().any(|name| name.contains(part));
+    assert!(
+        has("requests/date=2026-11-22/scraper_id=shop-pino/"),
+        "{names:?}"
+    );
+    assert!(has("runs.parquet") && has("files.parquet") && has("errors/date="));
+    let events = rows("SELECT count(*) n FROM events")[0][0].as_u64();
+    assert_eq!(
+        exported
+            .rows
+            .iter()
+            .find(|(table, _)| *table == "events")
+            .map(|(_, n)| *n),
+        events
+    );
+    let again = with_question(&options, |question| sql::export(question, dir.path()));
+    assert!(matches!(again, Err(SqlError::NotEmpty(_))));
+}
+
+/// The tables as docs/sql.md shows them.
+fn documented() -> String {
+    let mut text = String::new();
+    let row = |name: &str, kind: &str, about: &str| format!("| `{name}` | {kind} | {about} |\n");
+    let head = "\n| column | type | what |\n|---|---|---|\n";
+    for table in TABLES {
+        text += &format!("\n### {}\n\n{}\n{head}", table.name, table.about);
+        for column in COMMON.iter().chain(table.own) {
+            text += &row(column.name, column.kind.as_sql(), column.about);
+        }
+    }
+    for (name, about, columns) in COUNTED {
+        text += &format!("\n### {name}\n\n{about}\n{head}");
+        for (name, kind, about) in *columns {
+            text += &row(name, kind, about);
+        }
+        if has_counters(name) {
+            for counter in counter_names() {
+                text += &row(counter, Kind::Count.as_sql(), &counter.replace('_', " "));
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_tables_in_the_docs_are_those_there_are() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sql.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (begin, rest) = page.split_once("<!-- tables -->\n").unwrap();
+    let (tables, end) = rest.split_once("<!-- end of tables -->").unwrap();
+    if std::env::var_os("DRAGLINE_BLESS").is_some() {
+        let page = format!(
+            "{begin}<!-- tables -->\n{}{}",
+            documented(),
+            format_args!("<!-- end of tables -->{end}")
+        );
+        return std::fs::write(&path, page).unwrap();
+    }
+    assert_eq!(tables, documented(), "run just schema");
+}

@@ -1,0 +1,190 @@
+//! `dragline tail`: what scrapers log, while they log it.
+
+use std::io::Write as _;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use dragline_analytics::render::{self, Terminal};
+use dragline_ingest::{Begin, Checkpoint, Follower};
+use dragline_schema::wire::encode;
+use dragline_schema::{Event, Position, Problem, Record, Sink, SourceFile, Timestamp, host_of};
+use regex::Regex;
+
+use super::read::{read_options, tell};
+use crate::args::{TailArgs, TailFormat};
+use crate::config::Config;
+use crate::{output, progress, times};
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// A record whose lines may go on is shown when none came for so long.
+const SETTLED: Duration = Duration::from_secs(1);
+/// So much of each log is read back for the last records.
+const READ_BACK: u64 = 64 << 10;
+/// So many records are held to be put in order.
+const HELD: usize = 10_000;
+
+/// `dragline tail`
+pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.as_deref())?;
+    let options = read_options(&config, &args.filter)?;
+    let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;
+    let kept = kept.flatten();
+    let is_resumed = kept.is_some();
+    let mut follower = match kept {
+        Some(checkpoint) => Follower::resume(&args.logs, &options, checkpoint),
+        None if args.from_start => Follower::new(&args.logs, &options, Begin::Start),
+        None => Follower::new(&args.logs, &options, Begin::Before(READ_BACK)),
+    };
+    let mut shown = Shown::new(args)?;
+    if !is_resumed && !args.from_start {
+        shown.last = Some(args.lines);
+    }
+    let interrupted = progress::interrupts();
+    let mut quiet_since = Instant::now();
+    let mut saved = None;
+    loop {
+        let lines = follower.poll(&mut shown);
+        if lines > 0 {
+            quiet_since = Instant::now();
+        }
+        if args.no_follow || quiet_since.elapsed() >= SETTLED {
+            follower.settle(&mut shown);
+        }
+        shown.flush()?;
+        if let Some(path) = &args.state {
+            // What was shown is not shown again.
+            let reached = follower.checkpoint();
+            if saved.as_ref() != Some(&reached) {
+                reached.save(path)?;
+                saved = Some(reached);
+            }
+        }
+        if args.no_follow || interrupted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// What is to be shown, in the order of time.
+struct Shown<'a> {
+    args: &'a TailArgs,
+    pattern: Option<Regex>,
+    filter: dragline_scan::Filter,
+    terminal: Terminal,
+    path: String,
+    /// When, and the line.
+    held: Vec<(Option<Timestamp>, Vec<u8>)>,
+    /// Of what is held, only so many are shown.
+    last: Option<usize>,
+    failed: Option<std::io::Error>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(args: &'a TailArgs) -> anyhow::Result<Self> {
+        let pattern = args.grep.as_deref().map(Regex::new).transpose();
+        Ok(Self {
+            args,
+            pattern: pattern.context("--grep is no regular expression")?,
+            filter: args.filter.resolve(times::now()?)?,
+            terminal: output::terminal(true),
+            path: String::new(),
+            held: Vec::new(),
+            last: None,
+            failed: None,
+        })
+    }
+
+    fn takes(&self, record: &Record<'_>) -> bool {
+        let filter = &self.filter;
+        let is = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.is_none() || wanted.as_deref() == found
+        };
+        let url = match &record.event {
+            Event::Request(request) => request.url.as_deref(),
+            Event::ProductProcessed(product) => product.url.as_deref(),
+            Event::ScraperError(error) => error.url.as_deref(),
+            _ => None,
+        };
+        let site = record.site.as_deref().or_else(|| url.and_then(host_of));
+        is(&filter.scraper, record.scraper_id.as_deref())
+            && is(&filter.site, site)
+            && is(&filter.run, record.run_id.as_deref())
+            && filter.takes_level(record)
+            && filter.takes_time(record)
+    }
+
+    /// Writes what is held.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error).context("cannot write to standard output");
+        }
+        // Records that do not say when stay where they are, behind those before them.
+        let mut latest = None;
+        for (time, _) in &mut self.held {
+            *time = time.or(latest);
+            latest = *time;
+        }
+        self.held.sort_by_key(|(time, _)| *time);
+        let surplus = self
+            .last
+            .take()
+            .map_or(0, |last| self.held.len().saturating_sub(last));
+        let mut out = std::io::stdout().lock();
+        let write = |out: &mut std::io::StdoutLock<'_>, line: &[u8]| out.write_all(line);
+        for (_, line) in self.held.drain(..).skip(surplus) {
+            write(&mut out, &line).context("cannot write to standard output")?;
+        }
+        out.flush().context("cannot write to standard output")
+    }
+}
+
+impl Sink for Shown<'_> {
+    fn file(&mut self, file: &SourceFile) {
+        self.path.clone_from(&file.path);
+    }
+
+    fn record(&mut self, record: &Record<'_>, at: Position) {
+        // An account by itself is no line of anybody's.
+        if matches!(record.event, Event::Summary(_)) && record.level.is_none() {
+            return;
+        }
+        if !self.takes(record) {
+            return;
+        }
+        let text = render::record(record, &self.path, at, &Terminal::default());
+        if self
+            .pattern
+            .as_ref()
+            .is_some_and(|pattern| !pattern.is_match(&text))
+        {
+            return;
+        }
+        let mut line = Vec::new();
+        match self.args.format {
+            TailFormat::Text => {
+                line.extend(render::record(record, &self.path, at, &self.terminal).bytes());
+                line.push(b'\n');
+            }
+            TailFormat::Json => encode(record, &mut line),
+        }
+        self.held.push((record.timestamp, line));
+        if self.held.len() >= HELD && self.last.is_none() {
+            self.failed = self.flush().err().and_then(|error| error.downcast().ok());
+        }
+    }
+
+    fn problem(&mut self, problem: &Problem<'_>) {
+        if !problem.kind.is_lost_line() {
+            return;
+        }
+        let line = problem.at.map_or(0, |at| at.line);
+        tell(&format!(
+            "{}:{line}: in no format that is known: {}",
+            self.path,
+            problem.detail.replace(char::is_control, " ")
+        ));
+    }
+}

@@ -1,0 +1,73 @@
+//! What an error is: by the scraper's own word, or by the rules.
+
+use dragline_classifier::{RuleSet, fingerprint, mask};
+use dragline_rollup::ErrorLabel;
+use dragline_schema::{Classify as _, ErrorCategory, ErrorText, Event, Record, Verdict};
+
+/// Labels errors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labeller<'o> {
+    pub(crate) rules: &'o RuleSet,
+    /// Whether labels that the lines carry are looked away from.
+    pub(crate) reclassifies: bool,
+}
+
+impl<'o> Labeller<'o> {
+    /// Hands over the record's label; `None` when it is no error.
+    pub(crate) fn label<T>(
+        &self,
+        record: &Record<'_>,
+        then: impl FnOnce(Option<&ErrorLabel<'_>>) -> T,
+    ) -> T {
+        let Some(error) = record.error_text() else {
+            return then(None);
+        };
+        let verdict = self.verdict(&error, record);
+        let template = mask(&error.message);
+        let function = match &record.event {
+            Event::ScraperError(error) => error.function.as_deref(),
+            _ => None,
+        };
+        then(Some(&ErrorLabel {
+            group: fingerprint(verdict.category, &error.error_type, &template, function),
+            category: verdict.category,
+            sub_category: verdict.sub_category,
+            severity: verdict.severity,
+            rule: verdict.rule,
+            error_type: &error.error_type,
+            template: &template,
+            message: &error.message,
+        }))
+    }
+
+    /// What the rules say, unless the scraper itself knew when it logged the error.
+    fn verdict(&self, error: &ErrorText<'_>, record: &Record<'_>) -> Verdict<'o> {
+        let rules: &'o RuleSet = self.rules;
+        let verdict = rules.classify(error);
+        let Event::ScraperError(logged) = &record.event else {
+            return verdict;
+        };
+        let category = logged
+            .error_category
+            .as_deref()
+            .and_then(|name| name.parse().ok());
+        match category {
+            Some(category) if !self.reclassifies && category != ErrorCategory::Unknown => {
+                // The rule explains the label only when it says the same.
+                let agrees = verdict.category == category;
+                let severity = logged
+                    .error_severity
+                    .as_deref()
+                    .and_then(|name| name.parse().ok());
+                Verdict {
+                    category,
+                    severity: severity.unwrap_or(verdict.severity),
+                    rule: verdict.rule.filter(|_| agrees),
+                    sub_category: if agrees { verdict.sub_category } else { "" },
+                    ..verdict
+                }
+            }
+            _ => verdict,
+        }
+    }
+}
