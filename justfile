@@ -37,6 +37,10 @@ figures:
 compare *ARGS:
     python3 benches/peers/compare.py {{ARGS}}
 
+# Scrapy's, loguru's and tracing's logs beside Python and jq: a table of docs/benchmarks.md.
+dialects *ARGS:
+    python3 benches/peers/dialects.py {{ARGS}}
+
 # The recorder against its peers: the tables of docs/benchmarks.md. Takes about ten minutes.
 peers ROUNDS="5":
     cargo build --release -p dragline-benches --bin peer

@@ -43,7 +43,7 @@ def contenders(python, binaries, directory, is_gz):
     question = lambda name: [python, os.path.join(HERE, "questions.py"), name, directory]
     named = {"dragline, the question": [os.path.join(binaries, "question"), directory]}
     named |= {name: question(name) for name in PEERS}
-    named["dragline report"] = [os.path.join(binaries, "dragline"), "report", directory]
+    named["dragline report"] = [os.path.join(binaries, "dragline"), "report", "--no-cache", directory]
     if is_gz and shutil.which("libdeflate-gunzip"):
         named["libdeflate-gunzip alone, one thread"] = ["sh", "-c", f"libdeflate-gunzip -c '{directory}'/*.gz > /dev/null"]
     return named

@@ -22,12 +22,18 @@ const MAX_TEXT: usize = 8 << 10;
 /// So many causes are looked at, the outermost first.
 const MAX_CAUSES: usize = 32;
 
-/// Compiled rules.
+/// Rules, compiled when the first error is met: a report on logs that did not change meets none.
 #[derive(Debug)]
 pub struct RuleSet {
     /// Which rule set this is, of all in the process.
     id: u64,
     rules: Vec<Rule>,
+    compiled: OnceLock<Compiled>,
+    context: Context,
+}
+
+#[derive(Debug)]
+struct Compiled {
     /// What each rule reads.
     reads: Vec<Sources>,
     /// What any rule reads.
@@ -39,7 +45,6 @@ pub struct RuleSet {
     statuses: Matcher,
     /// For each HTTP status, the rules that match it, the best first; known when one is met first.
     by_status: OnceLock<Vec<Box<[usize]>>>,
-    context: Context,
 }
 
 /// A rule that matched.
@@ -142,6 +147,31 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
+impl Compiled {
+    fn of(rules: &[Rule]) -> Self {
+        let reads: Vec<Sources> = rules.iter().map(Sources::of).collect();
+        let mut order: Vec<usize> = (0..rules.len()).collect();
+        order.sort_by_key(|rule| (Reverse(rules[*rule].priority), *rule));
+        let of = |sources: Sources| -> Vec<usize> {
+            let takes = |rule: &usize| reads[*rule].meets(sources);
+            order.iter().copied().filter(takes).collect()
+        };
+        let not_status = Sources(!Sources::STATUS.0);
+        let parsed: Vec<Vec<Parsed>> = rules
+            .iter()
+            .map(|rule| rule.patterns.iter().map(|text| Parsed::of(text)).collect())
+            .collect();
+        Self {
+            numbers: Numbers::of(parsed.iter().flatten()),
+            texts: Matcher::new(rules, &parsed, &of(not_status)),
+            statuses: Matcher::new(rules, &parsed, &of(Sources::STATUS)),
+            by_status: OnceLock::new(),
+            any_reads: reads.iter().fold(Sources::NONE, |all, own| all.and(*own)),
+            reads,
+        }
+    }
+}
+
 impl RuleSet {
     /// The rules that come with Dragline.
     ///
@@ -179,29 +209,16 @@ impl RuleSet {
 
     fn new(rules: Vec<Rule>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let reads: Vec<Sources> = rules.iter().map(Sources::of).collect();
-        let mut order: Vec<usize> = (0..rules.len()).collect();
-        order.sort_by_key(|rule| (Reverse(rules[*rule].priority), *rule));
-        let of = |sources: Sources| -> Vec<usize> {
-            let takes = |rule: &usize| reads[*rule].meets(sources);
-            order.iter().copied().filter(takes).collect()
-        };
-        let not_status = Sources(!Sources::STATUS.0);
-        let parsed: Vec<Vec<Parsed>> = rules
-            .iter()
-            .map(|rule| rule.patterns.iter().map(|text| Parsed::of(text)).collect())
-            .collect();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            numbers: Numbers::of(parsed.iter().flatten()),
-            texts: Matcher::new(&rules, &parsed, &of(not_status)),
-            statuses: Matcher::new(&rules, &parsed, &of(Sources::STATUS)),
-            by_status: OnceLock::new(),
-            any_reads: reads.iter().fold(Sources::NONE, |all, own| all.and(*own)),
-            reads,
             rules,
+            compiled: OnceLock::new(),
             context: Context::default(),
         }
+    }
+
+    fn compiled(&self) -> &Compiled {
+        self.compiled.get_or_init(|| Compiled::of(&self.rules))
     }
 
     /// The same rules in another context.
@@ -236,7 +253,7 @@ impl RuleSet {
     pub fn explain(&self, error: &ErrorText<'_>) -> Vec<Hit<'_>> {
         let mut hits: Vec<Hit<'_>> = Vec::new();
         SCRATCH.with_borrow_mut(|scratch| {
-            scratch.read(error, self.any_reads, &self.numbers);
+            scratch.read(error, self.compiled().any_reads, &self.compiled().numbers);
             self.collect(scratch, error.status_code);
             for candidate in &scratch.found {
                 let rule = &self.rules[candidate.rule()];
@@ -250,7 +267,8 @@ impl RuleSet {
                 let (text, span) = if let Some(index) = candidate.text {
                     let range = scratch.texts[index].range.clone();
                     let levelled = &scratch.levelled[range.clone()];
-                    let Some(span) = self.texts.find(candidate.pattern(), levelled) else {
+                    let Some(span) = self.compiled().texts.find(candidate.pattern(), levelled)
+                    else {
                         continue;
                     };
                     (scratch.buffer[range].to_owned(), span)
@@ -281,12 +299,14 @@ impl RuleSet {
         } = scratch;
         found.clear();
         for (index, text) in texts.iter().enumerate() {
-            self.texts
+            self.compiled()
+                .texts
                 .candidates(&levelled[text.range.clone()], candidates);
-            let reads =
-                |pattern: &usize| self.reads[self.texts.rule_of(*pattern)].meets(text.sources);
+            let reads = |pattern: &usize| {
+                self.compiled().reads[self.compiled().texts.rule_of(*pattern)].meets(text.sources)
+            };
             found.extend(candidates.iter().filter(reads).map(|pattern| {
-                let rule = self.texts.rule_of(pattern);
+                let rule = self.compiled().texts.rule_of(pattern);
                 Candidate {
                     priority: self.rules[rule].priority,
                     depth: text.depth,
@@ -307,7 +327,10 @@ impl RuleSet {
 
     /// The rules that match a status, the best first.
     fn of_status(&self, status: u16) -> Option<&[usize]> {
-        let all = self.by_status.get_or_init(|| statuses(&self.statuses));
+        let all = self
+            .compiled()
+            .by_status
+            .get_or_init(|| statuses(&self.compiled().statuses));
         all.get(usize::from(status)).map(Box::as_ref)
     }
 
@@ -322,7 +345,7 @@ impl RuleSet {
             }
             let matches = |index: usize| {
                 let text = &scratch.levelled[scratch.texts[index].range.clone()];
-                self.texts.is_match(candidate.pattern(), text)
+                self.compiled().texts.is_match(candidate.pattern(), text)
             };
             if !candidate.text.is_none_or(matches) {
                 continue;
@@ -346,7 +369,7 @@ impl RuleSet {
     /// What was decided of the error, now or lately.
     fn decision(&self, error: &ErrorText<'_>) -> Decision {
         SCRATCH.with_borrow_mut(|scratch| {
-            scratch.read(error, self.any_reads, &self.numbers);
+            scratch.read(error, self.compiled().any_reads, &self.compiled().numbers);
             scratch.memory.for_rules(self.id);
             let lengths = scratch
                 .texts

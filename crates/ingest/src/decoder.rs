@@ -144,11 +144,22 @@ impl Decoder {
             return;
         }
         if let Ok(line) = simdutf8::basic::from_utf8(bytes) {
+            // Nothing else begins like Scrapy's lines, and nothing is around them.
+            if self.is_plain()
+                && let Some(begun) = Scrapy::begin(line, at, &self.options.zone)
+            {
+                return self.open_scrapy(begun, sink);
+            }
             self.wrapped(line, at, complete, sink);
         } else {
             let line = String::from_utf8_lossy(bytes);
             self.wrapped(&line, at, complete, sink);
         }
+    }
+
+    /// Whether no line is in the making that is more than one, and the user describes none.
+    fn is_plain(&self) -> bool {
+        self.pretty.is_none() && self.pieces.is_none() && self.options.dialects.is_empty()
     }
 
     /// Hands over what is open: nothing continues it.

@@ -11,6 +11,9 @@ use dragline_schema::{Level, Timestamp};
 
 use crate::json::{Object, scalar};
 
+/// A container's name, and the blanks behind it, have fewer bytes.
+const LONGEST_NAME: usize = 100;
+
 /// A line as its program wrote it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Unwrapped<'l> {
@@ -34,10 +37,15 @@ pub(crate) fn unwrap(line: &str) -> Unwrapped<'_> {
             docker(line, &mut unwrapped);
             return unwrapped;
         }
-        let behind = kubernetes(line, &mut unwrapped)
-            .or_else(|| compose(line))
-            .or_else(|| kubectl(line))
-            .or_else(|| time(line, &mut unwrapped));
+        // Most lines have nothing around them, and their first byte tells.
+        let behind = match line.as_bytes().first() {
+            Some(b'0'..=b'9') => kubernetes(line, &mut unwrapped)
+                .or_else(|| time(line, &mut unwrapped))
+                .or_else(|| compose(line)),
+            Some(b'[') => kubectl(line),
+            Some(first) if first.is_ascii_graphic() => compose(line),
+            _ => None,
+        };
         let Some(behind) = behind else {
             return unwrapped;
         };
@@ -83,10 +91,11 @@ fn kubernetes<'l>(line: &'l str, unwrapped: &mut Unwrapped<'_>) -> Option<&'l st
 }
 
 fn compose(line: &str) -> Option<&str> {
-    let (name, rest) = line.split_once("| ")?;
-    let name = name.trim_end_matches(' ');
+    let bar = memchr::memchr(b'|', &line.as_bytes()[..line.len().min(LONGEST_NAME)])?;
+    let rest = line[bar + 1..].strip_prefix(' ')?;
+    let name = line[..bar].trim_end_matches(' ');
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let is_name = !name.is_empty() && name.len() <= 80 && name.chars().all(is_part);
+    let is_name = !name.is_empty() && name.chars().all(is_part);
     // `ERROR | message` is somebody's format, and no container is called so.
     (is_name && Level::from_word(name).is_none()).then_some(rest)
 }
