@@ -349,6 +349,12 @@ pub(crate) struct DemoArgs {
 #[derive(Debug)]
 pub(crate) struct WrongUsage(String);
 
+impl WrongUsage {
+    pub(crate) fn new(sentence: &str) -> Self {
+        Self(sentence.to_owned())
+    }
+}
+
 impl std::fmt::Display for WrongUsage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

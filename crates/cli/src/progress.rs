@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dragline_scan::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ pub(crate) fn watched<T>(watch: &Watch, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Becomes true at the first Ctrl-C; the second ends the program.
+/// Becomes true at the first Ctrl-C, or when the program is told to end; the second Ctrl-C ends it.
 pub(crate) fn interrupts() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     // The order matters: the first asks whether the flag is set, the second sets it.
@@ -52,6 +52,8 @@ pub(crate) fn interrupts() -> Arc<AtomicBool> {
     );
     // Without a handler Ctrl-C ends the program, as ever.
     let _ = second.and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&flag)));
+    // Services are stopped like this.
+    let _ = signal_hook::flag::register(SIGTERM, Arc::clone(&flag));
     flag
 }
 

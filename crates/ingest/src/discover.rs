@@ -460,7 +460,7 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, &'static str)> {
 }
 
 /// Whether the first line is nothing but an opening bracket.
-fn is_document(start: &[u8]) -> bool {
+pub(crate) fn is_document(start: &[u8]) -> bool {
     let first = start
         .split(|byte| *byte == b'\n')
         .next()

@@ -228,6 +228,26 @@ impl Rollup {
 }
 
 impl Rollup {
+    /// The runs that tell of requests themselves: what an HTTP library tells of them does not count.
+    pub fn telling_runs(&self) -> BTreeSet<RunKey> {
+        self.telling(&final_keys(&self.sources))
+    }
+
+    fn telling(&self, keys: &[RunKey]) -> BTreeSet<RunKey> {
+        let tells = |stats: &SourceStats| {
+            let declares = stats
+                .declared
+                .as_ref()
+                .is_some_and(|d| d.requests > Some(0));
+            stats.counters.requests > 0 || declares
+        };
+        let sources = self.sources.iter().zip(keys);
+        sources
+            .filter(|((source, stats), _)| !source.is_echo && tells(stats))
+            .map(|(_, key)| key.clone())
+            .collect()
+    }
+
     /// Takes the requests of which a library tells out of the runs that tell of requests themselves.
     /// Gives the keys of the runs where the library's lines are all there is.
     fn silence_echoes(&mut self, keys: &[RunKey]) -> BTreeSet<RunKey> {

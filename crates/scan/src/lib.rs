@@ -242,6 +242,7 @@ pub fn scan_rows<S: RowSink>(
         cache.trim();
     }
     let (runs, covered) = (runs_of(&rollup), rollup.covered());
+    let telling = rollup.telling_runs();
     let families: Vec<&Family> = found.families.iter().filter(|_| wants_rows).collect();
     let labeller = Labeller {
         rules,
@@ -251,6 +252,7 @@ pub fn scan_rows<S: RowSink>(
         let mut maker = RowMaker {
             family: &family.name,
             runs: &runs,
+            telling: &telling,
             filter: &options.filter,
             labeller,
             copied: Some(&covered).filter(|_| family.is_error_copy),

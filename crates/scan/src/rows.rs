@@ -1,7 +1,9 @@
 //! Every record by itself, with the run that it turned out to belong to.
 
+use std::collections::BTreeSet;
+
 use dragline_rollup::{Covered, ErrorLabel, Rollup, SourceKey};
-use dragline_schema::{Position, Problem, Record, RunKey, Sink, SourceFile};
+use dragline_schema::{Event, Position, Problem, Record, RunKey, Sink, SourceFile};
 use rustc_hash::FxHashMap;
 
 use crate::filter::Filter;
@@ -40,6 +42,8 @@ pub(crate) fn runs_of(rollup: &Rollup) -> Runs {
 pub(crate) struct RowMaker<'m, S> {
     pub(crate) family: &'m str,
     pub(crate) runs: &'m Runs,
+    /// The runs that tell of requests themselves.
+    pub(crate) telling: &'m BTreeSet<RunKey>,
     pub(crate) filter: &'m Filter,
     pub(crate) labeller: Labeller<'m>,
     /// The lines that stand elsewhere, when this is a copy of errors.
@@ -56,6 +60,7 @@ impl<S: RowSink> RowMaker<'_, S> {
             source.scraper_id.as_deref() == record.scraper_id.as_deref()
                 && source.site.as_deref() == record.site.as_deref()
                 && source.run_id.as_deref() == record.run_id.as_deref()
+                && source.is_echo == record.is_echo
         });
         if is_same {
             return;
@@ -88,6 +93,16 @@ impl<S: RowSink> Sink for RowMaker<'_, S> {
         let Some((_, run)) = &self.last else { return };
         if !self.filter.takes_run(run) {
             return;
+        }
+        let plain;
+        let mut record = record;
+        if record.is_echo && self.telling.contains(run) {
+            // The scraper tells of the same request.
+            plain = Record {
+                event: Event::Log,
+                ..record.clone()
+            };
+            record = &plain;
         }
         let (sink, file) = (&mut self.sink, &*self.file);
         self.labeller.label(record, |label| {

@@ -13,7 +13,7 @@ pub(super) struct Builder {
 
 enum Values {
     Text(StringChunkedBuilder),
-    Count(PrimitiveChunkedBuilder<UInt64Type>),
+    Count(PrimitiveChunkedBuilder<Int64Type>),
     Number(PrimitiveChunkedBuilder<Float64Type>),
     Flag(BooleanChunkedBuilder),
     Time(PrimitiveChunkedBuilder<Int64Type>),
@@ -70,14 +70,13 @@ impl Values {
         match (self, cell) {
             (Self::Text(values), Cell::Text(text)) => values.append_value(text),
             (Self::Text(values), _) => values.append_null(),
-            (Self::Count(values), Cell::Count(count)) => values.append_value(count),
-            (Self::Count(values), _) => values.append_null(),
+            (Self::Count(values), Cell::Count(count)) => values.append_value(count as i64),
             (Self::Number(values), Cell::Number(number)) => values.append_value(number),
             (Self::Number(values), _) => values.append_null(),
             (Self::Flag(values), Cell::Flag(flag)) => values.append_value(flag),
             (Self::Flag(values), _) => values.append_null(),
             (Self::Time(values), Cell::Time(time)) => values.append_value(time),
-            (Self::Time(values), _) => values.append_null(),
+            (Self::Count(values) | Self::Time(values), _) => values.append_null(),
         }
     }
 

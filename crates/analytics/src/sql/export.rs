@@ -19,6 +19,8 @@ const BATCH: usize = 1 << 18;
 const HELD: usize = 1 << 20;
 /// The value of a partition that has none, as Hive writes it.
 const NONE: &str = "__HIVE_DEFAULT_PARTITION__";
+/// A longer name of a partition is cut, and gets its hash.
+const LONGEST: usize = 160;
 /// What is in the partitions' names is not in the files.
 const PARTITIONED_BY: &str = "scraper_id";
 
@@ -37,6 +39,15 @@ pub struct Exported {
 /// # Errors
 /// When there is something in the directory, a file cannot be written, or the logs cannot be read.
 pub fn export(question: &Question<'_>, dir: &Path) -> Result<Exported, SqlError> {
+    let exported = write(question, dir);
+    // Half an export is none, and stands in the way of the next.
+    if exported.is_err() && !matches!(exported, Err(SqlError::NotEmpty(_))) {
+        let _ = std::fs::remove_dir_all(dir);
+    }
+    exported
+}
+
+fn write(question: &Question<'_>, dir: &Path) -> Result<Exported, SqlError> {
     let unwritable = |source| SqlError::Spool {
         path: dir.to_owned(),
         source,
@@ -83,7 +94,8 @@ pub fn export(question: &Question<'_>, dir: &Path) -> Result<Exported, SqlError>
     for (name, ..) in COUNTED {
         let frame = finished::table(name, &finished)?;
         exported.rows.push((name, frame.height() as u64));
-        target.write(&dir.join(format!("{name}.parquet")), frame)?;
+        target.files.fetch_add(1, Ordering::Relaxed);
+        write_file(&dir.join(format!("{name}.parquet")), frame)?;
     }
     exported.files = target.files.load(Ordering::Relaxed);
     Ok(exported)
@@ -97,42 +109,39 @@ struct Target<'d> {
 }
 
 impl Target<'_> {
-    fn write(&self, path: &Path, mut frame: DataFrame) -> Result<(), SqlError> {
-        self.files.fetch_add(1, Ordering::Relaxed);
-        let write = || -> std::io::Result<File> {
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent)?;
-            }
-            File::create(path)
-        };
-        let file = write().map_err(|source| SqlError::Spool {
-            path: path.to_owned(),
-            source,
-        })?;
-        ParquetWriter::new(file)
-            .with_compression(ParquetCompression::Snappy)
-            .finish(&mut frame)?;
-        Ok(())
-    }
-
     /// Writes a partition's rows; the first failure is kept.
     fn add(&self, partition: &Partition, builder: &mut Builder) {
         if builder.rows() == 0 {
             return;
         }
-        let number = self.files.load(Ordering::Relaxed);
-        let name = format!(
-            "{number}-{:x}.parquet",
-            std::ptr::from_ref(builder) as usize
-        );
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{number}.parquet");
         let path = self.dir.join(partition.path()).join(name);
         let written = builder.take().map_err(SqlError::from);
-        if let Err(error) = written.and_then(|frame| self.write(&path, frame))
+        if let Err(error) = written.and_then(|frame| write_file(&path, frame))
             && let Ok(mut failed) = self.failed.lock()
         {
             failed.get_or_insert(error);
         }
     }
+}
+
+/// Writes a Parquet file, and the directories above it.
+fn write_file(path: &Path, mut frame: DataFrame) -> Result<(), SqlError> {
+    let write = || -> std::io::Result<File> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        File::create(path)
+    };
+    let file = write().map_err(|source| SqlError::Spool {
+        path: path.to_owned(),
+        source,
+    })?;
+    ParquetWriter::new(file)
+        .with_compression(ParquetCompression::Snappy)
+        .finish(&mut frame)?;
+    Ok(())
 }
 
 /// Where a row goes.
@@ -175,7 +184,14 @@ fn escaped(value: &str) -> String {
         })
         .collect();
     // Only ASCII was replaced.
-    String::from_utf8_lossy(&bytes).into_owned()
+    let mut name = String::from_utf8_lossy(&bytes).into_owned();
+    if name.len() > LONGEST {
+        // No file system takes it whole.
+        let hash = xxhash_rust::xxh3::xxh3_64(value.as_bytes());
+        name.truncate(name.floor_char_boundary(LONGEST));
+        name.push_str(&format!("-{hash:016x}"));
+    }
+    name
 }
 
 /// One thread's partitions.

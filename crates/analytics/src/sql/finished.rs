@@ -1,6 +1,6 @@
 //! Tables of what was counted: runs, files, and activity over time.
 
-use dragline_rollup::{Counters, Finished, Verdict};
+use dragline_rollup::{Counters, Finished, RunRow, Verdict};
 use dragline_schema::{RunStatus, Timestamp};
 use polars::prelude::*;
 
@@ -18,8 +18,8 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
             ("scraper_id", "VARCHAR", "which scraper"),
             ("site", "VARCHAR", "which site"),
             ("run_id", "VARCHAR", "which run"),
-            ("start", "TIMESTAMP", "when it began"),
-            ("end", "TIMESTAMP", "when it ended; null without an end"),
+            ("started", "TIMESTAMP", "when it began"),
+            ("ended", "TIMESTAMP", "when it ended; null without an end"),
             ("last_seen", "TIMESTAMP", "its last line"),
             (
                 "duration_seconds",
@@ -31,7 +31,7 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
             ("verdict", "VARCHAR", "what became of it"),
             (
                 "missing_seq",
-                "BIGINT UNSIGNED",
+                "BIGINT",
                 "lines that are missing by their numbers",
             ),
         ],
@@ -41,18 +41,10 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
         "Files that were read.",
         &[
             ("path", "VARCHAR", "the file"),
-            ("bytes", "BIGINT UNSIGNED", "its size on disk"),
-            ("lines", "BIGINT UNSIGNED", "its lines"),
-            (
-                "events",
-                "BIGINT UNSIGNED",
-                "records that were made of them",
-            ),
-            (
-                "zoneless",
-                "BIGINT UNSIGNED",
-                "records whose time names no zone",
-            ),
+            ("bytes", "BIGINT", "its size on disk"),
+            ("lines", "BIGINT", "its lines"),
+            ("events", "BIGINT", "records that were made of them"),
+            ("zoneless", "BIGINT", "records whose time names no zone"),
             (
                 "truncated",
                 "BOOLEAN",
@@ -87,8 +79,26 @@ fn times(name: &str, values: impl Iterator<Item = Option<Timestamp>>) -> PolarsR
     Column::new(name.into(), micros).cast(&DataType::Datetime(TimeUnit::Microseconds, None))
 }
 
+/// Signed, so that a difference is what it is. No count is so large that it does not fit.
 fn counts(name: &str, values: impl Iterator<Item = u64>) -> Column {
-    Column::new(name.into(), values.collect::<Vec<_>>())
+    Column::new(name.into(), values.map(|n| n as i64).collect::<Vec<_>>())
+}
+
+/// A counter of a run; `None` when the run's log does not tell it.
+fn known(name: &str, read: fn(&Counters) -> u64, run: &RunRow) -> Option<i64> {
+    let known = &run.known;
+    let is_known = match name {
+        "requests" | "requests_unjudged" | "blocked" => known.requests,
+        "requests_failed" => {
+            known.requests && run.counters.requests_unjudged < run.counters.requests.max(1)
+        }
+        "items" => known.items,
+        "items_found" => known.found,
+        "bytes" => known.bytes,
+        "response_micros" | "response_max_micros" => run.counters.response_time.count > 0,
+        _ => true,
+    };
+    is_known.then(|| read(&run.counters) as i64)
 }
 
 fn counters(rows: &[&Counters]) -> Vec<Column> {
@@ -118,8 +128,8 @@ fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
         ),
         texts("site", rows.iter().map(|run| run.key.site.as_deref())),
         texts("run_id", rows.iter().map(|run| run.key.run_id.as_deref())),
-        times("start", rows.iter().map(|run| run.start))?,
-        times("end", rows.iter().map(|run| run.end))?,
+        times("started", rows.iter().map(|run| run.start))?,
+        times("ended", rows.iter().map(|run| run.end))?,
         times("last_seen", rows.iter().map(|run| run.last_seen))?,
         Column::new("duration_seconds".into(), durations),
         texts(
@@ -136,8 +146,10 @@ fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
         ),
         counts("missing_seq", rows.iter().map(|run| run.missing_seq)),
     ];
-    let all: Vec<&Counters> = rows.iter().map(|run| &run.counters).collect();
-    columns.extend(counters(&all));
+    columns.extend(COUNTERS.iter().map(|(name, read)| {
+        let values: Vec<Option<i64>> = rows.iter().map(|run| known(name, *read, run)).collect();
+        Column::new((*name).into(), values)
+    }));
     Ok(columns)
 }
 

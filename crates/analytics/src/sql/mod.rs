@@ -41,6 +41,19 @@ pub enum SqlError {
     /// The query names no table.
     #[error("the query names no table; there are {0}")]
     NoTable(String),
+    /// It asks nothing.
+    #[error(
+        "only questions are answered, which begin with SELECT, WITH or EXPLAIN; this begins with {0}"
+    )]
+    NoQuestion(String),
+    /// A column is not there.
+    #[error("{error}. {columns}")]
+    NoColumn {
+        /// What polars says.
+        error: String,
+        /// The columns that there are.
+        columns: String,
+    },
     /// The query is wrong, or cannot be answered.
     #[error("the query cannot be answered: {0}")]
     Query(#[from] PolarsError),
@@ -82,6 +95,10 @@ pub struct Question<'q> {
 /// When the query is wrong or names no table, or the logs cannot be read.
 pub fn ask(question: &Question<'_>, query: &str) -> Result<Answer, SqlError> {
     let words = words_of(query);
+    let first = words.first().cloned().unwrap_or_default();
+    if !matches!(&*first, "select" | "with" | "explain") {
+        return Err(SqlError::NoQuestion(first.to_uppercase()));
+    }
     let named = |name: &str| words.iter().any(|word| word == name);
     let wanted: Vec<(usize, &'static Table, Vec<&'static Column>)> = TABLES
         .iter()
@@ -122,9 +139,34 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Answer, SqlError> {
     } else {
         Engine::InMemory
     };
-    let answer = context.execute(query)?.collect_with_engine(engine)?;
+    let answer = context.execute(query);
+    let answer = answer.and_then(|answer| answer.collect_with_engine(engine));
+    let answer = answer.map_err(|error| explained(error, &wanted))?;
     // A query has one answer; only lazy sinks have several.
     Ok(Answer::new(answer.unwrap_single()))
+}
+
+/// polars knows only the columns that were built; a person wants to know which there are.
+fn explained(
+    error: PolarsError,
+    wanted: &[(usize, &'static Table, Vec<&'static Column>)],
+) -> SqlError {
+    let text = error.to_string();
+    let Some((said, _)) = text
+        .split_once("; valid columns")
+        .filter(|_| !wanted.is_empty())
+    else {
+        return error.into();
+    };
+    let of = |(_, table, _): &(usize, &'static Table, Vec<&'static Column>)| {
+        let names: Vec<&str> = table.columns().map(|column| column.name).collect();
+        format!("{} has {}", table.name, names.join(", "))
+    };
+    let columns: Vec<String> = wanted.iter().map(of).collect();
+    SqlError::NoColumn {
+        error: said.to_owned(),
+        columns: columns.join("; "),
+    }
 }
 
 /// The columns that a query names of a table, or all when it asks for all.

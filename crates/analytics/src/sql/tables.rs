@@ -29,7 +29,7 @@ impl Kind {
     pub fn as_sql(self) -> &'static str {
         match self {
             Self::Text => "VARCHAR",
-            Self::Count => "BIGINT UNSIGNED",
+            Self::Count => "BIGINT",
             Self::Number => "DOUBLE",
             Self::Flag => "BOOLEAN",
             Self::Time => "TIMESTAMP",

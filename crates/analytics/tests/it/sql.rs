@@ -160,7 +160,9 @@ fn what_is_wrong_with_a_query_is_said() {
     };
     assert!(error("SELECT 1").contains("events, requests, items, errors, runs, files"));
     assert!(error("SELECT colour FROM requests").contains("colour"));
+    assert!(error("SELECT colour FROM requests").contains("response_time_ms"));
     assert!(error("SELEC * FROM requests").contains("SELEC"));
+    assert!(error("DROP TABLE runs").contains("begin with SELECT"));
 }
 
 fn parquet_files(dir: &Path) -> Vec<PathBuf> {

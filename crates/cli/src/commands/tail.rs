@@ -12,7 +12,7 @@ use dragline_schema::{Event, Position, Problem, Record, Sink, SourceFile, Timest
 use regex::Regex;
 
 use super::read::{read_options, tell};
-use crate::args::{TailArgs, TailFormat};
+use crate::args::{TailArgs, TailFormat, WrongUsage};
 use crate::config::Config;
 use crate::{output, progress, times};
 
@@ -27,6 +27,10 @@ const HELD: usize = 10_000;
 
 /// `dragline tail`
 pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
+    if args.logs.iter().any(|log| log == "-") {
+        let sentence = "tail follows files; what comes by standard input is read by report, sql and the others";
+        return Err(WrongUsage::new(sentence).into());
+    }
     let config = Config::load(args.config.as_deref())?;
     let options = read_options(&config, &args.filter)?;
     let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;

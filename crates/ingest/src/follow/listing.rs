@@ -5,7 +5,9 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::discover::{OrderKey, copied_family, family_of, not_a_log, without_compression};
+use crate::discover::{
+    OrderKey, copied_family, family_of, is_document, not_a_log, without_compression,
+};
 
 /// What a file system calls a file, whatever its name: device and inode.
 pub(super) type FileId = (u64, u64);
@@ -79,7 +81,8 @@ impl Listing {
             return;
         }
         let name = path.display().to_string();
-        let is_log = metadata.is_file() && !(is_found && not_a_log(path).is_some());
+        let is_other = || not_a_log(path).is_some() || is_json_document(path);
+        let is_log = metadata.is_file() && !(is_found && is_other());
         if !is_log || copied_family(&name).is_some() || !self.seen.insert(id) {
             return;
         }
@@ -95,6 +98,16 @@ impl Listing {
             },
         });
     }
+}
+
+/// Whether a file is one JSON document, as its name and its first line say.
+fn is_json_document(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut start = [0; 64];
+    let mut read = || std::fs::File::open(path)?.read(&mut start);
+    path.extension()
+        .is_some_and(|extension| extension == "json")
+        && read().is_ok_and(|length| is_document(&start[..length]))
 }
 
 #[cfg(unix)]

@@ -27,6 +27,8 @@ struct Slots<'a> {
     nanoseconds: Option<u64>,
     /// Whether the keys stand as zerolog writes them.
     is_zerolog: bool,
+    /// Whether the keys stand as logrus writes them.
+    is_logrus: bool,
     has_item: bool,
     /// The record names a status and says that there is none.
     status_is_null: bool,
@@ -48,6 +50,7 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Opt
             .iter()
             .any(|(key, raw)| is_null_status(key, raw.get())),
         is_zerolog: is_zerolog(object),
+        is_logrus: is_logrus(object),
         ..Slots::default()
     };
     let mut decoded = slots.decode(object.flatten(), dialect, zone, map)?;
@@ -116,7 +119,10 @@ impl<'a> Slots<'a> {
         let more = slots.nanoseconds.unwrap_or(0) / 1000;
         let timestamp = timestamp.map(|time| time.plus_micros(more as i64));
         let message = slots.take_text(Slot::Message);
-        if message.is_none() && (level.is_none() || timestamp.is_none()) {
+        // A request says something without a word.
+        let has = |slot: Slot| slots.values[slot as usize].is_some();
+        let is_request = has(Slot::Url) && (has(Slot::Status) || slots.duration_ms.is_some());
+        if message.is_none() && !is_request && (level.is_none() || timestamp.is_none()) {
             return None;
         }
         if let Some(Cow::Borrowed(message)) = message {
@@ -273,6 +279,13 @@ fn is_zerolog(object: &Object<'_>) -> bool {
     is(fields.first(), "level") && is(fields.last(), "message")
 }
 
+/// logrus sorts its keys, its own among the others.
+fn is_logrus(object: &Object<'_>) -> bool {
+    let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
+    let is_sorted = object.fields.is_sorted_by(|(a, _), (b, _)| a <= b);
+    is_sorted && has("level") && has("msg") && has("time") && !has("pid")
+}
+
 /// Which writer it is, by the keys that only it has.
 fn dialect_of(object: &Object<'_>) -> Dialect {
     let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
@@ -345,7 +358,9 @@ impl<'a> Slots<'a> {
         let is_bare = matches!(path, "duration" | "elapsed" | "latency" | "took");
         match value {
             Value::F64(number) if is_bare && self.is_zerolog => *number,
-            Value::U64(number) if is_bare && *number >= LONGEST_MS => *number as f64 / 1e6,
+            Value::U64(number) if is_bare && (self.is_logrus || *number >= LONGEST_MS) => {
+                *number as f64 / 1e6
+            }
             _ => milliseconds,
         }
     }

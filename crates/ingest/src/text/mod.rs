@@ -27,6 +27,8 @@ use crate::{json, time, traceback};
 const MAX_RECORD: usize = 1 << 20;
 /// What a line is about that begins with one of them and goes on in pairs.
 const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
+/// The levels that only zerolog's console writes so; its durations are milliseconds.
+const ZEROLOG: [&str; 6] = ["TRC", "DBG", "INF", "WRN", "ERR", "FTL"];
 /// This much of a line without a time is shown.
 const SHOWN: usize = 120;
 
@@ -196,6 +198,12 @@ impl Begun {
         }
         match tail(first) {
             Some(object) => fields.extend(object.flatten()),
+            None if ZEROLOG.contains(&&*self.level) => {
+                fields.extend(pairs(first).map(|(key, value)| match &*key {
+                    "duration" | "elapsed" => (Cow::Owned(format!("{key}_ms")), value),
+                    _ => (key, value),
+                }));
+            }
             None => fields.extend(pairs(first)),
         }
         let own = self.fields.iter();
