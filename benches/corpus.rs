@@ -1,9 +1,9 @@
-//! Writes the corpus that readers are compared on: `corpus DIR [--events N] [--plain]`.
+//! Writes the corpus that readers are compared on: `corpus DIR [--events N] [--days N] [--plain]`.
 //!
 //! The logs of a fleet of four scrapers on seven sites over seven days, as Dragline's recorder
 //! writes them: 28 files of gzip members of some 4 MiB, two million events, of which three in a
 //! hundred are errors. The same arguments give the same bytes. More events are more per run, over
-//! the same days, scrapers, sites and runs.
+//! the same days, scrapers, sites and runs; more days (28 at most) share the events.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,8 @@ use anyhow::{Context as _, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-const DAYS: u64 = 7;
+/// The files' names stay in March.
+const MOST_DAYS: u64 = 28;
 const RUNS_A_DAY: u64 = 6;
 const MEMBER: usize = 4 << 20;
 /// 2026-03-02T00:00:00Z in microseconds.
@@ -49,26 +50,27 @@ impl Random {
 
 fn main() -> anyhow::Result<()> {
     let mut events = 2_000_000;
+    let mut days = 7;
     let mut is_plain = false;
     let mut directory = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--plain" => is_plain = true,
-            "--events" => {
-                let number = arguments.next().context("--events needs a number")?;
-                events = number
-                    .parse()
-                    .with_context(|| format!("--events {number} is no number"))?;
-            }
+            "--events" => events = number(&argument, arguments.next())?,
+            "--days" => days = number(&argument, arguments.next())?,
             path if !path.starts_with('-') => directory = Some(PathBuf::from(path)),
             other => bail!("unknown option {other}"),
         }
     }
-    let directory = directory.context("corpus DIR [--events N] [--plain]")?;
+    let directory = directory.context("corpus DIR [--events N] [--days N] [--plain]")?;
+    anyhow::ensure!(
+        (1..=MOST_DAYS).contains(&days),
+        "--days is 1 to {MOST_DAYS}"
+    );
     fs::create_dir_all(&directory)?;
-    let per_file = events / (DAYS * SCRAPERS.len() as u64);
-    for day in 0..DAYS {
+    let per_file = events / (days * SCRAPERS.len() as u64);
+    for day in 0..days {
         for (scraper, (name, sites)) in SCRAPERS.iter().enumerate() {
             let mut random = Random(day * 100 + scraper as u64);
             let writer = format!("{:016x}", random.next());
@@ -85,6 +87,13 @@ fn main() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn number(option: &str, value: Option<String>) -> anyhow::Result<u64> {
+    let value = value.with_context(|| format!("{option} needs a number"))?;
+    value
+        .parse()
+        .with_context(|| format!("{option} {value} is no number"))
 }
 
 /// Gzip members that end with a line.

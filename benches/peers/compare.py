@@ -79,8 +79,9 @@ def main():
     args = parser.parse_args()
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
     binaries = os.path.join(target, "release")
-    build = ["cargo", "build", "--release", "-p", "dragline-cli", "-p", "dragline-benches"]
-    subprocess.run([*build, "--bins"], cwd=ROOT, check=True)
+    # One after the other: built together they would share features, and polars would be built again.
+    for packages in [[], ["-p", "dragline-benches", "--bins"]]:
+        subprocess.run(["cargo", "build", "--release", *packages], cwd=ROOT, check=True)
     python = os.path.join(args.work, "venv", "bin", "python")
     if not os.path.exists(python):
         venv.create(os.path.dirname(os.path.dirname(python)), with_pip=True)

@@ -32,13 +32,15 @@ pub(crate) struct Decoder {
     /// cannot read.
     after_text: bool,
     zoneless: u64,
+    /// Whether a line was met that others may belong to.
+    needs_order: bool,
     marks: json::Marks,
     /// Of the last line, for the next one.
     head: Option<Box<json::Head>>,
     /// An object over many lines that has begun.
     pretty: Option<Pretty>,
     /// A line that a container's runtime cut into pieces, as far as they came.
-    pieces: Option<(String, Position)>,
+    pieces: Option<Pieces>,
     /// When the runtime took the line: what says when a line that does not say so itself was written.
     taken_at: Option<Timestamp>,
 }
@@ -49,9 +51,17 @@ struct Crash {
     at: Position,
 }
 
+/// A line that comes in pieces.
+struct Pieces {
+    text: String,
+    at: Position,
+    /// Of all pieces; the text ends at the limit of a line.
+    bytes: usize,
+}
+
 /// Whose lines came last: a raw traceback belongs to them.
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Context {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Context {
     timestamp: Option<Timestamp>,
     scraper_id: Option<String>,
     site: Option<String>,
@@ -76,6 +86,7 @@ impl Decoder {
             context: Context::default(),
             after_text: false,
             zoneless: 0,
+            needs_order: false,
             marks: json::Marks::default(),
             head: None,
             pretty: None,
@@ -93,16 +104,33 @@ impl Decoder {
         self.zoneless
     }
 
+    /// Whether, since the file's beginning, a line was met that others may belong to: then lines mean
+    /// what they mean only in their order.
+    pub(crate) fn needs_order(&self) -> bool {
+        self.needs_order
+    }
+
+    /// Whose lines came last; it is forgotten.
+    pub(crate) fn take_context(&mut self) -> Context {
+        std::mem::take(&mut self.context)
+    }
+
+    /// Lines came that others have read, and theirs came last.
+    pub(crate) fn follow(&mut self, context: Context) {
+        self.context.follow(context);
+    }
+
     /// A file begins.
     pub(crate) fn begin_file(&mut self) {
         self.zoneless = 0;
+        self.needs_order = false;
         self.after_text = false;
     }
 
     /// A file ends: nothing goes on in the next, as writers that rotate do so between records.
     pub(crate) fn end_file(&mut self, sink: &mut dyn Sink) {
-        if let Some((line, at)) = self.pieces.take() {
-            self.whole(&line, at, false, sink);
+        if let Some(pieces) = self.pieces.take() {
+            self.joined(pieces, false, sink);
         }
         self.flush_pretty(sink);
         self.flush(sink);
@@ -175,7 +203,7 @@ impl Decoder {
             self.text.open_at(),
             self.crash.as_ref().map(|crash| crash.at),
             self.pretty.as_ref().map(|pretty| pretty.at),
-            self.pieces.as_ref().map(|(_, at)| *at),
+            self.pieces.as_ref().map(|pieces| pieces.at),
         ];
         places.into_iter().flatten().min_by_key(|at| at.offset)
     }
@@ -184,20 +212,35 @@ impl Decoder {
     fn wrapped(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
         let unwrapped = prefix::unwrap(line);
         self.taken_at = unwrapped.time;
+        if !unwrapped.is_piece && self.pieces.is_none() {
+            return self.whole(&unwrapped.text, at, complete, sink);
+        }
+        self.needs_order = true;
+        let mut pieces = self.pieces.take().unwrap_or(Pieces {
+            text: String::new(),
+            at,
+            bytes: 0,
+        });
+        pieces.bytes += unwrapped.text.len();
+        if pieces.bytes <= self.options.max_line {
+            pieces.text.push_str(&unwrapped.text);
+        }
         if unwrapped.is_piece {
-            let (pieces, _) = self.pieces.get_or_insert_with(|| (String::new(), at));
-            if pieces.len() + unwrapped.text.len() <= self.options.max_line {
-                pieces.push_str(&unwrapped.text);
-            }
-            return;
+            self.pieces = Some(pieces);
+        } else {
+            self.joined(pieces, complete, sink);
         }
-        match self.pieces.take() {
-            Some((mut line, at)) => {
-                line.push_str(&unwrapped.text);
-                self.whole(&line, at, complete, sink);
-            }
-            None => self.whole(&unwrapped.text, at, complete, sink),
+    }
+
+    /// Takes a line whose pieces were put together.
+    fn joined(&mut self, pieces: Pieces, complete: bool, sink: &mut dyn Sink) {
+        let Pieces { text, at, bytes } = pieces;
+        let limit = self.options.max_line;
+        if bytes > limit {
+            let detail = format!("a line of {bytes} bytes; the limit is {limit}");
+            return report(sink, ProblemKind::OversizedLine, Some(at), &detail);
         }
+        self.whole(&text, at, complete, sink);
     }
 
     /// Takes a line as its writer wrote it.
@@ -217,6 +260,7 @@ impl Decoder {
             }
         }
         if Pretty::begins(line) && !self.is_in_text() {
+            self.needs_order = true;
             self.pretty = Some(Pretty::new(line, at));
             return;
         }
@@ -232,6 +276,7 @@ impl Decoder {
 
     /// Takes a line of a text log.
     fn text(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
+        self.needs_order = true;
         let line = &*without_colours(line);
         let options = &self.options;
         let custom = options
@@ -267,6 +312,7 @@ impl Decoder {
     }
 
     fn open_scrapy(&mut self, begun: scrapy::Pending, sink: &mut dyn Sink) {
+        self.needs_order = true;
         self.flush(sink);
         self.zoneless += 1;
         self.scrapy.open(begun);
@@ -333,6 +379,7 @@ impl Decoder {
             return true;
         }
         if let Some(job) = scrapy::logparser::read(&object) {
+            self.needs_order = true;
             self.flush(sink);
             self.scrapy.tell_job(&job, at, &self.options.zone, sink);
             return true;
@@ -382,6 +429,7 @@ impl Decoder {
             report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
         }
         if crawlee::is_of(&record) {
+            self.needs_order = true;
             self.flush(sink);
             self.text
                 .crawlee_mut()
@@ -460,6 +508,22 @@ impl Decoder {
 }
 
 impl Context {
+    /// What is known after the lines that the other is of.
+    pub(crate) fn follow(&mut self, other: Self) {
+        let Self {
+            timestamp,
+            scraper_id,
+            site,
+            run_id,
+        } = std::mem::take(self);
+        *self = Self {
+            timestamp: other.timestamp.or(timestamp),
+            scraper_id: other.scraper_id.or(scraper_id),
+            site: other.site.or(site),
+            run_id: other.run_id.or(run_id),
+        };
+    }
+
     fn remember(&mut self, record: &Record<'_>) {
         self.timestamp = record.timestamp.or(self.timestamp);
         let keep = |held: &mut Option<String>, new: Option<&str>| {

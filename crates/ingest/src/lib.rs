@@ -53,6 +53,7 @@ mod prefix;
 mod pretty;
 mod read;
 mod scrapy;
+mod split;
 mod text;
 mod time;
 mod traceback;

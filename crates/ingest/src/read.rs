@@ -1,5 +1,6 @@
 //! One family of files, read in order.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dragline_schema::{Position, ProblemKind, Sink};
@@ -10,8 +11,12 @@ use crate::dialect::TextDialect;
 use crate::discover::{Family, LogFile};
 use crate::lines::{Line, LineReader};
 use crate::map::Map;
-use crate::open::Source;
+use crate::open::{Source, read_start};
+use crate::split;
 use crate::watch::Watch;
+
+/// Smaller files are not worth several threads, in bytes.
+const WORTH_THREADS: u64 = 2 << 20;
 
 /// How to read.
 #[derive(Debug, Clone)]
@@ -89,6 +94,7 @@ pub fn read_family(
 /// [`FamilyReader::state`] is all that a file's reading depends on besides itself, so that whoever
 /// has kept what came of a file after the same state need not read it again.
 pub struct FamilyReader {
+    family: String,
     decoder: Decoder,
 }
 
@@ -96,6 +102,7 @@ impl FamilyReader {
     /// Nothing was read yet.
     pub fn new(family: &str, options: &ReadOptions) -> Self {
         Self {
+            family: family.to_owned(),
             decoder: Decoder::new(family, options),
         }
     }
@@ -146,6 +153,47 @@ impl FamilyReader {
         summary
     }
 
+    /// Reads the family's next file in so many threads beside this one, each into a sink of its own that
+    /// `make` makes. `None` when that is not worth it, or not possible: when lines depend on one
+    /// another, records are older than those before them by more than `tolerance` microseconds, or
+    /// there is a fault. Then nothing has happened, and [`FamilyReader::read`] reads the file.
+    pub fn read_split<S: Sink + Send>(
+        &mut self,
+        file: &LogFile,
+        threads: usize,
+        tolerance: i64,
+        make: impl Fn() -> S + Sync,
+    ) -> Option<(FileSummary, Vec<S>)> {
+        let options = self.decoder.options();
+        if threads < 2 || file.bytes < WORTH_THREADS || !begins_with_an_object(&file.path) {
+            return None;
+        }
+        let watch = &options.watch;
+        let before = watch.done();
+        let source = Source::open(&file.path, watch).ok()?;
+        let decoder = || Decoder::new(&self.family, options);
+        let make = || {
+            let mut sink = make();
+            sink.file(&file.source);
+            sink
+        };
+        let Some(split) = split::read(source, threads, tolerance, decoder, make) else {
+            // It is read again.
+            watch.expect(watch.done() - before);
+            return None;
+        };
+        self.decoder.follow(split.context);
+        let summary = FileSummary {
+            path: file.source.path.clone(),
+            bytes: file.bytes,
+            text_bytes: split.bytes,
+            lines: split.lines,
+            zoneless: split.zoneless,
+            truncated: false,
+        };
+        Some((summary, split.sinks))
+    }
+
     /// Everything that the reading of the next file depends on, besides that file: the same bytes
     /// when, and only when, it is the same.
     pub fn state(&self) -> Vec<u8> {
@@ -182,4 +230,10 @@ fn tell_fault(error: &std::io::Error, summary: &FileSummary, sink: &mut dyn Sink
         member: 0,
     };
     report(sink, kind, Some(at), &format!("{what}: {error}"));
+}
+
+/// Whether a file's first line is an object's.
+fn begins_with_an_object(path: &Path) -> bool {
+    let start = Source::open_in_pieces(path).map(|mut source| read_start(&mut source, 64).0);
+    start.is_ok_and(|start| start.starts_with(b"{\""))
 }

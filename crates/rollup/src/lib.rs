@@ -48,7 +48,7 @@ pub use counters::{Counters, Latency, Spread};
 pub use errors::{Cell, ErrorLabel, Group, Sample};
 pub use evidence::Evidence;
 pub use finish::{ActivityRow, Finished, GroupRow, Known, RunRow};
-pub use rollup::{FileEntry, Limits, ProblemEntry, Rollup};
+pub use rollup::{FileEntry, Limits, OUT_OF_ORDER, ProblemEntry, Rollup};
 pub use sections::{
     Articles, Database, Domain, Domains, Duplicates, Operation, Queue, Search, Sections, System,
 };

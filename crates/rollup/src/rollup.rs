@@ -36,9 +36,9 @@ const WIDTHS: [i64; 8] = [
 const MAX_BUCKETS: i64 = 20_000;
 /// The same of the sketches.
 const SKETCH_WIDTHS: [i64; 6] = [HOUR, 4 * HOUR, DAY, 7 * DAY, 28 * DAY, 36_400 * DAY];
-/// Error groups and cells that are kept by name.
 /// So much writers of one file may differ before it is told, in microseconds.
-const OUT_OF_ORDER: i64 = MINUTE;
+pub const OUT_OF_ORDER: i64 = MINUTE;
+/// Error groups and cells that are kept by name.
 const MAX_GROUPS: usize = 10_000;
 const MAX_CELLS: usize = 10_000;
 

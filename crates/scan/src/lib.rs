@@ -37,7 +37,7 @@ use dragline_classifier::RuleSet;
 use dragline_ingest::{
     Discovery, Family, FamilyReader, FileSummary, LogFile, discover, read_family,
 };
-use dragline_rollup::{Covered, Rollup};
+use dragline_rollup::{Covered, OUT_OF_ORDER, Rollup};
 use dragline_schema::{Problem, Sink};
 
 pub use cache::Cache;
@@ -115,40 +115,24 @@ pub fn scan(
     let passes = if options.filter.is_empty() { 1 } else { 2 };
     let watch = &options.read.watch;
     watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
-    let no_filter = Filter::default();
-    let mut pass = Pass {
-        found: &found,
-        rules,
-        options,
-        filter: &no_filter,
-        sources: None,
-        covered: None,
-        cache: options
-            .cache
-            .as_ref()
-            .map(|cache| Keys::new(cache, rules, options)),
-    };
-    let everything = pass.run();
-    if let Some(cache) = &options.cache {
-        cache.trim();
-    }
-    if watch.is_cancelled() {
-        return Err(ScanError::Cancelled);
-    }
+    let everything = everything(&found, rules, options)?;
     if options.filter.is_empty() {
         return Ok(Scanned {
             rollup: everything,
             everything: None,
         });
     }
-    pass.cache = None;
-    let covered = everything.covered();
-    pass.covered = Some(&covered);
-    pass.filter = &options.filter;
-    if options.filter.names_a_source() {
-        pass.sources = Some(Sources::matching(&options.filter, &everything));
+    let by_source = options.filter.names_a_source();
+    let rollup = Pass {
+        found: &found,
+        rules,
+        options,
+        filter: &options.filter,
+        sources: by_source.then(|| Sources::matching(&options.filter, &everything)),
+        covered: Some(&everything.covered()),
+        cache: None,
     }
-    let rollup = pass.run();
+    .run();
     if watch.is_cancelled() {
         return Err(ScanError::Cancelled);
     }
@@ -156,6 +140,30 @@ pub fn scan(
         rollup,
         everything: Some(everything),
     })
+}
+
+/// The rollup of everything that is there, of what is kept as far as that goes.
+fn everything(
+    found: &Discovery,
+    rules: &RuleSet,
+    options: &ScanOptions,
+) -> Result<Rollup, ScanError> {
+    let cache = options.cache.as_ref();
+    let everything = Pass {
+        found,
+        rules,
+        options,
+        filter: &Filter::default(),
+        sources: None,
+        covered: None,
+        cache: cache.map(|cache| Keys::new(cache, rules, options)),
+    }
+    .run();
+    cache.into_iter().for_each(Cache::trim);
+    if options.read.watch.is_cancelled() {
+        return Err(ScanError::Cancelled);
+    }
+    Ok(everything)
 }
 
 /// Reads everything behind `inputs` into sinks of the caller's own, one for each thread: `make`
@@ -224,23 +232,7 @@ pub fn scan_rows<S: RowSink>(
     let watch = &options.read.watch;
     let passes = 1 + u64::from(wants_rows);
     watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
-    let no_filter = Filter::default();
-    let pass = Pass {
-        found: &found,
-        rules,
-        options,
-        filter: &no_filter,
-        sources: None,
-        covered: None,
-        cache: options
-            .cache
-            .as_ref()
-            .map(|cache| Keys::new(cache, rules, options)),
-    };
-    let rollup = pass.run();
-    if let Some(cache) = &options.cache {
-        cache.trim();
-    }
+    let rollup = everything(&found, rules, options)?;
     let (runs, covered) = (runs_of(&rollup), rollup.covered());
     let telling = rollup.telling_runs();
     let families: Vec<&Family> = found.families.iter().filter(|_| wants_rows).collect();
@@ -379,9 +371,20 @@ impl Pass<'_> {
         file: &LogFile,
         reader: &mut FamilyReader,
         copied: Option<&Covered>,
-        rollup: Rollup,
+        mut rollup: Rollup,
     ) -> Rollup {
-        let mut observer = self.observer(family, copied, rollup);
+        let make = || self.observer(family, copied, Rollup::default());
+        let split = reader.read_split(file, self.threads(), OUT_OF_ORDER, make);
+        let summary = if let Some((summary, parts)) = split {
+            let parts = parts.into_iter().map(Observer::into_rollup);
+            parts.for_each(|part| rollup.merge(part));
+            summary
+        } else {
+            let mut observer = self.observer(family, copied, rollup);
+            let summary = reader.read(file, &mut observer);
+            rollup = observer.into_rollup();
+            summary
+        };
         let FileSummary {
             path,
             bytes,
@@ -389,10 +392,14 @@ impl Pass<'_> {
             zoneless,
             truncated,
             ..
-        } = reader.read(file, &mut observer);
-        let mut rollup = observer.into_rollup();
+        } = summary;
         rollup.end_file(&path, bytes, lines, zoneless, truncated);
         rollup
+    }
+
+    /// How many threads a file may have: with many families each has its own already.
+    fn threads(&self) -> usize {
+        self.options.jobs / self.found.families.len().max(1)
     }
 
     fn observer<'o>(

@@ -65,4 +65,3 @@ pub fn read(path: &Path, bytes: &[u8]) -> Told {
     read_family(&family, &options, &mut told);
     told
 }
-

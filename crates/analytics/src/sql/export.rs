@@ -248,16 +248,12 @@ impl RowSink for Partitions<'_> {
             self.held += 1;
             let builder = self
                 .open
-                .entry(partition.clone())
+                .entry(partition)
                 .or_insert_with(|| Builder::new(columns(table)));
             builder.push(row);
-            if builder.rows() >= BATCH {
-                self.held -= builder.rows();
-                self.target.add(&partition, builder);
+            if builder.rows() >= BATCH || self.held > HELD {
+                self.write_largest();
             }
-        }
-        if self.held > HELD {
-            self.write_largest();
         }
     }
 }

@@ -84,28 +84,35 @@ fn counts(name: &str, values: impl Iterator<Item = u64>) -> Column {
     Column::new(name.into(), values.map(|n| n as i64).collect::<Vec<_>>())
 }
 
-/// A counter of a run; `None` when the run's log does not tell it.
-fn known(name: &str, read: fn(&Counters) -> u64, run: &RunRow) -> Option<i64> {
+/// A column for each counter; null where the log of the run does not tell it.
+fn counters(rows: &[(&RunRow, &Counters)]) -> Vec<Column> {
+    COUNTERS
+        .iter()
+        .map(|(name, read)| {
+            let value = |(run, counters): &(&RunRow, &Counters)| {
+                is_known(name, run).then(|| read(counters) as i64)
+            };
+            let values: Vec<Option<i64>> = rows.iter().map(value).collect();
+            Column::new((*name).into(), values)
+        })
+        .collect()
+}
+
+/// Whether the log of a run tells a counter.
+fn is_known(name: &str, run: &RunRow) -> bool {
     let known = &run.known;
-    let is_known = match name {
+    match name {
         "requests" | "requests_unjudged" | "blocked" => known.requests,
         "requests_failed" => {
             known.requests && run.counters.requests_unjudged < run.counters.requests.max(1)
         }
         "items" => known.items,
         "items_found" => known.found,
+        "items_failed" => known.items || run.counters.failed > 0,
         "bytes" => known.bytes,
         "response_micros" | "response_max_micros" => run.counters.response_time.count > 0,
         _ => true,
-    };
-    is_known.then(|| read(&run.counters) as i64)
-}
-
-fn counters(rows: &[&Counters]) -> Vec<Column> {
-    COUNTERS
-        .iter()
-        .map(|(name, read)| counts(name, rows.iter().map(|row| read(row))))
-        .collect()
+    }
 }
 
 /// A table of what was counted.
@@ -146,10 +153,8 @@ fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
         ),
         counts("missing_seq", rows.iter().map(|run| run.missing_seq)),
     ];
-    columns.extend(COUNTERS.iter().map(|(name, read)| {
-        let values: Vec<Option<i64>> = rows.iter().map(|run| known(name, *read, run)).collect();
-        Column::new((*name).into(), values)
-    }));
+    let counted: Vec<_> = rows.iter().map(|run| (run, &run.counters)).collect();
+    columns.extend(counters(&counted));
     Ok(columns)
 }
 
@@ -186,7 +191,10 @@ fn activity(finished: &Finished) -> PolarsResult<Vec<Column>> {
             rows.iter().map(|row| key(row.run).run_id.as_deref()),
         ),
     ];
-    let all: Vec<&Counters> = rows.iter().map(|row| &row.counters).collect();
-    columns.extend(counters(&all));
+    let counted: Vec<_> = rows
+        .iter()
+        .map(|row| (&finished.runs[row.run], &row.counters))
+        .collect();
+    columns.extend(counters(&counted));
     Ok(columns)
 }

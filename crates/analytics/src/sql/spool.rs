@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use dragline_scan::{Row, RowSink};
 use polars::prelude::*;
@@ -14,6 +15,11 @@ use super::tables::{Column, Table};
 
 /// So many rows become a frame.
 const BATCH: usize = 1 << 17;
+
+/// How the directories of spools are called.
+const PREFIX: &str = "dragline-sql-";
+/// No query takes so long: what is older was left behind by a process that was killed.
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Where the rows of all threads go.
 pub(super) struct Spool {
@@ -40,8 +46,9 @@ impl Spool {
             source,
         };
         std::fs::create_dir_all(dir).map_err(spool)?;
+        remove_abandoned(dir);
         let dir = tempfile::Builder::new()
-            .prefix("sql-")
+            .prefix(PREFIX)
             .tempdir_in(dir)
             .map_err(spool)?;
         Ok(Self {
@@ -134,6 +141,20 @@ impl Spool {
 }
 
 /// A panic of another thread is passed on where that is joined.
+/// Removes the spools of processes that were killed.
+fn remove_abandoned(dir: &Path) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in entries {
+        let is_spool = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+        if is_spool && age.is_some_and(|age| age >= ABANDONED) {
+            // Somebody else's is not ours to remove.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
@@ -187,5 +208,29 @@ impl RowSink for Rows<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_removed_after_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str, days: u8| {
+            let path = dir.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            let age = ABANDONED * u32::from(days);
+            let then = std::time::SystemTime::now() - age;
+            File::open(&path).unwrap().set_modified(then).unwrap();
+            path
+        };
+        let abandoned = make("dragline-sql-a", 1);
+        let others = [make("dragline-sql-b", 0), make("photographs", 1)];
+        let spool = Spool::new(dir.path(), 0).unwrap();
+        assert!(!abandoned.exists() && others.iter().all(|path| path.exists()));
+        drop(spool);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), others.len());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -11,7 +10,6 @@ use dragline_analytics::sql::{self, Answer, Question};
 
 use super::read::{scan_options, tell};
 use crate::args::{ExportArgs, InputArgs, SqlArgs, SqlFormat};
-use crate::config::Config;
 use crate::progress::watched;
 use crate::{output, times};
 
@@ -74,19 +72,14 @@ fn with_question<T>(
     let rules = super::rules::compiled(&args.rules)?;
     let options = scan_options(args, now)?;
     let watch = Arc::clone(&options.read.watch);
+    // Where there is room for what does not fit into memory.
+    let kept = options.cache.as_ref().map(|cache| cache.dir().to_owned());
     let question = Question {
         inputs: &args.logs,
         rules: &rules,
         options: &options,
-        spool: &spool(args)?,
+        spool: &kept.unwrap_or_else(std::env::temp_dir),
         now,
     };
     Ok(watched(&watch, || work(&question))?)
-}
-
-/// Where there is room for what does not fit into memory.
-fn spool(args: &InputArgs) -> anyhow::Result<PathBuf> {
-    let config = Config::load(args.rules.config.as_deref())?;
-    let kept = config.cache().map(|cache| Path::to_owned(cache.dir()));
-    Ok(kept.unwrap_or_else(std::env::temp_dir))
 }

@@ -158,18 +158,16 @@ impl Sink for Shown<'_> {
         if !self.takes(record) {
             return;
         }
-        let text = render::record(record, &self.path, at, &Terminal::default());
-        if self
-            .pattern
-            .as_ref()
-            .is_some_and(|pattern| !pattern.is_match(&text))
+        let shown_on = |terminal: &Terminal| render::record(record, &self.path, at, terminal);
+        if let Some(pattern) = &self.pattern
+            && !pattern.is_match(&shown_on(&Terminal::default()))
         {
             return;
         }
         let mut line = Vec::new();
         match self.args.format {
             TailFormat::Text => {
-                line.extend(render::record(record, &self.path, at, &self.terminal).bytes());
+                line.extend(shown_on(&self.terminal).bytes());
                 line.push(b'\n');
             }
             TailFormat::Json => encode(record, &mut line),

@@ -5,6 +5,8 @@
 mod cache;
 mod dialects;
 
+mod split;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -368,6 +370,11 @@ fn hostile() -> tempfile::TempDir {
         "long.log",
         format!("{}{long}{}", line(1, ""), line(2, "")).as_bytes(),
     );
+    // A container's runtime cuts what is long into pieces.
+    let part = format!("2026-03-04T11:22:33Z stdout P {}\n", "x".repeat(16 << 10));
+    let end = "2026-03-04T11:22:33Z stdout F x\n";
+    let pieces = format!("{}{}{end}{}", line(1, ""), part.repeat(600), line(2, ""));
+    write("pieces.log", pieces.as_bytes());
     write("notes.md", b"# not a log\n");
     write(
         "mixed.log",
@@ -395,6 +402,7 @@ fn nothing_that_is_wrong_costs_anything_else() {
         ("long.log", ProblemKind::OversizedLine),
         ("mixed.log", ProblemKind::BadLine),
         ("notes.md", ProblemKind::NotALog),
+        ("pieces.log", ProblemKind::OversizedLine),
         ("torn.log", ProblemKind::TornLine),
     ];
     assert_eq!(problems.keys().copied().collect::<Vec<_>>(), expected);
@@ -413,9 +421,10 @@ fn nothing_that_is_wrong_costs_anything_else() {
         (
             events("/torn.log"),
             events("/long.log"),
-            events("/mixed.log")
+            events("/mixed.log"),
+            events("/pieces.log")
         ),
-        (1, 2, 2)
+        (1, 2, 2, 2)
     );
     assert!(events("/cut.log.gz") > 1000);
     let bad = &finished

@@ -1,0 +1,286 @@
+//! One large file in several threads.
+//!
+//! A line of JSON is a record, whatever stands around it. So a file that holds nothing else is cut
+//! at ends of lines into chunks, which threads decode while the next ones are decompressed. As soon as
+//! a line turns up that others could belong to (a line of text, a traceback, an object over several
+//! lines), or a fault, all of it is given up, and the file is to be read in order. So it is when
+//! a chunk's records are older than those of the chunks before it: their order matters to who counts
+//! what is out of order.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use dragline_schema::{Position, Problem, Record, Sink, SourceFile, Timestamp};
+use memchr::{memchr_iter, memrchr};
+
+use crate::decoder::{Context, Decoder};
+use crate::open::Source;
+
+/// So many bytes are decoded at a time.
+const CHUNK: usize = 1 << 20;
+
+/// What came of a file that was read in several threads.
+pub(crate) struct Split<S> {
+    pub(crate) sinks: Vec<S>,
+    /// Whose lines came last.
+    pub(crate) context: Context,
+    pub(crate) bytes: u64,
+    pub(crate) lines: u64,
+    pub(crate) zoneless: u64,
+}
+
+/// Whole lines of a file.
+struct Chunk {
+    number: usize,
+    text: Vec<u8>,
+    /// Where its first line stands.
+    at: Position,
+    /// Where members begin in it.
+    members: Vec<u64>,
+}
+
+/// What all threads see.
+struct Shared {
+    chunks: Mutex<Receiver<Chunk>>,
+    order: Mutex<Order>,
+    given_up: AtomicBool,
+}
+
+/// The least and the greatest time of records.
+type Span = Option<(Timestamp, Timestamp)>;
+
+/// Watches that no chunk is older than those before it.
+struct Order {
+    tolerance: i64,
+    /// Chunks whose predecessors are not all known yet.
+    waiting: BTreeMap<usize, Span>,
+    /// The number of the first that is not known yet.
+    next: usize,
+    /// The greatest time of those before.
+    latest: Option<Timestamp>,
+}
+
+impl Order {
+    /// Takes what is known of a chunk; `false` when one is too old.
+    fn take(&mut self, number: usize, span: Span) -> bool {
+        self.waiting.insert(number, span);
+        while let Some(span) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            let Some((first, last)) = span else { continue };
+            if self
+                .latest
+                .is_some_and(|latest| latest.since(first) > self.tolerance)
+            {
+                return false;
+            }
+            self.latest = self.latest.max(Some(last));
+        }
+        true
+    }
+}
+
+/// Reads a source in so many threads beside this one. `None` when its lines are to be read in order;
+/// records are at most `tolerance` microseconds older than the chunks before theirs.
+pub(crate) fn read<S: Sink + Send>(
+    source: Source,
+    threads: usize,
+    tolerance: i64,
+    decoder: impl Fn() -> Decoder + Sync,
+    make: impl Fn() -> S + Sync,
+) -> Option<Split<S>> {
+    let (send, chunks) = sync_channel(1);
+    let shared = Shared {
+        chunks: Mutex::new(chunks),
+        order: Mutex::new(Order {
+            tolerance,
+            waiting: BTreeMap::new(),
+            next: 0,
+            latest: None,
+        }),
+        given_up: AtomicBool::new(false),
+    };
+    let (totals, parts) = std::thread::scope(|scope| {
+        let work = || work(&shared, decoder(), make());
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let totals = cut(source, &send, &shared.given_up);
+        drop(send);
+        let parts: Vec<_> = workers
+            .into_iter()
+            .map(|worker| match worker.join() {
+                Ok(part) => part,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect();
+        (totals, parts)
+    });
+    let (bytes, lines) = totals?;
+    let mut split = Split {
+        sinks: Vec::new(),
+        context: Context::default(),
+        bytes,
+        lines,
+        zoneless: 0,
+    };
+    let mut contexts = BTreeMap::new();
+    for part in parts {
+        let share = part?;
+        split.sinks.push(share.sink);
+        split.zoneless += share.zoneless;
+        contexts.extend(share.contexts);
+    }
+    for context in contexts.into_values() {
+        split.context.follow(context);
+    }
+    Some(split)
+}
+
+/// Cuts the source into chunks; gives its bytes and lines, or `None` when nobody wants them any more
+/// or there is a fault.
+fn cut(mut source: Source, send: &SyncSender<Chunk>, given_up: &AtomicBool) -> Option<(u64, u64)> {
+    let mut next = Position {
+        member: 0,
+        line: 1,
+        offset: 0,
+    };
+    let mut buffer = Vec::new();
+    let mut length = 0;
+    let mut members = Vec::new();
+    for number in 0.. {
+        let mut is_last = false;
+        let mut end = None;
+        while end.is_none() || length < CHUNK {
+            let before = source.members();
+            let read = source.read_on(&mut buffer, length).ok()?;
+            is_last = read == 0;
+            if is_last {
+                break;
+            }
+            let begins = next.offset + length as u64;
+            members.extend((before..source.members()).map(|_| begins));
+            length += read;
+            end = memrchr(b'\n', &buffer[..length]).map(|at| at + 1);
+        }
+        // The last line may lack its end.
+        let end = if is_last { length } else { end? };
+        let rest = buffer[end..length].to_vec();
+        buffer.truncate(end);
+        let text = std::mem::replace(&mut buffer, rest);
+        length -= end;
+        let behind = next.offset + end as u64;
+        let (here, later) = members.into_iter().partition(|at| *at < behind);
+        members = later;
+        let chunk = Chunk {
+            number,
+            at: next,
+            members: here,
+            text,
+        };
+        next.offset = behind;
+        next.member += chunk.members.len() as u32;
+        next.line += memchr_iter(b'\n', &chunk.text).count() as u64;
+        next.line += u64::from(chunk.text.last().is_some_and(|last| *last != b'\n'));
+        if given_up.load(Ordering::Relaxed) || send.send(chunk).is_err() {
+            return None;
+        }
+        if is_last {
+            break;
+        }
+    }
+    Some((next.offset, next.line - 1))
+}
+
+/// What came of one thread's chunks.
+struct Share<S> {
+    sink: S,
+    zoneless: u64,
+    /// Whose lines came last in each, by its number.
+    contexts: Vec<(usize, Context)>,
+}
+
+/// Decodes chunks as long as there are any; `None` when the lines are to be read in order.
+fn work<S: Sink>(shared: &Shared, mut decoder: Decoder, sink: S) -> Option<Share<S>> {
+    let mut sink = Spanned { sink, span: None };
+    let mut contexts = Vec::new();
+    decoder.begin_file();
+    loop {
+        // Nobody panics while it waits.
+        let next = shared.chunks.lock().map(|chunks| chunks.recv());
+        let Ok(Ok(chunk)) = next else {
+            return Some(Share {
+                sink: sink.sink,
+                zoneless: decoder.zoneless(),
+                contexts,
+            });
+        };
+        let is_alone = !shared.given_up.load(Ordering::Relaxed)
+            && decode(&chunk, &mut decoder, &mut sink)
+            && shared
+                .order
+                .lock()
+                .is_ok_and(|mut order| order.take(chunk.number, sink.span.take()));
+        if !is_alone {
+            shared.given_up.store(true, Ordering::Relaxed);
+            // What is sent has to be taken.
+            while shared
+                .chunks
+                .lock()
+                .is_ok_and(|chunks| chunks.recv().is_ok())
+            {}
+            return None;
+        }
+        contexts.push((chunk.number, decoder.take_context()));
+    }
+}
+
+/// Decodes a chunk; `false` as soon as a line does not stand for itself.
+fn decode(chunk: &Chunk, decoder: &mut Decoder, sink: &mut dyn Sink) -> bool {
+    let mut at = chunk.at;
+    let mut members = chunk.members.iter().peekable();
+    let mut rest = &*chunk.text;
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest);
+        let line = &rest[..end.unwrap_or(rest.len())];
+        let taken = (line.len() + 1).min(rest.len());
+        rest = &rest[taken..];
+        if line.len() > decoder.options().max_line {
+            return false;
+        }
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        decoder.line(text, at, end.is_some(), sink);
+        if decoder.needs_order() {
+            return false;
+        }
+        at.line += 1;
+        at.offset += taken as u64;
+        while members.next_if(|begins| **begins <= at.offset).is_some() {
+            at.member += 1;
+        }
+    }
+    true
+}
+
+/// A sink that looks at the clock.
+struct Spanned<S> {
+    sink: S,
+    span: Span,
+}
+
+impl<S: Sink> Sink for Spanned<S> {
+    fn file(&mut self, file: &SourceFile) {
+        self.sink.file(file);
+    }
+
+    fn record(&mut self, record: &Record<'_>, at: Position) {
+        if let Some(time) = record.timestamp {
+            let (first, last) = self.span.unwrap_or((time, time));
+            self.span = Some((first.min(time), last.max(time)));
+        }
+        self.sink.record(record, at);
+    }
+
+    fn problem(&mut self, problem: &Problem<'_>) {
+        self.sink.problem(problem);
+    }
+}
