@@ -558,6 +558,8 @@ pub struct Insight {
     pub detail: String,
     /// The onset.
     pub since: Option<String>,
+    /// Whether it reaches the scraper's last run (or hour): nothing says that it is over.
+    pub is_open: bool,
     /// Which scraper.
     pub scraper_id: Option<String>,
     /// Which site.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dragline_schema::Level;
+use dragline_schema::{ErrorCategory, Level};
 use serde::{Deserialize, Serialize};
 use sketches_ddsketch::{Config, DDSketch};
 
@@ -48,12 +48,37 @@ pub struct Counters {
     pub levels: Tally<Level>,
     /// How long answers took.
     pub response_time: Spread,
+    /// Errors by category.
+    pub categories: Tally<ErrorCategory>,
+    /// Errors that tell of a page that wants to know whether a person is there.
+    pub challenges: u64,
+    /// HTTP attempts after the first for the same page.
+    pub retries: u64,
+    /// Bytes of answers to requests that failed.
+    pub failed_bytes: u64,
+    /// How long requests took that failed.
+    pub failed_time: Spread,
+    /// Waiting because the site asked to slow down, in microseconds.
+    pub waited_micros: u64,
+    /// Waiting for the scraper's database, in microseconds.
+    pub database_micros: u64,
+    /// From page to storage, in microseconds.
+    pub processing_micros: u64,
+    /// The queue's length, at each time it was told.
+    pub queue: Spread,
+    /// Items that lack a field.
+    pub incomplete: u64,
 }
 
 impl Counters {
     /// Products added, updated or saved, and articles stored.
     pub fn items(&self) -> u64 {
         self.added + self.updated + self.saved + self.articles
+    }
+
+    /// Adds what the other counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.add(other.clone());
     }
 
     /// The same without its requests.
@@ -64,6 +89,9 @@ impl Counters {
         self.bytes = 0;
         self.status_codes = Tally::default();
         self.response_time = Spread::default();
+        self.retries = 0;
+        self.failed_bytes = 0;
+        self.failed_time = Spread::default();
     }
 
     /// Whether there is any sign of work: a request or an item.
@@ -92,6 +120,18 @@ impl Add for Counters {
         self.status_codes.add(other.status_codes);
         self.levels.add(other.levels);
         self.response_time.add(other.response_time);
+        self.categories.add(other.categories);
+        self.challenges += other.challenges;
+        self.retries += other.retries;
+        self.failed_bytes = self.failed_bytes.saturating_add(other.failed_bytes);
+        self.failed_time.add(other.failed_time);
+        self.waited_micros = self.waited_micros.saturating_add(other.waited_micros);
+        self.database_micros = self.database_micros.saturating_add(other.database_micros);
+        self.processing_micros = self
+            .processing_micros
+            .saturating_add(other.processing_micros);
+        self.queue.add(other.queue);
+        self.incomplete += other.incomplete;
     }
 }
 
@@ -109,14 +149,19 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Adds a value.
-    pub fn observe(&mut self, value: u64) {
-        self.add(Self {
+    /// One value.
+    pub fn of(value: u64) -> Self {
+        Self {
             count: 1,
             sum: value,
             max: value,
             min: value,
-        });
+        }
+    }
+
+    /// Adds a value.
+    pub fn observe(&mut self, value: u64) {
+        self.add(Self::of(value));
     }
 
     /// The mean; `None` without values.

@@ -91,8 +91,18 @@ pub struct RunRow {
     pub known: Known,
     /// The last sign of life, or the end.
     pub evidence: Option<Evidence>,
+    /// Its last request or item.
+    pub last_active: Option<Timestamp>,
+    /// The queue's length when it was last told.
+    pub queue_left: Option<u64>,
     /// Lines that are missing by their numbers.
     pub missing_seq: u64,
+    /// When the line was written behind which the first are missing.
+    pub missing_since: Option<Timestamp>,
+    /// Lines behind which the clock had gone back.
+    pub skewed: u64,
+    /// When it first did.
+    pub skewed_since: Option<Timestamp>,
     /// Lines that the recorder says it dropped.
     pub dropped: u64,
     /// Sentences about lines and account that disagree.
@@ -445,6 +455,35 @@ fn adopt(key: &SourceKey, named: Option<&Named<'_>>) -> RunKey {
     run
 }
 
+/// What there is to judge a run by.
+fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
+    let file = stats
+        .last_place
+        .as_ref()
+        .and_then(|(_, place)| files.get(&*place.path));
+    Life {
+        status: stats.end.as_ref().map(|end| end.status),
+        last: stats.last,
+        active: stats.active,
+        truncated: file.is_some_and(|file| file.truncated),
+        modified: file.and_then(|file| file.modified),
+        zoneless: file.is_some_and(|file| file.zoneless > 0),
+    }
+}
+
+/// Which of a run's numbers anybody knows.
+fn known_of(key: &RunKey, stats: &SourceStats, declared: &Declared, counters: &Counters) -> Known {
+    // Of a run that is only in a copy of errors, nothing below ERROR is known.
+    let is_counted = !stats.is_leveled && stats.is_followed;
+    let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
+    Known {
+        requests: is_counted && (is_native || declared.requests.is_some() || counters.requests > 0),
+        items: is_counted && (is_native || declared.saved.is_some() || counters.items() > 0),
+        found: is_counted && counters.found > 0,
+        bytes: is_counted && (is_native || declared.bytes.is_some() || counters.bytes > 0),
+    }
+}
+
 /// Decides a run's numbers and its verdict.
 fn run_row(
     key: RunKey,
@@ -454,8 +493,9 @@ fn run_row(
     files: &BTreeMap<String, FileEntry>,
     now: Timestamp,
 ) -> RunRow {
-    let mut counters = stats.counters;
-    let declared = stats.declared.unwrap_or_default();
+    let mut stats = stats;
+    let mut counters = std::mem::take(&mut stats.counters);
+    let declared = stats.declared.take().unwrap_or_default();
     // An account of the whole run says nothing about a part of it.
     let declared = if stats.is_partial {
         Declared {
@@ -490,27 +530,8 @@ fn run_row(
     }
     let by_statistics = declared.requests.is_some()
         && (declared.is_truth || (lines_count == 0 && declared.requests > Some(0)));
-    let file = stats
-        .last_place
-        .as_ref()
-        .and_then(|(_, place)| files.get(&*place.path));
-    let life = Life {
-        status: stats.end.as_ref().map(|end| end.status),
-        last: stats.last,
-        active: stats.active,
-        truncated: file.is_some_and(|file| file.truncated),
-        modified: file.and_then(|file| file.modified),
-        zoneless: file.is_some_and(|file| file.zoneless > 0),
-    };
-    // Of a run that is only in a copy of errors, nothing below ERROR is known.
-    let is_counted = !stats.is_leveled && stats.is_followed;
-    let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
-    let known = Known {
-        requests: is_counted && (is_native || declared.requests.is_some() || counters.requests > 0),
-        items: is_counted && (is_native || declared.saved.is_some() || counters.items() > 0),
-        found: is_counted && counters.found > 0,
-        bytes: is_counted && (is_native || declared.bytes.is_some() || counters.bytes > 0),
-    };
+    let life = life_of(&stats, files);
+    let known = known_of(&key, &stats, &declared, &counters);
     let has_ends = stats
         .dialects
         .iter()
@@ -540,6 +561,15 @@ fn run_row(
         is_partial: stats.is_partial,
         known,
         evidence: stats.end_place.or(stats.last_place.map(|(_, place)| place)),
+        last_active: stats.active.map(|(_, last, _)| last),
+        queue_left: stats.queue.map(|(_, size)| size),
+        skewed: stats.skewed,
+        skewed_since: stats.skewed_since,
+        missing_since: stats
+            .writers
+            .values()
+            .filter_map(crate::seq::SeqRanges::missing_since)
+            .min(),
         missing_seq: stats
             .writers
             .values()

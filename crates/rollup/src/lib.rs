@@ -31,6 +31,7 @@
 //! ```
 
 mod bounded;
+mod count;
 mod counters;
 mod errors;
 mod evidence;
@@ -50,7 +51,8 @@ pub use evidence::Evidence;
 pub use finish::{ActivityRow, Finished, GroupRow, Known, RunRow};
 pub use rollup::{FileEntry, Limits, OUT_OF_ORDER, ProblemEntry, Rollup};
 pub use sections::{
-    Articles, Database, Domain, Domains, Duplicates, Operation, Queue, Search, Sections, System,
+    Articles, Database, Domain, Domains, Duplicates, Fields, Operation, Queue, Search, Sections,
+    System,
 };
 pub use seq::Covered;
 pub use source::{Declared, RunEnd, SourceKey};

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dragline_schema::{
-    Dialect, Event, Level, Position, Problem, ProblemKind, ProductAction, Record, RunStatus,
-    SourceFile, Timestamp, host_of,
+    Dialect, Event, Level, Position, Problem, ProblemKind, Record, RunStatus, SourceFile,
+    Timestamp, host_of,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded, hash_of};
+use crate::count::{bytes_of, failed, has_activity, plausible};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, ErrorLabel, Group};
 use crate::evidence::Evidence;
@@ -38,6 +39,8 @@ const MAX_BUCKETS: i64 = 20_000;
 const SKETCH_WIDTHS: [i64; 6] = [HOUR, 4 * HOUR, DAY, 7 * DAY, 28 * DAY, 36_400 * DAY];
 /// So much writers of one file may differ before it is told, in microseconds.
 pub const OUT_OF_ORDER: i64 = MINUTE;
+/// Further back than so goes no clock that is right, in microseconds.
+const CLOCK_SKEW: i64 = 10 * MINUTE;
 /// Error groups and cells that are kept by name.
 const MAX_GROUPS: usize = 10_000;
 const MAX_CELLS: usize = 10_000;
@@ -107,6 +110,8 @@ struct Current {
     latest: Option<Timestamp>,
     /// Records that say they are older than one before them, by more than [`OUT_OF_ORDER`].
     out_of_order: u64,
+    /// The source of the last record with a time, and the latest of its times in a row.
+    own: Option<(u32, Timestamp)>,
 }
 
 /// A file, and what came of it.
@@ -309,6 +314,7 @@ impl Rollup {
             let latest = *self.current.latest.get_or_insert(time);
             self.current.out_of_order += u64::from(latest.since(time) > OUT_OF_ORDER);
             self.current.latest = Some(latest.max(time));
+            stats.observe_clock(source, &mut self.current.own, time);
         }
         self.dialects.count(record.dialect, 1);
         stats.observe_domain(record, host);
@@ -323,7 +329,7 @@ impl Rollup {
             };
             *self.cells.entry(&cell) += 1;
         }
-        self.add_activity(source, record, label.is_some());
+        self.add_activity(source, record, label);
     }
 
     /// Adds everything that the other observed.
@@ -415,16 +421,17 @@ impl Rollup {
         source
     }
 
-    fn add_activity(&mut self, source: u32, record: &Record<'_>, is_error: bool) {
+    fn add_activity(&mut self, source: u32, record: &Record<'_>, label: Option<&ErrorLabel<'_>>) {
         let whole = &mut self.sources[source as usize].1.counters;
-        count(whole, record, is_error);
+        whole.observe(record, label);
         let Some(time) = record.timestamp else {
             // How long answers took is known whenever they came.
             return self.add_latency(source, record, 0);
         };
         self.widen(time);
         let key = (source, floor(time.as_micros(), self.width));
-        count(self.activity.entry(key).or_default(), record, is_error);
+        let bucket = self.activity.entry(key).or_default();
+        bucket.observe(record, label);
         if self.activity.len() > self.limits.buckets {
             self.bound_buckets();
         }
@@ -576,87 +583,30 @@ fn add_problem(
         .or_insert(new);
 }
 
-/// No answer is larger than a pebibyte, and none takes longer than a week: such values are faults of
-/// the log, and one of them would drown all others.
-const MAX_BYTES: u64 = 1 << 50;
-const MAX_RESPONSE_MS: f64 = 7.0 * 86_400_000.0;
-
-fn plausible(request: &dragline_schema::Request<'_>) -> Option<f64> {
-    request
-        .response_time_ms
-        .filter(|ms| (0.0..MAX_RESPONSE_MS).contains(ms))
-}
-
-/// Whether a request failed, as far as its line tells.
-fn failed(record: &Record<'_>, request: &dragline_schema::Request<'_>) -> bool {
-    !record.is_unjudged && request.status_code.is_none_or(|status| status >= 400)
-}
-
-/// Whether the record is a sign of work: a request or an item.
-fn has_activity(record: &Record<'_>) -> bool {
-    match &record.event {
-        Event::Request(_) | Event::ArticleStored(_) => true,
-        Event::ProductProcessed(product) => {
-            let action = product.action.as_deref().and_then(ProductAction::from_name);
-            action.is_some_and(|action| action != ProductAction::Failed)
-        }
-        _ => false,
-    }
-}
-
-/// Counts one record.
-fn count(counters: &mut Counters, record: &Record<'_>, is_error: bool) {
-    counters.events += 1;
-    counters.errors += u64::from(is_error);
-    if let Some(level) = record.level {
-        counters.levels.count(level, 1);
-        counters.warnings += u64::from(level == Level::Warn);
-    }
-    match &record.event {
-        Event::Request(request) => {
-            counters.requests += 1;
-            counters.requests_unjudged += u64::from(record.is_unjudged);
-            counters.requests_failed += u64::from(failed(record, request));
-            let bytes = request.bytes.filter(|bytes| *bytes < MAX_BYTES);
-            counters.bytes = counters.bytes.saturating_add(bytes.unwrap_or(0));
-            if let Some(status) = request.status_code {
-                counters.status_codes.count(status, 1);
-            }
-            if let Some(micros) = plausible(request).and_then(thousandths) {
-                counters.response_time.observe(micros);
-            }
-        }
-        Event::ProductProcessed(product) => {
-            let action = product.action.as_deref().and_then(ProductAction::from_name);
-            match action {
-                Some(ProductAction::Found) => counters.found += 1,
-                Some(ProductAction::Added) => counters.added += 1,
-                Some(ProductAction::Updated) => counters.updated += 1,
-                Some(ProductAction::Saved) => counters.saved += 1,
-                Some(ProductAction::Failed) => counters.failed += 1,
-                None => {}
-            }
-        }
-        Event::ArticleStored(_) => counters.articles += 1,
-        Event::DuplicateDetected(_) => counters.duplicates += 1,
-        Event::RateLimit(_) => counters.rate_limits += 1,
-        _ => {}
-    }
-}
-
 impl SourceStats {
     /// The line's number: what tells whether all are there.
     fn observe_seq(&mut self, record: &Record<'_>) {
         if let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) {
             match self.writers.get_mut(&**writer) {
-                Some(ranges) => ranges.insert(seq),
+                Some(ranges) => ranges.insert(seq, record.timestamp),
                 None => self
                     .writers
                     .entry(writer.to_string())
                     .or_default()
-                    .insert(seq),
+                    .insert(seq, record.timestamp),
             }
         }
+    }
+
+    /// The clock: a source whose time goes back within a file was set, or is two.
+    fn observe_clock(&mut self, source: u32, own: &mut Option<(u32, Timestamp)>, time: Timestamp) {
+        let before = own.filter(|(last, _)| *last == source);
+        let latest = before.map_or(time, |(_, latest)| latest);
+        if latest.since(time) > CLOCK_SKEW {
+            self.skewed += 1;
+            self.skewed_since = earlier(self.skewed_since, Some(latest));
+        }
+        *own = Some((source, latest.max(time)));
     }
 
     /// The host that the record is about: what a run's site is when no line names one.
@@ -678,10 +628,7 @@ impl SourceStats {
             let domain = self.sections.domains.0.entry(host);
             domain.requests += 1;
             domain.requests_failed += u64::from(failed(record, request));
-            domain.bytes += request
-                .bytes
-                .filter(|bytes| *bytes < MAX_BYTES)
-                .unwrap_or(0);
+            domain.bytes += bytes_of(request);
         }
     }
 
@@ -722,6 +669,10 @@ impl SourceStats {
                     warnings: (!summary.levels.is_empty()).then(|| level(Level::Warn)),
                     ..Declared::default()
                 });
+            }
+            Event::QueueSize(queue) => {
+                let told = record.timestamp.zip(queue.queue_size);
+                self.queue = self.queue.max(told);
             }
             Event::LogDropped(dropped) => self.dropped += dropped.dropped.unwrap_or(0),
             _ => {}

@@ -36,6 +36,8 @@ pub struct Sections {
     pub system: System,
     /// Hosts that were asked.
     pub domains: Domains,
+    /// Fields that items lack.
+    pub fields: Fields,
 }
 add_fields!(Sections {
     articles,
@@ -44,7 +46,8 @@ add_fields!(Sections {
     queue,
     database,
     system,
-    domains
+    domains,
+    fields
 });
 
 /// Articles that were stored.
@@ -202,6 +205,35 @@ impl Add for Domains {
     }
 }
 
+/// How many items lack a field, for at most 64 fields by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fields(pub Bounded<String, u64>);
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self(Bounded::new(64))
+    }
+}
+
+impl Fields {
+    /// Takes a JSON list of an item's missing fields.
+    fn observe(&mut self, list: Option<&str>) {
+        let Some(list) = list.filter(|list| list.contains('"')) else {
+            return;
+        };
+        // What is no list of texts names no field.
+        for field in serde_json::from_str::<Vec<String>>(list).unwrap_or_default() {
+            *self.0.entry(field.as_str()) += 1;
+        }
+    }
+}
+
+impl Add for Fields {
+    fn add(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+}
+
 /// One host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
@@ -244,7 +276,12 @@ impl Sections {
                 if let Some(language) = event.language.as_deref() {
                     *self.articles.languages.entry(language) += 1;
                 }
+                self.fields
+                    .observe(event.fields_missing.as_ref().map(|json| &*json.0));
             }
+            Event::ProductProcessed(event) => self
+                .fields
+                .observe(event.fields_missing.as_ref().map(|json| &*json.0)),
             Event::DuplicateDetected(event) => {
                 self.duplicates.count += 1;
                 observe(

@@ -2,38 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use dragline_schema::Record;
+use dragline_schema::{Record, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Sets of numbers as ranges, in order, with gaps between them.
+/// Sets of numbers as ranges, in order, with gaps between them; each with the time of its last number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SeqRanges(Vec<(u64, u64)>);
+pub(crate) struct SeqRanges(Vec<(u64, u64, Option<Timestamp>)>);
 
 impl SeqRanges {
     /// Adds a number; numbers mostly come in order.
-    pub(crate) fn insert(&mut self, seq: u64) {
-        if let Some((_, last)) = self.0.last_mut()
+    pub(crate) fn insert(&mut self, seq: u64, at: Option<Timestamp>) {
+        if let Some((_, last, time)) = self.0.last_mut()
             && seq.checked_sub(1) == Some(*last)
         {
-            *last = seq;
+            (*last, *time) = (seq, at);
             return;
         }
-        self.insert_range((seq, seq));
+        self.insert_range((seq, seq, at));
     }
 
-    fn insert_range(&mut self, (first, last): (u64, u64)) {
+    fn insert_range(&mut self, (first, last, at): (u64, u64, Option<Timestamp>)) {
         // Everything that touches the new range becomes one with it.
         let from = self
             .0
-            .partition_point(|(_, end)| end.saturating_add(1) < first);
+            .partition_point(|(_, end, _)| end.saturating_add(1) < first);
         let to = self
             .0
-            .partition_point(|(start, _)| *start <= last.saturating_add(1));
-        let merged = self.0[from..to]
-            .iter()
-            .fold((first, last), |(a, b), (start, end)| {
-                (a.min(*start), b.max(*end))
-            });
+            .partition_point(|(start, ..)| *start <= last.saturating_add(1));
+        let merged =
+            self.0[from..to]
+                .iter()
+                .fold((first, last, at), |(a, b, at), (start, end, time)| {
+                    let (last, at) = (b, at).max((*end, *time));
+                    (a.min(*start), last, at)
+                });
         self.0.splice(from..to, [merged]);
     }
 
@@ -46,7 +48,7 @@ impl SeqRanges {
 
     /// Whether the number was added.
     pub(crate) fn contains(&self, seq: u64) -> bool {
-        let after = self.0.partition_point(|(first, _)| *first <= seq);
+        let after = self.0.partition_point(|(first, ..)| *first <= seq);
         after > 0 && self.0[after - 1].1 >= seq
     }
 
@@ -56,6 +58,12 @@ impl SeqRanges {
             .windows(2)
             .map(|pair| pair[1].0 - pair[0].1 - 1)
             .sum()
+    }
+
+    /// When the first line was written behind which some are missing.
+    pub(crate) fn missing_since(&self) -> Option<Timestamp> {
+        let (_, rest) = self.0.split_last()?;
+        rest.iter().filter_map(|(_, _, at)| *at).min()
     }
 }
 
@@ -97,7 +105,7 @@ mod tests {
             seqs in proptest::collection::vec(0u64..60, 1..60),
             at: prop::sample::Index,
         ) {
-            let ranges = |seqs: &[u64]| seqs.iter().fold(SeqRanges::default(), |mut r, s| { r.insert(*s); r });
+            let ranges = |seqs: &[u64]| seqs.iter().fold(SeqRanges::default(), |mut r, s| { r.insert(*s, Some(Timestamp::from_seconds(*s as i64))); r });
             let whole = ranges(&seqs);
             let at = at.index(seqs.len());
             let mut merged = ranges(&seqs[at..]);
@@ -106,6 +114,9 @@ mod tests {
             let set: BTreeSet<u64> = seqs.iter().copied().collect();
             let span = set.last().unwrap() - set.first().unwrap() + 1;
             prop_assert_eq!(whole.missing(), span - set.len() as u64);
+            // The number before the first one that is missing.
+            let before = set.iter().find(|seq| !set.contains(&(*seq + 1)) && *seq < set.last().unwrap());
+            prop_assert_eq!(whole.missing_since(), before.map(|seq| Timestamp::from_seconds(*seq as i64)));
             prop_assert!((0..62).all(|seq| whole.contains(seq) == set.contains(&seq)));
         }
     }

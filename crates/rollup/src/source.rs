@@ -132,6 +132,11 @@ pub(crate) struct SourceStats {
     pub(crate) writers: BTreeMap<String, SeqRanges>,
     /// Lines that the recorder says it dropped.
     pub(crate) dropped: u64,
+    /// Lines behind which the clock had gone back, and when it first did.
+    pub(crate) skewed: u64,
+    pub(crate) skewed_since: Option<Timestamp>,
+    /// The queue's length when it was last told.
+    pub(crate) queue: Option<(Timestamp, u64)>,
     pub(crate) hosts: Bounded<String, u64>,
     pub(crate) dialects: BTreeSet<Dialect>,
     pub(crate) sections: Sections,
@@ -158,6 +163,9 @@ impl Default for SourceStats {
             active: None,
             writers: BTreeMap::new(),
             dropped: 0,
+            skewed: 0,
+            skewed_since: None,
+            queue: None,
             hosts: Bounded::new(256),
             dialects: BTreeSet::new(),
             sections: Sections::default(),
@@ -258,6 +266,9 @@ impl Add for SourceStats {
             self.writers.entry(writer).or_default().merge(ranges);
         }
         self.dropped += other.dropped;
+        self.skewed += other.skewed;
+        self.skewed_since = earlier(self.skewed_since, other.skewed_since);
+        self.queue = self.queue.max(other.queue);
         self.hosts.merge(other.hosts);
         self.dialects.extend(other.dialects);
         self.sections.add(other.sections);

@@ -15,7 +15,7 @@ use polars::prelude::DataFrame;
 use self::life::Lives;
 use self::totals::Sum;
 use crate::frames::{COUNTERS, DAY, Frames, FramesError};
-use crate::insights::{self, History};
+use crate::insights::{self, Analysis};
 use crate::lookup::{by_scraper, place};
 use crate::model::{self, Report};
 
@@ -59,11 +59,10 @@ pub fn report(
         .or(finished.period.map(|(_, last)| last.plus_micros(1)));
     let start = options.since.or(finished.period.map(|(first, _)| first));
     let everything = everything.unwrap_or(finished);
-    let history = History::of(everything, end);
+    let analysis = Analysis::of(everything, end);
     let known_since = everything.period.map(|(first, _)| first).or(start);
     let groups = groups(finished, everything, known_since.zip(end));
-    let new = insights::new_groups(everything, known_since.zip(end));
-    let insights = insights::find(finished, everything, &history, &groups, &new, rules);
+    let insights = analysis.insights(finished, &groups, rules);
     let latency = latency_by_run(finished);
     let sections = sections::whole(finished);
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
@@ -88,7 +87,7 @@ pub fn report(
         database: sections::database(&sections),
         system: sections::system(&sections),
         cost: None,
-        baselines: history.baselines(finished),
+        baselines: analysis.baselines(finished),
         trends: insights::trends(&by_day, start.zip(end)),
         recommendations: insights::recommendations(&insights),
         insights,

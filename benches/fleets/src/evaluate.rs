@@ -1,0 +1,363 @@
+//! Many fleets, a report on each, and what the reports are worth.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+
+use crate::incident::Kind;
+use crate::score::{Finding, Score, score};
+
+/// An onset within this many minutes of the true one is right: one bucket of time, which no fleet's
+/// period is long enough to widen.
+const BUCKET_MINUTES: f64 = 15.0;
+/// Fewer events than this are chance: who asks to see three lost items asks for false insights.
+const EVENTS: u64 = 12;
+
+/// What to evaluate.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The program that reports.
+    pub dragline: PathBuf,
+    /// How many fleets with incidents, and as many without.
+    pub fleets: u64,
+    /// The first one's seed.
+    pub first_seed: u64,
+    /// How many at a time.
+    pub jobs: usize,
+    /// Where logs, truths and reports are kept; else they are deleted.
+    pub keep: Option<PathBuf>,
+}
+
+/// What reports on many fleets are worth.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluation {
+    /// The fleets: seed, whether quiet, scrapers times days, and how it went.
+    pub fleets: Vec<Outcome>,
+}
+
+/// One fleet and how it went.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What it was made from.
+    pub seed: u64,
+    /// Whether nothing was planted.
+    pub quiet: bool,
+    /// Scrapers times days.
+    pub scraper_days: usize,
+    /// Lines in its logs.
+    pub lines: u64,
+    /// How its report did.
+    pub score: Score,
+}
+
+/// Makes fleets, has them reported on, and scores the reports; `progress` hears how many are done.
+///
+/// # Errors
+/// When logs cannot be written, or the program fails or writes no JSON.
+pub fn evaluate(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Evaluation> {
+    let total = 2 * options.fleets;
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    let results = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= total {
+                        break;
+                    }
+                    let seed = options.first_seed + number / 2;
+                    let result = one(options, seed, number % 2 == 1);
+                    if result.is_err() {
+                        next.store(total, Ordering::Relaxed);
+                    }
+                    results
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(result);
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut fleets = results.into_iter().collect::<Result<Vec<_>>>()?;
+    fleets.sort_by_key(|fleet| (fleet.seed, fleet.quiet));
+    Ok(Evaluation { fleets })
+}
+
+/// One fleet from its seed to its score.
+fn one(options: &Options, seed: u64, quiet: bool) -> Result<Outcome> {
+    let name = format!("{}-{seed}", if quiet { "quiet" } else { "planted" });
+    let temporary = tempfile::tempdir().context("a temporary directory cannot be made")?;
+    let dir = options
+        .keep
+        .as_deref()
+        .unwrap_or(temporary.path())
+        .join(&name);
+    let logs = dir.join("logs");
+    let truth = crate::make(&logs, seed, quiet)?;
+    let report = report(&options.dragline, &logs)
+        .with_context(|| format!("there is no report on the fleet {name}"))?;
+    if options.keep.is_some() {
+        save(&dir.join("truth.json"), &serde_json::to_vec_pretty(&truth)?)?;
+        save(&dir.join("report.json"), &report)?;
+    }
+    let report = serde_json::from_slice(&report).context("a report is no JSON")?;
+    Ok(Outcome {
+        seed,
+        quiet,
+        scraper_days: truth.scraper_days(),
+        lines: truth.lines,
+        score: score(&truth, &report),
+    })
+}
+
+fn report(dragline: &Path, logs: &Path) -> Result<Vec<u8>> {
+    let output = Command::new(dragline)
+        .args(["report", "--no-cache", "--format", "json"])
+        .arg(logs)
+        .output()
+        .with_context(|| format!("{} cannot be run", dragline.display()))?;
+    if !output.status.success() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        bail!(
+            "{} ended with {}: {}",
+            dragline.display(),
+            output.status,
+            told.trim()
+        );
+    }
+    Ok(output.stdout)
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// How often things went well.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rates {
+    /// Incidents that could be asked for.
+    pub planted: usize,
+    /// Those that a report found.
+    pub found: usize,
+    /// Those that it called by a right name.
+    pub right_kind: usize,
+    /// Those whose onset it knew.
+    pub onset: usize,
+}
+
+impl Rates {
+    fn count(&mut self, finding: &Finding) {
+        self.planted += 1;
+        self.found += usize::from(finding.is_found());
+        self.right_kind += usize::from(finding.right_kind);
+        self.onset += usize::from(knows_onset(finding));
+    }
+
+    /// Found of planted, in percent.
+    pub fn recall(&self) -> f64 {
+        percent(self.found, self.planted)
+    }
+
+    /// Rightly named of found, in percent.
+    pub fn named(&self) -> f64 {
+        percent(self.right_kind, self.found)
+    }
+
+    /// Rightly dated of found, in percent.
+    pub fn dated(&self) -> f64 {
+        percent(self.onset, self.found)
+    }
+}
+
+fn knows_onset(finding: &Finding) -> bool {
+    finding
+        .onset_minutes
+        .is_some_and(|minutes| minutes <= BUCKET_MINUTES)
+}
+
+fn percent(part: usize, whole: usize) -> f64 {
+    if whole == 0 {
+        100.0
+    } else {
+        100.0 * part as f64 / whole as f64
+    }
+}
+
+/// Whether an incident is one that anybody could be asked to find.
+fn is_due(finding: &Finding) -> bool {
+    let incident = &finding.incident;
+    let counts_events = incident.kind.strikes_midway();
+    incident.strength >= incident.minimum && (!counts_events || incident.events >= EVENTS)
+}
+
+impl Evaluation {
+    /// The rates of one kind, or of all.
+    pub fn rates(&self, kind: Option<Kind>) -> Rates {
+        let mut rates = Rates::default();
+        let findings = self.fleets.iter().flat_map(|fleet| &fleet.score.findings);
+        findings
+            .filter(|finding| is_due(finding))
+            .filter(|finding| kind.is_none_or(|kind| kind == finding.incident.kind))
+            .for_each(|finding| rates.count(finding));
+        rates
+    }
+
+    /// False insights for every fifty days of a scraper, in quiet or in planted fleets.
+    pub fn false_rate(&self, quiet: bool) -> f64 {
+        let fleets = || self.fleets.iter().filter(|fleet| fleet.quiet == quiet);
+        let days: usize = fleets().map(|fleet| fleet.scraper_days).sum();
+        let insights: usize = fleets().map(|fleet| fleet.score.false_insights.len()).sum();
+        50.0 * insights as f64 / days.max(1) as f64
+    }
+
+    /// How many insights say again what another one of the same report says.
+    pub fn repeated(&self) -> usize {
+        self.fleets.iter().map(|fleet| fleet.score.repeated).sum()
+    }
+
+    /// Whether all of this is good enough.
+    pub fn passes(&self) -> bool {
+        let rates = self.rates(None);
+        rates.recall() >= 95.0
+            && rates.named() >= 90.0
+            && rates.dated() >= 90.0
+            && self.false_rate(true) <= 1.0
+            && self.false_rate(false) <= 1.0
+    }
+
+    /// Every miss, wrong name, wrong onset and false insight, one a line.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for fleet in &self.fleets {
+            let name = format!(
+                "{} {}",
+                if fleet.quiet { "quiet" } else { "planted" },
+                fleet.seed
+            );
+            for finding in fleet
+                .score
+                .findings
+                .iter()
+                .filter(|finding| is_due(finding))
+            {
+                faults.extend(fault(finding).map(|fault| format!("{name}: {fault}")));
+            }
+            for claim in &fleet.score.false_insights {
+                let since = claim
+                    .since
+                    .map_or("-".to_owned(), |since| format!("{since:.0}"));
+                let scraper = claim.scraper_id.as_deref().unwrap_or("-");
+                let site = claim.site.as_deref().unwrap_or("-");
+                faults.push(format!(
+                    "{name}: false {} on {scraper} {site} since {since}: {}",
+                    claim.kind, claim.title
+                ));
+            }
+        }
+        faults
+    }
+
+    /// How many false insights there are of each kind: in quiet fleets, in planted ones.
+    fn false_kinds(&self) -> BTreeMap<&str, [usize; 2]> {
+        let mut kinds = BTreeMap::new();
+        for fleet in &self.fleets {
+            for claim in &fleet.score.false_insights {
+                let counts: &mut [usize; 2] = kinds.entry(claim.kind.as_str()).or_default();
+                counts[usize::from(!fleet.quiet)] += 1;
+            }
+        }
+        kinds
+    }
+}
+
+/// What is wrong with a finding, if anything is.
+fn fault(finding: &Finding) -> Option<String> {
+    let incident = &finding.incident;
+    let what = format!(
+        "{} on {} {} since {:.0} until {:.0}, strength {} of at least {}, {} events",
+        incident.kind.name(),
+        incident.scraper_id,
+        incident.site,
+        incident.since,
+        incident.until,
+        incident.strength,
+        incident.minimum,
+        incident.events,
+    );
+    let Some(best) = &finding.best else {
+        return Some(format!("missed {what}"));
+    };
+    if !finding.right_kind {
+        return Some(format!("called {}: {what}", best.kind));
+    }
+    let minutes = finding.onset_minutes.filter(|_| !knows_onset(finding))?;
+    Some(format!("{minutes:.0} minutes beside the onset: {what}"))
+}
+
+/// The cells of a table; a share of nothing is a dash.
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            planted,
+            found,
+            right_kind,
+            onset,
+        } = *self;
+        write!(f, "{planted} | {found}")?;
+        for (part, whole) in [(found, planted), (right_kind, found), (onset, found)] {
+            match whole {
+                0 => write!(f, " | –")?,
+                _ => write!(f, " | {:.1}", percent(part, whole))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seeds = self.fleets.first().zip(self.fleets.last());
+        let (first, last) = seeds.map_or((0, 0), |(first, last)| (first.seed, last.seed));
+        let lines: u64 = self.fleets.iter().map(|fleet| fleet.lines).sum();
+        writeln!(
+            f,
+            "Seeds {first} to {last}, each planted and quiet; {lines} lines.\n"
+        )?;
+        writeln!(
+            f,
+            "| kind | strength | minimum | planted | found | recall % | right kind % | onset % |"
+        )?;
+        writeln!(f, "|---|---|---:|---:|---:|---:|---:|---:|")?;
+        for kind in Kind::ALL {
+            let minimum = kind.minimum();
+            let rates = self.rates(Some(kind));
+            writeln!(
+                f,
+                "| {} | {} | {minimum} | {rates} |",
+                kind.name(),
+                kind.measure()
+            )?;
+        }
+        writeln!(f, "| all | | | {} |\n", self.rates(None))?;
+        writeln!(f, "Kinds and onsets are shares of what was found.")?;
+        writeln!(f, "An onset is right within {BUCKET_MINUTES} minutes.")?;
+        writeln!(
+            f,
+            "\n| false insights | in quiet fleets | in planted fleets |\n|---|---:|---:|"
+        )?;
+        for (kind, [quiet, planted]) in self.false_kinds() {
+            writeln!(f, "| {kind} | {quiet} | {planted} |")?;
+        }
+        let (quiet, planted) = (self.false_rate(true), self.false_rate(false));
+        writeln!(f, "| for 50 scraper-days | {quiet:.2} | {planted:.2} |")?;
+        writeln!(f, "\nRepeated insights: {}.", self.repeated())
+    }
+}

@@ -1,0 +1,99 @@
+//! `fleets`: makes simulated fleets, and evaluates reports on them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser};
+
+use dragline_fleets::{Options, evaluate, make};
+
+/// Simulated fleets of scrapers with planted incidents, and a score for reports on them.
+#[derive(Parser)]
+enum Command {
+    /// Write the logs of one fleet to DIR/logs and what is true of it to DIR/truth.json.
+    Make(Make),
+    /// Have many fleets reported on, and print what the reports are worth.
+    Evaluate(Evaluate),
+}
+
+#[derive(Args)]
+struct Make {
+    dir: PathBuf,
+    /// The same seed gives the same fleet.
+    #[arg(long)]
+    seed: u64,
+    /// Plant nothing.
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Args)]
+struct Evaluate {
+    /// The program that reports.
+    #[arg(long, value_name = "PATH")]
+    dragline: PathBuf,
+    /// How many fleets with incidents, and as many without.
+    #[arg(long, default_value_t = 300)]
+    fleets: u64,
+    /// The first one's seed.
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
+    /// How many at a time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Keep logs, truths and reports here.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Name every fault on standard error.
+    #[arg(long)]
+    verbose: bool,
+    /// Exit with 1 when recall is under 95 %, right kinds or onsets are under 90 %, or there is
+    /// more than one false insight for 50 days of a scraper.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    match Command::parse() {
+        Command::Make(args) => run_make(&args),
+        Command::Evaluate(args) => run_evaluate(args),
+    }
+}
+
+fn run_make(args: &Make) -> Result<ExitCode> {
+    let truth = make(&args.dir.join("logs"), args.seed, args.quiet)?;
+    let path = args.dir.join("truth.json");
+    fs::write(&path, serde_json::to_vec_pretty(&truth)?)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    println!("{} lines, {} incidents", truth.lines, truth.incidents.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_evaluate(args: Evaluate) -> Result<ExitCode> {
+    let options = Options {
+        dragline: args.dragline,
+        fleets: args.fleets,
+        first_seed: args.first_seed,
+        jobs: args.jobs,
+        keep: args.keep,
+    };
+    let evaluation = evaluate(&options, &|done| {
+        if done % 50 == 0 {
+            eprintln!("{done} fleets");
+        }
+    })?;
+    if args.verbose {
+        for fault in evaluation.faults() {
+            eprintln!("{fault}");
+        }
+    }
+    print!("{evaluation}");
+    let failed = args.check && !evaluation.passes();
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}

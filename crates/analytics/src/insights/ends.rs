@@ -1,0 +1,203 @@
+//! Runs that did not end as they should, and runs that did not begin when they were due.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dragline_rollup::{Finished, RunRow, Verdict};
+use dragline_schema::{RunKey, Timestamp, clip};
+
+use super::schedule::{Lapse, lapses};
+use super::series::{MINUTE, Series};
+use super::told::{id, minute, name};
+use crate::lookup::place;
+use crate::model::Insight;
+
+/// Runs that were killed, stalled, failed, or whose end is cut off.
+/// A run counts when it was asked for and ended in the period; what it did is told by all its lines.
+pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
+    let asked: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
+    let until = finished.period.map(|(_, last)| last);
+    let mut last_finished = BTreeMap::new();
+    for row in everything
+        .runs
+        .iter()
+        .filter(|row| row.verdict == Some(Verdict::Finished))
+    {
+        let last = last_finished
+            .entry((&row.key.scraper_id, &row.key.site))
+            .or_default();
+        *last = row.start.max(*last);
+    }
+    everything
+        .runs
+        .iter()
+        .filter(|row| asked.contains(&row.key) && row.start <= until)
+        .filter_map(|row| {
+            let (kind, severity, what, recommendation) = match row.verdict? {
+                Verdict::Killed => (
+                    "run_killed",
+                    "high",
+                    "was killed",
+                    "Look at the machine's log at that time: out of memory, a deployment or a \
+                     shutdown are the usual reasons.",
+                ),
+                Verdict::Stalled => (
+                    "run_stalled",
+                    "high",
+                    "stalled",
+                    "Give every wait a time-out, and look at what the run was waiting for.",
+                ),
+                Verdict::Truncated => (
+                    "run_truncated",
+                    "low",
+                    "is cut off: its last file is a damaged archive",
+                    "Copy the archive again, or look for the original.",
+                ),
+                Verdict::Failed => (
+                    "run_failed",
+                    "high",
+                    "failed",
+                    "Look at the run's last errors.",
+                ),
+                _ => return None,
+            };
+            let (scraper_id, site) = (row.key.scraper_id.clone(), row.key.site.clone());
+            let went_on =
+                last_finished.get(&(&row.key.scraper_id, &row.key.site)) > Some(&row.start);
+            let severity = if went_on && severity == "high" {
+                "medium"
+            } else {
+                severity
+            };
+            let who = name(&(scraper_id.clone(), site.clone()));
+            let run = row.key.run_id.as_deref().unwrap_or_default();
+            let reason = row
+                .finish_reason
+                .as_deref()
+                .map(|reason| format!(": {}", clip(reason, 200)));
+            // A stall began with the last thing that it did.
+            let since = match row.verdict {
+                Some(Verdict::Stalled) => row.last_active.or(row.last_seen),
+                _ => row.last_seen,
+            };
+            let at = since.map_or_else(|| "an unknown time".to_owned(), minute);
+            Some(Insight {
+                id: id(kind, &row.key.to_string(), since),
+                kind: kind.to_owned(),
+                severity: severity.to_owned(),
+                title: format!("Run {run} of {who} {what} at {at}"),
+                detail: until_then(row)
+                    + &reason.unwrap_or_else(|| ".".to_owned())
+                    + if went_on { " Later runs finished." } else { "" },
+                since: since.map(|at| at.to_string()),
+                is_open: !went_on,
+                scraper_id,
+                site,
+                metric: None,
+                expected: None,
+                observed: None,
+                sequence: Vec::new(),
+                evidence: row.evidence.iter().map(place).collect(),
+                recommendation: recommendation.to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// What a run did until its end, as far as it is known.
+fn until_then(row: &RunRow) -> String {
+    let count = |known: bool, n: u64, noun: &str| {
+        let s = if n == 1 { "" } else { "s" };
+        known.then(|| format!("{n} {noun}{s}"))
+    };
+    let parts = [
+        count(row.known.requests, row.counters.requests, "request"),
+        count(row.known.items, row.counters.items(), "item"),
+        count(true, row.counters.errors, "error"),
+    ];
+    let told: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{} until then", told.join(", "))
+}
+
+/// Runs that were due and did not begin, or began late.
+pub(crate) fn unpunctual(
+    series: &Series<'_>,
+    everything: &Finished,
+    end: Timestamp,
+) -> Vec<Insight> {
+    let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
+    let starts: Vec<i64> = runs
+        .iter()
+        .filter_map(|run| everything.runs[*run].start)
+        .map(Timestamp::as_micros)
+        .collect();
+    let told = |lapse: Lapse| {
+        let due = Timestamp::from_micros(lapse.due);
+        let before = runs.iter().rev().map(|run| &everything.runs[*run]);
+        let last = before.into_iter().find(|row| row.start < Some(due));
+        lapse_insight(series, &lapse, last)
+    };
+    lapses(&starts, end.as_micros())
+        .into_iter()
+        .map(told)
+        .collect()
+}
+
+fn lapse_insight(series: &Series<'_>, lapse: &Lapse, before: Option<&RunRow>) -> Insight {
+    let who = name(&series.name);
+    let due = Timestamp::from_micros(lapse.due);
+    let (kind, severity) = match (lapse.began, lapse.is_open) {
+        (Some(_), _) => ("run_late", "low"),
+        (None, true) => ("run_missed", "high"),
+        (None, false) => ("run_missed", "medium"),
+    };
+    let title = match (lapse.began, lapse.count) {
+        (Some(began), _) => format!(
+            "A run of {who} began {} late, due {}",
+            span(began - lapse.due),
+            minute(due)
+        ),
+        (None, 1) => format!("A run of {who} did not begin, due {}", minute(due)),
+        (None, count) => format!(
+            "{count} runs of {who} did not begin, the first due {}",
+            minute(due)
+        ),
+    };
+    let last = before
+        .and_then(|row| row.start)
+        .map_or_else(String::new, |at| {
+            format!(" The run before began {}.", minute(at))
+        });
+    Insight {
+        id: id(kind, &who, due),
+        kind: kind.to_owned(),
+        severity: severity.to_owned(),
+        title,
+        detail: format!("It is due every {}, by its own history.{last}", span(lapse.interval)),
+        since: Some(due.to_string()),
+        is_open: lapse.is_open,
+        scraper_id: series.name.0.clone(),
+        site: series.name.1.clone(),
+        metric: None,
+        expected: None,
+        observed: None,
+        sequence: Vec::new(),
+        evidence: before.and_then(|row| row.evidence.as_ref()).map(place).into_iter().collect(),
+        recommendation: "Look at what starts it: the timer, the machine, a run before it that still holds a lock.".to_owned(),
+    }
+}
+
+/// A span of time in words: `25 minutes`, `6 hours`, `1.5 days`.
+fn span(micros: i64) -> String {
+    let minutes = micros / MINUTE;
+    let plural = |count: f64, noun: &str| {
+        let text = format!("{count:.1}");
+        let text = text.trim_end_matches(".0");
+        let s = if text == "1" { "" } else { "s" };
+        format!("{text} {noun}{s}")
+    };
+    match minutes {
+        0..120 => plural(minutes as f64, "minute"),
+        120..2880 => plural((minutes as f64 / 6.0).round() / 10.0, "hour"),
+        _ => plural((minutes as f64 / 144.0).round() / 10.0, "day"),
+    }
+}

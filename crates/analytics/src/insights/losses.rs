@@ -1,0 +1,95 @@
+//! What the logs themselves lack: lines by their numbers, and a clock that can be trusted.
+
+use dragline_rollup::{Finished, RunRow};
+
+use super::told::{id, minute};
+use crate::lookup::place;
+use crate::model::Insight;
+
+/// So far may a run's own account of its length differ from its lines, in seconds.
+const SKEW_SECONDS: f64 = 600.0;
+
+/// Runs of which lines are missing.
+pub(crate) fn lines(finished: &Finished) -> Vec<Insight> {
+    let is_short = |row: &&RunRow| row.missing_seq + row.dropped > 0;
+    finished
+        .runs
+        .iter()
+        .filter(is_short)
+        .map(short_of_lines)
+        .collect()
+}
+
+fn short_of_lines(row: &RunRow) -> Insight {
+    let lost = row.missing_seq + row.dropped;
+    let since = row.missing_since.or(row.start);
+    Insight {
+        id: id("log_loss", &row.key.to_string(), since),
+        kind: "log_loss".to_owned(),
+        severity: "medium".to_owned(),
+        title: format!("{lost} lines of {} are missing", row.key),
+        detail: "The numbers in the lines that are there leave gaps, or the recorder says so; \
+                 the run's figures are too low by what stood in them."
+            .to_owned(),
+        since: since.map(|at| at.to_string()),
+        is_open: false,
+        scraper_id: row.key.scraper_id.clone(),
+        site: row.key.site.clone(),
+        metric: None,
+        expected: None,
+        observed: Some(lost as f64),
+        sequence: Vec::new(),
+        evidence: row.evidence.iter().map(place).collect(),
+        recommendation: "Look for a full disk at that time, and for files that were removed."
+            .to_owned(),
+    }
+}
+
+/// Runs whose clock was set, or is two.
+pub(crate) fn clocks(finished: &Finished) -> Vec<Insight> {
+    finished.runs.iter().filter_map(skewed).collect()
+}
+
+fn skewed(row: &RunRow) -> Option<Insight> {
+    let by_lines = row
+        .end
+        .zip(row.start)
+        .map(|(end, start)| end.since(start) as f64 / 1e6);
+    let apart = by_lines
+        .zip(row.duration_seconds)
+        .map(|(lines, told)| lines - told)
+        .filter(|apart| row.key.is_run() && row.status.is_some() && apart.abs() > SKEW_SECONDS);
+    if row.skewed == 0 && apart.is_none() {
+        return None;
+    }
+    let since = row.skewed_since.or(row.start)?;
+    let detail = match apart {
+        Some(apart) => format!(
+            "By its lines the run took {:.0} minutes {} than by its own account.",
+            apart.abs() / 60.0,
+            if apart > 0.0 { "longer" } else { "less" }
+        ),
+        None => format!(
+            "{} lines say they are older than lines before them.",
+            row.skewed
+        ),
+    };
+    Some(Insight {
+        id: id("clock_skew", &row.key.to_string(), since),
+        kind: "clock_skew".to_owned(),
+        severity: "low".to_owned(),
+        title: format!("The clock of {} jumped at {}", row.key, minute(since)),
+        detail,
+        since: Some(since.to_string()),
+        is_open: false,
+        scraper_id: row.key.scraper_id.clone(),
+        site: row.key.site.clone(),
+        metric: None,
+        expected: None,
+        observed: apart.map(f64::abs),
+        sequence: Vec::new(),
+        evidence: row.evidence.iter().map(place).collect(),
+        recommendation:
+            "Let the machine keep its time (chrony, systemd-timesyncd), and log in UTC.".to_owned(),
+    })
+}

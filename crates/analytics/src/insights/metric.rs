@@ -1,0 +1,384 @@
+//! What is compared between units.
+//!
+//! Shares are compared on the arcsine scale and everything else on the logarithmic one, where noise is
+//! of one size whatever the level (Anscombe 1948), and what chance alone does to few requests is known.
+
+use dragline_schema::ErrorCategory;
+
+use super::series::Unit;
+use crate::frames::blocked;
+
+/// What chance does to shares that are no counts, on their scale.
+const TIME_VARIANCE: f64 = 0.01;
+/// Under so many requests, or items, a share says nothing.
+const ENOUGH: u64 = 20;
+
+/// A metric of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Metric {
+    /// Answers by which the site keeps the scraper out, for each request.
+    Blocked,
+    /// Other requests that failed, for each request.
+    Failed,
+    /// Errors of a category, for each request.
+    Errors(ErrorCategory),
+    /// Items for each page that answered.
+    ItemsPerPage,
+    /// Items for each that was found.
+    ItemYield,
+    /// Items that were lost, for each that was to be stored.
+    Lost,
+    /// Items that lack a field, for each item.
+    Lacking(String),
+    ResponseTime,
+    BytesPerPage,
+    /// Duplicates, for each page that answered.
+    Duplicates,
+    /// Attempts after the first, for each request.
+    Retries,
+    /// The mean length of the queue.
+    Queue,
+    /// What is left of the queue at a run's end, of its greatest length.
+    QueueLeft,
+    Requests,
+    Items,
+    Duration,
+    /// Of the time that a run takes, the share that it waits because the site asked it to.
+    Waiting,
+    /// The same for its database.
+    Database,
+}
+
+/// A value on the scale that it is compared on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sample {
+    /// The value on the scale.
+    pub(crate) y: f64,
+    /// What chance alone does to it: the variance on the scale.
+    pub(crate) variance: f64,
+    /// The value as people know it.
+    pub(crate) raw: f64,
+}
+
+/// How a metric is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// arcsine of the square root of a share.
+    Share,
+    /// The logarithm.
+    Log,
+}
+
+impl Scale {
+    /// From the scale to the value as people know it.
+    pub(crate) fn raw(self, y: f64) -> f64 {
+        match self {
+            Self::Share => y.clamp(0.0, std::f64::consts::FRAC_PI_2).sin().powi(2),
+            Self::Log => y.exp(),
+        }
+    }
+
+    /// How far runs of a scraper usually lie apart on the scale, as long as nobody knows better.
+    pub(crate) fn prior(self, metric: &Metric) -> f64 {
+        match (self, metric) {
+            (Self::Share, _) => 0.05,
+            (Self::Log, Metric::Requests | Metric::Items | Metric::Duration | Metric::Queue) => 0.3,
+            (Self::Log, _) => 0.15,
+        }
+    }
+
+    /// They are never closer than this, on the scale.
+    pub(crate) fn floor(self) -> f64 {
+        match self {
+            Self::Share => 0.012,
+            Self::Log => 0.03,
+        }
+    }
+}
+
+fn share(part: u64, whole: u64) -> Option<Sample> {
+    if whole < ENOUGH {
+        return None;
+    }
+    let (k, n) = (part.min(whole) as f64, whole as f64);
+    Some(Sample {
+        y: ((k + 0.375) / (n + 0.75)).sqrt().asin(),
+        variance: 1.0 / (4.0 * n + 2.0),
+        raw: part as f64 / n,
+    })
+}
+
+fn ratio(part: u64, whole: u64) -> Option<Sample> {
+    if whole < ENOUGH {
+        return None;
+    }
+    let (k, n) = (part as f64, whole as f64);
+    Some(Sample {
+        y: ((k + 0.5) / (n + 0.5)).ln(),
+        variance: 1.0 / (k + 0.5),
+        raw: k / n,
+    })
+}
+
+fn amount(value: f64, variance: f64) -> Option<Sample> {
+    (value >= 0.0 && value.is_finite()).then(|| Sample {
+        y: (value + 0.5).ln(),
+        variance,
+        raw: value,
+    })
+}
+
+impl Metric {
+    /// The metrics of a scraper whose items lack these fields.
+    pub(crate) fn all<'f>(fields: impl Iterator<Item = &'f str>) -> Vec<Self> {
+        let mut all = vec![
+            Self::Blocked,
+            Self::Failed,
+            Self::ItemsPerPage,
+            Self::ItemYield,
+            Self::Lost,
+            Self::ResponseTime,
+            Self::BytesPerPage,
+            Self::Duplicates,
+            Self::Retries,
+            Self::Queue,
+            Self::QueueLeft,
+            Self::Requests,
+            Self::Items,
+            Self::Duration,
+            Self::Waiting,
+            Self::Database,
+        ];
+        all.extend(
+            ErrorCategory::ALL
+                .iter()
+                .map(|category| Self::Errors(*category)),
+        );
+        all.extend(fields.map(|field| Self::Lacking(field.to_owned())));
+        all
+    }
+
+    /// The name in reports.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Blocked => "blocked_share".to_owned(),
+            Self::Failed => "failed_share".to_owned(),
+            Self::Errors(category) => format!("errors.{category}"),
+            Self::ItemsPerPage => "items_per_100_pages".to_owned(),
+            Self::ItemYield => "item_yield".to_owned(),
+            Self::Lost => "items_failed_share".to_owned(),
+            Self::Lacking(field) => format!("field_fill.{field}"),
+            Self::ResponseTime => "response_time_ms.p50".to_owned(),
+            Self::BytesPerPage => "bytes_per_page".to_owned(),
+            Self::Duplicates => "duplicate_share".to_owned(),
+            Self::Retries => "retry_share".to_owned(),
+            Self::Queue => "queue_size".to_owned(),
+            Self::QueueLeft => "queue_left_share".to_owned(),
+            Self::Requests => "requests".to_owned(),
+            Self::Items => "items".to_owned(),
+            Self::Duration => "duration_seconds".to_owned(),
+            Self::Waiting => "waiting_share".to_owned(),
+            Self::Database => "database_share".to_owned(),
+        }
+    }
+
+    pub(crate) fn scale(&self) -> Scale {
+        match self {
+            Self::Blocked
+            | Self::Failed
+            | Self::Errors(_)
+            | Self::ItemYield
+            | Self::Lost
+            | Self::Lacking(_)
+            | Self::Duplicates
+            | Self::Retries
+            | Self::QueueLeft
+            | Self::Waiting
+            | Self::Database => Scale::Share,
+            Self::ItemsPerPage
+            | Self::ResponseTime
+            | Self::BytesPerPage
+            | Self::Queue
+            | Self::Requests
+            | Self::Items
+            | Self::Duration => Scale::Log,
+        }
+    }
+
+    /// Whether it follows the hours and the days of the week, and grows.
+    pub(crate) fn is_seasonal(&self) -> bool {
+        matches!(
+            self,
+            Self::Requests | Self::Items | Self::Duration | Self::Queue
+        )
+    }
+
+    /// In how many units in a row it has to be unusual: one run may wait by bad luck.
+    pub(crate) fn least_units(&self) -> usize {
+        match self {
+            Self::Waiting | Self::Database => 3,
+            _ => 1,
+        }
+    }
+
+    /// Whether it is a total: then half a run has half of it.
+    pub(crate) fn is_total(&self) -> bool {
+        matches!(self, Self::Requests | Self::Items | Self::Duration)
+    }
+
+    /// The value as reports tell it: items for 100 pages, the share of items that have a field.
+    pub(crate) fn shown(&self, raw: f64) -> f64 {
+        match self {
+            Self::ItemsPerPage => raw * 100.0,
+            Self::Lacking(_) => 1.0 - raw,
+            _ => raw,
+        }
+    }
+
+    /// The metric of a unit; `None` where the unit cannot tell.
+    pub(crate) fn of(&self, unit: &Unit<'_>) -> Option<Sample> {
+        let counters = &unit.counters;
+        let requests = counters.requests;
+        let judged = requests.saturating_sub(counters.requests_unjudged);
+        let good = judged.saturating_sub(counters.requests_failed);
+        let items = counters.items();
+        if self.is_total() && !unit.is_whole {
+            return None;
+        }
+        match self {
+            Self::Blocked => share(blocked(counters), judged),
+            Self::Failed => share(
+                counters.requests_failed.saturating_sub(blocked(counters)),
+                judged,
+            ),
+            Self::Errors(category) => share(counters.categories.get(*category), requests),
+            Self::ItemsPerPage => ratio(items, good).filter(|_| unit.known.items),
+            Self::ItemYield => share(items, counters.found).filter(|_| unit.known.found),
+            Self::Lost => share(counters.failed, items + counters.failed),
+            Self::Lacking(field) => share(
+                unit.lacking.get(field.as_str()).copied().unwrap_or(0),
+                items,
+            ),
+            Self::ResponseTime => {
+                let count = counters.response_time.count;
+                // Half of the answers lie within a factor of two: the median of n is this sure.
+                let of = |(p50, _): (f64, f64)| amount(p50, 0.5 / count as f64);
+                unit.response_ms.filter(|_| count >= ENOUGH).and_then(of)
+            }
+            Self::BytesPerPage => {
+                let bytes = counters.bytes.saturating_sub(counters.failed_bytes);
+                let mean = bytes as f64 / good.max(1) as f64;
+                amount(mean, 0.5 / good.max(1) as f64)
+                    .filter(|_| good >= ENOUGH && unit.known.bytes && counters.bytes > 0)
+            }
+            Self::Duplicates => share(counters.duplicates, good),
+            Self::QueueLeft => queue_left(unit),
+            Self::Retries => share(counters.retries, requests),
+            Self::Queue => {
+                let mean = counters
+                    .queue
+                    .mean()
+                    .filter(|_| counters.queue.count >= 3)?;
+                amount(mean, 1.0 / counters.queue.count as f64)
+            }
+            Self::Requests => amount(requests as f64, 1.0 / (requests as f64 + 1.0))
+                .filter(|_| unit.known.requests),
+            Self::Items => {
+                amount(items as f64, 1.0 / (items as f64 + 1.0)).filter(|_| unit.known.items)
+            }
+            Self::Duration => amount(unit.duration_seconds?, 0.0),
+            Self::Waiting => part_of_time(counters.waited_micros, unit),
+            Self::Database => part_of_time(counters.database_micros, unit),
+        }
+    }
+
+    /// The metric's parts in one bucket: what is counted, and of how many.
+    pub(crate) fn parts(&self, counters: &dragline_rollup::Counters) -> Option<(f64, f64)> {
+        let requests = counters.requests as f64;
+        let good = counters.requests.saturating_sub(counters.requests_failed) as f64;
+        let items = counters.items() as f64;
+        let (part, whole) = match self {
+            Self::Blocked => (blocked(counters) as f64, requests),
+            Self::Failed => {
+                let failed = counters.requests_failed.saturating_sub(blocked(counters));
+                (failed as f64, requests)
+            }
+            Self::Errors(category) => (counters.categories.get(*category) as f64, requests),
+            Self::ItemsPerPage => (items, good),
+            Self::ItemYield => (items, counters.found as f64),
+            Self::Lost => (counters.failed as f64, items + counters.failed as f64),
+            Self::Lacking(_) => (counters.incomplete as f64, items),
+            Self::ResponseTime => {
+                let spread = &counters.response_time;
+                (spread.sum as f64 / 1000.0, spread.count as f64)
+            }
+            Self::BytesPerPage => (counters.bytes as f64, requests),
+            Self::Duplicates => (counters.duplicates as f64, good),
+            Self::Retries => (counters.retries as f64, requests),
+            Self::Queue => (counters.queue.sum as f64, counters.queue.count as f64),
+            Self::QueueLeft
+            | Self::Requests
+            | Self::Items
+            | Self::Duration
+            | Self::Waiting
+            | Self::Database => {
+                return None;
+            }
+        };
+        (whole > 0.0).then_some((part, whole))
+    }
+
+    /// Whether the parts are measures, not counts: their noise is of their own size.
+    pub(crate) fn is_measure(&self) -> bool {
+        matches!(self, Self::ResponseTime | Self::BytesPerPage | Self::Queue)
+    }
+
+    /// Whether the change is one that a person would care about, up or down.
+    pub(crate) fn is_worth_saying(&self, expected: f64, observed: f64) -> bool {
+        let more = observed - expected;
+        let times = (observed + 1e-9) / (expected + 1e-9);
+        match self {
+            Self::Blocked => more >= 0.04,
+            Self::Failed | Self::Errors(_) => more >= 0.08 && times >= 2.0,
+            Self::ItemsPerPage | Self::ItemYield => times <= 0.85,
+            Self::Lost | Self::Duplicates => more >= 0.08,
+            Self::Lacking(_) => more >= 0.12,
+            Self::ResponseTime => times >= 1.3,
+            Self::BytesPerPage => times <= 0.6,
+            Self::Retries => more >= 0.06 && times >= 1.5,
+            Self::Queue => times >= 1.8,
+            Self::Requests => times >= 1.75 || times <= 0.57,
+            Self::Waiting | Self::Database => more >= 0.25,
+            Self::QueueLeft => more >= 0.2,
+            // They follow from the others.
+            Self::Items | Self::Duration => false,
+        }
+    }
+}
+
+/// What is left in the queue when a run was last asked for its length.
+fn queue_left(unit: &Unit<'_>) -> Option<Sample> {
+    let most = unit.counters.queue.max as f64;
+    if unit.counters.queue.count < 3 || most < 10.0 || !unit.is_whole {
+        return None;
+    }
+    // It was last told up to a step before the end.
+    let step = 1.0 / unit.counters.queue.count as f64;
+    let raw = (unit.queue_left? as f64 / most - step).max(0.0);
+    Some(Sample {
+        y: raw.sqrt().asin(),
+        variance: TIME_VARIANCE,
+        raw,
+    })
+}
+
+/// The share of a run's time that went somewhere.
+fn part_of_time(micros: u64, unit: &Unit<'_>) -> Option<Sample> {
+    let seconds = unit.duration_seconds.filter(|seconds| *seconds >= 60.0)?;
+    let raw = (micros as f64 / 1e6 / seconds).min(1.0);
+    Some(Sample {
+        y: raw.sqrt().asin(),
+        variance: TIME_VARIANCE,
+        raw,
+    })
+}

@@ -1,0 +1,241 @@
+//! What is normal: learned from the units before, and nothing else.
+//!
+//! The level is a median and the spread a median absolute deviation (Hampel 1974), so that an unusual
+//! unit among them does no harm. Totals follow the hour of the day, the day of the week and a slow
+//! trend, as far as the history is long enough to tell; each of these is a median of what is left
+//! by the others (Tukey's median polish, 1977; the trend is Theil's and Sen's). Few units say little
+//! of the spread: then what is usual of such metrics counts as three more.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::metric::{Metric, Sample};
+use super::series::{hour, weekday};
+use crate::frames::DAY;
+use crate::stats::{MAD_SCALE, median, theil_sen};
+
+/// So many units does the usual spread count for.
+const PRIOR_UNITS: f64 = 3.0;
+/// How far an hour, or a weekend, may lie from the others as long as nobody has seen one, on the scale.
+const UNKNOWN_SEASON: f64 = 0.45;
+/// What is longer ago says less of today.
+const MEMORY: usize = 240;
+
+/// A unit's place in time, and its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Point {
+    pub(crate) at: i64,
+    pub(crate) sample: Sample,
+}
+
+/// What was learned.
+#[derive(Clone, Debug)]
+pub(crate) struct Normal {
+    level: f64,
+    /// By hour of the day.
+    hours: [f64; 24],
+    /// By day of the week.
+    weekdays: [f64; 7],
+    /// Whether an hour, or a day of the week, was seen often enough.
+    is_known_hour: [bool; 24],
+    is_known_day: [bool; 7],
+    /// By day.
+    slope: f64,
+    /// Where the slope's line has no effect.
+    origin: i64,
+    /// The standard deviation between units.
+    pub(crate) spread: f64,
+    pub(crate) units: usize,
+}
+
+/// How a value compares with what is normal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Comparison {
+    /// The expected value on the scale.
+    pub(crate) expected: f64,
+    /// What was seen minus that.
+    pub(crate) residual: f64,
+    /// The variance of a unit's residual, chance included.
+    pub(crate) variance: f64,
+    /// The variance of the level itself.
+    pub(crate) level_variance: f64,
+    pub(crate) units: usize,
+}
+
+impl Normal {
+    /// Learns from points in the order of time; `None` when they are too few.
+    pub(crate) fn learn(metric: &Metric, history: &[Point]) -> Option<Self> {
+        let least = if metric.is_seasonal() { 5 } else { 2 };
+        if history.len() < least {
+            return None;
+        }
+        let points = &history[history.len().saturating_sub(MEMORY)..];
+        let mut normal = Self {
+            level: 0.0,
+            hours: [0.0; 24],
+            weekdays: [0.0; 7],
+            is_known_hour: [true; 24],
+            is_known_day: [true; 7],
+            slope: 0.0,
+            origin: points.last()?.at,
+            spread: 0.0,
+            units: points.len(),
+        };
+        let mut residuals: Vec<f64> = points.iter().map(|point| point.sample.y).collect();
+        normal.level = median(&residuals)?;
+        for residual in &mut residuals {
+            *residual -= normal.level;
+        }
+        if metric.is_seasonal() {
+            normal.learn_seasons(points, &mut residuals);
+        }
+        let middle = median(&residuals)?;
+        let deviations: Vec<f64> = residuals.iter().map(|r| (r - middle).abs()).collect();
+        let seen = median(&deviations)? * MAD_SCALE;
+        let chance: Vec<f64> = points.iter().map(|point| point.sample.variance).collect();
+        let own = (seen.powi(2) - median(&chance)?).max(0.0);
+        let (scale, n) = (metric.scale(), points.len() as f64);
+        let prior = scale.prior(metric).powi(2);
+        let between = (n * own + PRIOR_UNITS * prior) / (n + PRIOR_UNITS);
+        normal.spread = between.sqrt().max(scale.floor());
+        Some(normal)
+    }
+
+    /// Hours, days of the week and the trend, as far as there is enough of each.
+    fn learn_seasons(&mut self, points: &[Point], residuals: &mut [f64]) {
+        let span = points[points.len() - 1].at - points[0].at;
+        self.look_around(points);
+        for _ in 0..2 {
+            if span >= 3 * DAY {
+                let effects = polish(points, residuals, |at| hour(at) as usize, 24, 3);
+                add(&mut self.hours, &effects);
+            }
+            if span >= 13 * DAY {
+                let effects = polish(points, residuals, |at| weekday(at) as usize, 7, 2);
+                add(&mut self.weekdays, &effects);
+            } else if span >= 6 * DAY {
+                let is_weekend = |at| usize::from(weekday(at) >= 5);
+                let effects = polish(points, residuals, is_weekend, 2, 2);
+                for (day, effect) in self.weekdays.iter_mut().enumerate() {
+                    *effect += effects[usize::from(day >= 5)];
+                }
+            }
+        }
+        if span >= 7 * DAY && points.len() >= 8 {
+            let xs: Vec<f64> = points.iter().map(|point| self.days(point.at)).collect();
+            let slope = theil_sen(&xs, residuals).unwrap_or(0.0);
+            // Growth beyond a third a week is no growth but a change.
+            self.slope = slope.clamp(-0.04, 0.04);
+            for (residual, x) in residuals.iter_mut().zip(&xs) {
+                *residual -= self.slope * x;
+            }
+            let rest = median(residuals).unwrap_or(0.0);
+            self.level += rest;
+            residuals.iter_mut().for_each(|residual| *residual -= rest);
+        }
+    }
+
+    /// Notes which hours and days of the week the history knows.
+    fn look_around(&mut self, points: &[Point]) {
+        let days = |is_one: &dyn Fn(i64) -> bool| {
+            let own = points.iter().map(|point| point.at).filter(|at| is_one(*at));
+            let days: std::collections::BTreeSet<i64> = own.map(|at| at.div_euclid(DAY)).collect();
+            days.len()
+        };
+        for (wanted, is_known) in self.is_known_hour.iter_mut().enumerate() {
+            *is_known = days(&|at| hour(at) as usize == wanted) >= 2;
+        }
+        let is_weekend = |at: i64| weekday(at) >= 5;
+        let known = [days(&|at| !is_weekend(at)) >= 2, days(&is_weekend) >= 2];
+        for (day, is_known) in self.is_known_day.iter_mut().enumerate() {
+            *is_known = known[usize::from(day >= 5)];
+        }
+    }
+
+    /// How unsure the season of a time is.
+    fn season_variance(&self, at: i64) -> f64 {
+        let unknown = [
+            !self.is_known_hour[hour(at) as usize],
+            !self.is_known_day[weekday(at) as usize],
+        ];
+        unknown.into_iter().filter(|is| *is).count() as f64 * UNKNOWN_SEASON.powi(2)
+    }
+
+    fn days(&self, at: i64) -> f64 {
+        (at - self.origin) as f64 / DAY as f64
+    }
+
+    /// The value that is expected at a time, on the scale.
+    pub(crate) fn expected(&self, at: i64) -> f64 {
+        self.level
+            + self.hours[hour(at) as usize]
+            + self.weekdays[weekday(at) as usize]
+            + self.slope * self.days(at)
+    }
+
+    /// Compares a point with what is normal.
+    pub(crate) fn compare(&self, point: &Point) -> Comparison {
+        let expected = self.expected(point.at);
+        Comparison {
+            expected,
+            residual: point.sample.y - expected,
+            variance: self.spread.powi(2) + point.sample.variance + self.season_variance(point.at),
+            // The median is a little less sure than the mean (π/2).
+            level_variance: 1.57 * self.spread.powi(2) / self.units as f64,
+            units: self.units,
+        }
+    }
+
+    /// The range in which nearly all units lie, as people know the metric.
+    pub(crate) fn range(&self, metric: &Metric, at: i64, chance: f64) -> (f64, f64) {
+        let (expected, scale) = (self.expected(at), metric.scale());
+        let variance = self.spread.powi(2) + chance + self.season_variance(at);
+        let width = 3.0 * variance.sqrt();
+        (scale.raw(expected - width), scale.raw(expected + width))
+    }
+}
+
+/// The median of what is left in each class that has at least `least` points; it is taken out.
+fn polish(
+    points: &[Point],
+    residuals: &mut [f64],
+    class: impl Fn(i64) -> usize,
+    classes: usize,
+    least: usize,
+) -> Vec<f64> {
+    let effects: Vec<f64> = (0..classes)
+        .map(|wanted| {
+            let own: Vec<f64> = points
+                .iter()
+                .zip(residuals.iter())
+                .filter(|(point, _)| class(point.at) == wanted)
+                .map(|(_, residual)| *residual)
+                .collect();
+            let is_enough = own.len() >= least;
+            median(&own).filter(|_| is_enough).unwrap_or(0.0)
+        })
+        .collect();
+    for (point, residual) in points.iter().zip(residuals) {
+        *residual -= effects[class(point.at)];
+    }
+    effects
+}
+
+fn add(to: &mut [f64], effects: &[f64]) {
+    for (to, effect) in to.iter_mut().zip(effects) {
+        *to += effect;
+    }
+}
+
+/// The probability that chance alone takes units in a row so far up (or down, when negative), as one
+/// (Student's t; the level that they are all compared with is uncertain too).
+pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
+    let first = comparisons.first()?;
+    let count = comparisons.len() as f64;
+    let residual: f64 = comparisons.iter().map(|c| c.residual).sum();
+    let variance: f64 =
+        comparisons.iter().map(|c| c.variance).sum::<f64>() + count.powi(2) * first.level_variance;
+    let t = residual / variance.sqrt();
+    let freedom = first.units as f64 - 1.0 + PRIOR_UNITS;
+    let students = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    Some(students.cdf(-t.abs()).copysign(t))
+}

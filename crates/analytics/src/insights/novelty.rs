@@ -1,0 +1,174 @@
+//! Errors that were never there before, and errors that are back.
+
+use dragline_classifier::RuleSet;
+use dragline_rollup::{Finished, GroupRow};
+use dragline_schema::{Timestamp, clip};
+
+use super::series::Series;
+use super::told::{id, minute, name};
+use crate::model::{Expected, Group, Insight};
+
+/// So many errors are worth a word.
+const ENOUGH: u64 = 5;
+/// Fewer runs before it tell nothing.
+const LEAST_RUNS: usize = 6;
+/// More errors of a run tell no more.
+const A_BURST: usize = 3;
+/// A chance below this is no chance.
+const SURPRISING: f64 = 0.004;
+
+/// How an error group came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    New,
+    Back,
+}
+
+/// The groups that are new or back at a scraper, each once.
+pub(crate) fn news(
+    all: &[Series<'_>],
+    everything: &Finished,
+    groups: &[Group],
+    rules: &RuleSet,
+) -> Vec<Insight> {
+    let mut found = Vec::new();
+    for row in &everything.groups {
+        let shown = format!("{:016x}", row.id);
+        let Some(group) = groups.iter().find(|group| group.id == shown) else {
+            continue;
+        };
+        let news = all.iter().filter_map(|series| {
+            let (news, since) = of(series, everything, row)?;
+            Some((series, news, since))
+        });
+        if let Some((series, news, since)) = news.min_by_key(|(.., since)| *since)
+            && !is_old_elsewhere(all, everything, row, news)
+        {
+            found.push(insight(series, group, news, since, rules));
+        }
+    }
+    found
+}
+
+/// Which of a series' runs have the group.
+fn presence(series: &Series<'_>, row: &GroupRow) -> Option<(Vec<bool>, Vec<usize>)> {
+    let has = row.runs.as_ref()?;
+    let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
+    let present: Vec<bool> = runs.iter().map(|run| has.contains(run)).collect();
+    present.contains(&true).then_some((present, runs))
+}
+
+/// Whether other scrapers have had the error for long: then it is not new.
+fn is_old_elsewhere(all: &[Series<'_>], everything: &Finished, row: &GroupRow, news: News) -> bool {
+    news == News::New
+        && all.iter().any(|series| {
+            presence(series, row).is_some_and(|_| of(series, everything, row).is_none())
+        })
+}
+
+/// Whether the group is new or back at a scraper, and since when.
+fn of(series: &Series<'_>, everything: &Finished, row: &GroupRow) -> Option<(News, Timestamp)> {
+    if row.group.count < ENOUGH {
+        return None;
+    }
+    let (present, runs) = presence(series, row)?;
+    let start = |place: usize| everything.runs[runs[place]].start;
+    let kept: Vec<usize> = (0..present.len()).filter(|run| present[*run]).collect();
+    let first = *kept.first()?;
+    if first >= LEAST_RUNS {
+        // An error that was always there would have been seen before, as often as it is now.
+        let share = (present.len() - first) as f64 / present.len() as f64;
+        let chance = share.powf(weight(row, kept.len()) as f64);
+        let is_burst = row.group.count >= 4 * ENOUGH && kept.len() <= 2;
+        let since = row
+            .group
+            .first_seen
+            .filter(|_| row.scrapers.len() == 1)
+            .or(start(first))?;
+        return (chance <= SURPRISING || is_burst).then_some((News::New, since));
+    }
+    // The longest pause, and what was before and after it.
+    let pause = kept
+        .windows(2)
+        .enumerate()
+        .max_by_key(|(_, pair)| pair[1] - pair[0])?;
+    let (place, pair) = pause;
+    let (before, after) = (place + 1, kept.len() - place - 1);
+    let length = pair[1] - pair[0] - 1;
+    let others = kept
+        .windows(2)
+        .enumerate()
+        .filter(|(other, _)| *other != place);
+    let second = others
+        .map(|(_, pair)| pair[1] - pair[0] - 1)
+        .max()
+        .unwrap_or(0);
+    // With as many as it has, such a pause is not chance.
+    let share = 1.0 - length as f64 / present.len() as f64;
+    let weight = weight(row, kept.len()).min(2 * kept.len());
+    let chance = share.powf(weight as f64) * (kept.len() + 1) as f64;
+    let is_back = length >= LEAST_RUNS
+        && length > 2 * second
+        && before >= 2
+        && (chance <= SURPRISING)
+        && after >= 2;
+    let since = start(pair[1])?;
+    is_back.then_some((News::Back, since))
+}
+
+/// How many errors that are not of one burst tell as much: errors of a run come together.
+/// Those of other scrapers are counted with them: then only runs count.
+fn weight(row: &GroupRow, runs: usize) -> usize {
+    if row.scrapers.len() > 1 {
+        return runs;
+    }
+    let errors = usize::try_from(row.group.count).unwrap_or(usize::MAX);
+    errors.min(runs.saturating_mul(A_BURST))
+}
+
+fn insight(
+    series: &Series<'_>,
+    group: &Group,
+    news: News,
+    since: Timestamp,
+    rules: &RuleSet,
+) -> Insight {
+    let who = name(&series.name);
+    let what = group
+        .error_type
+        .as_deref()
+        .unwrap_or("an error without a type");
+    let others = match group.scrapers.iter().collect::<Vec<_>>().len() {
+        0 | 1 => String::new(),
+        n => format!(" and {} others", n - 1),
+    };
+    let recommendation = group
+        .rule
+        .as_deref()
+        .and_then(|rule| rules.recommendation(rule))
+        .unwrap_or("Nobody has seen this error before: look at the sample.");
+    let (kind, how) = match news {
+        News::New => ("new_error", "A new error at"),
+        News::Back => ("regressed_error", "An error is back at"),
+    };
+    Insight {
+        id: id(kind, &group.id, since),
+        kind: kind.to_owned(),
+        severity: group.severity.clone(),
+        title: format!("{how} {who}{others} since {}: {what}", minute(since)),
+        detail: format!("{} times: {}", group.count, clip(&group.template, 160)),
+        since: Some(since.to_string()),
+        is_open: false,
+        scraper_id: series.name.0.clone(),
+        site: series.name.1.clone(),
+        metric: Some(format!("errors.{}", group.category)),
+        expected: Some(Expected {
+            lower: 0.0,
+            upper: 0.0,
+        }),
+        observed: Some(group.count as f64),
+        sequence: Vec::new(),
+        evidence: group.evidence.clone(),
+        recommendation: recommendation.to_owned(),
+    }
+}

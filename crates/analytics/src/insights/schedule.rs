@@ -1,0 +1,295 @@
+//! When runs are due: learned from when they began.
+//!
+//! Starts that come at the same time of day make a slot. A slot is due on a day when it was kept on
+//! most of the days before, of all days or of that day of the week. Where there are no such times, runs
+//! that come at even intervals are due after one more.
+
+use super::series::{HOUR, MINUTE, weekday};
+use crate::frames::DAY;
+use crate::stats::{MAD_SCALE, median};
+
+/// Starts that are so far apart in the day are of two slots.
+const APART: i64 = 30 * MINUTE;
+/// A slot that was kept on fewer days is none.
+const LEAST_DAYS: usize = 5;
+/// A slot is due that was kept so often.
+const KEPT: f64 = 0.8;
+/// So late is late at least.
+const LATE: i64 = 45 * MINUTE;
+
+/// Runs that did not begin when they were due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lapse {
+    /// When the first was due.
+    pub(crate) due: i64,
+    /// When it began instead; `None` when it did not.
+    pub(crate) began: Option<i64>,
+    /// How many in a row.
+    pub(crate) count: usize,
+    /// From one run to the next, usually.
+    pub(crate) interval: i64,
+    /// Whether none came since.
+    pub(crate) is_open: bool,
+}
+
+/// The lapses of a scraper whose runs began at these times, until the period's end.
+pub(crate) fn lapses(starts: &[i64], end: i64) -> Vec<Lapse> {
+    let mut starts = starts.to_vec();
+    starts.sort_unstable();
+    let slots = slots(&starts);
+    let due = if slots.is_empty() {
+        by_interval(&starts, end)
+    } else {
+        by_slots(&slots, &starts, end)
+    };
+    joined(&due, &starts)
+}
+
+/// A time of day at which runs begin.
+#[derive(Debug)]
+struct Slot {
+    /// Since midnight.
+    time: i64,
+    spread: i64,
+    /// The days on which it was kept.
+    days: Vec<i64>,
+}
+
+/// A run that was due, and when it began.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    at: i64,
+    began: Option<i64>,
+    interval: i64,
+    is_late: bool,
+}
+
+fn slots(starts: &[i64]) -> Vec<Slot> {
+    let mut times: Vec<i64> = starts.iter().map(|at| at.rem_euclid(DAY)).collect();
+    times.sort_unstable();
+    // The day is cut where the longest pause is.
+    let pauses = times
+        .iter()
+        .zip(times.iter().skip(1))
+        .map(|(a, b)| (b - a, *b));
+    let over_midnight = times
+        .first()
+        .zip(times.last())
+        .map(|(a, b)| (a + DAY - b, *a));
+    let Some((_, cut)) = pauses.chain(over_midnight).max() else {
+        return Vec::new();
+    };
+    let mut shifted: Vec<(i64, i64)> = starts
+        .iter()
+        .map(|at| ((at - cut).rem_euclid(DAY), (at - cut).div_euclid(DAY)))
+        .collect();
+    shifted.sort_unstable();
+    let clusters = shifted.chunk_by(|a, b| b.0 - a.0 < APART);
+    clusters
+        .filter_map(|cluster| {
+            let times: Vec<f64> = cluster.iter().map(|(time, _)| *time as f64).collect();
+            let middle = median(&times)?;
+            let deviations: Vec<f64> = times.iter().map(|time| (time - middle).abs()).collect();
+            let mut days: Vec<i64> = cluster.iter().map(|(_, day)| *day).collect();
+            days.sort_unstable();
+            days.dedup();
+            // Many starts in one cluster each day are no time of day.
+            let is_slot = days.len() >= LEAST_DAYS && cluster.len() < days.len() * 3 / 2;
+            is_slot.then(|| Slot {
+                time: cut + middle as i64,
+                spread: (median(&deviations).unwrap_or(0.0) * MAD_SCALE) as i64,
+                days,
+            })
+        })
+        .collect()
+}
+
+impl Slot {
+    /// Whether it is due on a day, by the days before.
+    fn is_due(&self, day: i64) -> bool {
+        let before: Vec<i64> = self
+            .days
+            .iter()
+            .copied()
+            .filter(|kept| *kept < day)
+            .collect();
+        let Some(first) = before.first() else {
+            return false;
+        };
+        let kept_of = |is_one: &dyn Fn(i64) -> bool, least: usize| {
+            // What was missed lately says nothing: the pause that is looked at may be days long.
+            let last = before.last().copied().unwrap_or(day);
+            let all = (*first..=last).filter(|day| is_one(*day)).count();
+            let kept = before.iter().filter(|day| is_one(**day)).count();
+            kept >= least && kept as f64 >= KEPT * all as f64
+        };
+        let same = |other: i64| weekday(other * DAY + self.time) == weekday(day * DAY + self.time);
+        kept_of(&|_| true, LEAST_DAYS) || (kept_of(&same, 2) && before.len() >= LEAST_DAYS)
+    }
+}
+
+fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
+    let mut expected: Vec<(i64, &Slot)> = Vec::new();
+    let first = slots.iter().filter_map(|slot| slot.days.first()).min();
+    let last = slots
+        .iter()
+        .map(|slot| (end - slot.time).div_euclid(DAY))
+        .max();
+    for day in first.copied().unwrap_or(0)..=last.unwrap_or(-1) {
+        let due = slots.iter().filter(|slot| slot.is_due(day));
+        expected.extend(due.map(|slot| (day * DAY + slot.time, slot)));
+    }
+    expected.sort_by_key(|(at, _)| *at);
+    let mut found = Vec::new();
+    for (place, (at, slot)) in expected.iter().enumerate() {
+        let next = expected.get(place + 1).map(|(next, _)| *next);
+        let interval = next.map_or(DAY / slots.len() as i64, |next| next - at);
+        let early = APART.max(4 * slot.spread).min(interval / 3);
+        let until = next.unwrap_or(at + interval) - early;
+        let began = starts
+            .iter()
+            .copied()
+            .find(|start| *start >= at - early && *start < until);
+        let limit = LATE.max(interval * 3 / 20).max(6 * slot.spread);
+        let is_late = began.is_some_and(|began| began - at > limit);
+        // What may still come is not missed.
+        if began.is_some() || end - at > limit.max(HOUR) {
+            found.push(Due {
+                at: *at,
+                began,
+                interval,
+                is_late,
+            });
+        }
+    }
+    found
+}
+
+fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
+    let gaps: Vec<f64> = starts
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) as f64)
+        .collect();
+    let Some(usual) = median(&gaps).filter(|usual| *usual > 0.0 && gaps.len() >= 8) else {
+        return Vec::new();
+    };
+    let deviations: Vec<f64> = gaps.iter().map(|gap| (gap - usual).abs()).collect();
+    if median(&deviations).is_none_or(|middle| middle * MAD_SCALE > usual * 0.1) {
+        return Vec::new();
+    }
+    let interval = usual as i64;
+    let limit = LATE.max(interval * 4 / 5);
+    let pairs = starts
+        .iter()
+        .zip(starts.iter().skip(1).map(Some).chain([None]));
+    // The first ones are what it was learned from.
+    pairs
+        .skip(LEAST_DAYS)
+        .flat_map(|(start, next)| {
+            let until = next.copied().unwrap_or(end);
+            let missed = ((until - start - limit) / interval).max(0);
+            let due = move |number| start + number * interval;
+            (1..=missed).map(move |number| Due {
+                at: due(number),
+                began: None,
+                interval,
+                is_late: false,
+            })
+        })
+        .collect()
+}
+
+/// Lapses in a row are one.
+fn joined(all: &[Due], starts: &[i64]) -> Vec<Lapse> {
+    let kind = |due: &Due| match (due.began, due.is_late) {
+        (None, _) => 2,
+        (Some(_), true) => 1,
+        (Some(_), false) => 0,
+    };
+    let rows = all.chunk_by(|a, b| kind(a) == kind(b));
+    rows.filter(|row| kind(&row[0]) > 0)
+        .map(|row| Lapse {
+            due: row[0].at,
+            began: row[0].began,
+            count: row.len(),
+            interval: row[0].interval,
+            is_open: row[0].began.is_none() && starts.iter().all(|start| *start < row[0].at),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A day at six and at eighteen, a few minutes apart.
+    fn twice_a_day(days: i64) -> Vec<i64> {
+        (0..days)
+            .flat_map(|day| {
+                let jitter = (day * 37 % 7) * MINUTE;
+                [6, 18].map(|hour| day * DAY + hour * HOUR + jitter)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn who_keeps_the_time_has_no_lapse() {
+        let starts = twice_a_day(20);
+        assert_eq!(lapses(&starts, 20 * DAY), []);
+        // Nobody is late before the time.
+        assert_eq!(lapses(&starts, 20 * DAY + 6 * HOUR + 5 * MINUTE), []);
+        assert_eq!(lapses(&[], 20 * DAY), []);
+        assert_eq!(lapses(&starts[..3], 20 * DAY), []);
+    }
+
+    #[test]
+    fn what_was_due_and_did_not_come_is_missed() {
+        let mut starts = twice_a_day(20);
+        starts.retain(|at| at.div_euclid(DAY) != 15 || at.rem_euclid(DAY) > 12 * HOUR);
+        let found = lapses(&starts, 20 * DAY);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!((found[0].due - (15 * DAY + 6 * HOUR)).abs() < 10 * MINUTE);
+        assert_eq!(
+            (found[0].began, found[0].count, found[0].is_open),
+            (None, 1, false)
+        );
+        let found = lapses(&twice_a_day(20), 22 * DAY);
+        assert_eq!(
+            (found.len(), found[0].count, found[0].is_open),
+            (1, 4, true),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_comes_late_is_late() {
+        let mut starts = twice_a_day(20);
+        starts[30] += 3 * HOUR;
+        let found = lapses(&starts, 20 * DAY);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].began, Some(starts[30]));
+    }
+
+    #[test]
+    fn who_rests_at_weekends_misses_nothing() {
+        let starts: Vec<i64> = twice_a_day(28)
+            .into_iter()
+            .filter(|at| weekday(*at) < 5)
+            .collect();
+        assert_eq!(lapses(&starts, 28 * DAY), []);
+    }
+
+    #[test]
+    fn an_interval_that_is_no_part_of_a_day_is_learned_too() {
+        let starts: Vec<i64> = (0..60).map(|run| run * 7 * HOUR).collect();
+        assert_eq!(lapses(&starts, 60 * 7 * HOUR), []);
+        let without: Vec<i64> = starts
+            .iter()
+            .copied()
+            .filter(|at| *at != 40 * 7 * HOUR)
+            .collect();
+        let found = lapses(&without, 60 * 7 * HOUR);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].due, 40 * 7 * HOUR);
+    }
+}

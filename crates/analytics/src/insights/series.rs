@@ -1,0 +1,212 @@
+//! What each scraper did on each site, unit by unit of time.
+//!
+//! A unit is a run, as that is what its author compares. Where runs take many hours, or no line names
+//! one, it is an hour.
+
+use std::collections::BTreeMap;
+
+use dragline_rollup::{ActivityRow, Counters, Finished, Known, Latency, RunRow, Verdict};
+use dragline_schema::Timestamp;
+
+use crate::frames::DAY;
+use crate::lookup::{Name, by_scraper};
+use crate::stats::median;
+
+pub(crate) const MINUTE: i64 = 60_000_000;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+/// Runs that usually take longer, in seconds, are looked at by the hour.
+const LONG: f64 = 4.0 * 3600.0;
+
+/// A run, or an hour.
+#[derive(Debug)]
+pub(crate) struct Unit<'f> {
+    /// The run, by its place in [`Finished::runs`]; `None` for an hour.
+    pub(crate) run: Option<usize>,
+    /// In microseconds since 1970-01-01.
+    pub(crate) start: i64,
+    /// Of the last thing that happened in it.
+    pub(crate) end: i64,
+    /// Whether all of it is there: its totals can be compared.
+    pub(crate) is_whole: bool,
+    pub(crate) counters: Counters,
+    pub(crate) known: Known,
+    /// The median and the 95th percentile of answer times, in milliseconds.
+    pub(crate) response_ms: Option<(f64, f64)>,
+    pub(crate) duration_seconds: Option<f64>,
+    /// How many items lack a field.
+    pub(crate) lacking: BTreeMap<&'f str, u64>,
+    /// The queue's length at the end.
+    pub(crate) queue_left: Option<u64>,
+    /// Its buckets, in order.
+    pub(crate) buckets: Vec<(i64, &'f Counters)>,
+}
+
+/// A scraper on a site.
+#[derive(Debug)]
+pub(crate) struct Series<'f> {
+    pub(crate) name: Name,
+    /// In order.
+    pub(crate) units: Vec<Unit<'f>>,
+}
+
+/// The series of all scrapers, as far as they began before `end`.
+pub(crate) fn all(everything: &Finished, end: Option<Timestamp>) -> Vec<Series<'_>> {
+    let mut buckets: Vec<Vec<&ActivityRow>> = vec![Vec::new(); everything.runs.len()];
+    for row in &everything.activity {
+        if end.is_none_or(|end| row.start < end.as_micros()) {
+            buckets[row.run].push(row);
+        }
+    }
+    let mut latency: BTreeMap<usize, BTreeMap<i64, &Latency>> = BTreeMap::new();
+    for ((hour, run), sketch) in &everything.latency {
+        latency.entry(*run).or_default().insert(*hour, sketch);
+    }
+    let source = Source {
+        everything,
+        end,
+        buckets,
+        latency,
+    };
+    by_scraper(everything)
+        .into_iter()
+        .map(|(name, rows)| Series {
+            units: source.units(&rows),
+            name,
+        })
+        .collect()
+}
+
+struct Source<'f> {
+    everything: &'f Finished,
+    end: Option<Timestamp>,
+    /// By run.
+    buckets: Vec<Vec<&'f ActivityRow>>,
+    latency: BTreeMap<usize, BTreeMap<i64, &'f Latency>>,
+}
+
+impl<'f> Source<'f> {
+    fn units(&self, rows: &[usize]) -> Vec<Unit<'f>> {
+        let is_run = |run: &&usize| {
+            let row = &self.everything.runs[**run];
+            row.key.is_run() && (self.end.is_none() || row.start < self.end)
+        };
+        let runs: Vec<usize> = rows.iter().filter(is_run).copied().collect();
+        let durations: Vec<f64> = runs
+            .iter()
+            .filter_map(|run| self.everything.runs[*run].duration_seconds)
+            .collect();
+        if median(&durations).is_some_and(|usual| usual <= LONG) {
+            runs.into_iter().map(|run| self.of_run(run)).collect()
+        } else {
+            self.hours(rows)
+        }
+    }
+
+    fn of_run(&self, run: usize) -> Unit<'f> {
+        let row = &self.everything.runs[run];
+        let buckets = &self.buckets[run];
+        let micros = |at: Timestamp| at.as_micros();
+        let first = buckets.first().map_or(0, |row| row.start);
+        let start = row.start.map_or(first, micros);
+        let is_cut = self.end.is_some_and(|end| row.last_seen >= Some(end));
+        let ended = row
+            .verdict
+            .is_none_or(|verdict| verdict == Verdict::Finished);
+        let mut sketch = Latency::default();
+        for part in self
+            .latency
+            .get(&run)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+        {
+            sketch.merge(part);
+        }
+        Unit {
+            run: Some(run),
+            start,
+            end: row.last_seen.map_or(start, micros),
+            is_whole: ended && !is_cut,
+            counters: row.counters.clone(),
+            known: row.known,
+            response_ms: sketch.quantile(0.5).zip(sketch.quantile(0.95)),
+            duration_seconds: row.duration_seconds,
+            lacking: lacking(row),
+            queue_left: row.queue_left,
+            buckets: buckets
+                .iter()
+                .map(|row| (row.start, &row.counters))
+                .collect(),
+        }
+    }
+
+    fn hours(&self, rows: &[usize]) -> Vec<Unit<'f>> {
+        let width = self.everything.bucket_micros.max(HOUR);
+        let mut hours: BTreeMap<i64, Unit<'f>> = BTreeMap::new();
+        for run in rows {
+            let row = &self.everything.runs[*run];
+            for bucket in &self.buckets[*run] {
+                let start = bucket.start.div_euclid(width) * width;
+                let unit = hours.entry(start).or_insert_with(|| Unit {
+                    run: None,
+                    start,
+                    end: start + width,
+                    is_whole: true,
+                    counters: Counters::default(),
+                    known: Known::default(),
+                    response_ms: None,
+                    duration_seconds: None,
+                    lacking: BTreeMap::new(),
+                    queue_left: None,
+                    buckets: Vec::new(),
+                });
+                unit.counters.merge(&bucket.counters);
+                unit.known.requests |= row.known.requests;
+                unit.known.items |= row.known.items;
+                unit.known.found |= row.known.found;
+                unit.known.bytes |= row.known.bytes;
+                unit.buckets.push((bucket.start, &bucket.counters));
+            }
+        }
+        let mut sketches: BTreeMap<i64, Latency> = BTreeMap::new();
+        for (at, sketch) in rows
+            .iter()
+            .filter_map(|run| self.latency.get(run))
+            .flatten()
+        {
+            let hour = at.div_euclid(width) * width;
+            sketches.entry(hour).or_default().merge(sketch);
+        }
+        for (start, unit) in &mut hours {
+            unit.buckets.sort_by_key(|(start, _)| *start);
+            let sketch = sketches.get(start);
+            unit.response_ms = sketch.and_then(|s| s.quantile(0.5).zip(s.quantile(0.95)));
+        }
+        // The first and the last hour are parts of hours.
+        let mut units: Vec<Unit<'f>> = hours.into_values().collect();
+        if let Some(first) = units.first_mut() {
+            first.is_whole = false;
+        }
+        if let Some(last) = units.last_mut() {
+            last.is_whole = false;
+        }
+        units
+    }
+}
+
+fn lacking(row: &RunRow) -> BTreeMap<&str, u64> {
+    let fields = row.sections.fields.0.iter();
+    fields
+        .map(|(field, count)| (field.as_str(), *count))
+        .collect()
+}
+
+/// The day of the week of a time, Monday is 0.
+pub(crate) fn weekday(micros: i64) -> i64 {
+    // 1970-01-01 was a Thursday.
+    (micros.div_euclid(DAY) + 3).rem_euclid(7)
+}
+
+/// The hour of the day of a time.
+pub(crate) fn hour(micros: i64) -> i64 {
+    micros.rem_euclid(DAY) / HOUR
+}

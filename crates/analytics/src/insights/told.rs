@@ -1,0 +1,349 @@
+//! Incidents in words.
+
+use dragline_schema::{Timestamp, clip};
+
+use super::incidents::{Incident, Kind, units};
+use super::metric::Metric;
+use super::series::{MINUTE, Series};
+use crate::lookup::{Name, place};
+use crate::model::{Evidence, Expected, Group, Insight, Moved};
+use dragline_rollup::Finished;
+
+/// An incident as an insight.
+pub(crate) fn insight(
+    incident: &Incident,
+    series: &Series<'_>,
+    everything: &Finished,
+    groups: &[Group],
+) -> Insight {
+    let who = name(&series.name);
+    let root = &incident.root;
+    let since = Timestamp::from_micros(incident.since);
+    let shown = |raw| root.metric.shown(raw);
+    let (a, b) = (shown(root.expected.0), shown(root.expected.1));
+    let expected = Expected {
+        lower: a.min(b),
+        upper: a.max(b),
+    };
+    let observed = shown(root.observed);
+    let kind = incident.kind;
+    Insight {
+        id: id(kind.name(), &who, since),
+        kind: kind.name().to_owned(),
+        severity: severity(incident).to_owned(),
+        title: format!("{} {}", title(incident, &who), when(incident)),
+        detail: detail(incident, series, &expected, observed),
+        since: Some(since.to_string()),
+        is_open: incident.is_open,
+        scraper_id: series.name.0.clone(),
+        site: series.name.1.clone(),
+        metric: Some(root.metric.name()),
+        expected: Some(expected),
+        observed: Some(observed),
+        sequence: sequence(incident),
+        evidence: evidence(incident, series, everything, groups),
+        recommendation: recommendation(incident).to_owned(),
+    }
+}
+
+fn when(incident: &Incident) -> String {
+    let since = minute(Timestamp::from_micros(incident.since));
+    if incident.is_open {
+        format!("since {since}")
+    } else {
+        let until = minute(Timestamp::from_micros(incident.until));
+        format!("from {since} to {until}")
+    }
+}
+
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 10.0 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
+/// How much less (or more) than usual, in percent of the usual.
+fn change(incident: &Incident) -> String {
+    let root = &incident.root;
+    percent((root.observed - root.usual).abs() / root.usual.max(1e-9))
+}
+
+fn times(incident: &Incident) -> String {
+    let root = &incident.root;
+    format!("{:.1} times", root.observed / root.usual.max(1e-9))
+}
+
+fn title(incident: &Incident, who: &str) -> String {
+    let root = &incident.root;
+    match (incident.kind, &root.metric) {
+        (Kind::BlockWave, _) => format!(
+            "{who} was refused {} of its requests (403, 429)",
+            percent(root.observed)
+        ),
+        (Kind::ErrorWave, Metric::Errors(category)) => format!(
+            "{} errors of {who}: {} for 100 requests",
+            capital(&category.to_string().replace('_', " ")),
+            two(root.observed * 100.0)
+        ),
+        (Kind::ErrorWave, _) => {
+            format!("{} of the requests of {who} failed", percent(root.observed))
+        }
+        (Kind::LayoutChange, Metric::Lacking(field)) => format!(
+            "{} of the items of {who} lack `{}`",
+            percent(root.observed),
+            clip(field, 40)
+        ),
+        (Kind::LayoutChange, Metric::Lost) => {
+            format!("{} of the items of {who} were lost", percent(root.observed))
+        }
+        (Kind::LayoutChange | Kind::SilentFailure | Kind::YieldDrop, Metric::ItemYield) => format!(
+            "{who} stored only {} of what it found",
+            percent(root.observed)
+        ),
+        (Kind::SilentFailure, Metric::BytesPerPage) => {
+            format!(
+                "Pages of {who} shrank by {}; they still answer",
+                change(incident)
+            )
+        }
+        (Kind::LayoutChange | Kind::SilentFailure, _) => {
+            format!(
+                "Items of {who} fell by {}; pages still answer",
+                change(incident)
+            )
+        }
+        (Kind::YieldDrop, _) => {
+            format!("Items for each page of {who} fell by {}", change(incident))
+        }
+        (Kind::SlowDown, _) => format!("Answers to {who} took {} as long", times(incident)),
+        (Kind::RetryWaste, _) => format!(
+            "{} of the requests of {who} were retries",
+            percent(root.observed)
+        ),
+        (Kind::DuplicateSurge, _) => format!(
+            "{} of what {who} met were duplicates",
+            percent(root.observed)
+        ),
+        (Kind::QueueGrowth, Metric::QueueLeft) => {
+            format!("{who} left {} of its queue undone", percent(root.observed))
+        }
+        (Kind::QueueGrowth, _) => format!("The queue of {who} grew to {} as many", times(incident)),
+        (Kind::Bottleneck, Metric::Database) => format!(
+            "{who} spent {} of its time waiting for its database",
+            percent(root.observed)
+        ),
+        (Kind::Bottleneck, _) => format!(
+            "{who} spent {} of its time waiting because the site asked it to",
+            percent(root.observed)
+        ),
+        (Kind::VolumeHigh, _) => {
+            format!("{who} made {} as many requests as usual", times(incident))
+        }
+        (Kind::VolumeLow, _) => {
+            format!("{who} made {} fewer requests than usual", change(incident))
+        }
+    }
+}
+
+fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observed: f64) -> String {
+    let root = &incident.root;
+    let number = |value: f64| match root.metric.scale() {
+        super::metric::Scale::Share => percent(value),
+        super::metric::Scale::Log => two(value),
+    };
+    let is_runs = series.units[incident.from].run.is_some();
+    let noun = if is_runs { "run" } else { "hour" };
+    let count = units(incident);
+    let s = if count == 1 { "" } else { "s" };
+    let mut text = format!(
+        "In {count} {noun}{s}; {}: expected {} to {}, got {}.",
+        root.metric.name(),
+        number(expected.lower),
+        number(expected.upper),
+        number(observed)
+    );
+    if incident.episodes.len() > 1 {
+        let moved: Vec<String> = order(incident)
+            .into_iter()
+            .take(5)
+            .map(|(at, metric)| format!("{} {metric}", clock(at)))
+            .collect();
+        text += &format!(" In this order: {}.", moved.join(", "));
+    }
+    text
+}
+
+/// Which metrics moved when; of the same minute, the cause first.
+fn order(incident: &Incident) -> Vec<(i64, String)> {
+    let mut moved: Vec<(i64, bool, String)> = incident
+        .episodes
+        .iter()
+        .map(|episode| {
+            let is_root = episode.metric == incident.root.metric;
+            (
+                episode.since.div_euclid(MINUTE),
+                !is_root,
+                episode.metric.name(),
+            )
+        })
+        .collect();
+    moved.sort();
+    moved.dedup_by(|a, b| a.2 == b.2);
+    moved
+        .into_iter()
+        .map(|(minute, _, metric)| (minute * MINUTE, metric))
+        .collect()
+}
+
+fn sequence(incident: &Incident) -> Vec<Moved> {
+    order(incident)
+        .into_iter()
+        .map(|(at, metric)| Moved {
+            at: Timestamp::from_micros(at).to_string(),
+            metric,
+        })
+        .collect()
+}
+
+fn severity(incident: &Incident) -> &'static str {
+    use Kind::{BlockWave, DuplicateSurge, ErrorWave, LayoutChange, SilentFailure, YieldDrop};
+    let is_grave = match incident.kind {
+        BlockWave | ErrorWave => incident.root.observed >= 0.2,
+        LayoutChange | SilentFailure => true,
+        _ => false,
+    };
+    let is_worse = matches!(
+        incident.kind,
+        BlockWave | ErrorWave | YieldDrop | DuplicateSurge | Kind::SlowDown | Kind::RetryWaste
+    );
+    match (is_grave, incident.is_open, is_worse) {
+        (true, true, _) => "high",
+        (true, false, _) | (_, true, true) => "medium",
+        _ => "low",
+    }
+}
+
+/// Where to look: errors that tell of it, else the runs that it is in.
+fn evidence(
+    incident: &Incident,
+    series: &Series<'_>,
+    everything: &Finished,
+    groups: &[Group],
+) -> Vec<Evidence> {
+    let began = Timestamp::from_micros(incident.since).to_string();
+    let ended = Timestamp::from_micros(incident.until).to_string();
+    let is_own = |group: &&Group| {
+        let mut names = group.scrapers.iter();
+        let is_named = names.any(|n| n.scraper_id == series.name.0 && n.site == series.name.1);
+        let first = group.first_seen.as_deref().unwrap_or_default();
+        // Places are kept of a group's beginning: only one that began with the incident shows it.
+        is_named && first >= began.as_str() && first <= ended.as_str()
+    };
+    let mut found: Vec<Evidence> = groups
+        .iter()
+        .filter(is_own)
+        .filter_map(|group| group.evidence.first().cloned())
+        .take(3)
+        .collect();
+    if found.is_empty() {
+        let runs = super::incidents::runs_of(incident, series);
+        let rows = runs.filter_map(|run| everything.runs[run].evidence.as_ref());
+        found.extend(rows.take(1).map(place));
+    }
+    found
+}
+
+fn recommendation(incident: &Incident) -> &'static str {
+    match (incident.kind, &incident.root.metric) {
+        (Kind::BlockWave, _) => {
+            "Slow down, honour Retry-After, and check whether the proxies or the user agent were recognised before the next run."
+        }
+        (Kind::ErrorWave, Metric::Errors(dragline_schema::ErrorCategory::Database)) => {
+            "Look at the database: locks, connections, disk."
+        }
+        (Kind::ErrorWave, _) => {
+            "Look at the errors of that time: when all sites fail at once it is the own network, when one fails it is the site."
+        }
+        (Kind::LayoutChange | Kind::SilentFailure, _) => {
+            "Open one of the pages and compare it with the selectors: the site most likely changed its layout."
+        }
+        (Kind::YieldDrop, _) => {
+            "Compare the pages without an item with those that have one: a part of the site may have changed."
+        }
+        (Kind::SlowDown, _) => {
+            "Find out whether the site or the way to it is slow, and lower the concurrency until it is not."
+        }
+        (Kind::RetryWaste, _) => {
+            "Look at why first attempts fail, and wait longer before the next one: retries load a site that is already in trouble."
+        }
+        (Kind::DuplicateSurge, _) => {
+            "Check the crawl's starting points and its memory of what it has seen: it meets the same things again."
+        }
+        (Kind::QueueGrowth, _) => {
+            "More comes in than is worked off: bound what is followed, or give the scraper more time."
+        }
+        (Kind::Bottleneck, Metric::Database) => {
+            "Look at slow queries and at locks of the scraper's database."
+        }
+        (Kind::Bottleneck, _) => {
+            "Spread the runs over quieter hours, or lower the concurrency so that the site need not ask."
+        }
+        (Kind::VolumeHigh, _) => {
+            "Check whether the crawl follows links that it should not: a calendar, a filter, a session in the URL."
+        }
+        (Kind::VolumeLow, _) => {
+            "Check the crawl's starting points and the site's lists: it found much less to follow."
+        }
+    }
+}
+
+/// A name for people.
+pub(crate) fn name(name: &Name) -> String {
+    match (&name.0, &name.1) {
+        (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "an unnamed scraper".to_owned(),
+    }
+}
+
+/// A time to the minute.
+pub(crate) fn minute(time: Timestamp) -> String {
+    clip(&time.to_string(), 16).replace('T', " ")
+}
+
+fn clock(micros: i64) -> String {
+    let text = Timestamp::from_micros(micros).to_string();
+    text.get(11..16).unwrap_or_default().to_owned()
+}
+
+/// A number with as many digits as matter.
+pub(crate) fn two(value: f64) -> String {
+    if value.abs() >= 100.0 {
+        format!("{value:.0}")
+    } else if value.abs() >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + chars.as_str()
+    })
+}
+
+/// The same incident has the same id in every report.
+pub(crate) fn id(kind: &str, who: &str, since: impl Into<Option<Timestamp>>) -> String {
+    let at = since.into().map_or(0, Timestamp::as_seconds);
+    let text = format!("{kind}\0{who}\0{at}");
+    // FNV-1a (Fowler, Noll, Vo): stable across versions and machines.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{kind}-{:08x}", hash >> 32)
+}

@@ -1,0 +1,117 @@
+//! The verdict on a scraper on a site.
+
+use dragline_rollup::{RunRow, Verdict};
+
+use super::ENOUGH_REQUESTS;
+use crate::model::Insight;
+
+/// The verdict on a scraper, and why. Its runs come oldest first; what holds at its last run counts.
+pub(crate) fn verdict<'i>(
+    rows: &[&RunRow],
+    insights: impl Iterator<Item = &'i Insight>,
+) -> (&'static str, Vec<String>) {
+    let last = rows.iter().rfind(|row| row.key.is_run());
+    let open: Vec<&Insight> = insights.filter(|insight| insight.is_open).collect();
+    let of = |kinds: &[&str]| {
+        let mut own = open
+            .iter()
+            .filter(|insight| kinds.contains(&insight.kind.as_str()));
+        own.next()
+            .map(|insight| vec![format!("{}.", insight.title)])
+    };
+    let causes: [(&str, &[&str]); 4] = [
+        ("missed", &["run_missed"]),
+        ("blocked", &["block_wave"]),
+        ("layout_changed", &["layout_change"]),
+        ("silent_failure", &["silent_failure"]),
+    ];
+    for (verdict, kinds) in causes {
+        if let Some(reasons) = of(kinds) {
+            return (verdict, reasons);
+        }
+    }
+    if !rows.iter().any(|row| row.counters.has_activity()) {
+        return (
+            "no_data",
+            vec!["No request and no item was logged.".to_owned()],
+        );
+    }
+    let ended = last.and_then(|row| Some((row, row.verdict?)));
+    if let Some((row, verdict)) = ended {
+        let seen = row
+            .last_seen
+            .map_or_else(String::new, |at| format!(", last seen {at}"));
+        let run = row.key.run_id.as_deref().unwrap_or_default();
+        match verdict {
+            Verdict::Stalled => {
+                return (
+                    "stalled",
+                    vec![format!("The last run, {run}, stalled{seen}.")],
+                );
+            }
+            Verdict::Killed | Verdict::Failed => {
+                return (
+                    "down",
+                    vec![
+                        format!("The last run, {run}, {verdict}{seen}.")
+                            .replace(" killed", " was killed"),
+                    ],
+                );
+            }
+            _ => {}
+        }
+    }
+    let worse = [
+        "error_wave",
+        "yield_drop",
+        "slow_down",
+        "retry_waste",
+        "queue_growth",
+        "bottleneck",
+    ];
+    if let Some(reasons) = of(&worse) {
+        return ("degraded", reasons);
+    }
+    // Where no line names a run, all of it is judged.
+    let judged = last.map_or(rows, std::slice::from_ref);
+    if let Some(rate) = success_rate(judged).filter(|rate| *rate < 0.9) {
+        let failed = (1.0 - rate) * 100.0;
+        let whose = if last.is_some() {
+            "the last run's"
+        } else {
+            "the"
+        };
+        return (
+            "degraded",
+            vec![format!("{failed:.0} % of {whose} requests failed.")],
+        );
+    }
+    ("healthy", Vec::new())
+}
+
+/// Verdicts that need a hand come first.
+pub(crate) fn rank(verdict: &str) -> usize {
+    const ORDER: [&str; 9] = [
+        "down",
+        "stalled",
+        "missed",
+        "blocked",
+        "layout_changed",
+        "silent_failure",
+        "degraded",
+        "no_data",
+        "healthy",
+    ];
+    ORDER
+        .iter()
+        .position(|known| *known == verdict)
+        .unwrap_or(ORDER.len())
+}
+
+/// Requests that did not fail / requests; `None` with too few of them.
+fn success_rate(rows: &[&RunRow]) -> Option<f64> {
+    let judged = |row: &&RunRow| row.counters.requests - row.counters.requests_unjudged;
+    let requests: u64 = rows.iter().map(judged).sum();
+    let failed: u64 = rows.iter().map(|row| row.counters.requests_failed).sum();
+    (requests >= ENOUGH_REQUESTS).then(|| 1.0 - failed as f64 / requests as f64)
+}

@@ -1,0 +1,150 @@
+//! From values to places: the domain of an axis, its ticks, and a linear map.
+
+/// Larger values are drawn as this one, so that no difference of two overflows.
+const HUGE: f64 = 1e300;
+
+/// A finite value within bounds that arithmetic survives; what is not finite is a gap.
+pub(crate) fn clean(value: Option<f64>) -> Option<f64> {
+    value
+        .filter(|value| value.is_finite())
+        .map(|value| value.clamp(-HUGE, HUGE))
+}
+
+/// The range of a value axis, ended by round numbers, and the step between its ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Domain {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    pub(crate) step: f64,
+}
+
+impl Domain {
+    /// The domain of clean values with about `count` ticks. Whole values have whole ticks.
+    pub(crate) fn of(values: impl Iterator<Item = f64>, from_zero: bool, count: f64) -> Self {
+        let (mut low, mut high, mut whole) = (f64::INFINITY, f64::NEG_INFINITY, true);
+        for value in values {
+            (low, high) = (low.min(value), high.max(value));
+            whole &= value.fract() == 0.0;
+        }
+        if low > high {
+            (low, high) = (0.0, 1.0);
+        }
+        if from_zero {
+            (low, high) = (low.min(0.0), high.max(0.0));
+        }
+        let size = low.abs().max(high.abs());
+        if high - low <= size * 1e-9 || size < 1e-290 {
+            // A flat line lies in the middle of something; a line of zeros at the bottom.
+            let pad = if size < 1e-290 { 1.0 } else { size * 0.1 };
+            high += pad;
+            low -= if size < 1e-290 { 0.0 } else { pad };
+        }
+        let least = if whole { 1.0 } else { 0.0 };
+        let step = round_step((high - low) / count.max(1.0)).max(least);
+        Self {
+            low: (low / step).floor() * step,
+            high: (high / step).ceil() * step,
+            step,
+        }
+    }
+
+    /// The ticks, lowest first.
+    pub(crate) fn ticks(&self) -> Vec<f64> {
+        let count = ((self.high - self.low) / self.step)
+            .round()
+            .clamp(0.0, 50.0) as u32;
+        (0..=count)
+            .map(|i| self.low + f64::from(i) * self.step)
+            .collect()
+    }
+
+    /// The largest absolute value of the axis, which decides its unit.
+    pub(crate) fn top(&self) -> f64 {
+        self.low.abs().max(self.high.abs())
+    }
+
+    /// Maps the domain onto the places from `start` to `end`.
+    pub(crate) fn place(&self, value: f64, start: f64, end: f64) -> f64 {
+        let share = (value - self.low) / (self.high - self.low);
+        start + share.clamp(0.0, 1.0) * (end - start)
+    }
+}
+
+/// The next 1, 2 or 5 times a power of ten.
+fn round_step(raw: f64) -> f64 {
+    let power = 10_f64.powf(raw.log10().floor());
+    let steps = [1.0, 2.0, 5.0].map(|n| n * power);
+    steps
+        .into_iter()
+        .find(|step| *step >= raw * 0.999_999)
+        .unwrap_or(10.0 * power)
+}
+
+/// Moves labels apart: each as near to its wish as `gap` allows, all between `top` and `bottom`.
+pub(crate) fn spread(wishes: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wishes.len()).collect();
+    order.sort_by(|a, b| wishes[*a].total_cmp(&wishes[*b]));
+    let gap = gap.min((bottom - top) / wishes.len().max(2) as f64);
+    let mut places = wishes.to_vec();
+    let mut least = top;
+    for &i in &order {
+        places[i] = places[i].max(least);
+        least = places[i] + gap;
+    }
+    let mut most = bottom;
+    for &i in order.iter().rev() {
+        places[i] = places[i].min(most);
+        most = places[i] - gap;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(values: &[f64], from_zero: bool) -> Vec<f64> {
+        Domain::of(values.iter().copied(), from_zero, 4.0).ticks()
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        assert_eq!(ticks(&[612.0, 1010.0], true), [0.0, 500.0, 1000.0, 1500.0]);
+        assert_eq!(
+            ticks(&[612.0, 1010.0], false),
+            [600.0, 700.0, 800.0, 900.0, 1000.0, 1100.0]
+        );
+        assert_eq!(ticks(&[0.0, 2.0], true), [0.0, 1.0, 2.0]);
+        assert_eq!(ticks(&[0.0, 0.0], true), [0.0, 1.0]);
+        assert_eq!(ticks(&[], false), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn extremes_have_a_domain() {
+        for values in [
+            [-HUGE, HUGE],
+            [5e-324, 1e-310],
+            [1e300, 1e300],
+            [-1e-9, 1e-9],
+            [1e15, 1e15],
+        ] {
+            let domain = Domain::of(values.into_iter(), false, 4.0);
+            assert!(
+                domain.low < domain.high && domain.step > 0.0,
+                "{values:?} {domain:?}"
+            );
+            assert!(
+                domain.ticks().iter().all(|tick| tick.is_finite()),
+                "{values:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn labels_move_apart_and_stay_inside() {
+        assert_eq!(
+            spread(&[50.0, 52.0, 10.0], 15.0, 0.0, 60.0),
+            [45.0, 60.0, 10.0]
+        );
+    }
+}

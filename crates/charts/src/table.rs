@@ -1,0 +1,123 @@
+//! The table of a chart: the same values as text.
+
+use crate::Format;
+use crate::marks::Mark;
+use crate::text::escape;
+use crate::time::Civil;
+
+/// What a missing value is written as.
+const MISSING: &str = "–";
+
+/// One cell: its text, and a number to sort by where there is one.
+pub(crate) struct Cell {
+    text: String,
+    key: Option<String>,
+    numeric: bool,
+}
+
+impl Cell {
+    pub(crate) fn number(value: Option<f64>, format: Format) -> Self {
+        let text = value.map_or_else(|| MISSING.to_owned(), |value| format.value(value));
+        // Debug writes large and small numbers with an exponent, and all exactly.
+        Self {
+            text,
+            key: value.map(|value| format!("{value:?}")),
+            numeric: true,
+        }
+    }
+
+    /// A range, sorted by its lower end.
+    pub(crate) fn range(range: Option<(f64, f64)>, format: Format) -> Self {
+        let text = range.map_or_else(
+            || MISSING.to_owned(),
+            |(low, high)| format!("{} to {}", format.value(low), format.value(high)),
+        );
+        Self {
+            text,
+            key: range.map(|(low, _)| format!("{low:?}")),
+            numeric: true,
+        }
+    }
+
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            key: None,
+            numeric: false,
+        }
+    }
+}
+
+/// A table while it is written.
+pub(crate) struct Table {
+    head: String,
+    body: String,
+}
+
+impl Table {
+    /// A table with a caption and heads, each with whether its column holds numbers.
+    pub(crate) fn new(caption: &str, heads: &[(&str, bool)]) -> Self {
+        let mut head = format!("<caption>{}</caption><thead><tr>", escape(caption));
+        for (text, numeric) in heads {
+            head.push_str("<th scope=\"col\"");
+            head.push_str(if *numeric { " class=\"n\">" } else { ">" });
+            head.push_str(&escape(text));
+            head.push_str("</th>");
+        }
+        head.push_str("</tr></thead>");
+        Self {
+            head,
+            body: String::new(),
+        }
+    }
+
+    /// A row that begins with a time.
+    pub(crate) fn time_row(&mut self, time: i64, cells: &[Cell]) {
+        let civil = Civil::of(time);
+        let first = format!(
+            "<time datetime=\"{}\">{}</time>",
+            civil.iso(),
+            civil.stamp()
+        );
+        self.markup_row(&first, cells);
+    }
+
+    /// A row that begins with a text.
+    pub(crate) fn row(&mut self, first: &str, cells: &[Cell]) {
+        self.markup_row(&escape(first), cells);
+    }
+
+    fn markup_row(&mut self, first: &str, cells: &[Cell]) {
+        self.body
+            .push_str(&format!("<tr><th scope=\"row\">{first}</th>"));
+        for Cell { text, key, numeric } in cells {
+            self.body
+                .push_str(if *numeric { "<td class=\"n\"" } else { "<td" });
+            if let Some(key) = key {
+                self.body.push_str(&format!(" data-v=\"{key}\""));
+            }
+            self.body.push_str(&format!(">{}</td>", escape(text)));
+        }
+        self.body.push_str("</tr>");
+    }
+
+    pub(crate) fn finish(self) -> String {
+        format!(
+            "<table class=\"sortable\">{}<tbody>{}</tbody></table>",
+            self.head, self.body
+        )
+    }
+}
+
+/// For each of the times, what the marks nearest to it say.
+pub(crate) fn marks_by_time(times: &[i64], marks: &[Mark]) -> Vec<String> {
+    let mut texts = vec![Vec::new(); times.len()];
+    for mark in marks {
+        let nearest = (0..times.len()).min_by_key(|i| times[*i].abs_diff(mark.time));
+        if let Some(i) = nearest {
+            let text = format!("{} {}", Civil::of(mark.time).short(), mark.label);
+            texts[i].push(text.trim_end().to_owned());
+        }
+    }
+    texts.into_iter().map(|texts| texts.join("; ")).collect()
+}

@@ -1,0 +1,416 @@
+//! Lines over time, with what was expected, what changed, and what is forecast.
+
+use crate::frame::{Frame, Inside, empty, label_room, usable};
+use crate::marks::Mark;
+use crate::scale::{Domain, clean, spread};
+use crate::svg::{Anchor, Canvas, Path, Places};
+use crate::table::{Cell, Table, marks_by_time};
+use crate::text::{fit, width as text_width};
+use crate::{Chart, Format};
+
+/// Observed values over time: a line for each series, gaps left open.
+///
+/// Points may come in any order. Values that are missing, NaN or infinite are gaps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimeSeries {
+    /// The finding in words.
+    pub title: String,
+    /// One or two sentences for who cannot see the chart.
+    pub desc: String,
+    /// What is counted, and per what: `items per hour`.
+    pub unit: String,
+    /// How values are written.
+    pub format: Format,
+    /// Whether the axis begins at zero, as it should for counts.
+    pub from_zero: bool,
+    /// When, in microseconds since 1970 UTC; one for each value of the series.
+    pub times: Vec<i64>,
+    /// The lines, at most seven to be told apart.
+    pub series: Vec<Series>,
+    /// The expected range (lower, upper) at each time; empty for none.
+    pub expected: Vec<Option<(f64, f64)>>,
+    /// Change points.
+    pub marks: Vec<Mark>,
+    /// What is to come, beginning where the observed line ends; empty for none.
+    pub forecast: Vec<ForecastPoint>,
+}
+
+/// One line of a [`TimeSeries`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// Written at the end of the line.
+    pub label: String,
+    /// One for each of the chart's times; those that lack are gaps.
+    pub values: Vec<Option<f64>>,
+}
+
+/// One point of a forecast.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ForecastPoint {
+    /// When, in microseconds since 1970 UTC.
+    pub time: i64,
+    /// The value to expect.
+    pub mean: f64,
+    /// The lower end of its interval.
+    pub lower: f64,
+    /// The upper end of its interval.
+    pub upper: f64,
+}
+
+/// How lines get their colour and weight.
+#[derive(Clone, Copy)]
+pub(crate) enum Palette {
+    /// A hue for each series.
+    Hues,
+    /// Weights of one hue, the first the heaviest.
+    Weights,
+}
+
+impl Palette {
+    fn class(self, index: usize) -> String {
+        match self {
+            Self::Hues => format!("line s{}", index % 7),
+            Self::Weights => format!("line w{}", index.min(2)),
+        }
+    }
+}
+
+impl Chart for TimeSeries {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn draw(&self, width: f64) -> String {
+        draw(self, Palette::Hues, width)
+    }
+
+    fn table(&self) -> String {
+        let data = Data::of(self);
+        let mut heads = vec![("Time (UTC)", false)];
+        heads.extend(
+            self.series
+                .iter()
+                .map(|series| (series.label.as_str(), true)),
+        );
+        let columns = [
+            (data.expected.is_empty(), ("Expected", true)),
+            (data.forecast.is_empty(), ("Forecast", true)),
+            (self.marks.is_empty(), ("Change", false)),
+        ];
+        heads.extend(
+            columns
+                .iter()
+                .filter(|(empty, _)| !empty)
+                .map(|(_, head)| *head),
+        );
+        let mut table = Table::new(&self.unit, &heads);
+        let times = data.all_times();
+        let marks = marks_by_time(&times, &self.marks);
+        for (i, (time, mark)) in times.iter().zip(marks).enumerate() {
+            let value = |line: &Vec<Option<f64>>| Cell::number(at(line, i), self.format);
+            let mut cells: Vec<Cell> = data.lines.iter().map(value).collect();
+            if !data.expected.is_empty() {
+                cells.push(Cell::range(at(&data.expected, i), self.format));
+            }
+            if !data.forecast.is_empty() {
+                let point = i.checked_sub(data.times.len()).map(|i| data.forecast[i]);
+                cells.push(forecast_cell(point, self.format));
+            }
+            if !self.marks.is_empty() {
+                cells.push(Cell::text(mark));
+            }
+            table.time_row(*time, &cells);
+        }
+        table.finish()
+    }
+}
+
+fn forecast_cell(point: Option<ForecastPoint>, format: Format) -> Cell {
+    let Some(point) = point else {
+        return Cell::number(None, format);
+    };
+    let [mean, lower, upper] = [point.mean, point.lower, point.upper].map(|v| format.value(v));
+    Cell::text(format!("{mean} ({lower} to {upper})"))
+}
+
+fn at<T: Copy>(values: &[Option<T>], index: usize) -> Option<T> {
+    values.get(index).copied().flatten()
+}
+
+/// A chart's data in the order of time, without what cannot be drawn.
+struct Data {
+    times: Vec<i64>,
+    lines: Vec<Vec<Option<f64>>>,
+    /// As long as the times, or empty.
+    expected: Vec<Option<(f64, f64)>>,
+    forecast: Vec<ForecastPoint>,
+}
+
+impl Data {
+    fn of(chart: &TimeSeries) -> Self {
+        let mut order: Vec<usize> = (0..chart.times.len()).collect();
+        order.sort_by_key(|i| chart.times[*i]);
+        let line = |series: &Series| {
+            order
+                .iter()
+                .map(|i| clean(at(&series.values, *i)))
+                .collect()
+        };
+        let range = |(a, b)| {
+            clean(Some(a))
+                .zip(clean(Some(b)))
+                .map(|(a, b)| (a.min(b), a.max(b)))
+        };
+        let expected = |i: &usize| at(&chart.expected, *i).and_then(range);
+        let mut forecast: Vec<_> = chart
+            .forecast
+            .iter()
+            .filter_map(|p| {
+                let (mean, (lower, upper)) = clean(Some(p.mean)).zip(range((p.lower, p.upper)))?;
+                Some(ForecastPoint {
+                    time: p.time,
+                    mean,
+                    lower,
+                    upper,
+                })
+            })
+            .collect();
+        forecast.sort_by_key(|point| point.time);
+        Self {
+            times: order.iter().map(|i| chart.times[*i]).collect(),
+            lines: chart.series.iter().map(line).collect(),
+            expected: if chart.expected.is_empty() {
+                Vec::new()
+            } else {
+                order.iter().map(expected).collect()
+            },
+            forecast,
+        }
+    }
+
+    /// The observed times, then those of the forecast: the rows of the table and the places of
+    /// the cursor.
+    fn all_times(&self) -> Vec<i64> {
+        let forecast = self.forecast.iter().map(|point| point.time);
+        self.times.iter().copied().chain(forecast).collect()
+    }
+
+    fn values(&self) -> impl Iterator<Item = f64> {
+        let observed = self.lines.iter().flatten().flatten().copied();
+        let expected = self.expected.iter().flatten().flat_map(|(a, b)| [*a, *b]);
+        let forecast = self
+            .forecast
+            .iter()
+            .flat_map(|p| [p.mean, p.lower, p.upper]);
+        observed.chain(expected).chain(forecast)
+    }
+}
+
+/// A label at the right of the plot: what it names, how that is drawn, and its last value.
+struct Label {
+    text: String,
+    class: String,
+    value: f64,
+}
+
+/// Draws a chart at a width, its lines told apart as the palette says.
+pub(crate) fn draw(chart: &TimeSeries, palette: Palette, width: f64) -> String {
+    let width = usable(width);
+    let data = Data::of(chart);
+    if data.values().next().is_none() {
+        return empty(width, &chart.title, &chart.desc);
+    }
+    let labels = labels(chart, &data, palette, label_room(width));
+    let widest = labels
+        .iter()
+        .map(|label| text_width(&label.text))
+        .fold(0.0, f64::max);
+    let times = data.all_times();
+    let frame = Frame::new(
+        width,
+        Inside {
+            times: &mut times.iter().copied(),
+            domain: Domain::of(data.values(), chart.from_zero, 5.0),
+            format: chart.format,
+            marks: &chart.marks,
+            right: if labels.is_empty() {
+                8.0
+            } else {
+                widest + SWATCH + 12.0
+            },
+            top: 0.0,
+        },
+    );
+    let mut canvas = Canvas::new(width);
+    draw_bands(&mut canvas, &frame, &data);
+    frame.draw_axes(&mut canvas, &chart.unit);
+    frame.draw_marks(&mut canvas);
+    for (i, line) in data.lines.iter().enumerate().rev() {
+        let places = data.times.iter().zip(line);
+        let places = places.map(|(time, value)| value.map(|v| (frame.x(*time), frame.y(v))));
+        canvas.path(&palette.class(i), &Path::polyline(places));
+    }
+    draw_forecast(&mut canvas, &frame, &data);
+    draw_labels(&mut canvas, &frame, &labels);
+    let places = Places {
+        columns: times.iter().map(|time| frame.x(*time)).collect(),
+        rows: vec![f64::midpoint(frame.top, frame.bottom)],
+        cursor: (1.0, frame.bottom - frame.top),
+    };
+    canvas.finish(frame.height(), &chart.title, &chart.desc, &places)
+}
+
+/// The length of the stroke before a label.
+const SWATCH: f64 = 10.0;
+
+fn labels(chart: &TimeSeries, data: &Data, palette: Palette, room: f64) -> Vec<Label> {
+    let last = |line: &[Option<f64>]| line.iter().rev().flatten().next().copied();
+    let mut labels = Vec::new();
+    let mut add = |text: &str, class: String, value: Option<f64>| {
+        if let Some(value) = value.filter(|_| !text.is_empty()) {
+            labels.push(Label {
+                text: fit(text, room),
+                class,
+                value,
+            });
+        }
+    };
+    for (i, (series, line)) in chart.series.iter().zip(&data.lines).enumerate() {
+        add(&series.label, palette.class(i), last(line));
+    }
+    let expected = data.expected.iter().rev().flatten().next();
+    add(
+        "expected",
+        "swatch".to_owned(),
+        expected.map(|(a, b)| f64::midpoint(*a, *b)),
+    );
+    let forecast = data.forecast.last();
+    add(
+        "forecast",
+        "line forecast".to_owned(),
+        forecast.map(|point| point.mean),
+    );
+    labels
+}
+
+fn draw_bands(canvas: &mut Canvas, frame: &Frame, data: &Data) {
+    let band = |(time, range): (i64, Option<(f64, f64)>)| {
+        range.map(|(lower, upper)| (frame.x(time), frame.y(lower), frame.y(upper)))
+    };
+    let expected = data
+        .times
+        .iter()
+        .copied()
+        .zip(data.expected.iter().copied());
+    canvas.path("band", &Path::band(&expected.map(band).collect::<Vec<_>>()));
+    let forecast = data
+        .last_observed()
+        .into_iter()
+        .chain(data.forecast.iter().copied());
+    let forecast = forecast.map(|point| (point.time, Some((point.lower, point.upper))));
+    canvas.path(
+        "band soft",
+        &Path::band(&forecast.map(band).collect::<Vec<_>>()),
+    );
+}
+
+impl Data {
+    /// Where a forecast begins: the end of the line, if there is one line and it ends before.
+    fn last_observed(&self) -> Option<ForecastPoint> {
+        let [line] = &self.lines[..] else { return None };
+        let first = self.forecast.first()?;
+        let (time, value) = self
+            .times
+            .iter()
+            .zip(line)
+            .rev()
+            .find_map(|(t, v)| Some((*t, (*v)?)))?;
+        let start = ForecastPoint {
+            time,
+            mean: value,
+            lower: value,
+            upper: value,
+        };
+        (time <= first.time).then_some(start)
+    }
+}
+
+fn draw_forecast(canvas: &mut Canvas, frame: &Frame, data: &Data) {
+    if data.forecast.is_empty() {
+        return;
+    }
+    let points = data
+        .last_observed()
+        .into_iter()
+        .chain(data.forecast.iter().copied());
+    let places = points.map(|point| Some((frame.x(point.time), frame.y(point.mean))));
+    canvas.path("line forecast", &Path::polyline(places));
+}
+
+fn draw_labels(canvas: &mut Canvas, frame: &Frame, labels: &[Label]) {
+    let wishes: Vec<f64> = labels.iter().map(|label| frame.y(label.value)).collect();
+    let places = spread(&wishes, 15.0, frame.top + 4.0, frame.bottom - 4.0);
+    for (label, y) in labels.iter().zip(places) {
+        let x = frame.right + 8.0;
+        canvas.line(&label.class, (x, y), (x + SWATCH, y));
+        canvas.text(x + SWATCH + 4.0, y + 4.0, Anchor::Start, "", &label.text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart() -> TimeSeries {
+        TimeSeries {
+            title: "Items <fell>".into(),
+            unit: "items per hour".into(),
+            from_zero: true,
+            times: [2, 0, 1].map(|hour| hour * 3_600_000_000).to_vec(),
+            series: vec![Series {
+                label: "Items".into(),
+                values: vec![Some(30.0), Some(10.0), None],
+            }],
+            ..TimeSeries::default()
+        }
+    }
+
+    #[test]
+    fn points_are_sorted_and_gaps_stay_open() {
+        let svg = chart().svg();
+        // Two points with a gap between are two dots, the earlier one lower.
+        let line = svg
+            .split("class=\"line s0\" d=\"")
+            .nth(1)
+            .and_then(|d| d.split('"').next());
+        let dots: Vec<&str> = line
+            .unwrap()
+            .split("h0")
+            .filter(|dot| !dot.is_empty())
+            .collect();
+        assert!(
+            matches!(dots[..], [a, b] if a.starts_with('M') && b.starts_with('M')),
+            "{dots:?}"
+        );
+        assert!(svg.contains("Items &lt;fell&gt;") && !svg.contains("<fell>"));
+    }
+
+    #[test]
+    fn the_table_has_what_the_chart_shows() {
+        let mut chart = chart();
+        chart.expected = vec![Some((5.0, 15.0)); 3];
+        chart.marks = vec![Mark {
+            time: 3_600_000_000,
+            label: "layout".into(),
+        }];
+        let table = chart.table();
+        assert!(
+            table.contains(
+                "<time datetime=\"1970-01-01T01:00Z\">1970-01-01 01:00</time></th>\
+            <td class=\"n\">–</td><td class=\"n\" data-v=\"5.0\">5 to 15</td>\
+            <td>Thu 1 Jan 01:00 layout</td>"
+            ),
+            "{table}"
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! What one record adds to the counts.
+
+use dragline_schema::{Event, Level, ProductAction, Record, Request};
+
+use crate::bounded::Add as _;
+use crate::counters::{Counters, Spread};
+use crate::errors::ErrorLabel;
+use crate::sections::thousandths;
+
+/// No answer is larger than a pebibyte, and none takes longer than a week: such values are faults of
+/// the log, and one of them would drown all others.
+const MAX_BYTES: u64 = 1 << 50;
+const MAX_RESPONSE_MS: f64 = 7.0 * 86_400_000.0;
+
+impl Counters {
+    /// Counts one record; `label` says what it is when it is an error.
+    pub(crate) fn observe(&mut self, record: &Record<'_>, label: Option<&ErrorLabel<'_>>) {
+        self.events += 1;
+        if let Some(label) = label {
+            self.errors += 1;
+            self.categories.count(label.category, 1);
+            self.challenges += u64::from(label.sub_category == "captcha");
+        }
+        if let Some(level) = record.level {
+            self.levels.count(level, 1);
+            self.warnings += u64::from(level == Level::Warn);
+        }
+        match &record.event {
+            Event::Request(request) => self.observe_request(record, request),
+            Event::ProductProcessed(product) => {
+                let action = product.action.as_deref().and_then(ProductAction::from_name);
+                match action {
+                    Some(ProductAction::Found) => self.found += 1,
+                    Some(ProductAction::Added) => self.added += 1,
+                    Some(ProductAction::Updated) => self.updated += 1,
+                    Some(ProductAction::Saved) => self.saved += 1,
+                    Some(ProductAction::Failed) => self.failed += 1,
+                    None => {}
+                }
+                self.incomplete += u64::from(lacks_fields(
+                    product.fields_missing.as_ref().map(|json| &*json.0),
+                ));
+            }
+            Event::ArticleStored(article) => {
+                self.articles += 1;
+                self.incomplete += u64::from(lacks_fields(
+                    article.fields_missing.as_ref().map(|json| &*json.0),
+                ));
+                self.processing_micros += micros(article.processing_time_ms);
+            }
+            Event::DuplicateDetected(_) => self.duplicates += 1,
+            Event::RateLimit(limit) => {
+                self.rate_limits += 1;
+                self.waited_micros += micros(limit.wait_time_seconds.map(|seconds| seconds * 1e3));
+            }
+            Event::DatabaseOperation(operation) => {
+                self.database_micros += micros(operation.duration_ms);
+            }
+            Event::QueueSize(queue) => {
+                if let Some(size) = queue.queue_size {
+                    self.queue.observe(size);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn observe_request(&mut self, record: &Record<'_>, request: &Request<'_>) {
+        let has_failed = failed(record, request);
+        let took = plausible(request).and_then(thousandths);
+        self.requests += 1;
+        self.requests_unjudged += u64::from(record.is_unjudged);
+        self.retries += u64::from(request.attempt.is_some_and(|attempt| attempt > 1));
+        self.bytes = self.bytes.saturating_add(bytes_of(request));
+        if let Some(status) = request.status_code {
+            self.status_codes.count(status, 1);
+        }
+        if let Some(micros) = took {
+            self.response_time.observe(micros);
+        }
+        if has_failed {
+            self.requests_failed += 1;
+            self.failed_bytes = self.failed_bytes.saturating_add(bytes_of(request));
+            self.failed_time
+                .add(took.map_or_else(Spread::default, Spread::of));
+        }
+    }
+}
+
+/// Whether a JSON list of missing fields has any.
+fn lacks_fields(list: Option<&str>) -> bool {
+    list.is_some_and(|list| list.contains('"'))
+}
+
+/// A time in milliseconds as microseconds; what cannot be one is none.
+fn micros(milliseconds: Option<f64>) -> u64 {
+    let plausible = milliseconds.filter(|ms| (0.0..MAX_RESPONSE_MS).contains(ms));
+    plausible.and_then(thousandths).unwrap_or(0)
+}
+
+/// The bytes of an answer, as far as they can be true.
+pub(crate) fn bytes_of(request: &Request<'_>) -> u64 {
+    request
+        .bytes
+        .filter(|bytes| *bytes < MAX_BYTES)
+        .unwrap_or(0)
+}
+
+/// How long the answer took, in milliseconds, as far as that can be true.
+pub(crate) fn plausible(request: &Request<'_>) -> Option<f64> {
+    request
+        .response_time_ms
+        .filter(|ms| (0.0..MAX_RESPONSE_MS).contains(ms))
+}
+
+/// Whether a request failed, as far as its line tells.
+pub(crate) fn failed(record: &Record<'_>, request: &Request<'_>) -> bool {
+    !record.is_unjudged && request.status_code.is_none_or(|status| status >= 400)
+}
+
+/// Whether the record is a sign of work: a request or an item.
+pub(crate) fn has_activity(record: &Record<'_>) -> bool {
+    match &record.event {
+        Event::Request(_) | Event::ArticleStored(_) => true,
+        Event::ProductProcessed(product) => {
+            let action = product.action.as_deref().and_then(ProductAction::from_name);
+            action.is_some_and(|action| action != ProductAction::Failed)
+        }
+        _ => false,
+    }
+}
