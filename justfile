@@ -68,6 +68,11 @@ kills KILLS="200":
 follow SCHEDULES="3000":
     DRAGLINE_SCHEDULES={{SCHEDULES}} cargo test -p dragline-ingest --test it every_line -- --nocapture
 
+# Simulated fleets with and without planted incidents, and how often reports on them are right (docs/insights.md).
+evaluate FLEETS="300" FIRST="1001":
+    cargo build --release
+    cargo run --release -p dragline-fleets -- evaluate --dragline "${CARGO_TARGET_DIR:-target}/release/dragline" --fleets {{FLEETS}} --first-seed {{FIRST}} --check --verbose
+
 # The recipes of docs/recipes, run for real (needs Python, Node and their registries).
 recipes:
     fixtures/make/recipes.sh

@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod diff;
 mod frames;
 mod insights;
 mod lookup;
@@ -37,5 +38,6 @@ pub mod sql;
 mod stats;
 
 pub use frames::{Frames, FramesError};
+pub use insights::{bad_news, reasons_to_fail};
 pub use model::Report;
-pub use report::{ReportOptions, report};
+pub use report::{Activity, ReportOptions, activity, report};

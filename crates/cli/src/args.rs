@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dragline_schema::{Level, Timestamp};
@@ -28,8 +29,10 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   dragline report logs/
   dragline report logs/ --since 7d --format markdown --output report.md
+  dragline report logs/ --format html --output report.html
+  dragline report logs/ --fail-on blocked,down || mail -s 'scrapers' me < report.txt
   dragline report 'logs/shop.*.jsonl.gz' --scraper shop --format json | jq .totals")]
-    Report(ReadArgs),
+    Report(ReportArgs),
     /// Show the errors: by category, severity and type, and in groups with a sample each
     #[command(after_help = "Examples:
   dragline errors logs/
@@ -41,6 +44,18 @@ pub(crate) enum Command {
   dragline runs logs/
   dragline runs logs/ --scraper shop --format json | jq '.[] | select(.verdict == \"killed\")'")]
     Runs(ReadArgs),
+    /// Compare two runs, or a run with what is normal for it
+    #[command(
+        long_about = "Compare two runs, or a run with what is normal for it.\n\nA and B are ids of runs, or their beginnings, `last` \
+(the latest run) or `previous` (the one before B); A may be `baseline`. Gates are conditions on the change from A to B.",
+        after_help = "Examples:
+  dragline diff previous last logs/ --scraper shop
+  dragline diff baseline shop-1772623353 logs/
+  dragline diff baseline last logs/ --gate 'items>-10%' --gate 'errors.site_change<=0' --format markdown
+
+Exit codes: 0 all gates passed, 1 a gate failed or a run is not there, 2 wrong usage."
+    )]
+    Diff(DiffArgs),
     /// Show what scrapers log, while they log it: every format, one order
     #[command(
         long_about = "Show what scrapers log, while they log it: every format, in the order of time.\n\nFiles may be rotated, packed, \
@@ -95,6 +110,33 @@ pub(crate) struct ReadArgs {
     pub(crate) input: InputArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// A report, and when it is bad news.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Exit with 1 when a scraper has one of these verdicts, or an incident one of these kinds
+    /// (comma-separated: `blocked`, `down`, `layout_changed`, …, or `block_wave`, `new_error`, …)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = PossibleValuesParser::new(dragline_analytics::bad_news()), hide_possible_values = true, help_heading = "Output")]
+    pub(crate) fail_on: Vec<String>,
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// What B is compared with: a run, or `baseline`
+    #[arg(value_name = "A")]
+    pub(crate) a: String,
+    /// The run
+    #[arg(value_name = "B")]
+    pub(crate) b: String,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// A condition on the change of a metric, such as 'items>-10%'; may be given more than once
+    #[arg(long, value_name = "GATE", allow_hyphen_values = true)]
+    pub(crate) gate: Vec<dragline_analytics::diff::Gate>,
 }
 
 /// What to read, and how.
@@ -328,6 +370,8 @@ pub(crate) enum Format {
     Text,
     /// For tickets and mails
     Markdown,
+    /// One page with charts, which opens anywhere
+    Html,
     /// The contract dragline.report/1 (docs/report.schema.json)
     Json,
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Runs(args) => commands::runs(args),
         Command::Sql(args) => commands::sql(args),
         Command::Export(args) => commands::export(args),
+        Command::Diff(args) => commands::diff(args),
         Command::Tail(args) => commands::tail(args),
         Command::Classify(args) => commands::classify(args),
         Command::Rules(command) => commands::rules(command),

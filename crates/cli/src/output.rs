@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Document, Terminal};
 
-use crate::args::{Format, OutputArgs};
+use crate::args::{Format, OutputArgs, WrongUsage};
 
 /// Writes a result in the format that was asked for.
 pub(crate) fn write(
@@ -18,6 +18,10 @@ pub(crate) fn write(
     let text = match args.format {
         Format::Text => render::text(&document(), &terminal(args.output.is_none())),
         Format::Markdown => render::markdown(&document()),
+        Format::Html => {
+            let sentence = "--format html is for dragline report";
+            return Err(WrongUsage::new(sentence).into());
+        }
         Format::Json => json()? + "\n",
     };
     save(args, &text)

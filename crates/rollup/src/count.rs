@@ -12,6 +12,9 @@ use crate::sections::thousandths;
 const MAX_BYTES: u64 = 1 << 50;
 const MAX_RESPONSE_MS: f64 = 7.0 * 86_400_000.0;
 
+/// Kinds of errors that say that a site does not want to be asked (any more).
+const REFUSALS: [&str; 4] = ["blocked", "captcha", "permission", "throttled"];
+
 impl Counters {
     /// Counts one record; `label` says what it is when it is an error.
     pub(crate) fn observe(&mut self, record: &Record<'_>, label: Option<&ErrorLabel<'_>>) {
@@ -19,7 +22,7 @@ impl Counters {
         if let Some(label) = label {
             self.errors += 1;
             self.categories.count(label.category, 1);
-            self.challenges += u64::from(label.sub_category == "captcha");
+            self.refusals += u64::from(REFUSALS.contains(&label.sub_category));
         }
         if let Some(level) = record.level {
             self.levels.count(level, 1);

@@ -50,8 +50,8 @@ pub struct Counters {
     pub response_time: Spread,
     /// Errors by category.
     pub categories: Tally<ErrorCategory>,
-    /// Errors that tell of a page that wants to know whether a person is there.
-    pub challenges: u64,
+    /// Errors that say that a site does not want to be asked: blocked, throttled, a captcha.
+    pub refusals: u64,
     /// HTTP attempts after the first for the same page.
     pub retries: u64,
     /// Bytes of answers to requests that failed.
@@ -121,7 +121,7 @@ impl Add for Counters {
         self.levels.add(other.levels);
         self.response_time.add(other.response_time);
         self.categories.add(other.categories);
-        self.challenges += other.challenges;
+        self.refusals += other.refusals;
         self.retries += other.retries;
         self.failed_bytes = self.failed_bytes.saturating_add(other.failed_bytes);
         self.failed_time.add(other.failed_time);

@@ -175,7 +175,7 @@ fn threshold(tracks: &[Track]) -> f64 {
 pub(crate) fn episodes(all: &[Series<'_>], tracks: &[Track]) -> Vec<Vec<Episode>> {
     let threshold = threshold(tracks);
     let mut found: Vec<Vec<Episode>> = all.iter().map(|_| Vec::new()).collect();
-    for track in tracks {
+    for track in tracks.iter().filter(|track| track.metric.is_told()) {
         let suspects: Vec<usize> = (0..track.tests.len())
             .filter(|test| track.tests[*test].is_suspect)
             .collect();

@@ -99,17 +99,23 @@ pub(crate) fn incidents(series: &Series<'_>, episodes: Vec<Episode>) -> Vec<Inci
     }
     clusters
         .into_iter()
-        .filter_map(|(_, cluster)| incident(series, cluster))
+        .flat_map(|(_, cluster)| {
+            let causes = causes(&cluster);
+            causes
+                .into_iter()
+                .map(move |(kind, root)| incident(series, kind, root, &cluster))
+        })
         .collect()
 }
 
-fn incident(series: &Series<'_>, mut episodes: Vec<Episode>) -> Option<Incident> {
-    let (kind, root) = explain(&episodes)?;
-    let root = episodes[root].clone();
+fn incident(series: &Series<'_>, kind: Kind, root: usize, cluster: &[Episode]) -> Incident {
+    let root = cluster[root].clone();
+    let mut episodes = cluster.to_vec();
     episodes.sort_by(|a, b| (a.since, &a.metric).cmp(&(b.since, &b.metric)));
-    let from = episodes.iter().map(|episode| episode.from).min()?;
-    let to = episodes.iter().map(|episode| episode.to).max()?;
-    Some(Incident {
+    let ends = |of: fn(&Episode) -> usize| episodes.iter().map(of);
+    let from = ends(|episode| episode.from).min().unwrap_or(root.from);
+    let to = ends(|episode| episode.to).max().unwrap_or(root.to);
+    Incident {
         kind,
         since: root.since,
         until: series.units[to].end,
@@ -118,78 +124,126 @@ fn incident(series: &Series<'_>, mut episodes: Vec<Episode>) -> Option<Incident>
         episodes,
         from,
         to,
-    })
+    }
 }
 
-/// The kind of an incident, and the episode that explains the others.
-fn explain(episodes: &[Episode]) -> Option<(Kind, usize)> {
-    let find = |is_one: &dyn Fn(&Episode) -> bool| episodes.iter().position(is_one);
-    let up = |metric: Metric| find(&|episode| episode.metric == metric && episode.is_up);
-    let errors = |of: &'static [ErrorCategory]| {
-        find(
-            &move |episode| matches!(&episode.metric, Metric::Errors(category) if episode.is_up && of.contains(category)),
-        )
-    };
-    let fewer = find(&|episode| {
-        let is_content = matches!(episode.metric, Metric::ItemsPerPage | Metric::ItemYield);
-        is_content && !episode.is_up
-    });
-    let lacking = find(&|episode| matches!(episode.metric, Metric::Lacking(_)) && episode.is_up);
-    let lost = up(Metric::Lost);
-    let page_errors = errors(&[ErrorCategory::Parsing, ErrorCategory::SiteChange]);
-    let other_errors = errors(&[
-        ErrorCategory::Network,
-        ErrorCategory::Database,
-        ErrorCategory::System,
-        ErrorCategory::Authentication,
-        ErrorCategory::RateLimit,
-        ErrorCategory::Unknown,
-    ]);
-    let failed = up(Metric::Failed);
-    let retries = up(Metric::Retries);
-    if let Some(root) = up(Metric::Blocked) {
-        return Some((Kind::BlockWave, root));
+/// What the episodes of a cluster tell of, each by its place.
+struct Clues<'e> {
+    episodes: &'e [Episode],
+    fewer: Option<usize>,
+    lacking: Option<usize>,
+    lost: Option<usize>,
+    page_errors: Option<usize>,
+    other_errors: Option<usize>,
+}
+
+impl<'e> Clues<'e> {
+    fn of(episodes: &'e [Episode]) -> Self {
+        let find = |is_one: &dyn Fn(&Episode) -> bool| episodes.iter().position(is_one);
+        let is_of_page =
+            |category| matches!(category, ErrorCategory::Parsing | ErrorCategory::SiteChange);
+        let errors = |of_page: bool| {
+            find(&|episode| match episode.metric {
+                Metric::Errors(category) => episode.is_up && is_of_page(category) == of_page,
+                _ => false,
+            })
+        };
+        Self {
+            episodes,
+            fewer: find(&|episode| {
+                let is_content = matches!(episode.metric, Metric::ItemsPerPage | Metric::ItemYield);
+                is_content && !episode.is_up
+            }),
+            lacking: find(&|episode| matches!(episode.metric, Metric::Lacking(_)) && episode.is_up),
+            lost: find(&|episode| episode.metric == Metric::Lost && episode.is_up),
+            page_errors: errors(true),
+            other_errors: errors(false),
+        }
     }
-    if let (Some(root), None) = (retries, other_errors.or(page_errors)) {
-        return Some((Kind::RetryWaste, root));
+
+    fn up(&self, metric: &Metric) -> Option<usize> {
+        let mut episodes = self.episodes.iter();
+        episodes.position(|episode| episode.metric == *metric && episode.is_up)
     }
-    if let (Some(root), None) = (other_errors.or(failed), lacking.or(page_errors)) {
-        return Some((Kind::ErrorWave, root));
+
+    fn down(&self, metric: &Metric) -> Option<usize> {
+        let mut episodes = self.episodes.iter();
+        episodes.position(|episode| episode.metric == *metric && !episode.is_up)
     }
-    if let Some(root) = lacking.or(fewer.or(lost).and(page_errors)).or(lost) {
-        return Some((Kind::LayoutChange, fewer.unwrap_or(root)));
+
+    /// Whether so few items are left that it is no worse yield but none.
+    fn is_collapse(&self) -> bool {
+        self.fewer.is_some_and(|fewer| {
+            let episode = &self.episodes[fewer];
+            episode.observed < episode.usual * COLLAPSE
+        })
     }
-    if let Some(root) = up(Metric::Duplicates) {
-        return Some((Kind::DuplicateSurge, root));
+
+    /// A page that is not what it was: fields are gone, or items with errors about the page.
+    fn layout(&self) -> Option<(Kind, usize)> {
+        let with_errors = self.fewer.or(self.lost).and(self.page_errors);
+        let root = self.lacking.or(with_errors)?;
+        Some((Kind::LayoutChange, self.fewer.unwrap_or(root)))
     }
-    if let Some(root) = fewer {
-        let episode = &episodes[root];
-        let is_collapse = episode.observed < episode.usual * COLLAPSE;
-        let kind = if is_collapse {
+
+    /// Items that are gone without a word.
+    fn silence(&self) -> Option<(Kind, usize)> {
+        let kind = if self.is_collapse() {
             Kind::SilentFailure
         } else {
             Kind::YieldDrop
         };
-        return Some((kind, root));
+        Some((kind, self.fewer?))
     }
-    if let Some(root) = page_errors.or(other_errors).or(failed) {
-        return Some((Kind::ErrorWave, root));
+
+    /// What is left when neither requests nor pages nor items tell anything.
+    fn rest(&self) -> Option<(Kind, usize)> {
+        let queue = self.up(&Metric::QueueLeft).or(self.up(&Metric::Queue));
+        let rest = [
+            (Kind::SlowDown, self.up(&Metric::ResponseTime)),
+            (Kind::Bottleneck, self.up(&Metric::Database)),
+            (Kind::Bottleneck, self.up(&Metric::Waiting)),
+            (Kind::SilentFailure, self.down(&Metric::BytesPerPage)),
+            (Kind::VolumeHigh, self.up(&Metric::Requests)),
+            (Kind::QueueGrowth, queue),
+            (Kind::VolumeLow, self.down(&Metric::Requests)),
+        ];
+        let mut rest = rest.into_iter();
+        rest.find_map(|(kind, root)| Some((kind, root?)))
     }
-    let down = |metric: Metric| find(&|episode| episode.metric == metric && !episode.is_up);
-    let rest = [
-        (Kind::SlowDown, up(Metric::ResponseTime)),
-        (Kind::Bottleneck, up(Metric::Database)),
-        (Kind::Bottleneck, up(Metric::Waiting)),
-        (Kind::SilentFailure, down(Metric::BytesPerPage)),
-        (Kind::VolumeHigh, up(Metric::Requests)),
-        (
-            Kind::QueueGrowth,
-            up(Metric::QueueLeft).or(up(Metric::Queue)),
-        ),
-        (Kind::VolumeLow, down(Metric::Requests)),
-    ];
-    rest.into_iter()
-        .find_map(|(kind, root)| Some((kind, root?)))
+}
+
+/// The causes of a cluster: mostly one; a site that blocks may have changed its pages, too.
+fn causes(episodes: &[Episode]) -> Vec<(Kind, usize)> {
+    let clues = Clues::of(episodes);
+    let failed = clues.up(&Metric::Failed);
+    if let Some(root) = clues.up(&Metric::Blocked) {
+        // Of the pages that answered, a block takes no items away.
+        let also = clues.layout().or(clues.silence());
+        let also = also.filter(|_| clues.is_collapse());
+        return [(Kind::BlockWave, root)].into_iter().chain(also).collect();
+    }
+    let retries = clues.up(&Metric::Retries);
+    let is_clean = clues.other_errors.or(clues.page_errors).is_none();
+    let is_page = clues.lacking.or(clues.page_errors).is_some();
+    let wave = |root| (Kind::ErrorWave, root);
+    let one = retries
+        .filter(|_| is_clean)
+        .map(|root| (Kind::RetryWaste, root))
+        .or(clues.other_errors.or(failed).filter(|_| !is_page).map(wave))
+        .or(clues.layout())
+        .or(clues.lost.map(|root| (Kind::LayoutChange, root)))
+        .or(clues
+            .up(&Metric::Duplicates)
+            .map(|root| (Kind::DuplicateSurge, root)))
+        .or(clues.silence())
+        .or(clues
+            .page_errors
+            .or(clues.other_errors)
+            .or(failed)
+            .map(wave))
+        .or(clues.rest());
+    one.into_iter().collect()
 }
 
 /// The runs of an incident, by their places in [`Finished::runs`].

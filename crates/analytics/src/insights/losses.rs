@@ -1,6 +1,7 @@
 //! What the logs themselves lack: lines by their numbers, and a clock that can be trusted.
 
 use dragline_rollup::{Finished, RunRow};
+use dragline_schema::Timestamp;
 
 use super::told::{id, minute};
 use crate::lookup::place;
@@ -47,10 +48,21 @@ fn short_of_lines(row: &RunRow) -> Insight {
 
 /// Runs whose clock was set, or is two.
 pub(crate) fn clocks(finished: &Finished) -> Vec<Insight> {
-    finished.runs.iter().filter_map(skewed).collect()
+    let rows = finished.runs.iter().enumerate();
+    rows.filter_map(|(run, row)| skewed(finished, run, row))
+        .collect()
 }
 
-fn skewed(row: &RunRow) -> Option<Insight> {
+/// Where a clock that was set forward left the longest pause in a run, in microseconds.
+fn jump(finished: &Finished, run: usize) -> Option<Timestamp> {
+    let own = finished.activity.iter().filter(|row| row.run == run);
+    let starts: Vec<i64> = own.map(|row| row.start).collect();
+    let pauses = starts.windows(2);
+    let longest = pauses.max_by_key(|pair| pair[1] - pair[0])?;
+    Some(Timestamp::from_micros(longest[0] + finished.bucket_micros))
+}
+
+fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Insight> {
     let by_lines = row
         .end
         .zip(row.start)
@@ -62,7 +74,7 @@ fn skewed(row: &RunRow) -> Option<Insight> {
     if row.skewed == 0 && apart.is_none() {
         return None;
     }
-    let since = row.skewed_since.or(row.start)?;
+    let since = row.skewed_since.or(jump(finished, run)).or(row.start)?;
     let detail = match apart {
         Some(apart) => format!(
             "By its lines the run took {:.0} minutes {} than by its own account.",

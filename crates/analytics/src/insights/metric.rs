@@ -3,10 +3,18 @@
 //! Shares are compared on the arcsine scale and everything else on the logarithmic one, where noise is
 //! of one size whatever the level (Anscombe 1948), and what chance alone does to few requests is known.
 
+use dragline_rollup::Counters;
 use dragline_schema::ErrorCategory;
 
 use super::series::Unit;
 use crate::frames::blocked;
+
+/// Requests that the site refused: by their status, or, where the log tells no status, by the errors.
+fn refused(counters: &Counters) -> u64 {
+    blocked(counters)
+        .max(counters.refusals)
+        .min(counters.requests)
+}
 
 /// What chance does to shares that are no counts, on their scale.
 const TIME_VARIANCE: f64 = 0.01;
@@ -213,6 +221,11 @@ impl Metric {
         )
     }
 
+    /// Whether it is told by itself; the others follow from these.
+    pub(crate) fn is_told(&self) -> bool {
+        !matches!(self, Self::Items | Self::Duration)
+    }
+
     /// In how many units in a row it has to be unusual: one run may wait by bad luck.
     pub(crate) fn least_units(&self) -> usize {
         match self {
@@ -246,7 +259,7 @@ impl Metric {
             return None;
         }
         match self {
-            Self::Blocked => share(blocked(counters), judged),
+            Self::Blocked => share(refused(counters), requests),
             Self::Failed => share(
                 counters.requests_failed.saturating_sub(blocked(counters)),
                 judged,
@@ -257,7 +270,7 @@ impl Metric {
             Self::Lost => share(counters.failed, items + counters.failed),
             Self::Lacking(field) => share(
                 unit.lacking.get(field.as_str()).copied().unwrap_or(0),
-                items,
+                items + counters.failed,
             ),
             Self::ResponseTime => {
                 let count = counters.response_time.count;
@@ -293,12 +306,12 @@ impl Metric {
     }
 
     /// The metric's parts in one bucket: what is counted, and of how many.
-    pub(crate) fn parts(&self, counters: &dragline_rollup::Counters) -> Option<(f64, f64)> {
+    pub(crate) fn parts(&self, counters: &Counters) -> Option<(f64, f64)> {
         let requests = counters.requests as f64;
         let good = counters.requests.saturating_sub(counters.requests_failed) as f64;
         let items = counters.items() as f64;
         let (part, whole) = match self {
-            Self::Blocked => (blocked(counters) as f64, requests),
+            Self::Blocked => (refused(counters) as f64, requests),
             Self::Failed => {
                 let failed = counters.requests_failed.saturating_sub(blocked(counters));
                 (failed as f64, requests)
@@ -307,7 +320,7 @@ impl Metric {
             Self::ItemsPerPage => (items, good),
             Self::ItemYield => (items, counters.found as f64),
             Self::Lost => (counters.failed as f64, items + counters.failed as f64),
-            Self::Lacking(_) => (counters.incomplete as f64, items),
+            Self::Lacking(_) => (counters.incomplete as f64, items + counters.failed as f64),
             Self::ResponseTime => {
                 let spread = &counters.response_time;
                 (spread.sum as f64 / 1000.0, spread.count as f64)
@@ -347,11 +360,9 @@ impl Metric {
             Self::BytesPerPage => times <= 0.6,
             Self::Retries => more >= 0.06 && times >= 1.5,
             Self::Queue => times >= 1.8,
-            Self::Requests => times >= 1.75 || times <= 0.57,
+            Self::Requests | Self::Items | Self::Duration => times >= 1.75 || times <= 0.57,
             Self::Waiting | Self::Database => more >= 0.25,
             Self::QueueLeft => more >= 0.2,
-            // They follow from the others.
-            Self::Items | Self::Duration => false,
         }
     }
 }

@@ -23,6 +23,8 @@ mod told;
 mod trends;
 mod verdict;
 
+use std::collections::BTreeSet;
+
 use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
 use dragline_schema::{Severity, Timestamp};
@@ -30,9 +32,11 @@ use dragline_schema::{Severity, Timestamp};
 use self::episodes::Track;
 use self::incidents::Incident;
 use self::series::Series;
-use crate::lookup::by_scraper;
-use crate::model::{Baseline, Expected, Group, Insight, Recommendation};
+use crate::lookup::{Name, by_scraper};
+use crate::model::{Baseline, Expected, Group, Insight, Recommendation, Report};
 
+pub(crate) use self::normal::Expectation;
+pub(crate) use self::series::{HOUR, hour, weekday};
 pub(crate) use self::trends::trends;
 pub(crate) use self::verdict::{rank, verdict};
 
@@ -112,6 +116,36 @@ impl<'f> Analysis<'f> {
         found
     }
 
+    /// What is normal for a run, metric by metric: its name, the usual value and the range.
+    pub(crate) fn expectations(&self, name: &Name, run: usize) -> Vec<(String, f64, Expected)> {
+        let own = |track: &&Track| track.series(&self.all).name == *name;
+        let found = self.tracks.iter().filter(own).filter_map(|track| {
+            let series = track.series(&self.all);
+            let unit = series.units.iter().find(|unit| unit.run == Some(run))?;
+            let (metric, normal) = (track.metric(), track.normal.as_ref()?);
+            let chance = metric.of(unit).map_or(0.0, |sample| sample.variance);
+            let (lower, upper) = normal.range(metric, unit.start, chance);
+            let (a, b) = (metric.shown(lower), metric.shown(upper));
+            let expected = Expected {
+                lower: a.min(b),
+                upper: a.max(b),
+            };
+            let usual = metric.shown(metric.scale().raw(normal.expected(unit.start)));
+            // Errors are told for each request there, and counted here.
+            let is_count = !metric.name().starts_with("errors.");
+            (normal.units >= LEAST_UNITS && is_count).then(|| (metric.name(), usual, expected))
+        });
+        found.collect()
+    }
+
+    /// A scraper's runs before one of them.
+    pub(crate) fn runs_before(&self, name: &Name, run: usize) -> BTreeSet<usize> {
+        let series = self.all.iter().find(|series| series.name == *name);
+        let units = series.into_iter().flat_map(|series| &series.units);
+        let runs = units.filter_map(|unit| unit.run);
+        runs.take_while(|other| *other != run).collect()
+    }
+
     /// What was learned of the scrapers that are asked for; `None` when nothing was.
     pub(crate) fn baselines(&self, finished: &Finished) -> Option<Vec<Baseline>> {
         let asked = by_scraper(finished);
@@ -156,6 +190,81 @@ fn is_of(series: &Series<'_>, incident: &Incident, news: &Insight) -> bool {
 /// What was learned from fewer is not shown.
 const LEAST_UNITS: usize = 6;
 
+/// The verdicts and the kinds of incidents that a report can be asked to fail on.
+pub fn bad_news() -> Vec<&'static str> {
+    let mut all = verdict::ALL.to_vec();
+    let kinds = KINDS.iter().map(|(kind, _)| *kind);
+    all.extend(kinds.filter(|kind| !verdict::ALL.contains(kind)));
+    all
+}
+
+/// Why a report is bad news: scrapers with one of these verdicts, incidents of one of these kinds.
+pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
+    let is_bad = |name: &str| on.iter().any(|bad| bad == name);
+    let scrapers = report
+        .scrapers
+        .iter()
+        .filter(|scraper| is_bad(&scraper.verdict));
+    let verdicts = scrapers.map(|scraper| {
+        let name = (scraper.scraper_id.clone(), scraper.site.clone());
+        format!("{} is {}", told::name(&name), scraper.verdict)
+    });
+    let insights = report
+        .insights
+        .iter()
+        .filter(|insight| is_bad(&insight.kind));
+    let kinds = insights.map(|insight| format!("{}: {}", insight.kind, insight.title));
+    verdicts.chain(kinds).collect()
+}
+
+/// Every kind of insight, and the runbook that says what to look at.
+const KINDS: [(&str, &str); 22] = [
+    ("block_wave", "blocked"),
+    ("bottleneck", "slow-site"),
+    ("clock_skew", "log-loss"),
+    ("duplicate_surge", "layout-change"),
+    ("error_wave", "high-error-rate"),
+    ("layout_change", "layout-change"),
+    ("log_loss", "log-loss"),
+    ("new_error", "high-error-rate"),
+    ("queue_growth", "slow-site"),
+    ("regressed_error", "high-error-rate"),
+    ("retry_waste", "high-error-rate"),
+    ("run_failed", "scraper-down"),
+    ("run_killed", "scraper-down"),
+    ("run_late", "missed-run"),
+    ("run_missed", "missed-run"),
+    ("run_stalled", "scraper-down"),
+    ("run_truncated", "log-loss"),
+    ("silent_failure", "layout-change"),
+    ("slow_down", "slow-site"),
+    ("volume_high", "layout-change"),
+    ("volume_low", "layout-change"),
+    ("yield_drop", "layout-change"),
+];
+
+/// The runbook for an insight: by its kind, and for errors by their category.
+fn runbook(insight: &Insight) -> Option<String> {
+    let of_category = |metric: &str| match metric {
+        "errors.database" => Some("database"),
+        "errors.rate_limit" => Some("rate-limiting"),
+        "errors.authentication" => Some("blocked"),
+        "errors.site_change" | "errors.parsing" => Some("layout-change"),
+        "errors.system" => Some("memory"),
+        _ => None,
+    };
+    let is_of_errors =
+        ["error_wave", "new_error", "regressed_error"].contains(&insight.kind.as_str());
+    let by_category = insight
+        .metric
+        .as_deref()
+        .filter(|_| is_of_errors)
+        .and_then(of_category);
+    let by_kind = KINDS.iter().find(|(kind, _)| *kind == insight.kind);
+    let name = by_category.or(by_kind.map(|(_, runbook)| *runbook))?;
+    Some(format!("docs/runbooks/{name}.md"))
+}
+
 /// What to do, each thing once.
 pub(crate) fn recommendations(insights: &[Insight]) -> Vec<Recommendation> {
     let mut all: Vec<Recommendation> = Vec::new();
@@ -169,7 +278,7 @@ pub(crate) fn recommendations(insights: &[Insight]) -> Vec<Recommendation> {
             None => all.push(Recommendation {
                 text: insight.recommendation.clone(),
                 insights: vec![id],
-                runbook: None,
+                runbook: runbook(insight),
             }),
         }
     }

@@ -239,3 +239,30 @@ pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
     let students = StudentsT::new(0.0, 1.0, freedom).ok()?;
     Some(students.cdf(-t.abs()).copysign(t))
 }
+
+/// What the total of all scrapers is expected to be, step by step.
+#[derive(Default)]
+pub(crate) struct Expectation {
+    points: Vec<Point>,
+}
+
+impl Expectation {
+    /// Takes a step's total.
+    pub(crate) fn learn(&mut self, at: i64, value: f64) {
+        let sample = Sample {
+            y: (value + 0.5).ln(),
+            variance: 1.0 / (value + 1.0),
+            raw: value,
+        };
+        self.points.push(Point { at, sample });
+    }
+
+    /// The range of the next one; `None` with too few before it.
+    pub(crate) fn range(&self, at: i64) -> Option<(f64, f64)> {
+        let metric = Metric::Requests;
+        let normal = Normal::learn(&metric, &self.points)?;
+        // An hour or a weekend that was never seen has no range.
+        let is_known = normal.units >= 8 && normal.season_variance(at) == 0.0;
+        is_known.then(|| normal.range(&metric, at, 0.0))
+    }
+}

@@ -89,23 +89,24 @@ pub(crate) fn verdict<'i>(
     ("healthy", Vec::new())
 }
 
-/// Verdicts that need a hand come first.
+/// All verdicts; those that need a hand come first.
+pub(crate) const ALL: [&str; 9] = [
+    "down",
+    "stalled",
+    "missed",
+    "blocked",
+    "layout_changed",
+    "silent_failure",
+    "degraded",
+    "no_data",
+    "healthy",
+];
+
+/// A verdict's place among them.
 pub(crate) fn rank(verdict: &str) -> usize {
-    const ORDER: [&str; 9] = [
-        "down",
-        "stalled",
-        "missed",
-        "blocked",
-        "layout_changed",
-        "silent_failure",
-        "degraded",
-        "no_data",
-        "healthy",
-    ];
-    ORDER
-        .iter()
+    ALL.iter()
         .position(|known| *known == verdict)
-        .unwrap_or(ORDER.len())
+        .unwrap_or(ALL.len())
 }
 
 /// Requests that did not fail / requests; `None` with too few of them.

@@ -22,6 +22,8 @@ pub enum Block {
     Lines(Vec<String>),
     /// Lines as they stand, blanks and all.
     Verbatim(Vec<String>),
+    /// A chart as HTML; text and Markdown leave it out.
+    Figure(String),
     /// Rows under headers. On a narrow terminal, columns that may go do so from the right.
     Table {
         /// The headers, and how their columns are set.

@@ -26,6 +26,7 @@ pub fn markdown(document: &Document) -> String {
                 }
                 out.push('\n');
             }
+            Block::Figure(_) => {}
             Block::Verbatim(lines) => {
                 // A block by its indentation: no text can end it.
                 for line in lines {

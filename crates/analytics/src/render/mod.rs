@@ -1,6 +1,9 @@
 //! The report for people: one document, several renderings.
 
+mod comparison;
 mod document;
+mod figures;
+mod html;
 mod live;
 mod markdown;
 mod rows;
@@ -8,7 +11,9 @@ mod terminal;
 mod views;
 mod words;
 
+pub use comparison::diff;
 pub use document::{Align, Block, Document, Tone};
+pub use html::page;
 pub use live::record;
 pub use markdown::markdown;
 pub use rows::answer;

@@ -68,6 +68,7 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
                     }
                 }
             }
+            Block::Figure(_) => {}
             Block::Verbatim(lines) => {
                 lines
                     .iter()

@@ -1,7 +1,7 @@
 //! What of a report is shown, and in which order: the verdict first, then what needs a hand, then
 //! numbers, then tables, then what could not be trusted.
 
-use super::document::{Align, Document, Tone};
+use super::document::{Align, Block, Document, Tone};
 use super::words::{
     bytes, count, known, minute, number, percent, place, plural, short_minute, short_type, some,
     tone_of_severity, tone_of_verdict, unknown, who,
@@ -17,6 +17,11 @@ const TOP_RUNS: usize = 12;
 
 /// The whole report.
 pub fn report(report: &Report) -> Document {
+    with_figures(report, Vec::new())
+}
+
+/// The whole report, with charts behind the numbers.
+pub(super) fn with_figures(report: &Report, figures: Vec<String>) -> Document {
     let mut document = Document::default();
     document.title(headline(report));
     let (start, end) = (
@@ -34,6 +39,8 @@ pub fn report(report: &Report) -> Document {
     scrapers(&report.scrapers, &told, &mut document);
     document.heading("Totals");
     totals(&report.totals, &mut document);
+    let figures = figures.into_iter().map(Block::Figure);
+    document.blocks.extend(figures);
     sections(report, &mut document);
     if report.errors.total > 0 {
         document.heading(plural(report.errors.total, "error"));

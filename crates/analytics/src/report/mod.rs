@@ -1,5 +1,6 @@
 //! From a finished rollup to the report.
 
+mod activity;
 mod life;
 mod sections;
 mod totals;
@@ -12,6 +13,7 @@ use dragline_rollup::{Finished, GroupRow, Latency, RunRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 use polars::prelude::DataFrame;
 
+pub use self::activity::{Activity, activity};
 use self::life::Lives;
 use self::totals::Sum;
 use crate::frames::{COUNTERS, DAY, Frames, FramesError};

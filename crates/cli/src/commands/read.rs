@@ -15,10 +15,10 @@ use crate::config::Config;
 use crate::progress::watched;
 use crate::times;
 
-/// Reads what was named and reports on it.
+/// Reads what was named and reports on it; gives also what it was made of.
 ///
 /// Nothing that could be read is an error, one that names the first reasons.
-pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
+pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
     let now = times::now()?;
     let rules = super::rules::compiled(&args.input.rules)?;
     let (filter, scanned) = scan(&args.input, &rules, now)?;
@@ -34,12 +34,8 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<Report> {
     if finished.dialects.is_empty() {
         tell(&nothing_matched(whole));
     }
-    Ok(dragline_analytics::report(
-        &finished,
-        Some(whole),
-        &rules,
-        &options,
-    )?)
+    let report = dragline_analytics::report(&finished, Some(whole), &rules, &options)?;
+    Ok((report, finished))
 }
 
 /// Reads what was named, as far as the filter takes it.

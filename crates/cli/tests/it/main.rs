@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod fleets;
+mod page;
 mod reading;
 mod tables;
 mod tail;

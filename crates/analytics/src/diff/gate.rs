@@ -1,0 +1,160 @@
+//! Gates: `items>-10%`, `errors.site_change<=0`.
+
+use std::str::FromStr;
+
+use super::{GateResult, MetricChange};
+
+/// A condition on the change of a metric from A to B.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    text: String,
+    metric: String,
+    comparison: Comparison,
+    limit: f64,
+    /// Whether the limit is in percent of A.
+    is_relative: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+}
+
+/// Why a text is no gate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no gate such as 'items>-10%' or 'errors.site_change<=0': a metric, a comparison (< <= > >= == !=) and the change from A to B that is allowed, in percent of A with %"
+)]
+pub struct GateError(String);
+
+/// The longer ones first.
+const COMPARISONS: [(&str, Comparison); 6] = [
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
+
+impl FromStr for Gate {
+    type Err = GateError;
+
+    fn from_str(text: &str) -> Result<Self, GateError> {
+        let no_gate = || GateError(text.to_owned());
+        let at = text.find(['<', '>', '=', '!']).ok_or_else(no_gate)?;
+        let (metric, rest) = text.split_at(at);
+        let (sign, comparison) = COMPARISONS
+            .into_iter()
+            .find(|(sign, _)| rest.starts_with(sign))
+            .ok_or_else(no_gate)?;
+        let limit = rest[sign.len()..].trim();
+        let (limit, is_relative) = match limit.strip_suffix('%') {
+            Some(limit) => (limit.trim(), true),
+            None => (limit, false),
+        };
+        let limit: f64 = limit.parse().map_err(|_| no_gate())?;
+        let metric = metric.trim();
+        if metric.is_empty() || !limit.is_finite() {
+            return Err(no_gate());
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            metric: metric.to_owned(),
+            comparison,
+            limit: if is_relative { limit / 100.0 } else { limit },
+            is_relative,
+        })
+    }
+}
+
+impl Gate {
+    /// The metric that it is about.
+    pub fn metric(&self) -> &str {
+        &self.metric
+    }
+
+    /// Judges the change of its metric. What is unknown does not pass.
+    pub(super) fn judge(&self, metrics: &[MetricChange]) -> GateResult {
+        let found = metrics.iter().find(|change| change.metric == self.metric);
+        let observed = found.and_then(|change| {
+            if self.is_relative {
+                // Nothing of nothing is no change.
+                let is_nothing = change.a == Some(0.0) && change.b == Some(0.0);
+                change.relative.or(is_nothing.then_some(0.0))
+            } else {
+                change.change
+            }
+        });
+        GateResult {
+            gate: self.text.clone(),
+            passes: observed.is_some_and(|observed| self.holds(observed)),
+            observed,
+        }
+    }
+
+    fn holds(&self, observed: f64) -> bool {
+        let limit = self.limit;
+        match self.comparison {
+            Comparison::Less => observed < limit,
+            Comparison::LessOrEqual => observed <= limit,
+            Comparison::Greater => observed > limit,
+            Comparison::GreaterOrEqual => observed >= limit,
+            Comparison::Equal => (observed - limit).abs() < 1e-9,
+            Comparison::NotEqual => (observed - limit).abs() >= 1e-9,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(a: f64, b: f64) -> Vec<MetricChange> {
+        vec![super::super::change(
+            "items".to_owned(),
+            Some(a),
+            Some(b),
+            None,
+        )]
+    }
+
+    #[test]
+    fn gates_compare_what_changed() {
+        for (gate, a, b, passes) in [
+            ("items>-10%", 100.0, 91.0, true),
+            ("items>-10%", 100.0, 90.0, false),
+            ("items >= -10 %", 100.0, 90.0, true),
+            ("items<=0", 3.0, 3.0, true),
+            ("items<=0", 3.0, 4.0, false),
+            ("items==0", 3.0, 3.0, true),
+            ("items!=0", 3.0, 3.0, false),
+            ("items>-10%", 0.0, 0.0, true),
+            ("items<10%", 0.0, 5.0, false),
+            ("other<10%", 1.0, 1.0, false),
+        ] {
+            let parsed: Gate = gate.parse().unwrap();
+            assert_eq!(parsed.judge(&change(a, b)).passes, passes, "{gate} {a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_gate_is_said() {
+        for text in [
+            "",
+            "items",
+            "items>",
+            ">5",
+            "items=5",
+            "items>x%",
+            "items>inf",
+        ] {
+            assert!(text.parse::<Gate>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Two runs side by side, for people.
+
+use super::document::{Align, Document, Tone};
+use super::words::{known, minute, number, plural};
+use crate::diff::{Diff, ErrorChange, MetricChange, Side};
+
+/// So many errors of a side are shown.
+const TOP_ERRORS: usize = 10;
+
+/// The comparison: what changed, which errors came and went, and what the gates say.
+pub fn diff(diff: &Diff) -> Document {
+    let mut document = Document::default();
+    let failed = diff.gates.iter().filter(|gate| !gate.passes).count();
+    document.title(match (failed, diff.gates.len()) {
+        (_, 0) => format!("{} beside {}", diff.b.run_id, diff.a.run_id),
+        (0, all) => format!(
+            "{} passed: {} beside {}",
+            plural(all as u64, "gate"),
+            diff.b.run_id,
+            diff.a.run_id
+        ),
+        (failed, all) => format!(
+            "{failed} of {} failed: {} beside {}",
+            plural(all as u64, "gate"),
+            diff.b.run_id,
+            diff.a.run_id
+        ),
+    });
+    document.lines(vec![side("A", &diff.a), side("B", &diff.b)]);
+    gates(diff, &mut document);
+    document.heading("What changed");
+    let rows = diff
+        .metrics
+        .iter()
+        .filter(|metric| is_told(metric))
+        .map(row);
+    document.table(
+        &[
+            (Align::Fixed, "metric"),
+            (Align::Right, "A"),
+            (Align::Right, "B"),
+            (Align::Right, "change"),
+            (Align::Right, "%"),
+            (Align::SpareRight, "expected"),
+        ],
+        rows.collect(),
+    );
+    errors(
+        "Errors that only B has",
+        &diff.new_errors,
+        Tone::Warning,
+        &mut document,
+    );
+    errors(
+        "Errors that only A has",
+        &diff.gone_errors,
+        Tone::Plain,
+        &mut document,
+    );
+    document
+}
+
+fn side(name: &str, side: &Side) -> String {
+    let who = match (&side.scraper_id, &side.site) {
+        (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "an unnamed scraper".to_owned(),
+    };
+    if side.start.is_none() && side.verdict.is_none() {
+        return format!("{name}  what is normal for {who}");
+    }
+    let (start, verdict) = (minute(side.start.as_ref()), known(side.verdict.as_ref()));
+    format!("{name}  {}: {who}, {start} UTC, {verdict}", side.run_id)
+}
+
+fn gates(diff: &Diff, document: &mut Document) {
+    let rows = diff.gates.iter().map(|gate| {
+        let (tone, word) = if gate.passes {
+            (Tone::Good, "passed")
+        } else {
+            (Tone::Critical, "failed")
+        };
+        let observed = match gate.observed {
+            Some(value) if gate.gate.trim_end().ends_with('%') => signed(value * 100.0) + " %",
+            Some(value) => signed(value),
+            None => "unknown".to_owned(),
+        };
+        (tone, vec![word.to_owned(), gate.gate.clone(), observed])
+    });
+    document.table(
+        &[
+            (Align::Fixed, "gate"),
+            (Align::Left, "condition"),
+            (Align::Right, "change"),
+        ],
+        rows.collect(),
+    );
+}
+
+/// Errors that neither side has are no news.
+fn is_told(metric: &MetricChange) -> bool {
+    !(metric.metric.starts_with("errors.")
+        && metric.a.unwrap_or(0.0) == 0.0
+        && metric.b.unwrap_or(0.0) == 0.0)
+}
+
+fn row(metric: &MetricChange) -> (Tone, Vec<String>) {
+    let value = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), number);
+    let is_outside = metric
+        .expected
+        .as_ref()
+        .zip(metric.b)
+        .is_some_and(|(expected, b)| b < expected.lower || b > expected.upper);
+    let expected = metric
+        .expected
+        .as_ref()
+        .map_or_else(String::new, |expected| {
+            format!("{} to {}", number(expected.lower), number(expected.upper))
+        });
+    let tone = if is_outside {
+        Tone::Warning
+    } else {
+        Tone::Plain
+    };
+    let relative = metric
+        .relative
+        .map_or_else(String::new, |share| signed(share * 100.0));
+    let cells = vec![
+        metric.metric.clone(),
+        value(metric.a),
+        value(metric.b),
+        metric.change.map_or_else(String::new, signed),
+        relative,
+        expected,
+    ];
+    (tone, cells)
+}
+
+fn signed(value: f64) -> String {
+    let text = number(value.abs());
+    match () {
+        () if text == "0" => text,
+        () if value < 0.0 => format!("−{text}"),
+        () => format!("+{text}"),
+    }
+}
+
+fn errors(heading: &str, errors: &[ErrorChange], tone: Tone, document: &mut Document) {
+    if errors.is_empty() {
+        return;
+    }
+    document.heading(heading);
+    let told = |error: &ErrorChange| {
+        (
+            tone,
+            format!("{}: {}", error.category.replace('_', " "), error.template),
+            Vec::new(),
+        )
+    };
+    document.list(errors.iter().take(TOP_ERRORS).map(told).collect());
+    if errors.len() > TOP_ERRORS {
+        document.text(
+            Tone::Muted,
+            format!("and {} more", errors.len() - TOP_ERRORS),
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! What happened when, for charts.
+
+use std::collections::BTreeMap;
+
+use dragline_rollup::{Counters, Finished, Latency};
+use dragline_schema::ErrorCategory;
+
+use crate::frames::DAY;
+use crate::insights::{Expectation, HOUR, hour, weekday};
+
+/// So many points make a chart.
+const MOST_POINTS: i64 = 120;
+/// A point is one of these wide, in microseconds.
+const STEPS: [i64; 4] = [HOUR, 6 * HOUR, DAY, 7 * DAY];
+
+/// The period in steps of equal width. Where nothing was logged there is `None`, not zero.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Activity {
+    /// A step's width, in microseconds.
+    pub step: i64,
+    /// Where each step begins, in microseconds since 1970-01-01 UTC.
+    pub times: Vec<i64>,
+    /// HTTP attempts.
+    pub requests: Vec<Option<f64>>,
+    /// The range that was expected of them, by the steps before.
+    pub expected: Vec<Option<(f64, f64)>>,
+    /// The share of requests that did not fail.
+    pub success: Vec<Option<f64>>,
+    /// Items stored.
+    pub items: Vec<Option<f64>>,
+    /// The 50th, 95th and 99th percentile of answer times, in milliseconds.
+    pub latency: [Vec<Option<f64>>; 3],
+    /// Errors by category; those that never came are left out.
+    pub errors: Vec<(ErrorCategory, Vec<Option<f64>>)>,
+    /// Requests in an hour of the week, on average; Monday first.
+    pub week: [[Option<f64>; 24]; 7],
+}
+
+/// Puts what happened into steps.
+pub fn activity(finished: &Finished) -> Activity {
+    let Some((first, last)) = finished.period else {
+        return Activity::default();
+    };
+    let span = last.since(first) + 1;
+    let is_enough = |step: &&i64| **step >= finished.bucket_micros && span / **step < MOST_POINTS;
+    let step = STEPS.iter().find(is_enough).copied().unwrap_or(28 * DAY);
+    let floor = |micros: i64| micros.div_euclid(step) * step;
+    let mut counters: BTreeMap<i64, Counters> = BTreeMap::new();
+    for row in &finished.activity {
+        let held = counters.entry(floor(row.start)).or_default();
+        held.merge(&row.counters);
+    }
+    let mut sketches: BTreeMap<i64, Latency> = BTreeMap::new();
+    for ((at, _), sketch) in &finished.latency {
+        sketches.entry(floor(*at)).or_default().merge(sketch);
+    }
+    let knows_requests = finished.runs.iter().any(|row| row.known.requests);
+    let knows_items = finished.runs.iter().any(|row| row.known.items);
+    let begins = floor(first.as_micros());
+    let count = (floor(last.as_micros()) - begins) / step + 1;
+    let times: Vec<i64> = (0..count).map(|place| begins + place * step).collect();
+    let each = |read: &dyn Fn(&Counters) -> Option<f64>| -> Vec<Option<f64>> {
+        let at = |time: &i64| counters.get(time).and_then(read);
+        times.iter().map(at).collect()
+    };
+    let quantile = |q: f64| -> Vec<Option<f64>> {
+        let at = |time: &i64| sketches.get(time).and_then(|sketch| sketch.quantile(q));
+        times.iter().map(at).collect()
+    };
+    let errors = ErrorCategory::ALL.iter().filter_map(|category| {
+        let values = each(&|counters| Some(counters.categories.get(*category) as f64));
+        let has_any = values.iter().flatten().any(|count| *count > 0.0);
+        has_any.then_some((*category, values))
+    });
+    let requests = each(&|counters| knows_requests.then_some(counters.requests as f64));
+    Activity {
+        step,
+        expected: expected(&times, &requests, step),
+        success: each(&success),
+        items: each(&|counters| knows_items.then(|| counters.items() as f64)),
+        latency: [quantile(0.5), quantile(0.95), quantile(0.99)],
+        errors: errors.collect(),
+        week: week(finished),
+        requests,
+        times,
+    }
+}
+
+fn success(counters: &Counters) -> Option<f64> {
+    let judged = counters.requests.saturating_sub(counters.requests_unjudged);
+    let good = judged.saturating_sub(counters.requests_failed);
+    (judged > 0).then(|| good as f64 / judged as f64)
+}
+
+/// The range that the steps before let expect; the first and the last step are parts.
+fn expected(times: &[i64], values: &[Option<f64>], step: i64) -> Vec<Option<(f64, f64)>> {
+    let mut expectation = Expectation::default();
+    let last = times.len().saturating_sub(1);
+    times
+        .iter()
+        .zip(values)
+        .enumerate()
+        .map(|(place, (time, value))| {
+            let range = expectation.range(*time).filter(|_| step <= DAY);
+            if let Some(value) = value.filter(|_| place > 0 && place < last) {
+                expectation.learn(*time, value);
+            }
+            range
+        })
+        .collect()
+}
+
+/// Requests by weekday and hour, on average over the hours that there were.
+fn week(finished: &Finished) -> [[Option<f64>; 24]; 7] {
+    let mut week = [[None; 24]; 7];
+    if finished.bucket_micros > HOUR {
+        return week;
+    }
+    let mut hours: BTreeMap<i64, u64> = BTreeMap::new();
+    for row in &finished.activity {
+        let start = row.start.div_euclid(HOUR) * HOUR;
+        *hours.entry(start).or_default() += row.counters.requests;
+    }
+    let mut sums = [[(0u64, 0u64); 24]; 7];
+    for (start, requests) in hours {
+        let (sum, count) = &mut sums[weekday(start) as usize][hour(start) as usize];
+        *sum += requests;
+        *count += 1;
+    }
+    for (cells, sums) in week.iter_mut().zip(sums) {
+        for (cell, (sum, count)) in cells.iter_mut().zip(sums) {
+            *cell = (count > 0).then(|| sum as f64 / count as f64);
+        }
+    }
+    week
+}
