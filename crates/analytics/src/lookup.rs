@@ -27,7 +27,14 @@ pub(crate) fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
         scrapers.entry(name).or_default().push(index);
     }
     for runs in scrapers.values_mut() {
-        runs.sort_by_key(|run| finished.runs[*run].start);
+        // Runs that tell no time come in the order of their files.
+        let file = |run: &usize| {
+            finished.runs[*run]
+                .evidence
+                .as_ref()
+                .map(|at| at.path.to_string())
+        };
+        runs.sort_by_cached_key(|run| (finished.runs[*run].start, file(run)));
     }
     scrapers
 }

@@ -16,7 +16,7 @@ use crate::frames::DAY;
 /// Of what is found, at most this share is chance.
 const FALSE_SHARE: f64 = 0.05;
 /// A unit that is so surprising is no example for others.
-const SUSPECT: f64 = 1e-3;
+const SUSPECT: f64 = 3e-3;
 /// So many units in a row are also judged together.
 const TOGETHER: usize = 3;
 

@@ -277,3 +277,63 @@ pub(crate) fn is_asked(
     let keys: std::collections::BTreeSet<_> = asked.runs.iter().map(|row| &row.key).collect();
     runs.any(|run| keys.contains(&all.runs[run].key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn episode(metric: Metric, is_up: bool, usual: f64, observed: f64) -> Episode {
+        Episode {
+            metric,
+            is_up,
+            from: 3,
+            to: 5,
+            since: 0,
+            expected: (usual * 0.9, usual * 1.1),
+            usual,
+            observed,
+        }
+    }
+
+    fn kinds(episodes: &[Episode]) -> Vec<&'static str> {
+        let causes = causes(episodes);
+        causes.into_iter().map(|(kind, _)| kind.name()).collect()
+    }
+
+    #[test]
+    fn one_cause_explains_the_rest() {
+        let blocked = || episode(Metric::Blocked, true, 0.01, 0.5);
+        let failed = || episode(Metric::Failed, true, 0.02, 0.4);
+        let fewer = || episode(Metric::ItemsPerPage, false, 0.9, 0.6);
+        let gone = || episode(Metric::ItemsPerPage, false, 0.9, 0.1);
+        let retries = || episode(Metric::Retries, true, 0.02, 0.3);
+        let parsing = || episode(Metric::Errors(ErrorCategory::Parsing), true, 0.01, 0.3);
+        let network = || episode(Metric::Errors(ErrorCategory::Network), true, 0.01, 0.3);
+        let lacking = || episode(Metric::Lacking("price".into()), true, 0.0, 0.9);
+        let slow = || episode(Metric::ResponseTime, true, 100.0, 400.0);
+        for (episodes, expected) in [
+            (
+                vec![blocked(), fewer(), retries(), network()],
+                vec!["block_wave"],
+            ),
+            (
+                vec![blocked(), gone()],
+                vec!["block_wave", "silent_failure"],
+            ),
+            (
+                vec![blocked(), gone(), parsing()],
+                vec!["block_wave", "layout_change"],
+            ),
+            (vec![failed(), network(), fewer()], vec!["error_wave"]),
+            (vec![failed(), retries()], vec!["retry_waste"]),
+            (vec![fewer(), parsing()], vec!["layout_change"]),
+            (vec![lacking()], vec!["layout_change"]),
+            (vec![gone()], vec!["silent_failure"]),
+            (vec![fewer()], vec!["yield_drop"]),
+            (vec![slow()], vec!["slow_down"]),
+            (vec![], vec![]),
+        ] {
+            assert_eq!(kinds(&episodes), expected, "{episodes:?}");
+        }
+    }
+}

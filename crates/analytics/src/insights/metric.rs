@@ -190,6 +190,34 @@ impl Metric {
         }
     }
 
+    /// The name in sentences.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Blocked => "refused requests".to_owned(),
+            Self::Failed => "failed requests".to_owned(),
+            Self::Errors(category) => {
+                format!("{} errors", category.as_str().replace('_', " "))
+            }
+            Self::ItemsPerPage => "items for 100 pages".to_owned(),
+            Self::ItemYield => "items stored of those found".to_owned(),
+            Self::Lost => "lost items".to_owned(),
+            Self::Lacking(field) => {
+                format!("items that have `{}`", dragline_schema::clip(field, 40))
+            }
+            Self::ResponseTime => "milliseconds to an answer".to_owned(),
+            Self::BytesPerPage => "bytes of a page".to_owned(),
+            Self::Duplicates => "duplicates for each page".to_owned(),
+            Self::Retries => "retries".to_owned(),
+            Self::Queue => "length of the queue".to_owned(),
+            Self::QueueLeft => "queue left undone".to_owned(),
+            Self::Requests => "requests".to_owned(),
+            Self::Items => "items".to_owned(),
+            Self::Duration => "seconds".to_owned(),
+            Self::Waiting => "time spent waiting for the site".to_owned(),
+            Self::Database => "time spent waiting for the database".to_owned(),
+        }
+    }
+
     pub(crate) fn scale(&self) -> Scale {
         match self {
             Self::Blocked
@@ -253,7 +281,9 @@ impl Metric {
         let counters = &unit.counters;
         let requests = counters.requests;
         let judged = requests.saturating_sub(counters.requests_unjudged);
-        let good = judged.saturating_sub(counters.requests_failed);
+        // Where nobody tells which failed, all of them are pages.
+        let asked = if judged > 0 { judged } else { requests };
+        let good = asked.saturating_sub(counters.requests_failed);
         let items = counters.items();
         if self.is_total() && !unit.is_whole {
             return None;

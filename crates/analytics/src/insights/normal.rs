@@ -17,6 +17,10 @@ use crate::stats::{MAD_SCALE, median, theil_sen};
 const PRIOR_UNITS: f64 = 3.0;
 /// How far an hour, or a weekend, may lie from the others as long as nobody has seen one, on the scale.
 const UNKNOWN_SEASON: f64 = 0.45;
+/// And so many does it count for where the spread's own doubt is weighed: what is usual was seen on many scrapers.
+const PRIOR_FREEDOM: f64 = 8.0;
+/// Growth beyond a third a week is no growth but a change; by day, on the scale.
+const STEEPEST: f64 = 0.04;
 /// What is longer ago says less of today.
 const MEMORY: usize = 240;
 
@@ -104,7 +108,9 @@ impl Normal {
     fn learn_seasons(&mut self, points: &[Point], residuals: &mut [f64]) {
         let span = points[points.len() - 1].at - points[0].at;
         self.look_around(points);
-        for _ in 0..2 {
+        let xs: Vec<f64> = points.iter().map(|point| self.days(point.at)).collect();
+        // Each is a part of what the others leave.
+        for _ in 0..3 {
             if span >= 3 * DAY {
                 let effects = polish(points, residuals, |at| hour(at) as usize, 24, 3);
                 add(&mut self.hours, &effects);
@@ -119,19 +125,22 @@ impl Normal {
                     *effect += effects[usize::from(day >= 5)];
                 }
             }
-        }
-        if span >= 7 * DAY && points.len() >= 8 {
-            let xs: Vec<f64> = points.iter().map(|point| self.days(point.at)).collect();
-            let slope = theil_sen(&xs, residuals).unwrap_or(0.0);
-            // Growth beyond a third a week is no growth but a change.
-            self.slope = slope.clamp(-0.04, 0.04);
-            for (residual, x) in residuals.iter_mut().zip(&xs) {
-                *residual -= self.slope * x;
+            if span >= 7 * DAY && points.len() >= 8 {
+                self.learn_trend(&xs, residuals);
             }
-            let rest = median(residuals).unwrap_or(0.0);
-            self.level += rest;
-            residuals.iter_mut().for_each(|residual| *residual -= rest);
         }
+    }
+
+    fn learn_trend(&mut self, xs: &[f64], residuals: &mut [f64]) {
+        let slope = self.slope + theil_sen(xs, residuals).unwrap_or(0.0);
+        let more = slope.clamp(-STEEPEST, STEEPEST) - self.slope;
+        self.slope += more;
+        for (residual, x) in residuals.iter_mut().zip(xs) {
+            *residual -= more * x;
+        }
+        let rest = median(residuals).unwrap_or(0.0);
+        self.level += rest;
+        residuals.iter_mut().for_each(|residual| *residual -= rest);
     }
 
     /// Notes which hours and days of the week the history knows.
@@ -235,7 +244,7 @@ pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
     let variance: f64 =
         comparisons.iter().map(|c| c.variance).sum::<f64>() + count.powi(2) * first.level_variance;
     let t = residual / variance.sqrt();
-    let freedom = first.units as f64 - 1.0 + PRIOR_UNITS;
+    let freedom = first.units as f64 - 1.0 + PRIOR_FREEDOM;
     let students = StudentsT::new(0.0, 1.0, freedom).ok()?;
     Some(students.cdf(-t.abs()).copysign(t))
 }
@@ -264,5 +273,91 @@ impl Expectation {
         // An hour or a weekend that was never seen has no range.
         let is_known = normal.units >= 8 && normal.season_variance(at) == 0.0;
         is_known.then(|| normal.range(&metric, at, 0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::insights::series::HOUR;
+
+    /// A point a day at noon, from Monday 1970-01-05 on.
+    fn daily(values: impl IntoIterator<Item = f64>) -> Vec<Point> {
+        let at = |day: usize| (day as i64 + 4) * DAY + 12 * HOUR;
+        let point = |(day, value): (usize, f64)| Point {
+            at: at(day),
+            sample: Sample {
+                y: value.ln(),
+                variance: 0.0,
+                raw: value,
+            },
+        };
+        values.into_iter().enumerate().map(point).collect()
+    }
+
+    #[test]
+    fn an_outlier_teaches_nothing() {
+        let mut values = [100.0, 103.0, 98.0, 101.0, 99.0, 102.0, 97.0, 100.0].to_vec();
+        let calm = Normal::learn(&Metric::ItemsPerPage, &daily(values.clone())).unwrap();
+        values[3] = 5000.0;
+        let wild = Normal::learn(&Metric::ItemsPerPage, &daily(values)).unwrap();
+        assert!((calm.level - wild.level).abs() < 0.02, "{calm:?} {wild:?}");
+        assert!(
+            (calm.spread - wild.spread).abs() < 0.02,
+            "{calm:?} {wild:?}"
+        );
+    }
+
+    #[test]
+    fn weekends_are_expected_once_they_were_seen() {
+        let value = |day: usize| if day % 7 >= 5 { 50.0 } else { 100.0 };
+        let points = daily((0..21).map(value));
+        let normal = Normal::learn(&Metric::Requests, &points).unwrap();
+        let next_saturday = points[5].at + 21 * DAY;
+        let next_monday = points[0].at + 21 * DAY;
+        assert!((normal.expected(next_saturday).exp() - 50.0).abs() < 5.0);
+        assert!((normal.expected(next_monday).exp() - 100.0).abs() < 5.0);
+        // The first weekend surprises nobody, as nobody has seen one.
+        let first = Normal::learn(&Metric::Requests, &points[..5]).unwrap();
+        let comparison = first.compare(&points[5]);
+        assert!(
+            surprise(&[comparison]).unwrap().abs() > 1e-3,
+            "{comparison:?}"
+        );
+    }
+
+    #[test]
+    fn growth_is_followed() {
+        let points = daily((0..28).map(|day| 100.0 * 1.01_f64.powi(day)));
+        let normal = Normal::learn(&Metric::Requests, &points).unwrap();
+        let next = points[27].at + DAY;
+        assert!((normal.expected(next).exp() / (100.0 * 1.01_f64.powi(28)) - 1.0).abs() < 0.03);
+    }
+
+    #[test]
+    fn three_small_surprises_are_a_large_one() {
+        let points = daily([
+            100.0, 104.0, 97.0, 101.0, 99.0, 103.0, 96.0, 100.0, 102.0, 98.0,
+        ]);
+        let normal = Normal::learn(&Metric::ItemsPerPage, &points).unwrap();
+        let low = |day: i64| {
+            let mut point = points[9];
+            point.at += day * DAY;
+            point.sample.y = 75.0_f64.ln();
+            normal.compare(&point)
+        };
+        let one = surprise(&[low(1)]).unwrap();
+        let three = surprise(&[low(1), low(2), low(3)]).unwrap();
+        assert!(
+            one < 0.0 && three < 0.0 && three.abs() < one.abs() / 5.0,
+            "{one} {three}"
+        );
+    }
+
+    #[test]
+    fn of_too_few_units_nothing_is_said() {
+        assert!(Normal::learn(&Metric::Requests, &daily([1.0, 2.0])).is_none());
+        assert!(Normal::learn(&Metric::Blocked, &daily([1.0])).is_none());
+        assert_eq!(surprise(&[]), None);
     }
 }

@@ -99,3 +99,34 @@ fn is_alike(
     let (before, own) = (rate(before), rate(own));
     metric.is_worth_saying(usual, before) && (before > usual) == (own > usual)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_cut_where_the_rate_changes() {
+        let rate = |at: i64| if at < 6 { 1.0 } else { 12.0 };
+        let buckets: Vec<(i64, f64, f64)> = (0..10).map(|at| (at, rate(at), 40.0)).collect();
+        assert_eq!(
+            cut(&Metric::Blocked, &buckets, 0.025).map(|(at, _)| at),
+            Some(6)
+        );
+        // Downwards, and of a measure.
+        let items: Vec<(i64, f64, f64)> = (0..10)
+            .map(|at| (at, if at < 4 { 36.0 } else { 3.0 }, 40.0))
+            .collect();
+        assert_eq!(
+            cut(&Metric::ItemsPerPage, &items, 0.9).map(|(at, _)| at),
+            Some(4)
+        );
+        let times: Vec<(i64, f64, f64)> = (0..10)
+            .map(|at| (at, if at < 7 { 4000.0 } else { 12_000.0 }, 40.0))
+            .collect();
+        assert_eq!(
+            cut(&Metric::ResponseTime, &times, 100.0).map(|(at, _)| at),
+            Some(7)
+        );
+        assert_eq!(cut(&Metric::Blocked, &[], 0.1), None);
+    }
+}

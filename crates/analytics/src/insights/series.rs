@@ -95,7 +95,7 @@ impl<'f> Source<'f> {
             .iter()
             .filter_map(|run| self.everything.runs[*run].duration_seconds)
             .collect();
-        if median(&durations).is_some_and(|usual| usual <= LONG) {
+        if !runs.is_empty() && median(&durations).is_none_or(|usual| usual <= LONG) {
             runs.into_iter().map(|run| self.of_run(run)).collect()
         } else {
             self.hours(rows)

@@ -18,7 +18,8 @@ pub(crate) fn insight(
 ) -> Insight {
     let who = name(&series.name);
     let root = &incident.root;
-    let since = Timestamp::from_micros(incident.since);
+    // Logs without times tell what happened, not when.
+    let since = (incident.since > 0).then(|| Timestamp::from_micros(incident.since));
     let shown = |raw| root.metric.shown(raw);
     let (a, b) = (shown(root.expected.0), shown(root.expected.1));
     let expected = Expected {
@@ -31,9 +32,9 @@ pub(crate) fn insight(
         id: id(kind.name(), &who, since),
         kind: kind.name().to_owned(),
         severity: severity(incident).to_owned(),
-        title: format!("{} {}", title(incident, &who), when(incident)),
+        title: title(incident, &who),
         detail: detail(incident, series, &expected, observed),
-        since: Some(since.to_string()),
+        since: since.map(|at| at.to_string()),
         is_open: incident.is_open,
         scraper_id: series.name.0.clone(),
         site: series.name.1.clone(),
@@ -47,6 +48,12 @@ pub(crate) fn insight(
 }
 
 fn when(incident: &Incident) -> String {
+    if incident.since <= 0 {
+        return match units(incident) {
+            1 if incident.is_open => "in its last run".to_owned(),
+            count => format!("in {count} of its runs"),
+        };
+    }
     let since = minute(Timestamp::from_micros(incident.since));
     if incident.is_open {
         format!("since {since}")
@@ -77,6 +84,16 @@ fn times(incident: &Incident) -> String {
 }
 
 fn title(incident: &Incident, who: &str) -> String {
+    let what = what(incident, who);
+    let when = when(incident);
+    match what.split_once(';') {
+        Some((head, tail)) => format!("{head} {when};{tail}"),
+        None => format!("{what} {when}"),
+    }
+}
+
+/// What happened, in half a sentence; what stands behind a semicolon goes behind the time.
+fn what(incident: &Incident, who: &str) -> String {
     let root = &incident.root;
     match (incident.kind, &root.metric) {
         (Kind::BlockWave, _) => format!(
@@ -160,16 +177,16 @@ fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observe
     let s = if count == 1 { "" } else { "s" };
     let mut text = format!(
         "In {count} {noun}{s}; {}: expected {} to {}, got {}.",
-        root.metric.name(),
+        root.metric.words(),
         number(expected.lower),
         number(expected.upper),
         number(observed)
     );
-    if incident.episodes.len() > 1 {
+    if incident.episodes.len() > 1 && incident.since > 0 {
         let moved: Vec<String> = order(incident)
             .into_iter()
             .take(5)
-            .map(|(at, metric)| format!("{} {metric}", clock(at)))
+            .map(|(at, metric)| format!("{} {}", clock(at), metric.words()))
             .collect();
         text += &format!(" In this order: {}.", moved.join(", "));
     }
@@ -177,8 +194,8 @@ fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observe
 }
 
 /// Which metrics moved when; of the same minute, the cause first.
-fn order(incident: &Incident) -> Vec<(i64, String)> {
-    let mut moved: Vec<(i64, bool, String)> = incident
+fn order(incident: &Incident) -> Vec<(i64, Metric)> {
+    let mut moved: Vec<(i64, bool, Metric)> = incident
         .episodes
         .iter()
         .map(|episode| {
@@ -186,7 +203,7 @@ fn order(incident: &Incident) -> Vec<(i64, String)> {
             (
                 episode.since.div_euclid(MINUTE),
                 !is_root,
-                episode.metric.name(),
+                episode.metric.clone(),
             )
         })
         .collect();
@@ -199,11 +216,14 @@ fn order(incident: &Incident) -> Vec<(i64, String)> {
 }
 
 fn sequence(incident: &Incident) -> Vec<Moved> {
+    if incident.since <= 0 {
+        return Vec::new();
+    }
     order(incident)
         .into_iter()
         .map(|(at, metric)| Moved {
             at: Timestamp::from_micros(at).to_string(),
-            metric,
+            metric: metric.name(),
         })
         .collect()
 }

@@ -37,23 +37,23 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         &rules,
         &ScanOptions::default(),
     )?;
-    let report = dragline_analytics::report(
-        &scanned.rollup.finish(now),
-        None,
-        &rules,
-        &ReportOptions::at(now),
-    )?;
+    let finished = scanned.rollup.finish(now);
+    let report = dragline_analytics::report(&finished, None, &rules, &ReportOptions::at(now))?;
     let document = render::report(&report);
     let text_file = args.dir.join("report.md");
     let json_file = args.dir.join("report.json");
+    let page_file = args.dir.join("report.html");
+    let page = render::page(&report, &dragline_analytics::activity(&finished));
+    output::write_file(&page_file, &page)?;
     output::write_file(&text_file, &render::markdown(&document))?;
     output::write_file(&json_file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
     output::show(&render::text(&document, &output::terminal(true)))?;
     tell(&format!(
-        "\nWhat was planted: {}\nLogs: {}\nTruth: {}\nReport: {} and {}",
+        "\nWhat was planted: {}\nLogs: {}\nTruth: {}\nReport: {}, {} and {}",
         planted(&truth),
         logs.display(),
         truth_file.display(),
+        page_file.display(),
         text_file.display(),
         json_file.display(),
     ));
