@@ -190,12 +190,14 @@ impl Rollup {
                 .merge(&sketch);
         }
 
+        let storing = storing(&merged);
         let runs: Vec<RunRow> = merged
             .into_iter()
             .zip(&mut buckets)
             .map(|((key, stats), buckets)| {
                 let is_echoed = echoes.contains(&key);
-                let row = run_row(key, stats, buckets, width, &self.files, now);
+                let stores = storing.contains(&(key.scraper_id.clone(), key.site.clone()));
+                let row = run_row(key, stats, buckets, width, &self.files, now, stores);
                 RunRow {
                     counted_by: if is_echoed { "library" } else { row.counted_by },
                     ..row
@@ -471,14 +473,33 @@ fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
     }
 }
 
+/// The scrapers and sites of which a run has items in its lines.
+fn storing(runs: &BTreeMap<RunKey, SourceStats>) -> BTreeSet<(Option<String>, Option<String>)> {
+    let stores = runs.iter().filter(|(_, stats)| stats.counters.items() > 0);
+    stores
+        .map(|(key, _)| (key.scraper_id.clone(), key.site.clone()))
+        .collect()
+}
+
 /// Which of a run's numbers anybody knows.
-fn known_of(key: &RunKey, stats: &SourceStats, declared: &Declared, counters: &Counters) -> Known {
+fn known_of(
+    key: &RunKey,
+    stats: &SourceStats,
+    declared: &Declared,
+    counters: &Counters,
+    stores: bool,
+) -> Known {
     // Of a run that is only in a copy of errors, nothing below ERROR is known.
     let is_counted = !stats.is_leveled && stats.is_followed;
     let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
     Known {
         requests: is_counted && (is_native || declared.requests.is_some() || counters.requests > 0),
-        items: is_counted && (is_native || declared.saved.is_some() || counters.items() > 0),
+        // Who logs its items in other runs has none in this one.
+        items: is_counted
+            && (is_native
+                || declared.saved.is_some()
+                || counters.items() > 0
+                || (stores && counters.requests > 0)),
         found: is_counted && counters.found > 0,
         bytes: is_counted && (is_native || declared.bytes.is_some() || counters.bytes > 0),
     }
@@ -492,6 +513,7 @@ fn run_row(
     width: i64,
     files: &BTreeMap<String, FileEntry>,
     now: Timestamp,
+    stores: bool,
 ) -> RunRow {
     let mut stats = stats;
     let mut counters = std::mem::take(&mut stats.counters);
@@ -531,7 +553,7 @@ fn run_row(
     let by_statistics = declared.requests.is_some()
         && (declared.is_truth || (lines_count == 0 && declared.requests > Some(0)));
     let life = life_of(&stats, files);
-    let known = known_of(&key, &stats, &declared, &counters);
+    let known = known_of(&key, &stats, &declared, &counters, stores);
     let has_ends = stats
         .dialects
         .iter()

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use dragline_schema::ErrorCategory;
+
 use super::{GateResult, MetricChange};
 
 /// A condition on the change of a metric from A to B.
@@ -28,9 +30,26 @@ enum Comparison {
 /// Why a text is no gate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no gate such as 'items>-10%' or 'errors.site_change<=0': a metric, a comparison (< <= > >= == !=) and the change from A to B that is allowed, in percent of A with %"
+    "{0:?} is no gate such as 'items>-10%' or 'errors.site_change<=0': a metric ({known}, errors.CATEGORY, field_fill.FIELD), a comparison (< <= > >= == !=) and the change from A to B that is allowed, in percent of A with %", known = METRICS.join(", ")
 )]
 pub struct GateError(String);
+
+/// What can be compared, beside errors by category and fields.
+pub(super) const METRICS: [&str; 13] = [
+    "requests",
+    "success_rate",
+    "items",
+    "items_per_100_pages",
+    "item_yield",
+    "errors",
+    "rate_limits",
+    "response_time_ms.p50",
+    "response_time_ms.p95",
+    "response_time_ms.p99",
+    "bytes",
+    "bytes_per_page",
+    "duration_seconds",
+];
 
 /// The longer ones first.
 const COMPARISONS: [(&str, Comparison); 6] = [
@@ -60,7 +79,12 @@ impl FromStr for Gate {
         };
         let limit: f64 = limit.parse().map_err(|_| no_gate())?;
         let metric = metric.trim();
-        if metric.is_empty() || !limit.is_finite() {
+        let is_known = METRICS.contains(&metric)
+            || metric
+                .strip_prefix("errors.")
+                .is_some_and(|name| name.parse::<ErrorCategory>().is_ok())
+            || metric.starts_with("field_fill.");
+        if !is_known || !limit.is_finite() {
             return Err(no_gate());
         }
         Ok(Self {
@@ -136,7 +160,7 @@ mod tests {
             ("items!=0", 3.0, 3.0, false),
             ("items>-10%", 0.0, 0.0, true),
             ("items<10%", 0.0, 5.0, false),
-            ("other<10%", 1.0, 1.0, false),
+            ("errors<10%", 1.0, 1.0, false),
         ] {
             let parsed: Gate = gate.parse().unwrap();
             assert_eq!(parsed.judge(&change(a, b)).passes, passes, "{gate} {a} {b}");
@@ -153,6 +177,8 @@ mod tests {
             "items=5",
             "items>x%",
             "items>inf",
+            "other<1",
+            "errors.x<1",
         ] {
             assert!(text.parse::<Gate>().is_err(), "{text}");
         }

@@ -34,6 +34,9 @@ pub enum DiffError {
     /// There are several.
     #[error("{0} could be several runs: {1}; narrow it with --scraper and --site")]
     Ambiguous(String, String),
+    /// Both are one.
+    #[error("A and B are both the run {0}")]
+    Same(String),
     /// A baseline is learned from other runs, and there are too few.
     #[error("too few runs before {0} to say what is normal")]
     NoBaseline(String),
@@ -146,6 +149,9 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
         (baseline(of_b), values, before)
     } else {
         let first = find(finished, a, Some(second))?;
+        if first == second {
+            return Err(DiffError::Same(shown(of_b)));
+        }
         let row = &finished.runs[first];
         (side(row), metrics(finished, first), BTreeSet::from([first]))
     };
@@ -179,23 +185,27 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
     })
 }
 
+/// Finds a run; `other` is the one that it is to be compared with, when that is known.
 fn find(finished: &Finished, wanted: &str, other: Option<usize>) -> Result<usize, DiffError> {
     let mut runs: Vec<usize> = (0..finished.runs.len())
-        .filter(|run| finished.runs[*run].key.is_run() && Some(*run) != other)
+        .filter(|run| finished.runs[*run].key.is_run())
         .collect();
     runs.sort_by_key(|run| finished.runs[*run].start);
     if wanted == LAST || wanted == PREVIOUS {
-        // Of the scraper of the other one, when there is one.
         let of = |run: usize| {
             let key = &finished.runs[run].key;
             (&key.scraper_id, &key.site)
         };
-        let before = |run: &usize| {
-            other.is_none_or(|other| {
-                of(*run) == of(other) && finished.runs[*run].start <= finished.runs[other].start
-            })
+        // Of the scraper of the other one, else of the latest.
+        let whose = other.or(runs.last().copied()).map(of);
+        runs.retain(|run| Some(of(*run)) == whose);
+        let before = |other: usize| runs.iter().position(|run| *run == other)?.checked_sub(1);
+        let place = match other {
+            Some(other) if wanted == PREVIOUS => before(other),
+            None if wanted == PREVIOUS => runs.len().checked_sub(2),
+            _ => runs.len().checked_sub(1),
         };
-        let found = runs.iter().rev().copied().find(before);
+        let found = place.and_then(|place| runs.get(place)).copied();
         return found.ok_or_else(|| DiffError::NoRun(wanted.to_owned()));
     }
     let id = |run: &usize| finished.runs[*run].key.run_id.clone().unwrap_or_default();

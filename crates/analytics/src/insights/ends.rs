@@ -20,7 +20,7 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
     for row in everything
         .runs
         .iter()
-        .filter(|row| row.verdict == Some(Verdict::Finished))
+        .filter(|row| row.verdict == Some(Verdict::Finished) && row.start <= until)
     {
         let last = last_finished
             .entry((&row.key.scraper_id, &row.key.site))

@@ -134,7 +134,7 @@ fn compare(metric: &Metric, known: &Normal, unit: usize, point: &Point, before: 
         comparison,
         raw,
         usual,
-        expected: known.range(metric, point.at, point.sample.variance),
+        expected: known.range(metric, point.at),
         surprise: alone,
         is_suspect: false,
     };

@@ -172,10 +172,11 @@ impl<'e> Clues<'e> {
     }
 
     /// Whether so few items are left that it is no worse yield but none.
-    fn is_collapse(&self) -> bool {
+    /// `explained` is the share of pages that had none for another reason.
+    fn is_collapse(&self, explained: f64) -> bool {
         self.fewer.is_some_and(|fewer| {
             let episode = &self.episodes[fewer];
-            episode.observed < episode.usual * COLLAPSE
+            episode.observed < episode.usual * COLLAPSE * (1.0 - explained)
         })
     }
 
@@ -188,7 +189,7 @@ impl<'e> Clues<'e> {
 
     /// Items that are gone without a word.
     fn silence(&self) -> Option<(Kind, usize)> {
-        let kind = if self.is_collapse() {
+        let kind = if self.is_collapse(0.0) {
             Kind::SilentFailure
         } else {
             Kind::YieldDrop
@@ -220,7 +221,9 @@ fn causes(episodes: &[Episode]) -> Vec<(Kind, usize)> {
     if let Some(root) = clues.up(&Metric::Blocked) {
         // Of the pages that answered, a block takes no items away.
         let also = clues.layout().or(clues.silence());
-        let also = also.filter(|_| clues.is_collapse());
+        // A page that asks whether a person is there answers, too.
+        let explained = episodes[root].observed;
+        let also = also.filter(|_| clues.is_collapse(explained));
         return [(Kind::BlockWave, root)].into_iter().chain(also).collect();
     }
     let retries = clues.up(&Metric::Retries);
@@ -253,6 +256,32 @@ pub(crate) fn runs_of<'s>(
 ) -> impl Iterator<Item = usize> + 's {
     let units = &series.units[incident.from..=incident.to];
     units.iter().filter_map(|unit| unit.run)
+}
+
+/// How a site refused requests: by which statuses, or by pages that ask for a person.
+pub(crate) fn refusals(incident: &Incident, series: &Series<'_>) -> String {
+    let units = &series.units[incident.from..=incident.to];
+    let sum = |of: &dyn Fn(&dragline_rollup::Counters) -> u64| -> u64 {
+        units.iter().map(|unit| of(&unit.counters)).sum()
+    };
+    let (forbidden, many) = (
+        sum(&|counters| counters.status_codes.get(403)),
+        sum(&|counters| counters.status_codes.get(429)),
+    );
+    let told = sum(&|counters| counters.refusals);
+    // A few of another kind are nobody's point.
+    let least = (forbidden + many).max(told) / 20;
+    let mut ways = Vec::new();
+    if forbidden > least {
+        ways.push("403");
+    }
+    if many > least {
+        ways.push("429");
+    }
+    if told > forbidden + many + least {
+        ways.push("by its pages");
+    }
+    ways.join(", ")
 }
 
 /// How many units it lasted.

@@ -3,7 +3,7 @@
 use dragline_rollup::{Finished, RunRow};
 use dragline_schema::Timestamp;
 
-use super::told::{id, minute};
+use super::told::{id, minute, name};
 use crate::lookup::place;
 use crate::model::Insight;
 
@@ -24,11 +24,12 @@ pub(crate) fn lines(finished: &Finished) -> Vec<Insight> {
 fn short_of_lines(row: &RunRow) -> Insight {
     let lost = row.missing_seq + row.dropped;
     let since = row.missing_since.or(row.start);
+    let at = since.map_or_else(String::new, |since| format!(" since {}", minute(since)));
     Insight {
         id: id("log_loss", &row.key.to_string(), since),
         kind: "log_loss".to_owned(),
         severity: "medium".to_owned(),
-        title: format!("{lost} lines of {} are missing", row.key),
+        title: format!("{lost} lines of {} are missing{at}", whose(row)),
         detail: "The numbers in the lines that are there leave gaps, or the recorder says so; \
                  the run's figures are too low by what stood in them."
             .to_owned(),
@@ -43,6 +44,15 @@ fn short_of_lines(row: &RunRow) -> Insight {
         evidence: row.evidence.iter().map(place).collect(),
         recommendation: "Look for a full disk at that time, and for files that were removed."
             .to_owned(),
+    }
+}
+
+/// A run for people.
+fn whose(row: &RunRow) -> String {
+    let who = name(&(row.key.scraper_id.clone(), row.key.site.clone()));
+    match &row.key.run_id {
+        Some(run) => format!("run {run} of {who}"),
+        None => who,
     }
 }
 
@@ -90,7 +100,7 @@ fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Insight> {
         id: id("clock_skew", &row.key.to_string(), since),
         kind: "clock_skew".to_owned(),
         severity: "low".to_owned(),
-        title: format!("The clock of {} jumped at {}", row.key, minute(since)),
+        title: format!("The clock of {} jumped at {}", whose(row), minute(since)),
         detail,
         since: Some(since.to_string()),
         is_open: false,

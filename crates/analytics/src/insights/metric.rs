@@ -64,6 +64,9 @@ pub(crate) struct Sample {
     pub(crate) y: f64,
     /// What chance alone does to it: the variance on the scale.
     pub(crate) variance: f64,
+    /// Of how many a count on the logarithmic scale is; chance then follows from what is expected
+    /// (that there are none of sixty is no noise).
+    pub(crate) trials: Option<f64>,
     /// The value as people know it.
     pub(crate) raw: f64,
 }
@@ -112,6 +115,7 @@ fn share(part: u64, whole: u64) -> Option<Sample> {
     Some(Sample {
         y: ((k + 0.375) / (n + 0.75)).sqrt().asin(),
         variance: 1.0 / (4.0 * n + 2.0),
+        trials: None,
         raw: part as f64 / n,
     })
 }
@@ -124,6 +128,7 @@ fn ratio(part: u64, whole: u64) -> Option<Sample> {
     Some(Sample {
         y: ((k + 0.5) / (n + 0.5)).ln(),
         variance: 1.0 / (k + 0.5),
+        trials: Some(n),
         raw: k / n,
     })
 }
@@ -132,6 +137,7 @@ fn amount(value: f64, variance: f64) -> Option<Sample> {
     (value >= 0.0 && value.is_finite()).then(|| Sample {
         y: (value + 0.5).ln(),
         variance,
+        trials: None,
         raw: value,
     })
 }
@@ -409,6 +415,7 @@ fn queue_left(unit: &Unit<'_>) -> Option<Sample> {
     Some(Sample {
         y: raw.sqrt().asin(),
         variance: TIME_VARIANCE,
+        trials: None,
         raw,
     })
 }
@@ -420,6 +427,7 @@ fn part_of_time(micros: u64, unit: &Unit<'_>) -> Option<Sample> {
     Some(Sample {
         y: raw.sqrt().asin(),
         variance: TIME_VARIANCE,
+        trials: None,
         raw,
     })
 }

@@ -123,8 +123,7 @@ impl<'f> Analysis<'f> {
             let series = track.series(&self.all);
             let unit = series.units.iter().find(|unit| unit.run == Some(run))?;
             let (metric, normal) = (track.metric(), track.normal.as_ref()?);
-            let chance = metric.of(unit).map_or(0.0, |sample| sample.variance);
-            let (lower, upper) = normal.range(metric, unit.start, chance);
+            let (lower, upper) = normal.range(metric, unit.start);
             let (a, b) = (metric.shown(lower), metric.shown(upper));
             let expected = Expected {
                 lower: a.min(b),
@@ -160,7 +159,7 @@ impl<'f> Analysis<'f> {
             }
             let at = series.units.last().map_or(0, |unit| unit.start);
             let (metric, scale) = (track.metric(), track.metric().scale());
-            let (lower, upper) = normal.range(metric, at, 0.0);
+            let (lower, upper) = normal.range(metric, at);
             let (a, b) = (metric.shown(lower), metric.shown(upper));
             baselines.push(Baseline {
                 metric: metric.name(),
@@ -214,7 +213,9 @@ pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
         .iter()
         .filter(|insight| is_bad(&insight.kind));
     let kinds = insights.map(|insight| format!("{}: {}", insight.kind, insight.title));
-    verdicts.chain(kinds).collect()
+    let is_empty = report.scrapers.is_empty() && !on.is_empty();
+    let nobody = is_empty.then(|| "there is no scraper in what was asked for".to_owned());
+    verdicts.chain(kinds).chain(nobody).collect()
 }
 
 /// Every kind of insight, and the runbook that says what to look at.

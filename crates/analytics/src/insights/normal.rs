@@ -49,6 +49,8 @@ pub(crate) struct Normal {
     /// The standard deviation between units.
     pub(crate) spread: f64,
     pub(crate) units: usize,
+    /// What chance alone does to a unit: the variance on the scale.
+    chance: f64,
 }
 
 /// How a value compares with what is normal.
@@ -83,6 +85,7 @@ impl Normal {
             origin: points.last()?.at,
             spread: 0.0,
             units: points.len(),
+            chance: 0.0,
         };
         let mut residuals: Vec<f64> = points.iter().map(|point| point.sample.y).collect();
         normal.level = median(&residuals)?;
@@ -96,7 +99,8 @@ impl Normal {
         let deviations: Vec<f64> = residuals.iter().map(|r| (r - middle).abs()).collect();
         let seen = median(&deviations)? * MAD_SCALE;
         let chance: Vec<f64> = points.iter().map(|point| point.sample.variance).collect();
-        let own = (seen.powi(2) - median(&chance)?).max(0.0);
+        normal.chance = median(&chance)?;
+        let own = (seen.powi(2) - normal.chance).max(0.0);
         let (scale, n) = (metric.scale(), points.len() as f64);
         let prior = scale.prior(metric).powi(2);
         let between = (n * own + PRIOR_UNITS * prior) / (n + PRIOR_UNITS);
@@ -187,7 +191,9 @@ impl Normal {
         Comparison {
             expected,
             residual: point.sample.y - expected,
-            variance: self.spread.powi(2) + point.sample.variance + self.season_variance(point.at),
+            variance: self.spread.powi(2)
+                + chance(&point.sample, expected)
+                + self.season_variance(point.at),
             // The median is a little less sure than the mean (π/2).
             level_variance: 1.57 * self.spread.powi(2) / self.units as f64,
             units: self.units,
@@ -195,11 +201,19 @@ impl Normal {
     }
 
     /// The range in which nearly all units lie, as people know the metric.
-    pub(crate) fn range(&self, metric: &Metric, at: i64, chance: f64) -> (f64, f64) {
+    pub(crate) fn range(&self, metric: &Metric, at: i64) -> (f64, f64) {
         let (expected, scale) = (self.expected(at), metric.scale());
-        let variance = self.spread.powi(2) + chance + self.season_variance(at);
+        let variance = self.spread.powi(2) + self.chance + self.season_variance(at);
         let width = 3.0 * variance.sqrt();
         (scale.raw(expected - width), scale.raw(expected + width))
+    }
+}
+
+/// What chance alone does to a value of which that is expected.
+fn chance(sample: &Sample, expected: f64) -> f64 {
+    match sample.trials {
+        Some(trials) => 1.0 / (trials * expected.exp() + 0.5),
+        None => sample.variance,
     }
 }
 
@@ -261,6 +275,7 @@ impl Expectation {
         let sample = Sample {
             y: (value + 0.5).ln(),
             variance: 1.0 / (value + 1.0),
+            trials: None,
             raw: value,
         };
         self.points.push(Point { at, sample });
@@ -272,7 +287,7 @@ impl Expectation {
         let normal = Normal::learn(&metric, &self.points)?;
         // An hour or a weekend that was never seen has no range.
         let is_known = normal.units >= 8 && normal.season_variance(at) == 0.0;
-        is_known.then(|| normal.range(&metric, at, 0.0))
+        is_known.then(|| normal.range(&metric, at))
     }
 }
 
@@ -289,6 +304,7 @@ mod tests {
             sample: Sample {
                 y: value.ln(),
                 variance: 0.0,
+                trials: None,
                 raw: value,
             },
         };

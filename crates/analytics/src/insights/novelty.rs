@@ -44,7 +44,7 @@ pub(crate) fn news(
         if let Some((series, news, since)) = news.min_by_key(|(.., since)| *since)
             && !is_old_elsewhere(all, everything, row, news)
         {
-            found.push(insight(series, group, news, since, rules));
+            found.push(insight(series, row, group, news, since, rules));
         }
     }
     found
@@ -128,6 +128,7 @@ fn weight(row: &GroupRow, runs: usize) -> usize {
 
 fn insight(
     series: &Series<'_>,
+    row: &GroupRow,
     group: &Group,
     news: News,
     since: Timestamp,
@@ -158,7 +159,7 @@ fn insight(
         title: format!("{how} {who}{others} since {}: {what}", minute(since)),
         detail: format!("{} times: {}", group.count, clip(&group.template, 160)),
         since: Some(since.to_string()),
-        is_open: false,
+        is_open: presence(series, row).is_some_and(|(present, _)| present.last() == Some(&true)),
         scraper_id: series.name.0.clone(),
         site: series.name.1.clone(),
         metric: Some(format!("errors.{}", group.category)),

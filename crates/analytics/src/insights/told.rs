@@ -1,6 +1,6 @@
 //! Incidents in words.
 
-use dragline_schema::{Timestamp, clip};
+use dragline_schema::{ErrorCategory, Timestamp, clip};
 
 use super::incidents::{Incident, Kind, units};
 use super::metric::Metric;
@@ -32,7 +32,7 @@ pub(crate) fn insight(
         id: id(kind.name(), &who, since),
         kind: kind.name().to_owned(),
         severity: severity(incident).to_owned(),
-        title: title(incident, &who),
+        title: title(incident, series, &who),
         detail: detail(incident, series, &expected, observed),
         since: since.map(|at| at.to_string()),
         is_open: incident.is_open,
@@ -83,8 +83,8 @@ fn times(incident: &Incident) -> String {
     format!("{:.1} times", root.observed / root.usual.max(1e-9))
 }
 
-fn title(incident: &Incident, who: &str) -> String {
-    let what = what(incident, who);
+fn title(incident: &Incident, series: &Series<'_>, who: &str) -> String {
+    let what = what(incident, series, who);
     let when = when(incident);
     match what.split_once(';') {
         Some((head, tail)) => format!("{head} {when};{tail}"),
@@ -93,12 +93,13 @@ fn title(incident: &Incident, who: &str) -> String {
 }
 
 /// What happened, in half a sentence; what stands behind a semicolon goes behind the time.
-fn what(incident: &Incident, who: &str) -> String {
+fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
     let root = &incident.root;
     match (incident.kind, &root.metric) {
         (Kind::BlockWave, _) => format!(
-            "{who} was refused {} of its requests (403, 429)",
-            percent(root.observed)
+            "{who} was refused {} of its requests ({})",
+            percent(root.observed),
+            super::incidents::refusals(incident, series)
         ),
         (Kind::ErrorWave, Metric::Errors(category)) => format!(
             "{} errors of {who}: {} for 100 requests",
@@ -183,14 +184,28 @@ fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observe
         number(observed)
     );
     if incident.episodes.len() > 1 && incident.since > 0 {
-        let moved: Vec<String> = order(incident)
-            .into_iter()
-            .take(5)
-            .map(|(at, metric)| format!("{} {}", clock(at), metric.words()))
-            .collect();
-        text += &format!(" In this order: {}.", moved.join(", "));
+        text += &moved(incident);
     }
     text
+}
+
+/// What moved, in the order in which it did, as far as there is one.
+fn moved(incident: &Incident) -> String {
+    let order = order(incident);
+    let shown = order.iter().take(5);
+    let (first, last) = (order.first(), order.last());
+    let span = first.zip(last).map_or(0, |(first, last)| last.0 - first.0);
+    if span == 0 {
+        let names: Vec<String> = shown.map(|(_, metric)| metric.words()).collect();
+        return format!(" Together: {}.", names.join(", "));
+    }
+    let is_days = span >= crate::frames::DAY;
+    let told = shown.map(|(at, metric)| {
+        let at = minute(Timestamp::from_micros(*at));
+        let time = at.get(if is_days { 5.. } else { 11.. }).unwrap_or_default();
+        format!("{time} {}", metric.words())
+    });
+    format!(" In this order: {}.", told.collect::<Vec<_>>().join(", "))
 }
 
 /// Which metrics moved when; of the same minute, the cause first.
@@ -207,6 +222,7 @@ fn order(incident: &Incident) -> Vec<(i64, Metric)> {
             )
         })
         .collect();
+    // Of one moment the cause comes first.
     moved.sort();
     moved.dedup_by(|a, b| a.2 == b.2);
     moved
@@ -281,14 +297,15 @@ fn recommendation(incident: &Incident) -> &'static str {
         (Kind::BlockWave, _) => {
             "Slow down, honour Retry-After, and check whether the proxies or the user agent were recognised before the next run."
         }
-        (Kind::ErrorWave, Metric::Errors(dragline_schema::ErrorCategory::Database)) => {
+        (Kind::ErrorWave, Metric::Errors(ErrorCategory::Database)) => {
             "Look at the database: locks, connections, disk."
+        }
+        (Kind::LayoutChange | Kind::SilentFailure, _)
+        | (Kind::ErrorWave, Metric::Errors(ErrorCategory::SiteChange | ErrorCategory::Parsing)) => {
+            "Open one of the pages and compare it with the selectors: the site most likely changed its layout."
         }
         (Kind::ErrorWave, _) => {
             "Look at the errors of that time: when all sites fail at once it is the own network, when one fails it is the site."
-        }
-        (Kind::LayoutChange | Kind::SilentFailure, _) => {
-            "Open one of the pages and compare it with the selectors: the site most likely changed its layout."
         }
         (Kind::YieldDrop, _) => {
             "Compare the pages without an item with those that have one: a part of the site may have changed."
@@ -332,11 +349,6 @@ pub(crate) fn name(name: &Name) -> String {
 /// A time to the minute.
 pub(crate) fn minute(time: Timestamp) -> String {
     clip(&time.to_string(), 16).replace('T', " ")
-}
-
-fn clock(micros: i64) -> String {
-    let text = Timestamp::from_micros(micros).to_string();
-    text.get(11..16).unwrap_or_default().to_owned()
 }
 
 /// A number with as many digits as matter.

@@ -61,15 +61,7 @@ pub(crate) fn verdict<'i>(
             _ => {}
         }
     }
-    let worse = [
-        "error_wave",
-        "yield_drop",
-        "slow_down",
-        "retry_waste",
-        "queue_growth",
-        "bottleneck",
-    ];
-    if let Some(reasons) = of(&worse) {
+    if let Some(reasons) = of(&WORSE) {
         return ("degraded", reasons);
     }
     // Where no line names a run, all of it is judged.
@@ -88,6 +80,21 @@ pub(crate) fn verdict<'i>(
     }
     ("healthy", Vec::new())
 }
+
+/// What makes a scraper worse than it was, as long as it lasts.
+const WORSE: [&str; 11] = [
+    "error_wave",
+    "new_error",
+    "regressed_error",
+    "yield_drop",
+    "slow_down",
+    "retry_waste",
+    "duplicate_surge",
+    "queue_growth",
+    "bottleneck",
+    "volume_high",
+    "volume_low",
+];
 
 /// All verdicts; those that need a hand come first.
 pub(crate) const ALL: [&str; 9] = [
