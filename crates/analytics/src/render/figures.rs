@@ -117,6 +117,8 @@ fn success(report: &Report, activity: &Activity, marks: &[Mark]) -> TimeSeries {
     };
     TimeSeries {
         format: Format::Percent,
+        // A line at the top of its range needs the range.
+        from_zero: activity.success.iter().flatten().all(|rate| *rate > 0.99),
         marks: marks.to_vec(),
         ..line(
             title,

@@ -1,5 +1,7 @@
 //! `dragline tail`: what scrapers log, while they log it.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,7 +10,9 @@ use anyhow::Context as _;
 use dragline_analytics::render::{self, Terminal};
 use dragline_ingest::{Begin, Checkpoint, Follower};
 use dragline_schema::wire::encode;
-use dragline_schema::{Event, Position, Problem, Record, Sink, SourceFile, Timestamp, host_of};
+use dragline_schema::{
+    Event, Level, Position, Problem, Record, Sink, SourceFile, Timestamp, host_of,
+};
 use regex::Regex;
 
 use super::read::{read_options, tell};
@@ -22,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const SETTLED: Duration = Duration::from_secs(1);
 /// So much of each log is read back for the last records.
 const READ_BACK: u64 = 64 << 10;
+/// So many errors are remembered.
+const ERRORS: usize = 100_000;
 /// So many records are held to be put in order.
 const HELD: usize = 10_000;
 
@@ -81,6 +87,8 @@ struct Shown<'a> {
     path: String,
     /// When, and the line.
     held: Vec<(Option<Timestamp>, Vec<u8>)>,
+    /// The numbers of errors that were shown: a recorder's copy of its errors has them again.
+    errors: HashSet<u64>,
     /// Of what is held, only so many are shown.
     last: Option<usize>,
     failed: Option<std::io::Error>,
@@ -96,6 +104,7 @@ impl<'a> Shown<'a> {
             terminal: output::terminal(true),
             path: String::new(),
             held: Vec::new(),
+            errors: HashSet::new(),
             last: None,
             failed: None,
         })
@@ -118,6 +127,23 @@ impl<'a> Shown<'a> {
             && is(&filter.run, record.run_id.as_deref())
             && filter.takes_level(record)
             && filter.takes_time(record)
+    }
+
+    /// Whether it is an error that was shown already, as its number says.
+    fn is_copy(&mut self, record: &Record<'_>) -> bool {
+        let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) else {
+            return false;
+        };
+        if record.level.is_none_or(|level| level < Level::Error) {
+            return false;
+        }
+        if self.errors.len() >= ERRORS {
+            self.errors.clear();
+        }
+        let run = (&record.scraper_id, &record.site, &record.run_id);
+        let mut hasher = DefaultHasher::new();
+        (writer, run, seq).hash(&mut hasher);
+        !self.errors.insert(hasher.finish())
     }
 
     /// Writes what is held.
@@ -155,7 +181,7 @@ impl Sink for Shown<'_> {
         if matches!(record.event, Event::Summary(_)) && record.level.is_none() {
             return;
         }
-        if !self.takes(record) {
+        if !self.takes(record) || self.is_copy(record) {
             return;
         }
         let shown_on = |terminal: &Terminal| render::record(record, &self.path, at, terminal);

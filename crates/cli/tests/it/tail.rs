@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use crate::{fixture, stdout};
+use crate::{demo, fixture, json, stdout};
 
 #[test]
 fn the_last_records_of_several_logs_are_in_order() {
@@ -97,4 +97,24 @@ fn what_comes_is_shown_as_it_comes_and_once() {
 
 fn line(message: &str) -> String {
     format!("{{\"time\":1772623353123,\"level\":\"info\",\"msg\":\"{message}\"}}\n")
+}
+
+/// The recorder keeps a copy of its errors beside the log.
+#[test]
+fn an_error_is_shown_once() {
+    let (_dir, demo) = demo("3", "1");
+    let logs = format!("{demo}/logs");
+    let shown = stdout(&[
+        "tail",
+        &logs,
+        "--from-start",
+        "--no-follow",
+        "--level",
+        "error",
+        "--format",
+        "json",
+    ]);
+    let report = json(&["report", &logs, "--format", "json"]);
+    let errors = report["totals"]["errors"].as_u64().unwrap();
+    assert_eq!(shown.lines().count() as u64, errors);
 }
