@@ -2,8 +2,7 @@
 
 use dragline_schema::{Event, Level, ProductAction, Record, Request};
 
-use crate::bounded::Add as _;
-use crate::counters::{Counters, Spread};
+use crate::counters::Counters;
 use crate::errors::ErrorLabel;
 use crate::sections::thousandths;
 
@@ -49,7 +48,6 @@ impl Counters {
                 self.incomplete += u64::from(lacks_fields(
                     article.fields_missing.as_ref().map(|json| &*json.0),
                 ));
-                self.processing_micros += micros(article.processing_time_ms);
             }
             Event::DuplicateDetected(_) => self.duplicates += 1,
             Event::RateLimit(limit) => {
@@ -84,8 +82,6 @@ impl Counters {
         if has_failed {
             self.requests_failed += 1;
             self.failed_bytes = self.failed_bytes.saturating_add(bytes_of(request));
-            self.failed_time
-                .add(took.map_or_else(Spread::default, Spread::of));
         }
     }
 }

@@ -56,14 +56,10 @@ pub struct Counters {
     pub retries: u64,
     /// Bytes of answers to requests that failed.
     pub failed_bytes: u64,
-    /// How long requests took that failed.
-    pub failed_time: Spread,
     /// Waiting because the site asked to slow down, in microseconds.
     pub waited_micros: u64,
     /// Waiting for the scraper's database, in microseconds.
     pub database_micros: u64,
-    /// From page to storage, in microseconds.
-    pub processing_micros: u64,
     /// The queue's length, at each time it was told.
     pub queue: Spread,
     /// Items that lack a field.
@@ -91,7 +87,6 @@ impl Counters {
         self.response_time = Spread::default();
         self.retries = 0;
         self.failed_bytes = 0;
-        self.failed_time = Spread::default();
     }
 
     /// Whether there is any sign of work: a request or an item.
@@ -124,12 +119,8 @@ impl Add for Counters {
         self.refusals += other.refusals;
         self.retries += other.retries;
         self.failed_bytes = self.failed_bytes.saturating_add(other.failed_bytes);
-        self.failed_time.add(other.failed_time);
         self.waited_micros = self.waited_micros.saturating_add(other.waited_micros);
         self.database_micros = self.database_micros.saturating_add(other.database_micros);
-        self.processing_micros = self
-            .processing_micros
-            .saturating_add(other.processing_micros);
         self.queue.add(other.queue);
         self.incomplete += other.incomplete;
     }

@@ -264,17 +264,7 @@ impl Rollup {
     /// Gives the keys of the runs where the library's lines are all there is.
     fn silence_echoes(&mut self, keys: &[RunKey]) -> BTreeSet<RunKey> {
         let sources = || self.sources.iter().zip(keys);
-        let tells = |stats: &SourceStats| {
-            let declares = stats
-                .declared
-                .as_ref()
-                .is_some_and(|d| d.requests > Some(0));
-            stats.counters.requests > 0 || declares
-        };
-        let telling: BTreeSet<RunKey> = sources()
-            .filter(|((source, stats), _)| !source.is_echo && tells(stats))
-            .map(|(_, key)| key.clone())
-            .collect();
+        let telling = self.telling(keys);
         let is_echo = |((source, _), _): &(&(Arc<SourceKey>, SourceStats), &RunKey)| source.is_echo;
         let echoing: BTreeSet<RunKey> = sources()
             .filter(is_echo)

@@ -137,13 +137,12 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
             return Err(DiffError::NoBaseline(shown(of_b)));
         }
         let before = analysis.runs_before(&name, second);
+        let recent = before.iter().rev().take(RECENT);
+        let recent: Vec<_> = recent.flat_map(|run| metrics(finished, *run)).collect();
         let usual = |(metric, _): &(String, Option<f64>)| {
             let learned = expected.iter().find(|(name, ..)| name == metric);
             let value = learned.map(|(_, usual, _)| *usual);
-            (
-                metric.clone(),
-                value.or_else(|| middle(finished, &before, metric)),
-            )
+            (metric.clone(), value.or_else(|| middle(&recent, metric)))
         };
         let values = known_of_b.iter().map(usual).collect();
         (baseline(of_b), values, before)
@@ -313,13 +312,10 @@ fn metrics(finished: &Finished, run: usize) -> Vec<(String, Option<f64>)> {
     all
 }
 
-/// The median of a metric over runs.
-fn middle(finished: &Finished, runs: &BTreeSet<usize>, metric: &str) -> Option<f64> {
-    let of = |run: &usize| {
-        let all = metrics(finished, *run);
-        all.into_iter().find(|(name, _)| name == metric)?.1
-    };
-    let values: Vec<f64> = runs.iter().rev().take(RECENT).filter_map(of).collect();
+/// The median of a metric over the metrics of some runs.
+fn middle(runs: &[(String, Option<f64>)], metric: &str) -> Option<f64> {
+    let own = runs.iter().filter(|(name, _)| name == metric);
+    let values: Vec<f64> = own.filter_map(|(_, value)| *value).collect();
     crate::stats::median(&values)
 }
 

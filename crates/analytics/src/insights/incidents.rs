@@ -4,8 +4,10 @@
 //! episodes of a scraper that overlap are one incident; its kind is that of the episode that explains
 //! the others, and the rest is the order in which things moved.
 
+use std::collections::BTreeSet;
+
 use dragline_rollup::Finished;
-use dragline_schema::ErrorCategory;
+use dragline_schema::{ErrorCategory, RunKey, Timestamp};
 
 use super::episodes::Episode;
 use super::metric::Metric;
@@ -294,17 +296,17 @@ pub(crate) fn is_asked(
     incident: &Incident,
     series: &Series<'_>,
     all: &Finished,
-    asked: &Finished,
+    period: Option<(Timestamp, Timestamp)>,
+    asked: &BTreeSet<&RunKey>,
 ) -> bool {
     let mut runs = runs_of(incident, series).peekable();
     if runs.peek().is_none() {
-        let Some((first, last)) = asked.period else {
+        let Some((first, last)) = period else {
             return false;
         };
         return incident.since <= last.as_micros() && incident.until >= first.as_micros();
     }
-    let keys: std::collections::BTreeSet<_> = asked.runs.iter().map(|row| &row.key).collect();
-    runs.any(|run| keys.contains(&all.runs[run].key))
+    runs.any(|run| asked.contains(&all.runs[run].key))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
-use dragline_schema::{Severity, Timestamp};
+use dragline_schema::{RunKey, Severity, Timestamp};
 
 use self::episodes::Track;
 use self::incidents::Incident;
@@ -76,6 +76,7 @@ impl<'f> Analysis<'f> {
         let episodes = episodes::episodes(&self.all, &self.tracks);
         let mut incidents: Vec<(usize, Incident)> = Vec::new();
         let news = novelty::news(&self.all, everything, groups, rules);
+        let keys: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
         for (place, episodes) in episodes.into_iter().enumerate() {
             let series = &self.all[place];
             for incident in incidents::incidents(series, episodes) {
@@ -87,7 +88,7 @@ impl<'f> Analysis<'f> {
                 if news.iter().any(is_told) {
                     continue;
                 }
-                if incidents::is_asked(&incident, series, everything, finished) {
+                if incidents::is_asked(&incident, series, everything, finished.period, &keys) {
                     found.push(told::insight(&incident, series, everything, groups));
                 }
                 incidents.push((place, incident));
@@ -123,12 +124,7 @@ impl<'f> Analysis<'f> {
             let series = track.series(&self.all);
             let unit = series.units.iter().find(|unit| unit.run == Some(run))?;
             let (metric, normal) = (track.metric(), track.normal.as_ref()?);
-            let (lower, upper) = normal.range(metric, unit.start);
-            let (a, b) = (metric.shown(lower), metric.shown(upper));
-            let expected = Expected {
-                lower: a.min(b),
-                upper: a.max(b),
-            };
+            let expected = told::expected(metric, normal.range(metric, unit.start));
             let usual = metric.shown(metric.scale().raw(normal.expected(unit.start)));
             // Errors are told for each request there, and counted here.
             let is_count = !metric.name().starts_with("errors.");
@@ -159,17 +155,12 @@ impl<'f> Analysis<'f> {
             }
             let at = series.units.last().map_or(0, |unit| unit.start);
             let (metric, scale) = (track.metric(), track.metric().scale());
-            let (lower, upper) = normal.range(metric, at);
-            let (a, b) = (metric.shown(lower), metric.shown(upper));
             baselines.push(Baseline {
                 metric: metric.name(),
                 scraper_id: series.name.0.clone(),
                 site: series.name.1.clone(),
                 median: metric.shown(scale.raw(normal.expected(at))),
-                expected: Expected {
-                    lower: a.min(b),
-                    upper: a.max(b),
-                },
+                expected: told::expected(metric, normal.range(metric, at)),
                 runs: normal.units as u64,
             });
         }

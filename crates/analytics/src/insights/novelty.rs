@@ -1,11 +1,14 @@
 //! Errors that were never there before, and errors that are back.
 
+use std::collections::BTreeMap;
+
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow};
 use dragline_schema::{Timestamp, clip};
 
 use super::series::Series;
 use super::told::{id, minute, name};
+use crate::lookup::Name;
 use crate::model::{Expected, Group, Insight};
 
 /// So many errors are worth a word.
@@ -31,18 +34,26 @@ pub(crate) fn news(
     groups: &[Group],
     rules: &RuleSet,
 ) -> Vec<Insight> {
+    let shown: BTreeMap<&str, &Group> = groups.iter().map(|group| (&*group.id, group)).collect();
+    let named: BTreeMap<&Name, &Series<'_>> =
+        all.iter().map(|series| (&series.name, series)).collect();
     let mut found = Vec::new();
     for row in &everything.groups {
-        let shown = format!("{:016x}", row.id);
-        let Some(group) = groups.iter().find(|group| group.id == shown) else {
+        let Some(group) = shown.get(&*format!("{:016x}", row.id)) else {
             continue;
         };
-        let news = all.iter().filter_map(|series| {
+        // Only those that have the group: there may be very many others.
+        let own: Vec<&Series<'_>> = row
+            .scrapers
+            .iter()
+            .filter_map(|name| named.get(name).copied())
+            .collect();
+        let news = own.iter().filter_map(|series| {
             let (news, since) = of(series, everything, row)?;
-            Some((series, news, since))
+            Some((*series, news, since))
         });
         if let Some((series, news, since)) = news.min_by_key(|(.., since)| *since)
-            && !is_old_elsewhere(all, everything, row, news)
+            && !is_old_elsewhere(&own, everything, row, news)
         {
             found.push(insight(series, row, group, news, since, rules));
         }
@@ -59,7 +70,12 @@ fn presence(series: &Series<'_>, row: &GroupRow) -> Option<(Vec<bool>, Vec<usize
 }
 
 /// Whether other scrapers have had the error for long: then it is not new.
-fn is_old_elsewhere(all: &[Series<'_>], everything: &Finished, row: &GroupRow, news: News) -> bool {
+fn is_old_elsewhere(
+    all: &[&Series<'_>],
+    everything: &Finished,
+    row: &GroupRow,
+    news: News,
+) -> bool {
     news == News::New
         && all.iter().any(|series| {
             presence(series, row).is_some_and(|_| of(series, everything, row).is_none())
@@ -139,7 +155,7 @@ fn insight(
         .error_type
         .as_deref()
         .unwrap_or("an error without a type");
-    let others = match group.scrapers.iter().collect::<Vec<_>>().len() {
+    let others = match group.scrapers.len() {
         0 | 1 => String::new(),
         n => format!(" and {} others", n - 1),
     };

@@ -20,13 +20,8 @@ pub(crate) fn insight(
     let root = &incident.root;
     // Logs without times tell what happened, not when.
     let since = (incident.since > 0).then(|| Timestamp::from_micros(incident.since));
-    let shown = |raw| root.metric.shown(raw);
-    let (a, b) = (shown(root.expected.0), shown(root.expected.1));
-    let expected = Expected {
-        lower: a.min(b),
-        upper: a.max(b),
-    };
-    let observed = shown(root.observed);
+    let expected = expected(&root.metric, root.expected);
+    let observed = root.metric.shown(root.observed);
     let kind = incident.kind;
     Insight {
         id: id(kind.name(), &who, since),
@@ -44,6 +39,15 @@ pub(crate) fn insight(
         sequence: sequence(incident),
         evidence: evidence(incident, series, everything, groups),
         recommendation: recommendation(incident).to_owned(),
+    }
+}
+
+/// A range as reports tell it.
+pub(crate) fn expected(metric: &Metric, (lower, upper): (f64, f64)) -> Expected {
+    let (a, b) = (metric.shown(lower), metric.shown(upper));
+    Expected {
+        lower: a.min(b),
+        upper: a.max(b),
     }
 }
 
