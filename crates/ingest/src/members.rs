@@ -148,7 +148,10 @@ impl Members {
                     buffer.resize(start + size, 0);
                 }
                 let out = &mut buffer[start..start + size];
-                if whole.gzip_decompress(&rest[..end], out) == Ok(size) {
+                if whole.gzip_decompress(&rest[..end], out) != Ok(size) {
+                    continue;
+                }
+                if let Some(end) = end_of(&rest[..end], out) {
                     window.at += end;
                     return Ok(Some(size));
                 }
@@ -239,6 +242,18 @@ fn size_before(rest: &[u8], end: usize) -> Option<usize> {
     Some(u32::from_le_bytes(*size) as usize)
 }
 
+/// Where the member ends that gave this text: behind the first of its checksum and size.
+///
+/// The decompressor is content with more than a member. Where zeros follow a member, or it looks
+/// like the next one, what was tried as its end may be the end of a later one.
+fn end_of(tried: &[u8], text: &[u8]) -> Option<usize> {
+    let mut footer = [0; 8];
+    footer[..4].copy_from_slice(&libdeflater::crc32(text).to_le_bytes());
+    footer[4..].copy_from_slice(&(text.len() as u32).to_le_bytes());
+    let found = memchr::memmem::find(tried, &footer)?;
+    Some(found + footer.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +293,20 @@ mod tests {
                 .collect();
             let expected: Vec<u8> = texts.iter().flat_map(|(text, _)| text.clone()).collect();
             prop_assert_eq!(read_all(&data), (expected, texts.len() as u32, true));
+        }
+
+        /// A later end that looks like the first member's would swallow all between.
+        #[test]
+        fn members_alike_are_all_read(
+            text in prop::collection::vec(any::<u8>(), 0..20),
+            other in prop::collection::vec(any::<u8>(), 250..520),
+            count in 1usize..5,
+            zeros in 0usize..6,
+        ) {
+            let alike = [gzip(&text, 0), vec![0; zeros]].concat().repeat(count);
+            let data = [alike, gzip(&other, 6), vec![0; zeros]].concat();
+            let expected = [text.repeat(count), other].concat();
+            prop_assert_eq!(read_all(&data), (expected, count as u32 + 1, true));
         }
 
         /// A text with beginnings of members in it, stored as it is.

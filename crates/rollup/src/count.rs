@@ -45,6 +45,7 @@ impl Counters {
             }
             Event::ArticleStored(article) => {
                 self.articles += 1;
+                self.processing_micros += micros(article.processing_time_ms);
                 self.incomplete += u64::from(lacks_fields(
                     article.fields_missing.as_ref().map(|json| &*json.0),
                 ));
@@ -79,6 +80,14 @@ impl Counters {
         if let Some(micros) = took {
             self.response_time.observe(micros);
         }
+        if request
+            .proxy
+            .as_deref()
+            .is_some_and(|proxy| !proxy.is_empty())
+        {
+            self.proxied_requests += 1;
+            self.proxied_bytes = self.proxied_bytes.saturating_add(bytes_of(request));
+        }
         if has_failed {
             self.requests_failed += 1;
             self.failed_bytes = self.failed_bytes.saturating_add(bytes_of(request));
@@ -87,7 +96,7 @@ impl Counters {
 }
 
 /// Whether a JSON list of missing fields has any.
-fn lacks_fields(list: Option<&str>) -> bool {
+pub(crate) fn lacks_fields(list: Option<&str>) -> bool {
     list.is_some_and(|list| list.contains('"'))
 }
 

@@ -64,6 +64,12 @@ pub struct Counters {
     pub queue: Spread,
     /// Items that lack a field.
     pub incomplete: u64,
+    /// From page to storage, in microseconds.
+    pub processing_micros: u64,
+    /// HTTP attempts through a proxy.
+    pub proxied_requests: u64,
+    /// Bytes of answers through a proxy.
+    pub proxied_bytes: u64,
 }
 
 impl Counters {
@@ -87,6 +93,8 @@ impl Counters {
         self.response_time = Spread::default();
         self.retries = 0;
         self.failed_bytes = 0;
+        self.proxied_requests = 0;
+        self.proxied_bytes = 0;
     }
 
     /// Whether there is any sign of work: a request or an item.
@@ -123,6 +131,11 @@ impl Add for Counters {
         self.database_micros = self.database_micros.saturating_add(other.database_micros);
         self.queue.add(other.queue);
         self.incomplete += other.incomplete;
+        self.processing_micros = self
+            .processing_micros
+            .saturating_add(other.processing_micros);
+        self.proxied_requests += other.proxied_requests;
+        self.proxied_bytes = self.proxied_bytes.saturating_add(other.proxied_bytes);
     }
 }
 

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragline_schema::{Dialect, ProblemKind, RunKey, RunStatus, Timestamp};
+use rustc_hash::FxHashMap;
 
-use crate::bounded::{Add as _, Bounded};
+use crate::bounded::{Add as _, Bounded, hash_of};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
 use crate::reconcile::reconcile;
 use crate::rollup::{FileEntry, ProblemEntry, Rollup};
 use crate::sections::Sections;
+use crate::signs::{FirstSign, Sign};
 use crate::source::{Declared, SourceKey, SourceStats};
 use crate::verdict::{Life, Verdict, judge};
 
@@ -38,6 +40,9 @@ pub struct Finished {
     pub cells: Vec<(Cell, u64)>,
     /// Errors in cells beyond the table's size.
     pub cells_overflow: u64,
+    /// The first line of each kind that tells of trouble, by run (its place in [`Finished::runs`]), kind
+    /// and hour (start in microseconds).
+    pub signs: BTreeMap<(usize, Sign, i64), FirstSign>,
     /// Files, by path.
     pub files: BTreeMap<String, FileEntry>,
     /// Problems, by path and kind.
@@ -190,6 +195,18 @@ impl Rollup {
                 .merge(&sketch);
         }
 
+        // A source that was not kept apart has no run whose line this is.
+        let hashes: FxHashMap<u64, usize> = names
+            .iter()
+            .filter_map(|(source, key)| Some((hash_of(&**source), *places.get(key)?)))
+            .collect();
+        let mut signs: BTreeMap<(usize, Sign, i64), FirstSign> = BTreeMap::new();
+        for ((source, sign, hour), first) in self.signs.into_kept() {
+            if let Some(run) = hashes.get(&source) {
+                signs.entry((*run, sign, hour)).or_default().add(first);
+            }
+        }
+
         let storing = storing(&merged);
         let runs: Vec<RunRow> = merged
             .into_iter()
@@ -226,6 +243,7 @@ impl Rollup {
             bucket_micros: width,
             groups: group_rows(self.groups, &names, &places),
             groups_overflow,
+            signs,
             sources_overflow,
             cells: sorted(self.cells),
             cells_overflow,

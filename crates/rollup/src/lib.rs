@@ -40,6 +40,7 @@ mod reconcile;
 mod rollup;
 mod sections;
 mod seq;
+mod signs;
 mod source;
 mod tally;
 mod verdict;
@@ -55,6 +56,7 @@ pub use sections::{
     System,
 };
 pub use seq::Covered;
+pub use signs::{FirstSign, Sign};
 pub use source::{Declared, RunEnd, SourceKey};
 pub use tally::Tally;
 pub use verdict::Verdict;

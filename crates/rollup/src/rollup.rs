@@ -17,6 +17,7 @@ use crate::errors::{Cell, ErrorLabel, Group};
 use crate::evidence::Evidence;
 use crate::sections::thousandths;
 use crate::seq::Covered;
+use crate::signs::{FirstSign, MAX_SIGNS, SignKey, signs};
 use crate::source::{Declared, RunEnd, SourceKey, SourceStats, earlier};
 use crate::tally::Tally;
 
@@ -84,6 +85,8 @@ pub struct Rollup {
     pub(crate) latency: FxHashMap<(u32, i64), Latency>,
     pub(crate) groups: Bounded<u64, Group>,
     pub(crate) cells: Bounded<Cell, u64>,
+    /// By source and hour.
+    pub(crate) signs: Bounded<SignKey, FirstSign>,
     /// But for what is counted of the current one.
     pub(crate) files: BTreeMap<String, FileEntry>,
     pub(crate) problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
@@ -156,6 +159,7 @@ impl Default for Rollup {
             latency: FxHashMap::default(),
             groups: Bounded::new(MAX_GROUPS),
             cells: Bounded::new(MAX_CELLS),
+            signs: Bounded::new(MAX_SIGNS),
             files: BTreeMap::new(),
             problems: BTreeMap::new(),
             dialects: Tally::default(),
@@ -329,6 +333,14 @@ impl Rollup {
             };
             *self.cells.entry(&cell) += 1;
         }
+        let hour = record
+            .timestamp
+            .map_or(0, |time| floor(time.as_micros(), HOUR));
+        let table = &mut self.signs;
+        signs(record, label, |sign, text| {
+            let first = table.entry(&(hash_of(&**key), sign, hour));
+            first.observe(record.timestamp, evidence(), text);
+        });
         self.add_activity(source, record, label);
     }
 
@@ -369,6 +381,7 @@ impl Rollup {
         }
         self.groups.merge(other.groups);
         self.cells.merge(other.cells);
+        self.signs.merge(other.signs);
         for (path, file) in other.files {
             let entry = self.files.entry(path).or_default();
             entry.events += file.events;

@@ -21,7 +21,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use crate::ScanOptions;
 
 /// The format of entries.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Smaller files are read as fast as what came of them. In bytes on disk.
 const LEAST: u64 = 64 << 10;
 /// A file that was written so recently is being written.
