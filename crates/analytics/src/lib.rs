@@ -23,7 +23,7 @@
 //! let finished = scan(&logs, &rules, &ScanOptions::default())?.rollup.finish(now);
 //! let report = report(&finished, None, &rules, &ReportOptions::at(now))?;
 //! assert_eq!(report.errors.by_category["network"], 1);
-//! println!("{}", render::text(&render::report(&report), &render::Terminal::default()));
+//! println!("{}", render::text(&render::report(&report, &render::Layout::default()), &render::Terminal::default()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -34,10 +34,13 @@ mod lookup;
 pub mod model;
 pub mod render;
 mod report;
+mod runbooks;
 pub mod sql;
 mod stats;
+mod trends;
 
 pub use frames::{Frames, FramesError};
-pub use insights::{bad_news, reasons_to_fail};
+pub use insights::{Limits, bad_news, reasons_to_fail};
 pub use model::Report;
-pub use report::{Activity, ReportOptions, activity, report};
+pub use report::{Activity, ByScraper, Mute, Prices, ReportOptions, activity, report};
+pub use runbooks::{RUNBOOKS, runbook};

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dragline_rollup::{Evidence, Finished};
-use polars::prelude::{AnyValue, DataFrame};
+use dragline_rollup::{Evidence, Finished, FirstSign};
 
 use crate::model;
 
@@ -13,7 +12,17 @@ pub(crate) fn place(evidence: &Evidence) -> model::Evidence {
         file: evidence.path.to_string(),
         line: evidence.line,
         offset: evidence.offset,
+        sample: None,
     }
+}
+
+/// The place of a sign, and what stands there.
+pub(crate) fn place_of_sign(sign: &FirstSign) -> Option<model::Evidence> {
+    let text = sign.text();
+    Some(model::Evidence {
+        sample: (!text.is_empty()).then(|| text.to_owned()),
+        ..place(sign.evidence()?)
+    })
 }
 
 /// A scraper's name and its site's.
@@ -37,13 +46,4 @@ pub(crate) fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
         runs.sort_by_cached_key(|run| (finished.runs[*run].start, file(run)));
     }
     scrapers
-}
-
-/// A text in a frame; `None` for null.
-pub(crate) fn text_at(frame: &DataFrame, name: &str, row: usize) -> Option<String> {
-    match frame.column(name).ok()?.get(row).ok()? {
-        AnyValue::String(text) => Some(text.to_owned()),
-        AnyValue::StringOwned(text) => Some(text.to_string()),
-        _ => None,
-    }
 }

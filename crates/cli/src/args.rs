@@ -30,6 +30,8 @@ pub(crate) enum Command {
   dragline report logs/
   dragline report logs/ --since 7d --format markdown --output report.md
   dragline report logs/ --format html --output report.html
+  dragline report logs/ --history known/
+  dragline report --from-rollups --history known/
   dragline report logs/ --fail-on blocked,down || mail -s 'scrapers' me < report.txt
   dragline report 'logs/shop.*.jsonl.gz' --scraper shop --format json | jq .totals")]
     Report(ReportArgs),
@@ -56,6 +58,15 @@ pub(crate) enum Command {
 Exit codes: 0 all gates passed, 1 a gate failed or a run is not there, 2 wrong usage."
     )]
     Diff(DiffArgs),
+    /// Show what to look at and what to do for a kind of trouble
+    #[command(after_help = "Examples:
+  dragline runbook
+  dragline runbook blocked")]
+    Runbook {
+        /// Which; all are listed without a name
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Show what scrapers log, while they log it: every format, one order
     #[command(
         long_about = "Show what scrapers log, while they log it: every format, in the order of time.\n\nFiles may be rotated, packed, \
@@ -106,10 +117,28 @@ taken for an error, whatever its level says: filter before.",
 /// What to read, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct ReadArgs {
+    /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
+    #[arg(required_unless_present = "from_rollups", value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) history: HistoryArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// What is known of logs that are gone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "History")]
+pub(crate) struct HistoryArgs {
+    /// Remember in a directory what is in the logs, and know what was in those that are gone: what is
+    /// normal takes longer to learn than logs are kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) history: Option<PathBuf>,
+    /// Report on the history alone, without any logs
+    #[arg(long, requires = "history", conflicts_with = "logs")]
+    pub(crate) from_rollups: bool,
 }
 
 /// A report, and when it is bad news.
@@ -142,9 +171,6 @@ pub(crate) struct DiffArgs {
 /// What to read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {
-    /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
-    #[arg(required = true, value_name = "LOGS")]
-    pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
@@ -166,6 +192,9 @@ pub(crate) struct SqlArgs {
     /// The query
     #[arg(value_name = "QUERY")]
     pub(crate) query: String,
+    /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
+    #[arg(required = true, value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// How the answer is shown
@@ -194,6 +223,9 @@ pub(crate) enum SqlFormat {
 /// What to export, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
+    /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
+    #[arg(required = true, value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// The directory to write, which must be new or empty

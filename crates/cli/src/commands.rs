@@ -3,14 +3,16 @@
 mod classify;
 mod demo;
 mod diff;
+mod panels;
 mod read;
 mod rules;
 mod sql;
 mod tail;
 
-use dragline_analytics::{Report, render};
+use dragline_analytics::{RUNBOOKS, Report, render};
 
-use crate::args::{ErrorsArgs, Format, ReadArgs, ReportArgs};
+use crate::args::{ErrorsArgs, Format, ReadArgs, ReportArgs, WrongUsage};
+use crate::config::Config;
 use crate::output;
 
 pub(crate) use self::classify::classify;
@@ -23,14 +25,17 @@ pub(crate) use self::tail::tail;
 /// `dragline report`
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let output = &args.read.output;
-    let (report, finished) = read::report(&args.read)?;
+    let config = Config::load(args.read.input.rules.config.as_deref())?;
+    let layout = config.layout()?;
+    let (mut report, finished) = read::report(&args.read)?;
+    report.panels = panels::panels(&config.report.panels, &args.read)?;
     if output.format == Format::Html {
-        let page = render::page(&report, &dragline_analytics::activity(&finished));
+        let page = render::page(&report, &dragline_analytics::activity(&finished), &layout);
         output::save(output, &page)?;
     } else {
         output::write(
             output,
-            || render::report(&report),
+            || render::report(&report, &layout),
             || serde_json::to_string_pretty(&report),
         )?;
     }
@@ -60,6 +65,26 @@ pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
         || render::runs(&report),
         || serde_json::to_string_pretty(&report.runs),
     )
+}
+
+/// `dragline runbook`
+pub(crate) fn runbook(name: Option<&str>) -> anyhow::Result<()> {
+    let title = |text: &str| {
+        let line = text.lines().next().unwrap_or_default();
+        line.trim_start_matches("# ").to_owned()
+    };
+    let Some(name) = name else {
+        let lines = RUNBOOKS
+            .iter()
+            .map(|(name, text)| format!("{name:<16}{}\n", title(text)));
+        return output::show(&lines.collect::<String>());
+    };
+    if let Some(text) = dragline_analytics::runbook(name) {
+        return output::show(text);
+    }
+    let names: Vec<&str> = RUNBOOKS.iter().map(|(name, _)| *name).collect();
+    let sentence = format!("{name:?} is no runbook; there are {}", names.join(", "));
+    Err(WrongUsage::new(&sentence).into())
 }
 
 /// The parts of a report do not say what could not be read; the whole does.

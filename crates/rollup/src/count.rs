@@ -91,6 +91,7 @@ impl Counters {
         if has_failed {
             self.requests_failed += 1;
             self.failed_bytes = self.failed_bytes.saturating_add(bytes_of(request));
+            self.failed_micros = self.failed_micros.saturating_add(took.unwrap_or(0));
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::tally::Tally;
 
 /// What a run, or a part of one, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counters {
     /// Records.
     pub events: u64,
@@ -56,6 +57,8 @@ pub struct Counters {
     pub retries: u64,
     /// Bytes of answers to requests that failed.
     pub failed_bytes: u64,
+    /// How long requests that failed took, in microseconds.
+    pub failed_micros: u64,
     /// Waiting because the site asked to slow down, in microseconds.
     pub waited_micros: u64,
     /// Waiting for the scraper's database, in microseconds.
@@ -93,6 +96,7 @@ impl Counters {
         self.response_time = Spread::default();
         self.retries = 0;
         self.failed_bytes = 0;
+        self.failed_micros = 0;
         self.proxied_requests = 0;
         self.proxied_bytes = 0;
     }
@@ -127,6 +131,7 @@ impl Add for Counters {
         self.refusals += other.refusals;
         self.retries += other.retries;
         self.failed_bytes = self.failed_bytes.saturating_add(other.failed_bytes);
+        self.failed_micros = self.failed_micros.saturating_add(other.failed_micros);
         self.waited_micros = self.waited_micros.saturating_add(other.waited_micros);
         self.database_micros = self.database_micros.saturating_add(other.database_micros);
         self.queue.add(other.queue);
@@ -141,6 +146,7 @@ impl Add for Counters {
 
 /// Count, sum and extremes of a measure, in whole units (microseconds for times).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Spread {
     /// How many values.
     pub count: u64,

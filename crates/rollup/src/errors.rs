@@ -38,6 +38,7 @@ pub struct ErrorLabel<'l> {
 
 /// Errors that are the same but for what varies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Group {
     /// How many.
     pub count: u64,

@@ -51,6 +51,7 @@ const MAX_CELLS: usize = 10_000;
 /// *and* more buckets than that, how wide the buckets are can depend on which sources were seen
 /// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Sources that are kept apart; those with the largest hash are counted together. Default
     /// 50,000.
@@ -74,6 +75,7 @@ impl Default for Limits {
 
 /// Counts, sketches and evidence of any number of records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rollup {
     limits: Limits,
     pub(crate) sources: Vec<(Arc<SourceKey>, SourceStats)>,
@@ -119,6 +121,7 @@ struct Current {
 
 /// A file, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileEntry {
     /// Its size on disk.
     pub bytes: u64,
@@ -190,9 +193,40 @@ impl Rollup {
     /// The rollup that was encoded; `None` when the bytes are none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rollup: Self = postcard::from_bytes(bytes).ok()?;
-        let index = |(place, (key, _)): (u32, &(Arc<SourceKey>, _))| (Arc::clone(key), place);
-        rollup.index = (0..).zip(&rollup.sources).map(index).collect();
+        rollup.reindex();
         Some(rollup)
+    }
+
+    /// The rollup as bytes that later versions of this crate can read: `MessagePack`, with the names of
+    /// the fields. For [`Rollup::recall`].
+    pub fn record(&mut self) -> Vec<u8> {
+        self.settle();
+        // Maps, lists, numbers and texts always serialise.
+        rmp_serde::to_vec_named(self).unwrap_or_default()
+    }
+
+    /// The rollup that was recorded, by whatever version; what that did not know is empty. `None` when
+    /// the bytes are none.
+    pub fn recall(bytes: &[u8]) -> Option<Self> {
+        let mut rollup: Self = rmp_serde::from_slice(bytes).ok()?;
+        rollup.reindex();
+        Some(rollup)
+    }
+
+    fn reindex(&mut self) {
+        let index = |(place, (key, _)): (u32, &(Arc<SourceKey>, _))| (Arc::clone(key), place);
+        self.index = (0..).zip(&self.sources).map(index).collect();
+    }
+
+    /// The times of the first and the last record.
+    pub fn period(&self) -> Option<(Timestamp, Timestamp)> {
+        self.period
+    }
+
+    /// How many records were observed.
+    pub fn events(&mut self) -> u64 {
+        self.settle();
+        self.files.values().map(|file| file.events).sum()
     }
 
     /// The numbered lines that were observed so far.

@@ -21,6 +21,7 @@ macro_rules! add_fields {
 
 /// The rarer events of a source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sections {
     /// Articles.
     pub articles: Articles,
@@ -52,6 +53,7 @@ add_fields!(Sections {
 
 /// Articles that were stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Articles {
     /// Words in each.
     pub words: Spread,
@@ -84,6 +86,7 @@ impl Add for Bounded<String, u64> {
 
 /// Things recognised as already known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Duplicates {
     /// How many.
     pub count: u64,
@@ -94,6 +97,7 @@ add_fields!(Duplicates { count, confidence });
 
 /// Searches.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Search {
     /// How many.
     pub count: u64,
@@ -113,6 +117,7 @@ add_fields!(Search {
 
 /// The queue's length, at each time it was told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Queue {
     /// The lengths.
     pub size: Spread,
@@ -121,6 +126,7 @@ add_fields!(Queue { size });
 
 /// Calls to the scraper's database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Database {
     /// How long each took, in microseconds.
     pub duration: Spread,
@@ -153,6 +159,7 @@ impl Add for Bounded<String, Operation> {
 
 /// One kind of database operation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Operation {
     /// How many.
     pub count: u64,
@@ -163,6 +170,7 @@ add_fields!(Operation { count, duration });
 
 /// The machine, at each time it was looked at. Percentages are in thousandths of a percent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct System {
     /// CPU in use.
     pub cpu: Spread,
@@ -236,6 +244,7 @@ impl Add for Fields {
 
 /// One host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Domain {
     /// HTTP attempts.
     pub requests: u64,

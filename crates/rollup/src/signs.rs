@@ -34,6 +34,7 @@ pub enum Sign {
 
 /// The first line that shows a sign.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FirstSign {
     held: Option<(Option<Timestamp>, Evidence, String)>,
 }

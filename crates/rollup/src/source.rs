@@ -16,6 +16,7 @@ use crate::tally::Tally;
 /// Whose lines: the run as the lines name it, and the family of files they stand in, because lines
 /// that do not name their run belong to the one run of their family.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SourceKey {
     /// The family of files.
     pub family: String,
@@ -69,6 +70,7 @@ pub struct RunEnd {
 
 /// A run's own account of its totals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Declared {
     /// Whether the account counts more than the lines (a statistics dump), or only where no line of
     /// the kind was logged (a `scraper_end`).
@@ -115,6 +117,7 @@ pub struct Declared {
 
 /// What a source was seen to do, beside its activity over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct SourceStats {
     pub(crate) counters: Counters,
     pub(crate) first: Option<Timestamp>,

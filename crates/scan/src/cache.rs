@@ -150,7 +150,7 @@ impl<'c> Keys<'c> {
         file: &LogFile,
         reader: &FamilyReader,
     ) -> Option<Key<'c>> {
-        if file.bytes < LEAST {
+        if !is_worth(file) {
             return None;
         }
         let modified = file.path.metadata().ok()?.modified().ok()?;
@@ -192,6 +192,11 @@ impl Key<'_> {
         entry.extend(rollup.encode());
         let _ = self.cache.write(self.hash, &entry);
     }
+}
+
+/// Whether what comes of a file is worth keeping.
+pub(crate) fn is_worth(file: &LogFile) -> bool {
+    file.bytes >= LEAST
 }
 
 /// Adds a part that cannot run into the next.

@@ -27,6 +27,7 @@
 
 mod cache;
 mod filter;
+mod history;
 mod label;
 mod observer;
 mod rows;
@@ -45,10 +46,12 @@ pub use dragline_ingest::{
     DialectError, DiscoverError, Map, MapError, Meaning, ReadOptions, TextDialect, Watch,
 };
 pub use filter::Filter;
+pub use history::{History, HistoryError};
 pub use rows::{Row, RowSink};
 
 use crate::cache::{Key, Keys};
 use crate::filter::Sources;
+use crate::history::Keeper;
 use crate::label::Labeller;
 use crate::observer::Observer;
 use crate::rows::{RowMaker, runs_of};
@@ -66,6 +69,8 @@ pub struct ScanOptions {
     pub reclassify: bool,
     /// Where what came of unchanged files is kept. Default: nowhere.
     pub cache: Option<Cache>,
+    /// Where what is known of logs is kept for when they are gone. Default: nowhere.
+    pub history: Option<History>,
 }
 
 impl Default for ScanOptions {
@@ -76,6 +81,7 @@ impl Default for ScanOptions {
             filter: Filter::default(),
             reclassify: false,
             cache: None,
+            history: None,
         }
     }
 }
@@ -87,6 +93,9 @@ pub enum ScanError {
     /// Something named is not there.
     #[error(transparent)]
     Discover(#[from] DiscoverError),
+    /// The history cannot be used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The [`Watch`] was told to stop.
     #[error("the reading was stopped")]
     Cancelled,
@@ -97,7 +106,8 @@ pub enum ScanError {
 pub struct Scanned {
     /// What was asked for.
     pub rollup: Rollup,
-    /// Everything that is there, when the filter leaves something out.
+    /// Everything that is known, when that is more: what the filter leaves out, and what the history
+    /// remembers.
     pub everything: Option<Rollup>,
 }
 
@@ -115,15 +125,15 @@ pub fn scan(
     let passes = if options.filter.is_empty() { 1 } else { 2 };
     let watch = &options.read.watch;
     watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
-    let everything = everything(&found, rules, options)?;
+    let (everything, remembered) = everything(&found, rules, options)?;
     if options.filter.is_empty() {
         return Ok(Scanned {
             rollup: everything,
-            everything: None,
+            everything: remembered,
         });
     }
     let by_source = options.filter.names_a_source();
-    let rollup = Pass {
+    let pass = Pass {
         found: &found,
         rules,
         options,
@@ -131,25 +141,28 @@ pub fn scan(
         sources: by_source.then(|| Sources::matching(&options.filter, &everything)),
         covered: Some(&everything.covered()),
         cache: None,
-    }
-    .run();
+        keeper: None,
+    };
+    let rollup = pass.with_copies(pass.logs());
     if watch.is_cancelled() {
         return Err(ScanError::Cancelled);
     }
     Ok(Scanned {
         rollup,
-        everything: Some(everything),
+        everything: Some(remembered.unwrap_or(everything)),
     })
 }
 
-/// The rollup of everything that is there, of what is kept as far as that goes.
+/// The rollup of everything that is there, of what is kept as far as that goes; and of that and what
+/// the history remembers beside it, when there is one.
 fn everything(
     found: &Discovery,
     rules: &RuleSet,
     options: &ScanOptions,
-) -> Result<Rollup, ScanError> {
+) -> Result<(Rollup, Option<Rollup>), ScanError> {
     let cache = options.cache.as_ref();
-    let everything = Pass {
+    let keeper = options.history.as_ref().map(Keeper::new);
+    let pass = Pass {
         found,
         rules,
         options,
@@ -157,13 +170,23 @@ fn everything(
         sources: None,
         covered: None,
         cache: cache.map(|cache| Keys::new(cache, rules, options)),
-    }
-    .run();
+        keeper: keeper.as_ref(),
+    };
+    let logs = pass.logs();
     cache.into_iter().for_each(Cache::trim);
+    let remembered = match &keeper {
+        Some(keeper) if !options.read.watch.is_cancelled() => {
+            let mut known = keeper.gone()?;
+            known.merge(logs.clone());
+            Some(pass.with_copies(known))
+        }
+        _ => None,
+    };
+    let everything = pass.with_copies(logs);
     if options.read.watch.is_cancelled() {
         return Err(ScanError::Cancelled);
     }
-    Ok(everything)
+    Ok((everything, remembered))
 }
 
 /// Reads everything behind `inputs` into sinks of the caller's own, one for each thread: `make`
@@ -232,7 +255,7 @@ pub fn scan_rows<S: RowSink>(
     let watch = &options.read.watch;
     let passes = 1 + u64::from(wants_rows);
     watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
-    let rollup = everything(&found, rules, options)?;
+    let (rollup, _) = everything(&found, rules, options)?;
     let (runs, covered) = (runs_of(&rollup), rollup.covered());
     let telling = rollup.telling_runs();
     let families: Vec<&Family> = found.families.iter().filter(|_| wants_rows).collect();
@@ -304,23 +327,28 @@ struct Pass<'p> {
     covered: Option<&'p Covered>,
     /// Where what came of files is kept, when nothing is left out.
     cache: Option<Keys<'p>>,
+    /// Where what came of files is remembered.
+    keeper: Option<&'p Keeper<'p>>,
 }
 
 impl Pass<'_> {
-    /// Reads everything; the recorders' copies of their errors last, as only those lines of them
-    /// count that are not in the logs themselves (any more).
-    fn run(&self) -> Rollup {
-        let (copies, logs): (Vec<_>, Vec<_>) = self
-            .found
-            .families
-            .iter()
-            .partition(|family| family.is_error_copy);
-        let mut whole = self.read(&logs, None, self.skipped());
-        if !copies.is_empty() {
-            let covered = self.covered.cloned().unwrap_or_else(|| whole.covered());
-            whole = self.read(&copies, Some(&covered), whole);
+    /// Reads everything but the recorders' copies of their errors.
+    fn logs(&self) -> Rollup {
+        let families = self.found.families.iter();
+        let logs: Vec<&Family> = families.filter(|family| !family.is_error_copy).collect();
+        self.read(&logs, None, self.skipped())
+    }
+
+    /// Reads the copies, too: only those lines of them count that are not in the logs themselves (any
+    /// more).
+    fn with_copies(&self, logs: Rollup) -> Rollup {
+        let families = self.found.families.iter();
+        let copies: Vec<&Family> = families.filter(|family| family.is_error_copy).collect();
+        if copies.is_empty() {
+            return logs;
         }
-        whole
+        let covered = self.covered.cloned().unwrap_or_else(|| logs.covered());
+        self.read(&copies, Some(&covered), logs)
     }
 
     /// Reads families in parallel into a rollup.
@@ -337,25 +365,74 @@ impl Pass<'_> {
     }
 
     fn family(&self, family: &Family, copied: Option<&Covered>, mut rollup: Rollup) -> Rollup {
+        if let (Some(keeper), None) = (self.keeper, copied) {
+            rollup.merge(self.remembered_family(keeper, family));
+            return rollup;
+        }
         let mut reader = FamilyReader::new(&family.name, &self.options.read);
         for file in &family.files {
-            let cache = self.cache.as_ref().filter(|_| copied.is_none());
-            let key = cache.and_then(|cache| cache.key(family, file, &reader));
-            if let Some(entry) = key.as_ref().and_then(Key::get)
-                && reader.restore(&entry.state)
-            {
-                self.options.read.watch.advance(file.bytes);
-                rollup.merge(entry.rollup);
-            } else if let Some(key) = key {
-                let mut part = self.file(family, file, &mut reader, None, Rollup::default());
-                if !self.options.read.watch.is_cancelled() {
-                    key.put(&reader, &mut part);
-                }
-                rollup.merge(part);
+            let is_cached = copied.is_none() && self.cache.is_some() && cache::is_worth(file);
+            if is_cached {
+                rollup.merge(self.part(family, file, &mut reader));
             } else {
                 rollup = self.file(family, file, &mut reader, copied, rollup);
             }
         }
+        self.finish(family, copied, reader, rollup)
+    }
+
+    /// Reads a family file by file, as that is how it is remembered.
+    fn remembered_family(&self, keeper: &Keeper<'_>, family: &Family) -> Rollup {
+        let mut whole = Rollup::default();
+        let mut reader = FamilyReader::new(&family.name, &self.options.read);
+        let Some((last, files)) = family.files.split_last() else {
+            return whole;
+        };
+        for file in files {
+            let mut part = self.part(family, file, &mut reader);
+            self.keep(keeper, family, file, &mut part);
+            whole.merge(part);
+        }
+        let part = self.part(family, last, &mut reader);
+        let mut part = self.finish(family, None, reader, part);
+        self.keep(keeper, family, last, &mut part);
+        whole.merge(part);
+        whole
+    }
+
+    fn keep(&self, keeper: &Keeper<'_>, family: &Family, file: &LogFile, part: &mut Rollup) {
+        if !self.options.read.watch.is_cancelled() {
+            keeper.keep(&family.name, file, part);
+        }
+    }
+
+    /// What came of one file, by the cache or by reading it.
+    fn part(&self, family: &Family, file: &LogFile, reader: &mut FamilyReader) -> Rollup {
+        let key = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.key(family, file, reader));
+        if let Some(entry) = key.as_ref().and_then(Key::get)
+            && reader.restore(&entry.state)
+        {
+            self.options.read.watch.advance(file.bytes);
+            return entry.rollup;
+        }
+        let mut part = self.file(family, file, reader, None, Rollup::default());
+        if let Some(key) = key.filter(|_| !self.options.read.watch.is_cancelled()) {
+            key.put(reader, &mut part);
+        }
+        part
+    }
+
+    /// Adds what the reader holds back at a family's end.
+    fn finish(
+        &self,
+        family: &Family,
+        copied: Option<&Covered>,
+        reader: FamilyReader,
+        rollup: Rollup,
+    ) -> Rollup {
         let mut observer = self.observer(family, copied, rollup);
         if let Some(last) = family.files.last() {
             observer.file(&last.source);

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use dragline_rollup::{Finished, Latency, RunRow};
 use dragline_schema::ErrorCategory;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::gate::{Gate, GateError};
@@ -46,7 +47,8 @@ pub enum DiffError {
 }
 
 /// One side of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Side {
     /// The run, or `baseline`.
     pub run_id: String,
@@ -61,7 +63,8 @@ pub struct Side {
 }
 
 /// A metric of both sides; unknown is null.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct MetricChange {
     /// Its name.
     pub metric: String,
@@ -78,7 +81,8 @@ pub struct MetricChange {
 }
 
 /// An error that only one side has.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ErrorChange {
     /// The group's id.
     pub id: String,
@@ -89,7 +93,8 @@ pub struct ErrorChange {
 }
 
 /// A gate, and whether it holds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct GateResult {
     /// As it was written.
     pub gate: String,
@@ -100,7 +105,8 @@ pub struct GateResult {
 }
 
 /// Two runs side by side.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Diff {
     /// `dragline.diff/1`.
     pub schema: String,

@@ -92,12 +92,9 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
                 is_open: !went_on,
                 scraper_id,
                 site,
-                metric: None,
-                expected: None,
-                observed: None,
-                sequence: Vec::new(),
                 evidence: row.evidence.iter().map(place).collect(),
                 recommendation: recommendation.to_owned(),
+                ..Insight::default()
             })
         })
         .collect()
@@ -177,12 +174,9 @@ fn lapse_insight(series: &Series<'_>, lapse: &Lapse, before: Option<&RunRow>) ->
         is_open: lapse.is_open,
         scraper_id: series.name.0.clone(),
         site: series.name.1.clone(),
-        metric: None,
-        expected: None,
-        observed: None,
-        sequence: Vec::new(),
         evidence: before.and_then(|row| row.evidence.as_ref()).map(place).into_iter().collect(),
         recommendation: "Look at what starts it: the timer, the machine, a run before it that still holds a lock.".to_owned(),
+        ..Insight::default()
     }
 }
 

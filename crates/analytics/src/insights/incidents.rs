@@ -15,6 +15,12 @@ use super::series::Series;
 
 /// Items under this share of the usual ones are a failure, not a worse yield.
 const COLLAPSE: f64 = 0.45;
+/// Of so many requests the page was not understood, or of so many items a field is gone.
+const BROKEN: f64 = 0.12;
+/// Then so few of the usual items are left, at most.
+const FEWER: f64 = 0.75;
+/// A site refuses by status when so many of its refusals have one.
+const BY_STATUS: f64 = 0.9;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,12 +108,25 @@ pub(crate) fn incidents(series: &Series<'_>, episodes: Vec<Episode>) -> Vec<Inci
     clusters
         .into_iter()
         .flat_map(|(_, cluster)| {
-            let causes = causes(&cluster);
+            let causes = causes(&cluster, is_by_status(series, &cluster));
             causes
                 .into_iter()
                 .map(move |(kind, root)| incident(series, kind, root, &cluster))
         })
         .collect()
+}
+
+/// Whether the refusals in the units of a cluster have the status of one.
+fn is_by_status(series: &Series<'_>, cluster: &[Episode]) -> bool {
+    let refused = cluster
+        .iter()
+        .filter(|episode| episode.metric == Metric::Blocked);
+    let units = refused.flat_map(|episode| &series.units[episode.from..=episode.to]);
+    let (with, all) = units.fold((0, 0), |(with, all), unit| {
+        let refused = super::metric::refused(&unit.counters);
+        (with + crate::frames::blocked(&unit.counters), all + refused)
+    });
+    with as f64 >= BY_STATUS * all as f64
 }
 
 fn incident(series: &Series<'_>, kind: Kind, root: usize, cluster: &[Episode]) -> Incident {
@@ -182,6 +201,17 @@ impl<'e> Clues<'e> {
         })
     }
 
+    /// Whether many of the pages that answer are not what they were.
+    fn is_broken_page(&self) -> bool {
+        let are_many = |place: usize| self.episodes[place].observed >= BROKEN;
+        let are_fewer = |place: usize| {
+            let episode = &self.episodes[place];
+            episode.observed < episode.usual * FEWER
+        };
+        let is_named = self.page_errors.is_some_and(are_many) || self.lacking.is_some_and(are_many);
+        is_named && (self.fewer.is_none_or(are_fewer))
+    }
+
     /// A page that is not what it was: fields are gone, or items with errors about the page.
     fn layout(&self) -> Option<(Kind, usize)> {
         let with_errors = self.fewer.or(self.lost).and(self.page_errors);
@@ -217,7 +247,10 @@ impl<'e> Clues<'e> {
 }
 
 /// The causes of a cluster: mostly one; a site that blocks may have changed its pages, too.
-fn causes(episodes: &[Episode]) -> Vec<(Kind, usize)> {
+///
+/// Where the site refuses by its answers' status, what is wrong with the pages that do come has
+/// another cause; where it refuses by pages, they are that.
+fn causes(episodes: &[Episode], is_by_status: bool) -> Vec<(Kind, usize)> {
     let clues = Clues::of(episodes);
     let failed = clues.up(&Metric::Failed);
     if let Some(root) = clues.up(&Metric::Blocked) {
@@ -225,7 +258,8 @@ fn causes(episodes: &[Episode]) -> Vec<(Kind, usize)> {
         let also = clues.layout().or(clues.silence());
         // A page that asks whether a person is there answers, too.
         let explained = episodes[root].observed;
-        let also = also.filter(|_| clues.is_collapse(explained));
+        let is_of_page = is_by_status && clues.is_broken_page();
+        let also = also.filter(|_| is_of_page || clues.is_collapse(explained));
         return [(Kind::BlockWave, root)].into_iter().chain(also).collect();
     }
     let retries = clues.up(&Metric::Retries);
@@ -327,7 +361,7 @@ mod tests {
     }
 
     fn kinds(episodes: &[Episode]) -> Vec<&'static str> {
-        let causes = causes(episodes);
+        let causes = causes(episodes, true);
         causes.into_iter().map(|(kind, _)| kind.name()).collect()
     }
 
@@ -353,6 +387,10 @@ mod tests {
             ),
             (
                 vec![blocked(), gone(), parsing()],
+                vec!["block_wave", "layout_change"],
+            ),
+            (
+                vec![blocked(), fewer(), parsing()],
                 vec!["block_wave", "layout_change"],
             ),
             (vec![failed(), network(), fewer()], vec!["error_wave"]),

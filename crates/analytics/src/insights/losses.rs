@@ -37,13 +37,11 @@ fn short_of_lines(row: &RunRow) -> Insight {
         is_open: false,
         scraper_id: row.key.scraper_id.clone(),
         site: row.key.site.clone(),
-        metric: None,
-        expected: None,
         observed: Some(lost as f64),
-        sequence: Vec::new(),
         evidence: row.evidence.iter().map(place).collect(),
         recommendation: "Look for a full disk at that time, and for files that were removed."
             .to_owned(),
+        ..Insight::default()
     }
 }
 
@@ -106,12 +104,10 @@ fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Insight> {
         is_open: false,
         scraper_id: row.key.scraper_id.clone(),
         site: row.key.site.clone(),
-        metric: None,
-        expected: None,
         observed: apart.map(f64::abs),
-        sequence: Vec::new(),
         evidence: row.evidence.iter().map(place).collect(),
         recommendation:
             "Let the machine keep its time (chrony, systemd-timesyncd), and log in UTC.".to_owned(),
+        ..Insight::default()
     })
 }

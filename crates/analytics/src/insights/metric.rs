@@ -10,7 +10,7 @@ use super::series::Unit;
 use crate::frames::blocked;
 
 /// Requests that the site refused: by their status, or, where the log tells no status, by the errors.
-fn refused(counters: &Counters) -> u64 {
+pub(crate) fn refused(counters: &Counters) -> u64 {
     blocked(counters)
         .max(counters.refusals)
         .min(counters.requests)

@@ -11,16 +11,18 @@
 
 mod ends;
 mod episodes;
+mod evidence;
 mod incidents;
+mod limits;
 mod losses;
 mod metric;
 mod normal;
 mod novelty;
 mod onset;
+mod related;
 mod schedule;
 mod series;
 mod told;
-mod trends;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -32,12 +34,15 @@ use dragline_schema::{RunKey, Severity, Timestamp};
 use self::episodes::Track;
 use self::incidents::Incident;
 use self::series::Series;
+use crate::frames::DAY;
 use crate::lookup::{Name, by_scraper};
 use crate::model::{Baseline, Expected, Group, Insight, Recommendation, Report};
 
+pub use self::limits::Limits;
+pub(crate) use self::limits::Whole;
+pub(crate) use self::metric::refused;
 pub(crate) use self::normal::Expectation;
 pub(crate) use self::series::{HOUR, hour, weekday};
-pub(crate) use self::trends::trends;
 pub(crate) use self::verdict::{rank, verdict};
 
 /// A run with fewer requests says nothing about shares.
@@ -70,6 +75,7 @@ impl<'f> Analysis<'f> {
         finished: &Finished,
         groups: &[Group],
         rules: &RuleSet,
+        (limits, whole): (&Limits, &Whole),
     ) -> Vec<Insight> {
         let everything = self.everything;
         let mut found: Vec<Insight> = Vec::new();
@@ -85,7 +91,9 @@ impl<'f> Analysis<'f> {
                     let most = news.observed.unwrap_or(0.0) * 2.0 > incident.errors(series) as f64;
                     incident.is_of_errors_alone() && most && is_of(series, &incident, news)
                 };
-                if news.iter().any(is_told) {
+                let is_muted = incident.is_of_errors_alone()
+                    && muted_errors(&incident, everything, groups) * 2 > incident.errors(series);
+                if is_muted || news.iter().any(is_told) {
                     continue;
                 }
                 if incidents::is_asked(&incident, series, everything, finished.period, &keys) {
@@ -103,17 +111,19 @@ impl<'f> Analysis<'f> {
         found.extend(losses::lines(finished));
         found.extend(losses::clocks(finished));
         let asked = by_scraper(finished);
+        let is_asked = |series: &&Series<'_>| asked.contains_key(&series.name);
+        let own = self.all.iter().filter(is_asked);
+        found.extend(limits::of_runs(own, everything, limits));
+        found.extend(limits::of_all(whole, limits));
         if let Some(end) = self.end {
-            let own = self
-                .all
-                .iter()
-                .filter(|series| asked.contains_key(&series.name));
+            let own = self.all.iter().filter(is_asked);
             found.extend(own.flat_map(|series| ends::unpunctual(series, everything, end)));
         }
         found.sort_by(|a, b| {
             let severity = |insight: &Insight| insight.severity.parse::<Severity>().ok();
             (severity(b), &b.since, &a.id).cmp(&(severity(a), &a.since, &b.id))
         });
+        related::relate(&mut found);
         found
     }
 
@@ -168,6 +178,25 @@ impl<'f> Analysis<'f> {
     }
 }
 
+/// How many errors of the days of an incident are of groups that somebody knows of.
+fn muted_errors(incident: &Incident, everything: &Finished, groups: &[Group]) -> u64 {
+    let is_muted = |id: u64| {
+        let id = format!("{id:016x}");
+        let mut known = groups.iter().filter(|group| group.mute.is_some());
+        known.any(|group| group.id == id)
+    };
+    let days = incident.since.div_euclid(DAY)..=incident.until.div_euclid(DAY);
+    let own = everything.groups.iter().filter(|row| is_muted(row.id));
+    own.map(|row| {
+        row.group
+            .days
+            .range(days.clone())
+            .map(|(_, count)| count)
+            .sum::<u64>()
+    })
+    .sum()
+}
+
 /// Whether an error's news and an incident are of the same scraper and the same time.
 fn is_of(series: &Series<'_>, incident: &Incident, news: &Insight) -> bool {
     let since = news.since.as_deref().map(Timestamp::parse);
@@ -210,14 +239,20 @@ pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
 }
 
 /// Every kind of insight, and the runbook that says what to look at.
-const KINDS: [(&str, &str); 22] = [
+const KINDS: [(&str, &str); 31] = [
     ("block_wave", "blocked"),
     ("bottleneck", "slow-site"),
     ("clock_skew", "log-loss"),
+    ("cpu_high", "memory"),
+    ("cpu_low", "slow-site"),
     ("duplicate_surge", "layout-change"),
     ("error_wave", "high-error-rate"),
+    ("errors_high", "high-error-rate"),
+    ("growth_low", "missed-run"),
+    ("language_share", "layout-change"),
     ("layout_change", "layout-change"),
     ("log_loss", "log-loss"),
+    ("memory_high", "memory"),
     ("new_error", "high-error-rate"),
     ("queue_growth", "slow-site"),
     ("regressed_error", "high-error-rate"),
@@ -228,6 +263,9 @@ const KINDS: [(&str, &str); 22] = [
     ("run_missed", "missed-run"),
     ("run_stalled", "scraper-down"),
     ("run_truncated", "log-loss"),
+    ("search_fast", "slow-site"),
+    ("search_slow", "slow-site"),
+    ("searches_high", "slow-site"),
     ("silent_failure", "layout-change"),
     ("slow_down", "slow-site"),
     ("volume_high", "layout-change"),
@@ -253,7 +291,11 @@ fn runbook(insight: &Insight) -> Option<String> {
         .filter(|_| is_of_errors)
         .and_then(of_category);
     let by_kind = KINDS.iter().find(|(kind, _)| *kind == insight.kind);
-    let name = by_category.or(by_kind.map(|(_, runbook)| *runbook))?;
+    // A site that only asks to slow down keeps nobody out.
+    let is_pace = insight.kind == "block_wave" && insight.title.contains("(429)");
+    let by_pace = is_pace.then_some("rate-limiting");
+    let by_kind = by_kind.map(|(_, runbook)| *runbook);
+    let name = by_pace.or(by_category).or(by_kind)?;
     Some(format!("docs/runbooks/{name}.md"))
 }
 

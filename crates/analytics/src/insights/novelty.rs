@@ -6,10 +6,11 @@ use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow};
 use dragline_schema::{Timestamp, clip};
 
+use super::evidence::first_error;
 use super::series::Series;
 use super::told::{id, minute, name};
 use crate::lookup::Name;
-use crate::model::{Expected, Group, Insight};
+use crate::model::{Evidence, Expected, Group, Insight};
 
 /// So many errors are worth a word.
 const ENOUGH: u64 = 5;
@@ -39,7 +40,8 @@ pub(crate) fn news(
         all.iter().map(|series| (&series.name, series)).collect();
     let mut found = Vec::new();
     for row in &everything.groups {
-        let Some(group) = shown.get(&*format!("{:016x}", row.id)) else {
+        let known = shown.get(&*format!("{:016x}", row.id));
+        let Some(group) = known.filter(|group| group.mute.is_none()) else {
             continue;
         };
         // Only those that have the group: there may be very many others.
@@ -55,7 +57,16 @@ pub(crate) fn news(
         if let Some((series, news, since)) = news.min_by_key(|(.., since)| *since)
             && !is_old_elsewhere(&own, everything, row, news)
         {
-            found.push(insight(series, row, group, news, since, rules));
+            found.push(
+                Told {
+                    series,
+                    row,
+                    group,
+                    news,
+                    since,
+                }
+                .insight(everything, rules),
+            );
         }
     }
     found
@@ -142,50 +153,80 @@ fn weight(row: &GroupRow, runs: usize) -> usize {
     errors.min(runs.saturating_mul(A_BURST))
 }
 
-fn insight(
-    series: &Series<'_>,
-    row: &GroupRow,
-    group: &Group,
+/// The group's places, the first one's line first, as far as it is known.
+fn sampled(row: &GroupRow, group: &Group, everything: &Finished) -> Vec<Evidence> {
+    let category = group.category.parse().ok();
+    let first =
+        category.and_then(|category| first_error(everything, category, row.group.first_seen));
+    let mut evidence = group.evidence.clone();
+    if let Some(first) = first {
+        evidence.retain(|at| (&at.file, at.line) != (&first.file, first.line));
+        evidence.insert(0, first);
+        return evidence;
+    }
+    if let Some(first) = evidence.first_mut() {
+        let line = group.sample.lines().next().unwrap_or_default();
+        first.sample = Some(clip(line, 160).to_owned());
+    }
+    evidence
+}
+
+/// An error's news.
+struct Told<'t, 'f> {
+    series: &'t Series<'f>,
+    row: &'t GroupRow,
+    group: &'t Group,
     news: News,
     since: Timestamp,
-    rules: &RuleSet,
-) -> Insight {
-    let who = name(&series.name);
-    let what = group
-        .error_type
-        .as_deref()
-        .unwrap_or("an error without a type");
-    let others = match group.scrapers.len() {
-        0 | 1 => String::new(),
-        n => format!(" and {} others", n - 1),
-    };
-    let recommendation = group
-        .rule
-        .as_deref()
-        .and_then(|rule| rules.recommendation(rule))
-        .unwrap_or("Nobody has seen this error before: look at the sample.");
-    let (kind, how) = match news {
-        News::New => ("new_error", "A new error at"),
-        News::Back => ("regressed_error", "An error is back at"),
-    };
-    Insight {
-        id: id(kind, &group.id, since),
-        kind: kind.to_owned(),
-        severity: group.severity.clone(),
-        title: format!("{how} {who}{others} since {}: {what}", minute(since)),
-        detail: format!("{} times: {}", group.count, clip(&group.template, 160)),
-        since: Some(since.to_string()),
-        is_open: presence(series, row).is_some_and(|(present, _)| present.last() == Some(&true)),
-        scraper_id: series.name.0.clone(),
-        site: series.name.1.clone(),
-        metric: Some(format!("errors.{}", group.category)),
-        expected: Some(Expected {
-            lower: 0.0,
-            upper: 0.0,
-        }),
-        observed: Some(group.count as f64),
-        sequence: Vec::new(),
-        evidence: group.evidence.clone(),
-        recommendation: recommendation.to_owned(),
+}
+
+impl Told<'_, '_> {
+    fn insight(&self, everything: &Finished, rules: &RuleSet) -> Insight {
+        let Self {
+            series,
+            row,
+            group,
+            news,
+            since,
+        } = *self;
+        let who = name(&series.name);
+        let what = group
+            .error_type
+            .as_deref()
+            .unwrap_or("an error without a type");
+        let others = match group.scrapers.len() {
+            0 | 1 => String::new(),
+            n => format!(" and {} others", n - 1),
+        };
+        let recommendation = group
+            .rule
+            .as_deref()
+            .and_then(|rule| rules.recommendation(rule))
+            .unwrap_or("Nobody has seen this error before: look at the sample.");
+        let (kind, how) = match news {
+            News::New => ("new_error", "A new error at"),
+            News::Back => ("regressed_error", "An error is back at"),
+        };
+        Insight {
+            id: id(kind, &group.id, since),
+            kind: kind.to_owned(),
+            severity: group.severity.clone(),
+            title: format!("{how} {who}{others} since {}: {what}", minute(since)),
+            detail: format!("{} times: {}", group.count, clip(&group.template, 160)),
+            since: Some(since.to_string()),
+            is_open: presence(series, row)
+                .is_some_and(|(present, _)| present.last() == Some(&true)),
+            scraper_id: series.name.0.clone(),
+            site: series.name.1.clone(),
+            metric: Some(format!("errors.{}", group.category)),
+            expected: Some(Expected {
+                lower: 0.0,
+                upper: 0.0,
+            }),
+            observed: Some(group.count as f64),
+            evidence: sampled(row, group, everything),
+            recommendation: recommendation.to_owned(),
+            ..Insight::default()
+        }
     }
 }

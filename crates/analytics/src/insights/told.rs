@@ -2,11 +2,12 @@
 
 use dragline_schema::{ErrorCategory, Timestamp, clip};
 
+use super::evidence::evidence;
 use super::incidents::{Incident, Kind, units};
 use super::metric::Metric;
 use super::series::{MINUTE, Series};
-use crate::lookup::{Name, place};
-use crate::model::{Evidence, Expected, Group, Insight, Moved};
+use crate::lookup::Name;
+use crate::model::{Expected, Group, Insight, Moved};
 use dragline_rollup::Finished;
 
 /// An incident as an insight.
@@ -39,6 +40,7 @@ pub(crate) fn insight(
         sequence: sequence(incident),
         evidence: evidence(incident, series, everything, groups),
         recommendation: recommendation(incident).to_owned(),
+        related: Vec::new(),
     }
 }
 
@@ -264,36 +266,6 @@ fn severity(incident: &Incident) -> &'static str {
         (true, false, _) | (_, true, true) => "medium",
         _ => "low",
     }
-}
-
-/// Where to look: errors that tell of it, else the runs that it is in.
-fn evidence(
-    incident: &Incident,
-    series: &Series<'_>,
-    everything: &Finished,
-    groups: &[Group],
-) -> Vec<Evidence> {
-    let began = Timestamp::from_micros(incident.since).to_string();
-    let ended = Timestamp::from_micros(incident.until).to_string();
-    let is_own = |group: &&Group| {
-        let mut names = group.scrapers.iter();
-        let is_named = names.any(|n| n.scraper_id == series.name.0 && n.site == series.name.1);
-        let first = group.first_seen.as_deref().unwrap_or_default();
-        // Places are kept of a group's beginning: only one that began with the incident shows it.
-        is_named && first >= began.as_str() && first <= ended.as_str()
-    };
-    let mut found: Vec<Evidence> = groups
-        .iter()
-        .filter(is_own)
-        .filter_map(|group| group.evidence.first().cloned())
-        .take(3)
-        .collect();
-    if found.is_empty() {
-        let runs = super::incidents::runs_of(incident, series);
-        let rows = runs.filter_map(|run| everything.runs[run].evidence.as_ref());
-        found.extend(rows.take(1).map(place));
-    }
-    found
 }
 
 fn recommendation(incident: &Incident) -> &'static str {

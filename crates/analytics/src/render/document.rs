@@ -30,6 +30,8 @@ pub enum Block {
         headers: Vec<(Align, String)>,
         /// The rows: a tone for the row's first cell, and the cells.
         rows: Vec<(Tone, Vec<String>)>,
+        /// A small chart for each row as HTML, or none at all; text and Markdown leave them out.
+        figures: Vec<String>,
     },
 }
 
@@ -73,6 +75,7 @@ impl Block {
         Self::Table {
             headers: headers.iter().map(owned).collect(),
             rows,
+            figures: Vec::new(),
         }
     }
 }

@@ -1,21 +1,40 @@
 //! The charts of a report.
 
+use std::collections::BTreeMap;
+
 use dragline_charts::{
-    Bar, BarRow, Category, Chart, Format, HeatMap, Layer, Mark, Percentiles, Series, Stacked,
-    TimeSeries,
+    Category, Chart, ForecastPoint, Format, HeatMap, Layer, Mark, Percentiles, Series, Sparkline,
+    Stacked, TimeSeries, escape,
 };
 
 use super::words::{count, percent, short_type};
+use crate::lookup::Name;
 use crate::model::Report;
 use crate::report::Activity;
 
 /// So many incidents are marked.
 const MARKS: usize = 4;
-/// So many groups get a bar.
-const BARS: usize = 8;
+/// So many groups get a row.
+const ROWS: usize = 8;
 
-/// The charts, each as HTML; those without a value are left out.
-pub(super) fn figures(report: &Report, activity: &Activity) -> Vec<String> {
+/// The charts of a report, as HTML.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    /// Those with a value, in order.
+    pub(super) charts: Vec<String>,
+    /// A small one for each scraper on each site.
+    pub(super) sparklines: BTreeMap<Name, String>,
+}
+
+/// Draws the charts.
+pub(super) fn figures(report: &Report, activity: &Activity) -> Figures {
+    Figures {
+        charts: charts(report, activity),
+        sparklines: sparklines(activity),
+    }
+}
+
+fn charts(report: &Report, activity: &Activity) -> Vec<String> {
     let marks = marks(report);
     let has = |values: &[Option<f64>]| values.iter().flatten().count() > 1;
     let mut figures = Vec::new();
@@ -34,13 +53,100 @@ pub(super) fn figures(report: &Report, activity: &Activity) -> Vec<String> {
     if !activity.errors.is_empty() {
         figures.push(errors(report, activity, &marks).wide_figure());
     }
+    if let Some(chart) = forecast(report) {
+        figures.push(chart.wide_figure());
+    }
     if activity.week.iter().flatten().flatten().count() > 24 {
         figures.push(week(activity).figure());
     }
-    if !report.errors.groups.is_empty() {
-        figures.push(groups(report).figure());
+    if report
+        .errors
+        .groups
+        .iter()
+        .any(|group| group.mute.is_none())
+    {
+        figures.push(groups(report, activity));
     }
     figures
+}
+
+/// Requests of each scraper by the day, all on one scale: only then may rows be compared.
+fn sparklines(activity: &Activity) -> BTreeMap<Name, String> {
+    let values = activity.scrapers.values().flatten().flatten();
+    let max = values.copied().fold(0.0, f64::max);
+    let has_days = activity.days.len() > 2 && max > 0.0;
+    let rows = activity.scrapers.iter().filter(|_| has_days);
+    let drawn = rows.map(|(name, values)| {
+        let line = Sparkline {
+            label: "requests by the day".to_owned(),
+            values: values.clone(),
+            min: 0.0,
+            max,
+            ..Sparkline::default()
+        };
+        (name.clone(), line.svg())
+    });
+    drawn.collect()
+}
+
+/// The days that are over, where their level jumped, and the days to come.
+fn forecast(report: &Report) -> Option<TimeSeries> {
+    let trend = report
+        .trends
+        .iter()
+        .find(|trend| trend.metric == "requests" && !trend.forecast.is_empty())?;
+    let micros = |text: &str| {
+        let at = dragline_schema::Timestamp::parse(text).ok()?;
+        Some(at.as_micros())
+    };
+    let days = report.daily.as_ref()?.iter().filter(|day| !day.partial);
+    let (times, values): (Vec<i64>, Vec<Option<f64>>) = days
+        .filter_map(|day| {
+            let at = micros(&format!("{}T00:00:00Z", day.date))?;
+            Some((at, day.totals.requests.map(|count| count as f64)))
+        })
+        .unzip();
+    let points = trend.forecast.iter().filter_map(|point| {
+        Some(ForecastPoint {
+            time: micros(&point.at)?,
+            mean: point.mean,
+            lower: point.lower,
+            upper: point.upper,
+        })
+    });
+    let jumps = trend.change_points.iter().filter_map(|jump| {
+        Some(Mark {
+            time: micros(&jump.at)?,
+            label: "another level".to_owned(),
+        })
+    });
+    let sum = |of: fn(&crate::model::ForecastPoint) -> f64| {
+        count(trend.forecast.iter().map(of).sum::<f64>() as u64)
+    };
+    let error = trend.backtest_error.map_or_else(String::new, |error| {
+        format!("; such forecasts were {:.0} % off", error * 100.0)
+    });
+    Some(TimeSeries {
+        title: format!(
+            "About {} requests in the next {} days ({} to {}){error}",
+            sum(|day| day.mean),
+            trend.forecast.len(),
+            sum(|day| day.lower),
+            sum(|day| day.upper)
+        ),
+        desc: "Requests by whole days, and the range in which 95 of 100 days to come lie."
+            .to_owned(),
+        unit: "requests a day".to_owned(),
+        from_zero: true,
+        series: vec![Series {
+            label: "requests".to_owned(),
+            values,
+        }],
+        times,
+        marks: jumps.collect(),
+        forecast: points.collect(),
+        ..TimeSeries::default()
+    })
 }
 
 /// Where the gravest incidents began.
@@ -184,27 +290,50 @@ fn week(activity: &Activity) -> HeatMap {
     }
 }
 
-fn groups(report: &Report) -> BarRow {
-    let bars = report.errors.groups.iter().take(BARS).map(|group| {
+/// The largest groups of errors, each with its days.
+fn groups(report: &Report, activity: &Activity) -> String {
+    let shown = || {
+        let groups = report.errors.groups.iter();
+        groups.filter(|group| group.mute.is_none()).take(ROWS)
+    };
+    let lines: Vec<Option<&Vec<Option<f64>>>> = shown()
+        .map(|group| activity.groups.get(&group.id))
+        .collect();
+    let values = lines.iter().flatten().copied().flatten().flatten();
+    let max = values.copied().fold(0.0, f64::max);
+    let rows = shown().zip(&lines).map(|(group, values)| {
         let kind = group
             .error_type
             .as_deref()
             .map_or_else(String::new, |name| short_type(name) + ": ");
-        Bar {
-            label: format!("{kind}{}", group.template),
-            value: Some(group.count as f64),
-        }
+        let line = values
+            .filter(|values| values.len() > 2)
+            .map_or_else(String::new, |values| {
+                Sparkline {
+                    label: "errors by the day".to_owned(),
+                    values: values.clone(),
+                    min: 0.0,
+                    max,
+                    ..Sparkline::default()
+                }
+                .svg()
+            });
+        format!(
+            "<tr><td>{}</td><td class=\"n\">{}</td><td>{line}</td></tr>",
+            escape(dragline_schema::clip(
+                &format!("{kind}{}", group.template),
+                120
+            )),
+            count(group.count)
+        )
     });
-    BarRow {
-        title: format!(
-            "The largest of {} groups of errors",
-            count(report.errors.groups.len() as u64)
-        ),
-        desc: "How many errors each group has.".to_owned(),
-        unit: "errors".to_owned(),
-        bars: bars.collect(),
-        ..BarRow::default()
-    }
+    format!(
+        "<figure class=\"chart\"><figcaption>The largest of {} groups of errors, by the day</figcaption>\
+         <div class=\"scroll\"><table><thead><tr><th>group</th><th class=\"n\">errors</th>\
+         <th>by the day</th></tr></thead><tbody>{}</tbody></table></div></figure>",
+        count(report.errors.groups.len() as u64),
+        rows.collect::<String>()
+    )
 }
 
 /// `by the hour`, `every 6 hours`, `by the day`

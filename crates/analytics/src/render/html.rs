@@ -11,7 +11,8 @@ use dragline_charts::escape;
 use sha2::{Digest as _, Sha256};
 
 use super::document::{Align, Block, Document, Tone};
-use super::{figures, views};
+use super::layout::Layout;
+use super::{figures, handbook, views};
 use crate::model::Report;
 use crate::report::Activity;
 
@@ -19,8 +20,8 @@ use crate::report::Activity;
 const STYLE: &str = include_str!("page.css");
 
 /// The report as a page, with charts of what happened when.
-pub fn page(report: &Report, activity: &Activity) -> String {
-    let document = views::with_figures(report, figures::figures(report, activity));
+pub fn page(report: &Report, activity: &Activity, layout: &Layout) -> String {
+    let document = views::with_figures(report, layout, &figures::figures(report, activity));
     let title = document.blocks.iter().find_map(|block| match block {
         Block::Title(title) => Some(title.as_str()),
         _ => None,
@@ -34,11 +35,12 @@ pub fn page(report: &Report, activity: &Activity) -> String {
          style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{hash}'\">\n\
          <meta name=\"generator\" content=\"dragline\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>{}{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{}</main>\n<footer>Made by dragline at {}. Times are UTC.</footer>\n\
+         <body>\n<main>\n{}{}</main>\n<footer>Made by dragline at {}. Times are UTC.</footer>\n\
          <script>{script}</script>\n</body>\n</html>\n",
         escape(title.unwrap_or("Dragline")),
         dragline_charts::css(),
         body(&document),
+        handbook::handbook(report),
         escape(&report.generated_at),
     )
 }
@@ -71,8 +73,12 @@ fn body(document: &Document) -> String {
                 let lines: Vec<String> = lines.iter().map(|line| escape(line)).collect();
                 writeln!(out, "<pre>{}</pre>", lines.join("\n"))
             }
-            Block::Table { headers, rows } => {
-                table(&mut out, headers, rows);
+            Block::Table {
+                headers,
+                rows,
+                figures,
+            } => {
+                table(&mut out, headers, rows, figures);
                 Ok(())
             }
             Block::Figure(_) => Ok(()),
@@ -100,18 +106,31 @@ fn list(out: &mut String, points: &[(Tone, String, Vec<String>)]) {
             escape(point)
         );
         for line in below {
-            let _ = match line.strip_prefix("Evidence: ") {
-                Some(place) => write!(
-                    out,
-                    "<p class=\"muted\">Evidence: <button type=\"button\" data-copy=\"{0}\"><code>{0}</code></button></p>",
-                    escape(place)
-                ),
-                None => write!(out, "<p>{}</p>", escape(line)),
-            };
+            below_point(out, line);
         }
         out.push_str("</li>\n");
     }
     out.push_str("</ol>\n");
+}
+
+/// A line below a point: where to look, what stands there, how to go on, or words.
+fn below_point(out: &mut String, line: &str) {
+    let part = |prefix: &str| line.strip_prefix(prefix).map(escape);
+    let _ = if let Some(place) = part("Evidence: ") {
+        write!(
+            out,
+            "<p class=\"muted\">Evidence: <button type=\"button\" data-copy=\"{place}\"><code>{place}</code></button></p>"
+        )
+    } else if let Some(sample) = part("› ") {
+        write!(out, "<p class=\"sample\"><code>{sample}</code></p>")
+    } else if let Some(name) = part("Runbook: dragline runbook ") {
+        write!(
+            out,
+            "<p><a href=\"#runbook-{name}\">Runbook: {name}</a></p>"
+        )
+    } else {
+        write!(out, "<p>{}</p>", escape(line))
+    };
 }
 
 /// Lines of figures: a name, blanks, and what is to be said of it, each in a column of its own.
@@ -141,7 +160,12 @@ fn lines_of(out: &mut String, lines: &[String]) {
     out.push_str("</dl>\n");
 }
 
-fn table(out: &mut String, headers: &[(Align, String)], rows: &[(Tone, Vec<String>)]) {
+fn table(
+    out: &mut String,
+    headers: &[(Align, String)],
+    rows: &[(Tone, Vec<String>)],
+    figures: &[String],
+) {
     let is_number = |column: usize| {
         headers
             .get(column)
@@ -158,8 +182,11 @@ fn table(out: &mut String, headers: &[(Align, String)], rows: &[(Tone, Vec<Strin
     for (column, (_, name)) in headers.iter().enumerate() {
         let _ = write!(out, "<th{}>{}</th>", set(column), escape(name));
     }
+    if !figures.is_empty() {
+        out.push_str("<th>requests by the day</th>");
+    }
     out.push_str("</tr></thead><tbody>\n");
-    for (tone, cells) in rows {
+    for (place, (tone, cells)) in rows.iter().enumerate() {
         out.push_str("<tr>");
         for (column, cell) in cells.iter().enumerate() {
             let text = escape(cell);
@@ -168,6 +195,9 @@ fn table(out: &mut String, headers: &[(Align, String)], rows: &[(Tone, Vec<Strin
             } else {
                 write!(out, "<td{}>{text}</td>", set(column))
             };
+        }
+        if let Some(figure) = figures.get(place) {
+            let _ = write!(out, "<td>{figure}</td>");
         }
         out.push_str("</tr>\n");
     }

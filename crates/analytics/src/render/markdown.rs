@@ -34,7 +34,7 @@ pub fn markdown(document: &Document) -> String {
                 }
                 out.push('\n');
             }
-            Block::Table { headers, rows } => {
+            Block::Table { headers, rows, .. } => {
                 let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
                 out.push_str(&row(headers.iter().map(|(_, name)| escape(name)).collect()));
                 let rule = |(align, _): &(Align, String)| match align {

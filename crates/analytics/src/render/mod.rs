@@ -3,7 +3,9 @@
 mod comparison;
 mod document;
 mod figures;
+mod handbook;
 mod html;
+mod layout;
 mod live;
 mod markdown;
 mod rows;
@@ -14,6 +16,7 @@ mod words;
 pub use comparison::diff;
 pub use document::{Align, Block, Document, Tone};
 pub use html::page;
+pub use layout::{Layout, Metric, Section, UnknownName};
 pub use live::record;
 pub use markdown::markdown;
 pub use rows::answer;

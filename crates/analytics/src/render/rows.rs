@@ -21,6 +21,7 @@ pub fn answer(answer: &Answer, limit: usize) -> Document {
             .map(|(name, is_number)| (align(is_number), name))
             .collect(),
         rows,
+        figures: Vec::new(),
     });
     if answer.height() > limit {
         let (shown, all) = (count(limit as u64), count(answer.height() as u64));

@@ -74,7 +74,7 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
                     .iter()
                     .for_each(|text| line(&mut out, &clean_line(text)));
             }
-            Block::Table { headers, rows } => table(&mut out, headers, rows, terminal),
+            Block::Table { headers, rows, .. } => table(&mut out, headers, rows, terminal),
         }
     }
     out

@@ -10,8 +10,13 @@ use crate::insights::{Expectation, HOUR, hour, weekday};
 
 /// So many points make a chart.
 const MOST_POINTS: i64 = 120;
+/// So many days make a small chart.
+const MOST_DAYS: usize = 120;
 /// A point is one of these wide, in microseconds.
 const STEPS: [i64; 4] = [HOUR, 6 * HOUR, DAY, 7 * DAY];
+
+/// Values by day, by scraper and site.
+pub type ByScraper = BTreeMap<(Option<String>, Option<String>), Vec<Option<f64>>>;
 
 /// The period in steps of equal width. Where nothing was logged there is `None`, not zero.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +39,12 @@ pub struct Activity {
     pub errors: Vec<(ErrorCategory, Vec<Option<f64>>)>,
     /// Requests in an hour of the week, on average; Monday first.
     pub week: [[Option<f64>; 24]; 7],
+    /// Days since 1970-01-01 UTC, without a gap.
+    pub days: Vec<i64>,
+    /// Requests by day of each scraper on each site.
+    pub scrapers: ByScraper,
+    /// Errors by day of each group, by its id in 16 hexadecimal digits.
+    pub groups: BTreeMap<String, Vec<Option<f64>>>,
 }
 
 /// Puts what happened into steps.
@@ -73,7 +84,18 @@ pub fn activity(finished: &Finished) -> Activity {
         has_any.then_some((*category, values))
     });
     let requests = each(&|counters| knows_requests.then_some(counters.requests as f64));
+    let day = |at: i64| at.div_euclid(DAY);
+    let days: Vec<i64> = (day(first.as_micros())..=day(last.as_micros())).collect();
+    // Of years of days no line in a table's cell can tell.
+    let days = if days.len() <= MOST_DAYS {
+        days
+    } else {
+        Vec::new()
+    };
     Activity {
+        scrapers: by_scraper(finished, &days),
+        groups: by_group(finished, &days),
+        days,
         step,
         expected: expected(&times, &requests, step),
         success: each(&success),
@@ -84,6 +106,33 @@ pub fn activity(finished: &Finished) -> Activity {
         requests,
         times,
     }
+}
+
+/// Requests by day of each scraper on each site.
+fn by_scraper(finished: &Finished, days: &[i64]) -> ByScraper {
+    let mut all = ByScraper::new();
+    let (Some(first), true) = (days.first(), finished.bucket_micros <= DAY) else {
+        return all;
+    };
+    for row in &finished.activity {
+        let key = &finished.runs[row.run].key;
+        let name = (key.scraper_id.clone(), key.site.clone());
+        let values = all.entry(name).or_insert_with(|| vec![None; days.len()]);
+        let place = usize::try_from(row.start.div_euclid(DAY) - first).ok();
+        if let Some(value) = place.and_then(|place| values.get_mut(place)) {
+            *value = Some(value.unwrap_or(0.0) + row.counters.requests as f64);
+        }
+    }
+    all
+}
+
+/// Errors by day of each group.
+fn by_group(finished: &Finished, days: &[i64]) -> BTreeMap<String, Vec<Option<f64>>> {
+    let rows = finished.groups.iter().map(|row| {
+        let count = |day: &i64| Some(row.group.days.get(day).copied().unwrap_or(0) as f64);
+        (format!("{:016x}", row.id), days.iter().map(count).collect())
+    });
+    rows.collect()
 }
 
 fn success(counters: &Counters) -> Option<f64> {

@@ -1,7 +1,11 @@
 //! From a finished rollup to the report.
 
 mod activity;
+mod budget;
+mod cost;
 mod life;
+mod muted;
+mod quiet;
 mod sections;
 mod totals;
 mod trust;
@@ -13,13 +17,16 @@ use dragline_rollup::{Finished, GroupRow, Latency, RunRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 use polars::prelude::DataFrame;
 
-pub use self::activity::{Activity, activity};
+pub use self::activity::{Activity, ByScraper, activity};
+pub use self::cost::Prices;
 use self::life::Lives;
+pub use self::muted::Mute;
 use self::totals::Sum;
 use crate::frames::{COUNTERS, DAY, Frames, FramesError};
-use crate::insights::{self, Analysis};
+use crate::insights::{self, Analysis, Limits, Whole};
 use crate::lookup::{by_scraper, place};
 use crate::model::{self, Report};
+use crate::trends;
 
 /// How a report is made.
 #[derive(Debug, Clone)]
@@ -30,6 +37,12 @@ pub struct ReportOptions {
     pub since: Option<Timestamp>,
     /// Where the period was asked to end.
     pub until: Option<Timestamp>,
+    /// What things cost, when anybody knows.
+    pub prices: Option<Prices>,
+    /// Known errors that are not to be shown.
+    pub mutes: Vec<Mute>,
+    /// What is too much whatever is usual.
+    pub limits: Limits,
 }
 
 impl ReportOptions {
@@ -39,6 +52,9 @@ impl ReportOptions {
             generated_at,
             since: None,
             until: None,
+            prices: None,
+            mutes: Vec::new(),
+            limits: Limits::default(),
         }
     }
 }
@@ -63,10 +79,16 @@ pub fn report(
     let everything = everything.unwrap_or(finished);
     let analysis = Analysis::of(everything, end);
     let known_since = everything.period.map(|(first, _)| first).or(start);
-    let groups = groups(finished, everything, known_since.zip(end));
-    let insights = analysis.insights(finished, &groups, rules);
+    let mut groups = groups(finished, everything, known_since.zip(end));
+    muted::mark(&mut groups, &options.mutes, end);
     let latency = latency_by_run(finished);
     let sections = sections::whole(finished);
+    let trends = trends::trends(finished, start.zip(end));
+    let whole = whole(finished, start.zip(end), &sections, &trends);
+    let insights = analysis.insights(finished, &groups, rules, (&options.limits, &whole));
+    let mut trust = trust::trust(finished);
+    trust.notes.extend(muted::notes(&groups));
+    let period = start.zip(end);
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Ok(Report {
         schema: model::SCHEMA.to_owned(),
@@ -75,7 +97,7 @@ pub fn report(
             start: show(start),
             end: show(end),
         },
-        trust: trust::trust(finished),
+        trust,
         totals: Sum::of_runs(finished.runs.iter()).totals(&merged(latency.values())),
         scrapers: scrapers(finished, &latency, everything, end, &insights),
         runs: runs(finished, &latency),
@@ -88,12 +110,41 @@ pub fn report(
         duplicates: sections::duplicates(finished, &sections),
         database: sections::database(&sections),
         system: sections::system(&sections),
-        cost: None,
+        cost: options
+            .prices
+            .as_ref()
+            .map(|prices| cost::cost(finished, prices, period)),
         baselines: analysis.baselines(finished),
-        trends: insights::trends(&by_day, start.zip(end)),
+        trends,
+        waste: budget::waste(&finished.runs),
+        quiet_hours: quiet::quiet_hours(everything),
+        panels: Vec::new(),
         recommendations: insights::recommendations(&insights),
         insights,
     })
+}
+
+/// What the fixed limits of a whole fleet are compared with.
+fn whole(
+    finished: &Finished,
+    period: Option<(Timestamp, Timestamp)>,
+    sections: &dragline_rollup::Sections,
+    trends: &[model::Trend],
+) -> Whole {
+    let rows = || finished.runs.iter();
+    let languages = &sections.articles.languages;
+    let articles: u64 = languages.iter().map(|(_, count)| count).sum();
+    let most = languages.iter().max_by_key(|(_, count)| **count);
+    // Of one scraper there is no trend of all.
+    let requests = trends.iter().find(|trend| trend.metric == "requests");
+    Whole {
+        days: period.map_or(0.0, |(start, end)| end.since(start) as f64 / DAY as f64),
+        requests: rows().map(|row| row.counters.requests).sum(),
+        errors: rows().map(|row| row.counters.errors).sum(),
+        searches: sections.search.count,
+        week_over_week: requests.and_then(|trend| trend.week_over_week),
+        language: most.map(|(name, count)| (name.clone(), *count as f64 / articles as f64)),
+    }
 }
 
 /// The answer times of each run.
@@ -138,6 +189,7 @@ fn runs(finished: &Finished, latency: &BTreeMap<usize, Latency>) -> Vec<model::R
             verdict: row.verdict.map(|verdict| verdict.to_string()),
             counted_by: row.counted_by.to_owned(),
             totals: Sum::of_runs([row]).totals(&merged(latency.get(&index))),
+            time_budget: budget::time_budget([row]),
             evidence: row.evidence.iter().map(place).collect(),
         })
         .collect()
@@ -175,6 +227,9 @@ fn scrapers(
                 verdict: verdict.to_owned(),
                 reasons,
                 totals,
+                time_budget: budget::time_budget(rows.iter().copied()),
+                waste: budget::waste(rows.iter().copied()),
+                gap: budget::gap(rows.iter().copied()),
             }
         })
         .collect();
@@ -275,6 +330,7 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
             .collect(),
         sample: sample.message.clone(),
         evidence: group.evidence.iter().map(place).collect(),
+        mute: None,
     })
 }
 

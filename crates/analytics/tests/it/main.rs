@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod analysis;
 mod sql;
 
 use std::path::Path;
@@ -81,6 +82,9 @@ fn every_report_satisfies_the_schema() {
             "cost",
             "baselines",
             "trends",
+            "waste",
+            "quiet_hours",
+            "panels",
             "insights",
             "recommendations",
         ] {
@@ -182,7 +186,7 @@ fn unknown_is_null_and_not_zero() {
 #[test]
 fn a_report_as_people_read_it() {
     let report = report_on(&["scrapy/debug.log", "scrapy/killed.log"]);
-    let document = render::report(&report);
+    let document = render::report(&report, &render::Layout::default());
     insta::assert_snapshot!(
         "text",
         render::text(&document, &render::Terminal::default())

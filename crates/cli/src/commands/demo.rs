@@ -4,7 +4,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use dragline_analytics::{ReportOptions, render};
+use dragline_analytics::ReportOptions;
+use dragline_analytics::render::{self, Layout};
 use dragline_classifier::RuleSet;
 use dragline_demo::{DemoOptions, SCRAPERS, Truth, simulate};
 use dragline_scan::{ScanOptions, scan};
@@ -39,11 +40,15 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     )?;
     let finished = scanned.rollup.finish(now);
     let report = dragline_analytics::report(&finished, None, &rules, &ReportOptions::at(now))?;
-    let document = render::report(&report);
+    let document = render::report(&report, &Layout::default());
     let text_file = args.dir.join("report.md");
     let json_file = args.dir.join("report.json");
     let page_file = args.dir.join("report.html");
-    let page = render::page(&report, &dragline_analytics::activity(&finished));
+    let page = render::page(
+        &report,
+        &dragline_analytics::activity(&finished),
+        &Layout::default(),
+    );
     output::write_file(&page_file, &page)?;
     output::write_file(&text_file, &render::markdown(&document))?;
     output::write_file(&json_file, &(serde_json::to_string_pretty(&report)? + "\n"))?;

@@ -7,10 +7,10 @@ use anyhow::bail;
 use dragline_analytics::{Report, ReportOptions};
 use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
-use dragline_scan::{Filter, ReadOptions, ScanOptions, Scanned};
+use dragline_scan::{Filter, History, ReadOptions, ScanOptions, Scanned};
 use dragline_schema::{ProblemKind, Timestamp};
 
-use crate::args::{FilterArgs, InputArgs, ReadArgs};
+use crate::args::{FilterArgs, InputArgs, ReadArgs, WrongUsage};
 use crate::config::Config;
 use crate::progress::watched;
 use crate::times;
@@ -21,12 +21,15 @@ use crate::times;
 pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
     let now = times::now()?;
     let rules = super::rules::compiled(&args.input.rules)?;
-    let (filter, scanned) = scan(&args.input, &rules, now)?;
-    let options = ReportOptions {
-        generated_at: now,
-        since: filter.since,
-        until: filter.until,
+    let config = Config::load(args.input.rules.config.as_deref())?;
+    let mut options = ReportOptions {
+        prices: config.prices()?,
+        mutes: config.mutes(now)?,
+        limits: config.limits(),
+        ..ReportOptions::at(now)
     };
+    let (filter, scanned) = scan(args, &rules, now)?;
+    (options.since, options.until) = (filter.since, filter.until);
     let finished = scanned.rollup.finish(now);
     let everything = scanned.everything.map(|everything| everything.finish(now));
     let whole = everything.as_ref().unwrap_or(&finished);
@@ -41,7 +44,7 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
 /// Reads what was named, as far as the filter takes it.
 pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finished> {
     let now = times::now()?;
-    let (_, scanned) = scan(&args.input, rules, now)?;
+    let (_, scanned) = scan(args, rules, now)?;
     let finished = scanned.rollup.finish(now);
     match scanned.everything {
         Some(everything) => nothing_read(&everything.finish(now))?,
@@ -50,10 +53,24 @@ pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finis
     Ok(finished)
 }
 
-fn scan(args: &InputArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
-    let options = scan_options(args, now)?;
+fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
+    let mut options = scan_options(&args.input, now)?;
+    options.history = args.history.history.as_ref().map(History::new);
+    if let (true, Some(history)) = (args.history.from_rollups, &options.history) {
+        if !options.filter.is_empty() {
+            let sentence = "a history holds sums, of which no filter can take a part: leave out --since and \
+                            the others, or name logs instead of --from-rollups";
+            return Err(WrongUsage::new(sentence).into());
+        }
+        let scanned = Scanned {
+            rollup: history.all()?,
+            everything: None,
+        };
+        return Ok((options.filter, scanned));
+    }
     let watch = Arc::clone(&options.read.watch);
-    let scanned = watched(&watch, || dragline_scan::scan(&args.logs, rules, &options));
+    let logs = &args.logs;
+    let scanned = watched(&watch, || dragline_scan::scan(logs, rules, &options));
     Ok((options.filter, scanned?))
 }
 
@@ -67,6 +84,7 @@ pub(crate) fn scan_options(args: &InputArgs, now: Timestamp) -> anyhow::Result<S
         reclassify: args.reclassify,
         jobs: args.jobs.map_or(default.jobs, usize::from),
         cache: config.cache().filter(|_| !args.no_cache),
+        history: None,
     })
 }
 

@@ -19,7 +19,9 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
     if is_binary && args.output.is_none() && std::io::stdout().is_terminal() {
         bail!("Parquet is nothing for a terminal: name a file with --output");
     }
-    let answer = with_question(&args.input, |question| sql::ask(question, &args.query))?;
+    let answer = with_question(&args.logs, &args.input, |question| {
+        sql::ask(question, &args.query)
+    })?;
     match &args.output {
         Some(path) => {
             let named = || format!("cannot write {}", path.display());
@@ -49,7 +51,9 @@ fn write(answer: &Answer, args: &SqlArgs, mut out: impl Write) -> anyhow::Result
 
 /// `dragline export`
 pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
-    let exported = with_question(&args.input, |question| sql::export(question, &args.output))?;
+    let exported = with_question(&args.logs, &args.input, |question| {
+        sql::export(question, &args.output)
+    })?;
     let rows: Vec<String> = exported
         .rows
         .iter()
@@ -64,7 +68,8 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn with_question<T>(
+pub(super) fn with_question<T>(
+    logs: &[String],
     args: &InputArgs,
     work: impl FnOnce(&Question<'_>) -> Result<T, sql::SqlError>,
 ) -> anyhow::Result<T> {
@@ -75,7 +80,7 @@ fn with_question<T>(
     // Where there is room for what does not fit into memory.
     let kept = options.cache.as_ref().map(|cache| cache.dir().to_owned());
     let question = Question {
-        inputs: &args.logs,
+        inputs: logs,
         rules: &rules,
         options: &options,
         spool: &kept.unwrap_or_else(std::env::temp_dir),

@@ -4,6 +4,7 @@
 
 mod cache;
 mod dialects;
+mod history;
 
 mod split;
 

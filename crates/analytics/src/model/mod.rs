@@ -4,10 +4,21 @@
 //! known: an unknown number is not zero. Lists have a stated order. The JSON Schema in
 //! `docs/report.schema.json` is made from these types.
 
+mod outlook;
+mod sections;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use self::outlook::{
+    ChangePoint, Cost, CostForecast, ForecastPoint, Gap, Mute, Panel, QuietHours, ScraperCost,
+    Seasonality, TimeBudget, Trend, Waste,
+};
+pub use self::sections::{
+    Articles, Database, Domain, Domains, Duplicates, Operation, Queue, Search, Spread, System,
+};
 
 /// The contract's name and version.
 pub const SCHEMA: &str = "dragline.report/1";
@@ -52,8 +63,14 @@ pub struct Report {
     pub cost: Option<Cost>,
     /// What is normal, learned from the logs' own history; null when there is too little of it.
     pub baselines: Option<Vec<Baseline>>,
-    /// By scraper, site and metric; only those that are significant.
+    /// By metric; all scrapers together first, then by scraper and site.
     pub trends: Vec<Trend>,
+    /// What was done in vain; null without requests of which it is known.
+    pub waste: Option<Waste>,
+    /// When sites are best asked, by site; those of which the logs tell a difference.
+    pub quiet_hours: Vec<QuietHours>,
+    /// Answers to questions of the configuration's own, in its order.
+    pub panels: Vec<Panel>,
     /// The worst first, then the latest.
     pub insights: Vec<Insight>,
     /// In the order of what they are about.
@@ -195,6 +212,12 @@ pub struct Scraper {
     pub reasons: Vec<String>,
     /// Its numbers.
     pub totals: Totals,
+    /// What its runs' time went into; null when no line tells.
+    pub time_budget: Option<TimeBudget>,
+    /// What it did in vain; null without requests of which it is known.
+    pub waste: Option<Waste>,
+    /// How far the starts of its runs lie apart; null with fewer than two.
+    pub gap: Option<Gap>,
 }
 
 /// A run.
@@ -226,6 +249,8 @@ pub struct Run {
     pub counted_by: String,
     /// Its numbers.
     pub totals: Totals,
+    /// What its time went into; null when no line tells.
+    pub time_budget: Option<TimeBudget>,
     /// The end, or the last sign of life.
     pub evidence: Vec<Evidence>,
 }
@@ -240,6 +265,8 @@ pub struct Evidence {
     pub line: u64,
     /// The byte where the line starts, after decompression.
     pub offset: u64,
+    /// What the line says, in short; null where that stands beside it.
+    pub sample: Option<String>,
 }
 
 /// What went wrong.
@@ -308,6 +335,8 @@ pub struct Group {
     pub sample: String,
     /// Where to find some, the sample first.
     pub evidence: Vec<Evidence>,
+    /// Set for known errors that are not shown.
+    pub mute: Option<Mute>,
 }
 
 /// The name of a scraper on a site.
@@ -330,148 +359,6 @@ pub struct Day {
     pub partial: bool,
     /// Its numbers.
     pub totals: Totals,
-}
-
-/// Hosts that were asked.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Domains {
-    /// How many different ones; at least, when there are more than can be counted.
-    pub distinct: u64,
-    /// The most asked first, at most 20.
-    pub top: Vec<Domain>,
-}
-
-/// A host.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Domain {
-    /// The host, with its port when the URL has one.
-    pub domain: String,
-    /// HTTP attempts, as far as the log has a line for each.
-    pub requests: u64,
-    /// Those that failed.
-    pub requests_failed: u64,
-    /// Bytes of answers.
-    pub bytes: u64,
-}
-
-/// A spread of values.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Spread {
-    /// How many.
-    pub count: u64,
-    /// Their mean.
-    pub mean: f64,
-    /// The smallest.
-    pub min: f64,
-    /// The largest.
-    pub max: f64,
-}
-
-/// Articles.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Articles {
-    /// How many were stored.
-    pub stored: u64,
-    /// Words in each; null when never logged.
-    pub word_count: Option<Spread>,
-    /// From page to storage; null when never logged.
-    pub processing_time_ms: Option<Spread>,
-    /// How many in each language.
-    pub languages: BTreeMap<String, u64>,
-}
-
-/// Searches.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Search {
-    /// How many.
-    pub searches: u64,
-    /// Results of each.
-    pub result_count: Option<Spread>,
-    /// How long each took.
-    pub response_time_ms: Option<Spread>,
-    /// Characters of each query.
-    pub query_length: Option<Spread>,
-}
-
-/// Queues.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Queue {
-    /// Entries waiting, at the moments that were logged.
-    pub queue_size: Spread,
-}
-
-/// Duplicates.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Duplicates {
-    /// How many.
-    pub detected: u64,
-    /// How sure the scrapers were, 0 to 1; null when never logged.
-    pub confidence: Option<Spread>,
-}
-
-/// Databases.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Database {
-    /// How many operations.
-    pub operations: u64,
-    /// How long each took.
-    pub duration_ms: Option<Spread>,
-    /// Open connections.
-    pub connections_active: Option<Spread>,
-    /// By operation.
-    pub by_operation: BTreeMap<String, Operation>,
-}
-
-/// A kind of operation.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Operation {
-    /// How many.
-    pub count: u64,
-    /// How long each took.
-    pub duration_ms: Option<Spread>,
-}
-
-/// Machines.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct System {
-    /// CPU in use, 0 to 100.
-    pub cpu_percent: Option<Spread>,
-    /// Memory in use, 0 to 100.
-    pub memory_percent: Option<Spread>,
-    /// Memory in use, bytes.
-    pub memory_used_bytes: Option<Spread>,
-    /// Disk in use, 0 to 100.
-    pub disk_percent: Option<Spread>,
-    /// Free disk, bytes.
-    pub disk_free_bytes: Option<Spread>,
-    /// Bytes sent since the machine's start.
-    pub network_sent_bytes: Option<Spread>,
-    /// Bytes received since the machine's start.
-    pub network_received_bytes: Option<Spread>,
-}
-
-/// What it cost, in the currency of the price table.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Cost {
-    /// The currency.
-    pub currency: String,
-    /// Everything.
-    pub total: f64,
-    /// For 1,000 items.
-    pub per_thousand_items: Option<f64>,
-    /// Of what was paid, the share for requests that failed.
-    pub waste_share: Option<f64>,
 }
 
 /// What is normal for a metric of a scraper on a site.
@@ -502,48 +389,8 @@ pub struct Expected {
     pub upper: f64,
 }
 
-/// Where a metric is going.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Trend {
-    /// The metric.
-    pub metric: String,
-    /// Which scraper.
-    pub scraper_id: Option<String>,
-    /// Which site.
-    pub site: Option<String>,
-    /// `up` or `down`.
-    pub direction: String,
-    /// By how much a day.
-    pub slope_per_day: f64,
-    /// How likely chance alone does this.
-    pub p_value: f64,
-    /// Relative to the level at the start; null when that is zero.
-    pub growth_per_week: Option<f64>,
-    /// When the level jumped.
-    pub change_points: Vec<String>,
-    /// What comes.
-    pub forecast: Vec<ForecastPoint>,
-    /// How wrong such a forecast would have been; null without one.
-    pub backtest_error: Option<f64>,
-}
-
-/// A forecast for a time.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct ForecastPoint {
-    /// When.
-    pub at: String,
-    /// The most likely.
-    pub mean: f64,
-    /// From.
-    pub lower: f64,
-    /// To.
-    pub upper: f64,
-}
-
 /// Something worth knowing.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Insight {
     /// The same for the same incident in every report.
@@ -576,6 +423,9 @@ pub struct Insight {
     pub evidence: Vec<Evidence>,
     /// What to do.
     pub recommendation: String,
+    /// Other insights of the same kind at the same time, of other scrapers or sites: most likely
+    /// they have one cause.
+    pub related: Vec<String>,
 }
 
 /// A metric that moved.

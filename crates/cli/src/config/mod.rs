@@ -1,13 +1,21 @@
 //! What `dragline.toml` says.
 
+mod analysis;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use dragline_analytics::render::Layout;
+use dragline_analytics::{Limits, Mute, Prices};
 use dragline_classifier::Context;
 use dragline_scan::{Cache, Map, TextDialect};
+use dragline_schema::Timestamp;
 use serde::Deserialize;
+
+pub(crate) use self::analysis::PanelConfig;
+use self::analysis::{CostConfig, LimitsConfig, MuteConfig, ReportConfig};
 
 /// The name that is looked for in the current directory.
 const NAME: &str = "dragline.toml";
@@ -23,6 +31,10 @@ pub(crate) struct Config {
     dialects: Vec<DialectConfig>,
     map: MapConfig,
     cache: CacheConfig,
+    cost: Option<CostConfig>,
+    mute: Vec<MuteConfig>,
+    limits: LimitsConfig,
+    pub(crate) report: ReportConfig,
 }
 
 /// `[[dialects]]`
@@ -141,6 +153,29 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// What things cost.
+    pub(crate) fn prices(&self) -> anyhow::Result<Option<Prices>> {
+        let prices = self.cost.as_ref().map(CostConfig::prices);
+        prices.transpose().context("in the configuration")
+    }
+
+    /// The errors that are known.
+    pub(crate) fn mutes(&self, now: Timestamp) -> anyhow::Result<Vec<Mute>> {
+        let mutes = self.mute.iter().map(|mute| mute.mute(now));
+        let mutes: anyhow::Result<Vec<Mute>> = mutes.collect();
+        mutes.context("in the configuration")
+    }
+
+    /// What is too much whatever is usual.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.limits()
+    }
+
+    /// What of a report is shown.
+    pub(crate) fn layout(&self) -> anyhow::Result<Layout> {
+        self.report.layout().context("in the configuration")
     }
 
     /// The text formats that it describes.

@@ -1,0 +1,328 @@
+//! Fixed limits: what is too much whatever is usual.
+//!
+//! A machine at its limit, and searches that make people wait, are told always. The other limits are
+//! advice for who sets up a fleet; they are off until the configuration names them, as a scraper that
+//! is always above one would be told of every day.
+
+use dragline_rollup::{Finished, RunRow, Spread};
+
+use super::series::Series;
+use super::told::{id, minute, name, two};
+use crate::lookup::place;
+use crate::model::{Expected, Insight};
+
+/// Of fewer samples nothing is said.
+const ENOUGH: u64 = 5;
+
+/// What is allowed. `None` is everything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Mean CPU of a run, in percent. Default 80.
+    pub cpu_high: Option<f64>,
+    /// Mean memory of a run, in percent. Default 90.
+    pub memory_high: Option<f64>,
+    /// Mean answer time of a run's searches, in milliseconds. Default 5,000.
+    pub search_slow_ms: Option<f64>,
+    /// Mean CPU of a run, in percent, below which there is room for more.
+    pub cpu_low: Option<f64>,
+    /// Mean answer time of searches below which they may come from a cache.
+    pub search_fast_ms: Option<f64>,
+    /// The share of articles in one language.
+    pub language_share: Option<f64>,
+    /// Requests in seven days.
+    pub requests_high_per_week: Option<f64>,
+    /// Requests in seven days.
+    pub requests_low_per_week: Option<f64>,
+    /// Errors in the period.
+    pub errors: Option<f64>,
+    /// The last seven days against the seven before: −0.2 is a fifth less.
+    pub growth_low: Option<f64>,
+    /// Searches a day.
+    pub searches_per_day: Option<f64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cpu_high: Some(80.0),
+            memory_high: Some(90.0),
+            search_slow_ms: Some(5000.0),
+            cpu_low: None,
+            search_fast_ms: None,
+            language_share: None,
+            requests_high_per_week: None,
+            requests_low_per_week: None,
+            errors: None,
+            growth_low: None,
+            searches_per_day: None,
+        }
+    }
+}
+
+/// A limit on a mean of a run.
+struct Rule {
+    kind: &'static str,
+    metric: &'static str,
+    severity: &'static str,
+    limit: Option<f64>,
+    is_above: bool,
+    /// The spread, and how many of its units make one of the limit's.
+    read: fn(&RunRow) -> (&Spread, f64),
+    words: &'static str,
+    unit: &'static str,
+    recommendation: &'static str,
+}
+
+fn rules(limits: &Limits) -> [Rule; 5] {
+    let cpu: fn(&RunRow) -> (&Spread, f64) = |row| (&row.sections.system.cpu, 1000.0);
+    let search: fn(&RunRow) -> (&Spread, f64) = |row| (&row.sections.search.response_time, 1000.0);
+    [
+        Rule {
+            kind: "cpu_high",
+            metric: "cpu_percent",
+            severity: "medium",
+            limit: limits.cpu_high,
+            is_above: true,
+            read: cpu,
+            words: "CPU",
+            unit: "%",
+            recommendation: "Lower the concurrency, or move a scraper to another machine or hour: near the limit, answers time out that the site gave in time.",
+        },
+        Rule {
+            kind: "memory_high",
+            metric: "memory_percent",
+            severity: "medium",
+            limit: limits.memory_high,
+            is_above: true,
+            read: |row| (&row.sections.system.memory, 1000.0),
+            words: "Memory",
+            unit: "%",
+            recommendation: "Find out what grows (a cache, a queue, pages that are kept) before the machine kills the run.",
+        },
+        Rule {
+            kind: "search_slow",
+            metric: "search.response_time_ms",
+            severity: "low",
+            limit: limits.search_slow_ms,
+            is_above: true,
+            read: search,
+            words: "Searches",
+            unit: "ms",
+            recommendation: "Look at the search's index and its slowest queries.",
+        },
+        Rule {
+            kind: "cpu_low",
+            metric: "cpu_percent",
+            severity: "low",
+            limit: limits.cpu_low,
+            is_above: false,
+            read: cpu,
+            words: "CPU",
+            unit: "%",
+            recommendation: "There is room for more on this machine, as far as the sites allow it.",
+        },
+        Rule {
+            kind: "search_fast",
+            metric: "search.response_time_ms",
+            severity: "low",
+            limit: limits.search_fast_ms,
+            is_above: false,
+            read: search,
+            words: "Searches",
+            unit: "ms",
+            recommendation: "Searches are fast: nothing to do.",
+        },
+    ]
+}
+
+/// Scrapers whose last runs are beyond a limit.
+pub(super) fn of_runs<'s>(
+    series: impl Iterator<Item = &'s Series<'s>>,
+    everything: &Finished,
+    limits: &Limits,
+) -> Vec<Insight> {
+    let rules = rules(limits);
+    let each = series.flat_map(|series| {
+        let runs = series.units.iter().filter_map(|unit| unit.run);
+        let rows: Vec<&RunRow> = runs.map(|run| &everything.runs[run]).collect();
+        let found: Vec<Insight> = rules
+            .iter()
+            .filter_map(|rule| of_rule(rule, series, &rows))
+            .collect();
+        found
+    });
+    each.collect()
+}
+
+/// The last runs in a row that are beyond the limit.
+fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[&RunRow]) -> Option<Insight> {
+    let limit = rule.limit?;
+    let value = |row: &&RunRow| {
+        let (spread, per) = (rule.read)(row);
+        spread
+            .mean()
+            .filter(|_| spread.count >= ENOUGH)
+            .map(|mean| mean / per)
+    };
+    let is_beyond = |value: f64| {
+        if rule.is_above {
+            value > limit
+        } else {
+            value < limit
+        }
+    };
+    let told: Vec<(&RunRow, f64)> = rows
+        .iter()
+        .filter_map(|row| Some((*row, value(row)?)))
+        .collect();
+    let count = told
+        .iter()
+        .rev()
+        .take_while(|(_, value)| is_beyond(*value))
+        .count();
+    let own = &told[told.len() - count..];
+    let (first, _) = own.first()?;
+    let mean = own.iter().map(|(_, value)| value).sum::<f64>() / count as f64;
+    let who = name(&series.name);
+    let since = first.start;
+    let at = since.map_or_else(String::new, |at| format!(" since {}", minute(at)));
+    let s = if count == 1 { "" } else { "s" };
+    let (words, unit) = (rule.words, rule.unit);
+    Some(Insight {
+        id: id(rule.kind, &who, since),
+        kind: rule.kind.to_owned(),
+        severity: rule.severity.to_owned(),
+        title: format!("{words} of {who}: {} {unit} on average{at}", two(mean)),
+        detail: format!(
+            "In {count} run{s} in a row; the limit is {} {unit}.",
+            two(limit)
+        ),
+        since: since.map(|at| at.to_string()),
+        is_open: true,
+        scraper_id: series.name.0.clone(),
+        site: series.name.1.clone(),
+        metric: Some(rule.metric.to_owned()),
+        expected: range(rule.is_above, limit),
+        observed: Some(mean),
+        evidence: first.evidence.iter().map(place).collect(),
+        recommendation: rule.recommendation.to_owned(),
+        ..Insight::default()
+    })
+}
+
+/// What is allowed; a limit from below has no upper end.
+fn range(is_above: bool, limit: f64) -> Option<Expected> {
+    is_above.then_some(Expected {
+        lower: 0.0,
+        upper: limit,
+    })
+}
+
+/// What a fleet is beyond as a whole.
+pub(crate) struct Whole {
+    /// The length of the period, in days.
+    pub(crate) days: f64,
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) searches: u64,
+    pub(crate) week_over_week: Option<f64>,
+    /// The language with the most articles, and its share of them.
+    pub(crate) language: Option<(String, f64)>,
+}
+
+/// The limits of the whole fleet.
+pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
+    let days = whole.days.max(1.0);
+    let by_week = whole.requests as f64 / days * 7.0;
+    let by_day = whole.searches as f64 / days;
+    let language = whole.language.clone();
+    let (tongue, share) = language.map_or_else(|| (String::new(), None), |(n, s)| (n, Some(s)));
+    let growth = whole.week_over_week;
+    let percent = |share: f64| format!("{:+.0} %", share * 100.0);
+    let rows = [
+        (
+            "volume_high",
+            "requests",
+            limits.requests_high_per_week,
+            true,
+            Some(by_week),
+            format!("{} requests in seven days", two(by_week)),
+            "Check that so many are wanted, and what they cost.",
+        ),
+        (
+            "volume_low",
+            "requests",
+            limits.requests_low_per_week,
+            false,
+            Some(by_week),
+            format!("{} requests in seven days", two(by_week)),
+            "Check that all scrapers are started, and what they are given to follow.",
+        ),
+        (
+            "errors_high",
+            "errors",
+            limits.errors,
+            true,
+            Some(whole.errors as f64),
+            format!("{} errors", whole.errors),
+            "Begin with the largest group of errors.",
+        ),
+        (
+            "growth_low",
+            "requests.week_over_week",
+            limits.growth_low,
+            false,
+            growth,
+            format!(
+                "Requests of the last seven days: {} against the week before",
+                percent(growth.unwrap_or(0.0))
+            ),
+            "Compare the scrapers' trends: one that stopped, or all that slowed down.",
+        ),
+        (
+            "searches_high",
+            "searches",
+            limits.searches_per_day,
+            true,
+            Some(by_day).filter(|_| whole.searches > 0),
+            format!("{} searches a day", two(by_day)),
+            "Check whether answers could be kept for a while.",
+        ),
+        (
+            "language_share",
+            "language_share",
+            limits.language_share,
+            true,
+            share,
+            format!(
+                "{:.0} % of the articles are in {tongue}",
+                share.unwrap_or(0.0) * 100.0
+            ),
+            "Add sources in other languages, if the mix is to be wider.",
+        ),
+    ];
+    let found =
+        rows.into_iter()
+            .filter_map(|(kind, metric, limit, is_above, value, title, advice)| {
+                let (limit, value) = (limit?, value?);
+                let is_beyond = if is_above {
+                    value > limit
+                } else {
+                    value < limit
+                };
+                is_beyond.then(|| Insight {
+                    id: id(kind, "all", None),
+                    kind: kind.to_owned(),
+                    severity: "low".to_owned(),
+                    title,
+                    detail: format!("The limit in the configuration is {}.", two(limit)),
+                    is_open: true,
+                    metric: Some(metric.to_owned()),
+                    expected: range(is_above, limit),
+                    observed: Some(value),
+                    recommendation: advice.to_owned(),
+                    ..Insight::default()
+                })
+            });
+    found.collect()
+}

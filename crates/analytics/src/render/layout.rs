@@ -1,0 +1,208 @@
+//! What of a report is shown, and in which order.
+
+use std::str::FromStr;
+
+use super::document::Align;
+use super::words::{bytes, count, number, percent, some, unknown};
+use crate::model::Totals;
+
+/// A part of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// The first things to do.
+    ToDo,
+    /// The scrapers and their verdicts.
+    Scrapers,
+    /// What happened.
+    Incidents,
+    /// Everything together.
+    Totals,
+    /// Charts, in HTML.
+    Charts,
+    /// Answers to questions of the configuration's own.
+    Panels,
+    /// Errors by category, and in groups.
+    Errors,
+    /// Runs.
+    Runs,
+    /// Directions, jumps, forecasts.
+    Trends,
+    /// What time went into, what was done in vain, quiet hours.
+    Time,
+    /// What it cost.
+    Cost,
+    /// What could be read.
+    Trust,
+}
+
+impl Section {
+    /// All of them, in the order of a report that nobody arranged.
+    pub const ALL: [Self; 12] = [
+        Self::ToDo,
+        Self::Scrapers,
+        Self::Incidents,
+        Self::Totals,
+        Self::Charts,
+        Self::Panels,
+        Self::Errors,
+        Self::Runs,
+        Self::Trends,
+        Self::Time,
+        Self::Cost,
+        Self::Trust,
+    ];
+
+    /// The name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ToDo => "to_do",
+            Self::Scrapers => "scrapers",
+            Self::Incidents => "incidents",
+            Self::Totals => "totals",
+            Self::Charts => "charts",
+            Self::Panels => "panels",
+            Self::Errors => "errors",
+            Self::Runs => "runs",
+            Self::Trends => "trends",
+            Self::Time => "time",
+            Self::Cost => "cost",
+            Self::Trust => "trust",
+        }
+    }
+}
+
+/// A name that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is no {what}; there are {}", all.join(", "))]
+pub struct UnknownName {
+    name: String,
+    what: &'static str,
+    all: Vec<&'static str>,
+}
+
+impl FromStr for Section {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let found = Self::ALL.into_iter().find(|section| section.name() == name);
+        found.ok_or_else(|| UnknownName {
+            name: name.to_owned(),
+            what: "section of a report",
+            all: Self::ALL.iter().map(|section| section.name()).collect(),
+        })
+    }
+}
+
+/// A column of the table of scrapers.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    name: &'static str,
+    pub(super) header: &'static str,
+    pub(super) align: Align,
+    pub(super) show: fn(&Totals) -> String,
+}
+
+impl PartialEq for Metric {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+const fn metric(name: &'static str, header: &'static str, show: fn(&Totals) -> String) -> Metric {
+    Metric {
+        name,
+        header,
+        align: Align::Right,
+        show,
+    }
+}
+
+fn time(totals: &Totals, of: fn(&crate::model::ResponseTime) -> f64) -> String {
+    let time = totals.response_time_ms.as_ref();
+    time.map_or_else(unknown, |time| number(of(time)))
+}
+
+fn rate(value: Option<f64>) -> String {
+    value.map_or_else(unknown, number)
+}
+
+const METRICS: [Metric; 18] = [
+    metric("runs", "runs", |t| some(t.runs)),
+    metric("requests", "requests", |t| some(t.requests)),
+    metric("requests_failed", "failed", |t| some(t.requests_failed)),
+    metric("success_rate", "ok", |t| percent(t.success_rate)),
+    metric("items", "items", |t| some(t.items)),
+    metric("items_found", "found", |t| some(t.items_found)),
+    metric("items_failed", "lost", |t| some(t.items_failed)),
+    metric("item_yield", "yield", |t| percent(t.item_yield)),
+    metric("errors", "errors", |t| count(t.errors)),
+    metric("warnings", "warnings", |t| count(t.warnings)),
+    metric("rate_limits", "rate limits", |t| count(t.rate_limits)),
+    metric("bytes", "bytes", |t| t.bytes.map_or_else(unknown, bytes)),
+    metric("requests_per_minute", "requests/min", |t| {
+        rate(t.requests_per_minute)
+    }),
+    metric("items_per_minute", "items/min", |t| {
+        rate(t.items_per_minute)
+    }),
+    metric("response_time_ms.mean", "mean ms", |t| {
+        time(t, |time| time.mean)
+    }),
+    metric("response_time_ms.p50", "p50 ms", |t| {
+        time(t, |time| time.p50)
+    }),
+    metric("response_time_ms.p95", "p95 ms", |t| {
+        time(t, |time| time.p95)
+    }),
+    metric("response_time_ms.p99", "p99 ms", |t| {
+        time(t, |time| time.p99)
+    }),
+];
+
+impl FromStr for Metric {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let found = METRICS.into_iter().find(|metric| metric.name == name);
+        found.ok_or_else(|| UnknownName {
+            name: name.to_owned(),
+            what: "metric of a scraper",
+            all: METRICS.iter().map(|metric| metric.name).collect(),
+        })
+    }
+}
+
+/// What of a report is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    /// Its title; what it found, when absent.
+    pub title: Option<String>,
+    /// Its parts, in this order.
+    pub sections: Vec<Section>,
+    /// The columns of the table of scrapers, behind verdict, scraper and site.
+    pub metrics: Vec<Metric>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        let names = [
+            "runs",
+            "requests",
+            "success_rate",
+            "items",
+            "errors",
+            "response_time_ms.p95",
+        ];
+        let named = |metric: &Metric| names.contains(&metric.name);
+        let mut metrics: Vec<Metric> = METRICS.into_iter().filter(named).collect();
+        // On a narrow terminal it goes first.
+        if let Some(last) = metrics.last_mut() {
+            last.align = Align::SpareRight;
+        }
+        Self {
+            title: None,
+            sections: Section::ALL.to_vec(),
+            metrics,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What happened, and what to do.
+
+use std::collections::BTreeSet;
+
+use super::super::document::{Document, Tone};
+use super::super::layout::{Layout, Section};
+use super::super::words::{place, tone_of_severity};
+use crate::model::{Insight, Recommendation, Report};
+use crate::runbooks::name_of;
+
+/// So many incidents are told in full.
+const TOP_INSIGHTS: usize = 5;
+/// So many things to do stand at the top.
+const TOP_TASKS: usize = 3;
+/// So many scrapers that had the same are named.
+const TOP_OTHERS: usize = 4;
+
+/// The first things to do, and what for.
+pub(super) fn to_do(report: &Report, document: &mut Document) {
+    let tasks = tasks(report);
+    if tasks.is_empty() {
+        return;
+    }
+    document.heading(match tasks.len() {
+        1 => "What to do".to_owned(),
+        _ => "What to do first".to_owned(),
+    });
+    let points = tasks.iter().map(|task| {
+        let named: Vec<&Insight> = task
+            .insights
+            .iter()
+            .filter_map(|id| report.insights.iter().find(|insight| insight.id == *id))
+            .collect();
+        let worst = named
+            .first()
+            .map_or("", |insight| insight.severity.as_str());
+        let mut below = vec![format!("For: {}.", what_for(&named))];
+        below.extend(task.runbook.as_deref().map(runbook));
+        (tone_of_severity(worst), task.text.clone(), below)
+    });
+    document.list(points.collect());
+}
+
+/// What is open comes first: what is over can wait.
+fn tasks(report: &Report) -> Vec<&Recommendation> {
+    let is_open = |task: &&Recommendation| {
+        let mut own = task.insights.iter();
+        own.any(|id| {
+            let mut all = report.insights.iter();
+            all.any(|insight| insight.id == *id && insight.is_open)
+        })
+    };
+    let all = report.recommendations.iter();
+    let (open, over): (Vec<_>, Vec<_>) = all.partition(is_open);
+    open.into_iter().chain(over).take(TOP_TASKS).collect()
+}
+
+/// `block wave of books on books.example.com, …`
+fn what_for(insights: &[&Insight]) -> String {
+    let mut told: Vec<String> = insights
+        .iter()
+        .map(|insight| {
+            let kind = insight.kind.replace('_', " ");
+            match whose(insight) {
+                Some(who) => format!("{kind} of {who}"),
+                None => kind,
+            }
+        })
+        .collect();
+    told.dedup();
+    let more = told.len().saturating_sub(TOP_OTHERS);
+    told.truncate(TOP_OTHERS);
+    let tail = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    told.join(", ") + &tail
+}
+
+fn whose(insight: &Insight) -> Option<String> {
+    match (&insight.scraper_id, &insight.site) {
+        (Some(scraper), Some(site)) => Some(format!("{scraper} on {site}")),
+        (one, other) => one.clone().or(other.clone()),
+    }
+}
+
+/// `docs/runbooks/blocked.md` is shown by a command, too.
+fn runbook(path: &str) -> String {
+    format!("Runbook: dragline runbook {}", name_of(path))
+}
+
+/// The incidents, each cause once.
+pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Document) {
+    let folded = folded(&report.insights);
+    document_heading(&folded, document);
+    // What to do is not said twice.
+    let shown: Vec<&str> = if layout.sections.contains(&Section::ToDo) {
+        tasks(report)
+            .iter()
+            .map(|task| task.text.as_str())
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let points = folded.iter().take(TOP_INSIGHTS).map(|(insight, others)| {
+        let mut below = vec![insight.detail.clone()];
+        below.extend(the_same(others));
+        for at in insight.evidence.iter().take(2) {
+            below.push(format!("Evidence: {}", place(at)));
+            below.extend(at.sample.as_ref().map(|sample| format!("› {sample}")));
+        }
+        if !shown.contains(&insight.recommendation.as_str()) {
+            below.push(insight.recommendation.clone());
+        }
+        (
+            tone_of_severity(&insight.severity),
+            insight.title.clone(),
+            below,
+        )
+    });
+    document.list(points.collect());
+    if folded.len() > TOP_INSIGHTS {
+        let rest = folded[TOP_INSIGHTS..]
+            .iter()
+            .map(|(insight, _)| (Tone::Plain, insight.title.clone(), Vec::new()));
+        document.text(Tone::Muted, "Further:".to_owned());
+        document.list(rest.collect());
+    }
+}
+
+fn document_heading(folded: &[(&Insight, Vec<&Insight>)], document: &mut Document) {
+    match folded.len() {
+        0 => {}
+        1 => document.heading("1 incident"),
+        n => document.heading(format!("{n} incidents")),
+    }
+}
+
+/// Each incident with those of other scrapers that have most likely the same cause.
+fn folded(insights: &[Insight]) -> Vec<(&Insight, Vec<&Insight>)> {
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut folded = Vec::new();
+    for insight in insights {
+        if !told.insert(&insight.id) {
+            continue;
+        }
+        let others: Vec<&Insight> = insights
+            .iter()
+            .filter(|other| {
+                insight.related.contains(&other.id) && !told.contains(other.id.as_str())
+            })
+            .collect();
+        told.extend(others.iter().map(|other| other.id.as_str()));
+        folded.push((insight, others));
+    }
+    folded
+}
+
+/// Who else had it.
+fn the_same(others: &[&Insight]) -> Option<String> {
+    let mut names: Vec<String> = others.iter().filter_map(|other| whose(other)).collect();
+    names.dedup();
+    let count = names.len();
+    let more = count.saturating_sub(TOP_OTHERS);
+    names.truncate(TOP_OTHERS);
+    let tail = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    (count > 0).then(|| {
+        format!(
+            "At the same time the same at {}{tail}: most likely one cause.",
+            names.join(", ")
+        )
+    })
+}

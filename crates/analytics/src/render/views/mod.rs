@@ -1,0 +1,150 @@
+//! What of a report is shown: the verdict first, then what needs a hand, then numbers, then tables,
+//! then what could not be trusted.
+
+mod errors;
+mod incidents;
+mod numbers;
+mod outlook;
+mod runs;
+mod scrapers;
+mod trust;
+
+use super::document::{Block, Document, Tone};
+use super::layout::{Layout, Section};
+use super::words::{minute, plural, who};
+use crate::model::Report;
+
+/// So many error groups are shown in a report.
+const TOP_GROUPS: usize = 10;
+
+/// The whole report.
+pub fn report(report: &Report, layout: &Layout) -> Document {
+    with_figures(report, layout, &super::figures::Figures::default())
+}
+
+/// The whole report, with charts.
+pub(super) fn with_figures(
+    report: &Report,
+    layout: &Layout,
+    figures: &super::figures::Figures,
+) -> Document {
+    let mut document = Document::default();
+    document.title(layout.title.clone().unwrap_or_else(|| headline(report)));
+    let (start, end) = (
+        minute(report.period.start.as_ref()),
+        minute(report.period.end.as_ref()),
+    );
+    let trust_line = trust::trust_line(&report.trust);
+    let period = match &report.period.start {
+        Some(_) => format!("{start} to {end} UTC. "),
+        None => String::new(),
+    };
+    document.text(Tone::Muted, format!("{period}{trust_line}"));
+    if layout.title.is_some() {
+        document.text(Tone::Plain, format!("{}.", headline(report)));
+    }
+    for section in &layout.sections {
+        show(*section, report, layout, figures, &mut document);
+    }
+    document
+}
+
+fn show(
+    section: Section,
+    report: &Report,
+    layout: &Layout,
+    figures: &super::figures::Figures,
+    document: &mut Document,
+) {
+    match section {
+        Section::ToDo => incidents::to_do(report, document),
+        Section::Scrapers => scrapers::scrapers(report, layout, &figures.sparklines, document),
+        Section::Incidents => incidents::incidents(report, layout, document),
+        Section::Totals => {
+            document.heading("Totals");
+            numbers::totals(&report.totals, document);
+            numbers::sections(report, document);
+        }
+        Section::Charts => {
+            let charts = figures.charts.iter().cloned().map(Block::Figure);
+            document.blocks.extend(charts);
+        }
+        Section::Panels => outlook::panels(report, document),
+        Section::Errors => {
+            if report.errors.total > 0 {
+                document.heading(plural(report.errors.total, "error"));
+                errors::categories(&report.errors, document);
+                errors::groups(&report.errors.groups, TOP_GROUPS, document);
+            }
+        }
+        Section::Runs => runs::run_table(report, document),
+        Section::Trends => outlook::trends(report, document),
+        Section::Time => outlook::time(report, document),
+        Section::Cost => outlook::cost(report, document),
+        Section::Trust => trust::trust(&report.trust, document),
+    }
+}
+
+/// The errors alone.
+pub fn errors(report: &Report, limit: usize) -> Document {
+    let mut document = Document::default();
+    let total = report.errors.total;
+    let period = report
+        .period
+        .start
+        .as_ref()
+        .map_or_else(String::new, |start| {
+            format!(
+                ", {} to {} UTC",
+                minute(Some(start)),
+                minute(report.period.end.as_ref())
+            )
+        });
+    document.title(format!(
+        "{} in {}{period}",
+        plural(total, "error"),
+        plural(report.errors.groups.len() as u64, "group"),
+    ));
+    if total > 0 {
+        errors::categories(&report.errors, &mut document);
+        errors::cells(&report.errors, limit, &mut document);
+        errors::groups(&report.errors.groups, limit, &mut document);
+    }
+    document
+}
+
+/// The runs alone, oldest first.
+pub fn runs(report: &Report) -> Document {
+    let mut document = Document::default();
+    document.title(plural(report.runs.len() as u64, "run"));
+    runs::table_of_runs(&report.runs.iter().collect::<Vec<_>>(), &mut document);
+    document
+}
+
+/// What could not be read, in a sentence's part; `None` when everything could.
+pub fn unread(report: &Report) -> Option<String> {
+    trust::unread_of(&report.trust)
+}
+
+fn headline(report: &Report) -> String {
+    let bad: Vec<String> = report
+        .scrapers
+        .iter()
+        .filter(|scraper| !matches!(scraper.verdict.as_str(), "healthy" | "no_data"))
+        .map(|scraper| format!("{}: {}", who(scraper), scraper.verdict.replace('_', " ")))
+        .collect();
+    let all = report.scrapers.len();
+    match (bad.len(), all) {
+        (_, 0) => "Nothing to report: no event was read".to_owned(),
+        (0, 1) => format!(
+            "{}: no trouble at the end of the period",
+            who(&report.scrapers[0])
+        ),
+        (0, _) => format!("All {all} scrapers: no trouble at the end of the period"),
+        (n, _) if n <= 2 => bad.join("; "),
+        (n, _) => format!(
+            "{n} of {all} scrapers need a hand: {}; …",
+            bad[..2].join("; ")
+        ),
+    }
+}

@@ -1,0 +1,358 @@
+//! Where the numbers are going, what time went into, what it cost, and what else was asked.
+
+use std::collections::BTreeSet;
+
+use super::super::document::{Align, Block, Document, Tone};
+use super::super::words::{known, number, percent, plural, unknown};
+use crate::model::{Panel, QuietHours, Report, Trend, Waste};
+
+/// So many lines on trends are shown.
+const TOP_TRENDS: usize = 12;
+
+/// Directions, jumps and forecasts; and of how many there is too little to say.
+pub(super) fn trends(report: &Report, document: &mut Document) {
+    let points: Vec<(Tone, String, Vec<String>)> = report
+        .trends
+        .iter()
+        .flat_map(|trend| direction(trend).into_iter().chain(jumps(trend)))
+        .map(|text| (Tone::Plain, text, Vec::new()))
+        .collect();
+    let forecasts: Vec<String> = report
+        .trends
+        .iter()
+        .filter(|trend| trend.scope == "all" || is_alone(report))
+        .filter_map(forecast)
+        .collect();
+    let short = too_short(report);
+    if points.is_empty() && forecasts.is_empty() && short.is_none() {
+        return;
+    }
+    document.heading("Trends");
+    let more = points.len().saturating_sub(TOP_TRENDS);
+    document.list(points.into_iter().take(TOP_TRENDS).collect());
+    if more > 0 {
+        document.text(Tone::Muted, format!("… and {more} more, in --format json."));
+    }
+    forecasts
+        .into_iter()
+        .for_each(|text| document.text(Tone::Plain, text));
+    if let Some(text) = short {
+        document.text(Tone::Muted, text);
+    }
+}
+
+fn is_alone(report: &Report) -> bool {
+    report.trends.iter().all(|trend| trend.scope != "all")
+}
+
+fn whose(trend: &Trend) -> String {
+    match (&trend.scraper_id, &trend.site) {
+        _ if trend.scope == "all" => "all scrapers".to_owned(),
+        (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
+        (one, other) => known(one.as_ref().or(other.as_ref())),
+    }
+}
+
+fn words(metric: &str) -> String {
+    match metric {
+        "success_rate" => "Share of requests that succeeded".to_owned(),
+        other => {
+            let mut chars = other.chars();
+            chars.next().map_or_else(String::new, |first| {
+                first.to_uppercase().collect::<String>() + chars.as_str()
+            })
+        }
+    }
+}
+
+fn value(trend: &Trend, value: f64) -> String {
+    if trend.metric == "success_rate" {
+        percent(Some(value))
+    } else {
+        number(value)
+    }
+}
+
+fn direction(trend: &Trend) -> Option<String> {
+    let slope = trend
+        .slope_per_day
+        .filter(|_| matches!(&*trend.direction, "up" | "down"))?;
+    let by = if trend.metric == "success_rate" {
+        format!("{:+.1} points a week", slope * 700.0)
+    } else {
+        let growth = trend.growth_per_week?;
+        format!("{:+.0} % a week ({:+.1} a day)", growth * 100.0, slope)
+    };
+    let week = trend.week_over_week.map_or_else(String::new, |growth| {
+        format!(
+            "; the last seven days {:+.0} % against those before",
+            growth * 100.0
+        )
+    });
+    let season = trend.seasonality.as_ref().map_or_else(String::new, |week| {
+        format!("; most on {}s, least on {}s", week.highest, week.lowest)
+    });
+    Some(format!(
+        "{} of {} go {}: {by}{week}{season}",
+        words(&trend.metric),
+        whose(trend),
+        trend.direction
+    ))
+}
+
+/// All levels of a metric, in one sentence: `about 8 a day until 2026-11-16, 67 until 2026-11-19, 6 since`.
+fn jumps(trend: &Trend) -> Option<String> {
+    let last = trend.change_points.last()?;
+    let unit = if trend.metric == "success_rate" {
+        ""
+    } else {
+        " a day"
+    };
+    let before = trend.change_points.iter().enumerate().map(|(nth, jump)| {
+        let unit = if nth == 0 { unit } else { "" };
+        let until = dragline_schema::clip(&jump.at, 10);
+        format!("{}{unit} until {until}", value(trend, jump.before))
+    });
+    let before: Vec<String> = before.collect();
+    Some(format!(
+        "{} of {}: about {}, {} since",
+        words(&trend.metric),
+        whose(trend),
+        before.join(", "),
+        value(trend, last.after)
+    ))
+}
+
+fn forecast(trend: &Trend) -> Option<String> {
+    let days = trend.forecast.len();
+    let sum =
+        |of: fn(&crate::model::ForecastPoint) -> f64| trend.forecast.iter().map(of).sum::<f64>();
+    let error = trend.backtest_error.map_or_else(String::new, |error| {
+        format!("; such forecasts were {:.0} % off", error * 100.0)
+    });
+    (days > 0).then(|| {
+        format!(
+            "{} of {} in the next {days} days: about {} ({} to {}){error}.",
+            words(&trend.metric),
+            whose(trend),
+            number(sum(|day| day.mean)),
+            number(sum(|day| day.lower)),
+            number(sum(|day| day.upper))
+        )
+    })
+}
+
+fn too_short(report: &Report) -> Option<String> {
+    let of = |is_one: &dyn Fn(&&Trend) -> bool| {
+        let own = report
+            .trends
+            .iter()
+            .filter(|trend| trend.scope == "scraper");
+        let names: BTreeSet<_> = own
+            .filter(is_one)
+            .map(|trend| (&trend.scraper_id, &trend.site))
+            .collect();
+        names.len() as u64
+    };
+    let short = of(&|trend| trend.direction == "not_enough_data");
+    let all = of(&|_| true);
+    let days = "fewer than eight whole days: not enough to speak of a trend.";
+    match (short, all) {
+        (0, _) => None,
+        (1, 1) => Some(format!("There are {days}")),
+        (short, all) if short == all => Some(format!("Every scraper has {days}")),
+        (short, _) => Some(format!("{} of {all} have {days}", plural(short, "scraper"))),
+    }
+}
+
+/// What time went into, and what was done in vain.
+pub(super) fn time(report: &Report, document: &mut Document) {
+    let rows: Vec<(Tone, Vec<String>)> = report
+        .scrapers
+        .iter()
+        .filter_map(|scraper| {
+            let budget = scraper.time_budget.as_ref()?;
+            let share = |seconds: Option<f64>| percent(seconds.map(|s| s / budget.run_seconds));
+            let waste = scraper.waste.as_ref();
+            Some((
+                Tone::Plain,
+                vec![
+                    known(scraper.scraper_id.as_ref().or(scraper.site.as_ref())),
+                    hours(budget.run_seconds),
+                    budget.parallel_requests.map_or_else(unknown, number),
+                    share(budget.waiting_seconds),
+                    share(budget.processing_seconds),
+                    share(budget.database_seconds),
+                    budget.most.clone(),
+                    percent(waste.map(|waste| waste.requests_share)),
+                    percent(waste.and_then(|waste| waste.bytes_share)),
+                    percent(waste.and_then(|waste| waste.seconds_share)),
+                ],
+            ))
+        })
+        .collect();
+    if !rows.is_empty() {
+        document.heading("Where time went");
+        let headers = [
+            (Align::Cut, "scraper"),
+            (Align::Right, "run time"),
+            (Align::Right, "parallel"),
+            (Align::Right, "waiting"),
+            (Align::Right, "processing"),
+            (Align::Right, "database"),
+            (Align::Left, "most"),
+            (Align::SpareRight, "failed"),
+            (Align::SpareRight, "its bytes"),
+            (Align::SpareRight, "its time"),
+        ];
+        document.table(&headers, rows);
+        document.text(
+            Tone::Muted,
+            "Parallel: how many answers were waited for at a time. Waiting, processing, database: of the run time. \
+             Failed: requests in vain, of all; then their share of the bytes and of the time spent on answers.",
+        );
+    }
+    if let Some(text) = report
+        .waste
+        .as_ref()
+        .filter(|waste| waste.amplification > 1.005)
+        .map(amplified)
+    {
+        document.text(Tone::Plain, text);
+    }
+    for quiet in &report.quiet_hours {
+        document.text(Tone::Plain, quiet_hours(quiet));
+    }
+}
+
+fn hours(seconds: f64) -> String {
+    if seconds < 5400.0 {
+        format!("{} min", number(seconds / 60.0))
+    } else {
+        format!("{} h", number(seconds / 3600.0))
+    }
+}
+
+fn amplified(waste: &Waste) -> String {
+    format!(
+        "Retries: {:.2} requests were made for each page that was wanted.",
+        waste.amplification
+    )
+}
+
+fn quiet_hours(quiet: &QuietHours) -> String {
+    let times = quiet.response_time_ms.zip(quiet.response_time_ms_otherwise);
+    let times = times.map_or_else(String::new, |(own, others)| {
+        format!(
+            "; the median answer takes {} ms, otherwise {} ms",
+            number(own),
+            number(others)
+        )
+    });
+    format!(
+        "{} is best asked from {:02}:00 to {:02}:00 UTC: it refuses {} of the requests then, otherwise {}{times} ({} days).",
+        quiet.site,
+        quiet.from_hour,
+        quiet.until_hour,
+        percent(Some(quiet.refused_share)),
+        percent(Some(quiet.refused_share_otherwise)),
+        quiet.days
+    )
+}
+
+/// What it cost.
+pub(super) fn cost(report: &Report, document: &mut Document) {
+    let Some(cost) = &report.cost else { return };
+    let money = |value: f64| format!("{value:.2} {}", cost.currency);
+    document.heading(format!("Cost: {}", money(cost.total)));
+    let mut told = vec![format!(
+        "Requests {}, traffic {}, traffic through proxies {}, run time {}.",
+        money(cost.requests),
+        money(cost.traffic),
+        money(cost.proxy_traffic),
+        money(cost.time)
+    )];
+    told.extend(
+        cost.per_thousand_items
+            .map(|price| format!("1,000 items cost {}.", money(price))),
+    );
+    told.extend(cost.waste_share.map(|share| {
+        format!(
+            "{} of it was paid for requests that failed.",
+            percent(Some(share))
+        )
+    }));
+    told.extend(cost.next_30_days.as_ref().map(|next| {
+        format!(
+            "The next 30 days: about {} ({} to {}).",
+            money(next.mean),
+            money(next.lower),
+            money(next.upper)
+        )
+    }));
+    document.text(Tone::Plain, told.join(" "));
+    let headers = [
+        (Align::Cut, "scraper"),
+        (Align::Cut, "site"),
+        (Align::Right, "cost"),
+        (Align::Right, "1,000 items"),
+        (Align::Right, "wasted"),
+    ];
+    let rows = cost.by_scraper.iter().map(|row| {
+        let cells = vec![
+            known(row.scraper_id.as_ref()),
+            known(row.site.as_ref()),
+            money(row.total),
+            row.per_thousand_items.map_or_else(unknown, money),
+            percent(row.waste_share),
+        ];
+        (Tone::Plain, cells)
+    });
+    document.table(&headers, rows.collect());
+}
+
+/// Answers to questions of the configuration's own.
+pub(super) fn panels(report: &Report, document: &mut Document) {
+    for panel in &report.panels {
+        document.heading(panel.title.clone());
+        match &panel.error {
+            Some(error) => document.text(Tone::Warning, error.clone()),
+            None if panel.rows.is_empty() => document.text(Tone::Muted, "No row."),
+            None => document.blocks.push(table(panel)),
+        }
+    }
+}
+
+fn table(panel: &Panel) -> Block {
+    let is_number = |column: usize| {
+        let mut cells = panel.rows.iter().filter_map(|row| row.get(column));
+        cells.all(|cell| cell.is_number() || cell.is_null())
+    };
+    let align = |column| {
+        if is_number(column) {
+            Align::Right
+        } else {
+            Align::Cut
+        }
+    };
+    let headers = panel.columns.iter().enumerate();
+    let rows = panel.rows.iter().map(|row| {
+        let cells = row.iter().map(|cell| match cell {
+            serde_json::Value::Null => unknown(),
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Number(n) => n
+                .as_f64()
+                .filter(|_| n.is_f64())
+                .map_or_else(|| n.to_string(), number),
+            other => other.to_string(),
+        });
+        (Tone::Plain, cells.collect())
+    });
+    Block::Table {
+        headers: headers
+            .map(|(column, name)| (align(column), name.clone()))
+            .collect(),
+        rows: rows.collect(),
+        figures: Vec::new(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The scrapers and their verdicts.
+
+use std::collections::BTreeMap;
+
+use super::super::document::{Align, Block, Document, Tone};
+use super::super::layout::Layout;
+use super::super::words::{known, tone_of_verdict, who};
+use crate::lookup::Name;
+use crate::model::Report;
+
+/// The table, and the reasons that no incident says.
+pub(super) fn scrapers(
+    report: &Report,
+    layout: &Layout,
+    sparklines: &BTreeMap<Name, String>,
+    document: &mut Document,
+) {
+    if report.scrapers.is_empty() {
+        return;
+    }
+    document.heading("Scrapers");
+    let mut headers: Vec<(Align, String)> = vec![
+        (Align::Fixed, "verdict".to_owned()),
+        (Align::Cut, "scraper".to_owned()),
+        (Align::Cut, "site".to_owned()),
+    ];
+    let metrics = layout.metrics.iter();
+    headers.extend(metrics.map(|metric| (metric.align, metric.header.to_owned())));
+    let rows = report.scrapers.iter().map(|scraper| {
+        let mut cells = vec![
+            scraper.verdict.replace('_', " "),
+            known(scraper.scraper_id.as_ref()),
+            known(scraper.site.as_ref()),
+        ];
+        let metrics = layout.metrics.iter();
+        cells.extend(metrics.map(|metric| (metric.show)(&scraper.totals)));
+        (tone_of_verdict(&scraper.verdict), cells)
+    });
+    let figures = report.scrapers.iter().map(|scraper| {
+        let name = (scraper.scraper_id.clone(), scraper.site.clone());
+        sparklines.get(&name).cloned().unwrap_or_default()
+    });
+    document.blocks.push(Block::Table {
+        headers,
+        rows: rows.collect(),
+        figures: figures.filter(|_| !sparklines.is_empty()).collect(),
+    });
+    reasons(report, document);
+}
+
+/// Why, as far as no incident says it.
+fn reasons(report: &Report, document: &mut Document) {
+    for scraper in &report.scrapers {
+        let who = who(scraper);
+        let is_new = |reason: &&String| {
+            let mut insights = report.insights.iter();
+            !insights.any(|insight| reason.starts_with(&insight.title))
+        };
+        for reason in scraper.reasons.iter().filter(is_new) {
+            let told = if reason.contains(&who) {
+                reason.clone()
+            } else {
+                format!("{who}: {reason}")
+            };
+            document.text(Tone::Plain, told);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What could be read, and what could not.
+
+use super::super::document::{Align, Document, Tone};
+use super::super::words::{bytes, count, plural};
+use crate::model::Trust;
+
+pub(super) fn trust_line(trust: &Trust) -> String {
+    format!(
+        "{} from {} ({}); {}.",
+        plural(trust.events, "event"),
+        plural(trust.files, "file"),
+        bytes(trust.bytes),
+        unread_of(trust).unwrap_or_else(|| "everything could be read".to_owned())
+    )
+}
+
+pub(super) fn unread_of(trust: &Trust) -> Option<String> {
+    let count_of = |kinds: &[&str]| -> u64 {
+        let matching = trust
+            .problems
+            .iter()
+            .filter(|problem| kinds.contains(&problem.kind.as_str()));
+        matching.map(|problem| problem.count).sum()
+    };
+    let files = count_of(&["unreadable_file", "binary_file"]);
+    let cut = count_of(&["truncated_file", "corrupt_file"]);
+    let timeless = count_of(&["no_timestamp"]);
+    let told: Vec<String> = [
+        (files, "file", "could not be read"),
+        (cut, "archive", "could not be read to the end"),
+        (trust.bad_lines, "line", "could not be read"),
+        (timeless, "event", "without a time that can be read"),
+    ]
+    .into_iter()
+    .filter(|(n, ..)| *n > 0)
+    .map(|(n, noun, what)| format!("{} {what}", plural(n, noun)))
+    .collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+pub(super) fn trust(trust: &Trust, document: &mut Document) {
+    document.heading("What could be read");
+    let dialects: Vec<String> = trust
+        .dialects
+        .iter()
+        .map(|(name, n)| format!("{name} {}", count(*n)))
+        .collect();
+    let read = if dialects.is_empty() {
+        "nothing".to_owned()
+    } else {
+        dialects.join(", ")
+    };
+    let mut told = vec![format!("Events by dialect: {read}.")];
+    if trust.missing_seq > 0 {
+        told.push(format!(
+            "{} missing by the numbers of the others.",
+            plural(trust.missing_seq, "line")
+        ));
+    }
+    if trust.unclassified_errors > 0 {
+        told.push(format!(
+            "{} that no rule knows.",
+            plural(trust.unclassified_errors, "error")
+        ));
+    }
+    document.text(Tone::Plain, told.join(" "));
+    let headers = [
+        (Align::Left, "problem"),
+        (Align::Right, "count"),
+        (Align::Cut, "first place"),
+        (Align::Cut, "detail"),
+    ];
+    let rows = trust.problems.iter().map(|problem| {
+        let first = match problem.line {
+            Some(line) => format!("{}:{line}", problem.file),
+            None => problem.file.clone(),
+        };
+        let tone = match problem.kind.as_str() {
+            "not_a_log" | "duplicate_file" | "empty_file" => Tone::Muted,
+            _ => Tone::Warning,
+        };
+        (
+            tone,
+            vec![
+                problem.kind.replace('_', " "),
+                count(problem.count),
+                first,
+                problem.detail.clone(),
+            ],
+        )
+    });
+    document.table(&headers, rows.collect());
+    for note in &trust.notes {
+        document.text(Tone::Muted, note.clone());
+    }
+}

@@ -1,0 +1,52 @@
+//! What to look at and what to do, for each kind of trouble: the pages in `docs/runbooks/`.
+
+/// Every runbook: its name and its text, in Markdown.
+pub const RUNBOOKS: [(&str, &str); 11] = [
+    ("blocked", include_str!("../../../docs/runbooks/blocked.md")),
+    (
+        "database",
+        include_str!("../../../docs/runbooks/database.md"),
+    ),
+    ("disk", include_str!("../../../docs/runbooks/disk.md")),
+    (
+        "high-error-rate",
+        include_str!("../../../docs/runbooks/high-error-rate.md"),
+    ),
+    (
+        "layout-change",
+        include_str!("../../../docs/runbooks/layout-change.md"),
+    ),
+    (
+        "log-loss",
+        include_str!("../../../docs/runbooks/log-loss.md"),
+    ),
+    ("memory", include_str!("../../../docs/runbooks/memory.md")),
+    (
+        "missed-run",
+        include_str!("../../../docs/runbooks/missed-run.md"),
+    ),
+    (
+        "rate-limiting",
+        include_str!("../../../docs/runbooks/rate-limiting.md"),
+    ),
+    (
+        "scraper-down",
+        include_str!("../../../docs/runbooks/scraper-down.md"),
+    ),
+    (
+        "slow-site",
+        include_str!("../../../docs/runbooks/slow-site.md"),
+    ),
+];
+
+/// A runbook's text; `None` when there is none of that name.
+pub fn runbook(name: &str) -> Option<&'static str> {
+    let found = RUNBOOKS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}
+
+/// The name of a runbook by its path in the project: `docs/runbooks/blocked.md` is `blocked`.
+pub(crate) fn name_of(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".md").unwrap_or(name)
+}

@@ -1,0 +1,127 @@
+//! The pattern of the week.
+//!
+//! What a day of the week adds is the median of what its days have beyond the seven days around them;
+//! how much of the movement that explains is the strength of Wang, Smith and Hyndman (2006).
+
+use super::Daily;
+use crate::frames::DAY;
+use crate::insights::weekday;
+use crate::model::Seasonality;
+use crate::stats::{MAD_SCALE, median};
+
+/// Three weeks are the least in which a week comes again and again.
+const LEAST: usize = 21;
+/// A pattern that explains less is none.
+const WEAKEST: f64 = 0.4;
+
+const NAMES: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
+
+/// A pattern of the week, on the scale of [`scaled`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Week {
+    /// By day of the week, Monday first.
+    effects: [f64; 7],
+    strength: f64,
+}
+
+/// Counts are compared by their logarithms: a Sunday has half, not a hundred less.
+pub(super) fn scaled(daily: &Daily) -> Vec<f64> {
+    let scale = |value: &f64| {
+        if daily.is_count {
+            value.ln_1p()
+        } else {
+            *value
+        }
+    };
+    daily.values.iter().map(scale).collect()
+}
+
+/// The pattern of the week; `None` where there is none.
+pub(super) fn week(daily: &Daily) -> Option<Week> {
+    let values = scaled(daily);
+    if values.len() < LEAST {
+        return None;
+    }
+    // What a day has beyond the week around it.
+    let beyond: Vec<(usize, f64)> = (3..values.len() - 3)
+        .map(|day| {
+            let around = values[day - 3..=day + 3].iter().sum::<f64>() / 7.0;
+            (weekday_of(daily.days[day]), values[day] - around)
+        })
+        .collect();
+    let mut effects = [0.0; 7];
+    for (weekday, effect) in effects.iter_mut().enumerate() {
+        let own: Vec<f64> = beyond
+            .iter()
+            .filter(|(day, _)| *day == weekday)
+            .map(|(_, beyond)| *beyond)
+            .collect();
+        *effect = median(&own)?;
+    }
+    let strength = strength(&beyond, &effects)?;
+    (strength >= WEAKEST).then_some(Week { effects, strength })
+}
+
+/// One minus the share of the movement that is left without the pattern. Single days that have
+/// nothing to do with any pattern are left out.
+fn strength(beyond: &[(usize, f64)], effects: &[f64; 7]) -> Option<f64> {
+    let rest: Vec<f64> = beyond
+        .iter()
+        .map(|(day, value)| value - effects[*day])
+        .collect();
+    let sizes: Vec<f64> = rest.iter().map(|value| value.abs()).collect();
+    let limit = (4.0 * MAD_SCALE * median(&sizes)?).max(1e-6);
+    let kept = || {
+        beyond
+            .iter()
+            .zip(&rest)
+            .filter(|(_, rest)| rest.abs() <= limit)
+    };
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
+    let left = square(&mut kept().map(|(_, rest)| *rest));
+    let whole = square(&mut kept().map(|((_, value), _)| *value));
+    // Medians of few days follow their noise: what they would explain of noise alone is no pattern.
+    let lost = 7.0 / kept().count() as f64;
+    (whole > 1e-9).then(|| 1.0 - left / whole / (1.0 - lost).max(0.1))
+}
+
+fn weekday_of(day: f64) -> usize {
+    weekday(day as i64 * DAY) as usize
+}
+
+impl Week {
+    /// The values without the pattern, in the metric's own unit.
+    pub(super) fn taken_out(&self, daily: &Daily) -> Vec<f64> {
+        let scaled = scaled(daily);
+        let without = scaled.iter().zip(&daily.days).map(|(value, day)| {
+            let value = value - self.effects[weekday_of(*day)];
+            if daily.is_count {
+                value.exp_m1().max(0.0)
+            } else {
+                value
+            }
+        });
+        without.collect()
+    }
+
+    /// For the report.
+    pub(super) fn told(&self) -> Seasonality {
+        let by_size = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1);
+        let highest = self.effects.iter().enumerate().max_by(by_size);
+        let lowest = self.effects.iter().enumerate().min_by(by_size);
+        let name = |day: Option<(usize, &f64)>| NAMES[day.map_or(0, |(day, _)| day)].to_owned();
+        Seasonality {
+            strength: self.strength,
+            highest: name(highest),
+            lowest: name(lowest),
+        }
+    }
+}

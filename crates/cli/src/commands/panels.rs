@@ -1,0 +1,46 @@
+//! Answers to questions of the configuration's own.
+
+use dragline_analytics::model::Panel;
+use dragline_analytics::sql::{self, Answer};
+
+use super::sql::with_question;
+use crate::args::ReadArgs;
+use crate::config::PanelConfig;
+
+/// Asks every question; one that cannot be answered says why in its place.
+pub(super) fn panels(asked: &[PanelConfig], args: &ReadArgs) -> anyhow::Result<Vec<Panel>> {
+    let panel = |panel: &PanelConfig| -> anyhow::Result<Panel> {
+        let mut told = Panel {
+            title: panel.title.clone(),
+            sql: panel.sql.clone(),
+            columns: Vec::new(),
+            rows: Vec::new(),
+            error: None,
+        };
+        if args.history.from_rollups || args.logs.iter().any(|input| input == "-") {
+            let sentence = "Not answered: a question needs logs that can be read again.";
+            told.error = Some(sentence.to_owned());
+            return Ok(told);
+        }
+        match with_question(&args.logs, &args.input, |question| {
+            sql::ask(question, &panel.sql)
+        }) {
+            Ok(answer) => {
+                told.columns = answer.columns();
+                told.rows = rows(&answer, panel.limit);
+            }
+            Err(error) if error.is::<sql::SqlError>() && !crate::is_cancelled(&error) => {
+                told.error = Some(error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(told)
+    };
+    asked.iter().map(panel).collect()
+}
+
+fn rows(answer: &Answer, limit: usize) -> Vec<Vec<serde_json::Value>> {
+    (0..answer.height().min(limit))
+        .map(|row| answer.row(row))
+        .collect()
+}
