@@ -4,28 +4,37 @@ use statrs::function::erf::erfc;
 
 /// The median; `None` without values.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(sorted[middle]),
-        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+    let mut values = values.to_vec();
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        return None;
     }
+    let is_odd = values.len() % 2 == 1;
+    // Half of them need not be sorted to know what stands between the halves.
+    let (lower, value, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let below = lower.iter().copied().max_by(f64::total_cmp);
+    Some(
+        below
+            .filter(|_| !is_odd)
+            .map_or(*value, |below| f64::midpoint(below, *value)),
+    )
 }
 
 /// A standard deviation in median absolute deviations under normal noise (the factor is 1 / Φ⁻¹(3/4)).
 pub(crate) const MAD_SCALE: f64 = 1.4826;
 
-/// The median of all slopes between two points (Theil 1950, Sen 1968); of more than 200 points, of
-/// those between points that lie half of them apart.
+/// With more points, not all pairs are looked at.
+const ALL_PAIRS: usize = 60;
+
+/// The median of all slopes between two points (Theil 1950, Sen 1968); of more than 60 points, of
+/// those between points that lie half of them apart, which tell the most (Theil's incomplete method).
 pub(crate) fn theil_sen(xs: &[f64], ys: &[f64]) -> Option<f64> {
     let n = xs.len().min(ys.len());
-    let from = if n > 200 { n / 2 } else { 1 };
+    let from = if n > ALL_PAIRS { n / 2 } else { 1 };
     let mut slopes = Vec::new();
     for i in 0..n {
         for j in (i + from)..n {
-            if n > 200 && j > i + from + 3 {
+            if n > ALL_PAIRS && j > i + from + 7 {
                 break;
             }
             if xs[j] > xs[i] {

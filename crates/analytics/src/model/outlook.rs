@@ -27,7 +27,7 @@ pub struct Cost {
     pub waste_share: Option<f64>,
     /// By scraper and site, the dearest first.
     pub by_scraper: Vec<ScraperCost>,
-    /// What the next 30 days will cost; null with fewer than 14 whole days.
+    /// What the next 30 days will cost; null with fewer than 21 whole days.
     pub next_30_days: Option<CostForecast>,
 }
 
@@ -147,7 +147,7 @@ pub struct Trend {
     pub change_points: Vec<ChangePoint>,
     /// How the days of the week differ; null with fewer than 21 days, or when they do not.
     pub seasonality: Option<Seasonality>,
-    /// The next seven days; empty with fewer than 14, and where nobody needs it.
+    /// The next seven days; empty with fewer than 21, for errors and shares, and beyond the 20 largest scrapers.
     pub forecast: Vec<ForecastPoint>,
     /// How wrong such forecasts of a week would have been: the sum of the errors of its days, relative
     /// to their sum; null without one.

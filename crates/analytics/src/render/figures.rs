@@ -50,14 +50,14 @@ fn charts(report: &Report, activity: &Activity) -> Vec<String> {
     if has(&activity.latency[0]) {
         figures.push(latency(report, activity, &marks).figure());
     }
+    if activity.week.iter().flatten().flatten().count() > 24 {
+        figures.push(week(activity).figure());
+    }
     if !activity.errors.is_empty() {
         figures.push(errors(report, activity, &marks).wide_figure());
     }
     if let Some(chart) = forecast(report) {
         figures.push(chart.wide_figure());
-    }
-    if activity.week.iter().flatten().flatten().count() > 24 {
-        figures.push(week(activity).figure());
     }
     if report
         .errors
@@ -328,7 +328,7 @@ fn groups(report: &Report, activity: &Activity) -> String {
         )
     });
     format!(
-        "<figure class=\"chart\"><figcaption>The largest of {} groups of errors, by the day</figcaption>\
+        "<figure class=\"chart wide\"><figcaption>The largest of {} groups of errors, by the day</figcaption>\
          <div class=\"scroll\"><table><thead><tr><th>group</th><th class=\"n\">errors</th>\
          <th>by the day</th></tr></thead><tbody>{}</tbody></table></div></figure>",
         count(report.errors.groups.len() as u64),

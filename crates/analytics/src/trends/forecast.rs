@@ -1,19 +1,20 @@
 //! The days to come.
 //!
 //! Logarithms of the days are decomposed into their weeks and the rest (MSTL: Bandara, Hyndman and
-//! Bergmeir 2021, with robust loess), where there are three weeks; the rest, or all of it, goes on by
-//! exponential smoothing, whose form is chosen by its likelihood (ETS: Hyndman, Koehler, Snyder and
-//! Grose 2002). How wrong that would have been is measured: forecasts are made from earlier days and
-//! compared with what came. The range is never narrower than these errors.
+//! Bergmeir 2021, with robust loess); the rest goes on by exponential smoothing with a damped trend (ETS:
+//! Hyndman, Koehler, Snyder and Grose 2002; Gardner and McKenzie 1985). How wrong that would have been
+//! is measured: forecasts are made from earlier days and compared with what came. The range is never
+//! narrower than these errors let expect.
 
 use augurs::ets::AutoETS;
 use augurs::mstl::{MSTLModel, stlrs};
 use augurs::{Fit as _, Predict as _};
+use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
-/// From fewer days nothing is foretold.
-pub(crate) const LEAST: usize = 14;
-/// From fewer there is no pattern of the week.
-const THREE_WEEKS: usize = 21;
+/// From fewer days nothing is foretold: it could not be told how wrong that is.
+pub(crate) const LEAST: usize = 21;
+/// Forecasts of the past are made from so many days at least: two weeks have a pattern.
+const TWO_WEEKS: usize = 14;
 /// More days are not needed.
 const MOST: usize = 180;
 /// So many forecasts are made of the past.
@@ -22,8 +23,8 @@ const BACKTESTS: usize = 3;
 const WEEK: usize = 7;
 /// The range holds 95 of 100.
 const LEVEL: f64 = 0.95;
-/// Its half width in standard deviations.
-const WIDTH: f64 = 1.96;
+/// The errors of a week's days are not seven but about so many, as they go together.
+const WEEKS_ERRORS: f64 = 5.0;
 
 /// What is to come.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +53,7 @@ pub(crate) fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     let logs: Vec<f64> = values.iter().map(|value| value.ln_1p()).collect();
     let made = smooth(&logs, horizon)?;
     let past = backtest(values, &logs);
-    let widest = past.as_ref().map_or(0.0, |past| WIDTH * past.deviation);
+    let widest = past.as_ref().and_then(Past::half_width).unwrap_or(0.0);
     let days = made.into_iter().map(|range| {
         let lower = range.lower.min(range.mean - widest);
         let upper = range.upper.max(range.mean + widest);
@@ -75,21 +76,24 @@ struct Past {
     error: Option<f64>,
     /// Of the logarithms, the root of the mean square.
     deviation: f64,
+    weeks: f64,
+}
+
+impl Past {
+    /// So far off are days to come, at most, by these errors (Student's t).
+    fn half_width(&self) -> Option<f64> {
+        let students = StudentsT::new(0.0, 1.0, WEEKS_ERRORS * self.weeks).ok()?;
+        Some(students.inverse_cdf(f64::midpoint(1.0, LEVEL)) * self.deviation)
+    }
 }
 
 fn backtest(values: &[f64], logs: &[f64]) -> Option<Past> {
-    // From fewer days the pattern of the week is not seen: that is another model.
-    let least = if values.len() >= THREE_WEEKS {
-        THREE_WEEKS
-    } else {
-        LEAST
-    };
     let (mut off, mut sum, mut squares, mut days) = (0.0, 0.0, 0.0, 0);
     for back in 1..=BACKTESTS {
         let Some(from) = values
             .len()
             .checked_sub(back * WEEK)
-            .filter(|n| *n >= least)
+            .filter(|n| *n >= TWO_WEEKS)
         else {
             break;
         };
@@ -104,6 +108,7 @@ fn backtest(values: &[f64], logs: &[f64]) -> Option<Past> {
     (days > 0).then(|| Past {
         error: (sum > 0.0).then(|| off / sum),
         deviation: (squares / f64::from(days)).sqrt(),
+        weeks: f64::from(days) / WEEK as f64,
     })
 }
 
@@ -119,18 +124,13 @@ fn smooth(logs: &[f64], horizon: usize) -> Option<Vec<Range>> {
         };
         return Some(vec![range; horizon]);
     }
-    // Errors add up on the logarithms; a trend may be damped.
-    let ets = AutoETS::new(1, "AZN").ok()?;
-    let made = if logs.len() >= THREE_WEEKS {
-        let mut loess = stlrs::params();
-        let mut params = stlrs::MstlParams::new();
-        params.stl_params(loess.robust(true).clone());
-        let model = MSTLModel::new(vec![WEEK], ets.into_trend_model()).mstl_params(params);
-        let fitted = model.fit(logs).ok()?;
-        fitted.predict(horizon, LEVEL).ok()?
-    } else {
-        ets.fit(logs).ok()?.predict(horizon, LEVEL).ok()?
-    };
+    // Errors add up on the logarithms; a trend is damped, as none goes on for ever.
+    let ets = AutoETS::new(1, "AAN").ok()?.damped(true).ok()?;
+    let mut loess = stlrs::params();
+    let mut params = stlrs::MstlParams::new();
+    params.stl_params(loess.robust(true).clone());
+    let model = MSTLModel::new(vec![WEEK], ets.into_trend_model()).mstl_params(params);
+    let made = model.fit(logs).ok()?.predict(horizon, LEVEL).ok()?;
     let (lower, upper) = made.intervals.map_or_else(
         || (made.point.clone(), made.point.clone()),
         |i| (i.lower, i.upper),

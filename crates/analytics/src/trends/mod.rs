@@ -4,7 +4,7 @@
 //! where chance alone would do as much in under one of a hundred such statements (Mann 1945, Kendall
 //! 1975, with the false-discovery control of Benjamini and Hochberg 1995); the pattern of the week is
 //! taken out before ([`season`]). Jumps are found by optimal partitioning ([`jumps`]), the days to come
-//! by exponential smoothing ([`forecast`]). Of under eight days nothing is claimed.
+//! by exponential smoothing ([`mod@forecast`]). Of under eight days nothing is claimed.
 
 mod days;
 mod forecast;
@@ -101,7 +101,7 @@ fn trend(daily: &Daily, is_foretold: bool) -> Trend {
     let jumps = jumps::jumps(daily, &values);
     told.change_points = jumps.iter().map(|jump| change_point(daily, jump)).collect();
     told.seasonality = week.map(|week| week.told());
-    if is_foretold && daily.is_count {
+    if is_foretold && matches!(daily.metric, "requests" | "items") {
         // What was before a jump says nothing of what comes.
         let since = jumps.last().map_or(0, |jump| jump.at);
         let from = if daily.values.len() - since >= forecast::LEAST {
