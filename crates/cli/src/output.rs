@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Document, Terminal};
 
-use crate::args::{Format, OutputArgs, WrongUsage};
+use crate::args::{Format, OutputArgs};
 
 /// Writes a result in the format that was asked for.
 pub(crate) fn write(
@@ -18,10 +18,7 @@ pub(crate) fn write(
     let text = match args.format {
         Format::Text => render::text(&document(), &terminal(args.output.is_none())),
         Format::Markdown => render::markdown(&document()),
-        Format::Html => {
-            let sentence = "--format html is for dragline report";
-            return Err(WrongUsage::new(sentence).into());
-        }
+        Format::Html => render::document_page(&document()),
         Format::Json => json()? + "\n",
     };
     save(args, &text)
@@ -59,10 +56,17 @@ pub(crate) fn show(text: &str) -> anyhow::Result<()> {
 
 /// What standard output is: how wide, and whether it has colours.
 pub(crate) fn terminal(to_stdout: bool) -> Terminal {
-    let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let columns = std::env::var("COLUMNS").ok();
+    let columns = columns.and_then(|columns| columns.parse::<usize>().ok());
     if !to_stdout || !io::stdout().is_terminal() {
-        return Terminal::default();
+        let default = Terminal::default();
+        return Terminal {
+            width: columns.map_or(default.width, |columns| columns.clamp(40, 240)),
+            ..default
+        };
     }
+    let seen = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let width = seen.or(columns);
     let color = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
     Terminal {
         width: width.unwrap_or(100).clamp(40, 240),

@@ -132,12 +132,13 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
     if b == BASELINE {
         return Err(DiffError::BaselineOfB);
     }
-    let analysis = Analysis::of(finished, None);
     let second = find(finished, b, None)?;
     let of_b = &finished.runs[second];
+    // What is normal for a run is known by those before it.
+    let analysis = Analysis::of(finished, of_b.start);
     let name: Name = (of_b.key.scraper_id.clone(), of_b.key.site.clone());
     let known_of_b = metrics(finished, second);
-    let expected = analysis.expectations(&name, second);
+    let expected = analysis.expectations(&name, of_b.start);
     let (side, values, present) = if a == BASELINE {
         if expected.is_empty() {
             return Err(DiffError::NoBaseline(shown(of_b)));

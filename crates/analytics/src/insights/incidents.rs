@@ -235,6 +235,7 @@ impl<'e> Clues<'e> {
         let rest = [
             (Kind::SlowDown, self.up(&Metric::ResponseTime)),
             (Kind::Bottleneck, self.up(&Metric::Database)),
+            (Kind::Bottleneck, self.up(&Metric::Processing)),
             (Kind::Bottleneck, self.up(&Metric::Waiting)),
             (Kind::SilentFailure, self.down(&Metric::BytesPerPage)),
             (Kind::VolumeHigh, self.up(&Metric::Requests)),

@@ -55,6 +55,8 @@ pub(crate) enum Metric {
     Waiting,
     /// The same for its database.
     Database,
+    /// The share that goes into what it does with a page until it is stored.
+    Processing,
 }
 
 /// A value on the scale that it is compared on.
@@ -162,6 +164,7 @@ impl Metric {
             Self::Duration,
             Self::Waiting,
             Self::Database,
+            Self::Processing,
         ];
         all.extend(
             ErrorCategory::ALL
@@ -193,6 +196,7 @@ impl Metric {
             Self::Duration => "duration_seconds".to_owned(),
             Self::Waiting => "waiting_share".to_owned(),
             Self::Database => "database_share".to_owned(),
+            Self::Processing => "processing_share".to_owned(),
         }
     }
 
@@ -221,6 +225,7 @@ impl Metric {
             Self::Duration => "seconds".to_owned(),
             Self::Waiting => "time spent waiting for the site".to_owned(),
             Self::Database => "time spent waiting for the database".to_owned(),
+            Self::Processing => "time spent on pages until they are stored".to_owned(),
         }
     }
 
@@ -236,7 +241,8 @@ impl Metric {
             | Self::Retries
             | Self::QueueLeft
             | Self::Waiting
-            | Self::Database => Scale::Share,
+            | Self::Database
+            | Self::Processing => Scale::Share,
             Self::ItemsPerPage
             | Self::ResponseTime
             | Self::BytesPerPage
@@ -263,7 +269,7 @@ impl Metric {
     /// In how many units in a row it has to be unusual: one run may wait by bad luck.
     pub(crate) fn least_units(&self) -> usize {
         match self {
-            Self::Waiting | Self::Database => 3,
+            Self::Waiting | Self::Database | Self::Processing => 3,
             _ => 1,
         }
     }
@@ -338,6 +344,7 @@ impl Metric {
             Self::Duration => amount(unit.duration_seconds?, 0.0),
             Self::Waiting => part_of_time(counters.waited_micros, unit),
             Self::Database => part_of_time(counters.database_micros, unit),
+            Self::Processing => part_of_time(counters.processing_micros, unit),
         }
     }
 
@@ -370,7 +377,8 @@ impl Metric {
             | Self::Items
             | Self::Duration
             | Self::Waiting
-            | Self::Database => {
+            | Self::Database
+            | Self::Processing => {
                 return None;
             }
         };
@@ -397,7 +405,7 @@ impl Metric {
             Self::Retries => more >= 0.06 && times >= 1.5,
             Self::Queue => times >= 1.8,
             Self::Requests | Self::Items | Self::Duration => times >= 1.75 || times <= 0.57,
-            Self::Waiting | Self::Database => more >= 0.25,
+            Self::Waiting | Self::Database | Self::Processing => more >= 0.25,
             Self::QueueLeft => more >= 0.2,
         }
     }

@@ -127,15 +127,18 @@ impl<'f> Analysis<'f> {
         found
     }
 
-    /// What is normal for a run, metric by metric: its name, the usual value and the range.
-    pub(crate) fn expectations(&self, name: &Name, run: usize) -> Vec<(String, f64, Expected)> {
+    /// What is normal for a scraper at a time, metric by metric: its name, the usual value and the range.
+    pub(crate) fn expectations(
+        &self,
+        name: &Name,
+        at: Option<Timestamp>,
+    ) -> Vec<(String, f64, Expected)> {
+        let at = at.map_or(0, Timestamp::as_micros);
         let own = |track: &&Track| track.series(&self.all).name == *name;
         let found = self.tracks.iter().filter(own).filter_map(|track| {
-            let series = track.series(&self.all);
-            let unit = series.units.iter().find(|unit| unit.run == Some(run))?;
             let (metric, normal) = (track.metric(), track.normal.as_ref()?);
-            let expected = told::expected(metric, normal.range(metric, unit.start));
-            let usual = metric.shown(metric.scale().raw(normal.expected(unit.start)));
+            let expected = told::expected(metric, normal.range(metric, at));
+            let usual = metric.shown(metric.scale().raw(normal.expected(at)));
             // Errors are told for each request there, and counted here.
             let is_count = !metric.name().starts_with("errors.");
             (normal.units >= LEAST_UNITS && is_count).then(|| (metric.name(), usual, expected))

@@ -8,7 +8,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::metric::{Metric, Sample};
+use super::metric::{Metric, Sample, Scale};
 use super::series::{hour, weekday};
 use crate::frames::DAY;
 use crate::stats::{MAD_SCALE, median, theil_sen};
@@ -263,18 +263,38 @@ pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
     Some(students.cdf(-t.abs()).copysign(t))
 }
 
-/// What the total of all scrapers is expected to be, step by step.
-#[derive(Default)]
+/// What a number of all scrapers together is expected to be, step by step.
 pub(crate) struct Expectation {
+    metric: Metric,
     points: Vec<Point>,
 }
 
 impl Expectation {
-    /// Takes a step's total.
+    /// Of a total, which follows the hours and the days of the week.
+    pub(crate) fn of_total() -> Self {
+        Self {
+            metric: Metric::Requests,
+            points: Vec::new(),
+        }
+    }
+
+    /// Of a share.
+    pub(crate) fn of_share() -> Self {
+        Self {
+            metric: Metric::ItemYield,
+            points: Vec::new(),
+        }
+    }
+
+    /// Takes a step's value.
     pub(crate) fn learn(&mut self, at: i64, value: f64) {
+        let (y, variance) = match self.metric.scale() {
+            Scale::Log => ((value + 0.5).ln(), 1.0 / (value + 1.0)),
+            Scale::Share => (value.clamp(0.0, 1.0).sqrt().asin(), 0.0),
+        };
         let sample = Sample {
-            y: (value + 0.5).ln(),
-            variance: 1.0 / (value + 1.0),
+            y,
+            variance,
             trials: None,
             raw: value,
         };
@@ -283,11 +303,10 @@ impl Expectation {
 
     /// The range of the next one; `None` with too few before it.
     pub(crate) fn range(&self, at: i64) -> Option<(f64, f64)> {
-        let metric = Metric::Requests;
-        let normal = Normal::learn(&metric, &self.points)?;
+        let normal = Normal::learn(&self.metric, &self.points)?;
         // An hour or a weekend that was never seen has no range.
         let is_known = normal.units >= 8 && normal.season_variance(at) == 0.0;
-        is_known.then(|| normal.range(&metric, at))
+        is_known.then(|| normal.range(&self.metric, at))
     }
 }
 

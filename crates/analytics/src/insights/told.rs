@@ -159,6 +159,10 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
             "{who} spent {} of its time waiting for its database",
             percent(root.observed)
         ),
+        (Kind::Bottleneck, Metric::Processing) => format!(
+            "{who} spent {} of its time on pages until they were stored",
+            percent(root.observed)
+        ),
         (Kind::Bottleneck, _) => format!(
             "{who} spent {} of its time waiting because the site asked it to",
             percent(root.observed)
@@ -300,6 +304,9 @@ fn recommendation(incident: &Incident) -> &'static str {
         }
         (Kind::Bottleneck, Metric::Database) => {
             "Look at slow queries and at locks of the scraper's database."
+        }
+        (Kind::Bottleneck, Metric::Processing) => {
+            "Profile what is done with a page between its answer and the store: parsing, images, calls of other services."
         }
         (Kind::Bottleneck, _) => {
             "Spread the runs over quieter hours, or lower the concurrency so that the site need not ask."

@@ -27,6 +27,10 @@ pub fn diff(diff: &Diff) -> Document {
         ),
     });
     document.lines(vec![side("A", &diff.a), side("B", &diff.b)]);
+    if (&diff.a.scraper_id, &diff.a.site) != (&diff.b.scraper_id, &diff.b.site) {
+        let sentence = "These are runs of different scrapers or sites: much of what differs need not be a change.";
+        document.text(Tone::Warning, sentence);
+    }
     gates(diff, &mut document);
     document.heading("What changed");
     let rows = diff

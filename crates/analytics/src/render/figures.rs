@@ -225,10 +225,11 @@ fn success(report: &Report, activity: &Activity, marks: &[Mark]) -> TimeSeries {
         format: Format::Percent,
         // A line at the top of its range needs the range.
         from_zero: activity.success.iter().flatten().all(|rate| *rate > 0.99),
+        expected: activity.success_expected.clone(),
         marks: marks.to_vec(),
         ..line(
             title,
-            "The share of requests that did not fail, over time.",
+            "The share of requests that did not fail, over time; the band is what the time before lets expect.",
             "succeeded",
             &activity.success,
             activity,

@@ -22,6 +22,16 @@ const STYLE: &str = include_str!("page.css");
 /// The report as a page, with charts of what happened when.
 pub fn page(report: &Report, activity: &Activity, layout: &Layout) -> String {
     let document = views::with_figures(report, layout, &figures::figures(report, activity));
+    let made = format!("at {}", report.generated_at);
+    whole(&document, &handbook::handbook(report), &made)
+}
+
+/// A document as a page that opens anywhere, without charts.
+pub fn document_page(document: &Document) -> String {
+    whole(document, "", "")
+}
+
+fn whole(document: &Document, more: &str, made: &str) -> String {
     let title = document.blocks.iter().find_map(|block| match block {
         Block::Title(title) => Some(title.as_str()),
         _ => None,
@@ -35,13 +45,13 @@ pub fn page(report: &Report, activity: &Activity, layout: &Layout) -> String {
          style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{hash}'\">\n\
          <meta name=\"generator\" content=\"dragline\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>{}{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{}{}</main>\n<footer>Made by dragline at {}. Times are UTC.</footer>\n\
+         <body>\n<main>\n{}{}</main>\n<footer>Made by dragline {}. Times are UTC.</footer>\n\
          <script>{script}</script>\n</body>\n</html>\n",
         escape(title.unwrap_or("Dragline")),
         dragline_charts::css(),
-        body(&document),
-        handbook::handbook(report),
-        escape(&report.generated_at),
+        body(document),
+        more,
+        escape(made),
     )
 }
 

@@ -15,7 +15,7 @@ mod words;
 
 pub use comparison::diff;
 pub use document::{Align, Block, Document, Tone};
-pub use html::page;
+pub use html::{document_page, page};
 pub use layout::{Layout, Metric, Section, UnknownName};
 pub use live::record;
 pub use markdown::markdown;

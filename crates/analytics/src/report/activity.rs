@@ -31,6 +31,8 @@ pub struct Activity {
     pub expected: Vec<Option<(f64, f64)>>,
     /// The share of requests that did not fail.
     pub success: Vec<Option<f64>>,
+    /// The range that was expected of it.
+    pub success_expected: Vec<Option<(f64, f64)>>,
     /// Items stored.
     pub items: Vec<Option<f64>>,
     /// The 50th, 95th and 99th percentile of answer times, in milliseconds.
@@ -83,6 +85,7 @@ pub fn activity(finished: &Finished) -> Activity {
         let has_any = values.iter().flatten().any(|count| *count > 0.0);
         has_any.then_some((*category, values))
     });
+    let success = each(&success);
     let requests = each(&|counters| knows_requests.then_some(counters.requests as f64));
     let day = |at: i64| at.div_euclid(DAY);
     let days: Vec<i64> = (day(first.as_micros())..=day(last.as_micros())).collect();
@@ -97,8 +100,9 @@ pub fn activity(finished: &Finished) -> Activity {
         groups: by_group(finished, &days),
         days,
         step,
-        expected: expected(&times, &requests, step),
-        success: each(&success),
+        expected: expected(Expectation::of_total(), &times, &requests, step),
+        success_expected: expected(Expectation::of_share(), &times, &success, step),
+        success,
         items: each(&|counters| knows_items.then(|| counters.items() as f64)),
         latency: [quantile(0.5), quantile(0.95), quantile(0.99)],
         errors: errors.collect(),
@@ -142,8 +146,12 @@ fn success(counters: &Counters) -> Option<f64> {
 }
 
 /// The range that the steps before let expect; the first and the last step are parts.
-fn expected(times: &[i64], values: &[Option<f64>], step: i64) -> Vec<Option<(f64, f64)>> {
-    let mut expectation = Expectation::default();
+fn expected(
+    mut expectation: Expectation,
+    times: &[i64],
+    values: &[Option<f64>],
+    step: i64,
+) -> Vec<Option<(f64, f64)>> {
     let last = times.len().saturating_sub(1);
     times
         .iter()
