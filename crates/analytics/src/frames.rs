@@ -58,6 +58,13 @@ pub(crate) fn blocked(counters: &Counters) -> u64 {
         .sum()
 }
 
+/// Requests that did not fail, of those of which it is known; `None` without any.
+pub(crate) fn success_rate(counters: &Counters) -> Option<f64> {
+    let judged = counters.requests.saturating_sub(counters.requests_unjudged);
+    let good = judged.saturating_sub(counters.requests_failed);
+    (judged > 0).then(|| good as f64 / judged as f64)
+}
+
 impl Frames {
     /// Makes the frames.
     ///

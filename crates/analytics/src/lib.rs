@@ -43,4 +43,4 @@ pub use frames::{Frames, FramesError};
 pub use insights::{Limits, bad_news, reasons_to_fail};
 pub use model::Report;
 pub use report::{Activity, ByScraper, Mute, Prices, ReportOptions, activity, report};
-pub use runbooks::{RUNBOOKS, runbook};
+pub use runbooks::{RUNBOOKS, runbook, runbook_title};

@@ -39,10 +39,17 @@ pub const RUNBOOKS: [(&str, &str); 11] = [
     ),
 ];
 
-/// A runbook's text; `None` when there is none of that name.
+/// A runbook's text, by its name or by a kind of insight; `None` when there is none.
 pub fn runbook(name: &str) -> Option<&'static str> {
+    let name = crate::insights::runbook_of_kind(name).unwrap_or(name);
     let found = RUNBOOKS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text)
+}
+
+/// A runbook's title.
+pub fn runbook_title(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("# ")
 }
 
 /// The name of a runbook by its path in the project: `docs/runbooks/blocked.md` is `blocked`.

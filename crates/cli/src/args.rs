@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dragline_schema::{Level, Timestamp};
@@ -63,7 +62,7 @@ Exit codes: 0 all gates passed, 1 a gate failed or a run is not there, 2 wrong u
   dragline runbook
   dragline runbook blocked")]
     Runbook {
-        /// Which; all are listed without a name
+        /// Its name, or a kind of insight (`block_wave`); all are listed without a name
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
@@ -148,7 +147,7 @@ pub(crate) struct ReportArgs {
     pub(crate) read: ReadArgs,
     /// Exit with 1 when a scraper has one of these verdicts, or an incident one of these kinds
     /// (comma-separated: `blocked`, `down`, `layout_changed`, …, or `block_wave`, `new_error`, …)
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = PossibleValuesParser::new(dragline_analytics::bad_news()), hide_possible_values = true, help_heading = "Output")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = bad_news, help_heading = "Output")]
     pub(crate) fail_on: Vec<String>,
 }
 
@@ -362,7 +361,7 @@ pub(crate) struct ErrorsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
-    /// From this time on: RFC 3339, a date, `7d`, `36h`, `yesterday`
+    /// From this time on: RFC 3339, a date, `yesterday`, or `7d`, `36h` before --until or now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,
     /// Before this time
@@ -442,15 +441,17 @@ impl std::error::Error for WrongUsage {}
 impl FilterArgs {
     /// The filter that was meant, at that time.
     pub(crate) fn resolve(&self, now: Timestamp) -> Result<dragline_scan::Filter, WrongUsage> {
-        let time = |text: &Option<String>| {
+        let time = |text: &Option<String>, now: Timestamp| {
             let parse = |text: &String| {
                 times::parse(text, now, &self.tz).map_err(|error| WrongUsage(error.to_string()))
             };
             text.as_ref().map(parse).transpose()
         };
+        let until = time(&self.until, now)?;
         let filter = dragline_scan::Filter {
-            since: time(&self.since)?,
-            until: time(&self.until)?,
+            // The seven days before the end that was asked for.
+            since: time(&self.since, until.unwrap_or(now))?,
+            until,
             scraper: self.scraper.clone(),
             site: self.site.clone(),
             run: self.run.clone(),
@@ -464,6 +465,17 @@ impl FilterArgs {
         }
         Ok(filter)
     }
+}
+
+fn bad_news(word: &str) -> Result<String, String> {
+    let (word, all) = (word.trim(), dragline_analytics::bad_news());
+    if all.contains(&word) {
+        return Ok(word.to_owned());
+    }
+    Err(format!(
+        "{word:?} is neither a verdict nor a kind of incident; there are {}",
+        all.join(", ")
+    ))
 }
 
 fn level(word: &str) -> Result<Level, String> {

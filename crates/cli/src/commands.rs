@@ -9,7 +9,7 @@ mod rules;
 mod sql;
 mod tail;
 
-use dragline_analytics::{RUNBOOKS, Report, render};
+use dragline_analytics::{RUNBOOKS, Report, render, runbook_title};
 
 use crate::args::{ErrorsArgs, Format, ReadArgs, ReportArgs, WrongUsage};
 use crate::config::Config;
@@ -69,14 +69,10 @@ pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
 
 /// `dragline runbook`
 pub(crate) fn runbook(name: Option<&str>) -> anyhow::Result<()> {
-    let title = |text: &str| {
-        let line = text.lines().next().unwrap_or_default();
-        line.trim_start_matches("# ").to_owned()
-    };
     let Some(name) = name else {
         let lines = RUNBOOKS
             .iter()
-            .map(|(name, text)| format!("{name:<16}{}\n", title(text)));
+            .map(|(name, text)| format!("{name:<16}{}\n", runbook_title(text)));
         return output::show(&lines.collect::<String>());
     };
     if let Some(text) = dragline_analytics::runbook(name) {

@@ -57,8 +57,6 @@ pub struct LogFile {
     pub path: PathBuf,
     /// Its size on disk.
     pub bytes: u64,
-    /// A hash of its first line, which stays the same while the file grows, is renamed and packed.
-    pub first_line: u64,
 }
 
 /// A file that was not taken, and why.
@@ -285,12 +283,10 @@ impl Walk {
 
     fn take(&mut self, path: &Path, source: SourceFile, bytes: u64, start: &[u8]) {
         self.heads.push(xxh3_64(&start[..start.len().min(HEAD)]));
-        let line = memchr::memchr(b'\n', start).map_or(start, |end| &start[..end]);
         self.files.push(LogFile {
             source,
             path: path.to_owned(),
             bytes,
-            first_line: xxh3_64(line),
         });
     }
 

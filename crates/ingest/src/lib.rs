@@ -64,5 +64,6 @@ pub use discover::{DiscoverError, Discovery, Family, LogFile, Skipped, discover}
 pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
 pub use json::{decode_error, members, without_lone_surrogates};
 pub use map::{Map, MapError, Meaning};
+pub use open::beginning;
 pub use read::{FamilyReader, FileSummary, ReadOptions, read_family};
 pub use watch::Watch;

@@ -115,6 +115,15 @@ impl Source {
     }
 }
 
+/// The first bytes of a file, decompressed; fewer where it is shorter, or damaged so early.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn beginning(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let mut source = Source::open_in_pieces(path)?;
+    Ok(read_start(&mut source, limit).0)
+}
+
 /// Reads the next `limit` bytes, or up to the end or an error, which comes with them.
 pub(crate) fn read_start(source: &mut Source, limit: usize) -> (Vec<u8>, Option<io::Error>) {
     let mut start = vec![0; limit];

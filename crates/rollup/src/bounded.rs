@@ -92,17 +92,31 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         Some((hash, place))
     }
 
+    /// The same table by the hashes that keys have now.
+    pub(crate) fn rehashed(mut self) -> Self {
+        let mut table = Self::new(self.cap);
+        table.overflow = self.overflow.take();
+        for (key, value) in self.into_kept() {
+            table.put(key, value);
+        }
+        table
+    }
+
+    /// Adds to a key's value.
+    fn put(&mut self, key: K, value: V) {
+        let hash = hash_of(&key);
+        let held = self.kept.get(&hash).and_then(|keys| place_of(keys, &key));
+        let place = held.or_else(|| self.insert(hash, key));
+        match place.and_then(|place| self.kept.get_mut(&hash)?.get_mut(place)) {
+            Some((_, held)) => held.add(value),
+            None => self.overflow.get_or_insert_default().add(value),
+        }
+    }
+
     /// Adds the other table.
     pub fn merge(&mut self, other: Self) {
-        for (hash, keys) in other.kept {
-            for (key, value) in keys {
-                let held = self.kept.get(&hash).and_then(|keys| place_of(keys, &key));
-                let place = held.or_else(|| self.insert(hash, key));
-                match place.and_then(|place| self.kept.get_mut(&hash)?.get_mut(place)) {
-                    Some((_, held)) => held.add(value),
-                    None => self.overflow.get_or_insert_default().add(value),
-                }
-            }
+        for (key, value) in other.kept.into_values().flatten() {
+            self.put(key, value);
         }
         if let Some(overflow) = other.overflow {
             self.overflow.get_or_insert_default().add(overflow);

@@ -52,6 +52,8 @@ pub struct Group {
     pub days: BTreeMap<i64, u64>,
     /// Where they came from; at most 64 are named.
     pub sources: BTreeSet<Arc<SourceKey>>,
+    /// The scrapers and sites that the lines themselves name; at most 64.
+    pub names: BTreeSet<(Option<String>, Option<String>)>,
     /// The first places, by content and offset.
     pub evidence: BTreeSet<Evidence>,
     /// What the first place says.
@@ -101,6 +103,9 @@ impl Group {
         if !self.sources.contains(source) {
             self.sources.insert(Arc::clone(source));
             cap(&mut self.sources, MAX_SOURCES);
+            self.names
+                .insert((source.scraper_id.clone(), source.site.clone()));
+            cap(&mut self.names, MAX_SOURCES);
         }
         if self.sample.as_ref().is_none_or(|(held, _)| at < *held) {
             let sample = Sample {
@@ -140,6 +145,8 @@ impl Add for Group {
         }
         self.sources.extend(other.sources);
         cap(&mut self.sources, MAX_SOURCES);
+        self.names.extend(other.names);
+        cap(&mut self.names, MAX_SOURCES);
         self.evidence.extend(other.evidence);
         cap(&mut self.evidence, MAX_EVIDENCE);
         self.sample = match (self.sample.take(), other.sample) {

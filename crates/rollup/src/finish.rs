@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dragline_schema::{Dialect, ProblemKind, RunKey, RunStatus, Timestamp};
 use rustc_hash::FxHashMap;
 
-use crate::bounded::{Add as _, Bounded, hash_of};
+use crate::bounded::{Add as _, Bounded};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
@@ -41,7 +41,7 @@ pub struct Finished {
     /// Errors in cells beyond the table's size.
     pub cells_overflow: u64,
     /// The first line of each kind that tells of trouble, by run (its place in [`Finished::runs`]), kind
-    /// and hour (start in microseconds).
+    /// and quarter of an hour (start in microseconds).
     pub signs: BTreeMap<(usize, Sign, i64), FirstSign>,
     /// Files, by path.
     pub files: BTreeMap<String, FileEntry>,
@@ -198,7 +198,7 @@ impl Rollup {
         // A source that was not kept apart has no run whose line this is.
         let hashes: FxHashMap<u64, usize> = names
             .iter()
-            .filter_map(|(source, key)| Some((hash_of(&**source), *places.get(key)?)))
+            .filter_map(|(source, key)| Some((source.id(), *places.get(key)?)))
             .collect();
         let mut signs: BTreeMap<(usize, Sign, i64), FirstSign> = BTreeMap::new();
         for ((source, sign, hour), first) in self.signs.into_kept() {
@@ -320,9 +320,17 @@ fn group_rows(
         .into_kept()
         .map(|(id, group)| {
             let keys = || group.sources.iter().filter_map(|source| names.get(source));
-            let scrapers = keys()
+            let mut scrapers: BTreeSet<(Option<String>, Option<String>)> = keys()
                 .map(|key| (key.scraper_id.clone(), key.site.clone()))
                 .collect();
+            if !group.names_all_sources() {
+                // Of those that are not named one by one, what their lines say is known.
+                let whole = group
+                    .names
+                    .iter()
+                    .filter(|(scraper, site)| scraper.is_some() && site.is_some());
+                scrapers.extend(whole.cloned());
+            }
             let runs = keys().filter_map(|key| places.get(key).copied()).collect();
             let runs = group.names_all_sources().then_some(runs);
             GroupRow {

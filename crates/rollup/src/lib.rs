@@ -56,7 +56,7 @@ pub use sections::{
     System,
 };
 pub use seq::Covered;
-pub use signs::{FirstSign, Sign};
+pub use signs::{FirstSign, SIGN_WIDTH, Sign};
 pub use source::{Declared, RunEnd, SourceKey};
 pub use tally::Tally;
 pub use verdict::Verdict;

@@ -17,7 +17,7 @@ use crate::errors::{Cell, ErrorLabel, Group};
 use crate::evidence::Evidence;
 use crate::sections::thousandths;
 use crate::seq::Covered;
-use crate::signs::{FirstSign, MAX_SIGNS, SignKey, signs};
+use crate::signs::{FirstSign, MAX_SIGNS, SIGN_WIDTH, SignKey, signs};
 use crate::source::{Declared, RunEnd, SourceKey, SourceStats, earlier};
 use crate::tally::Tally;
 
@@ -87,7 +87,7 @@ pub struct Rollup {
     pub(crate) latency: FxHashMap<(u32, i64), Latency>,
     pub(crate) groups: Bounded<u64, Group>,
     pub(crate) cells: Bounded<Cell, u64>,
-    /// By source and hour.
+    /// By source and quarter of an hour.
     pub(crate) signs: Bounded<SignKey, FirstSign>,
     /// But for what is counted of the current one.
     pub(crate) files: BTreeMap<String, FileEntry>,
@@ -142,7 +142,8 @@ pub struct FileEntry {
 }
 
 /// One kind of problem in one file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProblemEntry {
     /// How many.
     pub count: u64,
@@ -199,16 +200,21 @@ impl Rollup {
 
     /// The rollup as bytes that later versions of this crate can read: `MessagePack`, with the names of
     /// the fields. For [`Rollup::recall`].
-    pub fn record(&mut self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// When it cannot be written so, which would be a fault of ours.
+    pub fn record(&mut self) -> Result<Vec<u8>, rmp_serde::encode::Error> {
         self.settle();
-        // Maps, lists, numbers and texts always serialise.
-        rmp_serde::to_vec_named(self).unwrap_or_default()
+        rmp_serde::to_vec_named(self)
     }
 
     /// The rollup that was recorded, by whatever version; what that did not know is empty. `None` when
     /// the bytes are none.
     pub fn recall(bytes: &[u8]) -> Option<Self> {
         let mut rollup: Self = rmp_serde::from_slice(bytes).ok()?;
+        // Another version may have another order of these keys.
+        rollup.cells = rollup.cells.rehashed();
+        rollup.signs = rollup.signs.rehashed();
         rollup.reindex();
         Some(rollup)
     }
@@ -367,12 +373,12 @@ impl Rollup {
             };
             *self.cells.entry(&cell) += 1;
         }
-        let hour = record
+        let quarter = record
             .timestamp
-            .map_or(0, |time| floor(time.as_micros(), HOUR));
+            .map_or(0, |time| floor(time.as_micros(), SIGN_WIDTH));
         let table = &mut self.signs;
         signs(record, label, |sign, text| {
-            let first = table.entry(&(hash_of(&**key), sign, hour));
+            let first = table.entry(&(key.id(), sign, quarter));
             first.observe(record.timestamp, evidence(), text);
         });
         self.add_activity(source, record, label);

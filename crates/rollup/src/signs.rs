@@ -1,6 +1,7 @@
-//! Where a person can see what went wrong: the first line of each kind in each hour of a source.
+//! Where a person can see what went wrong: the first line of each kind in each quarter of an hour of a
+//! source.
 
-use dragline_schema::{ErrorCategory, Event, ProductAction, Record, Request, Timestamp, clip};
+use dragline_schema::{Event, ProductAction, Record, Request, Timestamp, clip};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Add;
@@ -16,8 +17,8 @@ const TEXT: usize = 160;
 /// What a line is a sign of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Sign {
-    /// An error of a category.
-    Error(ErrorCategory),
+    /// An error of a group, by its id.
+    Error(u64),
     /// A request that the site refused: 403 or 429.
     Refused,
     /// Another request that failed.
@@ -84,7 +85,11 @@ impl Add for FirstSign {
     }
 }
 
-/// A key of the table of signs: the source's hash, the sign, the hour's start in microseconds.
+/// A sign is kept for so long a time each, in microseconds.
+pub const SIGN_WIDTH: i64 = 15 * 60_000_000;
+
+/// A key of the table of signs: the source's id, the sign, the start of the quarter of an hour in
+/// microseconds.
 pub(crate) type SignKey = (u64, Sign, i64);
 
 /// Hands every sign that a record is to `take`, with the first of its words.
@@ -94,7 +99,7 @@ pub(crate) fn signs(
     mut take: impl FnMut(Sign, &dyn Fn() -> String),
 ) {
     if let Some(label) = label {
-        take(Sign::Error(label.category), &|| error_text(label));
+        take(Sign::Error(label.group), &|| error_text(label));
     }
     match &record.event {
         Event::Request(request) => {

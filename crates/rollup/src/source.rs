@@ -48,6 +48,19 @@ impl SourceKey {
         }
     }
 
+    /// A number for it that stays the same in every version and on every machine.
+    pub(crate) fn id(&self) -> u64 {
+        let part = |part: &Option<String>| part.as_deref().unwrap_or("\u{1}").to_owned();
+        let parts = [
+            self.family.clone(),
+            part(&self.scraper_id),
+            part(&self.site),
+            part(&self.run_id),
+            u8::from(self.is_echo).to_string(),
+        ];
+        xxhash_rust::xxh3::xxh3_64(parts.join("\0").as_bytes())
+    }
+
     /// The sources beyond those that are kept apart, as one.
     pub(crate) fn rest() -> Self {
         Self {

@@ -1,52 +1,41 @@
 //! What was known of logs that are gone.
 //!
 //! Logs are deleted after some weeks; what is normal for a scraper takes longer to learn. A history
-//! keeps the rollup of every file that was read, in a directory for each day. A file is known again by
-//! the name of its family, its first line and the time of its first record, however it was rotated,
-//! moved or packed meanwhile: as long as it is there, it counts, and the history's word on it does not. So nothing counts twice,
-//! and a history can be copied, merged with another by copying its files, and thinned out by deleting
-//! days.
+//! keeps the rollup of every file that was read, in directories by the day of its first record. A file is
+//! known again by the name of its family and its first bytes, however it grew, was rotated, moved or packed
+//! meanwhile: as long as it is there, it counts, and the history's word on it does not. So nothing
+//! counts twice, and a history can be copied, merged with another by copying its files, and thinned out by
+//! deleting days.
 //!
-//! Entries name their fields, so that later versions read them, too.
+//! An entry that cannot be read is told and left out. Entries name their fields, so that later versions
+//! read them, too.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Write as _};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dragline_ingest::LogFile;
+use dragline_ingest::{LogFile, beginning};
 use dragline_rollup::Rollup;
+use dragline_schema::{Problem, ProblemKind, SourceFile};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What an entry begins with; the number is the version of the container, not of the rollup in it.
 const MAGIC: &[u8; 8] = b"DRAGHIS1";
+/// So many bytes of a file are its beginning.
+const BEGINNING: usize = 4 << 10;
 /// Entries are written once and kept for long.
 const LEVEL: i32 = 6;
+/// Where entries of files without any time are.
+const UNDATED: &str = "undated";
 
 /// Why a history cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HistoryError {
-    /// Its directory or a file in it cannot be read.
-    #[error("cannot read the history {path}: {source}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file in it cannot be written.
-    #[error("cannot write the history {path}: {source}")]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file in it is no entry.
-    #[error("{0} is no entry of a history, or a damaged one: remove it")]
-    Damaged(PathBuf),
+#[error("cannot read the history {path}: {source}")]
+pub struct HistoryError {
+    path: PathBuf,
+    source: io::Error,
 }
 
 /// A directory of what was known.
@@ -55,11 +44,22 @@ pub struct History {
     dir: PathBuf,
 }
 
-/// An entry's name: its file's beginning, and the day of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
-    day: String,
-    key: u64,
+/// What stands before the rollup in an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    /// How many records it is of.
+    events: u64,
+    family: String,
+    /// The file's first bytes.
+    beginning: Vec<u8>,
+}
+
+/// An entry, and whether its file is there.
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    head: Head,
+    is_present: bool,
 }
 
 impl History {
@@ -68,174 +68,270 @@ impl History {
         Self { dir: dir.into() }
     }
 
-    /// Everything that it knows.
+    /// Everything that it knows. Entries that cannot be read are problems in the rollup.
     ///
     /// # Errors
-    /// When it cannot be read, or one of its entries is damaged.
+    /// When the directory is not there or cannot be read.
     pub fn all(&self) -> Result<Rollup, HistoryError> {
-        self.without(&BTreeSet::new())
+        fs::read_dir(&self.dir).map_err(|source| self.failed(source))?;
+        Ok(Keeper::new(self)?.gone())
     }
 
-    /// What it knows of other files than these.
-    pub(crate) fn without(&self, present: &BTreeSet<Entry>) -> Result<Rollup, HistoryError> {
-        let mut whole = Rollup::default();
-        for day in self.listed(&self.dir)? {
-            let name = day
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            for path in self.listed(&day)? {
-                let is_entry = path
-                    .extension()
-                    .is_some_and(|extension| extension == "rollup");
-                let stem = path.file_stem().and_then(|stem| stem.to_str());
-                let key = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
-                let (true, Some(key)) = (is_entry, key) else {
-                    continue;
-                };
-                let entry = Entry {
-                    day: name.clone(),
-                    key,
-                };
-                if !present.contains(&entry) {
-                    whole.merge(read(&path)?.1);
-                }
+    fn failed(&self, source: io::Error) -> HistoryError {
+        HistoryError {
+            path: self.dir.clone(),
+            source,
+        }
+    }
+
+    /// The paths of all entries, in order; none when nothing was kept yet.
+    fn paths(&self) -> Result<Vec<PathBuf>, HistoryError> {
+        let listed = |dir: &Path| -> io::Result<Vec<PathBuf>> {
+            match fs::read_dir(dir) {
+                // Somebody thins it out meanwhile, or it is new.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+                entries => entries?
+                    .map(|entry| entry.map(|entry| entry.path()))
+                    .collect(),
+            }
+        };
+        let is_entry = |path: &PathBuf| path.extension().is_some_and(|end| end == "rollup");
+        let mut paths = Vec::new();
+        for day in listed(&self.dir).map_err(|source| self.failed(source))? {
+            if day.is_dir() {
+                let own = listed(&day).map_err(|source| self.failed(source))?;
+                paths.extend(own.into_iter().filter(is_entry));
             }
         }
-        Ok(whole)
-    }
-
-    /// The entries of a directory, by name; none of one that is not there (yet).
-    fn listed(&self, dir: &Path) -> Result<Vec<PathBuf>, HistoryError> {
-        let failed = |source| HistoryError::Read {
-            path: dir.to_owned(),
-            source,
-        };
-        let entries = match fs::read_dir(dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && dir == self.dir => {
-                return Ok(Vec::new());
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory && dir != self.dir => {
-                return Ok(Vec::new());
-            }
-            entries => entries.map_err(failed)?,
-        };
-        let mut paths: Vec<PathBuf> = entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<_>>()
-            .map_err(failed)?;
         paths.sort();
         Ok(paths)
     }
-
-    /// Keeps what a file was rolled up to, unless more of it is known already; gives the entry's name,
-    /// `None` for a file without a time.
-    pub(crate) fn keep(
-        &self,
-        family: &str,
-        file: &LogFile,
-        rollup: &mut Rollup,
-    ) -> Result<Option<Entry>, HistoryError> {
-        let Some((first, _)) = rollup.period() else {
-            return Ok(None);
-        };
-        // Directories are moved, and named in several ways.
-        let name = family.rsplit('/').next().unwrap_or(family);
-        let mut beginning = name.as_bytes().to_vec();
-        beginning.extend(file.first_line.to_le_bytes());
-        beginning.extend(first.as_seconds().to_le_bytes());
-        let entry = Entry {
-            day: first.to_civil().date().to_string(),
-            key: xxh3_64(&beginning),
-        };
-        let path = self.path(&entry);
-        let events = rollup.events();
-        let is_known = known_events(&path).is_some_and(|known| known >= events);
-        if !is_known {
-            write(&path, events, rollup).map_err(|source| HistoryError::Write { path, source })?;
-        }
-        Ok(Some(entry))
-    }
-
-    fn path(&self, entry: &Entry) -> PathBuf {
-        self.dir
-            .join(&entry.day)
-            .join(format!("{:016x}.rollup", entry.key))
-    }
 }
 
-/// Remembers what came of the files of one scan, for any number of threads.
+/// Remembers what comes of the files of one scan, for any number of threads.
 pub(crate) struct Keeper<'h> {
     history: &'h History,
-    kept: Mutex<Result<BTreeSet<Entry>, HistoryError>>,
+    known: Mutex<Known>,
+}
+
+/// What a history holds.
+#[derive(Debug, Default)]
+struct Known {
+    entries: Vec<Entry>,
+    /// The entries of a family.
+    families: BTreeMap<String, Vec<usize>>,
+    /// Entries that are none, or could not be written, and why.
+    problems: Vec<(PathBuf, String)>,
 }
 
 impl<'h> Keeper<'h> {
-    pub(crate) fn new(history: &'h History) -> Self {
-        Self {
+    pub(crate) fn new(history: &'h History) -> Result<Self, HistoryError> {
+        let mut known = Known::default();
+        for path in history.paths()? {
+            match File::open(&path).and_then(|mut file| read_head(&mut file)) {
+                Ok(head) => known.add(path, head, false),
+                // Deleted meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => known.problems.push((path, error.to_string())),
+            }
+        }
+        Ok(Self {
             history,
-            kept: Mutex::new(Ok(BTreeSet::new())),
-        }
+            known: Mutex::new(known),
+        })
     }
 
-    /// Keeps what a file was rolled up to. After the first fault nothing more is kept.
+    /// A thread that panicked holding it has left it whole.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what a file was rolled up to, unless more of it is known already.
     pub(crate) fn keep(&self, family: &str, file: &LogFile, rollup: &mut Rollup) {
-        let kept = self.history.keep(family, file, rollup);
-        // A thread that panicked holding it has left it whole.
-        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&mut *all, kept) {
-            (Ok(all), Ok(entry)) => all.extend(entry),
-            (all @ Ok(_), Err(error)) => *all = Err(error),
-            (Err(_), _) => {}
+        let Ok(beginning) = beginning(&file.path, BEGINNING) else {
+            return;
+        };
+        // Directories are moved, and named in several ways.
+        let family = family.rsplit('/').next().unwrap_or(family).to_owned();
+        let head = Head {
+            events: rollup.events(),
+            family,
+            beginning,
+        };
+        let held = self.known().find(&head);
+        if let Some((path, events)) = &held
+            && *events >= head.events
+            && read(path).is_ok()
+        {
+            return;
+        }
+        let path = held.map_or_else(|| self.path(&head, rollup), |(path, _)| path);
+        match write(&path, &head, rollup) {
+            Ok(()) => self.known().add(path, head, true),
+            Err(error) => self
+                .known()
+                .problems
+                .push((path, format!("cannot be written: {error}"))),
         }
     }
 
-    /// What is known of files that are gone.
-    pub(crate) fn gone(&self) -> Result<Rollup, HistoryError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let present = std::mem::replace(&mut *kept, Ok(BTreeSet::new()))?;
-        self.history.without(&present)
+    /// A new entry's place.
+    fn path(&self, head: &Head, rollup: &Rollup) -> PathBuf {
+        let day = rollup
+            .period()
+            .map(|(first, _)| first.to_civil().date().to_string());
+        let mut name = head.family.clone().into_bytes();
+        name.extend(&head.beginning);
+        let dir = self.history.dir.join(day.as_deref().unwrap_or(UNDATED));
+        dir.join(format!("{:016x}.rollup", xxh3_64(&name)))
+    }
+
+    /// What is known of files that were not kept in this scan: they are gone.
+    pub(crate) fn gone(&self) -> Rollup {
+        let mut whole = Rollup::default();
+        let mut known = self.known();
+        let Known {
+            entries, problems, ..
+        } = &mut *known;
+        for entry in entries.iter().filter(|entry| !entry.is_present) {
+            match read(&entry.path) {
+                Ok(rollup) => whole.merge(rollup),
+                Err(error) => problems.push((entry.path.clone(), error.to_string())),
+            }
+        }
+        drop(known);
+        self.tell(&mut whole);
+        whole
+    }
+
+    /// Tells of entries that could not be read or written.
+    pub(crate) fn tell(&self, rollup: &mut Rollup) {
+        for (path, why) in &self.known().problems {
+            let source = SourceFile {
+                path: path.display().to_string(),
+                content_id: 0,
+                modified: None,
+            };
+            rollup.begin_file("", &source);
+            rollup.observe_problem(&Problem {
+                kind: ProblemKind::UnreadableFile,
+                at: None,
+                detail: &format!("an entry of the history: {why}"),
+            });
+        }
     }
 }
 
-/// How many records an entry is of, by its first bytes.
-fn known_events(path: &Path) -> Option<u64> {
-    let mut start = [0; 16];
-    let mut file = fs::File::open(path).ok()?;
-    io::Read::read_exact(&mut file, &mut start).ok()?;
-    let (magic, events) = start.split_first_chunk::<8>()?;
-    (magic == MAGIC).then(|| u64::from_le_bytes(*events.first_chunk().unwrap_or(&[0; 8])))
+impl Known {
+    fn add(&mut self, path: PathBuf, head: Head, is_present: bool) {
+        let held = self.entries.iter().position(|entry| entry.path == path);
+        let entry = Entry {
+            path,
+            head,
+            is_present,
+        };
+        if let Some(place) = held.filter(|_| is_present) {
+            self.entries[place] = entry;
+            return;
+        }
+        let family = self.families.entry(entry.head.family.clone()).or_default();
+        family.push(self.entries.len());
+        self.entries.push(entry);
+    }
+
+    /// The entry of the same file, which is there then: of one family, one beginning is the other's. Gives
+    /// its path and how many records it is of.
+    fn find(&mut self, head: &Head) -> Option<(PathBuf, u64)> {
+        let own = self.families.get(&head.family)?;
+        let common = |place: &&usize| {
+            let held = &self.entries[**place].head.beginning;
+            let shorter = held.len().min(head.beginning.len());
+            let is_same = shorter > 0 && held[..shorter] == head.beginning[..shorter];
+            is_same.then_some(shorter)
+        };
+        let best = own
+            .iter()
+            .filter(|place| common(place).is_some())
+            .max_by_key(common)?;
+        let entry = &mut self.entries[*best];
+        entry.is_present = true;
+        Some((entry.path.clone(), entry.head.events))
+    }
 }
 
-fn write(path: &Path, events: u64, rollup: &mut Rollup) -> io::Result<()> {
+fn no_entry() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "it is damaged, or none; remove it",
+    )
+}
+
+fn number(file: &mut File) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// A piece that its length stands before.
+fn piece(file: &mut File, most: usize) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(number(file)?).unwrap_or(usize::MAX);
+    if length > most {
+        return Err(no_entry());
+    }
+    let mut bytes = vec![0; length];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_head(file: &mut File) -> io::Result<Head> {
+    let read = |file: &mut File| -> io::Result<Head> {
+        let mut magic = [0; 8];
+        file.read_exact(&mut magic)?;
+        if magic != *MAGIC {
+            return Err(no_entry());
+        }
+        let events = number(file)?;
+        let family = piece(file, BEGINNING)?;
+        Ok(Head {
+            events,
+            family: String::from_utf8(family).map_err(|_| no_entry())?,
+            beginning: piece(file, BEGINNING)?,
+        })
+    };
+    read(file).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => no_entry(),
+        _ => error,
+    })
+}
+
+fn read(path: &Path) -> io::Result<Rollup> {
+    let mut file = File::open(path)?;
+    read_head(&mut file)?;
+    let checksum = number(&mut file).map_err(|_| no_entry())?;
+    let mut packed = Vec::new();
+    file.read_to_end(&mut packed)?;
+    if checksum != xxh3_64(&packed) {
+        return Err(no_entry());
+    }
+    Rollup::recall(&zstd::decode_all(&*packed)?).ok_or_else(no_entry)
+}
+
+/// Writes an entry whole: under a temporary name, then renamed.
+fn write(path: &Path, head: &Head, rollup: &mut Rollup) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(dir)?;
-    let packed = zstd::encode_all(&*rollup.record(), LEVEL)?;
+    let recorded = rollup.record().map_err(io::Error::other)?;
+    let packed = zstd::encode_all(&*recorded, LEVEL)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(MAGIC)?;
-    file.write_all(&events.to_le_bytes())?;
+    file.write_all(&head.events.to_le_bytes())?;
+    for piece in [head.family.as_bytes(), &head.beginning] {
+        file.write_all(&(piece.len() as u64).to_le_bytes())?;
+        file.write_all(piece)?;
+    }
     file.write_all(&xxh3_64(&packed).to_le_bytes())?;
     file.write_all(&packed)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
-}
-
-fn read(path: &Path) -> Result<(u64, Rollup), HistoryError> {
-    let bytes = fs::read(path).map_err(|source| HistoryError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let parsed = || {
-        let (magic, rest) = bytes.split_first_chunk::<8>()?;
-        let (events, rest) = rest.split_first_chunk::<8>()?;
-        let (checksum, packed) = rest.split_first_chunk::<8>()?;
-        if magic != MAGIC || u64::from_le_bytes(*checksum) != xxh3_64(packed) {
-            return None;
-        }
-        let rollup = Rollup::recall(&zstd::decode_all(packed).ok()?)?;
-        Some((u64::from_le_bytes(*events), rollup))
-    };
-    parsed().ok_or_else(|| HistoryError::Damaged(path.to_owned()))
 }

@@ -161,7 +161,7 @@ fn everything(
     options: &ScanOptions,
 ) -> Result<(Rollup, Option<Rollup>), ScanError> {
     let cache = options.cache.as_ref();
-    let keeper = options.history.as_ref().map(Keeper::new);
+    let keeper = options.history.as_ref().map(Keeper::new).transpose()?;
     let pass = Pass {
         found,
         rules,
@@ -172,12 +172,13 @@ fn everything(
         cache: cache.map(|cache| Keys::new(cache, rules, options)),
         keeper: keeper.as_ref(),
     };
-    let logs = pass.logs();
+    let mut logs = pass.logs();
     cache.into_iter().for_each(Cache::trim);
     let remembered = match &keeper {
         Some(keeper) if !options.read.watch.is_cancelled() => {
-            let mut known = keeper.gone()?;
+            let mut known = keeper.gone();
             known.merge(logs.clone());
+            keeper.tell(&mut logs);
             Some(pass.with_copies(known))
         }
         _ => None,

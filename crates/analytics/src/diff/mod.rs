@@ -144,7 +144,11 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
             return Err(DiffError::NoBaseline(shown(of_b)));
         }
         let before = analysis.runs_before(&name, second);
-        let recent = before.iter().rev().take(RECENT);
+        // Runs of an incident say nothing of what is normal, as long as there are others.
+        let unusual = analysis.unusual_runs(&name);
+        let calm = before.difference(&unusual).count() > 1;
+        let is_example = |run: &&usize| !calm || !unusual.contains(run);
+        let recent = before.iter().rev().filter(is_example).take(RECENT);
         let recent: Vec<_> = recent.flat_map(|run| metrics(finished, *run)).collect();
         let usual = |(metric, _): &(String, Option<f64>)| {
             let learned = expected.iter().find(|(name, ..)| name == metric);
@@ -196,7 +200,13 @@ fn find(finished: &Finished, wanted: &str, other: Option<usize>) -> Result<usize
     let mut runs: Vec<usize> = (0..finished.runs.len())
         .filter(|run| finished.runs[*run].key.is_run())
         .collect();
-    runs.sort_by_key(|run| finished.runs[*run].start);
+    // Runs that tell no time come in the order of their files.
+    let in_order: Vec<usize> = crate::lookup::by_scraper(finished)
+        .into_values()
+        .flatten()
+        .collect();
+    let place = |run: &usize| in_order.iter().position(|other| other == run);
+    runs.sort_by_cached_key(|run| (finished.runs[*run].start, place(run)));
     if wanted == LAST || wanted == PREVIOUS {
         let of = |run: usize| {
             let key = &finished.runs[run].key;

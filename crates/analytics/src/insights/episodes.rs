@@ -64,6 +64,14 @@ impl Track {
         &all[self.series]
     }
 
+    /// The units in which it was unusual, by their places in the series.
+    pub(crate) fn unusual_units(&self) -> impl Iterator<Item = usize> + '_ {
+        self.tests
+            .iter()
+            .filter(|test| test.is_suspect)
+            .map(|test| test.unit)
+    }
+
     /// The metric.
     pub(crate) fn metric(&self) -> &Metric {
         &self.metric

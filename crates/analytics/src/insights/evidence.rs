@@ -1,15 +1,15 @@
 //! Where an incident can be seen.
 //!
-//! The rollup keeps the first line of each sign of trouble in each hour of a run. What tells of an
+//! The rollup keeps the first line of each sign of trouble in each quarter of an hour of a run. What tells of an
 //! incident is the first of them at its onset; where nothing is left but silence, it is an error that
 //! began with it, or the end of a run that has it.
 
-use dragline_rollup::{Finished, FirstSign, Sign};
+use dragline_rollup::{Finished, FirstSign, GroupRow, SIGN_WIDTH, Sign};
 use dragline_schema::{ErrorCategory, Timestamp};
 
 use super::incidents::{Incident, runs_of};
 use super::metric::Metric;
-use super::series::{HOUR, MINUTE, Series};
+use super::series::{MINUTE, Series};
 use crate::lookup::{place, place_of_sign};
 use crate::model::{Evidence, Group};
 
@@ -17,6 +17,8 @@ use crate::model::{Evidence, Group};
 const PLACES: usize = 3;
 /// An onset is told by buckets: what shows it may stand a little before.
 const EARLY: i64 = 2 * MINUTE;
+/// What follows an onset so soon shows it.
+const SOON: i64 = 30 * MINUTE;
 
 /// Where to look.
 pub(super) fn evidence(
@@ -53,73 +55,118 @@ fn runs(incident: &Incident, series: &Series<'_>, everything: &Finished) -> Vec<
 
 /// The first signs from the onset on: of the cause, then of what followed.
 fn signs(incident: &Incident, everything: &Finished, runs: &[usize]) -> Vec<Evidence> {
-    let followed = incident.episodes.iter().map(|episode| &episode.metric);
-    let mut wanted: Vec<Sign> = Vec::new();
-    for metric in std::iter::once(&incident.root.metric).chain(followed) {
-        for sign in of_metric(metric) {
-            if !wanted.contains(&sign) {
-                wanted.push(sign);
-            }
-        }
-    }
-    let (from, until) = (incident.since - EARLY, incident.until);
-    let first = |sign: Sign| {
-        let hours = from.div_euclid(HOUR) * HOUR..=until;
-        let own = runs.iter().flat_map(|run| {
-            everything
-                .signs
-                .range((*run, sign, *hours.start())..=(*run, sign, *hours.end()))
-        });
-        let in_time = own
-            .map(|(_, first)| first)
-            .filter(|first| is_within(first, from, until));
-        in_time.min_by_key(|first| (first.time(), first.evidence()))
+    // What is wrong with an item says more than that it is lost.
+    let rank = |metric: &&Metric| match metric {
+        Metric::Lacking(_) => 0,
+        Metric::Errors(_) => 1,
+        _ => 2,
     };
-    wanted
+    let mut followed: Vec<&Metric> = incident
+        .episodes
+        .iter()
+        .map(|episode| &episode.metric)
+        .collect();
+    followed.sort_by_key(rank);
+    let mut found: Vec<&FirstSign> = Vec::new();
+    for metric in std::iter::once(&incident.root.metric).chain(followed) {
+        let first = match metric {
+            Metric::Errors(category) => first_of_category(incident, everything, runs, *category),
+            other => of_metric(other).and_then(|sign| first(incident, everything, runs, sign)),
+        };
+        let is_new =
+            |first: &&FirstSign| found.iter().all(|held| held.evidence() != first.evidence());
+        found.extend(first.filter(is_new));
+    }
+    found
         .into_iter()
-        .filter_map(first)
         .filter_map(place_of_sign)
         .take(PLACES)
         .collect()
 }
 
-/// Logs without times tell what happened, not when.
-fn is_within(first: &FirstSign, from: i64, until: i64) -> bool {
-    let at = first.time().map(Timestamp::as_micros);
-    at.is_none_or(|at| (from..=until).contains(&at))
+/// The first of a sign from the onset on. An onset is told by buckets: where nothing follows it soon, what
+/// is just before shows it better.
+fn first<'f>(
+    incident: &Incident,
+    everything: &'f Finished,
+    runs: &[usize],
+    sign: Sign,
+) -> Option<&'f FirstSign> {
+    let from = incident.since - SIGN_WIDTH;
+    let begin = from.div_euclid(SIGN_WIDTH) * SIGN_WIDTH;
+    let until = incident.until.max(begin);
+    let own = runs
+        .iter()
+        .flat_map(|run| {
+            everything
+                .signs
+                .range((*run, sign, begin)..=(*run, sign, until))
+        })
+        .map(|(_, first)| first);
+    let (early, late): (Vec<_>, Vec<_>) = own
+        .filter(|first| at(first).is_none_or(|at| (from..=until).contains(&at)))
+        .partition(|first| at(first).is_some_and(|at| at < incident.since - EARLY));
+    let earliest = |signs: Vec<&'f FirstSign>| {
+        signs
+            .into_iter()
+            .min_by_key(|first| (first.time(), first.evidence().cloned()))
+    };
+    let late = earliest(late);
+    let is_soon = late.is_some_and(|late| at(late).is_none_or(|at| at - incident.since <= SOON));
+    if is_soon {
+        return late;
+    }
+    early
+        .into_iter()
+        .max_by_key(|first| (first.time(), first.evidence().cloned()))
+        .or(late)
+}
+
+fn at(first: &FirstSign) -> Option<i64> {
+    first.time().map(Timestamp::as_micros)
+}
+
+/// The first error of the largest group of a category that the incident has: what is always there is
+/// mostly little.
+fn first_of_category<'f>(
+    incident: &Incident,
+    everything: &'f Finished,
+    runs: &[usize],
+    category: ErrorCategory,
+) -> Option<&'f FirstSign> {
+    let is_one = |row: &&GroupRow| {
+        let sample = row.group.sample.as_ref();
+        sample.is_some_and(|(_, sample)| sample.category == category)
+    };
+    let mut rows: Vec<&GroupRow> = everything.groups.iter().filter(is_one).collect();
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.group.count), row.id));
+    rows.into_iter()
+        .find_map(|row| first(incident, everything, runs, Sign::Error(row.id)))
 }
 
 /// What lines show that a metric moved.
-fn of_metric(metric: &Metric) -> Vec<Sign> {
-    let page = [
-        Sign::Incomplete,
-        Sign::Lost,
-        Sign::Error(ErrorCategory::Parsing),
-        Sign::Error(ErrorCategory::SiteChange),
-    ];
+fn of_metric(metric: &Metric) -> Option<Sign> {
     match metric {
-        Metric::Blocked => vec![Sign::Refused, Sign::Error(ErrorCategory::RateLimit)],
-        Metric::Failed => vec![Sign::Failed],
-        Metric::Errors(category) => vec![Sign::Error(*category)],
-        Metric::ItemsPerPage | Metric::ItemYield => page.to_vec(),
-        Metric::Lost => vec![Sign::Lost],
-        Metric::Lacking(_) => vec![Sign::Incomplete],
-        Metric::Duplicates => vec![Sign::Duplicate],
-        Metric::Retries => vec![Sign::Retry],
-        _ => Vec::new(),
+        Metric::Blocked => Some(Sign::Refused),
+        Metric::Failed => Some(Sign::Failed),
+        Metric::Lost => Some(Sign::Lost),
+        Metric::Lacking(_) => Some(Sign::Incomplete),
+        Metric::Duplicates => Some(Sign::Duplicate),
+        Metric::Retries => Some(Sign::Retry),
+        _ => None,
     }
 }
 
-/// The line of an error that was the first of its group, if it was the first of its category, too.
-pub(super) fn first_error(
-    everything: &Finished,
-    category: ErrorCategory,
-    first_seen: Option<Timestamp>,
-) -> Option<Evidence> {
-    let signs = everything.signs.iter();
-    let mut own = signs.filter(|((_, sign, _), _)| *sign == Sign::Error(category));
-    let (_, first) = own.find(|(_, first)| first.time() == first_seen && first_seen.is_some())?;
-    place_of_sign(first)
+/// The line of an error that was the first of its group.
+pub(super) fn first_error(everything: &Finished, row: &GroupRow) -> Option<Evidence> {
+    let first_seen = row.group.first_seen?;
+    let quarter = first_seen.as_micros().div_euclid(SIGN_WIDTH) * SIGN_WIDTH;
+    let signs = row.runs.iter().flatten().filter_map(|run| {
+        let key = (*run, Sign::Error(row.id), quarter);
+        everything.signs.get(&key)
+    });
+    let mut signs = signs.filter(|first| first.time() == Some(first_seen));
+    place_of_sign(signs.next()?)
 }
 
 /// Errors that began with the incident.

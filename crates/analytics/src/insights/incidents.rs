@@ -75,6 +75,8 @@ pub(crate) struct Incident {
     pub(crate) until: i64,
     /// Whether it reaches the last unit.
     pub(crate) is_open: bool,
+    /// How often it was so before at this time of day, and since when.
+    pub(crate) before: Option<(usize, i64)>,
 }
 
 impl Incident {
@@ -139,8 +141,10 @@ fn incident(series: &Series<'_>, kind: Kind, root: usize, cluster: &[Episode]) -
     Incident {
         kind,
         since: root.since,
-        until: series.units[to].end,
+        // Units may overlap, and clocks differ: an end before the beginning is none.
+        until: series.units[to].end.max(root.since),
         is_open: to + 1 == series.units.len(),
+        before: None,
         root,
         episodes,
         from,

@@ -19,6 +19,7 @@ mod metric;
 mod normal;
 mod novelty;
 mod onset;
+mod recurring;
 mod related;
 mod schedule;
 mod series;
@@ -28,11 +29,12 @@ mod verdict;
 use std::collections::BTreeSet;
 
 use dragline_classifier::RuleSet;
-use dragline_rollup::Finished;
+use dragline_rollup::{Finished, GroupRow};
 use dragline_schema::{RunKey, Severity, Timestamp};
 
 use self::episodes::Track;
 use self::incidents::Incident;
+use self::metric::Metric;
 use self::series::Series;
 use crate::frames::DAY;
 use crate::lookup::{Name, by_scraper};
@@ -43,6 +45,7 @@ pub(crate) use self::limits::Whole;
 pub(crate) use self::metric::refused;
 pub(crate) use self::normal::Expectation;
 pub(crate) use self::series::{HOUR, hour, weekday};
+pub(crate) use self::told::{capital, name};
 pub(crate) use self::verdict::{rank, verdict};
 
 /// A run with fewer requests says nothing about shares.
@@ -82,17 +85,24 @@ impl<'f> Analysis<'f> {
         let episodes = episodes::episodes(&self.all, &self.tracks);
         let mut incidents: Vec<(usize, Incident)> = Vec::new();
         let news = novelty::news(&self.all, everything, groups, rules);
+        let muted: BTreeSet<u64> = groups
+            .iter()
+            .filter(|group| group.mute.is_some())
+            .filter_map(|group| u64::from_str_radix(&group.id, 16).ok())
+            .collect();
         let keys: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
         for (place, episodes) in episodes.into_iter().enumerate() {
             let series = &self.all[place];
-            for incident in incidents::incidents(series, episodes) {
+            let own = incidents::incidents(series, episodes);
+            for incident in recurring::fold(own) {
                 // Errors of which most are one that is news are that news.
                 let is_told = |news: &Insight| {
                     let most = news.observed.unwrap_or(0.0) * 2.0 > incident.errors(series) as f64;
                     incident.is_of_errors_alone() && most && is_of(series, &incident, news)
                 };
-                let is_muted = incident.is_of_errors_alone()
-                    && muted_errors(&incident, everything, groups) * 2 > incident.errors(series);
+                let is_muted = !muted.is_empty()
+                    && incident.is_of_errors_alone()
+                    && is_muted(&incident, series, everything, &muted);
                 if is_muted || news.iter().any(is_told) {
                     continue;
                 }
@@ -146,6 +156,19 @@ impl<'f> Analysis<'f> {
         found.collect()
     }
 
+    /// A scraper's runs in which something was unusual: they are no example.
+    pub(crate) fn unusual_runs(&self, name: &Name) -> BTreeSet<usize> {
+        let own = self
+            .tracks
+            .iter()
+            .filter(|track| track.series(&self.all).name == *name);
+        let runs = own.flat_map(|track| {
+            let units = &track.series(&self.all).units;
+            track.unusual_units().filter_map(|unit| units[unit].run)
+        });
+        runs.collect()
+    }
+
     /// A scraper's runs before one of them.
     pub(crate) fn runs_before(&self, name: &Name, run: usize) -> BTreeSet<usize> {
         let series = self.all.iter().find(|series| series.name == *name);
@@ -181,23 +204,30 @@ impl<'f> Analysis<'f> {
     }
 }
 
-/// How many errors of the days of an incident are of groups that somebody knows of.
-fn muted_errors(incident: &Incident, everything: &Finished, groups: &[Group]) -> u64 {
-    let is_muted = |id: u64| {
-        let id = format!("{id:016x}");
-        let mut known = groups.iter().filter(|group| group.mute.is_some());
-        known.any(|group| group.id == id)
+/// Whether all groups of errors that make an incident are known ones: those of its category that its runs
+/// have, or, without runs, its scraper on its days.
+fn is_muted(
+    incident: &Incident,
+    series: &Series<'_>,
+    everything: &Finished,
+    muted: &BTreeSet<u64>,
+) -> bool {
+    let Metric::Errors(category) = &incident.root.metric else {
+        return false;
     };
+    let runs: BTreeSet<usize> = incidents::runs_of(incident, series).collect();
     let days = incident.since.div_euclid(DAY)..=incident.until.div_euclid(DAY);
-    let own = everything.groups.iter().filter(|row| is_muted(row.id));
-    own.map(|row| {
-        row.group
-            .days
-            .range(days.clone())
-            .map(|(_, count)| count)
-            .sum::<u64>()
-    })
-    .sum()
+    let is_part = |row: &&GroupRow| {
+        let sample = row.group.sample.as_ref();
+        let is_one = sample.is_some_and(|(_, sample)| sample.category == *category);
+        let is_there = match &row.runs {
+            Some(own) if !runs.is_empty() => !own.is_disjoint(&runs),
+            _ => row.group.days.range(days.clone()).next().is_some(),
+        };
+        is_one && is_there && row.scrapers.contains(&series.name)
+    };
+    let mut own = everything.groups.iter().filter(is_part).peekable();
+    own.peek().is_some() && own.all(|row| muted.contains(&row.id))
 }
 
 /// Whether an error's news and an incident are of the same scraper and the same time.
@@ -276,6 +306,12 @@ const KINDS: [(&str, &str); 31] = [
     ("yield_drop", "layout-change"),
 ];
 
+/// The runbook for a kind of insight.
+pub(crate) fn runbook_of_kind(kind: &str) -> Option<&'static str> {
+    let found = KINDS.iter().find(|(known, _)| *known == kind);
+    found.map(|(_, runbook)| *runbook)
+}
+
 /// The runbook for an insight: by its kind, and for errors by their category.
 fn runbook(insight: &Insight) -> Option<String> {
     let of_category = |metric: &str| match metric {
@@ -293,12 +329,10 @@ fn runbook(insight: &Insight) -> Option<String> {
         .as_deref()
         .filter(|_| is_of_errors)
         .and_then(of_category);
-    let by_kind = KINDS.iter().find(|(kind, _)| *kind == insight.kind);
     // A site that only asks to slow down keeps nobody out.
     let is_pace = insight.kind == "block_wave" && insight.title.contains("(429)");
     let by_pace = is_pace.then_some("rate-limiting");
-    let by_kind = by_kind.map(|(_, runbook)| *runbook);
-    let name = by_pace.or(by_category).or(by_kind)?;
+    let name = by_pace.or(by_category).or(runbook_of_kind(&insight.kind))?;
     Some(format!("docs/runbooks/{name}.md"))
 }
 

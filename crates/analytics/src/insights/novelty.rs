@@ -155,9 +155,7 @@ fn weight(row: &GroupRow, runs: usize) -> usize {
 
 /// The group's places, the first one's line first, as far as it is known.
 fn sampled(row: &GroupRow, group: &Group, everything: &Finished) -> Vec<Evidence> {
-    let category = group.category.parse().ok();
-    let first =
-        category.and_then(|category| first_error(everything, category, row.group.first_seen));
+    let first = first_error(everything, row);
     let mut evidence = group.evidence.clone();
     if let Some(first) = first {
         evidence.retain(|at| (&at.file, at.line) != (&first.file, first.line));

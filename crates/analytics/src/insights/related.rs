@@ -11,23 +11,33 @@ use crate::model::Insight;
 /// So far apart may onsets be that belong together, in microseconds.
 const APART: i64 = 30 * MINUTE;
 
-/// Notes for each insight which others are of its kind and its time.
+/// What is told of several scrapers already.
+const TOLD_TOGETHER: [&str; 2] = ["new_error", "regressed_error"];
+
+/// Notes for each insight which others are of its kind, its metric and its time.
 pub(super) fn relate(insights: &mut [Insight]) {
-    let mut timed: Vec<(String, i64, usize)> = insights
+    let mut timed: Vec<((String, Option<String>), i64, usize)> = insights
         .iter()
         .enumerate()
+        .filter(|(_, insight)| !TOLD_TOGETHER.contains(&&*insight.kind))
         .filter_map(|(place, insight)| {
             let since = Timestamp::parse(insight.since.as_ref()?).ok()?;
-            Some((insight.kind.clone(), since.as_micros(), place))
+            let what = (insight.kind.clone(), insight.metric.clone());
+            Some((what, since.as_micros(), place))
         })
         .collect();
     timed.sort();
-    let is_next =
-        |a: &(String, i64, usize), b: &(String, i64, usize)| a.0 == b.0 && b.1 - a.1 <= APART;
-    let groups: Vec<Vec<usize>> = timed
-        .chunk_by(is_next)
-        .map(|group| group.iter().map(|(.., place)| *place).collect())
-        .collect();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut began: Option<(&(String, Option<String>), i64)> = None;
+    for (what, since, place) in &timed {
+        let is_same = began.is_some_and(|(first, at)| first == what && since - at <= APART);
+        if let Some(group) = groups.last_mut().filter(|_| is_same) {
+            group.push(*place);
+        } else {
+            began = Some((what, *since));
+            groups.push(vec![*place]);
+        }
+    }
     for group in groups {
         for place in &group {
             let own = (&insights[*place].scraper_id, &insights[*place].site);
@@ -67,6 +77,6 @@ mod tests {
             .iter()
             .map(|insight| insight.related.join(" "))
             .collect();
-        assert_eq!(related, ["b d", "a d", "", "a b", "", ""]);
+        assert_eq!(related, ["b", "a", "", "", "", ""]);
     }
 }

@@ -31,6 +31,8 @@ pub(crate) fn insight(
         title: title(incident, series, &who),
         detail: detail(incident, series, &expected, observed),
         since: since.map(|at| at.to_string()),
+        until: (incident.since > 0 && !incident.is_open)
+            .then(|| Timestamp::from_micros(incident.until).to_string()),
         is_open: incident.is_open,
         scraper_id: series.name.0.clone(),
         site: series.name.1.clone(),
@@ -193,6 +195,11 @@ fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observe
         number(expected.upper),
         number(observed)
     );
+    if let Some((count, first)) = incident.before {
+        let first = minute(Timestamp::from_micros(first));
+        let day = clip(&first, 10);
+        text += &format!(" It was so at this time of day {count} times before, since {day}.");
+    }
     if incident.episodes.len() > 1 && incident.since > 0 {
         text += &moved(incident);
     }
@@ -345,7 +352,8 @@ pub(crate) fn two(value: f64) -> String {
     }
 }
 
-fn capital(text: &str) -> String {
+/// The text with a capital first.
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| {
         first.to_uppercase().collect::<String>() + chars.as_str()

@@ -405,6 +405,8 @@ pub struct Insight {
     pub detail: String,
     /// The onset.
     pub since: Option<String>,
+    /// When it was over; null as long as it is open, and where no time is known.
+    pub until: Option<String>,
     /// Whether it reaches the scraper's last run (or hour): nothing says that it is over.
     pub is_open: bool,
     /// Which scraper.

@@ -139,7 +139,7 @@ pub struct Trend {
     pub slope_per_day: Option<f64>,
     /// How likely chance alone does this.
     pub p_value: Option<f64>,
-    /// By the slope, relative to the level at the start; null when that is zero.
+    /// By the slope, relative to the level at the start, or in the middle where that is not above zero.
     pub growth_per_week: Option<f64>,
     /// The last seven days against the seven before; null with fewer than 14 days.
     pub week_over_week: Option<f64>,

@@ -205,10 +205,11 @@ fn items(report: &Report, activity: &Activity, marks: &[Mark]) -> TimeSeries {
     TimeSeries {
         unit: "items".to_owned(),
         from_zero: true,
+        expected: activity.items_expected.clone(),
         marks: marks.to_vec(),
         ..line(
             format!("{} items {}", count(all), each(activity)),
-            "Items stored over time.",
+            "Items stored over time; the band is what the time before lets expect.",
             "items",
             &activity.items,
             activity,
@@ -297,12 +298,8 @@ fn groups(report: &Report, activity: &Activity) -> String {
         let groups = report.errors.groups.iter();
         groups.filter(|group| group.mute.is_none()).take(ROWS)
     };
-    let lines: Vec<Option<&Vec<Option<f64>>>> = shown()
-        .map(|group| activity.groups.get(&group.id))
-        .collect();
-    let values = lines.iter().flatten().copied().flatten().flatten();
-    let max = values.copied().fold(0.0, f64::max);
-    let rows = shown().zip(&lines).map(|(group, values)| {
+    let rows = shown().map(|group| {
+        let values = activity.groups.get(&group.id);
         let kind = group
             .error_type
             .as_deref()
@@ -314,7 +311,8 @@ fn groups(report: &Report, activity: &Activity) -> String {
                     label: "errors by the day".to_owned(),
                     values: values.clone(),
                     min: 0.0,
-                    max,
+                    // Each has its own scale: what matters is when.
+                    max: values.iter().flatten().copied().fold(1.0, f64::max),
                     ..Sparkline::default()
                 }
                 .svg()
@@ -331,7 +329,7 @@ fn groups(report: &Report, activity: &Activity) -> String {
     format!(
         "<figure class=\"chart wide\"><figcaption>The largest of {} groups of errors, by the day</figcaption>\
          <div class=\"scroll\"><table><thead><tr><th>group</th><th class=\"n\">errors</th>\
-         <th>by the day</th></tr></thead><tbody>{}</tbody></table></div></figure>",
+         <th>by the day, each on its own scale</th></tr></thead><tbody>{}</tbody></table></div></figure>",
         count(report.errors.groups.len() as u64),
         rows.collect::<String>()
     )

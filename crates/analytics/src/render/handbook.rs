@@ -7,7 +7,7 @@ use dragline_charts::escape;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::model::Report;
-use crate::runbooks::{name_of, runbook};
+use crate::runbooks::{name_of, runbook, runbook_title};
 
 /// The runbooks that the recommendations name, each behind a line that opens it.
 pub(super) fn handbook(report: &Report) -> String {
@@ -25,13 +25,12 @@ pub(super) fn handbook(report: &Report) -> String {
     }
     let mut out = String::from("<h2>Runbooks</h2>\n");
     for (name, text) in known {
-        let title = text.lines().next().unwrap_or(name).trim_start_matches("# ");
         let body = text.split_once('\n').map_or("", |(_, body)| body);
         // Writing to a text cannot fail.
         let _ = writeln!(
             out,
             "<details class=\"runbook\" id=\"runbook-{name}\"><summary>{}</summary>{}</details>",
-            escape(title),
+            escape(runbook_title(text)),
             rendered(body, &names)
         );
     }

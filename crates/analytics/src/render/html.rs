@@ -22,7 +22,7 @@ const STYLE: &str = include_str!("page.css");
 /// The report as a page, with charts of what happened when.
 pub fn page(report: &Report, activity: &Activity, layout: &Layout) -> String {
     let document = views::with_figures(report, layout, &figures::figures(report, activity));
-    let made = format!("at {}", report.generated_at);
+    let made = format!(" at {}", report.generated_at);
     whole(&document, &handbook::handbook(report), &made)
 }
 
@@ -45,7 +45,7 @@ fn whole(document: &Document, more: &str, made: &str) -> String {
          style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{hash}'\">\n\
          <meta name=\"generator\" content=\"dragline\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>{}{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{}{}</main>\n<footer>Made by dragline {}. Times are UTC.</footer>\n\
+         <body>\n<main>\n{}{}</main>\n<footer>Made by dragline{}. Times are UTC.</footer>\n\
          <script>{script}</script>\n</body>\n</html>\n",
         escape(title.unwrap_or("Dragline")),
         dragline_charts::css(),

@@ -1,15 +1,17 @@
 //! What happened when, for charts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_rollup::{Counters, Finished, Latency};
 use dragline_schema::ErrorCategory;
 
-use crate::frames::DAY;
+use crate::frames::{DAY, success_rate};
 use crate::insights::{Expectation, HOUR, hour, weekday};
 
 /// So many points make a chart.
 const MOST_POINTS: i64 = 120;
+/// Of so many steps something has to be known.
+const FULL: f64 = 0.7;
 /// So many days make a small chart.
 const MOST_DAYS: usize = 120;
 /// A point is one of these wide, in microseconds.
@@ -35,6 +37,8 @@ pub struct Activity {
     pub success_expected: Vec<Option<(f64, f64)>>,
     /// Items stored.
     pub items: Vec<Option<f64>>,
+    /// The range that was expected of them.
+    pub items_expected: Vec<Option<(f64, f64)>>,
     /// The 50th, 95th and 99th percentile of answer times, in milliseconds.
     pub latency: [Vec<Option<f64>>; 3],
     /// Errors by category; those that never came are left out.
@@ -56,7 +60,22 @@ pub fn activity(finished: &Finished) -> Activity {
     };
     let span = last.since(first) + 1;
     let is_enough = |step: &&i64| **step >= finished.bucket_micros && span / **step < MOST_POINTS;
-    let step = STEPS.iter().find(is_enough).copied().unwrap_or(28 * DAY);
+    let starts: Vec<i64> = finished.activity.iter().map(|row| row.start).collect();
+    let is_full = |step: &&i64| {
+        let filled: BTreeSet<i64> = starts
+            .iter()
+            .map(|start| start.div_euclid(**step))
+            .collect();
+        let ends = filled.first().zip(filled.last());
+        let count = ends.map_or(1, |(first, last)| last - first + 1);
+        filled.len() as f64 >= FULL * count as f64
+    };
+    // A scraper that runs twice a day is no line by the hour, but dots.
+    let steps = STEPS.iter().filter(is_enough);
+    let widest = STEPS.iter().rev().find(is_enough).copied();
+    let full = steps.clone().find(is_full);
+    let by_day = steps.clone().find(|step| **step == DAY);
+    let step = full.or(by_day).copied().or(widest).unwrap_or(28 * DAY);
     let floor = |micros: i64| micros.div_euclid(step) * step;
     let mut counters: BTreeMap<i64, Counters> = BTreeMap::new();
     for row in &finished.activity {
@@ -85,7 +104,8 @@ pub fn activity(finished: &Finished) -> Activity {
         let has_any = values.iter().flatten().any(|count| *count > 0.0);
         has_any.then_some((*category, values))
     });
-    let success = each(&success);
+    let items = each(&|counters| knows_items.then(|| counters.items() as f64));
+    let success = each(&success_rate);
     let requests = each(&|counters| knows_requests.then_some(counters.requests as f64));
     let day = |at: i64| at.div_euclid(DAY);
     let days: Vec<i64> = (day(first.as_micros())..=day(last.as_micros())).collect();
@@ -103,7 +123,8 @@ pub fn activity(finished: &Finished) -> Activity {
         expected: expected(Expectation::of_total(), &times, &requests, step),
         success_expected: expected(Expectation::of_share(), &times, &success, step),
         success,
-        items: each(&|counters| knows_items.then(|| counters.items() as f64)),
+        items_expected: expected(Expectation::of_total(), &times, &items, step),
+        items,
         latency: [quantile(0.5), quantile(0.95), quantile(0.99)],
         errors: errors.collect(),
         week: week(finished),
@@ -137,12 +158,6 @@ fn by_group(finished: &Finished, days: &[i64]) -> BTreeMap<String, Vec<Option<f6
         (format!("{:016x}", row.id), days.iter().map(count).collect())
     });
     rows.collect()
-}
-
-fn success(counters: &Counters) -> Option<f64> {
-    let judged = counters.requests.saturating_sub(counters.requests_unjudged);
-    let good = judged.saturating_sub(counters.requests_failed);
-    (judged > 0).then(|| good as f64 / judged as f64)
 }
 
 /// The range that the steps before let expect; the first and the last step are parts.

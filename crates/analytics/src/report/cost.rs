@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dragline_rollup::{Finished, RunRow};
+use dragline_rollup::{Counters, Finished, RunRow};
 use dragline_schema::Timestamp;
 
 use crate::frames::DAY;
@@ -91,15 +91,23 @@ pub(super) fn cost(
     }
 }
 
+/// What counters cost: requests, traffic, traffic through proxies.
+fn priced(counters: &Counters, prices: &Prices) -> (f64, f64, f64) {
+    let direct = counters.bytes.saturating_sub(counters.proxied_bytes);
+    (
+        counters.requests as f64 / 1000.0 * prices.per_thousand_requests,
+        direct as f64 / GIB * prices.per_gib,
+        counters.proxied_bytes as f64 / GIB * prices.per_proxy_gib,
+    )
+}
+
 fn bill(rows: &[&RunRow], prices: &Prices) -> Bill {
     let mut bill = Bill::default();
     for row in rows {
         let counters = &row.counters;
-        let direct = counters.bytes.saturating_sub(counters.proxied_bytes);
-        let traffic = direct as f64 / GIB * prices.per_gib;
-        let proxy = counters.proxied_bytes as f64 / GIB * prices.per_proxy_gib;
+        let (requests, traffic, proxy) = priced(counters, prices);
         let per_byte = (traffic + proxy) / (counters.bytes.max(1) as f64);
-        bill.requests += counters.requests as f64 / 1000.0 * prices.per_thousand_requests;
+        bill.requests += requests;
         bill.traffic += traffic;
         bill.proxy += proxy;
         bill.time += hours(row) * prices.per_hour;
@@ -124,12 +132,9 @@ fn next(
     let (first, last) = whole_days(period).filter(|_| finished.bucket_micros <= DAY)?;
     let mut days: BTreeMap<i64, f64> = (first..last).map(|day| (day, 0.0)).collect();
     for row in &finished.activity {
-        let counters = &row.counters;
-        let direct = counters.bytes.saturating_sub(counters.proxied_bytes);
+        let (requests, traffic, proxy) = priced(&row.counters, prices);
         if let Some(day) = days.get_mut(&row.start.div_euclid(DAY)) {
-            *day += counters.requests as f64 / 1000.0 * prices.per_thousand_requests
-                + direct as f64 / GIB * prices.per_gib
-                + counters.proxied_bytes as f64 / GIB * prices.per_proxy_gib;
+            *day += requests + traffic + proxy;
         }
     }
     for row in &finished.runs {

@@ -83,12 +83,13 @@ pub fn report(
     muted::mark(&mut groups, &options.mutes, end);
     let latency = latency_by_run(finished);
     let sections = sections::whole(finished);
-    let trends = trends::trends(finished, start.zip(end));
-    let whole = whole(finished, start.zip(end), &sections, &trends);
+    // Of days before the first event and after the last nothing is known.
+    let period = known_period(finished, start.zip(end));
+    let trends = trends::trends(finished, period);
+    let whole = whole(finished, period, &sections, &trends);
     let insights = analysis.insights(finished, &groups, rules, (&options.limits, &whole));
     let mut trust = trust::trust(finished);
-    trust.notes.extend(muted::notes(&groups));
-    let period = start.zip(end);
+    trust.notes.extend(muted::notes(&groups, &options.mutes));
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Ok(Report {
         schema: model::SCHEMA.to_owned(),
@@ -117,11 +118,20 @@ pub fn report(
         baselines: analysis.baselines(finished),
         trends,
         waste: budget::waste(&finished.runs),
-        quiet_hours: quiet::quiet_hours(everything),
+        quiet_hours: quiet::quiet_hours(finished, everything, end),
         panels: Vec::new(),
         recommendations: insights::recommendations(&insights),
         insights,
     })
+}
+
+/// The part of a period in which there are events.
+fn known_period(
+    finished: &Finished,
+    period: Option<(Timestamp, Timestamp)>,
+) -> Option<(Timestamp, Timestamp)> {
+    let ((start, end), (first, last)) = period.zip(finished.period)?;
+    Some((start.max(first), end.min(last.plus_micros(1))))
 }
 
 /// What the fixed limits of a whole fleet are compared with.

@@ -34,8 +34,14 @@ pub(super) fn mark(groups: &mut [Group], mutes: &[Mute], end: Option<Timestamp>)
     }
 }
 
-/// A sentence for each group that is muted and came.
-pub(super) fn notes(groups: &[Group]) -> Vec<String> {
+/// A sentence for each group that is muted and came, and for each mute that no group has.
+pub(super) fn notes(groups: &[Group], mutes: &[Mute]) -> Vec<String> {
+    let is_idle = |mute: &&Mute| {
+        let mut ids = groups.iter().map(|group| &group.id);
+        !ids.any(|id| id.starts_with(&mute.group))
+    };
+    let idle = mutes.iter().filter(is_idle);
+    let idle = idle.map(|mute| format!("No error is of the muted group {}.", mute.group));
     let notes = groups.iter().filter_map(|group| {
         let mute = group.mute.as_ref()?;
         let until = mute.until.as_ref();
@@ -48,5 +54,5 @@ pub(super) fn notes(groups: &[Group]) -> Vec<String> {
             mute.reason.trim_end_matches('.')
         ))
     });
-    notes.collect()
+    notes.chain(idle).collect()
 }

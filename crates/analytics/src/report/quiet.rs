@@ -2,11 +2,12 @@
 //!
 //! Day by day, these hours are compared with the others of the same day, so that a bad week is no bad
 //! hour: under chance each day is a coin (the sign test, Arbuthnot 1710), and as all 24 beginnings are
-//! tried, what is found has to be 24 times as unlikely (Bonferroni).
+//! tried in two ways, what is found has to be 48 times as unlikely (Bonferroni).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_rollup::{Counters, Finished, Latency};
+use dragline_rollup::{ActivityRow, Counters, Finished, Latency};
+use dragline_schema::Timestamp;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use crate::frames::DAY;
@@ -21,6 +22,8 @@ const SIGNIFICANT: f64 = 0.01;
 const FEWER: f64 = 0.02;
 /// Or so much longer do answers take.
 const FASTER: f64 = 0.8;
+/// So many things are tried: 24 beginnings, refusals and times.
+const TRIES: f64 = 48.0;
 /// With fewer requests, hours are not compared.
 const ENOUGH: u64 = 20;
 
@@ -61,14 +64,23 @@ impl Cell {
 
 type Days = BTreeMap<i64, [Cell; 24]>;
 
-/// The quiet hours of every site that has some, by site.
-pub(super) fn quiet_hours(finished: &Finished) -> Vec<QuietHours> {
-    if finished.bucket_micros > HOUR {
+/// The quiet hours of every site that was asked for and has some, by site, as far as they are known at the
+/// end of the period.
+pub(super) fn quiet_hours(
+    asked: &Finished,
+    everything: &Finished,
+    end: Option<Timestamp>,
+) -> Vec<QuietHours> {
+    if everything.bucket_micros > HOUR {
         return Vec::new();
     }
+    let named = asked.runs.iter().filter_map(|row| row.key.site.as_deref());
+    let named: BTreeSet<&str> = named.collect();
     let mut sites: BTreeMap<&str, Days> = BTreeMap::new();
-    for row in &finished.activity {
-        let Some(site) = finished.runs[row.run].key.site.as_deref() else {
+    let is_known = |row: &&ActivityRow| end.is_none_or(|end| row.start < end.as_micros());
+    for row in everything.activity.iter().filter(is_known) {
+        let site = everything.runs[row.run].key.site.as_deref();
+        let Some(site) = site.filter(|site| named.contains(site)) else {
             continue;
         };
         let days = sites.entry(site).or_default();
@@ -77,7 +89,7 @@ pub(super) fn quiet_hours(finished: &Finished) -> Vec<QuietHours> {
     }
     let found = sites
         .iter()
-        .filter_map(|(site, days)| best(finished, site, days));
+        .filter_map(|(site, days)| best(everything, site, days));
     found.collect()
 }
 
@@ -147,18 +159,17 @@ fn choice(days: &Days, from: usize) -> Option<Choice> {
         .zip(outside.mean())
         .is_some_and(|(own, others)| own <= FASTER * others)
         && inside.refused_share() <= outside.refused_share() + 0.001;
-    let coins = match (is_let_in, is_faster) {
-        (true, _) => by_refusals,
-        (_, true) => by_times,
-        _ => return None,
-    };
-    let p_value = coins.p_value()?;
-    (p_value <= SIGNIFICANT).then_some(Choice {
-        from,
-        inside,
-        outside,
-        days: coins.days,
-        p_value,
+    let told = [(is_let_in, by_refusals), (is_faster, by_times)];
+    let mut told = told.into_iter().filter(|(is_better, _)| *is_better);
+    told.find_map(|(_, coins)| {
+        let p_value = coins.p_value().filter(|p| *p <= SIGNIFICANT)?;
+        Some(Choice {
+            from,
+            inside,
+            outside,
+            days: coins.days,
+            p_value,
+        })
     })
 }
 
@@ -181,7 +192,7 @@ impl Coins {
     fn p_value(&self) -> Option<f64> {
         let lost = self.days - self.won;
         let coins = Binomial::new(0.5, self.days.max(1)).ok()?;
-        (self.days > 0).then(|| (coins.cdf(lost) * 24.0).min(1.0))
+        (self.days > 0).then(|| (coins.cdf(lost) * TRIES).min(1.0))
     }
 }
 

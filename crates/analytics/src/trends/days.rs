@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dragline_rollup::{Counters, Finished};
 use dragline_schema::Timestamp;
 
-use crate::frames::DAY;
+use crate::frames::{DAY, success_rate};
 use crate::lookup::Name;
 
 /// A day with fewer requests has no share of success.
@@ -24,10 +24,24 @@ pub(crate) struct Daily {
     pub(crate) values: Vec<f64>,
 }
 
-/// The whole days of a period: the first, and the one after the last; `None` without any.
+impl Daily {
+    /// Values of it on the scale that they are compared on: counts by their logarithms, as a Sunday has
+    /// half, not a hundred less.
+    pub(crate) fn scaled(&self, values: &[f64]) -> Vec<f64> {
+        let scale = |value: &f64| if self.is_count { value.ln_1p() } else { *value };
+        values.iter().map(scale).collect()
+    }
+}
+
+/// What is longer ago says nothing of today, and one wrong clock must not make ten thousand days.
+const MOST_DAYS: i64 = 730;
+
+/// The whole days of a period, at most the last two years of them: the first, and the one after the
+/// last; `None` without any.
 pub(crate) fn whole_days((start, end): (Timestamp, Timestamp)) -> Option<(i64, i64)> {
     let first = (start.as_micros() + DAY - 1).div_euclid(DAY);
     let last = end.as_micros().div_euclid(DAY);
+    let first = first.max(last - MOST_DAYS);
     (first < last).then_some((first, last))
 }
 
@@ -38,9 +52,7 @@ const METRICS: [Metric; 4] = [
     ("items", |counters| Some(counters.items() as f64)),
     ("errors", |counters| Some(counters.errors as f64)),
     ("success_rate", |counters| {
-        let judged = counters.requests.saturating_sub(counters.requests_unjudged);
-        let good = judged.saturating_sub(counters.requests_failed);
-        (judged >= ENOUGH_REQUESTS).then(|| good as f64 / judged as f64)
+        success_rate(counters).filter(|_| counters.requests >= ENOUGH_REQUESTS)
     }),
 ];
 

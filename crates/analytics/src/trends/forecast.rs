@@ -52,8 +52,8 @@ pub(crate) fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     }
     let logs: Vec<f64> = values.iter().map(|value| value.ln_1p()).collect();
     let made = smooth(&logs, horizon)?;
-    let past = backtest(values, &logs);
-    let widest = past.as_ref().and_then(Past::half_width).unwrap_or(0.0);
+    let past = backtest(values, &logs)?;
+    let widest = past.half_width()?;
     let days = made.into_iter().map(|range| {
         let lower = range.lower.min(range.mean - widest);
         let upper = range.upper.max(range.mean + widest);
@@ -66,7 +66,7 @@ pub(crate) fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     });
     Some(Forecast {
         days: days.collect(),
-        error: past.and_then(|past| past.error),
+        error: past.error,
     })
 }
 

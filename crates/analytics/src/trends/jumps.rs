@@ -29,14 +29,7 @@ pub(crate) struct Jump {
 /// The jumps of a series whose values without the pattern of the week are these.
 pub(super) fn jumps(daily: &Daily, values: &[f64]) -> Vec<Jump> {
     let skipped = values.len().saturating_sub(MOST);
-    let scale = |value: &f64| {
-        if daily.is_count {
-            value.ln_1p()
-        } else {
-            *value
-        }
-    };
-    let raw: Vec<f64> = values[skipped..].iter().map(scale).collect();
+    let raw = daily.scaled(&values[skipped..]);
     if raw.len() < 2 * LEAST {
         return Vec::new();
     }

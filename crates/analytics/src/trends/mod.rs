@@ -11,6 +11,8 @@ mod forecast;
 mod jumps;
 mod season;
 
+use std::collections::BTreeMap;
+
 use dragline_rollup::Finished;
 use dragline_schema::Timestamp;
 
@@ -49,13 +51,14 @@ pub(crate) fn trends(finished: &Finished, period: Option<(Timestamp, Timestamp)>
     found
 }
 
-/// Whose days are foretold: those of all together, and of the scrapers with the most requests.
+/// Whose days are foretold: those of all together, and of the scrapers with the most requests and items.
 fn foretold(all: &[Daily]) -> Vec<&Option<Name>> {
-    let mut sized: Vec<(f64, &Option<Name>)> = all
-        .iter()
-        .filter(|daily| daily.metric == "requests")
-        .map(|daily| (daily.values.iter().sum(), &daily.name))
-        .collect();
+    let mut sizes: BTreeMap<&Option<Name>, f64> = BTreeMap::new();
+    for daily in all.iter().filter(|daily| is_foretold(daily)) {
+        *sizes.entry(&daily.name).or_default() += daily.values.iter().sum::<f64>();
+    }
+    let mut sized: Vec<(f64, &Option<Name>)> =
+        sizes.into_iter().map(|(name, size)| (size, name)).collect();
     sized.sort_by(|a, b| b.0.total_cmp(&a.0));
     sized
         .into_iter()
@@ -64,7 +67,12 @@ fn foretold(all: &[Daily]) -> Vec<&Option<Name>> {
         .collect()
 }
 
-fn trend(daily: &Daily, is_foretold: bool) -> Trend {
+/// Whether it is one of the metrics that are foretold.
+fn is_foretold(daily: &Daily) -> bool {
+    matches!(daily.metric, "requests" | "items")
+}
+
+fn trend(daily: &Daily, is_large: bool) -> Trend {
     let name = daily.name.clone();
     let scope = if name.is_some() { "scraper" } else { "all" };
     let (scraper_id, site) = name.unwrap_or_default();
@@ -95,13 +103,16 @@ fn trend(daily: &Daily, is_foretold: bool) -> Trend {
     if let Some(line) = stats::trend(&daily.days, &values) {
         told.slope_per_day = Some(line.slope);
         told.p_value = Some(line.p_value);
-        told.growth_per_week = (line.start > 0.0).then(|| line.slope * 7.0 / line.start);
+        // What began with nothing has no level then, but one in its middle.
+        let level = Some(line.start).filter(|start| *start > 0.0);
+        let level = level.or(stats::median(&values).filter(|middle| *middle > 0.0));
+        told.growth_per_week = level.map(|level| line.slope * 7.0 / level);
     }
     told.week_over_week = week_over_week(daily);
     let jumps = jumps::jumps(daily, &values);
     told.change_points = jumps.iter().map(|jump| change_point(daily, jump)).collect();
     told.seasonality = week.map(|week| week.told());
-    if is_foretold && matches!(daily.metric, "requests" | "items") {
+    if is_large && is_foretold(daily) {
         // What was before a jump says nothing of what comes.
         let since = jumps.last().map_or(0, |jump| jump.at);
         let from = if daily.values.len() - since >= forecast::LEAST {

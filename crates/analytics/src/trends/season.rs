@@ -24,7 +24,7 @@ const NAMES: [&str; 7] = [
     "Sunday",
 ];
 
-/// A pattern of the week, on the scale of [`scaled`].
+/// A pattern of the week, on the scale of [`Daily::scaled`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Week {
     /// By day of the week, Monday first.
@@ -32,21 +32,9 @@ pub(crate) struct Week {
     strength: f64,
 }
 
-/// Counts are compared by their logarithms: a Sunday has half, not a hundred less.
-pub(super) fn scaled(daily: &Daily) -> Vec<f64> {
-    let scale = |value: &f64| {
-        if daily.is_count {
-            value.ln_1p()
-        } else {
-            *value
-        }
-    };
-    daily.values.iter().map(scale).collect()
-}
-
 /// The pattern of the week; `None` where there is none.
 pub(super) fn week(daily: &Daily) -> Option<Week> {
-    let values = scaled(daily);
+    let values = daily.scaled(&daily.values);
     if values.len() < LEAST {
         return None;
     }
@@ -100,7 +88,7 @@ fn weekday_of(day: f64) -> usize {
 impl Week {
     /// The values without the pattern, in the metric's own unit.
     pub(super) fn taken_out(&self, daily: &Daily) -> Vec<f64> {
-        let scaled = scaled(daily);
+        let scaled = daily.scaled(&daily.values);
         let without = scaled.iter().zip(&daily.days).map(|(value, day)| {
             let value = value - self.effects[weekday_of(*day)];
             if daily.is_count {

@@ -114,10 +114,12 @@ impl LimitsConfig {
             None => holds.then_some(usual),
         };
         let advice = |set, usual| of(set, usual, self.advice);
+        let held = |set, usual: Option<f64>| of(set, usual.unwrap_or_default(), true);
+        let default = Limits::default();
         Limits {
-            cpu_high: of(self.cpu_high, 80.0, true),
-            memory_high: of(self.memory_high, 90.0, true),
-            search_slow_ms: of(self.search_slow_ms, 5000.0, true),
+            cpu_high: held(self.cpu_high, default.cpu_high),
+            memory_high: held(self.memory_high, default.memory_high),
+            search_slow_ms: held(self.search_slow_ms, default.search_slow_ms),
             cpu_low: advice(self.cpu_low, 20.0),
             search_fast_ms: advice(self.search_fast_ms, 500.0),
             language_share: advice(self.language_share, 0.5),

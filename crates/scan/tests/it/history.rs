@@ -125,8 +125,24 @@ fn a_file_that_grows_is_one_file() {
     );
 }
 
+/// The history's files.
+fn entries(history: &Path) -> Vec<std::path::PathBuf> {
+    let days = fs::read_dir(history)
+        .unwrap()
+        .map(|day| day.unwrap().path());
+    let entries = days.flat_map(|day| fs::read_dir(day).unwrap());
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn problems(rollup: Rollup) -> Vec<String> {
+    let finished = rollup.finish(Timestamp::from_seconds(0));
+    let told = finished.problems.into_iter();
+    told.map(|((path, _), problem)| format!("{path}: {}", problem.detail))
+        .collect()
+}
+
 #[test]
-fn a_damaged_entry_is_named() {
+fn a_damaged_entry_is_told_and_costs_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let (logs, history) = (
         directory.path().join("logs"),
@@ -135,23 +151,74 @@ fn a_damaged_entry_is_named() {
     fs::create_dir(&logs).unwrap();
     copy("pino/scrape.ndjson", &logs.join("shop.ndjson"));
     read(&logs, &history).unwrap();
-    let day = fs::read_dir(&history)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let entry = fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = fs::read(&entry).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&entry, bytes).unwrap();
-    let error = History::new(&history).all().unwrap_err().to_string();
-    assert!(error.contains(entry.to_str().unwrap()), "{error}");
-    // Of a file that is there, the entry is not needed.
-    assert!(read(&logs, &history).is_ok());
-    // What is no directory cannot be one.
-    let error = read(&logs, &logs.join("shop.ndjson"))
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("shop.ndjson"), "{error}");
+    let entry = entries(&history).remove(0);
+    let whole = fs::read(&entry).unwrap();
+    for damaged in [
+        &whole[..whole.len() - 1],
+        &whole[..5],
+        b"",
+        b"something else",
+    ] {
+        fs::write(&entry, damaged).unwrap();
+        let told = problems(History::new(&history).all().unwrap());
+        assert!(told[0].contains(entry.to_str().unwrap()), "{told:?}");
+        // As long as the file is there, the entry is made anew.
+        read(&logs, &history).unwrap();
+        assert_eq!(problems(History::new(&history).all().unwrap()), [""; 0]);
+    }
+    // Where nothing can be kept, the report is there all the same.
+    let options = ScanOptions {
+        history: Some(History::new(logs.join("shop.ndjson"))),
+        ..ScanOptions::default()
+    };
+    let error = scan(&[logs.display().to_string()], &RULES, &options).unwrap_err();
+    assert!(error.to_string().contains("shop.ndjson"), "{error}");
+    assert!(History::new(directory.path().join("none")).all().is_err());
+}
+
+#[test]
+fn files_that_begin_alike_are_two() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, history) = (
+        directory.path().join("logs"),
+        directory.path().join("history"),
+    );
+    let line = |rest: &str| format!("2026-03-04 11:22:33,000 - shop - INFO - {rest}\n");
+    for (name, count) in [("a", 3), ("b", 5)] {
+        let dir = logs.join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let lines = (0..count)
+            .map(|nth| line(&format!("{name} {nth}")))
+            .collect::<String>();
+        fs::write(dir.join("shop.log"), line("begins") + &lines).unwrap();
+    }
+    read(&logs, &history).unwrap();
+    assert_eq!(entries(&history).len(), 2);
+    fs::remove_file(logs.join("a/shop.log")).unwrap();
+    let (there, known) = read(&logs, &history).unwrap();
+    let events = |finished: &Finished| {
+        finished
+            .runs
+            .iter()
+            .map(|row| row.counters.events)
+            .sum::<u64>()
+    };
+    assert_eq!((events(&there), events(&known)), (6, 10));
+}
+
+#[test]
+fn logs_without_times_are_remembered_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, history) = (
+        directory.path().join("logs"),
+        directory.path().join("history"),
+    );
+    fs::create_dir(&logs).unwrap();
+    copy("history/crawlee-js-1.log", &logs.join("crawl-1.log"));
+    copy("history/crawlee-js-2.log", &logs.join("crawl-2.log"));
+    let (_, known) = read(&logs, &history).unwrap();
+    fs::remove_file(logs.join("crawl-1.log")).unwrap();
+    let (there, remembered) = read(&logs, &history).unwrap();
+    assert_eq!(counts(&remembered), counts(&known));
+    assert!(counts(&there).len() < counts(&known).len());
 }

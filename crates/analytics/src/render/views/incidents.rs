@@ -30,18 +30,43 @@ pub(super) fn to_do(report: &Report, document: &mut Document) {
             .insights
             .iter()
             .filter_map(|id| report.insights.iter().find(|insight| insight.id == *id))
+            .filter(|insight| insight.is_open)
             .collect();
         let worst = named
             .first()
             .map_or("", |insight| insight.severity.as_str());
         let mut below = vec![format!("For: {}.", what_for(&named))];
+        below.extend(quiet_hours(report, &named));
         below.extend(task.runbook.as_deref().map(runbook));
         (tone_of_severity(worst), task.text.clone(), below)
     });
     document.list(points.collect());
 }
 
-/// What is open comes first: what is over can wait.
+/// When the sites that are slow, or refuse, are best asked.
+fn quiet_hours<'r>(
+    report: &'r Report,
+    insights: &'r [&Insight],
+) -> impl Iterator<Item = String> + 'r {
+    let is_of_pace =
+        |insight: &&&Insight| matches!(&*insight.kind, "block_wave" | "slow_down" | "bottleneck");
+    let sites: BTreeSet<&str> = insights
+        .iter()
+        .filter(is_of_pace)
+        .filter_map(|insight| insight.site.as_deref())
+        .collect();
+    let quiet = report.quiet_hours.iter();
+    quiet
+        .filter(move |quiet| sites.contains(quiet.site.as_str()))
+        .map(|quiet| {
+            format!(
+                "{} is best asked from {:02}:00 to {:02}:00 UTC.",
+                quiet.site, quiet.from_hour, quiet.until_hour
+            )
+        })
+}
+
+/// What to do about what is not over.
 fn tasks(report: &Report) -> Vec<&Recommendation> {
     let is_open = |task: &&Recommendation| {
         let mut own = task.insights.iter();
@@ -51,23 +76,33 @@ fn tasks(report: &Report) -> Vec<&Recommendation> {
         })
     };
     let all = report.recommendations.iter();
-    let (open, over): (Vec<_>, Vec<_>) = all.partition(is_open);
-    open.into_iter().chain(over).take(TOP_TASKS).collect()
+    all.filter(is_open).take(TOP_TASKS).collect()
 }
 
 /// `block wave of books on books.example.com, …`
 fn what_for(insights: &[&Insight]) -> String {
-    let mut told: Vec<String> = insights
-        .iter()
-        .map(|insight| {
-            let kind = insight.kind.replace('_', " ");
-            match whose(insight) {
-                Some(who) => format!("{kind} of {who}"),
-                None => kind,
-            }
-        })
-        .collect();
-    told.dedup();
+    named(insights.iter().map(|insight| {
+        let kind = insight.kind.replace('_', " ");
+        match whose(insight) {
+            Some(who) => format!("{kind} of {who}"),
+            None => kind,
+        }
+    }))
+}
+
+fn whose(insight: &Insight) -> Option<String> {
+    let name = (insight.scraper_id.clone(), insight.site.clone());
+    (name != (None, None)).then(|| crate::insights::name(&name))
+}
+
+/// The first of some names, each once, and how many more there are.
+fn named(names: impl Iterator<Item = String>) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for name in names {
+        if !told.contains(&name) {
+            told.push(name);
+        }
+    }
     let more = told.len().saturating_sub(TOP_OTHERS);
     told.truncate(TOP_OTHERS);
     let tail = if more > 0 {
@@ -76,13 +111,6 @@ fn what_for(insights: &[&Insight]) -> String {
         String::new()
     };
     told.join(", ") + &tail
-}
-
-fn whose(insight: &Insight) -> Option<String> {
-    match (&insight.scraper_id, &insight.site) {
-        (Some(scraper), Some(site)) => Some(format!("{scraper} on {site}")),
-        (one, other) => one.clone().or(other.clone()),
-    }
 }
 
 /// `docs/runbooks/blocked.md` is shown by a command, too.
@@ -113,11 +141,8 @@ pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Documen
         if !shown.contains(&insight.recommendation.as_str()) {
             below.push(insight.recommendation.clone());
         }
-        (
-            tone_of_severity(&insight.severity),
-            insight.title.clone(),
-            below,
-        )
+        let title = format!("[{}] {}", insight.severity, insight.title);
+        (tone_of_severity(&insight.severity), title, below)
     });
     document.list(points.collect());
     if folded.len() > TOP_INSIGHTS {
@@ -159,20 +184,7 @@ fn folded(insights: &[Insight]) -> Vec<(&Insight, Vec<&Insight>)> {
 
 /// Who else had it.
 fn the_same(others: &[&Insight]) -> Option<String> {
-    let mut names: Vec<String> = others.iter().filter_map(|other| whose(other)).collect();
-    names.dedup();
-    let count = names.len();
-    let more = count.saturating_sub(TOP_OTHERS);
-    names.truncate(TOP_OTHERS);
-    let tail = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    (count > 0).then(|| {
-        format!(
-            "At the same time the same at {}{tail}: most likely one cause.",
-            names.join(", ")
-        )
-    })
+    let names = named(others.iter().filter_map(|other| whose(other)));
+    (!names.is_empty())
+        .then(|| format!("At the same time the same at {names}: most likely one cause."))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::document::{Align, Block, Document, Tone};
 use super::super::words::{known, number, percent, plural, unknown};
+use crate::insights::{capital, name};
 use crate::model::{Panel, QuietHours, Report, Trend, Waste};
 
 /// So many lines on trends are shown.
@@ -17,12 +18,11 @@ pub(super) fn trends(report: &Report, document: &mut Document) {
         .flat_map(|trend| direction(trend).into_iter().chain(jumps(trend)))
         .map(|text| (Tone::Plain, text, Vec::new()))
         .collect();
-    let forecasts: Vec<String> = report
-        .trends
-        .iter()
-        .filter(|trend| trend.scope == "all" || is_alone(report))
-        .filter_map(forecast)
-        .collect();
+    let is_whole = |trend: &&Trend| trend.scope == "all" || is_alone(report);
+    let whole = || report.trends.iter().filter(is_whole);
+    let weeks = whole().filter_map(week);
+    let forecasts = whole().filter_map(forecast);
+    let forecasts: Vec<String> = weeks.chain(forecasts).chain(no_forecast(whole())).collect();
     let short = too_short(report);
     if points.is_empty() && forecasts.is_empty() && short.is_none() {
         return;
@@ -46,22 +46,16 @@ fn is_alone(report: &Report) -> bool {
 }
 
 fn whose(trend: &Trend) -> String {
-    match (&trend.scraper_id, &trend.site) {
-        _ if trend.scope == "all" => "all scrapers".to_owned(),
-        (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
-        (one, other) => known(one.as_ref().or(other.as_ref())),
+    if trend.scope == "all" {
+        return "all scrapers".to_owned();
     }
+    name(&(trend.scraper_id.clone(), trend.site.clone()))
 }
 
 fn words(metric: &str) -> String {
     match metric {
         "success_rate" => "Share of requests that succeeded".to_owned(),
-        other => {
-            let mut chars = other.chars();
-            chars.next().map_or_else(String::new, |first| {
-                first.to_uppercase().collect::<String>() + chars.as_str()
-            })
-        }
+        other => capital(other),
     }
 }
 
@@ -121,6 +115,34 @@ fn jumps(trend: &Trend) -> Option<String> {
         before.join(", "),
         value(trend, last.after)
     ))
+}
+
+/// How the last week was, and which of its days have the most, where no direction says so.
+fn week(trend: &Trend) -> Option<String> {
+    let is_told = matches!(&*trend.direction, "up" | "down")
+        || !matches!(&*trend.metric, "requests" | "items");
+    let growth = trend.week_over_week.filter(|_| !is_told)?;
+    let season = trend.seasonality.as_ref().map_or_else(String::new, |week| {
+        format!("; most on {}s, least on {}s", week.highest, week.lowest)
+    });
+    Some(format!(
+        "{} of {} in the last seven whole days: {:+.0} % against those before{season}.",
+        words(&trend.metric),
+        whose(trend),
+        growth * 100.0
+    ))
+}
+
+/// Why there is no forecast, where there are trends.
+fn no_forecast<'t>(mut whole: impl Iterator<Item = &'t Trend>) -> Option<String> {
+    let requests = whole.find(|trend| trend.metric == "requests")?;
+    let is_short = requests.forecast.is_empty() && requests.direction != "not_enough_data";
+    is_short.then(|| {
+        format!(
+            "{} whole days are not enough for a forecast: it takes 21.",
+            requests.days
+        )
+    })
 }
 
 fn forecast(trend: &Trend) -> Option<String> {

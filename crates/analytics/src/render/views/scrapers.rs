@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use super::super::document::{Align, Block, Document, Tone};
 use super::super::layout::Layout;
-use super::super::words::{known, tone_of_verdict, who};
+use super::super::words::{known, plural, tone_of_verdict, who};
 use crate::lookup::Name;
 use crate::model::Report;
+
+/// With fewer runs little can be called unusual.
+const LEAST_RUNS: u64 = 4;
 
 /// The table, and the reasons that no incident says.
 pub(super) fn scrapers(
@@ -46,6 +49,25 @@ pub(super) fn scrapers(
         figures: figures.filter(|_| !sparklines.is_empty()).collect(),
     });
     reasons(report, document);
+    if let Some(text) = too_few(report) {
+        document.text(Tone::Muted, text);
+    }
+}
+
+/// Of how many scrapers there is too little to know what is usual.
+fn too_few(report: &Report) -> Option<String> {
+    let is_short = |runs: u64| runs > 0 && runs < LEAST_RUNS;
+    let runs = report
+        .scrapers
+        .iter()
+        .filter_map(|scraper| scraper.totals.runs);
+    let short = runs.filter(|runs| is_short(*runs)).count() as u64;
+    (short > 0).then(|| {
+        format!(
+            "Of {} there are fewer than {LEAST_RUNS} runs: too few to know what is usual.",
+            plural(short, "scraper")
+        )
+    })
 }
 
 /// Why, as far as no incident says it.
