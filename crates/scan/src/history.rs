@@ -2,8 +2,8 @@
 //!
 //! Logs are deleted after some weeks; what is normal for a scraper takes longer to learn. A history
 //! keeps the rollup of every file that was read, in directories by the day of its first record. A file is
-//! known again by the name of its family and its first bytes, however it grew, was rotated, moved or packed
-//! meanwhile: as long as it is there, it counts, and the history's word on it does not. So nothing
+//! known again by its first bytes, however it grew, was rotated, renamed, moved or packed meanwhile (a very
+//! small one also by the name of its family): as long as it is there, it counts, and the history's word on it does not. So nothing
 //! counts twice, and a history can be copied, merged with another by copying its files, and thinned out by
 //! deleting days.
 //!
@@ -25,6 +25,10 @@ use xxhash_rust::xxh3::xxh3_64;
 const MAGIC: &[u8; 8] = b"DRAGHIS1";
 /// So many bytes of a file are its beginning.
 const BEGINNING: usize = 4 << 10;
+/// Files are looked for by so many.
+const START: usize = 64;
+/// What has so many bytes in common is one file, whatever its name.
+const TELLING: usize = 512;
 /// Entries are written once and kept for long.
 const LEVEL: i32 = 6;
 /// Where entries of files without any time are.
@@ -52,6 +56,20 @@ struct Head {
     family: String,
     /// The file's first bytes.
     beginning: Vec<u8>,
+}
+
+impl Head {
+    /// Of everything that an entry holds.
+    fn checksum(&self, packed: &[u8]) -> u64 {
+        let family = xxh3_64(self.family.as_bytes());
+        let parts = [
+            self.events,
+            family,
+            xxh3_64(&self.beginning),
+            xxh3_64(packed),
+        ];
+        xxh3_64(&parts.map(u64::to_le_bytes).concat())
+    }
 }
 
 /// An entry, and whether its file is there.
@@ -118,8 +136,10 @@ pub(crate) struct Keeper<'h> {
 #[derive(Debug, Default)]
 struct Known {
     entries: Vec<Entry>,
-    /// The entries of a family.
-    families: BTreeMap<String, Vec<usize>>,
+    /// The entries whose files begin with these bytes.
+    starts: BTreeMap<Vec<u8>, Vec<usize>>,
+    /// The entries of files that are shorter.
+    short: Vec<usize>,
     /// Entries that are none, or could not be written, and why.
     problems: Vec<(PathBuf, String)>,
 }
@@ -234,26 +254,37 @@ impl Known {
             self.entries[place] = entry;
             return;
         }
-        let family = self.families.entry(entry.head.family.clone()).or_default();
-        family.push(self.entries.len());
+        let own = match entry.head.beginning.get(..START) {
+            Some(start) => self.starts.entry(start.to_vec()).or_default(),
+            None => &mut self.short,
+        };
+        own.push(self.entries.len());
         self.entries.push(entry);
     }
 
-    /// The entry of the same file, which is there then: of one family, one beginning is the other's. Gives
-    /// its path and how many records it is of.
+    /// The entry of the same file, which is there then: one beginning is the other's. Gives its path and how
+    /// many records it is of.
     fn find(&mut self, head: &Head) -> Option<(PathBuf, u64)> {
-        let own = self.families.get(&head.family)?;
-        let common = |place: &&usize| {
-            let held = &self.entries[**place].head.beginning;
-            let shorter = held.len().min(head.beginning.len());
-            let is_same = shorter > 0 && held[..shorter] == head.beginning[..shorter];
-            is_same.then_some(shorter)
+        let common = |place: &usize| {
+            let held = &self.entries[*place].head;
+            let shorter = held.beginning.len().min(head.beginning.len());
+            let is_same = shorter > 0 && held.beginning[..shorter] == head.beginning[..shorter];
+            // A few bytes are alike in many files.
+            let is_sure = shorter >= TELLING || held.family == head.family;
+            (is_same && is_sure).then_some(shorter)
         };
-        let best = own
-            .iter()
-            .filter(|place| common(place).is_some())
-            .max_by_key(common)?;
-        let entry = &mut self.entries[*best];
+        let candidates: Vec<usize> = match head.beginning.get(..START) {
+            Some(start) => {
+                let alike = self.starts.get(start).into_iter().flatten();
+                alike.chain(&self.short).copied().collect()
+            }
+            None => (0..self.entries.len()).collect(),
+        };
+        let same = candidates
+            .into_iter()
+            .filter(|place| common(place).is_some());
+        let best = same.max_by_key(common)?;
+        let entry = &mut self.entries[best];
         entry.is_present = true;
         Some((entry.path.clone(), entry.head.events))
     }
@@ -306,11 +337,11 @@ fn read_head(file: &mut File) -> io::Result<Head> {
 
 fn read(path: &Path) -> io::Result<Rollup> {
     let mut file = File::open(path)?;
-    read_head(&mut file)?;
+    let head = read_head(&mut file)?;
     let checksum = number(&mut file).map_err(|_| no_entry())?;
     let mut packed = Vec::new();
     file.read_to_end(&mut packed)?;
-    if checksum != xxh3_64(&packed) {
+    if checksum != head.checksum(&packed) {
         return Err(no_entry());
     }
     Rollup::recall(&zstd::decode_all(&*packed)?).ok_or_else(no_entry)
@@ -329,7 +360,7 @@ fn write(path: &Path, head: &Head, rollup: &mut Rollup) -> io::Result<()> {
         file.write_all(&(piece.len() as u64).to_le_bytes())?;
         file.write_all(piece)?;
     }
-    file.write_all(&xxh3_64(&packed).to_le_bytes())?;
+    file.write_all(&head.checksum(&packed).to_le_bytes())?;
     file.write_all(&packed)?;
     file.as_file().sync_all()?;
     file.persist(path)?;

@@ -71,6 +71,12 @@ fn signs(incident: &Incident, everything: &Finished, runs: &[usize]) -> Vec<Evid
     for metric in std::iter::once(&incident.root.metric).chain(followed) {
         let first = match metric {
             Metric::Errors(category) => first_of_category(incident, everything, runs, *category),
+            // Where no line tells a status, errors say it.
+            Metric::Blocked => first(incident, everything, runs, Sign::Refused).or_else(|| {
+                let categories = [ErrorCategory::RateLimit, ErrorCategory::Authentication];
+                let of = |category| first_of_category(incident, everything, runs, category);
+                categories.into_iter().find_map(of)
+            }),
             other => of_metric(other).and_then(|sign| first(incident, everything, runs, sign)),
         };
         let is_new =
@@ -147,7 +153,6 @@ fn first_of_category<'f>(
 /// What lines show that a metric moved.
 fn of_metric(metric: &Metric) -> Option<Sign> {
     match metric {
-        Metric::Blocked => Some(Sign::Refused),
         Metric::Failed => Some(Sign::Failed),
         Metric::Lost => Some(Sign::Lost),
         Metric::Lacking(_) => Some(Sign::Incomplete),

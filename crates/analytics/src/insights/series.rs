@@ -88,7 +88,7 @@ impl<'f> Source<'f> {
     fn units(&self, rows: &[usize]) -> Vec<Unit<'f>> {
         let is_run = |run: &&usize| {
             let row = &self.everything.runs[**run];
-            row.key.is_run() && (self.end.is_none() || row.start < self.end)
+            row.key.is_run() && (self.end.is_none() || row.start.min(row.last_seen) < self.end)
         };
         let runs: Vec<usize> = rows.iter().filter(is_run).copied().collect();
         let durations: Vec<f64> = runs

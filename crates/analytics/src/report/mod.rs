@@ -228,7 +228,8 @@ fn scrapers(
                 .into_iter()
                 .flatten()
                 .map(|run| &everything.runs[*run])
-                .filter(|row| end.is_none() || row.start < end)
+                // Where times name no zone, a run's own account may begin after its lines.
+                .filter(|row| end.is_none() || row.start.min(row.last_seen) < end)
                 .collect();
             let (verdict, reasons) = insights::verdict(&whole, own);
             model::Scraper {

@@ -21,6 +21,8 @@ const MOST: usize = 180;
 const BACKTESTS: usize = 3;
 /// They are of so many days.
 const WEEK: usize = 7;
+/// The logarithm of five.
+const FIVE_TIMES: f64 = 1.609;
 /// The range holds 95 of 100.
 const LEVEL: f64 = 0.95;
 /// The errors of a week's days are not seven but about so many, as they go together.
@@ -53,7 +55,8 @@ pub(crate) fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     let logs: Vec<f64> = values.iter().map(|value| value.ln_1p()).collect();
     let made = smooth(&logs, horizon)?;
     let past = backtest(values, &logs)?;
-    let widest = past.half_width()?;
+    // Who may be five times off, either way, says nothing.
+    let widest = past.half_width().filter(|widest| *widest <= FIVE_TIMES)?;
     let days = made.into_iter().map(|range| {
         let lower = range.lower.min(range.mean - widest);
         let upper = range.upper.max(range.mean + widest);

@@ -68,6 +68,12 @@ impl MuteConfig {
                 self.group
             );
         }
+        if self.reason.trim().is_empty() {
+            bail!(
+                "[[mute]] of the group {} names no reason: whoever reads the report wants it",
+                self.group
+            );
+        }
         let until =
             |text: &String| times::parse(text, now, &TimeZone::UTC).context("in [[mute]] until");
         Ok(Mute {
@@ -160,6 +166,15 @@ fn twenty() -> usize {
 impl ReportConfig {
     pub(super) fn layout(&self) -> anyhow::Result<Layout> {
         let usual = Layout::default();
+        if self.sections.as_ref().is_some_and(Vec::is_empty) {
+            bail!("[report] sections names none: a report has at least one");
+        }
+        if let Some(panel) = self.panels.iter().find(|panel| panel.limit == 0) {
+            bail!(
+                "[[report.panels]] {:?} has limit = 0, and would show nothing",
+                panel.title
+            );
+        }
         let sections = |names: &Vec<String>| {
             let sections: Result<Vec<Section>, _> = names.iter().map(|name| name.parse()).collect();
             sections.context("in [report] sections")

@@ -70,6 +70,13 @@ fn what_is_known_outlives_the_logs_and_counts_once() {
     let packed = zstd::encode_all(&*packed, 3).unwrap();
     fs::write(moved.join("books.log.1.zst"), packed).unwrap();
     fs::remove_file(moved.join("books.log")).unwrap();
+    // As logrotate does, and as people do.
+    fs::rename(
+        moved.join("shop.ndjson"),
+        moved.join("shop.ndjson-20261123"),
+    )
+    .unwrap();
+    fs::rename(moved.join("rust.jsonl"), moved.join("old-rust.jsonl")).unwrap();
     let (_, again) = read(&moved, &history).unwrap();
     assert_eq!(again.runs.len(), known.runs.len());
     let requests = |finished: &Finished| {
@@ -83,7 +90,7 @@ fn what_is_known_outlives_the_logs_and_counts_once() {
 
     // Gone: known all the same.
     fs::remove_file(moved.join("books.log.1.zst")).unwrap();
-    fs::remove_file(moved.join("shop.ndjson")).unwrap();
+    fs::remove_file(moved.join("shop.ndjson-20261123")).unwrap();
     let (there, remembered) = read(&moved, &history).unwrap();
     assert_eq!(counts(&remembered), counts(&again));
     assert!(requests(&there) < requests(&remembered));
