@@ -6,7 +6,7 @@ use super::super::document::{Align, Block, Document, Tone};
 use super::super::layout::Layout;
 use super::super::words::{known, plural, tone_of_verdict, who};
 use crate::lookup::Name;
-use crate::model::Report;
+use crate::model::{Report, Scraper};
 
 /// With fewer runs little can be called unusual.
 const LEAST_RUNS: u64 = 4;
@@ -54,14 +54,16 @@ pub(super) fn scrapers(
     }
 }
 
-/// Of how many scrapers there is too little to know what is usual.
+/// Of how many scrapers there is too little to know what is usual, and nothing was found all the same.
 fn too_few(report: &Report) -> Option<String> {
-    let is_short = |runs: u64| runs > 0 && runs < LEAST_RUNS;
-    let runs = report
-        .scrapers
-        .iter()
-        .filter_map(|scraper| scraper.totals.runs);
-    let short = runs.filter(|runs| is_short(*runs)).count() as u64;
+    let is_short = |scraper: &&Scraper| {
+        let runs = scraper.totals.runs.unwrap_or(0);
+        let name = (&scraper.scraper_id, &scraper.site);
+        let mut insights = report.insights.iter();
+        let is_told = insights.any(|insight| (&insight.scraper_id, &insight.site) == name);
+        runs > 0 && runs < LEAST_RUNS && !is_told
+    };
+    let short = report.scrapers.iter().filter(is_short).count() as u64;
     (short > 0).then(|| {
         format!(
             "Of {} there are fewer than {LEAST_RUNS} runs: too few to know what is usual.",
