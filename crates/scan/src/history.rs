@@ -185,9 +185,12 @@ impl<'h> Keeper<'h> {
         {
             return;
         }
+        let is_new = held.is_none();
         let path = held.map_or_else(|| self.path(&head, rollup), |(path, _)| path);
         match write(&path, &head, rollup) {
-            Ok(()) => self.known().add(path, head, true),
+            Ok(()) if is_new => self.known().add(path, head, true),
+            // It is marked as there already, and nothing else of it matters in this scan.
+            Ok(()) => {}
             Err(error) => self
                 .known()
                 .problems
@@ -244,16 +247,11 @@ impl<'h> Keeper<'h> {
 
 impl Known {
     fn add(&mut self, path: PathBuf, head: Head, is_present: bool) {
-        let held = self.entries.iter().position(|entry| entry.path == path);
         let entry = Entry {
             path,
             head,
             is_present,
         };
-        if let Some(place) = held.filter(|_| is_present) {
-            self.entries[place] = entry;
-            return;
-        }
         let own = match entry.head.beginning.get(..START) {
             Some(start) => self.starts.entry(start.to_vec()).or_default(),
             None => &mut self.short,

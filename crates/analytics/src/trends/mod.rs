@@ -12,7 +12,6 @@ mod jumps;
 mod season;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dragline_rollup::Finished;
 use dragline_schema::Timestamp;
@@ -52,28 +51,20 @@ pub(crate) fn trends(finished: &Finished, period: Option<(Timestamp, Timestamp)>
 /// Makes something of each series, with a thread for each processor, in their order.
 fn in_parallel(all: &[Daily], make: impl Fn(&Daily) -> Trend + Sync) -> Vec<Trend> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut made = Vec::new();
-        while let Some((place, daily)) = {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            all.get(place).map(|daily| (place, daily))
-        } {
-            made.push((place, make(daily)));
-        }
-        made
-    };
-    let mut made: Vec<(usize, Trend)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<(usize, Trend)>>| {
+    let share = all.len().div_ceil(threads).max(1);
+    let make = &make;
+    std::thread::scope(|scope| {
+        let parts = all.chunks(share);
+        let threads: Vec<_> = parts
+            .map(|part| scope.spawn(move || part.iter().map(make).collect::<Vec<Trend>>()))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Trend>>| {
             thread
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         threads.into_iter().flat_map(join).collect()
-    });
-    made.sort_by_key(|(place, _)| *place);
-    made.into_iter().map(|(_, trend)| trend).collect()
+    })
 }
 
 /// Whose days are foretold: those of all together, and of the scrapers with the most requests and items.

@@ -41,16 +41,21 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
     Ok((report, finished))
 }
 
-/// Reads what was named, as far as the filter takes it.
+/// Reads what was named, as far as the filter takes it; without one, what the history remembers, too.
 pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finished> {
     let now = times::now()?;
-    let (_, scanned) = scan(args, rules, now)?;
+    let (filter, scanned) = scan(args, rules, now)?;
     let finished = scanned.rollup.finish(now);
-    match scanned.everything {
-        Some(everything) => nothing_read(&everything.finish(now))?,
-        None => nothing_read(&finished)?,
-    }
-    Ok(finished)
+    let Some(everything) = scanned.everything.map(|all| all.finish(now)) else {
+        nothing_read(&finished)?;
+        return Ok(finished);
+    };
+    nothing_read(&everything)?;
+    Ok(if filter.is_empty() {
+        everything
+    } else {
+        finished
+    })
 }
 
 fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
