@@ -42,5 +42,5 @@ mod trends;
 pub use frames::{Frames, FramesError};
 pub use insights::{Limits, bad_news, reasons_to_fail};
 pub use model::Report;
-pub use report::{Activity, ByScraper, Mute, Prices, ReportOptions, activity, report};
+pub use report::{Activity, ByScraper, Mute, Prices, ReportOptions, activity, report, trust};
 pub use runbooks::{RUNBOOKS, runbook, runbook_title};

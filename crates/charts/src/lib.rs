@@ -69,7 +69,7 @@ pub use page::{css, script};
 pub use percentiles::Percentiles;
 pub use sparkline::Sparkline;
 pub use stacked::{Layer, Stacked};
-pub use text::escape;
+pub use text::{escape, is_hidden};
 pub use time_series::{ForecastPoint, Series, TimeSeries};
 
 /// The width of a drawing for a phone, in units of the view box.

@@ -18,25 +18,29 @@ pub fn escape(text: &str) -> String {
     markup(&visible(text))
 }
 
-/// Whether a character is shown as an escape: it has no glyph, or it moves those of others.
-fn hidden(c: char) -> bool {
+/// Whether a character has no glyph of its own, or moves those of others: control characters of both sets,
+/// line and paragraph separators, marks of the direction of writing (U+202E and its kin), and what is
+/// invisible.
+///
+/// Joiners (U+200C, U+200D) are letters' own business and are not among them.
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+            '\u{061c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
         )
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fff9}'..='\u{fffb}')
-        || matches!(c, '\u{fffe}' | '\u{ffff}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The text with hidden characters as escapes; not yet safe as markup.
 fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(hidden) {
+    if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if hidden(c) {
+        if is_hidden(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);

@@ -274,7 +274,7 @@ impl Proposal {
             "# Explains {} messages, {:.1} % of the unknown ones: {}\n",
             self.explains,
             self.share * 100.0,
-            self.template
+            one_line(&self.template)
         );
         for (text, rule) in &self.conflicts {
             let _ = writeln!(toml, "# Also matches what {rule} wins: {}", one_line(text));

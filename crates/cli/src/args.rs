@@ -183,6 +183,10 @@ pub(crate) struct InputArgs {
     /// Read every file, also those that did not change since they were read last
     #[arg(long, help_heading = "Reading")]
     pub(crate) no_cache: bool,
+    /// How much memory may be used, such as 2GiB; what does not fit is folded, goes through files, or is
+    /// refused, and is said so [default: 512MiB, 1GiB for sql and export]
+    #[arg(long, value_name = "SIZE", help_heading = "Reading", value_parser = memory)]
+    pub(crate) memory: Option<usize>,
 }
 
 /// A question, and of what.
@@ -205,6 +209,9 @@ pub(crate) struct SqlArgs {
     /// How many rows a table shows
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
     pub(crate) limit: usize,
+    /// With --format csv: put an apostrophe before what a spreadsheet would take for a formula
+    #[arg(long, help_heading = "Output")]
+    pub(crate) safe_cells: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -420,13 +427,18 @@ pub(crate) struct DemoArgs {
     pub(crate) seed: u64,
 }
 
-/// Something that was typed wrongly, found out after clap had read it.
+/// Something that was typed or written wrongly, found out after clap had read it.
 #[derive(Debug)]
 pub(crate) struct WrongUsage(String);
 
 impl WrongUsage {
     pub(crate) fn new(sentence: &str) -> Self {
         Self(sentence.to_owned())
+    }
+
+    /// The same of an error and what caused it.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        Self(crate::sentence(error))
     }
 }
 
@@ -437,6 +449,18 @@ impl std::fmt::Display for WrongUsage {
 }
 
 impl std::error::Error for WrongUsage {}
+
+/// What is wrong in files that somebody wants checked.
+#[derive(Debug)]
+pub(crate) struct Faulty(pub(crate) String);
+
+impl std::fmt::Display for Faulty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Faulty {}
 
 impl FilterArgs {
     /// The filter that was meant, at that time.
@@ -476,6 +500,21 @@ fn bad_news(word: &str) -> Result<String, String> {
         "{word:?} is neither a verdict nor a kind of incident; there are {}",
         all.join(", ")
     ))
+}
+
+/// Less is not enough for a report on little.
+const LEAST_MEMORY: u64 = 128 << 20;
+
+fn memory(text: &str) -> Result<usize, String> {
+    let bytes = text
+        .parse::<bytesize::ByteSize>()
+        .map_err(|_| format!("{text:?} is not a size such as 512MiB or 2GiB"))?;
+    if bytes.as_u64() < LEAST_MEMORY {
+        return Err(format!(
+            "{text:?} is too little: at least 128MiB are needed"
+        ));
+    }
+    usize::try_from(bytes.as_u64()).map_err(|_| format!("{text:?} is more than a process can have"))
 }
 
 fn level(word: &str) -> Result<Level, String> {

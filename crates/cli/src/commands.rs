@@ -29,20 +29,15 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let layout = config.layout()?;
     let (mut report, finished) = read::report(&args.read)?;
     report.panels = panels::panels(&config.report.panels, &args.read)?;
-    if output.format == Format::Html {
+    let written = if output.format == Format::Html {
         let page = render::page(&report, &dragline_analytics::activity(&finished), &layout);
-        output::save(output, &page)?;
+        output::save(output, &page)
     } else {
-        output::write(
-            output,
-            || render::report(&report, &layout),
-            || serde_json::to_string_pretty(&report),
-        )?;
-    }
-    match dragline_analytics::reasons_to_fail(&report, &args.fail_on).as_slice() {
-        [] => Ok(()),
-        reasons => anyhow::bail!("--fail-on: {}", reasons.join("; ")),
-    }
+        output::write(output, || render::report(&report, &layout), &report)
+    };
+    let reasons = dragline_analytics::reasons_to_fail(&report, &args.fail_on);
+    let gate = (!reasons.is_empty()).then(|| format!("--fail-on: {}", reasons.join("; ")));
+    output::judged(written, gate)
 }
 
 /// `dragline errors`
@@ -52,7 +47,7 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
     output::write(
         &args.read.output,
         || render::errors(&report, args.limit),
-        || serde_json::to_string_pretty(&report.errors),
+        &report.errors,
     )
 }
 
@@ -60,11 +55,7 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
 pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
     let (report, _) = read::report(args)?;
     tell_unread(&report);
-    output::write(
-        &args.output,
-        || render::runs(&report),
-        || serde_json::to_string_pretty(&report.runs),
-    )
+    output::write(&args.output, || render::runs(&report), &report.runs)
 }
 
 /// `dragline runbook`
@@ -85,7 +76,7 @@ pub(crate) fn runbook(name: Option<&str>) -> anyhow::Result<()> {
 
 /// The parts of a report do not say what could not be read; the whole does.
 fn tell_unread(report: &Report) {
-    if let Some(sentence) = render::unread(report) {
-        read::tell(&format!("{sentence}; dragline report says which"));
+    if let Some(sentence) = render::unread(&report.trust) {
+        output::tell(&format!("{sentence}; dragline report says which"));
     }
 }

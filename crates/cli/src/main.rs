@@ -10,12 +10,11 @@ mod output;
 mod progress;
 mod times;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use dragline_analytics::sql::SqlError;
-use dragline_scan::ScanError;
+use dragline_scan::{DiscoverError, ScanError};
 
 use crate::args::{Cli, Command};
 
@@ -39,9 +38,15 @@ fn main() -> ExitCode {
         // Whoever reads the output has enough of it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(anstream::stderr(), "dragline: {}", sentence(&error));
+            let sentence = sentence(&error);
+            if error.is::<args::WrongUsage>() || error.is::<args::Faulty>() {
+                // What is quoted are files of the user's own.
+                output::tell_lines(&sentence);
+            } else {
+                output::tell(&sentence);
+            }
             // As clap does for what it refuses itself.
-            if error.is::<args::WrongUsage>() {
+            if is_wrong_usage(&error) {
                 ExitCode::from(2)
             } else if is_cancelled(&error) {
                 ExitCode::from(progress::INTERRUPTED)
@@ -62,6 +67,18 @@ fn sentence(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// Whether what was typed, or a configuration, is to blame.
+fn is_wrong_usage(error: &anyhow::Error) -> bool {
+    let is_pattern =
+        |error: &ScanError| matches!(error, ScanError::Discover(DiscoverError::Pattern { .. }));
+    let is_query = |error: &SqlError| {
+        error.is_about_the_query() || matches!(error, SqlError::Scan(scan) if is_pattern(scan))
+    };
+    error.is::<args::WrongUsage>()
+        || error.downcast_ref().is_some_and(is_query)
+        || error.downcast_ref().is_some_and(is_pattern)
 }
 
 /// Whether the work was stopped by Ctrl-C.

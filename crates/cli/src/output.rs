@@ -1,11 +1,12 @@
 //! Where results go: a document as text or Markdown, data as JSON, to a file or to standard output.
 
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Document, Terminal};
+
+use serde::Serialize;
 
 use crate::args::{Format, OutputArgs};
 
@@ -13,15 +14,72 @@ use crate::args::{Format, OutputArgs};
 pub(crate) fn write(
     args: &OutputArgs,
     document: impl FnOnce() -> Document,
-    json: impl FnOnce() -> serde_json::Result<String>,
+    json: &impl Serialize,
 ) -> anyhow::Result<()> {
     let text = match args.format {
         Format::Text => render::text(&document(), &terminal(args.output.is_none())),
         Format::Markdown => render::markdown(&document()),
         Format::Html => render::document_page(&document()),
-        Format::Json => json()? + "\n",
+        Format::Json => return write_json(args, json),
     };
     save(args, &text)
+}
+
+/// Writes JSON as it is made: a large report need not be there twice.
+pub(crate) fn write_json(args: &OutputArgs, value: &impl Serialize) -> anyhow::Result<()> {
+    let write = |out: &mut dyn Write| -> io::Result<()> {
+        let mut clean = CleanJson(out);
+        serde_json::to_writer_pretty(&mut clean, value)?;
+        clean.write_all(b"\n")
+    };
+    if let Some(path) = &args.output {
+        return dragline_files::replace(path, write)
+            .with_context(|| format!("cannot write {}", path.display()));
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = write(&mut out).and_then(|()| out.flush());
+    written.context("cannot write to standard output")
+}
+
+/// Lets JSON through as a terminal may see it. Whoever writes to it writes whole characters.
+struct CleanJson<'o>(&'o mut dyn Write);
+
+impl Write for CleanJson<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.0.write_all(render::clean_json(text).as_bytes())?,
+            Err(_) => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A word beside the result. Whatever is quoted in it stays on its line.
+pub(crate) fn tell(sentence: &str) {
+    let sentence = render::clean(sentence);
+    let _ = writeln!(io::stderr(), "dragline: {sentence}");
+}
+
+/// The same over several lines.
+pub(crate) fn tell_lines(text: &str) {
+    let lines: Vec<String> = text.lines().map(render::clean).collect();
+    let _ = writeln!(io::stderr(), "dragline: {}", lines.join("\n"));
+}
+
+/// The judgement on a result, whatever became of the pipe that it was written to.
+pub(crate) fn judged(written: anyhow::Result<()>, gate: Option<String>) -> anyhow::Result<()> {
+    match (written, gate) {
+        (Err(error), Some(gate)) if !crate::is_broken_pipe(&error) => {
+            tell(&gate);
+            Err(error)
+        }
+        (_, Some(gate)) => Err(anyhow::anyhow!(gate)),
+        (written, None) => written,
+    }
 }
 
 /// Writes text where it was asked for.
@@ -32,17 +90,10 @@ pub(crate) fn save(args: &OutputArgs, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a file whole: under a temporary name, then renamed.
+/// Writes a file whole, or what else was named (a FIFO, a device) as it is.
 pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    dragline_files::replace(path, |out| out.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Writes to standard output.

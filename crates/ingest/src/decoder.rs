@@ -7,7 +7,9 @@ use dragline_schema::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::json;
+use crate::json::otlp::Export;
 use crate::lines::append;
 use crate::prefix;
 use crate::pretty::{Object, Pretty};
@@ -39,10 +41,13 @@ pub(crate) struct Decoder {
     head: Option<Box<json::Head>>,
     /// An object over many lines that has begun.
     pretty: Option<Pretty>,
-    /// A line that a container's runtime cut into pieces, as far as they came.
-    pieces: Option<Pieces>,
+    /// Lines that a container's runtime cut into pieces, as far as they came: of standard output, and of
+    /// standard error.
+    pieces: [Option<Pieces>; 2],
     /// When the runtime took the line: what says when a line that does not say so itself was written.
     taken_at: Option<Timestamp>,
+    /// Looks at the times of all records, before every sink; absent while it does.
+    clock: Option<Box<Clock>>,
 }
 
 /// A traceback that stands between JSON lines, as uncaught exceptions leave it.
@@ -90,8 +95,9 @@ impl Decoder {
             marks: json::Marks::default(),
             head: None,
             pretty: None,
-            pieces: None,
+            pieces: [None, None],
             taken_at: None,
+            clock: Some(Box::new(Clock::new(&options.zone))),
         }
     }
 
@@ -107,7 +113,7 @@ impl Decoder {
     /// Whether, since the file's beginning, a line was met that others may belong to: then lines mean
     /// what they mean only in their order.
     pub(crate) fn needs_order(&self) -> bool {
-        self.needs_order
+        self.needs_order || self.clock.as_ref().is_some_and(|clock| clock.needs_order)
     }
 
     /// Whose lines came last; it is forgotten.
@@ -120,8 +126,11 @@ impl Decoder {
         self.context.follow(context);
     }
 
-    /// A file begins.
-    pub(crate) fn begin_file(&mut self) {
+    /// A file begins, which was written then; or a part of one.
+    pub(crate) fn begin_file(&mut self, modified: Option<Timestamp>, is_part: bool) {
+        if let Some(clock) = &mut self.clock {
+            clock.begin_file(modified, is_part);
+        }
         self.zoneless = 0;
         self.needs_order = false;
         self.after_text = false;
@@ -129,7 +138,22 @@ impl Decoder {
 
     /// A file ends: nothing goes on in the next, as writers that rotate do so between records.
     pub(crate) fn end_file(&mut self, sink: &mut dyn Sink) {
-        if let Some(pieces) = self.pieces.take() {
+        self.with_clock(sink, |own, sink| own.end_lines(sink));
+        if let Some(clock) = &mut self.clock {
+            clock.end_file(sink);
+        }
+    }
+
+    /// Lets all records pass the clock.
+    fn with_clock(&mut self, sink: &mut dyn Sink, work: impl FnOnce(&mut Self, &mut dyn Sink)) {
+        // It is put back as soon as the work is done.
+        let mut clock = self.clock.take().unwrap_or_default();
+        work(self, &mut clock.before(sink));
+        self.clock = Some(clock);
+    }
+
+    fn end_lines(&mut self, sink: &mut dyn Sink) {
+        for pieces in std::mem::take(&mut self.pieces).into_iter().flatten() {
             self.joined(pieces, false, sink);
         }
         self.flush_pretty(sink);
@@ -163,11 +187,15 @@ impl Decoder {
 
     /// Takes the next line.
     pub(crate) fn line(&mut self, bytes: &[u8], at: Position, complete: bool, sink: &mut dyn Sink) {
-        let bytes = if at.offset == 0 {
-            without_bom(bytes)
-        } else {
-            bytes
-        };
+        if bytes.is_empty() && self.is_plain() && !self.is_in_text() && self.crash.is_none() {
+            return;
+        }
+        self.with_clock(sink, |own, sink| own.next_line(bytes, at, complete, sink));
+    }
+
+    fn next_line(&mut self, bytes: &[u8], at: Position, complete: bool, sink: &mut dyn Sink) {
+        // Files that begin with a mark are put behind others.
+        let bytes = without_bom(bytes);
         if self.predicted(bytes, at, sink) {
             return;
         }
@@ -187,7 +215,11 @@ impl Decoder {
 
     /// Whether no line is in the making that is more than one, and the user describes none.
     fn is_plain(&self) -> bool {
-        self.pretty.is_none() && self.pieces.is_none() && self.options.dialects.is_empty()
+        self.pretty.is_none() && !self.has_pieces() && self.options.dialects.is_empty()
+    }
+
+    fn has_pieces(&self) -> bool {
+        self.pieces.iter().any(Option::is_some)
     }
 
     /// Hands over what is open: nothing continues it.
@@ -199,11 +231,13 @@ impl Decoder {
     /// Where the record begins whose lines may go on.
     pub(crate) fn open_at(&self) -> Option<Position> {
         let places = [
+            self.clock.as_ref().and_then(|clock| clock.held_at()),
             self.scrapy.open_at(),
             self.text.open_at(),
             self.crash.as_ref().map(|crash| crash.at),
             self.pretty.as_ref().map(|pretty| pretty.at),
-            self.pieces.as_ref().map(|pieces| pieces.at),
+            self.pieces[0].as_ref().map(|pieces| pieces.at),
+            self.pieces[1].as_ref().map(|pieces| pieces.at),
         ];
         places.into_iter().flatten().min_by_key(|at| at.offset)
     }
@@ -212,11 +246,12 @@ impl Decoder {
     fn wrapped(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
         let unwrapped = prefix::unwrap(line);
         self.taken_at = unwrapped.time;
-        if !unwrapped.is_piece && self.pieces.is_none() {
+        let stream = usize::from(unwrapped.is_stderr);
+        if !unwrapped.is_piece && self.pieces[stream].is_none() {
             return self.whole(&unwrapped.text, at, complete, sink);
         }
         self.needs_order = true;
-        let mut pieces = self.pieces.take().unwrap_or(Pieces {
+        let mut pieces = self.pieces[stream].take().unwrap_or(Pieces {
             text: String::new(),
             at,
             bytes: 0,
@@ -226,7 +261,7 @@ impl Decoder {
             pieces.text.push_str(&unwrapped.text);
         }
         if unwrapped.is_piece {
-            self.pieces = Some(pieces);
+            self.pieces[stream] = Some(pieces);
         } else {
             self.joined(pieces, complete, sink);
         }
@@ -338,7 +373,7 @@ impl Decoder {
 
     /// Takes a line that the recorder wrote, if it looks as predicted.
     fn predicted(&mut self, bytes: &[u8], at: Position, sink: &mut dyn Sink) -> bool {
-        if self.is_in_text() || self.pretty.is_some() || self.pieces.is_some() {
+        if self.is_in_text() || self.pretty.is_some() || self.has_pieces() {
             return false;
         }
         // The record borrows from the head, and the rest of the decoder takes the record.
@@ -372,10 +407,11 @@ impl Decoder {
             };
             (&*repaired, object)
         };
-        if let Some(records) = json::otlp::records(&object) {
-            for fields in records {
-                self.fields(fields, Dialect::Otlp, line, at, sink);
-            }
+        let mut take = |fields| {
+            self.fields(fields, Dialect::Otlp, line, at, sink);
+        };
+        if let Some(export) = json::otlp::each_record(&object, &mut take) {
+            report_export(&export, line, at, sink);
             return true;
         }
         if let Some(job) = scrapy::logparser::read(&object) {
@@ -418,6 +454,7 @@ impl Decoder {
         sink: &mut dyn Sink,
     ) -> bool {
         let json::Decoded { mut record, zoned } = decoded;
+        record.is_zoneless = !zoned;
         if record.timestamp.is_none() {
             // An item in Scrapy's text may be JSON; a record names its time.
             if self.is_in_text() {
@@ -547,4 +584,15 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
 
 pub(crate) fn report(sink: &mut dyn Sink, kind: ProblemKind, at: Option<Position>, detail: &str) {
     sink.problem(&Problem { kind, at, detail });
+}
+
+/// Reports an export that holds no records.
+fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink) {
+    let why = match export {
+        Export::Logs(_) => return,
+        Export::Unknown => "an OpenTelemetry export in which no log record was found".to_owned(),
+        Export::Other(what) => format!("OpenTelemetry {what}, not logs"),
+    };
+    let detail = format!("{why}: {}", clip(line, SHOWN));
+    report(sink, ProblemKind::BadLine, Some(at), &detail);
 }

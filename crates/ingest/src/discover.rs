@@ -1,21 +1,31 @@
 //! From what a person names to the files that are there, in families and in order.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dragline_schema::{ProblemKind, SourceFile, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::open::{Source, read_start};
+use crate::copies::{Beginning, drop_copies, head_of};
+use crate::globs;
+use crate::open::{Source, other_packer, read_start};
+use crate::watch::Watch;
 
 /// This much of a file tells what it is.
-const START: usize = 64 << 10;
+pub(crate) const START: usize = 64 << 10;
 
-/// Files that begin with the same bytes, so many, are compared. More than so many such files are
-/// something else than copies.
-const HEAD: usize = 512;
-const MAX_COMPARED: usize = 16;
+/// So many damaged parts are passed over to find a file's first readable bytes.
+const MAX_FAULTS: usize = 100;
+/// So many NUL bytes in a row are a hole, not a part of something binary.
+const HOLE: usize = 16;
+/// Text with a NUL in so many bytes or fewer is binary.
+const BINARY: usize = 100;
+/// So many are a message's own, where there is so much more text.
+const FEW: usize = 8;
 
 /// Names that end like this, inside a directory, are no logs.
 const NOT_LOGS: [&str; 37] = [
@@ -83,6 +93,14 @@ pub enum DiscoverError {
     /// Standard input cannot be read, or its copy not be written.
     #[error("cannot take what comes by standard input: {0}")]
     Input(#[source] std::io::Error),
+    /// Something that may not be looked at.
+    #[error("cannot look at {path}: {source}", path = path.display())]
+    Unreadable {
+        /// What was named.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A pattern that is none.
     #[error("the pattern {pattern} is wrong: {source}")]
     Pattern {
@@ -107,30 +125,38 @@ const INPUT_NAME: &str = "standard input";
 /// # Errors
 /// When something named is not there, a pattern is none, or standard input cannot be copied.
 pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
-    let mut walk = Walk::default();
+    discover_until(inputs, &Arc::default())
+}
+
+/// As [`discover()`], until the watch is told to stop: then what was found is not all that is there.
+///
+/// # Errors
+/// As [`discover()`].
+pub fn discover_until(inputs: &[String], watch: &Arc<Watch>) -> Result<Discovery, DiscoverError> {
+    let mut walk = Walk {
+        watch: Arc::clone(watch),
+        ..Walk::default()
+    };
     for input in inputs {
         let path = Path::new(input);
         if input == INPUT {
             walk.input(&mut std::io::stdin().lock())
                 .map_err(DiscoverError::Input)?;
-        } else if path.exists() {
+        } else if is_there(path)? {
             walk.named(path);
-        } else if input.contains(['*', '?', '[']) {
-            // By itself `**` means directories only, and nobody means that.
-            let input = &if input.ends_with("**") {
-                format!("{input}/*")
-            } else {
-                input.clone()
-            };
-            let pattern = |source| DiscoverError::Pattern {
+        } else if globs::is_pattern(input) {
+            let found = globs::matches(input, &mut || !watch.is_cancelled());
+            let found = found.map_err(|source| DiscoverError::Pattern {
                 pattern: input.clone(),
                 source,
-            };
-            let matches: Vec<PathBuf> = glob::glob(input).map_err(pattern)?.flatten().collect();
-            if matches.is_empty() {
+            })?;
+            if found.paths.is_empty() && found.unreadable.is_empty() {
                 return Err(DiscoverError::NoMatch(input.clone()));
             }
-            matches.iter().for_each(|path| walk.named(path));
+            found.paths.iter().for_each(|path| walk.named(path));
+            for (dir, error) in found.unreadable {
+                walk.unlisted(&dir, &error);
+            }
         } else {
             return Err(DiscoverError::Missing(input.clone()));
         }
@@ -138,13 +164,43 @@ pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
     Ok(walk.finish())
 }
 
+/// Whether all patterns among what a person names are patterns. Files are not looked for.
+///
+/// # Errors
+/// When one is none.
+pub fn check_patterns(inputs: &[String]) -> Result<(), DiscoverError> {
+    let patterns = inputs.iter().filter(|input| globs::is_pattern(input));
+    let named = patterns.filter(|input| !Path::new(input).exists());
+    named.into_iter().try_for_each(|pattern| {
+        let checked = globs::matches(pattern, &mut || false);
+        checked.map(drop).map_err(|source| DiscoverError::Pattern {
+            pattern: pattern.clone(),
+            source,
+        })
+    })
+}
+
+/// Whether something is there. What may not be looked at is not "not there".
+fn is_there(path: &Path) -> Result<bool, DiscoverError> {
+    // A file in place of a directory above is as good as none.
+    match path.try_exists() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(DiscoverError::Unreadable {
+                path: path.to_owned(),
+                source: error,
+            })
+        }
+        there => Ok(there.unwrap_or(false) || path.is_symlink()),
+    }
+}
+
 /// Candidates by their real path, so that each is taken once however often it is named.
 #[derive(Default)]
 struct Walk {
     seen: BTreeSet<PathBuf>,
     files: Vec<LogFile>,
-    /// A hash of each file's first bytes: a copy that was cut short begins like its original.
-    heads: Vec<u64>,
+    beginnings: Vec<Beginning>,
+    watch: Arc<Watch>,
     skipped: Vec<Skipped>,
     spool: Option<tempfile::TempPath>,
 }
@@ -187,20 +243,20 @@ impl Walk {
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) => {
-                let detail = format!("cannot list the directory: {error}");
-                self.skip(
-                    source_file(dir, 0, None),
-                    ProblemKind::UnreadableFile,
-                    detail,
-                );
-                return;
+                return self.unlisted(dir, &error);
             }
         };
-        let mut paths: Vec<PathBuf> = entries
-            .flatten()
-            .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
-            .map(|entry| entry.path())
-            .collect();
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) if entry.file_name().to_string_lossy().starts_with('.') => {}
+                Ok(entry) => paths.push(entry.path()),
+                Err(error) => {
+                    self.unlisted(dir, &error);
+                    break;
+                }
+            }
+        }
         paths.sort();
         for path in paths {
             if path.is_dir() {
@@ -211,13 +267,19 @@ impl Walk {
         }
     }
 
+    fn unlisted(&mut self, dir: &Path, error: &std::io::Error) {
+        let detail = format!("cannot list the directory: {error}");
+        let source = source_file(dir, 0, None);
+        self.skip(source, ProblemKind::UnreadableFile, detail);
+    }
+
     fn first_time(&mut self, path: &Path) -> bool {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         self.seen.insert(real)
     }
 
     fn file(&mut self, path: &Path, found: bool) {
-        if !self.first_time(path) {
+        if self.watch.is_cancelled() || !self.first_time(path) {
             return;
         }
         let metadata = path.metadata().ok();
@@ -243,7 +305,7 @@ impl Walk {
                 "the file is empty".to_owned(),
             );
         }
-        let opened = Source::open_in_pieces(path).map(|mut opened| read_start(&mut opened, START));
+        let opened = Source::open_in_pieces(path).map(|mut opened| readable_start(&mut opened));
         let (start, fault) = match opened {
             Ok(read) => read,
             Err(error) => {
@@ -263,7 +325,7 @@ impl Walk {
             return self.skip(source, kind, detail);
         }
         if let Some((kind, detail)) = judge_start(&start) {
-            return self.skip(source, kind, detail.to_owned());
+            return self.skip(source, kind, detail.into_owned());
         }
         // Objects over many lines are documents; a log has one a line.
         if found && path.extension().is_some_and(|ext| ext == "json") && is_document(&start) {
@@ -282,7 +344,10 @@ impl Walk {
     }
 
     fn take(&mut self, path: &Path, source: SourceFile, bytes: u64, start: &[u8]) {
-        self.heads.push(xxh3_64(&start[..start.len().min(HEAD)]));
+        self.beginnings.push(Beginning {
+            head: head_of(start),
+            length: start.len(),
+        });
         self.files.push(LogFile {
             source,
             path: path.to_owned(),
@@ -299,7 +364,8 @@ impl Walk {
     }
 
     fn finish(mut self) -> Discovery {
-        self.drop_copies();
+        self.skipped
+            .extend(drop_copies(&mut self.files, &self.beginnings, &self.watch));
         let mut families: BTreeMap<(String, bool), Vec<(OrderKey, LogFile)>> = BTreeMap::new();
         for file in self.files {
             let (family, order) = family_of(&file.source.path);
@@ -329,90 +395,22 @@ impl Walk {
             spool: self.spool,
         }
     }
-
-    /// Leaves out files that hold what another holds: copies, and a plain file beside its archive.
-    /// Where one holds only the beginning of the other, the longer stays.
-    fn drop_copies(&mut self) {
-        let mut by_start: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        let mut by_head: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        let mut by_stem: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, file) in self.files.iter().enumerate() {
-            by_start
-                .entry(file.source.content_id)
-                .or_default()
-                .push(index);
-            by_head.entry(self.heads[index]).or_default().push(index);
-            by_stem
-                .entry(without_compression(&file.source.path))
-                .or_default()
-                .push(index);
-        }
-        // A recorder's copy of its errors repeats lines, not files: what repeats is told by number.
-        let is_error_copy: Vec<bool> = self
-            .files
-            .iter()
-            .map(|file| copied_family(&file.source.path).is_some())
-            .collect();
-        let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
-        by_head.retain(|_, group| group.len() <= MAX_COMPARED);
-        for group in by_start
-            .values()
-            .chain(by_head.values())
-            .chain(by_stem.values())
-        {
-            for (nth, &a) in group.iter().enumerate() {
-                for &b in &group[nth + 1..] {
-                    let is_taken = copies.contains_key(&a) || copies.contains_key(&b);
-                    if is_taken || is_error_copy[a] != is_error_copy[b] {
-                        continue;
-                    }
-                    match compare(&self.files[a].path, &self.files[b].path) {
-                        Some(std::cmp::Ordering::Less) => copies.insert(a, b),
-                        Some(_) => copies.insert(b, a),
-                        None => None,
-                    };
-                }
-            }
-        }
-        for &copy in copies.keys() {
-            // A copy of a copy is one of what was read.
-            let mut original = copies[&copy];
-            while let Some(next) = copies.get(&original) {
-                original = *next;
-            }
-            let of = &self.files[original].source.path;
-            self.skipped.push(Skipped {
-                source: self.files[copy].source.clone(),
-                kind: ProblemKind::DuplicateFile,
-                detail: format!("holds the same lines as {of}, which was read"),
-            });
-        }
-        let mut index = 0;
-        self.files.retain(|_| {
-            index += 1;
-            !copies.contains_key(&(index - 1))
-        });
-    }
 }
 
-/// Whether one file's bytes begin with all of the other's: `Less` when `a` is the shorter. `None`
-/// when they differ.
-fn compare(a: &Path, b: &Path) -> Option<std::cmp::Ordering> {
-    let mut a = Source::open_in_pieces(a).ok()?;
-    let mut b = Source::open_in_pieces(b).ok()?;
-    loop {
-        let (start_a, start_b) = (read_start(&mut a, START).0, read_start(&mut b, START).0);
-        let common = start_a.len().min(start_b.len());
-        if start_a[..common] != start_b[..common] {
-            return None;
-        }
-        if common < START {
-            let has_more = |mut source: Source| !read_start(&mut source, 1).0.is_empty();
-            let more_a = start_a.len() > common || has_more(a);
-            let more_b = start_b.len() > common || has_more(b);
-            return Some(more_a.cmp(&more_b));
+/// The first bytes that can be read, and the fault before or behind them.
+fn readable_start(source: &mut Source) -> (Vec<u8>, Option<std::io::Error>) {
+    let (mut start, mut fault) = read_start(source, START);
+    for _ in 0..MAX_FAULTS {
+        let Some(error) = fault.take_if(|_| start.is_empty()) else {
+            break;
+        };
+        // What is behind a damaged part may be whole.
+        (start, fault) = read_start(source, START);
+        if start.is_empty() && fault.is_none() {
+            return (start, Some(error));
         }
     }
+    (start, fault)
 }
 
 fn source_file(path: &Path, content_id: u64, metadata: Option<&Metadata>) -> SourceFile {
@@ -434,29 +432,54 @@ pub(crate) fn not_a_log(path: &Path) -> Option<String> {
 }
 
 /// What the beginning says of the whole.
-fn judge_start(start: &[u8]) -> Option<(ProblemKind, &'static str)> {
+fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
     if start.is_empty() {
         return Some((
             ProblemKind::EmptyFile,
-            "the archive is empty, or cut before its first line",
+            "the archive is empty, or cut before its first line".into(),
         ));
     }
     if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
         return Some((
             ProblemKind::BinaryFile,
-            "is UTF-16: convert it to UTF-8 to have it read",
+            "is UTF-16: convert it to UTF-8 to have it read".into(),
         ));
     }
-    if start[..start.len().min(4096)].contains(&0) {
-        return Some((ProblemKind::BinaryFile, "holds NUL bytes, as no text does"));
+    if let Some((name, unpack)) = other_packer(start) {
+        let detail = format!(
+            "is packed with {name}, which is not read here: unpack it, or read what it holds: \
+             {unpack} FILE | dragline report -"
+        );
+        return Some((ProblemKind::BinaryFile, detail.into()));
+    }
+    if is_binary(&start[..start.len().min(4096)]) {
+        return Some((
+            ProblemKind::BinaryFile,
+            "holds NUL bytes, as no text does".into(),
+        ));
     }
     let head = String::from_utf8_lossy(&start[..start.len().min(256)]);
     let mut squeezed = head.split_whitespace().collect::<String>();
     squeezed.truncate(40.min(squeezed.floor_char_boundary(40)));
     squeezed.starts_with(r#"{"schema":"dragline."#).then_some((
         ProblemKind::NotALog,
-        "a document that Dragline wrote, not a log",
+        "a document that Dragline wrote, not a log".into(),
     ))
+}
+
+/// Whether NUL bytes stand between the others, and not in holes.
+fn is_binary(start: &[u8]) -> bool {
+    let mut zeros = 0;
+    let mut others = 0;
+    for run in start.chunk_by(|a, b| (*a == 0) == (*b == 0)) {
+        match run {
+            [0, ..] if run.len() < HOLE => zeros += run.len(),
+            [0, ..] => {}
+            _ => others += run.len(),
+        }
+    }
+    let is_in_text = zeros * BINARY <= others || (zeros <= FEW && zeros * FEW <= others);
+    zeros > 0 && !is_in_text
 }
 
 /// Whether the first line is nothing but an opening bracket.

@@ -40,14 +40,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod clock;
+mod copies;
 mod decoder;
 mod dialect;
 mod discover;
+mod fingerprint;
 mod follow;
+mod frames;
+mod globs;
 mod json;
 mod lines;
 mod map;
 mod members;
+mod memory;
 mod open;
 mod prefix;
 mod pretty;
@@ -60,10 +66,14 @@ mod traceback;
 mod watch;
 
 pub use dialect::{DialectError, TextDialect};
-pub use discover::{DiscoverError, Discovery, Family, LogFile, Skipped, discover};
+pub use discover::{
+    DiscoverError, Discovery, Family, LogFile, Skipped, check_patterns, discover, discover_until,
+};
+pub use fingerprint::{Alike, Fingerprint, fingerprint, hash_of_first};
 pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
 pub use json::{decode_error, members, without_lone_surrogates};
 pub use map::{Map, MapError, Meaning};
+pub use memory::Memory;
 pub use open::beginning;
 pub use read::{FamilyReader, FileSummary, ReadOptions, read_family};
 pub use watch::Watch;

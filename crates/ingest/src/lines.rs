@@ -4,6 +4,7 @@ use std::io;
 
 use dragline_schema::Position;
 
+use crate::fingerprint::Fingerprint;
 use crate::open::Source;
 
 /// A line, or what is there instead of one.
@@ -16,7 +17,23 @@ pub(crate) enum Line<'l> {
     },
     /// A line longer than the limit, which was skipped.
     Oversized { at: Position, bytes: u64 },
+    /// NUL bytes where a line should begin, which were skipped: what a file truncated under its writer has in
+    /// place of what was there, or a file system after a power loss.
+    Hole { at: Position, bytes: u64 },
 }
+
+/// What could not be read of a file.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// Where the text stops.
+    pub(crate) at: Position,
+    pub(crate) error: io::Error,
+    /// Whether anything was read behind it.
+    pub(crate) goes_on: bool,
+}
+
+/// So many faults of a file are kept.
+const MAX_FAULTS: usize = 1000;
 
 /// Splits a source into lines.
 pub(crate) struct LineReader {
@@ -31,7 +48,9 @@ pub(crate) struct LineReader {
     members: std::collections::VecDeque<u64>,
     max_line: usize,
     at_end: bool,
-    error: Option<io::Error>,
+    faults: Vec<Fault>,
+    /// Where in `buffer` a fault cuts the text.
+    cut: Option<usize>,
 }
 
 impl LineReader {
@@ -49,13 +68,19 @@ impl LineReader {
             members: std::collections::VecDeque::new(),
             max_line,
             at_end: false,
-            error: None,
+            faults: Vec::new(),
+            cut: None,
         }
     }
 
-    /// What ended the reading before the end of the file.
-    pub(crate) fn error(&self) -> Option<&io::Error> {
-        self.error.as_ref()
+    /// What could not be read.
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// What the text is known by, when the source takes its fingerprint.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.source.fingerprint()
     }
 
     /// How many bytes were read, after decompression, and how many lines.
@@ -63,11 +88,15 @@ impl LineReader {
         (self.next.offset, self.next.line - 1)
     }
 
-    /// The next line; `None` at the end, or where an error makes the end.
+    /// The next line; `None` at the end.
     pub(crate) fn next_line(&mut self) -> Option<Line<'_>> {
         let mut searched = 0;
         loop {
-            let unread = &self.buffer[self.start..self.end];
+            let end = self.cut.unwrap_or(self.end);
+            let unread = &self.buffer[self.start..end];
+            if searched == 0 && unread.first() == Some(&0) {
+                return Some(self.skip_hole());
+            }
             if let Some(length) = memchr::memchr(b'\n', &unread[searched..]).map(|n| n + searched) {
                 return Some(self.emit(length, true));
             }
@@ -75,8 +104,34 @@ impl LineReader {
             if searched > self.max_line {
                 return Some(self.skip_oversized());
             }
+            if self.cut.take().is_some() {
+                // What is behind a fault is another line.
+                if searched > 0 {
+                    return Some(self.emit(searched, false));
+                }
+                continue;
+            }
             if self.at_end {
                 return (searched > 0).then(|| self.emit(searched, false));
+            }
+            self.fill();
+        }
+    }
+
+    /// Skips NUL bytes, in however many buffers they come.
+    fn skip_hole(&mut self) -> Line<'_> {
+        let at = self.next;
+        let mut bytes = 0;
+        loop {
+            let end = self.cut.unwrap_or(self.end);
+            let unread = &self.buffer[self.start..end];
+            let zeros = unread.iter().take_while(|byte| **byte == 0).count();
+            let is_over = zeros < unread.len();
+            bytes += zeros as u64;
+            self.start += zeros;
+            self.next.offset += zeros as u64;
+            if is_over || self.cut.is_some() || self.at_end {
+                return Line::Hole { at, bytes };
             }
             self.fill();
         }
@@ -122,7 +177,8 @@ impl LineReader {
         let mut length = 0u64;
         let at = self.next;
         loop {
-            let unread = &self.buffer[self.start..self.end];
+            let end = self.cut.unwrap_or(self.end);
+            let unread = &self.buffer[self.start..end];
             if let Some(rest) = memchr::memchr(b'\n', unread) {
                 length += rest as u64;
                 self.advance(rest, true);
@@ -130,8 +186,8 @@ impl LineReader {
             }
             length += unread.len() as u64;
             self.next.offset += unread.len() as u64;
-            self.start = self.end;
-            if self.at_end {
+            self.start = end;
+            if self.cut.take().is_some() || self.at_end {
                 self.next.line += 1;
                 return Line::Oversized { at, bytes: length };
             }
@@ -151,16 +207,31 @@ impl LineReader {
             Ok(read) => {
                 // A read never crosses into another member.
                 for _ in members..self.source.members() {
-                    self.members.push_back(self.next.offset + self.end as u64);
+                    self.members
+                        .push_back(self.next.offset + (self.end - self.start) as u64);
                 }
                 self.end += read;
+                if let Some(fault) = self.faults.last_mut() {
+                    fault.goes_on = true;
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                self.at_end = true;
-                self.error = Some(error);
-            }
+            Err(error) => self.fault(error),
         }
+    }
+
+    fn fault(&mut self, error: io::Error) {
+        self.cut = Some(self.end);
+        self.at_end = self.faults.len() >= MAX_FAULTS;
+        let at = Position {
+            offset: self.next.offset + (self.end - self.start) as u64,
+            ..self.next
+        };
+        self.faults.push(Fault {
+            at,
+            error,
+            goes_on: false,
+        });
     }
 }
 
@@ -189,6 +260,7 @@ mod tests {
                     complete,
                 } => lines.push((bytes.to_vec(), at, complete)),
                 Line::Oversized { .. } => oversized += 1,
+                Line::Hole { .. } => {}
             }
         }
         (lines, oversized)

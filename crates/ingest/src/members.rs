@@ -5,11 +5,17 @@
 //! was decompressed; so the next thing that looks like a member's beginning is taken for the end,
 //! and the checksum tells whether it was. What is not so simple (no such end, cut off, corrupt,
 //! larger than memory allows) is decompressed in pieces, which gives all bytes before a fault.
+//!
+//! A member that is damaged ends with a fault, and reading goes on at the next thing that looks like a
+//! member's beginning: members stand alone.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 use flate2::bufread::GzDecoder;
 use libdeflater::Decompressor;
+
+use crate::memory::{Lease, Memory};
 
 /// A larger member is decompressed in pieces, in bytes.
 const MAX_MEMBER: usize = 32 << 20;
@@ -19,6 +25,15 @@ const PIECE: usize = 256 << 10;
 const WINDOW: usize = 2 << 20;
 /// The shortest member: ten bytes of header, two of nothing, eight of checksum and size.
 const SHORTEST: usize = 20;
+/// What of a header is looked at, in bytes.
+const HEADER: usize = 10;
+/// Less of it than this is worth reading on for, in bytes.
+const LOW: usize = WINDOW / 4;
+/// Larger members, and windows, are leased, in bytes.
+const FREE: usize = 4 << 20;
+/// So many members that could not be taken as wholes show that a file has no such members: looking for
+/// their ends would cost more than it gives.
+const MAX_FAILURES: u32 = 4;
 /// So many beginnings are tried as a member's end.
 const MAX_TRIES: usize = 4;
 /// Deflate makes nothing smaller than this (RFC 1951 allows 1032).
@@ -34,6 +49,13 @@ pub(crate) struct Members {
     whole: Option<Decompressor>,
     /// The member that is being decompressed in pieces.
     pieces: Option<GzDecoder<Window>>,
+    /// Members that were not decompressed as wholes.
+    failures: u32,
+    /// Whether the member before was damaged: the next one is to be looked for.
+    is_lost: bool,
+    memory: Option<Arc<Memory>>,
+    /// The room that large members take.
+    lease: Option<Lease>,
 }
 
 /// A part of the file, from where it was not decompressed yet.
@@ -47,8 +69,8 @@ struct Window {
 }
 
 impl Members {
-    /// The members of what the reader reads. `is_whole` is for who wants all of it.
-    pub(crate) fn new(reader: Box<dyn Read + Send>, is_whole: bool) -> Self {
+    /// The members of what the reader reads. Who wants all of it gives memory to read wholes into.
+    pub(crate) fn new(reader: Box<dyn Read + Send>, memory: Option<&Arc<Memory>>) -> Self {
         let window = Window {
             reader,
             data: Vec::new(),
@@ -58,8 +80,12 @@ impl Members {
         Self {
             window: Some(window),
             begun: 0,
-            whole: is_whole.then(Decompressor::new),
+            whole: memory.map(|_| Decompressor::new()),
             pieces: None,
+            failures: 0,
+            is_lost: false,
+            memory: memory.cloned(),
+            lease: None,
         }
     }
 
@@ -84,7 +110,13 @@ impl Members {
                 // An empty member.
                 Some(0) => {}
                 Some(read) => return Ok(read),
-                None => self.in_pieces(),
+                None => {
+                    self.failures += 1;
+                    if self.failures >= MAX_FAILURES {
+                        self.whole = None;
+                    }
+                    self.in_pieces();
+                }
             }
         }
     }
@@ -110,6 +142,9 @@ impl Members {
         let Some(window) = &mut self.window else {
             return Ok(false);
         };
+        if std::mem::take(&mut self.is_lost) && !window.skip_to_header()? {
+            return Ok(false);
+        }
         // Zeros are what tapes and block devices leave between members and behind them.
         loop {
             let rest = window.fill_buf()?;
@@ -134,14 +169,19 @@ impl Members {
             return Ok(None);
         };
         let mut wanted = WINDOW;
-        loop {
+        if window.held() < LOW {
             window.fill(wanted)?;
+        }
+        loop {
             let rest = &window.data[window.at..];
             for end in ends(rest, window.is_last).take(MAX_TRIES) {
                 let Some(size) = size_before(rest, end) else {
                     continue;
                 };
                 if size > MAX_MEMBER || size > end * MAX_RATIO {
+                    continue;
+                }
+                if size > FREE && !has_room(&mut self.lease, self.memory.as_ref()) {
                     continue;
                 }
                 if buffer.len() < start + size {
@@ -156,10 +196,14 @@ impl Members {
                     return Ok(Some(size));
                 }
             }
-            if window.is_last || wanted >= MAX_MEMBER {
+            let is_enough = window.is_last || wanted >= MAX_MEMBER;
+            if is_enough || (wanted >= FREE && !has_room(&mut self.lease, self.memory.as_ref())) {
                 return Ok(None);
             }
-            wanted *= 2;
+            if window.held() >= wanted {
+                wanted *= 2;
+            }
+            window.fill(wanted)?;
         }
     }
 
@@ -172,15 +216,56 @@ impl Members {
         let Some(decoder) = &mut self.pieces else {
             return Ok(0);
         };
-        let read = decoder.read(buffer)?;
-        if read == 0 {
-            self.window = self.pieces.take().map(GzDecoder::into_inner);
+        match decoder.read(buffer) {
+            Ok(0) => {
+                self.window = self.pieces.take().map(GzDecoder::into_inner);
+                Ok(0)
+            }
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.window = self.pieces.take().map(GzDecoder::into_inner);
+                self.is_lost = true;
+                Err(error)
+            }
+            read => read,
         }
-        Ok(read)
     }
 }
 
+/// Whether there is room for large members: it is leased once a file.
+fn has_room(lease: &mut Option<Lease>, memory: Option<&Arc<Memory>>) -> bool {
+    if lease.is_none() {
+        // The window and the text.
+        *lease = memory.and_then(|memory| memory.lease(2 * MAX_MEMBER));
+    }
+    lease.is_some()
+}
+
 impl Window {
+    /// How many bytes are there from where the next member begins.
+    fn held(&self) -> usize {
+        self.data.len() - self.at
+    }
+
+    /// Goes to the next thing that looks like a member's beginning; `false` when there is none.
+    fn skip_to_header(&mut self) -> io::Result<bool> {
+        loop {
+            if self.held() < HEADER {
+                self.fill(PIECE)?;
+            }
+            let rest = &self.data[self.at..];
+            if let Some(at) = headers(rest).next() {
+                self.at += at;
+                return Ok(true);
+            }
+            // A header that the window cuts in two stays in it.
+            let kept = if self.is_last { 0 } else { HEADER - 1 };
+            self.at += rest.len().saturating_sub(kept);
+            if self.is_last {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Makes so many bytes of the file be there, from where the next member begins, or all that are left.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         let held = self.data.len() - self.at;
@@ -219,21 +304,24 @@ impl BufRead for Window {
     }
 }
 
-/// Where the first member may end: where the next may begin, and where the bytes end.
-fn ends(rest: &[u8], is_last: bool) -> impl Iterator<Item = usize> {
+/// Where things stand that look like a member's header.
+fn headers(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let is_header = |at: &usize| {
         // Deflate, no reserved flag, a known level and system (RFC 1952).
-        matches!(rest[*at..], [0x1f, 0x8b, 8, flags, _, _, _, _, level, system, ..]
+        matches!(bytes[*at..], [0x1f, 0x8b, 8, flags, _, _, _, _, level, system, ..]
             if flags & 0xe0 == 0 && matches!(level, 0 | 2 | 4) && (system <= 13 || system == 255))
     };
-    let nexts = memchr::memmem::find_iter(rest, &[0x1f, 0x8b, 8]);
-    let zeros = rest.iter().rev().take_while(|byte| **byte == 0).count();
-    // The size of a small member ends with zeros.
-    let lasts = [rest.len(), rest.len() - zeros];
-    nexts
-        .filter(is_header)
-        .chain(lasts.into_iter().filter(move |_| is_last))
-        .filter(|end| *end >= SHORTEST)
+    memchr::memmem::find_iter(bytes, &[0x1f, 0x8b, 8]).filter(is_header)
+}
+
+/// Where the first member may end: where the next may begin, and where the bytes end.
+fn ends(rest: &[u8], is_last: bool) -> impl Iterator<Item = usize> {
+    let lasts = is_last.then_some(()).into_iter().flat_map(|()| {
+        let zeros = rest.iter().rev().take_while(|byte| **byte == 0).count();
+        // The size of a small member ends with zeros.
+        [rest.len(), rest.len() - zeros]
+    });
+    headers(rest).chain(lasts).filter(|end| *end >= SHORTEST)
 }
 
 /// The size that a member tells which ends there.
@@ -268,7 +356,10 @@ mod tests {
     }
 
     fn read_all(data: &[u8]) -> (Vec<u8>, u32, bool) {
-        let mut members = Members::new(Box::new(io::Cursor::new(data.to_vec())), true);
+        let mut members = Members::new(
+            Box::new(io::Cursor::new(data.to_vec())),
+            Some(&Arc::default()),
+        );
         let mut buffer = Vec::new();
         let mut length = 0;
         loop {

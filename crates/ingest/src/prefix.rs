@@ -20,8 +20,10 @@ pub(crate) struct Unwrapped<'l> {
     pub(crate) text: Cow<'l, str>,
     /// When the runtime took it.
     pub(crate) time: Option<Timestamp>,
-    /// Whether the line goes on in the next one.
+    /// Whether the line goes on in the next one of the same stream.
     pub(crate) is_piece: bool,
+    /// Whether it was written to standard error: the two streams are cut apart from each other.
+    pub(crate) is_stderr: bool,
 }
 
 /// Takes everything off that stands around a line.
@@ -30,6 +32,7 @@ pub(crate) fn unwrap(line: &str) -> Unwrapped<'_> {
         text: Cow::Borrowed(line),
         time: None,
         is_piece: false,
+        is_stderr: false,
     };
     let mut line = line;
     loop {
@@ -66,9 +69,10 @@ fn docker(line: &str, unwrapped: &mut Unwrapped<'_>) {
         let field = object.fields.iter().find(|(key, _)| key == name)?;
         scalar(field.1)?.into_text()
     };
-    let (Some(log), Some(_)) = (field("log"), field("stream")) else {
+    let (Some(log), Some(stream)) = (field("log"), field("stream")) else {
         return;
     };
+    unwrapped.is_stderr = stream == "stderr";
     unwrapped.is_piece = !log.ends_with('\n');
     unwrapped.text = Cow::Owned(log.trim_end_matches(['\n', '\r']).to_owned());
     unwrapped.time = field("time").and_then(|time| Timestamp::parse(&time).ok());
@@ -76,9 +80,12 @@ fn docker(line: &str, unwrapped: &mut Unwrapped<'_>) {
 
 fn kubernetes<'l>(line: &'l str, unwrapped: &mut Unwrapped<'_>) -> Option<&'l str> {
     let (time, rest) = line.split_once(' ')?;
-    let rest = rest
-        .strip_prefix("stdout ")
-        .or_else(|| rest.strip_prefix("stderr "))?;
+    let (stream, rest) = rest.split_at_checked("stdout ".len())?;
+    let is_stderr = match stream {
+        "stdout " => false,
+        "stderr " => true,
+        _ => return None,
+    };
     let (tag, rest) = rest.split_at_checked(2)?;
     let is_piece = match tag {
         "F " => false,
@@ -87,6 +94,7 @@ fn kubernetes<'l>(line: &'l str, unwrapped: &mut Unwrapped<'_>) -> Option<&'l st
     };
     unwrapped.time = Some(is_time(time).then(|| Timestamp::parse(time).ok())??);
     unwrapped.is_piece = is_piece;
+    unwrapped.is_stderr = is_stderr;
     Some(rest)
 }
 

@@ -9,14 +9,19 @@ use jiff::tz::TimeZone;
 use crate::decoder::{Decoder, report};
 use crate::dialect::TextDialect;
 use crate::discover::{Family, LogFile};
-use crate::lines::{Line, LineReader};
+use crate::fingerprint::Fingerprint;
+use crate::lines::{Fault, Line, LineReader};
 use crate::map::Map;
+use crate::memory::Memory;
 use crate::open::{Source, read_start};
 use crate::split;
 use crate::watch::Watch;
 
 /// Smaller files are not worth several threads, in bytes.
 const WORTH_THREADS: u64 = 2 << 20;
+
+/// So many lines are taken before it is asked again whether to go on.
+const LINES_BETWEEN_LOOKS: u64 = 1 << 16;
 
 /// How to read.
 #[derive(Debug, Clone)]
@@ -31,6 +36,10 @@ pub struct ReadOptions {
     pub map: Arc<Map>,
     /// How far reading is, and whether to go on.
     pub watch: Arc<Watch>,
+    /// How much memory reading may take. Default 512 MiB.
+    pub memory: Arc<Memory>,
+    /// Whether the fingerprint of each file's text is taken. Default no.
+    pub fingerprints: bool,
 }
 
 impl Default for ReadOptions {
@@ -41,6 +50,8 @@ impl Default for ReadOptions {
             dialects: Arc::default(),
             map: Arc::default(),
             watch: Arc::default(),
+            memory: Arc::default(),
+            fingerprints: false,
         }
     }
 }
@@ -73,6 +84,8 @@ pub struct FileSummary {
     pub zoneless: u64,
     /// Whether it is a compressed file that ends before its end.
     pub truncated: bool,
+    /// What its text is known by, when [`ReadOptions::fingerprints`] are taken.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Reads a family and hands everything to the sink; gives each file's totals.
@@ -110,7 +123,7 @@ impl FamilyReader {
     /// Reads the family's next file and hands everything to the sink.
     pub fn read(&mut self, file: &LogFile, sink: &mut dyn Sink) -> FileSummary {
         sink.file(&file.source);
-        self.decoder.begin_file();
+        self.decoder.begin_file(file.source.modified, false);
         let mut summary = FileSummary {
             path: file.source.path.clone(),
             bytes: file.bytes,
@@ -118,11 +131,13 @@ impl FamilyReader {
             lines: 0,
             zoneless: 0,
             truncated: false,
+            fingerprint: None,
         };
         let options = self.decoder.options();
         let max_line = options.max_line;
-        let source = match Source::open(&file.path, &options.watch) {
-            Ok(source) => source,
+        let watch = Arc::clone(&options.watch);
+        let source = match Source::open(&file.path, options) {
+            Ok(source) => source.tapped(options.fingerprints),
             Err(error) => {
                 let detail = format!("cannot read the file: {error}");
                 report(sink, ProblemKind::UnreadableFile, None, &detail);
@@ -130,27 +145,40 @@ impl FamilyReader {
             }
         };
         let mut reader = LineReader::new(source, max_line);
+        let mut taken = 0u64;
         while let Some(line) = reader.next_line() {
-            match line {
-                Line::Text {
-                    bytes,
-                    at,
-                    complete,
-                } => self.decoder.line(bytes, at, complete, sink),
-                Line::Oversized { at, bytes } => {
-                    let detail = format!("a line of {bytes} bytes; the limit is {max_line}");
-                    report(sink, ProblemKind::OversizedLine, Some(at), &detail);
-                }
+            self.take(&line, sink);
+            taken += 1;
+            // A piece of an archive can hold millions of lines.
+            if taken.is_multiple_of(LINES_BETWEEN_LOOKS) && watch.is_cancelled() {
+                break;
             }
         }
         self.decoder.end_file(sink);
         (summary.text_bytes, summary.lines) = reader.totals();
         summary.zoneless = self.decoder.zoneless();
-        if let Some(error) = reader.error() {
-            summary.truncated = error.kind() == std::io::ErrorKind::UnexpectedEof;
-            tell_fault(error, &summary, sink);
+        summary.fingerprint = reader.fingerprint();
+        for fault in reader.faults() {
+            summary.truncated |= is_cut(fault);
+            report_fault(fault, sink);
         }
         summary
+    }
+
+    fn take(&mut self, line: &Line<'_>, sink: &mut dyn Sink) {
+        match *line {
+            Line::Text {
+                bytes,
+                at,
+                complete,
+            } => self.decoder.line(bytes, at, complete, sink),
+            Line::Oversized { at, bytes } => {
+                let limit = self.decoder.options().max_line;
+                let detail = format!("a line of {bytes} bytes; the limit is {limit}");
+                report(sink, ProblemKind::OversizedLine, Some(at), &detail);
+            }
+            Line::Hole { at, bytes } => report_hole(at, bytes, sink),
+        }
     }
 
     /// Reads the family's next file in so many threads beside this one, each into a sink of its own that
@@ -170,14 +198,16 @@ impl FamilyReader {
         }
         let watch = &options.watch;
         let before = watch.done();
-        let source = Source::open(&file.path, watch).ok()?;
+        let source = Source::open(&file.path, options).ok()?;
+        let source = source.tapped(options.fingerprints);
         let decoder = || Decoder::new(&self.family, options);
         let make = || {
             let mut sink = make();
             sink.file(&file.source);
             sink
         };
-        let Some(split) = split::read(source, threads, tolerance, decoder, make) else {
+        let max_line = options.max_line;
+        let Some(split) = split::read(source, threads, tolerance, max_line, decoder, make) else {
             // It is read again.
             watch.expect(watch.done() - before);
             return None;
@@ -190,6 +220,7 @@ impl FamilyReader {
             lines: split.lines,
             zoneless: split.zoneless,
             truncated: false,
+            fingerprint: split.fingerprint,
         };
         Some((summary, split.sinks))
     }
@@ -211,12 +242,22 @@ impl FamilyReader {
     }
 }
 
-/// Says what ended the reading of a file before its end.
-fn tell_fault(error: &std::io::Error, summary: &FileSummary, sink: &mut dyn Sink) {
-    let (kind, what) = if summary.truncated {
+/// Whether the file ends where more should be.
+fn is_cut(fault: &Fault) -> bool {
+    fault.error.kind() == std::io::ErrorKind::UnexpectedEof && !fault.goes_on
+}
+
+/// Reports what could not be read of a file.
+fn report_fault(fault: &Fault, sink: &mut dyn Sink) {
+    let (kind, what) = if is_cut(fault) {
         (
             ProblemKind::TruncatedFile,
             "the archive ends before its end",
+        )
+    } else if fault.goes_on {
+        (
+            ProblemKind::CorruptFile,
+            "a part of the archive is damaged; what stands behind it was read",
         )
     } else {
         (
@@ -224,12 +265,16 @@ fn tell_fault(error: &std::io::Error, summary: &FileSummary, sink: &mut dyn Sink
             "the file cannot be read to its end",
         )
     };
-    let at = Position {
-        line: summary.lines + 1,
-        offset: summary.text_bytes,
-        member: 0,
-    };
-    report(sink, kind, Some(at), &format!("{what}: {error}"));
+    let detail = format!("{what}: {}", fault.error);
+    report(sink, kind, Some(fault.at), &detail);
+}
+
+/// Reports NUL bytes that were passed over.
+pub(crate) fn report_hole(at: Position, bytes: u64, sink: &mut dyn Sink) {
+    let detail = format!(
+        "{bytes} NUL bytes, as a file has that was truncated under its writer or cut by a power loss: passed over"
+    );
+    report(sink, ProblemKind::NulBytes, Some(at), &detail);
 }
 
 /// Whether a file's first line is an object's.

@@ -16,6 +16,7 @@ use dragline_schema::{Position, Problem, Record, Sink, SourceFile, Timestamp};
 use memchr::{memchr_iter, memrchr};
 
 use crate::decoder::{Context, Decoder};
+use crate::fingerprint::Fingerprint;
 use crate::open::Source;
 
 /// So many bytes are decoded at a time.
@@ -29,6 +30,15 @@ pub(crate) struct Split<S> {
     pub(crate) bytes: u64,
     pub(crate) lines: u64,
     pub(crate) zoneless: u64,
+    /// What the text is known by, when the source takes its fingerprint.
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+/// What was cut into chunks.
+struct Totals {
+    bytes: u64,
+    lines: u64,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Whole lines of a file.
@@ -87,6 +97,7 @@ pub(crate) fn read<S: Sink + Send>(
     source: Source,
     threads: usize,
     tolerance: i64,
+    max_line: usize,
     decoder: impl Fn() -> Decoder + Sync,
     make: impl Fn() -> S + Sync,
 ) -> Option<Split<S>> {
@@ -104,7 +115,7 @@ pub(crate) fn read<S: Sink + Send>(
     let (totals, parts) = std::thread::scope(|scope| {
         let work = || work(&shared, decoder(), make());
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let totals = cut(source, &send, &shared.given_up);
+        let totals = cut(source, max_line, &send, &shared.given_up);
         drop(send);
         let parts: Vec<_> = workers
             .into_iter()
@@ -115,13 +126,18 @@ pub(crate) fn read<S: Sink + Send>(
             .collect();
         (totals, parts)
     });
-    let (bytes, lines) = totals?;
+    let Totals {
+        bytes,
+        lines,
+        fingerprint,
+    } = totals?;
     let mut split = Split {
         sinks: Vec::new(),
         context: Context::default(),
         bytes,
         lines,
         zoneless: 0,
+        fingerprint,
     };
     let mut contexts = BTreeMap::new();
     for part in parts {
@@ -136,9 +152,14 @@ pub(crate) fn read<S: Sink + Send>(
     Some(split)
 }
 
-/// Cuts the source into chunks; gives its bytes and lines, or `None` when nobody wants them any more
-/// or there is a fault.
-fn cut(mut source: Source, send: &SyncSender<Chunk>, given_up: &AtomicBool) -> Option<(u64, u64)> {
+/// Cuts the source into chunks; gives what they were, or `None` when nobody wants them any more,
+/// there is a fault, or a line is longer than one may be.
+fn cut(
+    mut source: Source,
+    max_line: usize,
+    send: &SyncSender<Chunk>,
+    given_up: &AtomicBool,
+) -> Option<Totals> {
     let mut next = Position {
         member: 0,
         line: 1,
@@ -159,8 +180,13 @@ fn cut(mut source: Source, send: &SyncSender<Chunk>, given_up: &AtomicBool) -> O
             }
             let begins = next.offset + length as u64;
             members.extend((before..source.members()).map(|_| begins));
+            // Only what came can hold an end that was not found before.
+            let found = memrchr(b'\n', &buffer[length..length + read]);
+            end = found.map(|at| length + at + 1).or(end);
             length += read;
-            end = memrchr(b'\n', &buffer[..length]).map(|at| at + 1);
+            if length - end.unwrap_or(0) > max_line + CHUNK {
+                return None;
+            }
         }
         // The last line may lack its end.
         let end = if is_last { length } else { end? };
@@ -188,7 +214,11 @@ fn cut(mut source: Source, send: &SyncSender<Chunk>, given_up: &AtomicBool) -> O
             break;
         }
     }
-    Some((next.offset, next.line - 1))
+    Some(Totals {
+        bytes: next.offset,
+        lines: next.line - 1,
+        fingerprint: source.fingerprint(),
+    })
 }
 
 /// What came of one thread's chunks.
@@ -203,7 +233,7 @@ struct Share<S> {
 fn work<S: Sink>(shared: &Shared, mut decoder: Decoder, sink: S) -> Option<Share<S>> {
     let mut sink = Spanned { sink, span: None };
     let mut contexts = Vec::new();
-    decoder.begin_file();
+    decoder.begin_file(None, true);
     loop {
         // Nobody panics while it waits.
         let next = shared.chunks.lock().map(|chunks| chunks.recv());
@@ -244,7 +274,8 @@ fn decode(chunk: &Chunk, decoder: &mut Decoder, sink: &mut dyn Sink) -> bool {
         let line = &rest[..end.unwrap_or(rest.len())];
         let taken = (line.len() + 1).min(rest.len());
         rest = &rest[taken..];
-        if line.len() > decoder.options().max_line {
+        // What is there in place of a line is passed over where lines are read in order.
+        if line.len() > decoder.options().max_line || line.first() == Some(&0) {
             return false;
         }
         let text = line.strip_suffix(b"\r").unwrap_or(line);

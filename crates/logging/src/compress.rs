@@ -12,6 +12,8 @@ use crate::retention;
 
 /// Plain bytes in one member: members can be read apart and survive a cut tail.
 const MEMBER_BYTES: usize = 4 << 20;
+/// A member ends here though no line does, in bytes.
+const LONGEST_MEMBER: usize = 16 << 20;
 
 impl Compression {
     pub(crate) fn codec(self) -> Option<Codec> {
@@ -57,9 +59,18 @@ pub(crate) fn compress(
         ));
     }
     let temporary = with_suffix(&target, ".tmp");
-    let result = write_members(file, &temporary, compression, goes_on).and_then(|complete| {
+    // Only what was made here is removed here.
+    let output = File::create_new(&temporary)?;
+    let written = write_members(file, &output, compression, goes_on);
+    let result = written.and_then(|complete| {
         if complete {
-            fs::rename(&temporary, &target)?;
+            // Nobody's file is replaced: where one came meanwhile, this stays undone.
+            fs::hard_link(&temporary, &target).or_else(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Err(error),
+                // File systems without links.
+                _ => fs::rename(&temporary, &target),
+            })?;
+            let _ = fs::remove_file(&temporary);
             sync_directory(&target)?;
             match fs::remove_file(plain) {
                 // Somebody took it in the meantime.
@@ -79,17 +90,18 @@ pub(crate) fn compress(
 /// Gives whether it is complete.
 fn write_members(
     mut plain: &File,
-    temporary: &Path,
+    output: &File,
     compression: Compression,
     goes_on: &mut dyn FnMut() -> bool,
 ) -> io::Result<bool> {
     plain.rewind()?;
     let mut input = BufReader::with_capacity(256 << 10, plain);
-    let output = File::create(temporary)?;
     // So that nobody sweeps it up.
-    retention::hold(&output);
+    retention::hold(output);
+    // Whoever may read the log may read its archive, and nobody else.
+    output.set_permissions(plain.metadata()?.permissions())?;
     while !input.fill_buf()?.is_empty() {
-        write_member(&mut input, &output, compression)?;
+        write_member(&mut input, output, compression)?;
         if !goes_on() {
             return Ok(false);
         }
@@ -122,20 +134,26 @@ fn write_member(
     }
 }
 
-/// Copies whole lines until `limit` bytes are reached.
+/// Copies whole lines until `limit` bytes are reached. What is longer than a line can be is no line.
 fn copy_lines(input: &mut impl BufRead, output: &mut impl Write, limit: usize) -> io::Result<()> {
-    let mut line = Vec::new();
     let mut taken = 0;
-    while taken < limit {
-        line.clear();
-        let read = input.read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
+    loop {
+        let held = input.fill_buf()?;
+        if held.is_empty() {
+            return Ok(());
         }
-        output.write_all(&line)?;
-        taken += read;
+        let is_enough = taken + held.len() >= limit;
+        // The first line that ends behind the limit ends the member.
+        let from = limit.saturating_sub(taken).min(held.len());
+        let end = memchr::memchr(b'\n', &held[from..]).filter(|_| is_enough);
+        let copied = end.map_or(held.len(), |end| from + end + 1);
+        output.write_all(&held[..copied])?;
+        input.consume(copied);
+        taken += copied;
+        if end.is_some() || taken >= LONGEST_MEMBER {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Whether the compressed form holds exactly what the plain file does.

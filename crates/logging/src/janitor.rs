@@ -6,7 +6,7 @@
 //! may go as well.
 
 use std::collections::VecDeque;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,8 @@ use crate::sys;
 
 /// So often an idle program looks for files that have become too old.
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+/// So many files that wait for compression are held open.
+const MAX_OPEN: usize = 32;
 /// So long the end of the program waits for compression. What is left stays plain; the family's next
 /// process compresses it.
 const GRACE: Duration = Duration::from_secs(10);
@@ -81,10 +83,16 @@ impl Janitor {
     }
 
     /// Takes a closed file over, and removes what has to go.
-    pub(crate) fn take(&self, file: ClosedFile) {
+    pub(crate) fn take(&self, mut file: ClosedFile) {
         let errors = file.errors;
         if self.shared.compression != Compression::None {
-            self.shared.lock().pending.push_back(file);
+            let mut state = self.shared.lock();
+            if state.pending.len() >= MAX_OPEN {
+                // The program needs its file descriptors itself.
+                file.file = None;
+            }
+            state.pending.push_back(file);
+            drop(state);
             self.shared.work.notify_one();
         }
         for (family, keep) in &self.shared.families {
@@ -208,7 +216,12 @@ impl Shared {
             let state = self.lock();
             state.active.is_some() && !state.is_over()
         };
-        let result = compress::compress(&file.file, &file.path, self.compression, &mut goes_on);
+        let result = match &file.file {
+            Some(held) => compress::compress(held, &file.path, self.compression, &mut goes_on),
+            None => open_and_hold(&file.path).map_or(Ok(()), |held| {
+                compress::compress(&held, &file.path, self.compression, &mut goes_on)
+            }),
+        };
         let was_removed = self.lock().active.take().is_none();
         match result {
             Err(error) if !was_removed => {
@@ -268,7 +281,8 @@ impl Shared {
             let Ok(name) = name.parse::<FileName>() else {
                 continue;
             };
-            if !family.owns(&name) || retention::is_held(&path) {
+            let is_regular = path.symlink_metadata().is_ok_and(|held| held.is_file());
+            if !is_regular || !family.owns(&name) || retention::is_held(&path) {
                 continue;
             }
             match name.codec {
@@ -287,37 +301,34 @@ impl Shared {
     }
 
     fn take_leftover(&self, family: &Family, path: PathBuf) {
-        // Who holds the file may deal with it.
-        let Ok(file) = OpenOptions::new().read(true).append(true).open(&path) else {
+        let Some(file) = open_and_hold(&path) else {
             return;
         };
-        if !retention::try_hold(&file) || !path.exists() {
+        let archive = Codec::ALL
+            .into_iter()
+            .map(|codec| (codec, compress::compressed_path(&path, codec)))
+            .find(|(_, archive)| archive.exists());
+        if let Some((codec, archive)) = archive {
+            // Killed between the two: an archive gets its name when it is whole, so that it stays. What
+            // differs from it was unpacked, or is being unpacked, by somebody.
+            if compress::is_whole(&archive, codec, &path) {
+                let _ = fs::remove_file(&path);
+                family.drop_links_to(&path);
+            }
             return;
         }
         if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             // Killed before the first line.
             let _ = fs::remove_file(&path);
             family.drop_links_to(&path);
-        }
-        for codec in Codec::ALL {
-            let compressed = compress::compressed_path(&path, codec);
-            if !compressed.exists() {
-                continue;
-            }
-            // Killed between the two: the compressed form stays if it is whole.
-            let gone = if compress::is_whole(&compressed, codec, &path) {
-                &path
-            } else {
-                &compressed
-            };
-            let _ = fs::remove_file(gone);
+            return;
         }
         if self.compression != Compression::None && path.exists() {
             let errors = family.errors;
             let mut state = self.lock();
             if !state.closing {
                 state.pending.push_back(ClosedFile {
-                    file,
+                    file: None,
                     path,
                     errors,
                     is_leftover: true,
@@ -327,13 +338,19 @@ impl Shared {
     }
 }
 
+/// Opens a file that nobody holds and holds it; who holds it may deal with it.
+fn open_and_hold(path: &Path) -> Option<File> {
+    let mut options = OpenOptions::new();
+    let file = retention::open_regular(path, options.read(true).append(true)).ok()?;
+    (retention::try_hold(&file) && path.exists()).then_some(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::rolling::tests::family;
     use dragline_schema::Timestamp;
-    use std::fs::File;
 
     const DAY: i64 = 86_400;
 
@@ -426,16 +443,77 @@ mod tests {
         let held = File::open(old(dir, 4, "3.jsonl")).unwrap();
         retention::hold(&held);
         look_after(dir, Retention::FOREVER, Compression::Gzip(6), 10 * DAY);
-        let names = ["0.jsonl.gz", "1.jsonl.gz", "2.jsonl.gz", "3.jsonl"];
-        let expected: Vec<PathBuf> = (1..)
-            .zip(names)
-            .map(|(day, rest)| old(dir, day, rest))
-            .collect();
+        // An archive that is cut is nobody's of ours: neither it nor what is beside it is touched.
+        let names = [
+            (1, "0.jsonl.gz"),
+            (2, "1.jsonl.gz"),
+            (3, "2.jsonl"),
+            (3, "2.jsonl.gz"),
+            (4, "3.jsonl"),
+        ];
+        let expected: Vec<PathBuf> = names.map(|(day, rest)| old(dir, day, rest)).to_vec();
         let paths: Vec<PathBuf> = left(dir).iter().map(|name| dir.join(name)).collect();
         assert_eq!(paths, expected);
-        for path in &expected[..3] {
+        assert_eq!(fs::read_to_string(&expected[2]).unwrap(), line);
+        for path in &expected[..2] {
             let packed = flate2::read::MultiGzDecoder::new(File::open(path).unwrap());
             assert_eq!(io::read_to_string(packed).unwrap(), line);
         }
+    }
+
+    /// Whoever unpacks an archive beside it, or has done half of it, loses neither.
+    #[test]
+    fn an_archive_is_never_removed_for_what_stands_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let line = "a line\n".repeat(100);
+        let mut whole = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut whole, line.as_bytes()).unwrap();
+        let whole = whole.finish().unwrap();
+        for (day, plain) in [(1, ""), (2, "a line\n"), (3, "another\n")] {
+            fs::write(old(dir, day, "0.jsonl"), plain).unwrap();
+            fs::write(old(dir, day, "0.jsonl.gz"), &whole).unwrap();
+        }
+        look_after(dir, Retention::FOREVER, Compression::Gzip(6), 10 * DAY);
+        for day in 1..=3 {
+            assert_eq!(fs::read(old(dir, day, "0.jsonl.gz")).unwrap(), whole);
+            assert!(old(dir, day, "0.jsonl").exists());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_neither_followed_nor_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("logs");
+        fs::create_dir(&inside).unwrap();
+        let secret = dir.path().join("secret");
+        fs::write(&secret, "mine\n").unwrap();
+        let link = old(&inside, 1, "0.jsonl");
+        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        let planted = old(&inside, 2, "1.jsonl.gz.tmp");
+        std::os::unix::fs::symlink(&secret, &planted).unwrap();
+        fs::write(old(&inside, 2, "1.jsonl"), "a line\n").unwrap();
+        let fifo = old(&inside, 3, "2.jsonl");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        fs::create_dir(old(&inside, 4, "3.jsonl")).unwrap();
+        let before = left(&inside);
+        look_after(&inside, Retention::days(5), Compression::Gzip(6), 5 * DAY);
+        assert_eq!(left(&inside), before);
+        assert!(link.is_symlink() && planted.is_symlink());
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn many_files_are_compressed_with_few_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        for number in 0..200 {
+            fs::write(old(dir, 1, &format!("{number}.jsonl")), "a line\n").unwrap();
+        }
+        look_after(dir, Retention::FOREVER, Compression::Gzip(6), 10 * DAY);
+        let names = left(dir);
+        assert!(names.len() == 200 && names.iter().all(|name| name.ends_with(".jsonl.gz")));
     }
 }

@@ -1,6 +1,6 @@
 //! Which closed files go.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -124,11 +124,48 @@ pub(crate) fn try_hold(file: &File) -> bool {
     !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Whether some process holds the file. One that cannot be asked is held.
+/// Whether some process holds the file. One that cannot be asked is held; where file systems have no locks,
+/// whoever wrote lately is taken for holding it.
 pub(crate) fn is_held(path: &Path) -> bool {
-    match File::open(path).map(|file| file.try_lock()) {
-        Ok(Ok(()) | Err(TryLockError::Error(_))) => false,
-        Ok(Err(TryLockError::WouldBlock)) | Err(_) => true,
+    let Ok(file) = open_regular(path, OpenOptions::new().read(true)) else {
+        return true;
+    };
+    match file.try_lock() {
+        Ok(()) => false,
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(_)) => was_written_lately(&file),
+    }
+}
+
+/// How long ago a file must have been written that nobody is taken to be writing.
+pub(crate) const QUIET: Duration = Duration::from_mins(10);
+
+/// Whether a file was written in the last minutes.
+pub(crate) fn was_written_lately(file: &File) -> bool {
+    let modified = file.metadata().and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+    age.is_none_or(|age| age < QUIET)
+}
+
+/// Opens a regular file: a link is not followed, and a FIFO of that name is not waited for.
+///
+/// # Errors
+/// When it cannot be opened, or is not a regular file.
+pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    if !path.symlink_metadata()?.is_file() {
+        return Err(not_regular());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(not_regular())
     }
 }
 

@@ -51,6 +51,14 @@ impl Family {
         // A convenience: where links cannot be made, there is none.
         if let Some(name) = file.file_name() {
             let [link, fresh] = self.links();
+            // A file or a directory of that name is somebody's.
+            let is_free = |path: &Path| {
+                let held = path.symlink_metadata();
+                held.map_or(true, |held| held.is_symlink())
+            };
+            if !is_free(&link) || !is_free(&fresh) {
+                return;
+            }
             let _ = std::fs::remove_file(&fresh);
             let _ = std::os::unix::fs::symlink(name, &fresh)
                 .and_then(|()| std::fs::rename(&fresh, &link));
@@ -61,10 +69,11 @@ impl Family {
     fn point_link_at(&self, _file: &Path) {}
 }
 
-/// A closed file, still held.
+/// A closed file.
 #[derive(Debug)]
 pub(crate) struct ClosedFile {
-    pub(crate) file: File,
+    /// Held, unless there are too many: then it is opened when its turn comes.
+    pub(crate) file: Option<File>,
     pub(crate) path: PathBuf,
     pub(crate) errors: bool,
     /// Whether another process left it.
@@ -227,7 +236,6 @@ impl RollingFile {
                 Ok(file) => {
                     // Somebody who looks for leftovers may have been faster: that one is theirs.
                     if !retention::try_hold(&file) || !is_still_there(&file, &path) {
-                        let _ = std::fs::remove_file(&path);
                         continue;
                     }
                     self.next_number += 1;
@@ -252,7 +260,7 @@ impl RollingFile {
     pub(crate) fn roll(&mut self) {
         if let Some(OpenFile { file, path, .. }) = self.open.take_if(|open| open.bytes > 0) {
             self.closed.push(ClosedFile {
-                file,
+                file: Some(file),
                 path,
                 errors: self.family.errors,
                 is_leftover: false,
@@ -460,5 +468,23 @@ pub(crate) mod tests {
             }
             prop_assert_eq!(all, all_lines.concat());
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_where_the_link_would_be_is_somebodys() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = family(dir.path(), 100);
+        let [link, fresh] = own.links();
+        std::fs::write(&link, "mine").unwrap();
+        own.point_link_at(&dir.path().join("t.19700101T000000Z.w.0.jsonl"));
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "mine");
+        std::fs::remove_file(&link).unwrap();
+        std::fs::write(&fresh, "mine").unwrap();
+        own.point_link_at(&dir.path().join("t.19700101T000000Z.w.0.jsonl"));
+        assert_eq!(std::fs::read_to_string(&fresh).unwrap(), "mine");
+        std::fs::remove_file(&fresh).unwrap();
+        own.point_link_at(&dir.path().join("t.19700101T000000Z.w.0.jsonl"));
+        assert!(link.is_symlink());
     }
 }

@@ -78,7 +78,8 @@ pub struct Counters {
 impl Counters {
     /// Products added, updated or saved, and articles stored.
     pub fn items(&self) -> u64 {
-        self.added + self.updated + self.saved + self.articles
+        let parts = [self.added, self.updated, self.saved, self.articles];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// Adds what the other counted.
@@ -109,37 +110,39 @@ impl Counters {
 
 impl Add for Counters {
     fn add(&mut self, other: Self) {
-        self.events += other.events;
-        self.requests += other.requests;
-        self.requests_failed += other.requests_failed;
-        self.requests_unjudged += other.requests_unjudged;
+        self.events = self.events.saturating_add(other.events);
+        self.requests = self.requests.saturating_add(other.requests);
+        self.requests_failed = self.requests_failed.saturating_add(other.requests_failed);
+        self.requests_unjudged = self
+            .requests_unjudged
+            .saturating_add(other.requests_unjudged);
         self.bytes = self.bytes.saturating_add(other.bytes);
-        self.found += other.found;
-        self.added += other.added;
-        self.updated += other.updated;
-        self.saved += other.saved;
-        self.failed += other.failed;
-        self.articles += other.articles;
-        self.duplicates += other.duplicates;
-        self.errors += other.errors;
-        self.warnings += other.warnings;
-        self.rate_limits += other.rate_limits;
+        self.found = self.found.saturating_add(other.found);
+        self.added = self.added.saturating_add(other.added);
+        self.updated = self.updated.saturating_add(other.updated);
+        self.saved = self.saved.saturating_add(other.saved);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.articles = self.articles.saturating_add(other.articles);
+        self.duplicates = self.duplicates.saturating_add(other.duplicates);
+        self.errors = self.errors.saturating_add(other.errors);
+        self.warnings = self.warnings.saturating_add(other.warnings);
+        self.rate_limits = self.rate_limits.saturating_add(other.rate_limits);
         self.status_codes.add(other.status_codes);
         self.levels.add(other.levels);
         self.response_time.add(other.response_time);
         self.categories.add(other.categories);
-        self.refusals += other.refusals;
-        self.retries += other.retries;
+        self.refusals = self.refusals.saturating_add(other.refusals);
+        self.retries = self.retries.saturating_add(other.retries);
         self.failed_bytes = self.failed_bytes.saturating_add(other.failed_bytes);
         self.failed_micros = self.failed_micros.saturating_add(other.failed_micros);
         self.waited_micros = self.waited_micros.saturating_add(other.waited_micros);
         self.database_micros = self.database_micros.saturating_add(other.database_micros);
         self.queue.add(other.queue);
-        self.incomplete += other.incomplete;
+        self.incomplete = self.incomplete.saturating_add(other.incomplete);
         self.processing_micros = self
             .processing_micros
             .saturating_add(other.processing_micros);
-        self.proxied_requests += other.proxied_requests;
+        self.proxied_requests = self.proxied_requests.saturating_add(other.proxied_requests);
         self.proxied_bytes = self.proxied_bytes.saturating_add(other.proxied_bytes);
     }
 }

@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::Add;
 use crate::evidence::Evidence;
-use crate::source::SourceKey;
+use crate::source::{SourceKey, bounded_name};
 
 /// So many places are kept for each group.
 const MAX_EVIDENCE: usize = 3;
 /// So many scrapers are named for each group.
 const MAX_SOURCES: usize = 64;
+
+/// So much of a message and its template is kept, in bytes.
+const LONGEST_TEXT: usize = 2000;
 
 /// What a classifier said of an error, as far as a rollup keeps it.
 #[derive(Clone, Copy, Debug)]
@@ -112,9 +115,9 @@ impl Group {
                 category: label.category,
                 sub_category: label.sub_category.to_owned(),
                 rule: label.rule.map(str::to_owned),
-                error_type: label.error_type.to_owned(),
-                template: label.template.to_owned(),
-                message: dragline_schema::clip(label.message, 2000).to_owned(),
+                error_type: bounded_name(label.error_type),
+                template: dragline_schema::clip(label.template, LONGEST_TEXT).to_owned(),
+                message: dragline_schema::clip(label.message, LONGEST_TEXT).to_owned(),
             };
             self.sample = Some((at.clone(), sample));
         }

@@ -10,9 +10,10 @@ use crate::bounded::{Add as _, Bounded};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
+use crate::identity::final_keys;
 use crate::reconcile::reconcile;
-use crate::rollup::{FileEntry, ProblemEntry, Rollup};
-use crate::sections::Sections;
+use crate::rollup::{FileEntry, ProblemEntry, Rollup, Source};
+use crate::sections::Rare;
 use crate::signs::{FirstSign, Sign};
 use crate::source::{Declared, SourceKey, SourceStats};
 use crate::verdict::{Life, Verdict, judge};
@@ -113,7 +114,7 @@ pub struct RunRow {
     /// Sentences about lines and account that disagree.
     pub disagreements: Vec<String>,
     /// The rarer events.
-    pub sections: Sections,
+    pub sections: Rare,
 }
 
 /// Which numbers a run's log can tell. A log of our own or a run's own account tells them all;
@@ -157,48 +158,19 @@ impl Rollup {
         let sources_overflow = rest.map_or(0, |(_, stats)| stats.counters.events);
         let width = self.width();
         let keys = final_keys(&self.sources);
-        let sources: Vec<Arc<SourceKey>> = self
-            .sources
-            .iter()
-            .map(|(key, _)| Arc::clone(key))
-            .collect();
         let echoes = self.silence_echoes(&keys);
-        let mut merged: BTreeMap<RunKey, SourceStats> = BTreeMap::new();
-        for ((_, stats), key) in self.sources.into_iter().zip(&keys) {
-            merged.entry(key.clone()).or_default().add(stats);
-        }
-        // Runs of which nothing passed the filter.
-        merged.retain(|_, stats| stats.counters.events > 0);
-        let names: BTreeMap<Arc<SourceKey>, RunKey> =
-            sources.into_iter().zip(keys.iter().cloned()).collect();
-        let places: BTreeMap<RunKey, usize> = merged
-            .keys()
-            .cloned()
-            .enumerate()
-            .map(|(place, key)| (key, place))
-            .collect();
-        let place_of = |source: u32| places[&keys[source as usize]];
-
-        let mut buckets: Vec<BTreeMap<i64, Counters>> = vec![BTreeMap::new(); merged.len()];
-        // What has activity has events, so that every place is known.
-        for ((source, start), counters) in self.activity {
-            buckets[place_of(source)]
-                .entry(start)
-                .or_default()
-                .add(counters);
-        }
+        let (merged, places) = merged_runs(std::mem::take(&mut self.sources), keys);
+        let mut buckets = Buckets::new(std::mem::take(&mut self.activity), &places);
         let mut latency: BTreeMap<(i64, usize), Latency> = BTreeMap::new();
         for ((source, hour), sketch) in self.latency {
-            latency
-                .entry((hour, place_of(source)))
-                .or_default()
-                .merge(&sketch);
+            if let Some(place) = places.of(source) {
+                latency.entry((hour, place)).or_default().merge(&sketch);
+            }
         }
-
         // A source that was not kept apart has no run whose line this is.
-        let hashes: FxHashMap<u64, usize> = names
-            .iter()
-            .filter_map(|(source, key)| Some((source.id(), *places.get(key)?)))
+        let hashes: FxHashMap<u64, usize> = places
+            .all()
+            .filter_map(|(source, place)| Some((source.id(), place?)))
             .collect();
         let mut signs: BTreeMap<(usize, Sign, i64), FirstSign> = BTreeMap::new();
         for ((source, sign, hour), first) in self.signs.into_kept() {
@@ -207,34 +179,32 @@ impl Rollup {
             }
         }
 
+        let names: Vec<(Option<String>, Option<String>)> = merged
+            .keys()
+            .map(|key| (key.scraper_id.clone(), key.site.clone()))
+            .collect();
         let storing = storing(&merged);
+        let mut activity: Vec<ActivityRow> = Vec::new();
         let runs: Vec<RunRow> = merged
             .into_iter()
-            .zip(&mut buckets)
-            .map(|((key, stats), buckets)| {
+            .enumerate()
+            .map(|(run, (key, stats))| {
                 let is_echoed = echoes.contains(&key);
-                let stores = storing.contains(&(key.scraper_id.clone(), key.site.clone()));
-                let row = run_row(key, stats, buckets, width, &self.files, now, stores);
+                let stores = storing.contains(&names[run]);
+                let mut own = buckets.next_run(run);
+                let row = run_row(key, *stats, &mut own, width, &self.files, now, stores);
+                activity.extend(own.into_iter().map(|(start, counters)| ActivityRow {
+                    start,
+                    run,
+                    counters,
+                }));
                 RunRow {
                     counted_by: if is_echoed { "library" } else { row.counted_by },
                     ..row
                 }
             })
             .collect();
-        let mut activity: Vec<ActivityRow> = buckets
-            .into_iter()
-            .enumerate()
-            .flat_map(|(run, buckets)| {
-                buckets
-                    .into_iter()
-                    .map(move |(start, counters)| ActivityRow {
-                        start,
-                        run,
-                        counters,
-                    })
-            })
-            .collect();
-        activity.sort_by_key(|row| (row.start, row.run));
+        activity.sort_unstable_by_key(|row| (row.start, row.run));
 
         let groups_overflow = self.groups.overflow().map_or(0, |group| group.count);
         let cells_overflow = self.cells.overflow().copied().unwrap_or(0);
@@ -283,7 +253,7 @@ impl Rollup {
     fn silence_echoes(&mut self, keys: &[RunKey]) -> BTreeSet<RunKey> {
         let sources = || self.sources.iter().zip(keys);
         let telling = self.telling(keys);
-        let is_echo = |((source, _), _): &(&(Arc<SourceKey>, SourceStats), &RunKey)| source.is_echo;
+        let is_echo = |((source, _), _): &(&Source, &RunKey)| source.is_echo;
         let echoing: BTreeSet<RunKey> = sources()
             .filter(is_echo)
             .map(|(_, key)| key.clone())
@@ -298,7 +268,7 @@ impl Rollup {
             .filter(|(_, silenced)| **silenced)
         {
             stats.counters.forget_requests();
-            stats.sections.domains = crate::sections::Domains::default();
+            stats.sections.forget_domains();
         }
         for ((source, _), counters) in &mut self.activity {
             if is_silenced[*source as usize] {
@@ -311,18 +281,89 @@ impl Rollup {
     }
 }
 
+/// The place of each source's run among the runs.
+struct Places {
+    sources: Vec<(Arc<SourceKey>, Option<usize>)>,
+    by_key: FxHashMap<Arc<SourceKey>, usize>,
+}
+
+impl Places {
+    fn of(&self, source: u32) -> Option<usize> {
+        self.sources.get(source as usize)?.1
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&SourceKey, Option<usize>)> {
+        self.sources.iter().map(|(key, place)| (&**key, *place))
+    }
+}
+
+/// The sources of each run as one, by key, without runs of which nothing passed the filter.
+fn merged_runs(
+    sources: Vec<Source>,
+    keys: Vec<RunKey>,
+) -> (BTreeMap<RunKey, Box<SourceStats>>, Places) {
+    let mut merged: BTreeMap<RunKey, Box<SourceStats>> = BTreeMap::new();
+    let mut named: Vec<(Arc<SourceKey>, RunKey)> = Vec::with_capacity(keys.len());
+    for ((source, stats), key) in sources.into_iter().zip(keys) {
+        named.push((source, key.clone()));
+        match merged.get_mut(&key) {
+            Some(held) => held.add(*stats),
+            None => {
+                merged.insert(key, stats);
+            }
+        }
+    }
+    merged.retain(|_, stats| stats.counters.events > 0);
+    let place: FxHashMap<&RunKey, usize> =
+        (0..).zip(merged.keys()).map(|(n, key)| (key, n)).collect();
+    let sources: Vec<(Arc<SourceKey>, Option<usize>)> = named
+        .into_iter()
+        .map(|(source, key)| (source, place.get(&key).copied()))
+        .collect();
+    let by_key = sources
+        .iter()
+        .filter_map(|(source, place)| Some((Arc::clone(source), (*place)?)))
+        .collect();
+    (merged, Places { sources, by_key })
+}
+
+/// What happened when, run by run.
+struct Buckets(std::iter::Peekable<std::vec::IntoIter<(usize, i64, Counters)>>);
+
+impl Buckets {
+    fn new(activity: FxHashMap<(u32, i64), Counters>, places: &Places) -> Self {
+        let rows = activity
+            .into_iter()
+            .filter_map(|((source, start), counters)| Some((places.of(source)?, start, counters)));
+        let mut rows: Vec<(usize, i64, Counters)> = rows.collect();
+        rows.sort_unstable_by_key(|(run, start, _)| (*run, *start));
+        Self(rows.into_iter().peekable())
+    }
+
+    /// The buckets of the next run, when they are this one's.
+    fn next_run(&mut self, wanted: usize) -> BTreeMap<i64, Counters> {
+        let mut own: BTreeMap<i64, Counters> = BTreeMap::new();
+        while let Some((_, start, counters)) = self.0.next_if(|(run, ..)| *run == wanted) {
+            own.entry(start).or_default().add(counters);
+        }
+        own
+    }
+}
+
 fn group_rows(
     groups: Bounded<u64, Group>,
-    names: &BTreeMap<Arc<SourceKey>, RunKey>,
-    places: &BTreeMap<RunKey, usize>,
+    names: &[(Option<String>, Option<String>)],
+    places: &Places,
 ) -> Vec<GroupRow> {
     let mut rows: Vec<GroupRow> = groups
         .into_kept()
         .map(|(id, group)| {
-            let keys = || group.sources.iter().filter_map(|source| names.get(source));
-            let mut scrapers: BTreeSet<(Option<String>, Option<String>)> = keys()
-                .map(|key| (key.scraper_id.clone(), key.site.clone()))
+            let sources = group.sources.iter();
+            let runs: BTreeSet<usize> = sources
+                .filter_map(|source| places.by_key.get(source).copied())
                 .collect();
+            let mut scrapers: BTreeSet<(Option<String>, Option<String>)> =
+                runs.iter().map(|run| names[*run].clone()).collect();
             if !group.names_all_sources() {
                 // Of those that are not named one by one, what their lines say is known.
                 let whole = group
@@ -331,7 +372,6 @@ fn group_rows(
                     .filter(|(scraper, site)| scraper.is_some() && site.is_some());
                 scrapers.extend(whole.cloned());
             }
-            let runs = keys().filter_map(|key| places.get(key).copied()).collect();
             let runs = group.names_all_sources().then_some(runs);
             GroupRow {
                 id,
@@ -351,128 +391,6 @@ fn sorted(cells: Bounded<Cell, u64>) -> Vec<(Cell, u64)> {
     cells
 }
 
-/// The run that each source's lines belong to.
-fn final_keys(sources: &[(Arc<SourceKey>, SourceStats)]) -> Vec<RunKey> {
-    let mut named: BTreeMap<&str, Named<'_>> = BTreeMap::new();
-    for (key, _) in sources {
-        if let Some(run) = &key.run_id {
-            let named = named.entry(&key.family).or_default();
-            let scrapers = named.runs.entry(run).or_default();
-            scrapers.extend(key.scraper_id.as_deref());
-            named.scrapers.extend(key.scraper_id.as_deref());
-        }
-    }
-    let adopted: Vec<RunKey> = sources
-        .iter()
-        .map(|(key, stats)| {
-            let is_foreign = !stats.dialects.contains(&Dialect::Dragline);
-            adopt(key, named.get(key.family.as_str()).filter(|_| is_foreign))
-        })
-        .collect();
-    let mut whole: BTreeMap<(&RunKey, &str), Whole<'_>> = BTreeMap::new();
-    let without_site: Vec<RunKey> = adopted
-        .iter()
-        .map(|key| RunKey {
-            site: None,
-            ..key.clone()
-        })
-        .collect();
-    // Lines outside of runs have nothing in common but their family.
-    let scope = |index: usize| {
-        let key: &RunKey = &without_site[index];
-        (
-            key,
-            if key.is_run() {
-                ""
-            } else {
-                sources[index].0.family.as_str()
-            },
-        )
-    };
-    for (index, (key, stats)) in sources.iter().enumerate() {
-        let whole = whole.entry(scope(index)).or_default();
-        whole.sites.extend(key.site.as_deref());
-        whole.renamed = whole
-            .renamed
-            .into_iter()
-            .chain(stats.renamed.as_deref())
-            .min();
-        for (host, count) in stats.hosts.iter() {
-            *whole.hosts.entry(host).or_default() += count;
-        }
-    }
-    adopted
-        .iter()
-        .enumerate()
-        .map(|(index, key)| whole[&scope(index)].complete(key))
-        .collect()
-}
-
-/// What all lines of a run say of it together.
-#[derive(Default)]
-struct Whole<'s> {
-    sites: BTreeSet<&'s str>,
-    renamed: Option<&'s str>,
-    hosts: BTreeMap<&'s str, u64>,
-}
-
-impl Whole<'_> {
-    /// The key with its later name and its site: the one that its lines name, else the host that it
-    /// asked most.
-    fn complete(&self, key: &RunKey) -> RunKey {
-        let mut key = key.clone();
-        if let Some(name) = self.renamed {
-            key.scraper_id = Some(name.to_owned());
-        }
-        if key.site.is_none() {
-            let host = self
-                .hosts
-                .iter()
-                .max_by_key(|(host, count)| (**count, std::cmp::Reverse(**host)))
-                .map(|(host, _)| *host);
-            key.site = match self.sites.len() {
-                0 => host,
-                1 => self.sites.first().copied(),
-                _ => None,
-            }
-            .map(str::to_owned);
-        }
-        key
-    }
-}
-
-/// The runs that the lines of a family name, each with its scrapers.
-#[derive(Default)]
-struct Named<'s> {
-    runs: BTreeMap<&'s str, BTreeSet<&'s str>>,
-    scrapers: BTreeSet<&'s str>,
-}
-
-/// A line that does not name its run belongs to the one run of its family, if there is one.
-fn adopt(key: &SourceKey, named: Option<&Named<'_>>) -> RunKey {
-    let mut run = RunKey {
-        scraper_id: key.scraper_id.clone(),
-        site: key.site.clone(),
-        run_id: key.run_id.clone(),
-    };
-    let Some(named) = named else { return run };
-    let only = |set: &BTreeSet<&str>| {
-        set.first()
-            .filter(|_| set.len() == 1)
-            .map(|one| (*one).to_owned())
-    };
-    if run.run_id.is_none() && named.runs.len() == 1 && named.scrapers.len() <= 1 {
-        let scraper = only(&named.scrapers);
-        if run.scraper_id.is_none() || scraper.is_none() || scraper == run.scraper_id {
-            run.run_id = named.runs.keys().next().map(|id| (*id).to_owned());
-        }
-    }
-    if let (Some(id), None) = (&run.run_id, &run.scraper_id) {
-        run.scraper_id = named.runs.get(id.as_str()).and_then(only);
-    }
-    run
-}
-
 /// What there is to judge a run by.
 fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
     let file = stats
@@ -490,7 +408,9 @@ fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
 }
 
 /// The scrapers and sites of which a run has items in its lines.
-fn storing(runs: &BTreeMap<RunKey, SourceStats>) -> BTreeSet<(Option<String>, Option<String>)> {
+fn storing(
+    runs: &BTreeMap<RunKey, Box<SourceStats>>,
+) -> BTreeSet<(Option<String>, Option<String>)> {
     let stores = runs.iter().filter(|(_, stats)| stats.counters.items() > 0);
     stores
         .map(|(key, _)| (key.scraper_id.clone(), key.site.clone()))
@@ -603,16 +523,8 @@ fn run_row(
         queue_left: stats.queue.map(|(_, size)| size),
         skewed: stats.skewed,
         skewed_since: stats.skewed_since,
-        missing_since: stats
-            .writers
-            .values()
-            .filter_map(crate::seq::SeqRanges::missing_since)
-            .min(),
-        missing_seq: stats
-            .writers
-            .values()
-            .map(crate::seq::SeqRanges::missing)
-            .sum(),
+        missing_since: stats.numbers.missing_since(),
+        missing_seq: stats.numbers.missing(),
         dropped: stats.dropped,
         disagreements,
         sections: stats.sections,

@@ -36,6 +36,8 @@ mod counters;
 mod errors;
 mod evidence;
 mod finish;
+mod identity;
+mod observe;
 mod reconcile;
 mod rollup;
 mod sections;
@@ -52,8 +54,8 @@ pub use evidence::Evidence;
 pub use finish::{ActivityRow, Finished, GroupRow, Known, RunRow};
 pub use rollup::{FileEntry, Limits, OUT_OF_ORDER, ProblemEntry, Rollup};
 pub use sections::{
-    Articles, Database, Domain, Domains, Duplicates, Fields, Operation, Queue, Search, Sections,
-    System,
+    Articles, Database, Domain, Domains, Duplicates, Fields, Operation, Queue, Rare, Search,
+    Sections, System,
 };
 pub use seq::Covered;
 pub use signs::{FirstSign, SIGN_WIDTH, Sign};

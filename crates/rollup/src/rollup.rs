@@ -4,21 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dragline_schema::{
-    Dialect, Event, Level, Position, Problem, ProblemKind, Record, RunStatus, SourceFile,
-    Timestamp, host_of,
+    Dialect, Event, Position, Problem, ProblemKind, Record, SourceFile, Timestamp,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded, hash_of};
-use crate::count::{bytes_of, failed, has_activity, plausible};
+use crate::count::{has_activity, plausible};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, ErrorLabel, Group};
-use crate::evidence::Evidence;
-use crate::sections::thousandths;
 use crate::seq::Covered;
 use crate::signs::{FirstSign, MAX_SIGNS, SIGN_WIDTH, SignKey, signs};
-use crate::source::{Declared, RunEnd, SourceKey, SourceStats, earlier};
+use crate::source::{SourceKey, SourceStats, bounded_name};
 use crate::tally::Tally;
 
 const MINUTE: i64 = 60_000_000;
@@ -40,8 +37,6 @@ const MAX_BUCKETS: i64 = 20_000;
 const SKETCH_WIDTHS: [i64; 6] = [HOUR, 4 * HOUR, DAY, 7 * DAY, 28 * DAY, 36_400 * DAY];
 /// So much writers of one file may differ before it is told, in microseconds.
 pub const OUT_OF_ORDER: i64 = MINUTE;
-/// Further back than so goes no clock that is right, in microseconds.
-const CLOCK_SKEW: i64 = 10 * MINUTE;
 /// Error groups and cells that are kept by name.
 const MAX_GROUPS: usize = 10_000;
 const MAX_CELLS: usize = 10_000;
@@ -73,14 +68,21 @@ impl Default for Limits {
     }
 }
 
+/// A source, and what it was seen to do. Most of it is never looked at together, so that it stands apart.
+pub(crate) type Source = (Arc<SourceKey>, Box<SourceStats>);
+
 /// Counts, sketches and evidence of any number of records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rollup {
     limits: Limits,
-    pub(crate) sources: Vec<(Arc<SourceKey>, SourceStats)>,
+    pub(crate) sources: Vec<Source>,
     #[serde(skip)]
     index: FxHashMap<Arc<SourceKey>, u32>,
+    /// The largest hash of the sources that are kept apart, once they were too many: those beyond are added
+    /// up at once.
+    #[serde(skip)]
+    largest: Option<u64>,
     /// By source and start of the bucket (microseconds).
     pub(crate) activity: FxHashMap<(u32, i64), Counters>,
     /// By source and start of the hour.
@@ -107,8 +109,8 @@ struct Current {
     path: Arc<str>,
     content_id: u64,
     is_error_copy: bool,
-    /// The source of the last record: mostly that of the next one too.
-    source: Option<u32>,
+    /// The source of the last record, mostly that of the next one too, and where it is counted.
+    source: Option<(Arc<SourceKey>, u32)>,
     /// Records that were counted of it.
     events: u64,
     /// The latest time of its records so far.
@@ -159,6 +161,7 @@ impl Default for Rollup {
             limits: Limits::default(),
             sources: Vec::new(),
             index: FxHashMap::default(),
+            largest: None,
             activity: FxHashMap::default(),
             latency: FxHashMap::default(),
             groups: Bounded::new(MAX_GROUPS),
@@ -193,9 +196,8 @@ impl Rollup {
 
     /// The rollup that was encoded; `None` when the bytes are none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut rollup: Self = postcard::from_bytes(bytes).ok()?;
-        rollup.reindex();
-        Some(rollup)
+        let rollup: Self = postcard::from_bytes(bytes).ok()?;
+        rollup.reindexed()
     }
 
     /// The rollup as bytes that later versions of this crate can read: `MessagePack`, with the names of
@@ -215,13 +217,65 @@ impl Rollup {
         // Another version may have another order of these keys.
         rollup.cells = rollup.cells.rehashed();
         rollup.signs = rollup.signs.rehashed();
-        rollup.reindex();
-        Some(rollup)
+        rollup.reindexed()
     }
 
-    fn reindex(&mut self) {
-        let index = |(place, (key, _)): (u32, &(Arc<SourceKey>, _))| (Arc::clone(key), place);
+    /// With its index; `None` when it counts something of a source that is not there.
+    fn reindexed(mut self) -> Option<Self> {
+        let index = |(place, (key, _)): (u32, &Source)| (Arc::clone(key), place);
         self.index = (0..).zip(&self.sources).map(index).collect();
+        let count = self.sources.len();
+        let mut counted = self.activity.keys().chain(self.latency.keys());
+        let is_whole = counted.all(|(source, _)| (*source as usize) < count);
+        (is_whole && self.width > 0 && self.sketch_width > 0).then_some(self)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        const SOURCE: usize = 2000;
+        const BUCKET: usize = 500;
+        const SKETCH: usize = 1000;
+        const GROUP: usize = 3000;
+        const CELL: usize = 200;
+        const SIGN: usize = 400;
+        const FILE: usize = 500;
+        self.sources.len() * SOURCE
+            + self.activity.len() * BUCKET
+            + self.latency.len() * SKETCH
+            + self.groups.len() * GROUP
+            + self.cells.len() * CELL
+            + self.signs.len() * SIGN
+            + (self.files.len() + self.problems.len()) * FILE
+    }
+
+    /// Sources that the other adds up are added up here, too, when it has as many of those that it keeps apart:
+    /// for a part that is merged into it.
+    pub fn follow_bound(&mut self, whole: &Self) {
+        self.largest = match (self.largest, whole.largest) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+    }
+
+    /// Takes everything that was observed so far out of it; what follows still stands in the current file.
+    /// Merged, in any order, both are what the whole would have been.
+    #[must_use]
+    pub fn take_part(&mut self) -> Self {
+        self.settle();
+        let fresh = Self {
+            limits: self.limits,
+            largest: self.largest,
+            ..Self::default()
+        };
+        let mut part = std::mem::replace(self, fresh);
+        self.current = std::mem::take(&mut part.current);
+        // Its places in the table are others.
+        if let Some((key, place)) = self.current.source.take() {
+            let own = self.current.own.take().filter(|(held, _)| *held == place);
+            let place = self.place_of(key);
+            self.current.own = own.map(|(_, latest)| (place, latest));
+        }
+        part
     }
 
     /// The times of the first and the last record.
@@ -239,7 +293,7 @@ impl Rollup {
     pub fn covered(&self) -> Covered {
         let mut covered = Covered::default();
         for (key, stats) in &self.sources {
-            for (writer, ranges) in &stats.writers {
+            for (writer, ranges) in &stats.numbers.ranges {
                 let run = [key.scraper_id.clone(), key.site.clone(), key.run_id.clone()];
                 covered.add(writer, run, ranges);
             }
@@ -312,8 +366,8 @@ impl Rollup {
     /// are unknown, not smaller.
     pub fn observe_life(&mut self, record: &Record<'_>, at: Position, by_level: bool) {
         self.see(record, at, None, false);
-        if let (Some(source), true) = (self.current.source, by_level) {
-            self.sources[source as usize].1.is_leveled = true;
+        if let (Some((_, source)), true) = (&self.current.source, by_level) {
+            self.sources[*source as usize].1.is_leveled = true;
         }
     }
 
@@ -329,13 +383,13 @@ impl Rollup {
             let (content_id, path) = (self.current.content_id, Arc::clone(&self.current.path));
             move || SourceStats::evidence(content_id, &path, at)
         };
-        let (key, stats) = &mut self.sources[source as usize];
+        let stats = &mut self.sources[source as usize].1;
         if let Event::Summary(summary) = &record.event
             && record.level.is_none()
         {
             // Not a line of the log: the reader tells what it learnt.
             if let Some(name) = &summary.scraper_id {
-                stats.renamed = Some(name.clone().into_owned());
+                stats.renamed = Some(bounded_name(name));
                 return;
             }
             return stats.observe_life(record, &evidence);
@@ -363,13 +417,16 @@ impl Rollup {
         self.dialects.count(record.dialect, 1);
         stats.observe_domain(record, host);
         stats.sections.observe(record);
+        let key = self.current.source.as_ref().map(|(key, _)| Arc::clone(key));
+        // It was found above.
+        let key = &key.unwrap_or_default();
         if let Some(label) = label {
             let group = self.groups.entry(&label.group);
             group.observe(label, evidence(), record.timestamp, key);
             let cell = Cell {
                 category: label.category,
                 severity: label.severity,
-                error_type: label.error_type.to_owned(),
+                error_type: bounded_name(label.error_type),
             };
             *self.cells.entry(&cell) += 1;
         }
@@ -396,11 +453,13 @@ impl Rollup {
             .sources
             .into_iter()
             .map(|(key, stats)| {
-                let source = self.intern(key);
-                self.sources[source as usize].1.add(stats);
+                let source = self.intern_bounded(key);
+                self.sources[source as usize].1.add(*stats);
                 source
             })
             .collect();
+        // What came last is not the current file's any more.
+        self.current.source = None;
         if other.width > self.width || other.sketch_width > self.sketch_width {
             self.width = self.width.max(other.width);
             self.sketch_width = self.sketch_width.max(other.sketch_width);
@@ -416,7 +475,7 @@ impl Rollup {
         }
         self.bound_buckets();
         self.bound_sketches();
-        if self.sources.len() > 2 * self.limits.sources {
+        if self.sources.len() > self.limits.sources + self.limits.sources / 4 {
             self.bound_sources();
         }
         self.groups.merge(other.groups);
@@ -445,22 +504,31 @@ impl Rollup {
     }
 
     fn source_of(&mut self, record: &Record<'_>) -> u32 {
-        if let Some(source) = self.current.source {
-            let key = &self.sources[source as usize].0;
-            if key.scraper_id.as_deref() == record.scraper_id.as_deref()
-                && key.site.as_deref() == record.site.as_deref()
-                && key.run_id.as_deref() == record.run_id.as_deref()
-                && key.is_echo == record.is_echo
-            {
-                return source;
-            }
+        if let Some((key, source)) = &self.current.source
+            && key.is_of(record)
+        {
+            return *source;
         }
-        if self.sources.len() > 2 * self.limits.sources {
+        self.place_of(Arc::new(SourceKey::of(&self.current.family, record)))
+    }
+
+    /// Where what a source does is counted.
+    fn place_of(&mut self, key: Arc<SourceKey>) -> u32 {
+        if self.sources.len() > self.limits.sources + self.limits.sources / 4 {
             self.bound_sources();
         }
-        let source = self.intern(Arc::new(SourceKey::of(&self.current.family, record)));
-        self.current.source = Some(source);
+        let source = self.intern_bounded(Arc::clone(&key));
+        self.current.source = Some((key, source));
         source
+    }
+
+    /// The place of a source, or the one of those that are added up.
+    fn intern_bounded(&mut self, key: Arc<SourceKey>) -> u32 {
+        let is_beyond = |largest| !key.is_rest && hash_of(&*key) > largest;
+        if self.largest.is_some_and(is_beyond) {
+            return self.intern(Arc::new(SourceKey::rest()));
+        }
+        self.intern(key)
     }
 
     fn intern(&mut self, key: Arc<SourceKey>) -> u32 {
@@ -468,8 +536,7 @@ impl Rollup {
             return *source;
         }
         let source = self.sources.len() as u32;
-        self.sources
-            .push((Arc::clone(&key), SourceStats::default()));
+        self.sources.push((Arc::clone(&key), Box::default()));
         self.index.insert(key, source);
         source
     }
@@ -573,6 +640,11 @@ impl Rollup {
     /// up is seen anew when it comes again, and is added up again, as there are always as many with
     /// a smaller hash: so it does not matter when this happens.
     pub(crate) fn bound_sources(&mut self) {
+        // Of those that are added up nothing is known but sums, whatever way they came.
+        let mut rest = self.sources.iter_mut().filter(|(key, _)| key.is_rest);
+        if let Some((_, stats)) = rest.next() {
+            **stats = std::mem::take(&mut **stats).into_rest();
+        }
         let mut hashes: Vec<(u64, u32)> = (0..)
             .zip(&self.sources)
             .filter(|(_, (key, _))| !key.is_rest)
@@ -582,13 +654,13 @@ impl Rollup {
             return;
         }
         hashes.sort_unstable();
-        let is_kept: FxHashSet<u32> = hashes[..self.limits.sources]
-            .iter()
-            .map(|(_, place)| *place)
-            .collect();
+        let kept = &hashes[..self.limits.sources];
+        self.largest = kept.last().map(|(hash, _)| *hash);
+        let is_kept: FxHashSet<u32> = kept.iter().map(|(_, place)| *place).collect();
         let sources = std::mem::take(&mut self.sources);
         self.index.clear();
         self.current.source = None;
+        self.current.own = None;
         let rest = self.intern(Arc::new(SourceKey::rest()));
         let places: Vec<u32> = (0..)
             .zip(sources)
@@ -634,145 +706,4 @@ fn add_problem(
             }
         })
         .or_insert(new);
-}
-
-impl SourceStats {
-    /// The line's number: what tells whether all are there.
-    fn observe_seq(&mut self, record: &Record<'_>) {
-        if let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) {
-            match self.writers.get_mut(&**writer) {
-                Some(ranges) => ranges.insert(seq, record.timestamp),
-                None => self
-                    .writers
-                    .entry(writer.to_string())
-                    .or_default()
-                    .insert(seq, record.timestamp),
-            }
-        }
-    }
-
-    /// The clock: a source whose time goes back within a file was set, or is two.
-    fn observe_clock(&mut self, source: u32, own: &mut Option<(u32, Timestamp)>, time: Timestamp) {
-        let before = own.filter(|(last, _)| *last == source);
-        let latest = before.map_or(time, |(_, latest)| latest);
-        if latest.since(time) > CLOCK_SKEW {
-            self.skewed += 1;
-            self.skewed_since = earlier(self.skewed_since, Some(latest));
-        }
-        *own = Some((source, latest.max(time)));
-    }
-
-    /// The host that the record is about: what a run's site is when no line names one.
-    fn observe_host<'r>(&mut self, record: &'r Record<'_>) -> Option<&'r str> {
-        let url = match &record.event {
-            Event::Request(request) => request.url.as_deref(),
-            Event::ProductProcessed(product) => product.url.as_deref(),
-            Event::ScraperError(error) => error.url.as_deref(),
-            _ => None,
-        };
-        let host = url.and_then(host_of)?;
-        *self.hosts.entry(host) += 1;
-        Some(host)
-    }
-
-    /// What the host was asked for.
-    fn observe_domain(&mut self, record: &Record<'_>, host: Option<&str>) {
-        if let (Some(host), Event::Request(request)) = (host, &record.event) {
-            let domain = self.sections.domains.0.entry(host);
-            domain.requests += 1;
-            domain.requests_failed += u64::from(failed(record, request));
-            domain.bytes += bytes_of(request);
-        }
-    }
-
-    /// Start, end and the run's own account.
-    fn observe_life(&mut self, record: &Record<'_>, evidence: &dyn Fn() -> Evidence) {
-        match &record.event {
-            Event::ScraperStart(_) => self.started = earlier(self.started, record.timestamp),
-            Event::ScraperEnd(end) => {
-                let status = end.status.as_deref().and_then(RunStatus::from_name);
-                let reason = end.finish_reason.as_deref().map(str::to_owned);
-                self.end_at(record.timestamp, status, reason, evidence);
-                if record.dialect == Dialect::Dragline {
-                    self.declare(declared_by_end(end, record.timestamp));
-                }
-            }
-            Event::Summary(summary) => {
-                let status_codes = summary.status_codes.iter().copied().collect();
-                let level = |level| {
-                    let counts = summary.levels.iter().filter(|(held, _)| *held == level);
-                    counts.map(|(_, count)| count).sum::<u64>()
-                };
-                let tells_failures = summary.requests_failed.is_some();
-                self.declare(Declared {
-                    is_truth: true,
-                    at: record.timestamp,
-                    start: summary.start,
-                    end: summary.end,
-                    requests: summary.requests,
-                    requests_failed: summary.requests_failed,
-                    requests_unjudged: summary.requests.filter(|_| !tells_failures),
-                    status_codes: tells_failures.then_some(status_codes),
-                    bytes: summary.bytes,
-                    saved: summary.items,
-                    failed: summary.items_failed,
-                    duplicates: summary.duplicates,
-                    errors: (!summary.levels.is_empty())
-                        .then(|| level(Level::Error) + level(Level::Critical)),
-                    warnings: (!summary.levels.is_empty()).then(|| level(Level::Warn)),
-                    ..Declared::default()
-                });
-            }
-            Event::QueueSize(queue) => {
-                let told = record.timestamp.zip(queue.queue_size);
-                self.queue = self.queue.max(told);
-            }
-            Event::LogDropped(dropped) => self.dropped += dropped.dropped.unwrap_or(0),
-            _ => {}
-        }
-    }
-
-    fn end_at(
-        &mut self,
-        at: Option<Timestamp>,
-        status: Option<RunStatus>,
-        reason: Option<String>,
-        evidence: &dyn Fn() -> Evidence,
-    ) {
-        let end = RunEnd {
-            at,
-            status: status.unwrap_or(RunStatus::Success),
-            reason,
-        };
-        if Some(&end) > self.end.as_ref() {
-            self.end = Some(end);
-            self.end_place = Some(evidence());
-        }
-    }
-
-    fn declare(&mut self, new: Declared) {
-        let held = self.declared.as_ref().map(|held| (held.is_truth, held.at));
-        if held.is_none_or(|held| (new.is_truth, new.at) >= held) {
-            self.declared = Some(new);
-        }
-    }
-}
-
-fn declared_by_end(end: &dragline_schema::ScraperEnd<'_>, at: Option<Timestamp>) -> Declared {
-    Declared {
-        is_truth: false,
-        at,
-        duration: end.duration_seconds.and_then(|s| thousandths(s * 1000.0)),
-        requests: end.requests_made,
-        bytes: end.bytes_downloaded,
-        found: end.products_found,
-        added: end.products_added,
-        updated: end.products_updated,
-        saved: end.products_saved,
-        failed: end.products_failed,
-        articles: end.articles_stored,
-        errors: end.errors_count,
-        rate_limits: end.rate_limits_hit,
-        ..Declared::default()
-    }
 }

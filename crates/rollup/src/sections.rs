@@ -1,11 +1,16 @@
 //! What only some scrapers log: articles, searches, queues, databases, the machine.
 
-use dragline_schema::{Event, Record};
+use std::ops::Deref;
+use std::sync::LazyLock;
+
+use dragline_schema::{Event, Record, clip};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded};
 use crate::counters::Spread;
 
+/// A longer name is cut, in bytes.
+const LONGEST: usize = 256;
 /// Whole units in one, so that fractions add up exactly.
 const MILLI: f64 = 1000.0;
 
@@ -50,6 +55,57 @@ add_fields!(Sections {
     domains,
     fields
 });
+
+/// The rarer events, where there are any: most sources have none.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rare(Option<Box<Sections>>);
+
+static NONE: LazyLock<Sections> = LazyLock::new(Sections::default);
+
+impl Deref for Rare {
+    type Target = Sections;
+
+    fn deref(&self) -> &Sections {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl PartialEq for Rare {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Add for Rare {
+    fn add(&mut self, other: Self) {
+        match (&mut self.0, other.0) {
+            (Some(own), Some(other)) => own.add(*other),
+            (own @ None, other) => *own = other,
+            (Some(_), None) => {}
+        }
+    }
+}
+
+impl Rare {
+    /// What is there, to be added to.
+    pub(crate) fn own(&mut self) -> &mut Sections {
+        self.0.get_or_insert_default()
+    }
+
+    pub(crate) fn observe(&mut self, record: &Record<'_>) {
+        if Sections::takes(&record.event) {
+            self.own().observe(record);
+        }
+    }
+
+    /// Hosts were asked by others.
+    pub(crate) fn forget_domains(&mut self) {
+        if let Some(sections) = &mut self.0 {
+            sections.domains = Domains::default();
+        }
+    }
+}
 
 /// Articles that were stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -231,7 +287,7 @@ impl Fields {
         };
         // What is no list of texts names no field.
         for field in serde_json::from_str::<Vec<String>>(list).unwrap_or_default() {
-            *self.0.entry(field.as_str()) += 1;
+            *self.0.entry(clip(&field, LONGEST)) += 1;
         }
     }
 }
@@ -276,14 +332,28 @@ impl Sections {
         self.add(other);
     }
 
-    pub(crate) fn observe(&mut self, record: &Record<'_>) {
+    /// Whether an event is one of the rarer.
+    fn takes(event: &Event<'_>) -> bool {
+        match event {
+            Event::ProductProcessed(event) => event.fields_missing.is_some(),
+            Event::ArticleStored(_)
+            | Event::DuplicateDetected(_)
+            | Event::SearchQuery(_)
+            | Event::QueueSize(_)
+            | Event::DatabaseOperation(_)
+            | Event::SystemSample(_) => true,
+            _ => false,
+        }
+    }
+
+    fn observe(&mut self, record: &Record<'_>) {
         match &record.event {
             Event::ArticleStored(event) => {
                 observe(&mut self.articles.words, event.word_count);
                 let took = event.processing_time_ms.and_then(thousandths);
                 observe(&mut self.articles.processing, took);
                 if let Some(language) = event.language.as_deref() {
-                    *self.articles.languages.entry(language) += 1;
+                    *self.articles.languages.entry(clip(language, LONGEST)) += 1;
                 }
                 self.fields
                     .observe(event.fields_missing.as_ref().map(|json| &*json.0));
@@ -314,7 +384,7 @@ impl Sections {
                 let took = event.duration_ms.and_then(thousandths);
                 observe(&mut self.database.duration, took);
                 observe(&mut self.database.connections, event.connections_active);
-                let name = event.operation.as_deref().unwrap_or("unknown");
+                let name = clip(event.operation.as_deref().unwrap_or("unknown"), LONGEST);
                 let operation = self.database.operations.entry(name);
                 operation.count += 1;
                 observe(&mut operation.duration, took);

@@ -1,69 +1,329 @@
 //! Which of a writer's numbers were seen.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use dragline_schema::{Record, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// Ranges that one writer may have. With more, its lines are a selection of what it wrote (a log that went
+/// through `grep`): then they are counted, and which are there is not kept.
+const MAX_RANGES: usize = 1 << 16;
+/// Writers of a source whose numbers are kept: those with the smallest names.
+const MAX_WRITERS: usize = 1 << 12;
+/// Numbers out of order that are held to be put in order at once.
+const LATE: usize = 1 << 10;
+
+/// The first and the last number, and the time of the last.
+type Range = (u64, u64, Option<Timestamp>);
+
 /// Sets of numbers as ranges, in order, with gaps between them; each with the time of its last number.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SeqRanges(Vec<(u64, u64, Option<Timestamp>)>);
+///
+/// Numbers mostly come in order. Those that do not are put in order many at a time: in a log that was
+/// shuffled each would move all ranges behind it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Range>", into = "Vec<Range>")]
+pub(crate) struct SeqRanges {
+    ranges: Vec<Range>,
+    late: Vec<Range>,
+}
+
+impl From<Vec<Range>> for SeqRanges {
+    fn from(ranges: Vec<Range>) -> Self {
+        // Whoever wrote them may have been damaged.
+        let late = ranges.into_iter().filter(|(first, last, _)| first <= last);
+        let mut own = Self {
+            ranges: Vec::new(),
+            late: late.collect(),
+        };
+        own.settle();
+        own
+    }
+}
+
+impl From<SeqRanges> for Vec<Range> {
+    fn from(mut own: SeqRanges) -> Self {
+        own.settle();
+        own.ranges
+    }
+}
+
+impl PartialEq for SeqRanges {
+    fn eq(&self, other: &Self) -> bool {
+        self.settled() == other.settled()
+    }
+}
+
+impl Eq for SeqRanges {}
 
 impl SeqRanges {
-    /// Adds a number; numbers mostly come in order.
+    /// Adds a number.
     pub(crate) fn insert(&mut self, seq: u64, at: Option<Timestamp>) {
-        if let Some((_, last, time)) = self.0.last_mut()
-            && seq.checked_sub(1) == Some(*last)
-        {
-            (*last, *time) = (seq, at);
-            return;
+        match self.ranges.last_mut() {
+            Some((_, last, time)) if last.checked_add(1) == Some(seq) => (*last, *time) = (seq, at),
+            Some((_, last, _)) if seq <= *last => self.insert_late((seq, seq, at)),
+            _ => self.ranges.push((seq, seq, at)),
         }
-        self.insert_range((seq, seq, at));
     }
 
-    fn insert_range(&mut self, (first, last, at): (u64, u64, Option<Timestamp>)) {
-        // Everything that touches the new range becomes one with it.
-        let from = self
-            .0
-            .partition_point(|(_, end, _)| end.saturating_add(1) < first);
-        let to = self
-            .0
-            .partition_point(|(start, ..)| *start <= last.saturating_add(1));
-        let merged =
-            self.0[from..to]
-                .iter()
-                .fold((first, last, at), |(a, b, at), (start, end, time)| {
-                    let (last, at) = (b, at).max((*end, *time));
-                    (a.min(*start), last, at)
-                });
-        self.0.splice(from..to, [merged]);
+    fn insert_late(&mut self, range: Range) {
+        self.late.push(range);
+        if self.late.len() >= LATE.max(self.ranges.len() / 2) {
+            self.settle();
+        }
+    }
+
+    /// Puts everything in order.
+    fn settle(&mut self) {
+        if !self.late.is_empty() {
+            let mut late = std::mem::take(&mut self.late);
+            late.sort_unstable();
+            self.ranges = united(&self.ranges, &late);
+        }
+    }
+
+    fn settled(&self) -> Cow<'_, [Range]> {
+        if self.late.is_empty() {
+            return Cow::Borrowed(&self.ranges);
+        }
+        let mut own = self.clone();
+        own.settle();
+        Cow::Owned(own.ranges)
     }
 
     /// Adds all numbers of the other.
-    pub(crate) fn merge(&mut self, other: Self) {
-        for range in other.0 {
-            self.insert_range(range);
-        }
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
+        self.ranges = united(&self.ranges, &other.ranges);
+    }
+
+    /// Whether they are too many to be kept.
+    fn is_scattered(&self) -> bool {
+        self.ranges.len() + self.late.len() > MAX_RANGES
     }
 
     /// Whether the number was added.
     pub(crate) fn contains(&self, seq: u64) -> bool {
-        let after = self.0.partition_point(|(first, ..)| *first <= seq);
-        after > 0 && self.0[after - 1].1 >= seq
+        let ranges = self.settled();
+        let after = ranges.partition_point(|(first, ..)| *first <= seq);
+        after > 0 && ranges[after - 1].1 >= seq
     }
 
     /// Numbers that are missing between the first and the last.
-    pub(crate) fn missing(&self) -> u64 {
-        self.0
+    fn missing(&self) -> u64 {
+        self.settled()
             .windows(2)
             .map(|pair| pair[1].0 - pair[0].1 - 1)
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     /// When the first line was written behind which some are missing.
-    pub(crate) fn missing_since(&self) -> Option<Timestamp> {
-        let (_, rest) = self.0.split_last()?;
+    fn missing_since(&self) -> Option<Timestamp> {
+        let ranges = self.settled();
+        let (_, rest) = ranges.split_last()?;
         rest.iter().filter_map(|(_, _, at)| *at).min()
+    }
+}
+
+/// Two lists of ranges as one; each is in the order of the first numbers.
+fn united(a: &[Range], b: &[Range]) -> Vec<Range> {
+    let mut united: Vec<Range> = Vec::with_capacity(a.len().max(b.len()));
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let Some((first, last, at)) = match (a.peek(), b.peek()) {
+        (Some(one), Some(other)) if other.0 < one.0 => b.next(),
+        (Some(_), _) => a.next(),
+        (None, _) => b.next(),
+    } {
+        match united.last_mut() {
+            // What touches is one.
+            Some((_, end, time)) if *first <= end.saturating_add(1) => {
+                (*end, *time) = (*end, *time).max((*last, *at));
+            }
+            _ => united.push((*first, *last, *at)),
+        }
+    }
+    united
+}
+
+/// Numbers of a writer that are too many ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scattered {
+    first: u64,
+    last: u64,
+    /// How many there are; one that stands in the logs twice may count twice.
+    count: u64,
+}
+
+impl Scattered {
+    fn of(ranges: &SeqRanges) -> Option<Self> {
+        let settled = ranges.settled();
+        let count = settled.iter().map(|(first, last, _)| last - first + 1);
+        Some(Self {
+            first: settled.first()?.0,
+            last: settled.last()?.1,
+            count: count.fold(0, u64::saturating_add),
+        })
+    }
+
+    fn add(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.count = self.count.saturating_add(other.count);
+    }
+
+    fn missing(&self) -> u64 {
+        (self.last - self.first)
+            .saturating_add(1)
+            .saturating_sub(self.count)
+    }
+}
+
+/// The numbers of a source's lines, by writer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub(crate) struct Numbers {
+    /// By writer, in order: mostly there is one.
+    pub(crate) ranges: Vec<(String, SeqRanges)>,
+    pub(crate) scattered: BTreeMap<String, Scattered>,
+}
+
+/// How numbers are written: as ranges by writer. Those that are not kept as ranges have a mark before the
+/// writer, and are two ranges: from the first to the last, and how many.
+type Written = BTreeMap<String, Vec<Range>>;
+const SCATTERED: char = '\u{1}';
+
+impl From<Written> for Numbers {
+    fn from(written: Written) -> Self {
+        let mut numbers = Self::default();
+        for (writer, ranges) in written {
+            match (writer.strip_prefix(SCATTERED), &*ranges) {
+                (Some(writer), &[(first, last, _), (count, ..)]) if first <= last => {
+                    let scattered = Scattered { first, last, count };
+                    numbers.scattered.insert(writer.to_owned(), scattered);
+                }
+                (Some(_), _) => {}
+                (None, _) => {
+                    // The map that they come from is in order.
+                    numbers.ranges.push((writer, ranges.into()));
+                }
+            }
+        }
+        numbers
+    }
+}
+
+impl From<Numbers> for Written {
+    fn from(numbers: Numbers) -> Self {
+        let ranges = numbers.ranges.into_iter();
+        let scattered = numbers.scattered.into_iter().map(|(writer, held)| {
+            let written = vec![
+                (held.first, held.last, None),
+                (held.count, held.count, None),
+            ];
+            (format!("{SCATTERED}{writer}"), written)
+        });
+        ranges
+            .map(|(writer, held)| (writer, held.into()))
+            .chain(scattered)
+            .collect()
+    }
+}
+
+impl Numbers {
+    /// Adds a line's number.
+    pub(crate) fn insert(&mut self, writer: &str, seq: u64, at: Option<Timestamp>) {
+        if let Ok(place) = self.place(writer) {
+            let ranges = &mut self.ranges[place].1;
+            ranges.insert(seq, at);
+            if ranges.is_scattered() {
+                self.scatter(writer);
+            }
+            return;
+        }
+        let mut ranges = SeqRanges::default();
+        ranges.insert(seq, at);
+        self.merge_ranges(writer.to_owned(), ranges);
+    }
+
+    /// Where a writer's ranges are, or would be.
+    fn place(&self, writer: &str) -> Result<usize, usize> {
+        self.ranges
+            .binary_search_by(|(held, _)| held.as_str().cmp(writer))
+    }
+
+    /// Adds all numbers of the other.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (writer, ranges) in other.ranges {
+            self.merge_ranges(writer, ranges);
+        }
+        for (writer, scattered) in other.scattered {
+            self.scatter(&writer);
+            self.add_scattered(writer, scattered);
+        }
+        self.bound();
+    }
+
+    fn merge_ranges(&mut self, writer: String, ranges: SeqRanges) {
+        if self.scattered.contains_key(&writer) {
+            if let Some(more) = Scattered::of(&ranges) {
+                self.add_scattered(writer, more);
+            }
+            return;
+        }
+        let place = match self.place(&writer) {
+            Ok(place) => {
+                self.ranges[place].1.merge(ranges);
+                place
+            }
+            Err(place) => {
+                self.ranges.insert(place, (writer.clone(), ranges));
+                place
+            }
+        };
+        if self.ranges[place].1.is_scattered() {
+            self.scatter(&writer);
+        }
+        self.bound();
+    }
+
+    /// Counts a writer's numbers instead of keeping them.
+    fn scatter(&mut self, writer: &str) {
+        if let Ok(place) = self.place(writer) {
+            let (writer, ranges) = self.ranges.remove(place);
+            if let Some(scattered) = Scattered::of(&ranges) {
+                self.add_scattered(writer, scattered);
+            }
+        }
+    }
+
+    fn add_scattered(&mut self, writer: String, more: Scattered) {
+        match self.scattered.get_mut(&writer) {
+            Some(held) => held.add(more),
+            None => {
+                self.scattered.insert(writer, more);
+            }
+        }
+    }
+
+    fn bound(&mut self) {
+        self.ranges.truncate(MAX_WRITERS);
+        while self.scattered.len() > MAX_WRITERS {
+            self.scattered.pop_last();
+        }
+    }
+
+    /// Numbers that are missing between the first and the last of each writer.
+    pub(crate) fn missing(&self) -> u64 {
+        let ranges = self.ranges.iter().map(|(_, held)| held.missing());
+        let scattered = self.scattered.values().map(Scattered::missing);
+        ranges.chain(scattered).fold(0, u64::saturating_add)
+    }
+
+    /// When the first line was written behind which some are missing. Of a selection nobody knows.
+    pub(crate) fn missing_since(&self) -> Option<Timestamp> {
+        let ranges = self.ranges.iter();
+        ranges.filter_map(|(_, held)| held.missing_since()).min()
     }
 }
 
@@ -119,5 +379,44 @@ mod tests {
             prop_assert_eq!(whole.missing_since(), before.map(|seq| Timestamp::from_seconds(*seq as i64)));
             prop_assert!((0..62).all(|seq| whole.contains(seq) == set.contains(&seq)));
         }
+    }
+
+    #[test]
+    fn a_selection_of_lines_is_counted_and_not_kept() {
+        let numbers = |seqs: &mut dyn Iterator<Item = u64>| {
+            let mut numbers = Numbers::default();
+            seqs.for_each(|seq| {
+                numbers.insert("w", seq, Some(Timestamp::from_seconds(seq as i64)));
+            });
+            numbers
+        };
+        let count = 3 * MAX_RANGES as u64;
+        let whole = numbers(&mut (0..count).map(|nth| nth * 3));
+        assert_eq!(whole.missing(), (count - 1) * 2);
+        assert_eq!(whole.missing_since(), None);
+        let written: Written = whole.clone().into();
+        assert!(written["\u{1}w"].len() == 2 && Numbers::from(written) == whole);
+        // In any order, and in parts.
+        let mut parts = numbers(
+            &mut (0..count)
+                .rev()
+                .filter(|nth| nth % 2 == 0)
+                .map(|nth| nth * 3),
+        );
+        parts.merge(numbers(
+            &mut (0..count).filter(|nth| nth % 2 == 1).map(|nth| nth * 3),
+        ));
+        assert_eq!(parts, whole);
+        assert!(whole.ranges.is_empty());
+    }
+
+    #[test]
+    fn the_largest_numbers_do_not_overflow() {
+        let mut numbers = Numbers::default();
+        for seq in [u64::MAX, 0, u64::MAX - 1, 7, u64::MAX] {
+            numbers.insert("w", seq, None);
+            numbers.insert("x", seq, None);
+        }
+        assert_eq!(numbers.missing(), u64::MAX);
     }
 }

@@ -1,16 +1,16 @@
 //! Whose lines they are, and what each of these sources was seen to do.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dragline_schema::{Dialect, Position, Record, RunStatus, Timestamp};
+use dragline_schema::{Dialect, Position, Record, RunStatus, Timestamp, clip};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded};
 use crate::counters::Counters;
 use crate::evidence::Evidence;
-use crate::sections::Sections;
-use crate::seq::SeqRanges;
+use crate::sections::Rare;
+use crate::seq::Numbers;
 use crate::tally::Tally;
 
 /// Whose lines: the run as the lines name it, and the family of files they stand in, because lines
@@ -36,7 +36,7 @@ impl SourceKey {
     /// Whose line a record is, in a family of files. A line of the recorder names its run, wherever
     /// it stands: fifty thousand files of a run are one source.
     pub fn of(family: &str, record: &Record<'_>) -> Self {
-        let part = |part: &Option<Cow<'_, str>>| part.as_deref().map(str::to_owned);
+        let part = |part: &Option<Cow<'_, str>>| part.as_deref().map(bounded_name);
         let is_apart = record.dialect == Dialect::Dragline && record.run_id.is_some();
         Self {
             family: if is_apart { "" } else { family }.to_owned(),
@@ -46,6 +46,15 @@ impl SourceKey {
             is_echo: record.is_echo,
             is_rest: false,
         }
+    }
+
+    /// Whether a record is a line of this source's, in the same family of files.
+    pub(crate) fn is_of(&self, record: &Record<'_>) -> bool {
+        !self.is_rest
+            && self.scraper_id.as_deref() == record.scraper_id.as_deref()
+            && self.site.as_deref() == record.site.as_deref()
+            && self.run_id.as_deref() == record.run_id.as_deref()
+            && self.is_echo == record.is_echo
     }
 
     /// A number for it that stays the same in every version and on every machine.
@@ -68,6 +77,18 @@ impl SourceKey {
             ..Self::default()
         }
     }
+}
+
+/// A longer name is cut, in bytes.
+pub(crate) const LONGEST_NAME: usize = 256;
+
+/// A name that is not longer than names are; one that is, with a hash of all of it.
+pub(crate) fn bounded_name(name: &str) -> String {
+    if name.len() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    let hash = xxhash_rust::xxh3::xxh3_64(name.as_bytes());
+    format!("{}…{hash:016x}", clip(name, LONGEST_NAME))
 }
 
 /// How a run says it ended.
@@ -128,6 +149,34 @@ pub struct Declared {
     pub rate_limits: Option<u64>,
 }
 
+/// No run counts more of anything: such a number is a fault, and would overflow a sum.
+const MAX_DECLARED: u64 = 1_000_000_000_000_000;
+
+impl Declared {
+    /// Numbers that cannot be right are unknown.
+    pub(crate) fn drop_faults(&mut self) {
+        for count in [
+            &mut self.duration,
+            &mut self.requests,
+            &mut self.requests_failed,
+            &mut self.requests_unjudged,
+            &mut self.bytes,
+            &mut self.found,
+            &mut self.added,
+            &mut self.updated,
+            &mut self.saved,
+            &mut self.failed,
+            &mut self.articles,
+            &mut self.duplicates,
+            &mut self.errors,
+            &mut self.warnings,
+            &mut self.rate_limits,
+        ] {
+            count.take_if(|count| *count > MAX_DECLARED);
+        }
+    }
+}
+
 /// What a source was seen to do, beside its activity over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -145,7 +194,8 @@ pub(crate) struct SourceStats {
     pub(crate) renamed: Option<String>,
     /// Requests and items: the first, the last, how many.
     pub(crate) active: Option<(Timestamp, Timestamp, u64)>,
-    pub(crate) writers: BTreeMap<String, SeqRanges>,
+    #[serde(rename = "writers")]
+    pub(crate) numbers: Numbers,
     /// Lines that the recorder says it dropped.
     pub(crate) dropped: u64,
     /// Lines behind which the clock had gone back, and when it first did.
@@ -155,7 +205,7 @@ pub(crate) struct SourceStats {
     pub(crate) queue: Option<(Timestamp, u64)>,
     pub(crate) hosts: Bounded<String, u64>,
     pub(crate) dialects: BTreeSet<Dialect>,
-    pub(crate) sections: Sections,
+    pub(crate) sections: Rare,
     /// Whether any of its lines stands outside of a copy of errors.
     pub(crate) is_followed: bool,
     /// Whether some of its lines did not pass the filter.
@@ -177,14 +227,14 @@ impl Default for SourceStats {
             declared: None,
             renamed: None,
             active: None,
-            writers: BTreeMap::new(),
+            numbers: Numbers::default(),
             dropped: 0,
             skewed: 0,
             skewed_since: None,
             queue: None,
             hosts: Bounded::new(256),
             dialects: BTreeSet::new(),
-            sections: Sections::default(),
+            sections: Rare::default(),
             is_followed: false,
             is_partial: false,
             is_leveled: false,
@@ -278,9 +328,7 @@ impl Add for SourceStats {
             (Some((a, b, n)), Some((c, d, m))) => Some((a.min(c), b.max(d), n + m)),
             (a, b) => a.or(b),
         };
-        for (writer, ranges) in other.writers {
-            self.writers.entry(writer).or_default().merge(ranges);
-        }
+        self.numbers.merge(other.numbers);
         self.dropped += other.dropped;
         self.skewed += other.skewed;
         self.skewed_since = earlier(self.skewed_since, other.skewed_since);

@@ -37,6 +37,11 @@ fn seen() -> impl Strategy<Value = Seen> {
 }
 
 fn observe(rollup: &mut Rollup, index: usize, seen: &Seen) {
+    begin(rollup, seen);
+    observe_line(rollup, index, seen);
+}
+
+fn begin(rollup: &mut Rollup, seen: &Seen) {
     let path = format!("f{}.jsonl", seen.file);
     let source = SourceFile {
         path,
@@ -44,6 +49,9 @@ fn observe(rollup: &mut Rollup, index: usize, seen: &Seen) {
         modified: None,
     };
     rollup.begin_file(&format!("family{}", seen.file % 2), &source);
+}
+
+fn observe_line(rollup: &mut Rollup, index: usize, seen: &Seen) {
     let at = Position {
         member: 0,
         line: index as u64 + 1,
@@ -147,6 +155,32 @@ proptest! {
         prop_assert_eq!(finish(left), whole.clone());
         prop_assert_eq!(finish(right), whole.clone());
         prop_assert_eq!(finish(with_empty), whole);
+    }
+
+    /// A part can be taken out of a rollup between any two lines of a file.
+    #[test]
+    fn parts_that_are_taken_add_up_to_the_whole(
+        all in proptest::collection::vec((seen(), any::<bool>()), 0..120),
+        few in 1usize..5,
+    ) {
+        let limits = Limits { sources: few, ..Limits::default() };
+        let (mut whole, mut rest) = (Rollup::with_limits(limits), Rollup::with_limits(limits));
+        let mut parts = Rollup::with_limits(limits);
+        let mut file = None;
+        for (index, (seen, is_taken)) in all.iter().enumerate() {
+            if file != Some(seen.file) {
+                file = Some(seen.file);
+                begin(&mut whole, seen);
+                begin(&mut rest, seen);
+            }
+            observe_line(&mut whole, index, seen);
+            observe_line(&mut rest, index, seen);
+            if *is_taken {
+                parts.merge(rest.take_part());
+            }
+        }
+        parts.merge(rest);
+        prop_assert_eq!(finish(parts), finish(whole));
     }
 
     /// What is beyond a limit is told less finely, and just as independent of the order.

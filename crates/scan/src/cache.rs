@@ -5,15 +5,20 @@
 //! state before the file, and the file's path, size, time and beginning. So an entry is never wrong,
 //! only useless; entries that nobody used for long are removed when there is too much of them.
 //!
-//! Entries are written to a file of their own and renamed, so that any number of processes can share
-//! a directory. One that is damaged does not have the checksum that it names, and is made anew.
+//! An entry holds its own key beside a checksum: one that is damaged, or has another one's name, is made
+//! anew. Entries are written to a file of their own and renamed, so that any number of processes can share
+//! a directory.
+//!
+//! The directory is one that Dragline made and marked with a `CACHEDIR.TAG`; any other with files in it is
+//! refused. In it, only regular files are touched that have an entry's name and begin as an entry does.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use dragline_classifier::RuleSet;
+use dragline_files::{CACHE_SIGNATURE, Mark, OwnedDir, OwnedDirError, Temporary, open_own};
 use dragline_ingest::{Family, FamilyReader, LogFile};
 use dragline_rollup::Rollup;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -21,74 +26,132 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use crate::ScanOptions;
 
 /// The format of entries.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
+/// What an entry begins with.
+const MAGIC: &[u8; 8] = b"DRAGCAC5";
+/// How the names of entries end, behind a key in hexadecimal digits.
+const ENDING: &str = ".rollup";
 /// Smaller files are read as fast as what came of them. In bytes on disk.
 const LEAST: u64 = 64 << 10;
 /// A file that was written so recently is being written.
 const SETTLED: Duration = Duration::from_mins(1);
 /// A little faster than it makes smaller.
 const LEVEL: i32 = 1;
-/// An entry's own checksum goes before it.
-const CHECKSUM: usize = 16;
+/// Larger entries are neither written nor read, in bytes: packed, and unpacked.
+const LARGEST_PACKED: u64 = 64 << 20;
+const LARGEST: u64 = 128 << 20;
+
+const MARK: Mark = Mark {
+    name: "CACHEDIR.TAG",
+    text: MARK_TEXT,
+};
+/// The signature that backups know, and whose directory it is.
+const MARK_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache of Dragline's: \
+it can be removed, and is made anew.";
+const _: () = assert!(MARK_TEXT.len() > CACHE_SIGNATURE.len());
 
 /// A directory of entries.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    dir: PathBuf,
+    dir: OwnedDir,
     max_bytes: u64,
 }
 
 impl Cache {
     /// A cache in a directory, which need not be there yet, of at most so many bytes.
-    pub fn new(dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
-        Self {
-            dir: dir.into(),
-            max_bytes,
-        }
+    ///
+    /// # Errors
+    /// When the directory was not made by Dragline and is not empty.
+    pub fn new(dir: impl Into<PathBuf>, max_bytes: u64) -> Result<Self, OwnedDirError> {
+        let dir = OwnedDir::check(dir.into(), MARK)?;
+        Ok(Self { dir, max_bytes })
+    }
+
+    /// A cache in the place that caches are made in when nobody names one. There an earlier version may
+    /// have made it, without a mark.
+    ///
+    /// # Errors
+    /// As [`Cache::new`].
+    pub fn in_usual_place(dir: impl Into<PathBuf>, max_bytes: u64) -> Result<Self, OwnedDirError> {
+        let dir = OwnedDir::check_or_adopt(dir.into(), MARK, |entry| {
+            let name = entry.file_name();
+            key_of(&name).is_some() || name.to_string_lossy().starts_with("dragline-sql-")
+        })?;
+        Ok(Self { dir, max_bytes })
     }
 
     /// Where it is.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.dir.path()
+    }
+
+    /// Makes the directory, unless it is there.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn claim(&self) -> io::Result<()> {
+        self.dir.claim()
     }
 
     fn path(&self, key: u128) -> PathBuf {
-        self.dir.join(format!("{key:032x}.rollup"))
+        self.dir.path().join(format!("{key:032x}{ENDING}"))
     }
 
     fn read(&self, key: u128) -> Option<Vec<u8>> {
-        let path = self.path(key);
-        let bytes = fs::read(&path).ok()?;
-        let (checksum, packed) = bytes.split_first_chunk::<CHECKSUM>()?;
-        if u128::from_le_bytes(*checksum) != xxh3_128(packed) {
+        let file = open_own(&self.path(key)).ok()?;
+        if file.metadata().ok()?.len() > LARGEST_PACKED {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        (&file).take(LARGEST_PACKED).read_to_end(&mut bytes).ok()?;
+        let rest = bytes.strip_prefix(MAGIC)?;
+        let (held, rest) = rest.split_first_chunk::<16>()?;
+        let (checksum, packed) = rest.split_first_chunk::<16>()?;
+        let is_whole = u128::from_le_bytes(*checksum) == xxh3_128(packed);
+        if u128::from_le_bytes(*held) != key || !is_whole {
             return None;
         }
         // What is used is not the first to go.
-        if let Ok(file) = File::open(&path) {
-            let _ = file.set_modified(SystemTime::now());
-        }
-        zstd::decode_all(packed).ok()
+        let _ = file.set_modified(SystemTime::now());
+        let mut entry = Vec::new();
+        let decoder = zstd::stream::read::Decoder::new(packed).ok()?;
+        let read = decoder.take(LARGEST + 1).read_to_end(&mut entry).ok()?;
+        (read as u64 <= LARGEST).then_some(entry)
     }
 
     /// Without an entry everything still works, so that what fails here is nobody's concern.
-    fn write(&self, key: u128, entry: &[u8]) -> std::io::Result<()> {
+    fn write(&self, key: u128, entry: &[u8]) -> io::Result<()> {
         let packed = zstd::encode_all(entry, LEVEL)?;
-        fs::create_dir_all(&self.dir)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        if entry.len() as u64 > LARGEST || packed.len() as u64 + 40 > LARGEST_PACKED {
+            return Ok(());
+        }
+        self.claim()?;
+        let path = self.path(key);
+        // A link or a directory of that name is not ours.
+        if path.symlink_metadata().is_ok_and(|held| !held.is_file()) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let mut file = Temporary::new_in(self.dir.path())?;
+        file.write_all(MAGIC)?;
+        file.write_all(&key.to_le_bytes())?;
         file.write_all(&xxh3_128(&packed).to_le_bytes())?;
         file.write_all(&packed)?;
-        file.persist(self.path(key))?;
-        Ok(())
+        file.persist(&path)
     }
 
     /// Removes what was used longest ago until the rest is small enough.
     pub(crate) fn trim(&self) {
-        let Ok(entries) = fs::read_dir(&self.dir) else {
+        if !self.dir.is_marked() {
+            return;
+        }
+        let Ok(entries) = fs::read_dir(self.dir.path()) else {
             return;
         };
         let mut entries: Vec<(SystemTime, u64, PathBuf)> = entries
             .flatten()
+            .filter(|entry| key_of(&entry.file_name()).is_some())
             .filter_map(|entry| {
+                // Of a link this is the link's own.
                 let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
                 Some((metadata.modified().ok()?, metadata.len(), entry.path()))
             })
@@ -99,11 +162,26 @@ impl Cache {
             if total <= self.max_bytes {
                 return;
             }
-            if fs::remove_file(path).is_ok() {
+            if is_entry(&path) && fs::remove_file(path).is_ok() {
                 total -= bytes;
             }
         }
     }
+}
+
+/// The key that an entry's name says.
+fn key_of(name: &std::ffi::OsStr) -> Option<u128> {
+    let digits = name.to_str()?.strip_suffix(ENDING)?;
+    let is_key = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let is_name = digits.len() == 32 && digits.bytes().all(is_key);
+    is_name.then(|| u128::from_str_radix(digits, 16).ok())?
+}
+
+/// Whether a file begins as an entry does.
+fn is_entry(path: &Path) -> bool {
+    let mut start = [0; MAGIC.len()];
+    let read = open_own(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *MAGIC
 }
 
 /// Names entries for one way of reading.

@@ -2,88 +2,79 @@
 //!
 //! Logs are deleted after some weeks; what is normal for a scraper takes longer to learn. A history
 //! keeps the rollup of every file that was read, in directories by the day of its first record. A file is
-//! known again by its first bytes, however it grew, was rotated, renamed, moved or packed meanwhile (a very
-//! small one also by the name of its family): as long as it is there, it counts, and the history's word on it does not. So nothing
+//! known again by the [`Fingerprint`] of its text, however it grew, was rotated, renamed, moved or packed
+//! meanwhile: as long as it is there, it counts, and the history's word on it does not. So nothing
 //! counts twice, and a history can be copied, merged with another by copying its files, and thinned out by
 //! deleting days.
+//!
+//! The directory is one that Dragline made and marked, or an earlier version made, which holds nothing but
+//! days. Only regular files that begin as an entry does are read, replaced or counted.
 //!
 //! An entry that cannot be read is told and left out. Entries name their fields, so that later versions
 //! read them, too.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod entry;
+mod known;
 
-use dragline_ingest::{LogFile, beginning};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dragline_files::{Mark, OwnedDir, OwnedDirError, TEMPORARY_PREFIX};
+use dragline_ingest::{Alike, Fingerprint, LogFile, Watch, beginning, fingerprint, hash_of_first};
 use dragline_rollup::Rollup;
 use dragline_schema::{Problem, ProblemKind, SourceFile};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What an entry begins with; the number is the version of the container, not of the rollup in it.
-const MAGIC: &[u8; 8] = b"DRAGHIS1";
-/// So many bytes of a file are its beginning.
-const BEGINNING: usize = 4 << 10;
-/// Files are looked for by so many.
-const START: usize = 64;
-/// What has so many bytes in common is one file, whatever its name.
+use self::entry::{BEGINNING, Head, Identity, Seen};
+use self::known::{Known, Likeness};
+
+/// What a file of the first version has in common with another, in bytes, is enough whatever its name.
 const TELLING: usize = 512;
-/// Entries are written once and kept for long.
-const LEVEL: i32 = 6;
 /// Where entries of files without any time are.
 const UNDATED: &str = "undated";
 
+const MARK: Mark = Mark {
+    name: "DRAGLINE-HISTORY",
+    text: "What Dragline knows of logs that may be gone: it cannot be made anew without them.",
+};
+
 /// Why a history cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the history {path}: {source}")]
-pub struct HistoryError {
-    path: PathBuf,
-    source: io::Error,
+#[non_exhaustive]
+pub enum HistoryError {
+    /// It cannot be read.
+    #[error("cannot read the history {path}: {source}")]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The directory is somebody else's.
+    #[error("cannot keep a history there: {0}")]
+    Foreign(#[from] OwnedDirError),
 }
 
 /// A directory of what was known.
 #[derive(Debug, Clone)]
 pub struct History {
-    dir: PathBuf,
-}
-
-/// What stands before the rollup in an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Head {
-    /// How many records it is of.
-    events: u64,
-    family: String,
-    /// The file's first bytes.
-    beginning: Vec<u8>,
-}
-
-impl Head {
-    /// Of everything that an entry holds.
-    fn checksum(&self, packed: &[u8]) -> u64 {
-        let family = xxh3_64(self.family.as_bytes());
-        let parts = [
-            self.events,
-            family,
-            xxh3_64(&self.beginning),
-            xxh3_64(packed),
-        ];
-        xxh3_64(&parts.map(u64::to_le_bytes).concat())
-    }
-}
-
-/// An entry, and whether its file is there.
-#[derive(Debug)]
-struct Entry {
-    path: PathBuf,
-    head: Head,
-    is_present: bool,
+    dir: OwnedDir,
 }
 
 impl History {
     /// A history in a directory, which is made when something is kept.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+    ///
+    /// # Errors
+    /// When the directory holds something else.
+    pub fn new(dir: impl Into<PathBuf>) -> Result<Self, HistoryError> {
+        let is_day = |entry: &fs::DirEntry| {
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            is_dir && is_day(&entry.file_name().to_string_lossy())
+        };
+        let dir = OwnedDir::check_or_adopt(dir.into(), MARK, is_day)?;
+        Ok(Self { dir })
     }
 
     /// Everything that it knows. Entries that cannot be read are problems in the rollup.
@@ -91,13 +82,13 @@ impl History {
     /// # Errors
     /// When the directory is not there or cannot be read.
     pub fn all(&self) -> Result<Rollup, HistoryError> {
-        fs::read_dir(&self.dir).map_err(|source| self.failed(source))?;
-        Ok(Keeper::new(self)?.gone())
+        fs::read_dir(self.dir.path()).map_err(|source| self.failed(source))?;
+        Ok(Keeper::new(self, &Arc::default())?.gone())
     }
 
     fn failed(&self, source: io::Error) -> HistoryError {
-        HistoryError {
-            path: self.dir.clone(),
+        HistoryError::Unreadable {
+            path: self.dir.path().to_owned(),
             source,
         }
     }
@@ -113,10 +104,18 @@ impl History {
                     .collect(),
             }
         };
-        let is_entry = |path: &PathBuf| path.extension().is_some_and(|end| end == "rollup");
+        let is_entry = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            name.is_some_and(|name| {
+                name.ends_with(".rollup") && !name.starts_with(TEMPORARY_PREFIX)
+            })
+        };
         let mut paths = Vec::new();
-        for day in listed(&self.dir).map_err(|source| self.failed(source))? {
-            if day.is_dir() {
+        for day in listed(self.dir.path()).map_err(|source| self.failed(source))? {
+            // Not a link: what it leads to is not the history's.
+            let is_dir = day.symlink_metadata().is_ok_and(|day| day.is_dir());
+            let name = day.file_name().map(|name| name.to_string_lossy());
+            if is_dir && name.is_some_and(|name| is_day(&name)) {
                 let own = listed(&day).map_err(|source| self.failed(source))?;
                 paths.extend(own.into_iter().filter(is_entry));
             }
@@ -126,30 +125,28 @@ impl History {
     }
 }
 
+/// Whether a directory of a history is called so.
+fn is_day(name: &str) -> bool {
+    let is_date = |name: &str| {
+        let digits = name.bytes().filter(u8::is_ascii_digit).count();
+        name.len() >= 10 && digits + 2 == name.trim_start_matches('-').len()
+    };
+    name == UNDATED || is_date(name)
+}
+
 /// Remembers what comes of the files of one scan, for any number of threads.
 pub(crate) struct Keeper<'h> {
     history: &'h History,
+    watch: Arc<Watch>,
     known: Mutex<Known>,
 }
 
-/// What a history holds.
-#[derive(Debug, Default)]
-struct Known {
-    entries: Vec<Entry>,
-    /// The entries whose files begin with these bytes.
-    starts: BTreeMap<Vec<u8>, Vec<usize>>,
-    /// The entries of files that are shorter.
-    short: Vec<usize>,
-    /// Entries that are none, or could not be written, and why.
-    problems: Vec<(PathBuf, String)>,
-}
-
 impl<'h> Keeper<'h> {
-    pub(crate) fn new(history: &'h History) -> Result<Self, HistoryError> {
+    pub(crate) fn new(history: &'h History, watch: &Arc<Watch>) -> Result<Self, HistoryError> {
         let mut known = Known::default();
         for path in history.paths()? {
-            match File::open(&path).and_then(|mut file| read_head(&mut file)) {
-                Ok(head) => known.add(path, head, false),
+            match entry::read_head(&path) {
+                Ok(head) => known.add(path, &head, false),
                 // Deleted meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => known.problems.push((path, error.to_string())),
@@ -157,6 +154,7 @@ impl<'h> Keeper<'h> {
         }
         Ok(Self {
             history,
+            watch: Arc::clone(watch),
             known: Mutex::new(known),
         })
     }
@@ -166,28 +164,54 @@ impl<'h> Keeper<'h> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what a file was rolled up to, unless more of it is known already.
-    pub(crate) fn keep(&self, family: &str, file: &LogFile, rollup: &mut Rollup) {
-        let Ok(beginning) = beginning(&file.path, BEGINNING) else {
-            return;
-        };
+    /// Keeps what a file was rolled up to, unless more of it is known already. Its fingerprint is taken
+    /// when nobody has it.
+    pub(crate) fn keep(
+        &self,
+        family: &str,
+        file: &LogFile,
+        text: Option<Fingerprint>,
+        rollup: &mut Rollup,
+    ) {
         // Directories are moved, and named in several ways.
         let family = family.rsplit('/').next().unwrap_or(family).to_owned();
+        let seen = Seen::of(file);
+        let unchanged = self.known().mark_unchanged(&seen);
+        if let Some((path, events)) = unchanged
+            && events >= rollup.events()
+            && entry::read(&path).is_ok()
+        {
+            return;
+        }
+        let Some(text) = text.or_else(|| fingerprint(&file.path, &self.watch).ok()) else {
+            return;
+        };
         let head = Head {
             events: rollup.events(),
             family,
-            beginning,
+            seen: Some(seen),
+            is_dated: rollup.period().is_some(),
+            identity: Identity::Text(text),
         };
-        let held = self.known().find(&head);
+        self.keep_text(&head, file, rollup);
+    }
+
+    fn keep_text(&self, head: &Head, file: &LogFile, rollup: &mut Rollup) {
+        let held = self.find(head, file);
         if let Some((path, events)) = &held
             && *events >= head.events
-            && read(path).is_ok()
+            && entry::read(path).is_ok()
         {
             return;
         }
         let is_new = held.is_none();
-        let path = held.map_or_else(|| self.path(&head, rollup), |(path, _)| path);
-        match write(&path, &head, rollup) {
+        let path = held.map_or_else(|| self.path(head, rollup), |(path, _)| path);
+        let written = self
+            .history
+            .dir
+            .claim()
+            .and_then(|()| entry::write(&path, head, rollup));
+        match written {
             Ok(()) if is_new => self.known().add(path, head, true),
             // It is marked as there already, and nothing else of it matters in this scan.
             Ok(()) => {}
@@ -198,31 +222,56 @@ impl<'h> Keeper<'h> {
         }
     }
 
+    /// The entry of the same file, which is there then. Gives its path and how many records it is of.
+    fn find(&self, head: &Head, file: &LogFile) -> Option<(PathBuf, u64)> {
+        let text = head.identity.text()?;
+        let candidates = self.known().candidates(head, text);
+        let is_same = |likeness: &Likeness| match likeness {
+            Likeness::Same => true,
+            // What is known is the shorter: its whole text can be compared.
+            Likeness::Shorter { length, whole } => {
+                hash_of_first(&file.path, *length, &self.watch).is_ok_and(|hash| hash == *whole)
+            }
+            Likeness::Longer { path } => entry::read_head(path).is_ok_and(|held| {
+                let held = held.identity.text().cloned().unwrap_or_default();
+                held.compare(text) != Alike::No
+            }),
+            Likeness::FirstVersion { path } => entry::read_head(path).is_ok_and(|held| {
+                let start = beginning(&file.path, BEGINNING).unwrap_or_default();
+                held.begins_as(&start, &head.family)
+            }),
+        };
+        let found = candidates.iter().find(|(_, likeness)| is_same(likeness));
+        let place = found.map(|(place, _)| *place)?;
+        Some(self.known().mark(place))
+    }
+
     /// A new entry's place.
     fn path(&self, head: &Head, rollup: &Rollup) -> PathBuf {
         let day = rollup
             .period()
             .map(|(first, _)| first.to_civil().date().to_string());
-        let mut name = head.family.clone().into_bytes();
-        name.extend(&head.beginning);
-        let dir = self.history.dir.join(day.as_deref().unwrap_or(UNDATED));
-        dir.join(format!("{:016x}.rollup", xxh3_64(&name)))
+        let dir = self
+            .history
+            .dir
+            .path()
+            .join(day.as_deref().unwrap_or(UNDATED));
+        dir.join(format!("{:016x}.rollup", xxh3_64(&head.name())))
     }
 
     /// What is known of files that were not kept in this scan: they are gone.
     pub(crate) fn gone(&self) -> Rollup {
         let mut whole = Rollup::default();
-        let mut known = self.known();
-        let Known {
-            entries, problems, ..
-        } = &mut *known;
-        for entry in entries.iter().filter(|entry| !entry.is_present) {
-            match read(&entry.path) {
+        let gone = self.known().gone();
+        for path in gone {
+            if self.watch.is_cancelled() {
+                break;
+            }
+            match entry::read(&path) {
                 Ok(rollup) => whole.merge(rollup),
-                Err(error) => problems.push((entry.path.clone(), error.to_string())),
+                Err(error) => self.known().problems.push((path, error.to_string())),
             }
         }
-        drop(known);
         self.tell(&mut whole);
         whole
     }
@@ -243,124 +292,4 @@ impl<'h> Keeper<'h> {
             });
         }
     }
-}
-
-impl Known {
-    fn add(&mut self, path: PathBuf, head: Head, is_present: bool) {
-        let entry = Entry {
-            path,
-            head,
-            is_present,
-        };
-        let own = match entry.head.beginning.get(..START) {
-            Some(start) => self.starts.entry(start.to_vec()).or_default(),
-            None => &mut self.short,
-        };
-        own.push(self.entries.len());
-        self.entries.push(entry);
-    }
-
-    /// The entry of the same file, which is there then: one beginning is the other's. Gives its path and how
-    /// many records it is of.
-    fn find(&mut self, head: &Head) -> Option<(PathBuf, u64)> {
-        let common = |place: &usize| {
-            let held = &self.entries[*place].head;
-            let shorter = held.beginning.len().min(head.beginning.len());
-            let is_same = shorter > 0 && held.beginning[..shorter] == head.beginning[..shorter];
-            // A few bytes are alike in many files.
-            let is_sure = shorter >= TELLING || held.family == head.family;
-            (is_same && is_sure).then_some(shorter)
-        };
-        let candidates: Vec<usize> = match head.beginning.get(..START) {
-            Some(start) => {
-                let alike = self.starts.get(start).into_iter().flatten();
-                alike.chain(&self.short).copied().collect()
-            }
-            None => (0..self.entries.len()).collect(),
-        };
-        let same = candidates
-            .into_iter()
-            .filter(|place| common(place).is_some());
-        let best = same.max_by_key(common)?;
-        let entry = &mut self.entries[best];
-        entry.is_present = true;
-        Some((entry.path.clone(), entry.head.events))
-    }
-}
-
-fn no_entry() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        "it is damaged, or none; remove it",
-    )
-}
-
-fn number(file: &mut File) -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    file.read_exact(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
-/// A piece that its length stands before.
-fn piece(file: &mut File, most: usize) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(number(file)?).unwrap_or(usize::MAX);
-    if length > most {
-        return Err(no_entry());
-    }
-    let mut bytes = vec![0; length];
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn read_head(file: &mut File) -> io::Result<Head> {
-    let read = |file: &mut File| -> io::Result<Head> {
-        let mut magic = [0; 8];
-        file.read_exact(&mut magic)?;
-        if magic != *MAGIC {
-            return Err(no_entry());
-        }
-        let events = number(file)?;
-        let family = piece(file, BEGINNING)?;
-        Ok(Head {
-            events,
-            family: String::from_utf8(family).map_err(|_| no_entry())?,
-            beginning: piece(file, BEGINNING)?,
-        })
-    };
-    read(file).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => no_entry(),
-        _ => error,
-    })
-}
-
-fn read(path: &Path) -> io::Result<Rollup> {
-    let mut file = File::open(path)?;
-    let head = read_head(&mut file)?;
-    let checksum = number(&mut file).map_err(|_| no_entry())?;
-    let mut packed = Vec::new();
-    file.read_to_end(&mut packed)?;
-    if checksum != head.checksum(&packed) {
-        return Err(no_entry());
-    }
-    Rollup::recall(&zstd::decode_all(&*packed)?).ok_or_else(no_entry)
-}
-
-/// Writes an entry whole: under a temporary name, then renamed.
-fn write(path: &Path, head: &Head, rollup: &mut Rollup) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(dir)?;
-    let recorded = rollup.record().map_err(io::Error::other)?;
-    let packed = zstd::encode_all(&*recorded, LEVEL)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(MAGIC)?;
-    file.write_all(&head.events.to_le_bytes())?;
-    for piece in [head.family.as_bytes(), &head.beginning] {
-        file.write_all(&(piece.len() as u64).to_le_bytes())?;
-        file.write_all(piece)?;
-    }
-    file.write_all(&head.checksum(&packed).to_le_bytes())?;
-    file.write_all(&packed)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

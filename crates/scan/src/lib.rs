@@ -30,20 +30,22 @@ mod filter;
 mod history;
 mod label;
 mod observer;
+mod pool;
 mod rows;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dragline_classifier::RuleSet;
 use dragline_ingest::{
-    Discovery, Family, FamilyReader, FileSummary, LogFile, discover, read_family,
+    Discovery, Family, FamilyReader, FileSummary, Fingerprint, LogFile, discover_until, read_family,
 };
 use dragline_rollup::{Covered, OUT_OF_ORDER, Rollup};
 use dragline_schema::{Problem, Sink};
 
 pub use cache::Cache;
+pub use dragline_files::OwnedDirError;
 pub use dragline_ingest::{
-    DialectError, DiscoverError, Map, MapError, Meaning, ReadOptions, TextDialect, Watch,
+    DialectError, DiscoverError, Map, MapError, Meaning, Memory, ReadOptions, TextDialect, Watch,
 };
 pub use filter::Filter;
 pub use history::{History, HistoryError};
@@ -54,6 +56,7 @@ use crate::filter::Sources;
 use crate::history::Keeper;
 use crate::label::Labeller;
 use crate::observer::Observer;
+use crate::pool::Pool;
 use crate::rows::{RowMaker, runs_of};
 
 /// How to scan.
@@ -83,6 +86,13 @@ impl Default for ScanOptions {
             cache: None,
             history: None,
         }
+    }
+}
+
+impl ScanOptions {
+    /// How many threads read: those that are asked for, as far as the memory goes.
+    fn threads(&self) -> usize {
+        self.read.memory.threads(self.jobs)
     }
 }
 
@@ -121,7 +131,7 @@ pub fn scan(
     rules: &RuleSet,
     options: &ScanOptions,
 ) -> Result<Scanned, ScanError> {
-    let found = discover(inputs)?;
+    let found = discover_until(inputs, &options.read.watch)?;
     let passes = if options.filter.is_empty() { 1 } else { 2 };
     let watch = &options.read.watch;
     watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
@@ -160,8 +170,18 @@ fn everything(
     rules: &RuleSet,
     options: &ScanOptions,
 ) -> Result<(Rollup, Option<Rollup>), ScanError> {
+    let options = &ScanOptions {
+        read: ReadOptions {
+            fingerprints: options.history.is_some(),
+            ..options.read.clone()
+        },
+        ..options.clone()
+    };
     let cache = options.cache.as_ref();
-    let keeper = options.history.as_ref().map(Keeper::new).transpose()?;
+    let history = options.history.as_ref();
+    let keeper = history
+        .map(|history| Keeper::new(history, &options.read.watch))
+        .transpose()?;
     let pass = Pass {
         found,
         rules,
@@ -224,11 +244,11 @@ pub fn scan_into<S: Sink + Send>(
     options: &ScanOptions,
     make: impl Fn() -> S + Sync,
 ) -> Result<Vec<S>, ScanError> {
-    let found = discover(inputs)?;
+    let found = discover_until(inputs, &options.read.watch)?;
     let families: Vec<&Family> = found.families.iter().collect();
     let watch = &options.read.watch;
     watch.expect(found.families.iter().map(bytes_of).sum());
-    let parts = in_parallel(options.jobs, &families, make, |family, mut sink| {
+    let parts = in_parallel(options.threads(), &families, make, |family, mut sink| {
         read_family(family, &options.read, &mut sink);
         sink
     });
@@ -252,7 +272,7 @@ pub fn scan_rows<S: RowSink>(
     wants_rows: bool,
     make: impl Fn() -> S + Sync,
 ) -> Result<(Rollup, Vec<S>), ScanError> {
-    let found = discover(inputs)?;
+    let found = discover_until(inputs, &options.read.watch)?;
     let watch = &options.read.watch;
     let passes = 1 + u64::from(wants_rows);
     watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
@@ -264,7 +284,7 @@ pub fn scan_rows<S: RowSink>(
         rules,
         reclassifies: options.reclassify,
     };
-    let rows = in_parallel(options.jobs, &families, make, |family, sink| {
+    let rows = in_parallel(options.threads(), &families, make, |family, sink| {
         let mut maker = RowMaker {
             family: &family.name,
             runs: &runs,
@@ -312,6 +332,13 @@ fn in_parallel<S: Send>(
     })
 }
 
+/// Both parts of one rollup.
+fn merged(part: Rollup, pool: Pool) -> Rollup {
+    let mut whole = pool.into_rollup();
+    pool::merge(&mut whole, part);
+    whole
+}
+
 fn bytes_of(family: &Family) -> u64 {
     family.files.iter().map(|file| file.bytes).sum()
 }
@@ -354,18 +381,26 @@ impl Pass<'_> {
 
     /// Reads families in parallel into a rollup.
     fn read(&self, families: &[&Family], copied: Option<&Covered>, into: Rollup) -> Rollup {
-        let parts = in_parallel(
-            self.options.jobs,
-            families,
-            Rollup::default,
-            |family, rollup| self.family(family, copied, rollup),
-        );
-        let mut whole = into;
-        parts.into_iter().for_each(|part| whole.merge(part));
+        let pool = Pool::new(into);
+        let add = |family: &Family, mut rollup: Rollup| {
+            rollup = self.family(family, copied, rollup, &pool);
+            pool.relieve(&mut rollup);
+            rollup
+        };
+        let parts = in_parallel(self.threads(), families, Rollup::default, add);
+        let mut whole = pool.into_rollup();
+        let parts = parts.into_iter();
+        parts.for_each(|part| pool::merge(&mut whole, part));
         whole
     }
 
-    fn family(&self, family: &Family, copied: Option<&Covered>, mut rollup: Rollup) -> Rollup {
+    fn family(
+        &self,
+        family: &Family,
+        copied: Option<&Covered>,
+        mut rollup: Rollup,
+        pool: &Pool,
+    ) -> Rollup {
         if let (Some(keeper), None) = (self.keeper, copied) {
             rollup.merge(self.remembered_family(keeper, family));
             return rollup;
@@ -374,12 +409,13 @@ impl Pass<'_> {
         for file in &family.files {
             let is_cached = copied.is_none() && self.cache.is_some() && cache::is_worth(file);
             if is_cached {
-                rollup.merge(self.part(family, file, &mut reader));
+                rollup.merge(self.part(family, file, &mut reader).0);
             } else {
-                rollup = self.file(family, file, &mut reader, copied, rollup);
+                rollup = self.file(family, file, &mut reader, copied, rollup, pool).0;
             }
+            pool.relieve(&mut rollup);
         }
-        self.finish(family, copied, reader, rollup)
+        self.finish(family, copied, reader, rollup, pool)
     }
 
     /// Reads a family file by file, as that is how it is remembered.
@@ -390,25 +426,39 @@ impl Pass<'_> {
             return whole;
         };
         for file in files {
-            let mut part = self.part(family, file, &mut reader);
-            self.keep(keeper, family, file, &mut part);
+            let (mut part, text) = self.part(family, file, &mut reader);
+            self.keep(keeper, family, file, text, &mut part);
             whole.merge(part);
         }
-        let part = self.part(family, last, &mut reader);
-        let mut part = self.finish(family, None, reader, part);
-        self.keep(keeper, family, last, &mut part);
+        let (part, text) = self.part(family, last, &mut reader);
+        let apart = Pool::default();
+        let mut part = self.finish(family, None, reader, part, &apart);
+        part = merged(part, apart);
+        self.keep(keeper, family, last, text, &mut part);
         whole.merge(part);
         whole
     }
 
-    fn keep(&self, keeper: &Keeper<'_>, family: &Family, file: &LogFile, part: &mut Rollup) {
+    fn keep(
+        &self,
+        keeper: &Keeper<'_>,
+        family: &Family,
+        file: &LogFile,
+        text: Option<Fingerprint>,
+        part: &mut Rollup,
+    ) {
         if !self.options.read.watch.is_cancelled() {
-            keeper.keep(&family.name, file, part);
+            keeper.keep(&family.name, file, text, part);
         }
     }
 
-    /// What came of one file, by the cache or by reading it.
-    fn part(&self, family: &Family, file: &LogFile, reader: &mut FamilyReader) -> Rollup {
+    /// What came of one file, by the cache or by reading it; with its fingerprint, when it was read.
+    fn part(
+        &self,
+        family: &Family,
+        file: &LogFile,
+        reader: &mut FamilyReader,
+    ) -> (Rollup, Option<Fingerprint>) {
         let key = self
             .cache
             .as_ref()
@@ -417,13 +467,15 @@ impl Pass<'_> {
             && reader.restore(&entry.state)
         {
             self.options.read.watch.advance(file.bytes);
-            return entry.rollup;
+            return (entry.rollup, None);
         }
-        let mut part = self.file(family, file, reader, None, Rollup::default());
+        let pool = Pool::default();
+        let (part, text) = self.file(family, file, reader, None, Rollup::default(), &pool);
+        let mut part = merged(part, pool);
         if let Some(key) = key.filter(|_| !self.options.read.watch.is_cancelled()) {
             key.put(reader, &mut part);
         }
-        part
+        (part, text)
     }
 
     /// Adds what the reader holds back at a family's end.
@@ -433,8 +485,9 @@ impl Pass<'_> {
         copied: Option<&Covered>,
         reader: FamilyReader,
         rollup: Rollup,
+        pool: &Pool,
     ) -> Rollup {
-        let mut observer = self.observer(family, copied, rollup);
+        let mut observer = self.observer(family, copied, rollup, pool);
         if let Some(last) = family.files.last() {
             observer.file(&last.source);
         }
@@ -450,15 +503,20 @@ impl Pass<'_> {
         reader: &mut FamilyReader,
         copied: Option<&Covered>,
         mut rollup: Rollup,
-    ) -> Rollup {
-        let make = || self.observer(family, copied, Rollup::default());
-        let split = reader.read_split(file, self.threads(), OUT_OF_ORDER, make);
+        pool: &Pool,
+    ) -> (Rollup, Option<Fingerprint>) {
+        // When it turns out that the lines are to be read in order, what was counted is thrown away.
+        let apart = Pool::default();
+        let make = || self.observer(family, copied, Rollup::default(), &apart);
+        let threads = self.threads() / self.found.families.len().max(1);
+        let split = reader.read_split(file, threads, OUT_OF_ORDER, make);
         let summary = if let Some((summary, parts)) = split {
             let parts = parts.into_iter().map(Observer::into_rollup);
-            parts.for_each(|part| rollup.merge(part));
+            parts.for_each(|part| apart.add(part));
+            rollup = merged(rollup, apart);
             summary
         } else {
-            let mut observer = self.observer(family, copied, rollup);
+            let mut observer = self.observer(family, copied, rollup, pool);
             let summary = reader.read(file, &mut observer);
             rollup = observer.into_rollup();
             summary
@@ -469,15 +527,16 @@ impl Pass<'_> {
             lines,
             zoneless,
             truncated,
+            fingerprint,
             ..
         } = summary;
         rollup.end_file(&path, bytes, lines, zoneless, truncated);
-        rollup
+        (rollup, fingerprint)
     }
 
-    /// How many threads a file may have: with many families each has its own already.
+    /// How many threads there may be. With many families each has its own already.
     fn threads(&self) -> usize {
-        self.options.jobs / self.found.families.len().max(1)
+        self.options.threads()
     }
 
     fn observer<'o>(
@@ -485,6 +544,7 @@ impl Pass<'_> {
         family: &'o Family,
         copied: Option<&'o Covered>,
         rollup: Rollup,
+        pool: &'o Pool,
     ) -> Observer<'o> {
         let labeller = Labeller {
             rules: self.rules,
@@ -493,6 +553,7 @@ impl Pass<'_> {
         Observer::new(
             &family.name,
             rollup,
+            pool,
             labeller,
             self.filter,
             self.sources.as_ref(),

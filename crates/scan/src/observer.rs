@@ -5,11 +5,16 @@ use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
 
 use crate::filter::{Filter, Sources};
 use crate::label::Labeller;
+use crate::pool::{Pool, RECORDS_BETWEEN_LOOKS};
 
 /// Counts one family's records.
 pub(crate) struct Observer<'o> {
     family: &'o str,
     rollup: Rollup,
+    /// Where what was counted goes when it is much.
+    pool: &'o Pool,
+    /// Records until its size is looked at.
+    until_look: u32,
     labeller: Labeller<'o>,
     filter: &'o Filter,
     sources: Option<&'o Sources>,
@@ -21,6 +26,7 @@ impl<'o> Observer<'o> {
     pub(crate) fn new(
         family: &'o str,
         rollup: Rollup,
+        pool: &'o Pool,
         labeller: Labeller<'o>,
         filter: &'o Filter,
         sources: Option<&'o Sources>,
@@ -28,6 +34,8 @@ impl<'o> Observer<'o> {
         Self {
             family,
             rollup,
+            pool,
+            until_look: RECORDS_BETWEEN_LOOKS,
             labeller,
             filter,
             sources,
@@ -75,6 +83,11 @@ impl Sink for Observer<'_> {
 
 impl Observer<'_> {
     fn observe(&mut self, record: &Record<'_>, at: Position) {
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            self.until_look = RECORDS_BETWEEN_LOOKS;
+            self.pool.relieve(&mut self.rollup);
+        }
         if self
             .sources
             .is_some_and(|sources| !sources.take(self.family, record))

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{FieldValue, Json, Value};
+use crate::value::{FieldValue, IntoOwned, Json, Value};
 use crate::{Level, Timestamp};
 
 type Text<'a> = Cow<'a, str>;
@@ -41,6 +41,13 @@ macro_rules! events {
                             Ok(())
                         } )*
                         _ => Err(value),
+                    }
+                }
+
+                fn into_owned(self) -> $name<'static> {
+                    $name {
+                        $( $field: self.$field.map(IntoOwned::into_owned), )*
+                        borrows: PhantomData,
                     }
                 }
 
@@ -118,6 +125,15 @@ macro_rules! events {
                 match self {
                     $(Self::$name(event) => event.set(key, value),)*
                     Self::Log | Self::Summary(_) => Err(value),
+                }
+            }
+
+            /// The same without a borrow.
+            pub fn into_owned(self) -> Event<'static> {
+                match self {
+                    $(Self::$name(event) => Event::$name(event.into_owned()),)*
+                    Self::Log => Event::Log,
+                    Self::Summary(summary) => Event::Summary(Box::new(summary.into_owned())),
                 }
             }
 
@@ -414,4 +430,23 @@ pub struct RunSummary<'a> {
     pub levels: Vec<(Level, u64)>,
     /// Requests that were filtered as already known.
     pub duplicates: Option<u64>,
+}
+
+impl RunSummary<'_> {
+    fn into_owned(self) -> RunSummary<'static> {
+        RunSummary {
+            scraper_id: self.scraper_id.map(IntoOwned::into_owned),
+            finish_reason: self.finish_reason.map(IntoOwned::into_owned),
+            start: self.start,
+            end: self.end,
+            requests: self.requests,
+            requests_failed: self.requests_failed,
+            status_codes: self.status_codes,
+            bytes: self.bytes,
+            items: self.items,
+            items_failed: self.items_failed,
+            levels: self.levels,
+            duplicates: self.duplicates,
+        }
+    }
 }

@@ -30,6 +30,8 @@ pub enum ProblemKind {
     OversizedLine,
     /// A record without a time that can be read.
     NoTimestamp,
+    /// NUL bytes in place of text.
+    NulBytes,
 }
 
 impl ProblemKind {
@@ -47,6 +49,7 @@ impl ProblemKind {
             Self::BadLine => "bad_line",
             Self::OversizedLine => "oversized_line",
             Self::NoTimestamp => "no_timestamp",
+            Self::NulBytes => "nul_bytes",
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::value::IntoOwned;
 use crate::{ErrorText, Event, Level, Problem, Timestamp};
 
 /// One record of a log, borrowed from the bytes it was read from.
@@ -34,6 +35,8 @@ pub struct Record<'a> {
     pub event: Event<'a>,
     /// The language it was written in.
     pub dialect: Dialect,
+    /// Whether its time names no zone: it is in the one that the reader was told.
+    pub is_zoneless: bool,
     /// Whether it is a request of which the line tells neither a status nor an error. (In the wire
     /// format a request without a status got no answer.)
     pub is_unjudged: bool,
@@ -46,6 +49,27 @@ impl Record<'_> {
     /// Whether the record counts as an error: a `scraper_error` event, or anything at ERROR or above.
     pub fn is_error(&self) -> bool {
         matches!(self.event, Event::ScraperError(_)) || self.level.is_some_and(Level::is_error)
+    }
+
+    /// The same without a borrow, for who needs it longer than the line that it was read from.
+    pub fn into_owned(self) -> Record<'static> {
+        let own = |text: Option<Cow<'_, str>>| text.map(IntoOwned::into_owned);
+        Record {
+            timestamp: self.timestamp,
+            level: self.level,
+            target: own(self.target),
+            scraper_id: own(self.scraper_id),
+            site: own(self.site),
+            run_id: own(self.run_id),
+            writer_id: own(self.writer_id),
+            seq: self.seq,
+            message: own(self.message),
+            event: self.event.into_owned(),
+            dialect: self.dialect,
+            is_zoneless: self.is_zoneless,
+            is_unjudged: self.is_unjudged,
+            is_echo: self.is_echo,
+        }
     }
 
     /// What a classifier looks at; `None` when the record is no error.

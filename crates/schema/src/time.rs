@@ -129,7 +129,7 @@ fn parse_utc_micros(b: &[u8]) -> Option<Timestamp> {
         return None;
     }
     let seconds = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-    Some(Timestamp(seconds * MICROS + number(20..26)?))
+    Some(Timestamp::from_micros(seconds * MICROS + number(20..26)?))
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {

@@ -71,6 +71,41 @@ impl<'a> Value<'a> {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Json<'a>(pub Cow<'a, str>);
 
+/// A larger number counts nothing: it is a fault of the log, and would drown all others, or overflow a sum.
+pub(crate) const MAX_COUNT: u64 = 1_000_000_000_000_000;
+
+/// What can be kept longer than the bytes that it was read from.
+pub(crate) trait IntoOwned {
+    /// The same without a borrow.
+    type Owned;
+    /// Copies what is borrowed.
+    fn into_owned(self) -> Self::Owned;
+}
+
+macro_rules! owned {
+    ($($name:ty),*) => { $(
+        impl IntoOwned for $name {
+            type Owned = Self;
+            fn into_owned(self) -> Self { self }
+        }
+    )* };
+}
+owned!(u16, u64, f64);
+
+impl IntoOwned for Cow<'_, str> {
+    type Owned = Cow<'static, str>;
+    fn into_owned(self) -> Cow<'static, str> {
+        Cow::Owned(Cow::into_owned(self))
+    }
+}
+
+impl IntoOwned for Json<'_> {
+    type Owned = Json<'static>;
+    fn into_owned(self) -> Json<'static> {
+        Json(IntoOwned::into_owned(self.0))
+    }
+}
+
 /// What can stand in a field of an event.
 pub trait FieldValue<'a>: Sized {
     /// Reads the value; `None` when it is of another kind.
@@ -98,7 +133,7 @@ impl<'a> FieldValue<'a> for Cow<'a, str> {
 impl<'a> FieldValue<'a> for u64 {
     #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
-        value.as_u64()
+        value.as_u64().filter(|count| *count <= MAX_COUNT)
     }
     fn show(&self) -> Value<'_> {
         Value::U64(*self)

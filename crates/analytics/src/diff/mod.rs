@@ -296,7 +296,7 @@ fn metrics(finished: &Finished, run: usize) -> Vec<(String, Option<f64>)> {
         ("items", known(row.known.items, items)),
         (
             "items_per_100_pages",
-            per_page(items * 100).filter(|_| row.known.items),
+            per_page(items.saturating_mul(100)).filter(|_| row.known.items),
         ),
         (
             "item_yield",

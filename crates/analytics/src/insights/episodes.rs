@@ -5,7 +5,7 @@
 //! example for what comes after. Of so many comparisons some are surprising by chance: which
 //! surprises count is decided over all of them together (Benjamini and Hochberg 1995).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::metric::Metric;
 use super::normal::{Comparison, Normal, Point, surprise};
@@ -78,15 +78,24 @@ impl Track {
     }
 }
 
+/// So many fields that items lack are looked at for each scraper.
+const MAX_FIELDS: usize = 64;
+
 /// Compares all units of all series.
 pub(crate) fn tracks(all: &[Series<'_>]) -> Vec<Track> {
     let mut tracks = Vec::new();
     for (place, series) in all.iter().enumerate() {
-        let fields: BTreeSet<&str> = series
-            .units
-            .iter()
-            .flat_map(|unit| unit.lacking.keys().copied())
-            .collect();
+        let mut fields: BTreeMap<&str, usize> = BTreeMap::new();
+        for field in series.units.iter().flat_map(|unit| unit.lacking.keys()) {
+            *fields.entry(field).or_default() += 1;
+        }
+        // Names that vary from run to run are no fields: those count that most runs lack.
+        let mut fields: Vec<(usize, &str)> =
+            fields.into_iter().map(|(name, n)| (n, name)).collect();
+        fields.sort_by(|a, b| (b.0, a.1).cmp(&(a.0, b.1)));
+        fields.truncate(MAX_FIELDS);
+        let mut fields: Vec<&str> = fields.into_iter().map(|(_, name)| name).collect();
+        fields.sort_unstable();
         for metric in Metric::all(fields.into_iter()) {
             let track = track(place, series, metric);
             if track.normal.is_some() {

@@ -11,6 +11,9 @@ use crate::model::Insight;
 /// So far apart may onsets be that belong together, in microseconds.
 const APART: i64 = 30 * MINUTE;
 
+/// Of so many others the ids are named.
+const MAX_NAMED: usize = 100;
+
 /// What is told of several scrapers already.
 const TOLD_TOGETHER: [&str; 2] = ["new_error", "regressed_error"];
 
@@ -44,7 +47,8 @@ pub(super) fn relate(insights: &mut [Insight]) {
             let others = group.iter().map(|other| &insights[*other]);
             // Two of one scraper are two incidents.
             let others = others.filter(|other| (&other.scraper_id, &other.site) != own);
-            let mut ids: Vec<String> = others.map(|other| other.id.clone()).collect();
+            let ids = others.map(|other| other.id.clone()).take(MAX_NAMED);
+            let mut ids: Vec<String> = ids.collect();
             ids.sort();
             insights[*place].related = ids;
         }

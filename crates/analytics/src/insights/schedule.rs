@@ -14,6 +14,14 @@ const APART: i64 = 30 * MINUTE;
 const LEAST_DAYS: usize = 5;
 /// A slot is due that was kept so often.
 const KEPT: f64 = 0.8;
+/// Runs that come more often are no schedule: a loop, or a test.
+const LEAST_INTERVAL: i64 = 5 * MINUTE;
+/// Who did not come for so many intervals, and for so long, does not come any more: what he misses from
+/// then on is no news. It also bounds what one wrong time can ask for.
+const MOST_MISSED: i64 = 1000;
+const LONGEST_LAPSE: i64 = 100 * DAY;
+/// So many days are looked at.
+const MOST_DAYS: i64 = 3660;
 /// So late is late at least.
 const LATE: i64 = 45 * MINUTE;
 
@@ -36,6 +44,8 @@ pub(crate) struct Lapse {
 pub(crate) fn lapses(starts: &[i64], end: i64) -> Vec<Lapse> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
+    let last = starts.last().copied().unwrap_or(end);
+    let end = end.min(last.saturating_add(LONGEST_LAPSE));
     let slots = slots(&starts);
     let due = if slots.is_empty() {
         by_interval(&starts, end)
@@ -135,7 +145,10 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
         .iter()
         .map(|slot| (end - slot.time).div_euclid(DAY))
         .max();
-    for day in first.copied().unwrap_or(0)..=last.unwrap_or(-1) {
+    // Of runs years apart only the last years are looked at.
+    let last = last.unwrap_or(-1);
+    let first = first.copied().unwrap_or(0).max(last - MOST_DAYS);
+    for day in first..=last {
         let due = slots.iter().filter(|slot| slot.is_due(day));
         expected.extend(due.map(|slot| (day * DAY + slot.time, slot)));
     }
@@ -146,10 +159,8 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
         let interval = next.map_or(DAY / slots.len() as i64, |next| next - at);
         let early = APART.max(4 * slot.spread).min(interval / 3);
         let until = next.unwrap_or(at + interval) - early;
-        let began = starts
-            .iter()
-            .copied()
-            .find(|start| *start >= at - early && *start < until);
+        let next = starts.partition_point(|start| *start < at - early);
+        let began = starts.get(next).copied().filter(|start| *start < until);
         let limit = LATE.max(interval * 3 / 20).max(6 * slot.spread);
         let is_late = began.is_some_and(|began| began - at > limit);
         // What may still come is not missed.
@@ -170,7 +181,8 @@ fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
         .windows(2)
         .map(|pair| (pair[1] - pair[0]) as f64)
         .collect();
-    let Some(usual) = median(&gaps).filter(|usual| *usual > 0.0 && gaps.len() >= 8) else {
+    let is_schedule = |usual: &f64| *usual >= LEAST_INTERVAL as f64 && gaps.len() >= 8;
+    let Some(usual) = median(&gaps).filter(is_schedule) else {
         return Vec::new();
     };
     let deviations: Vec<f64> = gaps.iter().map(|gap| (gap - usual).abs()).collect();
@@ -187,7 +199,7 @@ fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
         .skip(LEAST_DAYS)
         .flat_map(|(start, next)| {
             let until = next.copied().unwrap_or(end);
-            let missed = ((until - start - limit) / interval).max(0);
+            let missed = ((until - start - limit) / interval).clamp(0, MOST_MISSED);
             let due = move |number| start + number * interval;
             (1..=missed).map(move |number| Due {
                 at: due(number),

@@ -118,7 +118,11 @@ pub(crate) fn rank(verdict: &str) -> usize {
 
 /// Requests that did not fail / requests; `None` with too few of them.
 fn success_rate(rows: &[&RunRow]) -> Option<f64> {
-    let judged = |row: &&RunRow| row.counters.requests - row.counters.requests_unjudged;
+    let judged = |row: &&RunRow| {
+        row.counters
+            .requests
+            .saturating_sub(row.counters.requests_unjudged)
+    };
     let requests: u64 = rows.iter().map(judged).sum();
     let failed: u64 = rows.iter().map(|row| row.counters.requests_failed).sum();
     (requests >= ENOUGH_REQUESTS).then(|| 1.0 - failed as f64 / requests as f64)

@@ -3,7 +3,7 @@
 use dragline_schema::{Event, Level, Position, Record, Request, Value, clip};
 
 use super::document::Tone;
-use super::terminal::{Terminal, clean_line};
+use super::terminal::{Terminal, clean};
 use super::words::bytes;
 
 /// This much of a field's value is shown.
@@ -31,12 +31,12 @@ pub fn record(record: &Record<'_>, path: &str, at: Position, terminal: &Terminal
         _ => Tone::Muted,
     };
     let whose = whose(record);
-    let what = clean_line(&what(record));
+    let what = clean(&what(record));
     format!(
         "{} {} {}{}",
-        terminal.tone(Tone::Muted, &clean_line(&when)),
+        terminal.tone(Tone::Muted, &clean(&when)),
         terminal.tone(tone, &format!("{level:<5}")),
-        terminal.tone(Tone::Muted, &clean_line(&whose)),
+        terminal.tone(Tone::Muted, &clean(&whose)),
         if is_trouble(record) {
             terminal.tone(tone, &what)
         } else {

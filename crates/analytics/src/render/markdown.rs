@@ -30,7 +30,7 @@ pub fn markdown(document: &Document) -> String {
             Block::Verbatim(lines) => {
                 // A block by its indentation: no text can end it.
                 for line in lines {
-                    out.push_str(&format!("    {}\n", line.replace(char::is_control, " ")));
+                    out.push_str(&format!("    {}\n", super::terminal::clean(line)));
                 }
                 out.push('\n');
             }
@@ -52,12 +52,33 @@ pub fn markdown(document: &Document) -> String {
     out
 }
 
-/// Text that stays text: no markup, no table cells, no line breaks.
+/// What stands between characters that would be a link or a mention together, on sites that look for them
+/// when everything else is done.
+const APART: &str = "<!-- -->";
+
+/// Text that stays text: no markup, no table cells, no line breaks, no links, nobody is notified.
 fn escape(text: &str) -> String {
+    let text = super::terminal::clean(text);
     let mut out = String::with_capacity(text.len());
-    for c in super::terminal::clean(text).chars() {
+    for (at, c) in text.char_indices() {
+        let rest = &text[at + c.len_utf8()..];
+        let before = &text[..at];
         match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' => out.extend(['\\', c]),
+            '#' if rest.starts_with(|next: char| next.is_ascii_digit()) => {
+                out.extend(["\\#", APART]);
+            }
+            '@' if rest.starts_with(char::is_alphanumeric) => out.extend(["@", APART]),
+            '-' if before.ends_with("GH") || before.ends_with("gh") => out.extend(["-", APART]),
+            ':' if rest.starts_with("//") => out.push_str("\\:"),
+            '.' if before.ends_with("www") => out.push_str("\\."),
+            // An item of a list, or a line across the page.
+            '-' | '+' if before.trim_start().is_empty() && ends_marker(rest) => {
+                out.extend(['\\', c]);
+            }
+            '.' | ')' if is_number(before.trim_start()) && ends_marker(rest) => {
+                out.extend(['\\', c]);
+            }
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '$' => out.extend(['\\', c]),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
@@ -67,10 +88,55 @@ fn escape(text: &str) -> String {
     out
 }
 
+/// Whether what stands before it would be a marker at the beginning of a line.
+fn ends_marker(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with([' ', '-'])
+}
+
+/// Whether a point behind it would make it an item of a list.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::render::Tone;
+
+    /// What a parser makes of text: the text alone, in paragraphs.
+    #[test]
+    fn nothing_in_a_text_is_markup() {
+        use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+        for text in [
+            "~~gone~~ ~~~ *a* _b_ __c__ `d` [e](http://f) ![g](h) <i>j</i> $k$",
+            "@someone https://a.test/x?y=1 www.b.test #12 GH-13 owner/repo#14 c@d.test",
+            "- one",
+            "+ two",
+            "1. three",
+            "2) four",
+            "# five",
+            "> six",
+            "| a | b |",
+            "---",
+        ] {
+            let escaped = escape(text);
+            for alive in ["https://", "www.", "@s", "#1", "GH-1", "@d"] {
+                assert!(!escaped.contains(alive), "{alive} in {escaped}");
+            }
+            let mut shown = String::new();
+            // What makes other quotation marks of these is no markup.
+            let options = Options::all() - Options::ENABLE_SMART_PUNCTUATION;
+            for event in Parser::new_ext(&escaped, options) {
+                match event {
+                    Event::Text(text) => shown.push_str(&text),
+                    Event::InlineHtml(html) => assert_eq!(&*html, APART),
+                    Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph) => {}
+                    other => panic!("{text:?} as {escaped:?} has {other:?}"),
+                }
+            }
+            assert_eq!(shown, text);
+        }
+    }
 
     #[test]
     fn what_came_out_of_logs_stays_text() {

@@ -20,5 +20,5 @@ pub use layout::{Layout, Metric, Section, UnknownName};
 pub use live::record;
 pub use markdown::markdown;
 pub use rows::answer;
-pub use terminal::{Terminal, text};
+pub use terminal::{Terminal, clean, clean_json, text};
 pub use views::{errors, report, runs, unread};

@@ -1,5 +1,7 @@
 //! A document as text for a terminal or a pipe.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::document::{Align, Block, Document, Tone};
@@ -70,19 +72,12 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
             }
             Block::Figure(_) => {}
             Block::Verbatim(lines) => {
-                lines
-                    .iter()
-                    .for_each(|text| line(&mut out, &clean_line(text)));
+                lines.iter().for_each(|text| line(&mut out, &clean(text)));
             }
             Block::Table { headers, rows, .. } => table(&mut out, headers, rows, terminal),
         }
     }
     out
-}
-
-/// The text without control characters, everything else in its column.
-pub(super) fn clean_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 fn line(out: &mut String, text: &str) {
@@ -229,16 +224,32 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// Log text must not move the cursor or change the terminal: control characters, and the marks that
-/// turn the direction of writing, become spaces.
-pub(super) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
-            c if c.is_control() => ' ',
-            c => c,
-        })
-        .collect()
+/// Text of a log as one line that shows what it says: it must not move the cursor, change the terminal, begin
+/// another line, or turn the direction of writing. What would becomes a space.
+///
+/// This is the one door for text that came from input, in every output for people.
+pub fn clean(text: &str) -> String {
+    text.replace(dragline_charts::is_hidden, " ")
+}
+
+/// JSON that shows what it says: the same value, with the characters escaped that JSON allows and terminals
+/// obey.
+pub fn clean_json(json: &str) -> Cow<'_, str> {
+    let is_escaped = |c: char| c > '\u{7e}' && dragline_charts::is_hidden(c);
+    if !json.contains(is_escaped) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if is_escaped(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 const BOLD: &str = "1";

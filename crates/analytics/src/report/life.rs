@@ -55,12 +55,16 @@ impl Lives {
         let day = |at: Timestamp| at.as_micros().div_euclid(DAY);
         let last = day(end.plus_micros(-1));
         let first = group.days.keys().next().copied()?.min(day(start));
+        let first = first.max(last - MOST_DAYS);
         let days: Vec<bool> = (first..=last)
             .map(|day| group.days.contains_key(&day))
             .collect();
         State::of(&days)
     }
 }
+
+/// So many days are looked at.
+const MOST_DAYS: i64 = 3660;
 
 /// How a group lives; the greater goes before the lesser, when scrapers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

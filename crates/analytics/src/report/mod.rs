@@ -22,6 +22,7 @@ pub use self::cost::Prices;
 use self::life::Lives;
 pub use self::muted::Mute;
 use self::totals::Sum;
+pub use self::trust::trust;
 use crate::frames::{COUNTERS, DAY, Frames, FramesError};
 use crate::insights::{self, Analysis, Limits, Whole};
 use crate::lookup::{by_scraper, place};
@@ -88,7 +89,7 @@ pub fn report(
     let trends = trends::trends(finished, period);
     let whole = whole(finished, period, &sections, &trends);
     let insights = analysis.insights(finished, &groups, rules, (&options.limits, &whole));
-    let mut trust = trust::trust(finished);
+    let mut trust = trust(finished);
     trust.notes.extend(muted::notes(&groups, &options.mutes));
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Ok(Report {

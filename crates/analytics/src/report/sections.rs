@@ -15,7 +15,7 @@ pub(crate) fn whole(finished: &Finished) -> Sections {
         .runs
         .iter()
         .fold(Sections::default(), |mut whole, run| {
-            whole.merge(run.sections.clone());
+            whole.merge(Sections::clone(&run.sections));
             whole
         })
 }

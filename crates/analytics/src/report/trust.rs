@@ -7,7 +7,8 @@ use dragline_schema::{ErrorCategory, ProblemKind};
 
 use crate::model::{Problem, Trust};
 
-pub(crate) fn trust(finished: &Finished) -> Trust {
+/// What could be read of the logs, and how they were counted.
+pub fn trust(finished: &Finished) -> Trust {
     let count = |wanted: &dyn Fn(ProblemKind) -> bool| -> u64 {
         let matching = finished
             .problems

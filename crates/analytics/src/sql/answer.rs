@@ -1,5 +1,6 @@
 //! An answer, as data and as text.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use dragline_schema::Timestamp;
@@ -58,10 +59,10 @@ impl Answer {
     ///
     /// # Errors
     /// When the writer fails.
-    pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut line = |cells: Vec<String>| {
-            let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
-            writeln!(out, "{}", cells.join(","))
+    pub fn write_csv(&self, out: &mut dyn Write, cells: Cells) -> io::Result<()> {
+        let mut line = |texts: Vec<String>| {
+            let texts: Vec<String> = texts.iter().map(|text| quoted(&cells.text(text))).collect();
+            writeln!(out, "{}", texts.join(","))
         };
         line(self.columns())?;
         (0..self.height()).try_for_each(|row| line(self.row(row).iter().map(shown).collect()))
@@ -71,9 +72,30 @@ impl Answer {
     ///
     /// # Errors
     /// When the writer fails.
-    pub fn write_parquet(&self, out: impl Write) -> Result<(), super::SqlError> {
-        ParquetWriter::new(out).finish(&mut self.0.clone())?;
-        Ok(())
+    pub fn write_parquet(&self, out: impl Write) -> io::Result<()> {
+        let written = ParquetWriter::new(out).finish(&mut self.0.clone());
+        written.map(drop).map_err(io::Error::other)
+    }
+}
+
+/// How the cells of comma-separated values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cells {
+    /// As they are.
+    Plain,
+    /// So that no spreadsheet takes one for a formula: behind an apostrophe where it could.
+    Safe,
+}
+
+impl Cells {
+    fn text(self, text: &str) -> Cow<'_, str> {
+        let is_formula =
+            text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+        if self == Self::Safe && is_formula {
+            Cow::Owned(format!("'{text}"))
+        } else {
+            Cow::Borrowed(text)
+        }
     }
 }
 

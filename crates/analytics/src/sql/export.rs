@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use dragline_rollup::Finished;
 use dragline_scan::{Row, RowSink, scan_rows};
 use polars::prelude::*;
 
@@ -15,8 +16,12 @@ use super::{COUNTED, Question, SqlError, finished};
 
 /// So many rows of a partition become a file.
 const BATCH: usize = 1 << 18;
-/// So many rows are held by a thread; then its largest partition becomes a file.
-const HELD: usize = 1 << 20;
+/// Of the memory that a process may take, rows may have one of so many parts.
+const MEMORY: usize = 4;
+/// What a row takes at most while it is held, in bytes.
+const ROW: usize = 1 << 10;
+/// The file that says that a directory is being written.
+const CLAIM: &str = ".dragline-export";
 /// The value of a partition that has none, as Hive writes it.
 const NONE: &str = "__HIVE_DEFAULT_PARTITION__";
 /// A longer name of a partition is cut, and gets its hash.
@@ -38,41 +43,30 @@ pub struct Exported {
 ///
 /// # Errors
 /// When there is something in the directory, a file cannot be written, or the logs cannot be read.
-pub fn export(question: &Question<'_>, dir: &Path) -> Result<Exported, SqlError> {
-    let exported = write(question, dir);
+pub fn export(question: &Question<'_>, dir: &Path) -> Result<(Exported, Finished), SqlError> {
+    let target = Target::claim(dir)?;
+    let exported = write(question, &target);
     // Half an export is none, and stands in the way of the next.
-    if exported.is_err() && !matches!(exported, Err(SqlError::NotEmpty(_))) {
-        let _ = std::fs::remove_dir_all(dir);
-    }
+    target.release(exported.is_err());
     exported
 }
 
-fn write(question: &Question<'_>, dir: &Path) -> Result<Exported, SqlError> {
-    let unwritable = |source| SqlError::Spool {
-        path: dir.to_owned(),
-        source,
-    };
-    std::fs::create_dir_all(dir).map_err(unwritable)?;
-    if std::fs::read_dir(dir).map_err(unwritable)?.next().is_some() {
-        return Err(SqlError::NotEmpty(dir.to_owned()));
-    }
-    let target = Target {
-        dir,
-        files: AtomicUsize::new(0),
-        failed: Mutex::default(),
-    };
-    let make = || Partitions {
-        target: &target,
-        open: BTreeMap::new(),
-        held: 0,
-        rows: vec![0; TABLES.len()],
-    };
+fn write(question: &Question<'_>, target: &Target<'_>) -> Result<(Exported, Finished), SqlError> {
     let Question {
         inputs,
         rules,
         options,
         ..
     } = question;
+    let threads = options.jobs.max(1);
+    let limit = options.read.memory.total() / MEMORY / ROW / threads;
+    let make = || Partitions {
+        target,
+        open: BTreeMap::new(),
+        held: 0,
+        limit,
+        rows: vec![0; TABLES.len()],
+    };
     let (rollup, parts) = scan_rows(inputs, rules, options, true, make)?;
     let mut exported = Exported::default();
     let mut rows = vec![0; TABLES.len()];
@@ -95,53 +89,130 @@ fn write(question: &Question<'_>, dir: &Path) -> Result<Exported, SqlError> {
         let frame = finished::table(name, &finished)?;
         exported.rows.push((name, frame.height() as u64));
         target.files.fetch_add(1, Ordering::Relaxed);
-        write_file(&dir.join(format!("{name}.parquet")), frame)?;
+        target.write(&PathBuf::from(format!("{name}.parquet")), frame)?;
     }
     exported.files = target.files.load(Ordering::Relaxed);
-    Ok(exported)
+    Ok((exported, finished))
 }
 
-/// The directory that is written.
+/// The directory that is written, which nobody else writes.
 struct Target<'d> {
     dir: &'d Path,
     files: AtomicUsize,
     failed: Mutex<Option<SqlError>>,
+    /// The files and directories that this export made, in that order.
+    made: Mutex<Vec<PathBuf>>,
 }
 
-impl Target<'_> {
+impl<'d> Target<'d> {
+    /// Makes the directory, or takes one that is empty.
+    fn claim(dir: &'d Path) -> Result<Self, SqlError> {
+        let target = Self {
+            dir,
+            files: AtomicUsize::new(0),
+            failed: Mutex::default(),
+            made: Mutex::default(),
+        };
+        let unwritable = |source| SqlError::Spool {
+            path: dir.to_owned(),
+            source,
+        };
+        if !dir.is_dir() {
+            target.make_dir(dir).map_err(unwritable)?;
+        }
+        let claim = dir.join(CLAIM);
+        match File::create_new(&claim) {
+            Ok(_) => target.note(claim),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(SqlError::NotEmpty(dir.to_owned()));
+            }
+            Err(error) => {
+                target.release(true);
+                return Err(unwritable(error));
+            }
+        }
+        let entries = std::fs::read_dir(dir).map_err(unwritable)?;
+        if entries.flatten().any(|entry| entry.file_name() != CLAIM) {
+            target.release(true);
+            return Err(SqlError::NotEmpty(dir.to_owned()));
+        }
+        Ok(target)
+    }
+
+    fn note(&self, made: PathBuf) {
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(made);
+    }
+
+    /// Makes a directory and those above it.
+    fn make_dir(&self, dir: &Path) -> std::io::Result<()> {
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty())
+            && !parent.is_dir()
+        {
+            self.make_dir(parent)?;
+        }
+        match std::fs::create_dir(dir) {
+            Ok(()) => self.note(dir.to_owned()),
+            // Another thread needs it, too.
+            Err(_) if dir.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Gives the directory back; after a failure without anything that this export made.
+    fn release(&self, is_failed: bool) {
+        let claim = self.dir.join(CLAIM);
+        let mut made =
+            std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        made.retain(|path| is_failed || *path == claim);
+        // A directory is empty when what was made in it later is gone.
+        for path in made.into_iter().rev() {
+            let _ = if path.is_dir() {
+                std::fs::remove_dir(path)
+            } else {
+                std::fs::remove_file(path)
+            };
+        }
+    }
+
     /// Writes a partition's rows; the first failure is kept.
     fn add(&self, partition: &Partition, builder: &mut Builder) {
         if builder.rows() == 0 {
             return;
         }
         let number = self.files.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{number}.parquet");
-        let path = self.dir.join(partition.path()).join(name);
+        let path = partition.path().join(format!("{number}.parquet"));
         let written = builder.take().map_err(SqlError::from);
-        if let Err(error) = written.and_then(|frame| write_file(&path, frame))
+        if let Err(error) = written.and_then(|frame| self.write(&path, frame))
             && let Ok(mut failed) = self.failed.lock()
         {
             failed.get_or_insert(error);
         }
     }
-}
 
-/// Writes a Parquet file, and the directories above it.
-fn write_file(path: &Path, mut frame: DataFrame) -> Result<(), SqlError> {
-    let write = || -> std::io::Result<File> {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        File::create(path)
-    };
-    let file = write().map_err(|source| SqlError::Spool {
-        path: path.to_owned(),
-        source,
-    })?;
-    ParquetWriter::new(file)
-        .with_compression(ParquetCompression::Snappy)
-        .finish(&mut frame)?;
-    Ok(())
+    /// Writes a Parquet file, and the directories above it.
+    fn write(&self, path: &Path, mut frame: DataFrame) -> Result<(), SqlError> {
+        let path = self.dir.join(path);
+        let create = || -> std::io::Result<File> {
+            if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
+                self.make_dir(parent)?;
+            }
+            File::create_new(&path)
+        };
+        let file = create().map_err(|source| SqlError::Spool {
+            path: path.clone(),
+            source,
+        })?;
+        self.note(path.clone());
+        ParquetWriter::new(file)
+            .with_compression(ParquetCompression::Snappy)
+            .finish(&mut frame)
+            .map(drop)
+            .map_err(|source| SqlError::Parquet { path, source })
+    }
 }
 
 /// Where a row goes.
@@ -199,6 +270,8 @@ struct Partitions<'t> {
     target: &'t Target<'t>,
     open: BTreeMap<Partition, Builder>,
     held: usize,
+    /// Rows that may be held.
+    limit: usize,
     rows: Vec<u64>,
 }
 
@@ -216,14 +289,26 @@ impl Partitions<'_> {
         self.rows
     }
 
-    /// Makes room: the largest partition becomes a file.
+    /// Makes room: the largest partitions become files, until half of it is free.
     fn write_largest(&mut self) {
-        let largest = self.open.iter().max_by_key(|(_, builder)| builder.rows());
-        if let Some(partition) = largest.map(|(partition, _)| partition.clone())
-            && let Some(mut builder) = self.open.remove(&partition)
-        {
+        let mut sizes: Vec<(usize, Partition)> = self
+            .open
+            .iter()
+            .map(|(partition, builder)| (builder.rows(), partition.clone()))
+            .collect();
+        sizes.sort_by(|a, b| b.cmp(a));
+        for (_, partition) in sizes {
+            if self.held <= self.limit / 2 {
+                return;
+            }
+            self.write_partition(&partition);
+        }
+    }
+
+    fn write_partition(&mut self, partition: &Partition) {
+        if let Some(mut builder) = self.open.remove(partition) {
             self.held -= builder.rows();
-            self.target.add(&partition, &mut builder);
+            self.target.add(partition, &mut builder);
         }
     }
 }
@@ -248,10 +333,12 @@ impl RowSink for Partitions<'_> {
             self.held += 1;
             let builder = self
                 .open
-                .entry(partition)
+                .entry(partition.clone())
                 .or_insert_with(|| Builder::new(columns(table)));
             builder.push(row);
-            if builder.rows() >= BATCH || self.held > HELD {
+            if builder.rows() >= BATCH {
+                self.write_partition(&partition);
+            } else if self.held > self.limit {
                 self.write_largest();
             }
         }

@@ -14,15 +14,17 @@ mod spool;
 mod tables;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dragline_classifier::RuleSet;
+use dragline_rollup::Finished;
 use dragline_scan::{ScanError, ScanOptions, scan_rows};
 use dragline_schema::Timestamp;
 use polars::prelude::*;
 use polars::sql::SQLContext;
 
-pub use answer::Answer;
 pub(crate) use answer::shown;
+pub use answer::{Answer, Cells};
 pub use export::{Exported, export};
 pub use finished::{COUNTED, has_counters};
 pub use tables::{COMMON, Column, Kind, TABLES, Table};
@@ -31,8 +33,17 @@ pub use crate::frames::counter_names;
 
 use self::spool::{Rows, Spool};
 
-/// So many bytes of rows are held in memory.
-const HELD: usize = 512 << 20;
+/// Of the memory that a process may take, rows that are held may have one of so many parts.
+const HELD: usize = 4;
+
+/// How many queries are being answered.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a query is being answered in this process: a panic then is an answer that cannot be given, which
+/// [`ask`] says.
+pub fn is_asking() -> bool {
+    ASKED.load(Ordering::Relaxed) > 0
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +57,9 @@ pub enum SqlError {
         "only questions are answered, which begin with SELECT, WITH or EXPLAIN; this begins with {0}"
     )]
     NoQuestion(String),
+    /// A part of the query has a table's name.
+    #[error("{0} is a table: give what WITH defines another name")]
+    Shadowed(&'static str),
     /// A column is not there.
     #[error("{error}. {columns}")]
     NoColumn {
@@ -57,6 +71,17 @@ pub enum SqlError {
     /// The query is wrong, or cannot be answered.
     #[error("the query cannot be answered: {0}")]
     Query(#[from] PolarsError),
+    /// The engine gave up in the middle of it.
+    #[error("the query cannot be answered: the engine stopped with {0:?}")]
+    Stopped(String),
+    /// Tables cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: PolarsError,
+    },
     /// The logs cannot be read.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -68,9 +93,24 @@ pub enum SqlError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The directory to export to has something in it.
+    /// The directory to export to has something in it, or another export is writing it.
     #[error("{0} is not empty; name a new directory")]
     NotEmpty(PathBuf),
+}
+
+impl SqlError {
+    /// Whether the query is to blame, not the logs or the machine.
+    pub fn is_about_the_query(&self) -> bool {
+        match self {
+            Self::NoTable(_)
+            | Self::NoQuestion(_)
+            | Self::NoColumn { .. }
+            | Self::Shadowed(_)
+            | Self::Stopped(_) => true,
+            Self::Query(error) => !matches!(error, PolarsError::IO { .. }),
+            Self::Parquet { .. } | Self::Scan(_) | Self::Spool { .. } | Self::NotEmpty(_) => false,
+        }
+    }
 }
 
 /// What is read, and how.
@@ -89,18 +129,30 @@ pub struct Question<'q> {
     pub now: Timestamp,
 }
 
+/// An answer, and what was read for it.
+#[derive(Debug)]
+pub struct Asked {
+    /// The answer.
+    pub answer: Answer,
+    /// What was counted: it says what could not be read.
+    pub finished: Finished,
+}
+
+/// A table of events that a query names, by its place in [`TABLES`], with the columns that it names.
+type Wanted = (usize, &'static Table, Vec<&'static Column>);
+
 /// Answers a query.
 ///
 /// # Errors
 /// When the query is wrong or names no table, or the logs cannot be read.
-pub fn ask(question: &Question<'_>, query: &str) -> Result<Answer, SqlError> {
+pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
     let words = words_of(query);
     let first = words.first().cloned().unwrap_or_default();
     if !matches!(&*first, "select" | "with" | "explain") {
         return Err(SqlError::NoQuestion(first.to_uppercase()));
     }
     let named = |name: &str| words.iter().any(|word| word == name);
-    let wanted: Vec<(usize, &'static Table, Vec<&'static Column>)> = TABLES
+    let wanted: Vec<Wanted> = TABLES
         .iter()
         .enumerate()
         .filter(|(_, table)| named(table.name))
@@ -116,41 +168,67 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Answer, SqlError> {
         let all: Vec<&str> = all.chain(COUNTED.iter().map(|(name, ..)| *name)).collect();
         return Err(SqlError::NoTable(all.join(", ")));
     }
-    let spool = Spool::new(question.spool, HELD)?;
-    let mut context = SQLContext::new();
+    if let Some(table) = shadowed(&words) {
+        return Err(SqlError::Shadowed(table));
+    }
+    let options = question.options;
+    let spool = Spool::new(
+        question.spool,
+        options.read.memory.total() / HELD,
+        options.jobs,
+    );
     let make = || Rows::new(&spool, &wanted);
-    let Question {
-        inputs,
-        rules,
+    let (rollup, rows) = scan_rows(
+        question.inputs,
+        question.rules,
         options,
-        ..
-    } = question;
-    let (rollup, rows) = scan_rows(inputs, rules, options, !wanted.is_empty(), make)?;
+        !wanted.is_empty(),
+        make,
+    )?;
     rows.into_iter().try_for_each(Rows::finish)?;
+    let finished = rollup.finish(question.now);
+    let mut context = SQLContext::new();
     for (place, table, columns) in &wanted {
         context.register(table.name, spool.table(*place, columns)?);
     }
-    let finished = rollup.finish(question.now);
     for name in counted {
         context.register(name, finished::table(name, &finished)?.lazy());
     }
-    let engine = if spool.has_files() {
+    let answer = answer(&mut context, query, spool.has_files())?;
+    let answer = answer.map_err(|error| explained(error, &wanted))?;
+    Ok(Asked {
+        answer: Answer::new(answer),
+        finished,
+    })
+}
+
+/// Lets the engine answer. What it cannot do, it sometimes says by a panic.
+fn answer(
+    context: &mut SQLContext,
+    query: &str,
+    is_streamed: bool,
+) -> Result<PolarsResult<DataFrame>, SqlError> {
+    let engine = if is_streamed {
         Engine::Streaming
     } else {
         Engine::InMemory
     };
-    let answer = context.execute(query);
-    let answer = answer.and_then(|answer| answer.collect_with_engine(engine));
-    let answer = answer.map_err(|error| explained(error, &wanted))?;
-    // A query has one answer; only lazy sinks have several.
-    Ok(Answer::new(answer.unwrap_single()))
+    ASKED.fetch_add(1, Ordering::Relaxed);
+    let answered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let answer = context.execute(query)?.collect_with_engine(engine)?;
+        // A query has one answer; only lazy sinks have several.
+        Ok(answer.unwrap_single())
+    }));
+    ASKED.fetch_sub(1, Ordering::Relaxed);
+    answered.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        SqlError::Stopped(text.unwrap_or_default())
+    })
 }
 
 /// polars knows only the columns that were built; a person wants to know which there are.
-fn explained(
-    error: PolarsError,
-    wanted: &[(usize, &'static Table, Vec<&'static Column>)],
-) -> SqlError {
+fn explained(error: PolarsError, wanted: &[Wanted]) -> SqlError {
     let text = error.to_string();
     let Some((said, _)) = text
         .split_once("; valid columns")
@@ -158,7 +236,7 @@ fn explained(
     else {
         return error.into();
     };
-    let of = |(_, table, _): &(usize, &'static Table, Vec<&'static Column>)| {
+    let of = |(_, table, _): &Wanted| {
         let names: Vec<&str> = table.columns().map(|column| column.name).collect();
         format!("{} has {}", table.name, names.join(", "))
     };
@@ -173,7 +251,11 @@ fn explained(
 fn columns_of(table: &'static Table, query: &str, words: &[String]) -> Vec<&'static Column> {
     // `count(*)` asks for no column.
     let squeezed: String = query.to_ascii_lowercase().split_whitespace().collect();
-    let asks_for_all = squeezed.replace("count(*)", "").contains('*');
+    let asks_for_all = squeezed.replace("count(*)", "").contains('*')
+        || words.iter().any(|word| UNNAMED.contains(&&**word))
+        // A quoted name that is a pattern.
+        || ["\"^", "`^"].iter().any(|quoted| squeezed.contains(quoted))
+        || count_of(words, "from") > count_of(words, "select");
     let is_named =
         |column: &&'static Column| asks_for_all || words.iter().any(|word| word == column.name);
     let columns: Vec<&'static Column> = table.columns().filter(is_named).collect();
@@ -182,6 +264,30 @@ fn columns_of(table: &'static Table, query: &str, words: &[String]) -> Vec<&'sta
         return table.columns().take(1).collect();
     }
     columns
+}
+
+/// The table whose name a query gives to a part of its own: the engine would take the table.
+fn shadowed(words: &[String]) -> Option<&'static str> {
+    let is_with = words.first().is_some_and(|first| first == "with");
+    let names = TABLES.iter().map(|table| table.name);
+    let mut names = names.chain(COUNTED.iter().map(|(name, ..)| *name));
+    let is_defined = |name: &&str| {
+        let mut pairs = words.windows(3);
+        pairs.any(|three| {
+            three[0] == *name
+                && three[1] == "as"
+                && matches!(&*three[2], "select" | "with" | "from")
+        })
+    };
+    names.find(|name| is_with && is_defined(name))
+}
+
+/// Words of queries that use columns without naming them: `NATURAL JOIN` those that both tables have,
+/// `COLUMNS('…')` those that match, `TABLE t` all.
+const UNNAMED: [&str; 3] = ["natural", "columns", "table"];
+
+fn count_of(words: &[String], wanted: &str) -> usize {
+    words.iter().filter(|word| *word == wanted).count()
 }
 
 /// The query's words, in small letters.
@@ -194,6 +300,18 @@ fn words_of(query: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_a_query_that_has_a_tables_name_is_found() {
+        let found = |query: &str| shadowed(&words_of(query));
+        let query = "WITH requests AS (SELECT * FROM requests) SELECT 1 FROM requests";
+        assert_eq!(found(query), Some("requests"));
+        assert_eq!(
+            found("WITH r AS (SELECT * FROM requests) SELECT 1 FROM r"),
+            None
+        );
+        assert_eq!(found("SELECT requests AS a FROM runs"), None);
+    }
 
     #[test]
     fn only_the_columns_that_are_named() {
@@ -210,7 +328,18 @@ mod tests {
             ["site"]
         );
         assert_eq!(names("select count ( * ) from requests"), ["at"]);
-        assert_eq!(names("select * from requests").len(), 18);
+        let all = requests.columns().count();
+        for query in [
+            "select * from requests",
+            "select count(*) from requests natural join errors",
+            "select COLUMNS('^s') from requests",
+            "select count(*) from (from requests)",
+            "select count(*) from (table requests)",
+            "select r.* from requests r",
+            "select \"^s.*$\" from requests",
+        ] {
+            assert_eq!(names(query).len(), all, "{query}");
+        }
         assert_eq!(
             names("select avg(r.response_time_ms) from requests r where r.failed"),
             ["failed", "response_time_ms"]

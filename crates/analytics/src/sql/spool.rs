@@ -1,31 +1,37 @@
 //! Rows on their way to a frame: in memory while they are few, in Parquet files beyond.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
+use dragline_files::{TemporaryDir, open_own};
 use dragline_scan::{Row, RowSink};
 use polars::prelude::*;
 
-use super::SqlError;
 use super::builder::Builder;
 use super::tables::{Column, Table};
+use super::{SqlError, Wanted};
 
-/// So many rows become a frame.
-const BATCH: usize = 1 << 17;
+/// So many rows of all threads together become a frame before there are more.
+const BATCH: usize = 1 << 18;
 
 /// How the directories of spools are called.
 const PREFIX: &str = "dragline-sql-";
-/// No query takes so long: what is older was left behind by a process that was killed.
-const ABANDONED: Duration = Duration::from_hours(24);
+/// The file in each that its process holds a lock on, and what it says.
+const MARK: &str = "DRAGLINE-SPOOL";
+const MARK_TEXT: &[u8] = b"Rows of a query that Dragline answers; they go with the answer.\n";
 
 /// Where the rows of all threads go.
 pub(super) struct Spool {
-    dir: tempfile::TempDir,
+    /// Where its directory is made, when there is more than fits into memory.
+    base: PathBuf,
+    dir: Mutex<Option<SpoolDir>>,
     /// Bytes that may be held in memory.
     limit: usize,
+    /// Rows of a thread that become a frame.
+    batch: usize,
     held: AtomicUsize,
     parts: AtomicUsize,
     /// By table, in the order in which they came.
@@ -38,27 +44,52 @@ enum Part {
     File(PathBuf),
 }
 
+/// A directory of parts, whose mark is locked as long as its process lives.
+struct SpoolDir {
+    dir: TemporaryDir,
+    _lock: File,
+}
+
+impl SpoolDir {
+    fn new(base: &Path) -> io::Result<Self> {
+        fs::create_dir_all(base)?;
+        remove_abandoned(base);
+        let dir = TemporaryDir::new_in(base, PREFIX)?;
+        let mut lock = File::create_new(dir.path().join(MARK))?;
+        // Where files cannot be locked, what is left behind stays.
+        let _ = lock.lock();
+        lock.write_all(MARK_TEXT)?;
+        Ok(Self { dir, _lock: lock })
+    }
+}
+
 impl Spool {
     /// A spool with its files under `dir`, which holds so many bytes in memory.
-    pub(super) fn new(dir: &Path, limit: usize) -> Result<Self, SqlError> {
-        let spool = |source| SqlError::Spool {
-            path: dir.to_owned(),
-            source,
-        };
-        std::fs::create_dir_all(dir).map_err(spool)?;
-        remove_abandoned(dir);
-        let dir = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(dir)
-            .map_err(spool)?;
-        Ok(Self {
-            dir,
+    pub(super) fn new(dir: &Path, limit: usize, threads: usize) -> Self {
+        Self {
+            base: dir.to_owned(),
+            dir: Mutex::default(),
             limit,
+            batch: (BATCH / threads.max(1)).clamp(1 << 12, 1 << 17),
             held: AtomicUsize::new(0),
             parts: AtomicUsize::new(0),
             frames: Mutex::default(),
             failed: Mutex::default(),
-        })
+        }
+    }
+
+    /// Where a new part goes.
+    fn next_path(&self) -> Result<PathBuf, SqlError> {
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let mut dir = lock(&self.dir);
+        let dir = match &mut *dir {
+            Some(dir) => dir,
+            none => none.insert(SpoolDir::new(&self.base).map_err(|source| SqlError::Spool {
+                path: self.base.clone(),
+                source,
+            })?),
+        };
+        Ok(dir.dir.path().join(format!("{number}.parquet")))
     }
 
     /// Takes a frame of a table.
@@ -80,15 +111,18 @@ impl Spool {
     }
 
     fn write(&self, mut frame: DataFrame) -> Result<PathBuf, SqlError> {
-        let number = self.parts.fetch_add(1, Ordering::Relaxed);
-        let path = self.dir.path().join(format!("{number}.parquet"));
-        let file = File::create(&path).map_err(|source| SqlError::Spool {
+        let path = self.next_path()?;
+        let file = File::create_new(&path).map_err(|source| SqlError::Spool {
             path: path.clone(),
             source,
         })?;
         ParquetWriter::new(file)
             .with_compression(ParquetCompression::Snappy)
-            .finish(&mut frame)?;
+            .finish(&mut frame)
+            .map_err(|source| SqlError::Parquet {
+                path: path.clone(),
+                source,
+            })?;
         Ok(path)
     }
 
@@ -140,21 +174,42 @@ impl Spool {
     }
 }
 
-/// A panic of another thread is passed on where that is joined.
-/// Removes the spools of processes that were killed.
+/// Removes the spools of processes that were killed: directories whose mark nobody holds, and of them what
+/// spools have.
 fn remove_abandoned(dir: &Path) {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries {
-        let is_spool = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-        if is_spool && age.is_some_and(|age| age >= ABANDONED) {
+        let is_named = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_named && is_dir {
             // Somebody else's is not ours to remove.
-            let _ = std::fs::remove_dir_all(entry.path());
+            let _ = remove_if_abandoned(&entry.path());
         }
     }
 }
 
+fn remove_if_abandoned(dir: &Path) -> io::Result<()> {
+    let mark = dir.join(MARK);
+    let mut text = Vec::new();
+    let file = open_own(&mark)?;
+    io::Read::read_to_end(&mut io::Read::take(&file, 1024), &mut text)?;
+    if text != MARK_TEXT || file.try_lock().is_err() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(dir)?.flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".parquet"));
+        let is_part = number.is_some_and(|number| number.parse::<usize>().is_ok());
+        if is_part && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_file(mark)?;
+    // What is not empty now holds something of somebody's.
+    fs::remove_dir(dir)
+}
+
+/// A panic of another thread is passed on where that is joined.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
@@ -168,11 +223,8 @@ pub(super) struct Rows<'s> {
 }
 
 impl<'s> Rows<'s> {
-    pub(super) fn new(
-        spool: &'s Spool,
-        wanted: &[(usize, &'static Table, Vec<&'static Column>)],
-    ) -> Self {
-        let table = |(place, table, columns): &(usize, &'static Table, Vec<&'static Column>)| {
+    pub(super) fn new(spool: &'s Spool, wanted: &[Wanted]) -> Self {
+        let table = |(place, table, columns): &Wanted| {
             (*place, *table, Builder::new(columns.iter().copied()))
         };
         Self {
@@ -199,7 +251,7 @@ impl RowSink for Rows<'_> {
                 continue;
             }
             builder.push(row);
-            if builder.rows() >= BATCH {
+            if builder.rows() >= self.spool.batch {
                 match builder.take() {
                     Ok(frame) => self.spool.add(*place, frame),
                     Err(error) => {
@@ -216,21 +268,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_process_left_behind_is_removed_after_a_day() {
+    fn what_a_killed_process_left_behind_is_removed_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        let make = |name: &str, days: u8| {
+        let make = |name: &str, text: &[u8]| {
             let path = dir.path().join(name);
-            std::fs::create_dir(&path).unwrap();
-            let age = ABANDONED * u32::from(days);
-            let then = std::time::SystemTime::now() - age;
-            File::open(&path).unwrap().set_modified(then).unwrap();
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join(MARK), text).unwrap();
+            fs::write(path.join("0.parquet"), "").unwrap();
             path
         };
-        let abandoned = make("dragline-sql-a", 1);
-        let others = [make("dragline-sql-b", 0), make("photographs", 1)];
-        let spool = Spool::new(dir.path(), 0).unwrap();
-        assert!(!abandoned.exists() && others.iter().all(|path| path.exists()));
+        let abandoned = make("dragline-sql-a", MARK_TEXT);
+        let alive = make("dragline-sql-b", MARK_TEXT);
+        let lock = File::open(alive.join(MARK)).unwrap();
+        lock.lock().unwrap();
+        let notes = make("dragline-sql-c", MARK_TEXT);
+        fs::write(notes.join("notes.md"), "mine").unwrap();
+        let others = [
+            make("dragline-sql-d", b"mine"),
+            make("photographs", MARK_TEXT),
+        ];
+        let spool = SpoolDir::new(dir.path()).unwrap();
+        assert!(!abandoned.exists());
+        assert!(alive.join("0.parquet").exists() && notes.join("notes.md").exists());
+        assert!(others.iter().all(|path| path.join("0.parquet").exists()));
+        let before = fs::read_dir(dir.path()).unwrap().count();
         drop(spool);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), others.len());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), before - 1);
+    }
+
+    #[test]
+    fn nothing_is_written_while_everything_fits() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("file");
+        fs::write(&base, "").unwrap();
+        let spool = Spool::new(&base, 1 << 20, 2);
+        spool.add(0, df!("a" => [1, 2]).unwrap());
+        assert!(!spool.has_files() && lock(&spool.failed).is_none());
+        let full = Spool::new(&base, 0, 2);
+        full.add(0, df!("a" => [1, 2]).unwrap());
+        assert!(lock(&full.failed).is_some());
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dragline_analytics::sql::{
-    self, Answer, COMMON, COUNTED, Kind, Question, SqlError, TABLES, counter_names, has_counters,
+    self, Answer, COMMON, COUNTED, Cells, Kind, Question, SqlError, TABLES, counter_names,
+    has_counters,
 };
 use dragline_classifier::RuleSet;
 use dragline_scan::{Filter, ScanOptions, scan};
@@ -42,6 +43,7 @@ fn ask(query: &str) -> Answer {
         sql::ask(question, query)
     })
     .unwrap()
+    .answer
 }
 
 fn rows(query: &str) -> Vec<Vec<Value>> {
@@ -127,7 +129,7 @@ fn a_filter_holds_for_the_tables_of_events() {
     let answer = with_question(&options, |question| {
         sql::ask(question, "SELECT DISTINCT scraper_id FROM events")
     });
-    assert_eq!(answer.unwrap().row(0), [json!("shop-pino")]);
+    assert_eq!(answer.unwrap().answer.row(0), [json!("shop-pino")]);
 }
 
 #[test]
@@ -140,8 +142,13 @@ fn every_format_holds_the_answer() {
         String::from_utf8_lossy(&out).into_owned()
     };
     assert_eq!(
-        written(&|out| answer.write_csv(out).unwrap()),
+        written(&|out| answer.write_csv(out, Cells::Plain).unwrap()),
         "text,half,none\n\"a,\"\"b\"\"\",1.5,\n"
+    );
+    let formulas = ask("SELECT '=1+1' AS a, '@x' AS b, '-5' AS c, '- x' AS d FROM files LIMIT 1");
+    assert_eq!(
+        written(&|out| formulas.write_csv(out, Cells::Safe).unwrap()),
+        "a,b,c,d\n'=1+1,'@x,-5,'- x\n"
     );
     assert_eq!(
         written(&|out| answer.write_json(out).unwrap()),
@@ -183,7 +190,8 @@ fn parquet_files(dir: &Path) -> Vec<PathBuf> {
 fn an_export_is_partitioned_by_day_and_scraper() {
     let dir = tempfile::tempdir().unwrap();
     let options = ScanOptions::default();
-    let exported = with_question(&options, |question| sql::export(question, dir.path())).unwrap();
+    let (exported, _) =
+        with_question(&options, |question| sql::export(question, dir.path())).unwrap();
     let files = parquet_files(dir.path());
     assert_eq!(files.len(), exported.files);
     let names: Vec<String> = files
@@ -207,6 +215,118 @@ fn an_export_is_partitioned_by_day_and_scraper() {
     );
     let again = with_question(&options, |question| sql::export(question, dir.path()));
     assert!(matches!(again, Err(SqlError::NotEmpty(_))));
+}
+
+#[test]
+fn what_the_engine_cannot_do_is_said_and_not_waited_for() {
+    let stopped = |query: &str| {
+        let options = ScanOptions::default();
+        let asked = with_question(&options, |question| sql::ask(question, query));
+        let error = asked.unwrap_err();
+        assert!(error.is_about_the_query(), "{error}");
+        error.to_string()
+    };
+    for query in [
+        "SELECT INTERVAL '1' FROM events",
+        "SELECT COLUMNS('(') FROM events",
+        "WITH runs AS (SELECT * FROM events) SELECT 1 FROM runs",
+    ] {
+        assert!(!stopped(query).is_empty());
+    }
+}
+
+/// A query that names no column of those that it uses gives what it gives when all are built.
+#[test]
+fn columns_that_are_used_without_a_name_are_there() {
+    for query in [
+        "SELECT COLUMNS('^st') FROM requests ORDER BY at, url",
+        "SELECT \"^st.*$\" FROM requests ORDER BY at, url",
+        "SELECT count(*) FROM requests NATURAL JOIN errors",
+        "SELECT count(*) FROM (FROM requests) AS r",
+    ] {
+        let options = ScanOptions::default();
+        let answer = |query: &str| {
+            let asked = with_question(&options, |question| sql::ask(question, query));
+            asked.map(|asked| {
+                let answer = asked.answer;
+                let rows: Vec<_> = (0..answer.height()).map(|row| answer.row(row)).collect();
+                (answer.columns(), rows)
+            })
+        };
+        let all = format!("{query} -- *");
+        let (own, all) = (answer(query), answer(&all));
+        assert_eq!(
+            own.map_err(|e| e.to_string()),
+            all.map_err(|e| e.to_string()),
+            "{query}"
+        );
+    }
+}
+
+/// Everything below a directory that is no directory, with what it says.
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = parquet_files(dir).into_iter();
+    files
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn an_export_that_fails_takes_back_what_it_made_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let options = ScanOptions::default();
+    let (rules, spool) = (RuleSet::shipped(), tempfile::tempdir().unwrap());
+    let fails = |target: &Path| {
+        let question = Question {
+            inputs: &["no-such-log".to_owned()],
+            rules: &rules,
+            options: &options,
+            spool: spool.path(),
+            now: now(),
+        };
+        sql::export(&question, target).unwrap_err()
+    };
+    // A directory that is new, and two above it; one that was there; a link to one; one with a file in it.
+    fails(&at("new/and/deep"));
+    assert!(!at("new").exists());
+    std::fs::create_dir(at("empty")).unwrap();
+    fails(&at("empty"));
+    assert!(at("empty").is_dir());
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("empty", at("link")).unwrap();
+        fails(&at("link"));
+        assert!(at("link").is_symlink() && at("empty").is_dir());
+    }
+    std::fs::create_dir(at("theirs")).unwrap();
+    std::fs::write(at("theirs/notes.md"), "mine").unwrap();
+    let before = contents(&at("theirs"));
+    assert!(matches!(fails(&at("theirs")), SqlError::NotEmpty(_)));
+    assert_eq!(contents(&at("theirs")), before);
+}
+
+#[test]
+fn exports_into_one_directory_do_not_mix() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("export");
+    let options = ScanOptions::default();
+    let export = || with_question(&options, |question| sql::export(question, &target));
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(export)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let written: Vec<_> = results
+        .iter()
+        .filter_map(|result| result.as_ref().ok())
+        .collect();
+    let [(exported, _)] = written[..] else {
+        panic!("{} exports were written", written.len());
+    };
+    assert_eq!(parquet_files(&target).len(), exported.files);
 }
 
 /// The tables as docs/sql.md shows them.

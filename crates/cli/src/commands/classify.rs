@@ -1,13 +1,15 @@
 //! `dragline classify`: labels lines from standard input.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead, Write as _};
 
 use anyhow::Context as _;
+use dragline_analytics::render;
 use dragline_classifier::RuleSet;
 use dragline_schema::{Classify as _, Verdict};
 use serde_json::json;
 
 use crate::args::RulesArgs;
+use crate::output::tell;
 
 /// The keys that are added, or replaced where a line has them.
 const LABELS: [&str; 5] = [
@@ -18,25 +20,33 @@ const LABELS: [&str; 5] = [
     "error_runner_up",
 ];
 
+/// Longer lines are cut, in bytes.
+const MAX_LINE: usize = 8 << 20;
+/// So much of a line that was cut is passed on, in bytes.
+const SHOWN_OF_CUT: usize = 64 << 10;
+
 /// `dragline classify`
 pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
     let rules = super::rules::compiled(args)?;
     let mut input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin().lock());
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let mut line = Vec::new();
-    let mut is_first = true;
-    loop {
-        line.clear();
-        let read = input.read_until(b'\n', &mut line);
-        if read.context("cannot read standard input")? == 0 {
-            break;
-        }
-        let mut text = line.strip_suffix(b"\n").unwrap_or(&line);
-        text = text.strip_suffix(b"\r").unwrap_or(text);
-        if std::mem::take(&mut is_first) {
+    let mut number = 0u64;
+    while let Some(end) = read_line(&mut input, &mut line).context("cannot read standard input")? {
+        number += 1;
+        let mut text = line.strip_suffix(b"\r").unwrap_or(&line);
+        if number == 1 {
             text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         }
-        writeln!(output, "{}", labelled(&rules, text))
+        if end == End::Cut {
+            tell(&format!(
+                "line {number} has more than {} MiB: only its beginning was looked at",
+                MAX_LINE >> 20
+            ));
+            text = &text[..text.len().min(SHOWN_OF_CUT)];
+        }
+        let labelled = labelled(&rules, text);
+        writeln!(output, "{}", render::clean_json(&labelled))
             .context("cannot write to standard output")?;
         // Whoever follows a log waits for each line; a file comes in full buffers.
         if input.buffer().is_empty() {
@@ -44,6 +54,40 @@ pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
         }
     }
     output.flush().context("cannot write to standard output")
+}
+
+/// How a line ends.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Whole,
+    /// It is longer than a line may be; the rest was passed over.
+    Cut,
+}
+
+/// The next line without its line feed; `None` at the end.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Option<End>> {
+    line.clear();
+    let mut end = None;
+    loop {
+        let held = input.fill_buf()?;
+        if held.is_empty() {
+            return Ok(end);
+        }
+        let feed = held.iter().position(|byte| *byte == b'\n');
+        let piece = &held[..feed.unwrap_or(held.len())];
+        let room = MAX_LINE.saturating_sub(line.len()).min(piece.len());
+        line.extend_from_slice(&piece[..room]);
+        end = match end {
+            Some(End::Cut) => end,
+            _ if room < piece.len() => Some(End::Cut),
+            _ => Some(End::Whole),
+        };
+        let taken = piece.len() + usize::from(feed.is_some());
+        input.consume(taken);
+        if feed.is_some() {
+            return Ok(end);
+        }
+    }
 }
 
 /// The line as an object, with what it was found to be. What an object has is passed on as it is
@@ -94,6 +138,24 @@ fn labels(verdict: &Verdict<'_>) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_lines_and_none_is_endless() {
+        let long = [b"x".repeat(MAX_LINE + 7), b"\nlast".to_vec()].concat();
+        let text = [b"one\n\n".to_vec(), long].concat();
+        let mut input = std::io::BufReader::with_capacity(1000, &*text);
+        let (mut line, mut read) = (Vec::new(), Vec::new());
+        while let Some(end) = read_line(&mut input, &mut line).unwrap() {
+            read.push((line.len(), end));
+        }
+        let expected = [
+            (3, End::Whole),
+            (0, End::Whole),
+            (MAX_LINE, End::Cut),
+            (4, End::Whole),
+        ];
+        assert_eq!(read, expected);
+    }
 
     #[test]
     fn a_line_is_passed_on_as_it_is_written() {

@@ -1,6 +1,5 @@
 //! `dragline diff`: two runs side by side.
 
-use anyhow::bail;
 use dragline_analytics::{diff, render};
 
 use super::read;
@@ -12,24 +11,20 @@ pub(crate) fn diff(args: &DiffArgs) -> anyhow::Result<()> {
     let rules = super::rules::compiled(&args.read.input.rules)?;
     let finished = read::finished(&args.read, &rules)?;
     let diff = diff::diff(&finished, &args.a, &args.b, &args.gate)?;
-    output::write(
-        &args.read.output,
-        || render::diff(&diff),
-        || serde_json::to_string_pretty(&diff),
-    )?;
+    let written = output::write(&args.read.output, || render::diff(&diff), &diff);
     let failed: Vec<&str> = diff
         .gates
         .iter()
         .filter(|gate| !gate.passes)
         .map(|gate| gate.gate.as_str())
         .collect();
-    if failed.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "{} of {} gates failed: {}",
-        failed.len(),
-        diff.gates.len(),
-        failed.join(", ")
-    )
+    let gate = (!failed.is_empty()).then(|| {
+        format!(
+            "{} of {} gates failed: {}",
+            failed.len(),
+            diff.gates.len(),
+            failed.join(", ")
+        )
+    });
+    output::judged(written, gate)
 }

@@ -25,7 +25,7 @@ pub(super) fn panels(asked: &[PanelConfig], args: &ReadArgs) -> anyhow::Result<V
         match with_question(&args.logs, &args.input, |question| {
             sql::ask(question, &panel.sql)
         }) {
-            Ok(answer) => {
+            Ok(sql::Asked { answer, .. }) => {
                 told.columns = answer.columns();
                 told.rows = rows(&answer, panel.limit);
             }

@@ -1,17 +1,17 @@
 //! From arguments to a report.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::bail;
-use dragline_analytics::{Report, ReportOptions};
+use dragline_analytics::{Report, ReportOptions, render};
 use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
-use dragline_scan::{Filter, History, ReadOptions, ScanOptions, Scanned};
+use dragline_scan::{Filter, History, Memory, ReadOptions, ScanOptions, Scanned};
 use dragline_schema::{ProblemKind, Timestamp};
 
 use crate::args::{FilterArgs, InputArgs, ReadArgs, WrongUsage};
 use crate::config::Config;
+use crate::output::tell;
 use crate::progress::watched;
 use crate::times;
 
@@ -47,10 +47,10 @@ pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finis
     let (filter, scanned) = scan(args, rules, now)?;
     let finished = scanned.rollup.finish(now);
     let Some(everything) = scanned.everything.map(|all| all.finish(now)) else {
-        nothing_read(&finished)?;
+        check_read(&finished)?;
         return Ok(finished);
     };
-    nothing_read(&everything)?;
+    check_read(&everything)?;
     Ok(if filter.is_empty() {
         everything
     } else {
@@ -59,8 +59,9 @@ pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finis
 }
 
 fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
-    let mut options = scan_options(&args.input, now)?;
-    options.history = args.history.history.as_ref().map(History::new);
+    let mut options = scan_options(&args.input, now, READING)?;
+    let history = args.history.history.as_ref().map(History::new).transpose();
+    options.history = history.map_err(|error| WrongUsage::new(&format!("--history: {error}")))?;
     if let (true, Some(history)) = (args.history.from_rollups, &options.history) {
         if !options.filter.is_empty() {
             let sentence = "a history holds sums, of which no filter can take a part: leave out --since and \
@@ -75,20 +76,34 @@ fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Fil
     }
     let watch = Arc::clone(&options.read.watch);
     let logs = &args.logs;
-    let scanned = watched(&watch, || dragline_scan::scan(logs, rules, &options));
-    Ok((options.filter, scanned?))
+    let memory = options.read.memory.total();
+    let scanned = watched(&watch, memory, || {
+        dragline_scan::scan(logs, rules, &options)
+    });
+    Ok((options.filter, scanned??))
 }
 
+/// What reading may take of memory, and what SQL may, when nobody says otherwise; in bytes.
+const READING: usize = 512 << 20;
+pub(super) const QUERYING: usize = 1 << 30;
+
 /// How the logs are read.
-pub(crate) fn scan_options(args: &InputArgs, now: Timestamp) -> anyhow::Result<ScanOptions> {
+pub(crate) fn scan_options(
+    args: &InputArgs,
+    now: Timestamp,
+    memory: usize,
+) -> anyhow::Result<ScanOptions> {
     let config = Config::load(args.rules.config.as_deref())?;
     let default = ScanOptions::default();
     Ok(ScanOptions {
-        read: read_options(&config, &args.filter)?,
+        read: ReadOptions {
+            memory: Arc::new(Memory::of(args.memory.unwrap_or(memory))),
+            ..read_options(&config, &args.filter)?
+        },
         filter: args.filter.resolve(now)?,
         reclassify: args.reclassify,
         jobs: args.jobs.map_or(default.jobs, usize::from),
-        cache: config.cache().filter(|_| !args.no_cache),
+        cache: if args.no_cache { None } else { config.cache()? },
         history: None,
     })
 }
@@ -153,7 +168,11 @@ fn nothing_matched(whole: &Finished) -> String {
     )
 }
 
-/// A word beside the result.
-pub(crate) fn tell(sentence: &str) {
-    let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
+/// Says what could not be read; an error when nothing could be.
+pub(super) fn check_read(finished: &Finished) -> anyhow::Result<()> {
+    nothing_read(finished)?;
+    if let Some(sentence) = render::unread(&dragline_analytics::trust(finished)) {
+        tell(&format!("{sentence}; dragline report says which"));
+    }
+    Ok(())
 }

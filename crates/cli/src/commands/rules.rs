@@ -1,12 +1,12 @@
 //! What an error is, and the rules that say so.
 
 use anyhow::bail;
-use dragline_analytics::render::{Align, Block, Document, Tone};
+use dragline_analytics::render::{self, Align, Block, Document, Tone};
 use dragline_classifier::{Hit, Proposal, RuleSet};
 use dragline_schema::{Classify as _, ErrorCategory, ErrorText, Verdict};
 use serde_json::{Value, json};
 
-use crate::args::{Format, OutputArgs, ReadArgs, RulesArgs, RulesCommand};
+use crate::args::{Faulty, Format, OutputArgs, ReadArgs, RulesArgs, RulesCommand, WrongUsage};
 use crate::config::Config;
 use crate::output;
 
@@ -16,16 +16,16 @@ pub(crate) fn compiled(args: &RulesArgs) -> anyhow::Result<RuleSet> {
     let files = [args.rules.as_slice(), &config.rules.files].concat();
     let rules = if args.no_shipped_rules {
         if files.is_empty() {
-            bail!(
-                "no rules are left without the shipped ones: name a file with --rules or in dragline.toml"
-            );
+            let sentence = "no rules are left without the shipped ones: name a file with --rules or in dragline.toml";
+            return Err(WrongUsage::new(sentence).into());
         }
-        RuleSet::from_files(&files)?
+        RuleSet::from_files(&files)
     } else if files.is_empty() {
-        RuleSet::shipped()
+        Ok(RuleSet::shipped())
     } else {
-        RuleSet::shipped_and(&files)?
+        RuleSet::shipped_and(&files)
     };
+    let rules = rules.map_err(|error| WrongUsage::of(&error.into()))?;
     Ok(rules.with_context(config.context()))
 }
 
@@ -76,21 +76,19 @@ fn list(rules: &RuleSet, args: &OutputArgs) -> anyhow::Result<()> {
             ],
         }
     };
-    output::write(args, document, || {
-        let rule = |rule: &dragline_classifier::Rule| {
-            json!({
-                "id": rule.id,
-                "category": rule.category,
-                "sub_category": rule.sub_category,
-                "severity": rule.severity,
-                "priority": rule.priority,
-                "patterns": rule.patterns,
-                "recommendation": rule.recommendation,
-            })
-        };
-        let all: Vec<Value> = rules.rules().iter().map(rule).collect();
-        serde_json::to_string_pretty(&all)
-    })
+    let rule = |rule: &dragline_classifier::Rule| {
+        json!({
+            "id": rule.id,
+            "category": rule.category,
+            "sub_category": rule.sub_category,
+            "severity": rule.severity,
+            "priority": rule.priority,
+            "patterns": rule.patterns,
+            "recommendation": rule.recommendation,
+        })
+    };
+    let all: Vec<Value> = rules.rules().iter().map(rule).collect();
+    output::write(args, document, &all)
 }
 
 fn explain(rules: &RuleSet, error: &ErrorText<'_>, args: &OutputArgs) -> anyhow::Result<()> {
@@ -99,23 +97,21 @@ fn explain(rules: &RuleSet, error: &ErrorText<'_>, args: &OutputArgs) -> anyhow:
         matched: hits.first().map(|hit| matched(hit).to_owned()),
         ..rules.classify(error)
     };
+    let hit = |hit: &Hit<'_>| {
+        json!({
+            "rule": hit.rule.id,
+            "category": hit.rule.category,
+            "severity": hit.rule.severity,
+            "priority": hit.rule.priority,
+            "cause": hit.depth,
+            "matched": matched(hit),
+        })
+    };
+    let values: Vec<Value> = hits.iter().map(hit).collect();
     output::write(
         args,
         || explanation(rules, &verdict, &hits),
-        || {
-            let hit = |hit: &Hit<'_>| {
-                json!({
-                    "rule": hit.rule.id,
-                    "category": hit.rule.category,
-                    "severity": hit.rule.severity,
-                    "priority": hit.rule.priority,
-                    "cause": hit.depth,
-                    "matched": matched(hit),
-                })
-            };
-            let hits: Vec<Value> = hits.iter().map(hit).collect();
-            serde_json::to_string_pretty(&json!({"verdict": verdict, "hits": hits}))
-        },
+        &json!({"verdict": verdict, "hits": values}),
     )
 }
 
@@ -188,7 +184,7 @@ fn hit_line(hit: &Hit<'_>) -> [String; 2] {
     let end = hit
         .text
         .ceil_char_boundary((hit.span.end + AROUND).min(hit.text.len()));
-    let plain = |text: &str| text.replace(char::is_control, " ");
+    let plain = dragline_analytics::render::clean;
     let piece = |range| plain(hit.text.get(range).unwrap_or_default());
     let (before, found) = (piece(start..hit.span.start), piece(hit.span.clone()));
     let after = piece(hit.span.end..end);
@@ -235,16 +231,19 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
             })
         };
         let all: Vec<Value> = proposals.iter().map(object).collect();
-        return output::save(&args.output, &(serde_json::to_string_pretty(&all)? + "\n"));
+        return output::write_json(&args.output, &all);
     }
     if proposals.is_empty() {
-        super::read::tell(
+        output::tell(
             "no rule to propose: every error is known, or the unknown ones have no words in common",
         );
         return Ok(());
     }
     let toml: Vec<String> = proposals.iter().map(Proposal::to_toml).collect();
-    output::save(&args.output, &toml.join("\n"))
+    // What is in comments and samples came from logs.
+    let lines = toml.join("\n");
+    let lines = lines.split('\n').map(render::clean).collect::<Vec<_>>();
+    output::save(&args.output, &lines.join("\n"))
 }
 
 /// `dragline rules check`
@@ -257,7 +256,7 @@ fn check(files: &[std::path::PathBuf], no_shipped_rules: bool) -> anyhow::Result
         }
     }
     if !broken.is_empty() {
-        bail!("{}", broken.join("\n"));
+        return Err(Faulty(broken.join("\n")).into());
     }
     let own = RuleSet::from_files(files)?;
     let all = if no_shipped_rules {
@@ -281,7 +280,7 @@ fn tell(faults: &[String], rules: usize) -> anyhow::Result<()> {
         return output::show(&format!("{rules} rule{s}, all in order\n"));
     }
     for fault in faults {
-        output::show(&format!("{fault}\n"))?;
+        output::show(&(render::clean(fault) + "\n"))?;
     }
     let s = if faults.len() == 1 { "" } else { "s" };
     let of = if rules == 1 { "" } else { "s" };

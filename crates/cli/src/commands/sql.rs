@@ -1,36 +1,36 @@
 //! `dragline sql` and `dragline export`: the logs as tables.
 
-use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use dragline_analytics::render;
-use dragline_analytics::sql::{self, Answer, Question};
+use dragline_analytics::sql::{self, Answer, Cells, Question};
 
-use super::read::{scan_options, tell};
-use crate::args::{ExportArgs, InputArgs, SqlArgs, SqlFormat};
+use super::read::{QUERYING, scan_options};
+use crate::args::{ExportArgs, InputArgs, SqlArgs, SqlFormat, WrongUsage};
+use crate::output::tell;
 use crate::progress::watched;
 use crate::{output, times};
 
 /// `dragline sql`
 pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
+    if args.safe_cells && args.format != SqlFormat::Csv {
+        return Err(WrongUsage::new("--safe-cells is for --format csv").into());
+    }
     let is_binary = args.format == SqlFormat::Parquet;
     if is_binary && args.output.is_none() && std::io::stdout().is_terminal() {
-        bail!("Parquet is nothing for a terminal: name a file with --output");
+        return Err(
+            WrongUsage::new("Parquet is not for a terminal: name a file with --output").into(),
+        );
     }
-    let answer = with_question(&args.logs, &args.input, |question| {
+    let sql::Asked { answer, finished } = with_question(&args.logs, &args.input, |question| {
         sql::ask(question, &args.query)
     })?;
+    super::read::check_read(&finished)?;
     match &args.output {
-        Some(path) => {
-            let named = || format!("cannot write {}", path.display());
-            let mut temporary = path.as_os_str().to_owned();
-            temporary.push(".tmp");
-            let file = File::create(&temporary).with_context(named)?;
-            write(&answer, args, BufWriter::new(file)).with_context(named)?;
-            std::fs::rename(&temporary, path).with_context(named)
-        }
+        Some(path) => dragline_files::replace(path, |out| write(&answer, args, out))
+            .with_context(|| format!("cannot write {}", path.display())),
         None => write(&answer, args, BufWriter::new(std::io::stdout().lock())),
     }
 }
@@ -42,8 +42,19 @@ fn write(answer: &Answer, args: &SqlArgs, mut out: impl Write) -> anyhow::Result
             let text = render::text(&render::answer(answer, args.limit), &terminal);
             out.write_all(text.as_bytes())?;
         }
-        SqlFormat::Csv => answer.write_csv(&mut out)?,
-        SqlFormat::Json => answer.write_json(&mut out)?,
+        SqlFormat::Csv => {
+            let cells = if args.safe_cells {
+                Cells::Safe
+            } else {
+                Cells::Plain
+            };
+            answer.write_csv(&mut out, cells)?;
+        }
+        SqlFormat::Json => {
+            let mut lines = Vec::new();
+            answer.write_json(&mut lines)?;
+            out.write_all(render::clean_json(&String::from_utf8_lossy(&lines)).as_bytes())?;
+        }
         SqlFormat::Parquet => answer.write_parquet(&mut out)?,
     }
     Ok(out.flush()?)
@@ -51,7 +62,7 @@ fn write(answer: &Answer, args: &SqlArgs, mut out: impl Write) -> anyhow::Result
 
 /// `dragline export`
 pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
-    let exported = with_question(&args.logs, &args.input, |question| {
+    let (exported, finished) = with_question(&args.logs, &args.input, |question| {
         sql::export(question, &args.output)
     })?;
     let rows: Vec<String> = exported
@@ -65,7 +76,7 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
         args.output.display(),
         rows.join(", ")
     ));
-    Ok(())
+    super::read::check_read(&finished)
 }
 
 pub(super) fn with_question<T>(
@@ -75,10 +86,11 @@ pub(super) fn with_question<T>(
 ) -> anyhow::Result<T> {
     let now = times::now()?;
     let rules = super::rules::compiled(&args.rules)?;
-    let options = scan_options(args, now)?;
+    let options = scan_options(args, now, QUERYING)?;
     let watch = Arc::clone(&options.read.watch);
-    // Where there is room for what does not fit into memory.
-    let kept = options.cache.as_ref().map(|cache| cache.dir().to_owned());
+    // Where there is room for what does not fit into memory: a cache that cannot be written has none.
+    let kept = options.cache.as_ref().filter(|cache| cache.claim().is_ok());
+    let kept = kept.map(|cache| cache.dir().to_owned());
     let question = Question {
         inputs: logs,
         rules: &rules,
@@ -86,5 +98,20 @@ pub(super) fn with_question<T>(
         spool: &kept.unwrap_or_else(std::env::temp_dir),
         now,
     };
-    Ok(watched(&watch, || work(&question))?)
+    quiet_panics();
+    let memory = options.read.memory.total();
+    Ok(watched(&watch, memory, || work(&question))??)
+}
+
+/// A query that the engine gives up is answered with a sentence, not with a panic's message.
+fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !sql::is_asking() {
+                usual(panic);
+            }
+        }));
+    });
 }

@@ -1,5 +1,6 @@
 //! `dragline tail`: what scrapers log, while they log it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
@@ -11,13 +12,14 @@ use dragline_analytics::render::{self, Terminal};
 use dragline_ingest::{Begin, Checkpoint, Follower};
 use dragline_schema::wire::encode;
 use dragline_schema::{
-    Event, Level, Position, Problem, Record, Sink, SourceFile, Timestamp, host_of,
+    Event, Level, Position, Problem, ProblemKind, Record, Sink, SourceFile, Timestamp, host_of,
 };
 use regex::Regex;
 
-use super::read::{read_options, tell};
+use super::read::read_options;
 use crate::args::{TailArgs, TailFormat, WrongUsage};
 use crate::config::Config;
+use crate::output::tell;
 use crate::{output, progress, times};
 
 /// How often it looks.
@@ -37,6 +39,8 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
         let sentence = "tail follows files; what comes by standard input is read by report, sql and the others";
         return Err(WrongUsage::new(sentence).into());
     }
+    dragline_ingest::check_patterns(&args.logs)
+        .map_err(|error| WrongUsage::new(&error.to_string()))?;
     let config = Config::load(args.config.as_deref())?;
     let options = read_options(&config, &args.filter)?;
     let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;
@@ -71,8 +75,11 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
                 saved = Some(reached);
             }
         }
-        if args.no_follow || interrupted.load(Ordering::Relaxed) {
+        if interrupted.load(Ordering::Relaxed) {
             return Ok(());
+        }
+        if args.no_follow {
+            return shown.judged();
         }
         std::thread::sleep(LOOK);
     }
@@ -92,14 +99,21 @@ struct Shown<'a> {
     /// Of what is held, only so many are shown.
     last: Option<usize>,
     failed: Option<std::io::Error>,
+    /// Records that were read, whether they are shown or not.
+    records: u64,
+    /// The first thing that could not be read, and whether it is something that was named.
+    trouble: Option<String>,
 }
 
 impl<'a> Shown<'a> {
     fn new(args: &'a TailArgs) -> anyhow::Result<Self> {
         let pattern = args.grep.as_deref().map(Regex::new).transpose();
+        let pattern = pattern.map_err(|error| {
+            WrongUsage::new(&format!("--grep is not a regular expression: {error}"))
+        })?;
         Ok(Self {
             args,
-            pattern: pattern.context("--grep is no regular expression")?,
+            pattern,
             filter: args.filter.resolve(times::now()?)?,
             terminal: output::terminal(true),
             path: String::new(),
@@ -107,6 +121,8 @@ impl<'a> Shown<'a> {
             errors: HashSet::new(),
             last: None,
             failed: None,
+            records: 0,
+            trouble: None,
         })
     }
 
@@ -146,11 +162,8 @@ impl<'a> Shown<'a> {
         !self.errors.insert(hasher.finish())
     }
 
-    /// Writes what is held.
-    fn flush(&mut self) -> anyhow::Result<()> {
-        if let Some(error) = self.failed.take() {
-            return Err(error).context("cannot write to standard output");
-        }
+    /// Puts what is held in the order of time.
+    fn sort(&mut self) {
         // Records that do not say when stay where they are, behind those before them.
         let mut latest = None;
         for (time, _) in &mut self.held {
@@ -158,6 +171,14 @@ impl<'a> Shown<'a> {
             latest = *time;
         }
         self.held.sort_by_key(|(time, _)| *time);
+    }
+
+    /// Writes what is held.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error).context("cannot write to standard output");
+        }
+        self.sort();
         let surplus = self
             .last
             .take()
@@ -168,6 +189,16 @@ impl<'a> Shown<'a> {
             write(&mut out, &line).context("cannot write to standard output")?;
         }
         out.flush().context("cannot write to standard output")
+    }
+
+    /// An error when nothing could be read of what was named.
+    fn judged(&self) -> anyhow::Result<()> {
+        match &self.trouble {
+            Some(trouble) if self.records == 0 => {
+                anyhow::bail!("nothing could be read: {trouble}")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -181,6 +212,7 @@ impl Sink for Shown<'_> {
         if matches!(record.event, Event::Summary(_)) && record.level.is_none() {
             return;
         }
+        self.records += 1;
         if !self.takes(record) || self.is_copy(record) {
             return;
         }
@@ -196,23 +228,39 @@ impl Sink for Shown<'_> {
                 line.extend(shown_on(&self.terminal).bytes());
                 line.push(b'\n');
             }
-            TailFormat::Json => encode(record, &mut line),
+            TailFormat::Json => {
+                encode(record, &mut line);
+                let text = String::from_utf8_lossy(&line);
+                if let Cow::Owned(text) = render::clean_json(&text) {
+                    line = text.into_bytes();
+                }
+            }
         }
         self.held.push((record.timestamp, line));
+        if let Some(last) = self.last
+            && self.held.len() >= last.saturating_mul(2).max(HELD)
+        {
+            self.sort();
+            self.held.drain(..self.held.len() - last);
+        }
         if self.held.len() >= HELD && self.last.is_none() {
             self.failed = self.flush().err().and_then(|error| error.downcast().ok());
         }
     }
 
     fn problem(&mut self, problem: &Problem<'_>) {
-        if !problem.kind.is_lost_line() {
-            return;
-        }
-        let line = problem.at.map_or(0, |at| at.line);
-        tell(&format!(
-            "{}:{line}: in no format that is known: {}",
-            self.path,
-            problem.detail.replace(char::is_control, " ")
-        ));
+        let told = match (problem.kind, problem.at) {
+            (ProblemKind::NoTimestamp | ProblemKind::EmptyFile, _) => return,
+            (kind, Some(at)) if kind.is_lost_line() => {
+                let (path, line) = (&self.path, at.line);
+                format!(
+                    "{path}:{line}: in no format that is known: {}",
+                    problem.detail
+                )
+            }
+            _ => format!("{}: {}", self.path, problem.detail),
+        };
+        tell(&told);
+        self.trouble.get_or_insert(told);
     }
 }

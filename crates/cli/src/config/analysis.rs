@@ -53,9 +53,26 @@ impl CostConfig {
 pub(super) struct MuteConfig {
     /// The group's id, or at least its first eight digits.
     group: String,
-    /// A date or a time; for good when it is not named.
-    until: Option<String>,
+    /// A date or a time, as TOML has them or as text; for good when it is not named.
+    until: Option<Time>,
     reason: String,
+}
+
+/// A time in a configuration.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Time {
+    Toml(toml::value::Datetime),
+    Text(String),
+}
+
+impl Time {
+    fn text(&self) -> String {
+        match self {
+            Self::Toml(time) => time.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
 }
 
 impl MuteConfig {
@@ -74,8 +91,9 @@ impl MuteConfig {
                 self.group
             );
         }
-        let until =
-            |text: &String| times::parse(text, now, &TimeZone::UTC).context("in [[mute]] until");
+        let until = |time: &Time| {
+            times::parse(&time.text(), now, &TimeZone::UTC).context("in [[mute]] until")
+        };
         Ok(Mute {
             group: self.group.to_ascii_lowercase(),
             until: self.until.as_ref().map(until).transpose()?,

@@ -3,8 +3,10 @@
 mod analysis;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use anyhow::Context as _;
 use dragline_analytics::render::Layout;
@@ -14,9 +16,13 @@ use dragline_scan::{Cache, Map, TextDialect};
 use dragline_schema::Timestamp;
 use serde::Deserialize;
 
+use crate::args::WrongUsage;
+
 pub(crate) use self::analysis::PanelConfig;
 use self::analysis::{CostConfig, LimitsConfig, MuteConfig, ReportConfig};
 
+/// More of a configuration is not read, in bytes.
+const LARGEST: u64 = 16 << 20;
 /// The name that is looked for in the current directory.
 const NAME: &str = "dragline.toml";
 
@@ -120,16 +126,28 @@ enum Priority {
 }
 
 impl Config {
-    /// The named file, or the one in the current directory, or nothing.
+    /// The named file, or the one in the current directory, or nothing. That of the current directory is
+    /// said to be used: it came with the directory, not with the command.
     pub(crate) fn load(named: Option<&Path>) -> anyhow::Result<Self> {
+        static SAID: Once = Once::new();
         let path = match named {
             Some(path) => path,
-            None if Path::new(NAME).exists() => Path::new(NAME),
+            None if Path::new(NAME).exists() => {
+                SAID.call_once(|| {
+                    crate::output::tell(&format!("{NAME} of the current directory is used"));
+                });
+                Path::new(NAME)
+            }
             None => return Ok(Self::default()),
         };
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        Self::parse(path, &text)
+        let read = || -> anyhow::Result<Self> {
+            let mut text = String::new();
+            File::open(path)
+                .and_then(|file| file.take(LARGEST).read_to_string(&mut text))
+                .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+            Self::parse(path, &text)
+        };
+        read().map_err(|error| WrongUsage::of(&error).into())
     }
 
     fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
@@ -139,7 +157,12 @@ impl Config {
             anyhow::anyhow!("{name} is no configuration: {error}{hint}")
         })?;
         let base = path.parent().unwrap_or(Path::new(""));
-        if let Some(dir) = &mut config.cache.dir {
+        if let Some(dir) = config
+            .cache
+            .dir
+            .as_mut()
+            .filter(|dir| !dir.as_os_str().is_empty())
+        {
             *dir = base.join(&*dir);
         }
         for file in &mut config.rules.files {
@@ -158,14 +181,14 @@ impl Config {
     /// What things cost.
     pub(crate) fn prices(&self) -> anyhow::Result<Option<Prices>> {
         let prices = self.cost.as_ref().map(CostConfig::prices);
-        prices.transpose().context("in the configuration")
+        usage(prices.transpose().context("in the configuration"))
     }
 
     /// The errors that are known.
     pub(crate) fn mutes(&self, now: Timestamp) -> anyhow::Result<Vec<Mute>> {
         let mutes = self.mute.iter().map(|mute| mute.mute(now));
         let mutes: anyhow::Result<Vec<Mute>> = mutes.collect();
-        mutes.context("in the configuration")
+        usage(mutes.context("in the configuration"))
     }
 
     /// What is too much whatever is usual.
@@ -175,7 +198,7 @@ impl Config {
 
     /// What of a report is shown.
     pub(crate) fn layout(&self) -> anyhow::Result<Layout> {
-        self.report.layout().context("in the configuration")
+        usage(self.report.layout().context("in the configuration"))
     }
 
     /// The text formats that it describes.
@@ -185,11 +208,15 @@ impl Config {
             TextDialect::new(&dialect.name, &dialect.pattern, format)
         };
         let dialects: Result<Vec<_>, _> = self.dialects.iter().map(describe).collect();
-        Ok(dialects.context("in the configuration")?.into())
+        Ok(usage(dialects.context("in the configuration"))?.into())
     }
 
     /// What it says of other writers' records.
     pub(crate) fn map(&self) -> anyhow::Result<Arc<Map>> {
+        usage(self.meanings())
+    }
+
+    fn meanings(&self) -> anyhow::Result<Arc<Map>> {
         let mut map = Map::new();
         for (ours, theirs) in &self.map.fields {
             let names = match theirs {
@@ -212,21 +239,35 @@ impl Config {
         Ok(Arc::new(map))
     }
 
-    /// Where what came of files is kept: the configured directory, else the user's for such things.
-    pub(crate) fn cache(&self) -> Option<Cache> {
+    /// Where what came of files is kept: the configured directory, else the user's for such things. That is
+    /// left out, with a word, where somebody put other things.
+    pub(crate) fn cache(&self) -> anyhow::Result<Option<Cache>> {
+        let bytes = self
+            .cache
+            .max_mib
+            .unwrap_or(CACHE_MIB)
+            .saturating_mul(1 << 20);
+        if bytes == 0 {
+            return Ok(None);
+        }
+        if let Some(dir) = &self.cache.dir {
+            let cache = Cache::new(dir, bytes);
+            let named = cache.map_err(|error| WrongUsage::new(&format!("[cache] dir: {error}")));
+            return Ok(Some(named?));
+        }
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let dir = match (
-            &self.cache.dir,
-            variable("XDG_CACHE_HOME"),
-            variable("HOME"),
-        ) {
-            (Some(dir), ..) => dir.clone(),
-            (None, Some(base), _) => PathBuf::from(base).join("dragline"),
-            (None, None, Some(home)) => PathBuf::from(home).join(".cache/dragline"),
-            (None, None, None) => return None,
+        let dir = match (variable("XDG_CACHE_HOME"), variable("HOME")) {
+            (Some(base), _) => PathBuf::from(base).join("dragline"),
+            (None, Some(home)) => PathBuf::from(home).join(".cache/dragline"),
+            (None, None) => return Ok(None),
         };
-        let mib = self.cache.max_mib.unwrap_or(CACHE_MIB);
-        (mib > 0).then(|| Cache::new(dir, mib << 20))
+        Ok(match Cache::in_usual_place(dir, bytes) {
+            Ok(cache) => Some(cache),
+            Err(error) => {
+                crate::output::tell(&format!("nothing is cached: {error}"));
+                None
+            }
+        })
     }
 
     /// What raises severities.
@@ -246,6 +287,11 @@ impl Config {
             critical_sites: critical.map(|(name, _)| name.clone()).collect(),
         }
     }
+}
+
+/// What is wrong in a configuration is wrong usage.
+fn usage<T>(result: anyhow::Result<T>) -> anyhow::Result<T> {
+    result.map_err(|error| WrongUsage::of(&error).into())
 }
 
 /// What is often meant by a text that cannot be read.
@@ -303,7 +349,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.dialects().unwrap().len(), 1);
-        assert!(config.map().is_ok() && config.cache().is_some());
+        assert!(config.map().is_ok() && config.cache().unwrap().is_some());
         for (text, part) in [
             ("[map.fields]\ncolour = 'x'", "colour"),
             ("[[map.events]]\nmessage = '('\nis = 'item'", "message ("),
@@ -320,7 +366,12 @@ mod tests {
             format!("{error:#}").contains("(?P<message>.*)"),
             "{error:#}"
         );
-        assert!(parse("[cache]\nmax_mib = 0").unwrap().cache().is_none());
+        let cache = |text: &str| parse(text).unwrap().cache();
+        assert!(cache("[cache]\nmax_mib = 0").unwrap().is_none());
+        for dir in ["''", "'/'"] {
+            let error = cache(&format!("[cache]\ndir = {dir}")).unwrap_err();
+            assert!(error.to_string().contains("[cache] dir"), "{error}");
+        }
     }
 
     #[test]

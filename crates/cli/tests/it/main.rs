@@ -418,7 +418,7 @@ fn rules_can_be_replaced() {
     assert_eq!(errors["by_severity"]["critical"], errors["total"]);
     std::fs::write(dir.path().join("mine.toml"), rule.replace("'.'", "'a('")).unwrap();
     let output = dragline(&["errors", &log, "--rules", &rules]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("unclosed group"));
 }
 
@@ -549,7 +549,7 @@ fn the_configuration_raises_severities_and_names_rules() {
 
     std::fs::write(&config, "[severity]\nburst = 3\n").unwrap();
     let output = dragline(&["errors", &log, "--config", &config]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("unknown field `burst`"));
 }
 

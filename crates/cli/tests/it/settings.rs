@@ -71,7 +71,7 @@ fn known_errors_are_muted_until_they_are_not() {
     assert_eq!(quiet["errors"]["total"], loud["errors"]["total"]);
     let (_dir, path) = config("[[mute]]\ngroup = 'all'\nreason = 'tired'\n");
     let output = dragline(&["report", &log, "--config", &path]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("hexadecimal"));
 }
 

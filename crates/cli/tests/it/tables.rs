@@ -17,7 +17,7 @@ fn a_question_has_an_answer_in_every_format() {
     stdout(&["sql", query, &log, "--format", "parquet", "--output", &path]);
     assert!(std::fs::read(&path).unwrap().starts_with(b"PAR1"));
     let wrong = dragline(&["sql", "SELECT nothing FROM nowhere", &log]);
-    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(wrong.status.code(), Some(2));
     let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(told.contains("names no table"), "{told}");
 }

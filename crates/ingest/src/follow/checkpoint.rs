@@ -1,7 +1,7 @@
 //! How far everything was read, on disk.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,8 @@ use super::tracked::Progress;
 
 /// The format of a checkpoint.
 const VERSION: u32 = 1;
+/// More bytes of a file are not read: a checkpoint has some hundreds for each file that is followed.
+const LARGEST: u64 = 256 << 20;
 
 /// How far a [`Follower`](super::Follower) read everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,16 +76,9 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
         let write = || -> io::Result<()> {
-            let mut file = File::create(&temporary)?;
-            file.write_all(serde_json::to_string(self)?.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)?;
-            // The name is on disk when its directory is.
-            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-            File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+            let text = serde_json::to_string(self)?;
+            dragline_files::replace(path, |out| out.write_all(text.as_bytes()))
         };
         write().map_err(|source| CheckpointError::Io {
             what: "write",
@@ -97,8 +92,11 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read, or is no checkpoint of this version.
     pub fn load(path: &Path) -> Result<Option<Self>, CheckpointError> {
-        let text = match fs::read(path) {
-            Ok(text) => text,
+        let mut text = Vec::new();
+        // It is refused when it is larger: what is cut off is no JSON.
+        let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
+        match read {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => {
                 return Err(CheckpointError::Io {
@@ -107,7 +105,7 @@ impl Checkpoint {
                     source,
                 });
             }
-        };
+        }
         let format = |source| CheckpointError::Format {
             path: path.to_owned(),
             source,
@@ -115,6 +113,15 @@ impl Checkpoint {
         let checkpoint: Self = serde_json::from_slice(&text).map_err(format)?;
         if checkpoint.version != VERSION {
             let other = format!("its version is {}, not {VERSION}", checkpoint.version);
+            return Err(format(serde::de::Error::custom(other)));
+        }
+        let kept = checkpoint.families.iter();
+        let mut all = kept.flat_map(|kept| {
+            let files = kept.files.iter().map(|file| &file.progress);
+            files.chain(&kept.gone)
+        });
+        if !all.all(Progress::is_plausible) {
+            let other = "it holds lengths that no file has".to_owned();
             return Err(format(serde::de::Error::custom(other)));
         }
         Ok(Some(checkpoint))

@@ -320,7 +320,7 @@ impl Family {
         let mut begin = |decoder: &mut Decoder, sink: &mut dyn Sink| {
             if *current != Some(id) {
                 decoder.end_file(sink);
-                decoder.begin_file();
+                decoder.begin_file(None, true);
                 *current = Some(id);
                 sink.file(&source_file(file));
             }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use crate::discover::{
     OrderKey, copied_family, family_of, is_document, not_a_log, without_compression,
 };
+use crate::globs;
 
 /// What a file system calls a file, whatever its name: device and inode.
 pub(super) type FileId = (u64, u64);
@@ -41,31 +42,55 @@ impl Found {
     }
 }
 
+/// What was found behind what was named.
+#[derive(Default)]
+pub(super) struct Listing {
+    seen: BTreeSet<FileId>,
+    /// By name, each in order.
+    pub(super) families: BTreeMap<String, Vec<Found>>,
+    /// What is not there or cannot be looked at, and why.
+    pub(super) troubles: Vec<(PathBuf, String)>,
+}
+
 /// The files behind what was named, by family and in order. A recorder's copies of its errors are
 /// left out: their lines stand in another file.
-pub(super) fn list(inputs: &[String]) -> BTreeMap<String, Vec<Found>> {
+pub(super) fn list(inputs: &[String]) -> Listing {
     let mut listing = Listing::default();
     for input in inputs {
         let path = Path::new(input);
-        if path.exists() {
-            listing.named(path, false);
-        } else if let Ok(paths) = glob::glob(input) {
-            paths.flatten().for_each(|path| listing.named(&path, false));
+        match (path.try_exists(), globs::is_pattern(input)) {
+            (Ok(true), _) => listing.named(path, false),
+            (Err(error), _) => listing.trouble(path, format!("cannot look at it: {error}")),
+            (Ok(false), false) => {
+                listing.trouble(path, "there is no such file or directory yet".to_owned());
+            }
+            (Ok(false), true) => listing.pattern(path, input),
         }
     }
     for files in listing.families.values_mut() {
         files.sort_by(|a, b| (&a.order, &a.path).cmp(&(&b.order, &b.path)));
     }
-    listing.families
-}
-
-#[derive(Default)]
-struct Listing {
-    seen: BTreeSet<FileId>,
-    families: BTreeMap<String, Vec<Found>>,
+    listing
 }
 
 impl Listing {
+    fn trouble(&mut self, path: &Path, why: String) {
+        self.troubles.push((path.to_owned(), why));
+    }
+
+    fn pattern(&mut self, path: &Path, input: &str) {
+        let Ok(found) = globs::matches(input, &mut || true) else {
+            return self.trouble(path, "is not a pattern".to_owned());
+        };
+        if found.paths.is_empty() {
+            self.trouble(path, "the pattern matches no file yet".to_owned());
+        }
+        found.paths.iter().for_each(|path| self.named(path, false));
+        for (dir, error) in found.unreadable {
+            self.trouble(&dir, format!("cannot list the directory: {error}"));
+        }
+    }
+
     fn named(&mut self, path: &Path, is_found: bool) {
         let Ok(metadata) = path.metadata() else {
             return;
@@ -74,11 +99,12 @@ impl Listing {
         if metadata.is_dir() {
             // A link to a directory above would never end.
             if self.seen.insert(id) {
-                let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-                let names = entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.'));
-                names.for_each(|entry| self.named(&entry.path(), true));
+                self.directory(path);
             }
             return;
+        }
+        if !metadata.is_file() && !is_found {
+            return self.trouble(path, "neither a file nor a directory".to_owned());
         }
         let name = path.display().to_string();
         let is_other = || not_a_log(path).is_some() || is_json_document(path);
@@ -97,6 +123,15 @@ impl Listing {
                 modified: metadata.modified().ok(),
             },
         });
+    }
+
+    fn directory(&mut self, path: &Path) {
+        let entries = match std::fs::read_dir(path) {
+            Ok(entries) => entries.flatten(),
+            Err(error) => return self.trouble(path, format!("cannot list the directory: {error}")),
+        };
+        let names = entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.'));
+        names.for_each(|entry| self.named(&entry.path(), true));
     }
 }
 

@@ -47,12 +47,14 @@ mod family;
 mod listing;
 mod tracked;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use dragline_schema::Sink;
+use dragline_schema::{ProblemKind, Sink, SourceFile};
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::family::Family;
+use crate::decoder::report;
 use crate::read::ReadOptions;
 
 /// Where the following of files begins that are there already.
@@ -70,6 +72,8 @@ pub struct Follower {
     options: ReadOptions,
     begin: Begin,
     families: BTreeMap<String, Family>,
+    /// What was said not to be there, or not to be readable.
+    told: BTreeSet<PathBuf>,
 }
 
 impl Follower {
@@ -80,6 +84,7 @@ impl Follower {
             options: options.clone(),
             begin,
             families: BTreeMap::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -98,7 +103,11 @@ impl Follower {
     /// Hands over what came since the last look; gives the number of lines.
     pub fn poll(&mut self, sink: &mut dyn Sink) -> u64 {
         let mut lines = 0;
-        let mut found = listing::list(&self.inputs);
+        let listing = listing::list(&self.inputs);
+        for (path, why) in listing.troubles {
+            self.tell(path, &why, sink);
+        }
+        let mut found = listing.families;
         // A family of which every file is gone is still known: its archives may come.
         for (name, family) in &mut self.families {
             let files = found.remove(name).unwrap_or_default();
@@ -112,6 +121,19 @@ impl Follower {
         // Whatever comes later was not there.
         self.begin = Begin::Start;
         lines
+    }
+
+    /// Reports, once, what cannot be followed.
+    fn tell(&mut self, path: PathBuf, why: &str, sink: &mut dyn Sink) {
+        if !self.told.contains(&path) {
+            sink.file(&SourceFile {
+                path: path.display().to_string(),
+                content_id: 0,
+                modified: None,
+            });
+            report(sink, ProblemKind::UnreadableFile, None, why);
+            self.told.insert(path);
+        }
     }
 
     /// Hands over records whose lines may go on: for when nothing came for a while.

@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::decoder::{Decoder, report};
 use crate::lines::{Line, LineReader};
 use crate::open::{Source, read_start};
+use crate::read::report_hole;
 
 /// A file is known by so many bytes at its beginning …
 const HEAD: usize = 1024;
@@ -50,6 +51,16 @@ pub(super) enum Same {
 }
 
 impl Progress {
+    /// Whether it can have been written by a follower: numbers of a state file that was damaged are not
+    /// taken for lengths.
+    pub(super) fn is_plausible(&self) -> bool {
+        const LARGEST: u64 = 1 << 62;
+        let is_within = self.offset.max(self.line).max(self.tail_end) < LARGEST;
+        is_within
+            && self.head_length <= HEAD as u64
+            && self.tail_length <= (TAIL as u64).min(self.tail_end)
+    }
+
     /// Whether anything was read.
     pub(super) fn is_empty(&self) -> bool {
         self.tail_end == 0
@@ -253,6 +264,11 @@ impl Progress {
             let detail = format!("a line of more than {max_line} bytes, which is the limit");
             report(*sink, ProblemKind::OversizedLine, Some(at), &detail);
         } else {
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            if zeros > 0 {
+                report_hole(at, zeros as u64, *sink);
+            }
+            let bytes = &bytes[zeros..];
             let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
             decoder.line(bytes, at, true, *sink);
         }
@@ -269,7 +285,7 @@ impl Progress {
         begin: &mut dyn FnMut(&mut Decoder, &mut dyn Sink),
     ) -> io::Result<u64> {
         let options = decoder.options();
-        let source = Source::open(path, &options.watch)?;
+        let source = Source::open(path, options)?;
         let max_line = options.max_line;
         let mut reader = LineReader::new(source, max_line);
         let wanted = self.offset;
@@ -280,6 +296,13 @@ impl Progress {
             let (at, length) = match &line {
                 Line::Text { bytes, at, .. } => (*at, bytes.len() as u64),
                 Line::Oversized { at, bytes } => (*at, *bytes),
+                Line::Hole { at, bytes } => {
+                    if at.offset >= wanted {
+                        begin(decoder, sink);
+                        report_hole(*at, *bytes, sink);
+                    }
+                    continue;
+                }
             };
             let is_new = at.offset >= wanted;
             match line {
@@ -303,9 +326,10 @@ impl Progress {
                     }
                     self.advance(at, length + 1, &mut count, is_new);
                 }
+                Line::Hole { .. } => {}
             }
         }
-        let is_whole = reader.error().is_none();
+        let is_whole = reader.faults().is_empty();
         if let Some((bytes, at)) = last.filter(|(_, at)| is_whole && at.offset >= wanted) {
             begin(decoder, sink);
             decoder.line(&bytes, at, false, sink);

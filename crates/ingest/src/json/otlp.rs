@@ -1,9 +1,14 @@
 //! OTLP in JSON: one export a line, in it any number of records (OpenTelemetry's protocol,
 //! *OTLP/JSON*, and its log data model).
+//!
+//! Writers differ in more than the specification allows: names in camel case and with underscores, the
+//! names of before 2022 (`instrumentationLibraryLogs`), exports of one resource without the list around
+//! it, attributes as plain objects, bodies as plain text. All of them are read. Exports of spans and of
+//! metrics are told apart and are no logs.
 
 use std::borrow::Cow;
 
-use dragline_schema::Value;
+use dragline_schema::{Value, clip};
 use serde_json::Value as Json;
 
 use super::fields::Object;
@@ -11,24 +16,103 @@ use super::foreign::Fields;
 
 /// Lists and maps in attributes are taken apart down to this depth.
 const MAX_DEPTH: usize = 5;
+/// What all records of a resource share has at most so many fields, of so many bytes each: it is copied for
+/// each of them.
+const MAX_CONTEXT: usize = 64;
+const MAX_CONTEXT_VALUE: usize = 256;
 
-/// The records of an export; `None` when the object is none.
-pub(crate) fn records(object: &Object<'_>) -> Option<Vec<Fields<'static>>> {
-    let names = ["resourceLogs", "resource_logs"];
-    let (_, raw) = object
-        .fields
-        .iter()
-        .find(|(key, _)| names.contains(&&**key))?;
-    let resources: Json = serde_json::from_str(raw.get()).ok()?;
-    let mut records = Vec::new();
+const RESOURCES: [&str; 2] = ["resourceLogs", "resource_logs"];
+const SCOPES: [&str; 4] = [
+    "scopeLogs",
+    "scope_logs",
+    "instrumentationLibraryLogs",
+    "instrumentation_library_logs",
+];
+const RECORDS: [&str; 3] = ["logRecords", "log_records", "logs"];
+/// Exports of something else, and what.
+const OTHERS: [(&str, &str); 4] = [
+    ("resourceSpans", "spans"),
+    ("resource_spans", "spans"),
+    ("resourceMetrics", "metrics"),
+    ("resource_metrics", "metrics"),
+];
+
+/// What an object is in terms of OTLP.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Export {
+    /// Logs: so many records, which were handed over.
+    Logs(usize),
+    /// Logs in which no record could be found.
+    Unknown,
+    /// Something else, by its name.
+    Other(&'static str),
+}
+
+/// Hands over the records of an export; `None` when the object is none.
+pub(crate) fn each_record(
+    object: &Object<'_>,
+    take: &mut dyn FnMut(Fields<'static>),
+) -> Option<Export> {
+    let raw_of = |names: &[&str]| {
+        let mut fields = object.fields.iter();
+        fields.find(|(key, _)| names.contains(&&**key))
+    };
+    let resources: Json = if let Some((_, raw)) = raw_of(&RESOURCES) {
+        serde_json::from_str(raw.get()).ok()?
+    } else if let (Some((key, scopes)), Some((_, resource))) =
+        (raw_of(&SCOPES), raw_of(&["resource"]))
+    {
+        // One resource without the list around it.
+        let parse = |raw: &str| serde_json::from_str::<Json>(raw).ok();
+        let entries = [
+            (key.to_string(), parse(scopes.get())?),
+            ("resource".to_owned(), parse(resource.get())?),
+        ];
+        Json::Array(vec![Json::Object(entries.into_iter().collect())])
+    } else {
+        let found = OTHERS.iter().find(|(name, _)| raw_of(&[*name]).is_some());
+        return found.map(|(_, what)| Export::Other(what));
+    };
+    let mut count = 0;
     for resource in items(&resources) {
-        let context = attributes(&resource["resource"]["attributes"]);
-        for scope in items(&resource["scopeLogs"]) {
-            let logger = scope["scope"]["name"].as_str();
-            records.extend(items(&scope["logRecords"]).map(|log| record(log, logger, &context)));
+        let mut context = attributes(&resource["resource"]["attributes"]);
+        context.truncate(MAX_CONTEXT);
+        context.iter_mut().for_each(|(_, value)| shorten(value));
+        for scope in items(one_of(resource, &SCOPES)) {
+            let own = one_of(
+                scope,
+                &["scope", "instrumentationLibrary", "instrumentation_library"],
+            );
+            let logger = own["name"].as_str();
+            for log in items(one_of(scope, &RECORDS)) {
+                let is_empty = log.as_object().is_none_or(serde_json::Map::is_empty);
+                if !is_empty {
+                    count += 1;
+                    take(record(log, logger, &context));
+                }
+            }
         }
     }
-    Some(records)
+    let is_nothing = resources.as_array().is_some_and(Vec::is_empty);
+    Some(if count == 0 && !is_nothing {
+        Export::Unknown
+    } else {
+        Export::Logs(count)
+    })
+}
+
+fn shorten(value: &mut Value<'static>) {
+    if let Value::Str(text) | Value::Json(text) = value
+        && text.len() > MAX_CONTEXT_VALUE
+    {
+        *text = Cow::Owned(clip(text, MAX_CONTEXT_VALUE).to_owned());
+    }
+}
+
+/// The first of the members that is there.
+fn one_of<'j>(object: &'j Json, names: &[&str]) -> &'j Json {
+    let found = names.iter().find_map(|name| object.get(name));
+    found.unwrap_or(&Json::Null)
 }
 
 fn items(list: &Json) -> impl Iterator<Item = &Json> {
@@ -40,20 +124,61 @@ fn record(log: &Json, logger: Option<&str>, context: &Fields<'static>) -> Fields
     let mut text = |key: &'static str, text: &str| {
         fields.push((Cow::Borrowed(key), Value::Str(text.to_owned().into())));
     };
-    let written = ["timeUnixNano", "observedTimeUnixNano"].map(|key| number_text(&log[key]));
-    if let Some(nanoseconds) = written.into_iter().flatten().find(|time| time != "0") {
+    let written = [
+        one_of(log, &["timeUnixNano", "time_unix_nano"]),
+        one_of(log, &["observedTimeUnixNano", "observed_time_unix_nano"]),
+    ];
+    let written = written.into_iter().filter_map(number_text);
+    if let Some(nanoseconds) = written.into_iter().find(|time| time != "0") {
         text("timestamp", &nanoseconds);
     }
-    let level = log["severityText"].as_str().filter(|word| !word.is_empty());
-    if let Some(level) = level.or_else(|| severity(log["severityNumber"].as_u64()?)) {
+    let word = one_of(log, &["severityText", "severity_text"]);
+    let level = word.as_str().filter(|word| !word.is_empty());
+    if let Some(level) =
+        level.or_else(|| severity(one_of(log, &["severityNumber", "severity_number"])))
+    {
         text("level", level);
     }
     if let Some(logger) = logger.filter(|name| !name.is_empty()) {
         text("target", logger);
     }
-    value(&log["body"], "body", 0, &mut fields);
+    body(&log["body"], &mut fields);
     fields.extend(attributes(&log["attributes"]));
     fields
+}
+
+/// A body is a text, or a record of its own.
+fn body(any: &Json, fields: &mut Fields<'static>) {
+    let map = kvlist(any);
+    let is_plain_object = map.is_none()
+        && any
+            .as_object()
+            .is_some_and(|map| !map.keys().any(|key| is_any_value(key)));
+    if is_plain_object {
+        fields.extend(attributes(any));
+    } else if let Some(entries) = map {
+        fields.extend(attributes(entries));
+    } else {
+        value(any, "body", 0, fields);
+    }
+}
+
+fn kvlist(any: &Json) -> Option<&Json> {
+    let list = one_of(any, &["kvlistValue", "kvlist_value"]);
+    list.get("values").filter(|values| values.is_array())
+}
+
+/// Whether a member says what kind of value its object is.
+fn is_any_value(key: &str) -> bool {
+    let kind = key
+        .strip_suffix("Value")
+        .or_else(|| key.strip_suffix("_value"));
+    kind.is_some_and(|kind| {
+        matches!(
+            kind,
+            "string" | "int" | "double" | "bool" | "array" | "kvlist" | "bytes"
+        )
+    })
 }
 
 /// Numbers of 64 bits are texts in OTLP.
@@ -65,19 +190,18 @@ fn number_text(value: &Json) -> Option<String> {
     }
 }
 
-/// The word for a number of OTLP's: four of each.
-fn severity(number: u64) -> Option<&'static str> {
-    Some(match number {
-        1..=4 => "trace",
-        5..=8 => "debug",
-        9..=12 => "info",
-        13..=16 => "warn",
-        17..=20 => "error",
-        21..=24 => "fatal",
-        _ => return None,
-    })
+/// The word for a number of OTLP's, four of each, or for its name (`SEVERITY_NUMBER_INFO2`).
+fn severity(number: &Json) -> Option<&'static str> {
+    const WORDS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
+    if let Some(name) = number.as_str() {
+        let name = name.strip_prefix("SEVERITY_NUMBER_")?.to_ascii_lowercase();
+        return WORDS.into_iter().find(|word| name.starts_with(word));
+    }
+    let number = number.as_u64().filter(|number| (1..=24).contains(number))?;
+    WORDS.get((number as usize - 1) / 4).copied()
 }
 
+/// Attributes are a list of keys and values, or a plain object.
 fn attributes(list: &Json) -> Fields<'static> {
     let mut fields = Vec::new();
     for attribute in items(list) {
@@ -85,34 +209,54 @@ fn attributes(list: &Json) -> Fields<'static> {
             value(&attribute["value"], key, 0, &mut fields);
         }
     }
+    for (key, any) in list.as_object().into_iter().flatten() {
+        value(any, key, 0, &mut fields);
+    }
     fields
 }
 
-/// Adds a value, those within it by their paths.
+/// Adds a value, those within it by their paths. Values that say no kind are what they are.
 fn value(any: &Json, path: &str, depth: usize, fields: &mut Fields<'static>) {
-    if let Some(entries) = any["kvlistValue"]["values"].as_array() {
-        for entry in entries.iter().filter(|_| depth < MAX_DEPTH) {
+    if let Some(entries) = kvlist(any) {
+        for entry in items(entries).filter(|_| depth < MAX_DEPTH) {
             let key = entry["key"].as_str().unwrap_or_default();
             value(&entry["value"], &format!("{path}.{key}"), depth + 1, fields);
         }
         return;
     }
-    let found = if let Some(text) = any["stringValue"].as_str() {
-        Value::Str(text.to_owned().into())
-    } else if let Some(number) = number_text(&any["intValue"]) {
+    let of = |camel: &str, snake: &str| any.get(camel).or_else(|| any.get(snake));
+    let kind = of("stringValue", "string_value")
+        .or_else(|| of("intValue", "int_value"))
+        .or_else(|| of("doubleValue", "double_value"))
+        .or_else(|| of("boolValue", "bool_value"))
+        .or_else(|| of("bytesValue", "bytes_value"));
+    let found = if let Some(number) = of("intValue", "int_value").and_then(number_text) {
         match (number.parse(), number.parse()) {
             (Ok(number), _) => Value::U64(number),
             (_, Ok(number)) => Value::I64(number),
             _ => return,
         }
-    } else if let Some(number) = any["doubleValue"].as_f64() {
-        Value::F64(number)
-    } else if let Some(truth) = any["boolValue"].as_bool() {
-        Value::Bool(truth)
-    } else if any["arrayValue"].is_object() {
-        Value::Json(any["arrayValue"]["values"].to_string().into())
+    } else if let Some(array) = of("arrayValue", "array_value") {
+        Value::Json(array["values"].to_string().into())
     } else {
-        return;
+        match kind.unwrap_or(any) {
+            Json::String(text) => Value::Str(text.clone().into()),
+            Json::Bool(truth) => Value::Bool(*truth),
+            Json::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), ..) => Value::U64(number),
+                (_, Some(number), _) => Value::I64(number),
+                (.., Some(number)) => Value::F64(number),
+                _ => return,
+            },
+            Json::Object(members) if depth < MAX_DEPTH && !members.is_empty() => {
+                for (key, member) in members {
+                    value(member, &format!("{path}.{key}"), depth + 1, fields);
+                }
+                return;
+            }
+            Json::Array(list) if !list.is_empty() => Value::Json(any.to_string().into()),
+            _ => return,
+        }
     };
     fields.push((Cow::Owned(path.to_owned()), found));
 }
@@ -124,8 +268,9 @@ mod tests {
     #[test]
     fn an_export_is_its_records() {
         let line = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeLogs":[{"scope":{"name":"shop.http"},"logRecords":[{"timeUnixNano":"1772623353500000000","severityNumber":17,"body":{"stringValue":"failed"},"attributes":[{"key":"http.response.status_code","value":{"intValue":"503"}},{"key":"a","value":{"kvlistValue":{"values":[{"key":"b","value":{"boolValue":true}}]}}}]},{}]}]}]}"#;
-        let records = records(&Object::parse(line).unwrap()).unwrap();
-        assert_eq!(records.len(), 2);
+        let (records, export) = read(line);
+        // An empty record is none.
+        assert_eq!((records.len(), export), (1, Some(Export::Logs(1))));
         let shown: Vec<String> = records[0]
             .iter()
             .map(|(k, v)| format!("{k}={v:?}"))
@@ -142,6 +287,71 @@ mod tests {
                 "a.b=Bool(true)",
             ]
         );
-        assert!(super::records(&Object::parse("{\"a\":1}").unwrap()).is_none());
+        assert_eq!(read("{\"a\":1}").1, None);
+    }
+
+    fn read(line: &str) -> (Vec<Fields<'static>>, Option<Export>) {
+        let mut records = Vec::new();
+        let export = each_record(&Object::parse(line).unwrap(), &mut |fields| {
+            records.push(fields);
+        });
+        (records, export)
+    }
+
+    fn shown(line: &str) -> Vec<String> {
+        let (records, export) = read(line);
+        assert_eq!(export, Some(Export::Logs(1)), "{line}");
+        let fields = records[0].iter();
+        fields
+            .map(|(key, value)| format!("{key}={value:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn every_writers_shape_is_read() {
+        let expected = [
+            "service.name=Str(\"shop\")",
+            "timestamp=Str(\"5\")",
+            "level=Str(\"info\")",
+            "target=Str(\"s\")",
+            "body=Str(\"x\")",
+            "n=U64(7)",
+        ];
+        let log = r#"{"timeUnixNano":"5","severityText":"info","body":{"stringValue":"x"},"attributes":[{"key":"n","value":{"intValue":"7"}}]}"#;
+        let old = r#"{"time_unix_nano":5,"severity_number":"SEVERITY_NUMBER_INFO2","body":{"string_value":"x"},"attributes":{"n":7}}"#;
+        let plain = r#"{"observedTimeUnixNano":"5","timeUnixNano":"0","severityNumber":9,"body":"x","attributes":{"n":7}}"#;
+        let resource =
+            r#""resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]}"#;
+        for line in [
+            format!(
+                r#"{{"resourceLogs":[{{{resource},"scopeLogs":[{{"scope":{{"name":"s"}},"logRecords":[{log}]}}]}}]}}"#
+            ),
+            format!(
+                r#"{{"resource_logs":[{{{resource},"scope_logs":[{{"scope":{{"name":"s"}},"log_records":[{old}]}}]}}]}}"#
+            ),
+            format!(
+                r#"{{"resourceLogs":[{{{resource},"instrumentationLibraryLogs":[{{"instrumentationLibrary":{{"name":"s"}},"logs":[{log}]}}]}}]}}"#
+            ),
+            format!(
+                r#"{{{resource},"scopeLogs":[{{"scope":{{"name":"s"}},"logRecords":[{plain}]}}]}}"#
+            ),
+        ] {
+            assert_eq!(shown(&line), expected, "{line}");
+        }
+        let map = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"kvlistValue":{"values":[{"key":"url","value":{"stringValue":"u"}},{"key":"status","value":{"intValue":200}}]}}}]}]}]}"#;
+        assert_eq!(shown(map), ["url=Str(\"u\")", "status=U64(200)"]);
+    }
+
+    #[test]
+    fn what_holds_no_records_says_so() {
+        for (line, export) in [
+            (r#"{"resourceSpans":[{}]}"#, Export::Other("spans")),
+            (r#"{"resource_metrics":[]}"#, Export::Other("metrics")),
+            (r#"{"resourceLogs":[]}"#, Export::Logs(0)),
+            (r#"{"resourceLogs":[{"logs":[{"a":1}]}]}"#, Export::Unknown),
+            (r#"{"resourceLogs":{"x":1}}"#, Export::Unknown),
+        ] {
+            assert_eq!(read(line), (Vec::new(), Some(export)), "{line}");
+        }
     }
 }

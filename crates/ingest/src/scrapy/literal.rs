@@ -13,6 +13,21 @@ pub(crate) enum Literal {
     Other,
 }
 
+/// No count is larger: such a number is a fault, and would overflow a sum.
+const MAX_COUNT: u64 = 1_000_000_000_000_000;
+
+impl Literal {
+    /// The value as a count: a whole number that is not negative, however it is written.
+    pub(crate) fn count(&self) -> Option<u64> {
+        let count = match self {
+            Self::Int(number) => u64::try_from(*number).ok()?,
+            Self::Float(number) if *number >= 0.0 && number.fract() == 0.0 => *number as u64,
+            _ => return None,
+        };
+        (count <= MAX_COUNT).then_some(count)
+    }
+}
+
 /// Nesting deeper than this is refused.
 const MAX_DEPTH: usize = 32;
 
@@ -52,7 +67,7 @@ impl Parser<'_> {
             if !self.eat(':') {
                 return None;
             }
-            let value = self.value(depth + 1)?;
+            let value = self.value_or_other(depth + 1)?;
             if let Literal::Text(key) = key {
                 entries.push((key, value));
             }
@@ -61,6 +76,43 @@ impl Parser<'_> {
             }
         }
         Some(entries)
+    }
+
+    /// A value; one that cannot be read, such as `<object at 0x7f>` or a set, is passed over.
+    fn value_or_other(&mut self, depth: usize) -> Option<Literal> {
+        let before = self.rest;
+        let read = self.value(depth);
+        self.skip_space();
+        if read.is_some() && self.rest.starts_with([',', '}']) {
+            return read;
+        }
+        self.rest = before;
+        self.skip_value();
+        let skipped = &before[..before.len() - self.rest.len()];
+        (!skipped.trim().is_empty() && !self.rest.is_empty()).then_some(Literal::Other)
+    }
+
+    /// Goes to the comma or the bracket behind a value.
+    fn skip_value(&mut self) {
+        let mut open = 0usize;
+        let mut quote = None;
+        let mut is_escaped = false;
+        for (at, c) in self.rest.char_indices() {
+            match (quote, c) {
+                _ if is_escaped => is_escaped = false,
+                (Some(_), '\\') => is_escaped = true,
+                (Some(own), c) if own == c => quote = None,
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '(' | '[' | '{' | '<') => open += 1,
+                (None, ',' | '}') if open == 0 => {
+                    self.rest = &self.rest[at..];
+                    return;
+                }
+                (None, ')' | ']' | '}' | '>') => open = open.saturating_sub(1),
+                _ => {}
+            }
+        }
+        self.rest = "";
     }
 
     fn value(&mut self, depth: usize) -> Option<Literal> {
@@ -156,7 +208,10 @@ impl Parser<'_> {
             let length = arguments.len() - self.rest.len();
             return Some(datetime(&arguments[1..length - 1]).map_or(Literal::Other, Literal::Time));
         }
-        Some(Literal::Other)
+        // A number in the dress of a library's: `np.int64(1400)`, `Decimal('8')`.
+        let length = arguments.len() - self.rest.len();
+        let inside = arguments[1..length - 1].trim_matches(['\'', '"']);
+        Some(inside.parse().map_or(Literal::Other, Literal::Int))
     }
 }
 
@@ -191,6 +246,20 @@ fn datetime(arguments: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_cannot_be_read_costs_only_itself() {
+        let text = r"{'sets': {'a', 'b'}, 'object': <shop.Item object at 0x7f, 'x'>, 'n': 3,
+ 'kind': <Kind.A: 1>, 'd': defaultdict(<class 'int'>, {'a': 1}), 'bytes': b'x', 'f': 8.0,
+ 'np': np.int64(1400), 'large': 36893488147419103232, 'last': 4}";
+        let read = parse_dict(text).unwrap();
+        let counts: Vec<(&str, u64)> = read
+            .iter()
+            .filter_map(|(key, value)| Some((key.as_str(), value.count()?)))
+            .collect();
+        assert_eq!(counts, [("n", 3), ("f", 8), ("np", 1400), ("last", 4)]);
+        assert_eq!(read.len(), 10);
+    }
 
     #[test]
     fn a_dump_is_read() {

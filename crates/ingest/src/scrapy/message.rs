@@ -168,10 +168,7 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
     let mut summary = RunSummary::default();
     let mut responses = None;
     for (key, value) in dict {
-        let count = match value {
-            Literal::Int(n) => u64::try_from(*n).ok(),
-            _ => None,
-        };
+        let count = value.count();
         match (key.as_str(), value) {
             ("downloader/request_count", _) => summary.requests = count,
             ("downloader/response_count", _) => responses = count,
@@ -192,8 +189,9 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
             .status_codes
             .iter()
             .filter(|(status, _)| *status >= 400);
-        let bad: u64 = failed.map(|(_, count)| count).sum();
-        summary.requests_failed = Some(requests.saturating_sub(responses.unwrap_or(0)) + bad);
+        let bad = failed.fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
+        let unanswered = requests.saturating_sub(responses.unwrap_or(0));
+        summary.requests_failed = Some(unanswered.saturating_add(bad));
         // Scrapy counts from zero: a key that is absent was never counted up.
         summary.items.get_or_insert(0);
         summary.items_failed.get_or_insert(0);

@@ -18,6 +18,8 @@ use dragline_schema::{
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use self::logparser::Job;
 use self::message::{Fact, Head};
 use crate::lines::append;
@@ -65,13 +67,14 @@ struct RunState {
     /// The spider's name shows only where it logs itself.
     spider: Option<String>,
     spider_told: bool,
-    given_up: BTreeSet<String>,
+    /// The hashes of URLs.
+    given_up: BTreeSet<u64>,
     last: Option<(Timestamp, Position)>,
 }
 
 impl Scrapy {
     pub(crate) fn new(family: &str) -> Self {
-        let family = xxhash_rust::xxh3::xxh3_64(family.as_bytes()) as u32;
+        let family = xxh3_64(family.as_bytes()) as u32;
         Self {
             family,
             ..Self::default()
@@ -181,6 +184,7 @@ impl Scrapy {
             message: Some(Cow::Borrowed(first_line(&pending.text))),
             event,
             dialect: Dialect::Scrapy,
+            is_zoneless: true,
             ..Record::default()
         };
         sink.record(&record, pending.at);
@@ -299,7 +303,7 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
             attempt,
         }) => {
             if pending.level.is_error() && run.given_up.len() < MAX_GIVEN_UP {
-                run.given_up.insert(url.to_owned());
+                run.given_up.insert(xxh3_64(url.as_bytes()));
             }
             Event::Request(Request {
                 url: Some(url.into()),
@@ -312,7 +316,7 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
         Some(Fact::PageError {
             url,
             download: true,
-        }) if !run.given_up.contains(url) => {
+        }) if !run.given_up.contains(&xxh3_64(url.as_bytes())) => {
             // The only line of an attempt that nobody tried again.
             let error = error(pending);
             Event::Request(Request {
@@ -357,6 +361,7 @@ fn record<'r>(
         run_id: Some(Cow::Borrowed(run_id)),
         event,
         dialect: Dialect::Scrapy,
+        is_zoneless: true,
         ..Record::default()
     }
 }

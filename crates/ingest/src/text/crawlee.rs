@@ -219,8 +219,9 @@ fn end<'a>() -> ScraperEnd<'a> {
 fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
     let attempts = (1..)
         .zip(&statistics.histogram)
-        .map(|(tries, count)| tries * count)
-        .sum();
+        .fold(0u64, |sum, (tries, count)| {
+            sum.saturating_add(u64::saturating_mul(tries, *count))
+        });
     let requests = (!statistics.histogram.is_empty()).then_some(attempts);
     // Which of them got no answer or a bad one it does not say: an attempt fails also where the
     // page's handler does.
@@ -251,11 +252,14 @@ impl Statistics {
             // A place that nobody reached is null.
             histogram: counts
                 .filter(|count| !count.trim().is_empty())
-                .map(|count| count.trim().parse().unwrap_or(0))
+                .map(|count| count.trim().parse().unwrap_or(0).min(MAX_COUNT))
                 .collect(),
         }
     }
 }
+
+/// No count is larger: such a number is a fault, and would overflow a sum.
+const MAX_COUNT: u64 = 1_000_000_000_000;
 
 /// What follows the words that a request was given up.
 fn failure(text: &str) -> Option<&str> {

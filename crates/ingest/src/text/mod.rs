@@ -134,6 +134,7 @@ impl Text {
         let Some(json::Decoded { mut record, zoned }) = pending.decode(zone, map) else {
             return 0;
         };
+        record.is_zoneless = !zoned && pending.time.is_some();
         if matches!(pending.dialect, Dialect::Crawlee | Dialect::CrawleePython) {
             self.crawlee
                 .tell(&pending.text, &mut record, pending.at, sink);

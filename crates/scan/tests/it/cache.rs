@@ -39,12 +39,15 @@ fn the_cache_changes_nothing() {
     let inputs = large_logs(logs.path());
     let plain = shown(&inputs, &ScanOptions::default());
     let options = ScanOptions {
-        cache: Some(Cache::new(kept.path(), 1 << 30)),
+        cache: Some(Cache::new(kept.path(), 1 << 30).unwrap()),
         ..ScanOptions::default()
     };
     let entries = || -> Vec<PathBuf> {
         let entries = std::fs::read_dir(kept.path()).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|end| end == "rollup"))
+            .collect()
     };
     let cold = shown(&inputs, &options);
     let made = entries();
@@ -80,7 +83,7 @@ fn the_cache_changes_nothing() {
     assert_eq!(shown(&inputs, &other), shown(&inputs, &uncached));
     // The size that is asked for is kept.
     let small = ScanOptions {
-        cache: Some(Cache::new(kept.path(), 20_000)),
+        cache: Some(Cache::new(kept.path(), 20_000).unwrap()),
         ..ScanOptions::default()
     };
     assert_eq!(shown(&inputs, &small), plain);
@@ -97,7 +100,7 @@ fn many_scans_share_a_cache() {
     let inputs = large_logs(logs.path());
     let plain = shown(&inputs, &ScanOptions::default());
     let options = ScanOptions {
-        cache: Some(Cache::new(kept.path(), 30_000)),
+        cache: Some(Cache::new(kept.path(), 30_000).unwrap()),
         ..ScanOptions::default()
     };
     std::thread::scope(|scope| {
@@ -105,4 +108,78 @@ fn many_scans_share_a_cache() {
             scope.spawn(|| assert_eq!(shown(&inputs, &options), plain));
         }
     });
+}
+
+#[test]
+fn a_directory_of_somebody_elses_is_refused() {
+    let logs = tempfile::tempdir().unwrap();
+    let before = large_logs(logs.path());
+    let error = Cache::new(logs.path(), 1).unwrap_err().to_string();
+    assert!(error.contains("CACHEDIR.TAG"), "{error}");
+    assert!(Cache::new("", 1).is_err() && Cache::in_usual_place(logs.path(), 1).is_err());
+    assert_eq!(
+        std::fs::read_dir(logs.path()).unwrap().count(),
+        5,
+        "{before:?}"
+    );
+}
+
+#[test]
+fn strangers_in_the_cache_are_left_alone() {
+    let (logs, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let inputs = large_logs(logs.path());
+    let plain = shown(&inputs, &ScanOptions::default());
+    let with = |bytes| ScanOptions {
+        cache: Some(Cache::new(kept.path(), bytes).unwrap()),
+        ..ScanOptions::default()
+    };
+    assert_eq!(shown(&inputs, &with(1 << 30)), plain);
+    let named = |name: &str| kept.path().join(name);
+    let look_alike = format!("{:032x}.rollup", 7);
+    let directory = format!("{:032x}.rollup", 8);
+    std::fs::write(named("notes.txt"), "mine").unwrap();
+    std::fs::write(named("x.rollup"), "mine").unwrap();
+    std::fs::write(named(&look_alike), "mine").unwrap();
+    std::fs::create_dir(named(&directory)).unwrap();
+    let outside = logs.path().join("scrapy.log");
+    let link = named(&format!("{:032x}.rollup", 9));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&outside, &link).unwrap();
+    // All entries go, and nothing else does.
+    assert_eq!(shown(&inputs, &with(1)), plain);
+    for name in ["notes.txt", "x.rollup", &look_alike] {
+        assert_eq!(std::fs::read_to_string(named(name)).unwrap(), "mine");
+    }
+    assert!(named(&directory).is_dir() && outside.is_file());
+    assert_eq!(link.is_symlink(), cfg!(unix));
+}
+
+#[test]
+fn an_entry_under_anothers_name_is_not_believed() {
+    let (logs, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let inputs = large_logs(logs.path());
+    let plain = shown(&inputs, &ScanOptions::default());
+    let options = ScanOptions {
+        cache: Some(Cache::new(kept.path(), 1 << 30).unwrap()),
+        ..ScanOptions::default()
+    };
+    assert_eq!(shown(&inputs, &options), plain);
+    let entries: Vec<PathBuf> = std::fs::read_dir(kept.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "rollup"))
+        .collect();
+    let first = std::fs::read(&entries[0]).unwrap();
+    for entry in &entries[1..] {
+        std::fs::write(entry, &first).unwrap();
+    }
+    #[cfg(unix)]
+    {
+        // Nor is one behind a link.
+        let other = tempfile::tempdir().unwrap();
+        let elsewhere = other.path().join("elsewhere");
+        std::fs::rename(&entries[0], &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &entries[0]).unwrap();
+    }
+    assert_eq!(shown(&inputs, &options), plain);
 }

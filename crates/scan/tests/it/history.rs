@@ -20,7 +20,7 @@ fn finish(rollup: Rollup) -> Finished {
 /// Reads a directory: what is there, and what is known.
 fn read(logs: &Path, history: &Path) -> Result<(Finished, Finished), ScanError> {
     let options = ScanOptions {
-        history: Some(History::new(history)),
+        history: Some(History::new(history).unwrap()),
         ..ScanOptions::default()
     };
     let scanned = scan(&[logs.display().to_string()], &RULES, &options)?;
@@ -94,7 +94,7 @@ fn what_is_known_outlives_the_logs_and_counts_once() {
     let (there, remembered) = read(&moved, &history).unwrap();
     assert_eq!(counts(&remembered), counts(&again));
     assert!(requests(&there) < requests(&remembered));
-    let all = finish(History::new(&history).all().unwrap());
+    let all = finish(History::new(&history).unwrap().all().unwrap());
     assert_eq!(counts(&all), counts(&again));
 }
 
@@ -136,7 +136,8 @@ fn a_file_that_grows_is_one_file() {
 fn entries(history: &Path) -> Vec<std::path::PathBuf> {
     let days = fs::read_dir(history)
         .unwrap()
-        .map(|day| day.unwrap().path());
+        .map(|day| day.unwrap().path())
+        .filter(|day| day.is_dir());
     let entries = days.flat_map(|day| fs::read_dir(day).unwrap());
     entries.map(|entry| entry.unwrap().path()).collect()
 }
@@ -167,20 +168,129 @@ fn a_damaged_entry_is_told_and_costs_nothing_else() {
         b"something else",
     ] {
         fs::write(&entry, damaged).unwrap();
-        let told = problems(History::new(&history).all().unwrap());
+        let told = problems(History::new(&history).unwrap().all().unwrap());
         assert!(told[0].contains(entry.to_str().unwrap()), "{told:?}");
         // As long as the file is there, the entry is made anew.
         read(&logs, &history).unwrap();
-        assert_eq!(problems(History::new(&history).all().unwrap()), [""; 0]);
+        assert_eq!(
+            problems(History::new(&history).unwrap().all().unwrap()),
+            [""; 0]
+        );
     }
-    // Where nothing can be kept, the report is there all the same.
-    let options = ScanOptions {
-        history: Some(History::new(logs.join("shop.ndjson"))),
-        ..ScanOptions::default()
-    };
-    let error = scan(&[logs.display().to_string()], &RULES, &options).unwrap_err();
+    // What is no directory is refused.
+    let error = History::new(logs.join("shop.ndjson")).unwrap_err();
     assert!(error.to_string().contains("shop.ndjson"), "{error}");
-    assert!(History::new(directory.path().join("none")).all().is_err());
+    let none = History::new(directory.path().join("none")).unwrap();
+    assert!(none.all().is_err());
+}
+
+#[test]
+fn what_others_have_in_the_directory_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, history) = (
+        directory.path().join("logs"),
+        directory.path().join("history"),
+    );
+    fs::create_dir(&logs).unwrap();
+    copy("pino/scrape.ndjson", &logs.join("shop.ndjson"));
+    // A directory of somebody's.
+    let error = History::new(&logs).unwrap_err().to_string();
+    assert!(error.contains("DRAGLINE-HISTORY"), "{error}");
+    // Beside what is kept: a file, a look-alike, a link to one, a link in place of a day.
+    read(&logs, &history).unwrap();
+    let stranger = directory.path().join("stranger.rollup");
+    fs::write(&stranger, "mine").unwrap();
+    let day = entries(&history)[0].parent().unwrap().to_owned();
+    fs::write(history.join("notes.txt"), "mine").unwrap();
+    fs::write(day.join("0123456789abcdef.rollup"), "mine").unwrap();
+    #[cfg(unix)]
+    {
+        let elsewhere = directory.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("0123456789abcdef.rollup"), "mine").unwrap();
+        std::os::unix::fs::symlink(&stranger, day.join("fedcba9876543210.rollup")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, history.join("2026-01-01")).unwrap();
+    }
+    let told = problems(History::new(&history).unwrap().all().unwrap());
+    assert!(
+        told.iter().all(|told| told.contains(".rollup: ")),
+        "{told:?}"
+    );
+    assert!(
+        !told.iter().any(|told| told.contains("2026-01-01")),
+        "{told:?}"
+    );
+    read(&logs, &history).unwrap();
+    for path in [
+        &stranger,
+        &history.join("notes.txt"),
+        &day.join("0123456789abcdef.rollup"),
+    ] {
+        assert_eq!(fs::read_to_string(path).unwrap(), "mine");
+    }
+}
+
+#[test]
+fn a_long_banner_does_not_make_two_logs_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, history) = (
+        directory.path().join("logs"),
+        directory.path().join("history"),
+    );
+    fs::create_dir(&logs).unwrap();
+    let line = |nth: usize, word: &str| {
+        let (minute, second) = (nth / 60, nth % 60);
+        format!("2026-03-04 11:{minute:02}:{second:02},000 - shop - INFO - {word}\n")
+    };
+    let banner: String = (0..200).map(|nth| line(nth, "setting = value")).collect();
+    assert!(banner.len() > 8 << 10);
+    let write = |name: &str, count: usize| {
+        let own: String = (0..count).map(|nth| line(300 + nth, name)).collect();
+        fs::write(logs.join(format!("{name}.log")), banner.clone() + &own).unwrap();
+    };
+    for (name, count) in [("a", 3), ("b", 5), ("c", 4)] {
+        write(name, count);
+    }
+    let events = |finished: &Finished| -> u64 {
+        let runs = finished.runs.iter();
+        runs.map(|row| row.counters.events).sum()
+    };
+    let all = 3 * 200 + 3 + 5 + 4;
+    let (there, known) = read(&logs, &history).unwrap();
+    assert_eq!((events(&there), events(&known)), (all, all));
+    // One grows, one is packed, and one goes.
+    write("a", 50);
+    let packed = zstd::encode_all(&*fs::read(logs.join("b.log")).unwrap(), 3).unwrap();
+    fs::write(logs.join("b.log.zst"), packed).unwrap();
+    fs::remove_file(logs.join("b.log")).unwrap();
+    fs::remove_file(logs.join("c.log")).unwrap();
+    let (there, known) = read(&logs, &history).unwrap();
+    assert_eq!((events(&there), events(&known)), (all + 47 - 204, all + 47));
+    assert_eq!(entries(&history).len(), 3);
+}
+
+#[test]
+fn what_an_earlier_version_kept_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, history) = (
+        directory.path().join("logs"),
+        directory.path().join("history"),
+    );
+    fs::create_dir(&logs).unwrap();
+    copy("pino/scrape.ndjson", &logs.join("shop.ndjson"));
+    let day = history.join("2026-11-22");
+    fs::create_dir_all(&day).unwrap();
+    fs::copy(
+        fixtures().join("history/version-1.rollup"),
+        day.join("0123456789abcdef.rollup"),
+    )
+    .unwrap();
+    let (there, known) = read(&logs, &history).unwrap();
+    assert_eq!(counts(&there), counts(&known));
+    fs::remove_file(logs.join("shop.ndjson")).unwrap();
+    copy("rust/nested.jsonl", &logs.join("rust.jsonl"));
+    let (_, remembered) = read(&logs, &history).unwrap();
+    assert!(counts(&remembered).len() > counts(&known).len());
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod trust;
 use super::document::{Block, Document, Tone};
 use super::layout::{Layout, Section};
 use super::words::{minute, plural, who};
-use crate::model::Report;
+use crate::model::{Report, Trust};
 
 /// So many error groups are shown in a report.
 const TOP_GROUPS: usize = 10;
@@ -122,8 +122,8 @@ pub fn runs(report: &Report) -> Document {
 }
 
 /// What could not be read, in a sentence's part; `None` when everything could.
-pub fn unread(report: &Report) -> Option<String> {
-    trust::unread_of(&report.trust)
+pub fn unread(trust: &Trust) -> Option<String> {
+    trust::unread_of(trust)
 }
 
 fn headline(report: &Report) -> String {

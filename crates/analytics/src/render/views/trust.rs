@@ -24,11 +24,13 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
     };
     let files = count_of(&["unreadable_file", "binary_file"]);
     let cut = count_of(&["truncated_file", "corrupt_file"]);
+    let holes = count_of(&["nul_bytes"]);
     let timeless = count_of(&["no_timestamp"]);
     let told: Vec<String> = [
         (files, "file", "could not be read"),
         (cut, "archive", "could not be read to the end"),
         (trust.bad_lines, "line", "could not be read"),
+        (holes, "hole", "of NUL bytes in place of lines"),
         (timeless, "event", "without a time that can be read"),
     ]
     .into_iter()

@@ -1,0 +1,182 @@
+//! Writing a file that a person named.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::temporary::{Temporary, directory_of};
+
+/// More links in a row are a circle, as Linux has it.
+const MOST_LINKS: usize = 40;
+
+/// Writes a file whole: under a random name beside it, then renamed. What is there and is no regular
+/// file (a device, a FIFO, `/dev/fd/63` of a shell's `>(command)`) is opened and written. A link stays,
+/// and its target is written.
+///
+/// # Errors
+/// When the file cannot be written, or `write` fails; then a regular file is as it was.
+pub fn replace<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let held = match path.metadata() {
+        Ok(held) => Some(held),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    let target = target_of(path)?;
+    let is_regular = held.as_ref().is_none_or(fs::Metadata::is_file);
+    if !is_regular || is_descriptor(&target) {
+        return write_into(OpenOptions::new().append(true).open(path)?, write);
+    }
+    let temporary = match Temporary::new_in(directory_of(&target)) {
+        Ok(temporary) => temporary,
+        // The file may be written though its directory may not.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && held.is_some() => {
+            let mut options = OpenOptions::new();
+            return write_into(options.write(true).truncate(true).open(&target)?, write);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(held) = held {
+        temporary.set_permissions(held.permissions())?;
+    }
+    let mut out = BufWriter::new(temporary);
+    write(&mut out)?;
+    let temporary = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok(temporary.persist(&target)?)
+}
+
+fn write_into<E: From<io::Error>>(
+    file: File,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    Ok(out.flush()?)
+}
+
+/// Whether the name stands for a file that is open already: replacing what it was opened from would take
+/// away what others wrote there.
+fn is_descriptor(path: &Path) -> bool {
+    const NAMES: [&str; 4] = ["/proc", "/dev/fd", "/dev/stdout", "/dev/stderr"];
+    NAMES.iter().any(|name| path.starts_with(name))
+}
+
+/// Where the file is or will be that a chain of links leads to, or the descriptor that it names.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if is_descriptor(&target) {
+            return Ok(target);
+        }
+        match fs::read_link(&target) {
+            // A relative link is relative to where it stands.
+            Ok(next) => target = directory_of(&target).join(next),
+            Err(_) => return Ok(target),
+        }
+    }
+    Err(io::Error::other("too many links in a row"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(path: &Path, text: &str) -> io::Result<()> {
+        replace(path, |out| out.write_all(text.as_bytes()))
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_whole_or_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.md");
+        put(&path, "one").unwrap();
+        put(&path, "two").unwrap();
+        let failed = replace(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("no more"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(names(dir.path()), ["report.md"]);
+        assert!(put(dir.path(), "x").is_err());
+        assert!(put(&dir.path().join("none/report.md"), "x").is_err());
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use super::*;
+        use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+
+        #[test]
+        fn links_stay_and_their_targets_are_written() {
+            let dir = tempfile::tempdir().unwrap();
+            let at = |name: &str| dir.path().join(name);
+            fs::create_dir(at("real")).unwrap();
+            fs::write(at("real/old.md"), "old").unwrap();
+            symlink("real/old.md", at("link")).unwrap();
+            symlink("link", at("second")).unwrap();
+            symlink("real/new.md", at("dangling")).unwrap();
+            put(&at("second"), "written").unwrap();
+            put(&at("dangling"), "new").unwrap();
+            assert_eq!(fs::read_to_string(at("real/old.md")).unwrap(), "written");
+            assert_eq!(fs::read_to_string(at("real/new.md")).unwrap(), "new");
+            assert!(at("link").is_symlink() && at("second").is_symlink());
+            symlink("circle", at("circle")).unwrap();
+            assert!(put(&at("circle"), "x").is_err());
+        }
+
+        #[test]
+        fn a_planted_name_is_left_alone() {
+            let dir = tempfile::tempdir().unwrap();
+            let stranger = dir.path().join("stranger");
+            fs::write(&stranger, "theirs").unwrap();
+            let path = dir.path().join("report.md");
+            symlink(&stranger, dir.path().join("report.md.tmp")).unwrap();
+            put(&path, "ours").unwrap();
+            assert_eq!(fs::read_to_string(&stranger).unwrap(), "theirs");
+        }
+
+        #[test]
+        fn permissions_stay_and_new_files_have_the_usual_ones() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("report.md");
+            let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+            put(&path, "x").unwrap();
+            let usual = dir.path().join("usual");
+            File::create(&usual).unwrap();
+            assert_eq!(mode(&path), mode(&usual));
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+            put(&path, "y").unwrap();
+            assert_eq!(mode(&path), 0o640);
+        }
+
+        #[test]
+        fn a_fifo_and_a_device_are_written_and_stay() {
+            let dir = tempfile::tempdir().unwrap();
+            let fifo = dir.path().join("fifo");
+            let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+            assert!(made.unwrap().success());
+            let reader = {
+                let fifo = fifo.clone();
+                std::thread::spawn(move || fs::read_to_string(fifo).unwrap())
+            };
+            put(&fifo, "through").unwrap();
+            assert_eq!(reader.join().unwrap(), "through");
+            assert!(fifo.metadata().unwrap().file_type().is_fifo());
+            put(Path::new("/dev/null"), "away").unwrap();
+            let null = Path::new("/dev/null").metadata().unwrap();
+            assert!(null.file_type().is_char_device());
+        }
+    }
+}
