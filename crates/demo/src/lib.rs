@@ -90,3 +90,8 @@ pub fn simulate(options: &DemoOptions, progress: &dyn Fn(usize)) -> Result<Truth
 
 /// How many scrapers the fleet has.
 pub const SCRAPERS: usize = 4;
+
+/// Whether a file of that name is a log that a demo's recorder wrote.
+pub fn is_log(name: &str) -> bool {
+    name.parse::<dragline_logging::FileName>().is_ok()
+}

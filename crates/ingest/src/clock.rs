@@ -21,6 +21,8 @@ const EARLIEST: i64 = 631_152_000_000_000;
 const LATEST: i64 = 4_102_444_800_000_000;
 /// The last second of 32 bits with a sign (2038-01-19T03:14:07Z), which stands for "never".
 const LAST_OF_32_BITS: i64 = 2_147_483_647;
+/// 2000-01-01, where many clocks begin that lost their battery, in seconds.
+const Y2K: i64 = 946_684_800;
 /// A line that is so much later than the one before it is to be confirmed.
 const JUMP: i64 = Duration::from_hours(48).as_micros() as i64;
 /// By so many lines behind it.
@@ -206,7 +208,8 @@ fn later_pass(time: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
 /// Why a time is none that a log is written at.
 fn stands_for_none(time: Timestamp) -> Option<String> {
     let is_outside = !(EARLIEST..LATEST).contains(&time.as_micros());
-    if is_outside || time.as_seconds() == LAST_OF_32_BITS {
+    let is_first_of_2000 = (Y2K..Y2K + 86_400).contains(&time.as_seconds());
+    if is_outside || is_first_of_2000 || time.as_seconds() == LAST_OF_32_BITS {
         return Some(format!(
             "{time} stands for no time, or is of a clock that was not set"
         ));

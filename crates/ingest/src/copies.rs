@@ -151,21 +151,24 @@ impl Search<'_> {
         }
     }
 
+    /// Finds the copies among files that begin with the same bytes.
     fn group(&mut self, group: &[usize]) {
         let mut sharing: FxHashMap<u64, usize> = FxHashMap::default();
         for &index in group {
-            *sharing
-                .entry(self.files[index].source.content_id)
-                .or_default() += 1;
+            *sharing.entry(self.content_id(index)).or_default() += 1;
         }
         // Of a long file the beginning is enough, unless others share it.
+        let is_whole = |index: usize| {
+            self.beginnings[index].length < START || sharing[&self.content_id(index)] > 1
+        };
         let known = |index: usize| -> Option<Fingerprint> {
-            let file = &self.files[index];
-            let is_small = self.beginnings[index].length < START;
-            if is_small || sharing[&file.source.content_id] == 1 {
-                beginning_of(&file.path)
+            let path = &self.files[index].path;
+            if self.watch.is_cancelled() {
+                None
+            } else if is_whole(index) && self.beginnings[index].length == START {
+                fingerprint(path, self.watch).ok()
             } else {
-                fingerprint(&file.path, self.watch).ok()
+                beginning_of(path)
             }
         };
         let held: FxHashMap<usize, Option<Fingerprint>> = if group.len() <= MAX_HELD {
@@ -174,35 +177,29 @@ impl Search<'_> {
             FxHashMap::default()
         };
         let known = |index: usize| held.get(&index).cloned().unwrap_or_else(|| known(index));
+
+        // By the last of their marks: the others may go on from there.
         let mut ends: FxHashMap<(u64, u64), Vec<Shorter>> = FxHashMap::default();
-        for &index in group {
-            let is_whole = self.beginnings[index].length < START
-                || sharing[&self.files[index].source.content_id] > 1;
-            if self.watch.is_cancelled() {
-                return;
-            }
-            if let (true, Some(text)) = (is_whole, known(index))
+        for &index in group.iter().filter(|index| is_whole(**index)) {
+            if let Some(text) = known(index)
                 && let Some(last) = text.marks.last()
             {
-                ends.entry(*last).or_default().push(Shorter {
-                    index,
-                    length: text.length,
-                    whole: text.whole,
-                    compared: 0,
-                });
+                ends.entry(*last)
+                    .or_default()
+                    .push(Shorter::of(index, &text));
             }
         }
-        let mut found = Vec::new();
+        let mut found = self.equal_texts(&mut ends);
         for &index in group {
-            let Some(text) = known(index).filter(|_| !self.watch.is_cancelled()) else {
-                continue;
-            };
-            for mark in &text.marks {
-                let shorter = ends.get_mut(mark).into_iter().flatten();
-                for shorter in shorter.filter(|shorter| shorter.index != index) {
-                    if self.is_beginning(shorter, index, &text) {
+            let marks = known(index).map(|text| text.marks).unwrap_or_default();
+            for mark in &marks {
+                for shorter in ends.get_mut(mark).into_iter().flatten() {
+                    if self.goes_on(shorter, index) {
                         found.push((shorter.index, index));
                     }
+                }
+                if let Some(shorter) = ends.get_mut(mark) {
+                    shorter.retain(|shorter| shorter.compared < MAX_COMPARED);
                 }
             }
         }
@@ -211,20 +208,54 @@ impl Search<'_> {
             .for_each(|(copy, original)| self.add(copy, original));
     }
 
-    /// Whether a text is another's beginning; of equal ones the later is.
-    fn is_beginning(&self, shorter: &mut Shorter, index: usize, text: &Fingerprint) -> bool {
-        let is_long = self.beginnings[index].length == START;
-        let goes_on = text.length > shorter.length || (is_long && text.length == START as u64);
-        if text.length == shorter.length && !(is_long && goes_on) {
-            return text.whole == shorter.whole && shorter.index > index;
+    fn content_id(&self, index: usize) -> u64 {
+        self.files[index].source.content_id
+    }
+
+    /// Equal texts are copies of the first of them.
+    fn equal_texts(&self, ends: &mut FxHashMap<(u64, u64), Vec<Shorter>>) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for texts in ends.values_mut() {
+            let mut first: FxHashMap<(u64, u64, bool), usize> = FxHashMap::default();
+            texts.retain(|text| {
+                let is_error_copy = copied_family(&self.files[text.index].source.path).is_some();
+                let key = (text.length, text.whole, is_error_copy);
+                let original = *first.entry(key).or_insert(text.index);
+                if original != text.index {
+                    found.push((text.index, original));
+                }
+                original == text.index
+            });
         }
-        if !goes_on || shorter.compared >= MAX_COMPARED {
+        found
+    }
+
+    /// Whether another file's text begins with all of a shorter one, and goes on.
+    fn goes_on(&self, shorter: &mut Shorter, index: usize) -> bool {
+        if shorter.index == index || shorter.compared >= MAX_COMPARED {
             return false;
         }
         shorter.compared += 1;
-        let hash = hash_of_first(&self.files[index].path, shorter.length, self.watch);
-        hash.is_ok_and(|hash| hash == shorter.whole)
+        let path = &self.files[index].path;
+        // One byte more tells that it goes on.
+        let is_longer = self.beginnings[index].length as u64 > shorter.length
+            || beginning_is_longer(path, shorter.length);
+        let hash = hash_of_first(path, shorter.length, self.watch);
+        is_longer && hash.is_ok_and(|hash| hash == shorter.whole)
     }
+}
+
+/// Whether a file's text is longer than so many bytes.
+fn beginning_is_longer(path: &Path, length: u64) -> bool {
+    let Ok(mut source) = Source::open_in_pieces(path) else {
+        return false;
+    };
+    let mut seen = 0;
+    source.each_piece(|piece| {
+        seen += piece.len() as u64;
+        seen <= length
+    });
+    seen > length
 }
 
 /// A text that may be another's beginning.
@@ -232,8 +263,19 @@ struct Shorter {
     index: usize,
     length: u64,
     whole: u64,
-    /// With how many it was compared in full.
+    /// With how many it was compared.
     compared: usize,
+}
+
+impl Shorter {
+    fn of(index: usize, text: &Fingerprint) -> Self {
+        Self {
+            index,
+            length: text.length,
+            whole: text.whole,
+            compared: 0,
+        }
+    }
 }
 
 /// The fingerprint of a file's first bytes.

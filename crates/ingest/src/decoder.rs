@@ -8,12 +8,13 @@ use dragline_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::discover::HOLE;
 use crate::json;
 use crate::json::otlp::Export;
 use crate::lines::append;
 use crate::prefix;
 use crate::pretty::{Object, Pretty};
-use crate::read::ReadOptions;
+use crate::read::{ReadOptions, report_hole};
 use crate::scrapy::{self, Scrapy};
 use crate::text::{self, Text, crawlee, logfmt, without_colours};
 use crate::traceback;
@@ -309,9 +310,30 @@ impl Decoder {
         }
     }
 
+    /// Takes what stands before and behind NUL bytes, each as a line of its own: what was torn by a power
+    /// loss, and what its program wrote next.
+    fn around_hole(&mut self, hole: &Hole<'_>, at: Position, complete: bool, sink: &mut dyn Sink) {
+        self.needs_order = true;
+        if !hole.before.is_empty() {
+            self.wrapped(hole.before, at, hole.behind.is_empty() && complete, sink);
+        }
+        let behind = (hole.before.len() + hole.zeros) as u64;
+        report_hole(at, hole.zeros as u64, sink);
+        if !hole.behind.is_empty() {
+            let at = Position {
+                offset: at.offset + behind,
+                ..at
+            };
+            self.wrapped(hole.behind, at, complete, sink);
+        }
+    }
+
     /// Takes a line of a text log.
     fn text(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
         self.needs_order = true;
+        if let Some(hole) = Hole::find(line) {
+            return self.around_hole(&hole, at, complete, sink);
+        }
         let line = &*without_colours(line);
         let options = &self.options;
         let custom = options
@@ -579,11 +601,43 @@ fn starts_with_brace(line: &str) -> bool {
 }
 
 fn without_bom(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+    let mut bytes = bytes;
+    while let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        bytes = rest;
+    }
+    bytes
 }
 
 pub(crate) fn report(sink: &mut dyn Sink, kind: ProblemKind, at: Option<Position>, detail: &str) {
     sink.problem(&Problem { kind, at, detail });
+}
+
+/// NUL bytes within a line.
+struct Hole<'l> {
+    before: &'l str,
+    zeros: usize,
+    behind: &'l str,
+}
+
+impl<'l> Hole<'l> {
+    /// The first hole: so many that they are no part of a text, or those at its end.
+    fn find(line: &'l str) -> Option<Self> {
+        let mut from = 0;
+        while let Some(at) = memchr::memchr(0, &line.as_bytes()[from..]) {
+            let at = from + at;
+            let rest = &line.as_bytes()[at..];
+            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+            if zeros >= HOLE || zeros == rest.len() {
+                return Some(Self {
+                    before: &line[..at],
+                    zeros,
+                    behind: &line[at + zeros..],
+                });
+            }
+            from = at + zeros;
+        }
+        None
+    }
 }
 
 /// Reports an export that holds no records.

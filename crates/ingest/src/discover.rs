@@ -11,6 +11,7 @@ use dragline_schema::{ProblemKind, SourceFile, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::copies::{Beginning, drop_copies, head_of};
+use crate::frames;
 use crate::globs;
 use crate::open::{Source, other_packer, read_start};
 use crate::watch::Watch;
@@ -21,7 +22,7 @@ pub(crate) const START: usize = 64 << 10;
 /// So many damaged parts are passed over to find a file's first readable bytes.
 const MAX_FAULTS: usize = 100;
 /// So many NUL bytes in a row are a hole, not a part of something binary.
-const HOLE: usize = 16;
+pub(crate) const HOLE: usize = 16;
 /// Text with a NUL in so many bytes or fewer is binary.
 const BINARY: usize = 100;
 /// So many are a message's own, where there is so much more text.
@@ -450,6 +451,15 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
             "is packed with {name}, which is not read here: unpack it, or read what it holds: \
              {unpack} FILE | dragline report -"
         );
+        return Some((ProblemKind::BinaryFile, detail.into()));
+    }
+    if start.get(257..262) == Some(b"ustar") {
+        let detail = "is a tar archive: unpack it, and name the logs in it";
+        return Some((ProblemKind::BinaryFile, detail.into()));
+    }
+    if start.get(4..8) == Some(frames::MAGIC) {
+        let detail = "is zstd in pieces with their lengths between them, as OpenTelemetry's collector writes \
+                      it with compression: zstd, which is not read here";
         return Some((ProblemKind::BinaryFile, detail.into()));
     }
     if is_binary(&start[..start.len().min(4096)]) {

@@ -8,9 +8,9 @@
 //! what is out of order.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 use dragline_schema::{Position, Problem, Record, Sink, SourceFile, Timestamp};
 use memchr::{memchr_iter, memrchr};
@@ -229,8 +229,22 @@ struct Share<S> {
     contexts: Vec<(usize, Context)>,
 }
 
+/// Takes what is sent until nothing is, when its thread panics: who sends must not wait for ever.
+struct DrainOnPanic<'s>(&'s Shared);
+
+impl Drop for DrainOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.given_up.store(true, Ordering::Relaxed);
+            let chunks = self.0.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+            while chunks.recv().is_ok() {}
+        }
+    }
+}
+
 /// Decodes chunks as long as there are any; `None` when the lines are to be read in order.
 fn work<S: Sink>(shared: &Shared, mut decoder: Decoder, sink: S) -> Option<Share<S>> {
+    let _drain = DrainOnPanic(shared);
     let mut sink = Spanned { sink, span: None };
     let mut contexts = Vec::new();
     decoder.begin_file(None, true);

@@ -11,6 +11,7 @@ use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
 use crate::identity::final_keys;
+use crate::period::{Strays, without_strays};
 use crate::reconcile::reconcile;
 use crate::rollup::{FileEntry, ProblemEntry, Rollup, Source};
 use crate::sections::Rare;
@@ -23,6 +24,8 @@ use crate::verdict::{Life, Verdict, judge};
 pub struct Finished {
     /// The first and the last event's time.
     pub period: Option<(Timestamp, Timestamp)>,
+    /// Events so far behind all others that the period ends before them.
+    pub strays: Option<Strays>,
     /// The width of the activity's buckets, in microseconds.
     pub bucket_micros: i64,
     /// The runs, and what stands outside of runs, by key.
@@ -206,10 +209,12 @@ impl Rollup {
             .collect();
         activity.sort_unstable_by_key(|row| (row.start, row.run));
 
+        let (period, strays) = without_strays(self.period, &activity, width);
         let groups_overflow = self.groups.overflow().map_or(0, |group| group.count);
         let cells_overflow = self.cells.overflow().copied().unwrap_or(0);
         Finished {
-            period: self.period,
+            period,
+            strays,
             bucket_micros: width,
             groups: group_rows(self.groups, &names, &places),
             groups_overflow,

@@ -323,7 +323,15 @@ fn in_parallel<S: Send>(
     };
     std::thread::scope(|scope| {
         let threads = 0..jobs.clamp(1, families.len().max(1));
-        let threads: Vec<_> = threads.map(|_| scope.spawn(work)).collect();
+        // Where the system gives no more threads, those that there are do the work.
+        let spawned = threads.map_while(|_| {
+            let builder = std::thread::Builder::new();
+            builder.spawn_scoped(scope, work).ok()
+        });
+        let threads: Vec<_> = spawned.collect();
+        if threads.is_empty() {
+            return vec![work()];
+        }
         let join = |thread: std::thread::ScopedJoinHandle<'_, S>| match thread.join() {
             Ok(part) => part,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -91,6 +91,12 @@ fn table(
     rows: &[(Tone, Vec<String>)],
     terminal: &Terminal,
 ) {
+    // The names of columns may be a query's own.
+    let headers: Vec<(Align, String)> = headers
+        .iter()
+        .map(|(align, name)| (*align, clean(name)))
+        .collect();
+    let headers = &*headers;
     let rows: Vec<(Tone, Vec<String>)> = rows
         .iter()
         .map(|(tone, cells)| (*tone, cells.iter().map(|cell| clean(cell)).collect()))

@@ -145,6 +145,13 @@ fn notes(finished: &Finished) -> Vec<String> {
             "{count} runs log no request of their own: theirs are counted by the lines of their HTTP library."
         ));
     }
+    if let Some(strays) = finished.strays {
+        notes.push(format!(
+            "{} events from {} on stand far behind all others; the period ends before them. A clock was wrong, or \
+             these lines are from somewhere else.",
+            strays.events, strays.from
+        ));
+    }
     notes.extend(clocks(finished));
     for run in &finished.runs {
         for sentence in &run.disagreements {

@@ -94,10 +94,32 @@ fn prepare(dir: &Path, logs: &Path) -> anyhow::Result<()> {
         );
     }
     if was_demo && logs.exists() {
-        std::fs::remove_dir_all(logs)
+        remove_logs(logs)
             .with_context(|| format!("cannot remove the earlier demo's {}", logs.display()))?;
     }
     std::fs::create_dir_all(logs).with_context(|| format!("cannot create {}", logs.display()))
+}
+
+/// Removes the logs that an earlier demo's recorder wrote. What else is among them is somebody's: then
+/// nothing is removed.
+fn remove_logs(logs: &Path) -> anyhow::Result<()> {
+    if !logs.symlink_metadata()?.is_dir() {
+        bail!("it is not a directory");
+    }
+    let mut own = Vec::new();
+    for entry in std::fs::read_dir(logs)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_log = entry.file_type()?.is_file() && dragline_demo::is_log(&name);
+        let is_link = entry.file_type()?.is_symlink() && name.ends_with(".current");
+        if !is_log && !is_link {
+            bail!("{name} in it is no demo's: name another directory");
+        }
+        own.push(entry.path());
+    }
+    own.iter().try_for_each(std::fs::remove_file)?;
+    Ok(())
 }
 
 /// The rest goes to stderr; standard output carries the report.

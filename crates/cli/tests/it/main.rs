@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod attack;
+mod cases;
 mod fleets;
 mod page;
 mod reading;
+mod safety;
 mod settings;
 mod tables;
 mod tail;

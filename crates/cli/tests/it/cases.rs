@@ -1,0 +1,137 @@
+//! Small logs after what people really have, and what a report must say of each (`fixtures/cases`).
+//!
+//! A case is a directory with `input/`, whose files are read together, and `expect.json`:
+//!
+//! - `about`: a line that says what it is about;
+//! - `args`: further arguments; `exit`: the exit code, 0 when it is left out;
+//! - `report`: values by their paths in the report's JSON. `a.0.b` is a path, and `a#` the length of a list. A
+//!   value is what is expected, or one of `{"in": […]}`, `{"min": n}`, `{"max": n}`, `{"not": …}`,
+//!   `{"contains": "…"}`, `{">=": {…}}` (at least these keys).
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The value at a path; null when a part of it is missing.
+fn look(value: &Value, path: &str) -> Value {
+    let mut value = value.clone();
+    for part in path.split('.') {
+        let (name, is_counted) = match part.strip_suffix('#') {
+            Some(name) => (name, true),
+            None => (part, false),
+        };
+        value = match (&value, name.parse::<usize>()) {
+            (Value::Array(list), Ok(index)) => list.get(index).cloned().unwrap_or_default(),
+            (Value::Object(map), _) => map.get(name).cloned().unwrap_or_default(),
+            _ => Value::Null,
+        };
+        if is_counted {
+            value = value.as_array().map_or(0, Vec::len).into();
+        }
+    }
+    value
+}
+
+/// Types of errors by their last part, and no counts of zero.
+fn normal(path: &str, value: Value) -> Value {
+    let Value::Object(map) = value else {
+        return value;
+    };
+    let counts = map.into_iter().filter(|(_, count)| *count != 0);
+    let short = |name: String| match path.ends_with("by_type") {
+        true => name
+            .rsplit(['.', ':'])
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        false => name,
+    };
+    Value::Object(counts.map(|(name, count)| (short(name), count)).collect())
+}
+
+fn holds(got: &Value, want: &Value) -> bool {
+    let rule = want.as_object().filter(|rule| rule.len() == 1);
+    let Some((name, bound)) = rule.and_then(|rule| rule.iter().next()) else {
+        return number_or_same(got, want);
+    };
+    match name.as_str() {
+        "in" => bound
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| number_or_same(got, one))),
+        "min" => got.as_f64().is_some_and(|n| Some(n) >= bound.as_f64()),
+        "max" => got.as_f64().is_some_and(|n| Some(n) <= bound.as_f64()),
+        "not" => got != bound,
+        "contains" => {
+            let part = bound.as_str().unwrap_or_default();
+            got.as_str().is_some_and(|text| text.contains(part))
+        }
+        ">=" => bound.as_object().is_some_and(|all| {
+            all.iter()
+                .all(|(key, count)| number_or_same(&look(got, key), count))
+        }),
+        _ => number_or_same(got, want),
+    }
+}
+
+/// Numbers are the same whether they have decimals or not.
+fn number_or_same(a: &Value, b: &Value) -> bool {
+    a == b || (a.is_number() && a.as_f64() == b.as_f64())
+}
+
+/// What is wrong in a case.
+fn wrong(case: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(case.join("expect.json")).unwrap();
+    let want: Value = serde_json::from_str(&text).unwrap();
+    let args = want["args"].as_array().cloned().unwrap_or_default();
+    let output = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(["report", "input", "--format", "json", "--no-cache"])
+        .args(args.iter().filter_map(Value::as_str))
+        .current_dir(case)
+        .env("SOURCE_DATE_EPOCH", crate::NOW)
+        .output()
+        .unwrap();
+    let exit = want["exit"].as_i64().unwrap_or(0);
+    if output.status.code().map(i64::from) != Some(exit) {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return vec![format!("exit {:?}: {said}", output.status.code())];
+    }
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let expected = want["report"].as_object().into_iter().flatten();
+    expected
+        .filter_map(|(path, value)| {
+            let got = normal(path, look(&report, path));
+            (!holds(&got, value)).then(|| format!("{path} = {got}, expected {value}"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_case_is_told_as_it_is() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/cases");
+    let mut cases: Vec<_> = std::fs::read_dir(cases)
+        .unwrap()
+        .map(|case| case.unwrap().path())
+        .filter(|case| case.is_dir())
+        .collect();
+    cases.sort();
+    assert!(cases.len() > 50, "{} cases", cases.len());
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || {
+        let mut faults = Vec::new();
+        while let Some(case) = cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            let name = case.file_name().unwrap_or_default().display();
+            let wrong = wrong(case).into_iter();
+            faults.extend(wrong.map(|fault| format!("{name}: {fault}")));
+        }
+        faults
+    };
+    let faults: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        let faults = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap());
+        faults.collect()
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
