@@ -73,6 +73,15 @@ evaluate FLEETS="300" FIRST="1001":
     cargo build --release
     cargo run --release -p dragline-fleets -- evaluate --dragline "${CARGO_TARGET_DIR:-target}/release/dragline" --fleets {{FLEETS}} --first-seed {{FIRST}} --check --verbose
 
+# Crafted inputs against the command, judged from outside: no panic, no hang, no file touched that the run did not make.
+attack RUNS="20000" SEED="1":
+    cargo build --release
+    cargo run --release -p dragline-attack -- --dragline "${CARGO_TARGET_DIR:-target}/release/dragline" --runs {{RUNS}} --seed {{SEED}}
+
+# Inputs that once took time by the square of their size, at three sizes: a table of docs/benchmarks.md.
+linear:
+    cargo bench -p dragline-benches --bench linear
+
 # The recipes of docs/recipes, run for real (needs Python, Node and their registries).
 recipes:
     fixtures/make/recipes.sh

@@ -24,7 +24,7 @@ const MAX_FAULTS: usize = 100;
 /// So many NUL bytes in a row are a hole, not a part of something binary.
 pub(crate) const HOLE: usize = 16;
 /// Text with a NUL in so many bytes or fewer is binary.
-const BINARY: usize = 100;
+const BINARY: usize = 1000;
 /// So many are a message's own, where there is so much more text.
 const FEW: usize = 8;
 
@@ -34,6 +34,9 @@ const NOT_LOGS: [&str; 37] = [
     "toml", "yaml", "yml", "ini", "cfg", "csv", "tsv", "parquet", "xml", "svg", "png", "jpg",
     "jpeg", "gif", "pdf", "sqlite", "db", "ipynb", "lock", "tmp", "swp", "pid", "exe",
 ];
+
+/// What entries of histories and caches begin with.
+const OWN_FILES: [&[u8]; 2] = [b"DRAGHIS", b"DRAGCAC"];
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -446,6 +449,12 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
             "is UTF-16: convert it to UTF-8 to have it read".into(),
         ));
     }
+    if OWN_FILES.iter().any(|magic| start.starts_with(magic)) {
+        return Some((
+            ProblemKind::NotALog,
+            "what Dragline keeps of a log, not a log".into(),
+        ));
+    }
     if let Some((name, unpack)) = other_packer(start) {
         let detail = format!(
             "is packed with {name}, which is not read here: unpack it, or read what it holds: \
@@ -477,13 +486,17 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
     ))
 }
 
-/// Whether NUL bytes stand between the others, and not in holes.
+/// Whether NUL bytes stand between the others, and neither in holes nor at the ends of lines.
 fn is_binary(start: &[u8]) -> bool {
-    let mut zeros = 0;
-    let mut others = 0;
+    let (mut zeros, mut others) = (0, 0);
+    let mut at = 0usize;
     for run in start.chunk_by(|a, b| (*a == 0) == (*b == 0)) {
+        let before = at.checked_sub(1).map_or(b'\n', |before| start[before]);
+        at += run.len();
+        let behind = start.get(at).copied().unwrap_or(b'\n');
+        let is_around_line = before == b'\n' || matches!(behind, b'\n' | b'\r');
         match run {
-            [0, ..] if run.len() < HOLE => zeros += run.len(),
+            [0, ..] if run.len() < HOLE && !is_around_line => zeros += run.len(),
             [0, ..] => {}
             _ => others += run.len(),
         }

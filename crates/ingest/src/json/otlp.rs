@@ -71,7 +71,8 @@ pub(crate) fn each_record(
         Json::Array(vec![Json::Object(entries.into_iter().collect())])
     } else {
         let found = OTHERS.iter().find(|(name, _)| raw_of(&[*name]).is_some());
-        return found.map(|(_, what)| Export::Other(what));
+        let other = found.map(|(_, what)| Export::Other(what));
+        return other.or_else(|| alone(object, take));
     };
     let mut count = 0;
     for resource in items(&resources) {
@@ -99,6 +100,28 @@ pub(crate) fn each_record(
     } else {
         Export::Logs(count)
     })
+}
+
+/// A record that stands alone on its line: it has the times and the body of one, and maybe its resource.
+fn alone(object: &Object<'_>, take: &mut dyn FnMut(Fields<'static>)) -> Option<Export> {
+    let has = |names: &[&str]| object.fields.iter().any(|(key, _)| names.contains(&&**key));
+    let is_record = has(&["timeUnixNano", "observedTimeUnixNano", "time_unix_nano"])
+        && has(&["body", "attributes"]);
+    if !is_record {
+        return None;
+    }
+    let parse = |raw: &str| serde_json::from_str::<Json>(raw).ok();
+    let fields = object.fields.iter();
+    let log: Json = fields
+        .filter_map(|(key, raw)| Some((key.to_string(), parse(raw.get())?)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let resource = one_of(&log, &["resource"]);
+    let mut context = attributes(one_of(resource, &["attributes"]));
+    context.truncate(MAX_CONTEXT);
+    let scope = one_of(&log, &["scope", "instrumentationScope"]);
+    take(record(&log, scope["name"].as_str(), &context));
+    Some(Export::Logs(1))
 }
 
 fn shorten(value: &mut Value<'static>) {
