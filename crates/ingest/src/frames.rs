@@ -68,3 +68,38 @@ fn skip_to_next(reader: &mut impl BufRead) -> io::Result<bool> {
         reader.consume(passed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_frame_costs_only_itself() {
+        let text = |nth: u32| -> Vec<u8> {
+            let lines = (0..2000u32).map(|n| n.wrapping_mul(2_654_435_761) + nth);
+            lines.flat_map(|n| format!("{n}\n").into_bytes()).collect()
+        };
+        let texts = [text(0), text(1), text(2)];
+        let mut frames = texts.each_ref().map(|text| {
+            let mut frame = zstd::Encoder::new(Vec::new(), 3).unwrap();
+            frame.include_checksum(true).unwrap();
+            io::Write::write_all(&mut frame, text).unwrap();
+            frame.finish().unwrap()
+        });
+        let middle = frames[1].len() / 2;
+        frames[1][middle] ^= 0x55;
+        let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+        let bytes = [skippable, frames.concat()].concat();
+        let mut source = Frames::new(io::Cursor::new(bytes)).unwrap();
+        let (mut read, mut faults, mut buffer) = (Vec::new(), 0, vec![0; 4096]);
+        loop {
+            match source.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => read.extend_from_slice(&buffer[..length]),
+                Err(_) => faults += 1,
+            }
+        }
+        assert!(faults > 0);
+        assert!(read.starts_with(&texts[0]) && read.ends_with(&texts[2]));
+    }
+}

@@ -282,6 +282,31 @@ mod tests {
     }
 
     #[test]
+    fn nul_bytes_where_a_line_should_begin_are_passed_over() {
+        let hole = vec![0; 3_000_000];
+        let text = [b"one\n", &*hole, b"two\nth\0ree\n", &hole[..5]].concat();
+        let mut reader = LineReader::new(Source::bytes(text), 1_000_000);
+        let (mut lines, mut holes) = (Vec::new(), Vec::new());
+        while let Some(line) = reader.next_line() {
+            match line {
+                Line::Text { bytes, at, .. } => lines.push((bytes.to_vec(), at.line, at.offset)),
+                Line::Hole { at, bytes } => holes.push((at.offset, bytes)),
+                Line::Oversized { .. } => panic!("no line is so long"),
+            }
+        }
+        let expected = [
+            (&b"one"[..], 1, 0),
+            (b"two", 2, 3_000_004),
+            (b"th\0ree", 3, 3_000_008),
+        ];
+        assert_eq!(
+            lines,
+            expected.map(|(text, line, at)| (text.to_vec(), line, at))
+        );
+        assert_eq!(holes, [(4, 3_000_000), (3_000_015, 5)]);
+    }
+
+    #[test]
     fn an_oversized_line_costs_only_itself() {
         let mut text = b"before\n".to_vec();
         text.extend(std::iter::repeat_n(b'x', 3_000_000));

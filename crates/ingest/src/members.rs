@@ -64,6 +64,9 @@ struct Window {
     data: Vec<u8>,
     /// Where the next member begins.
     at: usize,
+    /// Where the member began that is being decompressed in pieces, as long as it is here: a damaged one can
+    /// seem to reach into those behind it.
+    mark: Option<usize>,
     /// Whether the file's last byte is in it.
     is_last: bool,
 }
@@ -75,6 +78,7 @@ impl Members {
             reader,
             data: Vec::new(),
             at: 0,
+            mark: None,
             is_last: false,
         };
         Self {
@@ -208,7 +212,10 @@ impl Members {
     }
 
     fn in_pieces(&mut self) {
-        self.pieces = self.window.take().map(GzDecoder::new);
+        self.pieces = self.window.take().map(|mut window| {
+            window.mark = Some(window.at);
+            GzDecoder::new(window)
+        });
     }
 
     /// The next piece; 0 at the member's end.
@@ -219,10 +226,18 @@ impl Members {
         match decoder.read(buffer) {
             Ok(0) => {
                 self.window = self.pieces.take().map(GzDecoder::into_inner);
+                if let Some(window) = &mut self.window {
+                    window.mark = None;
+                }
                 Ok(0)
             }
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 self.window = self.pieces.take().map(GzDecoder::into_inner);
+                if let Some(window) = &mut self.window
+                    && let Some(mark) = window.mark.take()
+                {
+                    window.at = (mark + 1).min(window.data.len());
+                }
                 self.is_lost = true;
                 Err(error)
             }
@@ -272,8 +287,11 @@ impl Window {
         if self.is_last || held >= wanted {
             return Ok(());
         }
-        self.data.drain(..self.at);
-        self.at = 0;
+        self.mark.take_if(|mark| self.at - *mark > FREE);
+        let gone = self.mark.unwrap_or(self.at);
+        self.data.drain(..gone);
+        self.at -= gone;
+        self.mark = self.mark.map(|_| 0);
         let missing = (wanted - held) as u64;
         let read = (&mut self.reader)
             .take(missing)
@@ -405,6 +423,39 @@ mod tests {
         fn what_looks_like_a_member_within_one_is_none(count in 1usize..9) {
             let text = gzip(b"inner", 6).repeat(count);
             prop_assert_eq!(read_all(&gzip(&text, 0)), (text, 1, true));
+        }
+
+        /// What is behind a damaged member is read, and so is what is in it before the damage.
+        #[test]
+        fn a_damaged_member_costs_only_itself(
+            counts in prop::collection::vec(50u32..400, 3..6),
+            which in 1usize..4,
+            at: prop::sample::Index,
+        ) {
+            let text = |nth: usize, count: u32| -> Vec<u8> {
+                let lines = (0..count).map(|n| n.wrapping_mul(2_654_435_761).wrapping_add(nth as u32));
+                lines.flat_map(|n| format!("{nth} {n}\n").into_bytes()).collect()
+            };
+            let texts: Vec<Vec<u8>> = (0..).zip(&counts).map(|(nth, count)| text(nth, *count)).collect();
+            let mut members: Vec<Vec<u8>> = texts.iter().map(|text| gzip(text, 6)).collect();
+            let which = which.min(members.len() - 1);
+            // Behind the header, where the data is.
+            let at = HEADER + at.index(members[which].len() - HEADER - 8);
+            members[which][at] ^= 0x10;
+            let mut source = Members::new(Box::new(io::Cursor::new(members.concat())), Some(&Arc::default()));
+            let (mut read, mut faults, mut buffer) = (Vec::new(), 0, Vec::new());
+            loop {
+                match source.read_on(&mut buffer, 0) {
+                    Ok(0) => break,
+                    Ok(length) => read.extend_from_slice(&buffer[..length]),
+                    Err(_) => faults += 1,
+                }
+            }
+            prop_assert!(faults > 0);
+            let before: Vec<u8> = texts[..which].concat();
+            let behind: Vec<u8> = texts[which + 1..].concat();
+            prop_assert!(read.starts_with(&before));
+            prop_assert!(read.ends_with(&behind));
         }
 
         #[test]

@@ -9,7 +9,12 @@ use dragline_scan::Row;
 pub(super) struct Builder {
     columns: Vec<(&'static Column, Values)>,
     rows: usize,
+    /// About how much memory they take.
+    bytes: usize,
 }
+
+/// A value that is no text, and what a text takes beside its own, in bytes.
+const VALUE: usize = 16;
 
 enum Values {
     Text(StringChunkedBuilder),
@@ -28,7 +33,13 @@ impl Builder {
                 .map(|column| (column, Values::new(column)))
                 .collect(),
             rows: 0,
+            bytes: 0,
         }
+    }
+
+    /// About how much memory the rows take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -38,13 +49,19 @@ impl Builder {
     pub(super) fn push(&mut self, row: &Row<'_>) {
         self.rows += 1;
         for (column, values) in &mut self.columns {
-            values.push((column.get)(row));
+            let cell = (column.get)(row);
+            self.bytes += VALUE;
+            if let Cell::Text(text) = &cell {
+                self.bytes += text.len();
+            }
+            values.push(cell);
         }
     }
 
     /// The rows so far as a frame; the builder begins anew.
     pub(super) fn take(&mut self) -> PolarsResult<DataFrame> {
         let height = std::mem::take(&mut self.rows);
+        self.bytes = 0;
         let finish = |(column, values): &mut (&'static Column, Values)| {
             std::mem::replace(values, Values::new(column)).finish()
         };

@@ -1,6 +1,7 @@
 //! The tables of events as Parquet files, by day and scraper.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,8 +19,8 @@ use super::{COUNTED, Question, SqlError, finished};
 const BATCH: usize = 1 << 18;
 /// Of the memory that a process may take, rows may have one of so many parts.
 const MEMORY: usize = 4;
-/// What a row takes at most while it is held, in bytes.
-const ROW: usize = 1 << 10;
+/// What a partition takes beside its rows, in bytes.
+const PARTITION: usize = 16 << 10;
 /// The file that says that a directory is being written.
 const CLAIM: &str = ".dragline-export";
 /// The value of a partition that has none, as Hive writes it.
@@ -59,7 +60,7 @@ fn write(question: &Question<'_>, target: &Target<'_>) -> Result<(Exported, Fini
         ..
     } = question;
     let threads = options.jobs.max(1);
-    let limit = options.read.memory.total() / MEMORY / ROW / threads;
+    let limit = options.read.memory.total() / MEMORY / threads;
     let make = || Partitions {
         target,
         open: BTreeMap::new(),
@@ -269,8 +270,8 @@ fn escaped(value: &str) -> String {
 struct Partitions<'t> {
     target: &'t Target<'t>,
     open: BTreeMap<Partition, Builder>,
+    /// Bytes that are held, and that may be.
     held: usize,
-    /// Rows that may be held.
     limit: usize,
     rows: Vec<u64>,
 }
@@ -294,7 +295,7 @@ impl Partitions<'_> {
         let mut sizes: Vec<(usize, Partition)> = self
             .open
             .iter()
-            .map(|(partition, builder)| (builder.rows(), partition.clone()))
+            .map(|(partition, builder)| (builder.bytes(), partition.clone()))
             .collect();
         sizes.sort_by(|a, b| b.cmp(a));
         for (_, partition) in sizes {
@@ -307,7 +308,7 @@ impl Partitions<'_> {
 
     fn write_partition(&mut self, partition: &Partition) {
         if let Some(mut builder) = self.open.remove(partition) {
-            self.held -= builder.rows();
+            self.held -= (builder.bytes() + PARTITION).min(self.held);
             self.target.add(partition, &mut builder);
         }
     }
@@ -330,12 +331,16 @@ impl RowSink for Partitions<'_> {
                 scraper: row.run.scraper_id.clone(),
             };
             self.rows[place] += 1;
-            self.held += 1;
-            let builder = self
-                .open
-                .entry(partition.clone())
-                .or_insert_with(|| Builder::new(columns(table)));
+            let builder = match self.open.entry(partition.clone()) {
+                Entry::Occupied(open) => open.into_mut(),
+                Entry::Vacant(new) => {
+                    self.held += PARTITION;
+                    new.insert(Builder::new(columns(table)))
+                }
+            };
+            let before = builder.bytes();
             builder.push(row);
+            self.held += builder.bytes() - before;
             if builder.rows() >= BATCH {
                 self.write_partition(&partition);
             } else if self.held > self.limit {

@@ -30,8 +30,9 @@ pub(super) struct Spool {
     dir: Mutex<Option<SpoolDir>>,
     /// Bytes that may be held in memory.
     limit: usize,
-    /// Rows of a thread that become a frame.
+    /// Rows of a thread that become a frame, and their bytes.
     batch: usize,
+    batch_bytes: usize,
     held: AtomicUsize,
     parts: AtomicUsize,
     /// By table, in the order in which they came.
@@ -71,6 +72,7 @@ impl Spool {
             dir: Mutex::default(),
             limit,
             batch: (BATCH / threads.max(1)).clamp(1 << 12, 1 << 17),
+            batch_bytes: (limit / 4 / threads.max(1)).clamp(1 << 20, 64 << 20),
             held: AtomicUsize::new(0),
             parts: AtomicUsize::new(0),
             frames: Mutex::default(),
@@ -251,7 +253,8 @@ impl RowSink for Rows<'_> {
                 continue;
             }
             builder.push(row);
-            if builder.rows() >= self.spool.batch {
+            let spool = self.spool;
+            if builder.rows() >= spool.batch || builder.bytes() >= spool.batch_bytes {
                 match builder.take() {
                     Ok(frame) => self.spool.add(*place, frame),
                     Err(error) => {

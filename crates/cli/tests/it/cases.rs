@@ -39,13 +39,10 @@ fn normal(path: &str, value: Value) -> Value {
         return value;
     };
     let counts = map.into_iter().filter(|(_, count)| *count != 0);
-    let short = |name: String| match path.ends_with("by_type") {
-        true => name
-            .rsplit(['.', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        false => name,
+    let is_types = path.ends_with("by_type");
+    let short = |name: String| {
+        let last = name.rsplit(['.', ':']).next().filter(|_| is_types);
+        last.map(str::to_owned).unwrap_or(name)
     };
     Value::Object(counts.map(|(name, count)| (short(name), count)).collect())
 }

@@ -697,3 +697,41 @@ fn times_that_cannot_be_right_are_counted() {
         Some(Timestamp::parse("2026-03-04T11:22:33Z").unwrap())
     );
 }
+
+/// Files that hold equal texts, and how many of them are read.
+fn read_of(texts: &[(&str, &str)]) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in texts {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let found = dragline_ingest::discover(&[dir.path().display().to_string()]).unwrap();
+    found.families.iter().map(|family| family.files.len()).sum()
+}
+
+#[test]
+fn equal_texts_are_copies_when_they_say_when() {
+    let dated = "2026-03-04 11:22:33,000 - shop - INFO - began\n".repeat(30);
+    let undated = "INFO  CheerioCrawler: Starting the crawler.\n".repeat(30);
+    let longer = dated.clone() + "2026-03-04 11:22:39,000 - shop - INFO - ended\n";
+    assert_eq!(read_of(&[("a-run.log", &dated), ("b-run.log", &dated)]), 1);
+    assert_eq!(read_of(&[("a-run.log", &dated), ("b-run.log", &longer)]), 1);
+    // Each run of a program that logs no times writes the same.
+    assert_eq!(
+        read_of(&[("a-run.log", &undated), ("b-run.log", &undated)]),
+        2
+    );
+    // Many files with a long common beginning, and one copy.
+    let banner = "2026-03-04 11:22:33,000 - shop - INFO - a setting\n".repeat(2000);
+    let own: Vec<(String, String)> = (0..30)
+        .map(|nth| {
+            (
+                format!("{nth}-run.log"),
+                format!("{banner}2026-03-04 11:23:{nth:02},000 - shop - INFO - {nth}\n"),
+            )
+        })
+        .collect();
+    let mut files: Vec<(&str, &str)> = own.iter().map(|(name, text)| (&**name, &**text)).collect();
+    assert_eq!(read_of(&files), 30);
+    files.push(("copy-run.log", &own[3].1));
+    assert_eq!(read_of(&files), 30);
+}
