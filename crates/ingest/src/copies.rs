@@ -16,9 +16,10 @@ use dragline_schema::ProblemKind;
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::discover::{LogFile, START, Skipped, copied_family, without_compression};
-use crate::fingerprint::{Fingerprint, Tap, fingerprint, hash_of_first};
-use crate::open::{Source, read_start};
+use crate::fingerprint::{Fingerprint, Tap};
+use crate::found::{LogFile, START, Skipped};
+use crate::names::{copied_family, without_compression};
+use crate::open::{Source, fingerprint, hash_of_first, read_start};
 use crate::watch::Watch;
 
 /// Fingerprints of so many files that begin alike are held; of more they are taken twice.

@@ -8,13 +8,13 @@ use dragline_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::discover::HOLE;
 use crate::json;
 use crate::json::otlp::Export;
+use crate::lines::HOLE;
 use crate::lines::append;
+use crate::options::ReadOptions;
 use crate::prefix;
 use crate::pretty::{Object, Pretty};
-use crate::read::{ReadOptions, report_hole};
 use crate::scrapy::{self, Scrapy};
 use crate::text::{self, Text, crawlee, logfmt, without_colours};
 use crate::traceback;
@@ -649,4 +649,12 @@ fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink)
     };
     let detail = format!("{why}: {}", clip(line, SHOWN));
     report(sink, ProblemKind::BadLine, Some(at), &detail);
+}
+
+/// Reports NUL bytes that were passed over.
+pub(crate) fn report_hole(at: Position, bytes: u64, sink: &mut dyn Sink) {
+    let detail = format!(
+        "{bytes} NUL bytes, as a file has that was truncated under its writer or cut by a power loss: passed over"
+    );
+    report(sink, ProblemKind::NulBytes, Some(at), &detail);
 }

@@ -5,15 +5,8 @@
 //! of lines, close together where the text begins and ever further apart. Where marks are set depends on
 //! the text before them only, so that a text that goes on has all marks of the shorter one.
 
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
-
-use crate::open::Source;
-use crate::watch::Watch;
+use xxhash_rust::xxh3::Xxh3;
 
 /// Each of the first lines has a mark.
 const DENSE_LINES: usize = 256;
@@ -111,41 +104,6 @@ impl Tap {
             marks: self.marks.clone(),
         }
     }
-}
-
-/// The fingerprint of a file's text, as far as it can be read.
-///
-/// # Errors
-/// When the file cannot be opened.
-pub fn fingerprint(path: &Path, watch: &Arc<Watch>) -> io::Result<Fingerprint> {
-    let mut source = Source::open_quietly(path, watch)?;
-    let mut tap = Tap::default();
-    source.each_piece(|piece| {
-        tap.update(piece);
-        true
-    });
-    Ok(tap.finish())
-}
-
-/// The hash of the first `length` bytes of a file's text; of fewer where there are fewer.
-///
-/// # Errors
-/// When the file cannot be opened.
-pub fn hash_of_first(path: &Path, length: u64, watch: &Arc<Watch>) -> io::Result<u64> {
-    let mut source = Source::open_quietly(path, watch)?;
-    let mut hasher = Xxh3::new();
-    let mut left = length;
-    source.each_piece(|piece| {
-        let taken = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
-        hasher.update(&piece[..taken]);
-        left -= taken as u64;
-        left > 0
-    });
-    Ok(if left == length {
-        xxh3_64(&[])
-    } else {
-        hasher.digest()
-    })
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ mod dialect;
 mod discover;
 mod fingerprint;
 mod follow;
+mod found;
 mod frames;
 mod globs;
 mod json;
@@ -54,7 +55,9 @@ mod lines;
 mod map;
 mod members;
 mod memory;
+mod names;
 mod open;
+mod options;
 mod prefix;
 mod pretty;
 mod read;
@@ -66,14 +69,14 @@ mod traceback;
 mod watch;
 
 pub use dialect::{DialectError, TextDialect};
-pub use discover::{
-    DiscoverError, Discovery, Family, LogFile, Skipped, check_patterns, discover, discover_until,
-};
-pub use fingerprint::{Alike, Fingerprint, fingerprint, hash_of_first};
+pub use discover::{DiscoverError, Discovery, Family, check_patterns, discover, discover_until};
+pub use fingerprint::{Alike, Fingerprint};
 pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
+pub use found::{LogFile, Skipped};
 pub use json::{decode_error, members, without_lone_surrogates};
 pub use map::{Map, MapError, Meaning};
 pub use memory::Memory;
-pub use open::beginning;
-pub use read::{FamilyReader, FileSummary, ReadOptions, read_family};
+pub use open::{beginning, fingerprint, hash_of_first};
+pub use options::ReadOptions;
+pub use read::{FamilyReader, FileSummary, read_family};
 pub use watch::Watch;

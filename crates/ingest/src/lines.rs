@@ -32,6 +32,8 @@ pub(crate) struct Fault {
     pub(crate) goes_on: bool,
 }
 
+/// So many NUL bytes in a row are a hole, not a part of something.
+pub(crate) const HOLE: usize = 16;
 /// So many faults of a file are kept.
 const MAX_FAULTS: usize = 1000;
 

@@ -451,7 +451,11 @@ mod tests {
                     Err(_) => faults += 1,
                 }
             }
-            prop_assert!(faults > 0);
+            if faults == 0 {
+                // A bit that nobody reads, behind the last code.
+                prop_assert_eq!(read, texts.concat());
+                return Ok(());
+            }
             let before: Vec<u8> = texts[..which].concat();
             let behind: Vec<u8> = texts[which + 1..].concat();
             prop_assert!(read.starts_with(&before));

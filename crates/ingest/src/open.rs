@@ -5,11 +5,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
 use crate::fingerprint::{Fingerprint, Tap};
 use crate::frames::{self, Frames};
 use crate::members::Members;
 use crate::memory::Memory;
-use crate::read::ReadOptions;
 use crate::watch::Watch;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -90,14 +91,13 @@ impl Packer {
 
 impl Source {
     /// Opens a file, to be read to its end.
-    pub(crate) fn open(path: &Path, options: &ReadOptions) -> io::Result<Self> {
-        let watch = Arc::clone(&options.watch);
+    pub(crate) fn open(path: &Path, watch: &Arc<Watch>, memory: &Arc<Memory>) -> io::Result<Self> {
         let file = Watched {
             file: File::open(path)?,
-            watch: Some(Arc::clone(&watch)),
+            watch: Some(Arc::clone(watch)),
         };
-        let mut source = Self::of(path, file, Some(&options.memory))?;
-        source.watch = Some(watch);
+        let mut source = Self::of(path, file, Some(memory))?;
+        source.watch = Some(Arc::clone(watch));
         Ok(source)
     }
 
@@ -286,6 +286,41 @@ pub fn beginning(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     Ok(read_start(&mut source, limit).0)
 }
 
+/// The fingerprint of a file's text, as far as it can be read.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn fingerprint(path: &Path, watch: &Arc<Watch>) -> io::Result<Fingerprint> {
+    let mut source = Source::open_quietly(path, watch)?;
+    let mut tap = Tap::default();
+    source.each_piece(|piece| {
+        tap.update(piece);
+        true
+    });
+    Ok(tap.finish())
+}
+
+/// The hash of the first `length` bytes of a file's text; of fewer where there are fewer.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn hash_of_first(path: &Path, length: u64, watch: &Arc<Watch>) -> io::Result<u64> {
+    let mut source = Source::open_quietly(path, watch)?;
+    let mut hasher = Xxh3::new();
+    let mut left = length;
+    source.each_piece(|piece| {
+        let taken = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
+        hasher.update(&piece[..taken]);
+        left -= taken as u64;
+        left > 0
+    });
+    Ok(if left == length {
+        xxh3_64(&[])
+    } else {
+        hasher.digest()
+    })
+}
+
 /// Reads the next `limit` bytes, or up to the end or an error, which comes with them.
 pub(crate) fn read_start(source: &mut Source, limit: usize) -> (Vec<u8>, Option<io::Error>) {
     let mut start = Vec::new();
@@ -319,7 +354,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("any-name");
         std::fs::write(&path, bytes).unwrap();
-        let source = Source::open(&path, &ReadOptions::default()).unwrap();
+        let source = Source::open(&path, &Arc::default(), &Arc::default()).unwrap();
         (dir, source)
     }
 

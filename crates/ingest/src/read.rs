@@ -3,71 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dragline_schema::{Position, ProblemKind, Sink};
-use jiff::tz::TimeZone;
+use dragline_schema::{ProblemKind, Sink};
 
-use crate::decoder::{Decoder, report};
-use crate::dialect::TextDialect;
-use crate::discover::{Family, LogFile};
+use crate::decoder::{Decoder, report, report_hole};
+use crate::discover::Family;
 use crate::fingerprint::Fingerprint;
+use crate::found::LogFile;
 use crate::lines::{Fault, Line, LineReader};
-use crate::map::Map;
-use crate::memory::Memory;
 use crate::open::{Source, read_start};
+use crate::options::ReadOptions;
 use crate::split;
-use crate::watch::Watch;
 
 /// Smaller files are not worth several threads, in bytes.
 const WORTH_THREADS: u64 = 2 << 20;
 
 /// So many lines are taken before it is asked again whether to go on.
 const LINES_BETWEEN_LOOKS: u64 = 1 << 16;
-
-/// How to read.
-#[derive(Debug, Clone)]
-pub struct ReadOptions {
-    /// The zone of times that name none. Default UTC.
-    pub zone: TimeZone,
-    /// A longer line is a problem, not a record. In bytes; default 8 MiB.
-    pub max_line: usize,
-    /// Text formats that the user described; they go before those that are known. Default none.
-    pub dialects: Arc<[TextDialect]>,
-    /// What the user says of other writers' records. Default nothing.
-    pub map: Arc<Map>,
-    /// How far reading is, and whether to go on.
-    pub watch: Arc<Watch>,
-    /// How much memory reading may take. Default 512 MiB.
-    pub memory: Arc<Memory>,
-    /// Whether the fingerprint of each file's text is taken. Default no.
-    pub fingerprints: bool,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self {
-            zone: TimeZone::UTC,
-            max_line: 8 << 20,
-            dialects: Arc::default(),
-            map: Arc::default(),
-            watch: Arc::default(),
-            memory: Arc::default(),
-            fingerprints: false,
-        }
-    }
-}
-
-impl ReadOptions {
-    /// Everything that decides how lines are read, as text.
-    pub fn identity(&self) -> String {
-        let dialects: Vec<String> = self.dialects.iter().map(TextDialect::identity).collect();
-        format!(
-            "{:?}\n{}\n{dialects:?}\n{}",
-            self.zone,
-            self.max_line,
-            self.map.identity()
-        )
-    }
-}
 
 /// What was read of a file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -136,7 +87,7 @@ impl FamilyReader {
         let options = self.decoder.options();
         let max_line = options.max_line;
         let watch = Arc::clone(&options.watch);
-        let source = match Source::open(&file.path, options) {
+        let source = match Source::open(&file.path, &options.watch, &options.memory) {
             Ok(source) => source.tapped(options.fingerprints),
             Err(error) => {
                 let detail = format!("cannot read the file: {error}");
@@ -198,7 +149,7 @@ impl FamilyReader {
         }
         let watch = &options.watch;
         let before = watch.done();
-        let source = Source::open(&file.path, options).ok()?;
+        let source = Source::open(&file.path, &options.watch, &options.memory).ok()?;
         let source = source.tapped(options.fingerprints);
         let decoder = || Decoder::new(&self.family, options);
         let make = || {
@@ -267,14 +218,6 @@ fn report_fault(fault: &Fault, sink: &mut dyn Sink) {
     };
     let detail = format!("{what}: {}", fault.error);
     report(sink, kind, Some(fault.at), &detail);
-}
-
-/// Reports NUL bytes that were passed over.
-pub(crate) fn report_hole(at: Position, bytes: u64, sink: &mut dyn Sink) {
-    let detail = format!(
-        "{bytes} NUL bytes, as a file has that was truncated under its writer or cut by a power loss: passed over"
-    );
-    report(sink, ProblemKind::NulBytes, Some(at), &detail);
 }
 
 /// Whether a file's first line is an object's.

@@ -11,8 +11,8 @@ use super::checkpoint::{Kept, KeptFile};
 use super::listing::{FileId, Found, Look};
 use super::tracked::{Progress, Same};
 use crate::decoder::{Decoder, report};
-use crate::discover::OrderKey;
-use crate::read::ReadOptions;
+use crate::names::OrderKey;
+use crate::options::ReadOptions;
 
 /// Of so many files that are gone it is remembered how far they were read.
 const MAX_GONE: usize = 64;

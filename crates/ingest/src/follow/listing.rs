@@ -5,10 +5,9 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::discover::{
-    OrderKey, copied_family, family_of, is_document, not_a_log, without_compression,
-};
+use crate::discover::{is_document, not_a_log};
 use crate::globs;
+use crate::names::{OrderKey, copied_family, family_of, without_compression};
 
 /// What a file system calls a file, whatever its name: device and inode.
 pub(super) type FileId = (u64, u64);

@@ -55,7 +55,7 @@ use dragline_schema::{ProblemKind, Sink, SourceFile};
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::family::Family;
 use crate::decoder::report;
-use crate::read::ReadOptions;
+use crate::options::ReadOptions;
 
 /// Where the following of files begins that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

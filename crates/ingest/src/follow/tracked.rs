@@ -8,10 +8,9 @@ use dragline_schema::{Position, ProblemKind, Sink};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::decoder::{Decoder, report};
+use crate::decoder::{Decoder, report, report_hole};
 use crate::lines::{Line, LineReader};
 use crate::open::{Source, read_start};
-use crate::read::report_hole;
 
 /// A file is known by so many bytes at its beginning …
 const HEAD: usize = 1024;
@@ -285,7 +284,7 @@ impl Progress {
         begin: &mut dyn FnMut(&mut Decoder, &mut dyn Sink),
     ) -> io::Result<u64> {
         let options = decoder.options();
-        let source = Source::open(path, options)?;
+        let source = Source::open(path, &options.watch, &options.memory)?;
         let max_line = options.max_line;
         let mut reader = LineReader::new(source, max_line);
         let wanted = self.offset;

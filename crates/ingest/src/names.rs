@@ -1,0 +1,143 @@
+//! What files' names say: families, rotation, compression.
+
+pub(crate) fn without_compression(path: &str) -> &str {
+    path.strip_suffix(".gz")
+        .or_else(|| path.strip_suffix(".zst"))
+        .unwrap_or(path)
+}
+
+/// The name that a file of a recorder's errors would have in the family that they are copied from:
+/// `shop.error.20260304T112233Z.a1b2c3.0.jsonl` is of `shop.20260304T112233Z.a1b2c3.0.jsonl`.
+pub(crate) fn copied_family(path: &str) -> Option<String> {
+    let dir_len = path.rfind('/').map_or(0, |at| at + 1);
+    let (dir, name) = path.split_at(dir_len);
+    let (family, rest) = name.split_once(".error.")?;
+    let parts: Vec<&str> = without_compression(rest).split('.').collect();
+    let [time, writer, number, "jsonl"] = parts[..] else {
+        return None;
+    };
+    let is_time = time.len() == 16 && time.ends_with('Z') && looks_like_time(time);
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let is_ours = is_time && is_number && !writer.is_empty() && !family.contains('.');
+    is_ours.then(|| format!("{dir}{family}.{rest}"))
+}
+
+/// Where a file stands in its family: rotated files by time or number, the open one last.
+pub(crate) type OrderKey = (bool, String, i64);
+
+/// The family of a path, and the file's place in it: what rotation puts into names (times, small
+/// numbers) is left out of the family's.
+pub(crate) fn family_of(path: &str) -> (String, OrderKey) {
+    let path = without_compression(path);
+    let (dir, name) = path
+        .rsplit_once('/')
+        .map_or(("", path), |(dir, name)| (dir, name));
+    let mut family = Vec::new();
+    let mut time = String::new();
+    let mut number = None;
+    for (index, part) in name.split('.').enumerate() {
+        let digits = part.bytes().filter(u8::is_ascii_digit).count();
+        if index > 0 && digits >= 6 && digits * 2 > part.len() && looks_like_time(part) {
+            time.push_str(part);
+        } else if index > 0 && !part.is_empty() && part.len() <= 4 && digits == part.len() {
+            number = part.parse::<i64>().ok();
+        } else {
+            family.push(part);
+        }
+    }
+    // `app.log.2` is older than `app.log.1`; with times, numbers count up.
+    let number = number.map_or(0, |n| if time.is_empty() { -n - 1 } else { n });
+    let is_open = time.is_empty() && number == 0;
+    (
+        format!("{dir}/{}", family.join(".")),
+        (is_open, time, number),
+    )
+}
+
+/// `20260304T112233Z`, `2026-03-04`, `2026-03-04_11-22-33_123456`, `1772623353`.
+fn looks_like_time(part: &str) -> bool {
+    let text = part.trim_end_matches('Z');
+    text.starts_with(['1', '2'])
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_names_are_one_family_oldest_first() {
+        let ordered = |names: &[&'static str]| {
+            let mut keyed: Vec<_> = names.iter().map(|name| (family_of(name), *name)).collect();
+            keyed.sort();
+            assert!(
+                keyed.windows(2).all(|pair| pair[0].0.0 == pair[1].0.0),
+                "{keyed:?}"
+            );
+            keyed.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            ordered(&[
+                "a/app.log",
+                "a/app.log.1",
+                "a/app.log.10.gz",
+                "a/app.log.2.gz"
+            ]),
+            [
+                "a/app.log.10.gz",
+                "a/app.log.2.gz",
+                "a/app.log.1",
+                "a/app.log"
+            ],
+        );
+        assert_eq!(
+            ordered(&[
+                "shop.20260305T000000Z.a1b2c3d4e5f6.2.jsonl",
+                "shop.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz",
+                "shop.20260304T112233Z.a1b2c3d4e5f6.1.jsonl.gz",
+            ]),
+            [
+                "shop.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz",
+                "shop.20260304T112233Z.a1b2c3d4e5f6.1.jsonl.gz",
+                "shop.20260305T000000Z.a1b2c3d4e5f6.2.jsonl",
+            ],
+        );
+        assert_eq!(
+            ordered(&[
+                "s.log",
+                "s.2026-11-22_13-26-48_374064.log.gz",
+                "s.2026-11-22_12-00-00_0.log"
+            ]),
+            [
+                "s.2026-11-22_12-00-00_0.log",
+                "s.2026-11-22_13-26-48_374064.log.gz",
+                "s.log"
+            ],
+        );
+    }
+
+    #[test]
+    fn different_logs_are_different_families() {
+        let copied = "a/shop.error.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz";
+        assert_eq!(
+            copied_family(copied).unwrap(),
+            "a/shop.20260304T112233Z.a1b2c3d4e5f6.0.jsonl.gz"
+        );
+        for other in [
+            "a/shop.error.log",
+            "nginx.error.20260304.log",
+            "a.error.20260304T112233Z.w.x.jsonl",
+        ] {
+            assert_eq!(copied_family(other), None);
+        }
+        let family = |name| family_of(name).0;
+        assert_ne!(family("run-1.log"), family("run-2.log"));
+        assert_ne!(
+            family("shop.20260304T112233Z.aaaaaaaaaaaa.0.jsonl"),
+            family("shop.20260304T112233Z.bbbbbbbbbbbb.0.jsonl"),
+        );
+        assert_ne!(family("a/x.log"), family("b/x.log"));
+    }
+}
