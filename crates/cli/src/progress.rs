@@ -70,6 +70,11 @@ pub(crate) fn watched<T>(
     Ok(result)
 }
 
+/// Lets the sentinel look after work that looks at Ctrl-C itself, in its own time.
+pub(crate) fn look_after() {
+    sentinel();
+}
+
 /// The sentinel, which begins to look.
 fn sentinel() -> Arc<Sentinel> {
     let sentinel = SENTINEL.get_or_init(|| {

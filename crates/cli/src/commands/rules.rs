@@ -194,6 +194,10 @@ fn hit_line(hit: &Hit<'_>) -> [String; 2] {
 
 /// `dragline rules suggest`
 fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
+    if !matches!(args.output.format, Format::Text | Format::Json) {
+        let sentence = "proposals are TOML (--format text) or JSON (--format json)";
+        return Err(WrongUsage::new(sentence).into());
+    }
     let rules = compiled(&args.input.rules)?;
     let finished = super::read::finished(args, &rules)?;
     // One sample stands for all errors of its group.

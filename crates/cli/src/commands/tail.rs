@@ -56,6 +56,8 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
         shown.last = Some(args.lines);
     }
     let interrupted = progress::interrupts();
+    // A first look can be long.
+    progress::look_after();
     let mut quiet_since = Instant::now();
     let mut saved = None;
     loop {

@@ -227,6 +227,7 @@ fn wrong_usage_is_two_and_only_that() {
         (&["sql", "SELECT 1", "a.log"], 2),
         (&["sql", "SELECT * FROM runs", "a.log", "--safe-cells"], 2),
         (&["report", "a.log", "--history", "."], 2),
+        (&["rules", "suggest", "a.log", "--format", "html"], 2),
         (&["report", "no.log"], 1),
         (&["report", "a.log/b"], 1),
         (&["diff", "none", "last", "a.log"], 1),
