@@ -3,7 +3,7 @@
 //! Dragline runs in directories that matter to somebody, often as root, with paths that come from a
 //! configuration file. So three rules hold for everything that it writes beside the recorder's logs:
 //!
-//! - **A named output is written, never replaced by something else.** [`replace`] writes a regular file
+//! - **A named output is written, never replaced by something else.** [`replace()`] writes a regular file
 //!   under a random name beside it, created exclusively, and renames it when it is whole. Links are
 //!   followed to their target's directory. A device, a FIFO or a process substitution is opened and
 //!   written, and stays what it is.
