@@ -474,8 +474,16 @@ fn is_binary(start: &[u8]) -> bool {
         match run {
             [0, ..] if run.len() < HOLE && !is_around_line => zeros += run.len(),
             [0, ..] => {}
-            _ => others += run.len(),
+            _ => {
+                // Beside NUL bytes, others that no text has say the same.
+                let odd = run.iter().filter(|byte| matches!(byte, 1..=6)).count();
+                zeros += odd;
+                others += run.len() - odd;
+            }
         }
+    }
+    if !start.contains(&0) {
+        return false;
     }
     let is_in_text = zeros * BINARY <= others || (zeros <= FEW && zeros * FEW <= others);
     zeros > 0 && !is_in_text
