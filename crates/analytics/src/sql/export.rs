@@ -13,7 +13,7 @@ use polars::prelude::*;
 
 use super::builder::Builder;
 use super::tables::{Column, TABLES, Table};
-use super::{COUNTED, Question, SqlError, finished};
+use super::{COUNTED, Question, SqlError, finished, spool};
 
 /// So many rows of a partition become a file.
 const BATCH: usize = 1 << 18;
@@ -208,11 +208,7 @@ impl<'d> Target<'d> {
             source,
         })?;
         self.note(path.clone());
-        ParquetWriter::new(file)
-            .with_compression(ParquetCompression::Snappy)
-            .finish(&mut frame)
-            .map(drop)
-            .map_err(|source| SqlError::Parquet { path, source })
+        spool::write_parquet(file, &mut frame, &path)
     }
 }
 

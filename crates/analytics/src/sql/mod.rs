@@ -202,6 +202,9 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
     })
 }
 
+/// The address space for the stack of a query, in bytes; what is not used takes no memory.
+const QUERY_STACK: usize = 512 << 20;
+
 /// Lets the engine answer. What it cannot do, it sometimes says by a panic.
 fn answer(
     context: &mut SQLContext,
@@ -214,11 +217,21 @@ fn answer(
         Engine::InMemory
     };
     ASKED.fetch_add(1, Ordering::Relaxed);
-    let answered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let answer = context.execute(query)?.collect_with_engine(engine)?;
-        // A query has one answer; only lazy sinks have several.
-        Ok(answer.unwrap_single())
-    }));
+    // The engine walks a query by recursion: a few hundred terms are more than a common stack holds.
+    let answered = std::thread::scope(|scope| {
+        let asked = std::thread::Builder::new()
+            .name("query".into())
+            .stack_size(QUERY_STACK)
+            .spawn_scoped(scope, || {
+                let answer = context.execute(query)?.collect_with_engine(engine)?;
+                // A query has one answer; only lazy sinks have several.
+                Ok(answer.unwrap_single())
+            });
+        match asked {
+            Ok(asked) => asked.join(),
+            Err(error) => Ok(Err(error.into())),
+        }
+    });
     ASKED.fetch_sub(1, Ordering::Relaxed);
     answered.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

@@ -1,7 +1,7 @@
 //! Rows on their way to a frame: in memory while they are few, in Parquet files beyond.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -118,13 +118,7 @@ impl Spool {
             path: path.clone(),
             source,
         })?;
-        ParquetWriter::new(file)
-            .with_compression(ParquetCompression::Snappy)
-            .finish(&mut frame)
-            .map_err(|source| SqlError::Parquet {
-                path: path.clone(),
-                source,
-            })?;
+        write_parquet(file, &mut frame, &path)?;
         Ok(path)
     }
 
@@ -264,6 +258,26 @@ impl RowSink for Rows<'_> {
             }
         }
     }
+}
+
+/// Writes a frame as Parquet. The encoder writes some parts byte by byte: they are gathered first.
+pub(super) fn write_parquet(
+    file: File,
+    frame: &mut DataFrame,
+    path: &Path,
+) -> Result<(), SqlError> {
+    let mut out = BufWriter::new(file);
+    ParquetWriter::new(&mut out)
+        .with_compression(ParquetCompression::Snappy)
+        .finish(frame)
+        .map_err(|source| SqlError::Parquet {
+            path: path.to_owned(),
+            source,
+        })?;
+    out.flush().map_err(|source| SqlError::Spool {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

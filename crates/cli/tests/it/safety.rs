@@ -213,8 +213,11 @@ fn wrong_usage_is_two_and_only_that() {
     std::fs::write(dir.join("rules.toml"), "[[rule]]\nid = 'x'\n").unwrap();
     let until = "[[mute]]\ngroup = '0123456789abcdef'\nreason = 'known'\nuntil = 2026-12-01\n";
     std::fs::write(dir.join("date.toml"), until).unwrap();
+    // More terms than a stack of 8 MiB holds.
+    let terms = format!("SELECT {}1 AS n FROM events", "1 + ".repeat(300));
     for (arguments, code) in [
-        (&["tail", "a.log", "--no-follow", "--grep", "("][..], 2),
+        (&["sql", &terms, "a.log"][..], 0),
+        (&["tail", "a.log", "--no-follow", "--grep", "("], 2),
         (&["tail", "[", "--no-follow"], 2),
         (&["report", "x[", "--no-cache"], 2),
         (&["report", "a.log", "--config", "wrong.toml"], 2),
