@@ -33,6 +33,14 @@ fn large_logs(dir: &Path) -> Vec<String> {
     vec![dir.display().to_string()]
 }
 
+fn entries(cache: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "rollup"))
+        .collect()
+}
+
 #[test]
 fn the_cache_changes_nothing() {
     let (logs, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -42,13 +50,7 @@ fn the_cache_changes_nothing() {
         cache: Some(Cache::new(kept.path(), 1 << 30).unwrap()),
         ..ScanOptions::default()
     };
-    let entries = || -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(kept.path()).unwrap();
-        let paths = entries.map(|entry| entry.unwrap().path());
-        paths
-            .filter(|path| path.extension().is_some_and(|end| end == "rollup"))
-            .collect()
-    };
+    let entries = || entries(kept.path());
     let cold = shown(&inputs, &options);
     let made = entries();
     assert_eq!(made.len(), 5, "an entry for each file");
@@ -164,11 +166,7 @@ fn an_entry_under_anothers_name_is_not_believed() {
         ..ScanOptions::default()
     };
     assert_eq!(shown(&inputs, &options), plain);
-    let entries: Vec<PathBuf> = std::fs::read_dir(kept.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|end| end == "rollup"))
-        .collect();
+    let entries = entries(kept.path());
     let first = std::fs::read(&entries[0]).unwrap();
     for entry in &entries[1..] {
         std::fs::write(entry, &first).unwrap();

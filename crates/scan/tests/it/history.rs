@@ -1,7 +1,7 @@
 //! What is known outlives the logs, and counts once.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dragline_rollup::{Finished, Rollup};
 use dragline_scan::{History, ScanError, ScanOptions, scan};
@@ -45,6 +45,15 @@ fn counts(finished: &Finished) -> Vec<String> {
     runs.chain(activity).collect()
 }
 
+fn places(directory: &tempfile::TempDir) -> (PathBuf, PathBuf) {
+    let path = directory.path();
+    (path.join("logs"), path.join("history"))
+}
+
+fn events(finished: &Finished) -> u64 {
+    finished.runs.iter().map(|row| row.counters.events).sum()
+}
+
 fn copy(from: &str, to: &Path) {
     fs::copy(fixtures().join(from), to).unwrap();
 }
@@ -52,10 +61,7 @@ fn copy(from: &str, to: &Path) {
 #[test]
 fn what_is_known_outlives_the_logs_and_counts_once() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     fs::create_dir(&logs).unwrap();
     copy("scrapy/info.log", &logs.join("books.log"));
     copy("pino/scrape.ndjson", &logs.join("shop.ndjson"));
@@ -101,10 +107,7 @@ fn what_is_known_outlives_the_logs_and_counts_once() {
 #[test]
 fn a_file_that_grows_is_one_file() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     fs::create_dir(&logs).unwrap();
     let whole = fs::read_to_string(fixtures().join("pino/scrape.ndjson")).unwrap();
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();
@@ -119,21 +122,14 @@ fn a_file_that_grows_is_one_file() {
     fs::remove_file(logs.join("shop.ndjson")).unwrap();
     copy("rust/nested.jsonl", &logs.join("rust.jsonl"));
     let (_, known) = read(&logs, &history).unwrap();
-    let events: u64 = known.runs.iter().map(|row| row.counters.events).sum();
+    let known_events = events(&known);
     fs::write(logs.join("shop.ndjson"), &whole).unwrap();
     let (there, _) = read(&logs, &history).unwrap();
-    assert_eq!(
-        there
-            .runs
-            .iter()
-            .map(|row| row.counters.events)
-            .sum::<u64>(),
-        events
-    );
+    assert_eq!(events(&there), known_events);
 }
 
 /// The history's files.
-fn entries(history: &Path) -> Vec<std::path::PathBuf> {
+fn entries(history: &Path) -> Vec<PathBuf> {
     let days = fs::read_dir(history)
         .unwrap()
         .map(|day| day.unwrap().path())
@@ -152,10 +148,7 @@ fn problems(rollup: Rollup) -> Vec<String> {
 #[test]
 fn a_damaged_entry_is_told_and_costs_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     fs::create_dir(&logs).unwrap();
     copy("pino/scrape.ndjson", &logs.join("shop.ndjson"));
     read(&logs, &history).unwrap();
@@ -187,10 +180,7 @@ fn a_damaged_entry_is_told_and_costs_nothing_else() {
 #[test]
 fn what_others_have_in_the_directory_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     fs::create_dir(&logs).unwrap();
     copy("pino/scrape.ndjson", &logs.join("shop.ndjson"));
     // A directory of somebody's.
@@ -233,10 +223,7 @@ fn what_others_have_in_the_directory_is_left_alone() {
 #[test]
 fn a_long_banner_does_not_make_two_logs_one() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     fs::create_dir(&logs).unwrap();
     let line = |nth: usize, word: &str| {
         let (minute, second) = (nth / 60, nth % 60);
@@ -251,10 +238,6 @@ fn a_long_banner_does_not_make_two_logs_one() {
     for (name, count) in [("a", 3), ("b", 5), ("c", 4)] {
         write(name, count);
     }
-    let events = |finished: &Finished| -> u64 {
-        let runs = finished.runs.iter();
-        runs.map(|row| row.counters.events).sum()
-    };
     let all = 3 * 200 + 3 + 5 + 4;
     let (there, known) = read(&logs, &history).unwrap();
     assert_eq!((events(&there), events(&known)), (all, all));
@@ -272,10 +255,7 @@ fn a_long_banner_does_not_make_two_logs_one() {
 #[test]
 fn what_an_earlier_version_kept_is_known() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     fs::create_dir(&logs).unwrap();
     copy("pino/scrape.ndjson", &logs.join("shop.ndjson"));
     let day = history.join("2026-11-22");
@@ -296,10 +276,7 @@ fn what_an_earlier_version_kept_is_known() {
 #[test]
 fn files_that_begin_alike_are_two() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     let line = |rest: &str| format!("2026-03-04 11:22:33,000 - shop - INFO - {rest}\n");
     for (name, count) in [("a", 3), ("b", 5)] {
         let dir = logs.join(name);
@@ -313,23 +290,13 @@ fn files_that_begin_alike_are_two() {
     assert_eq!(entries(&history).len(), 2);
     fs::remove_file(logs.join("a/shop.log")).unwrap();
     let (there, known) = read(&logs, &history).unwrap();
-    let events = |finished: &Finished| {
-        finished
-            .runs
-            .iter()
-            .map(|row| row.counters.events)
-            .sum::<u64>()
-    };
     assert_eq!((events(&there), events(&known)), (6, 10));
 }
 
 #[test]
 fn logs_without_times_are_remembered_too() {
     let directory = tempfile::tempdir().unwrap();
-    let (logs, history) = (
-        directory.path().join("logs"),
-        directory.path().join("history"),
-    );
+    let (logs, history) = places(&directory);
     fs::create_dir(&logs).unwrap();
     copy("history/crawlee-js-1.log", &logs.join("crawl-1.log"));
     copy("history/crawlee-js-2.log", &logs.join("crawl-2.log"));
