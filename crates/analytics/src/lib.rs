@@ -42,5 +42,7 @@ mod trends;
 pub use frames::{Frames, FramesError};
 pub use insights::{Limits, bad_news, reasons_to_fail};
 pub use model::Report;
-pub use report::{Activity, ByScraper, Mute, Prices, ReportOptions, activity, report, trust};
+pub use report::{
+    Activity, ByScraper, Mute, Prices, ReportOptions, activity, folded, report, trust,
+};
 pub use runbooks::{RUNBOOKS, runbook, runbook_title};

@@ -245,7 +245,7 @@ pub(crate) struct TailArgs {
     /// Files, directories or globs (quoted); what is not there yet may come
     #[arg(required = true, value_name = "LOGS")]
     pub(crate) logs: Vec<String>,
-    /// How many records are shown of what is there already
+    /// How many records are shown of what is there already: the last ones that are wanted
     #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
     pub(crate) lines: usize,
     /// Show everything that is there already
@@ -263,6 +263,9 @@ pub(crate) struct TailArgs {
     /// How records are shown
     #[arg(long, value_enum, default_value_t = TailFormat::Text)]
     pub(crate) format: TailFormat,
+    /// How much memory may be used, such as 2GiB [default: 512MiB]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<usize>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     /// The configuration: text formats, and what records mean

@@ -10,6 +10,7 @@ mod sql;
 mod tail;
 
 use dragline_analytics::{RUNBOOKS, Report, render, runbook_title};
+use dragline_rollup::Finished;
 
 use crate::args::{ErrorsArgs, Format, ReadArgs, ReportArgs, WrongUsage};
 use crate::config::Config;
@@ -28,6 +29,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let config = Config::load(args.read.input.rules.config.as_deref())?;
     let layout = config.layout()?;
     let (mut report, finished) = read::report(&args.read)?;
+    output::check_target(output.output.as_deref(), &finished)?;
     report.panels = panels::panels(&config.report.panels, &args.read)?;
     let written = if output.format == Format::Html {
         let page = render::page(&report, &dragline_analytics::activity(&finished), &layout);
@@ -42,8 +44,9 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
 
 /// `dragline errors`
 pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
-    let (report, _) = read::report(&args.read)?;
-    tell_unread(&report);
+    let (report, finished) = read::report(&args.read)?;
+    output::check_target(args.read.output.output.as_deref(), &finished)?;
+    tell_unread(&report, &finished);
     output::write(
         &args.read.output,
         || render::errors(&report, args.limit),
@@ -53,8 +56,9 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
 
 /// `dragline runs`
 pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
-    let (report, _) = read::report(args)?;
-    tell_unread(&report);
+    let (report, finished) = read::report(args)?;
+    output::check_target(args.output.output.as_deref(), &finished)?;
+    tell_unread(&report, &finished);
     output::write(&args.output, || render::runs(&report), &report.runs)
 }
 
@@ -74,9 +78,12 @@ pub(crate) fn runbook(name: Option<&str>) -> anyhow::Result<()> {
     Err(WrongUsage::new(&sentence).into())
 }
 
-/// The parts of a report do not say what could not be read; the whole does.
-fn tell_unread(report: &Report) {
+/// The parts of a report do not say what could not be read, or told apart; the whole does.
+fn tell_unread(report: &Report, finished: &Finished) {
     if let Some(sentence) = render::unread(&report.trust) {
         output::tell(&format!("{sentence}; dragline report says which"));
+    }
+    if let Some(sentence) = dragline_analytics::folded(finished) {
+        output::tell(&sentence);
     }
 }

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has enough of it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<progress::Stopped>() => ExitCode::from(progress::INTERRUPTED),
         Err(error) => {
             let sentence = sentence(&error);
             if error.is::<args::WrongUsage>() || error.is::<args::Faulty>() {

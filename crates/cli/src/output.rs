@@ -1,14 +1,48 @@
 //! Where results go: a document as text or Markdown, data as JSON, to a file or to standard output.
 
+use std::fs::Metadata;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Document, Terminal};
 
+use dragline_rollup::Finished;
 use serde::Serialize;
 
-use crate::args::{Format, OutputArgs};
+use crate::args::{Format, OutputArgs, WrongUsage};
+
+/// An error when what is to be written is one of the logs that were read.
+pub(crate) fn check_target(output: Option<&Path>, finished: &Finished) -> anyhow::Result<()> {
+    let Some(output) = output else { return Ok(()) };
+    let Ok(held) = output.metadata() else {
+        return Ok(());
+    };
+    let is_same = |path: &&String| {
+        let path = Path::new(path.as_str());
+        path.metadata()
+            .is_ok_and(|other| is_same_file((output, &held), (path, &other)))
+    };
+    match finished.files.keys().find(is_same) {
+        Some(path) => Err(WrongUsage::new(&format!(
+            "--output {} would replace the log {path}: name another file",
+            output.display()
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(a: (&Path, &Metadata), b: (&Path, &Metadata)) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (a.1.dev(), a.1.ino()) == (b.1.dev(), b.1.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same_file(a: (&Path, &Metadata), b: (&Path, &Metadata)) -> bool {
+    a.0.canonicalize().ok() == b.0.canonicalize().ok()
+}
 
 /// Writes a result in the format that was asked for.
 pub(crate) fn write(

@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the sentinel looks.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(10);
 /// What is told to stop has so long.
 const GRACE: Duration = Duration::from_secs(1);
 /// What a shell says of a program that Ctrl-C ended.
@@ -70,9 +70,42 @@ pub(crate) fn watched<T>(
     Ok(result)
 }
 
-/// Lets the sentinel look after work that looks at Ctrl-C itself, in its own time.
-pub(crate) fn look_after() {
-    sentinel();
+/// The work was stopped, and has nothing more to say.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// Looks after work that goes on until it is stopped, while this is there.
+pub(crate) struct Guard {
+    _told: Told,
+    memory: usize,
+}
+
+/// Lets the sentinel look after work that has no end of its own.
+pub(crate) fn guard(watch: &Arc<Watch>, memory: usize) -> Guard {
+    let sentinel = sentinel();
+    sentinel.limit.store(memory, Ordering::Relaxed);
+    Guard {
+        _told: sentinel.tell(watch),
+        memory,
+    }
+}
+
+impl Guard {
+    /// An error when the work took too much memory.
+    pub(crate) fn check(&self) -> Result<(), TooMuchMemory> {
+        if sentinel().is_too_much.load(Ordering::Relaxed) {
+            return Err(TooMuchMemory(self.memory));
+        }
+        Ok(())
+    }
 }
 
 /// The sentinel, which begins to look.
@@ -109,7 +142,8 @@ impl Sentinel {
             std::thread::park_timeout(LOOK);
             let limit = self.limit.load(Ordering::Relaxed);
             let taken = if limit > 0 { memory_in_use() } else { 0 };
-            if taken > limit {
+            // What is told to stop needs some more to do so.
+            if taken > limit - limit / 8 {
                 self.is_too_much.store(true, Ordering::Relaxed);
             }
             let is_too_much = self.is_too_much.load(Ordering::Relaxed);
@@ -119,7 +153,7 @@ impl Sentinel {
             self.stop_work();
             let told = *since.get_or_insert_with(Instant::now);
             // What stops in time says so itself.
-            if told.elapsed() < GRACE && taken <= limit + limit / 4 {
+            if told.elapsed() < GRACE && taken <= limit {
                 continue;
             }
             dragline_files::remove_temporaries();

@@ -39,7 +39,7 @@ use std::path::Path;
 
 pub use owned_dir::{CACHE_SIGNATURE, Mark, OwnedDir, OwnedDirError};
 pub use replace::replace;
-pub use temporary::{Temporary, TemporaryDir, remove_temporaries};
+pub use temporary::{Temporary, TemporaryDir, hold, let_go, remove_temporaries};
 
 /// What the names of temporary files begin with.
 pub const TEMPORARY_PREFIX: &str = ".dragline-";

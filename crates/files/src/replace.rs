@@ -10,11 +10,13 @@ use crate::temporary::{Temporary, directory_of};
 const MOST_LINKS: usize = 40;
 
 /// Writes a file whole: under a random name beside it, then renamed. What is there and is no regular
-/// file (a device, a FIFO, `/dev/fd/63` of a shell's `>(command)`) is opened and written. A link stays,
-/// and its target is written.
+/// file (a device, a FIFO, `/dev/fd/63` of a shell's `>(command)`) is opened and written; so is a file
+/// with several names, which stays one. A link stays, and its target is written. Permissions and, where
+/// the system allows it, the owner stay.
 ///
 /// # Errors
-/// When the file cannot be written, or `write` fails; then a regular file is as it was.
+/// When the file is write-protected or cannot be written, or `write` fails; then a regular file with one
+/// name is as it was.
 pub fn replace<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -26,19 +28,32 @@ pub fn replace<E: From<io::Error>>(
     };
     let target = target_of(path)?;
     let is_regular = held.as_ref().is_none_or(fs::Metadata::is_file);
+    if let Some(open) = standard(&target) {
+        return write_into(open?, write);
+    }
     if !is_regular || is_descriptor(&target) {
         return write_into(OpenOptions::new().append(true).open(path)?, write);
+    }
+    let mut truncating = OpenOptions::new();
+    truncating.write(true).truncate(true);
+    if let Some(held) = &held {
+        if held.permissions().readonly() {
+            return Err(protected().into());
+        }
+        if has_other_names(held) {
+            return write_into(truncating.open(&target)?, write);
+        }
     }
     let temporary = match Temporary::new_in(directory_of(&target)) {
         Ok(temporary) => temporary,
         // The file may be written though its directory may not.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && held.is_some() => {
-            let mut options = OpenOptions::new();
-            return write_into(options.write(true).truncate(true).open(&target)?, write);
+            return write_into(truncating.open(&target)?, write);
         }
         Err(error) => return Err(error.into()),
     };
     if let Some(held) = held {
+        keep_owner(&temporary, &held);
         temporary.set_permissions(held.permissions())?;
     }
     let mut out = BufWriter::new(temporary);
@@ -54,6 +69,62 @@ fn write_into<E: From<io::Error>>(
     let mut out = BufWriter::new(file);
     write(&mut out)?;
     Ok(out.flush()?)
+}
+
+fn protected() -> io::Error {
+    let sentence = "it is write-protected: name another file, or make it writable";
+    io::Error::new(io::ErrorKind::PermissionDenied, sentence)
+}
+
+/// Standard output or standard error, as whoever started the process goes on writing there.
+fn standard(path: &Path) -> Option<io::Result<File>> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        let is = |name: &str, number: &str| {
+            path == Path::new(name) || path == Path::new("/dev/fd").join(number) || {
+                let own = [
+                    format!("/proc/self/fd/{number}"),
+                    format!("/proc/{}/fd/{number}", std::process::id()),
+                ];
+                own.iter().any(|own| path == Path::new(own))
+            }
+        };
+        if is("/dev/stdout", "1") {
+            return Some(io::stdout().as_fd().try_clone_to_owned().map(File::from));
+        }
+        if is("/dev/stderr", "2") {
+            return Some(io::stderr().as_fd().try_clone_to_owned().map(File::from));
+        }
+    }
+    let _ = path;
+    None
+}
+
+/// Whether a file has hard links: renamed over one name, the others would be another file.
+fn has_other_names(held: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        held.nlink() > 1
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = held;
+        false
+    }
+}
+
+/// Gives a new file the owner and the group of the one it replaces; only root can change an owner.
+fn keep_owner(temporary: &Temporary, held: &fs::Metadata) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let _ = chown(temporary.path(), None, Some(held.gid()));
+        let _ = chown(temporary.path(), Some(held.uid()), None);
+    }
+    #[cfg(not(unix))]
+    let _ = (temporary, held);
 }
 
 /// Whether the name stands for a file that is open already: replacing what it was opened from would take
@@ -159,6 +230,27 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
             put(&path, "y").unwrap();
             assert_eq!(mode(&path), 0o640);
+        }
+
+        #[test]
+        fn a_protected_file_stays_and_a_file_with_two_names_is_one() {
+            use std::os::unix::fs::MetadataExt as _;
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("report.md");
+            put(&path, "x").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+            let error = put(&path, "y").unwrap_err().to_string();
+            assert!(error.contains("write-protected"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "x");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            let second = dir.path().join("second");
+            fs::hard_link(&path, &second).unwrap();
+            put(&path, "z").unwrap();
+            assert_eq!(fs::read_to_string(&second).unwrap(), "z");
+            assert_eq!(
+                path.metadata().unwrap().ino(),
+                second.metadata().unwrap().ino()
+            );
         }
 
         #[test]

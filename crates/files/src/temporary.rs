@@ -21,6 +21,16 @@ pub fn remove_temporaries() {
     remove_held(|_| true);
 }
 
+/// Counts a file that this process made among the temporary ones, until it is let go.
+pub fn hold(path: &Path) {
+    held().insert(path.to_owned());
+}
+
+/// The file is not temporary, or is gone.
+pub fn let_go(path: &Path) {
+    held().remove(path);
+}
+
 fn remove_held(is_wanted: impl Fn(&Path) -> bool) {
     let wanted: Vec<PathBuf> = held().extract_if(.., |path| is_wanted(path)).collect();
     for path in wanted {

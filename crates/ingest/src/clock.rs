@@ -31,6 +31,8 @@ const JUMP: i64 = Duration::from_hours(48).as_micros() as i64;
 const CONFIRMED: usize = 4;
 /// Who holds back does so with at most so many records.
 const MAX_HELD: usize = 64;
+/// Where lines were that much later so often, it is another writer's clock, and nobody's fault can be told.
+const MOST_STRAYS: u32 = 2;
 /// A last line that is so much later than its file was written is not confirmed.
 const AHEAD: i64 = Duration::from_hours(24).as_micros() as i64;
 /// A step back of so much, in an hour that local clocks show twice, begins its second pass.
@@ -51,6 +53,8 @@ pub(crate) struct Clock {
     is_second_pass: bool,
     /// Whether the first record is to be confirmed, too.
     is_strict: bool,
+    /// How often lines were taken for strays in the file.
+    strays: u32,
     /// Whether times depended on one another.
     pub(crate) needs_order: bool,
 }
@@ -75,6 +79,7 @@ impl Clock {
         self.is_strict = !is_part;
         self.is_second_pass = false;
         self.needs_order = false;
+        self.strays = 0;
     }
 
     /// Hands over what is held at the file's end.
@@ -129,7 +134,9 @@ impl Clock {
         }
         if self.held.is_empty() {
             return match self.last {
-                Some(last) if time.since(last) > JUMP => self.hold(record, at),
+                Some(last) if time.since(last) > JUMP && self.strays < MOST_STRAYS => {
+                    self.hold(record, at);
+                }
                 None if self.is_strict => self.hold(record, at),
                 last => {
                     self.needs_order |= last.is_some_and(|last| last.since(time) > JUMP);
@@ -143,6 +150,7 @@ impl Clock {
         let is_back = first.is_some_and(|first| first.since(time) > JUMP);
         if is_back {
             self.needs_order = true;
+            self.strays += 1;
             self.release(true, sink);
             self.last = Some(time);
             return sink.record(record, at);
@@ -341,6 +349,9 @@ mod tests {
         assert_eq!(through(&times, None), (times.to_vec(), 0));
         assert_eq!(through(&times, Some(START + 30 * DAY)), (times.to_vec(), 0));
         assert_eq!(through(&times, Some(START + 60)), (vec![START, 0], 1));
+        // Two writers, one of which is days behind.
+        let times: Vec<i64> = (0..40).map(|n| START + n - n % 2 * 3 * DAY).collect();
+        assert_eq!(through(&times, None).1, 2);
         // Logs of several days in the wrong order, and a pause in each line.
         let times: Vec<i64> = (0..5).rev().map(|nth| START + nth * 5 * DAY).collect();
         assert_eq!(through(&times, None).0.len(), 5);

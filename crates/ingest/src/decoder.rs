@@ -640,12 +640,25 @@ impl<'l> Hole<'l> {
     }
 }
 
-/// Reports an export that holds no records.
+/// Reports what an export holds beside records.
 fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink) {
+    let others = export.others.join(" and ");
     let why = match export {
-        Export::Logs(_) => return,
-        Export::Unknown => "an OpenTelemetry export in which no log record was found".to_owned(),
-        Export::Other(what) => format!("OpenTelemetry {what}, not logs"),
+        Export { lost: 1.., .. } => format!(
+            "an OpenTelemetry export in which {} of {} log records are none",
+            export.lost,
+            export.lost + export.records
+        ),
+        Export { records: 0, .. } if !others.is_empty() => {
+            format!("OpenTelemetry {others}, not logs")
+        }
+        _ if !others.is_empty() => format!("OpenTelemetry {others} beside logs"),
+        Export {
+            records: 0,
+            is_empty: false,
+            ..
+        } => "an OpenTelemetry export in which no log record was found".to_owned(),
+        _ => return,
     };
     let detail = format!("{why}: {}", clip(line, SHOWN));
     report(sink, ProblemKind::BadLine, Some(at), &detail);

@@ -285,26 +285,9 @@ impl Walk {
                 "the file is empty".to_owned(),
             );
         }
-        let opened = Source::open_in_pieces(path).map(|mut opened| readable_start(&mut opened));
-        let (start, fault) = match opened {
-            Ok(read) => read,
-            Err(error) => {
-                let detail = format!("cannot read the file: {error}");
-                return self.skip(source(0), ProblemKind::UnreadableFile, detail);
-            }
-        };
+        let (start, trouble) = start_of(path);
         let source = source(xxh3_64(&start));
-        if let (true, Some(error)) = (start.is_empty(), fault) {
-            let detail = format!("cannot be read to its first line: {error}");
-            let is_cut = error.kind() == std::io::ErrorKind::UnexpectedEof;
-            let kind = if is_cut {
-                ProblemKind::TruncatedFile
-            } else {
-                ProblemKind::CorruptFile
-            };
-            return self.skip(source, kind, detail);
-        }
-        if let Some((kind, detail)) = judge_start(&start) {
+        if let Some((kind, detail)) = trouble {
             return self.skip(source, kind, detail.into_owned());
         }
         // Objects over many lines are documents; a log has one a line.
@@ -375,6 +358,35 @@ impl Walk {
             spool: self.spool,
         }
     }
+}
+
+/// What a file begins with, and why it is not read, when it is not.
+pub(crate) fn start_of(path: &Path) -> (Vec<u8>, Option<(ProblemKind, Cow<'static, str>)>) {
+    let opened = Source::open_in_pieces(path).map(|mut opened| readable_start(&mut opened));
+    let (start, fault) = match opened {
+        Ok(read) => read,
+        Err(error) => {
+            let detail = format!("cannot read the file: {error}");
+            return (
+                Vec::new(),
+                Some((ProblemKind::UnreadableFile, detail.into())),
+            );
+        }
+    };
+    let trouble = match fault {
+        Some(error) if start.is_empty() => {
+            let detail = format!("cannot be read to its first line: {error}");
+            let is_cut = error.kind() == std::io::ErrorKind::UnexpectedEof;
+            let kind = if is_cut {
+                ProblemKind::TruncatedFile
+            } else {
+                ProblemKind::CorruptFile
+            };
+            Some((kind, detail.into()))
+        }
+        _ => judge_start(&start),
+    };
+    (start, trouble)
 }
 
 /// The first bytes that can be read, and the fault before or behind them.

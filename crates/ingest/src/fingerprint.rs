@@ -8,6 +8,8 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::sample::Sampler;
+
 /// Each of the first lines has a mark.
 const DENSE_LINES: usize = 256;
 /// Behind them marks are apart by one of so many parts of what is before.
@@ -22,6 +24,10 @@ pub struct Fingerprint {
     pub whole: u64,
     /// Places behind ends of lines, and the hash of everything before.
     pub marks: Vec<(u64, u64)>,
+    /// A sample of the lines that say when they were written: of their hashes the smallest, in order, at
+    /// most [`SAMPLED_LINES`](crate::SAMPLED_LINES).
+    #[serde(default)]
+    pub lines: Vec<u64>,
 }
 
 /// How two texts begin.
@@ -69,10 +75,12 @@ pub(crate) struct Tap {
     hasher: Xxh3,
     length: u64,
     marks: Vec<(u64, u64)>,
+    sampler: Sampler,
 }
 
 impl Tap {
     pub(crate) fn update(&mut self, mut bytes: &[u8]) {
+        self.sampler.update(bytes);
         while let Some(end) = self.next_mark(bytes) {
             let (line, rest) = bytes.split_at(end);
             self.add(line);
@@ -102,6 +110,7 @@ impl Tap {
             length: self.length,
             whole: self.hasher.digest(),
             marks: self.marks.clone(),
+            lines: self.sampler.finish(),
         }
     }
 }

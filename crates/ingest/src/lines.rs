@@ -30,6 +30,8 @@ pub(crate) struct Fault {
     pub(crate) error: io::Error,
     /// Whether anything was read behind it.
     pub(crate) goes_on: bool,
+    /// Whether the rest was given up, since too many parts are damaged.
+    pub(crate) is_too_much: bool,
 }
 
 /// So many NUL bytes in a row are a hole, not a part of something.
@@ -224,7 +226,7 @@ impl LineReader {
 
     fn fault(&mut self, error: io::Error) {
         self.cut = Some(self.end);
-        self.at_end = self.faults.len() >= MAX_FAULTS;
+        self.at_end = self.faults.len() + 1 >= MAX_FAULTS;
         let at = Position {
             offset: self.next.offset + (self.end - self.start) as u64,
             ..self.next
@@ -233,6 +235,7 @@ impl LineReader {
             at,
             error,
             goes_on: false,
+            is_too_much: self.at_end,
         });
     }
 }

@@ -21,6 +21,8 @@ use crate::memory::{Lease, Memory};
 const MAX_MEMBER: usize = 32 << 20;
 /// A piece, in bytes.
 const PIECE: usize = 256 << 10;
+/// So much of a piece is made at a time, in bytes: as much is lost before a fault.
+const STEP: usize = 4 << 10;
 /// So much of the file is read at a time, in bytes; more where no member ends in it.
 const WINDOW: usize = 2 << 20;
 /// The shortest member: ten bytes of header, two of nothing, eight of checksum and size.
@@ -51,6 +53,8 @@ pub(crate) struct Members {
     pieces: Option<GzDecoder<Window>>,
     /// Members that were not decompressed as wholes.
     failures: u32,
+    /// What stands behind the last piece.
+    fault: Option<io::Error>,
     /// Whether the member before was damaged: the next one is to be looked for.
     is_lost: bool,
     memory: Option<Arc<Memory>>,
@@ -87,6 +91,7 @@ impl Members {
             whole: memory.map(|_| Decompressor::new()),
             pieces: None,
             failures: 0,
+            fault: None,
             is_lost: false,
             memory: memory.cloned(),
             lease: None,
@@ -219,30 +224,55 @@ impl Members {
     }
 
     /// The next piece; 0 at the member's end.
+    ///
+    /// A decompressor that meets a fault does not say what it made before, so that it is asked for little
+    /// at a time.
     fn piece(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(error) = self.fault.take() {
+            return Err(self.lost(error));
+        }
         let Some(decoder) = &mut self.pieces else {
             return Ok(0);
         };
-        match decoder.read(buffer) {
-            Ok(0) => {
-                self.window = self.pieces.take().map(GzDecoder::into_inner);
-                if let Some(window) = &mut self.window {
-                    window.mark = None;
+        let mut filled = 0;
+        let enough = buffer.len().min(PIECE);
+        while filled < enough {
+            let end = buffer.len().min(filled + STEP);
+            match decoder.read(&mut buffer[filled..end]) {
+                Ok(0) if filled == 0 => {
+                    self.end_pieces();
+                    return Ok(0);
                 }
-                Ok(0)
-            }
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                self.window = self.pieces.take().map(GzDecoder::into_inner);
-                if let Some(window) = &mut self.window
-                    && let Some(mark) = window.mark.take()
-                {
-                    window.at = (mark + 1).min(window.data.len());
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if filled == 0 => return Err(self.lost(error)),
+                Err(error) => {
+                    self.fault = Some(error);
+                    break;
                 }
-                self.is_lost = true;
-                Err(error)
             }
-            read => read,
         }
+        Ok(filled)
+    }
+
+    fn end_pieces(&mut self) {
+        self.window = self.pieces.take().map(GzDecoder::into_inner);
+        if let Some(window) = &mut self.window {
+            window.mark = None;
+        }
+    }
+
+    /// The rest of the member cannot be read: the next one is looked for right behind its beginning.
+    fn lost(&mut self, error: io::Error) -> io::Error {
+        self.window = self.pieces.take().map(GzDecoder::into_inner);
+        if let Some(window) = &mut self.window
+            && let Some(mark) = window.mark.take()
+        {
+            window.at = (mark + 1).min(window.data.len());
+        }
+        self.is_lost = true;
+        error
     }
 }
 

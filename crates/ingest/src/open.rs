@@ -128,6 +128,13 @@ impl Source {
         self.tap.as_ref().map(|tap| tap.finish())
     }
 
+    /// Whether a file is packed so that it can be read, whatever its name says.
+    pub(crate) fn is_archive(path: &Path) -> bool {
+        let mut start = [0; MAGIC];
+        let read = File::open(path).and_then(|mut file| file.read(&mut start));
+        read.is_ok_and(|read| Packer::of(&start[..read]) != Packer::None)
+    }
+
     fn of(path: &Path, file: Watched, memory: Option<&Arc<Memory>>) -> io::Result<Self> {
         let mut reader = BufReader::with_capacity(128 << 10, file);
         let packer = Packer::of(reader.fill_buf()?);

@@ -195,12 +195,23 @@ impl FamilyReader {
 
 /// Whether the file ends where more should be.
 fn is_cut(fault: &Fault) -> bool {
-    fault.error.kind() == std::io::ErrorKind::UnexpectedEof && !fault.goes_on
+    fault.error.kind() == std::io::ErrorKind::UnexpectedEof && !fault.goes_on && !fault.is_too_much
 }
 
 /// Reports what could not be read of a file.
 fn report_fault(fault: &Fault, sink: &mut dyn Sink) {
-    let (kind, what) = if is_cut(fault) {
+    let (kind, detail) = told(fault);
+    report(sink, kind, Some(fault.at), &detail);
+}
+
+/// What could not be read of a file, in a sentence.
+pub(crate) fn told(fault: &Fault) -> (ProblemKind, String) {
+    let (kind, what) = if fault.is_too_much {
+        (
+            ProblemKind::CorruptFile,
+            "a thousand parts of the file are damaged; what stands behind this one was not read",
+        )
+    } else if is_cut(fault) {
         (
             ProblemKind::TruncatedFile,
             "the archive ends before its end",
@@ -216,8 +227,7 @@ fn report_fault(fault: &Fault, sink: &mut dyn Sink) {
             "the file cannot be read to its end",
         )
     };
-    let detail = format!("{what}: {}", fault.error);
-    report(sink, kind, Some(fault.at), &detail);
+    (kind, format!("{what}: {}", fault.error))
 }
 
 /// Whether a file's first line is an object's.

@@ -24,8 +24,8 @@ use crate::verdict::{Life, Verdict, judge};
 pub struct Finished {
     /// The first and the last event's time.
     pub period: Option<(Timestamp, Timestamp)>,
-    /// Events so far behind all others that the period ends before them.
-    pub strays: Option<Strays>,
+    /// Events so far from all others that they stand outside of the period.
+    pub strays: Vec<Strays>,
     /// The width of the activity's buckets, in microseconds.
     pub bucket_micros: i64,
     /// The runs, and what stands outside of runs, by key.
@@ -209,7 +209,7 @@ impl Rollup {
             .collect();
         activity.sort_unstable_by_key(|row| (row.start, row.run));
 
-        let (period, strays) = without_strays(self.period, &activity, width);
+        let (period, strays) = without_strays(self.period, &activity, width, &self.files);
         let groups_overflow = self.groups.overflow().map_or(0, |group| group.count);
         let cells_overflow = self.cells.overflow().copied().unwrap_or(0);
         Finished {

@@ -38,6 +38,7 @@ mod evidence;
 mod finish;
 mod identity;
 mod observe;
+mod order;
 mod period;
 mod reconcile;
 mod rollup;
@@ -53,6 +54,7 @@ pub use counters::{Counters, Latency, Spread};
 pub use errors::{Cell, ErrorLabel, Group, Sample};
 pub use evidence::Evidence;
 pub use finish::{ActivityRow, Finished, GroupRow, Known, RunRow};
+pub use order::Order;
 pub use period::Strays;
 pub use rollup::{FileEntry, Limits, OUT_OF_ORDER, ProblemEntry, Rollup};
 pub use sections::{

@@ -1,79 +1,150 @@
-//! When the logs end.
+//! When the logs begin and end.
 //!
-//! A few lines far behind all others are a wrong clock, or a line from somewhere else. As the end of the
-//! period they would turn everything that was the case at the end of the logs into the past: who is blocked
-//! would be somebody who has not come for weeks.
+//! A few lines far from all others are a wrong clock, or lines from somewhere else. As the end of the period
+//! they would turn everything that was the case at the end of the logs into the past: who is blocked would
+//! be somebody who has not come for weeks. As its beginning they would make years of silence.
+//!
+//! Nothing was written later than its file was, and a file whose times went ahead and came back ends where
+//! it came back to: the end of the logs is the latest of what the files' own ends are.
+
+use std::collections::BTreeMap;
 
 use dragline_schema::Timestamp;
 
 use crate::finish::ActivityRow;
+use crate::rollup::FileEntry;
 
-/// Lines that stand so far behind all others, in microseconds, …
+/// Lines that stand so far from all others, in microseconds, …
 const LEAST_GAP: i64 = 2 * 86_400_000_000;
 /// … and so many times as far as any others do, are strays, …
 const TIMES: i64 = 3;
 /// … when they are so few, or one of so many parts.
 const FEW: u64 = 3;
 const PART: u64 = 1000;
+/// Lines of which the files say that they are strays may be one of so many parts.
+const DENIED_PART: u64 = 10;
 /// Of fewer lines in all nobody can tell which are the strays.
 const ENOUGH: u64 = 100;
+/// Clocks of machines and of file systems differ by so much, in microseconds.
+const CLOCKS: i64 = 600_000_000;
 
-/// Lines that stand behind the end of the period.
+/// Lines that stand outside of the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strays {
     /// How many.
     pub events: u64,
     /// The time of the first, to the width of a bucket.
     pub from: Timestamp,
+    /// Whether they stand before the period, not behind it.
+    pub is_before: bool,
 }
 
-/// The period without strays at its end, and those.
+/// The first and the last time.
+type Period = (Timestamp, Timestamp);
+
+/// The period without strays, and those.
 pub(crate) fn without_strays(
-    period: Option<(Timestamp, Timestamp)>,
+    period: Option<Period>,
     activity: &[ActivityRow],
     width: i64,
-) -> (Option<(Timestamp, Timestamp)>, Option<Strays>) {
-    let found = period.and_then(|(first, last)| {
-        let (strays, end) = strays(activity, width)?;
-        Some(((first, end.clamp(first, last)), strays))
-    });
-    match found {
-        Some((period, strays)) => (Some(period), Some(strays)),
-        None => (period, None),
+    files: &BTreeMap<String, FileEntry>,
+) -> (Option<Period>, Vec<Strays>) {
+    let Some((mut first, mut last)) = period else {
+        return (None, Vec::new());
+    };
+    let mut found = Vec::new();
+    let mut rows = activity;
+    let denied = end_of_files(files).and_then(|end| denied(rows, end));
+    let behind = denied.or_else(|| far(rows, width, false));
+    if let Some((kept, strays, end)) = behind {
+        last = end.clamp(first, last);
+        rows = &rows[..kept];
+        found.push(strays);
     }
+    if let Some((dropped, strays, begin)) = far(rows, width, true) {
+        first = begin.clamp(first, last);
+        debug_assert!(dropped > 0, "strays are some");
+        found.push(strays);
+    }
+    (Some((first, last)), found)
 }
 
-/// The strays, and the end of what is before them. The rows are in the order of time.
-fn strays(activity: &[ActivityRow], width: i64) -> Option<(Strays, Timestamp)> {
-    let total: u64 = activity.iter().map(|row| row.counters.events).sum();
+/// The latest time at which any of the files was written, as far as they tell it.
+fn end_of_files(files: &BTreeMap<String, FileEntry>) -> Option<Timestamp> {
+    let end = |file: &FileEntry| {
+        let end = file.order.came_back_to().or(file.latest)?;
+        // Times without a zone may be of another one.
+        let written = file.modified.filter(|_| file.zoneless == 0);
+        let written = written.map(|at| Timestamp::from_micros(at.as_micros() + CLOCKS));
+        Some(written.map_or(end, |at| end.min(at)))
+    };
+    files.values().filter_map(end).max()
+}
+
+/// The lines behind what the files say is their end: how many rows are before them, and that end.
+fn denied(rows: &[ActivityRow], end: Timestamp) -> Option<(usize, Strays, Timestamp)> {
+    let kept = rows.partition_point(|row| row.start <= end.as_micros());
+    let (total, events) = (sum(rows), sum(&rows[kept..]));
+    let is_few = events > 0 && total >= ENOUGH && events <= total / DENIED_PART;
+    let from = Timestamp::from_micros(rows.get(kept)?.start);
+    let strays = Strays {
+        events,
+        from,
+        is_before: false,
+    };
+    is_few.then_some((kept, strays, end))
+}
+
+fn sum(rows: &[ActivityRow]) -> u64 {
+    rows.iter().map(|row| row.counters.events).sum()
+}
+
+/// The strays at one end of the rows, which are in the order of time: where the rows are cut, and where the
+/// others end or begin.
+fn far(rows: &[ActivityRow], width: i64, is_before: bool) -> Option<(usize, Strays, Timestamp)> {
+    let total = sum(rows);
     let most = FEW.max(total / PART);
-    let mut events = 0;
-    let mut at = activity.len();
-    for (place, pair) in activity.windows(2).enumerate().rev() {
-        events += pair[1].counters.events;
-        if events > most || total < ENOUGH {
-            return None;
-        }
-        if pair[1].start - pair[0].start > LEAST_GAP {
-            at = place + 1;
-            break;
-        }
-    }
-    let (before, behind) = activity.split_at_checked(at)?;
-    let gap = behind.first()?.start - before.last()?.start;
-    let usual = before.windows(2).map(|pair| pair[1].start - pair[0].start);
-    if usual.max().unwrap_or(0).max(width) * TIMES > gap {
+    if total < ENOUGH {
         return None;
     }
-    let from = Timestamp::from_micros(behind.first()?.start);
-    let end = Timestamp::from_micros(before.last()?.start + width - 1);
-    Some((Strays { events, from }, end))
+    let gap = |place: usize| rows[place].start - rows[place - 1].start;
+    let cut = |place: &usize| gap(*place) > LEAST_GAP;
+    let cut = if is_before {
+        (1..rows.len())
+            .take_while(|at| sum(&rows[..*at]) <= most)
+            .find(cut)
+    } else {
+        let is_few = |at: &usize| sum(&rows[*at..]) <= most;
+        (1..rows.len()).rev().take_while(is_few).find(cut)
+    }?;
+    let (before, behind) = rows.split_at(cut);
+    let (others, strays) = if is_before {
+        (behind, before)
+    } else {
+        (before, behind)
+    };
+    let usual = others.windows(2).map(|pair| pair[1].start - pair[0].start);
+    if usual.max().unwrap_or(0).max(width) * TIMES > gap(cut) {
+        return None;
+    }
+    let told = Strays {
+        events: sum(strays),
+        from: Timestamp::from_micros(strays.first()?.start),
+        is_before,
+    };
+    let end = if is_before {
+        others.first()?.start
+    } else {
+        others.last()?.start + width - 1
+    };
+    Some((cut, told, Timestamp::from_micros(end)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::counters::Counters;
+    use crate::order::Order;
 
     const HOUR: i64 = 3_600_000_000;
 
@@ -95,9 +166,9 @@ mod tests {
             Timestamp::from_micros(0),
             Timestamp::from_micros((last + 1) * HOUR - 1),
         ));
-        let (period, strays) = without_strays(period, &rows(hours), HOUR);
+        let (period, strays) = without_strays(period, &rows(hours), HOUR, &BTreeMap::new());
         let end = (period.unwrap().1.as_micros() + 1) / HOUR;
-        (end, strays.map_or(0, |strays| strays.events))
+        (end, strays.iter().map(|strays| strays.events).sum())
     }
 
     #[test]
@@ -111,5 +182,55 @@ mod tests {
         let weekly: Vec<(i64, u64)> = (0..60).map(|week| (week * 168, 3)).collect();
         assert_eq!(end_of(&weekly).1, 0);
         assert_eq!(end_of(&[(0, 5), (500, 1)]), (501, 0));
+    }
+
+    /// The hour in which the period ends, with files that end so and were written then.
+    fn end_with(hours: &[(i64, u64)], order: Order, modified: Option<i64>) -> i64 {
+        let at = |hour: i64| Timestamp::from_micros(hour * HOUR);
+        let last = at(hours.last().unwrap().0);
+        let file = FileEntry {
+            latest: Some(last),
+            modified: modified.map(at),
+            order,
+            ..FileEntry::default()
+        };
+        let files = BTreeMap::from([("a".to_owned(), file)]);
+        let (period, _) = without_strays(Some((at(0), last)), &rows(hours), HOUR, &files);
+        period.unwrap().1.as_micros() / HOUR
+    }
+
+    #[test]
+    fn the_files_say_when_they_end() {
+        let busy: Vec<(i64, u64)> = (0..100).map(|hour| (hour, 50)).collect();
+        let ahead = [&*busy, &[(112, 100)]].concat();
+        let in_order = Order::default();
+        assert_eq!(end_with(&ahead, in_order, None), 112);
+        assert_eq!(end_with(&ahead, in_order, Some(99)), 99);
+        assert_eq!(end_with(&ahead, in_order, Some(500)), 112);
+        let came_back = Order {
+            last: Some((9, Timestamp::from_micros(99 * HOUR))),
+            steps_back: 1,
+        };
+        assert_eq!(end_with(&ahead, came_back, None), 99);
+        // Two logs in the wrong order: half of the lines are no strays.
+        let two = Order {
+            last: Some((9, Timestamp::from_micros(50 * HOUR))),
+            steps_back: 1,
+        };
+        assert_eq!(end_with(&busy, two, None), 99);
+    }
+
+    #[test]
+    fn a_few_lines_years_before_all_others_are_not_the_beginning() {
+        let years = 10 * 365 * 24;
+        let busy: Vec<(i64, u64)> = (0..100).map(|hour| (years + hour, 50)).collect();
+        let all = [&[(0, 1)], &*busy].concat();
+        let period = Some((
+            Timestamp::from_micros(0),
+            Timestamp::from_micros((years + 100) * HOUR),
+        ));
+        let (period, strays) = without_strays(period, &rows(&all), HOUR, &BTreeMap::new());
+        assert_eq!(period.unwrap().0.as_micros(), years * HOUR);
+        assert!(strays.len() == 1 && strays[0].is_before && strays[0].events == 1);
     }
 }

@@ -13,6 +13,7 @@ use crate::bounded::{Add, Bounded, hash_of};
 use crate::count::{has_activity, plausible};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, ErrorLabel, Group};
+use crate::order::Order;
 use crate::seq::Covered;
 use crate::signs::{FirstSign, MAX_SIGNS, SIGN_WIDTH, SignKey, signs};
 use crate::source::{SourceKey, SourceStats, bounded_name};
@@ -119,6 +120,8 @@ struct Current {
     out_of_order: u64,
     /// The source of the last record with a time, and the latest of its times in a row.
     own: Option<(u32, Timestamp)>,
+    /// The last record with a time.
+    order: Order,
 }
 
 /// A file, and what came of it.
@@ -141,6 +144,8 @@ pub struct FileEntry {
     pub latest: Option<Timestamp>,
     /// Records that say they are more than a minute older than one before them.
     pub out_of_order: u64,
+    /// What the order of its records tells of their times.
+    pub order: Order,
 }
 
 /// One kind of problem in one file.
@@ -322,6 +327,7 @@ impl Rollup {
             entry.events += events;
             entry.out_of_order += out_of_order;
             entry.latest = entry.latest.max(self.current.latest);
+            entry.order.add(&self.current.order.take_counts());
         }
     }
 
@@ -413,6 +419,7 @@ impl Rollup {
             self.current.out_of_order += u64::from(latest.since(time) > OUT_OF_ORDER);
             self.current.latest = Some(latest.max(time));
             stats.observe_clock(source, &mut self.current.own, time);
+            self.current.order.observe(time, at.offset);
         }
         self.dialects.count(record.dialect, 1);
         stats.observe_domain(record, host);
@@ -491,6 +498,7 @@ impl Rollup {
             entry.modified = entry.modified.max(file.modified);
             entry.latest = entry.latest.max(file.latest);
             entry.out_of_order += file.out_of_order;
+            entry.order.add(&file.order);
         }
         for (key, problem) in other.problems {
             add_problem(&mut self.problems, key, problem);

@@ -15,6 +15,7 @@
 
 mod entry;
 mod known;
+mod overlap;
 
 use std::fs;
 use std::io;
@@ -213,8 +214,11 @@ impl<'h> Keeper<'h> {
             .and_then(|()| entry::write(&path, head, rollup));
         match written {
             Ok(()) if is_new => self.known().add(path, head, true),
-            // It is marked as there already, and nothing else of it matters in this scan.
-            Ok(()) => {}
+            // It is marked as there already.
+            Ok(()) => {
+                let lines = head.identity.text().map_or(&[][..], |text| &text.lines);
+                self.known().resample(&path, lines);
+            }
             Err(error) => self
                 .known()
                 .problems
@@ -263,7 +267,14 @@ impl<'h> Keeper<'h> {
     pub(crate) fn gone(&self) -> Rollup {
         let mut whole = Rollup::default();
         let gone = self.known().gone();
-        for path in gone {
+        for (path, events) in gone.left_out {
+            let why = format!(
+                "most of its lines stand in other logs, with which they count; about {events} events that \
+                 only it knew are left out"
+            );
+            self.known().left_out.push((path, why));
+        }
+        for path in gone.paths {
             if self.watch.is_cancelled() {
                 break;
             }
@@ -278,7 +289,16 @@ impl<'h> Keeper<'h> {
 
     /// Tells of entries that could not be read or written.
     pub(crate) fn tell(&self, rollup: &mut Rollup) {
-        for (path, why) in &self.known().problems {
+        let known = self.known();
+        let unreadable = known
+            .problems
+            .iter()
+            .zip(std::iter::repeat(ProblemKind::UnreadableFile));
+        let doubled = known
+            .left_out
+            .iter()
+            .zip(std::iter::repeat(ProblemKind::DuplicateFile));
+        for ((path, why), kind) in unreadable.chain(doubled) {
             let source = SourceFile {
                 path: path.display().to_string(),
                 content_id: 0,
@@ -286,7 +306,7 @@ impl<'h> Keeper<'h> {
             };
             rollup.begin_file("", &source);
             rollup.observe_problem(&Problem {
-                kind: ProblemKind::UnreadableFile,
+                kind,
                 at: None,
                 detail: &format!("an entry of the history: {why}"),
             });

@@ -22,7 +22,7 @@ pub use self::cost::Prices;
 use self::life::Lives;
 pub use self::muted::Mute;
 use self::totals::Sum;
-pub use self::trust::trust;
+pub use self::trust::{folded, trust};
 use crate::frames::{COUNTERS, DAY, Frames, FramesError};
 use crate::insights::{self, Analysis, Limits, Whole};
 use crate::lookup::{by_scraper, place};

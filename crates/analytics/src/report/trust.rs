@@ -145,10 +145,14 @@ fn notes(finished: &Finished) -> Vec<String> {
             "{count} runs log no request of their own: theirs are counted by the lines of their HTTP library."
         ));
     }
-    if let Some(strays) = finished.strays {
+    for strays in &finished.strays {
+        let what = if strays.is_before {
+            "stand far before all others; the period begins behind them"
+        } else {
+            "stand behind the end of all others; the period ends before them"
+        };
         notes.push(format!(
-            "{} events from {} on stand far behind all others; the period ends before them. A clock was wrong, or \
-             these lines are from somewhere else.",
+            "{} events from {} on {what}. A clock was wrong, or these lines are from somewhere else.",
             strays.events, strays.from
         ));
     }
@@ -181,12 +185,17 @@ fn notes(finished: &Finished) -> Vec<String> {
             finished.groups_overflow
         ));
     }
-    if finished.sources_overflow > 0 {
-        notes.push(format!(
+    notes.extend(folded(finished));
+    notes
+}
+
+/// What was counted together, since there was too much of it to be told apart.
+pub fn folded(finished: &Finished) -> Option<String> {
+    (finished.sources_overflow > 0).then(|| {
+        format!(
             "{} events belong to more scrapers, sites and runs than can be told apart; they are \
              counted together, outside of runs.",
             finished.sources_overflow
-        ));
-    }
-    notes
+        )
+    })
 }

@@ -42,17 +42,25 @@ pub struct Exported {
 /// Writes the tables of events to `DIR/TABLE/date=DAY/scraper_id=ID/NUMBER.parquet`, and those of what
 /// was counted to `DIR/TABLE.parquet`.
 ///
+/// Where no event could be read, nothing is written.
+///
 /// # Errors
 /// When there is something in the directory, a file cannot be written, or the logs cannot be read.
-pub fn export(question: &Question<'_>, dir: &Path) -> Result<(Exported, Finished), SqlError> {
+pub fn export(
+    question: &Question<'_>,
+    dir: &Path,
+) -> Result<(Option<Exported>, Finished), SqlError> {
     let target = Target::claim(dir)?;
     let exported = write(question, &target);
     // Half an export is none, and stands in the way of the next.
-    target.release(exported.is_err());
+    target.release(!matches!(exported, Ok((Some(_), _))));
     exported
 }
 
-fn write(question: &Question<'_>, target: &Target<'_>) -> Result<(Exported, Finished), SqlError> {
+fn write(
+    question: &Question<'_>,
+    target: &Target<'_>,
+) -> Result<(Option<Exported>, Finished), SqlError> {
     let Question {
         inputs,
         rules,
@@ -86,6 +94,9 @@ fn write(question: &Question<'_>, target: &Target<'_>) -> Result<(Exported, Fini
     }
     exported.rows = TABLES.iter().map(|table| table.name).zip(rows).collect();
     let finished = rollup.finish(question.now);
+    if finished.dialects.is_empty() {
+        return Ok((None, finished));
+    }
     for (name, ..) in COUNTED {
         let frame = finished::table(name, &finished)?;
         exported.rows.push((name, frame.height() as u64));
@@ -93,7 +104,7 @@ fn write(question: &Question<'_>, target: &Target<'_>) -> Result<(Exported, Fini
         target.write(&PathBuf::from(format!("{name}.parquet")), frame)?;
     }
     exported.files = target.files.load(Ordering::Relaxed);
-    Ok((exported, finished))
+    Ok((Some(exported), finished))
 }
 
 /// The directory that is written, which nobody else writes.
@@ -123,7 +134,11 @@ impl<'d> Target<'d> {
         }
         let claim = dir.join(CLAIM);
         match File::create_new(&claim) {
-            Ok(_) => target.note(claim),
+            Ok(_) => {
+                // Also when the process is ended from outside.
+                dragline_files::hold(&claim);
+                target.note(claim);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(SqlError::NotEmpty(dir.to_owned()));
             }
@@ -169,6 +184,7 @@ impl<'d> Target<'d> {
         let mut made =
             std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         made.retain(|path| is_failed || *path == claim);
+        dragline_files::let_go(&claim);
         // A directory is empty when what was made in it later is gone.
         for path in made.into_iter().rev() {
             let _ = if path.is_dir() {

@@ -192,6 +192,7 @@ fn an_export_is_partitioned_by_day_and_scraper() {
     let options = ScanOptions::default();
     let (exported, _) =
         with_question(&options, |question| sql::export(question, dir.path())).unwrap();
+    let exported = exported.unwrap();
     let files = parquet_files(dir.path());
     assert_eq!(files.len(), exported.files);
     let names: Vec<String> = files

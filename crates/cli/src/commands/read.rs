@@ -84,7 +84,7 @@ fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Fil
 }
 
 /// What reading may take of memory, and what SQL may, when nobody says otherwise; in bytes.
-const READING: usize = 512 << 20;
+pub(super) const READING: usize = 512 << 20;
 pub(super) const QUERYING: usize = 1 << 30;
 
 /// How the logs are read.
@@ -173,6 +173,9 @@ pub(super) fn check_read(finished: &Finished) -> anyhow::Result<()> {
     nothing_read(finished)?;
     if let Some(sentence) = render::unread(&dragline_analytics::trust(finished)) {
         tell(&format!("{sentence}; dragline report says which"));
+    }
+    if let Some(sentence) = dragline_analytics::folded(finished) {
+        tell(&sentence);
     }
     Ok(())
 }

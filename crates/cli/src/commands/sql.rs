@@ -28,6 +28,7 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
         sql::ask(question, &args.query)
     })?;
     super::read::check_read(&finished)?;
+    output::check_target(args.output.as_deref(), &finished)?;
     match &args.output {
         Some(path) => dragline_files::replace(path, |out| write(&answer, args, out))
             .with_context(|| format!("cannot write {}", path.display())),
@@ -65,6 +66,9 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let (exported, finished) = with_question(&args.logs, &args.input, |question| {
         sql::export(question, &args.output)
     })?;
+    let Some(exported) = exported else {
+        return super::read::check_read(&finished);
+    };
     let rows: Vec<String> = exported
         .rows
         .iter()

@@ -4,19 +4,19 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Terminal};
-use dragline_ingest::{Begin, Checkpoint, Follower};
+use dragline_ingest::{Begin, Checkpoint, Follower, Memory, ReadOptions};
 use dragline_schema::wire::encode;
 use dragline_schema::{
     Event, Level, Position, Problem, ProblemKind, Record, Sink, SourceFile, Timestamp, host_of,
 };
 use regex::Regex;
 
-use super::read::read_options;
+use super::read::{READING, read_options};
 use crate::args::{TailArgs, TailFormat, WrongUsage};
 use crate::config::Config;
 use crate::output::tell;
@@ -26,12 +26,18 @@ use crate::{output, progress, times};
 const LOOK: Duration = Duration::from_millis(200);
 /// A record whose lines may go on is shown when none came for so long.
 const SETTLED: Duration = Duration::from_secs(1);
-/// So much of each log is read back for the last records.
-const READ_BACK: u64 = 64 << 10;
+/// So much of each log's text is read back for the last records, as long as they are not found.
+const READ_BACK: [u64; 3] = [64 << 10, 2 << 20, 64 << 20];
+/// So many lines of a file that cannot be read are named, until something else is.
+const NAMED: u32 = 5;
+/// So many troubles are held while it is looked back.
+const TROUBLES: usize = 1000;
 /// So many errors are remembered.
 const ERRORS: usize = 100_000;
-/// So many records are held to be put in order.
+/// So many records are held to be put in order …
 const HELD: usize = 10_000;
+/// … and so many bytes of them.
+const HELD_BYTES: usize = 32 << 20;
 
 /// `dragline tail`
 pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
@@ -42,24 +48,27 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
     dragline_ingest::check_patterns(&args.logs)
         .map_err(|error| WrongUsage::new(&error.to_string()))?;
     let config = Config::load(args.config.as_deref())?;
-    let options = read_options(&config, &args.filter)?;
-    let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;
-    let kept = kept.flatten();
-    let is_resumed = kept.is_some();
-    let mut follower = match kept {
-        Some(checkpoint) => Follower::resume(&args.logs, &options, checkpoint),
-        None if args.from_start => Follower::new(&args.logs, &options, Begin::Start),
-        None => Follower::new(&args.logs, &options, Begin::Before(READ_BACK)),
+    let memory = args.memory.unwrap_or(READING);
+    let options = ReadOptions {
+        memory: Arc::new(Memory::of(memory)),
+        ..read_options(&config, &args.filter)?
     };
-    let mut shown = Shown::new(args)?;
-    if !is_resumed && !args.from_start {
-        shown.last = Some(args.lines);
-    }
-    let interrupted = progress::interrupts();
-    // A first look can be long.
-    progress::look_after();
+    let guard = progress::guard(&options.watch, memory);
+    let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;
+    let (mut follower, mut shown) = match kept.flatten() {
+        Some(checkpoint) => (
+            Follower::resume(&args.logs, &options, checkpoint),
+            Shown::new(args)?,
+        ),
+        None if args.from_start => (
+            Follower::new(&args.logs, &options, Begin::Start),
+            Shown::new(args)?,
+        ),
+        None => look_back(args, &options)?,
+    };
     let mut quiet_since = Instant::now();
     let mut saved = None;
+    let mut is_first = true;
     loop {
         let lines = follower.poll(&mut shown);
         if lines > 0 {
@@ -68,6 +77,7 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
         if args.no_follow || quiet_since.elapsed() >= SETTLED {
             follower.settle(&mut shown);
         }
+        guard.check()?;
         shown.flush()?;
         if let Some(path) = &args.state {
             // What was shown is not shown again.
@@ -77,14 +87,51 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
                 saved = Some(reached);
             }
         }
-        if interrupted.load(Ordering::Relaxed) {
-            return Ok(());
+        if options.watch.is_cancelled() {
+            return Err(progress::Stopped.into());
         }
         if args.no_follow {
-            return shown.judged();
+            return shown.judged(follower.is_empty());
+        }
+        if std::mem::take(&mut is_first) && follower.is_empty() {
+            tell("there is no log yet: waiting for one");
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// Looks back as far as the last records need; gives who goes on from there, and what is to be shown.
+fn look_back<'a>(
+    args: &'a TailArgs,
+    options: &ReadOptions,
+) -> anyhow::Result<(Follower, Shown<'a>)> {
+    // Who only looks once has time for all; who follows wants to see what comes.
+    let everything = args.no_follow.then_some(u64::MAX);
+    let steps = READ_BACK.into_iter().chain(everything);
+    let mut last = None;
+    for bytes in steps {
+        let mut follower = Follower::new(&args.logs, options, Begin::Before(bytes));
+        let mut shown = Shown::new(args)?;
+        shown.last = Some(args.lines);
+        follower.poll(&mut shown);
+        // Where nothing comes any more, the last record is whole.
+        follower.settle(&mut shown);
+        let is_enough = shown.taken >= args.lines as u64 || follower.passed() == 0;
+        last = Some((follower, shown, bytes));
+        if is_enough || options.watch.is_cancelled() {
+            break;
+        }
+    }
+    // There is a first step.
+    let (follower, shown, bytes) = last.context("nothing was looked at")?;
+    if shown.taken < args.lines as u64 && follower.passed() > 0 && !options.watch.is_cancelled() {
+        let back = bytesize::ByteSize::b(bytes).display().iec();
+        tell(&format!(
+            "the last {back} of each log hold {} of the last {} records that are wanted; --from-start shows all",
+            shown.taken, args.lines
+        ));
+    }
+    Ok((follower, shown))
 }
 
 /// What is to be shown, in the order of time.
@@ -96,14 +143,24 @@ struct Shown<'a> {
     path: String,
     /// When, and the line.
     held: Vec<(Option<Timestamp>, Vec<u8>)>,
+    /// Bytes of what is held.
+    held_bytes: usize,
     /// The numbers of errors that were shown: a recorder's copy of its errors has them again.
     errors: HashSet<u64>,
     /// Of what is held, only so many are shown.
     last: Option<usize>,
+    /// So many of them were let go, since they take too much memory.
+    let_go: usize,
     failed: Option<std::io::Error>,
     /// Records that were read, whether they are shown or not.
     records: u64,
-    /// The first thing that could not be read, and whether it is something that was named.
+    /// Records that are wanted.
+    taken: u64,
+    /// So many lines in a row could not be read.
+    bad_lines: u32,
+    /// What could not be read, until it is told.
+    troubles: Vec<String>,
+    /// The first thing that could not be read.
     trouble: Option<String>,
 }
 
@@ -120,10 +177,15 @@ impl<'a> Shown<'a> {
             terminal: output::terminal(true),
             path: String::new(),
             held: Vec::new(),
+            held_bytes: 0,
             errors: HashSet::new(),
             last: None,
+            let_go: 0,
             failed: None,
             records: 0,
+            taken: 0,
+            bad_lines: 0,
+            troubles: Vec::new(),
             trouble: None,
         })
     }
@@ -164,6 +226,26 @@ impl<'a> Shown<'a> {
         !self.errors.insert(hasher.finish())
     }
 
+    /// Says what could not be read, now or when it is looked back far enough.
+    fn tell(&mut self, trouble: String) {
+        self.trouble.get_or_insert_with(|| trouble.clone());
+        if self.last.is_none() {
+            tell(&trouble);
+        } else if self.troubles.len() < TROUBLES {
+            self.troubles.push(trouble);
+        }
+    }
+
+    /// Says once that lines are not named one by one any more.
+    fn too_many_to_name(&mut self, line: u64) {
+        if self.bad_lines == NAMED + 1 {
+            let path = &self.path;
+            self.tell(format!(
+                "{path}:{line}: and more like it in a row, which are not named; `dragline report` counts them"
+            ));
+        }
+    }
+
     /// Puts what is held in the order of time.
     fn sort(&mut self) {
         // Records that do not say when stay where they are, behind those before them.
@@ -175,38 +257,72 @@ impl<'a> Shown<'a> {
         self.held.sort_by_key(|(time, _)| *time);
     }
 
+    /// Lets go of what is held beyond the last records, and beyond what may be held.
+    fn trim(&mut self, last: usize) {
+        self.sort();
+        let mut surplus = self.held.len().saturating_sub(last);
+        let beyond = self.held[..surplus].iter();
+        let mut bytes = self.held_bytes - beyond.map(|(_, line)| line.len()).sum::<usize>();
+        while bytes > HELD_BYTES && surplus + 1 < self.held.len() {
+            bytes -= self.held[surplus].1.len();
+            surplus += 1;
+            self.let_go += 1;
+        }
+        self.held.drain(..surplus);
+        self.held_bytes = bytes;
+    }
+
     /// Writes what is held.
     fn flush(&mut self) -> anyhow::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error).context("cannot write to standard output");
         }
+        self.troubles.drain(..).for_each(|trouble| tell(&trouble));
+        if let Some(last) = self.last.take() {
+            self.trim(last);
+            let let_go = std::mem::take(&mut self.let_go);
+            if let_go > 0 {
+                tell(&format!(
+                    "of the last {last} records, only so many are shown as {} hold; --from-start shows all",
+                    bytesize::ByteSize::b(HELD_BYTES as u64).display().iec()
+                ));
+            }
+        }
         self.sort();
-        let surplus = self
-            .last
-            .take()
-            .map_or(0, |last| self.held.len().saturating_sub(last));
+        self.held_bytes = 0;
         let mut out = std::io::stdout().lock();
         let write = |out: &mut std::io::StdoutLock<'_>, line: &[u8]| out.write_all(line);
-        for (_, line) in self.held.drain(..).skip(surplus) {
+        for (_, line) in self.held.drain(..) {
             write(&mut out, &line).context("cannot write to standard output")?;
         }
         out.flush().context("cannot write to standard output")
     }
 
-    /// An error when nothing could be read of what was named.
-    fn judged(&self) -> anyhow::Result<()> {
+    /// An error when nothing could be read of what was named; says when nothing of it was wanted.
+    fn judged(&self, is_empty: bool) -> anyhow::Result<()> {
         match &self.trouble {
-            Some(trouble) if self.records == 0 => {
-                anyhow::bail!("nothing could be read: {trouble}")
-            }
-            _ => Ok(()),
+            _ if self.records > 0 => {}
+            Some(trouble) => anyhow::bail!("nothing could be read: {trouble}"),
+            // A state says that all of it was shown before.
+            None if self.args.state.is_some() && !is_empty => {}
+            None => anyhow::bail!("nothing could be read: there is no line in what was named"),
         }
+        if self.records > 0 && self.taken == 0 {
+            tell(&format!(
+                "none of {} records is wanted by the filters",
+                self.records
+            ));
+        }
+        Ok(())
     }
 }
 
 impl Sink for Shown<'_> {
     fn file(&mut self, file: &SourceFile) {
-        self.path.clone_from(&file.path);
+        if self.path != file.path {
+            self.path.clone_from(&file.path);
+            self.bad_lines = 0;
+        }
     }
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
@@ -215,6 +331,7 @@ impl Sink for Shown<'_> {
             return;
         }
         self.records += 1;
+        self.bad_lines = 0;
         if !self.takes(record) || self.is_copy(record) {
             return;
         }
@@ -238,14 +355,16 @@ impl Sink for Shown<'_> {
                 }
             }
         }
+        self.taken += 1;
+        self.held_bytes += line.len();
         self.held.push((record.timestamp, line));
+        let is_full = self.held_bytes > HELD_BYTES;
         if let Some(last) = self.last
-            && self.held.len() >= last.saturating_mul(2).max(HELD)
+            && (is_full || self.held.len() >= last.saturating_mul(2).max(HELD))
         {
-            self.sort();
-            self.held.drain(..self.held.len() - last);
+            self.trim(last);
         }
-        if self.held.len() >= HELD && self.last.is_none() {
+        if (is_full || self.held.len() >= HELD) && self.last.is_none() {
             self.failed = self.flush().err().and_then(|error| error.downcast().ok());
         }
     }
@@ -255,6 +374,10 @@ impl Sink for Shown<'_> {
             (ProblemKind::NoTimestamp | ProblemKind::EmptyFile, _) => return,
             (kind, Some(at)) if kind.is_lost_line() => {
                 let (path, line) = (&self.path, at.line);
+                self.bad_lines += 1;
+                if self.bad_lines > NAMED {
+                    return self.too_many_to_name(line);
+                }
                 format!(
                     "{path}:{line}: in no format that is known: {}",
                     problem.detail
@@ -262,7 +385,6 @@ impl Sink for Shown<'_> {
             }
             _ => format!("{}: {}", self.path, problem.detail),
         };
-        tell(&told);
-        self.trouble.get_or_insert(told);
+        self.tell(told);
     }
 }

@@ -93,6 +93,14 @@ impl Checkpoint {
     /// When the file cannot be read, or is no checkpoint of this version.
     pub fn load(path: &Path) -> Result<Option<Self>, CheckpointError> {
         let mut text = Vec::new();
+        // A pipe has no end.
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(CheckpointError::Io {
+                what: "read",
+                path: path.to_owned(),
+                source: io::Error::other("it is no regular file"),
+            });
+        }
         // It is refused when it is larger: what is cut off is no JSON.
         let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
         match read {

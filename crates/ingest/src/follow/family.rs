@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dragline_schema::{ProblemKind, Sink, SourceFile, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
@@ -9,9 +10,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Begin;
 use super::checkpoint::{Kept, KeptFile};
 use super::listing::{FileId, Found, Look};
-use super::tracked::{Progress, Same};
+use super::tracked::{Beginning, Progress, Same, Trouble};
 use crate::decoder::{Decoder, report};
+use crate::discover::start_of;
 use crate::names::OrderKey;
+use crate::open::Source;
 use crate::options::ReadOptions;
 
 /// Of so many files that are gone it is remembered how far they were read.
@@ -29,8 +32,14 @@ pub(super) struct Family {
     /// Files that may be copies of others that are still there.
     waiting: HashMap<FileId, Waiting>,
     /// The file whose lines the decoder had last.
-    current: Option<FileId>,
+    current: Current,
+    /// So many bytes of text were there before and are not shown.
+    passed: u64,
 }
+
+/// The file whose lines were handed over last.
+#[derive(Default)]
+struct Current(Option<(FileId, SourceFile)>);
 
 /// A file that is followed.
 struct Tracked {
@@ -38,7 +47,9 @@ struct Tracked {
     progress: Progress,
     /// How it looked when it was read last; `None` when it is not known to be what was read.
     read_at: Option<Look>,
-    /// Whether it was said that it cannot be read.
+    /// What could not be read of it, which is said when it has come to rest: it may be written still.
+    troubles: Vec<Trouble>,
+    /// Whether it was said.
     is_told: bool,
 }
 
@@ -69,7 +80,8 @@ impl Family {
             files: Vec::new(),
             gone: Vec::new(),
             waiting: HashMap::new(),
-            current: None,
+            current: Current::default(),
+            passed: 0,
         }
     }
 
@@ -77,8 +89,9 @@ impl Family {
         let mut family = Self::new(&kept.name, options);
         // A state of another version is none: then the lines speak for themselves.
         let _ = family.decoder.restore(kept.state.as_bytes());
-        let tracked = |file: KeptFile| Tracked {
-            found: Found {
+        let tracked = |file: KeptFile| {
+            let found = Found {
+                is_packed: false,
                 path: PathBuf::from(file.path),
                 order: <(OrderKey, bool)>::default(),
                 id: (file.device, file.inode),
@@ -86,10 +99,8 @@ impl Family {
                     size: 0,
                     modified: None,
                 },
-            },
-            progress: file.progress,
-            read_at: None,
-            is_told: false,
+            };
+            Tracked::new(found, file.progress)
         };
         family.files = kept.files.into_iter().map(tracked).collect();
         let gone = |progress| Gone {
@@ -103,7 +114,7 @@ impl Family {
     /// How far everything was read: what is open is to be read again.
     pub(super) fn keep(&self) -> Kept {
         // A copy of the file that holds the open record goes on where that does.
-        let is_open = |tracked: &&Tracked| self.current == Some(tracked.found.id);
+        let is_open = |tracked: &&Tracked| self.current.id() == Some(tracked.found.id);
         let followed = self
             .files
             .iter()
@@ -112,7 +123,7 @@ impl Family {
         let gone = self
             .gone
             .iter()
-            .rfind(|gone| gone.is_open && self.current.is_none());
+            .rfind(|gone| gone.is_open && self.current.id().is_none());
         let holds_open = followed.or(gone.map(|gone| &gone.progress));
         let open = self.decoder.open_at();
         let kept = |progress: &Progress| match open {
@@ -134,88 +145,131 @@ impl Family {
         }
     }
 
-    /// Hands over the record whose lines may go on.
+    /// Whether none of its files is there, and nothing of it waits.
+    pub(super) fn is_gone(&self) -> bool {
+        self.files.is_empty() && self.decoder.open_at().is_none()
+    }
+
+    /// So many bytes of text were there before and are not shown.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// Hands over the record whose lines may go on, and says what could not be read.
     pub(super) fn settle(&mut self, sink: &mut dyn Sink) {
         if self.decoder.open_at().is_some() {
+            self.current.announce(sink);
             self.decoder.end_file(sink);
+        }
+        for tracked in &mut self.files {
+            let troubles = std::mem::take(&mut tracked.troubles);
+            if troubles.is_empty() || std::mem::replace(&mut tracked.is_told, true) {
+                continue;
+            }
+            sink.file(&source_file(&tracked.found));
+            for (kind, at, detail) in &troubles {
+                report(sink, *kind, *at, detail);
+            }
         }
     }
 
-    /// Hands over what came; gives the number of lines.
-    pub(super) fn poll(&mut self, found: Vec<Found>, begin: Begin, sink: &mut dyn Sink) -> u64 {
+    /// Hands over what came, as far as it is let; gives the number of lines.
+    pub(super) fn poll(&mut self, mut found: Vec<Found>, begin: Begin, sink: &mut dyn Sink) -> u64 {
+        self.recognise(&mut found);
         self.look_after(&found);
-        let last = found
-            .iter()
-            .rfind(|file| !file.is_compressed())
-            .map(|file| file.id);
+        if let Begin::Before(bytes) = begin {
+            self.pass_over(&found, bytes);
+        }
+        let known = self.files.iter().map(|tracked| tracked.found.id);
+        let mut places: HashMap<FileId, usize> = known.zip(0..).collect();
+        let watch = Arc::clone(&self.decoder.options().watch);
         let mut lines = 0;
         for file in found {
-            if !self.files.iter().any(|tracked| tracked.found.id == file.id) {
-                let start = match begin {
-                    Begin::Start => self.start_of(&file),
-                    Begin::Before(bytes) => self.pass_over(&file, bytes, last == Some(file.id)),
-                };
-                let Start::At(progress) = start else { continue };
-                self.files.push(Tracked {
-                    found: file.clone(),
-                    progress,
-                    read_at: None,
-                    is_told: false,
-                });
+            if watch.is_cancelled() {
+                break;
             }
-            lines += self.read(file.id, sink);
+            let place = match places.get(&file.id) {
+                Some(place) => *place,
+                None => match self.begin(&file) {
+                    Start::At(progress) if !watch.is_cancelled() => {
+                        self.files.push(Tracked::new(file.clone(), progress));
+                        places.insert(file.id, self.files.len() - 1);
+                        self.files.len() - 1
+                    }
+                    _ => continue,
+                },
+            };
+            lines += self.read(place, sink);
         }
         lines
     }
 
+    /// Tells archives by what they begin with, unless they are as they were.
+    fn recognise(&self, found: &mut [Found]) {
+        let known: HashMap<FileId, &Tracked> = self.files.iter().map(|t| (t.found.id, t)).collect();
+        for file in found {
+            let known = known.get(&file.id);
+            match known.filter(|known| known.read_at == Some(file.look)) {
+                Some(known) => file.is_packed = known.found.is_packed,
+                None => file.is_packed |= file.look.size > 0 && Source::is_archive(&file.path),
+            }
+        }
+    }
+
     /// What became of the files that were there at the last look.
     fn look_after(&mut self, found: &[Found]) {
-        let (current, mut gone) = (self.current, Vec::new());
+        let found: HashMap<FileId, &Found> = found.iter().map(|file| (file.id, file)).collect();
+        let (current, mut gone) = (self.current.id(), Vec::new());
+        let watch = Arc::clone(&self.decoder.options().watch);
         self.files.retain_mut(|tracked| {
             let is_open = current == Some(tracked.found.id);
             let mut leave = |progress| gone.push(Gone { progress, is_open });
-            let Some(now) = found.iter().find(|file| file.id == tracked.found.id) else {
+            let Some(now) = found.get(&tracked.found.id) else {
                 leave(tracked.progress.clone());
                 return false;
             };
-            tracked.found = now.clone();
+            tracked.found = (*now).clone();
             let is_as_it_was = tracked.read_at == Some(now.look);
             if is_as_it_was || tracked.progress.is_empty() {
                 // Of what was empty nothing is known.
                 return is_as_it_was;
             }
             // Truncated, or another file that got the same inode: a new one.
-            let is_new = tracked.progress.compare(&now.path, now.is_compressed()) == Same::No;
-            if is_new {
+            let same = tracked
+                .progress
+                .compare_all(&now.path, now.is_packed, &watch);
+            if same == Same::No {
                 leave(std::mem::take(&mut tracked.progress));
             }
-            !is_new
+            same != Same::No
         });
         // What was read is known by what was there; nothing was, of files that were not read.
         gone.retain(|gone| !gone.progress.is_empty());
         if gone.iter().any(|gone| gone.is_open) {
-            self.current = None;
+            self.current = Current::default();
         }
         self.gone.extend(gone);
         let surplus = self.gone.len().saturating_sub(MAX_GONE);
         self.gone.drain(..surplus);
-        self.waiting
-            .retain(|id, _| found.iter().any(|file| file.id == *id));
+        self.waiting.retain(|id, _| found.contains_key(id));
     }
 
     /// Where a file begins that was not seen before: a copy of one that was read goes on where that
     /// was left.
-    fn start_of(&mut self, file: &Found) -> Start {
-        let is_compressed = file.is_compressed();
+    fn begin(&mut self, file: &Found) -> Start {
+        let watch = Arc::clone(&self.decoder.options().watch);
+        let beginning = Beginning::of(&file.path, file.is_packed);
+        let compare =
+            |progress: &Progress| progress.compare(&beginning, &file.path, file.is_packed, &watch);
         let mut is_unclear = false;
         // Copies have names of older files; what has a newer name is no copy, though it may begin
         // with the same words.
         for original in &self.files {
-            let may_be = is_compressed || file.order < original.found.order;
+            let may_be = file.is_packed || file.order < original.found.order;
             if !may_be || original.progress.is_empty() {
                 continue;
             }
-            match original.progress.compare(&file.path, is_compressed) {
+            match compare(&original.progress) {
                 // What it holds is read where it comes from, as long as that is there.
                 Same::Yes => return Start::Wait,
                 Same::No => {}
@@ -225,12 +279,12 @@ impl Family {
             }
         }
         for (place, gone) in self.gone.iter().enumerate().rev() {
-            match gone.progress.compare(&file.path, is_compressed) {
+            match compare(&gone.progress) {
                 Same::Yes => {
                     let gone = self.gone.remove(place);
                     self.gone.retain(|other| other.progress != gone.progress);
-                    if gone.is_open && self.current.is_none() {
-                        self.current = Some(file.id);
+                    if gone.is_open && self.current.id().is_none() {
+                        self.current = Current(Some((file.id, source_file(file))));
                     }
                     return Start::At(gone.progress);
                 }
@@ -242,6 +296,25 @@ impl Family {
             return Start::Wait;
         }
         Start::At(Progress::default())
+    }
+
+    /// Behind all that others hold of what a file begins with: both are there while logrotate copies
+    /// before it truncates.
+    fn behind_copies(&self, file: &Found) -> Progress {
+        if file.look.size == 0 {
+            return Progress::default();
+        }
+        let beginning = Beginning::of(&file.path, file.is_packed);
+        let watch = &self.decoder.options().watch;
+        let holds = |other: &&Tracked| {
+            let progress = &other.progress;
+            other.found.id != file.id
+                && !progress.is_empty()
+                && progress.compare(&beginning, &file.path, file.is_packed, watch) == Same::Yes
+        };
+        let others = self.files.iter().filter(holds);
+        let behind = others.max_by_key(|other| other.progress.offset);
+        behind.map_or_else(Progress::default, |other| other.progress.clone())
     }
 
     /// Whether an archive may still be written.
@@ -258,88 +331,114 @@ impl Family {
         waiting.looks < PATIENCE
     }
 
-    /// Passes over what a file holds that was there before the following began.
-    fn pass_over(&self, file: &Found, bytes: u64, is_last: bool) -> Start {
-        let mut progress = Progress::default();
-        let limit = if is_last {
-            file.look.size.saturating_sub(bytes)
-        } else {
-            file.look.size
-        };
-        let max_line = self.decoder.options().max_line;
-        // What cannot be read is told when it is read.
-        if file.is_compressed() {
-            let _ = progress.pass_archive(&file.path);
-        } else {
-            let _ = progress.read_plain(&file.path, limit, max_line, None);
+    /// Passes over what was there before the following began, all but the last bytes of text.
+    fn pass_over(&mut self, found: &[Found], bytes: u64) {
+        let mut left = bytes;
+        let options = self.decoder.options();
+        let mut passed = Vec::new();
+        for file in found.iter().rev() {
+            if options.watch.is_cancelled() {
+                return;
+            }
+            let mut progress = Progress::default();
+            // What cannot be read is told when it is read.
+            let size = if file.is_packed {
+                if left < u64::MAX {
+                    let _ = progress.pass_archive(&file.path, &options.watch);
+                }
+                progress.offset
+            } else {
+                let limit = file.look.size.saturating_sub(left);
+                let _ = progress.read_plain(&file.path, limit, options, None);
+                file.look.size
+            };
+            if file.is_packed && left > 0 {
+                progress = Progress::at(size.saturating_sub(left));
+            }
+            self.passed += progress.offset;
+            left = left.saturating_sub(size);
+            passed.push(Tracked::new(file.clone(), progress));
         }
-        Start::At(progress)
-    }
-
-    /// A file that begins with all that another one held goes on behind that: both are there while
-    /// logrotate copies before it truncates.
-    fn go_on_behind_copies(&mut self, id: FileId) {
-        let Some(place) = self.files.iter().position(|tracked| tracked.found.id == id) else {
-            return;
-        };
-        let file = &self.files[place];
-        if !file.progress.is_empty() || file.found.look.size == 0 {
-            return;
-        }
-        let holds = |other: &&Tracked| {
-            let progress = &other.progress;
-            let is_other = other.found.id != id && !progress.is_empty();
-            let is_compressed = file.found.is_compressed();
-            is_other && progress.compare(&file.found.path, is_compressed) == Same::Yes
-        };
-        let behind = self
-            .files
-            .iter()
-            .filter(holds)
-            .max_by_key(|other| other.progress.offset);
-        if let Some(progress) = behind.map(|other| other.progress.clone()) {
-            self.files[place].progress = progress;
-        }
+        passed.reverse();
+        self.files.extend(passed);
     }
 
     /// Hands over what a file has beyond what was read.
-    fn read(&mut self, id: FileId, sink: &mut dyn Sink) -> u64 {
-        self.go_on_behind_copies(id);
-        let Some(tracked) = self.files.iter_mut().find(|tracked| tracked.found.id == id) else {
-            return 0;
-        };
-        let file = &tracked.found;
-        let progress = &mut tracked.progress;
+    fn read(&mut self, place: usize, sink: &mut dyn Sink) -> u64 {
+        let file = &self.files[place];
+        if file.progress == Progress::default() {
+            self.files[place].progress = self.behind_copies(&file.found);
+        }
+        let tracked = &mut self.files[place];
+        let (file, progress) = (&tracked.found, &mut tracked.progress);
         let is_as_it_was = tracked.read_at == Some(file.look);
-        if is_as_it_was || !(file.is_compressed() || file.look.size > progress.offset) {
+        if is_as_it_was || !(file.is_packed || file.look.size > progress.offset) {
             return 0;
         }
-        let max_line = self.decoder.options().max_line;
+        if progress.is_empty()
+            && let (_, Some((kind, detail))) = start_of(&file.path)
+            // What is empty may be filled.
+            && kind != ProblemKind::EmptyFile
+        {
+            tracked.read_at = Some(file.look);
+            tracked.troubles = vec![(kind, None, detail.into_owned())];
+            return 0;
+        }
         let (decoder, current) = (&mut self.decoder, &mut self.current);
         // A file that has nothing new does not end the record that another one holds.
+        let mut is_announced = false;
         let mut begin = |decoder: &mut Decoder, sink: &mut dyn Sink| {
-            if *current != Some(id) {
+            if std::mem::replace(&mut is_announced, true) {
+                return;
+            }
+            current.announce(sink);
+            if current.id() != Some(file.id) {
                 decoder.end_file(sink);
                 decoder.begin_file(None, true);
-                *current = Some(id);
-                sink.file(&source_file(file));
+                *current = Current(Some((file.id, source_file(file))));
+                current.announce(sink);
             }
         };
-        let read = if file.is_compressed() {
+        let read = if file.is_packed {
             progress.read_archive(&file.path, decoder, sink, &mut begin)
         } else {
             begin(decoder, sink);
-            progress.read_plain(&file.path, u64::MAX, max_line, Some((decoder, &mut *sink)))
+            let options = decoder.options().clone();
+            let taken = progress.read_plain(&file.path, u64::MAX, &options, Some((decoder, sink)));
+            taken.map(|count| (count, Vec::new()))
         };
         // What could not be read now may be later.
         tracked.read_at = read.is_ok().then_some(file.look);
-        read.unwrap_or_else(|error| {
-            if !std::mem::replace(&mut tracked.is_told, true) {
-                let detail = format!("cannot read the file: {error}");
-                report(sink, ProblemKind::UnreadableFile, None, &detail);
-            }
-            0
-        })
+        let (count, troubles) = read.unwrap_or_else(|error| {
+            let detail = format!("cannot read the file: {error}");
+            (0, vec![(ProblemKind::UnreadableFile, None, detail)])
+        });
+        tracked.troubles = troubles;
+        count
+    }
+}
+
+impl Current {
+    fn id(&self) -> Option<FileId> {
+        self.0.as_ref().map(|(id, _)| *id)
+    }
+
+    fn announce(&self, sink: &mut dyn Sink) {
+        if let Some((_, source)) = &self.0 {
+            sink.file(source);
+        }
+    }
+}
+
+impl Tracked {
+    fn new(found: Found, progress: Progress) -> Self {
+        Self {
+            found,
+            progress,
+            read_at: None,
+            troubles: Vec::new(),
+            is_told: false,
+        }
     }
 }
 

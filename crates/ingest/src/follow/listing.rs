@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) order: (OrderKey, bool),
     pub(super) id: FileId,
     pub(super) look: Look,
+    /// Whether it is an archive that can be read.
+    pub(super) is_packed: bool,
 }
 
 /// What changes when a file is written.
@@ -30,10 +32,6 @@ pub(super) struct Look {
 }
 
 impl Found {
-    pub(super) fn is_compressed(&self) -> bool {
-        self.order.1
-    }
-
     /// Whether it has the name that packing the other gives.
     pub(super) fn is_archive_of(&self, other: &Self) -> bool {
         let name = self.path.display().to_string();
@@ -121,6 +119,7 @@ impl Listing {
                 size: metadata.len(),
                 modified: metadata.modified().ok(),
             },
+            is_packed: is_compressed,
         });
     }
 

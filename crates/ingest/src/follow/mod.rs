@@ -57,12 +57,15 @@ use self::family::Family;
 use crate::decoder::report;
 use crate::options::ReadOptions;
 
+/// Of so many logs that are gone it is remembered how far they were read.
+const MAX_GONE: usize = 1000;
+
 /// Where the following of files begins that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
     /// At their beginning.
     Start,
-    /// So many bytes before the end of each family's last file, at the next line's beginning.
+    /// So many bytes of text before the end of each family, at the next line's beginning.
     Before(u64),
 }
 
@@ -72,6 +75,8 @@ pub struct Follower {
     options: ReadOptions,
     begin: Begin,
     families: BTreeMap<String, Family>,
+    /// The names of those that are gone, the last one last.
+    gone: Vec<String>,
     /// What was said not to be there, or not to be readable.
     told: BTreeSet<PathBuf>,
 }
@@ -84,6 +89,7 @@ impl Follower {
             options: options.clone(),
             begin,
             families: BTreeMap::new(),
+            gone: Vec::new(),
             told: BTreeSet::new(),
         }
     }
@@ -101,6 +107,8 @@ impl Follower {
     }
 
     /// Hands over what came since the last look; gives the number of lines.
+    ///
+    /// When [`ReadOptions::watch`] is cancelled, it ends soon; what was handed over is known.
     pub fn poll(&mut self, sink: &mut dyn Sink) -> u64 {
         let mut lines = 0;
         let listing = listing::list(&self.inputs);
@@ -111,8 +119,13 @@ impl Follower {
         // A family of which every file is gone is still known: its archives may come.
         for (name, family) in &mut self.families {
             let files = found.remove(name).unwrap_or_default();
+            let was_gone = family.is_gone();
             lines += family.poll(files, Begin::Start, sink);
+            if family.is_gone() && !was_gone {
+                self.gone.push(name.clone());
+            }
         }
+        self.forget();
         for (name, files) in found {
             let mut family = Family::new(&name, &self.options);
             lines += family.poll(files, self.begin, sink);
@@ -121,6 +134,27 @@ impl Follower {
         // Whatever comes later was not there.
         self.begin = Begin::Start;
         lines
+    }
+
+    /// Forgets the logs that are gone longest.
+    fn forget(&mut self) {
+        let surplus = self.gone.len().saturating_sub(MAX_GONE);
+        for name in self.gone.drain(..surplus) {
+            // It may have come back.
+            if self.families.get(&name).is_some_and(Family::is_gone) {
+                self.families.remove(&name);
+            }
+        }
+    }
+
+    /// Whether there is any file to follow.
+    pub fn is_empty(&self) -> bool {
+        self.families.values().all(Family::is_gone)
+    }
+
+    /// So many bytes of text were there before the following began, and are passed over.
+    pub fn passed(&self) -> u64 {
+        self.families.values().map(Family::passed).sum()
     }
 
     /// Reports, once, what cannot be followed.

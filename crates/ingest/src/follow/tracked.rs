@@ -3,14 +3,18 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use dragline_schema::{Position, ProblemKind, Sink};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::decoder::{Decoder, report, report_hole};
-use crate::lines::{Line, LineReader};
+use crate::lines::{HOLE, Line, LineReader};
 use crate::open::{Source, read_start};
+use crate::options::ReadOptions;
+use crate::read::told;
+use crate::watch::Watch;
 
 /// A file is known by so many bytes at its beginning …
 const HEAD: usize = 1024;
@@ -21,6 +25,8 @@ const CHUNK: usize = 256 << 10;
 
 /// No archive that is complete has fewer bytes.
 const SHORTEST: u64 = 9;
+/// So many lines of an archive are taken before it is asked again whether to go on.
+const LINES_BETWEEN_LOOKS: u64 = 1 << 12;
 
 /// How far a file was read, and what was there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,13 +46,66 @@ pub(super) struct Progress {
     tail: u64,
 }
 
+/// What could not be read, and where.
+pub(super) type Trouble = (ProblemKind, Option<Position>, String);
+
 /// Whether a file holds what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Same {
     Yes,
     No,
-    /// It is compressed and not complete (yet).
+    /// It is compressed and not complete (yet), or there was no time to find out.
     Unclear,
+}
+
+/// What a file begins with, which tells most files apart.
+pub(super) struct Beginning {
+    bytes: Vec<u8>,
+    hash: u64,
+    /// Whether there may be more that cannot be read (yet).
+    is_open: bool,
+}
+
+impl Beginning {
+    pub(super) fn of(path: &Path, is_packed: bool) -> Self {
+        let read = || -> io::Result<(Vec<u8>, bool)> {
+            if !is_packed {
+                let mut bytes = Vec::new();
+                File::open(path)?
+                    .take(HEAD as u64)
+                    .read_to_end(&mut bytes)?;
+                return Ok((bytes, false));
+            }
+            let is_begun = path.metadata()?.len() < SHORTEST;
+            let mut source = Source::open_in_pieces(path)?;
+            let (bytes, fault) = read_start(&mut source, HEAD);
+            Ok((bytes, is_begun || fault.is_some()))
+        };
+        let (bytes, is_open) = read().unwrap_or((Vec::new(), true));
+        Self {
+            hash: xxh3_64(&bytes),
+            bytes,
+            is_open,
+        }
+    }
+
+    /// Whether it is another file than the one that was read so far; `None` when only more of it tells.
+    fn tells(&self, progress: &Progress) -> Option<Same> {
+        let length = progress.head_length as usize;
+        if self.bytes.len() < length {
+            return Some(if self.is_open {
+                Same::Unclear
+            } else {
+                Same::No
+            });
+        }
+        let hash = if length == self.bytes.len() {
+            self.hash
+        } else {
+            xxh3_64(&self.bytes[..length])
+        };
+        (hash != progress.head).then_some(Same::No)
+    }
 }
 
 impl Progress {
@@ -75,13 +134,28 @@ impl Progress {
         }
     }
 
+    /// Whether the file that begins so holds what was read.
+    pub(super) fn compare(
+        &self,
+        beginning: &Beginning,
+        path: &Path,
+        is_packed: bool,
+        watch: &Arc<Watch>,
+    ) -> Same {
+        let told = beginning.tells(self);
+        told.unwrap_or_else(|| self.compare_all(path, is_packed, watch))
+    }
+
     /// Whether the file holds what was read.
-    pub(super) fn compare(&self, path: &Path, is_compressed: bool) -> Same {
-        let found = if is_compressed {
-            self.windows_of_archive(path)
+    pub(super) fn compare_all(&self, path: &Path, is_packed: bool, watch: &Arc<Watch>) -> Same {
+        let found = if is_packed {
+            self.windows_of_archive(path, watch)
         } else {
             self.windows_of_plain(path)
         };
+        if watch.is_cancelled() {
+            return Same::Unclear;
+        }
         match found {
             Ok(Some((head, tail))) => {
                 let is_same = xxh3_64(&head) == self.head && xxh3_64(&tail) == self.tail;
@@ -106,11 +180,15 @@ impl Progress {
         Ok(Some((head, tail)))
     }
 
-    fn windows_of_archive(&self, path: &Path) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    fn windows_of_archive(
+        &self,
+        path: &Path,
+        watch: &Arc<Watch>,
+    ) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
         if path.metadata()?.len() < SHORTEST {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let mut source = Source::open_in_pieces(path)?;
+        let mut source = Source::open_quietly(path, watch)?;
         let (head, fault) = read_start(&mut source, self.head_length as usize);
         if let Some(fault) = fault {
             return Err(fault);
@@ -122,7 +200,7 @@ impl Progress {
         }
         let mut at = head.len() as u64;
         let mut window = head.clone();
-        while at < self.tail_end {
+        while at < self.tail_end && !watch.is_cancelled() {
             let wanted = (self.tail_end - at).min(CHUNK as u64) as usize;
             let (piece, fault) = read_start(&mut source, wanted);
             if let Some(fault) = fault {
@@ -136,8 +214,8 @@ impl Progress {
             let surplus = window.len().saturating_sub(TAIL);
             window.drain(..surplus);
         }
-        // The head may reach beyond the tail's end.
-        let end = window.len() - (at - self.tail_end) as usize;
+        // The head may reach beyond the tail's end; told to stop, nobody looks at what is there.
+        let end = window.len() - at.saturating_sub(self.tail_end) as usize;
         let begin = end.saturating_sub(self.tail_length as usize);
         Ok(Some((head, window[begin..end].to_vec())))
     }
@@ -195,23 +273,25 @@ impl Windows {
 
 impl Progress {
     /// Hands over the complete lines that a plain file has beyond what was read, up to its end or
-    /// `limit`; without a decoder they are passed over. Gives how many they were.
+    /// `limit`, or as far as it is let; without a decoder they are passed over. Gives how many they were.
     pub(super) fn read_plain(
         &mut self,
         path: &Path,
         limit: u64,
-        max_line: usize,
+        options: &ReadOptions,
         mut take: Option<(&mut Decoder, &mut (dyn Sink + '_))>,
     ) -> io::Result<u64> {
+        let max_line = options.max_line;
         let mut windows = Windows::of(self, path)?;
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(self.offset))?;
         let before = self.line;
         let mut buffer: Vec<u8> = Vec::new();
         let mut filled = 0;
-        while self.offset + (filled as u64) < limit {
+        let mut hole = 0;
+        while self.offset + hole + (filled as u64) < limit && !options.watch.is_cancelled() {
             buffer.resize(filled + CHUNK, 0);
-            let room = (limit - self.offset - filled as u64).min(CHUNK as u64) as usize;
+            let room = (limit - self.offset - hole - filled as u64).min(CHUNK as u64) as usize;
             let read = file.read(&mut buffer[filled..filled + room])?;
             if read == 0 {
                 break;
@@ -222,16 +302,23 @@ impl Progress {
             let mut from = searched;
             while let Some(end) = memchr::memchr(b'\n', &buffer[from..filled]) {
                 let end = from + end;
+                self.pass_hole(&mut hole, &mut windows, &mut take);
                 self.line(&buffer[start..end], max_line, &mut take);
                 windows.push(&buffer[start..=end]);
                 self.offset += (end + 1 - start) as u64;
                 start = end + 1;
                 from = start;
             }
-            if filled - start > max_line {
+            let rest = &buffer[start..filled];
+            if rest.len() >= HOLE && !self.is_skipping && rest.iter().all(|byte| *byte == 0) {
+                // Whoever made room ahead may fill it yet: it is passed with what follows it.
+                hole += rest.len() as u64;
+                start = filled;
+            } else if rest.len() > max_line {
                 // What is known of the line is that it is too long.
-                windows.push(&buffer[start..filled]);
-                self.offset += (filled - start) as u64;
+                self.pass_hole(&mut hole, &mut windows, &mut take);
+                windows.push(rest);
+                self.offset += rest.len() as u64;
                 self.is_skipping = true;
                 start = filled;
             }
@@ -240,6 +327,30 @@ impl Progress {
         }
         windows.note(self);
         Ok(self.line - before)
+    }
+
+    /// Passes over NUL bytes that stand where a line should begin.
+    fn pass_hole(
+        &mut self,
+        hole: &mut u64,
+        windows: &mut Windows,
+        take: &mut Option<(&mut Decoder, &mut (dyn Sink + '_))>,
+    ) {
+        let bytes = std::mem::take(hole);
+        if bytes == 0 {
+            return;
+        }
+        if let Some((_, sink)) = take {
+            let at = Position {
+                member: 0,
+                line: self.line + 1,
+                offset: self.offset,
+            };
+            report_hole(at, bytes, *sink);
+        }
+        self.offset += bytes;
+        // No more of them is looked at.
+        windows.push(&[0; HEAD][..bytes.min(HEAD as u64) as usize]);
     }
 
     /// Takes one line of a plain file, without its end.
@@ -273,25 +384,29 @@ impl Progress {
         }
     }
 
-    /// Hands over the lines that an archive has beyond what was read; its last line is complete even
-    /// without an end, unless the archive is not. `begin` is called before each. Gives how many they
-    /// were.
+    /// Hands over the lines that an archive has beyond what was read, as far as it is let; its last line
+    /// is complete even without an end, unless the archive is not. `begin` is called before each. Gives
+    /// how many they were, and what could not be read.
     pub(super) fn read_archive(
         &mut self,
         path: &Path,
         decoder: &mut Decoder,
         sink: &mut dyn Sink,
         begin: &mut dyn FnMut(&mut Decoder, &mut dyn Sink),
-    ) -> io::Result<u64> {
+    ) -> io::Result<(u64, Vec<Trouble>)> {
         let options = decoder.options();
         let source = Source::open(path, &options.watch, &options.memory)?;
-        let max_line = options.max_line;
+        let (max_line, watch) = (options.max_line, Arc::clone(&options.watch));
         let mut reader = LineReader::new(source, max_line);
         let wanted = self.offset;
-        let mut count = 0;
+        let (mut count, mut taken) = (0, 0u64);
         // The last line counts when it is known that nothing follows.
         let mut last: Option<(Vec<u8>, Position)> = None;
         while let Some(line) = reader.next_line() {
+            taken += 1;
+            if taken.is_multiple_of(LINES_BETWEEN_LOOKS) && watch.is_cancelled() {
+                break;
+            }
             let (at, length) = match &line {
                 Line::Text { bytes, at, .. } => (*at, bytes.len() as u64),
                 Line::Oversized { at, bytes } => (*at, *bytes),
@@ -328,7 +443,7 @@ impl Progress {
                 Line::Hole { .. } => {}
             }
         }
-        let is_whole = reader.faults().is_empty();
+        let is_whole = reader.faults().is_empty() && !watch.is_cancelled();
         if let Some((bytes, at)) = last.filter(|(_, at)| is_whole && at.offset >= wanted) {
             begin(decoder, sink);
             decoder.line(&bytes, at, false, sink);
@@ -337,7 +452,11 @@ impl Progress {
         if self.offset > wanted {
             self.note_archive(path)?;
         }
-        Ok(count)
+        let trouble = |fault| {
+            let (kind, detail) = told(fault);
+            (kind, Some(fault.at), detail)
+        };
+        Ok((count, reader.faults().iter().map(trouble).collect()))
     }
 
     /// Notes what an archive is known by, as far as it was read.
@@ -361,15 +480,26 @@ impl Progress {
     }
 
     /// Passes over all that an archive holds.
-    pub(super) fn pass_archive(&mut self, path: &Path) -> io::Result<()> {
-        let mut source = Source::open_in_pieces(path)?;
-        loop {
-            let (piece, _) = read_start(&mut source, CHUNK);
-            if piece.is_empty() {
-                return self.note_archive(path);
-            }
+    pub(super) fn pass_archive(&mut self, path: &Path, watch: &Arc<Watch>) -> io::Result<()> {
+        let mut windows = Windows {
+            head: Vec::new(),
+            tail: Vec::new(),
+        };
+        Source::open_quietly(path, watch)?.each_piece(|piece| {
             self.offset += piece.len() as u64;
-            self.line += memchr::memchr_iter(b'\n', &piece).count() as u64;
+            self.line += memchr::memchr_iter(b'\n', piece).count() as u64;
+            windows.push(piece);
+            true
+        });
+        windows.note(self);
+        Ok(())
+    }
+
+    /// A place in an archive of which nothing else is known.
+    pub(super) fn at(offset: u64) -> Self {
+        Self {
+            offset,
+            ..Self::default()
         }
     }
 

@@ -7,6 +7,9 @@
 use wide::u8x16;
 
 const BLOCK: usize = 64;
+/// No line that the recorder writes is longer, in bytes; for one that is, the places would take four times
+/// its size.
+const LONGEST: usize = 1 << 20;
 
 /// The quotation marks of a line; kept between lines, so that nothing is allocated.
 #[derive(Default)]
@@ -16,8 +19,11 @@ pub(crate) struct Marks {
 
 impl Marks {
     /// Finds the marks of a line; `None` when it has a backslash, by which a mark can be a part of
-    /// a text, or a control character, which JSON does not allow.
+    /// a text, or a control character, which JSON does not allow, or is too long.
     pub(crate) fn of(&mut self, line: &[u8]) -> Option<&[u32]> {
+        if line.len() > LONGEST {
+            return None;
+        }
         // A mark at every byte at most; never shrunk, so that nothing is written twice.
         if self.places.len() < line.len() {
             self.places.resize(line.len(), 0);

@@ -34,8 +34,8 @@ pub(crate) struct Decoded<'a> {
 /// neither when nor what.
 pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Option<Decoded<'a>> {
     if object.is_native() {
-        return native::decode(object).map(|record| Decoded {
-            record,
+        return Some(Decoded {
+            record: native::decode(object),
             zoned: true,
         });
     }

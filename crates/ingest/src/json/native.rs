@@ -6,15 +6,14 @@ use dragline_schema::{Dialect, Event, EventType, Level, Record, Timestamp, Value
 
 use super::fields::{Object, scalar};
 
-/// Reads a line that Dragline's recorder wrote. `None` when its time cannot be read.
-pub(crate) fn decode<'a>(object: &Object<'a>) -> Option<Record<'a>> {
+/// Reads a line that Dragline's recorder wrote; one whose time cannot be read has none.
+pub(crate) fn decode<'a>(object: &Object<'a>) -> Record<'a> {
     let mut record = empty();
     for (key, raw) in &object.fields {
         let Some(value) = scalar(raw) else { continue };
         set(&mut record, key, value);
     }
-    record.timestamp?;
-    Some(record)
+    record
 }
 
 /// A line of the recorder that says nothing yet.

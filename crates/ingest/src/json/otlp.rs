@@ -37,15 +37,17 @@ const OTHERS: [(&str, &str); 4] = [
     ("resource_metrics", "metrics"),
 ];
 
-/// What an object is in terms of OTLP.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Export {
-    /// Logs: so many records, which were handed over.
-    Logs(usize),
-    /// Logs in which no record could be found.
-    Unknown,
-    /// Something else, by its name.
-    Other(&'static str),
+/// What an export holds.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Export {
+    /// Log records, which were handed over.
+    pub(crate) records: usize,
+    /// What stands where a log record, or a list of them, should, and is none.
+    pub(crate) lost: usize,
+    /// What else it holds.
+    pub(crate) others: Vec<&'static str>,
+    /// Whether it is empty, or lists no record that it should.
+    pub(crate) is_empty: bool,
 }
 
 /// Hands over the records of an export; `None` when the object is none.
@@ -60,53 +62,72 @@ pub(crate) fn each_record(
     if !object.fields.iter().any(|(key, _)| may_be(key)) {
         return None;
     }
-    let raw_of = |names: &[&str]| {
-        let mut fields = object.fields.iter();
-        fields.find(|(key, _)| names.contains(&&**key))
+    let all_of = |names: &'static [&str]| {
+        let fields = object.fields.iter();
+        fields.filter(|(key, _)| names.contains(&&**key))
     };
-    let resources: Json = if let Some((_, raw)) = raw_of(&RESOURCES) {
-        serde_json::from_str(raw.get()).ok()?
-    } else if let (Some((key, scopes)), Some((_, resource))) =
-        (raw_of(&SCOPES), raw_of(&["resource"]))
-    {
-        // One resource without the list around it.
-        let parse = |raw: &str| serde_json::from_str::<Json>(raw).ok();
-        let entries = [
-            (key.to_string(), parse(scopes.get())?),
-            ("resource".to_owned(), parse(resource.get())?),
-        ];
-        Json::Array(vec![Json::Object(entries.into_iter().collect())])
-    } else {
-        let found = OTHERS.iter().find(|(name, _)| raw_of(&[*name]).is_some());
-        let other = found.map(|(_, what)| Export::Other(what));
-        return other.or_else(|| alone(object, take));
+    let parse = |raw: &str| serde_json::from_str::<Json>(raw).ok();
+    let mut resources = Vec::new();
+    for (_, raw) in all_of(&RESOURCES) {
+        resources.push(parse(raw.get())?);
+    }
+    // One resource without the list around it.
+    if let (Some(_), Some((_, resource))) = (all_of(&SCOPES).next(), all_of(&["resource"]).next()) {
+        let mut whole = serde_json::Map::new();
+        for (key, scopes) in all_of(&SCOPES) {
+            whole.insert(key.to_string(), parse(scopes.get())?);
+        }
+        whole.insert("resource".to_owned(), parse(resource.get())?);
+        resources.push(Json::Object(whole));
+    }
+    let mut others: Vec<&str> = OTHERS
+        .iter()
+        .filter(|(name, _)| object.fields.iter().any(|(key, _)| key == name))
+        .map(|(_, what)| *what)
+        .collect();
+    others.dedup();
+    if resources.is_empty() && others.is_empty() {
+        return alone(object, take);
+    }
+    let mut export = Export {
+        is_empty: resources
+            .iter()
+            .all(|list| list.as_array().is_some_and(Vec::is_empty)),
+        others,
+        ..Export::default()
     };
-    let mut count = 0;
-    for resource in items(&resources) {
+    let mut lost = 0;
+    let all = resources.iter().flat_map(|list| items(list, &mut lost));
+    for resource in all.collect::<Vec<_>>() {
         let mut context = attributes(&resource["resource"]["attributes"]);
         context.truncate(MAX_CONTEXT);
         context.iter_mut().for_each(|(_, value)| shorten(value));
-        for scope in items(one_of(resource, &SCOPES)) {
-            let own = one_of(
-                scope,
-                &["scope", "instrumentationLibrary", "instrumentation_library"],
-            );
-            let logger = own["name"].as_str();
-            for log in items(one_of(scope, &RECORDS)) {
-                let is_empty = log.as_object().is_none_or(serde_json::Map::is_empty);
-                if !is_empty {
-                    count += 1;
-                    take(record(log, logger, &context));
+        export.resource(resource, &context, take);
+    }
+    export.lost += lost;
+    Some(export)
+}
+
+impl Export {
+    fn resource(
+        &mut self,
+        resource: &Json,
+        context: &Fields<'static>,
+        take: &mut dyn FnMut(Fields<'static>),
+    ) {
+        const OWN: [&str; 3] = ["scope", "instrumentationLibrary", "instrumentation_library"];
+        for scopes in members(resource, &SCOPES) {
+            for scope in items(scopes, &mut self.lost) {
+                let logger = one_of(scope, &OWN)["name"].as_str();
+                for logs in members(scope, &RECORDS) {
+                    for log in items(logs, &mut self.lost) {
+                        self.records += 1;
+                        take(record(log, logger, context));
+                    }
                 }
             }
         }
     }
-    let is_nothing = resources.as_array().is_some_and(Vec::is_empty);
-    Some(if count == 0 && !is_nothing {
-        Export::Unknown
-    } else {
-        Export::Logs(count)
-    })
 }
 
 /// A record that stands alone on its line: it has the times and the body of one, and maybe its resource.
@@ -128,7 +149,10 @@ fn alone(object: &Object<'_>, take: &mut dyn FnMut(Fields<'static>)) -> Option<E
     context.truncate(MAX_CONTEXT);
     let scope = one_of(&log, &["scope", "instrumentationScope"]);
     take(record(&log, scope["name"].as_str(), &context));
-    Some(Export::Logs(1))
+    Some(Export {
+        records: 1,
+        ..Export::default()
+    })
 }
 
 fn shorten(value: &mut Value<'static>) {
@@ -145,7 +169,24 @@ fn one_of<'j>(object: &'j Json, names: &[&str]) -> &'j Json {
     found.unwrap_or(&Json::Null)
 }
 
-fn items(list: &Json) -> impl Iterator<Item = &Json> {
+/// All of the members that are there.
+fn members<'j>(object: &'j Json, names: &[&str]) -> impl Iterator<Item = &'j Json> {
+    names.iter().filter_map(|name| object.get(name))
+}
+
+/// The objects of a list, or the one that stands in its place; what else is there is counted.
+fn items<'j>(list: &'j Json, lost: &mut usize) -> Vec<&'j Json> {
+    let all = match list {
+        Json::Array(all) => all.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    *lost += all.iter().filter(|item| !item.is_object()).count();
+    // An empty one is none.
+    let is_filled = |item: &&Json| item.as_object().is_some_and(|map| !map.is_empty());
+    all.iter().filter(is_filled).collect()
+}
+
+fn elements(list: &Json) -> impl Iterator<Item = &Json> {
     list.as_array().into_iter().flatten()
 }
 
@@ -234,7 +275,7 @@ fn severity(number: &Json) -> Option<&'static str> {
 /// Attributes are a list of keys and values, or a plain object.
 fn attributes(list: &Json) -> Fields<'static> {
     let mut fields = Vec::new();
-    for attribute in items(list) {
+    for attribute in elements(list) {
         if let Some(key) = attribute["key"].as_str() {
             value(&attribute["value"], key, 0, &mut fields);
         }
@@ -248,7 +289,7 @@ fn attributes(list: &Json) -> Fields<'static> {
 /// Adds a value, those within it by their paths. Values that say no kind are what they are.
 fn value(any: &Json, path: &str, depth: usize, fields: &mut Fields<'static>) {
     if let Some(entries) = kvlist(any) {
-        for entry in items(entries).filter(|_| depth < MAX_DEPTH) {
+        for entry in elements(entries).filter(|_| depth < MAX_DEPTH) {
             let key = entry["key"].as_str().unwrap_or_default();
             value(&entry["value"], &format!("{path}.{key}"), depth + 1, fields);
         }
@@ -300,7 +341,7 @@ mod tests {
         let line = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeLogs":[{"scope":{"name":"shop.http"},"logRecords":[{"timeUnixNano":"1772623353500000000","severityNumber":17,"body":{"stringValue":"failed"},"attributes":[{"key":"http.response.status_code","value":{"intValue":"503"}},{"key":"a","value":{"kvlistValue":{"values":[{"key":"b","value":{"boolValue":true}}]}}}]},{}]}]}]}"#;
         let (records, export) = read(line);
         // An empty record is none.
-        assert_eq!((records.len(), export), (1, Some(Export::Logs(1))));
+        assert_eq!((records.len(), export), (1, Some(logs(1))));
         let shown: Vec<String> = records[0]
             .iter()
             .map(|(k, v)| format!("{k}={v:?}"))
@@ -320,6 +361,13 @@ mod tests {
         assert_eq!(read("{\"a\":1}").1, None);
     }
 
+    fn logs(records: usize) -> Export {
+        Export {
+            records,
+            ..Export::default()
+        }
+    }
+
     fn read(line: &str) -> (Vec<Fields<'static>>, Option<Export>) {
         let mut records = Vec::new();
         let export = each_record(&Object::parse(line).unwrap(), &mut |fields| {
@@ -330,7 +378,7 @@ mod tests {
 
     fn shown(line: &str) -> Vec<String> {
         let (records, export) = read(line);
-        assert_eq!(export, Some(Export::Logs(1)), "{line}");
+        assert_eq!(export, Some(logs(1)), "{line}");
         let fields = records[0].iter();
         fields
             .map(|(key, value)| format!("{key}={value:?}"))
@@ -373,15 +421,72 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_records_says_so() {
-        for (line, export) in [
-            (r#"{"resourceSpans":[{}]}"#, Export::Other("spans")),
-            (r#"{"resource_metrics":[]}"#, Export::Other("metrics")),
-            (r#"{"resourceLogs":[]}"#, Export::Logs(0)),
-            (r#"{"resourceLogs":[{"logs":[{"a":1}]}]}"#, Export::Unknown),
-            (r#"{"resourceLogs":{"x":1}}"#, Export::Unknown),
+    fn whatever_a_list_holds_is_a_record_or_counted() {
+        let log = r#"{"body":"x"}"#;
+        for (line, records, lost) in [
+            (
+                format!(
+                    r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":["x",{log},null]}}]}}]}}"#
+                ),
+                1,
+                2,
+            ),
+            (
+                format!(r#"{{"resourceLogs":[{{"scopeLogs":{{"logRecords":{log}}}}}]}}"#),
+                1,
+                0,
+            ),
+            (
+                format!(
+                    r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{log}]}}],"instrumentationLibraryLogs":[{{"logs":[{log}]}}]}}]}}"#
+                ),
+                2,
+                0,
+            ),
+            (
+                format!(
+                    r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{log}]}}]}}],"resource_logs":[{{"scope_logs":[{{"log_records":[{log}]}}]}}]}}"#
+                ),
+                2,
+                0,
+            ),
+            (
+                format!(r#"{{"resourceLogs":[7,{{"scopeLogs":["y",{{"logRecords":[{log}]}}]}}]}}"#),
+                1,
+                2,
+            ),
         ] {
-            assert_eq!(read(line), (Vec::new(), Some(export)), "{line}");
+            let (read, export) = read(&line);
+            let export = export.unwrap();
+            assert_eq!(
+                (read.len(), export.records, export.lost),
+                (records, records, lost),
+                "{line}"
+            );
+        }
+        let beside = r#"{"resourceSpans":[{}],"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":"x"}]}]}]}"#;
+        let (_, export) = read(beside);
+        assert_eq!(
+            export.map(|export| (export.records, export.others)),
+            Some((1, vec!["spans"]))
+        );
+    }
+
+    #[test]
+    fn what_holds_no_records_says_so() {
+        for (line, others, is_empty) in [
+            (r#"{"resourceSpans":[{}]}"#, vec!["spans"], true),
+            (r#"{"resource_metrics":[]}"#, vec!["metrics"], true),
+            (r#"{"resourceLogs":[]}"#, vec![], true),
+            (r#"{"resourceLogs":[{"logs":[{"a":1}]}]}"#, vec![], false),
+            (r#"{"resourceLogs":{"x":1}}"#, vec![], false),
+        ] {
+            let expected = Export {
+                others,
+                is_empty,
+                ..Export::default()
+            };
+            assert_eq!(read(line), (Vec::new(), Some(expected)), "{line}");
         }
     }
 }

@@ -1,14 +1,18 @@
 //! What a history holds, at a glance: enough to find a file's entry.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dragline_ingest::Fingerprint;
 
 use super::entry::{Head, Seen};
+use super::overlap::Counted;
 
 /// So many entries of longer files that begin with the same line are looked at.
 const MAX_LONGER: usize = 64;
+
+/// Who has so much in common with others has nothing of his own: a sample does not tell more.
+const WHOLE: f64 = 0.95;
 
 /// The entries.
 #[derive(Debug, Default)]
@@ -24,6 +28,8 @@ pub(super) struct Known {
     first_version: Vec<usize>,
     /// Entries that are none, or could not be written, and why.
     pub(super) problems: Vec<(PathBuf, String)>,
+    /// Entries that do not count, and why.
+    pub(super) left_out: Vec<(PathBuf, String)>,
 }
 
 /// An entry, and whether its file is there.
@@ -35,7 +41,19 @@ struct Entry {
     is_dated: bool,
     length: u64,
     whole: u64,
+    /// A sample of its lines.
+    lines: Vec<u64>,
     is_present: bool,
+}
+
+/// What counts of the entries whose files are not there.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    /// The paths of those that count.
+    pub(super) paths: Vec<PathBuf>,
+    /// Those that do not, since many of their lines count already, and how many of their events that leaves
+    /// out.
+    pub(super) left_out: Vec<(PathBuf, u64)>,
 }
 
 /// How an entry's text and a file's are alike, as far as is known.
@@ -79,6 +97,10 @@ impl Known {
             is_dated: head.is_dated,
             length: text.map_or(0, |text| text.length),
             whole: text.map_or(0, |text| text.whole),
+            // What names no time is written again in the same words.
+            lines: text
+                .filter(|_| head.is_dated)
+                .map_or_else(Vec::new, |text| text.lines.clone()),
             is_present,
         });
     }
@@ -96,10 +118,35 @@ impl Known {
         Some(self.mark(place))
     }
 
-    /// The paths of entries whose files are not there.
-    pub(super) fn gone(&self) -> Vec<PathBuf> {
-        let gone = self.entries.iter().filter(|entry| !entry.is_present);
-        gone.map(|entry| entry.path.clone()).collect()
+    /// The entry's file has these lines now.
+    pub(super) fn resample(&mut self, path: &Path, lines: &[u64]) {
+        let mut entries = self.entries.iter_mut();
+        if let Some(entry) = entries.find(|entry| entry.path == path) {
+            lines.clone_into(&mut entry.lines);
+        }
+    }
+
+    /// The entries whose files are not there: no line counts twice.
+    pub(super) fn gone(&self) -> Gone {
+        let (present, mut gone): (Vec<&Entry>, Vec<&Entry>) =
+            self.entries.iter().partition(|entry| entry.is_present);
+        let mut counted = Counted::default();
+        present.iter().for_each(|entry| counted.add(&entry.lines));
+        // Of those that are gone, the longest has what the others have of it.
+        gone.sort_by(|a, b| (b.length, &a.path).cmp(&(a.length, &b.path)));
+        let mut told = Gone::default();
+        for entry in gone {
+            let share = counted.share(&entry.lines);
+            if share == 0.0 {
+                counted.add(&entry.lines);
+                told.paths.push(entry.path.clone());
+            } else if share < WHOLE {
+                let lost = (entry.events as f64 * (1.0 - share)).round() as u64;
+                told.left_out.push((entry.path.clone(), lost));
+            }
+        }
+        told.paths.sort();
+        told
     }
 
     /// The entries that may be of the same file, the surest first.

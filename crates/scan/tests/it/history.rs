@@ -229,7 +229,8 @@ fn a_long_banner_does_not_make_two_logs_one() {
         let (minute, second) = (nth / 60, nth % 60);
         format!("2026-03-04 11:{minute:02}:{second:02},000 - shop - INFO - {word}\n")
     };
-    let banner: String = (0..200).map(|nth| line(nth, "setting = value")).collect();
+    let banner = "  'A_SETTING_OF_SOME_LENGTH': 'and a value of some length',\n".repeat(200);
+    let banner = line(0, "settings:") + &banner;
     assert!(banner.len() > 8 << 10);
     let write = |name: &str, count: usize| {
         let own: String = (0..count).map(|nth| line(300 + nth, name)).collect();
@@ -238,7 +239,7 @@ fn a_long_banner_does_not_make_two_logs_one() {
     for (name, count) in [("a", 3), ("b", 5), ("c", 4)] {
         write(name, count);
     }
-    let all = 3 * 200 + 3 + 5 + 4;
+    let all = 3 + 3 + 5 + 4;
     let (there, known) = read(&logs, &history).unwrap();
     assert_eq!((events(&there), events(&known)), (all, all));
     // One grows, one is packed, and one goes.
@@ -248,8 +249,56 @@ fn a_long_banner_does_not_make_two_logs_one() {
     fs::remove_file(logs.join("b.log")).unwrap();
     fs::remove_file(logs.join("c.log")).unwrap();
     let (there, known) = read(&logs, &history).unwrap();
-    assert_eq!((events(&there), events(&known)), (all + 47 - 204, all + 47));
+    assert_eq!((events(&there), events(&known)), (all + 47 - 5, all + 47));
     assert_eq!(entries(&history).len(), 3);
+}
+
+#[test]
+fn a_log_that_is_trimmed_joined_or_split_counts_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, history) = places(&directory);
+    fs::create_dir(&logs).unwrap();
+    let lines = |range: std::ops::Range<u32>| -> String {
+        let line = |n: u32| {
+            format!(
+                "2026-03-04 11:{:02}:{:02},{:03} - shop - INFO - {n}\n",
+                n / 600 % 60,
+                n / 10 % 60,
+                n
+            )
+        };
+        range.map(line).collect()
+    };
+    let write = |name: &str, text: String| fs::write(logs.join(name), text).unwrap();
+    write("trimmed.log", lines(0..900));
+    write("one.log", lines(1000..2000));
+    write("two.log", lines(2000..2500));
+    write("whole.log", lines(3000..4000));
+    let (_, known) = read(&logs, &history).unwrap();
+    assert_eq!(events(&known), 900 + 1000 + 500 + 1000);
+    write("trimmed.log", lines(100..900));
+    write("joined.log", lines(1000..2500));
+    write("first.log", lines(3000..3400));
+    write("second.log", lines(3400..4000));
+    for name in ["one.log", "two.log", "whole.log"] {
+        fs::remove_file(logs.join(name)).unwrap();
+    }
+    let (there, known) = read(&logs, &history).unwrap();
+    assert_eq!(events(&known), events(&there));
+    assert_eq!(events(&known), 800 + 1500 + 1000);
+    // What only the history knew of the trimmed one is told.
+    let options = ScanOptions {
+        history: Some(History::new(&history).unwrap()),
+        ..ScanOptions::default()
+    };
+    let scanned = scan(&[logs.display().to_string()], &RULES, &options).unwrap();
+    let known = scanned.everything.unwrap();
+    let told = known.finish(Timestamp::from_micros(0)).problems;
+    let mut details = told.values().map(|problem| &problem.detail);
+    assert!(
+        details.any(|detail| detail.contains("are left out")),
+        "{told:?}"
+    );
 }
 
 #[test]

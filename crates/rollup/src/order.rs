@@ -1,0 +1,87 @@
+//! What the order of a file's records tells of their times.
+//!
+//! Who appends to a file writes in the order of time. Where the times go ahead by hours and come back, a few
+//! records had another clock: what is last in the file is what its writer's clock said in the end, not what
+//! is latest.
+
+use dragline_schema::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A step of so much is none of writers that wait for one another, in microseconds.
+const STEP: i64 = 3_600_000_000;
+/// Who goes back more often has several writers, or is in another order.
+const FEW: u64 = 3;
+
+/// What the order of a file's records tells of their times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Order {
+    /// Where the last record with a time stands, and its time.
+    pub last: Option<(u64, Timestamp)>,
+    /// How often the next record was an hour earlier than the one before it, or more.
+    pub steps_back: u64,
+}
+
+impl Order {
+    /// Takes the next record of a file that stands there.
+    pub(crate) fn observe(&mut self, time: Timestamp, offset: u64) {
+        let is_back = self.last.is_some_and(|(_, last)| last.since(time) >= STEP);
+        self.steps_back += u64::from(is_back);
+        self.last = Some((offset, time));
+    }
+
+    /// What was counted so far; the next record still follows the last.
+    pub(crate) fn take_counts(&mut self) -> Self {
+        let taken = *self;
+        self.steps_back = 0;
+        taken
+    }
+
+    /// Adds what was seen of another part of the file.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.last = self.last.max(other.last);
+        self.steps_back += other.steps_back;
+    }
+
+    /// The time of the last record, when the times had gone ahead before it and came back.
+    pub(crate) fn came_back_to(&self) -> Option<Timestamp> {
+        let (_, last) = self.last?;
+        (1..=FEW).contains(&self.steps_back).then_some(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = STEP;
+
+    fn order(hours: &[i64]) -> Order {
+        let mut order = Order::default();
+        for (offset, hour) in (0..).zip(hours) {
+            order.observe(Timestamp::from_micros(hour * HOUR), offset);
+        }
+        order
+    }
+
+    #[test]
+    fn what_went_ahead_and_came_back_is_told() {
+        let at = |hour| Some(Timestamp::from_micros(hour * HOUR));
+        assert_eq!(order(&[1, 2, 30, 30, 3, 4]).came_back_to(), at(4));
+        assert_eq!(order(&[1, 2, 30]).came_back_to(), None);
+        // The newest first, and two writers.
+        assert_eq!(order(&[9, 8, 7, 6, 5]).came_back_to(), None);
+        assert_eq!(order(&[1, 9, 1, 9, 2, 10, 2, 10, 3]).came_back_to(), None);
+    }
+
+    #[test]
+    fn parts_give_what_the_whole_gives() {
+        let mut whole = order(&[1, 30, 2, 3]);
+        let (mut sum, mut part) = (Order::default(), Order::default());
+        for (offset, hour) in (0..).zip([1, 30, 2, 3]) {
+            part.observe(Timestamp::from_micros(hour * HOUR), offset);
+            sum.add(&part.take_counts());
+        }
+        assert_eq!(sum, whole.take_counts());
+    }
+}
