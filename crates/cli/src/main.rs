@@ -19,7 +19,7 @@ use dragline_scan::{DiscoverError, ScanError};
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = arguments();
     let result = match &cli.command {
         Command::Report(args) => commands::report(args),
         Command::Errors(args) => commands::errors(args),
@@ -56,6 +56,16 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// What was typed. What is quoted of it in an error is as a terminal may see it.
+fn arguments() -> Cli {
+    let typed = std::env::args_os();
+    Cli::try_parse_from(typed).unwrap_or_else(|_| {
+        let shown =
+            |typed: std::ffi::OsString| dragline_analytics::render::clean(&typed.to_string_lossy());
+        Cli::parse_from(std::env::args_os().map(shown))
+    })
 }
 
 /// The error and what caused it, each thing once: our own sentences name their causes already.

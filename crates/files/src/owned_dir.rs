@@ -91,7 +91,9 @@ impl OwnedDir {
             let entry = entry.map_err(|source| dir.failed(source))?;
             // Another process may be marking the directory at this moment.
             let is_temporary = is_temporary(&entry.file_name());
-            if !is_temporary && entry.file_name() != mark.name && !is_own(&entry) {
+            // What has the mark's name and is none is somebody else's, too, unless it was made just now.
+            let is_mark = entry.file_name() == mark.name && dir.is_marked();
+            if !is_temporary && !is_mark && !is_own(&entry) {
                 return Err(OwnedDirError::Foreign {
                     path: dir.path,
                     mark: mark.name,

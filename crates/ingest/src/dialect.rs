@@ -45,6 +45,16 @@ pub enum DialectError {
          message stands"
     )]
     NoMessage(String),
+    /// The form of the time is none.
+    #[error("time_format {format:?} of the dialect {name} is no form of a time: {source}")]
+    TimeFormat {
+        /// The dialect.
+        name: String,
+        /// What was written.
+        format: String,
+        /// What is wrong.
+        source: jiff::Error,
+    },
 }
 
 impl TextDialect {
@@ -52,7 +62,7 @@ impl TextDialect {
     /// (`%d.%m.%Y %H:%M:%S`); without it, the usual forms are known.
     ///
     /// # Errors
-    /// When the pattern is no regular expression, or has no group `message`.
+    /// When the pattern is no regular expression or has no group `message`, or the form of the time is none.
     pub fn new(name: &str, pattern: &str, time_format: Option<&str>) -> Result<Self, DialectError> {
         let pattern = Regex::new(pattern).map_err(|source| DialectError::Pattern {
             name: name.to_owned(),
@@ -64,6 +74,16 @@ impl TextDialect {
             .any(|name| name == "message")
         {
             return Err(DialectError::NoMessage(name.to_owned()));
+        }
+        if let Some(format) = time_format {
+            let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
+            jiff::fmt::strtime::format(format, &sample).map_err(|source| {
+                DialectError::TimeFormat {
+                    name: name.to_owned(),
+                    format: format.to_owned(),
+                    source,
+                }
+            })?;
         }
         Ok(Self {
             name: name.to_owned(),

@@ -12,13 +12,17 @@ const CLOCK_SKEW: i64 = 600_000_000;
 /// No host has a longer name (RFC 1035, section 2.3.4), in bytes.
 const LONGEST_HOST: usize = 255;
 
+/// A number of a line that is larger is a fault: what is exact in every language's numbers.
+const LARGEST_NUMBER: u64 = 1 << 53;
+
 impl SourceStats {
     /// The line's number: what tells whether all are there.
     pub(crate) fn observe_seq(&mut self, record: &Record<'_>) {
         let writer = record.writer_id.as_deref();
         if let (Some(writer), Some(seq)) = (
             writer.filter(|writer| writer.len() <= LONGEST_NAME),
-            record.seq,
+            // Nobody counts further.
+            record.seq.filter(|seq| *seq <= LARGEST_NUMBER),
         ) {
             self.numbers.insert(writer, seq, record.timestamp);
         }

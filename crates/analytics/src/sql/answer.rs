@@ -89,8 +89,10 @@ pub enum Cells {
 
 impl Cells {
     fn text(self, text: &str) -> Cow<'_, str> {
-        let is_formula =
-            text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+        // Spreadsheets pass over what stands before, and take full-width signs for the usual ones.
+        const SIGNS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+        let is_formula = text.starts_with(['\t', '\r', '\n'])
+            || (text.trim_start().starts_with(SIGNS) && text.parse::<f64>().is_err());
         if self == Self::Safe && is_formula {
             Cow::Owned(format!("'{text}"))
         } else {

@@ -129,6 +129,10 @@ impl<'d> Target<'d> {
             path: dir.to_owned(),
             source,
         };
+        if dir.is_symlink() && !dir.exists() {
+            let nowhere = std::io::Error::other("it is a link that leads nowhere");
+            return Err(unwritable(nowhere));
+        }
         if !dir.is_dir() {
             target.make_dir(dir).map_err(unwritable)?;
         }
@@ -254,21 +258,21 @@ impl Partition {
 
 /// A value as a directory's name: what has a meaning there stands as `%` and two digits, as Hive does it.
 fn escaped(value: &str) -> String {
-    let is_plain = |byte: &u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') || *byte >= 0x80
+    let is_plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, '-' | '_' | '.')
+            || (!c.is_ascii() && !dragline_charts::is_hidden(c))
     };
-    let bytes: Vec<u8> = value
-        .bytes()
-        .flat_map(|byte| {
-            if is_plain(&byte) {
-                vec![byte]
-            } else {
-                format!("%{byte:02X}").into_bytes()
+    let mut name = String::with_capacity(value.len());
+    for c in value.chars() {
+        if is_plain(c) {
+            name.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                name.push_str(&format!("%{byte:02X}"));
             }
-        })
-        .collect();
-    // Only ASCII was replaced.
-    let mut name = String::from_utf8_lossy(&bytes).into_owned();
+        }
+    }
     if name.len() > LONGEST {
         // No file system takes it whole.
         let hash = xxhash_rust::xxh3::xxh3_64(value.as_bytes());

@@ -129,10 +129,11 @@ fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
         .filter(|((_, kind), _)| *kind != ProblemKind::EmptyFile)
         .take(3)
         .map(|((path, kind), problem)| match problem.first {
-            Some(at) if kind.is_lost_line() => {
+            Some(at) if kind.is_lost_line() && *kind != ProblemKind::OversizedLine => {
                 let (count, line) = (problem.count, at.line);
+                let lines = if count == 1 { "line" } else { "lines" };
                 format!(
-                    "{path}: {count} lines in no format that is known, the first is line {line}"
+                    "{path}: {count} {lines} in no format that is known, the first is line {line}"
                 )
             }
             _ => format!("{path}: {}", problem.detail),

@@ -49,7 +49,17 @@ fn write(answer: &Answer, args: &SqlArgs, mut out: impl Write) -> anyhow::Result
             } else {
                 Cells::Plain
             };
-            answer.write_csv(&mut out, cells)?;
+            let is_shown = args.output.is_none() && std::io::stdout().is_terminal();
+            if is_shown {
+                let mut text = Vec::new();
+                answer.write_csv(&mut text, cells)?;
+                let text = String::from_utf8_lossy(&text);
+                for line in text.lines() {
+                    writeln!(out, "{}", render::clean(line))?;
+                }
+            } else {
+                answer.write_csv(&mut out, cells)?;
+            }
         }
         SqlFormat::Json => {
             let mut lines = Vec::new();

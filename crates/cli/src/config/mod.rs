@@ -132,7 +132,8 @@ impl Config {
         static SAID: Once = Once::new();
         let path = match named {
             Some(path) => path,
-            None if Path::new(NAME).exists() => {
+            // A link that leads nowhere, or where nobody may look, is one that cannot be read.
+            None if Path::new(NAME).symlink_metadata().is_ok() => {
                 SAID.call_once(|| {
                     crate::output::tell(&format!("{NAME} of the current directory is used"));
                 });

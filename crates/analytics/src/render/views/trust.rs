@@ -1,8 +1,13 @@
 //! What could be read, and what could not.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::document::{Align, Document, Tone};
 use super::super::words::{bytes, count, plural};
 use crate::model::Trust;
+
+/// So many places of one kind of problem are shown.
+const MOST_PLACES: usize = 20;
 
 pub(super) fn trust_line(trust: &Trust) -> String {
     format!(
@@ -22,8 +27,19 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
             .filter(|problem| kinds.contains(&problem.kind.as_str()));
         matching.map(|problem| problem.count).sum()
     };
-    let files = count_of(&["unreadable_file", "binary_file"]);
-    let cut = count_of(&["truncated_file", "corrupt_file"]);
+    // A file can be damaged in many places.
+    let files_of = |kinds: &[&str]| -> u64 {
+        let matching = trust
+            .problems
+            .iter()
+            .filter(|problem| kinds.contains(&problem.kind.as_str()));
+        matching
+            .map(|problem| &problem.file)
+            .collect::<BTreeSet<_>>()
+            .len() as u64
+    };
+    let files = files_of(&["unreadable_file", "binary_file"]);
+    let cut = files_of(&["truncated_file", "corrupt_file"]);
     let holes = count_of(&["nul_bytes"]);
     let timeless = count_of(&["no_timestamp"]);
     let told: Vec<String> = [
@@ -72,7 +88,13 @@ pub(super) fn trust(trust: &Trust, document: &mut Document) {
         (Align::Cut, "first place"),
         (Align::Cut, "detail"),
     ];
-    let rows = trust.problems.iter().map(|problem| {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let shown = trust.problems.iter().filter(|problem| {
+        let seen = kinds.entry(&problem.kind).or_default();
+        *seen += 1;
+        *seen <= MOST_PLACES
+    });
+    let rows = shown.map(|problem| {
         let first = match problem.line {
             Some(line) => format!("{}:{line}", problem.file),
             None => problem.file.clone(),
@@ -92,6 +114,13 @@ pub(super) fn trust(trust: &Trust, document: &mut Document) {
         )
     });
     document.table(&headers, rows.collect());
+    for (kind, count) in kinds {
+        if count > MOST_PLACES {
+            let (more, kind) = (count - MOST_PLACES, kind.replace('_', " "));
+            let sentence = format!("{more} more places of: {kind}; --format json has all of them.");
+            document.text(Tone::Muted, sentence);
+        }
+    }
     for note in &trust.notes {
         document.text(Tone::Muted, note.clone());
     }
