@@ -327,7 +327,10 @@ fn exports_into_one_directory_do_not_mix() {
     let [(exported, _)] = written[..] else {
         panic!("{} exports were written", written.len());
     };
-    assert_eq!(parquet_files(&target).len(), exported.as_ref().unwrap().files);
+    assert_eq!(
+        parquet_files(&target).len(),
+        exported.as_ref().unwrap().files
+    );
 }
 
 /// The tables as docs/sql.md shows them.

@@ -467,3 +467,70 @@ fn a_demo_leaves_what_others_put_among_its_logs() {
     assert!(said(&output).contains("thesis.txt"), "{}", said(&output));
     assert_eq!(contents(dir), before);
 }
+
+#[test]
+fn an_output_that_is_somebody_elses_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("logs")).unwrap();
+    std::fs::write(dir.join("logs/a.log"), lines(10)).unwrap();
+    std::fs::write(dir.join("kept.md"), "mine").unwrap();
+    let protected = std::fs::Permissions::from_mode(0o444);
+    std::fs::set_permissions(dir.join("kept.md"), protected).unwrap();
+    let before = contents(dir);
+    for (arguments, code, word) in [
+        (
+            &["report", "logs", "-o", "logs/a.log"][..],
+            2,
+            "would replace the log",
+        ),
+        (
+            &["runs", "logs", "-o", "logs/../logs/a.log"],
+            2,
+            "would replace the log",
+        ),
+        (
+            &["sql", "SELECT * FROM runs", "logs", "-o", "logs/a.log"],
+            2,
+            "would replace the log",
+        ),
+        (&["report", "logs", "-o", "kept.md"], 1, "write-protected"),
+    ] {
+        let output = run_in(dir, arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(said(&output).contains(word), "{}", said(&output));
+    }
+    assert_eq!(contents(dir), before);
+}
+
+#[test]
+fn what_could_not_be_exported_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("garbage.log"), "one\ntwo\n").unwrap();
+    std::fs::write(dir.join("a.log"), lines(10)).unwrap();
+    std::fs::create_dir(dir.join("out")).unwrap();
+    let output = run_in(dir, &["export", "garbage.log", "-o", "out"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!said(&output).contains("files in"), "{}", said(&output));
+    let output = run_in(dir, &["export", "a.log", "-o", "out"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_no_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("a.log"), lines(10)).unwrap();
+    symlink("nowhere/dragline.toml", dir.join("dragline.toml")).unwrap();
+    let output = run_in(dir, &["report", "a.log"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    std::fs::remove_file(dir.join("dragline.toml")).unwrap();
+    let wrong =
+        "[[dialects]]\nname = 'x'\npattern = '(?P<time>.*) (?P<message>.*)'\ntime_format = '%!'\n";
+    std::fs::write(dir.join("dragline.toml"), wrong).unwrap();
+    let output = run_in(dir, &["report", "a.log"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("time_format"), "{}", said(&output));
+}

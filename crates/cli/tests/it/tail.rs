@@ -118,3 +118,112 @@ fn an_error_is_shown_once() {
     let errors = report["totals"]["errors"].as_u64().unwrap();
     assert_eq!(shown.lines().count() as u64, errors);
 }
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn what_cannot_be_read_is_said_as_the_report_says_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let text: String = (0..2000).map(|nth| line(&format!("m{nth}"))).collect();
+    let whole = gzip(text.as_bytes());
+    let utf_16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(text.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (name, bytes, code, said) in [
+        (
+            "cut.log.gz",
+            &whole[..whole.len() / 2],
+            0,
+            "the archive ends before its end",
+        ),
+        ("any.log", &*whole, 0, ""),
+        (
+            "b.log.bz2",
+            b"BZh91AY&SY".as_slice(),
+            1,
+            "is packed with bzip2",
+        ),
+        ("wide.log", &utf_16, 1, "is UTF-16"),
+        ("empty.log", b"", 1, "there is no line"),
+    ] {
+        let path = put(name, bytes);
+        let output = crate::dragline(&["tail", "--no-follow", "-n", "3", &path]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{name}: {told}");
+        assert!(told.contains(said), "{name}: {told}");
+        let shown = String::from_utf8_lossy(&output.stdout).lines().count();
+        assert_eq!(shown, if code == 0 { 3 } else { 0 }, "{name}: {told}");
+    }
+}
+
+#[test]
+fn it_looks_back_as_far_as_the_last_records_need() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.log");
+    let long = "x".repeat(900);
+    let text: String = (0..5000)
+        .map(|nth| line(&format!("m{nth} {long}")))
+        .collect();
+    std::fs::write(&path, "one\n".repeat(40) + &text).unwrap();
+    std::fs::write(
+        dir.path().join("app.log.1.gz"),
+        gzip(line("old").as_bytes()),
+    )
+    .unwrap();
+    let logs = dir.path().display().to_string();
+    let shown = |more: &[&str]| stdout(&[&["tail", &logs, "--no-follow"], more].concat());
+    assert_eq!(shown(&["-n", "4000"]).lines().count(), 4000);
+    let old = shown(&["-n", "1", "--grep", "old"]);
+    assert!(old.trim_end().ends_with("old"), "{old}");
+}
+
+/// NUL bytes where a log was truncated under its writer, more of them than a line may have.
+#[test]
+fn a_hole_costs_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.log");
+    let bytes = [
+        vec![0; 9 << 20],
+        line("one").into_bytes(),
+        line("two").into_bytes(),
+    ]
+    .concat();
+    std::fs::write(&path, bytes).unwrap();
+    let shown = stdout(&[
+        "tail",
+        "--no-follow",
+        "--from-start",
+        &path.display().to_string(),
+    ]);
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+}
+
+#[test]
+fn it_stops_when_it_is_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let follow = dir.path().join("app.log");
+    std::fs::write(&follow, line("one")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(["tail", "-n", "1"])
+        .arg(&follow)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(shown.next().unwrap().unwrap().ends_with("one"));
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
