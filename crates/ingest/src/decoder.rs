@@ -1,28 +1,33 @@
 //! Lines into records.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use dragline_schema::{
-    Dialect, Event, Position, Problem, ProblemKind, Record, ScraperError, Sink, Timestamp, clip,
+    Dialect, Event, Level, Position, Problem, ProblemKind, Record, ScraperError, Sink, Timestamp,
+    clip,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::crash::{self, Crash, error_line};
+use crate::document::{self, Document, Taken};
+use crate::envelope::{self, Habits, Opened};
 use crate::json;
 use crate::json::otlp::Export;
 use crate::lines::HOLE;
-use crate::lines::append;
 use crate::options::ReadOptions;
-use crate::prefix;
-use crate::pretty::{Object, Pretty};
 use crate::scrapy::{self, Scrapy};
-use crate::text::{self, Text, crawlee, logfmt, without_colours};
+use crate::text::{Begun, Text, crawlee, head, logfmt, without_colours};
+use crate::time::{Calendar, Local};
 use crate::traceback;
 
 /// This much of a bad line is shown.
 const SHOWN: usize = 120;
-/// The raw text of a crash is kept up to this size.
-const MAX_CRASH: usize = 256 << 10;
+/// Envelopes in envelopes are opened so deep.
+const DEEPEST: u32 = 3;
+/// So many streams are put together by themselves.
+const MOST_STREAMS: usize = 256;
 
 /// The decoder of a family's lines.
 pub(crate) struct Decoder {
@@ -31,30 +36,28 @@ pub(crate) struct Decoder {
     text: Text,
     crash: Option<Crash>,
     context: Context,
-    /// Whether the line before was no record: a traceback behind it belongs to a text that we
-    /// cannot read.
-    after_text: bool,
     zoneless: u64,
     /// Whether a line was met that others may belong to.
     needs_order: bool,
     marks: json::Marks,
     /// Of the last line, for the next one.
     head: Option<Box<json::Head>>,
-    /// An object over many lines that has begun.
-    pretty: Option<Pretty>,
-    /// Lines that a container's runtime cut into pieces, as far as they came: of standard output, and of
-    /// standard error.
-    pieces: [Option<Pieces>; 2],
-    /// When the runtime took the line: what says when a line that does not say so itself was written.
+    /// JSON over many lines that has begun.
+    pretty: Option<Document>,
+    /// A line that a container's runtime cut into pieces, as far as they came.
+    pieces: Option<Pieces>,
+    /// When an envelope's writer took the line, and how loud it found it: what holds where the line itself
+    /// does not say.
     taken_at: Option<Timestamp>,
+    given_level: Option<Level>,
+    family: String,
+    /// Where and when the times of the current file are.
+    local: Local,
+    habits: Habits,
+    /// The lines of several programs in one file, each by themselves.
+    streams: BTreeMap<String, Box<Decoder>>,
     /// Looks at the times of all records, before every sink; absent while it does.
     clock: Option<Box<Clock>>,
-}
-
-/// A traceback that stands between JSON lines, as uncaught exceptions leave it.
-struct Crash {
-    text: String,
-    at: Position,
 }
 
 /// A line that comes in pieces.
@@ -80,6 +83,9 @@ struct State<'s> {
     context: Cow<'s, Context>,
     scrapy: scrapy::State,
     crawlee: crawlee::State,
+    /// The states of the streams in it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    streams: BTreeMap<String, String>,
 }
 
 impl Decoder {
@@ -90,14 +96,18 @@ impl Decoder {
             text: Text::new(family),
             crash: None,
             context: Context::default(),
-            after_text: false,
             zoneless: 0,
             needs_order: false,
             marks: json::Marks::default(),
             head: None,
             pretty: None,
-            pieces: [None, None],
+            pieces: None,
             taken_at: None,
+            given_level: None,
+            family: family.to_owned(),
+            local: Local::new(&options.zone),
+            habits: Habits::default(),
+            streams: BTreeMap::new(),
             clock: Some(Box::new(Clock::new(&options.zone))),
         }
     }
@@ -108,13 +118,15 @@ impl Decoder {
 
     /// Records of the file whose time names no zone.
     pub(crate) fn zoneless(&self) -> u64 {
-        self.zoneless
+        self.zoneless + self.streams.values().map(|own| own.zoneless()).sum::<u64>()
     }
 
     /// Whether, since the file's beginning, a line was met that others may belong to: then lines mean
     /// what they mean only in their order.
     pub(crate) fn needs_order(&self) -> bool {
-        self.needs_order || self.clock.as_ref().is_some_and(|clock| clock.needs_order)
+        self.needs_order
+            || self.clock.as_ref().is_some_and(|clock| clock.needs_order)
+            || self.streams.values().any(|own| own.needs_order())
     }
 
     /// Whose lines came last; it is forgotten.
@@ -134,7 +146,19 @@ impl Decoder {
         }
         self.zoneless = 0;
         self.needs_order = false;
-        self.after_text = false;
+        self.habits = Habits::default();
+        self.local.calendar.written = modified.map(|time| time.to_civil().date());
+        for own in self.streams.values_mut() {
+            own.begin_file(modified, is_part);
+        }
+    }
+
+    /// What the current file tells of its times.
+    pub(crate) fn set_calendar(&mut self, calendar: Calendar) {
+        self.local.calendar = calendar;
+        for own in self.streams.values_mut() {
+            own.set_calendar(calendar);
+        }
     }
 
     /// A file ends: nothing goes on in the next, as writers that rotate do so between records.
@@ -154,16 +178,22 @@ impl Decoder {
     }
 
     fn end_lines(&mut self, sink: &mut dyn Sink) {
-        for pieces in std::mem::take(&mut self.pieces).into_iter().flatten() {
+        if let Some(pieces) = self.pieces.take() {
             self.joined(pieces, false, sink);
         }
         self.flush_pretty(sink);
         self.flush(sink);
+        for own in self.streams.values_mut() {
+            own.end_lines(sink);
+        }
     }
 
     /// Hands over what is known only at the family's end.
     pub(crate) fn finish(&mut self, sink: &mut dyn Sink) {
         self.scrapy.finish(sink);
+        for own in self.streams.values_mut() {
+            own.finish(sink);
+        }
     }
 
     pub(crate) fn state(&self) -> Vec<u8> {
@@ -171,6 +201,16 @@ impl Decoder {
             context: Cow::Borrowed(&self.context),
             scrapy: self.scrapy.state(),
             crawlee: self.text.crawlee().state(),
+            streams: self
+                .streams
+                .iter()
+                .map(|(key, own)| {
+                    (
+                        key.clone(),
+                        String::from_utf8_lossy(&own.state()).into_owned(),
+                    )
+                })
+                .collect(),
         };
         // Texts, numbers and lists always serialise.
         serde_json::to_vec(&state).unwrap_or_default()
@@ -183,6 +223,10 @@ impl Decoder {
         self.context = state.context.into_owned();
         self.scrapy.restore(state.scrapy);
         self.text.crawlee_mut().restore(state.crawlee);
+        self.streams.clear();
+        for (key, state) in state.streams {
+            self.stream(&key).restore(state.as_bytes());
+        }
         true
     }
 
@@ -203,7 +247,7 @@ impl Decoder {
         if let Ok(line) = simdutf8::basic::from_utf8(bytes) {
             // Nothing else begins like Scrapy's lines, and nothing is around them.
             if self.is_plain()
-                && let Some(begun) = Scrapy::begin(line, at, &self.options.zone)
+                && let Some(begun) = Scrapy::begin(line, at, &self.local)
             {
                 return self.open_scrapy(begun, sink);
             }
@@ -220,7 +264,7 @@ impl Decoder {
     }
 
     fn has_pieces(&self) -> bool {
-        self.pieces.iter().any(Option::is_some)
+        self.pieces.is_some()
     }
 
     /// Hands over what is open: nothing continues it.
@@ -237,35 +281,99 @@ impl Decoder {
             self.text.open_at(),
             self.crash.as_ref().map(|crash| crash.at),
             self.pretty.as_ref().map(|pretty| pretty.at),
-            self.pieces[0].as_ref().map(|pieces| pieces.at),
-            self.pieces[1].as_ref().map(|pieces| pieces.at),
+            self.pieces.as_ref().map(|pieces| pieces.at),
         ];
-        places.into_iter().flatten().min_by_key(|at| at.offset)
+        let streams = self.streams.values().filter_map(|own| own.open_at());
+        places
+            .into_iter()
+            .flatten()
+            .chain(streams)
+            .min_by_key(|at| at.offset)
     }
 
-    /// Takes a line out of what a container's runtime put around it.
+    /// Takes a line out of what is around it.
     fn wrapped(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
-        let unwrapped = prefix::unwrap(line);
-        self.taken_at = unwrapped.time;
-        let stream = usize::from(unwrapped.is_stderr);
-        if !unwrapped.is_piece && self.pieces[stream].is_none() {
-            return self.whole(&unwrapped.text, at, complete, sink);
+        (self.taken_at, self.given_level) = (None, None);
+        self.unwrapped(line, at, complete, 0, sink);
+    }
+
+    /// The same of a line in so many envelopes.
+    fn unwrapped(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) {
+        let local = (&self.local.zone, &self.local.calendar);
+        let is_inside = self.pretty.is_some() || self.crash.is_some();
+        let may_be = depth < DEEPEST && !(is_inside && line.starts_with([' ', '\t']));
+        let opened = may_be
+            .then(|| envelope::open(line, &mut self.habits, local.0, local.1))
+            .flatten();
+        match opened {
+            None => self.whole(line, at, complete, depth, sink),
+            Some(opened) if opened.is_own => {}
+            Some(opened) => self.opened(&opened, at, complete, depth + 1, sink),
         }
-        self.needs_order = true;
-        let mut pieces = self.pieces[stream].take().unwrap_or(Pieces {
+    }
+
+    /// Takes what was in an envelope.
+    fn opened(
+        &mut self,
+        opened: &Opened<'_>,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) {
+        let taken_at = opened.time.or(self.taken_at);
+        let level = opened.level.or(self.given_level);
+        let own = if opened.stream.is_empty() {
+            self
+        } else {
+            let context = &self.context;
+            let context = Context {
+                timestamp: taken_at.or(context.timestamp),
+                ..Context::default()
+            };
+            let own = self.stream(&opened.stream);
+            own.context.follow(context);
+            own
+        };
+        (own.taken_at, own.given_level) = (taken_at, level);
+        if !opened.is_piece && own.pieces.is_none() {
+            return own.unwrapped(&opened.text, at, complete, depth, sink);
+        }
+        own.needs_order = true;
+        let mut pieces = own.pieces.take().unwrap_or(Pieces {
             text: String::new(),
             at,
             bytes: 0,
         });
-        pieces.bytes += unwrapped.text.len();
-        if pieces.bytes <= self.options.max_line {
-            pieces.text.push_str(&unwrapped.text);
+        pieces.bytes += opened.text.len();
+        if pieces.bytes <= own.options.max_line {
+            pieces.text.push_str(&opened.text);
         }
-        if unwrapped.is_piece {
-            self.pieces[stream] = Some(pieces);
+        if opened.is_piece {
+            own.pieces = Some(pieces);
         } else {
-            self.joined(pieces, complete, sink);
+            own.joined(pieces, complete, sink);
         }
+    }
+
+    /// Who puts a stream together.
+    fn stream(&mut self, name: &str) -> &mut Self {
+        if self.streams.len() >= MOST_STREAMS && !self.streams.contains_key(name) {
+            return self;
+        }
+        let (family, options, calendar) = (&self.family, &self.options, self.local.calendar);
+        self.streams.entry(name.to_owned()).or_insert_with(|| {
+            let mut own = Self::new(family, options);
+            own.local.calendar = calendar;
+            Box::new(own)
+        })
     }
 
     /// Takes a line whose pieces were put together.
@@ -276,37 +384,52 @@ impl Decoder {
             let detail = format!("a line of {bytes} bytes; the limit is {limit}");
             return report(sink, ProblemKind::OversizedLine, Some(at), &detail);
         }
-        self.whole(&text, at, complete, sink);
+        self.unwrapped(&text, at, complete, 1, sink);
     }
 
     /// Takes a line as its writer wrote it.
-    fn whole(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
-        if let Some(pretty) = &mut self.pretty {
-            match pretty.go_on(line) {
-                Object::Open => return,
-                Object::Whole(text) => {
-                    let at = pretty.at;
-                    self.pretty = None;
-                    if !self.json(&text, at, sink) {
-                        self.bad(&text, at, true, sink);
+    fn whole(&mut self, line: &str, at: Position, complete: bool, depth: u32, sink: &mut dyn Sink) {
+        let line = line.trim_start_matches('\u{feff}');
+        if let Some(document) = &mut self.pretty {
+            let begun_at = document.at;
+            let (whole, is_open) = match document.go_on(line) {
+                Taken::Open(whole) => (Some(whole), true),
+                Taken::Whole(whole) => (Some(whole), false),
+                Taken::Broken => (None, false),
+            };
+            if whole.is_some() && !is_open {
+                self.pretty = None;
+            }
+            match whole {
+                Some(whole) => {
+                    for text in whole {
+                        if !self.json(&text, begun_at, depth, sink) {
+                            self.bad(&text, begun_at, true, sink);
+                        }
+                    }
+                    if let Some(document) = &mut self.pretty {
+                        document.at = at;
                     }
                     return;
                 }
-                Object::Broken => self.flush_pretty(sink),
+                None => self.flush_pretty(sink),
             }
         }
-        if Pretty::begins(line) && !self.is_in_text() {
+        if Document::begins(line) && !self.is_in_text() {
             self.needs_order = true;
-            self.pretty = Some(Pretty::new(line, at));
+            let mut document = Document::new(at);
+            // What begins so goes on.
+            let _ = document.go_on(line);
+            self.pretty = Some(document);
             return;
         }
         let is_record = if starts_with_brace(line) {
-            self.json(line, at, sink)
+            self.json(line, at, depth, sink)
         } else {
-            self.logfmt(line, at, sink)
+            self.several(line, at, depth, sink) || self.logfmt(line, at, sink)
         };
         if !is_record {
-            self.text(line, at, complete, sink);
+            self.text(line, at, complete, depth, sink);
         }
     }
 
@@ -315,7 +438,7 @@ impl Decoder {
     fn around_hole(&mut self, hole: &Hole<'_>, at: Position, complete: bool, sink: &mut dyn Sink) {
         self.needs_order = true;
         if !hole.before.is_empty() {
-            self.wrapped(hole.before, at, hole.behind.is_empty() && complete, sink);
+            self.whole(hole.before, at, hole.behind.is_empty() && complete, 1, sink);
         }
         let behind = (hole.before.len() + hole.zeros) as u64;
         report_hole(at, hole.zeros as u64, sink);
@@ -324,48 +447,142 @@ impl Decoder {
                 offset: at.offset + behind,
                 ..at
             };
-            self.wrapped(hole.behind, at, complete, sink);
+            self.whole(hole.behind, at, complete, 1, sink);
         }
     }
 
     /// Takes a line of a text log.
-    fn text(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
+    fn text(&mut self, line: &str, at: Position, complete: bool, depth: u32, sink: &mut dyn Sink) {
         self.needs_order = true;
         if let Some(hole) = Hole::find(line) {
             return self.around_hole(&hole, at, complete, sink);
         }
         let line = &*without_colours(line);
-        let options = &self.options;
-        let custom = options
-            .dialects
-            .iter()
-            .find_map(|dialect| dialect.begin(line, at));
-        if custom.is_none()
-            && let Some(begun) = Scrapy::begin(line, at, &options.zone)
-        {
-            return self.open_scrapy(begun, sink);
+        if line.contains('\r') {
+            return self.redrawn(line, at, complete, depth, sink);
         }
-        if let Some(begun) = custom.or_else(|| text::begin(line, at)) {
-            return match self.scrapy.claim(begun, &self.options.zone) {
+        let line = behind_bar(line);
+        let dialects = self.options.dialects.iter();
+        let custom = dialects
+            .filter_map(|dialect| dialect.begin(line, at))
+            .next();
+        if let Some(crash) = self.crash.as_mut().filter(|crash| crash.is_sure())
+            && !Scrapy::begin(line, at, &self.local).is_some()
+            && crash.go_on(line)
+        {
+            return;
+        }
+        // What tells an exception is not taken for a line of its own.
+        let is_told = crash::is_sure(line)
+            || ((self.crash.is_some() || self.is_in_crash()) && error_line(line).is_some());
+        if custom.is_none() && !is_told {
+            if let Some(begun) = Scrapy::begin(line, at, &self.local) {
+                return self.open_scrapy(begun, sink);
+            }
+            if depth < DEEPEST && self.nested(line, at, complete, depth, sink) {
+                return;
+            }
+        }
+        let begun = match custom {
+            Some(begun) => Some(begun),
+            None if is_told => None,
+            None => self.text.begin(line, at),
+        };
+        if let Some(mut begun) = begun {
+            if self.text.complete(&mut begun) {
+                return;
+            }
+            return match self.scrapy.claim(begun, &self.local) {
                 Ok(begun) => self.open_scrapy(begun, sink),
                 Err(begun) => {
                     self.flush(sink);
-                    self.text.open(*begun, self.taken_at);
+                    self.text.open(*begun, self.taken_at, self.given_level);
                 }
             };
         }
-        if self.scrapy.is_open() {
-            return self.scrapy.go_on(line);
-        }
-        if self.text.is_open() {
-            return self.text.go_on(line);
-        }
-        if line.trim().is_empty() && self.crash.is_none() {
+        if self.scrapy.go_on(line) || self.text.go_on(line) {
             return;
         }
-        if !self.crash_line(line, at) {
+        if let Some(crash) = &mut self.crash
+            && crash.go_on(line)
+        {
+            return;
+        }
+        if line.trim().is_empty() {
+            return;
+        }
+        self.flush(sink);
+        if let Some(crash) = Crash::begin(line, at) {
+            self.crash = Some(crash);
+        } else if self.taken_at.is_some() || self.given_level.is_some() {
+            // An envelope says what the line does not.
+            self.text
+                .open(Begun::plain(line, at), self.taken_at, self.given_level);
+        } else {
             self.bad(line, at, complete, sink);
         }
+    }
+
+    /// Takes what a terminal shows of a line that was drawn again and again.
+    fn redrawn(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) {
+        for part in line.split('\r').filter(|part| !part.trim().is_empty()) {
+            if !is_bar(part) || behind_bar(part).len() < part.len() {
+                self.whole(part, at, complete, depth, sink);
+            }
+        }
+    }
+
+    /// Takes a line whose message is a record of its own: a worker's, a scheduler's or a pipe's around it.
+    fn nested(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let Some(head) = head::head(line).filter(|head| head.time.is_some()) else {
+            return false;
+        };
+        let key = format!("in {}", head.thread.or(head.logger).unwrap_or_default());
+        let is_going_on = self
+            .streams
+            .get(&key)
+            .is_some_and(|own| own.awaits(head.message));
+        if !is_going_on && !envelope::is_record(head.message) {
+            return false;
+        }
+        self.flush(sink);
+        let opened = Opened {
+            text: Cow::Borrowed(head.message),
+            time: head
+                .time
+                .and_then(|time| self.local.instant(&time))
+                .map(|(time, _)| time),
+            // A scheduler says INFO of whatever its programs write.
+            level: Level::from_word(head.level).filter(|level| *level > Level::Info),
+            stream: Cow::Owned(key),
+            ..Opened::default()
+        };
+        self.opened(&opened, at, complete, depth + 1, sink);
+        true
+    }
+
+    /// Whether a crash is open that the line goes on.
+    fn awaits(&self, line: &str) -> bool {
+        let is_open = self.crash.is_some() || self.is_in_crash();
+        is_open && (line.starts_with([' ', '\t']) || line.is_empty() || error_line(line).is_some())
+    }
+
+    fn is_in_crash(&self) -> bool {
+        self.scrapy.is_in_crash() || self.text.is_in_crash()
     }
 
     fn open_scrapy(&mut self, begun: scrapy::Pending, sink: &mut dyn Sink) {
@@ -377,7 +594,6 @@ impl Decoder {
 
     /// Counts a line that is in no format that we know.
     fn bad(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
-        self.after_text = true;
         let kind = if complete {
             ProblemKind::BadLine
         } else {
@@ -415,13 +631,13 @@ impl Decoder {
     }
 
     /// Takes a line that is a JSON record, or several.
-    fn json(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
+    fn json(&mut self, line: &str, at: Position, depth: u32, sink: &mut dyn Sink) -> bool {
         let repaired;
         let (line, object) = if let Some(object) = json::Object::parse(line) {
             (line, object)
         } else {
             let Some(text) = json::without_nan(line) else {
-                return false;
+                return self.several(line, at, depth, sink);
             };
             repaired = text;
             let Some(object) = json::Object::parse(&repaired) else {
@@ -439,12 +655,71 @@ impl Decoder {
         if let Some(job) = scrapy::logparser::read(&object) {
             self.needs_order = true;
             self.flush(sink);
-            self.scrapy.tell_job(&job, at, &self.options.zone, sink);
+            self.scrapy.tell_job(&job, at, &self.local, sink);
             return true;
         }
-        let options = (&self.options.zone, &*self.options.map);
-        let decoded = json::decode(&object, options.0, options.1);
+        if depth <= DEEPEST
+            && let Some(list) = json::export_members(&object)
+        {
+            for record in list {
+                if !self.json(record, at, depth + 1, sink) {
+                    self.bad(record, at, true, sink);
+                }
+            }
+            return true;
+        }
+        if depth < DEEPEST && self.inside(&object, at, depth, sink) {
+            return true;
+        }
+        let decoded = json::decode(&object, &self.local, &self.options.map);
         decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
+    }
+
+    /// Takes a line that is several JSON records, or one with signs around it.
+    fn several(&mut self, line: &str, at: Position, depth: u32, sink: &mut dyn Sink) -> bool {
+        let may_be = line.starts_with(['{', '[', '\u{1e}', ',']) && line.contains("{\"");
+        if depth > DEEPEST || !may_be {
+            return false;
+        }
+        let Some(objects) = document::objects(line) else {
+            return false;
+        };
+        for object in objects.iter().filter(|object| object.len() < line.len()) {
+            if !self.json(object, at, depth + 1, sink) {
+                self.bad(object, at, true, sink);
+            }
+        }
+        objects.iter().any(|object| object.len() < line.len())
+    }
+
+    /// Takes the line that an object was put around.
+    fn inside(
+        &mut self,
+        object: &json::Object<'_>,
+        at: Position,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let Some(inside) = json::inside(object, &self.local) else {
+            return false;
+        };
+        let text = without_colours(&inside.text);
+        let own = self.streams.get(&inside.stream);
+        let is_going_on = inside.is_envelope && own.is_some_and(|own| own.awaits(&text));
+        let is_record = (text.starts_with('{') || inside.is_envelope) && envelope::is_record(&text);
+        if !is_record && !is_going_on {
+            return false;
+        }
+        self.needs_order |= !text.starts_with('{');
+        let opened = Opened {
+            text: Cow::Borrowed(&text),
+            time: inside.time,
+            level: inside.level,
+            stream: Cow::Owned(inside.stream),
+            ..Opened::default()
+        };
+        self.opened(&opened, at, true, depth + 1, sink);
+        true
     }
 
     /// Takes a line that is a logfmt record.
@@ -462,8 +737,7 @@ impl Decoder {
         at: Position,
         sink: &mut dyn Sink,
     ) -> bool {
-        let options = &self.options;
-        let decoded = json::decode_fields(fields, dialect, &options.zone, &options.map);
+        let decoded = json::decode_fields(fields, dialect, &self.local, &self.options.map);
         decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
     }
 
@@ -477,6 +751,10 @@ impl Decoder {
     ) -> bool {
         let json::Decoded { mut record, zoned } = decoded;
         record.is_zoneless = !zoned;
+        if let Some(begun) = self.scrapy.claim_json(&record, at) {
+            self.open_scrapy(begun, sink);
+            return true;
+        }
         if record.timestamp.is_none() {
             // An item in Scrapy's text may be JSON; a record names its time.
             if self.is_in_text() {
@@ -484,6 +762,7 @@ impl Decoder {
             }
             record.timestamp = self.taken_at;
         }
+        record.level = record.level.or(self.given_level);
         if record.timestamp.is_none() {
             report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
         }
@@ -505,7 +784,6 @@ impl Decoder {
         }
         self.flush_crash(sink);
         self.zoneless += u64::from(!zoned);
-        self.after_text = false;
         self.context.remember(record);
         sink.record(record, at);
     }
@@ -517,26 +795,23 @@ impl Decoder {
 
     /// Hands over the text record that is open.
     fn flush_texts(&mut self, sink: &mut dyn Sink) {
-        self.scrapy.flush(sink);
-        let options = &self.options;
-        self.zoneless += self.text.flush(&options.zone, &options.map, sink);
-    }
-
-    /// Takes a line of a raw traceback: from its first line to the exception, and what is indented.
-    fn crash_line(&mut self, line: &str, at: Position) -> bool {
-        let begins = line.starts_with("Traceback (most recent call last)");
-        if begins && self.crash.is_none() && !self.after_text {
-            self.crash = Some(Crash {
-                text: line.to_owned(),
-                at,
-            });
-            return true;
-        }
-        let Some(crash) = &mut self.crash else {
-            return false;
+        let mut remembering = Remembering {
+            context: &mut self.context,
+            sink,
         };
-        append(&mut crash.text, line, MAX_CRASH);
-        true
+        self.scrapy.flush(&mut remembering);
+        let mut remembering = Remembering {
+            context: &mut self.context,
+            sink,
+        };
+        self.zoneless += self
+            .text
+            .flush(&self.local, &self.options.map, &mut remembering);
+        if let Some((run_id, _)) = self.scrapy.run()
+            && self.context.run_id.as_deref() != Some(run_id)
+        {
+            self.context.run_id = Some(run_id.to_owned());
+        }
     }
 
     /// Hands over a raw traceback as one record.
@@ -544,19 +819,28 @@ impl Decoder {
         let Some(crash) = self.crash.take() else {
             return;
         };
-        let parsed = traceback::parse(&crash.text).unwrap_or_default();
+        let parsed = traceback::parse(&crash.text).filter(|parsed| !parsed.error_type.is_empty());
+        let (error_type, message) = match &parsed {
+            Some(parsed) => (parsed.error_type, parsed.message),
+            None => crash.told(),
+        };
+        let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
+        let causes = parsed
+            .as_ref()
+            .and_then(|parsed| json::causes_of(&parsed.causes));
         let record = Record {
-            timestamp: self.context.timestamp,
-            level: Some(dragline_schema::Level::Critical),
+            timestamp: self.taken_at.or(self.context.timestamp),
+            level: Some(Level::Critical),
             scraper_id: self.context.scraper_id.as_deref().map(Into::into),
             site: self.context.site.as_deref().map(Into::into),
             run_id: self.context.run_id.as_deref().map(Into::into),
             message: Some("uncaught exception".into()),
             event: Event::ScraperError(ScraperError {
-                error_type: Some(parsed.error_type.into()),
-                error_message: Some(parsed.message.into()),
+                error_type: text(error_type),
+                error_message: text(message),
                 traceback: Some(crash.text.as_str().into()),
-                function: parsed.function.map(Into::into),
+                function: parsed.and_then(|parsed| parsed.function).map(Into::into),
+                causes,
                 ..ScraperError::default()
             }),
             dialect: Dialect::Json,
@@ -594,6 +878,50 @@ impl Context {
         keep(&mut self.site, record.site.as_deref());
         keep(&mut self.run_id, record.run_id.as_deref());
     }
+}
+
+/// A sink that remembers whose records pass.
+struct Remembering<'r> {
+    context: &'r mut Context,
+    sink: &'r mut dyn Sink,
+}
+
+impl Sink for Remembering<'_> {
+    fn file(&mut self, file: &dragline_schema::SourceFile) {
+        self.sink.file(file);
+    }
+
+    fn record(&mut self, record: &Record<'_>, at: Position) {
+        self.context.remember(record);
+        self.sink.record(record, at);
+    }
+
+    fn problem(&mut self, problem: &Problem<'_>) {
+        self.sink.problem(problem);
+    }
+}
+
+/// Whether a text is a progress bar's.
+fn is_bar(text: &str) -> bool {
+    text.contains("%|") || (text.contains("it/s") && text.contains('[')) || text.contains("s/it]")
+}
+
+/// What a program wrote behind a progress bar that was not ended.
+fn behind_bar(line: &str) -> &str {
+    if !line.contains("%|") && !line.contains("it/s]") && !line.contains("s/it]") {
+        return line;
+    }
+    // The bar ends with what it counts a second.
+    let Some(end) = ["it/s]", "s/it]", "B/s]", "?it/s]"]
+        .iter()
+        .filter_map(|end| Some(line.rfind(end)? + end.len()))
+        .max()
+    else {
+        return line;
+    };
+    let behind = &line[end..];
+    let is_record = head::head(behind).is_some() || behind.starts_with('{');
+    if is_record { behind } else { line }
 }
 
 fn starts_with_brace(line: &str) -> bool {

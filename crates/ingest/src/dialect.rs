@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dragline_schema::{Dialect, Position};
 use regex::Regex;
 
-use crate::text::Begun;
+use crate::text::{Begun, When};
 
 /// A text format, told by a regular expression with named groups.
 ///
@@ -103,13 +103,15 @@ impl TextDialect {
         let part = |name: &str| found.name(name).map(|part| part.as_str().trim());
         let mut begun = Begun::new(
             Dialect::Custom,
-            part("time"),
+            part("time").map(|time| match &self.time_format {
+                Some(format) => When::Described(time.to_owned(), Arc::clone(format)),
+                None => When::Text(time.to_owned()),
+            }),
             part("level").unwrap_or_default(),
             part("logger"),
             part("message")?,
             at,
         );
-        begun.time_format.clone_from(&self.time_format);
         for name in self.pattern.capture_names().flatten() {
             if !matches!(name, "time" | "level" | "logger" | "message")
                 && let Some(value) = part(name).filter(|value| !value.is_empty())

@@ -40,11 +40,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod calendar;
 mod clock;
 mod copies;
+mod crash;
 mod decoder;
 mod dialect;
 mod discover;
+mod document;
+mod envelope;
 mod fingerprint;
 mod follow;
 mod found;
@@ -58,8 +62,6 @@ mod memory;
 mod names;
 mod open;
 mod options;
-mod prefix;
-mod pretty;
 mod read;
 mod sample;
 mod scrapy;
@@ -81,4 +83,5 @@ pub use open::{beginning, fingerprint, hash_of_first};
 pub use options::ReadOptions;
 pub use read::{FamilyReader, FileSummary, read_family};
 pub use sample::SIZE as SAMPLED_LINES;
+pub use time::DateOrder;
 pub use watch::Watch;

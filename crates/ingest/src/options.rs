@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use crate::dialect::TextDialect;
 use crate::map::Map;
 use crate::memory::Memory;
+use crate::time::DateOrder;
 use crate::watch::Watch;
 
 /// How to read.
@@ -16,6 +17,9 @@ pub struct ReadOptions {
     pub zone: TimeZone,
     /// A longer line is a problem, not a record. In bytes; default 8 MiB.
     pub max_line: usize,
+    /// Which of two numbers of a date such as `03/04/2026` stands first, where no date of the log tells it.
+    /// Default unknown.
+    pub dates: Option<DateOrder>,
     /// Text formats that the user described; they go before those that are known. Default none.
     pub dialects: Arc<[TextDialect]>,
     /// What the user says of other writers' records. Default nothing.
@@ -33,6 +37,7 @@ impl Default for ReadOptions {
         Self {
             zone: TimeZone::UTC,
             max_line: 8 << 20,
+            dates: None,
             dialects: Arc::default(),
             map: Arc::default(),
             watch: Arc::default(),
@@ -47,9 +52,10 @@ impl ReadOptions {
     pub fn identity(&self) -> String {
         let dialects: Vec<String> = self.dialects.iter().map(TextDialect::identity).collect();
         format!(
-            "{:?}\n{}\n{dialects:?}\n{}",
+            "{:?}\n{}\n{:?}\n{dialects:?}\n{}",
             self.zone,
             self.max_line,
+            self.dates,
             self.map.identity()
         )
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dragline_schema::{ProblemKind, Sink};
 
+use crate::calendar;
 use crate::decoder::{Decoder, report, report_hole};
 use crate::discover::Family;
 use crate::fingerprint::Fingerprint;
@@ -13,6 +14,7 @@ use crate::lines::{Fault, Line, LineReader};
 use crate::open::{Source, read_start};
 use crate::options::ReadOptions;
 use crate::split;
+use crate::time::DateOrder;
 
 /// Smaller files are not worth several threads, in bytes.
 const WORTH_THREADS: u64 = 2 << 20;
@@ -60,6 +62,8 @@ pub fn read_family(
 pub struct FamilyReader {
     family: String,
     decoder: Decoder,
+    /// Which of two numbers of a date stands first, as a file before told.
+    order: Option<DateOrder>,
 }
 
 impl FamilyReader {
@@ -68,6 +72,7 @@ impl FamilyReader {
         Self {
             family: family.to_owned(),
             decoder: Decoder::new(family, options),
+            order: None,
         }
     }
 
@@ -87,6 +92,10 @@ impl FamilyReader {
         let options = self.decoder.options();
         let max_line = options.max_line;
         let watch = Arc::clone(&options.watch);
+        let calendar = calendar::of(file, self.order.or(options.dates), &options.watch);
+        self.order = self.order.or(calendar.order);
+        self.decoder.set_calendar(calendar);
+        let options = self.decoder.options();
         let source = match Source::open(&file.path, &options.watch, &options.memory) {
             Ok(source) => source.tapped(options.fingerprints),
             Err(error) => {

@@ -48,13 +48,22 @@ pub(crate) fn split_type(text: &str) -> (&str, &str) {
 
 /// Chained exceptions come root first; the last one is what was raised to the caller.
 fn python(text: &str) -> Option<Traceback<'_>> {
+    // A logger may indent all of it.
+    let indent = text
+        .lines()
+        .find(|line| {
+            line.trim_start()
+                .starts_with("Traceback (most recent call last)")
+        })
+        .map_or("", |line| &line[..line.len() - line.trim_start().len()]);
     let mut raised: Vec<(&str, &str)> = Vec::new();
     let mut function = None;
     let mut frames_of = None;
     let mut inside = false;
     let mut is_group = false;
     for line in text.lines() {
-        let bare = line.trim_start_matches(['|', '+', ' ', '>']);
+        let line = line.strip_prefix(indent).unwrap_or(line);
+        let bare = line.trim_start_matches(['|', '+', ' ', '>', '\t']);
         let begun = bare.strip_prefix("Exception Group ").unwrap_or(bare);
         if begun.starts_with("Traceback (most recent call last)") {
             is_group |= begun.len() < bare.len();
@@ -68,7 +77,11 @@ fn python(text: &str) -> Option<Traceback<'_>> {
             if let Some(name) = user_function(frame) {
                 frames_of = Some(name);
             }
-        } else if inside && !line.trim().is_empty() && !line.starts_with([' ', '>', '|', '\t']) {
+        } else if inside
+            && !line.trim().is_empty()
+            && !line.starts_with([' ', '>', '|', '\t', '╭', '╰', '│'])
+            && !line.starts_with("--- <exception caught here>")
+        {
             inside = false;
             raised.push(split_type(line));
             function = frames_of;

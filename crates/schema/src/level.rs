@@ -54,20 +54,33 @@ impl Level {
         if let Some(level) = Self::ALL.into_iter().find(|level| level.as_str() == word) {
             return Some(level);
         }
-        let mut lower = [0u8; 12];
+        let mut lower = [0u8; 14];
         let word = word.trim();
+        // slog names what stands between its levels: `ERROR+2`.
+        let word = match word.find(['+', '-']) {
+            Some(at) if at > 0 && word[at + 1..].bytes().all(|b| b.is_ascii_digit()) => &word[..at],
+            _ => word,
+        };
         let lower = lower.get_mut(..word.len())?;
         lower.copy_from_slice(word.as_bytes());
         lower.make_ascii_lowercase();
         Some(match &*lower {
-            b"trace" | b"trc" | b"verbose" => Self::Trace,
-            b"debug" | b"dbg" | b"d" => Self::Debug,
-            b"info" | b"information" | b"inf" | b"i" | b"notice" | b"success" | b"system"
-            | b"stats" | b"perf" => Self::Info,
-            b"warn" | b"warning" | b"wrn" | b"w" => Self::Warn,
-            b"error" | b"err" | b"e" | b"fail" | b"failure" | b"sfail" => Self::Error,
-            b"critical" | b"crit" | b"fatal" | b"ftl" | b"alert" | b"emergency" | b"emerg"
-            | b"panic" | b"severe" => Self::Critical,
+            // npm's stands between debug and info, Serilog's below both.
+            b"verbose" if word.starts_with('v') => Self::Debug,
+            b"trace" | b"trc" | b"verbose" | b"vrb" | b"silly" | b"finer" | b"finest" | b"t" => {
+                Self::Trace
+            }
+            b"debug" | b"dbg" | b"debu" | b"d" | b"http" | b"fine" | b"config" => Self::Debug,
+            b"info" | b"information" | b"informational" | b"inf" | b"i" | b"notice"
+            | b"success" | b"system" | b"stats" | b"perf" => Self::Info,
+            b"warn" | b"warning" | b"warni" | b"wrn" | b"w" => Self::Warn,
+            b"error" | b"err" | b"erro" | b"exception" | b"e" | b"fail" | b"failure" | b"sfail" => {
+                Self::Error
+            }
+            b"critical" | b"crit" | b"criti" | b"fata" | b"pani" | b"dpanic" | b"f" | b"c"
+            | b"fatal" | b"ftl" | b"alert" | b"emergency" | b"emerg" | b"panic" | b"severe" => {
+                Self::Critical
+            }
             _ => return None,
         })
     }

@@ -35,22 +35,23 @@ const NAMES: &[(Slot, &str)] = &[
         Slot::Timestamp,
         "timestamp Timestamp TIMESTAMP time TIME Time ts TS t @timestamp @t _ts asctime datetime \
          date_time created_at logged_at log_timestamp event_time timestamp_ns t.$date \
-         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP instant.epochSecond",
+         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP instant.epochSecond datetime.date receiveTimestamp",
     ),
     (
         Slot::Level,
         "level LEVEL Level lvl severity Severity SEVERITY severity_text SeverityText log.level \
          loglevel log_level levelname priority PRIORITY level_name @l @level level_value \
-         record.level.name",
+         record.level.name levelno severity_number severityNumber SeverityNumber",
     ),
     (
         Slot::Message,
-        "record.message message msg MESSAGE Message event body text description @m @message log",
+        "record.message message msg MESSAGE Message @m event body text short_message description @message log \
+         textPayload line @mt MessageTemplate messageTemplate message_template",
     ),
     (
         Slot::Target,
         "target logger LOGGER name logger_name loggerName log.logger span.name module record.name \
-         @logger",
+         @logger SourceContext Category channel",
     ),
     (
         Slot::ErrorType,
@@ -65,12 +66,12 @@ const NAMES: &[(Slot, &str)] = &[
     ),
     (
         Slot::Traceback,
-        "traceback error.stack_trace stack stacktrace stack_trace exc_info exception err.stack \
-         error.stack throwable message.stack exception.stacktrace",
+        "traceback error.stack_trace stack stacktrace stack_trace stackTrace exc_info exception @x err.stack \
+         error.stack throwable message.stack message.stackTrace exception.stacktrace",
     ),
     (
         Slot::ScraperId,
-        "scraper_id scraperId spider spider_name crawler scraper service service.name job",
+        "scraper_id scraperId spider spider.name spider_name crawler scraper service service.name job",
     ),
     (Slot::RunId, "run_id runId job_id jobid run crawl_id"),
     (Slot::Site, "site domain"),
@@ -119,14 +120,34 @@ const CONTAINERS: &[&str] = &[
     "attributes.",
     "labels.",
     "contextMap.",
+    "jsonPayload.",
+    "data.",
+    "payload.",
+    "meta.",
+    "metadata.",
+    "details.",
+    "Properties.",
+    "properties.",
+    "State.",
+    "params.",
+    "message.",
+    "msg.",
+    "_source.",
 ];
+/// Containers are taken off so often.
+const DEEPEST: usize = 3;
 
 /// A path without the container it stands in.
 pub(crate) fn without_container(path: &str) -> &str {
-    CONTAINERS
-        .iter()
-        .find_map(|container| path.strip_prefix(container))
-        .unwrap_or(path)
+    let mut path = path;
+    for _ in 0..DEEPEST {
+        let mut containers = CONTAINERS.iter();
+        match containers.find_map(|container| path.strip_prefix(container)) {
+            Some(rest) => path = rest,
+            None => break,
+        }
+    }
+    path
 }
 
 /// The slot that the definitions call so.
@@ -153,6 +174,17 @@ pub(crate) fn slot_named(name: &str) -> Option<Slot> {
 
 type Table = HashMap<&'static str, Vec<(Slot, usize)>, FxBuildHasher>;
 
+/// Whether a name is one of those that say something, as it is.
+pub(crate) fn exact_slot(path: &str) -> bool {
+    static NAMED: LazyLock<std::collections::HashSet<&str>> = LazyLock::new(|| {
+        NAMES
+            .iter()
+            .flat_map(|(_, names)| names.split_whitespace())
+            .collect()
+    });
+    NAMED.contains(path)
+}
+
 /// What a field of that name says, and its rank among the names for it (the lower wins).
 pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
     static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -164,7 +196,38 @@ pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
         }
         table
     });
-    TABLE.get(path).and_then(|slots| slots.first().copied())
+    TABLE
+        .get(path)
+        .and_then(|slots| slots.first().copied())
+        .or_else(|| in_other_case(path))
+}
+
+/// The same of a name in another case: `StatusCode`, `log-level`, `_url`.
+fn in_other_case(path: &str) -> Option<(Slot, usize)> {
+    static TABLE: LazyLock<HashMap<String, (Slot, usize), FxBuildHasher>> = LazyLock::new(|| {
+        let mut table = HashMap::default();
+        for (slot, names) in NAMES {
+            for (rank, name) in (1..).zip(names.split_whitespace()) {
+                if let Some(plain) = plain(name) {
+                    table.entry(plain).or_insert((*slot, rank + 30));
+                }
+            }
+        }
+        table
+    });
+    let is_other = path.len() < 40
+        && (path.starts_with('_') || path.bytes().any(|b| b.is_ascii_uppercase() || b == b'-'));
+    if !is_other {
+        return None;
+    }
+    TABLE.get(&plain(path)?).copied()
+}
+
+/// A name in small letters, without what stands between its words. Names of one letter stay as they are.
+fn plain(name: &str) -> Option<String> {
+    let bytes = name.bytes().filter(|b| !matches!(b, b'_' | b'-'));
+    let plain: String = bytes.map(|b| b.to_ascii_lowercase() as char).collect();
+    (plain.len() > 2 && !plain.starts_with('@')).then_some(plain)
 }
 
 /// Milliseconds in one unit of the duration of that name; `None` when it is no request's duration.
@@ -181,6 +244,16 @@ pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
         .strip_prefix("http.")
         .or_else(|| path.strip_prefix("res."))
         .unwrap_or(path);
+    // .NET's names begin with a capital, and count milliseconds.
+    if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+        let small = name[..1].to_ascii_lowercase() + &name[1..];
+        let is_bare = DURATIONS.contains(&&*small);
+        return if is_bare {
+            Some(1.0)
+        } else {
+            duration_unit(&small, is_fraction)
+        };
+    }
     let base = DURATIONS
         .iter()
         .filter(|base| name.starts_with(*base))

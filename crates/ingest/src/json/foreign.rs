@@ -6,14 +6,15 @@ use dragline_schema::{
     Cause, Dialect, Event, EventType, Level, ProductAction, ProductProcessed, Record, Request,
     ScraperError, Timestamp, Value, host_of,
 };
-use jiff::tz::TimeZone;
 
-use super::alias::{Slot, duration_unit, slot_of, without_container};
+use super::alias::{Slot, duration_unit, exact_slot, slot_of, without_container};
 use super::fields::Object;
-use super::{Decoded, node, prose};
+use super::{Decoded, duration, node, prose};
+use crate::crash;
 use crate::map::{Map, Mapped, Meaning};
 use crate::text::pairs;
-use crate::{time, traceback};
+use crate::time::{self, Local};
+use crate::traceback;
 
 /// The fields of a record, in order, by their paths.
 pub(crate) type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
@@ -25,6 +26,13 @@ struct Slots<'a> {
     duration_ms: Option<f64>,
     /// What log4j2's `instant` adds to its seconds.
     nanoseconds: Option<u64>,
+    /// Under which name a number of a level stands.
+    level_name: Option<String>,
+    /// Whether the message has holes that other fields fill.
+    is_template: bool,
+    scale: Scale,
+    /// Whether it is Serilog's compact form.
+    is_compact: bool,
     /// Whether the keys stand as zerolog writes them.
     is_zerolog: bool,
     /// Whether the keys stand as logrus writes them.
@@ -40,7 +48,7 @@ struct Slots<'a> {
 }
 
 /// Reads an object of any writer; `None` when it says neither when nor on which level nor what.
-pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Option<Decoded<'a>> {
+pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Decoded<'a>> {
     let dialect = dialect_of(object);
     let is_null_status =
         |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
@@ -49,11 +57,13 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Opt
             .fields
             .iter()
             .any(|(key, raw)| is_null_status(key, raw.get())),
+        scale: scale_of(object),
+        is_compact: object.fields.iter().any(|(key, _)| key == "@t"),
         is_zerolog: is_zerolog(object),
         is_logrus: is_logrus(object),
         ..Slots::default()
     };
-    let mut decoded = slots.decode(object.flatten(), dialect, zone, map)?;
+    let mut decoded = slots.decode(object.flatten(), dialect, local, map)?;
     if let Event::ScraperError(error) = &mut decoded.record.event {
         node::complete(object, error);
     }
@@ -64,10 +74,10 @@ pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Opt
 pub(crate) fn decode_fields<'a>(
     fields: Fields<'a>,
     dialect: Dialect,
-    zone: &TimeZone,
+    local: &Local,
     map: &Map,
 ) -> Option<Decoded<'a>> {
-    Slots::default().decode(fields, dialect, zone, map)
+    Slots::default().decode(fields, dialect, local, map)
 }
 
 /// The event that a record names by its type in the wire format, as writers other than the recorder
@@ -96,11 +106,19 @@ impl<'a> Slots<'a> {
         mut self,
         fields: Fields<'a>,
         dialect: Dialect,
-        zone: &TimeZone,
+        local: &Local,
         map: &Map,
     ) -> Option<Decoded<'a>> {
         let slots = &mut self;
         let typed = typed_event(&fields);
+        let is_template = |(path, _): &(Cow<'_, str>, Value<'_>)| {
+            path.ends_with("mt") || path.ends_with("emplate")
+        };
+        let holes = if fields.iter().any(is_template) {
+            fields.clone()
+        } else {
+            Vec::new()
+        };
         for (path, value) in fields {
             match map.mapped(&path) {
                 Some(Mapped::Slot(slot)) => slots.put(slot, 0, value),
@@ -111,18 +129,30 @@ impl<'a> Slots<'a> {
         slots.read_spans();
         let level = slots
             .take(Slot::Level)
-            .and_then(|value| level_of(&value, dialect));
+            .and_then(|value| level_of(&value, slots.level_name.as_deref(), slots.scale))
+            // Serilog leaves the usual level out.
+            .or_else(|| slots.is_compact.then_some(Level::Info));
         let (timestamp, zoned) = slots
             .take(Slot::Timestamp)
-            .and_then(|value| time_of(&value, zone))
+            .and_then(|value| time_of(&value, local))
             .map_or((None, true), |(time, zoned)| (Some(time), zoned));
         let more = slots.nanoseconds.unwrap_or(0) / 1000;
         let timestamp = timestamp.map(|time| time.plus_micros(more as i64));
-        let message = slots.take_text(Slot::Message);
+        let mut message = slots.take_text(Slot::Message);
+        if slots.is_template
+            && let Some(template) = &message
+        {
+            message = Some(Cow::Owned(rendered(template, &holes)));
+        }
         // A request says something without a word.
         let has = |slot: Slot| slots.values[slot as usize].is_some();
         let is_request = has(Slot::Url) && (has(Slot::Status) || slots.duration_ms.is_some());
-        if message.is_none() && !is_request && (level.is_none() || timestamp.is_none()) {
+        let says_error = has(Slot::ErrorMessage) || has(Slot::ErrorType) || has(Slot::Traceback);
+        if message.is_none()
+            && !is_request
+            && (level.is_none() || timestamp.is_none())
+            && !(says_error && timestamp.is_some())
+        {
             return None;
         }
         if let Some(Cow::Borrowed(message)) = message {
@@ -145,6 +175,12 @@ impl<'a> Slots<'a> {
             (None, Some(meaning)) => slots.meant(meaning, message),
             (None, None) => slots.event(&record),
         };
+        if let Event::Request(request) = &record.event
+            && request.url.as_deref().is_some_and(prose::is_control)
+        {
+            record.event = Event::Log;
+            record.is_unjudged = false;
+        }
         let is_request = matches!(record.event, Event::Request(_));
         record.is_echo = is_request && record.target.as_deref().is_some_and(prose::is_library);
         Some(Decoded { record, zoned })
@@ -314,7 +350,11 @@ impl<'a> Slots<'a> {
             return;
         }
         // loguru's own `elapsed` is the program's age.
-        let own = without_container(path);
+        let own = if is_name(path) {
+            path
+        } else {
+            without_container(path)
+        };
         self.has_item |= is_item(own, &value);
         self.has_identity |= matches!(own, "url" | "name" | "title" | "sku" | "id")
             || own.starts_with("item_")
@@ -338,7 +378,33 @@ impl<'a> Slots<'a> {
         let Some((slot, rank)) = slot_of(own) else {
             return;
         };
+        // What stands in a container says it less plainly than what stands beside it.
+        let rank = rank
+            + if own.len() < path.len() && is_lifted(path) {
+                40
+            } else {
+                0
+            };
         match (slot, &value) {
+            (Slot::Level, number) if number.as_u64().is_some() => {
+                // A word says it better.
+                self.put(slot, rank + 100, value);
+                self.level_name = Some(own.to_owned());
+            }
+            (Slot::Status, Value::Str(text)) if is_nothing(text) => self.status_is_null = true,
+            // A list of lines.
+            (Slot::Traceback | Slot::Message | Slot::ErrorMessage, Value::Json(list))
+                if list.starts_with('[') =>
+            {
+                if let Some(text) = joined(list, slot) {
+                    self.put(slot, rank, Value::Str(text.into()));
+                }
+            }
+            (Slot::Message | Slot::ErrorMessage, Value::Json(_)) => {}
+            (Slot::Message, Value::Str(_)) if rank >= TEMPLATE => {
+                self.is_template = self.values[slot as usize].is_none();
+                self.put(slot, rank, value);
+            }
             // A whole traceback under a name that others use for a message.
             (Slot::ErrorMessage, Value::Str(text)) if traceback::parse(text).is_some() => {
                 self.put(Slot::Traceback, rank, value);
@@ -417,7 +483,9 @@ impl<'a> Slots<'a> {
         let status = self.take(Slot::Status).and_then(|value| status_of(&value));
         let is_quiet = record.level.is_none_or(|level| level < Level::Warn);
         let message = record.message.as_deref().unwrap_or_default();
+        let is_answer = status.is_some() && url.is_some() && !self.has_item;
         if is_quiet
+            && !is_answer
             && (self.has_item || (says_item(message) && (self.has_identity || url.is_some())))
         {
             let item = ProductProcessed {
@@ -479,6 +547,12 @@ impl<'a> Slots<'a> {
         if let Some(list) = self.exceptions.take() {
             from_exception_list(&list, &mut error);
         }
+        if error.traceback.is_none()
+            && let Some((_, Value::Str(message))) = &self.values[Slot::Message as usize]
+            && message.contains("Traceback (most recent call last)")
+        {
+            error.traceback = Some(message.clone());
+        }
         let parsed = error.traceback.as_deref().and_then(traceback::parse);
         if let Some(parsed) = parsed {
             let owned = |text: &str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
@@ -490,6 +564,21 @@ impl<'a> Slots<'a> {
             error.error_message = error.error_message.or(message);
             error.function = error.function.or(function);
             error.causes = error.causes.or(causes);
+        } else if error.error_type.is_none() {
+            // `System.IO.IOException: no space` without a frame.
+            let told = error
+                .traceback
+                .as_deref()
+                .or(error.error_message.as_deref());
+            let told = told
+                .and_then(|text| text.lines().next())
+                .and_then(crash::error_line);
+            if let Some((error_type, message)) = told {
+                let message = message.split("    at ").next().unwrap_or_default().trim();
+                let (error_type, message) = (error_type.to_owned(), message.to_owned());
+                error.error_type = Some(error_type.into());
+                error.error_message = Some(message.into());
+            }
         }
         error
     }
@@ -498,6 +587,11 @@ impl<'a> Slots<'a> {
 pub(super) fn causes_json(causes: &[Cause<'_>]) -> dragline_schema::Json<'static> {
     // Texts always serialise.
     dragline_schema::Json(serde_json::to_string(causes).unwrap_or_default().into())
+}
+
+/// The causes of an error, when there are any.
+pub(crate) fn causes_of(causes: &[Cause<'_>]) -> Option<dragline_schema::Json<'static>> {
+    (!causes.is_empty()).then(|| causes_json(causes))
 }
 
 /// structlog's `dict_tracebacks`: a list, the raised exception first, its causes behind it.
@@ -550,20 +644,107 @@ fn context_slot(name: &str) -> Option<(Slot, usize)> {
 
 /// Milliseconds of a duration that names its unit itself: `0.052s`, `59 ms`, `3.54µs`.
 fn with_unit(value: &Value<'_>) -> Option<f64> {
-    let Value::Str(text) = value else {
-        return None;
+    match value {
+        Value::Str(text) => duration::milliseconds(text),
+        _ => None,
+    }
+}
+
+/// Where names begin that hold templates, in the ranks of messages.
+const TEMPLATE: usize = 14;
+
+/// Whether a path is a name by itself, whatever container it seems to stand in.
+fn is_name(path: &str) -> bool {
+    path.contains('.') && exact_slot(path)
+}
+
+/// Whether what stands in a container is the user's own, beside what the writer says.
+fn is_lifted(path: &str) -> bool {
+    const LIFTED: [&str; 9] = [
+        "data.",
+        "payload.",
+        "meta.",
+        "metadata.",
+        "details.",
+        "Properties.",
+        "properties.",
+        "State.",
+        "params.",
+    ];
+    LIFTED.iter().any(|container| path.starts_with(container))
+}
+
+/// Words for no value.
+fn is_nothing(text: &str) -> bool {
+    matches!(
+        text,
+        "" | "None" | "null" | "nil" | "undefined" | "-" | "N/A" | "n/a" | "NaN"
+    )
+}
+
+/// The texts of a list: lines of a stack, words of a message.
+fn joined(list: &str, slot: Slot) -> Option<String> {
+    let list: Vec<serde_json::Value> = serde_json::from_str(list).ok()?;
+    let texts: Vec<&str> = list.iter().filter_map(|value| value.as_str()).collect();
+    let between = if slot == Slot::Traceback { "\n" } else { " " };
+    (!texts.is_empty()).then(|| texts.join(between))
+}
+
+/// A template with its holes filled: `Fetched {Url} in {Elapsed:0.0} ms`.
+fn rendered(template: &str, fields: &Fields<'_>) -> String {
+    let mut text = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{') {
+        text.push_str(before);
+        let Some((hole, after)) = behind.split_once('}') else {
+            text.push('{');
+            rest = behind;
+            continue;
+        };
+        let name = hole
+            .split([':', ','])
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches(['@', '$']);
+        let is_field = |(path, _): &&(Cow<'_, str>, Value<'_>)| without_container(path) == name;
+        match fields.iter().find(is_field) {
+            Some((_, value)) => text.push_str(&shown(value)),
+            None => text.push_str(&format!("{{{hole}}}")),
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::Str(text) | Value::Json(text) => text.to_string(),
+        Value::U64(number) => number.to_string(),
+        Value::I64(number) => number.to_string(),
+        Value::F64(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+    }
+}
+
+/// Who numbers levels, by what else he writes.
+fn scale_of(object: &Object<'_>) -> Scale {
+    let raw = |name: &str| {
+        object
+            .fields
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, raw)| raw.get())
     };
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at(end);
-    let scale = match unit.trim() {
-        "ns" => 1e-6,
-        "us" | "µs" | "μs" => 1e-3,
-        "ms" => 1.0,
-        "s" | "sec" | "secs" | "seconds" => 1e3,
-        "m" | "min" => 6e4,
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * scale)
+    if raw("short_message").is_some() || raw("PRIORITY").is_some() {
+        return Scale::Syslog;
+    }
+    let is_epoch = raw("time")
+        .is_some_and(|time| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()));
+    if raw("msg").is_some() && raw("time").is_some() || is_epoch {
+        return Scale::Node;
+    }
+    Scale::Python
 }
 
 /// Whether a field is part of an item that the record carries.
@@ -604,18 +785,28 @@ pub(crate) fn says_item(message: &str) -> bool {
             .any(|known| word.eq_ignore_ascii_case(known))
     };
     let mut says = message == "item";
-    let mut after_number = false;
+    // What is quoted, and a URL's words, are their own.
+    let message = message.split("://").next().unwrap_or_default();
+    let message = message.split(['{', '"', '\'']).next().unwrap_or_default();
+    let has_number = message.split_whitespace().any(|word| {
+        word.trim_matches(|c: char| !c.is_alphanumeric())
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+    });
     for word in message
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
     {
-        let denies = ["not", "failed", "cannot", "never"];
-        if denies.iter().any(|known| word.eq_ignore_ascii_case(known))
-            || (after_number && COUNTED.iter().any(|known| word.eq_ignore_ascii_case(known)))
+        let denies = [
+            "not", "failed", "cannot", "never", "nothing", "be", "next", "links", "total",
+        ];
+        // `No. 3` is a number.
+        if word == "no"
+            || denies.iter().any(|known| word.eq_ignore_ascii_case(known))
+            || (has_number && COUNTED.iter().any(|known| word.eq_ignore_ascii_case(known)))
         {
             return false;
         }
-        after_number = word.bytes().all(|byte| byte.is_ascii_digit());
         says |= is_word(word);
     }
     says
@@ -643,24 +834,66 @@ pub(crate) fn url_in(text: &str) -> Option<&str> {
         .find(|word| word.starts_with("http") && host_of(word).is_some())
 }
 
-fn level_of(value: &Value<'_>, dialect: Dialect) -> Option<Level> {
+/// Who numbers levels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Scale {
+    /// 10 is debug.
+    #[default]
+    Python,
+    /// 10 is trace: pino, bunyan.
+    Node,
+    /// 7 is debug, 0 an emergency.
+    Syslog,
+    /// 1 is trace, 21 fatal.
+    OpenTelemetry,
+}
+
+fn level_of(value: &Value<'_>, name: Option<&str>, scale: Scale) -> Option<Level> {
+    let scale = match name.map(without_container) {
+        Some("levelno") => Scale::Python,
+        Some("severity_number" | "severityNumber" | "SeverityNumber") => Scale::OpenTelemetry,
+        Some("PRIORITY" | "priority") => Scale::Syslog,
+        _ => scale,
+    };
     match value {
         Value::Str(word) => {
-            Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, dialect))
+            Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, scale))
         }
-        other => numeric_level(other.as_u64()?, dialect),
+        other => numeric_level(other.as_u64()?, scale),
     }
 }
 
 /// 10 is trace to pino and bunyan, debug to Python; 0 to 7 are syslog's; thousands logstash's.
-fn numeric_level(number: u64, dialect: Dialect) -> Option<Level> {
+fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
+    if scale == Scale::OpenTelemetry {
+        let steps = [
+            Level::Trace,
+            Level::Debug,
+            Level::Info,
+            Level::Warn,
+            Level::Error,
+            Level::Critical,
+        ];
+        let step = (number.checked_sub(1)? / 4) as usize;
+        return steps.get(step).copied();
+    }
     Some(match number {
         0..=2 => Level::Critical,
         3 => Level::Error,
         4 => Level::Warn,
         5 | 6 => Level::Info,
         7 => Level::Debug,
-        1000.. => return numeric_level(number / 1000, Dialect::Json),
+        1000.. => return numeric_level(number / 1000, Scale::Python),
+        // Monolog counts in hundreds.
+        100.. if number % 50 == 0 => match number {
+            100 => Level::Debug,
+            200 | 250 => Level::Info,
+            300 => Level::Warn,
+            400 => Level::Error,
+            800 => Level::Info,
+            900 => Level::Warn,
+            _ => Level::Critical,
+        },
         // Python begins with debug at 10, pino with trace.
         _ => {
             let steps = [
@@ -671,7 +904,7 @@ fn numeric_level(number: u64, dialect: Dialect) -> Option<Level> {
                 Level::Error,
             ];
             let tens = (number / 10) as usize;
-            let step = if dialect == Dialect::PinoJson {
+            let step = if scale == Scale::Node {
                 tens.saturating_sub(1)
             } else {
                 tens
@@ -681,9 +914,9 @@ fn numeric_level(number: u64, dialect: Dialect) -> Option<Level> {
     })
 }
 
-fn time_of(value: &Value<'_>, zone: &TimeZone) -> Option<(Timestamp, bool)> {
+fn time_of(value: &Value<'_>, local: &Local) -> Option<(Timestamp, bool)> {
     match value {
-        Value::Str(text) => time::parse_text(text, zone),
+        Value::Str(text) => local.parse(text),
         number => time::from_epoch(number.as_f64()?).map(|time| (time, true)),
     }
 }
@@ -695,9 +928,13 @@ mod tests {
     fn decoded(line: &str) -> Record<'static> {
         // Leaked: a test's line lives as long as the test.
         let line: &'static str = Box::leak(line.to_owned().into_boxed_str());
-        decode(&Object::parse(line).unwrap(), &TimeZone::UTC, &Map::new())
-            .unwrap()
-            .record
+        decode(
+            &Object::parse(line).unwrap(),
+            &Local::new(&jiff::tz::TimeZone::UTC),
+            &Map::new(),
+        )
+        .unwrap()
+        .record
     }
 
     #[test]
@@ -774,7 +1011,10 @@ mod tests {
         assert!(map.field("colour", "x").is_err());
         let read = |line: &'static str| {
             let object = Object::parse(line).unwrap();
-            decode(&object, &TimeZone::UTC, &map).unwrap().record.event
+            decode(&object, &Local::new(&jiff::tz::TimeZone::UTC), &map)
+                .unwrap()
+                .record
+                .event
         };
         let line =
             r#"{"time":1772623353,"level":"info","msg":"x","url":"http://x/","code":404,"t":0.5}"#;

@@ -1,26 +1,29 @@
 //! One JSON object a line: Dragline's own, or any other writer's.
 
 mod alias;
+mod duration;
 pub(crate) mod fast;
 mod fields;
 mod foreign;
 mod head;
+mod inside;
 mod marks;
 mod native;
 mod node;
 pub(crate) mod otlp;
 mod prose;
 
+use crate::time::Local;
 use dragline_schema::Record;
-use jiff::tz::TimeZone;
 
 use crate::map::Map;
 
 pub(crate) use alias::{Slot, slot_named};
 pub use fields::without_lone_surrogates;
 pub(crate) use fields::{Object, scalar, without_nan};
-pub(crate) use foreign::{Fields, decode_fields, says_item, url_in, value_of_text};
+pub(crate) use foreign::{Fields, causes_of, decode_fields, says_item, url_in, value_of_text};
 pub(crate) use head::Head;
+pub(crate) use inside::{inside, members as export_members};
 pub(crate) use marks::Marks;
 pub(crate) use native::empty;
 
@@ -32,14 +35,14 @@ pub(crate) struct Decoded<'a> {
 
 /// Decodes a line that begins with a brace; `None` when it is no JSON object, or one that says
 /// neither when nor what.
-pub(crate) fn decode<'a>(object: &Object<'a>, zone: &TimeZone, map: &Map) -> Option<Decoded<'a>> {
+pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Decoded<'a>> {
     if object.is_native() {
         return Some(Decoded {
             record: native::decode(object),
             zoned: true,
         });
     }
-    foreign::decode(object, zone, map)
+    foreign::decode(object, local, map)
 }
 
 /// The members of a JSON object in order, as often as they stand there, each value as its JSON text.

@@ -28,6 +28,35 @@ pub(crate) fn is_library(logger: &str) -> bool {
     LIBRARIES.contains(&logger)
 }
 
+/// Whether a URL is a browser's control port or a WebDriver's command: no request to a site.
+pub(crate) fn is_control(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = host.rsplit('@').next().unwrap_or(host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0");
+    let path = path.strip_prefix("/wd/hub").unwrap_or(path);
+    let command = path.strip_prefix("/session");
+    let is_command = command.is_some_and(|rest| {
+        let id = rest
+            .trim_start_matches('/')
+            .split(['/', '?'])
+            .next()
+            .unwrap_or_default();
+        rest.is_empty()
+            || (rest.starts_with('/')
+                && id.len() >= 4
+                && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'))
+    });
+    is_command
+        || (is_loopback
+            && ["/json/", "/devtools/", "/status", "/shutdown"]
+                .iter()
+                .any(|begin| path.starts_with(begin)))
+}
+
 /// Reads what urllib3 says of each answer: `https://x.test:443 "GET /p/1 HTTP/1.1" 200 274`. The URL
 /// comes without the port that its scheme has anyway.
 pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {

@@ -119,6 +119,11 @@ impl Parser<'_> {
         self.skip_space();
         match self.rest.chars().next()? {
             '\'' | '"' => self.text(),
+            // Python 2 wrote `u'…'`, and bytes are `b'…'`.
+            'u' | 'b' | 'r' | 'U' | 'B' | 'R' if self.rest[1..].starts_with(['\'', '"']) => {
+                self.rest = &self.rest[1..];
+                self.text()
+            }
             '{' => self.dict(depth).map(|_| Literal::Other),
             open @ ('[' | '(') => self.sequence(open, depth),
             c if c.is_ascii_digit() || c == '-' || c == '.' => self.number(),
@@ -165,7 +170,8 @@ impl Parser<'_> {
             .find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E' | '_')))
             .unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(end);
-        self.rest = rest;
+        // Python 2's long numbers.
+        self.rest = rest.strip_prefix('L').unwrap_or(rest);
         number
             .parse()
             .map(Literal::Int)

@@ -20,6 +20,8 @@ pub(crate) enum Fact<'m> {
         status: Option<u16>,
         attempt: Option<u64>,
     },
+    /// The run is about to end; it says once more that it did.
+    Closing { reason: &'m str },
     /// The same answer's line stands elsewhere.
     GaveUpOnStatus { url: &'m str, status: u16 },
     /// An error on a page.
@@ -49,10 +51,16 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         // `Redirecting (302) to <GET B> from <GET A>`: the answer was A's.
         let rest = rest.rsplit_once(" from ").map_or(rest, |(_, from)| from);
         let (method, url) = request(rest)?;
+        // A page that names the next one in itself was answered as any other.
+        let is_meta = status == "meta refresh";
         return Some(Fact::Attempt {
             url,
             method,
-            status: status.parse().ok(),
+            status: if is_meta {
+                Some(200)
+            } else {
+                status.parse().ok()
+            },
             attempt: None,
         });
     }
@@ -119,6 +127,10 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         let object: serde_json::Value = serde_json::from_str(message).ok()?;
         let stats = object.get("stats")?.as_object()?;
         return Some(Fact::Stats(Box::new(summary(&literals(stats)))));
+    }
+    if let Some(reason) = after("Closing spider (") {
+        let reason = reason.strip_suffix(')')?;
+        return Some(Fact::Closing { reason });
     }
     let reason = after("Spider closed (")?.strip_suffix(')')?;
     Some(Fact::Closed { reason })
@@ -243,8 +255,8 @@ impl<'l> Head<'l> {
         })
     }
 
-    pub(crate) fn timestamp(&self, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
-        crate::time::parse_text(self.time, zone).map(|(time, _)| time)
+    pub(crate) fn timestamp(&self, local: &crate::time::Local) -> Option<Timestamp> {
+        local.parse(self.time).map(|(time, _)| time)
     }
 }
 

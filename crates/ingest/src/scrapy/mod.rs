@@ -15,15 +15,16 @@ use dragline_schema::{
     Dialect, DuplicateDetected, Event, Json, Level, Position, ProductAction, ProductProcessed,
     Record, Request, RunSummary, ScraperEnd, ScraperError, ScraperStart, Sink, Timestamp,
 };
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::logparser::Job;
 use self::message::{Fact, Head};
+use crate::crash::{self, Extent};
 use crate::lines::append;
-use crate::text::Begun;
+use crate::text::{Begun, Body};
+use crate::time::Local;
 use crate::traceback;
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
@@ -38,6 +39,8 @@ pub(crate) struct Scrapy {
     /// scrapers start in the same second and log under the same file name.
     family: u32,
     pending: Option<Pending>,
+    /// The spider's name, where a formatter writes it beside each message.
+    json_spider: Option<String>,
     state: State,
 }
 
@@ -58,6 +61,9 @@ pub(crate) struct Pending {
     level: Level,
     text: String,
     at: Position,
+    body: Body,
+    extent: Option<Extent>,
+    had_crash: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,19 +96,22 @@ impl Scrapy {
     }
 
     /// What a line begins; `None` when it begins no record.
-    pub(crate) fn begin(line: &str, at: Position, zone: &TimeZone) -> Option<Pending> {
+    pub(crate) fn begin(line: &str, at: Position, local: &Local) -> Option<Pending> {
         let head = Head::parse(line)?;
         Some(Pending {
-            time: head.timestamp(zone),
+            time: head.timestamp(local),
             logger: head.logger.to_owned(),
             level: head.level,
+            body: Body::of(head.message),
             text: head.message.to_owned(),
             at,
+            extent: None,
+            had_crash: false,
         })
     }
 
     /// Takes a record of Scrapy's that has a format of somebody's own; gives others back.
-    pub(crate) fn claim(&mut self, begun: Begun, zone: &TimeZone) -> Result<Pending, Box<Begun>> {
+    pub(crate) fn claim(&mut self, begun: Begun, local: &Local) -> Result<Pending, Box<Begun>> {
         let logger = begun.logger.as_deref().unwrap_or_default();
         let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
         self.state.has_own_format |= is_own;
@@ -111,11 +120,46 @@ impl Scrapy {
             return Err(Box::new(begun));
         };
         Ok(Pending {
-            time: begun.timestamp(zone).map(|(time, _)| time),
+            time: begun.timestamp(local).map(|(time, _)| time),
             logger: begun.logger.unwrap_or_default(),
             level,
+            body: Body::of(&begun.text),
             text: begun.text,
             at: begun.at,
+            extent: None,
+            had_crash: false,
+        })
+    }
+
+    /// Takes a record of Scrapy's that another formatter wrote as JSON.
+    pub(crate) fn claim_json(&mut self, record: &Record<'_>, at: Position) -> Option<Pending> {
+        let logger = record.target.as_deref()?;
+        let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
+        if !is_own || record.dialect == Dialect::Dragline {
+            return None;
+        }
+        self.json_spider = record
+            .scraper_id
+            .as_deref()
+            .and_then(spider_of)
+            .or(self.json_spider.take());
+        let mut text = record.message.as_deref()?.to_owned();
+        if let Event::ScraperError(error) = &record.event
+            && let Some(traceback) = &error.traceback
+            && !text.contains("Traceback (most")
+        {
+            text.push('\n');
+            text.push_str(traceback);
+        }
+        Some(Pending {
+            time: record.timestamp,
+            logger: logger.to_owned(),
+            level: record.level.unwrap_or(Level::Info),
+            body: Body::of(&text),
+            text,
+            at,
+            extent: None,
+            had_crash: false,
         })
     }
 
@@ -134,11 +178,29 @@ impl Scrapy {
         self.pending.as_ref().map(|pending| pending.at)
     }
 
-    /// Takes a line that continues the open record.
-    pub(crate) fn go_on(&mut self, line: &str) {
-        if let Some(pending) = &mut self.pending {
+    /// Takes a line that continues the open record; `false` when it does not.
+    pub(crate) fn go_on(&mut self, line: &str) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let is_own = pending.takes(line);
+        if is_own {
             append(&mut pending.text, line, MAX_RECORD);
         }
+        is_own
+    }
+
+    /// Whether a line is within the crash that the open record logged.
+    pub(crate) fn is_in_crash(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.extent.is_some())
+    }
+
+    /// The current run's id, and whose it is.
+    pub(crate) fn run(&self) -> Option<(&str, Option<&str>)> {
+        let run = self.state.run.as_ref()?;
+        Some((&run.run_id, run.bot.as_deref()))
     }
 
     /// Hands over the open record: nothing continues it.
@@ -167,6 +229,9 @@ impl Scrapy {
         let Some(run) = &mut self.state.run else {
             return;
         };
+        if let Some(spider) = &self.json_spider {
+            run.spider.get_or_insert_with(|| spider.clone());
+        }
         if is_spider(&pending.logger) {
             run.spider.get_or_insert_with(|| pending.logger.clone());
         }
@@ -194,13 +259,7 @@ impl Scrapy {
     }
 
     /// Hands over a job that logparser tells of: it is a run by itself.
-    pub(crate) fn tell_job(
-        &mut self,
-        job: &Job,
-        at: Position,
-        zone: &TimeZone,
-        sink: &mut dyn Sink,
-    ) {
+    pub(crate) fn tell_job(&mut self, job: &Job, at: Position, local: &Local, sink: &mut dyn Sink) {
         let mut run = self.new_run(job.bot.clone(), job.start);
         run.run_id = job.id.clone().unwrap_or(run.run_id);
         let run_id = run.run_id.clone();
@@ -214,7 +273,7 @@ impl Scrapy {
         }
         for text in &job.lines {
             let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-            let Some(mut line) = Self::begin(first, at, zone) else {
+            let Some(mut line) = Self::begin(first, at, local) else {
                 continue;
             };
             append(&mut line.text, rest, MAX_RECORD);
@@ -283,13 +342,117 @@ impl Scrapy {
     }
 }
 
+impl Pending {
+    /// Whether a line belongs to it.
+    fn takes(&mut self, line: &str) -> bool {
+        if let Some(extent) = &mut self.extent {
+            if extent.takes(line) {
+                return true;
+            }
+            self.extent = None;
+        }
+        if !line.trim().is_empty()
+            && let Some(extent) = Extent::begin(line)
+        {
+            // An item may hold whatever a page did.
+            let is_quoted = self.body.is_open();
+            let is_indented = line.starts_with([' ', '\t']);
+            let is_own = crash::may_have_logged(Some(self.level)) || is_indented || is_quoted;
+            if self.had_crash || !is_own {
+                return false;
+            }
+            if !is_quoted {
+                self.extent = Some(extent.logged());
+                self.had_crash = true;
+                return true;
+            }
+        }
+        self.body.takes(line) || (!self.text.contains('\n') && has_body(&self.text))
+    }
+}
+
+/// The name of a spider that a formatter wrote: `tram_lines`, `<LinesSpider 'tram_lines' at 0x7f0c>`.
+fn spider_of(text: &str) -> Option<String> {
+    let name = match text.split_once('\'') {
+        Some((_, rest)) => rest.split_once('\'')?.0,
+        None => text,
+    };
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Whether a message's next line is what it is about, however that looks.
+fn has_body(message: &str) -> bool {
+    message.starts_with("Scraped from")
+        || message.starts_with("Dropped: ")
+        || message.ends_with(':')
+}
+
 /// Loggers without a dot are a spider's, but for those of well-known libraries.
 fn is_spider(logger: &str) -> bool {
     !logger.contains('.')
         && !matches!(
             logger,
-            "scrapy" | "root" | "asyncio" | "twisted" | "urllib3" | "playwright" | "protego"
+            "scrapy"
+                | "root"
+                | "asyncio"
+                | "twisted"
+                | "urllib3"
+                | "playwright"
+                | "protego"
+                | "filelock"
+                | "tldextract"
+                | "selenium"
+                | "seleniumwire"
+                | "websockets"
+                | "charset_normalizer"
+                | "chardet"
+                | "botocore"
+                | "boto3"
+                | "s3transfer"
+                | "pymongo"
+                | "peewee"
+                | "PIL"
+                | "httpx"
+                | "httpcore"
+                | "hpack"
+                | "h2"
+                | "parso"
+                | "trafilatura"
+                | "newspaper"
+                | "pika"
+                | "kafka"
+                | "redis"
+                | "celery"
+                | "kombu"
+                | "sqlalchemy"
+                | "psycopg"
+                | "psycopg2"
+                | "elasticsearch"
+                | "elastic_transport"
+                | "openai"
+                | "nltk"
+                | "pdfminer"
+                | "fontTools"
+                | "matplotlib"
+                | "numexpr"
+                | "WDM"
+                | "apscheduler"
+                | "concurrent"
+                | "faker"
+                | "readability"
+                | "requests"
+                | "cssselect"
+                | "parsel"
+                | "w3lib"
+                | "itemloaders"
+                | "stdout"
+                | "stderr"
         )
+        && !logger.starts_with("scrapy")
+        && !logger.starts_with('_')
+        && !logger.contains(',')
+        && logger != "-"
+        && !logger.contains('#')
 }
 
 /// What the record says to programs.
@@ -342,6 +505,13 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
         }),
         Some(Fact::Stats(summary)) => Event::Summary(summary),
         Some(Fact::Closed { reason }) => Event::ScraperEnd(ended(reason)),
+        // Who was told to stop and is ended before it has: it did not finish, and it knew.
+        Some(Fact::Closing { reason })
+            if message::status_of(reason) != dragline_schema::RunStatus::Success =>
+        {
+            Event::ScraperEnd(ended(reason))
+        }
+        Some(Fact::Closing { .. }) => Event::Log,
         None if pending.level.is_error() => Event::ScraperError(error(pending)),
         None => Event::Log,
     }

@@ -13,7 +13,8 @@ use dragline_schema::{
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::Head;
+use super::head::Head;
+use crate::time::stamp::stamp;
 
 /// `INFO  CheerioCrawler:Statistics: message`
 static JAVASCRIPT: LazyLock<Regex> = LazyLock::new(|| {
@@ -37,10 +38,13 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
     let part = |name: &str| found.name(name).map(|part| part.as_str());
     Some(Head {
         dialect,
-        time: part("time"),
+        time: part("time").and_then(stamp).map(|(time, _)| time),
         level: part("level")?,
         logger: part("logger"),
         message: part("message")?,
+        level_at: 0,
+        spans: Vec::new(),
+        thread: None,
     })
 }
 
@@ -56,6 +60,8 @@ pub(crate) struct Crawlee {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     runs: u32,
+    #[serde(default)]
+    is_python: bool,
 }
 
 /// What the statistics say.
@@ -80,6 +86,25 @@ impl Crawlee {
     pub(crate) fn restore(&mut self, state: State) {
         self.state = state;
         self.run_id = self.name();
+    }
+
+    /// Whether a run was met, whose own code writes lines without a name.
+    pub(super) fn is_running(&self) -> bool {
+        self.state.runs > 0
+    }
+
+    /// Who writes the current run.
+    pub(super) fn dialect(&self) -> Dialect {
+        if self.state.is_python {
+            Dialect::CrawleePython
+        } else {
+            Dialect::Crawlee
+        }
+    }
+
+    /// A line of the run's own code.
+    pub(super) fn own(&self, record: &mut Record<'_>) {
+        record.run_id = Some(Cow::Owned(self.run_id.clone()));
     }
 
     /// The id of the current run.
@@ -149,6 +174,7 @@ impl Crawlee {
             self.state.runs += 1;
             self.run_id = self.name();
         }
+        self.state.is_python = record.dialect == Dialect::CrawleePython;
         record.run_id = Some(Cow::Owned(self.run_id.clone()));
         if starts {
             record.event = Event::ScraperStart(ScraperStart::default());
@@ -303,7 +329,7 @@ mod tests {
         );
         assert_eq!(read.message, "Request failed");
         let read = head("2026-03-04T11:22:33.123Z INFO  PuppeteerCrawler: Starting").unwrap();
-        assert_eq!(read.time, Some("2026-03-04T11:22:33.123Z"));
+        assert!(read.time.is_some());
         let read = head("[crawlee._utils.robots] WARN  Failed to fetch").unwrap();
         assert_eq!((read.dialect, read.level), (Dialect::CrawleePython, "WARN"));
         assert_eq!(head("[2026-03-04] INFO x"), None);

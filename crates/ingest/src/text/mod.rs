@@ -1,27 +1,33 @@
 //! Text logs whose records begin with a head and may go on over lines.
 //!
-//! A head says when, how loud and who, in one of the orders of [`plain`], or as Crawlee writes it
-//! ([`crawlee`]). A line without one continues the record before it: tracebacks and stacks, the
-//! JSON that Crawlee puts on a line of its own, boxes of statistics. What the text says of requests,
-//! items and errors is read like the fields of a JSON record, from `key=value` words. A line that is
-//! nothing but such words is a record by itself ([`logfmt`]).
+//! A head says when, how loud and who ([`head`], and [`crawlee`]'s). A line without one continues the record
+//! before it when it looks like a part of it ([`body`]). What the text says of requests, items and errors is
+//! read like the fields of a JSON record, from `key=value` words. A line that is nothing but such words is a
+//! record by itself ([`logfmt`]).
 
+mod body;
 pub(crate) mod crawlee;
+pub(crate) mod head;
 pub(crate) mod logfmt;
-mod plain;
+pub(crate) mod pairs;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use dragline_schema::{
-    Dialect, Event, Position, Problem, ProblemKind, Sink, Timestamp, Value, clip,
+    Dialect, Event, Level, Position, Problem, ProblemKind, Sink, Timestamp, Value, clip,
 };
-use jiff::tz::TimeZone;
 
+pub(crate) use self::body::Body;
 use self::crawlee::Crawlee;
+use self::head::Head;
+pub(crate) use self::pairs::pairs;
+use crate::crash::{self, Extent};
 use crate::lines::append;
 use crate::map::Map;
-use crate::{json, time, traceback};
+use crate::time::stamp::Stamp;
+use crate::time::{self, Local};
+use crate::{json, traceback};
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
 const MAX_RECORD: usize = 1 << 20;
@@ -32,31 +38,31 @@ const ZEROLOG: [&str; 6] = ["TRC", "DBG", "INF", "WRN", "ERR", "FTL"];
 /// This much of a line without a time is shown.
 const SHOWN: usize = 120;
 
-/// The beginning of a record.
-#[derive(Debug, PartialEq)]
-struct Head<'l> {
-    dialect: Dialect,
-    /// As it is written; not every writer says when.
-    time: Option<&'l str>,
-    level: &'l str,
-    logger: Option<&'l str>,
-    message: &'l str,
-}
-
 /// The decoder of one family of files.
 pub(crate) struct Text {
     pending: Option<Begun>,
     crawlee: Crawlee,
+    /// In which column a console writes levels that says when only once a second, and what it said last.
+    column: Option<(usize, Stamp)>,
+}
+
+/// When a record was written, as its head says it.
+#[derive(Debug, Clone)]
+pub(crate) enum When {
+    Stamp(Stamp),
+    /// In a usual form, as text.
+    Text(String),
+    /// In a form that the user describes.
+    Described(String, Arc<str>),
 }
 
 /// A record that a line began, and whose lines may go on.
 pub(crate) struct Begun {
     dialect: Dialect,
-    time: Option<String>,
-    /// How the time is written, when it is in no usual form.
-    pub(crate) time_format: Option<Arc<str>>,
-    /// When a container's runtime took the line.
+    when: Option<When>,
+    /// When an envelope's writer took the line, and how loud it found it.
     taken_at: Option<Timestamp>,
+    given_level: Option<Level>,
     /// Empty when the line does not say.
     pub(crate) level: String,
     pub(crate) logger: Option<String>,
@@ -65,25 +71,31 @@ pub(crate) struct Begun {
     /// Whatever else the head says.
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) at: Position,
+    body: Body,
+    /// How far the crash goes that the record logged.
+    extent: Option<Extent>,
+    had_crash: bool,
 }
 
-/// What a line begins; `None` when it begins no record.
-pub(crate) fn begin(line: &str, at: Position) -> Option<Begun> {
-    let head = crawlee::head(line).or_else(|| plain::head(line))?;
+fn of_head(head: &Head<'_>, line: &str, at: Position) -> Begun {
     let dialect = match head.logger {
         Some(logger) if head.dialect == Dialect::Text && crawlee::is_logger(logger) => {
             Dialect::CrawleePython
         }
         _ => head.dialect,
     };
-    Some(Begun::new(
-        dialect,
-        head.time,
-        head.level,
-        head.logger,
-        head.message,
-        at,
-    ))
+    let when = head.time.map(When::Stamp);
+    let mut begun = Begun::new(dialect, when, head.level, head.logger, head.message, at);
+    for span in &head.spans {
+        begun.span(span);
+    }
+    if line.starts_with(' ') {
+        begun.named_fields();
+    }
+    if head.logger.is_none() {
+        begun.console();
+    }
+    begun
 }
 
 impl Text {
@@ -91,7 +103,65 @@ impl Text {
         Self {
             pending: None,
             crawlee: Crawlee::new(family),
+            column: None,
         }
+    }
+
+    /// What a line begins that is read as rich's console writes it, or as java.util.logging does, over two
+    /// lines: both depend on the lines before.
+    pub(crate) fn begin(&mut self, line: &str, at: Position) -> Option<Begun> {
+        if let Some((column, when)) = self.column
+            && line.len() > column
+            && line.is_char_boundary(column)
+            && line[..column].bytes().all(|b| b == b' ')
+            && let Some(head) = head::head(&line[column..])
+            && head.time.is_none()
+            && !head.level.is_empty()
+            && line.as_bytes()[column] != b' '
+        {
+            let mut begun = of_head(&head, &line[column..], at);
+            begun.when = Some(When::Stamp(when));
+            begun.without_place();
+            return Some(begun);
+        }
+        let head = crawlee::head(line).or_else(|| head::head(line))?;
+        let mut begun = of_head(&head, line, at);
+        if line.starts_with('[') && head.level_at > 2 {
+            let is_console = begun.without_place();
+            self.column = head
+                .time
+                .filter(|_| is_console)
+                .map(|time| (head.level_at, time))
+                .or(self.column);
+        } else {
+            self.column = None;
+        }
+        Some(begun)
+    }
+
+    /// Adds to an open record, which said only when and where, what the next line says: java.util.logging
+    /// writes over two lines.
+    pub(crate) fn complete(&mut self, begun: &mut Begun) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let is_second = begun.when.is_none() && begun.logger.is_none() && !begun.level.is_empty();
+        let is_first =
+            pending.level.is_empty() && pending.when.is_some() && !pending.text.contains('\n');
+        if !is_first || !is_second {
+            return false;
+        }
+        let (class, method) = pending.text.split_once(' ').unwrap_or((&pending.text, ""));
+        let is_class = class.contains('.') && !class.contains('/') && !method.contains(' ');
+        if !is_class {
+            return false;
+        }
+        pending.logger = Some(class.to_owned());
+        pending.level.clone_from(&begun.level);
+        pending.text = std::mem::take(&mut begun.text);
+        pending.body = Body::of(&pending.text);
+        pending.dialect = Dialect::Java;
+        true
     }
 
     /// The runs of Crawlee's, whose lines may be JSON, too.
@@ -105,8 +175,17 @@ impl Text {
     }
 
     /// Opens the record that a line began; the one before it is to be flushed first.
-    pub(crate) fn open(&mut self, begun: Begun, taken_at: Option<Timestamp>) {
-        self.pending = Some(Begun { taken_at, ..begun });
+    pub(crate) fn open(
+        &mut self,
+        begun: Begun,
+        taken_at: Option<Timestamp>,
+        given_level: Option<Level>,
+    ) {
+        self.pending = Some(Begun {
+            taken_at,
+            given_level,
+            ..begun
+        });
     }
 
     /// Whether a record is open that the next line may continue.
@@ -119,23 +198,41 @@ impl Text {
         self.pending.as_ref().map(|pending| pending.at)
     }
 
-    /// Takes a line that continues the open record.
-    pub(crate) fn go_on(&mut self, line: &str) {
-        if let Some(pending) = &mut self.pending {
+    /// Takes a line that continues the open record; `false` when it does not.
+    pub(crate) fn go_on(&mut self, line: &str) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let is_own = pending.takes(line);
+        if is_own {
             append(&mut pending.text, line, MAX_RECORD);
         }
+        is_own
+    }
+
+    /// Whether a line is within the crash that the open record logged.
+    pub(crate) fn is_in_crash(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.extent.is_some())
     }
 
     /// Hands over the open record: nothing continues it. Gives 1 when its time names no zone.
-    pub(crate) fn flush(&mut self, zone: &TimeZone, map: &Map, sink: &mut dyn Sink) -> u64 {
+    pub(crate) fn flush(&mut self, local: &Local, map: &Map, sink: &mut dyn Sink) -> u64 {
         let Some(pending) = self.pending.take() else {
             return 0;
         };
-        let Some(json::Decoded { mut record, zoned }) = pending.decode(zone, map) else {
+        let Some(json::Decoded { mut record, zoned }) = pending.decode(local, map) else {
+            let detail = clip(&pending.text, SHOWN);
+            crate::decoder::report(sink, ProblemKind::BadLine, Some(pending.at), detail);
             return 0;
         };
-        record.is_zoneless = !zoned && pending.time.is_some();
-        if matches!(pending.dialect, Dialect::Crawlee | Dialect::CrawleePython) {
+        record.is_zoneless = !zoned && pending.when.is_some();
+        let is_nobodys = pending.dialect == Dialect::Text && pending.logger.is_none();
+        if is_nobodys && self.crawlee.is_running() {
+            record.dialect = self.crawlee.dialect();
+            self.crawlee.own(&mut record);
+        } else if matches!(pending.dialect, Dialect::Crawlee | Dialect::CrawleePython) {
             self.crawlee
                 .tell(&pending.text, &mut record, pending.at, sink);
         }
@@ -148,14 +245,14 @@ impl Text {
             sink.problem(&problem);
         }
         sink.record(&record, pending.at);
-        u64::from(!zoned && pending.time.is_some())
+        u64::from(!zoned && pending.when.is_some())
     }
 }
 
 impl Begun {
     pub(crate) fn new(
         dialect: Dialect,
-        time: Option<&str>,
+        when: Option<When>,
         level: &str,
         logger: Option<&str>,
         message: &str,
@@ -163,33 +260,142 @@ impl Begun {
     ) -> Self {
         Self {
             dialect,
-            time: time.map(str::to_owned),
-            time_format: None,
+            when,
             taken_at: None,
+            given_level: None,
             level: level.to_owned(),
             logger: logger.map(str::to_owned),
             text: message.to_owned(),
             fields: Vec::new(),
             at,
+            body: Body::of(message),
+            extent: None,
+            had_crash: false,
         }
     }
 
+    /// A line that says nothing but its words.
+    pub(crate) fn plain(line: &str, at: Position) -> Self {
+        Self::new(Dialect::Text, None, "", None, line.trim_end(), at)
+    }
+
+    /// Whether a line belongs to it.
+    fn takes(&mut self, line: &str) -> bool {
+        if let Some(extent) = &mut self.extent {
+            if extent.takes(line) {
+                return true;
+            }
+            self.extent = None;
+        }
+        let level = Level::from_word(&self.level).or(self.given_level);
+        if !line.trim().is_empty()
+            && let Some(extent) = Extent::begin(line)
+        {
+            let is_indented = line.starts_with([' ', '\t']);
+            let may_be_own = crash::may_have_logged(level) || is_indented;
+            if self.had_crash || !may_be_own {
+                return false;
+            }
+            self.extent = Some(extent.logged());
+            self.had_crash = true;
+            return true;
+        }
+        self.body.takes(line)
+            || self.is_failure()
+            || (level >= Some(Level::Warn) && body::is_go_frame(line))
+    }
+
+    /// Whether it is Crawlee's word on a request that failed: the error stands behind it as it is.
+    fn is_failure(&self) -> bool {
+        const WORDS: [&str; 2] = [
+            "Reclaiming failed request",
+            "Request failed and reached maximum retries",
+        ];
+        WORDS.iter().any(|words| self.text.starts_with(words)) && self.text.len() < MAX_RECORD / 16
+    }
+
+    /// The fields of a span: `site="shop.example.org" run_id=r9`.
+    fn span(&mut self, text: &str) {
+        for (key, value) in pairs::span(text) {
+            self.fields.push((key.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// tracing's pretty form has `message, key: value, key: value`.
+    fn named_fields(&mut self) {
+        let Some((message, fields)) = pairs::named(&self.text) else {
+            return;
+        };
+        let (message, fields) = (message.to_owned(), fields);
+        let own = fields
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        self.fields.extend(own.collect::<Vec<_>>());
+        self.text = message;
+    }
+
+    /// structlog's console: `event                 [logger] key=value`.
+    fn console(&mut self) {
+        let Some(open) = self.text.find(" [") else {
+            return;
+        };
+        let Some(close) = self.text[open..].find(']').map(|at| at + open) else {
+            return;
+        };
+        let name = &self.text[open + 2..close];
+        let is_name = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+        let is_padded = self.text[..open].ends_with(' ') || open >= 29;
+        let behind = &self.text[close + 1..];
+        let is_end = behind.trim().is_empty()
+            || behind
+                .split_whitespace()
+                .next()
+                .is_some_and(|word| word.contains('='));
+        if is_name && is_padded && is_end {
+            self.logger = Some(name.to_owned());
+            self.text = format!("{}{}", self.text[..open].trim_end(), behind.trim_end());
+        }
+    }
+
+    /// Takes away the place that rich puts at the line's end; tells whether there was one.
+    fn without_place(&mut self) -> bool {
+        let text = self.text.trim_end();
+        let Some((before, place)) = text.rsplit_once("  ") else {
+            return false;
+        };
+        let is_place = place.rsplit_once(':').is_some_and(|(path, line)| {
+            path.contains('.')
+                && !path.contains(' ')
+                && !line.is_empty()
+                && line.bytes().all(|b| b.is_ascii_digit())
+        });
+        if is_place {
+            self.text = before.trim_end().to_owned();
+        }
+        is_place
+    }
+
     /// When it was written, and whether its time names a zone.
-    pub(crate) fn timestamp(&self, zone: &TimeZone) -> Option<(Timestamp, bool)> {
-        let text = self.time.as_deref()?;
-        match &self.time_format {
-            Some(format) => time::parse_as(text, format, zone),
-            None => time::parse_text(text, zone),
+    pub(crate) fn timestamp(&self, local: &Local) -> Option<(Timestamp, bool)> {
+        match self.when.as_ref()? {
+            When::Stamp(stamp) => local.instant(stamp),
+            When::Text(text) => local.parse(text),
+            When::Described(text, format) => time::parse_as(text, format, &local.zone),
         }
     }
 
     /// The record, its parts read as if they were the fields of an object.
-    fn decode(&self, zone: &TimeZone, map: &Map) -> Option<json::Decoded<'_>> {
+    fn decode(&self, local: &Local, map: &Map) -> Option<json::Decoded<'_>> {
         let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
         let text = |text| Value::Str(Cow::Borrowed(text));
         let mut fields = vec![(Cow::Borrowed("message"), text(first.trim_end()))];
         if !self.level.is_empty() {
             fields.push((Cow::Borrowed("level"), text(&self.level)));
+        } else if let Some(level) = self.given_level {
+            fields.push((Cow::Borrowed("level"), text(level.as_str())));
         }
         if let Some(logger) = &self.logger {
             fields.push((Cow::Borrowed("target"), text(logger)));
@@ -218,8 +424,8 @@ impl Begun {
         {
             fields.push((Cow::Borrowed("url"), text(url)));
         }
-        let mut decoded = json::decode_fields(fields, self.dialect, zone, map)?;
-        let time = self.timestamp(zone);
+        let mut decoded = json::decode_fields(fields, self.dialect, local, map)?;
+        let time = self.timestamp(local);
         decoded.zoned = time.is_none_or(|(_, zoned)| zoned);
         decoded.record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
         if let Event::ScraperError(error) = &mut decoded.record.event
@@ -243,23 +449,6 @@ fn tail(message: &str) -> Option<json::Object<'_>> {
     }
     let begin = message.find("{\"")?;
     json::Object::parse(&message[begin..])
-}
-
-/// The `key=value` words of a message.
-pub(crate) fn pairs(message: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
-    message.split_whitespace().filter_map(|word| {
-        let (key, value) = word.trim_end_matches([',', ';']).split_once('=')?;
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.chars().all(is_part);
-        // What a head says goes before what a message happens to hold.
-        let is_taken = matches!(
-            key,
-            "level" | "message" | "timestamp" | "target" | "traceback"
-        );
-        let value = value.trim_matches(['"', '\'']);
-        (is_key && !is_taken && !value.is_empty())
-            .then(|| (Cow::Borrowed(key), json::value_of_text(value)))
-    })
 }
 
 /// A line without the colours of a terminal (ECMA-48, CSI sequences).
@@ -288,6 +477,7 @@ pub(crate) fn without_colours(line: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
     use dragline_schema::{Record, SourceFile};
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     #[derive(Default)]
@@ -325,15 +515,16 @@ mod tests {
                 line,
                 ..Position::default()
             };
-            match begin(&content, at) {
+            let local = Local::new(&TimeZone::UTC);
+            match decoder.begin(&content, at) {
                 Some(begun) => {
-                    decoder.flush(&TimeZone::UTC, &Map::new(), &mut told);
-                    decoder.open(begun, None);
+                    decoder.flush(&local, &Map::new(), &mut told);
+                    decoder.open(begun, None, None);
                 }
-                None => decoder.go_on(&content),
+                None => drop(decoder.go_on(&content)),
             }
         }
-        decoder.flush(&TimeZone::UTC, &Map::new(), &mut told);
+        decoder.flush(&Local::new(&TimeZone::UTC), &Map::new(), &mut told);
         told.0
     }
 

@@ -1,0 +1,216 @@
+//! What a file tells of the times in it: which of two numbers is the month, which day times without a date are
+//! of.
+//!
+//! One line rarely tells; another does. So a file whose first times leave something open is looked through
+//! before it is read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::civil;
+
+use crate::found::LogFile;
+use crate::open::{Source, read_start};
+use crate::text::without_colours;
+use crate::time::stamp::{Date, Stamp, stamp};
+use crate::time::{Calendar, DateOrder};
+use crate::watch::Watch;
+
+/// So much of a file is looked at for what its times leave open, in bytes.
+const LOOKED_AT: u64 = 256 << 20;
+/// So many lines at the beginning say whether anything is open.
+const FIRST_LINES: usize = 50;
+/// A time stands within so many bytes of a line.
+const WITHIN: usize = 200;
+
+/// The calendar of a file. `order` is what the user says, or another file of the same log told.
+pub(crate) fn of(file: &LogFile, order: Option<DateOrder>, watch: &Arc<Watch>) -> Calendar {
+    let mut calendar = Calendar {
+        order,
+        day: None,
+        written: file.source.modified.map(|time| time.to_civil().date()),
+    };
+    let Ok(mut source) = Source::open_in_pieces(&file.path) else {
+        return calendar;
+    };
+    let (start, _) = read_start(&mut source, 16 << 10);
+    let (mut is_open, mut is_dayless) = (false, false);
+    for line in start.split(|byte| *byte == b'\n').take(FIRST_LINES) {
+        if let Some(found) = time_in(line) {
+            is_open |= matches!(found.date, Date::Either(..));
+            is_dayless |= found.date == Date::None;
+        }
+    }
+    if is_dayless {
+        calendar.day = day_in(&file.path);
+    }
+    if is_open && calendar.order.is_none() {
+        calendar.order = order_in(&file.path, watch);
+    }
+    calendar
+}
+
+/// The first time that a line holds.
+fn time_in(line: &[u8]) -> Option<Stamp> {
+    let line = &line[..line.len().min(WITHIN)];
+    // JSON and our own lines are told apart by their first byte, and most name a year first.
+    let text = String::from_utf8_lossy(line);
+    let text = without_colours(&text);
+    let mut from = 0;
+    let bytes = text.as_bytes();
+    while from < bytes.len() {
+        let is_begin = bytes[from].is_ascii_alphanumeric()
+            && (from == 0 || !bytes[from - 1].is_ascii_alphanumeric());
+        if is_begin && let Some((found, _)) = stamp(&text[from..]) {
+            return Some(found);
+        }
+        from += 1;
+    }
+    None
+}
+
+/// Which of two numbers is the month, as a date tells that has one beyond twelve.
+fn order_in(path: &Path, watch: &Arc<Watch>) -> Option<DateOrder> {
+    let mut source = Source::open_quietly(path, watch).ok()?;
+    let (mut left, mut order, mut rest) = (LOOKED_AT, None, Vec::new());
+    // Where no date tells, the months that would be are told by their order.
+    let mut days: (Vec<i8>, Vec<i8>) = (Vec::new(), Vec::new());
+    source.each_piece(|piece| {
+        rest.extend_from_slice(piece);
+        let mut from = 0;
+        while let Some(end) = memchr::memchr(b'\n', &rest[from..]) {
+            let line = &rest[from..from + end];
+            from += end + 1;
+            order = order_of(line, &mut days);
+            if order.is_some() {
+                break;
+            }
+        }
+        rest.drain(..from);
+        if rest.len() > 1 << 20 {
+            rest.clear();
+        }
+        left = left.saturating_sub(piece.len() as u64);
+        order.is_none() && left > 0
+    });
+    order.or_else(|| order_of(&rest, &mut days)).or_else(|| {
+        // What changes within one file is the day.
+        match (days.0.len(), days.1.len()) {
+            (2.., 1) => Some(DateOrder::DayFirst),
+            (1, 2..) => Some(DateOrder::MonthFirst),
+            _ => None,
+        }
+    })
+}
+
+fn order_of(line: &[u8], days: &mut (Vec<i8>, Vec<i8>)) -> Option<DateOrder> {
+    let found = time_in(line)?;
+    if let Date::Either(first, second, _) = found.date {
+        for (seen, number) in [(&mut days.0, first), (&mut days.1, second)] {
+            if !seen.contains(&number) && seen.len() < 32 {
+                seen.push(number);
+            }
+        }
+        return None;
+    }
+    let text = String::from_utf8_lossy(&line[..line.len().min(WITHIN)]);
+    let numbers = text.split(|c: char| !c.is_ascii_digit() && !matches!(c, '/' | '-' | '.'));
+    for word in numbers {
+        let mut parts = word.split(['/', '-', '.']);
+        let (Some(first), Some(second), Some(year), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        let is_year = matches!(year.len(), 2 | 4);
+        let (Ok(first), Ok(second)) = (first.parse::<u8>(), second.parse::<u8>()) else {
+            continue;
+        };
+        match (first, second) {
+            (13..=31, 1..=12) if is_year => return Some(DateOrder::DayFirst),
+            (1..=12, 13..=31) if is_year => return Some(DateOrder::MonthFirst),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The day that a file's name tells: `crawl-2026-03-04.log`, `crawl_20260304.log`.
+fn day_in(path: &Path) -> Option<civil::Date> {
+    let name = path.file_name()?.to_str()?;
+    let bytes = name.as_bytes();
+    (0..bytes.len()).find_map(|at| {
+        if at > 0 && bytes[at - 1].is_ascii_digit() {
+            return None;
+        }
+        let digits: String = name
+            .get(at..)?
+            .chars()
+            .take(10)
+            .filter(char::is_ascii_digit)
+            .collect();
+        let rest = name.get(at..)?;
+        let is_apart = rest.get(4..5).is_some_and(|c| matches!(c, "-" | "_" | "."))
+            && rest.get(7..8).is_some_and(|c| matches!(c, "-" | "_" | "."));
+        let is_glued = rest
+            .get(..8)
+            .is_some_and(|eight| eight.bytes().all(|b| b.is_ascii_digit()));
+        if !(is_apart || is_glued) {
+            return None;
+        }
+        let number = |range: std::ops::Range<usize>| digits.get(range)?.parse::<i16>().ok();
+        let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
+        (1990..2100)
+            .contains(&year)
+            .then(|| civil::Date::new(year, month as i8, day as i8).ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calendar(name: &str, text: &str) -> Calendar {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let file = LogFile {
+            source: dragline_schema::SourceFile {
+                path: path.display().to_string(),
+                content_id: 0,
+                modified: None,
+            },
+            path,
+            bytes: 0,
+        };
+        of(&file, None, &Arc::default())
+    }
+
+    #[test]
+    fn a_later_line_tells_the_order() {
+        let order = |text: &str| calendar("a.log", text).order;
+        assert_eq!(
+            order("03/12/2025 10:00:00 INFO x\n03/13/2025 10:00:00 INFO y\n"),
+            Some(DateOrder::MonthFirst)
+        );
+        assert_eq!(
+            order("12/03/2025 10:00:00 INFO x\n13/03/2025 10:00:00 INFO y"),
+            Some(DateOrder::DayFirst)
+        );
+        assert_eq!(order("03/12/2025 10:00:00 INFO x\n"), None);
+        assert_eq!(
+            order("04/03/2025 10:00:00 x\n05/03/2025 10:00:00 x\n"),
+            Some(DateOrder::DayFirst)
+        );
+        assert_eq!(order("2025-03-12 10:00:00 INFO x\n"), None);
+    }
+
+    #[test]
+    fn a_name_tells_the_day() {
+        let day = |name: &str| calendar(name, "10:00:00 INFO x\n").day;
+        assert_eq!(day("crawl-2026-03-04.log"), Some(civil::date(2026, 3, 4)));
+        assert_eq!(day("crawl_20260304.log"), Some(civil::date(2026, 3, 4)));
+        assert_eq!(day("crawl-12345678.log"), None);
+        assert_eq!(day("crawl.log"), None);
+    }
+}

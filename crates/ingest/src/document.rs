@@ -1,0 +1,204 @@
+//! JSON that is not one object a line: objects and arrays over many lines, one after the other without a line
+//! end, with commas or separators between them.
+//!
+//! Whatever stands in lists is handed over object by object as each is whole, so that a list may be as long as
+//! it likes.
+
+use dragline_schema::Position;
+
+/// An object's text is kept up to this size.
+const MAX_OBJECT: usize = 8 << 20;
+
+/// A value that has begun.
+pub(crate) struct Document {
+    text: String,
+    depth: usize,
+    /// How deep the objects stand that are handed over: within a list, or not.
+    base: usize,
+    in_text: bool,
+    escaped: bool,
+    /// Where its first line stands.
+    pub(crate) at: Position,
+    /// The lines of the object that is open.
+    lines: usize,
+}
+
+/// What a line makes of an open value.
+pub(crate) enum Taken {
+    /// There is more of it; these objects are whole.
+    Open(Vec<String>),
+    /// The line was its last.
+    Whole(Vec<String>),
+    /// The line is none of it.
+    Broken,
+}
+
+impl Document {
+    /// Whether a line begins a value over several: a bracket, and nothing that closes it.
+    pub(crate) fn begins(line: &str) -> bool {
+        let line = line.trim_end();
+        match line.as_bytes() {
+            [b'{' | b'['] => true,
+            // `{"a": {` and `{"a": 1,`, as printers break lines.
+            [b'{', b'"', .., b',' | b'{' | b'[']
+            | [b'[', b'{', .., b',' | b'{' | b'[']
+            | [b'[', b'{'] => {
+                let mut document = Self::new(Position::default());
+                document.feed(line).is_some() && document.depth > 0 && !document.in_text
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn new(at: Position) -> Self {
+        Self {
+            text: String::new(),
+            depth: 0,
+            base: 0,
+            in_text: false,
+            escaped: false,
+            at,
+            lines: 0,
+        }
+    }
+
+    /// What came of it so far.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Takes the next line.
+    pub(crate) fn go_on(&mut self, line: &str) -> Taken {
+        let first = line.as_bytes().first().copied().unwrap_or(b' ');
+        let is_part = matches!(
+            first,
+            b' ' | b'\t' | b'{' | b'}' | b'[' | b']' | b',' | b'"'
+        ) || self.depth == self.base;
+        // A record of its own where a member should stand: what was open will never end.
+        let is_other = first == b'{'
+            && self.depth > self.base
+            && line.len() > 1
+            && self.lines > 0
+            && !self.text.trim_end().ends_with([':', ',', '[', '{']);
+        if !is_part || is_other || self.text.len() + line.len() > MAX_OBJECT {
+            return Taken::Broken;
+        }
+        self.lines += 1;
+        match self.feed(line) {
+            None => Taken::Broken,
+            Some(whole) if self.depth == 0 => Taken::Whole(whole),
+            Some(whole) => Taken::Open(whole),
+        }
+    }
+
+    /// Takes a text; gives the objects that are whole, and `None` when it is no JSON.
+    pub(crate) fn feed(&mut self, text: &str) -> Option<Vec<String>> {
+        let mut whole = Vec::new();
+        let mut begin = (self.depth > self.base).then_some(0);
+        for (at, byte) in text.bytes().enumerate() {
+            if self.in_text {
+                match byte {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => self.in_text = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'[' if self.depth == 0 => {
+                    self.depth = 1;
+                    self.base = 1;
+                }
+                b'{' | b'[' => {
+                    if self.depth == self.base {
+                        begin = Some(at);
+                        self.lines = 0;
+                    }
+                    self.depth += 1;
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.checked_sub(1)?;
+                    if self.depth == self.base
+                        && let Some(begin) = begin.take()
+                    {
+                        self.text.push_str(&text[begin..=at]);
+                        whole.push(std::mem::take(&mut self.text));
+                    } else if self.depth < self.base {
+                        self.base = 0;
+                    }
+                }
+                b'"' if self.depth > self.base => self.in_text = true,
+                b' ' | b'\t' | b',' | b'\r' | 0x1e => {}
+                // Between the values of a list stands nothing else.
+                _ if self.depth == self.base => return None,
+                _ => {}
+            }
+        }
+        if let Some(begin) = begin {
+            self.text.push_str(&text[begin..]);
+            self.text.push('\n');
+        }
+        Some(whole)
+    }
+}
+
+/// The objects of a line that holds several, or has signs around one; `None` when there is something else.
+pub(crate) fn objects(line: &str) -> Option<Vec<String>> {
+    let mut document = Document::new(Position::default());
+    let line = line.trim_matches(['\u{1e}', ' ']);
+    let whole = document.feed(line)?;
+    (document.depth == 0 && !whole.is_empty()).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Vec<String>, bool) {
+        let mut document = Document::new(Position::default());
+        let mut all = Vec::new();
+        for line in text.lines() {
+            match document.go_on(line) {
+                Taken::Open(whole) => all.extend(whole),
+                Taken::Whole(whole) => {
+                    all.extend(whole);
+                    return (all, true);
+                }
+                Taken::Broken => return (all, false),
+            }
+        }
+        (all, false)
+    }
+
+    #[test]
+    fn values_over_lines_are_taken_apart() {
+        let (found, is_whole) = read("{\n  \"a\": {\n  },\n  \"b\": \"}{\"\n}\n");
+        assert!(is_whole && found.len() == 1, "{found:?}");
+        let (found, is_whole) = read("[\n  {\n    \"a\": [1, 2]\n  },\n  {\"b\": 2}\n]\n");
+        assert!(is_whole);
+        assert_eq!(found, ["{\n    \"a\": [1, 2]\n  }", "{\"b\": 2}"]);
+        assert!(!read("{\n2026-03-04 x\n").1);
+        assert!(Document::begins("{ ") && Document::begins("[") && !Document::begins("{\"a\":1}"));
+        assert!(!Document::begins("{\"a\":\"torn, {"));
+    }
+
+    #[test]
+    fn several_on_a_line_are_taken_apart() {
+        for (line, count) in [
+            ("{\"a\":1}{\"b\":\"}\"}", 2),
+            ("[{\"a\":1},{\"b\":2}]", 2),
+            ("{\"a\":1},", 1),
+            ("\u{1e}{\"a\":1}", 1),
+            ("[{\"a\":1}", 0),
+            ("{\"a\":1} x", 0),
+            ("[INFO] x", 0),
+        ] {
+            assert_eq!(
+                objects(line).map_or(0, |found| found.len()),
+                count,
+                "{line}"
+            );
+        }
+    }
+}

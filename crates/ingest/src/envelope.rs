@@ -1,0 +1,481 @@
+//! What stands around a program's lines: runtimes of containers, platforms, process managers, syslog.
+//!
+//! An envelope knows things that the line may not say: when it was taken, by which stream or program it came,
+//! how loud it is. What a line says itself goes before. Lines of several programs come mixed; each program's are
+//! put together by themselves, so that an envelope names its stream.
+
+use std::borrow::Cow;
+
+use dragline_schema::{Level, Timestamp};
+use jiff::tz::TimeZone;
+
+use crate::crash;
+use crate::json::{Object, scalar};
+use crate::text::head::head;
+use crate::time::stamp::{Date, Stamp, stamp};
+use crate::time::{self, Calendar};
+
+/// A program's name, and the blanks behind it, have fewer bytes.
+const LONGEST_NAME: usize = 100;
+
+/// One envelope, opened.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Opened<'l> {
+    pub(crate) text: Cow<'l, str>,
+    /// When the line was taken.
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) level: Option<Level>,
+    /// Whose line it is, when others' are among them.
+    pub(crate) stream: Cow<'l, str>,
+    /// Whether the line goes on in the next one of the same stream.
+    pub(crate) is_piece: bool,
+    /// Whether the line is the envelope's own.
+    pub(crate) is_own: bool,
+}
+
+/// What was met before in the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Habits {
+    /// A platform puts a time before every line.
+    pub(crate) platform_times: bool,
+    /// Names that stand before lines without a sign behind them.
+    pub(crate) bare_names: Vec<String>,
+}
+
+/// Opens the outermost envelope around a line.
+pub(crate) fn open<'l>(
+    line: &'l str,
+    habits: &mut Habits,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    // Most lines have nothing around them, and their first byte tells.
+    match line.as_bytes().first()? {
+        b'{' => docker(line),
+        b'0'..=b'9' => container(line)
+            .or_else(|| journal(line, zone, calendar))
+            .or_else(|| platform(line, habits, zone, calendar))
+            .or_else(|| named(line)),
+        b'[' => kubectl(line).or_else(|| bracketed(line)),
+        b'<' => syslog(line, zone, calendar),
+        b'A'..=b'Z' => journal(line, zone, calendar)
+            .or_else(|| own(line))
+            .or_else(|| named(line))
+            .or_else(|| bare(line, habits)),
+        b'*' | b'#' => own(line),
+        b'a'..=b'z' | b'@' | b'_' => named(line).or_else(|| bare(line, habits)),
+        _ => None,
+    }
+}
+
+/// The line in an object of Docker's: it has nothing but the line, the stream and the time.
+fn docker(line: &str) -> Option<Opened<'_>> {
+    let rest = line[1..].trim_start().strip_prefix("\"log\"")?;
+    if !rest.trim_start().starts_with(':') {
+        return None;
+    }
+    let object = Object::parse(line)?;
+    if object.fields.len() > 4 {
+        return None;
+    }
+    let field = |name: &str| {
+        let field = object.fields.iter().find(|(key, _)| key == name)?;
+        scalar(field.1)?.into_text()
+    };
+    let (log, stream) = (field("log")?, field("stream")?);
+    Some(Opened {
+        is_piece: !log.ends_with('\n'),
+        text: Cow::Owned(log.trim_end_matches(['\n', '\r']).to_owned()),
+        time: field("time").and_then(|time| Timestamp::parse(&time).ok()),
+        stream: Cow::Owned(format!("docker {stream}")),
+        ..Opened::default()
+    })
+}
+
+/// `2026-03-04T11:22:33.123456789Z stdout F line`
+fn container(line: &str) -> Option<Opened<'_>> {
+    let (time, rest) = line.split_once(' ')?;
+    let (stream, rest) = rest.split_at_checked("stdout ".len())?;
+    if !matches!(stream, "stdout " | "stderr ") || !is_time(time) {
+        return None;
+    }
+    let (tags, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let is_piece = match tags.split(':').next()? {
+        "F" => false,
+        "P" => true,
+        _ => return None,
+    };
+    Some(Opened {
+        text: Cow::Borrowed(text),
+        time: Some(Timestamp::parse(time).ok()?),
+        stream: Cow::Borrowed(stream),
+        is_piece,
+        ..Opened::default()
+    })
+}
+
+fn is_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':'
+}
+
+/// `Mar 04 11:22:33 host app[184]: line` and the same with other times; Heroku's `TIME app[web.1]: line`.
+fn journal<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Opened<'l>> {
+    let (when, length) = stamp(line)?;
+    if when.date == Date::None {
+        return None;
+    }
+    let rest = line[length..].strip_prefix(' ')?;
+    let (words, text) = rest.split_once("]:")?;
+    let (before, number) = words.rsplit_once('[')?;
+    let mut names = before.split(' ');
+    let (first, second) = (names.next()?, names.next());
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !matches!(b, b'[' | b'{' | b'"' | b'|'))
+    };
+    let is_router = matches!(first, "app" | "heroku") && when.offset.is_some();
+    let is_host =
+        second.is_some_and(|second| is_name(second) && number.bytes().all(|b| b.is_ascii_digit()));
+    if names.next().is_some()
+        || !is_name(first)
+        || number.is_empty()
+        || !(is_host || (second.is_none() && is_router))
+    {
+        return None;
+    }
+    Some(Opened {
+        text: Cow::Borrowed(text.strip_prefix(' ').unwrap_or(text)),
+        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        stream: Cow::Borrowed(words),
+        ..Opened::default()
+    })
+}
+
+/// RFC 5424 and RFC 3164.
+fn syslog<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Opened<'l>> {
+    let (priority, rest) = line[1..].split_once('>')?;
+    let priority: u16 = priority.parse().ok().filter(|p| *p < 192)?;
+    let level = Some(severity(u64::from(priority % 8)));
+    if let Some(rest) = rest.strip_prefix("1 ") {
+        let mut parts = rest.splitn(6, ' ');
+        let (time, _host, app, pid, _id) = (
+            parts.next()?,
+            parts.next()?,
+            parts.next()?,
+            parts.next()?,
+            parts.next()?,
+        );
+        let rest = parts.next()?;
+        let text = match rest.strip_prefix('-') {
+            Some(text) => text,
+            None => &rest[end_of_data(rest)?..],
+        };
+        return Some(Opened {
+            text: Cow::Borrowed(text.trim_start_matches(' ').trim_start_matches('\u{feff}')),
+            time: Timestamp::parse(time).ok(),
+            level,
+            stream: Cow::Owned(format!("{app} {pid}")),
+            ..Opened::default()
+        });
+    }
+    let opened = journal(rest, zone, calendar)?;
+    Some(Opened { level, ..opened })
+}
+
+/// Where the structured data ends.
+fn end_of_data(text: &str) -> Option<usize> {
+    let (mut in_text, mut escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_text = !in_text,
+            b']' if !in_text && text.as_bytes().get(at + 1) != Some(&b'[') => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Syslog's severities.
+pub(crate) fn severity(number: u64) -> Level {
+    match number {
+        0..=2 => Level::Critical,
+        3 => Level::Error,
+        4 => Level::Warn,
+        5 | 6 => Level::Info,
+        _ => Level::Debug,
+    }
+}
+
+/// A time that a platform puts before whatever a program writes.
+fn platform<'l>(
+    line: &'l str,
+    habits: &mut Habits,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    let (when, length) = stamp(line)?;
+    let behind = &line[length..];
+    let text = behind
+        .strip_prefix(' ')
+        .or_else(|| behind.is_empty().then_some(""))?;
+    let is_exact =
+        when.offset.is_some() && when.date != Date::None && line.as_bytes().get(10) == Some(&b'T');
+    if !is_exact {
+        return None;
+    }
+    let is_inside = text.starts_with('{')
+        || text.starts_with("##[")
+        || text.starts_with("Traceback (most")
+        || text.starts_with(['│', '┌', '├', '└'])
+        || (text.starts_with("  ")
+            && !text.trim_start().is_empty()
+            && head(line).is_none_or(|head| head.level.is_empty()))
+        || text.starts_with('\t')
+        || stamp(text).is_some_and(|(inner, _)| inner.date != Date::None);
+    habits.platform_times |= is_inside;
+    if !habits.platform_times {
+        return None;
+    }
+    Some(Opened {
+        is_own: text.starts_with("##["),
+        text: Cow::Borrowed(text),
+        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        ..Opened::default()
+    })
+}
+
+/// `name-1  | line`, `0|name  | line`, `2026-03-05 16:00:03 name-1  | line`, `@app/bot:start: {…}`.
+fn named(line: &str) -> Option<Opened<'_>> {
+    let start = &line[..line.floor_char_boundary(LONGEST_NAME)];
+    let mut from = 0;
+    while let Some(bar) = start[from..].find('|').map(|at| at + from) {
+        let name = line[..bar].trim_end();
+        let rest = &line[bar + 1..];
+        // pm2 numbers its programs.
+        if !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_digit())
+            && from == 0
+            && !rest.starts_with(' ')
+        {
+            from = bar + 1;
+            continue;
+        }
+        let text = match rest.strip_prefix(' ') {
+            Some(text) => text,
+            None if rest.is_empty() => rest,
+            None => return None,
+        };
+        let name = match stamp(name) {
+            Some((_, length)) => name[length..].trim_start(),
+            None => name,
+        };
+        let is_part =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '|' | '@' | '/');
+        let is_name = !name.is_empty()
+            && name.chars().all(is_part)
+            && name.bytes().any(|b| b.is_ascii_alphabetic());
+        // `ERROR | message` is somebody's format, and no container is called so.
+        return (is_name && Level::from_word(name).is_none()).then(|| stream(name, text));
+    }
+    // Turborepo's.
+    let (name, text) = line.split_once(": ")?;
+    let is_task = name.starts_with('@') && name.contains(':') && !name.contains(' ');
+    (is_task && text.starts_with('{')).then(|| stream(name, text))
+}
+
+fn stream<'l>(name: &'l str, text: &'l str) -> Opened<'l> {
+    Opened {
+        text: Cow::Borrowed(text),
+        stream: Cow::Borrowed(name),
+        ..Opened::default()
+    }
+}
+
+fn kubectl(line: &str) -> Option<Opened<'_>> {
+    let (name, text) = line.strip_prefix("[pod/")?.split_once("] ")?;
+    name.contains('/').then(|| stream(name, text))
+}
+
+/// `[worker] {…}`
+fn bracketed(line: &str) -> Option<Opened<'_>> {
+    let (name, text) = line.strip_prefix('[')?.split_once("] ")?;
+    let is_name = name.len() < LONGEST_NAME
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/'));
+    let is_word =
+        is_name && !name.is_empty() && Level::from_word(name).is_none() && stamp(name).is_none();
+    (is_word && text.starts_with("{\"")).then(|| stream(name, text))
+}
+
+/// `name_1 2026-03-04 …`, as old versions of compose and collectors write it.
+fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
+    let (name, text) = line.split_once(' ')?;
+    let text = text.trim_start_matches(' ');
+    if habits.bare_names.iter().any(|known| known == name) {
+        let (_, text) = line.split_once(' ')?;
+        return Some(stream(name, text));
+    }
+    let has_number = name
+        .rsplit_once(['_', '-'])
+        .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let is_inside = text.starts_with("{\"")
+        || head(text).is_some_and(|head| head.time.is_some() && !head.level.is_empty());
+    if !has_number || !is_inside || habits.bare_names.len() > 64 {
+        return None;
+    }
+    habits.bare_names.push(name.to_owned());
+    Some(stream(name, text))
+}
+
+/// Lines of the platform's own, which tell nothing of the program.
+fn own(line: &str) -> Option<Opened<'_>> {
+    const WORDS: [&str; 10] = [
+        "START RequestId: ",
+        "END RequestId: ",
+        "REPORT RequestId: ",
+        "INIT_START Runtime Version: ",
+        "XRAY TraceId: ",
+        "*** Reading remote log",
+        "*** Reading local file",
+        "*** Found local files",
+        "# Logfile created on ",
+        "ACTOR: ",
+    ];
+    WORDS
+        .iter()
+        .any(|words| line.starts_with(words))
+        .then(|| Opened {
+            text: Cow::Borrowed(line),
+            is_own: true,
+            ..Opened::default()
+        })
+}
+
+/// Whether a text is a record of its own: the message of a record that another wrote around it.
+pub(crate) fn is_record(text: &str) -> bool {
+    if text.starts_with('{') {
+        return Object::parse(text).is_some_and(|object| says_record(&object));
+    }
+    if crash::Extent::begin(text).is_some() && text.starts_with("Traceback") {
+        return true;
+    }
+    let first = text.as_bytes().first().copied().unwrap_or(0);
+    if !(first.is_ascii_digit() || first == b'[' || first.is_ascii_uppercase()) {
+        return false;
+    }
+    head(text).is_some_and(|head| {
+        let has_date = head.time.is_some_and(|time: Stamp| time.date != Date::None);
+        let is_basic = head.time.is_none()
+            && head.logger.is_some()
+            && text[head.level.len().min(text.len())..].starts_with(':');
+        !head.level.is_empty() && (has_date || is_basic)
+    })
+}
+
+/// Whether an object has what records have: a level, a time or a message.
+fn says_record(object: &Object<'_>) -> bool {
+    const NAMES: [&str; 12] = [
+        "level",
+        "levelname",
+        "severity",
+        "time",
+        "timestamp",
+        "@timestamp",
+        "ts",
+        "msg",
+        "message",
+        "event",
+        "log",
+        "@m",
+    ];
+    let found = object
+        .fields
+        .iter()
+        .filter(|(key, _)| NAMES.contains(&key.to_ascii_lowercase().as_str()));
+    found.count() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(line: &str) -> Option<String> {
+        let opened = open(
+            line,
+            &mut Habits::default(),
+            &TimeZone::UTC,
+            &Calendar::default(),
+        );
+        opened.map(|opened| opened.text.into_owned())
+    }
+
+    #[test]
+    fn envelopes_are_opened() {
+        for (line, rest) in [
+            (
+                "2026-03-04T11:22:33.123456789Z stdout F {\"a\":1}",
+                Some("{\"a\":1}"),
+            ),
+            (
+                "2026-03-04T11:22:33.123456789Z stderr P:x ERROR x",
+                Some("ERROR x"),
+            ),
+            (
+                "shop-1  | 2026-03-04 11:22:33,123 INFO shop: x",
+                Some("2026-03-04 11:22:33,123 INFO shop: x"),
+            ),
+            ("shop-1  | ", Some("")),
+            ("0|mint  | x", Some("x")),
+            ("[pod/shop-7f/main] {\"a\":1}", Some("{\"a\":1}")),
+            ("2026-03-04T11:22:33.123Z {\"a\":1}", Some("{\"a\":1}")),
+            ("Mar 04 11:22:33 crawl-1 python[184]: x", Some("x")),
+            ("2026-03-04T11:22:34+0100 crawl-1 node[184]: x", Some("x")),
+            (
+                "2026-03-05T16:00:03.123456+00:00 app[worker.1]: x",
+                Some("x"),
+            ),
+            (
+                "<11>1 2026-03-04T10:22:35.200Z crawl-1 node 184 ID47 [x@1 a=\"]b\"] failed",
+                Some("failed"),
+            ),
+            (
+                "<30>1 2026-03-04T10:22:34.123Z node-1 crawl 77 - - \u{feff}x",
+                Some("x"),
+            ),
+            ("2026-03-05 16:00:03 scraper-1  | {}", Some("{}")),
+            ("@shop/bot:start: {\"a\":1}", Some("{\"a\":1}")),
+            ("2026-03-04 11:22:33.353 | INFO     | a:b:3 - x", None),
+            ("05:00:00.110 | INFO    | prefect.engine - x", None),
+            ("a table | of words", None),
+            ("ERROR | the page is gone", None),
+            ("[pod] x", None),
+            ("2026-03-04 11:22:33 INFO shop: x", None),
+            ("2026-03-04T11:22:33.123Z INFO shop: x", None),
+        ] {
+            assert_eq!(text(line).as_deref(), rest, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_says_when_and_cuts_long_lines() {
+        let line =
+            "{\"log\": \"half a\", \"stream\": \"stderr\", \"time\": \"2026-03-04T11:22:33.5Z\"}";
+        let opened = open(
+            line,
+            &mut Habits::default(),
+            &TimeZone::UTC,
+            &Calendar::default(),
+        )
+        .unwrap();
+        assert_eq!((&*opened.text, opened.is_piece), ("half a", true));
+        assert_eq!(opened.time, Timestamp::parse("2026-03-04T11:22:33.5Z").ok());
+        let other = r#"{"log":"INFO a","level":"info"}"#;
+        assert_eq!(text(other), None);
+    }
+}

@@ -1,0 +1,993 @@
+//! The head of a text record, in whatever order its parts stand.
+//!
+//! A head says when, how loud and who: a time, a level, and around them a logger, a process, a thread, a
+//! place in the source. Formats are made up by everybody, so there is no list of them. A line is read part by
+//! part: what is a time or a level is known by itself, and what stands before, between and behind them is a
+//! part of the head when it looks like one (in brackets, a dotted name, a number, behind a bar or a dash).
+//! The rest is the message.
+//!
+//! A level alone makes a head where it stands as heads have it; a time alone does, too.
+
+use dragline_schema::Dialect;
+
+use crate::time::stamp::{Date, Stamp, stamp};
+
+/// The beginning of a record.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Head<'l> {
+    pub(crate) dialect: Dialect,
+    /// Not every writer says when.
+    pub(crate) time: Option<Stamp>,
+    /// Empty when the line does not say.
+    pub(crate) level: &'l str,
+    pub(crate) logger: Option<&'l str>,
+    pub(crate) message: &'l str,
+    /// Where the level stands in the line, for records without their own time.
+    pub(crate) level_at: usize,
+    /// What stands in the braces of tracing's spans.
+    pub(crate) spans: Vec<&'l str>,
+    /// The thread or process, which tells mixed lines apart.
+    pub(crate) thread: Option<&'l str>,
+}
+
+/// No head has more parts, or is longer, in bytes.
+const MOST_PARTS: usize = 8;
+const LONGEST: usize = 240;
+/// A part in brackets is no longer, in bytes.
+const LONGEST_GROUP: usize = 100;
+
+/// A part that is neither time nor level.
+#[derive(Debug, Clone, Copy)]
+struct Part<'l> {
+    text: &'l str,
+    in_brackets: bool,
+    /// Whether what stands behind it ends a part of a head: more than one blank.
+    is_ended: bool,
+}
+
+/// Reads a line's head.
+pub(crate) fn head(line: &str) -> Option<Head<'_>> {
+    let bytes = line.as_bytes();
+    match bytes.first()? {
+        b' ' => indented(line),
+        b'I' | b'W' | b'E' | b'F' | b'D' | b'C' if bytes.get(1).is_some_and(u8::is_ascii_digit) => {
+            google(line)
+        }
+        b'\t' => None,
+        _ => Scan::new(line).head().or_else(|| warning(line)),
+    }
+}
+
+/// Python's warnings: `/srv/a.py:21: SyntaxWarning: message`.
+fn warning(line: &str) -> Option<Head<'_>> {
+    let (place, rest) = line.split_once(".py:")?;
+    let (number, rest) = rest.split_once(": ")?;
+    let (name, message) = rest.split_once(": ")?;
+    let is_one = name.ends_with("Warning")
+        && !place.contains(' ')
+        && number.bytes().all(|b| b.is_ascii_digit());
+    is_one.then_some(Head {
+        dialect: Dialect::Text,
+        time: None,
+        level: "WARNING",
+        logger: None,
+        message,
+        level_at: 0,
+        spans: Vec::new(),
+        thread: None,
+    })
+}
+
+/// tracing's pretty heads are indented; anything else that is continues a record.
+fn indented(line: &str) -> Option<Head<'_>> {
+    let bare = line.trim_start_matches(' ');
+    if line.len() - bare.len() > 4 || !bare.as_bytes().first()?.is_ascii_digit() {
+        return None;
+    }
+    let head = Scan::new(bare).head()?;
+    let is_whole = head
+        .time
+        .is_some_and(|time| time.date != Date::None && time.offset.is_some());
+    (is_whole && !head.level.is_empty()).then_some(head)
+}
+
+/// glog's and klog's: `I0610 04:00:01.832039 140329780861824 walk.py:31] message`.
+fn google(line: &str) -> Option<Head<'_>> {
+    let digits = line.get(1..5)?;
+    let rest = line.get(6..)?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) || line.as_bytes()[5] != b' ' {
+        return None;
+    }
+    let (mut time, _) = stamp(rest)?;
+    if time.date != Date::None {
+        return None;
+    }
+    let number: u32 = digits.parse().ok()?;
+    time.date = Date::MonthDay((number / 100) as i8, (number % 100) as i8);
+    let (_, message) = line.split_once("] ")?;
+    Some(Head {
+        dialect: Dialect::Text,
+        time: Some(time),
+        level: &line[..1],
+        logger: None,
+        message,
+        level_at: 0,
+        spans: Vec::new(),
+        thread: line.split(' ').nth(2),
+    })
+}
+
+/// Walks over a line's parts.
+struct Scan<'l> {
+    line: &'l str,
+    at: usize,
+    /// Brackets that are open around a part.
+    open: usize,
+}
+
+impl<'l> Scan<'l> {
+    fn new(line: &'l str) -> Self {
+        Self {
+            line,
+            at: 0,
+            open: 0,
+        }
+    }
+
+    fn rest(&self) -> &'l str {
+        &self.line[self.at..]
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.line.as_bytes().get(at).copied().unwrap_or(0)
+    }
+
+    /// Goes over what stands between parts; gives it.
+    fn skip_between(&mut self) -> &'l str {
+        let before = self.at;
+        let bytes = self.line.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            match byte {
+                b' ' | b'\t' | b'|' | b';' | b',' | b'=' | b'*' | b'!' | b'~' | b'#' | b'>' => {}
+                b']' | b')' | b'}' => self.open = self.open.saturating_sub(1),
+                // A sign of a number, or a dash between parts.
+                b'-' | b':' | b'/' => {}
+                _ => break,
+            }
+            self.at += 1;
+        }
+        &self.line[before..self.at]
+    }
+
+    /// Goes into a bracket that a time or a level stands in.
+    fn enter(&mut self) {
+        while matches!(self.byte(self.at), b'[' | b'(' | b'<' | b'{') {
+            let inside = self.line[self.at + 1..].trim_start_matches(' ');
+            let is_known = stamp(inside).is_some()
+                || level(inside, true).is_some()
+                || letter(inside).is_some();
+            if !is_known {
+                return;
+            }
+            self.at = self.line.len() - inside.len();
+            self.open += 1;
+        }
+    }
+
+    /// A group in brackets, which may hold others.
+    fn group(&mut self) -> Option<Part<'l>> {
+        let open = self.byte(self.at);
+        let close = match open {
+            b'[' => b']',
+            b'(' => b')',
+            b'{' => b'}',
+            b'<' => b'>',
+            _ => return None,
+        };
+        let rest = &self.line.as_bytes()[self.at..];
+        let mut depth = 0;
+        for (place, byte) in rest.iter().enumerate().take(LONGEST_GROUP) {
+            if *byte == open {
+                depth += 1;
+            } else if *byte == close {
+                depth -= 1;
+                if depth == 0 {
+                    let text = self.line[self.at + 1..self.at + place].trim();
+                    self.at += place + 1;
+                    return Some(Part {
+                        text,
+                        in_brackets: true,
+                        is_ended: true,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    /// A word, up to what ends it.
+    fn word(&mut self) -> Option<Part<'l>> {
+        let begin = self.at;
+        let bytes = self.line.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            let next = self.byte(self.at + 1);
+            let ends = match byte {
+                b' ' | b'\t' | b'|' | b';' | b',' | b']' | b')' | b'}' | b'[' | b'"' | b'\''
+                | b'=' => true,
+                // `a::b`, `walk.py:31` and `walk:page:31` are one.
+                b':' => {
+                    let is_path = next == b':' || (self.at > begin && bytes[self.at - 1] == b':');
+                    let is_one =
+                        is_path || next.is_ascii_digit() || is_place(&self.line[self.at + 1..]);
+                    !is_one || (next == b':' && self.byte(self.at + 2) == b' ')
+                }
+                _ => false,
+            };
+            if ends {
+                break;
+            }
+            self.at += 1;
+        }
+        let text = &self.line[begin..self.at];
+        if text.is_empty() {
+            return None;
+        }
+        let rest = &self.line[self.at..];
+        let is_ended = match rest.as_bytes() {
+            [b' ', b' ', ..] | [b'\t' | b'|' | b';' | b':' | b']' | b')' | b'}' | b',', ..] => true,
+            [b' ', b'-' | b'|', b' ', ..] | [b' ', b'[' | b'(' | b'{' | b'<', ..] => true,
+            [b' ', b':', ..] => true,
+            _ => false,
+        };
+        Some(Part {
+            text,
+            in_brackets: false,
+            is_ended,
+        })
+    }
+
+    fn head(mut self) -> Option<Head<'l>> {
+        let mut parts: Vec<Part<'l>> = Vec::new();
+        let (mut time, mut found_level): (Option<Stamp>, Option<Found<'l>>) = (None, None);
+        // Where the message begins when there is nothing but a time.
+        let mut behind_time = (0, 0);
+        let mut plain_words = 0;
+        let mut between = "";
+        let mut channel = None;
+        loop {
+            self.enter();
+            if self.at >= LONGEST || parts.len() >= MOST_PARTS || self.at >= self.line.len() {
+                break;
+            }
+            if time.is_none()
+                && let Some((found, length)) = stamp(self.rest())
+            {
+                // A clock in the middle of words is none of a head's.
+                if found.date == Date::None && plain_words > 0 {
+                    return None;
+                }
+                time = Some(found);
+                self.at += length;
+                behind_time = (self.at, parts.len());
+                if found_level.is_some() {
+                    break;
+                }
+                between = self.skip_between();
+                continue;
+            }
+            if found_level.is_none() {
+                let is_apart = self.open > 0 || is_hard(between);
+                let is_at_start =
+                    parts.is_empty() || (time.is_some() && parts.len() == behind_time.1);
+                if let Some(found) = self.level(is_apart, is_at_start, time.is_some()) {
+                    let is_alone = time.is_none();
+                    self.at += found.length;
+                    found_level = Some(found);
+                    if !is_alone {
+                        break;
+                    }
+                    // The time may stand behind.
+                    let before = (self.at, self.open);
+                    between = self.skip_between();
+                    self.enter();
+                    if stamp(self.rest()).is_some() {
+                        continue;
+                    }
+                    (self.at, self.open) = before;
+                    break;
+                }
+            } else {
+                break;
+            }
+            let Some(part) = self.group().or_else(|| self.word()) else {
+                break;
+            };
+            if let Some((name, word)) = part.text.rsplit_once('.')
+                && !part.in_brackets
+                && self.byte(self.at) == b':'
+                && level(word, true).is_some_and(|(l, _)| l.len() == word.len())
+                && word.bytes().all(|b| b.is_ascii_uppercase())
+            {
+                // Monolog's `channel.LEVEL:`.
+                channel = Some(name);
+                found_level = Some(Found {
+                    text: word,
+                    length: 0,
+                    at: self.at - word.len(),
+                    is_sure: true,
+                });
+                break;
+            }
+            let is_headlike = part.in_brackets || part.is_ended || is_name(part.text);
+            if !is_headlike {
+                plain_words += 1;
+            }
+            if plain_words > 3 {
+                break;
+            }
+            parts.push(part);
+            between = self.skip_between();
+        }
+        let is_level_sure = found_level.as_ref().is_some_and(|found| {
+            found.is_sure
+                || (plain_words == 0
+                    && parts.iter().all(|part| part.is_ended || is_name(part.text)))
+        });
+        let one_word = plain_words == 1 && found_level.as_ref().is_some_and(|l| is_capital(l.text));
+        if found_level.is_some() && !(is_level_sure || one_word) {
+            found_level = None;
+        }
+        let Some(found) = found_level else {
+            // A time alone.
+            let time = time?;
+            if behind_time.1 > 0
+                && parts[..behind_time.1]
+                    .iter()
+                    .any(|p| !p.in_brackets && !is_name(p.text) && !p.is_ended)
+            {
+                return None;
+            }
+            self.at = behind_time.0;
+            let message = self.message_behind();
+            return Some(Head {
+                dialect: Dialect::Text,
+                time: Some(time),
+                level: "",
+                logger: None,
+                message,
+                level_at: 0,
+                spans: Vec::new(),
+                thread: None,
+            });
+        };
+        if time.is_none() && !found.stands_alone(&parts, self.line) {
+            return None;
+        }
+        self.tail(time, found, &parts, channel)
+    }
+
+    /// A level here, when it stands as heads have it.
+    fn level(&self, is_apart: bool, is_at_start: bool, has_time: bool) -> Option<Found<'l>> {
+        let rest = self.rest();
+        if let Some(text) =
+            letter(rest).filter(|_| self.open > 0 || (self.at == 0 && self.byte(1) == b','))
+        {
+            return Some(Found {
+                text,
+                length: 1,
+                at: self.at,
+                is_sure: true,
+            });
+        }
+        let (word, more) = level(rest, is_at_start || is_apart || has_time)?;
+        let behind = &rest[word.len() + more..];
+        let is_ended = ends_level(behind, self.open > 0);
+        let is_sure = self.open > 0 || is_ended || is_apart && is_capital(word);
+        let is_usual = is_capital(word) || is_sure;
+        // In the middle of words only what is written apart is a level.
+        (is_usual && (is_sure || is_at_start || has_time || is_apart)).then_some(Found {
+            text: word,
+            length: word.len() + more,
+            at: self.at,
+            is_sure,
+        })
+    }
+
+    /// What stands between the head and the message is passed over.
+    fn message_behind(&mut self) -> &'l str {
+        let rest = self.rest();
+        let trimmed = rest.trim_start_matches([']', ')', '}', '>']);
+        let trimmed = trimmed.trim_start_matches([' ', '\t']);
+        let bare = ["- ", "| ", ": ", "-- ", "— ", "– ", ":\t", "; "]
+            .iter()
+            .find_map(|sign| trimmed.strip_prefix(sign));
+        bare.unwrap_or(trimmed).trim_start()
+    }
+
+    /// The parts behind time and level, and the message.
+    fn tail(
+        mut self,
+        time: Option<Stamp>,
+        found: Found<'l>,
+        before: &[Part<'l>],
+        channel: Option<&'l str>,
+    ) -> Option<Head<'l>> {
+        let mut after: Vec<Part<'l>> = Vec::new();
+        let spans = self.spans();
+        // Flask's `INFO in module: message`.
+        if let Some((name, _)) = self
+            .rest()
+            .strip_prefix(" in ")
+            .and_then(|rest| rest.split_once(": "))
+            && is_name_alone(name)
+        {
+            after.push(Part {
+                text: name,
+                in_brackets: false,
+                is_ended: true,
+            });
+            self.at += " in ".len() + name.len();
+        }
+        while after.len() < 5 {
+            let begin = (self.at, self.open);
+            let between = self.skip_between();
+            // `+1` and `/Worker-2` belong to the level.
+            let is_more = between.starts_with('/') || between == "/";
+            let is_colon = between == ":";
+            let part = self.group().map(|part| (part, is_group_of_head(part.text)));
+            let (part, is_part) = match part {
+                Some(found) => found,
+                None => {
+                    let Some(part) = self.word() else {
+                        (self.at, self.open) = begin;
+                        break;
+                    };
+                    let is_part = is_more || self.is_word_of_head(&part, is_colon, &after);
+                    (part, is_part)
+                }
+            };
+            if !is_part {
+                (self.at, self.open) = begin;
+                break;
+            }
+            after.push(part);
+        }
+        let line_end = self.line.len();
+        let message = if self.at >= line_end {
+            ""
+        } else {
+            self.message_start()
+        };
+        let logger = channel
+            .or_else(|| logger_of(&after))
+            .or_else(|| logger_of(before));
+        let dialect = dialect_of(self.line, before, &after, logger);
+        Some(Head {
+            dialect,
+            time,
+            level: found.text,
+            logger,
+            message,
+            level_at: found.at,
+            spans,
+            thread: after
+                .iter()
+                .chain(before)
+                .map(|part| part.text)
+                .find(|text| is_thread(text)),
+        })
+    }
+
+    /// tracing's spans: `crawl{site=x}:page{n=8}: `, or `crawl:page: ` without fields.
+    fn spans(&mut self) -> Vec<&'l str> {
+        let mut spans = Vec::new();
+        let before = self.at;
+        self.at += self.rest().len() - self.rest().trim_start_matches(' ').len();
+        loop {
+            let rest = self.rest();
+            let name = rest
+                .bytes()
+                .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+                .count();
+            if name == 0 || rest.as_bytes().get(name) != Some(&b'{') {
+                break;
+            }
+            let Some(end) = brace_end(&rest[name..]) else {
+                break;
+            };
+            if rest.as_bytes().get(name + end) != Some(&b':') {
+                break;
+            }
+            spans.push(&rest[name + 1..name + end - 1]);
+            self.at += name + end + 1;
+        }
+        if spans.is_empty() {
+            self.at = before;
+        }
+        spans
+    }
+
+    fn message_start(&mut self) -> &'l str {
+        let rest = self.rest();
+        let bytes = rest.as_bytes();
+        let mut at = 0;
+        // Closing brackets, then signs between blanks.
+        let blanks = bytes.iter().take_while(|byte| **byte == b' ').count();
+        if self.open > 0
+            && bytes
+                .get(blanks)
+                .is_some_and(|byte| matches!(byte, b']' | b')' | b'}'))
+        {
+            at = blanks;
+        }
+        while at < bytes.len() && matches!(bytes[at], b']' | b')' | b'}') && self.open > 0 {
+            at += 1;
+            self.open -= 1;
+        }
+        let mut rest = &rest[at..];
+        loop {
+            let trimmed = rest.trim_start_matches([' ', '\t']);
+            let next = [
+                "- ", "| ", ": ", "-- ", ":: ", "!! ", "— ", "; ", "=> ", "> ", ": ",
+            ]
+            .iter()
+            .find_map(|sign| trimmed.strip_prefix(sign));
+            let glued = (trimmed.len() == rest.len())
+                .then(|| trimmed.strip_prefix([':', ';', ']', '|', ',', '-']))
+                .flatten();
+            match next.or(glued) {
+                Some(behind) => rest = behind,
+                None if matches!(trimmed, ":" | "-" | "|") => return "",
+                None => return trimmed,
+            }
+        }
+    }
+
+    /// Whether a word behind the level is a part of the head.
+    fn is_word_of_head(&self, part: &Part<'l>, is_colon: bool, after: &[Part<'l>]) -> bool {
+        let text = part.text;
+        if text.contains("//")
+            || text.starts_with(['"', '\'', '/', '$', '@'])
+            || text.len() > LONGEST_GROUP
+        {
+            return false;
+        }
+        let rest = self.rest().as_bytes();
+        let is_name_like = text.bytes().all(|b| {
+            b.is_ascii_alphanumeric()
+                || matches!(
+                    b,
+                    b'_' | b'.' | b'-' | b'$' | b':' | b'/' | b'@' | b'<' | b'>' | b'#'
+                )
+        }) && text.bytes().any(|b| b.is_ascii_alphabetic());
+        let is_number = text.bytes().all(|b| b.is_ascii_digit());
+        match rest {
+            // `logger - message`, `logger | message`, columns.
+            [b' ', b'-' | b'|', b' ', ..] => is_name_like || is_number,
+            [b' ', b'-', b'-', ..] => true,
+            [b'\t', ..] => is_name_like,
+            [b' ', b' ', ..] => {
+                is_name_like && (is_dotted(text) || after.is_empty() && is_lower(text))
+            }
+            [b' ', b':', b' ' | b':', ..] => is_name_like,
+            // `[INFO 2026-… shop.fetch] message`
+            [b']' | b'}' | b')', ..] => self.open > 0 && is_name_like,
+            // `LEVEL:logger:message`
+            [b':', next, ..] if *next != b' ' => is_name_like && is_colon,
+            [b';' | b'|', next, ..] if *next != b' ' => is_name_like || is_number,
+            // `logger: message`; `TimeoutError: message` and `HTTP 429: …` are the message.
+            [b':', b' ', ..] | [b':'] => is_name_like && is_logger(text),
+            [b' ', b'[' | b'(' | b'{', ..] if is_number => false,
+            _ => false,
+        }
+    }
+}
+
+/// Where what begins with a brace ends, behind its own closing one.
+fn brace_end(text: &str) -> Option<usize> {
+    let (mut depth, mut in_text, mut escaped) = (0, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' if !in_text => depth += 1,
+            b'}' if !in_text => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A level and where it stands.
+struct Found<'l> {
+    text: &'l str,
+    length: usize,
+    at: usize,
+    /// Whether it stands apart from words.
+    is_sure: bool,
+}
+
+impl Found<'_> {
+    /// Whether a level without a time makes a head.
+    fn stands_alone(&self, parts: &[Part<'_>], line: &str) -> bool {
+        let behind = &line[self.at + self.text.len()..];
+        if parts.is_empty() {
+            let is_bracketed = line.starts_with(['[', '(', '<', '{']);
+            let is_named = behind.starts_with(':')
+                || behind.starts_with(" -")
+                || behind.starts_with('\t')
+                || behind.starts_with('|');
+            return if is_capital(self.text) {
+                is_bracketed
+                    || is_named
+                    || behind.starts_with([' ', '[', '|', '/', ';', ','])
+                    || behind.is_empty()
+            } else {
+                // winston's `info: message`, `[error] message`.
+                is_bracketed
+                    || (behind.starts_with(": ") && self.text.len() > 3 && is_lower(self.text))
+            };
+        }
+        // `shop.fetch - INFO - message`, `[main] INFO shop.Crawler - message`.
+        let is_capital = is_capital(self.text);
+        let all = parts.iter().all(|part| {
+            part.in_brackets || part.is_ended || part.text.bytes().all(|b| b.is_ascii_digit())
+        });
+        is_capital && all && self.is_sure
+    }
+}
+
+/// What a level's word ends with when it stands apart.
+fn ends_level(behind: &str, in_brackets: bool) -> bool {
+    match behind.as_bytes() {
+        [] => true,
+        [
+            b':' | b'|' | b']' | b')' | b'\t' | b';' | b'/' | b'[' | b'}' | b'>',
+            ..,
+        ] => true,
+        [b' ', b' ', ..] | [b' ', b'-' | b'|' | b':' | b']' | b'[' | b'!', ..] => true,
+        [b',', ..] => in_brackets,
+        _ => false,
+    }
+}
+
+const CAPITALS: [&str; 37] = [
+    "INFO",
+    "ERROR",
+    "WARNING",
+    "DEBUG",
+    "WARN",
+    "CRITICAL",
+    "TRACE",
+    "FATAL",
+    "NOTICE",
+    "SUCCESS",
+    "SEVERE",
+    "INFORMATION",
+    "VERBOSE",
+    "ALERT",
+    "EMERGENCY",
+    "EMERG",
+    "PANIC",
+    "DPANIC",
+    "CRIT",
+    "ERR",
+    "TRC",
+    "DBG",
+    "INF",
+    "WRN",
+    "FTL",
+    "VRB",
+    "SFAIL",
+    "PERF",
+    "FINE",
+    "FINER",
+    "FINEST",
+    "WARNI",
+    "CRITI",
+    "ERRO",
+    "DEBU",
+    "FATA",
+    "PANI",
+];
+const SMALL: [&str; 21] = [
+    "info",
+    "error",
+    "warning",
+    "debug",
+    "warn",
+    "critical",
+    "trace",
+    "fatal",
+    "notice",
+    "success",
+    "verbose",
+    "silly",
+    "http",
+    "alert",
+    "emerg",
+    "crit",
+    "err",
+    "panic",
+    "dpanic",
+    "information",
+    "exception",
+];
+
+/// The level that a text begins with, and how many bytes behind the word belong to it.
+fn level(text: &str, small_too: bool) -> Option<(&str, usize)> {
+    let bytes = text.as_bytes();
+    let length = bytes
+        .iter()
+        .take(12)
+        .take_while(|b| b.is_ascii_alphabetic())
+        .count();
+    if !(3..=11).contains(&length) {
+        return None;
+    }
+    let word = &text[..length];
+    let next = bytes.get(length).copied().unwrap_or(b' ');
+    if next == b'_'
+        || next.is_ascii_digit()
+        || (next == b'.' && bytes.get(length + 1).is_some_and(u8::is_ascii_alphabetic))
+    {
+        return None;
+    }
+    let is_known = if bytes[0].is_ascii_uppercase() && bytes[1].is_ascii_uppercase() {
+        CAPITALS.contains(&word)
+    } else {
+        small_too
+            && SMALL.iter().any(|known| known.eq_ignore_ascii_case(word))
+            && word[1..].bytes().all(|b| b.is_ascii_lowercase())
+    };
+    // slog's `ERROR+2`.
+    let more = match &bytes[length..] {
+        [b'+' | b'-', digit, rest @ ..] if digit.is_ascii_digit() => {
+            2 + rest.iter().take_while(|b| b.is_ascii_digit()).count()
+        }
+        _ => 0,
+    };
+    is_known.then_some((word, more))
+}
+
+/// A level of one letter, with a time or a bar beside it.
+fn letter(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [
+            b'T' | b'D' | b'I' | b'W' | b'E' | b'F' | b'C',
+            b' ',
+            digit,
+            ..,
+        ] if digit.is_ascii_digit() => Some(&text[..1]),
+        [
+            b'D' | b'I' | b'W' | b'E' | b'F' | b'A',
+            b',',
+            b' ',
+            b'[',
+            ..,
+        ] => Some(&text[..1]),
+        _ => None,
+    }
+}
+
+fn is_capital(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+fn is_lower(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+fn is_dotted(text: &str) -> bool {
+    let inner = text.trim_end_matches('.');
+    inner.contains('.') || inner.contains("::")
+}
+
+/// Whether what stands between two parts is more than a blank.
+fn is_hard(between: &str) -> bool {
+    between.len() > 1 || between.bytes().any(|b| b != b' ')
+}
+
+/// Names and numbers as they stand in heads: `shop.fetch`, `shop::fetch`, `worker-2`, `#12`, `4711`.
+fn is_name(text: &str) -> bool {
+    let is_part = |b: u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'_' | b'.' | b'-' | b':' | b'/' | b'@' | b'#' | b'$')
+    };
+    let has_sign = text
+        .bytes()
+        .any(|b| matches!(b, b'.' | b'_' | b'-' | b'@' | b'#' | b'$') || b.is_ascii_digit())
+        || text.contains("::");
+    text.bytes().all(is_part) && has_sign && !text.contains("//") && !text.ends_with('.')
+}
+
+/// `function:31`, up to a blank.
+fn is_place(text: &str) -> bool {
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    text[..end].rsplit_once(':').is_some_and(|(name, line)| {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'<' | b'>');
+        !name.is_empty()
+            && name.bytes().all(is_part)
+            && !line.is_empty()
+            && line.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// One word such as modules are called by.
+fn is_name_alone(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+}
+
+/// A logger's name before a colon.
+fn is_logger(text: &str) -> bool {
+    if is_dotted(text) || text.contains(['_', '$']) && !text.contains('-') {
+        // `ValueError` of a module is an error's type, not a logger.
+        let last = text.rsplit(['.', ':']).next().unwrap_or_default();
+        return !is_error_type(last);
+    }
+    if text.contains(':') || text.contains('/') {
+        return true;
+    }
+    let is_first_small = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    // `Timeout: …` and `URL: …` are words of the message.
+    let has_hump = text
+        .bytes()
+        .skip(1)
+        .zip(text.bytes())
+        .any(|(b, a)| b.is_ascii_uppercase() && a.is_ascii_lowercase());
+    (is_first_small && text.len() > 1 && !is_word_of_messages(text))
+        || (has_hump && !is_error_type(text))
+}
+
+fn is_error_type(text: &str) -> bool {
+    [
+        "Error",
+        "Exception",
+        "Timeout",
+        "Failure",
+        "Warning",
+        "Interrupt",
+        "Refused",
+    ]
+    .iter()
+    .any(|end| text.ends_with(end))
+}
+
+/// Words before a colon that are no logger's name.
+fn is_word_of_messages(text: &str) -> bool {
+    matches!(
+        text,
+        "error"
+            | "warning"
+            | "url"
+            | "status"
+            | "failed"
+            | "timeout"
+            | "exception"
+            | "response"
+            | "request"
+            | "code"
+            | "message"
+            | "note"
+            | "reason"
+            | "http"
+            | "https"
+    )
+}
+
+/// Whether what stands in brackets behind the level is a part of the head.
+fn is_group_of_head(text: &str) -> bool {
+    let has_letter = text.bytes().any(|b| b.is_ascii_alphabetic());
+    let is_part = |b: u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'_' | b'.'
+                    | b'-'
+                    | b':'
+                    | b'/'
+                    | b'@'
+                    | b'#'
+                    | b'$'
+                    | b' '
+                    | b'['
+                    | b']'
+                    | b'<'
+                    | b'>'
+            )
+    };
+    let words = text.split_whitespace().count();
+    !text.is_empty()
+        && has_letter
+        && text.bytes().all(is_part)
+        && words <= 3
+        && !text.contains("//")
+        && !matches!(
+            text,
+            "GET" | "POST" | "PUT" | "HEAD" | "DELETE" | "PATCH" | "object"
+        )
+        && (words == 1 || text.bytes().any(|b| b.is_ascii_digit()) || text.contains(':'))
+}
+
+/// Whether a part is a thread, a process or a place, not a logger.
+fn is_thread(text: &str) -> bool {
+    const BEGINNINGS: [&str; 8] = [
+        "Thread",
+        "MainThread",
+        "MainProcess",
+        "ForkPoolWorker",
+        "SpawnPoolWorker",
+        "pool-",
+        "Dummy-",
+        "asyncio_",
+    ];
+    text == "main"
+        || BEGINNINGS.iter().any(|begin| text.starts_with(begin))
+        || text.contains(' ')
+        || text.contains('#')
+        || text.contains("hread-")
+}
+
+/// The logger among the parts.
+fn logger_of<'l>(parts: &[Part<'l>]) -> Option<&'l str> {
+    let is_candidate = |part: &&Part<'l>| {
+        let text = part.text;
+        let is_place = text.rsplit_once(':').is_some_and(|(path, line)| {
+            line.bytes().all(|b| b.is_ascii_digit())
+                && !line.is_empty()
+                // loguru's `module:function:line` is a logger.
+                && !path.contains(':')
+                && (path.contains(".py") || path.contains('/') || !path.contains('.'))
+        });
+        text.bytes().any(|b| b.is_ascii_alphabetic())
+            && !is_thread(text)
+            && !is_place
+            && !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+            && text.bytes().all(|b| {
+                b.is_ascii_alphanumeric()
+                    || matches!(
+                        b,
+                        b'_' | b'.' | b'-' | b':' | b'$' | b'/' | b'@' | b'<' | b'>'
+                    )
+            })
+    };
+    let dotted = parts
+        .iter()
+        .filter(is_candidate)
+        .find(|part| is_dotted(part.text) && !part.text.ends_with(".py"));
+    let found = dotted.or_else(|| parts.iter().rev().find(is_candidate))?;
+    Some(found.text)
+}
+
+/// Who writes so.
+fn dialect_of(
+    line: &str,
+    before: &[Part<'_>],
+    after: &[Part<'_>],
+    logger: Option<&str>,
+) -> Dialect {
+    let is_place =
+        logger.is_some_and(|name| name.splitn(3, ':').count() == 3 && !name.contains("::"));
+    if is_place && line.contains(" | ") {
+        return Dialect::Loguru;
+    }
+    let is_class = |name: &str| {
+        name.rsplit('.')
+            .next()
+            .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()))
+    };
+    let has_thread = before.iter().chain(after).any(|part| part.in_brackets);
+    if has_thread && logger.is_some_and(|name| name.contains('.') && is_class(name)) {
+        return Dialect::Java;
+    }
+    Dialect::Text
+}

@@ -1,0 +1,198 @@
+//! The times of other writers.
+
+pub(crate) mod stamp;
+
+use dragline_schema::Timestamp;
+use jiff::civil;
+use jiff::tz::{Offset, TimeZone};
+
+pub use self::stamp::DateOrder;
+use self::stamp::{Date, Stamp};
+
+/// What a file tells of the times in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Calendar {
+    /// Which of two numbers of a date stands first.
+    pub(crate) order: Option<DateOrder>,
+    /// The day of times that name none.
+    pub(crate) day: Option<civil::Date>,
+    /// When the file was written: the year of dates that name none.
+    pub(crate) written: Option<civil::Date>,
+}
+
+/// Where and when a file's times are.
+#[derive(Debug, Clone)]
+pub(crate) struct Local {
+    /// The zone of times that name none.
+    pub(crate) zone: TimeZone,
+    pub(crate) calendar: Calendar,
+}
+
+impl Local {
+    pub(crate) fn new(zone: &TimeZone) -> Self {
+        Self {
+            zone: zone.clone(),
+            calendar: Calendar::default(),
+        }
+    }
+
+    /// The instant of a time in any form that log writers use, and whether it names its zone.
+    pub(crate) fn parse(&self, text: &str) -> Option<(Timestamp, bool)> {
+        parse_text(text, &self.zone, &self.calendar)
+    }
+
+    /// The instant that a time stands for, and whether it names its zone.
+    pub(crate) fn instant(&self, stamp: &Stamp) -> Option<(Timestamp, bool)> {
+        instant(stamp, &self.zone, &self.calendar)
+    }
+}
+
+/// Reads a time in any form that log writers use. Without a zone in it, `zone` holds, and the second value
+/// is `false`.
+pub(crate) fn parse_text(
+    text: &str,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<(Timestamp, bool)> {
+    let text = text.trim();
+    if let Ok(time) = Timestamp::parse(text) {
+        return Some((time, true));
+    }
+    if let Some(stamp) = stamp::whole(text) {
+        return instant(&stamp, zone, calendar);
+    }
+    if !text.as_bytes().first()?.is_ascii_digit() {
+        return None;
+    }
+    if let Ok(civil) = text.parse() {
+        return Some((in_zone(civil, zone)?, false));
+    }
+    from_epoch(text.parse().ok()?).map(|time| (time, true))
+}
+
+/// The instant that a time stands for, and whether it names its zone; `None` when the file does not tell
+/// what is missing.
+pub(crate) fn instant(
+    stamp: &Stamp,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<(Timestamp, bool)> {
+    let date = match stamp.date {
+        Date::Known(date) => date,
+        Date::Either(first, second, year) => {
+            let (month, day) = match calendar.order? {
+                DateOrder::DayFirst => (second, first),
+                DateOrder::MonthFirst => (first, second),
+            };
+            civil::Date::new(year, month, day).ok()?
+        }
+        Date::MonthDay(month, day) => year_of(month, day, calendar.written?)?,
+        Date::None => calendar.day?,
+    };
+    let civil = date.to_datetime(stamp.time);
+    match stamp.offset {
+        Some(seconds) => {
+            let offset = Offset::from_seconds(seconds).ok()?;
+            Some((offset.to_timestamp(civil).ok()?.into(), true))
+        }
+        None => Some((in_zone(civil, zone)?, false)),
+    }
+}
+
+/// The last day of that name that is not after the one on which the file was written.
+fn year_of(month: i8, day: i8, written: civil::Date) -> Option<civil::Date> {
+    let in_year = |year| civil::Date::new(year, month, day).ok();
+    let tomorrow = written.tomorrow().ok()?;
+    let this = in_year(written.year()).filter(|date| *date <= tomorrow);
+    // The 29th of February is of the last leap year.
+    this.or_else(|| (1..=8).find_map(|back| in_year(written.year() - back)))
+}
+
+/// Reads a time in a form that the user describes, in the terms of strptime.
+pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Option<(Timestamp, bool)> {
+    let parsed = jiff::fmt::strtime::parse(format, text).ok()?;
+    if let Ok(time) = parsed.to_timestamp() {
+        return Some((time.into(), true));
+    }
+    Some((in_zone(parsed.to_datetime().ok()?, zone)?, false))
+}
+
+fn in_zone(civil: civil::DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    let time = zone.to_ambiguous_timestamp(civil).compatible().ok()?;
+    Some(time.into())
+}
+
+/// Reads an epoch number: seconds, milliseconds, microseconds or nanoseconds, told apart by size.
+/// Numbers before 1973 in their unit are no times.
+pub(crate) fn from_epoch(number: f64) -> Option<Timestamp> {
+    let micros = match number {
+        n if n < 1e8 => return None,
+        n if n < 1e11 => n * 1e6,
+        n if n < 1e14 => n * 1e3,
+        n if n < 1e17 => n,
+        n if n < 1e20 => n / 1e3,
+        _ => return None,
+    };
+    Some(Timestamp::from_micros(micros.round() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_means_the_same_instant() {
+        let expected = Timestamp::parse("2026-03-04T11:22:33.500Z").unwrap();
+        for text in [
+            "2026-03-04T11:22:33.5Z",
+            "2026-03-04T11:22:33.500000000Z",
+            "2026-03-04T12:22:33.5+01:00",
+            "2026-03-04T12:22:33.500+0100",
+            "2026-03-04 11:22:33.500000+00:00",
+            "2026-03-04 11:22:33,500",
+            "2026-03-04T11:22:33.5",
+            "04.03.2026 11:22:33,500",
+            "1772623353.5",
+            "1772623353500",
+        ] {
+            let (time, _) = parse_text(text, &TimeZone::UTC, &Calendar::default())
+                .unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(time, expected, "{text}");
+        }
+        assert_eq!(from_epoch(1_772_623_353_500_000.0), Some(expected));
+        assert_eq!(from_epoch(1_772_623_353_500_000_000.0), Some(expected));
+    }
+
+    #[test]
+    fn a_time_without_a_zone_takes_the_one_given() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        let (time, zoned) =
+            parse_text("2026-03-04 13:22:33,500", &zone, &Calendar::default()).unwrap();
+        assert_eq!(time, Timestamp::parse("2026-03-04T11:22:33.5Z").unwrap());
+        assert!(!zoned);
+    }
+
+    #[test]
+    fn a_described_form_is_read_as_described() {
+        let expected = Timestamp::parse("2026-03-04T11:22:33Z").unwrap();
+        let read = |text, format| parse_as(text, format, &TimeZone::UTC);
+        assert_eq!(
+            read("4/3/26 11:22:33", "%d/%m/%y %H:%M:%S"),
+            Some((expected, false))
+        );
+        let zoned = read("Mar 04 2026 12:22:33 +0100", "%b %d %Y %H:%M:%S %z");
+        assert_eq!(zoned, Some((expected, true)));
+        assert_eq!(read("never", "%d/%m/%y %H:%M:%S"), None);
+    }
+
+    #[test]
+    fn other_numbers_and_words_are_no_times() {
+        for text in ["", "42", "yesterday", "11:22:33", "-1772623353", "1e300"] {
+            assert_eq!(
+                parse_text(text, &TimeZone::UTC, &Calendar::default()),
+                None,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,656 @@
+//! A time as people and programs write it, read from the beginning of a text.
+//!
+//! What is read are the parts that are there: a date in one of the usual orders or none, a time of the day,
+//! a zone or none. What they mean together is decided by whoever knows the file: which of two numbers is the
+//! month, which day a time without a date is of, which zone holds where none is named.
+
+use jiff::civil;
+
+/// A time as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) date: Date,
+    pub(crate) time: civil::Time,
+    /// Seconds east of Greenwich, where a zone is named.
+    pub(crate) offset: Option<i32>,
+}
+
+/// A date as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Date {
+    Known(civil::Date),
+    /// Two numbers, each of which may be the month, and the year.
+    Either(i8, i8, i16),
+    /// Without a year.
+    MonthDay(i8, i8),
+    None,
+}
+
+/// Which of two numbers of a date stands first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum DateOrder {
+    /// `31/12/2026`
+    DayFirst,
+    /// `12/31/2026`
+    MonthFirst,
+}
+
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Words for zones, in minutes east of Greenwich. Words that stand for several zones are left out.
+const ZONES: [(&str, i32); 30] = [
+    ("UTC", 0),
+    ("GMT", 0),
+    ("UCT", 0),
+    ("WET", 0),
+    ("WEST", 60),
+    ("CET", 60),
+    ("MEZ", 60),
+    ("CEST", 120),
+    ("MESZ", 120),
+    ("EET", 120),
+    ("EEST", 180),
+    ("MSK", 180),
+    ("SAST", 120),
+    ("EAT", 180),
+    ("WIB", 420),
+    ("HKT", 480),
+    ("SGT", 480),
+    ("AWST", 480),
+    ("JST", 540),
+    ("KST", 540),
+    ("AEST", 600),
+    ("AEDT", 660),
+    ("NZST", 720),
+    ("NZDT", 780),
+    ("EST", -300),
+    ("EDT", -240),
+    ("CDT", -300),
+    ("MST", -420),
+    ("PST", -480),
+    ("PDT", -420),
+];
+
+/// Reads a text from its beginning.
+#[derive(Clone, Copy)]
+struct Reader<'t> {
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn peek(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(0)
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let is_there = self.peek() == byte && self.at < self.bytes.len();
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn eat_any(&mut self, bytes: &[u8]) -> Option<u8> {
+        let byte = self.peek();
+        (self.at < self.bytes.len() && bytes.contains(&byte)).then(|| {
+            self.at += 1;
+            byte
+        })
+    }
+
+    fn blanks(&mut self) -> usize {
+        let before = self.at;
+        while self.peek() == b' ' {
+            self.at += 1;
+        }
+        self.at - before
+    }
+
+    /// A number of so many digits, and how many there were.
+    fn digits(&mut self, least: usize, most: usize) -> Option<(u32, usize)> {
+        let rest = &self.bytes[self.at..];
+        let count = rest
+            .iter()
+            .take(most + 1)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        if count < least || count > most {
+            return None;
+        }
+        let number = rest[..count]
+            .iter()
+            .fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
+        self.at += count;
+        Some((number, count))
+    }
+
+    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
+        self.digits(least, most).map(|(number, _)| number)
+    }
+
+    /// A word of letters.
+    fn word(&mut self) -> &'t str {
+        let rest = &self.bytes[self.at..];
+        let count = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        self.at += count;
+        // Letters of ASCII.
+        std::str::from_utf8(&rest[..count]).unwrap_or_default()
+    }
+
+    fn try_to<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let before = self.at;
+        let read = read(self);
+        if read.is_none() {
+            self.at = before;
+        }
+        read
+    }
+}
+
+/// The time that a text begins with, and how many bytes of it that are.
+pub(crate) fn stamp(text: &str) -> Option<(Stamp, usize)> {
+    let mut reader = Reader {
+        bytes: text.as_bytes(),
+        at: 0,
+    };
+    let first = reader.peek();
+    if !first.is_ascii_alphanumeric() {
+        return None;
+    }
+    let stamp = if first.is_ascii_digit() {
+        numeric(&mut reader)
+    } else {
+        worded(&mut reader)
+    }?;
+    // `10:22:33x` is a part of something else.
+    let next = reader.peek();
+    (!next.is_ascii_alphanumeric() && next != b'_').then_some((stamp, reader.at))
+}
+
+/// A text that is a time and nothing else.
+pub(crate) fn whole(text: &str) -> Option<Stamp> {
+    let (stamp, end) = stamp(text)?;
+    let rest = text[end..].trim();
+    // JavaScript names the zone once more, in words.
+    let is_word = rest.starts_with('(') && rest.ends_with(')');
+    (rest.is_empty() || is_word).then_some(stamp)
+}
+
+/// What begins with a digit.
+fn numeric(reader: &mut Reader<'_>) -> Option<Stamp> {
+    let (first, count) = reader.try_to(|r| r.digits(1, 8))?;
+    match (count, reader.peek()) {
+        (4, b'-' | b'/' | b'.') => iso(reader, first),
+        (1 | 2, b':') => {
+            let time = clock(reader, first)?;
+            Some(Stamp {
+                date: Date::None,
+                time,
+                offset: zone(reader),
+            })
+        }
+        (1 | 2, b'/' | b'.' | b'-' | b' ') => day_or_month(reader, first),
+        (8, b' ' | b'T' | b'-' | b'_') => {
+            let date = civil::Date::new(
+                (first / 10_000) as i16,
+                (first / 100 % 100) as i8,
+                (first % 100) as i8,
+            );
+            behind(reader, Date::Known(date.ok()?))
+        }
+        // `250610 03:00:01`, as tornado and glog write it.
+        (6, b' ') => {
+            let year = 2000 + (first / 10_000) as i16;
+            let date = civil::Date::new(year, (first / 100 % 100) as i8, (first % 100) as i8);
+            behind(reader, Date::Known(date.ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// `2026-03-04T11:22:33`, the year behind us.
+fn iso(reader: &mut Reader<'_>, year: u32) -> Option<Stamp> {
+    let between = reader.eat_any(b"-/.")?;
+    let month = if reader.peek().is_ascii_digit() {
+        reader.number(1, 2)? as i8
+    } else {
+        month_named(reader.word())?
+    };
+    if !reader.eat(between) {
+        return None;
+    }
+    let day = reader.number(1, 2)? as i8;
+    let date = civil::Date::new(year as i16, month, day).ok()?;
+    behind(reader, Date::Known(date))
+}
+
+/// `04/03/2026`, `04.03.2026`, `04-Mar-2026`, `4 Mar 2026`, the first number behind us.
+fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
+    let between = reader.eat_any(b"/.- ")?;
+    if reader.peek().is_ascii_alphabetic() {
+        let month = month_named(reader.word())?;
+        reader.eat(b',');
+        reader.eat_any(b"/.- ")?;
+        let year = year(reader)?;
+        let date = civil::Date::new(year, month, first as i8).ok()?;
+        // The Common Log Format has a colon before the time.
+        reader.try_to(|r| (r.eat(b':') && r.peek().is_ascii_digit()).then_some(()));
+        return if reader.bytes[reader.at - 1] == b':' {
+            timed(reader, Date::Known(date))
+        } else {
+            behind(reader, Date::Known(date))
+        };
+    }
+    if between == b' ' {
+        return None;
+    }
+    let second = reader.number(1, 2)?;
+    if !reader.eat(between) {
+        return None;
+    }
+    let year = year(reader)?;
+    let (a, b) = (first as i8, second as i8);
+    let date = match (a, b) {
+        // Points stand between day, month and year.
+        _ if between == b'.' => Date::Known(civil::Date::new(year, b, a).ok()?),
+        (13.., _) => Date::Known(civil::Date::new(year, b, a).ok()?),
+        (_, 13..) => Date::Known(civil::Date::new(year, a, b).ok()?),
+        _ if a == b => Date::Known(civil::Date::new(year, a, b).ok()?),
+        _ => Date::Either(a, b, year),
+    };
+    behind(reader, date)
+}
+
+/// What begins with a letter: the name of a day or of a month.
+fn worded(reader: &mut Reader<'_>) -> Option<Stamp> {
+    let word = reader.word();
+    if is_day(word) {
+        reader.eat(b',');
+        if reader.blanks() == 0 {
+            return None;
+        }
+        if reader.peek().is_ascii_digit() {
+            let (first, count) = reader.digits(1, 4)?;
+            return if count == 4 {
+                iso(reader, first)
+            } else {
+                day_or_month(reader, first)
+            };
+        }
+        let month = month_named(reader.word())?;
+        return month_first(reader, month);
+    }
+    let month = month_named(word)?;
+    month_first(reader, month)
+}
+
+/// `Mar 4, 2026 11:22:33`, `Mar  4 11:22:33 2026`, `Mar 4 11:22:33`, the month behind us.
+fn month_first(reader: &mut Reader<'_>, month: i8) -> Option<Stamp> {
+    reader.eat_any(b" /-.")?;
+    reader.blanks();
+    let day = reader.number(1, 2)? as i8;
+    let has_comma = reader.eat(b',');
+    let is_year = |r: &mut Reader<'_>| {
+        r.eat_any(b" /-.")?;
+        r.blanks();
+        let year = r.number(4, 4)?;
+        (r.peek() != b':').then_some(year as i16)
+    };
+    if let Some(year) = reader.try_to(is_year) {
+        let date = civil::Date::new(year, month, day).ok()?;
+        return behind(reader, Date::Known(date));
+    }
+    if has_comma || reader.blanks() == 0 {
+        return None;
+    }
+    let hour = reader.number(1, 2)?;
+    let time = clock(reader, hour)?;
+    // The year may stand behind, a zone between.
+    let offset = zone(reader);
+    let year = reader.try_to(|r| {
+        (r.blanks() > 0).then_some(())?;
+        let year = r.number(4, 4)?;
+        (!matches!(r.peek(), b'-' | b'/' | b'.' | b':')).then_some(year as i16)
+    });
+    let date = match year {
+        Some(year) => Date::Known(civil::Date::new(year, month, day).ok()?),
+        None => {
+            // A leap year has all days.
+            civil::Date::new(2024, month, day).ok()?;
+            Date::MonthDay(month, day)
+        }
+    };
+    let offset = offset.or_else(|| zone(reader));
+    Some(Stamp { date, time, offset })
+}
+
+fn year(reader: &mut Reader<'_>) -> Option<i16> {
+    let (year, count) = reader.digits(2, 4)?;
+    match count {
+        4 => Some(year as i16),
+        2 => Some(2000 + year as i16),
+        _ => None,
+    }
+}
+
+fn is_day(word: &str) -> bool {
+    word.len() >= 3
+        && word.len() <= 9
+        && DAYS.iter().any(|day| word[..3].eq_ignore_ascii_case(day))
+        && (word.len() == 3 || word.to_ascii_lowercase().ends_with("day"))
+}
+
+fn month_named(word: &str) -> Option<i8> {
+    const LONG: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let start = word.get(..3)?;
+    let place = MONTHS
+        .iter()
+        .position(|month| start.eq_ignore_ascii_case(month))?;
+    let is_whole = word.len() == 3
+        || LONG[place]
+            .get(..word.len())
+            .is_some_and(|l| word.eq_ignore_ascii_case(l));
+    is_whole.then_some(place as i8 + 1)
+}
+
+/// The time that stands behind a date.
+fn behind(reader: &mut Reader<'_>, date: Date) -> Option<Stamp> {
+    let before = reader.at;
+    reader.eat(b',');
+    let is_apart = reader.eat_any(b"T_t-").is_some() || reader.blanks() > 0 || reader.at > before;
+    is_apart.then_some(())?;
+    reader.blanks();
+    timed(reader, date)
+}
+
+fn timed(reader: &mut Reader<'_>, date: Date) -> Option<Stamp> {
+    let (hour, count) = reader.digits(1, 6)?;
+    let time = match count {
+        1 | 2 => clock(reader, hour)?,
+        6 => {
+            let time = |n: u32| (n / 10_000, n / 100 % 100, n % 100);
+            let (hour, minute, second) = time(hour);
+            let nanos = fraction(reader);
+            civil::Time::new(hour as i8, minute as i8, second.min(59) as i8, nanos).ok()?
+        }
+        _ => return None,
+    };
+    Some(Stamp {
+        date,
+        time,
+        offset: zone(reader),
+    })
+}
+
+/// `11:22:33.5 PM`, the hour behind us.
+fn clock(reader: &mut Reader<'_>, hour: u32) -> Option<civil::Time> {
+    let mut hour = hour as i8;
+    if !reader.eat(b':') {
+        return None;
+    }
+    let minute = reader.number(2, 2)? as i8;
+    let second = reader.try_to(|r| r.eat(b':').then(|| r.number(2, 2))?);
+    let nanos = if second.is_some() {
+        fraction(reader)
+    } else {
+        0
+    };
+    let half = reader.try_to(|r| {
+        r.blanks();
+        match r.word() {
+            "AM" | "am" | "a" => Some(false),
+            "PM" | "pm" | "p" => Some(true),
+            _ => None,
+        }
+    });
+    // Without seconds only what is written like a time of the day is one.
+    if second.is_none() && half.is_none() {
+        return None;
+    }
+    match half {
+        Some(_) if !(1..=12).contains(&hour) => return None,
+        Some(is_later) => hour = hour % 12 + if is_later { 12 } else { 0 },
+        None => {}
+    }
+    // A leap second is the last of its minute.
+    let second = second
+        .unwrap_or(0)
+        .min(if second == Some(60) { 59 } else { 99 });
+    civil::Time::new(hour, minute, second as i8, nanos).ok()
+}
+
+/// `.123`, `,123456`, `:123`; in nanoseconds.
+fn fraction(reader: &mut Reader<'_>) -> i32 {
+    let read = |r: &mut Reader<'_>| {
+        r.eat_any(b".,:")?;
+        let rest = &r.bytes[r.at..];
+        let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if count == 0 || count > 12 {
+            return None;
+        }
+        let digits = rest[..count.min(9)].iter();
+        let number = digits.fold(0i64, |n, b| n * 10 + i64::from(b - b'0'));
+        r.at += count;
+        Some(number * 10i64.pow(9 - count.min(9) as u32))
+    };
+    reader.try_to(read).unwrap_or(0) as i32
+}
+
+/// `Z`, `+01:00`, ` +0100`, ` CET`, `GMT+0100`; in seconds.
+fn zone(reader: &mut Reader<'_>) -> Option<i32> {
+    reader.try_to(|r| {
+        let blanks = r.blanks();
+        if blanks > 1 {
+            return None;
+        }
+        match r.peek() {
+            b'Z' | b'z' if blanks == 0 => {
+                r.at += 1;
+                Some(0)
+            }
+            b'+' | b'-' => offset(r),
+            b'A'..=b'Z' => {
+                let word = r.word();
+                let (_, minutes) = ZONES.iter().find(|(name, _)| *name == word)?;
+                let is_end = !r.peek().is_ascii_alphanumeric() && r.peek() != b'_';
+                if !is_end {
+                    return None;
+                }
+                let more = r.try_to(offset).unwrap_or(0);
+                Some(minutes * 60 + more)
+            }
+            _ => None,
+        }
+    })
+}
+
+fn offset(reader: &mut Reader<'_>) -> Option<i32> {
+    let sign = if reader.eat_any(b"+-")? == b'-' {
+        -1
+    } else {
+        1
+    };
+    let (number, count) = reader.digits(2, 4)?;
+    let (hours, minutes) = match count {
+        4 => (number / 100, number % 100),
+        2 => (
+            number,
+            reader
+                .try_to(|r| r.eat(b':').then(|| r.number(2, 2))?)
+                .unwrap_or(0),
+        ),
+        _ => return None,
+    };
+    let is_offset = hours <= 18 && minutes < 60 && !reader.peek().is_ascii_digit();
+    is_offset.then_some(sign * (hours * 3600 + minutes * 60) as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_usual_form_is_read_to_its_end() {
+        let known = |y, m, d| Date::Known(civil::date(y, m, d));
+        for (text, date, time, offset) in [
+            (
+                "2026-03-04T11:22:33.5Z",
+                known(2026, 3, 4),
+                "11:22:33.5",
+                Some(0),
+            ),
+            (
+                "2026-03-04 11:22:33,500",
+                known(2026, 3, 4),
+                "11:22:33.5",
+                None,
+            ),
+            (
+                "2026/03/04 11:22:33.123456",
+                known(2026, 3, 4),
+                "11:22:33.123456",
+                None,
+            ),
+            (
+                "2026-03-04 11:22:33 +0100",
+                known(2026, 3, 4),
+                "11:22:33",
+                Some(3600),
+            ),
+            (
+                "2026-03-04 11:22:33 CET",
+                known(2026, 3, 4),
+                "11:22:33",
+                Some(3600),
+            ),
+            (
+                "2026-03-04, 11:22:33 UTC",
+                known(2026, 3, 4),
+                "11:22:33",
+                Some(0),
+            ),
+            (
+                "31/03/2026 11:59:58 PM",
+                known(2026, 3, 31),
+                "23:59:58",
+                None,
+            ),
+            (
+                "03/31/2026, 12:00:04 AM",
+                known(2026, 3, 31),
+                "00:00:04",
+                None,
+            ),
+            (
+                "03/04/26 11:22:33",
+                Date::Either(3, 4, 2026),
+                "11:22:33",
+                None,
+            ),
+            (
+                "04.03.2026 11:22:33,5",
+                known(2026, 3, 4),
+                "11:22:33.5",
+                None,
+            ),
+            (
+                "14/Mar/2026:11:00:09 +0100",
+                known(2026, 3, 14),
+                "11:00:09",
+                Some(3600),
+            ),
+            ("04-Mar-2026 11:22:33", known(2026, 3, 4), "11:22:33", None),
+            (
+                "4 Mar 2026 11:22:33.123",
+                known(2026, 3, 4),
+                "11:22:33.123",
+                None,
+            ),
+            (
+                "Mar 04, 2026 9:50:12 PM",
+                known(2026, 3, 4),
+                "21:50:12",
+                None,
+            ),
+            (
+                "Sat Mar 14 10:00:17 2026",
+                known(2026, 3, 14),
+                "10:00:17",
+                None,
+            ),
+            (
+                "Tue Mar  4 10:00:01 2025",
+                known(2025, 3, 4),
+                "10:00:01",
+                None,
+            ),
+            (
+                "Sat, 14 Mar 2026 10:00:08 GMT",
+                known(2026, 3, 14),
+                "10:00:08",
+                Some(0),
+            ),
+            (
+                "Sat Mar 14 2026 11:00:02 GMT+0100",
+                known(2026, 3, 14),
+                "11:00:02",
+                Some(3600),
+            ),
+            (
+                "Sat Mar 14 10:00:17 UTC 2026",
+                known(2026, 3, 14),
+                "10:00:17",
+                Some(0),
+            ),
+            ("Mar  4 11:22:33", Date::MonthDay(3, 4), "11:22:33", None),
+            ("250610 03:00:01", known(2025, 6, 10), "03:00:01", None),
+            ("20260304T112233Z", known(2026, 3, 4), "11:22:33", Some(0)),
+            ("20260304 11:22:33", known(2026, 3, 4), "11:22:33", None),
+            ("23:59:57.5", Date::None, "23:59:57.5", None),
+            ("9:50 PM", Date::None, "21:50:00", None),
+        ] {
+            let time: civil::Time = time.parse().unwrap();
+            let expected = (Stamp { date, time, offset }, text.len());
+            assert_eq!(stamp(text), Some(expected), "{text}");
+            let more = format!("{text} - x");
+            assert_eq!(stamp(&more), Some(expected), "{more}");
+        }
+    }
+
+    #[test]
+    fn what_is_none() {
+        for text in [
+            "",
+            "12",
+            "2026",
+            "2026-03-04",
+            "11:22",
+            "1.2.3.4 x",
+            "March of time",
+            "Sat down",
+            "99:99:99",
+            "2026-13-04 11:22:33",
+            "10:22:33x",
+            "12 shops to visit",
+            "may I",
+            "1772623353",
+            "200 OK",
+        ] {
+            assert_eq!(stamp(text), None, "{text}");
+        }
+    }
+}
