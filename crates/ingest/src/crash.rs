@@ -85,6 +85,21 @@ impl Crash {
         self.extent.is_sure()
     }
 
+    /// Whether the words before a crash came, and no crash.
+    pub(crate) fn is_prelude(&self) -> bool {
+        self.extent.kind == Kind::Python && self.extent.place == Place::Before
+    }
+
+    /// How bad it is: whoever writes nothing but an error may go on.
+    pub(crate) fn level(&self) -> Level {
+        let is_uncaught =
+            self.text.contains("Exception in thread") || self.text.contains("Uncaught");
+        match self.extent.kind {
+            Kind::Stack if !is_uncaught && !self.text.contains("Node.js v") => Level::Error,
+            _ => Level::Critical,
+        }
+    }
+
     /// The error's type and message, where the text is no traceback or stack.
     pub(crate) fn told(&self) -> (&str, &str) {
         let first = self.text.lines().next().unwrap_or_default();
@@ -320,7 +335,8 @@ fn is_traceback(bare: &str) -> bool {
 
 /// What stands before a traceback that nobody logged.
 fn is_prelude(bare: &str) -> bool {
-    const WORDS: [&str; 7] = [
+    const WORDS: [&str; 8] = [
+        "--- Logging error ---",
         "Exception in thread Thread",
         "Exception ignored in",
         "Task exception was never retrieved",
@@ -339,7 +355,11 @@ fn is_chain(bare: &str) -> bool {
 
 /// Lines of an exception's message behind its first one.
 fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 18] = [
+        "Logged from file",
+        "Call stack:",
+        "Message: ",
+        "Arguments: ",
         "Call log:",
         "For more information",
         "Stacktrace:",
@@ -426,7 +446,7 @@ fn is_of_v8(line: &str) -> bool {
 
 /// Whether a record of this level may have logged the crash that follows it.
 pub(crate) fn may_have_logged(level: Option<Level>) -> bool {
-    level.is_none_or(|level| level >= Level::Warn)
+    level.is_none_or(|level| level >= Level::Error)
 }
 
 #[cfg(test)]

@@ -555,13 +555,13 @@ impl Decoder {
         let is_going_on = self
             .streams
             .get(&key)
-            .is_some_and(|own| own.awaits(head.message));
+            .is_some_and(|own| own.awaits(head.body));
         if !is_going_on && !envelope::is_record(head.message) {
             return false;
         }
         self.flush(sink);
         let opened = Opened {
-            text: Cow::Borrowed(head.message),
+            text: Cow::Borrowed(if is_going_on { head.body } else { head.message }),
             time: head
                 .time
                 .and_then(|time| self.local.instant(&time))
@@ -578,7 +578,10 @@ impl Decoder {
     /// Whether a crash is open that the line goes on.
     fn awaits(&self, line: &str) -> bool {
         let is_open = self.crash.is_some() || self.is_in_crash();
-        is_open && (line.starts_with([' ', '\t']) || line.is_empty() || error_line(line).is_some())
+        let is_part =
+            line.starts_with([' ', '\t']) || line.is_empty() || error_line(line).is_some();
+        let is_waited_for = self.scrapy.awaits() || self.text.awaits();
+        (is_open && is_part) || (is_waited_for && head::head(line).is_none())
     }
 
     fn is_in_crash(&self) -> bool {
@@ -706,7 +709,8 @@ impl Decoder {
         let text = without_colours(&inside.text);
         let own = self.streams.get(&inside.stream);
         let is_going_on = inside.is_envelope && own.is_some_and(|own| own.awaits(&text));
-        let is_record = (text.starts_with('{') || inside.is_envelope) && envelope::is_record(&text);
+        let is_record = inside.is_bytes
+            || ((text.starts_with('{') || inside.is_envelope) && envelope::is_record(&text));
         if !is_record && !is_going_on {
             return false;
         }
@@ -819,6 +823,17 @@ impl Decoder {
         let Some(crash) = self.crash.take() else {
             return;
         };
+        if crash.is_prelude() {
+            // Whoever logs the crash says the same again.
+            let record = Record {
+                timestamp: self.taken_at.or(self.context.timestamp),
+                message: Some(crash.text.as_str().into()),
+                run_id: self.context.run_id.as_deref().map(Into::into),
+                dialect: Dialect::Text,
+                ..Record::default()
+            };
+            return sink.record(&record, crash.at);
+        }
         let parsed = traceback::parse(&crash.text).filter(|parsed| !parsed.error_type.is_empty());
         let (error_type, message) = match &parsed {
             Some(parsed) => (parsed.error_type, parsed.message),
@@ -830,7 +845,11 @@ impl Decoder {
             .and_then(|parsed| json::causes_of(&parsed.causes));
         let record = Record {
             timestamp: self.taken_at.or(self.context.timestamp),
-            level: Some(Level::Critical),
+            level: Some(
+                self.given_level
+                    .filter(|level| level.is_error())
+                    .unwrap_or(crash.level()),
+            ),
             scraper_id: self.context.scraper_id.as_deref().map(Into::into),
             site: self.context.site.as_deref().map(Into::into),
             run_id: self.context.run_id.as_deref().map(Into::into),

@@ -230,7 +230,7 @@ fn platform<'l>(
     }
     let is_inside = text.starts_with('{')
         || text.starts_with("##[")
-        || text.starts_with("Traceback (most")
+        || text.trim_start().starts_with("Traceback (most")
         || text.starts_with(['│', '┌', '├', '└'])
         || (text.starts_with("  ")
             && !text.trim_start().is_empty()
@@ -335,7 +335,7 @@ fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
 
 /// Lines of the platform's own, which tell nothing of the program.
 fn own(line: &str) -> Option<Opened<'_>> {
-    const WORDS: [&str; 10] = [
+    const WORDS: [&str; 9] = [
         "START RequestId: ",
         "END RequestId: ",
         "REPORT RequestId: ",
@@ -345,7 +345,6 @@ fn own(line: &str) -> Option<Opened<'_>> {
         "*** Reading local file",
         "*** Found local files",
         "# Logfile created on ",
-        "ACTOR: ",
     ];
     WORDS
         .iter()

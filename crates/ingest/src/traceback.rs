@@ -49,12 +49,12 @@ pub(crate) fn split_type(text: &str) -> (&str, &str) {
 /// Chained exceptions come root first; the last one is what was raised to the caller.
 fn python(text: &str) -> Option<Traceback<'_>> {
     // A logger may indent all of it.
+    let is_first = |line: &&str| {
+        line.contains("Traceback (most recent call last)") && !line.contains("+ Exception Group")
+    };
     let indent = text
         .lines()
-        .find(|line| {
-            line.trim_start()
-                .starts_with("Traceback (most recent call last)")
-        })
+        .find(is_first)
         .map_or("", |line| &line[..line.len() - line.trim_start().len()]);
     let mut raised: Vec<(&str, &str)> = Vec::new();
     let mut function = None;

@@ -186,7 +186,28 @@ fn notes(finished: &Finished) -> Vec<String> {
         ));
     }
     notes.extend(folded(finished));
+    notes.extend(without_level(finished));
     notes
+}
+
+/// More than one of so many records without a level hide errors.
+const FEW_LEVELS: u64 = 5;
+
+/// Records that do not say how bad they are.
+fn without_level(finished: &Finished) -> Option<String> {
+    let sum =
+        |count: fn(&dragline_rollup::RunRow) -> u64| finished.runs.iter().map(count).sum::<u64>();
+    let events = sum(|run| run.counters.events);
+    let leveled = sum(|run| run.counters.levels.iter().map(|(_, count)| count).sum());
+    // Requests and items say what they are without one.
+    let telling = sum(|run| run.counters.requests + run.counters.items());
+    let bare = events.saturating_sub(leveled);
+    (bare * FEW_LEVELS > events && bare > telling).then(|| {
+        format!(
+            "{bare} of {events} events name no level: errors among them are not seen. Say which field holds it, \
+             with [map.fields], or log one."
+        )
+    })
 }
 
 /// What was counted together, since there was too much of it to be told apart.

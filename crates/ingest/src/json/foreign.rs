@@ -26,6 +26,8 @@ struct Slots<'a> {
     duration_ms: Option<f64>,
     /// What log4j2's `instant` adds to its seconds.
     nanoseconds: Option<u64>,
+    /// The zone that is named beside the time.
+    zone: Option<jiff::tz::TimeZone>,
     /// Under which name a number of a level stands.
     level_name: Option<String>,
     /// Whether the message has holes that other fields fill.
@@ -134,7 +136,10 @@ impl<'a> Slots<'a> {
             .or_else(|| slots.is_compact.then_some(Level::Info));
         let (timestamp, zoned) = slots
             .take(Slot::Timestamp)
-            .and_then(|value| time_of(&value, local))
+            .and_then(|value| match &slots.zone {
+                Some(zone) => time_of(&value, &Local::new(zone)),
+                None => time_of(&value, local),
+            })
             .map_or((None, true), |(time, zoned)| (Some(time), zoned));
         let more = slots.nanoseconds.unwrap_or(0) / 1000;
         let timestamp = timestamp.map(|time| time.plus_micros(more as i64));
@@ -175,6 +180,21 @@ impl<'a> Slots<'a> {
             (None, Some(meaning)) => slots.meant(meaning, message),
             (None, None) => slots.event(&record),
         };
+        if let Event::ScraperError(error) = &mut record.event
+            && error.error_type.is_none()
+            && error.traceback.is_none()
+            && let Some(message) = record
+                .message
+                .as_deref()
+                .filter(|m| m.contains("Traceback (most"))
+            && let Some(parsed) = traceback::parse(message)
+        {
+            error.error_type = Some(parsed.error_type.to_owned().into());
+            error.error_message = Some(parsed.message.to_owned().into());
+            error.function = parsed.function.map(|name| name.to_owned().into());
+            error.causes = causes_of(&parsed.causes);
+            error.traceback = Some(message.to_owned().into());
+        }
         if let Event::Request(request) = &record.event
             && request.url.as_deref().is_some_and(prose::is_control)
         {
@@ -356,15 +376,28 @@ impl<'a> Slots<'a> {
             without_container(path)
         };
         self.has_item |= is_item(own, &value);
-        self.has_identity |= matches!(own, "url" | "name" | "title" | "sku" | "id")
+        // What is called a name is the logger's, unless it has words.
+        let is_title = own == "name" && matches!(&value, Value::Str(text) if text.contains(' '));
+        self.has_identity |= matches!(own, "url" | "title" | "sku" | "id")
+            || is_title
             || own.starts_with("item_")
             || own.starts_with("product_");
-        let is_fraction = matches!(value, Value::F64(_));
+        let is_fraction = match &value {
+            Value::F64(_) => true,
+            Value::Str(text) => text.contains('.'),
+            _ => false,
+        };
         if let Some(unit) = duration_unit(own, is_fraction) {
             let milliseconds = value.as_f64().map(|number| number * unit);
             let milliseconds = milliseconds.or_else(|| with_unit(&value));
             let milliseconds = milliseconds.map(|n| self.by_writer(own, &value, n));
             self.duration_ms = self.duration_ms.or(milliseconds);
+            return;
+        }
+        if own == "datetime.timezone"
+            && let Value::Str(name) = &value
+        {
+            self.zone = jiff::tz::TimeZone::get(name).ok();
             return;
         }
         if own == "instant.nanoOfSecond" {
@@ -546,12 +579,6 @@ impl<'a> Slots<'a> {
         };
         if let Some(list) = self.exceptions.take() {
             from_exception_list(&list, &mut error);
-        }
-        if error.traceback.is_none()
-            && let Some((_, Value::Str(message))) = &self.values[Slot::Message as usize]
-            && message.contains("Traceback (most recent call last)")
-        {
-            error.traceback = Some(message.clone());
         }
         let parsed = error.traceback.as_deref().and_then(traceback::parse);
         if let Some(parsed) = parsed {

@@ -78,6 +78,8 @@ pub(crate) struct Inside<'a> {
     pub(crate) level: Option<Level>,
     /// Whose line it is.
     pub(crate) stream: String,
+    /// Whether it was written byte by byte.
+    pub(crate) is_bytes: bool,
     /// Whether the object has nothing but what envelopes have.
     pub(crate) is_envelope: bool,
 }
@@ -100,6 +102,7 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
         Value::Json(list) if name == "MESSAGE" => Cow::Owned(bytes(&list)?),
         _ => return None,
     };
+    let is_bytes = raw.get().starts_with('[');
     let is_known = |key: &str| {
         key == name
             || KNOWN.contains(&key)
@@ -154,6 +157,7 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
         time,
         level,
         stream: format!("json {}", stream.join(" ")),
+        is_bytes,
         is_envelope,
     })
 }

@@ -122,7 +122,8 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         let dict = parse_dict(message.split_once(':')?.1)?;
         return Some(Fact::Stats(Box::new(summary(&dict))));
     }
-    if first.starts_with('{') && logger.ends_with("periodic_log") {
+    if first.starts_with('{') && (logger.ends_with("periodic_log") || logger.ends_with("logstats"))
+    {
         // The totals so far: of a run that is killed there is nothing else.
         let object: serde_json::Value = serde_json::from_str(message).ok()?;
         let stats = object.get("stats")?.as_object()?;

@@ -23,7 +23,7 @@ use self::logparser::Job;
 use self::message::{Fact, Head};
 use crate::crash::{self, Extent};
 use crate::lines::append;
-use crate::text::{Begun, Body};
+use crate::text::{Begun, Body, is_typed};
 use crate::time::Local;
 use crate::traceback;
 
@@ -41,6 +41,8 @@ pub(crate) struct Scrapy {
     pending: Option<Pending>,
     /// The spider's name, where a formatter writes it beside each message.
     json_spider: Option<String>,
+    /// The text of a record that another seemed to interrupt.
+    interrupted: Option<Body>,
     state: State,
 }
 
@@ -73,6 +75,8 @@ struct RunState {
     /// The spider's name shows only where it logs itself.
     spider: Option<String>,
     spider_told: bool,
+    #[serde(default)]
+    is_closed: bool,
     /// The hashes of URLs.
     given_up: BTreeSet<u64>,
     last: Option<(Timestamp, Position)>,
@@ -168,6 +172,15 @@ impl Scrapy {
         self.pending = Some(begun);
     }
 
+    /// Takes a line of a text that a record seemed to interrupt: what an item quotes may look like one.
+    fn goes_on_behind(&mut self, line: &str) -> bool {
+        let is_own = self.interrupted.as_ref().is_some_and(Body::is_open);
+        if is_own && let Some(body) = &mut self.interrupted {
+            body.takes(line);
+        }
+        is_own
+    }
+
     /// Whether a record is open that the next line may continue.
     pub(crate) fn is_open(&self) -> bool {
         self.pending.is_some()
@@ -187,7 +200,14 @@ impl Scrapy {
         if is_own {
             append(&mut pending.text, line, MAX_RECORD);
         }
-        is_own
+        is_own || self.goes_on_behind(line)
+    }
+
+    /// Whether the open record waits for a line, whatever that looks like.
+    pub(crate) fn awaits(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| {
+            pending.body.awaits() || (!pending.text.contains('\n') && has_body(&pending.text))
+        })
     }
 
     /// Whether a line is within the crash that the open record logged.
@@ -206,6 +226,11 @@ impl Scrapy {
     /// Hands over the open record: nothing continues it.
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
         if let Some(pending) = self.pending.take() {
+            if pending.body.is_open() {
+                self.interrupted = Some(pending.body);
+            } else if !self.interrupted.as_ref().is_some_and(Body::is_open) {
+                self.interrupted = None;
+            }
             self.emit(&pending, sink);
         }
     }
@@ -221,6 +246,16 @@ impl Scrapy {
         if let Some(Fact::Started { bot }) = fact {
             self.tell_spider(sink);
             self.state.run = Some(self.new_run(Some(bot.to_owned()), pending.time));
+        }
+        // One process runs crawlers one after the other, and says once that it began.
+        let opens = pending.text.starts_with("Spider opened");
+        if opens
+            && let Some(run) = &self.state.run
+            && run.is_closed
+        {
+            let bot = run.bot.clone();
+            self.tell_spider(sink);
+            self.state.run = Some(self.new_run(bot, pending.time));
         }
         if self.state.run.is_none() {
             // The file begins in the middle of a run.
@@ -240,6 +275,7 @@ impl Scrapy {
             run.last = Some((time, pending.at));
         }
         let closing = matches!(event, Event::ScraperEnd(_));
+        run.is_closed |= pending.text.starts_with("Spider closed (");
         let record = Record {
             timestamp: pending.time,
             level: Some(pending.level),
@@ -311,6 +347,7 @@ impl Scrapy {
             run_id: format!("{start}{nth}-{:08x}", self.family),
             spider: None,
             spider_told: false,
+            is_closed: false,
             given_up: BTreeSet::new(),
             last: None,
         }
@@ -356,7 +393,8 @@ impl Pending {
         {
             // An item may hold whatever a page did.
             let is_quoted = self.body.is_open();
-            let is_indented = line.starts_with([' ', '\t']);
+            let is_group = line.trim_start().starts_with("+ Exception Group");
+            let is_indented = line.starts_with([' ', '\t']) && !is_group;
             let is_own = crash::may_have_logged(Some(self.level)) || is_indented || is_quoted;
             if self.had_crash || !is_own {
                 return false;
@@ -367,7 +405,9 @@ impl Pending {
                 return true;
             }
         }
-        self.body.takes(line) || (!self.text.contains('\n') && has_body(&self.text))
+        self.body.takes(line)
+            || (!self.text.contains('\n') && has_body(&self.text))
+            || (self.level.is_error() && is_typed(line))
     }
 }
 

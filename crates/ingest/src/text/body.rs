@@ -12,6 +12,8 @@ pub(crate) struct Body {
     announces: bool,
     /// Whether the first line announced a text, which goes on however it looks.
     is_quoting: bool,
+    /// Whether it is between two rulers, as Playwright sets its logs apart.
+    is_ruled: bool,
     lines: u32,
 }
 
@@ -27,6 +29,7 @@ impl Body {
     }
 
     fn count(&mut self, line: &str) {
+        self.is_ruled ^= line.starts_with("=====");
         for byte in line.bytes() {
             match byte {
                 b'{' | b'[' | b'(' => self.depth += 1,
@@ -35,13 +38,18 @@ impl Body {
             }
         }
         let end = line.trim_end();
-        self.announces = end.ends_with([':', '=', '{', '[', '(']) || end.ends_with("\\");
+        self.announces = end.ends_with([':', '=', '{', '[', '(', ',']) || end.ends_with("\\");
         self.lines += 1;
     }
 
     /// Whether brackets are open.
     pub(crate) fn is_open(&self) -> bool {
         self.depth > 0
+    }
+
+    /// Whether a line is waited for, whatever it looks like.
+    pub(crate) fn awaits(&self) -> bool {
+        self.depth > 0 || self.is_ruled || (self.announces && self.lines == 1)
     }
 
     /// Whether the next line belongs to it; then it is counted.
@@ -61,7 +69,7 @@ impl Body {
         if matches!(first, b' ' | b'\t') || line.trim().is_empty() {
             return true;
         }
-        if self.depth > 0 && self.lines < MOST_LINES {
+        if (self.depth > 0 || self.is_ruled) && self.lines < MOST_LINES {
             return true;
         }
         if self.is_quoting && self.lines < MOST_LINES {
@@ -77,7 +85,21 @@ impl Body {
 
 /// Lines that stand by themselves in no log.
 fn is_part(line: &str) -> bool {
-    const BEGINNINGS: [&str; 32] = [
+    const BEGINNINGS: [&str; 46] = [
+        "File \"",
+        "future: <",
+        "task: <",
+        "client_session: <",
+        "connections: [",
+        "connections: <",
+        "handle: <",
+        "protocol: <",
+        "transport: <",
+        "[s] ",
+        "In [",
+        "Out[",
+        "Note: ",
+        "Logged from file",
         "│",
         "┌",
         "├",
@@ -119,6 +141,21 @@ fn is_part(line: &str) -> bool {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         digits > 0 && rest[digits..].starts_with(' ')
     })
+}
+
+/// `Type: message`, as an error follows the record that tells of it.
+pub(crate) fn is_typed(line: &str) -> bool {
+    let Some((name, _)) = line.split_once(": ") else {
+        return false;
+    };
+    let has_hump = name
+        .bytes()
+        .zip(name.bytes().skip(1))
+        .any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
+    has_hump
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
 }
 
 /// A function's name, as Go's loggers write stacks: `net/http.(*Transport).RoundTrip`.

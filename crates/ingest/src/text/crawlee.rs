@@ -42,6 +42,7 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
         level: part("level")?,
         logger: part("logger"),
         message: part("message")?,
+        body: part("message")?,
         level_at: 0,
         spans: Vec::new(),
         thread: None,

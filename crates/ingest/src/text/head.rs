@@ -22,6 +22,8 @@ pub(crate) struct Head<'l> {
     pub(crate) level: &'l str,
     pub(crate) logger: Option<&'l str>,
     pub(crate) message: &'l str,
+    /// The same with the blanks that it begins with.
+    pub(crate) body: &'l str,
     /// Where the level stands in the line, for records without their own time.
     pub(crate) level_at: usize,
     /// What stands in the braces of tracing's spans.
@@ -72,6 +74,7 @@ fn warning(line: &str) -> Option<Head<'_>> {
         level: "WARNING",
         logger: None,
         message,
+        body: message,
         level_at: 0,
         spans: Vec::new(),
         thread: None,
@@ -111,6 +114,7 @@ fn google(line: &str) -> Option<Head<'_>> {
         level: &line[..1],
         logger: None,
         message,
+        body: message,
         level_at: 0,
         spans: Vec::new(),
         thread: line.split(' ').nth(2),
@@ -355,6 +359,7 @@ impl<'l> Scan<'l> {
                 level: "",
                 logger: None,
                 message,
+                body: message,
                 level_at: 0,
                 spans: Vec::new(),
                 thread: None,
@@ -468,6 +473,7 @@ impl<'l> Scan<'l> {
             level: found.text,
             logger,
             message,
+            body: self.body_of(message),
             level_at: found.at,
             spans,
             thread: after
@@ -505,6 +511,17 @@ impl<'l> Scan<'l> {
             self.at = before;
         }
         spans
+    }
+
+    /// A message with the blanks before it, but for the one behind the head.
+    fn body_of(&self, message: &'l str) -> &'l str {
+        let begin = self.line.len() - message.len();
+        let blanks = self.line[..begin]
+            .bytes()
+            .rev()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count();
+        &self.line[begin - blanks.saturating_sub(1)..]
     }
 
     fn message_start(&mut self) -> &'l str {
@@ -553,6 +570,9 @@ impl<'l> Scan<'l> {
             return false;
         }
         let rest = self.rest().as_bytes();
+        if rest.starts_with(b"://") {
+            return false;
+        }
         let is_name_like = text.bytes().all(|b| {
             b.is_ascii_alphanumeric()
                 || matches!(
@@ -639,7 +659,8 @@ impl Found<'_> {
         let all = parts.iter().all(|part| {
             part.in_brackets || part.is_ended || part.text.bytes().all(|b| b.is_ascii_digit())
         });
-        is_capital && all && self.is_sure
+        let is_bracketed = parts.iter().any(|part| part.in_brackets);
+        is_capital && all && (self.is_sure || is_bracketed)
     }
 }
 

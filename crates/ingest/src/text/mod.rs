@@ -18,7 +18,7 @@ use dragline_schema::{
     Dialect, Event, Level, Position, Problem, ProblemKind, Sink, Timestamp, Value, clip,
 };
 
-pub(crate) use self::body::Body;
+pub(crate) use self::body::{Body, is_typed};
 use self::crawlee::Crawlee;
 use self::head::Head;
 pub(crate) use self::pairs::pairs;
@@ -210,6 +210,13 @@ impl Text {
         is_own
     }
 
+    /// Whether the open record waits for a line, whatever that looks like.
+    pub(crate) fn awaits(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.body.awaits())
+    }
+
     /// Whether a line is within the crash that the open record logged.
     pub(crate) fn is_in_crash(&self) -> bool {
         self.pending
@@ -291,7 +298,9 @@ impl Begun {
         if !line.trim().is_empty()
             && let Some(extent) = Extent::begin(line)
         {
-            let is_indented = line.starts_with([' ', '\t']);
+            // Groups of exceptions are always indented.
+            let is_group = line.trim_start().starts_with("+ Exception Group");
+            let is_indented = line.starts_with([' ', '\t']) && !is_group;
             let may_be_own = crash::may_have_logged(level) || is_indented;
             if self.had_crash || !may_be_own {
                 return false;
@@ -392,8 +401,11 @@ impl Begun {
         let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
         let text = |text| Value::Str(Cow::Borrowed(text));
         let mut fields = vec![(Cow::Borrowed("message"), text(first.trim_end()))];
+        let is_error = || crash::error_line(first).is_some() || traceback::parse(rest).is_some();
         if !self.level.is_empty() {
             fields.push((Cow::Borrowed("level"), text(&self.level)));
+        } else if self.given_level.is_none() && is_error() {
+            fields.push((Cow::Borrowed("level"), text("error")));
         } else if let Some(level) = self.given_level {
             fields.push((Cow::Borrowed("level"), text(level.as_str())));
         }
@@ -433,7 +445,7 @@ impl Begun {
             && error.error_message.is_none()
         {
             let (error_type, message) = traceback::split_type(first);
-            if !error_type.is_empty() {
+            if is_type(error_type) {
                 error.error_type = Some(Cow::Borrowed(error_type));
                 error.error_message = Some(Cow::Borrowed(message));
             }
@@ -442,13 +454,30 @@ impl Begun {
     }
 }
 
-/// The JSON object that a message ends with, as zap and Crawlee write their fields.
+/// Whether a word before a colon is an error's type: `KeyError`, `shop.Refused`, not `Progress`.
+fn is_type(word: &str) -> bool {
+    let has_hump = word
+        .bytes()
+        .zip(word.bytes().skip(1))
+        .any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
+    !word.is_empty() && (has_hump || word.contains('.') || word == "Error")
+}
+
+/// The JSON object that a message ends with, as zap, Crawlee and Monolog write their fields: in parentheses
+/// or not, and with what else a logger adds behind it.
 fn tail(message: &str) -> Option<json::Object<'_>> {
-    if !message.ends_with('}') {
+    let message = message.trim_end();
+    if !message.ends_with(['}', ']', ')']) {
         return None;
     }
     let begin = message.find("{\"")?;
-    json::Object::parse(&message[begin..])
+    let mut values = serde_json::Deserializer::from_str(&message[begin..])
+        .into_iter::<&serde_json::value::RawValue>();
+    let first = values.next()?.ok()?;
+    let rest = message[begin + values.byte_offset()..].trim();
+    let is_end =
+        matches!(rest, "" | ")" | "[]" | "[] []") || (rest.starts_with('{') && rest.ends_with('}'));
+    is_end.then(|| json::Object::parse(first.get()))?
 }
 
 /// A line without the colours of a terminal (ECMA-48, CSI sequences).

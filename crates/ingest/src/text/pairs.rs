@@ -116,7 +116,13 @@ fn before_next_key(text: &str) -> usize {
                 && key
                     .chars()
                     .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
-            if is_key {
+            // What stands in parentheses is of the value.
+            let depth = before.bytes().fold(0, |depth, byte| match byte {
+                b'(' | b'[' | b'{' => depth + 1,
+                b')' | b']' | b'}' => depth - 1,
+                _ => depth,
+            });
+            if is_key && depth <= 0 {
                 return begin;
             }
         }

@@ -458,9 +458,9 @@ fn zone(reader: &mut Reader<'_>) -> Option<i32> {
             return None;
         }
         match r.peek() {
-            b'Z' | b'z' if blanks == 0 => {
+            b'Z' | b'z' => {
                 r.at += 1;
-                Some(0)
+                (!r.peek().is_ascii_alphanumeric()).then_some(0)
             }
             b'+' | b'-' => offset(r),
             b'A'..=b'Z' => {
