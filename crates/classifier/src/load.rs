@@ -1,9 +1,14 @@
 //! Rules from files: the shipped ones and a user's.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::rule::{self, Rule, RulesError};
+
+/// A longer file of rules is none, in bytes.
+const LARGEST: u64 = 16 << 20;
 
 /// The shipped rules, in the order that decides between equals.
 const SHIPPED: [(&str, &str); 8] = [
@@ -33,12 +38,23 @@ pub(crate) fn files(paths: &[impl AsRef<Path>]) -> Result<Vec<Rule>, RulesError>
     let mut read = Vec::new();
     for path in paths {
         let name = path.as_ref().display().to_string();
-        match std::fs::read_to_string(path) {
+        match text_of(path.as_ref()) {
             Ok(text) => read.push((name, text)),
             Err(source) => return Err(RulesError::Read { path: name, source }),
         }
     }
     texts(&read)
+}
+
+/// A file's text, unless it is longer than any rules are.
+fn text_of(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    let length = file.take(LARGEST + 1).read_to_string(&mut text)?;
+    if length as u64 > LARGEST {
+        return Err(io::Error::other("it is longer than 16 MiB"));
+    }
+    Ok(text)
 }
 
 /// The rules of `(name, text)` pairs, their patterns checked.

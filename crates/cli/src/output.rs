@@ -8,9 +8,13 @@ use anyhow::Context as _;
 use dragline_analytics::render::{self, Document, Terminal};
 
 use dragline_rollup::Finished;
+use dragline_schema::clip;
 use serde::Serialize;
 
 use crate::args::{Format, OutputArgs, WrongUsage};
+
+/// Of a line that is quoted, no more is shown, in bytes.
+const LONGEST_LINE: usize = 2000;
 
 /// An error when what is to be written is one of the logs that were read.
 pub(crate) fn check_target(output: Option<&Path>, finished: &Finished) -> anyhow::Result<()> {
@@ -18,6 +22,13 @@ pub(crate) fn check_target(output: Option<&Path>, finished: &Finished) -> anyhow
     let Ok(held) = output.metadata() else {
         return Ok(());
     };
+    if is_standard_input(&held) {
+        return Err(WrongUsage::new(&format!(
+            "--output {} would replace the log that standard input is: name another file",
+            output.display()
+        ))
+        .into());
+    }
     let is_same = |path: &&String| {
         let path = Path::new(path.as_str());
         path.metadata()
@@ -31,6 +42,23 @@ pub(crate) fn check_target(output: Option<&Path>, finished: &Finished) -> anyhow
         .into()),
         None => Ok(()),
     }
+}
+
+/// Whether a file is what standard input was opened from.
+#[cfg(unix)]
+fn is_standard_input(file: &Metadata) -> bool {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let input = io::stdin().as_fd().try_clone_to_owned();
+    let input = input.and_then(|input| std::fs::File::from(input).metadata());
+    // A terminal or a device that is both loses nothing.
+    file.is_file()
+        && input.is_ok_and(|input| (input.dev(), input.ino()) == (file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_standard_input(_: &Metadata) -> bool {
+    false
 }
 
 #[cfg(unix)]
@@ -100,7 +128,9 @@ pub(crate) fn tell(sentence: &str) {
 
 /// The same over several lines.
 pub(crate) fn tell_lines(text: &str) {
-    let lines: Vec<String> = text.lines().map(render::clean).collect();
+    // An error may quote a line of a file that has no others.
+    let clipped = text.lines().map(|line| clip(line, LONGEST_LINE));
+    let lines: Vec<String> = clipped.map(render::clean).collect();
     let _ = writeln!(io::stderr(), "dragline: {}", lines.join("\n"));
 }
 

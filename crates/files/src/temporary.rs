@@ -1,6 +1,6 @@
 //! Files and directories that go away, whatever becomes of the process.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::TEMPORARY_PREFIX;
 
 /// What is there now.
-static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static HELD: Mutex<BTreeMap<PathBuf, What>> = Mutex::new(BTreeMap::new());
 
-fn held() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// Under a random name: with all that is in it.
+    Temporary,
+    /// Under a name that the user knows: a directory only when nothing else is in it.
+    Made,
+}
+
+fn held() -> MutexGuard<'static, BTreeMap<PathBuf, What>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -21,9 +29,10 @@ pub fn remove_temporaries() {
     remove_held(|_| true);
 }
 
-/// Counts a file that this process made among the temporary ones, until it is let go.
+/// Counts a file or a directory that this process made among the temporary ones, until it is let go. A
+/// directory goes only when nothing else is in it.
 pub fn hold(path: &Path) {
-    held().insert(path.to_owned());
+    held().insert(path.to_owned(), What::Made);
 }
 
 /// The file is not temporary, or is gone.
@@ -32,13 +41,17 @@ pub fn let_go(path: &Path) {
 }
 
 fn remove_held(is_wanted: impl Fn(&Path) -> bool) {
-    let wanted: Vec<PathBuf> = held().extract_if(.., |path| is_wanted(path)).collect();
-    for path in wanted {
-        // It is ours by its name, which nobody else could create.
-        let _ = if path.is_dir() {
-            fs::remove_dir_all(path)
-        } else {
-            fs::remove_file(path)
+    let mut held = held();
+    let wanted = held.extract_if(.., |path, _| is_wanted(path));
+    let wanted: Vec<(PathBuf, What)> = wanted.collect();
+    drop(held);
+    // What is in a directory stands behind it.
+    for (path, what) in wanted.into_iter().rev() {
+        let _ = match what {
+            _ if !path.is_dir() => fs::remove_file(path),
+            // It is ours by its name, which nobody else could create.
+            What::Temporary => fs::remove_dir_all(path),
+            What::Made => fs::remove_dir(path),
         };
     }
 }
@@ -56,7 +69,7 @@ struct Name(PathBuf);
 
 impl Name {
     fn new(path: &Path) -> Self {
-        held().insert(path.to_owned());
+        held().insert(path.to_owned(), What::Temporary);
         Self(path.to_owned())
     }
 }

@@ -93,13 +93,12 @@ fn order_in(path: &Path, watch: &Arc<Watch>) -> Option<DateOrder> {
         left = left.saturating_sub(piece.len() as u64);
         order.is_none() && left > 0
     });
-    order.or_else(|| order_of(&rest, &mut days)).or_else(|| {
-        // What changes within one file is the day.
-        match (days.0.len(), days.1.len()) {
-            (2.., 1) => Some(DateOrder::DayFirst),
-            (1, 2..) => Some(DateOrder::MonthFirst),
-            _ => None,
-        }
+    let told = order.or_else(|| order_of(&rest, &mut days));
+    // What changes within one file is the day.
+    told.or(match (days.0.len(), days.1.len()) {
+        (2.., 1) => Some(DateOrder::DayFirst),
+        (1, 2..) => Some(DateOrder::MonthFirst),
+        _ => None,
     })
 }
 

@@ -296,7 +296,7 @@ impl Extent {
             || bare.starts_with("created by ")
             || bare.starts_with("exit status ")
             || bare.starts_with("runtime ")
-            || (self.place == Place::Frames && (bare.ends_with(')') || bare.contains("(")))
+            || (self.place == Place::Frames && (bare.ends_with(')') || bare.contains('(')))
     }
 }
 
@@ -423,7 +423,6 @@ pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
 }
 
 fn is_of_v8(line: &str) -> bool {
-    let bare = line.trim_start();
     const WORDS: [&str; 9] = [
         "<---",
         "FATAL ERROR",
@@ -435,6 +434,7 @@ fn is_of_v8(line: &str) -> bool {
         "====",
         "npm ERR!",
     ];
+    let bare = line.trim_start();
     bare.is_empty()
         || WORDS.iter().any(|words| bare.starts_with(words))
         || bare.split_once(": ").is_some_and(|(number, rest)| {

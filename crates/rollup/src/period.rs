@@ -23,6 +23,8 @@ const FEW: u64 = 3;
 const PART: u64 = 1000;
 /// Lines of which the files say that they are strays may be one of so many parts.
 const DENIED_PART: u64 = 10;
+/// … and one of so many where most files were written when their lines say.
+const DENIED_BY_OTHERS: u64 = 2;
 /// Of fewer lines in all nobody can tell which are the strays.
 const ENOUGH: u64 = 100;
 /// Clocks of machines and of file systems differ by so much, in microseconds.
@@ -54,7 +56,12 @@ pub(crate) fn without_strays(
     };
     let mut found = Vec::new();
     let mut rows = activity;
-    let denied = end_of_files(files).and_then(|end| denied(rows, end));
+    let part = if say_when_they_end(files) {
+        DENIED_BY_OTHERS
+    } else {
+        DENIED_PART
+    };
+    let denied = end_of_files(files).and_then(|end| denied(rows, end, width, part));
     let behind = denied.or_else(|| far(rows, width, false));
     if let Some((kept, strays, end)) = behind {
         last = end.clamp(first, last);
@@ -81,12 +88,30 @@ fn end_of_files(files: &BTreeMap<String, FileEntry>) -> Option<Timestamp> {
     files.values().filter_map(end).max()
 }
 
+/// Whether when files were written tells when their lines were: in most of them the last line is no later.
+fn say_when_they_end(files: &BTreeMap<String, FileEntry>) -> bool {
+    let ends = |file: &FileEntry| Some((file.latest?, file.modified?));
+    let all: Vec<_> = files.values().filter_map(ends).collect();
+    let is_told = |(latest, written): &&(Timestamp, Timestamp)| {
+        latest.as_micros() <= written.as_micros() + CLOCKS
+    };
+    all.iter().filter(is_told).count() * 2 > all.len()
+}
+
 /// The lines behind what the files say is their end: how many rows are before them, and that end.
-fn denied(rows: &[ActivityRow], end: Timestamp) -> Option<(usize, Strays, Timestamp)> {
+fn denied(
+    rows: &[ActivityRow],
+    end: Timestamp,
+    width: i64,
+    part: u64,
+) -> Option<(usize, Strays, Timestamp)> {
     let kept = rows.partition_point(|row| row.start <= end.as_micros());
     let (total, events) = (sum(rows), sum(&rows[kept..]));
-    let is_few = events > 0 && total >= ENOUGH && events <= total / DENIED_PART;
+    let is_few = events > 0 && total >= ENOUGH && events <= total / part;
     let from = Timestamp::from_micros(rows.get(kept)?.start);
+    // A file may have been touched long after its last line.
+    let last = rows[..kept].last()?.start + width - 1;
+    let end = end.min(Timestamp::from_micros(last));
     let strays = Strays {
         events,
         from,
@@ -218,6 +243,37 @@ mod tests {
             steps_back: 1,
         };
         assert_eq!(end_with(&busy, two, None), 99);
+    }
+
+    #[test]
+    fn most_files_deny_what_one_says_of_the_future() {
+        let at = |hour: i64| Timestamp::from_micros(hour * HOUR);
+        let hours = [
+            &(0..100).map(|hour| (hour, 50)).collect::<Vec<_>>()[..],
+            &[(300, 2000)],
+        ]
+        .concat();
+        let file = |latest: i64, modified: i64| FileEntry {
+            latest: Some(at(latest)),
+            modified: Some(at(modified)),
+            ..FileEntry::default()
+        };
+        let end = |files: &[FileEntry]| {
+            let named = files
+                .iter()
+                .enumerate()
+                .map(|(i, file)| (i.to_string(), file.clone()));
+            let period = Some((at(0), at(300)));
+            let (period, _) = without_strays(period, &rows(&hours), HOUR, &named.collect());
+            period.unwrap().1.as_micros() / HOUR
+        };
+        let told = [file(99, 99), file(50, 50), file(300, 99)];
+        assert_eq!(end(&told), 99);
+        // Written when they were copied, two weeks ahead of a clock that was wrong: nobody knows.
+        assert_eq!(end(&[file(99, 50), file(300, 60)]), 300);
+        // The last line is the end, not when the file was touched.
+        let touched = [file(99, 200), file(50, 200), file(300, 200)];
+        assert_eq!(end(&touched), 99);
     }
 
     #[test]

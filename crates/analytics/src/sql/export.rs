@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use dragline_rollup::Finished;
-use dragline_scan::{Row, RowSink, scan_rows};
+use dragline_scan::{Row, RowSink, ScanError, Watch, scan_rows};
 use polars::prelude::*;
 
 use super::builder::Builder;
@@ -50,7 +50,7 @@ pub fn export(
     question: &Question<'_>,
     dir: &Path,
 ) -> Result<(Option<Exported>, Finished), SqlError> {
-    let target = Target::claim(dir)?;
+    let target = Target::claim(dir, &question.options.read.watch)?;
     let exported = write(question, &target);
     // Half an export is none, and stands in the way of the next.
     target.release(!matches!(exported, Ok((Some(_), _))));
@@ -92,6 +92,13 @@ fn write(
     {
         return Err(error);
     }
+    let is_stopped = || {
+        let is_stopped = options.read.watch.is_cancelled();
+        is_stopped
+            .then_some(SqlError::Scan(ScanError::Cancelled))
+            .map_or(Ok(()), Err)
+    };
+    is_stopped()?;
     exported.rows = TABLES.iter().map(|table| table.name).zip(rows).collect();
     let finished = rollup.finish(question.now);
     if finished.dialects.is_empty() {
@@ -102,6 +109,7 @@ fn write(
         exported.rows.push((name, frame.height() as u64));
         target.files.fetch_add(1, Ordering::Relaxed);
         target.write(&PathBuf::from(format!("{name}.parquet")), frame)?;
+        is_stopped()?;
     }
     exported.files = target.files.load(Ordering::Relaxed);
     Ok((Some(exported), finished))
@@ -110,6 +118,8 @@ fn write(
 /// The directory that is written, which nobody else writes.
 struct Target<'d> {
     dir: &'d Path,
+    /// What is told to stop writes nothing more.
+    watch: &'d Watch,
     files: AtomicUsize,
     failed: Mutex<Option<SqlError>>,
     /// The files and directories that this export made, in that order.
@@ -118,9 +128,10 @@ struct Target<'d> {
 
 impl<'d> Target<'d> {
     /// Makes the directory, or takes one that is empty.
-    fn claim(dir: &'d Path) -> Result<Self, SqlError> {
+    fn claim(dir: &'d Path, watch: &'d Watch) -> Result<Self, SqlError> {
         let target = Self {
             dir,
+            watch,
             files: AtomicUsize::new(0),
             failed: Mutex::default(),
             made: Mutex::default(),
@@ -138,11 +149,7 @@ impl<'d> Target<'d> {
         }
         let claim = dir.join(CLAIM);
         match File::create_new(&claim) {
-            Ok(_) => {
-                // Also when the process is ended from outside.
-                dragline_files::hold(&claim);
-                target.note(claim);
-            }
+            Ok(_) => target.note(claim),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(SqlError::NotEmpty(dir.to_owned()));
             }
@@ -159,7 +166,9 @@ impl<'d> Target<'d> {
         Ok(target)
     }
 
+    /// Remembers what was made, also for the case that the process is ended from outside.
     fn note(&self, made: PathBuf) {
+        dragline_files::hold(&made);
         self.made
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -187,8 +196,10 @@ impl<'d> Target<'d> {
         let claim = self.dir.join(CLAIM);
         let mut made =
             std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        for path in &made {
+            dragline_files::let_go(path);
+        }
         made.retain(|path| is_failed || *path == claim);
-        dragline_files::let_go(&claim);
         // A directory is empty when what was made in it later is gone.
         for path in made.into_iter().rev() {
             let _ = if path.is_dir() {
@@ -201,7 +212,7 @@ impl<'d> Target<'d> {
 
     /// Writes a partition's rows; the first failure is kept.
     fn add(&self, partition: &Partition, builder: &mut Builder) {
-        if builder.rows() == 0 {
+        if builder.rows() == 0 || self.watch.is_cancelled() {
             return;
         }
         let number = self.files.fetch_add(1, Ordering::Relaxed);

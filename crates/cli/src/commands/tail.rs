@@ -38,6 +38,8 @@ const ERRORS: usize = 100_000;
 const HELD: usize = 10_000;
 /// … and so many bytes of them.
 const HELD_BYTES: usize = 32 << 20;
+/// … or, of the memory that there may be, one of so many parts.
+const HELD_PART: usize = 16;
 
 /// `dragline tail`
 pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
@@ -145,6 +147,8 @@ struct Shown<'a> {
     held: Vec<(Option<Timestamp>, Vec<u8>)>,
     /// Bytes of what is held.
     held_bytes: usize,
+    /// So many of them may be shown.
+    held_limit: usize,
     /// The numbers of errors that were shown: a recorder's copy of its errors has them again.
     errors: HashSet<u64>,
     /// Of what is held, only so many are shown.
@@ -178,6 +182,7 @@ impl<'a> Shown<'a> {
             path: String::new(),
             held: Vec::new(),
             held_bytes: 0,
+            held_limit: HELD_BYTES.min(args.memory.unwrap_or(READING) / HELD_PART),
             errors: HashSet::new(),
             last: None,
             let_go: 0,
@@ -263,7 +268,7 @@ impl<'a> Shown<'a> {
         let mut surplus = self.held.len().saturating_sub(last);
         let beyond = self.held[..surplus].iter();
         let mut bytes = self.held_bytes - beyond.map(|(_, line)| line.len()).sum::<usize>();
-        while bytes > HELD_BYTES && surplus + 1 < self.held.len() {
+        while bytes > self.held_limit && surplus + 1 < self.held.len() {
             bytes -= self.held[surplus].1.len();
             surplus += 1;
             self.let_go += 1;
@@ -284,7 +289,9 @@ impl<'a> Shown<'a> {
             if let_go > 0 {
                 tell(&format!(
                     "of the last {last} records, only so many are shown as {} hold; --from-start shows all",
-                    bytesize::ByteSize::b(HELD_BYTES as u64).display().iec()
+                    bytesize::ByteSize::b(self.held_limit as u64)
+                        .display()
+                        .iec()
                 ));
             }
         }
@@ -358,7 +365,8 @@ impl Sink for Shown<'_> {
         self.taken += 1;
         self.held_bytes += line.len();
         self.held.push((record.timestamp, line));
-        let is_full = self.held_bytes > HELD_BYTES;
+        // Beyond the limit, so that not every record has all of them put in order.
+        let is_full = self.held_bytes > 2 * self.held_limit;
         if let Some(last) = self.last
             && (is_full || self.held.len() >= last.saturating_mul(2).max(HELD))
         {

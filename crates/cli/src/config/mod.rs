@@ -125,6 +125,13 @@ enum Priority {
     Critical,
 }
 
+fn check_length(bytes: u64) -> std::io::Result<()> {
+    if bytes > LARGEST {
+        return Err(std::io::Error::other("it is longer than 16 MiB"));
+    }
+    Ok(())
+}
+
 impl Config {
     /// The named file, or the one in the current directory, or nothing. That of the current directory is
     /// said to be used: it came with the directory, not with the command.
@@ -143,8 +150,14 @@ impl Config {
         };
         let read = || -> anyhow::Result<Self> {
             let mut text = String::new();
-            File::open(path)
-                .and_then(|file| file.take(LARGEST).read_to_string(&mut text))
+            // What somebody named may be a pipe; what was found is not waited for.
+            let open = if named.is_some() {
+                File::open(path)
+            } else {
+                dragline_files::open_regular(path)
+            };
+            let read = open.and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+            read.and_then(|length| check_length(length as u64))
                 .with_context(|| format!("cannot read the configuration {}", path.display()))?;
             Self::parse(path, &text)
         };

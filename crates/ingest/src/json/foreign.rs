@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 
 use dragline_schema::{
-    Cause, Dialect, Event, EventType, Level, ProductAction, ProductProcessed, Record, Request,
+    Dialect, Event, EventType, Level, ProductAction, ProductProcessed, Record, Request,
     ScraperError, Timestamp, Value, host_of,
 };
 
 use super::alias::{Slot, duration_unit, exact_slot, slot_of, without_container};
+use super::exception::{causes_json, causes_of, from_exception_list};
 use super::fields::Object;
+use super::item::{is_item, says_item};
+use super::level::{Scale, level_of, scale_of};
+use super::template::rendered;
 use super::{Decoded, duration, node, prose};
 use crate::crash;
 use crate::map::{Map, Mapped, Meaning};
@@ -611,59 +615,6 @@ impl<'a> Slots<'a> {
     }
 }
 
-pub(super) fn causes_json(causes: &[Cause<'_>]) -> dragline_schema::Json<'static> {
-    // Texts always serialise.
-    dragline_schema::Json(serde_json::to_string(causes).unwrap_or_default().into())
-}
-
-/// The causes of an error, when there are any.
-pub(crate) fn causes_of(causes: &[Cause<'_>]) -> Option<dragline_schema::Json<'static>> {
-    (!causes.is_empty()).then(|| causes_json(causes))
-}
-
-/// structlog's `dict_tracebacks`: a list, the raised exception first, its causes behind it.
-fn from_exception_list(list: &str, error: &mut ScraperError<'_>) {
-    #[derive(serde::Deserialize)]
-    struct Exception {
-        exc_type: String,
-        #[serde(default)]
-        exc_value: String,
-        #[serde(default)]
-        frames: Vec<Frame>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Frame {
-        #[serde(default)]
-        filename: String,
-        #[serde(default)]
-        name: String,
-    }
-    let Ok(mut chain) = serde_json::from_str::<Vec<Exception>>(list) else {
-        return;
-    };
-    if chain.is_empty() {
-        return;
-    }
-    let raised = chain.remove(0);
-    let own = raised
-        .frames
-        .into_iter()
-        .rfind(|frame| !frame.filename.contains("site-packages"));
-    error.function = own.map(|frame| frame.name.into());
-    error.error_type = Some(raised.exc_type.into());
-    error.error_message = Some(raised.exc_value.into());
-    let causes: Vec<Cause<'_>> = chain
-        .iter()
-        .map(|cause| Cause {
-            error_type: cause.exc_type.as_str().into(),
-            error_message: cause.exc_value.as_str().into(),
-        })
-        .collect();
-    if !causes.is_empty() {
-        error.causes = Some(causes_json(&causes));
-    }
-}
-
 /// Slots that a span's fields may fill for the events inside.
 fn context_slot(name: &str) -> Option<(Slot, usize)> {
     slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
@@ -717,128 +668,6 @@ fn joined(list: &str, slot: Slot) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join(between))
 }
 
-/// A template with its holes filled: `Fetched {Url} in {Elapsed:0.0} ms`.
-fn rendered(template: &str, fields: &Fields<'_>) -> String {
-    let mut text = String::with_capacity(template.len() + 32);
-    let mut rest = template;
-    while let Some((before, behind)) = rest.split_once('{') {
-        text.push_str(before);
-        let Some((hole, after)) = behind.split_once('}') else {
-            text.push('{');
-            rest = behind;
-            continue;
-        };
-        let name = hole
-            .split([':', ','])
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches(['@', '$']);
-        let is_field = |(path, _): &&(Cow<'_, str>, Value<'_>)| without_container(path) == name;
-        match fields.iter().find(is_field) {
-            Some((_, value)) => text.push_str(&shown(value)),
-            None => text.push_str(&format!("{{{hole}}}")),
-        }
-        rest = after;
-    }
-    text.push_str(rest);
-    text
-}
-
-fn shown(value: &Value<'_>) -> String {
-    match value {
-        Value::Str(text) | Value::Json(text) => text.to_string(),
-        Value::U64(number) => number.to_string(),
-        Value::I64(number) => number.to_string(),
-        Value::F64(number) => number.to_string(),
-        Value::Bool(truth) => truth.to_string(),
-    }
-}
-
-/// Who numbers levels, by what else he writes.
-fn scale_of(object: &Object<'_>) -> Scale {
-    let raw = |name: &str| {
-        object
-            .fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, raw)| raw.get())
-    };
-    if raw("short_message").is_some() || raw("PRIORITY").is_some() {
-        return Scale::Syslog;
-    }
-    let is_epoch = raw("time")
-        .is_some_and(|time| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()));
-    if raw("msg").is_some() && raw("time").is_some() || is_epoch {
-        return Scale::Node;
-    }
-    Scale::Python
-}
-
-/// Whether a field is part of an item that the record carries.
-fn is_item(path: &str, value: &Value<'_>) -> bool {
-    const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
-    let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
-        return false;
-    };
-    match &path[item.len()..] {
-        "" => matches!(value, Value::Str(text) if text.starts_with('{')),
-        rest => rest.starts_with('.'),
-    }
-}
-
-/// What messages count.
-const COUNTED: [&str; 14] = [
-    "items",
-    "pages",
-    "products",
-    "articles",
-    "records",
-    "rows",
-    "urls",
-    "results",
-    "stories",
-    "entries",
-    "documents",
-    "files",
-    "listings",
-    "images",
-];
-
-/// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
-pub(crate) fn says_item(message: &str) -> bool {
-    let is_word = |word: &str| {
-        ["scraped", "stored", "extracted"]
-            .iter()
-            .any(|known| word.eq_ignore_ascii_case(known))
-    };
-    let mut says = message == "item";
-    // What is quoted, and a URL's words, are their own.
-    let message = message.split("://").next().unwrap_or_default();
-    let message = message.split(['{', '"', '\'']).next().unwrap_or_default();
-    let has_number = message.split_whitespace().any(|word| {
-        word.trim_matches(|c: char| !c.is_alphanumeric())
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-    });
-    for word in message
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-    {
-        let denies = [
-            "not", "failed", "cannot", "never", "nothing", "be", "next", "links", "total",
-        ];
-        // `No. 3` is a number.
-        if word == "no"
-            || denies.iter().any(|known| word.eq_ignore_ascii_case(known))
-            || (has_number && COUNTED.iter().any(|known| word.eq_ignore_ascii_case(known)))
-        {
-            return false;
-        }
-        says |= is_word(word);
-    }
-    says
-}
-
 /// One CamelCase word.
 fn is_type_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
@@ -859,86 +688,6 @@ pub(crate) fn url_in(text: &str) -> Option<&str> {
     text.split_whitespace()
         .map(|word| word.trim_matches(['<', '>', '(', ')', '"', '\'', ',']))
         .find(|word| word.starts_with("http") && host_of(word).is_some())
-}
-
-/// Who numbers levels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Scale {
-    /// 10 is debug.
-    #[default]
-    Python,
-    /// 10 is trace: pino, bunyan.
-    Node,
-    /// 7 is debug, 0 an emergency.
-    Syslog,
-    /// 1 is trace, 21 fatal.
-    OpenTelemetry,
-}
-
-fn level_of(value: &Value<'_>, name: Option<&str>, scale: Scale) -> Option<Level> {
-    let scale = match name.map(without_container) {
-        Some("levelno") => Scale::Python,
-        Some("severity_number" | "severityNumber" | "SeverityNumber") => Scale::OpenTelemetry,
-        Some("PRIORITY" | "priority") => Scale::Syslog,
-        _ => scale,
-    };
-    match value {
-        Value::Str(word) => {
-            Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, scale))
-        }
-        other => numeric_level(other.as_u64()?, scale),
-    }
-}
-
-/// 10 is trace to pino and bunyan, debug to Python; 0 to 7 are syslog's; thousands logstash's.
-fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
-    if scale == Scale::OpenTelemetry {
-        let steps = [
-            Level::Trace,
-            Level::Debug,
-            Level::Info,
-            Level::Warn,
-            Level::Error,
-            Level::Critical,
-        ];
-        let step = (number.checked_sub(1)? / 4) as usize;
-        return steps.get(step).copied();
-    }
-    Some(match number {
-        0..=2 => Level::Critical,
-        3 => Level::Error,
-        4 => Level::Warn,
-        5 | 6 => Level::Info,
-        7 => Level::Debug,
-        1000.. => return numeric_level(number / 1000, Scale::Python),
-        // Monolog counts in hundreds.
-        100.. if number % 50 == 0 => match number {
-            100 => Level::Debug,
-            200 | 250 => Level::Info,
-            300 => Level::Warn,
-            400 => Level::Error,
-            800 => Level::Info,
-            900 => Level::Warn,
-            _ => Level::Critical,
-        },
-        // Python begins with debug at 10, pino with trace.
-        _ => {
-            let steps = [
-                Level::Trace,
-                Level::Debug,
-                Level::Info,
-                Level::Warn,
-                Level::Error,
-            ];
-            let tens = (number / 10) as usize;
-            let step = if scale == Scale::Node {
-                tens.saturating_sub(1)
-            } else {
-                tens
-            };
-            steps.get(step).copied().unwrap_or(Level::Critical)
-        }
-    })
 }
 
 fn time_of(value: &Value<'_>, local: &Local) -> Option<(Timestamp, bool)> {
@@ -962,22 +711,6 @@ mod tests {
         )
         .unwrap()
         .record
-    }
-
-    #[test]
-    fn a_count_of_items_is_no_item() {
-        for (message, expected) in [
-            ("item scraped", true),
-            ("Item 7 scraped", true),
-            ("Scraped SKU-0017 from page 3", true),
-            ("scraped 12 items", false),
-            ("Stored jsonlines feed (51 items) in: items.jsonl", false),
-            ("scraper started", false),
-            ("Item scraped: 12 Monkeys", true),
-            ("item could not be stored", false),
-        ] {
-            assert_eq!(says_item(message), expected, "{message}");
-        }
     }
 
     #[test]

@@ -2,16 +2,20 @@
 
 mod alias;
 mod duration;
+mod exception;
 pub(crate) mod fast;
 mod fields;
 mod foreign;
 mod head;
 mod inside;
+mod item;
+mod level;
 mod marks;
 mod native;
 mod node;
 pub(crate) mod otlp;
 mod prose;
+mod template;
 
 use crate::time::Local;
 use dragline_schema::Record;
@@ -19,11 +23,13 @@ use dragline_schema::Record;
 use crate::map::Map;
 
 pub(crate) use alias::{Slot, slot_named};
+pub(crate) use exception::causes_of;
 pub use fields::without_lone_surrogates;
 pub(crate) use fields::{Object, scalar, without_nan};
-pub(crate) use foreign::{Fields, causes_of, decode_fields, says_item, url_in, value_of_text};
+pub(crate) use foreign::{Fields, decode_fields, url_in, value_of_text};
 pub(crate) use head::Head;
 pub(crate) use inside::{inside, members as export_members};
+pub(crate) use item::says_item;
 pub(crate) use marks::Marks;
 pub(crate) use native::empty;
 

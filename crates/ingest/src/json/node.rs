@@ -81,7 +81,7 @@ pub(crate) fn complete<'a>(record: &Object<'a>, error: &mut ScraperError<'a>) {
         });
     }
     if error.causes.is_none() && !causes.is_empty() {
-        error.causes = Some(super::foreign::causes_json(&causes));
+        error.causes = Some(super::exception::causes_json(&causes));
     }
 }
 

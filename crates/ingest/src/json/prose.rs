@@ -28,7 +28,7 @@ pub(crate) fn is_library(logger: &str) -> bool {
     LIBRARIES.contains(&logger)
 }
 
-/// Whether a URL is a browser's control port or a WebDriver's command: no request to a site.
+/// Whether a URL is a browser's control port or a `WebDriver`'s command: no request to a site.
 pub(crate) fn is_control(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else {
         return false;

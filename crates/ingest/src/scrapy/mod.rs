@@ -551,9 +551,8 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
         {
             Event::ScraperEnd(ended(reason))
         }
-        Some(Fact::Closing { .. }) => Event::Log,
         None if pending.level.is_error() => Event::ScraperError(error(pending)),
-        None => Event::Log,
+        Some(Fact::Closing { .. }) | None => Event::Log,
     }
 }
 

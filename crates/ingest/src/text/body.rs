@@ -38,7 +38,7 @@ impl Body {
             }
         }
         let end = line.trim_end();
-        self.announces = end.ends_with([':', '=', '{', '[', '(', ',']) || end.ends_with("\\");
+        self.announces = end.ends_with([':', '=', '{', '[', '(', ',']) || end.ends_with('\\');
         self.lines += 1;
     }
 

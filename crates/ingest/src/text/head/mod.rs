@@ -8,8 +8,16 @@
 //!
 //! A level alone makes a head where it stands as heads have it; a time alone does, too.
 
+mod level;
+mod names;
+
 use dragline_schema::Dialect;
 
+use self::level::{ends_level, is_capital, is_lower, letter, level};
+use self::names::{
+    dialect_of, is_dotted, is_group_of_head, is_logger, is_name, is_name_alone, is_place,
+    is_thread, logger_of,
+};
 use crate::time::stamp::{Date, Stamp, stamp};
 
 /// The beginning of a record.
@@ -152,10 +160,9 @@ impl<'l> Scan<'l> {
         let bytes = self.line.as_bytes();
         while let Some(byte) = bytes.get(self.at) {
             match byte {
-                b' ' | b'\t' | b'|' | b';' | b',' | b'=' | b'*' | b'!' | b'~' | b'#' | b'>' => {}
+                b' ' | b'\t' | b'|' | b';' | b',' | b'=' | b'*' | b'!' | b'~' | b'#' | b'>'
+                | b'-' | b':' | b'/' => {}
                 b']' | b')' | b'}' => self.open = self.open.saturating_sub(1),
-                // A sign of a number, or a dash between parts.
-                b'-' | b':' | b'/' => {}
                 _ => break,
             }
             self.at += 1;
@@ -237,12 +244,12 @@ impl<'l> Scan<'l> {
             return None;
         }
         let rest = &self.line[self.at..];
-        let is_ended = match rest.as_bytes() {
-            [b' ', b' ', ..] | [b'\t' | b'|' | b';' | b':' | b']' | b')' | b'}' | b',', ..] => true,
-            [b' ', b'-' | b'|', b' ', ..] | [b' ', b'[' | b'(' | b'{' | b'<', ..] => true,
-            [b' ', b':', ..] => true,
-            _ => false,
-        };
+        let is_ended = matches!(
+            rest.as_bytes(),
+            [b'\t' | b'|' | b';' | b':' | b']' | b')' | b'}' | b',', ..]
+                | [b' ', b' ' | b'[' | b'(' | b'{' | b'<' | b':', ..]
+                | [b' ', b'-' | b'|', b' ', ..]
+        );
         Some(Part {
             text,
             in_brackets: false,
@@ -306,20 +313,9 @@ impl<'l> Scan<'l> {
             let Some(part) = self.group().or_else(|| self.word()) else {
                 break;
             };
-            if let Some((name, word)) = part.text.rsplit_once('.')
-                && !part.in_brackets
-                && self.byte(self.at) == b':'
-                && level(word, true).is_some_and(|(l, _)| l.len() == word.len())
-                && word.bytes().all(|b| b.is_ascii_uppercase())
-            {
-                // Monolog's `channel.LEVEL:`.
+            if let Some((name, found)) = self.channel_and_level(&part) {
                 channel = Some(name);
-                found_level = Some(Found {
-                    text: word,
-                    length: 0,
-                    at: self.at - word.len(),
-                    is_sure: true,
-                });
+                found_level = Some(found);
                 break;
             }
             let is_headlike = part.in_brackets || part.is_ended || is_name(part.text);
@@ -342,33 +338,13 @@ impl<'l> Scan<'l> {
             found_level = None;
         }
         let Some(found) = found_level else {
-            // A time alone.
-            let time = time?;
-            if behind_time.1 > 0
-                && parts[..behind_time.1]
-                    .iter()
-                    .any(|p| !p.in_brackets && !is_name(p.text) && !p.is_ended)
-            {
-                return None;
-            }
             self.at = behind_time.0;
-            let message = self.message_behind();
-            return Some(Head {
-                dialect: Dialect::Text,
-                time: Some(time),
-                level: "",
-                logger: None,
-                message,
-                body: message,
-                level_at: 0,
-                spans: Vec::new(),
-                thread: None,
-            });
+            return self.time_alone(time?, &parts[..behind_time.1]);
         };
         if time.is_none() && !found.stands_alone(&parts, self.line) {
             return None;
         }
-        self.tail(time, found, &parts, channel)
+        Some(self.tail(time, &found, &parts, channel))
     }
 
     /// A level here, when it stands as heads have it.
@@ -409,14 +385,50 @@ impl<'l> Scan<'l> {
         bare.unwrap_or(trimmed).trim_start()
     }
 
+    /// A head that is nothing but a time, and what stands before it.
+    fn time_alone(mut self, time: Stamp, before: &[Part<'l>]) -> Option<Head<'l>> {
+        let is_word = |p: &Part<'_>| !p.in_brackets && !is_name(p.text) && !p.is_ended;
+        if before.iter().any(is_word) {
+            return None;
+        }
+        let message = self.message_behind();
+        Some(Head {
+            dialect: Dialect::Text,
+            time: Some(time),
+            level: "",
+            logger: None,
+            message,
+            body: message,
+            level_at: 0,
+            spans: Vec::new(),
+            thread: None,
+        })
+    }
+
+    /// Monolog's `channel.LEVEL:`.
+    fn channel_and_level(&self, part: &Part<'l>) -> Option<(&'l str, Found<'l>)> {
+        let (name, word) = part.text.rsplit_once('.')?;
+        let is_level = !part.in_brackets
+            && self.byte(self.at) == b':'
+            && level(word, true).is_some_and(|(l, _)| l.len() == word.len())
+            && is_capital(word);
+        let found = Found {
+            text: word,
+            length: 0,
+            at: self.at - word.len(),
+            is_sure: true,
+        };
+        is_level.then_some((name, found))
+    }
+
     /// The parts behind time and level, and the message.
     fn tail(
         mut self,
         time: Option<Stamp>,
-        found: Found<'l>,
+        found: &Found<'l>,
         before: &[Part<'l>],
         channel: Option<&'l str>,
-    ) -> Option<Head<'l>> {
+    ) -> Head<'l> {
         let mut after: Vec<Part<'l>> = Vec::new();
         let spans = self.spans();
         // Flask's `INFO in module: message`.
@@ -440,16 +452,14 @@ impl<'l> Scan<'l> {
             let is_more = between.starts_with('/') || between == "/";
             let is_colon = between == ":";
             let part = self.group().map(|part| (part, is_group_of_head(part.text)));
-            let (part, is_part) = match part {
-                Some(found) => found,
-                None => {
-                    let Some(part) = self.word() else {
-                        (self.at, self.open) = begin;
-                        break;
-                    };
-                    let is_part = is_more || self.is_word_of_head(&part, is_colon, &after);
-                    (part, is_part)
-                }
+            let part = part.or_else(|| {
+                let part = self.word()?;
+                let is_part = is_more || self.is_word_of_head(&part, is_colon, &after);
+                Some((part, is_part))
+            });
+            let Some((part, is_part)) = part else {
+                (self.at, self.open) = begin;
+                break;
             };
             if !is_part {
                 (self.at, self.open) = begin;
@@ -467,7 +477,7 @@ impl<'l> Scan<'l> {
             .or_else(|| logger_of(&after))
             .or_else(|| logger_of(before));
         let dialect = dialect_of(self.line, before, &after, logger);
-        Some(Head {
+        Head {
             dialect,
             time,
             level: found.text,
@@ -481,7 +491,7 @@ impl<'l> Scan<'l> {
                 .chain(before)
                 .map(|part| part.text)
                 .find(|text| is_thread(text)),
-        })
+        }
     }
 
     /// tracing's spans: `crawl{site=x}:page{n=8}: `, or `crawl:page: ` without fields.
@@ -585,11 +595,10 @@ impl<'l> Scan<'l> {
             // `logger - message`, `logger | message`, columns.
             [b' ', b'-' | b'|', b' ', ..] => is_name_like || is_number,
             [b' ', b'-', b'-', ..] => true,
-            [b'\t', ..] => is_name_like,
             [b' ', b' ', ..] => {
                 is_name_like && (is_dotted(text) || after.is_empty() && is_lower(text))
             }
-            [b' ', b':', b' ' | b':', ..] => is_name_like,
+            [b'\t', ..] | [b' ', b':', b' ' | b':', ..] => is_name_like,
             // `[INFO 2026-… shop.fetch] message`
             [b']' | b'}' | b')', ..] => self.open > 0 && is_name_like,
             // `LEVEL:logger:message`
@@ -664,351 +673,7 @@ impl Found<'_> {
     }
 }
 
-/// What a level's word ends with when it stands apart.
-fn ends_level(behind: &str, in_brackets: bool) -> bool {
-    match behind.as_bytes() {
-        [] => true,
-        [
-            b':' | b'|' | b']' | b')' | b'\t' | b';' | b'/' | b'[' | b'}' | b'>',
-            ..,
-        ] => true,
-        [b' ', b' ', ..] | [b' ', b'-' | b'|' | b':' | b']' | b'[' | b'!', ..] => true,
-        [b',', ..] => in_brackets,
-        _ => false,
-    }
-}
-
-const CAPITALS: [&str; 37] = [
-    "INFO",
-    "ERROR",
-    "WARNING",
-    "DEBUG",
-    "WARN",
-    "CRITICAL",
-    "TRACE",
-    "FATAL",
-    "NOTICE",
-    "SUCCESS",
-    "SEVERE",
-    "INFORMATION",
-    "VERBOSE",
-    "ALERT",
-    "EMERGENCY",
-    "EMERG",
-    "PANIC",
-    "DPANIC",
-    "CRIT",
-    "ERR",
-    "TRC",
-    "DBG",
-    "INF",
-    "WRN",
-    "FTL",
-    "VRB",
-    "SFAIL",
-    "PERF",
-    "FINE",
-    "FINER",
-    "FINEST",
-    "WARNI",
-    "CRITI",
-    "ERRO",
-    "DEBU",
-    "FATA",
-    "PANI",
-];
-const SMALL: [&str; 21] = [
-    "info",
-    "error",
-    "warning",
-    "debug",
-    "warn",
-    "critical",
-    "trace",
-    "fatal",
-    "notice",
-    "success",
-    "verbose",
-    "silly",
-    "http",
-    "alert",
-    "emerg",
-    "crit",
-    "err",
-    "panic",
-    "dpanic",
-    "information",
-    "exception",
-];
-
-/// The level that a text begins with, and how many bytes behind the word belong to it.
-fn level(text: &str, small_too: bool) -> Option<(&str, usize)> {
-    let bytes = text.as_bytes();
-    let length = bytes
-        .iter()
-        .take(12)
-        .take_while(|b| b.is_ascii_alphabetic())
-        .count();
-    if !(3..=11).contains(&length) {
-        return None;
-    }
-    let word = &text[..length];
-    let next = bytes.get(length).copied().unwrap_or(b' ');
-    if next == b'_'
-        || next.is_ascii_digit()
-        || (next == b'.' && bytes.get(length + 1).is_some_and(u8::is_ascii_alphabetic))
-    {
-        return None;
-    }
-    let is_known = if bytes[0].is_ascii_uppercase() && bytes[1].is_ascii_uppercase() {
-        CAPITALS.contains(&word)
-    } else {
-        small_too
-            && SMALL.iter().any(|known| known.eq_ignore_ascii_case(word))
-            && word[1..].bytes().all(|b| b.is_ascii_lowercase())
-    };
-    // slog's `ERROR+2`.
-    let more = match &bytes[length..] {
-        [b'+' | b'-', digit, rest @ ..] if digit.is_ascii_digit() => {
-            2 + rest.iter().take_while(|b| b.is_ascii_digit()).count()
-        }
-        _ => 0,
-    };
-    is_known.then_some((word, more))
-}
-
-/// A level of one letter, with a time or a bar beside it.
-fn letter(text: &str) -> Option<&str> {
-    match text.as_bytes() {
-        [
-            b'T' | b'D' | b'I' | b'W' | b'E' | b'F' | b'C',
-            b' ',
-            digit,
-            ..,
-        ] if digit.is_ascii_digit() => Some(&text[..1]),
-        [
-            b'D' | b'I' | b'W' | b'E' | b'F' | b'A',
-            b',',
-            b' ',
-            b'[',
-            ..,
-        ] => Some(&text[..1]),
-        _ => None,
-    }
-}
-
-fn is_capital(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_uppercase())
-}
-
-fn is_lower(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-}
-
-fn is_dotted(text: &str) -> bool {
-    let inner = text.trim_end_matches('.');
-    inner.contains('.') || inner.contains("::")
-}
-
 /// Whether what stands between two parts is more than a blank.
 fn is_hard(between: &str) -> bool {
     between.len() > 1 || between.bytes().any(|b| b != b' ')
-}
-
-/// Names and numbers as they stand in heads: `shop.fetch`, `shop::fetch`, `worker-2`, `#12`, `4711`.
-fn is_name(text: &str) -> bool {
-    let is_part = |b: u8| {
-        b.is_ascii_alphanumeric()
-            || matches!(b, b'_' | b'.' | b'-' | b':' | b'/' | b'@' | b'#' | b'$')
-    };
-    let has_sign = text
-        .bytes()
-        .any(|b| matches!(b, b'.' | b'_' | b'-' | b'@' | b'#' | b'$') || b.is_ascii_digit())
-        || text.contains("::");
-    text.bytes().all(is_part) && has_sign && !text.contains("//") && !text.ends_with('.')
-}
-
-/// `function:31`, up to a blank.
-fn is_place(text: &str) -> bool {
-    let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    text[..end].rsplit_once(':').is_some_and(|(name, line)| {
-        let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'<' | b'>');
-        !name.is_empty()
-            && name.bytes().all(is_part)
-            && !line.is_empty()
-            && line.bytes().all(|b| b.is_ascii_digit())
-    })
-}
-
-/// One word such as modules are called by.
-fn is_name_alone(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-}
-
-/// A logger's name before a colon.
-fn is_logger(text: &str) -> bool {
-    if is_dotted(text) || text.contains(['_', '$']) && !text.contains('-') {
-        // `ValueError` of a module is an error's type, not a logger.
-        let last = text.rsplit(['.', ':']).next().unwrap_or_default();
-        return !is_error_type(last);
-    }
-    if text.contains(':') || text.contains('/') {
-        return true;
-    }
-    let is_first_small = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-    // `Timeout: …` and `URL: …` are words of the message.
-    let has_hump = text
-        .bytes()
-        .skip(1)
-        .zip(text.bytes())
-        .any(|(b, a)| b.is_ascii_uppercase() && a.is_ascii_lowercase());
-    (is_first_small && text.len() > 1 && !is_word_of_messages(text))
-        || (has_hump && !is_error_type(text))
-}
-
-fn is_error_type(text: &str) -> bool {
-    [
-        "Error",
-        "Exception",
-        "Timeout",
-        "Failure",
-        "Warning",
-        "Interrupt",
-        "Refused",
-    ]
-    .iter()
-    .any(|end| text.ends_with(end))
-}
-
-/// Words before a colon that are no logger's name.
-fn is_word_of_messages(text: &str) -> bool {
-    matches!(
-        text,
-        "error"
-            | "warning"
-            | "url"
-            | "status"
-            | "failed"
-            | "timeout"
-            | "exception"
-            | "response"
-            | "request"
-            | "code"
-            | "message"
-            | "note"
-            | "reason"
-            | "http"
-            | "https"
-    )
-}
-
-/// Whether what stands in brackets behind the level is a part of the head.
-fn is_group_of_head(text: &str) -> bool {
-    let has_letter = text.bytes().any(|b| b.is_ascii_alphabetic());
-    let is_part = |b: u8| {
-        b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'_' | b'.'
-                    | b'-'
-                    | b':'
-                    | b'/'
-                    | b'@'
-                    | b'#'
-                    | b'$'
-                    | b' '
-                    | b'['
-                    | b']'
-                    | b'<'
-                    | b'>'
-            )
-    };
-    let words = text.split_whitespace().count();
-    !text.is_empty()
-        && has_letter
-        && text.bytes().all(is_part)
-        && words <= 3
-        && !text.contains("//")
-        && !matches!(
-            text,
-            "GET" | "POST" | "PUT" | "HEAD" | "DELETE" | "PATCH" | "object"
-        )
-        && (words == 1 || text.bytes().any(|b| b.is_ascii_digit()) || text.contains(':'))
-}
-
-/// Whether a part is a thread, a process or a place, not a logger.
-fn is_thread(text: &str) -> bool {
-    const BEGINNINGS: [&str; 8] = [
-        "Thread",
-        "MainThread",
-        "MainProcess",
-        "ForkPoolWorker",
-        "SpawnPoolWorker",
-        "pool-",
-        "Dummy-",
-        "asyncio_",
-    ];
-    text == "main"
-        || BEGINNINGS.iter().any(|begin| text.starts_with(begin))
-        || text.contains(' ')
-        || text.contains('#')
-        || text.contains("hread-")
-}
-
-/// The logger among the parts.
-fn logger_of<'l>(parts: &[Part<'l>]) -> Option<&'l str> {
-    let is_candidate = |part: &&Part<'l>| {
-        let text = part.text;
-        let is_place = text.rsplit_once(':').is_some_and(|(path, line)| {
-            line.bytes().all(|b| b.is_ascii_digit())
-                && !line.is_empty()
-                // loguru's `module:function:line` is a logger.
-                && !path.contains(':')
-                && (path.contains(".py") || path.contains('/') || !path.contains('.'))
-        });
-        text.bytes().any(|b| b.is_ascii_alphabetic())
-            && !is_thread(text)
-            && !is_place
-            && !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
-            && text.bytes().all(|b| {
-                b.is_ascii_alphanumeric()
-                    || matches!(
-                        b,
-                        b'_' | b'.' | b'-' | b':' | b'$' | b'/' | b'@' | b'<' | b'>'
-                    )
-            })
-    };
-    let dotted = parts
-        .iter()
-        .filter(is_candidate)
-        .find(|part| is_dotted(part.text) && !part.text.ends_with(".py"));
-    let found = dotted.or_else(|| parts.iter().rev().find(is_candidate))?;
-    Some(found.text)
-}
-
-/// Who writes so.
-fn dialect_of(
-    line: &str,
-    before: &[Part<'_>],
-    after: &[Part<'_>],
-    logger: Option<&str>,
-) -> Dialect {
-    let is_place =
-        logger.is_some_and(|name| name.splitn(3, ':').count() == 3 && !name.contains("::"));
-    if is_place && line.contains(" | ") {
-        return Dialect::Loguru;
-    }
-    let is_class = |name: &str| {
-        name.rsplit('.')
-            .next()
-            .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()))
-    };
-    let has_thread = before.iter().chain(after).any(|part| part.in_brackets);
-    if has_thread && logger.is_some_and(|name| name.contains('.') && is_class(name)) {
-        return Dialect::Java;
-    }
-    Dialect::Text
 }

@@ -1,26 +1,32 @@
 //! Lines into records.
 
+mod bar;
+mod context;
+mod crashes;
+mod hole;
+mod objects;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use dragline_schema::{
-    Dialect, Event, Level, Position, Problem, ProblemKind, Record, ScraperError, Sink, Timestamp,
-    clip,
-};
+use dragline_schema::{Level, Position, Problem, ProblemKind, Record, Sink, Timestamp, clip};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::context::Context;
+pub(crate) use self::hole::report_hole;
+
+use self::bar::{behind_bar, is_bar};
+use self::context::Remembering;
+use self::hole::Hole;
 use crate::clock::Clock;
 use crate::crash::{self, Crash, error_line};
-use crate::document::{self, Document, Taken};
+use crate::document::{Document, Taken};
 use crate::envelope::{self, Habits, Opened};
 use crate::json;
-use crate::json::otlp::Export;
-use crate::lines::HOLE;
 use crate::options::ReadOptions;
 use crate::scrapy::{self, Scrapy};
-use crate::text::{Begun, Text, crawlee, head, logfmt, without_colours};
+use crate::text::{Begun, Text, crawlee, head, without_colours};
 use crate::time::{Calendar, Local};
-use crate::traceback;
 
 /// This much of a bad line is shown.
 const SHOWN: usize = 120;
@@ -66,15 +72,6 @@ struct Pieces {
     at: Position,
     /// Of all pieces; the text ends at the limit of a line.
     bytes: usize,
-}
-
-/// Whose lines came last: a raw traceback belongs to them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Context {
-    timestamp: Option<Timestamp>,
-    scraper_id: Option<String>,
-    site: Option<String>,
-    run_id: Option<String>,
 }
 
 /// What a file's reading depends on besides the file.
@@ -404,7 +401,7 @@ impl Decoder {
                 Some(whole) => {
                     for text in whole {
                         if !self.json(&text, begun_at, depth, sink) {
-                            self.bad(&text, begun_at, true, sink);
+                            Self::bad(&text, begun_at, true, sink);
                         }
                     }
                     if let Some(document) = &mut self.pretty {
@@ -462,12 +459,10 @@ impl Decoder {
             return self.redrawn(line, at, complete, depth, sink);
         }
         let line = behind_bar(line);
-        let dialects = self.options.dialects.iter();
-        let custom = dialects
-            .filter_map(|dialect| dialect.begin(line, at))
-            .next();
+        let mut dialects = self.options.dialects.iter();
+        let custom = dialects.find_map(|dialect| dialect.begin(line, at));
         if let Some(crash) = self.crash.as_mut().filter(|crash| crash.is_sure())
-            && !Scrapy::begin(line, at, &self.local).is_some()
+            && Scrapy::begin(line, at, &self.local).is_none()
             && crash.go_on(line)
         {
             return;
@@ -519,7 +514,7 @@ impl Decoder {
             self.text
                 .open(Begun::plain(line, at), self.taken_at, self.given_level);
         } else {
-            self.bad(line, at, complete, sink);
+            Self::bad(line, at, complete, sink);
         }
     }
 
@@ -596,7 +591,7 @@ impl Decoder {
     }
 
     /// Counts a line that is in no format that we know.
-    fn bad(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
+    fn bad(line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
         let kind = if complete {
             ProblemKind::BadLine
         } else {
@@ -608,7 +603,7 @@ impl Decoder {
     /// Counts an object over many lines that did not end.
     fn flush_pretty(&mut self, sink: &mut dyn Sink) {
         if let Some(pretty) = self.pretty.take() {
-            self.bad(pretty.text(), pretty.at, true, sink);
+            Self::bad(pretty.text(), pretty.at, true, sink);
         }
     }
 
@@ -631,154 +626,6 @@ impl Decoder {
         }
         self.head = Some(head);
         read != json::fast::Read::No
-    }
-
-    /// Takes a line that is a JSON record, or several.
-    fn json(&mut self, line: &str, at: Position, depth: u32, sink: &mut dyn Sink) -> bool {
-        let repaired;
-        let (line, object) = if let Some(object) = json::Object::parse(line) {
-            (line, object)
-        } else {
-            let Some(text) = json::without_nan(line) else {
-                return self.several(line, at, depth, sink);
-            };
-            repaired = text;
-            let Some(object) = json::Object::parse(&repaired) else {
-                return false;
-            };
-            (&*repaired, object)
-        };
-        let mut take = |fields| {
-            self.fields(fields, Dialect::Otlp, line, at, sink);
-        };
-        if let Some(export) = json::otlp::each_record(&object, &mut take) {
-            report_export(&export, line, at, sink);
-            return true;
-        }
-        if let Some(job) = scrapy::logparser::read(&object) {
-            self.needs_order = true;
-            self.flush(sink);
-            self.scrapy.tell_job(&job, at, &self.local, sink);
-            return true;
-        }
-        if depth <= DEEPEST
-            && let Some(list) = json::export_members(&object)
-        {
-            for record in list {
-                if !self.json(record, at, depth + 1, sink) {
-                    self.bad(record, at, true, sink);
-                }
-            }
-            return true;
-        }
-        if depth < DEEPEST && self.inside(&object, at, depth, sink) {
-            return true;
-        }
-        let decoded = json::decode(&object, &self.local, &self.options.map);
-        decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
-    }
-
-    /// Takes a line that is several JSON records, or one with signs around it.
-    fn several(&mut self, line: &str, at: Position, depth: u32, sink: &mut dyn Sink) -> bool {
-        let may_be = line.starts_with(['{', '[', '\u{1e}', ',']) && line.contains("{\"");
-        if depth > DEEPEST || !may_be {
-            return false;
-        }
-        let Some(objects) = document::objects(line) else {
-            return false;
-        };
-        for object in objects.iter().filter(|object| object.len() < line.len()) {
-            if !self.json(object, at, depth + 1, sink) {
-                self.bad(object, at, true, sink);
-            }
-        }
-        objects.iter().any(|object| object.len() < line.len())
-    }
-
-    /// Takes the line that an object was put around.
-    fn inside(
-        &mut self,
-        object: &json::Object<'_>,
-        at: Position,
-        depth: u32,
-        sink: &mut dyn Sink,
-    ) -> bool {
-        let Some(inside) = json::inside(object, &self.local) else {
-            return false;
-        };
-        let text = without_colours(&inside.text);
-        let own = self.streams.get(&inside.stream);
-        let is_going_on = inside.is_envelope && own.is_some_and(|own| own.awaits(&text));
-        let is_record = inside.is_bytes
-            || ((text.starts_with('{') || inside.is_envelope) && envelope::is_record(&text));
-        if !is_record && !is_going_on {
-            return false;
-        }
-        self.needs_order |= !text.starts_with('{');
-        let opened = Opened {
-            text: Cow::Borrowed(&text),
-            time: inside.time,
-            level: inside.level,
-            stream: Cow::Owned(inside.stream),
-            ..Opened::default()
-        };
-        self.opened(&opened, at, true, depth + 1, sink);
-        true
-    }
-
-    /// Takes a line that is a logfmt record.
-    fn logfmt(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
-        logfmt::fields(line)
-            .is_some_and(|fields| self.fields(fields, Dialect::Logfmt, line, at, sink))
-    }
-
-    /// Takes a record that is no object of its own line.
-    fn fields(
-        &mut self,
-        fields: json::Fields<'_>,
-        dialect: Dialect,
-        line: &str,
-        at: Position,
-        sink: &mut dyn Sink,
-    ) -> bool {
-        let decoded = json::decode_fields(fields, dialect, &self.local, &self.options.map);
-        decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
-    }
-
-    /// Takes a record that is a line, unless it is a part of a text.
-    fn decoded(
-        &mut self,
-        decoded: json::Decoded<'_>,
-        line: &str,
-        at: Position,
-        sink: &mut dyn Sink,
-    ) -> bool {
-        let json::Decoded { mut record, zoned } = decoded;
-        record.is_zoneless = !zoned;
-        if let Some(begun) = self.scrapy.claim_json(&record, at) {
-            self.open_scrapy(begun, sink);
-            return true;
-        }
-        if record.timestamp.is_none() {
-            // An item in Scrapy's text may be JSON; a record names its time.
-            if self.is_in_text() {
-                return false;
-            }
-            record.timestamp = self.taken_at;
-        }
-        record.level = record.level.or(self.given_level);
-        if record.timestamp.is_none() {
-            report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
-        }
-        if crawlee::is_of(&record) {
-            self.needs_order = true;
-            self.flush(sink);
-            self.text
-                .crawlee_mut()
-                .tell_json(line, &mut record, at, sink);
-        }
-        self.take(&record, zoned, at, sink);
-        true
     }
 
     /// Hands a record over that is a line.
@@ -817,130 +664,6 @@ impl Decoder {
             self.context.run_id = Some(run_id.to_owned());
         }
     }
-
-    /// Hands over a raw traceback as one record.
-    fn flush_crash(&mut self, sink: &mut dyn Sink) {
-        let Some(crash) = self.crash.take() else {
-            return;
-        };
-        if crash.is_prelude() {
-            // Whoever logs the crash says the same again.
-            let record = Record {
-                timestamp: self.taken_at.or(self.context.timestamp),
-                message: Some(crash.text.as_str().into()),
-                run_id: self.context.run_id.as_deref().map(Into::into),
-                dialect: Dialect::Text,
-                ..Record::default()
-            };
-            return sink.record(&record, crash.at);
-        }
-        let parsed = traceback::parse(&crash.text).filter(|parsed| !parsed.error_type.is_empty());
-        let (error_type, message) = match &parsed {
-            Some(parsed) => (parsed.error_type, parsed.message),
-            None => crash.told(),
-        };
-        let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
-        let causes = parsed
-            .as_ref()
-            .and_then(|parsed| json::causes_of(&parsed.causes));
-        let record = Record {
-            timestamp: self.taken_at.or(self.context.timestamp),
-            level: Some(
-                self.given_level
-                    .filter(|level| level.is_error())
-                    .unwrap_or(crash.level()),
-            ),
-            scraper_id: self.context.scraper_id.as_deref().map(Into::into),
-            site: self.context.site.as_deref().map(Into::into),
-            run_id: self.context.run_id.as_deref().map(Into::into),
-            message: Some("uncaught exception".into()),
-            event: Event::ScraperError(ScraperError {
-                error_type: text(error_type),
-                error_message: text(message),
-                traceback: Some(crash.text.as_str().into()),
-                function: parsed.and_then(|parsed| parsed.function).map(Into::into),
-                causes,
-                ..ScraperError::default()
-            }),
-            dialect: Dialect::Json,
-            ..Record::default()
-        };
-        sink.record(&record, crash.at);
-    }
-}
-
-impl Context {
-    /// What is known after the lines that the other is of.
-    pub(crate) fn follow(&mut self, other: Self) {
-        let Self {
-            timestamp,
-            scraper_id,
-            site,
-            run_id,
-        } = std::mem::take(self);
-        *self = Self {
-            timestamp: other.timestamp.or(timestamp),
-            scraper_id: other.scraper_id.or(scraper_id),
-            site: other.site.or(site),
-            run_id: other.run_id.or(run_id),
-        };
-    }
-
-    fn remember(&mut self, record: &Record<'_>) {
-        self.timestamp = record.timestamp.or(self.timestamp);
-        let keep = |held: &mut Option<String>, new: Option<&str>| {
-            if new.is_some() && held.as_deref() != new {
-                *held = new.map(str::to_owned);
-            }
-        };
-        keep(&mut self.scraper_id, record.scraper_id.as_deref());
-        keep(&mut self.site, record.site.as_deref());
-        keep(&mut self.run_id, record.run_id.as_deref());
-    }
-}
-
-/// A sink that remembers whose records pass.
-struct Remembering<'r> {
-    context: &'r mut Context,
-    sink: &'r mut dyn Sink,
-}
-
-impl Sink for Remembering<'_> {
-    fn file(&mut self, file: &dragline_schema::SourceFile) {
-        self.sink.file(file);
-    }
-
-    fn record(&mut self, record: &Record<'_>, at: Position) {
-        self.context.remember(record);
-        self.sink.record(record, at);
-    }
-
-    fn problem(&mut self, problem: &Problem<'_>) {
-        self.sink.problem(problem);
-    }
-}
-
-/// Whether a text is a progress bar's.
-fn is_bar(text: &str) -> bool {
-    text.contains("%|") || (text.contains("it/s") && text.contains('[')) || text.contains("s/it]")
-}
-
-/// What a program wrote behind a progress bar that was not ended.
-fn behind_bar(line: &str) -> &str {
-    if !line.contains("%|") && !line.contains("it/s]") && !line.contains("s/it]") {
-        return line;
-    }
-    // The bar ends with what it counts a second.
-    let Some(end) = ["it/s]", "s/it]", "B/s]", "?it/s]"]
-        .iter()
-        .filter_map(|end| Some(line.rfind(end)? + end.len()))
-        .max()
-    else {
-        return line;
-    };
-    let behind = &line[end..];
-    let is_record = head::head(behind).is_some() || behind.starts_with('{');
-    if is_record { behind } else { line }
 }
 
 fn starts_with_brace(line: &str) -> bool {
@@ -957,64 +680,4 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
 
 pub(crate) fn report(sink: &mut dyn Sink, kind: ProblemKind, at: Option<Position>, detail: &str) {
     sink.problem(&Problem { kind, at, detail });
-}
-
-/// NUL bytes within a line.
-struct Hole<'l> {
-    before: &'l str,
-    zeros: usize,
-    behind: &'l str,
-}
-
-impl<'l> Hole<'l> {
-    /// The first hole: so many that they are no part of a text, or those at its end.
-    fn find(line: &'l str) -> Option<Self> {
-        let mut from = 0;
-        while let Some(at) = memchr::memchr(0, &line.as_bytes()[from..]) {
-            let at = from + at;
-            let rest = &line.as_bytes()[at..];
-            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
-            if zeros >= HOLE || zeros == rest.len() {
-                return Some(Self {
-                    before: &line[..at],
-                    zeros,
-                    behind: &line[at + zeros..],
-                });
-            }
-            from = at + zeros;
-        }
-        None
-    }
-}
-
-/// Reports what an export holds beside records.
-fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink) {
-    let others = export.others.join(" and ");
-    let why = match export {
-        Export { lost: 1.., .. } => format!(
-            "an OpenTelemetry export in which {} of {} log records are none",
-            export.lost,
-            export.lost + export.records
-        ),
-        Export { records: 0, .. } if !others.is_empty() => {
-            format!("OpenTelemetry {others}, not logs")
-        }
-        _ if !others.is_empty() => format!("OpenTelemetry {others} beside logs"),
-        Export {
-            records: 0,
-            is_empty: false,
-            ..
-        } => "an OpenTelemetry export in which no log record was found".to_owned(),
-        _ => return,
-    };
-    let detail = format!("{why}: {}", clip(line, SHOWN));
-    report(sink, ProblemKind::BadLine, Some(at), &detail);
-}
-
-/// Reports NUL bytes that were passed over.
-pub(crate) fn report_hole(at: Position, bytes: u64, sink: &mut dyn Sink) {
-    let detail = format!(
-        "{bytes} NUL bytes, as a file has that was truncated under its writer or cut by a power loss: passed over"
-    );
-    report(sink, ProblemKind::NulBytes, Some(at), &detail);
 }

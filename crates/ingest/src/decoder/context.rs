@@ -1,0 +1,64 @@
+//! Whose lines came last.
+
+use dragline_schema::{Position, Problem, Record, Sink, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Whose lines came last: a raw traceback belongs to them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Context {
+    pub(super) timestamp: Option<Timestamp>,
+    pub(super) scraper_id: Option<String>,
+    pub(super) site: Option<String>,
+    pub(super) run_id: Option<String>,
+}
+
+impl Context {
+    /// What is known after the lines that the other is of.
+    pub(crate) fn follow(&mut self, other: Self) {
+        let Self {
+            timestamp,
+            scraper_id,
+            site,
+            run_id,
+        } = std::mem::take(self);
+        *self = Self {
+            timestamp: other.timestamp.or(timestamp),
+            scraper_id: other.scraper_id.or(scraper_id),
+            site: other.site.or(site),
+            run_id: other.run_id.or(run_id),
+        };
+    }
+
+    pub(super) fn remember(&mut self, record: &Record<'_>) {
+        self.timestamp = record.timestamp.or(self.timestamp);
+        let keep = |held: &mut Option<String>, new: Option<&str>| {
+            if new.is_some() && held.as_deref() != new {
+                *held = new.map(str::to_owned);
+            }
+        };
+        keep(&mut self.scraper_id, record.scraper_id.as_deref());
+        keep(&mut self.site, record.site.as_deref());
+        keep(&mut self.run_id, record.run_id.as_deref());
+    }
+}
+
+/// A sink that remembers whose records pass.
+pub(super) struct Remembering<'r> {
+    pub(super) context: &'r mut Context,
+    pub(super) sink: &'r mut dyn Sink,
+}
+
+impl Sink for Remembering<'_> {
+    fn file(&mut self, file: &dragline_schema::SourceFile) {
+        self.sink.file(file);
+    }
+
+    fn record(&mut self, record: &Record<'_>, at: Position) {
+        self.context.remember(record);
+        self.sink.record(record, at);
+    }
+
+    fn problem(&mut self, problem: &Problem<'_>) {
+        self.sink.problem(problem);
+    }
+}

@@ -1,0 +1,60 @@
+//! Raw tracebacks as records.
+
+use std::borrow::Cow;
+
+use dragline_schema::{Dialect, Event, Record, ScraperError, Sink};
+
+use super::Decoder;
+use crate::{json, traceback};
+
+impl Decoder {
+    /// Hands over a raw traceback as one record.
+    pub(super) fn flush_crash(&mut self, sink: &mut dyn Sink) {
+        let Some(crash) = self.crash.take() else {
+            return;
+        };
+        if crash.is_prelude() {
+            // Whoever logs the crash says the same again.
+            let record = Record {
+                timestamp: self.taken_at.or(self.context.timestamp),
+                message: Some(crash.text.as_str().into()),
+                run_id: self.context.run_id.as_deref().map(Into::into),
+                dialect: Dialect::Text,
+                ..Record::default()
+            };
+            return sink.record(&record, crash.at);
+        }
+        let parsed = traceback::parse(&crash.text).filter(|parsed| !parsed.error_type.is_empty());
+        let (error_type, message) = match &parsed {
+            Some(parsed) => (parsed.error_type, parsed.message),
+            None => crash.told(),
+        };
+        let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
+        let causes = parsed
+            .as_ref()
+            .and_then(|parsed| json::causes_of(&parsed.causes));
+        let record = Record {
+            timestamp: self.taken_at.or(self.context.timestamp),
+            level: Some(
+                self.given_level
+                    .filter(|level| level.is_error())
+                    .unwrap_or(crash.level()),
+            ),
+            scraper_id: self.context.scraper_id.as_deref().map(Into::into),
+            site: self.context.site.as_deref().map(Into::into),
+            run_id: self.context.run_id.as_deref().map(Into::into),
+            message: Some("uncaught exception".into()),
+            event: Event::ScraperError(ScraperError {
+                error_type: text(error_type),
+                error_message: text(message),
+                traceback: Some(crash.text.as_str().into()),
+                function: parsed.and_then(|parsed| parsed.function).map(Into::into),
+                causes,
+                ..ScraperError::default()
+            }),
+            dialect: Dialect::Json,
+            ..Record::default()
+        };
+        sink.record(&record, crash.at);
+    }
+}

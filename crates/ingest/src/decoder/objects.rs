@@ -1,0 +1,198 @@
+//! Lines that are objects: records, lists of them, envelopes.
+
+use std::borrow::Cow;
+
+use dragline_schema::{Dialect, Position, ProblemKind, Sink, clip};
+
+use super::{DEEPEST, Decoder, SHOWN, report};
+use crate::document;
+use crate::envelope::{self, Opened};
+use crate::json::{self, otlp::Export};
+use crate::scrapy;
+use crate::text::{crawlee, logfmt, without_colours};
+
+impl Decoder {
+    /// Takes a line that is a JSON record, or several.
+    pub(super) fn json(
+        &mut self,
+        line: &str,
+        at: Position,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let repaired;
+        let (line, object) = if let Some(object) = json::Object::parse(line) {
+            (line, object)
+        } else {
+            let Some(text) = json::without_nan(line) else {
+                return self.several(line, at, depth, sink);
+            };
+            repaired = text;
+            let Some(object) = json::Object::parse(&repaired) else {
+                return false;
+            };
+            (&*repaired, object)
+        };
+        let mut take = |fields| {
+            self.fields(fields, Dialect::Otlp, line, at, sink);
+        };
+        if let Some(export) = json::otlp::each_record(&object, &mut take) {
+            report_export(&export, line, at, sink);
+            return true;
+        }
+        if let Some(job) = scrapy::logparser::read(&object) {
+            self.needs_order = true;
+            self.flush(sink);
+            self.scrapy.tell_job(&job, at, &self.local, sink);
+            return true;
+        }
+        if depth <= DEEPEST
+            && let Some(list) = json::export_members(&object)
+        {
+            for record in list {
+                if !self.json(record, at, depth + 1, sink) {
+                    Self::bad(record, at, true, sink);
+                }
+            }
+            return true;
+        }
+        if depth < DEEPEST && self.inside(&object, at, depth, sink) {
+            return true;
+        }
+        let decoded = json::decode(&object, &self.local, &self.options.map);
+        decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
+    }
+
+    /// Takes a line that is several JSON records, or one with signs around it.
+    pub(super) fn several(
+        &mut self,
+        line: &str,
+        at: Position,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let may_be = line.starts_with(['{', '[', '\u{1e}', ',']) && line.contains("{\"");
+        if depth > DEEPEST || !may_be {
+            return false;
+        }
+        let Some(objects) = document::objects(line) else {
+            return false;
+        };
+        for object in objects.iter().filter(|object| object.len() < line.len()) {
+            if !self.json(object, at, depth + 1, sink) {
+                Self::bad(object, at, true, sink);
+            }
+        }
+        objects.iter().any(|object| object.len() < line.len())
+    }
+
+    /// Takes the line that an object was put around.
+    pub(super) fn inside(
+        &mut self,
+        object: &json::Object<'_>,
+        at: Position,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let Some(inside) = json::inside(object, &self.local) else {
+            return false;
+        };
+        let text = without_colours(&inside.text);
+        let own = self.streams.get(&inside.stream);
+        let is_going_on = inside.is_envelope && own.is_some_and(|own| own.awaits(&text));
+        let is_record = inside.is_bytes
+            || ((text.starts_with('{') || inside.is_envelope) && envelope::is_record(&text));
+        if !is_record && !is_going_on {
+            return false;
+        }
+        self.needs_order |= !text.starts_with('{');
+        let opened = Opened {
+            text: Cow::Borrowed(&text),
+            time: inside.time,
+            level: inside.level,
+            stream: Cow::Owned(inside.stream),
+            ..Opened::default()
+        };
+        self.opened(&opened, at, true, depth + 1, sink);
+        true
+    }
+
+    /// Takes a line that is a logfmt record.
+    pub(super) fn logfmt(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
+        logfmt::fields(line)
+            .is_some_and(|fields| self.fields(fields, Dialect::Logfmt, line, at, sink))
+    }
+
+    /// Takes a record that is no object of its own line.
+    pub(super) fn fields(
+        &mut self,
+        fields: json::Fields<'_>,
+        dialect: Dialect,
+        line: &str,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let decoded = json::decode_fields(fields, dialect, &self.local, &self.options.map);
+        decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
+    }
+
+    /// Takes a record that is a line, unless it is a part of a text.
+    pub(super) fn decoded(
+        &mut self,
+        decoded: json::Decoded<'_>,
+        line: &str,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let json::Decoded { mut record, zoned } = decoded;
+        record.is_zoneless = !zoned;
+        if let Some(begun) = self.scrapy.claim_json(&record, at) {
+            self.open_scrapy(begun, sink);
+            return true;
+        }
+        if record.timestamp.is_none() {
+            // An item in Scrapy's text may be JSON; a record names its time.
+            if self.is_in_text() {
+                return false;
+            }
+            record.timestamp = self.taken_at;
+        }
+        record.level = record.level.or(self.given_level);
+        if record.timestamp.is_none() {
+            report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
+        }
+        if crawlee::is_of(&record) {
+            self.needs_order = true;
+            self.flush(sink);
+            self.text
+                .crawlee_mut()
+                .tell_json(line, &mut record, at, sink);
+        }
+        self.take(&record, zoned, at, sink);
+        true
+    }
+}
+
+/// Reports what an export holds beside records.
+fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink) {
+    let others = export.others.join(" and ");
+    let why = match export {
+        Export { lost: 1.., .. } => format!(
+            "an OpenTelemetry export in which {} of {} log records are none",
+            export.lost,
+            export.lost + export.records
+        ),
+        Export { records: 0, .. } if !others.is_empty() => {
+            format!("OpenTelemetry {others}, not logs")
+        }
+        _ if !others.is_empty() => format!("OpenTelemetry {others} beside logs"),
+        Export {
+            records: 0,
+            is_empty: false,
+            ..
+        } => "an OpenTelemetry export in which no log record was found".to_owned(),
+        _ => return,
+    };
+    let detail = format!("{why}: {}", clip(line, SHOWN));
+    report(sink, ProblemKind::BadLine, Some(at), &detail);
+}

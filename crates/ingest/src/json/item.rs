@@ -1,0 +1,89 @@
+//! Which records say that an item was taken.
+
+use dragline_schema::Value;
+
+/// Whether a field is part of an item that the record carries.
+pub(super) fn is_item(path: &str, value: &Value<'_>) -> bool {
+    const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
+    let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
+        return false;
+    };
+    match &path[item.len()..] {
+        "" => matches!(value, Value::Str(text) if text.starts_with('{')),
+        rest => rest.starts_with('.'),
+    }
+}
+
+/// What messages count.
+pub(super) const COUNTED: [&str; 14] = [
+    "items",
+    "pages",
+    "products",
+    "articles",
+    "records",
+    "rows",
+    "urls",
+    "results",
+    "stories",
+    "entries",
+    "documents",
+    "files",
+    "listings",
+    "images",
+];
+
+/// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
+pub(crate) fn says_item(message: &str) -> bool {
+    let is_word = |word: &str| {
+        ["scraped", "stored", "extracted"]
+            .iter()
+            .any(|known| word.eq_ignore_ascii_case(known))
+    };
+    let mut says = message == "item";
+    // What is quoted, and a URL's words, are their own.
+    let message = message.split("://").next().unwrap_or_default();
+    let message = message.split(['{', '"', '\'']).next().unwrap_or_default();
+    let has_number = message.split_whitespace().any(|word| {
+        word.trim_matches(|c: char| !c.is_alphanumeric())
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+    });
+    for word in message
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
+        let denies = [
+            "not", "failed", "cannot", "never", "nothing", "be", "next", "links", "total",
+        ];
+        // `No. 3` is a number.
+        if word == "no"
+            || denies.iter().any(|known| word.eq_ignore_ascii_case(known))
+            || (has_number && COUNTED.iter().any(|known| word.eq_ignore_ascii_case(known)))
+        {
+            return false;
+        }
+        says |= is_word(word);
+    }
+    says
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_items_is_no_item() {
+        for (message, expected) in [
+            ("item scraped", true),
+            ("Item 7 scraped", true),
+            ("Scraped SKU-0017 from page 3", true),
+            ("scraped 12 items", false),
+            ("Stored jsonlines feed (51 items) in: items.jsonl", false),
+            ("scraper started", false),
+            ("Item scraped: 12 Monkeys", true),
+            ("item could not be stored", false),
+        ] {
+            assert_eq!(says_item(message), expected, "{message}");
+        }
+    }
+}

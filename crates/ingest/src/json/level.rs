@@ -1,0 +1,104 @@
+//! Levels as words and as numbers, of which every writer has his own scale.
+
+use dragline_schema::{Level, Value};
+
+use super::alias::without_container;
+use super::fields::Object;
+
+/// Who numbers levels, by what else he writes.
+pub(super) fn scale_of(object: &Object<'_>) -> Scale {
+    let raw = |name: &str| {
+        object
+            .fields
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, raw)| raw.get())
+    };
+    if raw("short_message").is_some() || raw("PRIORITY").is_some() {
+        return Scale::Syslog;
+    }
+    let is_epoch = raw("time")
+        .is_some_and(|time| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()));
+    if raw("msg").is_some() && raw("time").is_some() || is_epoch {
+        return Scale::Node;
+    }
+    Scale::Python
+}
+
+/// Who numbers levels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// 10 is debug.
+    #[default]
+    Python,
+    /// 10 is trace: pino, bunyan.
+    Node,
+    /// 7 is debug, 0 an emergency.
+    Syslog,
+    /// 1 is trace, 21 fatal.
+    OpenTelemetry,
+}
+
+pub(super) fn level_of(value: &Value<'_>, name: Option<&str>, scale: Scale) -> Option<Level> {
+    let scale = match name.map(without_container) {
+        Some("levelno") => Scale::Python,
+        Some("severity_number" | "severityNumber" | "SeverityNumber") => Scale::OpenTelemetry,
+        Some("PRIORITY" | "priority") => Scale::Syslog,
+        _ => scale,
+    };
+    match value {
+        Value::Str(word) => {
+            Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, scale))
+        }
+        other => numeric_level(other.as_u64()?, scale),
+    }
+}
+
+/// 10 is trace to pino and bunyan, debug to Python; 0 to 7 are syslog's; thousands logstash's.
+pub(super) fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
+    if scale == Scale::OpenTelemetry {
+        let steps = [
+            Level::Trace,
+            Level::Debug,
+            Level::Info,
+            Level::Warn,
+            Level::Error,
+            Level::Critical,
+        ];
+        let step = (number.checked_sub(1)? / 4) as usize;
+        return steps.get(step).copied();
+    }
+    Some(match number {
+        0..=2 => Level::Critical,
+        3 => Level::Error,
+        4 => Level::Warn,
+        5 | 6 => Level::Info,
+        7 => Level::Debug,
+        1000.. => return numeric_level(number / 1000, Scale::Python),
+        // Monolog counts in hundreds.
+        100.. if number.is_multiple_of(50) => match number {
+            100 => Level::Debug,
+            200 | 250 | 800 => Level::Info,
+            300 | 900 => Level::Warn,
+            400 => Level::Error,
+            _ => Level::Critical,
+        },
+        // Python begins with debug at 10, pino with trace.
+        _ => {
+            let steps = [
+                Level::Trace,
+                Level::Debug,
+                Level::Info,
+                Level::Warn,
+                Level::Error,
+            ];
+            let tens = (number / 10) as usize;
+            let step = if scale == Scale::Node {
+                tens.saturating_sub(1)
+            } else {
+                tens
+            };
+            steps.get(step).copied().unwrap_or(Level::Critical)
+        }
+    })
+}

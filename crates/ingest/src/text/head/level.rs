@@ -1,0 +1,143 @@
+//! Words of levels in heads.
+
+pub(super) const CAPITALS: [&str; 37] = [
+    "INFO",
+    "ERROR",
+    "WARNING",
+    "DEBUG",
+    "WARN",
+    "CRITICAL",
+    "TRACE",
+    "FATAL",
+    "NOTICE",
+    "SUCCESS",
+    "SEVERE",
+    "INFORMATION",
+    "VERBOSE",
+    "ALERT",
+    "EMERGENCY",
+    "EMERG",
+    "PANIC",
+    "DPANIC",
+    "CRIT",
+    "ERR",
+    "TRC",
+    "DBG",
+    "INF",
+    "WRN",
+    "FTL",
+    "VRB",
+    "SFAIL",
+    "PERF",
+    "FINE",
+    "FINER",
+    "FINEST",
+    "WARNI",
+    "CRITI",
+    "ERRO",
+    "DEBU",
+    "FATA",
+    "PANI",
+];
+
+pub(super) const SMALL: [&str; 21] = [
+    "info",
+    "error",
+    "warning",
+    "debug",
+    "warn",
+    "critical",
+    "trace",
+    "fatal",
+    "notice",
+    "success",
+    "verbose",
+    "silly",
+    "http",
+    "alert",
+    "emerg",
+    "crit",
+    "err",
+    "panic",
+    "dpanic",
+    "information",
+    "exception",
+];
+
+/// The level that a text begins with, and how many bytes behind the word belong to it.
+pub(super) fn level(text: &str, small_too: bool) -> Option<(&str, usize)> {
+    let bytes = text.as_bytes();
+    let length = bytes
+        .iter()
+        .take(12)
+        .take_while(|b| b.is_ascii_alphabetic())
+        .count();
+    if !(3..=11).contains(&length) {
+        return None;
+    }
+    let word = &text[..length];
+    let next = bytes.get(length).copied().unwrap_or(b' ');
+    if next == b'_'
+        || next.is_ascii_digit()
+        || (next == b'.' && bytes.get(length + 1).is_some_and(u8::is_ascii_alphabetic))
+    {
+        return None;
+    }
+    let is_known = if bytes[0].is_ascii_uppercase() && bytes[1].is_ascii_uppercase() {
+        CAPITALS.contains(&word)
+    } else {
+        small_too
+            && SMALL.iter().any(|known| known.eq_ignore_ascii_case(word))
+            && word[1..].bytes().all(|b| b.is_ascii_lowercase())
+    };
+    // slog's `ERROR+2`.
+    let more = match &bytes[length..] {
+        [b'+' | b'-', digit, rest @ ..] if digit.is_ascii_digit() => {
+            2 + rest.iter().take_while(|b| b.is_ascii_digit()).count()
+        }
+        _ => 0,
+    };
+    is_known.then_some((word, more))
+}
+
+/// A level of one letter, with a time or a bar beside it.
+pub(super) fn letter(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [
+            b'T' | b'D' | b'I' | b'W' | b'E' | b'F' | b'C',
+            b' ',
+            digit,
+            ..,
+        ] if digit.is_ascii_digit() => Some(&text[..1]),
+        [
+            b'D' | b'I' | b'W' | b'E' | b'F' | b'A',
+            b',',
+            b' ',
+            b'[',
+            ..,
+        ] => Some(&text[..1]),
+        _ => None,
+    }
+}
+
+/// What a level's word ends with when it stands apart.
+pub(super) fn ends_level(behind: &str, in_brackets: bool) -> bool {
+    match behind.as_bytes() {
+        []
+        | [
+            b':' | b'|' | b']' | b')' | b'\t' | b';' | b'/' | b'[' | b'}' | b'>',
+            ..,
+        ]
+        | [b' ', b' ' | b'-' | b'|' | b':' | b']' | b'[' | b'!', ..] => true,
+        [b',', ..] => in_brackets,
+        _ => false,
+    }
+}
+
+pub(super) fn is_capital(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_uppercase())
+}
+
+pub(super) fn is_lower(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}

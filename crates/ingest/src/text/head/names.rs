@@ -1,0 +1,208 @@
+//! Which parts of a head are names: loggers, threads, places.
+
+use dragline_schema::Dialect;
+
+use super::Part;
+
+pub(super) fn is_dotted(text: &str) -> bool {
+    let inner = text.trim_end_matches('.');
+    inner.contains('.') || inner.contains("::")
+}
+
+/// Names and numbers as they stand in heads: `shop.fetch`, `shop::fetch`, `worker-2`, `#12`, `4711`.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_part = |b: u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'_' | b'.' | b'-' | b':' | b'/' | b'@' | b'#' | b'$')
+    };
+    let has_sign = text
+        .bytes()
+        .any(|b| matches!(b, b'.' | b'_' | b'-' | b'@' | b'#' | b'$') || b.is_ascii_digit())
+        || text.contains("::");
+    text.bytes().all(is_part) && has_sign && !text.contains("//") && !text.ends_with('.')
+}
+
+/// `function:31`, up to a blank.
+pub(super) fn is_place(text: &str) -> bool {
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    text[..end].rsplit_once(':').is_some_and(|(name, line)| {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'<' | b'>');
+        !name.is_empty()
+            && name.bytes().all(is_part)
+            && !line.is_empty()
+            && line.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// One word such as modules are called by.
+pub(super) fn is_name_alone(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+}
+
+/// A logger's name before a colon.
+pub(super) fn is_logger(text: &str) -> bool {
+    if is_dotted(text) || text.contains(['_', '$']) && !text.contains('-') {
+        // `ValueError` of a module is an error's type, not a logger.
+        let last = text.rsplit(['.', ':']).next().unwrap_or_default();
+        return !is_error_type(last);
+    }
+    if text.contains(':') || text.contains('/') {
+        return true;
+    }
+    let is_first_small = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    // `Timeout: …` and `URL: …` are words of the message.
+    let has_hump = text
+        .bytes()
+        .skip(1)
+        .zip(text.bytes())
+        .any(|(b, a)| b.is_ascii_uppercase() && a.is_ascii_lowercase());
+    (is_first_small && text.len() > 1 && !is_word_of_messages(text))
+        || (has_hump && !is_error_type(text))
+}
+
+pub(super) fn is_error_type(text: &str) -> bool {
+    [
+        "Error",
+        "Exception",
+        "Timeout",
+        "Failure",
+        "Warning",
+        "Interrupt",
+        "Refused",
+    ]
+    .iter()
+    .any(|end| text.ends_with(end))
+}
+
+/// Words before a colon that are no logger's name.
+pub(super) fn is_word_of_messages(text: &str) -> bool {
+    matches!(
+        text,
+        "error"
+            | "warning"
+            | "url"
+            | "status"
+            | "failed"
+            | "timeout"
+            | "exception"
+            | "response"
+            | "request"
+            | "code"
+            | "message"
+            | "note"
+            | "reason"
+            | "http"
+            | "https"
+    )
+}
+
+/// Whether what stands in brackets behind the level is a part of the head.
+pub(super) fn is_group_of_head(text: &str) -> bool {
+    let has_letter = text.bytes().any(|b| b.is_ascii_alphabetic());
+    let is_part = |b: u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'_' | b'.'
+                    | b'-'
+                    | b':'
+                    | b'/'
+                    | b'@'
+                    | b'#'
+                    | b'$'
+                    | b' '
+                    | b'['
+                    | b']'
+                    | b'<'
+                    | b'>'
+            )
+    };
+    let words = text.split_whitespace().count();
+    !text.is_empty()
+        && has_letter
+        && text.bytes().all(is_part)
+        && words <= 3
+        && !text.contains("//")
+        && !matches!(
+            text,
+            "GET" | "POST" | "PUT" | "HEAD" | "DELETE" | "PATCH" | "object"
+        )
+        && (words == 1 || text.bytes().any(|b| b.is_ascii_digit()) || text.contains(':'))
+}
+
+/// Whether a part is a thread, a process or a place, not a logger.
+pub(super) fn is_thread(text: &str) -> bool {
+    const BEGINNINGS: [&str; 8] = [
+        "Thread",
+        "MainThread",
+        "MainProcess",
+        "ForkPoolWorker",
+        "SpawnPoolWorker",
+        "pool-",
+        "Dummy-",
+        "asyncio_",
+    ];
+    text == "main"
+        || BEGINNINGS.iter().any(|begin| text.starts_with(begin))
+        || text.contains(' ')
+        || text.contains('#')
+        || text.contains("hread-")
+}
+
+/// The logger among the parts.
+pub(super) fn logger_of<'l>(parts: &[Part<'l>]) -> Option<&'l str> {
+    let is_candidate = |part: &&Part<'l>| {
+        let text = part.text;
+        let is_place = text.rsplit_once(':').is_some_and(|(path, line)| {
+            line.bytes().all(|b| b.is_ascii_digit())
+                && !line.is_empty()
+                // loguru's `module:function:line` is a logger.
+                && !path.contains(':')
+                && (path.contains(".py") || path.contains('/') || !path.contains('.'))
+        });
+        text.bytes().any(|b| b.is_ascii_alphabetic())
+            && !is_thread(text)
+            && !is_place
+            && !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+            && text.bytes().all(|b| {
+                b.is_ascii_alphanumeric()
+                    || matches!(
+                        b,
+                        b'_' | b'.' | b'-' | b':' | b'$' | b'/' | b'@' | b'<' | b'>'
+                    )
+            })
+    };
+    let dotted = parts
+        .iter()
+        .filter(is_candidate)
+        .find(|part| is_dotted(part.text) && part.text.rsplit('.').next() != Some("py"));
+    let found = dotted.or_else(|| parts.iter().rev().find(is_candidate))?;
+    Some(found.text)
+}
+
+/// Who writes so.
+pub(super) fn dialect_of(
+    line: &str,
+    before: &[Part<'_>],
+    after: &[Part<'_>],
+    logger: Option<&str>,
+) -> Dialect {
+    let is_place =
+        logger.is_some_and(|name| name.splitn(3, ':').count() == 3 && !name.contains("::"));
+    if is_place && line.contains(" | ") {
+        return Dialect::Loguru;
+    }
+    let is_class = |name: &str| {
+        name.rsplit('.')
+            .next()
+            .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()))
+    };
+    let has_thread = before.iter().chain(after).any(|part| part.in_brackets);
+    if has_thread && logger.is_some_and(|name| name.contains('.') && is_class(name)) {
+        return Dialect::Java;
+    }
+    Dialect::Text
+}
