@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use dragline_schema::Timestamp;
 use jiff::civil;
 
-use crate::found::LogFile;
 use crate::open::{Source, read_start};
 use crate::text::without_colours;
 use crate::time::stamp::{Date, Stamp, stamp};
@@ -18,34 +18,43 @@ use crate::watch::Watch;
 
 /// So much of a file is looked at for what its times leave open, in bytes.
 const LOOKED_AT: u64 = 256 << 20;
-/// So many lines at the beginning say whether anything is open.
+/// So many lines at the beginning say whether anything is open: those in so many bytes that hold a time.
 const FIRST_LINES: usize = 50;
+const FIRST_BYTES: usize = 64 << 10;
 /// A time stands within so many bytes of a line.
 const WITHIN: usize = 200;
 
 /// The calendar of a file. `order` is what the user says, or another file of the same log told.
-pub(crate) fn of(file: &LogFile, order: Option<DateOrder>, watch: &Arc<Watch>) -> Calendar {
+pub(crate) fn of(
+    path: &Path,
+    written: Option<Timestamp>,
+    order: Option<DateOrder>,
+    watch: &Arc<Watch>,
+) -> Calendar {
     let mut calendar = Calendar {
         order,
         day: None,
-        written: file.source.modified.map(|time| time.to_civil().date()),
+        written: written.map(|time| time.to_civil().date()),
     };
-    let Ok(mut source) = Source::open_in_pieces(&file.path) else {
+    let Ok(mut source) = Source::open_in_pieces(path) else {
         return calendar;
     };
-    let (start, _) = read_start(&mut source, 16 << 10);
-    let (mut is_open, mut is_dayless) = (false, false);
-    for line in start.split(|byte| *byte == b'\n').take(FIRST_LINES) {
-        if let Some(found) = time_in(line) {
-            is_open |= matches!(found.date, Date::Either(..));
-            is_dayless |= found.date == Date::None;
-        }
+    let (start, _) = read_start(&mut source, FIRST_BYTES);
+    let lines = start.split(|byte| *byte == b'\n');
+    let times = lines.filter_map(|line| Some((line, time_in(line)?)));
+    let (mut is_open, mut is_dayless, mut told) = (false, false, None);
+    for (line, found) in times.take(FIRST_LINES) {
+        is_open |= matches!(found.date, Date::Either(..));
+        is_dayless |= found.date == Date::None;
+        // What is sure in these may be open in those behind them.
+        told = told.or_else(|| order_of(line, &mut <_>::default()));
     }
     if is_dayless {
-        calendar.day = day_in(&file.path);
+        calendar.day = day_in(path);
     }
+    calendar.order = calendar.order.or(told);
     if is_open && calendar.order.is_none() {
-        calendar.order = order_in(&file.path, watch);
+        calendar.order = order_in(path, watch);
     }
     calendar
 }
@@ -173,16 +182,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let file = LogFile {
-            source: dragline_schema::SourceFile {
-                path: path.display().to_string(),
-                content_id: 0,
-                modified: None,
-            },
-            path,
-            bytes: 0,
-        };
-        of(&file, None, &Arc::default())
+        of(&path, None, None, &Arc::default())
     }
 
     #[test]
@@ -202,6 +202,20 @@ mod tests {
             Some(DateOrder::DayFirst)
         );
         assert_eq!(order("2025-03-12 10:00:00 INFO x\n"), None);
+        // The first are sure, and those behind them are not.
+        let sure = "03/31/2026 10:00:00 INFO x\n".repeat(60);
+        assert_eq!(
+            order(&format!("{sure}04/01/2026 10:00:00 INFO x\n")),
+            Some(DateOrder::MonthFirst)
+        );
+        // What stands before the first time tells nothing.
+        let banner = "welcome\n".repeat(80);
+        assert_eq!(
+            order(&format!(
+                "{banner}04/01/2026 10:00:00 x\n13/01/2026 10:00:00 x\n"
+            )),
+            Some(DateOrder::DayFirst)
+        );
     }
 
     #[test]

@@ -92,8 +92,11 @@ impl Crash {
 
     /// How bad it is: whoever writes nothing but an error may go on.
     pub(crate) fn level(&self) -> Level {
-        let is_uncaught =
-            self.text.contains("Exception in thread") || self.text.contains("Uncaught");
+        let first = self.text.lines().next().unwrap_or_default();
+        let is_uncaught = without_words(first).len() < first.len()
+            || behind_type(first).is_some()
+            || self.text.contains("Exception in thread")
+            || self.text.contains("Uncaught");
         match self.extent.kind {
             Kind::Stack if !is_uncaught && !self.text.contains("Node.js v") => Level::Error,
             _ => Level::Critical,
@@ -120,8 +123,8 @@ impl Crash {
                 ("", fatal.unwrap_or(first))
             }
             Kind::Python | Kind::Stack | Kind::Quoted => {
-                let told = self.text.lines().find(|line| error_line(line).is_some());
-                crate::traceback::split_type(told.unwrap_or(first))
+                let told = self.text.lines().find_map(error_line);
+                told.unwrap_or_else(|| crate::traceback::split_type(first))
             }
         }
     }
@@ -355,7 +358,8 @@ fn is_chain(bare: &str) -> bool {
 
 /// Lines of an exception's message behind its first one.
 fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 18] = [
+    const WORDS: [&str; 19] = [
+        "Stack trace:",
         "Logged from file",
         "Call stack:",
         "Message: ",
@@ -397,10 +401,10 @@ fn is_script_place(bare: &str) -> bool {
 
 /// `Type: message` of an error that stands by itself; its type and message.
 pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
-    let line = line.strip_prefix("Uncaught ").unwrap_or(line);
-    let line = line
-        .strip_prefix("Exception in thread \"main\" ")
-        .unwrap_or(line);
+    if let Some(told) = behind_type(line) {
+        return Some(told);
+    }
+    let line = without_words(line);
     let end = line
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$')))
         .unwrap_or(line.len());
@@ -420,6 +424,45 @@ pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
         [b':', ..] => is_type.then(|| (name, rest[1..].trim())),
         _ => None,
     }
+}
+
+/// What runtimes write before the error that nobody caught.
+fn without_words(line: &str) -> &str {
+    const WORDS: [&str; 6] = [
+        "Uncaught ",
+        "Unhandled exception. ",
+        "Unhandled Exception: ",
+        "PHP Fatal error:  Uncaught ",
+        "PHP Fatal error: Uncaught ",
+        "Fatal error: Uncaught ",
+    ];
+    let of_thread = || {
+        let (_, rest) = line
+            .strip_prefix("Exception in thread \"")?
+            .split_once("\" ")?;
+        Some(rest)
+    };
+    let bare = WORDS.iter().find_map(|words| line.strip_prefix(words));
+    bare.or_else(of_thread).unwrap_or(line)
+}
+
+/// Errors with their type in parentheses: Elixir's `** (Type) message`, Ruby's ``shop.rb:3:in `f': message (Type)``.
+fn behind_type(line: &str) -> Option<(&str, &str)> {
+    let is_type = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':'))
+    };
+    if let Some(rest) = line.strip_prefix("** (") {
+        let (name, message) = rest.split_once(") ")?;
+        return is_type(name).then_some((name, message.trim()));
+    }
+    let (place, rest) = line.split_once(".rb:")?;
+    let (place_in, told) = rest.split_once("': ")?;
+    let (message, name) = told.trim_end().strip_suffix(')')?.rsplit_once(" (")?;
+    let is_ruby = !place.contains(' ') && place_in.contains(":in ") && is_type(name);
+    is_ruby.then_some((name, message))
 }
 
 fn is_of_v8(line: &str) -> bool {

@@ -62,6 +62,16 @@ impl Document {
         }
     }
 
+    /// Whether no object is open.
+    pub(crate) fn is_between(&self) -> bool {
+        self.depth == self.base
+    }
+
+    /// Whether the last line began the object that is open.
+    pub(crate) fn has_just_begun(&self) -> bool {
+        self.lines == 0 && !self.is_between()
+    }
+
     /// What came of it so far.
     pub(crate) fn text(&self) -> &str {
         &self.text

@@ -14,7 +14,7 @@ use crate::lines::{Fault, Line, LineReader};
 use crate::open::{Source, read_start};
 use crate::options::ReadOptions;
 use crate::split;
-use crate::time::DateOrder;
+use crate::time::Calendar;
 
 /// Smaller files are not worth several threads, in bytes.
 const WORTH_THREADS: u64 = 2 << 20;
@@ -62,8 +62,6 @@ pub fn read_family(
 pub struct FamilyReader {
     family: String,
     decoder: Decoder,
-    /// Which of two numbers of a date stands first, as a file before told.
-    order: Option<DateOrder>,
 }
 
 impl FamilyReader {
@@ -72,7 +70,6 @@ impl FamilyReader {
         Self {
             family: family.to_owned(),
             decoder: Decoder::new(family, options),
-            order: None,
         }
     }
 
@@ -92,8 +89,7 @@ impl FamilyReader {
         let options = self.decoder.options();
         let max_line = options.max_line;
         let watch = Arc::clone(&options.watch);
-        let calendar = calendar::of(file, self.order.or(options.dates), &options.watch);
-        self.order = self.order.or(calendar.order);
+        let calendar = self.calendar(file);
         self.decoder.set_calendar(calendar);
         let options = self.decoder.options();
         let source = match Source::open(&file.path, &options.watch, &options.memory) {
@@ -123,6 +119,13 @@ impl FamilyReader {
             report_fault(fault, sink);
         }
         summary
+    }
+
+    /// What the file tells of its times.
+    fn calendar(&self, file: &LogFile) -> Calendar {
+        let options = self.decoder.options();
+        let order = options.dates.or(self.decoder.order());
+        calendar::of(&file.path, file.source.modified, order, &options.watch)
     }
 
     fn take(&mut self, line: &Line<'_>, sink: &mut dyn Sink) {
@@ -160,7 +163,12 @@ impl FamilyReader {
         let before = watch.done();
         let source = Source::open(&file.path, &options.watch, &options.memory).ok()?;
         let source = source.tapped(options.fingerprints);
-        let decoder = || Decoder::new(&self.family, options);
+        let calendar = self.calendar(file);
+        let decoder = || {
+            let mut decoder = Decoder::new(&self.family, options);
+            decoder.set_calendar(calendar);
+            decoder
+        };
         let make = || {
             let mut sink = make();
             sink.file(&file.source);
@@ -172,6 +180,7 @@ impl FamilyReader {
             watch.expect(watch.done() - before);
             return None;
         };
+        self.decoder.set_calendar(calendar);
         self.decoder.follow(split.context);
         let summary = FileSummary {
             path: file.source.path.clone(),

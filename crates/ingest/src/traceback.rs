@@ -131,7 +131,13 @@ fn stack(text: &str) -> Traceback<'_> {
         .match_indices('\n')
         .find(|(at, _)| is_frame(text[at + 1..].lines().next().unwrap_or_default()))
         .map_or(text.len(), |(at, _)| at);
-    let (error_type, message) = split_type(&text[..head_end]);
+    let head = &text[..head_end];
+    let (first, more) = head.split_once('\n').unwrap_or((head, ""));
+    // What runtimes write before the type is none of it.
+    let (error_type, message) = match crate::crash::error_line(first) {
+        Some(told) if more.is_empty() => told,
+        _ => split_type(head),
+    };
     let causes = text
         .lines()
         .filter_map(|line| {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Dialect, Event, Record, ScraperError, Sink};
+use dragline_schema::{Dialect, Event, ProblemKind, Record, ScraperError, Sink, clip};
 
-use super::Decoder;
+use super::{Decoder, SHOWN, report};
 use crate::{json, traceback};
 
 impl Decoder {
@@ -13,10 +13,15 @@ impl Decoder {
         let Some(crash) = self.crash.take() else {
             return;
         };
+        let time = self.crash_at.take().or(self.context.timestamp);
+        if time.is_none() {
+            let detail = clip(&crash.text, SHOWN);
+            report(sink, ProblemKind::NoTimestamp, Some(crash.at), detail);
+        }
         if crash.is_prelude() {
             // Whoever logs the crash says the same again.
             let record = Record {
-                timestamp: self.taken_at.or(self.context.timestamp),
+                timestamp: time,
                 message: Some(crash.text.as_str().into()),
                 run_id: self.context.run_id.as_deref().map(Into::into),
                 dialect: Dialect::Text,
@@ -34,7 +39,7 @@ impl Decoder {
             .as_ref()
             .and_then(|parsed| json::causes_of(&parsed.causes));
         let record = Record {
-            timestamp: self.taken_at.or(self.context.timestamp),
+            timestamp: time,
             level: Some(
                 self.given_level
                     .filter(|level| level.is_error())

@@ -26,7 +26,7 @@ use crate::json;
 use crate::options::ReadOptions;
 use crate::scrapy::{self, Scrapy};
 use crate::text::{Begun, Text, crawlee, head, without_colours};
-use crate::time::{Calendar, Local};
+use crate::time::{Calendar, DateOrder, Local};
 
 /// This much of a bad line is shown.
 const SHOWN: usize = 120;
@@ -56,6 +56,8 @@ pub(crate) struct Decoder {
     /// does not say.
     taken_at: Option<Timestamp>,
     given_level: Option<Level>,
+    /// When the envelope of the crash's first line was written.
+    crash_at: Option<Timestamp>,
     family: String,
     /// Where and when the times of the current file are.
     local: Local,
@@ -80,6 +82,9 @@ struct State<'s> {
     context: Cow<'s, Context>,
     scrapy: scrapy::State,
     crawlee: crawlee::State,
+    /// Which of two numbers of a date stands first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order: Option<DateOrder>,
     /// The states of the streams in it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     streams: BTreeMap<String, String>,
@@ -101,6 +106,7 @@ impl Decoder {
             pieces: None,
             taken_at: None,
             given_level: None,
+            crash_at: None,
             family: family.to_owned(),
             local: Local::new(&options.zone),
             habits: Habits::default(),
@@ -144,10 +150,14 @@ impl Decoder {
         self.zoneless = 0;
         self.needs_order = false;
         self.habits = Habits::default();
-        self.local.calendar.written = modified.map(|time| time.to_civil().date());
         for own in self.streams.values_mut() {
             own.begin_file(modified, is_part);
         }
+    }
+
+    /// Which of two numbers of a date stands first, as far as any file told.
+    pub(crate) fn order(&self) -> Option<DateOrder> {
+        self.local.calendar.order
     }
 
     /// What the current file tells of its times.
@@ -198,6 +208,7 @@ impl Decoder {
             context: Cow::Borrowed(&self.context),
             scrapy: self.scrapy.state(),
             crawlee: self.text.crawlee().state(),
+            order: self.order(),
             streams: self
                 .streams
                 .iter()
@@ -218,6 +229,7 @@ impl Decoder {
             return false;
         };
         self.context = state.context.into_owned();
+        self.local.calendar.order = state.order;
         self.scrapy.restore(state.scrapy);
         self.text.crawlee_mut().restore(state.crawlee);
         self.streams.clear();
@@ -388,7 +400,11 @@ impl Decoder {
     fn whole(&mut self, line: &str, at: Position, complete: bool, depth: u32, sink: &mut dyn Sink) {
         let line = line.trim_start_matches('\u{feff}');
         if let Some(document) = &mut self.pretty {
-            let begun_at = document.at;
+            let begun_at = if document.is_between() {
+                at
+            } else {
+                document.at
+            };
             let (whole, is_open) = match document.go_on(line) {
                 Taken::Open(whole) => (Some(whole), true),
                 Taken::Whole(whole) => (Some(whole), false),
@@ -404,7 +420,9 @@ impl Decoder {
                             Self::bad(&text, begun_at, true, sink);
                         }
                     }
-                    if let Some(document) = &mut self.pretty {
+                    if let Some(document) = &mut self.pretty
+                        && document.has_just_begun()
+                    {
                         document.at = at;
                     }
                     return;
@@ -509,6 +527,7 @@ impl Decoder {
         self.flush(sink);
         if let Some(crash) = Crash::begin(line, at) {
             self.crash = Some(crash);
+            self.crash_at = self.taken_at;
         } else if self.taken_at.is_some() || self.given_level.is_some() {
             // An envelope says what the line does not.
             self.text
@@ -535,9 +554,9 @@ impl Decoder {
     }
 
     /// Takes a line whose message is a record of its own: a worker's, a scheduler's or a pipe's around it.
-    fn nested(
+    fn nested<'l>(
         &mut self,
-        line: &str,
+        line: &'l str,
         at: Position,
         complete: bool,
         depth: u32,
@@ -547,16 +566,29 @@ impl Decoder {
             return false;
         };
         let key = format!("in {}", head.thread.or(head.logger).unwrap_or_default());
-        let is_going_on = self
-            .streams
-            .get(&key)
-            .is_some_and(|own| own.awaits(head.body));
-        if !is_going_on && !envelope::is_record(head.message) {
+        let own = self.streams.get(&key);
+        let as_line = |body: &'l str| {
+            let message = body.trim_start();
+            if own.is_some_and(|own| own.awaits(body)) {
+                Some(body)
+            } else {
+                envelope::is_record(message).then_some(message)
+            }
+        };
+        // `child: ` stands before all lines of a program that another one started.
+        let behind_name = || {
+            let (name, rest) = head.body.split_once(':')?;
+            let is_name = name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            is_name.then(|| as_line(rest.strip_prefix(' ').unwrap_or(rest)))?
+        };
+        let Some(text) = as_line(head.body).or_else(behind_name) else {
             return false;
-        }
+        };
         self.flush(sink);
         let opened = Opened {
-            text: Cow::Borrowed(if is_going_on { head.body } else { head.message }),
+            text: Cow::Borrowed(text),
             time: head
                 .time
                 .and_then(|time| self.local.instant(&time))

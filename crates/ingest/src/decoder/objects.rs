@@ -152,7 +152,9 @@ impl Decoder {
         }
         if record.timestamp.is_none() {
             // An item in Scrapy's text may be JSON; a record names its time.
-            if self.is_in_text() {
+            let is_record =
+                self.taken_at.is_some() && record.level.is_some() && record.message.is_some();
+            if self.is_in_text() && !is_record {
                 return false;
             }
             record.timestamp = self.taken_at;

@@ -11,11 +11,13 @@ use super::Begin;
 use super::checkpoint::{Kept, KeptFile};
 use super::listing::{FileId, Found, Look};
 use super::tracked::{Beginning, Progress, Same, Trouble};
+use crate::calendar;
 use crate::decoder::{Decoder, report};
 use crate::discover::start_of;
 use crate::names::OrderKey;
 use crate::open::Source;
 use crate::options::ReadOptions;
+use crate::time::Calendar;
 
 /// Of so many files that are gone it is remembered how far they were read.
 const MAX_GONE: usize = 64;
@@ -52,6 +54,9 @@ struct Tracked {
     /// Whether it was said.
     is_told: bool,
 }
+
+/// A larger file is not asked again what its times mean, in bytes.
+const GROWING: u64 = 1 << 20;
 
 /// A file that is no more.
 struct Gone {
@@ -395,6 +400,7 @@ impl Family {
             if current.id() != Some(file.id) {
                 decoder.end_file(sink);
                 decoder.begin_file(None, true);
+                decoder.set_calendar(calendar_of(file, decoder));
                 *current = Current(Some((file.id, source_file(file))));
                 current.announce(sink);
             }
@@ -403,6 +409,10 @@ impl Family {
             progress.read_archive(&file.path, decoder, sink, &mut begin)
         } else {
             begin(decoder, sink);
+            if decoder.order().is_none() && file.look.size <= GROWING {
+                // What its first lines leave open, those that have come meanwhile may tell.
+                decoder.set_calendar(calendar_of(file, decoder));
+            }
             let options = decoder.options().clone();
             let taken = progress.read_plain(&file.path, u64::MAX, &options, Some((decoder, sink)));
             taken.map(|count| (count, Vec::new()))
@@ -440,6 +450,14 @@ impl Tracked {
             is_told: false,
         }
     }
+}
+
+/// What a file tells of its times.
+fn calendar_of(file: &Found, decoder: &Decoder) -> Calendar {
+    let options = decoder.options();
+    let order = options.dates.or(decoder.order());
+    let modified = source_file(file).modified;
+    calendar::of(&file.path, modified, order, &options.watch)
 }
 
 fn source_file(file: &Found) -> SourceFile {

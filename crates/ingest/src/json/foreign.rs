@@ -442,6 +442,11 @@ impl<'a> Slots<'a> {
                 self.is_template = self.values[slot as usize].is_none();
                 self.put(slot, rank, value);
             }
+            // jsoup's `URL=[http://shop.test/]`.
+            (Slot::Url, Value::Str(text)) if text.starts_with('[') && text.ends_with(']') => {
+                let bare = text[1..text.len() - 1].to_owned();
+                self.put(slot, rank, Value::Str(bare.into()));
+            }
             // A whole traceback under a name that others use for a message.
             (Slot::ErrorMessage, Value::Str(text)) if traceback::parse(text).is_some() => {
                 self.put(Slot::Traceback, rank, value);

@@ -56,7 +56,7 @@ pub(crate) fn says_item(message: &str) -> bool {
             "not", "failed", "cannot", "never", "nothing", "be", "next", "links", "total",
         ];
         // `No. 3` is a number.
-        if word == "no"
+        if (word.eq_ignore_ascii_case("no") && !message.contains("No. "))
             || denies.iter().any(|known| word.eq_ignore_ascii_case(known))
             || (has_number && COUNTED.iter().any(|known| word.eq_ignore_ascii_case(known)))
         {
@@ -82,6 +82,8 @@ mod tests {
             ("scraper started", false),
             ("Item scraped: 12 Monkeys", true),
             ("item could not be stored", false),
+            ("No items scraped", false),
+            ("No. 3 scraped", true),
         ] {
             assert_eq!(says_item(message), expected, "{message}");
         }

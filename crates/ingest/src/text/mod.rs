@@ -444,7 +444,9 @@ impl Begun {
             && error.error_type.is_none()
             && error.error_message.is_none()
         {
-            let (error_type, message) = traceback::split_type(first);
+            // The exception may stand alone on the line behind.
+            let behind = rest.lines().next().and_then(crash::error_line);
+            let (error_type, message) = behind.unwrap_or_else(|| traceback::split_type(first));
             if is_type(error_type) {
                 error.error_type = Some(Cow::Borrowed(error_type));
                 error.error_message = Some(Cow::Borrowed(message));

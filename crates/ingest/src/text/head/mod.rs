@@ -451,10 +451,13 @@ impl<'l> Scan<'l> {
             // `+1` and `/Worker-2` belong to the level.
             let is_more = between.starts_with('/') || between == "/";
             let is_colon = between == ":";
+            // `logger: word: …`: the second is of the message.
+            let is_behind_colon = between == ": " && !after.is_empty();
             let part = self.group().map(|part| (part, is_group_of_head(part.text)));
             let part = part.or_else(|| {
                 let part = self.word()?;
-                let is_part = is_more || self.is_word_of_head(&part, is_colon, &after);
+                let is_part =
+                    is_more || (!is_behind_colon && self.is_word_of_head(&part, is_colon, &after));
                 Some((part, is_part))
             });
             let Some((part, is_part)) = part else {
@@ -596,17 +599,24 @@ impl<'l> Scan<'l> {
             [b' ', b'-' | b'|', b' ', ..] => is_name_like || is_number,
             [b' ', b'-', b'-', ..] => true,
             [b' ', b' ', ..] => {
-                is_name_like && (is_dotted(text) || after.is_empty() && is_lower(text))
+                // structlog pads the message, and has the logger or fields behind it.
+                let behind = self.rest().trim_start();
+                let word = behind.split(' ').next().unwrap_or_default();
+                let is_event = behind.starts_with('[') || word.contains('=');
+                is_name_like && !is_event && (is_dotted(text) || after.is_empty() && is_lower(text))
             }
-            [b'\t', ..] | [b' ', b':', b' ' | b':', ..] => is_name_like,
+            // `LEVEL⇥logger⇥place⇥message⇥{…}`
+            [b'\t', behind, ..] => {
+                is_name_like && *behind != b'{' && (after.is_empty() || is_name(text))
+            }
+            [b' ', b':', b' ' | b':', ..] => is_name_like,
             // `[INFO 2026-… shop.fetch] message`
-            [b']' | b'}' | b')', ..] => self.open > 0 && is_name_like,
+            [b']' | b'}' | b')', ..] => self.open > 0 && (is_name_like || is_number),
             // `LEVEL:logger:message`
             [b':', next, ..] if *next != b' ' => is_name_like && is_colon,
             [b';' | b'|', next, ..] if *next != b' ' => is_name_like || is_number,
             // `logger: message`; `TimeoutError: message` and `HTTP 429: …` are the message.
-            [b':', b' ', ..] | [b':'] => is_name_like && is_logger(text),
-            [b' ', b'[' | b'(' | b'{', ..] if is_number => false,
+            [b':', b' ', ..] => is_name_like && is_logger(text),
             _ => false,
         }
     }

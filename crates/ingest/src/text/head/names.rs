@@ -165,6 +165,7 @@ pub(super) fn logger_of<'l>(parts: &[Part<'l>]) -> Option<&'l str> {
         });
         text.bytes().any(|b| b.is_ascii_alphabetic())
             && !is_thread(text)
+            && super::level(text, false).is_none_or(|(word, _)| word.len() < text.len())
             && !is_place
             && !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
             && text.bytes().all(|b| {
