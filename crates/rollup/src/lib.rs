@@ -39,6 +39,7 @@ mod finish;
 mod identity;
 mod observe;
 mod order;
+mod part;
 mod period;
 mod reconcile;
 mod rollup;

@@ -79,7 +79,7 @@ pub struct Rollup {
     limits: Limits,
     pub(crate) sources: Vec<Source>,
     #[serde(skip)]
-    index: FxHashMap<Arc<SourceKey>, u32>,
+    pub(crate) index: FxHashMap<Arc<SourceKey>, u32>,
     /// The largest hash of the sources that are kept apart, once they were too many: those beyond are added
     /// up at once.
     #[serde(skip)]
@@ -506,6 +506,16 @@ impl Rollup {
         self.dialects.add(other.dialects);
     }
 
+    /// An empty rollup with buckets as wide as these.
+    pub(crate) fn empty_like(&self) -> Self {
+        Self {
+            limits: self.limits,
+            width: self.width,
+            sketch_width: self.sketch_width,
+            ..Self::default()
+        }
+    }
+
     /// The width of the buckets, in microseconds.
     pub(crate) fn width(&self) -> i64 {
         self.width
@@ -539,7 +549,7 @@ impl Rollup {
         self.intern(key)
     }
 
-    fn intern(&mut self, key: Arc<SourceKey>) -> u32 {
+    pub(crate) fn intern(&mut self, key: Arc<SourceKey>) -> u32 {
         if let Some(source) = self.index.get(&key) {
             return *source;
         }
@@ -579,7 +589,7 @@ impl Rollup {
     }
 
     /// The period grows; the buckets widen with it.
-    fn widen(&mut self, time: Timestamp) {
+    pub(crate) fn widen(&mut self, time: Timestamp) {
         let (first, last) = self.period.unwrap_or((time, time));
         if first <= time && time <= last && self.period.is_some() {
             return;

@@ -17,6 +17,7 @@ mod entry;
 mod known;
 mod overlap;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,17 +25,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dragline_files::{Mark, OwnedDir, OwnedDirError, TEMPORARY_PREFIX};
 use dragline_ingest::{Alike, Fingerprint, LogFile, Watch, beginning, fingerprint, hash_of_first};
-use dragline_rollup::Rollup;
+use dragline_rollup::{Rollup, SourceKey};
 use dragline_schema::{Problem, ProblemKind, SourceFile};
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::entry::{BEGINNING, Head, Identity, Seen};
-use self::known::{Known, Likeness};
+use self::known::{Gone, Known, Likeness};
 
 /// What a file of the first version has in common with another, in bytes, is enough whatever its name.
 const TELLING: usize = 512;
 /// Where entries of files without any time are.
 const UNDATED: &str = "undated";
+
+/// Where so much of a log counts already, its lines that name no run are left out; else they count.
+const HALF: f64 = 0.5;
+
+/// A run by what its lines say.
+type Run = (Option<String>, Option<String>, String);
+
+fn run_of(source: &SourceKey) -> Option<Run> {
+    let run = source.run_id.clone()?;
+    Some((source.scraper_id.clone(), source.site.clone(), run))
+}
 
 const MARK: Mark = Mark {
     name: "DRAGLINE-HISTORY",
@@ -84,7 +96,7 @@ impl History {
     /// When the directory is not there or cannot be read.
     pub fn all(&self) -> Result<Rollup, HistoryError> {
         fs::read_dir(self.dir.path()).map_err(|source| self.failed(source))?;
-        Ok(Keeper::new(self, &Arc::default())?.gone())
+        Ok(Keeper::new(self, &Arc::default())?.gone(&Rollup::default()))
     }
 
     fn failed(&self, source: io::Error) -> HistoryError {
@@ -263,25 +275,39 @@ impl<'h> Keeper<'h> {
         dir.join(format!("{:016x}.rollup", xxh3_64(&head.name())))
     }
 
-    /// What is known of files that were not kept in this scan: they are gone.
-    pub(crate) fn gone(&self) -> Rollup {
+    /// What is known of files that were not kept in this scan: they are gone. `there` is what is known of
+    /// those that are.
+    pub(crate) fn gone(&self, there: &Rollup) -> Rollup {
         let mut whole = Rollup::default();
+        let mut runs: HashSet<Run> = there.sources().filter_map(|(key, _)| run_of(key)).collect();
         let gone = self.known().gone();
-        for (path, events) in gone.left_out {
-            let why = format!(
-                "most of its lines stand in other logs, with which they count; about {events} events that \
-                 only it knew are left out"
-            );
-            self.known().left_out.push((path, why));
-        }
-        for path in gone.paths {
+        for Gone {
+            path,
+            events,
+            share,
+        } in gone
+        {
             if self.watch.is_cancelled() {
                 break;
             }
-            match entry::read(&path) {
-                Ok(rollup) => whole.merge(rollup),
-                Err(error) => self.known().problems.push((path, error.to_string())),
+            let mut rollup = match entry::read(&path) {
+                Ok(rollup) => rollup,
+                Err(error) => {
+                    self.known().problems.push((path, error.to_string()));
+                    continue;
+                }
+            };
+            if share > 0.0 {
+                // A line is counted with its run: a run that others know counts there.
+                rollup = rollup.only(|source| match run_of(source) {
+                    Some(run) => !runs.contains(&run),
+                    None => share < HALF,
+                });
+                let why = overlap::sentence(events, rollup.events(), share);
+                self.known().left_out.push((path, why));
             }
+            runs.extend(rollup.sources().filter_map(|(key, _)| run_of(key)));
+            whole.merge(rollup);
         }
         self.tell(&mut whole);
         whole

@@ -196,7 +196,7 @@ fn everything(
     cache.into_iter().for_each(Cache::trim);
     let remembered = match &keeper {
         Some(keeper) if !options.read.watch.is_cancelled() => {
-            let mut known = keeper.gone();
+            let mut known = keeper.gone(&logs);
             known.merge(logs.clone());
             keeper.tell(&mut logs);
             Some(pass.with_copies(known))

@@ -150,6 +150,18 @@ impl Family {
         }
     }
 
+    /// How far its files were read.
+    pub(super) fn read_so_far(&self) -> impl Iterator<Item = (FileId, &Progress)> {
+        let files = self.files.iter();
+        files.map(|tracked| (tracked.found.id, &tracked.progress))
+    }
+
+    /// A file that comes was read so far as another log's.
+    pub(super) fn adopt(&mut self, progress: Progress) {
+        let is_open = false;
+        self.gone.push(Gone { progress, is_open });
+    }
+
     /// Whether none of its files is there, and nothing of it waits.
     pub(super) fn is_gone(&self) -> bool {
         self.files.is_empty() && self.decoder.open_at().is_none()

@@ -47,13 +47,14 @@ mod family;
 mod listing;
 mod tracked;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use dragline_schema::{ProblemKind, Sink, SourceFile};
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::family::Family;
+use self::listing::{FileId, Found};
 use crate::decoder::report;
 use crate::options::ReadOptions;
 
@@ -116,6 +117,7 @@ impl Follower {
             self.tell(path, &why, sink);
         }
         let mut found = listing.families;
+        self.hand_over(&found);
         // A family of which every file is gone is still known: its archives may come.
         for (name, family) in &mut self.families {
             let files = found.remove(name).unwrap_or_default();
@@ -134,6 +136,32 @@ impl Follower {
         // Whatever comes later was not there.
         self.begin = Begin::Start;
         lines
+    }
+
+    /// A file that was moved to where another log's files are (`olddir`) goes on as that log's.
+    fn hand_over(&mut self, found: &BTreeMap<String, Vec<Found>>) {
+        let mut there: HashSet<(&str, FileId)> = HashSet::new();
+        for (name, files) in found {
+            there.extend(files.iter().map(|file| (&**name, file.id)));
+        }
+        let mut left = HashMap::new();
+        for (name, family) in &self.families {
+            for (id, progress) in family.read_so_far() {
+                if !there.contains(&(&**name, id)) {
+                    left.insert(id, progress.clone());
+                }
+            }
+        }
+        if left.is_empty() {
+            return;
+        }
+        for (name, files) in found {
+            for progress in files.iter().filter_map(|file| left.remove(&file.id)) {
+                let family = self.families.entry(name.clone());
+                let family = family.or_insert_with(|| Family::new(name, &self.options));
+                family.adopt(progress);
+            }
+        }
     }
 
     /// Forgets the logs that are gone longest.

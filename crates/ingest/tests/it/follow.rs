@@ -342,6 +342,27 @@ fn what_was_there_before_is_passed_over_when_asked() {
 }
 
 #[test]
+fn what_is_moved_among_the_files_of_another_log_comes_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, old) = (dir.path().join("app.log"), dir.path().join("old"));
+    fs::write(&log, line("a") + &line("b")).unwrap();
+    let (mut follower, mut seen) = follow(dir.path(), Begin::Start);
+    // logrotate's `olddir`, and what its program still wrote.
+    fs::create_dir(&old).unwrap();
+    fs::rename(&log, old.join("app.log.1")).unwrap();
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(old.join("app.log.1"))
+        .unwrap();
+    file.write_all(line("c").as_bytes()).unwrap();
+    fs::write(&log, line("d")).unwrap();
+    follower.poll(&mut seen);
+    follower.poll(&mut seen);
+    seen.messages.sort();
+    assert_eq!(seen.messages, ["a", "b", "c", "d"]);
+}
+
+#[test]
 fn a_line_that_is_too_long_costs_only_itself() {
     let dir = tempfile::tempdir().unwrap();
     let options = ReadOptions {

@@ -46,14 +46,14 @@ struct Entry {
     is_present: bool,
 }
 
-/// What counts of the entries whose files are not there.
-#[derive(Debug, Default)]
+/// An entry whose file is not there, with lines that do not all count already.
+#[derive(Debug)]
 pub(super) struct Gone {
-    /// The paths of those that count.
-    pub(super) paths: Vec<PathBuf>,
-    /// Those that do not, since many of their lines count already, and how many of their events that leaves
-    /// out.
-    pub(super) left_out: Vec<(PathBuf, u64)>,
+    pub(super) path: PathBuf,
+    /// Its events.
+    pub(super) events: u64,
+    /// The part of its lines that counts already.
+    pub(super) share: f64,
 }
 
 /// How an entry's text and a file's are alike, as far as is known.
@@ -126,26 +126,26 @@ impl Known {
         }
     }
 
-    /// The entries whose files are not there: no line counts twice.
-    pub(super) fn gone(&self) -> Gone {
+    /// The entries whose files are not there, those with the most lines first.
+    pub(super) fn gone(&self) -> Vec<Gone> {
         let (present, mut gone): (Vec<&Entry>, Vec<&Entry>) =
             self.entries.iter().partition(|entry| entry.is_present);
         let mut counted = Counted::default();
         present.iter().for_each(|entry| counted.add(&entry.lines));
         // Of those that are gone, the longest has what the others have of it.
         gone.sort_by(|a, b| (b.length, &a.path).cmp(&(a.length, &b.path)));
-        let mut told = Gone::default();
+        let mut told = Vec::new();
         for entry in gone {
             let share = counted.share(&entry.lines);
-            if share == 0.0 {
+            if share < WHOLE {
                 counted.add(&entry.lines);
-                told.paths.push(entry.path.clone());
-            } else if share < WHOLE {
-                let lost = (entry.events as f64 * (1.0 - share)).round() as u64;
-                told.left_out.push((entry.path.clone(), lost));
+                told.push(Gone {
+                    path: entry.path.clone(),
+                    events: entry.events,
+                    share,
+                });
             }
         }
-        told.paths.sort();
         told
     }
 

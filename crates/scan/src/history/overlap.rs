@@ -3,12 +3,27 @@
 //! A log whose head is cut off, two logs that are joined, one that is split: none of them begins as the log
 //! that the history knows, and all of them have its lines. The samples of their lines tell.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use dragline_ingest::SAMPLED_LINES;
 
-/// An entry with so few lines in common, or less than half of them, shares them by chance.
+/// An entry with so few lines in common, or so small a part of them, shares them by chance.
 const LEAST: usize = 3;
+const CHANCE: f64 = 0.05;
+
+/// What is said of an entry of so many events of which so many are kept, when such a share of its lines
+/// counts already.
+pub(super) fn sentence(events: u64, kept: u64, share: f64) -> String {
+    let own = (events as f64 * (1.0 - share)).round() as u64;
+    let percent = (share * 100.0).round();
+    let what = match kept.cmp(&own) {
+        Ordering::Greater => format!("about {} of its events count twice", kept - own),
+        Ordering::Less => format!("about {} events that only it knew are left out", own - kept),
+        Ordering::Equal => "each counts once".to_owned(),
+    };
+    format!("{percent} % of its lines stand in other logs, too: {what}")
+}
 
 /// Lines that count already.
 #[derive(Debug, Default)]
@@ -47,11 +62,11 @@ impl Counted {
             .iter()
             .filter(|line| self.lines.contains_key(line))
             .count();
-        let is_chance = common < LEAST || common * 2 < told.len();
-        if is_chance {
+        let share = common as f64 / told.len().max(1) as f64;
+        if common < LEAST || share < CHANCE {
             return 0.0;
         }
-        common as f64 / told.len().max(1) as f64
+        share
     }
 }
 

@@ -302,6 +302,30 @@ fn a_log_that_is_trimmed_joined_or_split_counts_once() {
 }
 
 #[test]
+fn a_window_that_slides_over_runs_counts_each_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (logs, history) = places(&directory);
+    fs::create_dir(&logs).unwrap();
+    let run = |run: u32| -> String {
+        let line = |n: u32| {
+            format!(
+                "{{\"time\":\"2026-03-{:02}T11:{:02}:00Z\",\"level\":\"info\",\"msg\":\"page {n}\",\"run_id\":\"r{run}\"}}\n",
+                run + 1,
+                n
+            )
+        };
+        (0..50).map(line).collect()
+    };
+    // Five runs are kept at a time: more of what was known is there again, or less.
+    for first in [0u32, 2, 4, 7, 8] {
+        let window: String = (first..first + 5).map(run).collect();
+        fs::write(logs.join("shop.ndjson"), window).unwrap();
+        let (_, known) = read(&logs, &history).unwrap();
+        assert_eq!(events(&known), u64::from(first + 5) * 50, "{first}");
+    }
+}
+
+#[test]
 fn what_an_earlier_version_kept_is_known() {
     let directory = tempfile::tempdir().unwrap();
     let (logs, history) = places(&directory);

@@ -1,0 +1,108 @@
+//! A part of what was rolled up: what only it knows, when others know the rest.
+
+use std::sync::Arc;
+
+use dragline_schema::Timestamp;
+use rustc_hash::FxHashMap;
+
+use crate::rollup::Rollup;
+use crate::source::SourceKey;
+
+impl Rollup {
+    /// What it knows of the sources that are wanted. A group of errors that any of them has is kept with
+    /// all that is known of it: when it was first seen is not known for each source.
+    #[must_use]
+    pub fn only(mut self, is_wanted: impl Fn(&SourceKey) -> bool) -> Self {
+        self.settle();
+        let mut places: FxHashMap<u32, u32> = FxHashMap::default();
+        let mut ids = Vec::new();
+        let mut kept: Vec<(Arc<SourceKey>, _)> = Vec::new();
+        for (place, (key, stats)) in (0..).zip(std::mem::take(&mut self.sources)) {
+            if is_wanted(&key) {
+                places.insert(place, kept.len() as u32);
+                ids.push(key.id());
+                kept.push((key, stats));
+            }
+        }
+        let mut part = self.empty_like();
+        // Of a single file it is known how much of it is left.
+        if self.files.len() == 1 {
+            part.files = std::mem::take(&mut self.files);
+        }
+        let events = kept.iter().map(|(_, stats)| stats.counters.events).sum();
+        for file in part.files.values_mut() {
+            file.events = events;
+        }
+        for (key, stats) in kept {
+            let place = part.intern(key);
+            part.sources[place as usize].1 = stats;
+        }
+        let place_of = |source: u32| places.get(&source).copied();
+        for ((source, start), counters) in self.activity {
+            if let Some(place) = place_of(source) {
+                part.activity.insert((place, start), counters);
+                part.widen(Timestamp::from_micros(start));
+            }
+        }
+        for ((source, start), latency) in self.latency {
+            if let Some(place) = place_of(source) {
+                part.latency.insert((place, start), latency);
+            }
+        }
+        for (key, group) in self.groups.into_kept() {
+            if group
+                .sources
+                .iter()
+                .any(|source| part.index.contains_key(source))
+            {
+                *part.groups.entry(&key) = group;
+            }
+        }
+        for (key, sign) in self.signs.into_kept() {
+            if ids.contains(&key.0) {
+                *part.signs.entry(&key) = sign;
+            }
+        }
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dragline_schema::{Level, Position, Record, SourceFile};
+
+    #[test]
+    fn what_is_wanted_is_as_if_nothing_else_had_been_there() {
+        let rollup_of = |runs: &[&str]| {
+            let mut rollup = Rollup::default();
+            let file = SourceFile {
+                path: "a.log".to_owned(),
+                content_id: 1,
+                modified: None,
+            };
+            rollup.begin_file("a", &file);
+            for (n, run) in (0i64..).zip(["1", "2", "1", "3", "2"]) {
+                let record = Record {
+                    timestamp: Some(Timestamp::from_micros(n * 3_600_000_000)),
+                    level: Some(Level::Info),
+                    run_id: Some(run.into()),
+                    ..Record::default()
+                };
+                if runs.contains(&run) {
+                    rollup.observe(&record, Position::default(), None);
+                }
+            }
+            rollup
+        };
+        let now = Timestamp::from_micros(1 << 50);
+        let part = rollup_of(&["1", "2", "3"]).only(|key| key.run_id.as_deref() != Some("2"));
+        let alone = rollup_of(&["1", "3"]);
+        assert_eq!(part.sources().count(), 2);
+        let (part, alone) = (part.finish(now), alone.finish(now));
+        assert_eq!(part.runs, alone.runs);
+        assert_eq!(part.activity, alone.activity);
+        let mut none = rollup_of(&["1"]).only(|_| false);
+        assert_eq!(none.events(), 0);
+    }
+}
