@@ -6,7 +6,8 @@
 //! - `args`: further arguments; `exit`: the exit code, 0 when it is left out;
 //! - `report`: values by their paths in the report's JSON. `a.0.b` is a path, and `a#` the length of a list. A
 //!   value is what is expected, or one of `{"in": […]}`, `{"min": n}`, `{"max": n}`, `{"not": …}`,
-//!   `{"contains": "…"}`, `{">=": {…}}` (at least these keys).
+//!   `{"contains": "…"}`, `{">=": {…}}` (at least these keys);
+//! - `classify`: lines, each with the categories of which `dragline classify` may say one.
 
 use std::path::Path;
 use std::process::Command;
@@ -80,6 +81,47 @@ fn number_or_same(a: &Value, b: &Value) -> bool {
 fn wrong(case: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(case.join("expect.json")).unwrap();
     let want: Value = serde_json::from_str(&text).unwrap();
+    [wrong_in_report(case, &want), wrong_in_classes(&want)].concat()
+}
+
+/// What the classifier says wrongly of the case's lines.
+fn wrong_in_classes(want: &Value) -> Vec<String> {
+    let rows = want["classify"].as_array().cloned().unwrap_or_default();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let line = |row: &Value| {
+        row["line"]
+            .as_str()
+            .unwrap_or_default()
+            .replace('\n', "\\n")
+            + "\n"
+    };
+    let input: String = rows.iter().map(line).collect();
+    let output = crate::with_input(&["classify"], input.as_bytes());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_default())
+        .collect();
+    if said.len() != rows.len() {
+        return vec![format!("{} classes of {} lines", said.len(), rows.len())];
+    }
+    let pairs = rows.iter().zip(&said);
+    let wrong = pairs.filter(|(row, said)| {
+        let may_be = row["category"].as_array().into_iter().flatten();
+        !may_be.into_iter().any(|one| *one == said["error_category"])
+    });
+    wrong
+        .map(|(row, said)| format!("{} is {}", row["line"], said["error_category"]))
+        .collect()
+}
+
+/// What the report says otherwise than expected.
+fn wrong_in_report(case: &Path, want: &Value) -> Vec<String> {
+    if want.get("report").is_none() && want.get("exit").is_none() {
+        return Vec::new();
+    }
     let args = want["args"].as_array().cloned().unwrap_or_default();
     let output = Command::new(env!("CARGO_BIN_EXE_dragline"))
         .args(["report", "input", "--format", "json", "--no-cache"])
@@ -112,7 +154,7 @@ fn every_case_is_told_as_it_is() {
         .filter(|case| case.is_dir())
         .collect();
     cases.sort();
-    assert!(cases.len() > 50, "{} cases", cases.len());
+    assert!(cases.len() > 400, "{} cases", cases.len());
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || {
         let mut faults = Vec::new();

@@ -556,15 +556,21 @@ fn the_configuration_raises_severities_and_names_rules() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("unknown field `burst`"));
 }
 
-#[test]
-fn classify_labels_lines_one_for_one() {
+/// Runs with something on standard input.
+fn with_input(args: &[&str], input: &[u8]) -> std::process::Output {
     use std::io::Write as _;
     let mut child = Command::new(env!("CARGO_BIN_EXE_dragline"))
-        .arg("classify")
+        .args(args)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn classify_labels_lines_one_for_one() {
     let lines: &[&[u8]] = &[
         br#"{"error_type":"ReadTimeout","error_message":"timed out","n":1}"#,
         br#"{"exc_type": "KeyError", "msg": "'price'"}"#,
@@ -575,13 +581,7 @@ fn classify_labels_lines_one_for_one() {
         b"TimeoutError: \xff\xfe page",
         br#"{"n":3}"#,
     ];
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(&lines.join(&b"\n"[..]))
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = with_input(&["classify"], &lines.join(&b"\n"[..]));
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     let labelled: Vec<Value> = text
