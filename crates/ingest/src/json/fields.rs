@@ -78,24 +78,41 @@ impl<'a> Object<'a> {
     /// All fields with the paths of nested ones joined by dots; arrays stay JSON text. Nulls are
     /// left out.
     pub(crate) fn flatten(&self) -> Vec<(Cow<'a, str>, Value<'a>)> {
+        self.flatten_as(&Cow::Borrowed(""), &mut |path, key| {
+            if path.is_empty() {
+                key.clone()
+            } else {
+                Cow::Owned(format!("{path}.{key}"))
+            }
+        })
+    }
+
+    /// The same, with paths in the form that `name` gives them, from that of the object around a key.
+    pub(super) fn flatten_as<P>(
+        &self,
+        root: &P,
+        name: &mut impl FnMut(&P, &Cow<'a, str>) -> P,
+    ) -> Vec<(P, Value<'a>)> {
         let mut flat = Vec::with_capacity(self.fields.len() + 8);
-        self.flatten_into("", 1, &mut flat);
+        self.flatten_into(root, 1, name, &mut flat);
         flat
     }
 
-    fn flatten_into(&self, prefix: &str, depth: usize, flat: &mut Vec<(Cow<'a, str>, Value<'a>)>) {
+    fn flatten_into<P>(
+        &self,
+        parent: &P,
+        depth: usize,
+        name: &mut impl FnMut(&P, &Cow<'a, str>) -> P,
+        flat: &mut Vec<(P, Value<'a>)>,
+    ) {
         for (key, raw) in &self.fields {
-            let path = if prefix.is_empty() {
-                key.clone()
-            } else {
-                Cow::Owned(format!("{prefix}.{key}"))
-            };
+            let path = name(parent, key);
             let nested = (raw.get().starts_with('{') && depth < MAX_DEPTH)
                 .then(|| Self::parse(raw.get()))
                 .flatten();
             match nested {
                 Some(object) if flat.len() < MAX_FIELDS => {
-                    object.flatten_into(&path, depth + 1, flat);
+                    object.flatten_into(&path, depth + 1, name, flat);
                 }
                 _ => flat.extend(scalar(raw).map(|value| (path, value))),
             }

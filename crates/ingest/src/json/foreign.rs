@@ -1,19 +1,23 @@
 //! JSON of other writers into records.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use dragline_schema::{
     Dialect, Event, EventType, Level, ProductAction, ProductProcessed, Record, Request,
     ScraperError, Timestamp, Value, host_of,
 };
 
-use super::alias::{Slot, duration_unit, exact_slot, slot_of, without_container};
+use super::alias::{Slot, slot_of};
 use super::exception::{causes_json, causes_of, from_exception_list};
 use super::fields::Object;
-use super::item::{is_item, says_item};
-use super::level::{Scale, level_of, scale_of};
+use super::item::says_item;
+use super::keys::Keys;
+use super::level::level_of;
+use super::role::{PathId, Paths, ROOT};
+use super::slots::Slots;
 use super::template::rendered;
-use super::{Decoded, duration, node, prose};
+use super::{Decoded, node, prose};
 use crate::crash;
 use crate::map::{Map, Mapped, Meaning};
 use crate::text::pairs;
@@ -23,39 +27,25 @@ use crate::traceback;
 /// The fields of a record, in order, by their paths.
 pub(crate) type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
-/// The best value found for each slot.
-#[derive(Default)]
-struct Slots<'a> {
-    values: [Option<(usize, Value<'a>)>; Slot::COUNT],
-    duration_ms: Option<f64>,
-    /// What log4j2's `instant` adds to its seconds.
-    nanoseconds: Option<u64>,
-    /// The zone that is named beside the time.
-    zone: Option<jiff::tz::TimeZone>,
-    /// Under which name a number of a level stands.
-    level_name: Option<String>,
-    /// Whether the message has holes that other fields fill.
-    is_template: bool,
-    scale: Scale,
-    /// Whether it is Serilog's compact form.
-    is_compact: bool,
-    /// Whether the keys stand as zerolog writes them.
-    is_zerolog: bool,
-    /// Whether the keys stand as logrus writes them.
-    is_logrus: bool,
-    has_item: bool,
-    /// The record names a status and says that there is none.
-    status_is_null: bool,
-    /// Something that tells one item from another: needed beside a word such as `scraped`.
-    has_identity: bool,
-    /// JSON lists of exceptions (structlog) and of spans (tracing).
-    exceptions: Option<Cow<'a, str>>,
-    spans: Option<Cow<'a, str>>,
+thread_local! {
+    /// The paths of all fields that came: the same come again.
+    static PATHS: RefCell<Paths> = RefCell::default();
 }
+
+/// Works with the paths that are known; nothing that is done with them does so again.
+fn with_paths<T>(work: impl FnOnce(&mut Paths) -> T) -> T {
+    PATHS.with_borrow_mut(|paths| {
+        paths.begin();
+        work(paths)
+    })
+}
+
+/// The fields of a record by the places of their paths.
+type Placed<'a> = [(PathId, Value<'a>)];
 
 /// Reads an object of any writer; `None` when it says neither when nor on which level nor what.
 pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Decoded<'a>> {
-    let dialect = dialect_of(object);
+    let keys = Keys::of(object);
     let is_null_status =
         |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
     let slots = Slots {
@@ -63,13 +53,16 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
             .fields
             .iter()
             .any(|(key, raw)| is_null_status(key, raw.get())),
-        scale: scale_of(object),
-        is_compact: object.fields.iter().any(|(key, _)| key == "@t"),
+        scale: keys.scale(object),
+        is_compact: keys.has("@t"),
         is_zerolog: is_zerolog(object),
-        is_logrus: is_logrus(object),
+        is_logrus: keys.is_logrus(object),
         ..Slots::default()
     };
-    let mut decoded = slots.decode(object.flatten(), dialect, local, map)?;
+    let mut decoded = with_paths(|paths| {
+        let fields = object.flatten_as(&ROOT, &mut |parent, key| paths.child(*parent, key));
+        slots.decode(fields, keys.dialect(), paths, local, map)
+    })?;
     if let Event::ScraperError(error) = &mut decoded.record.event {
         node::complete(object, error);
     }
@@ -83,21 +76,37 @@ pub(crate) fn decode_fields<'a>(
     local: &Local,
     map: &Map,
 ) -> Option<Decoded<'a>> {
-    Slots::default().decode(fields, dialect, local, map)
+    with_paths(|paths| {
+        let placed = fields.into_iter();
+        let placed = placed.map(|(path, value)| (paths.child(ROOT, &path), value));
+        let placed = placed.collect();
+        Slots::default().decode(placed, dialect, paths, local, map)
+    })
 }
 
 /// The event that a record names by its type in the wire format, as writers other than the recorder
 /// do that follow a recipe.
-fn typed_event<'a>(fields: &Fields<'a>) -> Option<Event<'a>> {
-    let is_type = |path: &str| without_container(path) == "event_type";
-    let (_, name) = fields.iter().find(|(path, _)| is_type(path))?;
+fn typed_event<'a>(fields: &Placed<'a>, paths: &Paths) -> Option<Event<'a>> {
+    let is_type = |(path, _): &&(PathId, _)| paths.role(*path).is_event_type;
+    let (_, name) = fields.iter().find(is_type)?;
     let Value::Str(name) = name else { return None };
     let mut event = EventType::from_name(name)?.empty();
     for (path, value) in fields {
         // What the event does not know is the user's.
-        let _ = event.set(without_container(path), value.clone());
+        let _ = event.set(paths.bare(*path), value.clone());
     }
     Some(event)
+}
+
+/// What may fill the holes of a template, when there is one.
+fn holes<'a>(fields: &Placed<'a>, paths: &Paths) -> Vec<(String, Value<'a>)> {
+    let has_template = fields.iter().any(|(path, _)| paths.role(*path).is_template);
+    let named = |(path, value): &(PathId, Value<'a>)| (paths.bare(*path).to_owned(), value.clone());
+    if has_template {
+        fields.iter().map(named).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// A value in a text: a number where it is one.
@@ -110,43 +119,29 @@ pub(crate) fn value_of_text(text: &str) -> Value<'_> {
 impl<'a> Slots<'a> {
     fn decode(
         mut self,
-        fields: Fields<'a>,
+        fields: Vec<(PathId, Value<'a>)>,
         dialect: Dialect,
+        paths: &mut Paths,
         local: &Local,
         map: &Map,
     ) -> Option<Decoded<'a>> {
         let slots = &mut self;
-        let typed = typed_event(&fields);
-        let is_template = |(path, _): &(Cow<'_, str>, Value<'_>)| {
-            path.ends_with("mt") || path.ends_with("emplate")
-        };
-        let holes = if fields.iter().any(is_template) {
-            fields.clone()
-        } else {
-            Vec::new()
-        };
+        let typed = typed_event(&fields, paths);
+        let holes = holes(&fields, paths);
         for (path, value) in fields {
-            match map.mapped(&path) {
+            match map.mapped(paths.path(path)) {
                 Some(Mapped::Slot(slot)) => slots.put(slot, 0, value),
                 Some(Mapped::Duration(unit)) => slots.mapped_duration(&value, unit),
-                None => slots.offer(&path, value),
+                None => slots.offer(paths.role(path), value),
             }
         }
         slots.read_spans();
         let level = slots
             .take(Slot::Level)
-            .and_then(|value| level_of(&value, slots.level_name.as_deref(), slots.scale))
+            .and_then(|value| level_of(&value, slots.level_scale.unwrap_or(slots.scale)))
             // Serilog leaves the usual level out.
             .or_else(|| slots.is_compact.then_some(Level::Info));
-        let (timestamp, zoned) = slots
-            .take(Slot::Timestamp)
-            .and_then(|value| match &slots.zone {
-                Some(zone) => time_of(&value, &Local::new(zone)),
-                None => time_of(&value, local),
-            })
-            .map_or((None, true), |(time, zoned)| (Some(time), zoned));
-        let more = slots.nanoseconds.unwrap_or(0) / 1000;
-        let timestamp = timestamp.map(|time| time.plus_micros(more as i64));
+        let (timestamp, zoned) = slots.take_time(local);
         let mut message = slots.take_text(Slot::Message);
         if slots.is_template
             && let Some(template) = &message
@@ -165,7 +160,7 @@ impl<'a> Slots<'a> {
             return None;
         }
         if let Some(Cow::Borrowed(message)) = message {
-            slots.read_message(message);
+            slots.read_message(message, paths);
         }
         let mut record = Record {
             timestamp,
@@ -184,21 +179,7 @@ impl<'a> Slots<'a> {
             (None, Some(meaning)) => slots.meant(meaning, message),
             (None, None) => slots.event(&record),
         };
-        if let Event::ScraperError(error) = &mut record.event
-            && error.error_type.is_none()
-            && error.traceback.is_none()
-            && let Some(message) = record
-                .message
-                .as_deref()
-                .filter(|m| m.contains("Traceback (most"))
-            && let Some(parsed) = traceback::parse(message)
-        {
-            error.error_type = Some(parsed.error_type.to_owned().into());
-            error.error_message = Some(parsed.message.to_owned().into());
-            error.function = parsed.function.map(|name| name.to_owned().into());
-            error.causes = causes_of(&parsed.causes);
-            error.traceback = Some(message.to_owned().into());
-        }
+        complete_from_message(&mut record);
         if let Event::Request(request) = &record.event
             && request.url.as_deref().is_some_and(prose::is_control)
         {
@@ -211,19 +192,29 @@ impl<'a> Slots<'a> {
     }
 
     /// The pairs of a message that names a URL among them, where no field does.
-    fn read_message(&mut self, message: &'a str) {
+    fn read_message(&mut self, message: &'a str, paths: &mut Paths) {
         let has_url = self.values[Slot::Url as usize].is_some();
         if !has_url && (message.starts_with("url=") || message.contains(" url=")) {
             for (key, value) in pairs(message) {
-                self.offer(&key, value);
+                let path = paths.child(ROOT, &key);
+                self.offer(paths.role(path), value);
             }
         }
     }
 
-    /// A duration wherever the user says that it is one.
-    fn mapped_duration(&mut self, value: &Value<'a>, unit: f64) {
-        let milliseconds = value.as_f64().map(|number| number * unit);
-        self.duration_ms = milliseconds.or_else(|| with_unit(value));
+    /// When it was, and whether that names a zone.
+    fn take_time(&mut self, local: &Local) -> (Option<Timestamp>, bool) {
+        let time = self
+            .take(Slot::Timestamp)
+            .and_then(|value| match &self.zone {
+                Some(zone) => time_of(&value, &Local::new(zone)),
+                None => time_of(&value, local),
+            });
+        let more = self.nanoseconds.unwrap_or(0) / 1000;
+        match time {
+            Some((time, zoned)) => (Some(time.plus_micros(more as i64)), zoned),
+            None => (None, true),
+        }
     }
 
     /// An event that names its type, with what other names say of an error.
@@ -295,19 +286,42 @@ impl<'a> Slots<'a> {
     }
 }
 
+/// Reads the traceback that the message of an error has, where nothing else tells of it.
+fn complete_from_message(record: &mut Record<'_>) {
+    let Event::ScraperError(error) = &mut record.event else {
+        return;
+    };
+    if error.error_type.is_some() || error.traceback.is_some() {
+        return;
+    }
+    if let Some(message) = record.message.as_deref()
+        && message.contains("Traceback (most")
+        && let Some(parsed) = traceback::parse(message)
+    {
+        error.error_type = Some(parsed.error_type.to_owned().into());
+        error.error_message = Some(parsed.message.to_owned().into());
+        error.function = parsed.function.map(|name| name.to_owned().into());
+        error.causes = causes_of(&parsed.causes);
+        error.traceback = Some(message.to_owned().into());
+    }
+}
+
 /// Reads what an object says of an error, whatever else it says: as if it were one. `None` when it
 /// says nothing of any.
 pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
     let mut slots = Slots::default();
     let mut causes = None;
     let mut consecutive_failures = None;
-    for (path, value) in object.flatten() {
-        match &*path {
-            "causes" => causes = value.as_json().map(dragline_schema::Json),
-            "consecutive_failures" => consecutive_failures = value.as_u64(),
-            _ => slots.offer(&path, value),
+    with_paths(|paths| {
+        for (path, value) in object.flatten_as(&ROOT, &mut |parent, key| paths.child(*parent, key))
+        {
+            match paths.path(path) {
+                "causes" => causes = value.as_json().map(dragline_schema::Json),
+                "consecutive_failures" => consecutive_failures = value.as_u64(),
+                _ => slots.offer(paths.role(path), value),
+            }
         }
-    }
+    });
     let site = slots.take_text(Slot::Site);
     let message = slots.take_text(Slot::Message);
     let url = slots.take_text(Slot::Url);
@@ -339,185 +353,7 @@ fn is_zerolog(object: &Object<'_>) -> bool {
     is(fields.first(), "level") && is(fields.last(), "message")
 }
 
-/// logrus sorts its keys, its own among the others.
-fn is_logrus(object: &Object<'_>) -> bool {
-    let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
-    let is_sorted = object.fields.is_sorted_by(|(a, _), (b, _)| a <= b);
-    is_sorted && has("level") && has("msg") && has("time") && !has("pid")
-}
-
-/// Which writer it is, by the keys that only it has.
-fn dialect_of(object: &Object<'_>) -> Dialect {
-    let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
-    if has("record") && has("text") {
-        Dialect::LoguruJson
-    } else if has("level") && has("time") && has("pid") && has("hostname") {
-        Dialect::PinoJson
-    } else if has("target") && (has("fields") || has("spans") || has("span")) {
-        Dialect::TracingJson
-    } else {
-        Dialect::Json
-    }
-}
-
 impl<'a> Slots<'a> {
-    fn offer(&mut self, path: &str, value: Value<'a>) {
-        if matches!(path, "spans" | "fields.spans") {
-            self.spans = value.as_json();
-            return;
-        }
-        if let Some(name) = path.strip_prefix("span.") {
-            // The innermost span stands in `spans` too, when that is written.
-            if let Some((slot, rank)) = context_slot(name) {
-                self.put(slot, 100 + rank, value);
-            }
-            return;
-        }
-        // loguru's own `elapsed` is the program's age.
-        let own = if is_name(path) {
-            path
-        } else {
-            without_container(path)
-        };
-        self.has_item |= is_item(own, &value);
-        // What is called a name is the logger's, unless it has words.
-        let is_title = own == "name" && matches!(&value, Value::Str(text) if text.contains(' '));
-        self.has_identity |= matches!(own, "url" | "title" | "sku" | "id")
-            || is_title
-            || own.starts_with("item_")
-            || own.starts_with("product_");
-        let is_fraction = match &value {
-            Value::F64(_) => true,
-            Value::Str(text) => text.contains('.'),
-            _ => false,
-        };
-        if let Some(unit) = duration_unit(own, is_fraction) {
-            let milliseconds = value.as_f64().map(|number| number * unit);
-            let milliseconds = milliseconds.or_else(|| with_unit(&value));
-            let milliseconds = milliseconds.map(|n| self.by_writer(own, &value, n));
-            self.duration_ms = self.duration_ms.or(milliseconds);
-            return;
-        }
-        if own == "datetime.timezone"
-            && let Value::Str(name) = &value
-        {
-            self.zone = jiff::tz::TimeZone::get(name).ok();
-            return;
-        }
-        if own == "instant.nanoOfSecond" {
-            self.nanoseconds = value.as_u64();
-            return;
-        }
-        if own == "exception" && matches!(value, Value::Json(_)) {
-            self.exceptions = value.as_json();
-            return;
-        }
-        let Some((slot, rank)) = slot_of(own) else {
-            return;
-        };
-        // What stands in a container says it less plainly than what stands beside it.
-        let rank = rank
-            + if own.len() < path.len() && is_lifted(path) {
-                40
-            } else {
-                0
-            };
-        match (slot, &value) {
-            (Slot::Level, number) if number.as_u64().is_some() => {
-                // A word says it better.
-                self.put(slot, rank + 100, value);
-                self.level_name = Some(own.to_owned());
-            }
-            (Slot::Status, Value::Str(text)) if is_nothing(text) => self.status_is_null = true,
-            // A list of lines.
-            (Slot::Traceback | Slot::Message | Slot::ErrorMessage, Value::Json(list))
-                if list.starts_with('[') =>
-            {
-                if let Some(text) = joined(list, slot) {
-                    self.put(slot, rank, Value::Str(text.into()));
-                }
-            }
-            (Slot::Message | Slot::ErrorMessage, Value::Json(_)) => {}
-            (Slot::Message, Value::Str(_)) if rank >= TEMPLATE => {
-                self.is_template = self.values[slot as usize].is_none();
-                self.put(slot, rank, value);
-            }
-            // jsoup's `URL=[http://shop.test/]`.
-            (Slot::Url, Value::Str(text)) if text.starts_with('[') && text.ends_with(']') => {
-                let bare = text[1..text.len() - 1].to_owned();
-                self.put(slot, rank, Value::Str(bare.into()));
-            }
-            // A whole traceback under a name that others use for a message.
-            (Slot::ErrorMessage, Value::Str(text)) if traceback::parse(text).is_some() => {
-                self.put(Slot::Traceback, rank, value);
-            }
-            // An error's type alone, beside a text.
-            (Slot::ErrorMessage, Value::Str(text)) if own == "error" && is_type_name(text) => {
-                self.put(Slot::ErrorType, 50, value);
-            }
-            _ => self.put(slot, rank, value),
-        }
-    }
-
-    /// Go's loggers write durations without a unit, each in its own: zerolog milliseconds with a
-    /// fraction, logrus nanoseconds, which nobody would take for milliseconds.
-    fn by_writer(&self, path: &str, value: &Value<'_>, milliseconds: f64) -> f64 {
-        const LONGEST_MS: u64 = 1_000_000;
-        let is_bare = matches!(path, "duration" | "elapsed" | "latency" | "took");
-        match value {
-            Value::F64(number) if is_bare && self.is_zerolog => *number,
-            Value::U64(number) if is_bare && (self.is_logrus || *number >= LONGEST_MS) => {
-                *number as f64 / 1e6
-            }
-            _ => milliseconds,
-        }
-    }
-
-    fn put(&mut self, slot: Slot, rank: usize, value: Value<'a>) {
-        let place = &mut self.values[slot as usize];
-        // Of two values under one name the last wins, as in JSON.
-        if place.as_ref().is_none_or(|(held, _)| rank <= *held) {
-            *place = Some((rank, value));
-        }
-    }
-
-    fn take(&mut self, slot: Slot) -> Option<Value<'a>> {
-        self.values[slot as usize].take().map(|(_, value)| value)
-    }
-
-    fn take_text(&mut self, slot: Slot) -> Option<Cow<'a, str>> {
-        match self.take(slot)? {
-            Value::Str(text) => Some(text),
-            Value::U64(n) => Some(n.to_string().into()),
-            Value::I64(n) => Some(n.to_string().into()),
-            _ => None,
-        }
-    }
-
-    /// The context that outer spans carry: `[root … leaf]`, the innermost wins.
-    fn read_spans(&mut self) {
-        let Some(spans) = self.spans.take() else {
-            return;
-        };
-        let Ok(spans) = serde_json::from_str::<Vec<serde_json::Map<String, _>>>(&spans) else {
-            return;
-        };
-        for (depth, span) in spans.into_iter().rev().enumerate() {
-            for (key, value) in span {
-                let Some((slot, rank)) = context_slot(&key) else {
-                    continue;
-                };
-                let value: serde_json::Value = value;
-                let value = match value {
-                    serde_json::Value::String(text) => Value::Str(text.into()),
-                    serde_json::Value::Number(n) => Value::Str(n.to_string().into()),
-                    _ => continue,
-                };
-                self.put(slot, 200 + depth * 20 + rank, value);
-            }
-        }
-    }
-
     /// What the record says to programs, and whether it is a request of unknown outcome.
     fn event(&mut self, record: &Record<'a>) -> (Event<'a>, bool) {
         let error = self.error();
@@ -618,67 +454,6 @@ impl<'a> Slots<'a> {
         }
         error
     }
-}
-
-/// Slots that a span's fields may fill for the events inside.
-fn context_slot(name: &str) -> Option<(Slot, usize)> {
-    slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
-}
-
-/// Milliseconds of a duration that names its unit itself: `0.052s`, `59 ms`, `3.54µs`.
-fn with_unit(value: &Value<'_>) -> Option<f64> {
-    match value {
-        Value::Str(text) => duration::milliseconds(text),
-        _ => None,
-    }
-}
-
-/// Where names begin that hold templates, in the ranks of messages.
-const TEMPLATE: usize = 14;
-
-/// Whether a path is a name by itself, whatever container it seems to stand in.
-fn is_name(path: &str) -> bool {
-    path.contains('.') && exact_slot(path)
-}
-
-/// Whether what stands in a container is the user's own, beside what the writer says.
-fn is_lifted(path: &str) -> bool {
-    const LIFTED: [&str; 9] = [
-        "data.",
-        "payload.",
-        "meta.",
-        "metadata.",
-        "details.",
-        "Properties.",
-        "properties.",
-        "State.",
-        "params.",
-    ];
-    LIFTED.iter().any(|container| path.starts_with(container))
-}
-
-/// Words for no value.
-fn is_nothing(text: &str) -> bool {
-    matches!(
-        text,
-        "" | "None" | "null" | "nil" | "undefined" | "-" | "N/A" | "n/a" | "NaN"
-    )
-}
-
-/// The texts of a list: lines of a stack, words of a message.
-fn joined(list: &str, slot: Slot) -> Option<String> {
-    let list: Vec<serde_json::Value> = serde_json::from_str(list).ok()?;
-    let texts: Vec<&str> = list.iter().filter_map(|value| value.as_str()).collect();
-    let between = if slot == Slot::Traceback { "\n" } else { " " };
-    (!texts.is_empty()).then(|| texts.join(between))
-}
-
-/// One CamelCase word.
-fn is_type_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || c == '.' || c == '_')
 }
 
 fn status_of(value: &Value<'_>) -> Option<u16> {

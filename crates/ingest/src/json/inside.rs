@@ -114,6 +114,9 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
             || matches!(key, "PRIORITY" | "MESSAGE_ID")
     };
     let is_envelope = object.fields.iter().all(|(key, _)| is_known(key));
+    if !is_bytes && !is_envelope && !text.starts_with(['{', '\u{1b}']) {
+        return None;
+    }
     let of = |names: &[&str]| names.iter().find_map(|name| scalar(field(name)?));
     let time = of(&[
         "timestamp",

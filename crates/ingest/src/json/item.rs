@@ -3,14 +3,35 @@
 use dragline_schema::Value;
 
 /// Whether a field is part of an item that the record carries.
-pub(super) fn is_item(path: &str, value: &Value<'_>) -> bool {
-    const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
-    let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
-        return false;
-    };
-    match &path[item.len()..] {
-        "" => matches!(value, Value::Str(text) if text.starts_with('{')),
-        rest => rest.starts_with('.'),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    No,
+    /// The item, where it is an object's text.
+    Whole,
+    /// A field of it.
+    Field,
+}
+
+impl Part {
+    pub(super) fn of(path: &str) -> Self {
+        const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
+        let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
+            return Self::No;
+        };
+        match &path[item.len()..] {
+            "" => Self::Whole,
+            rest if rest.starts_with('.') => Self::Field,
+            _ => Self::No,
+        }
+    }
+
+    /// Whether the field has an item, with this value.
+    pub(super) fn is_item(self, value: &Value<'_>) -> bool {
+        match self {
+            Self::No => false,
+            Self::Whole => matches!(value, Value::Str(text) if text.starts_with('{')),
+            Self::Field => true,
+        }
     }
 }
 

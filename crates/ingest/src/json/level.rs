@@ -2,27 +2,14 @@
 
 use dragline_schema::{Level, Value};
 
-use super::alias::without_container;
-use super::fields::Object;
-
-/// Who numbers levels, by what else he writes.
-pub(super) fn scale_of(object: &Object<'_>) -> Scale {
-    let raw = |name: &str| {
-        object
-            .fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, raw)| raw.get())
-    };
-    if raw("short_message").is_some() || raw("PRIORITY").is_some() {
-        return Scale::Syslog;
-    }
-    let is_epoch = raw("time")
-        .is_some_and(|time| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()));
-    if raw("msg").is_some() && raw("time").is_some() || is_epoch {
-        return Scale::Node;
-    }
-    Scale::Python
+/// Whose numbers a field of this name has, whoever writes it.
+pub(super) fn scale_named(name: &str) -> Option<Scale> {
+    Some(match name {
+        "levelno" => Scale::Python,
+        "severity_number" | "severityNumber" | "SeverityNumber" => Scale::OpenTelemetry,
+        "PRIORITY" | "priority" => Scale::Syslog,
+        _ => return None,
+    })
 }
 
 /// Who numbers levels.
@@ -39,13 +26,7 @@ pub(super) enum Scale {
     OpenTelemetry,
 }
 
-pub(super) fn level_of(value: &Value<'_>, name: Option<&str>, scale: Scale) -> Option<Level> {
-    let scale = match name.map(without_container) {
-        Some("levelno") => Scale::Python,
-        Some("severity_number" | "severityNumber" | "SeverityNumber") => Scale::OpenTelemetry,
-        Some("PRIORITY" | "priority") => Scale::Syslog,
-        _ => scale,
-    };
+pub(super) fn level_of(value: &Value<'_>, scale: Scale) -> Option<Level> {
     match value {
         Value::Str(word) => {
             Level::from_word(word).or_else(|| numeric_level(word.parse().ok()?, scale))

@@ -9,12 +9,15 @@ mod foreign;
 mod head;
 mod inside;
 mod item;
+mod keys;
 mod level;
 mod marks;
 mod native;
 mod node;
 pub(crate) mod otlp;
 mod prose;
+mod role;
+mod slots;
 mod template;
 
 use crate::time::Local;

@@ -1,14 +1,9 @@
 //! Message templates: a text with holes that other fields fill.
 
-use std::borrow::Cow;
-
 use dragline_schema::Value;
 
-use super::alias::without_container;
-use super::foreign::Fields;
-
 /// A template with its holes filled: `Fetched {Url} in {Elapsed:0.0} ms`.
-pub(super) fn rendered(template: &str, fields: &Fields<'_>) -> String {
+pub(super) fn rendered(template: &str, fields: &[(String, Value<'_>)]) -> String {
     let mut text = String::with_capacity(template.len() + 32);
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('{') {
@@ -23,7 +18,7 @@ pub(super) fn rendered(template: &str, fields: &Fields<'_>) -> String {
             .next()
             .unwrap_or_default()
             .trim_start_matches(['@', '$']);
-        let is_field = |(path, _): &&(Cow<'_, str>, Value<'_>)| without_container(path) == name;
+        let is_field = |(own, _): &&(String, Value<'_>)| own == name;
         match fields.iter().find(is_field) {
             Some((_, value)) => text.push_str(&shown(value)),
             None => text.push_str(&format!("{{{hole}}}")),

@@ -1,0 +1,199 @@
+//! What a field says by its path, worked out once for each path that comes.
+//!
+//! A writer's lines have the same fields a million times. Their paths stand in a tree: from an object's place in
+//! it, a key leads to the field's, without putting the path together.
+
+use rustc_hash::FxHashMap;
+
+use super::alias::{Slot, duration_unit, exact_slot, slot_of, without_container};
+use super::item::Part;
+use super::level::{Scale, scale_named};
+
+/// A path's place in the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PathId(u32);
+
+/// Where whole paths begin.
+pub(super) const ROOT: PathId = PathId(0);
+/// Keys that are longer, in bytes, say nothing.
+const LONGEST: usize = 256;
+const TOO_LONG: PathId = PathId(1);
+/// Keys may be data, too: with more paths than that the tree is grown anew.
+const MOST: usize = 4096;
+
+/// The tree of paths.
+pub(super) struct Paths {
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    path: String,
+    role: Role,
+    children: FxHashMap<Box<str>, PathId>,
+}
+
+/// Which kind of field it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One that may fill a slot.
+    Plain,
+    /// tracing's list of spans.
+    Spans,
+    /// A field of the innermost span.
+    Span,
+    /// The zone that is named beside a time.
+    Zone,
+    /// What log4j2's `instant` adds to its seconds.
+    Nanoseconds,
+}
+
+/// What a field says.
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) kind: Kind,
+    /// The slot that it may fill, and its rank among those that may.
+    pub(super) slot: Option<(Slot, usize)>,
+    /// Milliseconds in one unit of the duration that it is: of a whole number, and of a fraction.
+    pub(super) units: [Option<f64>; 2],
+    /// Whether the duration names no unit.
+    pub(super) is_bare: bool,
+    /// Whose numbers of levels it has.
+    pub(super) scale: Option<Scale>,
+    pub(super) item: Part,
+    /// Whether it tells one item from another.
+    pub(super) is_identity: bool,
+    pub(super) is_name: bool,
+    pub(super) is_error: bool,
+    pub(super) is_exception: bool,
+    pub(super) is_event_type: bool,
+    pub(super) is_template: bool,
+    /// Where its name begins, behind the container.
+    bare_at: usize,
+}
+
+impl Role {
+    fn of(path: &str) -> Self {
+        let bare = without_container(path);
+        // loguru's own `elapsed` is the program's age.
+        let is_whole = path.contains('.') && exact_slot(path);
+        let own = if is_whole { path } else { bare };
+        let kind = match (path, own) {
+            ("spans" | "fields.spans", _) => Kind::Spans,
+            _ if path.starts_with("span.") => Kind::Span,
+            (_, "datetime.timezone") => Kind::Zone,
+            (_, "instant.nanoOfSecond") => Kind::Nanoseconds,
+            _ => Kind::Plain,
+        };
+        let slot = match path.strip_prefix("span.") {
+            // The innermost span stands in `spans` too, when that is written.
+            Some(name) => context_slot(name).map(|(slot, rank)| (slot, 100 + rank)),
+            // What stands in a container says it less plainly than what stands beside it.
+            None => slot_of(own).map(|(slot, rank)| {
+                let is_lifted = own.len() < path.len() && is_lifted(path);
+                (slot, rank + if is_lifted { 40 } else { 0 })
+            }),
+        };
+        Self {
+            kind,
+            slot,
+            units: [duration_unit(own, false), duration_unit(own, true)],
+            is_bare: matches!(own, "duration" | "elapsed" | "latency" | "took"),
+            scale: scale_named(own),
+            item: Part::of(own),
+            is_identity: matches!(own, "url" | "title" | "sku" | "id")
+                || own.starts_with("item_")
+                || own.starts_with("product_"),
+            is_name: own == "name",
+            is_error: own == "error",
+            is_exception: own == "exception",
+            is_event_type: bare == "event_type",
+            is_template: path.ends_with("mt") || path.ends_with("emplate"),
+            bare_at: path.len() - bare.len(),
+        }
+    }
+}
+
+/// Slots that a span's fields may fill for the events inside.
+pub(super) fn context_slot(name: &str) -> Option<(Slot, usize)> {
+    slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
+}
+
+/// Whether what stands in a container is the user's own, beside what the writer says.
+fn is_lifted(path: &str) -> bool {
+    const LIFTED: [&str; 9] = [
+        "data.",
+        "payload.",
+        "meta.",
+        "metadata.",
+        "details.",
+        "Properties.",
+        "properties.",
+        "State.",
+        "params.",
+    ];
+    LIFTED.iter().any(|container| path.starts_with(container))
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        let node = || Node {
+            path: String::new(),
+            role: Role::of(""),
+            children: FxHashMap::default(),
+        };
+        Self {
+            nodes: vec![node(), node()],
+        }
+    }
+}
+
+impl Paths {
+    /// A record begins: places that were given before are none any more.
+    pub(super) fn begin(&mut self) {
+        if self.nodes.len() > MOST {
+            *self = Self::default();
+        }
+    }
+
+    fn node(&self, id: PathId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The place of a key in an object.
+    pub(super) fn child(&mut self, parent: PathId, key: &str) -> PathId {
+        if let Some(id) = self.node(parent).children.get(key) {
+            return *id;
+        }
+        if key.len() > LONGEST || parent == TOO_LONG {
+            return TOO_LONG;
+        }
+        let path = match &*self.node(parent).path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        let id = PathId(self.nodes.len() as u32);
+        self.nodes.push(Node {
+            role: Role::of(&path),
+            path,
+            children: FxHashMap::default(),
+        });
+        let parent = &mut self.nodes[parent.0 as usize];
+        parent.children.insert(key.into(), id);
+        id
+    }
+
+    pub(super) fn role(&self, id: PathId) -> &Role {
+        &self.node(id).role
+    }
+
+    /// The whole path.
+    pub(super) fn path(&self, id: PathId) -> &str {
+        &self.node(id).path
+    }
+
+    /// The path without the container that it stands in.
+    pub(super) fn bare(&self, id: PathId) -> &str {
+        let node = self.node(id);
+        &node.path[node.role.bare_at..]
+    }
+}
