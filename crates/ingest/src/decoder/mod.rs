@@ -641,7 +641,9 @@ impl Decoder {
 
     /// Takes a line that the recorder wrote, if it looks as predicted.
     fn predicted(&mut self, bytes: &[u8], at: Position, sink: &mut dyn Sink) -> bool {
-        if self.is_in_text() || self.pretty.is_some() || self.has_pieces() {
+        // The recorder begins with the time.
+        let may_be = bytes.starts_with(br#"{"timestamp":""#);
+        if !may_be || self.is_in_text() || self.pretty.is_some() || self.has_pieces() {
             return false;
         }
         // The record borrows from the head, and the rest of the decoder takes the record.

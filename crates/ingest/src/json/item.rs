@@ -1,6 +1,9 @@
 //! Which records say that an item was taken.
 
+use std::sync::LazyLock;
+
 use dragline_schema::Value;
+use memchr::memmem::Finder;
 
 /// Whether a field is part of an item that the record carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,11 @@ pub(super) const COUNTED: [&str; 14] = [
     "images",
 ];
 
+/// What is in all words for that.
+static WORDS: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| {
+    ["craped", "CRAPED", "tored", "TORED", "xtracted", "XTRACTED"].map(Finder::new)
+});
+
 /// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
 pub(crate) fn says_item(message: &str) -> bool {
     let is_word = |word: &str| {
@@ -60,7 +68,15 @@ pub(crate) fn says_item(message: &str) -> bool {
             .iter()
             .any(|known| word.eq_ignore_ascii_case(known))
     };
-    let mut says = message == "item";
+    if message == "item" {
+        return true;
+    }
+    // Most lines are of something else.
+    let bytes = message.as_bytes();
+    if !WORDS.iter().any(|word| word.find(bytes).is_some()) {
+        return false;
+    }
+    let mut says = false;
     // What is quoted, and a URL's words, are their own.
     let message = message.split("://").next().unwrap_or_default();
     let message = message.split(['{', '"', '\'']).next().unwrap_or_default();

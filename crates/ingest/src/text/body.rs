@@ -38,7 +38,9 @@ impl Body {
             }
         }
         let end = line.trim_end();
-        self.announces = end.ends_with([':', '=', '{', '[', '(', ',']) || end.ends_with('\\');
+        // Scrapy has the item on the line behind.
+        self.announces = end.ends_with([':', '=', '{', '[', '(', ',', '\\'])
+            || (self.lines == 0 && line.starts_with("Scraped from <"));
         self.lines += 1;
     }
 

@@ -331,7 +331,9 @@ impl<'l> Scan<'l> {
         let is_level_sure = found_level.as_ref().is_some_and(|found| {
             found.is_sure
                 || (plain_words == 0
-                    && parts.iter().all(|part| part.is_ended || is_name(part.text)))
+                    && parts
+                        .iter()
+                        .all(|part| part.in_brackets || part.is_ended || is_name(part.text)))
         });
         let one_word = plain_words == 1 && found_level.as_ref().is_some_and(|l| is_capital(l.text));
         if found_level.is_some() && !(is_level_sure || one_word) {
