@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use dragline_schema::Timestamp;
+use dragline_schema::{Severity, Timestamp};
 use rustc_hash::FxHashMap;
 
+use crate::errors::Cell;
 use crate::rollup::Rollup;
 use crate::source::SourceKey;
 
@@ -55,6 +56,14 @@ impl Rollup {
                 .iter()
                 .any(|source| part.index.contains_key(source))
             {
+                if let Some((_, sample)) = &group.sample {
+                    let cell = Cell {
+                        category: sample.category,
+                        severity: group.severity.unwrap_or(Severity::Medium),
+                        error_type: sample.error_type.clone(),
+                    };
+                    *part.cells.entry(&cell) += group.count;
+                }
                 *part.groups.entry(&key) = group;
             }
         }

@@ -551,6 +551,8 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
         {
             Event::ScraperEnd(ended(reason))
         }
+        // Twisted says so, and then what it was.
+        None if pending.text.trim_end() == "Unhandled error in Deferred:" => Event::Log,
         None if pending.level.is_error() => Event::ScraperError(error(pending)),
         Some(Fact::Closing { .. }) | None => Event::Log,
     }
@@ -595,11 +597,27 @@ fn product(action: ProductAction, url: Option<&str>) -> Event<'_> {
     })
 }
 
+/// What asyncio says of a future that nobody asked: `future: <Future finished exception=Type('message')>`.
+fn of_future(text: &str) -> Option<ScraperError<'_>> {
+    let (_, told) = text.split_once(" exception=")?;
+    let (error_type, rest) = told.split_once('(')?;
+    let is_type = error_type
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+    let message = rest.rsplit_once(')').map_or(rest, |(message, _)| message);
+    let message = message.trim_matches(['\'', '"']);
+    is_type.then(|| ScraperError {
+        error_type: Some(error_type.into()),
+        error_message: Some(message.into()),
+        ..ScraperError::default()
+    })
+}
+
 /// Type, message and causes out of the traceback that follows a record; without one, the record's
 /// first line is the message.
 fn error(pending: &Pending) -> ScraperError<'_> {
     let Some(parsed) = traceback::parse(&pending.text) else {
-        return ScraperError::default();
+        return of_future(&pending.text).unwrap_or_default();
     };
     let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
     let start = pending.text.find("Traceback (most").unwrap_or(0);

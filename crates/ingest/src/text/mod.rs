@@ -401,7 +401,11 @@ impl Begun {
         let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
         let text = |text| Value::Str(Cow::Borrowed(text));
         let mut fields = vec![(Cow::Borrowed("message"), text(first.trim_end()))];
-        let is_error = || crash::error_line(first).is_some() || traceback::parse(rest).is_some();
+        // Frames alone: what they are of stands on the first line.
+        let is_frames = crash::is_frame(rest.trim_start());
+        let trace = if is_frames { &*self.text } else { rest };
+        let has_trace = traceback::parse(trace).is_some();
+        let is_error = || crash::error_line(first).is_some() || has_trace;
         if !self.level.is_empty() {
             fields.push((Cow::Borrowed("level"), text(&self.level)));
         } else if self.given_level.is_none() && is_error() {
@@ -412,8 +416,8 @@ impl Begun {
         if let Some(logger) = &self.logger {
             fields.push((Cow::Borrowed("target"), text(logger)));
         }
-        if traceback::parse(rest).is_some() {
-            fields.push((Cow::Borrowed("traceback"), text(rest)));
+        if has_trace {
+            fields.push((Cow::Borrowed("traceback"), text(trace)));
         }
         match tail(first) {
             Some(object) => fields.extend(object.flatten()),

@@ -287,7 +287,8 @@ impl<'l> Scan<'l> {
                 continue;
             }
             if found_level.is_none() {
-                let is_apart = self.open > 0 || is_hard(between);
+                let is_behind_group = parts.last().is_some_and(|part| part.in_brackets);
+                let is_apart = self.open > 0 || is_hard(between) || is_behind_group;
                 let is_at_start =
                     parts.is_empty() || (time.is_some() && parts.len() == behind_time.1);
                 if let Some(found) = self.level(is_apart, is_at_start, time.is_some()) {
@@ -394,11 +395,12 @@ impl<'l> Scan<'l> {
             return None;
         }
         let message = self.message_behind();
+        let (logger, level, message) = namespace(message).unwrap_or(("", "", message));
         Some(Head {
             dialect: Dialect::Text,
             time: Some(time),
-            level: "",
-            logger: None,
+            level,
+            logger: Some(logger).filter(|logger| !logger.is_empty()),
             message,
             body: message,
             level_at: 0,
@@ -622,6 +624,14 @@ impl<'l> Scan<'l> {
             _ => false,
         }
     }
+}
+
+/// Twisted's `[namespace#level] message`.
+fn namespace(message: &str) -> Option<(&str, &str, &str)> {
+    let (group, message) = message.strip_prefix('[')?.split_once("] ")?;
+    let (name, word) = group.rsplit_once('#')?;
+    let is_level = level(word, true).is_some_and(|(level, _)| level.len() == word.len());
+    (is_level && is_name_alone(name)).then_some((name, word, message))
 }
 
 /// Where what begins with a brace ends, behind its own closing one.
