@@ -29,7 +29,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let config = Config::load(args.read.input.rules.config.as_deref())?;
     let layout = config.layout()?;
     let (mut report, finished) = read::report(&args.read)?;
-    output::check_target(output.output.as_deref(), &finished)?;
+    output::check_target(output.output.as_deref(), &args.read.input.rules, &finished)?;
     report.panels = panels::panels(&config.report.panels, &args.read)?;
     let written = if output.format == Format::Html {
         let page = render::page(&report, &dragline_analytics::activity(&finished), &layout);
@@ -45,7 +45,11 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
 /// `dragline errors`
 pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
     let (report, finished) = read::report(&args.read)?;
-    output::check_target(args.read.output.output.as_deref(), &finished)?;
+    output::check_target(
+        args.read.output.output.as_deref(),
+        &args.read.input.rules,
+        &finished,
+    )?;
     tell_unread(&report, &finished);
     output::write(
         &args.read.output,
@@ -57,7 +61,7 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
 /// `dragline runs`
 pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
     let (report, finished) = read::report(args)?;
-    output::check_target(args.output.output.as_deref(), &finished)?;
+    output::check_target(args.output.output.as_deref(), &args.input.rules, &finished)?;
     tell_unread(&report, &finished);
     output::write(&args.output, || render::runs(&report), &report.runs)
 }

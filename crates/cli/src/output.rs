@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Document, Terminal};
@@ -11,14 +11,23 @@ use dragline_rollup::Finished;
 use dragline_schema::clip;
 use serde::Serialize;
 
-use crate::args::{Format, OutputArgs, WrongUsage};
+use crate::args::{Format, OutputArgs, RulesArgs, WrongUsage};
+
+/// So deep are the files in a directory that is kept.
+const KEPT_DEPTH: usize = 2;
 
 /// Of a line that is quoted, no more is shown, in bytes.
 const LONGEST_LINE: usize = 2000;
 
-/// An error when what is to be written is one of the logs that were read.
-pub(crate) fn check_target(output: Option<&Path>, finished: &Finished) -> anyhow::Result<()> {
+/// An error when what is to be written is one of the logs that were read, a file of settings, or in a
+/// directory that is kept.
+pub(crate) fn check_target(
+    output: Option<&Path>,
+    rules: &RulesArgs,
+    finished: &Finished,
+) -> anyhow::Result<()> {
     let Some(output) = output else { return Ok(()) };
+    check_kept(output)?;
     let Ok(held) = output.metadata() else {
         return Ok(());
     };
@@ -34,10 +43,40 @@ pub(crate) fn check_target(output: Option<&Path>, finished: &Finished) -> anyhow
         path.metadata()
             .is_ok_and(|other| is_same_file((output, &held), (path, &other)))
     };
+    let settings = rules.rules.iter().chain(&rules.config);
+    let is_settings = |path: &&PathBuf| {
+        let other = path.metadata();
+        other.is_ok_and(|other| is_same_file((output, &held), (path, &other)))
+    };
+    if let Some(path) = settings.into_iter().find(is_settings) {
+        let (output, path) = (output.display(), path.display());
+        let sentence =
+            format!("--output {output} would replace {path}, which is read: name another file");
+        return Err(WrongUsage::new(&sentence).into());
+    }
     match finished.files.keys().find(is_same) {
         Some(path) => Err(WrongUsage::new(&format!(
             "--output {} would replace the log {path}: name another file",
             output.display()
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// An error when the file is in a history or a cache of Dragline's.
+fn check_kept(output: &Path) -> anyhow::Result<()> {
+    let target = output.canonicalize().unwrap_or_else(|_| output.to_owned());
+    let kept = target.ancestors().skip(1).take(KEPT_DEPTH).find(|dir| {
+        let is_history = dir.join("DRAGLINE-HISTORY").is_file();
+        let tag = || std::fs::read_to_string(dir.join("CACHEDIR.TAG"));
+        is_history || tag().is_ok_and(|tag| tag.contains("Dragline's"))
+    });
+    match kept {
+        Some(dir) => Err(WrongUsage::new(&format!(
+            "--output {} is in {}, which Dragline keeps for itself: name another file",
+            output.display(),
+            dir.display()
         ))
         .into()),
         None => Ok(()),

@@ -63,7 +63,8 @@ fn python(text: &str) -> Option<Traceback<'_>> {
     let mut is_group = false;
     for line in text.lines() {
         let line = line.strip_prefix(indent).unwrap_or(line);
-        let bare = line.trim_start_matches(['|', '+', ' ', '>', '\t']);
+        // rich draws a box around the frames.
+        let bare = line.trim_start_matches(['|', '+', ' ', '>', '\t', '╭', '─']);
         let begun = bare.strip_prefix("Exception Group ").unwrap_or(bare);
         if begun.starts_with("Traceback (most recent call last)") {
             is_group |= begun.len() < bare.len();

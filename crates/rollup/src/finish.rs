@@ -209,7 +209,7 @@ impl Rollup {
             .collect();
         activity.sort_unstable_by_key(|row| (row.start, row.run));
 
-        let (period, strays) = without_strays(self.period, &activity, width, &self.files);
+        let (period, strays) = without_strays(self.period, &activity, width, &self.files, now);
         let groups_overflow = self.groups.overflow().map_or(0, |group| group.count);
         let cells_overflow = self.cells.overflow().copied().unwrap_or(0);
         Finished {

@@ -29,6 +29,8 @@ const DENIED_BY_OTHERS: u64 = 2;
 const ENOUGH: u64 = 100;
 /// Clocks of machines and of file systems differ by so much, in microseconds.
 const CLOCKS: i64 = 600_000_000;
+/// … and times that name no zone by so much.
+const ZONES: i64 = 26 * 3_600_000_000;
 
 /// Lines that stand outside of the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,7 @@ pub(crate) fn without_strays(
     activity: &[ActivityRow],
     width: i64,
     files: &BTreeMap<String, FileEntry>,
+    now: Timestamp,
 ) -> (Option<Period>, Vec<Strays>) {
     let Some((mut first, mut last)) = period else {
         return (None, Vec::new());
@@ -61,7 +64,7 @@ pub(crate) fn without_strays(
     } else {
         DENIED_PART
     };
-    let denied = end_of_files(files).and_then(|end| denied(rows, end, width, part));
+    let denied = end_of_files(files, now).and_then(|end| denied(rows, end, width, part));
     let behind = denied.or_else(|| far(rows, width, false));
     if let Some((kept, strays, end)) = behind {
         last = end.clamp(first, last);
@@ -76,24 +79,29 @@ pub(crate) fn without_strays(
     (Some((first, last)), found)
 }
 
-/// The latest time at which any of the files was written, as far as they tell it.
-fn end_of_files(files: &BTreeMap<String, FileEntry>) -> Option<Timestamp> {
+/// How much later a file's times may be than it was written, in microseconds: times without a zone may be of
+/// any.
+fn tolerance(file: &FileEntry) -> i64 {
+    if file.zoneless > 0 { ZONES } else { CLOCKS }
+}
+
+/// The latest time at which any of the files was written, as far as they tell it; it is not to come.
+fn end_of_files(files: &BTreeMap<String, FileEntry>, now: Timestamp) -> Option<Timestamp> {
     let end = |file: &FileEntry| {
         let end = file.order.came_back_to().or(file.latest)?;
-        // Times without a zone may be of another one.
-        let written = file.modified.filter(|_| file.zoneless == 0);
-        let written = written.map(|at| Timestamp::from_micros(at.as_micros() + CLOCKS));
-        Some(written.map_or(end, |at| end.min(at)))
+        let written = file.modified.map_or(now, |at| at.min(now));
+        let latest = Timestamp::from_micros(written.as_micros().saturating_add(tolerance(file)));
+        Some(end.min(latest))
     };
     files.values().filter_map(end).max()
 }
 
 /// Whether when files were written tells when their lines were: in most of them the last line is no later.
 fn say_when_they_end(files: &BTreeMap<String, FileEntry>) -> bool {
-    let ends = |file: &FileEntry| Some((file.latest?, file.modified?));
+    let ends = |file: &FileEntry| Some((file.latest?, file.modified?, tolerance(file)));
     let all: Vec<_> = files.values().filter_map(ends).collect();
-    let is_told = |(latest, written): &&(Timestamp, Timestamp)| {
-        latest.as_micros() <= written.as_micros() + CLOCKS
+    let is_told = |(latest, written, tolerance): &&(Timestamp, Timestamp, i64)| {
+        latest.as_micros() <= written.as_micros() + tolerance
     };
     all.iter().filter(is_told).count() * 2 > all.len()
 }
@@ -172,6 +180,7 @@ mod tests {
     use crate::order::Order;
 
     const HOUR: i64 = 3_600_000_000;
+    const NOW: fn() -> Timestamp = || Timestamp::from_micros(i64::MAX / 2);
 
     fn rows(hours: &[(i64, u64)]) -> Vec<ActivityRow> {
         let row = |(hour, events): &(i64, u64)| ActivityRow {
@@ -191,7 +200,7 @@ mod tests {
             Timestamp::from_micros(0),
             Timestamp::from_micros((last + 1) * HOUR - 1),
         ));
-        let (period, strays) = without_strays(period, &rows(hours), HOUR, &BTreeMap::new());
+        let (period, strays) = without_strays(period, &rows(hours), HOUR, &BTreeMap::new(), NOW());
         let end = (period.unwrap().1.as_micros() + 1) / HOUR;
         (end, strays.iter().map(|strays| strays.events).sum())
     }
@@ -220,7 +229,7 @@ mod tests {
             ..FileEntry::default()
         };
         let files = BTreeMap::from([("a".to_owned(), file)]);
-        let (period, _) = without_strays(Some((at(0), last)), &rows(hours), HOUR, &files);
+        let (period, _) = without_strays(Some((at(0), last)), &rows(hours), HOUR, &files, NOW());
         period.unwrap().1.as_micros() / HOUR
     }
 
@@ -246,6 +255,35 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_to_come_and_no_zone_is_a_day_ahead() {
+        let at = |hour: i64| Timestamp::from_micros(hour * HOUR);
+        let busy: Vec<(i64, u64)> = (0..100).map(|hour| (hour, 50)).collect();
+        let ahead = [&*busy, &[(300, 100)]].concat();
+        let file = |latest: i64, modified: i64| FileEntry {
+            latest: Some(at(latest)),
+            modified: Some(at(modified)),
+            zoneless: 1,
+            ..FileEntry::default()
+        };
+        let end = |files: [FileEntry; 2], now: i64| {
+            let named = files
+                .into_iter()
+                .zip(0..)
+                .map(|(file, i)| (i.to_string(), file));
+            let period = Some((at(0), at(300)));
+            let (period, _) =
+                without_strays(period, &rows(&ahead), HOUR, &named.collect(), at(now));
+            period.unwrap().1.as_micros() / HOUR
+        };
+        assert_eq!(end([file(99, 99), file(300, 99)], 500), 99);
+        assert_eq!(end([file(99, 99), file(300, 300)], 500), 300);
+        // The clock that wrote the times also wrote when the file was written.
+        assert_eq!(end([file(99, 99), file(300, 300)], 100), 99);
+        // What is known to be of a zone ahead is the end.
+        assert_eq!(end([file(99, 80), file(99, 80)], 81), 99);
+    }
+
+    #[test]
     fn most_files_deny_what_one_says_of_the_future() {
         let at = |hour: i64| Timestamp::from_micros(hour * HOUR);
         let hours = [
@@ -264,7 +302,7 @@ mod tests {
                 .enumerate()
                 .map(|(i, file)| (i.to_string(), file.clone()));
             let period = Some((at(0), at(300)));
-            let (period, _) = without_strays(period, &rows(&hours), HOUR, &named.collect());
+            let (period, _) = without_strays(period, &rows(&hours), HOUR, &named.collect(), NOW());
             period.unwrap().1.as_micros() / HOUR
         };
         let told = [file(99, 99), file(50, 50), file(300, 99)];
@@ -285,7 +323,7 @@ mod tests {
             Timestamp::from_micros(0),
             Timestamp::from_micros((years + 100) * HOUR),
         ));
-        let (period, strays) = without_strays(period, &rows(&all), HOUR, &BTreeMap::new());
+        let (period, strays) = without_strays(period, &rows(&all), HOUR, &BTreeMap::new(), NOW());
         assert_eq!(period.unwrap().0.as_micros(), years * HOUR);
         assert!(strays.len() == 1 && strays[0].is_before && strays[0].events == 1);
     }

@@ -10,7 +10,11 @@ use crate::output;
 pub(crate) fn diff(args: &DiffArgs) -> anyhow::Result<()> {
     let rules = super::rules::compiled(&args.read.input.rules)?;
     let finished = read::finished(&args.read, &rules)?;
-    output::check_target(args.read.output.output.as_deref(), &finished)?;
+    output::check_target(
+        args.read.output.output.as_deref(),
+        &args.read.input.rules,
+        &finished,
+    )?;
     let diff = diff::diff(&finished, &args.a, &args.b, &args.gate)?;
     let written = output::write(&args.read.output, || render::diff(&diff), &diff);
     let failed: Vec<&str> = diff

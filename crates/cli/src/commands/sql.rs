@@ -28,7 +28,7 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
         sql::ask(question, &args.query)
     })?;
     super::read::check_read(&finished)?;
-    output::check_target(args.output.as_deref(), &finished)?;
+    output::check_target(args.output.as_deref(), &args.input.rules, &finished)?;
     match &args.output {
         Some(path) => dragline_files::replace(path, |out| write(&answer, args, out))
             .with_context(|| format!("cannot write {}", path.display())),

@@ -76,7 +76,9 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
         if lines > 0 {
             quiet_since = Instant::now();
         }
-        if args.no_follow || quiet_since.elapsed() >= SETTLED {
+        if args.no_follow && args.state.is_none() {
+            follower.finish(&mut shown);
+        } else if args.no_follow || quiet_since.elapsed() >= SETTLED {
             follower.settle(&mut shown);
         }
         guard.check()?;

@@ -1,6 +1,6 @@
 //! The files of one log, as they come and go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,6 +63,8 @@ struct Gone {
     progress: Progress,
     /// Whether the record that is open began in it: what continues it may be in a copy.
     is_open: bool,
+    /// Whether it was another log's.
+    is_adopted: bool,
 }
 
 struct Waiting {
@@ -111,6 +113,7 @@ impl Family {
         let gone = |progress| Gone {
             progress,
             is_open: false,
+            is_adopted: false,
         };
         family.gone = kept.gone.into_iter().map(gone).collect();
         family
@@ -150,18 +153,6 @@ impl Family {
         }
     }
 
-    /// How far its files were read.
-    pub(super) fn read_so_far(&self) -> impl Iterator<Item = (FileId, &Progress)> {
-        let files = self.files.iter();
-        files.map(|tracked| (tracked.found.id, &tracked.progress))
-    }
-
-    /// A file that comes was read so far as another log's.
-    pub(super) fn adopt(&mut self, progress: Progress) {
-        let is_open = false;
-        self.gone.push(Gone { progress, is_open });
-    }
-
     /// Whether none of its files is there, and nothing of it waits.
     pub(super) fn is_gone(&self) -> bool {
         self.files.is_empty() && self.decoder.open_at().is_none()
@@ -188,6 +179,48 @@ impl Family {
                 report(sink, *kind, *at, detail);
             }
         }
+    }
+
+    /// Hands over last lines that have no end, as nothing more is waited for.
+    pub(super) fn finish(&mut self, sink: &mut dyn Sink) {
+        for tracked in &self.files {
+            let max_line = self.decoder.options().max_line;
+            let found = &tracked.found;
+            let unended = || tracked.progress.unended(&found.path, max_line);
+            if let Some((rest, at)) = (!found.is_packed).then(unended).flatten() {
+                turn_to(found, &mut self.decoder, &mut self.current, sink);
+                self.decoder.line(&rest, at, false, sink);
+            }
+        }
+        self.settle(sink);
+    }
+
+    /// Whether it has files that were not there at the last look.
+    pub(super) fn has_new(&self, found: &[Found]) -> bool {
+        let known: HashSet<FileId> = self.files.iter().map(|tracked| tracked.found.id).collect();
+        found.iter().any(|file| !known.contains(&file.id))
+    }
+
+    /// How far its files were read, those that are gone, too.
+    pub(super) fn read_so_far(&self) -> impl Iterator<Item = &Progress> {
+        let files = self.files.iter().map(|tracked| &tracked.progress);
+        files.chain(self.gone.iter().map(|gone| &gone.progress))
+    }
+
+    /// Files that come may be what was read of another log: moved, copied or packed.
+    pub(super) fn adopt(&mut self, read: Vec<Progress>) {
+        let adopted = |progress| Gone {
+            progress,
+            is_open: false,
+            is_adopted: true,
+        };
+        let read = read.into_iter().filter(|progress| !progress.is_empty());
+        self.gone.splice(..0, read.map(adopted));
+    }
+
+    /// What was adopted and has not come is the other's.
+    pub(super) fn give_back(&mut self) {
+        self.gone.retain(|gone| !gone.is_adopted);
     }
 
     /// Hands over what came, as far as it is let; gives the number of lines.
@@ -240,7 +273,13 @@ impl Family {
         let watch = Arc::clone(&self.decoder.options().watch);
         self.files.retain_mut(|tracked| {
             let is_open = current == Some(tracked.found.id);
-            let mut leave = |progress| gone.push(Gone { progress, is_open });
+            let mut leave = |progress| {
+                gone.push(Gone {
+                    progress,
+                    is_open,
+                    is_adopted: false,
+                });
+            };
             let Some(now) = found.get(&tracked.found.id) else {
                 leave(tracked.progress.clone());
                 return false;
@@ -408,14 +447,7 @@ impl Family {
             if std::mem::replace(&mut is_announced, true) {
                 return;
             }
-            current.announce(sink);
-            if current.id() != Some(file.id) {
-                decoder.end_file(sink);
-                decoder.begin_file(None, true);
-                decoder.set_calendar(calendar_of(file, decoder));
-                *current = Current(Some((file.id, source_file(file))));
-                current.announce(sink);
-            }
+            turn_to(file, decoder, current, sink);
         };
         let read = if file.is_packed {
             progress.read_archive(&file.path, decoder, sink, &mut begin)
@@ -461,6 +493,18 @@ impl Tracked {
             troubles: Vec::new(),
             is_told: false,
         }
+    }
+}
+
+/// What comes now is of this file.
+fn turn_to(file: &Found, decoder: &mut Decoder, current: &mut Current, sink: &mut dyn Sink) {
+    current.announce(sink);
+    if current.id() != Some(file.id) {
+        decoder.end_file(sink);
+        decoder.begin_file(None, true);
+        decoder.set_calendar(calendar_of(file, decoder));
+        *current = Current(Some((file.id, source_file(file))));
+        current.announce(sink);
     }
 }
 

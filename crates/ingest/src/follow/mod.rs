@@ -47,14 +47,16 @@ mod family;
 mod listing;
 mod tracked;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use dragline_schema::{ProblemKind, Sink, SourceFile};
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::family::Family;
-use self::listing::{FileId, Found};
+use self::listing::Found;
+use self::tracked::Progress;
 use crate::decoder::report;
 use crate::options::ReadOptions;
 
@@ -78,6 +80,8 @@ pub struct Follower {
     families: BTreeMap<String, Family>,
     /// The names of those that are gone, the last one last.
     gone: Vec<String>,
+    /// Whether nothing was looked at yet.
+    is_first: bool,
     /// What was said not to be there, or not to be readable.
     told: BTreeSet<PathBuf>,
 }
@@ -91,6 +95,7 @@ impl Follower {
             begin,
             families: BTreeMap::new(),
             gone: Vec::new(),
+            is_first: true,
             told: BTreeSet::new(),
         }
     }
@@ -98,6 +103,7 @@ impl Follower {
     /// Goes on where a checkpoint was taken. Files that came since are read from their beginning.
     pub fn resume(inputs: &[String], options: &ReadOptions, checkpoint: Checkpoint) -> Self {
         let mut follower = Self::new(inputs, options, Begin::Start);
+        follower.is_first = false;
         for kept in checkpoint.families {
             let name = kept.name.clone();
             follower
@@ -117,50 +123,72 @@ impl Follower {
             self.tell(path, &why, sink);
         }
         let mut found = listing.families;
-        self.hand_over(&found);
         // A family of which every file is gone is still known: its archives may come.
-        for (name, family) in &mut self.families {
-            let files = found.remove(name).unwrap_or_default();
-            let was_gone = family.is_gone();
-            lines += family.poll(files, Begin::Start, sink);
-            if family.is_gone() && !was_gone {
-                self.gone.push(name.clone());
+        let known: Vec<String> = self.families.keys().cloned().collect();
+        let (mut begun, mut new) = (Vec::new(), Vec::new());
+        for name in known {
+            let files = found.remove(&name).unwrap_or_default();
+            // What others have read is known when they have read it.
+            if self.families[&name].has_new(&files) {
+                begun.push((name, files, Begin::Start));
+            } else {
+                lines += self.poll_family(&name, files, Begin::Start, sink);
             }
         }
-        self.forget();
         for (name, files) in found {
-            let mut family = Family::new(&name, &self.options);
-            lines += family.poll(files, self.begin, sink);
-            self.families.insert(name, family);
+            let family = Family::new(&name, &self.options);
+            self.families.insert(name.clone(), family);
+            new.push((name, files, self.begin));
         }
+        let is_first = self.is_first;
+        for (name, files, begin) in begun.into_iter().chain(new) {
+            if !is_first {
+                self.adopt(&name, &files);
+            }
+            lines += self.poll_family(&name, files, begin, sink);
+        }
+        self.is_first = false;
+        self.forget();
         // Whatever comes later was not there.
         self.begin = Begin::Start;
         lines
     }
 
-    /// A file that was moved to where another log's files are (`olddir`) goes on as that log's.
-    fn hand_over(&mut self, found: &BTreeMap<String, Vec<Found>>) {
-        let mut there: HashSet<(&str, FileId)> = HashSet::new();
-        for (name, files) in found {
-            there.extend(files.iter().map(|file| (&**name, file.id)));
+    fn poll_family(
+        &mut self,
+        name: &str,
+        files: Vec<Found>,
+        begin: Begin,
+        sink: &mut dyn Sink,
+    ) -> u64 {
+        let Some(family) = self.families.get_mut(name) else {
+            return 0;
+        };
+        let was_gone = family.is_gone();
+        let lines = family.poll(files, begin, sink);
+        family.give_back();
+        if family.is_gone() && !was_gone {
+            self.gone.push(name.to_owned());
         }
-        let mut left = HashMap::new();
-        for (name, family) in &self.families {
-            for (id, progress) in family.read_so_far() {
-                if !there.contains(&(&**name, id)) {
-                    left.insert(id, progress.clone());
-                }
-            }
-        }
-        if left.is_empty() {
-            return;
-        }
-        for (name, files) in found {
-            for progress in files.iter().filter_map(|file| left.remove(&file.id)) {
-                let family = self.families.entry(name.clone());
-                let family = family.or_insert_with(|| Family::new(name, &self.options));
-                family.adopt(progress);
-            }
+        lines
+    }
+
+    /// A family whose new files may be another log's by their names (`olddir`, copies, archives): it is told
+    /// how far those were read.
+    fn adopt(&mut self, name: &str, files: &[Found]) {
+        let starts_with = |path: &Path, log: &str| {
+            let name = path.file_name().map(OsStr::to_string_lossy);
+            let log = Path::new(log).file_name().map(OsStr::to_string_lossy);
+            matches!((name, log), (Some(name), Some(log)) if name.starts_with(&*log))
+        };
+        let may_be = |other: &&String| {
+            *other != name && files.iter().any(|file| starts_with(&file.path, other))
+        };
+        let others = self.families.iter().filter(|(other, _)| may_be(other));
+        let read = others.flat_map(|(_, family)| family.read_so_far());
+        let read: Vec<Progress> = read.cloned().collect();
+        if let Some(family) = self.families.get_mut(name) {
+            family.adopt(read);
         }
     }
 
@@ -195,6 +223,14 @@ impl Follower {
             });
             report(sink, ProblemKind::UnreadableFile, None, why);
             self.told.insert(path);
+        }
+    }
+
+    /// Hands over what there is to the end, last lines without an end, too: for when nothing more is waited
+    /// for. A checkpoint that is taken then does not count those as read.
+    pub fn finish(&mut self, sink: &mut dyn Sink) {
+        for family in self.families.values_mut() {
+            family.finish(sink);
         }
     }
 

@@ -272,6 +272,25 @@ impl Windows {
 }
 
 impl Progress {
+    /// What stands behind the last line's end of a plain file, and where; not when it is longer than a line
+    /// may be.
+    pub(super) fn unended(&self, path: &Path, max_line: usize) -> Option<(Vec<u8>, Position)> {
+        if self.is_skipping {
+            return None;
+        }
+        let mut file = File::open(path).ok()?;
+        file.seek(SeekFrom::Start(self.offset)).ok()?;
+        let mut rest = Vec::new();
+        file.take(max_line as u64 + 1).read_to_end(&mut rest).ok()?;
+        let is_line = rest.len() <= max_line && !rest.contains(&b'\n');
+        let at = Position {
+            member: 0,
+            line: self.line + 1,
+            offset: self.offset,
+        };
+        (is_line && rest.iter().any(|byte| *byte != 0)).then_some((rest, at))
+    }
+
     /// Hands over the complete lines that a plain file has beyond what was read, up to its end or
     /// `limit`, or as far as it is let; without a decoder they are passed over. Gives how many they were.
     pub(super) fn read_plain(

@@ -98,12 +98,11 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         });
     }
     if let Some(rest) = after("Error downloading ") {
-        // The middleware for robots.txt names the page that it wanted robots.txt for.
-        let download = !logger.ends_with("robotstxt") && !message.contains("IgnoreRequest");
-        return Some(Fact::PageError {
-            url: request(rest)?.1,
-            download,
-        });
+        let url = request(rest)?.1;
+        // The middleware for robots.txt may name the page that it wanted robots.txt for.
+        let is_page = logger.ends_with("robotstxt") && !url.ends_with("/robots.txt");
+        let download = !is_page && !message.contains("IgnoreRequest");
+        return Some(Fact::PageError { url, download });
     }
     if let Some(rest) = after("Scraped from ") {
         return Some(Fact::Scraped {

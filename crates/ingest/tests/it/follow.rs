@@ -360,6 +360,32 @@ fn what_is_moved_among_the_files_of_another_log_comes_once() {
     follower.poll(&mut seen);
     seen.messages.sort();
     assert_eq!(seen.messages, ["a", "b", "c", "d"]);
+    // `copytruncate`, and one that is packed at once.
+    fs::copy(&log, old.join("app.log.2")).unwrap();
+    fs::write(&log, line("e")).unwrap();
+    follower.poll(&mut seen);
+    follower.poll(&mut seen);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&fs::read(&log).unwrap()).unwrap();
+    packed.write_all(line("f").as_bytes()).unwrap();
+    fs::write(old.join("app.log.3.gz"), packed.finish().unwrap()).unwrap();
+    fs::write(&log, line("g")).unwrap();
+    for _ in 0..10 {
+        follower.poll(&mut seen);
+    }
+    seen.messages.sort();
+    assert_eq!(seen.messages, ["a", "b", "c", "d", "e", "f", "g"]);
+}
+
+#[test]
+fn a_last_line_without_an_end_comes_when_nothing_more_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let torn = line("a") + line("b").trim_end();
+    fs::write(dir.path().join("app.log"), torn).unwrap();
+    let (mut follower, mut seen) = follow(dir.path(), Begin::Start);
+    assert_eq!(seen.messages, ["a"]);
+    follower.finish(&mut seen);
+    assert_eq!(seen.messages, ["a", "b"]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! A log whose head is cut off, two logs that are joined, one that is split: none of them begins as the log
 //! that the history knows, and all of them have its lines. The samples of their lines tell.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use dragline_ingest::SAMPLED_LINES;
@@ -12,17 +11,14 @@ use dragline_ingest::SAMPLED_LINES;
 const LEAST: usize = 3;
 const CHANCE: f64 = 0.05;
 
-/// What is said of an entry of so many events of which so many are kept, when such a share of its lines
-/// counts already.
+/// What is said of an entry of so many events of which so many count, when such a share of its lines counts
+/// already.
 pub(super) fn sentence(events: u64, kept: u64, share: f64) -> String {
-    let own = (events as f64 * (1.0 - share)).round() as u64;
     let percent = (share * 100.0).round();
-    let what = match kept.cmp(&own) {
-        Ordering::Greater => format!("about {} of its events count twice", kept - own),
-        Ordering::Less => format!("about {} events that only it knew are left out", own - kept),
-        Ordering::Equal => "each counts once".to_owned(),
-    };
-    format!("{percent} % of its lines stand in other logs, too: {what}")
+    format!(
+        "about {percent} % of its lines stand in other logs, too; of its {events} events {kept} count: those of \
+         runs that no other log has, and those that name no run where less than half of its lines stand there"
+    )
 }
 
 /// Lines that count already.
