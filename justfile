@@ -41,6 +41,10 @@ compare *ARGS:
 dialects *ARGS:
     python3 benches/peers/dialects.py {{ARGS}}
 
+# What other writers' lines cost beside our own: a table of docs/benchmarks.md.
+foreign *ARGS:
+    python3 benches/peers/foreign.py {{ARGS}}
+
 # The recorder against its peers: the tables of docs/benchmarks.md. Takes about ten minutes.
 peers ROUNDS="5":
     cargo build --release -p dragline-benches --bin peer
