@@ -396,13 +396,14 @@ impl<'l> Scan<'l> {
         }
         let message = self.message_behind();
         let (logger, level, message) = namespace(message).unwrap_or(("", "", message));
+        let body = self.body_of(message);
         Some(Head {
             dialect: Dialect::Text,
             time: Some(time),
             level,
             logger: Some(logger).filter(|logger| !logger.is_empty()),
             message,
-            body: message,
+            body,
             level_at: 0,
             spans: Vec::new(),
             thread: None,
@@ -448,6 +449,14 @@ impl<'l> Scan<'l> {
                 is_ended: true,
             });
             self.at += " in ".len() + name.len();
+        }
+        if let Some((name, length)) = module_and_numbers(self.rest()) {
+            after.push(Part {
+                text: name,
+                in_brackets: false,
+                is_ended: true,
+            });
+            self.at += length;
         }
         while after.len() < 5 {
             let begin = (self.at, self.open);
@@ -624,6 +633,20 @@ impl<'l> Scan<'l> {
             _ => false,
         }
     }
+}
+
+/// Django's ` module 4711 139871 message`: the module, and how long all three are.
+fn module_and_numbers(rest: &str) -> Option<(&str, usize)> {
+    let (name, numbers) = rest.strip_prefix(' ')?.split_once(' ')?;
+    let (process, behind) = numbers.split_once(' ')?;
+    let (thread, _) = behind.split_once(' ')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_told = is_name_alone(name)
+        && !is_number(name)
+        && is_number(process)
+        && is_number(thread)
+        && thread.len() > 4;
+    is_told.then(|| (name, 1 + name.len() + 1 + process.len() + 1 + thread.len()))
 }
 
 /// Twisted's `[namespace#level] message`.
