@@ -1,5 +1,5 @@
-//! JSON lines as they are, which the fast path may take, and with a blank in front, which only the
-//! general parser takes: both read alike.
+//! JSON lines as they are, which the fast paths may take, and with blanks in front, another number of them
+//! before each line, so that no shape comes twice and only the general parser takes them: both read alike.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ mod common;
 use common::{FILE, read};
 use libfuzzer_sys::fuzz_target;
 
-/// A blank more makes no line too long that is shorter, in bytes.
+/// Some blanks more make no line too long that is shorter, in bytes.
 const LONGEST: usize = 4096;
 
 /// Whether the same was told, but for what a blank changes: a bad line is shown as it is, and cut.
@@ -32,13 +32,15 @@ fuzz_target!(|data: &[u8]| {
     if lines.is_empty() {
         return;
     }
-    let joined = |blank: &[u8]| -> Vec<u8> {
-        let line = |line: &&[u8]| [blank, line, b"\n"].concat();
-        lines.iter().flat_map(line).collect()
+    let joined = |blanks: usize| -> Vec<u8> {
+        let line = |(at, line): (usize, &&[u8])| {
+            [b" ".repeat(blanks * (at + 1)).as_slice(), line, b"\n"].concat()
+        };
+        lines.iter().enumerate().flat_map(line).collect()
     };
     FILE.with_borrow(|path| {
-        let fast = read(path, &joined(b"")).told;
-        let general = read(path, &joined(b" ")).told;
+        let fast = read(path, &joined(0)).told;
+        let general = read(path, &joined(1)).told;
         let is_same = fast.len() == general.len()
             && fast
                 .iter()

@@ -392,6 +392,25 @@ pub(crate) struct FilterArgs {
     /// The zone of times that name none, such as `Europe/Berlin`
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = times::zone)]
     pub(crate) tz: TimeZone,
+    /// Which stands first in dates such as 03/04/2026, where no date of the log tells it
+    #[arg(long, value_name = "ORDER", value_enum)]
+    pub(crate) date_order: Option<DateOrder>,
+}
+
+/// Which of two numbers of a date stands first.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum DateOrder {
+    DayFirst,
+    MonthFirst,
+}
+
+impl From<DateOrder> for dragline_ingest::DateOrder {
+    fn from(order: DateOrder) -> Self {
+        match order {
+            DateOrder::DayFirst => Self::DayFirst,
+            DateOrder::MonthFirst => Self::MonthFirst,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -33,6 +33,7 @@ pub(crate) fn of(
 ) -> Calendar {
     let mut calendar = Calendar {
         order,
+        is_undecided: false,
         day: None,
         written: written.map(|time| time.to_civil().date()),
     };
@@ -56,6 +57,7 @@ pub(crate) fn of(
     if is_open && calendar.order.is_none() {
         calendar.order = order_in(path, watch);
     }
+    calendar.is_undecided = is_open && calendar.order.is_none();
     calendar
 }
 

@@ -30,6 +30,8 @@ pub enum ProblemKind {
     OversizedLine,
     /// A record without a time that can be read.
     NoTimestamp,
+    /// A record whose date has a day and a month that nothing tells apart.
+    AmbiguousDate,
     /// NUL bytes in place of text.
     NulBytes,
 }
@@ -49,6 +51,7 @@ impl ProblemKind {
             Self::BadLine => "bad_line",
             Self::OversizedLine => "oversized_line",
             Self::NoTimestamp => "no_timestamp",
+            Self::AmbiguousDate => "ambiguous_date",
             Self::NulBytes => "nul_bytes",
         }
     }

@@ -112,6 +112,7 @@ pub(crate) fn scan_options(
 pub(crate) fn read_options(config: &Config, filter: &FilterArgs) -> anyhow::Result<ReadOptions> {
     Ok(ReadOptions {
         zone: filter.tz.clone(),
+        dates: filter.date_order.map(Into::into),
         dialects: config.dialects()?,
         map: config.map()?,
         ..ReadOptions::default()

@@ -381,7 +381,9 @@ impl Sink for Shown<'_> {
 
     fn problem(&mut self, problem: &Problem<'_>) {
         let told = match (problem.kind, problem.at) {
-            (ProblemKind::NoTimestamp | ProblemKind::EmptyFile, _) => return,
+            (ProblemKind::NoTimestamp | ProblemKind::AmbiguousDate | ProblemKind::EmptyFile, _) => {
+                return;
+            }
             (kind, Some(at)) if kind.is_lost_line() => {
                 let (path, line) = (&self.path, at.line);
                 self.bad_lines += 1;

@@ -46,6 +46,8 @@ pub(crate) struct Decoder {
     /// Whether a line was met that others may belong to.
     needs_order: bool,
     marks: json::Marks,
+    /// Of other writers' objects.
+    shapes: json::Shapes,
     /// Of the last line, for the next one.
     head: Option<Box<json::Head>>,
     /// JSON over many lines that has begun.
@@ -101,6 +103,7 @@ impl Decoder {
             zoneless: 0,
             needs_order: false,
             marks: json::Marks::default(),
+            shapes: json::Shapes::default(),
             head: None,
             pretty: None,
             pieces: None,
@@ -150,6 +153,7 @@ impl Decoder {
         self.zoneless = 0;
         self.needs_order = false;
         self.habits = Habits::default();
+        self.shapes.begin_file();
         for own in self.streams.values_mut() {
             own.begin_file(modified, is_part);
         }

@@ -20,6 +20,9 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> bool {
+        if let Some(decoded) = self.shaped(line) {
+            return self.decoded(decoded, line, at, sink);
+        }
         let repaired;
         let (line, object) = if let Some(object) = json::Object::parse(line) {
             (line, object)
@@ -59,8 +62,14 @@ impl Decoder {
         if depth < DEEPEST && self.inside(&object, at, depth, sink) {
             return true;
         }
+        self.shapes.learn(line, &object, &self.options.map);
         let decoded = json::decode(&object, &self.local, &self.options.map);
         decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
+    }
+
+    /// Reads a line of a shape that came before.
+    fn shaped<'l>(&mut self, line: &'l str) -> Option<json::Decoded<'l>> {
+        self.shapes.decode(line, &self.local, &self.options.map)
     }
 
     /// Takes a line that is several JSON records, or one with signs around it.
@@ -161,7 +170,8 @@ impl Decoder {
         }
         record.level = record.level.or(self.given_level);
         if record.timestamp.is_none() {
-            report(sink, ProblemKind::NoTimestamp, Some(at), clip(line, SHOWN));
+            let kind = self.local.timeless();
+            report(sink, kind, Some(at), clip(line, SHOWN));
         }
         if crawlee::is_of(&record) {
             self.needs_order = true;

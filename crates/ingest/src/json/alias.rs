@@ -110,7 +110,7 @@ const DURATIONS: &[&str] = &[
     "time_taken",
 ];
 
-/// Where writers put the user's own fields.
+/// Where writers put what a record says.
 const CONTAINERS: &[&str] = &[
     "fields.",
     "record.extra.",
@@ -121,6 +121,12 @@ const CONTAINERS: &[&str] = &[
     "labels.",
     "contextMap.",
     "jsonPayload.",
+    "message.",
+    "msg.",
+    "_source.",
+];
+/// Where they put the user's own fields, beside what the record says.
+const LIFTED: &[&str] = &[
     "data.",
     "payload.",
     "meta.",
@@ -130,9 +136,6 @@ const CONTAINERS: &[&str] = &[
     "properties.",
     "State.",
     "params.",
-    "message.",
-    "msg.",
-    "_source.",
 ];
 /// Containers are taken off so often.
 const DEEPEST: usize = 3;
@@ -141,13 +144,18 @@ const DEEPEST: usize = 3;
 pub(crate) fn without_container(path: &str) -> &str {
     let mut path = path;
     for _ in 0..DEEPEST {
-        let mut containers = CONTAINERS.iter();
+        let mut containers = CONTAINERS.iter().chain(LIFTED);
         match containers.find_map(|container| path.strip_prefix(container)) {
             Some(rest) => path = rest,
             None => break,
         }
     }
     path
+}
+
+/// Whether what stands in a container is the user's own, beside what the writer says.
+pub(crate) fn is_lifted(path: &str) -> bool {
+    LIFTED.iter().any(|container| path.starts_with(container))
 }
 
 /// The slot that the definitions call so.

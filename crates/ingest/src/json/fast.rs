@@ -50,7 +50,8 @@ fn members<'l>(
     record: &mut Record<'l>,
 ) -> Option<()> {
     let text = simdutf8::basic::from_utf8(rest).ok()?;
-    let mut members = Members::of(text, marks.of(rest)?, begin)?;
+    let marks = marks.of(rest).filter(|marks| !marks.has_escapes)?;
+    let mut members = Members::of(text, marks.places, begin)?;
     while let Some(key) = members.key() {
         let Member::Value(value) = members.value()? else {
             continue;
@@ -136,13 +137,13 @@ impl<'l, 'm> Members<'l, 'm> {
 }
 
 /// What was read of a value.
-enum Member<'l> {
+pub(super) enum Member<'l> {
     Null,
     Value(Value<'l>),
 }
 
 /// A value that is no text.
-fn scalar(text: &str) -> Option<Member<'_>> {
+pub(super) fn scalar(text: &str) -> Option<Member<'_>> {
     Some(Member::Value(match text {
         "null" => return Some(Member::Null),
         "true" => Value::Bool(true),

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Nested objects are taken apart down to this depth; what is deeper stays JSON text.
-const MAX_DEPTH: usize = 5;
+pub(super) const MAX_DEPTH: usize = 5;
 /// An object with more fields than this is taken apart no further.
 const MAX_FIELDS: usize = 400;
 
@@ -143,7 +143,7 @@ pub(super) fn number<'a>(text: &str) -> Option<Value<'a>> {
 }
 
 /// A JSON string's text, borrowed when it has no escapes.
-fn unescape(json: &str) -> Option<Cow<'_, str>> {
+pub(super) fn unescape(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.get(1..json.len() - 1)?;
     if inner.contains('\\') {
         let text = serde_json::from_str(json).ok();

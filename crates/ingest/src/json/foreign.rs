@@ -14,7 +14,7 @@ use super::fields::Object;
 use super::item::says_item;
 use super::keys::Keys;
 use super::level::level_of;
-use super::role::{PathId, Paths, ROOT};
+use super::role::{PathId, Paths, ROOT, Role};
 use super::slots::Slots;
 use super::template::rendered;
 use super::{Decoded, node, prose};
@@ -48,12 +48,13 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
     let keys = Keys::of(object);
     let is_null_status =
         |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
+    let time = object.fields.iter().find(|(key, _)| key == "time");
     let slots = Slots {
         status_is_null: object
             .fields
             .iter()
             .any(|(key, raw)| is_null_status(key, raw.get())),
-        scale: keys.scale(object),
+        scale: keys.scale(time.map(|(_, raw)| raw.get())),
         is_compact: keys.has("@t"),
         is_zerolog: is_zerolog(object),
         is_logrus: keys.is_logrus(object),
@@ -117,24 +118,37 @@ pub(crate) fn value_of_text(text: &str) -> Value<'_> {
 }
 
 impl<'a> Slots<'a> {
+    /// Takes all fields, and makes a record of them.
     fn decode(
         mut self,
         fields: Vec<(PathId, Value<'a>)>,
         dialect: Dialect,
-        paths: &mut Paths,
+        paths: &Paths,
         local: &Local,
         map: &Map,
     ) -> Option<Decoded<'a>> {
-        let slots = &mut self;
         let typed = typed_event(&fields, paths);
         let holes = holes(&fields, paths);
         for (path, value) in fields {
             match map.mapped(paths.path(path)) {
-                Some(Mapped::Slot(slot)) => slots.put(slot, 0, value),
-                Some(Mapped::Duration(unit)) => slots.mapped_duration(&value, unit),
-                None => slots.offer(paths.role(path), value),
+                Some(Mapped::Slot(slot)) => self.put(slot, 0, value),
+                Some(Mapped::Duration(unit)) => self.mapped_duration(&value, unit),
+                None => self.offer(paths.role(path), value),
             }
         }
+        self.finish(typed, &holes, dialect, local, map)
+    }
+
+    /// The record of what was taken: with the event that it names, and what may fill the holes of its message.
+    pub(super) fn finish(
+        mut self,
+        typed: Option<Event<'a>>,
+        holes: &[(String, Value<'a>)],
+        dialect: Dialect,
+        local: &Local,
+        map: &Map,
+    ) -> Option<Decoded<'a>> {
+        let slots = &mut self;
         slots.read_spans();
         let level = slots
             .take(Slot::Level)
@@ -146,7 +160,7 @@ impl<'a> Slots<'a> {
         if slots.is_template
             && let Some(template) = &message
         {
-            message = Some(Cow::Owned(rendered(template, &holes)));
+            message = Some(Cow::Owned(rendered(template, holes)));
         }
         // A request says something without a word.
         let has = |slot: Slot| slots.values[slot as usize].is_some();
@@ -160,7 +174,7 @@ impl<'a> Slots<'a> {
             return None;
         }
         if let Some(Cow::Borrowed(message)) = message {
-            slots.read_message(message, paths);
+            slots.read_message(message);
         }
         let mut record = Record {
             timestamp,
@@ -192,12 +206,11 @@ impl<'a> Slots<'a> {
     }
 
     /// The pairs of a message that names a URL among them, where no field does.
-    fn read_message(&mut self, message: &'a str, paths: &mut Paths) {
+    fn read_message(&mut self, message: &'a str) {
         let has_url = self.values[Slot::Url as usize].is_some();
         if !has_url && (message.starts_with("url=") || message.contains(" url=")) {
             for (key, value) in pairs(message) {
-                let path = paths.child(ROOT, &key);
-                self.offer(paths.role(path), value);
+                self.offer(&Role::of(&key), value);
             }
         }
     }
@@ -347,7 +360,7 @@ pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
 }
 
 /// zerolog begins with the level and ends with the message.
-fn is_zerolog(object: &Object<'_>) -> bool {
+pub(super) fn is_zerolog(object: &Object<'_>) -> bool {
     let is = |field: Option<&(Cow<'_, str>, _)>, name| field.is_some_and(|(key, _)| key == name);
     let fields: &[(Cow<'_, str>, &serde_json::value::RawValue)] = &object.fields;
     is(fields.first(), "level") && is(fields.last(), "message")

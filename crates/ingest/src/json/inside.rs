@@ -84,6 +84,36 @@ pub(crate) struct Inside<'a> {
     pub(crate) is_envelope: bool,
 }
 
+/// Whether a key tells of the envelope, in one whose line stands in `payload`.
+fn is_known(key: &str, payload: &str) -> bool {
+    key == payload
+        || KNOWN.contains(&key)
+        || key.starts_with('_')
+        || key.starts_with("container_")
+        || key.starts_with("ecs_")
+        || key.starts_with("SYSLOG_")
+        || key.starts_with("CODE_")
+        || matches!(key, "PRIORITY" | "MESSAGE_ID")
+}
+
+/// In which member of a record another may stand, empty when in none; `None` for an object that is, or may
+/// be, no record itself.
+pub(super) fn payload_of_a_record(object: &Object<'_>) -> Option<&'static str> {
+    let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
+    let is_export = |key: &str| {
+        key == "_source"
+            || key.starts_with("resource")
+            || key.ends_with("UnixNano")
+            || key.ends_with("_unix_nano")
+            || matches!(key, "logparser_version" | "log_categories")
+            || LISTS.contains(&key)
+    };
+    let payload = PAYLOADS.into_iter().find(|name| has(name)).unwrap_or("");
+    let mut keys = object.fields.iter().map(|(key, _)| &**key);
+    let is_record = !keys.clone().any(is_export) && !keys.all(|key| is_known(key, payload));
+    is_record.then_some(payload)
+}
+
 /// The line that an object holds.
 pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a>> {
     let field = |name: &str| {
@@ -103,17 +133,7 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
         _ => return None,
     };
     let is_bytes = raw.get().starts_with('[');
-    let is_known = |key: &str| {
-        key == name
-            || KNOWN.contains(&key)
-            || key.starts_with('_')
-            || key.starts_with("container_")
-            || key.starts_with("ecs_")
-            || key.starts_with("SYSLOG_")
-            || key.starts_with("CODE_")
-            || matches!(key, "PRIORITY" | "MESSAGE_ID")
-    };
-    let is_envelope = object.fields.iter().all(|(key, _)| is_known(key));
+    let is_envelope = object.fields.iter().all(|(key, _)| is_known(key, name));
     if !is_bytes && !is_envelope && !text.starts_with(['{', '\u{1b}']) {
         return None;
     }

@@ -66,19 +66,16 @@ impl Keys {
             && object.fields.is_sorted_by(|(a, _), (b, _)| a <= b)
     }
 
-    /// Who numbers levels, by what else he writes.
-    pub(super) fn scale(self, object: &Object<'_>) -> Scale {
+    /// Who numbers levels, by what else he writes, and by the JSON of his `time`.
+    pub(super) fn scale(self, time: Option<&str>) -> Scale {
         if self.has("short_message") || self.has("PRIORITY") {
             return Scale::Syslog;
         }
         if !self.has("time") {
             return Scale::Python;
         }
-        let time = object.fields.iter().find(|(key, _)| key == "time");
-        let is_epoch = time.is_some_and(|(_, raw)| {
-            let time = raw.get();
-            time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit())
-        });
+        let is_epoch =
+            time.is_some_and(|time| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()));
         if self.has("msg") || is_epoch {
             Scale::Node
         } else {

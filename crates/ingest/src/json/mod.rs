@@ -17,6 +17,7 @@ mod node;
 pub(crate) mod otlp;
 mod prose;
 mod role;
+mod shape;
 mod slots;
 mod template;
 
@@ -35,6 +36,7 @@ pub(crate) use inside::{inside, members as export_members};
 pub(crate) use item::says_item;
 pub(crate) use marks::Marks;
 pub(crate) use native::empty;
+pub(crate) use shape::Shapes;
 
 /// A record, and whether its time named a zone.
 pub(crate) struct Decoded<'a> {

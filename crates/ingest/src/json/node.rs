@@ -58,6 +58,12 @@ fn is_code(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase()) && text.chars().all(is_part)
 }
 
+/// Whether a record has an error object.
+pub(super) fn has_error(record: &Object<'_>) -> bool {
+    let mut fields = record.fields.iter();
+    fields.any(|(key, raw)| KEYS.contains(&&**key) && raw.get().starts_with('{'))
+}
+
 /// Adds what the record's error object says of its code and its causes.
 pub(crate) fn complete<'a>(record: &Object<'a>, error: &mut ScraperError<'a>) {
     let is_error = |(key, _): &&(Cow<'a, str>, _)| KEYS.contains(&&**key);

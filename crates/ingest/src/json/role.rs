@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::alias::{Slot, duration_unit, exact_slot, slot_of, without_container};
+use super::alias::{Slot, duration_unit, exact_slot, is_lifted, slot_of, without_container};
 use super::item::Part;
 use super::level::{Scale, scale_named};
 
@@ -16,7 +16,7 @@ pub(super) struct PathId(u32);
 /// Where whole paths begin.
 pub(super) const ROOT: PathId = PathId(0);
 /// Keys that are longer, in bytes, say nothing.
-const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = 256;
 const TOO_LONG: PathId = PathId(1);
 /// Keys may be data, too: with more paths than that the tree is grown anew.
 const MOST: usize = 4096;
@@ -72,7 +72,8 @@ pub(super) struct Role {
 }
 
 impl Role {
-    fn of(path: &str) -> Self {
+    /// What a field of that path says.
+    pub(super) fn of(path: &str) -> Self {
         let bare = without_container(path);
         // loguru's own `elapsed` is the program's age.
         let is_whole = path.contains('.') && exact_slot(path);
@@ -111,27 +112,25 @@ impl Role {
             bare_at: path.len() - bare.len(),
         }
     }
+
+    /// Its path without the container that it stands in.
+    pub(super) fn bare<'p>(&self, path: &'p str) -> &'p str {
+        &path[self.bare_at..]
+    }
+
+    /// Whether its value can say nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.kind, Kind::Plain | Kind::Span)
+            && self.slot.is_none()
+            && self.units == [None, None]
+            && self.item == Part::No
+            && !(self.is_identity || self.is_name || self.is_exception)
+    }
 }
 
 /// Slots that a span's fields may fill for the events inside.
 pub(super) fn context_slot(name: &str) -> Option<(Slot, usize)> {
     slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
-}
-
-/// Whether what stands in a container is the user's own, beside what the writer says.
-fn is_lifted(path: &str) -> bool {
-    const LIFTED: [&str; 9] = [
-        "data.",
-        "payload.",
-        "meta.",
-        "metadata.",
-        "details.",
-        "Properties.",
-        "properties.",
-        "State.",
-        "params.",
-    ];
-    LIFTED.iter().any(|container| path.starts_with(container))
 }
 
 impl Default for Paths {
@@ -194,6 +193,6 @@ impl Paths {
     /// The path without the container that it stands in.
     pub(super) fn bare(&self, id: PathId) -> &str {
         let node = self.node(id);
-        &node.path[node.role.bare_at..]
+        node.role.bare(&node.path)
     }
 }

@@ -245,7 +245,7 @@ impl Text {
         }
         if record.timestamp.is_none() {
             let problem = Problem {
-                kind: ProblemKind::NoTimestamp,
+                kind: local.timeless(),
                 at: Some(pending.at),
                 detail: clip(&pending.text, SHOWN),
             };

@@ -2,7 +2,7 @@
 
 pub(crate) mod stamp;
 
-use dragline_schema::Timestamp;
+use dragline_schema::{ProblemKind, Timestamp};
 use jiff::civil;
 use jiff::tz::{Offset, TimeZone};
 
@@ -14,6 +14,8 @@ use self::stamp::{Date, Stamp};
 pub(crate) struct Calendar {
     /// Which of two numbers of a date stands first.
     pub(crate) order: Option<DateOrder>,
+    /// Whether there are dates for which that is not known.
+    pub(crate) is_undecided: bool,
     /// The day of times that name none.
     pub(crate) day: Option<civil::Date>,
     /// When the file was written: the year of dates that name none.
@@ -39,6 +41,15 @@ impl Local {
     /// The instant of a time in any form that log writers use, and whether it names its zone.
     pub(crate) fn parse(&self, text: &str) -> Option<(Timestamp, bool)> {
         parse_text(text, &self.zone, &self.calendar)
+    }
+
+    /// What is wrong with a record that has no time.
+    pub(crate) fn timeless(&self) -> ProblemKind {
+        if self.calendar.is_undecided {
+            ProblemKind::AmbiguousDate
+        } else {
+            ProblemKind::NoTimestamp
+        }
     }
 
     /// The instant that a time stands for, and whether it names its zone.

@@ -42,12 +42,18 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
     let cut = files_of(&["truncated_file", "corrupt_file"]);
     let holes = count_of(&["nul_bytes"]);
     let timeless = count_of(&["no_timestamp"]);
+    let ambiguous = count_of(&["ambiguous_date"]);
     let told: Vec<String> = [
         (files, "file", "could not be read"),
         (cut, "archive", "could not be read to the end"),
         (trust.bad_lines, "line", "could not be read"),
         (holes, "hole", "of NUL bytes in place of lines"),
         (timeless, "event", "without a time that can be read"),
+        (
+            ambiguous,
+            "event",
+            "with a date whose day and month nothing tells apart (--date-order)",
+        ),
     ]
     .into_iter()
     .filter(|(n, ..)| *n > 0)
