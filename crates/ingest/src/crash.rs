@@ -24,6 +24,8 @@ enum Kind {
     V8,
     Rust,
     Go,
+    /// Python's `faulthandler`, innermost call first.
+    Fault,
 }
 
 /// Where it is.
@@ -57,6 +59,8 @@ pub(crate) struct Extent {
     /// Blanks before its first line: a logger may indent all of it.
     indent: usize,
     lines: usize,
+    /// Brackets that a line of the message left open.
+    open: i32,
     /// Whether a record logged it: then its message may go on over lines of any kind.
     is_logged: bool,
 }
@@ -122,6 +126,7 @@ impl Crash {
                 let fatal = self.text.lines().find(|line| line.contains("FATAL ERROR"));
                 ("", fatal.unwrap_or(first))
             }
+            Kind::Fault => ("", first),
             Kind::Python | Kind::Stack | Kind::Quoted => {
                 let told = self.text.lines().find_map(error_line);
                 told.unwrap_or_else(|| crate::traceback::split_type(first))
@@ -132,7 +137,12 @@ impl Crash {
 
 /// Whether a line begins what no record begins with, whatever level it seems to name.
 pub(crate) fn is_sure(line: &str) -> bool {
-    Extent::begin(line).is_some_and(|extent| extent.is_sure())
+    // They begin with few letters, and most lines with none of them.
+    let may_be = matches!(
+        line.trim_start().as_bytes().first(),
+        Some(b'F' | b'<' | b'p' | b'f' | b't')
+    );
+    may_be && Extent::begin(line).is_some_and(|extent| extent.is_sure())
 }
 
 impl Extent {
@@ -145,8 +155,14 @@ impl Extent {
             place,
             indent: line.len() - bare.len(),
             lines: 1,
+            open: 0,
             is_logged: false,
         })
+    }
+
+    /// Whether no logger writes so: what dies does.
+    pub(crate) fn is_last_word(&self, line: &str) -> bool {
+        self.is_sure() || line.trim_start().starts_with("Exception in thread \"")
     }
 
     /// The same, of a crash that a record logged.
@@ -159,7 +175,7 @@ impl Extent {
 
     /// Whether its lines are no others, whatever they look like.
     pub(crate) fn is_sure(&self) -> bool {
-        matches!(self.kind, Kind::V8 | Kind::Rust | Kind::Go)
+        matches!(self.kind, Kind::V8 | Kind::Rust | Kind::Go | Kind::Fault)
     }
 
     /// Whether the next line is one of its lines.
@@ -175,6 +191,7 @@ impl Extent {
             Kind::V8 => is_of_v8(line),
             Kind::Rust => self.rust(line),
             Kind::Go => self.go(line),
+            Kind::Fault => is_of_fault(line),
         }
     }
 
@@ -191,7 +208,10 @@ impl Extent {
                     || is_blank
                     || line.starts_with([' ', '\t'])
                     || is_prelude(bare)
-                    || bare.starts_with("future:")
+                    || bare.ends_with("(most recent call last):")
+                    || ["future:", "\"\"\"", "Record was:", "handle:", "task:"]
+                        .iter()
+                        .any(|words| bare.starts_with(words))
             }
             Place::Frames => {
                 let is_frame =
@@ -214,7 +234,14 @@ impl Extent {
                 if is_first {
                     return false;
                 }
+                if self.open > 0 {
+                    self.open += brackets(bare);
+                    return true;
+                }
                 let is_more = line.starts_with([' ', '\t']) || is_more_of_message(bare);
+                if is_more && bare.starts_with('[') {
+                    self.open = brackets(bare);
+                }
                 if self.is_logged && self.place == Place::Told && Self::begin(line).is_none() {
                     return true;
                 }
@@ -240,6 +267,12 @@ impl Extent {
         let is_own = is_frame(bare)
             || bare.starts_with("Caused by:")
             || bare.starts_with("Suppressed:")
+            || bare.starts_with("Wrapped by:")
+            || (bare.starts_with("Next ") && error_line(&bare[5..]).is_some())
+            || (self.is_logged
+                && (bare.starts_with("Stack Trace:")
+                    || (self.place == Place::Apart && error_line(bare).is_some())))
+            || is_chain(bare)
             || bare.starts_with("... ")
             || bare.starts_with("Node.js v")
             || bare.starts_with("[cause]:")
@@ -307,9 +340,10 @@ impl Extent {
 fn opening(bare: &str) -> Option<(Kind, Place)> {
     let first = bare.as_bytes().first()?;
     match first {
-        b'T' | b'E' | b'U' | b'F' | b'+' if is_traceback(bare) => {
+        b'T' | b'E' | b'U' | b'F' | b'+' | 0xe2 if is_traceback(bare) => {
             Some((Kind::Python, Place::Frames))
         }
+        b'F' if bare.starts_with("Fatal Python error: ") => Some((Kind::Fault, Place::Frames)),
         _ if is_prelude(bare) => Some((Kind::Python, Place::Before)),
         b'E' if bare.starts_with("Exception in thread \"") => Some((Kind::Stack, Place::Told)),
         b'F' | b'<'
@@ -331,16 +365,15 @@ fn opening(bare: &str) -> Option<(Kind, Place)> {
 }
 
 fn is_traceback(bare: &str) -> bool {
-    let bare = bare.trim_start_matches(['+', '|', ' ', '-']);
+    let bare = bare.trim_start_matches(['+', '|', ' ', '-', '╭', '─']);
     let bare = bare.strip_prefix("Exception Group ").unwrap_or(bare);
     bare.starts_with("Traceback (most recent call last)")
 }
 
 /// What stands before a traceback that nobody logged.
 fn is_prelude(bare: &str) -> bool {
-    const WORDS: [&str; 8] = [
-        "--- Logging error ---",
-        "Exception in thread Thread",
+    const WORDS: [&str; 7] = [
+        "--- Logging error",
         "Exception ignored in",
         "Task exception was never retrieved",
         "Future exception was never retrieved",
@@ -348,18 +381,53 @@ fn is_prelude(bare: &str) -> bool {
         "Unhandled Error",
         "Exception in callback",
     ];
+    let is_of_thread =
+        || bare.starts_with("Exception in thread ") && bare.trim_end().ends_with(':');
+    // What a pool's worker raised is quoted before what was raised of it.
     WORDS.iter().any(|words| bare.starts_with(words))
+        || (is_of_thread() && !bare.contains('"'))
+        || bare.trim_end().ends_with("RemoteTraceback:")
+}
+
+/// How many brackets a line leaves open.
+fn brackets(line: &str) -> i32 {
+    line.bytes().fold(0, |open, byte| match byte {
+        b'[' | b'(' | b'{' => open + 1,
+        b']' | b')' | b'}' => open - 1,
+        _ => open,
+    })
+}
+
+/// Lines that faulthandler writes behind its first.
+fn is_of_fault(line: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "Current thread ",
+        "Thread 0x",
+        "Python runtime state",
+        "Extension modules:",
+        "Segmentation fault",
+        "Aborted",
+    ];
+    line.trim().is_empty()
+        || line.starts_with([' ', '\t'])
+        || WORDS.iter().any(|words| line.starts_with(words))
 }
 
 fn is_chain(bare: &str) -> bool {
     bare.starts_with("During handling of the above exception")
         || bare.starts_with("The above exception was the direct cause")
+        || bare.starts_with("The above exception was caused by")
 }
 
 /// Lines of an exception's message behind its first one.
 fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 19] = [
+    const WORDS: [&str; 24] = [
         "Stack trace:",
+        "Stack (most recent call last)",
+        "\"\"\"",
+        "--- End of logging error",
+        "Last message",
+        "State: ",
         "Logged from file",
         "Call stack:",
         "Message: ",
@@ -405,13 +473,15 @@ pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
         return Some(told);
     }
     let line = without_words(line);
+    // Node's way with an error that has members.
+    let line = line.strip_prefix('[').unwrap_or(line);
     let end = line
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$')))
         .unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
     let last = name.rsplit(['.', '$']).next().unwrap_or_default();
     let is_type = last.starts_with(|c: char| c.is_ascii_uppercase())
-        && ["Error", "Exception", "Interrupt", "Failure"]
+        && ["Error", "Exception", "Interrupt", "Failure", "Rejection"]
             .iter()
             .any(|end| last.ends_with(end));
     // `Error [ERR_X]: message`
@@ -424,6 +494,14 @@ pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
         [b':', ..] => is_type.then(|| (name, rest[1..].trim())),
         _ => None,
     }
+}
+
+/// `page failed TypeError: message`: the error that a text ends with.
+pub(crate) fn error_within(text: &str) -> Option<(&str, &str)> {
+    text.match_indices(": ").find_map(|(at, _)| {
+        let begin = text[..at].rfind([' ', '|', '(']).map(|at| at + 1)?;
+        error_line(&text[begin..]).filter(|(name, _)| name.len() == at - begin)
+    })
 }
 
 /// What runtimes write before the error that nobody caught.

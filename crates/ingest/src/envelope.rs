@@ -121,6 +121,8 @@ fn is_time(text: &str) -> bool {
 
 /// `Mar 04 11:22:33 host app[184]: line` and the same with other times; Heroku's `TIME app[web.1]: line`.
 fn journal<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Opened<'l>> {
+    let start = &line.as_bytes()[..line.len().min(LONGEST_NAME * 2)];
+    memchr::memmem::find(start, b"]:")?;
     let (when, length) = stamp(line)?;
     if when.date == Date::None {
         return None;
@@ -218,14 +220,15 @@ fn platform<'l>(
     zone: &TimeZone,
     calendar: &Calendar,
 ) -> Option<Opened<'l>> {
+    if line.as_bytes().get(10) != Some(&b'T') {
+        return None;
+    }
     let (when, length) = stamp(line)?;
     let behind = &line[length..];
     let text = behind
         .strip_prefix(' ')
         .or_else(|| behind.is_empty().then_some(""))?;
-    let is_exact =
-        when.offset.is_some() && when.date != Date::None && line.as_bytes().get(10) == Some(&b'T');
-    if !is_exact {
+    if when.offset.is_none() || when.date == Date::None {
         return None;
     }
     let is_inside = text.starts_with('{')

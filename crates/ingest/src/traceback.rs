@@ -137,7 +137,10 @@ fn stack(text: &str) -> Traceback<'_> {
     // What runtimes write before the type is none of it.
     let (error_type, message) = match crate::crash::error_line(first) {
         Some(told) if more.is_empty() => told,
-        _ => split_type(head),
+        _ => match split_type(head) {
+            ("", whole) => crate::crash::error_within(first).unwrap_or(("", whole)),
+            told => told,
+        },
     };
     let causes = text
         .lines()

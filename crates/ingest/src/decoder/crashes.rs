@@ -13,6 +13,11 @@ impl Decoder {
         let Some(crash) = self.crash.take() else {
             return;
         };
+        // A record may have logged it twice.
+        let before = self.before_crash.take();
+        if before.is_some_and(|before| before.contains(crash.text.trim_end())) {
+            return;
+        }
         let time = self.crash_at.take().or(self.context.timestamp);
         if time.is_none() {
             let detail = clip(&crash.text, SHOWN);

@@ -41,6 +41,8 @@ pub(crate) struct Decoder {
     scrapy: Scrapy,
     text: Text,
     crash: Option<Crash>,
+    /// The text of the record before it.
+    before_crash: Option<String>,
     context: Context,
     zoneless: u64,
     /// Whether a line was met that others may belong to.
@@ -99,6 +101,7 @@ impl Decoder {
             scrapy: Scrapy::new(family),
             text: Text::new(family),
             crash: None,
+            before_crash: None,
             context: Context::default(),
             zoneless: 0,
             needs_order: false,
@@ -481,6 +484,8 @@ impl Decoder {
             return self.redrawn(line, at, complete, depth, sink);
         }
         let line = behind_bar(line);
+        // A terminal shows what was typed.
+        let line = line.strip_prefix("^C").unwrap_or(line);
         let mut dialects = self.options.dialects.iter();
         let custom = dialects.find_map(|dialect| dialect.begin(line, at));
         if let Some(crash) = self.crash.as_mut().filter(|crash| crash.is_sure())
@@ -496,14 +501,22 @@ impl Decoder {
             if let Some(begun) = Scrapy::begin(line, at, &self.local) {
                 return self.open_scrapy(begun, sink);
             }
-            if depth < DEEPEST && self.nested(line, at, complete, depth, sink) {
-                return;
-            }
+        }
+        let head = if custom.is_some() || is_told {
+            None
+        } else {
+            self.text.head(line)
+        };
+        if let Some(head) = &head
+            && depth < DEEPEST
+            && self.nested(head, at, complete, depth, sink)
+        {
+            return;
         }
         let begun = match custom {
             Some(begun) => Some(begun),
             None if is_told => None,
-            None => self.text.begin(line, at),
+            None => self.text.begin(line, head, at),
         };
         if let Some(mut begun) = begun {
             if self.text.complete(&mut begun) {
@@ -528,11 +541,17 @@ impl Decoder {
         if line.trim().is_empty() {
             return;
         }
-        self.flush(sink);
         if let Some(crash) = Crash::begin(line, at) {
+            let before = self.text.pending_text().or(self.scrapy.pending_text());
+            let before = before.map(str::to_owned);
+            self.flush(sink);
             self.crash = Some(crash);
+            self.before_crash = before;
             self.crash_at = self.taken_at;
-        } else if self.taken_at.is_some() || self.given_level.is_some() {
+            return;
+        }
+        self.flush(sink);
+        if self.taken_at.is_some() || self.given_level.is_some() {
             // An envelope says what the line does not.
             self.text
                 .open(Begun::plain(line, at), self.taken_at, self.given_level);
@@ -560,17 +579,21 @@ impl Decoder {
     /// Takes a line whose message is a record of its own: a worker's, a scheduler's or a pipe's around it.
     fn nested<'l>(
         &mut self,
-        line: &'l str,
+        head: &head::Head<'l>,
         at: Position,
         complete: bool,
         depth: u32,
         sink: &mut dyn Sink,
     ) -> bool {
-        let Some(head) = head::head(line).filter(|head| head.time.is_some()) else {
+        if head.time.is_none() {
             return false;
+        }
+        let name = head.thread.or(head.logger).unwrap_or_default();
+        let own = if self.streams.is_empty() {
+            None
+        } else {
+            self.streams.get(&format!("in {name}"))
         };
-        let key = format!("in {}", head.thread.or(head.logger).unwrap_or_default());
-        let own = self.streams.get(&key);
         let as_line = |body: &'l str| {
             let message = body.trim_start();
             if own.is_some_and(|own| own.awaits(body)) {
@@ -599,7 +622,7 @@ impl Decoder {
                 .map(|(time, _)| time),
             // A scheduler says INFO of whatever its programs write.
             level: Level::from_word(head.level).filter(|level| *level > Level::Info),
-            stream: Cow::Owned(key),
+            stream: Cow::Owned(format!("in {name}")),
             ..Opened::default()
         };
         self.opened(&opened, at, complete, depth + 1, sink);

@@ -167,6 +167,11 @@ impl Scrapy {
         })
     }
 
+    /// The text of the open record.
+    pub(crate) fn pending_text(&self) -> Option<&str> {
+        self.pending.as_ref().map(|pending| &*pending.text)
+    }
+
     /// Opens the record that a line began; the one before it is to be flushed first.
     pub(crate) fn open(&mut self, begun: Pending) {
         self.pending = Some(begun);

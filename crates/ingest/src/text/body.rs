@@ -87,7 +87,12 @@ impl Body {
 
 /// Lines that stand by themselves in no log.
 fn is_part(line: &str) -> bool {
-    const BEGINNINGS: [&str; 46] = [
+    const BEGINNINGS: [&str; 51] = [
+        "Stack (most recent call last)",
+        "Wrapped by:",
+        "Stacktrace:",
+        "Stack Trace:",
+        "source_traceback: ",
         "File \"",
         "future: <",
         "task: <",

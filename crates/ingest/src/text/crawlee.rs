@@ -29,10 +29,12 @@ static PYTHON: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Reads a line's head.
 pub(super) fn head(line: &str) -> Option<Head<'_>> {
-    let (dialect, regex) = if line.starts_with('[') {
-        (Dialect::CrawleePython, &*PYTHON)
-    } else {
-        (Dialect::Crawlee, &*JAVASCRIPT)
+    // Most lines are told apart by a few bytes.
+    let (dialect, regex) = match line.as_bytes() {
+        [b'[', ..] => (Dialect::CrawleePython, &*PYTHON),
+        [b'E' | b'S' | b'W' | b'I' | b'D' | b'P', ..]
+        | [b'0'..=b'9', _, _, _, _, _, _, _, _, _, b'T', ..] => (Dialect::Crawlee, &*JAVASCRIPT),
+        _ => return None,
     };
     let found = regex.captures(line)?;
     let part = |name: &str| found.name(name).map(|part| part.as_str());

@@ -20,7 +20,7 @@ use dragline_schema::{
 
 pub(crate) use self::body::{Body, is_typed};
 use self::crawlee::Crawlee;
-use self::head::Head;
+use self::head::{Head, Layouts};
 pub(crate) use self::pairs::pairs;
 use crate::crash::{self, Extent};
 use crate::lines::append;
@@ -44,6 +44,7 @@ pub(crate) struct Text {
     crawlee: Crawlee,
     /// In which column a console writes levels that says when only once a second, and what it said last.
     column: Option<(usize, Stamp)>,
+    layouts: Layouts,
 }
 
 /// When a record was written, as its head says it.
@@ -104,12 +105,23 @@ impl Text {
             pending: None,
             crawlee: Crawlee::new(family),
             column: None,
+            layouts: Layouts::default(),
         }
     }
 
-    /// What a line begins that is read as rich's console writes it, or as java.util.logging does, over two
+    /// The head of a line.
+    pub(crate) fn head<'l>(&mut self, line: &'l str) -> Option<Head<'l>> {
+        self.layouts.head(line)
+    }
+
+    /// What a line with that head begins; one that is read as rich's console writes it, or as java.util.logging does, over two
     /// lines: both depend on the lines before.
-    pub(crate) fn begin(&mut self, line: &str, at: Position) -> Option<Begun> {
+    pub(crate) fn begin(
+        &mut self,
+        line: &str,
+        head: Option<Head<'_>>,
+        at: Position,
+    ) -> Option<Begun> {
         if let Some((column, when)) = self.column
             && line.len() > column
             && line.is_char_boundary(column)
@@ -124,7 +136,7 @@ impl Text {
             begun.without_place();
             return Some(begun);
         }
-        let head = crawlee::head(line).or_else(|| head::head(line))?;
+        let head = crawlee::head(line).or(head)?;
         let mut begun = of_head(&head, line, at);
         if line.starts_with('[') && head.level_at > 2 {
             let is_console = begun.without_place();
@@ -191,6 +203,11 @@ impl Text {
     /// Whether a record is open that the next line may continue.
     pub(crate) fn is_open(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// The text of the open record.
+    pub(crate) fn pending_text(&self) -> Option<&str> {
+        self.pending.as_ref().map(|pending| &*pending.text)
     }
 
     /// Where the open record begins.
@@ -302,7 +319,7 @@ impl Begun {
             let is_group = line.trim_start().starts_with("+ Exception Group");
             let is_indented = line.starts_with([' ', '\t']) && !is_group;
             let may_be_own = crash::may_have_logged(level) || is_indented;
-            if self.had_crash || !may_be_own {
+            if self.had_crash || !may_be_own || extent.is_last_word(line) {
                 return false;
             }
             self.extent = Some(extent.logged());
@@ -450,8 +467,10 @@ impl Begun {
         {
             // The exception may stand alone on the line behind.
             let behind = rest.lines().next().and_then(crash::error_line);
-            let (error_type, message) = behind.unwrap_or_else(|| traceback::split_type(first));
-            if is_type(error_type) {
+            let split = || Some(traceback::split_type(first)).filter(|(name, _)| is_type(name));
+            let told = behind.filter(|(name, _)| is_type(name));
+            let told = told.or_else(|| crash::error_line(first)).or_else(split);
+            if let Some((error_type, message)) = told.or_else(|| crash::error_within(first)) {
                 error.error_type = Some(Cow::Borrowed(error_type));
                 error.error_message = Some(Cow::Borrowed(message));
             }
@@ -551,7 +570,8 @@ mod tests {
                 ..Position::default()
             };
             let local = Local::new(&TimeZone::UTC);
-            match decoder.begin(&content, at) {
+            let head = decoder.head(&content);
+            match decoder.begin(&content, head, at) {
                 Some(begun) => {
                     decoder.flush(&local, &Map::new(), &mut told);
                     decoder.open(begun, None, None);

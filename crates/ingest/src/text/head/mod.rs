@@ -8,11 +8,13 @@
 //!
 //! A level alone makes a head where it stands as heads have it; a time alone does, too.
 
+mod layout;
 mod level;
 mod names;
 
 use dragline_schema::Dialect;
 
+pub(crate) use self::layout::Layouts;
 use self::level::{ends_level, is_capital, is_lower, letter, level};
 use self::names::{
     dialect_of, is_dotted, is_group_of_head, is_logger, is_name, is_name_alone, is_place,
