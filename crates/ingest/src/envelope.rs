@@ -38,8 +38,67 @@ pub(crate) struct Opened<'l> {
 pub(crate) struct Habits {
     /// A platform puts a time before every line.
     pub(crate) platform_times: bool,
+    /// Something puts a time of its own form before every line.
+    times_before: bool,
+    /// What stood before the times of records, or before objects.
+    prefixes: Vec<Prefix>,
+    /// Objects, by their keys, in which records of text stood.
+    pub(crate) objects: Vec<u64>,
     /// Names that stand before lines without a sign behind them.
     pub(crate) bare_names: Vec<String>,
+}
+
+/// What stands before the lines of a program.
+#[derive(Debug, Clone, PartialEq)]
+struct Prefix {
+    text: String,
+    /// Whether the lines behind it are put together by themselves; else it may be a part of heads.
+    is_stream: bool,
+}
+
+/// So many prefixes are kept.
+const MOST_PREFIXES: usize = 64;
+
+impl Habits {
+    /// What stood before the time of a record is known again where it stands before other lines.
+    pub(crate) fn learn(&mut self, prefix: &str, is_stream: bool) {
+        let may_be = (2..=LONGEST_NAME).contains(&prefix.len())
+            && prefix.ends_with([' ', '\t', ':'])
+            && prefix.bytes().any(|b| b.is_ascii_alphanumeric())
+            && self.prefixes.len() < MOST_PREFIXES;
+        if may_be && self.prefixes.iter().all(|known| known.text != prefix) {
+            self.prefixes.push(Prefix {
+                text: prefix.to_owned(),
+                is_stream,
+            });
+        }
+    }
+
+    /// A line behind what stood before others.
+    fn behind_prefix<'l>(&self, line: &'l str) -> Option<Opened<'l>> {
+        let prefix = self.prefixes.iter().find(|known| {
+            line.starts_with(&known.text)
+                || (line.len() + 1 == known.text.len() && known.text.starts_with(line))
+        })?;
+        let rest = line.get(prefix.text.len()..).unwrap_or("");
+        if prefix.is_stream {
+            return Some(Opened {
+                text: Cow::Borrowed(rest),
+                stream: Cow::Owned(format!("behind {}", prefix.text)),
+                ..Opened::default()
+            });
+        }
+        // A record's own head may begin so.
+        (!is_dated(rest)).then(|| Opened {
+            text: Cow::Borrowed(rest),
+            ..Opened::default()
+        })
+    }
+}
+
+fn is_dated(text: &str) -> bool {
+    let bare = text.strip_prefix('[').unwrap_or(text);
+    stamp(bare).is_some_and(|(when, _)| when.date != Date::None)
 }
 
 /// Opens the outermost envelope around a line.
@@ -49,23 +108,130 @@ pub(crate) fn open<'l>(
     zone: &TimeZone,
     calendar: &Calendar,
 ) -> Option<Opened<'l>> {
+    let first = *line.as_bytes().first()?;
+    if !habits.prefixes.is_empty()
+        && first != b' '
+        && let Some(opened) = habits.behind_prefix(line)
+    {
+        return Some(opened);
+    }
     // Most lines have nothing around them, and their first byte tells.
-    match line.as_bytes().first()? {
+    match first {
         b'{' => docker(line),
         b'0'..=b'9' => container(line)
             .or_else(|| journal(line, zone, calendar))
             .or_else(|| platform(line, habits, zone, calendar))
+            .or_else(|| stamped(line, habits, zone, calendar))
             .or_else(|| named(line)),
-        b'[' => kubectl(line).or_else(|| bracketed(line)),
+        b'[' => kubectl(line)
+            .or_else(|| named(line))
+            .or_else(|| bracketed(line))
+            .or_else(|| since_boot(line))
+            .or_else(|| stamped(line, habits, zone, calendar)),
         b'<' => syslog(line, zone, calendar),
         b'A'..=b'Z' => journal(line, zone, calendar)
+            .or_else(|| stamped(line, habits, zone, calendar))
             .or_else(|| own(line))
             .or_else(|| named(line))
-            .or_else(|| bare(line, habits)),
+            .or_else(|| bare(line, habits))
+            .or_else(|| before_object(line, habits)),
         b'*' | b'#' => own(line),
-        b'a'..=b'z' | b'@' | b'_' => named(line).or_else(|| bare(line, habits)),
+        b'a'..=b'z' | b'@' | b'_' => fly(line)
+            .or_else(|| named(line))
+            .or_else(|| bare(line, habits))
+            .or_else(|| before_object(line, habits)),
         _ => None,
     }
+}
+
+/// `mint.walk: {"level":…}`, `tag⇥{"log":…}`: a name, and a record.
+fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
+    let start = &line[..line.floor_char_boundary(LONGEST_NAME)];
+    let at = start.find("{\"")?;
+    let (name, text) = line.split_at(at);
+    let is_part = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '/' | ':' | ' ' | '\t')
+    };
+    let bare = name.trim_end().trim_end_matches(':');
+    let is_name = name.chars().all(is_part)
+        && name.ends_with([' ', '\t'])
+        && (!bare.contains(' ') || bare.contains('/'))
+        && (name.ends_with(": ") || name.ends_with('\t'))
+        && Level::from_word(bare).is_none();
+    if !is_name || !Object::parse(text).is_some_and(|object| is_whole_record(&object)) {
+        return None;
+    }
+    habits.learn(name, true);
+    habits.behind_prefix(line)
+}
+
+/// What stands before a record's own time, where no head holds it: a file's name, a URL, the name of a job.
+pub(crate) fn before_record(line: &str) -> Option<&str> {
+    let start = line.floor_char_boundary(LONGEST_NAME);
+    let word = line[..start].find([' ', '\t']).unwrap_or(start);
+    let ends = line[..(word + 1).min(line.len())].match_indices([' ', '\t', ':']);
+    let is_record = |at: &usize| {
+        let rest = &line[at + 1..];
+        is_dated(rest) && head(rest).is_some_and(|head| !head.level.is_empty())
+    };
+    let at = ends
+        .map(|(at, _)| at)
+        .filter(|at| *at > 0)
+        .find(is_record)?;
+    Some(&line[..=at])
+}
+
+/// Fly's `app[148e21b2] ams [info]line`.
+fn fly(line: &str) -> Option<Opened<'_>> {
+    let (name, rest) = line.strip_prefix("app[")?.split_once("] ")?;
+    let (region, rest) = rest.split_once(" [")?;
+    let (level, text) = rest.split_once(']')?;
+    let is_one = name.bytes().all(|b| b.is_ascii_alphanumeric()) && region.len() == 3;
+    let _ = Level::from_word(level)?;
+    is_one.then(|| stream(name, text))
+}
+
+/// The kernel's clock before the names of syslog: `[   90.000300] host app[184]: line`.
+fn since_boot(line: &str) -> Option<Opened<'_>> {
+    let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    let is_time =
+        time.contains('.') && time.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b' '));
+    if !is_time {
+        return None;
+    }
+    let (words, text) = rest.split_once("]: ")?;
+    words.contains('[').then(|| stream(words, text))
+}
+
+/// A time that something put before lines which have their own, in whatever form.
+fn stamped<'l>(
+    line: &'l str,
+    habits: &mut Habits,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    let bare = line.strip_prefix('[').unwrap_or(line);
+    let (when, length) = stamp(bare).filter(|(when, _)| when.date != Date::None)?;
+    let rest = &bare[length..];
+    let rest = if bare.len() < line.len() {
+        rest.strip_prefix(']')?
+    } else {
+        rest
+    };
+    let text = [": ", " ", "\t"]
+        .iter()
+        .find_map(|sign| rest.strip_prefix(sign));
+    let text = text.or_else(|| matches!(rest, "" | ":").then_some(""))?;
+    let is_inside =
+        text.starts_with("{\"") || text.starts_with("Traceback (most") || is_dated(text);
+    habits.times_before |= is_inside;
+    let is_opened = habits.times_before
+        && (is_inside || text.is_empty() || head(line).is_none_or(|head| head.level.is_empty()));
+    is_opened.then(|| Opened {
+        text: Cow::Borrowed(text),
+        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        ..Opened::default()
+    })
 }
 
 /// The line in an object of Docker's: it has nothing but the line, the stream and the time.
@@ -122,7 +288,12 @@ fn is_time(text: &str) -> bool {
 /// `Mar 04 11:22:33 host app[184]: line` and the same with other times; Heroku's `TIME app[web.1]: line`.
 fn journal<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Opened<'l>> {
     let start = &line.as_bytes()[..line.len().min(LONGEST_NAME * 2)];
-    memchr::memmem::find(start, b"]:")?;
+    if memchr::memmem::find(start, b"]:").is_none() {
+        return tagged(line, zone, calendar);
+    }
+    if let Some(opened) = since_1970(line) {
+        return Some(opened);
+    }
     let (when, length) = stamp(line)?;
     if when.date == Date::None {
         return None;
@@ -156,6 +327,54 @@ fn journal<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Op
     })
 }
 
+/// `1772618401.12 host app[184]: line`
+fn since_1970(line: &str) -> Option<Opened<'_>> {
+    let (time, rest) = line.split_once(' ')?;
+    let (seconds, _) = time.split_once('.')?;
+    if seconds.len() != 10 || !seconds.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (words, text) = rest.split_once("]: ")?;
+    let opened = words.contains('[').then(|| stream(words, text))?;
+    Some(Opened {
+        time: time::from_epoch(time.parse().ok()?),
+        ..opened
+    })
+}
+
+/// Syslog's lines of a program that names no process: `Mar 04 11:22:33 host app: line`.
+fn tagged<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Opened<'l>> {
+    let is_iso = line.as_bytes().get(10) == Some(&b'T');
+    if !is_iso && !line.as_bytes()[0].is_ascii_uppercase() {
+        return None;
+    }
+    let (when, length) = stamp(line)?;
+    let is_syslogs = if is_iso {
+        when.offset.is_some() && when.date != Date::None
+    } else {
+        matches!(when.date, Date::MonthDay(..))
+    };
+    let rest = line[length..].strip_prefix(' ').filter(|_| is_syslogs)?;
+    let (words, text) = match rest.split_once(": ") {
+        Some(parts) => parts,
+        None => (rest.strip_suffix(':')?, ""),
+    };
+    let (host, tag) = words.split_once(' ')?;
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && Level::from_word(word).is_none()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/'))
+    };
+    (is_word(host) && is_word(tag)).then(|| Opened {
+        text: Cow::Borrowed(text),
+        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        stream: Cow::Borrowed(words),
+        ..Opened::default()
+    })
+}
+
 /// RFC 5424 and RFC 3164.
 fn syslog<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Opened<'l>> {
     let (priority, rest) = line[1..].split_once('>')?;
@@ -176,7 +395,11 @@ fn syslog<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Ope
             None => &rest[end_of_data(rest)?..],
         };
         return Some(Opened {
-            text: Cow::Borrowed(text.trim_start_matches(' ').trim_start_matches('\u{feff}')),
+            text: Cow::Borrowed(
+                text.strip_prefix(' ')
+                    .unwrap_or(text)
+                    .trim_start_matches('\u{feff}'),
+            ),
             time: Timestamp::parse(time).ok(),
             level,
             stream: Cow::Owned(format!("{app} {pid}")),
@@ -226,8 +449,9 @@ fn platform<'l>(
     let (when, length) = stamp(line)?;
     let behind = &line[length..];
     let text = behind
-        .strip_prefix(' ')
+        .strip_prefix([' ', '\t'])
         .or_else(|| behind.is_empty().then_some(""))?;
+    let text = of_stream(text).unwrap_or(text);
     if when.offset.is_none() || when.date == Date::None {
         return None;
     }
@@ -239,6 +463,8 @@ fn platform<'l>(
             && !text.trim_start().is_empty()
             && head(line).is_none_or(|head| head.level.is_empty()))
         || text.starts_with('\t')
+        || named(text).is_some()
+        || text.len() + 1 < behind.len()
         || stamp(text).is_some_and(|(inner, _)| inner.date != Date::None);
     habits.platform_times |= is_inside;
     if !habits.platform_times {
@@ -250,6 +476,15 @@ fn platform<'l>(
         time: time::instant(&when, zone, calendar).map(|(time, _)| time),
         ..Opened::default()
     })
+}
+
+/// GitLab's `01E line`: the stream of a job.
+fn of_stream(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [b'0'..=b'9', b'0'..=b'9', b'O' | b'E', b' ' | b'+', ..] => Some(&text[4..]),
+        [b'0'..=b'9', b'0'..=b'9', b'O' | b'E'] => Some(""),
+        _ => None,
+    }
 }
 
 /// `name-1  | line`, `0|name  | line`, `2026-03-05 16:00:03 name-1  | line`, `@app/bot:start: {…}`.
@@ -277,6 +512,11 @@ fn named(line: &str) -> Option<Opened<'_>> {
             Some((_, length)) => name[length..].trim_start(),
             None => name,
         };
+        // Podman's stand in brackets.
+        let inner = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        let name = inner.unwrap_or(name);
         let is_part =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '|' | '@' | '/');
         let is_name = !name.is_empty()
@@ -378,6 +618,14 @@ pub(crate) fn is_record(text: &str) -> bool {
             && text[head.level.len().min(text.len())..].starts_with(':');
         !head.level.is_empty() && (has_date || is_basic)
     })
+}
+
+/// Whether an object is a record beyond doubt: it has a message, and a time or a level.
+fn is_whole_record(object: &Object<'_>) -> bool {
+    let has = |names: &[&str]| object.fields.iter().any(|(key, _)| names.contains(&&**key));
+    let says_what = has(&["msg", "message", "event", "log", "@m", "MESSAGE"]);
+    let says_when = has(&["time", "timestamp", "@timestamp", "ts", "@t"]);
+    says_what && (says_when || has(&["level", "levelname", "severity", "stream", "@l"]))
 }
 
 /// Whether an object has what records have: a level, a time or a message.

@@ -67,20 +67,22 @@ impl Level {
         Some(match &*lower {
             // npm's stands between debug and info, Serilog's below both.
             b"verbose" if word.starts_with('v') => Self::Debug,
-            b"trace" | b"trc" | b"verbose" | b"vrb" | b"silly" | b"finer" | b"finest" | b"t" => {
-                Self::Trace
+            b"trace" | b"trc" | b"trce" | b"verbose" | b"vrb" | b"silly" | b"finer" | b"finest"
+            | b"t" => Self::Trace,
+            b"debug" | b"dbg" | b"dbug" | b"debu" | b"d" | b"http" | b"fine" | b"config" => {
+                Self::Debug
             }
-            b"debug" | b"dbg" | b"debu" | b"d" | b"http" | b"fine" | b"config" => Self::Debug,
             b"info" | b"information" | b"informational" | b"inf" | b"i" | b"notice"
             | b"success" | b"system" | b"stats" | b"perf" => Self::Info,
-            b"warn" | b"warning" | b"warni" | b"wrn" | b"w" => Self::Warn,
+            // java.util.logging writes in the language of its machine.
+            b"warn" | b"warning" | b"warni" | b"wrn" | b"w" | b"warnung" | b"avertissement"
+            | b"advertencia" | b"avvertenza" => Self::Warn,
             b"error" | b"err" | b"erro" | b"exception" | b"e" | b"fail" | b"failure" | b"sfail" => {
                 Self::Error
             }
             b"critical" | b"crit" | b"criti" | b"fata" | b"pani" | b"dpanic" | b"f" | b"c"
-            | b"fatal" | b"ftl" | b"alert" | b"emergency" | b"emerg" | b"panic" | b"severe" => {
-                Self::Critical
-            }
+            | b"fatal" | b"ftl" | b"alert" | b"emergency" | b"emerg" | b"panic" | b"severe"
+            | b"schwerwiegend" | b"grave" => Self::Critical,
             _ => return None,
         })
     }

@@ -325,6 +325,9 @@ impl Decoder {
         let local = (&self.local.zone, &self.local.calendar);
         let is_inside = self.pretty.is_some() || self.crash.is_some();
         let may_be = depth < DEEPEST && !(is_inside && line.starts_with([' ', '\t']));
+        // What colours a name stands before it.
+        let plain = without_colours(if line.starts_with('\u{1b}') { line } else { "" });
+        let line = if plain.is_empty() { line } else { &*plain };
         let opened = may_be
             .then(|| envelope::open(line, &mut self.habits, local.0, local.1))
             .flatten();
@@ -360,6 +363,16 @@ impl Decoder {
         };
         (own.taken_at, own.given_level) = (taken_at, level);
         if !opened.is_piece && own.pieces.is_none() {
+            // Syslog's daemons write a line's end so.
+            if opened.text.contains("#012") {
+                own.needs_order = true;
+                let lines: Vec<&str> = opened.text.split("#012").collect();
+                for line in lines {
+                    own.unwrapped(line, at, complete, depth, sink);
+                    (own.taken_at, own.given_level) = (taken_at, level);
+                }
+                return;
+            }
             return own.unwrapped(&opened.text, at, complete, depth, sink);
         }
         own.needs_order = true;
@@ -513,6 +526,12 @@ impl Decoder {
         {
             return;
         }
+        if let Some(head) = &head
+            && head.time_at > 0
+            && head.level_at > head.time_at
+        {
+            self.habits.learn(&line[..head.time_at], false);
+        }
         let begun = match custom {
             Some(begun) => Some(begun),
             None if is_told => None,
@@ -549,6 +568,10 @@ impl Decoder {
             self.before_crash = before;
             self.crash_at = self.taken_at;
             return;
+        }
+        if let Some(prefix) = envelope::before_record(line).filter(|_| depth < DEEPEST) {
+            self.habits.learn(prefix, true);
+            return self.unwrapped(line, at, complete, depth, sink);
         }
         self.flush(sink);
         if self.taken_at.is_some() || self.given_level.is_some() {
@@ -610,7 +633,9 @@ impl Decoder {
                 .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
             is_name.then(|| as_line(rest.strip_prefix(' ').unwrap_or(rest)))?
         };
-        let Some(text) = as_line(head.body).or_else(behind_name) else {
+        // Prefect names the run: `Flow run 'x' - line`.
+        let behind_dash = || as_line(head.body.split_once(" - ")?.1);
+        let Some(text) = as_line(head.body).or_else(behind_name).or_else(behind_dash) else {
             return false;
         };
         self.flush(sink);

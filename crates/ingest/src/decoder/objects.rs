@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dragline_schema::{Dialect, Position, ProblemKind, Sink, clip};
 
-use super::{DEEPEST, Decoder, SHOWN, report};
+use super::{DEEPEST, Decoder, MOST_STREAMS, SHOWN, report};
 use crate::document;
 use crate::envelope::{self, Opened};
 use crate::json::{self, otlp::Export};
@@ -20,7 +20,9 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> bool {
-        if let Some(decoded) = self.shaped(line) {
+        // Where records of text stand in objects, what an object is depends on the lines before.
+        let is_whole = self.habits.objects.is_empty();
+        if let Some(decoded) = is_whole.then(|| self.shaped(line)).flatten() {
             return self.decoded(decoded, line, at, sink);
         }
         let repaired;
@@ -52,17 +54,22 @@ impl Decoder {
         if depth <= DEEPEST
             && let Some(list) = json::export_members(&object)
         {
-            for record in list {
+            for record in &list {
                 if !self.json(record, at, depth + 1, sink) {
                     Self::bad(record, at, true, sink);
                 }
             }
             return true;
         }
+        if json::is_platforms(&object) {
+            return true;
+        }
         if depth < DEEPEST && self.inside(&object, at, depth, sink) {
             return true;
         }
-        self.shapes.learn(line, &object, &self.options.map);
+        if is_whole {
+            self.shapes.learn(line, &object, &self.options.map);
+        }
         let decoded = json::decode(&object, &self.local, &self.options.map);
         decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
     }
@@ -103,16 +110,21 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> bool {
-        let Some(inside) = json::inside(object, &self.local) else {
+        let Some(inside) = json::inside(object, &self.local, &self.habits.objects) else {
             return false;
         };
+        let is_known = self.habits.objects.contains(&inside.keys);
         let text = without_colours(&inside.text);
         let own = self.streams.get(&inside.stream);
-        let is_going_on = inside.is_envelope && own.is_some_and(|own| own.awaits(&text));
-        let is_record = inside.is_bytes
-            || ((text.starts_with('{') || inside.is_envelope) && envelope::is_record(&text));
+        let may_go_on = inside.is_envelope || is_known;
+        let is_going_on = may_go_on && own.is_some_and(|own| own.awaits(&text));
+        let is_record = inside.is_bytes || inside.is_sure || envelope::is_record(&text);
         if !is_record && !is_going_on {
             return false;
+        }
+        // Lines of the same program stand in objects of the same keys.
+        if !may_go_on && !text.starts_with('{') && self.habits.objects.len() < MOST_STREAMS {
+            self.habits.objects.push(inside.keys);
         }
         self.needs_order |= !text.starts_with('{');
         let opened = Opened {

@@ -35,13 +35,13 @@ const NAMES: &[(Slot, &str)] = &[
         Slot::Timestamp,
         "timestamp Timestamp TIMESTAMP time TIME Time ts TS t @timestamp @t _ts asctime datetime \
          date_time created_at logged_at log_timestamp event_time timestamp_ns t.$date \
-         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP instant.epochSecond datetime.date receiveTimestamp",
+         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP instant.epochSecond datetime.date receiveTimestamp TimeGenerated TimeStamp written_at eventTime",
     ),
     (
         Slot::Level,
         "level LEVEL Level lvl severity Severity SEVERITY severity_text SeverityText log.level \
          loglevel log_level levelname priority PRIORITY level_name @l @level level_value \
-         record.level.name levelno severity_number severityNumber SeverityNumber",
+         record.level.name levelno severity_number severityNumber SeverityNumber SeverityLevel",
     ),
     (
         Slot::Message,
@@ -62,12 +62,12 @@ const NAMES: &[(Slot, &str)] = &[
     (
         Slot::ErrorMessage,
         "error_message error.message exception.message record.exception.value err.message err \
-         errorMessage error exception thrown.message message.message",
+         errorMessage error exception thrown.message message.message http.error http.err",
     ),
     (
         Slot::Traceback,
         "traceback error.stack_trace stack stacktrace stack_trace stackTrace exc_info exception @x err.stack \
-         error.stack throwable message.stack message.stackTrace exception.stacktrace",
+         error.stack throwable message.stack message.stackTrace exception.stacktrace full_message",
     ),
     (
         Slot::ScraperId,
@@ -127,6 +127,7 @@ const CONTAINERS: &[&str] = &[
 ];
 /// Where they put the user's own fields, beside what the record says.
 const LIFTED: &[&str] = &[
+    "@fields.",
     "data.",
     "payload.",
     "meta.",

@@ -11,7 +11,7 @@ use dragline_schema::{
 use super::alias::{Slot, slot_of};
 use super::exception::{causes_json, causes_of, from_exception_list};
 use super::fields::Object;
-use super::item::says_item;
+use super::item::{denies_item, says_item};
 use super::keys::Keys;
 use super::level::level_of;
 use super::role::{PathId, Paths, ROOT, Role};
@@ -108,6 +108,20 @@ fn holes<'a>(fields: &Placed<'a>, paths: &Paths) -> Vec<(String, Value<'a>)> {
     } else {
         Vec::new()
     }
+}
+
+/// A value of its own from JSON; `None` when it is no scalar, or null.
+pub(crate) fn value_of_json(json: &str) -> Option<Value<'static>> {
+    Some(match serde_json::from_str(json).ok()? {
+        serde_json::Value::String(text) => Value::Str(text.into()),
+        serde_json::Value::Bool(truth) => Value::Bool(truth),
+        serde_json::Value::Number(_) => match super::fields::number(json)? {
+            Value::U64(number) => Value::U64(number),
+            Value::I64(number) => Value::I64(number),
+            other => Value::F64(other.as_f64()?),
+        },
+        _ => return None,
+    })
 }
 
 /// A value in a text: a number where it is one.
@@ -377,6 +391,7 @@ impl<'a> Slots<'a> {
         let is_answer = status.is_some() && url.is_some() && !self.has_item;
         if is_quiet
             && !is_answer
+            && !denies_item(message)
             && (self.has_item || (says_item(message) && (self.has_identity || url.is_some())))
         {
             let item = ProductProcessed {
@@ -386,7 +401,9 @@ impl<'a> Slots<'a> {
             };
             return (Event::ProductProcessed(item), false);
         }
-        let is_error = record.level.is_some_and(Level::is_error);
+        // Where no level is named, a traceback says it.
+        let is_error = record.level.is_some_and(Level::is_error)
+            || (record.level.is_none() && error.traceback.is_some() && error.error_type.is_some());
         let has_attempt = self.values[Slot::Attempt as usize].is_some() && !is_quiet && !is_error;
         if status.is_some() || self.duration_ms.is_some() || self.status_is_null || has_attempt {
             let url = url
@@ -403,10 +420,16 @@ impl<'a> Slots<'a> {
         }
         if url.is_none() && !self.has_item {
             let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
-            if let Some((url, prose)) = prose.or_else(|| prose::urllib3(message)) {
+            let prose = prose.or_else(|| prose::urllib3(message));
+            let told = || prose::told(message).map(|prose| (prose.url.to_owned(), prose));
+            let prose =
+                prose.or_else(|| told().filter(|_| !record.level.is_some_and(Level::is_error)));
+            if let Some((url, prose)) = prose {
                 let request = Request {
                     url: Some(url.into()),
-                    method: Some(prose.method.to_owned().into()),
+                    method: Some(prose.method)
+                        .filter(|method| !method.is_empty())
+                        .map(|method| method.to_owned().into()),
                     status_code: prose.status,
                     response_time_ms: prose.milliseconds,
                     bytes: prose.bytes,

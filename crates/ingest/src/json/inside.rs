@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use dragline_schema::{Level, Timestamp, Value};
 
+use super::exports;
 use super::fields::{Object, scalar};
 use crate::time::{self, Local};
 
 /// The members in which the line stands, the surest first.
-const PAYLOADS: [&str; 8] = [
+const PAYLOADS: [&str; 15] = [
     "log",
     "line",
     "textPayload",
@@ -17,6 +18,23 @@ const PAYLOADS: [&str; 8] = [
     "msg",
     "event_message",
     "_msg",
+    "@message",
+    "Log",
+    "LogMessage",
+    "LogEntry",
+    "Message",
+    "_raw",
+    "event",
+];
+/// Those that no program's own record has.
+const SURE: [&str; 7] = [
+    "textPayload",
+    "Log",
+    "LogMessage",
+    "LogEntry",
+    "_raw",
+    "@message",
+    "line",
 ];
 /// Members that tell of the envelope, not of the record.
 const KNOWN: [&str; 36] = [
@@ -57,19 +75,6 @@ const KNOWN: [&str; 36] = [
     "agent",
     "ecs",
 ];
-/// Lists of records, in objects that are none themselves.
-const LISTS: [&str; 9] = [
-    "events",
-    "entries",
-    "hits",
-    "logs",
-    "records",
-    "Records",
-    "logEvents",
-    "results",
-    "data",
-];
-
 /// A line in an object, and what the object knows of it.
 #[derive(Debug)]
 pub(crate) struct Inside<'a> {
@@ -82,6 +87,10 @@ pub(crate) struct Inside<'a> {
     pub(crate) is_bytes: bool,
     /// Whether the object has nothing but what envelopes have.
     pub(crate) is_envelope: bool,
+    /// Whether the line is a program's, whatever it looks like.
+    pub(crate) is_sure: bool,
+    /// What tells objects of the same keys.
+    pub(crate) keys: u64,
 }
 
 /// Whether a key tells of the envelope, in one whose line stands in `payload`.
@@ -96,26 +105,49 @@ fn is_known(key: &str, payload: &str) -> bool {
         || matches!(key, "PRIORITY" | "MESSAGE_ID")
 }
 
-/// In which member of a record another may stand, empty when in none; `None` for an object that is, or may
-/// be, no record itself.
-pub(super) fn payload_of_a_record(object: &Object<'_>) -> Option<&'static str> {
-    let has = |name: &str| object.fields.iter().any(|(key, _)| key == name);
+/// Which member of a record is the one in which another may stand: its place, when there is one.
+pub(super) struct Payload(pub(super) Option<usize>);
+
+/// The payload of an object that is a record itself; `None` for one that may be something else.
+pub(super) fn payload_of_a_record(object: &Object<'_>) -> Option<Payload> {
     let is_export = |key: &str| {
         key == "_source"
             || key.starts_with("resource")
             || key.ends_with("UnixNano")
             || key.ends_with("_unix_nano")
-            || matches!(key, "logparser_version" | "log_categories")
-            || LISTS.contains(&key)
+            || matches!(
+                key,
+                "logparser_version" | "log_categories" | "type" | "result" | "fields"
+            )
+            || exports::is_list(key)
     };
-    let payload = PAYLOADS.into_iter().find(|name| has(name)).unwrap_or("");
+    let payload = payload(object);
+    let name = payload.map_or("", |(name, _)| name);
     let mut keys = object.fields.iter().map(|(key, _)| &**key);
-    let is_record = !keys.clone().any(is_export) && !keys.all(|key| is_known(key, payload));
-    is_record.then_some(payload)
+    let is_record = !keys.clone().any(is_export)
+        && !keys.all(|key| is_known(key, name))
+        && !SURE.contains(&name);
+    is_record.then_some(Payload(payload.map(|(_, at)| at)))
+}
+
+/// Whether a member of that name may be a payload.
+pub(super) fn is_payload(key: &str) -> bool {
+    PAYLOADS.contains(&key)
+}
+
+/// The member in which a line stands: its name and its place.
+fn payload(object: &Object<'_>) -> Option<(&'static str, usize)> {
+    PAYLOADS.iter().find_map(|name| {
+        let is_one = |(key, raw): &(Cow<'_, str>, &serde_json::value::RawValue)| {
+            let raw = raw.get();
+            key == name && (raw.starts_with('"') || (raw.starts_with('[') && *name == "MESSAGE"))
+        };
+        Some((*name, object.fields.iter().position(is_one)?))
+    })
 }
 
 /// The line that an object holds.
-pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a>> {
+pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<Inside<'a>> {
     let field = |name: &str| {
         object
             .fields
@@ -123,9 +155,8 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
             .find(|(key, _)| key == name)
             .map(|(_, raw)| *raw)
     };
-    let (name, raw) = PAYLOADS
-        .iter()
-        .find_map(|name| Some((*name, field(name)?)))?;
+    let (name, at) = payload(object)?;
+    let raw = object.fields[at].1;
     let text = match scalar(raw)? {
         Value::Str(text) => text,
         // systemd writes bytes where a message is no plain text.
@@ -134,7 +165,11 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
     };
     let is_bytes = raw.get().starts_with('[');
     let is_envelope = object.fields.iter().all(|(key, _)| is_known(key, name));
-    if !is_bytes && !is_envelope && !text.starts_with(['{', '\u{1b}']) {
+    let is_sure = SURE.contains(&name);
+    let keys = keys_of(object);
+    let may_be =
+        text.starts_with(|c: char| matches!(c, '{' | '[' | '\u{1b}') || c.is_ascii_digit());
+    if !is_bytes && !is_envelope && !is_sure && !may_be && !known.contains(&keys) {
         return None;
     }
     let of = |names: &[&str]| names.iter().find_map(|name| scalar(field(name)?));
@@ -147,6 +182,9 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
         "__REALTIME_TIMESTAMP",
         "_time",
         "receiveTimestamp",
+        "TimeStamp",
+        "TimeGenerated",
+        "LogTimestamp",
     ]);
     let time = time.and_then(|value| match value {
         Value::Str(text) => local.parse(&text).map(|(time, _)| time),
@@ -167,6 +205,10 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
         "SYSLOG_IDENTIFIER",
         "logStreamName",
         "_PID",
+        "podName",
+        "containerName",
+        "ContainerId",
+        "app_name",
     ];
     let stream: Vec<String> = names
         .iter()
@@ -182,6 +224,16 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
         stream: format!("json {}", stream.join(" ")),
         is_bytes,
         is_envelope,
+        is_sure,
+        keys,
+    })
+}
+
+/// A hash of an object's keys.
+fn keys_of(object: &Object<'_>) -> u64 {
+    let keys = object.fields.iter();
+    keys.fold(0, |hash, (key, _)| {
+        xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), hash)
     })
 }
 
@@ -189,55 +241,4 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local) -> Option<Inside<'a
 fn bytes(list: &str) -> Option<String> {
     let bytes: Vec<u8> = serde_json::from_str(list).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The objects of a list, in an object that says nothing itself; the record in an export's `_source`.
-pub(crate) fn members<'a>(object: &Object<'a>) -> Option<Vec<&'a str>> {
-    let field = |name: &str| {
-        object
-            .fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, raw)| raw.get())
-    };
-    if let Some(source) = field("_source").filter(|raw| raw.starts_with('{')) {
-        return Some(vec![source]);
-    }
-    let says = ["message", "msg", "level", "event", "log"]
-        .iter()
-        .any(|name| field(name).is_some());
-    if says {
-        return None;
-    }
-    let raw = LISTS.iter().find_map(|name| field(name))?;
-    if raw.starts_with('{') {
-        // Elasticsearch's answers: `hits.hits`.
-        let inner: Object<'a> = Object::parse(raw)?;
-        return members(&inner);
-    }
-    let list: Vec<&'a serde_json::value::RawValue> = serde_json::from_str(raw).ok()?;
-    let objects: Vec<&str> = list
-        .iter()
-        .map(|raw| raw.get())
-        .filter(|raw| raw.starts_with('{'))
-        .collect();
-    let is_records = objects.len() == list.len()
-        && !objects.is_empty()
-        && objects.iter().take(3).all(|raw| is_record(raw));
-    is_records.then_some(objects)
-}
-
-fn is_record(raw: &str) -> bool {
-    const NAMES: [&str; 8] = [
-        "message",
-        "msg",
-        "timestamp",
-        "time",
-        "@timestamp",
-        "_source",
-        "textPayload",
-        "jsonPayload",
-    ];
-    Object::parse(raw)
-        .is_some_and(|object| object.fields.iter().any(|(key, _)| NAMES.contains(&&**key)))
 }

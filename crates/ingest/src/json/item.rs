@@ -61,6 +61,22 @@ static WORDS: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| {
     ["craped", "CRAPED", "tored", "TORED", "xtracted", "XTRACTED"].map(Finder::new)
 });
 
+/// Whether a message says of an item that it was not kept.
+pub(super) fn denies_item(message: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "dropped",
+        "discarded",
+        "rejected",
+        "skipped",
+        "invalid",
+        "duplicate",
+    ];
+    let words = message.split(|c: char| !c.is_alphanumeric()).take(6);
+    words
+        .into_iter()
+        .any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
 /// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
 pub(crate) fn says_item(message: &str) -> bool {
     let is_word = |word: &str| {

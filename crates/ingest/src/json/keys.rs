@@ -27,6 +27,7 @@ fn bit(key: &str) -> u32 {
         "short_message" => 1 << 11,
         "PRIORITY" => 1 << 12,
         "@t" => 1 << 13,
+        "message" => 1 << 14,
         _ => 0,
     }
 }
@@ -71,12 +72,9 @@ impl Keys {
         if self.has("short_message") || self.has("PRIORITY") {
             return Scale::Syslog;
         }
-        if !self.has("time") {
-            return Scale::Python;
-        }
         let is_epoch =
             time.is_some_and(|time| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()));
-        if self.has("msg") || is_epoch {
+        if self.has("msg") || (is_epoch && !self.has("message")) {
             Scale::Node
         } else {
             Scale::Python

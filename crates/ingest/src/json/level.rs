@@ -8,6 +8,7 @@ pub(super) fn scale_named(name: &str) -> Option<Scale> {
         "levelno" => Scale::Python,
         "severity_number" | "severityNumber" | "SeverityNumber" => Scale::OpenTelemetry,
         "PRIORITY" | "priority" => Scale::Syslog,
+        "SeverityLevel" => Scale::Azure,
         _ => return None,
     })
 }
@@ -24,6 +25,8 @@ pub(super) enum Scale {
     Syslog,
     /// 1 is trace, 21 fatal.
     OpenTelemetry,
+    /// 0 is verbose, 4 critical.
+    Azure,
 }
 
 pub(super) fn level_of(value: &Value<'_>, scale: Scale) -> Option<Level> {
@@ -48,6 +51,16 @@ pub(super) fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
         ];
         let step = (number.checked_sub(1)? / 4) as usize;
         return steps.get(step).copied();
+    }
+    if scale == Scale::Azure {
+        let steps = [
+            Level::Debug,
+            Level::Info,
+            Level::Warn,
+            Level::Error,
+            Level::Critical,
+        ];
+        return steps.get(number as usize).copied();
     }
     Some(match number {
         0..=2 => Level::Critical,

@@ -3,6 +3,7 @@
 mod alias;
 mod duration;
 mod exception;
+mod exports;
 pub(crate) mod fast;
 mod fields;
 mod foreign;
@@ -28,11 +29,12 @@ use crate::map::Map;
 
 pub(crate) use alias::{Slot, slot_named};
 pub(crate) use exception::causes_of;
+pub(crate) use exports::{is_platforms, members as export_members};
 pub use fields::without_lone_surrogates;
 pub(crate) use fields::{Object, scalar, without_nan};
-pub(crate) use foreign::{Fields, decode_fields, url_in, value_of_text};
+pub(crate) use foreign::{Fields, decode_fields, url_in, value_of_json, value_of_text};
 pub(crate) use head::Head;
-pub(crate) use inside::{inside, members as export_members};
+pub(crate) use inside::inside;
 pub(crate) use item::says_item;
 pub(crate) use marks::Marks;
 pub(crate) use native::empty;

@@ -91,6 +91,7 @@ pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
 /// Reads a message that begins with a method and a URL and says what came of it.
 pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
     let message = message.strip_prefix("HTTP Request: ").unwrap_or(message);
+    let message = message.strip_prefix("HTTP ").unwrap_or(message);
     let (method, rest) = message.split_once(' ')?;
     if !METHODS.contains(&method) {
         return None;
@@ -133,6 +134,96 @@ pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
             .windows(2)
             .find(|pair| pair[1] == "bytes")
             .and_then(|pair| pair[0].parse().ok()),
+    })
+}
+
+/// Reads a message that tells of a URL and, in words of its own, of a status: `[200] GET https://…`,
+/// `https://… -> 404`, `Fetched https://… (200) in 0.31 seconds`, `Response code 503 for https://…`. A number
+/// alone is none.
+pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
+    // The words that a status stands behind, and those that stand behind a status.
+    const BEFORE: [&str; 12] = [
+        "->",
+        "=>",
+        "status",
+        "code",
+        "returned",
+        "responded",
+        "got",
+        "received",
+        "response",
+        "http/1.1",
+        "http/2",
+        "answered",
+    ];
+    const BEHIND: [&str; 12] = [
+        "OK",
+        "Created",
+        "Accepted",
+        "Moved",
+        "Found",
+        "Not",
+        "Bad",
+        "Unauthorized",
+        "Forbidden",
+        "Too",
+        "Internal",
+        "Service",
+    ];
+    if !message.contains("http") || message.contains('\n') {
+        return None;
+    }
+    let raw: Vec<&str> = message.split_whitespace().take(32).collect();
+    let bare = |word: &str| {
+        word.trim_matches(['"', '\'', '(', ')', '[', ']', ',', ':', ';', '<', '>'])
+            .to_owned()
+    };
+    let is_url = |word: &&str| {
+        let word = word.trim_matches(['"', '\'', '(', ')', '<', '>', ',']);
+        word.starts_with("http") && host_of(word).is_some()
+    };
+    let mut urls = raw.iter().filter(|word| is_url(word));
+    let url = urls
+        .next()?
+        .trim_matches(['"', '\'', '(', ')', '<', '>', ',', ';']);
+    let url = url.strip_suffix(':').unwrap_or(url);
+    if urls.next().is_some() {
+        return None;
+    }
+    let status = raw.iter().enumerate().find_map(|(place, word)| {
+        let number = bare(word);
+        let status: u16 = number
+            .parse()
+            .ok()
+            .filter(|n| number.len() == 3 && (100..600).contains(n))?;
+        let is_apart = word.starts_with(['(', '[']) && word.contains([')', ']']);
+        let before = place
+            .checked_sub(1)
+            .map(|place| bare(raw[place]).to_ascii_lowercase());
+        let behind = raw
+            .get(place + 1)
+            .map(|word| bare(word))
+            .unwrap_or_default();
+        let is_told =
+            before.is_some_and(|before| BEFORE.contains(&&*before)) || BEHIND.contains(&&*behind);
+        (is_apart || is_told).then_some(status)
+    })?;
+    let pairs = || raw.windows(2);
+    Some(Prose {
+        method: METHODS
+            .into_iter()
+            .find(|method| raw.iter().any(|word| bare(word) == *method))
+            .unwrap_or(""),
+        url,
+        status: Some(status),
+        milliseconds: pairs().find_map(|pair| {
+            let clean = [
+                pair[0].trim_matches(['(', ')', ',']),
+                pair[1].trim_matches(['(', ')', ',']),
+            ];
+            duration(&clean)
+        }),
+        bytes: None,
     })
 }
 
@@ -194,6 +285,29 @@ mod tests {
             ("https://x.test/p/1?a=b", Some(404), None)
         );
         assert!(urllib3("Starting new HTTPS connection (1): x.test:443").is_none());
+        for (message, expected) in [
+            ("[200] GET http://x.test/2 (0.2s)", Some((200, Some(200.0)))),
+            ("http://x.test/3 -> 404", Some((404, None))),
+            (
+                "Fetched http://x.test/4 (200) in 0.31 seconds",
+                Some((200, Some(310.0))),
+            ),
+            ("Response code 503 for http://x.test/5", Some((503, None))),
+            ("Requesting http://x.test/7 ... 200 OK", Some((200, None))),
+            (
+                "Response: \"200 http://x.test/8\" 0.084 seconds",
+                Some((200, Some(84.0))),
+            ),
+            ("found 200 items on http://x.test/9", None),
+            ("http://x.test/9 took 200 ms", None),
+            (
+                "redirected (301) from http://x.test/9 to http://x.test/10",
+                None,
+            ),
+        ] {
+            let told = told(message).map(|told| (told.status.unwrap(), told.milliseconds));
+            assert_eq!(told, expected, "{message}");
+        }
         assert_eq!(super::request("GET /p/1 returned 200"), None);
         assert!(
             super::request("HTTP Request: POST https://x.test/ \"HTTP/2 201 Created\"").is_some()

@@ -98,7 +98,10 @@ impl Role {
             kind,
             slot,
             units: [duration_unit(own, false), duration_unit(own, true)],
-            is_bare: matches!(own, "duration" | "elapsed" | "latency" | "took"),
+            is_bare: matches!(
+                own.strip_prefix("http.").unwrap_or(own),
+                "duration" | "elapsed" | "latency" | "took"
+            ),
             scale: scale_named(own),
             item: Part::of(own),
             is_identity: matches!(own, "url" | "title" | "sku" | "id")

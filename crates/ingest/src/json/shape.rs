@@ -70,9 +70,19 @@ struct Field {
     /// Whether a null says that there was no answer.
     is_status: bool,
     /// Whether another record may stand in it.
-    is_payload: bool,
+    payload: Payload,
     /// Whether it is the time by which numbers of levels are told.
     is_time: bool,
+}
+
+/// Whether another record may stand in a value.
+#[derive(Clone, Copy, PartialEq)]
+enum Payload {
+    No,
+    /// It may.
+    Own,
+    /// It may, when it is a text.
+    AsText,
 }
 
 /// What a whole line's keys say.
@@ -320,7 +330,7 @@ impl<'l> Line<'l> {
     fn value(&self, place: Found, field: &Field) -> Option<Option<Value<'l>>> {
         let json = &self.text[place.begin as usize..place.end as usize];
         let Some(inner) = json.strip_prefix('"') else {
-            if field.is_payload && json.starts_with('[') {
+            if field.payload == Payload::Own {
                 return None;
             }
             return Some(match scalar(json)? {
@@ -330,7 +340,13 @@ impl<'l> Line<'l> {
         };
         // It ends with its mark.
         let inner = &inner[..inner.len() - 1];
-        if field.is_payload && inner.starts_with(['{', '\\']) {
+        let may_begin = |c: char| matches!(c, '{' | '[' | '\\') || c.is_ascii_digit();
+        let is_other = match field.payload {
+            Payload::No => false,
+            Payload::Own => inner.starts_with(may_begin),
+            Payload::AsText => true,
+        };
+        if is_other {
             return None;
         }
         if !self.has_escapes || !inner.contains('\\') {
@@ -348,7 +364,7 @@ struct Learned<'l> {
     nodes: Vec<Node>,
     /// How far the line is in the nodes.
     at: usize,
-    payload: Option<&'static str>,
+    payload: inside::Payload,
     is_native: bool,
 }
 
@@ -361,7 +377,7 @@ impl<'l> Learned<'l> {
             map,
             nodes: Vec::new(),
             at: 0,
-            payload: Some(payload).filter(|key| !key.is_empty()),
+            payload,
             is_native: object.is_native(),
         };
         learned.object(object, "", 1)?;
@@ -381,7 +397,7 @@ impl<'l> Learned<'l> {
     }
 
     fn object(&mut self, object: &Object<'l>, path: &str, depth: usize) -> Option<()> {
-        for (key, raw) in &object.fields {
+        for (place, (key, raw)) in object.fields.iter().enumerate() {
             let json = raw.get();
             // Values stand in the line that they were read from.
             let begin = (json.as_ptr() as usize).checked_sub(self.line.as_ptr() as usize)?;
@@ -400,14 +416,20 @@ impl<'l> Learned<'l> {
             if (json.starts_with('[') && json != "[]") || key.len() > LONGEST {
                 return None;
             }
-            let field = self.field(&whole, key, depth)?;
+            let payload = match self.payload.0 {
+                _ if depth > 1 || !inside::is_payload(key) => Payload::No,
+                Some(own) if own == place => Payload::Own,
+                _ if json.starts_with('"') => Payload::No,
+                _ => Payload::AsText,
+            };
+            let field = self.field(&whole, key, depth, payload)?;
             self.push(begin, Some(field), None)?;
             self.at = begin + json.len();
         }
         Some(())
     }
 
-    fn field(&mut self, path: &str, key: &str, depth: usize) -> Option<Field> {
+    fn field(&mut self, path: &str, key: &str, depth: usize, payload: Payload) -> Option<Field> {
         let role = Role::of(path);
         if role.kind == Kind::Spans || role.is_template || self.nodes.len() >= MOST_VALUES {
             return None;
@@ -415,18 +437,13 @@ impl<'l> Learned<'l> {
         let mapped = self.map.mapped(path);
         let is_top = depth == 1;
         let is_status = is_top && matches!(alias::slot_of(key), Some((alias::Slot::Status, _)));
-        let is_payload = is_top && self.payload == Some(key);
-        if is_payload {
-            // Only the first of that name is looked into.
-            self.payload = None;
-        }
         Some(Field {
             is_idle: mapped.is_none() && role.is_idle(),
             key: role.bare(path).into(),
             role,
             mapped,
             is_status,
-            is_payload,
+            payload,
             is_time: is_top && key == "time",
         })
     }

@@ -46,6 +46,7 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
         message: part("message")?,
         body: part("message")?,
         level_at: 0,
+        time_at: 0,
         spans: Vec::new(),
         thread: None,
     })

@@ -26,9 +26,12 @@ pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
             rest = rest.trim_start();
             continue;
         };
-        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
-            let (text, after) = quoted_text(quoted)?;
+        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let quoted = quote.and_then(|quote| quoted_text(&after[1..], quote));
+        let (value, after) = if let Some((text, after)) = quoted {
             (Value::Str(text), after)
+        } else if quote == Some('"') {
+            return None;
         } else {
             let end = after.find(' ').unwrap_or(after.len());
             (value_of_text(&after[..end]), &after[end..])
@@ -52,16 +55,18 @@ fn is_key(key: &str) -> bool {
 }
 
 /// A text up to its quotation mark, and what follows it.
-fn quoted_text(text: &str) -> Option<(Cow<'_, str>, &str)> {
-    let end = text.find(['"', '\\'])?;
-    if text[end..].starts_with('"') {
+fn quoted_text(text: &str, quote: char) -> Option<(Cow<'_, str>, &str)> {
+    let end = text.find([quote, '\\'])?;
+    if text[end..].starts_with(quote) {
         return Some((Cow::Borrowed(&text[..end]), &text[end + 1..]));
     }
     let mut plain = text[..end].to_owned();
     let mut characters = text[end..].char_indices();
     while let Some((at, character)) = characters.next() {
         match character {
-            '"' => return Some((Cow::Owned(plain), &text[end + at + 1..])),
+            _ if character == quote => {
+                return Some((Cow::Owned(plain), &text[end + at + 1..]));
+            }
             '\\' => plain.push(match characters.next()?.1 {
                 'n' => '\n',
                 't' => '\t',

@@ -8,6 +8,7 @@
 mod body;
 pub(crate) mod crawlee;
 pub(crate) mod head;
+mod indented;
 pub(crate) mod logfmt;
 pub(crate) mod pairs;
 
@@ -42,9 +43,20 @@ const SHOWN: usize = 120;
 pub(crate) struct Text {
     pending: Option<Begun>,
     crawlee: Crawlee,
-    /// In which column a console writes levels that says when only once a second, and what it said last.
-    column: Option<(usize, Stamp)>,
+    console: Option<Console>,
     layouts: Layouts,
+}
+
+/// A console that says when only once a second, as rich's.
+#[derive(Clone, Copy)]
+struct Console {
+    /// In which column its levels stand, or its messages where it writes none.
+    column: usize,
+    has_level: bool,
+    /// In which column messages go on that are too long for a line.
+    message_at: usize,
+    /// What it said last.
+    when: Stamp,
 }
 
 /// When a record was written, as its head says it.
@@ -76,6 +88,32 @@ pub(crate) struct Begun {
     /// How far the crash goes that the record logged.
     extent: Option<Extent>,
     had_crash: bool,
+    /// Whether a console wrote it that breaks long messages.
+    is_console: bool,
+}
+
+/// What stands behind so many blanks, when that is no blank.
+fn behind_blanks(line: &str, column: usize) -> Option<&str> {
+    let (blanks, rest) = line.split_at_checked(column)?;
+    let is_apart = !rest.is_empty() && !rest.starts_with(' ');
+    (is_apart && blanks.bytes().all(|b| b == b' ')).then_some(rest)
+}
+
+impl Console {
+    /// The record of a line whose time is that of the line before.
+    fn record(&self, rest: &str, at: Position) -> Option<Begun> {
+        let mut begun = if self.has_level {
+            let head =
+                head::head(rest).filter(|head| head.time.is_none() && !head.level.is_empty())?;
+            of_head(&head, rest, at)
+        } else {
+            Begun::plain(rest, at)
+        };
+        let has_place = begun.without_place(true);
+        begun.when = Some(When::Stamp(self.when));
+        begun.is_console = true;
+        (self.has_level || has_place).then_some(begun)
+    }
 }
 
 fn of_head(head: &Head<'_>, line: &str, at: Position) -> Begun {
@@ -95,6 +133,7 @@ fn of_head(head: &Head<'_>, line: &str, at: Position) -> Begun {
     }
     if head.logger.is_none() {
         begun.console();
+        begun.category();
     }
     begun
 }
@@ -104,7 +143,7 @@ impl Text {
         Self {
             pending: None,
             crawlee: Crawlee::new(family),
-            column: None,
+            console: None,
             layouts: Layouts::default(),
         }
     }
@@ -122,31 +161,31 @@ impl Text {
         head: Option<Head<'_>>,
         at: Position,
     ) -> Option<Begun> {
-        if let Some((column, when)) = self.column
-            && line.len() > column
-            && line.is_char_boundary(column)
-            && line[..column].bytes().all(|b| b == b' ')
-            && let Some(head) = head::head(&line[column..])
-            && head.time.is_none()
-            && !head.level.is_empty()
-            && line.as_bytes()[column] != b' '
+        if let Some(console) = self.console
+            && let Some(rest) = behind_blanks(line, console.column)
+            && let Some(begun) = console.record(rest, at)
         {
-            let mut begun = of_head(&head, &line[column..], at);
-            begun.when = Some(When::Stamp(when));
-            begun.without_place();
             return Some(begun);
         }
         let head = crawlee::head(line).or(head)?;
         let mut begun = of_head(&head, line, at);
-        if line.starts_with('[') && head.level_at > 2 {
-            let is_console = begun.without_place();
-            self.column = head
-                .time
-                .filter(|_| is_console)
-                .map(|time| (head.level_at, time))
-                .or(self.column);
-        } else {
-            self.column = None;
+        let message_at = line.len() - head.message.len().min(line.len());
+        let may_be = head.time.is_some()
+            && head.time_at <= 1
+            && (head.level_at > 2 || head.level.is_empty());
+        if may_be && begun.without_place(line.starts_with('[')) {
+            let has_level = !head.level.is_empty();
+            let column = if has_level { head.level_at } else { message_at };
+            begun.is_console = true;
+            self.console = head.time.map(|when| Console {
+                column,
+                has_level,
+                // rich's levels are eight characters wide.
+                message_at: if has_level { column + 9 } else { column },
+                when,
+            });
+        } else if !line.starts_with('[') {
+            self.console = None;
         }
         Some(begun)
     }
@@ -220,8 +259,24 @@ impl Text {
         let Some(pending) = &mut self.pending else {
             return false;
         };
+        // A console breaks its lines.
+        if let Some(console) = self.console.filter(|_| pending.is_console)
+            && !pending.text.contains('\n')
+            && let Some(rest) = behind_blanks(line, console.message_at)
+            && !rest.starts_with(['╭', '│', '┌'])
+            && Extent::begin(rest).is_none()
+        {
+            pending.text.push(' ');
+            pending.text.push_str(rest.trim_end());
+            pending.body = Body::of(&pending.text);
+            return true;
+        }
         let is_own = pending.takes(line);
-        if is_own {
+        if is_own && pending.text.is_empty() {
+            // .NET's console has the message behind the category.
+            pending.text = line.trim().to_owned();
+            pending.body = Body::of(&pending.text);
+        } else if is_own {
             append(&mut pending.text, line, MAX_RECORD);
         }
         is_own
@@ -295,6 +350,7 @@ impl Begun {
             body: Body::of(message),
             extent: None,
             had_crash: false,
+            is_console: false,
         }
     }
 
@@ -386,22 +442,58 @@ impl Begun {
         }
     }
 
-    /// Takes away the place that rich puts at the line's end; tells whether there was one.
-    fn without_place(&mut self) -> bool {
+    /// .NET's console: `info: Shop.Walker[13]`, the message behind it or on the next line.
+    fn category(&mut self) {
+        let Some((name, rest)) = self.text.split_once('[') else {
+            return;
+        };
+        let Some((number, message)) = rest.split_once(']') else {
+            return;
+        };
+        let is_one = name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'+'))
+            && !number.is_empty()
+            && number.bytes().all(|b| b.is_ascii_digit())
+            && (message.is_empty() || message.starts_with(' '));
+        if is_one {
+            let (name, message) = (name.to_owned(), message.trim_start().to_owned());
+            self.logger = Some(name);
+            self.body = Body::of(&message);
+            self.text = message;
+        }
+    }
+
+    /// Takes away the place that rich puts at the line's end, behind one blank where the line is full; tells
+    /// whether there was one.
+    fn without_place(&mut self, may_be_full: bool) -> bool {
+        let is_place = |place: &str| {
+            place.rsplit_once(':').is_some_and(|(path, line)| {
+                path.contains('.')
+                    && !path.contains([' ', '/', '='])
+                    && !line.is_empty()
+                    && line.bytes().all(|b| b.is_ascii_digit())
+            })
+        };
         let text = self.text.trim_end();
-        let Some((before, place)) = text.rsplit_once("  ") else {
+        // A message of one word looks like a logger.
+        if is_place(text)
+            && let Some(word) = self.logger.take_if(|name| !name.contains('.'))
+        {
+            self.text = word;
+            return true;
+        }
+        let parts = text.rsplit_once("  ").filter(|(_, place)| is_place(place));
+        let full = || {
+            let parts = text.rsplit_once(' ');
+            parts.filter(|(_, place)| may_be_full && is_place(place) && place.contains(".py:"))
+        };
+        let Some((before, _)) = parts.or_else(full) else {
             return false;
         };
-        let is_place = place.rsplit_once(':').is_some_and(|(path, line)| {
-            path.contains('.')
-                && !path.contains(' ')
-                && !line.is_empty()
-                && line.bytes().all(|b| b.is_ascii_digit())
-        });
-        if is_place {
-            self.text = before.trim_end().to_owned();
-        }
-        is_place
+        self.text = before.trim_end().to_owned();
+        true
     }
 
     /// When it was written, and whether its time names a zone.
@@ -419,7 +511,8 @@ impl Begun {
         let text = |text| Value::Str(Cow::Borrowed(text));
         let mut fields = vec![(Cow::Borrowed("message"), text(first.trim_end()))];
         // Frames alone: what they are of stands on the first line.
-        let is_frames = crash::is_frame(rest.trim_start());
+        let bare = rest.trim_start();
+        let is_frames = crash::is_frame(bare) || bare.starts_with("---> ");
         let trace = if is_frames { &*self.text } else { rest };
         let has_trace = traceback::parse(trace).is_some();
         let is_error = || crash::error_line(first).is_some() || has_trace;
@@ -436,8 +529,19 @@ impl Begun {
         if has_trace {
             fields.push((Cow::Borrowed("traceback"), text(trace)));
         }
+        let indented = indented::fields(rest);
+        fields.extend(
+            indented
+                .into_iter()
+                .map(|(path, value)| (Cow::Owned(path), value)),
+        );
         match tail(first) {
-            Some(object) => fields.extend(object.flatten()),
+            Some((object, "")) => fields.extend(object.flatten()),
+            Some((object, name)) => {
+                let named = |path: Cow<'_, str>| Cow::Owned(format!("{name}.{path}"));
+                let own = object.flatten().into_iter();
+                fields.extend(own.map(|(path, value)| (named(path), value)));
+            }
             None if ZEROLOG.contains(&&*self.level) => {
                 fields.extend(pairs(first).map(|(key, value)| match &*key {
                     "duration" | "elapsed" => (Cow::Owned(format!("{key}_ms")), value),
@@ -490,7 +594,7 @@ fn is_type(word: &str) -> bool {
 
 /// The JSON object that a message ends with, as zap, Crawlee and Monolog write their fields: in parentheses
 /// or not, and with what else a logger adds behind it.
-fn tail(message: &str) -> Option<json::Object<'_>> {
+fn tail(message: &str) -> Option<(json::Object<'_>, &'static str)> {
     let message = message.trim_end();
     if !message.ends_with(['}', ']', ')']) {
         return None;
@@ -502,10 +606,18 @@ fn tail(message: &str) -> Option<json::Object<'_>> {
     let rest = message[begin + values.byte_offset()..].trim();
     let is_end =
         matches!(rest, "" | ")" | "[]" | "[] []") || (rest.starts_with('{') && rest.ends_with('}'));
-    is_end.then(|| json::Object::parse(first.get()))?
+    // pino-pretty has the names of single fields before them.
+    let name = ["err", "error"].into_iter().find(|name| {
+        message[..begin]
+            .trim_end()
+            .strip_suffix(':')
+            .is_some_and(|before| before.ends_with(name))
+    });
+    let object = is_end.then(|| json::Object::parse(first.get()))??;
+    Some((object, name.unwrap_or("")))
 }
 
-/// A line without the colours of a terminal (ECMA-48, CSI sequences).
+/// A line without the colours and links of a terminal (ECMA-48, CSI and OSC sequences).
 pub(crate) fn without_colours(line: &str) -> Cow<'_, str> {
     if !line.contains('\u{1b}') {
         return Cow::Borrowed(line);
@@ -520,7 +632,17 @@ pub(crate) fn without_colours(line: &str) -> Cow<'_, str> {
                 // The last byte of a sequence is ASCII.
                 end.map_or("", |end| &sequence[end + 1..])
             }
-            None => after,
+            // Links: up to a bell or the string's end.
+            None => match after.strip_prefix(']') {
+                Some(link) => match (link.find('\u{7}'), link.find("\u{1b}\\")) {
+                    (Some(bell), None) => &link[bell + 1..],
+                    (None, Some(end)) => &link[end + 2..],
+                    (Some(bell), Some(end)) if bell < end => &link[bell + 1..],
+                    (Some(_), Some(end)) => &link[end + 2..],
+                    (None, None) => "",
+                },
+                None => after,
+            },
         };
     }
     plain.push_str(rest);

@@ -81,6 +81,13 @@ impl<'m> Iterator for Pairs<'m> {
             }
             let (value, length) = value(behind, WORDED.contains(&key));
             self.rest = &behind[length..];
+            // `{spider=shop}`: the bracket that closes is none of the value.
+            let value = match before[..begin].bytes().next_back() {
+                Some(b'{') => value.strip_suffix('}').unwrap_or(value),
+                Some(b'(') => value.strip_suffix(')').unwrap_or(value),
+                Some(b'[') => value.strip_suffix(']').unwrap_or(value),
+                _ => value,
+            };
             return Some((key, value));
         }
     }

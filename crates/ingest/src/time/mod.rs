@@ -97,6 +97,7 @@ pub(crate) fn instant(
             };
             civil::Date::new(year, month, day).ok()?
         }
+        Date::Short(first, month, last) => short(first, month, last, calendar.written)?,
         Date::MonthDay(month, day) => year_of(month, day, calendar.written?)?,
         Date::None => calendar.day?,
     };
@@ -108,6 +109,16 @@ pub(crate) fn instant(
         }
         None => Some((in_zone(civil, zone)?, false)),
     }
+}
+
+/// The day of two digits each, whose year stands first or last: the later of those that are not after the one
+/// on which the file was written.
+fn short(first: i8, month: i8, last: i8, written: Option<civil::Date>) -> Option<civil::Date> {
+    let of = |year: i8, day: i8| civil::Date::new(2000 + i16::from(year), month, day).ok();
+    let latest = written.and_then(|written| written.tomorrow().ok());
+    let both = [of(first, last), of(last, first)].into_iter().flatten();
+    let is_past = |date: &civil::Date| latest.is_none_or(|latest| *date <= latest);
+    both.clone().filter(is_past).max().or_else(|| both.min())
 }
 
 /// The last day of that name that is not after the one on which the file was written.

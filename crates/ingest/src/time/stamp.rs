@@ -23,6 +23,8 @@ pub(crate) enum Date {
     Either(i8, i8, i16),
     /// Without a year.
     MonthDay(i8, i8),
+    /// Three numbers of two digits with dashes between: the year stands first or last.
+    Short(i8, i8, i8),
     None,
 }
 
@@ -179,6 +181,9 @@ pub(crate) fn whole(text: &str) -> Option<Stamp> {
 
 /// What begins with a digit.
 fn numeric(reader: &mut Reader<'_>) -> Option<Stamp> {
+    if let Some(stamp) = reader.try_to(epoch) {
+        return Some(stamp);
+    }
     let (first, count) = reader.try_to(|r| r.digits(1, 8))?;
     match (count, reader.peek()) {
         (4, b'-' | b'/' | b'.') => iso(reader, first),
@@ -207,6 +212,39 @@ fn numeric(reader: &mut Reader<'_>) -> Option<Stamp> {
         }
         _ => None,
     }
+}
+
+/// Seconds since 1970, or milliseconds, as heads have them: `1772618401.12 INFO`.
+fn epoch(reader: &mut Reader<'_>) -> Option<Stamp> {
+    let rest = &reader.bytes[reader.at..];
+    let count = rest
+        .iter()
+        .take(14)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    if !matches!(count, 10 | 13) {
+        return None;
+    }
+    let number = rest[..count]
+        .iter()
+        .fold(0i64, |n, b| n * 10 + i64::from(b - b'0'));
+    reader.at += count;
+    let (seconds, nanos) = match count {
+        10 => (number, fraction_behind(reader, b".")),
+        _ => (number / 1000, (number % 1000) as i32 * 1_000_000),
+    };
+    // A level or a name stands behind it.
+    if reader.peek() != b' ' || !(1_000_000_000..4_000_000_000).contains(&seconds) {
+        return None;
+    }
+    let civil = jiff::Timestamp::new(seconds, nanos)
+        .ok()?
+        .to_zoned(jiff::tz::TimeZone::UTC);
+    Some(Stamp {
+        date: Date::Known(civil.date()),
+        time: civil.time(),
+        offset: Some(0),
+    })
 }
 
 /// `2026-03-04T11:22:33`, the year behind us.
@@ -246,11 +284,25 @@ fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
         return None;
     }
     let second = reader.number(1, 2)?;
-    if !reader.eat(between) {
-        return None;
-    }
-    let year = year(reader)?;
     let (a, b) = (first as i8, second as i8);
+    if !reader.eat(between) {
+        // `11-30 08:00:00`, as Android writes it.
+        let is_date = matches!(between, b'-' | b'/') && civil::Date::new(2024, a, b).is_ok();
+        return (is_date && reader.peek() == b' ').then(|| behind(reader, Date::MonthDay(a, b)))?;
+    }
+    let before = reader.at;
+    let year = year(reader)?;
+    if between == b'-' && reader.at - before == 2 {
+        let last = (year - 2000) as i8;
+        let may_be = |y: i8, m: i8, d: i8| civil::Date::new(2000 + i16::from(y), m, d).is_ok();
+        return match (may_be(a, b, last), may_be(last, b, a)) {
+            (false, false) if may_be(last, a, b) => {
+                behind(reader, Date::Known(civil::Date::new(year, a, b).ok()?))
+            }
+            (false, false) => None,
+            _ => behind(reader, Date::Short(a, b, last)),
+        };
+    }
     let date = match (a, b) {
         // Points stand between day, month and year.
         _ if between == b'.' => Date::Known(civil::Date::new(year, b, a).ok()?),
@@ -366,6 +418,16 @@ fn month_named(word: &str) -> Option<i8> {
 fn behind(reader: &mut Reader<'_>, date: Date) -> Option<Stamp> {
     let before = reader.at;
     reader.eat(b',');
+    // `[2026-03-04] [11:22:33]`
+    if reader.peek() == b']' {
+        let is_next = |r: &mut Reader<'_>| {
+            r.eat(b']').then_some(())?;
+            r.blanks();
+            (r.eat(b'[') && r.peek().is_ascii_digit()).then_some(())
+        };
+        reader.try_to(is_next)?;
+        return timed(reader, date);
+    }
     let is_apart = reader.eat_any(b"T_t-").is_some() || reader.blanks() > 0 || reader.at > before;
     is_apart.then_some(())?;
     reader.blanks();
@@ -394,11 +456,13 @@ fn timed(reader: &mut Reader<'_>, date: Date) -> Option<Stamp> {
 /// `11:22:33.5 PM`, the hour behind us.
 fn clock(reader: &mut Reader<'_>, hour: u32) -> Option<civil::Time> {
     let mut hour = hour as i8;
-    if !reader.eat(b':') {
+    let between = reader.eat_any(b":.")?;
+    let minute = reader.number(2, 2)? as i8;
+    let second = reader.try_to(|r| r.eat(between).then(|| r.number(2, 2))?);
+    // With points between, only all three are a time.
+    if between == b'.' && second.is_none() {
         return None;
     }
-    let minute = reader.number(2, 2)? as i8;
-    let second = reader.try_to(|r| r.eat(b':').then(|| r.number(2, 2))?);
     let nanos = if second.is_some() {
         fraction(reader)
     } else {
@@ -430,8 +494,12 @@ fn clock(reader: &mut Reader<'_>, hour: u32) -> Option<civil::Time> {
 
 /// `.123`, `,123456`, `:123`; in nanoseconds.
 fn fraction(reader: &mut Reader<'_>) -> i32 {
+    fraction_behind(reader, b".,:")
+}
+
+fn fraction_behind(reader: &mut Reader<'_>, signs: &[u8]) -> i32 {
     let read = |r: &mut Reader<'_>| {
-        r.eat_any(b".,:")?;
+        r.eat_any(signs)?;
         let rest = &r.bytes[r.at..];
         let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         if count == 0 || count > 12 {

@@ -86,6 +86,7 @@ impl Layouts {
                 logger: layout.logger.map(text),
                 message,
                 body: message,
+                time_at: from,
                 level_at: level.as_ptr() as usize - line.as_ptr() as usize,
                 spans: Vec::new(),
                 thread: layout.thread.map(text),
@@ -126,12 +127,8 @@ impl Layout {
             && !line.starts_with(' ')
             && head.dialect == Dialect::Text;
         let time = head.time.filter(|_| is_plain)?;
-        let (from, length) = (0..begin)
-            .filter(|at| line.is_char_boundary(*at))
-            .find_map(|at| {
-                let (found, length) = stamp(&line[at..])?;
-                (found == time).then_some((at, length))
-            })?;
+        let from = head.time_at;
+        let (_, length) = stamp(&line[from..])?;
         let behind = line.get(from + length..begin)?;
         // A place in the source makes loguru's heads of those with a bar behind.
         let is_place = |name: &str| name.matches(':').count() == 2;

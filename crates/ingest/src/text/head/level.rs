@@ -1,6 +1,13 @@
 //! Words of levels in heads.
 
-pub(super) const CAPITALS: [&str; 37] = [
+pub(super) const CAPITALS: [&str; 44] = [
+    "WARNUNG",
+    "SCHWERWIEGEND",
+    "AVERTISSEMENT",
+    "ADVERTENCIA",
+    "AVVERTENZA",
+    "GRAVE",
+    "ERR",
     "INFO",
     "ERROR",
     "WARNING",
@@ -20,7 +27,7 @@ pub(super) const CAPITALS: [&str; 37] = [
     "PANIC",
     "DPANIC",
     "CRIT",
-    "ERR",
+    "VERB",
     "TRC",
     "DBG",
     "INF",
@@ -40,7 +47,10 @@ pub(super) const CAPITALS: [&str; 37] = [
     "PANI",
 ];
 
-pub(super) const SMALL: [&str; 21] = [
+pub(super) const SMALL: [&str; 24] = [
+    "fail",
+    "dbug",
+    "trce",
     "info",
     "error",
     "warning",
@@ -69,15 +79,17 @@ pub(super) fn level(text: &str, small_too: bool) -> Option<(&str, usize)> {
     let bytes = text.as_bytes();
     let length = bytes
         .iter()
-        .take(12)
+        .take(14)
         .take_while(|b| b.is_ascii_alphabetic())
         .count();
-    if !(3..=11).contains(&length) {
+    if !(3..=13).contains(&length) {
         return None;
     }
     let word = &text[..length];
     let next = bytes.get(length).copied().unwrap_or(b' ');
+    // `http` is a level of npm's, and begins most URLs.
     if next == b'_'
+        || bytes[length..].starts_with(b"://")
         || next.is_ascii_digit()
         || (next == b'.' && bytes.get(length + 1).is_some_and(u8::is_ascii_alphabetic))
     {
@@ -114,6 +126,36 @@ pub(super) fn letter(text: &str) -> Option<&str> {
             b',',
             b' ',
             b'[',
+            ..,
+        ] => Some(&text[..1]),
+        _ => None,
+    }
+}
+
+/// A level of one letter in brackets of its own, or before a logger's name in them: `[E]`, `[I:shop.fetch]`.
+pub(super) fn bracketed_letter(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [
+            b'T' | b'D' | b'I' | b'W' | b'E' | b'F' | b'C' | b'V',
+            b']',
+            ..,
+        ] => Some(&text[..1]),
+        [
+            b'T' | b'D' | b'I' | b'W' | b'E' | b'F' | b'C' | b'V',
+            b':',
+            next,
+            ..,
+        ] if next.is_ascii_lowercase() => Some(&text[..1]),
+        _ => None,
+    }
+}
+
+/// A level of one letter right behind a time: `TIME E shop:`, `TIME E/shop:`, `TIME | E | shop`.
+pub(super) fn letter_behind_time(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [
+            b'T' | b'D' | b'I' | b'W' | b'E' | b'F' | b'C' | b'V',
+            b' ' | b'/' | b'|' | b']',
             ..,
         ] => Some(&text[..1]),
         _ => None,

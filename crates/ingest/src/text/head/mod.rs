@@ -15,10 +15,12 @@ mod names;
 use dragline_schema::Dialect;
 
 pub(crate) use self::layout::Layouts;
-use self::level::{ends_level, is_capital, is_lower, letter, level};
+use self::level::{
+    bracketed_letter, ends_level, is_capital, is_lower, letter, letter_behind_time, level,
+};
 use self::names::{
-    dialect_of, is_dotted, is_group_of_head, is_logger, is_name, is_name_alone, is_place,
-    is_thread, logger_of,
+    dialect_of, is_dotted, is_group_of_head, is_logger, is_module, is_name, is_name_alone,
+    is_place, is_thread, logger_of,
 };
 use crate::time::stamp::{Date, Stamp, stamp};
 
@@ -36,6 +38,8 @@ pub(crate) struct Head<'l> {
     pub(crate) body: &'l str,
     /// Where the level stands in the line, for records without their own time.
     pub(crate) level_at: usize,
+    /// Where its time stands in the line.
+    pub(crate) time_at: usize,
     /// What stands in the braces of tracing's spans.
     pub(crate) spans: Vec<&'l str>,
     /// The thread or process, which tells mixed lines apart.
@@ -86,6 +90,7 @@ fn warning(line: &str) -> Option<Head<'_>> {
         message,
         body: message,
         level_at: 0,
+        time_at: 0,
         spans: Vec::new(),
         thread: None,
     })
@@ -126,6 +131,7 @@ fn google(line: &str) -> Option<Head<'_>> {
         message,
         body: message,
         level_at: 0,
+        time_at: 0,
         spans: Vec::new(),
         thread: line.split(' ').nth(2),
     })
@@ -178,7 +184,8 @@ impl<'l> Scan<'l> {
             let inside = self.line[self.at + 1..].trim_start_matches(' ');
             let is_known = stamp(inside).is_some()
                 || level(inside, true).is_some()
-                || letter(inside).is_some();
+                || letter(inside).is_some()
+                || bracketed_letter(inside).is_some();
             if !is_known {
                 return;
             }
@@ -262,6 +269,7 @@ impl<'l> Scan<'l> {
     fn head(mut self) -> Option<Head<'l>> {
         let mut parts: Vec<Part<'l>> = Vec::new();
         let (mut time, mut found_level): (Option<Stamp>, Option<Found<'l>>) = (None, None);
+        let mut time_at = 0;
         // Where the message begins when there is nothing but a time.
         let mut behind_time = (0, 0);
         let mut plain_words = 0;
@@ -280,6 +288,7 @@ impl<'l> Scan<'l> {
                     return None;
                 }
                 time = Some(found);
+                time_at = self.at;
                 self.at += length;
                 behind_time = (self.at, parts.len());
                 if found_level.is_some() {
@@ -316,6 +325,13 @@ impl<'l> Scan<'l> {
             let Some(part) = self.group().or_else(|| self.word()) else {
                 break;
             };
+            // Sidekiq names process, thread and job in pairs.
+            if time.is_some() && !part.in_brackets && self.byte(self.at) == b'=' {
+                let value = self.rest().find(' ').unwrap_or(self.rest().len());
+                self.at += value;
+                between = self.skip_between();
+                continue;
+            }
             if let Some((name, found)) = self.channel_and_level(&part) {
                 channel = Some(name);
                 found_level = Some(found);
@@ -338,26 +354,34 @@ impl<'l> Scan<'l> {
                         .iter()
                         .all(|part| part.in_brackets || part.is_ended || is_name(part.text)))
         });
-        let one_word = plain_words == 1 && found_level.as_ref().is_some_and(|l| is_capital(l.text));
-        if found_level.is_some() && !(is_level_sure || one_word) {
+        let few_words = plain_words == 1
+            || (plain_words == 2
+                && time.is_some()
+                && parts.iter().all(|part| is_of_process(part.text)));
+        let is_told = few_words && found_level.as_ref().is_some_and(|l| is_capital(l.text));
+        if found_level.is_some() && !(is_level_sure || is_told) {
             found_level = None;
         }
         let Some(found) = found_level else {
             self.at = behind_time.0;
-            return self.time_alone(time?, &parts[..behind_time.1]);
+            return self.time_alone(time?, time_at, &parts[..behind_time.1]);
         };
         if time.is_none() && !found.stands_alone(&parts, self.line) {
             return None;
         }
-        Some(self.tail(time, &found, &parts, channel))
+        let head = self.tail(time, &found, &parts, channel);
+        Some(Head { time_at, ..head })
     }
 
     /// A level here, when it stands as heads have it.
     fn level(&self, is_apart: bool, is_at_start: bool, has_time: bool) -> Option<Found<'l>> {
         let rest = self.rest();
-        if let Some(text) =
-            letter(rest).filter(|_| self.open > 0 || (self.at == 0 && self.byte(1) == b','))
-        {
+        let is_first = self.at == 0 && (self.byte(1) == b',' || is_dated(rest.get(2..)));
+        let single = letter(rest)
+            .filter(|_| self.open > 0 || is_first)
+            .or_else(|| bracketed_letter(rest).filter(|_| self.open > 0))
+            .or_else(|| letter_behind_time(rest).filter(|_| has_time && is_at_start));
+        if let Some(text) = single {
             return Some(Found {
                 text,
                 length: 1,
@@ -391,9 +415,14 @@ impl<'l> Scan<'l> {
     }
 
     /// A head that is nothing but a time, and what stands before it.
-    fn time_alone(mut self, time: Stamp, before: &[Part<'l>]) -> Option<Head<'l>> {
+    fn time_alone(mut self, time: Stamp, time_at: usize, before: &[Part<'l>]) -> Option<Head<'l>> {
         let is_word = |p: &Part<'_>| !p.in_brackets && !is_name(p.text) && !p.is_ended;
         if before.iter().any(is_word) {
+            return None;
+        }
+        // A number of seconds alone may be any number.
+        let digits = self.line[time_at..].bytes().take(10);
+        if digits.filter(u8::is_ascii_digit).count() == 10 {
             return None;
         }
         let message = self.message_behind();
@@ -407,6 +436,7 @@ impl<'l> Scan<'l> {
             message,
             body,
             level_at: 0,
+            time_at,
             spans: Vec::new(),
             thread: None,
         })
@@ -503,6 +533,7 @@ impl<'l> Scan<'l> {
             message,
             body: self.body_of(message),
             level_at: found.at,
+            time_at: 0,
             spans,
             thread: after
                 .iter()
@@ -611,8 +642,14 @@ impl<'l> Scan<'l> {
         let is_number = text.bytes().all(|b| b.is_ascii_digit());
         match rest {
             // `logger - message`, `logger | message`, columns.
-            [b' ', b'-' | b'|', b' ', ..] => is_name_like || is_number,
+            [b' ', b'-' | b'|' | b'>', b' ', ..] => is_name_like || is_number,
             [b' ', b'-', b'-', ..] => true,
+            // `LEVEL shop.fetch message`: a module, which no host or file is called like.
+            [b' ', next, ..]
+                if after.is_empty() && is_module(text) && !matches!(next, b' ' | b':' | b'\t') =>
+            {
+                true
+            }
             [b' ', b' ', ..] => {
                 // structlog pads the message, and has the logger or fields behind it.
                 let behind = self.rest().trim_start();
@@ -635,6 +672,21 @@ impl<'l> Scan<'l> {
             _ => false,
         }
     }
+}
+
+/// `MainProcess`, `Thread-1`, `worker_2`: what processes and threads are called, and no word of a message is.
+fn is_of_process(text: &str) -> bool {
+    let has_hump = text
+        .bytes()
+        .zip(text.bytes().skip(1))
+        .any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
+    has_hump || is_name(text)
+}
+
+/// Whether a text begins with a time that names its day.
+fn is_dated(text: Option<&str>) -> bool {
+    text.and_then(stamp)
+        .is_some_and(|(found, _)| found.date != Date::None)
 }
 
 /// Django's ` module 4711 139871 message`: the module, and how long all three are.

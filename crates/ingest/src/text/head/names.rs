@@ -9,6 +9,25 @@ pub(super) fn is_dotted(text: &str) -> bool {
     inner.contains('.') || inner.contains("::")
 }
 
+/// A module's name as Python and others write it: `shop.fetch`, not `shop.com`, `shop.py` or `a.b()`.
+pub(super) fn is_module(text: &str) -> bool {
+    const ENDS: [&str; 30] = [
+        "com", "net", "org", "io", "de", "fr", "uk", "eu", "co", "ru", "cn", "test", "example",
+        "local", "py", "js", "ts", "mjs", "rb", "php", "go", "json", "jsonl", "csv", "html", "xml",
+        "txt", "log", "gz", "toml",
+    ];
+    let mut parts = text.split('.');
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    text.contains('.')
+        && parts.clone().all(is_part)
+        && parts.next_back().is_some_and(|last| !ENDS.contains(&last))
+}
+
 /// Names and numbers as they stand in heads: `shop.fetch`, `shop::fetch`, `worker-2`, `#12`, `4711`.
 pub(super) fn is_name(text: &str) -> bool {
     let is_part = |b: u8| {
