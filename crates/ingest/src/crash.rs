@@ -265,6 +265,7 @@ impl Extent {
             return is_first;
         }
         let is_own = is_frame(bare)
+            || is_ruby_frame(bare)
             || bare.starts_with("Caused by:")
             || bare.starts_with("Suppressed:")
             || bare.starts_with("Wrapped by:")
@@ -456,6 +457,14 @@ pub(crate) fn is_frame(bare: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty())
 }
 
+/// ``shop.rb:3:in `page'``, also where it tells the cause of an error.
+pub(crate) fn is_ruby_frame(bare: &str) -> bool {
+    bare.split_once(".rb:").is_some_and(|(place, rest)| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        !place.contains(' ') && digits > 0 && rest[digits..].starts_with(":in ")
+    })
+}
+
 /// `/srv/app.js:12`, as Node names the place that threw.
 fn is_script_place(bare: &str) -> bool {
     let Some((path, line)) = bare.trim_end().rsplit_once(':') else {
@@ -502,6 +511,16 @@ pub(crate) fn error_within(text: &str) -> Option<(&str, &str)> {
         let begin = text[..at].rfind([' ', '|', '(']).map(|at| at + 1)?;
         error_line(&text[begin..]).filter(|(name, _)| name.len() == at - begin)
     })
+}
+
+/// Ruby's message over lines: the place in the source, marked from below, and the type behind the mark.
+pub(crate) fn behind_mark<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
+    let marked = rest
+        .lines()
+        .take(6)
+        .find(|line| line.trim_start().starts_with('^'))?;
+    let name = marked.trim_end().strip_suffix(')')?.rsplit_once("^ (")?.1;
+    error_line(name).map(|(name, _)| (name, first))
 }
 
 /// What runtimes write before the error that nobody caught.

@@ -61,17 +61,22 @@ const MOST_PREFIXES: usize = 64;
 
 impl Habits {
     /// What stood before the time of a record is known again where it stands before other lines.
-    pub(crate) fn learn(&mut self, prefix: &str, is_stream: bool) {
+    /// Gives whether it is.
+    pub(crate) fn learn(&mut self, prefix: &str, is_stream: bool) -> bool {
         let may_be = (2..=LONGEST_NAME).contains(&prefix.len())
             && prefix.ends_with([' ', '\t', ':'])
             && prefix.bytes().any(|b| b.is_ascii_alphanumeric())
             && self.prefixes.len() < MOST_PREFIXES;
-        if may_be && self.prefixes.iter().all(|known| known.text != prefix) {
+        if let Some(known) = self.prefixes.iter().find(|known| known.text == prefix) {
+            return known.is_stream == is_stream;
+        }
+        if may_be {
             self.prefixes.push(Prefix {
                 text: prefix.to_owned(),
                 is_stream,
             });
         }
+        may_be
     }
 
     /// A line behind what stood before others.
@@ -122,6 +127,7 @@ pub(crate) fn open<'l>(
             .or_else(|| journal(line, zone, calendar))
             .or_else(|| platform(line, habits, zone, calendar))
             .or_else(|| stamped(line, habits, zone, calendar))
+            .or_else(|| tagged(line, zone, calendar))
             .or_else(|| named(line)),
         b'[' => kubectl(line)
             .or_else(|| named(line))
@@ -131,6 +137,7 @@ pub(crate) fn open<'l>(
         b'<' => syslog(line, zone, calendar),
         b'A'..=b'Z' => journal(line, zone, calendar)
             .or_else(|| stamped(line, habits, zone, calendar))
+            .or_else(|| tagged(line, zone, calendar))
             .or_else(|| own(line))
             .or_else(|| named(line))
             .or_else(|| bare(line, habits))
@@ -199,7 +206,13 @@ fn since_boot(line: &str) -> Option<Opened<'_>> {
     if !is_time {
         return None;
     }
-    let (words, text) = rest.split_once("]: ")?;
+    behind_process(rest)
+}
+
+/// `host app[184]: line`
+fn behind_process(rest: &str) -> Option<Opened<'_>> {
+    let (words, text) = rest.split_once("]:")?;
+    let text = text.strip_prefix(' ').unwrap_or(text);
     words.contains('[').then(|| stream(words, text))
 }
 
@@ -288,9 +301,7 @@ fn is_time(text: &str) -> bool {
 /// `Mar 04 11:22:33 host app[184]: line` and the same with other times; Heroku's `TIME app[web.1]: line`.
 fn journal<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Opened<'l>> {
     let start = &line.as_bytes()[..line.len().min(LONGEST_NAME * 2)];
-    if memchr::memmem::find(start, b"]:").is_none() {
-        return tagged(line, zone, calendar);
-    }
+    memchr::memmem::find(start, b"]:")?;
     if let Some(opened) = since_1970(line) {
         return Some(opened);
     }
@@ -334,8 +345,7 @@ fn since_1970(line: &str) -> Option<Opened<'_>> {
     if seconds.len() != 10 || !seconds.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let (words, text) = rest.split_once("]: ")?;
-    let opened = words.contains('[').then(|| stream(words, text))?;
+    let opened = behind_process(rest)?;
     Some(Opened {
         time: time::from_epoch(time.parse().ok()?),
         ..opened
@@ -367,7 +377,9 @@ fn tagged<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Ope
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/'))
     };
-    (is_word(host) && is_word(tag)).then(|| Opened {
+    // `TIME name ValueError: message` is the end of a traceback.
+    let is_error = crash::error_line(&rest[host.len() + 1..]).is_some();
+    (is_word(host) && is_word(tag) && !is_error).then(|| Opened {
         text: Cow::Borrowed(text),
         time: time::instant(&when, zone, calendar).map(|(time, _)| time),
         stream: Cow::Borrowed(words),
@@ -394,19 +406,21 @@ fn syslog<'l>(line: &'l str, zone: &TimeZone, calendar: &Calendar) -> Option<Ope
             Some(text) => text,
             None => &rest[end_of_data(rest)?..],
         };
+        // A tag's colon is gone, and the blank behind it left.
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        let text = text
+            .strip_prefix(' ')
+            .unwrap_or(text)
+            .trim_start_matches('\u{feff}');
         return Some(Opened {
-            text: Cow::Borrowed(
-                text.strip_prefix(' ')
-                    .unwrap_or(text)
-                    .trim_start_matches('\u{feff}'),
-            ),
+            text: Cow::Borrowed(text),
             time: Timestamp::parse(time).ok(),
             level,
             stream: Cow::Owned(format!("{app} {pid}")),
             ..Opened::default()
         });
     }
-    let opened = journal(rest, zone, calendar)?;
+    let opened = journal(rest, zone, calendar).or_else(|| tagged(rest, zone, calendar))?;
     Some(Opened { level, ..opened })
 }
 
@@ -464,8 +478,14 @@ fn platform<'l>(
             && head(line).is_none_or(|head| head.level.is_empty()))
         || text.starts_with('\t')
         || named(text).is_some()
+        || fly(text).is_some()
+        || text.contains("\t{\"")
         || text.len() + 1 < behind.len()
         || stamp(text).is_some_and(|(inner, _)| inner.date != Date::None);
+    let is_inside = is_inside || before_traceback(text).is_some();
+    if let Some(name) = before_traceback(text) {
+        habits.learn(name, false);
+    }
     habits.platform_times |= is_inside;
     if !habits.platform_times {
         return None;
@@ -476,6 +496,13 @@ fn platform<'l>(
         time: time::instant(&when, zone, calendar).map(|(time, _)| time),
         ..Opened::default()
     })
+}
+
+/// What stands before a traceback's first line: the name of a stream, as `ecs/walker/0a1b `.
+fn before_traceback(text: &str) -> Option<&str> {
+    let (name, _) = text.split_once("Traceback (most recent call last)")?;
+    let is_name = name.len() > 1 && name.ends_with(' ') && !name[..name.len() - 1].contains(' ');
+    is_name.then_some(name)
 }
 
 /// GitLab's `01E line`: the stream of a job.

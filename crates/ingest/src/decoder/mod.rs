@@ -518,8 +518,17 @@ impl Decoder {
         let head = if custom.is_some() || is_told {
             None
         } else {
-            self.text.head(line)
+            let head = self.text.head(line);
+            head.or_else(|| self.taken_at.and_then(|_| head::weak(line)))
         };
+        let is_timeless = custom.is_none() && head.as_ref().is_none_or(|head| head.time.is_none());
+        if is_timeless
+            && depth < DEEPEST
+            && let Some(prefix) = envelope::before_record(line)
+            && self.habits.learn(prefix, true)
+        {
+            return self.unwrapped(line, at, complete, depth, sink);
+        }
         if let Some(head) = &head
             && depth < DEEPEST
             && self.nested(head, at, complete, depth, sink)
@@ -568,10 +577,6 @@ impl Decoder {
             self.before_crash = before;
             self.crash_at = self.taken_at;
             return;
-        }
-        if let Some(prefix) = envelope::before_record(line).filter(|_| depth < DEEPEST) {
-            self.habits.learn(prefix, true);
-            return self.unwrapped(line, at, complete, depth, sink);
         }
         self.flush(sink);
         if self.taken_at.is_some() || self.given_level.is_some() {

@@ -190,10 +190,21 @@ impl<'a> Slots<'a> {
         if let Some(Cow::Borrowed(message)) = message {
             slots.read_message(message);
         }
+        let mut target = slots.take_text(Slot::Target);
+        // Scrapy Cloud has the logger in the message.
+        if target.is_none()
+            && let Some(Cow::Borrowed(text)) = message
+            && let Some((name, rest)) = text
+                .strip_prefix('[')
+                .and_then(|text| text.split_once("] "))
+            && name.starts_with("scrapy.")
+        {
+            (target, message) = (Some(Cow::Borrowed(name)), Some(Cow::Borrowed(rest)));
+        }
         let mut record = Record {
             timestamp,
             level,
-            target: slots.take_text(Slot::Target),
+            target,
             scraper_id: slots.take_text(Slot::ScraperId),
             run_id: slots.take_text(Slot::RunId),
             site: slots.take_text(Slot::Site),

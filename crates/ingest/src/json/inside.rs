@@ -27,17 +27,33 @@ const PAYLOADS: [&str; 15] = [
     "event",
 ];
 /// Those that no program's own record has.
-const SURE: [&str; 7] = [
+const SURE: [&str; 6] = [
     "textPayload",
     "Log",
     "LogMessage",
     "LogEntry",
     "_raw",
-    "@message",
     "line",
 ];
+/// Members that only collectors of lines write beside them.
+const COLLECTORS: [&str; 9] = [
+    "agent",
+    "kubernetes",
+    "docker",
+    "stream",
+    "container_id",
+    "container_name",
+    "logStreamName",
+    "@metadata",
+    "_SYSTEMD_UNIT",
+];
 /// Members that tell of the envelope, not of the record.
-const KNOWN: [&str; 36] = [
+const KNOWN: [&str; 41] = [
+    "@metadata",
+    "@version",
+    "event",
+    "fileset",
+    "cloud",
     "time",
     "timestamp",
     "@timestamp",
@@ -165,7 +181,13 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> O
     };
     let is_bytes = raw.get().starts_with('[');
     let is_envelope = object.fields.iter().all(|(key, _)| is_known(key, name));
-    let is_sure = SURE.contains(&name);
+    let has_collector = || {
+        object
+            .fields
+            .iter()
+            .any(|(key, _)| COLLECTORS.contains(&&**key))
+    };
+    let is_sure = SURE.contains(&name) || (is_envelope && has_collector());
     let keys = keys_of(object);
     let may_be =
         text.starts_with(|c: char| matches!(c, '{' | '[' | '\u{1b}') || c.is_ascii_digit());

@@ -27,7 +27,7 @@ fn bit(key: &str) -> u32 {
         "short_message" => 1 << 11,
         "PRIORITY" => 1 << 12,
         "@t" => 1 << 13,
-        "message" => 1 << 14,
+        "_key" => 1 << 14,
         _ => 0,
     }
 }
@@ -74,7 +74,8 @@ impl Keys {
         }
         let is_epoch =
             time.is_some_and(|time| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()));
-        if self.has("msg") || (is_epoch && !self.has("message")) {
+        // Scrapy Cloud exports Python's numbers.
+        if self.has("msg") || (is_epoch && !self.has("_key")) {
             Scale::Node
         } else {
             Scale::Python

@@ -9,6 +9,7 @@ pub(super) fn scale_named(name: &str) -> Option<Scale> {
         "severity_number" | "severityNumber" | "SeverityNumber" => Scale::OpenTelemetry,
         "PRIORITY" | "priority" => Scale::Syslog,
         "SeverityLevel" => Scale::Azure,
+        "logLevel" => Scale::Node,
         _ => return None,
     })
 }

@@ -170,7 +170,12 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         "Internal",
         "Service",
     ];
-    if !message.contains("http") || message.contains('\n') {
+    // What is tried again, or left out, was told before.
+    const AGAIN: [&str; 5] = ["etry", "Ignoring", "Gave up", "giving up", "edirect"];
+    if !message.contains("http")
+        || message.contains('\n')
+        || AGAIN.iter().any(|words| message.contains(words))
+    {
         return None;
     }
     let raw: Vec<&str> = message.split_whitespace().take(32).collect();
@@ -197,9 +202,10 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
             .ok()
             .filter(|n| number.len() == 3 && (100..600).contains(n))?;
         let is_apart = word.starts_with(['(', '[']) && word.contains([')', ']']);
-        let before = place
-            .checked_sub(1)
-            .map(|place| bare(raw[place]).to_ascii_lowercase());
+        let before = place.checked_sub(1).map(|place| match raw[place] {
+            arrow @ ("->" | "=>") => arrow.to_owned(),
+            word => bare(word).to_ascii_lowercase(),
+        });
         let behind = raw
             .get(place + 1)
             .map(|word| bare(word))

@@ -95,6 +95,10 @@ impl<'a> Slots<'a> {
                 self.level_scale = role.scale;
             }
             (Slot::Status, Value::Str(text)) if is_nothing(text) => self.status_is_null = true,
+            // Datadog's levels.
+            (Slot::Status, Value::Str(text)) if is_level_as_status(text) => {
+                self.put(Slot::Level, 90, value);
+            }
             // A list of lines.
             (Slot::Traceback | Slot::Message | Slot::ErrorMessage, Value::Json(list))
                 if list.starts_with('[') =>
@@ -196,6 +200,22 @@ fn with_unit(value: &Value<'_>) -> Option<f64> {
         Value::Str(text) => duration::milliseconds(text),
         _ => None,
     }
+}
+
+/// Words that are levels where they stand as a status, and tell of no outcome.
+fn is_level_as_status(text: &str) -> bool {
+    matches!(
+        text,
+        "error"
+            | "warn"
+            | "warning"
+            | "info"
+            | "debug"
+            | "critical"
+            | "notice"
+            | "emergency"
+            | "alert"
+    )
 }
 
 /// Words for no value.

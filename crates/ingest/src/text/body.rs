@@ -143,6 +143,9 @@ fn is_part(line: &str) -> bool {
     if BEGINNINGS.iter().any(|begin| line.starts_with(begin)) {
         return true;
     }
+    if crate::crash::is_ruby_frame(line) && !line.trim_end().ends_with(')') {
+        return true;
+    }
     // Frames of PHP: `#12 /app/…`.
     line.strip_prefix('#').is_some_and(|rest| {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -90,6 +90,8 @@ pub(crate) struct Begun {
     had_crash: bool,
     /// Whether a console wrote it that breaks long messages.
     is_console: bool,
+    /// Whether its message is on the next line.
+    awaits_message: bool,
 }
 
 /// What stands behind so many blanks, when that is no blank.
@@ -272,7 +274,7 @@ impl Text {
             return true;
         }
         let is_own = pending.takes(line);
-        if is_own && pending.text.is_empty() {
+        if is_own && std::mem::take(&mut pending.awaits_message) {
             // .NET's console has the message behind the category.
             pending.text = line.trim().to_owned();
             pending.body = Body::of(&pending.text);
@@ -351,6 +353,7 @@ impl Begun {
             extent: None,
             had_crash: false,
             is_console: false,
+            awaits_message: false,
         }
     }
 
@@ -461,6 +464,7 @@ impl Begun {
             let (name, message) = (name.to_owned(), message.trim_start().to_owned());
             self.logger = Some(name);
             self.body = Body::of(&message);
+            self.awaits_message = message.is_empty();
             self.text = message;
         }
     }
@@ -574,6 +578,12 @@ impl Begun {
             let split = || Some(traceback::split_type(first)).filter(|(name, _)| is_type(name));
             let told = behind.filter(|(name, _)| is_type(name));
             let told = told.or_else(|| crash::error_line(first)).or_else(split);
+            // `Exception: NoMethodError: message`
+            let told = told.map(|told| match (told.0, crash::error_line(told.1)) {
+                ("Exception" | "Error", Some(inner)) => inner,
+                _ => told,
+            });
+            let told = told.or_else(|| crash::behind_mark(first, rest));
             if let Some((error_type, message)) = told.or_else(|| crash::error_within(first)) {
                 error.error_type = Some(Cow::Borrowed(error_type));
                 error.error_message = Some(Cow::Borrowed(message));

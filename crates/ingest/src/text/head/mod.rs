@@ -426,7 +426,9 @@ impl<'l> Scan<'l> {
             return None;
         }
         let message = self.message_behind();
-        let (logger, level, message) = namespace(message).unwrap_or(("", "", message));
+        let (logger, level, message) = namespace(message)
+            .or_else(|| source(message).map(|(name, message)| (name, "", message)))
+            .unwrap_or(("", "", message));
         let body = self.body_of(message);
         Some(Head {
             dialect: Dialect::Text,
@@ -701,6 +703,52 @@ fn module_and_numbers(rest: &str) -> Option<(&str, usize)> {
         && is_number(thread)
         && thread.len() > 4;
     is_told.then(|| (name, 1 + name.len() + 1 + process.len() + 1 + thread.len()))
+}
+
+/// Where a message comes from, when no level stands between: Go's `main.go:9: message`, debug's
+/// `shop:fetch message`.
+fn source(message: &str) -> Option<(&str, &str)> {
+    let (word, rest) = message.split_once(' ')?;
+    let (name, last) = word.strip_suffix(':').unwrap_or(word).rsplit_once(':')?;
+    let is_number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
+    let is_place = word.ends_with(':') && is_number && name.contains('.') && is_name_alone(name);
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    };
+    let is_namespace = !word.ends_with(':') && word.split(':').all(is_part);
+    let bare = word.strip_suffix(':').unwrap_or(word);
+    (is_place || is_namespace).then_some((bare, rest))
+}
+
+/// A level that nothing but its place tells, for lines whose time stands in an envelope: `LEVEL message`,
+/// `name LEVEL message`.
+pub(crate) fn weak(line: &str) -> Option<Head<'_>> {
+    let (first, rest) = line.split_once(' ')?;
+    let is_level = |word: &str| {
+        is_capital(word) && level(word, false).is_some_and(|(level, _)| level.len() == word.len())
+    };
+    let (logger, found, message) = if is_level(first) {
+        (None, first, rest)
+    } else {
+        let (second, message) = rest.split_once(' ')?;
+        let is_name = is_name_alone(first) && is_level(second);
+        is_name.then_some((Some(first), second, message))?
+    };
+    Some(Head {
+        dialect: Dialect::Text,
+        time: None,
+        level: found,
+        logger,
+        message: message.trim_start(),
+        body: message,
+        level_at: 0,
+        time_at: 0,
+        spans: Vec::new(),
+        thread: None,
+    })
 }
 
 /// Twisted's `[namespace#level] message`.
