@@ -262,7 +262,7 @@ impl Extent {
             // Node writes its version behind a blank line.
             let is_first = self.place != Place::Apart;
             self.place = Place::Apart;
-            return is_first;
+            return is_first || self.is_logged;
         }
         let is_own = is_frame(bare)
             || is_ruby_frame(bare)
@@ -418,6 +418,11 @@ fn is_chain(bare: &str) -> bool {
     bare.starts_with("During handling of the above exception")
         || bare.starts_with("The above exception was the direct cause")
         || bare.starts_with("The above exception was caused by")
+}
+
+/// Whether a line is one of a crash that is open, by its words.
+pub(crate) fn is_more(line: &str) -> bool {
+    is_chain(line) || is_more_of_message(line) || is_frame(line)
 }
 
 /// Lines of an exception's message behind its first one.

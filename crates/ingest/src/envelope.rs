@@ -175,8 +175,8 @@ fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
 /// What stands before a record's own time, where no head holds it: a file's name, a URL, the name of a job.
 pub(crate) fn before_record(line: &str) -> Option<&str> {
     let start = line.floor_char_boundary(LONGEST_NAME);
-    let word = line[..start].find([' ', '\t']).unwrap_or(start);
-    let ends = line[..(word + 1).min(line.len())].match_indices([' ', '\t', ':']);
+    let word = line[..start].find([' ', '\t']).map_or(start, |at| at + 1);
+    let ends = line[..word].match_indices([' ', '\t', ':']);
     let is_record = |at: &usize| {
         let rest = &line[at + 1..];
         is_dated(rest) && head(rest).is_some_and(|head| !head.level.is_empty())
@@ -552,10 +552,7 @@ fn named(line: &str) -> Option<Opened<'_>> {
         // `ERROR | message` is somebody's format, and no container is called so.
         return (is_name && Level::from_word(name).is_none()).then(|| stream(name, text));
     }
-    // Turborepo's.
-    let (name, text) = line.split_once(": ")?;
-    let is_task = name.starts_with('@') && name.contains(':') && !name.contains(' ');
-    (is_task && text.starts_with('{')).then(|| stream(name, text))
+    None
 }
 
 fn stream<'l>(name: &'l str, text: &'l str) -> Opened<'l> {
@@ -591,8 +588,10 @@ fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
         let (_, text) = line.split_once(' ')?;
         return Some(stream(name, text));
     }
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let has_number = name
         .rsplit_once(['_', '-'])
+        .filter(|_| name.bytes().all(is_part))
         .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let is_inside = text.starts_with("{\"")
         || head(text).is_some_and(|head| head.time.is_some() && !head.level.is_empty());

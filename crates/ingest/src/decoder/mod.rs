@@ -662,10 +662,12 @@ impl Decoder {
     /// Whether a crash is open that the line goes on.
     fn awaits(&self, line: &str) -> bool {
         let is_open = self.crash.is_some() || self.is_in_crash();
-        let is_part =
-            line.starts_with([' ', '\t']) || line.is_empty() || error_line(line).is_some();
+        let is_indented = line.starts_with([' ', '\t']) || line.is_empty();
+        let is_part = is_indented || error_line(line).is_some() || crash::is_more(line);
         let is_waited_for = self.scrapy.awaits() || self.text.awaits();
-        (is_open && is_part) || (is_waited_for && head::head(line).is_none())
+        (is_open && is_part)
+            || (is_indented && self.is_in_text())
+            || (is_waited_for && head::head(line).is_none())
     }
 
     fn is_in_crash(&self) -> bool {

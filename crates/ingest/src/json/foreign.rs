@@ -193,13 +193,12 @@ impl<'a> Slots<'a> {
         let mut target = slots.take_text(Slot::Target);
         // Scrapy Cloud has the logger in the message.
         if target.is_none()
-            && let Some(Cow::Borrowed(text)) = message
-            && let Some((name, rest)) = text
-                .strip_prefix('[')
-                .and_then(|text| text.split_once("] "))
-            && name.starts_with("scrapy.")
+            && let Some(text) = &message
+            && text.starts_with("[scrapy.")
+            && let Some(end) = text.find("] ")
         {
-            (target, message) = (Some(Cow::Borrowed(name)), Some(Cow::Borrowed(rest)));
+            target = Some(Cow::Owned(text[1..end].to_owned()));
+            message = Some(Cow::Owned(text[end + 2..].to_owned()));
         }
         let mut record = Record {
             timestamp,

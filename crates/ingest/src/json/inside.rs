@@ -48,7 +48,8 @@ const COLLECTORS: [&str; 9] = [
     "_SYSTEMD_UNIT",
 ];
 /// Members that tell of the envelope, not of the record.
-const KNOWN: [&str; 41] = [
+const KNOWN: [&str; 42] = [
+    "log",
     "@metadata",
     "@version",
     "event",

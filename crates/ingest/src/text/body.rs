@@ -143,6 +143,10 @@ fn is_part(line: &str) -> bool {
     if BEGINNINGS.iter().any(|begin| line.starts_with(begin)) {
         return true;
     }
+    // Other stacks of Python: of a task, of a coroutine, of the place that logs.
+    if line.contains("(most recent call last)") && !line.contains("Traceback") {
+        return true;
+    }
     if crate::crash::is_ruby_frame(line) && !line.trim_end().ends_with(')') {
         return true;
     }

@@ -32,6 +32,8 @@ pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
             (Value::Str(text), after)
         } else if quote == Some('"') {
             return None;
+        } else if let Some(end) = list_end(after) {
+            (Value::Str(Cow::Borrowed(&after[..end])), &after[end..])
         } else {
             let end = after.find(' ').unwrap_or(after.len());
             (value_of_text(&after[..end]), &after[end..])
@@ -52,6 +54,28 @@ pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
 fn is_key(key: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '@' | '/');
     !key.is_empty() && key.chars().all(is_part)
+}
+
+/// Where a list or a dict ends, as Python writes it, with blanks in it.
+fn list_end(text: &str) -> Option<usize> {
+    if !text.starts_with(['[', '{', '(']) {
+        return None;
+    }
+    let (mut depth, mut quote) = (0i32, None);
+    for (at, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'[' | b'{' | b'(') => depth += 1,
+            (None, b']' | b'}' | b')') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at + 1);
+        }
+    }
+    None
 }
 
 /// A text up to its quotation mark, and what follows it.
