@@ -725,7 +725,37 @@ mod tests {
                 Some("x"),
             ),
             ("2026-03-05 16:00:03 scraper-1  | {}", Some("{}")),
-            ("@shop/bot:start: {\"a\":1}", Some("{\"a\":1}")),
+            (
+                "@shop/bot:start: {\"level\":30,\"msg\":\"a\"}",
+                Some("{\"level\":30,\"msg\":\"a\"}"),
+            ),
+            (
+                "mint.walk\t{\"log\":\"a\",\"stream\":\"stderr\"}",
+                Some("{\"log\":\"a\",\"stream\":\"stderr\"}"),
+            ),
+            ("stats: {\"pages\": 3}", None),
+            ("Nov 30 16:56:35 box mint: x", Some("x")),
+            (
+                "Nov 30 16:55:39 2026-11-30 16:55:39,120 INFO shop: x",
+                Some("2026-11-30 16:55:39,120 INFO shop: x"),
+            ),
+            (
+                "2026-11-30T16:54:29: Traceback (most recent call last):",
+                Some("Traceback (most recent call last):"),
+            ),
+            (
+                "[2026-11-30 16:54:29] 2026-11-30 16:54:29,1 INFO shop: x",
+                Some("2026-11-30 16:54:29,1 INFO shop: x"),
+            ),
+            (
+                "2026-03-04T10:00:00.12Z app[148e21b2] ams [info]INFO mint: x",
+                Some("app[148e21b2] ams [info]INFO mint: x"),
+            ),
+            ("app[148e21b2] ams [info]INFO mint: x", Some("INFO mint: x")),
+            ("2026-03-04T10:00:02.120Z 01E x", Some("x")),
+            ("1772618401.12 box python3[184]: x", Some("x")),
+            ("[   90.000300] box python3[184]: x", Some("x")),
+            ("2026-03-04T11:22:33.5Z shop ValueError: x", None),
             ("2026-03-04 11:22:33.353 | INFO     | a:b:3 - x", None),
             ("05:00:00.110 | INFO    | prefect.engine - x", None),
             ("a table | of words", None),

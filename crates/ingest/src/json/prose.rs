@@ -311,7 +311,7 @@ mod tests {
                 None,
             ),
         ] {
-            let told = told(message).map(|told| (told.status.unwrap(), told.milliseconds));
+            let told = super::told(message).map(|told| (told.status.unwrap(), told.milliseconds));
             assert_eq!(told, expected, "{message}");
         }
         assert_eq!(super::request("GET /p/1 returned 200"), None);

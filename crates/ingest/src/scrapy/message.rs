@@ -260,6 +260,44 @@ impl<'l> Head<'l> {
     }
 }
 
+/// Two accounts of crawlers that ran in one process, added up. Each counts all lines of the process, so that of
+/// the levels the larger number holds.
+pub(super) fn added(sum: RunSummary<'static>, told: &RunSummary<'_>) -> RunSummary<'static> {
+    fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (one, other) => one.or(other),
+        }
+    }
+    let mut status_codes = sum.status_codes;
+    for (status, count) in &told.status_codes {
+        match status_codes.iter_mut().find(|(known, _)| known == status) {
+            Some((_, sum)) => *sum = sum.saturating_add(*count),
+            None => status_codes.push((*status, *count)),
+        }
+    }
+    let mut levels = sum.levels;
+    for (level, count) in &told.levels {
+        match levels.iter_mut().find(|(known, _)| known == level) {
+            Some((_, most)) => *most = (*most).max(*count),
+            None => levels.push((*level, *count)),
+        }
+    }
+    RunSummary {
+        start: [sum.start, told.start].into_iter().flatten().min(),
+        end: sum.end.max(told.end),
+        requests: both(sum.requests, told.requests),
+        requests_failed: both(sum.requests_failed, told.requests_failed),
+        status_codes,
+        bytes: both(sum.bytes, told.bytes),
+        items: both(sum.items, told.items),
+        items_failed: both(sum.items_failed, told.items_failed),
+        levels,
+        duplicates: both(sum.duplicates, told.duplicates),
+        ..RunSummary::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

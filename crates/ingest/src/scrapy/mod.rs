@@ -75,11 +75,41 @@ struct RunState {
     /// The spider's name shows only where it logs itself.
     spider: Option<String>,
     spider_told: bool,
+    /// How many crawlers the process opened, and how many of them it closed.
     #[serde(default)]
-    is_closed: bool,
+    opened: u32,
+    #[serde(default)]
+    closed: u32,
+    /// What the crawlers of the process told so far; not kept, as only the same moment tells it.
+    #[serde(skip)]
+    account: Option<RunSummary<'static>>,
     /// The hashes of URLs.
     given_up: BTreeSet<u64>,
     last: Option<(Timestamp, Position)>,
+}
+
+impl RunState {
+    /// Whether all crawlers are closed that it opened.
+    fn is_closed(&self) -> bool {
+        self.closed > 0 && self.closed >= self.opened
+    }
+
+    /// The account of the process: a crawler's, with those of the others that ran at the same time.
+    fn sum<'r>(&mut self, told: RunSummary<'r>) -> RunSummary<'r> {
+        if self.opened < 2 {
+            return told;
+        }
+        let sum = match self.account.take() {
+            Some(before) => message::added(before, &told),
+            None => message::added(RunSummary::default(), &told),
+        };
+        self.account = Some(sum.clone());
+        RunSummary {
+            scraper_id: told.scraper_id,
+            finish_reason: told.finish_reason,
+            ..sum
+        }
+    }
 }
 
 impl Scrapy {
@@ -256,7 +286,7 @@ impl Scrapy {
         let opens = pending.text.starts_with("Spider opened");
         if opens
             && let Some(run) = &self.state.run
-            && run.is_closed
+            && run.is_closed()
         {
             let bot = run.bot.clone();
             self.tell_spider(sink);
@@ -275,12 +305,16 @@ impl Scrapy {
         if is_spider(&pending.logger) {
             run.spider.get_or_insert_with(|| pending.logger.clone());
         }
-        let event = event(fact, pending, run);
+        run.opened += u32::from(opens);
+        let event = match event(fact, pending, run) {
+            Event::Summary(summary) => Event::Summary(Box::new(run.sum(*summary))),
+            event => event,
+        };
         if let Some(time) = pending.time {
             run.last = Some((time, pending.at));
         }
         let closing = matches!(event, Event::ScraperEnd(_));
-        run.is_closed |= pending.text.starts_with("Spider closed (");
+        run.closed += u32::from(pending.text.starts_with("Spider closed ("));
         let record = Record {
             timestamp: pending.time,
             level: Some(pending.level),
@@ -352,7 +386,9 @@ impl Scrapy {
             run_id: format!("{start}{nth}-{:08x}", self.family),
             spider: None,
             spider_told: false,
-            is_closed: false,
+            opened: 0,
+            closed: 0,
+            account: None,
             given_up: BTreeSet::new(),
             last: None,
         }
