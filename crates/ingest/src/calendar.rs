@@ -10,10 +10,10 @@ use std::sync::Arc;
 use dragline_schema::Timestamp;
 use jiff::civil;
 
-use crate::open::{Source, read_start};
-use crate::text::without_colours;
-use crate::time::stamp::{Date, Stamp, stamp};
-use crate::time::{Calendar, DateOrder};
+use crate::framing::open::{Source, read_start};
+use crate::parsing::time::stamp::{Date, Stamp, stamp};
+use crate::parsing::time::{Calendar, DateOrder};
+use crate::parsing::without_colours;
 use crate::watch::Watch;
 
 /// So much of a file is looked at for what its times leave open, in bytes.

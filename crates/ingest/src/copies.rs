@@ -16,10 +16,10 @@ use dragline_schema::ProblemKind;
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::fingerprint::{Fingerprint, Tap};
 use crate::found::{LogFile, START, Skipped};
+use crate::framing::fingerprint::{Fingerprint, Tap};
+use crate::framing::open::{Source, fingerprint, hash_of_first, read_start};
 use crate::names::{copied_family, without_compression};
-use crate::open::{Source, fingerprint, hash_of_first, read_start};
 use crate::watch::Watch;
 
 /// Fingerprints of so many files that begin alike are held; of more they are taken twice.

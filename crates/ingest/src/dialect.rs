@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dragline_schema::{Dialect, Position};
 use regex::Regex;
 
-use crate::text::{Begun, When};
+use crate::meaning::text::{Begun, When};
 
 /// A text format, told by a regular expression with named groups.
 ///

@@ -12,11 +12,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::copies::{Beginning, drop_copies, head_of};
 use crate::found::{LogFile, START, Skipped};
-use crate::frames;
+use crate::framing::frames;
+use crate::framing::lines::HOLE;
+use crate::framing::open::{Source, other_packer, read_start};
 use crate::globs;
-use crate::lines::HOLE;
 use crate::names::{OrderKey, copied_family, family_of};
-use crate::open::{Source, other_packer, read_start};
 use crate::watch::Watch;
 
 /// So many damaged parts are passed over to find a file's first readable bytes.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::dialect::TextDialect;
-use crate::map::Map;
-use crate::memory::Memory;
-use crate::time::DateOrder;
+use crate::framing::memory::Memory;
+use crate::meaning::map::Map;
+use crate::parsing::time::DateOrder;
 use crate::watch::Watch;
 
 /// How to read.

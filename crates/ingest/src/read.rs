@@ -6,15 +6,17 @@ use std::sync::Arc;
 use dragline_schema::{ProblemKind, Sink};
 
 use crate::calendar;
-use crate::decoder::{Decoder, report, report_hole};
+use crate::decoder::Decoder;
 use crate::discover::Family;
-use crate::fingerprint::Fingerprint;
 use crate::found::LogFile;
-use crate::lines::{Fault, Line, LineReader};
-use crate::open::{Source, read_start};
+use crate::framing::fingerprint::Fingerprint;
+use crate::framing::hole::report_hole;
+use crate::framing::lines::{Fault, Line, LineReader};
+use crate::framing::open::{Source, read_start};
+use crate::framing::report;
 use crate::options::ReadOptions;
+use crate::parsing::time::Calendar;
 use crate::split;
-use crate::time::Calendar;
 
 /// Smaller files are not worth several threads, in bytes.
 const WORTH_THREADS: u64 = 2 << 20;

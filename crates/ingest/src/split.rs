@@ -16,8 +16,8 @@ use dragline_schema::{Position, Problem, Record, Sink, SourceFile, Timestamp};
 use memchr::{memchr_iter, memrchr};
 
 use crate::decoder::{Context, Decoder};
-use crate::fingerprint::Fingerprint;
-use crate::open::Source;
+use crate::framing::fingerprint::Fingerprint;
+use crate::framing::open::Source;
 
 /// So many bytes are decoded at a time.
 const CHUNK: usize = 1 << 20;

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use dragline_schema::{Dialect, Event, ProblemKind, Record, ScraperError, Sink, clip};
 
-use super::{Decoder, SHOWN, report};
-use crate::{json, traceback};
+use super::{Decoder, SHOWN};
+use crate::framing::report;
+use crate::meaning::{causes_of, traceback};
 
 impl Decoder {
     /// Hands over a raw traceback as one record.
@@ -40,9 +41,7 @@ impl Decoder {
             None => crash.told(),
         };
         let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
-        let causes = parsed
-            .as_ref()
-            .and_then(|parsed| json::causes_of(&parsed.causes));
+        let causes = parsed.as_ref().and_then(|parsed| causes_of(&parsed.causes));
         let record = Record {
             timestamp: time,
             level: Some(

@@ -1,32 +1,32 @@
 //! Lines into records.
 
-mod bar;
 mod context;
 mod crashes;
-mod hole;
 mod objects;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use dragline_schema::{Level, Position, Problem, ProblemKind, Record, Sink, Timestamp, clip};
+use dragline_schema::{Level, Position, ProblemKind, Record, Sink, Timestamp, clip};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::context::Context;
-pub(crate) use self::hole::report_hole;
-
-use self::bar::{behind_bar, is_bar};
 use self::context::Remembering;
-use self::hole::Hole;
 use crate::clock::Clock;
-use crate::crash::{self, Crash, error_line};
-use crate::document::{Document, Taken};
-use crate::envelope::{self, Habits, Opened};
-use crate::json;
+use crate::framing::bar::{behind_bar, is_bar};
+use crate::framing::crash::{self, Crash, error_line};
+use crate::framing::document::{Document, Taken};
+use crate::framing::envelope::{self, Habits, Opened};
+use crate::framing::hole::{Hole, report_hole};
+use crate::framing::report;
+use crate::meaning::native::{self, Head};
+use crate::meaning::scrapy::{self, Scrapy};
+use crate::meaning::text::{Begun, Text};
+use crate::meaning::{Shapes, crawlee};
 use crate::options::ReadOptions;
-use crate::scrapy::{self, Scrapy};
-use crate::text::{Begun, Text, crawlee, head, without_colours};
-use crate::time::{Calendar, DateOrder, Local};
+use crate::parsing::marks::Marks;
+use crate::parsing::time::{Calendar, DateOrder, Local};
+use crate::parsing::{head, without_colours};
 
 /// This much of a bad line is shown.
 const SHOWN: usize = 120;
@@ -47,11 +47,11 @@ pub(crate) struct Decoder {
     zoneless: u64,
     /// Whether a line was met that others may belong to.
     needs_order: bool,
-    marks: json::Marks,
+    marks: Marks,
     /// Of other writers' objects.
-    shapes: json::Shapes,
+    shapes: Shapes,
     /// Of the last line, for the next one.
-    head: Option<Box<json::Head>>,
+    head: Option<Box<Head>>,
     /// JSON over many lines that has begun.
     pretty: Option<Document>,
     /// A line that a container's runtime cut into pieces, as far as they came.
@@ -105,8 +105,8 @@ impl Decoder {
             context: Context::default(),
             zoneless: 0,
             needs_order: false,
-            marks: json::Marks::default(),
-            shapes: json::Shapes::default(),
+            marks: Marks::default(),
+            shapes: Shapes::default(),
             head: None,
             pretty: None,
             pieces: None,
@@ -510,10 +510,11 @@ impl Decoder {
         // What tells an exception is not taken for a line of its own.
         let is_told = crash::is_sure(line)
             || ((self.crash.is_some() || self.is_in_crash()) && error_line(line).is_some());
-        if custom.is_none() && !is_told {
-            if let Some(begun) = Scrapy::begin(line, at, &self.local) {
-                return self.open_scrapy(begun, sink);
-            }
+        if custom.is_none()
+            && !is_told
+            && let Some(begun) = Scrapy::begin(line, at, &self.local)
+        {
+            return self.open_scrapy(begun, sink);
         }
         let head = if custom.is_some() || is_told {
             None
@@ -707,18 +708,18 @@ impl Decoder {
         }
         // The record borrows from the head, and the rest of the decoder takes the record.
         let mut head = self.head.take().unwrap_or_default();
-        let mut record = json::empty();
-        let read = json::fast::decode(bytes, &head, &mut self.marks, &mut record);
-        if read != json::fast::Read::No {
+        let mut record = native::empty();
+        let read = native::fast::decode(bytes, &head, &mut self.marks, &mut record);
+        if read != native::fast::Read::No {
             self.take(&record, true, at, sink);
         }
-        if read == json::fast::Read::Whole {
-            let other = Box::new(json::Head::of(bytes, &record));
+        if read == native::fast::Read::Whole {
+            let other = Box::new(Head::of(bytes, &record));
             drop(record);
             head = other;
         }
         self.head = Some(head);
-        read != json::fast::Read::No
+        read != native::fast::Read::No
     }
 
     /// Hands a record over that is a line.
@@ -769,8 +770,4 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
-}
-
-pub(crate) fn report(sink: &mut dyn Sink, kind: ProblemKind, at: Option<Position>, detail: &str) {
-    sink.problem(&Problem { kind, at, detail });
 }

@@ -4,12 +4,16 @@ use std::borrow::Cow;
 
 use dragline_schema::{Dialect, Position, ProblemKind, Sink, clip};
 
-use super::{DEEPEST, Decoder, MOST_STREAMS, SHOWN, report};
-use crate::document;
-use crate::envelope::{self, Opened};
-use crate::json::{self, otlp::Export};
-use crate::scrapy;
-use crate::text::{crawlee, logfmt, without_colours};
+use super::{DEEPEST, Decoder, MOST_STREAMS, SHOWN};
+use crate::framing::document;
+use crate::framing::envelope::{self, Opened};
+use crate::framing::envelope::{answers, object as inside};
+use crate::framing::report;
+use crate::meaning::scrapy;
+use crate::meaning::{self, crawlee};
+use crate::parsing::object::without_nan;
+use crate::parsing::otlp::{self, Export};
+use crate::parsing::{Fields, Object, logfmt, without_colours};
 
 impl Decoder {
     /// Takes a line that is a JSON record, or several.
@@ -26,14 +30,14 @@ impl Decoder {
             return self.decoded(decoded, line, at, sink);
         }
         let repaired;
-        let (line, object) = if let Some(object) = json::Object::parse(line) {
+        let (line, object) = if let Some(object) = Object::parse(line) {
             (line, object)
         } else {
-            let Some(text) = json::without_nan(line) else {
+            let Some(text) = without_nan(line) else {
                 return self.several(line, at, depth, sink);
             };
             repaired = text;
-            let Some(object) = json::Object::parse(&repaired) else {
+            let Some(object) = Object::parse(&repaired) else {
                 return false;
             };
             (&*repaired, object)
@@ -41,7 +45,7 @@ impl Decoder {
         let mut take = |fields| {
             self.fields(fields, Dialect::Otlp, line, at, sink);
         };
-        if let Some(export) = json::otlp::each_record(&object, &mut take) {
+        if let Some(export) = otlp::each_record(&object, &mut take) {
             report_export(&export, line, at, sink);
             return true;
         }
@@ -52,7 +56,7 @@ impl Decoder {
             return true;
         }
         if depth <= DEEPEST
-            && let Some(list) = json::export_members(&object)
+            && let Some(list) = answers::members(&object)
         {
             for record in &list {
                 if !self.json(record, at, depth + 1, sink) {
@@ -61,7 +65,7 @@ impl Decoder {
             }
             return true;
         }
-        if json::is_platforms(&object) {
+        if answers::is_platforms(&object) {
             return true;
         }
         if depth < DEEPEST && self.inside(&object, at, depth, sink) {
@@ -70,12 +74,12 @@ impl Decoder {
         if is_whole {
             self.shapes.learn(line, &object, &self.options.map);
         }
-        let decoded = json::decode(&object, &self.local, &self.options.map);
+        let decoded = meaning::decode(&object, &self.local, &self.options.map);
         decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
     }
 
     /// Reads a line of a shape that came before.
-    fn shaped<'l>(&mut self, line: &'l str) -> Option<json::Decoded<'l>> {
+    fn shaped<'l>(&mut self, line: &'l str) -> Option<meaning::Decoded<'l>> {
         self.shapes.decode(line, &self.local, &self.options.map)
     }
 
@@ -105,12 +109,12 @@ impl Decoder {
     /// Takes the line that an object was put around.
     pub(super) fn inside(
         &mut self,
-        object: &json::Object<'_>,
+        object: &Object<'_>,
         at: Position,
         depth: u32,
         sink: &mut dyn Sink,
     ) -> bool {
-        let Some(inside) = json::inside(object, &self.local, &self.habits.objects) else {
+        let Some(inside) = inside::inside(object, &self.local, &self.habits.objects) else {
             return false;
         };
         let is_known = self.habits.objects.contains(&inside.keys);
@@ -147,25 +151,25 @@ impl Decoder {
     /// Takes a record that is no object of its own line.
     pub(super) fn fields(
         &mut self,
-        fields: json::Fields<'_>,
+        fields: Fields<'_>,
         dialect: Dialect,
         line: &str,
         at: Position,
         sink: &mut dyn Sink,
     ) -> bool {
-        let decoded = json::decode_fields(fields, dialect, &self.local, &self.options.map);
+        let decoded = meaning::decode_fields(fields, dialect, &self.local, &self.options.map);
         decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
     }
 
     /// Takes a record that is a line, unless it is a part of a text.
     pub(super) fn decoded(
         &mut self,
-        decoded: json::Decoded<'_>,
+        decoded: meaning::Decoded<'_>,
         line: &str,
         at: Position,
         sink: &mut dyn Sink,
     ) -> bool {
-        let json::Decoded { mut record, zoned } = decoded;
+        let meaning::Decoded { mut record, zoned } = decoded;
         record.is_zoneless = !zoned;
         if let Some(begun) = self.scrapy.claim_json(&record, at) {
             self.open_scrapy(begun, sink);

@@ -12,12 +12,13 @@ use super::checkpoint::{Kept, KeptFile};
 use super::listing::{FileId, Found, Look};
 use super::tracked::{Beginning, Progress, Same, Trouble};
 use crate::calendar;
-use crate::decoder::{Decoder, report};
+use crate::decoder::Decoder;
 use crate::discover::start_of;
+use crate::framing::open::Source;
+use crate::framing::report;
 use crate::names::OrderKey;
-use crate::open::Source;
 use crate::options::ReadOptions;
-use crate::time::Calendar;
+use crate::parsing::time::Calendar;
 
 /// Of so many files that are gone it is remembered how far they were read.
 const MAX_GONE: usize = 64;

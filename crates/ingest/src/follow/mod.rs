@@ -57,7 +57,7 @@ pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::family::Family;
 use self::listing::Found;
 use self::tracked::Progress;
-use crate::decoder::report;
+use crate::framing::report;
 use crate::options::ReadOptions;
 
 /// Of so many logs that are gone it is remembered how far they were read.

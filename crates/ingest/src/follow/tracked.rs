@@ -9,9 +9,11 @@ use dragline_schema::{Position, ProblemKind, Sink};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::decoder::{Decoder, report, report_hole};
-use crate::lines::{HOLE, Line, LineReader};
-use crate::open::{Source, read_start};
+use crate::decoder::Decoder;
+use crate::framing::hole::report_hole;
+use crate::framing::lines::{HOLE, Line, LineReader};
+use crate::framing::open::{Source, read_start};
+use crate::framing::report;
 use crate::options::ReadOptions;
 use crate::read::told;
 use crate::watch::Watch;

@@ -1,0 +1,213 @@
+//! Whether a line belongs to the record before it.
+//!
+//! It does when it looks like a part of one: indented, blank, a frame of a stack, a table, or the rest of a text
+//! that the record began. Everything else is something new: a record, a crash, or a line that nobody knows.
+
+/// Where the text of a record is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Body {
+    /// Brackets that are open.
+    depth: i32,
+    /// Whether what comes next was announced: the text ends with a colon, or a bracket.
+    announces: bool,
+    /// Whether the first line announced a text, which goes on however it looks.
+    is_quoting: bool,
+    /// Whether it is between two rulers, as Playwright sets its logs apart.
+    is_ruled: bool,
+    lines: u32,
+}
+
+/// So many lines of a text with open brackets are taken.
+const MOST_LINES: u32 = 5000;
+
+impl Body {
+    /// The body that a message begins.
+    pub(crate) fn of(message: &str) -> Self {
+        let mut body = Self::default();
+        body.count(message);
+        body
+    }
+
+    fn count(&mut self, line: &str) {
+        self.is_ruled ^= line.starts_with("=====");
+        for byte in line.bytes() {
+            match byte {
+                b'{' | b'[' | b'(' => self.depth += 1,
+                b'}' | b']' | b')' => self.depth -= 1,
+                _ => {}
+            }
+        }
+        let end = line.trim_end();
+        // Scrapy has the item on the line behind.
+        self.announces = end.ends_with([':', '=', '{', '[', '(', ',', '\\'])
+            || (self.lines == 0 && line.starts_with("Scraped from <"));
+        self.lines += 1;
+    }
+
+    /// Whether brackets are open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.depth > 0
+    }
+
+    /// Whether a line is waited for, whatever it looks like.
+    pub(crate) fn awaits(&self) -> bool {
+        self.depth > 0 || self.is_ruled || (self.announces && self.lines == 1)
+    }
+
+    /// Whether the next line belongs to it; then it is counted.
+    pub(crate) fn takes(&mut self, line: &str) -> bool {
+        let is_own = self.belongs(line);
+        if is_own {
+            self.is_quoting |= self.lines == 1 && self.announces && !line.trim().is_empty();
+            self.count(line);
+        }
+        is_own
+    }
+
+    fn belongs(&self, line: &str) -> bool {
+        let Some(first) = line.bytes().next() else {
+            return true;
+        };
+        if matches!(first, b' ' | b'\t') || line.trim().is_empty() {
+            return true;
+        }
+        if (self.depth > 0 || self.is_ruled) && self.lines < MOST_LINES {
+            return true;
+        }
+        if self.is_quoting && self.lines < MOST_LINES {
+            return true;
+        }
+        let opens = matches!(first, b'{' | b'[' | b'<' | b'(' | b'"' | b'\'');
+        if self.announces && (opens || self.lines == 1) {
+            return true;
+        }
+        is_part(line)
+    }
+}
+
+/// Lines that stand by themselves in no log.
+fn is_part(line: &str) -> bool {
+    const BEGINNINGS: [&str; 51] = [
+        "Stack (most recent call last)",
+        "Wrapped by:",
+        "Stacktrace:",
+        "Stack Trace:",
+        "source_traceback: ",
+        "File \"",
+        "future: <",
+        "task: <",
+        "client_session: <",
+        "connections: [",
+        "connections: <",
+        "handle: <",
+        "protocol: <",
+        "transport: <",
+        "[s] ",
+        "In [",
+        "Out[",
+        "Note: ",
+        "Logged from file",
+        "│",
+        "┌",
+        "├",
+        "└",
+        "╭",
+        "╰",
+        "❱",
+        "─",
+        "┏",
+        "┃",
+        "┡",
+        "┗",
+        "+--",
+        "|",
+        "}",
+        "]",
+        ")",
+        "#0 ",
+        "#1 ",
+        "#2 ",
+        "Caused by:",
+        "... ",
+        "Suppressed:",
+        "[stacktrace]",
+        "[previous exception]",
+        "Stack trace:",
+        "Call log:",
+        "   at ",
+        "--- End of",
+        "-->",
+        "======",
+        "\"}",
+    ];
+    if BEGINNINGS.iter().any(|begin| line.starts_with(begin)) {
+        return true;
+    }
+    // Other stacks of Python: of a task, of a coroutine, of the place that logs.
+    if line.contains("(most recent call last)") && !line.contains("Traceback") {
+        return true;
+    }
+    if super::crash::is_ruby_frame(line) && !line.trim_end().ends_with(')') {
+        return true;
+    }
+    // Frames of PHP: `#12 /app/…`.
+    line.strip_prefix('#').is_some_and(|rest| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        digits > 0 && rest[digits..].starts_with(' ')
+    })
+}
+
+/// `Type: message`, as an error follows the record that tells of it.
+pub(crate) fn is_typed(line: &str) -> bool {
+    let Some((name, _)) = line.split_once(": ") else {
+        return false;
+    };
+    let has_hump = name
+        .bytes()
+        .zip(name.bytes().skip(1))
+        .any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
+    has_hump
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+}
+
+/// A function's name, as Go's loggers write stacks: `net/http.(*Transport).RoundTrip`.
+pub(crate) fn is_go_frame(line: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b"_./()*{}[]-,%".contains(&b) || b >= 0x80;
+    line.starts_with(|c: char| c.is_ascii_lowercase())
+        && line.contains('.')
+        && !line.ends_with('.')
+        && line.bytes().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_part_is_one() {
+        let takes = |message: &str, line: &str| Body::of(message).takes(line);
+        for line in [
+            "",
+            "  indented",
+            "\tat x",
+            "│ requests │",
+            "}",
+            "#12 /app/x.php(3): y()",
+        ] {
+            assert!(takes("it failed", line), "{line}");
+        }
+        for line in [
+            "Traceback (most recent call last):",
+            "item saved",
+            "ValueError: x",
+            "{\"a\": 1}",
+            "done",
+        ] {
+            assert!(!takes("it failed", line), "{line}");
+        }
+        assert!(takes("settings:", "{'A': 1}"));
+        assert!(takes("got {'a': 1,", "'b': 2}"));
+    }
+}

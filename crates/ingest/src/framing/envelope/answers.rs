@@ -1,0 +1,183 @@
+//! Records in what services give back when they are asked for logs: lists in objects that say nothing themselves.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::parsing::Object;
+
+/// Lists of records.
+const LISTS: [&str; 10] = [
+    "events",
+    "entries",
+    "hits",
+    "logs",
+    "records",
+    "Records",
+    "logEvents",
+    "results",
+    "data",
+    "result",
+];
+
+/// Whether a member of that name may hold records.
+pub(crate) fn is_list(key: &str) -> bool {
+    LISTS.contains(&key)
+}
+
+/// The records that an object holds; `None` when it is one itself, or holds none.
+pub(crate) fn members<'a>(object: &Object<'a>) -> Option<Vec<Cow<'a, str>>> {
+    let field = |name: &str| member(object, name);
+    if let Some(source) = field("_source").filter(|raw| raw.starts_with('{')) {
+        return Some(vec![Cow::Borrowed(source)]);
+    }
+    // Splunk's: one record an object.
+    if let Some(result) = field("result").filter(|raw| raw.contains("\"_raw\"")) {
+        return Some(vec![Cow::Borrowed(result)]);
+    }
+    let says = ["message", "msg", "level", "event", "log"];
+    if says.iter().any(|name| field(name).is_some()) {
+        return None;
+    }
+    let raw = LISTS.iter().find_map(|name| field(name))?;
+    if raw.starts_with('{') {
+        // Elasticsearch's answers: `hits.hits`. Loki's: `data.result`.
+        return members(&Object::parse(raw)?);
+    }
+    let list: Vec<&'a RawValue> = serde_json::from_str(raw).ok()?;
+    let records = list.iter().map(|raw| records_of(raw.get()));
+    let records: Vec<Cow<'a, str>> = records.collect::<Option<Vec<_>>>()?.concat();
+    (!records.is_empty()).then_some(records)
+}
+
+fn member<'a>(object: &Object<'a>, name: &str) -> Option<&'a str> {
+    let mut fields = object.fields.iter();
+    fields
+        .find(|(key, _)| key == name)
+        .map(|(_, raw)| raw.get())
+}
+
+/// The records of one of a list's members.
+fn records_of(raw: &str) -> Option<Vec<Cow<'_, str>>> {
+    const NAMES: [&str; 9] = [
+        "message",
+        "msg",
+        "timestamp",
+        "time",
+        "@timestamp",
+        "_source",
+        "textPayload",
+        "jsonPayload",
+        "LogMessage",
+    ];
+    if raw.starts_with('[') {
+        return Some(vec![Cow::Owned(of_pairs(raw)?)]);
+    }
+    let object = Object::parse(raw)?;
+    if NAMES.iter().any(|name| member(&object, name).is_some()) {
+        return Some(vec![Cow::Borrowed(raw)]);
+    }
+    // Datadog's: what was sent is an attribute.
+    if let Some(attributes) = member(&object, "attributes").filter(|raw| raw.starts_with('{')) {
+        return Some(vec![Cow::Borrowed(attributes)]);
+    }
+    if let Some(fields) = member(&object, "fields").filter(|raw| raw.starts_with('{')) {
+        return Some(vec![Cow::Owned(of_lists(fields)?)]);
+    }
+    streams(&object)
+}
+
+/// The rows of `CloudWatch` Insights: `[{"field": "@message", "value": "…"}]`.
+fn of_pairs(raw: &str) -> Option<String> {
+    let pairs: Vec<Map<String, Value>> = serde_json::from_str(raw).ok()?;
+    let mut row = Map::new();
+    for mut pair in pairs {
+        let name = pair.get("field")?.as_str()?.to_owned();
+        if name != "@ptr" {
+            row.insert(name, pair.remove("value")?);
+        }
+    }
+    serde_json::to_string(&row).ok()
+}
+
+/// Elasticsearch's `fields`: every value is a list.
+fn of_lists(raw: &str) -> Option<String> {
+    let fields: Map<String, Value> = serde_json::from_str(raw).ok()?;
+    let single = |value: Value| match value {
+        Value::Array(mut list) if list.len() == 1 => list.remove(0),
+        other => other,
+    };
+    let fields = fields.into_iter().map(|(key, value)| (key, single(value)));
+    serde_json::to_string(&fields.collect::<Map<_, _>>()).ok()
+}
+
+/// Loki's streams: labels, and pairs of a time in nanoseconds and a line.
+fn streams(object: &Object<'_>) -> Option<Vec<Cow<'static, str>>> {
+    let labels = member(object, "stream")?;
+    let lines: Vec<Vec<Value>> = serde_json::from_str(member(object, "values")?).ok()?;
+    let record = |pair: Vec<Value>| {
+        let mut pair = pair.into_iter();
+        let record = serde_json::json!({
+            "time": pair.next()?.as_str()?.parse::<u64>().ok()?,
+            "stream": labels,
+            "line": pair.next()?,
+        });
+        Some(Cow::Owned(record.to_string()))
+    };
+    lines.into_iter().map(record).collect()
+}
+
+/// Whether an object is a platform's word on what it did: Lambda's `{"type": "platform.start", "record": …}`.
+pub(crate) fn is_platforms(object: &Object<'_>) -> bool {
+    member(object, "type").is_some_and(|kind| kind.starts_with("\"platform."))
+        && member(object, "record").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<Vec<String>> {
+        let object = Object::parse(json).unwrap();
+        let records = members(&object)?;
+        Some(records.into_iter().map(Cow::into_owned).collect())
+    }
+
+    #[test]
+    fn answers_of_services() {
+        for (answer, expected) in [
+            (
+                r#"{"hits":{"total":1,"hits":[{"_source":{"message":"a"}}]}}"#,
+                r#"{"_source":{"message":"a"}}"#,
+            ),
+            (
+                r#"{"hits":{"hits":[{"_id":"1","fields":{"message":["a"]}}]}}"#,
+                r#"{"message":"a"}"#,
+            ),
+            (
+                r#"{"results":[[{"field":"@message","value":"a"},{"field":"@ptr","value":"x"}]]}"#,
+                r#"{"@message":"a"}"#,
+            ),
+            (
+                r#"{"data":[{"id":"1","attributes":{"message":"a"}}]}"#,
+                r#"{"message":"a"}"#,
+            ),
+            (
+                r#"{"status":"success","data":{"result":[{"stream":{"app":"x"},"values":[["1772618403120000000","a"]]}]}}"#,
+                r#"{"line":"a","stream":"{\"app\":\"x\"}","time":1772618403120000000}"#,
+            ),
+            (
+                r#"{"offset":0,"result":{"_raw":"a","_time":"b"}}"#,
+                r#"{"_raw":"a","_time":"b"}"#,
+            ),
+        ] {
+            let parsed = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+            let read = read(answer).unwrap_or_else(|| panic!("{answer}"));
+            assert_eq!(read.len(), 1, "{answer}");
+            assert_eq!(parsed(&read[0]), parsed(expected), "{answer}");
+        }
+        assert_eq!(read(r#"{"message":"a","data":[{"message":"b"}]}"#), None);
+        assert_eq!(read(r#"{"data":[1,2]}"#), None);
+    }
+}

@@ -1,0 +1,478 @@
+//! What stands around a program's lines: runtimes of containers, platforms, process managers, syslog.
+//!
+//! An envelope knows things that the line may not say: when it was taken, by which stream or program it came,
+//! how loud it is. What a line says itself goes before. Lines of several programs come mixed; each program's are
+//! put together by themselves, so that an envelope names its stream.
+
+pub(crate) mod answers;
+mod names;
+pub(crate) mod object;
+mod syslog;
+
+use std::borrow::Cow;
+
+use dragline_schema::{Level, Timestamp};
+use jiff::tz::TimeZone;
+
+use crate::framing::crash;
+use crate::parsing::head::head;
+use crate::parsing::time::stamp::{Date, Stamp, stamp};
+use crate::parsing::time::{self, Calendar};
+use crate::parsing::{Object, scalar};
+
+pub(crate) use self::names::before_record;
+use self::names::{
+    bare, before_object, before_traceback, bracketed, fly, kubectl, named, of_stream,
+};
+pub(crate) use self::syslog::severity;
+use self::syslog::{journal, since_boot, syslog, tagged};
+
+/// A program's name, and the blanks behind it, have fewer bytes.
+const LONGEST_NAME: usize = 100;
+
+/// One envelope, opened.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Opened<'l> {
+    pub(crate) text: Cow<'l, str>,
+    /// When the line was taken.
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) level: Option<Level>,
+    /// Whose line it is, when others' are among them.
+    pub(crate) stream: Cow<'l, str>,
+    /// Whether the line goes on in the next one of the same stream.
+    pub(crate) is_piece: bool,
+    /// Whether the line is the envelope's own.
+    pub(crate) is_own: bool,
+}
+
+/// What was met before in the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Habits {
+    /// A platform puts a time before every line.
+    pub(crate) platform_times: bool,
+    /// Something puts a time of its own form before every line.
+    times_before: bool,
+    /// What stood before the times of records, or before objects.
+    prefixes: Vec<Prefix>,
+    /// Objects, by their keys, in which records of text stood.
+    pub(crate) objects: Vec<u64>,
+    /// Names that stand before lines without a sign behind them.
+    pub(crate) bare_names: Vec<String>,
+}
+
+/// What stands before the lines of a program.
+#[derive(Debug, Clone, PartialEq)]
+struct Prefix {
+    text: String,
+    /// Whether the lines behind it are put together by themselves; else it may be a part of heads.
+    is_stream: bool,
+}
+
+/// So many prefixes are kept.
+const MOST_PREFIXES: usize = 64;
+
+impl Habits {
+    /// What stood before the time of a record is known again where it stands before other lines.
+    /// Gives whether it is.
+    pub(crate) fn learn(&mut self, prefix: &str, is_stream: bool) -> bool {
+        let may_be = (2..=LONGEST_NAME).contains(&prefix.len())
+            && prefix.ends_with([' ', '\t', ':'])
+            && prefix.bytes().any(|b| b.is_ascii_alphanumeric())
+            && self.prefixes.len() < MOST_PREFIXES;
+        if let Some(known) = self.prefixes.iter().find(|known| known.text == prefix) {
+            return known.is_stream == is_stream;
+        }
+        if may_be {
+            self.prefixes.push(Prefix {
+                text: prefix.to_owned(),
+                is_stream,
+            });
+        }
+        may_be
+    }
+
+    /// A line behind what stood before others.
+    fn behind_prefix<'l>(&self, line: &'l str) -> Option<Opened<'l>> {
+        let prefix = self.prefixes.iter().find(|known| {
+            line.starts_with(&known.text)
+                || (line.len() + 1 == known.text.len() && known.text.starts_with(line))
+        })?;
+        let rest = line.get(prefix.text.len()..).unwrap_or("");
+        if prefix.is_stream {
+            return Some(Opened {
+                text: Cow::Borrowed(rest),
+                stream: Cow::Owned(format!("behind {}", prefix.text)),
+                ..Opened::default()
+            });
+        }
+        // A record's own head may begin so.
+        (!is_dated(rest)).then(|| Opened {
+            text: Cow::Borrowed(rest),
+            ..Opened::default()
+        })
+    }
+}
+
+fn is_dated(text: &str) -> bool {
+    let bare = text.strip_prefix('[').unwrap_or(text);
+    stamp(bare).is_some_and(|(when, _)| when.date != Date::None)
+}
+
+/// Opens the outermost envelope around a line.
+pub(crate) fn open<'l>(
+    line: &'l str,
+    habits: &mut Habits,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    let first = *line.as_bytes().first()?;
+    if !habits.prefixes.is_empty()
+        && first != b' '
+        && let Some(opened) = habits.behind_prefix(line)
+    {
+        return Some(opened);
+    }
+    // Most lines have nothing around them, and their first byte tells.
+    match first {
+        b'{' => docker(line),
+        b'0'..=b'9' => container(line)
+            .or_else(|| journal(line, zone, calendar))
+            .or_else(|| platform(line, habits, zone, calendar))
+            .or_else(|| stamped(line, habits, zone, calendar))
+            .or_else(|| tagged(line, zone, calendar))
+            .or_else(|| named(line)),
+        b'[' => kubectl(line)
+            .or_else(|| named(line))
+            .or_else(|| bracketed(line))
+            .or_else(|| since_boot(line))
+            .or_else(|| stamped(line, habits, zone, calendar)),
+        b'<' => syslog(line, zone, calendar),
+        b'A'..=b'Z' => journal(line, zone, calendar)
+            .or_else(|| stamped(line, habits, zone, calendar))
+            .or_else(|| tagged(line, zone, calendar))
+            .or_else(|| own(line))
+            .or_else(|| named(line))
+            .or_else(|| bare(line, habits))
+            .or_else(|| before_object(line, habits)),
+        b'*' | b'#' => own(line),
+        b'a'..=b'z' | b'@' | b'_' => fly(line)
+            .or_else(|| named(line))
+            .or_else(|| bare(line, habits))
+            .or_else(|| before_object(line, habits)),
+        _ => None,
+    }
+}
+
+/// A time that something put before lines which have their own, in whatever form.
+fn stamped<'l>(
+    line: &'l str,
+    habits: &mut Habits,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    let bare = line.strip_prefix('[').unwrap_or(line);
+    let (when, length) = stamp(bare).filter(|(when, _)| when.date != Date::None)?;
+    let rest = &bare[length..];
+    let rest = if bare.len() < line.len() {
+        rest.strip_prefix(']')?
+    } else {
+        rest
+    };
+    let text = [": ", " ", "\t"]
+        .iter()
+        .find_map(|sign| rest.strip_prefix(sign));
+    let text = text.or_else(|| matches!(rest, "" | ":").then_some(""))?;
+    let is_inside =
+        text.starts_with("{\"") || text.starts_with("Traceback (most") || is_dated(text);
+    habits.times_before |= is_inside;
+    let is_opened = habits.times_before
+        && (is_inside || text.is_empty() || head(line).is_none_or(|head| head.level.is_empty()));
+    is_opened.then(|| Opened {
+        text: Cow::Borrowed(text),
+        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        ..Opened::default()
+    })
+}
+
+/// The line in an object of Docker's: it has nothing but the line, the stream and the time.
+fn docker(line: &str) -> Option<Opened<'_>> {
+    let rest = line[1..].trim_start().strip_prefix("\"log\"")?;
+    if !rest.trim_start().starts_with(':') {
+        return None;
+    }
+    let object = Object::parse(line)?;
+    if object.fields.len() > 4 {
+        return None;
+    }
+    let field = |name: &str| {
+        let field = object.fields.iter().find(|(key, _)| key == name)?;
+        scalar(field.1)?.into_text()
+    };
+    let (log, stream) = (field("log")?, field("stream")?);
+    Some(Opened {
+        is_piece: !log.ends_with('\n'),
+        text: Cow::Owned(log.trim_end_matches(['\n', '\r']).to_owned()),
+        time: field("time").and_then(|time| Timestamp::parse(&time).ok()),
+        stream: Cow::Owned(format!("docker {stream}")),
+        ..Opened::default()
+    })
+}
+
+/// `2026-03-04T11:22:33.123456789Z stdout F line`
+fn container(line: &str) -> Option<Opened<'_>> {
+    let (time, rest) = line.split_once(' ')?;
+    let (stream, rest) = rest.split_at_checked("stdout ".len())?;
+    if !matches!(stream, "stdout " | "stderr ") || !is_time(time) {
+        return None;
+    }
+    let (tags, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let is_piece = match tags.split(':').next()? {
+        "F" => false,
+        "P" => true,
+        _ => return None,
+    };
+    Some(Opened {
+        text: Cow::Borrowed(text),
+        time: Some(Timestamp::parse(time).ok()?),
+        stream: Cow::Borrowed(stream),
+        is_piece,
+        ..Opened::default()
+    })
+}
+
+fn is_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':'
+}
+
+/// A time that a platform puts before whatever a program writes.
+fn platform<'l>(
+    line: &'l str,
+    habits: &mut Habits,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    if line.as_bytes().get(10) != Some(&b'T') {
+        return None;
+    }
+    let (when, length) = stamp(line)?;
+    let behind = &line[length..];
+    let text = behind
+        .strip_prefix([' ', '\t'])
+        .or_else(|| behind.is_empty().then_some(""))?;
+    let text = of_stream(text).unwrap_or(text);
+    if when.offset.is_none() || when.date == Date::None {
+        return None;
+    }
+    let is_inside = text.starts_with('{')
+        || text.starts_with("##[")
+        || text.trim_start().starts_with("Traceback (most")
+        || text.starts_with(['│', '┌', '├', '└'])
+        || (text.starts_with("  ")
+            && !text.trim_start().is_empty()
+            && head(line).is_none_or(|head| head.level.is_empty()))
+        || text.starts_with('\t')
+        || named(text).is_some()
+        || fly(text).is_some()
+        || text.contains("\t{\"")
+        || text.len() + 1 < behind.len()
+        || stamp(text).is_some_and(|(inner, _)| inner.date != Date::None);
+    let is_inside = is_inside || before_traceback(text).is_some();
+    if let Some(name) = before_traceback(text) {
+        habits.learn(name, false);
+    }
+    habits.platform_times |= is_inside;
+    if !habits.platform_times {
+        return None;
+    }
+    Some(Opened {
+        is_own: text.starts_with("##["),
+        text: Cow::Borrowed(text),
+        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        ..Opened::default()
+    })
+}
+
+fn stream<'l>(name: &'l str, text: &'l str) -> Opened<'l> {
+    Opened {
+        text: Cow::Borrowed(text),
+        stream: Cow::Borrowed(name),
+        ..Opened::default()
+    }
+}
+
+/// Lines of the platform's own, which tell nothing of the program.
+fn own(line: &str) -> Option<Opened<'_>> {
+    const WORDS: [&str; 9] = [
+        "START RequestId: ",
+        "END RequestId: ",
+        "REPORT RequestId: ",
+        "INIT_START Runtime Version: ",
+        "XRAY TraceId: ",
+        "*** Reading remote log",
+        "*** Reading local file",
+        "*** Found local files",
+        "# Logfile created on ",
+    ];
+    WORDS
+        .iter()
+        .any(|words| line.starts_with(words))
+        .then(|| Opened {
+            text: Cow::Borrowed(line),
+            is_own: true,
+            ..Opened::default()
+        })
+}
+
+/// Whether a text is a record of its own: the message of a record that another wrote around it.
+pub(crate) fn is_record(text: &str) -> bool {
+    if text.starts_with('{') {
+        return Object::parse(text).is_some_and(|object| says_record(&object));
+    }
+    if crash::Extent::begin(text).is_some() && text.starts_with("Traceback") {
+        return true;
+    }
+    let first = text.as_bytes().first().copied().unwrap_or(0);
+    if !(first.is_ascii_digit() || first == b'[' || first.is_ascii_uppercase()) {
+        return false;
+    }
+    head(text).is_some_and(|head| {
+        let has_date = head.time.is_some_and(|time: Stamp| time.date != Date::None);
+        let is_basic = head.time.is_none()
+            && head.logger.is_some()
+            && text[head.level.len().min(text.len())..].starts_with(':');
+        !head.level.is_empty() && (has_date || is_basic)
+    })
+}
+
+/// Whether an object has what records have: a level, a time or a message.
+fn says_record(object: &Object<'_>) -> bool {
+    const NAMES: [&str; 12] = [
+        "level",
+        "levelname",
+        "severity",
+        "time",
+        "timestamp",
+        "@timestamp",
+        "ts",
+        "msg",
+        "message",
+        "event",
+        "log",
+        "@m",
+    ];
+    let found = object
+        .fields
+        .iter()
+        .filter(|(key, _)| NAMES.contains(&key.to_ascii_lowercase().as_str()));
+    found.count() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(line: &str) -> Option<String> {
+        let opened = open(
+            line,
+            &mut Habits::default(),
+            &TimeZone::UTC,
+            &Calendar::default(),
+        );
+        opened.map(|opened| opened.text.into_owned())
+    }
+
+    #[test]
+    fn envelopes_are_opened() {
+        for (line, rest) in [
+            (
+                "2026-03-04T11:22:33.123456789Z stdout F {\"a\":1}",
+                Some("{\"a\":1}"),
+            ),
+            (
+                "2026-03-04T11:22:33.123456789Z stderr P:x ERROR x",
+                Some("ERROR x"),
+            ),
+            (
+                "shop-1  | 2026-03-04 11:22:33,123 INFO shop: x",
+                Some("2026-03-04 11:22:33,123 INFO shop: x"),
+            ),
+            ("shop-1  | ", Some("")),
+            ("0|mint  | x", Some("x")),
+            ("[pod/shop-7f/main] {\"a\":1}", Some("{\"a\":1}")),
+            ("2026-03-04T11:22:33.123Z {\"a\":1}", Some("{\"a\":1}")),
+            ("Mar 04 11:22:33 crawl-1 python[184]: x", Some("x")),
+            ("2026-03-04T11:22:34+0100 crawl-1 node[184]: x", Some("x")),
+            (
+                "2026-03-05T16:00:03.123456+00:00 app[worker.1]: x",
+                Some("x"),
+            ),
+            (
+                "<11>1 2026-03-04T10:22:35.200Z crawl-1 node 184 ID47 [x@1 a=\"]b\"] failed",
+                Some("failed"),
+            ),
+            (
+                "<30>1 2026-03-04T10:22:34.123Z node-1 crawl 77 - - \u{feff}x",
+                Some("x"),
+            ),
+            ("2026-03-05 16:00:03 scraper-1  | {}", Some("{}")),
+            (
+                "@shop/bot:start: {\"level\":30,\"msg\":\"a\"}",
+                Some("{\"level\":30,\"msg\":\"a\"}"),
+            ),
+            (
+                "mint.walk\t{\"log\":\"a\",\"stream\":\"stderr\"}",
+                Some("{\"log\":\"a\",\"stream\":\"stderr\"}"),
+            ),
+            ("stats: {\"pages\": 3}", None),
+            ("Nov 30 16:56:35 box mint: x", Some("x")),
+            (
+                "Nov 30 16:55:39 2026-11-30 16:55:39,120 INFO shop: x",
+                Some("2026-11-30 16:55:39,120 INFO shop: x"),
+            ),
+            (
+                "2026-11-30T16:54:29: Traceback (most recent call last):",
+                Some("Traceback (most recent call last):"),
+            ),
+            (
+                "[2026-11-30 16:54:29] 2026-11-30 16:54:29,1 INFO shop: x",
+                Some("2026-11-30 16:54:29,1 INFO shop: x"),
+            ),
+            (
+                "2026-03-04T10:00:00.12Z app[148e21b2] ams [info]INFO mint: x",
+                Some("app[148e21b2] ams [info]INFO mint: x"),
+            ),
+            ("app[148e21b2] ams [info]INFO mint: x", Some("INFO mint: x")),
+            ("2026-03-04T10:00:02.120Z 01E x", Some("x")),
+            ("1772618401.12 box python3[184]: x", Some("x")),
+            ("[   90.000300] box python3[184]: x", Some("x")),
+            ("2026-03-04T11:22:33.5Z shop ValueError: x", None),
+            ("2026-03-04 11:22:33.353 | INFO     | a:b:3 - x", None),
+            ("05:00:00.110 | INFO    | prefect.engine - x", None),
+            ("a table | of words", None),
+            ("ERROR | the page is gone", None),
+            ("[pod] x", None),
+            ("2026-03-04 11:22:33 INFO shop: x", None),
+            ("2026-03-04T11:22:33.123Z INFO shop: x", None),
+        ] {
+            assert_eq!(text(line).as_deref(), rest, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_says_when_and_cuts_long_lines() {
+        let line =
+            "{\"log\": \"half a\", \"stream\": \"stderr\", \"time\": \"2026-03-04T11:22:33.5Z\"}";
+        let opened = open(
+            line,
+            &mut Habits::default(),
+            &TimeZone::UTC,
+            &Calendar::default(),
+        )
+        .unwrap();
+        assert_eq!((&*opened.text, opened.is_piece), ("half a", true));
+        assert_eq!(opened.time, Timestamp::parse("2026-03-04T11:22:33.5Z").ok());
+        let other = r#"{"log":"INFO a","level":"info"}"#;
+        assert_eq!(text(other), None);
+    }
+}

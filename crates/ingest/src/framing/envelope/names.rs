@@ -1,0 +1,159 @@
+//! Names before lines: of containers, of programs, of files.
+
+use dragline_schema::Level;
+
+use super::{Habits, LONGEST_NAME, Opened, is_dated, stream};
+use crate::parsing::Object;
+use crate::parsing::head::head;
+use crate::parsing::time::stamp::stamp;
+
+/// `mint.walk: {"level":…}`, `tag⇥{"log":…}`: a name, and a record.
+pub(super) fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
+    let start = &line[..line.floor_char_boundary(LONGEST_NAME)];
+    let at = start.find("{\"")?;
+    let (name, text) = line.split_at(at);
+    let is_part = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '/' | ':' | ' ' | '\t')
+    };
+    let bare = name.trim_end().trim_end_matches(':');
+    let is_name = name.chars().all(is_part)
+        && name.ends_with([' ', '\t'])
+        && (!bare.contains(' ') || bare.contains('/'))
+        && (name.ends_with(": ") || name.ends_with('\t'))
+        && Level::from_word(bare).is_none();
+    if !is_name || !Object::parse(text).is_some_and(|object| is_whole_record(&object)) {
+        return None;
+    }
+    habits.learn(name, true);
+    habits.behind_prefix(line)
+}
+
+/// What stands before a record's own time, where no head holds it: a file's name, a URL, the name of a job.
+pub(crate) fn before_record(line: &str) -> Option<&str> {
+    let start = line.floor_char_boundary(LONGEST_NAME);
+    let word = line[..start].find([' ', '\t']).map_or(start, |at| at + 1);
+    let ends = line[..word].match_indices([' ', '\t', ':']);
+    let is_record = |at: &usize| {
+        let rest = &line[at + 1..];
+        is_dated(rest) && head(rest).is_some_and(|head| !head.level.is_empty())
+    };
+    let at = ends
+        .map(|(at, _)| at)
+        .filter(|at| *at > 0)
+        .find(is_record)?;
+    Some(&line[..=at])
+}
+
+/// What stands before a traceback's first line: the name of a stream, as `ecs/walker/0a1b `.
+pub(super) fn before_traceback(text: &str) -> Option<&str> {
+    let (name, _) = text.split_once("Traceback (most recent call last)")?;
+    let is_name = name.len() > 1 && name.ends_with(' ') && !name[..name.len() - 1].contains(' ');
+    is_name.then_some(name)
+}
+
+/// Fly's `app[148e21b2] ams [info]line`.
+pub(super) fn fly(line: &str) -> Option<Opened<'_>> {
+    let (name, rest) = line.strip_prefix("app[")?.split_once("] ")?;
+    let (region, rest) = rest.split_once(" [")?;
+    let (level, text) = rest.split_once(']')?;
+    let is_one = name.bytes().all(|b| b.is_ascii_alphanumeric()) && region.len() == 3;
+    let _ = Level::from_word(level)?;
+    is_one.then(|| stream(name, text))
+}
+
+/// GitLab's `01E line`: the stream of a job.
+pub(super) fn of_stream(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [b'0'..=b'9', b'0'..=b'9', b'O' | b'E', b' ' | b'+', ..] => Some(&text[4..]),
+        [b'0'..=b'9', b'0'..=b'9', b'O' | b'E'] => Some(""),
+        _ => None,
+    }
+}
+
+/// `name-1  | line`, `0|name  | line`, `2026-03-05 16:00:03 name-1  | line`, `@app/bot:start: {…}`.
+pub(super) fn named(line: &str) -> Option<Opened<'_>> {
+    let start = &line[..line.floor_char_boundary(LONGEST_NAME)];
+    let mut from = 0;
+    while let Some(bar) = start[from..].find('|').map(|at| at + from) {
+        let name = line[..bar].trim_end();
+        let rest = &line[bar + 1..];
+        // pm2 numbers its programs.
+        if !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_digit())
+            && from == 0
+            && !rest.starts_with(' ')
+        {
+            from = bar + 1;
+            continue;
+        }
+        let text = match rest.strip_prefix(' ') {
+            Some(text) => text,
+            None if rest.is_empty() => rest,
+            None => return None,
+        };
+        let name = match stamp(name) {
+            Some((_, length)) => name[length..].trim_start(),
+            None => name,
+        };
+        // Podman's stand in brackets.
+        let inner = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        let name = inner.unwrap_or(name);
+        let is_part =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '|' | '@' | '/');
+        let is_name = !name.is_empty()
+            && name.chars().all(is_part)
+            && name.bytes().any(|b| b.is_ascii_alphabetic());
+        // `ERROR | message` is somebody's format, and no container is called so.
+        return (is_name && Level::from_word(name).is_none()).then(|| stream(name, text));
+    }
+    None
+}
+
+pub(super) fn kubectl(line: &str) -> Option<Opened<'_>> {
+    let (name, text) = line.strip_prefix("[pod/")?.split_once("] ")?;
+    name.contains('/').then(|| stream(name, text))
+}
+
+/// `[worker] {…}`
+pub(super) fn bracketed(line: &str) -> Option<Opened<'_>> {
+    let (name, text) = line.strip_prefix('[')?.split_once("] ")?;
+    let is_name = name.len() < LONGEST_NAME
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/'));
+    let is_word =
+        is_name && !name.is_empty() && Level::from_word(name).is_none() && stamp(name).is_none();
+    (is_word && text.starts_with("{\"")).then(|| stream(name, text))
+}
+
+/// `name_1 2026-03-04 …`, as old versions of compose and collectors write it.
+pub(super) fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
+    let (name, text) = line.split_once(' ')?;
+    let text = text.trim_start_matches(' ');
+    if habits.bare_names.iter().any(|known| known == name) {
+        let (_, text) = line.split_once(' ')?;
+        return Some(stream(name, text));
+    }
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let has_number = name
+        .rsplit_once(['_', '-'])
+        .filter(|_| name.bytes().all(is_part))
+        .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let is_inside = text.starts_with("{\"")
+        || head(text).is_some_and(|head| head.time.is_some() && !head.level.is_empty());
+    if !has_number || !is_inside || habits.bare_names.len() > 64 {
+        return None;
+    }
+    habits.bare_names.push(name.to_owned());
+    Some(stream(name, text))
+}
+
+/// Whether an object is a record beyond doubt: it has a message, and a time or a level.
+fn is_whole_record(object: &Object<'_>) -> bool {
+    let has = |names: &[&str]| object.fields.iter().any(|(key, _)| names.contains(&&**key));
+    let says_what = has(&["msg", "message", "event", "log", "@m", "MESSAGE"]);
+    let says_when = has(&["time", "timestamp", "@timestamp", "ts", "@t"]);
+    says_what && (says_when || has(&["level", "levelname", "severity", "stream", "@l"]))
+}

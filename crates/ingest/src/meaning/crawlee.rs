@@ -1,0 +1,362 @@
+//! Crawlee's text logs, of JavaScript and of Python.
+//!
+//! Neither says when unless it is told to, nor which request got which status; the statistics at a
+//! run's end are the run's account, as Scrapy's are. A request was tried as often as its place in
+//! the retry histogram says, so that attempts are the histogram's weighted sum.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use dragline_schema::{
+    Dialect, Event, Position, Record, RunSummary, ScraperEnd, ScraperError, ScraperStart, Sink,
+};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::parsing::head::Head;
+use crate::parsing::time::stamp::stamp;
+
+/// `INFO  CheerioCrawler:Statistics: message`
+static JAVASCRIPT: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"^(?:(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) +)?(?P<level>ERROR|SFAIL|WARN|INFO|DEBUG|PERF) +(?P<logger>[A-Z]\w*(?::\w+)*): ?(?P<message>.*)$";
+    Regex::new(pattern).expect("a pattern of ours, which a test compiles")
+});
+/// `[crawlee.crawlers] INFO  message`
+static PYTHON: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"^\[(?P<logger>[A-Za-z_][\w.]*)\] (?P<level>DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL) +(?P<message>.*)$";
+    Regex::new(pattern).expect("a pattern of ours, which a test compiles")
+});
+
+/// Reads a line's head.
+pub(super) fn head(line: &str) -> Option<Head<'_>> {
+    // Most lines are told apart by a few bytes.
+    let (dialect, regex) = match line.as_bytes() {
+        [b'[', ..] => (Dialect::CrawleePython, &*PYTHON),
+        [b'E' | b'S' | b'W' | b'I' | b'D' | b'P', ..]
+        | [b'0'..=b'9', _, _, _, _, _, _, _, _, _, b'T', ..] => (Dialect::Crawlee, &*JAVASCRIPT),
+        _ => return None,
+    };
+    let found = regex.captures(line)?;
+    let part = |name: &str| found.name(name).map(|part| part.as_str());
+    Some(Head {
+        dialect,
+        time: part("time").and_then(stamp).map(|(time, _)| time),
+        level: part("level")?,
+        logger: part("logger"),
+        message: part("message")?,
+        body: part("message")?,
+        level_at: 0,
+        time_at: 0,
+        spans: Vec::new(),
+        thread: None,
+    })
+}
+
+/// The runs of a family.
+pub(crate) struct Crawlee {
+    /// The family's name, hashed, for the ids of runs, which Crawlee does not give.
+    family: u32,
+    state: State,
+    run_id: String,
+}
+
+/// What the lines before one say of its run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    runs: u32,
+    #[serde(default)]
+    is_python: bool,
+}
+
+/// What the statistics say.
+#[derive(Debug, Default, PartialEq)]
+struct Statistics {
+    histogram: Vec<u64>,
+}
+
+impl Crawlee {
+    pub(super) fn new(family: &str) -> Self {
+        Self {
+            family: xxhash_rust::xxh3::xxh3_64(family.as_bytes()) as u32,
+            state: State::default(),
+            run_id: String::new(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state.clone()
+    }
+
+    pub(crate) fn restore(&mut self, state: State) {
+        self.state = state;
+        self.run_id = self.name();
+    }
+
+    /// Whether a run was met, whose own code writes lines without a name.
+    pub(super) fn is_running(&self) -> bool {
+        self.state.runs > 0
+    }
+
+    /// Who writes the current run.
+    pub(super) fn dialect(&self) -> Dialect {
+        if self.state.is_python {
+            Dialect::CrawleePython
+        } else {
+            Dialect::Crawlee
+        }
+    }
+
+    /// A line of the run's own code.
+    pub(super) fn own(&self, record: &mut Record<'_>) {
+        record.run_id = Some(Cow::Owned(self.run_id.clone()));
+    }
+
+    /// The id of the current run.
+    fn name(&self) -> String {
+        format!("{}-{:08x}", self.state.runs, self.family)
+    }
+
+    /// Says of a record whose it is, and hands over what it tells of its run beside itself. The
+    /// text is the message and all that follows it.
+    pub(super) fn tell<'r>(
+        &mut self,
+        text: &'r str,
+        record: &mut Record<'r>,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) {
+        let message = text.lines().next().unwrap_or_default();
+        self.tell_message(message, text, record, at, sink);
+    }
+
+    /// The same of a record that was JSON, which holds in its members what follows the message.
+    pub(crate) fn tell_json<'r>(
+        &mut self,
+        line: &'r str,
+        record: &mut Record<'r>,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) {
+        let message = record.message.clone().unwrap_or_default();
+        let is_python = is_python(record);
+        record.dialect = if is_python {
+            Dialect::CrawleePython
+        } else {
+            Dialect::Crawlee
+        };
+        let text = match message.split_once(": ") {
+            Some((_, text)) if !is_python => text,
+            _ => &message,
+        };
+        let mut told = Record {
+            event: std::mem::take(&mut record.event),
+            ..record.clone()
+        };
+        if let (Event::ScraperError(error), Some(rest)) = (&mut told.event, failure(text)) {
+            let (error_type, message) = crate::framing::crash::split_type(rest);
+            let owned = |text: &str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
+            if error.traceback.is_none() {
+                error.error_type = owned(error_type).or(error.error_type.take());
+                error.error_message = owned(message);
+            }
+        }
+        record.event = std::mem::take(&mut told.event);
+        let text = text.to_owned();
+        self.tell_message(&text, line, record, at, sink);
+    }
+
+    fn tell_message<'r>(
+        &mut self,
+        message: &str,
+        text: &'r str,
+        record: &mut Record<'r>,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) {
+        let starts = message.starts_with("Starting the crawler");
+        if starts || self.state.runs == 0 {
+            self.state.runs += 1;
+            self.run_id = self.name();
+        }
+        self.state.is_python = record.dialect == Dialect::CrawleePython;
+        record.run_id = Some(Cow::Owned(self.run_id.clone()));
+        if starts {
+            record.event = Event::ScraperStart(ScraperStart::default());
+        } else if message.starts_with("Finished! Total") {
+            record.event = Event::ScraperEnd(end());
+        } else if message.starts_with("Final request statistics") {
+            let summary = summary(&Statistics::read(text));
+            // Not a line of the log by itself.
+            let account = Record {
+                event: Event::Summary(Box::new(summary)),
+                level: None,
+                ..record.clone()
+            };
+            sink.record(&account, at);
+            if record.dialect == Dialect::CrawleePython {
+                // Its last word.
+                record.event = Event::ScraperEnd(end());
+            }
+        } else if let Event::ScraperError(error) = &mut record.event {
+            failed_request(text, error);
+        }
+    }
+}
+
+/// Crawlee's crawlers, of both languages. Anybody may have a class that ends in `Crawler`.
+const CRAWLERS: [&str; 11] = [
+    "BasicCrawler",
+    "HttpCrawler",
+    "CheerioCrawler",
+    "JSDOMCrawler",
+    "LinkeDOMCrawler",
+    "PuppeteerCrawler",
+    "PlaywrightCrawler",
+    "AdaptivePlaywrightCrawler",
+    "BeautifulSoupCrawler",
+    "ParselCrawler",
+    "StagehandCrawler",
+];
+
+/// Whether a record that is JSON is Crawlee's: by the logger, or by the name before the message.
+pub(crate) fn is_of(record: &Record<'_>) -> bool {
+    if record.dialect != Dialect::Json {
+        return false;
+    }
+    let message = record.message.as_deref().unwrap_or_default();
+    let name = message.split_once(": ").map_or("", |(name, _)| name);
+    let name = name.split(':').next().unwrap_or_default();
+    CRAWLERS.contains(&name) || is_python(record)
+}
+
+fn is_python(record: &Record<'_>) -> bool {
+    is_logger(record.target.as_deref().unwrap_or_default())
+}
+
+/// Whether a logger of Python's is Crawlee's.
+pub(super) fn is_logger(logger: &str) -> bool {
+    logger == "crawlee" || logger.starts_with("crawlee.") || CRAWLERS.contains(&logger)
+}
+
+fn end<'a>() -> ScraperEnd<'a> {
+    ScraperEnd {
+        status: Some("success".into()),
+        finish_reason: Some("finished".into()),
+        ..ScraperEnd::default()
+    }
+}
+
+fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
+    let attempts = (1..)
+        .zip(&statistics.histogram)
+        .fold(0u64, |sum, (tries, count)| {
+            sum.saturating_add(u64::saturating_mul(tries, *count))
+        });
+    let requests = (!statistics.histogram.is_empty()).then_some(attempts);
+    // Which of them got no answer or a bad one it does not say: an attempt fails also where the
+    // page's handler does.
+    RunSummary {
+        requests,
+        ..RunSummary::default()
+    }
+}
+
+impl Statistics {
+    /// From JSON behind the message, or from a box below it.
+    fn read(text: &str) -> Self {
+        let value_of = |names: [&str; 2]| {
+            names.iter().find_map(|name| {
+                let rest = &text[text.find(name)? + name.len()..];
+                let rest = rest.trim_start_matches(['"', ':', ' ', '│', '=']);
+                let end = if rest.starts_with('[') {
+                    rest.find(']')? + 1
+                } else {
+                    rest.find(|c: char| !c.is_ascii_digit())?
+                };
+                Some(&rest[..end])
+            })
+        };
+        let histogram = value_of(["retryHistogram", "retry_histogram"]).unwrap_or_default();
+        let counts = histogram.trim_matches(['[', ']']).split(',');
+        Self {
+            // A place that nobody reached is null.
+            histogram: counts
+                .filter(|count| !count.trim().is_empty())
+                .map(|count| count.trim().parse().unwrap_or(0).min(MAX_COUNT))
+                .collect(),
+        }
+    }
+}
+
+/// No count is larger: such a number is a fault, and would overflow a sum.
+const MAX_COUNT: u64 = 1_000_000_000_000;
+
+/// What follows the words that a request was given up.
+fn failure(text: &str) -> Option<&str> {
+    const SAYS: [&str; 2] = [
+        "Request failed and reached maximum retries. ",
+        "Request failed and reached maximum retries\n",
+    ];
+    SAYS.iter().find_map(|says| text.strip_prefix(says))
+}
+
+/// `Request failed and reached maximum retries. Type: message` and the request as JSON at the end.
+fn failed_request<'r>(text: &'r str, error: &mut ScraperError<'r>) {
+    let Some(rest) = failure(text) else {
+        return;
+    };
+    let first = rest.trim_start().lines().next().unwrap_or_default();
+    let first = first
+        .split_once(" {\"id\":")
+        .map_or(first, |(message, _)| message);
+    if !first.is_empty() && !first.starts_with("Traceback") {
+        let (error_type, message) = crate::framing::crash::split_type(first);
+        error.error_type = (!error_type.is_empty()).then(|| error_type.into());
+        error.error_message = Some(message.into());
+    }
+    let url = text
+        .rsplit_once("\"url\":\"")
+        .and_then(|(_, url)| url.split_once('"'));
+    error.url = url.map(|(url, _)| Cow::Borrowed(url));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_both() {
+        let read = head("ERROR CheerioCrawler:Statistics: Request failed").unwrap();
+        assert_eq!(
+            (read.level, read.logger),
+            ("ERROR", Some("CheerioCrawler:Statistics"))
+        );
+        assert_eq!(read.message, "Request failed");
+        let read = head("2026-03-04T11:22:33.123Z INFO  PuppeteerCrawler: Starting").unwrap();
+        assert!(read.time.is_some());
+        let read = head("[crawlee._utils.robots] WARN  Failed to fetch").unwrap();
+        assert_eq!((read.dialect, read.level), (Dialect::CrawleePython, "WARN"));
+        assert_eq!(head("[2026-03-04] INFO x"), None);
+        assert_eq!(head("ERROR: no logger"), None);
+        assert_eq!(head("INFO lower: no crawler"), None);
+    }
+
+    #[test]
+    fn statistics_as_json_and_as_a_box() {
+        let json = r#"Final request statistics: {"requestsFinished":196,"requestsFailed":17,"retryHistogram":[178,18,16,null,1],"requestsTotal":213}"#;
+        let read = Statistics::read(json);
+        assert_eq!(read.histogram, [178, 18, 16, 0, 1]);
+        let counted = summary(&read);
+        assert_eq!(
+            (counted.requests, counted.requests_failed),
+            (Some(267), None)
+        );
+        let boxed = "Final request statistics:\n┌────┐\n│ requests_finished   │ 196   │\n│ retry_histogram │ [186, 12, 13, 2] │\n└──┘";
+        let read = Statistics::read(boxed);
+        assert_eq!(read.histogram, [186, 12, 13, 2]);
+        assert_eq!(
+            summary(&Statistics::read("Final request statistics")).requests,
+            None
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! The third room: fields into what happened. Which field says what, what a message tells, whose run it is.
+
+mod alias;
+pub(crate) mod crawlee;
+mod exception;
+mod foreign;
+mod item;
+mod keys;
+mod level;
+pub(crate) mod map;
+pub(crate) mod native;
+mod node;
+mod prose;
+mod role;
+pub(crate) mod scrapy;
+mod shape;
+mod slots;
+pub(crate) mod text;
+pub(crate) mod traceback;
+
+use dragline_schema::Record;
+
+use self::map::Map;
+use crate::parsing::Object;
+use crate::parsing::time::Local;
+
+pub(crate) use self::exception::causes_of;
+pub(crate) use self::foreign::{decode_fields, url_in};
+pub(crate) use self::item::says_item;
+pub(crate) use self::shape::Shapes;
+
+/// A record, and whether its time named a zone.
+pub(crate) struct Decoded<'a> {
+    pub(crate) record: Record<'a>,
+    pub(crate) zoned: bool,
+}
+
+/// Decodes a line that begins with a brace; `None` when it is no JSON object, or one that says
+/// neither when nor what.
+pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Decoded<'a>> {
+    if object.is_native() {
+        return Some(Decoded {
+            record: native::decode(object),
+            zoned: true,
+        });
+    }
+    foreign::decode(object, local, map)
+}
+
+/// The members of a JSON object in order, as often as they stand there, each value as its JSON text.
+/// `None` when the line is no object.
+///
+/// ```
+/// let members = dragline_ingest::members(r#"{"a":1.0,"a":[2]}"#).unwrap();
+/// assert_eq!(members, [("a".into(), "1.0"), ("a".into(), "[2]")]);
+/// ```
+pub fn members(line: &str) -> Option<Vec<(std::borrow::Cow<'_, str>, &str)>> {
+    let fields = Object::parse(line)?.fields.into_iter();
+    Some(fields.map(|(key, value)| (key, value.get())).collect())
+}
+
+/// Reads a JSON object as an error, whatever its keys are called: type, message, causes, traceback,
+/// status. `None` when the line is no object, or one that says nothing of an error.
+///
+/// ```
+/// let record = dragline_ingest::decode_error(r#"{"exc_type": "KeyError", "msg": "'price'"}"#).unwrap();
+/// assert_eq!(record.error_text().unwrap().error_type, "KeyError");
+/// ```
+pub fn decode_error(line: &str) -> Option<Record<'_>> {
+    let object: Object<'_> = serde_json::from_str(line).ok()?;
+    foreign::decode_error(&object)
+}

@@ -1,0 +1,286 @@
+//! Lines of the wire format whose shape is as predicted: taken apart without a general parser.
+//!
+//! A flat object of plain strings and numbers, with no blank between its parts, is read in one
+//! pass over its quotation marks; values are borrowed from the line. Anything else (an escape, a
+//! nested value where none belongs, a blank, a fault) is left to the general parser, which reads
+//! the line from its beginning. Both agree on every line that this one reads; a property test holds
+//! them to it.
+
+use std::borrow::Cow;
+
+use dragline_schema::{Record, Value};
+
+use super as native;
+use super::head::Head;
+use crate::parsing::marks::Marks;
+
+/// How a line was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Not at all: it has another shape, and what is in the record means nothing.
+    No,
+    /// With the head of the line before.
+    ByHead,
+    /// Without.
+    Whole,
+}
+
+/// Reads a line of Dragline's recorder into an empty record.
+pub(crate) fn decode<'l>(
+    line: &'l [u8],
+    head: &'l Head,
+    marks: &mut Marks,
+    record: &mut Record<'l>,
+) -> Read {
+    let (rest, begin, how) = match head.read(line, record) {
+        Some(behind) => (&line[behind..], b',', Read::ByHead),
+        None => (line, b'{', Read::Whole),
+    };
+    let is_native = members(rest, begin, marks, record).is_some()
+        && record.timestamp.is_some()
+        && record.seq.is_some()
+        && record.writer_id.is_some();
+    if is_native { how } else { Read::No }
+}
+
+fn members<'l>(
+    rest: &'l [u8],
+    begin: u8,
+    marks: &mut Marks,
+    record: &mut Record<'l>,
+) -> Option<()> {
+    let text = simdutf8::basic::from_utf8(rest).ok()?;
+    let marks = marks.of(rest).filter(|marks| !marks.has_escapes)?;
+    let mut members = Members::of(text, marks.places, begin)?;
+    while let Some(key) = members.key() {
+        let Member::Value(value) = members.value()? else {
+            continue;
+        };
+        // The event's own fields are never called as one of those that all lines have.
+        if let Err(value) = record.event.set(key, value) {
+            native::set(record, key, value);
+        }
+    }
+    members.is_whole().then_some(())
+}
+
+/// Walks over the members of a flat object.
+struct Members<'l, 'm> {
+    line: &'l str,
+    /// Where the things in quotes begin and end: their quotation marks.
+    quoted: &'m [[u32; 2]],
+    /// Where the last member that was read ends.
+    at: usize,
+}
+
+impl<'l, 'm> Members<'l, 'm> {
+    /// The members of an object from its brace on, or from the comma behind one of them.
+    fn of(line: &'l str, marks: &'m [u32], begin: u8) -> Option<Self> {
+        let (quoted, []) = marks.as_chunks::<2>() else {
+            return None;
+        };
+        let first = quoted.first().map_or(0, |[mark, _]| *mark as usize);
+        (line.as_bytes().first() == Some(&begin) && first == 1 || quoted.is_empty()).then_some(
+            Self {
+                line,
+                quoted,
+                at: 0,
+            },
+        )
+    }
+
+    /// The next key; `None` behind the last member.
+    fn key(&self) -> Option<&'l str> {
+        let [begin, end] = *self.quoted.first()?;
+        Some(&self.line[begin as usize + 1..end as usize])
+    }
+
+    /// The next member's value, and on to the one behind it.
+    #[inline]
+    fn value(&mut self) -> Option<Member<'l>> {
+        let bytes = self.line.as_bytes();
+        let (&[_, key_end], rest) = self.quoted.split_first()?;
+        let at = key_end as usize + 2;
+        if bytes.get(at - 1) != Some(&b':') {
+            return None;
+        }
+        let (value, end) = if bytes.get(at) == Some(&b'"') {
+            let (&[begin, end], rest) = rest.split_first()?;
+            self.quoted = rest;
+            let text = &self.line[begin as usize + 1..end as usize];
+            (
+                Member::Value(Value::Str(Cow::Borrowed(text))),
+                end as usize + 1,
+            )
+        } else {
+            // A scalar goes on to the comma before the next key, or to the object's end.
+            self.quoted = rest;
+            let next = rest
+                .first()
+                .map_or(bytes.len(), |[begin, _]| *begin as usize);
+            let end = next - 1;
+            (scalar(self.line.get(at..end)?)?, end)
+        };
+        if let Some([begin, _]) = self.quoted.first()
+            && (bytes.get(end) != Some(&b',') || *begin as usize != end + 1)
+        {
+            return None;
+        }
+        self.at = end;
+        Some(value)
+    }
+
+    /// Whether nothing is behind the last member but the object's end.
+    fn is_whole(&self) -> bool {
+        self.quoted.is_empty() && self.line.as_bytes()[self.at..] == *b"}"
+    }
+}
+
+/// What was read of a value.
+pub(crate) enum Member<'l> {
+    Null,
+    Value(Value<'l>),
+}
+
+/// A value that is no text.
+pub(crate) fn scalar(text: &str) -> Option<Member<'_>> {
+    Some(Member::Value(match text {
+        "null" => return Some(Member::Null),
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        "{}" | "[]" => Value::Json(Cow::Borrowed(text)),
+        number => self::number(number)?,
+    }))
+}
+
+/// A number in JSON's grammar (RFC 8259, 6) without an exponent.
+fn number<'a>(text: &str) -> Option<Value<'a>> {
+    let bytes = text.as_bytes();
+    let digits = |from: usize| {
+        let digits = bytes
+            .get(from..)?
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit());
+        let count = digits.count();
+        (count > 0).then_some(from + count)
+    };
+    let first = usize::from(bytes.first() == Some(&b'-'));
+    let whole = digits(first)?;
+    if bytes[first] == b'0' && whole > first + 1 {
+        return None;
+    }
+    let end = match bytes.get(whole) {
+        Some(b'.') => digits(whole + 1)?,
+        _ => whole,
+    };
+    if end != bytes.len() {
+        return None;
+    }
+    // Nineteen digits always fit.
+    if end == whole && first == 0 && end <= 19 {
+        let digits = bytes.iter().map(|digit| u64::from(digit - b'0'));
+        return Some(Value::U64(
+            digits.fold(0, |number, digit| number * 10 + digit),
+        ));
+    }
+    decimal(bytes, whole).or_else(|| crate::parsing::object::number(text))
+}
+
+/// A positive decimal of few digits: a whole number and a power of ten that are both exact, so that
+/// their quotient is the nearest number there is (Clinger, "How to read floating point numbers
+/// accurately", 1990).
+fn decimal<'a>(bytes: &[u8], whole: usize) -> Option<Value<'a>> {
+    const POWERS: [f64; 16] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    if bytes.len() > 16 || bytes[0] == b'-' || whole == bytes.len() {
+        return None;
+    }
+    let add = |number: u64, digit: &u8| number * 10 + u64::from(digit - b'0');
+    let number = bytes[..whole].iter().fold(0, add);
+    let number = bytes[whole + 1..].iter().fold(number, add);
+    let power = POWERS.get(bytes.len() - whole - 1)?;
+    Some(Value::F64(number as f64 / power))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parsing::Object;
+    use proptest::prelude::*;
+
+    /// Reads the line both ways; what the fast one reads, the general one reads alike.
+    fn both(line: &str) -> bool {
+        let (head, mut fast) = (Head::default(), native::empty());
+        if decode(line.as_bytes(), &head, &mut Marks::default(), &mut fast) == Read::No {
+            return false;
+        }
+        // Once more with what was learnt of it.
+        let learnt = Head::of(line.as_bytes(), &fast);
+        let mut again = native::empty();
+        let how = decode(line.as_bytes(), &learnt, &mut Marks::default(), &mut again);
+        assert_ne!(how, Read::No);
+        assert_eq!(again, fast, "{line}");
+        let object = Object::parse(line).expect("what the fast path reads is JSON");
+        assert!(object.is_native(), "{line}");
+        assert_eq!(fast, native::decode(&object), "{line}");
+        true
+    }
+
+    const HEAD: &str =
+        r#""timestamp":"2026-03-02T00:00:01.275951Z","level":"INFO","writer_id":"9f","seq":7"#;
+
+    #[test]
+    fn what_the_recorder_writes_is_read_fast() {
+        for rest in [
+            "",
+            r#","event_type":"request","message":"request","url":"https://a.test/?q=1","status_code":200,"response_time_ms":12.5,"bytes":18234"#,
+            r#","event_type":"scraper_start","config":{}"#,
+            r#","event_type":"product_processed","fields_missing":[],"price":-0.5,"x":null,"y":true"#,
+            r#","message":"Größe ₺""#,
+        ] {
+            assert!(both(&format!("{{{HEAD}{rest}}}")), "{rest}");
+        }
+    }
+
+    #[test]
+    fn what_has_another_shape_is_left() {
+        for line in [
+            format!("{{{HEAD},}}"),
+            format!("{{{HEAD}}} "),
+            format!("{{{HEAD}}}{{}}"),
+            format!("{{{HEAD},\"message\":\"a\\nb\"}}"),
+            format!("{{{HEAD},\"message\":\"a\tb\"}}"),
+            format!("{{{HEAD},\"bytes\":01}}"),
+            format!("{{{HEAD},\"bytes\":1.}}"),
+            format!("{{{HEAD},\"bytes\":-}}"),
+            format!("{{{HEAD},\"config\":{{\"a\":1}}}}"),
+            r#"{"timestamp":"2026-03-02T00:00:01.275951Z","level":"INFO"}"#.to_owned(),
+            "{".to_owned(),
+            String::new(),
+        ] {
+            assert!(!both(&line), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_readers_agree(
+            fields in prop::collection::vec(
+                ("(event_type|seq|bytes|url|message|timestamp|price|config|x|\\PC{0,3})",
+                 "(\"(request|product_processed|\\PC{0,6})\"|-?[0-9]{1,21}(\\.[0-9]{1,3})?([eE][0-9])?|true|null|\\{\\}|\\[\\]|\\PC{0,4})"),
+                0..6,
+            ),
+            separator in "(,|, |)",
+        ) {
+            let fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("{separator}\"{key}\":{value}")).collect();
+            both(&format!("{{{HEAD}{}}}", fields.concat()));
+        }
+
+        #[test]
+        fn any_text_is_read_or_left(text in "\\PC*") {
+            both(&text);
+        }
+    }
+}

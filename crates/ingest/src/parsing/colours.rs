@@ -1,0 +1,46 @@
+//! What a terminal shows in colours, without them.
+
+use std::borrow::Cow;
+
+/// A line without the colours and links of a terminal (ECMA-48, CSI and OSC sequences).
+pub(crate) fn without_colours(line: &str) -> Cow<'_, str> {
+    if !line.contains('\u{1b}') {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = match after.strip_prefix('[') {
+            Some(sequence) => {
+                let end = sequence.find(|c: char| ('\u{40}'..='\u{7e}').contains(&c));
+                // The last byte of a sequence is ASCII.
+                end.map_or("", |end| &sequence[end + 1..])
+            }
+            // Links: up to a bell or the string's end.
+            None => match after.strip_prefix(']') {
+                Some(link) => match (link.find('\u{7}'), link.find("\u{1b}\\")) {
+                    (Some(bell), end) if end.is_none_or(|end| bell < end) => &link[bell + 1..],
+                    (_, Some(end)) => &link[end + 2..],
+                    _ => "",
+                },
+                None => after,
+            },
+        };
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_no_text() {
+        assert_eq!(
+            without_colours("\u{1b}[32mINFO\u{1b}[39m \u{1b}[1;33m x\u{1b}["),
+            "INFO  x"
+        );
+    }
+}

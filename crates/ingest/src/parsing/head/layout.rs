@@ -1,0 +1,250 @@
+//! Heads that came before: what stands around the time of a file's heads, and what it says.
+//!
+//! A writer's heads are alike but for their times: before the time, and from there to the message, stand the
+//! same bytes, once for each level and logger. A line with the same bytes has the same head, as long as its
+//! message begins with what could not be a part of one: a plain word. So only the time is read.
+
+use dragline_schema::Dialect;
+
+use super::Head;
+use crate::parsing::time::stamp::{Date, stamp};
+
+/// So many heads of a file are kept.
+const MOST: usize = 48;
+/// A head is no longer, in bytes.
+const LONGEST: usize = 200;
+
+/// The heads that are known, those that came last first.
+#[derive(Default)]
+pub(crate) struct Layouts {
+    known: Vec<Layout>,
+}
+
+struct Layout {
+    before: Box<str>,
+    /// From the time's end to the message.
+    behind: Box<str>,
+    has_date: bool,
+    level: Place,
+    logger: Option<Place>,
+    thread: Option<Place>,
+    dialect: Dialect,
+}
+
+/// A part of a head, in the bytes before its time or in those behind it.
+#[derive(Clone, Copy)]
+struct Place {
+    is_behind: bool,
+    begin: usize,
+    end: usize,
+}
+
+impl Layouts {
+    /// The head of a line.
+    pub(crate) fn head<'l>(&mut self, line: &'l str) -> Option<Head<'l>> {
+        if let Some((place, head)) = self.known_head(line) {
+            if place > 0 {
+                self.known.swap(place, place - 1);
+            }
+            return Some(head);
+        }
+        let head = super::head(line)?;
+        if let Some(layout) = Layout::of(line, &head) {
+            if self.known.len() >= MOST {
+                self.known.pop();
+            }
+            self.known.insert(0, layout);
+        }
+        Some(head)
+    }
+
+    fn known_head<'l>(&self, line: &'l str) -> Option<(usize, Head<'l>)> {
+        let mut told = None;
+        for (place, layout) in self.known.iter().enumerate() {
+            let Some(rest) = line.strip_prefix(&*layout.before) else {
+                continue;
+            };
+            let from = layout.before.len();
+            let (from_told, time) = *told.get_or_insert_with(|| (from, stamp(rest)));
+            let time = if from_told == from { time } else { stamp(rest) };
+            let Some((time, length)) = time else { continue };
+            let Some(message) = rest[length..].strip_prefix(&*layout.behind) else {
+                continue;
+            };
+            if (time.date != Date::None) != layout.has_date || !is_message(message) {
+                continue;
+            }
+            let text = |part: Place| {
+                let from = if part.is_behind { from + length } else { 0 };
+                &line[from + part.begin..from + part.end]
+            };
+            let level = text(layout.level);
+            let head = Head {
+                dialect: layout.dialect,
+                time: Some(time),
+                level,
+                logger: layout.logger.map(text),
+                message,
+                body: message,
+                time_at: from,
+                level_at: level.as_ptr() as usize - line.as_ptr() as usize,
+                spans: Vec::new(),
+                thread: layout.thread.map(text),
+            };
+            return Some((place, head));
+        }
+        None
+    }
+}
+
+/// Whether a message begins with a plain word that no head holds: nothing but letters, and behind it a blank
+/// and something that separates nothing, or a sign of equality.
+fn is_message(message: &str) -> bool {
+    let bytes = message.as_bytes();
+    let letters = bytes.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    if letters == 0 || &message[..letters] == "in" {
+        return false;
+    }
+    match &bytes[letters..] {
+        [b'=', ..] => true,
+        [b' ', next, ..] => {
+            next.is_ascii_alphabetic() || matches!(next, b'<' | b'"' | b'\'' | b'(' | b'/')
+        }
+        _ => false,
+    }
+}
+
+impl Layout {
+    /// What can be kept of a head; `None` where more than its bytes decided on it.
+    fn of(line: &str, head: &Head<'_>) -> Option<Self> {
+        let begin = line.len().checked_sub(head.message.len())?;
+        let is_plain = begin <= LONGEST
+            && head.spans.is_empty()
+            && !head.level.is_empty()
+            && line[begin..] == *head.message
+            && head.body == head.message
+            && is_message(head.message)
+            && !line.starts_with(' ')
+            && head.dialect == Dialect::Text;
+        let time = head.time.filter(|_| is_plain)?;
+        let from = head.time_at;
+        let (_, length) = stamp(&line[from..])?;
+        let behind = line.get(from + length..begin)?;
+        // A place in the source makes loguru's heads of those with a bar behind.
+        let is_place = |name: &str| name.matches(':').count() == 2;
+        if !behind.ends_with(' ') || behind.contains('/') || head.logger.is_some_and(is_place) {
+            return None;
+        }
+        let place = |part: &str| {
+            let begin = part.as_ptr() as usize - line.as_ptr() as usize;
+            let end = begin + part.len();
+            let behind = from + length;
+            if end <= from {
+                Some(Place {
+                    is_behind: false,
+                    begin,
+                    end,
+                })
+            } else {
+                let (begin, end) = (begin.checked_sub(behind)?, end.checked_sub(behind)?);
+                Some(Place {
+                    is_behind: true,
+                    begin,
+                    end,
+                })
+            }
+        };
+        let optional = |part: Option<&str>| match part {
+            Some(part) => place(part).map(Some),
+            None => Some(None),
+        };
+        Some(Self {
+            level: place(head.level)?,
+            logger: optional(head.logger)?,
+            thread: optional(head.thread)?,
+            before: line[..from].into(),
+            behind: behind.into(),
+            has_date: time.date != Date::None,
+            dialect: head.dialect,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The head of the second line by what was learned of the first; none by itself is none of both.
+    fn both(example: &str, line: &str) -> bool {
+        let mut layouts = Layouts::default();
+        let _ = layouts.head(example);
+        let known = layouts.known_head(line).map(|(_, head)| head);
+        if let Some(known) = &known {
+            assert_eq!(
+                Some(known),
+                super::super::head(line).as_ref(),
+                "{example}\n{line}"
+            );
+        }
+        known.is_some()
+    }
+
+    #[test]
+    fn a_head_that_came_before_is_known() {
+        for (example, line) in [
+            (
+                "2026-11-22 06:13:32,572 INFO shop: fetched url=https://x.test/",
+                "2026-11-22 06:13:33,001 INFO shop: item id=1",
+            ),
+            (
+                "[2026-11-22 06:13:32] shop.ERROR: page failed",
+                "[2026-11-22 06:13:33] shop.ERROR: the end",
+            ),
+            (
+                "INFO:2026-11-22 06:13:32,5:shop: a b",
+                "INFO:2026-11-22 06:13:32,61:shop: c d",
+            ),
+        ] {
+            assert_eq!(
+                both(example, line),
+                super::super::head(line)
+                    .is_some_and(|h| h.body == h.message && !h.level.is_empty()),
+                "{line}"
+            );
+        }
+        assert!(!both(
+            "2026-11-22 06:13:32,572 INFO shop: a b",
+            "2026-11-22 06:13:33,001 WARN shop: a b"
+        ));
+        assert!(!both(
+            "2026-11-22 06:13:32,572 INFO shop: a b",
+            "06:13:33,001 INFO shop: a b"
+        ));
+        assert!(!both(
+            "2026-11-22 06:13:32,572 INFO shop: a b",
+            "2026-11-22 06:13:33,001 INFO shop: in b: c"
+        ));
+    }
+
+    const PARTS: &str = "(INFO|ERROR|warning|\\[INFO\\]|\\(x\\)|shop|shop\\.fetch|a::b|Main|walk\\.py:31|\\[worker-1\\]|12|E)";
+
+    proptest! {
+        #[test]
+        fn both_readers_agree(
+            before in prop::collection::vec((PARTS, "( |  | - |: |:| \\| |/|; )"), 0..3),
+            behind in prop::collection::vec(("( |  | - |: |:| \\| |/|; |\t)", PARTS), 0..4),
+            time in prop::sample::subsequence(vec!["2026-11-22 06:13:32,572", "2026-11-22T06:13:33Z", "06:13:33", "[2026-11-22 06:13:32]"], 2),
+            end in "( |  | - |: )",
+            message in "(fetched|item|in|GET|shop|ERROR|word|a\\.b|x1|\\[z\\]) ?([a-z]{1,4}|-|:|=1|\\| x| y|  z|3 44 55555|\\{b=1\\}:| - | \\| shop:run:1 - ){0,3}",
+            other in "(fetched|item|in|GET|shop|ERROR|word|a\\.b|x1|\\[z\\]) ?([a-z]{1,4}|-|:|=1|\\| x| y|  z|3 44 55555|\\{b=1\\}:| - | \\| shop:run:1 - ){0,3}",
+        ) {
+            let joined = |parts: &[(String, String)]| parts.iter().map(|(one, other)| [&**one, &**other].concat()).collect::<Vec<_>>().concat();
+            let before = joined(&before);
+            let behind = joined(&behind);
+            let example = format!("{before}{}{behind}{end}{message}", time[0]);
+            both(&example, &format!("{before}{}{behind}{end}{other}", time[1]));
+            both(&example, &format!("{before}{}{behind}{end}{other}", time[0]));
+        }
+    }
+}

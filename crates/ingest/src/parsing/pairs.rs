@@ -1,0 +1,233 @@
+//! `key=value` words in a message.
+//!
+//! Values stand in quotes or not. What is in quotes is one value, whatever is in it. The value of a key that
+//! tells in words (an error, a reason) goes on up to the next key or the end of the line, as many writers do not
+//! quote it.
+
+use std::borrow::Cow;
+
+use dragline_schema::Value;
+
+use super::value_of_text;
+
+/// Keys whose values are words.
+const WORDED: [&str; 12] = [
+    "err",
+    "error",
+    "msg",
+    "reason",
+    "exception",
+    "exc",
+    "cause",
+    "detail",
+    "error_message",
+    "err_msg",
+    "exception_message",
+    "why",
+];
+/// What a head says goes before what a message happens to hold.
+const TAKEN: [&str; 5] = ["level", "message", "timestamp", "target", "traceback"];
+
+/// The pairs of a message.
+pub(crate) fn pairs(message: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+    Pairs { rest: message }
+        .filter(|(key, value)| !TAKEN.contains(key) && !value.is_empty())
+        .map(|(key, value)| (Cow::Borrowed(key), value_of_text(value)))
+}
+
+/// The fields within a span's braces.
+pub(crate) fn span(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    Pairs { rest: text }.filter(|(_, value)| !value.is_empty())
+}
+
+struct Pairs<'m> {
+    rest: &'m str,
+}
+
+impl<'m> Iterator for Pairs<'m> {
+    type Item = (&'m str, &'m str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let bytes = self.rest.as_bytes();
+            let sign = memchr::memchr3(b'=', b'"', b'\'', bytes)?;
+            if bytes[sign] != b'=' {
+                // What is quoted holds no pairs; an apostrophe within a word quotes nothing.
+                let is_inside = sign > 0 && bytes[sign - 1].is_ascii_alphanumeric();
+                let end = if is_inside {
+                    None
+                } else {
+                    quoted_end(&self.rest[sign..])
+                };
+                self.rest = &self.rest[sign + end.unwrap_or(1)..];
+                continue;
+            }
+            let before = &self.rest[..sign];
+            let begin = before
+                .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
+                .map_or(0, |at| {
+                    at + before[at..].chars().next().map_or(1, char::len_utf8)
+                });
+            let key = &before[begin..];
+            let is_apart =
+                begin == 0 || before[..begin].ends_with([' ', '\t', '(', '[', '{', ',', ';', '|']);
+            let behind = &self.rest[sign + 1..];
+            let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
+                && is_apart
+                && !behind.starts_with(['=', ' ']);
+            if !is_key {
+                self.rest = behind;
+                continue;
+            }
+            let (value, length) = value(behind, WORDED.contains(&key));
+            self.rest = &behind[length..];
+            // `{spider=shop}`: the bracket that closes is none of the value.
+            let value = match before[..begin].bytes().next_back() {
+                Some(b'{') => value.strip_suffix('}').unwrap_or(value),
+                Some(b'(') => value.strip_suffix(')').unwrap_or(value),
+                Some(b'[') => value.strip_suffix(']').unwrap_or(value),
+                _ => value,
+            };
+            return Some((key, value));
+        }
+    }
+}
+
+/// A value, and how much of the text it takes.
+fn value(text: &str, is_worded: bool) -> (&str, usize) {
+    if text.starts_with(['"', '\''])
+        && let Some(end) = quoted_end(text)
+    {
+        return (&text[1..end - 1], end);
+    }
+    let word = text.find(char::is_whitespace).unwrap_or(text.len());
+    let end = if is_worded {
+        before_next_key(text)
+    } else {
+        word
+    };
+    let value = text[..end].trim_end().trim_end_matches([',', ';']);
+    (value, end)
+}
+
+/// Where the next key begins, or the text ends.
+fn before_next_key(text: &str) -> usize {
+    let mut from = 0;
+    while let Some(sign) = text[from..].find('=').map(|at| at + from) {
+        let before = &text[..sign];
+        let begin = before.rfind(char::is_whitespace).map(|at| at + 1);
+        if let Some(begin) = begin {
+            let key = &before[begin..];
+            let is_key = !key.is_empty()
+                && key.starts_with(|c: char| c.is_ascii_alphabetic())
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+            // What stands in parentheses is of the value.
+            let depth = before.bytes().fold(0, |depth, byte| match byte {
+                b'(' | b'[' | b'{' => depth + 1,
+                b')' | b']' | b'}' => depth - 1,
+                _ => depth,
+            });
+            if is_key && depth <= 0 {
+                return begin;
+            }
+        }
+        from = sign + 1;
+    }
+    text.len()
+}
+
+/// Where a quoted text ends, behind its closing quote.
+fn quoted_end(text: &str) -> Option<usize> {
+    let quote = text.as_bytes()[0];
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            _ if byte == quote => {
+                let next = text.as_bytes().get(at + 1).copied().unwrap_or(b' ');
+                // `it's` ends nothing.
+                if quote == b'"' || !next.is_ascii_alphanumeric() {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The message and the fields of `message, key: value, key: value`.
+pub(crate) fn named(text: &str) -> Option<(&str, Vec<(&str, &str)>)> {
+    let mut fields = Vec::new();
+    let mut message = text;
+    // From the end, as a message may hold commas.
+    while let Some((before, last)) = message.rsplit_once(", ") {
+        let Some((key, value)) = last.split_once(": ") else {
+            break;
+        };
+        let is_key = !key.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+        if !is_key {
+            break;
+        }
+        fields.push((key, value.trim().trim_matches('"')));
+        message = before;
+    }
+    fields.reverse();
+    (!fields.is_empty()).then_some((message, fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(message: &str) -> Vec<String> {
+        pairs(message)
+            .map(|(key, value)| format!("{key}={value:?}"))
+            .collect()
+    }
+
+    #[test]
+    fn pairs_in_every_dress() {
+        assert_eq!(
+            read(r#"fetched url=https://x.test/p?a=1 status=200 note="a b=c \" d" took=5"#),
+            [
+                "url=Str(\"https://x.test/p?a=1\")",
+                "status=U64(200)",
+                "note=Str(\"a b=c \\\\\\\" d\")",
+                "took=U64(5)"
+            ]
+        );
+        assert_eq!(
+            read("error=connection refused by host status=502"),
+            [
+                "error=Str(\"connection refused by host\")",
+                "status=U64(502)"
+            ]
+        );
+        assert_eq!(
+            read("error='no price' url=x"),
+            ["error=Str(\"no price\")", "url=Str(\"x\")"]
+        );
+        assert_eq!(read("it's url=x"), ["url=Str(\"x\")"]);
+        assert_eq!(read("a == b, x= 1"), Vec::<String>::new());
+        assert_eq!(
+            read("said \"url=https://x.test status=500\""),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn fields_by_name() {
+        let (message, fields) =
+            named("fetched, a b, url: \"https://x.test/\", status: 200").unwrap();
+        assert_eq!(message, "fetched, a b");
+        assert_eq!(fields, [("url", "https://x.test/"), ("status", "200")]);
+        assert_eq!(named("it failed: badly"), None);
+    }
+}
