@@ -132,14 +132,14 @@ impl<'a> Slots<'a> {
 
     /// The record of what was taken: with the event that it names, and what may fill the holes of its message.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         typed: Option<Event<'a>>,
         holes: &[(String, Value<'a>)],
         dialect: Dialect,
         local: &Local,
         map: &Map,
     ) -> Option<Decoded<'a>> {
-        let slots = &mut self;
+        let slots = self;
         slots.read_spans();
         let level = slots
             .take(Slot::Level)
