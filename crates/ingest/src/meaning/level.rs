@@ -41,7 +41,13 @@ pub(super) fn level_of(value: &Value<'_>, scale: Scale) -> Option<Level> {
 
 /// 10 is trace to pino and bunyan, debug to Python; 0 to 7 are syslog's; thousands logstash's.
 pub(super) fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
-    if scale == Scale::OpenTelemetry {
+    let step = match scale {
+        Scale::OpenTelemetry => Some(number.checked_sub(1)? / 4),
+        // Its least level is debug.
+        Scale::Azure => Some(number.saturating_add(1)),
+        _ => None,
+    };
+    if let Some(step) = step {
         let steps = [
             Level::Trace,
             Level::Debug,
@@ -50,18 +56,7 @@ pub(super) fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
             Level::Error,
             Level::Critical,
         ];
-        let step = (number.checked_sub(1)? / 4) as usize;
-        return steps.get(step).copied();
-    }
-    if scale == Scale::Azure {
-        let steps = [
-            Level::Debug,
-            Level::Info,
-            Level::Warn,
-            Level::Error,
-            Level::Critical,
-        ];
-        return steps.get(number as usize).copied();
+        return steps.get(usize::try_from(step).ok()?).copied();
     }
     Some(match number {
         0..=2 => Level::Critical,

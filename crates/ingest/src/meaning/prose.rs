@@ -170,8 +170,15 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         "Internal",
         "Service",
     ];
-    // What is tried again, or left out, was told before.
-    const AGAIN: [&str; 5] = ["etry", "Ignoring", "Gave up", "giving up", "edirect"];
+    // What is tried again, or left out, was told before; Scrapy's own words are read as Scrapy's, or are a copy.
+    const AGAIN: [&str; 6] = [
+        "Crawled (",
+        "etry",
+        "Ignoring",
+        "Gave up",
+        "giving up",
+        "edirect",
+    ];
     if !message.contains("http")
         || message.contains('\n')
         || AGAIN.iter().any(|words| message.contains(words))
@@ -304,6 +311,7 @@ mod tests {
                 "Response: \"200 http://x.test/8\" 0.084 seconds",
                 Some((200, Some(84.0))),
             ),
+            ("Crawled (200) <GET http://x.test/9> (referer: None)", None),
             ("found 200 items on http://x.test/9", None),
             ("http://x.test/9 took 200 ms", None),
             (
