@@ -11,7 +11,8 @@ use dragline_schema::Timestamp;
 use jiff::civil;
 
 use crate::framing::open::{Source, read_start};
-use crate::parsing::time::stamp::{Date, Stamp, stamp};
+use crate::parsing::time::stamp;
+use crate::parsing::time::stamp::{Date, Stamp};
 use crate::parsing::time::{Calendar, DateOrder};
 use crate::parsing::without_colours;
 use crate::watch::Watch;

@@ -51,8 +51,12 @@ impl Level {
     /// Reads a level's word in any case, by all the names that log writers give it.
     pub fn from_word(word: &str) -> Option<Self> {
         // As most writers write them.
-        if let Some(level) = Self::ALL.into_iter().find(|level| level.as_str() == word) {
-            return Some(level);
+        match word {
+            "INFO" | "info" => return Some(Self::Info),
+            "DEBUG" | "debug" => return Some(Self::Debug),
+            "WARN" | "WARNING" | "warn" | "warning" => return Some(Self::Warn),
+            "ERROR" | "error" => return Some(Self::Error),
+            _ => {}
         }
         let mut lower = [0u8; 14];
         let word = word.trim();

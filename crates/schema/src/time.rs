@@ -90,7 +90,8 @@ impl Timestamp {
     /// # Errors
     /// When the text is no such time; it names the text.
     pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
-        if let Some(fast) = Self::parse_exact(text.as_bytes()) {
+        let bytes = text.as_bytes();
+        if let Some(fast) = Self::parse_exact(bytes).or_else(|| parse_rfc3339(bytes)) {
             return Ok(fast);
         }
         text.parse::<jiff::Timestamp>()
@@ -102,34 +103,79 @@ impl Timestamp {
 /// The wire format's exact shape, without the general parser.
 #[inline]
 fn parse_utc_micros(b: &[u8]) -> Option<Timestamp> {
-    if b.len() != Timestamp::TEXT_LEN
-        || b[4] != b'-'
-        || b[7] != b'-'
-        || b[10] != b'T'
-        || b[13] != b':'
-        || b[16] != b':'
-        || b[19] != b'.'
-        || b[26] != b'Z'
-    {
+    if b.len() != Timestamp::TEXT_LEN || b[10] != b'T' || b[19] != b'.' || b[26] != b'Z' {
         return None;
     }
-    let number = |range: std::ops::Range<usize>| -> Option<i64> {
-        let digits = &b[range];
-        // First all of them, then their sum: neither waits for the other.
-        let are_digits = digits.iter().all(u8::is_ascii_digit);
-        let add = |number: i64, digit: &u8| number * 10 + i64::from(digit & 0x0f);
-        are_digits.then(|| digits.iter().fold(0, add))
+    let micros = number(&b[20..26])?;
+    Some(Timestamp::from_micros(seconds(b)? * MICROS + micros))
+}
+
+/// What other writers write of RFC 3339: any number of decimals, `Z` or an offset.
+fn parse_rfc3339(b: &[u8]) -> Option<Timestamp> {
+    let (_, rest) = b.split_at_checked(SECONDS_LEN)?;
+    if !matches!(b[10], b'T' | b' ') {
+        return None;
+    }
+    let (micros, zone) = match rest {
+        [b'.', decimals @ ..] => {
+            let count = decimals.iter().take_while(|b| b.is_ascii_digit()).count();
+            let (digits, zone) = decimals.split_at(count);
+            let kept = &digits[..count.min(6)];
+            if kept.is_empty() || count > 9 {
+                return None;
+            }
+            (number(kept)? * 10_i64.pow(6 - kept.len() as u32), zone)
+        }
+        zone => (0, zone),
     };
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    let offset = match zone {
+        [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
+            let (hours, minutes) = (number(&[*a, *b])?, number(&[*c, *d])?);
+            let seconds = (hours * 60 + minutes) * 60;
+            // `-00:00` is of an unknown zone.
+            if hours > 23 || minutes > 59 || (*sign == b'-' && seconds == 0) {
+                return None;
+            }
+            if *sign == b'-' { -seconds } else { seconds }
+        }
+        _ => return None,
+    };
+    Some(Timestamp::from_micros(
+        (seconds(b)? - offset) * MICROS + micros,
+    ))
+}
+
+/// The length of a time without decimals and zone.
+const SECONDS_LEN: usize = "2026-03-04T11:22:33".len();
+
+/// The seconds of such a time that a text begins with, as if it were in UTC.
+#[inline]
+fn seconds(b: &[u8]) -> Option<i64> {
+    if b[4] != b'-' || b[7] != b'-' || b[13] != b':' || b[16] != b':' {
+        return None;
+    }
+    let (year, month, day) = (number(&b[..4])?, number(&b[5..7])?, number(&b[8..10])?);
+    let (hour, minute, second) = (
+        number(&b[11..13])?,
+        number(&b[14..16])?,
+        number(&b[17..19])?,
+    );
     if !(1..=12).contains(&month) || !(1..=days_in_month(year, month)).contains(&day) {
         return None;
     }
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let seconds = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-    Some(Timestamp::from_micros(seconds * MICROS + number(20..26)?))
+    Some(((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+#[inline]
+fn number(digits: &[u8]) -> Option<i64> {
+    // First all of them, then their sum: neither waits for the other.
+    let are_digits = digits.iter().all(u8::is_ascii_digit);
+    let add = |number: i64, digit: &u8| number * 10 + i64::from(digit & 0x0f);
+    are_digits.then(|| digits.iter().fold(0, add))
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {
@@ -230,6 +276,17 @@ mod tests {
             let text = time.to_string();
             prop_assert_eq!(parse_utc_micros(text.as_bytes()), Some(time));
             prop_assert_eq!(text.parse::<jiff::Timestamp>().unwrap().as_microsecond(), micros);
+        }
+
+        #[test]
+        fn what_others_write_is_read_as_the_general_parser_reads_it(
+            text in "(197[1-9]|20[0-9]{2}|9998|[0-9]{4})-[01][0-9]-[0-3][0-9][T t][0-2][0-9]:[0-6][0-9]:[0-6][0-9]\
+                     (\\.[0-9]{0,10}|,[0-9]{3}|)(Z|z|[+-][0-2][0-9]:?[0-6][0-9]|[+-]00:00|)",
+        ) {
+            let general = text.parse::<jiff::Timestamp>().ok().map(Timestamp::from);
+            if let Some(fast) = parse_rfc3339(text.as_bytes()).filter(|fast| fast.as_micros() >= 0) {
+                prop_assert_eq!(Some(fast), general);
+            }
         }
     }
 }

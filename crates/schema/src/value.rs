@@ -44,7 +44,7 @@ impl<'a> Value<'a> {
             Self::U64(n) => *n as f64,
             Self::I64(n) => *n as f64,
             Self::F64(n) => *n,
-            Self::Str(text) => text.trim().parse().ok()?,
+            Self::Str(text) => number(text)?.parse().ok()?,
             Self::Bool(_) | Self::Json(_) => return None,
         };
         number.is_finite().then_some(number)
@@ -56,15 +56,31 @@ impl<'a> Value<'a> {
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Self::U64(n) => Some(*n),
-            Self::Str(text) if text.trim().bytes().all(|b| b.is_ascii_digit()) => {
-                text.trim().parse().ok()
+            Self::Str(text) => {
+                let text = number(text)?;
+                if text.bytes().all(|b| b.is_ascii_digit()) {
+                    return text.parse().ok();
+                }
+                rounded(text.parse().ok()?)
             }
-            _ => self
-                .as_f64()
-                .filter(|n| *n >= 0.0)
-                .map(|n| n.round() as u64),
+            _ => rounded(self.as_f64()?),
         }
     }
+}
+
+/// What may be a number: most texts begin with something else.
+#[inline]
+fn number(text: &str) -> Option<&str> {
+    let text = match text.as_bytes() {
+        [b'0'..=b'9', ..] => text,
+        [first, ..] if first.is_ascii_alphabetic() => return None,
+        _ => text,
+    };
+    Some(text.trim())
+}
+
+fn rounded(number: f64) -> Option<u64> {
+    (number.is_finite() && number >= 0.0).then(|| number.round() as u64)
 }
 
 /// JSON text of an array or object, kept as it is.

@@ -489,12 +489,18 @@ impl Decoder {
     /// Takes a line of a text log.
     fn text(&mut self, line: &str, at: Position, complete: bool, depth: u32, sink: &mut dyn Sink) {
         self.needs_order = true;
-        if let Some(hole) = Hole::find(line) {
-            return self.around_hole(&hole, at, complete, sink);
-        }
-        let line = &*without_colours(line);
-        if line.contains('\r') {
-            return self.redrawn(line, at, complete, depth, sink);
+        let plain;
+        let mut line = line;
+        // Most lines are plain.
+        if memchr::memchr3(0, b'\x1b', b'\r', line.as_bytes()).is_some() {
+            if let Some(hole) = Hole::find(line) {
+                return self.around_hole(&hole, at, complete, sink);
+            }
+            plain = without_colours(line);
+            line = &*plain;
+            if line.contains('\r') {
+                return self.redrawn(line, at, complete, depth, sink);
+            }
         }
         let line = behind_bar(line);
         // A terminal shows what was typed.
@@ -640,7 +646,13 @@ impl Decoder {
             is_name.then(|| as_line(rest.strip_prefix(' ').unwrap_or(rest)))?
         };
         // Prefect names the run: `Flow run 'x' - line`.
-        let behind_dash = || as_line(head.body.split_once(" - ")?.1);
+        let behind_dash = || {
+            let bytes = head.body.as_bytes();
+            let is_dash =
+                |at: &usize| *at > 0 && bytes[at - 1] == b' ' && bytes.get(at + 1) == Some(&b' ');
+            let at = memchr::memchr_iter(b'-', bytes).find(is_dash)?;
+            as_line(&head.body[at + 2..])
+        };
         let Some(text) = as_line(head.body).or_else(behind_name).or_else(behind_dash) else {
             return false;
         };
@@ -711,7 +723,7 @@ impl Decoder {
         let mut record = native::empty();
         let read = native::fast::decode(bytes, &head, &mut self.marks, &mut record);
         if read != native::fast::Read::No {
-            self.take(&record, true, at, sink);
+            self.take(&record, at, sink);
         }
         if read == native::fast::Read::Whole {
             let other = Box::new(Head::of(bytes, &record));
@@ -723,12 +735,12 @@ impl Decoder {
     }
 
     /// Hands a record over that is a line.
-    fn take(&mut self, record: &Record<'_>, zoned: bool, at: Position, sink: &mut dyn Sink) {
+    fn take(&mut self, record: &Record<'_>, at: Position, sink: &mut dyn Sink) {
         if self.is_in_text() {
             self.flush_texts(sink);
         }
         self.flush_crash(sink);
-        self.zoneless += u64::from(!zoned);
+        self.zoneless += u64::from(record.is_zoneless);
         self.context.remember(record);
         sink.record(record, at);
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Dialect, Position, ProblemKind, Sink, clip};
+use dragline_schema::{Dialect, Position, ProblemKind, Record, Sink, clip};
 
 use super::{DEEPEST, Decoder, MOST_STREAMS, SHOWN};
 use crate::framing::document;
@@ -26,8 +26,10 @@ impl Decoder {
     ) -> bool {
         // Where records of text stand in objects, what an object is depends on the lines before.
         let is_whole = self.habits.objects.is_empty();
-        if let Some(decoded) = is_whole.then(|| self.shaped(line)).flatten() {
-            return self.decoded(decoded, line, at, sink);
+        let mut record = Record::default();
+        let (local, map) = (&self.local, &self.options.map);
+        if is_whole && self.shapes.decode(line, local, map, &mut record) {
+            return self.decoded(&mut record, line, at, sink);
         }
         let repaired;
         let (line, object) = if let Some(object) = Object::parse(line) {
@@ -75,12 +77,7 @@ impl Decoder {
             self.shapes.learn(line, &object, &self.options.map);
         }
         let decoded = meaning::decode(&object, &self.local, &self.options.map);
-        decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
-    }
-
-    /// Reads a line of a shape that came before.
-    fn shaped<'l>(&mut self, line: &'l str) -> Option<meaning::Decoded<'l>> {
-        self.shapes.decode(line, &self.local, &self.options.map)
+        decoded.is_some_and(|mut record| self.decoded(&mut record, line, at, sink))
     }
 
     /// Takes a line that is several JSON records, or one with signs around it.
@@ -158,20 +155,18 @@ impl Decoder {
         sink: &mut dyn Sink,
     ) -> bool {
         let decoded = meaning::decode_fields(fields, dialect, &self.local, &self.options.map);
-        decoded.is_some_and(|decoded| self.decoded(decoded, line, at, sink))
+        decoded.is_some_and(|mut record| self.decoded(&mut record, line, at, sink))
     }
 
     /// Takes a record that is a line, unless it is a part of a text.
-    pub(super) fn decoded(
+    pub(super) fn decoded<'l>(
         &mut self,
-        decoded: meaning::Decoded<'_>,
-        line: &str,
+        record: &mut Record<'l>,
+        line: &'l str,
         at: Position,
         sink: &mut dyn Sink,
     ) -> bool {
-        let meaning::Decoded { mut record, zoned } = decoded;
-        record.is_zoneless = !zoned;
-        if let Some(begun) = self.scrapy.claim_json(&record, at) {
+        if let Some(begun) = self.scrapy.claim_json(record, at) {
             self.open_scrapy(begun, sink);
             return true;
         }
@@ -189,14 +184,12 @@ impl Decoder {
             let kind = self.local.timeless();
             report(sink, kind, Some(at), clip(line, SHOWN));
         }
-        if crawlee::is_of(&record) {
+        if crawlee::is_of(record) {
             self.needs_order = true;
             self.flush(sink);
-            self.text
-                .crawlee_mut()
-                .tell_json(line, &mut record, at, sink);
+            self.text.crawlee_mut().tell_json(line, record, at, sink);
         }
-        self.take(&record, zoned, at, sink);
+        self.take(record, at, sink);
         true
     }
 }

@@ -9,6 +9,10 @@ pub(crate) fn is_bar(text: &str) -> bool {
 
 /// What a program wrote behind a progress bar that was not ended.
 pub(crate) fn behind_bar(line: &str) -> &str {
+    // Most lines have neither.
+    if memchr::memchr2(b'|', b']', line.as_bytes()).is_none() {
+        return line;
+    }
     if !line.contains("%|") && !line.contains("it/s]") && !line.contains("s/it]") {
         return line;
     }

@@ -30,13 +30,9 @@ impl Body {
 
     fn count(&mut self, line: &str) {
         self.is_ruled ^= line.starts_with("=====");
-        for byte in line.bytes() {
-            match byte {
-                b'{' | b'[' | b'(' => self.depth += 1,
-                b'}' | b']' | b')' => self.depth -= 1,
-                _ => {}
-            }
-        }
+        let bytes = line.as_bytes();
+        self.depth += memchr::memchr3_iter(b'{', b'[', b'(', bytes).count() as i32;
+        self.depth -= memchr::memchr3_iter(b'}', b']', b')', bytes).count() as i32;
         let end = line.trim_end();
         // Scrapy has the item on the line behind.
         self.announces = end.ends_with([':', '=', '{', '[', '(', ',', '\\'])

@@ -14,7 +14,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::parsing::head::Head;
-use crate::parsing::time::stamp::stamp;
+use crate::parsing::time::stamp;
 
 /// `INFO  CheerioCrawler:Statistics: message`
 static JAVASCRIPT: LazyLock<Regex> = LazyLock::new(|| {

@@ -15,7 +15,7 @@ use super::keys::Keys;
 use super::level::level_of;
 use super::role::{PathId, Paths, ROOT, Role};
 use super::slots::Slots;
-use super::{Decoded, node, prose};
+use super::{node, prose};
 use crate::framing::crash;
 use crate::meaning::map::{Map, Mapped, Meaning};
 use crate::meaning::traceback;
@@ -42,7 +42,7 @@ fn with_paths<T>(work: impl FnOnce(&mut Paths) -> T) -> T {
 type Placed<'a> = [(PathId, Value<'a>)];
 
 /// Reads an object of any writer; `None` when it says neither when nor on which level nor what.
-pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Decoded<'a>> {
+pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Record<'a>> {
     let keys = Keys::of(object);
     let is_null_status =
         |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
@@ -58,14 +58,14 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
         is_logrus: keys.is_logrus(object),
         ..Slots::default()
     };
-    let mut decoded = with_paths(|paths| {
+    let mut record = with_paths(|paths| {
         let fields = object.flatten_as(&ROOT, &mut |parent, key| paths.child(*parent, key));
         slots.decode(fields, keys.dialect(), paths, local, map)
     })?;
-    if let Event::ScraperError(error) = &mut decoded.record.event {
+    if let Event::ScraperError(error) = &mut record.event {
         node::complete(object, error);
     }
-    Some(decoded)
+    Some(record)
 }
 
 /// Reads the fields of a record that is no JSON.
@@ -74,11 +74,25 @@ pub(crate) fn decode_fields<'a>(
     dialect: Dialect,
     local: &Local,
     map: &Map,
-) -> Option<Decoded<'a>> {
+) -> Option<Record<'a>> {
+    let each = |take: &mut dyn FnMut(&str, Value<'a>)| {
+        for (path, value) in fields {
+            take(&path, value);
+        }
+    };
+    decode_each(each, dialect, local, map)
+}
+
+/// Reads the fields that something tells, one after another, by their paths.
+pub(crate) fn decode_each<'a>(
+    each: impl FnOnce(&mut dyn FnMut(&str, Value<'a>)),
+    dialect: Dialect,
+    local: &Local,
+    map: &Map,
+) -> Option<Record<'a>> {
     with_paths(|paths| {
-        let placed = fields.into_iter();
-        let placed = placed.map(|(path, value)| (paths.child(ROOT, &path), value));
-        let placed = placed.collect();
+        let mut placed = Vec::with_capacity(16);
+        each(&mut |path, value| placed.push((paths.child(ROOT, path), value)));
         Slots::default().decode(placed, dialect, paths, local, map)
     })
 }
@@ -117,7 +131,7 @@ impl<'a> Slots<'a> {
         paths: &Paths,
         local: &Local,
         map: &Map,
-    ) -> Option<Decoded<'a>> {
+    ) -> Option<Record<'a>> {
         let typed = typed_event(&fields, paths);
         let holes = holes(&fields, paths);
         for (path, value) in fields {
@@ -127,18 +141,21 @@ impl<'a> Slots<'a> {
                 None => self.offer(paths.role(path), value),
             }
         }
-        self.finish(typed, &holes, dialect, local, map)
+        let mut record = Record::default();
+        self.finish(typed, &holes, dialect, (local, map), &mut record)
+            .then_some(record)
     }
 
-    /// The record of what was taken: with the event that it names, and what may fill the holes of its message.
+    /// Makes the record of what was taken: with the event that it names, and what may fill the holes of its
+    /// message. Whether it is one.
     pub(super) fn finish(
         &mut self,
         typed: Option<Event<'a>>,
         holes: &[(String, Value<'a>)],
         dialect: Dialect,
-        local: &Local,
-        map: &Map,
-    ) -> Option<Decoded<'a>> {
+        (local, map): (&Local, &Map),
+        record: &mut Record<'a>,
+    ) -> bool {
         let slots = self;
         slots.read_spans();
         let level = slots
@@ -162,7 +179,7 @@ impl<'a> Slots<'a> {
             && (level.is_none() || timestamp.is_none())
             && !(says_error && timestamp.is_some())
         {
-            return None;
+            return false;
         }
         if let Some(Cow::Borrowed(message)) = message {
             slots.read_message(message);
@@ -177,24 +194,22 @@ impl<'a> Slots<'a> {
             target = Some(Cow::Owned(text[1..end].to_owned()));
             message = Some(Cow::Owned(text[end + 2..].to_owned()));
         }
-        let mut record = Record {
-            timestamp,
-            level,
-            target,
-            scraper_id: slots.take_text(Slot::ScraperId),
-            run_id: slots.take_text(Slot::RunId),
-            site: slots.take_text(Slot::Site),
-            message,
-            dialect,
-            ..Record::default()
-        };
+        record.timestamp = timestamp;
+        record.is_zoneless = !zoned;
+        record.level = level;
+        record.target = target;
+        record.scraper_id = slots.take_text(Slot::ScraperId);
+        record.run_id = slots.take_text(Slot::RunId);
+        record.site = slots.take_text(Slot::Site);
+        record.message = message;
+        record.dialect = dialect;
         let message = record.message.as_deref().unwrap_or_default();
         (record.event, record.is_unjudged) = match (typed, map.meaning(message)) {
             (Some(event), _) => (slots.complete(event), false),
             (None, Some(meaning)) => slots.meant(meaning, message),
-            (None, None) => slots.event(&record),
+            (None, None) => slots.event(record),
         };
-        complete_from_message(&mut record);
+        complete_from_message(record);
         if let Event::Request(request) = &record.event
             && request.url.as_deref().is_some_and(prose::is_control)
         {
@@ -203,7 +218,7 @@ impl<'a> Slots<'a> {
         }
         let is_request = matches!(record.event, Event::Request(_));
         record.is_echo = is_request && record.target.as_deref().is_some_and(prose::is_library);
-        Some(Decoded { record, zoned })
+        true
     }
 
     /// The pairs of a message that names a URL among them, where no field does.
@@ -513,7 +528,6 @@ mod tests {
             &Map::new(),
         )
         .unwrap()
-        .record
     }
 
     #[test]
@@ -576,7 +590,6 @@ mod tests {
             let object = Object::parse(line).unwrap();
             decode(&object, &Local::new(&jiff::tz::TimeZone::UTC), &map)
                 .unwrap()
-                .record
                 .event
         };
         let line =

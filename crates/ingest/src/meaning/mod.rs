@@ -25,24 +25,15 @@ use crate::parsing::Object;
 use crate::parsing::time::Local;
 
 pub(crate) use self::exception::causes_of;
-pub(crate) use self::foreign::{decode_fields, url_in};
+pub(crate) use self::foreign::{decode_each, decode_fields, url_in};
 pub(crate) use self::item::says_item;
 pub(crate) use self::shape::Shapes;
 
-/// A record, and whether its time named a zone.
-pub(crate) struct Decoded<'a> {
-    pub(crate) record: Record<'a>,
-    pub(crate) zoned: bool,
-}
-
 /// Decodes a line that begins with a brace; `None` when it is no JSON object, or one that says
 /// neither when nor what.
-pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Decoded<'a>> {
+pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Record<'a>> {
     if object.is_native() {
-        return Some(Decoded {
-            record: native::decode(object),
-            zoned: true,
-        });
+        return Some(native::decode(object));
     }
     foreign::decode(object, local, map)
 }

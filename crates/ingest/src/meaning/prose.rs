@@ -30,13 +30,17 @@ pub(crate) fn is_library(logger: &str) -> bool {
 
 /// Whether a URL is a browser's control port or a `WebDriver`'s command: no request to a site.
 pub(crate) fn is_control(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else {
+    let scheme = memchr::memchr(b':', url.as_bytes()).unwrap_or(url.len());
+    let Some(rest) = url[scheme..].strip_prefix("://") else {
         return false;
     };
-    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let host = host.rsplit('@').next().unwrap_or(host);
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0");
+    let host = memchr::memchr(b'/', rest.as_bytes()).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(host);
+    let is_loopback = || {
+        let host = host.rsplit('@').next().unwrap_or(host);
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0")
+    };
     let path = path.strip_prefix("/wd/hub").unwrap_or(path);
     let command = path.strip_prefix("/session");
     let is_command = command.is_some_and(|rest| {
@@ -50,11 +54,10 @@ pub(crate) fn is_control(url: &str) -> bool {
                 && id.len() >= 4
                 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'))
     });
-    is_command
-        || (is_loopback
-            && ["/json/", "/devtools/", "/status", "/shutdown"]
-                .iter()
-                .any(|begin| path.starts_with(begin)))
+    let is_port = ["/json/", "/devtools/", "/status", "/shutdown"]
+        .iter()
+        .any(|begin| path.starts_with(begin));
+    is_command || (is_port && is_loopback())
 }
 
 /// Reads what urllib3 says of each answer: `https://x.test:443 "GET /p/1 HTTP/1.1" 200 274`. The URL

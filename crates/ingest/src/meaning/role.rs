@@ -5,9 +5,12 @@
 
 use rustc_hash::FxHashMap;
 
+use dragline_schema::Value;
+
 use super::alias::{Slot, duration_unit, exact_slot, is_lifted, slot_of, without_container};
 use super::item::Part;
 use super::level::{Scale, scale_named};
+use super::slots::TEMPLATE;
 
 /// A path's place in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +117,36 @@ impl Role {
             is_template: path.ends_with("mt") || path.ends_with("emplate"),
             bare_at: path.len() - bare.len(),
         }
+    }
+
+    /// Milliseconds in one unit of the duration that the value is; `None` when the field is none.
+    pub(super) fn unit(&self, value: &Value<'_>) -> Option<f64> {
+        if self.units == [None, None] {
+            return None;
+        }
+        let is_fraction = match value {
+            Value::F64(_) => true,
+            Value::Str(text) => text.contains('.'),
+            _ => false,
+        };
+        self.units[usize::from(is_fraction)]
+    }
+
+    /// The slot that a text fills as it is, unless it is special there; nothing else is said by it.
+    pub(super) fn text_slot(&self) -> Option<(Slot, usize)> {
+        let is_plain = self.kind == Kind::Plain
+            && self.units == [None, None]
+            && self.item == Part::No
+            && !self.is_name;
+        self.slot.filter(|(slot, rank)| {
+            let takes = match slot {
+                Slot::Timestamp | Slot::Level | Slot::Target | Slot::ErrorType => true,
+                Slot::ScraperId | Slot::RunId | Slot::Site | Slot::Method | Slot::Url => true,
+                Slot::Message => *rank < TEMPLATE,
+                _ => false,
+            };
+            is_plain && takes
+        })
     }
 
     /// Its path without the container that it stands in.

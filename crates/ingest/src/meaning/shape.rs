@@ -12,13 +12,13 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Dialect, Event, EventType, Value};
+use dragline_schema::{Dialect, Event, EventType, Record, Value};
 
 use super::keys::Keys;
 use super::native::fast::{Member, scalar};
 use super::role::{Kind, LONGEST, Role};
 use super::slots::Slots;
-use super::{Decoded, alias, foreign, native, node};
+use super::{alias, foreign, native, node};
 use crate::framing::envelope::object as inside;
 use crate::meaning::map::{Map, Mapped};
 use crate::parsing::marks::Marks;
@@ -45,6 +45,8 @@ pub(crate) struct Shapes {
     found: Vec<Found>,
     tried: u32,
     read: u32,
+    /// Whether the last line has a shape that is known: one whose values are not, then.
+    is_known: bool,
 }
 
 /// The bytes before a value, and the value.
@@ -66,8 +68,12 @@ struct Field {
     mapped: Option<Mapped>,
     /// Its path without the containers around it.
     key: Box<str>,
-    /// Whether it can say anything at all.
+    /// Whether it can say nothing at all.
     is_idle: bool,
+    /// The slot that a text fills as it is.
+    text: Option<(alias::Slot, usize)>,
+    /// How a line of the wire format takes the text.
+    own: Option<native::TextSetter>,
     /// Whether a null says that there was no answer.
     is_status: bool,
     /// Whether another record may stand in it.
@@ -86,6 +92,19 @@ enum Payload {
     AsText,
 }
 
+impl Payload {
+    /// Whether the general parser is to look at such a text.
+    #[inline]
+    fn is_other(self, text: &str) -> bool {
+        let may_begin = |c: char| matches!(c, '{' | '[' | '\\') || c.is_ascii_digit();
+        match self {
+            Self::No => false,
+            Self::Own => text.starts_with(may_begin),
+            Self::AsText => true,
+        }
+    }
+}
+
 /// What a whole line's keys say.
 #[derive(Clone, Copy)]
 struct Ending {
@@ -98,6 +117,8 @@ struct Ending {
     is_native: bool,
     /// Whether an error has more in it than its fields.
     has_error: bool,
+    /// The values, by their places in the line, whose slots others behind them fill rather.
+    late: u128,
 }
 
 /// A value of the line.
@@ -123,36 +144,53 @@ impl Shapes {
         self.tried < TRIED || self.read >= self.tried / 4
     }
 
-    /// Reads a line of a shape that is known.
+    /// Reads a line of a shape that is known into an empty record, and says whether it did.
     pub(crate) fn decode<'l>(
         &mut self,
         line: &'l str,
         local: &Local,
         map: &Map,
-    ) -> Option<Decoded<'l>> {
+        record: &mut Record<'l>,
+    ) -> bool {
         if self.roots.is_empty() || !self.is_worth_it() {
-            return None;
+            return false;
         }
         self.tried += 1;
+        self.is_known = false;
+        let is_read = self.read(line, local, map, record).is_some();
+        if is_read {
+            self.read += 1;
+        } else {
+            *record = Record::default();
+        }
+        is_read
+    }
+
+    fn read<'l>(
+        &mut self,
+        line: &'l str,
+        local: &Local,
+        map: &Map,
+        record: &mut Record<'l>,
+    ) -> Option<()> {
         let marks = self.marks.of(line.as_bytes())?;
         let tree = (&*self.nodes, &*self.roots);
         let ending = along(tree, line.as_bytes(), marks.places, &mut self.found)?;
+        self.is_known = true;
         let line = Line {
             text: line,
             has_escapes: marks.has_escapes,
         };
-        let decoded = if ending.is_native {
-            line.native(&self.nodes, &self.found)?
+        if ending.is_native {
+            line.native(&self.nodes, &self.found, record)
         } else {
-            line.decode(&self.nodes, &self.found, ending, local, map)?
-        };
-        self.read += 1;
-        Some(decoded)
+            line.decode(&self.nodes, &self.found, ending, (local, map), record)
+        }
     }
 
     /// Learns the shape of a line that the general parser read.
     pub(crate) fn learn(&mut self, line: &str, object: &Object<'_>, map: &Map) {
-        if self.nodes.len() >= MOST_NODES || !self.is_worth_it() {
+        if self.nodes.len() >= MOST_NODES || self.is_known || !self.is_worth_it() {
             return;
         }
         let Some(learned) = Learned::of(line, object, map) else {
@@ -244,19 +282,22 @@ struct Line<'l> {
 
 impl<'l> Line<'l> {
     /// A line of the wire format.
-    fn native(&self, nodes: &[Node], found: &[Found]) -> Option<Decoded<'l>> {
-        let mut record = native::empty();
+    fn native(&self, nodes: &[Node], found: &[Found], record: &mut Record<'l>) -> Option<()> {
         for place in found {
-            if let Some(field) = &nodes[place.node as usize].field
-                && let Member::Value(value) = self.value(*place, field)?
+            let Some(field) = &nodes[place.node as usize].field else {
+                continue;
+            };
+            if let Some(set) = field.own
+                && let Some(text) = self.quoted(*place)
+                && self.is_plain(text)
+                && !field.payload.is_other(text)
             {
-                native::set(&mut record, &field.key, value);
+                set(record, text);
+            } else if let Member::Value(value) = self.value(*place, field)? {
+                native::set(record, &field.key, value);
             }
         }
-        Some(Decoded {
-            record,
-            zoned: true,
-        })
+        Some(())
     }
 
     fn decode(
@@ -264,9 +305,9 @@ impl<'l> Line<'l> {
         nodes: &[Node],
         found: &[Found],
         ending: &Ending,
-        local: &Local,
-        map: &Map,
-    ) -> Option<Decoded<'l>> {
+        (local, map): (&Local, &Map),
+        record: &mut Record<'l>,
+    ) -> Option<()> {
         let mut slots = Slots {
             is_compact: ending.keys.has("@t"),
             is_zerolog: ending.is_zerolog,
@@ -280,12 +321,20 @@ impl<'l> Line<'l> {
             Event::Log
         };
         let mut typed = Some(typed).filter(|event| *event != Event::Log);
-        for place in found {
+        for (at, place) in found.iter().enumerate() {
             let Some(field) = &nodes[place.node as usize].field else {
                 continue;
             };
             if field.is_time && time.is_none() {
                 time = Some(&self.text[place.begin as usize..place.end as usize]);
+            }
+            if typed.is_none() {
+                if ending.late >> at & 1 == 1 {
+                    continue;
+                }
+                if self.take_text(*place, field, &mut slots)? {
+                    continue;
+                }
             }
             let Member::Value(value) = self.value(*place, field)? else {
                 slots.status_is_null |= field.is_status;
@@ -302,11 +351,20 @@ impl<'l> Line<'l> {
                 None => slots.offer(&field.role, value),
             }
         }
+        let mut late = if typed.is_none() { ending.late } else { 0 };
+        while late != 0 {
+            let at = late.ilog2();
+            late ^= 1 << at;
+            self.take_late(*found.get(at as usize)?, nodes, &mut slots)?;
+        }
         slots.scale = ending.keys.scale(time);
-        let decoded = slots.finish(typed, &[], ending.dialect, local, map)?;
-        // What an error's object holds beside its fields is read by the general parser.
-        let is_more = ending.has_error && matches!(decoded.record.event, Event::ScraperError(_));
-        (!is_more).then_some(decoded)
+        let is_record = slots.finish(typed, &[], ending.dialect, (local, map), record);
+        if ending.has_error
+            && let Event::ScraperError(error) = &mut record.event
+        {
+            node::complete(&Object::parse(self.text)?, error);
+        }
+        is_record.then_some(())
     }
 
     /// The event that the line names, a plain line when it names none; `None` when the name cannot be read.
@@ -328,28 +386,88 @@ impl<'l> Line<'l> {
         Some(Event::Log)
     }
 
+    /// Takes a text that fills its slot as it is, or none. `Some(false)` for any other value, `None` for one that
+    /// the general parser is to read.
+    #[inline]
+    fn take_text(&self, place: Found, field: &Field, slots: &mut Slots<'l>) -> Option<bool> {
+        let Some(text) = self.quoted(place) else {
+            return Some(false);
+        };
+        if field.payload.is_other(text) {
+            return None;
+        }
+        let is_plain = self.is_plain(text);
+        if field.is_idle {
+            return Some(is_plain || object::is_plainly_escaped(text));
+        }
+        if is_plain
+            && let Some((slot, rank)) = field.text
+            && slots.put_text(slot, rank, text)
+        {
+            slots.has_identity |= field.role.is_identity;
+            return Some(true);
+        }
+        Some(false)
+    }
+
+    /// Takes a value for a slot that another one fills rather.
+    fn take_late(&self, place: Found, nodes: &[Node], slots: &mut Slots<'l>) -> Option<()> {
+        let field = nodes[place.node as usize].field.as_ref()?;
+        let is_beaten = field.text.is_some_and(|(slot, rank)| {
+            let held = slots.values[slot as usize].as_ref();
+            held.is_some_and(|(held, _)| *held <= rank)
+        });
+        if let Some(text) = self.quoted(place).filter(|_| is_beaten) {
+            if field.payload.is_other(text) {
+                return None;
+            }
+            if self.is_plain(text) || object::is_plainly_escaped(text) {
+                slots.has_identity |= field.role.is_identity;
+                return Some(());
+            }
+        }
+        if let Member::Value(value) = self.value(place, field)? {
+            // Of two that say it equally well the later one wins, which came before.
+            if is_beaten && matches!(value, Value::Str(_)) {
+                slots.has_identity |= field.role.is_identity;
+            } else {
+                slots.offer(&field.role, value);
+            }
+        }
+        Some(())
+    }
+
+    /// What stands between a text's marks.
+    #[inline]
+    fn quoted(&self, place: Found) -> Option<&'l str> {
+        if self.text.as_bytes()[place.begin as usize] != b'"' {
+            return None;
+        }
+        // It ends with its mark.
+        self.text
+            .get(place.begin as usize + 1..place.end as usize - 1)
+    }
+
+    /// Whether a text is what stands between its marks.
+    #[inline]
+    fn is_plain(&self, text: &str) -> bool {
+        !self.has_escapes || memchr::memchr(b'\\', text.as_bytes()).is_none()
+    }
+
     /// A value; `None` for one that the general parser is to read.
     #[inline]
     fn value(&self, place: Found, field: &Field) -> Option<Member<'l>> {
         let json = &self.text[place.begin as usize..place.end as usize];
-        let Some(inner) = json.strip_prefix('"') else {
+        let Some(inner) = self.quoted(place) else {
             if field.payload == Payload::Own {
                 return None;
             }
             return scalar(json);
         };
-        // It ends with its mark.
-        let inner = &inner[..inner.len() - 1];
-        let may_begin = |c: char| matches!(c, '{' | '[' | '\\') || c.is_ascii_digit();
-        let is_other = match field.payload {
-            Payload::No => false,
-            Payload::Own => inner.starts_with(may_begin),
-            Payload::AsText => true,
-        };
-        if is_other {
+        if field.payload.is_other(inner) {
             return None;
         }
-        if !self.has_escapes || !inner.contains('\\') {
+        if self.is_plain(inner) {
             return Some(Member::Value(Value::Str(Cow::Borrowed(inner))));
         }
         let text = object::unescape(json)?;
@@ -391,9 +509,27 @@ impl<'l> Learned<'l> {
             is_native: learned.is_native,
             is_typed: learned.nodes.iter().any(is_typed),
             has_error: node::has_error(object),
+            late: learned.late(),
         };
         learned.push(line.len(), None, Some(ending))?;
         Some(learned)
+    }
+
+    /// Which values are for slots that values behind them fill rather.
+    fn late(&self) -> u128 {
+        let slot = |node: &Node| node.field.as_ref().and_then(|field| field.text);
+        let is_beaten = |(at, node): &(usize, &Node)| {
+            slot(node).is_some_and(|(own, rank)| {
+                let behind = self.nodes[at + 1..].iter().filter_map(slot);
+                // Of numbers of levels the last one tells whose they are.
+                own != alias::Slot::Level
+                    && behind
+                        .into_iter()
+                        .any(|(slot, better)| slot == own && better < rank)
+            })
+        };
+        let beaten = self.nodes.iter().enumerate().filter(is_beaten);
+        beaten.fold(0, |late, (at, _)| late | 1 << at)
     }
 
     fn object(&mut self, object: &Object<'l>, path: &str, depth: usize) -> Option<()> {
@@ -440,6 +576,8 @@ impl<'l> Learned<'l> {
         Some(Field {
             is_idle: mapped.is_none() && role.is_idle(),
             key: role.bare(path).into(),
+            text: role.text_slot().filter(|_| mapped.is_none()),
+            own: native::text_setter(role.bare(path)),
             role,
             mapped,
             is_status,
@@ -467,7 +605,6 @@ impl<'l> Learned<'l> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dragline_schema::Record;
     use proptest::prelude::*;
 
     fn local() -> Local {
@@ -482,11 +619,7 @@ mod tests {
 
     fn general<'l>(line: &'l str, map: &Map) -> Option<Record<'l>> {
         let object = Object::parse(line)?;
-        let decoded = crate::meaning::decode(&object, &local(), map)?;
-        Some(Record {
-            is_zoneless: !decoded.zoned,
-            ..decoded.record
-        })
+        crate::meaning::decode(&object, &local(), map)
     }
 
     /// Learns from one line and reads the other; what is read is what the general parser reads.
@@ -496,13 +629,10 @@ mod tests {
             return false;
         };
         shapes.learn(example, &object, &map);
-        let Some(decoded) = shapes.decode(line, &local(), &map) else {
+        let mut record = Record::default();
+        if !shapes.decode(line, &local(), &map, &mut record) {
             return false;
-        };
-        let record = Record {
-            is_zoneless: !decoded.zoned,
-            ..decoded.record
-        };
+        }
         assert_eq!(Some(record), general(line, &map), "{example}\n{line}");
         true
     }
@@ -564,7 +694,7 @@ mod tests {
         for n in 0..20_000 {
             let line = format!(r#"{{"message":"x","level":"info","key{n}":1}}"#);
             let object = Object::parse(&line).unwrap();
-            assert!(shapes.decode(&line, &local(), &map).is_none());
+            assert!(!shapes.decode(&line, &local(), &map, &mut Record::default()));
             shapes.learn(&line, &object, &map);
         }
         assert!(shapes.nodes.len() <= MOST_NODES && !shapes.is_worth_it());

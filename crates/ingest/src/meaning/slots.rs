@@ -65,12 +65,7 @@ impl<'a> Slots<'a> {
         // What is called a name is the logger's, unless it has words.
         let is_title = role.is_name && matches!(&value, Value::Str(text) if text.contains(' '));
         self.has_identity |= role.is_identity || is_title;
-        let is_fraction = match &value {
-            Value::F64(_) => true,
-            Value::Str(text) => text.contains('.'),
-            _ => false,
-        };
-        if let Some(unit) = role.units[usize::from(is_fraction)] {
+        if let Some(unit) = role.unit(&value) {
             let milliseconds = value.as_f64().map(|number| number * unit);
             let milliseconds = milliseconds.or_else(|| with_unit(&value));
             let milliseconds = milliseconds.map(|n| self.by_writer(role, &value, n));
@@ -142,6 +137,23 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Takes a text for a slot that takes texts as they are; `false` for one that is special there.
+    #[inline]
+    pub(super) fn put_text(&mut self, slot: Slot, rank: usize, text: &'a str) -> bool {
+        let is_special = match slot {
+            // A number in quotes.
+            Slot::Level => !text.starts_with(|c: char| c.is_ascii_alphabetic()),
+            // jsoup's.
+            Slot::Url => text.starts_with('['),
+            _ => false,
+        };
+        if !is_special {
+            self.put(slot, rank, Value::Str(Cow::Borrowed(text)));
+        }
+        !is_special
+    }
+
+    #[inline]
     pub(super) fn put(&mut self, slot: Slot, rank: usize, value: Value<'a>) {
         let place = &mut self.values[slot as usize];
         // Of two values under one name the last wins, as in JSON.
@@ -150,10 +162,12 @@ impl<'a> Slots<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn take(&mut self, slot: Slot) -> Option<Value<'a>> {
         self.values[slot as usize].take().map(|(_, value)| value)
     }
 
+    #[inline]
     pub(super) fn take_text(&mut self, slot: Slot) -> Option<Cow<'a, str>> {
         match self.take(slot)? {
             Value::Str(text) => Some(text),
@@ -235,7 +249,7 @@ fn joined(list: &str, slot: Slot) -> Option<String> {
 }
 
 /// Where names begin that hold templates, in the ranks of messages.
-const TEMPLATE: usize = 14;
+pub(super) const TEMPLATE: usize = 14;
 
 /// One CamelCase word.
 fn is_type_name(text: &str) -> bool {

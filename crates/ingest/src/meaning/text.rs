@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dragline_schema::{
-    Dialect, Event, Level, Position, Problem, ProblemKind, Sink, Timestamp, Value, clip,
+    Dialect, Event, Level, Position, Problem, ProblemKind, Record, Sink, Timestamp, Value, clip,
 };
 
 use super::crawlee::{self, Crawlee};
@@ -298,12 +298,11 @@ impl Text {
         let Some(pending) = self.pending.take() else {
             return 0;
         };
-        let Some(json::Decoded { mut record, zoned }) = pending.decode(local, map) else {
+        let Some(mut record) = pending.decode(local, map) else {
             let detail = clip(&pending.text, SHOWN);
             crate::framing::report(sink, ProblemKind::BadLine, Some(pending.at), detail);
             return 0;
         };
-        record.is_zoneless = !zoned && pending.when.is_some();
         let is_nobodys = pending.dialect == Dialect::Text && pending.logger.is_none();
         if is_nobodys && self.crawlee.is_running() {
             record.dialect = self.crawlee.dialect();
@@ -321,7 +320,7 @@ impl Text {
             sink.problem(&problem);
         }
         sink.record(&record, pending.at);
-        u64::from(!zoned && pending.when.is_some())
+        u64::from(record.is_zoneless)
     }
 }
 
@@ -476,6 +475,10 @@ impl Begun {
             })
         };
         let text = self.text.trim_end();
+        // It ends with the number of a line.
+        if !text.ends_with(|c: char| c.is_ascii_digit()) {
+            return false;
+        }
         // A message of one word looks like a logger.
         if is_place(text)
             && let Some(word) = self.logger.take_if(|name| !name.contains('.'))
@@ -483,12 +486,11 @@ impl Begun {
             self.text = word;
             return true;
         }
-        let parts = text.rsplit_once("  ").filter(|(_, place)| is_place(place));
-        let full = || {
-            let parts = text.rsplit_once(' ');
-            parts.filter(|(_, place)| may_be_full && is_place(place) && place.contains(".py:"))
-        };
-        let Some((before, _)) = parts.or_else(full) else {
+        let parts = text.rsplit_once(' ').filter(|(before, place)| {
+            let is_apart = before.ends_with(' ') || (may_be_full && place.contains(".py:"));
+            is_apart && is_place(place)
+        });
+        let Some((before, _)) = parts else {
             return false;
         };
         self.text = before.trim_end().to_owned();
@@ -505,88 +507,110 @@ impl Begun {
     }
 
     /// The record, its parts read as if they were the fields of an object.
-    fn decode(&self, local: &Local, map: &Map) -> Option<json::Decoded<'_>> {
-        let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
+    fn decode<'s>(&'s self, local: &Local, map: &Map) -> Option<Record<'s>> {
+        let (first, rest) = match memchr::memchr(b'\n', self.text.as_bytes()) {
+            Some(end) => (&self.text[..end], &self.text[end + 1..]),
+            None => (&*self.text, ""),
+        };
+        let fields = |take: &mut dyn FnMut(&str, Value<'s>)| self.each_field(first, rest, take);
+        let mut record = json::decode_each(fields, self.dialect, local, map)?;
+        let time = self.timestamp(local);
+        record.is_zoneless = time.is_some_and(|(_, zoned)| !zoned);
+        record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
+        if let Event::ScraperError(error) = &mut record.event
+            && error.error_type.is_none()
+            && error.error_message.is_none()
+            && let Some((error_type, message)) = told_error(first, rest)
+        {
+            error.error_type = Some(Cow::Borrowed(error_type));
+            error.error_message = Some(Cow::Borrowed(message));
+        }
+        Some(record)
+    }
+
+    /// Hands over the fields of a record whose text is these lines: those of its head, those behind it, and the
+    /// pairs and objects in its words.
+    fn each_field<'s>(
+        &'s self,
+        first: &'s str,
+        rest: &'s str,
+        take: &mut dyn FnMut(&str, Value<'s>),
+    ) {
         let text = |text| Value::Str(Cow::Borrowed(text));
-        let mut fields = vec![(Cow::Borrowed("message"), text(first.trim_end()))];
+        take("message", text(first.trim_end()));
         // Frames alone: what they are of stands on the first line.
         let bare = rest.trim_start();
         let is_frames = crash::is_frame(bare) || bare.starts_with("---> ");
         let trace = if is_frames { &*self.text } else { rest };
-        let has_trace = traceback::parse(trace).is_some();
+        let has_trace = !trace.is_empty() && traceback::parse(trace).is_some();
         let is_error = || crash::error_line(first).is_some() || has_trace;
         if !self.level.is_empty() {
-            fields.push((Cow::Borrowed("level"), text(&self.level)));
+            take("level", text(&self.level));
         } else if self.given_level.is_none() && is_error() {
-            fields.push((Cow::Borrowed("level"), text("error")));
+            take("level", text("error"));
         } else if let Some(level) = self.given_level {
-            fields.push((Cow::Borrowed("level"), text(level.as_str())));
+            take("level", text(level.as_str()));
         }
         if let Some(logger) = &self.logger {
-            fields.push((Cow::Borrowed("target"), text(logger)));
+            take("target", text(logger));
         }
         if has_trace {
-            fields.push((Cow::Borrowed("traceback"), text(trace)));
+            take("traceback", text(trace));
         }
-        let indented = indented::fields(rest);
-        fields.extend(
-            indented
-                .into_iter()
-                .map(|(path, value)| (Cow::Owned(path), value)),
-        );
-        match tail(first) {
-            Some((object, "")) => fields.extend(object.flatten()),
-            Some((object, name)) => {
-                let named = |path: Cow<'_, str>| Cow::Owned(format!("{name}.{path}"));
-                let own = object.flatten().into_iter();
-                fields.extend(own.map(|(path, value)| (named(path), value)));
-            }
-            None if ZEROLOG.contains(&&*self.level) => {
-                fields.extend(pairs(first).map(|(key, value)| match &*key {
-                    "duration" | "elapsed" => (Cow::Owned(format!("{key}_ms")), value),
-                    _ => (key, value),
-                }));
-            }
-            None => fields.extend(pairs(first)),
+        for (path, value) in indented::fields(rest) {
+            take(&path, value);
         }
-        let own = self.fields.iter();
-        fields
-            .extend(own.map(|(key, value)| (Cow::Borrowed(&**key), parsing::value_of_text(value))));
+        self.each_of_message(first, take);
+        for (key, value) in &self.fields {
+            take(key, parsing::value_of_text(value));
+        }
         // `item title='…' url=…`, and `Scraped '…' from …`.
         let told = first.split_whitespace().next().unwrap_or_default();
-        if first.contains('=') && ITEMS.contains(&told) {
-            fields.push((Cow::Borrowed("item.kind"), text(told)));
+        if ITEMS.contains(&told) && first.contains('=') {
+            take("item.kind", text(told));
         } else if json::says_item(first)
             && let Some(url) = json::url_in(first)
         {
-            fields.push((Cow::Borrowed("url"), text(url)));
+            take("url", text(url));
         }
-        let mut decoded = json::decode_fields(fields, self.dialect, local, map)?;
-        let time = self.timestamp(local);
-        decoded.zoned = time.is_none_or(|(_, zoned)| zoned);
-        decoded.record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
-        if let Event::ScraperError(error) = &mut decoded.record.event
-            && error.error_type.is_none()
-            && error.error_message.is_none()
-        {
-            // The exception may stand alone on the line behind.
-            let behind = rest.lines().next().and_then(crash::error_line);
-            let split = || Some(crash::split_type(first)).filter(|(name, _)| is_type(name));
-            let told = behind.filter(|(name, _)| is_type(name));
-            let told = told.or_else(|| crash::error_line(first)).or_else(split);
-            // `Exception: NoMethodError: message`
-            let told = told.map(|told| match (told.0, crash::error_line(told.1)) {
-                ("Exception" | "Error", Some(inner)) => inner,
-                _ => told,
-            });
-            let told = told.or_else(|| crash::behind_mark(first, rest));
-            if let Some((error_type, message)) = told.or_else(|| crash::error_within(first)) {
-                error.error_type = Some(Cow::Borrowed(error_type));
-                error.error_message = Some(Cow::Borrowed(message));
+    }
+
+    /// Hands over the fields that stand in a message: in an object at its end, else in pairs.
+    fn each_of_message<'s>(&self, message: &'s str, take: &mut dyn FnMut(&str, Value<'s>)) {
+        if let Some((object, name)) = tail(message) {
+            for (path, value) in object.flatten() {
+                match name {
+                    "" => take(&path, value),
+                    name => take(&format!("{name}.{path}"), value),
+                }
+            }
+            return;
+        }
+        let in_milliseconds = ZEROLOG.contains(&&*self.level);
+        for (key, value) in pairs(message) {
+            match &*key {
+                "duration" if in_milliseconds => take("duration_ms", value),
+                "elapsed" if in_milliseconds => take("elapsed_ms", value),
+                key => take(key, value),
             }
         }
-        Some(decoded)
     }
+}
+
+/// The type and the message of an error that a record's words tell.
+fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
+    // The exception may stand alone on the line behind.
+    let behind = rest.lines().next().and_then(crash::error_line);
+    let split = || Some(crash::split_type(first)).filter(|(name, _)| is_type(name));
+    let told = behind.filter(|(name, _)| is_type(name));
+    let told = told.or_else(|| crash::error_line(first)).or_else(split);
+    // `Exception: NoMethodError: message`
+    let told = told.map(|told| match (told.0, crash::error_line(told.1)) {
+        ("Exception" | "Error", Some(inner)) => inner,
+        _ => told,
+    });
+    let told = told.or_else(|| crash::behind_mark(first, rest));
+    told.or_else(|| crash::error_within(first))
 }
 
 /// Whether a word before a colon is an error's type: `KeyError`, `shop.Refused`, not `Progress`.

@@ -1,5 +1,7 @@
 //! Durations that name their unit themselves.
 
+use super::number;
+
 /// Milliseconds of a duration as Go, .NET, ISO 8601 and people write it: `1m30.5s`, `00:00:01.5`, `PT1.5S`,
 /// `59 ms`.
 pub(crate) fn milliseconds(text: &str) -> Option<f64> {
@@ -26,7 +28,11 @@ fn units(text: &str) -> Option<f64> {
             .find(|c: char| c.is_ascii_digit() || c == ' ')
             .unwrap_or(behind.len());
         let (unit, more) = behind.split_at(end);
-        sum += number.parse::<f64>().ok()? * scale(unit)?;
+        let number = match number::plain(number) {
+            Some(number) => number.as_f64()?,
+            None => number.parse().ok()?,
+        };
+        sum += number * scale(unit)?;
         rest = more.trim_start();
         count += 1;
         if count > 6 {

@@ -7,6 +7,7 @@ pub(crate) mod indented;
 pub(crate) mod literal;
 pub(crate) mod logfmt;
 pub(crate) mod marks;
+pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod otlp;
 pub(crate) mod pairs;

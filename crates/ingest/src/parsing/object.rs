@@ -7,6 +7,8 @@ use dragline_schema::Value;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::number;
+
 /// Nested objects are taken apart down to this depth; what is deeper stays JSON text.
 pub(crate) const MAX_DEPTH: usize = 5;
 /// An object with more fields than this is taken apart no further.
@@ -129,17 +131,8 @@ pub(crate) fn scalar(raw: &RawValue) -> Option<Value<'_>> {
         b't' => Some(Value::Bool(true)),
         b'f' => Some(Value::Bool(false)),
         b'n' => None,
-        _ => number(text),
+        _ => number::any(text),
     }
-}
-
-/// A number's value.
-pub(crate) fn number<'a>(text: &str) -> Option<Value<'a>> {
-    if let Ok(number) = text.parse() {
-        return Some(Value::U64(number));
-    }
-    let negative = text.parse().map(Value::I64);
-    negative.or_else(|_| text.parse().map(Value::F64)).ok()
 }
 
 /// A JSON string's text, borrowed when it has no escapes.
@@ -152,6 +145,19 @@ pub(crate) fn unescape(json: &str) -> Option<Cow<'_, str>> {
     } else {
         Some(Cow::Borrowed(inner))
     }
+}
+
+/// Whether a text between its marks has no escapes but those of one letter, all of them right.
+pub(crate) fn is_plainly_escaped(inner: &str) -> bool {
+    let mut rest = inner.as_bytes();
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let is_known = rest.get(at + 1).is_some_and(|c| br#""\/bfnrt"#.contains(c));
+        if !is_known {
+            return false;
+        }
+        rest = &rest[at + 2..];
+    }
+    true
 }
 
 /// JavaScript and Python escape half of a character where they cut a text within one. Gives the

@@ -10,28 +10,37 @@ use dragline_schema::Value;
 
 use super::value_of_text;
 
-/// Keys whose values are words.
-const WORDED: [&str; 12] = [
-    "err",
-    "error",
-    "msg",
-    "reason",
-    "exception",
-    "exc",
-    "cause",
-    "detail",
-    "error_message",
-    "err_msg",
-    "exception_message",
-    "why",
-];
+/// Whether the values of a key are words.
+fn is_worded(key: &str) -> bool {
+    matches!(
+        key,
+        "err"
+            | "error"
+            | "msg"
+            | "reason"
+            | "exception"
+            | "exc"
+            | "cause"
+            | "detail"
+            | "error_message"
+            | "err_msg"
+            | "exception_message"
+            | "why"
+    )
+}
+
 /// What a head says goes before what a message happens to hold.
-const TAKEN: [&str; 5] = ["level", "message", "timestamp", "target", "traceback"];
+fn is_taken(key: &str) -> bool {
+    matches!(
+        key,
+        "level" | "message" | "timestamp" | "target" | "traceback"
+    )
+}
 
 /// The pairs of a message.
 pub(crate) fn pairs(message: &str) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
     Pairs { rest: message }
-        .filter(|(key, value)| !TAKEN.contains(key) && !value.is_empty())
+        .filter(|(key, value)| !is_taken(key) && !value.is_empty())
         .map(|(key, value)| (Cow::Borrowed(key), value_of_text(value)))
 }
 
@@ -63,14 +72,10 @@ impl<'m> Iterator for Pairs<'m> {
                 continue;
             }
             let before = &self.rest[..sign];
-            let begin = before
-                .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
-                .map_or(0, |at| {
-                    at + before[at..].chars().next().map_or(1, char::len_utf8)
-                });
+            let of_key = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
+            let begin = sign - bytes[..sign].iter().rev().take_while(of_key).count();
             let key = &before[begin..];
-            let is_apart =
-                begin == 0 || before[..begin].ends_with([' ', '\t', '(', '[', '{', ',', ';', '|']);
+            let is_apart = begin == 0 || b" \t([{,;|".contains(&bytes[begin - 1]);
             let behind = &self.rest[sign + 1..];
             let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
                 && is_apart
@@ -79,10 +84,10 @@ impl<'m> Iterator for Pairs<'m> {
                 self.rest = behind;
                 continue;
             }
-            let (value, length) = value(behind, WORDED.contains(&key));
+            let (value, length) = value(behind, is_worded(key));
             self.rest = &behind[length..];
             // `{spider=shop}`: the bracket that closes is none of the value.
-            let value = match before[..begin].bytes().next_back() {
+            let value = match bytes[..begin].last() {
                 Some(b'{') => value.strip_suffix('}').unwrap_or(value),
                 Some(b'(') => value.strip_suffix(')').unwrap_or(value),
                 Some(b'[') => value.strip_suffix(']').unwrap_or(value),
@@ -100,14 +105,27 @@ fn value(text: &str, is_worded: bool) -> (&str, usize) {
     {
         return (&text[1..end - 1], end);
     }
-    let word = text.find(char::is_whitespace).unwrap_or(text.len());
     let end = if is_worded {
         before_next_key(text)
     } else {
-        word
+        word_end(text)
     };
     let value = text[..end].trim_end().trim_end_matches([',', ';']);
     (value, end)
+}
+
+/// Where the first word of a text ends.
+fn word_end(text: &str) -> usize {
+    let is_end = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b || *b >= 0x80;
+    match text.bytes().position(|b| is_end(&b)) {
+        // Other alphabets have blanks of their own.
+        Some(at) if text.as_bytes()[at] >= 0x80 => {
+            let rest = text[at..].find(char::is_whitespace);
+            rest.map_or(text.len(), |rest| at + rest)
+        }
+        Some(at) => at,
+        None => text.len(),
+    }
 }
 
 /// Where the next key begins, or the text ends.

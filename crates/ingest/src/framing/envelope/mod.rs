@@ -16,7 +16,8 @@ use jiff::tz::TimeZone;
 
 use crate::framing::crash;
 use crate::parsing::head::head;
-use crate::parsing::time::stamp::{Date, Stamp, stamp};
+use crate::parsing::time::stamp;
+use crate::parsing::time::stamp::{Date, Stamp};
 use crate::parsing::time::{self, Calendar};
 use crate::parsing::{Object, scalar};
 
@@ -329,7 +330,7 @@ pub(crate) fn is_record(text: &str) -> bool {
     if text.starts_with('{') {
         return Object::parse(text).is_some_and(|object| says_record(&object));
     }
-    if crash::Extent::begin(text).is_some() && text.starts_with("Traceback") {
+    if text.starts_with("Traceback") && crash::Extent::begin(text).is_some() {
         return true;
     }
     let first = text.as_bytes().first().copied().unwrap_or(0);

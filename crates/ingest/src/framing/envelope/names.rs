@@ -5,7 +5,7 @@ use dragline_schema::Level;
 use super::{Habits, LONGEST_NAME, Opened, is_dated, stream};
 use crate::parsing::Object;
 use crate::parsing::head::head;
-use crate::parsing::time::stamp::stamp;
+use crate::parsing::time::stamp;
 
 /// `mint.walk: {"level":…}`, `tag⇥{"log":…}`: a name, and a record.
 pub(super) fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {

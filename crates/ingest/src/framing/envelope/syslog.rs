@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::{LONGEST_NAME, Opened, stream};
 use crate::framing::crash;
-use crate::parsing::time::stamp::{Date, stamp};
+use crate::parsing::time::stamp;
+use crate::parsing::time::stamp::Date;
 use crate::parsing::time::{self, Calendar};
 
 /// The kernel's clock before the names of syslog: `[   90.000300] host app[184]: line`.
@@ -49,7 +50,7 @@ pub(super) fn journal<'l>(
     calendar: &Calendar,
 ) -> Option<Opened<'l>> {
     let start = &line.as_bytes()[..line.len().min(LONGEST_NAME * 2)];
-    memchr::memmem::find(start, b"]:")?;
+    memchr::memchr_iter(b']', start).find(|at| start.get(at + 1) == Some(&b':'))?;
     if let Some(opened) = since_1970(line) {
         return Some(opened);
     }

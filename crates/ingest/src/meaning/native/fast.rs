@@ -13,6 +13,7 @@ use dragline_schema::{Record, Value};
 use super as native;
 use super::head::Head;
 use crate::parsing::marks::Marks;
+use crate::parsing::number;
 
 /// How a line was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,64 +144,19 @@ pub(crate) enum Member<'l> {
 }
 
 /// A value that is no text.
+#[inline]
 pub(crate) fn scalar(text: &str) -> Option<Member<'_>> {
-    Some(Member::Value(match text {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return number::plain(text).map(Member::Value);
+    }
+    let value = match text {
         "null" => return Some(Member::Null),
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
         "{}" | "[]" => Value::Json(Cow::Borrowed(text)),
-        number => self::number(number)?,
-    }))
-}
-
-/// A number in JSON's grammar (RFC 8259, 6) without an exponent.
-fn number<'a>(text: &str) -> Option<Value<'a>> {
-    let bytes = text.as_bytes();
-    let digits = |from: usize| {
-        let digits = bytes
-            .get(from..)?
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit());
-        let count = digits.count();
-        (count > 0).then_some(from + count)
+        _ => number::plain(text)?,
     };
-    let first = usize::from(bytes.first() == Some(&b'-'));
-    let whole = digits(first)?;
-    if bytes[first] == b'0' && whole > first + 1 {
-        return None;
-    }
-    let end = match bytes.get(whole) {
-        Some(b'.') => digits(whole + 1)?,
-        _ => whole,
-    };
-    if end != bytes.len() {
-        return None;
-    }
-    // Nineteen digits always fit.
-    if end == whole && first == 0 && end <= 19 {
-        let digits = bytes.iter().map(|digit| u64::from(digit - b'0'));
-        return Some(Value::U64(
-            digits.fold(0, |number, digit| number * 10 + digit),
-        ));
-    }
-    decimal(bytes, whole).or_else(|| crate::parsing::object::number(text))
-}
-
-/// A positive decimal of few digits: a whole number and a power of ten that are both exact, so that
-/// their quotient is the nearest number there is (Clinger, "How to read floating point numbers
-/// accurately", 1990).
-fn decimal<'a>(bytes: &[u8], whole: usize) -> Option<Value<'a>> {
-    const POWERS: [f64; 16] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-    ];
-    if bytes.len() > 16 || bytes[0] == b'-' || whole == bytes.len() {
-        return None;
-    }
-    let add = |number: u64, digit: &u8| number * 10 + u64::from(digit - b'0');
-    let number = bytes[..whole].iter().fold(0, add);
-    let number = bytes[whole + 1..].iter().fold(number, add);
-    let power = POWERS.get(bytes.len() - whole - 1)?;
-    Some(Value::F64(number as f64 / power))
+    Some(Member::Value(value))
 }
 
 #[cfg(test)]

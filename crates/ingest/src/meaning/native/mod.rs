@@ -28,6 +28,22 @@ pub(crate) fn empty<'a>() -> Record<'a> {
     }
 }
 
+/// How a record takes a text.
+pub(crate) type TextSetter = for<'a> fn(&mut Record<'a>, &'a str);
+
+/// How a line takes a text that it is to keep as it is; `None` for what is more than a text.
+pub(crate) fn text_setter(key: &str) -> Option<TextSetter> {
+    Some(match key {
+        "target" => |record, text| record.target = Some(Cow::Borrowed(text)),
+        "scraper_id" => |record, text| record.scraper_id = Some(Cow::Borrowed(text)),
+        "site" => |record, text| record.site = Some(Cow::Borrowed(text)),
+        "run_id" => |record, text| record.run_id = Some(Cow::Borrowed(text)),
+        "writer_id" => |record, text| record.writer_id = Some(Cow::Borrowed(text)),
+        "message" => |record, text| record.message = Some(Cow::Borrowed(text)),
+        _ => return None,
+    })
+}
+
 /// Takes a line's next field.
 #[inline]
 pub(crate) fn set<'a>(record: &mut Record<'a>, key: &str, value: Value<'a>) {

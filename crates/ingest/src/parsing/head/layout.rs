@@ -7,7 +7,8 @@
 use dragline_schema::Dialect;
 
 use super::Head;
-use crate::parsing::time::stamp::{Date, stamp};
+use crate::parsing::time::stamp;
+use crate::parsing::time::stamp::Date;
 
 /// So many heads of a file are kept.
 const MOST: usize = 48;

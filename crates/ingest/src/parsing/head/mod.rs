@@ -25,7 +25,8 @@ use self::names::{
 };
 pub(crate) use self::special::weak;
 use self::special::{brace_end, google, module_and_numbers, namespace, source, warning};
-use crate::parsing::time::stamp::{Date, Stamp, stamp};
+use crate::parsing::time::stamp;
+use crate::parsing::time::stamp::{Date, Stamp};
 
 /// The beginning of a record.
 #[derive(Debug, PartialEq)]

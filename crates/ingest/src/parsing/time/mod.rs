@@ -1,6 +1,7 @@
 //! The times of other writers.
 
 pub(crate) mod stamp;
+mod usual;
 
 use dragline_schema::{ProblemKind, Timestamp};
 use jiff::civil;
@@ -8,6 +9,7 @@ use jiff::tz::{Offset, TimeZone};
 
 pub use self::stamp::DateOrder;
 use self::stamp::{Date, Stamp};
+pub(crate) use self::usual::stamp;
 
 /// What a file tells of the times in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -42,7 +42,7 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// Words for zones, in minutes east of Greenwich. Words that stand for several zones are left out.
-const ZONES: [(&str, i32); 30] = [
+pub(super) const ZONES: [(&str, i32); 30] = [
     ("UTC", 0),
     ("GMT", 0),
     ("UCT", 0),
@@ -150,8 +150,8 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The time that a text begins with, and how many bytes of it that are.
-pub(crate) fn stamp(text: &str) -> Option<(Stamp, usize)> {
+/// The time in any form that a text begins with, and how many bytes of it that are.
+pub(super) fn any(text: &str) -> Option<(Stamp, usize)> {
     let mut reader = Reader {
         bytes: text.as_bytes(),
         at: 0,
@@ -172,7 +172,7 @@ pub(crate) fn stamp(text: &str) -> Option<(Stamp, usize)> {
 
 /// A text that is a time and nothing else.
 pub(crate) fn whole(text: &str) -> Option<Stamp> {
-    let (stamp, end) = stamp(text)?;
+    let (stamp, end) = any(text)?;
     let rest = text[end..].trim();
     // JavaScript names the zone once more, in words.
     let is_word = rest.starts_with('(') && rest.ends_with(')');
@@ -317,6 +317,9 @@ fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
 /// What begins with a letter: the name of a day or of a month.
 fn worded(reader: &mut Reader<'_>) -> Option<Stamp> {
     let word = reader.word();
+    if !may_name_a_date(word.as_bytes()) {
+        return None;
+    }
     if is_day(word) {
         reader.eat(b',');
         if reader.blanks() == 0 {
@@ -379,6 +382,21 @@ fn year(reader: &mut Reader<'_>) -> Option<i16> {
         2 => Some(2000 + year as i16),
         _ => None,
     }
+}
+
+/// Whether a word begins like the name of a day or of a month; most do not.
+fn may_name_a_date(word: &[u8]) -> bool {
+    let [a, b, c, ..] = word else { return false };
+    let start = [a | 0x20, b | 0x20, c | 0x20];
+    let is_one = |names: &[&str]| {
+        names
+            .iter()
+            .any(|name| name.as_bytes().eq_ignore_ascii_case(&start))
+    };
+    matches!(
+        start[0],
+        b'j' | b'f' | b'm' | b'a' | b's' | b'o' | b'n' | b'd' | b't' | b'w'
+    ) && (is_one(&MONTHS) || is_one(&DAYS))
 }
 
 fn is_day(word: &str) -> bool {
@@ -694,9 +712,9 @@ mod tests {
         for &(text, date, time, offset) in FORMS {
             let time: civil::Time = time.parse().unwrap();
             let expected = (Stamp { date, time, offset }, text.len());
-            assert_eq!(stamp(text), Some(expected), "{text}");
+            assert_eq!(any(text), Some(expected), "{text}");
             let more = format!("{text} - x");
-            assert_eq!(stamp(&more), Some(expected), "{more}");
+            assert_eq!(any(&more), Some(expected), "{more}");
         }
     }
 
@@ -719,7 +737,7 @@ mod tests {
             "1772623353",
             "200 OK",
         ] {
-            assert_eq!(stamp(text), None, "{text}");
+            assert_eq!(any(text), None, "{text}");
         }
     }
 }
