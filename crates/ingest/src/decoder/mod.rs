@@ -157,6 +157,7 @@ impl Decoder {
         self.needs_order = false;
         self.habits = Habits::default();
         self.shapes.begin_file();
+        self.text.begin_file();
         for own in self.streams.values_mut() {
             own.begin_file(modified, is_part);
         }

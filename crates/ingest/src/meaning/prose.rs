@@ -189,10 +189,6 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         return None;
     }
     let raw: Vec<&str> = message.split_whitespace().take(32).collect();
-    let bare = |word: &str| {
-        word.trim_matches(['"', '\'', '(', ')', '[', ']', ',', ':', ';', '<', '>'])
-            .to_owned()
-    };
     let is_url = |word: &&str| {
         let word = word.trim_matches(['"', '\'', '(', ')', '<', '>', ',']);
         word.starts_with("http") && host_of(word).is_some()
@@ -216,19 +212,17 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
             arrow @ ("->" | "=>") => arrow.to_owned(),
             word => bare(word).to_ascii_lowercase(),
         });
-        let behind = raw
-            .get(place + 1)
-            .map(|word| bare(word))
-            .unwrap_or_default();
+        let behind = raw.get(place + 1).map_or("", |word| bare(word));
         let is_told =
-            before.is_some_and(|before| BEFORE.contains(&&*before)) || BEHIND.contains(&&*behind);
+            before.is_some_and(|before| BEFORE.contains(&&*before)) || BEHIND.contains(&behind);
         (is_apart || is_told).then_some(status)
     })?;
     let pairs = || raw.windows(2);
     Some(Prose {
-        method: METHODS
-            .into_iter()
-            .find(|method| raw.iter().any(|word| bare(word) == *method))
+        method: raw
+            .iter()
+            .map(|word| bare(word))
+            .find(|word| METHODS.contains(word))
             .unwrap_or(""),
         url,
         status: Some(status),
@@ -241,6 +235,11 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         }),
         bytes: None,
     })
+}
+
+/// A word without the signs around it.
+fn bare(word: &str) -> &str {
+    word.trim_matches(['"', '\'', '(', ')', '[', ']', ',', ':', ';', '<', '>'])
 }
 
 /// `in 4 ms`, `52ms`.

@@ -145,6 +145,11 @@ impl Text {
         }
     }
 
+    /// Another file begins.
+    pub(crate) fn begin_file(&mut self) {
+        self.layouts.begin_file();
+    }
+
     /// The head of a line.
     pub(crate) fn head<'l>(&mut self, line: &'l str) -> Option<Head<'l>> {
         self.layouts.head(line)

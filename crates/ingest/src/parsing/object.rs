@@ -138,13 +138,39 @@ pub(crate) fn scalar(raw: &RawValue) -> Option<Value<'_>> {
 /// A JSON string's text, borrowed when it has no escapes.
 pub(crate) fn unescape(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.get(1..json.len() - 1)?;
-    if inner.contains('\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_some() {
+        if let Some(text) = unescaped(inner) {
+            return Some(Cow::Owned(text));
+        }
         let text = serde_json::from_str(json).ok();
         let text = text.or_else(|| serde_json::from_str(&without_lone_surrogates(json)?).ok());
         text.map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
     }
+}
+
+/// A text whose escapes are of one letter; `None` for any other.
+fn unescaped(inner: &str) -> Option<String> {
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        text.push_str(&rest[..at]);
+        text.push(match rest.as_bytes().get(at + 1)? {
+            b'n' => '\n',
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            _ => return None,
+        });
+        rest = &rest[at + 2..];
+    }
+    text.push_str(rest);
+    Some(text)
 }
 
 /// Whether a text between its marks has no escapes but those of one letter, all of them right.

@@ -275,14 +275,14 @@ fn platform<'l>(
         || text.starts_with('\t')
         || named(text).is_some()
         || fly(text).is_some()
-        || text.contains("\t{\"")
+        || behind_tab(text)
         || text.len() + 1 < behind.len()
         || stamp(text).is_some_and(|(inner, _)| inner.date != Date::None);
-    let is_inside = is_inside || before_traceback(text).is_some();
-    if let Some(name) = before_traceback(text) {
+    let before = before_traceback(text);
+    if let Some(name) = before {
         habits.learn(name, false);
     }
-    habits.platform_times |= is_inside;
+    habits.platform_times |= is_inside || before.is_some();
     if !habits.platform_times {
         return None;
     }
@@ -292,6 +292,12 @@ fn platform<'l>(
         time: time::instant(&when, zone, calendar).map(|(time, _)| time),
         ..Opened::default()
     })
+}
+
+/// Whether an object stands behind a tab.
+fn behind_tab(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'\t', bytes).any(|at| bytes[at + 1..].starts_with(b"{\""))
 }
 
 fn stream<'l>(name: &'l str, text: &'l str) -> Opened<'l> {
@@ -335,6 +341,15 @@ pub(crate) fn is_record(text: &str) -> bool {
     }
     let first = text.as_bytes().first().copied().unwrap_or(0);
     if !(first.is_ascii_digit() || first == b'[' || first.is_ascii_uppercase()) {
+        return false;
+    }
+    // Most messages hold no time, and no colon behind their first word.
+    let bytes = text.as_bytes();
+    let word = bytes
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric())
+        .count();
+    if bytes.get(word) != Some(&b':') && !time::may_hold_clock(text) {
         return false;
     }
     head(text).is_some_and(|head| {

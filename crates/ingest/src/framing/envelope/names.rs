@@ -46,7 +46,12 @@ pub(crate) fn before_record(line: &str) -> Option<&str> {
 
 /// What stands before a traceback's first line: the name of a stream, as `ecs/walker/0a1b `.
 pub(super) fn before_traceback(text: &str) -> Option<&str> {
-    let (name, _) = text.split_once("Traceback (most recent call last)")?;
+    // It is one word.
+    let end = memchr::memchr(b' ', text.as_bytes())?;
+    let name = &text[..=end];
+    if !text[name.len()..].starts_with("Traceback (most recent call last)") {
+        return None;
+    }
     let is_name = name.len() > 1 && name.ends_with(' ') && !name[..name.len() - 1].contains(' ');
     is_name.then_some(name)
 }
@@ -141,9 +146,12 @@ pub(super) fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>>
         .rsplit_once(['_', '-'])
         .filter(|_| name.bytes().all(is_part))
         .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    if !has_number || habits.bare_names.len() > 64 {
+        return None;
+    }
     let is_inside = text.starts_with("{\"")
         || head(text).is_some_and(|head| head.time.is_some() && !head.level.is_empty());
-    if !has_number || !is_inside || habits.bare_names.len() > 64 {
+    if !is_inside {
         return None;
     }
     habits.bare_names.push(name.to_owned());

@@ -104,8 +104,10 @@ pub(super) fn tagged<'l>(
         matches!(when.date, Date::MonthDay(..))
     };
     let rest = line[length..].strip_prefix(' ').filter(|_| is_syslogs)?;
-    let (words, text) = match rest.split_once(": ") {
-        Some(parts) => parts,
+    let bytes = rest.as_bytes();
+    let colon = memchr::memchr_iter(b':', bytes).find(|at| bytes.get(at + 1) == Some(&b' '));
+    let (words, text) = match colon {
+        Some(at) => (&rest[..at], &rest[at + 2..]),
         None => (rest.strip_suffix(':')?, ""),
     };
     let (host, tag) = words.split_once(' ')?;
@@ -117,8 +119,8 @@ pub(super) fn tagged<'l>(
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/'))
     };
     // `TIME name ValueError: message` is the end of a traceback.
-    let is_error = crash::error_line(&rest[host.len() + 1..]).is_some();
-    (is_word(host) && is_word(tag) && !is_error).then(|| Opened {
+    let is_error = || crash::error_line(&rest[host.len() + 1..]).is_some();
+    (is_word(host) && is_word(tag) && !is_error()).then(|| Opened {
         text: Cow::Borrowed(text),
         time: time::instant(&when, zone, calendar).map(|(time, _)| time),
         stream: Cow::Borrowed(words),

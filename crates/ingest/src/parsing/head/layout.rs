@@ -14,11 +14,15 @@ use crate::parsing::time::stamp::Date;
 const MOST: usize = 48;
 /// A head is no longer, in bytes.
 const LONGEST: usize = 200;
+/// Of so many lines that were tried, one in four has a head that is known, or no more are.
+const TRIED: u32 = 512;
 
 /// The heads that are known, those that came last first.
 #[derive(Default)]
 pub(crate) struct Layouts {
     known: Vec<Layout>,
+    tried: u32,
+    read: u32,
 }
 
 struct Layout {
@@ -29,6 +33,7 @@ struct Layout {
     level: Place,
     logger: Option<Place>,
     thread: Option<Place>,
+    spans: Box<[Place]>,
     dialect: Dialect,
 }
 
@@ -41,9 +46,19 @@ struct Place {
 }
 
 impl Layouts {
+    /// Another file begins: its heads may be alike where those before were not.
+    pub(crate) fn begin_file(&mut self) {
+        (self.tried, self.read) = (0, 0);
+    }
+
     /// The head of a line.
     pub(crate) fn head<'l>(&mut self, line: &'l str) -> Option<Head<'l>> {
+        if self.tried >= TRIED && self.read < self.tried / 4 {
+            return super::head(line);
+        }
+        self.tried += 1;
         if let Some((place, head)) = self.known_head(line) {
+            self.read += 1;
             if place > 0 {
                 self.known.swap(place, place - 1);
             }
@@ -89,7 +104,7 @@ impl Layouts {
                 body: message,
                 time_at: from,
                 level_at: level.as_ptr() as usize - line.as_ptr() as usize,
-                spans: Vec::new(),
+                spans: layout.spans.iter().map(|part| text(*part)).collect(),
                 thread: layout.thread.map(text),
             };
             return Some((place, head));
@@ -120,20 +135,19 @@ impl Layout {
     fn of(line: &str, head: &Head<'_>) -> Option<Self> {
         let begin = line.len().checked_sub(head.message.len())?;
         let is_plain = begin <= LONGEST
-            && head.spans.is_empty()
             && !head.level.is_empty()
             && line[begin..] == *head.message
             && head.body == head.message
             && is_message(head.message)
-            && !line.starts_with(' ')
-            && head.dialect == Dialect::Text;
+            && !line.starts_with(' ');
         let time = head.time.filter(|_| is_plain)?;
         let from = head.time_at;
         let (_, length) = stamp(&line[from..])?;
         let behind = line.get(from + length..begin)?;
-        // A place in the source makes loguru's heads of those with a bar behind.
-        let is_place = |name: &str| name.matches(':').count() == 2;
-        if !behind.ends_with(' ') || behind.contains('/') || head.logger.is_some_and(is_place) {
+        // A place in the source makes loguru's heads of those with a bar anywhere behind.
+        let is_place = |name: &str| name.matches(':').count() >= 2 && !name.contains("::");
+        let is_open = head.logger.is_some_and(is_place) && !line[..begin].contains(" | ");
+        if !behind.ends_with(' ') || behind.contains('/') || is_open {
             return None;
         }
         let place = |part: &str| {
@@ -163,6 +177,11 @@ impl Layout {
             level: place(head.level)?,
             logger: optional(head.logger)?,
             thread: optional(head.thread)?,
+            spans: head
+                .spans
+                .iter()
+                .map(|span| place(span))
+                .collect::<Option<_>>()?,
             before: line[..from].into(),
             behind: behind.into(),
             has_date: time.date != Date::None,
@@ -203,6 +222,18 @@ mod tests {
                 "[2026-11-22 06:13:33] shop.ERROR: the end",
             ),
             (
+                "2026-11-22 06:13:32.572 | INFO     | shop:run:31 - fetched url=https://x.test/",
+                "2026-11-22 06:13:33.001 | INFO     | shop:run:31 - item of | two",
+            ),
+            (
+                "2026-11-22T06:13:32.572Z  INFO run{site=a n=1}:page{n=8}: shop::walk: fetched url=1",
+                "2026-11-22T06:13:33.572Z  INFO run{site=a n=1}:page{n=8}: shop::walk: item stored",
+            ),
+            (
+                "2026-11-22 06:13:32,572 [main] INFO com.shop.Walker - fetched it",
+                "2026-11-22 06:13:33,572 [main] INFO com.shop.Walker - item stored",
+            ),
+            (
                 "INFO:2026-11-22 06:13:32,5:shop: a b",
                 "INFO:2026-11-22 06:13:32,61:shop: c d",
             ),
@@ -228,7 +259,7 @@ mod tests {
         ));
     }
 
-    const PARTS: &str = "(INFO|ERROR|warning|\\[INFO\\]|\\(x\\)|shop|shop\\.fetch|a::b|Main|walk\\.py:31|\\[worker-1\\]|12|E)";
+    const PARTS: &str = "(INFO|ERROR|warning|shop:run:1|run\\{a=1\\}:|com\\.shop\\.Walker|\\| INFO     \\||\\[INFO\\]|\\(x\\)|shop|shop\\.fetch|a::b|Main|walk\\.py:31|\\[worker-1\\]|12|E)";
 
     proptest! {
         #[test]

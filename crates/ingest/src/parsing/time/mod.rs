@@ -60,6 +60,33 @@ impl Local {
     }
 }
 
+/// Whether the time of a day may stand in a text: numbers with a colon between, three with points, or six digits
+/// behind a date. Most texts are told apart by that alone.
+pub(crate) fn may_hold_clock(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut digits = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let is_clock = match byte {
+            b'0'..=b'9' => {
+                digits += 1;
+                continue;
+            }
+            b':' => digits > 0 && digit(at + 1) && digit(at + 2),
+            b'.' => {
+                digits > 0 && digit(at + 2) && bytes.get(at + 3) == Some(&b'.') && digit(at + 4)
+            }
+            b' ' | b'T' | b't' | b'_' | b'-' => digits > 0 && (1..=6).all(|next| digit(at + next)),
+            _ => false,
+        };
+        if is_clock {
+            return true;
+        }
+        digits = 0;
+    }
+    false
+}
+
 /// Reads a time in any form that log writers use. Without a zone in it, `zone` holds, and the second value
 /// is `false`.
 pub(crate) fn parse_text(

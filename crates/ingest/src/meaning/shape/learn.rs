@@ -1,0 +1,141 @@
+//! The shape of a line that the general parser read.
+
+use super::{Ending, Field, Node, Payload};
+use crate::framing::envelope::object as inside;
+use crate::meaning::keys::Keys;
+use crate::meaning::map::Map;
+use crate::meaning::role::{Kind, LONGEST, Role};
+use crate::meaning::{alias, foreign, native, node};
+use crate::parsing::object::{MAX_DEPTH, Object};
+
+/// A line with more values has no shape.
+const MOST_VALUES: usize = 96;
+
+/// The shape of one line.
+pub(super) struct Learned<'l> {
+    line: &'l str,
+    map: &'l Map,
+    pub(super) nodes: Vec<Node>,
+    /// How far the line is in the nodes.
+    at: usize,
+    payload: inside::Payload,
+    is_native: bool,
+}
+
+impl<'l> Learned<'l> {
+    /// `None` when the line has none that could be kept.
+    pub(super) fn of(line: &'l str, object: &Object<'l>, map: &'l Map) -> Option<Self> {
+        let payload = inside::payload_of_a_record(object)?;
+        let mut learned = Self {
+            line,
+            map,
+            nodes: Vec::new(),
+            at: 0,
+            payload,
+            is_native: object.is_native(),
+        };
+        learned.object(object, "", 1)?;
+        let keys = Keys::of(object);
+        let is_typed = |node: &Node| node.field.as_ref().is_some_and(|f| f.role.is_event_type);
+        let is_template = |node: &Node| node.field.as_ref().is_some_and(|f| f.role.is_template);
+        let ending = Ending {
+            keys,
+            has_template: learned.nodes.iter().any(is_template),
+            dialect: keys.dialect(),
+            is_zerolog: foreign::is_zerolog(object),
+            is_logrus: keys.is_logrus(object),
+            is_native: learned.is_native,
+            is_typed: learned.nodes.iter().any(is_typed),
+            has_error: node::has_error(object),
+            late: learned.late(),
+        };
+        learned.push(line.len(), None, Some(ending))?;
+        Some(learned)
+    }
+
+    /// Which values are for slots that values behind them fill rather.
+    fn late(&self) -> u128 {
+        let slot = |node: &Node| node.field.as_ref().and_then(|field| field.text);
+        let is_beaten = |(at, node): &(usize, &Node)| {
+            slot(node).is_some_and(|(own, rank)| {
+                let behind = self.nodes[at + 1..].iter().filter_map(slot);
+                // Of numbers of levels the last one tells whose they are.
+                own != alias::Slot::Level
+                    && behind
+                        .into_iter()
+                        .any(|(slot, better)| slot == own && better < rank)
+            })
+        };
+        let beaten = self.nodes.iter().enumerate().filter(is_beaten);
+        beaten.fold(0, |late, (at, _)| late | 1 << at)
+    }
+
+    fn object(&mut self, object: &Object<'l>, path: &str, depth: usize) -> Option<()> {
+        for (place, (key, raw)) in object.fields.iter().enumerate() {
+            let json = raw.get();
+            // Values stand in the line that they were read from.
+            let begin = (json.as_ptr() as usize).checked_sub(self.line.as_ptr() as usize)?;
+            let whole = match path {
+                "" => key.to_string(),
+                path => format!("{path}.{key}"),
+            };
+            if json.starts_with('{') {
+                if self.is_native {
+                    return None;
+                }
+                let inner = Object::parse(json).filter(|_| depth < MAX_DEPTH)?;
+                self.object(&inner, &whole, depth + 1)?;
+                continue;
+            }
+            if key.len() > LONGEST {
+                return None;
+            }
+            let payload = match self.payload.0 {
+                _ if depth > 1 || !inside::is_payload(key) => Payload::No,
+                Some(own) if own == place => Payload::Own,
+                _ if json.starts_with('"') => Payload::No,
+                _ => Payload::AsText,
+            };
+            let field = self.field(&whole, key, depth, payload)?;
+            self.push(begin, Some(field), None)?;
+            self.at = begin + json.len();
+        }
+        Some(())
+    }
+
+    fn field(&mut self, path: &str, key: &str, depth: usize, payload: Payload) -> Option<Field> {
+        let role = Role::of(path);
+        if role.kind == Kind::Spans || self.nodes.len() >= MOST_VALUES {
+            return None;
+        }
+        let mapped = self.map.mapped(path);
+        let is_top = depth == 1;
+        let is_status = is_top && matches!(alias::slot_of(key), Some((alias::Slot::Status, _)));
+        Some(Field {
+            is_idle: mapped.is_none() && role.is_idle(),
+            key: role.bare(path).into(),
+            text: role.text_slot().filter(|_| mapped.is_none()),
+            own: native::text_setter(role.bare(path)),
+            role,
+            mapped,
+            is_status,
+            payload,
+            is_time: is_top && key == "time",
+        })
+    }
+
+    fn push(&mut self, end: usize, field: Option<Field>, ending: Option<Ending>) -> Option<()> {
+        let literal = self.line.as_bytes().get(self.at..end)?;
+        // In a key with an escape not every mark is one.
+        let is_plain = !literal.contains(&b'\\') && literal.len() <= 4 * LONGEST;
+        is_plain.then(|| {
+            self.nodes.push(Node {
+                literal: literal.into(),
+                quotes: memchr::memchr_iter(b'"', literal).count(),
+                field,
+                children: Vec::new(),
+                ending,
+            });
+        })
+    }
+}
