@@ -95,6 +95,12 @@ pub(crate) fn parse_text(
     calendar: &Calendar,
 ) -> Option<(Timestamp, bool)> {
     let text = text.trim();
+    if let Some(time) = Timestamp::parse_exact(text.as_bytes()) {
+        return Some((time, true));
+    }
+    if let Some((stamp, _)) = usual::usual(text.as_bytes()).filter(|(_, end)| *end == text.len()) {
+        return instant(&stamp, zone, calendar);
+    }
     if let Ok(time) = Timestamp::parse(text) {
         return Some((time, true));
     }

@@ -11,7 +11,7 @@ pub(crate) fn stamp(text: &str) -> Option<(Stamp, usize)> {
 
 /// The same of what most logs have, `2026-03-04 11:22:33,123`, and no zone behind it but `Z`; `None` for what is
 /// to be looked at more closely.
-fn usual(text: &[u8]) -> Option<(Stamp, usize)> {
+pub(super) fn usual(text: &[u8]) -> Option<(Stamp, usize)> {
     const LEN: usize = "2026-03-04 11:22:33".len();
     let (b, rest) = text.split_at_checked(LEN)?;
     let is_usual = b[4] == b'-' && b[7] == b'-' && matches!(b[10], b' ' | b'T');
