@@ -34,6 +34,8 @@ pub enum ProblemKind {
     AmbiguousDate,
     /// NUL bytes in place of text.
     NulBytes,
+    /// Most lines of a text file were taken for parts of the records before them, by their look alone.
+    MostlyParts,
 }
 
 impl ProblemKind {
@@ -53,6 +55,7 @@ impl ProblemKind {
             Self::NoTimestamp => "no_timestamp",
             Self::AmbiguousDate => "ambiguous_date",
             Self::NulBytes => "nul_bytes",
+            Self::MostlyParts => "mostly_parts",
         }
     }
 

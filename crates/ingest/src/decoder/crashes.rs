@@ -17,6 +17,7 @@ impl Decoder {
         // A record may have logged it twice.
         let before = self.before_crash.take();
         if before.is_some_and(|before| before.contains(crash.text.trim_end())) {
+            self.ledger.repeated += 1;
             return;
         }
         let time = self.crash_at.take().or(self.context.timestamp);

@@ -1,8 +1,11 @@
 //! Lines into records.
 
+mod around;
 mod context;
 mod crashes;
+mod fate;
 mod objects;
+mod texts;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,21 +15,19 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::context::Context;
 use self::context::Remembering;
+use self::fate::{Fate, Ledger};
 use crate::clock::Clock;
-use crate::framing::bar::{behind_bar, is_bar};
-use crate::framing::crash::{self, Crash, error_line};
-use crate::framing::document::{Document, Taken};
-use crate::framing::envelope::{self, Habits, Opened};
-use crate::framing::hole::{Hole, report_hole};
+use crate::framing::crash::Crash;
+use crate::framing::document::Document;
+use crate::framing::envelope::Habits;
 use crate::framing::report;
 use crate::meaning::native::{self, Head};
 use crate::meaning::scrapy::{self, Scrapy};
-use crate::meaning::text::{Begun, Text};
+use crate::meaning::text::Text;
 use crate::meaning::{Shapes, crawlee};
 use crate::options::ReadOptions;
 use crate::parsing::marks::Marks;
 use crate::parsing::time::{Calendar, DateOrder, Local};
-use crate::parsing::{head, without_colours};
 
 /// This much of a bad line is shown.
 const SHOWN: usize = 120;
@@ -45,6 +46,8 @@ pub(crate) struct Decoder {
     before_crash: Option<String>,
     context: Context,
     zoneless: u64,
+    /// What became of the file's lines.
+    ledger: Ledger,
     /// Whether a line was met that others may belong to.
     needs_order: bool,
     marks: Marks,
@@ -104,6 +107,7 @@ impl Decoder {
             before_crash: None,
             context: Context::default(),
             zoneless: 0,
+            ledger: Ledger::default(),
             needs_order: false,
             marks: Marks::default(),
             shapes: Shapes::default(),
@@ -154,6 +158,7 @@ impl Decoder {
             clock.begin_file(modified, is_part);
         }
         self.zoneless = 0;
+        self.ledger = Ledger::default();
         self.needs_order = false;
         self.habits = Habits::default();
         self.shapes.begin_file();
@@ -182,14 +187,20 @@ impl Decoder {
         if let Some(clock) = &mut self.clock {
             clock.end_file(sink);
         }
+        self.ledger.note(sink);
     }
 
     /// Lets all records pass the clock.
-    fn with_clock(&mut self, sink: &mut dyn Sink, work: impl FnOnce(&mut Self, &mut dyn Sink)) {
+    fn with_clock<T>(
+        &mut self,
+        sink: &mut dyn Sink,
+        work: impl FnOnce(&mut Self, &mut dyn Sink) -> T,
+    ) -> T {
         // It is put back as soon as the work is done.
         let mut clock = self.clock.take().unwrap_or_default();
-        work(self, &mut clock.before(sink));
+        let done = work(self, &mut clock.before(sink));
         self.clock = Some(clock);
+        done
     }
 
     fn end_lines(&mut self, sink: &mut dyn Sink) {
@@ -249,17 +260,26 @@ impl Decoder {
 
     /// Takes the next line.
     pub(crate) fn line(&mut self, bytes: &[u8], at: Position, complete: bool, sink: &mut dyn Sink) {
-        if bytes.is_empty() && self.is_plain() && !self.is_in_text() && self.crash.is_none() {
-            return;
-        }
-        self.with_clock(sink, |own, sink| own.next_line(bytes, at, complete, sink));
+        let fate =
+            if bytes.is_empty() && self.is_plain() && !self.is_in_text() && self.crash.is_none() {
+                Fate::Blank
+            } else {
+                self.with_clock(sink, |own, sink| own.next_line(bytes, at, complete, sink))
+            };
+        self.ledger.enter(fate, at);
     }
 
-    fn next_line(&mut self, bytes: &[u8], at: Position, complete: bool, sink: &mut dyn Sink) {
+    fn next_line(
+        &mut self,
+        bytes: &[u8],
+        at: Position,
+        complete: bool,
+        sink: &mut dyn Sink,
+    ) -> Fate {
         // Files that begin with a mark are put behind others.
         let bytes = without_bom(bytes);
         if self.predicted(bytes, at, sink) {
-            return;
+            return Fate::Record;
         }
         if let Ok(line) = simdutf8::basic::from_utf8(bytes) {
             // Nothing else begins like Scrapy's lines, and nothing is around them.
@@ -268,10 +288,10 @@ impl Decoder {
             {
                 return self.open_scrapy(begun, sink);
             }
-            self.wrapped(line, at, complete, sink);
+            self.wrapped(line, at, complete, sink)
         } else {
             let line = String::from_utf8_lossy(bytes);
-            self.wrapped(&line, at, complete, sink);
+            self.wrapped(&line, at, complete, sink)
         }
     }
 
@@ -308,408 +328,34 @@ impl Decoder {
             .min_by_key(|at| at.offset)
     }
 
-    /// Takes a line out of what is around it.
-    fn wrapped(&mut self, line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
-        (self.taken_at, self.given_level) = (None, None);
-        self.unwrapped(line, at, complete, 0, sink);
-    }
-
-    /// The same of a line in so many envelopes.
-    fn unwrapped(
-        &mut self,
-        line: &str,
-        at: Position,
-        complete: bool,
-        depth: u32,
-        sink: &mut dyn Sink,
-    ) {
-        let local = (&self.local.zone, &self.local.calendar);
-        let is_inside = self.pretty.is_some() || self.crash.is_some();
-        let may_be = depth < DEEPEST && !(is_inside && line.starts_with([' ', '\t']));
-        // What colours a name stands before it.
-        let plain = without_colours(if line.starts_with('\u{1b}') { line } else { "" });
-        let line = if plain.is_empty() { line } else { &*plain };
-        let opened = may_be
-            .then(|| envelope::open(line, &mut self.habits, local.0, local.1))
-            .flatten();
-        match opened {
-            None => self.whole(line, at, complete, depth, sink),
-            Some(opened) if opened.is_own => {}
-            Some(opened) => self.opened(&opened, at, complete, depth + 1, sink),
-        }
-    }
-
-    /// Takes what was in an envelope.
-    fn opened(
-        &mut self,
-        opened: &Opened<'_>,
-        at: Position,
-        complete: bool,
-        depth: u32,
-        sink: &mut dyn Sink,
-    ) {
-        let taken_at = opened.time.or(self.taken_at);
-        let level = opened.level.or(self.given_level);
-        let own = if opened.stream.is_empty() {
-            self
-        } else {
-            let context = &self.context;
-            let context = Context {
-                timestamp: taken_at.or(context.timestamp),
-                ..Context::default()
-            };
-            let own = self.stream(&opened.stream);
-            own.context.follow(context);
-            own
-        };
-        (own.taken_at, own.given_level) = (taken_at, level);
-        if !opened.is_piece && own.pieces.is_none() {
-            // Syslog's daemons write a line's end so.
-            if opened.text.contains("#012") {
-                own.needs_order = true;
-                let lines: Vec<&str> = opened.text.split("#012").collect();
-                for line in lines {
-                    own.unwrapped(line, at, complete, depth, sink);
-                    (own.taken_at, own.given_level) = (taken_at, level);
-                }
-                return;
-            }
-            return own.unwrapped(&opened.text, at, complete, depth, sink);
-        }
-        own.needs_order = true;
-        let mut pieces = own.pieces.take().unwrap_or(Pieces {
-            text: String::new(),
-            at,
-            bytes: 0,
-        });
-        pieces.bytes += opened.text.len();
-        if pieces.bytes <= own.options.max_line {
-            pieces.text.push_str(&opened.text);
-        }
-        if opened.is_piece {
-            own.pieces = Some(pieces);
-        } else {
-            own.joined(pieces, complete, sink);
-        }
-    }
-
-    /// Who puts a stream together.
-    fn stream(&mut self, name: &str) -> &mut Self {
-        if self.streams.len() >= MOST_STREAMS && !self.streams.contains_key(name) {
-            return self;
-        }
-        let (family, options, calendar) = (&self.family, &self.options, self.local.calendar);
-        self.streams.entry(name.to_owned()).or_insert_with(|| {
-            let mut own = Self::new(family, options);
-            own.local.calendar = calendar;
-            Box::new(own)
-        })
-    }
-
-    /// Takes a line whose pieces were put together.
-    fn joined(&mut self, pieces: Pieces, complete: bool, sink: &mut dyn Sink) {
-        let Pieces { text, at, bytes } = pieces;
-        let limit = self.options.max_line;
-        if bytes > limit {
-            let detail = format!("a line of {bytes} bytes; the limit is {limit}");
-            return report(sink, ProblemKind::OversizedLine, Some(at), &detail);
-        }
-        self.unwrapped(&text, at, complete, 1, sink);
-    }
-
-    /// Takes a line as its writer wrote it.
-    fn whole(&mut self, line: &str, at: Position, complete: bool, depth: u32, sink: &mut dyn Sink) {
-        let line = line.trim_start_matches('\u{feff}');
-        if let Some(document) = &mut self.pretty {
-            let begun_at = if document.is_between() {
-                at
-            } else {
-                document.at
-            };
-            let (whole, is_open) = match document.go_on(line) {
-                Taken::Open(whole) => (Some(whole), true),
-                Taken::Whole(whole) => (Some(whole), false),
-                Taken::Broken => (None, false),
-            };
-            if whole.is_some() && !is_open {
-                self.pretty = None;
-            }
-            match whole {
-                Some(whole) => {
-                    for text in whole {
-                        if !self.json(&text, begun_at, depth, sink) {
-                            Self::bad(&text, begun_at, true, sink);
-                        }
-                    }
-                    if let Some(document) = &mut self.pretty
-                        && document.has_just_begun()
-                    {
-                        document.at = at;
-                    }
-                    return;
-                }
-                None => self.flush_pretty(sink),
-            }
-        }
-        if Document::begins(line) && !self.is_in_text() {
-            self.needs_order = true;
-            let mut document = Document::new(at);
-            // What begins so goes on.
-            let _ = document.go_on(line);
-            self.pretty = Some(document);
-            return;
-        }
-        let is_record = if starts_with_brace(line) {
-            self.json(line, at, depth, sink)
-        } else {
-            self.several(line, at, depth, sink) || self.logfmt(line, at, sink)
-        };
-        if !is_record {
-            self.text(line, at, complete, depth, sink);
-        }
-    }
-
-    /// Takes what stands before and behind NUL bytes, each as a line of its own: what was torn by a power
-    /// loss, and what its program wrote next.
-    fn around_hole(&mut self, hole: &Hole<'_>, at: Position, complete: bool, sink: &mut dyn Sink) {
-        self.needs_order = true;
-        if !hole.before.is_empty() {
-            self.whole(hole.before, at, hole.behind.is_empty() && complete, 1, sink);
-        }
-        let behind = (hole.before.len() + hole.zeros) as u64;
-        report_hole(at, hole.zeros as u64, sink);
-        if !hole.behind.is_empty() {
-            let at = Position {
-                offset: at.offset + behind,
-                ..at
-            };
-            self.whole(hole.behind, at, complete, 1, sink);
-        }
-    }
-
-    /// Takes a line of a text log.
-    fn text(&mut self, line: &str, at: Position, complete: bool, depth: u32, sink: &mut dyn Sink) {
-        self.needs_order = true;
-        let plain;
-        let mut line = line;
-        // Most lines are plain.
-        if memchr::memchr3(0, b'\x1b', b'\r', line.as_bytes()).is_some() {
-            if let Some(hole) = Hole::find(line) {
-                return self.around_hole(&hole, at, complete, sink);
-            }
-            plain = without_colours(line);
-            line = &*plain;
-            if line.contains('\r') {
-                return self.redrawn(line, at, complete, depth, sink);
-            }
-        }
-        let line = behind_bar(line);
-        // A terminal shows what was typed.
-        let line = line.strip_prefix("^C").unwrap_or(line);
-        let mut dialects = self.options.dialects.iter();
-        let custom = dialects.find_map(|dialect| dialect.begin(line, at));
-        if let Some(crash) = self.crash.as_mut().filter(|crash| crash.is_sure())
-            && Scrapy::begin(line, at, &self.local).is_none()
-            && crash.go_on(line)
-        {
-            return;
-        }
-        // What tells an exception is not taken for a line of its own.
-        let is_told = crash::is_sure(line)
-            || ((self.crash.is_some() || self.is_in_crash()) && error_line(line).is_some());
-        if custom.is_none()
-            && !is_told
-            && let Some(begun) = Scrapy::begin(line, at, &self.local)
-        {
-            return self.open_scrapy(begun, sink);
-        }
-        let head = if custom.is_some() || is_told {
-            None
-        } else {
-            let head = self.text.head(line);
-            head.or_else(|| self.taken_at.and_then(|_| head::weak(line)))
-        };
-        let is_timeless = custom.is_none() && head.as_ref().is_none_or(|head| head.time.is_none());
-        if is_timeless
-            && depth < DEEPEST
-            && let Some(prefix) = envelope::before_record(line)
-            && self.habits.learn(prefix, true)
-        {
-            return self.unwrapped(line, at, complete, depth, sink);
-        }
-        if let Some(head) = &head
-            && depth < DEEPEST
-            && self.nested(head, at, complete, depth, sink)
-        {
-            return;
-        }
-        if let Some(head) = &head
-            && head.time_at > 0
-            && head.level_at > head.time_at
-        {
-            self.habits.learn(&line[..head.time_at], false);
-        }
-        let begun = match custom {
-            Some(begun) => Some(begun),
-            None if is_told => None,
-            None => self.text.begin(line, head, at),
-        };
-        if let Some(mut begun) = begun {
-            if self.text.complete(&mut begun) {
-                return;
-            }
-            return match self.scrapy.claim(begun, &self.local) {
-                Ok(begun) => self.open_scrapy(begun, sink),
-                Err(begun) => {
-                    self.flush(sink);
-                    self.text.open(*begun, self.taken_at, self.given_level);
-                }
-            };
-        }
-        if self.scrapy.go_on(line) || self.text.go_on(line) {
-            return;
-        }
-        if let Some(crash) = &mut self.crash
-            && crash.go_on(line)
-        {
-            return;
-        }
-        if line.trim().is_empty() {
-            return;
-        }
-        if let Some(crash) = Crash::begin(line, at) {
-            let before = self.text.pending_text().or(self.scrapy.pending_text());
-            let before = before.map(str::to_owned);
-            self.flush(sink);
-            self.crash = Some(crash);
-            self.before_crash = before;
-            self.crash_at = self.taken_at;
-            return;
-        }
-        self.flush(sink);
-        if self.taken_at.is_some() || self.given_level.is_some() {
-            // An envelope says what the line does not.
-            self.text
-                .open(Begun::plain(line, at), self.taken_at, self.given_level);
-        } else {
-            Self::bad(line, at, complete, sink);
-        }
-    }
-
-    /// Takes what a terminal shows of a line that was drawn again and again.
-    fn redrawn(
-        &mut self,
-        line: &str,
-        at: Position,
-        complete: bool,
-        depth: u32,
-        sink: &mut dyn Sink,
-    ) {
-        for part in line.split('\r').filter(|part| !part.trim().is_empty()) {
-            if !is_bar(part) || behind_bar(part).len() < part.len() {
-                self.whole(part, at, complete, depth, sink);
-            }
-        }
-    }
-
-    /// Takes a line whose message is a record of its own: a worker's, a scheduler's or a pipe's around it.
-    fn nested<'l>(
-        &mut self,
-        head: &head::Head<'l>,
-        at: Position,
-        complete: bool,
-        depth: u32,
-        sink: &mut dyn Sink,
-    ) -> bool {
-        if head.time.is_none() {
-            return false;
-        }
-        let name = head.thread.or(head.logger).unwrap_or_default();
-        let own = if self.streams.is_empty() {
-            None
-        } else {
-            self.streams.get(&format!("in {name}"))
-        };
-        let as_line = |body: &'l str| {
-            let message = body.trim_start();
-            if own.is_some_and(|own| own.awaits(body)) {
-                Some(body)
-            } else {
-                envelope::is_record(message).then_some(message)
-            }
-        };
-        // `child: ` stands before all lines of a program that another one started.
-        let behind_name = || {
-            let (name, rest) = head.body.split_once(':')?;
-            let is_name = name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-            is_name.then(|| as_line(rest.strip_prefix(' ').unwrap_or(rest)))?
-        };
-        // Prefect names the run: `Flow run 'x' - line`.
-        let behind_dash = || {
-            let bytes = head.body.as_bytes();
-            let is_dash =
-                |at: &usize| *at > 0 && bytes[at - 1] == b' ' && bytes.get(at + 1) == Some(&b' ');
-            let at = memchr::memchr_iter(b'-', bytes).find(is_dash)?;
-            as_line(&head.body[at + 2..])
-        };
-        let Some(text) = as_line(head.body).or_else(behind_name).or_else(behind_dash) else {
-            return false;
-        };
-        self.flush(sink);
-        let opened = Opened {
-            text: Cow::Borrowed(text),
-            time: head
-                .time
-                .and_then(|time| self.local.instant(&time))
-                .map(|(time, _)| time),
-            // A scheduler says INFO of whatever its programs write.
-            level: Level::from_word(head.level).filter(|level| *level > Level::Info),
-            stream: Cow::Owned(format!("in {name}")),
-            ..Opened::default()
-        };
-        self.opened(&opened, at, complete, depth + 1, sink);
-        true
-    }
-
-    /// Whether a crash is open that the line goes on.
-    fn awaits(&self, line: &str) -> bool {
-        let is_open = self.crash.is_some() || self.is_in_crash();
-        let is_indented = line.starts_with([' ', '\t']) || line.is_empty();
-        let is_part = is_indented || error_line(line).is_some() || crash::is_more(line);
-        let is_waited_for = self.scrapy.awaits() || self.text.awaits();
-        (is_open && is_part)
-            || (is_indented && self.is_in_text())
-            || (is_waited_for && head::head(line).is_none())
-    }
-
-    fn is_in_crash(&self) -> bool {
-        self.scrapy.is_in_crash() || self.text.is_in_crash()
-    }
-
-    fn open_scrapy(&mut self, begun: scrapy::Pending, sink: &mut dyn Sink) {
-        self.needs_order = true;
-        self.flush(sink);
-        self.zoneless += 1;
-        self.scrapy.open(begun);
-    }
-
     /// Counts a line that is in no format that we know.
-    fn bad(line: &str, at: Position, complete: bool, sink: &mut dyn Sink) {
+    fn bad(line: &str, at: Position, complete: bool, sink: &mut dyn Sink) -> Fate {
         let kind = if complete {
             ProblemKind::BadLine
         } else {
             ProblemKind::TornLine
         };
         report(sink, kind, Some(at), clip(line, SHOWN));
+        Fate::Bad
     }
 
-    /// Counts an object over many lines that did not end.
+    /// Counts the lines of an object that did not end.
     fn flush_pretty(&mut self, sink: &mut dyn Sink) {
-        if let Some(pretty) = self.pretty.take() {
-            Self::bad(pretty.text(), pretty.at, true, sink);
+        let Some(pretty) = self.pretty.take() else {
+            return;
+        };
+        Self::each_bad(pretty.text(), pretty.at, sink);
+    }
+
+    /// Counts lines that are in no format together.
+    fn each_bad(lines: &str, at: Position, sink: &mut dyn Sink) -> Fate {
+        let mut at = at;
+        for line in lines.lines() {
+            Self::bad(line, at, true, sink);
+            at.line += 1;
+            at.offset += line.len() as u64 + 1;
         }
+        Fate::Bad
     }
 
     /// Takes a line that the recorder wrote, if it looks as predicted.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use dragline_schema::{Dialect, Position, ProblemKind, Record, Sink, clip};
 
+use super::fate::Fate;
 use super::{DEEPEST, Decoder, MOST_STREAMS, SHOWN};
 use crate::framing::document;
 use crate::framing::envelope::{self, Opened};
@@ -23,13 +24,14 @@ impl Decoder {
         at: Position,
         depth: u32,
         sink: &mut dyn Sink,
-    ) -> bool {
+    ) -> Option<Fate> {
         // Where records of text stand in objects, what an object is depends on the lines before.
         let is_whole = self.habits.objects.is_empty();
         let mut record = Record::default();
         let (local, map) = (&self.local, &self.options.map);
         if is_whole && self.shapes.decode(line, local, map, &mut record) {
-            return self.decoded(&mut record, line, at, sink);
+            let is_record = self.decoded(&mut record, line, at, sink);
+            return is_record.then_some(Fate::Record);
         }
         let repaired;
         let (line, object) = if let Some(object) = Object::parse(line) {
@@ -39,45 +41,43 @@ impl Decoder {
                 return self.several(line, at, depth, sink);
             };
             repaired = text;
-            let Some(object) = Object::parse(&repaired) else {
-                return false;
-            };
-            (&*repaired, object)
+            (&*repaired, Object::parse(&repaired)?)
         };
         let mut take = |fields| {
             self.fields(fields, Dialect::Otlp, line, at, sink);
         };
         if let Some(export) = otlp::each_record(&object, &mut take) {
-            report_export(&export, line, at, sink);
-            return true;
+            return Some(report_export(&export, line, at, sink));
         }
         if let Some(job) = scrapy::logparser::read(&object) {
             self.needs_order = true;
             self.flush(sink);
             self.scrapy.tell_job(&job, at, &self.local, sink);
-            return true;
+            return Some(Fate::Record);
         }
         if depth <= DEEPEST
             && let Some(list) = answers::members(&object)
         {
-            for record in &list {
-                if !self.json(record, at, depth + 1, sink) {
-                    Self::bad(record, at, true, sink);
-                }
-            }
-            return true;
+            let each = list.iter().map(|record| {
+                let fate = self.json(record, at, depth + 1, sink);
+                fate.unwrap_or_else(|| Self::bad(record, at, true, sink))
+            });
+            return Some(each.max().unwrap_or(Fate::Around));
         }
         if answers::is_platforms(&object) {
-            return true;
+            return Some(Fate::Around);
         }
-        if depth < DEEPEST && self.inside(&object, at, depth, sink) {
-            return true;
+        if depth < DEEPEST
+            && let Some(fate) = self.inside(&object, at, depth, sink)
+        {
+            return Some(fate);
         }
         if is_whole {
             self.shapes.learn(line, &object, &self.options.map);
         }
-        let decoded = meaning::decode(&object, &self.local, &self.options.map);
-        decoded.is_some_and(|mut record| self.decoded(&mut record, line, at, sink))
+        let mut record = meaning::decode(&object, &self.local, &self.options.map)?;
+        let is_record = self.decoded(&mut record, line, at, sink);
+        is_record.then_some(Fate::Record)
     }
 
     /// Takes a line that is several JSON records, or one with signs around it.
@@ -87,20 +87,18 @@ impl Decoder {
         at: Position,
         depth: u32,
         sink: &mut dyn Sink,
-    ) -> bool {
+    ) -> Option<Fate> {
         let may_be = line.starts_with(['{', '[', '\u{1e}', ',']) && line.contains("{\"");
         if depth > DEEPEST || !may_be {
-            return false;
+            return None;
         }
-        let Some(objects) = document::objects(line) else {
-            return false;
-        };
-        for object in objects.iter().filter(|object| object.len() < line.len()) {
-            if !self.json(object, at, depth + 1, sink) {
-                Self::bad(object, at, true, sink);
-            }
-        }
-        objects.iter().any(|object| object.len() < line.len())
+        let objects = document::objects(line)?;
+        let parts = objects.iter().filter(|object| object.len() < line.len());
+        let each = parts.map(|object| {
+            let fate = self.json(object, at, depth + 1, sink);
+            fate.unwrap_or_else(|| Self::bad(object, at, true, sink))
+        });
+        each.max()
     }
 
     /// Takes the line that an object was put around.
@@ -110,10 +108,8 @@ impl Decoder {
         at: Position,
         depth: u32,
         sink: &mut dyn Sink,
-    ) -> bool {
-        let Some(inside) = inside::inside(object, &self.local, &self.habits.objects) else {
-            return false;
-        };
+    ) -> Option<Fate> {
+        let inside = inside::inside(object, &self.local, &self.habits.objects)?;
         let is_known = self.habits.objects.contains(&inside.keys);
         let text = without_colours(&inside.text);
         let own = self.streams.get(&inside.stream);
@@ -121,7 +117,7 @@ impl Decoder {
         let is_going_on = may_go_on && own.is_some_and(|own| own.awaits(&text));
         let is_record = inside.is_bytes || inside.is_sure || envelope::is_record(&text);
         if !is_record && !is_going_on {
-            return false;
+            return None;
         }
         // Lines of the same program stand in objects of the same keys.
         if !may_go_on && !text.starts_with('{') && self.habits.objects.len() < MOST_STREAMS {
@@ -135,8 +131,7 @@ impl Decoder {
             stream: Cow::Owned(inside.stream),
             ..Opened::default()
         };
-        self.opened(&opened, at, true, depth + 1, sink);
-        true
+        Some(self.opened(&opened, at, true, depth + 1, sink))
     }
 
     /// Takes a line that is a logfmt record.
@@ -195,7 +190,7 @@ impl Decoder {
 }
 
 /// Reports what an export holds beside records.
-fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink) {
+fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink) -> Fate {
     let others = export.others.join(" and ");
     let why = match export {
         Export { lost: 1.., .. } => format!(
@@ -212,8 +207,9 @@ fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink)
             is_empty: false,
             ..
         } => "an OpenTelemetry export in which no log record was found".to_owned(),
-        _ => return,
+        _ => return Fate::Record,
     };
     let detail = format!("{why}: {}", clip(line, SHOWN));
     report(sink, ProblemKind::BadLine, Some(at), &detail);
+    Fate::Bad
 }

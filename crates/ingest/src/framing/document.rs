@@ -21,6 +21,8 @@ pub(crate) struct Document {
     pub(crate) at: Position,
     /// The lines of the object that is open.
     lines: usize,
+    /// Whether any object was whole.
+    has_given: bool,
 }
 
 /// What a line makes of an open value.
@@ -29,8 +31,8 @@ pub(crate) enum Taken {
     Open(Vec<String>),
     /// The line was its last.
     Whole(Vec<String>),
-    /// The line is none of it.
-    Broken,
+    /// The line is none of it, or not to its end; what was whole before that.
+    Broken(Vec<String>),
 }
 
 impl Document {
@@ -44,7 +46,7 @@ impl Document {
             | [b'[', b'{', .., b',' | b'{' | b'[']
             | [b'[', b'{'] => {
                 let mut document = Self::new(Position::default());
-                document.feed(line).is_some() && document.depth > 0 && !document.in_text
+                document.feed(line).is_ok() && document.depth > 0 && !document.in_text
             }
             _ => false,
         }
@@ -59,6 +61,7 @@ impl Document {
             escaped: false,
             at,
             lines: 0,
+            has_given: false,
         }
     }
 
@@ -72,9 +75,12 @@ impl Document {
         self.lines == 0 && !self.is_between()
     }
 
-    /// What came of it so far.
+    /// What came of the object that is open; of a list that nothing came of, its bracket.
     pub(crate) fn text(&self) -> &str {
-        &self.text
+        match &*self.text {
+            "" if !self.has_given => "[",
+            text => text,
+        }
     }
 
     /// Takes the next line.
@@ -91,18 +97,18 @@ impl Document {
             && self.lines > 0
             && !self.text.trim_end().ends_with([':', ',', '[', '{']);
         if !is_part || is_other || self.text.len() + line.len() > MAX_OBJECT {
-            return Taken::Broken;
+            return Taken::Broken(Vec::new());
         }
         self.lines += 1;
         match self.feed(line) {
-            None => Taken::Broken,
-            Some(whole) if self.depth == 0 => Taken::Whole(whole),
-            Some(whole) => Taken::Open(whole),
+            Err(whole) => Taken::Broken(whole),
+            Ok(whole) if self.depth == 0 => Taken::Whole(whole),
+            Ok(whole) => Taken::Open(whole),
         }
     }
 
-    /// Takes a text; gives the objects that are whole, and `None` when it is no JSON.
-    pub(crate) fn feed(&mut self, text: &str) -> Option<Vec<String>> {
+    /// Takes a text; gives the objects that are whole, as an error when what follows them is no JSON.
+    fn feed(&mut self, text: &str) -> Result<Vec<String>, Vec<String>> {
         let mut whole = Vec::new();
         let mut begin = (self.depth > self.base).then_some(0);
         for (at, byte) in text.bytes().enumerate() {
@@ -128,7 +134,11 @@ impl Document {
                     self.depth += 1;
                 }
                 b'}' | b']' => {
-                    self.depth = self.depth.checked_sub(1)?;
+                    let Some(depth) = self.depth.checked_sub(1) else {
+                        self.has_given |= !whole.is_empty();
+                        return Err(whole);
+                    };
+                    self.depth = depth;
                     if self.depth == self.base
                         && let Some(begin) = begin.take()
                     {
@@ -141,7 +151,10 @@ impl Document {
                 b'"' if self.depth > self.base => self.in_text = true,
                 b' ' | b'\t' | b',' | b'\r' | 0x1e => {}
                 // Between the values of a list stands nothing else.
-                _ if self.depth == self.base => return None,
+                _ if self.depth == self.base => {
+                    self.has_given |= !whole.is_empty();
+                    return Err(whole);
+                }
                 _ => {}
             }
         }
@@ -149,7 +162,8 @@ impl Document {
             self.text.push_str(&text[begin..]);
             self.text.push('\n');
         }
-        Some(whole)
+        self.has_given |= !whole.is_empty();
+        Ok(whole)
     }
 }
 
@@ -157,7 +171,7 @@ impl Document {
 pub(crate) fn objects(line: &str) -> Option<Vec<String>> {
     let mut document = Document::new(Position::default());
     let line = line.trim_matches(['\u{1e}', ' ']);
-    let whole = document.feed(line)?;
+    let whole = document.feed(line).ok()?;
     (document.depth == 0 && !whole.is_empty()).then_some(whole)
 }
 
@@ -175,7 +189,10 @@ mod tests {
                     all.extend(whole);
                     return (all, true);
                 }
-                Taken::Broken => return (all, false),
+                Taken::Broken(whole) => {
+                    all.extend(whole);
+                    return (all, false);
+                }
             }
         }
         (all, false)
@@ -189,6 +206,8 @@ mod tests {
         assert!(is_whole);
         assert_eq!(found, ["{\n    \"a\": [1, 2]\n  }", "{\"b\": 2}"]);
         assert!(!read("{\n2026-03-04 x\n").1);
+        let (found, is_whole) = read("[\n  {\n    \"a\": 1\n  }, what\n");
+        assert_eq!((found.len(), is_whole), (1, false));
         assert!(Document::begins("{ ") && Document::begins("[") && !Document::begins("{\"a\":1}"));
         assert!(!Document::begins("{\"a\":\"torn, {"));
     }

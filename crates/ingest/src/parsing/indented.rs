@@ -57,6 +57,14 @@ fn end(text: &mut Option<(usize, String, String)>, fields: &mut Vec<(String, Val
 }
 
 /// `key: value` or `"key": value,`, the value a JSON scalar, the beginning of something, or nothing.
+/// Whether an indented line is certainly a part of the record before it: a field, a place, a frame.
+pub(crate) fn is_part(line: &str) -> bool {
+    const WORDS: [&str; 5] = ["at ", "in ", "with ", "File \"", "| "];
+    let bare = line.trim_start();
+    bare.len() < line.len()
+        && (pair(line).is_some() || WORDS.iter().any(|word| bare.starts_with(word)))
+}
+
 fn pair(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.trim().split_once(':')?;
     let key = key

@@ -1,0 +1,247 @@
+//! Lines out of what is around them.
+
+use dragline_schema::{Position, ProblemKind, Sink};
+
+use super::fate::Fate;
+use super::{Context, DEEPEST, Decoder, MOST_STREAMS, Pieces, starts_with_brace};
+use crate::framing::document::{Document, Taken};
+use crate::framing::envelope::{self, Opened};
+use crate::framing::hole::{Hole, report_hole};
+use crate::framing::report;
+use crate::parsing::without_colours;
+
+impl Decoder {
+    /// Takes a line out of what is around it.
+    pub(super) fn wrapped(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        (self.taken_at, self.given_level) = (None, None);
+        self.unwrapped(line, at, complete, 0, sink)
+    }
+
+    /// The same of a line in so many envelopes.
+    pub(super) fn unwrapped(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        let local = (&self.local.zone, &self.local.calendar);
+        let is_inside = self.pretty.is_some() || self.crash.is_some();
+        let may_be = depth < DEEPEST && !(is_inside && line.starts_with([' ', '\t']));
+        // What colours a name stands before it.
+        let plain = without_colours(if line.starts_with('\u{1b}') { line } else { "" });
+        let line = if plain.is_empty() { line } else { &*plain };
+        let opened = may_be
+            .then(|| envelope::open(line, &mut self.habits, local.0, local.1))
+            .flatten();
+        match opened {
+            None => self.whole(line, at, complete, depth, sink),
+            Some(opened) if opened.is_own => Fate::Around,
+            Some(opened) => self.opened(&opened, at, complete, depth + 1, sink),
+        }
+    }
+
+    /// Takes what was in an envelope.
+    pub(super) fn opened(
+        &mut self,
+        opened: &Opened<'_>,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        let taken_at = opened.time.or(self.taken_at);
+        let level = opened.level.or(self.given_level);
+        let own = if opened.stream.is_empty() {
+            self
+        } else {
+            let context = &self.context;
+            let context = Context {
+                timestamp: taken_at.or(context.timestamp),
+                ..Context::default()
+            };
+            let own = self.stream(&opened.stream);
+            own.context.follow(context);
+            own
+        };
+        (own.taken_at, own.given_level) = (taken_at, level);
+        if !opened.is_piece && own.pieces.is_none() {
+            // Syslog's daemons write a line's end so.
+            if opened.text.contains("#012") {
+                own.needs_order = true;
+                let lines: Vec<&str> = opened.text.split("#012").collect();
+                let mut fate = Fate::Blank;
+                for line in lines {
+                    fate = fate.max(own.unwrapped(line, at, complete, depth, sink));
+                    (own.taken_at, own.given_level) = (taken_at, level);
+                }
+                return fate;
+            }
+            return own.unwrapped(&opened.text, at, complete, depth, sink);
+        }
+        own.needs_order = true;
+        let mut pieces = own.pieces.take().unwrap_or(Pieces {
+            text: String::new(),
+            at,
+            bytes: 0,
+        });
+        pieces.bytes += opened.text.len();
+        if pieces.bytes <= own.options.max_line {
+            pieces.text.push_str(&opened.text);
+        }
+        if opened.is_piece {
+            own.pieces = Some(pieces);
+            return Fate::Part;
+        }
+        own.joined(pieces, complete, sink)
+    }
+
+    /// Who puts a stream together.
+    pub(super) fn stream(&mut self, name: &str) -> &mut Self {
+        if self.streams.len() >= MOST_STREAMS && !self.streams.contains_key(name) {
+            return self;
+        }
+        let (family, options, calendar) = (&self.family, &self.options, self.local.calendar);
+        self.streams.entry(name.to_owned()).or_insert_with(|| {
+            let mut own = Self::new(family, options);
+            own.local.calendar = calendar;
+            Box::new(own)
+        })
+    }
+
+    /// Takes a line whose pieces were put together.
+    pub(super) fn joined(&mut self, pieces: Pieces, complete: bool, sink: &mut dyn Sink) -> Fate {
+        let Pieces { text, at, bytes } = pieces;
+        let limit = self.options.max_line;
+        if bytes > limit {
+            let detail = format!("a line of {bytes} bytes; the limit is {limit}");
+            report(sink, ProblemKind::OversizedLine, Some(at), &detail);
+            return Fate::Bad;
+        }
+        self.unwrapped(&text, at, complete, 1, sink)
+    }
+
+    /// Takes a line as its writer wrote it.
+    pub(super) fn whole(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        let line = line.trim_start_matches('\u{feff}');
+        if self.pretty.is_some()
+            && let Some(fate) = self.document(line, at, depth, sink)
+        {
+            return fate;
+        }
+        if Document::begins(line) && !self.is_in_text() {
+            self.needs_order = true;
+            let mut document = Document::new(at);
+            // What begins so goes on.
+            let _ = document.go_on(line);
+            self.pretty = Some(document);
+            // What is in a list comes by itself.
+            return if line.starts_with('[') {
+                Fate::Around
+            } else {
+                Fate::Record
+            };
+        }
+        let fate = if starts_with_brace(line) {
+            self.json(line, at, depth, sink)
+        } else {
+            let several = self.several(line, at, depth, sink);
+            several.or_else(|| self.logfmt(line, at, sink).then_some(Fate::Record))
+        };
+        fate.unwrap_or_else(|| self.text(line, at, complete, depth, sink))
+    }
+
+    /// Takes a line of an object over many lines; `None` when it is none of its.
+    pub(super) fn document(
+        &mut self,
+        line: &str,
+        at: Position,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Option<Fate> {
+        let document = self.pretty.as_mut()?;
+        let begun_at = if document.is_between() {
+            at
+        } else {
+            document.at
+        };
+        let (whole, is_open) = match document.go_on(line) {
+            Taken::Open(whole) => (whole, true),
+            Taken::Whole(whole) => (whole, false),
+            Taken::Broken(whole) => {
+                self.each_whole(&whole, begun_at, depth, sink);
+                self.flush_pretty(sink);
+                return None;
+            }
+        };
+        if !is_open {
+            self.pretty = None;
+        }
+        let fate = self.each_whole(&whole, begun_at, depth, sink);
+        if let Some(document) = &mut self.pretty
+            && document.has_just_begun()
+        {
+            document.at = at;
+        }
+        Some(fate)
+    }
+
+    /// Takes objects over many lines that are whole.
+    fn each_whole(
+        &mut self,
+        whole: &[String],
+        at: Position,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        let mut fate = Fate::Part;
+        for text in whole {
+            let own = self.json(text, at, depth, sink);
+            let own = own.unwrap_or_else(|| Self::each_bad(text, at, sink));
+            if own == Fate::Bad {
+                fate = own;
+            }
+        }
+        fate
+    }
+
+    /// Takes what stands before and behind NUL bytes, each as a line of its own: what was torn by a power
+    /// loss, and what its program wrote next.
+    pub(super) fn around_hole(
+        &mut self,
+        hole: &Hole<'_>,
+        at: Position,
+        complete: bool,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        self.needs_order = true;
+        if !hole.before.is_empty() {
+            self.whole(hole.before, at, hole.behind.is_empty() && complete, 1, sink);
+        }
+        let behind = (hole.before.len() + hole.zeros) as u64;
+        report_hole(at, hole.zeros as u64, sink);
+        if !hole.behind.is_empty() {
+            let at = Position {
+                offset: at.offset + behind,
+                ..at
+            };
+            self.whole(hole.behind, at, complete, 1, sink);
+        }
+        // What is missing is a problem, whatever else the line was.
+        Fate::Bad
+    }
+}

@@ -1,0 +1,146 @@
+//! What becomes of each line.
+//!
+//! No line is lost without a word: whoever takes one says what became of it, and that is entered here. A line
+//! is a record or begins one, is a part of what is open, is of what stands around records, is blank, or is a
+//! bad line, which is reported.
+
+use dragline_schema::{Position, ProblemKind, Sink};
+
+use crate::framing::report;
+
+/// What became of a line; of one that was several, the last that holds of any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fate {
+    /// Nothing is in it.
+    Blank,
+    /// It is an envelope's own, or a bar that was drawn over.
+    Around,
+    /// A part of a record, a crash or an object that is open.
+    Part,
+    /// The same, and nothing but its look says so: it is indented, or what stands before it announced a text.
+    Loose,
+    /// It is a record, or begins one or a crash.
+    Record,
+    /// No format that is known: it was reported.
+    Bad,
+}
+
+/// So many loose lines are worth a word, where they are most of a file.
+const MANY: u64 = 20;
+
+/// What became of a file's lines.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    counts: [u64; Fate::Bad as usize + 1],
+    /// The first loose line.
+    first: Option<Position>,
+    /// Crashes that stand in the record before them, too.
+    pub(super) repeated: u64,
+}
+
+impl Ledger {
+    pub(crate) fn enter(&mut self, fate: Fate, at: Position) {
+        self.counts[fate as usize] += 1;
+        if fate == Fate::Loose {
+            self.first.get_or_insert(at);
+        }
+    }
+
+    /// How many lines had that fate.
+    pub(crate) fn count(&self, fate: Fate) -> u64 {
+        self.counts[fate as usize]
+    }
+
+    /// Says where most lines were taken for parts of records by their look alone.
+    pub(super) fn note(&self, sink: &mut dyn Sink) {
+        let loose = self.count(Fate::Loose);
+        let all: u64 = self.counts.iter().sum();
+        if loose >= MANY && 2 * loose > all - self.count(Fate::Blank) {
+            let detail = format!(
+                "{loose} of {all} lines were taken for parts of the records before them, as they are indented or \
+                 announced; if they are records, describe them with [[dialects]]"
+            );
+            report(sink, ProblemKind::MostlyParts, self.first, &detail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decoder::Decoder;
+    use crate::options::ReadOptions;
+    use dragline_schema::{Problem, Record, SourceFile};
+    use proptest::prelude::*;
+
+    /// Counts what comes.
+    #[derive(Default)]
+    struct Counts {
+        records: u64,
+        lost: u64,
+        kinds: Vec<ProblemKind>,
+    }
+
+    impl Sink for Counts {
+        fn file(&mut self, _: &SourceFile) {}
+        fn record(&mut self, _: &Record<'_>, _: Position) {
+            self.records += 1;
+        }
+        fn problem(&mut self, problem: &Problem<'_>) {
+            self.lost += u64::from(problem.kind.is_lost_line());
+            self.kinds.push(problem.kind);
+        }
+    }
+
+    fn read(lines: &[String]) -> (Decoder, Counts) {
+        let mut decoder = Decoder::new("a", &ReadOptions::default());
+        let mut counts = Counts::default();
+        decoder.begin_file(None, false);
+        for (line, text) in (1..).zip(lines) {
+            let at = Position {
+                line,
+                ..Position::default()
+            };
+            decoder.line(text.as_bytes(), at, true, &mut counts);
+        }
+        decoder.end_file(&mut counts);
+        (decoder, counts)
+    }
+
+    #[test]
+    fn lines_that_only_look_like_parts_are_told_where_they_are_most_of_a_file() {
+        let told = |line: &str| {
+            let mut lines = vec!["2026-03-04 11:22:33 INFO shop: it begins".to_owned()];
+            lines.extend((0..30).map(|n| format!("{line}{n}")));
+            let (decoder, counts) = read(&lines);
+            assert_eq!(decoder.ledger.counts.iter().sum::<u64>(), 31);
+            counts.kinds.contains(&ProblemKind::MostlyParts)
+        };
+        assert!(told("    saved item "));
+        assert!(!told("    at src/main.rs:"));
+        assert!(!told("    status: "));
+        assert!(!told("2026-03-04 11:22:33 INFO shop: item "));
+    }
+
+    const LINES: &str = "(2026-03-04 11:22:33,123 (INFO|ERROR) shop: (item saved|it failed|settings:|\\{'a': 1,)|\
+        INFO:shop:fetched|ERROR x|Traceback \\(most recent call last\\):|  File \"a.py\", line 3, in f|KeyError: 'x'|\
+        \\{\"level\":\"info\",\"time\":1772623353,\"msg\":\"x\"\\}|\\{\"a\":1\\}|\\{\"message\":\"Traceback \\(most recent call last\\):\",\"time\":1772623353\\}|\\{|\\}|\\[|  \"level\": \"info\",|\
+        shop-1  \\| (INFO x: y|  part|\\{\"msg\":\"x\"\\})|2026-03-04T11:22:33\\.1Z std(out|err) [FP] (a|INFO x: y|\\{\"msg\":\"x\")|\
+        Mar 04 11:22:33 box app\\[7\\]: (INFO x: y|words)|panic: x|goroutine 1|\tat a\\.b|Error: x|    at f \\(a\\.js:1:2\\)|\
+        thread 'main' panicked at a\\.rs:1:2:|2026-03-04 11:22:33 \\[scrapy\\.core\\.engine\\] INFO: (Spider opened|Dumping Scrapy stats:)|\
+         50%\\|##  \\| 5/10|a\rb\rINFO x: y|START RequestId: 1|level=info msg=x ts=1|  indented|words|||\\PC{0,12})";
+
+    proptest! {
+        #[test]
+        fn every_line_is_accounted_for(lines in prop::collection::vec(LINES, 0..24)) {
+            let (decoder, counts) = read(&lines);
+            let ledger = &decoder.ledger;
+            prop_assert_eq!(ledger.counts.iter().sum::<u64>(), lines.len() as u64);
+            // A bad line is one that was reported, a record one that came, or was reported at last.
+            prop_assert!(counts.lost >= ledger.count(Fate::Bad), "{:?}", lines);
+            let told = counts.records + counts.lost + ledger.repeated;
+            let owed = ledger.count(Fate::Record) + ledger.count(Fate::Bad);
+            prop_assert!(told >= owed, "{} of {} in {:#?}", told, owed, lines);
+        }
+    }
+}

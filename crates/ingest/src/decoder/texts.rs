@@ -1,0 +1,263 @@
+//! Lines of text logs: which record or crash they begin, or are a part of.
+
+use std::borrow::Cow;
+
+use dragline_schema::{Level, Position, Sink};
+
+use super::fate::Fate;
+use super::{DEEPEST, Decoder};
+use crate::framing::bar::{behind_bar, is_bar};
+use crate::framing::crash::{self, Crash, error_line};
+use crate::framing::envelope::{self, Opened};
+use crate::framing::hole::Hole;
+use crate::meaning::scrapy::{self, Scrapy};
+use crate::meaning::text::Begun;
+use crate::parsing::{head, indented, without_colours};
+
+impl Decoder {
+    /// Takes a line of a text log.
+    pub(super) fn text(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        self.needs_order = true;
+        let plain;
+        let mut line = line;
+        // Most lines are plain.
+        if memchr::memchr3(0, b'\x1b', b'\r', line.as_bytes()).is_some() {
+            if let Some(hole) = Hole::find(line) {
+                return self.around_hole(&hole, at, complete, sink);
+            }
+            plain = without_colours(line);
+            line = &*plain;
+            if line.contains('\r') {
+                return self.redrawn(line, at, complete, depth, sink);
+            }
+        }
+        // A terminal shows what was typed.
+        let line = behind_bar(line);
+        let line = line.strip_prefix("^C").unwrap_or(line);
+        self.plain(line, at, complete, depth, sink)
+    }
+
+    /// Takes a line of a text log without what a terminal makes of it.
+    pub(super) fn plain(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        let mut dialects = self.options.dialects.iter();
+        let custom = dialects.find_map(|dialect| dialect.begin(line, at));
+        if let Some(crash) = self.crash.as_mut().filter(|crash| crash.is_sure())
+            && Scrapy::begin(line, at, &self.local).is_none()
+            && crash.go_on(line)
+        {
+            return Fate::Part;
+        }
+        if let Some(begun) = custom {
+            return self.begun(begun, sink);
+        }
+        // What tells an exception is not taken for a line of its own.
+        let is_told = crash::is_sure(line)
+            || ((self.crash.is_some() || self.is_in_crash()) && error_line(line).is_some());
+        if is_told {
+            return self.behind(line, at, complete, sink);
+        }
+        if let Some(begun) = Scrapy::begin(line, at, &self.local) {
+            return self.open_scrapy(begun, sink);
+        }
+        let head = self.text.head(line);
+        let head = head.or_else(|| self.taken_at.and_then(|_| head::weak(line)));
+        let is_timeless = head.as_ref().is_none_or(|head| head.time.is_none());
+        if is_timeless
+            && depth < DEEPEST
+            && let Some(prefix) = envelope::before_record(line)
+            && self.habits.learn(prefix, true)
+        {
+            return self.unwrapped(line, at, complete, depth, sink);
+        }
+        if let Some(head) = &head {
+            if depth < DEEPEST
+                && let Some(fate) = self.nested(head, at, complete, depth, sink)
+            {
+                return fate;
+            }
+            if head.time_at > 0 && head.level_at > head.time_at {
+                self.habits.learn(&line[..head.time_at], false);
+            }
+        }
+        match self.text.begin(line, head, at) {
+            Some(begun) => self.begun(begun, sink),
+            None => self.behind(line, at, complete, sink),
+        }
+    }
+
+    /// Takes a record that a line began.
+    pub(super) fn begun(&mut self, mut begun: Begun, sink: &mut dyn Sink) -> Fate {
+        if self.text.complete(&mut begun) {
+            return Fate::Part;
+        }
+        match self.scrapy.claim(begun, &self.local) {
+            Ok(begun) => self.open_scrapy(begun, sink),
+            Err(begun) => {
+                self.flush(sink);
+                self.text.open(*begun, self.taken_at, self.given_level);
+                Fate::Record
+            }
+        }
+    }
+
+    /// Takes a line that begins no record: a part of what is open, a crash, or one that nobody knows.
+    pub(super) fn behind(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        let is_blank = line.trim().is_empty();
+        let was_in_crash = self.is_in_crash();
+        if self.scrapy.go_on(line) {
+            return if is_blank { Fate::Blank } else { Fate::Part };
+        }
+        if self.text.go_on(line) {
+            let is_sure = was_in_crash || self.is_in_crash() || indented::is_part(line);
+            return match is_blank {
+                true => Fate::Blank,
+                false if is_sure => Fate::Part,
+                false => Fate::Loose,
+            };
+        }
+        if let Some(crash) = &mut self.crash
+            && crash.go_on(line)
+        {
+            return Fate::Part;
+        }
+        if is_blank {
+            return Fate::Blank;
+        }
+        if let Some(crash) = Crash::begin(line, at) {
+            let before = self.text.pending_text().or(self.scrapy.pending_text());
+            let before = before.map(str::to_owned);
+            self.flush(sink);
+            self.crash = Some(crash);
+            self.before_crash = before;
+            self.crash_at = self.taken_at;
+            return Fate::Record;
+        }
+        self.flush(sink);
+        if self.taken_at.is_some() || self.given_level.is_some() {
+            // An envelope says what the line does not.
+            self.text
+                .open(Begun::plain(line, at), self.taken_at, self.given_level);
+            return Fate::Record;
+        }
+        Self::bad(line, at, complete, sink)
+    }
+
+    /// Takes what a terminal shows of a line that was drawn again and again.
+    pub(super) fn redrawn(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        let mut fate = Fate::Around;
+        for part in line.split('\r').filter(|part| !part.trim().is_empty()) {
+            if !is_bar(part) || behind_bar(part).len() < part.len() {
+                fate = fate.max(self.whole(part, at, complete, depth, sink));
+            }
+        }
+        fate
+    }
+
+    /// Takes a line whose message is a record of its own: a worker's, a scheduler's or a pipe's around it.
+    pub(super) fn nested<'l>(
+        &mut self,
+        head: &head::Head<'l>,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Option<Fate> {
+        head.time?;
+        let name = head.thread.or(head.logger).unwrap_or_default();
+        let own = if self.streams.is_empty() {
+            None
+        } else {
+            self.streams.get(&format!("in {name}"))
+        };
+        let as_line = |body: &'l str| {
+            let message = body.trim_start();
+            if own.is_some_and(|own| own.awaits(body)) {
+                Some(body)
+            } else {
+                envelope::is_record(message).then_some(message)
+            }
+        };
+        // `child: ` stands before all lines of a program that another one started.
+        let behind_name = || {
+            let (name, rest) = head.body.split_once(':')?;
+            let is_name = name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            is_name.then(|| as_line(rest.strip_prefix(' ').unwrap_or(rest)))?
+        };
+        // Prefect names the run: `Flow run 'x' - line`.
+        let behind_dash = || {
+            let bytes = head.body.as_bytes();
+            let is_dash =
+                |at: &usize| *at > 0 && bytes[at - 1] == b' ' && bytes.get(at + 1) == Some(&b' ');
+            let at = memchr::memchr_iter(b'-', bytes).find(is_dash)?;
+            as_line(&head.body[at + 2..])
+        };
+        let text = as_line(head.body)
+            .or_else(behind_name)
+            .or_else(behind_dash)?;
+        self.flush(sink);
+        let opened = Opened {
+            text: Cow::Borrowed(text),
+            time: head
+                .time
+                .and_then(|time| self.local.instant(&time))
+                .map(|(time, _)| time),
+            // A scheduler says INFO of whatever its programs write.
+            level: Level::from_word(head.level).filter(|level| *level > Level::Info),
+            stream: Cow::Owned(format!("in {name}")),
+            ..Opened::default()
+        };
+        Some(self.opened(&opened, at, complete, depth + 1, sink))
+    }
+
+    /// Whether a crash is open that the line goes on.
+    pub(super) fn awaits(&self, line: &str) -> bool {
+        let is_open = self.crash.is_some() || self.is_in_crash();
+        let is_indented = line.starts_with([' ', '\t']) || line.is_empty();
+        let is_part = is_indented || error_line(line).is_some() || crash::is_more(line);
+        let is_waited_for = self.scrapy.awaits() || self.text.awaits();
+        (is_open && is_part)
+            || (is_indented && self.is_in_text())
+            || (is_waited_for && head::head(line).is_none())
+    }
+
+    pub(super) fn is_in_crash(&self) -> bool {
+        self.scrapy.is_in_crash() || self.text.is_in_crash()
+    }
+
+    pub(super) fn open_scrapy(&mut self, begun: scrapy::Pending, sink: &mut dyn Sink) -> Fate {
+        self.needs_order = true;
+        self.flush(sink);
+        self.zoneless += 1;
+        self.scrapy.open(begun);
+        Fate::Record
+    }
+}
