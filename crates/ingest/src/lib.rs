@@ -49,6 +49,8 @@ mod discover;
 mod follow;
 mod found;
 mod framing;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod globs;
 mod meaning;
 mod names;

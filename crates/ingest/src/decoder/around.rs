@@ -149,12 +149,8 @@ impl Decoder {
             // What begins so goes on.
             let _ = document.go_on(line);
             self.pretty = Some(document);
-            // What is in a list comes by itself.
-            return if line.starts_with('[') {
-                Fate::Around
-            } else {
-                Fate::Record
-            };
+            // What comes of it is told by the line that ends it.
+            return Fate::Part;
         }
         let fate = if starts_with_brace(line) {
             self.json(line, at, depth, sink)
@@ -211,10 +207,7 @@ impl Decoder {
         let mut fate = Fate::Part;
         for text in whole {
             let own = self.json(text, at, depth, sink);
-            let own = own.unwrap_or_else(|| Self::each_bad(text, at, sink));
-            if own == Fate::Bad {
-                fate = own;
-            }
+            fate = fate.max(own.unwrap_or_else(|| Self::each_bad(text, at, sink)));
         }
         fate
     }

@@ -35,7 +35,7 @@ pub(crate) struct Ledger {
     /// The first loose line.
     first: Option<Position>,
     /// Crashes that stand in the record before them, too.
-    pub(super) repeated: u64,
+    pub(crate) repeated: u64,
 }
 
 impl Ledger {
@@ -46,6 +46,11 @@ impl Ledger {
         }
     }
 
+    /// How many lines there were.
+    pub(crate) fn lines(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
     /// How many lines had that fate.
     pub(crate) fn count(&self, fate: Fate) -> u64 {
         self.counts[fate as usize]
@@ -54,7 +59,7 @@ impl Ledger {
     /// Says where most lines were taken for parts of records by their look alone.
     pub(super) fn note(&self, sink: &mut dyn Sink) {
         let loose = self.count(Fate::Loose);
-        let all: u64 = self.counts.iter().sum();
+        let all = self.lines();
         if loose >= MANY && 2 * loose > all - self.count(Fate::Blank) {
             let detail = format!(
                 "{loose} of {all} lines were taken for parts of the records before them, as they are indented or \
@@ -113,7 +118,7 @@ mod tests {
             let mut lines = vec!["2026-03-04 11:22:33 INFO shop: it begins".to_owned()];
             lines.extend((0..30).map(|n| format!("{line}{n}")));
             let (decoder, counts) = read(&lines);
-            assert_eq!(decoder.ledger.counts.iter().sum::<u64>(), 31);
+            assert_eq!(decoder.ledger.lines(), 31);
             counts.kinds.contains(&ProblemKind::MostlyParts)
         };
         assert!(told("    saved item "));
@@ -135,7 +140,7 @@ mod tests {
         fn every_line_is_accounted_for(lines in prop::collection::vec(LINES, 0..24)) {
             let (decoder, counts) = read(&lines);
             let ledger = &decoder.ledger;
-            prop_assert_eq!(ledger.counts.iter().sum::<u64>(), lines.len() as u64);
+            prop_assert_eq!(ledger.lines(), lines.len() as u64);
             // A bad line is one that was reported, a record one that came, or was reported at last.
             prop_assert!(counts.lost >= ledger.count(Fate::Bad), "{:?}", lines);
             let told = counts.records + counts.lost + ledger.repeated;

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::context::Context;
 use self::context::Remembering;
-use self::fate::{Fate, Ledger};
+pub(crate) use self::fate::Fate;
+use self::fate::Ledger;
 use crate::clock::Clock;
 use crate::framing::crash::Crash;
 use crate::framing::document::Document;
@@ -140,6 +141,12 @@ impl Decoder {
         self.needs_order
             || self.clock.as_ref().is_some_and(|clock| clock.needs_order)
             || self.streams.values().any(|own| own.needs_order())
+    }
+
+    /// What became of the file's lines.
+    #[cfg(fuzzing)]
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Whose lines came last; it is forgotten.

@@ -466,6 +466,7 @@ mod tests {
             ("2026-03-04 11:22:33.353 | INFO     | a:b:3 - x", None),
             ("05:00:00.110 | INFO    | prefect.engine - x", None),
             ("a table | of words", None),
+            ("<1>", None),
             ("ERROR | the page is gone", None),
             ("[pod] x", None),
             ("2026-03-04 11:22:33 INFO shop: x", None),

@@ -94,7 +94,7 @@ pub(super) fn tagged<'l>(
     calendar: &Calendar,
 ) -> Option<Opened<'l>> {
     let is_iso = line.as_bytes().get(10) == Some(&b'T');
-    if !is_iso && !line.as_bytes()[0].is_ascii_uppercase() {
+    if !is_iso && !line.starts_with(|c: char| c.is_ascii_uppercase()) {
         return None;
     }
     let (when, length) = stamp(line)?;

@@ -139,7 +139,9 @@ impl Layout {
             && line[begin..] == *head.message
             && head.body == head.message
             && is_message(head.message)
-            && !line.starts_with(' ');
+            && !line.starts_with(' ')
+            // Twisted's names its level last, when nothing else in the line is one.
+            && !line[..head.level_at].ends_with('#');
         let time = head.time.filter(|_| is_plain)?;
         let from = head.time_at;
         let (_, length) = stamp(&line[from..])?;

@@ -391,7 +391,11 @@ impl<'l> Scan<'l> {
             logger: Some(logger).filter(|logger| !logger.is_empty()),
             message,
             body,
-            level_at: 0,
+            level_at: if level.is_empty() {
+                0
+            } else {
+                level.as_ptr() as usize - self.line.as_ptr() as usize
+            },
             time_at,
             spans: Vec::new(),
             thread: None,
