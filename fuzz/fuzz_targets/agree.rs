@@ -13,7 +13,8 @@ const LONGEST: usize = 4096;
 
 /// Whether the same was told, but for what a blank changes: a bad line is shown as it is, and cut.
 fn is_alike(one: &str, other: &str) -> bool {
-    let (one, other) = (one.replace(' ', ""), other.replace(' ', ""));
+    let bare = |text: &str| text.replace([' ', '\t'], "");
+    let (one, other) = (bare(one), bare(other));
     one.starts_with(&other)
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Ledger {
     /// The first loose line.
     first: Option<Position>,
     /// Crashes that stand in the record before them, too.
-    pub(crate) repeated: u64,
+    pub(super) repeated: u64,
 }
 
 impl Ledger {
@@ -118,7 +118,7 @@ mod tests {
             let mut lines = vec!["2026-03-04 11:22:33 INFO shop: it begins".to_owned()];
             lines.extend((0..30).map(|n| format!("{line}{n}")));
             let (decoder, counts) = read(&lines);
-            assert_eq!(decoder.ledger.lines(), 31);
+            assert_eq!(decoder.ledger().lines(), 31);
             counts.kinds.contains(&ProblemKind::MostlyParts)
         };
         assert!(told("    saved item "));
@@ -139,11 +139,11 @@ mod tests {
         #[test]
         fn every_line_is_accounted_for(lines in prop::collection::vec(LINES, 0..24)) {
             let (decoder, counts) = read(&lines);
-            let ledger = &decoder.ledger;
+            let ledger = decoder.ledger();
             prop_assert_eq!(ledger.lines(), lines.len() as u64);
             // A bad line is one that was reported, a record one that came, or was reported at last.
             prop_assert!(counts.lost >= ledger.count(Fate::Bad), "{:?}", lines);
-            let told = counts.records + counts.lost + ledger.repeated;
+            let told = counts.records + counts.lost + decoder.repeated();
             let owed = ledger.count(Fate::Record) + ledger.count(Fate::Bad);
             prop_assert!(told >= owed, "{} of {} in {:#?}", told, owed, lines);
         }

@@ -144,9 +144,16 @@ impl Decoder {
     }
 
     /// What became of the file's lines.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// How many crashes stood in the record before them, too.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn repeated(&self) -> u64 {
+        let streams = self.streams.values().map(|own| own.repeated());
+        self.ledger.repeated + streams.sum::<u64>()
     }
 
     /// Whose lines came last; it is forgotten.
