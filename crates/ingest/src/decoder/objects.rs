@@ -88,6 +88,7 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> Option<Fate> {
+        let line = line.trim();
         let may_be = line.starts_with(['{', '[', '\u{1e}', ',']) && line.contains("{\"");
         if depth > DEEPEST || !may_be {
             return None;

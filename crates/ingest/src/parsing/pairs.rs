@@ -133,8 +133,8 @@ fn before_next_key(text: &str) -> usize {
     let mut from = 0;
     while let Some(sign) = text[from..].find('=').map(|at| at + from) {
         let before = &text[..sign];
-        let begin = before.rfind(char::is_whitespace).map(|at| at + 1);
-        if let Some(begin) = begin {
+        let blank = before.char_indices().rev().find(|(_, c)| c.is_whitespace());
+        if let Some(begin) = blank.map(|(at, c)| at + c.len_utf8()) {
             let key = &before[begin..];
             let is_key = !key.is_empty()
                 && key.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -231,6 +231,10 @@ mod tests {
         assert_eq!(
             read("error='no price' url=x"),
             ["error=Str(\"no price\")", "url=Str(\"x\")"]
+        );
+        assert_eq!(
+            read("error=no\u{2000}price url=x"),
+            ["error=Str(\"no\\u{2000}price\")", "url=Str(\"x\")"]
         );
         assert_eq!(read("it's url=x"), ["url=Str(\"x\")"]);
         assert_eq!(read("a == b, x= 1"), Vec::<String>::new());

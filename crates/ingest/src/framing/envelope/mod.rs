@@ -356,7 +356,7 @@ pub(crate) fn is_record(text: &str) -> bool {
         let has_date = head.time.is_some_and(|time: Stamp| time.date != Date::None);
         let is_basic = head.time.is_none()
             && head.logger.is_some()
-            && text[head.level.len().min(text.len())..].starts_with(':');
+            && bytes.get(head.level.len()) == Some(&b':');
         !head.level.is_empty() && (has_date || is_basic)
     })
 }

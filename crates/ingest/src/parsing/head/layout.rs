@@ -149,6 +149,14 @@ impl Layout {
         // A place in the source makes loguru's heads of those with a bar anywhere behind.
         let is_place = |name: &str| name.matches(':').count() >= 2 && !name.contains("::");
         let is_open = head.logger.is_some_and(is_place) && !line[..begin].contains(" | ");
+        // A bracket that the message closes, or does not.
+        let count = |signs: &[u8]| {
+            line.bytes()
+                .take(begin)
+                .filter(|b| signs.contains(b))
+                .count()
+        };
+        let is_open = is_open || count(b"([{") != count(b")]}");
         if !behind.ends_with(' ') || behind.contains('/') || is_open {
             return None;
         }
