@@ -55,7 +55,7 @@ pub use event::{
 };
 pub use level::Level;
 pub use problem::{Problem, ProblemKind};
-pub use record::{Dialect, Position, Record, RunKey, Sink, SourceFile};
+pub use record::{Dialect, Own, Position, Record, RunKey, Sink, SourceFile};
 pub use text::{clip, host_of};
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::{FieldValue, Json, Value};

@@ -43,6 +43,31 @@ pub struct Record<'a> {
     /// Whether it is a request of which an HTTP library tells, not the scraper: it counts where the
     /// scraper itself tells of none.
     pub is_echo: bool,
+    /// Where the user's own fields stand; `dragline_ingest::own_fields` reads them.
+    pub own: Own<'a>,
+}
+
+/// Where the fields stand that a line has beside what its record says: nothing is read of them before somebody
+/// asks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Own<'a> {
+    /// In no place but the message.
+    #[default]
+    None,
+    /// In the line, which is a JSON object or logfmt.
+    Line(Cow<'a, [u8]>),
+    /// In pairs beside the message, as spans have them.
+    Pairs(Cow<'a, [(String, String)]>),
+}
+
+impl Own<'_> {
+    fn into_owned(self) -> Own<'static> {
+        match self {
+            Self::None => Own::None,
+            Self::Line(line) => Own::Line(Cow::Owned(line.into_owned())),
+            Self::Pairs(pairs) => Own::Pairs(Cow::Owned(pairs.into_owned())),
+        }
+    }
 }
 
 impl Record<'_> {
@@ -69,6 +94,7 @@ impl Record<'_> {
             is_zoneless: self.is_zoneless,
             is_unjudged: self.is_unjudged,
             is_echo: self.is_echo,
+            own: self.own.into_owned(),
         }
     }
 

@@ -31,7 +31,7 @@ pub fn record(record: &Record<'_>, path: &str, at: Position, terminal: &Terminal
         _ => Tone::Muted,
     };
     let whose = whose(record);
-    let what = clean(&what(record));
+    let what = clean(&format!("{}{}", what(record), own(record)));
     format!(
         "{} {} {}{}",
         terminal.tone(Tone::Muted, &clean(&when)),
@@ -93,6 +93,21 @@ fn what(record: &Record<'_>) -> String {
             text
         }
     }
+}
+
+/// ` shelf=A7 depth=2`: what is the user's own, where the message does not say it.
+fn own(record: &Record<'_>) -> String {
+    // Of an event, not its message is shown.
+    let is_shown = matches!(record.event, Event::Log | Event::Summary(_));
+    let message = record.message.as_deref().filter(|_| is_shown);
+    let mut text = String::new();
+    for (name, value) in dragline_scan::own_fields(record) {
+        let pair = format!(" {name}={}", shown(&value));
+        if !message.is_some_and(|message| message.contains(pair.trim_start())) {
+            text.push_str(&pair);
+        }
+    }
+    text
 }
 
 /// `GET 200 87 ms 17.8 KiB https://…`

@@ -269,8 +269,10 @@ fn columns_of(table: &'static Table, query: &str, words: &[String]) -> Vec<&'sta
         // A quoted name that is a pattern.
         || ["\"^", "`^"].iter().any(|quoted| squeezed.contains(quoted))
         || count_of(words, "from") > count_of(words, "select");
-    let is_named =
-        |column: &&'static Column| asks_for_all || words.iter().any(|word| word == column.name);
+    let is_named = |column: &&'static Column| {
+        let is_in_all = asks_for_all && column.name != tables::UNLESS_NAMED;
+        is_in_all || words.iter().any(|word| word == column.name)
+    };
     let columns: Vec<&'static Column> = table.columns().filter(is_named).collect();
     if columns.is_empty() {
         // A frame has a height only by a column.

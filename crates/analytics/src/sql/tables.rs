@@ -6,7 +6,7 @@ use dragline_rollup::ErrorLabel;
 use dragline_scan::Row;
 use dragline_schema::{
     ArticleStored, Event, EventType, Level, ProductAction, ProductProcessed, Request, ScraperError,
-    host_of,
+    host_of, wire,
 };
 
 /// What a column holds.
@@ -114,7 +114,25 @@ pub const COMMON: &[Column] = columns! {
     "level" Text "how loud: TRACE, DEBUG, INFO, WARN, ERROR, CRITICAL" => |row| text(row.record.level.map(Level::as_str));
     "file" Text "the file that it stands in" => |row| Cell::Text(Cow::Borrowed(row.file));
     "line" Count "its line there, from 1" => |row| Cell::Count(row.at.line);
+    "fields" Text "the user's own fields as a JSON object; not in `*`, ask for it by name" => |row| fields(row);
 };
+
+/// The column that is built only when a query names it.
+pub(super) const UNLESS_NAMED: &str = "fields";
+
+fn fields<'r>(row: &'r Row<'r>) -> Cell<'r> {
+    let fields = dragline_scan::own_fields(row.record);
+    if fields.is_empty() {
+        return Cell::Null;
+    }
+    let mut text = Vec::new();
+    let mut object = wire::Object::begin(&mut text);
+    for (name, value) in &fields {
+        object.value(name, value);
+    }
+    object.end();
+    Cell::Text(Cow::Owned(String::from_utf8_lossy(&text).into_owned()))
+}
 
 fn request<'r>(row: &'r Row<'r>, get: impl FnOnce(&'r Request<'r>) -> Cell<'r>) -> Cell<'r> {
     match &row.record.event {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Terminal};
 use dragline_ingest::{Begin, Checkpoint, Follower, Memory, ReadOptions};
-use dragline_schema::wire::encode;
+use dragline_schema::wire::{self, encode};
 use dragline_schema::{
     Event, Level, Position, Problem, ProblemKind, Record, Sink, SourceFile, Timestamp, host_of,
 };
@@ -326,6 +326,24 @@ impl<'a> Shown<'a> {
     }
 }
 
+/// Adds the user's own fields to a record's line.
+fn with_own(record: &Record<'_>, line: &mut Vec<u8>) {
+    let fields = dragline_ingest::own_fields(record);
+    if fields.is_empty() || !line.ends_with(b"}\n") {
+        return;
+    }
+    let mut own = Vec::new();
+    let mut object = wire::Object::begin(&mut own);
+    for (name, value) in &fields {
+        object.value(name, value);
+    }
+    object.end();
+    line.truncate(line.len() - 2);
+    line.push(b',');
+    line.extend_from_slice(&own[1..]);
+    line.push(b'\n');
+}
+
 impl Sink for Shown<'_> {
     fn file(&mut self, file: &SourceFile) {
         if self.path != file.path {
@@ -358,6 +376,7 @@ impl Sink for Shown<'_> {
             }
             TailFormat::Json => {
                 encode(record, &mut line);
+                with_own(record, &mut line);
                 let text = String::from_utf8_lossy(&line);
                 if let Cow::Owned(text) = render::clean_json(&text) {
                     line = text.into_bytes();

@@ -10,7 +10,7 @@ mod texts;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use dragline_schema::{Level, Position, ProblemKind, Record, Sink, Timestamp, clip};
+use dragline_schema::{Level, Own, Position, ProblemKind, Record, Sink, Timestamp, clip};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::context::Context;
@@ -384,6 +384,7 @@ impl Decoder {
         let mut record = native::empty();
         let read = native::fast::decode(bytes, &head, &mut self.marks, &mut record);
         if read != native::fast::Read::No {
+            record.own = Own::Line(Cow::Borrowed(bytes));
             self.take(&record, at, sink);
         }
         if read == native::fast::Read::Whole {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Dialect, Position, ProblemKind, Record, Sink, clip};
+use dragline_schema::{Dialect, Own, Position, ProblemKind, Record, Sink, clip};
 
 use super::fate::Fate;
 use super::{DEEPEST, Decoder, MOST_STREAMS, SHOWN};
@@ -162,6 +162,7 @@ impl Decoder {
         at: Position,
         sink: &mut dyn Sink,
     ) -> bool {
+        record.own = Own::Line(Cow::Borrowed(line.as_bytes()));
         if let Some(begun) = self.scrapy.claim_json(record, at) {
             self.open_scrapy(begun, sink);
             return true;
@@ -208,6 +209,7 @@ fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink)
             is_empty: false,
             ..
         } => "an OpenTelemetry export in which no log record was found".to_owned(),
+        Export { records: 0, .. } => return Fate::Around,
         _ => return Fate::Record,
     };
     let detail = format!("{why}: {}", clip(line, SHOWN));

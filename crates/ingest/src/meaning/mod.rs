@@ -27,6 +27,7 @@ use crate::parsing::time::Local;
 pub(crate) use self::exception::causes_of;
 pub(crate) use self::foreign::{decode_each, decode_fields, url_in};
 pub(crate) use self::item::says_item;
+pub(crate) use self::role::is_own;
 pub(crate) use self::shape::Shapes;
 
 /// Decodes a line that begins with a brace; `None` when it is no JSON object, or one that says

@@ -164,6 +164,42 @@ impl Role {
     }
 }
 
+/// What logging libraries write of themselves, and nobody asks for.
+const THEIRS: &str = " pid hostname v @version process processName process_id thread threadName thread_name thread_id \
+    taskName relativeCreated created msecs lineno line line_number funcName func_name function method_name filename \
+    file pathname path module args stack_info exc_text exc_info levelno level_value caller writer_id seq text \
+    severity_number trace_flags schemaURL name ecs.version log.syslog.priority ";
+/// The same of everything within.
+const THEIR_OBJECTS: [&str; 10] = [
+    "record.elapsed.",
+    "record.file.",
+    "record.process.",
+    "record.thread.",
+    "record.level.",
+    "record.time.",
+    "source.",
+    "process.",
+    "log.origin.",
+    "instant.",
+];
+
+/// The name of a field, without the container around it, when it is the user's own: nothing that a record says,
+/// and nothing that a library writes of itself.
+pub(crate) fn is_own(path: &str) -> Option<&str> {
+    let role = Role::of(path);
+    let bare = role.bare(path);
+    let is_theirs = |name: &str| THEIRS.split_whitespace().any(|theirs| theirs == name);
+    let is_own = path.len() <= LONGEST
+        && role.slot.is_none()
+        && role.units == [None, None]
+        && role.kind == Kind::Plain
+        && !role.is_exception
+        && !role.is_event_type
+        && !is_theirs(path.strip_prefix("record.").unwrap_or(bare))
+        && !THEIR_OBJECTS.iter().any(|theirs| path.starts_with(theirs));
+    is_own.then_some(bare)
+}
+
 /// Slots that a span's fields may fill for the events inside.
 pub(super) fn context_slot(name: &str) -> Option<(Slot, usize)> {
     slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dragline_schema::{
-    Dialect, Event, Level, Position, Problem, ProblemKind, Record, Sink, Timestamp, Value, clip,
+    Dialect, Event, Level, Own, Position, Problem, ProblemKind, Record, Sink, Timestamp, Value,
+    clip,
 };
 
 use super::crawlee::{self, Crawlee};
@@ -522,6 +523,9 @@ impl Begun {
         let time = self.timestamp(local);
         record.is_zoneless = time.is_some_and(|(_, zoned)| !zoned);
         record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
+        if !self.fields.is_empty() {
+            record.own = Own::Pairs(Cow::Borrowed(&self.fields));
+        }
         if let Event::ScraperError(error) = &mut record.event
             && error.error_type.is_none()
             && error.error_message.is_none()

@@ -150,13 +150,12 @@ impl Layout {
         let is_place = |name: &str| name.matches(':').count() >= 2 && !name.contains("::");
         let is_open = head.logger.is_some_and(is_place) && !line[..begin].contains(" | ");
         // A bracket that the message closes, or does not.
-        let count = |signs: &[u8]| {
-            line.bytes()
-                .take(begin)
-                .filter(|b| signs.contains(b))
-                .count()
-        };
-        let is_open = is_open || count(b"([{") != count(b")]}");
+        let count = |sign: u8| line.bytes().take(begin).filter(|b| *b == sign).count();
+        let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}')];
+        let is_open = is_open
+            || pairs
+                .iter()
+                .any(|(open, close)| count(*open) != count(*close));
         if !behind.ends_with(' ') || behind.contains('/') || is_open {
             return None;
         }

@@ -65,24 +65,30 @@ impl Local {
 pub(crate) fn may_hold_clock(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    let mut digits = 0;
+    // Whether digits are before, or were before signs that stand between date and time.
+    let (mut digits, mut is_near) = (false, false);
     for (at, byte) in bytes.iter().enumerate() {
         let is_clock = match byte {
             b'0'..=b'9' => {
-                digits += 1;
+                digits = true;
                 continue;
             }
-            b':' => digits > 0 && digit(at + 1) && digit(at + 2),
-            b'.' => {
-                digits > 0 && digit(at + 2) && bytes.get(at + 3) == Some(&b'.') && digit(at + 4)
+            b':' => digits && digit(at + 1) && digit(at + 2),
+            b'.' => digits && digit(at + 2) && bytes.get(at + 3) == Some(&b'.') && digit(at + 4),
+            b' ' | b'T' | b't' | b'_' | b'-' | b',' => {
+                is_near |= digits;
+                digits = false;
+                if is_near && (1..=6).all(|next| digit(at + next)) {
+                    return true;
+                }
+                continue;
             }
-            b' ' | b'T' | b't' | b'_' | b'-' => digits > 0 && (1..=6).all(|next| digit(at + next)),
             _ => false,
         };
         if is_clock {
             return true;
         }
-        digits = 0;
+        (digits, is_near) = (false, false);
     }
     false
 }
