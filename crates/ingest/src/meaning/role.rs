@@ -140,8 +140,15 @@ impl Role {
             && !self.is_name;
         self.slot.filter(|(slot, rank)| {
             let takes = match slot {
-                Slot::Timestamp | Slot::Level | Slot::Target | Slot::ErrorType => true,
-                Slot::ScraperId | Slot::RunId | Slot::Site | Slot::Method | Slot::Url => true,
+                Slot::Timestamp
+                | Slot::Level
+                | Slot::Target
+                | Slot::ErrorType
+                | Slot::ScraperId
+                | Slot::RunId
+                | Slot::Site
+                | Slot::Method
+                | Slot::Url => true,
                 Slot::Message => *rank < TEMPLATE,
                 _ => false,
             };

@@ -60,8 +60,7 @@ pub(super) fn usual(text: &[u8]) -> Option<(Stamp, usize)> {
 /// Whether what stands a blank behind a time is certainly no zone, and no half of the day.
 fn is_no_zone(text: &[u8]) -> bool {
     match text {
-        [b'0'..=b'9' | b'[' | b'(' | b'<' | b'|' | b'"', ..] | [] => true,
-        [b'-', b' ', ..] => true,
+        [] | [b'0'..=b'9' | b'[' | b'(' | b'<' | b'|' | b'"', ..] | [b'-', b' ', ..] => true,
         [b'A'..=b'Z', ..] => {
             let letters = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
             let word = &text[..letters];
