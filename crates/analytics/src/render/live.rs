@@ -102,6 +102,10 @@ fn own(record: &Record<'_>) -> String {
     let message = record.message.as_deref().filter(|_| is_shown);
     let mut text = String::new();
     for (name, value) in dragline_scan::own_fields(record) {
+        // A stack, or another text of many lines, is no part of a line.
+        if matches!(&value, Value::Str(text) if text.contains('\n')) {
+            continue;
+        }
         let pair = format!(" {name}={}", shown(&value));
         if !message.is_some_and(|message| message.contains(pair.trim_start())) {
             text.push_str(&pair);

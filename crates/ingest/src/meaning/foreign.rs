@@ -607,6 +607,19 @@ mod tests {
     }
 
     #[test]
+    fn an_object_of_pythons_names_no_scraper_unless_it_names_itself() {
+        for (shown, expected) in [
+            ("<scrapy.crawler.Crawler object at 0x7312f3080c50>", None),
+            ("<Spider 'meetups' at 0x7312f288f860>", Some("meetups")),
+            ("meetups", Some("meetups")),
+        ] {
+            let line =
+                format!(r#"{{"time":1772623353,"level":"info","msg":"x","spider":"{shown}"}}"#);
+            assert_eq!(decoded(&line).scraper_id.as_deref(), expected, "{shown}");
+        }
+    }
+
+    #[test]
     fn logurus_own_text_is_not_the_message() {
         let line = r#"{"text":"2026 | INFO | x - hello\n","record":{"message":"hello","level":{"name":"INFO","no":20},"time":{"timestamp":1772623353.5}}}"#;
         assert_eq!(decoded(line).message.as_deref(), Some("hello"));

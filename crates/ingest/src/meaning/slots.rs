@@ -90,6 +90,15 @@ impl<'a> Slots<'a> {
                 self.level_scale = role.scale;
             }
             (Slot::Status, Value::Str(text)) if is_nothing(text) => self.status_is_null = true,
+            // An object of Python's, as it shows itself: only one that names itself names a scraper.
+            (Slot::ScraperId, Value::Str(text)) if is_shown_object(text) => {
+                let named = text
+                    .split_once('\'')
+                    .and_then(|(_, rest)| rest.split_once('\''));
+                if let Some((name, _)) = named.filter(|(name, _)| !name.is_empty()) {
+                    self.put(slot, rank, Value::Str(name.to_owned().into()));
+                }
+            }
             // Datadog's levels.
             (Slot::Status, Value::Str(text)) if is_level_as_status(text) => {
                 self.put(Slot::Level, 90, value);
@@ -145,6 +154,8 @@ impl<'a> Slots<'a> {
             Slot::Level => !text.starts_with(|c: char| c.is_ascii_alphabetic()),
             // jsoup's.
             Slot::Url => text.starts_with('['),
+            // An object of Python's.
+            Slot::ScraperId => is_shown_object(text),
             _ => false,
         };
         if !is_special {
@@ -214,6 +225,11 @@ fn with_unit(value: &Value<'_>) -> Option<f64> {
         Value::Str(text) => duration::milliseconds(text),
         _ => None,
     }
+}
+
+/// Whether a text is an object of Python's, as it shows itself: `<Spider 'shop' at 0x7f0c>`.
+fn is_shown_object(text: &str) -> bool {
+    text.starts_with('<') && text.ends_with('>') && text.contains(" at 0x")
 }
 
 /// Words that are levels where they stand as a status, and tell of no outcome.

@@ -26,6 +26,7 @@ use crate::framing::lines::append;
 use crate::meaning::text::Begun;
 use crate::meaning::traceback;
 use crate::parsing::time::Local;
+use crate::parsing::{Object, scalar};
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
 const MAX_RECORD: usize = 1 << 20;
@@ -260,7 +261,8 @@ impl Scrapy {
 
     /// Hands over the open record: nothing continues it.
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
-        if let Some(pending) = self.pending.take() {
+        if let Some(mut pending) = self.pending.take() {
+            self.json_spider = pending.cut_extra().or(self.json_spider.take());
             if pending.body.is_open() {
                 self.interrupted = Some(pending.body);
             } else if !self.interrupted.as_ref().is_some_and(Body::is_open) {
@@ -449,6 +451,28 @@ impl Pending {
         self.body.takes(line)
             || (!self.text.contains('\n') && has_body(&self.text))
             || (self.level.is_error() && is_typed(line))
+    }
+}
+
+impl Pending {
+    /// Takes away what a formatter put behind the message, ` ({"spider": "<LinesSpider 'tram_lines' at 0x7f0c>"})`;
+    /// gives the spider that it names.
+    fn cut_extra(&mut self) -> Option<String> {
+        let text = self.text.trim_end();
+        let begin = text.strip_suffix("})")?.rfind(" ({\"")?;
+        let object = Object::parse(&text[begin + 2..text.len() - 1])?;
+        if !object
+            .fields
+            .iter()
+            .all(|(key, _)| key == "spider" || key == "crawler")
+        {
+            return None;
+        }
+        let spider = object.fields.iter().find(|(key, _)| key == "spider");
+        let spider = spider.and_then(|(_, raw)| scalar(raw)?.into_text());
+        let spider = spider.and_then(|shown| spider_of(&shown));
+        self.text.truncate(begin);
+        spider
     }
 }
 

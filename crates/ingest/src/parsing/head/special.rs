@@ -92,7 +92,10 @@ pub(super) fn source(message: &str) -> Option<(&str, &str)> {
 /// A level that nothing but its place tells, for lines whose time stands in an envelope: `LEVEL message`,
 /// `name LEVEL message`.
 pub(crate) fn weak(line: &str) -> Option<Head<'_>> {
-    let (first, rest) = line.split_once(' ')?;
+    // What is indented is a part of what stands before it.
+    let (first, rest) = line
+        .split_once(' ')
+        .filter(|(first, _)| !first.is_empty())?;
     let is_level = |word: &str| {
         is_capital(word) && level(word, false).is_some_and(|(level, _)| level.len() == word.len())
     };
