@@ -48,6 +48,21 @@ pub fn own_fields<'r>(record: &'r Record<'_>) -> Vec<(Cow<'r, str>, Value<'r>)> 
     fields
 }
 
+/// The same as the text of a JSON object; `None` when there are none.
+pub fn own_fields_json(record: &Record<'_>) -> Option<String> {
+    let fields = own_fields(record);
+    if fields.is_empty() {
+        return None;
+    }
+    let mut text = Vec::new();
+    let mut object = wire::Object::begin(&mut text);
+    for (name, value) in &fields {
+        object.value(name, value);
+    }
+    object.end();
+    String::from_utf8(text).ok()
+}
+
 /// Those of a JSON object.
 fn of_object<'r>(
     object: &Object<'r>,
@@ -138,5 +153,8 @@ mod tests {
             ..Record::default()
         };
         assert_eq!(names(&text), "batch=U64(7) depth=U64(2)");
+        let json = own_fields_json(&text);
+        assert_eq!(json.as_deref(), Some(r#"{"batch":7,"depth":2}"#));
+        assert_eq!(own_fields_json(&Record::default()), None);
     }
 }

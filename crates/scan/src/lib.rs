@@ -46,7 +46,7 @@ pub use cache::Cache;
 pub use dragline_files::OwnedDirError;
 pub use dragline_ingest::{
     DialectError, DiscoverError, Map, MapError, Meaning, Memory, ReadOptions, TextDialect, Watch,
-    own_fields,
+    own_fields, own_fields_json,
 };
 pub use filter::Filter;
 pub use history::{History, HistoryError};

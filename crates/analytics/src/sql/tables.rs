@@ -6,7 +6,7 @@ use dragline_rollup::ErrorLabel;
 use dragline_scan::Row;
 use dragline_schema::{
     ArticleStored, Event, EventType, Level, ProductAction, ProductProcessed, Request, ScraperError,
-    host_of, wire,
+    host_of,
 };
 
 /// What a column holds.
@@ -121,17 +121,7 @@ pub const COMMON: &[Column] = columns! {
 pub(super) const UNLESS_NAMED: &str = "fields";
 
 fn fields<'r>(row: &'r Row<'r>) -> Cell<'r> {
-    let fields = dragline_scan::own_fields(row.record);
-    if fields.is_empty() {
-        return Cell::Null;
-    }
-    let mut text = Vec::new();
-    let mut object = wire::Object::begin(&mut text);
-    for (name, value) in &fields {
-        object.value(name, value);
-    }
-    object.end();
-    Cell::Text(Cow::Owned(String::from_utf8_lossy(&text).into_owned()))
+    dragline_scan::own_fields_json(row.record).map_or(Cell::Null, |json| Cell::Text(json.into()))
 }
 
 fn request<'r>(row: &'r Row<'r>, get: impl FnOnce(&'r Request<'r>) -> Cell<'r>) -> Cell<'r> {

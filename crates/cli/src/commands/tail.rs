@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use dragline_analytics::render::{self, Terminal};
 use dragline_ingest::{Begin, Checkpoint, Follower, Memory, ReadOptions};
-use dragline_schema::wire::{self, encode};
+use dragline_schema::wire::encode;
 use dragline_schema::{
     Event, Level, Position, Problem, ProblemKind, Record, Sink, SourceFile, Timestamp, host_of,
 };
@@ -328,19 +328,15 @@ impl<'a> Shown<'a> {
 
 /// Adds the user's own fields to a record's line.
 fn with_own(record: &Record<'_>, line: &mut Vec<u8>) {
-    let fields = dragline_ingest::own_fields(record);
-    if fields.is_empty() || !line.ends_with(b"}\n") {
+    let Some(own) = dragline_ingest::own_fields_json(record) else {
         return;
-    }
-    let mut own = Vec::new();
-    let mut object = wire::Object::begin(&mut own);
-    for (name, value) in &fields {
-        object.value(name, value);
-    }
-    object.end();
-    line.truncate(line.len() - 2);
-    line.push(b',');
-    line.extend_from_slice(&own[1..]);
+    };
+    // A record says at least one thing, else its line is `{}`.
+    let begins = line.len() - "}\n".len();
+    let is_bare = line[..begins] == *b"{";
+    line.truncate(begins);
+    line.extend_from_slice(if is_bare { b"" } else { b"," });
+    line.extend_from_slice(&own.as_bytes()[1..]);
     line.push(b'\n');
 }
 

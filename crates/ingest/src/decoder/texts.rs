@@ -104,7 +104,7 @@ impl Decoder {
         if self.text.complete(&mut begun) {
             return Fate::Part;
         }
-        match self.scrapy.claim(begun, &self.local) {
+        match self.scrapy.claim(begun, &self.local, self.taken_at) {
             Ok(begun) => self.open_scrapy(begun, sink),
             Err(begun) => {
                 self.flush(sink);

@@ -146,7 +146,12 @@ impl Scrapy {
     }
 
     /// Takes a record of Scrapy's that has a format of somebody's own; gives others back.
-    pub(crate) fn claim(&mut self, begun: Begun, local: &Local) -> Result<Pending, Box<Begun>> {
+    pub(crate) fn claim(
+        &mut self,
+        begun: Begun,
+        local: &Local,
+        taken_at: Option<Timestamp>,
+    ) -> Result<Pending, Box<Begun>> {
         let logger = begun.logger.as_deref().unwrap_or_default();
         let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
         self.state.has_own_format |= is_own;
@@ -155,7 +160,8 @@ impl Scrapy {
             return Err(Box::new(begun));
         };
         Ok(Pending {
-            time: begun.timestamp(local).map(|(time, _)| time),
+            // Where its format has none, what an envelope says holds.
+            time: begun.timestamp(local).map(|(time, _)| time).or(taken_at),
             logger: begun.logger.unwrap_or_default(),
             level,
             body: Body::of(&begun.text),
