@@ -459,7 +459,9 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
                       it with compression: zstd, which is not read here";
         return Some((ProblemKind::BinaryFile, detail.into()));
     }
-    if is_binary(&start[..start.len().min(4096)]) {
+    // The journal's export has lengths in it.
+    let is_journal = start.starts_with(b"__CURSOR=");
+    if !is_journal && is_binary(&start[..start.len().min(4096)]) {
         return Some((
             ProblemKind::BinaryFile,
             "holds NUL bytes, as no text does".into(),

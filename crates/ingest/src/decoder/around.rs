@@ -7,8 +7,11 @@ use super::{Context, DEEPEST, Decoder, MOST_STREAMS, Pieces, starts_with_brace};
 use crate::framing::document::{Document, Taken};
 use crate::framing::envelope::{self, Opened};
 use crate::framing::hole::{Hole, report_hole};
+use crate::framing::journal::{self, Entry};
+use crate::framing::octets::Octets;
 use crate::framing::report;
-use crate::parsing::without_colours;
+use crate::meaning::scrapy::Scrapy;
+use crate::parsing::{inspect, without_colours};
 
 impl Decoder {
     /// Takes a line out of what is around it.
@@ -74,11 +77,15 @@ impl Decoder {
         (own.taken_at, own.given_level) = (taken_at, level);
         if !opened.is_piece && own.pieces.is_none() {
             // Syslog's daemons write a line's end so.
-            if opened.text.contains("#012") {
+            let end = if opened.text.contains("#012") {
+                "#012"
+            } else {
+                "\n"
+            };
+            if opened.text.contains(end) {
                 own.needs_order = true;
-                let lines: Vec<&str> = opened.text.split("#012").collect();
                 let mut fate = Fate::Blank;
-                for line in lines {
+                for line in opened.text.split(end) {
                     fate = fate.max(own.unwrapped(line, at, complete, depth, sink));
                     (own.taken_at, own.given_level) = (taken_at, level);
                 }
@@ -110,7 +117,9 @@ impl Decoder {
         }
         let (family, options, calendar) = (&self.family, &self.options, self.local.calendar);
         self.streams.entry(name.to_owned()).or_insert_with(|| {
+            // Two programs may begin in the same second.
             let mut own = Self::new(family, options);
+            own.scrapy = Scrapy::new(&format!("{family} {name}"));
             own.local.calendar = calendar;
             Box::new(own)
         })
@@ -196,6 +205,70 @@ impl Decoder {
         Some(fate)
     }
 
+    /// Takes a line of a form in which records are no lines; `None` when it is none.
+    pub(super) fn packed(
+        &mut self,
+        line: &str,
+        at: Position,
+        complete: bool,
+        sink: &mut dyn Sink,
+    ) -> Option<Fate> {
+        let may_be_counted = line.starts_with(|c: char| c.is_ascii_digit());
+        if self.octets.is_some() || (may_be_counted && Octets::begins(line)) {
+            self.needs_order = true;
+            let begun_at = self.octets.as_ref().map_or(at, |open| open.at);
+            let (whole, open) = Octets::take(self.octets.take(), line, at);
+            let mut fate = Fate::Part;
+            for (nth, text) in whole.iter().enumerate() {
+                let at = if nth == 0 { begun_at } else { at };
+                fate = fate.max(self.wrapped(text, at, complete, sink));
+            }
+            self.octets = open;
+            return Some(fate);
+        }
+        self.of_journal(line, at, sink)
+    }
+
+    /// Takes a line of an entry that the journal's tool wrote over many; `None` when it is none.
+    fn of_journal(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> Option<Fate> {
+        if let Some(entry) = &mut self.entry {
+            match entry.go_on(line) {
+                journal::Taken::Part => return Some(Fate::Part),
+                journal::Taken::End => {
+                    self.flush_entry(sink);
+                    return Some(Fate::Blank);
+                }
+                journal::Taken::Other => self.flush_entry(sink),
+            }
+        }
+        let may_begin = match line.as_bytes() {
+            [b'_', ..] => true,
+            [first, .., b']'] => first.is_ascii_uppercase(),
+            _ => false,
+        };
+        if !may_begin || !self.is_between() {
+            return None;
+        }
+        let entry = Entry::begin(line, at)?;
+        self.needs_order = true;
+        self.entry = Some(entry);
+        // What it holds is a line of its program.
+        Some(Fate::Part)
+    }
+
+    /// Takes the line of an entry to which nothing comes any more.
+    pub(super) fn flush_entry(&mut self, sink: &mut dyn Sink) {
+        let Some(entry) = self.entry.take() else {
+            return;
+        };
+        let at = entry.at;
+        let object = entry.into_object();
+        (self.taken_at, self.given_level) = (None, None);
+        if self.json(&object, at, 0, sink).is_none() {
+            Self::bad(&object, at, true, sink);
+        }
+    }
+
     /// Takes objects over many lines that are whole.
     fn each_whole(
         &mut self,
@@ -207,6 +280,7 @@ impl Decoder {
         let mut fate = Fate::Part;
         for text in whole {
             let own = self.json(text, at, depth, sink);
+            let own = own.or_else(|| self.json(&inspect::to_json(text)?, at, depth, sink));
             fate = fate.max(own.unwrap_or_else(|| Self::each_bad(text, at, sink)));
         }
         fate

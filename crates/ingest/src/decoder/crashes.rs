@@ -2,11 +2,22 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Dialect, Event, ProblemKind, Record, ScraperError, Sink, clip};
+use dragline_schema::{Dialect, Event, ProblemKind, Record, ScraperError, Sink, Timestamp, clip};
 
 use super::{Decoder, SHOWN};
 use crate::framing::report;
 use crate::meaning::{causes_of, traceback};
+
+/// What dies says nothing so soon behind its last words: its successor has to start.
+const SOON: i64 = 500_000;
+
+/// Whether who wrote a record and an exception behind it went on at once: then it was logged, and handled.
+fn goes_on(before: Option<Timestamp>, next: Option<Timestamp>) -> bool {
+    let (Some(before), Some(next)) = (before, next) else {
+        return false;
+    };
+    (0..=SOON).contains(&(next.as_micros() - before.as_micros()))
+}
 
 impl Decoder {
     /// Hands over a raw traceback as one record.
@@ -17,6 +28,11 @@ impl Decoder {
         // A record may have logged it twice.
         let before = self.before_crash.take();
         if before.is_some_and(|before| before.contains(crash.text.trim_end())) {
+            self.ledger.repeated += 1;
+            return;
+        }
+        let (handled_at, next_at) = (self.handled_at.take(), self.next_at.take());
+        if crash.may_be_handled() && goes_on(handled_at, next_at) {
             self.ledger.repeated += 1;
             return;
         }

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::framing::crash::Crash;
 use crate::framing::document::Document;
 use crate::framing::envelope::Habits;
+use crate::framing::journal::Entry;
+use crate::framing::octets::Octets;
 use crate::framing::report;
 use crate::meaning::native::{self, Head};
 use crate::meaning::scrapy::{self, Scrapy};
@@ -45,6 +47,16 @@ pub(crate) struct Decoder {
     crash: Option<Crash>,
     /// The text of the record before it.
     before_crash: Option<String>,
+    /// When that record was written, if it is one that may log an exception without being an error.
+    handled_at: Option<Timestamp>,
+    /// When the record was written that begins.
+    next_at: Option<Timestamp>,
+    /// The stream of the last record that stood within another.
+    inner: Option<String>,
+    /// The process whose lines these are, where several write one file.
+    worker: Option<String>,
+    /// Whether the open record came through a worker's own log, which then stands before each of its lines.
+    is_redirected: bool,
     context: Context,
     zoneless: u64,
     /// What became of the file's lines.
@@ -58,6 +70,10 @@ pub(crate) struct Decoder {
     head: Option<Box<Head>>,
     /// JSON over many lines that has begun.
     pretty: Option<Document>,
+    /// An entry of the journal over many lines that has begun.
+    entry: Option<Entry>,
+    /// A message of syslog over many lines that has begun.
+    octets: Option<Octets>,
     /// A line that a container's runtime cut into pieces, as far as they came.
     pieces: Option<Pieces>,
     /// When an envelope's writer took the line, and how loud it found it: what holds where the line itself
@@ -106,6 +122,11 @@ impl Decoder {
             text: Text::new(family),
             crash: None,
             before_crash: None,
+            handled_at: None,
+            next_at: None,
+            inner: None,
+            worker: None,
+            is_redirected: false,
             context: Context::default(),
             zoneless: 0,
             ledger: Ledger::default(),
@@ -114,6 +135,8 @@ impl Decoder {
             shapes: Shapes::default(),
             head: None,
             pretty: None,
+            entry: None,
+            octets: None,
             pieces: None,
             taken_at: None,
             given_level: None,
@@ -222,6 +245,11 @@ impl Decoder {
             self.joined(pieces, false, sink);
         }
         self.flush_pretty(sink);
+        self.flush_entry(sink);
+        if let Some(octets) = self.octets.take() {
+            let at = octets.at;
+            self.wrapped(&octets.into_text(), at, false, sink);
+        }
         self.flush(sink);
         for own in self.streams.values_mut() {
             own.end_lines(sink);
@@ -296,6 +324,9 @@ impl Decoder {
             return Fate::Record;
         }
         if let Ok(line) = simdutf8::basic::from_utf8(bytes) {
+            if let Some(fate) = self.packed(line, at, complete, sink) {
+                return fate;
+            }
             // Nothing else begins like Scrapy's lines, and nothing is around them.
             if self.is_plain()
                 && let Some(begun) = Scrapy::begin(line, at, &self.local)
@@ -305,17 +336,25 @@ impl Decoder {
             self.wrapped(line, at, complete, sink)
         } else {
             let line = String::from_utf8_lossy(bytes);
+            if let Some(fate) = self.packed(&line, at, complete, sink) {
+                return fate;
+            }
             self.wrapped(&line, at, complete, sink)
         }
     }
 
     /// Whether no line is in the making that is more than one, and the user describes none.
     fn is_plain(&self) -> bool {
-        self.pretty.is_none() && !self.has_pieces() && self.options.dialects.is_empty()
+        self.is_between() && self.options.dialects.is_empty()
     }
 
     fn has_pieces(&self) -> bool {
         self.pieces.is_some()
+    }
+
+    /// Whether nothing over several lines is open.
+    fn is_between(&self) -> bool {
+        self.pretty.is_none() && self.entry.is_none() && self.octets.is_none() && !self.has_pieces()
     }
 
     /// Hands over what is open: nothing continues it.
@@ -332,6 +371,8 @@ impl Decoder {
             self.text.open_at(),
             self.crash.as_ref().map(|crash| crash.at),
             self.pretty.as_ref().map(|pretty| pretty.at),
+            self.entry.as_ref().map(|entry| entry.at),
+            self.octets.as_ref().map(|octets| octets.at),
             self.pieces.as_ref().map(|pieces| pieces.at),
         ];
         let streams = self.streams.values().filter_map(|own| own.open_at());
@@ -376,7 +417,7 @@ impl Decoder {
     fn predicted(&mut self, bytes: &[u8], at: Position, sink: &mut dyn Sink) -> bool {
         // The recorder begins with the time.
         let may_be = bytes.starts_with(br#"{"timestamp":""#);
-        if !may_be || self.is_in_text() || self.pretty.is_some() || self.has_pieces() {
+        if !may_be || self.is_in_text() || !self.is_between() {
             return false;
         }
         // The record borrows from the head, and the rest of the decoder takes the record.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use dragline_schema::{Level, Position, Sink};
 
 use super::fate::Fate;
-use super::{DEEPEST, Decoder};
+use super::{DEEPEST, Decoder, MOST_STREAMS};
 use crate::framing::bar::{behind_bar, is_bar};
 use crate::framing::crash::{self, Crash, error_line};
 use crate::framing::envelope::{self, Opened};
@@ -75,6 +75,15 @@ impl Decoder {
         }
         let head = self.text.head(line);
         let head = head.or_else(|| self.taken_at.and_then(|_| head::weak(line)));
+        if depth < DEEPEST
+            && let Some(name) = head
+                .as_ref()
+                .filter(|head| is_worker(head))
+                .and_then(|h| h.thread)
+            && self.worker.as_deref() != Some(name)
+        {
+            return self.of_worker(name, line, at, complete, depth, sink);
+        }
         let is_timeless = head.as_ref().is_none_or(|head| head.time.is_none());
         if is_timeless
             && depth < DEEPEST
@@ -84,6 +93,13 @@ impl Decoder {
             return self.unwrapped(line, at, complete, depth, sink);
         }
         if let Some(head) = &head {
+            if self.is_redirected
+                && is_worker(head)
+                && let Some((_, body)) = line.split_once("] ")
+                && (self.awaits(body) || body.starts_with("Traceback (most"))
+            {
+                return self.behind(body, at, complete, sink);
+            }
             if depth < DEEPEST
                 && let Some(fate) = self.nested(head, at, complete, depth, sink)
             {
@@ -107,7 +123,12 @@ impl Decoder {
         match self.scrapy.claim(begun, &self.local, self.taken_at) {
             Ok(begun) => self.open_scrapy(begun, sink),
             Err(begun) => {
+                if self.crash.is_some() {
+                    let time = begun.timestamp(&self.local).map(|(time, _)| time);
+                    self.next_at = time.or(self.taken_at);
+                }
                 self.flush(sink);
+                self.is_redirected = false;
                 self.text.open(*begun, self.taken_at, self.given_level);
                 Fate::Record
             }
@@ -122,6 +143,14 @@ impl Decoder {
         complete: bool,
         sink: &mut dyn Sink,
     ) -> Fate {
+        if let Some(name) = &self.inner
+            && !self.is_in_text()
+            && self.crash.is_none()
+            && let Some(own) = self.streams.get_mut(name)
+            && (own.is_in_text() || own.crash.is_some())
+        {
+            return own.behind(line, at, complete, sink);
+        }
         let is_blank = line.trim().is_empty();
         let was_in_crash = self.is_in_crash();
         if self.scrapy.go_on(line) {
@@ -146,6 +175,8 @@ impl Decoder {
         if let Some(crash) = Crash::begin(line, at) {
             let before = self.text.pending_text().or(self.scrapy.pending_text());
             let before = before.map(str::to_owned);
+            let logged_at = self.text.logged_at(&self.local);
+            self.handled_at = logged_at.or(self.scrapy.logged_at());
             self.flush(sink);
             self.crash = Some(crash);
             self.before_crash = before;
@@ -223,7 +254,16 @@ impl Decoder {
         let text = as_line(head.body)
             .or_else(behind_name)
             .or_else(behind_dash)?;
+        self.drop_copy(text);
+        if is_worker(head)
+            && let Some(begun) = Scrapy::begin(text, at, &self.local)
+        {
+            let fate = self.open_scrapy(begun, sink);
+            self.is_redirected = true;
+            return Some(fate);
+        }
         self.flush(sink);
+        self.inner = Some(format!("in {name}"));
         let opened = Opened {
             text: Cow::Borrowed(text),
             time: head
@@ -236,6 +276,45 @@ impl Decoder {
             ..Opened::default()
         };
         Some(self.opened(&opened, at, complete, depth + 1, sink))
+    }
+
+    /// Takes a line of a process that others write beside: each is put together by itself.
+    fn of_worker(
+        &mut self,
+        name: &str,
+        line: &str,
+        at: Position,
+        complete: bool,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Fate {
+        self.flush(sink);
+        let key = format!("worker {name}");
+        let taken = (self.taken_at, self.given_level);
+        if self.streams.len() >= MOST_STREAMS && !self.streams.contains_key(&key) {
+            return self.behind(line, at, complete, sink);
+        }
+        let own = self.stream(&key);
+        own.worker = Some(name.to_owned());
+        (own.taken_at, own.given_level) = taken;
+        let fate = own.plain(line, at, complete, depth, sink);
+        self.inner = Some(key);
+        fate
+    }
+
+    /// Forgets the open record, if the one within another says the same: two handlers wrote it, as where a worker's
+    /// output goes into its own log, and the inner one says more.
+    fn drop_copy(&mut self, text: &str) {
+        let pending = self.scrapy.pending_text().or(self.text.pending_text());
+        let first = pending
+            .and_then(|text| text.lines().next())
+            .unwrap_or_default();
+        let message = head::head(text).map_or("", |head| head.message);
+        if !message.is_empty() && message.trim_end() == first.trim_end() {
+            self.text.drop_pending();
+            self.scrapy.drop_pending();
+            self.ledger.repeated += 1;
+        }
     }
 
     /// Whether a crash is open that the line goes on.
@@ -255,9 +334,19 @@ impl Decoder {
 
     pub(super) fn open_scrapy(&mut self, begun: scrapy::Pending, sink: &mut dyn Sink) -> Fate {
         self.needs_order = true;
+        if self.scrapy.completes(&begun) {
+            return Fate::Part;
+        }
+        self.next_at = begun.time().filter(|_| self.crash.is_some());
         self.flush(sink);
+        self.is_redirected = false;
         self.zoneless += 1;
         self.scrapy.open(begun);
         Fate::Record
     }
+}
+
+/// Whether a head names a process of a pool, as Celery's: `[2026-03-04 11:22:33,123: INFO/ForkPoolWorker-1]`.
+fn is_worker(head: &head::Head<'_>) -> bool {
+    head.time.is_some() && head.thread.is_some_and(|name| name.contains("PoolWorker-"))
 }

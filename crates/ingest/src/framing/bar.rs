@@ -4,7 +4,10 @@ use crate::parsing::head;
 
 /// Whether a text is a progress bar's.
 pub(crate) fn is_bar(text: &str) -> bool {
-    text.contains("%|") || (text.contains("it/s") && text.contains('[')) || text.contains("s/it]")
+    text.contains("%|")
+        || (text.contains("━") && text.contains('%'))
+        || (text.contains("it/s") && text.contains('['))
+        || text.contains("s/it]")
 }
 
 /// What a program wrote behind a progress bar that was not ended.

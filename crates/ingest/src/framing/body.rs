@@ -83,9 +83,19 @@ impl Body {
 
 /// Lines that stand by themselves in no log.
 fn is_part(line: &str) -> bool {
-    const BEGINNINGS: [&str; 51] = [
+    const BEGINNINGS: [&str; 61] = [
         "Stack (most recent call last)",
         "Wrapped by:",
+        "The above exception was ",
+        "╔",
+        "║",
+        "╚",
+        "╟",
+        "╠",
+        "For more information check: ",
+        "Stack backtrace:",
+        "error stack:",
+        "> ",
         "Stacktrace:",
         "Stack Trace:",
         "source_traceback: ",

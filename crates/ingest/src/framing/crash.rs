@@ -89,6 +89,11 @@ impl Crash {
         self.extent.is_sure()
     }
 
+    /// Whether it may be what a record logged that is no error: an exception of Python's.
+    pub(crate) fn may_be_handled(&self) -> bool {
+        self.extent.kind == Kind::Python && is_traceback(self.text.trim_start())
+    }
+
     /// Whether the words before a crash came, and no crash.
     pub(crate) fn is_prelude(&self) -> bool {
         self.extent.kind == Kind::Python && self.extent.place == Place::Before
@@ -140,7 +145,7 @@ pub(crate) fn is_sure(line: &str) -> bool {
     // They begin with few letters, and most lines with none of them.
     let may_be = matches!(
         line.trim_start().as_bytes().first(),
-        Some(b'F' | b'<' | b'p' | b'f' | b't')
+        Some(b'F' | b'<' | b'p' | b'f' | b't' | b'T')
     );
     may_be && Extent::begin(line).is_some_and(|extent| extent.is_sure())
 }
@@ -345,6 +350,9 @@ fn opening(bare: &str) -> Option<(Kind, Place)> {
             Some((Kind::Python, Place::Frames))
         }
         b'F' if bare.starts_with("Fatal Python error: ") => Some((Kind::Fault, Place::Frames)),
+        b'T' if bare.starts_with("Timeout (") && bare.ends_with(")!") => {
+            Some((Kind::Fault, Place::Frames))
+        }
         _ if is_prelude(bare) => Some((Kind::Python, Place::Before)),
         b'E' if bare.starts_with("Exception in thread \"") => Some((Kind::Stack, Place::Told)),
         b'F' | b'<'
@@ -427,7 +435,12 @@ pub(crate) fn is_more(line: &str) -> bool {
 
 /// Lines of an exception's message behind its first one.
 fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 24] = [
+    const WORDS: [&str; 29] = [
+        "╔",
+        "║",
+        "╚",
+        "Stack backtrace:",
+        "Stack Trace:",
         "Stack trace:",
         "Stack (most recent call last)",
         "\"\"\"",
@@ -531,7 +544,7 @@ pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
 /// `page failed TypeError: message`: the error that a text ends with.
 pub(crate) fn error_within(text: &str) -> Option<(&str, &str)> {
     text.match_indices(": ").find_map(|(at, _)| {
-        let begin = text[..at].rfind([' ', '|', '(']).map(|at| at + 1)?;
+        let begin = text[..at].rfind([' ', '|', '(', '[']).map(|at| at + 1)?;
         error_line(&text[begin..]).filter(|(name, _)| name.len() == at - begin)
     })
 }

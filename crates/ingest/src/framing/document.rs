@@ -1,4 +1,4 @@
-//! JSON that is not one object a line: objects and arrays over many lines, one after the other without a line
+//! JSON, and objects that are shown like it, not one a line: objects and arrays over many lines, one after the other without a line
 //! end, with commas or separators between them.
 //!
 //! Whatever stands in lists is handed over object by object as each is whole, so that a list may be as long as
@@ -15,7 +15,8 @@ pub(crate) struct Document {
     depth: usize,
     /// How deep the objects stand that are handed over: within a list, or not.
     base: usize,
-    in_text: bool,
+    /// The quote of the text that is open: JSON has one, others have more.
+    quote: Option<u8>,
     escaped: bool,
     /// Where its first line stands.
     pub(crate) at: Position,
@@ -46,7 +47,7 @@ impl Document {
             | [b'[', b'{', .., b',' | b'{' | b'[']
             | [b'[', b'{'] => {
                 let mut document = Self::new(Position::default());
-                document.feed(line).is_ok() && document.depth > 0 && !document.in_text
+                document.feed(line).is_ok() && document.depth > 0 && document.quote.is_none()
             }
             _ => false,
         }
@@ -57,7 +58,7 @@ impl Document {
             text: String::new(),
             depth: 0,
             base: 0,
-            in_text: false,
+            quote: None,
             escaped: false,
             at,
             lines: 0,
@@ -112,11 +113,11 @@ impl Document {
         let mut whole = Vec::new();
         let mut begin = (self.depth > self.base).then_some(0);
         for (at, byte) in text.bytes().enumerate() {
-            if self.in_text {
+            if let Some(quote) = self.quote {
                 match byte {
                     _ if self.escaped => self.escaped = false,
                     b'\\' => self.escaped = true,
-                    b'"' => self.in_text = false,
+                    _ if byte == quote => self.quote = None,
                     _ => {}
                 }
                 continue;
@@ -148,7 +149,7 @@ impl Document {
                         self.base = 0;
                     }
                 }
-                b'"' if self.depth > self.base => self.in_text = true,
+                b'"' | b'\'' if self.depth > self.base => self.quote = Some(byte),
                 b' ' | b'\t' | b',' | b'\r' | 0x1e => {}
                 // Between the values of a list stands nothing else.
                 _ if self.depth == self.base => {

@@ -10,9 +10,12 @@ pub(crate) mod envelope;
 pub(crate) mod fingerprint;
 pub(crate) mod frames;
 pub(crate) mod hole;
+pub(crate) mod journal;
 pub(crate) mod lines;
 pub(crate) mod members;
 pub(crate) mod memory;
+pub(crate) mod multiplexed;
+pub(crate) mod octets;
 pub(crate) mod open;
 
 use dragline_schema::{Position, Problem, ProblemKind, Sink};

@@ -1,4 +1,4 @@
-//! Files into bytes: plain, gzip and zstd, told by what they begin with, also one in the other.
+//! Files into bytes: plain, gzip, zstd and Docker's frames, told by what they begin with, also one in the other.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -11,6 +11,7 @@ use crate::framing::fingerprint::{Fingerprint, Tap};
 use crate::framing::frames::{self, Frames};
 use crate::framing::members::Members;
 use crate::framing::memory::Memory;
+use crate::framing::multiplexed::{self, Multiplexed};
 use crate::watch::Watch;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -31,7 +32,7 @@ const CHUNK: usize = 256 << 10;
 /// An archive in an archive is read, and one in that.
 const DEEPEST: u32 = 3;
 /// So many bytes tell a packer.
-const MAGIC: usize = 6;
+const MAGIC: usize = 8;
 
 /// The decompressed bytes of a file.
 pub(crate) struct Source {
@@ -64,6 +65,7 @@ enum Kind {
     Plain(Box<dyn Read + Send>),
     Gzip(Box<Members>),
     Zstd(Box<Frames<Box<dyn BufRead + Send>>>),
+    Multiplexed(Box<Multiplexed>),
     /// Nothing more can be read.
     Ended,
 }
@@ -74,6 +76,7 @@ enum Packer {
     None,
     Gzip,
     Zstd,
+    Multiplexed,
 }
 
 impl Packer {
@@ -83,6 +86,8 @@ impl Packer {
             Self::Gzip
         } else if head.starts_with(frames::MAGIC) || is_skippable {
             Self::Zstd
+        } else if multiplexed::begins(head) {
+            Self::Multiplexed
         } else {
             Self::None
         }
@@ -161,6 +166,7 @@ impl Source {
         let kind = match packer {
             Packer::Gzip => Kind::Gzip(Box::new(Members::new(Box::new(reader), memory))),
             Packer::Zstd => Kind::Zstd(Box::new(Frames::new(reader)?)),
+            Packer::Multiplexed => Kind::Multiplexed(Box::new(Multiplexed::new(reader))),
             Packer::None => Kind::Plain(Box::new(reader)),
         };
         Ok(Self {
@@ -245,6 +251,7 @@ impl Source {
                 read
             }
             Kind::Zstd(frames) => frames.read(buffer),
+            Kind::Multiplexed(frames) => frames.read(buffer),
             Kind::Gzip(members) => {
                 let read = members.read(buffer);
                 self.members = members.begun.saturating_sub(1);

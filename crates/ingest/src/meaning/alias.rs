@@ -35,39 +35,39 @@ const NAMES: &[(Slot, &str)] = &[
         Slot::Timestamp,
         "timestamp Timestamp TIMESTAMP time TIME Time ts TS t @timestamp @t _ts asctime datetime \
          date_time created_at logged_at log_timestamp event_time timestamp_ns t.$date \
-         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP instant.epochSecond datetime.date receiveTimestamp TimeGenerated TimeStamp written_at eventTime",
+         record.time.timestamp record.time.repr __REALTIME_TIMESTAMP instant.epochSecond datetime.date receiveTimestamp TimeGenerated TimeStamp written_at eventTime _meta.date",
     ),
     (
         Slot::Level,
         "level LEVEL Level lvl severity Severity SEVERITY severity_text SeverityText log.level \
          loglevel log_level levelname priority PRIORITY level_name @l @level level_value \
-         record.level.name levelno severity_number severityNumber SeverityNumber SeverityLevel",
+         record.level.name levelno severity_number severityNumber SeverityNumber SeverityLevel _meta.logLevelName",
     ),
     (
         Slot::Message,
         "record.message message msg MESSAGE Message @m event body text short_message description @message log \
-         textPayload line @mt MessageTemplate messageTemplate message_template",
+         textPayload line @mt MessageTemplate messageTemplate message_template 0 message_type action_type",
     ),
     (
         Slot::Target,
         "target logger LOGGER name logger_name loggerName log.logger span.name module record.name \
-         @logger SourceContext Category channel",
+         @logger SourceContext Category channel _meta.name",
     ),
     (
         Slot::ErrorType,
         "error_type error.type exc_type exception.type exception.class record.exception.type \
          err.type err.name error.name errorType error.kind thrown.name message.name \
-         message.type",
+         message.type 1.name",
     ),
     (
         Slot::ErrorMessage,
         "error_message error.message exception.message record.exception.value err.message err \
-         errorMessage error exception thrown.message message.message http.error http.err",
+         errorMessage error exception thrown.message message.message http.error http.err 1.message",
     ),
     (
         Slot::Traceback,
         "traceback error.stack_trace stack stacktrace stack_trace stackTrace exc_info exception @x err.stack \
-         error.stack throwable message.stack message.stackTrace exception.stacktrace full_message",
+         error.stack throwable EXCEPTION_TEXT message.stack message.stackTrace exception.stacktrace full_message",
     ),
     (
         Slot::ScraperId,
@@ -137,6 +137,9 @@ const LIFTED: &[&str] = &[
     "properties.",
     "State.",
     "params.",
+    // tslog's arguments.
+    "1.",
+    "2.",
 ];
 /// Containers are taken off so often.
 const DEEPEST: usize = 3;

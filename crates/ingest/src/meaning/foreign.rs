@@ -10,7 +10,7 @@ use dragline_schema::{
 
 use super::alias::{Slot, slot_of};
 use super::exception::{causes_json, causes_of, from_exception_list};
-use super::item::{denies_item, says_item};
+use super::item::{denies_item, item_kind, says_item};
 use super::keys::Keys;
 use super::level::level_of;
 use super::role::{PathId, Paths, ROOT, Role};
@@ -111,6 +111,18 @@ fn typed_event<'a>(fields: &Placed<'a>, paths: &Paths) -> Option<Event<'a>> {
     Some(event)
 }
 
+/// A value that borrows from nothing.
+fn owned(value: Value<'_>) -> Value<'static> {
+    match value {
+        Value::Bool(is) => Value::Bool(is),
+        Value::U64(number) => Value::U64(number),
+        Value::I64(number) => Value::I64(number),
+        Value::F64(number) => Value::F64(number),
+        Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+        Value::Json(json) => Value::Json(Cow::Owned(json.into_owned())),
+    }
+}
+
 /// What may fill the holes of a template, when there is one.
 fn holes<'a>(fields: &Placed<'a>, paths: &Paths) -> Vec<(String, Value<'a>)> {
     let has_template = fields.iter().any(|(path, _)| paths.role(*path).is_template);
@@ -170,6 +182,13 @@ impl<'a> Slots<'a> {
         {
             message = Some(Cow::Owned(rendered(template, holes)));
         }
+        // Syslog's daemons write a line's end so.
+        if level >= Some(Level::Error)
+            && let Some(text) = &message
+            && text.contains("#012")
+        {
+            message = Some(Cow::Owned(text.replace("#012", "\n")));
+        }
         // A request says something without a word.
         let has = |slot: Slot| slots.values[slot as usize].is_some();
         let is_request = has(Slot::Url) && (has(Slot::Status) || slots.duration_ms.is_some());
@@ -181,8 +200,10 @@ impl<'a> Slots<'a> {
         {
             return false;
         }
-        if let Some(Cow::Borrowed(message)) = message {
-            slots.read_message(message);
+        match &message {
+            Some(Cow::Borrowed(message)) => slots.read_message(message, &mut |value| value),
+            Some(Cow::Owned(message)) => slots.read_message(message, &mut |value| owned(value)),
+            None => {}
         }
         let mut target = slots.take_text(Slot::Target);
         // Scrapy Cloud has the logger in the message.
@@ -222,12 +243,18 @@ impl<'a> Slots<'a> {
     }
 
     /// The pairs of a message that names a URL among them, where no field does.
-    fn read_message(&mut self, message: &'a str) {
+    fn read_message<'m>(&mut self, message: &'m str, keep: &mut dyn FnMut(Value<'m>) -> Value<'a>) {
         let has_url = self.values[Slot::Url as usize].is_some();
-        if !has_url && (message.starts_with("url=") || message.contains(" url=")) {
-            for (key, value) in pairs(message) {
-                self.offer(&Role::of(&key), value);
-            }
+        let kind = item_kind(message);
+        let names_url = || message.starts_with("url=") || message.contains(" url=");
+        if has_url || !(kind.is_some() || names_url()) {
+            return;
+        }
+        for (key, value) in pairs(message) {
+            self.offer(&Role::of(&key), keep(value));
+        }
+        if let Some(kind) = kind {
+            self.offer(&Role::of("item.kind"), Value::Str(kind.into()));
         }
     }
 

@@ -2,6 +2,19 @@
 
 use dragline_schema::Value;
 
+/// What a scraper takes.
+const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
+
+/// What a message is about that names it first and goes on in pairs, or in an object: `item sku=p1 price=12.5`,
+/// `product {`.
+pub(crate) fn item_kind(message: &str) -> Option<&'static str> {
+    let message = message.trim();
+    let kind = ITEMS.into_iter().find(|kind| message.starts_with(kind))?;
+    let rest = &message[kind.len()..];
+    (rest == " {" || (rest.starts_with([' ', '\t', '=', ':', ',']) && rest.contains('=')))
+        .then_some(kind)
+}
+
 /// Whether a field is part of an item that the record carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -14,7 +27,6 @@ pub(super) enum Part {
 
 impl Part {
     pub(super) fn of(path: &str) -> Self {
-        const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
         let Some(item) = ITEMS.iter().find(|item| path.starts_with(*item)) else {
             return Self::No;
         };

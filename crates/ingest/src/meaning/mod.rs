@@ -16,6 +16,7 @@ pub(crate) mod scrapy;
 mod shape;
 mod slots;
 pub(crate) mod text;
+mod told;
 pub(crate) mod traceback;
 
 use dragline_schema::Record;
@@ -26,7 +27,7 @@ use crate::parsing::time::Local;
 
 pub(crate) use self::exception::causes_of;
 pub(crate) use self::foreign::{decode_each, decode_fields, url_in};
-pub(crate) use self::item::says_item;
+pub(crate) use self::item::{item_kind, says_item};
 pub(crate) use self::role::is_own;
 pub(crate) use self::shape::Shapes;
 

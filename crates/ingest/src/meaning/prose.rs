@@ -74,11 +74,7 @@ pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
     let mut request = request.split(' ');
     let (method, path) = (request.next()?, request.next()?);
     let mut rest = rest.split(' ');
-    let status = rest
-        .next()?
-        .parse()
-        .ok()
-        .filter(|n| (100..600).contains(n))?;
+    let status = rest.next()?.parse().ok().filter(|n| is_status(*n))?;
     let url = format!("{}{path}", base.strip_suffix(usual).unwrap_or(base));
     METHODS.contains(&method).then_some((
         url,
@@ -116,7 +112,7 @@ pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
             let status = word
                 .parse()
                 .ok()
-                .filter(|n| word.len() == 3 && (100..600).contains(n))?;
+                .filter(|n| word.len() == 3 && is_status(*n))?;
             let next = words.get(place + 1).copied().unwrap_or_default();
             (unit(next).is_none() && next != "bytes").then_some(status)
         });
@@ -174,11 +170,12 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         "Service",
     ];
     // What is tried again, or left out, was told before; Scrapy's own words are read as Scrapy's, or are a copy.
-    const AGAIN: [&str; 6] = [
+    const AGAIN: [&str; 7] = [
         "Crawled (",
         "etry",
         "Ignoring",
-        "Gave up",
+        "ave up",
+        "ttempt ",
         "giving up",
         "edirect",
     ];
@@ -206,7 +203,7 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         let status: u16 = number
             .parse()
             .ok()
-            .filter(|n| number.len() == 3 && (100..600).contains(n))?;
+            .filter(|n| number.len() == 3 && is_status(*n))?;
         let is_apart = word.starts_with(['(', '[']) && word.contains([')', ']']);
         let before = place.checked_sub(1).map(|place| match raw[place] {
             arrow @ ("->" | "=>") => arrow.to_owned(),
@@ -235,6 +232,11 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         }),
         bytes: None,
     })
+}
+
+/// Whether a number is a status: of the first hundred, four were ever given out (RFC 9110).
+fn is_status(number: u16) -> bool {
+    matches!(number, 100..=103 | 200..=599)
 }
 
 /// A word without the signs around it.

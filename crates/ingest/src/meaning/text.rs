@@ -14,6 +14,7 @@ use dragline_schema::{
 };
 
 use super::crawlee::{self, Crawlee};
+use super::told::{boxed, reasons, told_error};
 use super::traceback;
 use crate::framing::body::{self, Body};
 use crate::framing::crash::{self, Extent};
@@ -28,8 +29,6 @@ use crate::parsing::{self, head, indented, pairs};
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
 const MAX_RECORD: usize = 1 << 20;
-/// What a line is about that begins with one of them and goes on in pairs.
-const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
 /// The levels that only zerolog's console writes so; its durations are milliseconds.
 const ZEROLOG: [&str; 6] = ["TRC", "DBG", "INF", "WRN", "ERR", "FTL"];
 /// This much of a line without a time is shown.
@@ -247,9 +246,22 @@ impl Text {
         self.pending.is_some()
     }
 
+    /// Forgets the open record.
+    pub(crate) fn drop_pending(&mut self) {
+        self.pending = None;
+    }
+
     /// The text of the open record.
     pub(crate) fn pending_text(&self) -> Option<&str> {
         self.pending.as_ref().map(|pending| &*pending.text)
+    }
+
+    /// When the open record was written, if it is no error.
+    pub(crate) fn logged_at(&self, local: &Local) -> Option<Timestamp> {
+        let pending = self.pending.as_ref()?;
+        let level = Level::from_word(&pending.level).or(pending.given_level)?;
+        let time = pending.timestamp(local).map(|(time, _)| time);
+        time.or(pending.taken_at).filter(|_| level < Level::Error)
     }
 
     /// Where the open record begins.
@@ -275,6 +287,11 @@ impl Text {
             return true;
         }
         let is_own = pending.takes(line);
+        // .NET writes its scopes before the message.
+        let is_scope = pending.awaits_message && line.trim_start().starts_with("=> ");
+        if is_own && is_scope {
+            return true;
+        }
         if is_own && std::mem::take(&mut pending.awaits_message) {
             // .NET's console has the message behind the category.
             line.trim().clone_into(&mut pending.text);
@@ -378,10 +395,18 @@ impl Begun {
             let is_group = line.trim_start().starts_with("+ Exception Group");
             let is_indented = line.starts_with([' ', '\t']) && !is_group;
             let may_be_own = crash::may_have_logged(level) || is_indented;
-            if self.had_crash || !may_be_own || extent.is_last_word(line) {
+            // The errors within an error stand in its braces.
+            let is_inner = self.body.is_open() && line.starts_with([' ', '\t']);
+            if (self.had_crash && !is_inner) || !may_be_own || extent.is_last_word(line) {
                 return false;
             }
-            self.extent = Some(extent.logged());
+            // Where an envelope stands around each line, what is none of the crash's is a record.
+            let has_envelope = self.taken_at.is_some() || self.given_level.is_some();
+            self.extent = Some(if has_envelope {
+                extent
+            } else {
+                extent.logged()
+            });
             self.had_crash = true;
             return true;
         }
@@ -527,12 +552,25 @@ impl Begun {
             record.own = Own::Pairs(Cow::Borrowed(&self.fields));
         }
         if let Event::ScraperError(error) = &mut record.event
+            && let Some(told) = boxed(first, rest)
+        {
+            let inner = crash::error_within(&told).map(|(name, _)| name.to_owned());
+            error.error_type = inner.map(Cow::Owned).or(error.error_type.take());
+            error.error_message = Some(Cow::Owned(told));
+        } else if let Event::ScraperError(error) = &mut record.event
             && error.error_type.is_none()
             && error.error_message.is_none()
             && let Some((error_type, message)) = told_error(first, rest)
         {
             error.error_type = Some(Cow::Borrowed(error_type));
             error.error_message = Some(Cow::Borrowed(message));
+        }
+        if let Event::ScraperError(error) = &mut record.event
+            && error.error_message.is_none()
+            && error.traceback.is_none()
+            && let Some(told) = reasons(first, rest)
+        {
+            error.error_message = Some(Cow::Owned(told));
         }
         Some(record)
     }
@@ -549,8 +587,15 @@ impl Begun {
         take("message", text(first.trim_end()));
         // Frames alone: what they are of stands on the first line.
         let bare = rest.trim_start();
-        let is_frames = crash::is_frame(bare) || bare.starts_with("---> ");
-        let trace = if is_frames { &*self.text } else { rest };
+        let is_frames =
+            crash::is_frame(bare) || bare.starts_with("---> ") || bare.starts_with("Call log:");
+        // `page failed [AggregateError: message] {`
+        let is_shown = first.ends_with('{') && crash::error_within(first).is_some();
+        let trace = if is_frames || is_shown {
+            &*self.text
+        } else {
+            rest
+        };
         let has_trace = !trace.is_empty() && traceback::parse(trace).is_some();
         let is_error = || crash::error_line(first).is_some() || has_trace;
         if !self.level.is_empty() {
@@ -574,9 +619,8 @@ impl Begun {
             take(key, parsing::value_of_text(value));
         }
         // `item title='…' url=…`, and `Scraped '…' from …`.
-        let told = first.split_whitespace().next().unwrap_or_default();
-        if ITEMS.contains(&told) && first.contains('=') {
-            take("item.kind", text(told));
+        if let Some(kind) = json::item_kind(first) {
+            take("item.kind", text(kind));
         } else if json::says_item(first)
             && let Some(url) = json::url_in(first)
         {
@@ -604,31 +648,6 @@ impl Begun {
             }
         }
     }
-}
-
-/// The type and the message of an error that a record's words tell.
-fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
-    // The exception may stand alone on the line behind.
-    let behind = rest.lines().next().and_then(crash::error_line);
-    let split = || Some(crash::split_type(first)).filter(|(name, _)| is_type(name));
-    let told = behind.filter(|(name, _)| is_type(name));
-    let told = told.or_else(|| crash::error_line(first)).or_else(split);
-    // `Exception: NoMethodError: message`
-    let told = told.map(|told| match (told.0, crash::error_line(told.1)) {
-        ("Exception" | "Error", Some(inner)) => inner,
-        _ => told,
-    });
-    let told = told.or_else(|| crash::behind_mark(first, rest));
-    told.or_else(|| crash::error_within(first))
-}
-
-/// Whether a word before a colon is an error's type: `KeyError`, `shop.Refused`, not `Progress`.
-fn is_type(word: &str) -> bool {
-    let has_hump = word
-        .bytes()
-        .zip(word.bytes().skip(1))
-        .any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
-    !word.is_empty() && (has_hump || word.contains('.') || word == "Error")
 }
 
 /// The JSON object that a message ends with, as zap, Crawlee and Monolog write their fields: in parentheses

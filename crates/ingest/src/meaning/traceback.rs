@@ -109,6 +109,35 @@ fn user_function(frame: &str) -> Option<&str> {
     rest.rsplit_once(" in ").map(|(_, name)| name.trim())
 }
 
+/// The errors that an `AggregateError` shows in its member: `[errors]: [`.
+fn errors_within(text: &str) -> Vec<Cause<'_>> {
+    const MOST: usize = 8;
+    let Some((_, list)) = text.split_once("[errors]: [") else {
+        return Vec::new();
+    };
+    let told = list
+        .lines()
+        .filter_map(|line| crash::error_line(line.trim()));
+    told.take(MOST)
+        .map(|(error_type, message)| Cause {
+            error_type: error_type.into(),
+            error_message: message.into(),
+        })
+        .collect()
+}
+
+/// What an error's own member calls it: `  name: 'TimeoutError'`, as Node shows it behind the stack.
+fn member_name(text: &str) -> Option<&str> {
+    let behind = &text[text.find("{\n")?..];
+    let mut lines = behind
+        .lines()
+        .filter_map(|line| line.strip_prefix("  name: '"));
+    let (name, _) = lines.next()?.split_once('\'')?;
+    let is_type = name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_type.then_some(name)
+}
+
 /// `Type: message`, then `at …` lines, then perhaps `caused by: Type: message` and more.
 fn stack(text: &str) -> Traceback<'_> {
     let is_frame = |line: &str| line.trim_start().starts_with("at ");
@@ -126,7 +155,13 @@ fn stack(text: &str) -> Traceback<'_> {
             told => told,
         },
     };
-    let causes = text
+    // What Playwright did before is none of what went wrong.
+    let message = message.split("\nCall log:").next().unwrap_or(message);
+    let error_type = match error_type {
+        "" | "Error" => member_name(text).unwrap_or(error_type),
+        known => known,
+    };
+    let causes: Vec<Cause<'_>> = text
         .lines()
         .filter_map(|line| {
             let line = line.trim();
@@ -139,6 +174,11 @@ fn stack(text: &str) -> Traceback<'_> {
             error_message: message.trim_end_matches('{').trim().into(),
         })
         .collect();
+    let causes = if causes.is_empty() {
+        errors_within(text)
+    } else {
+        causes
+    };
     let function = text
         .lines()
         .filter(|line| is_frame(line))

@@ -4,6 +4,7 @@ pub(crate) mod colours;
 pub(crate) mod duration;
 pub(crate) mod head;
 pub(crate) mod indented;
+pub(crate) mod inspect;
 pub(crate) mod literal;
 pub(crate) mod logfmt;
 pub(crate) mod marks;

@@ -4,6 +4,7 @@
 //! how loud it is. What a line says itself goes before. Lines of several programs come mixed; each program's are
 //! put together by themselves, so that an envelope names its stream.
 
+mod agents;
 pub(crate) mod answers;
 mod names;
 pub(crate) mod object;
@@ -53,6 +54,12 @@ pub(crate) struct Habits {
     pub(crate) platform_times: bool,
     /// Something puts a time of its own form before every line.
     times_before: bool,
+    /// Something puts the time since another line before every line.
+    clocks_before: bool,
+    /// The file whose lines follow, as `tail -f` says it of several.
+    section: Option<String>,
+    /// Files whose lines `grep` numbered.
+    grepped: Vec<String>,
     /// What stood before the times of records, or before objects.
     prefixes: Vec<Prefix>,
     /// Objects, by their keys, in which records of text stood.
@@ -133,30 +140,60 @@ pub(crate) fn open<'l>(
     {
         return Some(opened);
     }
+    if first == b'='
+        && let Some(name) = names::section(line)
+    {
+        habits.section = Some(name.to_owned());
+        return Some(Opened {
+            text: Cow::Borrowed(line),
+            is_own: true,
+            ..Opened::default()
+        });
+    }
+    if let Some(name) = &habits.section {
+        return Some(Opened {
+            text: Cow::Borrowed(line),
+            stream: Cow::Owned(format!("section {name}")),
+            ..Opened::default()
+        });
+    }
+    if !matches!(first, b'{' | b'[' | b'<' | b' ')
+        && let Some(opened) = names::grepped(line, &mut habits.grepped)
+    {
+        return Some(opened);
+    }
     // Most lines have nothing around them, and their first byte tells.
     match first {
         b'{' => docker(line),
         b'0'..=b'9' => container(line)
             .or_else(|| journal(line, zone, calendar))
             .or_else(|| platform(line, habits, zone, calendar))
+            .or_else(|| agents::fluentd(line, zone, calendar))
+            .or_else(|| since(line, habits))
             .or_else(|| stamped(line, habits, zone, calendar))
             .or_else(|| tagged(line, zone, calendar))
+            .or_else(|| agents::in_milliseconds(line))
             .or_else(|| named(line)),
-        b'[' => kubectl(line)
+        b'[' => agents::fluent_bit(line)
+            .or_else(|| kubectl(line))
             .or_else(|| named(line))
             .or_else(|| bracketed(line))
             .or_else(|| since_boot(line))
             .or_else(|| stamped(line, habits, zone, calendar)),
-        b'<' => syslog(line, zone, calendar),
+        b'<' => syslog(line, zone, calendar).or_else(|| agents::priority(line)),
         b'A'..=b'Z' => journal(line, zone, calendar)
             .or_else(|| stamped(line, habits, zone, calendar))
             .or_else(|| tagged(line, zone, calendar))
             .or_else(|| own(line))
+            .or_else(|| agents::events(line))
             .or_else(|| named(line))
             .or_else(|| bare(line, habits))
             .or_else(|| before_object(line, habits)),
         b'*' | b'#' => own(line),
-        b'a'..=b'z' | b'@' | b'_' => fly(line)
+        b'"' => agents::behind_fluent_bit(line),
+        b'a'..=b'z' | b'@' | b'_' => agents::tai64n(line)
+            .or_else(|| agents::sent(line))
+            .or_else(|| fly(line))
             .or_else(|| named(line))
             .or_else(|| bare(line, habits))
             .or_else(|| before_object(line, habits)),
@@ -191,6 +228,27 @@ fn stamped<'l>(
     is_opened.then(|| Opened {
         text: Cow::Borrowed(text),
         time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        ..Opened::default()
+    })
+}
+
+/// `00:00:01 line`, as `ts -i` and `ts -s` write: how long it is since the line before, or the first.
+fn since<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
+    if !matches!(line.as_bytes(), [_, _, b':', _, _, b':', ..]) {
+        return None;
+    }
+    let (clock, text) = line.split_once(' ')?;
+    let bytes = clock.as_bytes();
+    let is_clock = bytes.len() >= 8
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.'));
+    if !is_clock {
+        return None;
+    }
+    habits.clocks_before |= is_dated(text) || text.starts_with("{\"");
+    habits.clocks_before.then(|| Opened {
+        text: Cow::Borrowed(text),
         ..Opened::default()
     })
 }
@@ -271,7 +329,8 @@ fn platform<'l>(
         || text.starts_with(['│', '┌', '├', '└'])
         || (text.starts_with("  ")
             && !text.trim_start().is_empty()
-            && head(line).is_none_or(|head| head.level.is_empty()))
+            && (head(line).is_none_or(|head| head.level.is_empty())
+                || crash::error_line(text.trim_start()).is_some()))
         || text.starts_with('\t')
         || named(text).is_some()
         || fly(text).is_some()

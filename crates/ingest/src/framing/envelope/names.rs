@@ -28,6 +28,52 @@ pub(super) fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Op
     habits.behind_prefix(line)
 }
 
+/// `==> walk.log <==`: the file whose lines follow.
+pub(super) fn section(line: &str) -> Option<&str> {
+    line.strip_prefix("==> ")?.strip_suffix(" <==")
+}
+
+/// A line that `grep -n` took out of a file, or one around it: `walk.log:4:line`, `walk.log-5-line`. Between such groups
+/// stands `--`.
+pub(super) fn grepped<'l>(line: &'l str, known: &mut Vec<String>) -> Option<Opened<'l>> {
+    const MOST_FILES: usize = 64;
+    if line == "--" && !known.is_empty() {
+        return Some(Opened {
+            is_own: true,
+            ..Opened::default()
+        });
+    }
+    let behind = |rest: &'l str| {
+        let sign = rest
+            .chars()
+            .next()
+            .filter(|sign| matches!(sign, ':' | '-'))?;
+        let (number, text) = rest[1..].split_once(sign)?;
+        let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        is_number.then_some(text)
+    };
+    for name in known.iter() {
+        if let Some(text) = line.strip_prefix(&**name).and_then(behind) {
+            return Some(stream(&line[..name.len()], text));
+        }
+    }
+    // Files of logs have an end in their names.
+    let bytes = &line.as_bytes()[..line.len().min(LONGEST_NAME)];
+    let dot = bytes.iter().position(|b| matches!(b, b'.' | b' ' | b':'))?;
+    if bytes[dot] != b'.' {
+        return None;
+    }
+    let end = dot + line[dot..].find([':', '-', ' '])?;
+    let (name, text) = (&line[..end], behind(&line[end..])?);
+    let is_name = name.bytes().any(|b| b.is_ascii_alphabetic()) && known.len() < MOST_FILES;
+    let is_record = is_dated(text) && head(text).is_some_and(|head| !head.level.is_empty());
+    if !is_name || !(is_record || text.starts_with("{\"")) {
+        return None;
+    }
+    known.push(name.to_owned());
+    Some(stream(name, text))
+}
+
 /// What stands before a record's own time, where no head holds it: a file's name, a URL, the name of a job.
 pub(crate) fn before_record(line: &str) -> Option<&str> {
     let start = line.floor_char_boundary(LONGEST_NAME);

@@ -38,6 +38,11 @@ pub(crate) enum Fact<'m> {
     Closed { reason: &'m str },
 }
 
+/// Whether Scrapy says that it begins.
+pub(crate) fn is_start(message: &str) -> bool {
+    message.starts_with("Scrapy ") && message.contains(" started (bot: ")
+}
+
 /// Reads a whole message, continuation lines and all.
 pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     let first = message.lines().next().unwrap_or_default();

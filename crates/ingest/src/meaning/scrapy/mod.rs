@@ -30,6 +30,8 @@ use crate::parsing::{Object, scalar};
 
 /// A record's text is kept up to this size; more lines of it are read and left out.
 const MAX_RECORD: usize = 1 << 20;
+/// What Twisted says before it says what it was.
+const UNHANDLED: &str = "Unhandled error in Deferred:";
 /// Of so many URLs we remember that their request was given up.
 const MAX_GIVEN_UP: usize = 10_000;
 
@@ -154,7 +156,9 @@ impl Scrapy {
     ) -> Result<Pending, Box<Begun>> {
         let logger = begun.logger.as_deref().unwrap_or_default();
         let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
-        self.state.has_own_format |= is_own;
+        // Celery's format, and others, leave the logger out.
+        let begins = logger.is_empty() && message::is_start(&begun.text);
+        self.state.has_own_format |= is_own || begins;
         let level = Level::from_word(&begun.level);
         let Some(level) = level.filter(|_| self.state.has_own_format) else {
             return Err(Box::new(begun));
@@ -204,6 +208,11 @@ impl Scrapy {
         })
     }
 
+    /// Forgets the open record.
+    pub(crate) fn drop_pending(&mut self) {
+        self.pending = None;
+    }
+
     /// The text of the open record.
     pub(crate) fn pending_text(&self) -> Option<&str> {
         self.pending.as_ref().map(|pending| &*pending.text)
@@ -212,6 +221,21 @@ impl Scrapy {
     /// Opens the record that a line began; the one before it is to be flushed first.
     pub(crate) fn open(&mut self, begun: Pending) {
         self.pending = Some(begun);
+    }
+
+    /// Whether a record that begins is the rest of the open one: Twisted says in one that nobody handled an error,
+    /// and in the next what it was.
+    pub(crate) fn completes(&mut self, begun: &Pending) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let is_announced = pending.text.trim_end() == UNHANDLED && pending.level == begun.level;
+        let is_rest =
+            is_announced && begun.text.trim().is_empty() && pending.logger == begun.logger;
+        if is_rest {
+            pending.text.truncate(UNHANDLED.len());
+        }
+        is_rest
     }
 
     /// Takes a line of a text that a record seemed to interrupt: what an item quotes may look like one.
@@ -226,6 +250,12 @@ impl Scrapy {
     /// Whether a record is open that the next line may continue.
     pub(crate) fn is_open(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// When the open record was written, if it is no error.
+    pub(crate) fn logged_at(&self) -> Option<Timestamp> {
+        let pending = self.pending.as_ref()?;
+        pending.time.filter(|_| pending.level < Level::Error)
     }
 
     /// Where the open record begins.
@@ -429,6 +459,11 @@ impl Scrapy {
 }
 
 impl Pending {
+    /// When it was written.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
     /// Whether a line belongs to it.
     fn takes(&mut self, line: &str) -> bool {
         if let Some(extent) = &mut self.extent {
@@ -623,7 +658,7 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
             Event::ScraperEnd(ended(reason))
         }
         // Twisted says so, and then what it was.
-        None if pending.text.trim_end() == "Unhandled error in Deferred:" => Event::Log,
+        None if pending.text.trim_end() == UNHANDLED => Event::Log,
         None if pending.level.is_error() => Event::ScraperError(error(pending)),
         Some(Fact::Closing { .. }) | None => Event::Log,
     }

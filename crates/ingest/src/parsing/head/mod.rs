@@ -24,7 +24,10 @@ use self::names::{
     is_place, is_thread, logger_of,
 };
 pub(crate) use self::special::weak;
-use self::special::{brace_end, google, module_and_numbers, namespace, source, warning};
+use self::special::{
+    badge, brace_end, google, module_and_numbers, namespace, numbered, padded, process_and_letter,
+    sign, source, warning,
+};
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
 
@@ -69,11 +72,19 @@ struct Part<'l> {
 pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     let bytes = line.as_bytes();
     match bytes.first()? {
-        b' ' => indented(line),
+        b' ' => badge(line).or_else(|| indented(line)),
         b'I' | b'W' | b'E' | b'F' | b'D' | b'C' if bytes.get(1).is_some_and(u8::is_ascii_digit) => {
             google(line)
         }
         b'\t' => None,
+        b'1'..=b'5' if bytes.get(1..3) == Some(b"0:") => {
+            numbered(line).or_else(|| Scan::new(line).head())
+        }
+        0xc3 | 0xe2 | 0xf0 => sign(line).or_else(|| Scan::new(line).head()),
+        b'[' => padded(line)
+            .or_else(|| process_and_letter(line))
+            .or_else(|| Scan::new(line).head())
+            .or_else(|| sign(line)),
         _ => Scan::new(line).head().or_else(|| warning(line)),
     }
 }

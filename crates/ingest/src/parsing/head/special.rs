@@ -16,9 +16,128 @@ pub(super) fn warning(line: &str) -> Option<Head<'_>> {
         && !place.contains(' ')
         && number.bytes().all(|b| b.is_ascii_digit());
     is_one.then_some(Head {
+        level: "WARNING",
+        ..timeless(message)
+    })
+}
+
+/// A console's step, padded with dots, and a sign: `[FETCH]... ↓ message`, as `Crawl4AI` writes.
+pub(super) fn padded(line: &str) -> Option<Head<'_>> {
+    let (step, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let behind = rest.trim_start_matches('.').strip_prefix(' ')?;
+    let mut signs = behind.chars();
+    let sign = signs.next().filter(|sign| !sign.is_ascii())?;
+    let is_sign = signs.next() == Some(' ');
+    let is_step = step.len() > 2 && step.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    if !is_sign || !is_step {
+        return None;
+    }
+    let message = behind[sign.len_utf8()..].trim_start();
+    Some(Head {
+        level: level(step, true).map_or("", |(level, _)| level),
+        ..timeless(message)
+    })
+}
+
+/// consola's ` ERROR  message`: a level as a badge.
+pub(super) fn badge(line: &str) -> Option<Head<'_>> {
+    let bare = line.strip_prefix(' ').filter(|bare| is_capital_at(bare))?;
+    let (found, more) = level(bare, false)?;
+    let message = bare[found.len() + more..].strip_prefix("  ")?;
+    is_capital(found).then_some(())?;
+    let message = message.trim_start();
+    Some(Head {
+        level: found,
+        ..timeless(message)
+    })
+}
+
+fn is_capital_at(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
+/// A sign that says how loud a line is: `✖ message`, signale's `[scope] › ✖  error     message`. Levels are empty where
+/// a sign says none.
+pub(super) fn sign(line: &str) -> Option<Head<'_>> {
+    let behind_scope = line.strip_prefix('[').and_then(|rest| {
+        let (scope, rest) = rest.split_once("] ")?;
+        is_name_alone(scope).then_some((scope, rest.strip_prefix("› ").unwrap_or(rest)))
+    });
+    let (scope, text) = behind_scope.map_or((None, line), |(scope, text)| (Some(scope), text));
+    let sign = text.chars().next()?;
+    let of_sign = match sign {
+        '✖' | '✗' | '✘' | '×' => "error",
+        '⚠' | '‼' => "warn",
+        '✔' | '✓' | 'ℹ' | '◐' | '◑' | '▶' | '☒' | '★' | '☑' | '●' | '…' | '❯' => {
+            "info"
+        }
+        '⚙' | '⬤' | '🐛' => "debug",
+        // Pictures are what people print, and no logger's.
+        _ => return None,
+    };
+    let rest = text[sign.len_utf8()..].trim_start_matches(['\u{fe0f}', '\u{fe0e}']);
+    let message = rest.strip_prefix(' ')?.trim_start();
+    // signale has its label behind the sign.
+    let label = message.split_once("  ").and_then(|(label, rest)| {
+        let found = level(label, true).filter(|(found, _)| found.len() == label.len());
+        let is_label = !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase());
+        is_label.then_some((found.map_or(of_sign, |(level, _)| level), rest.trim_start()))
+    });
+    let (found, message) = label.unwrap_or((of_sign, message));
+    (!message.is_empty()).then(|| Head {
+        level: found,
+        logger: scope,
+        ..timeless(message)
+    })
+}
+
+/// Mojo's short form: `[18955] [e] message`, a process and a letter.
+pub(super) fn process_and_letter(line: &str) -> Option<Head<'_>> {
+    let (process, rest) = line.strip_prefix('[')?.split_once("] [")?;
+    let message = rest.get(1..)?.strip_prefix("] ")?;
+    let is_process = !process.is_empty() && process.bytes().all(|b| b.is_ascii_digit());
+    let found = match rest.as_bytes()[0] {
+        b't' => "trace",
+        b'd' => "debug",
+        b'i' => "info",
+        b'w' => "warn",
+        b'e' => "error",
+        b'f' => "fatal",
+        _ => return None,
+    };
+    is_process.then(|| Head {
+        level: found,
+        ..timeless(message)
+    })
+}
+
+/// Python's `%(levelno)s:%(name)s:%(message)s`: `20:shop.walk:message`.
+pub(super) fn numbered(line: &str) -> Option<Head<'_>> {
+    let (number, rest) = line.split_once(':')?;
+    let (name, message) = rest.split_once(':')?;
+    let found = match number {
+        "10" => "debug",
+        "20" => "info",
+        "30" => "warn",
+        "40" => "error",
+        "50" => "critical",
+        _ => return None,
+    };
+    // `20:15:03` is a time.
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (is_name && is_name_alone(name)).then(|| Head {
+        level: found,
+        logger: Some(name),
+        ..timeless(message.trim_start())
+    })
+}
+
+/// A head that says nothing but its message.
+fn timeless(message: &str) -> Head<'_> {
+    Head {
         dialect: Dialect::Text,
         time: None,
-        level: "WARNING",
+        level: "",
         logger: None,
         message,
         body: message,
@@ -26,7 +145,7 @@ pub(super) fn warning(line: &str) -> Option<Head<'_>> {
         time_at: 0,
         spans: Vec::new(),
         thread: None,
-    })
+    }
 }
 
 /// glog's and klog's: `I0610 04:00:01.832039 140329780861824 walk.py:31] message`.

@@ -1,0 +1,199 @@
+//! What stands around lines that an agent or a tool printed: Fluentd, Fluent Bit, the command lines of clouds,
+//! multilog, server-sent events.
+
+use std::borrow::Cow;
+
+use dragline_schema::{Level, Timestamp};
+use jiff::tz::TimeZone;
+
+use super::{Opened, severity};
+use crate::parsing::time::stamp;
+use crate::parsing::time::stamp::Date;
+use crate::parsing::time::{self, Calendar};
+
+/// Fluentd's standard output: `2026-03-04 10:00:00.120300000 +0000 tag: {…}`.
+pub(super) fn fluentd<'l>(
+    line: &'l str,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    // Most lines with a time have no zone there.
+    let zone_at = |at: usize| matches!(line.as_bytes().get(at..at + 2), Some(b" +" | b" -"));
+    if !zone_at(29) && !zone_at(19) {
+        return None;
+    }
+    let (before, _) = line.split_once(": {\"")?;
+    let text = &line[before.len() + 2..];
+    let (when, length) = stamp(before)?;
+    let tag = before[length..].strip_prefix(' ')?;
+    let is_tag = !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_graphic() && b != b'|');
+    (is_tag && tag.contains('.') && when.offset.is_some() && when.date != Date::None).then(|| {
+        Opened {
+            text: Cow::Borrowed(text),
+            time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+            ..Opened::default()
+        }
+    })
+}
+
+/// Fluent Bit's standard output: `[0] tag: [[1772618400.12, {}], {"log"=>"line"}]`; older versions name the time alone.
+/// It escapes nothing, so that a value ends where the next one begins.
+pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
+    let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (tag, rest) = rest.split_once(": [")?;
+    let (time, rest) = match rest.strip_prefix('[') {
+        Some(rest) => {
+            let (time, rest) = rest.split_once(", {")?;
+            (time, rest.split_once("], {")?.1)
+        }
+        None => rest.split_once(", {")?,
+    };
+    // A line's own end stands as it is, and what follows it is on the next line.
+    let is_cut = !rest.ends_with("}]");
+    let fields = rest.strip_suffix("}]").unwrap_or(rest);
+    let value = |name: &str| {
+        let begin = fields.find(&format!("\"{name}\"=>\""))? + name.len() + 5;
+        let value = &fields[begin..];
+        let end = value
+            .find("\", \"")
+            .filter(|end| value[*end + 4..].contains("\"=>"));
+        let last = value.rfind('"').filter(|_| !is_cut);
+        let end = end.or(last).unwrap_or(value.len());
+        Some(&value[..end])
+    };
+    let text = value("log").or_else(|| value("message"))?;
+    Some(Opened {
+        is_piece: value("_p") == Some("P") || value("logtag") == Some("P"),
+        text: Cow::Borrowed(text.trim_end_matches('\n')),
+        time: time.parse().ok().and_then(time::from_epoch),
+        stream: Cow::Owned(format!("{tag} {}", value("stream").unwrap_or_default())),
+        ..Opened::default()
+    })
+}
+
+/// What follows the end of a line in such a value: `", "stream"=>"stdout"}]`.
+pub(super) fn behind_fluent_bit(line: &str) -> Option<Opened<'_>> {
+    let is_rest = line.starts_with("\", \"") && line.ends_with("}]") && line.contains("\"=>");
+    (is_rest || line == "\"}]").then(|| Opened {
+        is_own: true,
+        ..Opened::default()
+    })
+}
+
+/// What `CloudWatch`'s queries give as text: `1772618400120⇥line`.
+pub(super) fn in_milliseconds(line: &str) -> Option<Opened<'_>> {
+    let (time, text) = line.split_at_checked(13)?;
+    let text = text.strip_prefix('\t')?;
+    time.bytes().all(|b| b.is_ascii_digit()).then_some(())?;
+    Some(Opened {
+        text: Cow::Borrowed(text),
+        time: Some(time::from_epoch(time.parse().ok()?)?),
+        ..Opened::default()
+    })
+}
+
+/// What `CloudWatch`'s events are as text: `EVENTS⇥id⇥taken⇥stream⇥line⇥written`, the times in milliseconds.
+pub(super) fn events(line: &str) -> Option<Opened<'_>> {
+    let rest = line.strip_prefix("EVENTS\t")?;
+    let mut parts = rest.splitn(4, '\t');
+    let (id, taken) = (parts.next()?, parts.next()?);
+    let (stream, rest) = (parts.next()?, parts.next()?);
+    let (text, written) = rest.rsplit_once('\t').unwrap_or((rest, taken));
+    if !id.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(Opened {
+        text: Cow::Borrowed(text),
+        time: Some(time::from_epoch(written.parse().ok()?)?),
+        stream: Cow::Borrowed(stream),
+        ..Opened::default()
+    })
+}
+
+/// multilog's and svlogd's `@400000006b0e105215b7edcc line`: TAI64N, seconds since 1970 and ten, and nanoseconds
+/// (<https://cr.yp.to/libtai/tai64.html>).
+pub(super) fn tai64n(line: &str) -> Option<Opened<'_>> {
+    let label = line.get(1..25).filter(|_| line.starts_with("@4"))?;
+    let text = &line[25..];
+    let text = text.strip_prefix(' ').or(text.is_empty().then_some(text))?;
+    let seconds = u64::from_str_radix(&label[..16], 16).ok()?;
+    let nanoseconds = u32::from_str_radix(&label[16..], 16).ok()?;
+    let seconds = i64::try_from(seconds.checked_sub(1 << 62)?).ok()? - 10;
+    Some(Opened {
+        text: Cow::Borrowed(text),
+        time: Some(Timestamp::from_micros(
+            seconds.checked_mul(1_000_000)? + i64::from(nanoseconds / 1000),
+        )),
+        ..Opened::default()
+    })
+}
+
+/// A server-sent event, as `journalctl -o json-sse` and consoles of clouds give: `data: {…}`.
+pub(super) fn sent(line: &str) -> Option<Opened<'_>> {
+    let text = line.strip_prefix("data: ")?;
+    text.starts_with('{').then(|| Opened {
+        text: Cow::Borrowed(text),
+        ..Opened::default()
+    })
+}
+
+/// The priority that a service writes before its lines for systemd: `<3>line` (sd-daemon(3)).
+pub(super) fn priority(line: &str) -> Option<Opened<'_>> {
+    let bytes = line.as_bytes();
+    let [b'<', digit @ b'0'..=b'7', b'>', ..] = bytes else {
+        return None;
+    };
+    let text = line[3..].strip_prefix(' ').unwrap_or(&line[3..]);
+    let level: Level = severity(u64::from(digit - b'0'));
+    (!text.is_empty()).then(|| Opened {
+        text: Cow::Borrowed(text),
+        level: Some(level),
+        ..Opened::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_agents() {
+        let time = |opened: &Opened<'_>| opened.time.map(|time| time.to_string());
+        let at = |text: &str| Some(text.to_owned());
+        let utc = (&TimeZone::UTC, &Calendar::default());
+        let line = "2026-03-04 10:00:00.120300000 +0000 kube.walk.log: {\"log\":\"a\"}";
+        let opened = fluentd(line, utc.0, utc.1).unwrap();
+        assert_eq!(opened.text, "{\"log\":\"a\"}");
+        assert!(fluentd("2026-03-04 10:00:00 INFO a: {\"b\":1}", utc.0, utc.1).is_none());
+
+        let line = "[3] kube.a: [[1772618400.12, {}], {\"stream\"=>\"stderr\", \"log\"=>\"say \"no\", x\", \"_p\"=>\"F\"}]";
+        let opened = fluent_bit(line).unwrap();
+        assert_eq!(
+            (&*opened.text, &*opened.stream),
+            ("say \"no\", x", "kube.a stderr")
+        );
+        assert_eq!(time(&opened), at("2026-03-04T10:00:00.120000Z"));
+        let opened = fluent_bit("[0] a: [1772618400.12, {\"log\"=>\"x\"}]").unwrap();
+        assert_eq!(opened.text, "x");
+
+        let opened = in_milliseconds("1772618400120\tINFO a: b").unwrap();
+        assert_eq!(time(&opened), at("2026-03-04T10:00:00.120000Z"));
+        let opened = events("EVENTS\t39\t1772618401000\twalk/1\tINFO a\tb\t1772618400120").unwrap();
+        assert_eq!(
+            (&*opened.text, time(&opened)),
+            ("INFO a\tb", at("2026-03-04T10:00:00.120000Z"))
+        );
+
+        let opened = tai64n("@400000006b0e105215b7edcc INFO a: b").unwrap();
+        assert_eq!(opened.text, "INFO a: b");
+        assert_eq!(time(&opened), at("2026-12-01T00:09:44.364375Z"));
+        for other in ["@shop/bot:start: x", "@400000006b0e105215b7edccx", "@4é"] {
+            assert!(tai64n(other).is_none(), "{other}");
+        }
+        assert_eq!(priority("<3>it failed").unwrap().level, Some(Level::Error));
+        assert!(priority("<p>x").is_none() && priority("<14>x").is_none());
+    }
+}

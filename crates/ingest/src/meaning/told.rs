@@ -1,0 +1,60 @@
+//! What the lines of a text record tell of an error beside a traceback: a type in its words, reasons and causes on the
+//! lines behind them, a box.
+
+use crate::framing::crash;
+
+/// The type and the message of an error that a record's words tell.
+pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
+    // The exception may stand alone on the line behind.
+    let behind = rest.lines().next().and_then(crash::error_line);
+    let split = || Some(crash::split_type(first)).filter(|(name, _)| is_type(name));
+    let told = behind.filter(|(name, _)| is_type(name));
+    let told = told.or_else(|| crash::error_line(first)).or_else(split);
+    // `Exception: NoMethodError: message`
+    let told = told.map(|told| match (told.0, crash::error_line(told.1)) {
+        ("Exception" | "Error", Some(inner)) => inner,
+        _ => told,
+    });
+    let told = told.or_else(|| crash::behind_mark(first, rest));
+    told.or_else(|| crash::error_within(first))
+}
+
+/// What stands behind an error's own words as their reason: lines behind a colon, as of Go's `errors.Join`, and the
+/// causes of anyhow and eyre (`Caused by:`, each on a line).
+pub(super) fn reasons(first: &str, rest: &str) -> Option<String> {
+    const MOST: usize = 4;
+    let bare = rest.trim_start();
+    let causes = bare.strip_prefix("Caused by:\n");
+    let listed = first.trim_end().ends_with(':').then_some(bare);
+    let lines = causes.or(listed)?.lines().map(str::trim);
+    let lines = lines.take_while(|line| !line.is_empty() && !line.starts_with("at "));
+    let cause = |line: &str| {
+        let (number, cause) = line.split_once(": ").unwrap_or(("", line));
+        let is_number = causes.is_some() && number.bytes().all(|b| b.is_ascii_digit());
+        let told = if is_number { cause } else { line };
+        told.trim_start_matches(['*', '-', ' ']).to_owned()
+    };
+    let reasons: Vec<String> = lines.take(MOST).map(cause).collect();
+    let sign = if causes.is_some() { ": " } else { " " };
+    (!reasons.is_empty()).then(|| format!("{}{sign}{}", first.trim_end(), reasons.join(": ")))
+}
+
+/// What a box says that stands behind a record whose own words end with a colon.
+pub(super) fn boxed(first: &str, rest: &str) -> Option<String> {
+    if !first.trim_end().ends_with(':') || !rest.starts_with(['┌', '╭', '╔', '│', '┃']) {
+        return None;
+    }
+    let frame = |c: char| c.is_whitespace() || ('\u{2500}'..='\u{257f}').contains(&c) || c == '×';
+    let lines = rest.lines().map(|line| line.trim_matches(frame));
+    let words: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Whether a word before a colon is an error's type: `KeyError`, `shop.Refused`, not `Progress`.
+fn is_type(word: &str) -> bool {
+    let has_hump = word
+        .bytes()
+        .zip(word.bytes().skip(1))
+        .any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
+    !word.is_empty() && (has_hump || word.contains('.') || word == "Error")
+}
