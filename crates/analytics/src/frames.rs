@@ -1,5 +1,6 @@
 //! A finished rollup as dataframes.
 
+use dragline_insights::{DAY, blocked};
 use dragline_rollup::{Counters, Finished};
 use polars::prelude::*;
 
@@ -7,9 +8,6 @@ use polars::prelude::*;
 #[derive(Debug, thiserror::Error)]
 #[error("the dataframes of the report cannot be worked with: {0}")]
 pub struct FramesError(#[from] PolarsError);
-
-/// The microseconds of a day.
-pub(crate) const DAY: i64 = 86_400_000_000;
 
 /// The dataframes of a finished rollup.
 ///
@@ -48,14 +46,6 @@ pub(crate) const COUNTERS: &[Counter] = &[
 /// The names of the counters, which are columns of several tables.
 pub fn counter_names() -> impl Iterator<Item = &'static str> {
     COUNTERS.iter().map(|(name, _)| *name)
-}
-
-/// Answers by which a site keeps a scraper out: 403 and 429.
-pub(crate) fn blocked(counters: &Counters) -> u64 {
-    [403, 429]
-        .iter()
-        .map(|status| counters.status_codes.get(*status))
-        .sum()
 }
 
 /// Requests that did not fail, of those of which it is known; `None` without any.

@@ -29,20 +29,19 @@
 
 pub mod diff;
 mod frames;
-mod insights;
 mod lookup;
 pub mod model;
 pub mod render;
 mod report;
 mod runbooks;
 pub mod sql;
-mod stats;
 mod trends;
 
+pub use dragline_insights::Limits;
 pub use frames::{Frames, FramesError};
-pub use insights::{Limits, bad_news, reasons_to_fail};
 pub use model::Report;
 pub use report::{
-    Activity, ByScraper, Mute, Prices, ReportOptions, activity, folded, report, trust,
+    Activity, ByScraper, Mute, Prices, ReportOptions, activity, bad_news, folded, reasons_to_fail,
+    report, trust,
 };
 pub use runbooks::{RUNBOOKS, runbook, runbook_title};

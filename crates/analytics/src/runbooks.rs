@@ -1,5 +1,7 @@
 //! What to look at and what to do, for each kind of trouble: the pages in `docs/runbooks/`.
 
+use dragline_insights::InsightKind;
+
 /// Every runbook: its name and its text, in Markdown.
 pub const RUNBOOKS: [(&str, &str); 11] = [
     ("blocked", include_str!("../../../docs/runbooks/blocked.md")),
@@ -41,7 +43,8 @@ pub const RUNBOOKS: [(&str, &str); 11] = [
 
 /// A runbook's text, by its name or by a kind of insight; `None` when there is none.
 pub fn runbook(name: &str) -> Option<&'static str> {
-    let name = crate::insights::runbook_of_kind(name).unwrap_or(name);
+    let kind = name.parse::<InsightKind>().ok();
+    let name = kind.map_or(name, |kind| kind.runbook());
     let found = RUNBOOKS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text)
 }

@@ -10,9 +10,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::gate::{Gate, GateError};
-use crate::insights::Analysis;
 use crate::lookup::Name;
 use crate::model::Expected;
+use dragline_insights::Analysis;
 
 /// The contract's name and version.
 const SCHEMA: &str = "dragline.diff/1";
@@ -174,7 +174,7 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
                 metric,
                 a.and_then(|(_, a)| *a),
                 b,
-                range.map(|(.., range)| range.clone()),
+                range.map(|(.., range)| crate::report::expected(*range)),
             )
         })
         .filter(|metric| metric.a.is_some() || metric.b.is_some())
@@ -333,7 +333,7 @@ fn metrics(finished: &Finished, run: usize) -> Vec<(String, Option<f64>)> {
 fn middle(runs: &[(String, Option<f64>)], metric: &str) -> Option<f64> {
     let own = runs.iter().filter(|(name, _)| name == metric);
     let values: Vec<f64> = own.filter_map(|(_, value)| *value).collect();
-    crate::stats::median(&values)
+    dragline_insights::stats::median(&values)
 }
 
 fn change(

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_rollup::{Counters, Finished, Latency};
 use dragline_schema::ErrorCategory;
 
-use crate::frames::{DAY, success_rate};
-use crate::insights::{Expectation, HOUR, hour, weekday};
+use crate::frames::success_rate;
+use dragline_insights::{DAY, Expectation, HOUR, hour, weekday};
 
 /// So many points make a chart.
 const MOST_POINTS: i64 = 120;

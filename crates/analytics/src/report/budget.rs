@@ -4,7 +4,7 @@ use dragline_rollup::{Counters, RunRow};
 use dragline_schema::Timestamp;
 
 use crate::model::{Gap, TimeBudget, Waste};
-use crate::stats::median;
+use dragline_insights::stats::median;
 
 const MICROS: f64 = 1e6;
 

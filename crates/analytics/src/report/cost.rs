@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use dragline_rollup::{Counters, Finished, RunRow};
 use dragline_schema::Timestamp;
 
-use crate::frames::DAY;
 use crate::lookup::by_scraper;
 use crate::model::{Cost, CostForecast, ScraperCost};
 use crate::trends::{forecast, whole_days};
+use dragline_insights::DAY;
 
 const GIB: f64 = 1_073_741_824.0;
 /// So many days are foretold.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use dragline_rollup::{Finished, Group, GroupRow};
 use dragline_schema::Timestamp;
 
-use crate::frames::DAY;
 use crate::lookup::by_scraper;
+use dragline_insights::DAY;
 
 /// Fewer runs or days tell nothing of a life.
 const LEAST: usize = 4;

@@ -3,6 +3,7 @@
 mod activity;
 mod budget;
 mod cost;
+mod findings;
 mod life;
 mod muted;
 mod quiet;
@@ -19,15 +20,18 @@ use polars::prelude::DataFrame;
 
 pub use self::activity::{Activity, ByScraper, activity};
 pub use self::cost::Prices;
+pub(crate) use self::findings::expected;
+pub use self::findings::{bad_news, reasons_to_fail};
 use self::life::Lives;
 pub use self::muted::Mute;
 use self::totals::Sum;
 pub use self::trust::{folded, trust};
-use crate::frames::{COUNTERS, DAY, Frames, FramesError};
-use crate::insights::{self, Analysis, Limits, Whole};
+use crate::frames::{COUNTERS, Frames, FramesError};
 use crate::lookup::{by_scraper, place};
 use crate::model::{self, Report};
 use crate::trends;
+use dragline_insights::DAY;
+use dragline_insights::{self as insights, Analysis, Finding, Limits, Whole};
 
 /// How a report is made.
 #[derive(Debug, Clone)]
@@ -88,7 +92,8 @@ pub fn report(
     let period = known_period(finished, start.zip(end));
     let trends = trends::trends(finished, period);
     let whole = whole(finished, period, &sections, &trends);
-    let insights = analysis.insights(finished, &groups, rules, (&options.limits, &whole));
+    let told = findings::told(&groups);
+    let found = analysis.findings(finished, &told, rules, (&options.limits, &whole));
     let mut trust = trust(finished);
     trust.notes.extend(muted::notes(&groups, &options.mutes));
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
@@ -101,7 +106,7 @@ pub fn report(
         },
         trust,
         totals: Sum::of_runs(finished.runs.iter()).totals(&merged(latency.values())),
-        scrapers: scrapers(finished, &latency, everything, end, &insights),
+        scrapers: scrapers(finished, &latency, everything, end, &found),
         runs: runs(finished, &latency),
         errors: errors(finished, groups),
         daily: daily(finished, &by_day, start.zip(end)),
@@ -116,13 +121,15 @@ pub fn report(
             .prices
             .as_ref()
             .map(|prices| cost::cost(finished, prices, period)),
-        baselines: analysis.baselines(finished),
+        baselines: analysis
+            .baselines(finished)
+            .map(|all| all.into_iter().map(findings::baseline).collect()),
         trends,
         waste: budget::waste(&finished.runs),
         quiet_hours: quiet::quiet_hours(finished, everything, end),
         panels: Vec::new(),
-        recommendations: insights::recommendations(&insights),
-        insights,
+        recommendations: findings::recommendations(&found),
+        insights: found.into_iter().map(findings::insight).collect(),
     })
 }
 
@@ -212,7 +219,7 @@ fn scrapers(
     latency: &BTreeMap<usize, Latency>,
     everything: &Finished,
     end: Option<Timestamp>,
-    insights: &[model::Insight],
+    found: &[Finding],
 ) -> Vec<model::Scraper> {
     let all = by_scraper(everything);
     let mut scrapers: Vec<model::Scraper> = by_scraper(finished)
@@ -221,9 +228,9 @@ fn scrapers(
             let rows: Vec<&RunRow> = indexes.iter().map(|index| &finished.runs[*index]).collect();
             let sum = Sum::of_runs(rows.iter().copied());
             let totals = sum.totals(&merged(indexes.iter().filter_map(|run| latency.get(run))));
-            let own = insights
+            let own = found
                 .iter()
-                .filter(|insight| insight.scraper_id == scraper_id && insight.site == site);
+                .filter(|one| one.scraper.scraper_id == scraper_id && one.scraper.site == site);
             let runs = all.get(&(scraper_id.clone(), site.clone()));
             let whole: Vec<&RunRow> = runs
                 .into_iter()

@@ -10,9 +10,9 @@ use dragline_rollup::{ActivityRow, Counters, Finished, Latency};
 use dragline_schema::Timestamp;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use crate::frames::DAY;
-use crate::insights::{HOUR, hour, refused};
 use crate::model::QuietHours;
+use dragline_insights::DAY;
+use dragline_insights::{HOUR, hour, refused};
 
 /// So many hours in a row.
 const WINDOW: usize = 4;

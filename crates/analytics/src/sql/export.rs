@@ -256,7 +256,7 @@ impl Partition {
     fn path(&self) -> PathBuf {
         let table = TABLES[self.table].name;
         let day = self.day.map(|day| {
-            let time = dragline_schema::Timestamp::from_micros(day * crate::frames::DAY);
+            let time = dragline_schema::Timestamp::from_micros(day * dragline_insights::DAY);
             time.to_string().chars().take(10).collect::<String>()
         });
         let scraper = self.scraper.as_deref().map(escaped);
@@ -347,7 +347,7 @@ impl RowSink for Partitions<'_> {
             .record
             .timestamp
             .map(dragline_schema::Timestamp::as_micros);
-        let day = time.map(|micros| micros.div_euclid(crate::frames::DAY));
+        let day = time.map(|micros| micros.div_euclid(dragline_insights::DAY));
         for (place, table) in TABLES.iter().enumerate() {
             if !(table.takes)(row) {
                 continue;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use dragline_rollup::{Counters, Finished};
 use dragline_schema::Timestamp;
 
-use crate::frames::{DAY, success_rate};
+use crate::frames::success_rate;
 use crate::lookup::Name;
+use dragline_insights::DAY;
 
 /// A day with fewer requests has no share of success.
 const ENOUGH_REQUESTS: u64 = 20;

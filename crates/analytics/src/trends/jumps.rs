@@ -7,7 +7,7 @@
 //! (Tukey 1977), and where a straight line does as well there is no jump but a trend.
 
 use super::Daily;
-use crate::stats::{MAD_SCALE, median, theil_sen};
+use dragline_insights::stats::{MAD_SCALE, median, theil_sen};
 
 /// A level that holds for fewer days is none.
 const LEAST: usize = 3;

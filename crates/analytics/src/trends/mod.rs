@@ -18,10 +18,10 @@ use dragline_schema::Timestamp;
 
 pub(crate) use self::days::{Daily, whole_days};
 pub(crate) use self::forecast::{Forecast, forecast};
-use crate::frames::DAY;
 use crate::lookup::Name;
 use crate::model::{ChangePoint, ForecastPoint, Trend};
-use crate::stats;
+use dragline_insights::DAY;
+use dragline_insights::stats;
 
 /// Of fewer days nothing is said.
 const LEAST_DAYS: usize = 8;

@@ -4,10 +4,10 @@
 //! how much of the movement that explains is the strength of Wang, Smith and Hyndman (2006).
 
 use super::Daily;
-use crate::frames::DAY;
-use crate::insights::weekday;
 use crate::model::Seasonality;
-use crate::stats::{MAD_SCALE, median};
+use dragline_insights::DAY;
+use dragline_insights::stats::{MAD_SCALE, median};
+use dragline_insights::weekday;
 
 /// Three weeks are the least in which a week comes again and again.
 const LEAST: usize = 21;

@@ -1,5 +1,6 @@
 //! What happened, and what to do.
 
+use dragline_insights::InsightKind;
 use std::collections::BTreeSet;
 
 use super::super::document::{Document, Tone};
@@ -48,8 +49,10 @@ fn quiet_hours<'r>(
     report: &'r Report,
     insights: &'r [&Insight],
 ) -> impl Iterator<Item = String> + 'r {
-    let is_of_pace =
-        |insight: &&&Insight| matches!(&*insight.kind, "block_wave" | "slow_down" | "bottleneck");
+    let is_of_pace = |insight: &&&Insight| {
+        let kind = insight.kind.parse::<InsightKind>();
+        kind.is_ok_and(InsightKind::is_of_site)
+    };
     let sites: BTreeSet<&str> = insights
         .iter()
         .filter(is_of_pace)
@@ -92,7 +95,7 @@ fn what_for(insights: &[&Insight]) -> String {
 
 fn whose(insight: &Insight) -> Option<String> {
     let name = (insight.scraper_id.clone(), insight.site.clone());
-    (name != (None, None)).then(|| crate::insights::name(&name))
+    (name != (None, None)).then(|| dragline_insights::name(&name))
 }
 
 /// The first of some names, each once, and how many more there are.

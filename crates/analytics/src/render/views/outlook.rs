@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::document::{Align, Block, Document, Tone};
 use super::super::words::{known, number, percent, plural, unknown};
-use crate::insights::{capital, name};
 use crate::model::{Panel, QuietHours, Report, Trend, Waste};
+use dragline_insights::{capital, name};
 
 /// So many lines on trends are shown.
 const TOP_TRENDS: usize = 12;

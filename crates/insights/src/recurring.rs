@@ -1,9 +1,9 @@
 //! What happens again and again at the same time of day is one thing, told once: a site that is busy every
 //! morning refuses every morning.
 
-use super::incidents::Incident;
-use super::series::MINUTE;
-use crate::frames::DAY;
+use crate::incidents::Incident;
+use crate::series::DAY;
+use crate::series::MINUTE;
 
 /// So often it has to happen to be a habit.
 const LEAST: usize = 4;
@@ -44,10 +44,10 @@ fn is_same_time(a: i64, b: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insights::episodes::Episode;
-    use crate::insights::incidents::Kind;
-    use crate::insights::metric::Metric;
-    use crate::insights::series::HOUR;
+    use crate::episodes::Episode;
+    use crate::incidents::Kind;
+    use crate::metric::Metric;
+    use crate::series::HOUR;
 
     fn at(kind: Kind, since: i64) -> Incident {
         let root = Episode {

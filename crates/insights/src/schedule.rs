@@ -4,8 +4,8 @@
 //! most of the days before, of all days or of that day of the week. Where there are no such times, runs
 //! that come at even intervals are due after one more.
 
-use super::series::{HOUR, MINUTE, weekday};
-use crate::frames::DAY;
+use crate::series::DAY;
+use crate::series::{HOUR, MINUTE, weekday};
 use crate::stats::{MAD_SCALE, median};
 
 /// Starts that are so far apart in the day are of two slots.

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use super::metric::Metric;
-use super::normal::{Comparison, Normal, Point, surprise};
-use super::onset::onset;
-use super::series::Series;
-use crate::frames::DAY;
+use crate::metric::Metric;
+use crate::normal::{Comparison, Normal, Point, surprise};
+use crate::onset::onset;
+use crate::series::DAY;
+use crate::series::Series;
 
 /// Of what is found, at most this share is chance.
 const FALSE_SHARE: f64 = 0.05;

@@ -6,11 +6,18 @@
 use dragline_rollup::Counters;
 use dragline_schema::ErrorCategory;
 
-use super::series::Unit;
-use crate::frames::blocked;
+use crate::series::Unit;
+
+/// Answers by which a site keeps a scraper out: 403 and 429.
+pub fn blocked(counters: &Counters) -> u64 {
+    [403, 429]
+        .iter()
+        .map(|status| counters.status_codes.get(*status))
+        .sum()
+}
 
 /// Requests that the site refused: by their status, or, where the log tells no status, by the errors.
-pub(crate) fn refused(counters: &Counters) -> u64 {
+pub fn refused(counters: &Counters) -> u64 {
     blocked(counters)
         .max(counters.refusals)
         .min(counters.requests)

@@ -6,11 +6,12 @@ use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow};
 use dragline_schema::{Timestamp, clip};
 
-use super::evidence::first_error;
-use super::series::Series;
-use super::told::{id, minute, name};
-use crate::lookup::Name;
-use crate::model::{Evidence, Expected, Group, Insight};
+use crate::evidence::first_error;
+use crate::finding::{ErrorGroup, Evidence, Expected, Finding, ScraperKey};
+use crate::kind::{InsightKind, runbook_of_errors};
+use crate::names::Name;
+use crate::series::Series;
+use crate::told::{id, minute, name};
 
 /// So many errors are worth a word.
 const ENOUGH: u64 = 5;
@@ -32,16 +33,16 @@ enum News {
 pub(crate) fn news(
     all: &[Series<'_>],
     everything: &Finished,
-    groups: &[Group],
+    groups: &[ErrorGroup],
     rules: &RuleSet,
-) -> Vec<Insight> {
-    let shown: BTreeMap<&str, &Group> = groups.iter().map(|group| (&*group.id, group)).collect();
+) -> Vec<Finding> {
+    let shown: BTreeMap<u64, &ErrorGroup> = groups.iter().map(|group| (group.id, group)).collect();
     let named: BTreeMap<&Name, &Series<'_>> =
         all.iter().map(|series| (&series.name, series)).collect();
     let mut found = Vec::new();
     for row in &everything.groups {
-        let known = shown.get(&*format!("{:016x}", row.id));
-        let Some(group) = known.filter(|group| group.mute.is_none()) else {
+        let known = shown.get(&row.id);
+        let Some(group) = known.filter(|group| !group.is_muted) else {
             continue;
         };
         // Only those that have the group: there may be very many others.
@@ -65,7 +66,7 @@ pub(crate) fn news(
                     news,
                     since,
                 }
-                .insight(everything, rules),
+                .finding(everything, rules),
             );
         }
     }
@@ -154,7 +155,7 @@ fn weight(row: &GroupRow, runs: usize) -> usize {
 }
 
 /// The group's places, the first one's line first, as far as it is known.
-fn sampled(row: &GroupRow, group: &Group, everything: &Finished) -> Vec<Evidence> {
+fn sampled(row: &GroupRow, group: &ErrorGroup, everything: &Finished) -> Vec<Evidence> {
     let first = first_error(everything, row);
     let mut evidence = group.evidence.clone();
     if let Some(first) = first {
@@ -173,13 +174,13 @@ fn sampled(row: &GroupRow, group: &Group, everything: &Finished) -> Vec<Evidence
 struct Told<'t, 'f> {
     series: &'t Series<'f>,
     row: &'t GroupRow,
-    group: &'t Group,
+    group: &'t ErrorGroup,
     news: News,
     since: Timestamp,
 }
 
 impl Told<'_, '_> {
-    fn insight(&self, everything: &Finished, rules: &RuleSet) -> Insight {
+    fn finding(&self, everything: &Finished, rules: &RuleSet) -> Finding {
         let Self {
             series,
             row,
@@ -202,20 +203,18 @@ impl Told<'_, '_> {
             .and_then(|rule| rules.recommendation(rule))
             .unwrap_or("Nobody has seen this error before: look at the sample.");
         let (kind, how) = match news {
-            News::New => ("new_error", "A new error at"),
-            News::Back => ("regressed_error", "An error is back at"),
+            News::New => (InsightKind::NewError, "A new error at"),
+            News::Back => (InsightKind::RegressedError, "An error is back at"),
         };
-        Insight {
-            id: id(kind, &group.id, since),
-            kind: kind.to_owned(),
-            severity: group.severity.clone(),
+        Finding {
+            id: id(kind, &format!("{:016x}", group.id), since),
+            severity: group.severity,
             title: format!("{how} {who}{others} since {}: {what}", minute(since)),
             detail: format!("{} times: {}", group.count, clip(&group.template, 160)),
-            since: Some(since.to_string()),
+            since: Some(since),
             is_open: presence(series, row)
                 .is_some_and(|(present, _)| present.last() == Some(&true)),
-            scraper_id: series.name.0.clone(),
-            site: series.name.1.clone(),
+            scraper: ScraperKey::from(&series.name),
             metric: Some(format!("errors.{}", group.category)),
             expected: Some(Expected {
                 lower: 0.0,
@@ -224,7 +223,9 @@ impl Told<'_, '_> {
             observed: Some(group.count as f64),
             evidence: sampled(row, group, everything),
             recommendation: recommendation.to_owned(),
-            ..Insight::default()
+            runbook: runbook_of_errors(group.category, &group.sub_category)
+                .unwrap_or(kind.runbook()),
+            ..Finding::of(kind)
         }
     }
 }

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use dragline_rollup::{ActivityRow, Counters, Finished, Known, Latency, RunRow, Verdict};
 use dragline_schema::Timestamp;
 
-use crate::frames::DAY;
-use crate::lookup::{Name, by_scraper};
+use crate::names::{Name, by_scraper};
 use crate::stats::median;
 
+/// The microseconds of a day.
+pub const DAY: i64 = 86_400_000_000;
 pub(crate) const MINUTE: i64 = 60_000_000;
-pub(crate) const HOUR: i64 = 60 * MINUTE;
+/// The microseconds of an hour.
+pub const HOUR: i64 = 60 * MINUTE;
 /// Runs that usually take longer, in seconds, are looked at by the hour.
 const LONG: f64 = 4.0 * 3600.0;
 
@@ -201,12 +203,12 @@ fn lacking(row: &RunRow) -> BTreeMap<&str, u64> {
 }
 
 /// The day of the week of a time, Monday is 0.
-pub(crate) fn weekday(micros: i64) -> i64 {
+pub fn weekday(micros: i64) -> i64 {
     // 1970-01-01 was a Thursday.
     (micros.div_euclid(DAY) + 3).rem_euclid(7)
 }
 
 /// The hour of the day of a time.
-pub(crate) fn hour(micros: i64) -> i64 {
+pub fn hour(micros: i64) -> i64 {
     micros.rem_euclid(DAY) / HOUR
 }

@@ -1,48 +1,48 @@
 //! Incidents in words.
 
-use dragline_schema::{ErrorCategory, Timestamp, clip};
+use dragline_schema::{ErrorCategory, Severity, Timestamp, clip};
 
-use super::evidence::evidence;
-use super::incidents::{Incident, Kind, units};
-use super::metric::Metric;
-use super::series::{MINUTE, Series};
-use crate::lookup::Name;
-use crate::model::{Expected, Group, Insight, Moved};
+use crate::evidence::evidence;
+use crate::finding::{ErrorGroup, Expected, Finding, Moved, ScraperKey};
+use crate::incidents::{Incident, Kind, units};
+use crate::kind::{InsightKind, runbook_of_errors};
+use crate::metric::Metric;
+use crate::names::Name;
+use crate::series::{MINUTE, Series};
 use dragline_rollup::Finished;
 
 /// An incident as an insight.
-pub(crate) fn insight(
+pub(crate) fn finding(
     incident: &Incident,
     series: &Series<'_>,
     everything: &Finished,
-    groups: &[Group],
-) -> Insight {
+    groups: &[ErrorGroup],
+) -> Finding {
     let who = name(&series.name);
     let root = &incident.root;
     // Logs without times tell what happened, not when.
     let since = (incident.since > 0).then(|| Timestamp::from_micros(incident.since));
     let expected = expected(&root.metric, root.expected);
     let observed = root.metric.shown(root.observed);
-    let kind = incident.kind;
-    Insight {
-        id: id(kind.name(), &who, since),
-        kind: kind.name().to_owned(),
-        severity: severity(incident).to_owned(),
+    let kind = InsightKind::from(incident.kind);
+    Finding {
+        id: id(kind, &who, since),
+        severity: severity(incident),
         title: title(incident, series, &who),
         detail: detail(incident, series, &expected, observed),
-        since: since.map(|at| at.to_string()),
+        since,
         until: (incident.since > 0 && !incident.is_open)
-            .then(|| Timestamp::from_micros(incident.until).to_string()),
+            .then(|| Timestamp::from_micros(incident.until)),
         is_open: incident.is_open,
-        scraper_id: series.name.0.clone(),
-        site: series.name.1.clone(),
+        scraper: ScraperKey::from(&series.name),
         metric: Some(root.metric.name()),
         expected: Some(expected),
         observed: Some(observed),
         sequence: sequence(incident),
         evidence: evidence(incident, series, everything, groups),
         recommendation: recommendation(incident).to_owned(),
-        related: Vec::new(),
+        runbook: runbook(incident, series, groups),
+        ..Finding::of(kind)
     }
 }
 
@@ -107,7 +107,7 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
         (Kind::BlockWave, _) => format!(
             "{who} was refused {} of its requests ({})",
             percent(root.observed),
-            super::incidents::refusals(incident, series)
+            crate::incidents::refusals(incident, series)
         ),
         (Kind::ErrorWave, Metric::Errors(category)) => format!(
             "{} errors of {who}: {} for 100 requests",
@@ -181,8 +181,8 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
 fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observed: f64) -> String {
     let root = &incident.root;
     let number = |value: f64| match root.metric.scale() {
-        super::metric::Scale::Share => percent(value),
-        super::metric::Scale::Log => two(value),
+        crate::metric::Scale::Share => percent(value),
+        crate::metric::Scale::Log => two(value),
     };
     let is_runs = series.units[incident.from].run.is_some();
     let noun = if is_runs { "run" } else { "hour" };
@@ -216,7 +216,7 @@ fn moved(incident: &Incident) -> String {
         let names: Vec<String> = shown.map(|(_, metric)| metric.words()).collect();
         return format!(" Together: {}.", names.join(", "));
     }
-    let is_days = span >= crate::frames::DAY;
+    let is_days = span >= crate::series::DAY;
     let told = shown.map(|(at, metric)| {
         let at = minute(Timestamp::from_micros(*at));
         let time = at.get(if is_days { 5.. } else { 11.. }).unwrap_or_default();
@@ -255,13 +255,13 @@ fn sequence(incident: &Incident) -> Vec<Moved> {
     order(incident)
         .into_iter()
         .map(|(at, metric)| Moved {
-            at: Timestamp::from_micros(at).to_string(),
+            at: Timestamp::from_micros(at),
             metric: metric.name(),
         })
         .collect()
 }
 
-fn severity(incident: &Incident) -> &'static str {
+fn severity(incident: &Incident) -> Severity {
     use Kind::{BlockWave, DuplicateSurge, ErrorWave, LayoutChange, SilentFailure, YieldDrop};
     let is_grave = match incident.kind {
         BlockWave | ErrorWave => incident.root.observed >= 0.2,
@@ -273,9 +273,9 @@ fn severity(incident: &Incident) -> &'static str {
         BlockWave | ErrorWave | YieldDrop | DuplicateSurge | Kind::SlowDown | Kind::RetryWaste
     );
     match (is_grave, incident.is_open, is_worse) {
-        (true, true, _) => "high",
-        (true, false, _) | (_, true, true) => "medium",
-        _ => "low",
+        (true, true, _) => Severity::High,
+        (true, false, _) | (_, true, true) => Severity::Medium,
+        _ => Severity::Low,
     }
 }
 
@@ -327,8 +327,28 @@ fn recommendation(incident: &Incident) -> &'static str {
     }
 }
 
+/// What to look at: what the largest group of the incident's errors is about, how a site refuses, or its kind.
+fn runbook(incident: &Incident, series: &Series<'_>, groups: &[ErrorGroup]) -> &'static str {
+    let usual = InsightKind::from(incident.kind).runbook();
+    match (incident.kind, &incident.root.metric) {
+        (Kind::ErrorWave, Metric::Errors(category)) => {
+            let own = ScraperKey::from(&series.name);
+            let is_one =
+                |group: &&ErrorGroup| group.category == *category && group.scrapers.contains(&own);
+            let largest = groups.iter().filter(is_one).max_by_key(|group| group.count);
+            let sub_category = largest.map_or("", |group| &group.sub_category);
+            runbook_of_errors(*category, sub_category).unwrap_or(usual)
+        }
+        // A site that only asks to slow down keeps nobody out.
+        (Kind::BlockWave, _) if crate::incidents::refusals(incident, series) == "429" => {
+            "rate-limiting"
+        }
+        _ => usual,
+    }
+}
+
 /// A name for people.
-pub(crate) fn name(name: &Name) -> String {
+pub fn name(name: &Name) -> String {
     match (&name.0, &name.1) {
         (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
         (Some(one), None) | (None, Some(one)) => one.clone(),
@@ -353,7 +373,7 @@ pub(crate) fn two(value: f64) -> String {
 }
 
 /// The text with a capital first.
-pub(crate) fn capital(text: &str) -> String {
+pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| {
         first.to_uppercase().collect::<String>() + chars.as_str()
@@ -361,7 +381,7 @@ pub(crate) fn capital(text: &str) -> String {
 }
 
 /// The same incident has the same id in every report.
-pub(crate) fn id(kind: &str, who: &str, since: impl Into<Option<Timestamp>>) -> String {
+pub(crate) fn id(kind: InsightKind, who: &str, since: impl Into<Option<Timestamp>>) -> String {
     let at = since.into().map_or(0, Timestamp::as_seconds);
     let text = format!("{kind}\0{who}\0{at}");
     // FNV-1a (Fowler, Noll, Vo): stable across versions and machines.

@@ -8,9 +8,9 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::metric::{Metric, Sample, Scale};
-use super::series::{hour, weekday};
-use crate::frames::DAY;
+use crate::metric::{Metric, Sample, Scale};
+use crate::series::DAY;
+use crate::series::{hour, weekday};
 use crate::stats::{MAD_SCALE, median, theil_sen};
 
 /// So many units does the usual spread count for.
@@ -264,14 +264,14 @@ pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
 }
 
 /// What a number of all scrapers together is expected to be, step by step.
-pub(crate) struct Expectation {
+pub struct Expectation {
     metric: Metric,
     points: Vec<Point>,
 }
 
 impl Expectation {
     /// Of a total, which follows the hours and the days of the week.
-    pub(crate) fn of_total() -> Self {
+    pub fn of_total() -> Self {
         Self {
             metric: Metric::Requests,
             points: Vec::new(),
@@ -279,7 +279,7 @@ impl Expectation {
     }
 
     /// Of a share.
-    pub(crate) fn of_share() -> Self {
+    pub fn of_share() -> Self {
         Self {
             metric: Metric::ItemYield,
             points: Vec::new(),
@@ -287,7 +287,7 @@ impl Expectation {
     }
 
     /// Takes a step's value.
-    pub(crate) fn learn(&mut self, at: i64, value: f64) {
+    pub fn learn(&mut self, at: i64, value: f64) {
         let (y, variance) = match self.metric.scale() {
             Scale::Log => ((value + 0.5).ln(), 1.0 / (value + 1.0)),
             Scale::Share => (value.clamp(0.0, 1.0).sqrt().asin(), 0.0),
@@ -302,7 +302,7 @@ impl Expectation {
     }
 
     /// The range of the next one; `None` with too few before it.
-    pub(crate) fn range(&self, at: i64) -> Option<(f64, f64)> {
+    pub fn range(&self, at: i64) -> Option<(f64, f64)> {
         let normal = Normal::learn(&self.metric, &self.points)?;
         // An hour or a weekend that was never seen has no range.
         let is_known = normal.units >= 8 && normal.season_variance(at) == 0.0;
@@ -313,7 +313,7 @@ impl Expectation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insights::series::HOUR;
+    use crate::series::HOUR;
 
     /// A point a day at noon, from Monday 1970-01-05 on.
     fn daily(values: impl IntoIterator<Item = f64>) -> Vec<Point> {

@@ -6,10 +6,10 @@
 
 use dragline_rollup::{Finished, RunRow, Spread};
 
-use super::series::Series;
-use super::told::{id, minute, name, two};
-use crate::lookup::place;
-use crate::model::{Expected, Insight};
+use crate::finding::{Evidence, Expected, Finding, ScraperKey};
+use crate::kind::InsightKind;
+use crate::series::Series;
+use crate::told::{id, minute, name, two};
 
 /// Of fewer samples nothing is said.
 const ENOUGH: u64 = 5;
@@ -61,9 +61,8 @@ impl Default for Limits {
 
 /// A limit on a mean of a run.
 struct Rule {
-    kind: &'static str,
+    kind: InsightKind,
     metric: &'static str,
-    severity: &'static str,
     limit: Option<f64>,
     is_above: bool,
     /// The spread, and how many of its units make one of the limit's.
@@ -78,9 +77,8 @@ fn rules(limits: &Limits) -> [Rule; 5] {
     let search: fn(&RunRow) -> (&Spread, f64) = |row| (&row.sections.search.response_time, 1000.0);
     [
         Rule {
-            kind: "cpu_high",
+            kind: InsightKind::CpuHigh,
             metric: "cpu_percent",
-            severity: "medium",
             limit: limits.cpu_high,
             is_above: true,
             read: cpu,
@@ -89,9 +87,8 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             recommendation: "Lower the concurrency, or move a scraper to another machine or hour: near the limit, answers time out that the site gave in time.",
         },
         Rule {
-            kind: "memory_high",
+            kind: InsightKind::MemoryHigh,
             metric: "memory_percent",
-            severity: "medium",
             limit: limits.memory_high,
             is_above: true,
             read: |row| (&row.sections.system.memory, 1000.0),
@@ -100,9 +97,8 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             recommendation: "Find out what grows (a cache, a queue, pages that are kept) before the machine kills the run.",
         },
         Rule {
-            kind: "search_slow",
+            kind: InsightKind::SearchSlow,
             metric: "search.response_time_ms",
-            severity: "low",
             limit: limits.search_slow_ms,
             is_above: true,
             read: search,
@@ -111,9 +107,8 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             recommendation: "Look at the search's index and its slowest queries.",
         },
         Rule {
-            kind: "cpu_low",
+            kind: InsightKind::CpuLow,
             metric: "cpu_percent",
-            severity: "low",
             limit: limits.cpu_low,
             is_above: false,
             read: cpu,
@@ -122,9 +117,8 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             recommendation: "There is room for more on this machine, as far as the sites allow it.",
         },
         Rule {
-            kind: "search_fast",
+            kind: InsightKind::SearchFast,
             metric: "search.response_time_ms",
-            severity: "low",
             limit: limits.search_fast_ms,
             is_above: false,
             read: search,
@@ -140,12 +134,12 @@ pub(super) fn of_runs<'s>(
     series: impl Iterator<Item = &'s Series<'s>>,
     everything: &Finished,
     limits: &Limits,
-) -> Vec<Insight> {
+) -> Vec<Finding> {
     let rules = rules(limits);
     let each = series.flat_map(|series| {
         let runs = series.units.iter().filter_map(|unit| unit.run);
         let rows: Vec<&RunRow> = runs.map(|run| &everything.runs[run]).collect();
-        let found: Vec<Insight> = rules
+        let found: Vec<Finding> = rules
             .iter()
             .filter_map(|rule| of_rule(rule, series, &rows))
             .collect();
@@ -155,7 +149,7 @@ pub(super) fn of_runs<'s>(
 }
 
 /// The last runs in a row that are beyond the limit.
-fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[&RunRow]) -> Option<Insight> {
+fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[&RunRow]) -> Option<Finding> {
     let limit = rule.limit?;
     let value = |row: &&RunRow| {
         let (spread, per) = (rule.read)(row);
@@ -188,25 +182,22 @@ fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[&RunRow]) -> Option<Insight
     let at = since.map_or_else(String::new, |at| format!(" since {}", minute(at)));
     let s = if count == 1 { "" } else { "s" };
     let (words, unit) = (rule.words, rule.unit);
-    Some(Insight {
+    Some(Finding {
         id: id(rule.kind, &who, since),
-        kind: rule.kind.to_owned(),
-        severity: rule.severity.to_owned(),
         title: format!("{words} of {who}: {} {unit} on average{at}", two(mean)),
         detail: format!(
             "In {count} run{s} in a row; the limit is {} {unit}.",
             two(limit)
         ),
-        since: since.map(|at| at.to_string()),
+        since,
         is_open: true,
-        scraper_id: series.name.0.clone(),
-        site: series.name.1.clone(),
+        scraper: ScraperKey::from(&series.name),
         metric: Some(rule.metric.to_owned()),
         expected: range(rule.is_above, limit),
         observed: Some(mean),
-        evidence: first.evidence.iter().map(place).collect(),
+        evidence: first.evidence.iter().map(Evidence::from).collect(),
         recommendation: rule.recommendation.to_owned(),
-        ..Insight::default()
+        ..Finding::of(rule.kind)
     })
 }
 
@@ -219,19 +210,24 @@ fn range(is_above: bool, limit: f64) -> Option<Expected> {
 }
 
 /// What a fleet is beyond as a whole.
-pub(crate) struct Whole {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Whole {
     /// The length of the period, in days.
-    pub(crate) days: f64,
-    pub(crate) requests: u64,
-    pub(crate) errors: u64,
-    pub(crate) searches: u64,
-    pub(crate) week_over_week: Option<f64>,
+    pub days: f64,
+    /// Requests in it.
+    pub requests: u64,
+    /// Errors in it.
+    pub errors: u64,
+    /// Searches in it.
+    pub searches: u64,
+    /// Its last seven days against the seven before.
+    pub week_over_week: Option<f64>,
     /// The language with the most articles, and its share of them.
-    pub(crate) language: Option<(String, f64)>,
+    pub language: Option<(String, f64)>,
 }
 
 /// The limits of the whole fleet.
-pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
+pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Finding> {
     let days = whole.days.max(1.0);
     let by_week = whole.requests as f64 / days * 7.0;
     let by_day = whole.searches as f64 / days;
@@ -241,7 +237,7 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
     let percent = |share: f64| format!("{:+.0} %", share * 100.0);
     let rows = [
         (
-            "volume_high",
+            InsightKind::VolumeHigh,
             "requests",
             limits.requests_high_per_week,
             true,
@@ -250,7 +246,7 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
             "Check that so many are wanted, and what they cost.",
         ),
         (
-            "volume_low",
+            InsightKind::VolumeLow,
             "requests",
             limits.requests_low_per_week,
             false,
@@ -259,7 +255,7 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
             "Check that all scrapers are started, and what they are given to follow.",
         ),
         (
-            "errors_high",
+            InsightKind::ErrorsHigh,
             "errors",
             limits.errors,
             true,
@@ -268,7 +264,7 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
             "Begin with the largest group of errors.",
         ),
         (
-            "growth_low",
+            InsightKind::GrowthLow,
             "requests.week_over_week",
             limits.growth_low,
             false,
@@ -280,7 +276,7 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
             "Compare the scrapers' trends: one that stopped, or all that slowed down.",
         ),
         (
-            "searches_high",
+            InsightKind::SearchesHigh,
             "searches",
             limits.searches_per_day,
             true,
@@ -289,7 +285,7 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
             "Check whether answers could be kept for a while.",
         ),
         (
-            "language_share",
+            InsightKind::LanguageShare,
             "language_share",
             limits.language_share,
             true,
@@ -310,10 +306,8 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
                 } else {
                     value < limit
                 };
-                is_beyond.then(|| Insight {
+                is_beyond.then(|| Finding {
                     id: id(kind, "all", None),
-                    kind: kind.to_owned(),
-                    severity: "low".to_owned(),
                     title,
                     detail: format!("The limit in the configuration is {}.", two(limit)),
                     is_open: true,
@@ -321,7 +315,7 @@ pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Insight> {
                     expected: range(is_above, limit),
                     observed: Some(value),
                     recommendation: advice.to_owned(),
-                    ..Insight::default()
+                    ..Finding::of(kind)
                 })
             });
     found.collect()

@@ -7,11 +7,10 @@
 use dragline_rollup::{Finished, FirstSign, GroupRow, SIGN_WIDTH, Sign};
 use dragline_schema::{ErrorCategory, Timestamp};
 
-use super::incidents::{Incident, runs_of};
-use super::metric::Metric;
-use super::series::{MINUTE, Series};
-use crate::lookup::{place, place_of_sign};
-use crate::model::{Evidence, Group};
+use crate::finding::{ErrorGroup, Evidence};
+use crate::incidents::{Incident, runs_of};
+use crate::metric::Metric;
+use crate::series::{MINUTE, Series};
 
 /// So many places are given.
 const PLACES: usize = 3;
@@ -25,7 +24,7 @@ pub(super) fn evidence(
     incident: &Incident,
     series: &Series<'_>,
     everything: &Finished,
-    groups: &[Group],
+    groups: &[ErrorGroup],
 ) -> Vec<Evidence> {
     let runs = runs(incident, series, everything);
     let mut found = signs(incident, everything, &runs);
@@ -36,7 +35,7 @@ pub(super) fn evidence(
         let rows = runs
             .iter()
             .filter_map(|run| everything.runs[*run].evidence.as_ref());
-        found.extend(rows.take(1).map(place));
+        found.extend(rows.take(1).map(Evidence::from));
     }
     found
 }
@@ -85,7 +84,7 @@ fn signs(incident: &Incident, everything: &Finished, runs: &[usize]) -> Vec<Evid
     }
     found
         .into_iter()
-        .filter_map(place_of_sign)
+        .filter_map(Evidence::of_sign)
         .take(PLACES)
         .collect()
 }
@@ -171,19 +170,21 @@ pub(super) fn first_error(everything: &Finished, row: &GroupRow) -> Option<Evide
         everything.signs.get(&key)
     });
     let mut signs = signs.filter(|first| first.time() == Some(first_seen));
-    place_of_sign(signs.next()?)
+    Evidence::of_sign(signs.next()?)
 }
 
 /// Errors that began with the incident.
-fn errors(incident: &Incident, series: &Series<'_>, groups: &[Group]) -> Vec<Evidence> {
-    let began = Timestamp::from_micros(incident.since).to_string();
-    let ended = Timestamp::from_micros(incident.until).to_string();
-    let is_own = |group: &&Group| {
+fn errors(incident: &Incident, series: &Series<'_>, groups: &[ErrorGroup]) -> Vec<Evidence> {
+    let began = Timestamp::from_micros(incident.since);
+    let ended = Timestamp::from_micros(incident.until);
+    let is_own = |group: &&ErrorGroup| {
         let mut names = group.scrapers.iter();
         let is_named = names.any(|n| n.scraper_id == series.name.0 && n.site == series.name.1);
-        let first = group.first_seen.as_deref().unwrap_or_default();
         // Places are kept of a group's beginning: only one that began with the incident shows it.
-        is_named && first >= began.as_str() && first <= ended.as_str()
+        is_named
+            && group
+                .first_seen
+                .is_some_and(|first| first >= began && first <= ended)
     };
     let own = groups.iter().filter(is_own);
     own.filter_map(|group| group.evidence.first().cloned())

@@ -3,15 +3,15 @@
 use dragline_rollup::{Finished, RunRow};
 use dragline_schema::Timestamp;
 
-use super::told::{id, minute, name};
-use crate::lookup::place;
-use crate::model::Insight;
+use crate::finding::{Evidence, Finding, ScraperKey};
+use crate::kind::InsightKind;
+use crate::told::{id, minute, name};
 
 /// So far may a run's own account of its length differ from its lines, in seconds.
 const SKEW_SECONDS: f64 = 600.0;
 
 /// Runs of which lines are missing.
-pub(crate) fn lines(finished: &Finished) -> Vec<Insight> {
+pub(crate) fn lines(finished: &Finished) -> Vec<Finding> {
     let is_short = |row: &&RunRow| row.missing_seq + row.dropped > 0;
     finished
         .runs
@@ -21,27 +21,33 @@ pub(crate) fn lines(finished: &Finished) -> Vec<Insight> {
         .collect()
 }
 
-fn short_of_lines(row: &RunRow) -> Insight {
+fn short_of_lines(row: &RunRow) -> Finding {
     let lost = row.missing_seq + row.dropped;
     let since = row.missing_since.or(row.start);
     let at = since.map_or_else(String::new, |since| format!(" since {}", minute(since)));
-    Insight {
-        id: id("log_loss", &row.key.to_string(), since),
-        kind: "log_loss".to_owned(),
-        severity: "medium".to_owned(),
+    let kind = InsightKind::LogLoss;
+    Finding {
+        id: id(kind, &row.key.to_string(), since),
         title: format!("{lost} lines of {} are missing{at}", whose(row)),
         detail: "The numbers in the lines that are there leave gaps, or the recorder says so; \
                  the run's figures are too low by what stood in them."
             .to_owned(),
-        since: since.map(|at| at.to_string()),
+        since,
         is_open: false,
-        scraper_id: row.key.scraper_id.clone(),
-        site: row.key.site.clone(),
+        scraper: of_run(row),
         observed: Some(lost as f64),
-        evidence: row.evidence.iter().map(place).collect(),
+        evidence: row.evidence.iter().map(Evidence::from).collect(),
         recommendation: "Look for a full disk at that time, and for files that were removed."
             .to_owned(),
-        ..Insight::default()
+        ..Finding::of(kind)
+    }
+}
+
+/// Whose run it is.
+fn of_run(row: &RunRow) -> ScraperKey {
+    ScraperKey {
+        scraper_id: row.key.scraper_id.clone(),
+        site: row.key.site.clone(),
     }
 }
 
@@ -55,7 +61,7 @@ fn whose(row: &RunRow) -> String {
 }
 
 /// Runs whose clock was set, or is two.
-pub(crate) fn clocks(finished: &Finished) -> Vec<Insight> {
+pub(crate) fn clocks(finished: &Finished) -> Vec<Finding> {
     let rows = finished.runs.iter().enumerate();
     rows.filter_map(|(run, row)| skewed(finished, run, row))
         .collect()
@@ -70,7 +76,7 @@ fn jump(finished: &Finished, run: usize) -> Option<Timestamp> {
     Some(Timestamp::from_micros(longest[0] + finished.bucket_micros))
 }
 
-fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Insight> {
+fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Finding> {
     let by_lines = row
         .end
         .zip(row.start)
@@ -94,20 +100,18 @@ fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Insight> {
             row.skewed
         ),
     };
-    Some(Insight {
-        id: id("clock_skew", &row.key.to_string(), since),
-        kind: "clock_skew".to_owned(),
-        severity: "low".to_owned(),
+    let kind = InsightKind::ClockSkew;
+    Some(Finding {
+        id: id(kind, &row.key.to_string(), since),
         title: format!("The clock of {} jumped at {}", whose(row), minute(since)),
         detail,
-        since: Some(since.to_string()),
+        since: Some(since),
         is_open: false,
-        scraper_id: row.key.scraper_id.clone(),
-        site: row.key.site.clone(),
+        scraper: of_run(row),
         observed: apart.map(f64::abs),
-        evidence: row.evidence.iter().map(place).collect(),
+        evidence: row.evidence.iter().map(Evidence::from).collect(),
         recommendation:
             "Let the machine keep its time (chrony, systemd-timesyncd), and log in UTC.".to_owned(),
-        ..Insight::default()
+        ..Finding::of(kind)
     })
 }

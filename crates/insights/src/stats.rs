@@ -3,7 +3,7 @@
 use statrs::function::erf::erfc;
 
 /// The median; `None` without values.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut values = values.to_vec();
     let middle = values.len() / 2;
     if values.is_empty() {
@@ -21,14 +21,14 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 }
 
 /// A standard deviation in median absolute deviations under normal noise (the factor is 1 / Φ⁻¹(3/4)).
-pub(crate) const MAD_SCALE: f64 = 1.4826;
+pub const MAD_SCALE: f64 = 1.4826;
 
 /// With more points, not all pairs are looked at.
 const ALL_PAIRS: usize = 60;
 
 /// The median of all slopes between two points (Theil 1950, Sen 1968); of more than 60 points, of
 /// those between points that lie half of them apart, which tell the most (Theil's incomplete method).
-pub(crate) fn theil_sen(xs: &[f64], ys: &[f64]) -> Option<f64> {
+pub fn theil_sen(xs: &[f64], ys: &[f64]) -> Option<f64> {
     let n = xs.len().min(ys.len());
     let from = if n > ALL_PAIRS { n / 2 } else { 1 };
     let mut slopes = Vec::new();
@@ -47,18 +47,18 @@ pub(crate) fn theil_sen(xs: &[f64], ys: &[f64]) -> Option<f64> {
 
 /// A monotonic trend in evenly spaced values.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Trend {
+pub struct Trend {
     /// The median of all slopes between two values (Theil 1950, Sen 1968).
-    pub(crate) slope: f64,
+    pub slope: f64,
     /// The probability of so many concordant pairs by chance, two-sided (Mann 1945, Kendall 1975),
     /// with the correction for ties.
-    pub(crate) p_value: f64,
+    pub p_value: f64,
     /// Where the line through the median begins.
-    pub(crate) start: f64,
+    pub start: f64,
 }
 
 /// Finds the trend of at least eight values; the last but `xs` need not be evenly spaced.
-pub(crate) fn trend(xs: &[f64], ys: &[f64]) -> Option<Trend> {
+pub fn trend(xs: &[f64], ys: &[f64]) -> Option<Trend> {
     let n = ys.len();
     if n < 8 || xs.len() != n {
         return None;

@@ -1,4 +1,8 @@
-//! What is worth knowing.
+//! What is worth knowing of scrapers' runs.
+//!
+//! From a finished rollup to typed [`Finding`]s: what is not as it was, since when, on what evidence, and what to do. Every
+//! kind is a row of one table ([`InsightKind`]). Everything is a function of its inputs, and nothing here knows a dataframe
+//! or how a report is written.
 //!
 //! [`series`] cuts what every scraper did into runs, or hours. [`episodes`] compares each with those
 //! before it ([`normal`], [`metric`]) and keeps what chance does not explain. [`incidents`] finds the
@@ -8,14 +12,43 @@
 //!
 //! All of it is found in everything that is there, so that an onset before the period that was asked
 //! for is told rightly.
+//!
+//! ```
+//! use dragline_classifier::RuleSet;
+//! use dragline_insights::{Analysis, InsightKind, Limits, Whole};
+//! use dragline_scan::{ScanOptions, scan};
+//! use dragline_schema::Timestamp;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! let day = |n: u32, refused: u32| {
+//!     let line = |status, second| format!("{{\"timestamp\":\"2026-03-{n:02}T06:00:{second:02}Z\",\"level\":\"info\",\"scraper_id\":\"mint\",\
+//!         \"run_id\":\"r{n}\",\"event_type\":\"request\",\"url\":\"https://shop.example.org/\",\"status_code\":{status}}}\n");
+//!     (0..50).map(|nth| line(if nth < refused { 403 } else { 200 }, nth)).collect::<String>()
+//! };
+//! let log: String = (1..12).map(|n| day(n, 0)).chain((12..16).map(|n| day(n, 30))).collect();
+//! std::fs::write(dir.path().join("mint.log"), log)?;
+//!
+//! let rules = RuleSet::shipped();
+//! let now = Timestamp::parse("2026-03-16T00:00:00Z")?;
+//! let logs = [dir.path().display().to_string()];
+//! let finished = scan(&logs, &rules, &ScanOptions::default())?.rollup.finish(now);
+//! let analysis = Analysis::of(&finished, None);
+//! let found = analysis.findings(&finished, &[], &rules, (&Limits::default(), &Whole::default()));
+//! assert_eq!(found[0].kind, InsightKind::BlockWave);
+//! assert_eq!(found[0].runbook, "blocked");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod ends;
 mod episodes;
 mod evidence;
+mod finding;
 mod incidents;
+mod kind;
 mod limits;
 mod losses;
 mod metric;
+mod names;
 mod normal;
 mod novelty;
 mod onset;
@@ -23,6 +56,7 @@ mod recurring;
 mod related;
 mod schedule;
 mod series;
+pub mod stats;
 mod told;
 mod verdict;
 
@@ -30,29 +64,28 @@ use std::collections::BTreeSet;
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow};
-use dragline_schema::{RunKey, Severity, Timestamp};
+use dragline_schema::{RunKey, Timestamp};
 
-use self::episodes::Track;
-use self::incidents::Incident;
-use self::metric::Metric;
-use self::series::Series;
-use crate::frames::DAY;
-use crate::lookup::{Name, by_scraper};
-use crate::model::{Baseline, Expected, Group, Insight, Recommendation, Report};
+use crate::episodes::Track;
+use crate::incidents::Incident;
+use crate::metric::Metric;
+use crate::series::Series;
 
-pub use self::limits::Limits;
-pub(crate) use self::limits::Whole;
-pub(crate) use self::metric::refused;
-pub(crate) use self::normal::Expectation;
-pub(crate) use self::series::{HOUR, hour, weekday};
-pub(crate) use self::told::{capital, name};
-pub(crate) use self::verdict::{rank, verdict};
+pub use crate::finding::{Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, ScraperKey};
+pub use crate::kind::{Effect, InsightKind, UnknownKind};
+pub use crate::limits::{Limits, Whole};
+pub use crate::metric::{blocked, refused};
+pub use crate::names::{Name, by_scraper};
+pub use crate::normal::Expectation;
+pub use crate::series::{DAY, HOUR, hour, weekday};
+pub use crate::told::{capital, name};
+pub use crate::verdict::{VERDICTS, rank, verdict};
 
 /// A run with fewer requests says nothing about shares.
 const ENOUGH_REQUESTS: u64 = 20;
 
 /// What every scraper did, and what is normal for it.
-pub(crate) struct Analysis<'f> {
+pub struct Analysis<'f> {
     everything: &'f Finished,
     end: Option<Timestamp>,
     all: Vec<Series<'f>>,
@@ -61,7 +94,7 @@ pub(crate) struct Analysis<'f> {
 
 impl<'f> Analysis<'f> {
     /// Looks at everything that began before `end`.
-    pub(crate) fn of(everything: &'f Finished, end: Option<Timestamp>) -> Self {
+    pub fn of(everything: &'f Finished, end: Option<Timestamp>) -> Self {
         let all = series::all(everything, end);
         let tracks = episodes::tracks(&all);
         Self {
@@ -73,22 +106,22 @@ impl<'f> Analysis<'f> {
     }
 
     /// Everything worth knowing of what was asked for, the worst first, then the latest.
-    pub(crate) fn insights(
+    pub fn findings(
         &self,
         finished: &Finished,
-        groups: &[Group],
+        groups: &[ErrorGroup],
         rules: &RuleSet,
         (limits, whole): (&Limits, &Whole),
-    ) -> Vec<Insight> {
+    ) -> Vec<Finding> {
         let everything = self.everything;
-        let mut found: Vec<Insight> = Vec::new();
+        let mut found: Vec<Finding> = Vec::new();
         let episodes = episodes::episodes(&self.all, &self.tracks);
         let mut incidents: Vec<(usize, Incident)> = Vec::new();
         let news = novelty::news(&self.all, everything, groups, rules);
         let muted: BTreeSet<u64> = groups
             .iter()
-            .filter(|group| group.mute.is_some())
-            .filter_map(|group| u64::from_str_radix(&group.id, 16).ok())
+            .filter(|group| group.is_muted)
+            .map(|group| group.id)
             .collect();
         let keys: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
         for (place, episodes) in episodes.into_iter().enumerate() {
@@ -96,7 +129,7 @@ impl<'f> Analysis<'f> {
             let own = incidents::incidents(series, episodes);
             for incident in recurring::fold(own) {
                 // Errors of which most are one that is news are that news.
-                let is_told = |news: &Insight| {
+                let is_told = |news: &Finding| {
                     let most = news.observed.unwrap_or(0.0) * 2.0 > incident.errors(series) as f64;
                     incident.is_of_errors_alone() && most && is_of(series, &incident, news)
                 };
@@ -107,12 +140,12 @@ impl<'f> Analysis<'f> {
                     continue;
                 }
                 if incidents::is_asked(&incident, series, everything, finished.period, &keys) {
-                    found.push(told::insight(&incident, series, everything, groups));
+                    found.push(told::finding(&incident, series, everything, groups));
                 }
                 incidents.push((place, incident));
             }
         }
-        let is_part = |news: &Insight| {
+        let is_part = |news: &Finding| {
             let mut own = incidents.iter();
             own.any(|(place, incident)| is_of(&self.all[*place], incident, news))
         };
@@ -129,20 +162,13 @@ impl<'f> Analysis<'f> {
             let own = self.all.iter().filter(is_asked);
             found.extend(own.flat_map(|series| ends::unpunctual(series, everything, end)));
         }
-        found.sort_by(|a, b| {
-            let severity = |insight: &Insight| insight.severity.parse::<Severity>().ok();
-            (severity(b), &b.since, &a.id).cmp(&(severity(a), &a.since, &b.id))
-        });
+        found.sort_by(|a, b| (b.severity, b.since, &a.id).cmp(&(a.severity, a.since, &b.id)));
         related::relate(&mut found);
         found
     }
 
     /// What is normal for a scraper at a time, metric by metric: its name, the usual value and the range.
-    pub(crate) fn expectations(
-        &self,
-        name: &Name,
-        at: Option<Timestamp>,
-    ) -> Vec<(String, f64, Expected)> {
+    pub fn expectations(&self, name: &Name, at: Option<Timestamp>) -> Vec<(String, f64, Expected)> {
         let at = at.map_or(0, Timestamp::as_micros);
         let own = |track: &&Track| track.series(&self.all).name == *name;
         let found = self.tracks.iter().filter(own).filter_map(|track| {
@@ -157,7 +183,7 @@ impl<'f> Analysis<'f> {
     }
 
     /// A scraper's runs in which something was unusual: they are no example.
-    pub(crate) fn unusual_runs(&self, name: &Name) -> BTreeSet<usize> {
+    pub fn unusual_runs(&self, name: &Name) -> BTreeSet<usize> {
         let own = self
             .tracks
             .iter()
@@ -170,7 +196,7 @@ impl<'f> Analysis<'f> {
     }
 
     /// A scraper's runs before one of them.
-    pub(crate) fn runs_before(&self, name: &Name, run: usize) -> BTreeSet<usize> {
+    pub fn runs_before(&self, name: &Name, run: usize) -> BTreeSet<usize> {
         let series = self.all.iter().find(|series| series.name == *name);
         let units = series.into_iter().flat_map(|series| &series.units);
         let runs = units.filter_map(|unit| unit.run);
@@ -178,7 +204,7 @@ impl<'f> Analysis<'f> {
     }
 
     /// What was learned of the scrapers that are asked for; `None` when nothing was.
-    pub(crate) fn baselines(&self, finished: &Finished) -> Option<Vec<Baseline>> {
+    pub fn baselines(&self, finished: &Finished) -> Option<Vec<Baseline>> {
         let asked = by_scraper(finished);
         let mut baselines: Vec<Baseline> = Vec::new();
         for track in &self.tracks {
@@ -193,8 +219,7 @@ impl<'f> Analysis<'f> {
             let (metric, scale) = (track.metric(), track.metric().scale());
             baselines.push(Baseline {
                 metric: metric.name(),
-                scraper_id: series.name.0.clone(),
-                site: series.name.1.clone(),
+                scraper: ScraperKey::from(&series.name),
                 median: metric.shown(scale.raw(normal.expected(at))),
                 expected: told::expected(metric, normal.range(metric, at)),
                 runs: normal.units as u64,
@@ -231,127 +256,12 @@ fn is_muted(
 }
 
 /// Whether an error's news and an incident are of the same scraper and the same time.
-fn is_of(series: &Series<'_>, incident: &Incident, news: &Insight) -> bool {
-    let since = news.since.as_deref().map(Timestamp::parse);
+fn is_of(series: &Series<'_>, incident: &Incident, news: &Finding) -> bool {
     let first = series.units[incident.from].start;
     let is_within = |since: Timestamp| (first..=incident.until).contains(&since.as_micros());
-    let is_own = series.name.0 == news.scraper_id && series.name.1 == news.site;
-    is_own && since.and_then(Result::ok).is_some_and(is_within)
+    let is_own = ScraperKey::from(&series.name) == news.scraper;
+    is_own && news.since.is_some_and(is_within)
 }
 
 /// What was learned from fewer is not shown.
 const LEAST_UNITS: usize = 6;
-
-/// The verdicts and the kinds of incidents that a report can be asked to fail on.
-pub fn bad_news() -> Vec<&'static str> {
-    let mut all = verdict::ALL.to_vec();
-    let kinds = KINDS.iter().map(|(kind, _)| *kind);
-    all.extend(kinds.filter(|kind| !verdict::ALL.contains(kind)));
-    all
-}
-
-/// Why a report is bad news: scrapers with one of these verdicts, incidents of one of these kinds.
-pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
-    let is_bad = |name: &str| on.iter().any(|bad| bad == name);
-    let scrapers = report
-        .scrapers
-        .iter()
-        .filter(|scraper| is_bad(&scraper.verdict));
-    let verdicts = scrapers.map(|scraper| {
-        let name = (scraper.scraper_id.clone(), scraper.site.clone());
-        format!("{} is {}", told::name(&name), scraper.verdict)
-    });
-    let insights = report
-        .insights
-        .iter()
-        .filter(|insight| is_bad(&insight.kind));
-    let kinds = insights.map(|insight| format!("{}: {}", insight.kind, insight.title));
-    let is_empty = report.scrapers.is_empty() && !on.is_empty();
-    let nobody = is_empty.then(|| "there is no scraper in what was asked for".to_owned());
-    verdicts.chain(kinds).chain(nobody).collect()
-}
-
-/// Every kind of insight, and the runbook that says what to look at.
-const KINDS: [(&str, &str); 31] = [
-    ("block_wave", "blocked"),
-    ("bottleneck", "slow-site"),
-    ("clock_skew", "log-loss"),
-    ("cpu_high", "memory"),
-    ("cpu_low", "slow-site"),
-    ("duplicate_surge", "layout-change"),
-    ("error_wave", "high-error-rate"),
-    ("errors_high", "high-error-rate"),
-    ("growth_low", "missed-run"),
-    ("language_share", "layout-change"),
-    ("layout_change", "layout-change"),
-    ("log_loss", "log-loss"),
-    ("memory_high", "memory"),
-    ("new_error", "high-error-rate"),
-    ("queue_growth", "slow-site"),
-    ("regressed_error", "high-error-rate"),
-    ("retry_waste", "high-error-rate"),
-    ("run_failed", "scraper-down"),
-    ("run_killed", "scraper-down"),
-    ("run_late", "missed-run"),
-    ("run_missed", "missed-run"),
-    ("run_stalled", "scraper-down"),
-    ("run_truncated", "log-loss"),
-    ("search_fast", "slow-site"),
-    ("search_slow", "slow-site"),
-    ("searches_high", "slow-site"),
-    ("silent_failure", "layout-change"),
-    ("slow_down", "slow-site"),
-    ("volume_high", "layout-change"),
-    ("volume_low", "layout-change"),
-    ("yield_drop", "layout-change"),
-];
-
-/// The runbook for a kind of insight.
-pub(crate) fn runbook_of_kind(kind: &str) -> Option<&'static str> {
-    let found = KINDS.iter().find(|(known, _)| *known == kind);
-    found.map(|(_, runbook)| *runbook)
-}
-
-/// The runbook for an insight: by its kind, and for errors by their category.
-fn runbook(insight: &Insight) -> Option<String> {
-    let of_category = |metric: &str| match metric {
-        "errors.database" => Some("database"),
-        "errors.rate_limit" => Some("rate-limiting"),
-        "errors.authentication" => Some("blocked"),
-        "errors.site_change" | "errors.parsing" => Some("layout-change"),
-        "errors.system" => Some("memory"),
-        _ => None,
-    };
-    let is_of_errors =
-        ["error_wave", "new_error", "regressed_error"].contains(&insight.kind.as_str());
-    let by_category = insight
-        .metric
-        .as_deref()
-        .filter(|_| is_of_errors)
-        .and_then(of_category);
-    // A site that only asks to slow down keeps nobody out.
-    let is_pace = insight.kind == "block_wave" && insight.title.contains("(429)");
-    let by_pace = is_pace.then_some("rate-limiting");
-    let name = by_pace.or(by_category).or(runbook_of_kind(&insight.kind))?;
-    Some(format!("docs/runbooks/{name}.md"))
-}
-
-/// What to do, each thing once.
-pub(crate) fn recommendations(insights: &[Insight]) -> Vec<Recommendation> {
-    let mut all: Vec<Recommendation> = Vec::new();
-    for insight in insights {
-        let id = insight.id.clone();
-        match all
-            .iter_mut()
-            .find(|known| known.text == insight.recommendation)
-        {
-            Some(known) => known.insights.push(id),
-            None => all.push(Recommendation {
-                text: insight.recommendation.clone(),
-                insights: vec![id],
-                runbook: runbook(insight),
-            }),
-        }
-    }
-    all
-}

@@ -3,10 +3,9 @@
 //! Each is told for itself, as each has its own numbers; but that they have most likely one cause is
 //! said, too, and people are shown them as one.
 
-use dragline_schema::Timestamp;
-
-use super::series::MINUTE;
-use crate::model::Insight;
+use crate::finding::Finding;
+use crate::kind::InsightKind;
+use crate::series::MINUTE;
 
 /// So far apart may onsets be that belong together, in microseconds.
 const APART: i64 = 30 * MINUTE;
@@ -14,24 +13,24 @@ const APART: i64 = 30 * MINUTE;
 /// Of so many others the ids are named.
 const MAX_NAMED: usize = 100;
 
-/// What is told of several scrapers already.
-const TOLD_TOGETHER: [&str; 2] = ["new_error", "regressed_error"];
+/// A kind, and the metric that told.
+type What = (InsightKind, Option<String>);
 
 /// Notes for each insight which others are of its kind, its metric and its time.
-pub(super) fn relate(insights: &mut [Insight]) {
-    let mut timed: Vec<((String, Option<String>), i64, usize)> = insights
+pub(super) fn relate(insights: &mut [Finding]) {
+    let mut timed: Vec<(What, i64, usize)> = insights
         .iter()
         .enumerate()
-        .filter(|(_, insight)| !TOLD_TOGETHER.contains(&&*insight.kind))
+        .filter(|(_, insight)| !insight.kind.is_shared())
         .filter_map(|(place, insight)| {
-            let since = Timestamp::parse(insight.since.as_ref()?).ok()?;
-            let what = (insight.kind.clone(), insight.metric.clone());
+            let since = insight.since?;
+            let what = (insight.kind, insight.metric.clone());
             Some((what, since.as_micros(), place))
         })
         .collect();
     timed.sort();
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut began: Option<(&(String, Option<String>), i64)> = None;
+    let mut began: Option<(&What, i64)> = None;
     for (what, since, place) in &timed {
         let is_same = began.is_some_and(|(first, at)| first == what && since - at <= APART);
         if let Some(group) = groups.last_mut().filter(|_| is_same) {
@@ -43,10 +42,10 @@ pub(super) fn relate(insights: &mut [Insight]) {
     }
     for group in groups {
         for place in &group {
-            let own = (&insights[*place].scraper_id, &insights[*place].site);
+            let own = &insights[*place].scraper;
             let others = group.iter().map(|other| &insights[*other]);
             // Two of one scraper are two incidents.
-            let others = others.filter(|other| (&other.scraper_id, &other.site) != own);
+            let others = others.filter(|other| other.scraper != *own);
             let ids = others.map(|other| other.id.clone()).take(MAX_NAMED);
             let mut ids: Vec<String> = ids.collect();
             ids.sort();
@@ -58,23 +57,27 @@ pub(super) fn relate(insights: &mut [Insight]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::ScraperKey;
+    use dragline_schema::Timestamp;
 
     #[test]
     fn one_kind_at_one_time_belongs_together() {
-        let insight = |id: &str, kind: &str, scraper: &str, since: &str| Insight {
+        let insight = |id: &str, kind: InsightKind, scraper: &str, since: &str| Finding {
             id: id.to_owned(),
-            kind: kind.to_owned(),
-            scraper_id: Some(scraper.to_owned()),
-            since: Some(format!("2026-03-04T{since}:00Z")),
-            ..Insight::default()
+            scraper: ScraperKey {
+                scraper_id: Some(scraper.to_owned()),
+                site: None,
+            },
+            since: Timestamp::parse(&format!("2026-03-04T{since}:00Z")).ok(),
+            ..Finding::of(kind)
         };
         let mut all = [
-            insight("a", "error_wave", "shop", "10:00"),
-            insight("b", "error_wave", "news", "10:20"),
-            insight("c", "block_wave", "news", "10:20"),
-            insight("d", "error_wave", "jobs", "10:45"),
-            insight("e", "error_wave", "flats", "12:00"),
-            insight("f", "error_wave", "flats", "12:10"),
+            insight("a", InsightKind::ErrorWave, "shop", "10:00"),
+            insight("b", InsightKind::ErrorWave, "news", "10:20"),
+            insight("c", InsightKind::BlockWave, "news", "10:20"),
+            insight("d", InsightKind::ErrorWave, "jobs", "10:45"),
+            insight("e", InsightKind::ErrorWave, "flats", "12:00"),
+            insight("f", InsightKind::ErrorWave, "flats", "12:10"),
         ];
         relate(&mut all);
         let related: Vec<String> = all

@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use dragline_rollup::Finished;
 use dragline_schema::{ErrorCategory, RunKey, Timestamp};
 
-use super::episodes::Episode;
-use super::metric::Metric;
-use super::series::Series;
+use crate::episodes::Episode;
+use crate::kind::InsightKind;
+use crate::metric::Metric;
+use crate::series::Series;
 
 /// Items under this share of the usual ones are a failure, not a worse yield.
 const COLLAPSE: f64 = 0.45;
@@ -39,22 +40,21 @@ pub(crate) enum Kind {
     VolumeLow,
 }
 
-impl Kind {
-    /// The name in reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::BlockWave => "block_wave",
-            Self::ErrorWave => "error_wave",
-            Self::LayoutChange => "layout_change",
-            Self::SilentFailure => "silent_failure",
-            Self::SlowDown => "slow_down",
-            Self::RetryWaste => "retry_waste",
-            Self::DuplicateSurge => "duplicate_surge",
-            Self::YieldDrop => "yield_drop",
-            Self::QueueGrowth => "queue_growth",
-            Self::Bottleneck => "bottleneck",
-            Self::VolumeHigh => "volume_high",
-            Self::VolumeLow => "volume_low",
+impl From<Kind> for InsightKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::BlockWave => Self::BlockWave,
+            Kind::ErrorWave => Self::ErrorWave,
+            Kind::LayoutChange => Self::LayoutChange,
+            Kind::SilentFailure => Self::SilentFailure,
+            Kind::SlowDown => Self::SlowDown,
+            Kind::RetryWaste => Self::RetryWaste,
+            Kind::DuplicateSurge => Self::DuplicateSurge,
+            Kind::YieldDrop => Self::YieldDrop,
+            Kind::QueueGrowth => Self::QueueGrowth,
+            Kind::Bottleneck => Self::Bottleneck,
+            Kind::VolumeHigh => Self::VolumeHigh,
+            Kind::VolumeLow => Self::VolumeLow,
         }
     }
 }
@@ -125,8 +125,8 @@ fn is_by_status(series: &Series<'_>, cluster: &[Episode]) -> bool {
         .filter(|episode| episode.metric == Metric::Blocked);
     let units = refused.flat_map(|episode| &series.units[episode.from..=episode.to]);
     let (with, all) = units.fold((0, 0), |(with, all), unit| {
-        let refused = super::metric::refused(&unit.counters);
-        (with + crate::frames::blocked(&unit.counters), all + refused)
+        let refused = crate::metric::refused(&unit.counters);
+        (with + crate::metric::blocked(&unit.counters), all + refused)
     });
     with as f64 >= BY_STATUS * all as f64
 }
@@ -367,7 +367,10 @@ mod tests {
 
     fn kinds(episodes: &[Episode]) -> Vec<&'static str> {
         let causes = causes(episodes, true);
-        causes.into_iter().map(|(kind, _)| kind.name()).collect()
+        causes
+            .into_iter()
+            .map(|(kind, _)| InsightKind::from(kind).name())
+            .collect()
     }
 
     #[test]

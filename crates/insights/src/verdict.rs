@@ -2,31 +2,30 @@
 
 use dragline_rollup::{RunRow, Verdict};
 
-use super::ENOUGH_REQUESTS;
-use crate::model::Insight;
+use crate::ENOUGH_REQUESTS;
+use crate::finding::Finding;
+use crate::kind::Effect;
 
 /// The verdict on a scraper, and why. Its runs come oldest first; what holds at its last run counts.
-pub(crate) fn verdict<'i>(
+pub fn verdict<'i>(
     rows: &[&RunRow],
-    insights: impl Iterator<Item = &'i Insight>,
+    insights: impl Iterator<Item = &'i Finding>,
 ) -> (&'static str, Vec<String>) {
     let last = rows.iter().rfind(|row| row.key.is_run());
-    let open: Vec<&Insight> = insights.filter(|insight| insight.is_open).collect();
-    let of = |kinds: &[&str]| {
-        let mut own = open
-            .iter()
-            .filter(|insight| kinds.contains(&insight.kind.as_str()));
+    let open: Vec<&Finding> = insights.filter(|insight| insight.is_open).collect();
+    let of = |effect: Effect| {
+        let mut own = open.iter().filter(|found| found.kind.effect() == effect);
         own.next()
             .map(|insight| vec![format!("{}.", insight.title)])
     };
-    let causes: [(&str, &[&str]); 4] = [
-        ("missed", &["run_missed"]),
-        ("blocked", &["block_wave"]),
-        ("layout_changed", &["layout_change"]),
-        ("silent_failure", &["silent_failure"]),
+    let causes = [
+        ("missed", Effect::Missed),
+        ("blocked", Effect::Blocked),
+        ("layout_changed", Effect::LayoutChanged),
+        ("silent_failure", Effect::SilentFailure),
     ];
-    for (verdict, kinds) in causes {
-        if let Some(reasons) = of(kinds) {
+    for (verdict, effect) in causes {
+        if let Some(reasons) = of(effect) {
             return (verdict, reasons);
         }
     }
@@ -61,7 +60,7 @@ pub(crate) fn verdict<'i>(
             _ => {}
         }
     }
-    if let Some(reasons) = of(&WORSE) {
+    if let Some(reasons) = of(Effect::Degraded) {
         return ("degraded", reasons);
     }
     // Where no line names a run, all of it is judged.
@@ -81,23 +80,8 @@ pub(crate) fn verdict<'i>(
     ("healthy", Vec::new())
 }
 
-/// What makes a scraper worse than it was, as long as it lasts.
-const WORSE: [&str; 11] = [
-    "error_wave",
-    "new_error",
-    "regressed_error",
-    "yield_drop",
-    "slow_down",
-    "retry_waste",
-    "duplicate_surge",
-    "queue_growth",
-    "bottleneck",
-    "volume_high",
-    "volume_low",
-];
-
 /// All verdicts; those that need a hand come first.
-pub(crate) const ALL: [&str; 9] = [
+pub const VERDICTS: [&str; 9] = [
     "down",
     "stalled",
     "missed",
@@ -110,10 +94,11 @@ pub(crate) const ALL: [&str; 9] = [
 ];
 
 /// A verdict's place among them.
-pub(crate) fn rank(verdict: &str) -> usize {
-    ALL.iter()
+pub fn rank(verdict: &str) -> usize {
+    VERDICTS
+        .iter()
         .position(|known| *known == verdict)
-        .unwrap_or(ALL.len())
+        .unwrap_or(VERDICTS.len())
 }
 
 /// Requests that did not fail / requests; `None` with too few of them.

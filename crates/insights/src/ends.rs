@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_rollup::{Finished, RunRow, Verdict};
-use dragline_schema::{RunKey, Timestamp, clip};
+use dragline_schema::{RunKey, Severity, Timestamp, clip};
 
-use super::schedule::{Lapse, lapses};
-use super::series::{MINUTE, Series};
-use super::told::{id, minute, name};
-use crate::lookup::place;
-use crate::model::Insight;
+use crate::finding::{Evidence, Finding, ScraperKey};
+use crate::kind::InsightKind;
+use crate::schedule::{Lapse, lapses};
+use crate::series::{MINUTE, Series};
+use crate::told::{id, minute, name};
 
 /// Runs that were killed, stalled, failed, or whose end is cut off.
 /// A run counts when it was asked for and ended in the period; what it did is told by all its lines.
-pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
+pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Finding> {
     let asked: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
     let until = finished.period.map(|(_, last)| last);
     let mut last_finished = BTreeMap::new();
@@ -32,29 +32,25 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
         .iter()
         .filter(|row| asked.contains(&row.key) && row.start <= until)
         .filter_map(|row| {
-            let (kind, severity, what, recommendation) = match row.verdict? {
+            let (kind, what, recommendation) = match row.verdict? {
                 Verdict::Killed => (
-                    "run_killed",
-                    "high",
+                    InsightKind::RunKilled,
                     "was killed",
                     "Look at the machine's log at that time: out of memory, a deployment or a \
                      shutdown are the usual reasons.",
                 ),
                 Verdict::Stalled => (
-                    "run_stalled",
-                    "high",
+                    InsightKind::RunStalled,
                     "stalled",
                     "Give every wait a time-out, and look at what the run was waiting for.",
                 ),
                 Verdict::Truncated => (
-                    "run_truncated",
-                    "low",
+                    InsightKind::RunTruncated,
                     "is cut off: its last file is a damaged archive",
                     "Copy the archive again, or look for the original.",
                 ),
                 Verdict::Failed => (
-                    "run_failed",
-                    "high",
+                    InsightKind::RunFailed,
                     "failed",
                     "Look at the run's last errors.",
                 ),
@@ -63,10 +59,9 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
             let (scraper_id, site) = (row.key.scraper_id.clone(), row.key.site.clone());
             let went_on =
                 last_finished.get(&(&row.key.scraper_id, &row.key.site)) > Some(&row.start);
-            let severity = if went_on && severity == "high" {
-                "medium"
-            } else {
-                severity
+            let severity = match kind.severity() {
+                Severity::High if went_on => Severity::Medium,
+                severity => severity,
             };
             let who = name(&(scraper_id.clone(), site.clone()));
             let run = row.key.run_id.as_deref().unwrap_or_default();
@@ -80,21 +75,19 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Insight> {
                 _ => row.last_seen,
             };
             let at = since.map_or_else(|| "an unknown time".to_owned(), minute);
-            Some(Insight {
+            Some(Finding {
                 id: id(kind, &row.key.to_string(), since),
-                kind: kind.to_owned(),
-                severity: severity.to_owned(),
+                severity,
                 title: format!("Run {run} of {who} {what} at {at}"),
                 detail: until_then(row)
                     + &reason.unwrap_or_else(|| ".".to_owned())
                     + if went_on { " Later runs finished." } else { "" },
-                since: since.map(|at| at.to_string()),
+                since,
                 is_open: !went_on,
-                scraper_id,
-                site,
-                evidence: row.evidence.iter().map(place).collect(),
+                scraper: ScraperKey { scraper_id, site },
+                evidence: row.evidence.iter().map(Evidence::from).collect(),
                 recommendation: recommendation.to_owned(),
-                ..Insight::default()
+                ..Finding::of(kind)
             })
         })
         .collect()
@@ -120,7 +113,7 @@ pub(crate) fn unpunctual(
     series: &Series<'_>,
     everything: &Finished,
     end: Timestamp,
-) -> Vec<Insight> {
+) -> Vec<Finding> {
     let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
     let starts: Vec<i64> = runs
         .iter()
@@ -139,13 +132,13 @@ pub(crate) fn unpunctual(
         .collect()
 }
 
-fn lapse_insight(series: &Series<'_>, lapse: &Lapse, before: Option<&RunRow>) -> Insight {
+fn lapse_insight(series: &Series<'_>, lapse: &Lapse, before: Option<&RunRow>) -> Finding {
     let who = name(&series.name);
     let due = Timestamp::from_micros(lapse.due);
     let (kind, severity) = match (lapse.began, lapse.is_open) {
-        (Some(_), _) => ("run_late", "low"),
-        (None, true) => ("run_missed", "high"),
-        (None, false) => ("run_missed", "medium"),
+        (Some(_), _) => (InsightKind::RunLate, Severity::Low),
+        (None, true) => (InsightKind::RunMissed, Severity::High),
+        (None, false) => (InsightKind::RunMissed, Severity::Medium),
     };
     let title = match (lapse.began, lapse.count) {
         (Some(began), _) => format!(
@@ -164,19 +157,17 @@ fn lapse_insight(series: &Series<'_>, lapse: &Lapse, before: Option<&RunRow>) ->
         .map_or_else(String::new, |at| {
             format!(" The run before began {}.", minute(at))
         });
-    Insight {
+    Finding {
         id: id(kind, &who, due),
-        kind: kind.to_owned(),
-        severity: severity.to_owned(),
+        severity,
         title,
         detail: format!("It is due every {}, by its own history.{last}", span(lapse.interval)),
-        since: Some(due.to_string()),
+        since: Some(due),
         is_open: lapse.is_open,
-        scraper_id: series.name.0.clone(),
-        site: series.name.1.clone(),
-        evidence: before.and_then(|row| row.evidence.as_ref()).map(place).into_iter().collect(),
+        scraper: ScraperKey::from(&series.name),
+        evidence: before.and_then(|row| row.evidence.as_ref()).map(Evidence::from).into_iter().collect(),
         recommendation: "Look at what starts it: the timer, the machine, a run before it that still holds a lock.".to_owned(),
-        ..Insight::default()
+        ..Finding::of(kind)
     }
 }
 

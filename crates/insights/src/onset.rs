@@ -4,8 +4,8 @@
 //! behind is greatest (Page 1954; for counts that of the Poisson distribution, for measures that of
 //! the exponential one).
 
-use super::metric::Metric;
-use super::series::Series;
+use crate::metric::Metric;
+use crate::series::Series;
 
 /// A cut in the unit before has to be this likely, in logarithms.
 const SURE: f64 = 6.0;

@@ -1,0 +1,149 @@
+//! Findings at the edge: what the contract says of them, and what it tells them of errors.
+
+use dragline_insights::{self as insights, ErrorGroup, Evidence, Finding, InsightKind, ScraperKey};
+use dragline_insights::{Baseline, Expected, VERDICTS};
+use dragline_schema::{ErrorCategory, Severity, Timestamp};
+
+use crate::model::{self, Report};
+
+/// A finding as the contract has it.
+pub(super) fn insight(found: Finding) -> model::Insight {
+    let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    let moved = |moved: insights::Moved| model::Moved {
+        at: moved.at.to_string(),
+        metric: moved.metric,
+    };
+    model::Insight {
+        id: found.id,
+        kind: found.kind.to_string(),
+        severity: found.severity.to_string(),
+        title: found.title,
+        detail: found.detail,
+        since: show(found.since),
+        until: show(found.until),
+        is_open: found.is_open,
+        scraper_id: found.scraper.scraper_id,
+        site: found.scraper.site,
+        metric: found.metric,
+        expected: found.expected.map(expected),
+        observed: found.observed,
+        sequence: found.sequence.into_iter().map(moved).collect(),
+        evidence: found.evidence.into_iter().map(evidence).collect(),
+        recommendation: found.recommendation,
+        related: found.related,
+    }
+}
+
+/// What is normal, as the contract has it.
+pub(super) fn baseline(baseline: Baseline) -> model::Baseline {
+    model::Baseline {
+        metric: baseline.metric,
+        scraper_id: baseline.scraper.scraper_id,
+        site: baseline.scraper.site,
+        median: baseline.median,
+        expected: expected(baseline.expected),
+        runs: baseline.runs,
+    }
+}
+
+/// A range, as the contract has it.
+pub(crate) fn expected(range: Expected) -> model::Expected {
+    model::Expected {
+        lower: range.lower,
+        upper: range.upper,
+    }
+}
+
+fn evidence(place: Evidence) -> model::Evidence {
+    model::Evidence {
+        file: place.file,
+        line: place.line,
+        offset: place.offset,
+        sample: place.sample,
+    }
+}
+
+/// What findings tell of the groups of errors.
+pub(super) fn told(groups: &[model::Group]) -> Vec<ErrorGroup> {
+    groups.iter().filter_map(group).collect()
+}
+
+fn group(group: &model::Group) -> Option<ErrorGroup> {
+    let name = |name: &model::ScraperName| ScraperKey {
+        scraper_id: name.scraper_id.clone(),
+        site: name.site.clone(),
+    };
+    let place = |place: &model::Evidence| Evidence {
+        file: place.file.clone(),
+        line: place.line,
+        offset: place.offset,
+        sample: place.sample.clone(),
+    };
+    Some(ErrorGroup {
+        id: u64::from_str_radix(&group.id, 16).ok()?,
+        is_muted: group.mute.is_some(),
+        category: group.category.parse().unwrap_or(ErrorCategory::Unknown),
+        sub_category: group.sub_category.clone().unwrap_or_default(),
+        severity: group.severity.parse().unwrap_or(Severity::Medium),
+        rule: group.rule.clone(),
+        template: group.template.clone(),
+        error_type: group.error_type.clone(),
+        count: group.count,
+        first_seen: group
+            .first_seen
+            .as_deref()
+            .and_then(|time| Timestamp::parse(time).ok()),
+        scrapers: group.scrapers.iter().map(name).collect(),
+        sample: group.sample.clone(),
+        evidence: group.evidence.iter().map(place).collect(),
+    })
+}
+
+/// What to do, each thing once.
+pub(super) fn recommendations(found: &[Finding]) -> Vec<model::Recommendation> {
+    let mut all: Vec<model::Recommendation> = Vec::new();
+    for one in found {
+        let id = one.id.clone();
+        match all
+            .iter_mut()
+            .find(|known| known.text == one.recommendation)
+        {
+            Some(known) => known.insights.push(id),
+            None => all.push(model::Recommendation {
+                text: one.recommendation.clone(),
+                insights: vec![id],
+                runbook: Some(format!("docs/runbooks/{}.md", one.runbook)),
+            }),
+        }
+    }
+    all
+}
+
+/// The verdicts and the kinds of incidents that a report can be asked to fail on.
+pub fn bad_news() -> Vec<&'static str> {
+    let mut all = VERDICTS.to_vec();
+    let kinds = InsightKind::ALL.iter().map(|kind| kind.name());
+    all.extend(kinds.filter(|kind| !VERDICTS.contains(kind)));
+    all
+}
+
+/// Why a report is bad news: scrapers with one of these verdicts, incidents of one of these kinds.
+pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
+    let is_bad = |name: &str| on.iter().any(|bad| bad == name);
+    let scrapers = report
+        .scrapers
+        .iter()
+        .filter(|scraper| is_bad(&scraper.verdict));
+    let verdicts = scrapers.map(|scraper| {
+        let name = (scraper.scraper_id.clone(), scraper.site.clone());
+        format!("{} is {}", insights::name(&name), scraper.verdict)
+    });
+    let insights = report
+        .insights
+        .iter()
+        .filter(|insight| is_bad(&insight.kind));
+    let kinds = insights.map(|insight| format!("{}: {}", insight.kind, insight.title));
+    let is_empty = report.scrapers.is_empty() && !on.is_empty();
+    let nobody = is_empty.then(|| "there is no scraper in what was asked for".to_owned());
+    verdicts.chain(kinds).chain(nobody).collect()
+}

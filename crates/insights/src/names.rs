@@ -1,0 +1,28 @@
+//! Whose runs are whose.
+
+use std::collections::BTreeMap;
+
+use dragline_rollup::Finished;
+
+/// A scraper's name and its site's.
+pub type Name = (Option<String>, Option<String>);
+
+/// The runs of each scraper on each site.
+pub fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
+    let mut scrapers: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
+    for (index, row) in finished.runs.iter().enumerate() {
+        let name = (row.key.scraper_id.clone(), row.key.site.clone());
+        scrapers.entry(name).or_default().push(index);
+    }
+    for runs in scrapers.values_mut() {
+        // Runs that tell no time come in the order of their files.
+        let file = |run: &usize| {
+            finished.runs[*run]
+                .evidence
+                .as_ref()
+                .map(|at| at.path.to_string())
+        };
+        runs.sort_by_cached_key(|run| (finished.runs[*run].start, file(run)));
+    }
+    scrapers
+}
