@@ -43,10 +43,15 @@ impl Decoder {
             repaired = text;
             (&*repaired, Object::parse(&repaired)?)
         };
+        let mut refused = 0;
         let mut take = |fields| {
-            self.fields(fields, Dialect::Otlp, line, at, sink);
+            let is_record = self.fields(fields, Dialect::Otlp, line, at, sink);
+            refused += usize::from(!is_record);
         };
-        if let Some(export) = otlp::each_record(&object, &mut take) {
+        if let Some(mut export) = otlp::each_record(&object, &mut take) {
+            // What says nothing is none.
+            export.lost += refused;
+            export.records = export.records.saturating_sub(refused);
             return Some(report_export(&export, line, at, sink));
         }
         if let Some(job) = scrapy::logparser::read(&object) {
