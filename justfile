@@ -23,7 +23,7 @@ fix:
 
 # The schema of the report and the tables of docs/sql.md, made anew from their types.
 schema:
-    DRAGLINE_BLESS=1 cargo test -p dragline-analytics --test it in_the_docs
+    DRAGLINE_BLESS=1 cargo test -p dragline-report -p dragline-insights --test it in_the_docs
 
 # The table of the recorder's settings in docs/recorder.md, made anew from the code.
 settings:

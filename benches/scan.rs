@@ -3,9 +3,9 @@
 #![allow(missing_docs, reason = "criterion's macros make the items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dragline_analytics::{ReportOptions, report};
 use dragline_classifier::RuleSet;
 use dragline_demo::{DemoOptions, simulate};
+use dragline_report::{ReportOptions, report};
 use dragline_scan::{ScanOptions, scan};
 use dragline_schema::Timestamp;
 

@@ -20,10 +20,11 @@ pub struct Frames {
     pub activity: DataFrame,
 }
 
-type Counter = (&'static str, fn(&Counters) -> u64);
+/// A counter's name, and how it is read.
+pub type Counter = (&'static str, fn(&Counters) -> u64);
 
 /// The counters, by the names of their columns.
-pub(crate) const COUNTERS: &[Counter] = &[
+pub const COUNTERS: &[Counter] = &[
     ("events", |c| c.events),
     ("requests", |c| c.requests),
     ("requests_failed", |c| c.requests_failed),
@@ -49,7 +50,7 @@ pub fn counter_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Requests that did not fail, of those of which it is known; `None` without any.
-pub(crate) fn success_rate(counters: &Counters) -> Option<f64> {
+pub fn success_rate(counters: &Counters) -> Option<f64> {
     let judged = counters.requests.saturating_sub(counters.requests_unjudged);
     let good = judged.saturating_sub(counters.requests_failed);
     (judged > 0).then(|| good as f64 / judged as f64)

@@ -164,7 +164,7 @@ pub(crate) struct DiffArgs {
     pub(crate) read: ReadArgs,
     /// A condition on the change of a metric, such as 'items>-10%'; may be given more than once
     #[arg(long, value_name = "GATE", allow_hyphen_values = true)]
-    pub(crate) gate: Vec<dragline_analytics::diff::Gate>,
+    pub(crate) gate: Vec<dragline_report::diff::Gate>,
 }
 
 /// What to read, and how.
@@ -514,7 +514,7 @@ impl FilterArgs {
 }
 
 fn bad_news(word: &str) -> Result<String, String> {
-    let (word, all) = (word.trim(), dragline_analytics::bad_news());
+    let (word, all) = (word.trim(), dragline_report::bad_news());
     if all.contains(&word) {
         return Ok(word.to_owned());
     }

@@ -9,7 +9,7 @@ mod rules;
 mod sql;
 mod tail;
 
-use dragline_analytics::{RUNBOOKS, Report, render, runbook_title};
+use dragline_report::{RUNBOOKS, Report, render, runbook_title};
 use dragline_rollup::Finished;
 
 use crate::args::{ErrorsArgs, Format, ReadArgs, ReportArgs, WrongUsage};
@@ -32,12 +32,12 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     output::check_target(output.output.as_deref(), &args.read.input.rules, &finished)?;
     report.panels = panels::panels(&config.report.panels, &args.read)?;
     let written = if output.format == Format::Html {
-        let page = render::page(&report, &dragline_analytics::activity(&finished), &layout);
+        let page = render::page(&report, &dragline_report::activity(&finished), &layout);
         output::save(output, &page)
     } else {
         output::write(output, || render::report(&report, &layout), &report)
     };
-    let reasons = dragline_analytics::reasons_to_fail(&report, &args.fail_on);
+    let reasons = dragline_report::reasons_to_fail(&report, &args.fail_on);
     let gate = (!reasons.is_empty()).then(|| format!("--fail-on: {}", reasons.join("; ")));
     output::judged(written, gate)
 }
@@ -74,7 +74,7 @@ pub(crate) fn runbook(name: Option<&str>) -> anyhow::Result<()> {
             .map(|(name, text)| format!("{name:<16}{}\n", runbook_title(text)));
         return output::show(&lines.collect::<String>());
     };
-    if let Some(text) = dragline_analytics::runbook(name) {
+    if let Some(text) = dragline_report::runbook(name) {
         return output::show(text);
     }
     let names: Vec<&str> = RUNBOOKS.iter().map(|(name, _)| *name).collect();
@@ -87,7 +87,7 @@ fn tell_unread(report: &Report, finished: &Finished) {
     if let Some(sentence) = render::unread(&report.trust) {
         output::tell(&format!("{sentence}; dragline report says which"));
     }
-    if let Some(sentence) = dragline_analytics::folded(finished) {
+    if let Some(sentence) = dragline_report::folded(finished) {
         output::tell(&sentence);
     }
 }

@@ -63,7 +63,7 @@ fn arguments() -> Cli {
     let typed = std::env::args_os();
     Cli::try_parse_from(typed).unwrap_or_else(|_| {
         let shown =
-            |typed: std::ffi::OsString| dragline_analytics::render::clean(&typed.to_string_lossy());
+            |typed: std::ffi::OsString| dragline_report::render::clean(&typed.to_string_lossy());
         Cli::parse_from(std::env::args_os().map(shown))
     })
 }

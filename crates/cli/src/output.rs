@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use dragline_analytics::render::{self, Document, Terminal};
+use dragline_report::render::{self, Document, Terminal};
 
 use dragline_rollup::Finished;
 use dragline_schema::clip;

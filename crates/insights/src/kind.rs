@@ -179,14 +179,18 @@ pub(crate) fn runbook_of_errors(
     sub_category: &str,
 ) -> Option<&'static str> {
     match (category, sub_category) {
-        (_, "disk") => Some("disk"),
-        (_, "memory") => Some("memory"),
+        (ErrorCategory::System | ErrorCategory::Database, "disk") => Some("disk"),
+        (ErrorCategory::System, "memory" | "file_handles" | "browser" | "process") => {
+            Some("memory")
+        }
         (ErrorCategory::Database, _) => Some("database"),
+        (ErrorCategory::RateLimit, "blocked" | "captcha") | (ErrorCategory::Authentication, _) => {
+            Some("blocked")
+        }
         (ErrorCategory::RateLimit, _) => Some("rate-limiting"),
-        (ErrorCategory::Authentication, _) => Some("blocked"),
         (ErrorCategory::SiteChange | ErrorCategory::Parsing, _) => Some("layout-change"),
-        (ErrorCategory::System, _) => Some("scraper-down"),
-        (ErrorCategory::Network | ErrorCategory::Unknown, _) => None,
+        (ErrorCategory::Network, "timeout") => Some("slow-site"),
+        (ErrorCategory::System | ErrorCategory::Network | ErrorCategory::Unknown, _) => None,
     }
 }
 

@@ -102,7 +102,7 @@ impl Cells {
 }
 
 /// A value as people read it; null is nothing.
-pub(crate) fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

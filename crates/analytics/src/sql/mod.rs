@@ -23,8 +23,7 @@ use dragline_schema::Timestamp;
 use polars::prelude::*;
 use polars::sql::SQLContext;
 
-pub(crate) use answer::shown;
-pub use answer::{Answer, Cells};
+pub use answer::{Answer, Cells, shown};
 pub use export::{Exported, export};
 pub use finished::{COUNTED, has_counters};
 pub use tables::{COMMON, Column, Kind, TABLES, Table};

@@ -6,23 +6,24 @@ use dragline_rollup::{Counters, Finished};
 use dragline_schema::Timestamp;
 
 use crate::frames::success_rate;
-use crate::lookup::Name;
-use dragline_insights::DAY;
+use dragline_insights::{DAY, Name};
 
 /// A day with fewer requests has no share of success.
 const ENOUGH_REQUESTS: u64 = 20;
 
 /// A metric by whole days.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Daily {
+pub struct Daily {
     /// Whose; `None` for all scrapers together.
-    pub(crate) name: Option<Name>,
-    pub(crate) metric: &'static str,
+    pub name: Option<Name>,
+    /// Which.
+    pub metric: &'static str,
     /// Whether it is a count: then no day is left out, as a day without any has none.
-    pub(crate) is_count: bool,
+    pub is_count: bool,
     /// Days since 1970-01-01.
-    pub(crate) days: Vec<f64>,
-    pub(crate) values: Vec<f64>,
+    pub days: Vec<f64>,
+    /// One for each day.
+    pub values: Vec<f64>,
 }
 
 impl Daily {
@@ -39,7 +40,7 @@ const MOST_DAYS: i64 = 730;
 
 /// The whole days of a period, at most the last two years of them: the first, and the one after the
 /// last; `None` without any.
-pub(crate) fn whole_days((start, end): (Timestamp, Timestamp)) -> Option<(i64, i64)> {
+pub fn whole_days((start, end): (Timestamp, Timestamp)) -> Option<(i64, i64)> {
     let first = (start.as_micros() + DAY - 1).div_euclid(DAY);
     let last = end.as_micros().div_euclid(DAY);
     let first = first.max(last - MOST_DAYS);

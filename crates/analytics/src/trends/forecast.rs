@@ -30,24 +30,27 @@ const WEEKS_ERRORS: f64 = 5.0;
 
 /// What is to come.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Forecast {
+pub struct Forecast {
     /// Day by day.
-    pub(crate) days: Vec<Range>,
+    pub days: Vec<Range>,
     /// The sum of the errors of such forecasts' days, relative to the sum of the days.
-    pub(crate) error: Option<f64>,
+    pub error: Option<f64>,
 }
 
 /// A value to come.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Range {
-    pub(crate) mean: f64,
-    pub(crate) lower: f64,
-    pub(crate) upper: f64,
+pub struct Range {
+    /// The most likely.
+    pub mean: f64,
+    /// 95 of 100 lie from here
+    pub lower: f64,
+    /// to here.
+    pub upper: f64,
 }
 
 /// Foretells so many days from those before, which are never negative; `None` from too few, or when
 /// all are zero.
-pub(crate) fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
+pub fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     let values = &values[values.len().saturating_sub(MOST)..];
     if values.len() < LEAST || values.iter().all(|value| *value == 0.0) {
         return None;

@@ -16,12 +16,10 @@ use std::collections::BTreeMap;
 use dragline_rollup::Finished;
 use dragline_schema::Timestamp;
 
-pub(crate) use self::days::{Daily, whole_days};
-pub(crate) use self::forecast::{Forecast, forecast};
-use crate::lookup::Name;
-use crate::model::{ChangePoint, ForecastPoint, Trend};
-use dragline_insights::DAY;
-use dragline_insights::stats;
+pub use self::days::{Daily, whole_days};
+pub use self::forecast::{Forecast, Range as ForecastDay, forecast};
+pub use self::season::Seasonality;
+use dragline_insights::{DAY, Name, stats};
 
 /// Of fewer days nothing is said.
 const LEAST_DAYS: usize = 8;
@@ -36,8 +34,73 @@ const HORIZON: usize = 7;
 /// The largest scrapers for which days are foretold: it is the dearest part of a report.
 const FORETOLD: usize = 20;
 
+/// Where a metric is going, by whole days.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trend {
+    /// `requests`, `items`, `errors` (by day) or `success_rate`.
+    pub metric: &'static str,
+    /// Whose; `None` for all scrapers together.
+    pub name: Option<Name>,
+    /// How many whole days it was looked for in.
+    pub days: u64,
+    /// Which way.
+    pub direction: Direction,
+    /// By how much a day; `None` without enough data, as all that follows.
+    pub slope_per_day: Option<f64>,
+    /// How likely chance alone does this.
+    pub p_value: Option<f64>,
+    /// By the slope, relative to the level at the start, or in the middle where that is not above zero.
+    pub growth_per_week: Option<f64>,
+    /// The last seven days against the seven before; `None` with fewer than 14 days.
+    pub week_over_week: Option<f64>,
+    /// When the level jumped, oldest first.
+    pub change_points: Vec<ChangePoint>,
+    /// How the days of the week differ; `None` with fewer than 21 days, or when they do not.
+    pub seasonality: Option<Seasonality>,
+    /// The days to come, each with its midnight (UTC); empty where nothing can be foretold.
+    pub forecast: Vec<(Timestamp, ForecastDay)>,
+    /// How wrong such forecasts of a week would have been: the sum of the errors of its days, relative to their sum.
+    pub backtest_error: Option<f64>,
+}
+
+/// Which way a metric goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// More and more.
+    Up,
+    /// Less and less.
+    Down,
+    /// Neither, as far as chance explains it.
+    Flat,
+    /// There are fewer than eight days.
+    NotEnoughData,
+}
+
+impl Direction {
+    /// Its name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Flat => "flat",
+            Self::NotEnoughData => "not_enough_data",
+        }
+    }
+}
+
+/// A jump of a level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangePoint {
+    /// The midnight (UTC) with which the first day of the new level begins.
+    pub at: Timestamp,
+    /// The median of the days before, back to the change point before.
+    pub before: f64,
+    /// The median of the days after, up to the next change point.
+    pub after: f64,
+}
+
 /// The trends over the whole days of the period.
-pub(crate) fn trends(finished: &Finished, period: Option<(Timestamp, Timestamp)>) -> Vec<Trend> {
+pub fn trends(finished: &Finished, period: Option<(Timestamp, Timestamp)>) -> Vec<Trend> {
     let Some((first, last)) = period.and_then(whole_days) else {
         return Vec::new();
     };
@@ -89,16 +152,11 @@ fn is_foretold(daily: &Daily) -> bool {
 }
 
 fn trend(daily: &Daily, is_large: bool) -> Trend {
-    let name = daily.name.clone();
-    let scope = if name.is_some() { "scraper" } else { "all" };
-    let (scraper_id, site) = name.unwrap_or_default();
     let mut told = Trend {
-        metric: daily.metric.to_owned(),
-        scope: scope.to_owned(),
-        scraper_id,
-        site,
+        metric: daily.metric,
+        name: daily.name.clone(),
         days: daily.values.len() as u64,
-        direction: "not_enough_data".to_owned(),
+        direction: Direction::NotEnoughData,
         slope_per_day: None,
         p_value: None,
         growth_per_week: None,
@@ -115,7 +173,7 @@ fn trend(daily: &Daily, is_large: bool) -> Trend {
     let values = week
         .as_ref()
         .map_or_else(|| daily.values.clone(), |week| week.taken_out(daily));
-    "flat".clone_into(&mut told.direction);
+    told.direction = Direction::Flat;
     if let Some(line) = stats::trend(&daily.days, &values) {
         told.slope_per_day = Some(line.slope);
         told.p_value = Some(line.p_value);
@@ -167,8 +225,11 @@ fn judge(trends: &mut [Trend]) {
                 .is_some_and(|growth| growth.abs() >= WORTH_SAYING)
         };
         if is_worth && limit.is_some_and(|limit| p <= limit) {
-            let direction = if slope > 0.0 { "up" } else { "down" };
-            direction.clone_into(&mut trend.direction);
+            trend.direction = if slope > 0.0 {
+                Direction::Up
+            } else {
+                Direction::Down
+            };
         }
     }
 }
@@ -197,22 +258,17 @@ fn change_point(daily: &Daily, jump: &jumps::Jump) -> ChangePoint {
     }
 }
 
-fn points(daily: &Daily, forecast: &Forecast) -> Vec<ForecastPoint> {
+fn points(daily: &Daily, forecast: &Forecast) -> Vec<(Timestamp, ForecastDay)> {
     let next = daily.days.last().map_or(0, |day| *day as i64 + 1);
     let days = forecast.days.iter();
     (next..)
         .zip(days)
-        .map(|(day, range)| ForecastPoint {
-            at: midnight(day),
-            mean: range.mean,
-            lower: range.lower,
-            upper: range.upper,
-        })
+        .map(|(day, range)| (midnight(day), *range))
         .collect()
 }
 
-fn midnight(day: i64) -> String {
-    Timestamp::from_micros(day * DAY).to_string()
+fn midnight(day: i64) -> Timestamp {
+    Timestamp::from_micros(day * DAY)
 }
 
 #[cfg(test)]
@@ -245,9 +301,9 @@ mod tests {
     #[test]
     fn a_trend_is_never_told_by_few_days() {
         let few = of([100.0, 200.0, 300.0]);
-        assert_eq!(few.direction, "not_enough_data");
+        assert_eq!(few.direction, Direction::NotEnoughData);
         assert_eq!((few.slope_per_day, few.p_value), (None, None));
-        assert_eq!(of([]).direction, "not_enough_data");
+        assert_eq!(of([]).direction, Direction::NotEnoughData);
     }
 
     #[test]
@@ -257,7 +313,7 @@ mod tests {
             1000.0 * (1.0 + 0.02 * f64::from(day)) * weekend * (1.0 + noise(day))
         };
         let told = of((0..28).map(value));
-        assert_eq!(told.direction, "up", "{told:?}");
+        assert_eq!(told.direction, Direction::Up, "{told:?}");
         let growth = told.growth_per_week.unwrap();
         assert!((0.10..0.18).contains(&growth), "{growth}");
         let week = told.seasonality.unwrap();
@@ -268,9 +324,13 @@ mod tests {
         let low = told
             .forecast
             .iter()
-            .map(|day| day.mean)
+            .map(|(_, day)| day.mean)
             .fold(f64::MAX, f64::min);
-        let high = told.forecast.iter().map(|day| day.mean).fold(0.0, f64::max);
+        let high = told
+            .forecast
+            .iter()
+            .map(|(_, day)| day.mean)
+            .fold(0.0, f64::max);
         assert!((0.3..0.5).contains(&(low / high)), "{:?}", told.forecast);
         assert!(
             told.backtest_error.unwrap() < 0.1,
@@ -292,7 +352,7 @@ mod tests {
         assert!(
             told.forecast
                 .iter()
-                .all(|day| (300.0..500.0).contains(&day.mean))
+                .all(|(_, day)| (300.0..500.0).contains(&day.mean))
         );
     }
 
@@ -315,7 +375,7 @@ mod tests {
             vec![500.0; 30],
         ] {
             let told = of(values.clone());
-            assert_eq!(told.direction, "flat", "{values:?}");
+            assert_eq!(told.direction, Direction::Flat, "{values:?}");
             assert!(
                 told.change_points.is_empty(),
                 "{values:?}: {:?}",
@@ -326,7 +386,7 @@ mod tests {
                 "{values:?}: {:?}",
                 told.seasonality
             );
-            for day in &told.forecast {
+            for (_, day) in &told.forecast {
                 assert!(day.lower <= day.mean && day.mean <= day.upper, "{day:?}");
                 assert!(day.lower >= 0.0 && day.upper.is_finite(), "{day:?}");
             }

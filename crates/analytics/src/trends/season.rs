@@ -4,10 +4,8 @@
 //! how much of the movement that explains is the strength of Wang, Smith and Hyndman (2006).
 
 use super::Daily;
-use crate::model::Seasonality;
-use dragline_insights::DAY;
 use dragline_insights::stats::{MAD_SCALE, median};
-use dragline_insights::weekday;
+use dragline_insights::{DAY, weekday};
 
 /// Three weeks are the least in which a week comes again and again.
 const LEAST: usize = 21;
@@ -23,6 +21,17 @@ const NAMES: [&str; 7] = [
     "Saturday",
     "Sunday",
 ];
+
+/// A pattern that comes again every week.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seasonality {
+    /// How much of the movement it explains, 0 to 1.
+    pub strength: f64,
+    /// The day with the most: `Monday` to `Sunday`.
+    pub highest: &'static str,
+    /// The day with the least.
+    pub lowest: &'static str,
+}
 
 /// A pattern of the week, on the scale of [`Daily::scaled`].
 #[derive(Clone, Debug, PartialEq)]
@@ -100,12 +109,12 @@ impl Week {
         without.collect()
     }
 
-    /// For the report.
+    /// What is told of it.
     pub(super) fn told(&self) -> Seasonality {
         let by_size = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1);
         let highest = self.effects.iter().enumerate().max_by(by_size);
         let lowest = self.effects.iter().enumerate().min_by(by_size);
-        let name = |day: Option<(usize, &f64)>| NAMES[day.map_or(0, |(day, _)| day)].to_owned();
+        let name = |day: Option<(usize, &f64)>| NAMES[day.map_or(0, |(day, _)| day)];
         Seasonality {
             strength: self.strength,
             highest: name(highest),

@@ -3,8 +3,8 @@
 use std::io::{BufRead, Write as _};
 
 use anyhow::Context as _;
-use dragline_analytics::render;
 use dragline_classifier::RuleSet;
+use dragline_report::render;
 use dragline_schema::{Classify as _, Verdict};
 use serde_json::json;
 

@@ -4,10 +4,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use dragline_analytics::ReportOptions;
-use dragline_analytics::render::{self, Layout};
 use dragline_classifier::RuleSet;
 use dragline_demo::{DemoOptions, SCRAPERS, Truth, simulate};
+use dragline_report::ReportOptions;
+use dragline_report::render::{self, Layout};
 use dragline_scan::{ScanOptions, scan};
 
 use crate::args::DemoArgs;
@@ -39,14 +39,14 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         &ScanOptions::default(),
     )?;
     let finished = scanned.rollup.finish(now);
-    let report = dragline_analytics::report(&finished, None, &rules, &ReportOptions::at(now))?;
+    let report = dragline_report::report(&finished, None, &rules, &ReportOptions::at(now))?;
     let document = render::report(&report, &Layout::default());
     let text_file = args.dir.join("report.md");
     let json_file = args.dir.join("report.json");
     let page_file = args.dir.join("report.html");
     let page = render::page(
         &report,
-        &dragline_analytics::activity(&finished),
+        &dragline_report::activity(&finished),
         &Layout::default(),
     );
     output::write_file(&page_file, &page)?;

@@ -1,6 +1,6 @@
 //! `dragline diff`: two runs side by side.
 
-use dragline_analytics::{diff, render};
+use dragline_report::{diff, render};
 
 use super::read;
 use crate::args::DiffArgs;

@@ -1,7 +1,7 @@
 //! Answers to questions of the configuration's own.
 
-use dragline_analytics::model::Panel;
 use dragline_analytics::sql::{self, Answer};
+use dragline_report::model::Panel;
 
 use super::sql::with_question;
 use crate::args::ReadArgs;

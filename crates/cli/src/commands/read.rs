@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use dragline_analytics::{Report, ReportOptions, render};
 use dragline_classifier::RuleSet;
+use dragline_report::{Report, ReportOptions, render};
 use dragline_rollup::Finished;
 use dragline_scan::{Filter, History, Memory, ReadOptions, ScanOptions, Scanned};
 use dragline_schema::{ProblemKind, Timestamp};
@@ -37,7 +37,7 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
     if finished.dialects.is_empty() {
         tell(&nothing_matched(whole));
     }
-    let report = dragline_analytics::report(&finished, Some(whole), &rules, &options)?;
+    let report = dragline_report::report(&finished, Some(whole), &rules, &options)?;
     Ok((report, finished))
 }
 
@@ -173,10 +173,10 @@ fn nothing_matched(whole: &Finished) -> String {
 /// Says what could not be read; an error when nothing could be.
 pub(super) fn check_read(finished: &Finished) -> anyhow::Result<()> {
     nothing_read(finished)?;
-    if let Some(sentence) = render::unread(&dragline_analytics::trust(finished)) {
+    if let Some(sentence) = render::unread(&dragline_report::trust(finished)) {
         tell(&format!("{sentence}; dragline report says which"));
     }
-    if let Some(sentence) = dragline_analytics::folded(finished) {
+    if let Some(sentence) = dragline_report::folded(finished) {
         tell(&sentence);
     }
     Ok(())

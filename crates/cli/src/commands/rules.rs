@@ -1,8 +1,8 @@
 //! What an error is, and the rules that say so.
 
 use anyhow::bail;
-use dragline_analytics::render::{self, Align, Block, Document, Tone};
 use dragline_classifier::{Hit, Proposal, RuleSet};
+use dragline_report::render::{self, Align, Block, Document, Tone};
 use dragline_schema::{Classify as _, ErrorCategory, ErrorText, Verdict};
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ fn hit_line(hit: &Hit<'_>) -> [String; 2] {
     let end = hit
         .text
         .ceil_char_boundary((hit.span.end + AROUND).min(hit.text.len()));
-    let plain = dragline_analytics::render::clean;
+    let plain = dragline_report::render::clean;
     let piece = |range| plain(hit.text.get(range).unwrap_or_default());
     let (before, found) = (piece(start..hit.span.start), piece(hit.span.clone()));
     let after = piece(hit.span.end..end);

@@ -4,8 +4,8 @@ use std::io::{BufWriter, IsTerminal as _, Write};
 use std::sync::{Arc, Once};
 
 use anyhow::Context as _;
-use dragline_analytics::render;
 use dragline_analytics::sql::{self, Answer, Cells, Question};
+use dragline_report::render;
 
 use super::read::{QUERYING, scan_options};
 use crate::args::{ExportArgs, InputArgs, SqlArgs, SqlFormat, WrongUsage};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use dragline_analytics::render::{self, Terminal};
 use dragline_ingest::{Begin, Checkpoint, Follower, Memory, ReadOptions};
+use dragline_report::render::{self, Terminal};
 use dragline_schema::wire::encode;
 use dragline_schema::{
     Event, Level, Position, Problem, ProblemKind, Record, Sink, SourceFile, Timestamp, host_of,

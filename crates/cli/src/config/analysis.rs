@@ -1,8 +1,8 @@
 //! What the configuration says of reports: prices, known errors, limits, and how a report looks.
 
 use anyhow::{Context as _, bail};
-use dragline_analytics::render::{Layout, Metric, Section};
-use dragline_analytics::{Limits, Mute, Prices};
+use dragline_report::render::{Layout, Metric, Section};
+use dragline_report::{Limits, Mute, Prices};
 use dragline_schema::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use anyhow::Context as _;
-use dragline_analytics::render::Layout;
-use dragline_analytics::{Limits, Mute, Prices};
 use dragline_classifier::Context;
+use dragline_report::render::Layout;
+use dragline_report::{Limits, Mute, Prices};
 use dragline_scan::{Cache, Map, TextDialect};
 use dragline_schema::Timestamp;
 use serde::Deserialize;

@@ -4,41 +4,26 @@ use dragline_insights::InsightKind;
 
 /// Every runbook: its name and its text, in Markdown.
 pub const RUNBOOKS: [(&str, &str); 11] = [
-    ("blocked", include_str!("../../../docs/runbooks/blocked.md")),
-    (
-        "database",
-        include_str!("../../../docs/runbooks/database.md"),
-    ),
-    ("disk", include_str!("../../../docs/runbooks/disk.md")),
+    ("blocked", include_str!("../runbooks/blocked.md")),
+    ("database", include_str!("../runbooks/database.md")),
+    ("disk", include_str!("../runbooks/disk.md")),
     (
         "high-error-rate",
-        include_str!("../../../docs/runbooks/high-error-rate.md"),
+        include_str!("../runbooks/high-error-rate.md"),
     ),
     (
         "layout-change",
-        include_str!("../../../docs/runbooks/layout-change.md"),
+        include_str!("../runbooks/layout-change.md"),
     ),
-    (
-        "log-loss",
-        include_str!("../../../docs/runbooks/log-loss.md"),
-    ),
-    ("memory", include_str!("../../../docs/runbooks/memory.md")),
-    (
-        "missed-run",
-        include_str!("../../../docs/runbooks/missed-run.md"),
-    ),
+    ("log-loss", include_str!("../runbooks/log-loss.md")),
+    ("memory", include_str!("../runbooks/memory.md")),
+    ("missed-run", include_str!("../runbooks/missed-run.md")),
     (
         "rate-limiting",
-        include_str!("../../../docs/runbooks/rate-limiting.md"),
+        include_str!("../runbooks/rate-limiting.md"),
     ),
-    (
-        "scraper-down",
-        include_str!("../../../docs/runbooks/scraper-down.md"),
-    ),
-    (
-        "slow-site",
-        include_str!("../../../docs/runbooks/slow-site.md"),
-    ),
+    ("scraper-down", include_str!("../runbooks/scraper-down.md")),
+    ("slow-site", include_str!("../runbooks/slow-site.md")),
 ];
 
 /// A runbook's text, by its name or by a kind of insight; `None` when there is none.

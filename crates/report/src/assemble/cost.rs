@@ -7,7 +7,7 @@ use dragline_schema::Timestamp;
 
 use crate::lookup::by_scraper;
 use crate::model::{Cost, CostForecast, ScraperCost};
-use crate::trends::{forecast, whole_days};
+use dragline_analytics::{forecast, whole_days};
 use dragline_insights::DAY;
 
 const GIB: f64 = 1_073_741_824.0;

@@ -6,6 +6,7 @@ mod cost;
 mod findings;
 mod life;
 mod muted;
+mod outlook;
 mod quiet;
 mod sections;
 mod totals;
@@ -26,10 +27,9 @@ use self::life::Lives;
 pub use self::muted::Mute;
 use self::totals::Sum;
 pub use self::trust::{folded, trust};
-use crate::frames::{COUNTERS, Frames, FramesError};
 use crate::lookup::{by_scraper, place};
 use crate::model::{self, Report};
-use crate::trends;
+use dragline_analytics::{COUNTERS, Frames, FramesError, Trend};
 use dragline_insights::DAY;
 use dragline_insights::{self as insights, Analysis, Finding, Limits, Whole};
 
@@ -90,7 +90,7 @@ pub fn report(
     let sections = sections::whole(finished);
     // Of days before the first event and after the last nothing is known.
     let period = known_period(finished, start.zip(end));
-    let trends = trends::trends(finished, period);
+    let trends = dragline_analytics::trends(finished, period);
     let whole = whole(finished, period, &sections, &trends);
     let told = findings::told(&groups);
     let found = analysis.findings(finished, &told, rules, (&options.limits, &whole));
@@ -124,7 +124,7 @@ pub fn report(
         baselines: analysis
             .baselines(finished)
             .map(|all| all.into_iter().map(findings::baseline).collect()),
-        trends,
+        trends: trends.into_iter().map(outlook::trend).collect(),
         waste: budget::waste(&finished.runs),
         quiet_hours: quiet::quiet_hours(finished, everything, end),
         panels: Vec::new(),
@@ -147,7 +147,7 @@ fn whole(
     finished: &Finished,
     period: Option<(Timestamp, Timestamp)>,
     sections: &dragline_rollup::Sections,
-    trends: &[model::Trend],
+    trends: &[Trend],
 ) -> Whole {
     let rows = || finished.runs.iter();
     let languages = &sections.articles.languages;

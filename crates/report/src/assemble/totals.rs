@@ -27,7 +27,7 @@ impl Sum {
             ..Self::default()
         };
         for row in rows {
-            for (name, read) in crate::frames::COUNTERS {
+            for (name, read) in dragline_analytics::COUNTERS {
                 sum.add(name, read(&row.counters));
             }
             sum.add_maps(&row.counters);

@@ -2,7 +2,7 @@
 
 use super::document::{Align, Block, Document, Tone};
 use super::words::count;
-use crate::sql::{Answer, shown};
+use dragline_analytics::sql::{Answer, shown};
 
 /// An answer in SQL: its rows, and a word where there are none or not all.
 pub fn answer(answer: &Answer, limit: usize) -> Document {

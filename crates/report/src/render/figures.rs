@@ -8,9 +8,9 @@ use dragline_charts::{
 };
 
 use super::words::{count, percent, short_type};
+use crate::assemble::Activity;
 use crate::lookup::Name;
 use crate::model::Report;
-use crate::report::Activity;
 
 /// So many incidents are marked.
 const MARKS: usize = 4;

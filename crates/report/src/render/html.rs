@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use super::document::{Align, Block, Document, Tone};
 use super::layout::Layout;
 use super::{figures, handbook, views};
+use crate::assemble::Activity;
 use crate::model::Report;
-use crate::report::Activity;
 
 /// How a page looks beside its charts.
 const STYLE: &str = include_str!("page.css");

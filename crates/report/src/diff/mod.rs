@@ -174,7 +174,7 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
                 metric,
                 a.and_then(|(_, a)| *a),
                 b,
-                range.map(|(.., range)| crate::report::expected(*range)),
+                range.map(|(.., range)| crate::assemble::expected(*range)),
             )
         })
         .filter(|metric| metric.a.is_some() || metric.b.is_some())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_rollup::{Counters, Finished, Latency};
 use dragline_schema::ErrorCategory;
 
-use crate::frames::success_rate;
+use dragline_analytics::success_rate;
 use dragline_insights::{DAY, Expectation, HOUR, hour, weekday};
 
 /// So many points make a chart.

@@ -1,8 +1,8 @@
 //! What the analyst says of real logs and of settings.
 
-use dragline_analytics::diff::{self, Gate};
-use dragline_analytics::{Mute, Prices, Report, ReportOptions, activity, model, render, report};
 use dragline_classifier::RuleSet;
+use dragline_report::diff::{self, Gate};
+use dragline_report::{Mute, Prices, Report, ReportOptions, activity, model, render, report};
 use dragline_rollup::Finished;
 use dragline_scan::{ScanOptions, scan};
 use dragline_schema::Timestamp;
