@@ -1,6 +1,6 @@
 //! What was found, as data.
 
-use dragline_rollup::{self as rollup, FirstSign};
+use dragline_rollup::{self as rollup, FirstSign, GroupRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 
 use crate::kind::InsightKind;
@@ -156,7 +156,7 @@ pub struct Baseline {
     pub runs: u64,
 }
 
-/// What a report says of a group of errors, as far as findings tell it.
+/// A group of errors, as far as findings tell it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErrorGroup {
     /// The group's fingerprint.
@@ -185,4 +185,26 @@ pub struct ErrorGroup {
     pub sample: String,
     /// Where to find some, the sample first.
     pub evidence: Vec<Evidence>,
+}
+
+impl ErrorGroup {
+    /// The group of a row, which nobody muted; `None` where it has no sample.
+    pub fn of(row: &GroupRow) -> Option<Self> {
+        let (_, sample) = row.group.sample.as_ref()?;
+        Some(Self {
+            id: row.id,
+            is_muted: false,
+            category: sample.category,
+            sub_category: sample.sub_category.clone(),
+            severity: row.group.severity.unwrap_or(Severity::Medium),
+            rule: sample.rule.clone(),
+            template: sample.template.clone(),
+            error_type: Some(sample.error_type.clone()).filter(|name| !name.is_empty()),
+            count: row.group.count,
+            first_seen: row.group.first_seen,
+            scrapers: row.scrapers.iter().map(ScraperKey::from).collect(),
+            sample: sample.message.clone(),
+            evidence: row.group.evidence.iter().map(Evidence::from).collect(),
+        })
+    }
 }

@@ -6,24 +6,35 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{FieldValue, IntoOwned, Json, Value};
+use crate::value::{FieldKind, FieldValue, IntoOwned, Json, Value};
 use crate::{Level, Timestamp};
 
 type Text<'a> = Cow<'a, str>;
+
+/// A field of a type of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventField {
+    /// Its name in a line.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: FieldKind,
+    /// What that means, in a sentence that begins with a blank.
+    pub about: &'static str,
+}
 
 /// Declares an event's struct; the order of the fields is their order in a line.
 macro_rules! events {
     ($(
         $(#[$doc:meta])*
         $name:ident = $wire:literal {
-            $( $(#[$field_doc:meta])* $field:ident : $kind:ty, )*
+            $( $(#[doc = $about:literal])+ $field:ident : $kind:ty, )*
         }
     )*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Debug, Default, PartialEq)]
             pub struct $name<'a> {
-                $( $(#[$field_doc])* pub $field: Option<$kind>, )*
+                $( $(#[doc = $about])+ pub $field: Option<$kind>, )*
                 // Events without text borrow nothing, and still share one shape.
                 #[doc(hidden)]
                 pub borrows: PhantomData<&'a ()>,
@@ -33,6 +44,13 @@ macro_rules! events {
                 /// The names of the fields, in their order in a line.
                 pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
 
+                /// The fields, in their order in a line.
+                pub const COLUMNS: &'static [EventField] = &[$(EventField {
+                    name: stringify!($field),
+                    kind: <$kind as FieldValue<'a>>::KIND,
+                    about: concat!($($about),+),
+                }),*];
+
                 #[inline]
                 fn set(&mut self, key: &str, value: Value<'a>) -> Result<(), Value<'a>> {
                     match key {
@@ -41,6 +59,13 @@ macro_rules! events {
                             Ok(())
                         } )*
                         _ => Err(value),
+                    }
+                }
+
+                fn get(&self, key: &str) -> Option<Value<'_>> {
+                    match key {
+                        $( stringify!($field) => self.$field.as_ref().map(FieldValue::show), )*
+                        _ => None,
                     }
                 }
 
@@ -76,6 +101,11 @@ macro_rules! events {
             /// The type of that name.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($wire => Some(Self::$name),)* _ => None }
+            }
+
+            /// The type's own fields, in their order in a line.
+            pub fn columns(self) -> &'static [EventField] {
+                match self { $(Self::$name => $name::COLUMNS,)* }
             }
 
             /// The names of the type's own fields, in their order in a line.
@@ -125,6 +155,14 @@ macro_rules! events {
                 match self {
                     $(Self::$name(event) => event.set(key, value),)*
                     Self::Log | Self::Summary(_) => Err(value),
+                }
+            }
+
+            /// The value of the field of that name; `None` when it is not set, or there is none.
+            pub fn get(&self, key: &str) -> Option<Value<'_>> {
+                match self {
+                    $(Self::$name(event) => event.get(key),)*
+                    Self::Log | Self::Summary(_) => None,
                 }
             }
 

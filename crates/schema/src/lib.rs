@@ -49,7 +49,7 @@ mod verdict;
 pub mod wire;
 
 pub use event::{
-    ArticleStored, DatabaseOperation, DuplicateDetected, Event, EventType, LogDropped,
+    ArticleStored, DatabaseOperation, DuplicateDetected, Event, EventField, EventType, LogDropped,
     ProductAction, ProductProcessed, QueueSize, RateLimit, Request, RunStatus, RunSummary,
     ScraperEnd, ScraperError, ScraperStart, SearchQuery, SystemSample,
 };
@@ -58,7 +58,7 @@ pub use problem::{Problem, ProblemKind};
 pub use record::{Dialect, Own, Position, Record, RunKey, Sink, SourceFile};
 pub use text::{clip, host_of};
 pub use time::{ParseTimestampError, Timestamp};
-pub use value::{FieldValue, Json, Value};
+pub use value::{FieldKind, FieldValue, Json, Value};
 pub use verdict::{
     Adjustment, Cause, Classify, ErrorCategory, ErrorText, Severity, UnknownName, Verdict,
 };

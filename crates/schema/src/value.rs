@@ -122,8 +122,23 @@ impl IntoOwned for Json<'_> {
     }
 }
 
+/// What a field of an event holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Text.
+    Text,
+    /// A whole number that is not negative.
+    Count,
+    /// Any number.
+    Number,
+    /// An array or an object, as JSON text.
+    Json,
+}
+
 /// What can stand in a field of an event.
 pub trait FieldValue<'a>: Sized {
+    /// What it holds.
+    const KIND: FieldKind;
     /// Reads the value; `None` when it is of another kind.
     fn read(value: Value<'a>) -> Option<Self>;
     /// The value as it is written.
@@ -131,6 +146,7 @@ pub trait FieldValue<'a>: Sized {
 }
 
 impl<'a> FieldValue<'a> for Cow<'a, str> {
+    const KIND: FieldKind = FieldKind::Text;
     #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         match value {
@@ -147,6 +163,7 @@ impl<'a> FieldValue<'a> for Cow<'a, str> {
 }
 
 impl<'a> FieldValue<'a> for u64 {
+    const KIND: FieldKind = FieldKind::Count;
     #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         value.as_u64().filter(|count| *count <= MAX_COUNT)
@@ -157,6 +174,7 @@ impl<'a> FieldValue<'a> for u64 {
 }
 
 impl<'a> FieldValue<'a> for u16 {
+    const KIND: FieldKind = FieldKind::Count;
     #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         value.as_u64().and_then(|n| n.try_into().ok())
@@ -167,6 +185,7 @@ impl<'a> FieldValue<'a> for u16 {
 }
 
 impl<'a> FieldValue<'a> for f64 {
+    const KIND: FieldKind = FieldKind::Number;
     #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         value.as_f64()
@@ -177,6 +196,7 @@ impl<'a> FieldValue<'a> for f64 {
 }
 
 impl<'a> FieldValue<'a> for Json<'a> {
+    const KIND: FieldKind = FieldKind::Json;
     #[inline]
     fn read(value: Value<'a>) -> Option<Self> {
         match value {

@@ -49,7 +49,7 @@ impl Builder {
     pub(super) fn push(&mut self, row: &Row<'_>) {
         self.rows += 1;
         for (column, values) in &mut self.columns {
-            let cell = (column.get)(row);
+            let cell = column.value(row);
             self.bytes += VALUE;
             if let Cell::Text(text) = &cell {
                 self.bytes += text.len();

@@ -105,7 +105,7 @@ fn write(
         return Ok((None, finished));
     }
     for (name, ..) in COUNTED {
-        let frame = finished::table(name, &finished)?;
+        let frame = finished::table(name, &finished, rules)?;
         exported.rows.push((name, frame.height() as u64));
         target.files.fetch_add(1, Ordering::Relaxed);
         target.write(&PathBuf::from(format!("{name}.parquet")), frame)?;
@@ -349,7 +349,7 @@ impl RowSink for Partitions<'_> {
             .map(dragline_schema::Timestamp::as_micros);
         let day = time.map(|micros| micros.div_euclid(dragline_insights::DAY));
         for (place, table) in TABLES.iter().enumerate() {
-            if !(table.takes)(row) {
+            if !table.takes(row) {
                 continue;
             }
             let partition = Partition {

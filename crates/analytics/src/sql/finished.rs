@@ -4,6 +4,11 @@ use dragline_rollup::{Counters, Finished, RunRow, Verdict};
 use dragline_schema::{RunStatus, Timestamp};
 use polars::prelude::*;
 
+use std::collections::BTreeMap;
+
+use dragline_classifier::RuleSet;
+use dragline_insights::{Analysis, DAY, ErrorGroup, Finding, HOUR, Limits, Name, Whole};
+
 use crate::frames::COUNTERS;
 
 /// A column's name, its type in SQL, and what it holds.
@@ -63,11 +68,64 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
             ("run_id", "VARCHAR", "which run"),
         ],
     ),
+    (
+        "daily",
+        "What each scraper did on each day (UTC).",
+        &[
+            ("start", "TIMESTAMP", "the day's begin"),
+            ("scraper_id", "VARCHAR", "which scraper"),
+            ("site", "VARCHAR", "which site"),
+        ],
+    ),
+    (
+        "hourly",
+        "What each scraper did in each hour; over long periods, where hours are not kept apart, in each bucket.",
+        &[
+            ("start", "TIMESTAMP", "the hour's begin"),
+            ("scraper_id", "VARCHAR", "which scraper"),
+            ("site", "VARCHAR", "which site"),
+        ],
+    ),
+    (
+        "findings",
+        "What is worth knowing, the worst first, as the report has it without limits of a configuration.",
+        &[
+            (
+                "id",
+                "VARCHAR",
+                "the same for the same incident in every report",
+            ),
+            (
+                "kind",
+                "VARCHAR",
+                "block_wave, layout_change, run_killed, …",
+            ),
+            ("severity", "VARCHAR", "low, medium, high or critical"),
+            ("since", "TIMESTAMP", "the onset"),
+            (
+                "until",
+                "TIMESTAMP",
+                "when it was over; null as long as it is open",
+            ),
+            ("is_open", "BOOLEAN", "whether nothing says that it is over"),
+            ("scraper_id", "VARCHAR", "which scraper"),
+            ("site", "VARCHAR", "which site"),
+            ("metric", "VARCHAR", "the metric that told"),
+            ("expected_lower", "DOUBLE", "what was expected of it, from"),
+            ("expected_upper", "DOUBLE", "what was expected of it, to"),
+            ("observed", "DOUBLE", "what it was"),
+            ("title", "VARCHAR", "what happened, in a sentence"),
+            ("file", "VARCHAR", "a file that shows it"),
+            ("line", "BIGINT", "the line there, from 1"),
+            ("recommendation", "VARCHAR", "what to do"),
+            ("runbook", "VARCHAR", "the name of the runbook"),
+        ],
+    ),
 ];
 
 /// Whether a table of what was counted has a column for each counter.
 pub fn has_counters(table: &str) -> bool {
-    table != "files"
+    !matches!(table, "files" | "findings")
 }
 
 fn texts<'t>(name: &str, values: impl Iterator<Item = Option<&'t str>>) -> Column {
@@ -116,10 +174,13 @@ fn is_known(name: &str, run: &RunRow) -> bool {
 }
 
 /// A table of what was counted.
-pub(super) fn table(name: &str, finished: &Finished) -> PolarsResult<DataFrame> {
+pub(super) fn table(name: &str, finished: &Finished, rules: &RuleSet) -> PolarsResult<DataFrame> {
     let columns = match name {
         "runs" => runs(finished)?,
         "files" => files(finished)?,
+        "daily" => spans(finished, DAY)?,
+        "hourly" => spans(finished, HOUR)?,
+        "findings" => findings(finished, rules)?,
         _ => activity(finished)?,
     };
     DataFrame::new_infer_height(columns)
@@ -197,4 +258,94 @@ fn activity(finished: &Finished) -> PolarsResult<Vec<Column>> {
         .collect();
     columns.extend(counters(&counted));
     Ok(columns)
+}
+
+/// What each scraper did in each span of time of that width, or of a bucket's where that is more.
+fn spans(finished: &Finished, width: i64) -> PolarsResult<Vec<Column>> {
+    let width = width.max(finished.bucket_micros);
+    let mut spans: BTreeMap<(i64, Name), Vec<Option<i64>>> = BTreeMap::new();
+    for row in &finished.activity {
+        let run = &finished.runs[row.run];
+        let name = (run.key.scraper_id.clone(), run.key.site.clone());
+        let start = row.start.div_euclid(width) * width;
+        let sums = spans
+            .entry((start, name))
+            .or_insert_with(|| vec![None; COUNTERS.len()]);
+        for (sum, (name, read)) in sums.iter_mut().zip(COUNTERS) {
+            if is_known(name, run) {
+                let value = read(&row.counters) as i64;
+                let before = sum.unwrap_or(0);
+                // A maximum adds up to the largest.
+                *sum = Some(if name.contains("_max_") {
+                    before.max(value)
+                } else {
+                    before + value
+                });
+            }
+        }
+    }
+    let keys = || spans.keys();
+    let start = |(start, _): &(i64, Name)| Some(Timestamp::from_micros(*start));
+    let mut columns = vec![
+        times("start", keys().map(start))?,
+        texts("scraper_id", keys().map(|(_, name)| name.0.as_deref())),
+        texts("site", keys().map(|(_, name)| name.1.as_deref())),
+    ];
+    columns.extend(COUNTERS.iter().enumerate().map(|(place, (name, _))| {
+        let values: Vec<Option<i64>> = spans.values().map(|sums| sums[place]).collect();
+        Column::new((*name).into(), values)
+    }));
+    Ok(columns)
+}
+
+/// What is worth knowing.
+fn findings(finished: &Finished, rules: &RuleSet) -> PolarsResult<Vec<Column>> {
+    let groups: Vec<ErrorGroup> = finished.groups.iter().filter_map(ErrorGroup::of).collect();
+    let end = finished.period.map(|(_, last)| last.plus_micros(1));
+    let found = Analysis::of(finished, end).findings(
+        finished,
+        &groups,
+        rules,
+        (&Limits::default(), &Whole::default()),
+    );
+    let rows = || found.iter();
+    let numbers = |name: &str, of: &dyn Fn(&Finding) -> Option<f64>| {
+        Column::new(name.into(), rows().map(of).collect::<Vec<_>>())
+    };
+    let lines: Vec<Option<i64>> = rows()
+        .map(|one| one.evidence.first().map(|at| at.line as i64))
+        .collect();
+    let open: Vec<bool> = rows().map(|one| one.is_open).collect();
+    Ok(vec![
+        texts("id", rows().map(|one| Some(&*one.id))),
+        texts("kind", rows().map(|one| Some(one.kind.name()))),
+        texts("severity", rows().map(|one| Some(one.severity.as_str()))),
+        times("since", rows().map(|one| one.since))?,
+        times("until", rows().map(|one| one.until))?,
+        Column::new("is_open".into(), open),
+        texts(
+            "scraper_id",
+            rows().map(|one| one.scraper.scraper_id.as_deref()),
+        ),
+        texts("site", rows().map(|one| one.scraper.site.as_deref())),
+        texts("metric", rows().map(|one| one.metric.as_deref())),
+        numbers("expected_lower", &|one| {
+            one.expected.map(|range| range.lower)
+        }),
+        numbers("expected_upper", &|one| {
+            one.expected.map(|range| range.upper)
+        }),
+        numbers("observed", &|one| one.observed),
+        texts("title", rows().map(|one| Some(&*one.title))),
+        texts(
+            "file",
+            rows().map(|one| one.evidence.first().map(|at| &*at.file)),
+        ),
+        Column::new("line".into(), lines),
+        texts(
+            "recommendation",
+            rows().map(|one| Some(&*one.recommendation)),
+        ),
+        texts("runbook", rows().map(|one| Some(one.runbook))),
+    ])
 }

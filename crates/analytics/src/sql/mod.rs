@@ -10,6 +10,7 @@ mod answer;
 mod builder;
 mod export;
 mod finished;
+mod logs;
 mod spool;
 mod tables;
 
@@ -26,6 +27,7 @@ use polars::sql::SQLContext;
 pub use answer::{Answer, Cells, shown};
 pub use export::{Exported, export};
 pub use finished::{COUNTED, has_counters};
+pub use logs::Logs;
 pub use tables::{COMMON, Column, Kind, TABLES, Table};
 
 pub use crate::frames::counter_names;
@@ -170,13 +172,34 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
     if let Some(table) = shadowed(&words) {
         return Err(SqlError::Shadowed(table));
     }
+    let (spool, finished) = read(question, &wanted)?;
+    let mut context = SQLContext::new();
+    for (place, table, columns) in &wanted {
+        context.register(table.name, spool.table(*place, columns)?);
+    }
+    for name in counted {
+        context.register(
+            name,
+            finished::table(name, &finished, question.rules)?.lazy(),
+        );
+    }
+    let answer = answer(&mut context, query, spool.has_files())?;
+    let answer = answer.map_err(|error| explained(error, &wanted))?;
+    Ok(Asked {
+        answer: Answer::new(answer),
+        finished,
+    })
+}
+
+/// Reads the logs once, for the tables of events that are wanted and for what is counted.
+fn read(question: &Question<'_>, wanted: &[Wanted]) -> Result<(Spool, Finished), SqlError> {
     let options = question.options;
     let spool = Spool::new(
         question.spool,
         options.read.memory.total() / HELD,
         options.jobs,
     );
-    let make = || Rows::new(&spool, &wanted);
+    let make = || Rows::new(&spool, wanted);
     let (rollup, rows) = scan_rows(
         question.inputs,
         question.rules,
@@ -186,19 +209,7 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
     )?;
     rows.into_iter().try_for_each(Rows::finish)?;
     let finished = rollup.finish(question.now);
-    let mut context = SQLContext::new();
-    for (place, table, columns) in &wanted {
-        context.register(table.name, spool.table(*place, columns)?);
-    }
-    for name in counted {
-        context.register(name, finished::table(name, &finished)?.lazy());
-    }
-    let answer = answer(&mut context, query, spool.has_files())?;
-    let answer = answer.map_err(|error| explained(error, &wanted))?;
-    Ok(Asked {
-        answer: Answer::new(answer),
-        finished,
-    })
+    Ok((spool, finished))
 }
 
 /// The address space for the stack of a query, in bytes; what is not used takes no memory.

@@ -243,7 +243,7 @@ impl<'s> Rows<'s> {
 impl RowSink for Rows<'_> {
     fn row(&mut self, row: &Row<'_>) {
         for (place, table, builder) in &mut self.tables {
-            if !(table.takes)(row) {
+            if !table.takes(row) {
                 continue;
             }
             builder.push(row);

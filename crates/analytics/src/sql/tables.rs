@@ -1,12 +1,13 @@
 //! The tables that can be asked, each declared once: its columns, what they hold, where from.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use dragline_rollup::ErrorLabel;
 use dragline_scan::Row;
 use dragline_schema::{
-    ArticleStored, Event, EventType, Level, ProductAction, ProductProcessed, Request, ScraperError,
-    host_of,
+    ArticleStored, Event, EventField, EventType, FieldKind, Level, ProductAction, ProductProcessed,
+    Request, ScraperError, Value, host_of,
 };
 
 /// What a column holds.
@@ -49,7 +50,13 @@ pub(super) enum Cell<'r> {
     Time(i64),
 }
 
-type Get = for<'r> fn(&'r Row<'r>) -> Cell<'r>;
+/// Where a column's values come from.
+#[derive(Clone, Copy)]
+enum Get {
+    Of(for<'r> fn(&'r Row<'r>) -> Cell<'r>),
+    /// A field of the event, as the wire format declares it.
+    Field(&'static str),
+}
 
 /// A column of a table of events.
 #[derive(Clone, Copy)]
@@ -60,25 +67,89 @@ pub struct Column {
     pub kind: Kind,
     /// What that means.
     pub about: &'static str,
-    pub(super) get: Get,
+    get: Get,
+}
+
+impl Column {
+    /// The value in a row.
+    pub(super) fn value<'r>(&self, row: &'r Row<'r>) -> Cell<'r> {
+        match self.get {
+            Get::Of(get) => get(row),
+            Get::Field(name) => row.record.event.get(name).map_or(Cell::Null, cell),
+        }
+    }
+
+    /// The column of an event's field. `table` is a word of SQL's own.
+    fn of_field(field: &EventField) -> Self {
+        Self {
+            name: if field.name == "table" {
+                "table_name"
+            } else {
+                field.name
+            },
+            kind: match field.kind {
+                FieldKind::Text | FieldKind::Json => Kind::Text,
+                FieldKind::Count => Kind::Count,
+                FieldKind::Number => Kind::Number,
+            },
+            about: field.about,
+            get: Get::Field(field.name),
+        }
+    }
+}
+
+fn cell(value: Value<'_>) -> Cell<'_> {
+    match value {
+        Value::Bool(is) => Cell::Flag(is),
+        Value::U64(count) => Cell::Count(count),
+        Value::I64(number) => Cell::Number(number as f64),
+        Value::F64(number) => Cell::Number(number),
+        Value::Str(text) | Value::Json(text) => Cell::Text(text),
+    }
 }
 
 /// A table with a row for each event of a kind.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Table {
     /// Its name.
     pub name: &'static str,
     /// What a row is.
     pub about: &'static str,
     /// Its own columns, beside [`COMMON`].
-    pub own: &'static [Column],
-    pub(super) takes: fn(&Row<'_>) -> bool,
+    pub own: Vec<Column>,
+    takes: Takes,
+}
+
+/// Which rows a table has.
+#[derive(Clone, Copy)]
+enum Takes {
+    Rows(fn(&Row<'_>) -> bool),
+    /// Those of an event of the wire format.
+    Type(EventType),
 }
 
 impl Table {
     /// All its columns, in order.
-    pub fn columns(&self) -> impl Iterator<Item = &'static Column> + use<> {
-        COMMON.iter().chain(self.own)
+    pub fn columns(&'static self) -> impl Iterator<Item = &'static Column> {
+        COMMON.iter().chain(&self.own)
+    }
+
+    /// Whether it has a row for that one.
+    pub(super) fn takes(&self, row: &Row<'_>) -> bool {
+        match self.takes {
+            Takes::Rows(takes) => takes(row),
+            Takes::Type(own) => row.record.event.event_type() == Some(own),
+        }
+    }
+
+    /// The table of the events of a type.
+    fn of_type(name: &'static str, about: &'static str, own: EventType) -> Self {
+        Self {
+            name,
+            about,
+            own: own.columns().iter().map(Column::of_field).collect(),
+            takes: Takes::Type(own),
+        }
     }
 }
 
@@ -100,7 +171,7 @@ macro_rules! columns {
             name: $name,
             kind: Kind::$kind,
             about: $about,
-            get: |$row| $get,
+            get: Get::Of(|$row| $get),
         }),*]
     };
 }
@@ -181,8 +252,47 @@ fn failed<'r>(row: &'r Row<'r>) -> Cell<'r> {
     })
 }
 
-/// The tables of events.
-pub const TABLES: &[Table] = &[
+/// The tables of events. Those that are nothing but a type of the wire format's have its fields as columns.
+pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+    let mut tables = told();
+    tables.extend([
+        Table::of_type(
+            "searches",
+            "Searches that a scraper made.",
+            EventType::SearchQuery,
+        ),
+        Table::of_type(
+            "queue",
+            "The lengths of queues, at moments.",
+            EventType::QueueSize,
+        ),
+        Table::of_type(
+            "database",
+            "Calls to scrapers' databases.",
+            EventType::DatabaseOperation,
+        ),
+        Table::of_type(
+            "system",
+            "The machines, at moments.",
+            EventType::SystemSample,
+        ),
+        Table::of_type(
+            "duplicates",
+            "What was recognised as already known.",
+            EventType::DuplicateDetected,
+        ),
+        Table::of_type(
+            "rate_limits",
+            "Times that a site asked to slow down.",
+            EventType::RateLimit,
+        ),
+    ]);
+    tables
+});
+
+/// The tables that say more than the fields of their events.
+fn told() -> Vec<Table> {
+    vec![
     Table {
         name: "events",
         about: "Every record, whatever it says.",
@@ -191,8 +301,9 @@ pub const TABLES: &[Table] = &[
             "message" Text "what it says to people" => |row| text(row.record.message.as_deref());
             "target" Text "the module or logger that wrote it" => |row| text(row.record.target.as_deref());
             "dialect" Text "the format that it was read from" => |row| text(Some(row.record.dialect.as_str()));
-        },
-        takes: |_| true,
+        }
+        .to_vec(),
+        takes: Takes::Rows(|_| true),
     },
     Table {
         name: "requests",
@@ -209,8 +320,9 @@ pub const TABLES: &[Table] = &[
             "proxy" Text "the proxy" => |row| request(row, |event| text(event.proxy.as_deref()));
             "retry_after_seconds" Number "the answer's Retry-After" => |row| request(row, |event| number(event.retry_after_seconds));
             "error_type" Text "the error's type when there was no answer" => |row| request(row, |event| text(event.error_type.as_deref()));
-        },
-        takes: |row| matches!(row.record.event, Event::Request(_)),
+        }
+        .to_vec(),
+        takes: Takes::Rows(|row| matches!(row.record.event, Event::Request(_))),
     },
     Table {
         name: "items",
@@ -225,13 +337,14 @@ pub const TABLES: &[Table] = &[
             "word_count" Count "words of an article" => |row| article(row, |event| count(event.word_count));
             "language" Text "the language of an article" => |row| article(row, |event| text(event.language.as_deref()));
             "processing_time_ms" Number "from page to storage, of an article" => |row| article(row, |event| number(event.processing_time_ms));
-        },
-        takes: |row| {
+        }
+        .to_vec(),
+        takes: Takes::Rows(|row| {
             matches!(
                 row.record.event,
                 Event::ProductProcessed(_) | Event::ArticleStored(_)
             )
-        },
+        }),
     },
     Table {
         name: "errors",
@@ -249,7 +362,12 @@ pub const TABLES: &[Table] = &[
             "status_code" Count "the HTTP status that goes with it" => |row| error(row, |event| count(event.status_code.map(u64::from)));
             "function" Text "the function it happened in" => |row| error(row, |event| text(event.function.as_deref()));
             "traceback" Text "stack or backtrace" => |row| error(row, |event| text(event.traceback.as_deref()));
-        },
-        takes: |row| row.label.is_some(),
+            "causes" Text "what caused it, outermost first: a JSON array of objects with error_type and error_message" => |row| error(row, |event| text(event.causes.as_ref().map(|json| &*json.0)));
+            "context" Text "whatever else the author added, a JSON object" => |row| error(row, |event| text(event.context.as_ref().map(|json| &*json.0)));
+            "consecutive_failures" Count "failures in a row up to this one, in its run" => |row| error(row, |event| count(event.consecutive_failures));
+        }
+        .to_vec(),
+        takes: Takes::Rows(|row| row.label.is_some()),
     },
-];
+]
+}

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use dragline_analytics::Logs;
 use dragline_analytics::sql::{
     self, Answer, COMMON, COUNTED, Cells, Kind, Question, SqlError, TABLES, counter_names,
     has_counters,
 };
 use dragline_classifier::RuleSet;
 use dragline_scan::{Filter, ScanOptions, scan};
-use dragline_schema::Timestamp;
+use dragline_schema::{EventType, Timestamp};
 use serde_json::{Value, json};
 
 fn logs() -> Vec<String> {
@@ -338,10 +339,11 @@ fn documented() -> String {
     let mut text = String::new();
     let row = |name: &str, kind: &str, about: &str| format!("| `{name}` | {kind} | {about} |\n");
     let head = "\n| column | type | what |\n|---|---|---|\n";
-    for table in TABLES {
+    for table in TABLES.iter() {
         text += &format!("\n### {}\n\n{}\n{head}", table.name, table.about);
-        for column in COMMON.iter().chain(table.own) {
-            text += &row(column.name, column.kind.as_sql(), column.about);
+        for column in COMMON.iter().chain(&table.own) {
+            let about = column.about.trim().trim_end_matches('.');
+            text += &row(column.name, column.kind.as_sql(), about);
         }
     }
     for (name, about, columns) in COUNTED {
@@ -373,4 +375,74 @@ fn the_tables_in_the_docs_are_those_there_are() {
         return std::fs::write(&path, page).unwrap();
     }
     assert_eq!(tables, documented(), "run just schema");
+}
+
+/// Whoever adds a field to an event sees it in a table, or says here where else it is.
+#[test]
+fn every_field_of_every_event_is_a_column() {
+    // The first are in `runs`, the last is what the recorder says of itself.
+    let elsewhere = [
+        EventType::ScraperStart,
+        EventType::ScraperEnd,
+        EventType::LogDropped,
+    ];
+    // Called otherwise: ids of items, the classifier's word on an error, a word of SQL's.
+    let renamed = [
+        "product_id",
+        "article_id",
+        "error_category",
+        "error_severity",
+        "table",
+        "action",
+        "confidence",
+    ];
+    let columns: Vec<&str> = TABLES
+        .iter()
+        .flat_map(dragline_analytics::sql::Table::columns)
+        .map(|column| column.name)
+        .collect();
+    for event in EventType::ALL
+        .iter()
+        .filter(|event| !elsewhere.contains(event))
+    {
+        for field in event.columns() {
+            let is_there = columns.contains(&field.name) || renamed.contains(&field.name);
+            assert!(is_there, "{}.{} is in no table", event.as_str(), field.name);
+        }
+    }
+}
+
+#[test]
+fn logs_are_frames() {
+    let logs = Logs::open(logs()).unwrap().at(now());
+    for table in Logs::tables() {
+        let frame = logs.frame(table).unwrap().collect().unwrap();
+        assert!(frame.width() > 3, "{table}");
+    }
+    let requests = logs
+        .columns("requests", &["host", "failed"])
+        .unwrap()
+        .collect()
+        .unwrap();
+    assert_eq!(requests.width(), 2);
+    let daily = logs.frame("daily").unwrap().collect().unwrap();
+    let runs = logs.frame("runs").unwrap().collect().unwrap();
+    let sum = |frame: &polars::prelude::DataFrame| {
+        frame
+            .column("requests")
+            .unwrap()
+            .i64()
+            .unwrap()
+            .iter()
+            .flatten()
+            .sum::<i64>()
+    };
+    assert_eq!(sum(&daily), sum(&runs));
+    for wrong in [logs.frame("request"), logs.columns("requests", &["hots"])] {
+        let error = wrong.err().unwrap().to_string();
+        assert!(
+            error.contains("requests") || error.contains("host"),
+            "{error}"
+        );
+    }
 }

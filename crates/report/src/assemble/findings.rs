@@ -1,8 +1,11 @@
 //! Findings at the edge: what the contract says of them, and what it tells them of errors.
 
-use dragline_insights::{self as insights, ErrorGroup, Evidence, Finding, InsightKind, ScraperKey};
-use dragline_insights::{Baseline, Expected, VERDICTS};
-use dragline_schema::{ErrorCategory, Severity, Timestamp};
+use std::collections::BTreeSet;
+
+use dragline_insights::{self as insights, Baseline, ErrorGroup, Evidence, Expected, Finding};
+use dragline_insights::{InsightKind, VERDICTS};
+use dragline_rollup::{Finished, GroupRow};
+use dragline_schema::Timestamp;
 
 use crate::model::{self, Report};
 
@@ -63,40 +66,24 @@ fn evidence(place: Evidence) -> model::Evidence {
     }
 }
 
-/// What findings tell of the groups of errors.
-pub(super) fn told(groups: &[model::Group]) -> Vec<ErrorGroup> {
-    groups.iter().filter_map(group).collect()
-}
-
-fn group(group: &model::Group) -> Option<ErrorGroup> {
-    let name = |name: &model::ScraperName| ScraperKey {
-        scraper_id: name.scraper_id.clone(),
-        site: name.site.clone(),
+/// What findings tell of the groups of errors, of which the report mutes some.
+pub(super) fn told(finished: &Finished, groups: &[model::Group]) -> Vec<ErrorGroup> {
+    let muted: BTreeSet<&str> = groups
+        .iter()
+        .filter(|group| group.mute.is_some())
+        .map(|group| &*group.id)
+        .collect();
+    let of = |row: &GroupRow| {
+        let id = format!("{:016x}", row.id);
+        Some(ErrorGroup {
+            is_muted: muted.contains(&*id),
+            ..ErrorGroup::of(row)?
+        })
     };
-    let place = |place: &model::Evidence| Evidence {
-        file: place.file.clone(),
-        line: place.line,
-        offset: place.offset,
-        sample: place.sample.clone(),
-    };
-    Some(ErrorGroup {
-        id: u64::from_str_radix(&group.id, 16).ok()?,
-        is_muted: group.mute.is_some(),
-        category: group.category.parse().unwrap_or(ErrorCategory::Unknown),
-        sub_category: group.sub_category.clone().unwrap_or_default(),
-        severity: group.severity.parse().unwrap_or(Severity::Medium),
-        rule: group.rule.clone(),
-        template: group.template.clone(),
-        error_type: group.error_type.clone(),
-        count: group.count,
-        first_seen: group
-            .first_seen
-            .as_deref()
-            .and_then(|time| Timestamp::parse(time).ok()),
-        scrapers: group.scrapers.iter().map(name).collect(),
-        sample: group.sample.clone(),
-        evidence: group.evidence.iter().map(place).collect(),
-    })
+    let mut told: Vec<ErrorGroup> = finished.groups.iter().filter_map(of).collect();
+    // As the report has them.
+    told.sort_by_key(|group| (std::cmp::Reverse(group.count), group.id));
+    told
 }
 
 /// What to do, each thing once.

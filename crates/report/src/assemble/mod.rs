@@ -92,7 +92,7 @@ pub fn report(
     let period = known_period(finished, start.zip(end));
     let trends = dragline_analytics::trends(finished, period);
     let whole = whole(finished, period, &sections, &trends);
-    let told = findings::told(&groups);
+    let told = findings::told(finished, &groups);
     let found = analysis.findings(finished, &told, rules, (&options.limits, &whole));
     let mut trust = trust(finished);
     trust.notes.extend(muted::notes(&groups, &options.mutes));
