@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dragline_ingest::{Family, LogFile, ReadOptions, read_family};
 use dragline_rollup::Rollup;
-use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
+use dragline_schema::{Own, Position, Problem, Record, Sink, SourceFile};
 
 thread_local! {
     /// In memory, where the machine has such a place.
@@ -29,7 +29,12 @@ impl Sink for Told {
         self.rollup.begin_file("fuzz", file);
     }
     fn record(&mut self, record: &Record<'_>, at: Position) {
-        self.told.push(format!("{} {record:?}", at.line));
+        // The line that it stands in is no more than that.
+        let told = Record {
+            own: Own::None,
+            ..record.clone()
+        };
+        self.told.push(format!("{} {told:?}", at.line));
         self.rollup.observe(record, at, None);
     }
     fn problem(&mut self, problem: &Problem<'_>) {

@@ -166,7 +166,7 @@ fn what_is_wrong_with_a_query_is_said() {
         });
         answer.unwrap_err().to_string()
     };
-    assert!(error("SELECT 1").contains("events, requests, items, errors, runs, files"));
+    assert!(error("SELECT 1").contains("events, requests, items, errors, searches"));
     assert!(error("SELECT colour FROM requests").contains("colour"));
     assert!(error("SELECT colour FROM requests").contains("response_time_ms"));
     assert!(error("SELEC * FROM requests").contains("SELEC"));

@@ -117,6 +117,7 @@ pub(super) fn events(line: &str) -> Option<Opened<'_>> {
 /// (<https://cr.yp.to/libtai/tai64.html>).
 pub(super) fn tai64n(line: &str) -> Option<Opened<'_>> {
     let label = line.get(1..25).filter(|_| line.starts_with("@4"))?;
+    label.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
     let text = &line[25..];
     let text = text.strip_prefix(' ').or(text.is_empty().then_some(text))?;
     let seconds = u64::from_str_radix(&label[..16], 16).ok()?;
@@ -190,7 +191,12 @@ mod tests {
         let opened = tai64n("@400000006b0e105215b7edcc INFO a: b").unwrap();
         assert_eq!(opened.text, "INFO a: b");
         assert_eq!(time(&opened), at("2026-12-01T00:09:44.364375Z"));
-        for other in ["@shop/bot:start: x", "@400000006b0e105215b7edccx", "@4é"] {
+        for other in [
+            "@shop/bot:start: x",
+            "@400000006b0e105215b7edccx",
+            "@4é",
+            "@400060006b0ed00\u{1db}123456 walk",
+        ] {
             assert!(tai64n(other).is_none(), "{other}");
         }
         assert_eq!(priority("<3>it failed").unwrap().level, Some(Level::Error));

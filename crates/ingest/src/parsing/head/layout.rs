@@ -151,7 +151,7 @@ impl Layout {
         let is_open = head.logger.is_some_and(is_place) && !line[..begin].contains(" | ");
         // A bracket that the message closes, or does not.
         let count = |sign: u8| line.bytes().take(begin).filter(|b| *b == sign).count();
-        let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}')];
+        let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}'), (b'<', b'>')];
         let is_open = is_open
             || pairs
                 .iter()
