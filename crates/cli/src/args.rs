@@ -27,8 +27,9 @@ pub(crate) enum Command {
     /// Report on logs: verdicts, incidents, numbers, errors, runs
     #[command(after_help = "Examples:
   dragline report logs/
-  dragline report logs/ --since 7d --format markdown --output report.md
-  dragline report logs/ --format html --output report.html
+  dragline report logs/ --since 7d --output report.md
+  dragline report logs/ --output report.html
+  dragline report logs/ --incident 1
   dragline report logs/ --history known/
   dragline report --from-rollups --history known/
   dragline report logs/ --fail-on blocked,down || mail -s 'scrapers' me < report.txt
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   dragline errors logs/
   dragline errors logs/ --since yesterday --limit 50
+  dragline errors logs/ --group 5d1e
   dragline errors logs/ --format json | jq '.groups[0]'")]
     Errors(ErrorsArgs),
     /// Show every run with its verdict and its last sign of life
@@ -57,6 +59,11 @@ pub(crate) enum Command {
 Exit codes: 0 all gates passed, 1 a gate failed or a run is not there, 2 wrong usage."
     )]
     Diff(DiffArgs),
+    /// Show a line of a log and what stands around it, also inside an archive
+    #[command(after_help = "Examples:
+  dragline show logs/shop.20260304T112233Z.a1b2c3.0.jsonl.gz:345
+  dragline show scrapy.log:1204 -C 20")]
+    Show(ShowArgs),
     /// Show what to look at and what to do for a kind of trouble
     #[command(after_help = "Examples:
   dragline runbook
@@ -149,6 +156,9 @@ pub(crate) struct ReportArgs {
     /// (comma-separated: `blocked`, `down`, `layout_changed`, …, or `block_wave`, `new_error`, …)
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = bad_news, help_heading = "Output")]
     pub(crate) fail_on: Vec<String>,
+    /// Show one incident alone, with the lines that show it: its number in the report, or its id
+    #[arg(long, value_name = "N|ID", help_heading = "Output")]
+    pub(crate) incident: Option<String>,
 }
 
 /// What to compare.
@@ -366,12 +376,27 @@ pub(crate) struct ErrorsArgs {
     /// How many groups are shown (JSON has them all)
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: usize,
+    /// Show one group alone, with the lines where it can be seen: its id, or the beginning of it
+    #[arg(long, value_name = "ID")]
+    pub(crate) group: Option<String>,
+}
+
+/// A line, and how much around it.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The place as reports name it: a file and a line, from 1
+    #[arg(value_name = "FILE:LINE")]
+    pub(crate) place: String,
+    /// How many lines before and behind it
+    #[arg(long, short = 'C', value_name = "N", default_value_t = 5)]
+    pub(crate) context: u64,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
-    /// From this time on: RFC 3339, a date, `yesterday`, or `7d`, `36h` before --until or now
+    /// From this time on: RFC 3339, a date, `today`, `yesterday`, `monday`, or `7d`, `30min`,
+    /// `2 days ago` before --until or now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,
     /// Before this time
@@ -380,7 +405,7 @@ pub(crate) struct FilterArgs {
     /// Of this scraper only
     #[arg(long, value_name = "ID")]
     pub(crate) scraper: Option<String>,
-    /// Of this site only
+    /// Of this site and those below it only: `example.com` takes `shop.example.com`, too
     #[arg(long, value_name = "SITE")]
     pub(crate) site: Option<String>,
     /// Of this run only
@@ -416,12 +441,31 @@ impl From<DateOrder> for dragline_ingest::DateOrder {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// How it is shown
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    /// How it is shown [default: as --output ends (.html, .md, .json), else text]
+    #[arg(long = "format", value_enum)]
+    named_format: Option<Format>,
     /// Where it is written [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// The format that was named, or that the output's name has.
+    pub(crate) fn format(&self) -> Format {
+        let end = || {
+            self.output
+                .as_ref()?
+                .extension()?
+                .to_str()
+                .map(str::to_ascii_lowercase)
+        };
+        self.named_format.unwrap_or_else(|| match end().as_deref() {
+            Some("html" | "htm") => Format::Html,
+            Some("md" | "markdown") => Format::Markdown,
+            Some("json") => Format::Json,
+            _ => Format::Text,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

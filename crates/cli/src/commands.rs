@@ -6,6 +6,7 @@ mod diff;
 mod panels;
 mod read;
 mod rules;
+mod show;
 mod sql;
 mod tail;
 
@@ -20,6 +21,7 @@ pub(crate) use self::classify::classify;
 pub(crate) use self::demo::demo;
 pub(crate) use self::diff::diff;
 pub(crate) use self::rules::rules;
+pub(crate) use self::show::show;
 pub(crate) use self::sql::{export, sql};
 pub(crate) use self::tail::tail;
 
@@ -31,7 +33,11 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let (mut report, finished) = read::report(&args.read)?;
     output::check_target(output.output.as_deref(), &args.read.input.rules, &finished)?;
     report.panels = panels::panels(&config.report.panels, &args.read)?;
-    let written = if output.format == Format::Html {
+    if let Some(wanted) = &args.incident {
+        let insight = show::incident(&report, wanted)?;
+        return output::write(output, || show::of_incident(&report, insight), insight);
+    }
+    let written = if output.format() == Format::Html {
         let page = render::page(&report, &dragline_report::activity(&finished), &layout);
         output::save(output, &page)
     } else {
@@ -51,6 +57,10 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
         &finished,
     )?;
     tell_unread(&report, &finished);
+    if let Some(wanted) = &args.group {
+        let group = show::group(&report, wanted)?;
+        return output::write(&args.read.output, || show::of_group(group), group);
+    }
     output::write(
         &args.read.output,
         || render::errors(&report, args.limit),

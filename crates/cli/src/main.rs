@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Sql(args) => commands::sql(args),
         Command::Export(args) => commands::export(args),
         Command::Diff(args) => commands::diff(args),
+        Command::Show(args) => commands::show(args),
         Command::Runbook { name } => commands::runbook(name.as_deref()),
         Command::Tail(args) => commands::tail(args),
         Command::Classify(args) => commands::classify(args),

@@ -117,7 +117,7 @@ pub(crate) fn write(
     document: impl FnOnce() -> Document,
     json: &impl Serialize,
 ) -> anyhow::Result<()> {
-    let text = match args.format {
+    let text = match args.format() {
         Format::Text => render::text(&document(), &terminal(args.output.is_none())),
         Format::Markdown => render::markdown(&document()),
         Format::Html => render::document_page(&document()),

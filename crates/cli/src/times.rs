@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use dragline_schema::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _};
 
@@ -32,7 +32,7 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 /// RFC 3339, a date, a time without a zone, `today`, `yesterday`, or how long ago (`90m`, `36h`,
-/// `7d`, `2w`).
+/// `7d`, `2w`, `2 days ago`), a day of the week.
 pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Result<Timestamp> {
     if let Ok(time) = Timestamp::parse(text) {
         return Ok(time);
@@ -44,7 +44,13 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Resu
     match text {
         "today" => return midnight(today),
         "yesterday" => return midnight(today.yesterday()?),
+        "now" => return Ok(now),
         _ => {}
+    }
+    if let Some(weekday) = weekday(text) {
+        // The last one; on that day itself, it is today.
+        let back = today.weekday().since(weekday);
+        return midnight(today.checked_sub(i64::from(back).days())?);
     }
     if let Some(span) = ago(text) {
         return Ok(now
@@ -62,15 +68,43 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Resu
     if let Ok(civil) = text.parse::<jiff::civil::DateTime>() {
         return Ok(civil.to_zoned(zone.clone())?.timestamp().into());
     }
-    bail!("{text:?} is no time: use RFC 3339, a date such as 2026-03-04, `yesterday`, or `7d`")
+    bail!(
+        "{text:?} is no time: use RFC 3339, a date such as 2026-03-04, `yesterday`, `monday`, `7d` or `2 days ago`"
+    )
 }
 
+/// A day of the week, in full or by three letters.
+fn weekday(text: &str) -> Option<Weekday> {
+    let days = [
+        (Weekday::Monday, "monday"),
+        (Weekday::Tuesday, "tuesday"),
+        (Weekday::Wednesday, "wednesday"),
+        (Weekday::Thursday, "thursday"),
+        (Weekday::Friday, "friday"),
+        (Weekday::Saturday, "saturday"),
+        (Weekday::Sunday, "sunday"),
+    ];
+    let text = text.to_ascii_lowercase();
+    let text = text.strip_prefix("last ").unwrap_or(&text);
+    let mut found = days
+        .iter()
+        .filter(|(_, name)| *name == text || name[..3] == *text);
+    found.next().map(|(day, _)| *day)
+}
+
+/// How long ago: `90m`, `30min`, `2 days`, `2 days ago`.
 fn ago(text: &str) -> Option<Span> {
-    let unit = text.chars().next_back()?;
-    let number: i64 = text[..text.len() - unit.len_utf8()]
-        .parse()
-        .ok()
-        .filter(|n| *n >= 0)?;
+    let text = text.strip_suffix("ago").unwrap_or(text).trim_end();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: i64 = number.parse().ok()?;
+    let unit = match unit.trim_start() {
+        "m" | "min" | "mins" | "minute" | "minutes" => 'm',
+        "h" | "hour" | "hours" => 'h',
+        "d" | "day" | "days" => 'd',
+        "w" | "week" | "weeks" => 'w',
+        _ => return None,
+    };
     // Longer than any log: out of jiff's range it would panic.
     if number > 1_000_000 {
         return None;
@@ -101,11 +135,27 @@ mod tests {
             ("90m", "2026-03-04T09:52:33Z"),
             ("7d", "2026-02-25T11:22:33Z"),
             ("2w", "2026-02-18T11:22:33Z"),
+            ("30min", "2026-03-04T10:52:33Z"),
+            ("2 days ago", "2026-03-02T11:22:33Z"),
+            ("1 hour", "2026-03-04T10:22:33Z"),
+            ("monday", "2026-03-01T23:00:00Z"),
+            ("wed", "2026-03-03T23:00:00Z"),
+            ("last friday", "2026-02-26T23:00:00Z"),
+            ("now", "2026-03-04T11:22:33Z"),
         ] {
             let expected = Timestamp::parse(expected).unwrap();
             assert_eq!(parse(text, now, &berlin).unwrap(), expected, "{text}");
         }
-        for text in ["", "soon", "7", "-7d", "2026-13-01", "99999999999d", "ü"] {
+        for text in [
+            "",
+            "soon",
+            "7",
+            "-7d",
+            "2026-13-01",
+            "99999999999d",
+            "ü",
+            "2 moons ago",
+        ] {
             assert!(parse(text, now, &berlin).is_err(), "{text}");
         }
     }

@@ -46,6 +46,7 @@ mod copies;
 mod decoder;
 mod dialect;
 mod discover;
+mod excerpt;
 mod follow;
 mod found;
 mod framing;
@@ -64,6 +65,7 @@ mod watch;
 
 pub use dialect::{DialectError, TextDialect};
 pub use discover::{DiscoverError, Discovery, Family, check_patterns, discover, discover_until};
+pub use excerpt::excerpt;
 pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
 pub use found::{LogFile, Skipped};
 pub use framing::fingerprint::{Alike, Fingerprint};

@@ -13,7 +13,7 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Of this scraper only.
     pub scraper: Option<String>,
-    /// Of this site only.
+    /// Of this site, and those below it, only.
     pub site: Option<String>,
     /// Of this run only.
     pub run: Option<String>,
@@ -48,11 +48,23 @@ impl Filter {
         self.since.is_none_or(after) && self.until.is_none_or(before)
     }
 
+    /// Whether a site is the one that is asked for, or below it: `shop.example.com` is of `example.com`.
+    fn takes_site(&self, site: Option<&str>) -> bool {
+        let Some(wanted) = &self.site else {
+            return true;
+        };
+        let below = |site: &str| {
+            let rest = site.strip_suffix(&**wanted)?;
+            rest.strip_suffix('.').map(|name| !name.is_empty())
+        };
+        site.is_some_and(|site| site == wanted || below(site) == Some(true))
+    }
+
     pub(crate) fn takes_run(&self, key: &RunKey) -> bool {
         let fits =
             |wanted: &Option<String>, part: &Option<String>| wanted.is_none() || wanted == part;
         fits(&self.scraper, &key.scraper_id)
-            && fits(&self.site, &key.site)
+            && self.takes_site(key.site.as_deref())
             && fits(&self.run, &key.run_id)
     }
 }

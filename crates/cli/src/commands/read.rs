@@ -35,7 +35,7 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
     let whole = everything.as_ref().unwrap_or(&finished);
     nothing_read(whole)?;
     if finished.dialects.is_empty() {
-        tell(&nothing_matched(whole));
+        bail!("{}", nothing_matched(whole, &filter));
     }
     let report = dragline_report::report(&finished, Some(whole), &rules, &options)?;
     Ok((report, finished))
@@ -146,8 +146,46 @@ fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
     }
 }
 
+/// The name that was meant, when one is like it: what was typed wrongly.
+fn meant<'n>(typed: &str, names: impl Iterator<Item = Option<&'n str>>) -> Option<String> {
+    const ALIKE: f64 = 0.75;
+    let alike = names
+        .flatten()
+        .map(|name| (strsim::jaro_winkler(typed, name), name));
+    let best = alike.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
+    best.filter(|(alike, _)| *alike >= ALIKE)
+        .map(|(_, name)| name.to_owned())
+}
+
 /// What there is, when the filter took none of it.
-fn nothing_matched(whole: &Finished) -> String {
+fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
+    let keys = || whole.runs.iter().map(|run| &run.key);
+    let typed = [
+        (
+            "--scraper",
+            &filter.scraper,
+            keys()
+                .map(|key| key.scraper_id.as_deref())
+                .collect::<Vec<_>>(),
+        ),
+        (
+            "--site",
+            &filter.site,
+            keys().map(|key| key.site.as_deref()).collect(),
+        ),
+        (
+            "--run",
+            &filter.run,
+            keys().map(|key| key.run_id.as_deref()).collect(),
+        ),
+    ];
+    let wrong = typed.iter().find_map(|(option, typed, names)| {
+        let typed = typed.as_deref()?;
+        let is_there = names.iter().flatten().any(|name| *name == typed);
+        let meant = meant(typed, names.iter().copied()).filter(|_| !is_there)?;
+        Some(format!(" (did you mean {option} {meant}?)"))
+    });
+    let wrong = wrong.unwrap_or_default();
     let mut names: Vec<String> = whole
         .runs
         .iter()
@@ -165,7 +203,7 @@ fn nothing_matched(whole: &Finished) -> String {
         format!(", from {first} to {last}")
     });
     format!(
-        "the filter took none of {events} events{period}; there are: {}{more}",
+        "the filter took none of {events} events{period}{wrong}; there are: {}{more}",
         names.join(", ")
     )
 }

@@ -194,7 +194,7 @@ fn hit_line(hit: &Hit<'_>) -> [String; 2] {
 
 /// `dragline rules suggest`
 fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
-    if !matches!(args.output.format, Format::Text | Format::Json) {
+    if !matches!(args.output.format(), Format::Text | Format::Json) {
         let sentence = "proposals are TOML (--format text) or JSON (--format json)";
         return Err(WrongUsage::new(sentence).into());
     }
@@ -221,7 +221,7 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
         .collect();
     let texts = messages.iter().map(|(text, count)| (text.as_str(), *count));
     let proposals = dragline_classifier::suggest(&rules, texts, limit);
-    if args.output.format == Format::Json {
+    if args.output.format() == Format::Json {
         let object = |proposal: &Proposal| {
             json!({
                 "id": proposal.id,

@@ -85,11 +85,13 @@ impl Document {
         self.blocks.push(Block::Title(text.into()));
     }
 
-    pub(crate) fn heading(&mut self, text: impl Into<String>) {
+    /// Adds a heading.
+    pub fn heading(&mut self, text: impl Into<String>) {
         self.blocks.push(Block::Heading(text.into()));
     }
 
-    pub(crate) fn text(&mut self, tone: Tone, text: impl Into<String>) {
+    /// Adds a sentence or more.
+    pub fn text(&mut self, tone: Tone, text: impl Into<String>) {
         self.blocks.push(Block::Text(tone, text.into()));
     }
 

@@ -1,0 +1,201 @@
+//! `dragline show`, and what one incident or one group of errors is: from a number to the lines behind it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use dragline_report::model::{Evidence, Group, Insight};
+use dragline_report::render::{self, Block, Document, Tone};
+use dragline_report::{Report, runbook};
+
+use crate::args::{ShowArgs, WrongUsage};
+use crate::output;
+
+/// So many lines before and behind a place are shown with an incident.
+const AROUND: u64 = 3;
+/// A longer line is cut, in characters.
+const LONGEST: usize = 2000;
+
+/// `dragline show`
+pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
+    let place = args.place.rsplit_once(':').and_then(|(path, line)| {
+        let line: u64 = line.parse().ok().filter(|line| *line > 0)?;
+        Some((path, line))
+    });
+    let Some((path, line)) = place else {
+        let sentence = format!(
+            "{:?} is no place: name a file and a line as FILE:LINE, as reports do",
+            args.place
+        );
+        return Err(WrongUsage::new(&sentence).into());
+    };
+    let lines = around(path, line, args.context)?;
+    if !lines.iter().any(|(number, _)| *number == line) {
+        bail!("{path} has no line {line}");
+    }
+    let shown = numbered(&lines, line);
+    output::show(&(shown.join("\n") + "\n"))
+}
+
+/// A line, and so many before and behind it.
+fn around(path: &str, line: u64, context: u64) -> anyhow::Result<Vec<(u64, String)>> {
+    let first = line.saturating_sub(context).max(1);
+    let last = line.saturating_add(context);
+    dragline_ingest::excerpt(Path::new(path), first, last, &Arc::default())
+        .with_context(|| format!("cannot read {path}"))
+}
+
+/// Lines with their numbers, that one marked.
+fn numbered(lines: &[(u64, String)], marked: u64) -> Vec<String> {
+    let width = lines
+        .last()
+        .map_or(1, |(number, _)| number.to_string().len());
+    let line = |(number, text): &(u64, String)| {
+        let mark = if *number == marked { '>' } else { ' ' };
+        let text: String = text.chars().take(LONGEST).collect();
+        format!("{mark} {number:>width$}  {}", render::clean(&text))
+    };
+    lines.iter().map(line).collect()
+}
+
+/// The incident of that number, from 1, or with that id.
+pub(super) fn incident<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&'r Insight> {
+    let number = wanted.parse::<usize>().ok();
+    let by_number = number.and_then(|number| report.insights.get(number.checked_sub(1)?));
+    let found = by_number.or_else(|| report.insights.iter().find(|insight| insight.id == wanted));
+    if let Some(insight) = found {
+        return Ok(insight);
+    }
+    match report.insights.len() {
+        0 => bail!("there is no incident"),
+        count => bail!(
+            "there is no incident {wanted:?}: they are numbered from 1 to {count}, the worst first"
+        ),
+    }
+}
+
+/// An incident with all that is known of it.
+pub(super) fn of_incident(report: &Report, insight: &Insight) -> Document {
+    let mut document = Document::default();
+    document.blocks.push(Block::Title(insight.title.clone()));
+    let state = match (&insight.since, &insight.until) {
+        (Some(since), Some(until)) => format!("{}, from {since} to {until}.", insight.severity),
+        (Some(since), None) if insight.is_open => {
+            format!("{}, open since {since}.", insight.severity)
+        }
+        (Some(since), None) => format!("{}, at {since}.", insight.severity),
+        (None, _) => format!("{}.", insight.severity),
+    };
+    document.text(
+        Tone::Plain,
+        format!(
+            "{}: {state} {}",
+            insight.kind.replace('_', " "),
+            insight.detail
+        ),
+    );
+    places(&mut document, &insight.evidence);
+    document.heading("What to do".to_owned());
+    document.text(Tone::Plain, insight.recommendation.clone());
+    let related: Vec<&str> = insight.related.iter().map(String::as_str).collect();
+    if !related.is_empty() {
+        document.text(
+            Tone::Muted,
+            format!(
+                "At the same time, most likely of one cause: {}.",
+                related.join(", ")
+            ),
+        );
+    }
+    let task = report
+        .recommendations
+        .iter()
+        .find(|task| task.insights.contains(&insight.id));
+    let path = task.and_then(|task| task.runbook.as_deref());
+    let name = path.and_then(|path| Path::new(path).file_stem()?.to_str());
+    if let Some(name) = name.filter(|name| runbook(name).is_some()) {
+        document.text(Tone::Muted, format!("More: dragline runbook {name}"));
+    }
+    document
+}
+
+/// The group of that id, or whose id begins so.
+pub(super) fn group<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&'r Group> {
+    let groups = &report.errors.groups;
+    let mut found = groups.iter().filter(|group| group.id.starts_with(wanted));
+    match (found.next(), found.next()) {
+        (Some(group), None) if !wanted.is_empty() => Ok(group),
+        (Some(_), Some(_)) => {
+            bail!("more than one group begins with {wanted:?}: give more of the id")
+        }
+        _ => bail!(
+            "no group of errors begins with {wanted:?}; `dragline errors` shows them, and JSON has them all"
+        ),
+    }
+}
+
+/// A group of errors with all that is known of it.
+pub(super) fn of_group(group: &Group) -> Document {
+    let mut document = Document::default();
+    let what = group
+        .error_type
+        .as_deref()
+        .unwrap_or("an error without a type");
+    document
+        .blocks
+        .push(Block::Title(format!("{what}: {}", group.template)));
+    let sub = group
+        .sub_category
+        .as_deref()
+        .map_or_else(String::new, |sub| format!(", {sub}"));
+    let seen = match (&group.first_seen, &group.last_seen) {
+        (Some(first), Some(last)) => format!(" from {first} to {last}"),
+        _ => String::new(),
+    };
+    let share = group.share * 100.0;
+    let s = if group.count == 1 { "" } else { "s" };
+    document.text(
+        Tone::Plain,
+        format!(
+            "{} ({}{sub}), group {}: {} time{s}, {share:.0} % of all errors,{seen}.",
+            group.severity, group.category, group.id, group.count
+        ),
+    );
+    let names = group
+        .scrapers
+        .iter()
+        .map(|name| match (&name.scraper_id, &name.site) {
+            (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => "an unnamed scraper".to_owned(),
+        });
+    let names: Vec<String> = names.collect();
+    document.text(Tone::Plain, format!("Seen by {}.", names.join(", ")));
+    document.heading("A sample".to_owned());
+    document.blocks.push(Block::Verbatim(
+        group.sample.lines().map(str::to_owned).collect(),
+    ));
+    places(&mut document, &group.evidence);
+    document
+}
+
+/// Each place, with the lines around it, as far as the file is still there.
+fn places(document: &mut Document, evidence: &[Evidence]) {
+    for place in evidence {
+        document.heading(format!("{}:{}", place.file, place.line));
+        match around(&place.file, place.line, AROUND) {
+            Ok(lines) if !lines.is_empty() => {
+                document
+                    .blocks
+                    .push(Block::Verbatim(numbered(&lines, place.line)));
+            }
+            _ => {
+                let sample = place
+                    .sample
+                    .as_deref()
+                    .unwrap_or("The file is not there any more.");
+                document.text(Tone::Muted, sample.to_owned());
+            }
+        }
+    }
+}
