@@ -132,7 +132,7 @@ fn role(name: &str, is_typed: bool, is_log: bool, redactor: &Redactor) -> Role {
     match name {
         "message" => Role::Message,
         "event_type" if is_typed => Role::EventType,
-        "config" | "context" if is_typed => Role::UserJson,
+        "config" | "context" | "stats" if is_typed => Role::UserJson,
         "fields_missing" | "causes" if is_typed => Role::Json,
         "proxy" if is_typed => Role::Proxy,
         _ if is_context(name) => Role::Context,

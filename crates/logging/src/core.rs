@@ -1,8 +1,10 @@
 //! What a run's events need of it: its span, and its counts.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-use dragline_schema::{ProductAction, RunStatus, ScraperEnd, Timestamp};
+use dragline_schema::{Json, ProductAction, RunStatus, ScraperEnd, Timestamp};
 use tracing::Span;
 
 /// What a run's events need of it.
@@ -35,6 +37,19 @@ pub(crate) struct Stats {
     request_failing: AtomicBool,
     /// A minute since 1970 in the upper half, the errors in it in the lower one.
     minute: AtomicU64,
+    /// What the author counts and measures, by name.
+    own: Mutex<BTreeMap<String, Own>>,
+}
+
+/// So many statistics of its own a run may have, of names of so many bytes: more are left out.
+const MOST_OWN: usize = 100;
+const LONGEST_NAME: usize = 64;
+
+/// A statistic of the author's.
+#[derive(Debug, Clone, Copy)]
+enum Own {
+    Count(u64),
+    Gauge(f64),
 }
 
 impl Stats {
@@ -89,6 +104,44 @@ impl Stats {
         next(held.unwrap_or_else(|held| held)) & 0xffff_ffff
     }
 
+    /// Adds to a count of the author's. A name that is a gauge's becomes a count.
+    pub(crate) fn count(&self, name: &str, more: u64) {
+        self.own(name, |held| match held {
+            Some(Own::Count(count)) => Own::Count(count.saturating_add(more)),
+            _ => Own::Count(more),
+        });
+    }
+
+    /// Sets a gauge of the author's. What is no number is left out.
+    pub(crate) fn gauge(&self, name: &str, value: f64) {
+        if value.is_finite() {
+            self.own(name, |_| Own::Gauge(value));
+        }
+    }
+
+    fn own(&self, name: &str, change: impl FnOnce(Option<Own>) -> Own) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = own.get_mut(name) {
+            *held = change(Some(*held));
+        } else if own.len() < MOST_OWN && (1..=LONGEST_NAME).contains(&name.len()) {
+            own.insert(name.to_owned(), change(None));
+        }
+    }
+
+    /// The author's statistics as a JSON object; `None` when there are none.
+    fn own_json(&self) -> Option<Json<'static>> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = |(name, own): (&String, &Own)| {
+            let value = match own {
+                Own::Count(count) => serde_json::Value::from(*count),
+                Own::Gauge(value) => serde_json::Value::from(*value),
+            };
+            (name.clone(), value)
+        };
+        let object: serde_json::Map<_, _> = own.iter().map(value).collect();
+        (!object.is_empty()).then(|| Json(serde_json::Value::Object(object).to_string().into()))
+    }
+
     /// The run's last account.
     pub(crate) fn end<'e>(
         &self,
@@ -112,6 +165,7 @@ impl Stats {
             errors_count: count(&self.errors),
             rate_limits_hit: count(&self.rate_limits),
             bytes_downloaded: count(&self.bytes),
+            stats: self.own_json(),
             ..ScraperEnd::default()
         }
     }

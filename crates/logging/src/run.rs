@@ -284,6 +284,18 @@ impl Run {
         self.core().stats.pages.fetch_add(1, Relaxed);
     }
 
+    /// Adds to a statistic of the scraper's own, which is recorded with the run's end, shown by the report and compared
+    /// by `dragline diff`: `run.count("captchas", 4)`. Of a run 100 names are kept, of 64 bytes at most.
+    pub fn count(&self, name: &str, more: u64) {
+        self.core().stats.count(name, more);
+    }
+
+    /// Sets a statistic of the scraper's own to what it is now; the last value is recorded:
+    /// `run.gauge("budget", 0.7)`.
+    pub fn gauge(&self, name: &str, value: f64) {
+        self.core().stats.gauge(name, value);
+    }
+
     /// Runs a future inside the run. An `Err` is recorded and ends the run as failed; an `Ok` does
     /// not end it. Tasks that the future spawns are elsewhere: give each a scope of its own with
     /// [`Run::within`]. (`.in_current_span()` gives their events the run as well, but [`Run::current`]

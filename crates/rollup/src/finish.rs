@@ -116,6 +116,8 @@ pub struct RunRow {
     pub dropped: u64,
     /// Sentences about lines and account that disagree.
     pub disagreements: Vec<String>,
+    /// What its author counted and measured, by name.
+    pub stats: BTreeMap<String, f64>,
     /// The rarer events.
     pub sections: Rare,
 }
@@ -470,6 +472,10 @@ fn run_row(
     } else {
         declared
     };
+    let own = declared.own.iter();
+    let own = own
+        .map(|(name, value)| (name.clone(), *value as f64 / 1000.0))
+        .collect();
     let lines_count = counters.requests + counters.items();
     let at = declared
         .at
@@ -532,6 +538,7 @@ fn run_row(
         missing_seq: stats.numbers.missing(),
         dropped: stats.dropped,
         disagreements,
+        stats: own,
         sections: stats.sections,
         key,
     }

@@ -1,5 +1,7 @@
 //! What a source's records say of it, one by one.
 
+use std::collections::BTreeMap;
+
 use dragline_schema::{Dialect, Event, Level, Record, RunStatus, Timestamp, host_of};
 
 use crate::count::{bytes_of, failed};
@@ -143,6 +145,28 @@ impl SourceStats {
     }
 }
 
+/// So many statistics of a run's own are kept, of names of so many bytes.
+const MOST_OWN: usize = 100;
+const LONGEST_OWN: usize = 64;
+/// No statistic is larger, either way.
+const LARGEST: f64 = 1e12;
+
+/// The statistics of a run's own, in thousandths. What is no number is left out.
+fn own_of(end: &dragline_schema::ScraperEnd<'_>) -> BTreeMap<String, i64> {
+    let json = end.stats.as_ref().map_or("{}", |stats| &*stats.0);
+    let numbers: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(json).unwrap_or_default();
+    let number = |(name, value): (String, serde_json::Value)| {
+        let value = value.as_f64().filter(|value| value.abs() <= LARGEST)?;
+        (name.len() <= LONGEST_OWN).then_some((name, (value * 1000.0).round() as i64))
+    };
+    numbers
+        .into_iter()
+        .filter_map(number)
+        .take(MOST_OWN)
+        .collect()
+}
+
 fn declared_by_end(end: &dragline_schema::ScraperEnd<'_>, at: Option<Timestamp>) -> Declared {
     Declared {
         is_truth: false,
@@ -158,6 +182,7 @@ fn declared_by_end(end: &dragline_schema::ScraperEnd<'_>, at: Option<Timestamp>)
         articles: end.articles_stored,
         errors: end.errors_count,
         rate_limits: end.rate_limits_hit,
+        own: own_of(end),
         ..Declared::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Whose lines they are, and what each of these sources was seen to do.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_schema::{Dialect, Position, Record, RunStatus, Timestamp, clip};
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,8 @@ pub struct Declared {
     pub errors: Option<u64>,
     /// Warnings.
     pub warnings: Option<u64>,
+    /// What the author counted and measured, by name, in thousandths.
+    pub own: BTreeMap<String, i64>,
     /// Rate limits.
     pub rate_limits: Option<u64>,
 }

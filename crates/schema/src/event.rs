@@ -222,6 +222,8 @@ events! {
         rate_limits_hit: u64,
         /// Bytes of response bodies.
         bytes_downloaded: u64,
+        /// What the author counted and measured beside that: an object of numbers by name.
+        stats: Json<'a>,
     }
     /// One HTTP attempt.
     Request = "request" {

@@ -39,6 +39,11 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
                 "BIGINT",
                 "lines that are missing by their numbers",
             ),
+            (
+                "stats",
+                "VARCHAR",
+                "what its author counted and measured, a JSON object",
+            ),
         ],
     ),
     (
@@ -188,6 +193,14 @@ pub(super) fn table(name: &str, finished: &Finished, rules: &RuleSet) -> PolarsR
 
 fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
     let rows = &finished.runs;
+    let stats = rows.iter().map(|run| &run.stats);
+    let stats: Vec<Option<String>> = stats
+        .map(|stats| {
+            serde_json::to_string(stats)
+                .ok()
+                .filter(|_| !stats.is_empty())
+        })
+        .collect();
     let durations: Vec<Option<f64>> = rows.iter().map(|run| run.duration_seconds).collect();
     let mut columns = vec![
         texts(
@@ -213,6 +226,7 @@ fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
             rows.iter().map(|run| run.verdict.map(Verdict::as_str)),
         ),
         counts("missing_seq", rows.iter().map(|run| run.missing_seq)),
+        Column::new("stats".into(), stats),
     ];
     let counted: Vec<_> = rows.iter().map(|run| (run, &run.counters)).collect();
     columns.extend(counters(&counted));

@@ -450,6 +450,7 @@ pub(crate) fn end(run: &RunCore, end: &dragline_schema::ScraperEnd<'_>) {
                 errors_count = end.errors_count,
                 rate_limits_hit = end.rate_limits_hit,
                 bytes_downloaded = end.bytes_downloaded,
+                stats = end.stats.as_ref().map(|stats| &*stats.0),
                 "run ended",
             )
         };

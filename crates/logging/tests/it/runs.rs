@@ -152,3 +152,31 @@ fn every_handle_may_be_the_last() {
         );
     }
 }
+
+#[test]
+fn what_an_author_counts_and_measures_is_in_the_run_end() {
+    let dir = record(
+        |config| config,
+        |_| {
+            let run = Run::builder("shop", "a.example").run_id("r").start();
+            run.count("captchas", 3);
+            run.count("captchas", 1);
+            run.gauge("budget", 0.9);
+            run.gauge("budget", 0.7);
+            run.gauge("nothing", f64::NAN);
+            run.count("", 1);
+            for nth in 0..200 {
+                run.count(&format!("many {nth}"), 1);
+            }
+            run.finish();
+        },
+    );
+    let objects = objects(dir.path());
+    let stats = &objects.last().unwrap()["stats"];
+    assert_eq!(
+        (&stats["captchas"], &stats["budget"]),
+        (&4.into(), &0.7.into())
+    );
+    assert_eq!(stats.as_object().unwrap().len(), 100);
+    assert!(stats.get("nothing").is_none() && stats.get("").is_none());
+}

@@ -207,6 +207,7 @@ fn runs(finished: &Finished, latency: &BTreeMap<usize, Latency>) -> Vec<model::R
             verdict: row.verdict.map(|verdict| verdict.to_string()),
             counted_by: row.counted_by.to_owned(),
             totals: Sum::of_runs([row]).totals(&merged(latency.get(&index))),
+            stats: row.stats.clone(),
             time_budget: budget::time_budget([row]),
             evidence: row.evidence.iter().map(place).collect(),
         })

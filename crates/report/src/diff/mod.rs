@@ -326,6 +326,8 @@ fn metrics(finished: &Finished, run: usize) -> Vec<(String, Option<f64>)> {
         let fill = ratio(*count, items + counters.failed).map(|share| 1.0 - share);
         (format!("field_fill.{field}"), fill)
     }));
+    let own = row.stats.iter();
+    all.extend(own.map(|(name, value)| (format!("stats.{name}"), Some(*value))));
     all
 }
 

@@ -249,6 +249,8 @@ pub struct Run {
     pub counted_by: String,
     /// Its numbers.
     pub totals: Totals,
+    /// What its author counted and measured, by name; empty where nobody did.
+    pub stats: BTreeMap<String, f64>,
     /// What its time went into; null when no line tells.
     pub time_budget: Option<TimeBudget>,
     /// The end, or the last sign of life.

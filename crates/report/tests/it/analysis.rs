@@ -261,3 +261,51 @@ fn time_and_waste_are_parts_of_the_whole() {
     let gap = scraper.gap.as_ref().unwrap();
     assert!(gap.median_seconds > 60.0 && gap.mean_seconds > 60.0);
 }
+
+#[test]
+fn statistics_of_an_authors_own_are_shown_compared_and_gated() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |n: u32, captchas: u32| {
+        let line = |seq: u32, more: &str| {
+            format!(
+                "{{\"timestamp\":\"2026-03-{n:02}T06:00:0{seq}Z\",\"level\":\"INFO\",\"scraper_id\":\"mint\",\"site\":\"mint.example.org\",\
+                 \"run_id\":\"r{n}\",\"writer_id\":\"w{n}\",\"seq\":{seq},{more}}}\n"
+            )
+        };
+        line(0, "\"event_type\":\"scraper_start\"")
+            + &line(
+                1,
+                &format!(
+                    "\"event_type\":\"scraper_end\",\"status\":\"success\",\"stats\":{{\"captchas\":{captchas},\"budget\":0.5,\"name\":\"x\"}}"
+                ),
+            )
+    };
+    std::fs::write(dir.path().join("mint.log"), run(1, 2) + &run(2, 9)).unwrap();
+    let inputs = [dir.path().display().to_string()];
+    let rollup = scan(&inputs, &RuleSet::shipped(), &ScanOptions::default())
+        .unwrap()
+        .rollup;
+    let finished = rollup.finish(now());
+    let told = report(
+        &finished,
+        None,
+        &RuleSet::shipped(),
+        &ReportOptions::at(now()),
+    )
+    .unwrap();
+    assert_eq!(told.runs[1].stats["captchas"], 9.0);
+    assert_eq!(told.runs[1].stats.len(), 2);
+    let shown = render::markdown(&render::runs(&told));
+    assert!(shown.contains("captchas 9"), "{shown}");
+    let gate: Gate = "stats.captchas<=+3"
+        .parse()
+        .unwrap_or_else(|_| "stats.captchas<=3".parse().unwrap());
+    let diff = diff::diff(&finished, "previous", "last", &[gate]).unwrap();
+    let change = diff
+        .metrics
+        .iter()
+        .find(|metric| metric.metric == "stats.captchas")
+        .unwrap();
+    assert_eq!(change.change, Some(7.0));
+    assert!(!diff.gates[0].passes);
+}

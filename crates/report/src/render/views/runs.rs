@@ -71,6 +71,27 @@ pub(super) fn table_of_runs(runs: &[&Run], document: &mut Document) {
         (tone_of_verdict(&verdict), cells)
     });
     document.table(&headers, rows.collect());
+    own_statistics(runs, document);
+}
+
+/// So many statistics of a run's own are named in a line.
+const MOST_STATS: usize = 12;
+
+/// What the runs' authors counted and measured.
+fn own_statistics(runs: &[&Run], document: &mut Document) {
+    let told = runs.iter().filter(|run| !run.stats.is_empty());
+    let lines = told.map(|run| {
+        let stats = run.stats.iter().take(MOST_STATS);
+        let stats: Vec<String> = stats
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        format!("{}: {}", run.run_id, stats.join(", "))
+    });
+    let lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        document.text(Tone::Muted, "What they counted themselves:");
+        document.lines(lines);
+    }
 }
 
 /// The first words of why a run ended.
