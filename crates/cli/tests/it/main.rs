@@ -279,7 +279,7 @@ fn exit_codes_can_be_trusted() {
         "--scraper",
         "nope",
     ]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(1));
     let hint = String::from_utf8(output.stderr).unwrap();
     assert!(hint.contains("there are: shop-pino on shop"), "{hint}");
 }

@@ -60,7 +60,10 @@ impl Decoder {
             self.scrapy.tell_job(&job, at, &self.local, sink);
             return Some(Fate::Record);
         }
-        if depth <= DEEPEST
+        // Our own lines have nothing around them that is in them.
+        let is_foreign = !object.is_native();
+        if is_foreign
+            && depth <= DEEPEST
             && let Some(list) = answers::members(&object)
         {
             let each = list.iter().map(|record| {
@@ -72,7 +75,8 @@ impl Decoder {
         if answers::is_platforms(&object) {
             return Some(Fate::Around);
         }
-        if depth < DEEPEST
+        if is_foreign
+            && depth < DEEPEST
             && let Some(fate) = self.inside(&object, at, depth, sink)
         {
             return Some(fate);
