@@ -140,8 +140,10 @@ impl Layout {
             && head.body == head.message
             && is_message(head.message)
             && !line.starts_with(' ')
-            // What a time is glued to may be a part of it.
-            && (head.time_at == 0 || line[..head.time_at].ends_with([' ', '[', '(', '\t', '|', '"']))
+            // A number right before a time may be a part of it.
+            && !line[..head.time_at]
+                .trim_end_matches([':', '-', '.', '/', ' '])
+                .ends_with(|c: char| c.is_ascii_digit())
             // Twisted's names its level last, when nothing else in the line is one.
             && !line[..head.level_at].ends_with('#');
         let time = head.time.filter(|_| is_plain)?;
