@@ -86,8 +86,7 @@ deleted and made anew meanwhile; files that come later are followed, too.",
     Tail(TailArgs),
     /// Ask the logs in SQL: every event, and what was counted
     #[command(
-        long_about = "Ask the logs in SQL.\n\nTables of events: events, requests, items, errors. Tables of what was counted: runs, files, \
-activity_by_bucket. Their columns are in docs/sql.md. The dialect is that of polars.",
+        long_about = tables(),
         after_help = "Examples:
   dragline sql 'SELECT host, status_code, count(*) n FROM requests GROUP BY host, status_code ORDER BY n DESC' logs/
   dragline sql 'SELECT * FROM errors WHERE category = '\\''blocked'\\'' LIMIT 5' logs/ --since 7d
@@ -152,7 +151,7 @@ pub(crate) struct HistoryArgs {
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) read: ReadArgs,
-    /// Exit with 1 when a scraper has one of these verdicts, or an incident one of these kinds
+    /// Exit with 1 when a scraper has one of these verdicts, or an open incident one of these kinds
     /// (comma-separated: `blocked`, `down`, `layout_changed`, …, or `block_wave`, `new_error`, …)
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = bad_news, help_heading = "Output")]
     pub(crate) fail_on: Vec<String>,
@@ -442,7 +441,7 @@ impl From<DateOrder> for dragline_ingest::DateOrder {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// How it is shown [default: as --output ends (.html, .md, .json), else text]
-    #[arg(long = "format", value_enum)]
+    #[arg(long = "format", value_enum, value_name = "FORMAT")]
     named_format: Option<Format>,
     /// Where it is written [default: standard output]
     #[arg(long, short, value_name = "FILE")]
@@ -491,6 +490,33 @@ pub(crate) struct DemoArgs {
     /// The same seed on the same day gives the same logs
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// What can be asked in SQL.
+fn tables() -> String {
+    use dragline_analytics::sql::{COMMON, COUNTED, TABLES, counter_names, has_counters};
+    let names = |names: Vec<&str>| names.join(", ");
+    let common = names(COMMON.iter().map(|column| column.name).collect());
+    let mut text = format!(
+        "Ask the logs in SQL.\n\nThe dialect is that of polars; docs/sql.md says what the columns mean. Tables of events, \
+         which all have {common}:\n"
+    );
+    for table in TABLES.iter() {
+        let own = names(table.own.iter().map(|column| column.name).collect());
+        text += &format!("\n{}: {own}", table.name);
+    }
+    let counters = names(counter_names().collect());
+    text += "\n\nTables of what was counted:\n";
+    for (name, _, columns) in COUNTED {
+        let own = names(columns.iter().map(|(name, ..)| *name).collect());
+        let more = if has_counters(name) {
+            ", and the counters"
+        } else {
+            ""
+        };
+        text += &format!("\n{name}: {own}{more}");
+    }
+    text + &format!("\n\nThe counters: {counters}.")
 }
 
 /// Something that was typed or written wrongly, found out after clap had read it.

@@ -61,15 +61,16 @@ fn numbered(lines: &[(u64, String)], marked: u64) -> Vec<String> {
 /// The incident of that number, from 1, or with that id.
 pub(super) fn incident<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&'r Insight> {
     let number = wanted.parse::<usize>().ok();
-    let by_number = number.and_then(|number| report.insights.get(number.checked_sub(1)?));
+    let numbered = render::numbered(report);
+    let by_number = number.and_then(|number| numbered.get(number.checked_sub(1)?).copied());
     let found = by_number.or_else(|| report.insights.iter().find(|insight| insight.id == wanted));
     if let Some(insight) = found {
         return Ok(insight);
     }
-    match report.insights.len() {
+    match numbered.len() {
         0 => bail!("there is no incident"),
         count => bail!(
-            "there is no incident {wanted:?}: they are numbered from 1 to {count}, the worst first"
+            "there is no incident {wanted:?}: they are numbered from 1 to {count}, as the report shows them"
         ),
     }
 }

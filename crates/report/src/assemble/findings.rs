@@ -114,7 +114,7 @@ pub fn bad_news() -> Vec<&'static str> {
     all
 }
 
-/// Why a report is bad news: scrapers with one of these verdicts, incidents of one of these kinds.
+/// Why a report is bad news: scrapers with one of these verdicts, open incidents of one of these kinds.
 pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
     let is_bad = |name: &str| on.iter().any(|bad| bad == name);
     let scrapers = report
@@ -128,7 +128,7 @@ pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
     let insights = report
         .insights
         .iter()
-        .filter(|insight| is_bad(&insight.kind));
+        .filter(|insight| insight.is_open && is_bad(&insight.kind));
     let kinds = insights.map(|insight| format!("{}: {}", insight.kind, insight.title));
     let is_empty = report.scrapers.is_empty() && !on.is_empty();
     let nobody = is_empty.then(|| "there is no scraper in what was asked for".to_owned());

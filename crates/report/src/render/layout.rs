@@ -38,9 +38,9 @@ pub enum Section {
 impl Section {
     /// All of them, in the order of a report that nobody arranged.
     pub const ALL: [Self; 12] = [
+        Self::Incidents,
         Self::ToDo,
         Self::Scrapers,
-        Self::Incidents,
         Self::Totals,
         Self::Charts,
         Self::Panels,

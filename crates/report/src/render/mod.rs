@@ -21,4 +21,4 @@ pub use live::record;
 pub use markdown::markdown;
 pub use rows::answer;
 pub use terminal::{Terminal, clean, clean_json, text};
-pub use views::{errors, report, runs, unread};
+pub use views::{errors, numbered, report, runs, unread};

@@ -121,10 +121,30 @@ fn runbook(path: &str) -> String {
     format!("Runbook: dragline runbook {}", name_of(path))
 }
 
-/// The incidents, each cause once.
+/// The incidents in the order in which they are numbered: those that are open, then those that are over.
+pub fn numbered(report: &Report) -> Vec<&Insight> {
+    let (open, closed) = parted(report);
+    open.iter()
+        .chain(&closed)
+        .map(|(insight, _)| *insight)
+        .collect()
+}
+
+/// An incident, and those of other scrapers that have most likely the same cause.
+type Folded<'r> = (&'r Insight, Vec<&'r Insight>);
+
+/// What is open, and what is over.
+fn parted(report: &Report) -> (Vec<Folded<'_>>, Vec<Folded<'_>>) {
+    let is_open = |(insight, others): &Folded<'_>| {
+        insight.is_open || others.iter().any(|other| other.is_open)
+    };
+    folded(&report.insights).into_iter().partition(is_open)
+}
+
+/// The incidents, each cause once: at length those that are open, in a line those that are over.
 pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Document) {
-    let folded = folded(&report.insights);
-    document_heading(&folded, document);
+    let (open, closed) = parted(report);
+    heading(open.len(), "open incident", document);
     // What to do is not said twice.
     let shown: Vec<&str> = if layout.sections.contains(&Section::ToDo) {
         tasks(report)
@@ -134,7 +154,7 @@ pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Documen
     } else {
         Vec::new()
     };
-    let points = folded.iter().take(TOP_INSIGHTS).map(|(insight, others)| {
+    let points = open.iter().take(TOP_INSIGHTS).map(|(insight, others)| {
         let mut below = vec![insight.detail.clone()];
         below.extend(the_same(others));
         for at in insight.evidence.iter().take(2) {
@@ -148,25 +168,47 @@ pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Documen
         (tone_of_severity(&insight.severity), title, below)
     });
     document.list(points.collect());
-    if folded.len() > TOP_INSIGHTS {
-        let rest = folded[TOP_INSIGHTS..]
-            .iter()
-            .map(|(insight, _)| (Tone::Plain, insight.title.clone(), Vec::new()));
+    if open.len() > TOP_INSIGHTS {
         document.text(Tone::Muted, "Further:".to_owned());
-        document.list(rest.collect());
+        document.lines(short(&open[TOP_INSIGHTS..], TOP_INSIGHTS));
+    }
+    heading(closed.len(), "closed incident", document);
+    document.lines(short(&closed, open.len()));
+    if !report.insights.is_empty() {
+        let hint = "One of them with the lines that show it: dragline report --incident N.";
+        document.text(Tone::Muted, hint.to_owned());
     }
 }
 
-fn document_heading(folded: &[(&Insight, Vec<&Insight>)], document: &mut Document) {
-    match folded.len() {
+/// Incidents in a line each, numbered from behind `before`.
+fn short(folded: &[Folded<'_>], before: usize) -> Vec<String> {
+    let line = |(nth, (insight, others)): (usize, &Folded<'_>)| {
+        let also = named(others.iter().filter_map(|other| whose(other)));
+        let also = if also.is_empty() {
+            String::new()
+        } else {
+            format!("; the same at {also}")
+        };
+        format!(
+            "{}. [{}] {}{also}",
+            nth + 1,
+            insight.severity,
+            insight.title
+        )
+    };
+    (before..).zip(folded).map(line).collect()
+}
+
+fn heading(count: usize, noun: &str, document: &mut Document) {
+    match count {
         0 => {}
-        1 => document.heading("1 incident"),
-        n => document.heading(format!("{n} incidents")),
+        1 => document.heading(format!("1 {noun}")),
+        n => document.heading(format!("{n} {noun}s")),
     }
 }
 
 /// Each incident with those of other scrapers that have most likely the same cause.
-fn folded(insights: &[Insight]) -> Vec<(&Insight, Vec<&Insight>)> {
+fn folded(insights: &[Insight]) -> Vec<Folded<'_>> {
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let mut folded = Vec::new();
     for insight in insights {

@@ -9,6 +9,7 @@ mod runs;
 mod scrapers;
 mod trust;
 
+pub use self::incidents::numbered;
 use super::document::{Block, Document, Tone};
 use super::layout::{Layout, Section};
 use super::words::{minute, plural, who};
@@ -126,14 +127,50 @@ pub fn unread(trust: &Trust) -> Option<String> {
     trust::unread_of(trust)
 }
 
+/// What can be said in one sentence: the worst that is open, and how the others are.
 fn headline(report: &Report) -> String {
+    let needs_hand = |verdict: &str| !matches!(verdict, "healthy" | "no_data");
+    let bad_ones = report
+        .scrapers
+        .iter()
+        .filter(|scraper| needs_hand(&scraper.verdict));
+    let (bad_count, all) = (bad_ones.count(), report.scrapers.len());
+    let worst = report.insights.iter().find(|insight| {
+        let mut scrapers = report
+            .scrapers
+            .iter()
+            .filter(|scraper| needs_hand(&scraper.verdict));
+        let is_of = scrapers.any(|scraper| {
+            scraper.scraper_id == insight.scraper_id && scraper.site == insight.site
+        });
+        insight.is_open && is_of
+    });
+    if let Some(worst) = worst {
+        let others = match bad_count - 1 {
+            0 => String::new(),
+            1 => "1 other scraper needs a hand".to_owned(),
+            n => format!("{n} other scrapers need a hand"),
+        };
+        let well = match all - bad_count {
+            0 => String::new(),
+            1 => "1 is well".to_owned(),
+            n => format!("{n} are well"),
+        };
+        let rest: Vec<String> = [others, well]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        if rest.is_empty() {
+            return worst.title.clone();
+        }
+        return format!("{}. {}", worst.title, rest.join(", "));
+    }
     let bad: Vec<String> = report
         .scrapers
         .iter()
         .filter(|scraper| !matches!(scraper.verdict.as_str(), "healthy" | "no_data"))
         .map(|scraper| format!("{}: {}", who(scraper), scraper.verdict.replace('_', " ")))
         .collect();
-    let all = report.scrapers.len();
     match (bad.len(), all) {
         (_, 0) => "Nothing to report: no event was read".to_owned(),
         (0, 1) => format!(
