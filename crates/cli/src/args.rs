@@ -209,9 +209,14 @@ pub(crate) struct SqlArgs {
     pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// How the answer is shown
-    #[arg(long, value_enum, default_value_t = SqlFormat::Table, help_heading = "Output")]
-    pub(crate) format: SqlFormat,
+    /// How the answer is shown [default: as --output ends (.csv, .json, .parquet), else table]
+    #[arg(
+        long = "format",
+        value_enum,
+        value_name = "FORMAT",
+        help_heading = "Output"
+    )]
+    named_format: Option<SqlFormat>,
     /// Where it is written [default: standard output]
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
@@ -221,6 +226,25 @@ pub(crate) struct SqlArgs {
     /// With --format csv: put an apostrophe before what a spreadsheet would take for a formula
     #[arg(long, help_heading = "Output")]
     pub(crate) safe_cells: bool,
+}
+
+impl SqlArgs {
+    /// The format that was named, or that the output's name has.
+    pub(crate) fn format(&self) -> SqlFormat {
+        self.named_format
+            .unwrap_or_else(|| match ending(self.output.as_ref()).as_deref() {
+                Some("csv") => SqlFormat::Csv,
+                Some("json" | "jsonl" | "ndjson") => SqlFormat::Json,
+                Some("parquet") => SqlFormat::Parquet,
+                _ => SqlFormat::Table,
+            })
+    }
+}
+
+/// How a file's name ends, in small letters.
+fn ending(path: Option<&PathBuf>) -> Option<String> {
+    let end = path?.extension()?.to_str()?;
+    Some(end.to_ascii_lowercase())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -451,19 +475,13 @@ pub(crate) struct OutputArgs {
 impl OutputArgs {
     /// The format that was named, or that the output's name has.
     pub(crate) fn format(&self) -> Format {
-        let end = || {
-            self.output
-                .as_ref()?
-                .extension()?
-                .to_str()
-                .map(str::to_ascii_lowercase)
-        };
-        self.named_format.unwrap_or_else(|| match end().as_deref() {
-            Some("html" | "htm") => Format::Html,
-            Some("md" | "markdown") => Format::Markdown,
-            Some("json") => Format::Json,
-            _ => Format::Text,
-        })
+        self.named_format
+            .unwrap_or_else(|| match ending(self.output.as_ref()).as_deref() {
+                Some("html" | "htm") => Format::Html,
+                Some("md" | "markdown") => Format::Markdown,
+                Some("json") => Format::Json,
+                _ => Format::Text,
+            })
     }
 }
 

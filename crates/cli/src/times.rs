@@ -69,7 +69,7 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Resu
         return Ok(civil.to_zoned(zone.clone())?.timestamp().into());
     }
     bail!(
-        "{text:?} is no time: use RFC 3339, a date such as 2026-03-04, `yesterday`, `monday`, `7d` or `2 days ago`"
+        "{text:?} is no time: use RFC 3339, a date such as 2026-03-04, `today`, `yesterday`, `monday`, `7d`, `30min` or `2 days ago`"
     )
 }
 

@@ -31,7 +31,7 @@ impl Filter {
     }
 
     /// Whether it asks for a scraper, a site or a run.
-    pub(crate) fn names_a_source(&self) -> bool {
+    pub fn names_a_source(&self) -> bool {
         self.scraper.is_some() || self.site.is_some() || self.run.is_some()
     }
 
@@ -60,7 +60,8 @@ impl Filter {
         site.is_some_and(|site| site == wanted || below(site) == Some(true))
     }
 
-    pub(crate) fn takes_run(&self, key: &RunKey) -> bool {
+    /// Whether a run is of the scraper, site and run that it asks for.
+    pub fn takes_run(&self, key: &RunKey) -> bool {
         let fits =
             |wanted: &Option<String>, part: &Option<String>| wanted.is_none() || wanted == part;
         fits(&self.scraper, &key.scraper_id)

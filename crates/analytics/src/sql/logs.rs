@@ -113,7 +113,7 @@ impl Logs {
             let is_counted = COUNTED.iter().any(|(name, ..)| *name == table);
             if !is_counted {
                 let all: Vec<&str> = Self::tables().collect();
-                return Err(SqlError::NoTable(all.join(", ")));
+                return Err(SqlError::NoTable(format!(" `{table}`"), all.join(", ")));
             }
             let (_, finished) = read(&question, &[])?;
             let frame = finished::table(table, &finished, &self.rules)?.lazy();

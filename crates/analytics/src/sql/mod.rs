@@ -51,8 +51,8 @@ pub fn is_asking() -> bool {
 #[non_exhaustive]
 pub enum SqlError {
     /// The query names no table.
-    #[error("the query names no table; there are {0}")]
-    NoTable(String),
+    #[error("there is no table{0}; there are {1}")]
+    NoTable(String, String),
     /// It asks nothing.
     #[error(
         "only questions are answered, which begin with SELECT, WITH or EXPLAIN; this begins with {0}"
@@ -103,7 +103,7 @@ impl SqlError {
     /// Whether the query is to blame, not the logs or the machine.
     pub fn is_about_the_query(&self) -> bool {
         match self {
-            Self::NoTable(_)
+            Self::NoTable(..)
             | Self::NoQuestion(_)
             | Self::NoColumn { .. }
             | Self::Shadowed(_)
@@ -167,7 +167,7 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
     if wanted.is_empty() && counted.is_empty() {
         let all = TABLES.iter().map(|table| table.name);
         let all: Vec<&str> = all.chain(COUNTED.iter().map(|(name, ..)| *name)).collect();
-        return Err(SqlError::NoTable(all.join(", ")));
+        return Err(no_table(&words, &all));
     }
     if let Some(table) = shadowed(&words) {
         return Err(SqlError::Shadowed(table));
@@ -189,6 +189,17 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
         answer: Answer::new(answer),
         finished,
     })
+}
+
+/// No table is named, or one that is not there.
+fn no_table(words: &[String], all: &[&str]) -> SqlError {
+    let mut pairs = words.windows(2);
+    let named = pairs.find(|pair| matches!(&*pair[0], "from" | "join"));
+    let named = named.map_or_else(
+        || " in the query".to_owned(),
+        |pair| format!(" `{}`", pair[1]),
+    );
+    SqlError::NoTable(named, all.join(", "))
 }
 
 /// Reads the logs once, for the tables of events that are wanted and for what is counted.

@@ -208,6 +208,16 @@ fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
     )
 }
 
+/// An error when a filter names what is not there.
+pub(super) fn check_filter(whole: &Finished, filter: &FilterArgs) -> anyhow::Result<()> {
+    let filter = filter.resolve(times::now()?)?;
+    let is_there = whole.runs.iter().any(|run| filter.takes_run(&run.key));
+    if filter.names_a_source() && !is_there {
+        bail!("{}", nothing_matched(whole, &filter));
+    }
+    Ok(())
+}
+
 /// Says what could not be read; an error when nothing could be.
 pub(super) fn check_read(finished: &Finished) -> anyhow::Result<()> {
     nothing_read(finished)?;

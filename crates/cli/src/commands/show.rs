@@ -31,7 +31,10 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
     };
     let lines = around(path, line, args.context)?;
     if !lines.iter().any(|(number, _)| *number == line) {
-        bail!("{path} has no line {line}");
+        let last = lines
+            .last()
+            .map_or_else(String::new, |(last, _)| format!(": its last is {last}"));
+        bail!("{path} has no line {line}{last}");
     }
     let shown = numbered(&lines, line);
     output::show(&(shown.join("\n") + "\n"))
@@ -63,14 +66,15 @@ pub(super) fn incident<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&
     let number = wanted.parse::<usize>().ok();
     let numbered = render::numbered(report);
     let by_number = number.and_then(|number| numbered.get(number.checked_sub(1)?).copied());
-    let found = by_number.or_else(|| report.insights.iter().find(|insight| insight.id == wanted));
+    let is_called = |insight: &&Insight| wanted.len() > 3 && insight.id.starts_with(wanted);
+    let found = by_number.or_else(|| report.insights.iter().find(is_called));
     if let Some(insight) = found {
         return Ok(insight);
     }
     match numbered.len() {
         0 => bail!("there is no incident"),
         count => bail!(
-            "there is no incident {wanted:?}: they are numbered from 1 to {count}, as the report shows them"
+            "there is no incident {wanted:?}: they are numbered from 1 to {count}, as the report shows them, and have ids in JSON"
         ),
     }
 }
@@ -123,7 +127,8 @@ pub(super) fn of_incident(report: &Report, insight: &Insight) -> Document {
 /// The group of that id, or whose id begins so.
 pub(super) fn group<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&'r Group> {
     let groups = &report.errors.groups;
-    let mut found = groups.iter().filter(|group| group.id.starts_with(wanted));
+    let wanted = wanted.to_ascii_lowercase();
+    let mut found = groups.iter().filter(|group| group.id.starts_with(&wanted));
     match (found.next(), found.next()) {
         (Some(group), None) if !wanted.is_empty() => Ok(group),
         (Some(_), Some(_)) => {

@@ -15,10 +15,10 @@ use crate::{output, times};
 
 /// `dragline sql`
 pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
-    if args.safe_cells && args.format != SqlFormat::Csv {
+    if args.safe_cells && args.format() != SqlFormat::Csv {
         return Err(WrongUsage::new("--safe-cells is for --format csv").into());
     }
-    let is_binary = args.format == SqlFormat::Parquet;
+    let is_binary = args.format() == SqlFormat::Parquet;
     if is_binary && args.output.is_none() && std::io::stdout().is_terminal() {
         return Err(
             WrongUsage::new("Parquet is not for a terminal: name a file with --output").into(),
@@ -28,6 +28,7 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
         sql::ask(question, &args.query)
     })?;
     super::read::check_read(&finished)?;
+    super::read::check_filter(&finished, &args.input.filter)?;
     output::check_target(args.output.as_deref(), &args.input.rules, &finished)?;
     match &args.output {
         Some(path) => dragline_files::replace(path, |out| write(&answer, args, out))
@@ -37,7 +38,7 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
 }
 
 fn write(answer: &Answer, args: &SqlArgs, mut out: impl Write) -> anyhow::Result<()> {
-    match args.format {
+    match args.format() {
         SqlFormat::Table => {
             let terminal = output::terminal(args.output.is_none());
             let text = render::text(&render::answer(answer, args.limit), &terminal);

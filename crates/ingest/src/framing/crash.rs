@@ -494,6 +494,15 @@ fn is_script_place(bare: &str) -> bool {
     is_script && !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()) && !path.contains(' ')
 }
 
+/// `Page.goto`: a method of a class, as Playwright names what failed, is no type.
+fn is_method(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(class, method)| {
+        class.starts_with(|c: char| c.is_ascii_uppercase())
+            && method.starts_with(|c: char| c.is_ascii_lowercase())
+            && method.bytes().all(|b| b.is_ascii_alphanumeric())
+    })
+}
+
 /// Splits `Type: message`. Without a type the whole is the message.
 pub(crate) fn split_type(text: &str) -> (&str, &str) {
     let text = text.trim();
@@ -504,7 +513,8 @@ pub(crate) fn split_type(text: &str) -> (&str, &str) {
         && left
             .chars()
             .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '$'))
-        && left.contains(|c: char| c.is_uppercase() || c == '.');
+        && left.contains(|c: char| c.is_uppercase() || c == '.')
+        && !is_method(left);
     if is_name {
         (left, right.trim())
     } else {

@@ -11,76 +11,125 @@ pub(crate) fn begins(head: &[u8]) -> bool {
     matches!(head, [0..=2, 0, 0, 0, 0, length @ ..] if length.len() >= 3 && length[..3] != [0, 0, 0])
 }
 
-/// The frames' contents, one behind the other.
+/// So much of a line that does not end is held, in bytes.
+const MOST_HELD: usize = 8 << 20;
+
+/// The frames' lines, each behind the name of its stream: lines of both are mixed, and each stream's belong together.
 pub(crate) struct Multiplexed {
     reader: Box<dyn BufRead + Send>,
-    /// So many bytes of the frame are left.
-    left: usize,
+    /// What came of a stream's line that has not ended: of standard input, output, error, and the engine's own.
+    held: [Vec<u8>; 4],
+    /// Whole lines that were not read yet, from `at` on.
+    lines: Vec<u8>,
+    at: usize,
     /// Whether nothing more can be read: without a header nobody knows where the next one is.
     is_lost: bool,
 }
+
+const NAMES: [&[u8]; 4] = [b"stdin | ", b"stdout | ", b"stderr | ", b"engine | "];
 
 impl Multiplexed {
     pub(crate) fn new(reader: Box<dyn BufRead + Send>) -> Self {
         Self {
             reader,
-            left: 0,
+            held: Default::default(),
+            lines: Vec::new(),
+            at: 0,
             is_lost: false,
         }
     }
 
-    /// Begins the next frame; `false` at the end.
+    /// Takes the next frame; `false` at the end.
     fn next_frame(&mut self) -> io::Result<bool> {
         let mut header = [0; HEADER];
-        let mut length = 0;
-        while length < HEADER {
-            match self.reader.read(&mut header[length..]) {
-                Ok(0) if length == 0 => return Ok(false),
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        if !read_whole(&mut self.reader, &mut header)? {
+            return Ok(false);
         }
-        let [stream, 0, 0, 0, size @ ..] = header else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "what should be a frame of Docker's is none",
-            ));
+        let fault = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidData, why.to_owned()));
+        let [stream @ 0..=3, 0, 0, 0, size @ ..] = header else {
+            return fault("what should be a frame of Docker's is none");
         };
-        if stream > 3 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("a frame of Docker's names a stream that there is not: {stream}"),
-            ));
+        let mut left = u32::from_be_bytes(size) as usize;
+        let mut piece = [0; 8192];
+        while left > 0 {
+            let most = left.min(piece.len());
+            let read = match self.reader.read(&mut piece[..most]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            left -= read;
+            self.take(usize::from(stream), &piece[..read]);
         }
-        self.left = u32::from_be_bytes(size) as usize;
         Ok(true)
     }
+
+    fn take(&mut self, stream: usize, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.held[stream].extend_from_slice(part);
+            if part.ends_with(b"\n") || self.held[stream].len() > MOST_HELD {
+                self.end_line(stream);
+            }
+        }
+    }
+
+    fn end_line(&mut self, stream: usize) {
+        let line = std::mem::take(&mut self.held[stream]);
+        if !line.is_empty() {
+            self.lines.extend_from_slice(NAMES[stream]);
+            self.lines.extend_from_slice(&line);
+            if !line.ends_with(b"\n") {
+                self.lines.push(b'\n');
+            }
+        }
+    }
+}
+
+/// Fills a buffer; `false` when there is nothing more.
+fn read_whole(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<bool> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match reader.read(&mut buffer[length..]) {
+            Ok(0) if length == 0 => return Ok(false),
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 impl Read for Multiplexed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || self.is_lost {
+        if buffer.is_empty() {
             return Ok(0);
         }
-        while self.left == 0 {
-            match self.next_frame() {
-                Ok(true) => {}
-                Ok(false) => return Ok(0),
-                Err(error) => {
-                    self.is_lost = true;
-                    return Err(error);
+        let mut failed = None;
+        while self.at == self.lines.len() {
+            self.lines.clear();
+            self.at = 0;
+            if self.is_lost {
+                return Ok(0);
+            }
+            let more = self.next_frame();
+            if !matches!(more, Ok(true)) {
+                // What does not end is a line, too.
+                self.is_lost = true;
+                (0..self.held.len()).for_each(|stream| self.end_line(stream));
+                failed = more.err();
+                if self.lines.is_empty() {
+                    break;
                 }
             }
         }
-        let most = self.left.min(buffer.len());
-        let read = self.reader.read(&mut buffer[..most])?;
-        if read == 0 {
-            self.is_lost = true;
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        if let Some(error) = failed {
+            return Err(error);
         }
-        self.left -= read;
+        let read = (self.lines.len() - self.at).min(buffer.len());
+        buffer[..read].copy_from_slice(&self.lines[self.at..self.at + read]);
+        self.at += read;
         Ok(read)
     }
 }
@@ -94,29 +143,40 @@ mod tests {
         [&[stream, 0, 0, 0], &length[..], text.as_bytes()].concat()
     }
 
-    fn read(bytes: Vec<u8>) -> (String, io::Result<usize>) {
-        let mut text = String::new();
+    fn read(bytes: Vec<u8>) -> (String, Option<io::Error>) {
+        let (mut text, mut failed) = (String::new(), None);
         let mut frames = Multiplexed::new(Box::new(io::Cursor::new(bytes)));
         let mut buffer = [0; 3];
         loop {
             match frames.read(&mut buffer) {
-                Ok(0) => return (text, Ok(0)),
+                Ok(0) => return (text, failed),
                 Ok(read) => text.push_str(std::str::from_utf8(&buffer[..read]).unwrap()),
-                error => return (text, error),
+                Err(error) => failed = Some(error),
             }
         }
     }
 
     #[test]
-    fn frames_are_put_together() {
-        let both = [frame(1, "one\n"), frame(2, ""), frame(2, "two\n")].concat();
+    fn lines_are_put_together_by_stream() {
+        let both = [
+            frame(2, "one "),
+            frame(1, "two\nth"),
+            frame(2, "more\n"),
+            frame(1, "ree"),
+        ]
+        .concat();
         assert!(begins(&both) && !begins(b"one\n") && !begins(&[0; 8]));
-        let (text, end) = read(both.clone());
-        assert_eq!((&*text, end.unwrap()), ("one\ntwo\n", 0));
+        let (text, failed) = read(both.clone());
+        assert_eq!(text, "stdout | two\nstderr | one more\nstdout | three\n");
+        assert!(failed.is_none());
         // What is cut gives what is there.
-        let (text, end) = read(both[..both.len() - 1].to_vec());
-        assert_eq!((&*text, end.is_err()), ("one\ntwo", true));
-        let (text, end) = read([both, b"text\n1234".to_vec()].concat());
-        assert_eq!((&*text, end.is_err()), ("one\ntwo\n", true));
+        let (text, failed) = read(both[..both.len() - 1].to_vec());
+        assert!(text.ends_with("stdout | thre\n"), "{text}");
+        assert!(failed.is_some());
+        let (text, failed) = read([both, b"text\n1234".to_vec()].concat());
+        assert!(
+            text.ends_with("stdout | three\n") && failed.is_some(),
+            "{text}"
+        );
     }
 }

@@ -64,7 +64,16 @@ pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
         let end = end.or(last).unwrap_or(value.len());
         Some(&value[..end])
     };
-    let text = value("log").or_else(|| value("message"))?;
+    let Some(text) = value("log").or_else(|| value("message")) else {
+        // A record that was taken apart: the object that it was, as far as nothing in it needs an escape.
+        let object = format!("{{{}}}", fields.replace("\"=>", "\":"));
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&object).ok()?;
+        return Some(Opened {
+            text: Cow::Owned(object),
+            time: time.parse().ok().and_then(time::from_epoch),
+            ..Opened::default()
+        });
+    };
     Some(Opened {
         is_piece: value("_p") == Some("P") || value("logtag") == Some("P"),
         text: Cow::Borrowed(text.trim_end_matches('\n')),
@@ -177,6 +186,9 @@ mod tests {
             ("say \"no\", x", "kube.a stderr")
         );
         assert_eq!(time(&opened), at("2026-03-04T10:00:00.120000Z"));
+        let apart = "[0] a: [[1772618400.12, {}], {\"level\"=>\"error\", \"n\"=>{\"m\"=>1}}]";
+        let opened = fluent_bit(apart).unwrap();
+        assert_eq!(opened.text, "{\"level\":\"error\", \"n\":{\"m\":1}}");
         let opened = fluent_bit("[0] a: [1772618400.12, {\"log\"=>\"x\"}]").unwrap();
         assert_eq!(opened.text, "x");
 

@@ -535,7 +535,8 @@ fn has_body(message: &str) -> bool {
 
 /// Loggers without a dot are a spider's, but for those of well-known libraries.
 fn is_spider(logger: &str) -> bool {
-    !logger.contains('.')
+    !logger.is_empty()
+        && !logger.contains('.')
         && !matches!(
             logger,
             "scrapy"
