@@ -30,7 +30,7 @@ enum Comparison {
 /// Why a text is no gate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no gate such as 'items>-10%' or 'errors.site_change<=0': a metric ({known}, errors.CATEGORY, field_fill.FIELD), a comparison (< <= > >= == !=) and the change from A to B that is allowed, in percent of A with %", known = METRICS.join(", ")
+    "{0:?} is no gate such as 'items>-10%' or 'errors.site_change<=0': a metric ({known}, errors.CATEGORY, field_fill.FIELD, stats.NAME), a comparison (< <= > >= == !=) and the change from A to B that is allowed, in percent of A with %", known = METRICS.join(", ")
 )]
 pub struct GateError(String);
 
@@ -83,7 +83,9 @@ impl FromStr for Gate {
             || metric
                 .strip_prefix("errors.")
                 .is_some_and(|name| name.parse::<ErrorCategory>().is_ok())
-            || metric.starts_with("field_fill.");
+            || ["field_fill.", "stats."]
+                .iter()
+                .any(|own| metric.starts_with(own));
         if !is_known || !limit.is_finite() {
             return Err(no_gate());
         }
