@@ -19,7 +19,7 @@ fn a_question_has_an_answer_in_every_format() {
     let wrong = dragline(&["sql", "SELECT nothing FROM nowhere", &log]);
     assert_eq!(wrong.status.code(), Some(2));
     let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(told.contains("names no table"), "{told}");
+    assert!(told.contains("no table `nowhere`"), "{told}");
 }
 
 #[test]
