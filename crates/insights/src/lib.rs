@@ -4,11 +4,11 @@
 //! kind is a row of one table ([`InsightKind`]). Everything is a function of its inputs, and nothing here knows a dataframe
 //! or how a report is written.
 //!
-//! [`series`] cuts what every scraper did into runs, or hours. [`episodes`] compares each with those
-//! before it ([`normal`], [`metric`]) and keeps what chance does not explain. [`incidents`] finds the
-//! one cause of what happened together, [`told`] puts it into words. Beside that stand runs
-//! that did not end or begin as they should ([`ends`], [`schedule`]), errors that are new or back
-//! ([`novelty`]) and logs that lack something ([`losses`]).
+//! `series` cuts what every scraper did into runs, or hours. `episodes` compares each with those
+//! before it (`normal`, `metric`) and keeps what chance does not explain. `incidents` finds the
+//! one cause of what happened together, `told` puts it into words. Beside that stand runs
+//! that did not end or begin as they should (`ends`, `schedule`), errors that are new or back
+//! (`novelty`) and logs that lack something (`losses`).
 //!
 //! All of it is found in everything that is there, so that an onset before the period that was asked
 //! for is told rightly.
