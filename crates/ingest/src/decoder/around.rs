@@ -11,7 +11,7 @@ use crate::framing::journal::{self, Entry};
 use crate::framing::octets::Octets;
 use crate::framing::report;
 use crate::meaning::scrapy::Scrapy;
-use crate::parsing::{inspect, without_colours};
+use crate::parsing::{Object, inspect, without_colours};
 
 impl Decoder {
     /// Takes a line out of what is around it.
@@ -167,7 +167,16 @@ impl Decoder {
             let several = self.several(line, at, depth, sink);
             several.or_else(|| self.logfmt(line, at, sink).then_some(Fate::Record))
         };
-        fate.unwrap_or_else(|| self.text(line, at, complete, depth, sink))
+        if let Some(fate) = fate {
+            return fate;
+        }
+        // An object that says nothing is no text, whatever is in it.
+        let is_object = starts_with_brace(line) && Object::parse(line).is_some();
+        if is_object && self.options.dialects.is_empty() {
+            self.needs_order = true;
+            return self.behind(line, at, complete, sink);
+        }
+        self.text(line, at, complete, depth, sink)
     }
 
     /// Takes a line of an object over many lines; `None` when it is none of its.
