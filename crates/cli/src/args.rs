@@ -205,7 +205,7 @@ pub(crate) struct SqlArgs {
     #[arg(value_name = "QUERY")]
     pub(crate) query: String,
     /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
-    #[arg(required = true, value_name = "LOGS")]
+    #[arg(value_name = "LOGS")]
     pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,

@@ -8,6 +8,7 @@
 
 mod answer;
 mod builder;
+mod describe;
 mod export;
 mod finished;
 mod logs;
@@ -25,6 +26,7 @@ use polars::prelude::*;
 use polars::sql::SQLContext;
 
 pub use answer::{Answer, Cells, shown};
+pub use describe::describe;
 pub use export::{Exported, export};
 pub use finished::{COUNTED, has_counters};
 pub use logs::Logs;
@@ -55,7 +57,7 @@ pub enum SqlError {
     NoTable(String, String),
     /// It asks nothing.
     #[error(
-        "only questions are answered, which begin with SELECT, WITH or EXPLAIN; this begins with {0}"
+        "only questions are answered, which begin with SELECT, WITH, EXPLAIN, SHOW TABLES or DESCRIBE; this begins with {0}"
     )]
     NoQuestion(String),
     /// A part of the query has a table's name.

@@ -24,16 +24,27 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
             WrongUsage::new("Parquet is not for a terminal: name a file with --output").into(),
         );
     }
+    if let Some(answer) = sql::describe(&args.query) {
+        return write_answer(&answer?, args);
+    }
+    if args.logs.is_empty() {
+        let sentence = "a query needs logs to ask: name files, directories or globs behind it";
+        return Err(WrongUsage::new(sentence).into());
+    }
     let sql::Asked { answer, finished } = with_question(&args.logs, &args.input, |question| {
         sql::ask(question, &args.query)
     })?;
     super::read::check_read(&finished)?;
     super::read::check_filter(&finished, &args.input.filter)?;
     output::check_target(args.output.as_deref(), &args.input.rules, &finished)?;
+    write_answer(&answer, args)
+}
+
+fn write_answer(answer: &Answer, args: &SqlArgs) -> anyhow::Result<()> {
     match &args.output {
-        Some(path) => dragline_files::replace(path, |out| write(&answer, args, out))
+        Some(path) => dragline_files::replace(path, |out| write(answer, args, out))
             .with_context(|| format!("cannot write {}", path.display())),
-        None => write(&answer, args, BufWriter::new(std::io::stdout().lock())),
+        None => write(answer, args, BufWriter::new(std::io::stdout().lock())),
     }
 }
 
