@@ -28,22 +28,35 @@ impl Literal {
     }
 }
 
+/// Each byte is looked at so often, at most.
+const WORK: usize = 64;
 /// Nesting deeper than this is refused.
 const MAX_DEPTH: usize = 32;
 
 /// Reads a dict with text keys; `None` when the text is none.
 pub(crate) fn parse_dict(text: &str) -> Option<Vec<(String, Literal)>> {
-    let mut parser = Parser { rest: text };
+    let mut parser = Parser {
+        rest: text,
+        left: text.len() * WORK + WORK,
+    };
     parser.dict(0)
 }
 
 struct Parser<'t> {
     rest: &'t str,
+    /// So many bytes may still be looked at: what cannot be read is looked at again at each depth.
+    left: usize,
 }
 
 impl Parser<'_> {
     fn skip_space(&mut self) {
         self.rest = self.rest.trim_start();
+    }
+
+    /// Accounts for bytes that were looked at; `None` when it is too much.
+    fn charge(&mut self, bytes: usize) -> Option<()> {
+        self.left = self.left.checked_sub(bytes)?;
+        Some(())
     }
 
     fn eat(&mut self, token: char) -> bool {
@@ -89,6 +102,7 @@ impl Parser<'_> {
         self.rest = before;
         self.skip_value();
         let skipped = &before[..before.len() - self.rest.len()];
+        self.charge(skipped.len())?;
         (!skipped.trim().is_empty() && !self.rest.is_empty()).then_some(Literal::Other)
     }
 
@@ -116,6 +130,7 @@ impl Parser<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Option<Literal> {
+        self.charge(1)?;
         self.skip_space();
         match self.rest.chars().next()? {
             '\'' | '"' => self.text(),
@@ -157,6 +172,7 @@ impl Parser<'_> {
                 }
             };
             self.rest = &self.rest[1 + end + quote.len_utf8()..];
+            self.charge(end)?;
             self.skip_space();
             if !self.rest.starts_with(['\'', '"']) {
                 return Some(Literal::Text(text));
@@ -288,6 +304,13 @@ mod tests {
         for other in ["n", "t", "nested", "call"] {
             assert_eq!(get(other), Literal::Other);
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_looked_at_for_ever() {
+        // Each depth has a value that fails at its end, and another behind it.
+        let text = "{'a': {'b': x y, 'c': ".repeat(28) + "?";
+        assert_eq!(parse_dict(&text), None);
     }
 
     #[test]
