@@ -110,23 +110,26 @@ fn minds_case(pattern: &str) -> bool {
 }
 
 fn split(hir: Hir, into: &mut Vec<Hir>) {
-    match hir.kind() {
-        HirKind::Alternation(parts) => parts.iter().for_each(|part| split(part.clone(), into)),
-        HirKind::Capture(capture) => split((*capture.sub).clone(), into),
-        HirKind::Concat(parts) => match one_between_boundaries(parts) {
-            // The parser writes `\ba|\bb` as `\b(?:a|b)`.
-            Some(place) => {
-                let first = into.len();
-                split(parts[place].clone(), into);
-                for part in &mut into[first..] {
-                    let (before, after) = (&parts[..place], &parts[place + 1..]);
-                    let part_of = std::slice::from_ref(&*part);
-                    *part = Hir::concat([before, part_of, after].concat());
-                }
+    if let HirKind::Concat(parts) = hir.kind() {
+        // The parser writes `\ba|\bb` as `\b(?:a|b)`.
+        if let Some(place) = one_between_boundaries(parts) {
+            let first = into.len();
+            split(parts[place].clone(), into);
+            for part in &mut into[first..] {
+                let (before, after) = (&parts[..place], &parts[place + 1..]);
+                let part_of = std::slice::from_ref(&*part);
+                *part = Hir::concat([before, part_of, after].concat());
             }
-            None => into.push(hir),
-        },
-        _ => into.push(hir),
+            return;
+        }
+    }
+    if !matches!(hir.kind(), HirKind::Alternation(_) | HirKind::Capture(_)) {
+        return into.push(hir);
+    }
+    match hir.into_kind() {
+        HirKind::Alternation(parts) => parts.into_iter().for_each(|part| split(part, into)),
+        HirKind::Capture(capture) => split(*capture.sub, into),
+        _ => {}
     }
 }
 

@@ -157,19 +157,50 @@ impl Compiled {
             order.iter().copied().filter(takes).collect()
         };
         let not_status = Sources(!Sources::STATUS.0);
-        let parsed: Vec<Vec<Parsed>> = rules
-            .iter()
-            .map(|rule| rule.patterns.iter().map(|text| Parsed::of(text)).collect())
-            .collect();
+        let parsed = parsed(rules);
+        let (texts, (numbers, statuses)) = both(
+            || Matcher::new(rules, &parsed, &of(not_status)),
+            || {
+                let statuses = Matcher::new(rules, &parsed, &of(Sources::STATUS));
+                (Numbers::of(parsed.iter().flatten()), statuses)
+            },
+        );
         Self {
-            numbers: Numbers::of(parsed.iter().flatten()),
-            texts: Matcher::new(rules, &parsed, &of(not_status)),
-            statuses: Matcher::new(rules, &parsed, &of(Sources::STATUS)),
+            numbers,
+            texts,
+            statuses,
             by_status: OnceLock::new(),
             any_reads: reads.iter().fold(Sources::NONE, |all, own| all.and(*own)),
             reads,
         }
     }
+}
+
+/// The patterns of each rule.
+fn parsed(rules: &[Rule]) -> Vec<Vec<Parsed>> {
+    let of = |rules: &[Rule]| -> Vec<Vec<Parsed>> {
+        let patterns = rules.iter().map(|rule| rule.patterns.iter());
+        let each = patterns.map(|patterns| patterns.map(|text| Parsed::of(text)).collect());
+        each.collect()
+    };
+    let (first, second) = rules.split_at(rules.len() / 2);
+    let (mut first, second) = both(|| of(first), || of(second));
+    first.extend(second);
+    first
+}
+
+/// Does two things at once: whoever reads logs in two threads meets the first error in both, and one would wait
+/// for the other to compile the rules.
+fn both<A, B: Send>(first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
+    std::thread::scope(|scope| {
+        let second = scope.spawn(second);
+        let first = first();
+        let second = second.join();
+        (
+            first,
+            second.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        )
+    })
 }
 
 impl RuleSet {

@@ -224,9 +224,8 @@ pub(crate) fn is_of(record: &Record<'_>) -> bool {
         return false;
     }
     let message = record.message.as_deref().unwrap_or_default();
-    let name = message.split_once(": ").map_or("", |(name, _)| name);
-    let name = name.split(':').next().unwrap_or_default();
-    CRAWLERS.contains(&name) || is_python(record)
+    let name = message.split(':').next().unwrap_or_default();
+    (CRAWLERS.contains(&name) && message.contains(": ")) || is_python(record)
 }
 
 fn is_python(record: &Record<'_>) -> bool {

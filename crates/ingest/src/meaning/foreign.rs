@@ -225,11 +225,13 @@ impl<'a> Slots<'a> {
         record.message = message;
         record.dialect = dialect;
         let message = record.message.as_deref().unwrap_or_default();
-        (record.event, record.is_unjudged) = match (typed, map.meaning(message)) {
-            (Some(event), _) => (slots.complete(event), false),
-            (None, Some(meaning)) => slots.meant(meaning, message),
+        match (typed, map.meaning(message)) {
+            (Some(event), _) => record.event = slots.complete(event),
+            (None, Some(meaning)) => {
+                (record.event, record.is_unjudged) = slots.meant(meaning, message);
+            }
             (None, None) => slots.event(record),
-        };
+        }
         complete_from_message(record);
         if let Event::Request(request) = &record.event
             && request.url.as_deref().is_some_and(prose::is_control)
@@ -298,7 +300,7 @@ impl<'a> Slots<'a> {
         let event = match meaning {
             Meaning::Request => {
                 let is_unjudged = status.is_none() && error.error_type.is_none();
-                return (self.request(url, status, error), is_unjudged);
+                return (self.request(url, status, error.error_type), is_unjudged);
             }
             Meaning::Item | Meaning::ItemFailed => {
                 let action = if meaning == Meaning::Item {
@@ -327,7 +329,7 @@ impl<'a> Slots<'a> {
         &mut self,
         url: Option<Cow<'a, str>>,
         status_code: Option<u16>,
-        error: ScraperError<'a>,
+        error_type: Option<Cow<'a, str>>,
     ) -> Event<'a> {
         Event::Request(Request {
             url,
@@ -336,7 +338,7 @@ impl<'a> Slots<'a> {
             response_time_ms: self.duration_ms,
             bytes: self.take(Slot::Bytes).and_then(|value| value.as_u64()),
             attempt: self.take(Slot::Attempt).and_then(|value| value.as_u64()),
-            error_type: error.error_type,
+            error_type,
             ..Request::default()
         })
     }
@@ -410,8 +412,8 @@ pub(super) fn is_zerolog(object: &Object<'_>) -> bool {
 }
 
 impl<'a> Slots<'a> {
-    /// What the record says to programs, and whether it is a request of unknown outcome.
-    fn event(&mut self, record: &Record<'a>) -> (Event<'a>, bool) {
+    /// Tells the record what it says to programs, and whether it is a request of unknown outcome.
+    fn event(&mut self, record: &mut Record<'a>) {
         let error = self.error();
         let url = self.take_text(Slot::Url);
         let status = self.take(Slot::Status).and_then(|value| status_of(&value));
@@ -428,7 +430,8 @@ impl<'a> Slots<'a> {
                 url,
                 ..ProductProcessed::default()
             };
-            return (Event::ProductProcessed(item), false);
+            record.event = Event::ProductProcessed(item);
+            return;
         }
         // Where no level is named, a traceback says it.
         let is_error = record.level.is_some_and(Level::is_error)
@@ -443,8 +446,9 @@ impl<'a> Slots<'a> {
                     || !is_quiet
                     || error.error_type.is_some()
                     || error.error_message.is_some();
-                let is_unjudged = status.is_none() && !tells_failure;
-                return (self.request(Some(url), status, error), is_unjudged);
+                record.is_unjudged = status.is_none() && !tells_failure;
+                record.event = self.request(Some(url), status, error.error_type);
+                return;
             }
         }
         if url.is_none() && !self.has_item {
@@ -454,29 +458,26 @@ impl<'a> Slots<'a> {
             let prose =
                 prose.or_else(|| told().filter(|_| !record.level.is_some_and(Level::is_error)));
             if let Some((url, prose)) = prose {
-                let request = Request {
+                let method = Some(prose.method).filter(|method| !method.is_empty());
+                record.event = Event::Request(Request {
                     url: Some(url.into()),
-                    method: Some(prose.method)
-                        .filter(|method| !method.is_empty())
-                        .map(|method| method.to_owned().into()),
+                    method: method.map(|method| method.to_owned().into()),
                     status_code: prose.status,
                     response_time_ms: prose.milliseconds,
                     bytes: prose.bytes,
                     error_type: error.error_type,
                     ..Request::default()
-                };
-                return (Event::Request(request), false);
+                });
+                return;
             }
         }
         if is_error {
-            let error = ScraperError {
+            record.event = Event::ScraperError(ScraperError {
                 url,
                 status_code: status,
                 ..error
-            };
-            return (Event::ScraperError(error), false);
+            });
         }
-        (Event::Log, false)
     }
 
     /// Type, message, causes and traceback, from the fields or out of the traceback.

@@ -109,8 +109,11 @@ pub(crate) fn says_item(message: &str) -> bool {
     }
     let mut says = false;
     // What is quoted, and a URL's words, are their own.
-    let message = message.split("://").next().unwrap_or_default();
     let message = message.split(['{', '"', '\'']).next().unwrap_or_default();
+    let message = match memchr::memchr(b':', message.as_bytes()) {
+        Some(_) => message.split("://").next().unwrap_or_default(),
+        None => message,
+    };
     let has_number = message.split_whitespace().any(|word| {
         word.trim_matches(|c: char| !c.is_alphanumeric())
             .bytes()

@@ -156,6 +156,21 @@ impl Role {
         })
     }
 
+    /// The slot that a whole number fills as it is; nothing else is said by it.
+    pub(super) fn number_slot(&self) -> Option<(Slot, usize)> {
+        let is_plain = self.kind == Kind::Plain
+            && self.units == [None, None]
+            && self.item == Part::No
+            && !self.is_identity;
+        let takes = |slot: Slot| {
+            matches!(
+                slot,
+                Slot::Timestamp | Slot::Level | Slot::Status | Slot::Bytes | Slot::Attempt
+            )
+        };
+        self.slot.filter(|(slot, _)| is_plain && takes(*slot))
+    }
+
     /// Its path without the container that it stands in.
     pub(super) fn bare<'p>(&self, path: &'p str) -> &'p str {
         &path[self.bare_at..]

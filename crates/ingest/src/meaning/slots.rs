@@ -164,6 +164,17 @@ impl<'a> Slots<'a> {
         !is_special
     }
 
+    /// Takes a whole number for a slot.
+    #[inline]
+    pub(super) fn put_number(&mut self, slot: Slot, rank: usize, number: u64, role: &Role) {
+        if slot == Slot::Level {
+            self.level_scale = role.scale;
+            // A word says it better.
+            return self.put(slot, rank + 100, Value::U64(number));
+        }
+        self.put(slot, rank, Value::U64(number));
+    }
+
     #[inline]
     pub(super) fn put(&mut self, slot: Slot, rank: usize, value: Value<'a>) {
         let place = &mut self.values[slot as usize];

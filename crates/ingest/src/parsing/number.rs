@@ -45,6 +45,14 @@ pub(crate) fn plain<'a>(text: &str) -> Option<Value<'a>> {
     Some(Value::F64(digits as f64 / POWERS[places]))
 }
 
+/// A whole number in JSON's grammar, of no more digits than always fit.
+#[inline]
+pub(crate) fn whole(text: &[u8]) -> Option<u64> {
+    let (number, count) = digits(text, 0);
+    let is_whole = count == text.len() && (1..=19).contains(&count);
+    (is_whole && (text[0] != b'0' || count == 1)).then_some(number)
+}
+
 /// The digits that a text begins with, behind those of a number, and how many they are. Too many mean nothing.
 #[inline]
 fn digits(bytes: &[u8], number: u64) -> (u64, usize) {
@@ -71,6 +79,8 @@ mod tests {
             if let Some(number) = plain(&text) {
                 prop_assert_eq!(Some(number), super::any(&text));
             }
+            let number = whole(text.as_bytes()).map(Value::U64);
+            prop_assert!(number.is_none() || number == plain(&text));
         }
     }
 }

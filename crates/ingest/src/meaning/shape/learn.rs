@@ -115,6 +115,9 @@ impl<'l> Learned<'l> {
             is_idle: mapped.is_none() && role.is_idle(),
             key: role.bare(path).into(),
             text: role.text_slot().filter(|_| mapped.is_none()),
+            number: role
+                .number_slot()
+                .filter(|_| mapped.is_none() && payload == Payload::No),
             own: native::text_setter(role.bare(path)),
             role,
             mapped,

@@ -9,6 +9,7 @@ use crate::meaning::map::{Map, Mapped};
 use crate::meaning::native::fast::{Member, scalar};
 use crate::meaning::slots::Slots;
 use crate::meaning::{native, node};
+use crate::parsing::number;
 use crate::parsing::object::{self, Object};
 use crate::parsing::time::Local;
 
@@ -72,10 +73,12 @@ impl<'l> Line<'l> {
                 time = Some(&self.text[place.begin as usize..place.end as usize]);
             }
             if typed.is_none() && !ending.has_template {
-                if ending.late >> at & 1 == 1 {
+                if ending.late != 0 && ending.late >> at & 1 == 1 {
                     continue;
                 }
-                if self.take_text(*place, field, &mut slots)? {
+                if self.take_text(*place, field, &mut slots)?
+                    || self.take_number(*place, field, &mut slots)
+                {
                     continue;
                 }
             }
@@ -155,6 +158,20 @@ impl<'l> Line<'l> {
             return Some(true);
         }
         Some(false)
+    }
+
+    /// Takes a whole number that fills its slot as it is, or none.
+    #[inline]
+    fn take_number(&self, place: Found, field: &Field, slots: &mut Slots<'l>) -> bool {
+        let Some((slot, rank)) = field.number else {
+            return false;
+        };
+        let digits = &self.text.as_bytes()[place.begin as usize..place.end as usize];
+        let Some(number) = number::whole(digits) else {
+            return false;
+        };
+        slots.put_number(slot, rank, number, &field.role);
+        true
     }
 
     /// Takes a value for a slot that another one fills rather.

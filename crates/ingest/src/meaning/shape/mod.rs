@@ -70,6 +70,8 @@ struct Field {
     is_idle: bool,
     /// The slot that a text fills as it is.
     text: Option<(alias::Slot, usize)>,
+    /// The slot that a whole number fills as it is.
+    number: Option<(alias::Slot, usize)>,
     /// How a line of the wire format takes the text.
     own: Option<native::TextSetter>,
     /// Whether a null says that there was no answer.
@@ -248,7 +250,7 @@ fn along<'t>(
     let (mut at, mut mark, mut children) = (0, 0, roots);
     loop {
         let rest = &line[at..];
-        let is_next = |id: &&u32| rest.starts_with(&nodes[**id as usize].literal);
+        let is_next = |id: &&u32| begins(rest, &nodes[**id as usize].literal);
         let id = *children.iter().find(is_next)?;
         let node = &nodes[id as usize];
         at += node.literal.len();
@@ -276,6 +278,29 @@ fn along<'t>(
         });
         children = &node.children;
     }
+}
+
+/// Whether a text begins with a literal. Literals are so short that a call of `memcmp` for each costs more than
+/// the comparison.
+#[inline]
+fn begins(text: &[u8], literal: &[u8]) -> bool {
+    let Some(text) = text.get(..literal.len()) else {
+        return false;
+    };
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    let half = |bytes: &[u8; 4]| u32::from_ne_bytes(*bytes);
+    // The last word overlaps the one before it.
+    if let (Some(last), Some(known)) = (text.last_chunk(), literal.last_chunk()) {
+        let (words, known_words) = (text.as_chunks().0, literal.as_chunks().0);
+        let mut pairs = words.iter().zip(known_words);
+        return word(last) == word(known) && pairs.all(|(a, b)| word(a) == word(b));
+    }
+    if let (Some(first), Some(known)) = (text.first_chunk(), literal.first_chunk())
+        && let (Some(last), Some(known_last)) = (text.last_chunk(), literal.last_chunk())
+    {
+        return half(first) == half(known) && half(last) == half(known_last);
+    }
+    text.iter().eq(literal)
 }
 
 /// Where a list ends that begins there, and how many marks are before that.
@@ -367,6 +392,16 @@ mod tests {
         ] {
             assert!(both(example, example), "{example}");
             assert!(both(example, line), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_literal_is_what_a_text_begins_with(text in "[ab]{0,30}", literal in "[ab]{0,20}", cut in 0usize..30) {
+            let own = text.get(..cut).unwrap_or(&text);
+            for literal in [own, &literal] {
+                prop_assert_eq!(begins(text.as_bytes(), literal.as_bytes()), text.starts_with(literal));
+            }
         }
     }
 
