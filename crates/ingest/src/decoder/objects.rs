@@ -97,6 +97,10 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> Option<Fate> {
+        // Most lines of text begin with a letter or a digit.
+        if line.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return None;
+        }
         let line = line.trim();
         let may_be = line.starts_with(['{', '[', '\u{1e}', ',']) && line.contains("{\"");
         if depth > DEEPEST || !may_be {
@@ -159,8 +163,10 @@ impl Decoder {
         at: Position,
         sink: &mut dyn Sink,
     ) -> bool {
-        let decoded = meaning::decode_fields(fields, dialect, &self.local, &self.options.map);
-        decoded.is_some_and(|mut record| self.decoded(&mut record, line, at, sink))
+        let (local, map) = (&self.local, &self.options.map);
+        let mut record = Record::default();
+        meaning::decode_fields(fields, dialect, (local, map), &mut record)
+            && self.decoded(&mut record, line, at, sink)
     }
 
     /// Takes a record that is a line, unless it is a part of a text.

@@ -120,19 +120,17 @@ impl Decoder {
         if self.text.complete(&mut begun) {
             return Fate::Part;
         }
-        match self.scrapy.claim(begun, &self.local, self.taken_at) {
-            Ok(begun) => self.open_scrapy(begun, sink),
-            Err(begun) => {
-                if self.crash.is_some() {
-                    let time = begun.timestamp(&self.local).map(|(time, _)| time);
-                    self.next_at = time.or(self.taken_at);
-                }
-                self.flush(sink);
-                self.is_redirected = false;
-                self.text.open(*begun, self.taken_at, self.given_level);
-                Fate::Record
-            }
+        if let Some(begun) = self.scrapy.claim(&mut begun, &self.local, self.taken_at) {
+            return self.open_scrapy(begun, sink);
         }
+        if self.crash.is_some() {
+            let time = begun.timestamp(&self.local).map(|(time, _)| time);
+            self.next_at = time.or(self.taken_at);
+        }
+        self.flush(sink);
+        self.is_redirected = false;
+        self.text.open(begun, self.taken_at, self.given_level);
+        Fate::Record
     }
 
     /// Takes a line that begins no record: a part of what is open, a crash, or one that nobody knows.
@@ -237,11 +235,10 @@ impl Decoder {
         };
         // `child: ` stands before all lines of a program that another one started.
         let behind_name = || {
-            let (name, rest) = head.body.split_once(':')?;
-            let is_name = name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-            is_name.then(|| as_line(rest.strip_prefix(' ').unwrap_or(rest)))?
+            let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+            let name = head.body.bytes().take_while(is_part).count();
+            let rest = head.body[name..].strip_prefix(':')?;
+            as_line(rest.strip_prefix(' ').unwrap_or(rest))
         };
         // Prefect names the run: `Flow run 'x' - line`.
         let behind_dash = || {

@@ -80,7 +80,12 @@ impl Octets {
 
 /// `123 <14>1 …`: the length, and what is behind it.
 fn counted(line: &str) -> Option<(usize, &str)> {
-    let (length, rest) = line.split_at_checked(line.find(' ')?)?;
+    let is_digit = |b: &&u8| b.is_ascii_digit();
+    let digits = line.bytes().take(8).take_while(|b| is_digit(&b)).count();
+    let (length, rest) = line.split_at(digits);
+    if !rest.starts_with(' ') {
+        return None;
+    }
     let text = &rest[1..];
     let priority = text.strip_prefix('<')?.split_once('>')?.0;
     let is_number = |text: &str, most: usize| {

@@ -47,7 +47,7 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
     let is_null_status =
         |key: &str, raw: &str| raw == "null" && matches!(slot_of(key), Some((Slot::Status, _)));
     let time = object.fields.iter().find(|(key, _)| key == "time");
-    let slots = Slots {
+    let mut slots = Slots {
         status_is_null: object
             .fields
             .iter()
@@ -58,10 +58,14 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
         is_logrus: keys.is_logrus(object),
         ..Slots::default()
     };
-    let mut record = with_paths(|paths| {
+    let mut record = Record::default();
+    let is_record = with_paths(|paths| {
         let fields = object.flatten_as(&ROOT, &mut |parent, key| paths.child(*parent, key));
-        slots.decode(fields, keys.dialect(), paths, local, map)
-    })?;
+        slots.decode(fields, keys.dialect(), paths, (local, map), &mut record)
+    });
+    if !is_record {
+        return None;
+    }
     if let Event::ScraperError(error) = &mut record.event {
         node::complete(object, error);
     }
@@ -72,28 +76,28 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
 pub(crate) fn decode_fields<'a>(
     fields: Fields<'a>,
     dialect: Dialect,
-    local: &Local,
-    map: &Map,
-) -> Option<Record<'a>> {
+    how: (&Local, &Map),
+    record: &mut Record<'a>,
+) -> bool {
     let each = |take: &mut dyn FnMut(&str, Value<'a>)| {
         for (path, value) in fields {
             take(&path, value);
         }
     };
-    decode_each(each, dialect, local, map)
+    decode_each(each, dialect, how, record)
 }
 
-/// Reads the fields that something tells, one after another, by their paths.
+/// Reads the fields that something tells, one after another, by their paths. Whether they are a record.
 pub(crate) fn decode_each<'a>(
     each: impl FnOnce(&mut dyn FnMut(&str, Value<'a>)),
     dialect: Dialect,
-    local: &Local,
-    map: &Map,
-) -> Option<Record<'a>> {
+    how: (&Local, &Map),
+    record: &mut Record<'a>,
+) -> bool {
     with_paths(|paths| {
         let mut placed = Vec::with_capacity(16);
         each(&mut |path, value| placed.push((paths.child(ROOT, path), value)));
-        Slots::default().decode(placed, dialect, paths, local, map)
+        Slots::default().decode(placed, dialect, paths, how, record)
     })
 }
 
@@ -135,15 +139,15 @@ fn holes<'a>(fields: &Placed<'a>, paths: &Paths) -> Vec<(String, Value<'a>)> {
 }
 
 impl<'a> Slots<'a> {
-    /// Takes all fields, and makes a record of them.
+    /// Takes all fields, and makes a record of them. Whether it is one.
     fn decode(
-        mut self,
+        &mut self,
         fields: Vec<(PathId, Value<'a>)>,
         dialect: Dialect,
         paths: &Paths,
-        local: &Local,
-        map: &Map,
-    ) -> Option<Record<'a>> {
+        (local, map): (&Local, &Map),
+        record: &mut Record<'a>,
+    ) -> bool {
         let typed = typed_event(&fields, paths);
         let holes = holes(&fields, paths);
         for (path, value) in fields {
@@ -153,9 +157,7 @@ impl<'a> Slots<'a> {
                 None => self.offer(paths.role(path), value),
             }
         }
-        let mut record = Record::default();
-        self.finish(typed, &holes, dialect, (local, map), &mut record)
-            .then_some(record)
+        self.finish(typed, &holes, dialect, (local, map), record)
     }
 
     /// Makes the record of what was taken: with the event that it names, and what may fill the holes of its

@@ -8,6 +8,11 @@ const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
 /// What a message is about that names it first and goes on in pairs, or in an object: `item sku=p1 price=12.5`,
 /// `product {`.
 pub(crate) fn item_kind(message: &str) -> Option<&'static str> {
+    let message = message.trim_ascii_start();
+    // Most messages begin otherwise.
+    if !message.starts_with(['i', 'p', 'a', 's']) {
+        return None;
+    }
     let message = message.trim();
     let kind = ITEMS.into_iter().find(|kind| message.starts_with(kind))?;
     let rest = &message[kind.len()..];

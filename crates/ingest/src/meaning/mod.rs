@@ -26,8 +26,7 @@ use crate::parsing::Object;
 use crate::parsing::time::Local;
 
 pub(crate) use self::exception::causes_of;
-pub(crate) use self::foreign::{decode_each, decode_fields, url_in};
-pub(crate) use self::item::{item_kind, says_item};
+pub(crate) use self::foreign::decode_fields;
 pub(crate) use self::role::is_own;
 pub(crate) use self::shape::Shapes;
 

@@ -11,6 +11,7 @@ use super::alias::{Slot, duration_unit, exact_slot, is_lifted, slot_of, without_
 use super::item::Part;
 use super::level::{Scale, scale_named};
 use super::slots::TEMPLATE;
+use crate::parsing::begins;
 
 /// A path's place in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +28,20 @@ const MOST: usize = 4096;
 /// The tree of paths.
 pub(super) struct Paths {
     nodes: Vec<Node>,
+    /// The places of the last record's fields, one after another: most records are like the one before.
+    last: Vec<PathId>,
+    /// How many fields of this record there were.
+    count: usize,
 }
+
+/// So many fields of a record are kept.
+const MOST_LAST: usize = 64;
 
 struct Node {
     path: String,
+    /// Where its key begins in it.
+    key_at: usize,
+    parent: PathId,
     role: Role,
     children: FxHashMap<Box<str>, PathId>,
 }
@@ -229,13 +240,17 @@ pub(super) fn context_slot(name: &str) -> Option<(Slot, usize)> {
 
 impl Default for Paths {
     fn default() -> Self {
-        let node = || Node {
+        let node = |parent| Node {
             path: String::new(),
+            key_at: 0,
+            parent,
             role: Role::of(""),
             children: FxHashMap::default(),
         };
         Self {
-            nodes: vec![node(), node()],
+            nodes: vec![node(ROOT), node(TOO_LONG)],
+            last: Vec::new(),
+            count: 0,
         }
     }
 }
@@ -246,6 +261,7 @@ impl Paths {
         if self.nodes.len() > MOST {
             *self = Self::default();
         }
+        self.count = 0;
     }
 
     fn node(&self, id: PathId) -> &Node {
@@ -254,6 +270,25 @@ impl Paths {
 
     /// The place of a key in an object.
     pub(super) fn child(&mut self, parent: PathId, key: &str) -> PathId {
+        let count = self.count;
+        self.count += 1;
+        if let Some(id) = self.last.get(count) {
+            let node = self.node(*id);
+            let own = &node.path.as_bytes()[node.key_at..];
+            if node.parent == parent && own.len() == key.len() && begins(own, key.as_bytes()) {
+                return *id;
+            }
+        }
+        let id = self.looked_up(parent, key);
+        match self.last.get_mut(count) {
+            Some(last) => *last = id,
+            None if count < MOST_LAST => self.last.push(id),
+            None => {}
+        }
+        id
+    }
+
+    fn looked_up(&mut self, parent: PathId, key: &str) -> PathId {
         if let Some(id) = self.node(parent).children.get(key) {
             return *id;
         }
@@ -267,6 +302,8 @@ impl Paths {
         let id = PathId(self.nodes.len() as u32);
         self.nodes.push(Node {
             role: Role::of(&path),
+            key_at: path.len() - key.len(),
+            parent,
             path,
             children: FxHashMap::default(),
         });

@@ -14,13 +14,15 @@ use dragline_schema::{
 };
 
 use super::crawlee::{self, Crawlee};
+use super::foreign::{decode_each, url_in};
+use super::item::{item_kind, says_item};
+use super::map::Map;
 use super::told::{boxed, reasons, told_error};
 use super::traceback;
 use crate::framing::body::{self, Body};
 use crate::framing::crash::{self, Extent};
 use crate::framing::lines::append;
-use crate::meaning as json;
-use crate::meaning::map::Map;
+use crate::parsing::Object;
 use crate::parsing::head::{Head, Layouts};
 use crate::parsing::pairs::pairs;
 use crate::parsing::time::stamp::Stamp;
@@ -234,11 +236,8 @@ impl Text {
         taken_at: Option<Timestamp>,
         given_level: Option<Level>,
     ) {
-        self.pending = Some(Begun {
-            taken_at,
-            given_level,
-            ..begun
-        });
+        let begun = self.pending.insert(begun);
+        (begun.taken_at, begun.given_level) = (taken_at, given_level);
     }
 
     /// Whether a record is open that the next line may continue.
@@ -321,11 +320,12 @@ impl Text {
         let Some(pending) = self.pending.take() else {
             return 0;
         };
-        let Some(mut record) = pending.decode(local, map) else {
+        let mut record = Record::default();
+        if !pending.decode(local, map, &mut record) {
             let detail = clip(&pending.text, SHOWN);
             crate::framing::report(sink, ProblemKind::BadLine, Some(pending.at), detail);
             return 0;
-        };
+        }
         let is_nobodys = pending.dialect == Dialect::Text && pending.logger.is_none();
         if is_nobodys && self.crawlee.is_running() {
             record.dialect = self.crawlee.dialect();
@@ -537,14 +537,16 @@ impl Begun {
         }
     }
 
-    /// The record, its parts read as if they were the fields of an object.
-    fn decode<'s>(&'s self, local: &Local, map: &Map) -> Option<Record<'s>> {
+    /// Makes the record, its parts read as if they were the fields of an object. Whether it is one.
+    fn decode<'s>(&'s self, local: &Local, map: &Map, record: &mut Record<'s>) -> bool {
         let (first, rest) = match memchr::memchr(b'\n', self.text.as_bytes()) {
             Some(end) => (&self.text[..end], &self.text[end + 1..]),
             None => (&*self.text, ""),
         };
         let fields = |take: &mut dyn FnMut(&str, Value<'s>)| self.each_field(first, rest, take);
-        let mut record = json::decode_each(fields, self.dialect, local, map)?;
+        if !decode_each(fields, self.dialect, (local, map), record) {
+            return false;
+        }
         let time = self.timestamp(local);
         record.is_zoneless = time.is_some_and(|(_, zoned)| !zoned);
         record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
@@ -572,7 +574,7 @@ impl Begun {
         {
             error.error_message = Some(Cow::Owned(told));
         }
-        Some(record)
+        true
     }
 
     /// Hands over the fields of a record whose text is these lines: those of its head, those behind it, and the
@@ -619,10 +621,10 @@ impl Begun {
             take(key, parsing::value_of_text(value));
         }
         // `item title='…' url=…`, and `Scraped '…' from …`.
-        if let Some(kind) = json::item_kind(first) {
+        if let Some(kind) = item_kind(first) {
             take("item.kind", text(kind));
-        } else if json::says_item(first)
-            && let Some(url) = json::url_in(first)
+        } else if says_item(first)
+            && let Some(url) = url_in(first)
         {
             take("url", text(url));
         }
@@ -652,7 +654,7 @@ impl Begun {
 
 /// The JSON object that a message ends with, as zap, Crawlee and Monolog write their fields: in parentheses
 /// or not, and with what else a logger adds behind it.
-fn tail(message: &str) -> Option<(json::Object<'_>, &'static str)> {
+fn tail(message: &str) -> Option<(Object<'_>, &'static str)> {
     let message = message.trim_end();
     if !message.ends_with(['}', ']', ')']) {
         return None;
@@ -671,7 +673,7 @@ fn tail(message: &str) -> Option<(json::Object<'_>, &'static str)> {
             .strip_suffix(':')
             .is_some_and(|before| before.ends_with(name))
     });
-    let object = is_end.then(|| json::Object::parse(first.get()))??;
+    let object = is_end.then(|| Object::parse(first.get()))??;
     Some((object, name.unwrap_or("")))
 }
 

@@ -9,6 +9,9 @@ use crate::parsing::value_of_text;
 /// The fields of a line that is logfmt: nothing but pairs and bare words, with a time, a level or a
 /// message among the pairs.
 pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
+    if !may_begin(line) {
+        return None;
+    }
     let mut fields = Vec::new();
     let mut rest = line.trim();
     while !rest.is_empty() {
@@ -51,9 +54,21 @@ pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
     (u8::from(says_when) + u8::from(says_how) + u8::from(says_what) >= 2).then_some(fields)
 }
 
+/// Whether a line may begin with a pair; most lines of text do not.
+fn may_begin(line: &str) -> bool {
+    let bytes = line.trim_ascii_start().as_bytes();
+    match bytes.iter().position(|byte| !is_part(*byte)) {
+        Some(end) => bytes[end] == b'=' || !bytes[end].is_ascii(),
+        None => false,
+    }
+}
+
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'@' | b'/')
+}
+
 fn is_key(key: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '@' | '/');
-    !key.is_empty() && key.chars().all(is_part)
+    !key.is_empty() && key.bytes().all(is_part)
 }
 
 /// Where a list or a dict ends, as Python writes it, with blanks in it.

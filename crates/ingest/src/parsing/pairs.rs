@@ -110,14 +110,28 @@ fn value(text: &str, is_worded: bool) -> (&str, usize) {
     } else {
         word_end(text)
     };
-    let value = text[..end].trim_end().trim_end_matches([',', ';']);
-    (value, end)
+    let value = if is_worded {
+        text[..end].trim_end()
+    } else {
+        &text[..end]
+    };
+    let signs = value.bytes().rev().take_while(|b| matches!(b, b',' | b';'));
+    (&value[..value.len() - signs.count()], end)
 }
 
 /// Where the first word of a text ends.
 fn word_end(text: &str) -> usize {
-    let is_end = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b || *b >= 0x80;
-    match text.bytes().position(|b| is_end(&b)) {
+    // A table, as every byte of every value is looked at.
+    const ENDS: [bool; 256] = {
+        let mut ends = [false; 256];
+        let mut byte = 0;
+        while byte < ends.len() {
+            ends[byte] = (byte as u8).is_ascii_whitespace() || byte == 0x0b || byte >= 0x80;
+            byte += 1;
+        }
+        ends
+    };
+    match text.bytes().position(|byte| ENDS[usize::from(byte)]) {
         // Other alphabets have blanks of their own.
         Some(at) if text.as_bytes()[at] >= 0x80 => {
             let rest = text[at..].find(char::is_whitespace);

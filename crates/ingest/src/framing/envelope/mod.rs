@@ -279,6 +279,9 @@ fn docker(line: &str) -> Option<Opened<'_>> {
 
 /// `2026-03-04T11:22:33.123456789Z stdout F line`
 fn container(line: &str) -> Option<Opened<'_>> {
+    if !is_time(line) {
+        return None;
+    }
     let (time, rest) = line.split_once(' ')?;
     let (stream, rest) = rest.split_at_checked("stdout ".len())?;
     if !matches!(stream, "stdout " | "stderr ") || !is_time(time) {

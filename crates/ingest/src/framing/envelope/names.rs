@@ -125,7 +125,7 @@ pub(super) fn of_stream(text: &str) -> Option<&str> {
 pub(super) fn named(line: &str) -> Option<Opened<'_>> {
     let start = &line[..line.floor_char_boundary(LONGEST_NAME)];
     let mut from = 0;
-    while let Some(bar) = start[from..].find('|').map(|at| at + from) {
+    while let Some(bar) = memchr::memchr(b'|', &start.as_bytes()[from..]).map(|at| at + from) {
         let name = line[..bar].trim_end();
         let rest = &line[bar + 1..];
         // pm2 numbers its programs.

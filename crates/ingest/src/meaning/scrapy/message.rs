@@ -6,6 +6,7 @@ use dragline_schema::{Level, RunStatus, RunSummary, Timestamp};
 
 use super::logparser::literals;
 use crate::parsing::literal::{Literal, parse_dict};
+use crate::parsing::split_at_sign;
 
 /// A message that carries facts.
 #[derive(Debug, PartialEq)]
@@ -45,16 +46,17 @@ pub(crate) fn is_start(message: &str) -> bool {
 
 /// Reads a whole message, continuation lines and all.
 pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
-    let first = message.lines().next().unwrap_or_default();
+    let first = first_line(message);
     let after = |prefix: &str| first.strip_prefix(prefix);
     if let Some(rest) = after("Scrapy ") {
         let bot = rest.split_once(" started (bot: ")?.1.strip_suffix(')')?;
         return Some(Fact::Started { bot });
     }
     if let Some(rest) = after("Crawled (").or_else(|| after("Redirecting (")) {
-        let (status, rest) = rest.split_once(')')?;
+        let (status, rest) = split_at_sign(rest, b')')?;
         // `Redirecting (302) to <GET B> from <GET A>`: the answer was A's.
-        let rest = rest.rsplit_once(" from ").map_or(rest, |(_, from)| from);
+        let from = rest.starts_with(" to ").then(|| rest.rsplit_once(" from "));
+        let rest = from.flatten().map_or(rest, |(_, from)| from);
         let (method, url) = request(rest)?;
         // A page that names the next one in itself was answered as any other.
         let is_meta = status == "meta refresh";
@@ -141,20 +143,23 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     Some(Fact::Closed { reason })
 }
 
+/// A message without the lines behind it.
+pub(super) fn first_line(message: &str) -> &str {
+    let first = split_at_sign(message, b'\n').map_or(message, |(first, _)| first);
+    first.strip_suffix('\r').unwrap_or(first)
+}
+
 /// Method and URL of ` … <GET http://…> …`.
 fn request(text: &str) -> Option<(&str, &str)> {
-    let inner = text.split_once('<')?.1;
-    let (method, rest) = inner.split_once(' ')?;
-    Some((method, rest.split_once('>')?.0))
+    let (_, inner) = split_at_sign(text, b'<')?;
+    let (method, rest) = split_at_sign(inner, b' ')?;
+    Some((method, split_at_sign(rest, b'>')?.0))
 }
 
 /// URL of `<200 http://…>`.
 fn response(text: &str) -> Option<&str> {
-    text.strip_prefix('<')?
-        .split_once(' ')?
-        .1
-        .split_once('>')
-        .map(|(url, _)| url)
+    let (_, rest) = split_at_sign(text.strip_prefix('<')?, b' ')?;
+    Some(split_at_sign(rest, b'>')?.0)
 }
 
 /// The status of ` 503 Service Unavailable`.
@@ -247,8 +252,11 @@ impl<'l> Head<'l> {
         if !bytes[..4].iter().all(u8::is_ascii_digit) {
             return None;
         }
-        let (logger, rest) = line.get(21..)?.split_once("] ")?;
-        let (level, message) = rest.split_once(':')?;
+        let behind = line.get(21..)?;
+        let ends = |at: &usize| behind.as_bytes()[at + 1..].starts_with(b" ");
+        let end = memchr::memchr_iter(b']', behind.as_bytes()).find(ends)?;
+        let (logger, rest) = (&behind[..end], &behind[end + 2..]);
+        let (level, message) = split_at_sign(rest, b':')?;
         let level =
             Level::from_word(level).filter(|_| level.bytes().all(|b| b.is_ascii_uppercase()))?;
         let message = message.strip_prefix(' ').unwrap_or(message);

@@ -147,29 +147,27 @@ impl Scrapy {
         })
     }
 
-    /// Takes a record of Scrapy's that has a format of somebody's own; gives others back.
+    /// Takes a record of Scrapy's that has a format of somebody's own; leaves others as they are.
     pub(crate) fn claim(
         &mut self,
-        begun: Begun,
+        begun: &mut Begun,
         local: &Local,
         taken_at: Option<Timestamp>,
-    ) -> Result<Pending, Box<Begun>> {
+    ) -> Option<Pending> {
         let logger = begun.logger.as_deref().unwrap_or_default();
         let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
         // Celery's format, and others, leave the logger out.
         let begins = logger.is_empty() && message::is_start(&begun.text);
         self.state.has_own_format |= is_own || begins;
         let level = Level::from_word(&begun.level);
-        let Some(level) = level.filter(|_| self.state.has_own_format) else {
-            return Err(Box::new(begun));
-        };
-        Ok(Pending {
+        let level = level.filter(|_| self.state.has_own_format)?;
+        Some(Pending {
             // Where its format has none, what an envelope says holds.
             time: begun.timestamp(local).map(|(time, _)| time).or(taken_at),
-            logger: begun.logger.unwrap_or_default(),
+            logger: begun.logger.take().unwrap_or_default(),
             level,
             body: Body::of(&begun.text),
-            text: begun.text,
+            text: std::mem::take(&mut begun.text),
             at: begun.at,
             extent: None,
             had_crash: false,
@@ -359,7 +357,7 @@ impl Scrapy {
             target: Some(Cow::Borrowed(&pending.logger)),
             scraper_id: run.bot.as_deref().map(Cow::Borrowed),
             run_id: Some(Cow::Borrowed(&run.run_id)),
-            message: Some(Cow::Borrowed(first_line(&pending.text))),
+            message: Some(Cow::Borrowed(message::first_line(&pending.text))),
             event,
             dialect: Dialect::Scrapy,
             is_zoneless: true,
@@ -397,7 +395,7 @@ impl Scrapy {
                 _ if line.level.is_error() => Event::ScraperError(error(&line)),
                 _ => Event::Log,
             };
-            let message = Some(Cow::Borrowed(first_line(&line.text)));
+            let message = Some(Cow::Borrowed(message::first_line(&line.text)));
             let record = Record {
                 message,
                 target: Some(Cow::Borrowed(&line.logger)),
@@ -682,10 +680,6 @@ fn record<'r>(
         is_zoneless: true,
         ..Record::default()
     }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 fn ended(reason: &str) -> ScraperEnd<'_> {

@@ -21,6 +21,7 @@ use super::keys::Keys;
 use super::role::Role;
 use super::{alias, native};
 use crate::meaning::map::{Map, Mapped};
+use crate::parsing::begins;
 use crate::parsing::marks::Marks;
 use crate::parsing::object::Object;
 use crate::parsing::time::Local;
@@ -278,29 +279,6 @@ fn along<'t>(
         });
         children = &node.children;
     }
-}
-
-/// Whether a text begins with a literal. Literals are so short that a call of `memcmp` for each costs more than
-/// the comparison.
-#[inline]
-fn begins(text: &[u8], literal: &[u8]) -> bool {
-    let Some(text) = text.get(..literal.len()) else {
-        return false;
-    };
-    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
-    let half = |bytes: &[u8; 4]| u32::from_ne_bytes(*bytes);
-    // The last word overlaps the one before it.
-    if let (Some(last), Some(known)) = (text.last_chunk(), literal.last_chunk()) {
-        let (words, known_words) = (text.as_chunks().0, literal.as_chunks().0);
-        let mut pairs = words.iter().zip(known_words);
-        return word(last) == word(known) && pairs.all(|(a, b)| word(a) == word(b));
-    }
-    if let (Some(first), Some(known)) = (text.first_chunk(), literal.first_chunk())
-        && let (Some(last), Some(known_last)) = (text.last_chunk(), literal.last_chunk())
-    {
-        return half(first) == half(known) && half(last) == half(known_last);
-    }
-    text.iter().eq(literal)
 }
 
 /// Where a list ends that begins there, and how many marks are before that.

@@ -7,6 +7,7 @@
 use dragline_schema::Dialect;
 
 use super::Head;
+use crate::parsing::begins;
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::Date;
 
@@ -77,16 +78,19 @@ impl Layouts {
     fn known_head<'l>(&self, line: &'l str) -> Option<(usize, Head<'l>)> {
         let mut told = None;
         for (place, layout) in self.known.iter().enumerate() {
-            let Some(rest) = line.strip_prefix(&*layout.before) else {
-                continue;
-            };
             let from = layout.before.len();
+            if !begins(line.as_bytes(), layout.before.as_bytes()) {
+                continue;
+            }
+            let rest = &line[from..];
             let (from_told, time) = *told.get_or_insert_with(|| (from, stamp(rest)));
             let time = if from_told == from { time } else { stamp(rest) };
             let Some((time, length)) = time else { continue };
-            let Some(message) = rest[length..].strip_prefix(&*layout.behind) else {
+            let behind = &rest[length..];
+            if !begins(behind.as_bytes(), layout.behind.as_bytes()) {
                 continue;
-            };
+            }
+            let message = &behind[layout.behind.len()..];
             if (time.date != Date::None) != layout.has_date || !is_message(message) {
                 continue;
             }

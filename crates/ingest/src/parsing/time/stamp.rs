@@ -163,6 +163,9 @@ pub(super) fn any(text: &str) -> Option<(Stamp, usize)> {
     let stamp = if first.is_ascii_digit() {
         numeric(&mut reader)
     } else {
+        if !may_name_a_date(reader.bytes) {
+            return None;
+        }
         worded(&mut reader)
     }?;
     // `10:22:33x` is a part of something else.
