@@ -2,6 +2,7 @@
 
 use dragline_insights::{DAY, blocked};
 use dragline_rollup::{Counters, Finished};
+use dragline_schema::ErrorCategory;
 use polars::prelude::*;
 
 /// A frame that could not be made or asked. It means a fault of ours, not of the logs.
@@ -18,6 +19,8 @@ pub struct FramesError(#[from] PolarsError);
 pub struct Frames {
     /// What happened when.
     pub activity: DataFrame,
+    /// How wide its buckets are, in microseconds.
+    pub bucket_micros: i64,
 }
 
 /// A counter's name, and how it is read.
@@ -42,11 +45,48 @@ pub const COUNTERS: &[Counter] = &[
     ("response_count", |c| c.response_time.count),
     ("response_micros", |c| c.response_time.sum),
     ("response_max_micros", |c| c.response_time.max),
+    ("searches", |c| c.searches),
+    ("cpu_samples", |c| c.cpu.count),
+    ("cpu_millipercent", |c| c.cpu.sum),
+    ("errors_authentication", |c| {
+        c.categories.get(ErrorCategory::Authentication)
+    }),
+    ("errors_database", |c| {
+        c.categories.get(ErrorCategory::Database)
+    }),
+    ("errors_network", |c| {
+        c.categories.get(ErrorCategory::Network)
+    }),
+    ("errors_parsing", |c| {
+        c.categories.get(ErrorCategory::Parsing)
+    }),
+    ("errors_rate_limit", |c| {
+        c.categories.get(ErrorCategory::RateLimit)
+    }),
+    ("errors_site_change", |c| {
+        c.categories.get(ErrorCategory::SiteChange)
+    }),
+    ("errors_system", |c| c.categories.get(ErrorCategory::System)),
+    ("errors_unknown", |c| {
+        c.categories.get(ErrorCategory::Unknown)
+    }),
 ];
 
 /// The names of the counters, which are columns of several tables.
 pub fn counter_names() -> impl Iterator<Item = &'static str> {
     COUNTERS.iter().map(|(name, _)| *name)
+}
+
+/// The sum of each counter; a maximum adds up to the largest.
+pub(crate) fn sums() -> Vec<Expr> {
+    let sum = |name: &str| {
+        if name.contains("_max_") {
+            col(name).max()
+        } else {
+            col(name).sum()
+        }
+    };
+    counter_names().map(sum).collect()
 }
 
 /// Requests that did not fail, of those of which it is known; `None` without any.
@@ -64,6 +104,7 @@ impl Frames {
     pub fn of(finished: &Finished) -> Result<Self, FramesError> {
         Ok(Self {
             activity: activity(finished)?,
+            bucket_micros: finished.bucket_micros,
         })
     }
 
@@ -72,22 +113,13 @@ impl Frames {
     /// # Errors
     /// As [`Frames::of`].
     pub fn by_day(&self) -> Result<DataFrame, FramesError> {
-        // A maximum adds up to the largest.
-        let sum = |name: &str| {
-            if name.contains("_max_") {
-                col(name).max()
-            } else {
-                col(name).sum()
-            }
-        };
-        let sums: Vec<Expr> = COUNTERS.iter().map(|(name, _)| sum(name)).collect();
         let keys = ["scraper_id", "site", "day"];
         let frame = self
             .activity
             .clone()
             .lazy()
             .group_by(keys.map(col))
-            .agg(sums)
+            .agg(sums())
             .sort(keys, SortMultipleOptions::default())
             .collect()?;
         Ok(frame)

@@ -24,9 +24,13 @@ mod frames;
 pub mod sql;
 mod trends;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/dataframes.md")]
+struct Dataframes;
+
 pub use self::sql::Logs;
 pub use frames::{COUNTERS, Counter, Frames, FramesError, counter_names, success_rate};
 pub use trends::{
-    ChangePoint, Daily, Direction, Forecast, ForecastDay, Seasonality, Trend, forecast, trends,
-    whole_days,
+    ChangePoint, Daily, Direction, Forecast, ForecastDay, Kind, Seasonality, Trend, forecast,
+    trends, whole_days,
 };

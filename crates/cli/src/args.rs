@@ -98,6 +98,18 @@ deleted and made anew meanwhile; files that come later are followed, too.",
   dragline export logs/ --output events/
   duckdb -c \"SELECT date, count(*) FROM read_parquet('events/requests/**/*.parquet', hive_partitioning=true) GROUP BY date\"")]
     Export(ExportArgs),
+    /// Move old logs elsewhere: copied, verified, remembered, and only then removed
+    #[command(
+        long_about = "Move old logs elsewhere.\n\nEach log that was last written before --older-than is copied below --to, the copy is \
+read back and must have the same hash, and then the log is removed. With --history, what is in the logs is remembered first, so that reports \
+still know what was normal. What is not a log, is a link or has several names, is open in a program, or changes meanwhile, stays.",
+        after_help = "Examples:
+  dragline archive logs/ --older-than 30d --to /mnt/old --dry-run
+  dragline archive logs/ --older-than 30d --to /mnt/old --history known/
+
+Exit codes: 0 done, 1 some file could not be moved, 2 wrong usage."
+    )]
+    Archive(ArchiveArgs),
     /// Say of each line of standard input what error it is
     #[command(
         long_about = "Say of each line of standard input what error it is.\n\nA line is a JSON object with a type and a message \
@@ -112,6 +124,16 @@ taken for an error, whatever its level says: filter before.",
     /// Look at the rules that say what an error is
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Make, show and check dragline.toml: one file for recorder, reader and report
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Say what this program is, what it would use, whether it could, and what is in the logs
+    #[command(after_help = "Examples:
+  dragline doctor
+  dragline doctor logs/
+
+Exit codes: 0 all is well, 1 something is not.")]
+    Doctor(DoctorArgs),
     /// Let a simulated fleet write logs through the recorder, and report on them
     #[command(after_help = "Examples:
   dragline demo
@@ -389,6 +411,85 @@ Exit codes: 0 all is well, 1 something is wrong.")]
         /// Without the shipped rules beside them
         #[arg(long)]
         no_shipped_rules: bool,
+    },
+}
+
+/// What to move, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Only logs that were last written before this: `30d`, a date, a time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) older_than: String,
+    /// The directory of the copies; it is made when it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Say what would go, and move nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Files, directories or globs (quoted) that are to be read, too
+    #[arg(value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
+    /// The configuration [default: dragline.toml in the current directory, when there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl DoctorArgs {
+    /// The shipped rules, and the configuration that was named.
+    pub(crate) fn rules(&self) -> RulesArgs {
+        RulesArgs {
+            rules: Vec::new(),
+            no_shipped_rules: false,
+            config: self.config.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a file in which every setting is said and none is set
+    #[command(after_help = "Examples:
+  dragline config init
+  dragline config init --env")]
+    Init {
+        /// Where it is written; what is there already stays
+        /// [default: dragline.toml, with --env dragline.env]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// The recorder's settings as variables of the environment instead
+        #[arg(long)]
+        env: bool,
+    },
+    /// Show what holds: every setting, and whether the environment, the file or nobody says so
+    #[command(after_help = "Examples:
+  dragline config show
+  dragline config show --format json | jq '.[] | select(.from != \"default\")'")]
+    Show {
+        /// The configuration [default: dragline.toml in the current directory, when there is one]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Check a file: keys, values, patterns, names
+    #[command(after_help = "Examples:
+  dragline config check
+  dragline config check production.toml
+
+Exit codes: 0 all is well, 2 something is wrong.")]
+    Check {
+        /// Configurations [default: dragline.toml]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
 }
 

@@ -1,8 +1,11 @@
 //! What each command does, in terms of the crates below.
 
+mod archive;
 mod classify;
+mod config;
 mod demo;
 mod diff;
+mod doctor;
 mod panels;
 mod read;
 mod rules;
@@ -14,12 +17,15 @@ use dragline_report::{RUNBOOKS, Report, render, runbook_title};
 use dragline_rollup::Finished;
 
 use crate::args::{ErrorsArgs, Format, ReadArgs, ReportArgs, WrongUsage};
-use crate::config::Config;
 use crate::output;
+use crate::session::Session;
 
+pub(crate) use self::archive::archive;
 pub(crate) use self::classify::classify;
+pub(crate) use self::config::config;
 pub(crate) use self::demo::demo;
 pub(crate) use self::diff::diff;
+pub(crate) use self::doctor::doctor;
 pub(crate) use self::rules::rules;
 pub(crate) use self::show::show;
 pub(crate) use self::sql::{export, sql};
@@ -28,11 +34,11 @@ pub(crate) use self::tail::tail;
 /// `dragline report`
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let output = &args.read.output;
-    let config = Config::load(args.read.input.rules.config.as_deref())?;
-    let layout = config.layout()?;
-    let (mut report, finished) = read::report(&args.read)?;
+    let session = Session::open(&args.read.input.rules)?;
+    let layout = session.config.layout()?;
+    let (mut report, finished) = read::report(&session, &args.read)?;
     output::check_target(output.output.as_deref(), &args.read.input.rules, &finished)?;
-    report.panels = panels::panels(&config.report.panels, &args.read)?;
+    report.panels = panels::panels(&session, &args.read)?;
     if let Some(wanted) = &args.incident {
         let insight = show::incident(&report, wanted)?;
         return output::write(output, || show::of_incident(&report, insight), insight);
@@ -50,7 +56,8 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
 
 /// `dragline errors`
 pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
-    let (report, finished) = read::report(&args.read)?;
+    let session = Session::open(&args.read.input.rules)?;
+    let (report, finished) = read::report(&session, &args.read)?;
     output::check_target(
         args.read.output.output.as_deref(),
         &args.read.input.rules,
@@ -70,7 +77,8 @@ pub(crate) fn errors(args: &ErrorsArgs) -> anyhow::Result<()> {
 
 /// `dragline runs`
 pub(crate) fn runs(args: &ReadArgs) -> anyhow::Result<()> {
-    let (report, finished) = read::report(args)?;
+    let session = Session::open(&args.input.rules)?;
+    let (report, finished) = read::report(&session, args)?;
     output::check_target(args.output.output.as_deref(), &args.input.rules, &finished)?;
     tell_unread(&report, &finished);
     output::write(&args.output, || render::runs(&report), &report.runs)

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod output;
 mod progress;
+mod session;
 mod times;
 
 use std::process::ExitCode;
@@ -32,6 +33,9 @@ fn main() -> ExitCode {
         Command::Tail(args) => commands::tail(args),
         Command::Classify(args) => commands::classify(args),
         Command::Rules(command) => commands::rules(command),
+        Command::Archive(args) => commands::archive(args),
+        Command::Config(command) => commands::config(command),
+        Command::Doctor(args) => commands::doctor(args),
         Command::Demo(args) => commands::demo(args),
     };
     match result {

@@ -34,7 +34,7 @@ mod replace;
 mod temporary;
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 pub use owned_dir::{CACHE_SIGNATURE, Mark, OwnedDir, OwnedDirError};
@@ -88,6 +88,14 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     } else {
         Err(not_regular())
     }
+}
+
+/// Writes a file that is not there yet.
+///
+/// # Errors
+/// When there is one (`AlreadyExists`), or it cannot be written.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    File::create_new(path)?.write_all(bytes)
 }
 
 fn not_regular() -> io::Error {

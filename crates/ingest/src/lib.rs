@@ -74,7 +74,7 @@ pub use framing::open::{beginning, fingerprint, hash_of_first};
 pub use meaning::map::{Map, MapError, Meaning};
 pub use meaning::{decode_error, members};
 pub use options::ReadOptions;
-pub use own::{own_fields, own_fields_json};
+pub use own::{own_fields, own_fields_json, own_stats};
 pub use parsing::object::without_lone_surrogates;
 pub use parsing::time::DateOrder;
 pub use read::{FamilyReader, FileSummary, read_family};

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use dragline_schema::{Dialect, Own, Record, Value, wire};
 
 use crate::meaning::is_own;
+use crate::meaning::map::Map;
 use crate::parsing::pairs::pairs;
 use crate::parsing::{Object, logfmt, value_of_text};
 
@@ -46,6 +47,15 @@ pub fn own_fields<'r>(record: &'r Record<'_>) -> Vec<(Cow<'r, str>, Value<'r>)> 
         fields.extend(pairs(message).filter(|(name, _)| is_own(name).is_some()));
     }
     fields
+}
+
+/// The numbers in its fields that the user gave names (`[map.stats]`).
+pub fn own_stats(record: &Record<'_>, map: &Map) -> Vec<(String, f64)> {
+    let number = |(field, value): (Cow<'_, str>, Value<'_>)| {
+        let name = map.stat_of(&field)?;
+        Some((name.to_owned(), value.as_f64()?))
+    };
+    own_fields(record).into_iter().filter_map(number).collect()
 }
 
 /// The same as the text of a JSON object; `None` when there are none.

@@ -5,7 +5,7 @@
 //! example for what comes after. Of so many comparisons some are surprising by chance: which
 //! surprises count is decided over all of them together (Benjamini and Hochberg 1995).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::metric::Metric;
 use crate::normal::{Comparison, Normal, Point, surprise};
@@ -81,6 +81,9 @@ impl Track {
 /// So many fields that items lack are looked at for each scraper.
 const MAX_FIELDS: usize = 64;
 
+/// So many statistics of its own are looked at for each scraper.
+const MAX_OWN: usize = 100;
+
 /// Compares all units of all series.
 pub(crate) fn tracks(all: &[Series<'_>]) -> Vec<Track> {
     let mut tracks = Vec::new();
@@ -96,7 +99,10 @@ pub(crate) fn tracks(all: &[Series<'_>]) -> Vec<Track> {
         fields.truncate(MAX_FIELDS);
         let mut fields: Vec<&str> = fields.into_iter().map(|(_, name)| name).collect();
         fields.sort_unstable();
-        for metric in Metric::all(fields.into_iter()) {
+        let own = series.units.iter().filter_map(|unit| unit.own);
+        let own: BTreeSet<&str> = own.flat_map(|own| own.keys()).map(String::as_str).collect();
+        let own = own.into_iter().take(MAX_OWN);
+        for metric in Metric::all(fields.into_iter(), own) {
             let track = track(place, series, metric);
             if track.normal.is_some() {
                 tracks.push(track);

@@ -38,6 +38,7 @@ pub(crate) enum Kind {
     Bottleneck,
     VolumeHigh,
     VolumeLow,
+    StatisticChange,
 }
 
 impl From<Kind> for InsightKind {
@@ -55,6 +56,7 @@ impl From<Kind> for InsightKind {
             Kind::Bottleneck => Self::Bottleneck,
             Kind::VolumeHigh => Self::VolumeHigh,
             Kind::VolumeLow => Self::VolumeLow,
+            Kind::StatisticChange => Self::StatisticChange,
         }
     }
 }
@@ -236,6 +238,8 @@ impl<'e> Clues<'e> {
     /// What is left when neither requests nor pages nor items tell anything.
     fn rest(&self) -> Option<(Kind, usize)> {
         let queue = self.up(&Metric::QueueLeft).or(self.up(&Metric::Queue));
+        let mut episodes = self.episodes.iter();
+        let own = episodes.position(|episode| matches!(episode.metric, Metric::Own(_)));
         let rest = [
             (Kind::SlowDown, self.up(&Metric::ResponseTime)),
             (Kind::Bottleneck, self.up(&Metric::Database)),
@@ -245,6 +249,7 @@ impl<'e> Clues<'e> {
             (Kind::VolumeHigh, self.up(&Metric::Requests)),
             (Kind::QueueGrowth, queue),
             (Kind::VolumeLow, self.down(&Metric::Requests)),
+            (Kind::StatisticChange, own),
         ];
         let mut rest = rest.into_iter();
         rest.find_map(|(kind, root)| Some((kind, root?)))

@@ -80,9 +80,11 @@ kinds! {
     ClockSkew: "clock_skew", Low, "log-loss", None, [], "The clock of a run was set while it ran.";
     CpuHigh: "cpu_high", Medium, "memory", None, [], "The machine's processors are beyond the limit.";
     CpuLow: "cpu_low", Low, "slow-site", None, [], "The machine's processors are below the limit: there is room for more.";
+    DiskHigh: "disk_high", Medium, "disk", None, [], "The machine's disk is beyond the limit.";
     DuplicateSurge: "duplicate_surge", Medium, "layout-change", Degraded, [], "A run met many more duplicates than usual.";
     ErrorWave: "error_wave", High, "high-error-rate", Degraded, [], "Many more errors of a category, or requests that fail, than usual.";
     ErrorsHigh: "errors_high", Low, "high-error-rate", None, [], "The errors of the period are beyond the limit.";
+    FailuresHigh: "failures_high", Medium, "high-error-rate", None, [], "More of a run's requests failed than the limit allows.";
     GrowthLow: "growth_low", Low, "missed-run", None, [], "The last seven days have fewer requests, against the seven before, than the limit allows.";
     LanguageShare: "language_share", Low, "layout-change", None, [], "More of the articles are in one language than the limit allows.";
     LayoutChange: "layout_change", High, "layout-change", LayoutChanged, [], "Pages answer, and what was taken from them is no longer found.";
@@ -90,7 +92,9 @@ kinds! {
     MemoryHigh: "memory_high", Medium, "memory", None, [], "The machine's memory is beyond the limit.";
     NewError: "new_error", Critical, "high-error-rate", Degraded, [is_shared], "An error that was never there before.";
     QueueGrowth: "queue_growth", Medium, "slow-site", Degraded, [], "A queue grew, or was left undone, much more than usual.";
+    QueueHigh: "queue_high", Low, "slow-site", None, [], "A run's queue grew beyond the limit.";
     RegressedError: "regressed_error", Critical, "high-error-rate", Degraded, [is_shared], "An error that was gone is back.";
+    ResponseTimeHigh: "response_time_high", Low, "slow-site", None, [], "Answers of a run took longer than the limit allows.";
     RetryWaste: "retry_waste", Medium, "high-error-rate", Degraded, [], "Many more of the requests than usual were retries.";
     RunFailed: "run_failed", High, "scraper-down", None, [], "A run ended and said that it failed.";
     RunKilled: "run_killed", High, "scraper-down", None, [], "A run stopped without an end.";
@@ -103,6 +107,7 @@ kinds! {
     SearchesHigh: "searches_high", Low, "slow-site", None, [], "More searches a day than the limit allows.";
     SilentFailure: "silent_failure", High, "layout-change", SilentFailure, [], "Pages answer and hold nothing any more, without an error.";
     SlowDown: "slow_down", Medium, "slow-site", Degraded, [is_of_site], "Answers took much longer than usual.";
+    StatisticChange: "statistic_change", Low, "high-error-rate", None, [], "A number that the scraper's author counts himself is far from usual.";
     VolumeHigh: "volume_high", Low, "layout-change", Degraded, [], "Many more requests than usual, or than the limit allows.";
     VolumeLow: "volume_low", Low, "layout-change", Degraded, [], "Many fewer requests than usual, or than the limit asks for.";
     YieldDrop: "yield_drop", Medium, "layout-change", Degraded, [], "Fewer items for each page than usual.";

@@ -8,7 +8,7 @@ use dragline_rollup::{Finished, RunRow, Spread};
 
 use crate::finding::{Evidence, Expected, Finding, ScraperKey};
 use crate::kind::InsightKind;
-use crate::series::Series;
+use crate::series::{Series, Unit};
 use crate::told::{id, minute, name, two};
 
 /// Of fewer samples nothing is said.
@@ -21,8 +21,16 @@ pub struct Limits {
     pub cpu_high: Option<f64>,
     /// Mean memory of a run, in percent. Default 90.
     pub memory_high: Option<f64>,
+    /// The fullest that a run saw its disk, in percent. Default 90.
+    pub disk_high: Option<f64>,
     /// Mean answer time of a run's searches, in milliseconds. Default 5,000.
     pub search_slow_ms: Option<f64>,
+    /// The most entries that waited in a run's queue.
+    pub queue_high: Option<f64>,
+    /// 95 % of a run's answers came sooner, in milliseconds.
+    pub response_time_high_ms: Option<f64>,
+    /// The share of a run's requests that failed.
+    pub failed_share: Option<f64>,
     /// Mean CPU of a run, in percent, below which there is room for more.
     pub cpu_low: Option<f64>,
     /// Mean answer time of searches below which they may come from a cache.
@@ -46,7 +54,11 @@ impl Default for Limits {
         Self {
             cpu_high: Some(80.0),
             memory_high: Some(90.0),
+            disk_high: Some(90.0),
             search_slow_ms: Some(5000.0),
+            queue_high: None,
+            response_time_high_ms: None,
+            failed_share: None,
             cpu_low: None,
             search_fast_ms: None,
             language_share: None,
@@ -59,22 +71,45 @@ impl Default for Limits {
     }
 }
 
-/// A limit on a mean of a run.
+/// A limit on a run.
 struct Rule {
     kind: InsightKind,
     metric: &'static str,
     limit: Option<f64>,
     is_above: bool,
-    /// The spread, and how many of its units make one of the limit's.
-    read: fn(&RunRow) -> (&Spread, f64),
+    /// The value of a run, in the limit's unit; `None` when too little is known.
+    read: fn(&Unit<'_>, &RunRow) -> Option<f64>,
     words: &'static str,
     unit: &'static str,
     recommendation: &'static str,
 }
 
-fn rules(limits: &Limits) -> [Rule; 5] {
-    let cpu: fn(&RunRow) -> (&Spread, f64) = |row| (&row.sections.system.cpu, 1000.0);
-    let search: fn(&RunRow) -> (&Spread, f64) = |row| (&row.sections.search.response_time, 1000.0);
+/// The mean of enough values, of which `per` make one of the limit's unit.
+fn mean(spread: &Spread, per: f64) -> Option<f64> {
+    let mean = spread.mean().filter(|_| spread.count >= ENOUGH)?;
+    Some(mean / per)
+}
+
+/// The largest of enough values.
+fn most(spread: &Spread, per: f64) -> Option<f64> {
+    (spread.count >= ENOUGH).then(|| spread.max as f64 / per)
+}
+
+fn cpu(_: &Unit<'_>, row: &RunRow) -> Option<f64> {
+    mean(&row.sections.system.whole().cpu, 1000.0)
+}
+
+fn search(_: &Unit<'_>, row: &RunRow) -> Option<f64> {
+    mean(&row.sections.search.response_time, 1000.0)
+}
+
+fn failed_share(unit: &Unit<'_>, _: &RunRow) -> Option<f64> {
+    let counters = &unit.counters;
+    let judged = counters.requests.saturating_sub(counters.requests_unjudged);
+    (judged >= 4 * ENOUGH).then(|| counters.requests_failed as f64 / judged as f64)
+}
+
+fn rules(limits: &Limits) -> [Rule; 9] {
     [
         Rule {
             kind: InsightKind::CpuHigh,
@@ -83,7 +118,7 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             is_above: true,
             read: cpu,
             words: "CPU",
-            unit: "%",
+            unit: " %",
             recommendation: "Lower the concurrency, or move a scraper to another machine or hour: near the limit, answers time out that the site gave in time.",
         },
         Rule {
@@ -91,10 +126,20 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             metric: "memory_percent",
             limit: limits.memory_high,
             is_above: true,
-            read: |row| (&row.sections.system.memory, 1000.0),
+            read: |_, row| mean(&row.sections.system.whole().memory, 1000.0),
             words: "Memory",
-            unit: "%",
+            unit: " %",
             recommendation: "Find out what grows (a cache, a queue, pages that are kept) before the machine kills the run.",
+        },
+        Rule {
+            kind: InsightKind::DiskHigh,
+            metric: "disk_percent",
+            limit: limits.disk_high,
+            is_above: true,
+            read: |_, row| most(&row.sections.system.whole().disk, 1000.0),
+            words: "Disk",
+            unit: " %",
+            recommendation: "Make room before it is full: then items, logs and databases are lost at once.",
         },
         Rule {
             kind: InsightKind::SearchSlow,
@@ -103,8 +148,38 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             is_above: true,
             read: search,
             words: "Searches",
-            unit: "ms",
+            unit: " ms",
             recommendation: "Look at the search's index and its slowest queries.",
+        },
+        Rule {
+            kind: InsightKind::QueueHigh,
+            metric: "queue_size",
+            limit: limits.queue_high,
+            is_above: true,
+            read: |_, row| most(&row.sections.queue.size, 1.0),
+            words: "Queue",
+            unit: " entries",
+            recommendation: "More comes in than is worked off: bound what is followed, or give the scraper more time.",
+        },
+        Rule {
+            kind: InsightKind::ResponseTimeHigh,
+            metric: "response_time_ms.p95",
+            limit: limits.response_time_high_ms,
+            is_above: true,
+            read: |unit, _| unit.response_ms.map(|(_, p95)| p95),
+            words: "Response time (p95)",
+            unit: " ms",
+            recommendation: "Find out whether the site or the way to it is slow, and lower the concurrency until it is not.",
+        },
+        Rule {
+            kind: InsightKind::FailuresHigh,
+            metric: "failed_share",
+            limit: limits.failed_share,
+            is_above: true,
+            read: failed_share,
+            words: "Share of failed requests",
+            unit: "",
+            recommendation: "Begin with the largest group of the scraper's errors.",
         },
         Rule {
             kind: InsightKind::CpuLow,
@@ -113,7 +188,7 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             is_above: false,
             read: cpu,
             words: "CPU",
-            unit: "%",
+            unit: " %",
             recommendation: "There is room for more on this machine, as far as the sites allow it.",
         },
         Rule {
@@ -123,7 +198,7 @@ fn rules(limits: &Limits) -> [Rule; 5] {
             is_above: false,
             read: search,
             words: "Searches",
-            unit: "ms",
+            unit: " ms",
             recommendation: "Searches are fast: nothing to do.",
         },
     ]
@@ -137,8 +212,10 @@ pub(super) fn of_runs<'s>(
 ) -> Vec<Finding> {
     let rules = rules(limits);
     let each = series.flat_map(|series| {
-        let runs = series.units.iter().filter_map(|unit| unit.run);
-        let rows: Vec<&RunRow> = runs.map(|run| &everything.runs[run]).collect();
+        let units = series.units.iter();
+        let rows: Vec<(&Unit<'_>, &RunRow)> = units
+            .filter_map(|unit| Some((unit, &everything.runs[unit.run?])))
+            .collect();
         let found: Vec<Finding> = rules
             .iter()
             .filter_map(|rule| of_rule(rule, series, &rows))
@@ -149,15 +226,8 @@ pub(super) fn of_runs<'s>(
 }
 
 /// The last runs in a row that are beyond the limit.
-fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[&RunRow]) -> Option<Finding> {
+fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[(&Unit<'_>, &RunRow)]) -> Option<Finding> {
     let limit = rule.limit?;
-    let value = |row: &&RunRow| {
-        let (spread, per) = (rule.read)(row);
-        spread
-            .mean()
-            .filter(|_| spread.count >= ENOUGH)
-            .map(|mean| mean / per)
-    };
     let is_beyond = |value: f64| {
         if rule.is_above {
             value > limit
@@ -167,7 +237,7 @@ fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[&RunRow]) -> Option<Finding
     };
     let told: Vec<(&RunRow, f64)> = rows
         .iter()
-        .filter_map(|row| Some((*row, value(row)?)))
+        .filter_map(|(unit, row)| Some((*row, (rule.read)(unit, row)?)))
         .collect();
     let count = told
         .iter()
@@ -184,9 +254,9 @@ fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[&RunRow]) -> Option<Finding
     let (words, unit) = (rule.words, rule.unit);
     Some(Finding {
         id: id(rule.kind, &who, since),
-        title: format!("{words} of {who}: {} {unit} on average{at}", two(mean)),
+        title: format!("{words} of {who}: {}{unit} on average{at}", two(mean)),
         detail: format!(
-            "In {count} run{s} in a row; the limit is {} {unit}.",
+            "In {count} run{s} in a row; the limit is {}{unit}.",
             two(limit)
         ),
         since,

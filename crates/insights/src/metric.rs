@@ -64,6 +64,8 @@ pub(crate) enum Metric {
     Database,
     /// The share that goes into what it does with a page until it is stored.
     Processing,
+    /// What its author counts or measures himself, by name.
+    Own(String),
 }
 
 /// A value on the scale that it is compared on.
@@ -102,7 +104,14 @@ impl Scale {
     pub(crate) fn prior(self, metric: &Metric) -> f64 {
         match (self, metric) {
             (Self::Share, _) => 0.05,
-            (Self::Log, Metric::Requests | Metric::Items | Metric::Duration | Metric::Queue) => 0.3,
+            (
+                Self::Log,
+                Metric::Requests
+                | Metric::Items
+                | Metric::Duration
+                | Metric::Queue
+                | Metric::Own(_),
+            ) => 0.3,
             (Self::Log, _) => 0.15,
         }
     }
@@ -152,8 +161,11 @@ fn amount(value: f64, variance: f64) -> Option<Sample> {
 }
 
 impl Metric {
-    /// The metrics of a scraper whose items lack these fields.
-    pub(crate) fn all<'f>(fields: impl Iterator<Item = &'f str>) -> Vec<Self> {
+    /// The metrics of a scraper whose items lack these fields, and that has these statistics of its own.
+    pub(crate) fn all<'f>(
+        fields: impl Iterator<Item = &'f str>,
+        own: impl Iterator<Item = &'f str>,
+    ) -> Vec<Self> {
         let mut all = vec![
             Self::Blocked,
             Self::Failed,
@@ -179,6 +191,7 @@ impl Metric {
                 .map(|category| Self::Errors(*category)),
         );
         all.extend(fields.map(|field| Self::Lacking(field.to_owned())));
+        all.extend(own.map(|name| Self::Own(name.to_owned())));
         all
     }
 
@@ -204,6 +217,7 @@ impl Metric {
             Self::Waiting => "waiting_share".to_owned(),
             Self::Database => "database_share".to_owned(),
             Self::Processing => "processing_share".to_owned(),
+            Self::Own(name) => format!("stats.{name}"),
         }
     }
 
@@ -233,6 +247,7 @@ impl Metric {
             Self::Waiting => "time spent waiting for the site".to_owned(),
             Self::Database => "time spent waiting for the database".to_owned(),
             Self::Processing => "time spent on pages until they are stored".to_owned(),
+            Self::Own(name) => format!("`{name}`"),
         }
     }
 
@@ -256,7 +271,8 @@ impl Metric {
             | Self::Queue
             | Self::Requests
             | Self::Items
-            | Self::Duration => Scale::Log,
+            | Self::Duration
+            | Self::Own(_) => Scale::Log,
         }
     }
 
@@ -283,7 +299,10 @@ impl Metric {
 
     /// Whether it is a total: then half a run has half of it.
     pub(crate) fn is_total(&self) -> bool {
-        matches!(self, Self::Requests | Self::Items | Self::Duration)
+        matches!(
+            self,
+            Self::Requests | Self::Items | Self::Duration | Self::Own(_)
+        )
     }
 
     /// The value as reports tell it: items for 100 pages, the share of items that have a field.
@@ -352,6 +371,10 @@ impl Metric {
             Self::Waiting => part_of_time(counters.waited_micros, unit),
             Self::Database => part_of_time(counters.database_micros, unit),
             Self::Processing => part_of_time(counters.processing_micros, unit),
+            Self::Own(name) => {
+                let value = *unit.own?.get(name)?;
+                amount(value, 1.0 / (value.abs() + 1.0))
+            }
         }
     }
 
@@ -385,7 +408,8 @@ impl Metric {
             | Self::Duration
             | Self::Waiting
             | Self::Database
-            | Self::Processing => {
+            | Self::Processing
+            | Self::Own(_) => {
                 return None;
             }
         };
@@ -412,6 +436,7 @@ impl Metric {
             Self::Retries => more >= 0.06 && times >= 1.5,
             Self::Queue => times >= 1.8,
             Self::Requests | Self::Items | Self::Duration => times >= 1.75 || times <= 0.57,
+            Self::Own(_) => times >= 2.0 || times <= 0.5,
             Self::Waiting | Self::Database | Self::Processing => more >= 0.25,
             Self::QueueLeft => more >= 0.2,
         }

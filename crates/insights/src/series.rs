@@ -35,6 +35,8 @@ pub(crate) struct Unit<'f> {
     /// The median and the 95th percentile of answer times, in milliseconds.
     pub(crate) response_ms: Option<(f64, f64)>,
     pub(crate) duration_seconds: Option<f64>,
+    /// What the run's author counted and measured, by name.
+    pub(crate) own: Option<&'f BTreeMap<String, f64>>,
     /// How many items lack a field.
     pub(crate) lacking: BTreeMap<&'f str, u64>,
     /// The queue's length at the end.
@@ -132,6 +134,7 @@ impl<'f> Source<'f> {
             known: row.known,
             response_ms: sketch.quantile(0.5).zip(sketch.quantile(0.95)),
             duration_seconds: row.duration_seconds,
+            own: Some(&row.stats),
             lacking: lacking(row),
             queue_left: row.queue_left,
             buckets: buckets
@@ -157,6 +160,7 @@ impl<'f> Source<'f> {
                     known: Known::default(),
                     response_ms: None,
                     duration_seconds: None,
+                    own: None,
                     lacking: BTreeMap::new(),
                     queue_left: None,
                     buckets: Vec::new(),

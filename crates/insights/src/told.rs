@@ -175,6 +175,12 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
         (Kind::VolumeLow, _) => {
             format!("{who} made {} fewer requests than usual", change(incident))
         }
+        (Kind::StatisticChange, metric) => format!(
+            "{} of {who}: {} instead of about {}",
+            metric.words(),
+            two(root.observed),
+            two(root.usual)
+        ),
     }
 }
 
@@ -323,6 +329,9 @@ fn recommendation(incident: &Incident) -> &'static str {
         }
         (Kind::VolumeLow, _) => {
             "Check the crawl's starting points and the site's lists: it found much less to follow."
+        }
+        (Kind::StatisticChange, _) => {
+            "It is a number of your own: compare the runs (dragline diff baseline last), and look at what it counts."
         }
     }
 }

@@ -14,7 +14,16 @@ pub(crate) struct RunCore {
     pub(crate) span: Span,
     /// The site, where the run has one.
     pub(crate) site: Option<String>,
+    /// The machine, where somebody named it.
+    pub(crate) host: Option<String>,
     pub(crate) stats: Stats,
+}
+
+impl RunCore {
+    /// The machine that the run is on, as far as anybody knows.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.as_deref().or(crate::sys::host())
+    }
 }
 
 /// What a run counts.

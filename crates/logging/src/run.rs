@@ -71,6 +71,7 @@ pub struct RunBuilder {
     site: String,
     run_id: Option<String>,
     config: Option<String>,
+    host: Option<String>,
     clock: Arc<dyn Clock>,
 }
 
@@ -89,6 +90,14 @@ impl RunBuilder {
         self.config = serde_json::to_string(config)
             .ok()
             .filter(|json| json.starts_with('{'));
+        self
+    }
+
+    /// The machine that the run is on. Default: what the system calls it, which in a container is seldom a name that
+    /// stays.
+    #[must_use]
+    pub fn host(mut self, name: impl Into<String>) -> Self {
+        self.host = Some(name.into());
         self
     }
 
@@ -127,6 +136,7 @@ impl RunBuilder {
             core: RunCore {
                 span,
                 site: Some(self.site),
+                host: self.host,
                 stats: Stats::default(),
             },
             run_id,
@@ -162,6 +172,7 @@ impl Run {
             site: site.into(),
             run_id: None,
             config: None,
+            host: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -174,6 +185,7 @@ impl Run {
             let core = RunCore {
                 span: Span::current(),
                 site: None,
+                host: None,
                 stats: Stats::default(),
             };
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);

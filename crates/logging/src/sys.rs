@@ -2,6 +2,13 @@
 
 use std::io::Write as _;
 
+/// The name of this machine; `None` when it has none.
+pub(crate) fn host() -> Option<&'static str> {
+    static HOST: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let host = HOST.get_or_init(|| machine_name().filter(|name| !name.is_empty()));
+    host.as_deref()
+}
+
 /// The recorder's own troubles go to stderr; tracing would lead back here.
 pub(crate) fn complain(sentence: &str) {
     let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
@@ -9,11 +16,12 @@ pub(crate) fn complain(sentence: &str) {
 
 #[cfg(unix)]
 pub(crate) use unix::{
-    call_at_exit, catches_signals, generation, is_ignored, lower_priority, watch_forks,
+    call_at_exit, catches_signals, generation, is_ignored, lower_priority, machine_name,
+    watch_forks,
 };
 
 #[cfg(not(unix))]
-pub(crate) use other::{call_at_exit, generation, lower_priority, watch_forks};
+pub(crate) use other::{call_at_exit, generation, lower_priority, machine_name, watch_forks};
 
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "the C library has no other door")]
@@ -72,6 +80,15 @@ mod unix {
         unsafe { libc::atexit(function) };
     }
 
+    /// What the system calls this machine.
+    pub(crate) fn machine_name() -> Option<String> {
+        let mut name = [0u8; 256];
+        // SAFETY: the call writes at most so many bytes into the buffer, which lives longer than it.
+        let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
+        let name = std::ffi::CStr::from_bytes_until_nul(&name).ok()?;
+        (failed == 0).then(|| name.to_string_lossy().into_owned())
+    }
+
     /// Gives this thread the lowest priority.
     pub(crate) fn lower_priority() {
         // On Linux the priority is the thread's; elsewhere it would be the process's.
@@ -88,6 +105,9 @@ mod unix {
 mod other {
     pub(crate) fn generation() -> u64 {
         0
+    }
+    pub(crate) fn machine_name() -> Option<String> {
+        std::env::var("COMPUTERNAME").ok()
     }
     pub(crate) fn watch_forks() {}
     pub(crate) fn call_at_exit(_function: extern "C" fn()) {}

@@ -33,8 +33,8 @@ pub mod render;
 mod runbooks;
 
 pub use assemble::{
-    Activity, ByScraper, Mute, Prices, ReportOptions, activity, bad_news, folded, reasons_to_fail,
-    report, trust,
+    Activity, ByScraper, Days, Mute, Prices, ReportOptions, ScraperDays, activity, bad_news,
+    folded, reasons_to_fail, report, trust,
 };
 pub use dragline_insights::Limits;
 pub use model::Report;

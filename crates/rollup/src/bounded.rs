@@ -1,7 +1,7 @@
 //! A table that hostile input cannot make large.
 
 use std::borrow::Borrow;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
@@ -138,6 +138,16 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         kept.into_iter().flat_map(|(_, keys)| keys)
     }
 
+    /// How many different keys came. Exact as long as all were kept; then told by how close the smallest hashes
+    /// stand, which takes nothing more to know (Bar-Yossef et al., "Counting distinct elements in a data stream",
+    /// 2002), with a standard error of one in the square root of the table's size: 3 % for 1,024 keys.
+    pub fn distinct(&self) -> u64 {
+        match (&self.overflow, self.largest.peek()) {
+            (Some(_), Some(largest)) => estimate(self.len, *largest),
+            _ => self.len as u64,
+        }
+    }
+
     /// How many keys were kept.
     pub fn len(&self) -> usize {
         self.len
@@ -191,10 +201,80 @@ impl Hasher for OneShot {
     }
 }
 
+/// How many keys there are of which so many have no larger hash than this one.
+fn estimate(kept: usize, largest: u64) -> u64 {
+    let share = (largest as f64 + 1.0) / 2f64.powi(64);
+    (kept.saturating_sub(1) as f64 / share).round() as u64
+}
+
+/// How many different things there were, whatever their number: the smallest of their hashes are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Distinct(BTreeSet<u64>);
+
+impl Distinct {
+    /// So many hashes are kept: for a standard error of 3 %.
+    const MOST: usize = 1024;
+
+    /// Takes a text.
+    pub fn observe(&mut self, text: &str) {
+        self.take(xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+    }
+
+    fn take(&mut self, hash: u64) {
+        let is_full = self.0.len() >= Self::MOST;
+        if is_full && self.0.last().is_some_and(|largest| hash >= *largest) {
+            return;
+        }
+        if self.0.insert(hash) && is_full {
+            self.0.pop_last();
+        }
+    }
+
+    /// How many there were, exactly up to 1,023; see [`Bounded::distinct`].
+    pub fn count(&self) -> u64 {
+        match self.0.last() {
+            Some(largest) if self.0.len() >= Self::MOST => estimate(self.0.len(), *largest),
+            _ => self.0.len() as u64,
+        }
+    }
+}
+
+impl Add for Distinct {
+    fn add(&mut self, other: Self) {
+        other.0.into_iter().for_each(|hash| self.take(hash));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn different_things_are_counted() {
+        let mut table: Bounded<String, u64> = Bounded::new(1024);
+        let (mut whole, mut halves) = (
+            Distinct::default(),
+            [Distinct::default(), Distinct::default()],
+        );
+        for n in 0..50_000 {
+            let text = format!("host{n}.test");
+            *table.entry(text.as_str()) += 1;
+            whole.observe(&text);
+            halves[n % 2].observe(&text);
+            if n == 999 {
+                assert_eq!((table.distinct(), whole.count()), (1000, 1000));
+            }
+        }
+        let [mut first, second] = halves;
+        first.add(second);
+        assert_eq!(first, whole);
+        for count in [table.distinct(), whole.count()] {
+            // Three standard errors.
+            assert!((45_300..54_700).contains(&count), "{count}");
+        }
+    }
 
     fn table(keys: &[u8], cap: usize) -> Bounded<String, u64> {
         let mut table: Bounded<String, u64> = Bounded::new(cap);

@@ -58,6 +58,13 @@ impl Counters {
             Event::DatabaseOperation(operation) => {
                 self.database_micros += micros(operation.duration_ms);
             }
+            Event::SearchQuery(_) => self.searches += 1,
+            Event::SystemSample(sample) => {
+                let percent = sample.cpu_percent.filter(|p| (0.0..=100_000.0).contains(p));
+                if let Some(cpu) = percent.and_then(thousandths) {
+                    self.cpu.observe(cpu);
+                }
+            }
             Event::QueueSize(queue) => {
                 if let Some(size) = queue.queue_size {
                     self.queue.observe(size);

@@ -69,6 +69,10 @@ pub struct Counters {
     pub incomplete: u64,
     /// From page to storage, in microseconds.
     pub processing_micros: u64,
+    /// Searches.
+    pub searches: u64,
+    /// CPU in use at each time that the machine was looked at, in thousandths of a percent.
+    pub cpu: Spread,
     /// HTTP attempts through a proxy.
     pub proxied_requests: u64,
     /// Bytes of answers through a proxy.
@@ -142,6 +146,8 @@ impl Add for Counters {
         self.processing_micros = self
             .processing_micros
             .saturating_add(other.processing_micros);
+        self.searches = self.searches.saturating_add(other.searches);
+        self.cpu.add(other.cpu);
         self.proxied_requests = self.proxied_requests.saturating_add(other.proxied_requests);
         self.proxied_bytes = self.proxied_bytes.saturating_add(other.proxied_bytes);
     }

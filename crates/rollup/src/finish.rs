@@ -53,6 +53,9 @@ pub struct Finished {
     pub problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
     /// Events by dialect.
     pub dialects: BTreeMap<Dialect, u64>,
+    /// How many different URLs were asked for, as far as the logs have a line for each request: about, when there
+    /// were many ([`Distinct`](crate::Distinct)).
+    pub urls: u64,
 }
 
 /// A group of errors.
@@ -118,6 +121,12 @@ pub struct RunRow {
     pub disagreements: Vec<String>,
     /// What its author counted and measured, by name.
     pub stats: BTreeMap<String, f64>,
+    /// Pages that came to it, by its own account.
+    pub pages: Option<u64>,
+    /// What it was configured with, as JSON.
+    pub config: Option<String>,
+    /// The machine that it ran on.
+    pub machine: Option<String>,
     /// The rarer events.
     pub sections: Rare,
 }
@@ -230,6 +239,7 @@ impl Rollup {
             files: self.files,
             problems: self.problems,
             dialects: self.dialects.iter().collect(),
+            urls: self.urls.count(),
         }
     }
 }
@@ -473,7 +483,9 @@ fn run_row(
         declared
     };
     let own = declared.own.iter();
+    let told = stats.told.iter().map(|(name, (_, value))| (name, value));
     let own = own
+        .chain(told)
         .map(|(name, value)| (name.clone(), *value as f64 / 1000.0))
         .collect();
     let lines_count = counters.requests + counters.items();
@@ -539,6 +551,9 @@ fn run_row(
         dropped: stats.dropped,
         disagreements,
         stats: own,
+        pages: declared.pages,
+        config: stats.config.map(|(_, config)| config),
+        machine: stats.machine.map(|(_, name)| name),
         sections: stats.sections,
         key,
     }

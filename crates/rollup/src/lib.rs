@@ -50,7 +50,7 @@ mod source;
 mod tally;
 mod verdict;
 
-pub use bounded::Bounded;
+pub use bounded::{Bounded, Distinct};
 pub use counters::{Counters, Latency, Spread};
 pub use errors::{Cell, ErrorLabel, Group, Sample};
 pub use evidence::Evidence;
@@ -59,8 +59,8 @@ pub use order::Order;
 pub use period::Strays;
 pub use rollup::{FileEntry, Limits, OUT_OF_ORDER, ProblemEntry, Rollup};
 pub use sections::{
-    Articles, Database, Domain, Domains, Duplicates, Fields, Operation, Queue, Rare, Search,
-    Sections, System,
+    Articles, Database, Domain, Domains, Duplicates, Fields, Machine, Operation, Queue, Rare,
+    Running, Search, Sections, System,
 };
 pub use seq::Covered;
 pub use signs::{FirstSign, SIGN_WIDTH, Sign};

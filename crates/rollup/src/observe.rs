@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dragline_schema::{Dialect, Event, Level, Record, RunStatus, Timestamp, host_of};
+use dragline_schema::{Dialect, Event, Json, Level, Record, RunStatus, Timestamp, host_of};
 
 use crate::count::{bytes_of, failed};
 use crate::evidence::Evidence;
@@ -13,6 +13,9 @@ use crate::source::{Declared, LONGEST_NAME, RunEnd, SourceStats, bounded_name, e
 const CLOCK_SKEW: i64 = 600_000_000;
 /// No host has a longer name (RFC 1035, section 2.3.4), in bytes.
 const LONGEST_HOST: usize = 255;
+
+/// A longer configuration of a run is not kept, in bytes.
+const LONGEST_CONFIG: usize = 4096;
 
 /// A number of a line that is larger is a fault: what is exact in every language's numbers.
 const LARGEST_NUMBER: u64 = 1 << 53;
@@ -74,7 +77,16 @@ impl SourceStats {
     /// Start, end and the run's own account.
     pub(crate) fn observe_life(&mut self, record: &Record<'_>, evidence: &dyn Fn() -> Evidence) {
         match &record.event {
-            Event::ScraperStart(_) => self.started = earlier(self.started, record.timestamp),
+            Event::ScraperStart(start) => {
+                self.started = earlier(self.started, record.timestamp);
+                self.configure(record.timestamp, start.config.as_ref());
+                let host = start.host.as_deref().map(bounded_name);
+                let told = host.map(|host| (record.timestamp, host));
+                self.machine = self.machine.take().max(told);
+            }
+            Event::Summary(summary) if summary.config.is_some() => {
+                self.configure(record.timestamp, summary.config.as_ref());
+            }
             Event::ScraperEnd(end) => {
                 let status = end.status.as_deref().and_then(RunStatus::from_name);
                 let reason = end.finish_reason.as_deref().map(bounded_name);
@@ -103,6 +115,13 @@ impl SourceStats {
                     saved: summary.items,
                     failed: summary.items_failed,
                     duplicates: summary.duplicates,
+                    pages: summary.pages,
+                    own: summary
+                        .own
+                        .iter()
+                        .filter_map(|(name, value)| own_number(name, *value))
+                        .take(MOST_OWN)
+                        .collect(),
                     errors: (!summary.levels.is_empty())
                         .then(|| level(Level::Error) + level(Level::Critical)),
                     warnings: (!summary.levels.is_empty()).then(|| level(Level::Warn)),
@@ -116,6 +135,14 @@ impl SourceStats {
             Event::LogDropped(dropped) => self.dropped += dropped.dropped.unwrap_or(0),
             _ => {}
         }
+    }
+
+    /// What the run was configured with, as the latest line has it.
+    fn configure(&mut self, at: Option<Timestamp>, config: Option<&Json<'_>>) {
+        let config = config.map(|json| &*json.0);
+        let told = config.filter(|config| config.len() <= LONGEST_CONFIG);
+        let told = told.map(|config| (at, config.to_owned()));
+        self.config = self.config.take().max(told);
     }
 
     fn end_at(
@@ -156,15 +183,16 @@ fn own_of(end: &dragline_schema::ScraperEnd<'_>) -> BTreeMap<String, i64> {
     let json = end.stats.as_ref().map_or("{}", |stats| &*stats.0);
     let numbers: BTreeMap<String, serde_json::Value> =
         serde_json::from_str(json).unwrap_or_default();
-    let number = |(name, value): (String, serde_json::Value)| {
-        let value = value.as_f64().filter(|value| value.abs() <= LARGEST)?;
-        (name.len() <= LONGEST_OWN).then_some((name, (value * 1000.0).round() as i64))
-    };
-    numbers
+    let numbers = numbers
         .into_iter()
-        .filter_map(number)
-        .take(MOST_OWN)
-        .collect()
+        .filter_map(|(name, value)| own_number(&name, value.as_f64()?));
+    numbers.take(MOST_OWN).collect()
+}
+
+/// A number of its own, in thousandths, when it and its name can be right.
+pub(crate) fn own_number(name: &str, value: f64) -> Option<(String, i64)> {
+    let is_right = name.len() <= LONGEST_OWN && value.abs() <= LARGEST;
+    is_right.then(|| (name.to_owned(), (value * 1000.0).round() as i64))
 }
 
 fn declared_by_end(end: &dragline_schema::ScraperEnd<'_>, at: Option<Timestamp>) -> Declared {
@@ -182,6 +210,7 @@ fn declared_by_end(end: &dragline_schema::ScraperEnd<'_>, at: Option<Timestamp>)
         articles: end.articles_stored,
         errors: end.errors_count,
         rate_limits: end.rate_limits_hit,
+        pages: end.pages_scraped,
         own: own_of(end),
         ..Declared::default()
     }

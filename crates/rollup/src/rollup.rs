@@ -9,10 +9,11 @@ use dragline_schema::{
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Add, Bounded, hash_of};
+use crate::bounded::{Add, Bounded, Distinct, hash_of};
 use crate::count::{has_activity, plausible};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, ErrorLabel, Group};
+use crate::observe::own_number;
 use crate::order::Order;
 use crate::seq::Covered;
 use crate::signs::{FirstSign, MAX_SIGNS, SIGN_WIDTH, SignKey, signs};
@@ -96,6 +97,8 @@ pub struct Rollup {
     pub(crate) files: BTreeMap<String, FileEntry>,
     pub(crate) problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
     pub(crate) dialects: Tally<Dialect>,
+    /// The URLs that were asked for.
+    pub(crate) urls: Distinct,
     pub(crate) period: Option<(Timestamp, Timestamp)>,
     width: i64,
     sketch_width: i64,
@@ -175,6 +178,7 @@ impl Default for Rollup {
             files: BTreeMap::new(),
             problems: BTreeMap::new(),
             dialects: Tally::default(),
+            urls: Distinct::default(),
             period: None,
             width: WIDTHS[0],
             sketch_width: SKETCH_WIDTHS[0],
@@ -423,6 +427,11 @@ impl Rollup {
         }
         self.dialects.count(record.dialect, 1);
         stats.observe_domain(record, host);
+        if let Event::Request(request) = &record.event
+            && let Some(url) = request.url.as_deref()
+        {
+            self.urls.observe(url);
+        }
         stats.sections.observe(record);
         let key = self.current.source.as_ref().map(|(key, _)| Arc::clone(key));
         // It was found above.
@@ -446,6 +455,15 @@ impl Rollup {
             first.observe(record.timestamp, evidence(), text);
         });
         self.add_activity(source, record, label);
+    }
+
+    /// The record that was observed last holds a number to which the user gave a name.
+    pub fn tell(&mut self, time: Option<Timestamp>, name: &str, value: f64) {
+        if let Some((_, source)) = &self.current.source
+            && let Some(told) = own_number(name, value)
+        {
+            self.sources[*source as usize].1.tell(time, told);
+        }
     }
 
     /// Adds everything that the other observed.
@@ -504,6 +522,7 @@ impl Rollup {
             add_problem(&mut self.problems, key, problem);
         }
         self.dialects.add(other.dialects);
+        self.urls.add(other.urls);
     }
 
     /// An empty rollup with buckets as wide as these.

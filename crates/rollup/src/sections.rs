@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::LazyLock;
 
-use dragline_schema::{Event, Record, clip};
+use dragline_schema::{Event, Record, Timestamp, clip};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded};
@@ -224,30 +224,109 @@ pub struct Operation {
 }
 add_fields!(Operation { count, duration });
 
-/// The machine, at each time it was looked at. Percentages are in thousandths of a percent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The machines, by name, at most 64; those that no line names are one without a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct System {
+    /// The machines.
+    pub machines: Bounded<String, Machine>,
+}
+add_fields!(System { machines });
+
+impl System {
+    /// All machines as one.
+    pub fn whole(&self) -> Machine {
+        let mut whole = Machine::default();
+        let rest = self.machines.overflow().into_iter();
+        let all = self.machines.iter().map(|(_, machine)| machine);
+        all.chain(rest)
+            .for_each(|machine| whole.add(machine.clone()));
+        whole
+    }
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self {
+            machines: Bounded::new(64),
+        }
+    }
+}
+
+impl Add for Bounded<String, Machine> {
+    fn add(&mut self, other: Self) {
+        self.merge(other);
+    }
+}
+
+/// A counter that runs as long as a machine does: what it said first and last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Running {
+    first: Option<(Timestamp, u64)>,
+    last: Option<(Timestamp, u64)>,
+}
+
+impl Running {
+    fn observe(&mut self, time: Option<Timestamp>, value: Option<u64>) {
+        if let (Some(time), Some(value)) = (time, value) {
+            let own = Some((time, value));
+            self.add(Self {
+                first: own,
+                last: own,
+            });
+        }
+    }
+
+    /// How much it went up in a second, on average; `None` when it was told once, or began anew.
+    pub fn rate(&self) -> Option<f64> {
+        let ((begin, first), (end, last)) = (self.first?, self.last?);
+        let seconds = end.since(begin) as f64 / 1e6;
+        let more = last.checked_sub(first)?;
+        (seconds > 0.0).then_some(more as f64 / seconds)
+    }
+}
+
+impl Add for Running {
+    fn add(&mut self, other: Self) {
+        self.first = match (self.first, other.first) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// A machine, at each time it was looked at. Percentages are in thousandths of a percent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Machine {
     /// CPU in use.
     pub cpu: Spread,
     /// Memory in use.
     pub memory: Spread,
     /// Memory in use, in bytes.
     pub memory_bytes: Spread,
+    /// Memory that programs can still have, in bytes.
+    pub available_bytes: Spread,
     /// Disk in use.
     pub disk: Spread,
+    /// Disk in use, in bytes.
+    pub disk_used_bytes: Spread,
     /// Free disk, in bytes.
     pub disk_free_bytes: Spread,
     /// Bytes sent since the machine's start.
-    pub sent_bytes: Spread,
+    pub sent_bytes: Running,
     /// Bytes received since the machine's start.
-    pub received_bytes: Spread,
+    pub received_bytes: Running,
 }
-add_fields!(System {
+add_fields!(Machine {
     cpu,
     memory,
     memory_bytes,
+    available_bytes,
     disk,
+    disk_used_bytes,
     disk_free_bytes,
     sent_bytes,
     received_bytes
@@ -390,17 +469,22 @@ impl Sections {
                 observe(&mut operation.duration, took);
             }
             Event::SystemSample(event) => {
-                let system = &mut self.system;
+                let name = clip(event.host.as_deref().unwrap_or_default(), LONGEST);
+                let system = self.system.machines.entry(name);
                 observe(&mut system.cpu, event.cpu_percent.and_then(thousandths));
                 observe(
                     &mut system.memory,
                     event.memory_percent.and_then(thousandths),
                 );
                 observe(&mut system.memory_bytes, event.memory_used_bytes);
+                observe(&mut system.available_bytes, event.memory_available_bytes);
                 observe(&mut system.disk, event.disk_percent.and_then(thousandths));
+                observe(&mut system.disk_used_bytes, event.disk_used_bytes);
                 observe(&mut system.disk_free_bytes, event.disk_free_bytes);
-                observe(&mut system.sent_bytes, event.network_sent_bytes);
-                observe(&mut system.received_bytes, event.network_received_bytes);
+                let time = record.timestamp;
+                system.sent_bytes.observe(time, event.network_sent_bytes);
+                let received = event.network_received_bytes;
+                system.received_bytes.observe(time, received);
             }
             _ => {}
         }

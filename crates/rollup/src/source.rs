@@ -145,6 +145,8 @@ pub struct Declared {
     pub errors: Option<u64>,
     /// Warnings.
     pub warnings: Option<u64>,
+    /// Pages that came to the scraper.
+    pub pages: Option<u64>,
     /// What the author counted and measured, by name, in thousandths.
     pub own: BTreeMap<String, i64>,
     /// Rate limits.
@@ -173,6 +175,7 @@ impl Declared {
             &mut self.errors,
             &mut self.warnings,
             &mut self.rate_limits,
+            &mut self.pages,
         ] {
             count.take_if(|count| *count > MAX_DECLARED);
         }
@@ -205,6 +208,11 @@ pub(crate) struct SourceStats {
     pub(crate) skewed_since: Option<Timestamp>,
     /// The queue's length when it was last told.
     pub(crate) queue: Option<(Timestamp, u64)>,
+    /// What the run was configured with when it last began, as JSON, and on which machine it did.
+    pub(crate) config: Option<(Option<Timestamp>, String)>,
+    pub(crate) machine: Option<(Option<Timestamp>, String)>,
+    /// Numbers that the user named, in thousandths, as they were last told.
+    pub(crate) told: BTreeMap<String, (Option<Timestamp>, i64)>,
     pub(crate) hosts: Bounded<String, u64>,
     pub(crate) dialects: BTreeSet<Dialect>,
     pub(crate) sections: Rare,
@@ -234,6 +242,9 @@ impl Default for SourceStats {
             skewed: 0,
             skewed_since: None,
             queue: None,
+            config: None,
+            machine: None,
+            told: BTreeMap::new(),
             hosts: Bounded::new(256),
             dialects: BTreeSet::new(),
             sections: Rare::default(),
@@ -266,6 +277,12 @@ impl SourceStats {
             let place = (time, at());
             self.last_place = self.last_place.take().max(Some(place));
         }
+    }
+
+    /// A number was told that the user named; the latest holds.
+    pub(crate) fn tell(&mut self, time: Option<Timestamp>, (name, value): (String, i64)) {
+        let held = self.told.entry(name).or_insert((time, value));
+        *held = (*held).max((time, value));
     }
 
     /// A request or an item was seen.
@@ -335,6 +352,11 @@ impl Add for SourceStats {
         self.skewed += other.skewed;
         self.skewed_since = earlier(self.skewed_since, other.skewed_since);
         self.queue = self.queue.max(other.queue);
+        self.config = self.config.take().max(other.config);
+        self.machine = self.machine.take().max(other.machine);
+        for (name, (time, value)) in other.told {
+            self.tell(time, (name, value));
+        }
         self.hosts.merge(other.hosts);
         self.dialects.extend(other.dialects);
         self.sections.add(other.sections);

@@ -26,7 +26,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use crate::ScanOptions;
 
 /// The format of entries.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 /// What an entry begins with.
 const MAGIC: &[u8; 8] = b"DRAGCAC5";
 /// How the names of entries end, behind a key in hexadecimal digits.

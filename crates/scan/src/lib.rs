@@ -25,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod archive;
 mod cache;
 mod filter;
 mod history;
@@ -566,6 +567,7 @@ impl Pass<'_> {
             labeller,
             self.filter,
             self.sources.as_ref(),
+            &self.options.read.map,
         )
         .of_copies(copied)
     }

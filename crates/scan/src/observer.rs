@@ -1,5 +1,6 @@
 //! The sink behind the reader: filter, classify, count.
 
+use dragline_ingest::{Map, own_stats};
 use dragline_rollup::{Covered, Rollup};
 use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
 
@@ -18,6 +19,8 @@ pub(crate) struct Observer<'o> {
     labeller: Labeller<'o>,
     filter: &'o Filter,
     sources: Option<&'o Sources>,
+    /// What the user calls the numbers in the records' fields.
+    map: &'o Map,
     /// The lines that stand elsewhere, when this is a copy of errors.
     copied: Option<&'o Covered>,
 }
@@ -30,8 +33,10 @@ impl<'o> Observer<'o> {
         labeller: Labeller<'o>,
         filter: &'o Filter,
         sources: Option<&'o Sources>,
+        map: &'o Map,
     ) -> Self {
         Self {
+            map,
             family,
             rollup,
             pool,
@@ -101,5 +106,10 @@ impl Observer<'_> {
         let rollup = &mut self.rollup;
         self.labeller
             .label(record, |label| rollup.observe(record, at, label));
+        if self.map.has_stats() {
+            for (name, value) in own_stats(record, self.map) {
+                rollup.tell(record.timestamp, &name, value);
+            }
+        }
     }
 }

@@ -191,6 +191,8 @@ events! {
     ScraperStart = "scraper_start" {
         /// The run's configuration, an object.
         config: Json<'a>,
+        /// The machine that it runs on, by name.
+        host: Text<'a>,
     }
     /// A run ends, with its own account. Counts are totals of the run.
     ScraperEnd = "scraper_end" {
@@ -308,14 +310,20 @@ events! {
     }
     /// The machine at a moment.
     SystemSample = "system_sample" {
+        /// The machine, by name.
+        host: Text<'a>,
         /// CPU in use, 0 to 100.
         cpu_percent: f64,
         /// Memory in use, 0 to 100.
         memory_percent: f64,
         /// Memory in use, bytes.
         memory_used_bytes: u64,
+        /// Memory that programs can still have, bytes.
+        memory_available_bytes: u64,
         /// Disk in use, 0 to 100.
         disk_percent: f64,
+        /// Disk in use, bytes.
+        disk_used_bytes: u64,
         /// Disk that is free, bytes.
         disk_free_bytes: u64,
         /// Bytes sent since the machine started.
@@ -470,6 +478,12 @@ pub struct RunSummary<'a> {
     pub levels: Vec<(Level, u64)>,
     /// Requests that were filtered as already known.
     pub duplicates: Option<u64>,
+    /// Pages that came to the scraper.
+    pub pages: Option<u64>,
+    /// Numbers that the user gave names of their own.
+    pub own: Vec<(String, f64)>,
+    /// What the run was configured with; nothing else is told then.
+    pub config: Option<Json<'a>>,
 }
 
 impl RunSummary<'_> {
@@ -487,6 +501,9 @@ impl RunSummary<'_> {
             items_failed: self.items_failed,
             levels: self.levels,
             duplicates: self.duplicates,
+            pages: self.pages,
+            own: self.own,
+            config: self.config.map(IntoOwned::into_owned),
         }
     }
 }

@@ -39,6 +39,17 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
                 "BIGINT",
                 "lines that are missing by their numbers",
             ),
+            ("host", "VARCHAR", "the machine that it ran on"),
+            (
+                "pages",
+                "BIGINT",
+                "pages that came to it, by its own account",
+            ),
+            (
+                "config",
+                "VARCHAR",
+                "what it was configured with, a JSON object",
+            ),
             (
                 "stats",
                 "VARCHAR",
@@ -201,6 +212,8 @@ fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
                 .filter(|_| !stats.is_empty())
         })
         .collect();
+    let pages = rows.iter().map(|run| run.pages.map(|pages| pages as i64));
+    let pages: Vec<Option<i64>> = pages.collect();
     let durations: Vec<Option<f64>> = rows.iter().map(|run| run.duration_seconds).collect();
     let mut columns = vec![
         texts(
@@ -226,6 +239,9 @@ fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
             rows.iter().map(|run| run.verdict.map(Verdict::as_str)),
         ),
         counts("missing_seq", rows.iter().map(|run| run.missing_seq)),
+        texts("host", rows.iter().map(|run| run.machine.as_deref())),
+        Column::new("pages".into(), pages),
+        texts("config", rows.iter().map(|run| run.config.as_deref())),
         Column::new("stats".into(), stats),
     ];
     let counted: Vec<_> = rows.iter().map(|run| (run, &run.counters)).collect();

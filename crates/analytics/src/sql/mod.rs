@@ -9,6 +9,7 @@
 mod answer;
 mod builder;
 mod describe;
+mod dialect;
 mod export;
 mod finished;
 mod logs;
@@ -185,7 +186,7 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
             finished::table(name, &finished, question.rules)?.lazy(),
         );
     }
-    let answer = answer(&mut context, query, spool.has_files())?;
+    let answer = answer(&mut context, &dialect::translated(query), spool.has_files())?;
     let answer = answer.map_err(|error| explained(error, &wanted))?;
     Ok(Asked {
         answer: Answer::new(answer),

@@ -1,15 +1,15 @@
-//! What was counted on each whole day.
+//! What was counted on each whole day, computed on the frame of days.
 
 use std::collections::BTreeMap;
 
-use dragline_rollup::{Counters, Finished};
 use dragline_schema::Timestamp;
+use polars::prelude::*;
 
-use crate::frames::success_rate;
+use crate::frames::{Frames, FramesError};
 use dragline_insights::{DAY, Name};
 
-/// A day with fewer requests has no share of success.
-const ENOUGH_REQUESTS: u64 = 20;
+/// A day with fewer requests, or products found, has no share.
+const ENOUGH: u32 = 20;
 
 /// A metric by whole days.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,19 +18,31 @@ pub struct Daily {
     pub name: Option<Name>,
     /// Which.
     pub metric: &'static str,
-    /// Whether it is a count: then no day is left out, as a day without any has none.
-    pub is_count: bool,
+    /// What it is.
+    pub kind: Kind,
     /// Days since 1970-01-01.
     pub days: Vec<f64>,
     /// One for each day.
     pub values: Vec<f64>,
 }
 
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A count: no day is left out, as a day without any has none.
+    Count,
+    /// A part of a whole, 0 to 1; days that have too little of the whole are left out.
+    Share,
+    /// A mean of what was measured; days without any are left out.
+    Measure,
+}
+
 impl Daily {
-    /// Values of it on the scale that they are compared on: counts by their logarithms, as a Sunday has
-    /// half, not a hundred less.
+    /// Values of it on the scale that they are compared on: all but shares by their logarithms, as a Sunday has half,
+    /// not a hundred less.
     pub(crate) fn scaled(&self, values: &[f64]) -> Vec<f64> {
-        let scale = |value: &f64| if self.is_count { value.ln_1p() } else { *value };
+        let is_share = self.kind == Kind::Share;
+        let scale = |value: &f64| if is_share { *value } else { value.ln_1p() };
         values.iter().map(scale).collect()
     }
 }
@@ -47,66 +59,190 @@ pub fn whole_days((start, end): (Timestamp, Timestamp)) -> Option<(i64, i64)> {
     (first < last).then_some((first, last))
 }
 
-type Metric = (&'static str, fn(&Counters) -> Option<f64>);
+/// For whom a metric is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// For all scrapers together, and for each.
+    Both,
+    /// For all together: of one alone there is seldom enough.
+    All,
+    /// For each: of all together, some have the part and some the whole.
+    Each,
+}
 
-const METRICS: [Metric; 4] = [
-    ("requests", |counters| Some(counters.requests as f64)),
-    ("items", |counters| Some(counters.items() as f64)),
-    ("errors", |counters| Some(counters.errors as f64)),
-    ("success_rate", |counters| {
-        success_rate(counters).filter(|_| counters.requests >= ENOUGH_REQUESTS)
-    }),
+/// A metric, and how it follows from the sums of a day.
+struct Metric {
+    name: &'static str,
+    kind: Kind,
+    scope: Scope,
+    value: Expr,
+}
+
+fn number(name: &str) -> Expr {
+    col(name).cast(DataType::Float64)
+}
+
+/// A part of a whole of which there is so much at least.
+fn part(part: Expr, whole: Expr, least: u32) -> Expr {
+    when(whole.clone().gt_eq(lit(f64::from(least))))
+        .then(part / whole)
+        .otherwise(lit(NULL))
+}
+
+/// The metrics; those that a report always had come first.
+fn metrics() -> Vec<Metric> {
+    let metric = |name, kind, value| Metric {
+        name,
+        kind,
+        scope: Scope::Both,
+        value,
+    };
+    let judged = number("requests") - number("requests_unjudged");
+    let good = judged.clone() - number("requests_failed");
+    let mut all = vec![
+        metric("requests", Kind::Count, number("requests")),
+        metric("items", Kind::Count, number("items")),
+        metric("errors", Kind::Count, number("errors")),
+        metric("success_rate", Kind::Share, part(good, judged, ENOUGH)),
+        metric(
+            "response_time_ms",
+            Kind::Measure,
+            part(
+                number("response_micros") / lit(1000.0),
+                number("response_count"),
+                ENOUGH,
+            ),
+        ),
+        Metric {
+            scope: Scope::Each,
+            ..metric(
+                "item_yield",
+                Kind::Share,
+                part(number("items"), number("items_found"), ENOUGH),
+            )
+        },
+        metric("searches", Kind::Count, number("searches")),
+        metric(
+            "cpu_percent",
+            Kind::Measure,
+            part(
+                number("cpu_millipercent") / lit(1000.0),
+                number("cpu_samples"),
+                1,
+            ),
+        ),
+    ];
+    all.extend(ERRORS.map(|(name, counter)| Metric {
+        scope: Scope::All,
+        ..metric(name, Kind::Count, number(counter))
+    }));
+    all
+}
+
+/// Whether it is one of the metrics that a report always had.
+pub(super) fn is_main(metric: &str) -> bool {
+    matches!(metric, "requests" | "items" | "errors" | "success_rate")
+}
+
+/// Errors by category: the metric and the counter.
+const ERRORS: [(&str, &str); 7] = [
+    ("errors.authentication", "errors_authentication"),
+    ("errors.database", "errors_database"),
+    ("errors.network", "errors_network"),
+    ("errors.parsing", "errors_parsing"),
+    ("errors.rate_limit", "errors_rate_limit"),
+    ("errors.site_change", "errors_site_change"),
+    ("errors.system", "errors_system"),
 ];
 
 /// Every metric by the days from `first` until `last`: of all scrapers together, then of each.
-pub(crate) fn series(finished: &Finished, first: i64, last: i64) -> Vec<Daily> {
-    if finished.bucket_micros > DAY {
-        return Vec::new();
+///
+/// # Errors
+/// When polars refuses, which means a fault of ours.
+pub(crate) fn series(frames: &Frames, first: i64, last: i64) -> Result<Vec<Daily>, FramesError> {
+    if frames.bucket_micros > DAY {
+        return Ok(Vec::new());
     }
-    let mut all: BTreeMap<i64, Counters> = BTreeMap::new();
-    let mut own: BTreeMap<Name, BTreeMap<i64, Counters>> = BTreeMap::new();
-    for row in &finished.activity {
-        let day = row.start.div_euclid(DAY);
-        if !(first..last).contains(&day) {
-            continue;
+    let metrics = metrics();
+    let is_whole = col("day").gt_eq(lit(first)).and(col("day").lt(lit(last)));
+    let days = frames.by_day()?.lazy().filter(is_whole);
+    let values = |metric: &Metric| metric.value.clone().alias(metric.name);
+    let values: Vec<Expr> = metrics.iter().map(values).collect();
+    let each = days.clone().with_columns(values.clone()).collect()?;
+    let each = by_name(&each)?;
+    let mut whole = Vec::new();
+    if each.len() != 1 {
+        let sums = crate::frames::sums();
+        let all = days.group_by([col("day")]).agg(sums);
+        let sorted = all.sort(["day"], SortMultipleOptions::default());
+        let all = sorted.with_columns(values).collect()?;
+        whole.push((None, (0..all.height()).collect::<Vec<usize>>(), all));
+    }
+    let frame = whole.into_iter().chain(each);
+    let all: Vec<Rows> = frame.collect();
+    let mut series = Vec::new();
+    for (name, rows, frame) in &all {
+        // Whose metrics are left out.
+        let others = match (name, all.len()) {
+            (_, 1) => None,
+            (None, _) => Some(Scope::Each),
+            (Some(_), _) => Some(Scope::All),
+        };
+        for metric in metrics.iter().filter(|metric| Some(metric.scope) != others) {
+            series.push(daily(name.clone(), metric, rows, frame, last)?);
         }
-        let key = &finished.runs[row.run].key;
-        let name = (key.scraper_id.clone(), key.site.clone());
-        all.entry(day).or_default().merge(&row.counters);
-        let days = own.entry(name).or_default();
-        days.entry(day).or_default().merge(&row.counters);
     }
-    let is_one = own.len() == 1;
-    let whole = (!is_one).then_some((None, all));
-    let each = own.into_iter().map(|(name, days)| (Some(name), days));
-    whole
-        .into_iter()
-        .chain(each)
-        .flat_map(|(name, days)| METRICS.map(|metric| daily(name.clone(), &days, metric, last)))
-        .filter(|daily| daily.values.iter().any(|value| *value > 0.0))
-        .collect()
+    series.retain(|daily: &Daily| daily.values.iter().any(|value| *value > 0.0));
+    Ok(series)
+}
+
+/// Whose rows of a frame are whose.
+type Rows = (Option<Name>, Vec<usize>, DataFrame);
+
+fn by_name(frame: &DataFrame) -> Result<Vec<Rows>, FramesError> {
+    let (scraper, site) = (
+        frame.column("scraper_id")?.str()?,
+        frame.column("site")?.str()?,
+    );
+    let mut names: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
+    for row in 0..frame.height() {
+        let own = |column: &StringChunked| column.get(row).map(str::to_owned);
+        names
+            .entry((own(scraper), own(site)))
+            .or_default()
+            .push(row);
+    }
+    let rows = names.into_iter();
+    Ok(rows
+        .map(|(name, rows)| (Some(name), rows, frame.clone()))
+        .collect())
 }
 
 fn daily(
     name: Option<Name>,
-    days: &BTreeMap<i64, Counters>,
-    (metric, read): Metric,
+    metric: &Metric,
+    rows: &[usize],
+    frame: &DataFrame,
     last: i64,
-) -> Daily {
-    let is_count = metric != "success_rate";
-    let begin = days.keys().next().copied().unwrap_or(last);
-    let none = Counters::default();
+) -> Result<Daily, FramesError> {
+    let (day, value) = (
+        frame.column("day")?.i64()?,
+        frame.column(metric.name)?.f64()?,
+    );
+    let known = rows.iter().filter_map(|row| Some((day.get(*row)?, *row)));
+    let known: BTreeMap<i64, Option<f64>> = known
+        .map(|(day, row)| (day, value.get(row).map(|value| value.max(0.0))))
+        .collect();
+    let begin = known.keys().next().copied().unwrap_or(last);
+    let none = (metric.kind == Kind::Count).then_some(0.0);
     let (days, values) = (begin..last)
-        .filter_map(|day| {
-            let value = read(days.get(&day).unwrap_or(&none))?;
-            Some((day as f64, value))
-        })
+        .filter_map(|day| Some((day as f64, known.get(&day).copied().unwrap_or(none)?)))
         .unzip();
-    Daily {
+    Ok(Daily {
         name,
-        metric,
-        is_count,
+        metric: metric.name,
+        kind: metric.kind,
         days,
         values,
-    }
+    })
 }

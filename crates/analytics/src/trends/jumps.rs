@@ -6,7 +6,7 @@
 //! noise is known by the differences of neighbours, single days are smoothed away by running medians
 //! (Tukey 1977), and where a straight line does as well there is no jump but a trend.
 
-use super::Daily;
+use super::{Daily, Kind};
 use dragline_insights::stats::{MAD_SCALE, median, theil_sen};
 
 /// A level that holds for fewer days is none.
@@ -33,10 +33,10 @@ pub(super) fn jumps(daily: &Daily, values: &[f64]) -> Vec<Jump> {
     if raw.len() < 2 * LEAST {
         return Vec::new();
     }
-    let (floor, smallest) = if daily.is_count {
-        (0.05, SMALLEST)
-    } else {
+    let (floor, smallest) = if daily.kind == Kind::Share {
         (0.005, SMALLEST_SHARE)
+    } else {
+        (0.05, SMALLEST)
     };
     let steps: Vec<f64> = raw
         .windows(2)
@@ -44,7 +44,7 @@ pub(super) fn jumps(daily: &Daily, values: &[f64]) -> Vec<Jump> {
         .collect();
     let noise = median(&steps).unwrap_or(0.0) * MAD_SCALE / std::f64::consts::SQRT_2;
     // What chance alone does to counts: few are never steady.
-    let chance = if daily.is_count {
+    let chance = if daily.kind == Kind::Count {
         1.0 / (median(values).unwrap_or(0.0) + 1.0).sqrt()
     } else {
         0.0

@@ -13,10 +13,10 @@ mod season;
 
 use std::collections::BTreeMap;
 
-use dragline_rollup::Finished;
+use crate::frames::{Frames, FramesError};
 use dragline_schema::Timestamp;
 
-pub use self::days::{Daily, whole_days};
+pub use self::days::{Daily, Kind, whole_days};
 pub use self::forecast::{Forecast, Range as ForecastDay, forecast};
 pub use self::season::Seasonality;
 use dragline_insights::{DAY, Name, stats};
@@ -37,8 +37,10 @@ const FORETOLD: usize = 20;
 /// Where a metric is going, by whole days.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trend {
-    /// `requests`, `items`, `errors` (by day) or `success_rate`.
+    /// `requests`, `items`, `errors` and such (by day), `success_rate`, `response_time_ms`, ….
     pub metric: &'static str,
+    /// What it is.
+    pub kind: Kind,
     /// Whose; `None` for all scrapers together.
     pub name: Option<Name>,
     /// How many whole days it was looked for in.
@@ -100,15 +102,26 @@ pub struct ChangePoint {
 }
 
 /// The trends over the whole days of the period.
-pub fn trends(finished: &Finished, period: Option<(Timestamp, Timestamp)>) -> Vec<Trend> {
+///
+/// # Errors
+/// When the frames cannot be worked with, which means a fault of ours.
+pub fn trends(
+    frames: &Frames,
+    period: Option<(Timestamp, Timestamp)>,
+) -> Result<Vec<Trend>, FramesError> {
     let Some((first, last)) = period.and_then(whole_days) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    let all = days::series(finished, first, last);
+    let all = days::series(frames, first, last)?;
     let foretold = foretold(&all);
     let mut found = in_parallel(&all, |daily| trend(daily, foretold.contains(&&daily.name)));
-    judge(&mut found);
-    found
+    // What is told beside the main metrics makes nothing less sure of those.
+    let (mut main, mut more) = found
+        .iter_mut()
+        .partition::<Vec<&mut Trend>, _>(|trend| days::is_main(trend.metric));
+    judge(&mut main);
+    judge(&mut more);
+    Ok(found)
 }
 
 /// Makes something of each series, with a thread for each processor, in their order.
@@ -154,6 +167,7 @@ fn is_foretold(daily: &Daily) -> bool {
 fn trend(daily: &Daily, is_large: bool) -> Trend {
     let mut told = Trend {
         metric: daily.metric,
+        kind: daily.kind,
         name: daily.name.clone(),
         days: daily.values.len() as u64,
         direction: Direction::NotEnoughData,
@@ -204,7 +218,7 @@ fn trend(daily: &Daily, is_large: bool) -> Trend {
 }
 
 /// Keeps directions that chance does not explain, over all comparisons.
-fn judge(trends: &mut [Trend]) {
+fn judge(trends: &mut [&mut Trend]) {
     let mut sorted: Vec<f64> = trends.iter().filter_map(|trend| trend.p_value).collect();
     sorted.sort_by(f64::total_cmp);
     let count = sorted.len() as f64;
@@ -217,7 +231,7 @@ fn judge(trends: &mut [Trend]) {
         let (Some(p), Some(slope)) = (trend.p_value, trend.slope_per_day) else {
             continue;
         };
-        let is_worth = if trend.metric == "success_rate" {
+        let is_worth = if trend.kind == Kind::Share {
             (slope * 7.0).abs() >= WORTH_SAYING_SHARE
         } else {
             trend
@@ -237,7 +251,7 @@ fn judge(trends: &mut [Trend]) {
 /// The last seven days against the seven before.
 fn week_over_week(daily: &Daily) -> Option<f64> {
     let days = daily.values.len();
-    if !daily.is_count || days < 14 {
+    if daily.kind != Kind::Count || days < 14 {
         return None;
     }
     let sum = |values: &[f64]| values.iter().sum::<f64>();
@@ -280,7 +294,7 @@ mod tests {
         Daily {
             name: None,
             metric: "requests",
-            is_count: true,
+            kind: Kind::Count,
             days: (0..values.len()).map(|day| day as f64).collect(),
             values,
         }
@@ -288,7 +302,8 @@ mod tests {
 
     fn of(values: impl IntoIterator<Item = f64>) -> Trend {
         let mut trends = [trend(&daily(values), true)];
-        judge(&mut trends);
+        let [told] = &mut trends;
+        judge(&mut [told]);
         let [trend] = trends;
         trend
     }

@@ -3,7 +3,7 @@
 //! What a day of the week adds is the median of what its days have beyond the seven days around them;
 //! how much of the movement that explains is the strength of Wang, Smith and Hyndman (2006).
 
-use super::Daily;
+use super::{Daily, Kind};
 use dragline_insights::stats::{MAD_SCALE, median};
 use dragline_insights::{DAY, weekday};
 
@@ -100,10 +100,10 @@ impl Week {
         let scaled = daily.scaled(&daily.values);
         let without = scaled.iter().zip(&daily.days).map(|(value, day)| {
             let value = value - self.effects[weekday_of(*day)];
-            if daily.is_count {
-                value.exp_m1().max(0.0)
-            } else {
+            if daily.kind == Kind::Share {
                 value
+            } else {
+                value.exp_m1().max(0.0)
             }
         });
         without.collect()

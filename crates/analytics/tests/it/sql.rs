@@ -334,6 +334,28 @@ fn exports_into_one_directory_do_not_mix() {
     );
 }
 
+/// Every question in the documents has an answer.
+#[test]
+fn the_questions_in_the_docs_are_answered() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sql.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page.split("```sql\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap_or_default());
+    let typed = page.split("dragline sql \"").skip(1);
+    let typed = typed.map(|rest| rest.split("\" logs/").next().unwrap_or_default());
+    let asked: Vec<&str> = blocks
+        .chain(typed)
+        .flat_map(|text| text.split(';'))
+        .map(str::trim)
+        // Those are for other engines.
+        .filter(|query| !query.is_empty() && !query.contains("read_parquet"))
+        .collect();
+    assert!(asked.len() >= 6, "{asked:?}");
+    for query in asked {
+        ask(query);
+    }
+}
+
 /// The tables as docs/sql.md shows them.
 fn documented() -> String {
     let mut text = String::new();

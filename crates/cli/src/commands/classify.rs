@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::args::RulesArgs;
 use crate::output::tell;
+use crate::session::Session;
 
 /// The keys that are added, or replaced where a line has them.
 const LABELS: [&str; 5] = [
@@ -27,7 +28,7 @@ const SHOWN_OF_CUT: usize = 64 << 10;
 
 /// `dragline classify`
 pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
-    let rules = super::rules::compiled(args)?;
+    let rules = Session::open(args)?.rules;
     let mut input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin().lock());
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let mut line = Vec::new();

@@ -5,11 +5,12 @@ use dragline_report::{diff, render};
 use super::read;
 use crate::args::DiffArgs;
 use crate::output;
+use crate::session::Session;
 
 /// `dragline diff`
 pub(crate) fn diff(args: &DiffArgs) -> anyhow::Result<()> {
-    let rules = super::rules::compiled(&args.read.input.rules)?;
-    let finished = read::finished(&args.read, &rules)?;
+    let session = Session::open(&args.read.input.rules)?;
+    let finished = read::finished(&session, &args.read)?;
     output::check_target(
         args.read.output.output.as_deref(),
         &args.read.input.rules,

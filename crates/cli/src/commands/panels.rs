@@ -6,15 +6,17 @@ use dragline_report::model::Panel;
 use super::sql::with_question;
 use crate::args::ReadArgs;
 use crate::config::PanelConfig;
+use crate::session::Session;
 
 /// Asks every question; one that cannot be answered says why in its place.
-pub(super) fn panels(asked: &[PanelConfig], args: &ReadArgs) -> anyhow::Result<Vec<Panel>> {
+pub(super) fn panels(session: &Session, args: &ReadArgs) -> anyhow::Result<Vec<Panel>> {
     let panel = |panel: &PanelConfig| -> anyhow::Result<Panel> {
         let mut told = Panel {
             title: panel.title.clone(),
             sql: panel.sql.clone(),
             columns: Vec::new(),
             rows: Vec::new(),
+            chart: None,
             error: None,
         };
         if args.history.from_rollups || args.logs.iter().any(|input| input == "-") {
@@ -22,12 +24,13 @@ pub(super) fn panels(asked: &[PanelConfig], args: &ReadArgs) -> anyhow::Result<V
             told.error = Some(sentence.to_owned());
             return Ok(told);
         }
-        match with_question(&args.logs, &args.input, |question| {
+        match with_question(session, &args.logs, &args.input, |question| {
             sql::ask(question, &panel.sql)
         }) {
             Ok(sql::Asked { answer, .. }) => {
                 told.columns = answer.columns();
-                told.rows = rows(&answer, panel.limit);
+                told.rows = rows(&answer, panel.limit());
+                told.chart = panel.chart(&told.columns);
             }
             Err(error) if error.is::<sql::SqlError>() && !crate::is_cancelled(&error) => {
                 told.error = Some(error.to_string());
@@ -36,7 +39,7 @@ pub(super) fn panels(asked: &[PanelConfig], args: &ReadArgs) -> anyhow::Result<V
         }
         Ok(told)
     };
-    asked.iter().map(panel).collect()
+    session.config.report.panels.iter().map(panel).collect()
 }
 
 fn rows(answer: &Answer, limit: usize) -> Vec<Vec<serde_json::Value>> {

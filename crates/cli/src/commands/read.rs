@@ -3,32 +3,30 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use dragline_classifier::RuleSet;
 use dragline_report::{Report, ReportOptions, render};
 use dragline_rollup::Finished;
 use dragline_scan::{Filter, History, Memory, ReadOptions, ScanOptions, Scanned};
-use dragline_schema::{ProblemKind, Timestamp};
+use dragline_schema::ProblemKind;
 
 use crate::args::{FilterArgs, InputArgs, ReadArgs, WrongUsage};
 use crate::config::Config;
 use crate::output::tell;
 use crate::progress::watched;
-use crate::times;
+use crate::session::Session;
 
 /// Reads what was named and reports on it; gives also what it was made of.
 ///
 /// Nothing that could be read is an error, one that names the first reasons.
-pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
-    let now = times::now()?;
-    let rules = super::rules::compiled(&args.input.rules)?;
-    let config = Config::load(args.input.rules.config.as_deref())?;
+pub(crate) fn report(session: &Session, args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
+    let Session { config, rules, now } = session;
+    let now = *now;
     let mut options = ReportOptions {
         prices: config.prices()?,
         mutes: config.mutes(now)?,
         limits: config.limits(),
         ..ReportOptions::at(now)
     };
-    let (filter, scanned) = scan(args, &rules, now)?;
+    let (filter, scanned) = scan(session, args)?;
     (options.since, options.until) = (filter.since, filter.until);
     let finished = scanned.rollup.finish(now);
     let everything = scanned.everything.map(|everything| everything.finish(now));
@@ -37,20 +35,23 @@ pub(crate) fn report(args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
     if finished.dialects.is_empty() {
         bail!("{}", nothing_matched(whole, &filter));
     }
-    let report = dragline_report::report(&finished, Some(whole), &rules, &options)?;
+    let report = dragline_report::report(&finished, Some(whole), rules, &options)?;
     Ok((report, finished))
 }
 
 /// Reads what was named, as far as the filter takes it; without one, what the history remembers, too.
-pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finished> {
-    let now = times::now()?;
-    let (filter, scanned) = scan(args, rules, now)?;
+pub(crate) fn finished(session: &Session, args: &ReadArgs) -> anyhow::Result<Finished> {
+    let now = session.now;
+    let (filter, scanned) = scan(session, args)?;
     let finished = scanned.rollup.finish(now);
     let Some(everything) = scanned.everything.map(|all| all.finish(now)) else {
         check_read(&finished)?;
         return Ok(finished);
     };
     check_read(&everything)?;
+    if !filter.is_empty() && finished.dialects.is_empty() {
+        bail!("{}", nothing_matched(&everything, &filter));
+    }
     Ok(if filter.is_empty() {
         everything
     } else {
@@ -58,8 +59,8 @@ pub(crate) fn finished(args: &ReadArgs, rules: &RuleSet) -> anyhow::Result<Finis
     })
 }
 
-fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Filter, Scanned)> {
-    let mut options = scan_options(&args.input, now, READING)?;
+fn scan(session: &Session, args: &ReadArgs) -> anyhow::Result<(Filter, Scanned)> {
+    let mut options = scan_options(session, &args.input, READING)?;
     let history = args.history.history.as_ref().map(History::new).transpose();
     options.history = history.map_err(|error| WrongUsage::new(&format!("--history: {error}")))?;
     if let (true, Some(history)) = (args.history.from_rollups, &options.history) {
@@ -78,9 +79,28 @@ fn scan(args: &ReadArgs, rules: &RuleSet, now: Timestamp) -> anyhow::Result<(Fil
     let logs = &args.logs;
     let memory = options.read.memory.total();
     let scanned = watched(&watch, memory, || {
-        dragline_scan::scan(logs, rules, &options)
+        dragline_scan::scan(logs, &session.rules, &options)
     });
     Ok((options.filter, scanned??))
+}
+
+/// Reads all of what was named.
+pub(super) fn scanned(session: &Session, logs: &[String]) -> anyhow::Result<Finished> {
+    let options = ScanOptions {
+        read: ReadOptions {
+            dialects: session.config.dialects()?,
+            map: session.config.map()?,
+            ..ReadOptions::default()
+        },
+        cache: session.config.cache()?,
+        ..ScanOptions::default()
+    };
+    let watch = Arc::clone(&options.read.watch);
+    let memory = options.read.memory.total();
+    let scanned = watched(&watch, memory, || {
+        dragline_scan::scan(logs, &session.rules, &options)
+    });
+    Ok(scanned??.rollup.finish(session.now))
 }
 
 /// What reading may take of memory, and what SQL may, when nobody says otherwise; in bytes.
@@ -89,18 +109,18 @@ pub(super) const QUERYING: usize = 1 << 30;
 
 /// How the logs are read.
 pub(crate) fn scan_options(
+    session: &Session,
     args: &InputArgs,
-    now: Timestamp,
     memory: usize,
 ) -> anyhow::Result<ScanOptions> {
-    let config = Config::load(args.rules.config.as_deref())?;
+    let config = &session.config;
     let default = ScanOptions::default();
     Ok(ScanOptions {
         read: ReadOptions {
             memory: Arc::new(Memory::of(args.memory.unwrap_or(memory))),
-            ..read_options(&config, &args.filter)?
+            ..read_options(config, &args.filter)?
         },
-        filter: args.filter.resolve(now)?,
+        filter: args.filter.resolve(session.now)?,
         reclassify: args.reclassify,
         jobs: args.jobs.map_or(default.jobs, usize::from),
         cache: if args.no_cache { None } else { config.cache()? },
@@ -209,8 +229,12 @@ fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
 }
 
 /// An error when a filter names what is not there.
-pub(super) fn check_filter(whole: &Finished, filter: &FilterArgs) -> anyhow::Result<()> {
-    let filter = filter.resolve(times::now()?)?;
+pub(super) fn check_filter(
+    session: &Session,
+    whole: &Finished,
+    filter: &FilterArgs,
+) -> anyhow::Result<()> {
+    let filter = filter.resolve(session.now)?;
     let is_there = whole.runs.iter().any(|run| filter.takes_run(&run.key));
     if filter.names_a_source() && !is_there {
         bail!("{}", nothing_matched(whole, &filter));

@@ -6,33 +6,14 @@ use dragline_report::render::{self, Align, Block, Document, Tone};
 use dragline_schema::{Classify as _, ErrorCategory, ErrorText, Verdict};
 use serde_json::{Value, json};
 
-use crate::args::{Faulty, Format, OutputArgs, ReadArgs, RulesArgs, RulesCommand, WrongUsage};
-use crate::config::Config;
+use crate::args::{Faulty, Format, OutputArgs, ReadArgs, RulesCommand, WrongUsage};
 use crate::output;
-
-/// The rules that were asked for.
-pub(crate) fn compiled(args: &RulesArgs) -> anyhow::Result<RuleSet> {
-    let config = Config::load(args.config.as_deref())?;
-    let files = [args.rules.as_slice(), &config.rules.files].concat();
-    let rules = if args.no_shipped_rules {
-        if files.is_empty() {
-            let sentence = "no rules are left without the shipped ones: name a file with --rules or in dragline.toml";
-            return Err(WrongUsage::new(sentence).into());
-        }
-        RuleSet::from_files(&files)
-    } else if files.is_empty() {
-        Ok(RuleSet::shipped())
-    } else {
-        RuleSet::shipped_and(&files)
-    };
-    let rules = rules.map_err(|error| WrongUsage::of(&error.into()))?;
-    Ok(rules.with_context(config.context()))
-}
+use crate::session::Session;
 
 /// `dragline rules …`
 pub(crate) fn rules(command: &RulesCommand) -> anyhow::Result<()> {
     match command {
-        RulesCommand::List { rules, output } => list(&compiled(rules)?, output),
+        RulesCommand::List { rules, output } => list(&Session::open(rules)?.rules, output),
         RulesCommand::Explain {
             text,
             status,
@@ -43,7 +24,7 @@ pub(crate) fn rules(command: &RulesCommand) -> anyhow::Result<()> {
                 status_code: *status,
                 ..RuleSet::error_of_text(text)
             };
-            explain(&compiled(rules)?, &error, output)
+            explain(&Session::open(rules)?.rules, &error, output)
         }
         RulesCommand::Suggest { read, limit } => suggest(read, *limit),
         RulesCommand::Check {
@@ -198,8 +179,9 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
         let sentence = "proposals are TOML (--format text) or JSON (--format json)";
         return Err(WrongUsage::new(sentence).into());
     }
-    let rules = compiled(&args.input.rules)?;
-    let finished = super::read::finished(args, &rules)?;
+    let session = Session::open(&args.input.rules)?;
+    let finished = super::read::finished(&session, args)?;
+    let rules = &session.rules;
     // One sample stands for all errors of its group.
     let messages: Vec<(String, u64)> = finished
         .groups
@@ -220,7 +202,7 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
         })
         .collect();
     let texts = messages.iter().map(|(text, count)| (text.as_str(), *count));
-    let proposals = dragline_classifier::suggest(&rules, texts, limit);
+    let proposals = dragline_classifier::suggest(rules, texts, limit);
     if args.output.format() == Format::Json {
         let object = |proposal: &Proposal| {
             json!({

@@ -9,9 +9,10 @@ use dragline_report::render;
 
 use super::read::{QUERYING, scan_options};
 use crate::args::{ExportArgs, InputArgs, SqlArgs, SqlFormat, WrongUsage};
+use crate::output;
 use crate::output::tell;
 use crate::progress::watched;
-use crate::{output, times};
+use crate::session::Session;
 
 /// `dragline sql`
 pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
@@ -31,11 +32,13 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
         let sentence = "a query needs logs to ask: name files, directories or globs behind it";
         return Err(WrongUsage::new(sentence).into());
     }
-    let sql::Asked { answer, finished } = with_question(&args.logs, &args.input, |question| {
-        sql::ask(question, &args.query)
-    })?;
+    let session = Session::open(&args.input.rules)?;
+    let sql::Asked { answer, finished } =
+        with_question(&session, &args.logs, &args.input, |question| {
+            sql::ask(question, &args.query)
+        })?;
     super::read::check_read(&finished)?;
-    super::read::check_filter(&finished, &args.input.filter)?;
+    super::read::check_filter(&session, &finished, &args.input.filter)?;
     output::check_target(args.output.as_deref(), &args.input.rules, &finished)?;
     write_answer(&answer, args)
 }
@@ -85,12 +88,14 @@ fn write(answer: &Answer, args: &SqlArgs, mut out: impl Write) -> anyhow::Result
 
 /// `dragline export`
 pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
-    let (exported, finished) = with_question(&args.logs, &args.input, |question| {
+    let session = Session::open(&args.input.rules)?;
+    let (exported, finished) = with_question(&session, &args.logs, &args.input, |question| {
         sql::export(question, &args.output)
     })?;
     let Some(exported) = exported else {
         return super::read::check_read(&finished);
     };
+    super::read::check_filter(&session, &finished, &args.input.filter)?;
     let rows: Vec<String> = exported
         .rows
         .iter()
@@ -106,23 +111,22 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
 }
 
 pub(super) fn with_question<T>(
+    session: &Session,
     logs: &[String],
     args: &InputArgs,
     work: impl FnOnce(&Question<'_>) -> Result<T, sql::SqlError>,
 ) -> anyhow::Result<T> {
-    let now = times::now()?;
-    let rules = super::rules::compiled(&args.rules)?;
-    let options = scan_options(args, now, QUERYING)?;
+    let options = scan_options(session, args, QUERYING)?;
     let watch = Arc::clone(&options.read.watch);
     // Where there is room for what does not fit into memory: a cache that cannot be written has none.
     let kept = options.cache.as_ref().filter(|cache| cache.claim().is_ok());
     let kept = kept.map(|cache| cache.dir().to_owned());
     let question = Question {
         inputs: logs,
-        rules: &rules,
+        rules: &session.rules,
         options: &options,
         spool: &kept.unwrap_or_else(std::env::temp_dir),
-        now,
+        now: session.now,
     };
     quiet_panics();
     let memory = options.read.memory.total();

@@ -1,6 +1,7 @@
 //! What the configuration says of reports: prices, known errors, limits, and how a report looks.
 
 use anyhow::{Context as _, bail};
+use dragline_report::model::PanelChart;
 use dragline_report::render::{Layout, Metric, Section};
 use dragline_report::{Limits, Mute, Prices};
 use dragline_schema::Timestamp;
@@ -118,6 +119,10 @@ pub(super) struct LimitsConfig {
     advice: bool,
     cpu_high: Option<Limit>,
     memory_high: Option<Limit>,
+    disk_high: Option<Limit>,
+    queue_high: Option<Limit>,
+    response_time_high_ms: Option<Limit>,
+    failed_share: Option<Limit>,
     search_slow_ms: Option<Limit>,
     cpu_low: Option<Limit>,
     search_fast_ms: Option<Limit>,
@@ -143,6 +148,10 @@ impl LimitsConfig {
         Limits {
             cpu_high: held(self.cpu_high, default.cpu_high),
             memory_high: held(self.memory_high, default.memory_high),
+            disk_high: held(self.disk_high, default.disk_high),
+            queue_high: advice(self.queue_high, 10_000.0),
+            response_time_high_ms: advice(self.response_time_high_ms, 5000.0),
+            failed_share: advice(self.failed_share, 0.1),
             search_slow_ms: held(self.search_slow_ms, default.search_slow_ms),
             cpu_low: advice(self.cpu_low, 20.0),
             search_fast_ms: advice(self.search_fast_ms, 500.0),
@@ -172,13 +181,47 @@ pub(crate) struct ReportConfig {
 pub(crate) struct PanelConfig {
     pub(crate) title: String,
     pub(crate) sql: String,
-    /// How many rows are shown.
-    #[serde(default = "twenty")]
-    pub(crate) limit: usize,
+    /// How many rows are asked for.
+    limit: Option<usize>,
+    /// How they are drawn in HTML.
+    chart: Option<ChartKind>,
+    /// The column of times, or of names. Default: the first.
+    x: Option<String>,
+    /// The columns of values. Default: the others.
+    y: Option<Vec<String>>,
 }
 
-fn twenty() -> usize {
-    20
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ChartKind {
+    Line,
+    Bar,
+    Heatmap,
+}
+
+impl PanelConfig {
+    /// How many rows are asked for: a table is read, a chart is looked at.
+    pub(crate) fn limit(&self) -> usize {
+        let usual = if self.chart.is_some() { 1000 } else { 20 };
+        self.limit.unwrap_or(usual)
+    }
+
+    /// How the columns of an answer are drawn.
+    pub(crate) fn chart(&self, columns: &[String]) -> Option<PanelChart> {
+        let kind = match self.chart? {
+            ChartKind::Line => "line",
+            ChartKind::Bar => "bar",
+            ChartKind::Heatmap => "heatmap",
+        };
+        let x = self.x.clone().or_else(|| columns.first().cloned());
+        let x = x.unwrap_or_default();
+        let others = columns.iter().filter(|name| **name != x).cloned();
+        Some(PanelChart {
+            kind: kind.to_owned(),
+            y: self.y.clone().unwrap_or_else(|| others.collect()),
+            x,
+        })
+    }
 }
 
 impl ReportConfig {
@@ -187,7 +230,7 @@ impl ReportConfig {
         if self.sections.as_ref().is_some_and(Vec::is_empty) {
             bail!("[report] sections names none: a report has at least one");
         }
-        if let Some(panel) = self.panels.iter().find(|panel| panel.limit == 0) {
+        if let Some(panel) = self.panels.iter().find(|panel| panel.limit == Some(0)) {
             bail!(
                 "[[report.panels]] {:?} has limit = 0, and would show nothing",
                 panel.title
@@ -249,7 +292,7 @@ mod tests {
         assert_eq!(layout.title.as_deref(), Some("Monday"));
         assert_eq!(layout.sections, [Section::Scrapers, Section::Panels]);
         assert_eq!(layout.metrics.len(), 2);
-        assert_eq!(config.report.panels[0].limit, 3);
+        assert_eq!(config.report.panels[0].limit(), 3);
         let advice = parse("[limits]\nadvice = true").limits();
         let values = [
             advice.cpu_low,

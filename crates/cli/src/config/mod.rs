@@ -1,6 +1,7 @@
 //! What `dragline.toml` says.
 
 mod analysis;
+pub(crate) mod template;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +25,7 @@ use self::analysis::{CostConfig, LimitsConfig, MuteConfig, ReportConfig};
 /// More of a configuration is not read, in bytes.
 const LARGEST: u64 = 16 << 20;
 /// The name that is looked for in the current directory.
-const NAME: &str = "dragline.toml";
+pub(crate) const NAME: &str = "dragline.toml";
 
 /// A configuration file. Keys that nobody knows are errors: a setting that is not read is worse
 /// than none.
@@ -41,6 +42,12 @@ pub(crate) struct Config {
     mute: Vec<MuteConfig>,
     limits: LimitsConfig,
     pub(crate) report: ReportConfig,
+    /// The recorder's; it is checked by the recorder.
+    #[allow(dead_code, reason = "the recorder reads it from the text")]
+    logging: toml::Table,
+    /// The whole, as it stands in the file.
+    #[serde(skip)]
+    pub(crate) table: toml::Table,
 }
 
 /// `[[dialects]]`
@@ -60,6 +67,8 @@ struct DialectConfig {
 struct MapConfig {
     /// Our names of fields, and theirs.
     fields: BTreeMap<String, OneOrMore>,
+    /// The user's names of numbers, and the fields that hold them.
+    stats: BTreeMap<String, OneOrMore>,
     events: Vec<MapEvent>,
 }
 
@@ -68,6 +77,15 @@ struct MapConfig {
 enum OneOrMore {
     One(String),
     More(Vec<String>),
+}
+
+impl OneOrMore {
+    fn names(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::More(names) => names,
+        }
+    }
 }
 
 /// `[[map.events]]`
@@ -136,6 +154,11 @@ impl Config {
     /// The named file, or the one in the current directory, or nothing. That of the current directory is
     /// said to be used: it came with the directory, not with the command.
     pub(crate) fn load(named: Option<&Path>) -> anyhow::Result<Self> {
+        Ok(Self::find(named)?.0)
+    }
+
+    /// The same, and the file that it is.
+    pub(crate) fn find(named: Option<&Path>) -> anyhow::Result<(Self, Option<PathBuf>)> {
         static SAID: Once = Once::new();
         let path = match named {
             Some(path) => path,
@@ -146,7 +169,7 @@ impl Config {
                 });
                 Path::new(NAME)
             }
-            None => return Ok(Self::default()),
+            None => return Ok((Self::default(), None)),
         };
         let read = || -> anyhow::Result<Self> {
             let mut text = String::new();
@@ -161,15 +184,34 @@ impl Config {
                 .with_context(|| format!("cannot read the configuration {}", path.display()))?;
             Self::parse(path, &text)
         };
-        read().map_err(|error| WrongUsage::of(&error).into())
+        let config = read().map_err(|error| WrongUsage::of(&error))?;
+        Ok((config, Some(path.to_owned())))
+    }
+
+    /// Everything in it that is looked at only when it is needed.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let now = crate::times::now()?;
+        self.prices()?;
+        self.mutes(now)?;
+        self.layout()?;
+        self.dialects()?;
+        self.map()?;
+        Ok(())
     }
 
     fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
         let name = path.display();
         let mut config: Self = toml::from_str(text).map_err(|error| {
-            let hint = hint(text).map_or(String::new(), |hint| format!("\n{hint}"));
+            let hint = hint(text).or_else(|| nearest_key(error.message()));
+            let hint = hint.map_or(String::new(), |hint| format!("\n{hint}"));
             anyhow::anyhow!("{name} is no configuration: {error}{hint}")
         })?;
+        config.table = text.parse()?;
+        dragline_logging::Config::from_toml(text)
+            .with_context(|| format!("in the configuration {name}"))?;
         let base = path.parent().unwrap_or(Path::new(""));
         if let Some(dir) = config
             .cache
@@ -232,12 +274,14 @@ impl Config {
 
     fn meanings(&self) -> anyhow::Result<Arc<Map>> {
         let mut map = Map::new();
+        for (name, theirs) in &self.map.stats {
+            theirs
+                .names()
+                .iter()
+                .for_each(|field| map.stat(name, field));
+        }
         for (ours, theirs) in &self.map.fields {
-            let names = match theirs {
-                OneOrMore::One(name) => std::slice::from_ref(name),
-                OneOrMore::More(names) => names,
-            };
-            for name in names {
+            for name in theirs.names() {
                 map.field(ours, name)
                     .context("in the configuration's [map.fields]")?;
             }
@@ -306,6 +350,19 @@ impl Config {
 /// What is wrong in a configuration is wrong usage.
 fn usage<T>(result: anyhow::Result<T>) -> anyhow::Result<T> {
     result.map_err(|error| WrongUsage::of(&error).into())
+}
+
+/// The key that was meant by one that nobody knows.
+fn nearest_key(message: &str) -> Option<String> {
+    const ALIKE: f64 = 0.75;
+    let mut names = message
+        .strip_prefix("unknown field `")?
+        .split('`')
+        .step_by(2);
+    let typed = names.next()?;
+    let alike = names.map(|name| (strsim::jaro_winkler(typed, name), name));
+    let (alike, name) = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (alike >= ALIKE).then(|| format!("did you mean `{name}`?"))
 }
 
 /// What is often meant by a text that cannot be read.

@@ -11,6 +11,7 @@ mod safety;
 mod settings;
 mod tables;
 mod tail;
+mod upkeep;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;

@@ -1,5 +1,7 @@
 //! Lines out of what is around them.
 
+use std::sync::Arc;
+
 use dragline_schema::{Position, ProblemKind, Sink};
 
 use super::fate::Fate;
@@ -119,7 +121,7 @@ impl Decoder {
         self.streams.entry(name.to_owned()).or_insert_with(|| {
             // Two programs may begin in the same second.
             let mut own = Self::new(family, options);
-            own.scrapy = Scrapy::new(&format!("{family} {name}"));
+            own.scrapy = Scrapy::new(&format!("{family} {name}"), Arc::clone(&options.map));
             own.local.calendar = calendar;
             Box::new(own)
         })

@@ -9,6 +9,7 @@ mod texts;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dragline_schema::{Level, Own, Position, ProblemKind, Record, Sink, Timestamp, clip};
 use serde::{Deserialize, Serialize};
@@ -118,7 +119,7 @@ impl Decoder {
     pub(crate) fn new(family: &str, options: &ReadOptions) -> Self {
         Self {
             options: options.clone(),
-            scrapy: Scrapy::new(family),
+            scrapy: Scrapy::new(family, Arc::clone(&options.map)),
             text: Text::new(family),
             crash: None,
             before_crash: None,

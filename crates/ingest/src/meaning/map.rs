@@ -10,6 +10,8 @@ use super::alias::{Slot, slot_named};
 #[derive(Debug, Clone, Default)]
 pub struct Map {
     fields: BTreeMap<String, Mapped>,
+    /// The names of the user's statistics, by the fields or Scrapy's statistics that hold them.
+    stats: BTreeMap<String, String>,
     events: Vec<(Regex, Meaning)>,
 }
 
@@ -98,6 +100,22 @@ impl Map {
         Ok(())
     }
 
+    /// The field `theirs` holds a number of the run's own that is called `name`: the last one counts. So does the
+    /// statistic `theirs` of Scrapy's.
+    pub fn stat(&mut self, name: &str, theirs: &str) {
+        self.stats.insert(theirs.to_owned(), name.to_owned());
+    }
+
+    /// Whether it names numbers of the run's own.
+    pub fn has_stats(&self) -> bool {
+        !self.stats.is_empty()
+    }
+
+    /// What the user calls the number in a field, or in a statistic of Scrapy's.
+    pub(crate) fn stat_of(&self, theirs: &str) -> Option<&str> {
+        self.stats.get(theirs).map(String::as_str)
+    }
+
     /// What the user says of a field.
     pub(crate) fn mapped(&self, path: &str) -> Option<Mapped> {
         if self.fields.is_empty() {
@@ -122,7 +140,7 @@ impl Map {
             .iter()
             .map(|(regex, meaning)| (regex.as_str(), meaning))
             .collect();
-        format!("{:?}\n{events:?}", self.fields)
+        format!("{:?}\n{:?}\n{events:?}", self.fields, self.stats)
     }
 }
 

@@ -26,6 +26,15 @@ impl Literal {
         };
         (count <= MAX_COUNT).then_some(count)
     }
+
+    /// What a number says.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Int(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
 }
 
 /// Each byte is looked at so often, at most.
@@ -40,6 +49,34 @@ pub(crate) fn parse_dict(text: &str) -> Option<Vec<(String, Literal)>> {
         left: text.len() * WORK + WORK,
     };
     parser.dict(0)
+}
+
+/// Reads a dict with text keys, and how its values are written; `None` when the text is none.
+pub(crate) fn parse_settings(text: &str) -> Option<Vec<(String, Literal, &str)>> {
+    let mut parser = Parser {
+        rest: text,
+        left: text.len() * WORK + WORK,
+    };
+    if !parser.eat('{') {
+        return None;
+    }
+    let mut entries = Vec::new();
+    while !parser.eat('}') {
+        let key = parser.value(1)?;
+        if !parser.eat(':') {
+            return None;
+        }
+        let before = parser.rest;
+        let value = parser.value_or_other(1)?;
+        let raw = before[..before.len() - parser.rest.len()].trim();
+        if let Literal::Text(key) = key {
+            entries.push((key, value, raw));
+        }
+        if !parser.eat(',') {
+            return parser.eat('}').then_some(entries);
+        }
+    }
+    Some(entries)
 }
 
 struct Parser<'t> {

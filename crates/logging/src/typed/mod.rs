@@ -375,6 +375,12 @@ impl<'r> SystemEvent<'r> {
         }
     }
 
+    /// The machine that was looked at. Default: the one that the program runs on.
+    pub fn host(mut self, name: impl Into<String>) -> Self {
+        self.sample.host = Some(name.into().into());
+        self
+    }
+
     /// CPU in use, 0 to 100.
     pub fn cpu_percent(mut self, percent: f64) -> Self {
         self.sample.cpu_percent = Some(percent);
@@ -385,6 +391,18 @@ impl<'r> SystemEvent<'r> {
     pub fn memory(mut self, percent: f64, used_bytes: u64) -> Self {
         self.sample.memory_percent = Some(percent);
         self.sample.memory_used_bytes = Some(used_bytes);
+        self
+    }
+
+    /// Memory that programs can still have, in bytes.
+    pub fn memory_available(mut self, bytes: u64) -> Self {
+        self.sample.memory_available_bytes = Some(bytes);
+        self
+    }
+
+    /// Disk in use, in bytes.
+    pub fn disk_used(mut self, bytes: u64) -> Self {
+        self.sample.disk_used_bytes = Some(bytes);
         self
     }
 
@@ -408,10 +426,13 @@ impl<'r> SystemEvent<'r> {
             self.run,
             Level::INFO,
             "system_sample",
+            host = self.sample.host.as_deref().or(self.run.host()),
             cpu_percent = self.sample.cpu_percent,
             memory_percent = self.sample.memory_percent,
             memory_used_bytes = self.sample.memory_used_bytes,
+            memory_available_bytes = self.sample.memory_available_bytes,
             disk_percent = self.sample.disk_percent,
+            disk_used_bytes = self.sample.disk_used_bytes,
             disk_free_bytes = self.sample.disk_free_bytes,
             network_sent_bytes = self.sample.network_sent_bytes,
             network_received_bytes = self.sample.network_received_bytes,
@@ -425,6 +446,7 @@ pub(crate) fn start(run: &RunCore, config: Option<&str>) {
         Level::INFO,
         "scraper_start",
         config = config,
+        host = run.host(),
         "run started"
     );
 }

@@ -89,6 +89,7 @@ fn a_run_is_written_in_the_wire_format() {
         |_| {
             let run = Run::builder("shop", "shop.example.com")
                 .run_id("r1")
+                .host("worker-3")
                 .config(&serde_json::json!({"pages": 3}))
                 .clock(clock.clone())
                 .start();
@@ -123,7 +124,7 @@ fn a_run_is_written_in_the_wire_format() {
     let expected = [
         head("INFO", "dragline")
             + run
-            + r#","seq":0,"event_type":"scraper_start","message":"run started","config":{"pages":3}}"#,
+            + r#","seq":0,"event_type":"scraper_start","message":"run started","config":{"pages":3},"host":"worker-3"}"#,
         head("INFO", "dragline")
             + run
             + r#","seq":1,"event_type":"request","url":"https://shop.example.com/p/1","method":"GET","status_code":200,"response_time_ms":12.345,"bytes":18234}"#,
@@ -193,8 +194,11 @@ fn fields_stand_in_the_order_of_the_table() {
                 .log();
             run.system_sample()
                 .cpu_percent(1.0)
+                .host("h")
                 .memory(2.0, 3)
+                .memory_available(8)
                 .disk(4.0, 5)
+                .disk_used(9)
                 .network(6, 7)
                 .log();
             run.error_text("E", "m")

@@ -6,7 +6,9 @@ use dragline_rollup::{Counters, Finished, Latency};
 use dragline_schema::ErrorCategory;
 
 use dragline_analytics::success_rate;
-use dragline_insights::{DAY, Expectation, HOUR, hour, weekday};
+use dragline_insights::{DAY, Expectation, HOUR, Name, hour, weekday};
+
+use super::blocks::{self, ScraperDays};
 
 /// So many points make a chart.
 const MOST_POINTS: i64 = 120;
@@ -49,6 +51,8 @@ pub struct Activity {
     pub days: Vec<i64>,
     /// Requests by day of each scraper on each site.
     pub scrapers: ByScraper,
+    /// The days of each scraper on each site, beside what was expected of them.
+    pub blocks: BTreeMap<Name, ScraperDays>,
     /// Errors by day of each group, by its id in 16 hexadecimal digits.
     pub groups: BTreeMap<String, Vec<Option<f64>>>,
 }
@@ -122,6 +126,7 @@ pub fn activity(finished: &Finished) -> Activity {
     Activity {
         scrapers: by_scraper(finished, &days),
         groups: by_group(finished, &days),
+        blocks: blocks::blocks(finished, &days),
         days,
         step,
         expected: expected(Expectation::of_total(), &times, &requests, step),

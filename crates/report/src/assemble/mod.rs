@@ -1,6 +1,7 @@
 //! From a finished rollup to the report.
 
 mod activity;
+mod blocks;
 mod budget;
 mod cost;
 mod findings;
@@ -20,6 +21,7 @@ use dragline_schema::{ErrorCategory, Severity, Timestamp};
 use polars::prelude::DataFrame;
 
 pub use self::activity::{Activity, ByScraper, activity};
+pub use self::blocks::{Days, ScraperDays};
 pub use self::cost::Prices;
 pub(crate) use self::findings::expected;
 pub use self::findings::{bad_news, reasons_to_fail};
@@ -90,7 +92,7 @@ pub fn report(
     let sections = sections::whole(finished);
     // Of days before the first event and after the last nothing is known.
     let period = known_period(finished, start.zip(end));
-    let trends = dragline_analytics::trends(finished, period);
+    let trends = dragline_analytics::trends(&frames, period)?;
     let whole = whole(finished, period, &sections, &trends);
     let told = findings::told(finished, &groups);
     let found = analysis.findings(finished, &told, rules, (&options.limits, &whole));
@@ -110,7 +112,7 @@ pub fn report(
         runs: runs(finished, &latency),
         errors: errors(finished, groups),
         daily: daily(finished, &by_day, start.zip(end)),
-        domains: sections::domains(&sections),
+        domains: sections::domains(finished, &sections),
         articles: sections::articles(finished, &sections),
         search: sections::search(&sections),
         queue: sections::queue(&sections),
@@ -207,11 +209,19 @@ fn runs(finished: &Finished, latency: &BTreeMap<usize, Latency>) -> Vec<model::R
             verdict: row.verdict.map(|verdict| verdict.to_string()),
             counted_by: row.counted_by.to_owned(),
             totals: Sum::of_runs([row]).totals(&merged(latency.get(&index))),
+            pages: row.pages,
+            host: row.machine.clone(),
+            config: config_of(row),
             stats: row.stats.clone(),
             time_budget: budget::time_budget([row]),
             evidence: row.evidence.iter().map(place).collect(),
         })
         .collect()
+}
+
+/// What a run was configured with.
+pub(crate) fn config_of(row: &RunRow) -> Option<BTreeMap<String, serde_json::Value>> {
+    serde_json::from_str(row.config.as_ref()?).ok()
 }
 
 /// What was asked for of each scraper, and the verdict on it by all of its runs until the end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dragline_rollup::{Finished, Sections, Spread};
+use dragline_rollup::{Finished, Machine, Sections, Spread};
 
 use crate::model;
 
@@ -30,7 +30,7 @@ fn spread(spread: &Spread, per: f64) -> Option<model::Spread> {
     })
 }
 
-pub(crate) fn domains(whole: &Sections) -> Option<model::Domains> {
+pub(crate) fn domains(finished: &Finished, whole: &Sections) -> Option<model::Domains> {
     let mut top: Vec<model::Domain> = whole
         .domains
         .0
@@ -47,9 +47,14 @@ pub(crate) fn domains(whole: &Sections) -> Option<model::Domains> {
             .cmp(&a.requests)
             .then_with(|| a.domain.cmp(&b.domain))
     });
-    let distinct = top.len() as u64 + u64::from(whole.domains.0.overflow().is_some());
+    let distinct = whole.domains.0.distinct();
     top.truncate(TOP_DOMAINS);
-    (distinct > 0).then_some(model::Domains { distinct, top })
+    let urls = Some(finished.urls).filter(|urls| *urls > 0);
+    (distinct > 0).then_some(model::Domains {
+        distinct,
+        urls,
+        top,
+    })
 }
 
 pub(crate) fn articles(finished: &Finished, whole: &Sections) -> Option<model::Articles> {
@@ -121,25 +126,25 @@ pub(crate) fn database(whole: &Sections) -> Option<model::Database> {
 }
 
 pub(crate) fn system(whole: &Sections) -> Option<model::System> {
-    let system = &whole.system;
-    let model = model::System {
-        cpu_percent: spread(&system.cpu, 1000.0),
-        memory_percent: spread(&system.memory, 1000.0),
-        memory_used_bytes: spread(&system.memory_bytes, 1.0),
-        disk_percent: spread(&system.disk, 1000.0),
-        disk_free_bytes: spread(&system.disk_free_bytes, 1.0),
-        network_sent_bytes: spread(&system.sent_bytes, 1.0),
-        network_received_bytes: spread(&system.received_bytes, 1.0),
-    };
-    let measures = [
-        &model.cpu_percent,
-        &model.memory_percent,
-        &model.memory_used_bytes,
-        &model.disk_percent,
-        &model.disk_free_bytes,
-        &model.network_sent_bytes,
-        &model.network_received_bytes,
-    ];
-    let any = measures.iter().any(|measure| measure.is_some());
-    any.then_some(model)
+    let machines = whole.system.machines.iter();
+    let mut hosts: Vec<model::Host> = machines
+        .map(|(name, machine)| host(name, machine))
+        .collect();
+    hosts.sort_by(|a, b| a.host.cmp(&b.host));
+    (!hosts.is_empty()).then_some(model::System { hosts })
+}
+
+fn host(name: &str, machine: &Machine) -> model::Host {
+    model::Host {
+        host: (!name.is_empty()).then(|| name.to_owned()),
+        cpu_percent: spread(&machine.cpu, 1000.0),
+        memory_percent: spread(&machine.memory, 1000.0),
+        memory_used_bytes: spread(&machine.memory_bytes, 1.0),
+        memory_available_bytes: spread(&machine.available_bytes, 1.0),
+        disk_percent: spread(&machine.disk, 1000.0),
+        disk_used_bytes: spread(&machine.disk_used_bytes, 1.0),
+        disk_free_bytes: spread(&machine.disk_free_bytes, 1.0),
+        network_sent_bytes_per_second: machine.sent_bytes.rate(),
+        network_received_bytes_per_second: machine.received_bytes.rate(),
+    }
 }

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::gate::{Gate, GateError};
+use crate::assemble::config_of;
 use crate::lookup::Name;
 use crate::model::Expected;
 use dragline_insights::Analysis;
@@ -80,6 +81,18 @@ pub struct MetricChange {
     pub expected: Option<Expected>,
 }
 
+/// A key of the configuration that is not the same in both.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ConfigChange {
+    /// The key.
+    pub key: String,
+    /// Its value in A; null when A has none.
+    pub a: Option<serde_json::Value>,
+    /// Its value in B.
+    pub b: Option<serde_json::Value>,
+}
+
 /// An error that only one side has.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -116,6 +129,8 @@ pub struct Diff {
     pub b: Side,
     /// In a stated order: totals, rates, times, errors by category, fields.
     pub metrics: Vec<MetricChange>,
+    /// What they were configured with, as far as it differs; empty when a line of either is missing.
+    pub config: Vec<ConfigChange>,
     /// Errors that B has and A has not.
     pub new_errors: Vec<ErrorChange>,
     /// Errors that A has and B has not.
@@ -139,7 +154,7 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
     let name: Name = (of_b.key.scraper_id.clone(), of_b.key.site.clone());
     let known_of_b = metrics(finished, second);
     let expected = analysis.expectations(&name, of_b.start);
-    let (side, values, present) = if a == BASELINE {
+    let (side, values, present, config) = if a == BASELINE {
         if expected.is_empty() {
             return Err(DiffError::NoBaseline(shown(of_b)));
         }
@@ -156,14 +171,16 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
             (metric.clone(), value.or_else(|| middle(&recent, metric)))
         };
         let values = known_of_b.iter().map(usual).collect();
-        (baseline(of_b), values, before)
+        (baseline(of_b), values, before, Vec::new())
     } else {
         let first = find(finished, a, Some(second))?;
         if first == second {
             return Err(DiffError::Same(shown(of_b)));
         }
         let row = &finished.runs[first];
-        (side(row), metrics(finished, first), BTreeSet::from([first]))
+        let present = BTreeSet::from([first]);
+        let config = config_changes(row, of_b);
+        (side(row), metrics(finished, first), present, config)
     };
     let metrics: Vec<MetricChange> = known_of_b
         .into_iter()
@@ -184,6 +201,7 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
         schema: SCHEMA.to_owned(),
         a: side,
         b: self::side(of_b),
+        config,
         new_errors: only(finished, &own, &present),
         gone_errors: if a == BASELINE {
             Vec::new()
@@ -250,6 +268,21 @@ fn find(finished: &Finished, wanted: &str, other: Option<usize>) -> Result<usize
     }
 }
 
+/// The keys whose values are not the same.
+fn config_changes(a: &RunRow, b: &RunRow) -> Vec<ConfigChange> {
+    let Some((a, b)) = config_of(a).zip(config_of(b)) else {
+        return Vec::new();
+    };
+    let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let changed = keys.into_iter().filter(|key| a.get(*key) != b.get(*key));
+    let change = |key: &String| ConfigChange {
+        key: key.clone(),
+        a: a.get(key).cloned(),
+        b: b.get(key).cloned(),
+    };
+    changed.map(change).collect()
+}
+
 fn shown(row: &RunRow) -> String {
     row.key.to_string()
 }
@@ -304,6 +337,7 @@ fn metrics(finished: &Finished, run: usize) -> Vec<(String, Option<f64>)> {
         ),
         ("errors", Some(counters.errors as f64)),
         ("rate_limits", Some(counters.rate_limits as f64)),
+        ("pages", row.pages.map(|pages| pages as f64)),
         ("response_time_ms.p50", latency.quantile(0.5)),
         ("response_time_ms.p95", latency.quantile(0.95)),
         ("response_time_ms.p99", latency.quantile(0.99)),

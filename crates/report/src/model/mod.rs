@@ -13,11 +13,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::outlook::{
-    ChangePoint, Cost, CostForecast, ForecastPoint, Gap, Mute, Panel, QuietHours, ScraperCost,
-    Seasonality, TimeBudget, Trend, Waste,
+    ChangePoint, Cost, CostForecast, ForecastPoint, Gap, Mute, Panel, PanelChart, QuietHours,
+    ScraperCost, Seasonality, TimeBudget, Trend, Waste,
 };
 pub use self::sections::{
-    Articles, Database, Domain, Domains, Duplicates, Operation, Queue, Search, Spread, System,
+    Articles, Database, Domain, Domains, Duplicates, Host, Operation, Queue, Search, Spread, System,
 };
 
 /// The contract's name and version.
@@ -249,6 +249,12 @@ pub struct Run {
     pub counted_by: String,
     /// Its numbers.
     pub totals: Totals,
+    /// Pages that came to the scraper, by its own account; null when it gives none.
+    pub pages: Option<u64>,
+    /// The machine that it ran on; null when no line names it.
+    pub host: Option<String>,
+    /// What it was configured with; null when no line tells.
+    pub config: Option<BTreeMap<String, serde_json::Value>>,
     /// What its author counted and measured, by name; empty where nobody did.
     pub stats: BTreeMap<String, f64>,
     /// What its time went into; null when no line tells.

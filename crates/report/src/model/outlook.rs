@@ -204,8 +204,22 @@ pub struct Panel {
     pub columns: Vec<String>,
     /// The rows, as they were sorted by the question; at most as many as the panel asks for.
     pub rows: Vec<Vec<serde_json::Value>>,
+    /// How the rows are drawn in HTML; null when they are a table alone.
+    pub chart: Option<PanelChart>,
     /// Why there is no answer; null when there is one.
     pub error: Option<String>,
+}
+
+/// How the rows of a panel are drawn.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct PanelChart {
+    /// `line`, `bar` or `heatmap`.
+    pub kind: String,
+    /// The column of times, or of the bars' names.
+    pub x: String,
+    /// The columns of values; bars and heat maps have one.
+    pub y: Vec<String>,
 }
 
 /// A known error that is not shown, but counted.

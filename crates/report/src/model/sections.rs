@@ -9,8 +9,10 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Domains {
-    /// How many different ones; at least, when there are more than can be counted.
+    /// How many different ones; about, when there are more than 1,024: give or take 3 % (one standard error).
     pub distinct: u64,
+    /// How many different URLs were asked for, counted alike; null when no line of a request names one.
+    pub urls: Option<u64>,
     /// The most asked first, at most 20.
     pub top: Vec<Domain>,
 }
@@ -117,18 +119,32 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct System {
+    /// Each of them, by name.
+    pub hosts: Vec<Host>,
+}
+
+/// A machine, at the moments that were logged.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Host {
+    /// Its name; null for those that no line names, which are one.
+    pub host: Option<String>,
     /// CPU in use, 0 to 100.
     pub cpu_percent: Option<Spread>,
     /// Memory in use, 0 to 100.
     pub memory_percent: Option<Spread>,
     /// Memory in use, bytes.
     pub memory_used_bytes: Option<Spread>,
+    /// Memory that programs can still have, bytes.
+    pub memory_available_bytes: Option<Spread>,
     /// Disk in use, 0 to 100.
     pub disk_percent: Option<Spread>,
+    /// Disk in use, bytes.
+    pub disk_used_bytes: Option<Spread>,
     /// Free disk, bytes.
     pub disk_free_bytes: Option<Spread>,
-    /// Bytes sent since the machine's start.
-    pub network_sent_bytes: Option<Spread>,
-    /// Bytes received since the machine's start.
-    pub network_received_bytes: Option<Spread>,
+    /// Bytes sent in a second, on average; null when the counter began anew, or was told once.
+    pub network_sent_bytes_per_second: Option<f64>,
+    /// Bytes received in a second, on average.
+    pub network_received_bytes_per_second: Option<f64>,
 }

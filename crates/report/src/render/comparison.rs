@@ -49,6 +49,7 @@ pub fn diff(diff: &Diff) -> Document {
         ],
         rows.collect(),
     );
+    config(diff, &mut document);
     errors(
         "Errors that only B has",
         &diff.new_errors,
@@ -62,6 +63,27 @@ pub fn diff(diff: &Diff) -> Document {
         &mut document,
     );
     document
+}
+
+/// What they were configured with, as far as it differs.
+fn config(diff: &Diff, document: &mut Document) {
+    if diff.config.is_empty() {
+        return;
+    }
+    document.heading("Configuration that differs");
+    let value = |value: &Option<serde_json::Value>| match value {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "not set".to_owned(),
+    };
+    let rows = diff.config.iter().map(|change| {
+        let cells = vec![change.key.clone(), value(&change.a), value(&change.b)];
+        (Tone::Plain, cells)
+    });
+    document.table(
+        &[(Align::Left, "key"), (Align::Cut, "A"), (Align::Cut, "B")],
+        rows.collect(),
+    );
 }
 
 fn side(name: &str, side: &Side) -> String {

@@ -24,6 +24,8 @@ pub(super) struct Figures {
     pub(super) charts: Vec<String>,
     /// A small one for each scraper on each site.
     pub(super) sparklines: BTreeMap<Name, String>,
+    /// A block for each scraper.
+    pub(super) blocks: Vec<String>,
 }
 
 /// Draws the charts.
@@ -31,6 +33,7 @@ pub(super) fn figures(report: &Report, activity: &Activity) -> Figures {
     Figures {
         charts: charts(report, activity),
         sparklines: sparklines(activity),
+        blocks: super::blocks::blocks(report, activity),
     }
 }
 

@@ -214,7 +214,7 @@ fn table(
     out.push_str("</tbody></table></div>\n");
 }
 
-fn class(tone: Tone) -> &'static str {
+pub(super) fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Plain => "plain",
         Tone::Good => "good",

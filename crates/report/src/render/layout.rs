@@ -25,6 +25,20 @@ pub enum Section {
     Errors,
     /// Runs.
     Runs,
+    /// Day by day.
+    Days,
+    /// Hosts that were asked.
+    Hosts,
+    /// Articles: languages, words.
+    Articles,
+    /// Searches.
+    Search,
+    /// The scrapers' queues.
+    Queue,
+    /// The scrapers' databases, by operation.
+    Database,
+    /// The machines, one by one.
+    System,
     /// Directions, jumps, forecasts.
     Trends,
     /// What time went into, what was done in vain, quiet hours.
@@ -37,7 +51,7 @@ pub enum Section {
 
 impl Section {
     /// All of them, in the order of a report that nobody arranged.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Incidents,
         Self::ToDo,
         Self::Scrapers,
@@ -46,6 +60,13 @@ impl Section {
         Self::Panels,
         Self::Errors,
         Self::Runs,
+        Self::Days,
+        Self::Hosts,
+        Self::Articles,
+        Self::Search,
+        Self::Queue,
+        Self::Database,
+        Self::System,
         Self::Trends,
         Self::Time,
         Self::Cost,
@@ -63,6 +84,13 @@ impl Section {
             Self::Panels => "panels",
             Self::Errors => "errors",
             Self::Runs => "runs",
+            Self::Days => "days",
+            Self::Hosts => "hosts",
+            Self::Articles => "articles",
+            Self::Search => "search",
+            Self::Queue => "queue",
+            Self::Database => "database",
+            Self::System => "system",
             Self::Trends => "trends",
             Self::Time => "time",
             Self::Cost => "cost",

@@ -1,5 +1,6 @@
 //! The report for people: one document, several renderings.
 
+mod blocks;
 mod comparison;
 mod document;
 mod figures;
@@ -8,6 +9,7 @@ mod html;
 mod layout;
 mod live;
 mod markdown;
+mod panels;
 mod rows;
 mod terminal;
 mod views;

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use dragline_schema::{Level, RunStatus, RunSummary, Timestamp};
 
 use super::logparser::literals;
+use super::settings::settings;
+use crate::meaning::map::Map;
 use crate::parsing::literal::{Literal, parse_dict};
 use crate::parsing::split_at_sign;
 
@@ -33,6 +35,8 @@ pub(crate) enum Fact<'m> {
     Dropped,
     /// A request that was made before.
     Duplicate { url: &'m str },
+    /// What the crawler was set to, a JSON object.
+    Settings(String),
     /// The statistics at the end.
     Stats(Box<RunSummary<'static>>),
     /// The end.
@@ -124,6 +128,9 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
             url: request(rest)?.1,
         });
     }
+    if first.starts_with("Overridden settings:") {
+        return Some(Fact::Settings(settings(message.split_once(':')?.1)?));
+    }
     if first.starts_with("Dumping Scrapy stats:") {
         let dict = parse_dict(message.split_once(':')?.1)?;
         return Some(Fact::Stats(Box::new(summary(&dict))));
@@ -195,6 +202,7 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
             ("downloader/request_count", _) => summary.requests = count,
             ("downloader/response_count", _) => responses = count,
             ("downloader/response_bytes", _) => summary.bytes = count,
+            ("response_received_count", _) => summary.pages = count,
             ("item_scraped_count", _) => summary.items = count,
             ("item_dropped_count", _) => summary.items_failed = count,
             ("dupefilter/filtered", _) => summary.duplicates = count,
@@ -203,7 +211,7 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
             ("finish_reason", Literal::Text(reason)) => {
                 summary.finish_reason = Some(Cow::Owned(reason.clone()));
             }
-            (key, _) => keyed_count(&mut summary, key, count),
+            (key, _) => keyed_count(&mut summary, key, value),
         }
     }
     if let Some(requests) = summary.requests {
@@ -219,19 +227,69 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
         summary.items_failed.get_or_insert(0);
         summary.bytes.get_or_insert(0);
         summary.duplicates.get_or_insert(0);
+        summary.pages.get_or_insert(0);
     }
     summary
 }
 
-fn keyed_count(summary: &mut RunSummary<'_>, key: &str, count: Option<u64>) {
-    let Some(count) = count else { return };
-    if let Some(status) = key.strip_prefix("downloader/response_status_count/") {
-        if let Ok(status) = status.parse() {
-            summary.status_codes.push((status, count));
-        }
-    } else if let Some(level) = key.strip_prefix("log_count/").and_then(Level::from_word) {
-        summary.levels.push((level, count));
+fn keyed_count(summary: &mut RunSummary<'_>, key: &str, value: &Literal) {
+    let status = key.strip_prefix("downloader/response_status_count/");
+    let level = key.strip_prefix("log_count/").and_then(Level::from_word);
+    match (
+        value.count(),
+        status.and_then(|status| status.parse().ok()),
+        level,
+    ) {
+        (Some(count), Some(status), _) => summary.status_codes.push((status, count)),
+        (Some(count), None, Some(level)) => summary.levels.push((level, count)),
+        _ => summary
+            .own
+            .extend(value.number().map(|number| (key.to_owned(), number))),
     }
+}
+
+/// The statistics that the user named, under those names, and those that none of Scrapy's own parts keeps.
+pub(super) fn own(stats: Vec<(String, f64)>, map: &Map) -> Vec<(String, f64)> {
+    let own = stats
+        .into_iter()
+        .filter_map(|(key, value)| match map.stat_of(&key) {
+            Some(name) => Some((name.to_owned(), value)),
+            None => (!is_scrapys(&key)).then_some((key, value)),
+        });
+    own.collect()
+}
+
+/// Whether a part of Scrapy itself keeps that statistic.
+fn is_scrapys(key: &str) -> bool {
+    const PARTS: [&str; 25] = [
+        "downloader",
+        "dupefilter",
+        "elapsed_time_seconds",
+        "feedexport",
+        "finish_reason",
+        "finish_time",
+        "httpcache",
+        "httpcompression",
+        "httperror",
+        "item_dropped_count",
+        "item_dropped_reasons_count",
+        "item_scraped_count",
+        "items_per_minute",
+        "log_count",
+        "memdebug",
+        "memusage",
+        "offsite",
+        "request_depth_count",
+        "request_depth_max",
+        "response_received_count",
+        "responses_per_minute",
+        "retry",
+        "robotstxt",
+        "scheduler",
+        "spider_exceptions",
+    ];
+    let part = key.split_once('/').map_or(key, |(part, _)| part);
+    PARTS.binary_search(&part).is_ok() || matches!(part, "start_time" | "urllength")
 }
 
 /// A line's head: `2026-03-04 11:22:33 [scrapy.core.engine] DEBUG: `.
@@ -296,7 +354,16 @@ pub(super) fn added(sum: RunSummary<'static>, told: &RunSummary<'_>) -> RunSumma
             None => levels.push((*level, *count)),
         }
     }
+    let mut own = sum.own;
+    for (name, number) in &told.own {
+        match own.iter_mut().find(|(known, _)| known == name) {
+            Some((_, sum)) => *sum += number,
+            None => own.push((name.clone(), *number)),
+        }
+    }
     RunSummary {
+        own,
+        pages: both(sum.pages, told.pages),
         start: [sum.start, told.start].into_iter().flatten().min(),
         end: sum.end.max(told.end),
         requests: both(sum.requests, told.requests),

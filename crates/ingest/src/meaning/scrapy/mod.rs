@@ -6,9 +6,11 @@
 
 pub(crate) mod logparser;
 mod message;
+mod settings;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use dragline_schema::{
     Dialect, DuplicateDetected, Event, Json, Level, Position, ProductAction, ProductProcessed,
@@ -23,6 +25,7 @@ use self::message::{Fact, Head};
 use crate::framing::body::{Body, is_typed};
 use crate::framing::crash::{self, Extent};
 use crate::framing::lines::append;
+use crate::meaning::map::Map;
 use crate::meaning::text::Begun;
 use crate::meaning::traceback;
 use crate::parsing::time::Local;
@@ -41,6 +44,8 @@ pub(crate) struct Scrapy {
     /// The family's name, hashed, for the ids of runs, which Scrapy does not give: two machines'
     /// scrapers start in the same second and log under the same file name.
     family: u32,
+    /// What the user calls its statistics.
+    map: Arc<Map>,
     pending: Option<Pending>,
     /// The spider's name, where a formatter writes it beside each message.
     json_spider: Option<String>,
@@ -116,10 +121,11 @@ impl RunState {
 }
 
 impl Scrapy {
-    pub(crate) fn new(family: &str) -> Self {
+    pub(crate) fn new(family: &str, map: Arc<Map>) -> Self {
         let family = xxh3_64(family.as_bytes()) as u32;
         Self {
             family,
+            map,
             ..Self::default()
         }
     }
@@ -343,7 +349,10 @@ impl Scrapy {
         }
         run.opened += u32::from(opens);
         let event = match event(fact, pending, run) {
-            Event::Summary(summary) => Event::Summary(Box::new(run.sum(*summary))),
+            Event::Summary(mut summary) if summary.config.is_none() => {
+                summary.own = message::own(summary.own, &self.map);
+                Event::Summary(Box::new(run.sum(*summary)))
+            }
             event => event,
         };
         if let Some(time) = pending.time {
@@ -378,7 +387,9 @@ impl Scrapy {
         let of = (scraper, &*run_id);
         let mut tell = |time, event| sink.record(&record(time, Level::Info, event, of), at);
         tell(job.start, Event::ScraperStart(ScraperStart::default()));
-        tell(job.end, Event::Summary(Box::new(job.summary.clone())));
+        let mut summary = job.summary.clone();
+        summary.own = message::own(summary.own, &self.map);
+        tell(job.end, Event::Summary(Box::new(summary)));
         if let Some(reason) = job.finish_reason.as_deref() {
             tell(job.end, Event::ScraperEnd(ended(reason)));
         }
@@ -648,6 +659,10 @@ fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -
             url: Some(url.into()),
             ..DuplicateDetected::default()
         }),
+        Some(Fact::Settings(config)) => Event::Summary(Box::new(RunSummary {
+            config: Some(Json(config.into())),
+            ..RunSummary::default()
+        })),
         Some(Fact::Stats(summary)) => Event::Summary(summary),
         Some(Fact::Closed { reason }) => Event::ScraperEnd(ended(reason)),
         // Who was told to stop and is ended before it has: it did not finish, and it knew.

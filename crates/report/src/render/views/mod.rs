@@ -7,6 +7,7 @@ mod numbers;
 mod outlook;
 mod runs;
 mod scrapers;
+mod sections;
 mod trust;
 
 pub use self::incidents::numbered;
@@ -59,12 +60,15 @@ fn show(
 ) {
     match section {
         Section::ToDo => incidents::to_do(report, document),
-        Section::Scrapers => scrapers::scrapers(report, layout, &figures.sparklines, document),
+        Section::Scrapers => {
+            scrapers::scrapers(report, layout, &figures.sparklines, document);
+            let blocks = figures.blocks.iter().cloned().map(Block::Figure);
+            document.blocks.extend(blocks);
+        }
         Section::Incidents => incidents::incidents(report, layout, document),
         Section::Totals => {
             document.heading("Totals");
-            numbers::totals(&report.totals, document);
-            numbers::sections(report, document);
+            numbers::totals(report, document);
         }
         Section::Charts => {
             let charts = figures.charts.iter().cloned().map(Block::Figure);
@@ -79,6 +83,13 @@ fn show(
             }
         }
         Section::Runs => runs::run_table(report, document),
+        Section::Days => sections::days(report, document),
+        Section::Hosts => sections::hosts(report, document),
+        Section::Articles => sections::articles(report, document),
+        Section::Search => sections::search(report, document),
+        Section::Queue => sections::queue(report, document),
+        Section::Database => sections::database(report, document),
+        Section::System => sections::system(report, document),
         Section::Trends => outlook::trends(report, document),
         Section::Time => outlook::time(report, document),
         Section::Cost => outlook::cost(report, document),

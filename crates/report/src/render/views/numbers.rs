@@ -1,10 +1,11 @@
 //! Everything together, in numbers.
 
-use super::super::document::{Document, Tone};
-use super::super::words::{bytes, count, number, percent, plural, some, unknown};
-use crate::model::{Report, Totals};
+use super::super::document::Document;
+use super::super::words::{bytes, count, number, percent, some, unknown};
+use crate::model::Report;
 
-pub(super) fn totals(totals: &Totals, document: &mut Document) {
+pub(super) fn totals(report: &Report, document: &mut Document) {
+    let totals = &report.totals;
     let mut lines: Vec<String> = Vec::new();
     let mut row = |name: &str, value: String, more: String| {
         let gap = if value.is_empty() || more.is_empty() {
@@ -72,59 +73,18 @@ pub(super) fn totals(totals: &Totals, document: &mut Document) {
         totals.bytes.map_or_else(unknown, bytes),
         String::new(),
     );
-    document.lines(lines);
-}
-
-/// One line for each section that was logged.
-pub(super) fn sections(report: &Report, document: &mut Document) {
-    let mut lines = Vec::new();
-    if let Some(domains) = &report.domains {
-        lines.push(format!("{} asked", plural(domains.distinct, "host")));
-    }
-    if let Some(articles) = &report.articles {
-        let words = articles.word_count.as_ref();
-        let words = words.map_or_else(String::new, |w| {
-            format!(", {} words on average", number(w.mean))
-        });
-        lines.push(format!("{}{words}", plural(articles.stored, "article")));
-    }
-    if let Some(search) = &report.search {
-        lines.push(format!(
-            "{} made",
-            plural(search.searches, "search request")
-        ));
-    }
-    if let Some(queue) = &report.queue {
-        lines.push(format!(
-            "a queue of at most {}",
-            number(queue.queue_size.max)
-        ));
+    let pages: Vec<u64> = report.runs.iter().filter_map(|run| run.pages).collect();
+    if !pages.is_empty() {
+        row("pages", count(pages.iter().sum()), String::new());
     }
     if let Some(duplicates) = &report.duplicates {
-        lines.push(plural(duplicates.detected, "duplicate"));
+        let sure = duplicates.confidence.as_ref();
+        let sure = sure.map(|c| format!("{} sure on average", percent(Some(c.mean))));
+        row(
+            "duplicates",
+            count(duplicates.detected),
+            sure.unwrap_or_default(),
+        );
     }
-    if let Some(database) = &report.database {
-        let took = database.duration_ms.as_ref();
-        let took = took.map_or_else(String::new, |t| {
-            format!(", {} ms on average", number(t.mean))
-        });
-        lines.push(format!(
-            "{}{took}",
-            plural(database.operations, "database operation")
-        ));
-    }
-    if let Some(cpu) = report
-        .system
-        .as_ref()
-        .and_then(|system| system.cpu_percent.as_ref())
-    {
-        lines.push(format!(
-            "CPU {} % on average, {} % at most",
-            number(cpu.mean),
-            number(cpu.max)
-        ));
-    }
-    if !lines.is_empty() {
-        document.text(Tone::Plain, format!("{}.", lines.join("; ")));
-    }
+    document.lines(lines);
 }

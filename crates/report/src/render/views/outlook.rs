@@ -55,12 +55,26 @@ fn whose(trend: &Trend) -> String {
 fn words(metric: &str) -> String {
     match metric {
         "success_rate" => "Share of requests that succeeded".to_owned(),
-        other => capital(other),
+        "item_yield" => "Share of found products that became items".to_owned(),
+        "response_time_ms" => "Milliseconds to an answer".to_owned(),
+        "cpu_percent" => "CPU in percent".to_owned(),
+        other => match other.strip_prefix("errors.") {
+            Some(category) => format!("{} errors", capital(&category.replace('_', " "))),
+            None => capital(other),
+        },
     }
 }
 
+fn is_share(metric: &str) -> bool {
+    matches!(metric, "success_rate" | "item_yield")
+}
+
+fn is_mean(metric: &str) -> bool {
+    matches!(metric, "response_time_ms" | "cpu_percent")
+}
+
 fn value(trend: &Trend, value: f64) -> String {
-    if trend.metric == "success_rate" {
+    if is_share(&trend.metric) {
         percent(Some(value))
     } else {
         number(value)
@@ -71,7 +85,7 @@ fn direction(trend: &Trend) -> Option<String> {
     let slope = trend
         .slope_per_day
         .filter(|_| matches!(&*trend.direction, "up" | "down"))?;
-    let by = if trend.metric == "success_rate" {
+    let by = if is_share(&trend.metric) {
         format!("{:+.1} points a week", slope * 700.0)
     } else {
         let growth = trend.growth_per_week?;
@@ -97,7 +111,7 @@ fn direction(trend: &Trend) -> Option<String> {
 /// All levels of a metric, in one sentence: `about 8 a day until 2026-11-16, 67 until 2026-11-19, 6 since`.
 fn jumps(trend: &Trend) -> Option<String> {
     let last = trend.change_points.last()?;
-    let unit = if trend.metric == "success_rate" {
+    let unit = if is_share(&trend.metric) || is_mean(&trend.metric) {
         ""
     } else {
         " a day"
@@ -340,7 +354,15 @@ pub(super) fn panels(report: &Report, document: &mut Document) {
         match &panel.error {
             Some(error) => document.text(Tone::Warning, error.clone()),
             None if panel.rows.is_empty() => document.text(Tone::Muted, "No row."),
-            None => document.blocks.push(table(panel)),
+            None => {
+                if let Some(chart) = &panel.chart {
+                    match super::super::panels::figure(panel, chart) {
+                        Ok(figure) => document.blocks.push(Block::Figure(figure)),
+                        Err(sentence) => document.text(Tone::Warning, sentence),
+                    }
+                }
+                document.blocks.push(table(panel));
+            }
         }
     }
 }
@@ -358,7 +380,13 @@ fn table(panel: &Panel) -> Block {
         }
     };
     let headers = panel.columns.iter().enumerate();
-    let rows = panel.rows.iter().map(|row| {
+    // What is drawn may have very many.
+    let most = if panel.chart.is_some() {
+        20
+    } else {
+        usize::MAX
+    };
+    let rows = panel.rows.iter().take(most).map(|row| {
         let cells = row.iter().map(|cell| match cell {
             serde_json::Value::Null => unknown(),
             serde_json::Value::String(text) => text.clone(),

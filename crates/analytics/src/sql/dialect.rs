@@ -1,0 +1,178 @@
+//! What people write that the engine does not know, in words that it does.
+//!
+//! - `ORDER BY count(*)`: the engine sorts by names only. What is sorted by and selected gets a name.
+//! - `date_trunc('hour', at)`: formatted to that unit and parsed again.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, OrderByKind, Query,
+    SelectItem, SetExpr, Value, VisitMut as _, VisitorMut,
+};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::{Parser, ParserOptions};
+
+/// The query in the engine's words; as it is when it can be, or when it is none.
+pub(super) fn translated(query: &str) -> String {
+    let small = query.to_ascii_lowercase();
+    if !small.contains("date_trunc") && !small.contains("order") {
+        return query.to_owned();
+    }
+    let options = ParserOptions {
+        trailing_commas: true,
+        ..ParserOptions::default()
+    };
+    let parser = Parser::new(&GenericDialect).with_options(options);
+    let parsed = parser.try_with_sql(query);
+    let Ok(mut statements) = parsed.and_then(|mut parser| parser.parse_statements()) else {
+        return query.to_owned();
+    };
+    let mut translator = Translator { changed: false };
+    let _ = statements.visit(&mut translator);
+    if !translator.changed {
+        return query.to_owned();
+    }
+    let texts: Vec<String> = statements.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+struct Translator {
+    changed: bool,
+}
+
+impl VisitorMut for Translator {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        self.changed |= name_what_is_sorted_by(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && let Some(other) = truncated(function)
+        {
+            *expr = other;
+            self.changed = true;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Gives what is selected and sorted by a name, and sorts by that.
+fn name_what_is_sorted_by(query: &mut Query) -> bool {
+    let (Some(order), SetExpr::Select(select)) = (&mut query.order_by, &mut *query.body) else {
+        return false;
+    };
+    let OrderByKind::Expressions(sorted) = &mut order.kind else {
+        return false;
+    };
+    let mut changed = false;
+    for by in sorted {
+        if !matches!(
+            &by.expr,
+            Expr::Function(_) | Expr::BinaryOp { .. } | Expr::Cast { .. }
+        ) {
+            continue;
+        }
+        let same = |expr: &Expr| expr.to_string().eq_ignore_ascii_case(&by.expr.to_string());
+        let selected = select.projection.iter_mut().find(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => same(expr),
+            _ => false,
+        });
+        let Some(selected) = selected else { continue };
+        if let SelectItem::UnnamedExpr(expr) = selected {
+            let alias = Ident::with_quote('"', expr.to_string().replace('"', "'"));
+            *selected = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias,
+            };
+        }
+        if let SelectItem::ExprWithAlias { alias, .. } = selected {
+            by.expr = Expr::Identifier(alias.clone());
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// How a time is written to a unit, and how that is read.
+const UNITS: [(&str, &str, &str); 7] = [
+    ("second", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S"),
+    ("minute", "%Y-%m-%d %H:%M:00", "%Y-%m-%d %H:%M:%S"),
+    ("hour", "%Y-%m-%d %H:00:00", "%Y-%m-%d %H:%M:%S"),
+    ("day", "%Y-%m-%d 00:00:00", "%Y-%m-%d %H:%M:%S"),
+    ("week", "%G-W%V-1 00:00:00", "%G-W%V-%u %H:%M:%S"),
+    ("month", "%Y-%m-01 00:00:00", "%Y-%m-%d %H:%M:%S"),
+    ("year", "%Y-01-01 00:00:00", "%Y-%m-%d %H:%M:%S"),
+];
+
+/// `date_trunc('hour', at)` in the engine's words; `None` when it is no such call.
+fn truncated(function: &Function) -> Option<Expr> {
+    if !function.name.to_string().eq_ignore_ascii_case("date_trunc") {
+        return None;
+    }
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let [
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(unit)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(time)),
+    ] = &list.args[..]
+    else {
+        return None;
+    };
+    let Expr::Value(unit) = unit else { return None };
+    let Value::SingleQuotedString(unit) = &unit.value else {
+        return None;
+    };
+    let known = UNITS
+        .iter()
+        .find(|(name, ..)| unit.eq_ignore_ascii_case(name));
+    let (_, written, read) = known?;
+    let text = format!("SELECT STRPTIME(STRFTIME({time}, '{written}'), '{read}')");
+    let statements = Parser::parse_sql(&GenericDialect, &text).ok()?;
+    let sqlparser::ast::Statement::Query(query) = statements.into_iter().next()? else {
+        return None;
+    };
+    let SetExpr::Select(select) = *query.body else {
+        return None;
+    };
+    match select.projection.into_iter().next()? {
+        SelectItem::UnnamedExpr(expr) => Some(expr),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_said_in_the_engines_words() {
+        for (written, expected) in [
+            (
+                "SELECT host, count(*) FROM requests GROUP BY host ORDER BY COUNT(*) DESC",
+                "SELECT host, count(*) AS \"count(*)\" FROM requests GROUP BY host ORDER BY \"count(*)\" DESC",
+            ),
+            (
+                "SELECT host, count(*) n FROM requests GROUP BY host ORDER BY count(*)",
+                "SELECT host, count(*) AS n FROM requests GROUP BY host ORDER BY n",
+            ),
+            (
+                "SELECT date_trunc('day', at) d FROM requests",
+                "SELECT STRPTIME(STRFTIME(at, '%Y-%m-%d 00:00:00'), '%Y-%m-%d %H:%M:%S') AS d FROM requests",
+            ),
+        ] {
+            assert_eq!(translated(written), expected);
+        }
+        for same in [
+            "SELECT host FROM requests ORDER BY host",
+            "SELECT host n FROM requests ORDER BY 1 DESC",
+            "no query order by",
+            "SELECT date_trunc('age', at) FROM requests",
+        ] {
+            assert_eq!(translated(same), same);
+        }
+    }
+}

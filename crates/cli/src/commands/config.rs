@@ -1,0 +1,140 @@
+//! `dragline config`: one file for recorder, reader and report.
+
+use std::path::{Path, PathBuf};
+
+use dragline_logging::Config as Recorder;
+use dragline_report::render::{Align, Block, Document, Tone};
+use serde_json::json;
+
+use crate::args::{ConfigCommand, OutputArgs, WrongUsage};
+use crate::config::{Config, NAME, template};
+use crate::output;
+
+/// `dragline config …`
+pub(crate) fn config(command: &ConfigCommand) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Init { file, env } => init(file.as_deref(), *env),
+        ConfigCommand::Show { config, output } => show(config.as_deref(), output),
+        ConfigCommand::Check { files } => check(files),
+    }
+}
+
+/// Writes a file in which everything is said and nothing is set. What is there already stays.
+fn init(file: Option<&Path>, env: bool) -> anyhow::Result<()> {
+    let (name, text) = if env {
+        ("dragline.env", variables())
+    } else {
+        (NAME, template::text())
+    };
+    let path = file.unwrap_or(Path::new(name));
+    let made = dragline_files::create(path, text.as_bytes());
+    made.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            let sentence = format!("{} is there already: name another file", path.display());
+            WrongUsage::new(&sentence).into()
+        }
+        _ => anyhow::Error::from(error).context(format!("cannot write {}", path.display())),
+    })?;
+    output::tell(&format!(
+        "{} is written: every setting is in it with its default, and none is set",
+        path.display()
+    ));
+    Ok(())
+}
+
+/// The recorder's settings as variables of the environment.
+fn variables() -> String {
+    let mut text =
+        String::from("# The recorder's settings; a variable wins against dragline.toml.\n");
+    for option in Recorder::OPTIONS {
+        text += "\n";
+        for line in option.about {
+            text += &format!("#{line}\n");
+        }
+        let name = option.name.to_ascii_uppercase();
+        text += &format!("# DRAGLINE_{name}={}\n", option.default);
+    }
+    text
+}
+
+/// A setting that holds, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holding {
+    pub(super) key: String,
+    pub(super) value: String,
+    pub(super) from: String,
+}
+
+fn show(named: Option<&Path>, output: &OutputArgs) -> anyhow::Result<()> {
+    let (config, path) = Config::find(named)?;
+    let all = holding(&config, path.as_deref());
+    let document = || {
+        let mut document = Document::default();
+        let title = match &path {
+            Some(path) => format!("What holds, with {}", path.display()),
+            None => "What holds, without a configuration".to_owned(),
+        };
+        document.blocks.push(Block::Title(title));
+        let headers = [
+            (Align::Fixed, "setting"),
+            (Align::Cut, "value"),
+            (Align::Left, "from"),
+        ];
+        let rows = all.iter().map(|setting| {
+            let tone = if setting.from == DEFAULT {
+                Tone::Muted
+            } else {
+                Tone::Plain
+            };
+            let cells = [&setting.key, &setting.value, &setting.from].map(Clone::clone);
+            (tone, cells.to_vec())
+        });
+        document.blocks.push(Block::table(&headers, rows.collect()));
+        document
+    };
+    let values: Vec<_> = all
+        .iter()
+        .map(|one| json!({"key": one.key, "value": one.value, "from": one.from}))
+        .collect();
+    output::write(output, document, &values)
+}
+
+pub(super) const DEFAULT: &str = "default";
+
+/// Every setting with its value: of the environment, of the file, or the default.
+pub(super) fn holding(config: &Config, path: Option<&Path>) -> Vec<Holding> {
+    let file = path.map_or_else(String::new, |path| path.display().to_string());
+    let mut set = template::flattened(&config.table);
+    let mut all = Vec::new();
+    for (key, default) in template::settings() {
+        let name = key.strip_prefix("logging.");
+        let variable = name.map(|name| format!("DRAGLINE_{}", name.to_ascii_uppercase()));
+        let variable = variable.and_then(|name| Some((std::env::var(&name).ok()?, name)));
+        let own = set.remove(&key);
+        let (value, from) = match (variable.filter(|(value, _)| !value.is_empty()), own) {
+            (Some((value, name)), _) => (value, name),
+            (None, Some(value)) => (value, file.clone()),
+            (None, None) => (default, DEFAULT.to_owned()),
+        };
+        all.push(Holding { key, value, from });
+    }
+    // What has names of the user's own.
+    all.extend(set.into_iter().map(|(key, value)| Holding {
+        key,
+        value,
+        from: file.clone(),
+    }));
+    all
+}
+
+fn check(files: &[PathBuf]) -> anyhow::Result<()> {
+    let usual = [PathBuf::from(NAME)];
+    let files = if files.is_empty() { &usual } else { files };
+    for file in files {
+        let (config, _) = Config::find(Some(file))?;
+        let whole = config.check();
+        whole.map_err(|error| WrongUsage::new(&format!("{}: {error:#}", file.display())))?;
+        output::show(&format!("{}: nothing is wrong\n", file.display()))?;
+    }
+    Ok(())
+}

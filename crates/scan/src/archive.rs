@@ -1,0 +1,318 @@
+//! Old logs go elsewhere: copied, verified, and only then removed.
+//!
+//! [`plan`] says of every log whether it would go, and why not; [`take`] moves one. What is moved is a regular file
+//! that was found as a log, was not written for as long as was asked for, and is held by nobody. Its copy stands under
+//! the same name below the archive's directory, is read back from there, and must have the same hash before the log
+//! is removed; whatever changed meanwhile stays.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use dragline_files::Temporary;
+use dragline_ingest::Discovery;
+use xxhash_rust::xxh3::Xxh3;
+
+/// A log, and what is to become of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The log.
+    pub path: PathBuf,
+    /// Where its copy is to be.
+    pub target: PathBuf,
+    /// Its size, in bytes.
+    pub bytes: u64,
+    /// Why it stays; `None` when it goes.
+    pub stays: Option<Stays>,
+}
+
+/// Why a log stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stays {
+    /// It was written since.
+    Young,
+    /// A program has it open.
+    Held,
+    /// It is a link, has other names, or is no regular file.
+    Strange,
+    /// It stands in the archive's directory.
+    Archived,
+}
+
+impl Stays {
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Young => "written since",
+            Self::Held => "held open by a program",
+            Self::Strange => "a link, or a file of several names",
+            Self::Archived => "in the archive already",
+        }
+    }
+}
+
+/// What is to become of the logs that were found behind these inputs: those go that were last written before `before`.
+pub fn plan(inputs: &[String], found: &Discovery, before: SystemTime, to: &Path) -> Vec<Planned> {
+    let roots: Vec<&Path> = inputs
+        .iter()
+        .map(Path::new)
+        .filter(|path| path.is_dir())
+        .collect();
+    let held = Held::now();
+    let to_real = to.canonicalize().unwrap_or_else(|_| to.to_owned());
+    let files = found.families.iter().flat_map(|family| &family.files);
+    let mut all: Vec<Planned> = files
+        .map(|file| {
+            let path = file.path.clone();
+            let is_archived = path
+                .canonicalize()
+                .is_ok_and(|real| real.starts_with(&to_real));
+            Planned {
+                target: to.join(below(&path, &roots)),
+                bytes: file.bytes,
+                stays: if is_archived {
+                    Some(Stays::Archived)
+                } else {
+                    stays(&path, before, &held)
+                },
+                path,
+            }
+        })
+        .collect();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    all
+}
+
+/// The path below the directory that was named; of a file that was named by itself, its name.
+fn below(path: &Path, roots: &[&Path]) -> PathBuf {
+    let inner = roots.iter().filter_map(|root| path.strip_prefix(root).ok());
+    let shortest = inner.min_by_key(|inner| inner.components().count());
+    let name = || PathBuf::from(path.file_name().unwrap_or_default());
+    shortest.map_or_else(name, Path::to_owned)
+}
+
+fn stays(path: &Path, before: SystemTime, held: &Held) -> Option<Stays> {
+    let Ok(metadata) = path.symlink_metadata() else {
+        return Some(Stays::Strange);
+    };
+    if !metadata.is_file() || has_other_names(&metadata) {
+        return Some(Stays::Strange);
+    }
+    if metadata
+        .modified()
+        .map_or(true, |written| written >= before)
+    {
+        return Some(Stays::Young);
+    }
+    (is_locked(path) || held.has(&metadata)).then_some(Stays::Held)
+}
+
+#[cfg(unix)]
+fn has_other_names(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    metadata.nlink() > 1
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// Whether a recorder writes it: it locks what it writes.
+fn is_locked(path: &Path) -> bool {
+    let file = File::open(path);
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+}
+
+/// The files that programs have open, as far as this one may see (Linux).
+struct Held(std::collections::BTreeSet<(u64, u64)>);
+
+impl Held {
+    #[cfg(target_os = "linux")]
+    fn now() -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        let own = std::process::id().to_string();
+        let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten();
+        let processes = entries(Path::new("/proc")).filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.bytes().all(|byte| byte.is_ascii_digit()) && *name != *own
+        });
+        let open = processes.flat_map(|process| entries(&process.path().join("fd")));
+        let files = open.filter_map(|open| fs::metadata(open.path()).ok());
+        let files = files.filter(fs::Metadata::is_file);
+        Self(files.map(|file| (file.dev(), file.ino())).collect())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now() -> Self {
+        Self(Default::default())
+    }
+
+    #[cfg(unix)]
+    fn has(&self, metadata: &fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        self.0.contains(&(metadata.dev(), metadata.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn has(&self, _: &fs::Metadata) -> bool {
+        false
+    }
+}
+
+/// Moves a log: copies it, reads the copy back, and removes the log when both are the same.
+///
+/// # Errors
+/// When another file has the copy's name, the copy cannot be written, or is not what was read, or the log changed
+/// meanwhile; then the log is as it was.
+pub fn take(planned: &Planned) -> io::Result<()> {
+    let (path, target) = (&planned.path, &planned.target);
+    let mut log = dragline_files::open_own(path)?;
+    let before = log.metadata()?;
+    if target.symlink_metadata().is_ok() {
+        // An earlier attempt may have come so far.
+        let copied = hash(&mut dragline_files::open_own(target)?)?;
+        if copied != hash(&mut log)? {
+            let sentence = format!("{} is there, and is another file", target.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, sentence));
+        }
+    } else {
+        copy(&mut log, target, &before)?;
+    }
+    let now = path.symlink_metadata()?;
+    let is_same =
+        now.len() == before.len() && now.modified().ok() == before.modified().ok() && now.is_file();
+    if !is_same {
+        return Err(io::Error::other("it was written meanwhile, and stays"));
+    }
+    fs::remove_file(path)
+}
+
+fn copy(log: &mut File, target: &Path, metadata: &fs::Metadata) -> io::Result<()> {
+    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let mut copy = Temporary::new_in(dir)?;
+    let mut hasher = Xxh3::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = log.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        hasher.update(&buffer[..length]);
+        copy.write_all(&buffer[..length])?;
+    }
+    copy.set_permissions(metadata.permissions())?;
+    let written = File::open(copy.path())?;
+    written.sync_all()?;
+    if hash(&mut File::open(copy.path())?)? != hasher.digest128() {
+        return Err(io::Error::other("its copy is not what was read"));
+    }
+    if let Ok(at) = metadata.modified() {
+        let _ = File::options()
+            .append(true)
+            .open(copy.path())?
+            .set_modified(at);
+    }
+    copy.persist(target)?;
+    // The name, too, is to survive.
+    #[cfg(unix)]
+    File::open(dir)?.sync_all()?;
+    Ok(())
+}
+
+fn hash(file: &mut File) -> io::Result<u128> {
+    let mut hasher = Xxh3::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = file.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(hasher.digest128());
+        }
+        hasher.update(&buffer[..length]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn old(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        File::options()
+            .append(true)
+            .open(path)
+            .unwrap()
+            .set_modified(at)
+            .unwrap();
+    }
+
+    const LINE: &str = "{\"level\":\"info\",\"time\":1772623353,\"msg\":\"x\"}\n";
+
+    fn planned(dir: &Path) -> Vec<Planned> {
+        let inputs = [dir.join("logs").to_string_lossy().into_owned()];
+        let found = dragline_ingest::discover(&inputs).unwrap();
+        let before = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000);
+        plan(&inputs, &found, before, &dir.join("old"))
+    }
+
+    #[test]
+    fn only_what_is_old_and_nobodys_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        old(&logs.join("shop/a.jsonl"), LINE);
+        old(&logs.join("held.jsonl"), &LINE.replace('x', "held"));
+        fs::write(logs.join("young.jsonl"), LINE.replace('x', "young")).unwrap();
+        let held = File::options()
+            .append(true)
+            .open(logs.join("held.jsonl"))
+            .unwrap();
+        held.lock().unwrap();
+        let told: Vec<_> = planned(dir.path())
+            .into_iter()
+            .map(|one| {
+                (
+                    one.path.file_name().unwrap().to_string_lossy().into_owned(),
+                    one.stays,
+                )
+            })
+            .collect();
+        let expected = [
+            ("held.jsonl".to_owned(), Some(Stays::Held)),
+            ("a.jsonl".to_owned(), None),
+            ("young.jsonl".to_owned(), Some(Stays::Young)),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_log_is_removed_only_when_its_copy_is_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs/shop/a.jsonl");
+        old(&path, LINE);
+        let all = planned(dir.path());
+        assert_eq!(all[0].target, dir.path().join("old/shop/a.jsonl"));
+        // Something else has its name.
+        fs::create_dir_all(dir.path().join("old/shop")).unwrap();
+        fs::write(&all[0].target, "other").unwrap();
+        assert!(take(&all[0]).is_err() && path.exists());
+        fs::remove_file(&all[0].target).unwrap();
+        take(&all[0]).unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read_to_string(&all[0].target).unwrap(), LINE);
+        // An attempt that ended before the log was removed goes on.
+        old(&path, LINE);
+        take(&all[0]).unwrap();
+        assert!(!path.exists());
+        assert_eq!(
+            fs::read_dir(dir.path().join("old/shop")).unwrap().count(),
+            1
+        );
+    }
+}
