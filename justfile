@@ -23,7 +23,7 @@ fix:
 
 # The schema of the report and the tables of docs/sql.md, made anew from their types.
 schema:
-    DRAGLINE_BLESS=1 cargo test -p dragline-report -p dragline-insights --test it in_the_docs
+    DRAGLINE_BLESS=1 cargo test -p dragline-report -p dragline-insights -p dragline-analytics --test it -- in_the_docs a_comparison
 
 # The table of the recorder's settings in docs/recorder.md, made anew from the code.
 settings:
@@ -76,6 +76,11 @@ follow SCHEDULES="3000":
 evaluate FLEETS="300" FIRST="1001":
     cargo build --release
     cargo run --release -p dragline-fleets -- evaluate --dragline "${CARGO_TARGET_DIR:-target}/release/dragline" --fleets {{FLEETS}} --first-seed {{FIRST}} --check --verbose
+
+# The same fleets spread over the logs of other programs and over wordings drawn at random, one table more.
+dialects-evaluate FLEETS="300" FIRST="1001":
+    cargo build --release
+    cargo run --release -p dragline-fleets -- evaluate --dragline "${CARGO_TARGET_DIR:-target}/release/dragline" --fleets {{FLEETS}} --first-seed {{FIRST}} --dialect all --verbose
 
 # Crafted inputs against the command, judged from outside: no panic, no hang, no file touched that the run did not make.
 attack RUNS="20000" SEED="1":

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
+use crate::dialect::Dialect;
 use crate::incident::Kind;
 use crate::score::{Finding, Score, score};
 
@@ -47,12 +48,36 @@ pub struct Outcome {
     pub seed: u64,
     /// Whether nothing was planted.
     pub quiet: bool,
+    /// What its logs are written like.
+    pub dialect: Dialect,
     /// Scrapers times days.
     pub scraper_days: usize,
-    /// Lines in its logs.
+    /// Lines in its logs, as the wire format has them.
     pub lines: u64,
     /// How its report did.
     pub score: Score,
+}
+
+impl Outcome {
+    /// What became of the incidents that anybody could be asked to find in these logs.
+    fn due(&self) -> impl Iterator<Item = &Finding> {
+        let findings = self.score.findings.iter();
+        findings.filter(move |finding| is_due(finding) && self.dialect.sees(finding.incident.kind))
+    }
+
+    /// What it is called.
+    fn name(&self) -> String {
+        name(self.seed, self.quiet, self.dialect, " ")
+    }
+}
+
+/// What a fleet is called.
+fn name(seed: u64, quiet: bool, dialect: Dialect, joint: &str) -> String {
+    let kind = if quiet { "quiet" } else { "planted" };
+    match dialect {
+        Dialect::Native => format!("{kind}{joint}{seed}"),
+        _ => format!("{kind}{joint}{seed}{joint}{}", dialect.name()),
+    }
 }
 
 /// Makes fleets, has them reported on, and scores the reports; `progress` hears how many are done.
@@ -60,6 +85,18 @@ pub struct Outcome {
 /// # Errors
 /// When logs cannot be written, or the program fails or writes no JSON.
 pub fn evaluate(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Evaluation> {
+    evaluate_in(options, &[Dialect::Native], progress)
+}
+
+/// The same with the fleets' logs in several dialects in turn; without any, in the wire format.
+///
+/// # Errors
+/// When logs cannot be written, or the program fails or writes no JSON.
+pub fn evaluate_in(
+    options: &Options,
+    dialects: &[Dialect],
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Evaluation> {
     let total = 2 * options.fleets;
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let results = Mutex::new(Vec::new());
@@ -71,8 +108,9 @@ pub fn evaluate(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Ev
                     if number >= total {
                         break;
                     }
+                    let dialect = spoken(dialects, number / 2);
                     let seed = options.first_seed + number / 2;
-                    let result = one(options, seed, number % 2 == 1);
+                    let result = one(options, dialect, seed, number % 2 == 1);
                     if result.is_err() {
                         next.store(total, Ordering::Relaxed);
                     }
@@ -91,9 +129,18 @@ pub fn evaluate(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Ev
     Ok(Evaluation { fleets })
 }
 
+/// The dialect of the fleet of this number: each in turn, and one further after each round of the
+/// kinds that are planted in turn, so that every dialect meets every kind.
+fn spoken(dialects: &[Dialect], number: u64) -> Dialect {
+    let round = number / Kind::ALL.len() as u64;
+    let turn = (number + round) % dialects.len().max(1) as u64;
+    let dialect = dialects.get(turn as usize);
+    dialect.copied().unwrap_or(Dialect::Native)
+}
+
 /// One fleet from its seed to its score.
-fn one(options: &Options, seed: u64, quiet: bool) -> Result<Outcome> {
-    let name = format!("{}-{seed}", if quiet { "quiet" } else { "planted" });
+fn one(options: &Options, dialect: Dialect, seed: u64, quiet: bool) -> Result<Outcome> {
+    let name = name(seed, quiet, dialect, "-");
     let temporary = tempfile::tempdir().context("a temporary directory cannot be made")?;
     let dir = options
         .keep
@@ -101,7 +148,7 @@ fn one(options: &Options, seed: u64, quiet: bool) -> Result<Outcome> {
         .unwrap_or(temporary.path())
         .join(&name);
     let logs = dir.join("logs");
-    let truth = crate::make(&logs, seed, quiet)?;
+    let truth = crate::make_in(&logs, seed, quiet, dialect)?;
     let report = report(&options.dragline, &logs)
         .with_context(|| format!("there is no report on the fleet {name}"))?;
     if options.keep.is_some() {
@@ -112,6 +159,7 @@ fn one(options: &Options, seed: u64, quiet: bool) -> Result<Outcome> {
     Ok(Outcome {
         seed,
         quiet,
+        dialect,
         scraper_days: truth.scraper_days(),
         lines: truth.lines,
         score: score(&truth, &report),
@@ -149,16 +197,20 @@ pub struct Rates {
     pub found: usize,
     /// Those that it called by a right name.
     pub right_kind: usize,
-    /// Those whose onset it knew.
+    /// Found ones of which the logs tell the onset.
+    pub datable: usize,
+    /// Those of them whose onset a report knew.
     pub onset: usize,
 }
 
 impl Rates {
-    fn count(&mut self, finding: &Finding) {
+    fn count(&mut self, finding: &Finding, dialect: Dialect) {
+        let datable = finding.is_found() && dialect.dates(finding.incident.kind);
         self.planted += 1;
         self.found += usize::from(finding.is_found());
         self.right_kind += usize::from(finding.right_kind);
-        self.onset += usize::from(knows_onset(finding));
+        self.datable += usize::from(datable);
+        self.onset += usize::from(datable && knows_onset(finding));
     }
 
     /// Found of planted, in percent.
@@ -171,9 +223,9 @@ impl Rates {
         percent(self.right_kind, self.found)
     }
 
-    /// Rightly dated of found, in percent.
+    /// Rightly dated of found ones that could be dated, in percent.
     pub fn dated(&self) -> f64 {
-        percent(self.onset, self.found)
+        percent(self.onset, self.datable)
     }
 }
 
@@ -201,18 +253,39 @@ fn is_due(finding: &Finding) -> bool {
 impl Evaluation {
     /// The rates of one kind, or of all.
     pub fn rates(&self, kind: Option<Kind>) -> Rates {
+        self.rates_in(None, kind)
+    }
+
+    /// The rates in one dialect, or in all, of one kind, or of all.
+    pub fn rates_in(&self, dialect: Option<Dialect>, kind: Option<Kind>) -> Rates {
         let mut rates = Rates::default();
-        let findings = self.fleets.iter().flat_map(|fleet| &fleet.score.findings);
-        findings
-            .filter(|finding| is_due(finding))
-            .filter(|finding| kind.is_none_or(|kind| kind == finding.incident.kind))
-            .for_each(|finding| rates.count(finding));
+        for fleet in self.spoken_in(dialect) {
+            for finding in fleet.due() {
+                if kind.is_none_or(|kind| kind == finding.incident.kind) {
+                    rates.count(finding, fleet.dialect);
+                }
+            }
+        }
         rates
+    }
+
+    /// The fleets of one dialect, or all.
+    fn spoken_in(&self, dialect: Option<Dialect>) -> impl Iterator<Item = &Outcome> {
+        let fleets = self.fleets.iter();
+        fleets.filter(move |fleet| dialect.is_none_or(|dialect| dialect == fleet.dialect))
     }
 
     /// False insights for every fifty days of a scraper, in quiet or in planted fleets.
     pub fn false_rate(&self, quiet: bool) -> f64 {
-        let fleets = || self.fleets.iter().filter(|fleet| fleet.quiet == quiet);
+        self.false_rate_in(None, quiet)
+    }
+
+    /// The same in one dialect, or in all.
+    pub fn false_rate_in(&self, dialect: Option<Dialect>, quiet: bool) -> f64 {
+        let fleets = || {
+            self.spoken_in(dialect)
+                .filter(move |fleet| fleet.quiet == quiet)
+        };
         let days: usize = fleets().map(|fleet| fleet.scraper_days).sum();
         let insights: usize = fleets().map(|fleet| fleet.score.false_insights.len()).sum();
         50.0 * insights as f64 / days.max(1) as f64
@@ -237,18 +310,10 @@ impl Evaluation {
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for fleet in &self.fleets {
-            let name = format!(
-                "{} {}",
-                if fleet.quiet { "quiet" } else { "planted" },
-                fleet.seed
-            );
-            for finding in fleet
-                .score
-                .findings
-                .iter()
-                .filter(|finding| is_due(finding))
-            {
-                faults.extend(fault(finding).map(|fault| format!("{name}: {fault}")));
+            let name = fleet.name();
+            for finding in fleet.due() {
+                let fault = fault(finding, fleet.dialect);
+                faults.extend(fault.map(|fault| format!("{name}: {fault}")));
             }
             for claim in &fleet.score.false_insights {
                 let since = claim
@@ -265,6 +330,27 @@ impl Evaluation {
         faults
     }
 
+    /// The table of the dialects; of an incident that a dialect cannot show nobody asks there.
+    fn write_dialects(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\n| dialect | planted | found | recall % | right kind % | onset % | false in quiet fleets | false in planted fleets |"
+        )?;
+        writeln!(f, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
+        for dialect in Dialect::ALL {
+            let only = Some(dialect);
+            if self.spoken_in(only).next().is_none() {
+                continue;
+            }
+            let rates = self.rates_in(only, None);
+            let quiet = self.false_rate_in(only, true);
+            let planted = self.false_rate_in(only, false);
+            let name = dialect.name();
+            writeln!(f, "| {name} | {rates} | {quiet:.2} | {planted:.2} |")?;
+        }
+        writeln!(f, "\nFalse insights are for 50 scraper-days.")
+    }
+
     /// How many false insights there are of each kind: in quiet fleets, in planted ones.
     fn false_kinds(&self) -> BTreeMap<&str, [usize; 2]> {
         let mut kinds = BTreeMap::new();
@@ -279,7 +365,7 @@ impl Evaluation {
 }
 
 /// What is wrong with a finding, if anything is.
-fn fault(finding: &Finding) -> Option<String> {
+fn fault(finding: &Finding, dialect: Dialect) -> Option<String> {
     let incident = &finding.incident;
     let what = format!(
         "{} on {} {} since {:.0} until {:.0}, strength {} of at least {}, {} events",
@@ -298,7 +384,10 @@ fn fault(finding: &Finding) -> Option<String> {
     if !finding.right_kind {
         return Some(format!("called {}: {what}", best.kind));
     }
-    let minutes = finding.onset_minutes.filter(|_| !knows_onset(finding))?;
+    if !dialect.dates(incident.kind) || knows_onset(finding) {
+        return None;
+    }
+    let minutes = finding.onset_minutes?;
     Some(format!("{minutes:.0} minutes beside the onset: {what}"))
 }
 
@@ -309,10 +398,11 @@ impl fmt::Display for Rates {
             planted,
             found,
             right_kind,
+            datable,
             onset,
         } = *self;
         write!(f, "{planted} | {found}")?;
-        for (part, whole) in [(found, planted), (right_kind, found), (onset, found)] {
+        for (part, whole) in [(found, planted), (right_kind, found), (onset, datable)] {
             match whole {
                 0 => write!(f, " | –")?,
                 _ => write!(f, " | {:.1}", percent(part, whole))?,
@@ -358,6 +448,12 @@ impl fmt::Display for Evaluation {
         }
         let (quiet, planted) = (self.false_rate(true), self.false_rate(false));
         writeln!(f, "| for 50 scraper-days | {quiet:.2} | {planted:.2} |")?;
-        writeln!(f, "\nRepeated insights: {}.", self.repeated())
+        writeln!(f, "\nRepeated insights: {}.", self.repeated())?;
+        let native = |fleet: &Outcome| fleet.dialect == Dialect::Native;
+        if self.fleets.iter().all(native) {
+            Ok(())
+        } else {
+            self.write_dialects(f)
+        }
     }
 }

@@ -8,19 +8,11 @@ use fastrand::Rng;
 use jiff::{Timestamp, civil};
 
 use crate::dice::{Dice as _, seeded};
-use crate::incident::Planted;
-use crate::plant;
 use crate::words::{BACKGROUND, SCRAPERS};
 use crate::writer::{DAY, HOUR, MINUTE, SECOND};
 
 /// How many lines a fleet has at least and at most, about.
 const LINES: (f64, f64) = (45_000.0, 130_000.0);
-
-/// Who works, and what befalls them.
-pub(crate) struct Fleet {
-    pub(crate) scrapers: Vec<Scraper>,
-    pub(crate) planted: Vec<Planted>,
-}
 
 /// A scraper on a site.
 pub(crate) struct Scraper {
@@ -54,7 +46,7 @@ pub(crate) struct Schedule {
     /// What each hour of the day makes of them.
     hours: [f64; 24],
     /// A day on which everything is less, and how much.
-    holiday: Option<(i64, f64)>,
+    pub(crate) holiday: Option<(i64, f64)>,
     weekly_growth: f64,
     /// The spread of pages from one run to the next.
     pub(crate) noise: f64,
@@ -105,47 +97,14 @@ pub(crate) struct Habits {
     pub(crate) stray: Option<(usize, usize)>,
 }
 
-/// Plans a fleet; the same seed gives the same.
-pub(crate) fn plan(seed: u64, quiet: bool) -> Fleet {
-    let mut rng = seeded(seed, u64::from(quiet));
-    let days = if rng.chance(0.08) {
-        10
-    } else {
-        rng.i64(14..=28)
-    };
-    let start = midnight(rng.i64(0..300));
-    let period = (start, start + days * DAY);
-    let mut scrapers = scrapers(&mut rng, seed, quiet, period);
-    fit(&mut scrapers);
-    if rng.chance(0.25) {
-        // Before an incident begins, that day lies in its past.
-        let day = rng.i64(2..if quiet { days } else { days * 11 / 20 });
-        for scraper in &mut scrapers {
-            scraper.schedule.holiday = Some((start + day * DAY, rng.between(0.4, 0.7)));
-        }
-    }
-    if quiet && rng.chance(0.2) {
-        let retired = &mut scrapers[0];
-        let left = retired.schedule.starts.len() * rng.usize(60..90) / 100;
-        retired.schedule.starts.truncate(left);
-        retired.retired = true;
-    }
-    let planted = if quiet {
-        Vec::new()
-    } else {
-        plant::plant(&mut rng, seed, &mut scrapers, period)
-    };
-    Fleet { scrapers, planted }
-}
-
 /// So many days into 2025.
-fn midnight(day: i64) -> i64 {
+pub(crate) fn midnight(day: i64) -> i64 {
     let year = civil::date(2025, 1, 1).to_zoned(jiff::tz::TimeZone::UTC);
     year.map_or(0, |begin| begin.timestamp().as_microsecond()) + day * DAY
 }
 
 /// Two to six of them; some names read two sites.
-fn scrapers(rng: &mut Rng, seed: u64, quiet: bool, period: (i64, i64)) -> Vec<Scraper> {
+pub(crate) fn scrapers(rng: &mut Rng, seed: u64, quiet: bool, period: (i64, i64)) -> Vec<Scraper> {
     let mut names: Vec<_> = SCRAPERS.iter().collect();
     rng.shuffle(&mut names);
     let count = rng.usize(2..=6);
@@ -324,7 +283,7 @@ fn harvest(rng: &mut Rng, schedule: &Schedule) -> Harvest {
 }
 
 /// Makes the fleet as large and as small as the lines that it may have.
-fn fit(scrapers: &mut Vec<Scraper>) {
+pub(crate) fn fit(scrapers: &mut Vec<Scraper>) {
     let lines = |scrapers: &[Scraper]| scrapers.iter().map(Scraper::lines).sum::<f64>();
     let now = lines(scrapers);
     let factor = now.clamp(LINES.0, LINES.1) / now;

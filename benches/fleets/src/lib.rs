@@ -3,17 +3,19 @@
 //! A fleet is two to six scrapers over two to four weeks, with all that makes real logs restless:
 //! weekends, holidays, noise, growth, a few errors every day, scrapers that come and go. Into some
 //! fleets incidents are planted; into the quiet ones none. The logs are in the wire format, written
-//! by this crate itself, and the truth beside them says what was planted, where, since when and how
-//! strongly.
+//! by this crate itself, or in the dialect of another program ([`Dialect`]), and the truth beside
+//! them says what was planted, where, since when and how strongly.
 //!
 //! This crate knows nothing of how logs are read or judged: what is found in them, and what is
 //! claimed that is not there, is a fair measure of whoever reads them.
 
+mod dialect;
 mod dice;
 mod evaluate;
 mod fleet;
 mod incident;
 mod page;
+mod plan;
 mod plant;
 mod run;
 mod score;
@@ -27,7 +29,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use evaluate::{Evaluation, Options, Outcome, Rates, evaluate};
+pub use dialect::Dialect;
+pub use evaluate::{Evaluation, Options, Outcome, Rates, evaluate, evaluate_in};
 pub use incident::Kind;
 pub use score::{Claim, Finding, Score, score};
 pub use truth::{Incident, ScraperTruth, Truth};
@@ -38,7 +41,7 @@ pub use truth::{Incident, ScraperTruth, Truth};
 /// When a file cannot be written.
 pub fn make(logs: &Path, seed: u64, quiet: bool) -> Result<Truth> {
     fs::create_dir_all(logs).with_context(|| format!("{} cannot be made", logs.display()))?;
-    let fleet = fleet::plan(seed, quiet);
+    let fleet = plan::plan(seed, quiet);
     let mut truth = Truth::new(seed);
     for (number, scraper) in fleet.scrapers.iter().enumerate() {
         let planted = fleet
@@ -49,6 +52,32 @@ pub fn make(logs: &Path, seed: u64, quiet: bool) -> Result<Truth> {
         truth.scrapers.push(life.truth);
         truth.incidents.extend(life.incident);
         truth.lines += life.lines;
+    }
+    Ok(truth)
+}
+
+/// Writes the logs of one fleet to `logs` as a dialect has them, and says what is true of them.
+///
+/// The truth tells of all incidents, also of those that the dialect cannot show. Where it does not
+/// say how long requests took, a slow-down is as strong as it lengthened the time between them.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn make_in(logs: &Path, seed: u64, quiet: bool, dialect: Dialect) -> Result<Truth> {
+    if dialect == Dialect::Native {
+        return make(logs, seed, quiet);
+    }
+    let native = tempfile::tempdir().context("a temporary directory cannot be made")?;
+    let mut truth = make(native.path(), seed, quiet)?;
+    let voices = seed.wrapping_mul(2) ^ u64::from(quiet);
+    dialect::rewrite(native.path(), logs, dialect, voices)?;
+    if !dialect.times_requests() {
+        for incident in &mut truth.incidents {
+            if incident.kind == Kind::SlowDown {
+                let shown = dialect::slowed(native.path(), incident)?;
+                incident.strength = incident.strength.min(shown);
+            }
+        }
     }
     Ok(truth)
 }
@@ -109,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_few_fleets_have_incidents_of_every_kind_above_their_minimum() {
-        let fleets: Vec<_> = (0..40).map(|seed| fleet::plan(seed, false)).collect();
+        let fleets: Vec<_> = (0..40).map(|seed| plan::plan(seed, false)).collect();
         let planted = || fleets.iter().flat_map(|fleet| &fleet.planted);
         assert!(planted().all(|planted| planted.strength >= planted.minimum));
         let kinds: BTreeSet<_> = planted().map(|planted| planted.kind).collect();

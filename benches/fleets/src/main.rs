@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
 
-use dragline_fleets::{Options, evaluate, make};
+use dragline_fleets::{Dialect, Options, evaluate_in, make_in};
 
 /// Simulated fleets of scrapers with planted incidents, and a score for reports on them.
 #[derive(Parser)]
@@ -27,6 +27,10 @@ struct Make {
     /// Plant nothing.
     #[arg(long)]
     quiet: bool,
+    /// Write the logs as this program would: native, scrapy-info, scrapy-debug, crawlee-json,
+    /// crawlee-text, structlog, pino, logging, loguru or words.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    dialect: Dialect,
 }
 
 #[derive(Args)]
@@ -46,6 +50,9 @@ struct Evaluate {
     /// Keep logs, truths and reports here.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Spread the fleets over these dialects (see `make`); `all` stands for all of them.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    dialect: Vec<String>,
     /// Name every fault on standard error.
     #[arg(long)]
     verbose: bool,
@@ -63,7 +70,8 @@ fn main() -> Result<ExitCode> {
 }
 
 fn run_make(args: &Make) -> Result<ExitCode> {
-    let truth = make(&args.dir.join("logs"), args.seed, args.quiet)?;
+    let logs = args.dir.join("logs");
+    let truth = make_in(&logs, args.seed, args.quiet, args.dialect)?;
     let path = args.dir.join("truth.json");
     fs::write(&path, serde_json::to_vec_pretty(&truth)?)
         .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -71,7 +79,21 @@ fn run_make(args: &Make) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The dialects of these names, in their order.
+fn dialects(names: &[String]) -> Result<Vec<Dialect>> {
+    let mut dialects: Vec<Dialect> = Vec::new();
+    for name in names {
+        if name == "all" {
+            dialects.extend(Dialect::ALL);
+        } else {
+            dialects.push(name.parse()?);
+        }
+    }
+    Ok(dialects)
+}
+
 fn run_evaluate(args: Evaluate) -> Result<ExitCode> {
+    let dialects = dialects(&args.dialect)?;
     let options = Options {
         dragline: args.dragline,
         fleets: args.fleets,
@@ -79,7 +101,7 @@ fn run_evaluate(args: Evaluate) -> Result<ExitCode> {
         jobs: args.jobs,
         keep: args.keep,
     };
-    let evaluation = evaluate(&options, &|done| {
+    let evaluation = evaluate_in(&options, &dialects, &|done| {
         if done % 50 == 0 {
             eprintln!("{done} fleets");
         }

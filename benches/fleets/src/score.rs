@@ -3,6 +3,10 @@
 //! An insight belongs to an incident when it names its scraper, calls it what it may be called or
 //! names one of its consequences, and dates it to while it lasted, give or take one interval
 //! between runs. An insight that belongs to none is false, however low its severity.
+//!
+//! Not every log says what its scraper is called: a name is also known when it is joined in another
+//! way (`shop_prices`), and one that is nobody's in the fleet (a bot's, a class's) leaves it to the
+//! site to tell.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -67,7 +71,7 @@ pub fn score(truth: &Truth, report: &Value) -> Score {
     let findings = truth
         .incidents
         .iter()
-        .map(|incident| finding(incident, &claims))
+        .map(|incident| finding(truth, incident, &claims))
         .collect();
     let mut score = Score {
         findings,
@@ -86,7 +90,7 @@ pub fn score(truth: &Truth, report: &Value) -> Score {
 }
 
 /// The best of the claims that belong to an incident: rightly named ones first, then by onset.
-fn finding(incident: &Incident, claims: &[Claim]) -> Finding {
+fn finding(truth: &Truth, incident: &Incident, claims: &[Claim]) -> Finding {
     let rank = |claim: &Claim| {
         (
             !named(&incident.accept, claim),
@@ -95,7 +99,7 @@ fn finding(incident: &Incident, claims: &[Claim]) -> Finding {
     };
     let best = claims
         .iter()
-        .filter(|claim| belongs(incident, claim))
+        .filter(|claim| belongs(truth, incident, claim))
         .min_by(|left, right| {
             rank(left)
                 .partial_cmp(&rank(right))
@@ -117,7 +121,7 @@ fn owner(truth: &Truth, claim: &Claim) -> Option<usize> {
             .incidents
             .iter()
             .enumerate()
-            .filter(|(_, one)| belongs(one, claim))
+            .filter(|(_, one)| belongs(truth, one, claim))
     };
     all()
         .find(|(_, one)| named(&one.accept, claim))
@@ -125,15 +129,17 @@ fn owner(truth: &Truth, claim: &Claim) -> Option<usize> {
         .map(|(at, _)| at)
 }
 
-fn belongs(incident: &Incident, claim: &Claim) -> bool {
+fn belongs(truth: &Truth, incident: &Incident, claim: &Claim) -> bool {
     let Some(since) = claim.since else {
         return false;
     };
-    let here = claim.scraper_id.as_deref() == Some(incident.scraper_id.as_str())
-        && claim
-            .site
-            .as_ref()
-            .is_none_or(|site| *site == incident.site);
+    let site = claim.site.as_ref();
+    let here = match whom(truth, claim) {
+        Some(scraper) => {
+            scraper == incident.scraper_id && site.is_none_or(|site| *site == incident.site)
+        }
+        None => site == Some(&incident.site),
+    };
     let interval = SignedDuration::from_secs(incident.interval_seconds);
     let times = || incident.also_since.iter().chain([&incident.since]);
     let first = times().min().unwrap_or(&incident.since);
@@ -164,10 +170,33 @@ fn onset_error(incident: &Incident, claim: &Claim) -> f64 {
 
 /// Who was given up makes no further runs, and a report cannot know that this was meant.
 fn is_excused(truth: &Truth, claim: &Claim) -> bool {
+    let whom = whom(truth, claim);
     claim.kind == Kind::RunMissed.name()
         && truth.scrapers.iter().any(|scraper| {
-            scraper.retired && claim.scraper_id.as_deref() == Some(scraper.scraper_id.as_str())
+            let is_meant = match whom {
+                Some(name) => name == scraper.scraper_id,
+                None => claim.site.as_ref() == Some(&scraper.site),
+            };
+            scraper.retired && is_meant
         })
+}
+
+/// The scraper of the fleet that a claim names, however it joins the words of the name.
+fn whom<'a>(truth: &'a Truth, claim: &Claim) -> Option<&'a str> {
+    let name = bare(claim.scraper_id.as_deref()?);
+    let mut scrapers = truth.scrapers.iter();
+    let scraper = scrapers.find(|scraper| bare(&scraper.scraper_id) == name)?;
+    Some(&scraper.scraper_id)
+}
+
+/// A name without what joins its words, without capitals, and without a number behind it, as the
+/// second of two logs has.
+fn bare(name: &str) -> String {
+    let letters = name.chars().filter(|letter| letter.is_alphanumeric());
+    let letters: String = letters.flat_map(char::to_lowercase).collect();
+    letters
+        .trim_end_matches(|letter: char| letter.is_ascii_digit())
+        .to_owned()
 }
 
 impl Claim {
@@ -271,6 +300,46 @@ mod tests {
         let insight = ("silent_failure", "shop", "2025-03-10T08:20:00Z");
         let score = scored(&[insight, insight]);
         assert_eq!((score.repeated, score.false_insights.len()), (1, 0));
+    }
+
+    /// The score of one insight, on a fleet of two scrapers.
+    fn scored_on(scraper: Option<&str>, site: Option<&str>) -> Score {
+        let mut truth = truth(false);
+        let mut other = truth.scrapers[0].clone();
+        other.scraper_id = "news-wire".to_owned();
+        other.site = "news.example.org".to_owned();
+        truth.scrapers.push(other);
+        let since = "2025-03-10T08:20:00Z";
+        let insight =
+            json!({"kind": "silent_failure", "scraper_id": scraper, "site": site, "since": since});
+        score(&truth, &json!({ "insights": [insight] }))
+    }
+
+    #[test]
+    fn what_a_log_names_its_scraper_by_is_enough() {
+        let site = Some("shop.example.com");
+        for (scraper, site) in [(Some("Shop"), None), (None, site), (Some("crawl"), site)] {
+            let score = scored_on(scraper, site);
+            assert!(score.findings[0].is_found(), "{scraper:?} {site:?}");
+            assert!(score.false_insights.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_claim_about_somebody_else_or_nobody_does_not_count() {
+        let (shop, news) = (Some("shop.example.com"), Some("news.example.org"));
+        for (scraper, site) in [
+            (Some("news_wire"), None),
+            (Some("news_wire"), shop),
+            (Some("shop"), news),
+            (Some("crawl"), None),
+            (None, news),
+            (None, None),
+        ] {
+            let score = scored_on(scraper, site);
+            assert!(!score.findings[0].is_found(), "{scraper:?} {site:?}");
+            assert_eq!(score.false_insights.len(), 1);
+        }
     }
 
     #[test]

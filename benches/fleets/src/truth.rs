@@ -10,7 +10,7 @@ use crate::incident::Kind;
 pub struct Truth {
     /// What the fleet was made from.
     pub seed: u64,
-    /// Lines in its logs.
+    /// Lines in its logs, as the wire format has them.
     pub lines: u64,
     /// Who ran.
     pub scrapers: Vec<ScraperTruth>,

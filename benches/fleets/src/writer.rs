@@ -212,7 +212,7 @@ impl Log {
 }
 
 /// Writes a file that was last written to when its last line says.
-fn save(path: &Path, bytes: &[u8], last: i64) -> Result<()> {
+pub(crate) fn save(path: &Path, bytes: &[u8], last: i64) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
     let modified = SystemTime::UNIX_EPOCH + Duration::from_micros(last as u64);
     File::options()

@@ -5,28 +5,28 @@ use dragline_rollup::{Counters, Finished};
 use dragline_schema::ErrorCategory;
 use polars::prelude::*;
 
-/// A frame that could not be made or asked. It means a fault of ours, not of the logs.
+/// A dataframe could not be built or queried. This is a bug in Dragline, not a problem of the logs.
 #[derive(Debug, thiserror::Error)]
-#[error("the dataframes of the report cannot be worked with: {0}")]
+#[error("internal error: cannot process the dataframes of the report: {0}")]
 pub struct FramesError(#[from] PolarsError);
 
 /// The dataframes of a finished rollup.
 ///
-/// `activity` has a row for each bucket and run: `start` (microseconds since the epoch), `day` (days
-/// since the epoch), `run` (its place in [`Finished::runs`]), `scraper_id`, `site`, and a column for each
-/// counter, an unsigned 64-bit integer; times are in microseconds.
+/// `activity` has one row per bucket and run: `start` (microseconds since the epoch), `day` (days since the
+/// epoch), `run` (index in [`Finished::runs`]), `scraper_id`, `site`, and one unsigned 64-bit integer column
+/// per counter. Durations are in microseconds.
 #[derive(Debug, Clone)]
 pub struct Frames {
-    /// What happened when.
+    /// The activity over time.
     pub activity: DataFrame,
-    /// How wide its buckets are, in microseconds.
+    /// The width of its buckets, in microseconds.
     pub bucket_micros: i64,
 }
 
-/// A counter's name, and how it is read.
+/// A counter's name, and the function that reads it.
 pub type Counter = (&'static str, fn(&Counters) -> u64);
 
-/// The counters, by the names of their columns.
+/// All counters, with their column names.
 pub const COUNTERS: &[Counter] = &[
     ("events", |c| c.events),
     ("requests", |c| c.requests),
@@ -72,12 +72,12 @@ pub const COUNTERS: &[Counter] = &[
     }),
 ];
 
-/// The names of the counters, which are columns of several tables.
+/// The names of the counters. Several tables have them as columns.
 pub fn counter_names() -> impl Iterator<Item = &'static str> {
     COUNTERS.iter().map(|(name, _)| *name)
 }
 
-/// The sum of each counter; a maximum adds up to the largest.
+/// Expressions that sum each counter; for maxima, the maximum.
 pub(crate) fn sums() -> Vec<Expr> {
     let sum = |name: &str| {
         if name.contains("_max_") {
@@ -89,7 +89,7 @@ pub(crate) fn sums() -> Vec<Expr> {
     counter_names().map(sum).collect()
 }
 
-/// Requests that did not fail, of those of which it is known; `None` without any.
+/// Successful requests / requests with a known outcome; `None` if there are none.
 pub fn success_rate(counters: &Counters) -> Option<f64> {
     let judged = counters.requests.saturating_sub(counters.requests_unjudged);
     let good = judged.saturating_sub(counters.requests_failed);
@@ -97,10 +97,10 @@ pub fn success_rate(counters: &Counters) -> Option<f64> {
 }
 
 impl Frames {
-    /// Makes the frames.
+    /// Builds the frames.
     ///
     /// # Errors
-    /// When polars refuses, which means a fault of ours.
+    /// If polars fails, which is a bug in Dragline.
     pub fn of(finished: &Finished) -> Result<Self, FramesError> {
         Ok(Self {
             activity: activity(finished)?,
@@ -155,7 +155,7 @@ fn activity(finished: &Finished) -> Result<DataFrame, FramesError> {
     Ok(DataFrame::new_infer_height(columns)?)
 }
 
-/// A column for each counter.
+/// One column per counter.
 fn counter_columns(rows: &[&Counters]) -> Vec<Column> {
     COUNTERS
         .iter()

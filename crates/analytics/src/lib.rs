@@ -1,8 +1,8 @@
 //! Logs as dataframes.
 //!
-//! [`Logs`] are logs of which each table is a lazy frame. [`Frames`] are a finished rollup as polars dataframes, for everything that groups and sorts. [`sql`] answers questions
-//! over every event and over what was counted, and exports the tables of events as Parquet. [`trends()`] tells where the
-//! numbers of whole days are going.
+//! [`Logs`] gives access to log files as tables, each a lazy frame. [`Frames`] holds a finished rollup as polars
+//! dataframes, for grouping and sorting. [`sql`] runs SQL queries over all events and over the counters, and exports
+//! the event tables as Parquet. [`trends()`] computes trends over whole days.
 //!
 //! ```
 //! use dragline_analytics::Frames;

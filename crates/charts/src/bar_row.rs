@@ -7,14 +7,14 @@ use crate::table::{Cell, Table};
 use crate::text::{FONT, fit, width as text_width};
 use crate::{Chart, Format};
 
-/// Horizontal bars from zero, in the order given.
+/// Horizontal bars that start at zero, in the given order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BarRow {
-    /// The finding in words.
+    /// The title: the finding in words.
     pub title: String,
-    /// One or two sentences for who cannot see the chart.
+    /// One or two sentences for readers who cannot see the chart.
     pub desc: String,
-    /// What the bars count: `errors in 24 hours`.
+    /// The unit of the values: `errors in 24 hours`.
     pub unit: String,
     /// How values are written.
     pub format: Format,
@@ -25,28 +25,28 @@ pub struct BarRow {
 /// One bar of a [`BarRow`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bar {
-    /// Its name; cut in the middle where it is too long, whole in the table.
+    /// The bar's name. Cut in the middle if it is too long; the table shows it in full.
     pub label: String,
-    /// Its length. Missing, negative and infinite values have no bar.
+    /// The bar's length. Missing, negative and infinite values have no bar.
     pub value: Option<f64>,
 }
 
 const TOP: f64 = 22.0;
 const BAR: f64 = 14.0;
 
-/// How labels and bars share the width.
+/// The layout of labels and bars.
 struct Layout {
-    /// Where bars begin.
+    /// The left edge of the bars.
     left: f64,
-    /// How long a bar may be.
+    /// Maximum length of a bar.
     room: f64,
-    /// The height of a row, and where in it the bar begins.
+    /// The height of a row, and the offset of the bar in it.
     row: f64,
     bar: f64,
 }
 
 impl BarRow {
-    /// Names beside the bars; on a phone above them, where long messages have room.
+    /// Puts the names beside the bars; on a phone above them, so that long messages fit.
     fn layout(&self, width: f64) -> Layout {
         let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
         let values = widest(
@@ -108,7 +108,7 @@ impl Chart for BarRow {
             let size = layout.room * (length(bar) / longest);
             let baseline = top + layout.bar + BAR - 3.0;
             if size > 0.0 {
-                // What is not zero is seen.
+                // Non-zero values always get a visible bar.
                 path.rect(layout.left, top + layout.bar, size.max(1.0), BAR);
             }
             let (y, room) = if layout.left > 0.0 {

@@ -1,31 +1,31 @@
-//! The categories of errors: each with a name, a colour and a pattern.
+//! The error categories, each with a name, a colour and a pattern.
 
-/// What kind of trouble an error is.
+/// The category of an error.
 ///
-/// The colours are those of Okabe and Ito, which colour-blind readers can tell apart; the pattern
-/// tells them apart without any colour.
+/// The colours are those of Okabe and Ito, which colour-blind readers can distinguish. The pattern
+/// distinguishes the categories without colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Category {
-    /// Connections, names, timeouts.
+    /// Connections, DNS, timeouts.
     Network,
-    /// Pages that were not what the parser expected.
+    /// Pages that the parser did not expect.
     Parsing,
-    /// Where items are stored.
+    /// The database that stores items.
     Database,
-    /// Sites that ask for less.
+    /// Sites that limit the request rate.
     RateLimit,
     /// Logins and permissions.
     Authentication,
-    /// Sites that changed.
+    /// Sites whose layout changed.
     SiteChange,
     /// The scraper's own machine.
     System,
-    /// All else.
+    /// Everything else.
     Unknown,
 }
 
 impl Category {
-    /// Every category, in the order of a stack, the first at the bottom.
+    /// All categories in stacking order, the first at the bottom.
     pub const ALL: [Self; 8] = [
         Self::Network,
         Self::Parsing,
@@ -37,7 +37,7 @@ impl Category {
         Self::Unknown,
     ];
 
-    /// The name in data and in class names: `rate_limit`.
+    /// The name in data and in CSS class names: `rate_limit`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Network => "network",
@@ -51,7 +51,7 @@ impl Category {
         }
     }
 
-    /// The category of a name; [`Unknown`](Self::Unknown) for a name that is none.
+    /// The category with the given name; [`Unknown`](Self::Unknown) for any other name.
     pub fn from_name(name: &str) -> Self {
         Self::ALL
             .into_iter()
@@ -64,7 +64,7 @@ impl Category {
         self.name().replace('_', " ")
     }
 
-    /// The lines of its pattern within a tile of six units; empty for a plain fill.
+    /// The path of its pattern within a tile of six units; empty for a plain fill.
     pub(crate) fn hatch(self) -> &'static str {
         match self {
             Self::Network => "",

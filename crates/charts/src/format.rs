@@ -1,25 +1,25 @@
-//! How values are written: thin spaces between thousands, units, and no digits that say nothing.
+//! Formats values: thin spaces between thousands, units, and only significant digits.
 
-/// Narrow no-break space: between thousands, and between a number and its unit.
+/// Narrow no-break space, used between thousands and between a number and its unit.
 const THIN: char = '\u{202f}';
 const MINUS: char = '\u{2212}';
 
-/// What a chart's values are, and so how they are written.
+/// The kind of a chart's values, which determines their format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// Plain numbers, such as counts: `12 400`.
     #[default]
     Number,
-    /// Fractions of one, written as percent: 0.63 is `63 %`.
+    /// Fractions of one, shown as percentages: 0.63 is `63 %`.
     Percent,
-    /// Milliseconds; a thousand and more are written as seconds: `1.5 s`.
+    /// Milliseconds; from 1000 on shown as seconds: `1.5 s`.
     Milliseconds,
     /// Bytes, with decimal prefixes: `4.2 MB`.
     Bytes,
 }
 
 impl Format {
-    /// A value as a person reads it, to three significant digits where they matter.
+    /// Formats a value for people, with three significant digits where they matter.
     ///
     /// ```
     /// use dragline_charts::Format;
@@ -28,7 +28,7 @@ impl Format {
     /// ```
     pub fn value(self, value: f64) -> String {
         let (divisor, unit) = match self {
-            // A count keeps all its digits.
+            // Counts keep all digits.
             Self::Number => (1.0, ""),
             _ => self.unit(value.abs()),
         };
@@ -36,8 +36,8 @@ impl Format {
         joined(&number(scaled, significant(scaled)), unit)
     }
 
-    /// The label of a tick, on an axis whose largest value is `top` and whose ticks are `step`
-    /// apart. One axis has one unit.
+    /// The label of a tick on an axis with maximum `top` and ticks `step` apart. All ticks of an axis
+    /// have the same unit.
     pub(crate) fn tick(self, value: f64, step: f64, top: f64) -> String {
         let (divisor, unit) = self.unit(top.abs());
         if value.abs() < step * 1e-6 {
@@ -50,7 +50,7 @@ impl Format {
         )
     }
 
-    /// What to divide by, and the unit of the result, for values up to `top`.
+    /// The divisor, and the unit of the result, for values up to `top`.
     fn unit(self, top: f64) -> (f64, &'static str) {
         let units: &[(f64, &str)] = match self {
             Self::Number => &[(1e9, "bn"), (1e6, "M"), (1.0, "")],
@@ -77,7 +77,7 @@ fn joined(number: &str, unit: &str) -> String {
     }
 }
 
-/// The decimals that make three significant digits; none for whole numbers.
+/// The number of decimals that give three significant digits; zero for whole numbers.
 fn significant(value: f64) -> usize {
     if value.fract().abs() < f64::EPSILON || value.abs() >= 1000.0 {
         return 0;
@@ -85,8 +85,8 @@ fn significant(value: f64) -> usize {
     (2.0 - value.abs().log10().floor()).clamp(0.0, 9.0) as usize
 }
 
-/// A number with grouped thousands and at most so many decimals; very large and very small ones
-/// with an exponent.
+/// Formats a number with grouped thousands and at most `decimals` decimals; very large and very small
+/// numbers get an exponent.
 fn number(value: f64, decimals: usize) -> String {
     let size = value.abs();
     if size >= 1e15 || (size > 0.0 && size < 1e-6) {

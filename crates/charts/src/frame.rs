@@ -1,4 +1,4 @@
-//! The frame of a chart over time: its margins, axes, and what changed.
+//! The frame of a chart over time: its margins, axes and change points.
 
 use crate::Format;
 use crate::marks::{Mark, Marks};
@@ -7,12 +7,12 @@ use crate::svg::{Anchor, Canvas, Places};
 use crate::text::{FONT, fit, width as text_width};
 use crate::time::{MINUTE, Tick, ticks};
 
-/// The least and the most width that a chart is drawn for.
+/// Minimum and maximum width of a chart.
 const WIDTHS: (f64, f64) = (240.0, 4000.0);
-/// Below this width a chart is one for a phone.
+/// Below this width, the phone layout is used.
 const NARROW: f64 = 440.0;
 
-/// A width that can be drawn for.
+/// Clamps a width to the supported range.
 pub(crate) fn usable(width: f64) -> f64 {
     if width.is_finite() {
         width.clamp(WIDTHS.0, WIDTHS.1)
@@ -25,12 +25,12 @@ pub(crate) fn is_narrow(width: f64) -> bool {
     width < NARROW
 }
 
-/// How high the plot is at a width.
+/// The height of the plot for a width.
 fn plot_height(width: f64) -> f64 {
     (110.0 + width * 0.13).clamp(150.0, 240.0).round()
 }
 
-/// How wide a label at the right of a plot may be.
+/// Maximum width of a label at the right of a plot.
 pub(crate) fn label_room(width: f64) -> f64 {
     (width * if is_narrow(width) { 0.3 } else { 0.22 }).min(200.0)
 }
@@ -44,7 +44,7 @@ struct TimeScale {
 }
 
 impl TimeScale {
-    /// An axis over all times. Without a span, the half hours around the only time are one.
+    /// An axis over all times. If there is only one time, the axis extends half an hour to both sides.
     fn new(times: impl Iterator<Item = i64>, left: f64, right: f64) -> Self {
         let (from, to) = times.fold((i64::MAX, i64::MIN), |(a, b), t| (a.min(t), b.max(t)));
         let (from, to) = if from > to { (0, 0) } else { (from, to) };
@@ -66,26 +66,26 @@ impl TimeScale {
     }
 
     fn place(&self, time: i64) -> f64 {
-        // Differences of times may be beyond an i64.
+        // Differences of times may overflow an i64.
         let apart = |a: i64, b: i64| (i128::from(a) - i128::from(b)) as f64;
         let share = apart(time, self.from) / apart(self.to, self.from);
         self.left + share.clamp(0.0, 1.0) * (self.right - self.left)
     }
 }
 
-/// What a frame is made of.
+/// The inputs of a frame.
 pub(crate) struct Inside<'a> {
     pub(crate) times: &'a mut dyn Iterator<Item = i64>,
     pub(crate) domain: Domain,
     pub(crate) format: Format,
     pub(crate) marks: &'a [Mark],
-    /// Room at the right for labels.
+    /// Space at the right for labels.
     pub(crate) right: f64,
-    /// Room above the plot, below the unit.
+    /// Space above the plot, below the unit.
     pub(crate) top: f64,
 }
 
-/// A plot's place within the chart, and its two scales.
+/// The position of a plot within the chart, and its two scales.
 pub(crate) struct Frame {
     pub(crate) left: f64,
     pub(crate) right: f64,
@@ -143,7 +143,7 @@ impl Frame {
         self.domain.place(value, self.bottom, self.top)
     }
 
-    /// The unit, the ticks and the hairlines: what lies below the data.
+    /// Draws the unit, the ticks and the grid lines, which are below the data.
     pub(crate) fn draw_axes(&self, canvas: &mut Canvas, unit: &str) {
         canvas.text(
             0.0,
@@ -155,7 +155,7 @@ impl Frame {
         canvas.text(canvas.width, FONT, Anchor::End, "muted", "UTC");
         for tick in self.domain.ticks() {
             let y = self.y(tick);
-            // The base of bars and the line of zero carry the plot.
+            // Emphasise the zero line, the base of the plot.
             let class = if tick.abs() < self.domain.step * 1e-6 {
                 "base"
             } else {
@@ -174,7 +174,7 @@ impl Frame {
             self.time.to,
             (self.right - self.left) / 58.0,
         );
-        // A text at the edge is moved inwards, not cut.
+        // Labels at the edge are moved inwards, not cut.
         let width = canvas.width;
         let inside = |x: f64, text: &str| {
             let half = text_width(text) / 2.0;
@@ -182,7 +182,7 @@ impl Frame {
         };
         let mut texts = Vec::new();
         let mut taken = f64::INFINITY;
-        // From the right: where two dates collide, the later one stands at its true beginning.
+        // From right to left: if two dates collide, the later one keeps its true position.
         for Tick { time, label, under } in ticks.into_iter().rev() {
             let x = self.x(time);
             canvas.line("axis", (x, self.bottom), (x, self.bottom + 4.0));
@@ -199,13 +199,13 @@ impl Frame {
         }
     }
 
-    /// The change points.
+    /// Draws the change points.
     pub(crate) fn draw_marks(&self, canvas: &mut Canvas) {
         self.marks.draw(canvas, self.top, self.bottom);
     }
 }
 
-/// A chart without values: a sentence in place of axes.
+/// A chart without values: shows a sentence instead of axes.
 pub(crate) fn empty(width: f64, title: &str, desc: &str) -> String {
     let mut canvas = Canvas::new(width);
     canvas.line("grid", (0.0, 0.5), (width, 0.5));

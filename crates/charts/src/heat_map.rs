@@ -1,4 +1,4 @@
-//! A week at a glance: hour by weekday.
+//! A heat map of a week: hour by weekday.
 
 use crate::frame::{is_narrow, usable};
 use crate::scale::clean;
@@ -8,24 +8,24 @@ use crate::text::{FONT, fit, width as text_width};
 use crate::time::WEEKDAYS;
 use crate::{Chart, Format};
 
-/// Values by weekday and hour, as five strengths of one hue.
+/// Values by weekday and hour, as five shades of one hue.
 ///
-/// A zero is an outlined cell; a cell without a value is a dash.
+/// A zero is an outlined cell; a missing value is a dash.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeatMap {
-    /// The finding in words.
+    /// The title: the finding in words.
     pub title: String,
-    /// One or two sentences for who cannot see the chart.
+    /// One or two sentences for readers who cannot see the chart.
     pub desc: String,
     /// What is counted, and per what: `errors per hour, mean of four weeks`.
     pub unit: String,
     /// How values are written.
     pub format: Format,
-    /// The values, from Monday on, each day from midnight on, in UTC.
+    /// The values by weekday (Monday first) and hour (midnight first), in UTC.
     pub cells: [[Option<f64>; 24]; 7],
 }
 
-/// The strengths of the hue, apart from zero.
+/// Number of shades, not counting zero.
 const LEVELS: usize = 5;
 const LEFT: f64 = 34.0;
 const TOP: f64 = 40.0;
@@ -35,7 +35,7 @@ impl HeatMap {
         clean(self.cells[day][hour])
     }
 
-    /// The ends of the scale: from zero, unless values are negative.
+    /// The ends of the scale. It starts at zero unless values are negative.
     fn ends(&self) -> (f64, f64) {
         let cells = self.cells.iter().flatten().filter_map(|cell| clean(*cell));
         cells.fold((0.0, 0.0), |(low, high), value| {
@@ -43,7 +43,7 @@ impl HeatMap {
         })
     }
 
-    /// The strength of a value: 0 for the lowest end alone, else 1 to [`LEVELS`].
+    /// The shade of a value: 0 only for the lowest end, otherwise 1 to [`LEVELS`].
     fn level(value: f64, (low, high): (f64, f64)) -> usize {
         if value <= low {
             return 0;
@@ -52,7 +52,7 @@ impl HeatMap {
         ((share * LEVELS as f64 - 1e-9).ceil() as usize).clamp(1, LEVELS)
     }
 
-    /// Cells of the same strength are one path; the last path is that of missing values.
+    /// Cells of the same shade form one path; the last path is for missing values.
     fn draw_cells(&self, canvas: &mut Canvas, column: f64, row: f64) {
         let ends = self.ends();
         let gap = if column > 16.0 { 2.0 } else { 1.0 };
@@ -148,7 +148,7 @@ impl Chart for HeatMap {
         canvas.finish(below + 18.0, &self.title, &self.desc, &places)
     }
 
-    /// Hours down, weekdays across: seven columns fit a phone.
+    /// Draws hours downwards and weekdays across, because seven columns fit a phone.
     fn table(&self) -> String {
         let mut heads = vec![("Hour (UTC)", false)];
         heads.extend(WEEKDAYS.map(|day| (day, true)));

@@ -1,9 +1,9 @@
 //! Charts as SVG, drawn once for the report, the mail and the dashboard.
 //!
-//! Every chart is a struct of plain data that implements [`Chart`]: [`TimeSeries`], [`Percentiles`],
-//! [`Stacked`], [`HeatMap`] and [`BarRow`]. It becomes an SVG with [`svg`](Chart::svg), a table of the
-//! same values with [`table`](Chart::table), or both with their title as one
-//! [`figure`](Chart::figure). A [`Sparkline`] is a chart for a table's cell.
+//! Every chart is a plain data struct that implements [`Chart`]: [`TimeSeries`], [`Percentiles`],
+//! [`Stacked`], [`HeatMap`] and [`BarRow`]. [`svg`](Chart::svg) renders it as SVG,
+//! [`table`](Chart::table) as a table of the same values, and [`figure`](Chart::figure) as both with
+//! the title. A [`Sparkline`] is a small chart for a table cell.
 //!
 //! ```
 //! use dragline_charts::{Chart, Series, TimeSeries};
@@ -26,22 +26,22 @@
 //! assert!(page.contains("<title>Items of shop.example.com fell 63 % at 02:00</title>"));
 //! ```
 //!
-//! **Colour and theme.** An SVG holds classes, not colours. [`css`] has the tokens of both themes as
-//! custom properties, so that one SVG serves light, dark and print; `data-theme` on the root element
-//! overrides what the reader's system prefers. No colour stands alone: lines are labelled where they
-//! end, stacks have patterns, cells without a value have a dash.
+//! **Colour and theme.** An SVG contains classes, not colours. [`css`] defines the colours of both themes
+//! as custom properties, so that one SVG works for light, dark and print; `data-theme` on the root
+//! element overrides the system preference. Colour is never the only cue: lines are labelled at their
+//! ends, stacks have patterns, cells without a value have a dash.
 //!
-//! **Width.** Text in an SVG shrinks with its view box. A chart is therefore drawn for a width
-//! ([`draw`](Chart::draw)), and a figure holds two or three drawings ([`PHONE`], [`COLUMN`],
-//! [`PAGE`]) of which a container query shows the one that fits.
+//! **Width.** Text in an SVG shrinks with its view box. Each chart is therefore drawn for a specific
+//! width ([`draw`](Chart::draw)). A figure contains two or three drawings ([`PHONE`], [`COLUMN`],
+//! [`PAGE`]), and a container query shows the one that fits.
 //!
-//! **Script.** A page is whole without [`script`]. With it, a chart shows its values under the pointer
-//! and the arrow keys, and tables sort and filter. The values come from the figure's table; the SVG
-//! only says where its points are, in `data-x` and `data-y`.
+//! **Script.** A page is complete without [`script`]. With it, a chart shows its values under the
+//! pointer or by arrow keys, and tables can be sorted and filtered. The values come from the figure's
+//! table; the SVG only contains the positions of its points, in `data-x` and `data-y`.
 //!
 //! **Bad data.** Times may be unordered or equal; values that are missing, NaN or infinite are gaps.
-//! Text of a caller is escaped, and characters that would reorder it are shown instead of obeyed
-//! ([`escape`]). The same data gives the same bytes.
+//! All text from the caller is escaped, and characters that would reorder text are made visible
+//! ([`escape`]). The output is deterministic.
 
 mod bar_row;
 mod category;
@@ -79,12 +79,12 @@ pub const COLUMN: f64 = 560.0;
 /// The width of a drawing for a whole page.
 pub const PAGE: f64 = 1000.0;
 
-/// What every chart can be written as.
+/// The output formats of every chart.
 pub trait Chart {
-    /// The finding in words, not escaped.
+    /// The title (the finding in words), not escaped.
     fn title(&self) -> &str;
 
-    /// The chart as an `<svg>` whose text is readable when it is shown about `width` pixels wide.
+    /// The chart as an `<svg>` whose text is readable at a display width of about `width` pixels.
     fn draw(&self, width: f64) -> String;
 
     /// An HTML `<table>` of the chart's values, times in UTC.

@@ -1,4 +1,4 @@
-//! Change points: thin rules with a date and a word, on rows above the plot.
+//! Change points: thin vertical lines with a date and a label, in rows above the plot.
 
 use crate::svg::{Anchor, Canvas};
 use crate::text::{fit, width as text_width};
@@ -7,25 +7,25 @@ use crate::time::Civil;
 /// A change point: something that happened at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
-    /// When, in microseconds since 1970 UTC. Drawn if the chart's time reaches it.
+    /// The time, in microseconds since 1970 UTC. Drawn only if it is within the chart's time range.
     pub time: i64,
-    /// What, in a word or two: `layout changed`.
+    /// A label of one or two words: `layout changed`.
     pub label: String,
 }
 
 const ROW: f64 = 15.0;
-/// More rows would push the plot off the screen; the rules stay, and the table has the words.
+/// Maximum number of label rows. Further marks keep their line, and the table has their label.
 const ROWS: usize = 4;
-/// Between a rule and its word.
+/// The distance between a line and its label.
 const SPACE: f64 = 4.0;
 
-/// A mark with its place.
+/// A mark with its position.
 struct Placed {
     x: f64,
     start: f64,
     end: f64,
     text: String,
-    /// Counted from the top; beyond the last, only the rule is drawn.
+    /// The row, from the top; beyond [`ROWS`], only the line is drawn.
     row: usize,
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Arranges marks, given with their places, on as few rows as keep their words apart: right of
-    /// the rule where there is room, else left of it.
+    /// Arranges marks, given with their x positions, in as few rows as possible without overlapping
+    /// labels. A label is to the right of its line if there is room, otherwise to the left.
     pub(crate) fn arrange<'a>(marks: impl Iterator<Item = (f64, &'a Mark)>, width: f64) -> Self {
         let mut marks: Vec<Placed> = marks.map(|(x, mark)| beside(x, mark, width)).collect();
         marks.sort_by(|a, b| a.x.total_cmp(&b.x).then_with(|| a.text.cmp(&b.text)));
-        // A rule hangs from its word through the rows below: of words to the left of their rules
-        // the last is the highest, of words to the right the first.
+        // A line runs from its label down through the rows below. Therefore, of labels to the left
+        // of their lines, the last is the highest; of labels to the right, the first.
         let (left, right): (Vec<_>, Vec<_>) =
             marks.into_iter().partition(|mark| mark.start < mark.x);
         let mut placed: Vec<Placed> = Vec::new();
@@ -54,7 +54,7 @@ impl Marks {
         Self { placed }
     }
 
-    /// The height of the rows, with room to the plot below.
+    /// The height of the rows, including the space above the plot.
     pub(crate) fn height(&self) -> f64 {
         let lowest = self
             .placed
@@ -69,14 +69,14 @@ impl Marks {
         }
     }
 
-    /// Draws rules down to the plot's bottom, and the words above its top.
+    /// Draws the lines down to the plot's bottom, and the labels above its top.
     pub(crate) fn draw(&self, canvas: &mut Canvas, top: f64, bottom: f64) {
         let first = top - self.height();
         let row_top = |mark: &Placed| first + ROW * mark.row.min(ROWS) as f64;
         for mark in &self.placed {
             canvas.line("mark", (mark.x, row_top(mark)), (mark.x, bottom));
         }
-        // After the rules: where the two must cross, the word covers the rule.
+        // Draw labels after the lines, so that a label covers a line that crosses it.
         for mark in self.placed.iter().filter(|mark| mark.row < ROWS) {
             canvas.text(
                 mark.start,
@@ -90,7 +90,7 @@ impl Marks {
 }
 
 impl Placed {
-    /// Whether this mark leaves a row to another: its word is not in the way, nor its rule.
+    /// Whether `other` fits into the row without overlapping this mark's label or line.
     fn leaves(&self, row: usize, other: &Self) -> bool {
         let apart = |a: &Self, b: &Self| a.end.max(a.x) + 8.0 <= b.start.min(b.x);
         match self.row.cmp(&row) {
@@ -101,7 +101,7 @@ impl Placed {
     }
 }
 
-/// A mark's text on the side of its rule that has room for it, cut if neither has.
+/// Places a mark's label on a side of its line that has room for it; cut if neither has.
 fn beside(x: f64, mark: &Mark, width: f64) -> Placed {
     let date = Civil::of(mark.time).day_and_clock();
     let (left, right) = (x - SPACE, width - x - SPACE);

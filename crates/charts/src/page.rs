@@ -1,8 +1,8 @@
-//! What a page needs beside its charts: the tokens, the style and the script.
+//! The style sheet and the script that a page with charts needs.
 
 use std::fmt::Write as _;
 
-/// Every colour: its name, its value on light and on dark ground.
+/// Every colour: its name, and its value in the light and the dark theme.
 const TOKENS: [(&str, &str, &str); 23] = [
     ("bg", "#ffffff", "#0d1117"),
     ("panel", "#f6f8fa", "#161b22"),
@@ -22,9 +22,9 @@ const TOKENS: [(&str, &str, &str); 23] = [
     ("authentication", "#f0e442", "#f0e442"),
     ("site_change", "#009e73", "#009e73"),
     ("system", "#56b4e9", "#56b4e9"),
-    // The outline of yellow, which light ground would swallow.
+    // The outline of yellow, which is hardly visible on a light background.
     ("outline", "#6b6300", "#f0e442"),
-    // The lines after the first, which has the accent.
+    // The colours of lines after the first, which has the accent colour.
     ("s1", "#d55e00", "#e8772e"),
     ("s2", "#008a65", "#14b88a"),
     ("s3", "#b85c91", "#cc79a7"),
@@ -32,11 +32,11 @@ const TOKENS: [(&str, &str, &str); 23] = [
     ("s5", "#b87f00", "#e69f00"),
 ];
 
-/// The style of charts and tables: the tokens for light and dark as custom properties (`--bg`,
+/// The CSS of charts and tables: the colours for light and dark as custom properties (`--bg`,
 /// `--text`, `--accent`, …), and the classes that charts use.
 ///
-/// The reader's system decides the theme, unless the root element has `data-theme="light"` or
-/// `"dark"`. Print is light.
+/// The system preference selects the theme, unless the root element has `data-theme="light"` or
+/// `"dark"`. Print is always light.
 pub fn css() -> String {
     let mut light = String::from("color-scheme:light;");
     let mut dark = String::from("color-scheme:dark;");
@@ -54,10 +54,10 @@ pub fn css() -> String {
     )
 }
 
-/// The script: values under pointer and arrow keys, tables that sort and filter, copy on click.
+/// The JavaScript: shows values under the pointer or by arrow keys, sorts and filters tables, copies on click.
 ///
-/// It needs no other, builds no markup from text, and is the same for every page, so that a content
-/// security policy can name its hash. Put it at the end of the page, or with `defer`.
+/// It has no dependencies, builds no markup from text, and is the same for every page, so a content
+/// security policy can name its hash. Put it at the end of the page, or load it with `defer`.
 pub fn script() -> &'static str {
     include_str!("charts.js")
 }
@@ -66,7 +66,7 @@ pub fn script() -> &'static str {
 mod tests {
     use super::*;
 
-    /// The contrast ratio of two colours, after WCAG 2.
+    /// The contrast ratio of two colours, according to WCAG 2.
     fn contrast(a: &str, b: &str) -> f64 {
         let luminance = |hex: &str| -> f64 {
             let channel = |i: usize| {

@@ -1,20 +1,20 @@
-//! The median and the tail of a duration over time.
+//! The median and upper percentiles of a duration over time.
 
 use crate::time_series::{Palette, Series, TimeSeries, draw};
 use crate::{Chart, Format, Mark};
 
-/// Percentiles over time, as three weights of one hue on an axis from zero.
+/// Percentiles over time, as three line weights of one hue on an axis from zero.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Percentiles {
-    /// The finding in words.
+    /// The title: the finding in words.
     pub title: String,
-    /// One or two sentences for who cannot see the chart.
+    /// One or two sentences for readers who cannot see the chart.
     pub desc: String,
     /// What is measured: `response time`.
     pub unit: String,
     /// How values are written.
     pub format: Format,
-    /// When, in microseconds since 1970 UTC.
+    /// The times, in microseconds since 1970 UTC.
     pub times: Vec<i64>,
     /// The median at each time.
     pub p50: Vec<Option<f64>>,

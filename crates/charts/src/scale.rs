@@ -1,16 +1,16 @@
-//! From values to places: the domain of an axis, its ticks, and a linear map.
+//! Maps values to positions: the domain of an axis, its ticks, and a linear scale.
 
-/// Larger values are drawn as this one, so that no difference of two overflows.
+/// Larger values are clamped to this, so that differences cannot overflow.
 const HUGE: f64 = 1e300;
 
-/// A finite value within bounds that arithmetic survives; what is not finite is a gap.
+/// Clamps a value so that arithmetic cannot overflow; `None` (a gap) if it is not finite.
 pub(crate) fn clean(value: Option<f64>) -> Option<f64> {
     value
         .filter(|value| value.is_finite())
         .map(|value| value.clamp(-HUGE, HUGE))
 }
 
-/// The range of a value axis, ended by round numbers, and the step between its ticks.
+/// The range of a value axis, extended to round numbers, and the step between its ticks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Domain {
     pub(crate) low: f64,
@@ -19,7 +19,7 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// The domain of clean values with about `count` ticks. Whole values have whole ticks.
+    /// The domain of clean values with about `count` ticks. Integer values get integer ticks.
     pub(crate) fn of(values: impl Iterator<Item = f64>, from_zero: bool, count: f64) -> Self {
         let (mut low, mut high, mut whole) = (f64::INFINITY, f64::NEG_INFINITY, true);
         for value in values {
@@ -34,7 +34,7 @@ impl Domain {
         }
         let size = low.abs().max(high.abs());
         if high - low <= size * 1e-9 || size < 1e-290 {
-            // A flat line lies in the middle of something; a line of zeros at the bottom.
+            // A constant line is in the middle of the axis; a line of zeros at the bottom.
             let pad = if size < 1e-290 { 1.0 } else { size * 0.1 };
             high += pad;
             low -= if size < 1e-290 { 0.0 } else { pad };
@@ -48,7 +48,7 @@ impl Domain {
         }
     }
 
-    /// The ticks, lowest first.
+    /// The ticks in ascending order.
     pub(crate) fn ticks(&self) -> Vec<f64> {
         let count = ((self.high - self.low) / self.step)
             .round()
@@ -58,12 +58,12 @@ impl Domain {
             .collect()
     }
 
-    /// The largest absolute value of the axis, which decides its unit.
+    /// The largest absolute value of the axis, which determines its unit.
     pub(crate) fn top(&self) -> f64 {
         self.low.abs().max(self.high.abs())
     }
 
-    /// Maps the domain onto the places from `start` to `end`.
+    /// Maps a value from the domain to a position between `start` and `end`.
     pub(crate) fn place(&self, value: f64, start: f64, end: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
         start + share.clamp(0.0, 1.0) * (end - start)
@@ -80,7 +80,7 @@ fn round_step(raw: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Moves labels apart: each as near to its wish as `gap` allows, all between `top` and `bottom`.
+/// Moves labels apart: each as close to its wanted position as `gap` allows, all between `top` and `bottom`.
 pub(crate) fn spread(wishes: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wishes.len()).collect();
     order.sort_by(|a, b| wishes[*a].total_cmp(&wishes[*b]));

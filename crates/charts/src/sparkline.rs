@@ -1,4 +1,4 @@
-//! A line the size of a word, for the cells of a table.
+//! A word-sized line chart for table cells.
 
 use crate::Format;
 use crate::scale::{Domain, clean};
@@ -7,29 +7,29 @@ use crate::text::escape;
 
 const WIDTH: f64 = 96.0;
 const HEIGHT: f64 = 20.0;
-/// Room for half a stroke and for the dot at the end.
+/// Margin for half the stroke width and for the dot at the end.
 const INSET: f64 = 3.0;
 
-/// One row's values as a small line.
+/// A small line chart of one row's values.
 ///
-/// All sparklines of a column share [`min`](Self::min) and [`max`](Self::max), and the column's
-/// head says so: only then may rows be compared.
+/// All sparklines of a column must share [`min`](Self::min) and [`max`](Self::max), and the column's
+/// header should say so; otherwise rows cannot be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sparkline {
     /// What the line shows: `items per day, last 14 days`.
     pub label: String,
-    /// The values, equally far apart; gaps stay gaps.
+    /// The values at equal distances; `None` is a gap.
     pub values: Vec<Option<f64>>,
     /// The lower end of the column's scale.
     pub min: f64,
     /// The upper end of the column's scale.
     pub max: f64,
-    /// How the spoken summary writes values.
+    /// The format of values in the text summary.
     pub format: Format,
 }
 
 impl Sparkline {
-    /// The `<svg>`, 96 by 20, with its summary as `aria-label`.
+    /// Renders the `<svg>`, 96 by 20, with the summary as `aria-label`.
     pub fn svg(&self) -> String {
         let domain = self.domain();
         let count = self.values.len().saturating_sub(1).max(1) as f64;
@@ -66,7 +66,7 @@ impl Sparkline {
         Domain::of([low].into_iter(), false, 1.0)
     }
 
-    /// What the line shows, in words.
+    /// A text summary of the line.
     fn summary(&self) -> String {
         let known: Vec<f64> = self
             .values

@@ -1,4 +1,4 @@
-//! Stacked bars over time, one colour and one pattern for each category.
+//! Stacked bars over time, with a colour and a pattern per category.
 
 use std::fmt::Write as _;
 
@@ -11,23 +11,23 @@ use crate::table::{Cell, Table, marks_by_time};
 use crate::text::width as text_width;
 use crate::{Chart, Format};
 
-/// Counts over time by category: bars from zero, stacked.
+/// Counts over time by category, as stacked bars from zero.
 ///
-/// A bucket in which every layer lacks its value was not measured, and is hatched; a bucket of
-/// zeros is empty. Negative and infinite values count as missing.
+/// A bucket without any value was not measured and is hatched; a bucket of zeros is empty. Negative and
+/// infinite values count as missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stacked {
-    /// The finding in words.
+    /// The title: the finding in words.
     pub title: String,
-    /// One or two sentences for who cannot see the chart.
+    /// One or two sentences for readers who cannot see the chart.
     pub desc: String,
     /// What is counted, and per what: `errors per hour`.
     pub unit: String,
     /// How values are written.
     pub format: Format,
-    /// When each bucket begins, in microseconds since 1970 UTC.
+    /// The start of each bucket, in microseconds since 1970 UTC.
     pub times: Vec<i64>,
-    /// How long a bucket is, in microseconds; zero for the least distance of two times.
+    /// The length of a bucket, in microseconds; zero to use the smallest distance of two times.
     pub step: i64,
     /// The layers, the first at the bottom.
     pub layers: Vec<Layer>,
@@ -38,16 +38,16 @@ pub struct Stacked {
 /// One category of a [`Stacked`] chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Decides colour, pattern and label.
+    /// The category, which determines colour, pattern and label.
     pub category: Category,
-    /// One for each of the chart's times; those that lack are gaps.
+    /// One value per time of the chart; missing values are gaps.
     pub values: Vec<Option<f64>>,
 }
 
 const KEY_ROW: f64 = 18.0;
 const KEY_SWATCH: f64 = 12.0;
 
-/// One bucket: its beginning and the value of each layer.
+/// One bucket: its start and the value of each layer.
 struct Bucket {
     time: i64,
     values: Vec<Option<f64>>,
@@ -64,10 +64,10 @@ impl Bucket {
 }
 
 impl Stacked {
-    /// The buckets in order of time.
+    /// The buckets, in order of time.
     fn buckets(&self) -> Vec<Bucket> {
         let value = |layer: &Layer, i: usize| {
-            // Shared out, so that a sum of many stays finite.
+            // Limit each value, so that the sum of all layers stays finite.
             clean(layer.values.get(i).copied().flatten())
                 .filter(|v| *v >= 0.0)
                 .map(|v| v.min(1e290))
@@ -94,12 +94,12 @@ impl Stacked {
             .unwrap_or(crate::time::HOUR)
     }
 
-    /// A name for this chart's patterns that others on the page do not share.
+    /// A prefix for the ids of this chart's patterns, unique on the page.
     ///
-    /// A pattern within a hidden chart is hidden too, so that charts must not borrow theirs.
+    /// Charts must not share patterns, because a pattern within a hidden chart is hidden too.
     fn pattern_prefix(&self, width: f64) -> String {
         let text = format!("{self:?}{width}");
-        // FNV-1a: the same in every build, unlike the standard library's hasher.
+        // FNV-1a is the same in every build, unlike the standard library's hasher.
         let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -180,7 +180,7 @@ impl Chart for Stacked {
     }
 }
 
-/// The patterns that fill the layers.
+/// Defines the patterns that fill the layers.
 fn patterns(chart: &Stacked, prefix: &str) -> String {
     let mut out = String::from("<defs>");
     let mut pattern = |name: &str, class: &str, hatch: &str| {
@@ -219,7 +219,7 @@ fn fill(canvas: &mut Canvas, class: &str, pattern: &str, path: &Path) {
     }
 }
 
-/// Where each layer's entry of the key stands: left edge, and top below the unit.
+/// The position of each layer's legend entry: left edge, and top below the unit.
 fn key_places(chart: &Stacked, width: f64) -> Vec<(f64, f64)> {
     let (mut x, mut y) = (0.0, 0.0);
     let mut places = Vec::new();
@@ -256,7 +256,7 @@ struct Bars<'a> {
 }
 
 impl Bars<'_> {
-    /// The left side and the width of a bucket's bar, with a little air where there is room.
+    /// The left edge and the width of a bucket's bar, with a small gap if there is room.
     fn sides(&self, time: i64) -> (f64, f64) {
         let (left, right) = (
             self.frame.x(time),
@@ -301,7 +301,7 @@ impl Bars<'_> {
                 &path,
             );
         }
-        // The base again, over the bars.
+        // Draw the base line again, over the bars.
         let y = num(self.frame.bottom);
         canvas.raw(&format!(
             "<path class=\"base\" d=\"M{} {y}H{}\"/>",

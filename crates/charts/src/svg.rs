@@ -1,10 +1,10 @@
-//! Writing SVG: coordinates to a tenth of a unit, paths, and the document around them.
+//! Writes SVG: coordinates with one decimal, paths, and the document.
 
 use std::fmt::Write as _;
 
 use crate::text::escape;
 
-/// Where a text is held.
+/// The anchor of a text.
 #[derive(Clone, Copy)]
 pub(crate) enum Anchor {
     Start,
@@ -12,7 +12,7 @@ pub(crate) enum Anchor {
     End,
 }
 
-/// A coordinate in tenths of a unit. Integers cannot drift and print the same everywhere.
+/// A coordinate in tenths of a unit. Integers do not accumulate rounding errors and print the same everywhere.
 fn tenths(value: f64) -> i64 {
     if value.is_finite() {
         (value.clamp(-1e6, 1e6) * 10.0).round() as i64
@@ -21,7 +21,7 @@ fn tenths(value: f64) -> i64 {
     }
 }
 
-/// Writes tenths as a decimal, the sign serving as separator where it can.
+/// Writes tenths as a decimal; a minus sign replaces the separator.
 fn write_tenths(out: &mut String, tenths: i64) {
     let separated = out.ends_with(|c: char| c.is_ascii_alphabetic()) || tenths < 0;
     if !separated && !out.is_empty() {
@@ -35,14 +35,14 @@ fn write_tenths(out: &mut String, tenths: i64) {
     };
 }
 
-/// A coordinate, rounded to a tenth.
+/// Formats a coordinate, rounded to a tenth.
 pub(crate) fn num(value: f64) -> String {
     let mut out = String::new();
     write_tenths(&mut out, tenths(value));
     out
 }
 
-/// Path data with relative coordinates, which are short.
+/// Path data with relative coordinates, which are shorter.
 #[derive(Default)]
 pub(crate) struct Path {
     data: String,
@@ -82,8 +82,8 @@ impl Path {
         self.close();
     }
 
-    /// A line through places, broken at every gap. A place between two gaps becomes a dot: a
-    /// stroke without length, which round caps make visible.
+    /// A line through points, interrupted at every gap. A point between two gaps becomes a dot: a
+    /// zero-length stroke, which round caps make visible.
     pub(crate) fn polyline(places: impl Iterator<Item = Option<(f64, f64)>>) -> Self {
         let mut path = Self::default();
         let mut length = 0_usize;
@@ -99,13 +99,13 @@ impl Path {
         path
     }
 
-    /// The area between `(x, lower, upper)`, broken at every gap.
+    /// The area between `lower` and `upper` of `(x, lower, upper)`, interrupted at every gap.
     pub(crate) fn band(places: &[Option<(f64, f64, f64)>]) -> Self {
         let mut path = Self::default();
         for run in places.split(Option::is_none) {
             let mut run: Vec<_> = run.iter().flatten().copied().collect();
             if let [(x, lower, upper)] = run[..] {
-                // One place alone has no area; two units make it visible.
+                // A single point has no area; a width of two units makes it visible.
                 run = vec![(x - 1.0, lower, upper), (x + 1.0, lower, upper)];
             }
             let Some(&(x, _, upper)) = run.first() else {
@@ -128,17 +128,17 @@ impl Path {
     }
 }
 
-/// What the script needs to put a cursor on a chart: the places of its points, as the product of
+/// The data that the script needs for the cursor of a chart: the positions of its points, as a grid of
 /// columns and rows, and the size of the cursor.
 ///
-/// Point `row * columns.len() + column` belongs to that row of the chart's table; see `charts.js`.
+/// Point `row * columns.len() + column` belongs to the table row with that index; see `charts.js`.
 pub(crate) struct Places {
     pub(crate) columns: Vec<f64>,
     pub(crate) rows: Vec<f64>,
     pub(crate) cursor: (f64, f64),
 }
 
-/// The body of a chart while it is drawn.
+/// The body of a chart that is being drawn.
 pub(crate) struct Canvas {
     pub(crate) width: f64,
     body: String,
@@ -152,12 +152,12 @@ impl Canvas {
         }
     }
 
-    /// Markup that is known to be well-formed.
+    /// Adds markup that must be well-formed.
     pub(crate) fn raw(&mut self, markup: &str) {
         self.body.push_str(markup);
     }
 
-    /// A text with its baseline at `y`; escaped here.
+    /// Adds a text with its baseline at `y`. The text is escaped.
     pub(crate) fn text(&mut self, x: f64, y: f64, anchor: Anchor, class: &str, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
@@ -173,14 +173,14 @@ impl Canvas {
         );
     }
 
-    /// A path; nothing when it is empty.
+    /// Adds a path, unless it is empty.
     pub(crate) fn path(&mut self, class: &str, path: &Path) {
         if !path.data.is_empty() {
             let _ = write!(self.body, "<path class=\"{class}\" d=\"{}\"/>", path.data);
         }
     }
 
-    /// A straight line.
+    /// Adds a straight line.
     pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let mut path = Path::default();
         path.move_to(from.0, from.1);
@@ -188,7 +188,7 @@ impl Canvas {
         self.path(class, &path);
     }
 
-    /// The whole document, as high as told.
+    /// Returns the complete document with the given height.
     pub(crate) fn finish(self, height: f64, title: &str, desc: &str, places: &Places) -> String {
         let list = |values: &[f64]| values.iter().map(|v| num(*v)).collect::<Vec<_>>().join(" ");
         let data = if places.columns.is_empty() || places.rows.is_empty() {

@@ -1,14 +1,14 @@
-//! The table of a chart: the same values as text.
+//! The table of a chart, with the same values as text.
 
 use crate::Format;
 use crate::marks::Mark;
 use crate::text::escape;
 use crate::time::Civil;
 
-/// What a missing value is written as.
+/// The text of a missing value.
 const MISSING: &str = "–";
 
-/// One cell: its text, and a number to sort by where there is one.
+/// One cell: its text, and an optional number to sort by.
 pub(crate) struct Cell {
     text: String,
     key: Option<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Cell {
 impl Cell {
     pub(crate) fn number(value: Option<f64>, format: Format) -> Self {
         let text = value.map_or_else(|| MISSING.to_owned(), |value| format.value(value));
-        // Debug writes large and small numbers with an exponent, and all exactly.
+        // Debug formatting is exact, and uses an exponent for large and small numbers.
         Self {
             text,
             key: value.map(|value| format!("{value:?}")),
@@ -48,14 +48,14 @@ impl Cell {
     }
 }
 
-/// A table while it is written.
+/// A table that is being written.
 pub(crate) struct Table {
     head: String,
     body: String,
 }
 
 impl Table {
-    /// A table with a caption and heads, each with whether its column holds numbers.
+    /// Starts a table with a caption and column headers; each header says whether its column is numeric.
     pub(crate) fn new(caption: &str, heads: &[(&str, bool)]) -> Self {
         let mut head = format!("<caption>{}</caption><thead><tr>", escape(caption));
         for (text, numeric) in heads {
@@ -71,7 +71,7 @@ impl Table {
         }
     }
 
-    /// A row that begins with a time.
+    /// Adds a row whose first cell is a time.
     pub(crate) fn time_row(&mut self, time: i64, cells: &[Cell]) {
         let civil = Civil::of(time);
         let first = format!(
@@ -82,7 +82,7 @@ impl Table {
         self.markup_row(&first, cells);
     }
 
-    /// A row that begins with a text.
+    /// Adds a row whose first cell is a text.
     pub(crate) fn row(&mut self, first: &str, cells: &[Cell]) {
         self.markup_row(&escape(first), cells);
     }
@@ -109,7 +109,7 @@ impl Table {
     }
 }
 
-/// For each of the times, what the marks nearest to it say.
+/// For each time, the labels of the marks nearest to it.
 pub(crate) fn marks_by_time(times: &[i64], marks: &[Mark]) -> Vec<String> {
     let mut texts = vec![Vec::new(); times.len()];
     for mark in marks {

@@ -1,13 +1,13 @@
-//! Text that came from a log, made safe to show: escaped, visible, and cut to a width.
+//! Makes text from logs safe to show: escapes it, makes hidden characters visible, and cuts it to a width.
 
 use std::borrow::Cow;
 
 /// The size of text in every chart, in units of the view box.
 pub(crate) const FONT: f64 = 12.0;
 
-/// Escapes text for HTML and SVG, between tags and inside of quoted attributes.
+/// Escapes text for HTML and SVG, for use between tags and in quoted attributes.
 ///
-/// Control characters, line breaks and the characters that reorder text (U+202E and its kin) become
+/// Control characters, line breaks and bidirectional control characters (such as U+202E) become
 /// visible escapes such as `\u{202e}`, so that a hostile log line cannot rearrange a page.
 ///
 /// ```
@@ -18,11 +18,10 @@ pub fn escape(text: &str) -> String {
     markup(&visible(text))
 }
 
-/// Whether a character has no glyph of its own, or moves those of others: control characters of both sets,
-/// line and paragraph separators, marks of the direction of writing (U+202E and its kin), and what is
-/// invisible.
+/// Whether a character is invisible or reorders other characters: C0 and C1 control characters, line and
+/// paragraph separators, bidirectional control characters (such as U+202E), and other invisible characters.
 ///
-/// Joiners (U+200C, U+200D) are letters' own business and are not among them.
+/// Joiners (U+200C, U+200D) are part of normal text and are not included.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -33,7 +32,7 @@ pub fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The text with hidden characters as escapes; not yet safe as markup.
+/// The text with hidden characters as escapes. It still must be escaped for markup.
 fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
@@ -64,10 +63,10 @@ fn markup(text: &str) -> String {
     out
 }
 
-/// About how wide a text is drawn, in units of the view box.
+/// The approximate width of a text, in units of the view box.
 ///
-/// The reader's font is unknown; these are the widths of a wide one, so that labels keep clear of
-/// each other in all of them.
+/// The reader's font is unknown. The widths are those of a wide font, so that labels do not overlap
+/// in any font.
 pub(crate) fn width(text: &str) -> f64 {
     text.chars().map(advance).sum::<f64>() * FONT
 }
@@ -83,12 +82,12 @@ fn advance(c: char) -> f64 {
     }
 }
 
-/// The text cut in the middle so that it is at most `room` wide; the ends tell most.
+/// Cuts the text in the middle so that it is at most `room` wide; the ends carry the most information.
 pub(crate) fn fit(text: &str, room: f64) -> String {
     let text = visible(text);
     let mut chars: Vec<char> = text.chars().collect();
     if chars.len() > 400 {
-        // No chart has room for this; the search below should not walk a megabyte.
+        // No chart has room for such long text; avoid searching through a megabyte below.
         chars.drain(200..chars.len() - 200);
     } else if width(&text) <= room {
         return text.into_owned();

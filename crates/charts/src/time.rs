@@ -1,6 +1,6 @@
-//! Civil dates in UTC and the ticks of a time axis.
+//! Calendar dates in UTC, and the ticks of a time axis.
 //!
-//! Times are microseconds since 1970-01-01 UTC, negative before it.
+//! Times are microseconds since 1970-01-01 UTC; earlier times are negative.
 
 pub(crate) const SECOND: i64 = 1_000_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
@@ -15,7 +15,7 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// A time of the Gregorian calendar in UTC.
+/// A date and time in the Gregorian calendar, UTC.
 pub(crate) struct Civil {
     year: i64,
     /// 1 to 12.
@@ -29,7 +29,7 @@ pub(crate) struct Civil {
 }
 
 impl Civil {
-    /// By the algorithm of Howard Hinnant, "chrono-compatible low-level date algorithms".
+    /// Uses the algorithm of Howard Hinnant, "chrono-compatible low-level date algorithms".
     pub(crate) fn of(time: i64) -> Self {
         let (days, rest) = (time.div_euclid(DAY), time.rem_euclid(DAY));
         let z = days + 719_468;
@@ -66,7 +66,7 @@ impl Civil {
         format!("{} {} {}", self.weekday_name(), self.day, self.month_name())
     }
 
-    /// `14:00`, with seconds where there are any.
+    /// `14:00`, with seconds if they are not zero.
     fn clock(&self) -> String {
         let seconds = if self.second == 0 {
             String::new()
@@ -86,7 +86,7 @@ impl Civil {
         format!("{} {}", self.date(), self.clock())
     }
 
-    /// `2026-03-04 14:00`, which sorts as text.
+    /// `2026-03-04 14:00`, which can be sorted as text.
     pub(crate) fn stamp(&self) -> String {
         format!(
             "{:04}-{:02}-{:02} {}",
@@ -97,13 +97,13 @@ impl Civil {
         )
     }
 
-    /// The value of a `<time>`'s `datetime`.
+    /// The `datetime` attribute of a `<time>` element.
     pub(crate) fn iso(&self) -> String {
         format!("{}Z", self.stamp().replace(' ', "T"))
     }
 }
 
-/// The midnight that begins a month, counted in months since year 0; `None` beyond the range.
+/// The start of a month, given as months since year 0; `None` beyond the supported range.
 fn month_start(index: i64) -> Option<i64> {
     let (year, month) = (index.div_euclid(12), index.rem_euclid(12) + 1);
     let y = if month <= 2 { year - 1 } else { year };
@@ -116,9 +116,9 @@ fn month_start(index: i64) -> Option<i64> {
 /// One tick of a time axis.
 pub(crate) struct Tick {
     pub(crate) time: i64,
-    /// `14:00`, `Wed 4`, `2 Mar`, `Mar` or `2026`, according to the step.
+    /// `14:00`, `Wed 4`, `2 Mar`, `Mar` or `2026`, depending on the step.
     pub(crate) label: String,
-    /// The day, month or year that begins with this tick, for a second line.
+    /// The day, month or year that starts at this tick, for a second line.
     pub(crate) under: Option<String>,
 }
 
@@ -152,7 +152,7 @@ const STEPS: [i64; 21] = [
     14 * DAY,
 ];
 
-/// The smallest step of the calendar that leaves at most `most` ticks in a span.
+/// The smallest calendar step with at most `most` ticks in a span.
 fn step(span: f64, most: f64) -> Step {
     if let Some(step) = STEPS.into_iter().find(|step| span / *step as f64 <= most) {
         return Step::Micros(step);
@@ -168,7 +168,7 @@ fn step(span: f64, most: f64) -> Step {
     )
 }
 
-/// At most `most` ticks (and one) from `from` to `to`, at round times.
+/// At most `most` + 1 ticks from `from` to `to`, at round times.
 pub(crate) fn ticks(from: i64, to: i64, most: f64) -> Vec<Tick> {
     let step = step(to as f64 - from as f64, most.max(1.0));
     let mut ticks: Vec<Tick> = Vec::new();
@@ -208,13 +208,13 @@ fn times(step: Step, from: i64, to: i64) -> Vec<i64> {
             let civil = Civil::of(from);
             let first = (civil.year * 12 + civil.month - 1).div_euclid(step) * step;
             let starts = (0..).map_while(|i| month_start(first + i * step).filter(|t| *t <= to));
-            // Before the first representable month there is nothing to walk from.
+            // There is no start before the first representable month.
             starts.filter(within).collect()
         }
     }
 }
 
-/// A tick's label and the larger unit that it lies in.
+/// A tick's label, and the larger unit that contains it.
 fn labels(step: Step, civil: &Civil) -> (String, String) {
     match step {
         Step::Micros(step) if step < DAY => (civil.clock(), civil.date()),

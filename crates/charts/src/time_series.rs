@@ -1,4 +1,4 @@
-//! Lines over time, with what was expected, what changed, and what is forecast.
+//! Lines over time, with expected ranges, change points and forecasts.
 
 use crate::frame::{Frame, Inside, empty, label_room, usable};
 use crate::marks::Mark;
@@ -8,48 +8,48 @@ use crate::table::{Cell, Table, marks_by_time};
 use crate::text::{fit, width as text_width};
 use crate::{Chart, Format};
 
-/// Observed values over time: a line for each series, gaps left open.
+/// Observed values over time, with one line per series. Gaps stay open.
 ///
 /// Points may come in any order. Values that are missing, NaN or infinite are gaps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TimeSeries {
-    /// The finding in words.
+    /// The title: the finding in words.
     pub title: String,
-    /// One or two sentences for who cannot see the chart.
+    /// One or two sentences for readers who cannot see the chart.
     pub desc: String,
     /// What is counted, and per what: `items per hour`.
     pub unit: String,
     /// How values are written.
     pub format: Format,
-    /// Whether the axis begins at zero, as it should for counts.
+    /// Whether the axis starts at zero, as it should for counts.
     pub from_zero: bool,
-    /// When, in microseconds since 1970 UTC; one for each value of the series.
+    /// The times, in microseconds since 1970 UTC; one per value of the series.
     pub times: Vec<i64>,
-    /// The lines, at most seven to be told apart.
+    /// The lines; at most seven can be distinguished.
     pub series: Vec<Series>,
     /// The expected range (lower, upper) at each time; empty for none.
     pub expected: Vec<Option<(f64, f64)>>,
     /// Change points.
     pub marks: Vec<Mark>,
-    /// What is to come, beginning where the observed line ends; empty for none.
+    /// The forecast, starting where the observed line ends; empty for none.
     pub forecast: Vec<ForecastPoint>,
 }
 
 /// One line of a [`TimeSeries`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
-    /// Written at the end of the line.
+    /// The label at the end of the line.
     pub label: String,
-    /// One for each of the chart's times; those that lack are gaps.
+    /// One value per time of the chart; missing values are gaps.
     pub values: Vec<Option<f64>>,
 }
 
 /// One point of a forecast.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ForecastPoint {
-    /// When, in microseconds since 1970 UTC.
+    /// The time, in microseconds since 1970 UTC.
     pub time: i64,
-    /// The value to expect.
+    /// The expected value.
     pub mean: f64,
     /// The lower end of its interval.
     pub lower: f64,
@@ -57,12 +57,12 @@ pub struct ForecastPoint {
     pub upper: f64,
 }
 
-/// How lines get their colour and weight.
+/// How lines are distinguished.
 #[derive(Clone, Copy)]
 pub(crate) enum Palette {
-    /// A hue for each series.
+    /// One hue per series.
     Hues,
-    /// Weights of one hue, the first the heaviest.
+    /// Line weights of one hue, the first being the heaviest.
     Weights,
 }
 
@@ -137,11 +137,11 @@ fn at<T: Copy>(values: &[Option<T>], index: usize) -> Option<T> {
     values.get(index).copied().flatten()
 }
 
-/// A chart's data in the order of time, without what cannot be drawn.
+/// A chart's data in order of time, without values that cannot be drawn.
 struct Data {
     times: Vec<i64>,
     lines: Vec<Vec<Option<f64>>>,
-    /// As long as the times, or empty.
+    /// One range per time, or empty.
     expected: Vec<Option<(f64, f64)>>,
     forecast: Vec<ForecastPoint>,
 }
@@ -188,7 +188,7 @@ impl Data {
         }
     }
 
-    /// The observed times, then those of the forecast: the rows of the table and the places of
+    /// The observed times, then those of the forecast: the rows of the table and the positions of
     /// the cursor.
     fn all_times(&self) -> Vec<i64> {
         let forecast = self.forecast.iter().map(|point| point.time);
@@ -206,14 +206,14 @@ impl Data {
     }
 }
 
-/// A label at the right of the plot: what it names, how that is drawn, and its last value.
+/// A label at the right of the plot: its text, the style of its line, and the last value.
 struct Label {
     text: String,
     class: String,
     value: f64,
 }
 
-/// Draws a chart at a width, its lines told apart as the palette says.
+/// Draws a chart for a width, with lines distinguished according to the palette.
 pub(crate) fn draw(chart: &TimeSeries, palette: Palette, width: f64) -> String {
     let width = usable(width);
     let data = Data::of(chart);
@@ -260,7 +260,7 @@ pub(crate) fn draw(chart: &TimeSeries, palette: Palette, width: f64) -> String {
     canvas.finish(frame.height(), &chart.title, &chart.desc, &places)
 }
 
-/// The length of the stroke before a label.
+/// The length of the line sample before a label.
 const SWATCH: f64 = 10.0;
 
 fn labels(chart: &TimeSeries, data: &Data, palette: Palette, room: f64) -> Vec<Label> {
@@ -315,7 +315,8 @@ fn draw_bands(canvas: &mut Canvas, frame: &Frame, data: &Data) {
 }
 
 impl Data {
-    /// Where a forecast begins: the end of the line, if there is one line and it ends before.
+    /// The start of the forecast line: the end of the observed line, if there is exactly one and it ends before the
+    /// forecast.
     fn last_observed(&self) -> Option<ForecastPoint> {
         let [line] = &self.lines[..] else { return None };
         let first = self.forecast.first()?;

@@ -1,4 +1,4 @@
-//! What is wrong with rules that compile.
+//! Checks rules that compile: runs their own tests and finds rules that cannot win.
 
 use dragline_schema::Classify as _;
 
@@ -6,14 +6,14 @@ use crate::rule::{self, Rule};
 use crate::rule_set::RuleSet;
 
 impl RuleSet {
-    /// Runs the rules' own tests; gives a sentence for each that fails.
+    /// Runs the rules' own tests and returns one message per failed test.
     pub fn failing_tests(&self) -> Vec<String> {
         self.faults(|_| true)
     }
 
-    /// What is wrong with some of the rules, beside all others: a sentence for each of their tests
-    /// that fails, for a rule that never wins what it is for, and for one that does not say what
-    /// that is.
+    /// Checks the selected rules against the whole set and returns one message for each of their
+    /// tests that fails, for each rule that wins none of its own test texts, and for each rule
+    /// without such texts.
     pub fn faults(&self, of: impl Fn(&Rule) -> bool) -> Vec<String> {
         let winner = |rule: &Rule, text: &str| {
             self.classify(&rule::test_of(rule, text))
@@ -24,10 +24,7 @@ impl RuleSet {
         for rule in self.rules().iter().filter(|rule| of(rule)) {
             let tests = &rule.tests.matching;
             if tests.is_empty() {
-                failures.push(format!(
-                    "{}: has no text in tests.match that it must win",
-                    rule.id
-                ));
+                failures.push(format!("{}: has no text in tests.match", rule.id));
             }
             let lost: Vec<_> = tests
                 .iter()
@@ -36,13 +33,13 @@ impl RuleSet {
                 .collect();
             if lost.len() > 1 && lost.len() == tests.len() {
                 failures.push(format!(
-                    "{}: cannot be reached, others win all of its texts: raise its priority (it is {})",
+                    "{}: cannot be reached: other rules win all of its test texts; raise its priority (now {})",
                     rule.id, rule.priority
                 ));
             }
             for (text, won) in lost {
                 let won = won.as_deref().unwrap_or("no rule");
-                failures.push(format!("{}: must win {text:?}, but {won} does", rule.id));
+                failures.push(format!("{}: must win {text:?}, but {won} wins it", rule.id));
             }
             for text in &rule.tests.no_match {
                 if winner(rule, text).as_deref() == Some(&rule.id) {

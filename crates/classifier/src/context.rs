@@ -1,19 +1,19 @@
-//! What raises a severity.
+//! The circumstances that raise a severity.
 
 use std::collections::BTreeSet;
 
 use dragline_schema::{Adjustment, ErrorText, Severity};
 
-/// What raises severities; nothing lowers one.
+/// The circumstances that raise a severity. Nothing lowers one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
-    /// More failures in a row than this raise a severity to high. Default 5.
+    /// More consecutive failures than this raise the severity to high. Default 5.
     pub consecutive_failures: u64,
-    /// So many errors within a minute, or more, where somebody counts them (a run that labels its
-    /// errors when it logs them), raise a severity by one step (low →
-    /// medium → high). Default 100.
+    /// At least this many errors within a minute raise the severity by one step (low → medium →
+    /// high). Applies only when the caller counts them, as a run does that labels its errors when
+    /// it logs them. Default 100.
     pub burst_per_minute: u64,
-    /// Sites whose errors are one step worse (low → medium → high).
+    /// Sites whose errors are raised by one step (low → medium → high).
     pub critical_sites: BTreeSet<String>,
 }
 
@@ -28,8 +28,8 @@ impl Default for Context {
 }
 
 impl Context {
-    /// The severity in this context, and what raised it. An error that does not say its failures
-    /// in a row or its site's errors of the last minute is not raised by them.
+    /// The severity in this context, and what raised it. A missing count (consecutive failures,
+    /// errors in the last minute) never raises it.
     pub(crate) fn adjust(
         &self,
         severity: Severity,
@@ -64,7 +64,7 @@ impl Context {
     }
 }
 
-/// One step worse. Critical stays for what a rule calls critical: data is lost.
+/// One step up, at most to high. Critical is reserved for rules that say so: data is lost.
 fn one_step(severity: Severity) -> Severity {
     match severity {
         Severity::Low => Severity::Medium,

@@ -1,69 +1,69 @@
 //! Finds many literals in a text at once.
 //!
-//! Of each literal one gram of five bytes (three where it is shorter) is looked for: of its grams
-//! the one that fewest literals have. A bit for each gram's hash tells nearly every place of a text
-//! that nothing begins near it; where a bit is set, the literals with that gram are compared. The
-//! idea is Wu and Manber's ("A fast algorithm for multi-pattern searching", 1994), who skip ahead
-//! where this looks everywhere: the literals of rules are too short for skips to be long. The bits
-//! and their ranks take 20 KiB and stay in the nearest cache, where an automaton over the same
-//! literals takes megabytes; `docs/decisions/0007` has the figures.
+//! Each literal is represented by one of its grams of five bytes (three if the literal is shorter),
+//! the one that the fewest literals share. A bitmap over gram hashes rules out nearly every position
+//! of a text; where a bit is set, the literals with that gram are compared. The idea is from Wu and
+//! Manber ("A fast algorithm for multi-pattern searching", 1994). They skip ahead; this code checks
+//! every position, because the rules' literals are too short for long skips. The bitmap and its
+//! ranks take 20 KiB and stay in the L1 cache, whereas an automaton over the same literals takes
+//! megabytes; `docs/decisions/0007` has the measurements.
 
 use rustc_hash::FxHashMap;
 
-/// A text to look for, in lower case.
+/// A text to search for, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Literal {
     pub(crate) text: Vec<u8>,
-    /// A boundary of an ASCII word must be before it, as `\b` says.
+    /// An ASCII word boundary (`\b`) must precede it.
     pub(crate) edge_before: bool,
-    /// The same after it.
+    /// An ASCII word boundary must follow it.
     pub(crate) edge_after: bool,
 }
 
-/// Shorter literals cannot be found.
+/// Minimum length of a literal in bytes; shorter ones are never found.
 pub(crate) const MIN_LENGTH: usize = 3;
 
-/// How long grams are, in bytes: of a literal those that are not longer than it is.
+/// Gram lengths in bytes. A literal uses the longest one that fits.
 const GRAMS: [usize; 2] = [3, 5];
-/// Bits of a gram's hash.
+/// Number of bits in a gram's hash.
 const HASH_BITS: u32 = 17;
 const WORDS: usize = 1 << (HASH_BITS - 6);
 
 /// Compiled literals.
 #[derive(Debug)]
 pub(crate) struct Finder {
-    /// A bit for each hash that some literal's gram has.
+    /// Bitmap of the gram hashes in use.
     bits: Vec<u64>,
-    /// How many bits are set before each word of them.
+    /// For each word of `bits`, the number of bits set before it.
     ranks: Vec<u16>,
-    /// For each bit that is set, where its entries begin; one more, where the last one's end.
+    /// For each set bit, the index of its first entry; the final element is the end of the last.
     starts: Vec<u32>,
     checks: Vec<Check>,
     entries: Vec<Entry>,
-    /// The literals' texts, one after the other.
+    /// The literals' texts, concatenated.
     texts: Vec<u8>,
 }
 
-/// Up to eight of a literal's bytes up to its gram's end, and which bits of eight those
-/// are: enough to tell it from nearly all others without its text.
+/// Up to eight of a literal's bytes, ending with its gram, and the mask of the bits they fill:
+/// enough to distinguish it from nearly all others without reading its text.
 #[derive(Clone, Copy, Debug)]
 struct Check {
     last: u64,
     mask: u64,
 }
 
-/// The rest of a literal.
+/// The remaining data of a literal.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     literal: u32,
-    /// Where its text is in [`Finder::texts`].
+    /// Offset of its text in [`Finder::texts`].
     text: u32,
     length: u32,
-    /// How much of it is before its gram's end.
+    /// Number of its bytes up to the end of its gram.
     before: u32,
     edge_before: bool,
     edge_after: bool,
-    /// The check compares all of it.
+    /// Whether [`Check`] already compares the whole literal.
     is_checked: bool,
 }
 
@@ -77,7 +77,7 @@ impl Finder {
         let mut texts = Vec::new();
         let mut hashed = Vec::new();
         for (number, literal) in (0..).zip(literals) {
-            // Of equally rare ones the last, which has more before it.
+            // Among equally rare grams, prefer the last: it has more bytes before it.
             let rarest = grams(&literal.text)
                 .min_by_key(|(gram, end)| (common[gram], std::cmp::Reverse(*end)));
             if let Some((gram, end)) = rarest {
@@ -124,8 +124,8 @@ impl Finder {
         finder
     }
 
-    /// Tells the number of every literal that is in the text, which is in lower case, once for each
-    /// place.
+    /// Calls `found` with a literal's index once per occurrence in the text, which must be in lower
+    /// case.
     pub(crate) fn find(&self, text: &[u8], mut found: impl FnMut(usize)) {
         let mut last = 0;
         for (index, byte) in text.iter().copied().enumerate() {
@@ -138,7 +138,7 @@ impl Finder {
         }
     }
 
-    /// Compares the literals that have a gram which ends there.
+    /// Compares the literals whose gram ends at `end`.
     #[inline]
     fn compare(
         &self,
@@ -176,7 +176,7 @@ impl Finder {
     }
 }
 
-/// The grams of a text, each with where it ends.
+/// The grams of a text, each with its end offset.
 fn grams(text: &[u8]) -> impl Iterator<Item = (u64, usize)> {
     let fits = |length: &usize| *length <= text.len();
     let length = GRAMS.into_iter().rfind(fits).unwrap_or(MIN_LENGTH);
@@ -184,12 +184,12 @@ fn grams(text: &[u8]) -> impl Iterator<Item = (u64, usize)> {
     windows.map(|(end, window)| (window.iter().copied().fold(0, roll), end))
 }
 
-/// The bits of so many bytes, eight at most.
+/// A mask of the lowest `length` bytes, at most eight.
 const fn mask(length: usize) -> u64 {
     u64::MAX >> (64 - 8 * length)
 }
 
-/// The next byte behind the last ones.
+/// Shifts the next byte into the last eight.
 fn roll(last: u64, byte: u8) -> u64 {
     last << 8 | u64::from(byte)
 }
@@ -199,13 +199,13 @@ fn hash(gram: u64) -> usize {
     (gram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - HASH_BITS)) as usize
 }
 
-/// Whether `\b` holds there.
+/// Whether `\b` matches at this offset.
 pub(crate) fn is_edge(text: &[u8], at: usize) -> bool {
     let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| is_word(*byte));
     is_word(at.checked_sub(1).and_then(|before| text.get(before))) != is_word(text.get(at))
 }
 
-/// Whether `\w` holds for it.
+/// Whether `\w` matches this byte.
 pub(crate) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }

@@ -1,19 +1,20 @@
-//! What an error is, how bad it is, and why.
+//! Classifies errors: assigns each a category and a severity, and reports which rule decided.
 //!
-//! A [`RuleSet`] is read from TOML: the shipped one ([`RuleSet::shipped`]), with a user's rules beside
-//! them ([`RuleSet::shipped_and`]) or in their place.
-//! Each rule has patterns, the fields that it reads, a category, a severity and a priority, and texts
-//! that it must and must not win, which are tested whenever rules are. An error's type and message,
-//! each of its causes and its HTTP status are looked at; the rule with the highest priority wins,
-//! among equals the one that matched the innermost cause, because a root cause says more than its
-//! symptom. The [`Verdict`](dragline_schema::Verdict) names the rule, the piece of text that decided, and the runner-up.
+//! A [`RuleSet`] is read from TOML: the shipped rules alone ([`RuleSet::shipped`]), the shipped rules
+//! plus a user's ([`RuleSet::shipped_and`]), or only a user's ([`RuleSet::from_files`]).
+//! Each rule has patterns, the fields it reads, a category, a severity, a priority, and test texts
+//! that it must and must not match, which are checked whenever the rules are tested. The classifier
+//! reads an error's type and message, each of its causes and its HTTP status. The rule with the
+//! highest priority wins; among rules of equal priority, the one that matched the innermost cause
+//! wins, because a root cause is more informative than its symptom. The
+//! [`Verdict`](dragline_schema::Verdict) names the rule, the matched text and the runner-up.
 //!
-//! A severity is the rule's own unless its context raises it ([`Context`]): more failures in a row
-//! than five, or a site of critical priority. Nothing lowers it.
+//! The severity is the rule's own unless the [`Context`] raises it: more than five consecutive
+//! failures, a burst of errors, or a critical site. Nothing lowers it.
 //!
-//! [`mask()`] replaces what differs between two occurrences of the same error (numbers, ids, quoted
-//! words, addresses); [`fingerprint`] turns the masked text into a group's id. Both are pure
-//! functions, so that groups made on different machines merge.
+//! [`mask()`] replaces the parts that differ between two occurrences of the same error (numbers, ids,
+//! quoted words, addresses); [`fingerprint`] turns the masked text into a group id. Both are pure
+//! functions, so groups computed on different machines can be merged.
 //!
 //! ```
 //! use dragline_classifier::RuleSet;

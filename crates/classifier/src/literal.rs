@@ -1,4 +1,4 @@
-//! Which literals a pattern needs: a text without one of them cannot match.
+//! Extracts the literals that a pattern requires: a text without them cannot match.
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
@@ -6,11 +6,11 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look};
 
 use crate::finder::{Literal, MIN_LENGTH, is_edge};
 
-/// A set of literals with more members costs more than it spares.
+/// Maximum members of a set of literals; a larger one costs more than it saves.
 const MAX_SET: usize = 128;
-/// So many sets are looked for, the rarest.
+/// Maximum number of sets searched for per alternative; the rarest are kept.
 const MAX_SETS: usize = 2;
-/// Words that most error messages have; a pattern that needs something else too is better found by that.
+/// Words that most error messages contain. A pattern that also requires something rarer is found by that instead.
 const COMMON: [&str; 26] = [
     " error code",
     "exception",
@@ -40,29 +40,29 @@ const COMMON: [&str; 26] = [
     "exceeded",
 ];
 
-/// One of a pattern's alternatives, itself a pattern: what is found by literals of its own runs alone.
+/// One of a pattern's top-level alternatives, itself a pattern. It is found by its own literals and runs alone.
 #[derive(Debug)]
 pub(crate) struct Alternative {
     /// The pattern.
     pub(crate) text: String,
-    /// Whether it is to be compiled so that case is ignored; otherwise it says itself where.
+    /// Whether to compile it as case-insensitive; if not, the pattern text itself encodes where case is ignored.
     pub(crate) ignores_case: bool,
-    /// Sets of literals: every match has at least one of each set. Sound, not complete: a set is
-    /// only given when it is needed for sure.
+    /// Sets of literals: every match contains at least one literal of each set. Sound but not
+    /// complete: a set is included only if it is certainly required.
     ///
-    /// Wholly a function of the pattern's syntax tree. `regex-syntax` extracts prefixes and
-    /// suffixes of a match, while a log pattern's telling words often stand in its middle.
+    /// Derived from the pattern's syntax tree alone. `regex-syntax` extracts only prefixes and
+    /// suffixes of a match, but a log pattern's distinctive words are often in its middle.
     pub(crate) literals: Vec<Vec<Literal>>,
-    /// Whether a text that has one of each set always matches, so that the pattern need not run.
+    /// Whether every text that contains a literal of each set matches, so the pattern need not run.
     pub(crate) is_proved: bool,
-    /// A longer text cannot match, in bytes.
+    /// Maximum length in bytes of a text that can match.
     pub(crate) longest: usize,
 }
 
-/// A pattern's syntax tree, apart at its outermost alternatives.
+/// A pattern's syntax tree, split at its top-level alternatives.
 pub(crate) struct Parsed {
     reader: Reader,
-    /// None when it is no pattern.
+    /// Empty if the pattern is invalid.
     pub(crate) parts: Vec<Hir>,
 }
 
@@ -83,14 +83,14 @@ impl Parsed {
         Self { reader, parts }
     }
 
-    /// The alternatives with what they need.
+    /// The alternatives with their required literals.
     pub(crate) fn alternatives(&self) -> impl Iterator<Item = Alternative> {
         self.parts.iter().map(|hir| self.reader.alternative(hir))
     }
 }
 
-/// Whether the case cannot be ignored everywhere alike: parts of the pattern may switch that off, or
-/// take letters away from others. Rather too often yes than ever wrongly no.
+/// Whether case cannot be ignored uniformly: part of the pattern may switch that off or exclude
+/// letters from a class. Errs on the side of `true`.
 fn minds_case(pattern: &str) -> bool {
     let has_flag = pattern.split("(?").skip(1).any(|rest| {
         let flags = rest.split(|c: char| !c.is_ascii_alphabetic() && c != '-');
@@ -133,7 +133,7 @@ fn split(hir: Hir, into: &mut Vec<Hir>) {
     }
 }
 
-/// The place of the only part that has a width, when it can be split further.
+/// The index of the only part with a width, if it can be split further.
 fn one_between_boundaries(parts: &[Hir]) -> Option<usize> {
     let has_width = |part: &Hir| !matches!(part.kind(), HirKind::Look(_));
     let place = parts.iter().position(has_width)?;
@@ -145,13 +145,13 @@ fn one_between_boundaries(parts: &[Hir]) -> Option<usize> {
     (is_alone && splits).then_some(place)
 }
 
-/// Reads syntax trees.
+/// Extracts literals from syntax trees.
 struct Reader {
-    /// Letters stand for both cases; otherwise the tree has both where case is ignored.
+    /// Whether a letter in the tree stands for both cases. If not, the tree contains both where case is ignored.
     ignores_case: bool,
 }
 
-/// How long a text may be that an expression from `^` to `$` matches.
+/// The maximum length of a text that an expression anchored by `^` and `$` can match.
 fn longest(hir: &Hir) -> Option<usize> {
     let properties = hir.properties();
     let is_anchored = properties.look_set_prefix().contains(Look::Start)
@@ -167,11 +167,11 @@ pub(crate) fn compile(text: &str, ignores_case: bool) -> Result<Regex, regex::Er
         .build()
 }
 
-/// A literal of an expression.
+/// A literal extracted from an expression.
 #[derive(Clone, Debug)]
 struct Piece {
     literal: Literal,
-    /// Whether it says all that the expression says: nothing was left out, such as `^` or a case.
+    /// Whether it is equivalent to the expression: nothing was left out, such as `^` or the case.
     is_whole: bool,
 }
 
@@ -191,7 +191,7 @@ impl Piece {
         Self::new(Vec::new(), true)
     }
 
-    /// What `\b` is.
+    /// The piece for `\b`.
     fn edge() -> Self {
         let mut piece = Self::empty();
         piece.literal.edge_before = true;
@@ -199,12 +199,12 @@ impl Piece {
         piece
     }
 
-    /// This, and then the other.
+    /// This piece followed by `next`.
     fn then(&self, next: &Self) -> Self {
         let (a, b) = (&self.literal, &next.literal);
         let within = !a.text.is_empty() && !b.text.is_empty();
         let text = [a.text.as_slice(), &b.text].concat();
-        // An edge between two texts is true of itself, or not looked at.
+        // A boundary between two texts either always holds, or the piece is not whole.
         let is_true = !within || !(a.edge_after || b.edge_before) || is_edge(&text, a.text.len());
         Self {
             is_whole: self.is_whole && next.is_whole && is_true,
@@ -216,7 +216,7 @@ impl Piece {
         }
     }
 
-    /// Whether the other is wherever this is.
+    /// Whether every occurrence of this piece contains `other`.
     fn implies(&self, other: &Self) -> bool {
         let (own, other) = (&self.literal, &other.literal);
         match (other.edge_before, other.edge_after) {
@@ -249,7 +249,7 @@ impl Reader {
         }
     }
 
-    /// All sets that the expression needs.
+    /// All sets that the expression requires.
     fn needed(&self, hir: &Hir) -> Vec<Set> {
         match self.exact(hir) {
             Some(set) => usable(set).into_iter().collect(),
@@ -263,7 +263,7 @@ impl Reader {
             HirKind::Repetition(repetition) if repetition.min > 0 => self.needed(&repetition.sub),
             HirKind::Concat(parts) => self.needed_by_concat(parts),
             HirKind::Alternation(parts) => {
-                // Of each part its best set, all together one.
+                // The union of the best set of each part.
                 let best = |part| self.needed(part).into_iter().max_by_key(worth);
                 let sets: Option<Vec<Set>> = parts.iter().map(best).collect();
                 let together = sets.and_then(|sets| usable(sets.concat()));
@@ -273,7 +273,7 @@ impl Reader {
         }
     }
 
-    /// Neighbours that are literals are one literal.
+    /// Joins adjacent literals into one.
     fn needed_by_concat(&self, parts: &[Hir]) -> Vec<Set> {
         let mut sets = Vec::new();
         let mut run = vec![Piece::empty()];
@@ -285,7 +285,7 @@ impl Reader {
             };
             match product(&run, &own) {
                 Some(longer) => run = longer,
-                // Too many together; this part begins the next run.
+                // The joined set would be too large: this part starts a new run.
                 None => sets.extend(usable(std::mem::replace(&mut run, own))),
             }
         }
@@ -293,7 +293,7 @@ impl Reader {
         sets
     }
 
-    /// All strings that the expression matches, in lower case, when they are few.
+    /// All strings that the expression matches, in lower case, if there are few.
     fn exact(&self, hir: &Hir) -> Option<Set> {
         match hir.kind() {
             HirKind::Empty => Some(vec![Piece::empty()]),
@@ -326,7 +326,7 @@ impl Reader {
         }
     }
 
-    /// The bytes of a small class, each once, in lower case.
+    /// The distinct bytes of a small class, in lower case.
     fn exact_class(&self, class: &ClassBytes) -> Option<Set> {
         let count: usize = class.ranges().iter().map(ClassBytesRange::len).sum();
         if count > 10 {
@@ -345,7 +345,7 @@ impl Reader {
         set.dedup();
         let is_whole = self.ignores_case || bytes().all(has_other_case);
         let pieces = set.iter().map(|byte| Piece::new(vec![*byte], is_whole));
-        // Ten digits, or a few letters.
+        // All ten digits, or a few other bytes.
         let is_small = set.len() <= 4 || set.iter().all(u8::is_ascii_digit);
         is_small.then(|| pieces.collect())
     }
@@ -359,7 +359,7 @@ fn product(left: &Set, right: &Set) -> Option<Set> {
     Some(left.iter().flat_map(both).collect())
 }
 
-/// The set without members that imply another; `None` when one is too short to tell anything.
+/// The set without members that imply another; `None` if a member is too short or too many remain.
 fn usable(mut set: Set) -> Option<Set> {
     set.sort_by_key(|Piece { literal, .. }| {
         (
@@ -381,8 +381,8 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     part.is_empty() || text.windows(part.len()).any(|window| window == part)
 }
 
-/// How seldom a text that does not match has one of the set: long literals before short ones, and
-/// numbers, common words last.
+/// Ranks a set by how rarely a text that does not match contains one of its literals: long literals
+/// and digits rank high, common words last.
 fn worth(set: &Set) -> (usize, std::cmp::Reverse<usize>) {
     let telling = |piece: &Piece| {
         let literal = &piece.literal.text;
@@ -405,7 +405,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The literals of each alternative; `=` where they prove a match.
+    /// The literals of each alternative; `=` marks those that prove a match.
     fn told(pattern: &str) -> String {
         let literal = |literal: &Literal| {
             let edge = |is: bool| if is { "'" } else { "" };
@@ -461,7 +461,7 @@ mod tests {
     }
 
     proptest! {
-        /// The alternatives together are the pattern, whatever they do with the case.
+        /// The alternatives together match what the pattern matches, with case ignored or not.
         #[test]
         fn alternatives_match_what_the_pattern_matches(text in "[abAB _1]{0,8}|.{0,8}") {
             for pattern in [

@@ -1,4 +1,4 @@
-//! Rules from files: the shipped ones and a user's.
+//! Loads rules from files: the shipped ones and a user's.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::rule::{self, Rule, RulesError};
 
-/// A longer file of rules is none, in bytes.
+/// Maximum size of a rule file, in bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// The shipped rules, in the order that decides between equals.
+/// The shipped rules. Among rules of equal priority, the earlier one wins.
 const SHIPPED: [(&str, &str); 8] = [
     ("network.toml", include_str!("../rules/network.toml")),
     ("rate_limit.toml", include_str!("../rules/rate_limit.toml")),
@@ -28,12 +28,12 @@ const SHIPPED: [(&str, &str); 8] = [
     ("unknown.toml", include_str!("../rules/unknown.toml")),
 ];
 
-/// The shipped rules. Their patterns are known to compile, so that nobody waits for that.
+/// The shipped rules. Tests compile their patterns, so they are not checked at run time.
 pub(crate) fn shipped() -> Result<Vec<Rule>, RulesError> {
     parse_all(SHIPPED, false)
 }
 
-/// The rules of files, their patterns checked.
+/// Reads rule files and checks their patterns.
 pub(crate) fn files(paths: &[impl AsRef<Path>]) -> Result<Vec<Rule>, RulesError> {
     let mut read = Vec::new();
     for path in paths {
@@ -46,18 +46,18 @@ pub(crate) fn files(paths: &[impl AsRef<Path>]) -> Result<Vec<Rule>, RulesError>
     texts(&read)
 }
 
-/// A file's text, unless it is longer than any rules are.
+/// Reads a file of at most [`LARGEST`] bytes.
 fn text_of(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let file = File::open(path)?;
     let length = file.take(LARGEST + 1).read_to_string(&mut text)?;
     if length as u64 > LARGEST {
-        return Err(io::Error::other("it is longer than 16 MiB"));
+        return Err(io::Error::other("the file is larger than 16 MiB"));
     }
     Ok(text)
 }
 
-/// The rules of `(name, text)` pairs, their patterns checked.
+/// Reads rules from `(name, text)` pairs and checks their patterns.
 pub(crate) fn texts(files: &[(String, String)]) -> Result<Vec<Rule>, RulesError> {
     let files = files
         .iter()
@@ -65,8 +65,8 @@ pub(crate) fn texts(files: &[(String, String)]) -> Result<Vec<Rule>, RulesError>
     parse_all(files, true)
 }
 
-/// The shipped rules beside a user's: a rule with the id of a shipped one replaces it, and among
-/// equals the user's wins.
+/// Adds the shipped rules to a user's: a user's rule replaces the shipped rule with the same id, and
+/// wins against shipped rules of equal priority.
 pub(crate) fn shipped_beside(mut own: Vec<Rule>) -> Result<Vec<Rule>, RulesError> {
     let ids: BTreeSet<String> = own.iter().map(|rule| rule.id.clone()).collect();
     own.extend(

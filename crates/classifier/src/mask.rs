@@ -1,4 +1,4 @@
-//! What two occurrences of the same error have in common.
+//! Masks the variable parts of error messages and computes group ids.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -7,11 +7,11 @@ use dragline_schema::{ErrorCategory, clip};
 use regex::{Captures, Regex};
 use xxhash_rust::xxh3::Xxh3;
 
-/// So much of a message makes its template.
+/// Maximum number of bytes of a message used for its template.
 const MAX_TEMPLATE: usize = 300;
 
-/// What varies, the longest kinds first: where two could begin at the same place, the earlier wins. Letters, digits and
-/// boundaries of ASCII: those of all scripts make an automaton of many times the size.
+/// The variable parts, longest kinds first: where two could start at the same position, the earlier wins. Uses ASCII
+/// letters, digits and word boundaries; the Unicode ones would make the automaton many times larger.
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
@@ -26,17 +26,17 @@ static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
         | ( [0-9]+(?:[.,][0-9]+)* )
         "#,
     )
-    .expect("a constant that the tests compile")
+    .expect("the pattern is constant and compiled by tests")
 });
 
-/// What the groups of that are.
+/// The kinds that the capture groups of [`VARIABLE`] stand for, in order.
 const KINDS: [&str; 9] = [
     "email", "url", "uuid", "time", "ip", "hex", "quoted", "duration", "n",
 ];
 
-/// Replaces what differs between two occurrences of the same error: e-mail addresses, URLs (their
-/// paths stay, without numbers), ids, times, addresses, quoted words, durations and numbers. Only
-/// the first line counts.
+/// Replaces the parts that differ between two occurrences of the same error: e-mail addresses, URLs
+/// (the path is kept, without numbers), ids, times, IP addresses, quoted words, durations and numbers.
+/// Only the first line is used.
 ///
 /// ```
 /// assert_eq!(
@@ -60,7 +60,7 @@ pub fn mask(message: &str) -> Cow<'_, str> {
     })
 }
 
-/// The scheme and the path's shape. Punctuation at the end is the sentence's, not the URL's.
+/// Keeps the scheme and the masked path. Trailing punctuation belongs to the sentence, not the URL.
 fn mask_url(found: &str) -> String {
     let url = found.trim_end_matches([',', ';', ':', '.']);
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
@@ -81,8 +81,8 @@ fn mask_url(found: &str) -> String {
     masked + &found[url.len()..]
 }
 
-/// The id of the group of errors that share category, type, template and function: 16 hexadecimal
-/// digits, the same on every machine.
+/// The id of the group of errors that share a category, type, template and function. It is the same on
+/// every machine and printed as 16 hexadecimal digits.
 pub fn fingerprint(
     category: ErrorCategory,
     error_type: &str,

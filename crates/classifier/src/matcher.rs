@@ -1,10 +1,10 @@
-//! Which patterns match a text: literals pick candidates, only candidates run.
+//! Finds the patterns that match a text: literals select candidates, and only candidates run.
 //!
-//! One pass over a text finds every literal that some pattern needs ([`crate::finder`],
-//! [`crate::literal`]). A pattern whose literals are absent cannot match and does not run, and one
-//! that is no more than its literals need not. Patterns compile when they run first, so that a program that meets ten kinds
-//! of errors compiles ten kinds of patterns. `docs/benchmarks.md` has the measurements against
-//! running every pattern and against one `RegexSet`.
+//! One pass over a text finds every literal that some pattern requires ([`crate::finder`],
+//! [`crate::literal`]). A pattern whose literals are absent cannot match and does not run; a pattern
+//! that is equivalent to its literals need not run either. A pattern is compiled at its first use, so
+//! a program that sees ten kinds of errors compiles only the patterns for those. `docs/benchmarks.md`
+//! compares this with running every pattern and with one `RegexSet`.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -15,26 +15,26 @@ use crate::finder::{Finder, Literal};
 use crate::literal::{self, Parsed};
 use crate::rule::Rule;
 
-/// Patterns of many rules, in the order in which they win.
+/// The patterns of many rules, best first.
 #[derive(Debug)]
 pub(crate) struct Matcher {
     patterns: Vec<Pattern>,
     literals: Finder,
-    /// For each literal, where its part of `needed` begins; one more, where the last one's ends.
+    /// For each literal, the start of its range in `needed`; the final element is the end of the last.
     starts: Vec<u32>,
-    /// Who needs a literal.
+    /// The patterns that require each literal.
     needed: Vec<Need>,
-    /// For each pattern, a bit for each set of literals that it needs one of. Those that need none
-    /// always run.
+    /// For each pattern, one bit per set of literals of which it requires a member.
     needs: Vec<u8>,
+    /// Patterns that require no literal and always run.
     always: Vec<u32>,
 }
 
-/// A pattern that needs a literal.
+/// A pattern that requires a literal.
 #[derive(Clone, Copy, Debug)]
 struct Need {
     pattern: u32,
-    /// The bit of the set that the literal is in.
+    /// The bit of the set that contains the literal.
     set: u8,
 }
 
@@ -45,23 +45,23 @@ struct Pattern {
     ignores_case: bool,
     /// Whether it matches whenever it is a candidate.
     is_proved: bool,
-    /// A longer text cannot match.
+    /// Maximum length of a text that can match.
     longest: usize,
     regex: OnceLock<Option<Regex>>,
 }
 
-/// Patterns that may match a text; kept between texts, so that nothing is allocated.
+/// Patterns that may match a text; reused between texts to avoid allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     lowered: Vec<u8>,
-    /// The sets that each pattern still lacks.
+    /// For each pattern, the sets of which no literal was found yet.
     lacks: Vec<u8>,
     found: Vec<u32>,
 }
 
 impl Matcher {
-    /// The patterns of the rules at those places, which are the best first; `parsed` are those of
-    /// each rule.
+    /// Builds a matcher for the rules whose indices are in `order`, best first; `parsed` holds the
+    /// parsed patterns of each rule.
     pub(crate) fn new(rules: &[Rule], parsed: &[Vec<Parsed>], order: &[usize]) -> Self {
         let mut patterns = Vec::new();
         let mut needed_by: Vec<(Literal, Need)> = Vec::new();
@@ -115,7 +115,7 @@ impl Matcher {
         }
     }
 
-    /// Which patterns may match the text.
+    /// Collects the patterns that may match the text.
     pub(crate) fn candidates(&self, text: &[u8], into: &mut Candidates) {
         let Candidates {
             lowered,
@@ -143,17 +143,17 @@ impl Matcher {
         found.extend(&self.always);
     }
 
-    /// The rule of a pattern.
+    /// The index of the pattern's rule.
     pub(crate) fn rule_of(&self, pattern: usize) -> usize {
         self.patterns[pattern].rule
     }
 
-    /// Where the pattern matches the text, in bytes.
+    /// The byte range of the pattern's first match.
     pub(crate) fn find(&self, pattern: usize, text: &[u8]) -> Option<Range<usize>> {
         Some(self.regex(pattern)?.find(text)?.range())
     }
 
-    /// Whether the pattern, a candidate, matches the text.
+    /// Whether the pattern, which must be a candidate, matches the text.
     pub(crate) fn is_match(&self, pattern: usize, text: &[u8]) -> bool {
         let Pattern {
             is_proved, longest, ..
@@ -172,13 +172,13 @@ impl Matcher {
 }
 
 impl Candidates {
-    /// The candidates, in no order.
+    /// The candidates, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.found.iter().map(|pattern| *pattern as usize)
     }
 }
 
-/// A literal that a rule's author names.
+/// A literal listed in the rule file.
 fn plain(text: &str) -> Literal {
     Literal {
         text: text.to_ascii_lowercase().into_bytes(),
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use crate::load;
 
-    /// Every text of the rules' tests and of the open half of the labelled errors.
+    /// All texts of the rules' tests and of the open half of the labelled errors.
     fn texts(rules: &[Rule]) -> Vec<String> {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -244,7 +244,7 @@ mod tests {
             tried += candidates.len();
         }
         assert!(matches > 2000);
-        // What the literals are for: of some hundred patterns, a handful runs.
+        // The purpose of the literals: of hundreds of patterns, only a few run.
         assert!(tried < 4 * matches, "{tried} tried, {matches} matched");
     }
 

@@ -1,29 +1,29 @@
-//! What was decided lately, so that an error that comes again is not matched again.
+//! A cache of recent decisions, so that a repeated error is not matched again.
 
 use dragline_schema::ErrorCategory;
 use xxhash_rust::xxh3::Xxh3;
 
-/// So many decisions are remembered by each thread (about 200 KiB).
+/// Number of decisions cached per thread (about 200 KiB).
 const PLACES: usize = 1 << 12;
 
-/// Which rule won, if any, and what else the error could be.
+/// The winning rule, if any, and the second most likely category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) rule: Option<u32>,
     pub(crate) runner_up: Option<ErrorCategory>,
 }
 
-/// A table in which a newer decision takes the place of an older one with the same hash's end.
-/// Decisions are found by 128 bits of their texts' hash, so that two texts are not taken for one.
+/// A direct-mapped cache: a newer decision replaces an older one in the same slot. Entries are keyed
+/// by a 128-bit hash of the error's texts, so collisions are negligible.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The rule set whose decisions these are.
+    /// The rule set that made these decisions.
     owner: u64,
     places: Vec<Option<(u128, Decision)>>,
 }
 
 impl Memory {
-    /// Forgets what other rules decided.
+    /// Clears the cache if it belongs to another rule set.
     pub(crate) fn for_rules(&mut self, owner: u64) {
         if self.owner != owner || self.places.is_empty() {
             self.owner = owner;
@@ -46,7 +46,7 @@ fn place(key: u128) -> usize {
     key as usize % PLACES
 }
 
-/// The key of texts that stand one after the other, and of a status.
+/// The cache key of concatenated texts and a status.
 pub(crate) fn key(
     texts: &[u8],
     lengths: impl Iterator<Item = (u8, usize)>,

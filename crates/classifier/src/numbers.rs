@@ -1,13 +1,12 @@
-//! Which numbers the patterns tell apart, so that all others can look alike.
+//! Finds the numbers that patterns distinguish, so that all others can be replaced by zeros.
 //!
-//! `page 17: timed out` and `page 4711: timed out` are the same error, while `HTTP 429` and
-//! `HTTP 404` are not. What decides is whether any pattern looks at the digits themselves: `\b429\b`
-//! does, `\d+` takes all digits alike. From the patterns' syntax trees follow the runs of digits
-//! that can matter, written as globs (`429`, `5??`, `12*`); every other run may be replaced by as
-//! many zeros without any pattern noticing. So a verdict can be remembered for a text and serves
-//! all texts that differ from it in such numbers only.
+//! `page 17: timed out` and `page 4711: timed out` are the same error, but `HTTP 429` and `HTTP 404`
+//! are not. The difference is whether any pattern depends on the digits: `\b429\b` does, `\d+` accepts
+//! all digits. The patterns' syntax trees yield the runs of digits that can matter, written as globs
+//! (`429`, `5??`, `12*`). Every other run can be replaced by zeros of the same length without changing
+//! which patterns match. A cached verdict therefore serves all texts that differ only in such numbers.
 //!
-//! Digits right after a letter (`psycopg2`, `x509`, `p17`) are parts of names and stay.
+//! Digits directly after a letter (`psycopg2`, `x509`, `p17`) are part of a name and are kept.
 
 use std::collections::BTreeSet;
 
@@ -15,27 +14,27 @@ use regex_syntax::hir::{Class, ClassBytesRange, Hir, HirKind, Look};
 
 use crate::literal::Parsed;
 
-/// More globs than this at one place are not worth following.
+/// Maximum number of globs tracked for one part of an expression.
 const MAX_GLOBS: usize = 400;
-/// Longer counted repetitions are taken for endless ones.
+/// Counted repetitions above this are treated as unbounded.
 const MAX_COUNT: u32 = 8;
-/// So many hexadecimal digits in a row, some of them decimal, are an id, in which no rule reads.
+/// Minimum length of a run of hexadecimal digits, some of them decimal, to count as an id. Rules ignore ids.
 const ID_LENGTH: usize = 12;
 
-/// Digits, `?` for any one digit, `*` for any number of them; `@` in front after a letter.
+/// Globs over digits: `?` is any one digit, `*` any number of digits, a leading `@` marks a run after a letter.
 type Globs = BTreeSet<String>;
 
-/// Runs up to this length are looked up in a table.
+/// Maximum length of runs that are looked up in the table.
 const TABLE_LENGTH: usize = 5;
 
-/// The runs of digits that patterns tell apart.
+/// The runs of digits that patterns distinguish.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
-    /// A bit for each run of up to [`TABLE_LENGTH`] digits: those of one digit, of two, …
+    /// One bit per run of up to [`TABLE_LENGTH`] digits: first all runs of one digit, then of two, …
     table: Vec<u64>,
-    /// The globs that longer runs can fit.
+    /// The globs that longer runs can match.
     long: Vec<String>,
-    /// Some pattern tells digits apart in ways that were not followed: everything stays.
+    /// Some pattern distinguishes digits in a way that was not analysed: all digits are kept.
     all_matter: bool,
 }
 
@@ -72,7 +71,7 @@ impl Numbers {
         }
     }
 
-    /// Writes zeros over the numbers that no pattern can tell apart.
+    /// Overwrites the numbers that no pattern distinguishes with zeros.
     pub(crate) fn level(&self, text: &mut [u8]) {
         if self.all_matter {
             return;
@@ -105,7 +104,7 @@ impl Numbers {
     }
 }
 
-/// The id that the digit is part of: hexadecimal digits and hyphens.
+/// The range of the id that contains the digit: hexadecimal digits and hyphens.
 fn id_around(text: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     let is_part = |byte: &&u8| byte.is_ascii_hexdigit() || **byte == b'-';
     let end = at + text[at..].iter().take_while(is_part).count();
@@ -123,7 +122,7 @@ fn id_around(text: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     (digits >= ID_LENGTH && is_apart).then_some(begin..end)
 }
 
-/// The run's bit in the table.
+/// The index of the run's bit in the table.
 fn place(run: &[u8]) -> Option<usize> {
     let shorter = [0, 0, 10, 110, 1_110, 11_110].get(run.len())?;
     Some(
@@ -133,7 +132,7 @@ fn place(run: &[u8]) -> Option<usize> {
     )
 }
 
-/// Sets the bits of the runs that begin with `run` and go on as the glob says.
+/// Sets the bits of the runs that start with `run` and continue with a match of the glob.
 fn mark(table: &mut [u64], glob: &[u8], run: &mut Vec<u8>) {
     let Some((first, rest)) = glob.split_first() else {
         if let Some(place) = place(run) {
@@ -170,7 +169,7 @@ fn fits(glob: &[u8], run: &[u8]) -> bool {
     }
 }
 
-/// `None` when the expression's digits are not followed.
+/// The globs that the expression distinguishes; `None` if its digits cannot be analysed.
 fn of_part(hir: &Hir) -> Option<Globs> {
     if !tells_digits(hir) {
         return Some(Globs::new());
@@ -181,7 +180,7 @@ fn of_part(hir: &Hir) -> Option<Globs> {
         right,
         mut inner,
     } = runs(hir)?;
-    // Before and behind what matches, the text may go on with digits.
+    // The text may have more digits before and after the match.
     inner.extend(left.iter().map(|glob| format!("*{glob}")));
     inner.extend(right.iter().map(|glob| format!("{glob}*")));
     inner.extend(whole.iter().map(|glob| format!("*{glob}*")));
@@ -194,7 +193,7 @@ fn of_part(hir: &Hir) -> Option<Globs> {
     )
 }
 
-/// Whether there is a digit, or a class that has some of them only.
+/// Whether the expression contains a digit or a class with only some of the digits.
 fn tells_digits(hir: &Hir) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => false,
@@ -206,16 +205,16 @@ fn tells_digits(hir: &Hir) -> bool {
     }
 }
 
-/// The runs of digits in what an expression matches.
+/// The runs of digits in the texts that an expression matches.
 #[derive(Clone, Debug, Default)]
 struct Runs {
-    /// All of it is one run, or nothing.
+    /// The whole match is one run, or empty.
     whole: Globs,
-    /// The run with which it begins, before something else.
+    /// The match starts with this run, followed by something else.
     left: Globs,
-    /// The run with which it ends.
+    /// The match ends with this run, preceded by something else.
     right: Globs,
-    /// Runs that are complete.
+    /// Complete runs inside the match.
     inner: Globs,
 }
 
@@ -227,7 +226,7 @@ impl Runs {
         }
     }
 
-    /// Something that is no digit, or a place where no digits can touch.
+    /// A non-digit, or a position that separates runs of digits.
     fn apart() -> Self {
         Self {
             left: [String::new()].into(),
@@ -236,7 +235,7 @@ impl Runs {
         }
     }
 
-    /// As [`Runs::apart`]; digits that follow belong to a name.
+    /// Like [`Runs::apart`], but the digits that follow belong to a name.
     fn letter() -> Self {
         Self {
             right: ["@".to_owned()].into(),
@@ -283,7 +282,7 @@ impl Runs {
             .then_some(joined)
     }
 
-    /// Whether no digit is told from another.
+    /// Whether all digits are treated alike.
     fn is_indifferent(&self) -> bool {
         let all = [&self.whole, &self.left, &self.right, &self.inner];
         !all.iter().any(|globs| {
@@ -309,7 +308,7 @@ fn runs(hir: &Hir) -> Option<Runs> {
         HirKind::Empty | HirKind::Look(Look::WordAsciiNegate | Look::WordUnicodeNegate) => {
             Runs::empty()
         }
-        // A boundary of words, lines or texts is never between two digits.
+        // A word, line or text boundary is never between two digits.
         HirKind::Look(_) => Runs::apart(),
         HirKind::Literal(literal) => of_literal(&literal.0)?,
         HirKind::Class(class) => of_class(class),
@@ -346,7 +345,7 @@ fn runs(hir: &Hir) -> Option<Runs> {
     })
 }
 
-/// Any number of something that takes all digits alike, or none.
+/// Any number of repetitions of an expression that treats all digits alike.
 fn endless(sub: &Runs) -> Runs {
     let takes_digits = [&sub.whole, &sub.left, &sub.right]
         .iter()
@@ -375,7 +374,7 @@ fn of_literal(bytes: &[u8]) -> Option<Runs> {
         .try_fold(Runs::empty(), |all, stretch| all.then(&of(stretch)))
 }
 
-/// The digits in a class; none when it is one of characters, which is not asked for.
+/// The digits in a byte class; empty for a Unicode class, which the parser settings exclude.
 fn digits_of(class: &Class) -> Vec<u8> {
     let Class::Bytes(class) = class else {
         return Vec::new();
@@ -489,7 +488,7 @@ mod tests {
                     .collect();
                 if !short.is_empty() {
                     loose.push(format!(
-                        "{}: {pattern}: a \\b would keep {short:?} apart from longer numbers",
+                        "{}: {pattern}: add \\b to distinguish {short:?} from longer numbers",
                         rule.id
                     ));
                 }
@@ -499,7 +498,7 @@ mod tests {
     }
 
     proptest! {
-        /// What the whole is for: levelled, a text matches the same patterns.
+        /// The purpose of this module: replacing numbers does not change which patterns match.
         #[test]
         fn no_pattern_notices(
             parts in prop::collection::vec("(HTTP |status=|code |error |\\(|\\.|x|/|-|page | on |: |ORA-|socks)[0-9]{0,6}", 1..8),
@@ -513,7 +512,7 @@ mod tests {
             Numbers::of([Parsed::of(pattern)].iter()).level(&mut levelled);
             let regex = compile(pattern).unwrap();
             let span = |bytes: &[u8]| regex.find(bytes).map(|found| found.range());
-            // Ids are levelled whatever the rules read.
+            // Ids are always replaced, whatever the patterns require.
             if text.bytes().filter(u8::is_ascii_digit).count() < ID_LENGTH {
                 prop_assert_eq!(span(text.as_bytes()), span(&levelled), "{} on {}", pattern, text);
             }

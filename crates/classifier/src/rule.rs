@@ -1,4 +1,4 @@
-//! A rule as it stands in a file.
+//! A rule as written in a rule file.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -14,28 +14,28 @@ pub enum RulesError {
     Read {
         /// The file.
         path: String,
-        /// What the file system says.
+        /// The I/O error.
         source: std::io::Error,
     },
-    /// The file is no TOML, or has keys that no rule has.
-    #[error("{path} is no rule file: {source}")]
+    /// The file is not valid TOML or has unknown keys.
+    #[error("invalid rule file {path}: {source}")]
     Toml {
         /// The file.
         path: String,
-        /// What is wrong, with its line.
+        /// The TOML error, with its line.
         source: toml::de::Error,
     },
-    /// A pattern is no regular expression.
+    /// A pattern is not a valid regular expression.
     #[error("{path}: rule {rule}: {source}")]
     Pattern {
         /// The file.
         path: String,
         /// The rule's id.
         rule: String,
-        /// What is wrong, with a caret under it.
+        /// The pattern error, with a caret at its position.
         source: PatternError,
     },
-    /// A rule has no pattern or no field, so that it could never win.
+    /// A rule has no patterns or no fields, so it could never win.
     #[error("{path}: rule {rule} has no patterns or reads no fields, so it could never win")]
     Empty {
         /// The file.
@@ -43,7 +43,7 @@ pub enum RulesError {
         /// The rule's id.
         rule: String,
     },
-    /// A rule has no name, by which verdicts and overrides could speak of it.
+    /// A rule has an empty id, so verdicts and overrides could not refer to it.
     #[error("{path}: the rule with the pattern {pattern:?} has an empty id")]
     NoId {
         /// The file.
@@ -51,7 +51,7 @@ pub enum RulesError {
         /// Its first pattern.
         pattern: String,
     },
-    /// A literal is too short to be looked for.
+    /// A literal is too short to search for.
     #[error("{path}: rule {rule}: the literal {literal:?} is shorter than three bytes")]
     ShortLiteral {
         /// The file.
@@ -62,41 +62,42 @@ pub enum RulesError {
         literal: String,
     },
     /// Two rules have the same id.
-    #[error("{path}: there is a rule {rule} already")]
+    #[error("{path}: duplicate rule id {rule}")]
     Duplicate {
-        /// The file of the second.
+        /// The file of the second rule.
         path: String,
         /// The id.
         rule: String,
     },
 }
 
-/// A pattern that is no regular expression, or one that would make every scan slow.
+/// A pattern that is not a valid regular expression or would make every scan slow.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// It cannot be parsed, or look-around and back-references are used, which are not there.
+    /// The pattern cannot be parsed, for example because it uses look-around or back-references,
+    /// which are not supported.
     #[error("{0}")]
     Syntax(regex::Error),
-    /// It matches the empty text, so that it would win every error.
+    /// The pattern matches the empty text, so it would win every error.
     #[error(
-        "the pattern {pattern:?} matches the empty text, so that the rule would win every error: make a part of it mandatory"
+        "the pattern {pattern:?} matches the empty text, so the rule would win every error: make a part of it mandatory"
     )]
     Empty {
         /// The pattern.
         pattern: String,
     },
-    /// Compiled, it takes more memory than a pattern may.
+    /// The compiled pattern exceeds the memory limit.
     #[error(
-        "the pattern {pattern:?} is too large when compiled: repetitions of repetitions such as (a{{1,100}}){{1,100}} multiply; make the counts smaller"
+        "the pattern {pattern:?} is too large when compiled: nested repetitions such as (a{{1,100}}){{1,100}} multiply; reduce the counts"
     )]
     TooLarge {
-        /// Its beginning.
+        /// The start of the pattern.
         pattern: String,
     },
 }
 
-/// What a rule reads of an error.
+/// A part of an error that a rule reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Field {
@@ -106,7 +107,7 @@ pub enum Field {
     Message,
     /// Types and messages of the causes.
     Cause,
-    /// The HTTP status, as text.
+    /// The HTTP status code, as text.
     Status,
     /// The traceback or stack: the frames, with paths and functions.
     Traceback,
@@ -118,36 +119,37 @@ pub enum Field {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Its name, such as `network.timeout`.
+    /// The unique id, such as `network.timeout`.
     pub id: String,
-    /// The category of the errors that it wins.
+    /// The category of the errors that the rule wins.
     pub category: ErrorCategory,
-    /// The finer kind.
+    /// The sub-category.
     pub sub_category: String,
-    /// Their severity.
+    /// The severity of those errors.
     pub severity: Severity,
-    /// The higher wins.
+    /// The rule with the higher priority wins.
     #[serde(default = "default_priority")]
     pub priority: i32,
-    /// Another category that the error could well have, when no other rule says one.
+    /// The runner-up category of the errors that this rule wins. Without it, the best other matching rule decides.
     #[serde(default)]
     pub runner_up: Option<ErrorCategory>,
-    /// What it reads. Type and message together are one text, `Type: message`.
+    /// The fields that the rule reads. With both type and message, they are matched as one text, `Type: message`.
     #[serde(default = "default_fields")]
     pub fields: Vec<Field>,
-    /// Regular expressions, of which one suffices. They ignore case and match anywhere.
+    /// Regular expressions, at least one of which must match. They ignore case and match anywhere.
     pub patterns: Vec<String>,
-    /// A text without any of these words is not looked at further; case is ignored. Empty: they are
-    /// found in the patterns themselves, which is as good unless a pattern has no telling word.
+    /// A text must contain at least one of these words, ignoring case, before the patterns run. If
+    /// empty, the words are extracted from the patterns, which works as well unless a pattern has no
+    /// distinctive word.
     #[serde(default)]
     pub literals: Vec<String>,
-    /// The wording is known from documentation, not from having been provoked here.
+    /// Whether the wording was taken from documentation only, not reproduced in an experiment.
     #[serde(default)]
     pub unprovoked: bool,
     /// What the operator should do.
     #[serde(default)]
     pub recommendation: String,
-    /// Texts that say what the rule is for.
+    /// Texts that the rule must and must not win.
     #[serde(default)]
     pub tests: RuleTests,
 }
@@ -164,12 +166,11 @@ pub struct RuleTests {
     pub no_match: Vec<String>,
 }
 
-/// A pattern may not take more bytes than this when it is compiled: each of a rule's patterns
-/// may run on every error.
+/// Maximum size of a compiled pattern in bytes, limited because every pattern may run on every error.
 const MAX_COMPILED: usize = 1 << 20;
 
-/// Compiles a pattern. Patterns are matched against bytes, with ASCII classes: log messages are
-/// ASCII where rules look, and Unicode tables would make the automata many times as large.
+/// Compiles a pattern. Patterns match bytes and use ASCII classes: the parts of log messages that
+/// rules look for are ASCII, and Unicode tables would make the automata many times larger.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
     RegexBuilder::new(pattern)
         .case_insensitive(true)
@@ -186,7 +187,7 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, PatternError> {
 }
 
 impl Rule {
-    /// An error for the first pattern that cannot be used.
+    /// Returns an error for the first unusable pattern.
     pub(crate) fn check_patterns(&self) -> Result<(), PatternError> {
         self.patterns.iter().try_for_each(|pattern| {
             if compile(pattern)?.is_match(b"") {
@@ -213,7 +214,7 @@ struct RuleFile {
     rules: Vec<Rule>,
 }
 
-/// Reads the rules of a file.
+/// Parses the rules of a file.
 pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Rule>, RulesError> {
     let file: RuleFile = toml::from_str(text).map_err(|source| RulesError::Toml {
         path: path.to_owned(),
@@ -244,8 +245,8 @@ pub(crate) fn parse(path: &str, text: &str) -> Result<Vec<Rule>, RulesError> {
     Ok(file.rules)
 }
 
-/// A test's text as what the rule reads: a status, a URL or a traceback, for a rule that reads
-/// nothing else, and an error otherwise.
+/// Converts a test's text to the input that the rule reads: a status, a URL or a traceback if the
+/// rule reads only that, otherwise a type and message.
 pub(crate) fn test_of<'t>(rule: &Rule, text: &'t str) -> ErrorText<'t> {
     match rule.fields.as_slice() {
         [Field::Status] => ErrorText {
@@ -264,7 +265,7 @@ pub(crate) fn test_of<'t>(rule: &Rule, text: &'t str) -> ErrorText<'t> {
     }
 }
 
-/// A test's text as an error: `Type: message` when the left part looks like a type.
+/// Converts a test's text to an error. It is split as `Type: message` if the left part looks like a type.
 pub(crate) fn test_error(text: &str) -> ErrorText<'_> {
     let (error_type, message) = match text.split_once(": ") {
         Some((left, right)) if looks_like_type(left) => (left, right),

@@ -1,8 +1,8 @@
-//! Rules for what no rule knew: the coverage loop.
+//! Proposes rules for messages that no rule matches.
 //!
-//! Messages that stayed unknown are mined for templates; each template becomes a proposal with the
-//! number of messages it explains, samples, and what it would take from the rules that are there.
-//! The category is a guess from the words of the rules' own tests; the author of the rule decides.
+//! Unclassified messages are mined for templates. Each template becomes a proposal with the number of
+//! messages it explains, samples, and its conflicts with existing rules. The category is a guess from
+//! the words in the rules' own tests; the author of the rule decides.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,38 +13,38 @@ use crate::mine::{Miner, Template};
 use crate::rule::{Rule, compile};
 use crate::rule_set::RuleSet;
 
-/// A template's pattern needs so many words, or one long one.
+/// Minimum number of words in a pattern, unless one of them is long.
 const LEAST_WORDS: usize = 2;
-/// A pattern has at most so many of the template's words.
+/// Maximum number of the template's words in a pattern.
 const MOST_WORDS: usize = 8;
-/// The variable part between two words is at most so long.
+/// Maximum length of the variable part between two words.
 const LONGEST_GAP: usize = 80;
 
-/// A rule that would explain messages that no rule explains.
+/// A proposed rule for messages that no rule matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// The id, from the category that is guessed and the template's words.
+    /// The proposed id, made of the guessed category and the template's words.
     pub id: String,
-    /// The guess.
+    /// The guessed category.
     pub category: ErrorCategory,
-    /// The regular expression.
+    /// The proposed regular expression.
     pub pattern: String,
-    /// What the messages have in common.
+    /// The template that the messages share.
     pub template: String,
-    /// How many of the unknown messages it matches.
+    /// Number of unclassified messages that the pattern matches.
     pub explains: u64,
-    /// The same as a share of all unknown messages, 0 to 1.
+    /// `explains` as a share of all unclassified messages, 0 to 1.
     pub share: f64,
-    /// Some of the messages.
+    /// Sample messages, at most three.
     pub samples: Vec<String>,
-    /// Texts that known rules win and that the pattern matches too, with the rule's id. As the
-    /// proposal's priority is low, the known rules go on winning them; a conflict says that the
-    /// pattern is wider than the template.
+    /// Texts won by an existing rule that the pattern matches too, each with that rule's id. The
+    /// existing rule still wins them, because the proposal's priority is low; a conflict shows that
+    /// the pattern is broader than the template.
     pub conflicts: Vec<(String, String)>,
 }
 
-/// Proposes rules for the messages, each with the number of times it came, that no rule wins. The
-/// proposal that explains the most comes first; at most `limit`.
+/// Proposes at most `limit` rules for those of the messages that no rule matches; each message comes
+/// with its number of occurrences. The proposals that explain the most messages come first.
 pub fn suggest<'m>(
     rules: &RuleSet,
     messages: impl Iterator<Item = (&'m str, u64)>,
@@ -65,7 +65,7 @@ pub fn suggest<'m>(
     let words = Words::of(rules);
     let mut proposals: Vec<Proposal> = Vec::new();
     for template in miner.templates() {
-        // Some more than are asked for: a later one may explain more.
+        // Collect a few more than `limit`: a later one may explain more.
         if proposals.len() >= limit.saturating_add(20) {
             break;
         }
@@ -90,7 +90,7 @@ fn text(message: &str) -> ErrorText<'_> {
     RuleSet::error_of_text(message)
 }
 
-/// The texts of the rules' own tests, each with its rule.
+/// The texts of the rules' own tests, each with its rule's id.
 fn tests(rules: &RuleSet) -> Vec<(&str, &str)> {
     fn of(rule: &Rule) -> impl Iterator<Item = (&str, &str)> {
         rule.tests
@@ -140,7 +140,7 @@ fn propose(
     })
 }
 
-/// Words of the template: what has two letters or more.
+/// The words of the template: tokens with at least two letters.
 fn constants(template: &str) -> impl Iterator<Item = &str> {
     let is_word = |word: &&str| word.chars().filter(|c| c.is_alphabetic()).count() > 1;
     template.split(' ').filter(is_word)
@@ -155,7 +155,7 @@ fn slug(text: &str) -> String {
     parts.join("_")
 }
 
-/// The template's words in order, with anything on one line between them.
+/// A pattern of the template's words in order, with gaps between them that stay within a line.
 fn pattern_of(template: &str) -> Option<String> {
     let tokens: Vec<&str> = template.split(' ').collect();
     let is_constant = |token: &&str| constants(token).next().is_some();
@@ -180,7 +180,7 @@ fn pattern_of(template: &str) -> Option<String> {
             break;
         }
         if taken > 0 {
-            // Between neighbours is a blank, else something that varies.
+            // Adjacent words are separated by a space or punctuation, others by a variable part.
             let between = if gap {
                 format!(r"[^\n]{{0,{LONGEST_GAP}}}?")
             } else {
@@ -207,7 +207,7 @@ fn pattern_of(template: &str) -> Option<String> {
     Some(pattern)
 }
 
-/// How often each word is in the tests of each category's rules.
+/// How often each word occurs in the tests of each category's rules.
 struct Words {
     by_word: BTreeMap<String, BTreeMap<ErrorCategory, f64>>,
 }
@@ -229,7 +229,7 @@ impl Words {
         Self { by_word }
     }
 
-    /// The category whose tests share the most telling words; unknown when none do.
+    /// The category whose tests share the most distinctive words; unknown if none is close enough.
     fn guess(&self, template: &str) -> ErrorCategory {
         let mut scores: BTreeMap<ErrorCategory, f64> = BTreeMap::new();
         for word in words(template) {
@@ -238,7 +238,7 @@ impl Words {
             };
             let all: f64 = counts.values().sum();
             for (category, count) in counts {
-                // A word of one category says more than one of all.
+                // A word that occurs in a single category counts more than one that occurs in many.
                 *scores.entry(*category).or_default() += (count / all).powi(2);
             }
         }
@@ -255,7 +255,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     all.map(str::to_lowercase)
 }
 
-/// Ids that came twice get a number.
+/// Makes duplicate ids unique by appending a number.
 fn name_apart(proposals: &mut [Proposal]) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for proposal in proposals {
@@ -268,16 +268,20 @@ fn name_apart(proposals: &mut [Proposal]) {
 }
 
 impl Proposal {
-    /// The rule as it can stand in a rule file, with what is known about it in comments.
+    /// Formats the proposal as an entry of a rule file, with its statistics in comments.
     pub fn to_toml(&self) -> String {
         let mut toml = format!(
-            "# Explains {} messages, {:.1} % of the unknown ones: {}\n",
+            "# Explains {} messages, {:.1} % of the unclassified ones: {}\n",
             self.explains,
             self.share * 100.0,
             one_line(&self.template)
         );
         for (text, rule) in &self.conflicts {
-            let _ = writeln!(toml, "# Also matches what {rule} wins: {}", one_line(text));
+            let _ = writeln!(
+                toml,
+                "# Also matches a text that {rule} wins: {}",
+                one_line(text)
+            );
         }
         let quoted = |text: &str| toml::Value::String(one_line(text)).to_string();
         let tests: Vec<String> = self.samples.iter().map(|sample| quoted(sample)).collect();
@@ -362,7 +366,7 @@ mod tests {
         assert!(
             proposals[0]
                 .to_toml()
-                .contains("# Also matches what known wins")
+                .contains("# Also matches a text that known wins")
         );
     }
 }

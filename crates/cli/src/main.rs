@@ -1,7 +1,7 @@
-//! The command `dragline`: arguments, composition, exit codes. The work is done elsewhere.
+//! The command `dragline`: arguments, composition of the crates, exit codes.
 //!
-//! Exit codes: 0 done (noisy data is still 0), 1 nothing could be read or a named path is missing,
-//! 2 wrong usage, 130 stopped by Ctrl-C.
+//! Exit codes: 0 done (also with unreadable lines), 1 nothing could be read or an input is missing, 2 wrong
+//! usage, 130 stopped by Ctrl-C.
 
 mod args;
 mod commands;
@@ -40,18 +40,18 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output has enough of it.
+        // The reader of the output has closed the pipe.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<progress::Stopped>() => ExitCode::from(progress::INTERRUPTED),
         Err(error) => {
             let sentence = sentence(&error);
             if error.is::<args::WrongUsage>() || error.is::<args::Faulty>() {
-                // What is quoted are files of the user's own.
+                // These messages may quote several lines of the user's files.
                 output::tell_lines(&sentence);
             } else {
                 output::tell(&sentence);
             }
-            // As clap does for what it refuses itself.
+            // The same exit code that clap uses for invalid arguments.
             if is_wrong_usage(&error) {
                 ExitCode::from(2)
             } else if is_cancelled(&error) {
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What was typed. What is quoted of it in an error is as a terminal may see it.
+/// Parses the arguments. If that fails, control characters are removed from the arguments that clap quotes.
 fn arguments() -> Cli {
     let typed = std::env::args_os();
     Cli::try_parse_from(typed).unwrap_or_else(|_| {
@@ -73,7 +73,7 @@ fn arguments() -> Cli {
     })
 }
 
-/// The error and what caused it, each thing once: our own sentences name their causes already.
+/// Joins an error and its causes; causes that the message already contains are not repeated.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -85,7 +85,7 @@ fn sentence(error: &anyhow::Error) -> String {
     text
 }
 
-/// Whether what was typed, or a configuration, is to blame.
+/// Whether the error is due to arguments or the configuration.
 fn is_wrong_usage(error: &anyhow::Error) -> bool {
     let is_pattern =
         |error: &ScanError| matches!(error, ScanError::Discover(DiscoverError::Pattern { .. }));
@@ -97,7 +97,7 @@ fn is_wrong_usage(error: &anyhow::Error) -> bool {
         || error.downcast_ref().is_some_and(is_pattern)
 }
 
-/// Whether the work was stopped by Ctrl-C.
+/// Whether Ctrl-C stopped the work.
 fn is_cancelled(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
     causes.any(|error| matches!(error, ScanError::Cancelled))

@@ -1,4 +1,4 @@
-//! Where results go: a document as text or Markdown, data as JSON, to a file or to standard output.
+//! Output of results: a document as text, Markdown or HTML, or data as JSON, to a file or to standard output.
 
 use std::fs::Metadata;
 use std::io::{self, IsTerminal as _, Write};
@@ -13,14 +13,14 @@ use serde::Serialize;
 
 use crate::args::{Format, OutputArgs, RulesArgs, WrongUsage};
 
-/// So deep are the files in a directory that is kept.
+/// Maximum depth of files in a directory managed by Dragline.
 const KEPT_DEPTH: usize = 2;
 
-/// Of a line that is quoted, no more is shown, in bytes.
+/// Maximum number of bytes shown of a quoted line.
 const LONGEST_LINE: usize = 2000;
 
-/// An error when what is to be written is one of the logs that were read, a file of settings, or in a
-/// directory that is kept.
+/// Returns an error if the output file is one of the logs that were read, a configuration or rule file, or in
+/// a directory managed by Dragline.
 pub(crate) fn check_target(
     output: Option<&Path>,
     rules: &RulesArgs,
@@ -33,7 +33,7 @@ pub(crate) fn check_target(
     };
     if is_standard_input(&held) {
         return Err(WrongUsage::new(&format!(
-            "--output {} would replace the log that standard input is: name another file",
+            "--output {} would replace the log on standard input: choose another file",
             output.display()
         ))
         .into());
@@ -51,12 +51,12 @@ pub(crate) fn check_target(
     if let Some(path) = settings.into_iter().find(is_settings) {
         let (output, path) = (output.display(), path.display());
         let sentence =
-            format!("--output {output} would replace {path}, which is read: name another file");
+            format!("--output {output} would replace the input file {path}: choose another file");
         return Err(WrongUsage::new(&sentence).into());
     }
     match finished.files.keys().find(is_same) {
         Some(path) => Err(WrongUsage::new(&format!(
-            "--output {} would replace the log {path}: name another file",
+            "--output {} would replace the log {path}: choose another file",
             output.display()
         ))
         .into()),
@@ -64,7 +64,7 @@ pub(crate) fn check_target(
     }
 }
 
-/// An error when the file is in a history or a cache of Dragline's.
+/// Returns an error if the file is in a history or a cache of Dragline.
 fn check_kept(output: &Path) -> anyhow::Result<()> {
     let target = output.canonicalize().unwrap_or_else(|_| output.to_owned());
     let kept = target.ancestors().skip(1).take(KEPT_DEPTH).find(|dir| {
@@ -74,7 +74,7 @@ fn check_kept(output: &Path) -> anyhow::Result<()> {
     });
     match kept {
         Some(dir) => Err(WrongUsage::new(&format!(
-            "--output {} is in {}, which Dragline keeps for itself: name another file",
+            "--output {} is in {}, which Dragline manages: choose another file",
             output.display(),
             dir.display()
         ))
@@ -83,14 +83,14 @@ fn check_kept(output: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Whether a file is what standard input was opened from.
+/// Whether standard input was redirected from this file.
 #[cfg(unix)]
 fn is_standard_input(file: &Metadata) -> bool {
     use std::os::fd::AsFd as _;
     use std::os::unix::fs::MetadataExt as _;
     let input = io::stdin().as_fd().try_clone_to_owned();
     let input = input.and_then(|input| std::fs::File::from(input).metadata());
-    // A terminal or a device that is both loses nothing.
+    // A terminal or device can be both input and output without loss.
     file.is_file()
         && input.is_ok_and(|input| (input.dev(), input.ino()) == (file.dev(), file.ino()))
 }
@@ -111,7 +111,7 @@ fn is_same_file(a: (&Path, &Metadata), b: (&Path, &Metadata)) -> bool {
     a.0.canonicalize().ok() == b.0.canonicalize().ok()
 }
 
-/// Writes a result in the format that was asked for.
+/// Writes a result in the requested format.
 pub(crate) fn write(
     args: &OutputArgs,
     document: impl FnOnce() -> Document,
@@ -126,7 +126,7 @@ pub(crate) fn write(
     save(args, &text)
 }
 
-/// Writes JSON as it is made: a large report need not be there twice.
+/// Streams JSON to the output, so that a large report is not held in memory twice.
 pub(crate) fn write_json(args: &OutputArgs, value: &impl Serialize) -> anyhow::Result<()> {
     let write = |out: &mut dyn Write| -> io::Result<()> {
         let mut clean = CleanJson(out);
@@ -142,7 +142,7 @@ pub(crate) fn write_json(args: &OutputArgs, value: &impl Serialize) -> anyhow::R
     written.context("cannot write to standard output")
 }
 
-/// Lets JSON through as a terminal may see it. Whoever writes to it writes whole characters.
+/// Escapes control characters in JSON. Each write must contain whole characters.
 struct CleanJson<'o>(&'o mut dyn Write);
 
 impl Write for CleanJson<'_> {
@@ -159,21 +159,22 @@ impl Write for CleanJson<'_> {
     }
 }
 
-/// A word beside the result. Whatever is quoted in it stays on its line.
+/// Prints a message to stderr as one line.
 pub(crate) fn tell(sentence: &str) {
     let sentence = render::clean(sentence);
     let _ = writeln!(io::stderr(), "dragline: {sentence}");
 }
 
-/// The same over several lines.
+/// Prints a message of several lines to stderr.
 pub(crate) fn tell_lines(text: &str) {
-    // An error may quote a line of a file that has no others.
+    // An error may quote a file that consists of one very long line.
     let clipped = text.lines().map(|line| clip(line, LONGEST_LINE));
     let lines: Vec<String> = clipped.map(render::clean).collect();
     let _ = writeln!(io::stderr(), "dragline: {}", lines.join("\n"));
 }
 
-/// The judgement on a result, whatever became of the pipe that it was written to.
+/// Combines the result of writing with the result of a gate: a failed gate is reported even if the pipe was
+/// closed.
 pub(crate) fn judged(written: anyhow::Result<()>, gate: Option<String>) -> anyhow::Result<()> {
     match (written, gate) {
         (Err(error), Some(gate)) if !crate::is_broken_pipe(&error) => {
@@ -185,7 +186,7 @@ pub(crate) fn judged(written: anyhow::Result<()>, gate: Option<String>) -> anyho
     }
 }
 
-/// Writes text where it was asked for.
+/// Writes text to the requested output.
 pub(crate) fn save(args: &OutputArgs, text: &str) -> anyhow::Result<()> {
     match &args.output {
         Some(path) => write_file(path, text),
@@ -193,7 +194,7 @@ pub(crate) fn save(args: &OutputArgs, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a file whole, or what else was named (a FIFO, a device) as it is.
+/// Replaces a regular file atomically; other targets (a FIFO, a device) are written directly.
 pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     dragline_files::replace(path, |out| out.write_all(text.as_bytes()))
         .with_context(|| format!("cannot write {}", path.display()))
@@ -201,14 +202,14 @@ pub(crate) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Writes to standard output.
 pub(crate) fn show(text: &str) -> anyhow::Result<()> {
-    // Colours are already as they should be, so that the text passes as it is.
+    // Colours are already decided, so the text is written unchanged.
     io::stdout()
         .lock()
         .write_all(text.as_bytes())
         .context("cannot write to standard output")
 }
 
-/// What standard output is: how wide, and whether it has colours.
+/// Returns the width of standard output and whether it supports colours.
 pub(crate) fn terminal(to_stdout: bool) -> Terminal {
     let columns = std::env::var("COLUMNS").ok();
     let columns = columns.and_then(|columns| columns.parse::<usize>().ok());

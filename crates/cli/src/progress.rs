@@ -1,8 +1,8 @@
-//! Long work: a bar on a terminal, Ctrl-C, and a bound on memory.
+//! Long-running work: progress bar, Ctrl-C, and the memory limit.
 //!
-//! A sentinel looks after the process from the first long work on. It is a thread of its own, so that it
-//! does not matter what the others are busy with: a query that cannot be stopped, a large report that is
-//! being made. What was told to stop and does not is ended, without leaving temporary files behind.
+//! A sentinel thread monitors the process from the first long-running work on. It runs independently of the
+//! other threads, so that it can also end a query that cannot be cancelled or a large report in progress.
+//! Work that does not stop when cancelled is ended by exiting the process, after temporary files are removed.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,16 +13,16 @@ use dragline_scan::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// How often the bar moves.
+/// Update interval of the progress bar.
 const TICK: Duration = Duration::from_millis(100);
-/// How often the sentinel looks.
+/// Polling interval of the sentinel.
 const LOOK: Duration = Duration::from_millis(10);
-/// What is told to stop has so long.
+/// Time that cancelled work has to stop.
 const GRACE: Duration = Duration::from_secs(1);
-/// What a shell says of a program that Ctrl-C ended.
+/// Exit code of a program that Ctrl-C ended, as shells report it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// More memory than the process may take would be needed.
+/// The work would need more memory than the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooMuchMemory(usize);
 
@@ -31,28 +31,28 @@ impl std::fmt::Display for TooMuchMemory {
         let limit = bytesize::ByteSize::b(self.0 as u64).display().iec();
         write!(
             f,
-            "this needs more than {limit} of memory, which is the limit: ask for less at once (fewer files, \
-             --since, a LIMIT, fewer columns), or give more with --memory"
+            "this needs more than {limit} of memory, the limit: read less at once (fewer files, --since, \
+             a LIMIT, fewer columns), or raise the limit with --memory"
         )
     }
 }
 
 impl std::error::Error for TooMuchMemory {}
 
-/// What the sentinel and the work say to each other.
+/// State shared by the sentinel and the work.
 #[derive(Default)]
 struct Sentinel {
-    /// Work that can be told to stop.
+    /// The work that can be cancelled.
     work: Mutex<Option<Arc<Watch>>>,
-    /// In bytes; 0 is no limit.
+    /// Memory limit in bytes; 0 for none.
     limit: AtomicUsize,
     is_too_much: AtomicBool,
 }
 
 static SENTINEL: OnceLock<Arc<Sentinel>> = OnceLock::new();
 
-/// Does the work, and shows meanwhile how far it is. Ctrl-C stops it cleanly; pressed again, it ends
-/// the program at once. So does work that takes more memory than the limit in bytes.
+/// Runs the work and shows its progress. The first Ctrl-C stops it cleanly, the second ends the program
+/// immediately. Work that exceeds the memory limit (in bytes) is stopped, too.
 pub(crate) fn watched<T>(
     watch: &Arc<Watch>,
     memory: usize,
@@ -70,7 +70,7 @@ pub(crate) fn watched<T>(
     Ok(result)
 }
 
-/// The work was stopped, and has nothing more to say.
+/// The work was stopped by the user; there is no message.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
@@ -82,13 +82,13 @@ impl std::fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// Looks after work that goes on until it is stopped, while this is there.
+/// Monitors work that runs until it is stopped, for as long as this value exists.
 pub(crate) struct Guard {
     _told: Told,
     memory: usize,
 }
 
-/// Lets the sentinel look after work that has no end of its own.
+/// Lets the sentinel monitor work that does not end by itself.
 pub(crate) fn guard(watch: &Arc<Watch>, memory: usize) -> Guard {
     let sentinel = sentinel();
     sentinel.limit.store(memory, Ordering::Relaxed);
@@ -99,7 +99,7 @@ pub(crate) fn guard(watch: &Arc<Watch>, memory: usize) -> Guard {
 }
 
 impl Guard {
-    /// An error when the work took too much memory.
+    /// Returns an error if the work exceeded the memory limit.
     pub(crate) fn check(&self) -> Result<(), TooMuchMemory> {
         if sentinel().is_too_much.load(Ordering::Relaxed) {
             return Err(TooMuchMemory(self.memory));
@@ -108,12 +108,12 @@ impl Guard {
     }
 }
 
-/// The sentinel, which begins to look.
+/// Returns the sentinel; the first call starts its thread.
 fn sentinel() -> Arc<Sentinel> {
     let sentinel = SENTINEL.get_or_init(|| {
         let sentinel = Arc::new(Sentinel::default());
         let (own, interrupted) = (Arc::clone(&sentinel), interrupts());
-        // Without a thread to spare there is no sentinel, and everything else works.
+        // If the thread cannot be started, there is no sentinel; everything else works.
         let _ = std::thread::Builder::new()
             .name("sentinel".to_owned())
             .spawn(move || own.look(&interrupted));
@@ -123,7 +123,7 @@ fn sentinel() -> Arc<Sentinel> {
 }
 
 impl Sentinel {
-    /// Tells it whom to stop, until what is given back is dropped.
+    /// Registers the work to stop, until the returned value is dropped.
     fn tell(self: &Arc<Self>, watch: &Arc<Watch>) -> Told {
         *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(watch));
         Told(Arc::clone(self))
@@ -142,7 +142,7 @@ impl Sentinel {
             std::thread::park_timeout(LOOK);
             let limit = self.limit.load(Ordering::Relaxed);
             let taken = if limit > 0 { memory_in_use() } else { 0 };
-            // What is told to stop needs some more to do so.
+            // Cancelled work needs some memory to stop, so the limit has a margin.
             if taken > limit - limit / 8 {
                 self.is_too_much.store(true, Ordering::Relaxed);
             }
@@ -152,7 +152,7 @@ impl Sentinel {
             }
             self.stop_work();
             let told = *since.get_or_insert_with(Instant::now);
-            // What stops in time says so itself.
+            // Work that stops in time reports the error itself.
             if told.elapsed() < GRACE && taken <= limit {
                 continue;
             }
@@ -167,7 +167,7 @@ impl Sentinel {
     }
 }
 
-/// The sentinel knows whom to stop.
+/// Registration of the work to stop.
 struct Told(Arc<Sentinel>);
 
 impl Drop for Told {
@@ -176,7 +176,7 @@ impl Drop for Told {
     }
 }
 
-/// How much memory the process has of its own, in bytes; 0 where nobody tells.
+/// Returns the private memory of the process in bytes; 0 where the system does not report it.
 fn memory_in_use() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status
@@ -186,27 +186,27 @@ fn memory_in_use() -> usize {
     kib.unwrap_or(0) << 10
 }
 
-/// Becomes true at the first Ctrl-C, or when the program is told to end; the second Ctrl-C ends it.
+/// Returns a flag that becomes true at the first Ctrl-C or SIGTERM; the second Ctrl-C ends the program.
 pub(crate) fn interrupts() -> Arc<AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     let flag = FLAG.get_or_init(|| {
         let flag = Arc::new(AtomicBool::new(false));
-        // The order matters: the first asks whether the flag is set, the second sets it.
+        // The order matters: the first handler checks the flag, the second sets it.
         let second = signal_hook::flag::register_conditional_shutdown(
             SIGINT,
             i32::from(INTERRUPTED),
             Arc::clone(&flag),
         );
-        // Without a handler Ctrl-C ends the program, as ever.
+        // If the handler cannot be installed, Ctrl-C ends the program as usual.
         let _ = second.and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&flag)));
-        // Services are stopped like this.
+        // Service managers stop processes with SIGTERM.
         let _ = signal_hook::flag::register(SIGTERM, Arc::clone(&flag));
         flag
     });
     Arc::clone(flag)
 }
 
-/// A bar that moves on its own until it is dropped.
+/// A progress bar that updates itself until it is dropped.
 struct Bar {
     shown: ProgressBar,
     is_done: Arc<AtomicBool>,
@@ -236,19 +236,19 @@ impl Bar {
 }
 
 impl Drop for Bar {
-    /// Also when the work panics: nobody waits for a bar.
+    /// Also runs when the work panics, so that nothing waits for the bar.
     fn drop(&mut self) {
         self.is_done.store(true, Ordering::Release);
         if let Some(ticker) = self.ticker.take() {
             ticker.thread().unpark();
-            // It does nothing that could panic.
+            // The ticker thread cannot panic.
             let _ = ticker.join();
         }
         self.shown.finish_and_clear();
     }
 }
 
-/// A bar on a terminal, nothing elsewhere.
+/// Returns a progress bar that is hidden unless stderr is a terminal.
 fn progress_bar() -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

@@ -1,4 +1,4 @@
-//! What a command works with, loaded once: the configuration, the rules, the clock.
+//! What every command needs, loaded once: configuration, rules, current time.
 
 use dragline_classifier::RuleSet;
 use dragline_schema::Timestamp;
@@ -7,16 +7,16 @@ use crate::args::{RulesArgs, WrongUsage};
 use crate::config::Config;
 use crate::times;
 
-/// One command's settings.
+/// Settings of one command.
 pub(crate) struct Session {
     pub(crate) config: Config,
     pub(crate) rules: RuleSet,
-    /// The time that it takes for now.
+    /// Current time, or `SOURCE_DATE_EPOCH`.
     pub(crate) now: Timestamp,
 }
 
 impl Session {
-    /// Loads what was named, or found.
+    /// Loads the given or found configuration and the rules.
     pub(crate) fn open(args: &RulesArgs) -> anyhow::Result<Self> {
         let config = Config::load(args.config.as_deref())?;
         Ok(Self {
@@ -27,12 +27,12 @@ impl Session {
     }
 }
 
-/// The rules that were asked for.
+/// Loads the requested rules.
 fn rules(args: &RulesArgs, config: &Config) -> anyhow::Result<RuleSet> {
     let files = [args.rules.as_slice(), &config.rules.files].concat();
     let rules = if args.no_shipped_rules {
         if files.is_empty() {
-            let sentence = "no rules are left without the shipped ones: name a file with --rules or in dragline.toml";
+            let sentence = "--no-shipped-rules leaves no rules: name a rule file with --rules or in dragline.toml";
             return Err(WrongUsage::new(sentence).into());
         }
         RuleSet::from_files(&files)

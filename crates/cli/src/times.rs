@@ -1,4 +1,4 @@
-//! Times as people type them.
+//! Parsing of times in arguments.
 
 use anyhow::{Context as _, bail};
 use dragline_schema::Timestamp;
@@ -6,12 +6,13 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _};
 
-/// Now, or what `SOURCE_DATE_EPOCH` says, so that the same logs give the same report to the byte.
+/// Returns the current time, or `SOURCE_DATE_EPOCH`, so that the same logs produce the same report byte for
+/// byte.
 pub(crate) fn now() -> anyhow::Result<Timestamp> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => {
             let seconds = text.trim().parse().with_context(|| {
-                format!("SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds")
+                format!("invalid SOURCE_DATE_EPOCH {text:?}: not a number of seconds")
             })?;
             Ok(Timestamp::from_seconds(seconds))
         }
@@ -19,7 +20,7 @@ pub(crate) fn now() -> anyhow::Result<Timestamp> {
     }
 }
 
-/// A time zone's name.
+/// Parses the name of a time zone.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
     if name.eq_ignore_ascii_case("utc") {
         return Ok(TimeZone::UTC);
@@ -28,11 +29,11 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
         return Ok(TimeZone::system());
     }
     TimeZone::get(name)
-        .map_err(|_| format!("{name:?} is no time zone such as UTC or Europe/Berlin"))
+        .map_err(|_| format!("invalid time zone {name:?}: use a name such as UTC or Europe/Berlin"))
 }
 
-/// RFC 3339, a date, a time without a zone, `today`, `yesterday`, or how long ago (`90m`, `36h`,
-/// `7d`, `2w`, `2 days ago`), a day of the week.
+/// Parses RFC 3339, a date, a time without a zone, `today`, `yesterday`, a time span before now (`90m`,
+/// `36h`, `7d`, `2w`, `2 days ago`), or a day of the week.
 pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Result<Timestamp> {
     if let Ok(time) = Timestamp::parse(text) {
         return Ok(time);
@@ -48,7 +49,7 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Resu
         _ => {}
     }
     if let Some(weekday) = weekday(text) {
-        // The last one; on that day itself, it is today.
+        // The most recent such day, which may be today.
         let back = today.weekday().since(weekday);
         return midnight(today.checked_sub(i64::from(back).days())?);
     }
@@ -69,11 +70,11 @@ pub(crate) fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> anyhow::Resu
         return Ok(civil.to_zoned(zone.clone())?.timestamp().into());
     }
     bail!(
-        "{text:?} is no time: use RFC 3339, a date such as 2026-03-04, `today`, `yesterday`, `monday`, `7d`, `30min` or `2 days ago`"
+        "invalid time {text:?}: use RFC 3339, a date such as 2026-03-04, `today`, `yesterday`, `monday`, `7d`, `30min` or `2 days ago`"
     )
 }
 
-/// A day of the week, in full or by three letters.
+/// Parses a day of the week, in full or as three letters.
 fn weekday(text: &str) -> Option<Weekday> {
     let days = [
         (Weekday::Monday, "monday"),
@@ -92,7 +93,7 @@ fn weekday(text: &str) -> Option<Weekday> {
     found.next().map(|(day, _)| *day)
 }
 
-/// How long ago: `90m`, `30min`, `2 days`, `2 days ago`.
+/// Parses a time span before now: `90m`, `30min`, `2 days`, `2 days ago`.
 fn ago(text: &str) -> Option<Span> {
     let text = text.strip_suffix("ago").unwrap_or(text).trim_end();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -105,7 +106,7 @@ fn ago(text: &str) -> Option<Span> {
         "w" | "week" | "weeks" => 'w',
         _ => return None,
     };
-    // Longer than any log: out of jiff's range it would panic.
+    // Longer than any log; jiff would panic outside of its range.
     if number > 1_000_000 {
         return None;
     }

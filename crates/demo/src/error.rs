@@ -1,4 +1,4 @@
-//! The errors of the simulated scrapers, as a scraper in Rust would have them.
+//! The errors of the simulated scrapers, modelled on those of a real scraper in Rust.
 
 use std::io;
 
@@ -26,7 +26,7 @@ pub(crate) enum ScrapeError {
 pub(crate) struct DatabaseError;
 
 impl ScrapeError {
-    /// A time-out, as the operating system reports it.
+    /// A timeout, as the operating system reports it.
     pub(crate) fn timeout(url: &str) -> Self {
         let source = io::Error::new(io::ErrorKind::TimedOut, "operation timed out");
         Self::Fetch {
@@ -47,7 +47,7 @@ impl ScrapeError {
         }
     }
 
-    /// An answer that was cut off.
+    /// A truncated response.
     pub(crate) fn cut_json(url: &str) -> Self {
         let parsed = serde_json::from_str::<serde_json::Value>(r#"{"in_stock": 7, "depot": "#);
         match parsed {

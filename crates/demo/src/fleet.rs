@@ -1,4 +1,4 @@
-//! The four scrapers, and where in the period their incidents lie.
+//! The four scrapers, and when their incidents occur.
 
 use dragline_logging::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::DemoOptions;
 pub(crate) const DAY: i64 = 86_400_000_000;
 pub(crate) const HOUR: i64 = DAY / 24;
 
-/// A scraper to be simulated.
+/// A scraper to simulate.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) scraper_id: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Plan {
     /// Pages of a run on a weekday.
     pub(crate) pages: u32,
     pub(crate) stores: Stores,
-    /// Files are closed at this size.
+    /// Maximum size of a log file.
     pub(crate) max_file_bytes: u64,
     pub(crate) planted: Planted,
     pub(crate) start: Timestamp,
@@ -39,18 +39,18 @@ pub(crate) enum Stores {
 pub(crate) enum Planted {
     /// The site refuses most requests.
     BlockWave { from: Timestamp, to: Timestamp },
-    /// Pages lose the elements that the selectors look for; they still answer 200.
+    /// Pages lose the elements that the selectors match, but still answer 200.
     LayoutChange { from: Timestamp },
-    /// The first run after that time is killed.
+    /// The first run after this time is killed.
     Kill { after: Timestamp },
-    /// The database begins to be locked.
+    /// The database is locked from this time on.
     NewError { from: Timestamp },
 }
 
 pub(crate) fn plan(options: &DemoOptions) -> Vec<Plan> {
     let end = options.end.as_micros().div_euclid(DAY) * DAY;
     let span = i64::from(options.days) * DAY;
-    // A time in the period, by its share of it, at a full hour.
+    // The full hour at a given share of the period.
     let at = |share: f64| {
         let offset = (span as f64 * share) as i64 / HOUR * HOUR;
         Timestamp::from_micros(end - span + offset)
@@ -65,7 +65,7 @@ pub(crate) fn plan(options: &DemoOptions) -> Vec<Plan> {
         planted,
         start: Timestamp::from_micros(end - span),
         days: options.days,
-        // Scrapers of one fleet differ, fleets of different seeds too.
+        // Differs between the scrapers of a fleet and between seeds.
         seed: options
             .seed
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)

@@ -1,13 +1,12 @@
 //! A simulated fleet of scrapers.
 //!
-//! Four scrapers work for some days against sites that exist only here, under a clock that the
-//! simulation moves. What they log goes through Dragline's recorder like any scraper's: rotation,
-//! compression and numbering happen for real. Four incidents are planted: a block wave, a layout
-//! change that drops items while pages still answer 200, a run that is killed, and an error that was
-//! never there before.
+//! Four scrapers run for some days against simulated sites, with a clock that the simulation advances.
+//! They log through Dragline's recorder like any scraper, with real rotation, compression and numbering.
+//! The simulation plants four incidents: a block wave, a layout change that drops items while pages still
+//! answer 200, a run that is killed, and an error that never occurred before.
 //!
-//! [`Truth`] says what was logged and what was planted, counted by the simulation itself. This crate
-//! knows nothing of how logs are read or judged, so that the two can be held against each other.
+//! [`Truth`] contains what was logged and what was planted, counted by the simulation itself. This crate
+//! does not use the code that reads and analyses logs, so a report can be checked against [`Truth`].
 //!
 //! ```
 //! use dragline_demo::{DemoOptions, simulate};
@@ -37,20 +36,20 @@ pub use truth::{Incident, ScraperTruth, Totals, Truth};
 pub struct DemoOptions {
     /// The directory for the log files.
     pub logs: PathBuf,
-    /// How many days.
+    /// Number of days to simulate.
     pub days: u32,
-    /// The same seed gives the same logs.
+    /// Seed of the random numbers; the same seed produces the same logs.
     pub seed: u64,
-    /// The end of the last day; the time of day is cut off.
+    /// The end of the last day. The time of day is ignored.
     pub end: Timestamp,
 }
 
-/// A simulation that could not be done.
+/// The reason why a simulation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DemoError {
-    /// No days.
-    #[error("a simulation needs at least 1 day and at most 366, not {0}")]
+    /// The number of days is out of range.
+    #[error("the number of days must be from 1 to 366, not {0}")]
     Days(u32),
     /// A recorder did not start.
     #[error(transparent)]
@@ -60,17 +59,17 @@ pub enum DemoError {
     Lost {
         /// The scraper.
         scraper: String,
-        /// How many lines.
+        /// Number of lost lines.
         lost: u64,
         /// The recorder's last error.
         reason: String,
     },
 }
 
-/// Simulates the fleet; `progress` hears how many of the scrapers are done.
+/// Simulates the fleet. Calls `progress` with the number of finished scrapers after each scraper.
 ///
 /// # Errors
-/// When the days make no sense, or a recorder cannot write.
+/// When the number of days is out of range, or a recorder cannot write.
 pub fn simulate(options: &DemoOptions, progress: &dyn Fn(usize)) -> Result<Truth, DemoError> {
     if !(1..=366).contains(&options.days) {
         return Err(DemoError::Days(options.days));
@@ -88,10 +87,10 @@ pub fn simulate(options: &DemoOptions, progress: &dyn Fn(usize)) -> Result<Truth
     Ok(Truth::new(options, scrapers, incidents))
 }
 
-/// How many scrapers the fleet has.
+/// Number of scrapers in the fleet.
 pub const SCRAPERS: usize = 4;
 
-/// Whether a file of that name is a log that a demo's recorder wrote.
+/// Whether a file name is one that the demo's recorders use for logs.
 pub fn is_log(name: &str) -> bool {
     name.parse::<dragline_logging::FileName>().is_ok()
 }

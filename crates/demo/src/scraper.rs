@@ -1,4 +1,4 @@
-//! One scraper at work.
+//! The simulation of one scraper.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::fleet::{DAY, HOUR, Plan, Planted, Stores};
 use crate::truth::{Incident, ScraperTruth, Totals};
 use crate::{DemoError, DemoOptions};
 
-/// Lets the scraper work through the period; says what it logged and what befell it.
+/// Simulates the scraper for the whole period. Returns what it logged and the planted incident.
 pub(crate) fn simulate(
     plan: &Plan,
     options: &DemoOptions,
@@ -29,16 +29,16 @@ pub(crate) fn simulate(
     };
     let mut starts = worker.starts().into_iter().peekable();
     let mut process = 0;
-    // A process lives until it is killed; then somebody starts it again.
+    // A process runs until it is killed and is then started again.
     while starts.peek().is_some() {
         let config = Config::new(&options.logs)
             .name(plan.scraper_id)
             .writer_id(format!("{:08x}{process:04x}", plan.seed as u32))
             .max_file_bytes(plan.max_file_bytes)
-            // However long ago it is: the report is on all of it.
+            // The report covers the whole period, however old it is.
             .retention(Retention::FOREVER)
             .error_retention(Retention::FOREVER)
-            // It works faster than any scraper, and no line may be missing.
+            // The simulation logs faster than any real scraper, and no line may be dropped.
             .queue_patience(Patience::FOREVER)
             .clock(worker.clock.clone());
         let (layer, guard) = layer(&config)?;
@@ -75,12 +75,12 @@ struct Worker<'p> {
     clock: Arc<ManualClock>,
     rng: Rng,
     totals: Totals,
-    /// The first and the last event that the planted incident changed.
+    /// The first and the last event that the planted incident affected.
     affected: Option<(Timestamp, Timestamp)>,
     killed: Option<String>,
 }
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Finished,
@@ -94,7 +94,7 @@ impl End {
 }
 
 impl Worker<'_> {
-    /// When runs start: at the planned hours, a few minutes late.
+    /// The start times of the runs: the planned hours plus up to four minutes.
     fn starts(&mut self) -> Vec<Timestamp> {
         let mut starts = Vec::new();
         for day in 0..i64::from(self.plan.days) {
@@ -110,7 +110,7 @@ impl Worker<'_> {
         self.clock.now()
     }
 
-    /// An event that the incident changed.
+    /// Records the current time as affected by the incident.
     fn affect(&mut self) {
         let now = self.now();
         self.affected = Some(self.affected.map_or((now, now), |(first, _)| (first, now)));
@@ -134,7 +134,7 @@ impl Worker<'_> {
         })
     }
 
-    /// One run from start to end, or until it is killed.
+    /// Simulates one run, to its end or until it is killed.
     fn run(&mut self, start: Timestamp, guard: &Guard) -> End {
         self.clock.set(start.max(self.now()));
         let pages = self.pages(start);
@@ -148,10 +148,10 @@ impl Worker<'_> {
         let dies_at = self.dies_at(start, pages);
         for page in 0..pages {
             if Some(page) == dies_at {
-                // The process is gone: what it logged is on disk, and it never says another word.
+                // Simulates a kill: what was logged is on disk, and the run logs nothing more.
                 self.affect();
                 self.killed = Some(run_id);
-                // A failure is seen at the end, in the status.
+                // `simulate` detects a failure from the recorder's status.
                 let _ = guard.flush();
                 std::mem::forget(run);
                 return End::Killed;
@@ -165,7 +165,7 @@ impl Worker<'_> {
         End::Finished
     }
 
-    /// How many pages this time: fewer at weekends, and never quite the same.
+    /// The number of pages of a run: fewer at weekends, with random variation.
     fn pages(&mut self, start: Timestamp) -> u32 {
         // The epoch was a Thursday.
         let weekday = (start.as_micros().div_euclid(DAY) + 3).rem_euclid(7);
@@ -183,7 +183,7 @@ impl Worker<'_> {
         }
     }
 
-    /// A page with its retries, and what comes of it.
+    /// Simulates a page with its retries and its content.
     fn page(&mut self, run: &Run, page: u32) {
         let url = format!(
             "https://{}/{}/{}",
@@ -232,7 +232,7 @@ impl Worker<'_> {
         }
     }
 
-    /// What the site answers; `None` is no answer.
+    /// The status code of the response; `None` when there is no response.
     fn status(&mut self, attempt: u64) -> Option<u16> {
         let now = self.now();
         if let Planted::BlockWave { from, to } = self.plan.planted
@@ -242,7 +242,7 @@ impl Worker<'_> {
             self.affect();
             return Some(if self.rng.f64() < 0.6 { 403 } else { 429 });
         }
-        // A second attempt mostly works.
+        // Retries fail less often than first attempts.
         let bad_luck = if attempt == 1 { 1.0 } else { 3.0 };
         match self.rng.f64() / bad_luck * bad_luck.powi(2) {
             x if x < 0.006 => Some(404),
@@ -292,7 +292,7 @@ impl Worker<'_> {
             .advance(Duration::from_millis(800 + self.rng.u64(0..2_500)));
     }
 
-    /// Mostly small, sometimes large, as answer times are.
+    /// A random number that is usually small and sometimes large, like response times.
     fn skewed(&mut self, scale: u64) -> u64 {
         let x = self.rng.f64().max(1e-6);
         (scale as f64 * 0.35 * -x.ln()) as u64
@@ -314,7 +314,7 @@ impl Worker<'_> {
         self.totals.errors += 1;
     }
 
-    /// What an answered page gives.
+    /// Simulates the content of a page with status 200.
     fn content(&mut self, run: &Run, url: &str, page: u32) {
         match self.plan.stores {
             Stores::Products => self.product(run, url, page),
@@ -330,7 +330,7 @@ impl Worker<'_> {
         *self.totals.items_found.get_or_insert(0) += 1;
         run.product(&id).url(url).log(Action::Found);
         if changed && self.rng.f64() < 0.82 {
-            // The price is gone from where it was; the scraper notices only that it has none.
+            // The selector for the price matches nothing; the scraper only notices that the price is missing.
             self.affect();
             run.product(&id)
                 .url(url)
@@ -414,7 +414,7 @@ impl Worker<'_> {
         self.totals.items += 1;
     }
 
-    /// What the scraper says of itself now and then.
+    /// Logs the queue size, the progress and a system sample.
     fn observe(&mut self, run: &Run, left: u32) {
         run.page_scraped();
         run.queue_size(u64::from(left));

@@ -1,4 +1,4 @@
-//! What the simulation did, in the report's terms.
+//! What the simulation logged and planted, in the report's terms.
 
 use std::collections::BTreeMap;
 
@@ -7,60 +7,60 @@ use serde::{Deserialize, Serialize};
 
 use crate::DemoOptions;
 
-/// What was logged and what was planted.
+/// What the simulation logged and planted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
-    /// `dragline.truth/1`.
+    /// The schema: `dragline.truth/1`.
     pub schema: String,
     /// The seed.
     pub seed: u64,
-    /// How many days.
+    /// Number of simulated days.
     pub days: u32,
     /// The end of the last day.
     pub end: Timestamp,
-    /// Everything together.
+    /// Totals of all scrapers.
     pub totals: Totals,
-    /// By scraper.
+    /// Totals by scraper.
     pub scrapers: Vec<ScraperTruth>,
-    /// What was planted, by onset.
+    /// The planted incidents, ordered by start time.
     pub incidents: Vec<Incident>,
 }
 
-/// One scraper.
+/// The totals of one scraper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScraperTruth {
-    /// Which scraper.
+    /// The scraper's id.
     pub scraper_id: String,
-    /// Which site.
+    /// The site.
     pub site: String,
-    /// What it logged.
+    /// What the scraper logged.
     pub totals: Totals,
 }
 
-/// Counts by the report's definitions.
+/// Counts according to the report's definitions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Runs.
+    /// Number of runs.
     pub runs: u64,
-    /// HTTP attempts.
+    /// HTTP requests, counting every attempt.
     pub requests: u64,
-    /// HTTP attempts with a status of 400 or above or without an answer.
+    /// HTTP requests with a status of 400 or above, or without a response.
     pub requests_failed: u64,
     /// Items stored.
     pub items: u64,
-    /// Products found; absent for scrapers that do not say.
+    /// Products found; `None` for scrapers that do not log found products.
     pub items_found: Option<u64>,
-    /// Products lost.
+    /// Products that could not be extracted or stored.
     pub items_failed: u64,
     /// Errors.
     pub errors: u64,
-    /// Records at WARN.
+    /// Number of records at WARN.
     pub warnings: u64,
     /// Rate limits.
     pub rate_limits: u64,
-    /// Bytes of answers.
+    /// Total size of the responses, in bytes.
     pub bytes: u64,
-    /// Answers by status.
+    /// Number of responses by status code.
     pub status_codes: BTreeMap<String, u64>,
 }
 
@@ -84,20 +84,20 @@ impl Totals {
     }
 }
 
-/// Something that was planted.
+/// A planted incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// The kind, in the report's words.
+    /// The incident kind, as in the report.
     pub kind: String,
-    /// Which scraper.
+    /// The scraper's id.
     pub scraper_id: String,
-    /// Which site.
+    /// The site.
     pub site: String,
-    /// The first affected event.
+    /// Time of the first affected event.
     pub since: Timestamp,
-    /// The last affected event.
+    /// Time of the last affected event.
     pub until: Timestamp,
-    /// The run, where it is about one.
+    /// The run's id, if the incident concerns a single run.
     pub run_id: Option<String>,
 }
 

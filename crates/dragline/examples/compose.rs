@@ -1,7 +1,7 @@
-//! Dragline's layer among others: `cargo run -p dragline --example compose`.
+//! Dragline's layer combined with others: `cargo run -p dragline --example compose`.
 //!
-//! The program has a subscriber of its own, with its own console and its own levels; Dragline's layer
-//! has a filter for itself. The logs are in `logs/`, or where `DRAGLINE_DIR` says.
+//! The program has its own subscriber with its own console and levels. Dragline's layer has a separate
+//! filter. The logs are in `logs/`, or in the directory that `DRAGLINE_DIR` names.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;

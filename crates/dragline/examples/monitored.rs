@@ -1,7 +1,7 @@
-//! Functions that are runs: `cargo run -p dragline --example monitored`.
+//! Functions as runs: `cargo run -p dragline --example monitored`.
 //!
-//! One succeeds, one fails; neither says a word about logging. The logs are in `logs/`, or where
-//! `DRAGLINE_DIR` says.
+//! One function succeeds and one fails; the attribute records the start and the end of both runs. The
+//! logs are in `logs/`, or in the directory that `DRAGLINE_DIR` names.
 
 use dragline::{Action, Run};
 
@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stored = shop(3)?;
     println!("{stored} products stored");
     if let Err(error) = news("front page") {
-        println!("the other one failed: {error}");
+        println!("the news scraper failed: {error}");
     }
     println!("The log is in logs/; read it with `dragline report logs/`.");
     Ok(())
@@ -38,9 +38,9 @@ fn news(page: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// A text that is no price.
+/// A text that is not a valid price.
 #[derive(Debug, thiserror::Error)]
-#[error("{text:?} is no price")]
+#[error("invalid price {text:?}")]
 struct ParseError {
     text: String,
     source: std::num::ParseFloatError,

@@ -1,6 +1,6 @@
 //! A scraper with plain threads: `cargo run -p dragline --example threads`.
 //!
-//! It asks a site that it serves itself on the loopback, so that it runs anywhere.
+//! It requests pages from a site that it serves itself on the loopback interface, so it runs anywhere.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::thread::scope(|scope| {
         for worker in 0..2 {
             let run = &run;
-            // A thread starts outside of every span: it enters the run itself.
+            // A new thread is not in any span, so it enters the run itself.
             scope.spawn(move || run.in_scope(|| scrape(run, site, worker)));
         }
     });
@@ -62,10 +62,10 @@ fn get(site: SocketAddr, page: usize) -> std::io::Result<(u16, String)> {
         .map(|(_, body)| body.to_owned());
     status
         .zip(body)
-        .ok_or_else(|| std::io::Error::other("the answer is no HTTP"))
+        .ok_or_else(|| std::io::Error::other("the response is not valid HTTP"))
 }
 
-/// Answers that many requests, every fifth with 404.
+/// Answers `requests` requests, every fifth with 404.
 fn serve(requests: usize) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

@@ -1,4 +1,4 @@
-//! What a scraper adds to its `Cargo.toml`.
+//! The crate that a scraper adds to its `Cargo.toml`.
 //!
 //! ```
 //! # let logs = tempfile::tempdir()?;
@@ -12,22 +12,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! From then on every event, typed or plain `tracing`, on whatever thread and behind whatever
-//! `.await` inside the run's scope, is a line of JSON that carries scraper, site and run, in files
-//! that begin anew every day, are compressed when they are closed, and survive a crash. `dragline
-//! report logs/` reads them.
+//! After `init`, every event inside the run's scope is written as a line of JSON with scraper, site and
+//! run. This holds for typed and plain `tracing` events, on any thread and across any `.await`. The log
+//! files rotate daily, are compressed when they are closed, and survive a crash. `dragline report logs/`
+//! reads them.
 //!
-//! - [`init`] records everything the program traces; [`layer`] composes with other layers.
+//! - [`init`] records everything that the program traces. [`layer`] composes with other layers.
 //! - [`Run`] is the context: [`Run::scope`] for futures, [`Run::in_scope`] for closures,
 //!   [`Run::span`] for `.instrument`. Its methods log the typed events.
 //! - [`monitored`] makes a function a run.
-//! - [`Config`] says where and how, in code, in TOML or in the environment; [`Guard`] keeps it going
-//!   until the end of `main`.
+//! - [`Config`] sets where and how to write, in code, in TOML or in the environment. [`Guard`] keeps the
+//!   recorder running until the end of `main`.
 //! - With the feature `classify`, `classify_errors(RuleSet::shipped())` labels every error with its
 //!   category and severity when it is logged.
-//! - [`RollingWriter`] is the files alone, for another formatter.
+//! - [`RollingWriter`] provides the rotating files alone, for use with another formatter.
 //!
-//! The crate is a door: everything lives in `dragline-logging` and `dragline-macros`.
+//! This crate only re-exports: the code is in `dragline-logging` and `dragline-macros`.
 
 #[cfg(feature = "classify")]
 pub use dragline_classifier::{Context as SeverityContext, RuleSet, RulesError};

@@ -1,16 +1,17 @@
-//! What Dragline writes to disk, and how it leaves everybody else's files alone.
+//! Safe writing to disk, without touching files that Dragline does not own.
 //!
-//! Dragline runs in directories that matter to somebody, often as root, with paths that come from a
-//! configuration file. So three rules hold for everything that it writes beside the recorder's logs:
+//! Dragline runs in directories that contain other programs' files, often as root, with paths from a
+//! configuration file. Three rules therefore hold for everything that it writes, except the recorder's
+//! logs:
 //!
-//! - **A named output is written, never replaced by something else.** [`replace()`] writes a regular file
-//!   under a random name beside it, created exclusively, and renames it when it is whole. Links are
-//!   followed to their target's directory. A device, a FIFO or a process substitution is opened and
-//!   written, and stays what it is.
-//! - **A directory that Dragline cleans is one that it made and marked.** An [`OwnedDir`] holds a mark.
-//!   A directory that has files in it and no mark is somebody else's, and is refused with a sentence.
-//! - **A file that Dragline reads back, replaces or removes is its own.** [`open_own`] opens regular files
-//!   only, follows no link and waits for no FIFO; whoever calls it checks the magic number inside.
+//! - **A named output keeps its file type.** [`replace()`] writes a regular file to a new file with a
+//!   random name in the same directory, created exclusively, and renames it when it is complete. Symbolic
+//!   links are followed: the temporary file is in the directory of the target. A device, a FIFO or a
+//!   process substitution is opened and written, not replaced.
+//! - **Dragline cleans only directories that it created and marked.** An [`OwnedDir`] contains a mark file.
+//!   A directory with files but without the mark belongs to someone else and is refused with an error.
+//! - **Dragline reads back, replaces and removes only its own files.** [`open_own`] opens only regular
+//!   files, does not follow links and does not block on a FIFO. Its callers check the magic number inside.
 //!
 //! ```
 //! use dragline_files::{Mark, OwnedDir, replace};
@@ -41,10 +42,10 @@ pub use owned_dir::{CACHE_SIGNATURE, Mark, OwnedDir, OwnedDirError};
 pub use replace::replace;
 pub use temporary::{Temporary, TemporaryDir, hold, let_go, remove_temporaries};
 
-/// What the names of temporary files begin with.
+/// The prefix of the names of temporary files.
 pub const TEMPORARY_PREFIX: &str = ".dragline-";
 
-/// Opens a regular file for reading. A link is not followed, and a FIFO is not waited for.
+/// Opens a regular file for reading. Does not follow symbolic links and does not block on a FIFO.
 ///
 /// # Errors
 /// When the file cannot be opened or is not a regular file.
@@ -70,7 +71,7 @@ pub fn open_own(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a regular file, or what a link leads to, for reading; a FIFO is not waited for.
+/// Opens a regular file for reading. Follows symbolic links and does not block on a FIFO.
 ///
 /// # Errors
 /// When the file cannot be opened or is not a regular file.
@@ -90,10 +91,10 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Writes a file that is not there yet.
+/// Creates a file with the given content.
 ///
 /// # Errors
-/// When there is one (`AlreadyExists`), or it cannot be written.
+/// When the file exists already (`AlreadyExists`) or cannot be written.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::create_new(path)?.write_all(bytes)
 }

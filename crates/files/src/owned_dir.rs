@@ -1,4 +1,4 @@
-//! Directories that Dragline made.
+//! Directories that Dragline created and marked.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -6,51 +6,51 @@ use std::path::{Path, PathBuf};
 
 use crate::{TEMPORARY_PREFIX, Temporary, open_own};
 
-/// What a `CACHEDIR.TAG` begins with, so that backups leave the directory out
+/// The content that marks a `CACHEDIR.TAG` file, so that backup tools skip the directory
 /// (<https://bford.info/cachedir/>).
 pub const CACHE_SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 
-/// More of a mark is not read, in bytes.
+/// Maximum number of bytes read from a mark file.
 const LONGEST_MARK: u64 = 4096;
 
-/// The file that says whose a directory is.
+/// The file that marks a directory as Dragline's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// The file's name.
+    /// The file name.
     pub name: &'static str,
-    /// What the file begins with; each of Dragline's kinds of directory has another text.
+    /// The text at the start of the file. Each kind of directory has its own text.
     pub text: &'static str,
 }
 
-/// Why a directory is not used.
+/// The reason why a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OwnedDirError {
-    /// An empty path would be the current directory.
-    #[error("the directory's name is empty")]
+    /// The path is empty, which would mean the current directory.
+    #[error("the directory path is empty")]
     Empty,
-    /// Somebody else's.
+    /// The directory contains files and does not have Dragline's mark.
     #[error(
-        "{path} holds files that Dragline did not put there (it has no {mark} of Dragline's): name a new or an \
+        "{path} contains files that Dragline did not create (Dragline's mark file {mark} is missing): use a new or \
          empty directory"
     )]
     Foreign {
         /// The directory.
         path: PathBuf,
-        /// The mark that is missing.
+        /// The name of the missing mark file.
         mark: &'static str,
     },
-    /// It cannot be made or read.
+    /// The directory cannot be created or read.
     #[error("cannot use the directory {path}: {source}")]
     Io {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// A directory that is marked as Dragline's, or will be when something is put into it.
+/// A directory that is marked as Dragline's, or that [`OwnedDir::claim`] will mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedDir {
     path: PathBuf,
@@ -58,16 +58,16 @@ pub struct OwnedDir {
 }
 
 impl OwnedDir {
-    /// A directory that has the mark, is empty, or is not there yet. Nothing is written.
+    /// Accepts a directory that has the mark, is empty or does not exist yet. Writes nothing.
     ///
     /// # Errors
-    /// When the path is empty, is not a directory, or is a directory with files in it and without the mark.
+    /// When the path is empty, is not a directory, or is a directory that contains files and has no mark.
     pub fn check(path: PathBuf, mark: Mark) -> Result<Self, OwnedDirError> {
         Self::check_or_adopt(path, mark, |_| false)
     }
 
-    /// The same, and a directory without the mark that holds nothing but names that `is_own` knows: an
-    /// earlier version made it.
+    /// Like [`OwnedDir::check`], but also accepts an unmarked directory in which `is_own` accepts every
+    /// entry: an earlier version of Dragline created it.
     ///
     /// # Errors
     /// As [`OwnedDir::check`].
@@ -91,7 +91,8 @@ impl OwnedDir {
             let entry = entry.map_err(|source| dir.failed(source))?;
             // Another process may be marking the directory at this moment.
             let is_temporary = is_temporary(&entry.file_name());
-            // What has the mark's name and is none is somebody else's, too, unless it was made just now.
+            // A file with the mark's name but other content is foreign as well. Checked again here because the
+            // mark may have been created just now.
             let is_mark = entry.file_name() == mark.name && dir.is_marked();
             if !is_temporary && !is_mark && !is_own(&entry) {
                 return Err(OwnedDirError::Foreign {
@@ -103,12 +104,12 @@ impl OwnedDir {
         Ok(dir)
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is there and has the mark.
+    /// Whether the directory exists and has the mark.
     pub fn is_marked(&self) -> bool {
         let mut text = String::new();
         let read = open_own(&self.path.join(self.mark.name))
@@ -116,10 +117,10 @@ impl OwnedDir {
         read.is_ok() && text.starts_with(self.mark.text)
     }
 
-    /// Makes the directory and marks it.
+    /// Creates the directory and its mark file.
     ///
     /// # Errors
-    /// When it cannot be made or written.
+    /// When the directory or the mark file cannot be created.
     pub fn claim(&self) -> io::Result<()> {
         if self.is_marked() {
             return Ok(());
@@ -129,7 +130,7 @@ impl OwnedDir {
         mark.write_all(self.mark.text.as_bytes())?;
         mark.write_all(b"\n")?;
         match mark.persist_new(&self.path.join(self.mark.name)) {
-            // Another process was faster.
+            // Another process has created the mark in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.is_marked() => {
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! Writing a file that a person named.
+//! Writing a file at a path that the user gave.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::temporary::{Temporary, directory_of};
 
-/// More links in a row are a circle, as Linux has it.
+/// Maximum length of a chain of symbolic links, as in Linux; a longer chain is treated as a loop.
 const MOST_LINKS: usize = 40;
 
-/// Writes a file whole: under a random name beside it, then renamed. What is there and is no regular
-/// file (a device, a FIFO, `/dev/fd/63` of a shell's `>(command)`) is opened and written; so is a file
-/// with several names, which stays one. A link stays, and its target is written. Permissions and, where
-/// the system allows it, the owner stay.
+/// Writes a file atomically: to a temporary file in the same directory, which is then renamed.
+///
+/// An existing path that is not a regular file (a device, a FIFO, `/dev/fd/63` of a shell's `>(command)`)
+/// is opened and written in place. So is a file with several hard links, so that the links stay connected.
+/// A symbolic link is kept, and its target is written. The permissions are kept and, where the system
+/// allows it, the owner.
 ///
 /// # Errors
-/// When the file is write-protected or cannot be written, or `write` fails; then a regular file with one
-/// name is as it was.
+/// When the file is write-protected or cannot be written, or when `write` fails. A regular file with a
+/// single name is then unchanged.
 pub fn replace<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -46,9 +48,12 @@ pub fn replace<E: From<io::Error>>(
     }
     let temporary = match Temporary::new_in(directory_of(&target)) {
         Ok(temporary) => temporary,
-        // The file may be written though its directory may not.
+        // The file may be writable although its directory is not.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && held.is_some() => {
             return write_into(truncating.open(&target)?, write);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(no_directory(&target).into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -71,12 +76,22 @@ fn write_into<E: From<io::Error>>(
     Ok(out.flush()?)
 }
 
+/// The error names the directory, not the temporary file in it.
+fn no_directory(target: &Path) -> io::Error {
+    let sentence = format!(
+        "the directory {} does not exist",
+        directory_of(target).display()
+    );
+    io::Error::new(io::ErrorKind::NotFound, sentence)
+}
+
 fn protected() -> io::Error {
-    let sentence = "it is write-protected: name another file, or make it writable";
+    let sentence = "the file is write-protected: choose another file or make it writable";
     io::Error::new(io::ErrorKind::PermissionDenied, sentence)
 }
 
-/// Standard output or standard error, as whoever started the process goes on writing there.
+/// A duplicate of standard output or standard error, if the path names one. It shares the file offset with
+/// the process that started this one and may go on writing there.
 fn standard(path: &Path) -> Option<io::Result<File>> {
     #[cfg(unix)]
     {
@@ -101,7 +116,7 @@ fn standard(path: &Path) -> Option<io::Result<File>> {
     None
 }
 
-/// Whether a file has hard links: renamed over one name, the others would be another file.
+/// Whether a file has several hard links. Renaming a new file over one name would disconnect the others.
 fn has_other_names(held: &fs::Metadata) -> bool {
     #[cfg(unix)]
     {
@@ -115,7 +130,7 @@ fn has_other_names(held: &fs::Metadata) -> bool {
     }
 }
 
-/// Gives a new file the owner and the group of the one it replaces; only root can change an owner.
+/// Gives a new file the owner and the group of the file that it replaces. Only root can change the owner.
 fn keep_owner(temporary: &Temporary, held: &fs::Metadata) {
     #[cfg(unix)]
     {
@@ -127,14 +142,14 @@ fn keep_owner(temporary: &Temporary, held: &fs::Metadata) {
     let _ = (temporary, held);
 }
 
-/// Whether the name stands for a file that is open already: replacing what it was opened from would take
-/// away what others wrote there.
+/// Whether the path refers to an open file descriptor. Replacing the underlying file would discard what
+/// others have written to it.
 fn is_descriptor(path: &Path) -> bool {
     const NAMES: [&str; 4] = ["/proc", "/dev/fd", "/dev/stdout", "/dev/stderr"];
     NAMES.iter().any(|name| path.starts_with(name))
 }
 
-/// Where the file is or will be that a chain of links leads to, or the descriptor that it names.
+/// Follows a chain of symbolic links to the path of the (possibly missing) target or to a file descriptor.
 fn target_of(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -142,12 +157,12 @@ fn target_of(path: &Path) -> io::Result<PathBuf> {
             return Ok(target);
         }
         match fs::read_link(&target) {
-            // A relative link is relative to where it stands.
+            // A relative link is relative to the directory that contains it.
             Ok(next) => target = directory_of(&target).join(next),
             Err(_) => return Ok(target),
         }
     }
-    Err(io::Error::other("too many links in a row"))
+    Err(io::Error::other("too many levels of symbolic links"))
 }
 
 #[cfg(test)]

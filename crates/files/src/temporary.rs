@@ -1,4 +1,4 @@
-//! Files and directories that go away, whatever becomes of the process.
+//! Temporary files and directories that are removed however the process ends.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -8,14 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::TEMPORARY_PREFIX;
 
-/// What is there now.
+/// The paths to remove when the process ends.
 static HELD: Mutex<BTreeMap<PathBuf, What>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    /// Under a random name: with all that is in it.
+    /// Created under a random name: removed with its content.
     Temporary,
-    /// Under a name that the user knows: a directory only when nothing else is in it.
+    /// Created under a name that the user knows: a directory is removed only when it is empty.
     Made,
 }
 
@@ -23,19 +23,19 @@ fn held() -> MutexGuard<'static, BTreeMap<PathBuf, What>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes all temporary files and directories of this process: for a process that ends without dropping
-/// what it holds.
+/// Removes all temporary files and directories of this process. For a process that ends without dropping
+/// its values.
 pub fn remove_temporaries() {
     remove_held(|_| true);
 }
 
-/// Counts a file or a directory that this process made among the temporary ones, until it is let go. A
-/// directory goes only when nothing else is in it.
+/// Registers a file or directory that this process created as temporary, until [`let_go`] is called. A
+/// directory is removed only when it is empty.
 pub fn hold(path: &Path) {
     held().insert(path.to_owned(), What::Made);
 }
 
-/// The file is not temporary, or is gone.
+/// Unregisters a path that is no longer temporary or has been removed.
 pub fn let_go(path: &Path) {
     held().remove(path);
 }
@@ -45,25 +45,25 @@ fn remove_held(is_wanted: impl Fn(&Path) -> bool) {
     let wanted = held.extract_if(.., |path, _| is_wanted(path));
     let wanted: Vec<(PathBuf, What)> = wanted.collect();
     drop(held);
-    // What is in a directory stands behind it.
+    // In reverse order, so that the content of a directory is removed before the directory.
     for (path, what) in wanted.into_iter().rev() {
         let _ = match what {
             _ if !path.is_dir() => fs::remove_file(path),
-            // It is ours by its name, which nobody else could create.
+            // It is ours: the random name was created exclusively.
             What::Temporary => fs::remove_dir_all(path),
             What::Made => fs::remove_dir(path),
         };
     }
 }
 
-/// A new file under a random name, which goes away unless it is persisted.
+/// A new file with a random name, which is removed on drop unless it is persisted.
 #[derive(Debug)]
 pub struct Temporary {
     file: tempfile::NamedTempFile,
     name: Name,
 }
 
-/// A path that is known to be temporary.
+/// Registers a path as temporary for as long as the value lives.
 #[derive(Debug)]
 struct Name(PathBuf);
 
@@ -81,10 +81,10 @@ impl Drop for Name {
 }
 
 impl Temporary {
-    /// Creates one in a directory, with the permissions of any new file.
+    /// Creates a temporary file in a directory, with the default permissions of new files.
     ///
     /// # Errors
-    /// When the directory cannot be written.
+    /// When the directory is not writable.
     pub fn new_in(dir: &Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY_PREFIX);
@@ -98,10 +98,10 @@ impl Temporary {
         Ok(Self { file, name })
     }
 
-    /// Creates one where the system has such files, readable by nobody else.
+    /// Creates a temporary file in the system's temporary directory, readable only by the current user.
     ///
     /// # Errors
-    /// When there is no room.
+    /// When the file cannot be created.
     pub fn new() -> io::Result<Self> {
         let file = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
@@ -110,38 +110,38 @@ impl Temporary {
         Ok(Self { file, name })
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// Gives it the permissions of another.
+    /// Sets the permissions of the file.
     ///
     /// # Errors
-    /// When the file system does not.
+    /// When the file system refuses.
     pub fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
         self.file.as_file().set_permissions(permissions)
     }
 
-    /// Gives it its name, in place of the file of that name.
+    /// Renames the file to `path`, replacing any existing file.
     ///
     /// # Errors
-    /// When it cannot be synced or renamed.
+    /// When the file cannot be synced or renamed.
     pub fn persist(self, path: &Path) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         self.file.persist(path).map_err(|error| error.error)?;
         drop(self.name);
-        // The name is on disk when its directory is. Some file systems cannot sync one.
+        // The name is on disk only after the directory is synced. Some file systems cannot sync directories.
         if let Ok(dir) = File::open(directory_of(path)) {
             let _ = dir.sync_all();
         }
         Ok(())
     }
 
-    /// Gives it its name, unless a file has that name.
+    /// Renames the file to `path`, unless a file with that name exists.
     ///
     /// # Errors
-    /// When there is one, or it cannot be renamed.
+    /// When `path` exists or the file cannot be renamed.
     pub fn persist_new(self, path: &Path) -> io::Result<()> {
         self.file
             .persist_noclobber(path)
@@ -160,7 +160,7 @@ impl Write for Temporary {
     }
 }
 
-/// A new directory under a random name, which goes away with all that is in it.
+/// A new directory with a random name, which is removed on drop with all its content.
 #[derive(Debug)]
 pub struct TemporaryDir {
     dir: tempfile::TempDir,
@@ -168,17 +168,17 @@ pub struct TemporaryDir {
 }
 
 impl TemporaryDir {
-    /// Creates one in a directory; its name begins with the prefix.
+    /// Creates a temporary directory in `dir`. Its name starts with `prefix`.
     ///
     /// # Errors
-    /// When the directory cannot be written.
+    /// When the directory is not writable.
     pub fn new_in(dir: &Path, prefix: &str) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix(prefix).tempdir_in(dir)?;
         let name = Name::new(dir.path());
         Ok(Self { dir, _name: name })
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -206,7 +206,7 @@ mod tests {
         let spool = TemporaryDir::new_in(dir.path(), "spool-").unwrap();
         fs::write(spool.path().join("part"), "x").unwrap();
         std::mem::forget(spool);
-        // The other tests' files are held by this process, too.
+        // This process also holds the files of other tests.
         remove_held(|path| path.starts_with(dir.path()));
         let left: Vec<_> = fs::read_dir(dir.path()).unwrap().flatten().collect();
         assert_eq!(left.len(), 1, "{left:?}");

@@ -1,8 +1,8 @@
-//! What a file tells of the times in it: which of two numbers is the month, which day times without a date are
-//! of.
+//! Resolves ambiguous times of a file: which of two numbers is the month, and on which day times without a
+//! date were written.
 //!
-//! One line rarely tells; another does. So a file whose first times leave something open is looked through
-//! before it is read.
+//! A single line is often ambiguous while a later one is not. So a file whose first times are ambiguous is
+//! scanned before it is read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,15 +17,17 @@ use crate::parsing::time::{Calendar, DateOrder};
 use crate::parsing::without_colours;
 use crate::watch::Watch;
 
-/// So much of a file is looked at for what its times leave open, in bytes.
+/// Maximum number of bytes of a file that are scanned to resolve ambiguous dates.
 const LOOKED_AT: u64 = 256 << 20;
-/// So many lines at the beginning say whether anything is open: those in so many bytes that hold a time.
+/// The first lines that contain a time decide whether a file has ambiguous times: at most this many lines,
+/// within the first `FIRST_BYTES` bytes.
 const FIRST_LINES: usize = 50;
 const FIRST_BYTES: usize = 64 << 10;
-/// A time stands within so many bytes of a line.
+/// A line's time is searched for in this many bytes at its start.
 const WITHIN: usize = 200;
 
-/// The calendar of a file. `order` is what the user says, or another file of the same log told.
+/// The calendar of a file. `order` is the date order that the user gave, or that another file of the same log
+/// showed.
 pub(crate) fn of(
     path: &Path,
     written: Option<Timestamp>,
@@ -48,7 +50,7 @@ pub(crate) fn of(
     for (line, found) in times.take(FIRST_LINES) {
         is_open |= matches!(found.date, Date::Either(..));
         is_dayless |= found.date == Date::None;
-        // What is sure in these may be open in those behind them.
+        // Later lines may be ambiguous even if these are not.
         told = told.or_else(|| order_of(line, &mut <_>::default()));
     }
     if is_dayless {
@@ -62,10 +64,10 @@ pub(crate) fn of(
     calendar
 }
 
-/// The first time that a line holds.
+/// The first time in a line.
 fn time_in(line: &[u8]) -> Option<Stamp> {
+    let line = line.trim_ascii_start();
     let line = &line[..line.len().min(WITHIN)];
-    // JSON and our own lines are told apart by their first byte, and most name a year first.
     let text = String::from_utf8_lossy(line);
     let text = without_colours(&text);
     let mut from = 0;
@@ -81,11 +83,11 @@ fn time_in(line: &[u8]) -> Option<Stamp> {
     None
 }
 
-/// Which of two numbers is the month, as a date tells that has one beyond twelve.
+/// Determines the date order from a date with a number above twelve.
 fn order_in(path: &Path, watch: &Arc<Watch>) -> Option<DateOrder> {
     let mut source = Source::open_quietly(path, watch).ok()?;
     let (mut left, mut order, mut rest) = (LOOKED_AT, None, Vec::new());
-    // Where no date tells, the months that would be are told by their order.
+    // The numbers seen in first and second position, used if no date is conclusive.
     let mut days: (Vec<i8>, Vec<i8>) = (Vec::new(), Vec::new());
     source.each_piece(|piece| {
         rest.extend_from_slice(piece);
@@ -106,7 +108,7 @@ fn order_in(path: &Path, watch: &Arc<Watch>) -> Option<DateOrder> {
         order.is_none() && left > 0
     });
     let told = order.or_else(|| order_of(&rest, &mut days));
-    // What changes within one file is the day.
+    // The number that changes within one file is the day.
     told.or(match (days.0.len(), days.1.len()) {
         (2.., 1) => Some(DateOrder::DayFirst),
         (1, 2..) => Some(DateOrder::MonthFirst),
@@ -146,7 +148,7 @@ fn order_of(line: &[u8], days: &mut (Vec<i8>, Vec<i8>)) -> Option<DateOrder> {
     None
 }
 
-/// The day that a file's name tells: `crawl-2026-03-04.log`, `crawl_20260304.log`.
+/// The date in a file's name: `crawl-2026-03-04.log`, `crawl_20260304.log`.
 fn day_in(path: &Path) -> Option<civil::Date> {
     let name = path.file_name()?.to_str()?;
     let bytes = name.as_bytes();
@@ -205,13 +207,13 @@ mod tests {
             Some(DateOrder::DayFirst)
         );
         assert_eq!(order("2025-03-12 10:00:00 INFO x\n"), None);
-        // The first are sure, and those behind them are not.
+        // The first dates are unambiguous, the later ones are not.
         let sure = "03/31/2026 10:00:00 INFO x\n".repeat(60);
         assert_eq!(
             order(&format!("{sure}04/01/2026 10:00:00 INFO x\n")),
             Some(DateOrder::MonthFirst)
         );
-        // What stands before the first time tells nothing.
+        // Lines before the first time are ignored.
         let banner = "welcome\n".repeat(80);
         assert_eq!(
             order(&format!(

@@ -1,61 +1,62 @@
-//! Times that cannot be right.
+//! Detects implausible timestamps.
 //!
-//! Programs write times that stand for none (the year 1 of .NET and Go, 1970, 9999-12-31), clocks are not
-//! set yet when a machine starts, and now and then one line has a time of its own: years ahead, or days. A
-//! report that believes such a time tells of a period that nobody logged in, and of runs that were missed in
-//! it. So a time outside of what logs are written in is none; and a line that is days later than the one
-//! before it is held back until the next lines say whether the log went on there.
+//! Programs write placeholder times (year 1 in .NET and Go, 1970, 9999-12-31), clocks are not yet set when a
+//! machine boots, and occasionally a single line is dated days or years ahead. A report that trusted such a time
+//! would cover a period in which nothing was logged, and would report missed runs in it. So a time outside
+//! the plausible range is discarded; and a line dated days after the previous one is held back until the
+//! following lines show whether the log continues there.
 //!
-//! Local clocks show an hour twice when they are set back. Lines are written in order: a time in such an hour
-//! that is earlier than the one before is of the second pass.
+//! When local clocks are set back, one hour occurs twice. Lines are written in order: if a time in such an hour
+//! is earlier than the previous one, it belongs to the second pass.
 //!
-//! What is left out is a problem with its line, and the record counts without its time.
+//! Each discarded time is reported as a problem with its line; the record still counts, without a time.
 
 use std::time::Duration;
 
 use dragline_schema::{Position, Problem, ProblemKind, Record, Sink, SourceFile, Timestamp};
 use jiff::tz::TimeZone;
 
-/// No log that is read is older than 1990 or of 2100 and later, in microseconds.
+/// Plausible range of log times: from 1990 up to, but not including, 2100, in microseconds.
 const EARLIEST: i64 = 631_152_000_000_000;
 const LATEST: i64 = 4_102_444_800_000_000;
-/// The last second of 32 bits with a sign (2038-01-19T03:14:07Z), which stands for "never".
+/// The largest signed 32-bit number of seconds (2038-01-19T03:14:07Z), used as a placeholder for "never".
 const LAST_OF_32_BITS: i64 = 2_147_483_647;
-/// 2000-01-01, where many clocks begin that lost their battery, in seconds.
+/// 2000-01-01, to which many clocks reset after losing battery power, in seconds.
 const Y2K: i64 = 946_684_800;
-/// From 2001 to 2037 no time stands for another thing than itself, in microseconds.
+/// The years 2001 to 2037, in which no placeholder time lies, in microseconds.
 const USUAL: std::ops::Range<i64> = 978_307_200_000_000..2_145_916_800_000_000;
-/// A line that is so much later than the one before it is to be confirmed.
+/// A line dated more than this after the previous one must be confirmed by the following lines.
 const JUMP: i64 = Duration::from_hours(48).as_micros() as i64;
-/// By so many lines behind it.
+/// Number of following lines that confirm a jump.
 const CONFIRMED: usize = 4;
-/// Who holds back does so with at most so many records.
+/// Maximum number of records held back.
 const MAX_HELD: usize = 64;
-/// Where lines were that much later so often, it is another writer's clock, and nobody's fault can be told.
+/// After this many strays in a file, jumps are accepted: a second writer's clock probably differs, and it is
+/// unknown which one is wrong.
 const MOST_STRAYS: u32 = 2;
-/// A last line that is so much later than its file was written is not confirmed.
+/// A final jump is rejected if its time is more than this after the file's modification time.
 const AHEAD: i64 = Duration::from_hours(24).as_micros() as i64;
-/// A step back of so much, in an hour that local clocks show twice, begins its second pass.
+/// A step back of more than this, in an hour that occurs twice, starts the second pass.
 const STEP_BACK: i64 = Duration::from_mins(1).as_micros() as i64;
 
-/// What is known of the times of a file's records.
+/// Tracks the times of a file's records.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
-    /// The time of the last record that is right.
+    /// The last accepted time.
     last: Option<Timestamp>,
-    /// Records that are to be confirmed, and those behind them.
+    /// Records waiting for confirmation, and those after them.
     held: Vec<(Record<'static>, Position)>,
-    /// When the file was written.
+    /// When the file was last modified.
     modified: Option<Timestamp>,
-    /// The zone of times that name none, when it has hours that come twice.
+    /// The zone of times without a zone, if some of its hours occur twice.
     zone: Option<TimeZone>,
-    /// Whether such an hour has come for the second time.
+    /// Whether such an hour is in its second pass.
     is_second_pass: bool,
-    /// Whether the first record is to be confirmed, too.
+    /// Whether the first record must be confirmed, too.
     is_strict: bool,
-    /// How often lines were taken for strays in the file.
+    /// How many jumps of the file were rejected as strays.
     strays: u32,
-    /// Whether times depended on one another.
+    /// Whether the result for one record depended on another.
     pub(crate) needs_order: bool,
 }
 
@@ -67,12 +68,12 @@ impl Clock {
         }
     }
 
-    /// Where the first record stands that is held.
+    /// The position of the first record held back.
     pub(crate) fn held_at(&self) -> Option<Position> {
         self.held.first().map(|(_, at)| *at)
     }
 
-    /// A file begins. Who reads parts of it only cannot tell whether the first record is right.
+    /// Starts a file. If only a part of it is read (`is_part`), the first record is not checked.
     pub(crate) fn begin_file(&mut self, modified: Option<Timestamp>, is_part: bool) {
         self.last = None;
         self.modified = modified;
@@ -82,7 +83,7 @@ impl Clock {
         self.strays = 0;
     }
 
-    /// Hands over what is held at the file's end.
+    /// Passes on the held records at the end of the file.
     pub(crate) fn end_file(&mut self, sink: &mut dyn Sink) {
         let late = |time: Timestamp| {
             self.modified
@@ -94,12 +95,12 @@ impl Clock {
         self.last = None;
     }
 
-    /// A sink that looks at the times of what it hands on.
+    /// Wraps a sink so that it checks the time of each record it passes on.
     pub(crate) fn before<'c>(&'c mut self, sink: &'c mut dyn Sink) -> Timed<'c> {
         Timed { clock: self, sink }
     }
 
-    /// Takes a record, of the second pass of its hour where it is.
+    /// Takes a record; moves its time to the second pass of its hour if it belongs there.
     fn take(&mut self, record: &Record<'_>, at: Position, sink: &mut dyn Sink) {
         let later = self.zone.as_ref().filter(|_| record.is_zoneless);
         let later = later.and_then(|zone| later_pass(record.timestamp?, zone));
@@ -145,7 +146,7 @@ impl Clock {
                 }
             };
         }
-        // Something is held: is it what goes on?
+        // Records are held: does this one confirm them?
         let first = self.held.iter().find_map(|(record, _)| record.timestamp);
         let is_back = first.is_some_and(|first| first.since(time) > JUMP);
         if is_back {
@@ -157,7 +158,7 @@ impl Clock {
         }
         let is_far = first.is_some_and(|first| time.since(first) > JUMP);
         if self.last.is_none() || is_far {
-            // A first record is confirmed by the second.
+            // The second record confirms the first.
             self.release(false, sink);
             return self.take_at(record, at, sink);
         }
@@ -172,12 +173,12 @@ impl Clock {
     }
 
     fn hold(&mut self, record: &Record<'_>, at: Position) {
-        // A first record is confirmed by the next, whichever part of a file they are in.
+        // The next record confirms a first one, in any part of a file.
         self.needs_order |= self.last.is_some();
         self.held.push((record.clone().into_owned(), at));
     }
 
-    /// Hands on a record that says nothing of the time.
+    /// Passes on a record without a time.
     fn hand_on(&mut self, record: &Record<'_>, at: Position, sink: &mut dyn Sink) {
         if self.held.is_empty() {
             return sink.record(record, at);
@@ -188,7 +189,7 @@ impl Clock {
         }
     }
 
-    /// Hands on what is held; strays without their times.
+    /// Passes on the held records; strays lose their times.
     fn release(&mut self, is_stray: bool, sink: &mut dyn Sink) {
         for (mut record, at) in std::mem::take(&mut self.held) {
             if let (true, Some(time)) = (is_stray, record.timestamp) {
@@ -204,7 +205,7 @@ impl Clock {
     }
 }
 
-/// The later of two times that a local clock shows alike, when this is the earlier.
+/// If `time` is the earlier of two instants with the same local time, returns the later one.
 fn later_pass(time: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let civil = zone.to_datetime(time.to_jiff());
     let both = zone.to_ambiguous_timestamp(civil);
@@ -215,13 +216,13 @@ fn later_pass(time: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     (later > time).then_some(later)
 }
 
-/// Why a time is none that a log is written at.
+/// Why a time is implausible; `None` if it is plausible.
 fn stands_for_none(time: Timestamp) -> Option<String> {
     let is_outside = !(EARLIEST..LATEST).contains(&time.as_micros());
     let is_first_of_2000 = (Y2K..Y2K + 86_400).contains(&time.as_seconds());
     if is_outside || is_first_of_2000 || time.as_seconds() == LAST_OF_32_BITS {
         return Some(format!(
-            "{time} stands for no time, or is of a clock that was not set"
+            "{time} is a placeholder or comes from a clock that was not set"
         ));
     }
     None
@@ -237,7 +238,7 @@ fn report(record: &Record<'_>, at: Position, why: &str, sink: &mut dyn Sink) {
     });
 }
 
-/// A sink before another.
+/// Checks times before passing records to another sink.
 pub(crate) struct Timed<'c> {
     clock: &'c mut Clock,
     sink: &'c mut dyn Sink,
@@ -249,7 +250,7 @@ impl Sink for Timed<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
-        // Nearly all records are of the same time as the one before them.
+        // Fast path: nearly all records are close in time to the previous one.
         if let (Some(time), Some(last)) = (record.timestamp, self.clock.last)
             && self.clock.held.is_empty()
             && self.clock.zone.is_none()
@@ -271,7 +272,7 @@ impl Sink for Timed<'_> {
 mod tests {
     use super::*;
 
-    /// The seconds of the times that come through, 0 for none, and how many were told.
+    /// The seconds of the times passed on (0 for none), and the number of problems reported.
     fn through(times: &[i64], modified: Option<i64>) -> (Vec<i64>, usize) {
         #[derive(Default)]
         struct Seen(Vec<i64>, usize);
@@ -334,7 +335,7 @@ mod tests {
             through(&[ahead, START, START + 1], None).0,
             [0, START, START + 1]
         );
-        // Three in a row are as little.
+        // So are three in a row.
         let times = [START, ahead, ahead + 1, ahead + 2, START + 2];
         assert_eq!(through(&times, None), (vec![START, 0, 0, 0, START + 2], 3));
     }
@@ -344,15 +345,15 @@ mod tests {
         let later: Vec<i64> = (0..6).map(|nth| START + 30 * DAY + nth).collect();
         let times = [&[START, START + 1], &*later].concat();
         assert_eq!(through(&times, None), (times.clone(), 0));
-        // The last line of all, in a file that was written then, or nobody knows when.
+        // The last line of a file whose modification time matches or is unknown.
         let times = [START, START + 30 * DAY];
         assert_eq!(through(&times, None), (times.to_vec(), 0));
         assert_eq!(through(&times, Some(START + 30 * DAY)), (times.to_vec(), 0));
         assert_eq!(through(&times, Some(START + 60)), (vec![START, 0], 1));
-        // Two writers, one of which is days behind.
+        // Two writers whose clocks differ by days.
         let times: Vec<i64> = (0..40).map(|n| START + n - n % 2 * 3 * DAY).collect();
         assert_eq!(through(&times, None).1, 2);
-        // Logs of several days in the wrong order, and a pause in each line.
+        // Days in reverse order, and a jump at every line.
         let times: Vec<i64> = (0..5).rev().map(|nth| START + nth * 5 * DAY).collect();
         assert_eq!(through(&times, None).0.len(), 5);
         let times: Vec<i64> = (0..5).map(|nth| START + nth * 5 * DAY).collect();

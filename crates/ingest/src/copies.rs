@@ -1,12 +1,11 @@
-//! Files that hold what another holds.
+//! Finds files with the same content, so that nothing is counted twice.
 //!
-//! A copy, a plain file beside its archive, an archive that was cut: counted twice, they would double what
-//! happened. What is compared is text, whatever packs it. Each file is read a few times at most, however
-//! many begin alike: equal texts are found by their hash, and beginnings of others by the last of their
-//! marks ([`Fingerprint`]).
+//! Examples are a copy, a plain file next to its archive, or a truncated archive. The decompressed text is
+//! compared. Each file is read only a few times, even if many files start alike: equal texts are found by their
+//! hash, and texts that are a prefix of another by the last of their marks ([`Fingerprint`]).
 //!
-//! Equal texts without any time are no copies when their names differ: a program that logs no times writes
-//! the same whenever the same happens.
+//! Equal texts without any times are not treated as copies when their names differ: a program that logs no
+//! times writes the same lines whenever the same things happen.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -22,22 +21,21 @@ use crate::framing::open::{Source, fingerprint, hash_of_first, read_start};
 use crate::names::{copied_family, without_compression};
 use crate::watch::Watch;
 
-/// Fingerprints of so many files that begin alike are held; of more they are taken twice.
+/// Maximum number of fingerprints kept for files that start alike; in larger groups each is computed twice.
 const MAX_HELD: usize = 1000;
-/// Of files that begin with all of a shorter one by their marks, so many are compared with it in full.
+/// Maximum number of files compared in full with a shorter one whose marks they share.
 const MAX_COMPARED: usize = 4;
 
-/// What is known of a file's beginning.
+/// The start of a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Beginning {
     /// A hash of the first bytes.
     pub(crate) head: u64,
-    /// How many of the first bytes were looked at: fewer than [`START`] are all there are.
+    /// Number of bytes read; fewer than [`START`] means the whole file.
     pub(crate) length: usize,
 }
 
-/// Leaves out files that hold what another holds. Where one holds only the beginning of the other, the
-/// longer stays.
+/// Removes files whose content another file has. If one is a prefix of the other, the longer one stays.
 pub(crate) fn drop_copies(
     files: &mut Vec<LogFile>,
     beginnings: &[Beginning],
@@ -54,7 +52,7 @@ pub(crate) fn drop_copies(
     search.alike();
     let copies = search.copies;
     let skipped = copies.keys().map(|&copy| {
-        // A copy of a copy is one of what was read.
+        // Follow copies of copies to the file that is read.
         let mut original = copies[&copy];
         while let Some(next) = copies.get(&original) {
             original = *next;
@@ -63,7 +61,7 @@ pub(crate) fn drop_copies(
         Skipped {
             source: files[copy].source.clone(),
             kind: ProblemKind::DuplicateFile,
-            detail: format!("holds the same lines as {of}, which was read"),
+            detail: format!("has the same lines as {of}, which was read"),
         }
     });
     let skipped = skipped.collect();
@@ -79,7 +77,7 @@ struct Search<'s> {
     files: &'s [LogFile],
     beginnings: &'s [Beginning],
     watch: &'s std::sync::Arc<Watch>,
-    /// Each copy, and what it is a copy of.
+    /// Copies, mapped to their originals.
     copies: BTreeMap<usize, usize>,
 }
 
@@ -91,8 +89,8 @@ impl Search<'_> {
         }
     }
 
-    /// A recorder's copy of its errors repeats lines, not files: what repeats is told by number. And what
-    /// names no time says the same each time that the same happens.
+    /// A recorder's error file repeats single lines, not files; those are recognised by their sequence numbers.
+    /// Texts without times may be equal without being copies.
     fn may_be_copies(&self, a: usize, b: usize) -> bool {
         let path = |index: usize| &*self.files[index].source.path;
         let is_error_copy = |index| copied_family(path(index)).is_some();
@@ -100,7 +98,7 @@ impl Search<'_> {
         is_error_copy(a) == is_error_copy(b) && (is_one_name() || names_a_time(&self.files[a].path))
     }
 
-    /// Files whose whole text was looked at already.
+    /// Compares small files, whose whole text was already hashed.
     fn equal_small_files(&mut self) {
         let mut first: FxHashMap<(u64, usize, bool), usize> = FxHashMap::default();
         for (index, file) in self.files.iter().enumerate() {
@@ -118,7 +116,7 @@ impl Search<'_> {
         }
     }
 
-    /// A file beside its archive, however little of it the archive has (yet).
+    /// Compares a file with its archive, which may have only a part of it (so far).
     fn same_stems(&mut self) {
         let mut by_stem: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, file) in self.files.iter().enumerate() {
@@ -138,7 +136,7 @@ impl Search<'_> {
         }
     }
 
-    /// Files that begin with the same bytes.
+    /// Compares files that start with the same bytes.
     fn alike(&mut self) {
         let mut by_head: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for index in 0..self.files.len() {
@@ -152,13 +150,13 @@ impl Search<'_> {
         }
     }
 
-    /// Finds the copies among files that begin with the same bytes.
+    /// Finds the copies among files that start with the same bytes.
     fn group(&mut self, group: &[usize]) {
         let mut sharing: FxHashMap<u64, usize> = FxHashMap::default();
         for &index in group {
             *sharing.entry(self.content_id(index)).or_default() += 1;
         }
-        // Of a long file the beginning is enough, unless others share it.
+        // The beginning of a long file is enough unless others share it.
         let is_whole = |index: usize| {
             self.beginnings[index].length < START || sharing[&self.content_id(index)] > 1
         };
@@ -179,7 +177,7 @@ impl Search<'_> {
         };
         let known = |index: usize| held.get(&index).cloned().unwrap_or_else(|| known(index));
 
-        // By the last of their marks: the others may go on from there.
+        // Texts by their last mark: longer texts may continue from there.
         let mut ends: FxHashMap<(u64, u64), Vec<Shorter>> = FxHashMap::default();
         for &index in group.iter().filter(|index| is_whole(**index)) {
             if let Some(text) = known(index)
@@ -213,7 +211,7 @@ impl Search<'_> {
         self.files[index].source.content_id
     }
 
-    /// Equal texts are copies of the first of them.
+    /// Pairs each text with the first one equal to it.
     fn equal_texts(&self, ends: &mut FxHashMap<(u64, u64), Vec<Shorter>>) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         for texts in ends.values_mut() {
@@ -231,14 +229,14 @@ impl Search<'_> {
         found
     }
 
-    /// Whether another file's text begins with all of a shorter one, and goes on.
+    /// Whether another file's text starts with the whole shorter text and continues.
     fn goes_on(&self, shorter: &mut Shorter, index: usize) -> bool {
         if shorter.index == index || shorter.compared >= MAX_COMPARED {
             return false;
         }
         shorter.compared += 1;
         let path = &self.files[index].path;
-        // One byte more tells that it goes on.
+        // One more byte is enough.
         let is_longer = self.beginnings[index].length as u64 > shorter.length
             || beginning_is_longer(path, shorter.length);
         let hash = hash_of_first(path, shorter.length, self.watch);
@@ -246,7 +244,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether a file's text is longer than so many bytes.
+/// Whether a file's text is longer than `length` bytes.
 fn beginning_is_longer(path: &Path, length: u64) -> bool {
     let Ok(mut source) = Source::open_in_pieces(path) else {
         return false;
@@ -259,12 +257,12 @@ fn beginning_is_longer(path: &Path, length: u64) -> bool {
     seen > length
 }
 
-/// A text that may be another's beginning.
+/// A text that may be a prefix of another.
 struct Shorter {
     index: usize,
     length: u64,
     whole: u64,
-    /// With how many it was compared.
+    /// Number of files it was compared with.
     compared: usize,
 }
 
@@ -287,8 +285,8 @@ fn beginning_of(path: &Path) -> Option<Fingerprint> {
     Some(tap.finish())
 }
 
-/// Whether anything in a file's beginning looks like a time: minutes behind a colon, or as many digits as
-/// seconds have had since 2001.
+/// Whether anything at a file's start looks like a time: minutes after a colon, or at least as many digits as
+/// epoch seconds have.
 fn names_a_time(path: &Path) -> bool {
     let Ok(mut source) = Source::open_in_pieces(path) else {
         return true;
@@ -301,8 +299,8 @@ fn names_a_time(path: &Path) -> bool {
             .any(|run| run.len() >= 10)
 }
 
-/// Whether one file's bytes begin with all of the other's: `Less` when `a` is the shorter. `None`
-/// when they differ.
+/// Compares two texts where one is a prefix of the other: `Less` if `a` is the shorter one. `None` if they
+/// differ.
 fn compare(a: &Path, b: &Path) -> Option<Ordering> {
     let mut a = Source::open_in_pieces(a).ok()?;
     let mut b = Source::open_in_pieces(b).ok()?;
@@ -321,9 +319,9 @@ fn compare(a: &Path, b: &Path) -> Option<Ordering> {
     }
 }
 
-/// A hash of a text's first bytes: a copy that was cut short begins like its original.
+/// A hash of a text's first bytes: a truncated copy starts like its original.
 pub(crate) fn head_of(start: &[u8]) -> u64 {
-    /// So many bytes.
+    /// Number of bytes hashed.
     const HEAD: usize = 512;
     xxh3_64(&start[..start.len().min(HEAD)])
 }

@@ -7,11 +7,11 @@ use regex::Regex;
 
 use crate::meaning::text::{Begun, When};
 
-/// A text format, told by a regular expression with named groups.
+/// A text format, defined by a regular expression with named groups.
 ///
-/// `message` must be among the groups; `time`, `level` and `logger` are the head's other parts, and
-/// any further group is a field of that name (`url`, `status`, `elapsed_ms`, `spider` and so on,
-/// under the names that JSON lines use). A line that does not match continues the record before it.
+/// The group `message` is required; `time`, `level` and `logger` are the other parts of the line header.
+/// Any further group becomes a field of that name (`url`, `status`, `elapsed_ms`, `spider` and so on,
+/// with the same names as in JSON lines). A line that does not match continues the previous record.
 ///
 /// ```
 /// use dragline_ingest::TextDialect;
@@ -27,42 +27,43 @@ pub struct TextDialect {
     time_format: Option<Arc<str>>,
 }
 
-/// What is wrong with a described format.
+/// Why a user-defined text format is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialectError {
-    /// The expression is none.
-    #[error("the pattern of the dialect {name} is no regular expression: {source}")]
+    /// The pattern is not a valid regular expression.
+    #[error("invalid pattern of the dialect {name}: {source}")]
     Pattern {
         /// The dialect.
         name: String,
-        /// What is wrong.
+        /// The error in the pattern.
         source: Box<regex::Error>,
     },
-    /// The group that every format needs is not there.
+    /// The required group `message` is missing.
     #[error(
-        "the pattern of the dialect {0} has no group `message`: write (?P<message>.*) where the \
-         message stands"
+        "the pattern of the dialect {0} has no group `message`: put (?P<message>.*) where the \
+         message is"
     )]
     NoMessage(String),
-    /// The form of the time is none.
-    #[error("time_format {format:?} of the dialect {name} is no form of a time: {source}")]
+    /// The time format is invalid.
+    #[error("invalid time_format {format:?} of the dialect {name}: {source}")]
     TimeFormat {
         /// The dialect.
         name: String,
-        /// What was written.
+        /// The format given.
         format: String,
-        /// What is wrong.
+        /// The error in the format.
         source: jiff::Error,
     },
 }
 
 impl TextDialect {
-    /// Describes a format. `time_format` says how `time` is written, in the terms of strptime
-    /// (`%d.%m.%Y %H:%M:%S`); without it, the usual forms are known.
+    /// Defines a format. `time_format` is the strptime format of the group `time` (`%d.%m.%Y %H:%M:%S`);
+    /// without it, the common formats are recognised.
     ///
     /// # Errors
-    /// When the pattern is no regular expression or has no group `message`, or the form of the time is none.
+    /// If the pattern is not a valid regular expression or has no group `message`, or the time format is
+    /// invalid.
     pub fn new(name: &str, pattern: &str, time_format: Option<&str>) -> Result<Self, DialectError> {
         let pattern = Regex::new(pattern).map_err(|source| DialectError::Pattern {
             name: name.to_owned(),
@@ -92,12 +93,12 @@ impl TextDialect {
         })
     }
 
-    /// Everything that decides how a line is read, as text.
+    /// Everything that affects how a line is read, as text.
     pub(crate) fn identity(&self) -> String {
         format!("{}\n{}\n{:?}", self.name, self.pattern, self.time_format)
     }
 
-    /// What a line begins; `None` when it begins no record.
+    /// Starts a record with this line; `None` if the line does not match.
     pub(crate) fn begin(&self, line: &str, at: Position) -> Option<Begun> {
         let found = self.pattern.captures(line)?;
         let part = |name: &str| found.name(name).map(|part| part.as_str().trim());

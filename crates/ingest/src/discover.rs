@@ -1,4 +1,4 @@
-//! From what a person names to the files that are there, in families and in order.
+//! Resolves input paths and patterns to log files, grouped into families and sorted.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,31 +19,32 @@ use crate::globs;
 use crate::names::{OrderKey, copied_family, family_of};
 use crate::watch::Watch;
 
-/// So many damaged parts are passed over to find a file's first readable bytes.
+/// Maximum number of damaged parts skipped to find a file's first readable bytes.
 const MAX_FAULTS: usize = 100;
-/// Text with a NUL in so many bytes or fewer is binary.
+/// A file with more than one NUL per this many other bytes is binary.
 const BINARY: usize = 1000;
-/// So many are a message's own, where there is so much more text.
+/// Exception: up to this many NUL bytes may be part of a message, if there are at least this many times more
+/// other bytes.
 const FEW: usize = 8;
 
-/// Names that end like this, inside a directory, are no logs.
+/// Extensions of files in a directory that are not logs.
 const NOT_LOGS: [&str; 37] = [
     "md", "rst", "html", "htm", "css", "js", "mjs", "ts", "py", "pyc", "rs", "go", "java", "sh",
     "toml", "yaml", "yml", "ini", "cfg", "csv", "tsv", "parquet", "xml", "svg", "png", "jpg",
     "jpeg", "gif", "pdf", "sqlite", "db", "ipynb", "lock", "tmp", "swp", "pid", "exe",
 ];
 
-/// What entries of histories and caches begin with.
+/// Magic bytes of history and cache entries.
 const OWN_FILES: [&[u8]; 2] = [b"DRAGHIS", b"DRAGCAC"];
 
-/// What was found.
+/// The result of [`discover()`].
 #[derive(Debug, Default)]
 pub struct Discovery {
     /// The logs, by name.
     pub families: Vec<Family>,
-    /// Files that were not taken, by name.
+    /// Skipped files, by name.
     pub skipped: Vec<Skipped>,
-    /// What came by standard input, as long as it is read.
+    /// The temporary copy of standard input.
     #[expect(dead_code, reason = "dropping it deletes the copy")]
     spool: Option<tempfile::TempPath>,
 }
@@ -51,16 +52,16 @@ pub struct Discovery {
 /// The rotated files of one log, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Family {
-    /// What the files' names have in common.
+    /// The common part of the files' names.
     pub name: String,
-    /// Whether it is a recorder's copy of its errors: its lines stand in another family, too, as long
-    /// as that is kept. Its name is that family's.
+    /// Whether it is a recorder's error file: its lines are also in another family, as long as that one
+    /// is kept. Both families have the same name.
     pub is_error_copy: bool,
     /// The files.
     pub files: Vec<LogFile>,
 }
 
-/// Something that was named and is not there.
+/// Why an input could not be resolved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiscoverError {
@@ -70,48 +71,49 @@ pub enum DiscoverError {
     /// A pattern that matches nothing.
     #[error("the pattern {0} matches no file")]
     NoMatch(String),
-    /// Standard input cannot be read, or its copy not be written.
-    #[error("cannot take what comes by standard input: {0}")]
+    /// Standard input cannot be read, or its temporary copy cannot be written.
+    #[error("cannot read standard input or write a temporary copy of it: {0}")]
     Input(#[source] std::io::Error),
-    /// Something that may not be looked at.
-    #[error("cannot look at {path}: {source}", path = path.display())]
+    /// A path that cannot be accessed.
+    #[error("cannot access {path}: {source}", path = path.display())]
     Unreadable {
-        /// What was named.
+        /// The path given.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be accessed.
         source: std::io::Error,
     },
-    /// A pattern that is none.
-    #[error("the pattern {pattern} is wrong: {source}")]
+    /// An invalid pattern.
+    #[error("invalid pattern {pattern}: {source}")]
     Pattern {
-        /// What was given.
+        /// The pattern given.
         pattern: String,
-        /// What is wrong with it.
+        /// The error in the pattern.
         source: glob::PatternError,
     },
 }
 
 /// The name that stands for standard input.
 const INPUT: &str = "-";
-/// How it is called in a report.
+/// Its name in reports.
 const INPUT_NAME: &str = "standard input";
 
-/// Finds the log files behind files, directories (all below them; names that begin with a dot are
-/// left alone) and globs. Files that are named by themselves are always read; in directories, names
-/// such as `.md` or `.py` are skipped, and said so. A copy of a file that was found already is
-/// skipped, and said so. `-` is standard input, which is copied to a temporary file first: it can be
-/// compressed as files are, and be read more than once.
+/// Finds the log files for the given files, directories (recursively; names that start with a dot are
+/// ignored) and globs. Files given by name are always read; in directories, files with extensions such
+/// as `.md` or `.py` are skipped. A copy of a file already found is skipped, too. All skipped files are
+/// listed in the result. `-` is standard input, which is copied to a temporary file first, so that it can
+/// be compressed and be read more than once.
 ///
 /// # Errors
-/// When something named is not there, a pattern is none, or standard input cannot be copied.
+/// If an input does not exist or cannot be accessed, a pattern is invalid or matches nothing, or standard
+/// input cannot be copied.
 pub fn discover(inputs: &[String]) -> Result<Discovery, DiscoverError> {
     discover_until(inputs, &Arc::default())
 }
 
-/// As [`discover()`], until the watch is told to stop: then what was found is not all that is there.
+/// Like [`discover()`], but stops when the watch is cancelled; the result is then incomplete.
 ///
 /// # Errors
-/// As [`discover()`].
+/// Same as [`discover()`].
 pub fn discover_until(inputs: &[String], watch: &Arc<Watch>) -> Result<Discovery, DiscoverError> {
     let mut walk = Walk {
         watch: Arc::clone(watch),
@@ -144,10 +146,10 @@ pub fn discover_until(inputs: &[String], watch: &Arc<Watch>) -> Result<Discovery
     Ok(walk.finish())
 }
 
-/// Whether all patterns among what a person names are patterns. Files are not looked for.
+/// Checks that all patterns among the inputs are valid, without searching for files.
 ///
 /// # Errors
-/// When one is none.
+/// If a pattern is invalid.
 pub fn check_patterns(inputs: &[String]) -> Result<(), DiscoverError> {
     let patterns = inputs.iter().filter(|input| globs::is_pattern(input));
     let named = patterns.filter(|input| !Path::new(input).exists());
@@ -160,9 +162,9 @@ pub fn check_patterns(inputs: &[String]) -> Result<(), DiscoverError> {
     })
 }
 
-/// Whether something is there. What may not be looked at is not "not there".
+/// Whether a path exists. A path without permission is an error, not a missing path.
 fn is_there(path: &Path) -> Result<bool, DiscoverError> {
-    // A file in place of a directory above is as good as none.
+    // A file where a parent directory should be counts as missing.
     match path.try_exists() {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             Err(DiscoverError::Unreadable {
@@ -174,7 +176,7 @@ fn is_there(path: &Path) -> Result<bool, DiscoverError> {
     }
 }
 
-/// Candidates by their real path, so that each is taken once however often it is named.
+/// Collects files by their real path, so that each is taken once even if it is given several times.
 #[derive(Default)]
 struct Walk {
     seen: BTreeSet<PathBuf>,
@@ -194,7 +196,7 @@ impl Walk {
         }
     }
 
-    /// Takes a copy of a stream; of several only the first, as the others are at their end.
+    /// Copies a stream to a temporary file. Only the first call reads: afterwards the stream is at its end.
     fn input(&mut self, stream: &mut dyn std::io::Read) -> std::io::Result<()> {
         if self.spool.is_some() {
             return Ok(());
@@ -208,7 +210,7 @@ impl Walk {
         let copied = path.display().to_string();
         for place in places.filter(|place| place.path == copied) {
             INPUT_NAME.clone_into(&mut place.path);
-            // When it was written is when it came: nothing that a log says.
+            // The copy's modification time says nothing about the log.
             place.modified = None;
         }
         self.spool = Some(path);
@@ -216,7 +218,7 @@ impl Walk {
     }
 
     fn directory(&mut self, dir: &Path) {
-        // A directory that links to one of its parents would never end.
+        // Avoids endless recursion when a directory links to one of its parents.
         if !self.first_time(dir) {
             return;
         }
@@ -266,7 +268,7 @@ impl Walk {
         let source = |content_id| source_file(path, content_id, metadata.as_ref());
         if found && let Some(extension) = not_a_log(path) {
             let detail = format!(
-                "a name that ends in .{extension} is no log's; name the file itself to read it"
+                "files named *.{extension} are not logs; give the file's own path to read it"
             );
             return self.skip(source(0), ProblemKind::NotALog, detail);
         }
@@ -290,17 +292,17 @@ impl Walk {
         if let Some((kind, detail)) = trouble {
             return self.skip(source, kind, detail.into_owned());
         }
-        // Objects over many lines are documents; a log has one a line.
+        // A JSON object over several lines is a document; a log has one object per line.
         if found && path.extension().is_some_and(|ext| ext == "json") && is_document(&start) {
             if let Some(log) = job_of(path, &start) {
                 if !log.exists() {
                     return self.take(path, source, bytes, &start);
                 }
                 let log = log.display();
-                let detail = format!("logparser's account of {log}, which tells more");
+                let detail = format!("logparser's summary of {log}, which is read instead");
                 return self.skip(source, ProblemKind::DuplicateFile, detail);
             }
-            let detail = "a JSON document, not lines of JSON; name the file itself to read it";
+            let detail = "a JSON document, not JSON lines; give the file's own path to read it";
             return self.skip(source, ProblemKind::NotALog, detail.to_owned());
         }
         self.take(path, source, bytes, &start);
@@ -360,7 +362,7 @@ impl Walk {
     }
 }
 
-/// What a file begins with, and why it is not read, when it is not.
+/// The first bytes of a file, and why it is not read, if so.
 pub(crate) fn start_of(path: &Path) -> (Vec<u8>, Option<(ProblemKind, Cow<'static, str>)>) {
     let opened = Source::open_in_pieces(path).map(|mut opened| readable_start(&mut opened));
     let (start, fault) = match opened {
@@ -375,7 +377,7 @@ pub(crate) fn start_of(path: &Path) -> (Vec<u8>, Option<(ProblemKind, Cow<'stati
     };
     let trouble = match fault {
         Some(error) if start.is_empty() => {
-            let detail = format!("cannot be read to its first line: {error}");
+            let detail = format!("cannot read the first line: {error}");
             let is_cut = error.kind() == std::io::ErrorKind::UnexpectedEof;
             let kind = if is_cut {
                 ProblemKind::TruncatedFile
@@ -389,14 +391,14 @@ pub(crate) fn start_of(path: &Path) -> (Vec<u8>, Option<(ProblemKind, Cow<'stati
     (start, trouble)
 }
 
-/// The first bytes that can be read, and the fault before or behind them.
+/// The first readable bytes, and the fault before or after them.
 fn readable_start(source: &mut Source) -> (Vec<u8>, Option<std::io::Error>) {
     let (mut start, mut fault) = read_start(source, START);
     for _ in 0..MAX_FAULTS {
         let Some(error) = fault.take_if(|_| start.is_empty()) else {
             break;
         };
-        // What is behind a damaged part may be whole.
+        // The data after a damaged part may be intact.
         (start, fault) = read_start(source, START);
         if start.is_empty() && fault.is_none() {
             return (start, Some(error));
@@ -417,54 +419,54 @@ fn source_file(path: &Path, content_id: u64, metadata: Option<&Metadata>) -> Sou
     }
 }
 
-/// The extension that says that a file is no log.
+/// The file's extension, if files with it are not logs.
 pub(crate) fn not_a_log(path: &Path) -> Option<String> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
     NOT_LOGS.contains(&extension.as_str()).then_some(extension)
 }
 
-/// What the beginning says of the whole.
+/// Decides from the first bytes whether the file is not read, and why.
 fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
     if start.is_empty() {
         return Some((
             ProblemKind::EmptyFile,
-            "the archive is empty, or cut before its first line".into(),
+            "the archive is empty, or truncated before its first line".into(),
         ));
     }
     if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
         return Some((
             ProblemKind::BinaryFile,
-            "is UTF-16: convert it to UTF-8 to have it read".into(),
+            "is UTF-16: convert it to UTF-8".into(),
         ));
     }
     if OWN_FILES.iter().any(|magic| start.starts_with(magic)) {
         return Some((
             ProblemKind::NotALog,
-            "what Dragline keeps of a log, not a log".into(),
+            "an entry of a Dragline history or cache, not a log".into(),
         ));
     }
     if let Some((name, unpack)) = other_packer(start) {
         let detail = format!(
-            "is packed with {name}, which is not read here: unpack it, or read what it holds: \
+            "is packed with {name}, which is not supported: unpack it, or pipe its content: \
              {unpack} FILE | dragline report -"
         );
         return Some((ProblemKind::BinaryFile, detail.into()));
     }
     if start.get(257..262) == Some(b"ustar") {
-        let detail = "is a tar archive: unpack it, and name the logs in it";
+        let detail = "is a tar archive: unpack it and pass the logs in it";
         return Some((ProblemKind::BinaryFile, detail.into()));
     }
     if start.get(4..8) == Some(frames::MAGIC) {
-        let detail = "is zstd in pieces with their lengths between them, as OpenTelemetry's collector writes \
-                      it with compression: zstd, which is not read here";
+        let detail = "is a sequence of length-prefixed zstd frames, as OpenTelemetry's collector writes \
+                      it with compression: zstd, which is not supported";
         return Some((ProblemKind::BinaryFile, detail.into()));
     }
-    // The journal's export has lengths in it.
+    // The export format of systemd's journal contains binary lengths.
     let is_journal = start.starts_with(b"__CURSOR=");
     if !is_journal && is_binary(&start[..start.len().min(4096)]) {
         return Some((
             ProblemKind::BinaryFile,
-            "holds NUL bytes, as no text does".into(),
+            "contains NUL bytes, so it is not text".into(),
         ));
     }
     let head = String::from_utf8_lossy(&start[..start.len().min(256)]);
@@ -472,11 +474,11 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
     squeezed.truncate(40.min(squeezed.floor_char_boundary(40)));
     squeezed.starts_with(r#"{"schema":"dragline."#).then_some((
         ProblemKind::NotALog,
-        "a document that Dragline wrote, not a log".into(),
+        "a document written by Dragline, not a log".into(),
     ))
 }
 
-/// Whether NUL bytes stand between the others, and neither in holes nor at the ends of lines.
+/// Whether there are NUL bytes between other bytes, not only in long runs (holes) or next to line breaks.
 fn is_binary(start: &[u8]) -> bool {
     let (mut zeros, mut others) = (0, 0);
     let mut at = 0usize;
@@ -489,7 +491,7 @@ fn is_binary(start: &[u8]) -> bool {
             [0, ..] if run.len() < HOLE && !is_around_line => zeros += run.len(),
             [0, ..] => {}
             _ => {
-                // Beside NUL bytes, others that no text has say the same.
+                // Other control bytes that text does not contain count like NUL bytes.
                 let odd = run.iter().filter(|byte| matches!(byte, 1..=6)).count();
                 zeros += odd;
                 others += run.len() - odd;
@@ -503,7 +505,7 @@ fn is_binary(start: &[u8]) -> bool {
     zeros > 0 && !is_in_text
 }
 
-/// Whether the first line is nothing but an opening bracket.
+/// Whether the first line is only an opening bracket.
 pub(crate) fn is_document(start: &[u8]) -> bool {
     let first = start
         .split(|byte| *byte == b'\n')
@@ -512,7 +514,7 @@ pub(crate) fn is_document(start: &[u8]) -> bool {
     matches!(first.trim_ascii(), b"{" | b"[")
 }
 
-/// The log that a document of logparser's tells of, which has its name.
+/// The log that a logparser document summarises; it has the same name.
 fn job_of(path: &Path, start: &[u8]) -> Option<PathBuf> {
     let is_job = memchr::memmem::find(start, b"\"log_categories\"").is_some()
         || memchr::memmem::find(start, b"\"logparser_version\"").is_some();

@@ -1,4 +1,4 @@
-//! Lines of a file by their numbers, packed or not.
+//! Reads lines of a file, compressed or not, by their numbers.
 
 use std::io;
 use std::path::Path;
@@ -9,8 +9,8 @@ use crate::framing::open::Source;
 use crate::options::ReadOptions;
 use crate::watch::Watch;
 
-/// The lines from `first` to `last` (from 1), each with its number; fewer where the file ends before. Bytes that are no
-/// UTF-8 are replaced. Lines over the limit of [`ReadOptions`], and what is damaged, are named in their place.
+/// The lines from `first` to `last` (1-based), each with its number; fewer if the file ends earlier. Invalid
+/// UTF-8 is replaced. Oversized lines (see [`ReadOptions`]) and runs of NUL bytes are replaced by a description.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -22,7 +22,7 @@ use crate::watch::Watch;
 /// ```
 ///
 /// # Errors
-/// When the file cannot be opened, or is damaged before the first line.
+/// If the file cannot be opened, or is damaged before the first line.
 pub fn excerpt(
     path: &Path,
     first: u64,

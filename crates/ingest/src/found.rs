@@ -1,30 +1,30 @@
-//! Files that were found.
+//! Files that discovery found or skipped.
 
 use std::path::PathBuf;
 
 use dragline_schema::{ProblemKind, SourceFile};
 
-/// This much of a file tells what it is.
+/// Number of bytes at a file's start that decide what it is.
 pub(crate) const START: usize = 64 << 10;
 
 /// A file to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFile {
-    /// Where it is, what it begins with, when it was written.
+    /// Its path, the hash of its first bytes, and its modification time.
     pub source: SourceFile,
-    /// Where it is, to the byte: names need not be UTF-8.
+    /// Its exact path, which need not be UTF-8.
     pub path: PathBuf,
     /// Its size on disk.
     pub bytes: u64,
 }
 
-/// A file that was not taken, and why.
+/// A skipped file, and why it was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The file.
     pub source: SourceFile,
-    /// Why.
+    /// The kind of problem.
     pub kind: ProblemKind,
-    /// The reason in a sentence.
+    /// The reason, as text.
     pub detail: String,
 }

@@ -1,4 +1,4 @@
-//! What fuzz targets look into, where they are built: parts that no record shows by itself.
+//! Entry points for fuzz targets: internal parts that are not visible in records.
 
 use dragline_schema::{Position, Problem, ProblemKind, Record, Sink, SourceFile};
 use jiff::tz::TimeZone;
@@ -10,10 +10,10 @@ use crate::parsing::head::{self, Layouts};
 use crate::parsing::time::{self, Calendar};
 use crate::parsing::{duration, literal, logfmt, pairs};
 
-/// Heads of text by what was learned of those before, and each by itself: both are the same.
+/// Parses line headers with and without layouts learned from earlier lines: the results must be equal.
 ///
 /// # Panics
-/// When they are not.
+/// If they differ.
 pub fn layouts(text: &str) {
     let mut layouts = Layouts::default();
     for line in text.lines() {
@@ -21,10 +21,10 @@ pub fn layouts(text: &str) {
     }
 }
 
-/// Opens what stands around lines, as deep as it goes: what is inside is never longer.
+/// Unwraps envelopes around lines, nested ones too: the content must never be longer than the envelope.
 ///
 /// # Panics
-/// When it is.
+/// If it is.
 pub fn envelopes(text: &str) {
     let (mut habits, calendar) = (Habits::default(), Calendar::default());
     for line in text.lines() {
@@ -41,7 +41,7 @@ pub fn envelopes(text: &str) {
     }
 }
 
-/// Reads a text as everything that stands in words: literals of Python, pairs, durations, times.
+/// Parses a text with every parser for values in text: Python literals, pairs, durations, times.
 pub fn literals(text: &str) {
     let _ = literal::parse_dict(text);
     let _ = logfmt::fields(text);
@@ -57,15 +57,15 @@ pub fn literals(text: &str) {
     }
 }
 
-/// Whether a text begins with seconds since 1970.
+/// Whether a text starts with seconds since 1970.
 fn is_seconds(text: &str) -> bool {
     text.bytes().take_while(u8::is_ascii_digit).count() >= 10
 }
 
-/// Reads lines of a file, and balances what became of each.
+/// Reads lines of a file, and checks that each is accounted for.
 ///
 /// # Panics
-/// When a line was lost without a word.
+/// If a line was lost without a problem being reported.
 pub fn ledger(text: &[u8]) {
     let mut decoder = Decoder::new("fuzz", &ReadOptions::default());
     let mut counts = Counts::default();

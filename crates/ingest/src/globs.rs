@@ -1,8 +1,8 @@
-//! Patterns of paths.
+//! Expands glob patterns.
 //!
-//! A pattern is taken apart at its slashes, and each part is compared with the names of directories that
-//! the parts before lead to. A directory is visited once for each part, whatever links lead to it: links to
-//! a directory above would never end.
+//! A pattern is split at its slashes, and each part is matched against the entries of the directories found by
+//! the previous parts. Each part lists a directory at most once, even if several links lead to it; otherwise
+//! a link to a parent directory would never end.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use glob::{Pattern, PatternError};
 
-/// What a pattern leads to.
+/// The paths that a pattern matches.
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
     /// Files and directories, by name.
@@ -24,10 +24,10 @@ pub(crate) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// What a pattern leads to; `go_on` is asked at each directory.
+/// Expands a pattern. Calls `go_on` before each directory; stops listing when it returns `false`.
 ///
 /// # Errors
-/// When it is no pattern.
+/// If the pattern is invalid.
 pub(crate) fn matches(
     pattern: &str,
     go_on: &mut dyn FnMut() -> bool,
@@ -38,10 +38,10 @@ pub(crate) fn matches(
     };
     let mut parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
     if parts.last() == Some(&"**") {
-        // By itself `**` means directories only, and nobody means that.
+        // A final `**` would match directories only, which is never intended.
         parts.push("*");
     }
-    // A part that is no pattern is told also where none before it leads anywhere.
+    // Check all parts, even those after a part that matches nothing.
     parts
         .iter()
         .try_for_each(|part| Pattern::new(part).map(drop))?;
@@ -69,17 +69,17 @@ pub(crate) fn matches(
     Ok(found)
 }
 
-/// What one part of a pattern leads to.
+/// The matches of one part of a pattern.
 struct Level<'m> {
     unreadable: &'m mut Vec<(PathBuf, io::Error)>,
-    /// The real paths of the directories that were listed.
+    /// The real paths of the directories already listed.
     seen: BTreeSet<PathBuf>,
     next: BTreeSet<PathBuf>,
 }
 
 impl Level<'_> {
     fn take(&mut self, path: PathBuf, is_last: bool) {
-        // A link that leads nowhere is there: the reader says so.
+        // A broken link counts as existing; reading it reports the problem.
         let is_there = if is_last {
             path.symlink_metadata().is_ok()
         } else {
@@ -105,7 +105,7 @@ impl Level<'_> {
         }
     }
 
-    /// The directory and all below it.
+    /// Takes a directory and all directories below it.
     fn below(&mut self, dir: &Path, go_on: &mut dyn FnMut() -> bool) {
         let mut open = vec![dir.to_owned()];
         while let Some(dir) = open.pop() {
@@ -118,7 +118,7 @@ impl Level<'_> {
         }
     }
 
-    /// What is in a directory that was not listed before.
+    /// The entries of a directory; none if it was already listed.
     fn list(&mut self, dir: &Path, go_on: &mut dyn FnMut() -> bool) -> Vec<PathBuf> {
         let named = if dir.as_os_str().is_empty() {
             Path::new(".")

@@ -1,21 +1,21 @@
 //! Finds, opens and decodes scrapers' logs.
 //!
 //! [`discover()`] turns files, directories and globs into [`Family`]s: the rotated files of one log,
-//! in order. [`read_family`] reads one family and hands every [`Record`](dragline_schema::Record) with its
-//! [`Position`](dragline_schema::Position) to a [`Sink`](dragline_schema::Sink). Nothing is dropped silently: what cannot be
-//! read is a [`Problem`](dragline_schema::Problem), counted and named like a record.
+//! in order. [`read_family`] reads one family and passes every [`Record`](dragline_schema::Record) with its
+//! [`Position`](dragline_schema::Position) to a [`Sink`](dragline_schema::Sink). Nothing is dropped silently:
+//! unreadable input is reported as a [`Problem`](dragline_schema::Problem) with its position, and counted.
 //!
-//! A dialect is told by the record, not by the file, because files get mixed and appended to:
+//! The dialect is detected for each record, not for each file, because files get mixed and appended to:
 //!
-//! - one JSON object a line (`json`): Dragline's own wire format, and whatever structlog, loguru,
-//!   pino, winston, python-json-logger and tracing-subscriber write, by the names of their keys;
-//! - Scrapy's text (`scrapy`): records over many lines, tracebacks, several runs in one file, and
-//!   the statistics at a run's end;
-//! - other text with heads (`text`): Python's `logging`, loguru, logback and log4j, tracing and
-//!   `env_logger`, logfmt, Crawlee of JavaScript and of Python.
+//! - one JSON object per line (`json`): Dragline's own wire format, and the output of structlog, loguru,
+//!   pino, winston, python-json-logger and tracing-subscriber, recognised by their key names;
+//! - Scrapy's text format (`scrapy`): multi-line records, tracebacks, several runs in one file, and
+//!   the statistics at the end of a run;
+//! - other text with line headers (`text`): Python's `logging`, loguru, logback and log4j, tracing and
+//!   `env_logger`, logfmt, Crawlee for JavaScript and for Python.
 //!
-//! Every other line is a counted bad line. Families can be read in parallel; within a family the
-//! order matters, because a text record goes on over lines and files.
+//! Every other line is counted as a bad line. Families can be read in parallel; within a family the
+//! order matters, because a text record can continue over several lines and files.
 //!
 //! ```
 //! use dragline_ingest::{ReadOptions, discover, read_family};

@@ -1,4 +1,4 @@
-//! What files' names say: families, rotation, compression.
+//! Derives family, rotation order and compression from file names.
 
 pub(crate) fn without_compression(path: &str) -> &str {
     path.strip_suffix(".gz")
@@ -6,8 +6,8 @@ pub(crate) fn without_compression(path: &str) -> &str {
         .unwrap_or(path)
 }
 
-/// The name that a file of a recorder's errors would have in the family that they are copied from:
-/// `shop.error.20260304T112233Z.a1b2c3.0.jsonl` is of `shop.20260304T112233Z.a1b2c3.0.jsonl`.
+/// For a recorder's error file, the name of the file that its lines are copied from:
+/// `shop.20260304T112233Z.a1b2c3.0.jsonl` for `shop.error.20260304T112233Z.a1b2c3.0.jsonl`.
 pub(crate) fn copied_family(path: &str) -> Option<String> {
     let dir_len = path.rfind('/').map_or(0, |at| at + 1);
     let (dir, name) = path.split_at(dir_len);
@@ -22,11 +22,11 @@ pub(crate) fn copied_family(path: &str) -> Option<String> {
     is_ours.then(|| format!("{dir}{family}.{rest}"))
 }
 
-/// Where a file stands in its family: rotated files by time or number, the open one last.
+/// Sort key of a file in its family: rotated files by time or number, the current one last.
 pub(crate) type OrderKey = (bool, String, i64);
 
-/// The family of a path, and the file's place in it: what rotation puts into names (times, small
-/// numbers) is left out of the family's.
+/// The family name of a path, and the file's sort key in it. The family name omits what rotation adds
+/// (times, small numbers).
 pub(crate) fn family_of(path: &str) -> (String, OrderKey) {
     let path = without_compression(path);
     let (dir, name) = path
@@ -45,7 +45,7 @@ pub(crate) fn family_of(path: &str) -> (String, OrderKey) {
             family.push(part);
         }
     }
-    // `app.log.2` is older than `app.log.1`; with times, numbers count up.
+    // `app.log.2` is older than `app.log.1`; in names with times, higher numbers are newer.
     let number = number.map_or(0, |n| if time.is_empty() { -n - 1 } else { n });
     let is_open = time.is_empty() && number == 0;
     (

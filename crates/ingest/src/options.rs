@@ -1,4 +1,4 @@
-//! How to read.
+//! Options for reading logs.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use crate::meaning::map::Map;
 use crate::parsing::time::DateOrder;
 use crate::watch::Watch;
 
-/// How to read.
+/// Options for reading logs.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// The zone of times that name none. Default UTC.
+    /// Time zone for times without one. Default UTC.
     pub zone: TimeZone,
-    /// A longer line is a problem, not a record. In bytes; default 8 MiB.
+    /// Maximum line length in bytes; a longer line is reported as a problem. Default 8 MiB.
     pub max_line: usize,
-    /// Which of two numbers of a date such as `03/04/2026` stands first, where no date of the log tells it.
+    /// Whether day or month comes first in dates such as `03/04/2026`, if the log does not show it.
     /// Default unknown.
     pub dates: Option<DateOrder>,
-    /// Text formats that the user described; they go before those that are known. Default none.
+    /// User-defined text formats; they take precedence over the built-in ones. Default none.
     pub dialects: Arc<[TextDialect]>,
-    /// What the user says of other writers' records. Default nothing.
+    /// User-defined mapping of field names and messages of other writers. Default empty.
     pub map: Arc<Map>,
-    /// How far reading is, and whether to go on.
+    /// Progress of reading, and its cancellation.
     pub watch: Arc<Watch>,
-    /// How much memory reading may take. Default 512 MiB.
+    /// Memory limit for reading. Default 512 MiB.
     pub memory: Arc<Memory>,
-    /// Whether the fingerprint of each file's text is taken. Default no.
+    /// Whether to compute a fingerprint of each file's text. Default no.
     pub fingerprints: bool,
 }
 
@@ -48,7 +48,7 @@ impl Default for ReadOptions {
 }
 
 impl ReadOptions {
-    /// Everything that decides how lines are read, as text.
+    /// Everything that affects how lines are read, as text.
     pub fn identity(&self) -> String {
         let dialects: Vec<String> = self.dialects.iter().map(TextDialect::identity).collect();
         format!(

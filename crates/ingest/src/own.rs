@@ -1,6 +1,6 @@
-//! The user's own fields of a record: what its line says beside what the record does.
+//! The user's own fields of a record: fields of its line that are not part of the record itself.
 //!
-//! They are looked for only when somebody asks; until then a record knows where its line stands.
+//! They are extracted only on request; until then a record keeps its source line.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::meaning::map::Map;
 use crate::parsing::pairs::pairs;
 use crate::parsing::{Object, logfmt, value_of_text};
 
-/// A record's own fields, in the order of its line, by their names without the containers around them.
+/// The user's own fields of a record, in line order, named without their enclosing containers.
 ///
-/// What the record says already is none of them, nor what a logging library writes of itself: process, thread,
-/// place in the source. Fields of text are the pairs in its message.
+/// Fields that the record already has are excluded, as are those that logging libraries add: process, thread,
+/// source location. In text logs, the fields are the pairs in the message.
 ///
 /// ```
 /// use dragline_ingest::own_fields;
@@ -49,7 +49,7 @@ pub fn own_fields<'r>(record: &'r Record<'_>) -> Vec<(Cow<'r, str>, Value<'r>)> 
     fields
 }
 
-/// The numbers in its fields that the user gave names (`[map.stats]`).
+/// The numeric fields of a record that the user named in `[map.stats]`.
 pub fn own_stats(record: &Record<'_>, map: &Map) -> Vec<(String, f64)> {
     let number = |(field, value): (Cow<'_, str>, Value<'_>)| {
         let name = map.stat_of(&field)?;
@@ -58,7 +58,7 @@ pub fn own_stats(record: &Record<'_>, map: &Map) -> Vec<(String, f64)> {
     own_fields(record).into_iter().filter_map(number).collect()
 }
 
-/// The same as the text of a JSON object; `None` when there are none.
+/// The user's own fields as a JSON object; `None` if there are none.
 pub fn own_fields_json(record: &Record<'_>) -> Option<String> {
     let fields = own_fields(record);
     if fields.is_empty() {
@@ -73,7 +73,7 @@ pub fn own_fields_json(record: &Record<'_>) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// Those of a JSON object.
+/// The user's own fields of a JSON object.
 fn of_object<'r>(
     object: &Object<'r>,
     record: &Record<'_>,

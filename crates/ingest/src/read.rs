@@ -1,4 +1,4 @@
-//! One family of files, read in order.
+//! Reads one family of files in order.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,32 +18,32 @@ use crate::options::ReadOptions;
 use crate::parsing::time::Calendar;
 use crate::split;
 
-/// Smaller files are not worth several threads, in bytes.
+/// Minimum file size for reading with several threads, in bytes.
 const WORTH_THREADS: u64 = 2 << 20;
 
-/// So many lines are taken before it is asked again whether to go on.
+/// Number of lines between checks for cancellation.
 const LINES_BETWEEN_LOOKS: u64 = 1 << 16;
 
-/// What was read of a file.
+/// Totals of one file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileSummary {
     /// The file's path.
     pub path: String,
     /// Its size on disk.
     pub bytes: u64,
-    /// Bytes after decompression, as far as they could be read.
+    /// Number of readable bytes after decompression.
     pub text_bytes: u64,
-    /// Lines, as far as they could be read.
+    /// Number of readable lines.
     pub lines: u64,
-    /// Records whose time names no zone.
+    /// Number of records whose time has no zone.
     pub zoneless: u64,
-    /// Whether it is a compressed file that ends before its end.
+    /// Whether it is a truncated compressed file.
     pub truncated: bool,
-    /// What its text is known by, when [`ReadOptions::fingerprints`] are taken.
+    /// Fingerprint of its text, if [`ReadOptions::fingerprints`] is set.
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Reads a family and hands everything to the sink; gives each file's totals.
+/// Reads a family, passes everything to the sink, and returns the totals of each file.
 pub fn read_family(
     family: &Family,
     options: &ReadOptions,
@@ -58,16 +58,16 @@ pub fn read_family(
 
 /// Reads the files of a family one by one.
 ///
-/// What a file's lines mean can depend on the files before it: Scrapy's lines do not name their run.
-/// [`FamilyReader::state`] is all that a file's reading depends on besides itself, so that whoever
-/// has kept what came of a file after the same state need not read it again.
+/// The meaning of a file's lines can depend on earlier files: Scrapy's lines do not name their run.
+/// [`FamilyReader::state`] is everything that the reading of a file depends on besides the file itself. So a
+/// caller that cached the result of a file for the same state need not read it again.
 pub struct FamilyReader {
     family: String,
     decoder: Decoder,
 }
 
 impl FamilyReader {
-    /// Nothing was read yet.
+    /// Creates a reader that has read nothing yet.
     pub fn new(family: &str, options: &ReadOptions) -> Self {
         Self {
             family: family.to_owned(),
@@ -75,7 +75,7 @@ impl FamilyReader {
         }
     }
 
-    /// Reads the family's next file and hands everything to the sink.
+    /// Reads the family's next file and passes everything to the sink.
     pub fn read(&mut self, file: &LogFile, sink: &mut dyn Sink) -> FileSummary {
         sink.file(&file.source);
         self.decoder.begin_file(file.source.modified, false);
@@ -107,7 +107,7 @@ impl FamilyReader {
         while let Some(line) = reader.next_line() {
             self.take(&line, sink);
             taken += 1;
-            // A piece of an archive can hold millions of lines.
+            // One chunk of an archive can contain millions of lines.
             if taken.is_multiple_of(LINES_BETWEEN_LOOKS) && watch.is_cancelled() {
                 break;
             }
@@ -123,7 +123,7 @@ impl FamilyReader {
         summary
     }
 
-    /// What the file tells of its times.
+    /// The file's calendar, for its ambiguous times.
     fn calendar(&self, file: &LogFile) -> Calendar {
         let options = self.decoder.options();
         let order = options.dates.or(self.decoder.order());
@@ -146,10 +146,10 @@ impl FamilyReader {
         }
     }
 
-    /// Reads the family's next file in so many threads beside this one, each into a sink of its own that
-    /// `make` makes. `None` when that is not worth it, or not possible: when lines depend on one
-    /// another, records are older than those before them by more than `tolerance` microseconds, or
-    /// there is a fault. Then nothing has happened, and [`FamilyReader::read`] reads the file.
+    /// Reads the family's next file with `threads` additional threads, each with its own sink created by
+    /// `make`. Returns `None` if the file is too small or cannot be read in parallel: lines depend on one
+    /// another, records are more than `tolerance` microseconds older than earlier ones, or there is a
+    /// fault. The reader is then unchanged, and the caller must use [`FamilyReader::read`].
     pub fn read_split<S: Sink + Send>(
         &mut self,
         file: &LogFile,
@@ -178,7 +178,7 @@ impl FamilyReader {
         };
         let max_line = options.max_line;
         let Some(split) = split::read(source, threads, tolerance, max_line, decoder, make) else {
-            // It is read again.
+            // The file will be read again.
             watch.expect(watch.done() - before);
             return None;
         };
@@ -196,40 +196,40 @@ impl FamilyReader {
         Some((summary, split.sinks))
     }
 
-    /// Everything that the reading of the next file depends on, besides that file: the same bytes
-    /// when, and only when, it is the same.
+    /// Everything that the reading of the next file depends on, besides that file. Two states are equal if and
+    /// only if their bytes are equal.
     pub fn state(&self) -> Vec<u8> {
         self.decoder.state()
     }
 
-    /// Goes on from a state. `false` when the bytes are none; then nothing changed.
+    /// Restores a state. Returns `false` and changes nothing if the bytes are not a valid state.
     pub fn restore(&mut self, state: &[u8]) -> bool {
         self.decoder.restore(state)
     }
 
-    /// Hands over what is known only at the family's end.
+    /// Passes on what is known only at the end of the family.
     pub fn finish(mut self, sink: &mut dyn Sink) {
         self.decoder.finish(sink);
     }
 }
 
-/// Whether the file ends where more should be.
+/// Whether the file is truncated.
 fn is_cut(fault: &Fault) -> bool {
     fault.error.kind() == std::io::ErrorKind::UnexpectedEof && !fault.goes_on && !fault.is_too_much
 }
 
-/// Reports what could not be read of a file.
+/// Reports a part of a file that could not be read.
 fn report_fault(fault: &Fault, sink: &mut dyn Sink) {
     let (kind, detail) = told(fault);
     report(sink, kind, Some(fault.at), &detail);
 }
 
-/// What could not be read of a file, in a sentence.
+/// Describes a part of a file that could not be read.
 pub(crate) fn told(fault: &Fault) -> (ProblemKind, String) {
     let (kind, what) = if fault.is_too_much {
         (
             ProblemKind::CorruptFile,
-            "a thousand parts of the file are damaged; what stands behind this one was not read",
+            "a thousand parts of the file are damaged; everything after this one was skipped",
         )
     } else if is_cut(fault) {
         (
@@ -239,18 +239,18 @@ pub(crate) fn told(fault: &Fault) -> (ProblemKind, String) {
     } else if fault.goes_on {
         (
             ProblemKind::CorruptFile,
-            "a part of the archive is damaged; what stands behind it was read",
+            "a part of the archive is damaged; the data after it was read",
         )
     } else {
         (
             ProblemKind::CorruptFile,
-            "the file cannot be read to its end",
+            "the file could not be read to its end",
         )
     };
     (kind, format!("{what}: {}", fault.error))
 }
 
-/// Whether a file's first line is an object's.
+/// Whether a file's first line starts a JSON object.
 fn begins_with_an_object(path: &Path) -> bool {
     let start = Source::open_in_pieces(path).map(|mut source| read_start(&mut source, 64).0);
     start.is_ok_and(|start| start.starts_with(b"{\""))

@@ -1,31 +1,31 @@
-//! A sample of a text's lines, by which texts that share lines are found, wherever these stand.
+//! Samples a text's lines, to find texts that share lines at any position.
 //!
-//! Of the hashes of all lines the smallest are kept (a bottom-k sketch: Cohen and Kaplan, *Summarizing data
-//! using bottom-k sketches*, PODC 2007): two texts with the same line keep it or drop it alike. Only lines
-//! that seem to say when they were written are taken: others stand in every run's log. Those at a text's
-//! beginning are not, as runs that begin in the same second say the same of themselves.
+//! The smallest of all line hashes are kept (a bottom-k sketch: Cohen and Kaplan, *Summarizing data
+//! using bottom-k sketches*, PODC 2007): a line that is in two texts is kept in both or in neither. Only lines
+//! that seem to contain a time are sampled, because other lines recur in every run's log. The first lines of a
+//! text are skipped, because runs that start in the same second write identical first lines.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// So many lines are kept.
+/// Maximum number of lines kept.
 pub const SIZE: usize = 128;
-/// Of a line so much is looked at, in bytes.
+/// Number of bytes of a line that are hashed.
 const LOOKED_AT: usize = 512;
-/// A time stands in the first bytes of a text line; in a JSON object it can stand anywhere.
+/// In a text line, the time is within this many bytes; in a JSON object it can be anywhere.
 const HEAD: usize = 64;
-/// A date and a time have so many digits.
+/// Minimum number of digits of a line with a date and a time.
 const DIGITS: usize = 10;
-/// So many lines at the beginning are passed over.
+/// Number of lines with a time that are skipped at the start of a text.
 const BANNER: usize = 40;
 
-/// Takes the sample of a text that comes in pieces.
+/// Samples a text that arrives in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Sampler {
-    /// The beginning of the line that is not complete.
+    /// The start of the incomplete last line.
     begun: Vec<u8>,
-    /// In order.
+    /// The smallest hashes, sorted.
     smallest: Vec<u64>,
-    /// Lines that say when they were written, so far.
+    /// Number of lines with a time so far.
     dated: usize,
 }
 
@@ -71,7 +71,7 @@ impl Sampler {
         }
     }
 
-    /// The smallest hashes, in order.
+    /// The smallest hashes, sorted.
     pub(crate) fn finish(&self) -> Vec<u64> {
         self.smallest.clone()
     }
@@ -124,7 +124,7 @@ mod tests {
             let hashes = lines.iter().skip(BANNER).map(|line| xxh3_64(line.trim_end().as_bytes()));
             let all: std::collections::BTreeSet<u64> = hashes.collect();
             prop_assert!(whole.iter().eq(all.iter().take(SIZE)));
-            // What is small enough for the whole to have kept it, it has.
+            // Hashes small enough for the whole text's sample are in it.
             let largest = if whole.len() < SIZE { u64::MAX } else { whole[SIZE - 1] };
             let mut small = part.iter().filter(|hash| **hash <= largest);
             prop_assert!(small.all(|hash| whole.contains(hash)));

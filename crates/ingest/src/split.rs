@@ -1,11 +1,10 @@
-//! One large file in several threads.
+//! Reads one large file with several threads.
 //!
-//! A line of JSON is a record, whatever stands around it. So a file that holds nothing else is cut
-//! at ends of lines into chunks, which threads decode while the next ones are decompressed. As soon as
-//! a line turns up that others could belong to (a line of text, a traceback, an object over several
-//! lines), or a fault, all of it is given up, and the file is to be read in order. So it is when
-//! a chunk's records are older than those of the chunks before it: their order matters to who counts
-//! what is out of order.
+//! A line of JSON is a record, independent of the lines around it. So a file with only such lines is split
+//! at line ends into chunks, which threads decode while the next chunks are decompressed. As soon as a line
+//! could depend on others (a line of text, a traceback, an object over several lines), or a fault occurs,
+//! the attempt is abandoned and the file must be read sequentially. The same happens when a chunk's records are
+//! older than those of earlier chunks, because out-of-order records can only be counted in file order.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,22 +18,22 @@ use crate::decoder::{Context, Decoder};
 use crate::framing::fingerprint::Fingerprint;
 use crate::framing::open::Source;
 
-/// So many bytes are decoded at a time.
+/// Size of a chunk in bytes.
 const CHUNK: usize = 1 << 20;
 
-/// What came of a file that was read in several threads.
+/// The result of reading a file with several threads.
 pub(crate) struct Split<S> {
     pub(crate) sinks: Vec<S>,
-    /// Whose lines came last.
+    /// The writer context after the last line.
     pub(crate) context: Context,
     pub(crate) bytes: u64,
     pub(crate) lines: u64,
     pub(crate) zoneless: u64,
-    /// What the text is known by, when the source takes its fingerprint.
+    /// Fingerprint of the text, if the source computes it.
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
-/// What was cut into chunks.
+/// Totals of the text that was split into chunks.
 struct Totals {
     bytes: u64,
     lines: u64,
@@ -45,35 +44,35 @@ struct Totals {
 struct Chunk {
     number: usize,
     text: Vec<u8>,
-    /// Where its first line stands.
+    /// Position of its first line.
     at: Position,
-    /// Where members begin in it.
+    /// Offsets at which archive members start.
     members: Vec<u64>,
 }
 
-/// What all threads see.
+/// State shared by all threads.
 struct Shared {
     chunks: Mutex<Receiver<Chunk>>,
     order: Mutex<Order>,
     given_up: AtomicBool,
 }
 
-/// The least and the greatest time of records.
+/// The earliest and the latest time of a chunk's records.
 type Span = Option<(Timestamp, Timestamp)>;
 
-/// Watches that no chunk is older than those before it.
+/// Checks that no chunk is older than those before it.
 struct Order {
     tolerance: i64,
-    /// Chunks whose predecessors are not all known yet.
+    /// Decoded chunks with predecessors that are still missing.
     waiting: BTreeMap<usize, Span>,
-    /// The number of the first that is not known yet.
+    /// The number of the first missing chunk.
     next: usize,
-    /// The greatest time of those before.
+    /// The latest time of the chunks before it.
     latest: Option<Timestamp>,
 }
 
 impl Order {
-    /// Takes what is known of a chunk; `false` when one is too old.
+    /// Adds a chunk's time span; `false` if a chunk is too old.
     fn take(&mut self, number: usize, span: Span) -> bool {
         self.waiting.insert(number, span);
         while let Some(span) = self.waiting.remove(&self.next) {
@@ -91,8 +90,8 @@ impl Order {
     }
 }
 
-/// Reads a source in so many threads beside this one. `None` when its lines are to be read in order;
-/// records are at most `tolerance` microseconds older than the chunks before theirs.
+/// Reads a source with `threads` additional threads. `None` if its lines must be read sequentially, for
+/// example because a record is more than `tolerance` microseconds older than an earlier chunk.
 pub(crate) fn read<S: Sink + Send>(
     source: Source,
     threads: usize,
@@ -152,8 +151,8 @@ pub(crate) fn read<S: Sink + Send>(
     Some(split)
 }
 
-/// Cuts the source into chunks; gives what they were, or `None` when nobody wants them any more,
-/// there is a fault, or a line is longer than one may be.
+/// Splits the source into chunks and sends them. Returns their totals, or `None` if the attempt was
+/// abandoned, a fault occurred, or a line is too long.
 fn cut(
     mut source: Source,
     max_line: usize,
@@ -180,7 +179,7 @@ fn cut(
             }
             let begins = next.offset + length as u64;
             members.extend((before..source.members()).map(|_| begins));
-            // Only what came can hold an end that was not found before.
+            // Only the new bytes can contain a line end not found yet.
             let found = memrchr(b'\n', &buffer[length..length + read]);
             end = found.map(|at| length + at + 1).or(end);
             length += read;
@@ -188,7 +187,7 @@ fn cut(
                 return None;
             }
         }
-        // The last line may lack its end.
+        // The last line may lack a line end.
         let end = if is_last { length } else { end? };
         let rest = buffer[end..length].to_vec();
         buffer.truncate(end);
@@ -221,15 +220,15 @@ fn cut(
     })
 }
 
-/// What came of one thread's chunks.
+/// The result of one thread's chunks.
 struct Share<S> {
     sink: S,
     zoneless: u64,
-    /// Whose lines came last in each, by its number.
+    /// The writer context after each chunk, with the chunk's number.
     contexts: Vec<(usize, Context)>,
 }
 
-/// Takes what is sent until nothing is, when its thread panics: who sends must not wait for ever.
+/// When its thread panics, receives chunks until there are no more: otherwise the sender would block forever.
 struct DrainOnPanic<'s>(&'s Shared);
 
 impl Drop for DrainOnPanic<'_> {
@@ -242,14 +241,14 @@ impl Drop for DrainOnPanic<'_> {
     }
 }
 
-/// Decodes chunks as long as there are any; `None` when the lines are to be read in order.
+/// Decodes chunks until there are no more; `None` if the lines must be read sequentially.
 fn work<S: Sink>(shared: &Shared, mut decoder: Decoder, sink: S) -> Option<Share<S>> {
     let _drain = DrainOnPanic(shared);
     let mut sink = Spanned { sink, span: None };
     let mut contexts = Vec::new();
     decoder.begin_file(None, true);
     loop {
-        // Nobody panics while it waits.
+        // No thread panics while it holds this lock.
         let next = shared.chunks.lock().map(|chunks| chunks.recv());
         let Ok(Ok(chunk)) = next else {
             return Some(Share {
@@ -266,7 +265,7 @@ fn work<S: Sink>(shared: &Shared, mut decoder: Decoder, sink: S) -> Option<Share
                 .is_ok_and(|mut order| order.take(chunk.number, sink.span.take()));
         if !is_alone {
             shared.given_up.store(true, Ordering::Relaxed);
-            // What is sent has to be taken.
+            // Empty the channel so that the sender does not block.
             while shared
                 .chunks
                 .lock()
@@ -278,7 +277,7 @@ fn work<S: Sink>(shared: &Shared, mut decoder: Decoder, sink: S) -> Option<Share
     }
 }
 
-/// Decodes a chunk; `false` as soon as a line does not stand for itself.
+/// Decodes a chunk; `false` as soon as a line depends on others.
 fn decode(chunk: &Chunk, decoder: &mut Decoder, sink: &mut dyn Sink) -> bool {
     let mut at = chunk.at;
     let mut members = chunk.members.iter().peekable();
@@ -288,7 +287,7 @@ fn decode(chunk: &Chunk, decoder: &mut Decoder, sink: &mut dyn Sink) -> bool {
         let line = &rest[..end.unwrap_or(rest.len())];
         let taken = (line.len() + 1).min(rest.len());
         rest = &rest[taken..];
-        // What is there in place of a line is passed over where lines are read in order.
+        // Oversized lines and NUL bytes are handled by sequential reading.
         if line.len() > decoder.options().max_line || line.first() == Some(&0) {
             return false;
         }
@@ -306,7 +305,7 @@ fn decode(chunk: &Chunk, decoder: &mut Decoder, sink: &mut dyn Sink) -> bool {
     true
 }
 
-/// A sink that looks at the clock.
+/// A sink that records the time span of the records it passes on.
 struct Spanned<S> {
     sink: S,
     span: Span,

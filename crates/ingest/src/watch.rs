@@ -1,8 +1,8 @@
-//! Looking at a long reading from outside: how far it is, and stopping it.
+//! Progress and cancellation of a long read.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// How far a reading is. Shared between the threads that read and whoever waits for them.
+/// Progress of a read, shared between the reading threads and the caller.
 #[derive(Debug, Default)]
 pub struct Watch {
     read: AtomicU64,
@@ -11,32 +11,32 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Bytes on disk that were read so far.
+    /// Number of bytes on disk read so far.
     pub fn done(&self) -> u64 {
         self.read.load(Relaxed)
     }
 
-    /// Bytes on disk that are to be read, as far as is known.
+    /// Total number of bytes on disk to read, as known so far.
     pub fn total(&self) -> u64 {
         self.total.load(Relaxed)
     }
 
-    /// More bytes are to be read.
+    /// Adds bytes to the total.
     pub fn expect(&self, bytes: u64) {
         self.total.fetch_add(bytes, Relaxed);
     }
 
-    /// So many bytes on disk were read, or need not be read.
+    /// Counts bytes on disk as read, or as not needed.
     pub fn advance(&self, bytes: u64) {
         self.read.fetch_add(bytes, Relaxed);
     }
 
-    /// Ends the reading soon: files seem to end where they are.
+    /// Cancels the read: readers soon behave as if the files ended at their current position.
     pub fn cancel(&self) {
         self.is_cancelled.store(true, Relaxed);
     }
 
-    /// Whether the reading was ended: what was read is not all that is there.
+    /// Whether the read was cancelled; its result is then incomplete.
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Relaxed)
     }

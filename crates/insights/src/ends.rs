@@ -1,4 +1,4 @@
-//! Runs that did not end as they should, and runs that did not begin when they were due.
+//! Finds runs that did not end normally, and runs that did not start when they were due.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use crate::schedule::{Lapse, lapses};
 use crate::series::{MINUTE, Series};
 use crate::told::{id, minute, name};
 
-/// Runs that were killed, stalled, failed, or whose end is cut off.
-/// A run counts when it was asked for and ended in the period; what it did is told by all its lines.
+/// Findings for runs that were killed, stalled, failed, or whose last file is truncated.
+/// Includes requested runs that started in the period or before it; their figures come from all their lines.
 pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Finding> {
     let asked: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
     let until = finished.period.map(|(_, last)| last);
@@ -42,17 +42,17 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Finding> {
                 Verdict::Stalled => (
                     InsightKind::RunStalled,
                     "stalled",
-                    "Give every wait a time-out, and look at what the run was waiting for.",
+                    "Give every wait a timeout, and check what the run was waiting for.",
                 ),
                 Verdict::Truncated => (
                     InsightKind::RunTruncated,
-                    "is cut off: its last file is a damaged archive",
-                    "Copy the archive again, or look for the original.",
+                    "ends in a damaged archive file",
+                    "Copy the archive again, or find the original.",
                 ),
                 Verdict::Failed => (
                     InsightKind::RunFailed,
                     "failed",
-                    "Look at the run's last errors.",
+                    "Check the run's last errors.",
                 ),
                 _ => return None,
             };
@@ -69,7 +69,7 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Finding> {
                 .finish_reason
                 .as_deref()
                 .map(|reason| format!(": {}", clip(reason, 200)));
-            // A stall began with the last thing that it did.
+            // A stall starts at the run's last activity.
             let since = match row.verdict {
                 Some(Verdict::Stalled) => row.last_active.or(row.last_seen),
                 _ => row.last_seen,
@@ -93,7 +93,7 @@ pub(crate) fn ends(finished: &Finished, everything: &Finished) -> Vec<Finding> {
         .collect()
 }
 
-/// What a run did until its end, as far as it is known.
+/// The known totals of a run up to its end.
 fn until_then(row: &RunRow) -> String {
     let count = |known: bool, n: u64, noun: &str| {
         let s = if n == 1 { "" } else { "s" };
@@ -108,7 +108,7 @@ fn until_then(row: &RunRow) -> String {
     format!("{} until then", told.join(", "))
 }
 
-/// Runs that were due and did not begin, or began late.
+/// Findings for runs that were due and did not start, or started late.
 pub(crate) fn unpunctual(
     series: &Series<'_>,
     everything: &Finished,
@@ -142,36 +142,36 @@ fn lapse_insight(series: &Series<'_>, lapse: &Lapse, before: Option<&RunRow>) ->
     };
     let title = match (lapse.began, lapse.count) {
         (Some(began), _) => format!(
-            "A run of {who} began {} late, due {}",
+            "A run of {who} started {} late, due {}",
             span(began - lapse.due),
             minute(due)
         ),
-        (None, 1) => format!("A run of {who} did not begin, due {}", minute(due)),
+        (None, 1) => format!("A run of {who} did not start, due {}", minute(due)),
         (None, count) => format!(
-            "{count} runs of {who} did not begin, the first due {}",
+            "{count} runs of {who} did not start, the first due {}",
             minute(due)
         ),
     };
     let last = before
         .and_then(|row| row.start)
         .map_or_else(String::new, |at| {
-            format!(" The run before began {}.", minute(at))
+            format!(" The previous run started {}.", minute(at))
         });
     Finding {
         id: id(kind, &who, due),
         severity,
         title,
-        detail: format!("It is due every {}, by its own history.{last}", span(lapse.interval)),
+        detail: format!("In its history, a run starts every {}.{last}", span(lapse.interval)),
         since: Some(due),
         is_open: lapse.is_open,
         scraper: ScraperKey::from(&series.name),
         evidence: before.and_then(|row| row.evidence.as_ref()).map(Evidence::from).into_iter().collect(),
-        recommendation: "Look at what starts it: the timer, the machine, a run before it that still holds a lock.".to_owned(),
+        recommendation: "Check what starts it: the timer, the machine, or a previous run that still holds a lock.".to_owned(),
         ..Finding::of(kind)
     }
 }
 
-/// A span of time in words: `25 minutes`, `6 hours`, `1.5 days`.
+/// A duration in words: `25 minutes`, `6 hours`, `1.5 days`.
 fn span(micros: i64) -> String {
     let minutes = micros / MINUTE;
     let plural = |count: f64, noun: &str| {

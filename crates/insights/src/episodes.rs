@@ -1,9 +1,9 @@
-//! Stretches of units that chance does not explain.
+//! Finds stretches of units that chance does not explain.
 //!
-//! Every unit is compared with the units before it, metric by metric, alone and together with the two
-//! before it, so that a small change that stays is seen as well as a large one. Suspects are no
-//! example for what comes after. Of so many comparisons some are surprising by chance: which
-//! surprises count is decided over all of them together (Benjamini and Hochberg 1995).
+//! Every unit is compared with the units before it, for each metric, both alone and together with the two
+//! preceding units, so that a small lasting change is detected as well as a large one. Suspect units are
+//! not learned from. With many comparisons, some deviate by chance, so the significance threshold is
+//! computed over all of them (Benjamini and Hochberg 1995).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ use crate::onset::onset;
 use crate::series::DAY;
 use crate::series::Series;
 
-/// Of what is found, at most this share is chance.
+/// Maximum share of false discoveries.
 const FALSE_SHARE: f64 = 0.05;
-/// A unit that is so surprising is no example for others.
+/// A unit with a probability up to this is suspect and is not learned from.
 const SUSPECT: f64 = 3e-3;
-/// So many units in a row are also judged together.
+/// Number of consecutive units that are also judged together.
 const TOGETHER: usize = 3;
 
 /// A stretch of unusual units.
@@ -30,41 +30,41 @@ pub(crate) struct Episode {
     pub(crate) to: usize,
     /// The onset, in microseconds.
     pub(crate) since: i64,
-    /// The range that was expected of its first unit, and its middle.
+    /// The expected range of the first unit, and the mean of the expected values.
     pub(crate) expected: (f64, f64),
     pub(crate) usual: f64,
-    /// The mean of what was seen.
+    /// The mean of the observed values.
     pub(crate) observed: f64,
 }
 
-/// One comparison.
+/// The comparison of one unit.
 struct Test {
     unit: usize,
     comparison: Comparison,
     raw: f64,
     usual: f64,
     expected: (f64, f64),
-    /// Signed by the direction; of the more surprising of the two ways to look at it.
+    /// The probability of the deviation, alone or together, whichever is less likely; the sign is the direction.
     surprise: f64,
     is_suspect: bool,
 }
 
-/// All comparisons of a scraper's metric.
+/// All comparisons of one metric of one scraper.
 pub(crate) struct Track {
     series: usize,
     metric: Metric,
     tests: Vec<Test>,
-    /// What is expected of the next unit.
+    /// The model for the next unit.
     pub(crate) normal: Option<Normal>,
 }
 
 impl Track {
-    /// The scraper.
+    /// The series of the scraper.
     pub(crate) fn series<'a, 'f>(&self, all: &'a [Series<'f>]) -> &'a Series<'f> {
         &all[self.series]
     }
 
-    /// The units in which it was unusual, by their places in the series.
+    /// The units with unusual values, as indexes in the series.
     pub(crate) fn unusual_units(&self) -> impl Iterator<Item = usize> + '_ {
         self.tests
             .iter()
@@ -78,10 +78,10 @@ impl Track {
     }
 }
 
-/// So many fields that items lack are looked at for each scraper.
+/// Maximum number of missing item fields examined per scraper.
 const MAX_FIELDS: usize = 64;
 
-/// So many statistics of its own are looked at for each scraper.
+/// Maximum number of custom statistics examined per scraper.
 const MAX_OWN: usize = 100;
 
 /// Compares all units of all series.
@@ -92,7 +92,7 @@ pub(crate) fn tracks(all: &[Series<'_>]) -> Vec<Track> {
         for field in series.units.iter().flat_map(|unit| unit.lacking.keys()) {
             *fields.entry(field).or_default() += 1;
         }
-        // Names that vary from run to run are no fields: those count that most runs lack.
+        // Names that vary from run to run are not real fields; keep those that are missing in most runs.
         let mut fields: Vec<(usize, &str)> =
             fields.into_iter().map(|(name, n)| (n, name)).collect();
         fields.sort_by(|a, b| (b.0, a.1).cmp(&(a.0, b.1)));
@@ -170,7 +170,7 @@ fn compare(metric: &Metric, known: &Normal, unit: usize, point: &Point, before: 
         let mut comparisons: Vec<Comparison> = row.iter().map(|test| test.comparison).collect();
         comparisons.push(comparison);
         let together = surprise(&comparisons).unwrap_or(1.0);
-        // Two looks have two chances.
+        // Two tests double the probability of a false alarm.
         if together.abs() * 2.0 < alone.abs() {
             test.surprise = (together.abs() * 2.0).copysign(together);
         }
@@ -179,7 +179,7 @@ fn compare(metric: &Metric, known: &Normal, unit: usize, point: &Point, before: 
     test
 }
 
-/// How surprising a comparison has to be to count.
+/// Maximum probability of a comparison that counts as significant.
 fn threshold(tracks: &[Track]) -> f64 {
     let mut all: Vec<f64> = tracks
         .iter()
@@ -240,9 +240,9 @@ fn episode(track: &Track, series: &Series<'_>, tests: &[&Test]) -> Episode {
     }
 }
 
-/// Whether most other scrapers had a day like this, too: a holiday is no incident of anybody's.
+/// Whether most other scrapers had a similar day too: a holiday is not an incident.
 fn is_everybodys(track: &Track, tests: &[&Test], tracks: &[Track], all: &[Series<'_>]) -> bool {
-    // What everybody has more of is no holiday.
+    // Only a drop in requests can be a holiday.
     if track.metric != Metric::Requests || tests[0].surprise > 0.0 {
         return false;
     }

@@ -1,8 +1,8 @@
-//! Where an incident can be seen.
+//! Finds the log lines that show an incident.
 //!
-//! The rollup keeps the first line of each sign of trouble in each quarter of an hour of a run. What tells of an
-//! incident is the first of them at its onset; where nothing is left but silence, it is an error that
-//! began with it, or the end of a run that has it.
+//! The rollup keeps, for each run and quarter of an hour, the first line of each sign of trouble. The evidence
+//! of an incident is the first such line at its onset. If there is none, it is an error that first occurred
+//! during the incident, or else the end of an affected run.
 
 use dragline_rollup::{Finished, FirstSign, GroupRow, SIGN_WIDTH, Sign};
 use dragline_schema::{ErrorCategory, Timestamp};
@@ -12,14 +12,14 @@ use crate::incidents::{Incident, runs_of};
 use crate::metric::Metric;
 use crate::series::{MINUTE, Series};
 
-/// So many places are given.
+/// Maximum number of evidence lines.
 const PLACES: usize = 3;
-/// An onset is told by buckets: what shows it may stand a little before.
+/// Onsets are only as precise as a bucket, so the evidence may precede the onset by this much.
 const EARLY: i64 = 2 * MINUTE;
-/// What follows an onset so soon shows it.
+/// Evidence must follow the onset within this time.
 const SOON: i64 = 30 * MINUTE;
 
-/// Where to look.
+/// The log lines that show an incident.
 pub(super) fn evidence(
     incident: &Incident,
     series: &Series<'_>,
@@ -40,7 +40,7 @@ pub(super) fn evidence(
     found
 }
 
-/// The runs that can have it: where it is told by hours, all of the scraper's.
+/// The runs that may contain the incident; for incidents by hour, all runs of the scraper.
 fn runs(incident: &Incident, series: &Series<'_>, everything: &Finished) -> Vec<usize> {
     let named: Vec<usize> = runs_of(incident, series).collect();
     if !named.is_empty() {
@@ -52,9 +52,9 @@ fn runs(incident: &Incident, series: &Series<'_>, everything: &Finished) -> Vec<
     own.map(|(run, _)| run).collect()
 }
 
-/// The first signs from the onset on: of the cause, then of what followed.
+/// The first signs from the onset on: first of the cause, then of its consequences.
 fn signs(incident: &Incident, everything: &Finished, runs: &[usize]) -> Vec<Evidence> {
-    // What is wrong with an item says more than that it is lost.
+    // A missing field or an error explains more than a lost item does.
     let rank = |metric: &&Metric| match metric {
         Metric::Lacking(_) => 0,
         Metric::Errors(_) => 1,
@@ -70,7 +70,7 @@ fn signs(incident: &Incident, everything: &Finished, runs: &[usize]) -> Vec<Evid
     for metric in std::iter::once(&incident.root.metric).chain(followed) {
         let first = match metric {
             Metric::Errors(category) => first_of_category(incident, everything, runs, *category),
-            // Where no line tells a status, errors say it.
+            // If the log has no status codes, use errors.
             Metric::Blocked => first(incident, everything, runs, Sign::Refused).or_else(|| {
                 let categories = [ErrorCategory::RateLimit, ErrorCategory::Authentication];
                 let of = |category| first_of_category(incident, everything, runs, category);
@@ -89,8 +89,8 @@ fn signs(incident: &Incident, everything: &Finished, runs: &[usize]) -> Vec<Evid
         .collect()
 }
 
-/// The first of a sign from the onset on. An onset is told by buckets: where nothing follows it soon, what
-/// is just before shows it better.
+/// The first line of a sign from the onset on. Onsets are only as precise as a bucket: if nothing follows
+/// soon, the last line shortly before the onset is used.
 fn first<'f>(
     incident: &Incident,
     everything: &'f Finished,
@@ -131,8 +131,8 @@ fn at(first: &FirstSign) -> Option<i64> {
     first.time().map(Timestamp::as_micros)
 }
 
-/// The first error of the largest group of a category that the incident has: what is always there is
-/// mostly little.
+/// The first error, during the incident, of the category's largest group. Errors that always occur are mostly
+/// in small groups.
 fn first_of_category<'f>(
     incident: &Incident,
     everything: &'f Finished,
@@ -149,7 +149,7 @@ fn first_of_category<'f>(
         .find_map(|row| first(incident, everything, runs, Sign::Error(row.id)))
 }
 
-/// What lines show that a metric moved.
+/// The sign that shows a change of a metric.
 fn of_metric(metric: &Metric) -> Option<Sign> {
     match metric {
         Metric::Failed => Some(Sign::Failed),
@@ -161,7 +161,7 @@ fn of_metric(metric: &Metric) -> Option<Sign> {
     }
 }
 
-/// The line of an error that was the first of its group.
+/// The line of the first error of a group.
 pub(super) fn first_error(everything: &Finished, row: &GroupRow) -> Option<Evidence> {
     let first_seen = row.group.first_seen?;
     let quarter = first_seen.as_micros().div_euclid(SIGN_WIDTH) * SIGN_WIDTH;
@@ -173,14 +173,14 @@ pub(super) fn first_error(everything: &Finished, row: &GroupRow) -> Option<Evide
     Evidence::of_sign(signs.next()?)
 }
 
-/// Errors that began with the incident.
+/// The lines of errors that first occurred during the incident.
 fn errors(incident: &Incident, series: &Series<'_>, groups: &[ErrorGroup]) -> Vec<Evidence> {
     let began = Timestamp::from_micros(incident.since);
     let ended = Timestamp::from_micros(incident.until);
     let is_own = |group: &&ErrorGroup| {
         let mut names = group.scrapers.iter();
         let is_named = names.any(|n| n.scraper_id == series.name.0 && n.site == series.name.1);
-        // Places are kept of a group's beginning: only one that began with the incident shows it.
+        // A group keeps only its first lines, so only a group that started during the incident can show it.
         is_named
             && group
                 .first_seen

@@ -1,4 +1,4 @@
-//! What was found, as data.
+//! The types of the findings.
 
 use dragline_rollup::{self as rollup, FirstSign, GroupRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
@@ -6,12 +6,12 @@ use dragline_schema::{ErrorCategory, Severity, Timestamp};
 use crate::kind::InsightKind;
 use crate::names::Name;
 
-/// The name of a scraper on a site, as far as its lines tell.
+/// A scraper on a site. Each part is `None` if the log does not name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScraperKey {
-    /// Which scraper.
+    /// The scraper's id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// The site.
     pub site: Option<String>,
 }
 
@@ -24,47 +24,47 @@ impl From<&Name> for ScraperKey {
     }
 }
 
-/// One thing that is worth knowing.
+/// An anomaly or defect, with its evidence and a recommendation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// The same for the same incident in every report.
     pub id: String,
-    /// What kind of thing.
+    /// The kind of finding.
     pub kind: InsightKind,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What happened, in a sentence.
+    /// What happened, in one sentence.
     pub title: String,
-    /// More of it.
+    /// Details: figures, and the order of events.
     pub detail: String,
-    /// The onset, where a time is known.
+    /// The onset; `None` if no time is known.
     pub since: Option<Timestamp>,
-    /// When it was over; `None` as long as it is open, and where no time is known.
+    /// The end; `None` while it is open, or if no time is known.
     pub until: Option<Timestamp>,
-    /// Whether it reaches the scraper's last run (or hour): nothing says that it is over.
+    /// Whether it extends to the scraper's last run (or hour), so that it is still ongoing.
     pub is_open: bool,
-    /// Whose it is; of nobody in particular when both are `None`.
+    /// The affected scraper; both parts are `None` if the finding concerns no particular scraper.
     pub scraper: ScraperKey,
-    /// The metric that told.
+    /// The metric that deviated.
     pub metric: Option<String>,
-    /// What was expected of it.
+    /// The expected range of the metric.
     pub expected: Option<Expected>,
-    /// What it was.
+    /// The observed value of the metric.
     pub observed: Option<f64>,
-    /// Which metrics moved, in order.
+    /// The metrics that changed, in order of time.
     pub sequence: Vec<Moved>,
-    /// Where to look.
+    /// Log lines that show it.
     pub evidence: Vec<Evidence>,
-    /// What to do.
+    /// The recommended action.
     pub recommendation: String,
-    /// The name of the runbook that says what to look at.
+    /// The name of the runbook to follow.
     pub runbook: &'static str,
-    /// The ids of other findings of the same kind at the same time, of other scrapers or sites.
+    /// The ids of findings of the same kind at the same time for other scrapers or sites.
     pub related: Vec<String>,
 }
 
 impl Finding {
-    /// A finding of a kind that says nothing else yet.
+    /// An empty finding of the given kind, with the kind's severity and runbook.
     pub fn of(kind: InsightKind) -> Self {
         Self {
             id: String::new(),
@@ -88,34 +88,34 @@ impl Finding {
     }
 }
 
-/// A range.
+/// An expected range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expected {
-    /// From.
+    /// The lower end.
     pub lower: f64,
-    /// To.
+    /// The upper end.
     pub upper: f64,
 }
 
-/// A metric that moved.
+/// A metric that changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moved {
-    /// When.
+    /// When it changed.
     pub at: Timestamp,
-    /// Which.
+    /// The metric's name.
     pub metric: String,
 }
 
-/// A line of a log that shows something.
+/// A log line that shows a finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// The file, as it was named.
+    /// The file's path as given by the user.
     pub file: String,
-    /// The line, from 1.
+    /// The line number, from 1.
     pub line: u64,
-    /// The byte where the line starts, after decompression.
+    /// The byte offset of the line, after decompression.
     pub offset: u64,
-    /// What the line says, in short; `None` where that stands beside it.
+    /// A short form of the line's text; `None` if the text is shown elsewhere.
     pub sample: Option<String>,
 }
 
@@ -131,7 +131,7 @@ impl From<&rollup::Evidence> for Evidence {
 }
 
 impl Evidence {
-    /// The place of a sign, and what stands there.
+    /// The line of a sign, with its text.
     pub(crate) fn of_sign(sign: &FirstSign) -> Option<Self> {
         let text = sign.text();
         Some(Self {
@@ -141,54 +141,54 @@ impl Evidence {
     }
 }
 
-/// What is normal for a scraper.
+/// What is normal for a metric of a scraper.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline {
     /// The metric.
     pub metric: String,
-    /// Whose it is.
+    /// The scraper.
     pub scraper: ScraperKey,
     /// The median.
     pub median: f64,
-    /// The range that is expected.
+    /// The expected range.
     pub expected: Expected,
-    /// How many runs it was learned from.
+    /// The number of runs it was learned from.
     pub runs: u64,
 }
 
-/// A group of errors, as far as findings tell it.
+/// A group of errors, with the fields that findings need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErrorGroup {
     /// The group's fingerprint.
     pub id: u64,
-    /// Whether it is known, and not to be told.
+    /// Whether it is muted: known, and not to be reported.
     pub is_muted: bool,
     /// The category.
     pub category: ErrorCategory,
-    /// The finer kind; empty when no rule knows it.
+    /// The sub-category; empty if no rule matched.
     pub sub_category: String,
     /// The worst severity in the group.
     pub severity: Severity,
-    /// The rule that decided.
+    /// The id of the rule that classified it.
     pub rule: Option<String>,
-    /// The message without what varies.
+    /// The message template: the message without its variable parts.
     pub template: String,
-    /// The type; `None` when the error has none.
+    /// The error type; `None` if the error has none.
     pub error_type: Option<String>,
-    /// How many.
+    /// The number of errors.
     pub count: u64,
-    /// The first one's time.
+    /// The time of the first error.
     pub first_seen: Option<Timestamp>,
-    /// Scrapers and sites where it happened, by name.
+    /// The scrapers and sites where it occurred, sorted by name.
     pub scrapers: Vec<ScraperKey>,
     /// One of the messages.
     pub sample: String,
-    /// Where to find some, the sample first.
+    /// Log lines with errors of this group, the sample's line first.
     pub evidence: Vec<Evidence>,
 }
 
 impl ErrorGroup {
-    /// The group of a row, which nobody muted; `None` where it has no sample.
+    /// Converts a row to a group that is not muted; `None` if the row has no sample.
     pub fn of(row: &GroupRow) -> Option<Self> {
         let (_, sample) = row.group.sample.as_ref()?;
         Some(Self {

@@ -1,8 +1,8 @@
-//! From episodes to incidents: what happened at the same time has one cause, and one name.
+//! Groups episodes into incidents: overlapping episodes get one cause and one name.
 //!
-//! A block makes requests fail, items rare and errors new; told as four findings it would be noise. So
-//! episodes of a scraper that overlap are one incident; its kind is that of the episode that explains
-//! the others, and the rest is the order in which things moved.
+//! A block makes requests fail, items drop and new errors appear; four separate findings would be noise.
+//! Overlapping episodes of a scraper therefore form one incident. Its kind is that of the episode that
+//! explains the others; the other episodes only show the order of events.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ use crate::kind::InsightKind;
 use crate::metric::Metric;
 use crate::series::Series;
 
-/// Items under this share of the usual ones are a failure, not a worse yield.
+/// Below this share of the usual items, the incident is a failure, not a lower yield.
 const COLLAPSE: f64 = 0.45;
-/// Of so many requests the page was not understood, or of so many items a field is gone.
+/// Minimum share of requests with page errors, or of items that lack a field, for a broken page.
 const BROKEN: f64 = 0.12;
-/// Then so few of the usual items are left, at most.
+/// Maximum share of the usual items for a broken page.
 const FEWER: f64 = 0.75;
-/// A site refuses by status when so many of its refusals have one.
+/// A site counts as refusing by status if at least this share of its refusals has a blocking status.
 const BY_STATUS: f64 = 0.9;
 
 /// What went wrong.
@@ -67,28 +67,28 @@ pub(crate) struct Incident {
     pub(crate) kind: Kind,
     /// The episode that explains the others.
     pub(crate) root: Episode,
-    /// All of them, by onset.
+    /// All episodes, sorted by onset.
     pub(crate) episodes: Vec<Episode>,
     /// The first and the last unit.
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// In microseconds.
+    /// The onset and the end, in microseconds.
     pub(crate) since: i64,
     pub(crate) until: i64,
-    /// Whether it reaches the last unit.
+    /// Whether it extends to the last unit.
     pub(crate) is_open: bool,
-    /// How often it was so before at this time of day, and since when.
+    /// How often the same happened before at this time of day, and since when.
     pub(crate) before: Option<(usize, i64)>,
 }
 
 impl Incident {
-    /// Whether it is a wave of errors without requests that fail: then one error may be all of it.
+    /// Whether it is an error wave without failed requests, so that a single error may explain it.
     pub(crate) fn is_of_errors_alone(&self) -> bool {
         let mut metrics = self.episodes.iter().map(|episode| &episode.metric);
         self.kind == Kind::ErrorWave && metrics.all(|metric| *metric != Metric::Failed)
     }
 
-    /// How many errors its units have.
+    /// The number of errors in its units.
     pub(crate) fn errors(&self, series: &Series<'_>) -> u64 {
         let units = &series.units[self.from..=self.to];
         units.iter().map(|unit| unit.counters.errors).sum()
@@ -120,7 +120,7 @@ pub(crate) fn incidents(series: &Series<'_>, episodes: Vec<Episode>) -> Vec<Inci
         .collect()
 }
 
-/// Whether the refusals in the units of a cluster have the status of one.
+/// Whether most refusals in a cluster's units have a blocking status (403 or 429).
 fn is_by_status(series: &Series<'_>, cluster: &[Episode]) -> bool {
     let refused = cluster
         .iter()
@@ -143,7 +143,7 @@ fn incident(series: &Series<'_>, kind: Kind, root: usize, cluster: &[Episode]) -
     Incident {
         kind,
         since: root.since,
-        // Units may overlap, and clocks differ: an end before the beginning is none.
+        // Units may overlap and clocks differ, so the end must not precede the start.
         until: series.units[to].end.max(root.since),
         is_open: to + 1 == series.units.len(),
         before: None,
@@ -154,7 +154,7 @@ fn incident(series: &Series<'_>, kind: Kind, root: usize, cluster: &[Episode]) -
     }
 }
 
-/// What the episodes of a cluster tell of, each by its place.
+/// The causes that a cluster's episodes suggest, as indexes of the episodes.
 struct Clues<'e> {
     episodes: &'e [Episode],
     fewer: Option<usize>,
@@ -198,8 +198,8 @@ impl<'e> Clues<'e> {
         episodes.position(|episode| episode.metric == *metric && !episode.is_up)
     }
 
-    /// Whether so few items are left that it is no worse yield but none.
-    /// `explained` is the share of pages that had none for another reason.
+    /// Whether so few items are left that it is a failure, not a lower yield.
+    /// `explained` is the share of pages that have no items for another reason.
     fn is_collapse(&self, explained: f64) -> bool {
         self.fewer.is_some_and(|fewer| {
             let episode = &self.episodes[fewer];
@@ -207,7 +207,7 @@ impl<'e> Clues<'e> {
         })
     }
 
-    /// Whether many of the pages that answer are not what they were.
+    /// Whether many of the successful pages have changed.
     fn is_broken_page(&self) -> bool {
         let are_many = |place: usize| self.episodes[place].observed >= BROKEN;
         let are_fewer = |place: usize| {
@@ -218,14 +218,14 @@ impl<'e> Clues<'e> {
         is_named && (self.fewer.is_none_or(are_fewer))
     }
 
-    /// A page that is not what it was: fields are gone, or items with errors about the page.
+    /// A changed page: fields are missing, or fewer or lost items come with errors about the page.
     fn layout(&self) -> Option<(Kind, usize)> {
         let with_errors = self.fewer.or(self.lost).and(self.page_errors);
         let root = self.lacking.or(with_errors)?;
         Some((Kind::LayoutChange, self.fewer.unwrap_or(root)))
     }
 
-    /// Items that are gone without a word.
+    /// Items that are gone without an error.
     fn silence(&self) -> Option<(Kind, usize)> {
         let kind = if self.is_collapse(0.0) {
             Kind::SilentFailure
@@ -235,7 +235,7 @@ impl<'e> Clues<'e> {
         Some((kind, self.fewer?))
     }
 
-    /// What is left when neither requests nor pages nor items tell anything.
+    /// The remaining causes, if requests, pages and items suggest none.
     fn rest(&self) -> Option<(Kind, usize)> {
         let queue = self.up(&Metric::QueueLeft).or(self.up(&Metric::Queue));
         let mut episodes = self.episodes.iter();
@@ -256,17 +256,17 @@ impl<'e> Clues<'e> {
     }
 }
 
-/// The causes of a cluster: mostly one; a site that blocks may have changed its pages, too.
+/// The causes of a cluster. Usually there is one, but a site that blocks may also have changed its pages.
 ///
-/// Where the site refuses by its answers' status, what is wrong with the pages that do come has
-/// another cause; where it refuses by pages, they are that.
+/// If the site refuses by status, problems with the remaining pages have another cause. If it refuses with
+/// block pages, these problems are the refusal itself.
 fn causes(episodes: &[Episode], is_by_status: bool) -> Vec<(Kind, usize)> {
     let clues = Clues::of(episodes);
     let failed = clues.up(&Metric::Failed);
     if let Some(root) = clues.up(&Metric::Blocked) {
-        // Of the pages that answered, a block takes no items away.
+        // A block does not remove items from the pages that succeed.
         let also = clues.layout().or(clues.silence());
-        // A page that asks whether a person is there answers, too.
+        // A captcha page counts as a successful page, too.
         let explained = episodes[root].observed;
         let is_of_page = is_by_status && clues.is_broken_page();
         let also = also.filter(|_| is_of_page || clues.is_collapse(explained));
@@ -295,7 +295,7 @@ fn causes(episodes: &[Episode], is_by_status: bool) -> Vec<(Kind, usize)> {
     one.into_iter().collect()
 }
 
-/// The runs of an incident, by their places in [`Finished::runs`].
+/// The runs of an incident, as indexes in [`Finished::runs`].
 pub(crate) fn runs_of<'s>(
     incident: &Incident,
     series: &'s Series<'_>,
@@ -304,7 +304,7 @@ pub(crate) fn runs_of<'s>(
     units.iter().filter_map(|unit| unit.run)
 }
 
-/// How a site refused requests: by which statuses, or by pages that ask for a person.
+/// How a site refused requests: the statuses, or block pages and captchas.
 pub(crate) fn refusals(incident: &Incident, series: &Series<'_>) -> String {
     let units = &series.units[incident.from..=incident.to];
     let sum = |of: &dyn Fn(&dragline_rollup::Counters) -> u64| -> u64 {
@@ -315,7 +315,7 @@ pub(crate) fn refusals(incident: &Incident, series: &Series<'_>) -> String {
         sum(&|counters| counters.status_codes.get(429)),
     );
     let told = sum(&|counters| counters.refusals);
-    // A few of another kind are nobody's point.
+    // Ignore a few refusals of another kind.
     let least = (forbidden + many).max(told) / 20;
     let mut ways = Vec::new();
     if forbidden > least {
@@ -325,17 +325,17 @@ pub(crate) fn refusals(incident: &Incident, series: &Series<'_>) -> String {
         ways.push("429");
     }
     if told > forbidden + many + least {
-        ways.push("by its pages");
+        ways.push("block pages or captchas");
     }
     ways.join(", ")
 }
 
-/// How many units it lasted.
+/// The number of units it lasted.
 pub(crate) fn units(incident: &Incident) -> usize {
     incident.to - incident.from + 1
 }
 
-/// Whether a run that was asked for is in the incident, or, without runs, any of its time.
+/// Whether the incident contains a requested run or, without runs, overlaps the requested period.
 pub(crate) fn is_asked(
     incident: &Incident,
     series: &Series<'_>,

@@ -1,17 +1,17 @@
 //! Every kind of finding, in one table.
 //!
-//! A new kind is a row here and a function that finds it. What is asked of a kind is answered by the row, or by a
-//! `match` over all kinds, so that a forgotten one does not compile.
+//! To add a kind, add a row here and a function that finds it. All properties of a kind come from its row or from a
+//! `match` over all kinds, so the build fails if one is forgotten.
 
 use std::fmt;
 use std::str::FromStr;
 
 use dragline_schema::{ErrorCategory, Severity};
 
-/// The verdict that a finding gives its scraper as long as it is open.
+/// The verdict that an open finding gives its scraper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// None: the runs decide.
+    /// No effect: the runs decide the verdict.
     None,
     /// `degraded`
     Degraded,
@@ -28,28 +28,28 @@ pub enum Effect {
 /// One row of the table.
 struct Row {
     name: &'static str,
-    /// The worst that it is told as.
+    /// Maximum severity.
     severity: Severity,
     runbook: &'static str,
     effect: Effect,
-    /// Whether one finding tells of all scrapers that have it; the others are told for each, and put together by their
-    /// kind, metric and onset.
+    /// Whether one finding covers all affected scrapers. Other kinds have one finding per scraper; these are
+    /// grouped by kind, metric and onset.
     is_shared: bool,
-    /// Whether most likely the site did it, so that the same site of other scrapers is worth a look.
+    /// Whether the site is the likely cause, so that other scrapers of the same site should be checked too.
     is_of_site: bool,
     text: &'static str,
 }
 
 macro_rules! kinds {
     ($($kind:ident: $name:literal, $severity:ident, $runbook:literal, $effect:ident, [$($flag:ident)*], $text:literal;)*) => {
-        /// What kind of thing a finding tells.
+        /// The kind of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum InsightKind {
             $(#[doc = $text] $kind,)*
         }
 
         impl InsightKind {
-            /// All of them, by name.
+            /// All kinds, sorted by name.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
             fn row(self) -> Row {
@@ -76,75 +76,75 @@ macro_rules! kinds {
 
 kinds! {
     BlockWave: "block_wave", High, "blocked", Blocked, [is_of_site], "A site refused many more requests than usual.";
-    Bottleneck: "bottleneck", Low, "slow-site", Degraded, [is_of_site], "A run spent much more of its time than usual waiting: for the site, its database, or its own work on a page.";
-    ClockSkew: "clock_skew", Low, "log-loss", None, [], "The clock of a run was set while it ran.";
-    CpuHigh: "cpu_high", Medium, "memory", None, [], "The machine's processors are beyond the limit.";
-    CpuLow: "cpu_low", Low, "slow-site", None, [], "The machine's processors are below the limit: there is room for more.";
-    DiskHigh: "disk_high", Medium, "disk", None, [], "The machine's disk is beyond the limit.";
-    DuplicateSurge: "duplicate_surge", Medium, "layout-change", Degraded, [], "A run met many more duplicates than usual.";
-    ErrorWave: "error_wave", High, "high-error-rate", Degraded, [], "Many more errors of a category, or requests that fail, than usual.";
-    ErrorsHigh: "errors_high", Low, "high-error-rate", None, [], "The errors of the period are beyond the limit.";
-    FailuresHigh: "failures_high", Medium, "high-error-rate", None, [], "More of a run's requests failed than the limit allows.";
-    GrowthLow: "growth_low", Low, "missed-run", None, [], "The last seven days have fewer requests, against the seven before, than the limit allows.";
-    LanguageShare: "language_share", Low, "layout-change", None, [], "More of the articles are in one language than the limit allows.";
-    LayoutChange: "layout_change", High, "layout-change", LayoutChanged, [], "Pages answer, and what was taken from them is no longer found.";
-    LogLoss: "log_loss", Medium, "log-loss", None, [], "Lines of a run are missing, by their numbers.";
-    MemoryHigh: "memory_high", Medium, "memory", None, [], "The machine's memory is beyond the limit.";
-    NewError: "new_error", Critical, "high-error-rate", Degraded, [is_shared], "An error that was never there before.";
-    QueueGrowth: "queue_growth", Medium, "slow-site", Degraded, [], "A queue grew, or was left undone, much more than usual.";
-    QueueHigh: "queue_high", Low, "slow-site", None, [], "A run's queue grew beyond the limit.";
-    RegressedError: "regressed_error", Critical, "high-error-rate", Degraded, [is_shared], "An error that was gone is back.";
-    ResponseTimeHigh: "response_time_high", Low, "slow-site", None, [], "Answers of a run took longer than the limit allows.";
-    RetryWaste: "retry_waste", Medium, "high-error-rate", Degraded, [], "Many more of the requests than usual were retries.";
-    RunFailed: "run_failed", High, "scraper-down", None, [], "A run ended and said that it failed.";
-    RunKilled: "run_killed", High, "scraper-down", None, [], "A run stopped without an end.";
-    RunLate: "run_late", Low, "missed-run", None, [], "A run began much later than it was due.";
-    RunMissed: "run_missed", High, "missed-run", Missed, [], "A run was due and did not begin.";
-    RunStalled: "run_stalled", High, "scraper-down", None, [], "A run went on and did nothing any more.";
+    Bottleneck: "bottleneck", Low, "slow-site", Degraded, [is_of_site], "A run spent a much larger share of its time than usual waiting for the site, waiting for its database, or processing pages.";
+    ClockSkew: "clock_skew", Low, "log-loss", None, [], "The machine's clock was changed during a run.";
+    CpuHigh: "cpu_high", Medium, "memory", None, [], "The machine's CPU usage is above the limit.";
+    CpuLow: "cpu_low", Low, "slow-site", None, [], "The machine's CPU usage is below the limit: it has capacity for more.";
+    DiskHigh: "disk_high", Medium, "disk", None, [], "The machine's disk usage is above the limit.";
+    DuplicateSurge: "duplicate_surge", Medium, "layout-change", Degraded, [], "A run found many more duplicates than usual.";
+    ErrorWave: "error_wave", High, "high-error-rate", Degraded, [], "Many more errors of a category, or failed requests, than usual.";
+    ErrorsHigh: "errors_high", Low, "high-error-rate", None, [], "The number of errors in the period is above the limit.";
+    FailuresHigh: "failures_high", Medium, "high-error-rate", None, [], "The share of failed requests of a run is above the limit.";
+    GrowthLow: "growth_low", Low, "missed-run", None, [], "The growth of requests from the previous seven days to the last seven days is below the limit.";
+    LanguageShare: "language_share", Low, "layout-change", None, [], "The share of articles in one language is above the limit.";
+    LayoutChange: "layout_change", High, "layout-change", LayoutChanged, [], "Pages still answer, but the scraper no longer finds the content it extracts from them.";
+    LogLoss: "log_loss", Medium, "log-loss", None, [], "Lines of a run are missing: their sequence numbers have gaps.";
+    MemoryHigh: "memory_high", Medium, "memory", None, [], "The machine's memory usage is above the limit.";
+    NewError: "new_error", Critical, "high-error-rate", Degraded, [is_shared], "An error that never occurred before.";
+    QueueGrowth: "queue_growth", Medium, "slow-site", Degraded, [], "A queue grew much longer than usual, or much more of it than usual was left unprocessed.";
+    QueueHigh: "queue_high", Low, "slow-site", None, [], "The queue of a run grew beyond the limit.";
+    RegressedError: "regressed_error", Critical, "high-error-rate", Degraded, [is_shared], "An error that had disappeared is back.";
+    ResponseTimeHigh: "response_time_high", Low, "slow-site", None, [], "The response times of a run are above the limit.";
+    RetryWaste: "retry_waste", Medium, "high-error-rate", Degraded, [], "A much larger share of the requests than usual were retries.";
+    RunFailed: "run_failed", High, "scraper-down", None, [], "A run ended and reported that it failed.";
+    RunKilled: "run_killed", High, "scraper-down", None, [], "A run stopped without logging its end.";
+    RunLate: "run_late", Low, "missed-run", None, [], "A run started much later than it was due.";
+    RunMissed: "run_missed", High, "missed-run", Missed, [], "A run was due and did not start.";
+    RunStalled: "run_stalled", High, "scraper-down", None, [], "A run kept running but made no more requests and stored no more items.";
     RunTruncated: "run_truncated", Low, "log-loss", None, [], "The last file of a run is a damaged archive.";
-    SearchFast: "search_fast", Low, "slow-site", None, [], "Searches answer faster than the limit.";
-    SearchSlow: "search_slow", Low, "slow-site", None, [], "Searches answer slower than the limit.";
-    SearchesHigh: "searches_high", Low, "slow-site", None, [], "More searches a day than the limit allows.";
-    SilentFailure: "silent_failure", High, "layout-change", SilentFailure, [], "Pages answer and hold nothing any more, without an error.";
-    SlowDown: "slow_down", Medium, "slow-site", Degraded, [is_of_site], "Answers took much longer than usual.";
-    StatisticChange: "statistic_change", Low, "high-error-rate", None, [], "A number that the scraper's author counts himself is far from usual.";
-    VolumeHigh: "volume_high", Low, "layout-change", Degraded, [], "Many more requests than usual, or than the limit allows.";
-    VolumeLow: "volume_low", Low, "layout-change", Degraded, [], "Many fewer requests than usual, or than the limit asks for.";
-    YieldDrop: "yield_drop", Medium, "layout-change", Degraded, [], "Fewer items for each page than usual.";
+    SearchFast: "search_fast", Low, "slow-site", None, [], "Searches are faster than the limit.";
+    SearchSlow: "search_slow", Low, "slow-site", None, [], "Searches are slower than the limit.";
+    SearchesHigh: "searches_high", Low, "slow-site", None, [], "The number of searches per day is above the limit.";
+    SilentFailure: "silent_failure", High, "layout-change", SilentFailure, [], "Pages still answer but no longer contain items, and no error is logged.";
+    SlowDown: "slow_down", Medium, "slow-site", Degraded, [is_of_site], "Responses took much longer than usual.";
+    StatisticChange: "statistic_change", Low, "high-error-rate", None, [], "A custom statistic of the scraper is far from its usual value.";
+    VolumeHigh: "volume_high", Low, "layout-change", Degraded, [], "Many more requests than usual, or more than the limit.";
+    VolumeLow: "volume_low", Low, "layout-change", Degraded, [], "Many fewer requests than usual, or fewer than the limit.";
+    YieldDrop: "yield_drop", Medium, "layout-change", Degraded, [], "Fewer items per page than usual.";
 }
 
 impl InsightKind {
-    /// Its name in reports.
+    /// The kind's name in reports.
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// The worst severity that it is told with.
+    /// Maximum severity of a finding of this kind.
     pub fn severity(self) -> Severity {
         self.row().severity
     }
 
-    /// The runbook that says what to look at, where nothing finer is known.
+    /// The default runbook, used when no more specific one applies.
     pub fn runbook(self) -> &'static str {
         self.row().runbook
     }
 
-    /// What it makes of its scraper as long as it is open.
+    /// The effect of an open finding on its scraper's verdict.
     pub fn effect(self) -> Effect {
         self.row().effect
     }
 
-    /// Whether one finding tells of all scrapers that have it.
+    /// Whether one finding covers all affected scrapers.
     pub fn is_shared(self) -> bool {
         self.row().is_shared
     }
 
-    /// Whether most likely the site did it.
+    /// Whether the site is the likely cause.
     pub fn is_of_site(self) -> bool {
         self.row().is_of_site
     }
 
-    /// What it is, in a sentence.
+    /// A one-sentence description.
     pub fn text(self) -> &'static str {
         self.row().text
     }
@@ -165,20 +165,20 @@ impl FromStr for InsightKind {
     }
 }
 
-/// A name that no kind has.
+/// The error for a name that is not an insight kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownKind(String);
 
 impl fmt::Display for UnknownKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no kind of insight `{}`", self.0)
+        write!(f, "unknown insight kind `{}`", self.0)
     }
 }
 
 impl std::error::Error for UnknownKind {}
 
-/// The runbook for errors of a category, and of a finer kind where a rule knows it; `None` where that of the finding
-/// says it best.
+/// The runbook for errors of a category and sub-category (empty if no rule assigned one); `None` where the finding's
+/// own runbook fits best.
 pub(crate) fn runbook_of_errors(
     category: ErrorCategory,
     sub_category: &str,

@@ -1,17 +1,17 @@
-//! What is worth knowing of scrapers' runs.
+//! Finds anomalies in scrapers' runs.
 //!
-//! From a finished rollup to typed [`Finding`]s: what is not as it was, since when, on what evidence, and what to do. Every
-//! kind is a row of one table ([`InsightKind`]). Everything is a function of its inputs, and nothing here knows a dataframe
-//! or how a report is written.
+//! Turns a finished rollup into typed [`Finding`]s: what changed, since when, the evidence, and what to do. Every
+//! kind of finding is a row of one table ([`InsightKind`]). Everything is a pure function of its inputs; this crate
+//! does not depend on dataframes or on report rendering.
 //!
-//! `series` cuts what every scraper did into runs, or hours. `episodes` compares each with those
-//! before it (`normal`, `metric`) and keeps what chance does not explain. `incidents` finds the
-//! one cause of what happened together, `told` puts it into words. Beside that stand runs
-//! that did not end or begin as they should (`ends`, `schedule`), errors that are new or back
-//! (`novelty`) and logs that lack something (`losses`).
+//! `series` splits each scraper's activity into units: runs, or hours. `episodes` compares each unit with
+//! the units before it (`normal`, `metric`) and keeps the deviations that chance does not explain.
+//! `incidents` groups simultaneous episodes under one cause, and `told` describes that incident in words.
+//! Other modules find runs that did not end or start as expected (`ends`, `schedule`), errors that are
+//! new or back (`novelty`), and logs with missing lines or a wrong clock (`losses`).
 //!
-//! All of it is found in everything that is there, so that an onset before the period that was asked
-//! for is told rightly.
+//! The analysis always uses all available data, so an onset before the requested period is dated
+//! correctly.
 //!
 //! ```
 //! use dragline_classifier::RuleSet;
@@ -81,10 +81,10 @@ pub use crate::series::{DAY, HOUR, hour, weekday};
 pub use crate::told::{capital, name};
 pub use crate::verdict::{VERDICTS, rank, verdict};
 
-/// A run with fewer requests says nothing about shares.
+/// Minimum number of requests for a run's shares to be meaningful.
 const ENOUGH_REQUESTS: u64 = 20;
 
-/// What every scraper did, and what is normal for it.
+/// The activity of every scraper, and what is normal for it.
 pub struct Analysis<'f> {
     everything: &'f Finished,
     end: Option<Timestamp>,
@@ -93,7 +93,7 @@ pub struct Analysis<'f> {
 }
 
 impl<'f> Analysis<'f> {
-    /// Looks at everything that began before `end`.
+    /// Analyses everything that started before `end`.
     pub fn of(everything: &'f Finished, end: Option<Timestamp>) -> Self {
         let all = series::all(everything, end);
         let tracks = episodes::tracks(&all);
@@ -105,7 +105,7 @@ impl<'f> Analysis<'f> {
         }
     }
 
-    /// Everything worth knowing of what was asked for, the worst first, then the latest.
+    /// All findings for the requested runs, most severe first, then latest first.
     pub fn findings(
         &self,
         finished: &Finished,
@@ -128,7 +128,7 @@ impl<'f> Analysis<'f> {
             let series = &self.all[place];
             let own = incidents::incidents(series, episodes);
             for incident in recurring::fold(own) {
-                // Errors of which most are one that is news are that news.
+                // If most errors of the incident belong to one new error, report only the new error.
                 let is_told = |news: &Finding| {
                     let most = news.observed.unwrap_or(0.0) * 2.0 > incident.errors(series) as f64;
                     incident.is_of_errors_alone() && most && is_of(series, &incident, news)
@@ -167,7 +167,7 @@ impl<'f> Analysis<'f> {
         found
     }
 
-    /// What is normal for a scraper at a time, metric by metric: its name, the usual value and the range.
+    /// What is normal for a scraper at a given time: the name, usual value and expected range of each metric.
     pub fn expectations(&self, name: &Name, at: Option<Timestamp>) -> Vec<(String, f64, Expected)> {
         let at = at.map_or(0, Timestamp::as_micros);
         let own = |track: &&Track| track.series(&self.all).name == *name;
@@ -175,14 +175,14 @@ impl<'f> Analysis<'f> {
             let (metric, normal) = (track.metric(), track.normal.as_ref()?);
             let expected = told::expected(metric, normal.range(metric, at));
             let usual = metric.shown(metric.scale().raw(normal.expected(at)));
-            // Errors are told for each request there, and counted here.
+            // Error metrics are rates per request; callers of this method need counts.
             let is_count = !metric.name().starts_with("errors.");
             (normal.units >= LEAST_UNITS && is_count).then(|| (metric.name(), usual, expected))
         });
         found.collect()
     }
 
-    /// A scraper's runs in which something was unusual: they are no example.
+    /// A scraper's runs in which some metric was unusual; they are not suitable as a reference.
     pub fn unusual_runs(&self, name: &Name) -> BTreeSet<usize> {
         let own = self
             .tracks
@@ -195,7 +195,7 @@ impl<'f> Analysis<'f> {
         runs.collect()
     }
 
-    /// A scraper's runs before one of them.
+    /// A scraper's runs before the given one.
     pub fn runs_before(&self, name: &Name, run: usize) -> BTreeSet<usize> {
         let series = self.all.iter().find(|series| series.name == *name);
         let units = series.into_iter().flat_map(|series| &series.units);
@@ -203,7 +203,7 @@ impl<'f> Analysis<'f> {
         runs.take_while(|other| *other != run).collect()
     }
 
-    /// What was learned of the scrapers that are asked for; `None` when nothing was.
+    /// The baselines of the requested scrapers; `None` if there are none.
     pub fn baselines(&self, finished: &Finished) -> Option<Vec<Baseline>> {
         let asked = by_scraper(finished);
         let mut baselines: Vec<Baseline> = Vec::new();
@@ -229,8 +229,8 @@ impl<'f> Analysis<'f> {
     }
 }
 
-/// Whether all groups of errors that make an incident are known ones: those of its category that its runs
-/// have, or, without runs, its scraper on its days.
+/// Whether all error groups behind an incident are muted. These are the groups of the incident's category
+/// that occur in its runs or, without runs, at its scraper on its days.
 fn is_muted(
     incident: &Incident,
     series: &Series<'_>,
@@ -255,7 +255,7 @@ fn is_muted(
     own.peek().is_some() && own.all(|row| muted.contains(&row.id))
 }
 
-/// Whether an error's news and an incident are of the same scraper and the same time.
+/// Whether a new or regressed error and an incident belong to the same scraper and time.
 fn is_of(series: &Series<'_>, incident: &Incident, news: &Finding) -> bool {
     let first = series.units[incident.from].start;
     let is_within = |since: Timestamp| (first..=incident.until).contains(&since.as_micros());
@@ -263,5 +263,5 @@ fn is_of(series: &Series<'_>, incident: &Incident, news: &Finding) -> bool {
     is_own && news.since.is_some_and(is_within)
 }
 
-/// What was learned from fewer is not shown.
+/// A baseline learned from fewer units is not shown.
 const LEAST_UNITS: usize = 6;

@@ -1,8 +1,8 @@
-//! Fixed limits: what is too much whatever is usual.
+//! Fixed limits, which apply no matter what is usual.
 //!
-//! A machine at its limit, and searches that make people wait, are told always. The other limits are
-//! advice for who sets up a fleet; they are off until the configuration names them, as a scraper that
-//! is always above one would be told of every day.
+//! Limits on machine resources and on slow searches are always on. The other limits help to set up a
+//! fleet; they are off unless the configuration sets them, because a scraper that is always above a
+//! limit would be reported every day.
 
 use dragline_rollup::{Finished, RunRow, Spread};
 
@@ -11,41 +11,41 @@ use crate::kind::InsightKind;
 use crate::series::{Series, Unit};
 use crate::told::{id, minute, name, two};
 
-/// Of fewer samples nothing is said.
+/// Minimum number of samples.
 const ENOUGH: u64 = 5;
 
-/// What is allowed. `None` is everything.
+/// The limits. `None` means no limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// Mean CPU of a run, in percent. Default 80.
     pub cpu_high: Option<f64>,
     /// Mean memory of a run, in percent. Default 90.
     pub memory_high: Option<f64>,
-    /// The fullest that a run saw its disk, in percent. Default 90.
+    /// Maximum disk usage during a run, in percent. Default 90.
     pub disk_high: Option<f64>,
-    /// Mean answer time of a run's searches, in milliseconds. Default 5,000.
+    /// Mean response time of a run's searches, in milliseconds. Default 5,000.
     pub search_slow_ms: Option<f64>,
-    /// The most entries that waited in a run's queue.
+    /// Maximum length of a run's queue.
     pub queue_high: Option<f64>,
-    /// 95 % of a run's answers came sooner, in milliseconds.
+    /// 95th percentile of a run's response times, in milliseconds.
     pub response_time_high_ms: Option<f64>,
     /// The share of a run's requests that failed.
     pub failed_share: Option<f64>,
-    /// Mean CPU of a run, in percent, below which there is room for more.
+    /// Mean CPU of a run, in percent; below it the machine has capacity for more.
     pub cpu_low: Option<f64>,
-    /// Mean answer time of searches below which they may come from a cache.
+    /// Mean response time of searches, in milliseconds; faster searches may come from a cache.
     pub search_fast_ms: Option<f64>,
-    /// The share of articles in one language.
+    /// Maximum share of articles in one language.
     pub language_share: Option<f64>,
-    /// Requests in seven days.
+    /// Maximum number of requests in seven days.
     pub requests_high_per_week: Option<f64>,
-    /// Requests in seven days.
+    /// Minimum number of requests in seven days.
     pub requests_low_per_week: Option<f64>,
-    /// Errors in the period.
+    /// Maximum number of errors in the period.
     pub errors: Option<f64>,
-    /// The last seven days against the seven before: −0.2 is a fifth less.
+    /// Minimum growth from the previous seven days to the last seven days: −0.2 is a fifth less.
     pub growth_low: Option<f64>,
-    /// Searches a day.
+    /// Maximum number of searches per day.
     pub searches_per_day: Option<f64>,
 }
 
@@ -77,20 +77,20 @@ struct Rule {
     metric: &'static str,
     limit: Option<f64>,
     is_above: bool,
-    /// The value of a run, in the limit's unit; `None` when too little is known.
+    /// The value of a run, in the limit's unit; `None` when there is too little data.
     read: fn(&Unit<'_>, &RunRow) -> Option<f64>,
     words: &'static str,
     unit: &'static str,
     recommendation: &'static str,
 }
 
-/// The mean of enough values, of which `per` make one of the limit's unit.
+/// The mean, converted to the limit's unit (`per` raw units each); `None` if there are too few values.
 fn mean(spread: &Spread, per: f64) -> Option<f64> {
     let mean = spread.mean().filter(|_| spread.count >= ENOUGH)?;
     Some(mean / per)
 }
 
-/// The largest of enough values.
+/// The maximum, converted like [`mean`]; `None` if there are too few values.
 fn most(spread: &Spread, per: f64) -> Option<f64> {
     (spread.count >= ENOUGH).then(|| spread.max as f64 / per)
 }
@@ -109,7 +109,8 @@ fn failed_share(unit: &Unit<'_>, _: &RunRow) -> Option<f64> {
     (judged >= 4 * ENOUGH).then(|| counters.requests_failed as f64 / judged as f64)
 }
 
-fn rules(limits: &Limits) -> [Rule; 9] {
+/// Limits on the machine.
+fn machine_rules(limits: &Limits) -> [Rule; 4] {
     [
         Rule {
             kind: InsightKind::CpuHigh,
@@ -119,7 +120,7 @@ fn rules(limits: &Limits) -> [Rule; 9] {
             read: cpu,
             words: "CPU",
             unit: " %",
-            recommendation: "Lower the concurrency, or move a scraper to another machine or hour: near the limit, answers time out that the site gave in time.",
+            recommendation: "Lower the concurrency, or move a scraper to another machine or hour: near the limit, requests time out although the site answered in time.",
         },
         Rule {
             kind: InsightKind::MemoryHigh,
@@ -129,7 +130,7 @@ fn rules(limits: &Limits) -> [Rule; 9] {
             read: |_, row| mean(&row.sections.system.whole().memory, 1000.0),
             words: "Memory",
             unit: " %",
-            recommendation: "Find out what grows (a cache, a queue, pages that are kept) before the machine kills the run.",
+            recommendation: "Find out what grows (a cache, a queue, pages kept in memory) before the machine kills the run.",
         },
         Rule {
             kind: InsightKind::DiskHigh,
@@ -139,47 +140,7 @@ fn rules(limits: &Limits) -> [Rule; 9] {
             read: |_, row| most(&row.sections.system.whole().disk, 1000.0),
             words: "Disk",
             unit: " %",
-            recommendation: "Make room before it is full: then items, logs and databases are lost at once.",
-        },
-        Rule {
-            kind: InsightKind::SearchSlow,
-            metric: "search.response_time_ms",
-            limit: limits.search_slow_ms,
-            is_above: true,
-            read: search,
-            words: "Searches",
-            unit: " ms",
-            recommendation: "Look at the search's index and its slowest queries.",
-        },
-        Rule {
-            kind: InsightKind::QueueHigh,
-            metric: "queue_size",
-            limit: limits.queue_high,
-            is_above: true,
-            read: |_, row| most(&row.sections.queue.size, 1.0),
-            words: "Queue",
-            unit: " entries",
-            recommendation: "More comes in than is worked off: bound what is followed, or give the scraper more time.",
-        },
-        Rule {
-            kind: InsightKind::ResponseTimeHigh,
-            metric: "response_time_ms.p95",
-            limit: limits.response_time_high_ms,
-            is_above: true,
-            read: |unit, _| unit.response_ms.map(|(_, p95)| p95),
-            words: "Response time (p95)",
-            unit: " ms",
-            recommendation: "Find out whether the site or the way to it is slow, and lower the concurrency until it is not.",
-        },
-        Rule {
-            kind: InsightKind::FailuresHigh,
-            metric: "failed_share",
-            limit: limits.failed_share,
-            is_above: true,
-            read: failed_share,
-            words: "Share of failed requests",
-            unit: "",
-            recommendation: "Begin with the largest group of the scraper's errors.",
+            recommendation: "Free space before the disk is full: a full disk loses items, logs and databases at once.",
         },
         Rule {
             kind: InsightKind::CpuLow,
@@ -189,7 +150,53 @@ fn rules(limits: &Limits) -> [Rule; 9] {
             read: cpu,
             words: "CPU",
             unit: " %",
-            recommendation: "There is room for more on this machine, as far as the sites allow it.",
+            recommendation: "This machine has capacity for more scraping, if the sites allow it.",
+        },
+    ]
+}
+
+/// Limits on the run's work.
+fn work_rules(limits: &Limits) -> [Rule; 5] {
+    [
+        Rule {
+            kind: InsightKind::SearchSlow,
+            metric: "search.response_time_ms",
+            limit: limits.search_slow_ms,
+            is_above: true,
+            read: search,
+            words: "Searches",
+            unit: " ms",
+            recommendation: "Check the search index and its slowest queries.",
+        },
+        Rule {
+            kind: InsightKind::QueueHigh,
+            metric: "queue_size",
+            limit: limits.queue_high,
+            is_above: true,
+            read: |_, row| most(&row.sections.queue.size, 1.0),
+            words: "Queue",
+            unit: " entries",
+            recommendation: "The queue fills faster than it is processed: limit which links are followed, or give the scraper more time.",
+        },
+        Rule {
+            kind: InsightKind::ResponseTimeHigh,
+            metric: "response_time_ms.p95",
+            limit: limits.response_time_high_ms,
+            is_above: true,
+            read: |unit, _| unit.response_ms.map(|(_, p95)| p95),
+            words: "Response time (p95)",
+            unit: " ms",
+            recommendation: "Find out whether the site or the network path to it is slow, and lower the concurrency until responses are fast again.",
+        },
+        Rule {
+            kind: InsightKind::FailuresHigh,
+            metric: "failed_share",
+            limit: limits.failed_share,
+            is_above: true,
+            read: failed_share,
+            words: "Share of failed requests",
+            unit: "",
+            recommendation: "Start with the largest group of the scraper's errors.",
         },
         Rule {
             kind: InsightKind::SearchFast,
@@ -199,18 +206,21 @@ fn rules(limits: &Limits) -> [Rule; 9] {
             read: search,
             words: "Searches",
             unit: " ms",
-            recommendation: "Searches are fast: nothing to do.",
+            recommendation: "Searches are fast; no action is needed.",
         },
     ]
 }
 
-/// Scrapers whose last runs are beyond a limit.
+/// Findings for scrapers whose last runs are beyond a limit.
 pub(super) fn of_runs<'s>(
     series: impl Iterator<Item = &'s Series<'s>>,
     everything: &Finished,
     limits: &Limits,
 ) -> Vec<Finding> {
-    let rules = rules(limits);
+    let rules: Vec<Rule> = machine_rules(limits)
+        .into_iter()
+        .chain(work_rules(limits))
+        .collect();
     let each = series.flat_map(|series| {
         let units = series.units.iter();
         let rows: Vec<(&Unit<'_>, &RunRow)> = units
@@ -225,7 +235,7 @@ pub(super) fn of_runs<'s>(
     each.collect()
 }
 
-/// The last runs in a row that are beyond the limit.
+/// A finding for the latest consecutive runs beyond the limit.
 fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[(&Unit<'_>, &RunRow)]) -> Option<Finding> {
     let limit = rule.limit?;
     let is_beyond = |value: f64| {
@@ -271,7 +281,7 @@ fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[(&Unit<'_>, &RunRow)]) -> O
     })
 }
 
-/// What is allowed; a limit from below has no upper end.
+/// The allowed range; `None` for a lower limit, which has no upper end.
 fn range(is_above: bool, limit: f64) -> Option<Expected> {
     is_above.then_some(Expected {
         lower: 0.0,
@@ -279,7 +289,7 @@ fn range(is_above: bool, limit: f64) -> Option<Expected> {
     })
 }
 
-/// What a fleet is beyond as a whole.
+/// Totals of the whole fleet, compared with [`Limits`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Whole {
     /// The length of the period, in days.
@@ -290,103 +300,125 @@ pub struct Whole {
     pub errors: u64,
     /// Searches in it.
     pub searches: u64,
-    /// Its last seven days against the seven before.
+    /// Growth from the previous seven days to the last seven days.
     pub week_over_week: Option<f64>,
-    /// The language with the most articles, and its share of them.
+    /// The language with the most articles, and its share of all articles.
     pub language: Option<(String, f64)>,
 }
 
-/// The limits of the whole fleet.
+/// A limit on the whole fleet.
+struct WholeRule {
+    kind: InsightKind,
+    metric: &'static str,
+    limit: Option<f64>,
+    is_above: bool,
+    value: Option<f64>,
+    title: String,
+    recommendation: &'static str,
+}
+
+/// Findings for limits on the whole fleet.
 pub(super) fn of_all(whole: &Whole, limits: &Limits) -> Vec<Finding> {
+    let rules = volume_rules(whole, limits).into_iter();
+    let rules = rules.chain(share_rules(whole, limits));
+    rules.filter_map(of_whole).collect()
+}
+
+fn of_whole(rule: WholeRule) -> Option<Finding> {
+    let (limit, value) = (rule.limit?, rule.value?);
+    let is_beyond = if rule.is_above {
+        value > limit
+    } else {
+        value < limit
+    };
+    is_beyond.then(|| Finding {
+        id: id(rule.kind, "all", None),
+        title: rule.title,
+        detail: format!("The configured limit is {}.", two(limit)),
+        is_open: true,
+        metric: Some(rule.metric.to_owned()),
+        expected: range(rule.is_above, limit),
+        observed: Some(value),
+        recommendation: rule.recommendation.to_owned(),
+        ..Finding::of(rule.kind)
+    })
+}
+
+fn volume_rules(whole: &Whole, limits: &Limits) -> [WholeRule; 4] {
     let days = whole.days.max(1.0);
     let by_week = whole.requests as f64 / days * 7.0;
     let by_day = whole.searches as f64 / days;
-    let language = whole.language.clone();
-    let (tongue, share) = language.map_or_else(|| (String::new(), None), |(n, s)| (n, Some(s)));
-    let growth = whole.week_over_week;
-    let percent = |share: f64| format!("{:+.0} %", share * 100.0);
-    let rows = [
-        (
+    let requests = |kind, limit, is_above, recommendation| WholeRule {
+        kind,
+        metric: "requests",
+        limit,
+        is_above,
+        value: Some(by_week),
+        title: format!("{} requests in seven days", two(by_week)),
+        recommendation,
+    };
+    [
+        requests(
             InsightKind::VolumeHigh,
-            "requests",
             limits.requests_high_per_week,
             true,
-            Some(by_week),
-            format!("{} requests in seven days", two(by_week)),
-            "Check that so many are wanted, and what they cost.",
+            "Check that this number of requests is intended, and what it costs.",
         ),
-        (
+        requests(
             InsightKind::VolumeLow,
-            "requests",
             limits.requests_low_per_week,
             false,
-            Some(by_week),
-            format!("{} requests in seven days", two(by_week)),
-            "Check that all scrapers are started, and what they are given to follow.",
+            "Check that all scrapers start, and which links they follow.",
         ),
-        (
-            InsightKind::ErrorsHigh,
-            "errors",
-            limits.errors,
-            true,
-            Some(whole.errors as f64),
-            format!("{} errors", whole.errors),
-            "Begin with the largest group of errors.",
-        ),
-        (
-            InsightKind::GrowthLow,
-            "requests.week_over_week",
-            limits.growth_low,
-            false,
-            growth,
-            format!(
-                "Requests of the last seven days: {} against the week before",
-                percent(growth.unwrap_or(0.0))
+        WholeRule {
+            kind: InsightKind::ErrorsHigh,
+            metric: "errors",
+            limit: limits.errors,
+            is_above: true,
+            value: Some(whole.errors as f64),
+            title: format!("{} errors", whole.errors),
+            recommendation: "Start with the largest group of errors.",
+        },
+        WholeRule {
+            kind: InsightKind::SearchesHigh,
+            metric: "searches",
+            limit: limits.searches_per_day,
+            is_above: true,
+            value: Some(by_day).filter(|_| whole.searches > 0),
+            title: format!("{} searches per day", two(by_day)),
+            recommendation: "Check whether results could be cached.",
+        },
+    ]
+}
+
+fn share_rules(whole: &Whole, limits: &Limits) -> [WholeRule; 2] {
+    let growth = whole.week_over_week;
+    let language = whole.language.as_ref();
+    let (name, share) = language.map_or(("", None), |(name, share)| (&**name, Some(*share)));
+    [
+        WholeRule {
+            kind: InsightKind::GrowthLow,
+            metric: "requests.week_over_week",
+            limit: limits.growth_low,
+            is_above: false,
+            value: growth,
+            title: format!(
+                "Requests of the last seven days: {:+.0} % compared with the previous seven days",
+                growth.unwrap_or(0.0) * 100.0
             ),
-            "Compare the scrapers' trends: one that stopped, or all that slowed down.",
-        ),
-        (
-            InsightKind::SearchesHigh,
-            "searches",
-            limits.searches_per_day,
-            true,
-            Some(by_day).filter(|_| whole.searches > 0),
-            format!("{} searches a day", two(by_day)),
-            "Check whether answers could be kept for a while.",
-        ),
-        (
-            InsightKind::LanguageShare,
-            "language_share",
-            limits.language_share,
-            true,
-            share,
-            format!(
-                "{:.0} % of the articles are in {tongue}",
+            recommendation: "Compare the scrapers' trends: either one stopped, or all slowed down.",
+        },
+        WholeRule {
+            kind: InsightKind::LanguageShare,
+            metric: "language_share",
+            limit: limits.language_share,
+            is_above: true,
+            value: share,
+            title: format!(
+                "{:.0} % of the articles are in {name}",
                 share.unwrap_or(0.0) * 100.0
             ),
-            "Add sources in other languages, if the mix is to be wider.",
-        ),
-    ];
-    let found =
-        rows.into_iter()
-            .filter_map(|(kind, metric, limit, is_above, value, title, advice)| {
-                let (limit, value) = (limit?, value?);
-                let is_beyond = if is_above {
-                    value > limit
-                } else {
-                    value < limit
-                };
-                is_beyond.then(|| Finding {
-                    id: id(kind, "all", None),
-                    title,
-                    detail: format!("The limit in the configuration is {}.", two(limit)),
-                    is_open: true,
-                    metric: Some(metric.to_owned()),
-                    expected: range(is_above, limit),
-                    observed: Some(value),
-                    recommendation: advice.to_owned(),
-                    ..Finding::of(kind)
-                })
-            });
-    found.collect()
+            recommendation: "Add sources in other languages if you want a wider mix.",
+        },
+    ]
 }

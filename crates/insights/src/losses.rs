@@ -1,4 +1,4 @@
-//! What the logs themselves lack: lines by their numbers, and a clock that can be trusted.
+//! Finds defects of the logs themselves: missing lines, and clocks that changed.
 
 use dragline_rollup::{Finished, RunRow};
 use dragline_schema::Timestamp;
@@ -7,10 +7,10 @@ use crate::finding::{Evidence, Finding, ScraperKey};
 use crate::kind::InsightKind;
 use crate::told::{id, minute, name};
 
-/// So far may a run's own account of its length differ from its lines, in seconds.
+/// Maximum tolerated difference between a run's reported duration and the span of its lines, in seconds.
 const SKEW_SECONDS: f64 = 600.0;
 
-/// Runs of which lines are missing.
+/// Findings for runs with missing lines.
 pub(crate) fn lines(finished: &Finished) -> Vec<Finding> {
     let is_short = |row: &&RunRow| row.missing_seq + row.dropped > 0;
     finished
@@ -29,21 +29,21 @@ fn short_of_lines(row: &RunRow) -> Finding {
     Finding {
         id: id(kind, &row.key.to_string(), since),
         title: format!("{lost} lines of {} are missing{at}", whose(row)),
-        detail: "The numbers in the lines that are there leave gaps, or the recorder says so; \
-                 the run's figures are too low by what stood in them."
-            .to_owned(),
+        detail:
+            "The sequence numbers of the lines have gaps, or the recorder reported dropped lines; \
+                 the run's figures do not include the missing lines."
+                .to_owned(),
         since,
         is_open: false,
         scraper: of_run(row),
         observed: Some(lost as f64),
         evidence: row.evidence.iter().map(Evidence::from).collect(),
-        recommendation: "Look for a full disk at that time, and for files that were removed."
-            .to_owned(),
+        recommendation: "Check for a full disk at that time, and for deleted files.".to_owned(),
         ..Finding::of(kind)
     }
 }
 
-/// Whose run it is.
+/// The scraper of a run.
 fn of_run(row: &RunRow) -> ScraperKey {
     ScraperKey {
         scraper_id: row.key.scraper_id.clone(),
@@ -51,7 +51,7 @@ fn of_run(row: &RunRow) -> ScraperKey {
     }
 }
 
-/// A run for people.
+/// A run's name as shown to users.
 fn whose(row: &RunRow) -> String {
     let who = name(&(row.key.scraper_id.clone(), row.key.site.clone()));
     match &row.key.run_id {
@@ -60,14 +60,14 @@ fn whose(row: &RunRow) -> String {
     }
 }
 
-/// Runs whose clock was set, or is two.
+/// Findings for runs whose clock was changed, or whose lines come from two different clocks.
 pub(crate) fn clocks(finished: &Finished) -> Vec<Finding> {
     let rows = finished.runs.iter().enumerate();
     rows.filter_map(|(run, row)| skewed(finished, run, row))
         .collect()
 }
 
-/// Where a clock that was set forward left the longest pause in a run, in microseconds.
+/// The start of the longest pause in a run: where a clock that was set forward most likely jumped.
 fn jump(finished: &Finished, run: usize) -> Option<Timestamp> {
     let own = finished.activity.iter().filter(|row| row.run == run);
     let starts: Vec<i64> = own.map(|row| row.start).collect();
@@ -91,12 +91,12 @@ fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Finding> {
     let since = row.skewed_since.or(jump(finished, run)).or(row.start)?;
     let detail = match apart {
         Some(apart) => format!(
-            "By its lines the run took {:.0} minutes {} than by its own account.",
+            "The log lines of the run span {:.0} minutes {} than the duration that it reports.",
             apart.abs() / 60.0,
-            if apart > 0.0 { "longer" } else { "less" }
+            if apart > 0.0 { "more" } else { "less" }
         ),
         None => format!(
-            "{} lines say they are older than lines before them.",
+            "{} lines have an older timestamp than lines before them.",
             row.skewed
         ),
     };
@@ -111,7 +111,8 @@ fn skewed(finished: &Finished, run: usize, row: &RunRow) -> Option<Finding> {
         observed: apart.map(f64::abs),
         evidence: row.evidence.iter().map(Evidence::from).collect(),
         recommendation:
-            "Let the machine keep its time (chrony, systemd-timesyncd), and log in UTC.".to_owned(),
+            "Synchronise the machine's clock (chrony, systemd-timesyncd), and log in UTC."
+                .to_owned(),
         ..Finding::of(kind)
     })
 }

@@ -1,14 +1,14 @@
-//! What is compared between units.
+//! The metrics that are compared between units.
 //!
-//! Shares are compared on the arcsine scale and everything else on the logarithmic one, where noise is
-//! of one size whatever the level (Anscombe 1948), and what chance alone does to few requests is known.
+//! Shares are compared on the arcsine scale and all other metrics on the logarithmic scale. On these scales
+//! the noise does not depend on the level (Anscombe 1948), and its size for few requests is known.
 
 use dragline_rollup::Counters;
 use dragline_schema::ErrorCategory;
 
 use crate::series::Unit;
 
-/// Answers by which a site keeps a scraper out: 403 and 429.
+/// The number of responses with a status that blocks the scraper: 403 and 429.
 pub fn blocked(counters: &Counters) -> u64 {
     [403, 429]
         .iter()
@@ -16,83 +16,83 @@ pub fn blocked(counters: &Counters) -> u64 {
         .sum()
 }
 
-/// Requests that the site refused: by their status, or, where the log tells no status, by the errors.
+/// The number of requests that the site refused: counted by status or, if the log has no status codes, by errors.
 pub fn refused(counters: &Counters) -> u64 {
     blocked(counters)
         .max(counters.refusals)
         .min(counters.requests)
 }
 
-/// What chance does to shares that are no counts, on their scale.
+/// The variance by chance, on the scale, of shares that are not based on counts.
 const TIME_VARIANCE: f64 = 0.01;
-/// Under so many requests, or items, a share says nothing.
+/// Minimum number of requests, or items, for a share.
 const ENOUGH: u64 = 20;
 
 /// A metric of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Metric {
-    /// Answers by which the site keeps the scraper out, for each request.
+    /// Refused requests, per request.
     Blocked,
-    /// Other requests that failed, for each request.
+    /// Other failed requests, per request.
     Failed,
-    /// Errors of a category, for each request.
+    /// Errors of a category, per request.
     Errors(ErrorCategory),
-    /// Items for each page that answered.
+    /// Items per successful page.
     ItemsPerPage,
-    /// Items for each that was found.
+    /// Stored items per found item.
     ItemYield,
-    /// Items that were lost, for each that was to be stored.
+    /// Lost items, per item that should have been stored.
     Lost,
-    /// Items that lack a field, for each item.
+    /// Items that lack a field, per item.
     Lacking(String),
     ResponseTime,
     BytesPerPage,
-    /// Duplicates, for each page that answered.
+    /// Duplicates per successful page.
     Duplicates,
-    /// Attempts after the first, for each request.
+    /// Retries, per request.
     Retries,
     /// The mean length of the queue.
     Queue,
-    /// What is left of the queue at a run's end, of its greatest length.
+    /// The queue's length at the end of a run, relative to its maximum length.
     QueueLeft,
     Requests,
     Items,
     Duration,
-    /// Of the time that a run takes, the share that it waits because the site asked it to.
+    /// The share of a run's time spent waiting because the site asked it to slow down.
     Waiting,
-    /// The same for its database.
+    /// The share spent waiting for its database.
     Database,
-    /// The share that goes into what it does with a page until it is stored.
+    /// The share spent processing pages until they are stored.
     Processing,
-    /// What its author counts or measures himself, by name.
+    /// A custom statistic, by name.
     Own(String),
 }
 
-/// A value on the scale that it is compared on.
+/// A value, transformed to the scale on which it is compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
     /// The value on the scale.
     pub(crate) y: f64,
-    /// What chance alone does to it: the variance on the scale.
+    /// The variance by chance alone, on the scale.
     pub(crate) variance: f64,
-    /// Of how many a count on the logarithmic scale is; chance then follows from what is expected
-    /// (that there are none of sixty is no noise).
+    /// The number of trials behind a count on the logarithmic scale. The variance then follows from the
+    /// expected value, so that zero of sixty is not mistaken for noise.
     pub(crate) trials: Option<f64>,
-    /// The value as people know it.
+    /// The raw value.
     pub(crate) raw: f64,
 }
 
-/// How a metric is compared.
+/// The scale on which a metric is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// arcsine of the square root of a share.
+    /// The arcsine of the square root of a share.
     Share,
     /// The logarithm.
     Log,
 }
 
 impl Scale {
-    /// From the scale to the value as people know it.
+    /// Converts a value on the scale to the raw value.
     pub(crate) fn raw(self, y: f64) -> f64 {
         match self {
             Self::Share => y.clamp(0.0, std::f64::consts::FRAC_PI_2).sin().powi(2),
@@ -100,7 +100,7 @@ impl Scale {
         }
     }
 
-    /// How far runs of a scraper usually lie apart on the scale, as long as nobody knows better.
+    /// The prior standard deviation between runs of a scraper, on the scale.
     pub(crate) fn prior(self, metric: &Metric) -> f64 {
         match (self, metric) {
             (Self::Share, _) => 0.05,
@@ -116,7 +116,7 @@ impl Scale {
         }
     }
 
-    /// They are never closer than this, on the scale.
+    /// The minimum standard deviation between runs, on the scale.
     pub(crate) fn floor(self) -> f64 {
         match self {
             Self::Share => 0.012,
@@ -161,7 +161,7 @@ fn amount(value: f64, variance: f64) -> Option<Sample> {
 }
 
 impl Metric {
-    /// The metrics of a scraper whose items lack these fields, and that has these statistics of its own.
+    /// All metrics of a scraper, given the fields that its items lack and its custom statistics.
     pub(crate) fn all<'f>(
         fields: impl Iterator<Item = &'f str>,
         own: impl Iterator<Item = &'f str>,
@@ -229,24 +229,24 @@ impl Metric {
             Self::Errors(category) => {
                 format!("{} errors", category.as_str().replace('_', " "))
             }
-            Self::ItemsPerPage => "items for 100 pages".to_owned(),
-            Self::ItemYield => "items stored of those found".to_owned(),
+            Self::ItemsPerPage => "items per 100 pages".to_owned(),
+            Self::ItemYield => "share of found items that were stored".to_owned(),
             Self::Lost => "lost items".to_owned(),
             Self::Lacking(field) => {
                 format!("items that have `{}`", dragline_schema::clip(field, 40))
             }
-            Self::ResponseTime => "milliseconds to an answer".to_owned(),
-            Self::BytesPerPage => "bytes of a page".to_owned(),
-            Self::Duplicates => "duplicates for each page".to_owned(),
+            Self::ResponseTime => "response time in milliseconds".to_owned(),
+            Self::BytesPerPage => "bytes per page".to_owned(),
+            Self::Duplicates => "duplicates per page".to_owned(),
             Self::Retries => "retries".to_owned(),
-            Self::Queue => "length of the queue".to_owned(),
-            Self::QueueLeft => "queue left undone".to_owned(),
+            Self::Queue => "queue length".to_owned(),
+            Self::QueueLeft => "unprocessed share of the queue".to_owned(),
             Self::Requests => "requests".to_owned(),
             Self::Items => "items".to_owned(),
-            Self::Duration => "seconds".to_owned(),
+            Self::Duration => "duration in seconds".to_owned(),
             Self::Waiting => "time spent waiting for the site".to_owned(),
             Self::Database => "time spent waiting for the database".to_owned(),
-            Self::Processing => "time spent on pages until they are stored".to_owned(),
+            Self::Processing => "time spent processing and storing pages".to_owned(),
             Self::Own(name) => format!("`{name}`"),
         }
     }
@@ -276,7 +276,7 @@ impl Metric {
         }
     }
 
-    /// Whether it follows the hours and the days of the week, and grows.
+    /// Whether it depends on the hour and the day of the week, and may have a trend.
     pub(crate) fn is_seasonal(&self) -> bool {
         matches!(
             self,
@@ -284,12 +284,12 @@ impl Metric {
         )
     }
 
-    /// Whether it is told by itself; the others follow from these.
+    /// Whether it is reported on its own. The other metrics follow from these.
     pub(crate) fn is_told(&self) -> bool {
         !matches!(self, Self::Items | Self::Duration)
     }
 
-    /// In how many units in a row it has to be unusual: one run may wait by bad luck.
+    /// Minimum number of consecutive unusual units; a single run may wait by bad luck.
     pub(crate) fn least_units(&self) -> usize {
         match self {
             Self::Waiting | Self::Database | Self::Processing => 3,
@@ -297,7 +297,7 @@ impl Metric {
         }
     }
 
-    /// Whether it is a total: then half a run has half of it.
+    /// Whether it is a total, which is lower in an incomplete unit.
     pub(crate) fn is_total(&self) -> bool {
         matches!(
             self,
@@ -305,7 +305,7 @@ impl Metric {
         )
     }
 
-    /// The value as reports tell it: items for 100 pages, the share of items that have a field.
+    /// The value as shown in reports, e.g. items per 100 pages, or the share of items that have a field.
     pub(crate) fn shown(&self, raw: f64) -> f64 {
         match self {
             Self::ItemsPerPage => raw * 100.0,
@@ -314,12 +314,12 @@ impl Metric {
         }
     }
 
-    /// The metric of a unit; `None` where the unit cannot tell.
+    /// The metric's value in a unit; `None` if the unit has too little data.
     pub(crate) fn of(&self, unit: &Unit<'_>) -> Option<Sample> {
         let counters = &unit.counters;
         let requests = counters.requests;
         let judged = requests.saturating_sub(counters.requests_unjudged);
-        // Where nobody tells which failed, all of them are pages.
+        // If the log does not say which requests failed, all count as pages.
         let asked = if judged > 0 { judged } else { requests };
         let good = asked.saturating_sub(counters.requests_failed);
         let items = counters.items();
@@ -342,7 +342,7 @@ impl Metric {
             ),
             Self::ResponseTime => {
                 let count = counters.response_time.count;
-                // Half of the answers lie within a factor of two: the median of n is this sure.
+                // Half of the response times lie within a factor of two, which gives this variance of the median of n.
                 let of = |(p50, _): (f64, f64)| amount(p50, 0.5 / count as f64);
                 unit.response_ms.filter(|_| count >= ENOUGH).and_then(of)
             }
@@ -378,7 +378,7 @@ impl Metric {
         }
     }
 
-    /// The metric's parts in one bucket: what is counted, and of how many.
+    /// The metric's numerator and denominator in one bucket.
     pub(crate) fn parts(&self, counters: &Counters) -> Option<(f64, f64)> {
         let requests = counters.requests as f64;
         let good = counters.requests.saturating_sub(counters.requests_failed) as f64;
@@ -416,12 +416,12 @@ impl Metric {
         (whole > 0.0).then_some((part, whole))
     }
 
-    /// Whether the parts are measures, not counts: their noise is of their own size.
+    /// Whether the parts are measures, not counts: their noise is proportional to their size.
     pub(crate) fn is_measure(&self) -> bool {
         matches!(self, Self::ResponseTime | Self::BytesPerPage | Self::Queue)
     }
 
-    /// Whether the change is one that a person would care about, up or down.
+    /// Whether the change, up or down, is large enough to report.
     pub(crate) fn is_worth_saying(&self, expected: f64, observed: f64) -> bool {
         let more = observed - expected;
         let times = (observed + 1e-9) / (expected + 1e-9);
@@ -443,13 +443,13 @@ impl Metric {
     }
 }
 
-/// What is left in the queue when a run was last asked for its length.
+/// The share of the queue that was left when its length was last logged.
 fn queue_left(unit: &Unit<'_>) -> Option<Sample> {
     let most = unit.counters.queue.max as f64;
     if unit.counters.queue.count < 3 || most < 10.0 || !unit.is_whole {
         return None;
     }
-    // It was last told up to a step before the end.
+    // The last logged length may be up to one step before the end.
     let step = 1.0 / unit.counters.queue.count as f64;
     let raw = (unit.queue_left? as f64 / most - step).max(0.0);
     Some(Sample {
@@ -460,7 +460,7 @@ fn queue_left(unit: &Unit<'_>) -> Option<Sample> {
     })
 }
 
-/// The share of a run's time that went somewhere.
+/// The share of a run's time spent on an activity.
 fn part_of_time(micros: u64, unit: &Unit<'_>) -> Option<Sample> {
     let seconds = unit.duration_seconds.filter(|seconds| *seconds >= 60.0)?;
     let raw = (micros as f64 / 1e6 / seconds).min(1.0);

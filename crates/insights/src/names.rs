@@ -1,13 +1,13 @@
-//! Whose runs are whose.
+//! Assigns runs to scrapers.
 
 use std::collections::BTreeMap;
 
 use dragline_rollup::Finished;
 
-/// A scraper's name and its site's.
+/// The name of a scraper and of its site.
 pub type Name = (Option<String>, Option<String>);
 
-/// The runs of each scraper on each site.
+/// The runs of each scraper on each site, oldest first, as indexes in [`Finished::runs`].
 pub fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
     let mut scrapers: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
     for (index, row) in finished.runs.iter().enumerate() {
@@ -15,7 +15,7 @@ pub fn by_scraper(finished: &Finished) -> BTreeMap<Name, Vec<usize>> {
         scrapers.entry(name).or_default().push(index);
     }
     for runs in scrapers.values_mut() {
-        // Runs that tell no time come in the order of their files.
+        // Runs without a time are sorted by file.
         let file = |run: &usize| {
             finished.runs[*run]
                 .evidence

@@ -1,10 +1,10 @@
-//! What is normal: learned from the units before, and nothing else.
+//! Learns what is normal, only from the preceding units.
 //!
-//! The level is a median and the spread a median absolute deviation (Hampel 1974), so that an unusual
-//! unit among them does no harm. Totals follow the hour of the day, the day of the week and a slow
-//! trend, as far as the history is long enough to tell; each of these is a median of what is left
-//! by the others (Tukey's median polish, 1977; the trend is Theil's and Sen's). Few units say little
-//! of the spread: then what is usual of such metrics counts as three more.
+//! The level is a median and the spread a median absolute deviation (Hampel 1974), so a single unusual
+//! unit has little influence. Totals follow the hour of the day, the day of the week and a slow trend, if
+//! the history is long enough. Each of these effects is the median of the residuals that the others leave
+//! (Tukey's median polish, 1977; the trend is the Theil–Sen estimator). A few units are not enough to
+//! estimate the spread, so the typical spread of the metric is added as a prior worth three units.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -13,43 +13,43 @@ use crate::series::DAY;
 use crate::series::{hour, weekday};
 use crate::stats::{MAD_SCALE, median, theil_sen};
 
-/// So many units does the usual spread count for.
+/// Number of units that the prior spread is worth.
 const PRIOR_UNITS: f64 = 3.0;
-/// How far an hour, or a weekend, may lie from the others as long as nobody has seen one, on the scale.
+/// Standard deviation, on the scale, of an hour or weekend effect that has not been observed yet.
 const UNKNOWN_SEASON: f64 = 0.45;
-/// And so many does it count for where the spread's own doubt is weighed: what is usual was seen on many scrapers.
+/// Degrees of freedom that the prior adds to Student's t. The prior was measured on many scrapers.
 const PRIOR_FREEDOM: f64 = 8.0;
-/// Growth beyond a third a week is no growth but a change; by day, on the scale.
+/// Maximum slope per day, on the scale. Growth beyond a third per week is a change, not a trend.
 const STEEPEST: f64 = 0.04;
-/// What is longer ago says less of today.
+/// Maximum number of units to learn from; older units are less relevant.
 const MEMORY: usize = 240;
 
-/// A unit's place in time, and its value.
+/// A unit's start time and value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
     pub(crate) at: i64,
     pub(crate) sample: Sample,
 }
 
-/// What was learned.
+/// The learned model of a metric.
 #[derive(Clone, Debug)]
 pub(crate) struct Normal {
     level: f64,
-    /// By hour of the day.
+    /// The effect of each hour of the day.
     hours: [f64; 24],
-    /// By day of the week.
+    /// The effect of each day of the week.
     weekdays: [f64; 7],
-    /// Whether an hour, or a day of the week, was seen often enough.
+    /// Whether an hour, or a day of the week, was observed often enough.
     is_known_hour: [bool; 24],
     is_known_day: [bool; 7],
-    /// By day.
+    /// The trend, per day.
     slope: f64,
-    /// Where the slope's line has no effect.
+    /// The time at which the trend contributes nothing.
     origin: i64,
     /// The standard deviation between units.
     pub(crate) spread: f64,
     pub(crate) units: usize,
-    /// What chance alone does to a unit: the variance on the scale.
+    /// The variance of a unit by chance alone, on the scale.
     chance: f64,
 }
 
@@ -58,17 +58,17 @@ pub(crate) struct Normal {
 pub(crate) struct Comparison {
     /// The expected value on the scale.
     pub(crate) expected: f64,
-    /// What was seen minus that.
+    /// The observed value minus the expected value.
     pub(crate) residual: f64,
     /// The variance of a unit's residual, chance included.
     pub(crate) variance: f64,
-    /// The variance of the level itself.
+    /// The variance of the estimated level.
     pub(crate) level_variance: f64,
     pub(crate) units: usize,
 }
 
 impl Normal {
-    /// Learns from points in the order of time; `None` when they are too few.
+    /// Learns from points in order of time; `None` if there are too few.
     pub(crate) fn learn(metric: &Metric, history: &[Point]) -> Option<Self> {
         let least = if metric.is_seasonal() { 5 } else { 2 };
         if history.len() < least {
@@ -108,12 +108,12 @@ impl Normal {
         Some(normal)
     }
 
-    /// Hours, days of the week and the trend, as far as there is enough of each.
+    /// Learns the hours, days of the week and the trend, where the history is long enough for each.
     fn learn_seasons(&mut self, points: &[Point], residuals: &mut [f64]) {
         let span = points[points.len() - 1].at - points[0].at;
         self.look_around(points);
         let xs: Vec<f64> = points.iter().map(|point| self.days(point.at)).collect();
-        // Each is a part of what the others leave.
+        // Each effect is estimated from the residuals of the others.
         for _ in 0..3 {
             if span >= 3 * DAY {
                 let effects = polish(points, residuals, |at| hour(at) as usize, 24, 3);
@@ -147,7 +147,7 @@ impl Normal {
         residuals.iter_mut().for_each(|residual| *residual -= rest);
     }
 
-    /// Notes which hours and days of the week the history knows.
+    /// Records which hours and days of the week occur in the history.
     fn look_around(&mut self, points: &[Point]) {
         let days = |is_one: &dyn Fn(i64) -> bool| {
             let own = points.iter().map(|point| point.at).filter(|at| is_one(*at));
@@ -164,7 +164,7 @@ impl Normal {
         }
     }
 
-    /// How unsure the season of a time is.
+    /// The additional variance at a time whose hour or day of the week is unknown.
     fn season_variance(&self, at: i64) -> f64 {
         let unknown = [
             !self.is_known_hour[hour(at) as usize],
@@ -177,7 +177,7 @@ impl Normal {
         (at - self.origin) as f64 / DAY as f64
     }
 
-    /// The value that is expected at a time, on the scale.
+    /// The expected value at a time, on the scale.
     pub(crate) fn expected(&self, at: i64) -> f64 {
         self.level
             + self.hours[hour(at) as usize]
@@ -194,13 +194,13 @@ impl Normal {
             variance: self.spread.powi(2)
                 + chance(&point.sample, expected)
                 + self.season_variance(point.at),
-            // The median is a little less sure than the mean (π/2).
+            // The variance of a median is π/2 times that of a mean.
             level_variance: 1.57 * self.spread.powi(2) / self.units as f64,
             units: self.units,
         }
     }
 
-    /// The range in which nearly all units lie, as people know the metric.
+    /// The range that contains nearly all units, as raw values.
     pub(crate) fn range(&self, metric: &Metric, at: i64) -> (f64, f64) {
         let (expected, scale) = (self.expected(at), metric.scale());
         let variance = self.spread.powi(2) + self.chance + self.season_variance(at);
@@ -209,7 +209,7 @@ impl Normal {
     }
 }
 
-/// What chance alone does to a value of which that is expected.
+/// The variance of a sample by chance alone, given the expected value.
 fn chance(sample: &Sample, expected: f64) -> f64 {
     match sample.trials {
         Some(trials) => 1.0 / (trials * expected.exp() + 0.5),
@@ -217,7 +217,7 @@ fn chance(sample: &Sample, expected: f64) -> f64 {
     }
 }
 
-/// The median of what is left in each class that has at least `least` points; it is taken out.
+/// Computes the median residual of each class with at least `least` points, and subtracts it from the residuals.
 fn polish(
     points: &[Point],
     residuals: &mut [f64],
@@ -249,8 +249,8 @@ fn add(to: &mut [f64], effects: &[f64]) {
     }
 }
 
-/// The probability that chance alone takes units in a row so far up (or down, when negative), as one
-/// (Student's t; the level that they are all compared with is uncertain too).
+/// The probability that consecutive units together deviate this far by chance (Student's t). The sign is the
+/// direction. The shared level that all units are compared with is uncertain too.
 pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
     let first = comparisons.first()?;
     let count = comparisons.len() as f64;
@@ -263,14 +263,14 @@ pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
     Some(students.cdf(-t.abs()).copysign(t))
 }
 
-/// What a number of all scrapers together is expected to be, step by step.
+/// The expected range of a fleet-wide metric, learned step by step.
 pub struct Expectation {
     metric: Metric,
     points: Vec<Point>,
 }
 
 impl Expectation {
-    /// Of a total, which follows the hours and the days of the week.
+    /// For a total, which follows the hours and the days of the week.
     pub fn of_total() -> Self {
         Self {
             metric: Metric::Requests,
@@ -278,7 +278,7 @@ impl Expectation {
         }
     }
 
-    /// Of a share.
+    /// For a share.
     pub fn of_share() -> Self {
         Self {
             metric: Metric::ItemYield,
@@ -286,7 +286,7 @@ impl Expectation {
         }
     }
 
-    /// Takes a step's value.
+    /// Adds the value of one step.
     pub fn learn(&mut self, at: i64, value: f64) {
         let (y, variance) = match self.metric.scale() {
             Scale::Log => ((value + 0.5).ln(), 1.0 / (value + 1.0)),
@@ -301,10 +301,10 @@ impl Expectation {
         self.points.push(Point { at, sample });
     }
 
-    /// The range of the next one; `None` with too few before it.
+    /// The expected range of the next step; `None` if there are too few earlier steps.
     pub fn range(&self, at: i64) -> Option<(f64, f64)> {
         let normal = Normal::learn(&self.metric, &self.points)?;
-        // An hour or a weekend that was never seen has no range.
+        // An hour or weekend that was never observed has no range.
         let is_known = normal.units >= 8 && normal.season_variance(at) == 0.0;
         is_known.then(|| normal.range(&self.metric, at))
     }
@@ -315,7 +315,7 @@ mod tests {
     use super::*;
     use crate::series::HOUR;
 
-    /// A point a day at noon, from Monday 1970-01-05 on.
+    /// One point per day at noon, from Monday 1970-01-05 on.
     fn daily(values: impl IntoIterator<Item = f64>) -> Vec<Point> {
         let at = |day: usize| (day as i64 + 4) * DAY + 12 * HOUR;
         let point = |(day, value): (usize, f64)| Point {
@@ -352,7 +352,7 @@ mod tests {
         let next_monday = points[0].at + 21 * DAY;
         assert!((normal.expected(next_saturday).exp() - 50.0).abs() < 5.0);
         assert!((normal.expected(next_monday).exp() - 100.0).abs() < 5.0);
-        // The first weekend surprises nobody, as nobody has seen one.
+        // The first weekend is not surprising, because no weekend was observed before.
         let first = Normal::learn(&Metric::Requests, &points[..5]).unwrap();
         let comparison = first.compare(&points[5]);
         assert!(

@@ -1,4 +1,4 @@
-//! Errors that were never there before, and errors that are back.
+//! Finds errors that never occurred before, and errors that are back.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,23 @@ use crate::names::Name;
 use crate::series::Series;
 use crate::told::{id, minute, name};
 
-/// So many errors are worth a word.
+/// Minimum number of errors in a group to report it.
 const ENOUGH: u64 = 5;
-/// Fewer runs before it tell nothing.
+/// Minimum number of earlier runs, or of runs without the error.
 const LEAST_RUNS: usize = 6;
-/// More errors of a run tell no more.
+/// Maximum number of errors counted per run.
 const A_BURST: usize = 3;
-/// A chance below this is no chance.
+/// Below this probability, chance is ruled out.
 const SURPRISING: f64 = 0.004;
 
-/// How an error group came.
+/// Whether an error group is new or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum News {
     New,
     Back,
 }
 
-/// The groups that are new or back at a scraper, each once.
+/// The error groups that are new or back at a scraper; one finding per group.
 pub(crate) fn news(
     all: &[Series<'_>],
     everything: &Finished,
@@ -45,7 +45,7 @@ pub(crate) fn news(
         let Some(group) = known.filter(|group| !group.is_muted) else {
             continue;
         };
-        // Only those that have the group: there may be very many others.
+        // Look only at scrapers that have the group; there may be very many others.
         let own: Vec<&Series<'_>> = row
             .scrapers
             .iter()
@@ -73,7 +73,7 @@ pub(crate) fn news(
     found
 }
 
-/// Which of a series' runs have the group.
+/// For each run of a series, whether it has the group, and the runs' indexes.
 fn presence(series: &Series<'_>, row: &GroupRow) -> Option<(Vec<bool>, Vec<usize>)> {
     let has = row.runs.as_ref()?;
     let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
@@ -81,7 +81,7 @@ fn presence(series: &Series<'_>, row: &GroupRow) -> Option<(Vec<bool>, Vec<usize
     present.contains(&true).then_some((present, runs))
 }
 
-/// Whether other scrapers have had the error for long: then it is not new.
+/// Whether another scraper has had the error for a long time, so that it is not new.
 fn is_old_elsewhere(
     all: &[&Series<'_>],
     everything: &Finished,
@@ -94,7 +94,7 @@ fn is_old_elsewhere(
         })
 }
 
-/// Whether the group is new or back at a scraper, and since when.
+/// Whether the group is new or back at a scraper, and since when; `None` if neither.
 fn of(series: &Series<'_>, everything: &Finished, row: &GroupRow) -> Option<(News, Timestamp)> {
     if row.group.count < ENOUGH {
         return None;
@@ -104,7 +104,7 @@ fn of(series: &Series<'_>, everything: &Finished, row: &GroupRow) -> Option<(New
     let kept: Vec<usize> = (0..present.len()).filter(|run| present[*run]).collect();
     let first = *kept.first()?;
     if first >= LEAST_RUNS {
-        // An error that was always there would have been seen before, as often as it is now.
+        // If the error were old, it would have occurred earlier as often as it does now.
         let share = (present.len() - first) as f64 / present.len() as f64;
         let chance = share.powf(weight(row, kept.len()) as f64);
         let is_burst = row.group.count >= 4 * ENOUGH && kept.len() <= 2;
@@ -115,7 +115,7 @@ fn of(series: &Series<'_>, everything: &Finished, row: &GroupRow) -> Option<(New
             .or(start(first))?;
         return (chance <= SURPRISING || is_burst).then_some((News::New, since));
     }
-    // The longest pause, and what was before and after it.
+    // The longest pause, and the occurrences before and after it.
     let pause = kept
         .windows(2)
         .enumerate()
@@ -131,7 +131,7 @@ fn of(series: &Series<'_>, everything: &Finished, row: &GroupRow) -> Option<(New
         .map(|(_, pair)| pair[1] - pair[0] - 1)
         .max()
         .unwrap_or(0);
-    // With as many as it has, such a pause is not chance.
+    // With this many occurrences, such a long pause is unlikely by chance.
     let share = 1.0 - length as f64 / present.len() as f64;
     let weight = weight(row, kept.len()).min(2 * kept.len());
     let chance = share.powf(weight as f64) * (kept.len() + 1) as f64;
@@ -144,8 +144,8 @@ fn of(series: &Series<'_>, everything: &Finished, row: &GroupRow) -> Option<(New
     is_back.then_some((News::Back, since))
 }
 
-/// How many errors that are not of one burst tell as much: errors of a run come together.
-/// Those of other scrapers are counted with them: then only runs count.
+/// The number of independent occurrences. Errors of one run occur in bursts, so at most [`A_BURST`] per run count.
+/// The group's error count includes all scrapers; with several of them, only runs count.
 fn weight(row: &GroupRow, runs: usize) -> usize {
     if row.scrapers.len() > 1 {
         return runs;
@@ -154,7 +154,7 @@ fn weight(row: &GroupRow, runs: usize) -> usize {
     errors.min(runs.saturating_mul(A_BURST))
 }
 
-/// The group's places, the first one's line first, as far as it is known.
+/// The group's evidence, with the line of its first error (if known) first.
 fn sampled(row: &GroupRow, group: &ErrorGroup, everything: &Finished) -> Vec<Evidence> {
     let first = first_error(everything, row);
     let mut evidence = group.evidence.clone();
@@ -170,7 +170,7 @@ fn sampled(row: &GroupRow, group: &ErrorGroup, everything: &Finished) -> Vec<Evi
     evidence
 }
 
-/// An error's news.
+/// A new or regressed error group at a scraper.
 struct Told<'t, 'f> {
     series: &'t Series<'f>,
     row: &'t GroupRow,
@@ -201,7 +201,7 @@ impl Told<'_, '_> {
             .rule
             .as_deref()
             .and_then(|rule| rules.recommendation(rule))
-            .unwrap_or("Nobody has seen this error before: look at the sample.");
+            .unwrap_or("No rule has a recommendation for this error: check the sample.");
         let (kind, how) = match news {
             News::New => (InsightKind::NewError, "A new error at"),
             News::Back => (InsightKind::RegressedError, "An error is back at"),

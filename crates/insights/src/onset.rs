@@ -1,16 +1,16 @@
-//! When it began, within the first unusual unit or the end of the one before.
+//! Dates the onset of an episode, within the first unusual unit or at the end of the unit before it.
 //!
-//! The unit's buckets are cut in two where the likelihood of the usual rate before and of another one
-//! behind is greatest (Page 1954; for counts that of the Poisson distribution, for measures that of
-//! the exponential one).
+//! The unit's buckets are split in two at the point that maximises the likelihood of the usual rate
+//! before it and of a different rate after it (Page 1954). Counts use the Poisson distribution, measures
+//! the exponential distribution.
 
 use crate::metric::Metric;
 use crate::series::Series;
 
-/// A cut in the unit before has to be this likely, in logarithms.
+/// Minimum log-likelihood gain of a split in the preceding unit.
 const SURE: f64 = 6.0;
 
-/// The onset in a series whose unit is the first unusual one, in microseconds.
+/// The onset, in microseconds; `unit` is the first unusual unit.
 pub(crate) fn onset(metric: &Metric, series: &Series<'_>, unit: usize, usual: f64) -> i64 {
     let own = &series.units[unit];
     let parts = |unit: usize| -> Vec<(i64, f64, f64)> {
@@ -30,7 +30,7 @@ pub(crate) fn onset(metric: &Metric, series: &Series<'_>, unit: usize, usual: f6
     if at > 0 {
         return buckets[at].0.max(own.start);
     }
-    // All of it is unusual: perhaps it began before.
+    // The whole unit is unusual: the onset may be in the preceding unit.
     let before = unit.checked_sub(1).map(parts).unwrap_or_default();
     match cut(metric, &before, usual) {
         Some((at, gain))
@@ -42,7 +42,8 @@ pub(crate) fn onset(metric: &Metric, series: &Series<'_>, unit: usize, usual: f6
     }
 }
 
-/// A measure's mean differs from its median: then the means of the units before are what is usual.
+/// The usual value of a bucket. For a measure, whose mean differs from its median, this is the median of the means of
+/// the preceding units.
 fn usual_in_buckets(metric: &Metric, series: &Series<'_>, unit: usize, usual: f64) -> f64 {
     if !metric.is_measure() {
         return usual;
@@ -57,7 +58,7 @@ fn usual_in_buckets(metric: &Metric, series: &Series<'_>, unit: usize, usual: f6
     crate::stats::median(&means).unwrap_or(usual)
 }
 
-/// Where the buckets are best cut in two, and how much likelier that makes them.
+/// The best split of the buckets, and its log-likelihood gain.
 fn cut(metric: &Metric, buckets: &[(i64, f64, f64)], usual: f64) -> Option<(usize, f64)> {
     let (mut part, mut whole) = (0.0, 0.0);
     let mut best: Option<(usize, f64)> = None;
@@ -72,7 +73,7 @@ fn cut(metric: &Metric, buckets: &[(i64, f64, f64)], usual: f64) -> Option<(usiz
     best
 }
 
-/// How much likelier its own rate makes a part than the usual one, in logarithms.
+/// The log-likelihood gain of a part's own rate over the usual rate.
 fn gain(metric: &Metric, part: f64, whole: f64, usual: f64) -> f64 {
     let usual = usual.max(1e-4);
     let rate = ((part + 1e-3) / (whole + 1e-3)).max(1e-4);
@@ -83,7 +84,7 @@ fn gain(metric: &Metric, part: f64, whole: f64, usual: f64) -> f64 {
     }
 }
 
-/// Whether what is behind the cut moved to the same side as the unit that is unusual.
+/// Whether the buckets after the split deviate in the same direction as the unusual unit.
 fn is_alike(
     metric: &Metric,
     before: &[(i64, f64, f64)],
@@ -112,7 +113,7 @@ mod tests {
             cut(&Metric::Blocked, &buckets, 0.025).map(|(at, _)| at),
             Some(6)
         );
-        // Downwards, and of a measure.
+        // A decrease, and a measure.
         let items: Vec<(i64, f64, f64)> = (0..10)
             .map(|at| (at, if at < 4 { 36.0 } else { 3.0 }, 40.0))
             .collect();

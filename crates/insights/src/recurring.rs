@@ -1,16 +1,16 @@
-//! What happens again and again at the same time of day is one thing, told once: a site that is busy every
-//! morning refuses every morning.
+//! Folds incidents that recur at the same time of day into one: a site that is busy every morning refuses
+//! requests every morning.
 
 use crate::incidents::Incident;
 use crate::series::DAY;
 use crate::series::MINUTE;
 
-/// So often it has to happen to be a habit.
+/// Minimum number of occurrences to count as recurring.
 const LEAST: usize = 4;
-/// So far may its beginnings lie apart within the day, either way.
+/// Maximum distance of the onsets' times of day, in either direction.
 const APART: i64 = 90 * MINUTE;
 
-/// The same incidents, but of those that recur only the last, which knows how many there were before.
+/// Returns the incidents, keeping only the last of those that recur, with the number of earlier ones.
 pub(super) fn fold(incidents: Vec<Incident>) -> Vec<Incident> {
     let mut kept: Vec<Incident> = Vec::new();
     let mut rest = incidents;
@@ -35,7 +35,7 @@ pub(super) fn fold(incidents: Vec<Incident>) -> Vec<Incident> {
     kept
 }
 
-/// Whether two moments of different days are of about the same time of day.
+/// Whether two times are on different days at about the same time of day.
 fn is_same_time(a: i64, b: i64) -> bool {
     let apart = (a - b).rem_euclid(DAY);
     apart.min(DAY - apart) <= APART && (a - b).abs() > DAY / 2

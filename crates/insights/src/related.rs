@@ -1,22 +1,22 @@
-//! What happened to several scrapers at once.
+//! Links findings that affect several scrapers at once.
 //!
-//! Each is told for itself, as each has its own numbers; but that they have most likely one cause is
-//! said, too, and people are shown them as one.
+//! Each scraper keeps its own finding because each has its own figures. The links say that the findings
+//! most likely have one cause, so that reports can show them as one.
 
 use crate::finding::Finding;
 use crate::kind::InsightKind;
 use crate::series::MINUTE;
 
-/// So far apart may onsets be that belong together, in microseconds.
+/// Maximum distance of related onsets, in microseconds.
 const APART: i64 = 30 * MINUTE;
 
-/// Of so many others the ids are named.
+/// Maximum number of related ids per finding.
 const MAX_NAMED: usize = 100;
 
-/// A kind, and the metric that told.
+/// A kind, and the metric that deviated.
 type What = (InsightKind, Option<String>);
 
-/// Notes for each insight which others are of its kind, its metric and its time.
+/// Stores in each finding the ids of others with the same kind, metric and time.
 pub(super) fn relate(insights: &mut [Finding]) {
     let mut timed: Vec<(What, i64, usize)> = insights
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn relate(insights: &mut [Finding]) {
         for place in &group {
             let own = &insights[*place].scraper;
             let others = group.iter().map(|other| &insights[*other]);
-            // Two of one scraper are two incidents.
+            // Two findings of one scraper are separate incidents.
             let others = others.filter(|other| other.scraper != *own);
             let ids = others.map(|other| other.id.clone()).take(MAX_NAMED);
             let mut ids: Vec<String> = ids.collect();

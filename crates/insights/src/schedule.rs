@@ -1,46 +1,46 @@
-//! When runs are due: learned from when they began.
+//! Learns from past starts when runs are due.
 //!
-//! Starts that come at the same time of day make a slot. A slot is due on a day when it was kept on
-//! most of the days before, of all days or of that day of the week. Where there are no such times, runs
-//! that come at even intervals are due after one more.
+//! Starts at the same time of day form a slot. A slot is due on a day if runs started in it on most
+//! earlier days, counting either all days or only that day of the week. If there are no slots but runs
+//! start at regular intervals, the next run is due one interval after the last.
 
 use crate::series::DAY;
 use crate::series::{HOUR, MINUTE, weekday};
 use crate::stats::{MAD_SCALE, median};
 
-/// Starts that are so far apart in the day are of two slots.
+/// Starts at least this far apart in the day belong to different slots.
 const APART: i64 = 30 * MINUTE;
-/// A slot that was kept on fewer days is none.
+/// Minimum number of days with a start in a slot.
 const LEAST_DAYS: usize = 5;
-/// A slot is due that was kept so often.
+/// Minimum share of days with a start for a slot to be due.
 const KEPT: f64 = 0.8;
-/// Runs that come more often are no schedule: a loop, or a test.
+/// Minimum interval of a schedule; more frequent runs are a loop or a test.
 const LEAST_INTERVAL: i64 = 5 * MINUTE;
-/// Who did not come for so many intervals, and for so long, does not come any more: what he misses from
-/// then on is no news. It also bounds what one wrong time can ask for.
+/// A scraper that missed this many intervals, or did not run for [`LONGEST_LAPSE`], counts as retired; later
+/// misses are not reported. This also bounds the work that one wrong timestamp can cause.
 const MOST_MISSED: i64 = 1000;
 const LONGEST_LAPSE: i64 = 100 * DAY;
-/// So many days are looked at.
+/// Maximum number of days examined.
 const MOST_DAYS: i64 = 3660;
-/// So late is late at least.
+/// Minimum delay to count as late.
 const LATE: i64 = 45 * MINUTE;
 
-/// Runs that did not begin when they were due.
+/// Consecutive runs that did not start when they were due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lapse {
     /// When the first was due.
     pub(crate) due: i64,
-    /// When it began instead; `None` when it did not.
+    /// When it started instead; `None` if it did not start.
     pub(crate) began: Option<i64>,
-    /// How many in a row.
+    /// The number of consecutive runs.
     pub(crate) count: usize,
-    /// From one run to the next, usually.
+    /// The usual time from one run to the next.
     pub(crate) interval: i64,
-    /// Whether none came since.
+    /// Whether no run started since.
     pub(crate) is_open: bool,
 }
 
-/// The lapses of a scraper whose runs began at these times, until the period's end.
+/// The lapses of a scraper until `end`, given its start times.
 pub(crate) fn lapses(starts: &[i64], end: i64) -> Vec<Lapse> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
@@ -55,17 +55,17 @@ pub(crate) fn lapses(starts: &[i64], end: i64) -> Vec<Lapse> {
     joined(&due, &starts)
 }
 
-/// A time of day at which runs begin.
+/// A time of day at which runs start.
 #[derive(Debug)]
 struct Slot {
-    /// Since midnight.
+    /// Microseconds since midnight.
     time: i64,
     spread: i64,
-    /// The days on which it was kept.
+    /// The days on which a run started in it.
     days: Vec<i64>,
 }
 
-/// A run that was due, and when it began.
+/// A run that was due, and when it started.
 #[derive(Debug, Clone, Copy)]
 struct Due {
     at: i64,
@@ -77,7 +77,7 @@ struct Due {
 fn slots(starts: &[i64]) -> Vec<Slot> {
     let mut times: Vec<i64> = starts.iter().map(|at| at.rem_euclid(DAY)).collect();
     times.sort_unstable();
-    // The day is cut where the longest pause is.
+    // Split the day at its longest pause.
     let pauses = times
         .iter()
         .zip(times.iter().skip(1))
@@ -103,7 +103,7 @@ fn slots(starts: &[i64]) -> Vec<Slot> {
             let mut days: Vec<i64> = cluster.iter().map(|(_, day)| *day).collect();
             days.sort_unstable();
             days.dedup();
-            // Many starts in one cluster each day are no time of day.
+            // A cluster with many starts per day is not a time of day.
             let is_slot = days.len() >= LEAST_DAYS && cluster.len() < days.len() * 3 / 2;
             is_slot.then(|| Slot {
                 time: cut + middle as i64,
@@ -115,7 +115,7 @@ fn slots(starts: &[i64]) -> Vec<Slot> {
 }
 
 impl Slot {
-    /// Whether it is due on a day, by the days before.
+    /// Whether it is due on a day, judged by earlier days.
     fn is_due(&self, day: i64) -> bool {
         let before: Vec<i64> = self
             .days
@@ -127,7 +127,7 @@ impl Slot {
             return false;
         };
         let kept_of = |is_one: &dyn Fn(i64) -> bool, least: usize| {
-            // What was missed lately says nothing: the pause that is looked at may be days long.
+            // Ignore the days since the last start: the pause under examination may be days long.
             let last = before.last().copied().unwrap_or(day);
             let all = (*first..=last).filter(|day| is_one(*day)).count();
             let kept = before.iter().filter(|day| is_one(**day)).count();
@@ -145,7 +145,7 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
         .iter()
         .map(|slot| (end - slot.time).div_euclid(DAY))
         .max();
-    // Of runs years apart only the last years are looked at.
+    // If runs are years apart, examine only the last years.
     let last = last.unwrap_or(-1);
     let first = first.copied().unwrap_or(0).max(last - MOST_DAYS);
     for day in first..=last {
@@ -163,7 +163,7 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
         let began = starts.get(next).copied().filter(|start| *start < until);
         let limit = LATE.max(interval * 3 / 20).max(6 * slot.spread);
         let is_late = began.is_some_and(|began| began - at > limit);
-        // What may still come is not missed.
+        // A run that may still start is not missed.
         if began.is_some() || end - at > limit.max(HOUR) {
             found.push(Due {
                 at: *at,
@@ -194,7 +194,7 @@ fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
     let pairs = starts
         .iter()
         .zip(starts.iter().skip(1).map(Some).chain([None]));
-    // The first ones are what it was learned from.
+    // Skip the first starts, from which the interval was learned.
     pairs
         .skip(LEAST_DAYS)
         .flat_map(|(start, next)| {
@@ -211,7 +211,7 @@ fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
         .collect()
 }
 
-/// Lapses in a row are one.
+/// Joins consecutive lapses of the same kind.
 fn joined(all: &[Due], starts: &[i64]) -> Vec<Lapse> {
     let kind = |due: &Due| match (due.began, due.is_late) {
         (None, _) => 2,
@@ -234,7 +234,7 @@ fn joined(all: &[Due], starts: &[i64]) -> Vec<Lapse> {
 mod tests {
     use super::*;
 
-    /// A day at six and at eighteen, a few minutes apart.
+    /// Starts at 06:00 and 18:00 every day, with a few minutes of jitter.
     fn twice_a_day(days: i64) -> Vec<i64> {
         (0..days)
             .flat_map(|day| {
@@ -248,7 +248,7 @@ mod tests {
     fn who_keeps_the_time_has_no_lapse() {
         let starts = twice_a_day(20);
         assert_eq!(lapses(&starts, 20 * DAY), []);
-        // Nobody is late before the time.
+        // No run is late before it is due.
         assert_eq!(lapses(&starts, 20 * DAY + 6 * HOUR + 5 * MINUTE), []);
         assert_eq!(lapses(&[], 20 * DAY), []);
         assert_eq!(lapses(&starts[..3], 20 * DAY), []);

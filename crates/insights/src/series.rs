@@ -1,7 +1,7 @@
-//! What each scraper did on each site, unit by unit of time.
+//! The activity of each scraper on each site, split into units.
 //!
-//! A unit is a run, as that is what its author compares. Where runs take many hours, or no line names
-//! one, it is an hour.
+//! A unit is a run, because that is what a scraper's author compares. If runs take many hours, or no line
+//! names a run, a unit is an hour.
 
 use std::collections::BTreeMap;
 
@@ -11,37 +11,37 @@ use dragline_schema::Timestamp;
 use crate::names::{Name, by_scraper};
 use crate::stats::median;
 
-/// The microseconds of a day.
+/// A day, in microseconds.
 pub const DAY: i64 = 86_400_000_000;
 pub(crate) const MINUTE: i64 = 60_000_000;
-/// The microseconds of an hour.
+/// An hour, in microseconds.
 pub const HOUR: i64 = 60 * MINUTE;
-/// Runs that usually take longer, in seconds, are looked at by the hour.
+/// Runs that usually take longer than this, in seconds, are analysed by the hour.
 const LONG: f64 = 4.0 * 3600.0;
 
 /// A run, or an hour.
 #[derive(Debug)]
 pub(crate) struct Unit<'f> {
-    /// The run, by its place in [`Finished::runs`]; `None` for an hour.
+    /// The run's index in [`Finished::runs`]; `None` for an hour.
     pub(crate) run: Option<usize>,
-    /// In microseconds since 1970-01-01.
+    /// The start, in microseconds since 1970-01-01.
     pub(crate) start: i64,
-    /// Of the last thing that happened in it.
+    /// The time of the last activity.
     pub(crate) end: i64,
-    /// Whether all of it is there: its totals can be compared.
+    /// Whether the unit is complete, so that its totals can be compared.
     pub(crate) is_whole: bool,
     pub(crate) counters: Counters,
     pub(crate) known: Known,
-    /// The median and the 95th percentile of answer times, in milliseconds.
+    /// The median and the 95th percentile of response times, in milliseconds.
     pub(crate) response_ms: Option<(f64, f64)>,
     pub(crate) duration_seconds: Option<f64>,
-    /// What the run's author counted and measured, by name.
+    /// The custom statistics of the run, by name.
     pub(crate) own: Option<&'f BTreeMap<String, f64>>,
-    /// How many items lack a field.
+    /// The number of items that lack each field.
     pub(crate) lacking: BTreeMap<&'f str, u64>,
-    /// The queue's length at the end.
+    /// The queue's length at the end of the unit.
     pub(crate) queue_left: Option<u64>,
-    /// Its buckets, in order.
+    /// The unit's buckets, in order of time.
     pub(crate) buckets: Vec<(i64, &'f Counters)>,
 }
 
@@ -49,11 +49,11 @@ pub(crate) struct Unit<'f> {
 #[derive(Debug)]
 pub(crate) struct Series<'f> {
     pub(crate) name: Name,
-    /// In order.
+    /// The units, in order of time.
     pub(crate) units: Vec<Unit<'f>>,
 }
 
-/// The series of all scrapers, as far as they began before `end`.
+/// The series of all scrapers, limited to what started before `end`.
 pub(crate) fn all(everything: &Finished, end: Option<Timestamp>) -> Vec<Series<'_>> {
     let mut buckets: Vec<Vec<&ActivityRow>> = vec![Vec::new(); everything.runs.len()];
     for row in &everything.activity {
@@ -83,7 +83,7 @@ pub(crate) fn all(everything: &Finished, end: Option<Timestamp>) -> Vec<Series<'
 struct Source<'f> {
     everything: &'f Finished,
     end: Option<Timestamp>,
-    /// By run.
+    /// The activity buckets of each run.
     buckets: Vec<Vec<&'f ActivityRow>>,
     latency: BTreeMap<usize, BTreeMap<i64, &'f Latency>>,
 }
@@ -187,7 +187,7 @@ impl<'f> Source<'f> {
             let sketch = sketches.get(start);
             unit.response_ms = sketch.and_then(|s| s.quantile(0.5).zip(s.quantile(0.95)));
         }
-        // The first and the last hour are parts of hours.
+        // The first and the last hour may be incomplete.
         let mut units: Vec<Unit<'f>> = hours.into_values().collect();
         if let Some(first) = units.first_mut() {
             first.is_whole = false;
@@ -206,7 +206,7 @@ fn lacking(row: &RunRow) -> BTreeMap<&str, u64> {
         .collect()
 }
 
-/// The day of the week of a time, Monday is 0.
+/// The day of the week of a time; Monday is 0.
 pub fn weekday(micros: i64) -> i64 {
     // 1970-01-01 was a Thursday.
     (micros.div_euclid(DAY) + 3).rem_euclid(7)

@@ -1,4 +1,4 @@
-//! Statistics that do not mind outliers.
+//! Statistics that are robust against outliers.
 
 use statrs::function::erf::erfc;
 
@@ -10,7 +10,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
         return None;
     }
     let is_odd = values.len() % 2 == 1;
-    // Half of them need not be sorted to know what stands between the halves.
+    // A partial selection is enough; no full sort is needed.
     let (lower, value, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
     let below = lower.iter().copied().max_by(f64::total_cmp);
     Some(
@@ -20,14 +20,15 @@ pub fn median(values: &[f64]) -> Option<f64> {
     )
 }
 
-/// A standard deviation in median absolute deviations under normal noise (the factor is 1 / Φ⁻¹(3/4)).
+/// Converts a median absolute deviation to a standard deviation, for normal noise (1 / Φ⁻¹(3/4)).
 pub const MAD_SCALE: f64 = 1.4826;
 
-/// With more points, not all pairs are looked at.
+/// With more points than this, only some pairs are used.
 const ALL_PAIRS: usize = 60;
 
-/// The median of all slopes between two points (Theil 1950, Sen 1968); of more than 60 points, of
-/// those between points that lie half of them apart, which tell the most (Theil's incomplete method).
+/// The median of the slopes between all pairs of points (Theil 1950, Sen 1968). With more than 60 points,
+/// only pairs about half the points apart are used, which carry the most information (Theil's incomplete
+/// method).
 pub fn theil_sen(xs: &[f64], ys: &[f64]) -> Option<f64> {
     let n = xs.len().min(ys.len());
     let from = if n > ALL_PAIRS { n / 2 } else { 1 };
@@ -48,16 +49,16 @@ pub fn theil_sen(xs: &[f64], ys: &[f64]) -> Option<f64> {
 /// A monotonic trend in evenly spaced values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
-    /// The median of all slopes between two values (Theil 1950, Sen 1968).
+    /// The median of the slopes between all pairs of values (Theil 1950, Sen 1968).
     pub slope: f64,
-    /// The probability of so many concordant pairs by chance, two-sided (Mann 1945, Kendall 1975),
-    /// with the correction for ties.
+    /// The two-sided probability of this many concordant pairs by chance (Mann 1945, Kendall 1975),
+    /// corrected for ties.
     pub p_value: f64,
-    /// Where the line through the median begins.
+    /// The value of the trend line at the first point.
     pub start: f64,
 }
 
-/// Finds the trend of at least eight values; the last but `xs` need not be evenly spaced.
+/// The trend of the values `ys` at the positions `xs`; `None` with fewer than eight values, or if all are equal.
 pub fn trend(xs: &[f64], ys: &[f64]) -> Option<Trend> {
     let n = ys.len();
     if n < 8 || xs.len() != n {
@@ -87,7 +88,7 @@ pub fn trend(xs: &[f64], ys: &[f64]) -> Option<Trend> {
     if variance <= 0.0 {
         return None;
     }
-    // One step towards zero: the score is discrete.
+    // Continuity correction: the score is discrete.
     let z = (score.abs() - 1.0).max(0.0) / variance.sqrt();
     let slope = median(&slopes)?;
     let intercepts: Vec<f64> = xs.iter().zip(ys).map(|(x, y)| y - slope * x).collect();

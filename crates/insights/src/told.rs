@@ -1,4 +1,4 @@
-//! Incidents in words.
+//! Describes incidents in words.
 
 use dragline_schema::{ErrorCategory, Severity, Timestamp, clip};
 
@@ -11,7 +11,7 @@ use crate::names::Name;
 use crate::series::{MINUTE, Series};
 use dragline_rollup::Finished;
 
-/// An incident as an insight.
+/// Converts an incident to a finding.
 pub(crate) fn finding(
     incident: &Incident,
     series: &Series<'_>,
@@ -20,7 +20,7 @@ pub(crate) fn finding(
 ) -> Finding {
     let who = name(&series.name);
     let root = &incident.root;
-    // Logs without times tell what happened, not when.
+    // Logs without timestamps show what happened, but not when.
     let since = (incident.since > 0).then(|| Timestamp::from_micros(incident.since));
     let expected = expected(&root.metric, root.expected);
     let observed = root.metric.shown(root.observed);
@@ -46,7 +46,7 @@ pub(crate) fn finding(
     }
 }
 
-/// A range as reports tell it.
+/// A range in the unit that reports show.
 pub(crate) fn expected(metric: &Metric, (lower, upper): (f64, f64)) -> Expected {
     let (a, b) = (metric.shown(lower), metric.shown(upper));
     Expected {
@@ -80,7 +80,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// How much less (or more) than usual, in percent of the usual.
+/// The deviation from the usual value, in percent of the usual value.
 fn change(incident: &Incident) -> String {
     let root = &incident.root;
     percent((root.observed - root.usual).abs() / root.usual.max(1e-9))
@@ -100,35 +100,32 @@ fn title(incident: &Incident, series: &Series<'_>, who: &str) -> String {
     }
 }
 
-/// What happened, in half a sentence; what stands behind a semicolon goes behind the time.
+/// What happened, as half a sentence. [`title`] moves text after a semicolon behind the time.
 fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
     let root = &incident.root;
+    let share = percent(root.observed);
     match (incident.kind, &root.metric) {
         (Kind::BlockWave, _) => format!(
-            "{who} was refused {} of its requests ({})",
-            percent(root.observed),
+            "{share} of the requests of {who} were refused ({})",
             crate::incidents::refusals(incident, series)
         ),
         (Kind::ErrorWave, Metric::Errors(category)) => format!(
-            "{} errors of {who}: {} for 100 requests",
+            "{} errors of {who}: {} per 100 requests",
             capital(&category.to_string().replace('_', " ")),
             two(root.observed * 100.0)
         ),
         (Kind::ErrorWave, _) => {
-            format!("{} of the requests of {who} failed", percent(root.observed))
+            format!("{share} of the requests of {who} failed")
         }
-        (Kind::LayoutChange, Metric::Lacking(field)) => format!(
-            "{} of the items of {who} lack `{}`",
-            percent(root.observed),
-            clip(field, 40)
-        ),
+        (Kind::LayoutChange, Metric::Lacking(field)) => {
+            format!("{share} of the items of {who} lack `{}`", clip(field, 40))
+        }
         (Kind::LayoutChange, Metric::Lost) => {
-            format!("{} of the items of {who} were lost", percent(root.observed))
+            format!("{share} of the items of {who} were lost")
         }
-        (Kind::LayoutChange | Kind::SilentFailure | Kind::YieldDrop, Metric::ItemYield) => format!(
-            "{who} stored only {} of what it found",
-            percent(root.observed)
-        ),
+        (Kind::LayoutChange | Kind::SilentFailure | Kind::YieldDrop, Metric::ItemYield) => {
+            format!("{who} stored only {share} of the items it found")
+        }
         (Kind::SilentFailure, Metric::BytesPerPage) => {
             format!(
                 "Pages of {who} shrank by {}; they still answer",
@@ -142,32 +139,31 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
             )
         }
         (Kind::YieldDrop, _) => {
-            format!("Items for each page of {who} fell by {}", change(incident))
+            format!("Items per page of {who} fell by {}", change(incident))
         }
-        (Kind::SlowDown, _) => format!("Answers to {who} took {} as long", times(incident)),
-        (Kind::RetryWaste, _) => format!(
-            "{} of the requests of {who} were retries",
-            percent(root.observed)
+        (Kind::SlowDown, _) => format!(
+            "Responses to {who} took {} as long as usual",
+            times(incident)
         ),
-        (Kind::DuplicateSurge, _) => format!(
-            "{} of what {who} met were duplicates",
-            percent(root.observed)
-        ),
+        (Kind::RetryWaste, _) => format!("{share} of the requests of {who} were retries"),
+        (Kind::DuplicateSurge, _) => {
+            format!("Duplicates found by {who} rose to {share} of its pages")
+        }
         (Kind::QueueGrowth, Metric::QueueLeft) => {
-            format!("{who} left {} of its queue undone", percent(root.observed))
+            format!("{who} left {share} of its queue unprocessed")
         }
-        (Kind::QueueGrowth, _) => format!("The queue of {who} grew to {} as many", times(incident)),
-        (Kind::Bottleneck, Metric::Database) => format!(
-            "{who} spent {} of its time waiting for its database",
-            percent(root.observed)
+        (Kind::QueueGrowth, _) => format!(
+            "The queue of {who} grew to {} its usual length",
+            times(incident)
         ),
-        (Kind::Bottleneck, Metric::Processing) => format!(
-            "{who} spent {} of its time on pages until they were stored",
-            percent(root.observed)
-        ),
+        (Kind::Bottleneck, Metric::Database) => {
+            format!("{who} spent {share} of its time waiting for its database")
+        }
+        (Kind::Bottleneck, Metric::Processing) => {
+            format!("{who} spent {share} of its time processing and storing pages")
+        }
         (Kind::Bottleneck, _) => format!(
-            "{who} spent {} of its time waiting because the site asked it to",
-            percent(root.observed)
+            "{who} spent {share} of its time waiting because the site asked it to slow down"
         ),
         (Kind::VolumeHigh, _) => {
             format!("{who} made {} as many requests as usual", times(incident))
@@ -176,7 +172,7 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
             format!("{who} made {} fewer requests than usual", change(incident))
         }
         (Kind::StatisticChange, metric) => format!(
-            "{} of {who}: {} instead of about {}",
+            "{} of {who} was {} instead of about {}",
             metric.words(),
             two(root.observed),
             two(root.usual)
@@ -204,7 +200,8 @@ fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observe
     if let Some((count, first)) = incident.before {
         let first = minute(Timestamp::from_micros(first));
         let day = clip(&first, 10);
-        text += &format!(" It was so at this time of day {count} times before, since {day}.");
+        text +=
+            &format!(" The same happened at this time of day {count} times before, since {day}.");
     }
     if incident.episodes.len() > 1 && incident.since > 0 {
         text += &moved(incident);
@@ -212,7 +209,7 @@ fn detail(incident: &Incident, series: &Series<'_>, expected: &Expected, observe
     text
 }
 
-/// What moved, in the order in which it did, as far as there is one.
+/// Lists the metrics that changed: in order of time, or together if they changed at the same time.
 fn moved(incident: &Incident) -> String {
     let order = order(incident);
     let shown = order.iter().take(5);
@@ -220,7 +217,7 @@ fn moved(incident: &Incident) -> String {
     let span = first.zip(last).map_or(0, |(first, last)| last.0 - first.0);
     if span == 0 {
         let names: Vec<String> = shown.map(|(_, metric)| metric.words()).collect();
-        return format!(" Together: {}.", names.join(", "));
+        return format!(" Changed together: {}.", names.join(", "));
     }
     let is_days = span >= crate::series::DAY;
     let told = shown.map(|(at, metric)| {
@@ -228,10 +225,13 @@ fn moved(incident: &Incident) -> String {
         let time = at.get(if is_days { 5.. } else { 11.. }).unwrap_or_default();
         format!("{time} {}", metric.words())
     });
-    format!(" In this order: {}.", told.collect::<Vec<_>>().join(", "))
+    format!(
+        " Changed in this order: {}.",
+        told.collect::<Vec<_>>().join(", ")
+    )
 }
 
-/// Which metrics moved when; of the same minute, the cause first.
+/// Which metric changed when, to the minute; within one minute, the cause comes first.
 fn order(incident: &Incident) -> Vec<(i64, Metric)> {
     let mut moved: Vec<(i64, bool, Metric)> = incident
         .episodes
@@ -245,7 +245,6 @@ fn order(incident: &Incident) -> Vec<(i64, Metric)> {
             )
         })
         .collect();
-    // Of one moment the cause comes first.
     moved.sort();
     moved.dedup_by(|a, b| a.2 == b.2);
     moved
@@ -288,55 +287,56 @@ fn severity(incident: &Incident) -> Severity {
 fn recommendation(incident: &Incident) -> &'static str {
     match (incident.kind, &incident.root.metric) {
         (Kind::BlockWave, _) => {
-            "Slow down, honour Retry-After, and check whether the proxies or the user agent were recognised before the next run."
+            "Before the next run: slow down, honour Retry-After, and check whether the site detected the proxies or the user agent."
         }
         (Kind::ErrorWave, Metric::Errors(ErrorCategory::Database)) => {
-            "Look at the database: locks, connections, disk."
+            "Check the database: locks, connections, disk."
         }
         (Kind::LayoutChange | Kind::SilentFailure, _)
         | (Kind::ErrorWave, Metric::Errors(ErrorCategory::SiteChange | ErrorCategory::Parsing)) => {
             "Open one of the pages and compare it with the selectors: the site most likely changed its layout."
         }
         (Kind::ErrorWave, _) => {
-            "Look at the errors of that time: when all sites fail at once it is the own network, when one fails it is the site."
+            "Check the errors of that time: if all sites fail at once, suspect your own network; if one site fails, suspect the site."
         }
         (Kind::YieldDrop, _) => {
-            "Compare the pages without an item with those that have one: a part of the site may have changed."
+            "Compare pages without items with pages that have items: part of the site may have changed."
         }
         (Kind::SlowDown, _) => {
-            "Find out whether the site or the way to it is slow, and lower the concurrency until it is not."
+            "Find out whether the site or the network path to it is slow, and lower the concurrency until responses are fast again."
         }
         (Kind::RetryWaste, _) => {
-            "Look at why first attempts fail, and wait longer before the next one: retries load a site that is already in trouble."
+            "Find out why first attempts fail, and wait longer before a retry: retries add load to a site that is already in trouble."
         }
         (Kind::DuplicateSurge, _) => {
-            "Check the crawl's starting points and its memory of what it has seen: it meets the same things again."
+            "Check the start URLs and the crawl's record of what it has already seen: it finds the same content again."
         }
         (Kind::QueueGrowth, _) => {
-            "More comes in than is worked off: bound what is followed, or give the scraper more time."
+            "The queue fills faster than it is processed: limit which links are followed, or give the scraper more time."
         }
         (Kind::Bottleneck, Metric::Database) => {
-            "Look at slow queries and at locks of the scraper's database."
+            "Check the scraper's database for slow queries and locks."
         }
         (Kind::Bottleneck, Metric::Processing) => {
-            "Profile what is done with a page between its answer and the store: parsing, images, calls of other services."
+            "Profile what happens between the response and storage of a page: parsing, images, calls to other services."
         }
         (Kind::Bottleneck, _) => {
-            "Spread the runs over quieter hours, or lower the concurrency so that the site need not ask."
+            "Spread the runs over quieter hours, or lower the concurrency so that the site does not ask to slow down."
         }
         (Kind::VolumeHigh, _) => {
-            "Check whether the crawl follows links that it should not: a calendar, a filter, a session in the URL."
+            "Check whether the crawl follows links that it should not: calendars, filters, session IDs in URLs."
         }
         (Kind::VolumeLow, _) => {
-            "Check the crawl's starting points and the site's lists: it found much less to follow."
+            "Check the start URLs and the site's list pages: the crawl found far fewer links to follow."
         }
         (Kind::StatisticChange, _) => {
-            "It is a number of your own: compare the runs (dragline diff baseline last), and look at what it counts."
+            "This is one of your own statistics: compare the runs (dragline diff baseline last), and check what it counts."
         }
     }
 }
 
-/// What to look at: what the largest group of the incident's errors is about, how a site refuses, or its kind.
+/// The runbook to follow. It depends on the largest group of the incident's errors, on how the site refuses, or on
+/// the incident's kind.
 fn runbook(incident: &Incident, series: &Series<'_>, groups: &[ErrorGroup]) -> &'static str {
     let usual = InsightKind::from(incident.kind).runbook();
     match (incident.kind, &incident.root.metric) {
@@ -348,7 +348,7 @@ fn runbook(incident: &Incident, series: &Series<'_>, groups: &[ErrorGroup]) -> &
             let sub_category = largest.map_or("", |group| &group.sub_category);
             runbook_of_errors(*category, sub_category).unwrap_or(usual)
         }
-        // A site that only asks to slow down keeps nobody out.
+        // A site that only answers 429 limits the rate; it does not block the scraper.
         (Kind::BlockWave, _) if crate::incidents::refusals(incident, series) == "429" => {
             "rate-limiting"
         }
@@ -356,7 +356,7 @@ fn runbook(incident: &Incident, series: &Series<'_>, groups: &[ErrorGroup]) -> &
     }
 }
 
-/// A name for people.
+/// A scraper's name as shown to users: `scraper on site`.
 pub fn name(name: &Name) -> String {
     match (&name.0, &name.1) {
         (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
@@ -365,12 +365,12 @@ pub fn name(name: &Name) -> String {
     }
 }
 
-/// A time to the minute.
+/// A time, to the minute.
 pub(crate) fn minute(time: Timestamp) -> String {
     clip(&time.to_string(), 16).replace('T', " ")
 }
 
-/// A number with as many digits as matter.
+/// A number with about three significant digits.
 pub(crate) fn two(value: f64) -> String {
     if value.abs() >= 100.0 {
         format!("{value:.0}")
@@ -381,7 +381,7 @@ pub(crate) fn two(value: f64) -> String {
     }
 }
 
-/// The text with a capital first.
+/// The text with its first letter in upper case.
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| {
@@ -389,11 +389,11 @@ pub fn capital(text: &str) -> String {
     })
 }
 
-/// The same incident has the same id in every report.
+/// An id that is the same for the same incident in every report.
 pub(crate) fn id(kind: InsightKind, who: &str, since: impl Into<Option<Timestamp>>) -> String {
     let at = since.into().map_or(0, Timestamp::as_seconds);
     let text = format!("{kind}\0{who}\0{at}");
-    // FNV-1a (Fowler, Noll, Vo): stable across versions and machines.
+    // FNV-1a (Fowler, Noll, Vo) is stable across versions and machines.
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

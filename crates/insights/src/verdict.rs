@@ -1,4 +1,4 @@
-//! The verdict on a scraper on a site.
+//! Computes the verdict on a scraper on a site.
 
 use dragline_rollup::{RunRow, Verdict};
 
@@ -6,7 +6,7 @@ use crate::ENOUGH_REQUESTS;
 use crate::finding::Finding;
 use crate::kind::Effect;
 
-/// The verdict on a scraper, and why. Its runs come oldest first; what holds at its last run counts.
+/// The verdict on a scraper, and the reasons. `rows` are its runs, oldest first; the state at the last run decides.
 pub fn verdict<'i>(
     rows: &[&RunRow],
     insights: impl Iterator<Item = &'i Finding>,
@@ -32,7 +32,7 @@ pub fn verdict<'i>(
     if !rows.iter().any(|row| row.counters.has_activity()) {
         return (
             "no_data",
-            vec!["No request and no item was logged.".to_owned()],
+            vec!["No requests and no items were logged.".to_owned()],
         );
     }
     let ended = last.and_then(|row| Some((row, row.verdict?)));
@@ -63,7 +63,7 @@ pub fn verdict<'i>(
     if let Some(reasons) = of(Effect::Degraded) {
         return ("degraded", reasons);
     }
-    // Where no line names a run, all of it is judged.
+    // If no line names a run, judge all rows together.
     let judged = last.map_or(rows, std::slice::from_ref);
     if let Some(rate) = success_rate(judged).filter(|rate| *rate < 0.9) {
         let failed = (1.0 - rate) * 100.0;
@@ -80,7 +80,7 @@ pub fn verdict<'i>(
     ("healthy", Vec::new())
 }
 
-/// All verdicts; those that need a hand come first.
+/// All verdicts, those that need attention first.
 pub const VERDICTS: [&str; 9] = [
     "down",
     "stalled",
@@ -93,7 +93,7 @@ pub const VERDICTS: [&str; 9] = [
     "healthy",
 ];
 
-/// A verdict's place among them.
+/// A verdict's position in [`VERDICTS`].
 pub fn rank(verdict: &str) -> usize {
     VERDICTS
         .iter()
@@ -101,7 +101,7 @@ pub fn rank(verdict: &str) -> usize {
         .unwrap_or(VERDICTS.len())
 }
 
-/// Requests that did not fail / requests; `None` with too few of them.
+/// Successful requests / requests; `None` if there are too few requests.
 fn success_rate(rows: &[&RunRow]) -> Option<f64> {
     let judged = |row: &&RunRow| {
         row.counters

@@ -1,24 +1,24 @@
-//! What is the same for every event of one call site, made once.
+//! Data that is the same for all events of a call site, computed once.
 
 use dragline_schema::wire;
 use tracing::Metadata;
 
-use crate::line::push_key;
+use crate::key::{push_key, push_target};
 use crate::redact::Redactor;
 use crate::typed;
 
-/// The bytes that every event of a call site shares, and what to do with each of its fields.
+/// The bytes shared by all events of a call site, and the plan for each field.
 #[derive(Debug)]
 pub(crate) struct CallSite {
     pub(crate) level: tracing::Level,
-    /// `","level":"INFO","target":"shop"`: what stands behind the time.
+    /// `","level":"INFO","target":"shop"`: the bytes after the time.
     pub(crate) head: Vec<u8>,
-    /// By the fields' index.
+    /// The fields, by index.
     pub(crate) fields: Vec<FieldPlan>,
-    /// A bit for each key: no bit in common with a span's keys, no key in common.
+    /// Bit set of the keys ([`key_bit`]). If it shares no bit with a span's bit set, they share no key.
     pub(crate) key_bits: u64,
     pub(crate) names_context: bool,
-    /// `,"file":"src/main.rs","line":12`, if it is to be written.
+    /// `,"file":"src/main.rs","line":12`, or empty if it is not written.
     pub(crate) location: Vec<u8>,
 }
 
@@ -28,32 +28,32 @@ pub(crate) struct FieldPlan {
     pub(crate) role: Role,
     /// `,"key":`
     pub(crate) key: Vec<u8>,
-    /// An earlier field of the same name.
+    /// The index of an earlier field with the same key.
     pub(crate) twin: Option<usize>,
 }
 
-/// What becomes of a field's value.
+/// How the value of a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Message,
-    /// The type of one of our own events.
+    /// The type of a typed event.
     EventType,
-    /// Stands in the line's head, by way of the context.
+    /// Part of the context, which is written in the head.
     Context,
-    /// One of our own fields that is JSON already: an array of our making.
+    /// A field of a typed event that is already JSON: an array built by this crate.
     Json,
-    /// An address with a user's name and password in front, perhaps without a scheme.
+    /// A proxy address, which may start with a user name and password and may have no scheme.
     Proxy,
-    /// One that holds what a user gave: its secrets are looked for.
+    /// JSON from the user, in which secrets are redacted.
     UserJson,
-    /// Never written as it is.
+    /// A secret, which is written as `[redacted]`.
     Secret,
-    /// Says where a record of the `log` crate comes from.
+    /// Metadata about the origin of a record of the `log` crate.
     LogMetadata,
     Value,
 }
 
-/// The bit of a key.
+/// The bit of a key in a bit set of keys. Different keys may share a bit.
 pub(crate) fn key_bit(key: &str) -> u64 {
     let bytes = key.as_bytes();
     let (first, last) = (bytes.first().unwrap_or(&0), bytes.last().unwrap_or(&0));
@@ -61,7 +61,7 @@ pub(crate) fn key_bit(key: &str) -> u64 {
     1 << (mixed & 63)
 }
 
-/// The name that tells a key from others: `level` and `user.level` become the same key.
+/// The name used to compare keys: `level` and `user.level` are written as the same key.
 pub(crate) fn canonical(name: &'static str) -> &'static str {
     match name.strip_prefix(wire::USER_PREFIX) {
         Some(rest) if wire::HEAD.contains(&rest) => rest,
@@ -80,7 +80,7 @@ impl CallSite {
         location: bool,
     ) -> Self {
         let is_typed = typed::is_typed(metadata);
-        // Records of the `log` crate share five call sites; their target is a field.
+        // Records of the `log` crate share five call sites and have their target in a field.
         let is_log = metadata.target() == "log" && metadata.fields().field("log.target").is_some();
         let mut fields: Vec<FieldPlan> = Vec::new();
         for field in metadata.fields() {
@@ -111,7 +111,7 @@ impl CallSite {
             head,
             key_bits: fields.iter().fold(0, |bits, f| bits | key_bit(f.name)),
             names_context: !is_typed && fields.iter().any(|f| f.role == Role::Context),
-            // A typed event stands in this crate, wherever it was logged.
+            // The location of a typed event would be in this crate, not where it was logged.
             location: if location && !is_log && !is_typed && !has("file") && !has("line") {
                 location_of(metadata)
             } else {
@@ -120,12 +120,6 @@ impl CallSite {
             fields,
         }
     }
-}
-
-/// Appends `,"target":"…"`.
-pub(crate) fn push_target(target: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"target\":");
-    wire::push_text(target, out);
 }
 
 fn role(name: &str, is_typed: bool, is_log: bool, redactor: &Redactor) -> Role {

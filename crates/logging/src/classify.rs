@@ -1,4 +1,4 @@
-//! Labels for errors at the moment of logging, when the program has a classifier.
+//! Classification of errors when they are logged, if the program has set a classifier.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -9,24 +9,25 @@ type Classifier = Box<dyn Classify + Send + Sync>;
 
 static CLASSIFIER: OnceLock<Classifier> = OnceLock::new();
 
-/// There is a classifier already; the first one stays.
+/// A classifier is already set. The first one is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassifierSet;
 
 impl fmt::Display for ClassifierSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this program classifies its errors already: call classify_errors once, before the first run")
+        f.write_str("a classifier is already set: call classify_errors once, before the first run")
     }
 }
 
 impl std::error::Error for ClassifierSet {}
 
-/// From now on each `scraper_error` of this process carries `error_category` and `error_severity`,
-/// as the classifier says: of its type, message, causes, status and URL, the failures in a row of
-/// its run, the errors of its run within the minute, and its site.
+/// Sets the classifier of this process. Each later `scraper_error` carries the `error_category` and
+/// `error_severity` that the classifier assigns, based on the error's type, message, causes, status and URL,
+/// the number of consecutive failures in its run, the number of errors of its run in the same minute, and
+/// its site.
 ///
 /// # Errors
-/// When there is a classifier already.
+/// When a classifier is already set.
 pub fn classify_errors(
     classifier: impl Classify + Send + Sync + 'static,
 ) -> Result<(), ClassifierSet> {
@@ -35,8 +36,7 @@ pub fn classify_errors(
         .map_err(|_| ClassifierSet)
 }
 
-/// The verdict on an error, which is only laid out when there is a classifier; `causes` is the
-/// line's JSON.
+/// Classifies an error. `error` is called only if a classifier is set; `causes` is the JSON from the line.
 pub(crate) fn verdict<'e>(
     error: impl FnOnce() -> ErrorText<'e>,
     causes: Option<&'e str>,

@@ -1,4 +1,4 @@
-//! Where the time comes from.
+//! Sources of the current time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,32 +6,32 @@ use std::time::SystemTime;
 
 use dragline_schema::Timestamp;
 
-/// A source of the current time. Recorders and runs take theirs from here, so that tests and
-/// simulations pass their own.
+/// A source of the current time. Recorders and runs read the time through this trait, so that tests and
+/// simulations can provide their own clock.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The time now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // Before 1970 only a broken clock is.
+        // Only a broken clock shows a time before 1970.
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let micros = since.map_or(0, |since| since.as_micros());
         Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 }
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that moves only when it is set.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
         Self(AtomicI64::new(now.as_micros()))
     }

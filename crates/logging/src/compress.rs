@@ -1,4 +1,4 @@
-//! Closed files are compressed, without a moment in which neither form is whole.
+//! Compression of closed files. At every moment, either the plain or the compressed file is complete.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek as _, Write};
@@ -10,9 +10,9 @@ use crate::config::Compression;
 use crate::file_name::Codec;
 use crate::retention;
 
-/// Plain bytes in one member: members can be read apart and survive a cut tail.
+/// Uncompressed size of one member. Members can be read independently and survive a truncated tail.
 const MEMBER_BYTES: usize = 4 << 20;
-/// A member ends here though no line does, in bytes.
+/// Maximum uncompressed size of a member, at which it ends even in the middle of a line.
 const LONGEST_MEMBER: usize = 16 << 20;
 
 impl Compression {
@@ -25,7 +25,7 @@ impl Compression {
     }
 }
 
-/// The path of a file's compressed form.
+/// The path of the compressed form of a file.
 pub(crate) fn compressed_path(plain: &Path, codec: Codec) -> PathBuf {
     with_suffix(plain, codec.suffix())
 }
@@ -36,12 +36,13 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Compresses a closed file beside itself and removes it. The compressed form appears under its
-/// name only when it is complete and on disk; a crash leaves at most a `.tmp` beside the plain file.
-/// `goes_on` is asked after every few MiB whether to go on: `false` and nothing has changed.
+/// Compresses a closed file into the same directory and removes the plain file. The compressed file gets
+/// its final name only when it is complete and on disk. A crash leaves at most a `.tmp` file next to the
+/// plain file. `goes_on` is called after every member; if it returns `false`, the compression is abandoned
+/// and nothing changes.
 ///
 /// # Errors
-/// When reading or writing fails, or the compressed form exists; the plain file is still there then.
+/// When reading or writing fails, or the compressed file already exists. The plain file is kept then.
 pub(crate) fn compress(
     file: &File,
     plain: &Path,
@@ -55,25 +56,25 @@ pub(crate) fn compress(
     if target.exists() {
         return Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            format!("{} is there already", target.display()),
+            format!("{} already exists", target.display()),
         ));
     }
     let temporary = with_suffix(&target, ".tmp");
-    // Only what was made here is removed here.
+    // Created exclusively, so that the cleanup below removes only our own file.
     let output = File::create_new(&temporary)?;
     let written = write_members(file, &output, compression, goes_on);
     let result = written.and_then(|complete| {
         if complete {
-            // Nobody's file is replaced: where one came meanwhile, this stays undone.
+            // A hard link never replaces a file. If the target was created in the meantime, this fails.
             fs::hard_link(&temporary, &target).or_else(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Err(error),
-                // File systems without links.
+                // The file system does not support hard links.
                 _ => fs::rename(&temporary, &target),
             })?;
             let _ = fs::remove_file(&temporary);
             sync_directory(&target)?;
             match fs::remove_file(plain) {
-                // Somebody took it in the meantime.
+                // The plain file was removed in the meantime.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 result => result,
             }
@@ -87,7 +88,7 @@ pub(crate) fn compress(
     result
 }
 
-/// Gives whether it is complete.
+/// Returns whether the output is complete.
 fn write_members(
     mut plain: &File,
     output: &File,
@@ -96,9 +97,9 @@ fn write_members(
 ) -> io::Result<bool> {
     plain.rewind()?;
     let mut input = BufReader::with_capacity(256 << 10, plain);
-    // So that nobody sweeps it up.
+    // Lock the file, so that no process removes it as a leftover.
     retention::hold(output);
-    // Whoever may read the log may read its archive, and nobody else.
+    // The archive gets the permissions of the log.
     output.set_permissions(plain.metadata()?.permissions())?;
     while !input.fill_buf()?.is_empty() {
         write_member(&mut input, output, compression)?;
@@ -134,7 +135,7 @@ fn write_member(
     }
 }
 
-/// Copies whole lines until `limit` bytes are reached. What is longer than a line can be is no line.
+/// Copies whole lines until at least `limit` bytes are copied, or [`LONGEST_MEMBER`] bytes without a line end.
 fn copy_lines(input: &mut impl BufRead, output: &mut impl Write, limit: usize) -> io::Result<()> {
     let mut taken = 0;
     loop {
@@ -143,7 +144,7 @@ fn copy_lines(input: &mut impl BufRead, output: &mut impl Write, limit: usize) -
             return Ok(());
         }
         let is_enough = taken + held.len() >= limit;
-        // The first line that ends behind the limit ends the member.
+        // The first line end after the limit ends the member.
         let from = limit.saturating_sub(taken).min(held.len());
         let end = memchr::memchr(b'\n', &held[from..]).filter(|_| is_enough);
         let copied = end.map_or(held.len(), |end| from + end + 1);
@@ -156,7 +157,7 @@ fn copy_lines(input: &mut impl BufRead, output: &mut impl Write, limit: usize) -
     }
 }
 
-/// Whether the compressed form holds exactly what the plain file does.
+/// Whether the compressed file has exactly the content of the plain file.
 pub(crate) fn is_whole(compressed: &Path, codec: Codec, plain: &Path) -> bool {
     let compare = || -> io::Result<bool> {
         let packed = BufReader::new(File::open(compressed)?);

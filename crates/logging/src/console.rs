@@ -1,4 +1,4 @@
-//! What is shown while the program runs.
+//! The console output while the program runs.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::config::ConsoleMode;
 use crate::outlet::{Outlet, Stream};
 use crate::text::{Style, render};
 
-/// Shows lines on standard error, at once, as long as somebody reads there.
+/// Shows lines on standard error immediately, until standard error is closed.
 #[derive(Clone, Debug)]
 pub(crate) struct Console {
     style: Style,
@@ -15,10 +15,10 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// The console of a mode; `None` when nothing is shown there.
+    /// The console for a mode; `None` when the mode shows nothing on standard error.
     ///
     /// # Errors
-    /// When its thread cannot be started.
+    /// When the thread cannot be started.
     pub(crate) fn new(mode: ConsoleMode) -> std::io::Result<Option<Self>> {
         let is_terminal = std::io::stderr().is_terminal();
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -36,13 +36,13 @@ impl Console {
         Ok(Some(Self { style, outlet }))
     }
 
-    /// Shows a line, given in its two pieces.
+    /// Shows a line, given as head and tail.
     pub(crate) fn write(&self, head: &[u8], tail: &[u8]) {
         let text = render(&[head, tail].concat(), self.style);
         self.outlet.push(text.as_bytes());
     }
 
-    /// Waits until everything is shown, but not for ever.
+    /// Waits until everything is shown, at most for `patience`.
     pub(crate) fn flush(&self, patience: Duration) {
         self.outlet.flush(patience);
     }

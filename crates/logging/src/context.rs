@@ -1,9 +1,9 @@
-//! What lines take from the spans around them: the run, and the spans' fields.
+//! The data that lines take from the surrounding spans: the run, and the spans' fields.
 //!
-//! `scraper_id`, `site` and `run_id` are the *context*. Each span keeps its own fields, written when
-//! they are recorded, and beside them everything that an event inside it needs, ready to be copied:
-//! its own fields and those of the spans around it, the innermost first. That copy is made anew
-//! when any span has recorded something since, which an *epoch* tells.
+//! `scraper_id`, `site` and `run_id` are the *context*. Each span stores its own fields, which are
+//! formatted when they are recorded. It also stores everything that an event inside it needs, ready to be
+//! copied: its own fields and those of the surrounding spans, innermost first. This copy is rebuilt if any
+//! span has recorded fields since it was made, which is detected by an *epoch* counter.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,12 @@ use rustc_hash::FxHashMap;
 use tracing::field::{Field, Visit};
 
 use crate::callsite::{canonical, is_context, key_bit};
-use crate::line::{Limits, push_key};
+use crate::key::push_key;
+use crate::line::Limits;
 use crate::queue::SeqCounter;
 use crate::redact;
 
-/// The fields of a context.
+/// The context fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ContextFields {
     pub(crate) scraper_id: Option<String>,
@@ -26,12 +27,12 @@ pub(crate) struct ContextFields {
 }
 
 impl ContextFields {
-    /// Is there anything in it?
+    /// Whether no field is set.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// These fields; where one is absent, the outer one.
+    /// These fields, with absent ones taken from `outer`.
     #[must_use]
     pub(crate) fn inside(&self, outer: &Self) -> Self {
         let pick = |inner: &Option<String>, outer: &Option<String>| {
@@ -45,7 +46,7 @@ impl ContextFields {
     }
 }
 
-/// Reads the context's fields, leaving the others.
+/// Reads the context fields and ignores all others.
 impl Visit for ContextFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         let part = match field.name() {
@@ -63,25 +64,25 @@ impl Visit for ContextFields {
     }
 }
 
-/// A context, ready to be spliced into lines.
+/// A context, formatted for use in lines.
 #[derive(Debug)]
 pub(crate) struct RunContext {
     pub(crate) fields: ContextFields,
     /// `,"scraper_id":"…","site":"…","run_id":"…"`
     pub(crate) head: Vec<u8>,
-    /// Counts the run's lines; those outside of runs are counted by their writer.
+    /// The run's sequence number counter. Lines outside of runs use the writer's counter.
     pub(crate) seq: Option<SeqCounter>,
 }
 
-/// All contexts of a layer.
+/// The contexts of a layer.
 #[derive(Debug)]
 pub(crate) struct Contexts {
     pub(crate) outside: Arc<RunContext>,
-    /// The counters of the runs so far: a run's numbers go on even when its spans are gone.
+    /// The counters of all runs so far, so that a run's numbers continue even after its spans are closed.
     counters: Mutex<FxHashMap<ContextFields, SeqCounter>>,
 }
 
-/// More runs than this in one process, and the counters of those that have ended go.
+/// Number of runs above which the counters of ended runs are removed.
 const MAX_COUNTERS: usize = 100_000;
 
 impl Contexts {
@@ -97,9 +98,9 @@ impl Contexts {
         }
     }
 
-    /// The context of those fields; its numbers go on where they were.
+    /// The context for the given fields. Its sequence numbers continue where they were.
     pub(crate) fn get(&self, fields: ContextFields, limits: &Limits) -> Arc<RunContext> {
-        // The format counts per run; lines without one share the writer's counter.
+        // The format numbers lines per run; lines without a run share the writer's counter.
         let seq = fields.run_id.is_some().then(|| {
             let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
             if counters.len() >= MAX_COUNTERS {
@@ -130,7 +131,7 @@ fn head_of(fields: &ContextFields, limits: &Limits) -> Vec<u8> {
     head
 }
 
-/// What the layers keep with a span, each its own.
+/// The data that each layer stores in a span.
 #[derive(Default)]
 pub(crate) struct LayersData(Vec<(u64, SpanData)>);
 
@@ -150,15 +151,15 @@ impl LayersData {
     }
 }
 
-/// What a layer keeps with a span.
+/// The data that one layer stores in a span.
 pub(crate) struct SpanData {
     own_context: ContextFields,
     own_fields: SpanFields,
-    /// When the rest was made.
+    /// The epoch at which the fields below were computed.
     epoch: u64,
     /// The context inside the span.
     pub(crate) context: Arc<RunContext>,
-    /// The span's fields and those of the spans around it.
+    /// The fields of the span and of the surrounding spans.
     pub(crate) fields: SpanFields,
 }
 
@@ -167,7 +168,7 @@ impl SpanData {
         Self {
             own_context: ContextFields::default(),
             own_fields: SpanFields::default(),
-            // Before all epochs.
+            // Never equal to an actual epoch, so that the data counts as outdated.
             epoch: u64::MAX,
             context: Arc::clone(&contexts.outside),
             fields: SpanFields::default(),
@@ -179,7 +180,7 @@ impl SpanData {
         SpanVisitor { data: self, limits }
     }
 
-    /// Takes over what was recorded later; it replaces what was there.
+    /// Adds fields that were recorded later. They replace earlier fields with the same name.
     pub(crate) fn absorb(&mut self, later: &Self) {
         self.own_context = later.own_context.inside(&self.own_context);
         for (key, piece) in later.own_fields.iter() {
@@ -192,7 +193,7 @@ impl SpanData {
         self.epoch == epoch
     }
 
-    /// Makes what events need anew, from the span's own fields and the span around it.
+    /// Recomputes the data for events from the span's own fields and the surrounding span.
     pub(crate) fn resolve(
         &mut self,
         outer: Option<&Self>,
@@ -218,14 +219,14 @@ impl SpanData {
     }
 }
 
-/// Fields that are written already.
+/// Formatted fields.
 #[derive(Default)]
 pub(crate) struct SpanFields {
-    /// `,"key":value` one behind the other.
+    /// `,"key":value`, concatenated.
     pub(crate) bytes: Vec<u8>,
-    /// Each key and the end of its piece in `bytes`.
+    /// Each key with the end offset of its piece in `bytes`.
     pieces: Vec<(&'static str, usize)>,
-    /// A bit for each key.
+    /// Bit set of the keys ([`key_bit`]).
     pub(crate) key_bits: u64,
 }
 
@@ -253,7 +254,7 @@ impl SpanFields {
         self.key_bits |= key_bit(key);
     }
 
-    /// Adds the other's fields whose keys are not there yet.
+    /// Adds the fields of `other` whose keys are not present yet.
     fn extend_missing(&mut self, other: &Self) {
         for (key, piece) in other.iter() {
             if self.position(key).is_none() {
@@ -262,7 +263,7 @@ impl SpanFields {
         }
     }
 
-    /// Takes the key's piece out, if there is one.
+    /// Removes the piece of a key, if present.
     fn remove(&mut self, key: &str) {
         let Some(index) = self.position(key) else {
             return;
@@ -293,7 +294,7 @@ struct SpanVisitor<'s> {
 }
 
 impl SpanVisitor<'_> {
-    /// Writes a key and its value, instead of the key's earlier piece if there is one.
+    /// Writes a key and its value, replacing an earlier piece of the key.
     fn push(&mut self, field: &Field, is_bool: bool, write: impl FnOnce(&Limits, &mut Vec<u8>)) {
         let key = canonical(field.name());
         self.data.own_fields.remove(key);

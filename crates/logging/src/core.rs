@@ -1,4 +1,4 @@
-//! What a run's events need of it: its span, and its counts.
+//! The part of a run that its events use: its span and its counters.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -7,26 +7,26 @@ use std::sync::{Mutex, PoisonError};
 use dragline_schema::{Json, ProductAction, RunStatus, ScraperEnd, Timestamp};
 use tracing::Span;
 
-/// What a run's events need of it.
+/// The part of a run that its events use.
 #[derive(Debug)]
 pub(crate) struct RunCore {
     /// The span that carries the run's context.
     pub(crate) span: Span,
-    /// The site, where the run has one.
+    /// The site, if the run has one.
     pub(crate) site: Option<String>,
-    /// The machine, where somebody named it.
+    /// The machine name, if it was set explicitly.
     pub(crate) host: Option<String>,
     pub(crate) stats: Stats,
 }
 
 impl RunCore {
-    /// The machine that the run is on, as far as anybody knows.
+    /// The name of the machine that the run is on, if known.
     pub(crate) fn host(&self) -> Option<&str> {
         self.host.as_deref().or(crate::sys::host())
     }
 }
 
-/// What a run counts.
+/// The counters of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     found: AtomicU64,
@@ -41,20 +41,21 @@ pub(crate) struct Stats {
     pub(crate) rate_limits: AtomicU64,
     bytes: AtomicU64,
     consecutive_failures: AtomicU64,
-    /// Whether the last request failed: the errors that follow are about it, and the next request
-    /// that succeeds ends the series.
+    /// Whether the last request failed. The next successful request then ends the series of consecutive
+    /// failures.
     request_failing: AtomicBool,
-    /// A minute since 1970 in the upper half, the errors in it in the lower one.
+    /// Upper half: a minute since the epoch. Lower half: the number of errors in it.
     minute: AtomicU64,
-    /// What the author counts and measures, by name.
+    /// The user-defined statistics, by name.
     own: Mutex<BTreeMap<String, Own>>,
 }
 
-/// So many statistics of its own a run may have, of names of so many bytes: more are left out.
+/// Maximum number of user-defined statistics of a run, and maximum length of their names in bytes. Others are
+/// ignored.
 const MOST_OWN: usize = 100;
 const LONGEST_NAME: usize = 64;
 
-/// A statistic of the author's.
+/// A user-defined statistic.
 #[derive(Debug, Clone, Copy)]
 enum Own {
     Count(u64),
@@ -89,14 +90,14 @@ impl Stats {
         self.consecutive_failures.store(0, Relaxed);
     }
 
-    /// Counts an error; returns how many came in a row, with this one. A stored item ends the row,
-    /// and so does a request that succeeds after one that failed.
+    /// Counts an error and returns the number of consecutive failures, including this one. A stored item
+    /// ends the series, and so does a request that succeeds after a failed one.
     pub(crate) fn error(&self) -> u64 {
         self.errors.fetch_add(1, Relaxed);
         self.consecutive_failures.fetch_add(1, Relaxed) + 1
     }
 
-    /// Counts an error in the minute that it falls in; returns how many that minute has.
+    /// Counts an error in its minute and returns the number of errors in that minute.
     pub(crate) fn errors_in_minute(&self, at: Timestamp) -> u64 {
         let minute = (at.as_micros() / 60_000_000).max(0) as u64;
         let next = |held: u64| {
@@ -109,11 +110,11 @@ impl Stats {
         let held = self
             .minute
             .fetch_update(Relaxed, Relaxed, |held| Some(next(held)));
-        // The function always gives a value, so that the update always happens.
+        // The function always returns a value, so the update always succeeds.
         next(held.unwrap_or_else(|held| held)) & 0xffff_ffff
     }
 
-    /// Adds to a count of the author's. A name that is a gauge's becomes a count.
+    /// Adds to a user-defined count. A gauge with that name becomes a count.
     pub(crate) fn count(&self, name: &str, more: u64) {
         self.own(name, |held| match held {
             Some(Own::Count(count)) => Own::Count(count.saturating_add(more)),
@@ -121,7 +122,7 @@ impl Stats {
         });
     }
 
-    /// Sets a gauge of the author's. What is no number is left out.
+    /// Sets a user-defined gauge. NaN and infinities are ignored.
     pub(crate) fn gauge(&self, name: &str, value: f64) {
         if value.is_finite() {
             self.own(name, |_| Own::Gauge(value));
@@ -137,7 +138,7 @@ impl Stats {
         }
     }
 
-    /// The author's statistics as a JSON object; `None` when there are none.
+    /// The user-defined statistics as a JSON object; `None` when there are none.
     fn own_json(&self) -> Option<Json<'static>> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let value = |(name, own): (&String, &Own)| {
@@ -151,7 +152,7 @@ impl Stats {
         (!object.is_empty()).then(|| Json(serde_json::Value::Object(object).to_string().into()))
     }
 
-    /// The run's last account.
+    /// The totals for the run's `scraper_end` event.
     pub(crate) fn end<'e>(
         &self,
         status: RunStatus,

@@ -1,20 +1,25 @@
-//! What is still written when a program ends: normally, in a panic, by a signal.
+//! Flushing at the end of a program: a normal exit, a panic or a signal.
 
 use std::sync::{Mutex, Once, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::recorder::Shared;
 use crate::run::Run;
 use crate::{sys, typed};
 
-/// So long an end waits for the disk.
+/// How long the end of the program waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The recorders of this process.
-static RECORDERS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+/// Something that the end of the program flushes.
+pub(crate) trait AtExit: Send + Sync {
+    /// Writes all waiting lines, for a bounded time; an error is a sentence.
+    fn flush_at_exit(&self, patience: Duration) -> Result<(), String>;
+}
 
-/// From now on the end of the program flushes that recorder, even when nobody drops its guard.
-pub(crate) fn register(recorder: Weak<Shared>) {
+/// The recorders of this process.
+static RECORDERS: Mutex<Vec<Weak<dyn AtExit>>> = Mutex::new(Vec::new());
+
+/// Registers a recorder to be flushed at the end of the program, even if its guard is not dropped.
+pub(crate) fn register(recorder: Weak<dyn AtExit>) {
     extern "C" fn at_exit() {
         flush_all();
     }
@@ -27,26 +32,28 @@ pub(crate) fn register(recorder: Weak<Shared>) {
 
 /// Flushes every recorder, each for a bounded time.
 fn flush_all() {
-    // In a process that was forked the lock may be held by a thread that is not there.
+    // In a forked process, the lock may be held by a thread that exists only in the parent.
     let Ok(recorders) = RECORDERS.try_lock() else {
         return;
     };
     let recorders: Vec<_> = recorders.iter().filter_map(Weak::upgrade).collect();
     for recorder in recorders {
-        if let Err(error) = recorder.flush(PATIENCE) {
+        if let Err(error) = recorder.flush_at_exit(PATIENCE) {
             sys::complain(&format!("at the end of the program: {error}"));
         }
     }
 }
 
-/// From now on a panic is recorded as an error, in the run in which it happens, and everything is
-/// flushed before the program goes on unwinding, or ends.
+/// Installs a panic hook that records a panic as an error, in the run in which it occurs, and flushes all
+/// recorders before the program unwinds or aborts.
 pub(crate) fn record_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let message = info.payload_as_str().unwrap_or("a value that is no text");
+            let message = info
+                .payload_as_str()
+                .unwrap_or("panic with a non-string payload");
             let mut place = info
                 .location()
                 .map(|at| format!("at {at}"))
@@ -63,7 +70,7 @@ pub(crate) fn record_panics() {
     });
 }
 
-/// From now on SIGTERM and SIGINT flush everything before they end the program.
+/// Makes SIGTERM and SIGINT flush all recorders before they end the program.
 #[cfg(unix)]
 pub(crate) fn flush_on_signals() {
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -71,7 +78,7 @@ pub(crate) fn flush_on_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let watch = || -> std::io::Result<()> {
-            // What the program was told to ignore, it goes on ignoring.
+            // Signals that the program ignores stay ignored.
             let caught = [SIGTERM, SIGINT]
                 .into_iter()
                 .filter(|signal| !sys::is_ignored(*signal));
@@ -88,7 +95,7 @@ pub(crate) fn flush_on_signals() {
                 .map(drop)
         };
         if let Err(error) = watch() {
-            sys::complain(&format!("cannot watch for signals: {error}"));
+            sys::complain(&format!("cannot handle signals: {error}"));
         }
     });
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use dragline_schema::Timestamp;
 use jiff::civil::DateTime;
 
-/// A log file's name in its parts.
+/// A log file name, split into its parts.
 ///
 /// ```
 /// let name: dragline_logging::FileName = "shop.error.20260304T112233Z.a1b2c3.0.jsonl.gz".parse()?;
@@ -18,30 +18,30 @@ use jiff::civil::DateTime;
 pub struct FileName {
     /// The family: letters, digits, `-` and `_`.
     pub family: String,
-    /// Whether it is the family's copy of its errors.
+    /// Whether the file is one of the family's error files.
     pub errors: bool,
     /// The time of the first line, to the second.
     pub began: Timestamp,
-    /// The writing process.
+    /// The id of the writing process.
     pub writer_id: String,
-    /// Which of the writer's files, from 0.
+    /// Number of the file among the writer's files, starting at 0.
     pub number: u64,
-    /// What its lines are.
+    /// The format of the lines.
     pub format: Format,
-    /// How it is compressed, if it is.
+    /// The compression; `None` for a plain file.
     pub codec: Option<Codec>,
 }
 
-/// What a file's lines are.
+/// The format of the lines in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The wire format v1, one JSON object a line: `.jsonl`.
+    /// Wire format v1, one JSON object per line: `.jsonl`.
     Json,
-    /// Text for people, one event a line: `.log`. Only JSON can be read back in full.
+    /// Text for people, one event per line: `.log`. Only JSON can be read back in full.
     Text,
 }
 
-/// How a file is compressed.
+/// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// gzip, in several members: `.gz`.
@@ -72,12 +72,14 @@ impl Codec {
     }
 }
 
-/// A name that is none of a log file.
+/// The name is not a log file name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no name such as shop.20260304T112233Z.a1b2c3.0.jsonl or ….jsonl.gz")]
+#[error(
+    "invalid log file name {0:?}: expected a name such as shop.20260304T112233Z.a1b2c3.0.jsonl or ….jsonl.gz"
+)]
 pub struct ParseFileNameError(String);
 
-/// Whether the text can be a name's family or writer.
+/// Whether the text is valid as the family or the writer id in a file name.
 pub(crate) fn is_part(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text

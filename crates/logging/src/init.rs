@@ -1,4 +1,4 @@
-//! The doors: a layer to compose with others, or everything at once.
+//! The entry points: a layer to compose with others, or a complete setup.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::recorder::{Guard, InitError, Recorder};
 use crate::redact::Redactor;
 use crate::typed::TARGET;
 
-/// A layer that records, to compose with others, and the guard of its recorder. The layer does not
-/// filter; add a filter of your own, or use [`init`].
+/// Creates a recording layer to compose with others, and the guard of its recorder. The layer does not
+/// filter events; add your own filter, or use [`init`].
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -34,7 +34,7 @@ use crate::typed::TARGET;
 /// # Errors
 /// As [`Recorder::start`].
 pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
-    // Whoever composes has a console of their own, unless they say otherwise.
+    // A program that composes layers usually has its own console layer.
     let console = match config.console {
         ConsoleMode::Auto => None,
         mode => Console::new(mode).map_err(InitError::Thread)?,
@@ -42,18 +42,17 @@ pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
     layer_with(config, console)
 }
 
-/// Records everything that this program traces, filtered by the configured level, and what it logs
-/// with the `log` crate; shows it on the console. Call it first in `main` and keep the guard to the
-/// end.
+/// Records everything that the program traces or logs with the `log` crate, filtered by the configured
+/// level, and shows it on the console. Call it first in `main` and keep the guard until the end.
 ///
 /// # Errors
-/// As [`Recorder::start`], and when the program has a global subscriber already.
+/// As [`Recorder::start`], and when the program already has a global subscriber.
 pub fn init(config: impl std::borrow::Borrow<Config>) -> Result<Guard, InitError> {
     let config = config.borrow();
     let console = Console::new(config.console).map_err(InitError::Thread)?;
     let (layer, guard) = layer_with(config, console)?;
-    // A run's span is always there, so that no level takes the context from the events inside. Its
-    // typed events are, from INFO up, unless a directive names their target.
+    // A run's span is always enabled, so that no level filter removes the context of the events inside. Its
+    // typed events are enabled from INFO up, unless a directive names their target.
     let is_named = config.names_target();
     let typed = filter_fn(move |metadata| {
         metadata.target() == TARGET

@@ -1,9 +1,9 @@
-//! What happens to files when they are closed: they are compressed, and in the end they go.
+//! Compresses closed files and removes old ones.
 //!
-//! Compression has a thread of its own, at the lowest priority, which no writer and no caller waits
-//! for. What is to go is removed when a file is closed, before the next one is written, so that the
-//! limits hold even when compression cannot keep up: files that wait for it, or are in its hands,
-//! may go as well.
+//! Compression runs in its own thread with the lowest priority. No writer and no caller waits for it. Old
+//! files are removed whenever a file is closed, before the next one is written, so that the limits hold
+//! even when compression cannot keep up. Files that wait for compression or are being compressed can be
+//! removed as well.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -16,20 +16,21 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::compress;
 use crate::config::Compression;
+use crate::family::Family;
 use crate::file_name::{Codec, FileName};
 use crate::retention::{self, Retention};
-use crate::rolling::{ClosedFile, Family};
+use crate::rolling::ClosedFile;
 use crate::sys;
 
-/// So often an idle program looks for files that have become too old.
+/// How often an idle program checks for files that have become too old.
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
-/// So many files that wait for compression are held open.
+/// Maximum number of files waiting for compression that are kept open.
 const MAX_OPEN: usize = 32;
-/// So long the end of the program waits for compression. What is left stays plain; the family's next
-/// process compresses it.
+/// How long the end of the program waits for compression. Remaining files stay plain, and the next process
+/// with the same family compresses them.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Looks after the closed files of a recorder's families.
+/// Manages the closed files of a recorder.
 #[derive(Debug)]
 pub(crate) struct Janitor {
     shared: Arc<Shared>,
@@ -47,19 +48,19 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Files that are to be compressed.
+    /// Files waiting for compression.
     pending: VecDeque<ClosedFile>,
-    /// The file that is being compressed, unless it has to go in the meantime.
+    /// The file that is being compressed. Set to `None` when it is removed in the meantime.
     active: Option<Active>,
     closing: bool,
-    /// What earlier processes left is found.
+    /// Whether the leftovers of earlier processes have been found.
     has_looked: bool,
-    /// After the end, compression goes on until then, with this process's own files.
+    /// After the end: when to stop compressing the process's own files.
     until: Option<Instant>,
 }
 
 impl Janitor {
-    /// Starts with what earlier processes left.
+    /// Starts the thread, which first processes the leftovers of earlier processes.
     pub(crate) fn start(
         families: Vec<(Family, Retention)>,
         compression: Compression,
@@ -82,13 +83,13 @@ impl Janitor {
         })
     }
 
-    /// Takes a closed file over, and removes what has to go.
+    /// Takes over a closed file, and removes files that exceed the limits.
     pub(crate) fn take(&self, mut file: ClosedFile) {
         let errors = file.errors;
         if self.shared.compression != Compression::None {
             let mut state = self.shared.lock();
             if state.pending.len() >= MAX_OPEN {
-                // The program needs its file descriptors itself.
+                // Close the file, to save file descriptors for the program.
                 file.file = None;
             }
             state.pending.push_back(file);
@@ -102,7 +103,7 @@ impl Janitor {
         }
     }
 
-    /// Removes the oldest closed file of the families; gives whether there was one.
+    /// Removes the oldest closed file of all families. Returns whether there was one.
     pub(crate) fn remove_oldest(&self) -> bool {
         let mut state = self.shared.lock();
         let mut files = Vec::new();
@@ -128,7 +129,7 @@ impl Drop for Janitor {
         }
         self.shared.work.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A panic in it has been printed already.
+            // The panic hook has already printed a panic of the thread.
             let _ = thread.join();
         }
     }
@@ -145,7 +146,7 @@ impl State {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// The held files that are closed all the same.
+    /// The locked files of this process that are already closed.
     fn ours(&self) -> Vec<&Path> {
         let pending = self.pending.iter().map(|file| &*file.path);
         let active = self.active.as_ref().map(|active| &*active.path);
@@ -156,7 +157,7 @@ impl State {
         self.pending.retain(|file| file.path != path);
         self.active.take_if(|active| active.path == path);
         match fs::remove_file(path) {
-            // Another process of the family was faster.
+            // Another process with the same family has removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
@@ -227,7 +228,7 @@ impl Shared {
             Err(error) if !was_removed => {
                 let path = file.path.display();
                 sys::complain(&format!(
-                    "cannot compress {path}: {error}; it stays as it is"
+                    "cannot compress {path}: {error}; the file stays uncompressed"
                 ));
             }
             _ => {}
@@ -240,7 +241,7 @@ impl Shared {
         }
     }
 
-    /// Removes what the retention says.
+    /// Removes files according to the retention.
     fn sweep(&self, family: &Family, keep: &Retention) {
         if *keep == Retention::FOREVER {
             return;
@@ -253,19 +254,19 @@ impl Shared {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return sys::complain(&format!("cannot read {dir}: {error}")),
         };
-        // Files that are being written, this process's and others', and the next one.
+        // Reserve space for the open files of this and other processes and for the next file.
         let open = (held + 1).saturating_mul(family.max_file_bytes);
         keep.max_bytes = keep.max_bytes.map(|bytes| bytes.saturating_sub(open));
         for file in retention::plan(files, &keep, self.clock.now()) {
             if let Err(error) = state.remove(&file.path) {
                 let path = file.path.display();
-                sys::complain(&format!("cannot remove the old log {path}: {error}"));
+                sys::complain(&format!("cannot remove old log file {path}: {error}"));
             }
         }
     }
 
-    /// Finds what a process left that was killed: unfinished compressed files go, plain files are
-    /// compressed. What a living process holds is left alone.
+    /// Finds the leftovers of killed processes: removes incomplete compressed files and compresses plain
+    /// files. Ignores files that a running process has locked.
     fn find_leftovers(&self, family: &Family) -> io::Result<()> {
         let mut plain = Vec::new();
         for entry in fs::read_dir(&family.dir)? {
@@ -309,8 +310,9 @@ impl Shared {
             .map(|codec| (codec, compress::compressed_path(&path, codec)))
             .find(|(_, archive)| archive.exists());
         if let Some((codec, archive)) = archive {
-            // Killed between the two: an archive gets its name when it is whole, so that it stays. What
-            // differs from it was unpacked, or is being unpacked, by somebody.
+            // The process was killed before it removed the plain file. The archive got its name only when it
+            // was complete, so it is kept. A plain file with other content is one that a user has unpacked or
+            // is unpacking.
             if compress::is_whole(&archive, codec, &path) {
                 let _ = fs::remove_file(&path);
                 family.drop_links_to(&path);
@@ -318,7 +320,7 @@ impl Shared {
             return;
         }
         if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-            // Killed before the first line.
+            // The process was killed before the first line.
             let _ = fs::remove_file(&path);
             family.drop_links_to(&path);
             return;
@@ -338,7 +340,7 @@ impl Shared {
     }
 }
 
-/// Opens a file that nobody holds and holds it; who holds it may deal with it.
+/// Opens and locks a file, if no process has locked it. The owner of the lock may process the file.
 fn open_and_hold(path: &Path) -> Option<File> {
     let mut options = OpenOptions::new();
     let file = retention::open_regular(path, options.read(true).append(true)).ok()?;
@@ -354,12 +356,12 @@ mod tests {
 
     const DAY: i64 = 86_400;
 
-    /// Lets a janitor look at a directory once.
+    /// Runs a janitor on a directory until its queue is empty.
     fn look_after(dir: &Path, keep: Retention, compression: Compression, now: i64) {
         let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(now)));
         let families = vec![(family(dir, 1 << 20), keep)];
         let janitor = Janitor::start(families, compression, clock).unwrap();
-        // What others left is only finished as long as the process lives.
+        // Leftovers are processed only while the janitor runs, so wait here.
         loop {
             let state = janitor.shared.lock();
             if state.has_looked && state.pending.is_empty() && state.active.is_none() {
@@ -424,7 +426,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let line = "a line\n".repeat(100);
-        // Killed while compressing, before removing the plain file, and never came to it.
+        // Processes killed during the compression, before removing the plain file, and before compressing.
         for (day, rest) in [
             (1, "0.jsonl"),
             (1, "0.jsonl.gz.tmp"),
@@ -443,7 +445,7 @@ mod tests {
         let held = File::open(old(dir, 4, "3.jsonl")).unwrap();
         retention::hold(&held);
         look_after(dir, Retention::FOREVER, Compression::Gzip(6), 10 * DAY);
-        // An archive that is cut is nobody's of ours: neither it nor what is beside it is touched.
+        // A truncated archive was not written by us: neither the archive nor the plain file is touched.
         let names = [
             (1, "0.jsonl.gz"),
             (2, "1.jsonl.gz"),
@@ -461,7 +463,7 @@ mod tests {
         }
     }
 
-    /// Whoever unpacks an archive beside it, or has done half of it, loses neither.
+    /// A user who unpacks an archive next to it, even partly, loses neither file.
     #[test]
     fn an_archive_is_never_removed_for_what_stands_beside_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! From tracing's spans and events to lines.
+//! The layer that turns tracing's spans and events into lines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,12 +16,12 @@ use crate::context::{ContextFields, Contexts, LayersData, RunContext, SpanData};
 use crate::line::{Buffers, Limits, with_buffers};
 use crate::recorder::Recorder;
 
-/// Turns tracing's events into lines of the wire format v1 and hands them to a [`Recorder`].
+/// Turns tracing events into lines of wire format v1 and passes them to a [`Recorder`].
 ///
-/// The three fields `scraper_id`, `site` and `run_id` are an event's *context*: an event's own
-/// field wins over an inner span's, and that over an outer span's. The other fields of the spans
-/// around an event are written after its own; where two have the same name, the innermost wins, so
-/// that no key stands twice in a line.
+/// The three fields `scraper_id`, `site` and `run_id` are an event's *context*. An event's own field
+/// takes precedence over an inner span's field, which takes precedence over an outer span's. The other
+/// fields of the surrounding spans are written after the event's own fields. If several have the same
+/// name, the innermost one is used, so that no key occurs twice in a line.
 #[derive(Debug)]
 pub struct DraglineLayer {
     recorder: Recorder,
@@ -29,10 +29,10 @@ pub struct DraglineLayer {
     limits: Limits,
     console: Option<Console>,
     contexts: Contexts,
-    /// Counts what spans have recorded after they were made: what was copied from them is of some
-    /// epoch.
+    /// Incremented whenever a span records fields after its creation. Copies of span fields store the
+    /// epoch at which they were made.
     epoch: AtomicU64,
-    /// Tells this layer from others of the process.
+    /// Distinguishes this layer from other layers of the process.
     id: u64,
 }
 
@@ -55,7 +55,7 @@ impl DraglineLayer {
         }
     }
 
-    /// Brings what the span has for its events up to date.
+    /// Updates the copies that the span keeps for its events.
     fn resolve<S>(&self, span: &SpanRef<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -73,7 +73,7 @@ impl DraglineLayer {
         if let Some(parent) = &parent {
             self.resolve(parent);
         }
-        // Locks are taken from the inside out only.
+        // Locks are always taken from inner to outer spans.
         let mut extensions = span.extensions_mut();
         let outer = parent.as_ref().map(SpanRef::extensions);
         let outer = outer
@@ -85,7 +85,7 @@ impl DraglineLayer {
         }
     }
 
-    /// Puts the span's fields into the buffers; gives the event's context.
+    /// Writes the span's fields to the buffers and returns the event's context.
     fn complete(
         &self,
         site: &CallSite,
@@ -138,7 +138,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        // The registry made the span just now.
+        // The registry has just created the span.
         let Some(span) = ctx.span(id) else { return };
         let mut data = SpanData::new(&self.contexts);
         attributes.record(&mut data.recorder(&self.limits));
@@ -157,7 +157,7 @@ where
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
-        // The values may run a user's code, which may log inside this very span: no lock is held.
+        // Recording the values may run user code that logs inside this span, so no lock is held here.
         let mut later = SpanData::new(&self.contexts);
         values.record(&mut later.recorder(&self.limits));
         let mut extensions = span.extensions_mut();
@@ -177,7 +177,7 @@ where
                 CallSite::new(metadata, &self.limits.redactor, self.limits.location)
             });
             buffers.begin(self.clock.now(), &site);
-            // These run a user's code, and so come before the span's lock.
+            // Recording runs user code, so it happens before the span is locked.
             buffers.record(event, &site, &self.limits);
             let own = site.names_context.then(|| {
                 let mut own = ContextFields::default();
@@ -194,7 +194,7 @@ where
                     self.complete(&site, own.as_ref(), data, buffers)
                 }
             };
-            // No lock is held: the queue may make the caller wait.
+            // No lock is held here, because the queue may block the caller.
             self.push(site.level, &context, buffers);
         });
     }

@@ -1,15 +1,15 @@
 //! Dragline's recorder: a [`tracing`] layer that writes a scraper's events into rotating,
 //! compressed JSON files.
 //!
-//! A [`Recorder`] is one family of files and the threads behind it. The [`DraglineLayer`] turns
-//! tracing events into lines of the wire format v1 and hands them to the recorder's queue; one thread
-//! writes whole lines in batches and begins new files; another, of the lowest priority, compresses
-//! closed files and removes old ones. The [`Guard`] ends it all.
+//! A [`Recorder`] owns one family of files and the threads that write them. The [`DraglineLayer`] turns
+//! tracing events into lines of wire format v1 and puts them into the recorder's queue. One thread
+//! writes whole lines in batches and starts new files. A second thread, with the lowest priority,
+//! compresses closed files and removes old ones. The [`Guard`] stops the recorder.
 //!
-//! A [`Run`] gives events their context. It opens a span with `scraper_id`, `site` and `run_id`;
-//! every event inside, on whatever thread and behind whatever `.await`, is written with them. Its
-//! methods log the typed events of the format and count them, so that the run's last line carries
-//! its totals.
+//! A [`Run`] gives events their context. It opens a span with `scraper_id`, `site` and `run_id`, and
+//! every event inside the span is written with them, on any thread and across any `.await`. The methods
+//! of a run log the typed events of the format and count them, so that the run's last line contains its
+//! totals.
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -29,18 +29,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is safe when
+//! # Durability
 //!
-//! A line is in the file at the latest one flush interval (default 1 s) after its event, at once when
-//! 256 KiB are waiting or when it is an error. [`Recorder::flush`] waits for it; dropping the
-//! [`Guard`], a panic and the end of the program do so too. A process that is killed loses what was
-//! still queued; the numbers (`seq`) in the lines let the reader see how much. When the disk is full
-//! the recorder keeps what it has, drops what no longer fits by the [`Patience`] of each level, counts
-//! it, and goes on by itself. `docs/recorder.md` has the whole table.
+//! A line is in the file at most one flush interval (default 1 s) after its event. It is written at once
+//! when 256 KiB are waiting or when the event is an error. [`Recorder::flush`] waits until all lines are
+//! written, and so do dropping the [`Guard`], a panic and the end of the program. A process that is killed
+//! loses the queued lines; the sequence numbers (`seq`) of the lines show how many. When the disk is full,
+//! the recorder keeps the queued lines, drops lines that no longer fit according to the [`Patience`] of
+//! their level, counts the dropped lines, and resumes automatically. `docs/recorder.md` lists all cases.
 //!
-//! A file is named `NAME.YYYYMMDDTHHMMSSZ.WRITER.N.jsonl` ([`FileName`]), by the time of its first
-//! line, the writing process and a counter, so that two processes never share one. [`Config`] says
-//! when files end, how they are compressed and what stays.
+//! A file is named `NAME.YYYYMMDDTHHMMSSZ.WRITER.N.jsonl` ([`FileName`]), after the time of its first
+//! line, the writing process and a counter, so that two processes never write to the same file. [`Config`]
+//! sets when files end, how they are compressed and how long they are kept.
 
 mod callsite;
 mod classify;
@@ -51,10 +51,13 @@ mod console;
 mod context;
 mod core;
 mod exit;
+mod family;
 mod file_name;
 mod init;
 mod janitor;
+mod key;
 mod layer;
+mod levels;
 mod line;
 #[doc(hidden)]
 pub mod monitor;
@@ -71,6 +74,7 @@ mod sys;
 mod text;
 mod typed;
 mod writer;
+mod writer_id;
 
 pub use classify::{ClassifierSet, classify_errors};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -1,7 +1,7 @@
-//! A line in the making, in buffers that every thread keeps for itself.
+//! Builds lines in thread-local buffers.
 //!
-//! A line is two pieces, with the writer's id and the line's number between them, which the queue
-//! puts there: the *head* (time, level, target, context) and the *tail* (everything else).
+//! A line consists of the *head* (time, level, target, context) and the *tail* (everything else). The queue
+//! inserts the writer's id and the sequence number between them.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -11,18 +11,19 @@ use dragline_schema::{Timestamp, Value, wire};
 use rustc_hash::FxHashMap;
 use tracing::field::{Field, Visit};
 
-use crate::callsite::{CallSite, FieldPlan, Role, push_target};
+use crate::callsite::{CallSite, FieldPlan, Role};
+use crate::key::push_target;
 use crate::redact::{self, Redactor, push_cut_text};
 
 /// A thread's buffers.
 pub(crate) struct Buffers {
     pub(crate) head: Vec<u8>,
     pub(crate) tail: Vec<u8>,
-    /// Which of the event's fields have a value, by their index.
+    /// Whether each field of the event has a value, by field index.
     recorded: Vec<bool>,
     clock_text: ClockText,
     pub(crate) time: Timestamp,
-    /// By the address of their metadata, which are never freed, and by layer.
+    /// The call sites by layer and by the address of their metadata, which is never freed.
     sites: FxHashMap<(usize, u64), Rc<CallSite>>,
 }
 
@@ -43,8 +44,8 @@ thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
-/// Lends this thread's buffers, emptied. An event inside an event (a `Debug` that logs) gets fresh
-/// ones, and so does one of a thread that is ending.
+/// Calls `use_them` with this thread's buffers, emptied. An event inside an event (a `Debug` that logs) gets
+/// new buffers, and so does an event of a thread that is ending.
 pub(crate) fn with_buffers<R>(use_them: impl FnOnce(&mut Buffers) -> R) -> R {
     let mut use_them = Some(use_them);
     let lent = BUFFERS.try_with(|cell| {
@@ -56,16 +57,17 @@ pub(crate) fn with_buffers<R>(use_them: impl FnOnce(&mut Buffers) -> R) -> R {
     match (lent, use_them) {
         (Ok(Some(result)), _) => result,
         (_, Some(use_them)) => use_them(&mut Buffers::default()),
-        // `use_them` is gone only when it was called, and then there is a result.
+        // `use_them` is taken only when it is called, and then there is a result.
         (_, None) => unreachable!("the buffers were used without a result"),
     }
 }
 
-/// More call sites than any program has; beyond, there are layers that come and go.
+/// Maximum number of cached call sites. No program has that many, but layers that are created and dropped
+/// repeatedly add entries.
 const MAX_SITES: usize = 16_384;
 
 impl Buffers {
-    /// The call site's plan, which is made at its first event on this thread.
+    /// The call site's plan, which is created at its first event on this thread.
     pub(crate) fn site(
         &mut self,
         key: (usize, u64),
@@ -82,7 +84,7 @@ impl Buffers {
         site
     }
 
-    /// Begins the line: time, level, target.
+    /// Starts the line with time, level and target.
     pub(crate) fn begin(&mut self, time: Timestamp, site: &CallSite) {
         self.time = time;
         self.head.extend_from_slice(b"{\"timestamp\":\"");
@@ -92,7 +94,7 @@ impl Buffers {
         self.recorded.resize(site.fields.len(), false);
     }
 
-    /// Writes the event's fields into the tail.
+    /// Writes the event's fields to the tail.
     pub(crate) fn record(&mut self, event: &tracing::Event<'_>, site: &CallSite, limits: &Limits) {
         event.record(&mut EventVisitor {
             site,
@@ -105,7 +107,7 @@ impl Buffers {
         });
     }
 
-    /// Whether the event had a value of that name.
+    /// Whether the event has a value for the named field.
     pub(crate) fn has(&self, site: &CallSite, name: &str) -> bool {
         site.fields
             .iter()
@@ -114,24 +116,24 @@ impl Buffers {
     }
 }
 
-/// What may stand in a line.
+/// Limits on the content of lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) redactor: Redactor,
-    /// Longer texts are cut.
+    /// Maximum size of a text; longer texts are truncated.
     pub(crate) max_value_bytes: usize,
     pub(crate) location: bool,
 }
 
 impl Limits {
-    /// Appends a text as a JSON string: cut, and without credentials.
+    /// Appends a text as a JSON string, truncated and with credentials in URLs redacted.
     pub(crate) fn push_text(&self, text: &str, out: &mut Vec<u8>) {
         let start = out.len();
         push_cut_text(text, self.max_value_bytes, out);
         self.redactor.scrub_urls(out, start);
     }
 
-    /// Appends formatted text as a JSON string: cut, and without credentials.
+    /// Appends formatted text as a JSON string, truncated and with credentials in URLs redacted.
     pub(crate) fn push_formatted(&self, text: fmt::Arguments<'_>, out: &mut Vec<u8>) {
         struct Escaped<'o> {
             out: &'o mut Vec<u8>,
@@ -144,7 +146,7 @@ impl Limits {
                 wire::push_escaped(fitting, self.out);
                 self.left -= fitting.len();
                 self.cut = fitting.len() < text.len();
-                // An error ends the formatting: what does not fit is not even made.
+                // The error stops the formatting, so that the rest is not produced at all.
                 if self.cut { Err(fmt::Error) } else { Ok(()) }
             }
         }
@@ -155,7 +157,7 @@ impl Limits {
             left: self.max_value_bytes,
             cut: false,
         };
-        // Any other error comes from the value's own `fmt`; what it wrote until then stays.
+        // Any other error comes from the value's own `fmt`; its output so far is kept.
         let _ = escaped.write_fmt(text);
         if escaped.cut {
             redact::drop_cut_authority(out, start);
@@ -166,7 +168,7 @@ impl Limits {
     }
 }
 
-/// The text of the current second, which most lines share with the one before.
+/// The cached text of the current second, which is usually the same for consecutive lines.
 #[derive(Default)]
 struct ClockText {
     second: Option<i64>,
@@ -198,17 +200,6 @@ impl ClockText {
     }
 }
 
-/// Appends `,"key":`; a key that collides with the format's own gets its prefix.
-pub(crate) fn push_key(key: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"");
-    if wire::HEAD.contains(&key) {
-        out.extend_from_slice(wire::USER_PREFIX.as_bytes());
-    }
-    // A raw identifier's field is named without its mark.
-    wire::push_escaped(key.strip_prefix("r#").unwrap_or(key), out);
-    out.extend_from_slice(b"\":");
-}
-
 /// Writes an event's fields.
 struct EventVisitor<'b> {
     site: &'b CallSite,
@@ -216,13 +207,13 @@ struct EventVisitor<'b> {
     head: &'b mut Vec<u8>,
     tail: &'b mut Vec<u8>,
     recorded: &'b mut [bool],
-    /// Where the pieces end that stand first in the tail.
+    /// End offsets of the event type and the message, which come first in the tail.
     event_type_end: usize,
     message_end: usize,
 }
 
 impl EventVisitor<'_> {
-    /// Writes the key and lets `write` put the value, where the field's role wants them.
+    /// Writes the key and calls `write` for the value, at the position for the field's role.
     fn push(
         &mut self,
         field: &Field,

@@ -1,22 +1,22 @@
-//! What `#[monitored]` expands to. Not for people.
+//! Support code for the expansion of `#[monitored]`. Not a public API.
 //!
-//! How a run ends is decided by the value that the function returned: [`End`] holds a reference to
-//! it, and each trait here is implemented for one more reference to `End` than the next, so that the
-//! compiler takes the first that fits ("autoref specialisation", after David Tolnay's
-//! case study of the same name).
+//! The return value of the function determines how its run ends. [`End`] holds a reference to the value.
+//! Each trait here is implemented for one more reference level of `End` than the next trait, so that the
+//! compiler selects the first one that applies ("autoref specialisation", after David Tolnay's case study
+//! of the same name).
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
 
 use crate::run::Run;
 
-/// The value that a function returned.
+/// The return value of a function.
 #[derive(Debug)]
 pub struct End<'v, T>(pub &'v T);
 
-/// `Result` with an error: its causes are recorded too.
+/// For a `Result` with a [`std::error::Error`]; its causes are recorded as well.
 pub trait EndByError {
-    /// Ends the run by the value.
+    /// Ends the run according to the value.
     fn end(&self, run: &Run, function: &str);
 }
 
@@ -29,9 +29,9 @@ impl<T, E: Error> EndByError for &&&&&&End<'_, Result<T, E>> {
     }
 }
 
-/// `Result` with something that holds an error: a box, `anyhow`, `eyre`.
+/// For a `Result` with a container of an error: a box, `anyhow`, `eyre`.
 pub trait EndByErrorLike {
-    /// Ends the run by the value.
+    /// Ends the run according to the value.
     fn end(&self, run: &Run, function: &str);
 }
 
@@ -44,9 +44,9 @@ impl<T, E: AsRef<dyn Error + Send + Sync>> EndByErrorLike for &&&&&End<'_, Resul
     }
 }
 
-/// `Result` with a box that stays in its thread.
+/// For a `Result` with a box that is not `Send`.
 pub trait EndByLocalErrorLike {
-    /// Ends the run by the value.
+    /// Ends the run according to the value.
     fn end(&self, run: &Run, function: &str);
 }
 
@@ -59,9 +59,9 @@ impl<T, E: AsRef<dyn Error>> EndByLocalErrorLike for &&&&End<'_, Result<T, E>> {
     }
 }
 
-/// `Result` with anything that can be shown.
+/// For a `Result` with an error that implements `Display`.
 pub trait EndByDisplay {
-    /// Ends the run by the value.
+    /// Ends the run according to the value.
     fn end(&self, run: &Run, function: &str);
 }
 
@@ -74,9 +74,9 @@ impl<T, E: Display> EndByDisplay for &&&End<'_, Result<T, E>> {
     }
 }
 
-/// `Result` with anything that programmers can be shown.
+/// For a `Result` with an error that implements `Debug`.
 pub trait EndByDebug {
-    /// Ends the run by the value.
+    /// Ends the run according to the value.
     fn end(&self, run: &Run, function: &str);
 }
 
@@ -92,9 +92,9 @@ impl<T, E: Debug> EndByDebug for &&End<'_, Result<T, E>> {
     }
 }
 
-/// `Result` with an error that says nothing.
+/// For a `Result` with any other error.
 pub trait EndByResult {
-    /// Ends the run by the value.
+    /// Ends the run according to the value.
     fn end(&self, run: &Run, function: &str);
 }
 
@@ -103,15 +103,15 @@ impl<T, E> EndByResult for &End<'_, Result<T, E>> {
         if self.0.is_ok() {
             run.finish();
         } else {
-            let text = "an error that cannot be shown";
+            let text = "error without Display or Debug";
             run.fail_with_text(std::any::type_name::<E>(), &text, Some(function));
         }
     }
 }
 
-/// Anything else: whoever returns has succeeded.
+/// For all other types: a function that returns has succeeded.
 pub trait EndByValue {
-    /// Ends the run by the value.
+    /// Ends the run according to the value.
     fn end(&self, run: &Run, function: &str);
 }
 

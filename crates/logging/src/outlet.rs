@@ -1,7 +1,8 @@
-//! Standard output and standard error, for which nobody waits.
+//! Non-blocking output to standard output and standard error.
 //!
-//! Whoever reads there may be slow, or gone, or hold the stream's lock: so a thread of its own writes,
-//! from a buffer that is bounded. What does not fit is left out, and said so; the files have it.
+//! The reader of a stream may be slow or gone, or another thread may hold the stream's lock. Therefore a
+//! separate thread writes the lines, from a buffer of limited size. Lines that do not fit are skipped, and
+//! their number is reported; the log files still contain them.
 
 use std::io::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,11 +12,11 @@ use crate::sys;
 
 const CAPACITY: usize = 1 << 20;
 
-/// A stream with its thread.
+/// An output stream with its writing thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Outlet(Arc<Shared>);
 
-/// Which stream.
+/// The stream to write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
     Out,
@@ -27,18 +28,18 @@ struct Shared {
     stream: Stream,
     state: Mutex<State>,
     changed: Condvar,
-    /// A forked process has no such thread.
+    /// The process in which the thread runs. It does not exist in forked processes.
     generation: u64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<u8>,
-    /// The thread is writing.
+    /// Whether the thread is writing.
     busy: bool,
-    /// So many lines did not fit.
+    /// Number of lines that did not fit.
     skipped: u64,
-    /// Nobody reads any more.
+    /// Whether the reader has closed the stream.
     closed: bool,
 }
 
@@ -50,7 +51,7 @@ impl Outlet {
             changed: Condvar::new(),
             generation: sys::generation(),
         });
-        // The thread ends with the process: nobody can wait for a stream that is not read.
+        // The thread is not joined, because it may be blocked on a stream that is not read.
         let its = Arc::downgrade(&shared);
         std::thread::Builder::new()
             .name("dragline-console".to_owned())
@@ -65,7 +66,7 @@ impl Outlet {
         Ok(Self(shared))
     }
 
-    /// Hands over whole lines. `false`: they did not fit, or nobody reads any more.
+    /// Passes whole lines to the thread. `false`: they did not fit, or the stream is closed.
     pub(crate) fn push(&self, lines: &[u8]) -> bool {
         let mut state = self.0.lock();
         let is_here = self.0.generation == sys::generation();
@@ -80,7 +81,7 @@ impl Outlet {
         true
     }
 
-    /// Waits until everything is written, but not for ever.
+    /// Waits until everything is written, at most for `patience`.
     pub(crate) fn flush(&self, patience: Duration) {
         if self.0.generation != sys::generation() {
             return;
@@ -97,7 +98,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits a while for lines and writes them; `false` when nobody reads any more.
+    /// Waits up to a second for lines and writes them. Returns `false` when the stream is closed.
     fn turn(&self, text: &mut Vec<u8>) -> bool {
         let until = Instant::now() + Duration::from_secs(1);
         let mut state = self.lock();
@@ -112,7 +113,7 @@ impl Shared {
         text.clear();
         std::mem::swap(&mut state.waiting, text);
         if self.stream == Stream::Err && state.skipped > 0 {
-            let note = format!("dragline: {} lines are not shown here\n", state.skipped);
+            let note = format!("dragline: {} lines skipped in this output\n", state.skipped);
             text.extend_from_slice(note.as_bytes());
         }
         state.skipped = 0;
@@ -133,7 +134,7 @@ impl Shared {
             && self.stream == Stream::Out
         {
             sys::complain(&format!(
-                "cannot write to standard output: {error}; no more goes there"
+                "cannot write to standard output: {error}; no more lines are written there"
             ));
             return false;
         }

@@ -1,15 +1,15 @@
-//! The bytes between the callers and the thread that writes.
+//! The queue between the callers and the writer thread.
 //!
-//! Lines go into one buffer under one lock. The same lock gives each line its number and decides
-//! where a new file begins, so that numbers stand in the file in their order and rotation depends on
-//! the lines alone, not on when the thread comes to write them. The thread swaps the full buffer
-//! for its empty one and writes without the lock.
+//! Lines go into one buffer under one lock. The same lock assigns each line its sequence number and decides
+//! where a new file starts. The numbers are therefore in order in the file, and rotation depends only on
+//! the lines and not on when the thread writes them. The thread swaps the full buffer for its empty one and
+//! writes without holding the lock.
 //!
-//! The buffer is bounded by bytes. What a line does when it is full depends on its level: it waits
-//! for so long, then it is dropped and counted ([`Patience`]); it never gets a number, so that
-//! dropped lines leave no gap. Lines up to INFO leave an eighth of the room to the others. Once a
-//! wait was in vain, nobody waits again until the thread gets on. As soon as it does, a
-//! `log_dropped` line says what was dropped.
+//! The size of the buffer is limited. When it is full, a line waits for a time that depends on its level
+//! ([`Patience`]) and is then dropped and counted. A dropped line gets no number, so it leaves no gap. Lines
+//! up to INFO cannot use the last eighth of the buffer, which is reserved for WARN and ERROR. After a line
+//! has waited in vain, later lines are dropped without waiting until the thread makes progress. As soon as
+//! it does, a `log_dropped` line reports how many lines were dropped.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,62 +20,43 @@ use tracing::Level;
 
 use crate::clock::Clock;
 use crate::config::Patience;
+use crate::levels::{LEVELS, level_index};
 use crate::schedule::Schedule;
 
-/// One write of the thread is worth this many bytes.
+/// Number of waiting bytes that triggers a write.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// After the end, what cannot be written is tried again so often, and for so long.
+/// After the queue is closed, failed writes are retried at this interval and for this long.
 const CLOSING_PAUSE: Duration = Duration::from_millis(50);
 const CLOSING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Counts the lines of one run.
+/// The sequence number counter of one run.
 pub(crate) type SeqCounter = Arc<AtomicU64>;
 
-/// The levels, quietest first: the order of counts by level.
-pub(crate) const LEVELS: [Level; 5] = [
-    Level::TRACE,
-    Level::DEBUG,
-    Level::INFO,
-    Level::WARN,
-    Level::ERROR,
-];
-
-/// A level's place in [`LEVELS`].
-pub(crate) fn level_index(level: Level) -> usize {
-    match level {
-        Level::TRACE => 0,
-        Level::DEBUG => 1,
-        Level::INFO => 2,
-        Level::WARN => 3,
-        Level::ERROR => 4,
-    }
-}
-
-/// What a queue is told.
+/// The options of a queue.
 #[derive(Debug)]
 pub(crate) struct QueueOptions {
     pub(crate) writer_id: String,
-    /// So many bytes may wait.
+    /// Maximum number of waiting bytes.
     pub(crate) capacity: usize,
     pub(crate) patience: Patience,
     pub(crate) schedule: Schedule,
-    /// Whether errors are written to a family of their own, too.
+    /// Whether errors are also written to the error files.
     pub(crate) error_copy: bool,
     /// Whether an error wakes the thread at once.
     pub(crate) flush_errors: bool,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// The queue's two ends share this.
+/// The queue, shared by the callers and the writer thread.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// Something for the thread to do.
+    /// Signals the thread that there is work.
     work: Condvar,
-    /// Something for callers to wait for: room, or a flush.
+    /// Signals waiting callers that there is space or that a flush is done.
     done: Condvar,
-    /// The thread is woken at this many waiting bytes.
+    /// Number of waiting bytes at which the thread is woken.
     wake_at: usize,
     /// `,"writer_id":"…","seq":`
     numbering: Vec<u8>,
@@ -87,40 +68,40 @@ struct State {
     batch: Batch,
     schedule: Schedule,
     error_schedule: Schedule,
-    /// The next number of a line outside of runs.
+    /// The next sequence number of lines outside of runs.
     next_seq: u64,
-    /// The thread waits for work.
+    /// Whether the thread waits for work.
     is_thread_idle: bool,
-    /// Somebody does not want to wait for the interval.
+    /// Whether the thread should write before the interval ends.
     is_urgent: bool,
-    /// So many callers wait.
+    /// Number of waiting callers.
     waiting: usize,
-    /// A wait was in vain, and the thread has got nowhere since.
+    /// Whether a wait for space has timed out and the thread has written nothing since.
     is_stuck: bool,
-    /// Files are to be looked after: [`Asked`].
+    /// Pending requests to the thread.
     asked: Asked,
     closed: bool,
-    /// After the end, writing is tried for so long.
+    /// After the queue is closed: when to stop retrying failed writes.
     closing_until: Option<Instant>,
-    /// Flushes that were asked for, those whose lines the thread has, and those that are done.
+    /// Numbers of flushes: requested, taken by the thread, and done.
     flushes_asked: u64,
     flushes_taken: u64,
     flushes_done: u64,
-    /// Why the last write failed, if it did.
+    /// The error of the latest write, if it failed.
     failing: Option<String>,
-    /// Dropped lines that no line tells of yet, by level.
+    /// Number of dropped lines not yet reported by a `log_dropped` line, by level.
     dropped: [u64; 5],
     totals: Totals,
 }
 
-/// What the thread is asked to do, besides writing.
+/// Requests to the thread, apart from writing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// To see whether the files are still where they were.
+    /// Check whether the open files are still at their paths.
     pub(crate) reopen: bool,
 }
 
-/// What has become of all lines so far.
+/// Statistics about all lines so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) written_lines: u64,
@@ -130,22 +111,22 @@ pub(crate) struct Totals {
     pub(crate) last_error: Option<String>,
 }
 
-/// Whole lines on their way to their files.
+/// Whole lines that the thread takes from the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) lines: Lines,
-    /// Those that go to the error family, too.
+    /// The lines that also go to the error files.
     pub(crate) errors: Lines,
-    /// When the files of the last lines end.
+    /// When the current files end.
     pub(crate) ends: [Option<Timestamp>; 2],
     pub(crate) asked: Asked,
 }
 
-/// Whole lines on their way to one family.
+/// Whole lines for one family of files.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     pub(crate) bytes: Vec<u8>,
-    /// Where in `bytes` a new file begins.
+    /// Offsets in `bytes` at which a new file starts.
     pub(crate) cuts: Vec<usize>,
     pub(crate) count: u64,
 }
@@ -165,11 +146,11 @@ impl Batch {
     }
 }
 
-/// What the thread is to do next.
+/// What the thread does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Write,
-    /// Everything is written and no more will come.
+    /// Everything is written and the queue is closed.
     End,
 }
 
@@ -207,8 +188,8 @@ impl Queue {
         }
     }
 
-    /// Room for everything that may wait, so that a buffer never moves. The pages are only taken
-    /// when they are used.
+    /// Creates a batch with capacity for everything that may wait, so that its buffer is never
+    /// reallocated. The operating system allocates the pages only when they are used.
     pub(crate) fn empty_batch(&self) -> Batch {
         let mut batch = Batch::default();
         batch
@@ -218,15 +199,15 @@ impl Queue {
         batch
     }
 
-    /// A panic while the lock is held leaves at worst a torn line in the buffer; going on beats
-    /// losing everything behind it.
+    /// Ignores poisoning: a panic while the lock is held leaves at worst an incomplete line in the
+    /// buffer, which is better than losing all later lines.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a line in, giving it its number from `seq`, or the writer's own. When there is no room
-    /// it waits as long as its level may, and is dropped then. After the end it is lost. Both are
-    /// counted.
+    /// Adds a line, with its number from `seq` or from the writer's own counter. If there is no space, it
+    /// waits for the time of its level and is then dropped. After the queue is closed, the line is lost.
+    /// Both cases are counted.
     pub(crate) fn push(
         &self,
         time: Timestamp,
@@ -247,7 +228,7 @@ impl Queue {
             state.totals.lost_lines += 1;
             return;
         }
-        // Only changed under the lock.
+        // The counter is changed only under the lock.
         let number = match seq {
             Some(seq) => {
                 let number = seq.load(Relaxed);
@@ -260,7 +241,7 @@ impl Queue {
         state.is_urgent |= level == Level::ERROR && self.options.flush_errors;
         let waiting = state.batch.lines.bytes.len();
         if state.is_thread_idle && (waiting >= self.wake_at || state.is_urgent) {
-            // Once is enough: waking costs a system call.
+            // Wake the thread only once, because it costs a system call.
             state.is_thread_idle = false;
             drop(state);
             self.work.notify_one();
@@ -304,7 +285,7 @@ impl Queue {
         }
     }
 
-    /// Whether so many bytes of that level fit. A line alone always does.
+    /// Whether `bytes` more bytes of the level fit. An empty buffer accepts a line of any size.
     fn has_room(&self, state: &State, level: Level, bytes: usize) -> bool {
         let used = state.batch.lines.bytes.len() + state.batch.errors.bytes.len();
         let capacity = if level >= Level::INFO {
@@ -315,7 +296,7 @@ impl Queue {
         used == 0 || used + bytes <= capacity
     }
 
-    /// Waits for room. `None`: in vain, and the line is counted as dropped.
+    /// Waits for space. `None`: the wait timed out and the line is counted as dropped.
     fn wait_for_room<'s>(
         &'s self,
         mut state: MutexGuard<'s, State>,
@@ -325,7 +306,7 @@ impl Queue {
         let patience = self.options.patience.of(level);
         let until = Instant::now().checked_add(patience);
         while !state.closed && !self.has_room(&state, level, bytes) {
-            // Who waits for ever does so even when others have given up.
+            // Callers without a time limit keep waiting even when the queue is stuck.
             let left = match until {
                 Some(_) if state.is_stuck => Duration::ZERO,
                 Some(until) => until.saturating_duration_since(Instant::now()),
@@ -346,8 +327,8 @@ impl Queue {
         Some(state)
     }
 
-    /// Swaps the waiting lines for `empty`; waits until enough are waiting, `interval` has passed,
-    /// or somebody asks.
+    /// Waits until enough lines are waiting, `interval` has passed or a write is requested. Then swaps the
+    /// waiting lines for `empty`.
     pub(crate) fn take(&self, empty: &mut Batch, interval: Duration) -> Work {
         let mut state = self.lock();
         let until = Instant::now() + interval;
@@ -373,12 +354,12 @@ impl Queue {
         let State { batch, .. } = &mut *state;
         std::mem::swap(&mut batch.lines, &mut empty.lines);
         std::mem::swap(&mut batch.errors, &mut empty.errors);
-        // There is room again.
+        // There is space again.
         self.notify_waiting(&state);
         Work::Write
     }
 
-    /// Puts a `log_dropped` line in, if lines were dropped.
+    /// Adds a `log_dropped` line if lines were dropped.
     fn tell_of_dropped(&self, state: &mut State) {
         let dropped: u64 = state.dropped.iter().sum();
         if dropped == 0 {
@@ -416,7 +397,7 @@ impl Queue {
         }
     }
 
-    /// Tells that so much was written.
+    /// Reports that lines were written.
     pub(crate) fn settle(&self, lines: u64, bytes: u64) {
         let mut state = self.lock();
         state.totals.written_lines += lines;
@@ -427,7 +408,7 @@ impl Queue {
         self.notify_waiting(&state);
     }
 
-    /// Tells that so many lines are lost for good.
+    /// Reports that lines are permanently lost.
     pub(crate) fn settle_lost(&self, lines: u64) {
         let mut state = self.lock();
         state.totals.lost_lines += lines;
@@ -435,13 +416,13 @@ impl Queue {
         self.notify_waiting(&state);
     }
 
-    /// Tells that writing failed, and waits for `pause` before the next attempt, or until somebody
-    /// asks for it. Gives whether there is to be another attempt.
+    /// Reports that a write failed. Waits for `pause`, or until a flush is requested or the queue is closed.
+    /// Returns whether to retry.
     pub(crate) fn fail(&self, error: String, pause: Duration) -> bool {
         let mut state = self.lock();
         state.totals.last_error = Some(error.clone());
         state.failing = Some(error);
-        // Whoever waits for a flush learns that it failed.
+        // Callers that wait for a flush get the error.
         state.flushes_taken = state.flushes_asked;
         state.flushes_done = state.flushes_taken;
         self.notify_waiting(&state);
@@ -463,10 +444,11 @@ impl Queue {
         true
     }
 
-    /// Waits until everything that was put in before is in its file, and the file in its place.
+    /// Waits until all lines so far are written, and until the thread has checked that the files are at
+    /// their paths.
     ///
     /// # Errors
-    /// Why it is not, or that it took longer than `patience`.
+    /// When the latest write failed, or when it takes longer than `patience`.
     pub(crate) fn flush(&self, patience: Duration) -> Result<(), String> {
         let mut state = self.lock();
         let until = Instant::now().checked_add(patience);
@@ -490,21 +472,21 @@ impl Queue {
         state.failing.clone().map_or(Ok(()), Err)
     }
 
-    /// The next line begins a new file.
+    /// Starts a new file with the next line.
     pub(crate) fn roll(&self) {
         let mut state = self.lock();
         let State { batch, .. } = &mut *state;
         for lines in [&mut batch.lines, &mut batch.errors] {
             lines.cuts.push(lines.bytes.len());
         }
-        // Intervals begin anew.
+        // The rotation intervals restart.
         state.schedule.restart();
         state.error_schedule.restart();
         state.is_urgent = true;
         self.work.notify_one();
     }
 
-    /// The thread looks whether its files are still where they were.
+    /// Makes the thread check whether the open files are still at their paths.
     pub(crate) fn reopen(&self) {
         let mut state = self.lock();
         state.asked.reopen = true;
@@ -512,18 +494,18 @@ impl Queue {
         self.work.notify_one();
     }
 
-    /// Takes no more lines; the thread writes the rest and ends.
+    /// Closes the queue: it accepts no more lines, and the thread writes the remaining ones and ends.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.closing_until = Some(Instant::now() + CLOSING_PATIENCE);
-        // The last lines are to be where people look for them.
+        // Check the files, so that the last lines are at the expected paths.
         state.asked.reopen = true;
         self.work.notify_one();
         self.done.notify_all();
     }
 
-    /// The thread is gone: nobody waits for it any more.
+    /// Marks the thread as ended after a panic, so that no caller waits for it.
     pub(crate) fn die(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -532,11 +514,11 @@ impl Queue {
         state.flushes_done = u64::MAX;
         state
             .failing
-            .get_or_insert_with(|| "the thread that writes the logs is gone".to_owned());
+            .get_or_insert_with(|| "the thread that writes the logs has panicked".to_owned());
         self.done.notify_all();
     }
 
-    /// Totals so far, and the bytes that wait.
+    /// The totals so far, and the number of waiting bytes.
     pub(crate) fn totals(&self) -> (Totals, usize) {
         let state = self.lock();
         (state.totals.clone(), state.batch.lines.bytes.len())

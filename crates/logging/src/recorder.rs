@@ -1,4 +1,4 @@
-//! A recorder: its queue, the thread behind it, and the guard that ends both.
+//! The recorder: its queue, its writer thread, and the guard that stops both.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,43 +10,44 @@ use crate::console::Console;
 use crate::queue::{Queue, QueueOptions, Totals};
 use crate::schedule::Schedule;
 use crate::writer::Writer;
+use crate::writer_id::new_writer_id;
 use crate::{exit, sys};
 
-/// A recorder that could not be started.
+/// The reason why a recorder could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
-    /// The configuration cannot be used.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The directory cannot be made.
+    /// The directory cannot be created.
     #[error("cannot create the log directory {path}: {source}")]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the file system says.
+        /// The cause.
         source: std::io::Error,
     },
     /// A thread cannot be started.
     #[error("cannot start the threads that write the logs: {0}")]
     Thread(std::io::Error),
-    /// The program has a global subscriber already.
+    /// The program already has a global subscriber.
     #[error(
-        "this program has a global tracing subscriber already: compose with dragline::layer instead"
+        "this program already has a global tracing subscriber: use dragline::layer to compose with it"
     )]
     Subscriber(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// A handle on one family of files and the threads behind it: cheap to clone, for a signal handler
-/// or a health check. Layers share it; the [`Guard`] ends it.
+/// A handle to one family of files and the threads that write it. It is cheap to clone, for use in a
+/// signal handler or a health check. Layers share it; the [`Guard`] stops the recorder.
 ///
-/// A process that is forked gets a writer and files of its own with its first event.
+/// A forked process gets its own writer and files at its first event.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     shared: Arc<Shared>,
 }
 
-/// What all handles share.
+/// The state that all handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     config: Config,
@@ -54,53 +55,59 @@ pub(crate) struct Shared {
     first: Live,
 }
 
-/// A recorder in one process.
+/// The recorder in one process.
 #[derive(Debug)]
 struct Live {
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// The process, by its [`sys::generation`].
+    /// The process, identified by its [`sys::generation`].
     generation: u64,
-    /// The recorder in a forked process.
+    /// The recorder in a process forked from this one.
     next: OnceLock<Box<Live>>,
 }
 
-/// Keeps a recorder going. Dropping it writes everything that waits, waits (some seconds at most)
-/// for the compression of closed files, and ends the recorder; events after that are lost, and
-/// counted. Keep it until the end of `main`.
+/// Keeps a recorder running. Dropping the guard writes all waiting lines, waits some seconds for the
+/// compression of closed files, and stops the recorder. Later events are lost and counted. Keep the
+/// guard until the end of `main`.
 ///
-/// A program that ends without dropping it, by `std::process::exit` or because it sits in a static,
-/// writes what waits all the same, but waits for nothing else.
-#[must_use = "dropping the guard ends the recorder: events after that are lost; keep it until the end of main"]
+/// A program that ends without dropping the guard (through `std::process::exit`, or because the guard is
+/// in a static) still writes the waiting lines, but does not wait for compression.
+#[must_use = "dropping the guard stops the recorder and later events are lost; keep it until the end of main"]
 #[derive(Debug)]
 pub struct Guard {
     recorder: Recorder,
 }
 
-/// What has become of a recorder's lines.
+/// Statistics about the lines of a recorder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Lines that are in a file.
+    /// Number of lines written to files.
     pub written_lines: u64,
-    /// Their bytes.
+    /// Size of the written lines, in bytes.
     pub written_bytes: u64,
-    /// Lines that were dropped because the queue was full.
+    /// Number of lines dropped because the queue was full.
     pub dropped_lines: u64,
-    /// The same by level: TRACE, DEBUG, INFO, WARN, ERROR.
+    /// Number of dropped lines by level: TRACE, DEBUG, INFO, WARN, ERROR.
     pub dropped_by_level: [u64; 5],
-    /// Lines that could not be written until the end, or came after it.
+    /// Number of lines that could not be written before the recorder stopped, or that came after it.
     pub lost_lines: u64,
-    /// Bytes that wait.
+    /// Number of bytes waiting to be written.
     pub queued_bytes: usize,
-    /// The last error, a sentence; it may be long over.
+    /// The message of the latest error, which may already be resolved.
     pub last_error: Option<String>,
 }
 
+impl exit::AtExit for Shared {
+    fn flush_at_exit(&self, patience: Duration) -> Result<(), String> {
+        self.flush(patience)
+    }
+}
+
 impl Recorder {
-    /// Starts a recorder: makes the directory and the threads.
+    /// Starts a recorder: creates the directory and starts the threads.
     ///
     /// # Errors
-    /// When the configuration cannot be used, or the directory or a thread cannot be made.
+    /// When the configuration is invalid, or the directory or a thread cannot be created.
     pub fn start(config: &Config) -> Result<(Self, Guard), InitError> {
         Self::start_with(config, None)
     }
@@ -120,7 +127,8 @@ impl Recorder {
         let recorder = Self {
             shared: Arc::new(shared),
         };
-        exit::register(Arc::downgrade(&recorder.shared));
+        let shared: std::sync::Weak<Shared> = Arc::downgrade(&recorder.shared);
+        exit::register(shared);
         let guard = Guard {
             recorder: recorder.clone(),
         };
@@ -138,30 +146,30 @@ impl Recorder {
         &live.queue
     }
 
-    /// Waits until every event so far is in its file (in the operating system's hands: a crash of
-    /// the process loses nothing, a crash of the machine may, unless `fsync` is set).
+    /// Waits until all events so far are written to their files. They then survive a crash of the
+    /// process; they survive a crash of the machine only if `fsync` is set.
     ///
     /// # Errors
-    /// Why it is not: the last write failed. It is tried again all the while.
+    /// When the latest write failed. The recorder keeps retrying it.
     pub fn flush(&self) -> std::io::Result<()> {
         self.queue()
             .flush(Duration::MAX)
             .map_err(std::io::Error::other)
     }
 
-    /// The next event begins a new file, in each family.
+    /// Starts a new file with the next event, for the main files and for the error files.
     pub fn roll(&self) {
         self.queue().roll();
     }
 
-    /// Looks whether the open files are still where they were, and begins new ones if not: for a
-    /// program that moves log files and then sends a signal. Without it, that is found out within
-    /// the flush interval.
+    /// Checks whether the open files are still at their paths, and starts new ones if not. Call it on
+    /// the signal of a program that has moved the log files. Without the call, the recorder notices
+    /// the move within the flush interval.
     pub fn reopen(&self) {
         self.queue().reopen();
     }
 
-    /// What has become of the lines so far.
+    /// Statistics about the lines so far.
     pub fn status(&self) -> Status {
         let (totals, queued_bytes) = self.queue().totals();
         let Totals {
@@ -184,7 +192,7 @@ impl Recorder {
 }
 
 impl Shared {
-    /// The recorder in this process, if it has written anything here.
+    /// The recorder in this process, if it has recorded any event here.
     fn live(&self) -> Option<&Live> {
         let mut live = &self.first;
         while live.generation != sys::generation() {
@@ -203,7 +211,7 @@ impl Shared {
 }
 
 impl Guard {
-    /// A handle that may outlive the guard.
+    /// A handle to the recorder, which may outlive the guard.
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
     }
@@ -260,8 +268,8 @@ impl Live {
         })
     }
 
-    /// The recorder of a forked process. Its writer is another one; a given id gets the process's
-    /// number, so that names and numbers stay unique.
+    /// The recorder of a forked process. It has its own writer. The process id is appended to a configured
+    /// writer id, so that file names and sequence numbers stay unique.
     fn in_child(config: &Config) -> Self {
         let mut config = config.clone();
         if let Some(id) = &mut config.writer_id {
@@ -270,12 +278,14 @@ impl Live {
             *id = format!("{id}-{process}");
         }
         Self::start(&config).unwrap_or_else(|error| {
-            sys::complain(&format!("this forked process writes no logs: {error}"));
+            sys::complain(&format!(
+                "cannot write logs in this forked process: {error}"
+            ));
             Self::dead(&config)
         })
     }
 
-    /// One that takes no lines.
+    /// A recorder that accepts no lines.
     fn dead(config: &Config) -> Self {
         let queue = Queue::new(QueueOptions {
             writer_id: String::new(),
@@ -303,16 +313,8 @@ impl Live {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(thread) = thread {
-            // A panic in it has been printed already.
+            // The panic hook has already printed a panic of the thread.
             let _ = thread.join();
         }
     }
-}
-
-/// 12 hexadecimal digits, from the system's randomness and the process's number: a forked process
-/// has the same state of every generator as its parent.
-pub(crate) fn new_writer_id() -> String {
-    use std::hash::BuildHasher as _;
-    let seed = std::hash::RandomState::new().hash_one((std::process::id(), fastrand::u64(..)));
-    format!("{:012x}", seed & 0xffff_ffff_ffff)
 }

@@ -1,10 +1,10 @@
-//! Secrets stay out of the files: values under telling names, and credentials inside URLs.
+//! Redacts secrets: values whose names indicate a secret, and credentials in URLs.
 
 use dragline_schema::wire;
 use serde_json::Value;
 
-/// Listed words that also count inside another word (`dbpassword`, `csrftoken2`), at its end, but for
-/// digits and an `s`.
+/// Words that, if they are in the list of names, also match at the end of a longer word (`dbpassword`),
+/// optionally followed by digits (`csrftoken2`).
 const STRONG: [&str; 7] = [
     "password",
     "passwd",
@@ -17,7 +17,7 @@ const STRONG: [&str; 7] = [
 
 const SHORTEST_STRONG: usize = "token".len();
 
-/// Whether the word ends with the other, but for digits and a plural's `s`.
+/// Whether `word` is longer than `strong` and ends with it, ignoring trailing digits.
 fn is_around(word: &[u8], strong: &[u8]) -> bool {
     let letters = word.iter().rposition(|byte| !byte.is_ascii_digit());
     let word = &word[..letters.map_or(0, |last| last + 1)];
@@ -27,29 +27,29 @@ fn is_around(word: &[u8], strong: &[u8]) -> bool {
     word.len() > strong.len() && ends(word)
 }
 
-/// Stands where a secret was.
+/// The replacement for a secret.
 pub(crate) const MARK: &str = "[redacted]";
 
-/// Knows which names hold secrets.
+/// Determines which names hold secrets.
 ///
-/// A name matches when its words contain the words of a listed one: `api_key` is in `X-Api-Key`,
-/// `apiKey` and `shop_api_key`, and `token` is in `csrf_token`, but not in `tokens_used`.
+/// A name matches if its words contain the words of a listed name in sequence: `api_key` matches
+/// `X-Api-Key`, `apiKey` and `shop_api_key`, and `token` matches `csrf_token` but not `tokens_used`.
 #[derive(Clone, Debug)]
 pub(crate) struct Redactor {
-    /// Each name's words, in lower case.
+    /// The words of each name, in lower case.
     names: Vec<Vec<String>>,
-    /// Each name's words in one.
+    /// The words of each name, joined.
     joined: Vec<String>,
-    /// By a word's first letter (its low five bits), a bit for each length of a name's first word:
-    /// most words are none of theirs.
+    /// A quick filter that excludes most words: indexed by the low five bits of a word's first letter, with
+    /// a bit for each possible length.
     shapes: [u32; 32],
-    /// Those of [`STRONG`] that are listed.
+    /// The words of [`STRONG`] that are listed.
     strong: Vec<&'static [u8]>,
     urls: bool,
 }
 
 impl Redactor {
-    /// Redacts values under these names and, if `urls`, credentials in URLs.
+    /// Creates a redactor for values with these names and, if `urls` is set, for credentials in URLs.
     pub(crate) fn new(names: &[String], urls: bool) -> Self {
         let names: Vec<Vec<String>> = names
             .iter()
@@ -78,16 +78,16 @@ impl Redactor {
         }
     }
 
-    /// Whether a value of that name is a secret.
+    /// Whether a value with this name is a secret.
     pub(crate) fn is_secret(&self, name: &str) -> bool {
         self.is_secret_key(name.as_bytes())
     }
 
     fn is_secret_key(&self, name: &[u8]) -> bool {
         let mut rest = Words(name);
-        // The words from each word on.
+        // Try to match the listed names starting at each word.
         while let Some(first) = rest.clone().next() {
-            // Most words are shorter than any of these.
+            // Most words are too short to contain one of these.
             if first.len() > SHORTEST_STRONG
                 && self.strong.iter().any(|strong| is_around(first, strong))
             {
@@ -112,7 +112,7 @@ impl Redactor {
         false
     }
 
-    /// Takes credentials out of the URLs in a text that stands in `out` from `start` on, as JSON.
+    /// Redacts credentials in the URLs of the JSON text in `out` from `start` on.
     pub(crate) fn scrub_urls(&self, out: &mut Vec<u8>, start: usize) {
         if !self.urls {
             return;
@@ -133,8 +133,8 @@ impl Redactor {
         }
     }
 
-    /// The length of the authority that a URL begins with, and whether anything in the URL has to go.
-    /// Nearly nothing has, so this only looks, and once.
+    /// The length of the authority at the start of a URL, and whether the URL contains anything to redact.
+    /// Most URLs do not, so this scans them once without changing anything.
     fn look_at_url(&self, url: &[u8]) -> (usize, bool) {
         let mut is_authority = true;
         let mut is_query = false;
@@ -173,8 +173,8 @@ impl Redactor {
         (authority, false)
     }
 
-    /// Takes the credentials out of the URL whose authority begins at `start`; gives that one's end.
-    /// Behind it another URL may stand, as proxies and archives have them.
+    /// Redacts the credentials in the URL whose authority starts at `start`, and returns the end of the
+    /// authority. Another URL may follow it, as in the URLs of proxies and archives.
     fn scrub_url(&self, out: &mut Vec<u8>, start: usize) -> usize {
         let mut end = out[start..]
             .iter()
@@ -185,7 +185,7 @@ impl Redactor {
             .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b';'))
             .map_or(end, |len| start + len);
         let mut at = authority_end;
-        // A password with a slash in it ends the authority for all who read it, but for people.
+        // A password that contains a slash ends the authority early, so look for the `@` in the whole URL.
         let users_end = if has_odd_port(&out[start..authority_end]) {
             end
         } else {
@@ -198,7 +198,7 @@ impl Redactor {
             end = end + MARK.len() - user;
         }
         let authority_end = at;
-        // Parameters stand behind `?` and `#`, and further ones behind `&` and `;`.
+        // Parameters start after `?` and `#`, and further ones after `&` and `;`.
         let mut is_query = false;
         while let Some(len) = next_parameter(&out[at..end], is_query) {
             is_query = true;
@@ -218,12 +218,12 @@ impl Redactor {
         authority_end
     }
 
-    /// Whether URLs are looked at.
+    /// Whether URLs are redacted.
     pub(crate) fn redacts_urls(&self) -> bool {
         self.urls
     }
 
-    /// Whether a parameter of a URL holds a secret: some names do only there.
+    /// Whether a URL parameter holds a secret. Some names count as secret only in URLs.
     fn is_secret_parameter(&self, name: &[u8]) -> bool {
         const ONLY_THERE: [&[u8]; 5] = [b"key", b"sig", b"auth", b"pass", b"jwt"];
         ONLY_THERE
@@ -232,8 +232,8 @@ impl Redactor {
             || self.is_secret_key(name)
     }
 
-    /// Appends an object or array with its secrets redacted and its texts cut at `limit` bytes.
-    /// What is no JSON becomes a text.
+    /// Appends an object or array with its secrets redacted and its texts truncated at `limit` bytes.
+    /// Invalid JSON is written as a text.
     pub(crate) fn push_json(&self, json: &str, limit: usize, out: &mut Vec<u8>) {
         let start = out.len();
         match serde_json::from_str::<Value>(json) {
@@ -243,7 +243,7 @@ impl Redactor {
                 if text.len() <= limit.saturating_mul(4) {
                     out.extend_from_slice(text.as_bytes());
                 } else {
-                    // Many texts, none too long by itself.
+                    // Too long in total, although no single text is too long.
                     let mut object = wire::Object::begin(out);
                     object.text("cut", &cut_mark(limit.saturating_mul(4)));
                     object.end();
@@ -275,13 +275,13 @@ impl Redactor {
     }
 }
 
-/// Ends a text that was cut.
+/// The mark at the end of a truncated text.
 pub(crate) fn cut_mark(limit: usize) -> String {
     format!("…[cut at {limit} bytes]")
 }
 
-/// Takes away the beginning of a URL's authority at the end of a text that was cut: what would tell
-/// a password from a host is behind the cut.
+/// Removes an incomplete URL authority at the end of a truncated text. It may be a password: the `@` that
+/// would show it may have been cut off.
 pub(crate) fn drop_cut_authority(out: &mut Vec<u8>, start: usize) {
     if let Some(at) = memchr::memmem::rfind(&out[start..], b"://") {
         let authority = start + at + 3;
@@ -292,7 +292,7 @@ pub(crate) fn drop_cut_authority(out: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Appends a JSON string, cut at `limit` bytes.
+/// Appends a JSON string, truncated at `limit` bytes.
 pub(crate) fn push_cut_text(text: &str, limit: usize, out: &mut Vec<u8>) {
     out.push(b'"');
     if text.len() <= limit {
@@ -306,8 +306,8 @@ pub(crate) fn push_cut_text(text: &str, limit: usize, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Whether an authority ends with a colon and something that is no port: the beginning of a
-/// password, most likely.
+/// Whether an authority ends with a colon and something other than a port, most likely the beginning of a
+/// password.
 fn has_odd_port(authority: &[u8]) -> bool {
     match memchr::memrchr(b':', authority) {
         Some(colon) => {
@@ -318,13 +318,13 @@ fn has_odd_port(authority: &[u8]) -> bool {
     }
 }
 
-/// A word's first letter and length, as an index and a bit.
+/// The first letter and the length of a word, as an index and a bit.
 fn shape(word: &[u8]) -> (usize, u32) {
     let letter = word.first().unwrap_or(&0) & 31;
     (usize::from(letter), 1 << word.len().min(31))
 }
 
-/// What a byte is in a URL that stands in a JSON string.
+/// The role of a byte in a URL inside a JSON string.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UrlByte {
     Other,
@@ -359,7 +359,7 @@ const URL_BYTES: [UrlByte; 256] = {
     bytes
 };
 
-/// How far it is to behind the next mark that a parameter follows.
+/// The offset after the next separator that starts a parameter.
 fn next_parameter(url: &[u8], is_query: bool) -> Option<usize> {
     let mark = if is_query {
         memchr::memchr3(b'&', b';', b'#', url)
@@ -369,7 +369,7 @@ fn next_parameter(url: &[u8], is_query: bool) -> Option<usize> {
     mark.map(|at| at + 1)
 }
 
-/// The words of a name: `X-Api-Key`, `xApiKey` and `x_api_key` have the same.
+/// Iterates over the words of a name: `X-Api-Key`, `xApiKey` and `x_api_key` have the same words.
 #[derive(Clone)]
 struct Words<'n>(&'n [u8]);
 

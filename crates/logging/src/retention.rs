@@ -1,4 +1,4 @@
-//! Which closed files go.
+//! Decides which closed files are removed.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -7,30 +7,31 @@ use std::time::Duration;
 
 use dragline_schema::Timestamp;
 
+use crate::family::Family;
 use crate::file_name::FileName;
-use crate::rolling::Family;
 
-/// What is kept of a family's closed files. A file goes when any of the limits says so, the oldest
-/// first. The file that is being written never goes, nor does one that another process holds.
+/// The limits for the closed files of a family. A file is removed when it exceeds any of the limits; the
+/// oldest files are removed first. The open file is never removed, nor is a file that another process has
+/// locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Files that began longer ago than this go. `None`: however old.
+    /// Maximum age, counted from the first line of a file. `None`: unlimited.
     pub max_age: Option<Duration>,
-    /// At most so many closed files. `None`: however many.
+    /// Maximum number of closed files. `None`: unlimited.
     pub max_files: Option<usize>,
-    /// At most so many bytes of closed files together. `None`: however large.
+    /// Maximum total size of the closed files, in bytes. `None`: unlimited.
     pub max_bytes: Option<u64>,
 }
 
 impl Retention {
-    /// Everything is kept.
+    /// Keeps everything.
     pub const FOREVER: Self = Self {
         max_age: None,
         max_files: None,
         max_bytes: None,
     };
 
-    /// Everything younger than that many days is kept.
+    /// Keeps everything that is younger than the given number of days.
     pub const fn days(days: u64) -> Self {
         Self {
             max_age: Some(Duration::from_secs(days * 86_400)),
@@ -47,8 +48,8 @@ pub(crate) struct Closed {
     pub(crate) bytes: u64,
 }
 
-/// The files that go, oldest first. Age is told by the name, so that copying a file does not make
-/// it young; the newest are kept as far as count and size allow.
+/// The files to remove, oldest first. The age is taken from the file name, so that copying a file does
+/// not make it younger. The newest files are kept up to the limits for number and size.
 pub(crate) fn plan(mut files: Vec<Closed>, keep: &Retention, now: Timestamp) -> Vec<Closed> {
     let key = |file: &Closed| {
         (
@@ -69,7 +70,7 @@ pub(crate) fn plan(mut files: Vec<Closed>, keep: &Retention, now: Timestamp) -> 
         .filter(|file| {
             bytes = bytes.saturating_add(file.bytes);
             let too_old = oldest.is_some_and(|oldest| file.name.began < oldest);
-            // Once one does not fit, no older one stays: a gap in the middle helps nobody.
+            // Once a file does not fit, all older files are removed too, so that no gap remains.
             full |= keep.max_files.is_some_and(|most| kept >= most)
                 || keep.max_bytes.is_some_and(|most| bytes > most);
             kept += 1;
@@ -80,9 +81,8 @@ pub(crate) fn plan(mut files: Vec<Closed>, keep: &Retention, now: Timestamp) -> 
     gone
 }
 
-/// The closed files of a family in a directory. Names that are not exactly of its grammar are
-/// somebody else's, and a file that somebody holds is not closed, unless it is among `ours`.
-/// Gives these, and how many files are held.
+/// The closed files in a family's directory, and the number of locked files. Files whose names do not
+/// match the family's name format are ignored. A locked file is not closed, unless it is in `ours`.
 pub(crate) fn closed_files(family: &Family, ours: &[&Path]) -> io::Result<(Vec<Closed>, u64)> {
     let mut files = Vec::new();
     let mut held = 0;
@@ -112,20 +112,20 @@ pub(crate) fn closed_files(family: &Family, ours: &[&Path]) -> io::Result<(Vec<C
     Ok((files, held))
 }
 
-/// Marks a file as being written, as long as it is open. Where file systems have no locks, nothing
-/// is marked.
+/// Locks a file for as long as it is open, to mark it as in use. Has no effect on file systems without
+/// locks.
 pub(crate) fn hold(file: &File) {
     let _ = file.try_lock();
 }
 
-/// Marks a file as being written, unless somebody else has: gives whether it is ours now. Where file
-/// systems have no locks, it is.
+/// Tries to lock a file, to mark it as in use. Returns `false` if another process has locked it. Returns
+/// `true` on file systems without locks.
 pub(crate) fn try_hold(file: &File) -> bool {
     !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Whether some process holds the file. One that cannot be asked is held; where file systems have no locks,
-/// whoever wrote lately is taken for holding it.
+/// Whether some process has locked the file. A file that cannot be opened counts as locked. On file
+/// systems without locks, a recently modified file counts as locked.
 pub(crate) fn is_held(path: &Path) -> bool {
     let Ok(file) = open_regular(path, OpenOptions::new().read(true)) else {
         return true;
@@ -137,20 +137,20 @@ pub(crate) fn is_held(path: &Path) -> bool {
     }
 }
 
-/// How long ago a file must have been written that nobody is taken to be writing.
+/// Time after the last modification during which a file counts as being written.
 pub(crate) const QUIET: Duration = Duration::from_mins(10);
 
-/// Whether a file was written in the last minutes.
+/// Whether a file was modified within the last [`QUIET`] period.
 pub(crate) fn was_written_lately(file: &File) -> bool {
     let modified = file.metadata().and_then(|metadata| metadata.modified());
     let age = modified.ok().and_then(|modified| modified.elapsed().ok());
     age.is_none_or(|age| age < QUIET)
 }
 
-/// Opens a regular file: a link is not followed, and a FIFO of that name is not waited for.
+/// Opens a regular file. Does not follow symbolic links and does not block on a FIFO.
 ///
 /// # Errors
-/// When it cannot be opened, or is not a regular file.
+/// When the file cannot be opened or is not a regular file.
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
     if !path.symlink_metadata()?.is_file() {

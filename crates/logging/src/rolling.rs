@@ -1,4 +1,4 @@
-//! One family of files: the open one, and how the next begins.
+//! One family of files: the open file, and the start of new files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -6,77 +6,19 @@ use std::path::{Path, PathBuf};
 
 use dragline_schema::Timestamp;
 
-use crate::file_name::{Codec, FileName, Format};
+use crate::family::Family;
+use crate::file_name::{Codec, FileName};
 use crate::queue::Lines;
 use crate::retention;
-
-/// Whose files they are, and how large each may be.
-#[derive(Clone, Debug)]
-pub(crate) struct Family {
-    pub(crate) dir: PathBuf,
-    pub(crate) name: String,
-    pub(crate) errors: bool,
-    pub(crate) format: Format,
-    pub(crate) max_file_bytes: u64,
-    pub(crate) symlink: bool,
-}
-
-impl Family {
-    /// Whether a file of that name is of this family.
-    pub(crate) fn owns(&self, name: &FileName) -> bool {
-        name.family == self.name && name.errors == self.errors
-    }
-
-    /// The link to the file that is being written, and the name under which it is made.
-    fn links(&self) -> [PathBuf; 2] {
-        let errors = if self.errors { ".error" } else { "" };
-        ["", ".tmp"].map(|end| self.dir.join(format!("{}{errors}.current{end}", self.name)))
-    }
-
-    /// Removes links to a file that is gone.
-    pub(crate) fn drop_links_to(&self, file: &Path) {
-        for link in self.links() {
-            let leads_there = |to: PathBuf| Some(to.as_os_str()) == file.file_name();
-            if std::fs::read_link(&link).is_ok_and(leads_there) && !file.exists() {
-                let _ = std::fs::remove_file(link);
-            }
-        }
-    }
-
-    #[cfg(unix)]
-    fn point_link_at(&self, file: &Path) {
-        if !self.symlink {
-            return;
-        }
-        // A convenience: where links cannot be made, there is none.
-        if let Some(name) = file.file_name() {
-            let [link, fresh] = self.links();
-            // A file or a directory of that name is somebody's.
-            let is_free = |path: &Path| {
-                let held = path.symlink_metadata();
-                held.map_or(true, |held| held.is_symlink())
-            };
-            if !is_free(&link) || !is_free(&fresh) {
-                return;
-            }
-            let _ = std::fs::remove_file(&fresh);
-            let _ = std::os::unix::fs::symlink(name, &fresh)
-                .and_then(|()| std::fs::rename(&fresh, &link));
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn point_link_at(&self, _file: &Path) {}
-}
 
 /// A closed file.
 #[derive(Debug)]
 pub(crate) struct ClosedFile {
-    /// Held, unless there are too many: then it is opened when its turn comes.
+    /// The open (and locked) file. `None` when too many are open; it is then opened when it is compressed.
     pub(crate) file: Option<File>,
     pub(crate) path: PathBuf,
     pub(crate) errors: bool,
-    /// Whether another process left it.
+    /// Whether the file is left over from another process.
     pub(crate) is_leftover: bool,
 }
 
@@ -84,7 +26,7 @@ pub(crate) struct ClosedFile {
 #[derive(Debug)]
 pub(crate) struct WriteError {
     pub(crate) sentence: String,
-    /// There was no room.
+    /// Whether the disk is full.
     pub(crate) is_full: bool,
 }
 
@@ -98,14 +40,14 @@ impl WriteError {
     }
 }
 
-/// Writes whole lines into files that never exceed their size.
+/// Writes whole lines to files with a maximum size.
 #[derive(Debug)]
 pub(crate) struct RollingFile {
     family: Family,
     writer_id: String,
     next_number: u64,
     open: Option<OpenFile>,
-    /// Closed files that nobody has asked for yet.
+    /// Closed files not yet returned by `take_closed`.
     closed: Vec<ClosedFile>,
 }
 
@@ -127,11 +69,11 @@ impl RollingFile {
         }
     }
 
-    /// Writes the lines from `at` on, beginning new files where they say so and where a file is
-    /// full. `at` is moved to behind what was written, to the byte: after an error, the next call
-    /// goes on there, so that no line is torn or doubled.
+    /// Writes the lines starting at offset `at`. Starts a new file at each cut and when a file is full.
+    /// `at` is advanced by the exact number of bytes written: after an error, the next call continues
+    /// there, so that no line is incomplete or duplicated.
     ///
-    /// A file is named by the time of its first line; one that says none, by `now`.
+    /// A file is named after the time of its first line, or after `now` if the line has no time.
     pub(crate) fn write(
         &mut self,
         lines: &Lines,
@@ -153,7 +95,7 @@ impl RollingFile {
             let chunk = if is_line_start {
                 self.fitting(rest)
             } else {
-                // The rest of a line goes where its beginning is.
+                // The rest of a line goes to the same file as its beginning.
                 line_len(rest)
             };
             if chunk == 0 {
@@ -164,8 +106,8 @@ impl RollingFile {
         }
     }
 
-    /// How many bytes of whole lines still fit in the open file. A line that is too long for any
-    /// file gets one of its own.
+    /// Number of bytes of whole lines that still fit in the open file. A line that is too long for any
+    /// file gets a file of its own.
     fn fitting(&self, lines: &[u8]) -> usize {
         let used = self.open.as_ref().map_or(0, |open| open.bytes);
         let room = usize::try_from(self.family.max_file_bytes.saturating_sub(used));
@@ -180,12 +122,12 @@ impl RollingFile {
         }
     }
 
-    /// Writes some of the bytes; gives how many.
+    /// Writes some of the bytes and returns how many.
     fn append(&mut self, bytes: &[u8], now: Timestamp) -> Result<usize, WriteError> {
         if self.open.is_none() {
             self.open = Some(self.create(time_of(bytes).unwrap_or(now))?);
         }
-        // Just filled.
+        // Set just above.
         let Some(open) = &mut self.open else {
             return Ok(0);
         };
@@ -201,8 +143,8 @@ impl RollingFile {
         Ok(written)
     }
 
-    /// Creates the next file. Never opens one that exists, and never takes a name of which a
-    /// compressed form exists.
+    /// Creates the next file. Never opens an existing file, and never uses a name if a compressed file
+    /// with that name exists.
     fn create(&mut self, began: Timestamp) -> Result<OpenFile, WriteError> {
         let dir = self.family.dir.clone();
         loop {
@@ -234,7 +176,7 @@ impl RollingFile {
             let mut options = OpenOptions::new();
             match options.read(true).append(true).create_new(true).open(&path) {
                 Ok(file) => {
-                    // Somebody who looks for leftovers may have been faster: that one is theirs.
+                    // Another process may already have taken the new file as a leftover: try again.
                     if !retention::try_hold(&file) || !is_still_there(&file, &path) {
                         continue;
                     }
@@ -256,7 +198,7 @@ impl RollingFile {
         }
     }
 
-    /// Closes the open file, if anything is in it; the next line begins a new one.
+    /// Closes the open file unless it is empty. The next line starts a new one.
     pub(crate) fn roll(&mut self) {
         if let Some(OpenFile { file, path, .. }) = self.open.take_if(|open| open.bytes > 0) {
             self.closed.push(ClosedFile {
@@ -268,8 +210,8 @@ impl RollingFile {
         }
     }
 
-    /// Lets go of a file that was moved or removed, so that the next line begins a new one. `at`
-    /// goes back to the beginning of a line that stands half in that file.
+    /// Closes the open file if it was moved or removed, so that the next line starts a new one. If a line
+    /// was only partly written to that file, `at` goes back to its beginning.
     pub(crate) fn check(&mut self, lines: &Lines, at: &mut usize) {
         let is_lost = |open: &mut OpenFile| !is_still_there(&open.file, &open.path);
         if self.open.take_if(is_lost).is_some() {
@@ -277,27 +219,27 @@ impl RollingFile {
         } else if let Some(open) = &mut self.open
             && let Ok(metadata) = open.file.metadata()
         {
-            // Somebody may have emptied it.
+            // Another program may have truncated it.
             open.bytes = metadata.len();
         }
     }
 
-    /// Forces what was written to the disk.
+    /// Syncs the written data to disk.
     pub(crate) fn sync(&mut self) -> Result<(), WriteError> {
         let Some(open) = &self.open else {
             return Ok(());
         };
         let synced = open.file.sync_data();
-        synced.map_err(|error| WriteError::new("force to the disk", &open.path, &error))
+        synced.map_err(|error| WriteError::new("sync", &open.path, &error))
     }
 
-    /// The files that were closed since the last call.
+    /// Returns the files closed since the last call.
     pub(crate) fn take_closed(&mut self) -> Vec<ClosedFile> {
         std::mem::take(&mut self.closed)
     }
 }
 
-/// The length of the first line, with its line feed.
+/// The length of the first line, including its line feed.
 fn line_len(lines: &[u8]) -> usize {
     memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1)
 }
@@ -316,8 +258,8 @@ fn is_still_there(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// The time of the first of our own lines: `{"timestamp":"2026-03-04T11:22:33.123456Z",…`, or that
-/// time alone at the beginning of a text line.
+/// The time of the first line: from `{"timestamp":"2026-03-04T11:22:33.123456Z",…`, or from the beginning
+/// of a text line.
 fn time_of(lines: &[u8]) -> Option<Timestamp> {
     let time = lines.strip_prefix(br#"{"timestamp":""#).unwrap_or(lines);
     let text = std::str::from_utf8(time.get(..Timestamp::TEXT_LEN)?).ok()?;
@@ -327,6 +269,7 @@ fn time_of(lines: &[u8]) -> Option<Timestamp> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::file_name::Format;
     use proptest::prelude::*;
 
     pub(crate) fn family(dir: &Path, max_file_bytes: u64) -> Family {
@@ -389,7 +332,7 @@ pub(crate) mod tests {
         );
         let moved = dir.path().join("moved.1");
         std::fs::rename(&path, &moved).unwrap();
-        // As if the disk had been full in the middle of a line.
+        // Simulates a full disk in the middle of a line.
         let second = lines(&[line(NOW + 1, 2), line(NOW + 2, 3)]);
         let mut at = line(NOW + 1, 2).len() + 5;
         rolling.check(&second, &mut at);

@@ -1,4 +1,4 @@
-//! The rolling files alone, for whoever formats lines otherwise.
+//! The rolling files alone, for use with other formatters.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,11 +15,11 @@ use crate::rolling::RollingFile;
 use crate::schedule::Schedule;
 use crate::writer;
 
-/// Files that roll, are compressed and go as the recorder's do, as an [`io::Write`] and a
-/// [`MakeWriter`]: for another formatter, or under `tracing_appender::non_blocking`.
+/// Files with the rotation, compression and retention of the recorder, as an [`io::Write`] and a
+/// [`MakeWriter`]. For use with another formatter, or under `tracing_appender::non_blocking`.
 ///
-/// Every call of `write` is one or more whole lines, and goes straight to the file. Of the settings
-/// those count that are about files, but for the copy of the errors: nothing here knows levels.
+/// Every call of `write` must contain one or more whole lines and writes directly to the file. The settings
+/// for files apply, except those for the error files: this writer does not know levels.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -36,7 +36,7 @@ pub struct RollingWriter(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    // Ends before the open file is let go.
+    // Declared before `files`, so that the janitor stops before the open file is unlocked.
     janitor: Janitor,
     files: Mutex<Files>,
     clock: Arc<dyn Clock>,
@@ -51,10 +51,10 @@ struct Files {
 }
 
 impl RollingWriter {
-    /// Makes the directory; the first line makes the first file.
+    /// Creates the directory. The first line creates the first file.
     ///
     /// # Errors
-    /// When the configuration cannot be used, or the directory or a thread cannot be made.
+    /// When the configuration is invalid, or the directory or a thread cannot be created.
     pub fn new(config: &Config) -> Result<Self, InitError> {
         config.check()?;
         let config = &config.clone().with_absolute_dir();
@@ -67,7 +67,7 @@ impl RollingWriter {
         let clock = Arc::clone(&config.clock);
         let janitor = Janitor::start(kept, config.compression, Arc::clone(&clock));
         let writer_id = config.writer_id.clone();
-        let writer_id = writer_id.unwrap_or_else(crate::recorder::new_writer_id);
+        let writer_id = writer_id.unwrap_or_else(crate::writer_id::new_writer_id);
         let files = Files {
             rolling: RollingFile::new(family, writer_id),
             schedule: Schedule::new(config.rotation, config.time_zone.clone()),
@@ -95,7 +95,7 @@ impl Inner {
             lines,
             last_check,
         } = &mut *files;
-        // Nobody may ever call `flush`.
+        // The user may never call `flush`, so check here as well.
         if last_check.elapsed() >= Duration::from_secs(1) {
             *last_check = Instant::now();
             rolling.check(&Lines::default(), &mut 0);
@@ -109,7 +109,7 @@ impl Inner {
         let mut at = 0;
         let mut result = rolling.write(lines, &mut at, now);
         if result.is_err() {
-            // Perhaps the file or its directory is gone; once more, anew.
+            // The file or its directory may have been removed: check and try once more.
             rolling.check(lines, &mut at);
             result = rolling.write(lines, &mut at, now);
         }
@@ -119,7 +119,7 @@ impl Inner {
             .for_each(|file| self.janitor.take(file));
         match result {
             Ok(()) => Ok(bytes.len()),
-            // Some of it is written; the caller comes again with the rest.
+            // A partial write: the caller calls again with the rest.
             Err(_) if at > 0 => Ok(at),
             Err(error) => Err(io::Error::other(error.sentence)),
         }

@@ -1,4 +1,4 @@
-//! A run of a scraper: the context of its events, and their counts.
+//! A run of a scraper: the context of its events, and their totals.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,16 +20,16 @@ use crate::typed::{
 
 /// One run of a scraper on a site.
 ///
-/// A handle: cheap to clone, and usable from any thread. It enters nothing by itself: plain tracing
-/// events carry the run inside [`Run::scope`], [`Run::in_scope`] or an `.instrument(run.span())`.
-/// Its own methods always do.
+/// This is a handle that is cheap to clone and can be used from any thread. Creating a run does not enter
+/// it: plain tracing events carry the run inside [`Run::scope`], [`Run::in_scope`] or
+/// `.instrument(run.span())`. Events logged with the methods of the run always carry it.
 ///
-/// A run ends once: with [`Run::finish`], [`Run::fail`], or an `Err` out of [`Run::scope`]. When the
-/// last handle is dropped before that, the run is recorded as `panicked` while the thread unwinds,
-/// else as `cancelled` (a future that was dropped, a scraper that returned early).
+/// A run ends once: with [`Run::finish`], [`Run::fail`], or an `Err` returned in [`Run::scope`]. If the
+/// last handle is dropped before that, the run is recorded as `panicked` when the thread is unwinding,
+/// otherwise as `cancelled` (a dropped future, a scraper that returned early).
 ///
-/// Runs may stand inside one another and beside one another: an event belongs to the innermost one
-/// around it. Outside of any, [`Run::current`] gives a handle whose events carry no run.
+/// Runs can be nested and can run concurrently. An event belongs to the innermost run around it. Outside
+/// of all runs, [`Run::current`] returns a handle whose events carry no run.
 #[derive(Clone, Debug)]
 pub struct Run {
     inner: Arc<Inner>,
@@ -41,12 +41,12 @@ struct Inner {
     run_id: String,
     started: Timestamp,
     clock: Arc<dyn Clock>,
-    /// Whether its end is recorded.
+    /// Whether the end of the run is recorded.
     ended: AtomicBool,
 }
 
 thread_local! {
-    /// The runs in whose scope this thread is, the innermost last.
+    /// The runs that this thread has entered, innermost last.
     static CURRENT: RefCell<Vec<Run>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -58,13 +58,13 @@ impl Drop for Entered {
         if !self.0 {
             return;
         }
-        // The handle may be the last one, and then its end is logged: after the borrow.
+        // This may be the last handle. Dropping it logs the end of the run, which must happen after the borrow.
         let left = CURRENT.try_with(|runs| runs.try_borrow_mut().ok()?.pop());
         drop(left);
     }
 }
 
-/// How a run is to start.
+/// Builder for a run.
 #[derive(Debug)]
 pub struct RunBuilder {
     scraper_id: String,
@@ -76,15 +76,15 @@ pub struct RunBuilder {
 }
 
 impl RunBuilder {
-    /// The run's id. Default: the time and a random number, unique across processes.
+    /// Sets the run's id. Default: the time and a random number, unique across processes.
     #[must_use]
     pub fn run_id(mut self, run_id: impl Into<String>) -> Self {
         self.run_id = Some(run_id.into());
         self
     }
 
-    /// The scraper's configuration, to be recorded with the start: anything that serialises to a
-    /// JSON object. What does not is left out. Secrets do not belong in it.
+    /// Sets the scraper's configuration, which is recorded with the start: any value that serialises to a
+    /// JSON object. Other values are ignored. Do not include secrets.
     #[must_use]
     pub fn config(mut self, config: &impl Serialize) -> Self {
         self.config = serde_json::to_string(config)
@@ -93,15 +93,15 @@ impl RunBuilder {
         self
     }
 
-    /// The machine that the run is on. Default: what the system calls it, which in a container is seldom a name that
-    /// stays.
+    /// Sets the name of the machine that the run is on. Default: the system's host name, which in a container usually
+    /// changes with every start.
     #[must_use]
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.host = Some(name.into());
         self
     }
 
-    /// The function that is the run, and arguments of it to be recorded.
+    /// Sets the function that is the run, and its recorded arguments.
     #[doc(hidden)]
     #[must_use]
     pub fn function(self, name: &str, arguments: &[(&str, String)]) -> Self {
@@ -113,7 +113,7 @@ impl RunBuilder {
         self.config(&config)
     }
 
-    /// Where the run's times come from. Default: the machine's clock.
+    /// Sets the clock of the run. Default: the system clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -124,7 +124,7 @@ impl RunBuilder {
     pub fn start(self) -> Run {
         let started = self.clock.now();
         let run_id = self.run_id.unwrap_or_else(|| new_run_id(started));
-        // At ERROR, so that no level filter takes the context away from the events inside.
+        // At ERROR, so that no level filter disables the span and removes the context of the events inside.
         let span = tracing::error_span!(
             target: typed::TARGET,
             "run",
@@ -152,10 +152,10 @@ impl RunBuilder {
     }
 }
 
-/// `20260304T112233Z-1a2b3c4d5e6f`: sortable, and random enough for a fleet that starts at once.
+/// `20260304T112233Z-1a2b3c4d5e6f`: sortable, and random enough for a fleet that starts simultaneously.
 fn new_run_id(started: Timestamp) -> String {
     let at = started.to_civil();
-    let random = crate::recorder::new_writer_id();
+    let random = crate::writer_id::new_writer_id();
     format!("{}Z-{random}", at.strftime("%Y%m%dT%H%M%S"))
 }
 
@@ -165,7 +165,7 @@ impl Run {
         Self::builder(scraper_id, site).start()
     }
 
-    /// A run to be started.
+    /// A builder for a run.
     pub fn builder(scraper_id: impl Into<String>, site: impl Into<String>) -> RunBuilder {
         RunBuilder {
             scraper_id: scraper_id.into(),
@@ -177,9 +177,9 @@ impl Run {
         }
     }
 
-    /// The run in whose scope the caller is: [`Run::scope`], [`Run::in_scope`] or a function that is
-    /// `#[monitored]`. Outside of any, a handle whose events carry what the spans around them say,
-    /// are counted nowhere, and whose end is never recorded.
+    /// The innermost run that the caller is in: inside [`Run::scope`], [`Run::in_scope`] or a
+    /// `#[monitored]` function. Outside of all runs, a handle whose events carry only the fields of the
+    /// surrounding spans and are not counted, and whose end is never recorded.
     pub fn current() -> Self {
         Self::innermost().unwrap_or_else(|| {
             let core = RunCore {
@@ -203,19 +203,19 @@ impl Run {
     }
 
     fn innermost() -> Option<Self> {
-        // A thread that is ending is in no scope.
+        // A thread that is ending is not in a run.
         let innermost = CURRENT.try_with(|runs| runs.try_borrow().ok()?.last().cloned());
         innermost.ok().flatten()
     }
 
-    /// A panic that is recorded is an error of the run around it.
+    /// Counts a recorded panic as an error of the innermost run.
     pub(crate) fn note_panic() {
         if let Some(run) = Self::innermost() {
             run.core().stats.error();
         }
     }
 
-    /// The run's id; empty outside of any run.
+    /// The run's id; empty outside of runs.
     pub fn run_id(&self) -> &str {
         &self.inner.run_id
     }
@@ -229,92 +229,92 @@ impl Run {
         &self.inner.core
     }
 
-    /// One HTTP attempt.
+    /// Creates the event of one HTTP attempt.
     pub fn request<'r>(&'r self, url: &'r str) -> RequestEvent<'r> {
         RequestEvent::new(self.core(), url)
     }
 
-    /// A product that was found, stored or lost.
+    /// Creates the event of a product that was found, stored or failed.
     pub fn product<'r>(&'r self, product_id: &'r str) -> ProductEvent<'r> {
         ProductEvent::new(self.core(), product_id)
     }
 
-    /// An article that was stored.
+    /// Creates the event of a stored article.
     pub fn article<'r>(&'r self, article_id: &'r str) -> ArticleEvent<'r> {
         ArticleEvent::new(self.core(), article_id)
     }
 
-    /// An error, with its type, its message and what caused it.
+    /// Creates the event of an error, with its type, message and causes.
     pub fn error<E: std::error::Error + ?Sized>(&self, error: &E) -> ErrorEvent<'_> {
         ErrorEvent::from_error(self.core(), error)
     }
 
-    /// An error that is no [`std::error::Error`] value: a type (may be empty) and a message.
+    /// Creates the event of an error that is not a [`std::error::Error`], from a type (may be empty) and a message.
     pub fn error_text(&self, error_type: &str, error_message: &str) -> ErrorEvent<'_> {
         ErrorEvent::from_text(self.core(), error_type, error_message)
     }
 
-    /// The site asked to slow down, and the scraper waits.
+    /// Records that the site asked the scraper to slow down, and that the scraper waits.
     pub fn rate_limited(&self, wait: Duration, reason: &str) {
         self.core().stats.rate_limits.fetch_add(1, Relaxed);
         typed::rate_limited(self.core(), wait, reason, None);
     }
 
-    /// The site asked to slow down at that URL, and the scraper waits.
+    /// Like [`Run::rate_limited`], with the rate-limited URL.
     pub fn rate_limited_at(&self, url: &str, wait: Duration, reason: &str) {
         self.core().stats.rate_limits.fetch_add(1, Relaxed);
         typed::rate_limited(self.core(), wait, reason, Some(url));
     }
 
-    /// Something was recognised as already known, as surely as `confidence` (0 to 1) says.
+    /// Records that an item was recognised as a duplicate, with a confidence from 0 to 1.
     pub fn duplicate(&self, url: &str, confidence: Option<f64>) {
         typed::duplicate(self.core(), url, confidence);
     }
 
-    /// A search was made.
+    /// Records a search.
     pub fn search(&self, query: &str, result_count: u64, elapsed: Option<Duration>) {
         typed::search(self.core(), query, result_count, elapsed);
     }
 
-    /// The length of the scraper's queue now.
+    /// Records the current length of the scraper's queue.
     pub fn queue_size(&self, size: u64) {
         typed::queue_size(self.core(), size);
     }
 
-    /// A call to the scraper's database.
+    /// Creates the event of a call to the scraper's database.
     pub fn database<'r>(&'r self, operation: &'r str) -> DatabaseEvent<'r> {
         DatabaseEvent::new(self.core(), operation)
     }
 
-    /// The machine now.
+    /// Creates the event of a sample of the machine's resource usage.
     pub fn system_sample(&self) -> SystemEvent<'_> {
         SystemEvent::new(self.core())
     }
 
-    /// A page was read; counted in the run's end only.
+    /// Counts a scraped page. The total is recorded with the run's end.
     pub fn page_scraped(&self) {
         self.core().stats.pages.fetch_add(1, Relaxed);
     }
 
-    /// Adds to a statistic of the scraper's own, which is recorded with the run's end, shown by the report and compared
-    /// by `dragline diff`: `run.count("captchas", 4)`. Of a run 100 names are kept, of 64 bytes at most.
+    /// Adds to a user-defined count, which is recorded with the run's end, shown in the report and compared
+    /// by `dragline diff`: `run.count("captchas", 4)`. At most 100 names per run are kept, of at most 64 bytes each.
     pub fn count(&self, name: &str, more: u64) {
         self.core().stats.count(name, more);
     }
 
-    /// Sets a statistic of the scraper's own to what it is now; the last value is recorded:
-    /// `run.gauge("budget", 0.7)`.
+    /// Sets a user-defined gauge to its current value: `run.gauge("budget", 0.7)`. The last value is recorded
+    /// with the run's end.
     pub fn gauge(&self, name: &str, value: f64) {
         self.core().stats.gauge(name, value);
     }
 
-    /// Runs a future inside the run. An `Err` is recorded and ends the run as failed; an `Ok` does
-    /// not end it. Tasks that the future spawns are elsewhere: give each a scope of its own with
-    /// [`Run::within`]. (`.in_current_span()` gives their events the run as well, but [`Run::current`]
-    /// knows nothing of it, so that what is logged through that is not counted in the run's end.)
+    /// Runs a future inside the run. An `Err` is recorded and ends the run as failed; an `Ok` does not end
+    /// the run. Tasks that the future spawns are not inside the run: wrap each of them in [`Run::within`].
+    /// (`.in_current_span()` also adds the run to their events, but [`Run::current`] does not see it, so
+    /// events logged through [`Run::current`] are not counted in the run's end.)
     ///
     /// # Errors
-    /// The future's own.
+    /// Returns the error of the future.
     pub async fn scope<T, E: fmt::Display>(
         &self,
         future: impl Future<Output = Result<T, E>>,
@@ -326,7 +326,7 @@ impl Run {
         result
     }
 
-    /// Runs a future inside the run, whatever it returns.
+    /// Runs a future with any output inside the run.
     pub async fn within<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future.instrument(self.span().clone()));
         poll_fn(|context| {
@@ -352,7 +352,7 @@ impl Run {
         self.end(RunStatus::Success, None);
     }
 
-    /// Ends the run as a success, for a reason.
+    /// Ends the run as a success, with a reason.
     pub fn finish_with(&self, reason: &str) {
         self.end(RunStatus::Success, Some(reason));
     }
@@ -363,21 +363,21 @@ impl Run {
         self.end(RunStatus::Failed, Some(&error.to_string()));
     }
 
-    /// [`Run::fail`], and says in which function.
+    /// Like [`Run::fail`], with the function in which the error occurred.
     pub(crate) fn fail_in<E: std::error::Error + ?Sized>(&self, error: &E, function: &str) {
         self.error(error).function(function).log();
         self.end(RunStatus::Failed, Some(&error.to_string()));
     }
 
-    /// Records an error that is no [`std::error::Error`] and ends the run as failed. The alternate
-    /// form of `anyhow` and its kin names the causes as well.
+    /// Records an error that is not a [`std::error::Error`] and ends the run as failed. The alternate format
+    /// makes `anyhow` and similar types include the causes.
     pub(crate) fn fail_with_text(
         &self,
         error_type: &str,
         error: &impl fmt::Display,
         function: Option<&str>,
     ) {
-        // A text and a box say nothing of what went wrong.
+        // The name of a string or box type says nothing about the error.
         let error_type = match error_type.split('<').next().unwrap_or(error_type) {
             "alloc::string::String"
             | "&str"
@@ -401,7 +401,7 @@ impl Run {
 }
 
 impl Inner {
-    /// Records the end, once.
+    /// Records the end, if it is not recorded yet.
     fn end(&self, status: RunStatus, reason: Option<&str>) {
         if self.ended.swap(true, Relaxed) {
             return;
@@ -412,7 +412,7 @@ impl Inner {
     }
 }
 
-/// The last handle is gone.
+/// Dropping the last handle ends the run.
 impl Drop for Inner {
     fn drop(&mut self) {
         let status = if std::thread::panicking() {

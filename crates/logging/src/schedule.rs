@@ -1,4 +1,4 @@
-//! When a new file begins, besides when the old one is full.
+//! The time-based rotation of files.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use dragline_schema::Timestamp;
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Unit, Zoned};
 
-/// When a new file begins, besides when the old one is full.
+/// When a new file starts, apart from when the current one is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
     /// Never.
@@ -17,13 +17,13 @@ pub enum Rotation {
     Daily,
     /// At midnight before Monday.
     Weekly,
-    /// So long after the first line since the last time, or since the last `roll`.
+    /// At this interval, counted from the first line after the previous rotation or `roll`.
     Every(Duration),
 }
 
 impl Rotation {
-    /// The instant at which a file ends whose first line is of that time. Days that a zone's clock
-    /// makes longer or shorter are so here: the instant is found in the zone, and compared in UTC.
+    /// The instant at which a file ends, given the time of its first line. It is computed in the time zone
+    /// and compared in UTC, so days that daylight saving time makes longer or shorter are handled correctly.
     pub(crate) fn end(self, first: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let local = || first.to_jiff().to_zoned(zone.clone());
         let midnight = |day: Zoned| day.start_of_day().ok();
@@ -48,18 +48,18 @@ impl Rotation {
                 local().checked_add(days.days()).ok().and_then(midnight)
             }
         };
-        // At the end of all calendars nothing rotates.
+        // At the end of the supported calendar, there is no rotation.
         end.map(|end| Timestamp::from(end.timestamp()))
             .filter(|end| *end > first)
     }
 }
 
-/// Follows one family's lines in their order.
+/// Tracks the rotation of one family, given its lines in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     rotation: Rotation,
     zone: TimeZone,
-    /// When the file of the last line ends; unset before the first line.
+    /// When the current file ends; `None` before the first line.
     end: Option<Timestamp>,
 }
 
@@ -72,18 +72,18 @@ impl Schedule {
         }
     }
 
-    /// When the file of the last line ends.
+    /// When the current file ends.
     pub(crate) fn end(&self) -> Option<Timestamp> {
         self.end
     }
 
-    /// The next line begins an interval, whatever was before.
+    /// Restarts the interval at the next line.
     pub(crate) fn restart(&mut self) {
         self.end = None;
     }
 
-    /// Whether a line of that time begins a new file. One of an earlier time (the clock went back)
-    /// does not.
+    /// Whether a line with the given time starts a new file. A line with an earlier time than the lines before
+    /// it (the clock went back) does not.
     pub(crate) fn begins_file(&mut self, time: Timestamp) -> bool {
         match self.end {
             Some(end) if time < end => false,
@@ -139,14 +139,14 @@ mod tests {
                 "2026-03-09T00:00:00Z",
                 "2026-03-16T00:00:00.000000Z",
             ),
-            // Summer time begins in the night to the 29th: that day has 23 hours.
+            // Daylight saving time starts on the 29th: that day has 23 hours.
             (
                 Rotation::Daily,
                 "Europe/Berlin",
                 "2026-03-28T23:30:00Z",
                 "2026-03-29T22:00:00.000000Z",
             ),
-            // It ends in the night to 25 October: the hour from 2 to 3 comes twice.
+            // It ends on 25 October: the hour from 2 to 3 occurs twice.
             (
                 Rotation::Hourly,
                 "Europe/Berlin",
@@ -159,7 +159,7 @@ mod tests {
                 "2026-10-25T01:30:00Z",
                 "2026-10-25T02:00:00.000000Z",
             ),
-            // Half an hour off.
+            // A time zone with a half-hour offset.
             (
                 Rotation::Hourly,
                 "Asia/Kolkata",

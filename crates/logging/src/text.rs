@@ -1,4 +1,4 @@
-//! Lines of the wire format as text for people.
+//! Renders lines of the wire format as text for people.
 
 use std::fmt::Write as _;
 
@@ -6,19 +6,19 @@ use serde_json::{Map, Value};
 
 use crate::queue::Lines;
 
-/// How a line is shown.
+/// How a line is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Everything, on one line, the full time first.
+    /// All fields on one line, starting with the full timestamp.
     Full,
-    /// The time of day, no ids; tracebacks on lines of their own.
+    /// The time of day, without ids; tracebacks on separate lines.
     Human {
-        /// With colours.
+        /// Whether to use colours.
         colour: bool,
     },
 }
 
-/// Keys that have a place of their own, or none.
+/// Keys printed in a fixed position, and keys not printed at all.
 const SHOWN: [&str; 9] = [
     "timestamp",
     "level",
@@ -51,7 +51,7 @@ pub(crate) fn render_lines(lines: &Lines) -> Lines {
     out
 }
 
-/// Renders one line, with its line feed. What is no line of ours is shown as it is.
+/// Renders one line, including the line feed. A line that is not in the wire format is shown unchanged.
 pub(crate) fn render(line: &[u8], style: Style) -> String {
     match serde_json::from_slice::<Map<String, Value>>(line) {
         Ok(fields) => render_fields(&fields, style),
@@ -86,7 +86,7 @@ fn render_fields(fields: &Map<String, Value>, style: Style) -> String {
         }
     }
     for (key, value) in fields {
-        // An end counts many things that a scraper has none of.
+        // The end of a run has many counts that are 0 for most scrapers.
         let is_nothing = text("event_type") == "scraper_end" && *value == 0;
         let is_hidden = is_human && (key == "run_id" || key == "traceback" || is_nothing);
         if !SHOWN.contains(&&**key) && !is_hidden {
@@ -107,7 +107,7 @@ fn render_fields(fields: &Map<String, Value>, style: Style) -> String {
     out
 }
 
-/// A value beside its key: bare when it is one word.
+/// Renders a value after its key. A single word is not quoted.
 fn plain_value(value: &Value) -> String {
     match value {
         Value::String(text) => {
@@ -122,7 +122,7 @@ fn plain_value(value: &Value) -> String {
     }
 }
 
-/// The text on one line, and without anything that a terminal would obey.
+/// Escapes line breaks and control characters that a terminal would interpret.
 fn plain(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();
@@ -137,7 +137,7 @@ fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Colours, or none.
+/// Adds colours, if enabled.
 struct Paint(bool);
 
 impl Paint {

@@ -1,9 +1,9 @@
-//! The thread that writes.
+//! The writer thread.
 //!
-//! What could not be written is kept and tried again, from the very byte on, after a pause that
-//! grows to some seconds; in the meantime the queue fills up and does what its policy says. Nothing
-//! is ever removed or begun anew because a write failed (unless `make_room` says so), and when the
-//! disk has room again, writing goes on by itself.
+//! When a write fails, the thread keeps the remaining data and retries from the exact byte, after a pause
+//! that grows to some seconds. In the meantime the queue fills up and applies its policy. A failed write
+//! never causes files to be removed (unless `make_room` is set) or a new file to be started. When the disk
+//! has space again, writing resumes automatically.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,17 +12,18 @@ use dragline_schema::Timestamp;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConsoleMode};
+use crate::family::Family;
 use crate::file_name::Format;
 use crate::janitor::Janitor;
 use crate::outlet::{Outlet, Stream};
 use crate::queue::{Batch, Lines, Queue, Work};
-use crate::rolling::{Family, RollingFile, WriteError};
+use crate::rolling::{RollingFile, WriteError};
 use crate::{sys, text};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The family of a configuration, or its copy of the errors.
+/// The main files or the error files of a configuration.
 pub(crate) fn family(config: &Config, errors: bool) -> Family {
     Family {
         dir: config.dir.clone(),
@@ -50,7 +51,7 @@ pub(crate) fn families(config: &Config) -> Vec<Family> {
 /// Takes batches from the queue until it ends.
 pub(crate) struct Writer {
     queue: Arc<Queue>,
-    /// The family, and its copy of the errors.
+    /// The main files and the error files.
     files: Vec<RollingFile>,
     janitor: Option<Janitor>,
     clock: Arc<dyn Clock>,
@@ -58,7 +59,7 @@ pub(crate) struct Writer {
     format: Format,
     fsync: bool,
     make_room: bool,
-    /// Where the lines go, too.
+    /// Standard output, if the lines also go there.
     stdout: Option<Outlet>,
     last_check: Instant,
 }
@@ -102,7 +103,7 @@ impl Writer {
     }
 
     pub(crate) fn run(mut self) {
-        // Should this thread panic, nobody waits for it.
+        // If this thread panics, no caller waits for it.
         let _dies = Dies(Arc::clone(&self.queue));
         let mut batch = self.queue.empty_batch();
         loop {
@@ -118,7 +119,7 @@ impl Writer {
             self.roll_files_that_ended(&batch, now);
             self.pass_on_closed();
             if work == Work::End {
-                // Before the open files are let go: they are nobody's leftovers.
+                // Stop the janitor before the open files are unlocked, so that it does not treat them as leftovers.
                 drop(self.janitor.take());
                 if let Some(stdout) = &self.stdout {
                     stdout.flush(Duration::from_secs(2));
@@ -128,7 +129,7 @@ impl Writer {
         }
     }
 
-    /// An idle program's files end, too.
+    /// Closes files that have reached their end, even if no lines arrive.
     fn roll_files_that_ended(&mut self, batch: &Batch, now: Timestamp) {
         for (file, end) in self.files.iter_mut().zip(batch.ends) {
             if end.is_some_and(|end| end <= now) {
@@ -154,7 +155,7 @@ impl Writer {
         }
     }
 
-    /// Writes the batch, however long it takes, unless the queue is closed in the meantime.
+    /// Writes the batch and retries until it succeeds, or until the closed queue stops the retries.
     fn deliver(&mut self, batch: &mut Batch, now: Timestamp) {
         self.write_to_stdout(&batch.lines);
         if self.format == Format::Text {
@@ -169,12 +170,12 @@ impl Writer {
                 continue;
             }
             if pause == FIRST_PAUSE {
-                sys::complain(&format!("{}; trying again", error.sentence));
+                sys::complain(&format!("{}; retrying", error.sentence));
             }
             if !self.queue.fail(error.sentence, pause) {
                 let rest = &batch.lines.bytes[at[0]..];
                 let lost = memchr::memchr_iter(b'\n', rest).count() as u64;
-                sys::complain(&format!("{lost} log lines are lost at the end"));
+                sys::complain(&format!("{lost} log lines were lost at shutdown"));
                 self.queue.settle(batch.lines.count - lost, at[0] as u64);
                 return self.queue.settle_lost(lost);
             }
@@ -182,7 +183,7 @@ impl Writer {
             self.check_files(batch, &mut at);
         }
         if pause > FIRST_PAUSE {
-            sys::complain("the logs are written again");
+            sys::complain("writing logs works again");
         }
         self.queue
             .settle(batch.lines.count, batch.lines.bytes.len() as u64);
@@ -198,7 +199,7 @@ impl Writer {
         for ((file, lines), at) in self.files.iter_mut().zip(lines).zip(at) {
             let result = file.write(lines, at, now);
             if let Some(janitor) = &self.janitor {
-                // What is over the limits goes before more comes.
+                // Apply the limits before the next file is written.
                 file.take_closed()
                     .into_iter()
                     .for_each(|closed| janitor.take(closed));
@@ -215,13 +216,13 @@ impl Writer {
         self.janitor.as_ref().is_some_and(Janitor::remove_oldest)
     }
 
-    /// Standard output is a convenience when there are files: who does not read it misses lines. When
-    /// it is all there is, it is waited for, as a disk is.
+    /// Writes to standard output. If there are also files, lines that standard output does not accept are
+    /// skipped. If standard output is the only destination, the write is retried like a write to disk.
     fn write_to_stdout(&mut self, lines: &Lines) {
         let Some(stdout) = &self.stdout else { return };
         for piece in pieces(&lines.bytes) {
             while !stdout.push(piece) {
-                let sentence = "standard output is not read".to_owned();
+                let sentence = "standard output does not accept more lines".to_owned();
                 if !self.files.is_empty() || !self.queue.fail(sentence, FIRST_PAUSE) {
                     return;
                 }
@@ -230,7 +231,7 @@ impl Writer {
     }
 }
 
-/// Whole lines, some at a time.
+/// Splits the bytes into pieces of whole lines.
 fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     const PIECE: usize = 64 << 10;
     std::iter::from_fn(move || {
@@ -245,7 +246,7 @@ fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Tells the queue when the thread has panicked.
+/// Notifies the queue when the thread panics.
 struct Dies(Arc<Queue>);
 
 impl Drop for Dies {

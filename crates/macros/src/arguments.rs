@@ -1,16 +1,16 @@
-//! What stands between the attribute's parentheses.
+//! The arguments of the attribute.
 
 use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Token, parenthesized};
 
-/// What stands between the attribute's parentheses.
+/// The arguments of the attribute.
 pub(crate) struct Arguments {
     pub(crate) scraper: Expr,
     pub(crate) site: Expr,
     pub(crate) run_id: Option<Expr>,
-    /// Arguments of the function that are recorded.
+    /// The function arguments to record.
     pub(crate) record: Vec<Ident>,
 }
 

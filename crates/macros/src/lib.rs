@@ -1,10 +1,10 @@
-//! `#[monitored]`: a function that is a run of a scraper.
+//! `#[monitored]` makes a function a run of a scraper.
 //!
-//! The macro leaves the function's signature alone and puts its body inside a run: started before,
-//! entered while it works, ended by what it returns. What "ended by" means is no matter of syntax:
-//! the expansion asks the value itself, so that any alias of `Result`, any error and no error at all
-//! are understood. It names nothing but `::dragline`, whose hidden module `monitor` does the work;
-//! use it as `#[dragline::monitored]`. The tests are there.
+//! The macro leaves the function's signature unchanged and wraps its body in a run. The run starts before
+//! the body, is entered while the body executes, and ends according to the return value. The type of the
+//! value decides how the run ends, not the syntax of the return type, so aliases of `Result`, all error
+//! types and plain values work. The expansion refers only to `::dragline`, whose hidden module `monitor`
+//! contains the logic. Use the macro as `#[dragline::monitored]`; its tests are in that crate.
 //!
 //! ```
 //! #[dragline::monitored(scraper = "shop", site = "shop.example.com")]
@@ -32,16 +32,16 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// - `scraper = …` and `site = …`: literals, or any expression of the function's arguments that
-///   becomes a `String`.
-/// - `run_id = …`: the run's id; by default a new one.
-/// - `record(a, b)`: arguments to be recorded in the run's `scraper_start`, by their `Debug`. The
-///   function's name is recorded always.
+/// - `scraper = …` and `site = …`: literals, or any expression over the function's arguments that
+///   converts into a `String`.
+/// - `run_id = …`: the run's id. Default: a new id.
+/// - `record(a, b)`: arguments to record in the run's `scraper_start`, in their `Debug` form. The
+///   function name is always recorded.
 ///
-/// The function may be sync or async, a method, generic. Inside it plain `tracing` events carry the
-/// run, and `Run::current()` is its handle. The run ends as a success when the function returns; as
-/// failed, with the error recorded, when it returns an `Err`; as panicked when it panics; as cancelled
-/// when its future is dropped before it is done.
+/// The function may be sync or async, a method or generic. Inside it, plain `tracing` events carry the
+/// run, and `Run::current()` returns its handle. The run ends as `success` when the function returns, as
+/// `failed` with the error recorded when it returns an `Err`, as `panicked` when it panics, and as
+/// `cancelled` when its future is dropped before it completes.
 #[proc_macro_attribute]
 pub fn monitored(arguments: TokenStream, function: TokenStream) -> TokenStream {
     let arguments = syn::parse_macro_input!(arguments as arguments::Arguments);

@@ -1,11 +1,11 @@
 //! The report: what broke, since when, on what evidence, what to do.
 //!
-//! [`report()`] makes a [`Report`] of a finished rollup: the contract `dragline.report/1` as data,
-//! from which [`render`] makes text, Markdown and a page, and serde makes JSON. [`mod@diff`] compares two of them, and holds
-//! one against gates. Everything is a function of its inputs; the time is passed in.
+//! [`report()`] turns a finished rollup into a [`Report`], the contract `dragline.report/1` as data.
+//! [`render`] turns a report into text, Markdown and an HTML page; serde turns it into JSON. [`mod@diff`]
+//! compares two runs and checks gates. All functions are pure: the current time is a parameter.
 //!
-//! What is worth knowing is found by [`dragline_insights`], where numbers go is told by
-//! [`dragline_analytics`]; here both become sentences and figures that somebody who was not there understands.
+//! [`dragline_insights`] detects incidents and [`dragline_analytics`] computes trends; this crate turns both
+//! into sentences and tables for a reader who was not there.
 //!
 //! ```
 //! use dragline_classifier::RuleSet;

@@ -1,4 +1,4 @@
-//! Small look-ups that the report and the insights share.
+//! Small lookups shared by the report and the insights.
 
 use dragline_rollup::Evidence;
 
@@ -6,7 +6,7 @@ pub(crate) use dragline_insights::{Name, by_scraper};
 
 use crate::model;
 
-/// A place, for the report.
+/// Converts a rollup's evidence to the report's type.
 pub(crate) fn place(evidence: &Evidence) -> model::Evidence {
     model::Evidence {
         file: evidence.path.to_string(),

@@ -1,8 +1,8 @@
-//! What to look at and what to do, for each kind of trouble: the pages in `docs/runbooks/`.
+//! Runbooks, one per kind of incident: the pages in `docs/runbooks/`.
 
 use dragline_insights::InsightKind;
 
-/// Every runbook: its name and its text, in Markdown.
+/// All runbooks: name and Markdown text.
 pub const RUNBOOKS: [(&str, &str); 11] = [
     ("blocked", include_str!("../runbooks/blocked.md")),
     ("database", include_str!("../runbooks/database.md")),
@@ -26,7 +26,7 @@ pub const RUNBOOKS: [(&str, &str); 11] = [
     ("slow-site", include_str!("../runbooks/slow-site.md")),
 ];
 
-/// A runbook's text, by its name or by a kind of insight; `None` when there is none.
+/// Returns the text of a runbook by its name or by a kind of insight; `None` if there is none.
 pub fn runbook(name: &str) -> Option<&'static str> {
     let kind = name.parse::<InsightKind>().ok();
     let name = kind.map_or(name, |kind| kind.runbook());
@@ -34,13 +34,13 @@ pub fn runbook(name: &str) -> Option<&'static str> {
     found.map(|(_, text)| *text)
 }
 
-/// A runbook's title.
+/// Returns the title (first line) of a runbook.
 pub fn runbook_title(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     line.trim_start_matches("# ")
 }
 
-/// The name of a runbook by its path in the project: `docs/runbooks/blocked.md` is `blocked`.
+/// Returns the name of a runbook from its path: `docs/runbooks/blocked.md` is `blocked`.
 pub(crate) fn name_of(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.strip_suffix(".md").unwrap_or(name)

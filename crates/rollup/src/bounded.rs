@@ -1,4 +1,4 @@
-//! A table that hostile input cannot make large.
+//! A table whose size is bounded even for hostile input.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -7,21 +7,22 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-/// A table of at most `cap` keys. It keeps those with the smallest hash, whatever the order in which
-/// they come, and adds up the rest: so two tables merge into the same as one that saw everything.
+/// A table of at most `cap` keys. It keeps the keys with the smallest hashes, in whatever order they
+/// arrive, and adds up the values of all others. Two tables therefore merge into the same table as one
+/// that saw everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bounded<K, V> {
     cap: usize,
-    /// By hash; keys with the same one stand together.
+    /// The kept keys by hash; keys with equal hashes share an entry.
     kept: FxHashMap<u64, Vec<(K, V)>>,
-    /// How many keys are kept.
+    /// Number of keys kept.
     len: usize,
-    /// The hashes that are kept, the largest on top.
+    /// The hashes of the kept keys, largest on top.
     largest: BinaryHeap<u64>,
     overflow: Option<V>,
 }
 
-/// Adding up values of a table.
+/// Adds up values of a table.
 pub trait Add {
     /// Adds the other value.
     fn add(&mut self, other: Self);
@@ -45,7 +46,7 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         }
     }
 
-    /// The value of a key, or the one that all keys beyond the table's size share.
+    /// The value of a key, or the value shared by all keys that are not kept.
     pub fn entry<Q>(&mut self, key: &Q) -> &mut V
     where
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
@@ -60,8 +61,8 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         }
     }
 
-    /// Takes a new key in, at the cost of the one with the largest hash when there is no room; gives
-    /// its place among those with its hash, `None` when it is itself the one without room.
+    /// Inserts a new key and evicts the key with the largest hash if the table is full. Returns the
+    /// new key's index among the keys with its hash; `None` if the new key itself was evicted.
     fn insert(&mut self, hash: u64, key: K) -> Option<usize> {
         let keys = self.kept.entry(hash).or_default();
         if keys.is_empty() {
@@ -77,7 +78,7 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         (evicted != (hash, place)).then_some(place)
     }
 
-    /// Adds the largest key's value to the rest; tells its hash and place.
+    /// Evicts the key with the largest hash, adds its value to the overflow, and returns its hash and index.
     fn evict(&mut self) -> Option<(u64, usize)> {
         let hash = *self.largest.peek()?;
         let keys = self.kept.get_mut(&hash)?;
@@ -92,7 +93,7 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         Some((hash, place))
     }
 
-    /// The same table by the hashes that keys have now.
+    /// Rebuilds the table with the current hashes of its keys.
     pub(crate) fn rehashed(mut self) -> Self {
         let mut table = Self::new(self.cap);
         table.overflow = self.overflow.take();
@@ -102,7 +103,7 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         table
     }
 
-    /// Adds to a key's value.
+    /// Adds to the value of a key.
     fn put(&mut self, key: K, value: V) {
         let hash = hash_of(&key);
         let held = self.kept.get(&hash).and_then(|keys| place_of(keys, &key));
@@ -123,7 +124,7 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         }
     }
 
-    /// The keys that were kept, in an order that is the same whatever the order they came in.
+    /// The kept keys, in an order that does not depend on the order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let mut kept: Vec<_> = self.kept.iter().collect();
         kept.sort_unstable_by_key(|(hash, _)| **hash);
@@ -131,16 +132,16 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         keys.map(|(key, value)| (key, value))
     }
 
-    /// The keys that were kept, with their values, in the order of [`Bounded::iter`].
+    /// The kept keys with their values, in the order of [`Bounded::iter`].
     pub fn into_kept(self) -> impl Iterator<Item = (K, V)> {
         let mut kept: Vec<_> = self.kept.into_iter().collect();
         kept.sort_unstable_by_key(|(hash, _)| *hash);
         kept.into_iter().flat_map(|(_, keys)| keys)
     }
 
-    /// How many different keys came. Exact as long as all were kept; then told by how close the smallest hashes
-    /// stand, which takes nothing more to know (Bar-Yossef et al., "Counting distinct elements in a data stream",
-    /// 2002), with a standard error of one in the square root of the table's size: 3 % for 1,024 keys.
+    /// Number of distinct keys seen. Exact as long as all were kept; otherwise estimated from the density of the
+    /// smallest hashes (Bar-Yossef et al., "Counting distinct elements in a data stream", 2002), which needs no extra
+    /// memory. The standard error is one over the square root of the table's size: 3 % for 1,024 keys.
     pub fn distinct(&self) -> u64 {
         match (&self.overflow, self.largest.peek()) {
             (Some(_), Some(largest)) => estimate(self.len, *largest),
@@ -148,7 +149,7 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         }
     }
 
-    /// How many keys were kept.
+    /// Number of kept keys.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -158,7 +159,7 @@ impl<K: Ord + Hash, V: Default + Add> Bounded<K, V> {
         self.len == 0
     }
 
-    /// The sum of all keys beyond the table's size.
+    /// The sum of the values of all keys that are not kept; `None` if all are kept.
     pub fn overflow(&self) -> Option<&V> {
         self.overflow.as_ref()
     }
@@ -174,15 +175,15 @@ fn place_of<K: Borrow<Q>, V, Q: ?Sized + Eq>(keys: &[(K, V)], key: &Q) -> Option
     keys.iter().position(|(held, _)| held.borrow() == key)
 }
 
-/// The same on every machine, so that tables made on several merge.
+/// A hash that is the same on every machine, so that tables from different machines can be merged.
 pub(crate) fn hash_of<Q: ?Sized + Hash>(key: &Q) -> u64 {
     let mut hasher = OneShot::default();
     key.hash(&mut hasher);
     hasher.0
 }
 
-/// XXH3 of what is hashed, piece by piece: keys are one or few short pieces, for which the state of
-/// the streaming form is too large.
+/// Hashes each piece with XXH3, seeded with the hash so far. Keys are one or a few short pieces, for
+/// which the streaming state of XXH3 would be too large.
 #[derive(Default)]
 struct OneShot(u64);
 
@@ -192,7 +193,7 @@ impl Hasher for OneShot {
     }
 
     fn write_u8(&mut self, byte: u8) {
-        // What ends a text, and the tags of enums.
+        // String terminators and enum tags.
         self.0 = self.0.rotate_left(5) ^ u64::from(byte);
     }
 
@@ -201,48 +202,66 @@ impl Hasher for OneShot {
     }
 }
 
-/// How many keys there are of which so many have no larger hash than this one.
+/// Estimates the number of distinct keys if `kept` of them have hashes of at most `largest`.
 fn estimate(kept: usize, largest: u64) -> u64 {
     let share = (largest as f64 + 1.0) / 2f64.powi(64);
     (kept.saturating_sub(1) as f64 / share).round() as u64
 }
 
-/// How many different things there were, whatever their number: the smallest of their hashes are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Distinct(BTreeSet<u64>);
+/// Counts distinct values in bounded memory by keeping the smallest of their hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Distinct {
+    hashes: BTreeSet<u64>,
+    /// Hashes from here on are not kept: the largest kept hash when the set is full.
+    limit: u64,
+}
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Self {
+            hashes: BTreeSet::new(),
+            limit: u64::MAX,
+        }
+    }
+}
 
 impl Distinct {
-    /// So many hashes are kept: for a standard error of 3 %.
+    /// Maximum number of hashes kept, for a standard error of 3 %.
     const MOST: usize = 1024;
 
-    /// Takes a text.
+    /// Adds a text.
     pub fn observe(&mut self, text: &str) {
         self.take(xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
     }
 
     fn take(&mut self, hash: u64) {
-        let is_full = self.0.len() >= Self::MOST;
-        if is_full && self.0.last().is_some_and(|largest| hash >= *largest) {
+        if hash >= self.limit || !self.hashes.insert(hash) {
             return;
         }
-        if self.0.insert(hash) && is_full {
-            self.0.pop_last();
+        if self.hashes.len() > Self::MOST {
+            self.hashes.pop_last();
+        }
+        if self.hashes.len() == Self::MOST {
+            self.limit = self.hashes.last().copied().unwrap_or(u64::MAX);
         }
     }
 
-    /// How many there were, exactly up to 1,023; see [`Bounded::distinct`].
+    /// Number of distinct values, exact up to 1,023; see [`Bounded::distinct`].
     pub fn count(&self) -> u64 {
-        match self.0.last() {
-            Some(largest) if self.0.len() >= Self::MOST => estimate(self.0.len(), *largest),
-            _ => self.0.len() as u64,
+        match self.hashes.last() {
+            Some(largest) if self.hashes.len() >= Self::MOST => {
+                estimate(self.hashes.len(), *largest)
+            }
+            _ => self.hashes.len() as u64,
         }
     }
 }
 
 impl Add for Distinct {
     fn add(&mut self, other: Self) {
-        other.0.into_iter().for_each(|hash| self.take(hash));
+        let hashes = other.hashes.into_iter();
+        hashes.for_each(|hash| self.take(hash));
     }
 }
 

@@ -1,4 +1,4 @@
-//! What one record adds to the counts.
+//! Adds a record to the counts.
 
 use dragline_schema::{Event, Level, ProductAction, Record, Request};
 
@@ -6,16 +6,16 @@ use crate::counters::Counters;
 use crate::errors::ErrorLabel;
 use crate::sections::thousandths;
 
-/// No answer is larger than a pebibyte, and none takes longer than a week: such values are faults of
-/// the log, and one of them would drown all others.
+/// A response of a pebibyte or more, or of a week or more, is treated as an error in the log, because one
+/// such value would dominate all sums.
 const MAX_BYTES: u64 = 1 << 50;
 const MAX_RESPONSE_MS: f64 = 7.0 * 86_400_000.0;
 
-/// Kinds of errors that say that a site does not want to be asked (any more).
+/// Sub-categories of errors by which a site refuses requests.
 const REFUSALS: [&str; 4] = ["blocked", "captcha", "permission", "throttled"];
 
 impl Counters {
-    /// Counts one record; `label` says what it is when it is an error.
+    /// Counts one record; `label` is its classification if it is an error.
     pub(crate) fn observe(&mut self, record: &Record<'_>, label: Option<&ErrorLabel<'_>>) {
         self.events += 1;
         if let Some(label) = label {
@@ -103,18 +103,18 @@ impl Counters {
     }
 }
 
-/// Whether a JSON list of missing fields has any.
+/// Whether a JSON list of missing fields is not empty.
 pub(crate) fn lacks_fields(list: Option<&str>) -> bool {
     list.is_some_and(|list| list.contains('"'))
 }
 
-/// A time in milliseconds as microseconds; what cannot be one is none.
+/// Converts milliseconds to microseconds; an implausible or missing value becomes 0.
 fn micros(milliseconds: Option<f64>) -> u64 {
     let plausible = milliseconds.filter(|ms| (0.0..MAX_RESPONSE_MS).contains(ms));
     plausible.and_then(thousandths).unwrap_or(0)
 }
 
-/// The bytes of an answer, as far as they can be true.
+/// The size of a response in bytes; 0 if missing or implausible.
 pub(crate) fn bytes_of(request: &Request<'_>) -> u64 {
     request
         .bytes
@@ -122,19 +122,19 @@ pub(crate) fn bytes_of(request: &Request<'_>) -> u64 {
         .unwrap_or(0)
 }
 
-/// How long the answer took, in milliseconds, as far as that can be true.
+/// The response time in milliseconds, if plausible.
 pub(crate) fn plausible(request: &Request<'_>) -> Option<f64> {
     request
         .response_time_ms
         .filter(|ms| (0.0..MAX_RESPONSE_MS).contains(ms))
 }
 
-/// Whether a request failed, as far as its line tells.
+/// Whether a request failed, according to its line.
 pub(crate) fn failed(record: &Record<'_>, request: &Request<'_>) -> bool {
     !record.is_unjudged && request.status_code.is_none_or(|status| status >= 400)
 }
 
-/// Whether the record is a sign of work: a request or an item.
+/// Whether the record shows work being done: a request or an item.
 pub(crate) fn has_activity(record: &Record<'_>) -> bool {
     match &record.event {
         Event::Request(_) | Event::ArticleStored(_) => true,

@@ -1,4 +1,4 @@
-//! Counts that add up.
+//! Counters, sums and sketches that can be merged.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use sketches_ddsketch::{Config, DDSketch};
 use crate::bounded::Add;
 use crate::tally::Tally;
 
-/// What a run, or a part of one, counted.
+/// The counts of a run or a part of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counters {
-    /// Records.
+    /// Number of records.
     pub events: u64,
     /// HTTP attempts.
     pub requests: u64,
-    /// HTTP attempts with a status of 400 or above or without an answer.
+    /// HTTP attempts with a status of 400 or above, or without a response.
     pub requests_failed: u64,
-    /// HTTP attempts of which the log does not tell whether they failed.
+    /// HTTP attempts whose outcome is not in the log.
     pub requests_unjudged: u64,
-    /// Bytes of answers.
+    /// Bytes of responses.
     pub bytes: u64,
     /// Products found on pages.
     pub found: u64,
@@ -35,47 +35,47 @@ pub struct Counters {
     pub failed: u64,
     /// Articles stored.
     pub articles: u64,
-    /// Things recognised as already known.
+    /// Items recognised as duplicates.
     pub duplicates: u64,
     /// Errors.
     pub errors: u64,
     /// Records at WARN.
     pub warnings: u64,
-    /// Times that the site asked to slow down.
+    /// Number of times that the site rate-limited the scraper.
     pub rate_limits: u64,
-    /// Answers by status.
+    /// Responses by status.
     pub status_codes: Tally<u16>,
     /// Records by level; records without one are left out.
     pub levels: Tally<Level>,
-    /// How long answers took.
+    /// Response times, in microseconds.
     pub response_time: Spread,
     /// Errors by category.
     pub categories: Tally<ErrorCategory>,
-    /// Errors that say that a site does not want to be asked: blocked, throttled, a captcha.
+    /// Errors by which a site refuses requests: blocked, captcha, permission, throttled.
     pub refusals: u64,
     /// HTTP attempts after the first for the same page.
     pub retries: u64,
-    /// Bytes of answers to requests that failed.
+    /// Bytes of responses to failed requests.
     pub failed_bytes: u64,
-    /// How long requests that failed took, in microseconds.
+    /// Total response time of failed requests, in microseconds.
     pub failed_micros: u64,
-    /// Waiting because the site asked to slow down, in microseconds.
+    /// Time spent waiting for rate limits, in microseconds.
     pub waited_micros: u64,
-    /// Waiting for the scraper's database, in microseconds.
+    /// Time spent waiting for the scraper's database, in microseconds.
     pub database_micros: u64,
-    /// The queue's length, at each time it was told.
+    /// Logged queue lengths.
     pub queue: Spread,
-    /// Items that lack a field.
+    /// Items with missing fields.
     pub incomplete: u64,
-    /// From page to storage, in microseconds.
+    /// Total time from page to storage, in microseconds.
     pub processing_micros: u64,
-    /// Searches.
+    /// Number of searches.
     pub searches: u64,
-    /// CPU in use at each time that the machine was looked at, in thousandths of a percent.
+    /// Samples of CPU usage, in thousandths of a percent.
     pub cpu: Spread,
     /// HTTP attempts through a proxy.
     pub proxied_requests: u64,
-    /// Bytes of answers through a proxy.
+    /// Bytes of responses through a proxy.
     pub proxied_bytes: u64,
 }
 
@@ -86,12 +86,12 @@ impl Counters {
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Adds what the other counted.
+    /// Adds the other counters.
     pub fn merge(&mut self, other: &Self) {
         self.add(other.clone());
     }
 
-    /// The same without its requests.
+    /// Resets everything about requests.
     pub(crate) fn forget_requests(&mut self) {
         self.requests = 0;
         self.requests_failed = 0;
@@ -106,7 +106,7 @@ impl Counters {
         self.proxied_bytes = 0;
     }
 
-    /// Whether there is any sign of work: a request or an item.
+    /// Whether any work was done: a request or an item.
     pub fn has_activity(&self) -> bool {
         self.requests > 0 || self.items() > 0 || self.found > 0
     }
@@ -153,22 +153,22 @@ impl Add for Counters {
     }
 }
 
-/// Count, sum and extremes of a measure, in whole units (microseconds for times).
+/// Count, sum, minimum and maximum of a measure, in integer units (microseconds for times).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spread {
-    /// How many values.
+    /// Number of values.
     pub count: u64,
     /// Their sum.
     pub sum: u64,
     /// The largest.
     pub max: u64,
-    /// The smallest; meaningless without values.
+    /// The smallest; not meaningful if there are no values.
     pub min: u64,
 }
 
 impl Spread {
-    /// One value.
+    /// A spread of one value.
     pub fn of(value: u64) -> Self {
         Self {
             count: 1,
@@ -183,7 +183,7 @@ impl Spread {
         self.add(Self::of(value));
     }
 
-    /// The mean; `None` without values.
+    /// The mean; `None` if there are no values.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum as f64 / self.count as f64)
     }
@@ -211,25 +211,25 @@ impl Add for Spread {
 pub struct Latency(DDSketch);
 
 impl Latency {
-    /// How far a quantile may be from the true one.
+    /// Maximum relative error of a quantile.
     pub const RELATIVE_ERROR: f64 = 0.01;
-    /// Microseconds to a year within this many bins: the sketch never collapses any.
+    /// Enough bins for values from a microsecond to a year, so the sketch never collapses bins.
     const BINS: u32 = 2048;
 
-    /// Adds a value in milliseconds; what is no time is left out.
+    /// Adds a value in milliseconds; ignores invalid times.
     pub fn observe(&mut self, milliseconds: f64) {
         if milliseconds.is_finite() && milliseconds >= 0.0 {
             self.0.add(milliseconds);
         }
     }
 
-    /// Adds the other's values.
+    /// Adds the values of the other sketch.
     pub fn merge(&mut self, other: &Self) {
-        // Both have the one configuration there is.
+        // Cannot fail: all sketches have the same configuration.
         let _ = self.0.merge(&other.0);
     }
 
-    /// The value below which a share `q` (0 to 1) of the values lie; `None` without values.
+    /// The quantile `q` (0 to 1); `None` if there are no values.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         self.0.quantile(q).ok().flatten()
     }
@@ -251,7 +251,7 @@ impl fmt::Debug for Latency {
     }
 }
 
-/// Equal when everything that can be read out of them is.
+/// Equal if the counts and the quantiles in steps of 5 % are equal.
 impl PartialEq for Latency {
     fn eq(&self, other: &Self) -> bool {
         let steps = |latency: &Self| {

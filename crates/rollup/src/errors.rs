@@ -1,4 +1,4 @@
-//! Errors in groups, with evidence.
+//! Groups of errors, with evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,67 +10,67 @@ use crate::bounded::Add;
 use crate::evidence::Evidence;
 use crate::source::{SourceKey, bounded_name};
 
-/// So many places are kept for each group.
+/// Maximum number of log positions kept per group.
 const MAX_EVIDENCE: usize = 3;
-/// So many scrapers are named for each group.
+/// Maximum number of sources, and of scrapers, kept per group.
 const MAX_SOURCES: usize = 64;
 
-/// So much of a message and its template is kept, in bytes.
+/// Maximum number of bytes kept of a message and of its template.
 const LONGEST_TEXT: usize = 2000;
 
-/// What a classifier said of an error, as far as a rollup keeps it.
+/// The part of an error's classification that a rollup keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorLabel<'l> {
     /// The group's id.
     pub group: u64,
     /// The category.
     pub category: ErrorCategory,
-    /// The finer kind.
+    /// The sub-category.
     pub sub_category: &'l str,
     /// The severity.
     pub severity: Severity,
     /// The rule that decided.
     pub rule: Option<&'l str>,
-    /// The error's type; empty when it has none.
+    /// The error's type; empty if it has none.
     pub error_type: &'l str,
-    /// The message without what varies.
+    /// The message with its variable parts masked.
     pub template: &'l str,
-    /// The message as it stands.
+    /// The original message.
     pub message: &'l str,
 }
 
-/// Errors that are the same but for what varies.
+/// A group of errors that differ only in the variable parts of their messages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Group {
-    /// How many.
+    /// Number of errors.
     pub count: u64,
     /// The worst severity among them.
     pub severity: Option<Severity>,
-    /// The first one's time.
+    /// The time of the first error.
     pub first_seen: Option<Timestamp>,
-    /// The last one's time.
+    /// The time of the last error.
     pub last_seen: Option<Timestamp>,
-    /// How many on each day (days since 1970-01-01, UTC).
+    /// Number of errors per day (days since 1970-01-01, UTC).
     pub days: BTreeMap<i64, u64>,
-    /// Where they came from; at most 64 are named.
+    /// The sources of the errors, at most 64.
     pub sources: BTreeSet<Arc<SourceKey>>,
-    /// The scrapers and sites that the lines themselves name; at most 64.
+    /// The scrapers and sites named in the lines, at most 64.
     pub names: BTreeSet<(Option<String>, Option<String>)>,
-    /// The first places, by content and offset.
+    /// The first log positions, by content and offset.
     pub evidence: BTreeSet<Evidence>,
-    /// What the first place says.
+    /// The first position and the error there.
     pub sample: Option<(Evidence, Sample)>,
 }
 
-/// One error of a group, in full.
+/// A sample error of a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// The category, the same for the whole group.
     pub category: ErrorCategory,
-    /// The finer kind.
+    /// The sub-category.
     pub sub_category: String,
-    /// The rule.
+    /// The rule that decided.
     pub rule: Option<String>,
     /// The type, the same for the whole group.
     pub error_type: String,
@@ -81,7 +81,7 @@ pub struct Sample {
 }
 
 impl Group {
-    /// Whether [`Group::sources`] are all of them.
+    /// Whether [`Group::sources`] is complete.
     pub(crate) fn names_all_sources(&self) -> bool {
         self.sources.len() < MAX_SOURCES
     }
@@ -166,6 +166,6 @@ pub struct Cell {
     pub category: ErrorCategory,
     /// The severity.
     pub severity: Severity,
-    /// The type; empty when the error has none.
+    /// The type; empty if the error has none.
     pub error_type: String,
 }

@@ -1,18 +1,18 @@
-//! Where a person can look something up.
+//! The position in the logs that supports a finding.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A place in a file. The order is that of content and offset, so that it does not depend on names.
+/// A position in a log file. Ordered by content and offset, so the order does not depend on file names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evidence {
-    /// What the file begins with, hashed.
+    /// A hash of the start of the file.
     pub content_id: u64,
-    /// The byte where the line starts, after decompression.
+    /// The byte offset of the line, after decompression.
     pub offset: u64,
-    /// The line, from 1.
+    /// The line number, from 1.
     pub line: u64,
-    /// The file.
+    /// The path of the file.
     pub path: Arc<str>,
 }

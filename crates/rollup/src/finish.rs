@@ -1,4 +1,4 @@
-//! What depends on the whole: whose lines, whose numbers, what became of each run.
+//! Makes the decisions that need all records: the run of each line, the totals of each run, and how it ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dragline_schema::{Dialect, ProblemKind, RunKey, RunStatus, Timestamp};
 use rustc_hash::FxHashMap;
 
+use crate::activity::ActivityRow;
 use crate::bounded::{Add as _, Bounded};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, Group};
@@ -19,33 +20,33 @@ use crate::signs::{FirstSign, Sign};
 use crate::source::{Declared, SourceKey, SourceStats};
 use crate::verdict::{Life, Verdict, judge};
 
-/// A rollup that is complete.
+/// The result of [`Rollup::finish`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
-    /// The first and the last event's time.
+    /// The time of the first and the last event, without strays.
     pub period: Option<(Timestamp, Timestamp)>,
-    /// Events so far from all others that they stand outside of the period.
+    /// Events so far from all others that they are excluded from the period.
     pub strays: Vec<Strays>,
-    /// The width of the activity's buckets, in microseconds.
+    /// The width of the activity buckets, in microseconds.
     pub bucket_micros: i64,
-    /// The runs, and what stands outside of runs, by key.
+    /// The runs, and the activity outside of runs, sorted by key.
     pub runs: Vec<RunRow>,
-    /// What happened when, by bucket and run. Records without a time are in the runs' totals only.
+    /// Activity by bucket and run. Records without a time are only in the totals of the runs.
     pub activity: Vec<ActivityRow>,
-    /// Answer times by hour (start in microseconds) and run.
+    /// Response times by hour (start in microseconds) and run.
     pub latency: BTreeMap<(i64, usize), Latency>,
     /// Error groups by id.
     pub groups: Vec<GroupRow>,
-    /// Errors in groups beyond the table's size.
+    /// Errors in groups that did not fit into the table.
     pub groups_overflow: u64,
-    /// Records of sources beyond those that are kept apart: they stand outside of runs.
+    /// Records of sources beyond the limit; they belong to no run.
     pub sources_overflow: u64,
     /// Errors by category, severity and type.
     pub cells: Vec<(Cell, u64)>,
-    /// Errors in cells beyond the table's size.
+    /// Errors in cells that did not fit into the table.
     pub cells_overflow: u64,
-    /// The first line of each kind that tells of trouble, by run (its place in [`Finished::runs`]), kind
-    /// and quarter of an hour (start in microseconds).
+    /// The first line of each kind of trouble, by run (its index in [`Finished::runs`]), kind and quarter
+    /// of an hour (start in microseconds).
     pub signs: BTreeMap<(usize, Sign, i64), FirstSign>,
     /// Files, by path.
     pub files: BTreeMap<String, FileEntry>,
@@ -53,118 +54,106 @@ pub struct Finished {
     pub problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
     /// Events by dialect.
     pub dialects: BTreeMap<Dialect, u64>,
-    /// How many different URLs were asked for, as far as the logs have a line for each request: about, when there
-    /// were many ([`Distinct`](crate::Distinct)).
+    /// Number of distinct URLs in request lines; an estimate if there are many
+    /// ([`Distinct`](crate::Distinct)).
     pub urls: u64,
 }
 
 /// A group of errors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupRow {
-    /// Its id.
+    /// The id of the group.
     pub id: u64,
-    /// Scrapers and sites that it was seen at.
+    /// The scrapers and sites with errors of the group.
     pub scrapers: BTreeSet<(Option<String>, Option<String>)>,
-    /// The runs that had it, by their places in [`Finished::runs`]; `None` when they were too many to
-    /// be held one by one.
+    /// The runs with errors of the group, as indices in [`Finished::runs`]; `None` if there were too many
+    /// to list.
     pub runs: Option<BTreeSet<usize>>,
-    /// What is known of it.
+    /// The counts, times and evidence.
     pub group: Group,
 }
 
-/// A run, or what stands outside of runs under the same scraper and site.
+/// A run, or the activity outside of runs of one scraper and site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRow {
-    /// Which run.
+    /// The key of the run.
     pub key: RunKey,
-    /// When it began: by its own word, else its first line.
+    /// When it started: as logged, otherwise the time of its first line.
     pub start: Option<Timestamp>,
-    /// When it ended; `None` without an end.
+    /// When it ended; `None` if no end was logged.
     pub end: Option<Timestamp>,
-    /// Its last line.
+    /// The time of its last line.
     pub last_seen: Option<Timestamp>,
-    /// From start to end, or to the last line, in seconds.
+    /// Seconds from the start to the end or, without an end, to the last line.
     pub duration_seconds: Option<f64>,
-    /// How it says it ended.
+    /// The logged end status.
     pub status: Option<RunStatus>,
-    /// Why.
+    /// The logged reason for the end.
     pub finish_reason: Option<String>,
-    /// What became of it; `None` outside of runs, and for writers whose logs have no end that we
-    /// would know.
+    /// How it ended; `None` outside of runs and for log formats without a recognisable end line.
     pub verdict: Option<Verdict>,
     /// Its totals.
     pub counters: Counters,
-    /// Where requests and items were counted: by `lines`, by the run's own `statistics`, or, when the
-    /// scraper tells of no request, by the lines of its HTTP `library`.
+    /// The source of the request and item counts: the scraper's `lines`, the run's own `statistics`, or
+    /// the lines of its HTTP `library` if the scraper logs no requests itself.
     pub counted_by: &'static str,
-    /// Whether a filter left out some of its lines: its numbers are those of the others.
+    /// Whether a filter excluded some of its lines; the counts cover only the others.
     pub is_partial: bool,
-    /// Which of its numbers are known: a zero that nobody counted is none.
+    /// Which of its counts are known. A zero in an unknown count is not meaningful.
     pub known: Known,
-    /// The last sign of life, or the end.
+    /// The position of its end line or, without one, of its last line.
     pub evidence: Option<Evidence>,
-    /// Its last request or item.
+    /// The time of its last request or item.
     pub last_active: Option<Timestamp>,
-    /// The queue's length when it was last told.
+    /// The last logged queue length.
     pub queue_left: Option<u64>,
-    /// Lines that are missing by their numbers.
+    /// Number of lines missing according to the line numbers.
     pub missing_seq: u64,
-    /// When the line was written behind which the first are missing.
+    /// The time of the line before the first missing ones.
     pub missing_since: Option<Timestamp>,
-    /// Lines behind which the clock had gone back.
+    /// Number of lines more than ten minutes older than an earlier line of the same source.
     pub skewed: u64,
-    /// When it first did.
+    /// When the clock first jumped back.
     pub skewed_since: Option<Timestamp>,
-    /// Lines that the recorder says it dropped.
+    /// Number of lines that the recorder reports as dropped.
     pub dropped: u64,
-    /// Sentences about lines and account that disagree.
+    /// Sentences about counts where lines and statistics disagree.
     pub disagreements: Vec<String>,
-    /// What its author counted and measured, by name.
+    /// Custom statistics of the scraper, by name.
     pub stats: BTreeMap<String, f64>,
-    /// Pages that came to it, by its own account.
+    /// Number of pages, according to its statistics.
     pub pages: Option<u64>,
-    /// What it was configured with, as JSON.
+    /// Its configuration, as JSON.
     pub config: Option<String>,
     /// The machine that it ran on.
     pub machine: Option<String>,
-    /// The rarer events.
+    /// Data of the less common event types.
     pub sections: Rare,
 }
 
-/// Which numbers a run's log can tell. A log of our own or a run's own account tells them all;
-/// other logs tell what they were seen to count.
+/// Which counts of a run are known. Logs of Dragline's recorder and a run's own statistics contain all of
+/// them; for other logs, a count is known if at least one such line was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Requests.
+    /// Whether requests are known.
     pub requests: bool,
-    /// Items.
+    /// Whether items are known.
     pub items: bool,
-    /// Products found beside those stored.
+    /// Whether found products are known, as opposed to stored ones.
     pub found: bool,
-    /// Bytes.
+    /// Whether bytes are known.
     pub bytes: bool,
 }
 
-/// What a run did in one bucket of time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ActivityRow {
-    /// The bucket's start, in microseconds.
-    pub start: i64,
-    /// The run, by its place in [`Finished::runs`].
-    pub run: usize,
-    /// What it counted.
-    pub counters: Counters,
-}
-
 impl Rollup {
-    /// Whose lines were seen, and the run that they turn out to belong to.
+    /// The observed sources, each with the run that it belongs to.
     pub fn sources(&self) -> impl Iterator<Item = (&SourceKey, RunKey)> {
         let keys = final_keys(&self.sources);
         self.sources.iter().map(|(source, _)| &**source).zip(keys)
     }
 
-    /// Decides what depends on the whole. `now` is used for one thing only: a run without an end
-    /// whose file was written within the last ten minutes is still running.
+    /// Makes the decisions that need all records. `now` is used to detect runs that are still running (no end, and a
+    /// file written within the last ten minutes) and to reject times in the future.
     pub fn finish(mut self, now: Timestamp) -> Finished {
         self.settle();
         self.bound_sources();
@@ -181,7 +170,7 @@ impl Rollup {
                 latency.entry((hour, place)).or_default().merge(&sketch);
             }
         }
-        // A source that was not kept apart has no run whose line this is.
+        // A source beyond the limit belongs to no run.
         let hashes: FxHashMap<u64, usize> = places
             .all()
             .filter_map(|(source, place)| Some((source.id(), place?)))
@@ -245,7 +234,7 @@ impl Rollup {
 }
 
 impl Rollup {
-    /// The runs that tell of requests themselves: what an HTTP library tells of them does not count.
+    /// The runs that log requests themselves; lines of an HTTP library are not counted for them.
     pub fn telling_runs(&self) -> BTreeSet<RunKey> {
         self.telling(&final_keys(&self.sources))
     }
@@ -265,8 +254,8 @@ impl Rollup {
             .collect()
     }
 
-    /// Takes the requests of which a library tells out of the runs that tell of requests themselves.
-    /// Gives the keys of the runs where the library's lines are all there is.
+    /// Removes requests logged by an HTTP library from the runs that log requests themselves. Returns the
+    /// keys of the runs whose only request lines are the library's.
     fn silence_echoes(&mut self, keys: &[RunKey]) -> BTreeSet<RunKey> {
         let sources = || self.sources.iter().zip(keys);
         let telling = self.telling(keys);
@@ -298,7 +287,7 @@ impl Rollup {
     }
 }
 
-/// The place of each source's run among the runs.
+/// Maps each source to the index of its run.
 struct Places {
     sources: Vec<(Arc<SourceKey>, Option<usize>)>,
     by_key: FxHashMap<Arc<SourceKey>, usize>,
@@ -314,7 +303,7 @@ impl Places {
     }
 }
 
-/// The sources of each run as one, by key, without runs of which nothing passed the filter.
+/// Merges the sources of each run, by key, and drops runs without any event that passed the filter.
 fn merged_runs(
     sources: Vec<Source>,
     keys: Vec<RunKey>,
@@ -344,7 +333,7 @@ fn merged_runs(
     (merged, Places { sources, by_key })
 }
 
-/// What happened when, run by run.
+/// Iterates over the activity, run by run.
 struct Buckets(std::iter::Peekable<std::vec::IntoIter<(usize, i64, Counters)>>);
 
 impl Buckets {
@@ -357,7 +346,7 @@ impl Buckets {
         Self(rows.into_iter().peekable())
     }
 
-    /// The buckets of the next run, when they are this one's.
+    /// The buckets of the wanted run, which must be the next one.
     fn next_run(&mut self, wanted: usize) -> BTreeMap<i64, Counters> {
         let mut own: BTreeMap<i64, Counters> = BTreeMap::new();
         while let Some((_, start, counters)) = self.0.next_if(|(run, ..)| *run == wanted) {
@@ -382,7 +371,7 @@ fn group_rows(
             let mut scrapers: BTreeSet<(Option<String>, Option<String>)> =
                 runs.iter().map(|run| names[*run].clone()).collect();
             if !group.names_all_sources() {
-                // Of those that are not named one by one, what their lines say is known.
+                // The sources are incomplete; use the names in the lines as well.
                 let whole = group
                     .names
                     .iter()
@@ -408,7 +397,7 @@ fn sorted(cells: Bounded<Cell, u64>) -> Vec<(Cell, u64)> {
     cells
 }
 
-/// What there is to judge a run by.
+/// Collects the facts for the verdict of a run.
 fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
     let file = stats
         .last_place
@@ -424,7 +413,7 @@ fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
     }
 }
 
-/// The scrapers and sites of which a run has items in its lines.
+/// The scrapers and sites with items in the lines of at least one run.
 fn storing(
     runs: &BTreeMap<RunKey, Box<SourceStats>>,
 ) -> BTreeSet<(Option<String>, Option<String>)> {
@@ -434,7 +423,7 @@ fn storing(
         .collect()
 }
 
-/// Which of a run's numbers anybody knows.
+/// Determines which counts of a run are known.
 fn known_of(
     key: &RunKey,
     stats: &SourceStats,
@@ -442,12 +431,12 @@ fn known_of(
     counters: &Counters,
     stores: bool,
 ) -> Known {
-    // Of a run that is only in a copy of errors, nothing below ERROR is known.
+    // For a run that is only in an error copy, nothing below ERROR is known.
     let is_counted = !stats.is_leveled && stats.is_followed;
     let is_native = stats.dialects.contains(&Dialect::Dragline) && key.is_run();
     Known {
         requests: is_counted && (is_native || declared.requests.is_some() || counters.requests > 0),
-        // Who logs its items in other runs has none in this one.
+        // If the scraper logs items in other runs, it made none in this one.
         items: is_counted
             && (is_native
                 || declared.saved.is_some()
@@ -458,7 +447,46 @@ fn known_of(
     }
 }
 
-/// Decides a run's numbers and its verdict.
+/// The run's own totals. Totals of the whole run do not apply to a part of it.
+fn declared_of(stats: &mut SourceStats) -> Declared {
+    let declared = stats.declared.take().unwrap_or_default();
+    if !stats.is_partial {
+        return declared;
+    }
+    Declared {
+        start: declared.start,
+        end: declared.end,
+        duration: declared.duration,
+        ..Declared::default()
+    }
+}
+
+/// The statistics that the author or the configuration named.
+fn own_statistics(declared: &Declared, stats: &SourceStats) -> BTreeMap<String, f64> {
+    let told = stats.told.iter().map(|(name, (_, value))| (name, value));
+    let all = declared.own.iter().chain(told);
+    all.map(|(name, value)| (name.clone(), *value as f64 / 1000.0))
+        .collect()
+}
+
+/// A sentence if the statistics count other errors than the lines.
+fn errors_disagree(declared: &Declared, counters: &Counters) -> Option<String> {
+    let lines = counters.errors;
+    let errors = declared
+        .errors
+        .filter(|n| declared.is_truth && *n != lines)?;
+    Some(format!(
+        "errors: {lines} in its log lines, {errors} in its statistics"
+    ))
+}
+
+/// Whether the writer of the log marks the ends of runs.
+fn marks_ends(stats: &SourceStats) -> bool {
+    let marks = |dialect: &Dialect| matches!(dialect, Dialect::Dragline | Dialect::Scrapy);
+    stats.end.is_some() || stats.dialects.iter().any(marks)
+}
+
+/// Determines a run's counts and its verdict.
 fn run_row(
     key: RunKey,
     stats: SourceStats,
@@ -470,41 +498,17 @@ fn run_row(
 ) -> RunRow {
     let mut stats = stats;
     let mut counters = std::mem::take(&mut stats.counters);
-    let declared = stats.declared.take().unwrap_or_default();
-    // An account of the whole run says nothing about a part of it.
-    let declared = if stats.is_partial {
-        Declared {
-            start: declared.start,
-            end: declared.end,
-            duration: declared.duration,
-            ..Declared::default()
-        }
-    } else {
-        declared
-    };
-    let own = declared.own.iter();
-    let told = stats.told.iter().map(|(name, (_, value))| (name, value));
-    let own = own
-        .chain(told)
-        .map(|(name, value)| (name.clone(), *value as f64 / 1000.0))
-        .collect();
+    let declared = declared_of(&mut stats);
+    let own = own_statistics(&declared, &stats);
     let lines_count = counters.requests + counters.items();
     let at = declared
         .at
         .or(stats.last)
         .map(|at| at.as_micros().div_euclid(width) * width);
     let mut disagreements = reconcile(&mut counters, buckets, &declared, at);
-    if let Some(errors) = declared
-        .errors
-        .filter(|n| declared.is_truth && *n != counters.errors)
-    {
-        let lines = counters.errors;
-        disagreements.push(format!(
-            "errors: {lines} by its lines, {errors} by its statistics"
-        ));
-    }
+    disagreements.extend(errors_disagree(&declared, &counters));
     if counters.rate_limits == 0 {
-        // A run that does not say when it was slowed down: its 429s do.
+        // The run logs no rate limits, so count its 429 responses.
         for counters in buckets.values_mut().chain([&mut counters]) {
             counters.rate_limits = counters.status_codes.get(429);
         }
@@ -513,12 +517,7 @@ fn run_row(
         && (declared.is_truth || (lines_count == 0 && declared.requests > Some(0)));
     let life = life_of(&stats, files);
     let known = known_of(&key, &stats, &declared, &counters, stores);
-    let has_ends = stats
-        .dialects
-        .iter()
-        .any(|d| matches!(d, Dialect::Dragline | Dialect::Scrapy));
-    let tells_end = has_ends || stats.end.is_some();
-    let is_judged = key.is_run() && stats.is_followed && (tells_end || life.truncated);
+    let is_judged = key.is_run() && stats.is_followed && (marks_ends(&stats) || life.truncated);
     let verdict = is_judged.then(|| judge(&life, now));
     let start = declared.start.or(stats.started).or(stats.first);
     let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));

@@ -1,4 +1,4 @@
-//! Whose lines they are: what no line by itself can say.
+//! Determines the run that each source belongs to, which single lines may not name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use dragline_schema::{Dialect, RunKey};
 use crate::rollup::Source;
 use crate::source::SourceKey;
 
-/// The run that each source's lines belong to.
+/// The run that each source belongs to.
 pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
     let mut named: BTreeMap<&str, Named<'_>> = BTreeMap::new();
     for (key, _) in sources {
@@ -33,7 +33,7 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
             ..key.clone()
         })
         .collect();
-    // Lines outside of runs have nothing in common but their family.
+    // Lines outside of runs are grouped only within their family.
     let scope = |index: usize| {
         let key: &RunKey = &without_site[index];
         (
@@ -64,7 +64,7 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
         .collect()
 }
 
-/// What all lines of a run say of it together.
+/// The combined information from all lines of a run.
 #[derive(Default)]
 struct Whole<'s> {
     sites: BTreeSet<&'s str>,
@@ -73,8 +73,8 @@ struct Whole<'s> {
 }
 
 impl Whole<'_> {
-    /// The key with its later name and its site: the one that its lines name, else the host that it
-    /// asked most.
+    /// Completes the key with its later scraper name and its site: the one named in its lines,
+    /// otherwise the most requested host.
     fn complete(&self, key: &RunKey) -> RunKey {
         let mut key = key.clone();
         if let Some(name) = self.renamed {
@@ -97,14 +97,14 @@ impl Whole<'_> {
     }
 }
 
-/// The runs that the lines of a family name, each with its scrapers.
+/// The runs named in the lines of a family, each with its scrapers.
 #[derive(Default)]
 struct Named<'s> {
     runs: BTreeMap<&'s str, BTreeSet<&'s str>>,
     scrapers: BTreeSet<&'s str>,
 }
 
-/// A line that does not name its run belongs to the one run of its family, if there is one.
+/// Assigns lines without a run to the run of their family, if it has exactly one.
 fn adopt(key: &SourceKey, named: Option<&Named<'_>>) -> RunKey {
     let mut run = RunKey {
         scraper_id: key.scraper_id.clone(),

@@ -1,16 +1,16 @@
-//! What a report needs of millions of records.
+//! Aggregates millions of records into the data that a report needs.
 //!
-//! A [`Rollup`] observes records one by one and keeps counts, sketches and a little evidence, but no
-//! record. Two rollups of two parts of the logs [`merge`](Rollup::merge) into the rollup of both, in
-//! any order and any grouping: a rollup is a commutative monoid, and property tests hold it. That is
-//! what lets many threads, many machines and many days work apart and be added up.
+//! A [`Rollup`] observes records one by one and keeps counts, sketches and some evidence, but not the
+//! records. The rollups of two parts of the logs [`merge`](Rollup::merge) into the rollup of both, in
+//! any order and any grouping: a rollup is a commutative monoid, and property tests check this. Threads,
+//! machines and days can therefore be processed independently and merged afterwards.
 //!
-//! For that, sums are integers (microseconds, bytes), quantiles are `DDSketch`es, bounded tables keep
-//! the keys with the smallest hash beside an exact total of the rest, and evidence is the smallest
-//! by (content, offset). What depends on order, or on the whole, is decided once, in
-//! [`Rollup::finish`]: which run a line without a run's id belongs to, whether a run's own account
-//! or its lines count, what became of a run without an end. [`Finished`] is the result, and the
-//! [`Verdict`] of each run is in it.
+//! To make this possible, sums are integers (microseconds, bytes), quantiles are `DDSketch`es, bounded
+//! tables keep the keys with the smallest hashes plus an exact total of all others, and the evidence
+//! kept is the smallest by (content, offset). Decisions that depend on the order or on all records are
+//! made once, in [`Rollup::finish`]: which run a line without a run id belongs to, whether a run's own
+//! statistics or its lines count, and how a run without an end line ended. The result is [`Finished`],
+//! which contains the [`Verdict`] of each run.
 //!
 //! ```
 //! use dragline_rollup::Rollup;
@@ -30,6 +30,7 @@
 //! assert_eq!(finished.runs[0].counters.requests_failed, 1);
 //! ```
 
+mod activity;
 mod bounded;
 mod count;
 mod counters;
@@ -50,11 +51,12 @@ mod source;
 mod tally;
 mod verdict;
 
+pub use activity::ActivityRow;
 pub use bounded::{Bounded, Distinct};
 pub use counters::{Counters, Latency, Spread};
 pub use errors::{Cell, ErrorLabel, Group, Sample};
 pub use evidence::Evidence;
-pub use finish::{ActivityRow, Finished, GroupRow, Known, RunRow};
+pub use finish::{Finished, GroupRow, Known, RunRow};
 pub use order::Order;
 pub use period::Strays;
 pub use rollup::{FileEntry, Limits, OUT_OF_ORDER, ProblemEntry, Rollup};

@@ -1,4 +1,4 @@
-//! What a source's records say of it, one by one.
+//! Updates the statistics of a source with single records.
 
 use std::collections::BTreeMap;
 
@@ -9,31 +9,30 @@ use crate::evidence::Evidence;
 use crate::sections::thousandths;
 use crate::source::{Declared, LONGEST_NAME, RunEnd, SourceStats, bounded_name, earlier};
 
-/// Further back than so goes no clock that is right, in microseconds.
+/// A backward step of the clock larger than this, in microseconds, is counted as clock skew.
 const CLOCK_SKEW: i64 = 600_000_000;
-/// No host has a longer name (RFC 1035, section 2.3.4), in bytes.
+/// Maximum length of a host name in bytes (RFC 1035, section 2.3.4).
 const LONGEST_HOST: usize = 255;
 
-/// A longer configuration of a run is not kept, in bytes.
+/// Maximum size of a run's configuration in bytes; larger ones are not kept.
 const LONGEST_CONFIG: usize = 4096;
 
-/// A number of a line that is larger is a fault: what is exact in every language's numbers.
+/// Maximum line number; the largest integer that is exact in every language. Larger ones are invalid.
 const LARGEST_NUMBER: u64 = 1 << 53;
 
 impl SourceStats {
-    /// The line's number: what tells whether all are there.
+    /// Records the line number, to detect missing lines.
     pub(crate) fn observe_seq(&mut self, record: &Record<'_>) {
         let writer = record.writer_id.as_deref();
         if let (Some(writer), Some(seq)) = (
             writer.filter(|writer| writer.len() <= LONGEST_NAME),
-            // Nobody counts further.
             record.seq.filter(|seq| *seq <= LARGEST_NUMBER),
         ) {
             self.numbers.insert(writer, seq, record.timestamp);
         }
     }
 
-    /// The clock: a source whose time goes back within a file was set, or is two.
+    /// Detects backward steps of a source's clock within a file: the clock was set, or there are two writers.
     pub(crate) fn observe_clock(
         &mut self,
         source: u32,
@@ -49,7 +48,7 @@ impl SourceStats {
         *own = Some((source, latest.max(time)));
     }
 
-    /// The host that the record is about: what a run's site is when no line names one.
+    /// Counts the host of the record's URL; the most frequent one is the run's site if no line names a site.
     pub(crate) fn observe_host<'r>(&mut self, record: &'r Record<'_>) -> Option<&'r str> {
         let url = match &record.event {
             Event::Request(request) => request.url.as_deref(),
@@ -64,7 +63,7 @@ impl SourceStats {
         Some(host)
     }
 
-    /// What the host was asked for.
+    /// Counts a request by host.
     pub(crate) fn observe_domain(&mut self, record: &Record<'_>, host: Option<&str>) {
         if let (Some(host), Event::Request(request)) = (host, &record.event) {
             let domain = self.sections.own().domains.0.entry(host);
@@ -74,7 +73,7 @@ impl SourceStats {
         }
     }
 
-    /// Start, end and the run's own account.
+    /// Records the start, the end, the declared totals and other facts about the whole run.
     pub(crate) fn observe_life(&mut self, record: &Record<'_>, evidence: &dyn Fn() -> Evidence) {
         match &record.event {
             Event::ScraperStart(start) => {
@@ -96,37 +95,7 @@ impl SourceStats {
                 }
             }
             Event::Summary(summary) => {
-                let status_codes = summary.status_codes.iter().copied().collect();
-                let level = |level| {
-                    let counts = summary.levels.iter().filter(|(held, _)| *held == level);
-                    counts.map(|(_, count)| count).sum::<u64>()
-                };
-                let tells_failures = summary.requests_failed.is_some();
-                self.declare(Declared {
-                    is_truth: true,
-                    at: record.timestamp,
-                    start: summary.start,
-                    end: summary.end,
-                    requests: summary.requests,
-                    requests_failed: summary.requests_failed,
-                    requests_unjudged: summary.requests.filter(|_| !tells_failures),
-                    status_codes: tells_failures.then_some(status_codes),
-                    bytes: summary.bytes,
-                    saved: summary.items,
-                    failed: summary.items_failed,
-                    duplicates: summary.duplicates,
-                    pages: summary.pages,
-                    own: summary
-                        .own
-                        .iter()
-                        .filter_map(|(name, value)| own_number(name, *value))
-                        .take(MOST_OWN)
-                        .collect(),
-                    errors: (!summary.levels.is_empty())
-                        .then(|| level(Level::Error) + level(Level::Critical)),
-                    warnings: (!summary.levels.is_empty()).then(|| level(Level::Warn)),
-                    ..Declared::default()
-                });
+                self.declare(declared_by_summary(summary, record.timestamp));
             }
             Event::QueueSize(queue) => {
                 let told = record.timestamp.zip(queue.queue_size);
@@ -137,7 +106,7 @@ impl SourceStats {
         }
     }
 
-    /// What the run was configured with, as the latest line has it.
+    /// Records the configuration; the latest is kept.
     fn configure(&mut self, at: Option<Timestamp>, config: Option<&Json<'_>>) {
         let config = config.map(|json| &*json.0);
         let told = config.filter(|config| config.len() <= LONGEST_CONFIG);
@@ -172,13 +141,14 @@ impl SourceStats {
     }
 }
 
-/// So many statistics of a run's own are kept, of names of so many bytes.
+/// Maximum number of custom statistics per run.
 const MOST_OWN: usize = 100;
+/// Maximum length of their names, in bytes.
 const LONGEST_OWN: usize = 64;
-/// No statistic is larger, either way.
+/// Maximum absolute value of a custom statistic.
 const LARGEST: f64 = 1e12;
 
-/// The statistics of a run's own, in thousandths. What is no number is left out.
+/// The custom statistics of a run, in thousandths. Values that are not numbers are ignored.
 fn own_of(end: &dragline_schema::ScraperEnd<'_>) -> BTreeMap<String, i64> {
     let json = end.stats.as_ref().map_or("{}", |stats| &*stats.0);
     let numbers: BTreeMap<String, serde_json::Value> =
@@ -189,10 +159,47 @@ fn own_of(end: &dragline_schema::ScraperEnd<'_>) -> BTreeMap<String, i64> {
     numbers.take(MOST_OWN).collect()
 }
 
-/// A number of its own, in thousandths, when it and its name can be right.
+/// A custom statistic in thousandths; `None` if the name is too long or the value too large.
 pub(crate) fn own_number(name: &str, value: f64) -> Option<(String, i64)> {
     let is_right = name.len() <= LONGEST_OWN && value.abs() <= LARGEST;
     is_right.then(|| (name.to_owned(), (value * 1000.0).round() as i64))
+}
+
+/// The totals of other writers' statistics.
+fn declared_by_summary(
+    summary: &dragline_schema::RunSummary<'_>,
+    at: Option<Timestamp>,
+) -> Declared {
+    let status_codes = summary.status_codes.iter().copied().collect();
+    let level = |level| {
+        let counts = summary.levels.iter().filter(|(held, _)| *held == level);
+        counts.map(|(_, count)| count).sum::<u64>()
+    };
+    let tells_failures = summary.requests_failed.is_some();
+    Declared {
+        is_truth: true,
+        at,
+        start: summary.start,
+        end: summary.end,
+        requests: summary.requests,
+        requests_failed: summary.requests_failed,
+        requests_unjudged: summary.requests.filter(|_| !tells_failures),
+        status_codes: tells_failures.then_some(status_codes),
+        bytes: summary.bytes,
+        saved: summary.items,
+        failed: summary.items_failed,
+        duplicates: summary.duplicates,
+        pages: summary.pages,
+        own: summary
+            .own
+            .iter()
+            .filter_map(|(name, value)| own_number(name, *value))
+            .take(MOST_OWN)
+            .collect(),
+        errors: (!summary.levels.is_empty()).then(|| level(Level::Error) + level(Level::Critical)),
+        warnings: (!summary.levels.is_empty()).then(|| level(Level::Warn)),
+        ..Declared::default()
+    }
 }
 
 fn declared_by_end(end: &dragline_schema::ScraperEnd<'_>, at: Option<Timestamp>) -> Declared {

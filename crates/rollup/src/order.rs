@@ -1,49 +1,49 @@
-//! What the order of a file's records tells of their times.
+//! Detects wrong timestamps from the order of a file's records.
 //!
-//! Who appends to a file writes in the order of time. Where the times go ahead by hours and come back, a few
-//! records had another clock: what is last in the file is what its writer's clock said in the end, not what
-//! is latest.
+//! A writer appends records in time order. If the times jump ahead by hours and later come back, a few
+//! records were written with a wrong clock. The file then ends at the time of its last record, not at the
+//! latest time in it.
 
 use dragline_schema::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A step of so much is none of writers that wait for one another, in microseconds.
+/// Minimum backward step in microseconds that concurrent writers of one file cannot explain.
 const STEP: i64 = 3_600_000_000;
-/// Who goes back more often has several writers, or is in another order.
+/// Maximum number of backward steps; a file with more has several writers or another order.
 const FEW: u64 = 3;
 
-/// What the order of a file's records tells of their times.
+/// The last record of a file and the backward steps in its times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Order {
-    /// Where the last record with a time stands, and its time.
+    /// The offset and time of the last record with a time.
     pub last: Option<(u64, Timestamp)>,
-    /// How often the next record was an hour earlier than the one before it, or more.
+    /// Number of records at least an hour earlier than the record before them.
     pub steps_back: u64,
 }
 
 impl Order {
-    /// Takes the next record of a file that stands there.
+    /// Adds the next record of the file.
     pub(crate) fn observe(&mut self, time: Timestamp, offset: u64) {
         let is_back = self.last.is_some_and(|(_, last)| last.since(time) >= STEP);
         self.steps_back += u64::from(is_back);
         self.last = Some((offset, time));
     }
 
-    /// What was counted so far; the next record still follows the last.
+    /// Takes the counts so far; the last record is kept, so that the next one is compared with it.
     pub(crate) fn take_counts(&mut self) -> Self {
         let taken = *self;
         self.steps_back = 0;
         taken
     }
 
-    /// Adds what was seen of another part of the file.
+    /// Adds the data of another part of the file.
     pub(crate) fn add(&mut self, other: &Self) {
         self.last = self.last.max(other.last);
         self.steps_back += other.steps_back;
     }
 
-    /// The time of the last record, when the times had gone ahead before it and came back.
+    /// The time of the last record, if the times jumped ahead before it and came back.
     pub(crate) fn came_back_to(&self) -> Option<Timestamp> {
         let (_, last) = self.last?;
         (1..=FEW).contains(&self.steps_back).then_some(last)
@@ -69,7 +69,7 @@ mod tests {
         let at = |hour| Some(Timestamp::from_micros(hour * HOUR));
         assert_eq!(order(&[1, 2, 30, 30, 3, 4]).came_back_to(), at(4));
         assert_eq!(order(&[1, 2, 30]).came_back_to(), None);
-        // The newest first, and two writers.
+        // Newest first, and two writers.
         assert_eq!(order(&[9, 8, 7, 6, 5]).came_back_to(), None);
         assert_eq!(order(&[1, 9, 1, 9, 2, 10, 2, 10, 3]).came_back_to(), None);
     }

@@ -1,4 +1,4 @@
-//! A part of what was rolled up: what only it knows, when others know the rest.
+//! Extracts a part of a rollup, for when the rest is already counted elsewhere.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::rollup::Rollup;
 use crate::source::SourceKey;
 
 impl Rollup {
-    /// What it knows of the sources that are wanted. A group of errors that any of them has is kept with
-    /// all that is known of it: when it was first seen is not known for each source.
+    /// Keeps only the wanted sources. An error group of any of them is kept in full, because its counts
+    /// and times are not recorded per source.
     #[must_use]
     pub fn only(mut self, is_wanted: impl Fn(&SourceKey) -> bool) -> Self {
         self.settle();
@@ -26,7 +26,7 @@ impl Rollup {
             }
         }
         let mut part = self.empty_like();
-        // Of a single file it is known how much of it is left.
+        // The remaining number of events is known only if there is a single file.
         if self.files.len() == 1 {
             part.files = std::mem::take(&mut self.files);
         }
@@ -51,11 +51,8 @@ impl Rollup {
             }
         }
         for (key, group) in self.groups.into_kept() {
-            if group
-                .sources
-                .iter()
-                .any(|source| part.index.contains_key(source))
-            {
+            let mut sources = group.sources.iter();
+            if sources.any(|source| part.index.contains_key(source)) {
                 if let Some((_, sample)) = &group.sample {
                     let cell = Cell {
                         category: sample.category,

@@ -1,52 +1,53 @@
-//! When the logs begin and end.
+//! Determines the period that the logs cover.
 //!
-//! A few lines far from all others are a wrong clock, or lines from somewhere else. As the end of the period
-//! they would turn everything that was the case at the end of the logs into the past: who is blocked would
-//! be somebody who has not come for weeks. As its beginning they would make years of silence.
+//! A few lines far from all others come from a wrong clock or another source. If they defined the end of the
+//! period, everything at the real end of the logs would look weeks old: a blocked scraper would look like one
+//! that had stopped running. If they defined the start, they would add years of silence.
 //!
-//! Nothing was written later than its file was, and a file whose times went ahead and came back ends where
-//! it came back to: the end of the logs is the latest of what the files' own ends are.
+//! No line is later than the modification time of its file, and a file whose times jump ahead and come back
+//! ends at its last record. The end of the logs is the latest of these ends of the files.
 
 use std::collections::BTreeMap;
 
 use dragline_schema::Timestamp;
 
-use crate::finish::ActivityRow;
+use crate::activity::ActivityRow;
 use crate::rollup::FileEntry;
 
-/// Lines that stand so far from all others, in microseconds, …
+/// Strays are separated from all other lines by more than this, in microseconds, …
 const LEAST_GAP: i64 = 2 * 86_400_000_000;
-/// … and so many times as far as any others do, are strays, …
+/// … by at least this many times the largest other gap, …
 const TIMES: i64 = 3;
-/// … when they are so few, or one of so many parts.
+/// … and are at most this many lines, …
 const FEW: u64 = 3;
+/// … or at most one in this many.
 const PART: u64 = 1000;
-/// Lines of which the files say that they are strays may be one of so many parts.
+/// Lines later than the end of their files are strays if they are at most one in this many …
 const DENIED_PART: u64 = 10;
-/// … and one of so many where most files were written when their lines say.
+/// … or one in this many if most files have plausible modification times.
 const DENIED_BY_OTHERS: u64 = 2;
-/// Of fewer lines in all nobody can tell which are the strays.
+/// Minimum total number of lines; with fewer, strays cannot be identified.
 const ENOUGH: u64 = 100;
-/// Clocks of machines and of file systems differ by so much, in microseconds.
+/// Maximum difference between the clocks of machines and file systems, in microseconds.
 const CLOCKS: i64 = 600_000_000;
-/// … and times that name no zone by so much.
+/// Maximum difference for times without a zone, in microseconds.
 const ZONES: i64 = 26 * 3_600_000_000;
 
-/// Lines that stand outside of the period.
+/// Lines excluded from the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strays {
-    /// How many.
+    /// Number of lines.
     pub events: u64,
-    /// The time of the first, to the width of a bucket.
+    /// The time of the first line, rounded down to a bucket.
     pub from: Timestamp,
-    /// Whether they stand before the period, not behind it.
+    /// Whether they are before the period, not after it.
     pub is_before: bool,
 }
 
 /// The first and the last time.
 type Period = (Timestamp, Timestamp);
 
-/// The period without strays, and those.
+/// Returns the period without strays, and the strays.
 pub(crate) fn without_strays(
     period: Option<Period>,
     activity: &[ActivityRow],
@@ -73,19 +74,19 @@ pub(crate) fn without_strays(
     }
     if let Some((dropped, strays, begin)) = far(rows, width, true) {
         first = begin.clamp(first, last);
-        debug_assert!(dropped > 0, "strays are some");
+        debug_assert!(dropped > 0, "there is at least one stray");
         found.push(strays);
     }
     (Some((first, last)), found)
 }
 
-/// How much later a file's times may be than it was written, in microseconds: times without a zone may be of
-/// any.
+/// How much later than its modification time a file's times may be, in microseconds. Times without a zone may
+/// be in any zone.
 fn tolerance(file: &FileEntry) -> i64 {
     if file.zoneless > 0 { ZONES } else { CLOCKS }
 }
 
-/// The latest time at which any of the files was written, as far as they tell it; it is not to come.
+/// The latest end of all files, limited to their modification times and to `now`.
 fn end_of_files(files: &BTreeMap<String, FileEntry>, now: Timestamp) -> Option<Timestamp> {
     let end = |file: &FileEntry| {
         let end = file.order.came_back_to().or(file.latest)?;
@@ -96,7 +97,7 @@ fn end_of_files(files: &BTreeMap<String, FileEntry>, now: Timestamp) -> Option<T
     files.values().filter_map(end).max()
 }
 
-/// Whether when files were written tells when their lines were: in most of them the last line is no later.
+/// Whether modification times are reliable: in most files, the last line is not later than the modification time.
 fn say_when_they_end(files: &BTreeMap<String, FileEntry>) -> bool {
     let ends = |file: &FileEntry| Some((file.latest?, file.modified?, tolerance(file)));
     let all: Vec<_> = files.values().filter_map(ends).collect();
@@ -106,7 +107,7 @@ fn say_when_they_end(files: &BTreeMap<String, FileEntry>) -> bool {
     all.iter().filter(is_told).count() * 2 > all.len()
 }
 
-/// The lines behind what the files say is their end: how many rows are before them, and that end.
+/// The lines after the end of the files: the number of rows before them, the strays, and the end.
 fn denied(
     rows: &[ActivityRow],
     end: Timestamp,
@@ -117,7 +118,7 @@ fn denied(
     let (total, events) = (sum(rows), sum(&rows[kept..]));
     let is_few = events > 0 && total >= ENOUGH && events <= total / part;
     let from = Timestamp::from_micros(rows.get(kept)?.start);
-    // A file may have been touched long after its last line.
+    // The modification time may be long after the last line.
     let last = rows[..kept].last()?.start + width - 1;
     let end = end.min(Timestamp::from_micros(last));
     let strays = Strays {
@@ -132,8 +133,8 @@ fn sum(rows: &[ActivityRow]) -> u64 {
     rows.iter().map(|row| row.counters.events).sum()
 }
 
-/// The strays at one end of the rows, which are in the order of time: where the rows are cut, and where the
-/// others end or begin.
+/// The strays at one end of the rows, which are sorted by time: the index of the cut, the strays, and the end or
+/// start of the other rows.
 fn far(rows: &[ActivityRow], width: i64, is_before: bool) -> Option<(usize, Strays, Timestamp)> {
     let total = sum(rows);
     let most = FEW.max(total / PART);
@@ -210,7 +211,7 @@ mod tests {
         let busy: Vec<(i64, u64)> = (0..100).map(|hour| (hour, 50)).collect();
         assert_eq!(end_of(&[&*busy, &[(100 + 16 * 24, 1)]].concat()), (100, 1));
         assert_eq!(end_of(&[&*busy, &[(900, 1), (901, 2)]].concat()), (100, 3));
-        // A run that came after a pause, and a pause that is usual.
+        // A run after a pause, and a pause that is usual.
         assert_eq!(end_of(&[&*busy, &[(900, 40)]].concat()), (901, 0));
         assert_eq!(end_of(&busy), (100, 0));
         let weekly: Vec<(i64, u64)> = (0..60).map(|week| (week * 168, 3)).collect();
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!(end_of(&[(0, 5), (500, 1)]), (501, 0));
     }
 
-    /// The hour in which the period ends, with files that end so and were written then.
+    /// The hour in which the period ends, for a file with this order and modification time.
     fn end_with(hours: &[(i64, u64)], order: Order, modified: Option<i64>) -> i64 {
         let at = |hour: i64| Timestamp::from_micros(hour * HOUR);
         let last = at(hours.last().unwrap().0);
@@ -246,7 +247,7 @@ mod tests {
             steps_back: 1,
         };
         assert_eq!(end_with(&ahead, came_back, None), 99);
-        // Two logs in the wrong order: half of the lines are no strays.
+        // Two logs in the wrong order: half of the lines are not strays.
         let two = Order {
             last: Some((9, Timestamp::from_micros(50 * HOUR))),
             steps_back: 1,
@@ -277,9 +278,9 @@ mod tests {
         };
         assert_eq!(end([file(99, 99), file(300, 99)], 500), 99);
         assert_eq!(end([file(99, 99), file(300, 300)], 500), 300);
-        // The clock that wrote the times also wrote when the file was written.
+        // The wrong clock also set the modification time.
         assert_eq!(end([file(99, 99), file(300, 300)], 100), 99);
-        // What is known to be of a zone ahead is the end.
+        // Times without a zone may be ahead of the modification time.
         assert_eq!(end([file(99, 80), file(99, 80)], 81), 99);
     }
 
@@ -307,9 +308,9 @@ mod tests {
         };
         let told = [file(99, 99), file(50, 50), file(300, 99)];
         assert_eq!(end(&told), 99);
-        // Written when they were copied, two weeks ahead of a clock that was wrong: nobody knows.
+        // The modification times are from a copy and say nothing about the lines.
         assert_eq!(end(&[file(99, 50), file(300, 60)]), 300);
-        // The last line is the end, not when the file was touched.
+        // The last line is the end, not the modification time.
         let touched = [file(99, 200), file(50, 200), file(300, 200)];
         assert_eq!(end(&touched), 99);
     }

@@ -1,11 +1,11 @@
-//! A run's own account against its lines.
+//! Reconciles a run's declared totals with the counts of its lines.
 
 use std::collections::BTreeMap;
 
 use crate::counters::Counters;
 use crate::source::Declared;
 
-/// One counter: how to read it, and how to reach it.
+/// A counter, with accessors for its declared and its counted value.
 struct Field {
     name: &'static str,
     declared: fn(&Declared) -> Option<u64>,
@@ -35,11 +35,10 @@ const FIELDS: [Field; 10] = [
     field!(articles),
 ];
 
-/// Makes the run's buckets add up to what the run declared, where the declaration counts: for every
-/// counter of a statistics dump, and for a `scraper_end` where no line of the kind was logged. What
-/// the lines lack is added to the bucket of the declaration; what they have too much is taken from
-/// the last ones. Returns a sentence for each counter of which lines and account both speak and
-/// disagree.
+/// Adjusts the run's buckets so that they add up to the declared totals, where those take precedence:
+/// for every counter of a statistics dump, and for counters of a `scraper_end` for which no line was
+/// logged. Missing counts are added to the bucket of the declaration; surplus counts are subtracted
+/// from the last buckets. Returns a sentence for each counter where lines and declaration disagree.
 pub(crate) fn reconcile(
     total: &mut Counters,
     buckets: &mut BTreeMap<i64, Counters>,
@@ -55,11 +54,11 @@ pub(crate) fn reconcile(
         if !declared.is_truth && counted > 0 {
             continue;
         }
-        // At INFO a scraper logs few of its requests and items: that is no disagreement.
+        // At INFO a scraper logs few of its requests and items, which is not a disagreement.
         if counted != wanted && counted > wanted / 2 {
             let name = field.name;
             disagreements.push(format!(
-                "{name}: {counted} by its lines, {wanted} by its statistics"
+                "{name}: {counted} in its log lines, {wanted} in its statistics"
             ));
         }
         *(field.counter)(total) = wanted;

@@ -1,4 +1,4 @@
-//! What only some scrapers log: articles, searches, queues, databases, the machine.
+//! Data that only some scrapers log: articles, searches, queues, databases, the machine.
 
 use std::ops::Deref;
 use std::sync::LazyLock;
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::{Add, Bounded};
 use crate::counters::Spread;
 
-/// A longer name is cut, in bytes.
+/// Maximum length of a name in bytes; longer ones are cut.
 const LONGEST: usize = 256;
-/// Whole units in one, so that fractions add up exactly.
+/// Values are stored as integers in thousandths, so that fractions add up exactly.
 const MILLI: f64 = 1000.0;
 
 macro_rules! add_fields {
@@ -24,7 +24,7 @@ macro_rules! add_fields {
     };
 }
 
-/// The rarer events of a source.
+/// Data of the less common event types of a source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sections {
@@ -34,15 +34,15 @@ pub struct Sections {
     pub duplicates: Duplicates,
     /// Searches.
     pub search: Search,
-    /// The queue.
+    /// The request queue.
     pub queue: Queue,
     /// The scraper's database.
     pub database: Database,
     /// The machine.
     pub system: System,
-    /// Hosts that were asked.
+    /// Requested hosts.
     pub domains: Domains,
-    /// Fields that items lack.
+    /// Missing fields of items.
     pub fields: Fields,
 }
 add_fields!(Sections {
@@ -56,7 +56,7 @@ add_fields!(Sections {
     fields
 });
 
-/// The rarer events, where there are any: most sources have none.
+/// Optional [`Sections`]; most sources have none.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rare(Option<Box<Sections>>);
@@ -88,7 +88,7 @@ impl Add for Rare {
 }
 
 impl Rare {
-    /// What is there, to be added to.
+    /// The sections, created if missing.
     pub(crate) fn own(&mut self) -> &mut Sections {
         self.0.get_or_insert_default()
     }
@@ -99,7 +99,7 @@ impl Rare {
         }
     }
 
-    /// Hosts were asked by others.
+    /// Drops the hosts, which another source counts.
     pub(crate) fn forget_domains(&mut self) {
         if let Some(sections) = &mut self.0 {
             sections.domains = Domains::default();
@@ -107,15 +107,15 @@ impl Rare {
     }
 }
 
-/// Articles that were stored.
+/// Stored articles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Articles {
-    /// Words in each.
+    /// Words per article.
     pub words: Spread,
-    /// From page to storage, in microseconds.
+    /// Time from page to storage, in microseconds.
     pub processing: Spread,
-    /// How many in each language.
+    /// Articles by language.
     pub languages: Bounded<String, u64>,
 }
 add_fields!(Articles {
@@ -140,13 +140,13 @@ impl Add for Bounded<String, u64> {
     }
 }
 
-/// Things recognised as already known.
+/// Items recognised as duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Duplicates {
-    /// How many.
+    /// Number of duplicates.
     pub count: u64,
-    /// How sure the scraper was, in thousandths.
+    /// The scraper's confidence, in thousandths.
     pub confidence: Spread,
 }
 add_fields!(Duplicates { count, confidence });
@@ -155,13 +155,13 @@ add_fields!(Duplicates { count, confidence });
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Search {
-    /// How many.
+    /// Number of searches.
     pub count: u64,
-    /// Results of each.
+    /// Results per search.
     pub results: Spread,
-    /// How long each took, in microseconds.
+    /// Response time, in microseconds.
     pub response_time: Spread,
-    /// The length of each query, in characters.
+    /// Query length, in characters.
     pub query_length: Spread,
 }
 add_fields!(Search {
@@ -171,7 +171,7 @@ add_fields!(Search {
     query_length
 });
 
-/// The queue's length, at each time it was told.
+/// The logged queue lengths.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Queue {
@@ -184,11 +184,11 @@ add_fields!(Queue { size });
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Database {
-    /// How long each took, in microseconds.
+    /// Duration of a call, in microseconds.
     pub duration: Spread,
     /// Open connections.
     pub connections: Spread,
-    /// By operation.
+    /// Calls by operation.
     pub operations: Bounded<String, Operation>,
 }
 add_fields!(Database {
@@ -217,14 +217,14 @@ impl Add for Bounded<String, Operation> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Operation {
-    /// How many.
+    /// Number of calls.
     pub count: u64,
-    /// How long each took, in microseconds.
+    /// Duration of a call, in microseconds.
     pub duration: Spread,
 }
 add_fields!(Operation { count, duration });
 
-/// The machines, by name, at most 64; those that no line names are one without a name.
+/// The machines by name, at most 64; samples without a machine name share an empty name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct System {
@@ -234,7 +234,7 @@ pub struct System {
 add_fields!(System { machines });
 
 impl System {
-    /// All machines as one.
+    /// All machines merged into one.
     pub fn whole(&self) -> Machine {
         let mut whole = Machine::default();
         let rest = self.machines.overflow().into_iter();
@@ -259,7 +259,7 @@ impl Add for Bounded<String, Machine> {
     }
 }
 
-/// A counter that runs as long as a machine does: what it said first and last.
+/// The first and last value of a counter that increases while a machine is up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Running {
@@ -278,7 +278,7 @@ impl Running {
         }
     }
 
-    /// How much it went up in a second, on average; `None` when it was told once, or began anew.
+    /// The average increase per second; `None` if it was logged only once or was reset.
     pub fn rate(&self) -> Option<f64> {
         let ((begin, first), (end, last)) = (self.first?, self.last?);
         let seconds = end.since(begin) as f64 / 1e6;
@@ -297,7 +297,7 @@ impl Add for Running {
     }
 }
 
-/// A machine, at each time it was looked at. Percentages are in thousandths of a percent.
+/// Samples of a machine. Percentages are in thousandths of a percent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Machine {
@@ -307,7 +307,7 @@ pub struct Machine {
     pub memory: Spread,
     /// Memory in use, in bytes.
     pub memory_bytes: Spread,
-    /// Memory that programs can still have, in bytes.
+    /// Memory available to programs, in bytes.
     pub available_bytes: Spread,
     /// Disk in use.
     pub disk: Spread,
@@ -332,7 +332,7 @@ add_fields!(Machine {
     received_bytes
 });
 
-/// Hosts that were asked, at most 1,024 by name.
+/// Requested hosts, at most 1,024 by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Domains(pub Bounded<String, Domain>);
 
@@ -348,7 +348,7 @@ impl Add for Domains {
     }
 }
 
-/// How many items lack a field, for at most 64 fields by name.
+/// Number of items without a field, for at most 64 fields by name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fields(pub Bounded<String, u64>);
 
@@ -359,12 +359,12 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// Takes a JSON list of an item's missing fields.
+    /// Counts a JSON list of an item's missing fields.
     fn observe(&mut self, list: Option<&str>) {
         let Some(list) = list.filter(|list| list.contains('"')) else {
             return;
         };
-        // What is no list of texts names no field.
+        // Anything but a list of strings names no field.
         for field in serde_json::from_str::<Vec<String>>(list).unwrap_or_default() {
             *self.0.entry(clip(&field, LONGEST)) += 1;
         }
@@ -385,7 +385,7 @@ pub struct Domain {
     pub requests: u64,
     /// HTTP attempts that failed.
     pub requests_failed: u64,
-    /// Bytes of answers.
+    /// Bytes of responses.
     pub bytes: u64,
 }
 add_fields!(Domain {
@@ -394,7 +394,7 @@ add_fields!(Domain {
     bytes
 });
 
-/// A measure in thousandths of its unit; what cannot be one is left out.
+/// Converts a value to thousandths of its unit; `None` if it is invalid.
 pub(crate) fn thousandths(value: f64) -> Option<u64> {
     (value.is_finite() && value >= 0.0).then(|| (value * MILLI).round() as u64)
 }
@@ -406,12 +406,12 @@ fn observe(spread: &mut Spread, value: Option<u64>) {
 }
 
 impl Sections {
-    /// Adds the other's events.
+    /// Adds the other sections.
     pub fn merge(&mut self, other: Self) {
         self.add(other);
     }
 
-    /// Whether an event is one of the rarer.
+    /// Whether an event is recorded here.
     fn takes(event: &Event<'_>) -> bool {
         match event {
             Event::ProductProcessed(event) => event.fields_missing.is_some(),
@@ -469,24 +469,31 @@ impl Sections {
                 observe(&mut operation.duration, took);
             }
             Event::SystemSample(event) => {
-                let name = clip(event.host.as_deref().unwrap_or_default(), LONGEST);
-                let system = self.system.machines.entry(name);
-                observe(&mut system.cpu, event.cpu_percent.and_then(thousandths));
-                observe(
-                    &mut system.memory,
-                    event.memory_percent.and_then(thousandths),
-                );
-                observe(&mut system.memory_bytes, event.memory_used_bytes);
-                observe(&mut system.available_bytes, event.memory_available_bytes);
-                observe(&mut system.disk, event.disk_percent.and_then(thousandths));
-                observe(&mut system.disk_used_bytes, event.disk_used_bytes);
-                observe(&mut system.disk_free_bytes, event.disk_free_bytes);
-                let time = record.timestamp;
-                system.sent_bytes.observe(time, event.network_sent_bytes);
-                let received = event.network_received_bytes;
-                system.received_bytes.observe(time, received);
+                self.observe_machine(event, record.timestamp);
             }
             _ => {}
         }
+    }
+
+    fn observe_machine(
+        &mut self,
+        event: &dragline_schema::SystemSample<'_>,
+        at: Option<Timestamp>,
+    ) {
+        let name = clip(event.host.as_deref().unwrap_or_default(), LONGEST);
+        let system = self.system.machines.entry(name);
+        observe(&mut system.cpu, event.cpu_percent.and_then(thousandths));
+        observe(
+            &mut system.memory,
+            event.memory_percent.and_then(thousandths),
+        );
+        observe(&mut system.memory_bytes, event.memory_used_bytes);
+        observe(&mut system.available_bytes, event.memory_available_bytes);
+        observe(&mut system.disk, event.disk_percent.and_then(thousandths));
+        observe(&mut system.disk_used_bytes, event.disk_used_bytes);
+        observe(&mut system.disk_free_bytes, event.disk_free_bytes);
+        system.sent_bytes.observe(at, event.network_sent_bytes);
+        let received = event.network_received_bytes;
+        system.received_bytes.observe(at, received);
     }
 }

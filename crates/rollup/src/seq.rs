@@ -1,4 +1,4 @@
-//! Which of a writer's numbers were seen.
+//! Tracks which of a writer's line numbers were seen, to detect missing lines.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 use dragline_schema::{Record, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Ranges that one writer may have. With more, its lines are a selection of what it wrote (a log that went
-/// through `grep`): then they are counted, and which are there is not kept.
+/// Maximum number of ranges per writer. With more, the log is a selection of its lines (for example, the output
+/// of `grep`), so the numbers are only counted and no longer kept as ranges.
 const MAX_RANGES: usize = 1 << 16;
-/// Writers of a source whose numbers are kept: those with the smallest names.
+/// Maximum number of writers per source; those with the smallest names are kept.
 const MAX_WRITERS: usize = 1 << 12;
-/// Numbers out of order that are held to be put in order at once.
+/// Minimum number of out-of-order numbers that are collected before they are sorted in.
 const LATE: usize = 1 << 10;
 
-/// The first and the last number, and the time of the last.
+/// The first and the last number, and the time of the line with the last number.
 type Range = (u64, u64, Option<Timestamp>);
 
-/// Sets of numbers as ranges, in order, with gaps between them; each with the time of its last number.
+/// A set of numbers as sorted, disjoint ranges, each with the time of its last number.
 ///
-/// Numbers mostly come in order. Those that do not are put in order many at a time: in a log that was
-/// shuffled each would move all ranges behind it.
+/// Numbers usually arrive in order. Out-of-order numbers are collected and sorted in as a batch: in a
+/// shuffled log, inserting them one by one would move all later ranges each time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Range>", into = "Vec<Range>")]
 pub(crate) struct SeqRanges {
@@ -30,7 +30,7 @@ pub(crate) struct SeqRanges {
 
 impl From<Vec<Range>> for SeqRanges {
     fn from(ranges: Vec<Range>) -> Self {
-        // Whoever wrote them may have been damaged.
+        // The stored data may be damaged.
         let late = ranges.into_iter().filter(|(first, last, _)| first <= last);
         let mut own = Self {
             ranges: Vec::new(),
@@ -73,7 +73,7 @@ impl SeqRanges {
         }
     }
 
-    /// Puts everything in order.
+    /// Merges the out-of-order ranges into the sorted ones.
     fn settle(&mut self) {
         if !self.late.is_empty() {
             let mut late = std::mem::take(&mut self.late);
@@ -91,14 +91,14 @@ impl SeqRanges {
         Cow::Owned(own.ranges)
     }
 
-    /// Adds all numbers of the other.
+    /// Adds all numbers of the other set.
     pub(crate) fn merge(&mut self, mut other: Self) {
         self.settle();
         other.settle();
         self.ranges = united(&self.ranges, &other.ranges);
     }
 
-    /// Whether they are too many to be kept.
+    /// Whether there are too many ranges to keep.
     fn is_scattered(&self) -> bool {
         self.ranges.len() + self.late.len() > MAX_RANGES
     }
@@ -110,7 +110,7 @@ impl SeqRanges {
         after > 0 && ranges[after - 1].1 >= seq
     }
 
-    /// Numbers that are missing between the first and the last.
+    /// Number of values missing between the first and the last.
     fn missing(&self) -> u64 {
         self.settled()
             .windows(2)
@@ -118,7 +118,7 @@ impl SeqRanges {
             .fold(0, u64::saturating_add)
     }
 
-    /// When the first line was written behind which some are missing.
+    /// The earliest time of a line that is followed by missing lines.
     fn missing_since(&self) -> Option<Timestamp> {
         let ranges = self.settled();
         let (_, rest) = ranges.split_last()?;
@@ -126,7 +126,7 @@ impl SeqRanges {
     }
 }
 
-/// Two lists of ranges as one; each is in the order of the first numbers.
+/// Merges two lists of ranges, each sorted by first number.
 fn united(a: &[Range], b: &[Range]) -> Vec<Range> {
     let mut united: Vec<Range> = Vec::with_capacity(a.len().max(b.len()));
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
@@ -136,7 +136,7 @@ fn united(a: &[Range], b: &[Range]) -> Vec<Range> {
         (None, _) => b.next(),
     } {
         match united.last_mut() {
-            // What touches is one.
+            // Join ranges that overlap or touch.
             Some((_, end, time)) if *first <= end.saturating_add(1) => {
                 (*end, *time) = (*end, *time).max((*last, *at));
             }
@@ -146,12 +146,12 @@ fn united(a: &[Range], b: &[Range]) -> Vec<Range> {
     united
 }
 
-/// Numbers of a writer that are too many ranges.
+/// The numbers of a writer with too many ranges, as extremes and a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scattered {
     first: u64,
     last: u64,
-    /// How many there are; one that stands in the logs twice may count twice.
+    /// Number of lines; a line that is in the logs twice may be counted twice.
     count: u64,
 }
 
@@ -183,13 +183,13 @@ impl Scattered {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub(crate) struct Numbers {
-    /// By writer, in order: mostly there is one.
+    /// By writer, sorted; usually there is only one.
     pub(crate) ranges: Vec<(String, SeqRanges)>,
     pub(crate) scattered: BTreeMap<String, Scattered>,
 }
 
-/// How numbers are written: as ranges by writer. Those that are not kept as ranges have a mark before the
-/// writer, and are two ranges: from the first to the last, and how many.
+/// The serialised form of [`Numbers`]: ranges by writer. [`Scattered`] numbers have [`SCATTERED`] before the
+/// writer's name and are written as two ranges: first to last, and the count.
 type Written = BTreeMap<String, Vec<Range>>;
 const SCATTERED: char = '\u{1}';
 
@@ -204,7 +204,7 @@ impl From<Written> for Numbers {
                 }
                 (Some(_), _) => {}
                 (None, _) => {
-                    // The map that they come from is in order.
+                    // `written` is sorted by writer, so the list stays sorted.
                     numbers.ranges.push((writer, ranges.into()));
                 }
             }
@@ -246,13 +246,13 @@ impl Numbers {
         self.merge_ranges(writer.to_owned(), ranges);
     }
 
-    /// Where a writer's ranges are, or would be.
+    /// The index of a writer's ranges, or the index to insert them at.
     fn place(&self, writer: &str) -> Result<usize, usize> {
         self.ranges
             .binary_search_by(|(held, _)| held.as_str().cmp(writer))
     }
 
-    /// Adds all numbers of the other.
+    /// Adds all numbers of `other`.
     pub(crate) fn merge(&mut self, other: Self) {
         for (writer, ranges) in other.ranges {
             self.merge_ranges(writer, ranges);
@@ -287,7 +287,7 @@ impl Numbers {
         self.bound();
     }
 
-    /// Counts a writer's numbers instead of keeping them.
+    /// Replaces a writer's ranges by a count.
     fn scatter(&mut self, writer: &str) {
         if let Ok(place) = self.place(writer) {
             let (writer, ranges) = self.ranges.remove(place);
@@ -313,25 +313,25 @@ impl Numbers {
         }
     }
 
-    /// Numbers that are missing between the first and the last of each writer.
+    /// Number of values missing between the first and the last of each writer.
     pub(crate) fn missing(&self) -> u64 {
         let ranges = self.ranges.iter().map(|(_, held)| held.missing());
         let scattered = self.scattered.values().map(Scattered::missing);
         ranges.chain(scattered).fold(0, u64::saturating_add)
     }
 
-    /// When the first line was written behind which some are missing. Of a selection nobody knows.
+    /// The earliest time of a line that is followed by missing lines. Unknown for [`Scattered`] numbers.
     pub(crate) fn missing_since(&self) -> Option<Timestamp> {
         let ranges = self.ranges.iter();
         ranges.filter_map(|(_, held)| held.missing_since()).min()
     }
 }
 
-/// The numbered lines that were observed: by writer and run.
+/// The numbered lines that were observed, by writer and run.
 #[derive(Clone, Debug, Default)]
 pub struct Covered(BTreeMap<(String, RunKeyParts), SeqRanges>);
 
-/// Scraper, site and run, as a line names them.
+/// Scraper, site and run, as named in a line.
 type RunKeyParts = [Option<String>; 3];
 
 impl Covered {
@@ -374,7 +374,7 @@ mod tests {
             let set: BTreeSet<u64> = seqs.iter().copied().collect();
             let span = set.last().unwrap() - set.first().unwrap() + 1;
             prop_assert_eq!(whole.missing(), span - set.len() as u64);
-            // The number before the first one that is missing.
+            // The number before the first missing one.
             let before = set.iter().find(|seq| !set.contains(&(*seq + 1)) && *seq < set.last().unwrap());
             prop_assert_eq!(whole.missing_since(), before.map(|seq| Timestamp::from_seconds(*seq as i64)));
             prop_assert!((0..62).all(|seq| whole.contains(seq) == set.contains(&seq)));
@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(whole.missing_since(), None);
         let written: Written = whole.clone().into();
         assert!(written["\u{1}w"].len() == 2 && Numbers::from(written) == whole);
-        // In any order, and in parts.
+        // In any order, and in parts that are merged.
         let mut parts = numbers(
             &mut (0..count)
                 .rev()

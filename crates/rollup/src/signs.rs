@@ -1,5 +1,4 @@
-//! Where a person can see what went wrong: the first line of each kind in each quarter of an hour of a
-//! source.
+//! Example lines of what went wrong: the first line of each kind, per source and quarter of an hour.
 
 use dragline_schema::{Event, ProductAction, Record, Request, Timestamp, clip};
 use serde::{Deserialize, Serialize};
@@ -9,31 +8,31 @@ use crate::count::{failed, lacks_fields};
 use crate::errors::ErrorLabel;
 use crate::evidence::Evidence;
 
-/// So many signs are kept of all sources together.
+/// Maximum number of signs kept for all sources.
 pub(crate) const MAX_SIGNS: usize = 20_000;
-/// So much of a line is kept, in bytes.
+/// Maximum number of bytes kept of a line.
 const TEXT: usize = 160;
 
-/// What a line is a sign of.
+/// The kind of trouble that a line is an example of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Sign {
-    /// An error of a group, by its id.
+    /// An error, by the id of its group.
     Error(u64),
-    /// A request that the site refused: 403 or 429.
+    /// A request refused by the site: 403 or 429.
     Refused,
-    /// Another request that failed.
+    /// A request that failed otherwise.
     Failed,
-    /// A request for a page that was asked for before.
+    /// A repeated request for the same page.
     Retry,
-    /// An item that lacks a field.
+    /// An item with missing fields.
     Incomplete,
     /// An item that was lost.
     Lost,
-    /// Something that was known already.
+    /// A duplicate.
     Duplicate,
 }
 
-/// The first line that shows a sign.
+/// The first line with a sign.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FirstSign {
@@ -41,17 +40,17 @@ pub struct FirstSign {
 }
 
 impl FirstSign {
-    /// When it was written; `None` when no line tells its time.
+    /// The time of the line; `None` if no such line has a time.
     pub fn time(&self) -> Option<Timestamp> {
         self.held.as_ref().and_then(|(time, ..)| *time)
     }
 
-    /// Where it stands.
+    /// The position of the line.
     pub fn evidence(&self) -> Option<&Evidence> {
         self.held.as_ref().map(|(_, evidence, _)| evidence)
     }
 
-    /// What it says, in short.
+    /// A short text of the line.
     pub fn text(&self) -> &str {
         self.held.as_ref().map_or("", |(.., text)| text)
     }
@@ -85,14 +84,14 @@ impl Add for FirstSign {
     }
 }
 
-/// A sign is kept for so long a time each, in microseconds.
+/// The length of the time range per which a sign is kept, in microseconds.
 pub const SIGN_WIDTH: i64 = 15 * 60_000_000;
 
-/// A key of the table of signs: the source's id, the sign, the start of the quarter of an hour in
+/// A key of the table of signs: the source's id, the sign, and the start of the time range in
 /// microseconds.
 pub(crate) type SignKey = (u64, Sign, i64);
 
-/// Hands every sign that a record is to `take`, with the first of its words.
+/// Calls `take` with every sign of a record and a function that makes its text.
 pub(crate) fn signs(
     record: &Record<'_>,
     label: Option<&ErrorLabel<'_>>,
@@ -139,7 +138,7 @@ pub(crate) fn signs(
         }
         Event::DuplicateDetected(duplicate) => {
             take(Sign::Duplicate, &|| {
-                item_text(duplicate.url.as_deref(), "is known already")
+                item_text(duplicate.url.as_deref(), "is a duplicate")
             });
         }
         _ => {}
@@ -161,7 +160,7 @@ fn request_text(request: &Request<'_>) -> String {
     let status = match (request.status_code, request.error_type.as_deref()) {
         (Some(status), _) => status.to_string(),
         (None, Some(error)) => clip(error, TEXT / 2).to_owned(),
-        (None, None) => "no answer".to_owned(),
+        (None, None) => "no response".to_owned(),
     };
     format!("{method} {url}: {status}")
 }

@@ -1,4 +1,4 @@
-//! Whose lines they are, and what each of these sources was seen to do.
+//! Sources of log lines and their statistics.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,28 +13,28 @@ use crate::sections::Rare;
 use crate::seq::Numbers;
 use crate::tally::Tally;
 
-/// Whose lines: the run as the lines name it, and the family of files they stand in, because lines
-/// that do not name their run belong to the one run of their family.
+/// The source of lines: the run as named in the lines, and their family of files, because lines that
+/// do not name their run belong to the only run of their family.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceKey {
     /// The family of files.
     pub family: String,
-    /// Which scraper.
+    /// The scraper.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// The site.
     pub site: Option<String>,
-    /// Which run.
+    /// The run.
     pub run_id: Option<String>,
-    /// Whether an HTTP library tells of requests here, and not the scraper itself.
+    /// Whether the lines are request lines of an HTTP library, which may duplicate the scraper's own.
     pub is_echo: bool,
-    /// Whether it stands for all sources beyond those that are kept apart.
+    /// Whether it stands for all sources beyond the limit.
     pub is_rest: bool,
 }
 
 impl SourceKey {
-    /// Whose line a record is, in a family of files. A line of the recorder names its run, wherever
-    /// it stands: fifty thousand files of a run are one source.
+    /// The source of a record in a family of files. The recorder's lines name their run, so their family
+    /// is ignored: fifty thousand files of one run are one source.
     pub fn of(family: &str, record: &Record<'_>) -> Self {
         let part = |part: &Option<Cow<'_, str>>| part.as_deref().map(bounded_name);
         let is_apart = record.dialect == Dialect::Dragline && record.run_id.is_some();
@@ -48,7 +48,7 @@ impl SourceKey {
         }
     }
 
-    /// Whether a record is a line of this source's, in the same family of files.
+    /// Whether a record of the same family of files belongs to this source.
     pub(crate) fn is_of(&self, record: &Record<'_>) -> bool {
         !self.is_rest
             && self.scraper_id.as_deref() == record.scraper_id.as_deref()
@@ -57,7 +57,7 @@ impl SourceKey {
             && self.is_echo == record.is_echo
     }
 
-    /// A number for it that stays the same in every version and on every machine.
+    /// An id that is the same in every version and on every machine.
     pub(crate) fn id(&self) -> u64 {
         let part = |part: &Option<String>| part.as_deref().unwrap_or("\u{1}").to_owned();
         let parts = [
@@ -70,7 +70,7 @@ impl SourceKey {
         xxhash_rust::xxh3::xxh3_64(parts.join("\0").as_bytes())
     }
 
-    /// The sources beyond those that are kept apart, as one.
+    /// The key that stands for all sources beyond the limit.
     pub(crate) fn rest() -> Self {
         Self {
             is_rest: true,
@@ -79,10 +79,10 @@ impl SourceKey {
     }
 }
 
-/// A longer name is cut, in bytes.
+/// Maximum length of a name in bytes; longer ones are cut.
 pub(crate) const LONGEST_NAME: usize = 256;
 
-/// A name that is not longer than names are; one that is, with a hash of all of it.
+/// The name, cut to [`LONGEST_NAME`] with a hash of the full name appended if it is longer.
 pub(crate) fn bounded_name(name: &str) -> String {
     if name.len() <= LONGEST_NAME {
         return name.to_owned();
@@ -91,41 +91,41 @@ pub(crate) fn bounded_name(name: &str) -> String {
     format!("{}…{hash:016x}", clip(name, LONGEST_NAME))
 }
 
-/// How a run says it ended.
+/// The logged end of a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunEnd {
-    /// When.
+    /// The time of the end.
     pub at: Option<Timestamp>,
-    /// How.
+    /// The status.
     pub status: RunStatus,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
 }
 
-/// A run's own account of its totals.
+/// Totals declared by a run itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Declared {
-    /// Whether the account counts more than the lines (a statistics dump), or only where no line of
-    /// the kind was logged (a `scraper_end`).
+    /// Whether the totals override the lines (a statistics dump), or apply only where no line of the kind
+    /// was logged (a `scraper_end`).
     pub is_truth: bool,
-    /// When it was given.
+    /// When they were logged.
     pub at: Option<Timestamp>,
-    /// When the run says it began.
+    /// The declared start of the run.
     pub start: Option<Timestamp>,
-    /// When the run says it ended.
+    /// The declared end of the run.
     pub end: Option<Timestamp>,
-    /// From start to end, in microseconds.
+    /// The declared duration, in microseconds.
     pub duration: Option<u64>,
-    /// The counts; those that the account does not know are `None`.
+    /// HTTP attempts. Here and below, `None` if not declared.
     pub requests: Option<u64>,
     /// HTTP attempts that failed.
     pub requests_failed: Option<u64>,
-    /// HTTP attempts of which the account does not say whether they failed.
+    /// HTTP attempts with unknown outcome.
     pub requests_unjudged: Option<u64>,
-    /// Answers by status.
+    /// Responses by status.
     pub status_codes: Option<Tally<u16>>,
-    /// Bytes of answers.
+    /// Bytes of responses.
     pub bytes: Option<u64>,
     /// Products found.
     pub found: Option<u64>,
@@ -145,19 +145,19 @@ pub struct Declared {
     pub errors: Option<u64>,
     /// Warnings.
     pub warnings: Option<u64>,
-    /// Pages that came to the scraper.
+    /// Pages received.
     pub pages: Option<u64>,
-    /// What the author counted and measured, by name, in thousandths.
+    /// Custom statistics by name, in thousandths.
     pub own: BTreeMap<String, i64>,
     /// Rate limits.
     pub rate_limits: Option<u64>,
 }
 
-/// No run counts more of anything: such a number is a fault, and would overflow a sum.
+/// Maximum plausible count; larger ones are errors in the log and could overflow a sum.
 const MAX_DECLARED: u64 = 1_000_000_000_000_000;
 
 impl Declared {
-    /// Numbers that cannot be right are unknown.
+    /// Removes implausible counts.
     pub(crate) fn drop_faults(&mut self) {
         for count in [
             &mut self.duration,
@@ -182,45 +182,45 @@ impl Declared {
     }
 }
 
-/// What a source was seen to do, beside its activity over time.
+/// The statistics of a source, except its activity over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct SourceStats {
     pub(crate) counters: Counters,
     pub(crate) first: Option<Timestamp>,
     pub(crate) last: Option<Timestamp>,
-    /// The place of the last line.
+    /// The time and position of the last line.
     pub(crate) last_place: Option<(Timestamp, Evidence)>,
     pub(crate) started: Option<Timestamp>,
     pub(crate) end: Option<RunEnd>,
     pub(crate) end_place: Option<Evidence>,
     pub(crate) declared: Option<Declared>,
-    /// A scraper's name that became known later.
+    /// The scraper's name, if it became known only later in the log.
     pub(crate) renamed: Option<String>,
-    /// Requests and items: the first, the last, how many.
+    /// Requests and items: the time of the first, of the last, and their number.
     pub(crate) active: Option<(Timestamp, Timestamp, u64)>,
     #[serde(rename = "writers")]
     pub(crate) numbers: Numbers,
-    /// Lines that the recorder says it dropped.
+    /// Number of lines that the recorder reports as dropped.
     pub(crate) dropped: u64,
-    /// Lines behind which the clock had gone back, and when it first did.
+    /// Number of lines written after the clock jumped back, and when it first did.
     pub(crate) skewed: u64,
     pub(crate) skewed_since: Option<Timestamp>,
-    /// The queue's length when it was last told.
+    /// The last logged queue length.
     pub(crate) queue: Option<(Timestamp, u64)>,
-    /// What the run was configured with when it last began, as JSON, and on which machine it did.
+    /// The run's configuration at its last start, as JSON, and the machine it started on.
     pub(crate) config: Option<(Option<Timestamp>, String)>,
     pub(crate) machine: Option<(Option<Timestamp>, String)>,
-    /// Numbers that the user named, in thousandths, as they were last told.
+    /// The last values of numbers that the user mapped to names, in thousandths.
     pub(crate) told: BTreeMap<String, (Option<Timestamp>, i64)>,
     pub(crate) hosts: Bounded<String, u64>,
     pub(crate) dialects: BTreeSet<Dialect>,
     pub(crate) sections: Rare,
-    /// Whether any of its lines stands outside of a copy of errors.
+    /// Whether any of its lines is outside of an error copy.
     pub(crate) is_followed: bool,
     /// Whether some of its lines did not pass the filter.
     pub(crate) is_partial: bool,
-    /// Whether some did not for their level alone.
+    /// Whether some lines did not pass only because of their level.
     pub(crate) is_leveled: bool,
 }
 
@@ -255,7 +255,7 @@ impl Default for SourceStats {
     }
 }
 
-/// The smaller of two that may be absent.
+/// The earlier of two optional times.
 pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -264,7 +264,7 @@ pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Time
 }
 
 impl SourceStats {
-    /// A line was seen.
+    /// Records that a line was seen.
     pub(crate) fn touch(&mut self, time: Option<Timestamp>, at: &dyn Fn() -> Evidence) {
         let Some(time) = time else { return };
         self.first = earlier(self.first, Some(time));
@@ -279,13 +279,13 @@ impl SourceStats {
         }
     }
 
-    /// A number was told that the user named; the latest holds.
+    /// Records the value of a number that the user named; the latest value is kept.
     pub(crate) fn tell(&mut self, time: Option<Timestamp>, (name, value): (String, i64)) {
         let held = self.told.entry(name).or_insert((time, value));
         *held = (*held).max((time, value));
     }
 
-    /// A request or an item was seen.
+    /// Records that a request or an item was seen.
     pub(crate) fn act(&mut self, time: Option<Timestamp>) {
         let Some(time) = time else { return };
         self.active = Some(match self.active {
@@ -294,7 +294,7 @@ impl SourceStats {
         });
     }
 
-    /// What is kept of a source that is not kept apart: its sums, not its fate.
+    /// Reduces the statistics to what is kept for sources beyond the limit: the sums.
     pub(crate) fn into_rest(self) -> Self {
         Self {
             counters: self.counters,
@@ -308,7 +308,7 @@ impl SourceStats {
         }
     }
 
-    /// The family's lines were written in this order of evidence.
+    /// The evidence for a position in a file.
     pub(crate) fn evidence(content_id: u64, path: &std::sync::Arc<str>, at: Position) -> Evidence {
         Evidence {
             content_id,
@@ -326,7 +326,7 @@ impl Add for SourceStats {
         self.last = self.last.max(other.last);
         self.last_place = self.last_place.take().max(other.last_place);
         self.started = earlier(self.started, other.started);
-        // Two ends of one run: the later counts, as a run is resumed under its id.
+        // Of two ends of one run, the later counts: a run can be resumed under its id.
         if other.end > self.end {
             self.end = other.end;
             self.end_place = other.end_place;

@@ -1,10 +1,10 @@
-//! Counts by a few keys.
+//! Counts for a small number of keys.
 
 use crate::bounded::Add;
 use serde::{Deserialize, Serialize};
 
-/// Counts by key, for keys of which there are few: statuses, levels, dialects. In the keys' order;
-/// nothing counted is not there.
+/// Counts by key, for a small number of keys such as statuses, levels or dialects. Sorted by key;
+/// contains no zero counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally<K>(Vec<(K, u64)>);
 
@@ -17,7 +17,7 @@ impl<K> Default for Tally<K> {
 impl<K: Ord + Copy> Tally<K> {
     /// Adds to a key's count.
     pub fn count(&mut self, key: K, count: u64) {
-        // The table is so small that looking at each is the fastest.
+        // The table is small, so a linear search is fastest.
         if let Some((_, held)) = self.0.iter_mut().find(|(held, _)| *held == key) {
             *held += count;
         } else if count > 0 {
@@ -32,7 +32,7 @@ impl<K: Ord + Copy> Tally<K> {
         self.count(key, count);
     }
 
-    /// A key's count.
+    /// A key's count; 0 if it was not counted.
     pub fn get(&self, key: K) -> u64 {
         let held = self.0.iter().find(|(held, _)| *held == key);
         held.map_or(0, |(_, count)| *count)

@@ -1,4 +1,4 @@
-//! What became of a run.
+//! Decides how a run ended.
 
 use std::fmt;
 
@@ -6,32 +6,32 @@ use dragline_schema::{RunStatus, Timestamp};
 
 /// Ten minutes, in microseconds.
 const TEN_MINUTES: i64 = 600_000_000;
-/// A file that was written this much later than its last line says was copied, not written.
+/// A file modified this much after its last line was copied, not written by the scraper.
 const COPIED: i64 = 2 * TEN_MINUTES;
-/// The same for times without a zone: more than any zone that was read wrongly.
+/// The same for times without a zone: more than the largest possible time zone error.
 const COPIED_ZONELESS: i64 = 15 * 6 * TEN_MINUTES;
 
-/// What became of a run.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// It ended as it should.
+    /// It ended successfully.
     Finished,
     /// It ended with an error or a panic.
     Failed,
-    /// It was stopped.
+    /// It was cancelled.
     Cancelled,
-    /// It has no end, and the last of its files is a cut archive: the end may be missing only here.
+    /// It has no end line and its last file is a truncated archive, which may be the reason.
     Truncated,
-    /// It has no end yet, and its file is being written.
+    /// It has no end line yet and its file is being written.
     Running,
-    /// It has no end, and it had fallen silent while its log went on.
+    /// It has no end line and stopped making requests or items while its log continued.
     Stalled,
-    /// It has no end: the process died.
+    /// It has no end line: the process died.
     Killed,
 }
 
 impl Verdict {
-    /// The name in reports.
+    /// The name used in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Finished => "finished",
@@ -51,26 +51,26 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What is known of a run that has to be judged.
+/// The facts from which the verdict is derived.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Life {
-    /// How it says it ended.
+    /// The logged end status.
     pub(crate) status: Option<RunStatus>,
-    /// The last line.
+    /// The time of the last line.
     pub(crate) last: Option<Timestamp>,
-    /// Requests and items: the first, the last, how many.
+    /// Requests and items: the time of the first, of the last, and their number.
     pub(crate) active: Option<(Timestamp, Timestamp, u64)>,
-    /// Whether its last file is a cut archive.
+    /// Whether its last file is a truncated archive.
     pub(crate) truncated: bool,
-    /// When its last file was written.
+    /// When its last file was modified.
     pub(crate) modified: Option<Timestamp>,
-    /// Whether times in that file name no zone.
+    /// Whether that file has times without a zone.
     pub(crate) zoneless: bool,
 }
 
-/// Judges a run, by the definition: an end counts; a cut archive explains a missing one; a file
-/// written within ten minutes of `now` is alive, unless it is an old one that was copied; a silence of three times the usual gap between
-/// requests and items, and at least ten minutes, is a stall.
+/// Decides how a run ended. A logged end decides. A truncated archive explains a missing end. A run whose
+/// file was modified within ten minutes before `now` is alive, unless the file is a copy of an older one. A
+/// run is stalled if it made no requests or items for three times the usual gap and at least ten minutes.
 pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
     match life.status {
         Some(RunStatus::Success) => return Verdict::Finished,
@@ -118,7 +118,7 @@ mod tests {
         Timestamp::from_seconds(minute * 60)
     }
 
-    /// Active every minute from 0 to 10; the log and the file end where the test says.
+    /// Active every minute from 0 to 10; the test chooses the ends of the log and the file.
     fn life(last: i64, modified: i64) -> Life {
         Life {
             status: None,
@@ -147,7 +147,7 @@ mod tests {
             ),
             Verdict::Truncated
         );
-        // An archive of the day before yesterday, copied just now.
+        // An older archive that was copied just now.
         assert_eq!(judge(&life(10, 100), at(101)), Verdict::Killed);
         let zoneless = Life {
             zoneless: true,

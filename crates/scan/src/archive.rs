@@ -1,9 +1,9 @@
-//! Old logs go elsewhere: copied, verified, and only then removed.
+//! Moves old logs to an archive directory: copy, verify, then remove.
 //!
-//! [`plan`] says of every log whether it would go, and why not; [`take`] moves one. What is moved is a regular file
-//! that was found as a log, was not written for as long as was asked for, and is held by nobody. Its copy stands under
-//! the same name below the archive's directory, is read back from there, and must have the same hash before the log
-//! is removed; whatever changed meanwhile stays.
+//! [`plan`] determines for every log whether it can be moved and, if not, why; [`take`] moves one. Only regular files
+//! are moved that were found as logs, were last written before the requested time and are not open in any program. The
+//! copy gets the same relative path below the archive directory. It is read back and must have the same hash before
+//! the log is removed. A log that changed in the meantime stays.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
@@ -14,45 +14,45 @@ use dragline_files::Temporary;
 use dragline_ingest::Discovery;
 use xxhash_rust::xxh3::Xxh3;
 
-/// A log, and what is to become of it.
+/// A log and the decision whether to move it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// The log.
     pub path: PathBuf,
-    /// Where its copy is to be.
+    /// The path of its copy.
     pub target: PathBuf,
     /// Its size, in bytes.
     pub bytes: u64,
-    /// Why it stays; `None` when it goes.
+    /// Why it stays; `None` if it is to be moved.
     pub stays: Option<Stays>,
 }
 
 /// Why a log stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stays {
-    /// It was written since.
+    /// It was written after the requested time.
     Young,
     /// A program has it open.
     Held,
-    /// It is a link, has other names, or is no regular file.
+    /// It is a link, has several hard links, or is not a regular file.
     Strange,
-    /// It stands in the archive's directory.
+    /// It is in the archive directory.
     Archived,
 }
 
 impl Stays {
-    /// In words.
+    /// The reason as text.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Young => "written since",
+            Self::Young => "modified too recently",
             Self::Held => "held open by a program",
-            Self::Strange => "a link, or a file of several names",
-            Self::Archived => "in the archive already",
+            Self::Strange => "a link, or a file with several hard links",
+            Self::Archived => "already in the archive",
         }
     }
 }
 
-/// What is to become of the logs that were found behind these inputs: those go that were last written before `before`.
+/// Decides for all found logs whether to move them: those last modified before `before` are moved to `to`.
 pub fn plan(inputs: &[String], found: &Discovery, before: SystemTime, to: &Path) -> Vec<Planned> {
     let roots: Vec<&Path> = inputs
         .iter()
@@ -84,7 +84,7 @@ pub fn plan(inputs: &[String], found: &Discovery, before: SystemTime, to: &Path)
     all
 }
 
-/// The path below the directory that was named; of a file that was named by itself, its name.
+/// The path relative to the input directory; for a file given directly, its name.
 fn below(path: &Path, roots: &[&Path]) -> PathBuf {
     let inner = roots.iter().filter_map(|root| path.strip_prefix(root).ok());
     let shortest = inner.min_by_key(|inner| inner.components().count());
@@ -119,13 +119,13 @@ fn has_other_names(_: &fs::Metadata) -> bool {
     false
 }
 
-/// Whether a recorder writes it: it locks what it writes.
+/// Whether a recorder is writing the file: recorders lock their files.
 fn is_locked(path: &Path) -> bool {
     let file = File::open(path);
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
-/// The files that programs have open, as far as this one may see (Linux).
+/// The files that other programs have open, as far as this process may see (Linux only).
 struct Held(std::collections::BTreeSet<(u64, u64)>);
 
 impl Held {
@@ -162,20 +162,20 @@ impl Held {
     }
 }
 
-/// Moves a log: copies it, reads the copy back, and removes the log when both are the same.
+/// Moves a log: copies it, reads the copy back, and removes the log if both are equal.
 ///
 /// # Errors
-/// When another file has the copy's name, the copy cannot be written, or is not what was read, or the log changed
-/// meanwhile; then the log is as it was.
+/// If another file has the name of the copy, the copy cannot be written or differs from the log, or the log changed
+/// in the meantime. The log then stays unchanged.
 pub fn take(planned: &Planned) -> io::Result<()> {
     let (path, target) = (&planned.path, &planned.target);
     let mut log = dragline_files::open_own(path)?;
     let before = log.metadata()?;
     if target.symlink_metadata().is_ok() {
-        // An earlier attempt may have come so far.
+        // An earlier attempt may have made this copy.
         let copied = hash(&mut dragline_files::open_own(target)?)?;
         if copied != hash(&mut log)? {
-            let sentence = format!("{} is there, and is another file", target.display());
+            let sentence = format!("{} already exists with different content", target.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, sentence));
         }
     } else {
@@ -185,7 +185,9 @@ pub fn take(planned: &Planned) -> io::Result<()> {
     let is_same =
         now.len() == before.len() && now.modified().ok() == before.modified().ok() && now.is_file();
     if !is_same {
-        return Err(io::Error::other("it was written meanwhile, and stays"));
+        return Err(io::Error::other(
+            "it was modified in the meantime and was not removed",
+        ));
     }
     fs::remove_file(path)
 }
@@ -209,7 +211,7 @@ fn copy(log: &mut File, target: &Path, metadata: &fs::Metadata) -> io::Result<()
     let written = File::open(copy.path())?;
     written.sync_all()?;
     if hash(&mut File::open(copy.path())?)? != hasher.digest128() {
-        return Err(io::Error::other("its copy is not what was read"));
+        return Err(io::Error::other("the copy differs from the log"));
     }
     if let Ok(at) = metadata.modified() {
         let _ = File::options()
@@ -218,7 +220,7 @@ fn copy(log: &mut File, target: &Path, metadata: &fs::Metadata) -> io::Result<()
             .set_modified(at);
     }
     copy.persist(target)?;
-    // The name, too, is to survive.
+    // Make the directory entry durable, too.
     #[cfg(unix)]
     File::open(dir)?.sync_all()?;
     Ok(())
@@ -298,7 +300,7 @@ mod tests {
         old(&path, LINE);
         let all = planned(dir.path());
         assert_eq!(all[0].target, dir.path().join("old/shop/a.jsonl"));
-        // Something else has its name.
+        // Another file has its name.
         fs::create_dir_all(dir.path().join("old/shop")).unwrap();
         fs::write(&all[0].target, "other").unwrap();
         assert!(take(&all[0]).is_err() && path.exists());
@@ -306,7 +308,7 @@ mod tests {
         take(&all[0]).unwrap();
         assert!(!path.exists());
         assert_eq!(fs::read_to_string(&all[0].target).unwrap(), LINE);
-        // An attempt that ended before the log was removed goes on.
+        // An attempt that was interrupted before the removal is completed.
         old(&path, LINE);
         take(&all[0]).unwrap();
         assert!(!path.exists());

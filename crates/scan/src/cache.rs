@@ -1,16 +1,15 @@
-//! What came of files that did not change.
+//! Caches the results for unchanged files.
 //!
-//! An entry holds the rollup of one file and the reader's state behind it. Its name is a hash of all
-//! that they depend on: the program, the rules, how lines are read, the family's name, the reader's
-//! state before the file, and the file's path, size, time and beginning. So an entry is never wrong,
-//! only useless; entries that nobody used for long are removed when there is too much of them.
+//! An entry holds the rollup of one file and the reader's state after it. Its name is a hash of everything
+//! they depend on: the program, the rules, the read options, the family's name, the reader's state before
+//! the file, and the file's path, size, modification time and beginning. An entry is therefore never wrong,
+//! at worst useless. If the cache is too large, the least recently used entries are removed.
 //!
-//! An entry holds its own key beside a checksum: one that is damaged, or has another one's name, is made
-//! anew. Entries are written to a file of their own and renamed, so that any number of processes can share
-//! a directory.
+//! An entry also contains its own key and a checksum; a damaged or renamed entry is replaced. Entries are
+//! written to a temporary file and renamed, so any number of processes can share a directory.
 //!
-//! The directory is one that Dragline made and marked with a `CACHEDIR.TAG`; any other with files in it is
-//! refused. In it, only regular files are touched that have an entry's name and begin as an entry does.
+//! The directory must have been created by Dragline and marked with a `CACHEDIR.TAG`; any other non-empty
+//! directory is refused. Only regular files with the name and the magic number of an entry are modified.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -25,32 +24,33 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::ScanOptions;
 
-/// The format of entries.
+/// The version of the entry format.
 const VERSION: u32 = 7;
-/// What an entry begins with.
+/// The first bytes of an entry.
 const MAGIC: &[u8; 8] = b"DRAGCAC5";
-/// How the names of entries end, behind a key in hexadecimal digits.
+/// The extension of entries, after the key in hexadecimal digits.
 const ENDING: &str = ".rollup";
-/// Smaller files are read as fast as what came of them. In bytes on disk.
+/// Minimum file size in bytes on disk; smaller files are read as fast as their entries.
 const LEAST: u64 = 64 << 10;
-/// A file that was written so recently is being written.
+/// A file modified more recently than this may still be being written.
 const SETTLED: Duration = Duration::from_mins(1);
-/// A little faster than it makes smaller.
+/// Compression level; favours speed over size.
 const LEVEL: i32 = 1;
-/// Larger entries are neither written nor read, in bytes: packed, and unpacked.
+/// Maximum size of a compressed entry in bytes; larger ones are neither written nor read.
 const LARGEST_PACKED: u64 = 64 << 20;
+/// The same for an uncompressed entry.
 const LARGEST: u64 = 128 << 20;
 
 const MARK: Mark = Mark {
     name: "CACHEDIR.TAG",
     text: MARK_TEXT,
 };
-/// The signature that backups know, and whose directory it is.
+/// The signature recognised by backup programs, and the owner of the directory.
 const MARK_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache of Dragline's: \
 it can be removed, and is made anew.";
 const _: () = assert!(MARK_TEXT.len() > CACHE_SIGNATURE.len());
 
-/// A directory of entries.
+/// A cache directory.
 #[derive(Debug, Clone)]
 pub struct Cache {
     dir: OwnedDir,
@@ -58,17 +58,16 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// A cache in a directory, which need not be there yet, of at most so many bytes.
+    /// A cache of at most `max_bytes` in a directory, which need not exist yet.
     ///
     /// # Errors
-    /// When the directory was not made by Dragline and is not empty.
+    /// If the directory was not created by Dragline and is not empty.
     pub fn new(dir: impl Into<PathBuf>, max_bytes: u64) -> Result<Self, OwnedDirError> {
         let dir = OwnedDir::check(dir.into(), MARK)?;
         Ok(Self { dir, max_bytes })
     }
 
-    /// A cache in the place that caches are made in when nobody names one. There an earlier version may
-    /// have made it, without a mark.
+    /// A cache in the default directory, which an earlier version may have created without a mark.
     ///
     /// # Errors
     /// As [`Cache::new`].
@@ -80,15 +79,15 @@ impl Cache {
         Ok(Self { dir, max_bytes })
     }
 
-    /// Where it is.
+    /// The directory.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Makes the directory, unless it is there.
+    /// Creates the directory if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be made or written.
+    /// If it cannot be created or written.
     pub fn claim(&self) -> io::Result<()> {
         self.dir.claim()
     }
@@ -111,7 +110,7 @@ impl Cache {
         if u128::from_le_bytes(*held) != key || !is_whole {
             return None;
         }
-        // What is used is not the first to go.
+        // Used entries are removed last.
         let _ = file.set_modified(SystemTime::now());
         let mut entry = Vec::new();
         let decoder = zstd::stream::read::Decoder::new(packed).ok()?;
@@ -119,7 +118,7 @@ impl Cache {
         (read as u64 <= LARGEST).then_some(entry)
     }
 
-    /// Without an entry everything still works, so that what fails here is nobody's concern.
+    /// Writes an entry. Callers may ignore errors, because everything works without the entry.
     fn write(&self, key: u128, entry: &[u8]) -> io::Result<()> {
         let packed = zstd::encode_all(entry, LEVEL)?;
         if entry.len() as u64 > LARGEST || packed.len() as u64 + 40 > LARGEST_PACKED {
@@ -127,7 +126,7 @@ impl Cache {
         }
         self.claim()?;
         let path = self.path(key);
-        // A link or a directory of that name is not ours.
+        // Do not replace a link or a directory with that name.
         if path.symlink_metadata().is_ok_and(|held| !held.is_file()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -139,7 +138,7 @@ impl Cache {
         file.persist(&path)
     }
 
-    /// Removes what was used longest ago until the rest is small enough.
+    /// Removes the least recently used entries until the size is within the limit.
     pub(crate) fn trim(&self) {
         if !self.dir.is_marked() {
             return;
@@ -151,7 +150,7 @@ impl Cache {
             .flatten()
             .filter(|entry| key_of(&entry.file_name()).is_some())
             .filter_map(|entry| {
-                // Of a link this is the link's own.
+                // Does not follow links.
                 let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
                 Some((metadata.modified().ok()?, metadata.len(), entry.path()))
             })
@@ -169,7 +168,7 @@ impl Cache {
     }
 }
 
-/// The key that an entry's name says.
+/// The key in an entry's file name.
 fn key_of(name: &std::ffi::OsStr) -> Option<u128> {
     let digits = name.to_str()?.strip_suffix(ENDING)?;
     let is_key = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -177,31 +176,31 @@ fn key_of(name: &std::ffi::OsStr) -> Option<u128> {
     is_name.then(|| u128::from_str_radix(digits, 16).ok())?
 }
 
-/// Whether a file begins as an entry does.
+/// Whether a file starts like an entry.
 fn is_entry(path: &Path) -> bool {
     let mut start = [0; MAGIC.len()];
     let read = open_own(path).and_then(|mut file| file.read_exact(&mut start));
     read.is_ok() && start == *MAGIC
 }
 
-/// Names entries for one way of reading.
+/// Computes entry keys for one set of options and rules.
 pub(crate) struct Keys<'c> {
     cache: &'c Cache,
     base: Xxh3,
     now: SystemTime,
 }
 
-/// The name of an entry.
+/// The key of an entry.
 pub(crate) struct Key<'c> {
     cache: &'c Cache,
     hash: u128,
-    /// Whether the file is written no more.
+    /// Whether the file is no longer being written.
     is_settled: bool,
 }
 
-/// What came of a file.
+/// The cached result for a file.
 pub(crate) struct Entry {
-    /// The reader's state behind it.
+    /// The reader's state after the file.
     pub(crate) state: Vec<u8>,
     pub(crate) rollup: Rollup,
 }
@@ -221,7 +220,7 @@ impl<'c> Keys<'c> {
         }
     }
 
-    /// The name of what comes of a file, read after what was read; `None` when it is not worth one.
+    /// The key for a file read with the reader in its current state; `None` if the file is not worth caching.
     pub(crate) fn key(
         &self,
         family: &Family,
@@ -259,7 +258,7 @@ impl Key<'_> {
         })
     }
 
-    /// Keeps what came of the file.
+    /// Stores the result for the file.
     pub(crate) fn put(&self, reader: &FamilyReader, rollup: &mut Rollup) {
         if !self.is_settled {
             return;
@@ -272,18 +271,18 @@ impl Key<'_> {
     }
 }
 
-/// Whether what comes of a file is worth keeping.
+/// Whether a file is large enough to cache.
 pub(crate) fn is_worth(file: &LogFile) -> bool {
     file.bytes >= LEAST
 }
 
-/// Adds a part that cannot run into the next.
+/// Adds a length-prefixed part to the hash.
 fn add(hash: &mut Xxh3, part: &[u8]) {
     hash.update(&(part.len() as u64).to_le_bytes());
     hash.update(part);
 }
 
-/// What makes this program another than one that would read otherwise.
+/// Identifies this build of the program.
 fn program() -> String {
     let exe = std::env::current_exe().ok();
     let metadata = exe.as_deref().and_then(|path: &Path| path.metadata().ok());

@@ -1,17 +1,16 @@
-//! What was known of logs that are gone.
+//! Keeps the results for logs after the logs are deleted.
 //!
-//! Logs are deleted after some weeks; what is normal for a scraper takes longer to learn. A history
-//! keeps the rollup of every file that was read, in directories by the day of its first record. A file is
-//! known again by the [`Fingerprint`] of its text, however it grew, was rotated, renamed, moved or packed
-//! meanwhile: as long as it is there, it counts, and the history's word on it does not. So nothing
-//! counts twice, and a history can be copied, merged with another by copying its files, and thinned out by
-//! deleting days.
+//! Logs are often deleted after a few weeks, but learning what is normal for a scraper takes longer. A
+//! history stores the rollup of every file that was read, in directories named after the day of its first
+//! record. A file is recognised by the [`Fingerprint`] of its text, even if it grew or was rotated, renamed,
+//! moved or compressed. As long as the file exists, it is used instead of its entry, so nothing is counted
+//! twice. A history can be copied, merged with another by copying its files, and pruned by deleting days.
 //!
-//! The directory is one that Dragline made and marked, or an earlier version made, which holds nothing but
-//! days. Only regular files that begin as an entry does are read, replaced or counted.
+//! The directory must have been created and marked by Dragline, or created by an earlier version, in which
+//! case it contains only days. Only regular files that start like an entry are read, replaced or counted.
 //!
-//! An entry that cannot be read is told and left out. Entries name their fields, so that later versions
-//! read them, too.
+//! An entry that cannot be read is reported and skipped. Entries contain field names, so that later versions
+//! can read them.
 
 mod entry;
 mod known;
@@ -32,15 +31,15 @@ use xxhash_rust::xxh3::xxh3_64;
 use self::entry::{BEGINNING, Head, Identity, Seen};
 use self::known::{Gone, Known, Likeness};
 
-/// What a file of the first version has in common with another, in bytes, is enough whatever its name.
+/// Minimum length in bytes of a common beginning that identifies a file of a version 1 entry under any name.
 const TELLING: usize = 512;
-/// Where entries of files without any time are.
+/// The directory of entries for files without times.
 const UNDATED: &str = "undated";
 
-/// Where so much of a log counts already, its lines that name no run are left out; else they count.
+/// If at least this share of a log's lines is already counted, its lines without a run are left out.
 const HALF: f64 = 0.5;
 
-/// A run by what its lines say.
+/// A run as named in its lines: scraper, site and run id.
 type Run = (Option<String>, Option<String>, String);
 
 fn run_of(source: &SourceKey) -> Option<Run> {
@@ -53,7 +52,7 @@ const MARK: Mark = Mark {
     text: "What Dragline knows of logs that may be gone: it cannot be made anew without them.",
 };
 
-/// Why a history cannot be used.
+/// A reason why a history cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
@@ -62,25 +61,25 @@ pub enum HistoryError {
     Unreadable {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The I/O error.
         source: io::Error,
     },
-    /// The directory is somebody else's.
-    #[error("cannot keep a history there: {0}")]
+    /// The directory does not belong to Dragline.
+    #[error("cannot store a history in this directory: {0}")]
     Foreign(#[from] OwnedDirError),
 }
 
-/// A directory of what was known.
+/// A history directory.
 #[derive(Debug, Clone)]
 pub struct History {
     dir: OwnedDir,
 }
 
 impl History {
-    /// A history in a directory, which is made when something is kept.
+    /// A history in a directory, which is created when the first entry is stored.
     ///
     /// # Errors
-    /// When the directory holds something else.
+    /// If the directory contains something else.
     pub fn new(dir: impl Into<PathBuf>) -> Result<Self, HistoryError> {
         let is_day = |entry: &fs::DirEntry| {
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -90,10 +89,10 @@ impl History {
         Ok(Self { dir })
     }
 
-    /// Everything that it knows. Entries that cannot be read are problems in the rollup.
+    /// The rollup of all entries. Entries that cannot be read are problems in the rollup.
     ///
     /// # Errors
-    /// When the directory is not there or cannot be read.
+    /// If the directory does not exist or cannot be read.
     pub fn all(&self) -> Result<Rollup, HistoryError> {
         fs::read_dir(self.dir.path()).map_err(|source| self.failed(source))?;
         Ok(Keeper::new(self, &Arc::default())?.gone(&Rollup::default()))
@@ -106,11 +105,11 @@ impl History {
         }
     }
 
-    /// The paths of all entries, in order; none when nothing was kept yet.
+    /// The paths of all entries, sorted; empty if nothing was stored yet.
     fn paths(&self) -> Result<Vec<PathBuf>, HistoryError> {
         let listed = |dir: &Path| -> io::Result<Vec<PathBuf>> {
             match fs::read_dir(dir) {
-                // Somebody thins it out meanwhile, or it is new.
+                // The history is new, or is being pruned at the same time.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
                 entries => entries?
                     .map(|entry| entry.map(|entry| entry.path()))
@@ -125,7 +124,7 @@ impl History {
         };
         let mut paths = Vec::new();
         for day in listed(self.dir.path()).map_err(|source| self.failed(source))? {
-            // Not a link: what it leads to is not the history's.
+            // Do not follow links: their targets are not part of the history.
             let is_dir = day.symlink_metadata().is_ok_and(|day| day.is_dir());
             let name = day.file_name().map(|name| name.to_string_lossy());
             if is_dir && name.is_some_and(|name| is_day(&name)) {
@@ -138,7 +137,7 @@ impl History {
     }
 }
 
-/// Whether a directory of a history is called so.
+/// Whether a name is that of a day directory.
 fn is_day(name: &str) -> bool {
     let is_date = |name: &str| {
         let digits = name.bytes().filter(u8::is_ascii_digit).count();
@@ -147,7 +146,7 @@ fn is_day(name: &str) -> bool {
     name == UNDATED || is_date(name)
 }
 
-/// Remembers what comes of the files of one scan, for any number of threads.
+/// Stores the results for the files of one scan, for any number of threads.
 pub(crate) struct Keeper<'h> {
     history: &'h History,
     watch: Arc<Watch>,
@@ -160,7 +159,7 @@ impl<'h> Keeper<'h> {
         for path in history.paths()? {
             match entry::read_head(&path) {
                 Ok(head) => known.add(path, &head, false),
-                // Deleted meanwhile.
+                // Deleted in the meantime.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => known.problems.push((path, error.to_string())),
             }
@@ -172,13 +171,13 @@ impl<'h> Keeper<'h> {
         })
     }
 
-    /// A thread that panicked holding it has left it whole.
+    /// Ignores poisoning: a panicking thread leaves the value consistent.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what a file was rolled up to, unless more of it is known already. Its fingerprint is taken
-    /// when nobody has it.
+    /// Stores the rollup of a file, unless the history already has one with at least as many events. Computes the
+    /// fingerprint if it is not given.
     pub(crate) fn keep(
         &self,
         family: &str,
@@ -186,7 +185,7 @@ impl<'h> Keeper<'h> {
         text: Option<Fingerprint>,
         rollup: &mut Rollup,
     ) {
-        // Directories are moved, and named in several ways.
+        // Ignore the directory: it can be moved and be given in different forms.
         let family = family.rsplit('/').next().unwrap_or(family).to_owned();
         let seen = Seen::of(file);
         let unchanged = self.known().mark_unchanged(&seen);
@@ -226,7 +225,7 @@ impl<'h> Keeper<'h> {
             .and_then(|()| entry::write(&path, head, rollup));
         match written {
             Ok(()) if is_new => self.known().add(path, head, true),
-            // It is marked as there already.
+            // `find` has already marked it as present.
             Ok(()) => {
                 let lines = head.identity.text().map_or(&[][..], |text| &text.lines);
                 self.known().resample(&path, lines);
@@ -238,13 +237,13 @@ impl<'h> Keeper<'h> {
         }
     }
 
-    /// The entry of the same file, which is there then. Gives its path and how many records it is of.
+    /// Finds the entry of the same file and marks it as present. Returns its path and number of records.
     fn find(&self, head: &Head, file: &LogFile) -> Option<(PathBuf, u64)> {
         let text = head.identity.text()?;
         let candidates = self.known().candidates(head, text);
         let is_same = |likeness: &Likeness| match likeness {
             Likeness::Same => true,
-            // What is known is the shorter: its whole text can be compared.
+            // The entry's text is the shorter one, so all of it can be compared.
             Likeness::Shorter { length, whole } => {
                 hash_of_first(&file.path, *length, &self.watch).is_ok_and(|hash| hash == *whole)
             }
@@ -262,7 +261,7 @@ impl<'h> Keeper<'h> {
         Some(self.known().mark(place))
     }
 
-    /// A new entry's place.
+    /// The path of a new entry.
     fn path(&self, head: &Head, rollup: &Rollup) -> PathBuf {
         let day = rollup
             .period()
@@ -275,8 +274,8 @@ impl<'h> Keeper<'h> {
         dir.join(format!("{:016x}.rollup", xxh3_64(&head.name())))
     }
 
-    /// What is known of files that were not kept in this scan: they are gone. `there` is what is known of
-    /// those that are.
+    /// The rollup of the entries whose files were not found in this scan. `there` is the rollup of the
+    /// files that were found.
     pub(crate) fn gone(&self, there: &Rollup) -> Rollup {
         let mut whole = Rollup::default();
         let mut runs: HashSet<Run> = there.sources().filter_map(|(key, _)| run_of(key)).collect();
@@ -298,7 +297,7 @@ impl<'h> Keeper<'h> {
                 }
             };
             if share > 0.0 {
-                // A line is counted with its run: a run that others know counts there.
+                // Keep only runs that are not counted elsewhere.
                 rollup = rollup.only(|source| match run_of(source) {
                     Some(run) => !runs.contains(&run),
                     None => share < HALF,
@@ -313,7 +312,7 @@ impl<'h> Keeper<'h> {
         whole
     }
 
-    /// Tells of entries that could not be read or written.
+    /// Reports entries that could not be read or written, and those that are not fully counted.
     pub(crate) fn tell(&self, rollup: &mut Rollup) {
         let known = self.known();
         let unreadable = known
@@ -334,7 +333,7 @@ impl<'h> Keeper<'h> {
             rollup.observe_problem(&Problem {
                 kind,
                 at: None,
-                detail: &format!("an entry of the history: {why}"),
+                detail: &format!("history entry: {why}"),
             });
         }
     }

@@ -1,19 +1,19 @@
-//! What an error is: by the scraper's own word, or by the rules.
+//! Labels errors: by the scraper's own label or by the rules.
 
 use dragline_classifier::{RuleSet, fingerprint, mask};
 use dragline_rollup::ErrorLabel;
 use dragline_schema::{Classify as _, ErrorCategory, ErrorText, Event, Record, Verdict};
 
-/// Labels errors.
+/// Labels the errors of a scan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Labeller<'o> {
     pub(crate) rules: &'o RuleSet,
-    /// Whether labels that the lines carry are looked away from.
+    /// Whether labels in the lines are ignored.
     pub(crate) reclassifies: bool,
 }
 
 impl<'o> Labeller<'o> {
-    /// Hands over the record's label; `None` when it is no error.
+    /// Passes the record's label to `then`; `None` if it is not an error.
     pub(crate) fn label<T>(
         &self,
         record: &Record<'_>,
@@ -40,7 +40,7 @@ impl<'o> Labeller<'o> {
         }))
     }
 
-    /// What the rules say, unless the scraper itself knew when it logged the error.
+    /// The verdict of the rules, unless the scraper labelled the error itself.
     fn verdict(&self, error: &ErrorText<'_>, record: &Record<'_>) -> Verdict<'o> {
         let rules: &'o RuleSet = self.rules;
         let verdict = rules.classify(error);
@@ -53,7 +53,7 @@ impl<'o> Labeller<'o> {
             .and_then(|name| name.parse().ok());
         match category {
             Some(category) if !self.reclassifies && category != ErrorCategory::Unknown => {
-                // The rule explains the label only when it says the same.
+                // Name the rule only if it agrees with the label.
                 let agrees = verdict.category == category;
                 let severity = logged
                     .error_severity

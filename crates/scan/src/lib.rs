@@ -1,16 +1,15 @@
-//! Many log files in parallel through reading, classifying and rolling up.
+//! Reads, classifies and aggregates many log files in parallel.
 //!
-//! [`scan`] finds the files behind what a person named, gives each family of rotated files to one
-//! of several threads, lets every error be classified, and merges the threads' rollups into one.
-//! What was found and not taken (binary files, copies, documents) is in the rollup too, as problems.
+//! [`scan`] finds the files for the given inputs, distributes the families of rotated files over
+//! several threads, classifies every error, and merges the rollups of all threads into one. Files that
+//! were found but not read (binary files, copies, documents) are recorded in the rollup as problems.
 //!
-//! A [`Filter`] leaves records out of the numbers, but not out of what is known: how a run ended,
-//! whether lines are missing and what is normal are told by everything that is there. So a scan
-//! with a filter reads twice, and gives the rollup of everything beside the one that was asked for.
+//! A [`Filter`] excludes records from the counts but not from the background knowledge: how a run ended,
+//! whether lines are missing and what is normal are determined from all records. A scan with a filter
+//! therefore reads twice and returns the rollup of everything in addition to the filtered one.
 //!
-//! What came of files that did not change is kept in a [`Cache`], when there is one: the result is
-//! the same with and without. How far a scan is, and stopping it, is up to the
-//! [`Watch`] in its options.
+//! An optional [`Cache`] stores the results for unchanged files; it does not change the result. The
+//! [`Watch`] in the options reports progress and can cancel a scan.
 //!
 //! ```
 //! use dragline_classifier::RuleSet;
@@ -61,20 +60,20 @@ use crate::observer::Observer;
 use crate::pool::Pool;
 use crate::rows::{RowMaker, runs_of};
 
-/// How to scan.
+/// Options of a scan.
 #[derive(Debug, Clone)]
 pub struct ScanOptions {
-    /// How to read.
+    /// How to read the files.
     pub read: ReadOptions,
-    /// How many threads. Default: one for each processor.
+    /// Maximum number of threads. Default: one per processor.
     pub jobs: usize,
-    /// What to leave out.
+    /// Which records to count.
     pub filter: Filter,
-    /// Whether the rules label errors that carry a label already. Default: no, the scraper knew.
+    /// Whether to classify errors that the scraper already labelled when it logged them. Default: no.
     pub reclassify: bool,
-    /// Where what came of unchanged files is kept. Default: nowhere.
+    /// Cache of the results for unchanged files. Default: none.
     pub cache: Option<Cache>,
-    /// Where what is known of logs is kept for when they are gone. Default: nowhere.
+    /// History of the results for files that may be deleted later. Default: none.
     pub history: Option<History>,
 }
 
@@ -92,42 +91,42 @@ impl Default for ScanOptions {
 }
 
 impl ScanOptions {
-    /// How many threads read: those that are asked for, as far as the memory goes.
+    /// Number of reading threads: `jobs`, limited by the memory.
     fn threads(&self) -> usize {
         self.read.memory.threads(self.jobs)
     }
 }
 
-/// Why there is no result.
+/// A reason why a scan has no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
-    /// Something named is not there.
+    /// An input does not exist.
     #[error(transparent)]
     Discover(#[from] DiscoverError),
     /// The history cannot be used.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// The [`Watch`] was told to stop.
-    #[error("the reading was stopped")]
+    /// The scan was cancelled through the [`Watch`].
+    #[error("the scan was cancelled")]
     Cancelled,
 }
 
-/// What was read.
+/// The result of a scan.
 #[derive(Debug, Clone)]
 pub struct Scanned {
-    /// What was asked for.
+    /// The rollup of the records that pass the filter.
     pub rollup: Rollup,
-    /// Everything that is known, when that is more: what the filter leaves out, and what the history
-    /// remembers.
+    /// The rollup of all known records, if that is more: it includes what the filter excludes and what
+    /// is in the history.
     pub everything: Option<Rollup>,
 }
 
 /// Reads everything behind `inputs` (files, directories, globs, `-` for standard input).
 ///
 /// # Errors
-/// When something named is not there, or the reading was stopped. What is there and cannot be read
-/// is a problem in the rollup.
+/// If an input does not exist or the scan was cancelled. Files that exist but cannot be read are
+/// problems in the rollup.
 pub fn scan(
     inputs: &[String],
     rules: &RuleSet,
@@ -165,8 +164,8 @@ pub fn scan(
     })
 }
 
-/// The rollup of everything that is there, of what is kept as far as that goes; and of that and what
-/// the history remembers beside it, when there is one.
+/// The rollup of all existing logs, using the cache where possible; and, with a history, the rollup of
+/// the logs and the history together.
 fn everything(
     found: &Discovery,
     rules: &RuleSet,
@@ -212,8 +211,8 @@ fn everything(
     Ok((everything, remembered))
 }
 
-/// Reads everything behind `inputs` into sinks of the caller's own, one for each thread: `make`
-/// makes them, and what they have become is given back. Nothing is left out or classified.
+/// Reads everything behind `inputs` into the caller's sinks: `make` creates one per thread, and all of
+/// them are returned. Nothing is filtered or classified.
 ///
 /// ```
 /// use dragline_scan::{ScanOptions, scan_into};
@@ -260,10 +259,9 @@ pub fn scan_into<S: Sink + Send>(
     Ok(parts)
 }
 
-/// Reads everything behind `inputs` twice: into a rollup, which tells whose lines they are, and record
-/// by record, as far as the filter takes it, into sinks of the caller's own, one for each thread.
-/// The rollup is of everything, whatever the filter says. Without `wants_rows` the second reading is
-/// left out.
+/// Reads everything behind `inputs` twice: first into a rollup, which determines the run of each line,
+/// then record by record into the caller's sinks, one per thread. The sinks get only records that pass
+/// the filter; the rollup always covers everything. Without `wants_rows` the second pass is skipped.
 ///
 /// # Errors
 /// As [`scan`].
@@ -307,8 +305,8 @@ pub fn scan_rows<S: RowSink>(
     Ok((rollup, rows))
 }
 
-/// Shares families among threads: every one begins with what `make` makes and adds family after
-/// family to it.
+/// Distributes families over threads: each thread starts with the result of `make` and adds one family
+/// after another.
 fn in_parallel<S: Send>(
     jobs: usize,
     families: &[&Family],
@@ -325,7 +323,7 @@ fn in_parallel<S: Send>(
     };
     std::thread::scope(|scope| {
         let threads = 0..jobs.clamp(1, families.len().max(1));
-        // Where the system gives no more threads, those that there are do the work.
+        // If the system refuses more threads, the existing ones do the work.
         let spawned = threads.map_while(|_| {
             let builder = std::thread::Builder::new();
             builder.spawn_scoped(scope, work).ok()
@@ -342,7 +340,7 @@ fn in_parallel<S: Send>(
     })
 }
 
-/// Both parts of one rollup.
+/// Merges a thread's part and its pool into one rollup.
 fn merged(part: Rollup, pool: Pool) -> Rollup {
     let mut whole = pool.into_rollup();
     pool::merge(&mut whole, part);
@@ -353,32 +351,32 @@ fn bytes_of(family: &Family) -> u64 {
     family.files.iter().map(|file| file.bytes).sum()
 }
 
-/// One reading of all files.
+/// One pass over all files.
 struct Pass<'p> {
     found: &'p Discovery,
     rules: &'p RuleSet,
     options: &'p ScanOptions,
     filter: &'p Filter,
-    /// Whose lines count, when not everybody's do.
+    /// The sources that count; `None` if all do.
     sources: Option<Sources>,
-    /// The numbered lines that are in the logs, when a filter does not let the pass see all of them.
+    /// The numbered lines in the logs, if a filter hides some of them from this pass.
     covered: Option<&'p Covered>,
-    /// Where what came of files is kept, when nothing is left out.
+    /// The cache, if nothing is filtered.
     cache: Option<Keys<'p>>,
-    /// Where what came of files is remembered.
+    /// The writer of the history, if there is one.
     keeper: Option<&'p Keeper<'p>>,
 }
 
 impl Pass<'_> {
-    /// Reads everything but the recorders' copies of their errors.
+    /// Reads everything except the recorders' error copies.
     fn logs(&self) -> Rollup {
         let families = self.found.families.iter();
         let logs: Vec<&Family> = families.filter(|family| !family.is_error_copy).collect();
         self.read(&logs, None, self.skipped())
     }
 
-    /// Reads the copies, too: only those lines of them count that are not in the logs themselves (any
-    /// more).
+    /// Adds the error copies. Only those of their lines count that are not, or no longer, in the logs
+    /// themselves.
     fn with_copies(&self, logs: Rollup) -> Rollup {
         let families = self.found.families.iter();
         let copies: Vec<&Family> = families.filter(|family| family.is_error_copy).collect();
@@ -428,7 +426,7 @@ impl Pass<'_> {
         self.finish(family, copied, reader, rollup, pool)
     }
 
-    /// Reads a family file by file, as that is how it is remembered.
+    /// Reads a family file by file, because the history stores one entry per file.
     fn remembered_family(&self, keeper: &Keeper<'_>, family: &Family) -> Rollup {
         let mut whole = Rollup::default();
         let mut reader = FamilyReader::new(&family.name, &self.options.read);
@@ -462,7 +460,7 @@ impl Pass<'_> {
         }
     }
 
-    /// What came of one file, by the cache or by reading it; with its fingerprint, when it was read.
+    /// The rollup of one file, from the cache or by reading it, and its fingerprint if it was read.
     fn part(
         &self,
         family: &Family,
@@ -488,7 +486,7 @@ impl Pass<'_> {
         (part, text)
     }
 
-    /// Adds what the reader holds back at a family's end.
+    /// Adds the records that the reader still holds at the end of a family.
     fn finish(
         &self,
         family: &Family,
@@ -515,7 +513,7 @@ impl Pass<'_> {
         mut rollup: Rollup,
         pool: &Pool,
     ) -> (Rollup, Option<Fingerprint>) {
-        // When it turns out that the lines are to be read in order, what was counted is thrown away.
+        // A separate pool: its counts are dropped if the lines turn out to need reading in order.
         let apart = Pool::default();
         let make = || self.observer(family, copied, Rollup::default(), &apart);
         let threads = self.threads() / self.found.families.len().max(1);
@@ -544,7 +542,7 @@ impl Pass<'_> {
         (rollup, fingerprint)
     }
 
-    /// How many threads there may be. With many families each has its own already.
+    /// Maximum number of threads.
     fn threads(&self) -> usize {
         self.options.threads()
     }
@@ -572,7 +570,7 @@ impl Pass<'_> {
         .of_copies(copied)
     }
 
-    /// What was found and not taken.
+    /// The problems of files that were found but not read.
     fn skipped(&self) -> Rollup {
         let mut rollup = Rollup::default();
         for skipped in &self.found.skipped {

@@ -1,4 +1,4 @@
-//! The sink behind the reader: filter, classify, count.
+//! The sink that filters, classifies and counts the reader's records.
 
 use dragline_ingest::{Map, own_stats};
 use dragline_rollup::{Covered, Rollup};
@@ -12,16 +12,16 @@ use crate::pool::{Pool, RECORDS_BETWEEN_LOOKS};
 pub(crate) struct Observer<'o> {
     family: &'o str,
     rollup: Rollup,
-    /// Where what was counted goes when it is much.
+    /// Takes over the rollup's contents when they are large.
     pool: &'o Pool,
-    /// Records until its size is looked at.
+    /// Records until the next check of the size.
     until_look: u32,
     labeller: Labeller<'o>,
     filter: &'o Filter,
     sources: Option<&'o Sources>,
-    /// What the user calls the numbers in the records' fields.
+    /// The user's names for numeric fields of the records.
     map: &'o Map,
-    /// The lines that stand elsewhere, when this is a copy of errors.
+    /// The lines that are also in the logs, if this is an error copy.
     copied: Option<&'o Covered>,
 }
 
@@ -48,7 +48,7 @@ impl<'o> Observer<'o> {
         }
     }
 
-    /// The family is a copy of errors: lines that were observed already do not count again.
+    /// Marks the family as an error copy: lines that were already observed are not counted again.
     pub(crate) fn of_copies(mut self, copied: Option<&'o Covered>) -> Self {
         self.copied = copied;
         self
@@ -72,7 +72,7 @@ impl Sink for Observer<'_> {
             return self.observe(record, at);
         };
         if !copied.contains(record) {
-            // Between errors there are always gaps.
+            // The numbers of errors always have gaps.
             let unnumbered = Record {
                 seq: None,
                 ..record.clone()

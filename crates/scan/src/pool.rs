@@ -1,16 +1,15 @@
-//! Where the threads' parts come together.
+//! Collects the results of several threads.
 //!
-//! Each thread counts into a rollup of its own, and hands over what it has as soon as that is more than a
-//! small part of the memory: so it does not matter how many threads there are. A rollup that is merged from
-//! any parts is what one thread would have made.
+//! Each thread counts into its own rollup and moves its contents to the pool once they exceed a small size, so
+//! memory use hardly depends on the number of threads. Merged parts give the same rollup as one thread would.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dragline_rollup::Rollup;
 
-/// A thread hands over a rollup of about so many bytes.
+/// Approximate size in bytes above which a thread moves its rollup to the pool.
 const PART: usize = 8 << 20;
-/// So many records are observed before its size is looked at.
+/// Number of records between two checks of the size.
 pub(crate) const RECORDS_BETWEEN_LOOKS: u32 = 1 << 8;
 
 /// A rollup that several threads add to.
@@ -22,12 +21,12 @@ impl Pool {
         Self(Mutex::new(rollup))
     }
 
-    /// A thread that panicked holding it is passed on where that is joined.
+    /// Ignores poisoning: the panic of a thread is propagated when it is joined.
     fn held(&self) -> MutexGuard<'_, Rollup> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes everything that the rollup observed, if it is large; what it observes next still stands in its
+    /// Moves the contents of the rollup to the pool if they are large. Its next records still belong to its
     /// current file.
     pub(crate) fn relieve(&self, rollup: &mut Rollup) {
         if rollup.weight() > PART {
@@ -38,7 +37,7 @@ impl Pool {
         }
     }
 
-    /// Takes a part.
+    /// Adds a part.
     pub(crate) fn add(&self, part: Rollup) {
         merge(&mut self.held(), part);
     }
@@ -48,7 +47,7 @@ impl Pool {
     }
 }
 
-/// Adds the smaller to the larger: what is merged is there twice for a moment.
+/// Merges the smaller rollup into the larger, because the merged data briefly exists twice.
 pub(crate) fn merge(whole: &mut Rollup, mut part: Rollup) {
     if part.weight() > whole.weight() {
         std::mem::swap(whole, &mut part);

@@ -1,4 +1,4 @@
-//! Every record by itself, with the run that it turned out to belong to.
+//! Single records, each with the run that it belongs to.
 
 use std::collections::BTreeSet;
 
@@ -9,28 +9,28 @@ use rustc_hash::FxHashMap;
 use crate::filter::Filter;
 use crate::label::Labeller;
 
-/// A record, and what is known of it beside itself.
+/// A record with its file, position, run and label.
 #[derive(Debug)]
 pub struct Row<'r> {
     /// The record.
     pub record: &'r Record<'r>,
-    /// The file that it stands in.
+    /// The file that contains it.
     pub file: &'r str,
-    /// Where.
+    /// Its position in the file.
     pub at: Position,
-    /// Whose it is, as the report has it: by all lines of the run, not by this one alone.
+    /// Its run, as in the report: determined from all lines, not from this one alone.
     pub run: &'r RunKey,
-    /// What it is when it is an error.
+    /// Its label if it is an error.
     pub label: Option<&'r ErrorLabel<'r>>,
 }
 
-/// Takes rows.
+/// Receives rows.
 pub trait RowSink: Send {
-    /// A record that passed the filter.
+    /// Receives a record that passed the filter.
     fn row(&mut self, row: &Row<'_>);
 }
 
-/// Whose lines the records turned out to be.
+/// The run of each source.
 pub(crate) type Runs = FxHashMap<SourceKey, RunKey>;
 
 pub(crate) fn runs_of(rollup: &Rollup) -> Runs {
@@ -38,19 +38,19 @@ pub(crate) fn runs_of(rollup: &Rollup) -> Runs {
     sources.map(|(source, run)| (source.clone(), run)).collect()
 }
 
-/// Makes rows of one family's records.
+/// Converts one family's records to rows.
 pub(crate) struct RowMaker<'m, S> {
     pub(crate) family: &'m str,
     pub(crate) runs: &'m Runs,
-    /// The runs that tell of requests themselves.
+    /// The runs that log requests themselves.
     pub(crate) telling: &'m BTreeSet<RunKey>,
     pub(crate) filter: &'m Filter,
     pub(crate) labeller: Labeller<'m>,
-    /// The lines that stand elsewhere, when this is a copy of errors.
+    /// The lines that are also in the logs, if this is an error copy.
     pub(crate) copied: Option<&'m Covered>,
     pub(crate) sink: S,
     pub(crate) file: String,
-    /// The last record's source and run: mostly the next one's, too.
+    /// The last record's source and run, usually the same for the next.
     pub(crate) last: Option<(SourceKey, RunKey)>,
 }
 
@@ -66,7 +66,7 @@ impl<S: RowSink> RowMaker<'_, S> {
             return;
         }
         let source = SourceKey::of(self.family, record);
-        // A source beyond those that are kept apart is in no run.
+        // A source beyond the limit belongs to no run.
         let run = self.runs.get(&source).cloned().unwrap_or_default();
         self.last = Some((source, run));
     }
@@ -80,7 +80,7 @@ impl<S: RowSink> Sink for RowMaker<'_, S> {
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
         let is_copy = self.copied.is_some_and(|copied| copied.contains(record));
-        // What the reader learnt of a run is no record of it.
+        // A summary made by the reader is not a log record.
         let is_account = record.event.is_summary() && record.level.is_none();
         if is_copy
             || is_account
@@ -97,7 +97,7 @@ impl<S: RowSink> Sink for RowMaker<'_, S> {
         let plain;
         let mut record = record;
         if record.is_echo && self.telling.contains(run) {
-            // The scraper tells of the same request.
+            // The scraper logs the same request.
             plain = Record {
                 event: Event::Log,
                 ..record.clone()

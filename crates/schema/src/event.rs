@@ -1,4 +1,4 @@
-//! The typed events of wire format v1, each declared once: its name, its fields, their order.
+//! The typed events of wire format v1. Each is declared once, with its name and its fields in order.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,18 +11,18 @@ use crate::{Level, Timestamp};
 
 type Text<'a> = Cow<'a, str>;
 
-/// A field of a type of event.
+/// A field of an event type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventField {
-    /// Its name in a line.
+    /// The field's key in a line.
     pub name: &'static str,
-    /// What it holds.
+    /// The kind of value.
     pub kind: FieldKind,
-    /// What that means, in a sentence that begins with a blank.
+    /// The field's description: one sentence, starting with a space.
     pub about: &'static str,
 }
 
-/// Declares an event's struct; the order of the fields is their order in a line.
+/// Declares the event structs. Fields are written to a line in declaration order.
 macro_rules! events {
     ($(
         $(#[$doc:meta])*
@@ -35,16 +35,16 @@ macro_rules! events {
             #[derive(Clone, Debug, Default, PartialEq)]
             pub struct $name<'a> {
                 $( $(#[doc = $about])+ pub $field: Option<$kind>, )*
-                // Events without text borrow nothing, and still share one shape.
+                // Events without text borrow nothing but need the lifetime parameter all the same.
                 #[doc(hidden)]
                 pub borrows: PhantomData<&'a ()>,
             }
 
             impl<'a> $name<'a> {
-                /// The names of the fields, in their order in a line.
+                /// The names of the fields, in line order.
                 pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
 
-                /// The fields, in their order in a line.
+                /// The fields, in line order.
                 pub const COLUMNS: &'static [EventField] = &[$(EventField {
                     name: stringify!($field),
                     kind: <$kind as FieldValue<'a>>::KIND,
@@ -84,55 +84,55 @@ macro_rules! events {
             }
         )*
 
-        /// The types of event that wire format v1 knows.
+        /// The event types of wire format v1.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[allow(missing_docs, reason = "the structs of the same names say it")]
+        #[allow(missing_docs, reason = "the structs of the same names document them")]
         pub enum EventType { $($name,)* }
 
         impl EventType {
-            /// All types, in the order of the format's table.
+            /// All event types, in the order in which the format documents them.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The name in a line's `event_type`.
+            /// The value of `event_type` in a line.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $wire,)* }
             }
 
-            /// The type of that name.
+            /// Looks up an event type by name.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name { $($wire => Some(Self::$name),)* _ => None }
             }
 
-            /// The type's own fields, in their order in a line.
+            /// The fields of this event type, in line order.
             pub fn columns(self) -> &'static [EventField] {
                 match self { $(Self::$name => $name::COLUMNS,)* }
             }
 
-            /// The names of the type's own fields, in their order in a line.
+            /// The names of the fields of this event type, in line order.
             pub fn fields(self) -> &'static [&'static str] {
                 match self { $(Self::$name => $name::FIELDS,)* }
             }
 
-            /// An event of this type without any field.
+            /// An event of this type with no fields set.
             pub fn empty<'a>(self) -> Event<'a> {
                 match self { $(Self::$name => Event::$name(Default::default()),)* }
             }
         }
 
-        /// What a record says, beside its message.
+        /// The typed content of a record, apart from its message.
         #[derive(Clone, Debug, Default, PartialEq)]
-        #[allow(missing_docs, reason = "the structs of the same names say it")]
+        #[allow(missing_docs, reason = "the structs of the same names document them")]
         pub enum Event<'a> {
-            /// A plain line.
+            /// A plain line without typed content.
             #[default]
             Log,
             $($name($name<'a>),)*
-            /// A run's own final account, read from other writers (Scrapy's statistics).
+            /// A run's own final statistics, read from another writer's log (Scrapy's statistics dump).
             Summary(Box<RunSummary<'a>>),
         }
 
         impl<'a> Event<'a> {
-            /// The event's type; `None` for plain lines and for accounts of other writers.
+            /// The event type; `None` for plain lines and for [`Event::Summary`].
             pub fn event_type(&self) -> Option<EventType> {
                 match self {
                     $(Self::$name(_) => Some(EventType::$name),)*
@@ -140,16 +140,16 @@ macro_rules! events {
                 }
             }
 
-            /// Whether it is a run's own account, read from another writer.
+            /// Whether this is a run's own final statistics, read from another writer's log.
             pub fn is_summary(&self) -> bool {
                 matches!(self, Self::Summary(_))
             }
 
-            /// Sets the field of that name.
+            /// Sets the field named `key`.
             ///
             /// # Errors
-            /// Gives the value back when the event has no such field. A value of the wrong kind
-            /// leaves the field empty.
+            /// Returns the value when the event has no such field. A value of the wrong kind leaves
+            /// the field empty.
             #[inline]
             pub fn set(&mut self, key: &str, value: Value<'a>) -> Result<(), Value<'a>> {
                 match self {
@@ -158,7 +158,7 @@ macro_rules! events {
                 }
             }
 
-            /// The value of the field of that name; `None` when it is not set, or there is none.
+            /// The value of the field named `key`; `None` when it is not set or does not exist.
             pub fn get(&self, key: &str) -> Option<Value<'_>> {
                 match self {
                     $(Self::$name(event) => event.get(key),)*
@@ -166,7 +166,7 @@ macro_rules! events {
                 }
             }
 
-            /// The same without a borrow.
+            /// Converts to an owned event.
             pub fn into_owned(self) -> Event<'static> {
                 match self {
                     $(Self::$name(event) => Event::$name(event.into_owned()),)*
@@ -175,7 +175,7 @@ macro_rules! events {
                 }
             }
 
-            /// Visits the fields that are set, in their order in a line.
+            /// Visits the fields that are set, in line order.
             pub fn each_field(&self, visit: &mut dyn FnMut(&'static str, Value<'_>)) {
                 match self {
                     $(Self::$name(event) => event.each(visit),)*
@@ -187,20 +187,20 @@ macro_rules! events {
 }
 
 events! {
-    /// A run begins.
+    /// A run starts.
     ScraperStart = "scraper_start" {
-        /// The run's configuration, an object.
+        /// The run's configuration (object).
         config: Json<'a>,
-        /// The machine that it runs on, by name.
+        /// The name of the machine that the run is on.
         host: Text<'a>,
     }
-    /// A run ends, with its own account. Counts are totals of the run.
+    /// A run ends and reports its totals.
     ScraperEnd = "scraper_end" {
         /// `success`, `failed`, `cancelled` or `panicked`.
         status: Text<'a>,
-        /// Why it ended, in the scraper's words.
+        /// Why the run ended, in the scraper's words.
         finish_reason: Text<'a>,
-        /// From start to end, in seconds.
+        /// Duration of the run, in seconds.
         duration_seconds: f64,
         /// Products seen on pages.
         products_found: u64,
@@ -208,178 +208,178 @@ events! {
         products_added: u64,
         /// Products stored again with changes.
         products_updated: u64,
-        /// Products stored, by scrapers that do not tell new from known.
+        /// Products stored by scrapers that do not distinguish new from known products.
         products_saved: u64,
-        /// Products that could not be read or stored.
+        /// Products that could not be extracted or stored.
         products_failed: u64,
         /// Articles stored.
         articles_stored: u64,
-        /// Pages that were read, by the scraper's own count.
+        /// Pages scraped, as counted by the scraper.
         pages_scraped: u64,
-        /// HTTP attempts.
+        /// HTTP requests, counting every attempt.
         requests_made: u64,
-        /// `scraper_error` events.
+        /// Number of `scraper_error` events.
         errors_count: u64,
-        /// `rate_limit` events.
+        /// Number of `rate_limit` events.
         rate_limits_hit: u64,
-        /// Bytes of response bodies.
+        /// Total size of the response bodies, in bytes.
         bytes_downloaded: u64,
-        /// What the author counted and measured beside that: an object of numbers by name.
+        /// The scraper's own statistics (object of numbers by name).
         stats: Json<'a>,
     }
     /// One HTTP attempt.
     Request = "request" {
-        /// The URL that was asked for.
+        /// The requested URL.
         url: Text<'a>,
-        /// The method, in capitals.
+        /// The HTTP method, in upper case.
         method: Text<'a>,
-        /// The answer's status; absent when there was no answer.
+        /// The status code of the response; absent when there was no response.
         status_code: u16,
-        /// From the request to the answer, in milliseconds.
+        /// Time from the request to the response, in milliseconds.
         response_time_ms: f64,
-        /// Size of the answer's body.
+        /// Size of the response body, in bytes.
         bytes: u64,
-        /// Which attempt at this URL, from 1.
+        /// Number of the attempt at this URL, starting at 1.
         attempt: u64,
-        /// The proxy that was used, without credentials.
+        /// The proxy used, without credentials.
         proxy: Text<'a>,
-        /// The answer's `Retry-After`, in seconds.
+        /// The response's `Retry-After`, in seconds.
         retry_after_seconds: f64,
-        /// The error's type when there was no answer.
+        /// The error type when there was no response.
         error_type: Text<'a>,
     }
-    /// A product was found, stored or lost.
+    /// A product was found or stored, or could not be extracted or stored.
     ProductProcessed = "product_processed" {
         /// `found`, `added`, `updated`, `saved` or `failed`.
         action: Text<'a>,
-        /// The product's id in the site's or the scraper's terms.
+        /// The product's id, as the site or the scraper defines it.
         product_id: Text<'a>,
-        /// The page it stands on.
+        /// The URL of the product's page.
         url: Text<'a>,
-        /// Its price, in the site's currency.
+        /// The price, in the site's currency.
         price: f64,
-        /// Names of fields that came out empty, an array.
+        /// Names of the fields that were empty (array).
         fields_missing: Json<'a>,
     }
     /// An article was stored.
     ArticleStored = "article_stored" {
         /// The article's id.
         article_id: Text<'a>,
-        /// The page it stands on.
+        /// The URL of the article's page.
         url: Text<'a>,
-        /// Words in its text.
+        /// Number of words in the text.
         word_count: u64,
-        /// Its language, as a code such as `en`.
+        /// The language, as a code such as `en`.
         language: Text<'a>,
-        /// From page to storage, in milliseconds.
+        /// Time from the page to storage, in milliseconds.
         processing_time_ms: f64,
-        /// Names of fields that came out empty, an array.
+        /// Names of the fields that were empty (array).
         fields_missing: Json<'a>,
     }
-    /// Something was recognised as already known.
+    /// An item was recognised as a duplicate.
     DuplicateDetected = "duplicate_detected" {
-        /// The page that repeats something.
+        /// The URL of the page with the duplicate.
         url: Text<'a>,
-        /// How sure the scraper is, 0 to 1.
+        /// The scraper's confidence, from 0 to 1.
         confidence: f64,
     }
-    /// A search was made.
+    /// A search was run.
     SearchQuery = "search_query" {
-        /// What was searched for.
+        /// The search query.
         query: Text<'a>,
-        /// How many results came.
+        /// Number of results.
         result_count: u64,
-        /// From query to results, in milliseconds.
+        /// Time from the query to the results, in milliseconds.
         response_time_ms: f64,
     }
-    /// The length of the scraper's queue at a moment.
+    /// The length of the scraper's queue at one moment.
     QueueSize = "queue_size" {
-        /// Entries waiting.
+        /// Number of waiting entries.
         queue_size: u64,
     }
     /// A call to the scraper's database.
     DatabaseOperation = "database_operation" {
-        /// What was done: `insert`, `select`, …
+        /// The operation: `insert`, `select`, …
         operation: Text<'a>,
         /// The table.
         table: Text<'a>,
-        /// How long it took, in milliseconds.
+        /// Duration of the operation, in milliseconds.
         duration_ms: f64,
-        /// Open connections at that moment.
+        /// Number of open connections at that moment.
         connections_active: u64,
     }
-    /// The machine at a moment.
+    /// The resource usage of a machine at one moment.
     SystemSample = "system_sample" {
-        /// The machine, by name.
+        /// The name of the machine.
         host: Text<'a>,
-        /// CPU in use, 0 to 100.
+        /// CPU usage, from 0 to 100.
         cpu_percent: f64,
-        /// Memory in use, 0 to 100.
+        /// Memory usage, from 0 to 100.
         memory_percent: f64,
-        /// Memory in use, bytes.
+        /// Memory used, in bytes.
         memory_used_bytes: u64,
-        /// Memory that programs can still have, bytes.
+        /// Memory available to programs, in bytes.
         memory_available_bytes: u64,
-        /// Disk in use, 0 to 100.
+        /// Disk usage, from 0 to 100.
         disk_percent: f64,
-        /// Disk in use, bytes.
+        /// Disk space used, in bytes.
         disk_used_bytes: u64,
-        /// Disk that is free, bytes.
+        /// Free disk space, in bytes.
         disk_free_bytes: u64,
         /// Bytes sent since the machine started.
         network_sent_bytes: u64,
         /// Bytes received since the machine started.
         network_received_bytes: u64,
     }
-    /// Something went wrong.
+    /// An error occurred.
     ScraperError = "scraper_error" {
-        /// The error's type, as the program names it.
+        /// The error type, as the program names it.
         error_type: Text<'a>,
-        /// The error's message.
+        /// The error message.
         error_message: Text<'a>,
-        /// What caused it, outermost first: an array of objects with `error_type` and
-        /// `error_message`.
+        /// The chain of causes, outermost first (array of objects with `error_type` and
+        /// `error_message`).
         causes: Json<'a>,
-        /// Stack or backtrace, as text.
+        /// Stack trace or backtrace, as text.
         traceback: Text<'a>,
-        /// The page it happened on.
+        /// The URL of the page on which the error occurred.
         url: Text<'a>,
-        /// The HTTP status that goes with it.
+        /// The HTTP status code that belongs to the error.
         status_code: u16,
-        /// One of the eight categories, when the scraper classified it.
+        /// One of the eight error categories, when the scraper classified the error.
         error_category: Text<'a>,
-        /// One of the four severities, when the scraper classified it.
+        /// One of the four severities, when the scraper classified the error.
         error_severity: Text<'a>,
-        /// Failures in a row up to this one, in this run.
+        /// Number of consecutive failures in this run, including this one.
         consecutive_failures: u64,
-        /// The function it happened in.
+        /// The function in which the error occurred.
         function: Text<'a>,
-        /// Whatever else the author added, an object.
+        /// Further details that the scraper added (object).
         context: Json<'a>,
     }
-    /// The site asked to slow down.
+    /// The site asked the scraper to slow down.
     RateLimit = "rate_limit" {
-        /// How long the scraper waits, in seconds.
+        /// Time that the scraper waits, in seconds.
         wait_time_seconds: f64,
-        /// Why: `429`, `503`, the site's words.
+        /// The reason: `429`, `503` or the site's message.
         reason: Text<'a>,
-        /// The page it was said for.
+        /// The rate-limited URL.
         url: Text<'a>,
     }
     /// The recorder could not write some events.
     LogDropped = "log_dropped" {
-        /// How many.
+        /// Number of dropped events.
         dropped: u64,
-        /// How many on each level, an object.
+        /// Number of dropped events by log level (object).
         dropped_by_level: Json<'a>,
-        /// First and last sequence number lost, an array of two.
+        /// First and last lost sequence number (array of two).
         lost_seq: Json<'a>,
     }
 }
 
-/// What was done with a product.
+/// What happened to a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the events' fields say it")]
+#[allow(missing_docs, reason = "the field `action` documents them")]
 pub enum ProductAction {
     Found,
     Added,
@@ -389,7 +389,7 @@ pub enum ProductAction {
 }
 
 impl ProductAction {
-    /// The name in a line's `action`.
+    /// The value of `action` in a line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Found => "found",
@@ -400,7 +400,7 @@ impl ProductAction {
         }
     }
 
-    /// The action of that name.
+    /// Looks up an action by name.
     pub fn from_name(name: &str) -> Option<Self> {
         [
             Self::Found,
@@ -414,10 +414,10 @@ impl ProductAction {
     }
 }
 
-/// How a run says it ended.
+/// The outcome that a run reports at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum RunStatus {
     Success,
     Failed,
@@ -426,7 +426,7 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    /// The name in a line's `status`.
+    /// The value of `status` in a line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -436,7 +436,7 @@ impl RunStatus {
         }
     }
 
-    /// The status of that name.
+    /// Looks up a status by name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Success, Self::Failed, Self::Cancelled, Self::Panicked]
             .into_iter()
@@ -450,39 +450,39 @@ impl fmt::Display for RunStatus {
     }
 }
 
-/// A run's own final account in the terms of the definitions, whatever its writer calls them.
-/// What the account does not say is `None`.
+/// A run's own final statistics, translated from the writer's terms to Dragline's.
+/// A value that the statistics do not contain is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunSummary<'a> {
-    /// The scraper's name, where it becomes known only after the run's first lines.
+    /// The scraper's name, when it becomes known only after the run's first lines.
     pub scraper_id: Option<Text<'a>>,
-    /// When the run says it started.
+    /// The start time that the run reports.
     pub start: Option<Timestamp>,
-    /// When the run says it ended.
+    /// The end time that the run reports.
     pub end: Option<Timestamp>,
-    /// Why it ended.
+    /// Why the run ended.
     pub finish_reason: Option<Text<'a>>,
-    /// HTTP attempts.
+    /// HTTP requests, counting every attempt.
     pub requests: Option<u64>,
-    /// HTTP attempts with a status of 400 or above or without an answer.
+    /// HTTP requests with a status of 400 or above, or without a response.
     pub requests_failed: Option<u64>,
-    /// Answers by status.
+    /// Number of responses by status code.
     pub status_codes: Vec<(u16, u64)>,
-    /// Bytes of answers.
+    /// Total size of the responses, in bytes.
     pub bytes: Option<u64>,
     /// Items stored.
     pub items: Option<u64>,
     /// Items dropped or lost.
     pub items_failed: Option<u64>,
-    /// Lines on each level.
+    /// Number of lines by log level.
     pub levels: Vec<(Level, u64)>,
-    /// Requests that were filtered as already known.
+    /// Number of requests filtered out as duplicates.
     pub duplicates: Option<u64>,
-    /// Pages that came to the scraper.
+    /// Number of pages that the scraper received.
     pub pages: Option<u64>,
-    /// Numbers that the user gave names of their own.
+    /// User-defined statistics, by name.
     pub own: Vec<(String, f64)>,
-    /// What the run was configured with; nothing else is told then.
+    /// The run's configuration. A summary with a configuration contains nothing else.
     pub config: Option<Json<'a>>,
 }
 

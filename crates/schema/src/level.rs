@@ -1,16 +1,16 @@
-//! How loud a record is.
+//! Log levels.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The level of a record, from the quietest to the loudest.
+/// The log level of a record, in ascending order of severity.
 ///
-/// Dragline writes `TRACE` to `ERROR`; `CRITICAL` is read from other writers only and counts as an
-/// error.
+/// Dragline writes `TRACE` to `ERROR`. `CRITICAL` occurs only in the logs of other writers and
+/// counts as an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Level {
     Trace,
     Debug,
@@ -21,7 +21,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// All levels, quietest first.
+    /// All levels, from lowest to highest.
     pub const ALL: [Self; 6] = [
         Self::Trace,
         Self::Debug,
@@ -43,14 +43,14 @@ impl Level {
         }
     }
 
-    /// Whether records on this level are errors.
+    /// Whether records at this level are errors.
     pub fn is_error(self) -> bool {
         self >= Self::Error
     }
 
-    /// Reads a level's word in any case, by all the names that log writers give it.
+    /// Parses a level name, ignoring case. Accepts the names that common log writers use.
     pub fn from_word(word: &str) -> Option<Self> {
-        // As most writers write them.
+        // Fast path for the most common spellings.
         match word {
             "INFO" | "info" => return Some(Self::Info),
             "DEBUG" | "debug" => return Some(Self::Debug),
@@ -60,7 +60,7 @@ impl Level {
         }
         let mut lower = [0u8; 14];
         let word = word.trim();
-        // slog names what stands between its levels: `ERROR+2`.
+        // slog writes levels between the named ones as an offset: `ERROR+2`.
         let word = match word.find(['+', '-']) {
             Some(at) if at > 0 && word[at + 1..].bytes().all(|b| b.is_ascii_digit()) => &word[..at],
             _ => word,
@@ -69,7 +69,7 @@ impl Level {
         lower.copy_from_slice(word.as_bytes());
         lower.make_ascii_lowercase();
         Some(match &*lower {
-            // npm's stands between debug and info, Serilog's below both.
+            // npm's `verbose` lies between debug and info; Serilog's `Verbose` is below both.
             b"verbose" if word.starts_with('v') => Self::Debug,
             b"trace" | b"trc" | b"trce" | b"verbose" | b"vrb" | b"silly" | b"finer" | b"finest"
             | b"t" => Self::Trace,
@@ -78,7 +78,7 @@ impl Level {
             }
             b"info" | b"information" | b"informational" | b"inf" | b"i" | b"notice"
             | b"success" | b"system" | b"stats" | b"perf" => Self::Info,
-            // java.util.logging writes in the language of its machine.
+            // java.util.logging writes localised level names.
             b"warn" | b"warning" | b"warni" | b"wrn" | b"w" | b"warnung" | b"avertissement"
             | b"advertencia" | b"avvertenza" => Self::Warn,
             b"error" | b"err" | b"erro" | b"exception" | b"e" | b"fail" | b"failure" | b"sfail" => {

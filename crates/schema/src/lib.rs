@@ -1,17 +1,18 @@
-//! The nouns that every part of Dragline shares.
+//! The types that every part of Dragline shares.
 //!
-//! A scraper's life is a stream of [`Record`]s: somebody wrote a line, at a time, on a level, and
-//! usually as part of a *run* of a *scraper* on a *site* ([`RunKey`]). Some records are typed
-//! ([`Event`]): a request, a product, an error. Dragline's own recorder writes them in the wire
-//! format v1 ([`wire`]); the readers of other programs' logs translate into the same records, so
-//! that everything behind them sees one language.
+//! A scraper's log is a stream of [`Record`]s. A record has a time and a level, and usually belongs
+//! to a *run* of a *scraper* on a *site* ([`RunKey`]). Some records are typed ([`Event`]): a request,
+//! a product, an error. Dragline's own recorder writes them in wire format v1 ([`wire`]). The readers
+//! of other programs' logs translate into the same records, so that all later stages handle a single
+//! format.
 //!
-//! A record borrows from the bytes it was read from and lives as long as the call that hands it to
-//! a [`Sink`], together with its [`Position`]: the file, line and byte where a person can look it up.
-//! What could not be read is a [`Problem`], a result like any other. An error's [`Verdict`] comes
-//! from whatever implements [`Classify`].
+//! A record borrows from the bytes it was read from and lives only for the duration of the call that
+//! passes it to a [`Sink`]. Its [`Position`] is passed along: the line and byte offset where a person
+//! can look it up. Input that cannot be read is reported as a [`Problem`], a result like any other.
+//! A [`Classify`] implementation determines the [`Verdict`] of an error.
 //!
-//! This crate knows no files, no clocks and no threads. Times are passed in as [`Timestamp`]s.
+//! This crate accesses no files and no clocks and starts no threads. Callers pass times in as
+//! [`Timestamp`]s.
 //!
 //! ```
 //! use dragline_schema::{Event, Level, Record, Request, Timestamp, wire};

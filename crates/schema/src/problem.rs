@@ -1,45 +1,45 @@
-//! What could not be read, and why.
+//! Input that could not be read, and the reason.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Position;
 
-/// The kinds of things that can be wrong with an input.
+/// The kinds of problems with an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// The file could not be opened or read.
     UnreadableFile,
-    /// A compressed file ends before its end.
+    /// A compressed file is truncated.
     TruncatedFile,
-    /// A compressed file holds bytes that its format does not allow.
+    /// A compressed file contains bytes that its format does not allow.
     CorruptFile,
     /// The file is binary.
     BinaryFile,
-    /// The file holds nothing.
+    /// The file is empty.
     EmptyFile,
-    /// The file is no log by its name or by what it says of itself.
+    /// The file is not a log, judging by its name or by its own description.
     NotALog,
-    /// The same content stands under another name that was read.
+    /// A file with the same content was already read under another name.
     DuplicateFile,
-    /// The last line stops in the middle.
+    /// The last line is incomplete.
     TornLine,
-    /// A line that no dialect recognises.
+    /// A line that matches no known log format.
     BadLine,
     /// A line longer than the limit.
     OversizedLine,
-    /// A record without a time that can be read.
+    /// A record without a readable time.
     NoTimestamp,
-    /// A record whose date has a day and a month that nothing tells apart.
+    /// A record with an ambiguous date: the day and the month cannot be told apart.
     AmbiguousDate,
     /// NUL bytes in place of text.
     NulBytes,
-    /// Most lines of a text file were taken for parts of the records before them, by their look alone.
+    /// Most lines of a text file look like continuations and were added to the records before them.
     MostlyParts,
 }
 
 impl ProblemKind {
-    /// The name in a report.
+    /// The name used in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UnreadableFile => "unreadable_file",
@@ -59,19 +59,19 @@ impl ProblemKind {
         }
     }
 
-    /// Whether it is a line that was lost.
+    /// Whether the problem is a lost line.
     pub fn is_lost_line(self) -> bool {
         matches!(self, Self::TornLine | Self::BadLine | Self::OversizedLine)
     }
 }
 
-/// Something that could not be read, in the file that was last begun.
+/// Input that could not be read, in the file of the latest [`Sink::file`](crate::Sink::file) call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem<'a> {
-    /// What kind.
+    /// The kind of problem.
     pub kind: ProblemKind,
-    /// Where, when it is not the file as a whole.
+    /// The position; `None` when the problem concerns the whole file.
     pub at: Option<Position>,
-    /// One sentence, or what stands there.
+    /// A description, or the text at that position.
     pub detail: &'a str,
 }

@@ -1,4 +1,4 @@
-//! A line that was read, and where it stands.
+//! Records read from a log, and their positions.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,53 +10,52 @@ use crate::{ErrorText, Event, Level, Problem, Timestamp};
 
 /// One record of a log, borrowed from the bytes it was read from.
 ///
-/// `None` means that the line does not say it.
+/// A field is `None` when the line does not contain it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record<'a> {
-    /// When it was written.
+    /// When the record was written.
     pub timestamp: Option<Timestamp>,
-    /// How loud it is.
+    /// The log level.
     pub level: Option<Level>,
-    /// The module or logger that wrote it.
+    /// The module or logger that wrote the record.
     pub target: Option<Cow<'a, str>>,
-    /// Which scraper.
+    /// The scraper's id.
     pub scraper_id: Option<Cow<'a, str>>,
-    /// Which site.
+    /// The site.
     pub site: Option<Cow<'a, str>>,
-    /// Which run.
+    /// The run's id.
     pub run_id: Option<Cow<'a, str>>,
-    /// The writing process (Dragline's own lines).
+    /// The id of the writing process (only in Dragline's own lines).
     pub writer_id: Option<Cow<'a, str>>,
-    /// The line's number within writer and run (Dragline's own lines).
+    /// The line's sequence number within its writer and run (only in Dragline's own lines).
     pub seq: Option<u64>,
-    /// What it says to people.
+    /// The human-readable message.
     pub message: Option<Cow<'a, str>>,
-    /// What it says to programs.
+    /// The typed content.
     pub event: Event<'a>,
-    /// The language it was written in.
+    /// The log format of the record.
     pub dialect: Dialect,
-    /// Whether its time names no zone: it is in the one that the reader was told.
+    /// Whether the record's time has no time zone. The reader then used the time zone configured for it.
     pub is_zoneless: bool,
-    /// Whether it is a request of which the line tells neither a status nor an error. (In the wire
-    /// format a request without a status got no answer.)
+    /// Whether the record is a request whose line contains neither a status nor an error, so that
+    /// its outcome is unknown. (In wire format v1, a request without a status got no response.)
     pub is_unjudged: bool,
-    /// Whether it is a request of which an HTTP library tells, not the scraper: it counts where the
-    /// scraper itself tells of none.
+    /// Whether the record is a request logged by an HTTP library and not by the scraper. It is
+    /// counted only when the scraper itself logs no requests.
     pub is_echo: bool,
-    /// Where the user's own fields stand; `dragline_ingest::own_fields` reads them.
+    /// Where the user's own fields are; `dragline_ingest::own_fields` reads them.
     pub own: Own<'a>,
 }
 
-/// Where the fields stand that a line has beside what its record says: nothing is read of them before somebody
-/// asks.
+/// Where the fields of a line are that its record does not contain. They are parsed only on request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Own<'a> {
-    /// In no place but the message.
+    /// There are none outside the message.
     #[default]
     None,
-    /// In the line, which is a JSON object or logfmt.
+    /// In the raw line, which is a JSON object or logfmt.
     Line(Cow<'a, [u8]>),
-    /// In pairs beside the message, as spans have them.
+    /// In key-value pairs stored separately from the message, such as the fields of spans.
     Pairs(Cow<'a, [(String, String)]>),
 }
 
@@ -76,7 +75,7 @@ impl Record<'_> {
         matches!(self.event, Event::ScraperError(_)) || self.level.is_some_and(Level::is_error)
     }
 
-    /// The same without a borrow, for who needs it longer than the line that it was read from.
+    /// Converts to an owned record, which can outlive the line that it was read from.
     pub fn into_owned(self) -> Record<'static> {
         let own = |text: Option<Cow<'_, str>>| text.map(IntoOwned::into_owned);
         Record {
@@ -98,13 +97,13 @@ impl Record<'_> {
         }
     }
 
-    /// What a classifier looks at; `None` when the record is no error.
+    /// The input for a classifier; `None` when the record is not an error.
     pub fn error_text(&self) -> Option<ErrorText<'_>> {
         self.is_error().then(|| ErrorText::of(self))
     }
 }
 
-/// The language that a record was written in.
+/// The log format that a record was written in.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -113,7 +112,7 @@ pub enum Dialect {
     /// Wire format v1.
     #[default]
     Dragline,
-    /// JSON lines of another writer, read by the names of their keys.
+    /// JSON lines of another writer, interpreted by their key names.
     Json,
     /// loguru with `serialize=True`.
     LoguruJson,
@@ -123,19 +122,19 @@ pub enum Dialect {
     TracingJson,
     /// Scrapy's text log.
     Scrapy,
-    /// Crawlee's text log, of JavaScript.
+    /// Crawlee's text log (JavaScript).
     Crawlee,
-    /// Crawlee's text log, of Python.
+    /// Crawlee's text log (Python).
     CrawleePython,
     /// loguru's text.
     Loguru,
-    /// Text as logback and log4j write it.
+    /// Text in the format of logback and log4j.
     Java,
-    /// logfmt: pairs of keys and values.
+    /// logfmt: key-value pairs.
     Logfmt,
-    /// Text with a time, a level and mostly a logger: Python's `logging`, tracing, `env_logger`.
+    /// Text with a time, a level and usually a logger: Python's `logging`, tracing, `env_logger`.
     Text,
-    /// OTLP in JSON, the protocol of OpenTelemetry.
+    /// OTLP JSON, the protocol of OpenTelemetry.
     Otlp,
     /// Text in a format that the user described.
     Custom,
@@ -163,19 +162,19 @@ impl Dialect {
     }
 }
 
-/// The identity of a run. A part that no line names is `None`.
+/// The identity of a run. A part that no line contains is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunKey {
-    /// Which scraper.
+    /// The scraper's id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// The site.
     pub site: Option<String>,
-    /// Which run.
+    /// The run's id.
     pub run_id: Option<String>,
 }
 
 impl RunKey {
-    /// Whether this names a run, and not just lines outside of any.
+    /// Whether this identifies a run, and not lines outside of runs.
     pub fn is_run(&self) -> bool {
         self.run_id.is_some()
     }
@@ -194,39 +193,40 @@ impl fmt::Display for RunKey {
     }
 }
 
-/// Where a record stands in its file.
+/// The position of a record in its file.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Position {
-    /// The compressed member, from 0; always 0 in plain files.
+    /// Index of the compressed member, starting at 0; always 0 in plain files.
     pub member: u32,
-    /// The line, from 1, as `zcat FILE | sed -n LINEp` counts.
+    /// Line number, starting at 1, as in `zcat FILE | sed -n LINEp`.
     pub line: u64,
-    /// The byte where the line starts, from 0, after decompression.
+    /// Byte offset of the start of the line after decompression, starting at 0.
     pub offset: u64,
 }
 
 /// A file that records come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// The path, as it was given or found below what was given.
+    /// The path as given, or as found below a given directory.
     pub path: String,
-    /// A hash of what the file begins with: the same for a copy, whatever its name or compression.
+    /// A hash of the beginning of the content. A copy has the same hash, whatever its name or compression.
     pub content_id: u64,
-    /// When the file was last written, where the file system tells.
+    /// When the file was last modified; `None` when the file system does not provide it.
     pub modified: Option<Timestamp>,
 }
 
-/// Where a reader puts what it reads: events and problems are both results.
+/// Receives the results of a reader: records and problems.
 ///
-/// Calls come in the order of the files and of the lines in them; between two calls of
-/// [`Sink::file`] everything belongs to the first of the two.
+/// The reader makes its calls in the order of the files and of the lines in them. Each record and
+/// each problem belongs to the file of the latest [`Sink::file`] call. Records are borrowed: an
+/// implementor copies what it needs after the call returns.
 pub trait Sink {
-    /// A file begins.
+    /// A new file starts.
     fn file(&mut self, file: &SourceFile);
     /// A record was read.
     fn record(&mut self, record: &Record<'_>, at: Position);
-    /// Something could not be read.
+    /// Input could not be read.
     fn problem(&mut self, problem: &Problem<'_>);
 }

@@ -1,13 +1,14 @@
-//! Small functions on text that several crates need.
+//! Small text functions that several crates need.
 
-/// The host of a URL, with its port when one is given: what a *site* is when nothing else says so.
+/// The host of a URL, including the port if there is one. It serves as the *site* when a log does not name one.
 ///
 /// ```
 /// assert_eq!(dragline_schema::host_of("https://me@Shop.example.com:8443/p?q"), Some("Shop.example.com:8443"));
 /// assert_eq!(dragline_schema::host_of("/p/1"), None);
 /// ```
 pub fn host_of(url: &str) -> Option<&str> {
-    // Every request has one, so no general search; none of these bytes is a part of another character.
+    // Called for every request, so it avoids a general substring search. None of these bytes is part of a
+    // multi-byte character.
     let bytes = url.as_bytes();
     let colon = bytes.windows(3).position(|three| three == b"://")?;
     let rest = &url[colon + 3..];
@@ -20,7 +21,7 @@ pub fn host_of(url: &str) -> Option<&str> {
     (!host.is_empty()).then_some(host)
 }
 
-/// The first `limit` bytes of `text`, cut at a character's boundary.
+/// At most the first `limit` bytes of `text`, cut at a character boundary.
 ///
 /// ```
 /// assert_eq!(dragline_schema::clip("größe", 3), "gr");

@@ -1,4 +1,4 @@
-//! One kind of time: microseconds since 1970-01-01T00:00:00Z.
+//! Timestamps: microseconds since 1970-01-01T00:00:00Z.
 
 use std::fmt;
 
@@ -7,17 +7,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: microseconds since the Unix epoch, UTC.
 ///
-/// Shown and serialised as RFC 3339 with six decimals and `Z`, the form of the wire format.
+/// Displayed and serialised as RFC 3339 with six decimals and `Z`, as in the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// The text was no RFC 3339 time with six decimals and `Z`.
+/// The text is not a valid RFC 3339 time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseTimestampError(String);
 
 impl fmt::Display for ParseTimestampError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no time such as 2026-03-04T11:22:33Z", self.0)
+        write!(
+            f,
+            "invalid time {:?}: expected a time such as 2026-03-04T11:22:33Z",
+            self.0
+        )
     }
 }
 
@@ -26,7 +30,7 @@ impl std::error::Error for ParseTimestampError {}
 const MICROS: i64 = 1_000_000;
 
 impl Timestamp {
-    /// The length of the text form of every year from 0000 to 9999: `2026-03-04T11:22:33.123456Z`.
+    /// The length of the text form for years 0000 to 9999: `2026-03-04T11:22:33.123456Z`.
     pub const TEXT_LEN: usize = 27;
 
     /// From microseconds since the epoch; clamped to the years -9998 to 9999.
@@ -68,7 +72,7 @@ impl Timestamp {
         self.0 - earlier.0
     }
 
-    /// The same instant for `jiff`.
+    /// Converts to a `jiff` timestamp.
     pub fn to_jiff(self) -> jiff::Timestamp {
         // The constructor clamps to jiff's range, so this never falls back.
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
@@ -79,16 +83,16 @@ impl Timestamp {
         jiff::tz::TimeZone::UTC.to_datetime(self.to_jiff())
     }
 
-    /// Parses the one form that the wire format has, `2026-03-04T11:22:33.123456Z`.
+    /// Parses the form that the wire format uses, `2026-03-04T11:22:33.123456Z`, and no other.
     #[inline]
     pub fn parse_exact(text: &[u8]) -> Option<Self> {
         parse_utc_micros(text)
     }
 
-    /// Parses RFC 3339 with any offset, a `T` or a space, and 0 to 9 decimals (cut to six).
+    /// Parses RFC 3339 with any offset, a `T` or a space, and 0 to 9 decimals (truncated to six).
     ///
     /// # Errors
-    /// When the text is no such time; it names the text.
+    /// When the text is not a valid time. The error contains the text.
     pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
         let bytes = text.as_bytes();
         if let Some(fast) = Self::parse_exact(bytes).or_else(|| parse_rfc3339(bytes)) {
@@ -100,7 +104,7 @@ impl Timestamp {
     }
 }
 
-/// The wire format's exact shape, without the general parser.
+/// Parses the exact form of the wire format without the general parser.
 #[inline]
 fn parse_utc_micros(b: &[u8]) -> Option<Timestamp> {
     if b.len() != Timestamp::TEXT_LEN || b[10] != b'T' || b[19] != b'.' || b[26] != b'Z' {
@@ -110,7 +114,7 @@ fn parse_utc_micros(b: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_micros(seconds(b)? * MICROS + micros))
 }
 
-/// What other writers write of RFC 3339: any number of decimals, `Z` or an offset.
+/// Parses the RFC 3339 forms of other writers: up to nine decimals, `Z` or an offset.
 fn parse_rfc3339(b: &[u8]) -> Option<Timestamp> {
     let (_, rest) = b.split_at_checked(SECONDS_LEN)?;
     if !matches!(b[10], b'T' | b' ') {
@@ -133,7 +137,7 @@ fn parse_rfc3339(b: &[u8]) -> Option<Timestamp> {
         [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
             let (hours, minutes) = (number(&[*a, *b])?, number(&[*c, *d])?);
             let seconds = (hours * 60 + minutes) * 60;
-            // `-00:00` is of an unknown zone.
+            // `-00:00` means an unknown time zone.
             if hours > 23 || minutes > 59 || (*sign == b'-' && seconds == 0) {
                 return None;
             }
@@ -146,10 +150,10 @@ fn parse_rfc3339(b: &[u8]) -> Option<Timestamp> {
     ))
 }
 
-/// The length of a time without decimals and zone.
+/// The length of a time without decimals and time zone.
 const SECONDS_LEN: usize = "2026-03-04T11:22:33".len();
 
-/// The seconds of such a time that a text begins with, as if it were in UTC.
+/// Parses the time at the start of a text to seconds since the epoch, as if it were in UTC.
 #[inline]
 fn seconds(b: &[u8]) -> Option<i64> {
     if b[4] != b'-' || b[7] != b'-' || b[13] != b':' || b[16] != b':' {
@@ -172,7 +176,7 @@ fn seconds(b: &[u8]) -> Option<i64> {
 
 #[inline]
 fn number(digits: &[u8]) -> Option<i64> {
-    // First all of them, then their sum: neither waits for the other.
+    // Two independent passes: neither the check nor the sum waits for the other.
     let are_digits = digits.iter().all(u8::is_ascii_digit);
     let add = |number: i64, digit: &u8| number * 10 + i64::from(digit & 0x0f);
     are_digits.then(|| digits.iter().fold(0, add))
@@ -187,7 +191,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days from 1970-01-01 to a date in the proleptic Gregorian calendar, for years from 0 on
+/// Days from 1970-01-01 to a date in the proleptic Gregorian calendar, for years 0 and later
 /// (Howard Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`).
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };

@@ -1,26 +1,26 @@
-//! A field's value on its way between a typed event and a line of text.
+//! The values of fields, as converted between typed events and lines.
 
 use std::borrow::Cow;
 
-/// A value as it stands in a line: a scalar, or the JSON text of something nested.
+/// A value in a line: a scalar, or the JSON text of an array or object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number that is not negative.
+    /// A non-negative integer.
     U64(u64),
-    /// A negative whole number.
+    /// A negative integer.
     I64(i64),
-    /// Any other number. JSON has no NaN and no infinity; writers turn them into `null`.
+    /// Any other number. JSON has no NaN and no infinity; they are written as `null`.
     F64(f64),
     /// Text, unescaped.
     Str(Cow<'a, str>),
-    /// An array or an object as JSON text.
+    /// The JSON text of an array or object.
     Json(Cow<'a, str>),
 }
 
 impl<'a> Value<'a> {
-    /// As text, when it is text.
+    /// The text, if the value is text.
     #[inline]
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         match self {
@@ -29,7 +29,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The JSON text of something nested.
+    /// The JSON text, if the value is an array or object.
     pub fn as_json(&self) -> Option<Cow<'a, str>> {
         match self {
             Self::Json(json) => Some(json.clone()),
@@ -37,7 +37,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// As a number; numbers written as strings are read too.
+    /// The value as a number. Numbers in strings are parsed.
     #[inline]
     pub fn as_f64(&self) -> Option<f64> {
         let number = match self {
@@ -50,8 +50,7 @@ impl<'a> Value<'a> {
         number.is_finite().then_some(number)
     }
 
-    /// As a whole number that is not negative; numbers written as strings or with decimals are
-    /// read too, and rounded.
+    /// The value as a non-negative integer. Numbers in strings are parsed, and decimals are rounded.
     #[inline]
     pub fn as_u64(&self) -> Option<u64> {
         match self {
@@ -68,7 +67,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// What may be a number: most texts begin with something else.
+/// The trimmed text if it can be a number. Quickly rejects texts that start with a letter, as most do.
 #[inline]
 fn number(text: &str) -> Option<&str> {
     let text = match text.as_bytes() {
@@ -83,18 +82,18 @@ fn rounded(number: f64) -> Option<u64> {
     (number.is_finite() && number >= 0.0).then(|| number.round() as u64)
 }
 
-/// JSON text of an array or object, kept as it is.
+/// The JSON text of an array or object, kept unparsed.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Json<'a>(pub Cow<'a, str>);
 
-/// A larger number counts nothing: it is a fault of the log, and would drown all others, or overflow a sum.
+/// The largest accepted count. A larger number is a fault in the log and would dominate all totals or overflow a sum.
 pub(crate) const MAX_COUNT: u64 = 1_000_000_000_000_000;
 
-/// What can be kept longer than the bytes that it was read from.
+/// Conversion to a value that can outlive the bytes it was read from.
 pub(crate) trait IntoOwned {
-    /// The same without a borrow.
+    /// The owned type.
     type Owned;
-    /// Copies what is borrowed.
+    /// Copies the borrowed parts.
     fn into_owned(self) -> Self::Owned;
 }
 
@@ -122,26 +121,26 @@ impl IntoOwned for Json<'_> {
     }
 }
 
-/// What a field of an event holds.
+/// The kind of value in an event field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
     /// Text.
     Text,
-    /// A whole number that is not negative.
+    /// A non-negative integer.
     Count,
     /// Any number.
     Number,
-    /// An array or an object, as JSON text.
+    /// The JSON text of an array or object.
     Json,
 }
 
-/// What can stand in a field of an event.
+/// A type that an event field can have.
 pub trait FieldValue<'a>: Sized {
-    /// What it holds.
+    /// The kind of value.
     const KIND: FieldKind;
-    /// Reads the value; `None` when it is of another kind.
+    /// Converts from a line's value; `None` when it has another kind.
     fn read(value: Value<'a>) -> Option<Self>;
-    /// The value as it is written.
+    /// The value to write to a line.
     fn show(&self) -> Value<'_>;
 }
 

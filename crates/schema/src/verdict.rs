@@ -1,4 +1,4 @@
-//! What an error is: eight categories, four severities, and the reason.
+//! The classification of errors: eight categories, four severities and the reason.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,18 +7,23 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Event, Record};
 
-/// A word that is none of a closed vocabulary.
+/// A name that is not in a closed vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownName {
-    /// The word.
+    /// The unknown name.
     pub name: String,
-    /// The words that would do.
+    /// The valid names.
     pub expected: &'static [&'static str],
 }
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is none of {}", self.name, self.expected.join(", "))
+        write!(
+            f,
+            "unknown name {:?}: expected one of {}",
+            self.name,
+            self.expected.join(", ")
+        )
     }
 }
 
@@ -32,11 +37,11 @@ macro_rules! vocabulary {
         pub enum $name { $( $(#[$variant_doc])* $variant, )* }
 
         impl $name {
-            /// All of them, in order.
+            /// All values, in declaration order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
             const NAMES: &'static [&'static str] = &[$($word),*];
 
-            /// The name in lines, rules and reports.
+            /// The name used in log lines, rules and reports.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
@@ -61,31 +66,31 @@ macro_rules! vocabulary {
 }
 
 vocabulary! {
-    /// Who has to act. The vocabulary is closed; finer distinctions are sub-categories.
+    /// The area in which an error has to be fixed. The vocabulary is closed; finer distinctions are sub-categories.
     ErrorCategory {
-        /// The way to the site: DNS, TLS, connections, time-outs, 5xx, proxies.
+        /// The connection to the site: DNS, TLS, connections, timeouts, 5xx, proxies.
         Network = "network",
-        /// The content cannot be read: JSON, HTML, encodings, numbers, dates.
+        /// The content cannot be parsed: JSON, HTML, encodings, numbers, dates.
         Parsing = "parsing",
         /// The scraper's own database.
         Database = "database",
-        /// The site slows us down or keeps us out: 429, captchas, anti-bot walls.
+        /// The site throttles or blocks the scraper: 429, captchas, anti-bot walls.
         RateLimit = "rate_limit",
-        /// We are not who we should be: 401, 403, 407, logins, tokens.
+        /// The scraper is not authenticated or authorised: 401, 403, 407, logins, tokens.
         Authentication = "authentication",
-        /// The site is not what it was: 404, selectors, elements and fields gone.
+        /// The site has changed: 404, missing selectors, elements and fields.
         SiteChange = "site_change",
-        /// The machine: disk, memory, file handles, browsers, permissions.
+        /// The machine that the scraper runs on: disk, memory, file handles, browsers, permissions.
         System = "system",
-        /// Nothing fits, which is worth a rule.
+        /// No rule matches; consider adding one.
         Unknown = "unknown",
     }
 }
 
 vocabulary! {
-    /// How bad it is, mildest first.
+    /// The severity of an error, lowest first.
     Severity {
-        /// Will be tried again, or one field or item is lost.
+        /// The scraper will retry, or a single field or item is lost.
         Low = "low",
         /// A request or page failed after its retries.
         Medium = "medium",
@@ -99,47 +104,47 @@ vocabulary! {
 /// One link in an error's chain of causes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cause<'a> {
-    /// The type, as the program names it; empty when it does not.
+    /// The error type, as the program names it; empty when the log does not contain it.
     #[serde(default, borrow, deserialize_with = "text_or_null")]
     pub error_type: Cow<'a, str>,
-    /// The message.
+    /// The error message.
     #[serde(default, borrow, deserialize_with = "text_or_null")]
     pub error_message: Cow<'a, str>,
 }
 
 impl<'a> Cause<'a> {
-    /// The causes of a `scraper_error` line; `None` when the text is no such array.
+    /// Parses the causes of a `scraper_error` line; `None` when the text is not such an array.
     pub fn parse_all(json: &'a str) -> Option<Vec<Self>> {
-        // Almost every chain is empty or one long, so this allocates little.
+        // Almost every chain has at most one cause, so this allocates little.
         serde_json::from_str(json).ok()
     }
 }
 
-/// A writer that knows no type may say so with `null`.
+/// Reads `null` as an empty text: writers may use it when they do not know the type.
 fn text_or_null<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Cow<'a, str>, D::Error> {
     Ok(Option::<Cow<'a, str>>::deserialize(from)?.unwrap_or_default())
 }
 
-/// What a classifier looks at.
+/// The input of a classifier.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ErrorText<'a> {
-    /// The type; empty when the record names none.
+    /// The error type; empty when the record does not contain one.
     pub error_type: Cow<'a, str>,
-    /// The error's message, or the record's when the error has none.
+    /// The error message, or the record's message when the error has none.
     pub message: Cow<'a, str>,
-    /// What caused it, outermost first.
+    /// The chain of causes, outermost first.
     pub causes: Vec<Cause<'a>>,
-    /// Stack or backtrace.
+    /// Stack trace or backtrace.
     pub traceback: Option<&'a str>,
-    /// The HTTP status that goes with it.
+    /// The HTTP status code that belongs to the error.
     pub status_code: Option<u16>,
-    /// The page it happened on.
+    /// The URL of the page on which the error occurred.
     pub url: Option<&'a str>,
-    /// Failures in a row up to this one.
+    /// Number of consecutive failures, including this one.
     pub consecutive_failures: Option<u64>,
-    /// Errors of the run in the same minute up to this one, where somebody counts them.
+    /// Number of errors of the run in the same minute, including this one; `None` when they are not counted.
     pub errors_last_minute: Option<u64>,
-    /// The site, for priorities.
+    /// The site, which determines the priority.
     pub site: Option<&'a str>,
 }
 
@@ -172,17 +177,17 @@ impl<'a> ErrorText<'a> {
             }
             _ => text.message = message.into(),
         }
-        // A line that names no site speaks of the host that was asked.
+        // Without a site in the line, the requested host is the site.
         text.site = text.site.or_else(|| text.url.and_then(crate::host_of));
         text
     }
 }
 
-/// Why a severity is not the rule's own. Adjustments only ever raise.
+/// Why a severity differs from the rule's. Adjustments only raise the severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Adjustment {
-    /// More failures in a row than the limit.
+    /// More consecutive failures than the limit.
     ConsecutiveFailures,
     /// The site's priority in the configuration.
     SitePriority,
@@ -190,27 +195,29 @@ pub enum Adjustment {
     Burst,
 }
 
-/// What an error was found to be, and why.
+/// The classification of an error, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict<'r> {
     /// The category.
     pub category: ErrorCategory,
-    /// The finer kind, such as `timeout` or `captcha`; empty for unknown errors.
+    /// The sub-category, such as `timeout` or `captcha`; empty for unknown errors.
     pub sub_category: &'r str,
-    /// The severity, adjustments applied.
+    /// The severity, including adjustments.
     pub severity: Severity,
-    /// The rule's id; `None` when no rule matched.
+    /// The id of the matching rule; `None` when no rule matched.
     pub rule: Option<&'r str>,
-    /// The piece of text that decided, where it was asked for.
+    /// The text that the rule matched, if the caller requested it.
     pub matched: Option<String>,
-    /// The category of the best other rule, when it differs.
+    /// The category of the second-best rule, when it differs.
     pub runner_up: Option<ErrorCategory>,
-    /// What raised the severity.
+    /// The adjustments that raised the severity.
     pub adjustments: Vec<Adjustment>,
 }
 
-/// Something that labels errors. Pure: the same text gives the same verdict.
+/// Classifies errors.
+///
+/// Implementations must be pure: the same error text always gets the same verdict.
 pub trait Classify {
-    /// The verdict on an error.
+    /// Classifies an error.
     fn classify(&self, error: &ErrorText<'_>) -> Verdict<'_>;
 }

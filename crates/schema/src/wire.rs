@@ -1,11 +1,11 @@
-//! The wire format v1: one JSON object a line, UTF-8, LF, keys in a fixed order.
+//! Wire format v1: one JSON object per line, in UTF-8, with LF line endings and keys in a fixed order.
 //!
-//! The order is [`HEAD`], then the event type's own fields ([`EventType::fields`]), then whatever
-//! the author added. Absent keys are left out. `seq` counts a writer's lines per run (or outside
-//! runs) without gaps, in the order in which they stand in the file; a gap means a lost line.
+//! The keys are [`HEAD`], then the fields of the event type ([`EventType::fields`]), then fields that
+//! the user added. Absent keys are left out. `seq` numbers the lines of a writer per run (or outside of
+//! runs) without gaps, in the order in which they appear in the file. A gap means that a line was lost.
 //!
-//! [`encode`] is the format's reference. The recorder builds the same bytes in pieces, because it
-//! has most of them ready before the event happens; its tests compare.
+//! [`encode`] is the reference implementation of the format. The recorder assembles the same bytes from
+//! pieces, most of which are ready before an event occurs; its tests compare both.
 
 use crate::value::Value;
 use crate::{Record, Timestamp};
@@ -13,7 +13,7 @@ use crate::{Record, Timestamp};
 #[cfg(doc)]
 use crate::EventType;
 
-/// The keys that a line begins with, in order.
+/// The keys at the start of a line, in order.
 pub const HEAD: [&str; 10] = [
     "timestamp",
     "level",
@@ -27,10 +27,10 @@ pub const HEAD: [&str; 10] = [
     "message",
 ];
 
-/// A user's key that collides with one of the format's gets this in front.
+/// The prefix for user-defined keys that collide with a key of the format.
 pub const USER_PREFIX: &str = "user.";
 
-/// Appends the record as one line, with its line feed.
+/// Appends the record as one line, including the line feed.
 pub fn encode(record: &Record<'_>, out: &mut Vec<u8>) {
     let mut line = Object::begin(out);
     if let Some(time) = record.timestamp {
@@ -67,7 +67,7 @@ pub fn encode(record: &Record<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// A JSON object in the making.
+/// Writes a JSON object.
 pub struct Object<'o> {
     out: &'o mut Vec<u8>,
     first: bool,
@@ -80,7 +80,7 @@ impl<'o> Object<'o> {
         Self { out, first: true }
     }
 
-    /// Writes a key and lets `write` put its value.
+    /// Writes a key and calls `write` for its value.
     pub fn raw(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.first {
             self.out.push(b',');
@@ -91,7 +91,7 @@ impl<'o> Object<'o> {
         write(self.out);
     }
 
-    /// Writes a key and a text.
+    /// Writes a key and a string.
     pub fn text(&mut self, key: &str, value: &str) {
         self.raw(key, |out| push_text(value, out));
     }
@@ -107,7 +107,7 @@ impl<'o> Object<'o> {
     }
 }
 
-/// Appends a value as JSON. Numbers that JSON lacks become `null`.
+/// Appends a value as JSON. NaN and infinities become `null`.
 pub fn push_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
@@ -119,8 +119,8 @@ pub fn push_value(value: &Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a number as JSON, the shortest text that reads back the same; `null` for NaN and
-/// infinities.
+/// Appends a number as JSON, in the shortest form that parses back to the same number. NaN and
+/// infinities become `null`.
 pub fn push_f64(n: f64, out: &mut Vec<u8>) {
     if n.is_finite() {
         out.extend_from_slice(zmij::Buffer::new().format_finite(n).as_bytes());
@@ -149,7 +149,7 @@ pub fn push_escaped(text: &str, out: &mut Vec<u8>) {
     let mut clean_from = 0;
     let mut at = 0;
     while at < bytes.len() {
-        // Eight bytes at a time while none of them is special, as nearly all are not.
+        // Skip eight bytes at a time while none of them needs an escape, which is the common case.
         if let Some(word) = bytes[at..].first_chunk::<8>() {
             let special = special_bytes(u64::from_le_bytes(*word));
             if special == 0 {
@@ -173,8 +173,8 @@ fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// The high bit of every byte that needs an escape; the lowest one that is set is exact, those
-/// above it may be wrong (a borrow runs upwards).
+/// The high bit of each byte that needs an escape. Only the lowest set bit is reliable: borrows can
+/// set bits above it wrongly.
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
@@ -208,7 +208,7 @@ mod tests {
     use proptest::prelude::*;
     use std::borrow::Cow;
 
-    /// Reads a line of the format back, strictly, through `serde_json`.
+    /// Decodes a line strictly, using `serde_json`.
     fn decode(line: &str) -> Record<'static> {
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(line).expect("a line is one JSON object");
@@ -248,7 +248,7 @@ mod tests {
         record
     }
 
-    /// Any event, any of its fields set, to values of the kinds that the fields take.
+    /// Any event, with any subset of its fields set to values of the right kinds.
     fn event() -> impl Strategy<Value = Event<'static>> {
         (0..EventType::ALL.len(), any::<u64>(), ".*").prop_map(|(which, bits, text)| {
             let kind = EventType::ALL[which];
@@ -260,7 +260,7 @@ mod tests {
                 let values = [
                     Value::Str(text.clone().into()),
                     Value::Json(r#"{"a":[1,"b"]}"#.into()),
-                    // Eighths are exact, and a status fits in their range.
+                    // Eighths are exact in binary, and the range fits a status code.
                     Value::F64((bits % 4_000) as f64 / 8.0),
                 ];
                 for value in values {

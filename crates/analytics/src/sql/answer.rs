@@ -1,4 +1,4 @@
-//! An answer, as data and as text.
+//! The result of a query, as data and as text.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use dragline_schema::Timestamp;
 use polars::prelude::*;
 use serde_json::{Map, Value};
 
-/// What a query gave: rows under named columns.
+/// The result of a query: rows with named columns.
 #[derive(Debug, Clone)]
 pub struct Answer(DataFrame);
 
@@ -28,7 +28,7 @@ impl Answer {
         columns.map(|column| column.dtype().is_numeric()).collect()
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn height(&self) -> usize {
         self.0.height()
     }
@@ -41,10 +41,10 @@ impl Answer {
             .collect()
     }
 
-    /// Writes the rows as JSON objects, one a line.
+    /// Writes the rows as JSON objects, one per line.
     ///
     /// # Errors
-    /// When the writer fails.
+    /// If the writer fails.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let names = self.columns();
         for row in 0..self.height() {
@@ -55,10 +55,10 @@ impl Answer {
         Ok(())
     }
 
-    /// Writes the rows as CSV (RFC 4180), the names first; null is nothing.
+    /// Writes the rows as CSV (RFC 4180) with a header line; null becomes an empty cell.
     ///
     /// # Errors
-    /// When the writer fails.
+    /// If the writer fails.
     pub fn write_csv(&self, out: &mut dyn Write, cells: Cells) -> io::Result<()> {
         let mut line = |texts: Vec<String>| {
             let texts: Vec<String> = texts.iter().map(|text| quoted(&cells.text(text))).collect();
@@ -71,25 +71,25 @@ impl Answer {
     /// Writes the rows as Parquet.
     ///
     /// # Errors
-    /// When the writer fails.
+    /// If the writer fails.
     pub fn write_parquet(&self, out: impl Write) -> io::Result<()> {
         let written = ParquetWriter::new(out).finish(&mut self.0.clone());
         written.map(drop).map_err(io::Error::other)
     }
 }
 
-/// How the cells of comma-separated values are written.
+/// How CSV cells are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cells {
-    /// As they are.
+    /// Unchanged.
     Plain,
-    /// So that no spreadsheet takes one for a formula: behind an apostrophe where it could.
+    /// With an apostrophe before text that a spreadsheet would take for a formula.
     Safe,
 }
 
 impl Cells {
     fn text(self, text: &str) -> Cow<'_, str> {
-        // Spreadsheets pass over what stands before, and take full-width signs for the usual ones.
+        // Spreadsheets ignore leading whitespace, and treat full-width signs like ASCII ones.
         const SIGNS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
         let is_formula = text.starts_with(['\t', '\r', '\n'])
             || (text.trim_start().starts_with(SIGNS) && text.parse::<f64>().is_err());
@@ -101,7 +101,7 @@ impl Cells {
     }
 }
 
-/// A value as people read it; null is nothing.
+/// A value as text; null is an empty string.
 pub fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -1,19 +1,19 @@
-//! Rows into columns.
+//! Collects rows into columns.
 
 use polars::prelude::*;
 
 use super::tables::{Cell, Column, Kind};
 use dragline_scan::Row;
 
-/// Columns of a table in the making.
+/// The columns of a table that is being built.
 pub(super) struct Builder {
     columns: Vec<(&'static Column, Values)>,
     rows: usize,
-    /// About how much memory they take.
+    /// The approximate memory size of the rows.
     bytes: usize,
 }
 
-/// A value that is no text, and what a text takes beside its own, in bytes.
+/// The approximate size of a value, in bytes; for text, the overhead per value.
 const VALUE: usize = 16;
 
 enum Values {
@@ -25,7 +25,7 @@ enum Values {
 }
 
 impl Builder {
-    /// Columns without rows.
+    /// Creates columns without rows.
     pub(super) fn new(columns: impl IntoIterator<Item = &'static Column>) -> Self {
         let columns = columns.into_iter();
         Self {
@@ -37,7 +37,7 @@ impl Builder {
         }
     }
 
-    /// About how much memory the rows take, in bytes.
+    /// The approximate memory size of the rows, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -58,7 +58,7 @@ impl Builder {
         }
     }
 
-    /// The rows so far as a frame; the builder begins anew.
+    /// Returns the collected rows as a frame and resets the builder.
     pub(super) fn take(&mut self) -> PolarsResult<DataFrame> {
         let height = std::mem::take(&mut self.rows);
         self.bytes = 0;
@@ -82,7 +82,7 @@ impl Values {
         }
     }
 
-    /// A cell of another kind is none.
+    /// Appends a cell; a cell of another kind becomes null.
     fn push(&mut self, cell: Cell<'_>) {
         match (self, cell) {
             (Self::Text(values), Cell::Text(text)) => values.append_value(text),

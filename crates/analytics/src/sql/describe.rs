@@ -1,4 +1,4 @@
-//! `SHOW TABLES` and `DESCRIBE TABLE`: what can be asked, which no log has to be read for.
+//! `SHOW TABLES` and `DESCRIBE TABLE`, which are answered without reading any log.
 
 use polars::prelude::*;
 
@@ -8,7 +8,7 @@ use super::{Answer, COUNTED, Kind, SqlError, counter_names, has_counters, words_
 /// The answer to `SHOW TABLES`, `DESCRIBE TABLE` and `DESC TABLE`; `None` for any other query.
 ///
 /// # Errors
-/// When there is no such table.
+/// If there is no such table.
 pub fn describe(query: &str) -> Option<Result<Answer, SqlError>> {
     let words = words_of(query);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

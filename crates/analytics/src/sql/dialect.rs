@@ -1,7 +1,7 @@
-//! What people write that the engine does not know, in words that it does.
+//! Rewrites common SQL that the engine does not support into SQL that it does.
 //!
-//! - `ORDER BY count(*)`: the engine sorts by names only. What is sorted by and selected gets a name.
-//! - `date_trunc('hour', at)`: formatted to that unit and parsed again.
+//! - `ORDER BY count(*)`: the engine sorts only by names, so a selected expression that is sorted by gets an alias.
+//! - `date_trunc('hour', at)`: the time is formatted to that unit and parsed again.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 
-/// The query in the engine's words; as it is when it can be, or when it is none.
+/// The rewritten query; unchanged if nothing needs rewriting, or if the query cannot be parsed.
 pub(super) fn translated(query: &str) -> String {
     let small = query.to_ascii_lowercase();
     if !small.contains("date_trunc") && !small.contains("order") {
@@ -59,7 +59,7 @@ impl VisitorMut for Translator {
     }
 }
 
-/// Gives what is selected and sorted by a name, and sorts by that.
+/// Gives selected expressions that are also sorted by an alias, and sorts by the alias.
 fn name_what_is_sorted_by(query: &mut Query) -> bool {
     let (Some(order), SetExpr::Select(select)) = (&mut query.order_by, &mut *query.body) else {
         return false;
@@ -96,7 +96,7 @@ fn name_what_is_sorted_by(query: &mut Query) -> bool {
     changed
 }
 
-/// How a time is written to a unit, and how that is read.
+/// For each unit, the format that truncates a time, and the format that parses the result.
 const UNITS: [(&str, &str, &str); 7] = [
     ("second", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S"),
     ("minute", "%Y-%m-%d %H:%M:00", "%Y-%m-%d %H:%M:%S"),
@@ -107,7 +107,7 @@ const UNITS: [(&str, &str, &str); 7] = [
     ("year", "%Y-01-01 00:00:00", "%Y-%m-%d %H:%M:%S"),
 ];
 
-/// `date_trunc('hour', at)` in the engine's words; `None` when it is no such call.
+/// Rewrites `date_trunc('hour', at)` for the engine; `None` if the call is not a `date_trunc` with a known unit.
 fn truncated(function: &Function) -> Option<Expr> {
     if !function.name.to_string().eq_ignore_ascii_case("date_trunc") {
         return None;

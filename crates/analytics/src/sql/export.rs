@@ -1,4 +1,4 @@
-//! The tables of events as Parquet files, by day and scraper.
+//! Exports the event tables as Parquet files, partitioned by day and scraper.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,44 +15,44 @@ use super::builder::Builder;
 use super::tables::{Column, TABLES, Table};
 use super::{COUNTED, Question, SqlError, finished, spool};
 
-/// So many rows of a partition become a file.
+/// Maximum number of rows per file of a partition.
 const BATCH: usize = 1 << 18;
-/// Of the memory that a process may take, rows may have one of so many parts.
+/// Rows may use 1/`MEMORY` of the process's memory limit.
 const MEMORY: usize = 4;
-/// What a partition takes beside its rows, in bytes.
+/// The memory overhead of a partition, in bytes.
 const PARTITION: usize = 16 << 10;
-/// The file that says that a directory is being written.
+/// The file that marks a directory as being written.
 const CLAIM: &str = ".dragline-export";
-/// The value of a partition that has none, as Hive writes it.
+/// The directory name for a null partition value, as in Hive.
 const NONE: &str = "__HIVE_DEFAULT_PARTITION__";
-/// A longer name of a partition is cut, and gets its hash.
+/// Maximum length of a partition's name; a longer name is truncated and gets a hash.
 const LONGEST: usize = 160;
-/// What is in the partitions' names is not in the files.
+/// The partition column, which the files do not contain.
 const PARTITIONED_BY: &str = "scraper_id";
 
 /// What was exported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Rows by table, in the tables' order.
+    /// The number of rows per table, in table order.
     pub rows: Vec<(&'static str, u64)>,
-    /// Parquet files.
+    /// The number of Parquet files.
     pub files: usize,
 }
 
-/// Writes the tables of events to `DIR/TABLE/date=DAY/scraper_id=ID/NUMBER.parquet`, and those of what
-/// was counted to `DIR/TABLE.parquet`.
+/// Writes the event tables to `DIR/TABLE/date=DAY/scraper_id=ID/NUMBER.parquet`, and the tables of counters
+/// to `DIR/TABLE.parquet`.
 ///
-/// Where no event could be read, nothing is written.
+/// If no event could be read, nothing is written.
 ///
 /// # Errors
-/// When there is something in the directory, a file cannot be written, or the logs cannot be read.
+/// If the directory is not empty, a file cannot be written, or the logs cannot be read.
 pub fn export(
     question: &Question<'_>,
     dir: &Path,
 ) -> Result<(Option<Exported>, Finished), SqlError> {
     let target = Target::claim(dir, &question.options.read.watch)?;
     let exported = write(question, &target);
-    // Half an export is none, and stands in the way of the next.
+    // A partial export is useless and would block the next one, so remove it.
     target.release(!matches!(exported, Ok((Some(_), _))));
     exported
 }
@@ -115,19 +115,19 @@ fn write(
     Ok((Some(exported), finished))
 }
 
-/// The directory that is written, which nobody else writes.
+/// The target directory, claimed for this export alone.
 struct Target<'d> {
     dir: &'d Path,
-    /// What is told to stop writes nothing more.
+    /// Signals cancellation, after which nothing more is written.
     watch: &'d Watch,
     files: AtomicUsize,
     failed: Mutex<Option<SqlError>>,
-    /// The files and directories that this export made, in that order.
+    /// The files and directories that this export created, in order of creation.
     made: Mutex<Vec<PathBuf>>,
 }
 
 impl<'d> Target<'d> {
-    /// Makes the directory, or takes one that is empty.
+    /// Creates the directory, or claims an existing empty one.
     fn claim(dir: &'d Path, watch: &'d Watch) -> Result<Self, SqlError> {
         let target = Self {
             dir,
@@ -141,7 +141,7 @@ impl<'d> Target<'d> {
             source,
         };
         if dir.is_symlink() && !dir.exists() {
-            let nowhere = std::io::Error::other("it is a link that leads nowhere");
+            let nowhere = std::io::Error::other("it is a broken symbolic link");
             return Err(unwritable(nowhere));
         }
         if !dir.is_dir() {
@@ -166,7 +166,7 @@ impl<'d> Target<'d> {
         Ok(target)
     }
 
-    /// Remembers what was made, also for the case that the process is ended from outside.
+    /// Records a created path, so that it is removed on failure or when the process is terminated.
     fn note(&self, made: PathBuf) {
         dragline_files::hold(&made);
         self.made
@@ -175,7 +175,7 @@ impl<'d> Target<'d> {
             .push(made);
     }
 
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     fn make_dir(&self, dir: &Path) -> std::io::Result<()> {
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty())
             && !parent.is_dir()
@@ -184,14 +184,14 @@ impl<'d> Target<'d> {
         }
         match std::fs::create_dir(dir) {
             Ok(()) => self.note(dir.to_owned()),
-            // Another thread needs it, too.
+            // Another thread created it in the meantime.
             Err(_) if dir.is_dir() => {}
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Gives the directory back; after a failure without anything that this export made.
+    /// Releases the directory. After a failure, removes everything that this export created.
     fn release(&self, is_failed: bool) {
         let claim = self.dir.join(CLAIM);
         let mut made =
@@ -200,7 +200,7 @@ impl<'d> Target<'d> {
             dragline_files::let_go(path);
         }
         made.retain(|path| is_failed || *path == claim);
-        // A directory is empty when what was made in it later is gone.
+        // In reverse order, so that directories are empty when they are removed.
         for path in made.into_iter().rev() {
             let _ = if path.is_dir() {
                 std::fs::remove_dir(path)
@@ -210,7 +210,7 @@ impl<'d> Target<'d> {
         }
     }
 
-    /// Writes a partition's rows; the first failure is kept.
+    /// Writes a partition's rows and keeps the first error.
     fn add(&self, partition: &Partition, builder: &mut Builder) {
         if builder.rows() == 0 || self.watch.is_cancelled() {
             return;
@@ -225,7 +225,7 @@ impl<'d> Target<'d> {
         }
     }
 
-    /// Writes a Parquet file, and the directories above it.
+    /// Writes a Parquet file and creates its parent directories.
     fn write(&self, path: &Path, mut frame: DataFrame) -> Result<(), SqlError> {
         let path = self.dir.join(path);
         let create = || -> std::io::Result<File> {
@@ -243,7 +243,7 @@ impl<'d> Target<'d> {
     }
 }
 
-/// Where a row goes.
+/// The partition of a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Partition {
     table: usize,
@@ -267,7 +267,7 @@ impl Partition {
     }
 }
 
-/// A value as a directory's name: what has a meaning there stands as `%` and two digits, as Hive does it.
+/// A value as a directory name: special characters are percent-encoded, as in Hive.
 fn escaped(value: &str) -> String {
     let is_plain = |c: char| {
         c.is_ascii_alphanumeric()
@@ -285,7 +285,7 @@ fn escaped(value: &str) -> String {
         }
     }
     if name.len() > LONGEST {
-        // No file system takes it whole.
+        // Most file systems limit the length of a name.
         let hash = xxhash_rust::xxh3::xxh3_64(value.as_bytes());
         name.truncate(name.floor_char_boundary(LONGEST));
         name.push_str(&format!("-{hash:016x}"));
@@ -293,11 +293,11 @@ fn escaped(value: &str) -> String {
     name
 }
 
-/// One thread's partitions.
+/// The open partitions of one thread.
 struct Partitions<'t> {
     target: &'t Target<'t>,
     open: BTreeMap<Partition, Builder>,
-    /// Bytes that are held, and that may be.
+    /// The number of bytes held in memory, and its maximum.
     held: usize,
     limit: usize,
     rows: Vec<u64>,
@@ -317,7 +317,7 @@ impl Partitions<'_> {
         self.rows
     }
 
-    /// Makes room: the largest partitions become files, until half of it is free.
+    /// Frees memory: writes the largest partitions to files until at most half of the limit is used.
     fn write_largest(&mut self) {
         let mut sizes: Vec<(usize, Partition)> = self
             .open

@@ -1,4 +1,4 @@
-//! Tables of what was counted: runs, files, and activity over time.
+//! Tables of the counters: runs, files, activity over time, and findings.
 
 use dragline_rollup::{Counters, Finished, RunRow, Verdict};
 use dragline_schema::{RunStatus, Timestamp};
@@ -11,100 +11,104 @@ use dragline_insights::{Analysis, DAY, ErrorGroup, Finding, HOUR, Limits, Name, 
 
 use crate::frames::COUNTERS;
 
-/// A column's name, its type in SQL, and what it holds.
+/// A column's name, SQL type and description.
 type About = (&'static str, &'static str, &'static str);
 
-/// The tables of what was counted: name, what a row is, columns. A column for each counter follows.
+/// The tables of counters: name, description of a row, columns. One column per counter follows.
 pub const COUNTED: &[(&str, &str, &[About])] = &[
     (
         "runs",
-        "Runs, and under no run_id what stands outside of any, as the report has them.",
+        "Runs, as in the report. Rows without run_id hold what belongs to no run.",
         &[
-            ("scraper_id", "VARCHAR", "which scraper"),
-            ("site", "VARCHAR", "which site"),
-            ("run_id", "VARCHAR", "which run"),
-            ("started", "TIMESTAMP", "when it began"),
-            ("ended", "TIMESTAMP", "when it ended; null without an end"),
-            ("last_seen", "TIMESTAMP", "its last line"),
+            ("scraper_id", "VARCHAR", "the scraper"),
+            ("site", "VARCHAR", "the site"),
+            ("run_id", "VARCHAR", "the run"),
+            ("started", "TIMESTAMP", "when it started"),
+            (
+                "ended",
+                "TIMESTAMP",
+                "when it ended; null if no end was logged",
+            ),
+            ("last_seen", "TIMESTAMP", "the time of its last line"),
             (
                 "duration_seconds",
                 "DOUBLE",
-                "from start to end, or to the last line",
+                "time from the start to the end, or to the last line",
             ),
-            ("status", "VARCHAR", "how it says it ended"),
-            ("finish_reason", "VARCHAR", "why"),
-            ("verdict", "VARCHAR", "what became of it"),
+            ("status", "VARCHAR", "the final status that the run logged"),
+            (
+                "finish_reason",
+                "VARCHAR",
+                "the reason that it logged for its end",
+            ),
+            ("verdict", "VARCHAR", "the outcome of the run"),
             (
                 "missing_seq",
                 "BIGINT",
-                "lines that are missing by their numbers",
+                "the number of missing lines, by their sequence numbers",
             ),
-            ("host", "VARCHAR", "the machine that it ran on"),
+            ("host", "VARCHAR", "the machine on which it ran"),
             (
                 "pages",
                 "BIGINT",
-                "pages that came to it, by its own account",
+                "the number of pages, as reported by the run",
             ),
             (
                 "config",
                 "VARCHAR",
-                "what it was configured with, a JSON object",
+                "the run's configuration, a JSON object",
             ),
-            (
-                "stats",
-                "VARCHAR",
-                "what its author counted and measured, a JSON object",
-            ),
+            ("stats", "VARCHAR", "custom statistics, a JSON object"),
         ],
     ),
     (
         "files",
         "Files that were read.",
         &[
-            ("path", "VARCHAR", "the file"),
-            ("bytes", "BIGINT", "its size on disk"),
-            ("lines", "BIGINT", "its lines"),
-            ("events", "BIGINT", "records that were made of them"),
-            ("zoneless", "BIGINT", "records whose time names no zone"),
+            ("path", "VARCHAR", "the path of the file"),
+            ("bytes", "BIGINT", "the size on disk"),
+            ("lines", "BIGINT", "the number of lines"),
+            ("events", "BIGINT", "the number of log records"),
             (
-                "truncated",
-                "BOOLEAN",
-                "whether it is an archive that ends before its end",
+                "zoneless",
+                "BIGINT",
+                "the number of records whose time has no time zone",
             ),
-            ("modified", "TIMESTAMP", "when it was last written"),
+            ("truncated", "BOOLEAN", "whether it is a truncated archive"),
+            ("modified", "TIMESTAMP", "when it was last modified"),
         ],
     ),
     (
         "activity_by_bucket",
-        "What each run did in each bucket of time.",
+        "The activity of each run in each time bucket.",
         &[
-            ("start", "TIMESTAMP", "the bucket's start"),
-            ("scraper_id", "VARCHAR", "which scraper"),
-            ("site", "VARCHAR", "which site"),
-            ("run_id", "VARCHAR", "which run"),
+            ("start", "TIMESTAMP", "the start of the bucket"),
+            ("scraper_id", "VARCHAR", "the scraper"),
+            ("site", "VARCHAR", "the site"),
+            ("run_id", "VARCHAR", "the run"),
         ],
     ),
     (
         "daily",
-        "What each scraper did on each day (UTC).",
+        "The activity of each scraper on each day (UTC).",
         &[
-            ("start", "TIMESTAMP", "the day's begin"),
-            ("scraper_id", "VARCHAR", "which scraper"),
-            ("site", "VARCHAR", "which site"),
+            ("start", "TIMESTAMP", "the start of the day"),
+            ("scraper_id", "VARCHAR", "the scraper"),
+            ("site", "VARCHAR", "the site"),
         ],
     ),
     (
         "hourly",
-        "What each scraper did in each hour; over long periods, where hours are not kept apart, in each bucket.",
+        "The activity of each scraper in each hour. For long periods, where buckets are wider than an hour, in each bucket.",
         &[
-            ("start", "TIMESTAMP", "the hour's begin"),
-            ("scraper_id", "VARCHAR", "which scraper"),
-            ("site", "VARCHAR", "which site"),
+            ("start", "TIMESTAMP", "the start of the hour"),
+            ("scraper_id", "VARCHAR", "the scraper"),
+            ("site", "VARCHAR", "the site"),
         ],
     ),
     (
         "findings",
-        "What is worth knowing, the worst first, as the report has it without limits of a configuration.",
+        "Findings, most severe first, as in a report without configured limits.",
         &[
             (
                 "id",
@@ -118,28 +122,32 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
             ),
             ("severity", "VARCHAR", "low, medium, high or critical"),
             ("since", "TIMESTAMP", "the onset"),
+            ("until", "TIMESTAMP", "when it ended; null while it is open"),
+            ("is_open", "BOOLEAN", "whether it is still ongoing"),
+            ("scraper_id", "VARCHAR", "the scraper"),
+            ("site", "VARCHAR", "the site"),
+            ("metric", "VARCHAR", "the metric that deviated"),
             (
-                "until",
-                "TIMESTAMP",
-                "when it was over; null as long as it is open",
+                "expected_lower",
+                "DOUBLE",
+                "the lower end of the expected range",
             ),
-            ("is_open", "BOOLEAN", "whether nothing says that it is over"),
-            ("scraper_id", "VARCHAR", "which scraper"),
-            ("site", "VARCHAR", "which site"),
-            ("metric", "VARCHAR", "the metric that told"),
-            ("expected_lower", "DOUBLE", "what was expected of it, from"),
-            ("expected_upper", "DOUBLE", "what was expected of it, to"),
-            ("observed", "DOUBLE", "what it was"),
-            ("title", "VARCHAR", "what happened, in a sentence"),
-            ("file", "VARCHAR", "a file that shows it"),
-            ("line", "BIGINT", "the line there, from 1"),
-            ("recommendation", "VARCHAR", "what to do"),
+            (
+                "expected_upper",
+                "DOUBLE",
+                "the upper end of the expected range",
+            ),
+            ("observed", "DOUBLE", "the observed value"),
+            ("title", "VARCHAR", "what happened, in one sentence"),
+            ("file", "VARCHAR", "a log file that shows it"),
+            ("line", "BIGINT", "the line number in that file, from 1"),
+            ("recommendation", "VARCHAR", "the recommended action"),
             ("runbook", "VARCHAR", "the name of the runbook"),
         ],
     ),
 ];
 
-/// Whether a table of what was counted has a column for each counter.
+/// Whether a table of counters has one column per counter.
 pub fn has_counters(table: &str) -> bool {
     !matches!(table, "files" | "findings")
 }
@@ -153,12 +161,12 @@ fn times(name: &str, values: impl Iterator<Item = Option<Timestamp>>) -> PolarsR
     Column::new(name.into(), micros).cast(&DataType::Datetime(TimeUnit::Microseconds, None))
 }
 
-/// Signed, so that a difference is what it is. No count is so large that it does not fit.
+/// Signed, so that differences can be negative. All counts fit.
 fn counts(name: &str, values: impl Iterator<Item = u64>) -> Column {
     Column::new(name.into(), values.map(|n| n as i64).collect::<Vec<_>>())
 }
 
-/// A column for each counter; null where the log of the run does not tell it.
+/// One column per counter; null if the run's log does not contain it.
 fn counters(rows: &[(&RunRow, &Counters)]) -> Vec<Column> {
     COUNTERS
         .iter()
@@ -172,7 +180,7 @@ fn counters(rows: &[(&RunRow, &Counters)]) -> Vec<Column> {
         .collect()
 }
 
-/// Whether the log of a run tells a counter.
+/// Whether the log of a run contains a counter.
 fn is_known(name: &str, run: &RunRow) -> bool {
     let known = &run.known;
     match name {
@@ -189,7 +197,7 @@ fn is_known(name: &str, run: &RunRow) -> bool {
     }
 }
 
-/// A table of what was counted.
+/// Builds a table of counters.
 pub(super) fn table(name: &str, finished: &Finished, rules: &RuleSet) -> PolarsResult<DataFrame> {
     let columns = match name {
         "runs" => runs(finished)?,
@@ -290,7 +298,7 @@ fn activity(finished: &Finished) -> PolarsResult<Vec<Column>> {
     Ok(columns)
 }
 
-/// What each scraper did in each span of time of that width, or of a bucket's where that is more.
+/// The activity of each scraper per time span of the given width (at least the width of a bucket).
 fn spans(finished: &Finished, width: i64) -> PolarsResult<Vec<Column>> {
     let width = width.max(finished.bucket_micros);
     let mut spans: BTreeMap<(i64, Name), Vec<Option<i64>>> = BTreeMap::new();
@@ -305,7 +313,7 @@ fn spans(finished: &Finished, width: i64) -> PolarsResult<Vec<Column>> {
             if is_known(name, run) {
                 let value = read(&row.counters) as i64;
                 let before = sum.unwrap_or(0);
-                // A maximum adds up to the largest.
+                // Maxima are combined by taking the maximum.
                 *sum = Some(if name.contains("_max_") {
                     before.max(value)
                 } else {
@@ -328,7 +336,7 @@ fn spans(finished: &Finished, width: i64) -> PolarsResult<Vec<Column>> {
     Ok(columns)
 }
 
-/// What is worth knowing.
+/// The findings.
 fn findings(finished: &Finished, rules: &RuleSet) -> PolarsResult<Vec<Column>> {
     let groups: Vec<ErrorGroup> = finished.groups.iter().filter_map(ErrorGroup::of).collect();
     let end = finished.period.map(|(_, last)| last.plus_micros(1));

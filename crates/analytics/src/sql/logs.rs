@@ -1,4 +1,4 @@
-//! Logs as lazy frames, for whoever knows polars.
+//! Logs as lazy frames, for use with polars.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,11 +13,11 @@ use super::spool::Spool;
 use super::tables::{Column, TABLES, Table};
 use super::{COUNTED, Question, SqlError, finished, read};
 
-/// Logs of which each table is a lazy frame.
+/// Log files whose tables are available as lazy frames.
 ///
-/// Every call reads the logs once, and makes of them only what it was asked for: what is filtered by time, scraper,
-/// site, run or level ([`ScanOptions::filter`]) and the columns that are not wanted are left out while they are read.
-/// What does not fit into the memory of [`ScanOptions::read`] goes through files, which are there as long as this is.
+/// Every call reads the logs once and builds only the requested data: events that [`ScanOptions::filter`] excludes (by
+/// time, scraper, site, run or level) and unwanted columns are skipped while reading. Rows that do not fit into the
+/// memory of [`ScanOptions::read`] are written to temporary files, which are removed when this value is dropped.
 ///
 /// ```
 /// use dragline_analytics::Logs;
@@ -42,18 +42,18 @@ pub struct Logs {
     rules: RuleSet,
     options: ScanOptions,
     now: Timestamp,
-    /// Where rows go that do not fit into memory.
+    /// The directory for rows that do not fit into memory.
     spool: TemporaryDir,
-    /// The spools of the frames that were given.
+    /// The spools of the frames that were handed out.
     spools: Mutex<Vec<Spool>>,
 }
 
 impl Logs {
-    /// Logs by files, directories and globs, with the shipped rules and the usual options. What there is shows when a
-    /// frame is asked for.
+    /// Opens files, directories and globs, with the shipped rules and default options. The inputs are only read when a
+    /// frame is requested.
     ///
     /// # Errors
-    /// When there is no place for temporary files.
+    /// If the directory for temporary files cannot be created.
     pub fn open<P: Into<String>>(inputs: impl IntoIterator<Item = P>) -> Result<Self, SqlError> {
         let base = std::env::temp_dir();
         let spool = TemporaryDir::new_in(&base, "dragline-logs-");
@@ -67,45 +67,45 @@ impl Logs {
         })
     }
 
-    /// With these rules.
+    /// Sets the classification rules.
     #[must_use]
     pub fn with_rules(mut self, rules: RuleSet) -> Self {
         self.rules = rules;
         self
     }
 
-    /// Read so, and filtered.
+    /// Sets the read options and the filter.
     #[must_use]
     pub fn with_options(mut self, options: ScanOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// As of then: whether a run without an end is still running.
+    /// Sets the current time, which decides whether a run without an end is still running.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         self.now = now;
         self
     }
 
-    /// The names of all tables: those of events, then those of what was counted.
+    /// The names of all tables: first the event tables, then the tables of counters.
     pub fn tables() -> impl Iterator<Item = &'static str> {
         let events = TABLES.iter().map(|table| table.name);
         events.chain(COUNTED.iter().map(|(name, ..)| *name))
     }
 
-    /// A table, with all its columns.
+    /// A table with all its columns.
     ///
     /// # Errors
-    /// When there is no such table, or the logs cannot be read.
+    /// If there is no such table, or the logs cannot be read.
     pub fn frame(&self, table: &str) -> Result<LazyFrame, SqlError> {
         self.columns(table, &[])
     }
 
-    /// A table, with these columns only (all of them when none is named).
+    /// A table with the given columns only (with all columns if `columns` is empty).
     ///
     /// # Errors
-    /// When there is no such table or column, or the logs cannot be read.
+    /// If there is no such table or column, or the logs cannot be read.
     pub fn columns(&self, table: &str, columns: &[&str]) -> Result<LazyFrame, SqlError> {
         let question = self.question();
         let events = TABLES.iter().enumerate();
@@ -147,11 +147,11 @@ impl Logs {
 
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    // A clock before 1970 is none.
+    // A clock before 1970 counts as 1970.
     Timestamp::from_micros(since.map_or(0, |since| since.as_micros() as i64))
 }
 
-/// The columns of a table that have these names; all when there are none.
+/// The columns with the given names; all columns if `names` is empty.
 fn wanted(table: &'static Table, names: &[&str]) -> Result<Vec<&'static Column>, SqlError> {
     let all = || table.columns();
     if names.is_empty() {

@@ -1,10 +1,10 @@
-//! Questions in SQL, over every event and over what was counted.
+//! SQL queries over all events and over the counters.
 //!
-//! [`ask`] reads the logs, builds the tables that a query names, of them only the columns that it
-//! names, and lets polars answer. What does not fit into memory goes through Parquet files beside the
-//! cache, which are removed with the answer. [`TABLES`] and [`COUNTED`] are the tables.
+//! [`ask`] reads the logs, builds only the tables and columns that the query names, and runs the query in
+//! polars. Rows that do not fit into memory are written to temporary Parquet files next to the cache, which
+//! are removed with the answer. [`TABLES`] and [`COUNTED`] list the tables.
 //!
-//! [`export()`] writes the tables of events as Parquet, by day and scraper, for other engines.
+//! [`export()`] writes the event tables as Parquet, partitioned by day and scraper, for other engines.
 
 mod answer;
 mod builder;
@@ -37,73 +37,73 @@ pub use crate::frames::counter_names;
 
 use self::spool::{Rows, Spool};
 
-/// Of the memory that a process may take, rows that are held may have one of so many parts.
+/// Rows may use 1/`HELD` of the process's memory limit.
 const HELD: usize = 4;
 
-/// How many queries are being answered.
+/// Number of queries currently running.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether a query is being answered in this process: a panic then is an answer that cannot be given, which
-/// [`ask`] says.
+/// Whether a query is currently running in this process. If so, a panic may come from the query engine; [`ask`]
+/// reports it as an error.
 pub fn is_asking() -> bool {
     ASKED.load(Ordering::Relaxed) > 0
 }
 
-/// Why there is no answer.
+/// Why a query or an export failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
-    /// The query names no table.
-    #[error("there is no table{0}; there are {1}")]
+    /// The query names no table, or an unknown one.
+    #[error("there is no table{0}; available tables: {1}")]
     NoTable(String, String),
-    /// It asks nothing.
+    /// It is not a SELECT query.
     #[error(
-        "only questions are answered, which begin with SELECT, WITH, EXPLAIN, SHOW TABLES or DESCRIBE; this begins with {0}"
+        "only SELECT queries are supported: a query must begin with SELECT, WITH, EXPLAIN, SHOW TABLES or DESCRIBE, not with {0}"
     )]
     NoQuestion(String),
-    /// A part of the query has a table's name.
-    #[error("{0} is a table: give what WITH defines another name")]
+    /// A WITH part of the query has the name of a table.
+    #[error("{0} is a table: use another name in WITH")]
     Shadowed(&'static str),
-    /// A column is not there.
+    /// The query names an unknown column.
     #[error("{error}. {columns}")]
     NoColumn {
-        /// What polars says.
+        /// The error message of polars.
         error: String,
-        /// The columns that there are.
+        /// The available columns.
         columns: String,
     },
-    /// The query is wrong, or cannot be answered.
-    #[error("the query cannot be answered: {0}")]
+    /// The query is invalid, or polars cannot run it.
+    #[error("cannot run the query: {0}")]
     Query(#[from] PolarsError),
-    /// The engine gave up in the middle of it.
-    #[error("the query cannot be answered: the engine stopped with {0:?}")]
+    /// The engine panicked while it ran the query.
+    #[error("cannot run the query: the engine stopped with {0:?}")]
     Stopped(String),
-    /// Tables cannot be written.
+    /// A table cannot be written as Parquet.
     #[error("cannot write {path}: {source}")]
     Parquet {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: PolarsError,
     },
     /// The logs cannot be read.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// There is no room for what does not fit into memory.
+    /// A file or directory cannot be written, e.g. for rows that do not fit into memory.
     #[error("cannot write {path}: {source}")]
     Spool {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The directory to export to has something in it, or another export is writing it.
+    /// The export directory is not empty, or another export is writing to it.
     #[error("{0} is not empty; name a new directory")]
     NotEmpty(PathBuf),
 }
 
 impl SqlError {
-    /// Whether the query is to blame, not the logs or the machine.
+    /// Whether the query caused the error, not the logs or the machine.
     pub fn is_about_the_query(&self) -> bool {
         match self {
             Self::NoTable(..)
@@ -117,38 +117,38 @@ impl SqlError {
     }
 }
 
-/// What is read, and how.
+/// What to read, and how.
 #[derive(Debug, Clone)]
 pub struct Question<'q> {
-    /// Files, directories, globs.
+    /// Files, directories and globs.
     pub inputs: &'q [String],
-    /// Rules that say what an error is.
+    /// The rules that classify errors.
     pub rules: &'q RuleSet,
-    /// How the logs are read. The filter holds for the tables of events; `runs`, `files` and
-    /// `activity_by_bucket` are of everything.
+    /// How the logs are read. The filter applies only to the event tables; `runs`, `files` and
+    /// `activity_by_bucket` always cover everything.
     pub options: &'q ScanOptions,
-    /// Where files may be kept that do not fit into memory.
+    /// The directory for rows that do not fit into memory.
     pub spool: &'q Path,
-    /// Now: whether a run without an end is still running.
+    /// The current time. It decides whether a run without an end is still running.
     pub now: Timestamp,
 }
 
-/// An answer, and what was read for it.
+/// An answer, and the rollup of the logs that were read for it.
 #[derive(Debug)]
 pub struct Asked {
     /// The answer.
     pub answer: Answer,
-    /// What was counted: it says what could not be read.
+    /// The counters; they also contain what could not be read.
     pub finished: Finished,
 }
 
-/// A table of events that a query names, by its place in [`TABLES`], with the columns that it names.
+/// An event table that a query names: its index in [`TABLES`], the table, and the columns that the query names.
 type Wanted = (usize, &'static Table, Vec<&'static Column>);
 
-/// Answers a query.
+/// Runs a query.
 ///
 /// # Errors
-/// When the query is wrong or names no table, or the logs cannot be read.
+/// If the query is invalid or names no known table, or if the logs cannot be read.
 pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
     let words = words_of(query);
     let first = words.first().cloned().unwrap_or_default();
@@ -194,7 +194,7 @@ pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
     })
 }
 
-/// No table is named, or one that is not there.
+/// The error for a query that names no table, or an unknown one.
 fn no_table(words: &[String], all: &[&str]) -> SqlError {
     let mut pairs = words.windows(2);
     let named = pairs.find(|pair| matches!(&*pair[0], "from" | "join"));
@@ -205,7 +205,7 @@ fn no_table(words: &[String], all: &[&str]) -> SqlError {
     SqlError::NoTable(named, all.join(", "))
 }
 
-/// Reads the logs once, for the tables of events that are wanted and for what is counted.
+/// Reads the logs once, for the wanted event tables and for the counters.
 fn read(question: &Question<'_>, wanted: &[Wanted]) -> Result<(Spool, Finished), SqlError> {
     let options = question.options;
     let spool = Spool::new(
@@ -226,10 +226,10 @@ fn read(question: &Question<'_>, wanted: &[Wanted]) -> Result<(Spool, Finished),
     Ok((spool, finished))
 }
 
-/// The address space for the stack of a query, in bytes; what is not used takes no memory.
+/// The stack size of the query thread, in bytes. Unused address space takes no memory.
 const QUERY_STACK: usize = 512 << 20;
 
-/// Lets the engine answer. What it cannot do, it sometimes says by a panic.
+/// Runs the query in the engine. The engine sometimes panics on queries that it does not support.
 fn answer(
     context: &mut SQLContext,
     query: &str,
@@ -241,14 +241,14 @@ fn answer(
         Engine::InMemory
     };
     ASKED.fetch_add(1, Ordering::Relaxed);
-    // The engine walks a query by recursion: a few hundred terms are more than a common stack holds.
+    // The engine recurses over the query: a few hundred terms overflow a default stack.
     let answered = std::thread::scope(|scope| {
         let asked = std::thread::Builder::new()
             .name("query".into())
             .stack_size(QUERY_STACK)
             .spawn_scoped(scope, || {
                 let answer = context.execute(query)?.collect_with_engine(engine)?;
-                // A query has one answer; only lazy sinks have several.
+                // A query has one result; only lazy sinks have several.
                 Ok(answer.unwrap_single())
             });
         match asked {
@@ -264,7 +264,8 @@ fn answer(
     })
 }
 
-/// polars knows only the columns that were built; a person wants to know which there are.
+/// Replaces the list of valid columns in a polars error. polars knows only the columns that were built, but users need
+/// the list of all columns.
 fn explained(error: PolarsError, wanted: &[Wanted]) -> SqlError {
     let text = error.to_string();
     let Some((said, _)) = text
@@ -284,13 +285,13 @@ fn explained(error: PolarsError, wanted: &[Wanted]) -> SqlError {
     }
 }
 
-/// The columns that a query names of a table, or all when it asks for all.
+/// The columns of a table that a query names, or all if it selects all.
 fn columns_of(table: &'static Table, query: &str, words: &[String]) -> Vec<&'static Column> {
-    // `count(*)` asks for no column.
+    // `count(*)` needs no column.
     let squeezed: String = query.to_ascii_lowercase().split_whitespace().collect();
     let asks_for_all = squeezed.replace("count(*)", "").contains('*')
         || words.iter().any(|word| UNNAMED.contains(&&**word))
-        // A quoted name that is a pattern.
+        // A quoted name that is a regular expression.
         || ["\"^", "`^"].iter().any(|quoted| squeezed.contains(quoted))
         || count_of(words, "from") > count_of(words, "select");
     let is_named = |column: &&'static Column| {
@@ -299,13 +300,13 @@ fn columns_of(table: &'static Table, query: &str, words: &[String]) -> Vec<&'sta
     };
     let columns: Vec<&'static Column> = table.columns().filter(is_named).collect();
     if columns.is_empty() {
-        // A frame has a height only by a column.
+        // A frame needs a column to have a height.
         return table.columns().take(1).collect();
     }
     columns
 }
 
-/// The table whose name a query gives to a part of its own: the engine would take the table.
+/// The table whose name the query also defines in WITH; the engine would use the table instead.
 fn shadowed(words: &[String]) -> Option<&'static str> {
     let is_with = words.first().is_some_and(|first| first == "with");
     let names = TABLES.iter().map(|table| table.name);
@@ -321,15 +322,15 @@ fn shadowed(words: &[String]) -> Option<&'static str> {
     names.find(|name| is_with && is_defined(name))
 }
 
-/// Words of queries that use columns without naming them: `NATURAL JOIN` those that both tables have,
-/// `COLUMNS('…')` those that match, `TABLE t` all.
+/// Keywords that use columns without naming them: `NATURAL JOIN` uses the common columns of both tables,
+/// `COLUMNS('…')` the matching columns, and `TABLE t` all columns.
 const UNNAMED: [&str; 3] = ["natural", "columns", "table"];
 
 fn count_of(words: &[String], wanted: &str) -> usize {
     words.iter().filter(|word| *word == wanted).count()
 }
 
-/// The query's words, in small letters.
+/// The query's words, in lower case.
 fn words_of(query: &str) -> Vec<String> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let words = query.split(|c| !is_part(c)).filter(|word| !word.is_empty());
@@ -367,7 +368,7 @@ mod tests {
             ["site"]
         );
         assert_eq!(names("select count ( * ) from requests"), ["at"]);
-        // What is built only where it is named is in none of them.
+        // A column that is built only when named is not part of `*`.
         let all = requests.columns().count() - 1;
         for query in [
             "select * from requests",

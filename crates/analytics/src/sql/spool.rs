@@ -1,4 +1,4 @@
-//! Rows on their way to a frame: in memory while they are few, in Parquet files beyond.
+//! Stores rows until they become a frame: in memory up to a limit, then in Parquet files.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
@@ -14,28 +14,28 @@ use super::builder::Builder;
 use super::tables::{Column, Table};
 use super::{SqlError, Wanted};
 
-/// So many rows of all threads together become a frame before there are more.
+/// Number of rows, over all threads, after which the collected rows become a frame.
 const BATCH: usize = 1 << 18;
 
-/// How the directories of spools are called.
+/// The name prefix of spool directories.
 const PREFIX: &str = "dragline-sql-";
-/// The file in each that its process holds a lock on, and what it says.
+/// The marker file in each spool directory, which the owning process keeps locked, and its content.
 const MARK: &str = "DRAGLINE-SPOOL";
 const MARK_TEXT: &[u8] = b"Rows of a query that Dragline answers; they go with the answer.\n";
 
-/// Where the rows of all threads go.
+/// Collects the rows of all threads.
 pub(super) struct Spool {
-    /// Where its directory is made, when there is more than fits into memory.
+    /// The parent of the spool directory, which is created when rows do not fit into memory.
     base: PathBuf,
     dir: Mutex<Option<SpoolDir>>,
-    /// Bytes that may be held in memory.
+    /// Maximum number of bytes held in memory.
     limit: usize,
-    /// Rows of a thread that become a frame, and their bytes.
+    /// Number of rows, and of bytes, after which a thread's rows become a frame.
     batch: usize,
     batch_bytes: usize,
     held: AtomicUsize,
     parts: AtomicUsize,
-    /// By table, in the order in which they came.
+    /// The parts with their table's index, in order of arrival.
     frames: Mutex<Vec<(usize, Part)>>,
     failed: Mutex<Option<SqlError>>,
 }
@@ -45,7 +45,7 @@ enum Part {
     File(PathBuf),
 }
 
-/// A directory of parts, whose mark is locked as long as its process lives.
+/// A directory of parts. Its marker file is locked while the process lives.
 struct SpoolDir {
     dir: TemporaryDir,
     _lock: File,
@@ -57,7 +57,7 @@ impl SpoolDir {
         remove_abandoned(base);
         let dir = TemporaryDir::new_in(base, PREFIX)?;
         let mut lock = File::create_new(dir.path().join(MARK))?;
-        // Where files cannot be locked, what is left behind stays.
+        // If files cannot be locked, abandoned directories are not removed.
         let _ = lock.lock();
         lock.write_all(MARK_TEXT)?;
         Ok(Self { dir, _lock: lock })
@@ -65,7 +65,7 @@ impl SpoolDir {
 }
 
 impl Spool {
-    /// A spool with its files under `dir`, which holds so many bytes in memory.
+    /// A spool that holds at most `limit` bytes in memory and writes its files below `dir`.
     pub(super) fn new(dir: &Path, limit: usize, threads: usize) -> Self {
         Self {
             base: dir.to_owned(),
@@ -80,7 +80,7 @@ impl Spool {
         }
     }
 
-    /// Where a new part goes.
+    /// The path of a new part.
     fn next_path(&self) -> Result<PathBuf, SqlError> {
         let number = self.parts.fetch_add(1, Ordering::Relaxed);
         let mut dir = lock(&self.dir);
@@ -94,7 +94,7 @@ impl Spool {
         Ok(dir.dir.path().join(format!("{number}.parquet")))
     }
 
-    /// Takes a frame of a table.
+    /// Adds a frame of a table.
     fn add(&self, table: usize, frame: DataFrame) {
         let bytes = frame.estimated_size();
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -122,12 +122,12 @@ impl Spool {
         Ok(path)
     }
 
-    /// Whether anything is in files.
+    /// Whether any rows were written to files.
     pub(super) fn has_files(&self) -> bool {
         self.parts.load(Ordering::Relaxed) > 0
     }
 
-    /// The rows of a table, whose columns are these.
+    /// The rows of a table with the given columns.
     pub(super) fn table(
         &self,
         table: usize,
@@ -145,7 +145,7 @@ impl Spool {
         });
         let mut whole = Builder::new(columns.iter().copied()).take()?;
         let mut files = Vec::new();
-        // One node for polars to read, of memory or of files.
+        // Build a single source for polars: all in memory or all in files.
         let is_filed = parts.iter().any(|part| matches!(part, Part::File(_)));
         for part in parts {
             match part {
@@ -170,15 +170,15 @@ impl Spool {
     }
 }
 
-/// Removes the spools of processes that were killed: directories whose mark nobody holds, and of them what
-/// spools have.
+/// Removes the spools of killed processes: directories whose marker file is not locked. Only files that spools
+/// create are removed.
 fn remove_abandoned(dir: &Path) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries {
         let is_named = entry.file_name().to_string_lossy().starts_with(PREFIX);
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_named && is_dir {
-            // Somebody else's is not ours to remove.
+            // Directories that cannot be removed may belong to another user; ignore the error.
             let _ = remove_if_abandoned(&entry.path());
         }
     }
@@ -201,18 +201,18 @@ fn remove_if_abandoned(dir: &Path) -> io::Result<()> {
         }
     }
     fs::remove_file(mark)?;
-    // What is not empty now holds something of somebody's.
+    // If the directory is not empty now, it holds foreign files: then this fails and it stays.
     fs::remove_dir(dir)
 }
 
-/// A panic of another thread is passed on where that is joined.
+/// Locks a mutex, ignoring poisoning: the panic of another thread is propagated when that thread is joined.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// One thread's rows.
+/// The row sink of one thread.
 pub(super) struct Rows<'s> {
     spool: &'s Spool,
     tables: Vec<(usize, &'static Table, Builder)>,
@@ -229,7 +229,7 @@ impl<'s> Rows<'s> {
         }
     }
 
-    /// Hands over what is left.
+    /// Hands the remaining rows to the spool.
     pub(super) fn finish(mut self) -> Result<(), SqlError> {
         for (place, _, builder) in &mut self.tables {
             if builder.rows() > 0 {
@@ -260,7 +260,7 @@ impl RowSink for Rows<'_> {
     }
 }
 
-/// Writes a frame as Parquet. The encoder writes some parts byte by byte: they are gathered first.
+/// Writes a frame as Parquet. The output is buffered because the encoder writes some parts byte by byte.
 pub(super) fn write_parquet(
     file: File,
     frame: &mut DataFrame,

@@ -1,4 +1,4 @@
-//! The tables that can be asked, each declared once: its columns, what they hold, where from.
+//! The event tables, each declared once: its columns, their types, descriptions and sources.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -10,18 +10,18 @@ use dragline_schema::{
     Request, ScraperError, Value, host_of,
 };
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Text.
     Text,
-    /// A whole number that is not negative.
+    /// A non-negative integer.
     Count,
     /// Any number.
     Number,
     /// `true` or `false`.
     Flag,
-    /// A time, UTC, in microseconds.
+    /// A time in UTC, in microseconds.
     Time,
 }
 
@@ -58,20 +58,20 @@ enum Get {
     Field(&'static str),
 }
 
-/// A column of a table of events.
+/// A column of an event table.
 #[derive(Clone, Copy)]
 pub struct Column {
-    /// Its name.
+    /// The column's name.
     pub name: &'static str,
-    /// What it holds.
+    /// The column's type.
     pub kind: Kind,
-    /// What that means.
+    /// A description of its values.
     pub about: &'static str,
     get: Get,
 }
 
 impl Column {
-    /// The value in a row.
+    /// The column's value in a row.
     pub(super) fn value<'r>(&self, row: &'r Row<'r>) -> Cell<'r> {
         match self.get {
             Get::Of(get) => get(row),
@@ -79,7 +79,7 @@ impl Column {
         }
     }
 
-    /// The column of an event's field. `table` is a word of SQL's own.
+    /// The column of an event's field. The field `table` is renamed because TABLE is an SQL keyword.
     fn of_field(field: &EventField) -> Self {
         Self {
             name: if field.name == "table" {
@@ -108,33 +108,33 @@ fn cell(value: Value<'_>) -> Cell<'_> {
     }
 }
 
-/// A table with a row for each event of a kind.
+/// A table with one row per event of a kind.
 #[derive(Clone)]
 pub struct Table {
-    /// Its name.
+    /// The table's name.
     pub name: &'static str,
-    /// What a row is.
+    /// A description of its rows.
     pub about: &'static str,
-    /// Its own columns, beside [`COMMON`].
+    /// The table's own columns, in addition to [`COMMON`].
     pub own: Vec<Column>,
     takes: Takes,
 }
 
-/// Which rows a table has.
+/// Which rows belong to a table.
 #[derive(Clone, Copy)]
 enum Takes {
     Rows(fn(&Row<'_>) -> bool),
-    /// Those of an event of the wire format.
+    /// Rows with this event type of the wire format.
     Type(EventType),
 }
 
 impl Table {
-    /// All its columns, in order.
+    /// All columns, in order.
     pub fn columns(&'static self) -> impl Iterator<Item = &'static Column> {
         COMMON.iter().chain(&self.own)
     }
 
-    /// Whether it has a row for that one.
+    /// Whether the row belongs to this table.
     pub(super) fn takes(&self, row: &Row<'_>) -> bool {
         match self.takes {
             Takes::Rows(takes) => takes(row),
@@ -142,7 +142,7 @@ impl Table {
         }
     }
 
-    /// The table of the events of a type.
+    /// The table of one event type.
     fn of_type(name: &'static str, about: &'static str, own: EventType) -> Self {
         Self {
             name,
@@ -176,19 +176,19 @@ macro_rules! columns {
     };
 }
 
-/// Columns that every table of events has.
+/// The columns that every event table has.
 pub const COMMON: &[Column] = columns! {
-    "at" Time "when it was logged" => |row| row.record.timestamp.map_or(Cell::Null, |time| Cell::Time(time.as_micros()));
-    "scraper_id" Text "which scraper" => |row| text(row.run.scraper_id.as_deref());
-    "site" Text "which site" => |row| text(row.run.site.as_deref());
-    "run_id" Text "which run" => |row| text(row.run.run_id.as_deref());
-    "level" Text "how loud: TRACE, DEBUG, INFO, WARN, ERROR, CRITICAL" => |row| text(row.record.level.map(Level::as_str));
-    "file" Text "the file that it stands in" => |row| Cell::Text(Cow::Borrowed(row.file));
-    "line" Count "its line there, from 1" => |row| Cell::Count(row.at.line);
-    "fields" Text "the user's own fields as a JSON object; not in `*`, ask for it by name" => |row| fields(row);
+    "at" Time "when the event was logged" => |row| row.record.timestamp.map_or(Cell::Null, |time| Cell::Time(time.as_micros()));
+    "scraper_id" Text "the scraper" => |row| text(row.run.scraper_id.as_deref());
+    "site" Text "the site" => |row| text(row.run.site.as_deref());
+    "run_id" Text "the run" => |row| text(row.run.run_id.as_deref());
+    "level" Text "the log level: TRACE, DEBUG, INFO, WARN, ERROR, CRITICAL" => |row| text(row.record.level.map(Level::as_str));
+    "file" Text "the log file" => |row| Cell::Text(Cow::Borrowed(row.file));
+    "line" Count "the line number in the file, from 1" => |row| Cell::Count(row.at.line);
+    "fields" Text "the user's own fields, a JSON object; not part of `*`, so select it by name" => |row| fields(row);
 };
 
-/// The column that is built only when a query names it.
+/// The column that is built only if a query names it.
 pub(super) const UNLESS_NAMED: &str = "fields";
 
 fn fields<'r>(row: &'r Row<'r>) -> Cell<'r> {
@@ -219,7 +219,7 @@ fn article<'r>(row: &'r Row<'r>, get: impl FnOnce(&'r ArticleStored<'r>) -> Cell
     }
 }
 
-/// Of an item of either kind.
+/// Reads a value from a product or an article.
 fn item<'r>(
     row: &'r Row<'r>,
     of_product: impl FnOnce(&'r ProductProcessed<'r>) -> Cell<'r>,
@@ -252,7 +252,7 @@ fn failed<'r>(row: &'r Row<'r>) -> Cell<'r> {
     })
 }
 
-/// The tables of events. Those that are nothing but a type of the wire format's have its fields as columns.
+/// The event tables. Tables of a single event type have the fields of that type as columns.
 pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     let mut tables = told();
     tables.extend([
@@ -261,11 +261,7 @@ pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
             "Searches that a scraper made.",
             EventType::SearchQuery,
         ),
-        Table::of_type(
-            "queue",
-            "The lengths of queues, at moments.",
-            EventType::QueueSize,
-        ),
+        Table::of_type("queue", "Samples of queue lengths.", EventType::QueueSize),
         Table::of_type(
             "database",
             "Calls to scrapers' databases.",
@@ -273,70 +269,70 @@ pub static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         ),
         Table::of_type(
             "system",
-            "The machines, at moments.",
+            "Samples of machine metrics.",
             EventType::SystemSample,
         ),
         Table::of_type(
             "duplicates",
-            "What was recognised as already known.",
+            "Items or pages recognised as duplicates.",
             EventType::DuplicateDetected,
         ),
         Table::of_type(
             "rate_limits",
-            "Times that a site asked to slow down.",
+            "Rate limits: a site asked the scraper to slow down.",
             EventType::RateLimit,
         ),
     ]);
     tables
 });
 
-/// The tables that say more than the fields of their events.
+/// The tables whose columns are more than the fields of one event type.
 fn told() -> Vec<Table> {
     vec![
     Table {
         name: "events",
-        about: "Every record, whatever it says.",
+        about: "All log records.",
         own: columns! {
-            "event_type" Text "the type of event, of the wire format; null for plain lines" => |row| text(row.record.event.event_type().map(EventType::as_str));
-            "message" Text "what it says to people" => |row| text(row.record.message.as_deref());
+            "event_type" Text "the event type in the wire format; null for plain lines" => |row| text(row.record.event.event_type().map(EventType::as_str));
+            "message" Text "the log message" => |row| text(row.record.message.as_deref());
             "target" Text "the module or logger that wrote it" => |row| text(row.record.target.as_deref());
-            "dialect" Text "the format that it was read from" => |row| text(Some(row.record.dialect.as_str()));
+            "dialect" Text "the log format" => |row| text(Some(row.record.dialect.as_str()));
         }
         .to_vec(),
         takes: Takes::Rows(|_| true),
     },
     Table {
         name: "requests",
-        about: "HTTP attempts that were logged one by one.",
+        about: "HTTP attempts that were logged individually.",
         own: columns! {
-            "url" Text "what was asked for" => |row| request(row, |event| text(event.url.as_deref()));
+            "url" Text "the requested URL" => |row| request(row, |event| text(event.url.as_deref()));
             "host" Text "the URL's host" => |row| request(row, |event| text(event.url.as_deref().and_then(host_of)));
-            "method" Text "the method" => |row| request(row, |event| text(event.method.as_deref()));
-            "status_code" Count "the answer's status; null without an answer" => |row| request(row, |event| count(event.status_code.map(u64::from)));
-            "failed" Flag "status 400 or above, or no answer; null when the log does not tell" => |row| failed(row);
-            "response_time_ms" Number "how long the answer took, in milliseconds" => |row| request(row, |event| number(event.response_time_ms));
-            "bytes" Count "the size of the answer's body" => |row| request(row, |event| count(event.bytes));
-            "attempt" Count "which attempt at this URL, from 1" => |row| request(row, |event| count(event.attempt));
+            "method" Text "the HTTP method" => |row| request(row, |event| text(event.method.as_deref()));
+            "status_code" Count "the HTTP status; null without a response" => |row| request(row, |event| count(event.status_code.map(u64::from)));
+            "failed" Flag "true for status 400 or above, or no response; null if the log does not say" => |row| failed(row);
+            "response_time_ms" Number "response time in milliseconds" => |row| request(row, |event| number(event.response_time_ms));
+            "bytes" Count "the size of the response body" => |row| request(row, |event| count(event.bytes));
+            "attempt" Count "the number of the attempt at this URL, from 1" => |row| request(row, |event| count(event.attempt));
             "proxy" Text "the proxy" => |row| request(row, |event| text(event.proxy.as_deref()));
-            "retry_after_seconds" Number "the answer's Retry-After" => |row| request(row, |event| number(event.retry_after_seconds));
-            "error_type" Text "the error's type when there was no answer" => |row| request(row, |event| text(event.error_type.as_deref()));
+            "retry_after_seconds" Number "the Retry-After header of the response" => |row| request(row, |event| number(event.retry_after_seconds));
+            "error_type" Text "the error type if there was no response" => |row| request(row, |event| text(event.error_type.as_deref()));
         }
         .to_vec(),
         takes: Takes::Rows(|row| matches!(row.record.event, Event::Request(_))),
     },
     Table {
         name: "items",
-        about: "Products and articles, whatever was done with them.",
+        about: "Products and articles, with the action that was logged.",
         own: columns! {
             "kind" Text "product or article" => |row| text(Some(if matches!(row.record.event, Event::ArticleStored(_)) { "article" } else { "product" }));
             "action" Text "found, added, updated, saved or failed; articles are saved" => |row| item(row, |p| text(p.action.as_deref()), |_| text(Some(ProductAction::Saved.as_str())));
-            "item_id" Text "its id, in the scraper's terms" => |row| item(row, |p| text(p.product_id.as_deref()), |a| text(a.article_id.as_deref()));
-            "url" Text "the page it stands on" => |row| item(row, |p| text(p.url.as_deref()), |a| text(a.url.as_deref()));
-            "price" Number "its price" => |row| product(row, |event| number(event.price));
-            "fields_missing" Text "names of fields that came out empty, as a JSON array" => |row| item(row, |p| text(p.fields_missing.as_ref().map(|json| &*json.0)), |a| text(a.fields_missing.as_ref().map(|json| &*json.0)));
-            "word_count" Count "words of an article" => |row| article(row, |event| count(event.word_count));
+            "item_id" Text "the item's id, as assigned by the scraper" => |row| item(row, |p| text(p.product_id.as_deref()), |a| text(a.article_id.as_deref()));
+            "url" Text "the page that contains it" => |row| item(row, |p| text(p.url.as_deref()), |a| text(a.url.as_deref()));
+            "price" Number "the price" => |row| product(row, |event| number(event.price));
+            "fields_missing" Text "the names of empty fields, a JSON array" => |row| item(row, |p| text(p.fields_missing.as_ref().map(|json| &*json.0)), |a| text(a.fields_missing.as_ref().map(|json| &*json.0)));
+            "word_count" Count "the number of words of an article" => |row| article(row, |event| count(event.word_count));
             "language" Text "the language of an article" => |row| article(row, |event| text(event.language.as_deref()));
-            "processing_time_ms" Number "from page to storage, of an article" => |row| article(row, |event| number(event.processing_time_ms));
+            "processing_time_ms" Number "processing time of an article, from page to storage, in milliseconds" => |row| article(row, |event| number(event.processing_time_ms));
         }
         .to_vec(),
         takes: Takes::Rows(|row| {
@@ -350,21 +346,21 @@ fn told() -> Vec<Table> {
         name: "errors",
         about: "Errors: `scraper_error` events and other records at ERROR or above.",
         own: columns! {
-            "error_type" Text "the error's type" => |row| label(row, |label| label.error_type);
-            "error_message" Text "what it says" => |row| label(row, |label| label.message);
+            "error_type" Text "the error type" => |row| label(row, |label| label.error_type);
+            "error_message" Text "the error message" => |row| label(row, |label| label.message);
             "category" Text "one of the eight categories" => |row| label(row, |label| label.category.as_str());
-            "sub_category" Text "the finer kind" => |row| label(row, |label| label.sub_category);
+            "sub_category" Text "the sub-category" => |row| label(row, |label| label.sub_category);
             "severity" Text "low, medium, high or critical" => |row| label(row, |label| label.severity.as_str());
-            "rule" Text "the rule that decided; null when none did" => |row| row.label.map_or(Cell::Null, |label| text(label.rule));
-            "group_id" Text "errors that are the same but for what varies have the same" => |row| row.label.map_or(Cell::Null, |label| Cell::Text(format!("{:016x}", label.group).into()));
-            "template" Text "the message without what varies" => |row| label(row, |label| label.template);
-            "url" Text "the page it happened on" => |row| error(row, |event| text(event.url.as_deref()));
-            "status_code" Count "the HTTP status that goes with it" => |row| error(row, |event| count(event.status_code.map(u64::from)));
-            "function" Text "the function it happened in" => |row| error(row, |event| text(event.function.as_deref()));
-            "traceback" Text "stack or backtrace" => |row| error(row, |event| text(event.traceback.as_deref()));
-            "causes" Text "what caused it, outermost first: a JSON array of objects with error_type and error_message" => |row| error(row, |event| text(event.causes.as_ref().map(|json| &*json.0)));
-            "context" Text "whatever else the author added, a JSON object" => |row| error(row, |event| text(event.context.as_ref().map(|json| &*json.0)));
-            "consecutive_failures" Count "failures in a row up to this one, in its run" => |row| error(row, |event| count(event.consecutive_failures));
+            "rule" Text "the rule that classified it; null if no rule matched" => |row| row.label.map_or(Cell::Null, |label| text(label.rule));
+            "group_id" Text "the id of the error group; errors that differ only in variable parts share it" => |row| row.label.map_or(Cell::Null, |label| Cell::Text(format!("{:016x}", label.group).into()));
+            "template" Text "the message without its variable parts" => |row| label(row, |label| label.template);
+            "url" Text "the page on which it occurred" => |row| error(row, |event| text(event.url.as_deref()));
+            "status_code" Count "the associated HTTP status" => |row| error(row, |event| count(event.status_code.map(u64::from)));
+            "function" Text "the function in which it occurred" => |row| error(row, |event| text(event.function.as_deref()));
+            "traceback" Text "the stack trace" => |row| error(row, |event| text(event.traceback.as_deref()));
+            "causes" Text "the causes, outermost first: a JSON array of objects with error_type and error_message" => |row| error(row, |event| text(event.causes.as_ref().map(|json| &*json.0)));
+            "context" Text "additional context, a JSON object" => |row| error(row, |event| text(event.context.as_ref().map(|json| &*json.0)));
+            "consecutive_failures" Count "the number of consecutive failures in the run, including this one" => |row| error(row, |event| count(event.consecutive_failures));
         }
         .to_vec(),
         takes: Takes::Rows(|row| row.label.is_some()),

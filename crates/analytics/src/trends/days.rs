@@ -1,4 +1,4 @@
-//! What was counted on each whole day, computed on the frame of days.
+//! Daily values of the metrics, for whole days.
 
 use std::collections::BTreeMap;
 
@@ -8,38 +8,38 @@ use polars::prelude::*;
 use crate::frames::{Frames, FramesError};
 use dragline_insights::{DAY, Name};
 
-/// A day with fewer requests, or products found, has no share.
+/// Minimum number of requests, or of found products, per day for a share.
 const ENOUGH: u32 = 20;
 
-/// A metric by whole days.
+/// The values of a metric on whole days.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Daily {
-    /// Whose; `None` for all scrapers together.
+    /// The scraper; `None` for all scrapers together.
     pub name: Option<Name>,
-    /// Which.
+    /// The metric.
     pub metric: &'static str,
-    /// What it is.
+    /// The kind of metric.
     pub kind: Kind,
     /// Days since 1970-01-01.
     pub days: Vec<f64>,
-    /// One for each day.
+    /// The values, one per day.
     pub values: Vec<f64>,
 }
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A count: no day is left out, as a day without any has none.
+    /// A count. Days without data count as zero.
     Count,
-    /// A part of a whole, 0 to 1; days that have too little of the whole are left out.
+    /// A share, 0 to 1. Days with too small a denominator are left out.
     Share,
-    /// A mean of what was measured; days without any are left out.
+    /// A mean of measurements. Days without measurements are left out.
     Measure,
 }
 
 impl Daily {
-    /// Values of it on the scale that they are compared on: all but shares by their logarithms, as a Sunday has half,
-    /// not a hundred less.
+    /// Converts values to the scale on which they are compared: logarithms for all but shares, because effects are
+    /// relative (a Sunday has half as many, not a hundred fewer).
     pub(crate) fn scaled(&self, values: &[f64]) -> Vec<f64> {
         let is_share = self.kind == Kind::Share;
         let scale = |value: &f64| if is_share { *value } else { value.ln_1p() };
@@ -47,11 +47,11 @@ impl Daily {
     }
 }
 
-/// What is longer ago says nothing of today, and one wrong clock must not make ten thousand days.
+/// Maximum number of days. Older days are not relevant, and one wrong clock must not create ten thousand days.
 const MOST_DAYS: i64 = 730;
 
-/// The whole days of a period, at most the last two years of them: the first, and the one after the
-/// last; `None` without any.
+/// The whole days of a period, limited to its last two years: the first day, and the day after the last;
+/// `None` if there is no whole day.
 pub fn whole_days((start, end): (Timestamp, Timestamp)) -> Option<(i64, i64)> {
     let first = (start.as_micros() + DAY - 1).div_euclid(DAY);
     let last = end.as_micros().div_euclid(DAY);
@@ -59,18 +59,18 @@ pub fn whole_days((start, end): (Timestamp, Timestamp)) -> Option<(i64, i64)> {
     (first < last).then_some((first, last))
 }
 
-/// For whom a metric is looked at.
+/// Whether a metric is computed per scraper, for all scrapers together, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
-    /// For all scrapers together, and for each.
+    /// For all scrapers together and for each.
     Both,
-    /// For all together: of one alone there is seldom enough.
+    /// For all together; single scrapers rarely have enough data.
     All,
-    /// For each: of all together, some have the part and some the whole.
+    /// For each; over all scrapers, numerator and denominator may come from different scrapers.
     Each,
 }
 
-/// A metric, and how it follows from the sums of a day.
+/// A metric, and its expression over the sums of a day.
 struct Metric {
     name: &'static str,
     kind: Kind,
@@ -82,14 +82,14 @@ fn number(name: &str) -> Expr {
     col(name).cast(DataType::Float64)
 }
 
-/// A part of a whole of which there is so much at least.
+/// The quotient `part / whole`; null if `whole` is below `least`.
 fn part(part: Expr, whole: Expr, least: u32) -> Expr {
     when(whole.clone().gt_eq(lit(f64::from(least))))
         .then(part / whole)
         .otherwise(lit(NULL))
 }
 
-/// The metrics; those that a report always had come first.
+/// All metrics, the main ones first.
 fn metrics() -> Vec<Metric> {
     let metric = |name, kind, value| Metric {
         name,
@@ -139,12 +139,12 @@ fn metrics() -> Vec<Metric> {
     all
 }
 
-/// Whether it is one of the metrics that a report always had.
+/// Whether it is a main metric.
 pub(super) fn is_main(metric: &str) -> bool {
     matches!(metric, "requests" | "items" | "errors" | "success_rate")
 }
 
-/// Errors by category: the metric and the counter.
+/// Errors by category: the metric's name and the counter.
 const ERRORS: [(&str, &str); 7] = [
     ("errors.authentication", "errors_authentication"),
     ("errors.database", "errors_database"),
@@ -155,10 +155,10 @@ const ERRORS: [(&str, &str); 7] = [
     ("errors.system", "errors_system"),
 ];
 
-/// Every metric by the days from `first` until `last`: of all scrapers together, then of each.
+/// Every metric on the days from `first` until `last` (exclusive): for all scrapers together, then for each.
 ///
 /// # Errors
-/// When polars refuses, which means a fault of ours.
+/// If polars fails, which is a bug in Dragline.
 pub(crate) fn series(frames: &Frames, first: i64, last: i64) -> Result<Vec<Daily>, FramesError> {
     if frames.bucket_micros > DAY {
         return Ok(Vec::new());
@@ -182,7 +182,7 @@ pub(crate) fn series(frames: &Frames, first: i64, last: i64) -> Result<Vec<Daily
     let all: Vec<Rows> = frame.collect();
     let mut series = Vec::new();
     for (name, rows, frame) in &all {
-        // Whose metrics are left out.
+        // Skip metrics of the other scope.
         let others = match (name, all.len()) {
             (_, 1) => None,
             (None, _) => Some(Scope::Each),
@@ -196,7 +196,7 @@ pub(crate) fn series(frames: &Frames, first: i64, last: i64) -> Result<Vec<Daily
     Ok(series)
 }
 
-/// Whose rows of a frame are whose.
+/// A scraper, its rows, and the frame that contains them.
 type Rows = (Option<Name>, Vec<usize>, DataFrame);
 
 fn by_name(frame: &DataFrame) -> Result<Vec<Rows>, FramesError> {

@@ -1,55 +1,55 @@
-//! The days to come.
+//! Forecasts of daily values.
 //!
-//! Logarithms of the days are decomposed into their weeks and the rest (MSTL: Bandara, Hyndman and
-//! Bergmeir 2021, with robust loess); the rest goes on by exponential smoothing with a damped trend (ETS:
-//! Hyndman, Koehler, Snyder and Grose 2002; Gardner and McKenzie 1985). How wrong that would have been
-//! is measured: forecasts are made from earlier days and compared with what came. The range is never
-//! narrower than these errors let expect.
+//! The logarithms of the values are decomposed into a weekly pattern and a remainder (MSTL: Bandara, Hyndman
+//! and Bergmeir 2021, with robust loess). The remainder is forecast by exponential smoothing with a damped
+//! trend (ETS: Hyndman, Koehler, Snyder and Grose 2002; Gardner and McKenzie 1985). Backtests measure the
+//! error: forecasts from earlier days are compared with the actual values. The range is never narrower than
+//! these errors imply.
 
 use augurs::ets::AutoETS;
 use augurs::mstl::{MSTLModel, stlrs};
 use augurs::{Fit as _, Predict as _};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
-/// From fewer days nothing is foretold: it could not be told how wrong that is.
+/// Minimum number of days for a forecast; with fewer, its error cannot be measured.
 pub(crate) const LEAST: usize = 21;
-/// Forecasts of the past are made from so many days at least: two weeks have a pattern.
+/// Minimum number of days for a backtest forecast: two weeks, to contain a weekly pattern.
 const TWO_WEEKS: usize = 14;
-/// More days are not needed.
+/// Maximum number of days used.
 const MOST: usize = 180;
-/// So many forecasts are made of the past.
+/// Number of backtest forecasts.
 const BACKTESTS: usize = 3;
-/// They are of so many days.
+/// Number of days per backtest forecast.
 const WEEK: usize = 7;
-/// The logarithm of five.
+/// The logarithm of five: the maximum width of a usable range.
 const FIVE_TIMES: f64 = 1.609;
-/// The range holds 95 of 100.
+/// The confidence level of the range.
 const LEVEL: f64 = 0.95;
-/// The errors of a week's days are not seven but about so many, as they go together.
+/// The effective number of independent errors per week, which is below seven because they are correlated.
 const WEEKS_ERRORS: f64 = 5.0;
 
-/// What is to come.
+/// A forecast.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
-    /// Day by day.
+    /// The forecast values, day by day.
     pub days: Vec<Range>,
-    /// The sum of the errors of such forecasts' days, relative to the sum of the days.
+    /// The backtest error: the sum of absolute errors, relative to the sum of the values.
     pub error: Option<f64>,
 }
 
-/// A value to come.
+/// A forecast value with its range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// The most likely.
+    /// The expected value.
     pub mean: f64,
-    /// 95 of 100 lie from here
+    /// The lower end of the 95 % range.
     pub lower: f64,
-    /// to here.
+    /// The upper end of the 95 % range.
     pub upper: f64,
 }
 
-/// Foretells so many days from those before, which are never negative; `None` from too few, or when
-/// all are zero.
+/// Forecasts `horizon` days from the preceding non-negative daily values; `None` if there are too few values,
+/// all are zero, or the forecast would be too imprecise.
 pub fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     let values = &values[values.len().saturating_sub(MOST)..];
     if values.len() < LEAST || values.iter().all(|value| *value == 0.0) {
@@ -58,7 +58,7 @@ pub fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     let logs: Vec<f64> = values.iter().map(|value| value.ln_1p()).collect();
     let made = smooth(&logs, horizon)?;
     let past = backtest(values, &logs)?;
-    // Who may be five times off, either way, says nothing.
+    // A forecast that may be off by a factor of five is useless.
     let widest = past.half_width().filter(|widest| *widest <= FIVE_TIMES)?;
     let days = made.into_iter().map(|range| {
         let lower = range.lower.min(range.mean - widest);
@@ -76,17 +76,17 @@ pub fn forecast(values: &[f64], horizon: usize) -> Option<Forecast> {
     })
 }
 
-/// How wrong forecasts of weeks that are over would have been.
+/// The errors of forecasts for past weeks.
 struct Past {
-    /// Relative to the sum of the days; `None` when that is zero.
+    /// The absolute error relative to the sum of the values; `None` if that is zero.
     error: Option<f64>,
-    /// Of the logarithms, the root of the mean square.
+    /// The root mean square error of the logarithms.
     deviation: f64,
     weeks: f64,
 }
 
 impl Past {
-    /// So far off are days to come, at most, by these errors (Student's t).
+    /// Half the width of the range that these errors imply (Student's t).
     fn half_width(&self) -> Option<f64> {
         let students = StudentsT::new(0.0, 1.0, WEEKS_ERRORS * self.weeks).ok()?;
         Some(students.inverse_cdf(f64::midpoint(1.0, LEVEL)) * self.deviation)
@@ -118,11 +118,11 @@ fn backtest(values: &[f64], logs: &[f64]) -> Option<Past> {
     })
 }
 
-/// The logarithms of the days to come.
+/// Forecasts the logarithms of the next `horizon` days.
 fn smooth(logs: &[f64], horizon: usize) -> Option<Vec<Range>> {
     let first = *logs.first()?;
     if logs.iter().all(|log| (log - first).abs() < 1e-9) {
-        // What never moves needs no model, and has none.
+        // A constant series needs no model, and none can be fitted.
         let range = Range {
             mean: first,
             lower: first,
@@ -130,7 +130,7 @@ fn smooth(logs: &[f64], horizon: usize) -> Option<Vec<Range>> {
         };
         return Some(vec![range; horizon]);
     }
-    // Errors add up on the logarithms; a trend is damped, as none goes on for ever.
+    // Errors are additive on the log scale. The trend is damped because no trend continues indefinitely.
     let ets = AutoETS::new(1, "AAN").ok()?.damped(true).ok()?;
     let mut loess = stlrs::params();
     let mut params = stlrs::MstlParams::new();

@@ -1,24 +1,24 @@
-//! When a level jumped.
+//! Finds jumps of a metric's level.
 //!
-//! The days are cut into stretches of one level each so that their squared distances from it, with a
-//! price for every cut, are the least that any cutting gives: optimal partitioning (Jackson et al.
-//! 2005; Killick, Fearnhead and Eckley 2012 prune the same search for longer series than these). The
-//! noise is known by the differences of neighbours, single days are smoothed away by running medians
-//! (Tukey 1977), and where a straight line does as well there is no jump but a trend.
+//! The days are split into segments of constant level so that the sum of squared distances from the levels,
+//! plus a penalty per split, is minimal: optimal partitioning (Jackson et al. 2005; Killick, Fearnhead and
+//! Eckley 2012 prune the same search for longer series). The noise is estimated from the differences of
+//! consecutive days, and single outliers are smoothed by running medians (Tukey 1977). If a straight line
+//! fits as well, the change is a trend and not a jump.
 
 use super::{Daily, Kind};
 use dragline_insights::stats::{MAD_SCALE, median, theil_sen};
 
-/// A level that holds for fewer days is none.
+/// Minimum number of days of a level.
 const LEAST: usize = 3;
-/// Longer series are looked at by their last days.
+/// Maximum number of days examined; of longer series, the last ones.
 const MOST: usize = 500;
-/// A jump by less than this is not worth a word: of logarithms, a third more or a quarter less.
+/// Minimum size of a reported jump, in logarithms: about a third more or a quarter less.
 const SMALLEST: f64 = 0.28;
-/// The same of a share, in points.
+/// The same for a share, as an absolute difference.
 const SMALLEST_SHARE: f64 = 0.03;
 
-/// A jump: the first day of the new level, and how far the levels reach.
+/// A jump: the first days of the old and the new level, and the end of the new level.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Jump {
     pub(crate) since: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Jump {
     pub(crate) until: usize,
 }
 
-/// The jumps of a series whose values without the pattern of the week are these.
+/// The jumps of a series; `values` are its values without the weekly pattern.
 pub(super) fn jumps(daily: &Daily, values: &[f64]) -> Vec<Jump> {
     let skipped = values.len().saturating_sub(MOST);
     let raw = daily.scaled(&values[skipped..]);
@@ -43,7 +43,7 @@ pub(super) fn jumps(daily: &Daily, values: &[f64]) -> Vec<Jump> {
         .map(|pair| (pair[1] - pair[0]).abs())
         .collect();
     let noise = median(&steps).unwrap_or(0.0) * MAD_SCALE / std::f64::consts::SQRT_2;
-    // What chance alone does to counts: few are never steady.
+    // The minimum noise of counts: small counts always vary.
     let chance = if daily.kind == Kind::Count {
         1.0 / (median(values).unwrap_or(0.0) + 1.0).sqrt()
     } else {
@@ -69,18 +69,18 @@ pub(super) fn jumps(daily: &Daily, values: &[f64]) -> Vec<Jump> {
     jumps.collect()
 }
 
-/// The median of each value and the two on either side.
+/// The running median of each value and the two on either side.
 fn running_median(values: &[f64]) -> Vec<f64> {
     let last = values.len() - 1;
     let around = |at: usize| {
-        // At the ends as many on one side as on the other.
+        // At the ends, use equally many values on both sides.
         let reach = at.min(last - at).min(2);
         median(&values[at - reach..=at + reach]).unwrap_or(values[at])
     };
     (0..values.len()).map(around).collect()
 }
 
-/// The cheapest cuts, and what they cost, their price included.
+/// The optimal splits, and their total cost including penalties.
 fn partition(values: &[f64], price: f64) -> (Vec<usize>, f64) {
     let count = values.len();
     let mut sums = vec![(0.0, 0.0); count + 1];
@@ -92,7 +92,7 @@ fn partition(values: &[f64], price: f64) -> (Vec<usize>, f64) {
         let (sum, squares) = (sums[to].0 - sums[from].0, sums[to].1 - sums[from].1);
         (squares - sum * sum / (to - from) as f64).max(0.0)
     };
-    // The cheapest way to each place, and where its last stretch begins.
+    // For each position, the minimum cost up to it and the start of its last segment.
     let mut best = vec![(f64::INFINITY, 0); count + 1];
     best[0] = (-price, 0);
     for to in LEAST..=count {
@@ -113,7 +113,7 @@ fn partition(values: &[f64], price: f64) -> (Vec<usize>, f64) {
     (cuts, best[count].0)
 }
 
-/// What the distances from a straight line cost.
+/// The cost of fitting a straight line.
 fn line_cost(days: &[f64], values: &[f64]) -> f64 {
     let slope = theil_sen(days, values).unwrap_or(0.0);
     let rest: Vec<f64> = values
@@ -125,7 +125,7 @@ fn line_cost(days: &[f64], values: &[f64]) -> f64 {
     rest.iter().map(|value| (value - level).powi(2)).sum()
 }
 
-/// Takes away the smallest jump until all are large enough.
+/// Removes the smallest jump until all remaining jumps are large enough.
 fn worth_saying(values: &[f64], mut cuts: Vec<usize>, smallest: f64) -> Vec<usize> {
     loop {
         let mut bounds = vec![0];

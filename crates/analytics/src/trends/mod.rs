@@ -1,10 +1,10 @@
-//! Where the numbers are going: directions, jumps, weeks and the days to come.
+//! Trends of the metrics: directions, jumps, weekly patterns and forecasts.
 //!
-//! Everything is told by whole days. A direction is the median of all slopes (Theil 1950, Sen 1968)
-//! where chance alone would do as much in under one of a hundred such statements (Mann 1945, Kendall
-//! 1975, with the false-discovery control of Benjamini and Hochberg 1995); the pattern of the week is
-//! taken out before ([`season`]). Jumps are found by optimal partitioning ([`jumps`]), the days to come
-//! by exponential smoothing ([`mod@forecast`]). Of under eight days nothing is claimed.
+//! Everything is computed from whole days. A direction is the median of all slopes (Theil 1950, Sen 1968).
+//! It is reported only if it is significant (Mann 1945, Kendall 1975) at a false-discovery rate of 1 %
+//! (Benjamini and Hochberg 1995), after the weekly pattern has been removed ([`season`]). Jumps are found
+//! by optimal partitioning ([`jumps`]), and forecasts use exponential smoothing ([`mod@forecast`]). With
+//! fewer than eight days, no trend is reported.
 
 mod days;
 mod forecast;
@@ -21,60 +21,60 @@ pub use self::forecast::{Forecast, Range as ForecastDay, forecast};
 pub use self::season::Seasonality;
 use dragline_insights::{DAY, Name, stats};
 
-/// Of fewer days nothing is said.
+/// Minimum number of days for a trend.
 const LEAST_DAYS: usize = 8;
-/// So many of a hundred directions may be chance.
+/// Maximum share of reported directions that may be due to chance.
 const FALSE_DISCOVERIES: f64 = 0.01;
-/// A trend under this share of the level a week is not worth a word.
+/// Minimum weekly change, relative to the level, of a reported trend.
 const WORTH_SAYING: f64 = 0.05;
-/// The same of a share, in points.
+/// The same for a share, as an absolute difference.
 const WORTH_SAYING_SHARE: f64 = 0.01;
-/// So many days are foretold.
+/// Number of days to forecast.
 const HORIZON: usize = 7;
-/// The largest scrapers for which days are foretold: it is the dearest part of a report.
+/// Number of scrapers, largest first, with a forecast. Forecasts are the most expensive part of a report.
 const FORETOLD: usize = 20;
 
-/// Where a metric is going, by whole days.
+/// The trend of a metric, by whole days.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trend {
-    /// `requests`, `items`, `errors` and such (by day), `success_rate`, `response_time_ms`, ….
+    /// The metric: `requests`, `items`, `errors` (per day), `success_rate`, `response_time_ms`, ….
     pub metric: &'static str,
-    /// What it is.
+    /// The kind of metric.
     pub kind: Kind,
-    /// Whose; `None` for all scrapers together.
+    /// The scraper; `None` for all scrapers together.
     pub name: Option<Name>,
-    /// How many whole days it was looked for in.
+    /// The number of whole days analysed.
     pub days: u64,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// By how much a day; `None` without enough data, as all that follows.
+    /// The change per day; `None` without enough data, like all fields below.
     pub slope_per_day: Option<f64>,
-    /// How likely chance alone does this.
+    /// The probability of such a trend by chance.
     pub p_value: Option<f64>,
-    /// By the slope, relative to the level at the start, or in the middle where that is not above zero.
+    /// The slope per week, relative to the level at the start or, if that is not positive, to the median.
     pub growth_per_week: Option<f64>,
-    /// The last seven days against the seven before; `None` with fewer than 14 days.
+    /// The growth from the previous seven days to the last seven days; `None` with fewer than 14 days.
     pub week_over_week: Option<f64>,
-    /// When the level jumped, oldest first.
+    /// The jumps of the level, oldest first.
     pub change_points: Vec<ChangePoint>,
-    /// How the days of the week differ; `None` with fewer than 21 days, or when they do not.
+    /// The weekly pattern; `None` with fewer than 21 days, or if there is none.
     pub seasonality: Option<Seasonality>,
-    /// The days to come, each with its midnight (UTC); empty where nothing can be foretold.
+    /// The forecast, one entry per day with its midnight (UTC); empty if no forecast is possible.
     pub forecast: Vec<(Timestamp, ForecastDay)>,
-    /// How wrong such forecasts of a week would have been: the sum of the errors of its days, relative to their sum.
+    /// The error of past one-week forecasts: the sum of absolute errors, relative to the sum of the values.
     pub backtest_error: Option<f64>,
 }
 
-/// Which way a metric goes.
+/// The direction of a trend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// More and more.
+    /// Increasing.
     Up,
-    /// Less and less.
+    /// Decreasing.
     Down,
-    /// Neither, as far as chance explains it.
+    /// No significant trend.
     Flat,
-    /// There are fewer than eight days.
+    /// Fewer than eight days.
     NotEnoughData,
 }
 
@@ -93,18 +93,18 @@ impl Direction {
 /// A jump of a level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangePoint {
-    /// The midnight (UTC) with which the first day of the new level begins.
+    /// The midnight (UTC) at which the first day of the new level starts.
     pub at: Timestamp,
-    /// The median of the days before, back to the change point before.
+    /// The median of the days before it, back to the previous change point.
     pub before: f64,
-    /// The median of the days after, up to the next change point.
+    /// The median of the days after it, up to the next change point.
     pub after: f64,
 }
 
-/// The trends over the whole days of the period.
+/// Computes the trends over the whole days of the period.
 ///
 /// # Errors
-/// When the frames cannot be worked with, which means a fault of ours.
+/// If the dataframes cannot be processed, which is a bug in Dragline.
 pub fn trends(
     frames: &Frames,
     period: Option<(Timestamp, Timestamp)>,
@@ -115,7 +115,7 @@ pub fn trends(
     let all = days::series(frames, first, last)?;
     let foretold = foretold(&all);
     let mut found = in_parallel(&all, |daily| trend(daily, foretold.contains(&&daily.name)));
-    // What is told beside the main metrics makes nothing less sure of those.
+    // Judge the main metrics separately, so that additional metrics do not reduce their significance.
     let (mut main, mut more) = found
         .iter_mut()
         .partition::<Vec<&mut Trend>, _>(|trend| days::is_main(trend.metric));
@@ -124,7 +124,7 @@ pub fn trends(
     Ok(found)
 }
 
-/// Makes something of each series, with a thread for each processor, in their order.
+/// Computes the trend of each series, in order, with one thread per processor.
 fn in_parallel(all: &[Daily], make: impl Fn(&Daily) -> Trend + Sync) -> Vec<Trend> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = all.len().div_ceil(threads).max(1);
@@ -143,7 +143,7 @@ fn in_parallel(all: &[Daily], make: impl Fn(&Daily) -> Trend + Sync) -> Vec<Tren
     })
 }
 
-/// Whose days are foretold: those of all together, and of the scrapers with the most requests and items.
+/// The names that get a forecast: all scrapers together, and the scrapers with the most requests and items.
 fn foretold(all: &[Daily]) -> Vec<&Option<Name>> {
     let mut sizes: BTreeMap<&Option<Name>, f64> = BTreeMap::new();
     for daily in all.iter().filter(|daily| is_foretold(daily)) {
@@ -159,7 +159,7 @@ fn foretold(all: &[Daily]) -> Vec<&Option<Name>> {
         .collect()
 }
 
-/// Whether it is one of the metrics that are foretold.
+/// Whether the metric gets a forecast.
 fn is_foretold(daily: &Daily) -> bool {
     matches!(daily.metric, "requests" | "items")
 }
@@ -191,7 +191,7 @@ fn trend(daily: &Daily, is_large: bool) -> Trend {
     if let Some(line) = stats::trend(&daily.days, &values) {
         told.slope_per_day = Some(line.slope);
         told.p_value = Some(line.p_value);
-        // What began with nothing has no level then, but one in its middle.
+        // A series that starts at zero has no level at its start, so use the median.
         let level = Some(line.start).filter(|start| *start > 0.0);
         let level = level.or(stats::median(&values).filter(|middle| *middle > 0.0));
         told.growth_per_week = level.map(|level| line.slope * 7.0 / level);
@@ -201,7 +201,7 @@ fn trend(daily: &Daily, is_large: bool) -> Trend {
     told.change_points = jumps.iter().map(|jump| change_point(daily, jump)).collect();
     told.seasonality = week.map(|week| week.told());
     if is_large && is_foretold(daily) {
-        // What was before a jump says nothing of what comes.
+        // Values before the last jump are not representative of the future.
         let since = jumps.last().map_or(0, |jump| jump.at);
         let from = if daily.values.len() - since >= forecast::LEAST {
             since
@@ -217,7 +217,7 @@ fn trend(daily: &Daily, is_large: bool) -> Trend {
     told
 }
 
-/// Keeps directions that chance does not explain, over all comparisons.
+/// Sets the direction of trends that are significant over all comparisons.
 fn judge(trends: &mut [&mut Trend]) {
     let mut sorted: Vec<f64> = trends.iter().filter_map(|trend| trend.p_value).collect();
     sorted.sort_by(f64::total_cmp);
@@ -248,7 +248,7 @@ fn judge(trends: &mut [&mut Trend]) {
     }
 }
 
-/// The last seven days against the seven before.
+/// The growth from the previous seven days to the last seven days.
 fn week_over_week(daily: &Daily) -> Option<f64> {
     let days = daily.values.len();
     if daily.kind != Kind::Count || days < 14 {
@@ -308,7 +308,7 @@ mod tests {
         trend
     }
 
-    /// Noise of a few percent, the same every time.
+    /// Deterministic noise of a few percent.
     fn noise(day: i32) -> f64 {
         f64::from((day * 7919) % 101 - 50) / 1000.0
     }
@@ -335,7 +335,7 @@ mod tests {
         assert!(week.strength > 0.8, "{week:?}");
         assert!(told.change_points.is_empty(), "{:?}", told.change_points);
         assert!((told.week_over_week.unwrap() - 0.10).abs() < 0.03);
-        // The forecast goes on with both.
+        // The forecast continues the growth and the weekly pattern.
         let low = told
             .forecast
             .iter()
@@ -363,7 +363,7 @@ mod tests {
         };
         assert_eq!(jump.at, midnight(18));
         assert!((jump.before - 1000.0).abs() < 60.0 && (jump.after - 400.0).abs() < 30.0);
-        // What is foretold goes on from the new level.
+        // The forecast continues from the new level.
         assert!(
             told.forecast
                 .iter()

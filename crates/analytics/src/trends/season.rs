@@ -1,15 +1,15 @@
-//! The pattern of the week.
+//! The weekly pattern of a metric.
 //!
-//! What a day of the week adds is the median of what its days have beyond the seven days around them;
-//! how much of the movement that explains is the strength of Wang, Smith and Hyndman (2006).
+//! The effect of a day of the week is the median deviation of its days from the mean of the seven days around
+//! them. The share of the variation that this explains is the strength of Wang, Smith and Hyndman (2006).
 
 use super::{Daily, Kind};
 use dragline_insights::stats::{MAD_SCALE, median};
 use dragline_insights::{DAY, weekday};
 
-/// Three weeks are the least in which a week comes again and again.
+/// Minimum number of days: three weeks.
 const LEAST: usize = 21;
-/// A pattern that explains less is none.
+/// Minimum strength of a pattern.
 const WEAKEST: f64 = 0.4;
 
 const NAMES: [&str; 7] = [
@@ -22,32 +22,32 @@ const NAMES: [&str; 7] = [
     "Sunday",
 ];
 
-/// A pattern that comes again every week.
+/// A weekly pattern.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seasonality {
-    /// How much of the movement it explains, 0 to 1.
+    /// The share of the variation that it explains, 0 to 1.
     pub strength: f64,
-    /// The day with the most: `Monday` to `Sunday`.
+    /// The day with the highest values: `Monday` to `Sunday`.
     pub highest: &'static str,
-    /// The day with the least.
+    /// The day with the lowest values.
     pub lowest: &'static str,
 }
 
-/// A pattern of the week, on the scale of [`Daily::scaled`].
+/// A weekly pattern, on the scale of [`Daily::scaled`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Week {
-    /// By day of the week, Monday first.
+    /// The effect of each day of the week, Monday first.
     effects: [f64; 7],
     strength: f64,
 }
 
-/// The pattern of the week; `None` where there is none.
+/// The weekly pattern; `None` if there is none.
 pub(super) fn week(daily: &Daily) -> Option<Week> {
     let values = daily.scaled(&daily.values);
     if values.len() < LEAST {
         return None;
     }
-    // What a day has beyond the week around it.
+    // The deviation of each day from the mean of the week around it.
     let beyond: Vec<(usize, f64)> = (3..values.len() - 3)
         .map(|day| {
             let around = values[day - 3..=day + 3].iter().sum::<f64>() / 7.0;
@@ -67,8 +67,8 @@ pub(super) fn week(daily: &Daily) -> Option<Week> {
     (strength >= WEAKEST).then_some(Week { effects, strength })
 }
 
-/// One minus the share of the movement that is left without the pattern. Single days that have
-/// nothing to do with any pattern are left out.
+/// The share of the variation that the pattern explains: one minus the share that remains without the pattern.
+/// Outliers are excluded.
 fn strength(beyond: &[(usize, f64)], effects: &[f64; 7]) -> Option<f64> {
     let rest: Vec<f64> = beyond
         .iter()
@@ -85,7 +85,7 @@ fn strength(beyond: &[(usize, f64)], effects: &[f64; 7]) -> Option<f64> {
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
     let left = square(&mut kept().map(|(_, rest)| *rest));
     let whole = square(&mut kept().map(|((_, value), _)| *value));
-    // Medians of few days follow their noise: what they would explain of noise alone is no pattern.
+    // Medians of a few days also fit noise, so subtract the share of pure noise that they would explain.
     let lost = 7.0 / kept().count() as f64;
     (whole > 1e-9).then(|| 1.0 - left / whole / (1.0 - lost).max(0.1))
 }
@@ -95,7 +95,7 @@ fn weekday_of(day: f64) -> usize {
 }
 
 impl Week {
-    /// The values without the pattern, in the metric's own unit.
+    /// The values without the pattern, in the metric's unit.
     pub(super) fn taken_out(&self, daily: &Daily) -> Vec<f64> {
         let scaled = daily.scaled(&daily.values);
         let without = scaled.iter().zip(&daily.days).map(|(value, day)| {
@@ -109,7 +109,7 @@ impl Week {
         without.collect()
     }
 
-    /// What is told of it.
+    /// Converts the pattern to its public summary.
     pub(super) fn told(&self) -> Seasonality {
         let by_size = |a: &(usize, &f64), b: &(usize, &f64)| a.1.total_cmp(b.1);
         let highest = self.effects.iter().enumerate().max_by(by_size);

@@ -1,34 +1,34 @@
-//! From masked lines to templates.
+//! Groups masked lines into templates.
 //!
-//! The idea is that of Brain (Yu et al., "Brain: Log Parsing with Bidirectional Parallel Tree", IEEE
-//! TSC 2023): of a line's words those that occur equally often at their places belong together; the
-//! largest such set is what the lines of a template share, and words that are rarer are variable
-//! once there are many of them at one place. Two things are ours: a word at the line's very
-//! beginning is taken for a constant longer, and lines of different lengths meet at the end, when a
-//! frequent template's variable part can cover what a rare one has in its place.
+//! The algorithm follows Brain (Yu et al., "Brain: Log Parsing with Bidirectional Parallel Tree", IEEE
+//! TSC 2023): words of a line that occur equally often at their positions belong together. The largest
+//! such set is what the lines of a template share; a position with many different rarer words is
+//! variable. Two parts are additions: the first word of a line may take more values before it counts as
+//! variable, and lines of different lengths are merged at the end if the variable part of a frequent
+//! template can cover the words that a rare one has in its place.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::tokens::VARIABLE;
 
-/// More words than this at a place are variable.
+/// A position with more different words than this is variable.
 const FEW: usize = 4;
-/// More words than this at a line's beginning are variable.
+/// The same limit for the first position of a line.
 const FEW_AT_START: usize = 30;
-/// A variable part of a frequent template covers so many words of a rare one.
+/// Maximum number of words of a rare template that a variable part of a frequent one covers.
 const COVERED: usize = 6;
 
-/// Masked lines that are one template.
+/// Masked lines that form one template.
 #[derive(Debug)]
 pub(super) struct Grouped {
-    /// Places in the input.
+    /// Indices of the lines in the input.
     pub(super) lines: Vec<usize>,
-    /// What they share, `<*>` for the rest.
+    /// The words that the lines share, with `<*>` for the variable parts.
     pub(super) words: Vec<String>,
 }
 
-/// Groups masked lines (words with a space between two), each with the number of times it came.
-/// The same lines in the same order give the same groups.
+/// Groups masked lines (words separated by a space), each with its number of occurrences. The result
+/// is deterministic for the same lines in the same order.
 pub(super) fn group(masked: &[(&str, u64)]) -> Vec<Grouped> {
     let mut vocabulary = Vocabulary::default();
     let lines: Vec<Line> = masked
@@ -67,14 +67,14 @@ struct Line {
     count: u64,
 }
 
-/// Words as numbers; 0 is the variable part.
+/// Maps words to ids; 0 is the variable part.
 #[derive(Default)]
 struct Vocabulary {
     ids: HashMap<String, u32>,
     names: Vec<String>,
-    /// Whether it has a letter.
+    /// For each word, whether it contains a letter.
     is_word: Vec<bool>,
-    /// In how many lines it is.
+    /// For each word, the number of lines that contain it.
     lines: Vec<u64>,
 }
 
@@ -117,10 +117,10 @@ impl Vocabulary {
 
 const ANY: u32 = 0;
 
-/// How often, and the places with their words.
+/// A frequency, and the columns with that frequency and their words.
 type Root = (u64, Vec<(usize, u32)>);
 
-/// The groups among lines of one length.
+/// Groups lines of equal length.
 fn of_one_length(lines: &[Line], places: &[usize], vocabulary: &Vocabulary) -> Vec<Vec<usize>> {
     let width = lines[places[0]].words.len();
     let mut counts: Vec<HashMap<u32, u64>> = vec![HashMap::new(); width];
@@ -129,7 +129,7 @@ fn of_one_length(lines: &[Line], places: &[usize], vocabulary: &Vocabulary) -> V
             *counts[column].entry(*word).or_default() += lines[*place].count;
         }
     }
-    // What lines have in common: places and words that occur equally often.
+    // The key is what lines share: columns and words that occur equally often.
     let mut roots: BTreeMap<Root, Vec<usize>> = BTreeMap::new();
     for place in places {
         let words = &lines[*place].words;
@@ -143,7 +143,7 @@ fn of_one_length(lines: &[Line], places: &[usize], vocabulary: &Vocabulary) -> V
     roots.into_iter().flat_map(split).collect()
 }
 
-/// The frequency that most of the line's words share; of equals the greater.
+/// The frequency that most of the line's words share; the greater one on a tie.
 fn root_frequency(words: &[u32], often: impl Fn(usize) -> u64, vocabulary: &Vocabulary) -> u64 {
     let most_shared = |takes: &dyn Fn(u32) -> bool| {
         let mut shares: Vec<(u64, u64)> = Vec::new();
@@ -161,7 +161,7 @@ fn root_frequency(words: &[u32], often: impl Fn(usize) -> u64, vocabulary: &Voca
         .unwrap_or(0)
 }
 
-/// Splits lines that share a root by the columns that are constant in the templates below it.
+/// Splits lines that share a root by the words in further columns that are constant within a template.
 fn split(
     lines: &[Line],
     members: &[usize],
@@ -221,7 +221,7 @@ impl Template {
     }
 }
 
-/// Rare templates, last in the list, join the most frequent one that covers them.
+/// Merges rare templates, which are last in the list, into the most frequent template that covers them.
 fn merge_covered(templates: Vec<Template>, vocabulary: &Vocabulary) -> Vec<Template> {
     let mut kept: Vec<Template> = Vec::new();
     for template in templates {
@@ -236,8 +236,8 @@ fn merge_covered(templates: Vec<Template>, vocabulary: &Vocabulary) -> Vec<Templ
     kept
 }
 
-/// Whether the words are those of the template, when each variable part stands for up to six of
-/// its words. Words that are common elsewhere are no variable part's.
+/// Whether `words` match the template if each variable part stands for up to six of its words. A
+/// variable part never covers words that are common elsewhere.
 fn covers(words: &[u32], template: &Template, vocabulary: &Vocabulary) -> bool {
     let constants = words.iter().filter(|word| vocabulary.is_word(**word));
     let is_telling = words.contains(&ANY) && constants.clone().count() >= 3;
@@ -247,7 +247,7 @@ fn covers(words: &[u32], template: &Template, vocabulary: &Vocabulary) -> bool {
     let is_rare = |word: u32| {
         !vocabulary.is_word(word) || vocabulary.lines[word as usize] <= 4 * template.count
     };
-    // Which beginnings of the template's words are covered by the words so far.
+    // `reached[n]`: whether the words so far cover the first n words of the template.
     let length = template.words.len();
     let mut reached = vec![false; length + 1];
     reached[0] = true;

@@ -1,4 +1,4 @@
-//! Templates of messages, found without being told.
+//! Finds the templates of messages without prior knowledge of their formats.
 
 mod group;
 mod tokens;
@@ -10,18 +10,18 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use self::tokens::Tokens;
 
-/// So many different masked lines are held.
+/// Maximum number of different masked lines held in memory.
 const MAX_MASKS: usize = 1 << 15;
-/// Of a line so many bytes are looked at.
+/// Maximum number of bytes read of a line.
 const MAX_LINE: usize = 1 << 10;
 
 /// Finds the templates of a stream of messages, in bounded memory.
 ///
-/// Each message is masked (numbers, addresses, paths, values become `<*>`), and different masks are
-/// counted. [`Miner::templates`] then finds which masks are one template, because words of theirs
-/// vary too. When there are too many masks, the rarest half is forgotten; when that is of no avail,
-/// because almost every line is new, nothing is learned any more, and [`Miner::unlearned`] says how many
-/// lines that concerns.
+/// Each message is masked (numbers, addresses, paths and values become `<*>`), and the occurrences of
+/// each mask are counted. [`Miner::templates`] then merges masks that differ only in variable words into
+/// one template. If there are too many masks, the rarer half is dropped. If that does not help, because
+/// almost every line is new, the miner stops learning, and [`Miner::unlearned`] returns the number of
+/// messages that are in no template.
 ///
 /// ```
 /// use dragline_classifier::Miner;
@@ -39,7 +39,7 @@ pub struct Miner {
     masks: HashMap<u64, Mask, FxBuildHasher>,
     seen: u64,
     unlearned: u64,
-    /// Lines since the last time that masks had to be forgotten.
+    /// Messages since masks were last dropped.
     since_forgetting: u64,
     is_full: bool,
     tokens: Tokens,
@@ -49,36 +49,36 @@ pub struct Miner {
 #[derive(Debug)]
 struct Mask {
     text: Box<str>,
-    /// The first message that had it.
+    /// The first message with this mask.
     sample: Box<str>,
     count: u64,
-    /// When it came first.
+    /// Position of its first occurrence in the stream.
     order: u64,
 }
 
-/// What messages have in common.
+/// A template that messages share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// Stays the same when more messages come and the template's words change with them: it is
-    /// made of the mask that came first.
+    /// The id of the template's earliest mask. It stays the same when later messages change the
+    /// template's words.
     pub id: u64,
-    /// The words, with `<*>` for what varies.
+    /// The words, with `<*>` for the variable parts.
     pub text: String,
-    /// How many messages.
+    /// Number of messages.
     pub count: u64,
-    /// Some of them, at most three, the first ones.
+    /// The first sample messages, at most three.
     pub samples: Vec<String>,
-    /// The masks that are this template, as [`Miner::observe`] returned them.
+    /// Ids of the masks in this template, as returned by [`Miner::observe`].
     pub masks: Vec<u64>,
 }
 
 impl Miner {
-    /// Takes a message; gives the id of its mask.
+    /// Records a message and returns the id of its mask.
     pub fn observe(&mut self, message: &str) -> u64 {
         self.observe_many(message, 1)
     }
 
-    /// Takes a message that came so many times.
+    /// Records a message that occurred `times` times.
     pub fn observe_many(&mut self, message: &str, times: u64) -> u64 {
         let line = message.lines().next().unwrap_or_default();
         let line = dragline_schema::clip(line, MAX_LINE);
@@ -107,7 +107,7 @@ impl Miner {
         id
     }
 
-    /// Forgets the rarer half, unless that had to be done a moment ago.
+    /// Drops the rarer half of the masks, or stops learning if that was done only shortly before.
     fn forget(&mut self) {
         if self.since_forgetting < 2 * MAX_MASKS as u64 {
             self.is_full = true;
@@ -127,17 +127,17 @@ impl Miner {
         self.unlearned += rare.map(|(_, mask)| mask.count).sum::<u64>();
     }
 
-    /// How many messages were taken.
+    /// Number of recorded messages.
     pub fn seen(&self) -> u64 {
         self.seen
     }
 
-    /// How many of them are in no template, because there were too many different ones.
+    /// Number of recorded messages in no template because there were too many different ones.
     pub fn unlearned(&self) -> u64 {
         self.unlearned
     }
 
-    /// The templates, the most frequent first.
+    /// The templates, most frequent first.
     pub fn templates(&self) -> Vec<Template> {
         let mut masks: Vec<(&u64, &Mask)> = self.masks.iter().collect();
         masks.sort_by(|(_, a), (_, b)| a.text.cmp(&b.text));

@@ -1,9 +1,9 @@
-//! A line as words, with what varies already replaced.
+//! Splits a line into words and replaces the variable parts.
 
-/// What stands for a part that varies.
+/// The placeholder for a variable part.
 pub(super) const VARIABLE: &str = "<*>";
 
-/// Top-level domains by which a dotted name is a host. Not all of them: those that logs have.
+/// Top-level domains that mark a dotted name as a host; only those common in logs.
 const DOMAINS: [&str; 24] = [
     "com",
     "net",
@@ -30,13 +30,13 @@ const DOMAINS: [&str; 24] = [
     "local",
     "localdomain",
 ];
-/// Parts of dates, which vary beside numbers.
+/// Words in dates; variable when next to a number.
 const CALENDAR: [&str; 30] = [
     "mon", "tue", "wed", "thu", "fri", "sat", "sun", "jan", "feb", "mar", "apr", "may", "jun",
     "jul", "aug", "sep", "oct", "nov", "dec", "am", "pm", "utc", "gmt", "edt", "est", "pst", "cst",
     "cest", "cet", "pdt",
 ];
-/// Units belong to the number before them.
+/// Units, which are merged into the number before them.
 const UNITS: [&str; 35] = [
     "bytes", "byte", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "b", "k", "m", "ms", "us", "ns",
     "s", "sec", "secs", "second", "seconds", "min", "mins", "minutes", "minute", "h", "hour",
@@ -50,7 +50,7 @@ enum Token {
     Text(u32, u32),
 }
 
-/// The tokens of one line; kept between lines, so that nothing is allocated.
+/// The tokens of one line; reused between lines to avoid allocation.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     found: Vec<Token>,
@@ -58,10 +58,10 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Writes the line's tokens, a space between two.
+    /// Writes the line's tokens into `into`, separated by spaces.
     ///
-    /// Numbers, ids, paths, hosts, addresses, dates, values after `=` and quoted sentences are
-    /// `<*>`; a list of such things is one. Sentence-ending full stops are left out.
+    /// Numbers, ids, paths, hosts, addresses, dates, values after `=` and quoted sentences become
+    /// `<*>`; a list of them becomes a single `<*>`. Full stops at the end of a sentence are dropped.
     pub(super) fn mask(&mut self, line: &str, into: &mut String) {
         self.scan(line.as_bytes());
         self.fold(line);
@@ -116,7 +116,7 @@ impl Tokens {
         }
     }
 
-    /// Joins what belongs to a variable part: units, parts of dates, lists, sizes in brackets.
+    /// Merges tokens into the adjacent variable part: units, parts of dates, lists, sizes in parentheses.
     fn fold(&mut self, line: &str) {
         let kept = &mut self.kept;
         kept.clear();
@@ -173,7 +173,7 @@ impl Tokens {
 fn text_of(line: &str, token: Token) -> &str {
     match token {
         Token::Variable => VARIABLE,
-        // Ranges begin and end at ASCII characters or at the line's ends.
+        // Ranges start and end at ASCII characters or at the ends of the line.
         Token::Text(start, end) => line.get(start as usize..end as usize).unwrap_or(VARIABLE),
     }
 }
@@ -182,7 +182,7 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
     word.len() <= 11 && words.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
-/// Letters of any language, digits, and the marks inside names, paths and addresses.
+/// Letters of any script, digits, and the punctuation in names, paths and addresses.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || byte >= 0x80
@@ -233,8 +233,8 @@ fn varies(word: &[u8]) -> bool {
     is_path || (stops > 0 && !upper && last().is_some_and(|part| DOMAINS.contains(&part)))
 }
 
-/// The end of something that varies as a whole although it is not one word: a quoted sentence, a
-/// URL, a path with odd characters, an address in hexadecimal groups, a host with its port.
+/// The end of a variable part that is more than one word: a quoted sentence, a URL, a path with
+/// unusual characters, an address of hexadecimal groups, a host with its port.
 fn special(line: &[u8], at: usize) -> Option<usize> {
     let begins = at == 0 || !(line[at - 1].is_ascii_alphanumeric() || line[at - 1] >= 0x80);
     if !begins {
@@ -257,7 +257,7 @@ fn special(line: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// A quoted sentence without digits and slashes; those with them are split like the rest.
+/// The end of a quoted sentence without digits and slashes. Other quoted texts are split into words.
 fn quoted(line: &[u8], at: usize, quote: u8) -> Option<usize> {
     let length = line[at + 1..]
         .iter()
@@ -277,7 +277,7 @@ fn in_url(byte: u8) -> bool {
     !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b')' | b']')
 }
 
-/// `/a/…` up to a blank, a quote or a bracket.
+/// The end of a path `/a/…`, at white space, a quote, a bracket, a comma or a semicolon.
 fn odd_path(line: &[u8], at: usize) -> Option<usize> {
     let end = end_of(line, at + 1, |byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
@@ -289,7 +289,7 @@ fn odd_path(line: &[u8], at: usize) -> Option<usize> {
     })
 }
 
-/// Three or more groups of up to four hexadecimal digits with colons between: MAC and IPv6 addresses.
+/// The end of three or more groups of up to four hexadecimal digits separated by colons: MAC and IPv6 addresses.
 fn hex_groups(line: &[u8], at: usize) -> Option<usize> {
     let end = end_of(line, at, |byte| byte.is_ascii_hexdigit() || byte == b':');
     let groups = &line[at..end];
@@ -302,7 +302,7 @@ fn hex_groups(line: &[u8], at: usize) -> Option<usize> {
     (is_apart && is_address()).then_some(end)
 }
 
-/// A dotted name, a colon and a number.
+/// The end of a dotted name, a colon and a number.
 fn host_and_port(line: &[u8], at: usize, end: usize) -> Option<usize> {
     let port = end_of(line, end + 1, |byte| byte.is_ascii_digit());
     (line[at..end].contains(&b'.') && port > end + 1).then_some(port)

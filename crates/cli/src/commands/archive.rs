@@ -1,4 +1,4 @@
-//! `dragline archive`: old logs go elsewhere, and are remembered.
+//! `dragline archive`: moves old logs elsewhere and records them in the history.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -22,14 +22,16 @@ pub(crate) fn archive(args: &ArchiveArgs) -> anyhow::Result<()> {
     let filter = args.read.input.filter.resolve(session.now)?;
     if !filter.is_empty() || args.read.history.from_rollups {
         let sentence =
-            "archive moves whole files: leave out --since and the others, and name the logs";
+            "archive moves whole files: omit --since and the other filters, and name the logs";
         return Err(WrongUsage::new(sentence).into());
     }
     if args.read.history.history.is_some() && !args.dry_run {
-        // What leaves is known first.
+        // The logs are recorded in the history before they are moved.
         super::read::finished(&session, &args.read)?;
     } else if !args.dry_run {
-        tell("nothing is remembered of what goes: --history DIR lets reports know it");
+        tell(
+            "the moved logs are not recorded in a history: use --history DIR to keep them in baselines",
+        );
     }
     let found = dragline_ingest::discover(&args.read.logs)?;
     let all = archive::plan(&args.read.logs, &found, before, &args.to);
@@ -60,7 +62,11 @@ fn show(args: &ArchiveArgs, all: &[Planned], gone: &[&Planned]) -> anyhow::Resul
         *stayed.entry(stays).or_default() += 1;
     }
     let document = || {
-        let verb = if args.dry_run { "would go" } else { "went" };
+        let verb = if args.dry_run {
+            "would be moved"
+        } else {
+            "moved"
+        };
         let s = if gone.len() == 1 { "" } else { "s" };
         let size = bytesize::ByteSize::b(bytes).display().iec();
         let title = format!(
@@ -76,7 +82,7 @@ fn show(args: &ArchiveArgs, all: &[Planned], gone: &[&Planned]) -> anyhow::Resul
                     vec![files.to_string(), why.as_str().to_owned()],
                 )
             });
-            let headers = [(Align::Right, "stay"), (Align::Left, "why")];
+            let headers = [(Align::Right, "files not moved"), (Align::Left, "reason")];
             blocks.push(Block::table(&headers, rows.collect()));
         }
         Document { blocks }

@@ -1,4 +1,4 @@
-//! `dragline classify`: labels lines from standard input.
+//! `dragline classify`: classifies lines of standard input.
 
 use std::io::{BufRead, Write as _};
 
@@ -12,7 +12,7 @@ use crate::args::RulesArgs;
 use crate::output::tell;
 use crate::session::Session;
 
-/// The keys that are added, or replaced where a line has them.
+/// Keys that are added, or replaced if a line has them.
 const LABELS: [&str; 5] = [
     "error_category",
     "error_sub_category",
@@ -21,9 +21,9 @@ const LABELS: [&str; 5] = [
     "error_runner_up",
 ];
 
-/// Longer lines are cut, in bytes.
+/// Maximum length of a line, in bytes; longer lines are cut.
 const MAX_LINE: usize = 8 << 20;
-/// So much of a line that was cut is passed on, in bytes.
+/// Number of bytes of a cut line that are passed on.
 const SHOWN_OF_CUT: usize = 64 << 10;
 
 /// `dragline classify`
@@ -41,7 +41,7 @@ pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
         }
         if end == End::Cut {
             tell(&format!(
-                "line {number} has more than {} MiB: only its beginning was looked at",
+                "line {number} has more than {} MiB: only its beginning was classified",
                 MAX_LINE >> 20
             ));
             text = &text[..text.len().min(SHOWN_OF_CUT)];
@@ -49,7 +49,7 @@ pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
         let labelled = labelled(&rules, text);
         writeln!(output, "{}", render::clean_json(&labelled))
             .context("cannot write to standard output")?;
-        // Whoever follows a log waits for each line; a file comes in full buffers.
+        // A reader of a followed log waits for each line; a file fills the buffer.
         if input.buffer().is_empty() {
             output.flush().context("cannot write to standard output")?;
         }
@@ -57,15 +57,15 @@ pub(crate) fn classify(args: &RulesArgs) -> anyhow::Result<()> {
     output.flush().context("cannot write to standard output")
 }
 
-/// How a line ends.
+/// Whether a line was read completely.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Whole,
-    /// It is longer than a line may be; the rest was passed over.
+    /// The line exceeds the maximum length; the remainder was skipped.
     Cut,
 }
 
-/// The next line without its line feed; `None` at the end.
+/// Reads the next line without its line feed; `None` at the end.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Option<End>> {
     line.clear();
     let mut end = None;
@@ -91,11 +91,11 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Op
     }
 }
 
-/// The line as an object, with what it was found to be. What an object has is passed on as it is
-/// written; any other line becomes the `error_message`.
+/// Returns the line as a JSON object with its classification. The members of an object are passed on
+/// unchanged; any other line becomes the `error_message`.
 fn labelled(rules: &RuleSet, line: &[u8]) -> String {
     let shown = String::from_utf8_lossy(line);
-    // Bytes that are no UTF-8 are this line's fault, not what it tells of.
+    // Invalid UTF-8 is not part of the message, so it must not influence the classification.
     let read = match std::str::from_utf8(line) {
         Ok(_) => shown.clone(),
         Err(_) => shown.replace('\u{fffd}', "?").into(),
@@ -120,7 +120,7 @@ fn labelled(rules: &RuleSet, line: &[u8]) -> String {
     };
     members.extend(labels(&verdict));
     let line = format!("{{{}}}", members.join(","));
-    // Whoever reads it on need not know of texts that were cut within a character.
+    // Remove lone surrogates of texts that were cut within a character, so that the output is valid JSON.
     dragline_ingest::without_lone_surrogates(&line).unwrap_or(line)
 }
 

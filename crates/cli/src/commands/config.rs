@@ -19,7 +19,7 @@ pub(crate) fn config(command: &ConfigCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a file in which everything is said and nothing is set. What is there already stays.
+/// Writes a file that lists every setting, commented out. An existing file is not overwritten.
 fn init(file: Option<&Path>, env: bool) -> anyhow::Result<()> {
     let (name, text) = if env {
         ("dragline.env", variables())
@@ -30,22 +30,22 @@ fn init(file: Option<&Path>, env: bool) -> anyhow::Result<()> {
     let made = dragline_files::create(path, text.as_bytes());
     made.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            let sentence = format!("{} is there already: name another file", path.display());
+            let sentence = format!("{} already exists: choose another file", path.display());
             WrongUsage::new(&sentence).into()
         }
         _ => anyhow::Error::from(error).context(format!("cannot write {}", path.display())),
     })?;
     output::tell(&format!(
-        "{} is written: every setting is in it with its default, and none is set",
+        "wrote {}: every setting with its default, commented out",
         path.display()
     ));
     Ok(())
 }
 
-/// The recorder's settings as variables of the environment.
+/// Returns the recorder's settings as environment variables.
 fn variables() -> String {
     let mut text =
-        String::from("# The recorder's settings; a variable wins against dragline.toml.\n");
+        String::from("# Recorder settings; environment variables override dragline.toml.\n");
     for option in Recorder::OPTIONS {
         text += "\n";
         for line in option.about {
@@ -57,7 +57,7 @@ fn variables() -> String {
     text
 }
 
-/// A setting that holds, and who says so.
+/// A setting in effect, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holding {
     pub(super) key: String,
@@ -71,8 +71,8 @@ fn show(named: Option<&Path>, output: &OutputArgs) -> anyhow::Result<()> {
     let document = || {
         let mut document = Document::default();
         let title = match &path {
-            Some(path) => format!("What holds, with {}", path.display()),
-            None => "What holds, without a configuration".to_owned(),
+            Some(path) => format!("Settings in effect, with {}", path.display()),
+            None => "Settings in effect, without a configuration file".to_owned(),
         };
         document.blocks.push(Block::Title(title));
         let headers = [
@@ -101,7 +101,7 @@ fn show(named: Option<&Path>, output: &OutputArgs) -> anyhow::Result<()> {
 
 pub(super) const DEFAULT: &str = "default";
 
-/// Every setting with its value: of the environment, of the file, or the default.
+/// Returns every setting with its value from the environment, the file or the default.
 pub(super) fn holding(config: &Config, path: Option<&Path>) -> Vec<Holding> {
     let file = path.map_or_else(String::new, |path| path.display().to_string());
     let mut set = template::flattened(&config.table);
@@ -118,7 +118,7 @@ pub(super) fn holding(config: &Config, path: Option<&Path>) -> Vec<Holding> {
         };
         all.push(Holding { key, value, from });
     }
-    // What has names of the user's own.
+    // Keys with user-defined names.
     all.extend(set.into_iter().map(|(key, value)| Holding {
         key,
         value,
@@ -134,7 +134,7 @@ fn check(files: &[PathBuf]) -> anyhow::Result<()> {
         let (config, _) = Config::find(Some(file))?;
         let whole = config.check();
         whole.map_err(|error| WrongUsage::new(&format!("{}: {error:#}", file.display())))?;
-        output::show(&format!("{}: nothing is wrong\n", file.display()))?;
+        output::show(&format!("{}: no problems found\n", file.display()))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The demo: a simulated fleet, its logs, and the report on them.
+//! `dragline demo`: simulates a fleet, writes its logs, and reports on them.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -54,7 +54,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     output::write_file(&json_file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
     output::show(&render::text(&document, &output::terminal(true)))?;
     tell(&format!(
-        "\nWhat was planted: {}\nLogs: {}\nTruth: {}\nReport: {}, {} and {}",
+        "\nPlanted incidents: {}\nLogs: {}\nTruth: {}\nReport: {}, {} and {}",
         planted(&truth),
         logs.display(),
         truth_file.display(),
@@ -72,7 +72,7 @@ fn planted(truth: &Truth) -> String {
         .map(|incident| {
             let since = incident.since.to_string();
             format!(
-                "{} at {} since {}",
+                "{} on {} since {}",
                 incident.kind,
                 incident.scraper_id,
                 &since[..16]
@@ -82,14 +82,14 @@ fn planted(truth: &Truth) -> String {
     told.join(", ")
 }
 
-/// Makes the directory, and takes away what an earlier demo left. Anything else in it is somebody's.
+/// Creates the directory, and removes the logs of an earlier demo. A directory with other files is refused.
 fn prepare(dir: &Path, logs: &Path) -> anyhow::Result<()> {
     let is_ours = |text: String| text.contains("\"dragline.truth/");
     let was_demo = std::fs::read_to_string(dir.join("truth.json")).is_ok_and(is_ours);
     let is_empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
     if !is_empty && !was_demo {
         bail!(
-            "{} holds files that are no demo's: name another directory",
+            "{} contains files that no demo created: choose another directory",
             dir.display()
         );
     }
@@ -100,8 +100,7 @@ fn prepare(dir: &Path, logs: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(logs).with_context(|| format!("cannot create {}", logs.display()))
 }
 
-/// Removes the logs that an earlier demo's recorder wrote. What else is among them is somebody's: then
-/// nothing is removed.
+/// Removes the logs of an earlier demo. If there are other files among them, nothing is removed.
 fn remove_logs(logs: &Path) -> anyhow::Result<()> {
     if !logs.symlink_metadata()?.is_dir() {
         bail!("it is not a directory");
@@ -114,7 +113,7 @@ fn remove_logs(logs: &Path) -> anyhow::Result<()> {
         let is_log = entry.file_type()?.is_file() && dragline_demo::is_log(&name);
         let is_link = entry.file_type()?.is_symlink() && name.ends_with(".current");
         if !is_log && !is_link {
-            bail!("{name} in it is no demo's: name another directory");
+            bail!("{name} was not created by the demo: choose another directory");
         }
         own.push(entry.path());
     }
@@ -122,10 +121,10 @@ fn remove_logs(logs: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The rest goes to stderr; standard output carries the report.
+/// Prints to stderr; standard output contains only the report.
 fn tell(text: &str) {
     let mut stderr = std::io::stderr();
-    // On a pipe the report stands alone on the other stream; the order does not matter there.
+    // On a terminal, flush the report first; on a pipe the order does not matter.
     if stderr.is_terminal() {
         let _ = std::io::stdout().flush();
     }

@@ -1,4 +1,4 @@
-//! `dragline diff`: two runs side by side.
+//! `dragline diff`: compares two runs.
 
 use dragline_report::{diff, render};
 

@@ -1,4 +1,4 @@
-//! `dragline doctor`: what this program is, what it would use, and whether it could.
+//! `dragline doctor`: checks the installation, the settings, the directories and the logs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::output;
 use crate::session::Session;
 
-/// Something that was looked at.
+/// Result of a check.
 struct Finding {
     what: &'static str,
     is_well: bool,
@@ -69,20 +69,20 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<()> {
     if bad.is_empty() {
         return Ok(());
     }
-    Err(Faulty(format!("not well: {}", bad.join(", "))).into())
+    Err(Faulty(format!("failed checks: {}", bad.join(", "))).into())
 }
 
 fn document(all: &[Finding]) -> Document {
     let headers = [
         (Align::Fixed, ""),
-        (Align::Fixed, "what"),
-        (Align::Left, "how it is"),
+        (Align::Fixed, "check"),
+        (Align::Left, "result"),
     ];
     let rows = all.iter().map(|one| {
         let (tone, word) = if one.is_well {
             (Tone::Good, "ok")
         } else {
-            (Tone::Critical, "no")
+            (Tone::Critical, "failed")
         };
         (
             tone,
@@ -111,22 +111,18 @@ fn version() -> String {
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let s = if cores == 1 { "" } else { "s" };
-    format!("{cores} processor{s} may be used")
+    format!("{cores} processor{s} available")
 }
 
-/// What it takes for now.
+/// Checks the current time.
 fn clock() -> Finding {
     let zone = jiff::tz::TimeZone::system();
-    let zone = zone.iana_name().unwrap_or("without a name").to_owned();
+    let zone = zone.iana_name().unwrap_or("unnamed").to_owned();
     match crate::times::now() {
         Ok(now) => {
             let set = std::env::var_os("SOURCE_DATE_EPOCH").is_some();
-            let by = if set {
-                ", as SOURCE_DATE_EPOCH says"
-            } else {
-                ""
-            };
-            Finding::well("clock", format!("{now}{by}; the machine's zone is {zone}"))
+            let by = if set { " (SOURCE_DATE_EPOCH)" } else { "" };
+            Finding::well("clock", format!("{now}{by}; system time zone: {zone}"))
         }
         Err(error) => Finding {
             what: "clock",
@@ -139,7 +135,7 @@ fn clock() -> Finding {
 fn configuration(config: &Config, path: Option<&Path>) -> Finding {
     let told = match path {
         Some(path) => path.display().to_string(),
-        None => "none: every setting is the default or a variable".to_owned(),
+        None => "none: all settings are defaults or environment variables".to_owned(),
     };
     match config.check() {
         Ok(()) => Finding::well("configuration", told),
@@ -151,7 +147,7 @@ fn configuration(config: &Config, path: Option<&Path>) -> Finding {
     }
 }
 
-/// What is not as it would be without anybody's word.
+/// Returns the settings that differ from the defaults.
 fn settings(config: &Config, named: Option<&Path>) -> Vec<Finding> {
     let path = named.unwrap_or(Path::new(crate::config::NAME));
     let all = holding(config, Some(path)).into_iter();
@@ -164,20 +160,20 @@ fn settings(config: &Config, named: Option<&Path>) -> Vec<Finding> {
         };
         Finding::well(
             "setting",
-            format!("{} = {value}, by {}", setting.key, setting.from),
+            format!("{} = {value} (from {})", setting.key, setting.from),
         )
     })
     .collect()
 }
 
-/// Whether a setting's value is nobody's business.
+/// Whether a setting's value is secret.
 fn is_secret(key: &str) -> bool {
     let secret = ["password", "secret", "token", "key"];
     let words = key.split(['.', '_']);
     words.into_iter().any(|word| secret.contains(&word))
 }
 
-/// Where it writes.
+/// Checks the directories that are written to.
 fn directories(config: &Config) -> Vec<Finding> {
     let mut all = vec![writable("temporary files", &std::env::temp_dir())];
     match config.cache() {
@@ -186,10 +182,10 @@ fn directories(config: &Config) -> Vec<Finding> {
             Err(error) => Finding {
                 what: "cache",
                 is_well: false,
-                told: format!("{} cannot be written: {error}", cache.dir().display()),
+                told: format!("{} is not writable: {error}", cache.dir().display()),
             },
         }),
-        Ok(None) => all.push(Finding::well("cache", "nothing is kept")),
+        Ok(None) => all.push(Finding::well("cache", "disabled")),
         Err(error) => all.push(Finding {
             what: "cache",
             is_well: false,
@@ -200,7 +196,7 @@ fn directories(config: &Config) -> Vec<Finding> {
     all
 }
 
-/// The directory that a recorder of these settings would write.
+/// Checks the directory that a recorder with these settings would write to.
 fn recorder(config: &Config) -> Finding {
     let set = holding(config, None);
     let dir = set.iter().find(|setting| setting.key == "logging.dir");
@@ -208,23 +204,23 @@ fn recorder(config: &Config) -> Finding {
     if dir.exists() {
         return writable("recorder's logs", &dir);
     }
-    let told = format!("{} is not there; a recorder makes it", dir.display());
+    let told = format!("{} does not exist; the recorder creates it", dir.display());
     Finding::well("recorder's logs", told)
 }
 
-/// Whether a file can be made there, which is told by making one.
+/// Checks that a directory is writable, by creating a temporary file in it.
 fn writable(what: &'static str, dir: &Path) -> Finding {
     match dragline_files::Temporary::new_in(dir) {
-        Ok(_) => Finding::well(what, format!("{} can be written", dir.display())),
+        Ok(_) => Finding::well(what, format!("{} is writable", dir.display())),
         Err(error) => Finding {
             what,
             is_well: false,
-            told: format!("{} cannot be written: {error}", dir.display()),
+            told: format!("{} is not writable: {error}", dir.display()),
         },
     }
 }
 
-/// What was found where.
+/// Reads the logs and returns what was found in each directory.
 fn logs(args: &DoctorArgs) -> anyhow::Result<Vec<Finding>> {
     let session = Session::open(&args.rules())?;
     let finished = super::read::scanned(&session, &args.logs)?;
@@ -237,7 +233,7 @@ fn logs(args: &DoctorArgs) -> anyhow::Result<Vec<Finding>> {
         what: "formats",
         is_well: !formats.is_empty(),
         told: if formats.is_empty() {
-            "no event was read".to_owned()
+            "no events read".to_owned()
         } else {
             format!("events: {}", formats.join(", "))
         },
@@ -247,7 +243,7 @@ fn logs(args: &DoctorArgs) -> anyhow::Result<Vec<Finding>> {
             Some(sentence) => Finding {
                 what: "unread",
                 is_well: false,
-                told: format!("{sentence}; dragline report says which"),
+                told: format!("{sentence}; `dragline report` lists them"),
             },
             None => Finding::well("unread", "everything could be read"),
         },

@@ -1,4 +1,4 @@
-//! Answers to questions of the configuration's own.
+//! Runs the SQL panels of the configuration.
 
 use dragline_analytics::sql::{self, Answer};
 use dragline_report::model::Panel;
@@ -8,7 +8,7 @@ use crate::args::ReadArgs;
 use crate::config::PanelConfig;
 use crate::session::Session;
 
-/// Asks every question; one that cannot be answered says why in its place.
+/// Runs the query of every panel; if a query fails, the panel contains the error message.
 pub(super) fn panels(session: &Session, args: &ReadArgs) -> anyhow::Result<Vec<Panel>> {
     let panel = |panel: &PanelConfig| -> anyhow::Result<Panel> {
         let mut told = Panel {
@@ -20,7 +20,7 @@ pub(super) fn panels(session: &Session, args: &ReadArgs) -> anyhow::Result<Vec<P
             error: None,
         };
         if args.history.from_rollups || args.logs.iter().any(|input| input == "-") {
-            let sentence = "Not answered: a question needs logs that can be read again.";
+            let sentence = "Not available: panels need logs that can be read twice, not standard input or a history.";
             told.error = Some(sentence.to_owned());
             return Ok(told);
         }

@@ -1,4 +1,4 @@
-//! From arguments to a report.
+//! Reads logs according to the arguments and creates the report.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::output::tell;
 use crate::progress::watched;
 use crate::session::Session;
 
-/// Reads what was named and reports on it; gives also what it was made of.
+/// Reads the inputs and creates the report; also returns the rollup that it is based on.
 ///
-/// Nothing that could be read is an error, one that names the first reasons.
+/// If nothing could be read, the error contains the first reasons.
 pub(crate) fn report(session: &Session, args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
     let Session { config, rules, now } = session;
     let now = *now;
@@ -28,6 +28,7 @@ pub(crate) fn report(session: &Session, args: &ReadArgs) -> anyhow::Result<(Repo
     };
     let (filter, scanned) = scan(session, args)?;
     (options.since, options.until) = (filter.since, filter.until);
+    options.level = filter.level;
     let finished = scanned.rollup.finish(now);
     let everything = scanned.everything.map(|everything| everything.finish(now));
     let whole = everything.as_ref().unwrap_or(&finished);
@@ -39,7 +40,7 @@ pub(crate) fn report(session: &Session, args: &ReadArgs) -> anyhow::Result<(Repo
     Ok((report, finished))
 }
 
-/// Reads what was named, as far as the filter takes it; without one, what the history remembers, too.
+/// Reads the inputs with the filter; without a filter, the history is included.
 pub(crate) fn finished(session: &Session, args: &ReadArgs) -> anyhow::Result<Finished> {
     let now = session.now;
     let (filter, scanned) = scan(session, args)?;
@@ -65,8 +66,8 @@ fn scan(session: &Session, args: &ReadArgs) -> anyhow::Result<(Filter, Scanned)>
     options.history = history.map_err(|error| WrongUsage::new(&format!("--history: {error}")))?;
     if let (true, Some(history)) = (args.history.from_rollups, &options.history) {
         if !options.filter.is_empty() {
-            let sentence = "a history holds sums, of which no filter can take a part: leave out --since and \
-                            the others, or name logs instead of --from-rollups";
+            let sentence = "a history contains only aggregates and cannot be filtered: omit --since and the \
+                            other filters, or name logs instead of --from-rollups";
             return Err(WrongUsage::new(sentence).into());
         }
         let scanned = Scanned {
@@ -84,7 +85,7 @@ fn scan(session: &Session, args: &ReadArgs) -> anyhow::Result<(Filter, Scanned)>
     Ok((options.filter, scanned??))
 }
 
-/// Reads all of what was named.
+/// Reads all inputs without a filter.
 pub(super) fn scanned(session: &Session, logs: &[String]) -> anyhow::Result<Finished> {
     let options = ScanOptions {
         read: ReadOptions {
@@ -103,11 +104,11 @@ pub(super) fn scanned(session: &Session, logs: &[String]) -> anyhow::Result<Fini
     Ok(scanned??.rollup.finish(session.now))
 }
 
-/// What reading may take of memory, and what SQL may, when nobody says otherwise; in bytes.
+/// Default memory limits of reading and of SQL, in bytes.
 pub(super) const READING: usize = 512 << 20;
 pub(super) const QUERYING: usize = 1 << 30;
 
-/// How the logs are read.
+/// Returns the options for scanning.
 pub(crate) fn scan_options(
     session: &Session,
     args: &InputArgs,
@@ -128,7 +129,7 @@ pub(crate) fn scan_options(
     })
 }
 
-/// How lines are read.
+/// Returns the options for reading lines.
 pub(crate) fn read_options(config: &Config, filter: &FilterArgs) -> anyhow::Result<ReadOptions> {
     Ok(ReadOptions {
         zone: filter.tz.clone(),
@@ -139,7 +140,7 @@ pub(crate) fn read_options(config: &Config, filter: &FilterArgs) -> anyhow::Resu
     })
 }
 
-/// An error when there is no event at all; it names the first reasons.
+/// Returns an error with the first reasons if there are no events at all.
 fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
     if !finished.dialects.is_empty() {
         return Ok(());
@@ -153,20 +154,18 @@ fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
             Some(at) if kind.is_lost_line() && *kind != ProblemKind::OversizedLine => {
                 let (count, line) = (problem.count, at.line);
                 let lines = if count == 1 { "line" } else { "lines" };
-                format!(
-                    "{path}: {count} {lines} in no format that is known, the first is line {line}"
-                )
+                format!("{path}: {count} {lines} in an unknown format, the first is line {line}")
             }
             _ => format!("{path}: {}", problem.detail),
         })
         .collect();
     match reasons.as_slice() {
-        [] => bail!("nothing could be read: there is no line in what was named"),
+        [] => bail!("nothing could be read: the inputs contain no lines"),
         reasons => bail!("nothing could be read: {}", reasons.join("; ")),
     }
 }
 
-/// The name that was meant, when one is like it: what was typed wrongly.
+/// Returns the most similar name if there is one, for a mistyped name.
 fn meant<'n>(typed: &str, names: impl Iterator<Item = Option<&'n str>>) -> Option<String> {
     const ALIKE: f64 = 0.75;
     let alike = names
@@ -177,7 +176,7 @@ fn meant<'n>(typed: &str, names: impl Iterator<Item = Option<&'n str>>) -> Optio
         .map(|(_, name)| name.to_owned())
 }
 
-/// What there is, when the filter took none of it.
+/// Describes what is available if the filter matched nothing.
 fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
     let keys = || whole.runs.iter().map(|run| &run.key);
     let typed = [
@@ -223,12 +222,12 @@ fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
         format!(", from {first} to {last}")
     });
     format!(
-        "the filter took none of {events} events{period}{wrong}; there are: {}{more}",
+        "the filter matched none of {events} events{period}{wrong}; available: {}{more}",
         names.join(", ")
     )
 }
 
-/// An error when a filter names what is not there.
+/// Returns an error if the filter names a scraper, site or run that does not exist.
 pub(super) fn check_filter(
     session: &Session,
     whole: &Finished,
@@ -242,11 +241,11 @@ pub(super) fn check_filter(
     Ok(())
 }
 
-/// Says what could not be read; an error when nothing could be.
+/// Prints what could not be read; returns an error if nothing could be read.
 pub(super) fn check_read(finished: &Finished) -> anyhow::Result<()> {
     nothing_read(finished)?;
     if let Some(sentence) = render::unread(&dragline_report::trust(finished)) {
-        tell(&format!("{sentence}; dragline report says which"));
+        tell(&format!("{sentence}; `dragline report` lists them"));
     }
     if let Some(sentence) = dragline_report::folded(finished) {
         tell(&sentence);

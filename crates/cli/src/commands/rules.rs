@@ -1,4 +1,4 @@
-//! What an error is, and the rules that say so.
+//! `dragline rules`: lists, explains, proposes and checks classification rules.
 
 use anyhow::bail;
 use dragline_classifier::{Hit, Proposal, RuleSet};
@@ -107,7 +107,7 @@ fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Docu
             "{}, {}",
             verdict.category, verdict.severity
         )));
-        let text = "No rule matches. `dragline rules explain --rules FILE` asks a rule of yours too, `dragline rules suggest LOGS` proposes some.";
+        let text = "No rule matches. `dragline rules explain --rules FILE` includes your own rules, `dragline rules suggest LOGS` proposes new ones.";
         blocks.push(Block::Text(Tone::Muted, text.to_owned()));
         return Document { blocks };
     };
@@ -118,21 +118,21 @@ fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Docu
     blocks.push(Block::Title(title));
     let place = match best.depth {
         0 => String::new(),
-        depth => format!(" of cause {depth}"),
+        depth => format!(" in cause {depth}"),
     };
-    let reason = format!("because the rule {} matches{place}", best.rule.id);
+    let reason = format!("matched by the rule {}{place}", best.rule.id);
     blocks.push(Block::Lines(vec![reason]));
     blocks.push(Block::Verbatim(hit_line(best).into()));
     if let Some(recommendation) = rules.recommendation(&best.rule.id) {
         blocks.push(Block::Text(Tone::Plain, recommendation.to_owned()));
     }
     if let Some(runner_up) = verdict.runner_up {
-        let text = format!("It could also be {runner_up}.");
+        let text = format!("Second-best category: {runner_up}.");
         blocks.push(Block::Text(Tone::Plain, text));
     }
     let others = &hits[1..];
     if !others.is_empty() {
-        blocks.push(Block::Heading("What else it could be".to_owned()));
+        blocks.push(Block::Heading("Other matching rules".to_owned()));
         let headers = [
             (Align::Left, "rule"),
             (Align::Left, "category"),
@@ -156,7 +156,7 @@ fn explanation(rules: &RuleSet, verdict: &Verdict<'_>, hits: &[Hit<'_>]) -> Docu
     Document { blocks }
 }
 
-/// The text around what matched, and a line of carets under it.
+/// Returns the text around the match, and a line of carets below the match.
 fn hit_line(hit: &Hit<'_>) -> [String; 2] {
     const AROUND: usize = 40;
     let start = hit
@@ -176,19 +176,19 @@ fn hit_line(hit: &Hit<'_>) -> [String; 2] {
 /// `dragline rules suggest`
 fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
     if !matches!(args.output.format(), Format::Text | Format::Json) {
-        let sentence = "proposals are TOML (--format text) or JSON (--format json)";
+        let sentence = "rules suggest supports only --format text (TOML) and --format json";
         return Err(WrongUsage::new(sentence).into());
     }
     let session = Session::open(&args.input.rules)?;
     let finished = super::read::finished(&session, args)?;
     let rules = &session.rules;
-    // One sample stands for all errors of its group.
+    // Each group is represented by its sample.
     let messages: Vec<(String, u64)> = finished
         .groups
         .iter()
         .filter_map(|row| {
             let (_, sample) = row.group.sample.as_ref()?;
-            // What the report knows, by a status, a cause or the scraper's own word, needs no rule.
+            // Errors that are already classified, by a status, a cause or the scraper itself, need no rule.
             if sample.category != ErrorCategory::Unknown || sample.rule.is_some() {
                 return None;
             }
@@ -221,12 +221,12 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
     }
     if proposals.is_empty() {
         output::tell(
-            "no rule to propose: every error is known, or the unknown ones have no words in common",
+            "no rule to propose: all errors are classified, or the unclassified ones have no words in common",
         );
         return Ok(());
     }
     let toml: Vec<String> = proposals.iter().map(Proposal::to_toml).collect();
-    // What is in comments and samples came from logs.
+    // Comments and samples contain text from logs.
     let lines = toml.join("\n");
     let lines = lines.split('\n').map(render::clean).collect::<Vec<_>>();
     output::save(&args.output, &lines.join("\n"))
@@ -236,7 +236,7 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
 fn check(files: &[std::path::PathBuf], no_shipped_rules: bool) -> anyhow::Result<()> {
     let mut broken = Vec::new();
     for file in files {
-        // Each alone, so that all that are broken are told.
+        // Each file separately, so that all broken files are reported.
         if let Err(error) = RuleSet::from_files(&[file]) {
             broken.push(error.to_string());
         }
@@ -252,7 +252,9 @@ fn check(files: &[std::path::PathBuf], no_shipped_rules: bool) -> anyhow::Result
         let shipped = RuleSet::shipped();
         for replaced in shipped.rules().iter().filter(|rule| ids.contains(&rule.id)) {
             let id = &replaced.id;
-            output::show(&format!("{id} replaces the shipped rule of that name\n"))?;
+            output::show(&format!(
+                "{id} replaces the shipped rule with the same id\n"
+            ))?;
         }
         let all = RuleSet::shipped_and(files)?;
         return tell(&all.faults(|rule| ids.contains(&rule.id)), ids.len());
@@ -263,12 +265,12 @@ fn check(files: &[std::path::PathBuf], no_shipped_rules: bool) -> anyhow::Result
 fn tell(faults: &[String], rules: usize) -> anyhow::Result<()> {
     if faults.is_empty() {
         let s = if rules == 1 { "" } else { "s" };
-        return output::show(&format!("{rules} rule{s}, all in order\n"));
+        return output::show(&format!("{rules} rule{s}, no problems found\n"));
     }
     for fault in faults {
         output::show(&(render::clean(fault) + "\n"))?;
     }
     let s = if faults.len() == 1 { "" } else { "s" };
     let of = if rules == 1 { "" } else { "s" };
-    bail!("{} fault{s} in {rules} rule{of}", faults.len())
+    bail!("{} problem{s} in {rules} rule{of}", faults.len())
 }

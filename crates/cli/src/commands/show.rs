@@ -1,4 +1,4 @@
-//! `dragline show`, and what one incident or one group of errors is: from a number to the lines behind it.
+//! `dragline show`, and the details of one incident or one error group, with the log lines behind them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use dragline_report::{Report, runbook};
 use crate::args::{ShowArgs, WrongUsage};
 use crate::output;
 
-/// So many lines before and behind a place are shown with an incident.
+/// Number of lines shown before and after the evidence of an incident.
 const AROUND: u64 = 3;
-/// A longer line is cut, in characters.
+/// Maximum length of a line, in characters; longer lines are cut.
 const LONGEST: usize = 2000;
 
 /// `dragline show`
@@ -24,23 +24,23 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
     });
     let Some((path, line)) = place else {
         let sentence = format!(
-            "{:?} is no place: name a file and a line as FILE:LINE, as reports do",
+            "invalid location {:?}: use FILE:LINE, as reports print it",
             args.place
         );
         return Err(WrongUsage::new(&sentence).into());
     };
     let lines = around(path, line, args.context)?;
     if !lines.iter().any(|(number, _)| *number == line) {
-        let last = lines
-            .last()
-            .map_or_else(String::new, |(last, _)| format!(": its last is {last}"));
+        let last = lines.last().map_or_else(String::new, |(last, _)| {
+            format!("; its last line is {last}")
+        });
         bail!("{path} has no line {line}{last}");
     }
     let shown = numbered(&lines, line);
     output::show(&(shown.join("\n") + "\n"))
 }
 
-/// A line, and so many before and behind it.
+/// Reads a line, with `context` lines before and after it.
 fn around(path: &str, line: u64, context: u64) -> anyhow::Result<Vec<(u64, String)>> {
     let first = line.saturating_sub(context).max(1);
     let last = line.saturating_add(context);
@@ -48,7 +48,7 @@ fn around(path: &str, line: u64, context: u64) -> anyhow::Result<Vec<(u64, Strin
         .with_context(|| format!("cannot read {path}"))
 }
 
-/// Lines with their numbers, that one marked.
+/// Formats lines with their numbers, and marks one of them.
 fn numbered(lines: &[(u64, String)], marked: u64) -> Vec<String> {
     let width = lines
         .last()
@@ -61,7 +61,7 @@ fn numbered(lines: &[(u64, String)], marked: u64) -> Vec<String> {
     lines.iter().map(line).collect()
 }
 
-/// The incident of that number, from 1, or with that id.
+/// Returns the incident with this number (from 1) or id prefix.
 pub(super) fn incident<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&'r Insight> {
     let number = wanted.parse::<usize>().ok();
     let numbered = render::numbered(report);
@@ -72,14 +72,14 @@ pub(super) fn incident<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&
         return Ok(insight);
     }
     match numbered.len() {
-        0 => bail!("there is no incident"),
+        0 => bail!("the report has no incidents"),
         count => bail!(
-            "there is no incident {wanted:?}: they are numbered from 1 to {count}, as the report shows them, and have ids in JSON"
+            "no incident {wanted:?}: use a number from 1 to {count}, as in the report, or an id from --format json"
         ),
     }
 }
 
-/// An incident with all that is known of it.
+/// Renders an incident with all details.
 pub(super) fn of_incident(report: &Report, insight: &Insight) -> Document {
     let mut document = Document::default();
     document.blocks.push(Block::Title(insight.title.clone()));
@@ -107,7 +107,7 @@ pub(super) fn of_incident(report: &Report, insight: &Insight) -> Document {
         document.text(
             Tone::Muted,
             format!(
-                "At the same time, most likely of one cause: {}.",
+                "Related incidents at the same time, probably with the same cause: {}.",
                 related.join(", ")
             ),
         );
@@ -124,7 +124,7 @@ pub(super) fn of_incident(report: &Report, insight: &Insight) -> Document {
     document
 }
 
-/// The group of that id, or whose id begins so.
+/// Returns the error group with this id or id prefix.
 pub(super) fn group<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&'r Group> {
     let groups = &report.errors.groups;
     let wanted = wanted.to_ascii_lowercase();
@@ -132,21 +132,21 @@ pub(super) fn group<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&'r 
     match (found.next(), found.next()) {
         (Some(group), None) if !wanted.is_empty() => Ok(group),
         (Some(_), Some(_)) => {
-            bail!("more than one group begins with {wanted:?}: give more of the id")
+            bail!("several error groups start with {wanted:?}: use more digits of the id")
         }
         _ => bail!(
-            "no group of errors begins with {wanted:?}; `dragline errors` shows them, and JSON has them all"
+            "no error group starts with {wanted:?}; `dragline errors` lists groups, --format json all of them"
         ),
     }
 }
 
-/// A group of errors with all that is known of it.
+/// Renders an error group with all details.
 pub(super) fn of_group(group: &Group) -> Document {
     let mut document = Document::default();
     let what = group
         .error_type
         .as_deref()
-        .unwrap_or("an error without a type");
+        .unwrap_or("error without a type");
     document
         .blocks
         .push(Block::Title(format!("{what}: {}", group.template)));
@@ -155,7 +155,7 @@ pub(super) fn of_group(group: &Group) -> Document {
         .as_deref()
         .map_or_else(String::new, |sub| format!(", {sub}"));
     let seen = match (&group.first_seen, &group.last_seen) {
-        (Some(first), Some(last)) => format!(" from {first} to {last}"),
+        (Some(first), Some(last)) => format!(", seen from {first} to {last}"),
         _ => String::new(),
     };
     let share = group.share * 100.0;
@@ -163,7 +163,7 @@ pub(super) fn of_group(group: &Group) -> Document {
     document.text(
         Tone::Plain,
         format!(
-            "{} ({}{sub}), group {}: {} time{s}, {share:.0} % of all errors,{seen}.",
+            "{} ({}{sub}), group {}: {} time{s}, {share:.0} % of all errors{seen}.",
             group.severity, group.category, group.id, group.count
         ),
     );
@@ -176,8 +176,8 @@ pub(super) fn of_group(group: &Group) -> Document {
             (None, None) => "an unnamed scraper".to_owned(),
         });
     let names: Vec<String> = names.collect();
-    document.text(Tone::Plain, format!("Seen by {}.", names.join(", ")));
-    document.heading("A sample".to_owned());
+    document.text(Tone::Plain, format!("Seen on {}.", names.join(", ")));
+    document.heading("Sample".to_owned());
     document.blocks.push(Block::Verbatim(
         group.sample.lines().map(str::to_owned).collect(),
     ));
@@ -185,7 +185,7 @@ pub(super) fn of_group(group: &Group) -> Document {
     document
 }
 
-/// Each place, with the lines around it, as far as the file is still there.
+/// Renders each line of evidence with the lines around it, if the file still exists.
 fn places(document: &mut Document, evidence: &[Evidence]) {
     for place in evidence {
         document.heading(format!("{}:{}", place.file, place.line));
@@ -199,7 +199,7 @@ fn places(document: &mut Document, evidence: &[Evidence]) {
                 let sample = place
                     .sample
                     .as_deref()
-                    .unwrap_or("The file is not there any more.");
+                    .unwrap_or("The file no longer exists.");
                 document.text(Tone::Muted, sample.to_owned());
             }
         }

@@ -1,4 +1,4 @@
-//! `dragline sql` and `dragline export`: the logs as tables.
+//! `dragline sql` and `dragline export`: logs as tables.
 
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::sync::{Arc, Once};
@@ -17,19 +17,17 @@ use crate::session::Session;
 /// `dragline sql`
 pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
     if args.safe_cells && args.format() != SqlFormat::Csv {
-        return Err(WrongUsage::new("--safe-cells is for --format csv").into());
+        return Err(WrongUsage::new("--safe-cells requires --format csv").into());
     }
     let is_binary = args.format() == SqlFormat::Parquet;
     if is_binary && args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(
-            WrongUsage::new("Parquet is not for a terminal: name a file with --output").into(),
-        );
+        return Err(WrongUsage::new("cannot print Parquet to a terminal; use --output").into());
     }
     if let Some(answer) = sql::describe(&args.query) {
         return write_answer(&answer?, args);
     }
     if args.logs.is_empty() {
-        let sentence = "a query needs logs to ask: name files, directories or globs behind it";
+        let sentence = "no logs to query: name files, directories or globs after the query";
         return Err(WrongUsage::new(sentence).into());
     }
     let session = Session::open(&args.input.rules)?;
@@ -118,7 +116,7 @@ pub(super) fn with_question<T>(
 ) -> anyhow::Result<T> {
     let options = scan_options(session, args, QUERYING)?;
     let watch = Arc::clone(&options.read.watch);
-    // Where there is room for what does not fit into memory: a cache that cannot be written has none.
+    // Directory for temporary files that do not fit into memory: the cache, unless it cannot be written.
     let kept = options.cache.as_ref().filter(|cache| cache.claim().is_ok());
     let kept = kept.map(|cache| cache.dir().to_owned());
     let question = Question {
@@ -133,7 +131,7 @@ pub(super) fn with_question<T>(
     Ok(watched(&watch, memory, || work(&question))??)
 }
 
-/// A query that the engine gives up is answered with a sentence, not with a panic's message.
+/// If the query engine panics, an error message is shown instead of the panic's message.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

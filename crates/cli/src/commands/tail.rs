@@ -1,4 +1,4 @@
-//! `dragline tail`: what scrapers log, while they log it.
+//! `dragline tail`: follows logs while they are written.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -22,29 +22,41 @@ use crate::config::Config;
 use crate::output::tell;
 use crate::{output, progress, times};
 
-/// How often it looks.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(200);
-/// A record whose lines may go on is shown when none came for so long.
+/// Time without new lines after which a record that may continue is shown.
 const SETTLED: Duration = Duration::from_secs(1);
-/// So much of each log's text is read back for the last records, as long as they are not found.
+/// Number of bytes of each log that are read back for the last records; larger steps follow if too few
+/// records are found.
 const READ_BACK: [u64; 3] = [64 << 10, 2 << 20, 64 << 20];
-/// So many lines of a file that cannot be read are named, until something else is.
+/// Number of consecutive unreadable lines of a file that are reported one by one.
 const NAMED: u32 = 5;
-/// So many troubles are held while it is looked back.
+/// Maximum number of problems held while reading back.
 const TROUBLES: usize = 1000;
-/// So many errors are remembered.
+/// Maximum number of remembered errors.
 const ERRORS: usize = 100_000;
-/// So many records are held to be put in order …
+/// Maximum number of records held for sorting by time.
 const HELD: usize = 10_000;
-/// … and so many bytes of them.
+/// Maximum number of bytes held for sorting.
 const HELD_BYTES: usize = 32 << 20;
-/// … or, of the memory that there may be, one of so many parts.
+/// Records held for sorting may take at most this fraction (1/n) of the memory limit.
 const HELD_PART: usize = 16;
+
+/// Starts where the state file, the option or the last records say.
+fn start<'a>(args: &'a TailArgs, options: &ReadOptions) -> anyhow::Result<(Follower, Shown<'a>)> {
+    let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;
+    let follower = match kept.flatten() {
+        Some(checkpoint) => Follower::resume(&args.logs, options, checkpoint),
+        None if args.from_start => Follower::new(&args.logs, options, Begin::Start),
+        None => return look_back(args, options),
+    };
+    Ok((follower, Shown::new(args)?))
+}
 
 /// `dragline tail`
 pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
     if args.logs.iter().any(|log| log == "-") {
-        let sentence = "tail follows files; what comes by standard input is read by report, sql and the others";
+        let sentence = "tail cannot follow standard input; use report, sql or another command";
         return Err(WrongUsage::new(sentence).into());
     }
     dragline_ingest::check_patterns(&args.logs)
@@ -56,18 +68,7 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
         ..read_options(&config, &args.filter)?
     };
     let guard = progress::guard(&options.watch, memory);
-    let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;
-    let (mut follower, mut shown) = match kept.flatten() {
-        Some(checkpoint) => (
-            Follower::resume(&args.logs, &options, checkpoint),
-            Shown::new(args)?,
-        ),
-        None if args.from_start => (
-            Follower::new(&args.logs, &options, Begin::Start),
-            Shown::new(args)?,
-        ),
-        None => look_back(args, &options)?,
-    };
+    let (mut follower, mut shown) = start(args, &options)?;
     let mut quiet_since = Instant::now();
     let mut saved = None;
     let mut is_first = true;
@@ -84,7 +85,7 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
         guard.check()?;
         shown.flush()?;
         if let Some(path) = &args.state {
-            // What was shown is not shown again.
+            // Save the position, so that shown records are not shown again.
             let reached = follower.checkpoint();
             if saved.as_ref() != Some(&reached) {
                 reached.save(path)?;
@@ -98,18 +99,19 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
             return shown.judged(follower.is_empty());
         }
         if std::mem::take(&mut is_first) && follower.is_empty() {
-            tell("there is no log yet: waiting for one");
+            tell("no logs yet: waiting");
         }
         std::thread::sleep(LOOK);
     }
 }
 
-/// Looks back as far as the last records need; gives who goes on from there, and what is to be shown.
+/// Reads back far enough for the last records; returns the follower that continues from there, and the
+/// records to show.
 fn look_back<'a>(
     args: &'a TailArgs,
     options: &ReadOptions,
 ) -> anyhow::Result<(Follower, Shown<'a>)> {
-    // Who only looks once has time for all; who follows wants to see what comes.
+    // Without following, read back everything if needed; when following, new records should appear soon.
     let everything = args.no_follow.then_some(u64::MAX);
     let steps = READ_BACK.into_iter().chain(everything);
     let mut last = None;
@@ -118,7 +120,7 @@ fn look_back<'a>(
         let mut shown = Shown::new(args)?;
         shown.last = Some(args.lines);
         follower.poll(&mut shown);
-        // Where nothing comes any more, the last record is whole.
+        // No further line follows, so the last record is complete.
         follower.settle(&mut shown);
         let is_enough = shown.taken >= args.lines as u64 || follower.passed() == 0;
         last = Some((follower, shown, bytes));
@@ -126,47 +128,47 @@ fn look_back<'a>(
             break;
         }
     }
-    // There is a first step.
-    let (follower, shown, bytes) = last.context("nothing was looked at")?;
+    // There is at least one step.
+    let (follower, shown, bytes) = last.context("no log was read")?;
     if shown.taken < args.lines as u64 && follower.passed() > 0 && !options.watch.is_cancelled() {
         let back = bytesize::ByteSize::b(bytes).display().iec();
         tell(&format!(
-            "the last {back} of each log hold {} of the last {} records that are wanted; --from-start shows all",
+            "only {} of the {} requested records were found in the last {back} of each log; --from-start shows all",
             shown.taken, args.lines
         ));
     }
     Ok((follower, shown))
 }
 
-/// What is to be shown, in the order of time.
+/// Records to show, in order of time.
 struct Shown<'a> {
     args: &'a TailArgs,
     pattern: Option<Regex>,
     filter: dragline_scan::Filter,
     terminal: Terminal,
     path: String,
-    /// When, and the line.
+    /// Time and text of each held record.
     held: Vec<(Option<Timestamp>, Vec<u8>)>,
-    /// Bytes of what is held.
+    /// Number of bytes held.
     held_bytes: usize,
-    /// So many of them may be shown.
+    /// Maximum number of bytes held.
     held_limit: usize,
-    /// The numbers of errors that were shown: a recorder's copy of its errors has them again.
+    /// Hashes of the errors shown: a recorder's copy of its errors contains them again.
     errors: HashSet<u64>,
-    /// Of what is held, only so many are shown.
+    /// Number of last records to show; `None` after reading back.
     last: Option<usize>,
-    /// So many of them were let go, since they take too much memory.
+    /// Number of these records dropped because of the memory limit.
     let_go: usize,
     failed: Option<std::io::Error>,
-    /// Records that were read, whether they are shown or not.
+    /// Number of records read, shown or not.
     records: u64,
-    /// Records that are wanted.
+    /// Number of records that match the filters.
     taken: u64,
-    /// So many lines in a row could not be read.
+    /// Number of consecutive unreadable lines.
     bad_lines: u32,
-    /// What could not be read, until it is told.
+    /// Messages about unreadable parts that are not printed yet.
     troubles: Vec<String>,
-    /// The first thing that could not be read.
+    /// The first such message.
     trouble: Option<String>,
 }
 
@@ -174,7 +176,7 @@ impl<'a> Shown<'a> {
     fn new(args: &'a TailArgs) -> anyhow::Result<Self> {
         let pattern = args.grep.as_deref().map(Regex::new).transpose();
         let pattern = pattern.map_err(|error| {
-            WrongUsage::new(&format!("--grep is not a regular expression: {error}"))
+            WrongUsage::new(&format!("invalid regular expression in --grep: {error}"))
         })?;
         Ok(Self {
             args,
@@ -216,7 +218,7 @@ impl<'a> Shown<'a> {
             && filter.takes_time(record)
     }
 
-    /// Whether it is an error that was shown already, as its number says.
+    /// Whether an error was shown before, according to its sequence number.
     fn is_copy(&mut self, record: &Record<'_>) -> bool {
         let (Some(writer), Some(seq)) = (&record.writer_id, record.seq) else {
             return false;
@@ -233,7 +235,7 @@ impl<'a> Shown<'a> {
         !self.errors.insert(hasher.finish())
     }
 
-    /// Says what could not be read, now or when it is looked back far enough.
+    /// Prints a message about an unreadable part, or holds it while reading back.
     fn tell(&mut self, trouble: String) {
         self.trouble.get_or_insert_with(|| trouble.clone());
         if self.last.is_none() {
@@ -243,19 +245,19 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// Says once that lines are not named one by one any more.
+    /// Prints once that further unreadable lines are not reported.
     fn too_many_to_name(&mut self, line: u64) {
         if self.bad_lines == NAMED + 1 {
             let path = &self.path;
             self.tell(format!(
-                "{path}:{line}: and more like it in a row, which are not named; `dragline report` counts them"
+                "{path}:{line}: further unreadable lines follow, which are not listed; `dragline report` counts them"
             ));
         }
     }
 
-    /// Puts what is held in the order of time.
+    /// Sorts the held records by time.
     fn sort(&mut self) {
-        // Records that do not say when stay where they are, behind those before them.
+        // Records without a time stay after the records before them.
         let mut latest = None;
         for (time, _) in &mut self.held {
             *time = time.or(latest);
@@ -264,7 +266,7 @@ impl<'a> Shown<'a> {
         self.held.sort_by_key(|(time, _)| *time);
     }
 
-    /// Lets go of what is held beyond the last records, and beyond what may be held.
+    /// Drops held records beyond the requested number and the memory limit.
     fn trim(&mut self, last: usize) {
         self.sort();
         let mut surplus = self.held.len().saturating_sub(last);
@@ -279,7 +281,7 @@ impl<'a> Shown<'a> {
         self.held_bytes = bytes;
     }
 
-    /// Writes what is held.
+    /// Writes the held records.
     fn flush(&mut self) -> anyhow::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error).context("cannot write to standard output");
@@ -290,7 +292,7 @@ impl<'a> Shown<'a> {
             let let_go = std::mem::take(&mut self.let_go);
             if let_go > 0 {
                 tell(&format!(
-                    "of the last {last} records, only so many are shown as {} hold; --from-start shows all",
+                    "not all of the last {last} records fit into {}; --from-start shows all",
                     bytesize::ByteSize::b(self.held_limit as u64)
                         .display()
                         .iec()
@@ -307,31 +309,28 @@ impl<'a> Shown<'a> {
         out.flush().context("cannot write to standard output")
     }
 
-    /// An error when nothing could be read of what was named; says when nothing of it was wanted.
+    /// Returns an error if nothing could be read; prints a message if no record matched the filters.
     fn judged(&self, is_empty: bool) -> anyhow::Result<()> {
         match &self.trouble {
             _ if self.records > 0 => {}
             Some(trouble) => anyhow::bail!("nothing could be read: {trouble}"),
-            // A state says that all of it was shown before.
+            // With a state file, everything may have been shown before.
             None if self.args.state.is_some() && !is_empty => {}
-            None => anyhow::bail!("nothing could be read: there is no line in what was named"),
+            None => anyhow::bail!("nothing could be read: the inputs contain no lines"),
         }
         if self.records > 0 && self.taken == 0 {
-            tell(&format!(
-                "none of {} records is wanted by the filters",
-                self.records
-            ));
+            anyhow::bail!("the filters matched none of {} records", self.records);
         }
         Ok(())
     }
 }
 
-/// Adds the user's own fields to a record's line.
+/// Adds custom fields to a record's line.
 fn with_own(record: &Record<'_>, line: &mut Vec<u8>) {
     let Some(own) = dragline_ingest::own_fields_json(record) else {
         return;
     };
-    // A record says at least one thing, else its line is `{}`.
+    // A record without fields is the line `{}`.
     let begins = line.len() - "}\n".len();
     let is_bare = line[..begins] == *b"{";
     line.truncate(begins);
@@ -349,7 +348,7 @@ impl Sink for Shown<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
-        // An account by itself is no line of anybody's.
+        // Summaries without a level are derived and not lines of a log.
         if matches!(record.event, Event::Summary(_)) && record.level.is_none() {
             return;
         }
@@ -382,7 +381,7 @@ impl Sink for Shown<'_> {
         self.taken += 1;
         self.held_bytes += line.len();
         self.held.push((record.timestamp, line));
-        // Beyond the limit, so that not every record has all of them put in order.
+        // Twice the limit, so that not every record triggers sorting.
         let is_full = self.held_bytes > 2 * self.held_limit;
         if let Some(last) = self.last
             && (is_full || self.held.len() >= last.saturating_mul(2).max(HELD))
@@ -405,10 +404,7 @@ impl Sink for Shown<'_> {
                 if self.bad_lines > NAMED {
                     return self.too_many_to_name(line);
                 }
-                format!(
-                    "{path}:{line}: in no format that is known: {}",
-                    problem.detail
-                )
+                format!("{path}:{line}: unknown format: {}", problem.detail)
             }
             _ => format!("{}: {}", self.path, problem.detail),
         };

@@ -1,4 +1,4 @@
-//! What the configuration says of reports: prices, known errors, limits, and how a report looks.
+//! Configuration of reports: prices, muted errors, limits, layout.
 
 use anyhow::{Context as _, bail};
 use dragline_report::model::PanelChart;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::times;
 
-/// `[cost]`: a price that is not named is zero.
+/// `[cost]`: prices default to zero.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CostConfig {
@@ -35,7 +35,7 @@ impl CostConfig {
         ];
         for (name, price) in named {
             if !price.is_finite() || price < 0.0 {
-                bail!("[cost] {name} is {price}, which is no price");
+                bail!("[cost] {name} = {price} is not a valid price");
             }
         }
         Ok(Prices {
@@ -52,9 +52,9 @@ impl CostConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MuteConfig {
-    /// The group's id, or at least its first eight digits.
+    /// Group id, or at least its first eight digits.
     group: String,
-    /// A date or a time, as TOML has them or as text; for good when it is not named.
+    /// End of the mute: a date or time, as TOML value or text; `None` if permanent.
     until: Option<Time>,
     reason: String,
 }
@@ -82,13 +82,13 @@ impl MuteConfig {
             && self.group.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_id {
             bail!(
-                "[[mute]] group = {:?} is no id of a group of errors: dragline errors shows them, 16 hexadecimal digits",
+                "[[mute]] invalid group id {:?}: use at least 8 of the 16 hexadecimal digits that dragline errors prints",
                 self.group
             );
         }
         if self.reason.trim().is_empty() {
             bail!(
-                "[[mute]] of the group {} names no reason: whoever reads the report wants it",
+                "[[mute]] of the group {} needs a reason, which the report shows",
                 self.group
             );
         }
@@ -103,7 +103,7 @@ impl MuteConfig {
     }
 }
 
-/// A limit, or `false` for none.
+/// A limit; `false` disables it, `true` sets its default value.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum Limit {
@@ -111,11 +111,11 @@ enum Limit {
     Is(bool),
 }
 
-/// `[limits]`: what is too much whatever is usual.
+/// `[limits]`: fixed limits, independent of baselines.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LimitsConfig {
-    /// Whether the limits that are advice hold, too, with their usual values.
+    /// Whether the optional limits are enabled, too, with their default values.
     advice: bool,
     cpu_high: Option<Limit>,
     memory_high: Option<Limit>,
@@ -181,13 +181,13 @@ pub(crate) struct ReportConfig {
 pub(crate) struct PanelConfig {
     pub(crate) title: String,
     pub(crate) sql: String,
-    /// How many rows are asked for.
+    /// Maximum number of rows.
     limit: Option<usize>,
-    /// How they are drawn in HTML.
+    /// Chart type in HTML.
     chart: Option<ChartKind>,
-    /// The column of times, or of names. Default: the first.
+    /// Column with the times or names. Default: the first.
     x: Option<String>,
-    /// The columns of values. Default: the others.
+    /// Columns with the values. Default: the others.
     y: Option<Vec<String>>,
 }
 
@@ -200,13 +200,13 @@ enum ChartKind {
 }
 
 impl PanelConfig {
-    /// How many rows are asked for: a table is read, a chart is looked at.
+    /// Returns the maximum number of rows; a chart has a higher default than a table.
     pub(crate) fn limit(&self) -> usize {
         let usual = if self.chart.is_some() { 1000 } else { 20 };
         self.limit.unwrap_or(usual)
     }
 
-    /// How the columns of an answer are drawn.
+    /// Returns the chart for the columns of a result.
     pub(crate) fn chart(&self, columns: &[String]) -> Option<PanelChart> {
         let kind = match self.chart? {
             ChartKind::Line => "line",
@@ -228,11 +228,11 @@ impl ReportConfig {
     pub(super) fn layout(&self) -> anyhow::Result<Layout> {
         let usual = Layout::default();
         if self.sections.as_ref().is_some_and(Vec::is_empty) {
-            bail!("[report] sections names none: a report has at least one");
+            bail!("[report] sections is empty: name at least one section");
         }
         if let Some(panel) = self.panels.iter().find(|panel| panel.limit == Some(0)) {
             bail!(
-                "[[report.panels]] {:?} has limit = 0, and would show nothing",
+                "[[report.panels]] {:?} has limit = 0 and would show nothing: use 1 or more",
                 panel.title
             );
         }

@@ -1,4 +1,4 @@
-//! What `dragline.toml` says.
+//! The configuration file `dragline.toml`.
 
 mod analysis;
 pub(crate) mod template;
@@ -22,13 +22,13 @@ use crate::args::WrongUsage;
 pub(crate) use self::analysis::PanelConfig;
 use self::analysis::{CostConfig, LimitsConfig, MuteConfig, ReportConfig};
 
-/// More of a configuration is not read, in bytes.
+/// Maximum size of a configuration, in bytes.
 const LARGEST: u64 = 16 << 20;
-/// The name that is looked for in the current directory.
+/// File name that is looked up in the current directory.
 pub(crate) const NAME: &str = "dragline.toml";
 
-/// A configuration file. Keys that nobody knows are errors: a setting that is not read is worse
-/// than none.
+/// A configuration file. Unknown keys are errors, because a setting that is silently ignored is worse than
+/// none.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
@@ -42,10 +42,10 @@ pub(crate) struct Config {
     mute: Vec<MuteConfig>,
     limits: LimitsConfig,
     pub(crate) report: ReportConfig,
-    /// The recorder's; it is checked by the recorder.
+    /// Section of the recorder, which checks it itself.
     #[allow(dead_code, reason = "the recorder reads it from the text")]
     logging: toml::Table,
-    /// The whole, as it stands in the file.
+    /// The whole file as a TOML table.
     #[serde(skip)]
     pub(crate) table: toml::Table,
 }
@@ -55,9 +55,9 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 struct DialectConfig {
     name: String,
-    /// A regular expression with the group `message`, and further ones.
+    /// Regular expression with the group `message` and optional further groups.
     pattern: String,
-    /// How the group `time` is written, as strptime has it.
+    /// Format of the group `time`, in strptime syntax.
     time_format: Option<String>,
 }
 
@@ -65,9 +65,9 @@ struct DialectConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct MapConfig {
-    /// Our names of fields, and theirs.
+    /// Dragline's field names, and the names in the log.
     fields: BTreeMap<String, OneOrMore>,
-    /// The user's names of numbers, and the fields that hold them.
+    /// Names of custom statistics, and the fields that contain them.
     stats: BTreeMap<String, OneOrMore>,
     events: Vec<MapEvent>,
 }
@@ -92,7 +92,7 @@ impl OneOrMore {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MapEvent {
-    /// A regular expression that the message matches.
+    /// Regular expression that the message must match.
     message: String,
     is: String,
 }
@@ -106,14 +106,14 @@ struct CacheConfig {
     max_mib: Option<u64>,
 }
 
-/// So much is kept of what came of files, in MiB.
+/// Default size of the cache, in MiB.
 const CACHE_MIB: u64 = 1024;
 
 /// `[rules]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rules {
-    /// Rule files beside the shipped rules; relative to the configuration file.
+    /// Rule files added to the shipped rules; relative to the configuration file.
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -121,9 +121,9 @@ pub(crate) struct Rules {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SeverityConfig {
-    /// More failures in a row than this make an error high.
+    /// Number of consecutive failures above which an error has high severity.
     consecutive_failures: Option<u64>,
-    /// So many errors of a site within a minute make each one step worse.
+    /// Number of errors of a site within one minute from which each is one severity higher.
     burst_per_minute: Option<u64>,
 }
 
@@ -139,33 +139,33 @@ pub(crate) struct Site {
 enum Priority {
     #[default]
     Normal,
-    /// Its errors are one step worse.
+    /// Errors of this site are one severity higher.
     Critical,
 }
 
 fn check_length(bytes: u64) -> std::io::Result<()> {
     if bytes > LARGEST {
-        return Err(std::io::Error::other("it is longer than 16 MiB"));
+        return Err(std::io::Error::other("the file is larger than 16 MiB"));
     }
     Ok(())
 }
 
 impl Config {
-    /// The named file, or the one in the current directory, or nothing. That of the current directory is
-    /// said to be used: it came with the directory, not with the command.
+    /// Loads the given file, or the one in the current directory, or the defaults. The use of a file found in
+    /// the current directory is printed, because the user did not request it.
     pub(crate) fn load(named: Option<&Path>) -> anyhow::Result<Self> {
         Ok(Self::find(named)?.0)
     }
 
-    /// The same, and the file that it is.
+    /// Does the same, and also returns the path of the file.
     pub(crate) fn find(named: Option<&Path>) -> anyhow::Result<(Self, Option<PathBuf>)> {
         static SAID: Once = Once::new();
         let path = match named {
             Some(path) => path,
-            // A link that leads nowhere, or where nobody may look, is one that cannot be read.
+            // A dangling link or a file without permission counts as a configuration that cannot be read.
             None if Path::new(NAME).symlink_metadata().is_ok() => {
                 SAID.call_once(|| {
-                    crate::output::tell(&format!("{NAME} of the current directory is used"));
+                    crate::output::tell(&format!("using {NAME} in the current directory"));
                 });
                 Path::new(NAME)
             }
@@ -173,7 +173,7 @@ impl Config {
         };
         let read = || -> anyhow::Result<Self> {
             let mut text = String::new();
-            // What somebody named may be a pipe; what was found is not waited for.
+            // A given file may be a pipe; a found file must be a regular file, so that opening cannot block.
             let open = if named.is_some() {
                 File::open(path)
             } else {
@@ -188,10 +188,10 @@ impl Config {
         Ok((config, Some(path.to_owned())))
     }
 
-    /// Everything in it that is looked at only when it is needed.
+    /// Checks the parts that are otherwise checked only when needed.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first problem.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let now = crate::times::now()?;
         self.prices()?;
@@ -207,7 +207,7 @@ impl Config {
         let mut config: Self = toml::from_str(text).map_err(|error| {
             let hint = hint(text).or_else(|| nearest_key(error.message()));
             let hint = hint.map_or(String::new(), |hint| format!("\n{hint}"));
-            anyhow::anyhow!("{name} is no configuration: {error}{hint}")
+            anyhow::anyhow!("invalid configuration {name}: {error}{hint}")
         })?;
         config.table = text.parse()?;
         dragline_logging::Config::from_toml(text)
@@ -225,8 +225,8 @@ impl Config {
             *file = base.join(&*file);
             if !file.is_file() {
                 anyhow::bail!(
-                    "{name} names the rule file {} in [rules] files, and there is none: the path \
-                     is relative to the configuration",
+                    "{name}: the rule file {} in [rules] files does not exist: paths are relative \
+                     to the configuration file",
                     file.display()
                 );
             }
@@ -234,30 +234,30 @@ impl Config {
         Ok(config)
     }
 
-    /// What things cost.
+    /// Returns the prices.
     pub(crate) fn prices(&self) -> anyhow::Result<Option<Prices>> {
         let prices = self.cost.as_ref().map(CostConfig::prices);
         usage(prices.transpose().context("in the configuration"))
     }
 
-    /// The errors that are known.
+    /// Returns the muted errors.
     pub(crate) fn mutes(&self, now: Timestamp) -> anyhow::Result<Vec<Mute>> {
         let mutes = self.mute.iter().map(|mute| mute.mute(now));
         let mutes: anyhow::Result<Vec<Mute>> = mutes.collect();
         usage(mutes.context("in the configuration"))
     }
 
-    /// What is too much whatever is usual.
+    /// Returns the fixed limits.
     pub(crate) fn limits(&self) -> Limits {
         self.limits.limits()
     }
 
-    /// What of a report is shown.
+    /// Returns the layout of the report.
     pub(crate) fn layout(&self) -> anyhow::Result<Layout> {
         usage(self.report.layout().context("in the configuration"))
     }
 
-    /// The text formats that it describes.
+    /// Returns the custom text formats.
     pub(crate) fn dialects(&self) -> anyhow::Result<Arc<[TextDialect]>> {
         let describe = |dialect: &DialectConfig| {
             let format = dialect.time_format.as_deref();
@@ -267,7 +267,7 @@ impl Config {
         Ok(usage(dialects.context("in the configuration"))?.into())
     }
 
-    /// What it says of other writers' records.
+    /// Returns the mapping of fields and events in other log formats.
     pub(crate) fn map(&self) -> anyhow::Result<Arc<Map>> {
         usage(self.meanings())
     }
@@ -297,8 +297,8 @@ impl Config {
         Ok(Arc::new(map))
     }
 
-    /// Where what came of files is kept: the configured directory, else the user's for such things. That is
-    /// left out, with a word, where somebody put other things.
+    /// Returns the cache: in the configured directory, else in the user's cache directory. If the latter
+    /// contains other files, there is no cache, and a message says so.
     pub(crate) fn cache(&self) -> anyhow::Result<Option<Cache>> {
         let bytes = self
             .cache
@@ -322,13 +322,13 @@ impl Config {
         Ok(match Cache::in_usual_place(dir, bytes) {
             Ok(cache) => Some(cache),
             Err(error) => {
-                crate::output::tell(&format!("nothing is cached: {error}"));
+                crate::output::tell(&format!("the cache is disabled: {error}"));
                 None
             }
         })
     }
 
-    /// What raises severities.
+    /// Returns the settings that raise severities.
     pub(crate) fn context(&self) -> Context {
         let default = Context::default();
         let is_critical = |(_, site): &(&String, &Site)| site.priority == Priority::Critical;
@@ -347,12 +347,12 @@ impl Config {
     }
 }
 
-/// What is wrong in a configuration is wrong usage.
+/// Turns an error in the configuration into wrong usage.
 fn usage<T>(result: anyhow::Result<T>) -> anyhow::Result<T> {
     result.map_err(|error| WrongUsage::of(&error).into())
 }
 
-/// The key that was meant by one that nobody knows.
+/// Suggests the known key that is most similar to an unknown one.
 fn nearest_key(message: &str) -> Option<String> {
     const ALIKE: f64 = 0.75;
     let mut names = message
@@ -365,7 +365,7 @@ fn nearest_key(message: &str) -> Option<String> {
     (alike >= ALIKE).then(|| format!("did you mean `{name}`?"))
 }
 
-/// What is often meant by a text that cannot be read.
+/// Suggests a fix for common mistakes in a file that cannot be parsed.
 fn hint(text: &str) -> Option<String> {
     let of_line = |line: &str| {
         let line = line.trim();
@@ -423,7 +423,7 @@ mod tests {
         assert!(config.map().is_ok() && config.cache().unwrap().is_some());
         for (text, part) in [
             ("[map.fields]\ncolour = 'x'", "colour"),
-            ("[[map.events]]\nmessage = '('\nis = 'item'", "message ("),
+            ("[[map.events]]\nmessage = '('\nis = 'item'", "pattern ("),
             ("[[map.events]]\nmessage = 'x'\nis = 'thing'", "thing"),
         ] {
             let error = format!("{:#}", parse(text).unwrap().map().unwrap_err());

@@ -1,19 +1,19 @@
-//! A configuration in which everything is said and nothing is set.
+//! A template configuration that lists every setting, commented out.
 
 use std::collections::BTreeMap;
 
 use dragline_logging::Config as Recorder;
 use dragline_report::render::Section;
 
-/// Keys without a default, whose values are examples.
+/// Keys without a default; their values are examples.
 const EXAMPLES: [&str; 1] = ["title"];
 
-/// All sections with all keys, each with its default, commented out.
+/// Returns all sections with all keys, each commented out with its default.
 pub(crate) fn text() -> String {
     let mut text = String::from(
         "# Dragline: one file for the recorder, the reader and the report.\n\
-         # What is commented out is the default; dragline config check finds what is wrong.\n\n\
-         # How a recorder writes; a variable DRAGLINE_NAME wins against a key\n\n[logging]\n",
+         # Commented-out values are the defaults; `dragline config check` reports mistakes.\n\n\
+         # Recorder; an environment variable DRAGLINE_NAME overrides a key\n\n[logging]\n",
     );
     for option in Recorder::OPTIONS {
         let about = option
@@ -31,13 +31,13 @@ pub(crate) fn text() -> String {
     text + "\n" + &include_str!("template.toml").replace("SECTIONS", &sections)
 }
 
-/// Names with commas between them, in lines that are comments.
+/// Joins names with commas, over several commented lines.
 fn wrapped(names: &[String]) -> String {
     let lines: Vec<String> = names.chunks(6).map(|names| names.join(", ")).collect();
     lines.join(",\n#   ")
 }
 
-/// The keys that have a default, as `section.key`, and what that is.
+/// Returns the keys that have a default, as `section.key`, with the default.
 pub(crate) fn settings() -> Vec<(String, String)> {
     let mut section = None;
     let mut is_advice = false;
@@ -46,7 +46,8 @@ pub(crate) fn settings() -> Vec<(String, String)> {
     for line in text.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         if bare.starts_with('[') {
-            // What is commented out as a whole, and what has names of the user's own, has no default.
+            // Sections that are commented out as a whole, and sections with user-defined names, have no
+            // defaults.
             let header = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
             section = header
                 .map(|(name, _)| name)
@@ -66,7 +67,7 @@ pub(crate) fn settings() -> Vec<(String, String)> {
             let value = value.trim_matches('"');
             let whole = match () {
                 () if EXAMPLES.contains(&key) => String::new(),
-                () if is_advice => format!("off, else {value}"),
+                () if is_advice => format!("off ({value} if enabled)"),
                 () => value.to_owned(),
             };
             is_advice |= key == "advice";
@@ -76,7 +77,7 @@ pub(crate) fn settings() -> Vec<(String, String)> {
     all
 }
 
-/// What a file sets, as `section.key`; of what stands there several times, how often.
+/// Returns the keys that a file sets, as `section.key`; for arrays of tables, the number of entries.
 pub(crate) fn flattened(table: &toml::Table) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for (name, value) in table {
@@ -86,7 +87,7 @@ pub(crate) fn flattened(table: &toml::Table) -> BTreeMap<String, String> {
                 all.extend(inner.map(|(key, value)| (format!("{name}.{key}"), value)));
             }
             toml::Value::Array(values) if values.iter().any(toml::Value::is_table) => {
-                all.insert(name.clone(), format!("{} of them", values.len()));
+                all.insert(name.clone(), format!("entries: {}", values.len()));
             }
             toml::Value::String(text) => {
                 all.insert(name.clone(), text.clone());
@@ -104,7 +105,7 @@ mod tests {
     use super::super::Config;
     use super::*;
 
-    /// Every line without its mark: then everything is set.
+    /// Removes the comment marks, so that everything is set.
     fn uncommented() -> String {
         let lines = text();
         let lines = lines.lines().map(|line| {
@@ -130,7 +131,7 @@ mod tests {
             whole.context().burst_per_minute,
             default.context().burst_per_minute
         );
-        // All but the title, which has none.
+        // Everything except the title, which has no default.
         let mut layout = whole.layout().unwrap();
         layout.title = None;
         assert_eq!(layout, default.layout().unwrap());

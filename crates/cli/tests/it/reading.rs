@@ -149,5 +149,5 @@ fn ctrl_c_stops_a_reading_with_its_own_exit_code() {
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{told}");
-    assert!(told.contains("stopped") && !report.exists(), "{told}");
+    assert!(told.contains("cancelled") && !report.exists(), "{told}");
 }

@@ -88,7 +88,7 @@ fn a_cache_where_others_have_files_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{place}: {}", said(&output));
         let text = said(&output);
         assert!(
-            text.contains("[cache] dir") && text.contains("is used"),
+            text.contains("[cache] dir") && text.contains("using dragline.toml"),
             "{text}"
         );
         assert_eq!(contents(dir), before);

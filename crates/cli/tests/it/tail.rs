@@ -154,7 +154,7 @@ fn what_cannot_be_read_is_said_as_the_report_says_it() {
             "is packed with bzip2",
         ),
         ("wide.log", &utf_16, 1, "is UTF-16"),
-        ("empty.log", b"", 1, "there is no line"),
+        ("empty.log", b"", 1, "the inputs contain no lines"),
     ] {
         let path = put(name, bytes);
         let output = crate::dragline(&["tail", "--no-follow", "-n", "3", &path]);

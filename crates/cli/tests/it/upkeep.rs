@@ -70,7 +70,10 @@ fn the_doctor_says_what_is_not_well() {
     fs::write(&path, "[report]\nsections = ['day']\n").unwrap();
     let (code, sentence) = told(&["doctor", "--config", &path]);
     assert_eq!(code, Some(1));
-    assert!(sentence.contains("not well: configuration"), "{sentence}");
+    assert!(
+        sentence.contains("failed checks: configuration"),
+        "{sentence}"
+    );
 }
 
 fn written_long_ago(path: &Path) {
@@ -109,7 +112,7 @@ fn old_logs_go_and_are_remembered() {
     ];
     let planned = stdout(&[&archive[..], &["--dry-run"]].concat());
     assert!(
-        planned.starts_with("1 file would go") && gone.exists(),
+        planned.starts_with("1 file would be moved") && gone.exists(),
         "{planned}"
     );
     let done = json(&[&archive[..], &["--format", "json"]].concat());
@@ -200,7 +203,7 @@ fn panels_are_drawn() {
     assert_eq!(page.matches("<figure").count(), 2);
     let text = stdout(&["report", &logs, "--config", &config]);
     assert!(
-        text.contains("Not drawn: `host` holds something that is no time."),
+        text.contains("Chart not drawn: `host` contains a value that is not a time."),
         "{text}"
     );
 }

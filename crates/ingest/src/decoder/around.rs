@@ -1,4 +1,4 @@
-//! Lines out of what is around them.
+//! Removes envelopes around lines and joins lines that belong together.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::meaning::scrapy::Scrapy;
 use crate::parsing::{Object, inspect, without_colours};
 
 impl Decoder {
-    /// Takes a line out of what is around it.
+    /// Decodes a line that may have envelopes.
     pub(super) fn wrapped(
         &mut self,
         line: &str,
@@ -28,7 +28,7 @@ impl Decoder {
         self.unwrapped(line, at, complete, 0, sink)
     }
 
-    /// The same of a line in so many envelopes.
+    /// Decodes a line that was found within `depth` envelopes.
     pub(super) fn unwrapped(
         &mut self,
         line: &str,
@@ -40,7 +40,7 @@ impl Decoder {
         let local = (&self.local.zone, &self.local.calendar);
         let is_inside = self.pretty.is_some() || self.crash.is_some();
         let may_be = depth < DEEPEST && !(is_inside && line.starts_with([' ', '\t']));
-        // What colours a name stands before it.
+        // A colour sequence for the name precedes it.
         let plain = without_colours(if line.starts_with('\u{1b}') { line } else { "" });
         let line = if plain.is_empty() { line } else { &*plain };
         let opened = may_be
@@ -53,7 +53,7 @@ impl Decoder {
         }
     }
 
-    /// Takes what was in an envelope.
+    /// Decodes the content of an envelope.
     pub(super) fn opened(
         &mut self,
         opened: &Opened<'_>,
@@ -78,7 +78,7 @@ impl Decoder {
         };
         (own.taken_at, own.given_level) = (taken_at, level);
         if !opened.is_piece && own.pieces.is_none() {
-            // Syslog's daemons write a line's end so.
+            // Syslog daemons write line ends in this form.
             let end = if opened.text.contains("#012") {
                 "#012"
             } else {
@@ -112,14 +112,14 @@ impl Decoder {
         own.joined(pieces, complete, sink)
     }
 
-    /// Who puts a stream together.
+    /// The decoder of a stream.
     pub(super) fn stream(&mut self, name: &str) -> &mut Self {
         if self.streams.len() >= MOST_STREAMS && !self.streams.contains_key(name) {
             return self;
         }
         let (family, options, calendar) = (&self.family, &self.options, self.local.calendar);
         self.streams.entry(name.to_owned()).or_insert_with(|| {
-            // Two programs may begin in the same second.
+            // Two programs may start in the same second.
             let mut own = Self::new(family, options);
             own.scrapy = Scrapy::new(&format!("{family} {name}"), Arc::clone(&options.map));
             own.local.calendar = calendar;
@@ -127,7 +127,7 @@ impl Decoder {
         })
     }
 
-    /// Takes a line whose pieces were put together.
+    /// Decodes a line that was joined from its pieces.
     pub(super) fn joined(&mut self, pieces: Pieces, complete: bool, sink: &mut dyn Sink) -> Fate {
         let Pieces { text, at, bytes } = pieces;
         let limit = self.options.max_line;
@@ -139,7 +139,7 @@ impl Decoder {
         self.unwrapped(&text, at, complete, 1, sink)
     }
 
-    /// Takes a line as its writer wrote it.
+    /// Decodes a line without an envelope.
     pub(super) fn whole(
         &mut self,
         line: &str,
@@ -157,10 +157,10 @@ impl Decoder {
         if Document::begins(line) && !self.is_in_text() {
             self.needs_order = true;
             let mut document = Document::new(at);
-            // What begins so goes on.
+            // The first line never completes the value.
             let _ = document.go_on(line);
             self.pretty = Some(document);
-            // What comes of it is told by the line that ends it.
+            // The line that ends the value returns its fate.
             return Fate::Part;
         }
         let fate = if starts_with_brace(line) {
@@ -172,7 +172,7 @@ impl Decoder {
         if let Some(fate) = fate {
             return fate;
         }
-        // An object that says nothing is no text, whatever is in it.
+        // An object without a record is not text, whatever it contains.
         let is_object = starts_with_brace(line) && Object::parse(line).is_some();
         if is_object && self.options.dialects.is_empty() {
             self.needs_order = true;
@@ -181,7 +181,7 @@ impl Decoder {
         self.text(line, at, complete, depth, sink)
     }
 
-    /// Takes a line of an object over many lines; `None` when it is none of its.
+    /// Handles a line of an open multi-line object. `None` if the line does not belong to it.
     pub(super) fn document(
         &mut self,
         line: &str,
@@ -216,7 +216,7 @@ impl Decoder {
         Some(fate)
     }
 
-    /// Takes a line of a form in which records are no lines; `None` when it is none.
+    /// Handles a line of a format whose records span lines. `None` if the line is not in such a format.
     pub(super) fn packed(
         &mut self,
         line: &str,
@@ -240,7 +240,7 @@ impl Decoder {
         self.of_journal(line, at, sink)
     }
 
-    /// Takes a line of an entry that the journal's tool wrote over many; `None` when it is none.
+    /// Handles a line of a multi-line entry written by `journalctl`. `None` if the line does not belong to one.
     fn of_journal(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> Option<Fate> {
         if let Some(entry) = &mut self.entry {
             match entry.go_on(line) {
@@ -263,11 +263,11 @@ impl Decoder {
         let entry = Entry::begin(line, at)?;
         self.needs_order = true;
         self.entry = Some(entry);
-        // What it holds is a line of its program.
+        // The entry's content is a line of a program.
         Some(Fate::Part)
     }
 
-    /// Takes the line of an entry to which nothing comes any more.
+    /// Decodes the open journal entry, which is complete.
     pub(super) fn flush_entry(&mut self, sink: &mut dyn Sink) {
         let Some(entry) = self.entry.take() else {
             return;
@@ -280,7 +280,7 @@ impl Decoder {
         }
     }
 
-    /// Takes objects over many lines that are whole.
+    /// Decodes complete multi-line objects.
     fn each_whole(
         &mut self,
         whole: &[String],
@@ -297,8 +297,8 @@ impl Decoder {
         fate
     }
 
-    /// Takes what stands before and behind NUL bytes, each as a line of its own: what was torn by a power
-    /// loss, and what its program wrote next.
+    /// Decodes the text before and after NUL bytes as separate lines: the line torn by a power failure, and what the
+    /// program wrote next.
     pub(super) fn around_hole(
         &mut self,
         hole: &Hole<'_>,
@@ -319,7 +319,7 @@ impl Decoder {
             };
             self.whole(hole.behind, at, complete, 1, sink);
         }
-        // What is missing is a problem, whatever else the line was.
+        // Missing bytes are a problem, whatever else the line contained.
         Fate::Bad
     }
 }

@@ -1,9 +1,9 @@
-//! Whose lines came last.
+//! The context of the last lines.
 
 use dragline_schema::{Position, Problem, Record, Sink, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Whose lines came last: a raw traceback belongs to them.
+/// Time, scraper, site and run of the last lines. A raw traceback belongs to them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Context {
     pub(super) timestamp: Option<Timestamp>,
@@ -13,7 +13,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// What is known after the lines that the other is of.
+    /// Updates the context with that of later lines.
     pub(crate) fn follow(&mut self, other: Self) {
         let Self {
             timestamp,
@@ -42,7 +42,7 @@ impl Context {
     }
 }
 
-/// A sink that remembers whose records pass.
+/// A sink that remembers the context of the records it passes on.
 pub(super) struct Remembering<'r> {
     pub(super) context: &'r mut Context,
     pub(super) sink: &'r mut dyn Sink,

@@ -8,10 +8,12 @@ use super::{Decoder, SHOWN};
 use crate::framing::report;
 use crate::meaning::{causes_of, traceback};
 
-/// What dies says nothing so soon behind its last words: its successor has to start.
+/// A crashed program writes nothing within this time after its last lines, because its successor must start first.
+/// In microseconds.
 const SOON: i64 = 500_000;
 
-/// Whether who wrote a record and an exception behind it went on at once: then it was logged, and handled.
+/// Whether a program continued immediately after a record with an exception. If so, the exception was logged and
+/// handled.
 fn goes_on(before: Option<Timestamp>, next: Option<Timestamp>) -> bool {
     let (Some(before), Some(next)) = (before, next) else {
         return false;
@@ -20,12 +22,12 @@ fn goes_on(before: Option<Timestamp>, next: Option<Timestamp>) -> bool {
 }
 
 impl Decoder {
-    /// Hands over a raw traceback as one record.
+    /// Emits a raw traceback as one record.
     pub(super) fn flush_crash(&mut self, sink: &mut dyn Sink) {
         let Some(crash) = self.crash.take() else {
             return;
         };
-        // A record may have logged it twice.
+        // The preceding record may already contain it.
         let before = self.before_crash.take();
         if before.is_some_and(|before| before.contains(crash.text.trim_end())) {
             self.ledger.repeated += 1;
@@ -42,7 +44,7 @@ impl Decoder {
             report(sink, ProblemKind::NoTimestamp, Some(crash.at), detail);
         }
         if crash.is_prelude() {
-            // Whoever logs the crash says the same again.
+            // The record that logs the crash repeats this text.
             let record = Record {
                 timestamp: time,
                 message: Some(crash.text.as_str().into()),

@@ -1,40 +1,40 @@
-//! What becomes of each line.
+//! Accounts for every line.
 //!
-//! No line is lost without a word: whoever takes one says what became of it, and that is entered here. A line
-//! is a record or begins one, is a part of what is open, is of what stands around records, is blank, or is a
-//! bad line, which is reported.
+//! No line is lost silently: the code that handles a line returns its fate, which is entered here. A line is or
+//! starts a record, is part of the open record, belongs to an envelope, is blank, or is a bad line, which is
+//! reported.
 
 use dragline_schema::{Position, ProblemKind, Sink};
 
 use crate::framing::report;
 
-/// What became of a line; of one that was several, the last that holds of any.
+/// What a line turned out to be. For a line with several parts, the highest fate of any part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fate {
-    /// Nothing is in it.
+    /// The line is blank.
     Blank,
-    /// It is an envelope's own, or a bar that was drawn over.
+    /// The line belongs to an envelope, or is a progress bar that was overwritten.
     Around,
-    /// A part of a record, a crash or an object that is open.
+    /// Part of an open record, crash or object.
     Part,
-    /// The same, and nothing but its look says so: it is indented, or what stands before it announced a text.
+    /// Also a part, but judged only by its form: it is indented, or the text before it announced more text.
     Loose,
-    /// It is a record, or begins one or a crash.
+    /// The line is a record, or starts a record or a crash.
     Record,
-    /// No format that is known: it was reported.
+    /// The format is unknown. The line was reported.
     Bad,
 }
 
-/// So many loose lines are worth a word, where they are most of a file.
+/// Minimum number of loose lines to report, if they are most of a file.
 const MANY: u64 = 20;
 
-/// What became of a file's lines.
+/// The fates of a file's lines.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     counts: [u64; Fate::Bad as usize + 1],
     /// The first loose line.
     first: Option<Position>,
-    /// Crashes that stand in the record before them, too.
+    /// Number of crashes that the preceding record also contains.
     pub(super) repeated: u64,
 }
 
@@ -46,24 +46,24 @@ impl Ledger {
         }
     }
 
-    /// How many lines there were.
+    /// Number of lines.
     pub(crate) fn lines(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// How many lines had that fate.
+    /// Number of lines with this fate.
     pub(crate) fn count(&self, fate: Fate) -> u64 {
         self.counts[fate as usize]
     }
 
-    /// Says where most lines were taken for parts of records by their look alone.
+    /// Reports a file in which most lines were treated as parts of records only because of their form.
     pub(super) fn note(&self, sink: &mut dyn Sink) {
         let loose = self.count(Fate::Loose);
         let all = self.lines();
         if loose >= MANY && 2 * loose > all - self.count(Fate::Blank) {
             let detail = format!(
-                "{loose} of {all} lines were taken for parts of the records before them, as they are indented or \
-                 announced; if they are records, describe them with [[dialects]]"
+                "{loose} of {all} lines were read as continuations of the records before them: they are indented or \
+                 follow an unfinished text; if they are records, describe their format with [[dialects]]"
             );
             report(sink, ProblemKind::MostlyParts, self.first, &detail);
         }
@@ -78,7 +78,7 @@ mod tests {
     use dragline_schema::{Problem, Record, SourceFile};
     use proptest::prelude::*;
 
-    /// Counts what comes.
+    /// Counts records and problems.
     #[derive(Default)]
     struct Counts {
         records: u64,
@@ -141,7 +141,7 @@ mod tests {
             let (decoder, counts) = read(&lines);
             let ledger = decoder.ledger();
             prop_assert_eq!(ledger.lines(), lines.len() as u64);
-            // A bad line is one that was reported, a record one that came, or was reported at last.
+            // Each bad line was reported. Each record line was emitted as a record, or finally reported.
             prop_assert!(counts.lost >= ledger.count(Fate::Bad), "{:?}", lines);
             let told = counts.records + counts.lost + decoder.repeated();
             let owed = ledger.count(Fate::Record) + ledger.count(Fate::Bad);

@@ -1,4 +1,4 @@
-//! Lines into records.
+//! Decodes lines into records.
 
 mod around;
 mod context;
@@ -33,84 +33,83 @@ use crate::options::ReadOptions;
 use crate::parsing::marks::Marks;
 use crate::parsing::time::{Calendar, DateOrder, Local};
 
-/// This much of a bad line is shown.
+/// Maximum number of bytes of a bad line that are shown.
 const SHOWN: usize = 120;
-/// Envelopes in envelopes are opened so deep.
+/// Maximum nesting depth of envelopes.
 const DEEPEST: u32 = 3;
-/// So many streams are put together by themselves.
+/// Maximum number of streams that are assembled separately.
 const MOST_STREAMS: usize = 256;
 
-/// The decoder of a family's lines.
+/// The decoder for the lines of a family of files.
 pub(crate) struct Decoder {
     options: ReadOptions,
     scrapy: Scrapy,
     text: Text,
     crash: Option<Crash>,
-    /// The text of the record before it.
+    /// The text of the record before the crash.
     before_crash: Option<String>,
-    /// When that record was written, if it is one that may log an exception without being an error.
+    /// The time of that record, if it may log an exception without being an error.
     handled_at: Option<Timestamp>,
-    /// When the record was written that begins.
+    /// The time of the record that is about to be opened.
     next_at: Option<Timestamp>,
-    /// The stream of the last record that stood within another.
+    /// The stream of the last record that was nested in another.
     inner: Option<String>,
-    /// The process whose lines these are, where several write one file.
+    /// The process that wrote these lines, if several processes write to one file.
     worker: Option<String>,
-    /// Whether the open record came through a worker's own log, which then stands before each of its lines.
+    /// Whether the open record was redirected through a worker's own log, which precedes each of its lines.
     is_redirected: bool,
     context: Context,
     zoneless: u64,
-    /// What became of the file's lines.
+    /// The fates of the file's lines.
     ledger: Ledger,
-    /// Whether a line was met that others may belong to.
+    /// Whether any line was found that other lines may continue.
     needs_order: bool,
     marks: Marks,
-    /// Of other writers' objects.
+    /// The shapes of JSON objects from other programs.
     shapes: Shapes,
-    /// Of the last line, for the next one.
+    /// The head of the last line, to predict the next one.
     head: Option<Box<Head>>,
-    /// JSON over many lines that has begun.
+    /// An open multi-line JSON value.
     pretty: Option<Document>,
-    /// An entry of the journal over many lines that has begun.
+    /// An open multi-line journal entry.
     entry: Option<Entry>,
-    /// A message of syslog over many lines that has begun.
+    /// An open multi-line syslog message.
     octets: Option<Octets>,
-    /// A line that a container's runtime cut into pieces, as far as they came.
+    /// The pieces received so far of a line that a container runtime split.
     pieces: Option<Pieces>,
-    /// When an envelope's writer took the line, and how loud it found it: what holds where the line itself
-    /// does not say.
+    /// The time and level from the envelope. They apply if the line itself has none.
     taken_at: Option<Timestamp>,
     given_level: Option<Level>,
-    /// When the envelope of the crash's first line was written.
+    /// The envelope's time of the crash's first line.
     crash_at: Option<Timestamp>,
     family: String,
-    /// Where and when the times of the current file are.
+    /// The time zone and calendar of the current file.
     local: Local,
     habits: Habits,
-    /// The lines of several programs in one file, each by themselves.
+    /// The decoders of the separate streams, for files with lines of several programs.
     streams: BTreeMap<String, Box<Decoder>>,
-    /// Looks at the times of all records, before every sink; absent while it does.
+    /// Checks the times of all records before they reach the sink. `None` while it does so.
     clock: Option<Box<Clock>>,
 }
 
-/// A line that comes in pieces.
+/// A line that arrives in pieces.
 struct Pieces {
     text: String,
     at: Position,
-    /// Of all pieces; the text ends at the limit of a line.
+    /// Total length of all pieces. The text is cut off at the maximum line length.
     bytes: usize,
 }
 
-/// What a file's reading depends on besides the file.
+/// The state that decoding a file depends on, besides the file itself.
 #[derive(Serialize, Deserialize)]
 struct State<'s> {
     context: Cow<'s, Context>,
     scrapy: scrapy::State,
     crawlee: crawlee::State,
-    /// Which of two numbers of a date stands first.
+    /// Which of two ambiguous numbers of a date comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<DateOrder>,
-    /// The states of the streams in it.
+    /// The states of the streams in the file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     streams: BTreeMap<String, String>,
 }
@@ -154,43 +153,43 @@ impl Decoder {
         &self.options
     }
 
-    /// Records of the file whose time names no zone.
+    /// Number of the file's records whose time has no time zone.
     pub(crate) fn zoneless(&self) -> u64 {
         self.zoneless + self.streams.values().map(|own| own.zoneless()).sum::<u64>()
     }
 
-    /// Whether, since the file's beginning, a line was met that others may belong to: then lines mean
-    /// what they mean only in their order.
+    /// Whether any line since the start of the file may be continued by others. If so, the lines can only be decoded
+    /// in their order.
     pub(crate) fn needs_order(&self) -> bool {
         self.needs_order
             || self.clock.as_ref().is_some_and(|clock| clock.needs_order)
             || self.streams.values().any(|own| own.needs_order())
     }
 
-    /// What became of the file's lines.
+    /// The fates of the file's lines.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// How many crashes stood in the record before them, too.
+    /// Number of crashes that the preceding record also contains.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn repeated(&self) -> u64 {
         let streams = self.streams.values().map(|own| own.repeated());
         self.ledger.repeated + streams.sum::<u64>()
     }
 
-    /// Whose lines came last; it is forgotten.
+    /// Returns the context of the last lines and resets it.
     pub(crate) fn take_context(&mut self) -> Context {
         std::mem::take(&mut self.context)
     }
 
-    /// Lines came that others have read, and theirs came last.
+    /// Updates the context after another decoder has read the lines in between.
     pub(crate) fn follow(&mut self, context: Context) {
         self.context.follow(context);
     }
 
-    /// A file begins, which was written then; or a part of one.
+    /// Starts a file that was last modified at `modified`, or a part of a file.
     pub(crate) fn begin_file(&mut self, modified: Option<Timestamp>, is_part: bool) {
         if let Some(clock) = &mut self.clock {
             clock.begin_file(modified, is_part);
@@ -206,12 +205,12 @@ impl Decoder {
         }
     }
 
-    /// Which of two numbers of a date stands first, as far as any file told.
+    /// Which of two ambiguous numbers of a date comes first, if any file has shown it.
     pub(crate) fn order(&self) -> Option<DateOrder> {
         self.local.calendar.order
     }
 
-    /// What the current file tells of its times.
+    /// Sets what is known about the times in the current file.
     pub(crate) fn set_calendar(&mut self, calendar: Calendar) {
         self.local.calendar = calendar;
         for own in self.streams.values_mut() {
@@ -219,7 +218,7 @@ impl Decoder {
         }
     }
 
-    /// A file ends: nothing goes on in the next, as writers that rotate do so between records.
+    /// Ends a file. No record continues in the next file, because log writers rotate only between records.
     pub(crate) fn end_file(&mut self, sink: &mut dyn Sink) {
         self.with_clock(sink, |own, sink| own.end_lines(sink));
         if let Some(clock) = &mut self.clock {
@@ -228,13 +227,13 @@ impl Decoder {
         self.ledger.note(sink);
     }
 
-    /// Lets all records pass the clock.
+    /// Runs `work` with a sink that passes all records through the clock.
     fn with_clock<T>(
         &mut self,
         sink: &mut dyn Sink,
         work: impl FnOnce(&mut Self, &mut dyn Sink) -> T,
     ) -> T {
-        // It is put back as soon as the work is done.
+        // It is restored when the work is done.
         let mut clock = self.clock.take().unwrap_or_default();
         let done = work(self, &mut clock.before(sink));
         self.clock = Some(clock);
@@ -257,7 +256,7 @@ impl Decoder {
         }
     }
 
-    /// Hands over what is known only at the family's end.
+    /// Emits what is known only at the end of the family.
     pub(crate) fn finish(&mut self, sink: &mut dyn Sink) {
         self.scrapy.finish(sink);
         for own in self.streams.values_mut() {
@@ -301,7 +300,7 @@ impl Decoder {
         true
     }
 
-    /// Takes the next line.
+    /// Decodes the next line.
     pub(crate) fn line(&mut self, bytes: &[u8], at: Position, complete: bool, sink: &mut dyn Sink) {
         let fate =
             if bytes.is_empty() && self.is_plain() && !self.is_in_text() && self.crash.is_none() {
@@ -319,7 +318,7 @@ impl Decoder {
         complete: bool,
         sink: &mut dyn Sink,
     ) -> Fate {
-        // Files that begin with a mark are put behind others.
+        // Files that start with a byte order mark may have been appended to others.
         let bytes = without_bom(bytes);
         if self.predicted(bytes, at, sink) {
             return Fate::Record;
@@ -328,7 +327,7 @@ impl Decoder {
             if let Some(fate) = self.packed(line, at, complete, sink) {
                 return fate;
             }
-            // Nothing else begins like Scrapy's lines, and nothing is around them.
+            // Only Scrapy's lines start in this form, and they have no envelope.
             if self.is_plain()
                 && let Some(begun) = Scrapy::begin(line, at, &self.local)
             {
@@ -344,7 +343,7 @@ impl Decoder {
         }
     }
 
-    /// Whether no line is in the making that is more than one, and the user describes none.
+    /// Whether no multi-line value is open and the user has not defined any dialect.
     fn is_plain(&self) -> bool {
         self.is_between() && self.options.dialects.is_empty()
     }
@@ -353,18 +352,18 @@ impl Decoder {
         self.pieces.is_some()
     }
 
-    /// Whether nothing over several lines is open.
+    /// Whether no multi-line value is open.
     fn is_between(&self) -> bool {
         self.pretty.is_none() && self.entry.is_none() && self.octets.is_none() && !self.has_pieces()
     }
 
-    /// Hands over what is open: nothing continues it.
+    /// Emits the open record. Nothing can continue it.
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
         self.flush_crash(sink);
         self.flush_texts(sink);
     }
 
-    /// Where the record begins whose lines may go on.
+    /// Position of the open record, if there is one.
     pub(crate) fn open_at(&self) -> Option<Position> {
         let places = [
             self.clock.as_ref().and_then(|clock| clock.held_at()),
@@ -384,7 +383,7 @@ impl Decoder {
             .min_by_key(|at| at.offset)
     }
 
-    /// Counts a line that is in no format that we know.
+    /// Reports a line of unknown format.
     fn bad(line: &str, at: Position, complete: bool, sink: &mut dyn Sink) -> Fate {
         let kind = if complete {
             ProblemKind::BadLine
@@ -395,7 +394,7 @@ impl Decoder {
         Fate::Bad
     }
 
-    /// Counts the lines of an object that did not end.
+    /// Reports the lines of an object that did not end.
     fn flush_pretty(&mut self, sink: &mut dyn Sink) {
         let Some(pretty) = self.pretty.take() else {
             return;
@@ -403,7 +402,7 @@ impl Decoder {
         Self::each_bad(pretty.text(), pretty.at, sink);
     }
 
-    /// Counts lines that are in no format together.
+    /// Reports several lines of unknown format.
     fn each_bad(lines: &str, at: Position, sink: &mut dyn Sink) -> Fate {
         let mut at = at;
         for line in lines.lines() {
@@ -414,9 +413,9 @@ impl Decoder {
         Fate::Bad
     }
 
-    /// Takes a line that the recorder wrote, if it looks as predicted.
+    /// Decodes a line of the recorder if it has the predicted form.
     fn predicted(&mut self, bytes: &[u8], at: Position, sink: &mut dyn Sink) -> bool {
-        // The recorder begins with the time.
+        // The recorder writes the time first.
         let may_be = bytes.starts_with(br#"{"timestamp":""#);
         if !may_be || self.is_in_text() || !self.is_between() {
             return false;
@@ -438,7 +437,7 @@ impl Decoder {
         read != native::fast::Read::No
     }
 
-    /// Hands a record over that is a line.
+    /// Emits a record that consists of one line.
     fn take(&mut self, record: &Record<'_>, at: Position, sink: &mut dyn Sink) {
         if self.is_in_text() {
             self.flush_texts(sink);
@@ -454,7 +453,7 @@ impl Decoder {
         self.scrapy.is_open() || self.text.is_open()
     }
 
-    /// Hands over the text record that is open.
+    /// Emits the open text record.
     fn flush_texts(&mut self, sink: &mut dyn Sink) {
         let mut remembering = Remembering {
             context: &mut self.context,

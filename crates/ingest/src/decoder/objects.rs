@@ -1,4 +1,4 @@
-//! Lines that are objects: records, lists of them, envelopes.
+//! Lines that are objects: records, lists of records, envelopes.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use crate::parsing::otlp::{self, Export};
 use crate::parsing::{Fields, Object, logfmt, without_colours};
 
 impl Decoder {
-    /// Takes a line that is a JSON record, or several.
+    /// Decodes a line that is one JSON record or several.
     pub(super) fn json(
         &mut self,
         line: &str,
@@ -25,7 +25,7 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> Option<Fate> {
-        // Where records of text stand in objects, what an object is depends on the lines before.
+        // If objects contain text records, what an object is depends on the lines before it.
         let is_whole = self.habits.objects.is_empty();
         let mut record = Record::default();
         let (local, map) = (&self.local, &self.options.map);
@@ -49,7 +49,7 @@ impl Decoder {
             refused += usize::from(!is_record);
         };
         if let Some(mut export) = otlp::each_record(&object, &mut take) {
-            // What says nothing is none.
+            // Records without any content do not count.
             export.lost += refused;
             export.records = export.records.saturating_sub(refused);
             return Some(report_export(&export, line, at, sink));
@@ -60,7 +60,7 @@ impl Decoder {
             self.scrapy.tell_job(&job, at, &self.local, sink);
             return Some(Fate::Record);
         }
-        // Our own lines have nothing around them that is in them.
+        // Dragline's own lines have no envelope that is part of the object.
         let is_foreign = !object.is_native();
         if is_foreign
             && depth <= DEEPEST
@@ -89,7 +89,7 @@ impl Decoder {
         is_record.then_some(Fate::Record)
     }
 
-    /// Takes a line that is several JSON records, or one with signs around it.
+    /// Decodes a line that contains several JSON records, or one with separators around it.
     pub(super) fn several(
         &mut self,
         line: &str,
@@ -97,7 +97,7 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> Option<Fate> {
-        // Most lines of text begin with a letter or a digit.
+        // Fast path: most text lines start with a letter or a digit.
         if line.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             return None;
         }
@@ -115,7 +115,7 @@ impl Decoder {
         each.max()
     }
 
-    /// Takes the line that an object was put around.
+    /// Decodes the line that an object contains.
     pub(super) fn inside(
         &mut self,
         object: &Object<'_>,
@@ -133,7 +133,7 @@ impl Decoder {
         if !is_record && !is_going_on {
             return None;
         }
-        // Lines of the same program stand in objects of the same keys.
+        // Lines of the same program are in objects with the same keys.
         if !may_go_on && !text.starts_with('{') && self.habits.objects.len() < MOST_STREAMS {
             self.habits.objects.push(inside.keys);
         }
@@ -148,13 +148,13 @@ impl Decoder {
         Some(self.opened(&opened, at, true, depth + 1, sink))
     }
 
-    /// Takes a line that is a logfmt record.
+    /// Decodes a logfmt record.
     pub(super) fn logfmt(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> bool {
         logfmt::fields(line)
             .is_some_and(|fields| self.fields(fields, Dialect::Logfmt, line, at, sink))
     }
 
-    /// Takes a record that is no object of its own line.
+    /// Decodes a record from fields that were not parsed from a JSON object on its own line.
     pub(super) fn fields(
         &mut self,
         fields: Fields<'_>,
@@ -169,7 +169,7 @@ impl Decoder {
             && self.decoded(&mut record, line, at, sink)
     }
 
-    /// Takes a record that is a line, unless it is a part of a text.
+    /// Emits a record that consists of one line, unless it is part of a text.
     pub(super) fn decoded<'l>(
         &mut self,
         record: &mut Record<'l>,
@@ -183,7 +183,7 @@ impl Decoder {
             return true;
         }
         if record.timestamp.is_none() {
-            // An item in Scrapy's text may be JSON; a record names its time.
+            // An item in Scrapy's text may be JSON. A record would contain its time.
             let is_record =
                 self.taken_at.is_some() && record.level.is_some() && record.message.is_some();
             if self.is_in_text() && !is_record {
@@ -206,24 +206,24 @@ impl Decoder {
     }
 }
 
-/// Reports what an export holds beside records.
+/// Reports the parts of an export that are not valid log records.
 fn report_export(export: &Export, line: &str, at: Position, sink: &mut dyn Sink) -> Fate {
     let others = export.others.join(" and ");
     let why = match export {
         Export { lost: 1.., .. } => format!(
-            "an OpenTelemetry export in which {} of {} log records are none",
+            "OpenTelemetry export in which {} of {} log records are invalid",
             export.lost,
             export.lost + export.records
         ),
         Export { records: 0, .. } if !others.is_empty() => {
             format!("OpenTelemetry {others}, not logs")
         }
-        _ if !others.is_empty() => format!("OpenTelemetry {others} beside logs"),
+        _ if !others.is_empty() => format!("OpenTelemetry {others} in addition to logs"),
         Export {
             records: 0,
             is_empty: false,
             ..
-        } => "an OpenTelemetry export in which no log record was found".to_owned(),
+        } => "OpenTelemetry export without log records".to_owned(),
         Export { records: 0, .. } => return Fate::Around,
         _ => return Fate::Record,
     };

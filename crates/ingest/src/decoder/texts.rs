@@ -1,4 +1,4 @@
-//! Lines of text logs: which record or crash they begin, or are a part of.
+//! Lines of text logs: determines which record or crash they start or continue.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::meaning::text::Begun;
 use crate::parsing::{head, indented, without_colours};
 
 impl Decoder {
-    /// Takes a line of a text log.
+    /// Decodes a line of a text log.
     pub(super) fn text(
         &mut self,
         line: &str,
@@ -27,7 +27,7 @@ impl Decoder {
         self.needs_order = true;
         let plain;
         let mut line = line;
-        // Most lines are plain.
+        // Fast path: most lines contain none of these bytes.
         if memchr::memchr3(0, b'\x1b', b'\r', line.as_bytes()).is_some() {
             if let Some(hole) = Hole::find(line) {
                 return self.around_hole(&hole, at, complete, sink);
@@ -38,13 +38,13 @@ impl Decoder {
                 return self.redrawn(line, at, complete, depth, sink);
             }
         }
-        // A terminal shows what was typed.
+        // A terminal also echoes what was typed.
         let line = behind_bar(line);
         let line = line.strip_prefix("^C").unwrap_or(line);
         self.plain(line, at, complete, depth, sink)
     }
 
-    /// Takes a line of a text log without what a terminal makes of it.
+    /// Decodes a line of a text log, without terminal artifacts.
     pub(super) fn plain(
         &mut self,
         line: &str,
@@ -64,7 +64,7 @@ impl Decoder {
         if let Some(begun) = custom {
             return self.begun(begun, sink);
         }
-        // What tells an exception is not taken for a line of its own.
+        // A line with an exception does not start a record of its own.
         let is_told = crash::is_sure(line)
             || ((self.crash.is_some() || self.is_in_crash()) && error_line(line).is_some());
         if is_told {
@@ -115,7 +115,7 @@ impl Decoder {
         }
     }
 
-    /// Takes a record that a line began.
+    /// Opens a record that a line started.
     pub(super) fn begun(&mut self, mut begun: Begun, sink: &mut dyn Sink) -> Fate {
         if self.text.complete(&mut begun) {
             return Fate::Part;
@@ -133,7 +133,7 @@ impl Decoder {
         Fate::Record
     }
 
-    /// Takes a line that begins no record: a part of what is open, a crash, or one that nobody knows.
+    /// Handles a line that starts no record: part of the open record, a crash, or a line of unknown format.
     pub(super) fn behind(
         &mut self,
         line: &str,
@@ -183,7 +183,7 @@ impl Decoder {
         }
         self.flush(sink);
         if self.taken_at.is_some() || self.given_level.is_some() {
-            // An envelope says what the line does not.
+            // The envelope provides a time or a level that the line lacks.
             self.text
                 .open(Begun::plain(line, at), self.taken_at, self.given_level);
             return Fate::Record;
@@ -191,7 +191,7 @@ impl Decoder {
         Self::bad(line, at, complete, sink)
     }
 
-    /// Takes what a terminal shows of a line that was drawn again and again.
+    /// Decodes what a terminal would show of a line that was redrawn repeatedly.
     pub(super) fn redrawn(
         &mut self,
         line: &str,
@@ -209,7 +209,8 @@ impl Decoder {
         fate
     }
 
-    /// Takes a line whose message is a record of its own: a worker's, a scheduler's or a pipe's around it.
+    /// Decodes a line whose message is a record of its own, which a worker, a scheduler or a pipe wrote within its
+    /// own record.
     pub(super) fn nested<'l>(
         &mut self,
         head: &head::Head<'l>,
@@ -233,14 +234,14 @@ impl Decoder {
                 envelope::is_record(message).then_some(message)
             }
         };
-        // `child: ` stands before all lines of a program that another one started.
+        // `child: ` precedes all lines of a program that another one started.
         let behind_name = || {
             let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
             let name = head.body.bytes().take_while(is_part).count();
             let rest = head.body[name..].strip_prefix(':')?;
             as_line(rest.strip_prefix(' ').unwrap_or(rest))
         };
-        // Prefect names the run: `Flow run 'x' - line`.
+        // Prefect writes the name of the run: `Flow run 'x' - line`.
         let behind_dash = || {
             let bytes = head.body.as_bytes();
             let is_dash =
@@ -267,7 +268,7 @@ impl Decoder {
                 .time
                 .and_then(|time| self.local.instant(&time))
                 .map(|(time, _)| time),
-            // A scheduler says INFO of whatever its programs write.
+            // A scheduler writes INFO for all lines of its programs.
             level: Level::from_word(head.level).filter(|level| *level > Level::Info),
             stream: Cow::Owned(format!("in {name}")),
             ..Opened::default()
@@ -275,7 +276,7 @@ impl Decoder {
         Some(self.opened(&opened, at, complete, depth + 1, sink))
     }
 
-    /// Takes a line of a process that others write beside: each is put together by itself.
+    /// Decodes a line of one of several processes that write to the same file. Each process has its own decoder.
     fn of_worker(
         &mut self,
         name: &str,
@@ -299,8 +300,8 @@ impl Decoder {
         fate
     }
 
-    /// Forgets the open record, if the one within another says the same: two handlers wrote it, as where a worker's
-    /// output goes into its own log, and the inner one says more.
+    /// Drops the open record if the nested one has the same message. This happens when two handlers write it, for
+    /// example when a worker's output is redirected to its own log. The nested record contains more.
     fn drop_copy(&mut self, text: &str) {
         let pending = self.scrapy.pending_text().or(self.text.pending_text());
         let first = pending
@@ -314,7 +315,7 @@ impl Decoder {
         }
     }
 
-    /// Whether a crash is open that the line goes on.
+    /// Whether the line continues an open crash or text.
     pub(super) fn awaits(&self, line: &str) -> bool {
         let is_open = self.crash.is_some() || self.is_in_crash();
         let is_indented = line.starts_with([' ', '\t']) || line.is_empty();
@@ -343,7 +344,8 @@ impl Decoder {
     }
 }
 
-/// Whether a head names a process of a pool, as Celery's: `[2026-03-04 11:22:33,123: INFO/ForkPoolWorker-1]`.
+/// Whether a head contains the name of a pool process, as Celery's:
+/// `[2026-03-04 11:22:33,123: INFO/ForkPoolWorker-1]`.
 fn is_worker(head: &head::Head<'_>) -> bool {
     head.time.is_some() && head.thread.is_some_and(|name| name.contains("PoolWorker-"))
 }

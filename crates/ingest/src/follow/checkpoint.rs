@@ -1,4 +1,4 @@
-//! How far everything was read, on disk.
+//! The read positions of all files, on disk.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,10 +10,10 @@ use super::tracked::Progress;
 
 /// The format of a checkpoint.
 const VERSION: u32 = 1;
-/// More bytes of a file are not read: a checkpoint has some hundreds for each file that is followed.
+/// Maximum file size that is read. A checkpoint takes a few hundred bytes per followed file.
 const LARGEST: u64 = 256 << 20;
 
-/// How far a [`Follower`](super::Follower) read everything.
+/// The read positions of a [`Follower`](super::Follower).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     version: u32,
@@ -24,7 +24,7 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) name: String,
-    /// What its next line's meaning depends on.
+    /// The decoder state that the next line depends on.
     pub(super) state: String,
     pub(super) files: Vec<KeptFile>,
     pub(super) gone: Vec<Progress>,
@@ -39,26 +39,26 @@ pub(super) struct KeptFile {
     pub(super) progress: Progress,
 }
 
-/// Why there is no checkpoint.
+/// Why a checkpoint could not be loaded or saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// The file cannot be read or written.
     #[error("cannot {what} the checkpoint {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The file holds something else.
-    #[error("{path} is no checkpoint of this version: {source}; remove it to begin anew")]
+    /// The file is not a valid checkpoint.
+    #[error("{path} is not a checkpoint of this version: {source}; remove it to begin anew")]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         source: serde_json::Error,
     },
 }
@@ -71,10 +71,10 @@ impl Checkpoint {
         }
     }
 
-    /// Writes it to a file, all or nothing: under another name, synced, then renamed.
+    /// Writes the checkpoint atomically: to a temporary file, which is synced and then renamed.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let write = || -> io::Result<()> {
             let text = serde_json::to_string(self)?;
@@ -87,21 +87,21 @@ impl Checkpoint {
         })
     }
 
-    /// Reads it from a file; `None` when there is none.
+    /// Loads a checkpoint. `None` if the file does not exist.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no checkpoint of this version.
+    /// If the file cannot be read, or is not a checkpoint of this version.
     pub fn load(path: &Path) -> Result<Option<Self>, CheckpointError> {
         let mut text = Vec::new();
-        // A pipe has no end.
+        // Reading from a pipe might never end.
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(CheckpointError::Io {
                 what: "read",
                 path: path.to_owned(),
-                source: io::Error::other("it is no regular file"),
+                source: io::Error::other("not a regular file"),
             });
         }
-        // It is refused when it is larger: what is cut off is no JSON.
+        // A larger file is rejected, because truncated JSON is invalid.
         let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
         match read {
             Ok(_) => {}
@@ -129,7 +129,7 @@ impl Checkpoint {
             files.chain(&kept.gone)
         });
         if !all.all(Progress::is_plausible) {
-            let other = "it holds lengths that no file has".to_owned();
+            let other = "it contains impossible file lengths".to_owned();
             return Err(format(serde::de::Error::custom(other)));
         }
         Ok(Some(checkpoint))

@@ -1,4 +1,4 @@
-//! The files of one log, as they come and go.
+//! The files of one log, as they are created, rotated and deleted.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ use crate::names::OrderKey;
 use crate::options::ReadOptions;
 use crate::parsing::time::Calendar;
 
-/// Of so many files that are gone it is remembered how far they were read.
+/// Maximum number of deleted files whose read positions are remembered.
 const MAX_GONE: usize = 64;
-/// An archive that is no more than begun is waited for so many looks.
+/// Number of polls to wait for an archive that is still incomplete.
 const PATIENCE: u32 = 5;
 
 /// One log.
@@ -30,17 +30,17 @@ pub(super) struct Family {
     name: String,
     decoder: Decoder,
     files: Vec<Tracked>,
-    /// Files that are no more, the last one last.
+    /// Deleted files, most recent last.
     gone: Vec<Gone>,
-    /// Files that may be copies of others that are still there.
+    /// Files that may be copies of others that still exist.
     waiting: HashMap<FileId, Waiting>,
-    /// The file whose lines the decoder had last.
+    /// The file whose lines the decoder read last.
     current: Current,
-    /// So many bytes of text were there before and are not shown.
+    /// Number of bytes of text that existed before and were skipped.
     passed: u64,
 }
 
-/// The file whose lines were handed over last.
+/// The file whose lines were read last.
 #[derive(Default)]
 struct Current(Option<(FileId, SourceFile)>);
 
@@ -48,23 +48,24 @@ struct Current(Option<(FileId, SourceFile)>);
 struct Tracked {
     found: Found,
     progress: Progress,
-    /// How it looked when it was read last; `None` when it is not known to be what was read.
+    /// Size and time at the last read. `None` if the file may not be the one that was read.
     read_at: Option<Look>,
-    /// What could not be read of it, which is said when it has come to rest: it may be written still.
+    /// Problems of the file. They are reported when the file is no longer growing, because it may still be
+    /// incomplete.
     troubles: Vec<Trouble>,
-    /// Whether it was said.
+    /// Whether they were reported.
     is_told: bool,
 }
 
-/// A larger file is not asked again what its times mean, in bytes.
+/// Maximum size of a file, in bytes, whose date order is determined again as it grows.
 const GROWING: u64 = 1 << 20;
 
-/// A file that is no more.
+/// A deleted file.
 struct Gone {
     progress: Progress,
-    /// Whether the record that is open began in it: what continues it may be in a copy.
+    /// Whether the open record started in it. A copy may contain the rest of the record.
     is_open: bool,
-    /// Whether it was another log's.
+    /// Whether it belonged to another log.
     is_adopted: bool,
 }
 
@@ -73,10 +74,10 @@ struct Waiting {
     looks: u32,
 }
 
-/// Where a file begins that was not seen before.
+/// Where to start reading a new file.
 enum Start {
     At(Progress),
-    /// Not yet.
+    /// Do not read it yet.
     Wait,
 }
 
@@ -95,7 +96,7 @@ impl Family {
 
     pub(super) fn restore(kept: Kept, options: &ReadOptions) -> Self {
         let mut family = Self::new(&kept.name, options);
-        // A state of another version is none: then the lines speak for themselves.
+        // A state of another version is ignored. Then only the lines themselves count.
         let _ = family.decoder.restore(kept.state.as_bytes());
         let tracked = |file: KeptFile| {
             let found = Found {
@@ -120,9 +121,9 @@ impl Family {
         family
     }
 
-    /// How far everything was read: what is open is to be read again.
+    /// The read positions of all files. The open record will be read again.
     pub(super) fn keep(&self) -> Kept {
-        // A copy of the file that holds the open record goes on where that does.
+        // A copy of the file with the open record continues at that record.
         let is_open = |tracked: &&Tracked| self.current.id() == Some(tracked.found.id);
         let followed = self
             .files
@@ -147,24 +148,24 @@ impl Family {
         };
         Kept {
             name: self.name.clone(),
-            // It is JSON.
+            // The state is JSON.
             state: String::from_utf8_lossy(&self.decoder.state()).into_owned(),
             files: self.files.iter().map(file).collect(),
             gone: self.gone.iter().map(|gone| kept(&gone.progress)).collect(),
         }
     }
 
-    /// Whether none of its files is there, and nothing of it waits.
+    /// Whether none of its files exists, and no record is open.
     pub(super) fn is_gone(&self) -> bool {
         self.files.is_empty() && self.decoder.open_at().is_none()
     }
 
-    /// So many bytes of text were there before and are not shown.
+    /// Number of bytes of text that existed before and were skipped.
     pub(super) fn passed(&self) -> u64 {
         self.passed
     }
 
-    /// Hands over the record whose lines may go on, and says what could not be read.
+    /// Passes the open record to the sink, and reports what could not be read.
     pub(super) fn settle(&mut self, sink: &mut dyn Sink) {
         if self.decoder.open_at().is_some() {
             self.current.announce(sink);
@@ -182,7 +183,7 @@ impl Family {
         }
     }
 
-    /// Hands over last lines that have no end, as nothing more is waited for.
+    /// Reads unfinished last lines, because no more text is expected.
     pub(super) fn finish(&mut self, sink: &mut dyn Sink) {
         for tracked in &self.files {
             let max_line = self.decoder.options().max_line;
@@ -196,19 +197,19 @@ impl Family {
         self.settle(sink);
     }
 
-    /// Whether it has files that were not there at the last look.
+    /// Whether it has files that did not exist at the last poll.
     pub(super) fn has_new(&self, found: &[Found]) -> bool {
         let known: HashSet<FileId> = self.files.iter().map(|tracked| tracked.found.id).collect();
         found.iter().any(|file| !known.contains(&file.id))
     }
 
-    /// How far its files were read, those that are gone, too.
+    /// The read positions of its files, including deleted ones.
     pub(super) fn read_so_far(&self) -> impl Iterator<Item = &Progress> {
         let files = self.files.iter().map(|tracked| &tracked.progress);
         files.chain(self.gone.iter().map(|gone| &gone.progress))
     }
 
-    /// Files that come may be what was read of another log: moved, copied or packed.
+    /// Adds the read positions of another log. New files may be moved, copied or compressed files of that log.
     pub(super) fn adopt(&mut self, read: Vec<Progress>) {
         let adopted = |progress| Gone {
             progress,
@@ -219,12 +220,12 @@ impl Family {
         self.gone.splice(..0, read.map(adopted));
     }
 
-    /// What was adopted and has not come is the other's.
+    /// Removes adopted positions that no new file matched. They belong to the other log.
     pub(super) fn give_back(&mut self) {
         self.gone.retain(|gone| !gone.is_adopted);
     }
 
-    /// Hands over what came, as far as it is let; gives the number of lines.
+    /// Reads everything new, until cancelled. Returns the number of lines.
     pub(super) fn poll(&mut self, mut found: Vec<Found>, begin: Begin, sink: &mut dyn Sink) -> u64 {
         self.recognise(&mut found);
         self.look_after(&found);
@@ -255,7 +256,7 @@ impl Family {
         lines
     }
 
-    /// Tells archives by what they begin with, unless they are as they were.
+    /// Detects archives by their first bytes, unless the files are unchanged.
     fn recognise(&self, found: &mut [Found]) {
         let known: HashMap<FileId, &Tracked> = self.files.iter().map(|t| (t.found.id, t)).collect();
         for file in found {
@@ -267,7 +268,7 @@ impl Family {
         }
     }
 
-    /// What became of the files that were there at the last look.
+    /// Checks the files of the last poll: unchanged, replaced or deleted.
     fn look_after(&mut self, found: &[Found]) {
         let found: HashMap<FileId, &Found> = found.iter().map(|file| (file.id, file)).collect();
         let (current, mut gone) = (self.current.id(), Vec::new());
@@ -288,10 +289,10 @@ impl Family {
             tracked.found = (*now).clone();
             let is_as_it_was = tracked.read_at == Some(now.look);
             if is_as_it_was || tracked.progress.is_empty() {
-                // Of what was empty nothing is known.
+                // An empty file cannot be identified.
                 return is_as_it_was;
             }
-            // Truncated, or another file that got the same inode: a new one.
+            // Truncated, or another file with the same inode: treated as a new file.
             let same = tracked
                 .progress
                 .compare_all(&now.path, now.is_packed, &watch);
@@ -300,7 +301,7 @@ impl Family {
             }
             same != Same::No
         });
-        // What was read is known by what was there; nothing was, of files that were not read.
+        // Empty files cannot be recognized again.
         gone.retain(|gone| !gone.progress.is_empty());
         if gone.iter().any(|gone| gone.is_open) {
             self.current = Current::default();
@@ -311,26 +312,26 @@ impl Family {
         self.waiting.retain(|id, _| found.contains_key(id));
     }
 
-    /// Where a file begins that was not seen before: a copy of one that was read goes on where that
-    /// was left.
+    /// Determines where to start reading a new file. A copy of a file that was read continues at the original's read
+    /// position.
     fn begin(&mut self, file: &Found) -> Start {
         let watch = Arc::clone(&self.decoder.options().watch);
         let beginning = Beginning::of(&file.path, file.is_packed);
         let compare =
             |progress: &Progress| progress.compare(&beginning, &file.path, file.is_packed, &watch);
         let mut is_unclear = false;
-        // Copies have names of older files; what has a newer name is no copy, though it may begin
-        // with the same words.
+        // Copies have names of older files. A file with a newer name is not a copy, even if it starts with the same
+        // text.
         for original in &self.files {
             let may_be = file.is_packed || file.order < original.found.order;
             if !may_be || original.progress.is_empty() {
                 continue;
             }
             match compare(&original.progress) {
-                // What it holds is read where it comes from, as long as that is there.
+                // The original is read, as long as it exists.
                 Same::Yes => return Start::Wait,
                 Same::No => {}
-                // It is being packed.
+                // The file is being compressed.
                 Same::Unclear if file.is_archive_of(&original.found) => return Start::Wait,
                 Same::Unclear => is_unclear = true,
             }
@@ -355,8 +356,8 @@ impl Family {
         Start::At(Progress::default())
     }
 
-    /// Behind all that others hold of what a file begins with: both are there while logrotate copies
-    /// before it truncates.
+    /// The position after everything that other files contain of this file's start. While logrotate copies a file
+    /// before truncating it, both exist.
     fn behind_copies(&self, file: &Found) -> Progress {
         if file.look.size == 0 {
             return Progress::default();
@@ -374,7 +375,7 @@ impl Family {
         behind.map_or_else(Progress::default, |other| other.progress.clone())
     }
 
-    /// Whether an archive may still be written.
+    /// Whether an archive may still be growing.
     fn is_growing(&mut self, file: &Found) -> bool {
         let waiting = self.waiting.entry(file.id).or_insert(Waiting {
             look: file.look,
@@ -388,7 +389,7 @@ impl Family {
         waiting.looks < PATIENCE
     }
 
-    /// Passes over what was there before the following began, all but the last bytes of text.
+    /// Skips what existed before the start, except the last `bytes` bytes of text.
     fn pass_over(&mut self, found: &[Found], bytes: u64) {
         let mut left = bytes;
         let options = self.decoder.options();
@@ -398,7 +399,7 @@ impl Family {
                 return;
             }
             let mut progress = Progress::default();
-            // What cannot be read is told when it is read.
+            // Read errors are reported when the file is read.
             let size = if file.is_packed {
                 if left < u64::MAX {
                     let _ = progress.pass_archive(&file.path, &options.watch);
@@ -420,7 +421,7 @@ impl Family {
         self.files.extend(passed);
     }
 
-    /// Hands over what a file has beyond what was read.
+    /// Reads the new part of a file.
     fn read(&mut self, place: usize, sink: &mut dyn Sink) -> u64 {
         let file = &self.files[place];
         if file.progress == Progress::default() {
@@ -434,7 +435,7 @@ impl Family {
         }
         if progress.is_empty()
             && let (_, Some((kind, detail))) = start_of(&file.path)
-            // What is empty may be filled.
+            // An empty file may be filled later.
             && kind != ProblemKind::EmptyFile
         {
             tracked.read_at = Some(file.look);
@@ -442,7 +443,7 @@ impl Family {
             return 0;
         }
         let (decoder, current) = (&mut self.decoder, &mut self.current);
-        // A file that has nothing new does not end the record that another one holds.
+        // A file without new lines does not end the open record of another file.
         let mut is_announced = false;
         let mut begin = |decoder: &mut Decoder, sink: &mut dyn Sink| {
             if std::mem::replace(&mut is_announced, true) {
@@ -455,14 +456,14 @@ impl Family {
         } else {
             begin(decoder, sink);
             if decoder.order().is_none() && file.look.size <= GROWING {
-                // What its first lines leave open, those that have come meanwhile may tell.
+                // If the first lines do not show the date order, lines added since may do so.
                 decoder.set_calendar(calendar_of(file, decoder));
             }
             let options = decoder.options().clone();
             let taken = progress.read_plain(&file.path, u64::MAX, &options, Some((decoder, sink)));
             taken.map(|count| (count, Vec::new()))
         };
-        // What could not be read now may be later.
+        // After a failed read, the file is read again at the next poll.
         tracked.read_at = read.is_ok().then_some(file.look);
         let (count, troubles) = read.unwrap_or_else(|error| {
             let detail = format!("cannot read the file: {error}");
@@ -497,7 +498,7 @@ impl Tracked {
     }
 }
 
-/// What comes now is of this file.
+/// Switches the decoder to this file.
 fn turn_to(file: &Found, decoder: &mut Decoder, current: &mut Current, sink: &mut dyn Sink) {
     current.announce(sink);
     if current.id() != Some(file.id) {
@@ -509,7 +510,7 @@ fn turn_to(file: &Found, decoder: &mut Decoder, current: &mut Current, sink: &mu
     }
 }
 
-/// What a file tells of its times.
+/// What a file reveals about the times in it.
 fn calendar_of(file: &Found, decoder: &Decoder) -> Calendar {
     let options = decoder.options();
     let order = options.dates.or(decoder.order());

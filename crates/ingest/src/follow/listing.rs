@@ -1,4 +1,4 @@
-//! What is there, at a glance: names and sizes, no contents.
+//! Lists files by name and size, without reading their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
@@ -9,14 +9,14 @@ use crate::discover::{is_document, not_a_log};
 use crate::globs;
 use crate::names::{OrderKey, copied_family, family_of, without_compression};
 
-/// What a file system calls a file, whatever its name: device and inode.
+/// The file system's identifier of a file, independent of its name: device and inode.
 pub(super) type FileId = (u64, u64);
 
 /// A file.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
-    /// Where it stands in its family, oldest first; a plain file before its archive.
+    /// Position in its family: oldest first, and a plain file before its archive.
     pub(super) order: (OrderKey, bool),
     pub(super) id: FileId,
     pub(super) look: Look,
@@ -24,7 +24,7 @@ pub(super) struct Found {
     pub(super) is_packed: bool,
 }
 
-/// What changes when a file is written.
+/// Properties that change when a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) size: u64,
@@ -32,34 +32,34 @@ pub(super) struct Look {
 }
 
 impl Found {
-    /// Whether it has the name that packing the other gives.
+    /// Whether its name is that of a compressed copy of the other file.
     pub(super) fn is_archive_of(&self, other: &Self) -> bool {
         let name = self.path.display().to_string();
         Path::new(without_compression(&name)) == other.path
     }
 }
 
-/// What was found behind what was named.
+/// The files that the inputs refer to.
 #[derive(Default)]
 pub(super) struct Listing {
     seen: BTreeSet<FileId>,
-    /// By name, each in order.
+    /// Families by name, each with its files in order.
     pub(super) families: BTreeMap<String, Vec<Found>>,
-    /// What is not there or cannot be looked at, and why.
+    /// Paths that do not exist or cannot be accessed, and why.
     pub(super) troubles: Vec<(PathBuf, String)>,
 }
 
-/// The files behind what was named, by family and in order. A recorder's copies of its errors are
-/// left out: their lines stand in another file.
+/// The files that the inputs refer to, by family and in order. Excludes a recorder's copies of its errors, whose
+/// lines are also in another file.
 pub(super) fn list(inputs: &[String]) -> Listing {
     let mut listing = Listing::default();
     for input in inputs {
         let path = Path::new(input);
         match (path.try_exists(), globs::is_pattern(input)) {
             (Ok(true), _) => listing.named(path, false),
-            (Err(error), _) => listing.trouble(path, format!("cannot look at it: {error}")),
+            (Err(error), _) => listing.trouble(path, format!("cannot access it: {error}")),
             (Ok(false), false) => {
-                listing.trouble(path, "there is no such file or directory yet".to_owned());
+                listing.trouble(path, "no such file or directory yet".to_owned());
             }
             (Ok(false), true) => listing.pattern(path, input),
         }
@@ -77,7 +77,7 @@ impl Listing {
 
     fn pattern(&mut self, path: &Path, input: &str) {
         let Ok(found) = globs::matches(input, &mut || true) else {
-            return self.trouble(path, "is not a pattern".to_owned());
+            return self.trouble(path, "invalid pattern".to_owned());
         };
         if found.paths.is_empty() {
             self.trouble(path, "the pattern matches no file yet".to_owned());
@@ -94,7 +94,7 @@ impl Listing {
         };
         let id = id_of(path, &metadata);
         if metadata.is_dir() {
-            // A link to a directory above would never end.
+            // Prevents endless recursion through a link to a parent directory.
             if self.seen.insert(id) {
                 self.directory(path);
             }
@@ -133,7 +133,7 @@ impl Listing {
     }
 }
 
-/// Whether a file is one JSON document, as its name and its first line say.
+/// Whether a file is a single JSON document, judging by its name and first line.
 fn is_json_document(path: &Path) -> bool {
     use std::io::Read as _;
     let mut start = [0; 64];
@@ -149,7 +149,7 @@ fn id_of(_: &Path, metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino())
 }
 
-/// Elsewhere a file is what its path says.
+/// On other systems a file is identified by its path.
 #[cfg(not(unix))]
 fn id_of(path: &Path, _: &Metadata) -> FileId {
     use xxhash_rust::xxh3::xxh3_64;

@@ -1,17 +1,16 @@
-//! Following logs while they are written.
+//! Follows logs while they are written.
 //!
-//! A [`Follower`] looks again and again at what was named, and hands over every line that came, each
-//! exactly once, whatever happens to the files meanwhile: they are renamed, copied and truncated,
-//! compressed, deleted and made anew. It knows a file by its inode *and* by what it begins with and
-//! what stands before the place up to which it was read: an inode is used again, and a copy has
-//! another one. Of files that are gone it remembers how far they were read, so that a copy under a
-//! rotated name, or an archive, goes on where the original was left.
+//! A [`Follower`] checks its inputs repeatedly and passes every new line to the sink exactly once, even if files are
+//! renamed, copied and truncated, compressed, or deleted and recreated in the meantime. It identifies a file by its
+//! inode *and* by its first bytes and the bytes before the read position: inodes are reused, and a copy has a
+//! different one. For deleted files it remembers the read position, so that a copy under a rotated name, or an
+//! archive, continues where the original ended.
 //!
-//! What cannot be known is lost: lines that were written and deleted between two looks, and lines
-//! that were written between the copy and the truncation of logrotate's `copytruncate`.
+//! The only lines lost are those that no poll can see: lines written and deleted between two polls, and lines written
+//! between the copy and the truncation of logrotate's `copytruncate`.
 //!
-//! [`Follower::checkpoint`] is how far everything was read. Who keeps it together with what came of
-//! the lines loses and doubles none, whenever the process dies.
+//! [`Follower::checkpoint`] returns the read positions of all files. A caller that stores it atomically with the
+//! results of the lines neither loses nor duplicates a line, whenever the process dies.
 //!
 //! ```
 //! use dragline_ingest::{Begin, Follower, ReadOptions};
@@ -60,15 +59,15 @@ use self::tracked::Progress;
 use crate::framing::report;
 use crate::options::ReadOptions;
 
-/// Of so many logs that are gone it is remembered how far they were read.
+/// Maximum number of deleted logs whose read positions are remembered.
 const MAX_GONE: usize = 1000;
 
-/// Where the following of files begins that are there already.
+/// Where to start reading files that already exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
-    /// At their beginning.
+    /// At the start of the files.
     Start,
-    /// So many bytes of text before the end of each family, at the next line's beginning.
+    /// This many bytes of text before the end of each family, at the start of the next line.
     Before(u64),
 }
 
@@ -78,16 +77,16 @@ pub struct Follower {
     options: ReadOptions,
     begin: Begin,
     families: BTreeMap<String, Family>,
-    /// The names of those that are gone, the last one last.
+    /// Names of the deleted families, most recent last.
     gone: Vec<String>,
-    /// Whether nothing was looked at yet.
+    /// Whether nothing has been polled yet.
     is_first: bool,
-    /// What was said not to be there, or not to be readable.
+    /// Paths that were already reported as missing or unreadable.
     told: BTreeSet<PathBuf>,
 }
 
 impl Follower {
-    /// Follows files, directories and globs; what is not there yet may come.
+    /// Follows files, directories and globs. They need not exist yet.
     pub fn new(inputs: &[String], options: &ReadOptions, begin: Begin) -> Self {
         Self {
             inputs: inputs.to_vec(),
@@ -100,7 +99,7 @@ impl Follower {
         }
     }
 
-    /// Goes on where a checkpoint was taken. Files that came since are read from their beginning.
+    /// Continues from a checkpoint. Files that were created since are read from their start.
     pub fn resume(inputs: &[String], options: &ReadOptions, checkpoint: Checkpoint) -> Self {
         let mut follower = Self::new(inputs, options, Begin::Start);
         follower.is_first = false;
@@ -113,9 +112,9 @@ impl Follower {
         follower
     }
 
-    /// Hands over what came since the last look; gives the number of lines.
+    /// Passes everything written since the last poll to the sink. Returns the number of lines.
     ///
-    /// When [`ReadOptions::watch`] is cancelled, it ends soon; what was handed over is known.
+    /// If [`ReadOptions::watch`] is cancelled, it stops soon. What was passed to the sink counts as read.
     pub fn poll(&mut self, sink: &mut dyn Sink) -> u64 {
         let mut lines = 0;
         let listing = listing::list(&self.inputs);
@@ -123,12 +122,13 @@ impl Follower {
             self.tell(path, &why, sink);
         }
         let mut found = listing.families;
-        // A family of which every file is gone is still known: its archives may come.
+        // A family whose files are all deleted is still known, because its archives may appear.
         let known: Vec<String> = self.families.keys().cloned().collect();
         let (mut begun, mut new) = (Vec::new(), Vec::new());
         for name in known {
             let files = found.remove(&name).unwrap_or_default();
-            // What others have read is known when they have read it.
+            // Families with new files come last: those files may be copies of files that other families read in this
+            // poll.
             if self.families[&name].has_new(&files) {
                 begun.push((name, files, Begin::Start));
             } else {
@@ -149,7 +149,7 @@ impl Follower {
         }
         self.is_first = false;
         self.forget();
-        // Whatever comes later was not there.
+        // Files found later did not exist at the start.
         self.begin = Begin::Start;
         lines
     }
@@ -173,8 +173,8 @@ impl Follower {
         lines
     }
 
-    /// A family whose new files may be another log's by their names (`olddir`, copies, archives): it is told
-    /// how far those were read.
+    /// Passes the read positions of other logs to a family, because its new files may come from another log, judging
+    /// by their names (`olddir`, copies, archives).
     fn adopt(&mut self, name: &str, files: &[Found]) {
         let starts_with = |path: &Path, log: &str| {
             let name = path.file_name().map(OsStr::to_string_lossy);
@@ -192,28 +192,28 @@ impl Follower {
         }
     }
 
-    /// Forgets the logs that are gone longest.
+    /// Removes the logs that were deleted longest ago.
     fn forget(&mut self) {
         let surplus = self.gone.len().saturating_sub(MAX_GONE);
         for name in self.gone.drain(..surplus) {
-            // It may have come back.
+            // It may have been recreated.
             if self.families.get(&name).is_some_and(Family::is_gone) {
                 self.families.remove(&name);
             }
         }
     }
 
-    /// Whether there is any file to follow.
+    /// Whether there is no file to follow.
     pub fn is_empty(&self) -> bool {
         self.families.values().all(Family::is_gone)
     }
 
-    /// So many bytes of text were there before the following began, and are passed over.
+    /// Number of bytes of text that existed before and were skipped.
     pub fn passed(&self) -> u64 {
         self.families.values().map(Family::passed).sum()
     }
 
-    /// Reports, once, what cannot be followed.
+    /// Reports once what cannot be followed.
     fn tell(&mut self, path: PathBuf, why: &str, sink: &mut dyn Sink) {
         if !self.told.contains(&path) {
             sink.file(&SourceFile {
@@ -226,22 +226,22 @@ impl Follower {
         }
     }
 
-    /// Hands over what there is to the end, last lines without an end, too: for when nothing more is waited
-    /// for. A checkpoint that is taken then does not count those as read.
+    /// Passes everything to the sink, including unfinished last lines: for use when no more lines are expected. A
+    /// checkpoint taken afterwards does not count those lines as read.
     pub fn finish(&mut self, sink: &mut dyn Sink) {
         for family in self.families.values_mut() {
             family.finish(sink);
         }
     }
 
-    /// Hands over records whose lines may go on: for when nothing came for a while.
+    /// Passes open records to the sink: for use when no lines have arrived for a while.
     pub fn settle(&mut self, sink: &mut dyn Sink) {
         for family in self.families.values_mut() {
             family.settle(sink);
         }
     }
 
-    /// How far everything was read. A record whose lines may go on was not.
+    /// The read positions of all files. An open record does not count as read.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint::of(self.families.values().map(Family::keep).collect())
     }

@@ -1,4 +1,4 @@
-//! A file that is followed: how far it was read, and how to know it again.
+//! A followed file: its read position, and the data that identifies it.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -18,53 +18,53 @@ use crate::options::ReadOptions;
 use crate::read::told;
 use crate::watch::Watch;
 
-/// A file is known by so many bytes at its beginning …
+/// Number of bytes at the start that identify a file …
 const HEAD: usize = 1024;
-/// … and by so many before the place up to which it was read.
+/// … and number of bytes before the read position that identify it.
 const TAIL: usize = 256;
-/// Bytes that are read at a time.
+/// Number of bytes per read.
 const CHUNK: usize = 256 << 10;
 
-/// No archive that is complete has fewer bytes.
+/// Minimum size of a complete archive, in bytes.
 const SHORTEST: u64 = 9;
-/// So many lines of an archive are taken before it is asked again whether to go on.
+/// Number of lines of an archive between two checks for cancellation.
 const LINES_BETWEEN_LOOKS: u64 = 1 << 12;
 
-/// How far a file was read, and what was there.
+/// The read position of a file, and the data that identifies it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Progress {
-    /// Where the next line begins: decompressed bytes from the file's beginning.
+    /// Start of the next line, in decompressed bytes from the start of the file.
     pub(super) offset: u64,
-    /// The number of the next line, from 0.
+    /// Number of lines before `offset`.
     pub(super) line: u64,
-    /// Whether the line at `offset` is too long, and is being skipped.
+    /// Whether the line at `offset` is too long and is being skipped.
     is_skipping: bool,
-    /// How many bytes of the file `head` is the hash of.
+    /// Number of bytes that `head` is the hash of.
     head_length: u64,
     head: u64,
-    /// The bytes up to here are what `tail` is the hash of.
+    /// End of the bytes that `tail` is the hash of.
     tail_end: u64,
     tail_length: u64,
     tail: u64,
 }
 
-/// What could not be read, and where.
+/// Something that could not be read, and its position.
 pub(super) type Trouble = (ProblemKind, Option<Position>, String);
 
-/// Whether a file holds what was read.
+/// Whether a file contains what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Same {
     Yes,
     No,
-    /// It is compressed and not complete (yet), or there was no time to find out.
+    /// The file is compressed and incomplete, or the comparison was cancelled.
     Unclear,
 }
 
-/// What a file begins with, which tells most files apart.
+/// The first bytes of a file, which distinguish most files.
 pub(super) struct Beginning {
     bytes: Vec<u8>,
     hash: u64,
-    /// Whether there may be more that cannot be read (yet).
+    /// Whether there may be more bytes that cannot be read yet.
     is_open: bool,
 }
 
@@ -91,7 +91,7 @@ impl Beginning {
         }
     }
 
-    /// Whether it is another file than the one that was read so far; `None` when only more of it tells.
+    /// Decides by the first bytes whether it is a different file. `None` if more of it must be compared.
     fn tells(&self, progress: &Progress) -> Option<Same> {
         let length = progress.head_length as usize;
         if self.bytes.len() < length {
@@ -111,8 +111,7 @@ impl Beginning {
 }
 
 impl Progress {
-    /// Whether it can have been written by a follower: numbers of a state file that was damaged are not
-    /// taken for lengths.
+    /// Whether a follower can have written it. Prevents numbers from a damaged state file from being used as lengths.
     pub(super) fn is_plausible(&self) -> bool {
         const LARGEST: u64 = 1 << 62;
         let is_within = self.offset.max(self.line).max(self.tail_end) < LARGEST;
@@ -121,12 +120,12 @@ impl Progress {
             && self.tail_length <= (TAIL as u64).min(self.tail_end)
     }
 
-    /// Whether anything was read.
+    /// Whether nothing was read.
     pub(super) fn is_empty(&self) -> bool {
         self.tail_end == 0
     }
 
-    /// The same file, read up to an earlier line.
+    /// The position of an earlier line in the same file.
     pub(super) fn rewound(&self, to: Position) -> Self {
         Self {
             offset: to.offset,
@@ -136,7 +135,7 @@ impl Progress {
         }
     }
 
-    /// Whether the file that begins so holds what was read.
+    /// Whether the file with this beginning contains what was read.
     pub(super) fn compare(
         &self,
         beginning: &Beginning,
@@ -148,7 +147,7 @@ impl Progress {
         told.unwrap_or_else(|| self.compare_all(path, is_packed, watch))
     }
 
-    /// Whether the file holds what was read.
+    /// Whether the file contains what was read.
     pub(super) fn compare_all(&self, path: &Path, is_packed: bool, watch: &Arc<Watch>) -> Same {
         let found = if is_packed {
             self.windows_of_archive(path, watch)
@@ -163,7 +162,7 @@ impl Progress {
                 let is_same = xxh3_64(&head) == self.head && xxh3_64(&tail) == self.tail;
                 if is_same { Same::Yes } else { Same::No }
             }
-            // Not that many bytes, and no more to come.
+            // Fewer bytes, and no more will follow.
             Ok(None) => Same::No,
             Err(_) => Same::Unclear,
         }
@@ -196,7 +195,7 @@ impl Progress {
             return Err(fault);
         }
         if xxh3_64(&head) != self.head {
-            // Something else, or nothing yet.
+            // Another file, or still incomplete.
             let is_short = (head.len() as u64) < self.head_length;
             return Ok((!is_short).then_some((head, Vec::new())));
         }
@@ -216,21 +215,21 @@ impl Progress {
             let surplus = window.len().saturating_sub(TAIL);
             window.drain(..surplus);
         }
-        // The head may reach beyond the tail's end; told to stop, nobody looks at what is there.
+        // The head may extend beyond the end of the tail. After a cancellation, the result is not used.
         let end = window.len() - at.saturating_sub(self.tail_end) as usize;
         let begin = end.saturating_sub(self.tail_length as usize);
         Ok(Some((head, window[begin..end].to_vec())))
     }
 }
 
-/// Collects what a file is known by, while it is read.
+/// Collects the identifying bytes of a file while it is read.
 struct Windows {
     head: Vec<u8>,
     tail: Vec<u8>,
 }
 
 impl Windows {
-    /// What was read of the file before.
+    /// The windows for the part of the file that was read before.
     fn of(progress: &Progress, path: &Path) -> io::Result<Self> {
         if progress.is_empty() {
             return Ok(Self {
@@ -241,7 +240,7 @@ impl Windows {
         let found = progress.windows_of_plain(path)?;
         let (head, mut tail) = found.unwrap_or_default();
         if progress.offset < progress.tail_end {
-            // It goes on before the place that it is known by.
+            // Reading continues before the end of the stored tail.
             let mut file = File::open(path)?;
             let begin = progress.offset.saturating_sub(TAIL as u64);
             tail = vec![0; (progress.offset - begin) as usize];
@@ -274,8 +273,7 @@ impl Windows {
 }
 
 impl Progress {
-    /// What stands behind the last line's end of a plain file, and where; not when it is longer than a line
-    /// may be.
+    /// The unfinished line at the end of a plain file, and its position. `None` if it is too long.
     pub(super) fn unended(&self, path: &Path, max_line: usize) -> Option<(Vec<u8>, Position)> {
         if self.is_skipping {
             return None;
@@ -293,8 +291,8 @@ impl Progress {
         (is_line && rest.iter().any(|byte| *byte != 0)).then_some((rest, at))
     }
 
-    /// Hands over the complete lines that a plain file has beyond what was read, up to its end or
-    /// `limit`, or as far as it is let; without a decoder they are passed over. Gives how many they were.
+    /// Reads the complete new lines of a plain file, up to its end or `limit`, or until cancelled. Without a decoder
+    /// they are skipped. Returns the number of lines.
     pub(super) fn read_plain(
         &mut self,
         path: &Path,
@@ -332,11 +330,12 @@ impl Progress {
             }
             let rest = &buffer[start..filled];
             if rest.len() >= HOLE && !self.is_skipping && rest.iter().all(|byte| *byte == 0) {
-                // Whoever made room ahead may fill it yet: it is passed with what follows it.
+                // The writer may have preallocated space and fill it later. The zeros are skipped together with the
+                // text after them.
                 hole += rest.len() as u64;
                 start = filled;
             } else if rest.len() > max_line {
-                // What is known of the line is that it is too long.
+                // The line is already known to be too long.
                 self.pass_hole(&mut hole, &mut windows, &mut take);
                 windows.push(rest);
                 self.offset += rest.len() as u64;
@@ -350,7 +349,7 @@ impl Progress {
         Ok(self.line - before)
     }
 
-    /// Passes over NUL bytes that stand where a line should begin.
+    /// Skips NUL bytes at the start of a line.
     fn pass_hole(
         &mut self,
         hole: &mut u64,
@@ -370,11 +369,11 @@ impl Progress {
             report_hole(at, bytes, *sink);
         }
         self.offset += bytes;
-        // No more of them is looked at.
+        // No more than this number of bytes is compared.
         windows.push(&[0; HEAD][..bytes.min(HEAD as u64) as usize]);
     }
 
-    /// Takes one line of a plain file, without its end.
+    /// Handles one line of a plain file, without its line end.
     fn line(
         &mut self,
         bytes: &[u8],
@@ -392,7 +391,7 @@ impl Progress {
             return;
         };
         if is_oversized {
-            let detail = format!("a line of more than {max_line} bytes, which is the limit");
+            let detail = format!("a line longer than the limit of {max_line} bytes");
             report(*sink, ProblemKind::OversizedLine, Some(at), &detail);
         } else {
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -405,9 +404,8 @@ impl Progress {
         }
     }
 
-    /// Hands over the lines that an archive has beyond what was read, as far as it is let; its last line
-    /// is complete even without an end, unless the archive is not. `begin` is called before each. Gives
-    /// how many they were, and what could not be read.
+    /// Reads the new lines of an archive, until cancelled. In a complete archive, the last line counts even without
+    /// a line end. Calls `begin` before each line. Returns the number of lines, and what could not be read.
     pub(super) fn read_archive(
         &mut self,
         path: &Path,
@@ -421,7 +419,7 @@ impl Progress {
         let mut reader = LineReader::new(source, max_line);
         let wanted = self.offset;
         let (mut count, mut taken) = (0, 0u64);
-        // The last line counts when it is known that nothing follows.
+        // The last line counts only if nothing follows it.
         let mut last: Option<(Vec<u8>, Position)> = None;
         while let Some(line) = reader.next_line() {
             taken += 1;
@@ -480,7 +478,7 @@ impl Progress {
         Ok((count, reader.faults().iter().map(trouble).collect()))
     }
 
-    /// Notes what an archive is known by, as far as it was read.
+    /// Stores the bytes that identify the part of an archive that was read.
     fn note_archive(&mut self, path: &Path) -> io::Result<()> {
         let mut source = Source::open_in_pieces(path)?;
         let mut windows = Windows {
@@ -500,7 +498,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Passes over all that an archive holds.
+    /// Skips the entire content of an archive.
     pub(super) fn pass_archive(&mut self, path: &Path, watch: &Arc<Watch>) -> io::Result<()> {
         let mut windows = Windows {
             head: Vec::new(),
@@ -516,7 +514,7 @@ impl Progress {
         Ok(())
     }
 
-    /// A place in an archive of which nothing else is known.
+    /// A position in an archive without identifying data.
     pub(super) fn at(offset: u64) -> Self {
         Self {
             offset,

@@ -2,7 +2,7 @@
 
 use crate::parsing::head;
 
-/// Whether a text is a progress bar's.
+/// Whether a text is part of a progress bar.
 pub(crate) fn is_bar(text: &str) -> bool {
     text.contains("%|")
         || (text.contains("━") && text.contains('%'))
@@ -10,16 +10,16 @@ pub(crate) fn is_bar(text: &str) -> bool {
         || text.contains("s/it]")
 }
 
-/// What a program wrote behind a progress bar that was not ended.
+/// The record that a program wrote after an unfinished progress bar, on the same line.
 pub(crate) fn behind_bar(line: &str) -> &str {
-    // Most lines have neither.
+    // Fast path: most lines contain neither character.
     if memchr::memchr2(b'|', b']', line.as_bytes()).is_none() {
         return line;
     }
     if !line.contains("%|") && !line.contains("it/s]") && !line.contains("s/it]") {
         return line;
     }
-    // The bar ends with what it counts a second.
+    // The bar ends with its rate per second.
     let Some(end) = ["it/s]", "s/it]", "B/s]", "?it/s]"]
         .iter()
         .filter_map(|end| Some(line.rfind(end)? + end.len()))

@@ -1,27 +1,27 @@
-//! Whether a line belongs to the record before it.
+//! Decides whether a line belongs to the record before it.
 //!
-//! It does when it looks like a part of one: indented, blank, a frame of a stack, a table, or the rest of a text
-//! that the record began. Everything else is something new: a record, a crash, or a line that nobody knows.
+//! It does if it looks like a continuation: indented, blank, a stack frame, a table, or the rest of a text that the
+//! record started. Any other line starts something new: a record, a crash, or a line of unknown format.
 
-/// Where the text of a record is.
+/// State of a record's text.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Body {
-    /// Brackets that are open.
+    /// Number of open brackets.
     depth: i32,
-    /// Whether what comes next was announced: the text ends with a colon, or a bracket.
+    /// Whether the last line announces more text: it ends with a colon or an opening bracket.
     announces: bool,
-    /// Whether the first line announced a text, which goes on however it looks.
+    /// Whether the first line announced a text. That text continues whatever its lines look like.
     is_quoting: bool,
-    /// Whether it is between two rulers, as Playwright sets its logs apart.
+    /// Whether the text is between two rulers, with which Playwright encloses its logs.
     is_ruled: bool,
     lines: u32,
 }
 
-/// So many lines of a text with open brackets are taken.
+/// Maximum number of lines of a text with open brackets.
 const MOST_LINES: u32 = 5000;
 
 impl Body {
-    /// The body that a message begins.
+    /// The body that starts with a message.
     pub(crate) fn of(message: &str) -> Self {
         let mut body = Self::default();
         body.count(message);
@@ -34,7 +34,7 @@ impl Body {
         self.depth += memchr::memchr3_iter(b'{', b'[', b'(', bytes).count() as i32;
         self.depth -= memchr::memchr3_iter(b'}', b']', b')', bytes).count() as i32;
         let end = line.trim_end();
-        // Scrapy has the item on the line behind.
+        // Scrapy writes the item on the next line.
         self.announces = end.ends_with([':', '=', '{', '[', '(', ',', '\\'])
             || (self.lines == 0 && line.starts_with("Scraped from <"));
         self.lines += 1;
@@ -45,12 +45,12 @@ impl Body {
         self.depth > 0
     }
 
-    /// Whether a line is waited for, whatever it looks like.
+    /// Whether the next line belongs to the body, whatever it looks like.
     pub(crate) fn awaits(&self) -> bool {
         self.depth > 0 || self.is_ruled || (self.announces && self.lines == 1)
     }
 
-    /// Whether the next line belongs to it; then it is counted.
+    /// Whether the next line belongs to the body. If so, counts it.
     pub(crate) fn takes(&mut self, line: &str) -> bool {
         let is_own = self.belongs(line);
         if is_own {
@@ -81,89 +81,91 @@ impl Body {
     }
 }
 
-/// Lines that stand by themselves in no log.
+/// Starts of lines that never start a record in any log.
+const BEGINNINGS: [&str; 61] = [
+    "Stack (most recent call last)",
+    "Wrapped by:",
+    "The above exception was ",
+    "╔",
+    "║",
+    "╚",
+    "╟",
+    "╠",
+    "For more information check: ",
+    "Stack backtrace:",
+    "error stack:",
+    "> ",
+    "Stacktrace:",
+    "Stack Trace:",
+    "source_traceback: ",
+    "File \"",
+    "future: <",
+    "task: <",
+    "client_session: <",
+    "connections: [",
+    "connections: <",
+    "handle: <",
+    "protocol: <",
+    "transport: <",
+    "[s] ",
+    "In [",
+    "Out[",
+    "Note: ",
+    "Logged from file",
+    "│",
+    "┌",
+    "├",
+    "└",
+    "╭",
+    "╰",
+    "❱",
+    "─",
+    "┏",
+    "┃",
+    "┡",
+    "┗",
+    "+--",
+    "|",
+    "}",
+    "]",
+    ")",
+    "#0 ",
+    "#1 ",
+    "#2 ",
+    "Caused by:",
+    "... ",
+    "Suppressed:",
+    "[stacktrace]",
+    "[previous exception]",
+    "Stack trace:",
+    "Call log:",
+    "   at ",
+    "--- End of",
+    "-->",
+    "======",
+    "\"}",
+];
+
+/// Whether a line never starts a record in any log.
 fn is_part(line: &str) -> bool {
-    const BEGINNINGS: [&str; 61] = [
-        "Stack (most recent call last)",
-        "Wrapped by:",
-        "The above exception was ",
-        "╔",
-        "║",
-        "╚",
-        "╟",
-        "╠",
-        "For more information check: ",
-        "Stack backtrace:",
-        "error stack:",
-        "> ",
-        "Stacktrace:",
-        "Stack Trace:",
-        "source_traceback: ",
-        "File \"",
-        "future: <",
-        "task: <",
-        "client_session: <",
-        "connections: [",
-        "connections: <",
-        "handle: <",
-        "protocol: <",
-        "transport: <",
-        "[s] ",
-        "In [",
-        "Out[",
-        "Note: ",
-        "Logged from file",
-        "│",
-        "┌",
-        "├",
-        "└",
-        "╭",
-        "╰",
-        "❱",
-        "─",
-        "┏",
-        "┃",
-        "┡",
-        "┗",
-        "+--",
-        "|",
-        "}",
-        "]",
-        ")",
-        "#0 ",
-        "#1 ",
-        "#2 ",
-        "Caused by:",
-        "... ",
-        "Suppressed:",
-        "[stacktrace]",
-        "[previous exception]",
-        "Stack trace:",
-        "Call log:",
-        "   at ",
-        "--- End of",
-        "-->",
-        "======",
-        "\"}",
-    ];
     if BEGINNINGS.iter().any(|begin| line.starts_with(begin)) {
         return true;
     }
-    // Other stacks of Python: of a task, of a coroutine, of the place that logs.
+    // Other Python stacks: of a task, of a coroutine, of the logging call.
     if line.contains("(most recent call last)") && !line.contains("Traceback") {
         return true;
     }
     if super::crash::is_ruby_frame(line) && !line.trim_end().ends_with(')') {
         return true;
     }
-    // Frames of PHP: `#12 /app/…`.
+    // PHP frames: `#12 /app/…`.
     line.strip_prefix('#').is_some_and(|rest| {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         digits > 0 && rest[digits..].starts_with(' ')
     })
 }
 
-/// `Type: message`, as an error follows the record that tells of it.
+/// `Type: message`: the form of an error on the line after the record that reports it.
 pub(crate) fn is_typed(line: &str) -> bool {
     let Some((name, _)) = line.split_once(": ") else {
         return false;
@@ -178,7 +180,7 @@ pub(crate) fn is_typed(line: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
 }
 
-/// A function's name, as Go's loggers write stacks: `net/http.(*Transport).RoundTrip`.
+/// A function name in the form that Go's loggers use in stacks: `net/http.(*Transport).RoundTrip`.
 pub(crate) fn is_go_frame(line: &str) -> bool {
     let is_part = |b: u8| b.is_ascii_alphanumeric() || b"_./()*{}[]-,%".contains(&b) || b >= 0x80;
     line.starts_with(|c: char| c.is_ascii_lowercase())

@@ -1,48 +1,47 @@
-//! JSON, and objects that are shown like it, not one a line: objects and arrays over many lines, one after the other without a line
-//! end, with commas or separators between them.
+//! JSON and similar object notations that are not one object per line: objects and arrays over several lines,
+//! objects that follow each other without a line end, or with commas or separators between them.
 //!
-//! Whatever stands in lists is handed over object by object as each is whole, so that a list may be as long as
-//! it likes.
+//! Members of a list are returned one by one, each as soon as it is complete. So a list may have any length.
 
 use dragline_schema::Position;
 
-/// An object's text is kept up to this size.
+/// Maximum size of an object's text.
 const MAX_OBJECT: usize = 8 << 20;
 
-/// A value that has begun.
+/// An open JSON value.
 pub(crate) struct Document {
     text: String,
     depth: usize,
-    /// How deep the objects stand that are handed over: within a list, or not.
+    /// The nesting depth of the objects to return: 1 within a list, otherwise 0.
     base: usize,
-    /// The quote of the text that is open: JSON has one, others have more.
+    /// The quote character of the open string. JSON has one, other notations have several.
     quote: Option<u8>,
     escaped: bool,
-    /// Where its first line stands.
+    /// Position of the first line.
     pub(crate) at: Position,
-    /// The lines of the object that is open.
+    /// Number of lines of the open object.
     lines: usize,
-    /// Whether any object was whole.
+    /// Whether any object was completed.
     has_given: bool,
 }
 
-/// What a line makes of an open value.
+/// How a line relates to an open value.
 pub(crate) enum Taken {
-    /// There is more of it; these objects are whole.
+    /// The value continues after this line. Contains the objects completed so far.
     Open(Vec<String>),
-    /// The line was its last.
+    /// The value ends with this line.
     Whole(Vec<String>),
-    /// The line is none of it, or not to its end; what was whole before that.
+    /// The line does not belong to the value, or only its start does. Contains the objects completed before that.
     Broken(Vec<String>),
 }
 
 impl Document {
-    /// Whether a line begins a value over several: a bracket, and nothing that closes it.
+    /// Whether a line starts a value of several lines: an opening bracket that is not closed on the same line.
     pub(crate) fn begins(line: &str) -> bool {
         let line = line.trim_end();
         match line.as_bytes() {
             [b'{' | b'['] => true,
-            // `{"a": {` and `{"a": 1,`, as printers break lines.
+            // `{"a": {` and `{"a": 1,`: the ways in which printers break lines.
             [b'{', b'"', .., b',' | b'{' | b'[']
             | [b'[', b'{', .., b',' | b'{' | b'[']
             | [b'[', b'{'] => {
@@ -71,12 +70,12 @@ impl Document {
         self.depth == self.base
     }
 
-    /// Whether the last line began the object that is open.
+    /// Whether the last line started the open object.
     pub(crate) fn has_just_begun(&self) -> bool {
         self.lines == 0 && !self.is_between()
     }
 
-    /// What came of the object that is open; of a list that nothing came of, its bracket.
+    /// The text of the open object so far. For a list without any object, its bracket.
     pub(crate) fn text(&self) -> &str {
         match &*self.text {
             "" if !self.has_given => "[",
@@ -84,14 +83,14 @@ impl Document {
         }
     }
 
-    /// Takes the next line.
+    /// Consumes the next line.
     pub(crate) fn go_on(&mut self, line: &str) -> Taken {
         let first = line.as_bytes().first().copied().unwrap_or(b' ');
         let is_part = matches!(
             first,
             b' ' | b'\t' | b'{' | b'}' | b'[' | b']' | b',' | b'"'
         ) || self.depth == self.base;
-        // A record of its own where a member should stand: what was open will never end.
+        // A separate record where a member should be: the open value will never end.
         let is_other = first == b'{'
             && self.depth > self.base
             && line.len() > 1
@@ -108,7 +107,7 @@ impl Document {
         }
     }
 
-    /// Takes a text; gives the objects that are whole, as an error when what follows them is no JSON.
+    /// Consumes a text and returns the objects completed in it. Returns them as an error if invalid JSON follows.
     fn feed(&mut self, text: &str) -> Result<Vec<String>, Vec<String>> {
         let mut whole = Vec::new();
         let mut begin = (self.depth > self.base).then_some(0);
@@ -151,7 +150,7 @@ impl Document {
                 }
                 b'"' | b'\'' if self.depth > self.base => self.quote = Some(byte),
                 b' ' | b'\t' | b',' | b'\r' | 0x1e => {}
-                // Between the values of a list stands nothing else.
+                // Only separators may appear between the values of a list.
                 _ if self.depth == self.base => {
                     self.has_given |= !whole.is_empty();
                     return Err(whole);
@@ -168,7 +167,8 @@ impl Document {
     }
 }
 
-/// The objects of a line that holds several, or has signs around one; `None` when there is something else.
+/// The objects of a line that holds several, or one with separators around it. `None` if the line holds anything
+/// else.
 pub(crate) fn objects(line: &str) -> Option<Vec<String>> {
     let mut document = Document::new(Position::default());
     let line = line.trim_matches(['\u{1e}', ' ']);

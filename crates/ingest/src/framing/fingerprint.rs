@@ -1,48 +1,48 @@
-//! What tells one file's text from another's, however it grew, was renamed or packed.
+//! Identifies a file by its text, also after it has grown, or was renamed or compressed.
 //!
-//! Logs of different runs may begin with the same words for many kilobytes: banners, settings, versions.
-//! So a fingerprint is of the whole text: a hash of everything up to its end, and marks, hashes up to ends
-//! of lines, close together where the text begins and ever further apart. Where marks are set depends on
-//! the text before them only, so that a text that goes on has all marks of the shorter one.
+//! Logs of different runs may start with the same text for many kilobytes: banners, settings, versions. So a
+//! fingerprint covers the whole text: a hash of the entire text, and marks, which are hashes of the text up to
+//! certain line ends. Marks are dense at the start of the text and increasingly sparse after it. Their positions
+//! depend only on the text before them, so a longer version of a text has all marks of the shorter one.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::sample::Sampler;
 
-/// Each of the first lines has a mark.
+/// Number of lines at the start that each have a mark.
 const DENSE_LINES: usize = 256;
-/// Behind them marks are apart by one of so many parts of what is before.
+/// After them, the distance between marks is the length of the preceding text divided by this number.
 const SPARSE: u64 = 20;
 
-/// What a text is known by.
+/// The fingerprint of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// In bytes, decompressed.
+    /// Length in bytes, decompressed.
     pub length: u64,
-    /// The hash of all of it.
+    /// Hash of the entire text.
     pub whole: u64,
-    /// Places behind ends of lines, and the hash of everything before.
+    /// Positions of line ends, each with the hash of everything before it.
     pub marks: Vec<(u64, u64)>,
-    /// A sample of the lines that say when they were written: of their hashes the smallest, in order, at
-    /// most [`SAMPLED_LINES`](crate::SAMPLED_LINES).
+    /// A sample of the lines that contain a timestamp: the smallest of their hashes, in order, at most
+    /// [`SAMPLED_LINES`](crate::SAMPLED_LINES).
     #[serde(default)]
     pub lines: Vec<u64>,
 }
 
-/// How two texts begin.
+/// Result of comparing how two texts start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alike {
-    /// One is the other's beginning, or they are the same.
+    /// One text is the start of the other, or they are equal.
     Yes,
-    /// All marks of the shorter one agree; between the last one and its end nothing is known.
+    /// All marks of the shorter text match. The text between its last mark and its end cannot be compared.
     UpToLastMark,
-    /// They differ.
+    /// The texts differ.
     No,
 }
 
 impl Fingerprint {
-    /// How the text and another begin.
+    /// Compares how the two texts start.
     pub fn compare(&self, other: &Self) -> Alike {
         if self.length == other.length {
             return Alike::of(self.whole == other.whole);
@@ -69,7 +69,7 @@ impl Alike {
     }
 }
 
-/// Takes a fingerprint of a text that comes in pieces.
+/// Computes the fingerprint of a text that arrives in pieces.
 #[derive(Default)]
 pub(crate) struct Tap {
     hasher: Xxh3,
@@ -95,7 +95,7 @@ impl Tap {
         self.length += bytes.len() as u64;
     }
 
-    /// Where in these bytes the next mark is to be set.
+    /// Index in these bytes at which to set the next mark.
     fn next_mark(&self, bytes: &[u8]) -> Option<usize> {
         let is_dense = self.marks.len() < DENSE_LINES;
         let last = self.marks.last().map_or(0, |(at, _)| *at);
@@ -141,7 +141,7 @@ mod tests {
             let start = of(before.as_bytes(), pieces.1);
             prop_assert_ne!(whole.compare(&start), Alike::No);
             prop_assert_eq!(whole.compare(&whole), Alike::Yes);
-            // The same length or more, and other words behind the same beginning.
+            // The same length or longer, and different text after the same start.
             let other = of(format!("{before}x\n{text}").as_bytes(), pieces.0);
             let expected = if cut < DENSE_LINES { Alike::No } else { other.compare(&whole) };
             prop_assert_eq!(other.compare(&whole), expected);

@@ -1,19 +1,19 @@
-//! The frames of a zstd file, one behind another.
+//! Reads the consecutive frames of a zstd file.
 //!
-//! A damaged frame ends with a fault; reading goes on at the next thing that looks like a frame's beginning.
+//! A damaged frame ends with an error. Reading continues at the next bytes that look like the start of a frame.
 
 use std::io::{self, BufRead, Read};
 
 use zstd::stream::read::Decoder;
 
-/// What a frame begins with (RFC 8878, section 3.1.1).
+/// The first bytes of a frame (RFC 8878, section 3.1.1).
 pub(crate) const MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Reads frames.
 pub(crate) struct Frames<R: BufRead> {
-    /// Absent at the end.
+    /// `None` at the end.
     decoder: Option<Decoder<'static, R>>,
-    /// Absent unless a frame was damaged: where to go on.
+    /// Where to continue after a damaged frame, otherwise `None`.
     behind: Option<R>,
 }
 
@@ -25,7 +25,7 @@ impl<R: BufRead> Frames<R> {
         })
     }
 
-    /// Reads a piece; 0 at the end. Behind a fault it goes on with the next frame.
+    /// Reads a piece. Returns 0 at the end. After an error, continues with the next frame.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(mut reader) = self.behind.take()
             && skip_to_next(&mut reader)?
@@ -39,7 +39,7 @@ impl<R: BufRead> Frames<R> {
         match &read {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 let decoder = self.decoder.take();
-                // A file that ends within a frame has no other behind it.
+                // If a file ends within a frame, no other frame follows.
                 let goes_on = error.kind() != io::ErrorKind::UnexpectedEof;
                 self.behind = decoder.map(Decoder::finish).filter(|_| goes_on);
             }
@@ -49,7 +49,7 @@ impl<R: BufRead> Frames<R> {
     }
 }
 
-/// Goes to the next frame behind the byte where the reader stands; `false` when there is none.
+/// Moves to the next frame after the current byte. Returns `false` if there is none.
 fn skip_to_next(reader: &mut impl BufRead) -> io::Result<bool> {
     if !reader.fill_buf()?.is_empty() {
         reader.consume(1);
@@ -62,7 +62,7 @@ fn skip_to_next(reader: &mut impl BufRead) -> io::Result<bool> {
         if held.starts_with(MAGIC) {
             return Ok(true);
         }
-        // A beginning that the buffer cuts in two is passed over: it is one in thousands.
+        // A frame start split across two buffers is missed. This happens once in thousands of frames.
         let found = memchr::memmem::find(&held[1..], MAGIC).map(|at| at + 1);
         let passed = found.unwrap_or(held.len());
         reader.consume(passed);

@@ -13,7 +13,7 @@ pub(crate) struct Hole<'l> {
 }
 
 impl<'l> Hole<'l> {
-    /// The first hole: so many that they are no part of a text, or those at its end.
+    /// The first hole: enough consecutive NUL bytes not to be part of a text, or NUL bytes at the end of the line.
     pub(crate) fn find(line: &'l str) -> Option<Self> {
         let mut from = 0;
         while let Some(at) = memchr::memchr(0, &line.as_bytes()[from..]) {
@@ -33,10 +33,10 @@ impl<'l> Hole<'l> {
     }
 }
 
-/// Reports NUL bytes that were passed over.
+/// Reports NUL bytes that were skipped.
 pub(crate) fn report_hole(at: Position, bytes: u64, sink: &mut dyn Sink) {
     let detail = format!(
-        "{bytes} NUL bytes, as a file has that was truncated under its writer or cut by a power loss: passed over"
+        "{bytes} NUL bytes skipped: the file was truncated while being written, or lost data in a power failure"
     );
     report(sink, ProblemKind::NulBytes, Some(at), &detail);
 }

@@ -1,8 +1,8 @@
-//! The journal in the forms that have an entry over many lines: `journalctl -o export`
+//! The systemd journal in its multi-line formats: `journalctl -o export`
 //! (<https://systemd.io/JOURNAL_EXPORT_FORMATS/>) and `-o verbose`.
 //!
-//! Both are a list of fields. What comes of an entry is the object that `-o json` would have written, so that one
-//! place reads all of them.
+//! Both list the fields of an entry. Each entry becomes the object that `-o json` would have written, so that the
+//! same code reads all three formats.
 
 use dragline_schema::Position;
 use serde_json::{Map, Value};
@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::Date;
 
-/// A value is kept up to this size.
+/// Maximum size of a value.
 const MAX_VALUE: usize = 1 << 20;
-/// An entry has so many fields at most.
+/// Maximum number of fields in an entry.
 const MOST_FIELDS: usize = 512;
 
-/// An entry whose lines come.
+/// An open journal entry.
 pub(crate) struct Entry {
     pub(crate) at: Position,
     fields: Map<String, Value>,
     form: Form,
-    /// The field whose value may go on, and how many bytes of it are to come, where its writer says so.
+    /// The field whose value may continue, and the number of bytes still missing, if the format states it.
     open: Option<(String, Length)>,
 }
 
@@ -32,25 +32,25 @@ enum Form {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
-    /// The next line begins with it.
+    /// The next line starts with the length.
     Next,
     Left(usize),
     Unknown,
 }
 
-/// What a line is to an open entry.
+/// How a line relates to an open entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// A part of it.
+    /// The line belongs to the entry.
     Part,
-    /// The blank line behind it.
+    /// The line is the blank line after the entry.
     End,
-    /// None of it.
+    /// The line does not belong to the entry.
     Other,
 }
 
 impl Entry {
-    /// The entry that a line begins.
+    /// The entry that a line starts.
     pub(crate) fn begin(line: &str, at: Position) -> Option<Self> {
         let mut entry = Self {
             at,
@@ -72,7 +72,7 @@ impl Entry {
         Some(entry)
     }
 
-    /// Takes the next line.
+    /// Consumes the next line.
     pub(crate) fn go_on(&mut self, line: &str) -> Taken {
         match self.form {
             Form::Export => self.exported(line),
@@ -116,12 +116,12 @@ impl Entry {
         Taken::Other
     }
 
-    /// A value that may hold line ends: eight bytes say how long it is, the least first.
+    /// A value that may contain line ends. It starts with its length in eight bytes, little-endian.
     fn of_length(&mut self, name: String, line: &str) {
         let begin = line.char_indices().nth(8).map_or(line.len(), |(at, _)| at);
         let (size, text) = line.split_at(begin);
         self.set(&name, text);
-        // Bytes beyond ASCII did not come through as they were.
+        // Non-ASCII bytes were altered by the conversion to text, so the length is unknown.
         let size = size.is_ascii().then(|| {
             let bytes = size.bytes().rev();
             bytes.fold(0_u64, |sum, byte| sum.wrapping_shl(8) | u64::from(byte))
@@ -160,7 +160,7 @@ impl Entry {
         }
     }
 
-    /// Adds a line to a value.
+    /// Appends a line to a value.
     fn push(&mut self, name: &str, line: &str) {
         if let Some(Value::String(value)) = self.fields.get_mut(name)
             && value.len() + line.len() < MAX_VALUE
@@ -170,7 +170,7 @@ impl Entry {
         }
     }
 
-    /// The object of the entry.
+    /// The entry as a JSON object.
     pub(crate) fn into_object(self) -> String {
         Value::Object(self.fields).to_string()
     }
@@ -181,7 +181,7 @@ fn field(line: &str) -> Option<(&str, &str)> {
     line.split_once('=').filter(|(name, _)| is_name(name))
 }
 
-/// The journal's names have capitals, digits and underscores.
+/// Names of journal fields consist of capital letters, digits and underscores.
 fn is_name(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
@@ -214,7 +214,7 @@ mod tests {
             (&"one\n\ntwo=".into(), &"7".into())
         );
         assert_eq!(lines, 6);
-        // Of a size that is no ASCII the next field is the end.
+        // If the length is not ASCII, the value ends at the next field.
         let (entry, _) = read("__CURSOR=s=1\nMESSAGE\n\u{fffd}\0\0\0\0\0\0\0one\ntwo\n_PID=7\n");
         assert_eq!(
             (&entry["MESSAGE"], &entry["_PID"]),

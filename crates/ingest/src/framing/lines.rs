@@ -1,4 +1,4 @@
-//! Bytes into lines, with bounded memory.
+//! Splits bytes into lines, with bounded memory.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use dragline_schema::Position;
 use crate::framing::fingerprint::Fingerprint;
 use crate::framing::open::Source;
 
-/// A line, or what is there instead of one.
+/// A line, or what the file contains instead of one.
 pub(crate) enum Line<'l> {
-    /// A line without its end, and whether it had one.
+    /// A line without its line end, and whether it had one.
     Text {
         bytes: &'l [u8],
         at: Position,
@@ -17,26 +17,26 @@ pub(crate) enum Line<'l> {
     },
     /// A line longer than the limit, which was skipped.
     Oversized { at: Position, bytes: u64 },
-    /// NUL bytes where a line should begin, which were skipped: what a file truncated under its writer has in
-    /// place of what was there, or a file system after a power loss.
+    /// NUL bytes at the start of a line, which were skipped. They appear where a file was truncated while its writer
+    /// kept it open, or after a power loss.
     Hole { at: Position, bytes: u64 },
 }
 
-/// What could not be read of a file.
+/// A part of a file that could not be read.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// Where the text stops.
+    /// Position where the text stops.
     pub(crate) at: Position,
     pub(crate) error: io::Error,
-    /// Whether anything was read behind it.
+    /// Whether anything was read after it.
     pub(crate) goes_on: bool,
-    /// Whether the rest was given up, since too many parts are damaged.
+    /// Whether the rest of the file was skipped because too many parts are damaged.
     pub(crate) is_too_much: bool,
 }
 
-/// So many NUL bytes in a row are a hole, not a part of something.
+/// Minimum number of consecutive NUL bytes that count as a hole rather than as text.
 pub(crate) const HOLE: usize = 16;
-/// So many faults of a file are kept.
+/// Maximum number of faults kept per file.
 const MAX_FAULTS: usize = 1000;
 
 /// Splits a source into lines.
@@ -46,14 +46,14 @@ pub(crate) struct LineReader {
     /// The unread part of `buffer`.
     start: usize,
     end: usize,
-    /// Where `start` stands.
+    /// Position of `start`.
     next: Position,
-    /// Members that begin behind `next`: the offset of each.
+    /// Offsets of the members that start after `next`.
     members: std::collections::VecDeque<u64>,
     max_line: usize,
     at_end: bool,
     faults: Vec<Fault>,
-    /// Where in `buffer` a fault cuts the text.
+    /// Index in `buffer` at which a fault interrupts the text.
     cut: Option<usize>,
 }
 
@@ -77,22 +77,22 @@ impl LineReader {
         }
     }
 
-    /// What could not be read.
+    /// The parts that could not be read.
     pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// What the text is known by, when the source takes its fingerprint.
+    /// The fingerprint of the text, if the source computes it.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.source.fingerprint()
     }
 
-    /// How many bytes were read, after decompression, and how many lines.
+    /// Number of bytes read, after decompression, and number of lines.
     pub(crate) fn totals(&self) -> (u64, u64) {
         (self.next.offset, self.next.line - 1)
     }
 
-    /// The next line; `None` at the end.
+    /// The next line. `None` at the end.
     pub(crate) fn next_line(&mut self) -> Option<Line<'_>> {
         let mut searched = 0;
         loop {
@@ -109,7 +109,7 @@ impl LineReader {
                 return Some(self.skip_oversized());
             }
             if self.cut.take().is_some() {
-                // What is behind a fault is another line.
+                // The text after a fault is a new line.
                 if searched > 0 {
                     return Some(self.emit(searched, false));
                 }
@@ -122,7 +122,7 @@ impl LineReader {
         }
     }
 
-    /// Skips NUL bytes, in however many buffers they come.
+    /// Skips NUL bytes, also across several buffers.
     fn skip_hole(&mut self) -> Line<'_> {
         let at = self.next;
         let mut bytes = 0;
@@ -158,7 +158,7 @@ impl LineReader {
         }
     }
 
-    /// Moves behind a line; returns where it stood.
+    /// Moves past a line and returns the line's position.
     fn advance(&mut self, length: usize, complete: bool) -> Position {
         let at = self.next;
         let taken = length + usize::from(complete);
@@ -176,7 +176,7 @@ impl LineReader {
         at
     }
 
-    /// Drops bytes until the line's end.
+    /// Drops bytes up to the end of the line.
     fn skip_oversized(&mut self) -> Line<'_> {
         let mut length = 0u64;
         let at = self.next;
@@ -209,7 +209,7 @@ impl LineReader {
         match self.source.read_on(&mut self.buffer, self.end) {
             Ok(0) => self.at_end = true,
             Ok(read) => {
-                // A read never crosses into another member.
+                // A read never crosses a member boundary.
                 for _ in members..self.source.members() {
                     self.members
                         .push_back(self.next.offset + (self.end - self.start) as u64);
@@ -240,7 +240,7 @@ impl LineReader {
     }
 }
 
-/// Adds a line to a record's text, unless that would grow beyond the limit.
+/// Appends a line to a record's text, unless the text would exceed the limit.
 pub(crate) fn append(text: &mut String, line: &str, limit: usize) {
     if text.len() + line.len() < limit {
         text.push('\n');

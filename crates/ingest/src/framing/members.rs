@@ -1,13 +1,13 @@
-//! Gzip members as wholes.
+//! Decompresses whole gzip members.
 //!
-//! Decompressing a member at once, into memory that has its size, is twice as fast as doing so in
-//! pieces. A member's size stands in its last four bytes, but where it ends is only known when it
-//! was decompressed; so the next thing that looks like a member's beginning is taken for the end,
-//! and the checksum tells whether it was. What is not so simple (no such end, cut off, corrupt,
-//! larger than memory allows) is decompressed in pieces, which gives all bytes before a fault.
+//! Decompressing a member at once, into memory of its final size, is twice as fast as decompressing it in pieces.
+//! The last four bytes of a member hold its size, but its end is known only after decompression. So the next bytes
+//! that look like the start of a member are assumed to be the end, and the checksum confirms it. All other members
+//! (no such end, truncated, corrupt, larger than memory allows) are decompressed in pieces, which returns all bytes
+//! before an error.
 //!
-//! A member that is damaged ends with a fault, and reading goes on at the next thing that looks like a
-//! member's beginning: members stand alone.
+//! A damaged member ends with an error, and reading continues at the next bytes that look like the start of a
+//! member: members are independent of each other.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -17,66 +17,67 @@ use libdeflater::Decompressor;
 
 use crate::framing::memory::{Lease, Memory};
 
-/// A larger member is decompressed in pieces, in bytes.
+/// Maximum size of a member that is decompressed at once, in bytes.
 const MAX_MEMBER: usize = 32 << 20;
-/// A piece, in bytes.
+/// Size of a piece, in bytes.
 const PIECE: usize = 256 << 10;
-/// So much of a piece is made at a time, in bytes: as much is lost before a fault.
+/// Number of bytes decompressed per step within a piece. At most this many bytes are lost before an error.
 const STEP: usize = 4 << 10;
-/// So much of the file is read at a time, in bytes; more where no member ends in it.
+/// Number of bytes of the file read at a time. More if no member ends within them.
 const WINDOW: usize = 2 << 20;
-/// The shortest member: ten bytes of header, two of nothing, eight of checksum and size.
+/// Size of the shortest member: ten bytes of header, two of empty data, eight of checksum and size.
 const SHORTEST: usize = 20;
-/// What of a header is looked at, in bytes.
+/// Number of header bytes that are checked.
 const HEADER: usize = 10;
-/// Less of it than this is worth reading on for, in bytes.
+/// With fewer bytes than this left in the window, more are read.
 const LOW: usize = WINDOW / 4;
-/// Larger members, and windows, are leased, in bytes.
+/// Members and windows above this size, in bytes, need a memory lease.
 const FREE: usize = 4 << 20;
-/// So many members that could not be taken as wholes show that a file has no such members: looking for
-/// their ends would cost more than it gives.
+/// After this many members that could not be decompressed at once, the rest of the file is decompressed in pieces:
+/// searching for their ends would cost more than it saves.
 const MAX_FAILURES: u32 = 4;
-/// So many beginnings are tried as a member's end.
+/// Maximum number of candidates tried as the end of a member.
 const MAX_TRIES: usize = 4;
-/// Deflate makes nothing smaller than this (RFC 1951 allows 1032).
+/// Maximum compression ratio of Deflate (RFC 1951 allows 1032).
 const MAX_RATIO: usize = 1032;
 
 /// The members of a file.
 pub(crate) struct Members {
-    /// Absent while a member is decompressed in pieces.
+    /// `None` while a member is decompressed in pieces.
     window: Option<Window>,
-    /// How many were begun.
+    /// Number of members started.
     pub(crate) begun: u32,
-    /// Absent when all are to be decompressed in pieces.
+    /// `None` when all members are decompressed in pieces.
     whole: Option<Decompressor>,
     /// The member that is being decompressed in pieces.
     pieces: Option<GzDecoder<Window>>,
-    /// Members that were not decompressed as wholes.
+    /// Number of members that were not decompressed at once.
     failures: u32,
-    /// What stands behind the last piece.
+    /// The error to return after the last piece.
     fault: Option<io::Error>,
-    /// Whether the member before was damaged: the next one is to be looked for.
+    /// Whether the previous member was damaged, so that the start of the next one must be searched for.
     is_lost: bool,
     memory: Option<Arc<Memory>>,
-    /// The room that large members take.
+    /// The memory leased for large members.
     lease: Option<Lease>,
 }
 
-/// A part of the file, from where it was not decompressed yet.
+/// The part of the file that is not decompressed yet.
 struct Window {
     reader: Box<dyn Read + Send>,
     data: Vec<u8>,
-    /// Where the next member begins.
+    /// Start of the next member.
     at: usize,
-    /// Where the member began that is being decompressed in pieces, as long as it is here: a damaged one can
-    /// seem to reach into those behind it.
+    /// Start of the member that is being decompressed in pieces, while it is still in the window. A damaged member
+    /// can seem to extend into those after it.
     mark: Option<usize>,
-    /// Whether the file's last byte is in it.
+    /// Whether the window contains the file's last byte.
     is_last: bool,
 }
 
 impl Members {
-    /// The members of what the reader reads. Who wants all of it gives memory to read wholes into.
+    /// The members that the reader reads. With `memory`, members are decompressed at once, which suits callers that
+    /// read the whole file.
     pub(crate) fn new(reader: Box<dyn Read + Send>, memory: Option<&Arc<Memory>>) -> Self {
         let window = Window {
             reader,
@@ -98,8 +99,8 @@ impl Members {
         }
     }
 
-    /// Reads a member, or a piece of one, into `buffer` from `start`, which grows when there is no
-    /// room; tells how many bytes came, 0 at the end.
+    /// Reads a member, or a piece of one, into `buffer` from `start`, growing it if there is no space. Returns the
+    /// number of bytes read, 0 at the end.
     pub(crate) fn read_on(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<usize> {
         loop {
             if self.pieces.is_some() {
@@ -130,7 +131,7 @@ impl Members {
         }
     }
 
-    /// Reads a piece into what is there.
+    /// Reads a piece into the given buffer without growing it.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.pieces.is_some() {
@@ -146,7 +147,7 @@ impl Members {
         }
     }
 
-    /// Begins the next member, if there is one.
+    /// Starts the next member. Returns `false` if there is none.
     fn begin(&mut self) -> io::Result<bool> {
         let Some(window) = &mut self.window else {
             return Ok(false);
@@ -154,7 +155,7 @@ impl Members {
         if std::mem::take(&mut self.is_lost) && !window.skip_to_header()? {
             return Ok(false);
         }
-        // Zeros are what tapes and block devices leave between members and behind them.
+        // Tapes and block devices leave zeros between and after members.
         loop {
             let rest = window.fill_buf()?;
             if rest.is_empty() {
@@ -172,7 +173,7 @@ impl Members {
         }
     }
 
-    /// Decompresses the member as a whole; `None` when that is not possible.
+    /// Decompresses the member at once. Returns `None` if that is not possible.
     fn member(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<Option<usize>> {
         let (Some(window), Some(whole)) = (&mut self.window, &mut self.whole) else {
             return Ok(None);
@@ -223,10 +224,10 @@ impl Members {
         });
     }
 
-    /// The next piece; 0 at the member's end.
+    /// The next piece. Returns 0 at the end of the member.
     ///
-    /// A decompressor that meets a fault does not say what it made before, so that it is asked for little
-    /// at a time.
+    /// A decompressor that meets an error does not report what it decompressed before, so each call requests few
+    /// bytes.
     fn piece(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(error) = self.fault.take() {
             return Err(self.lost(error));
@@ -263,7 +264,7 @@ impl Members {
         }
     }
 
-    /// The rest of the member cannot be read: the next one is looked for right behind its beginning.
+    /// Gives up the rest of the member. The search for the next one starts right after this member's first byte.
     fn lost(&mut self, error: io::Error) -> io::Error {
         self.window = self.pieces.take().map(GzDecoder::into_inner);
         if let Some(window) = &mut self.window
@@ -276,22 +277,22 @@ impl Members {
     }
 }
 
-/// Whether there is room for large members: it is leased once a file.
+/// Whether memory for large members is available. It is leased once per file.
 fn has_room(lease: &mut Option<Lease>, memory: Option<&Arc<Memory>>) -> bool {
     if lease.is_none() {
-        // The window and the text.
+        // Room for the window and for the text.
         *lease = memory.and_then(|memory| memory.lease(2 * MAX_MEMBER));
     }
     lease.is_some()
 }
 
 impl Window {
-    /// How many bytes are there from where the next member begins.
+    /// Number of bytes available from the start of the next member.
     fn held(&self) -> usize {
         self.data.len() - self.at
     }
 
-    /// Goes to the next thing that looks like a member's beginning; `false` when there is none.
+    /// Moves to the next bytes that look like the start of a member. Returns `false` if there are none.
     fn skip_to_header(&mut self) -> io::Result<bool> {
         loop {
             if self.held() < HEADER {
@@ -302,7 +303,7 @@ impl Window {
                 self.at += at;
                 return Ok(true);
             }
-            // A header that the window cuts in two stays in it.
+            // Keeps a header that is cut off at the end of the window.
             let kept = if self.is_last { 0 } else { HEADER - 1 };
             self.at += rest.len().saturating_sub(kept);
             if self.is_last {
@@ -311,7 +312,7 @@ impl Window {
         }
     }
 
-    /// Makes so many bytes of the file be there, from where the next member begins, or all that are left.
+    /// Reads until `wanted` bytes from the start of the next member are available, or the file ends.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         let held = self.data.len() - self.at;
         if self.is_last || held >= wanted {
@@ -352,7 +353,7 @@ impl BufRead for Window {
     }
 }
 
-/// Where things stand that look like a member's header.
+/// Positions of bytes that look like a member's header.
 fn headers(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let is_header = |at: &usize| {
         // Deflate, no reserved flag, a known level and system (RFC 1952).
@@ -362,26 +363,26 @@ fn headers(bytes: &[u8]) -> impl Iterator<Item = usize> {
     memchr::memmem::find_iter(bytes, &[0x1f, 0x8b, 8]).filter(is_header)
 }
 
-/// Where the first member may end: where the next may begin, and where the bytes end.
+/// Candidates for the end of the first member: possible starts of the next one, and the end of the bytes.
 fn ends(rest: &[u8], is_last: bool) -> impl Iterator<Item = usize> {
     let lasts = is_last.then_some(()).into_iter().flat_map(|()| {
         let zeros = rest.iter().rev().take_while(|byte| **byte == 0).count();
-        // The size of a small member ends with zeros.
+        // The size field of a small member ends with zeros.
         [rest.len(), rest.len() - zeros]
     });
     headers(rest).chain(lasts).filter(|end| *end >= SHORTEST)
 }
 
-/// The size that a member tells which ends there.
+/// The size that a member ending at `end` states.
 fn size_before(rest: &[u8], end: usize) -> Option<usize> {
     let size = rest[..end].last_chunk::<4>()?;
     Some(u32::from_le_bytes(*size) as usize)
 }
 
-/// Where the member ends that gave this text: behind the first of its checksum and size.
+/// The end of the member that decompressed to this text: after the first occurrence of its checksum and size.
 ///
-/// The decompressor is content with more than a member. Where zeros follow a member, or it looks
-/// like the next one, what was tried as its end may be the end of a later one.
+/// The decompressor accepts trailing bytes after a member. If zeros follow a member, or the next member looks the
+/// same, the candidate may be the end of a later member.
 fn end_of(tried: &[u8], text: &[u8]) -> Option<usize> {
     let mut footer = [0; 8];
     footer[..4].copy_from_slice(&libdeflater::crc32(text).to_le_bytes());
@@ -434,7 +435,7 @@ mod tests {
             prop_assert_eq!(read_all(&data), (expected, texts.len() as u32, true));
         }
 
-        /// A later end that looks like the first member's would swallow all between.
+        /// A later end that looks like the end of the first member would swallow everything between.
         #[test]
         fn members_alike_are_all_read(
             text in prop::collection::vec(any::<u8>(), 0..20),
@@ -448,14 +449,14 @@ mod tests {
             prop_assert_eq!(read_all(&data), (expected, count as u32 + 1, true));
         }
 
-        /// A text with beginnings of members in it, stored as it is.
+        /// A text that contains starts of members, stored uncompressed.
         #[test]
         fn what_looks_like_a_member_within_one_is_none(count in 1usize..9) {
             let text = gzip(b"inner", 6).repeat(count);
             prop_assert_eq!(read_all(&gzip(&text, 0)), (text, 1, true));
         }
 
-        /// What is behind a damaged member is read, and so is what is in it before the damage.
+        /// The data after a damaged member is read, and so is the data in it before the damage.
         #[test]
         fn a_damaged_member_costs_only_itself(
             counts in prop::collection::vec(50u32..400, 3..6),
@@ -469,7 +470,7 @@ mod tests {
             let texts: Vec<Vec<u8>> = (0..).zip(&counts).map(|(nth, count)| text(nth, *count)).collect();
             let mut members: Vec<Vec<u8>> = texts.iter().map(|text| gzip(text, 6)).collect();
             let which = which.min(members.len() - 1);
-            // Behind the header, where the data is.
+            // After the header, within the data.
             let at = HEADER + at.index(members[which].len() - HEADER - 8);
             members[which][at] ^= 0x10;
             let mut source = Members::new(Box::new(io::Cursor::new(members.concat())), Some(&Arc::default()));
@@ -482,7 +483,7 @@ mod tests {
                 }
             }
             if faults == 0 {
-                // A bit that nobody reads, behind the last code.
+                // The flipped bit is unused, after the last code.
                 prop_assert_eq!(read, texts.concat());
                 return Ok(());
             }

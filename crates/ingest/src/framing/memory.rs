@@ -1,23 +1,22 @@
-//! The memory that reading may take.
+//! The memory limit for reading.
 //!
-//! A process reads with as much memory as it was given, however many threads it has and whatever stands in
-//! the files. Most buffers have a bound of their own: the longest line. What makes reading faster and takes
-//! more, whole members of archives, is leased here; where nothing is left the slower way is taken, which
-//! gives the same.
+//! A process stays within the memory limit, regardless of its number of threads and of the content of the files.
+//! Most buffers are limited by the longest line. Decompressing whole archive members is faster but needs more
+//! memory, which is leased here. If no memory is left, the slower way is used, which produces the same result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a process may take when nobody says otherwise, in bytes.
+/// Default memory limit of a process, in bytes.
 const DEFAULT: usize = 512 << 20;
-/// What a thread may need for its longest line, in all forms that it has on its way to a record, in bytes.
+/// Memory that a thread may need for its longest line, in all representations up to the record, in bytes.
 const THREAD: usize = 32 << 20;
 
-/// How much memory reading may take. Shared by all threads that read.
+/// The memory limit for reading, shared by all reading threads.
 #[derive(Debug)]
 pub struct Memory {
     total: usize,
-    /// What can be leased still.
+    /// Number of bytes that can still be leased.
     left: AtomicUsize,
 }
 
@@ -28,26 +27,26 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// So many bytes in all.
+    /// Creates a limit of `bytes` in total.
     pub fn of(bytes: usize) -> Self {
         Self {
             total: bytes,
-            // The rest is for what is kept of records, and for threads.
+            // The rest is for stored parts of records, and for threads.
             left: AtomicUsize::new(bytes / 4),
         }
     }
 
-    /// How many bytes there are in all.
+    /// The limit in bytes.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// The largest number of threads that there is room for, of those that are wanted.
+    /// The number of threads that fit into the memory, at most `wanted`.
     pub fn threads(&self, wanted: usize) -> usize {
         wanted.clamp(1, (self.total / THREAD).max(1))
     }
 
-    /// Takes bytes until the lease is dropped; `None` when there are not so many.
+    /// Leases bytes until the lease is dropped. Returns `None` if too few are left.
     pub(crate) fn lease(self: &Arc<Self>, bytes: usize) -> Option<Lease> {
         let take = |left: usize| left.checked_sub(bytes);
         let taken = self
@@ -60,7 +59,7 @@ impl Memory {
     }
 }
 
-/// Bytes that were taken.
+/// Leased bytes.
 #[derive(Debug)]
 pub(crate) struct Lease {
     memory: Arc<Memory>,

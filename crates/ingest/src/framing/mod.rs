@@ -1,6 +1,7 @@
-//! The first room: bytes into lines, lines out of what stands around them, lines into records.
+//! Framing: splits bytes into lines, removes the envelopes around lines, and joins lines into records.
 //!
-//! What it asks of others is how a line is written ([`parsing`](crate::parsing)), never what it means.
+//! This module uses [`parsing`](crate::parsing) to learn how a line is written. It never interprets what a line
+//! means.
 
 pub(crate) mod bar;
 pub(crate) mod body;
@@ -20,7 +21,7 @@ pub(crate) mod open;
 
 use dragline_schema::{Position, Problem, ProblemKind, Sink};
 
-/// Hands over what could not be read.
+/// Reports input that could not be read.
 pub(crate) fn report(sink: &mut dyn Sink, kind: ProblemKind, at: Option<Position>, detail: &str) {
     sink.problem(&Problem { kind, at, detail });
 }

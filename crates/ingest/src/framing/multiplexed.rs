@@ -1,28 +1,29 @@
-//! What the Docker Engine's API gives of a container without a terminal: frames of standard output and standard error,
-//! each behind eight bytes that say which and how long
+//! The output of a container without a terminal, in the format of the Docker Engine's API: frames of standard output
+//! and standard error, each after an eight-byte header with the stream and the length
 //! (<https://docs.docker.com/reference/api/engine/version/v1.47/#tag/Container/operation/ContainerAttach>).
 
 use std::io::{self, BufRead, Read};
 
 const HEADER: usize = 8;
 
-/// Whether a file begins with such a frame: a stream of three, three zeros, a length below 16 MiB.
+/// Whether a file starts with such a frame: one of three streams, three zeros, a length below 16 MiB.
 pub(crate) fn begins(head: &[u8]) -> bool {
     matches!(head, [0..=2, 0, 0, 0, 0, length @ ..] if length.len() >= 3 && length[..3] != [0, 0, 0])
 }
 
-/// So much of a line that does not end is held, in bytes.
+/// Maximum number of bytes buffered for an unfinished line.
 const MOST_HELD: usize = 8 << 20;
 
-/// The frames' lines, each behind the name of its stream: lines of both are mixed, and each stream's belong together.
+/// The lines of the frames, each after the name of its stream. The frames of the streams alternate, so each stream
+/// has its own buffer.
 pub(crate) struct Multiplexed {
     reader: Box<dyn BufRead + Send>,
-    /// What came of a stream's line that has not ended: of standard input, output, error, and the engine's own.
+    /// The unfinished line of each stream: standard input, output, error, and the engine's own.
     held: [Vec<u8>; 4],
-    /// Whole lines that were not read yet, from `at` on.
+    /// Complete lines, unread from `at` on.
     lines: Vec<u8>,
     at: usize,
-    /// Whether nothing more can be read: without a header nobody knows where the next one is.
+    /// Whether nothing more can be read: without a valid header, the position of the next one is unknown.
     is_lost: bool,
 }
 
@@ -39,7 +40,7 @@ impl Multiplexed {
         }
     }
 
-    /// Takes the next frame; `false` at the end.
+    /// Reads the next frame. Returns `false` at the end.
     fn next_frame(&mut self) -> io::Result<bool> {
         let mut header = [0; HEADER];
         if !read_whole(&mut self.reader, &mut header)? {
@@ -47,7 +48,7 @@ impl Multiplexed {
         }
         let fault = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidData, why.to_owned()));
         let [stream @ 0..=3, 0, 0, 0, size @ ..] = header else {
-            return fault("what should be a frame of Docker's is none");
+            return fault("invalid Docker frame");
         };
         let mut left = u32::from_be_bytes(size) as usize;
         let mut piece = [0; 8192];
@@ -86,7 +87,7 @@ impl Multiplexed {
     }
 }
 
-/// Fills a buffer; `false` when there is nothing more.
+/// Fills a buffer. Returns `false` if the input has ended.
 fn read_whole(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<bool> {
     let mut length = 0;
     while length < buffer.len() {
@@ -115,7 +116,7 @@ impl Read for Multiplexed {
             }
             let more = self.next_frame();
             if !matches!(more, Ok(true)) {
-                // What does not end is a line, too.
+                // An unfinished line counts as a line, too.
                 self.is_lost = true;
                 (0..self.held.len()).for_each(|stream| self.end_line(stream));
                 failed = more.err();
@@ -169,7 +170,7 @@ mod tests {
         let (text, failed) = read(both.clone());
         assert_eq!(text, "stdout | two\nstderr | one more\nstdout | three\n");
         assert!(failed.is_none());
-        // What is cut gives what is there.
+        // Truncated input returns everything before the cut.
         let (text, failed) = read(both[..both.len() - 1].to_vec());
         assert!(text.ends_with("stdout | thre\n"), "{text}");
         assert!(failed.is_some());

@@ -1,26 +1,26 @@
-//! Syslog as it comes over TCP, with each message's length before it (RFC 6587, "octet counting"): several messages on
-//! a line, or one over several.
+//! Syslog over TCP with octet counting (RFC 6587): the length of each message precedes it. A line may hold several
+//! messages, and a message may span several lines.
 
 use dragline_schema::Position;
 
-/// A message is kept up to this size.
+/// Maximum size of a message.
 const MAX_MESSAGE: usize = 1 << 20;
 
-/// A message whose lines come.
+/// An unfinished message.
 pub(crate) struct Octets {
     pub(crate) at: Position,
     text: String,
-    /// So many bytes of it are to come.
+    /// Number of bytes still missing.
     left: usize,
 }
 
 impl Octets {
-    /// Whether a line begins with a length and a message.
+    /// Whether a line starts with a length and a message.
     pub(crate) fn begins(line: &str) -> bool {
         counted(line).is_some()
     }
 
-    /// The messages that a line makes whole, and the one that goes on behind it.
+    /// The messages that a line completes, and the unfinished one at its end.
     pub(crate) fn take(
         open: Option<Self>,
         line: &str,
@@ -60,7 +60,7 @@ impl Octets {
         (whole, None)
     }
 
-    /// Adds a line, or what of it belongs here.
+    /// Appends a line, or the part of it that belongs to this message.
     fn push(&mut self, line: &str) {
         if self.text.len() + line.len() < MAX_MESSAGE {
             if !self.text.is_empty() {
@@ -68,17 +68,17 @@ impl Octets {
             }
             self.text.push_str(line);
         }
-        // The line's end counts, too.
+        // The line end counts, too.
         self.left = self.left.saturating_sub(line.len() + 1);
     }
 
-    /// What came of it.
+    /// The text received so far.
     pub(crate) fn into_text(self) -> String {
         self.text
     }
 }
 
-/// `123 <14>1 …`: the length, and what is behind it.
+/// `123 <14>1 …`: the length, and the text after it.
 fn counted(line: &str) -> Option<(usize, &str)> {
     let is_digit = |b: &&u8| b.is_ascii_digit();
     let digits = line.bytes().take(8).take_while(|b| is_digit(&b)).count();
@@ -111,7 +111,7 @@ mod tests {
         let (whole, open) = Octets::take(open, "lin7 <14>six", at);
         assert_eq!(whole, ["<14>two\nlin", "<14>six"]);
         assert!(open.is_none());
-        // A message may have its line's end in it.
+        // A message may include its line end.
         let (whole, open) = Octets::take(None, "8 <14>one", at);
         assert_eq!((whole, open.is_none()), (vec!["<14>one".to_owned()], true));
         for other in ["12 items", "12 <b>x", "<14>x", "1234567890 <14>x"] {

@@ -1,4 +1,5 @@
-//! Files into bytes: plain, gzip, zstd and Docker's frames, told by what they begin with, also one in the other.
+//! Opens files and decompresses them: plain text, gzip, zstd and Docker's frames, also nested. The format is
+//! detected from the first bytes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,9 +16,9 @@ use crate::framing::multiplexed::{self, Multiplexed};
 use crate::watch::Watch;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
-/// The second to fourth byte of a frame to be skipped, whose first is 0x50 to 0x5f (RFC 8878, section 3.1.2).
+/// Bytes 2 to 4 of a skippable zstd frame, whose first byte is 0x50 to 0x5f (RFC 8878, section 3.1.2).
 const SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
-/// What other packers' files begin with, how they are called, and what unpacks them to standard output.
+/// Unsupported archive formats: first bytes, name, and the command that decompresses them to standard output.
 const OTHER_PACKERS: [(&[u8], &str, &str); 6] = [
     (b"BZh", "bzip2", "bzcat"),
     (b"\xfd7zXZ\0", "xz", "xzcat"),
@@ -27,27 +28,27 @@ const OTHER_PACKERS: [(&[u8], &str, &str); 6] = [
     (b"7z\xbc\xaf\x27\x1c", "7z", "7z x -so"),
 ];
 
-/// Bytes that are read at a time from what is not taken member by member.
+/// Number of bytes per read where the source is not read member by member.
 const CHUNK: usize = 256 << 10;
-/// An archive in an archive is read, and one in that.
+/// Maximum nesting depth of archives.
 const DEEPEST: u32 = 3;
-/// So many bytes tell a packer.
+/// Number of bytes needed to detect a format.
 const MAGIC: usize = 8;
 
 /// The decompressed bytes of a file.
 pub(crate) struct Source {
     kind: Kind,
     members: u32,
-    /// Told to stop, it seems to end.
+    /// When it is cancelled, the source reports the end of the file.
     watch: Option<Arc<Watch>>,
-    /// What the text is known by, when somebody wants to know.
+    /// Computes the fingerprint of the text, if requested.
     tap: Option<Box<Tap>>,
 }
 
-/// A file whose reading is watched.
+/// A file that reports its read progress.
 struct Watched {
     file: File,
-    /// Absent when what is read is no progress.
+    /// `None` when reading it does not count as progress.
     watch: Option<Arc<Watch>>,
 }
 
@@ -66,11 +67,11 @@ enum Kind {
     Gzip(Box<Members>),
     Zstd(Box<Frames<Box<dyn BufRead + Send>>>),
     Multiplexed(Box<Multiplexed>),
-    /// Nothing more can be read.
+    /// No more bytes can be read.
     Ended,
 }
 
-/// What a file begins with.
+/// The format that the first bytes of a file indicate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Packer {
     None,
@@ -95,7 +96,7 @@ impl Packer {
 }
 
 impl Source {
-    /// Opens a file, to be read to its end.
+    /// Opens a file to read it to the end.
     pub(crate) fn open(path: &Path, watch: &Arc<Watch>, memory: &Arc<Memory>) -> io::Result<Self> {
         let file = Watched {
             file: File::open(path)?,
@@ -106,14 +107,14 @@ impl Source {
         Ok(source)
     }
 
-    /// Opens a file that is read beside the reading: it is no progress, and stops with it.
+    /// Opens a file for a secondary read: it does not count as progress, but stops when the main read is cancelled.
     pub(crate) fn open_quietly(path: &Path, watch: &Arc<Watch>) -> io::Result<Self> {
         let mut source = Self::open_in_pieces(path)?;
         source.watch = Some(Arc::clone(watch));
         Ok(source)
     }
 
-    /// Opens a file of which only the beginning may be wanted.
+    /// Opens a file that may be read only partly.
     pub(crate) fn open_in_pieces(path: &Path) -> io::Result<Self> {
         let file = Watched {
             file: File::open(path)?,
@@ -122,18 +123,18 @@ impl Source {
         Self::of(path, file, None)
     }
 
-    /// The same, and takes the text's fingerprint.
+    /// Enables computing the text's fingerprint.
     pub(crate) fn tapped(mut self, is_wanted: bool) -> Self {
         self.tap = is_wanted.then(Box::default);
         self
     }
 
-    /// What the text that was read is known by.
+    /// The fingerprint of the text read so far.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.tap.as_ref().map(|tap| tap.finish())
     }
 
-    /// Whether a file is packed so that it can be read, whatever its name says.
+    /// Whether a file has a supported archive format. Its name does not matter.
     pub(crate) fn is_archive(path: &Path) -> bool {
         let mut start = [0; MAGIC];
         let read = File::open(path).and_then(|mut file| file.read(&mut start));
@@ -145,7 +146,7 @@ impl Source {
         let packer = Packer::of(reader.fill_buf()?);
         let mut source = Self::unpacked(packer, Box::new(reader), memory)?;
         let mut depth = 1;
-        // What an archive holds is told by its own beginning, which is read apart.
+        // The format of an archive's content is detected from the content's first bytes, in a separate read.
         while source.is_packed() && depth < DEEPEST {
             let inner = Packer::of(&nested_beginning(path, depth)?);
             if inner == Packer::None {
@@ -191,16 +192,16 @@ impl Source {
         }
     }
 
-    /// How many members were begun, besides the first.
+    /// Number of members started, not counting the first.
     pub(crate) fn members(&self) -> u32 {
         self.members
     }
 
-    /// Reads on into `buffer` from `start`, which grows when there is no room; tells how many bytes
-    /// came, 0 at the end. They never are of two members.
+    /// Reads more bytes into `buffer` from `start`, growing it if there is no space. Returns the number of bytes
+    /// read, 0 at the end. One call never returns bytes of two members.
     ///
     /// # Errors
-    /// Where a part cannot be read. What is behind it may be: the next call goes on there.
+    /// If a part cannot be read. The next call continues after that part, if possible.
     pub(crate) fn read_on(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<usize> {
         if self.is_told_to_stop() {
             return Ok(0);
@@ -221,7 +222,7 @@ impl Source {
         Ok(read)
     }
 
-    /// Hands over all pieces, passing over what cannot be read, until `take` has enough.
+    /// Passes all pieces to `take` until it returns `false`. Skips what cannot be read.
     pub(crate) fn each_piece(&mut self, mut take: impl FnMut(&[u8]) -> bool) {
         let mut buffer = Vec::new();
         loop {
@@ -240,7 +241,7 @@ impl Source {
             .is_some_and(|watch| watch.is_cancelled())
     }
 
-    /// Reads into what is there.
+    /// Reads into the given buffer without growing it.
     fn read_piece(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.kind {
             Kind::Plain(reader) => {
@@ -271,7 +272,7 @@ impl Read for Source {
     }
 }
 
-/// What the archive begins with that is so deep in a file.
+/// The first bytes of the archive at this nesting depth.
 fn nested_beginning(path: &Path, depth: u32) -> io::Result<Vec<u8>> {
     let mut reader: Box<dyn BufRead + Send> = Box::new(BufReader::new(File::open(path)?));
     for _ in 0..depth {
@@ -279,11 +280,11 @@ fn nested_beginning(path: &Path, depth: u32) -> io::Result<Vec<u8>> {
         let source = Source::unpacked(packer, reader, None)?;
         reader = Box::new(BufReader::with_capacity(MAGIC, source));
     }
-    // A fault here is met again where the file is read.
+    // The main read of the file meets the same error again and reports it.
     Ok(reader.fill_buf().map(<[u8]>::to_vec).unwrap_or_default())
 }
 
-/// How a packer is called whose files are not read, and what unpacks them to standard output.
+/// The name of an unsupported archive format, and the command that decompresses it to standard output.
 pub(crate) fn other_packer(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let found = OTHER_PACKERS
         .iter()
@@ -291,19 +292,19 @@ pub(crate) fn other_packer(start: &[u8]) -> Option<(&'static str, &'static str)>
     found.map(|(_, name, unpack)| (*name, *unpack))
 }
 
-/// The first bytes of a file, decompressed; fewer where it is shorter, or damaged so early.
+/// The first bytes of a file, decompressed. Fewer than `limit` if the file is shorter or damaged there.
 ///
 /// # Errors
-/// When the file cannot be opened.
+/// If the file cannot be opened.
 pub fn beginning(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut source = Source::open_in_pieces(path)?;
     Ok(read_start(&mut source, limit).0)
 }
 
-/// The fingerprint of a file's text, as far as it can be read.
+/// The fingerprint of a file's text, as far as the text is readable.
 ///
 /// # Errors
-/// When the file cannot be opened.
+/// If the file cannot be opened.
 pub fn fingerprint(path: &Path, watch: &Arc<Watch>) -> io::Result<Fingerprint> {
     let mut source = Source::open_quietly(path, watch)?;
     let mut tap = Tap::default();
@@ -314,10 +315,10 @@ pub fn fingerprint(path: &Path, watch: &Arc<Watch>) -> io::Result<Fingerprint> {
     Ok(tap.finish())
 }
 
-/// The hash of the first `length` bytes of a file's text; of fewer where there are fewer.
+/// The hash of the first `length` bytes of a file's text, or of all bytes if the text is shorter.
 ///
 /// # Errors
-/// When the file cannot be opened.
+/// If the file cannot be opened.
 pub fn hash_of_first(path: &Path, length: u64, watch: &Arc<Watch>) -> io::Result<u64> {
     let mut source = Source::open_quietly(path, watch)?;
     let mut hasher = Xxh3::new();
@@ -335,7 +336,7 @@ pub fn hash_of_first(path: &Path, length: u64, watch: &Arc<Watch>) -> io::Result
     })
 }
 
-/// Reads the next `limit` bytes, or up to the end or an error, which comes with them.
+/// Reads the next `limit` bytes. Stops earlier at the end or at an error, which is returned with the bytes read.
 pub(crate) fn read_start(source: &mut Source, limit: usize) -> (Vec<u8>, Option<io::Error>) {
     let mut start = Vec::new();
     while start.len() < limit {

@@ -1,11 +1,11 @@
-//! The names that other writers give to what a record says.
+//! Field names that other writers use, mapped to slots.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use rustc_hash::FxBuildHasher;
 
-/// What a field says.
+/// The role of a field in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     Timestamp,
@@ -29,7 +29,7 @@ impl Slot {
     pub(crate) const COUNT: usize = Self::Attempt as usize + 1;
 }
 
-/// Names in the order in which they win when a record has several.
+/// Field names for each slot, in order of precedence.
 const NAMES: &[(Slot, &str)] = &[
     (
         Slot::Timestamp,
@@ -97,7 +97,7 @@ const NAMES: &[(Slot, &str)] = &[
     (Slot::Attempt, "attempt attempts try"),
 ];
 
-/// Names of durations without a unit, the first part of those with one.
+/// Names of durations without a unit; names with a unit start with one of these.
 const DURATIONS: &[&str] = &[
     "elapsed",
     "duration",
@@ -110,7 +110,7 @@ const DURATIONS: &[&str] = &[
     "time_taken",
 ];
 
-/// Where writers put what a record says.
+/// Containers of a record's standard fields.
 const CONTAINERS: &[&str] = &[
     "fields.",
     "record.extra.",
@@ -125,7 +125,7 @@ const CONTAINERS: &[&str] = &[
     "msg.",
     "_source.",
 ];
-/// Where they put the user's own fields, beside what the record says.
+/// Containers of the user's own fields, separate from the record's standard fields.
 const LIFTED: &[&str] = &[
     "@fields.",
     "data.",
@@ -141,10 +141,10 @@ const LIFTED: &[&str] = &[
     "1.",
     "2.",
 ];
-/// Containers are taken off so often.
+/// Maximum number of nested containers that are removed from a path.
 const DEEPEST: usize = 3;
 
-/// A path without the container it stands in.
+/// A path without its containers.
 pub(crate) fn without_container(path: &str) -> &str {
     let mut path = path;
     for _ in 0..DEEPEST {
@@ -157,12 +157,12 @@ pub(crate) fn without_container(path: &str) -> &str {
     path
 }
 
-/// Whether what stands in a container is the user's own, beside what the writer says.
+/// Whether a path is in a container of the user's own fields.
 pub(crate) fn is_lifted(path: &str) -> bool {
     LIFTED.iter().any(|container| path.starts_with(container))
 }
 
-/// The slot that the definitions call so.
+/// The slot with this name in the definitions.
 pub(crate) fn slot_named(name: &str) -> Option<Slot> {
     Some(match name {
         "timestamp" => Slot::Timestamp,
@@ -186,7 +186,7 @@ pub(crate) fn slot_named(name: &str) -> Option<Slot> {
 
 type Table = HashMap<&'static str, Vec<(Slot, usize)>, FxBuildHasher>;
 
-/// Whether a name is one of those that say something, as it is.
+/// Whether a path is exactly one of the known names.
 pub(crate) fn exact_slot(path: &str) -> bool {
     static NAMED: LazyLock<std::collections::HashSet<&str>> = LazyLock::new(|| {
         NAMES
@@ -197,7 +197,7 @@ pub(crate) fn exact_slot(path: &str) -> bool {
     NAMED.contains(path)
 }
 
-/// What a field of that name says, and its rank among the names for it (the lower wins).
+/// The slot of a field name, and its rank among the names for that slot (the lowest wins).
 pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
     static TABLE: LazyLock<Table> = LazyLock::new(|| {
         let mut table: Table = Table::default();
@@ -214,7 +214,7 @@ pub(crate) fn slot_of(path: &str) -> Option<(Slot, usize)> {
         .or_else(|| in_other_case(path))
 }
 
-/// The same of a name in another case: `StatusCode`, `log-level`, `_url`.
+/// The slot of a name in another spelling: `StatusCode`, `log-level`, `_url`.
 fn in_other_case(path: &str) -> Option<(Slot, usize)> {
     static TABLE: LazyLock<HashMap<String, (Slot, usize), FxBuildHasher>> = LazyLock::new(|| {
         let mut table = HashMap::default();
@@ -235,19 +235,19 @@ fn in_other_case(path: &str) -> Option<(Slot, usize)> {
     TABLE.get(&plain(path)?).copied()
 }
 
-/// A name in small letters, without what stands between its words. Names of one letter stay as they are.
+/// A name in lower case without word separators. `None` for short names and names that start with `@`.
 fn plain(name: &str) -> Option<String> {
     let bytes = name.bytes().filter(|b| !matches!(b, b'_' | b'-'));
     let plain: String = bytes.map(|b| b.to_ascii_lowercase() as char).collect();
     (plain.len() > 2 && !plain.starts_with('@')).then_some(plain)
 }
 
-/// Milliseconds in one unit of the duration of that name; `None` when it is no request's duration.
-/// Names without a unit count seconds when they are written `like_this` and hold a fraction, as in
-/// Python, else milliseconds, as in JavaScript.
+/// Milliseconds per unit of a duration with that name; `None` if it is not a request's duration.
+/// A name without a unit means seconds if it is written `like_this` and the value has a fraction, as in
+/// Python, otherwise milliseconds, as in JavaScript.
 pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
     match path {
-        // Elastic's common schema has nanoseconds, OpenTelemetry's conventions seconds.
+        // Elastic Common Schema uses nanoseconds, OpenTelemetry's conventions use seconds.
         "event.duration" => return Some(1e-6),
         "http.client.request.duration" => return Some(1000.0),
         _ => {}
@@ -256,7 +256,7 @@ pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
         .strip_prefix("http.")
         .or_else(|| path.strip_prefix("res."))
         .unwrap_or(path);
-    // .NET's names begin with a capital, and count milliseconds.
+    // .NET's names start with a capital letter and mean milliseconds.
     if name.starts_with(|c: char| c.is_ascii_uppercase()) {
         let small = name[..1].to_ascii_lowercase() + &name[1..];
         let is_bare = DURATIONS.contains(&&*small);
@@ -288,7 +288,7 @@ mod tests {
     fn a_name_has_one_meaning_and_an_order() {
         assert_eq!(slot_of("msg"), Some((Slot::Message, 3)));
         assert!(slot_of("message").unwrap().1 < slot_of("event").unwrap().1);
-        // `exception` is a message to some and a traceback to most; the decoder looks at the text.
+        // `exception` is a message for some writers and a traceback for most; the decoder checks the text.
         assert_eq!(slot_of("exception").unwrap().0, Slot::ErrorMessage);
         assert_eq!(slot_of("shoe_size"), None);
         assert_eq!(without_container("record.extra.url"), "url");

@@ -1,8 +1,8 @@
-//! Crawlee's text logs, of JavaScript and of Python.
+//! Crawlee's logs, for JavaScript and for Python.
 //!
-//! Neither says when unless it is told to, nor which request got which status; the statistics at a
-//! run's end are the run's account, as Scrapy's are. A request was tried as often as its place in
-//! the retry histogram says, so that attempts are the histogram's weighted sum.
+//! By default lines have no time, and no line contains a request's status; a run's totals come from the
+//! statistics at its end, as in Scrapy. The nth entry of the retry histogram counts the requests with n
+//! attempts, so the total number of attempts is the histogram's weighted sum.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -19,17 +19,17 @@ use crate::parsing::time::stamp;
 /// `INFO  CheerioCrawler:Statistics: message`
 static JAVASCRIPT: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"^(?:(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) +)?(?P<level>ERROR|SFAIL|WARN|INFO|DEBUG|PERF) +(?P<logger>[A-Z]\w*(?::\w+)*): ?(?P<message>.*)$";
-    Regex::new(pattern).expect("a pattern of ours, which a test compiles")
+    Regex::new(pattern).expect("built-in pattern, compiled by a test")
 });
 /// `[crawlee.crawlers] INFO  message`
 static PYTHON: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"^\[(?P<logger>[A-Za-z_][\w.]*)\] (?P<level>DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL) +(?P<message>.*)$";
-    Regex::new(pattern).expect("a pattern of ours, which a test compiles")
+    Regex::new(pattern).expect("built-in pattern, compiled by a test")
 });
 
-/// Reads a line's head.
+/// Parses a line's header.
 pub(super) fn head(line: &str) -> Option<Head<'_>> {
-    // Most lines are told apart by a few bytes.
+    // Skip the regular expressions for most lines.
     let (dialect, regex) = match line.as_bytes() {
         [b'[', ..] => (Dialect::CrawleePython, &*PYTHON),
         [b'E' | b'S' | b'W' | b'I' | b'D' | b'P', ..]
@@ -54,13 +54,13 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
 
 /// The runs of a family.
 pub(crate) struct Crawlee {
-    /// The family's name, hashed, for the ids of runs, which Crawlee does not give.
+    /// Hash of the family's name, used for run ids, because Crawlee does not log any.
     family: u32,
     state: State,
     run_id: String,
 }
 
-/// What the lines before one say of its run.
+/// What previous lines say about the current run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     runs: u32,
@@ -68,7 +68,7 @@ pub(crate) struct State {
     is_python: bool,
 }
 
-/// What the statistics say.
+/// The statistics at a run's end.
 #[derive(Debug, Default, PartialEq)]
 struct Statistics {
     histogram: Vec<u64>,
@@ -92,12 +92,12 @@ impl Crawlee {
         self.run_id = self.name();
     }
 
-    /// Whether a run was met, whose own code writes lines without a name.
+    /// Whether a run has started, so that lines without a logger are from its own code.
     pub(super) fn is_running(&self) -> bool {
         self.state.runs > 0
     }
 
-    /// Who writes the current run.
+    /// The dialect of the current run.
     pub(super) fn dialect(&self) -> Dialect {
         if self.state.is_python {
             Dialect::CrawleePython
@@ -106,7 +106,7 @@ impl Crawlee {
         }
     }
 
-    /// A line of the run's own code.
+    /// Assigns a record of the run's own code to the run.
     pub(super) fn own(&self, record: &mut Record<'_>) {
         record.run_id = Some(Cow::Owned(self.run_id.clone()));
     }
@@ -116,8 +116,8 @@ impl Crawlee {
         format!("{}-{:08x}", self.state.runs, self.family)
     }
 
-    /// Says of a record whose it is, and hands over what it tells of its run beside itself. The
-    /// text is the message and all that follows it.
+    /// Assigns a record to its run, and passes on a summary record if it contains the run's statistics. `text` is
+    /// the message with all continuation lines.
     pub(super) fn tell<'r>(
         &mut self,
         text: &'r str,
@@ -129,7 +129,7 @@ impl Crawlee {
         self.tell_message(message, text, record, at, sink);
     }
 
-    /// The same of a record that was JSON, which holds in its members what follows the message.
+    /// Like `tell`, for a JSON record, in which other members take the place of continuation lines.
     pub(crate) fn tell_json<'r>(
         &mut self,
         line: &'r str,
@@ -186,7 +186,7 @@ impl Crawlee {
             record.event = Event::ScraperEnd(end());
         } else if message.starts_with("Final request statistics") {
             let summary = summary(&Statistics::read(text));
-            // Not a line of the log by itself.
+            // An additional record, not a line of the log.
             let account = Record {
                 event: Event::Summary(Box::new(summary)),
                 level: None,
@@ -194,7 +194,7 @@ impl Crawlee {
             };
             sink.record(&account, at);
             if record.dialect == Dialect::CrawleePython {
-                // Its last word.
+                // The last line of a run in Python.
                 record.event = Event::ScraperEnd(end());
             }
         } else if let Event::ScraperError(error) = &mut record.event {
@@ -203,7 +203,7 @@ impl Crawlee {
     }
 }
 
-/// Crawlee's crawlers, of both languages. Anybody may have a class that ends in `Crawler`.
+/// Crawlee's crawlers in both languages. Listed by name because other classes may end in `Crawler`, too.
 const CRAWLERS: [&str; 11] = [
     "BasicCrawler",
     "HttpCrawler",
@@ -218,7 +218,7 @@ const CRAWLERS: [&str; 11] = [
     "StagehandCrawler",
 ];
 
-/// Whether a record that is JSON is Crawlee's: by the logger, or by the name before the message.
+/// Whether a JSON record is Crawlee's: by the logger, or by the name before the message.
 pub(crate) fn is_of(record: &Record<'_>) -> bool {
     if record.dialect != Dialect::Json {
         return false;
@@ -232,7 +232,7 @@ fn is_python(record: &Record<'_>) -> bool {
     is_logger(record.target.as_deref().unwrap_or_default())
 }
 
-/// Whether a logger of Python's is Crawlee's.
+/// Whether a Python logger is Crawlee's.
 pub(super) fn is_logger(logger: &str) -> bool {
     logger == "crawlee" || logger.starts_with("crawlee.") || CRAWLERS.contains(&logger)
 }
@@ -252,8 +252,7 @@ fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
             sum.saturating_add(u64::saturating_mul(tries, *count))
         });
     let requests = (!statistics.histogram.is_empty()).then_some(attempts);
-    // Which of them got no answer or a bad one it does not say: an attempt fails also where the
-    // page's handler does.
+    // The number of failed requests is unknown: an attempt also fails if the page's handler does.
     RunSummary {
         requests,
         ..RunSummary::default()
@@ -261,7 +260,7 @@ fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
 }
 
 impl Statistics {
-    /// From JSON behind the message, or from a box below it.
+    /// Reads JSON after the message, or a drawn table below it.
     fn read(text: &str) -> Self {
         let value_of = |names: [&str; 2]| {
             names.iter().find_map(|name| {
@@ -278,7 +277,7 @@ impl Statistics {
         let histogram = value_of(["retryHistogram", "retry_histogram"]).unwrap_or_default();
         let counts = histogram.trim_matches(['[', ']']).split(',');
         Self {
-            // A place that nobody reached is null.
+            // An attempt count that no request reached is null.
             histogram: counts
                 .filter(|count| !count.trim().is_empty())
                 .map(|count| count.trim().parse().unwrap_or(0).min(MAX_COUNT))
@@ -287,10 +286,10 @@ impl Statistics {
     }
 }
 
-/// No count is larger: such a number is a fault, and would overflow a sum.
+/// Larger counts are errors and could overflow a sum.
 const MAX_COUNT: u64 = 1_000_000_000_000;
 
-/// What follows the words that a request was given up.
+/// The text after Crawlee's message that a request was given up.
 fn failure(text: &str) -> Option<&str> {
     const SAYS: [&str; 2] = [
         "Request failed and reached maximum retries. ",
@@ -299,7 +298,7 @@ fn failure(text: &str) -> Option<&str> {
     SAYS.iter().find_map(|says| text.strip_prefix(says))
 }
 
-/// `Request failed and reached maximum retries. Type: message` and the request as JSON at the end.
+/// Reads `Request failed and reached maximum retries. Type: message`, with the request as JSON at the end.
 fn failed_request<'r>(text: &'r str, error: &mut ScraperError<'r>) {
     let Some(rest) = failure(text) else {
         return;

@@ -1,18 +1,18 @@
-//! Exceptions as lists, and the causes of errors.
+//! Lists of exceptions, and the causes of errors.
 
 use dragline_schema::{Cause, ScraperError};
 
 pub(super) fn causes_json(causes: &[Cause<'_>]) -> dragline_schema::Json<'static> {
-    // Texts always serialise.
+    // Strings always serialise.
     dragline_schema::Json(serde_json::to_string(causes).unwrap_or_default().into())
 }
 
-/// The causes of an error, when there are any.
+/// The causes of an error as JSON, if there are any.
 pub(crate) fn causes_of(causes: &[Cause<'_>]) -> Option<dragline_schema::Json<'static>> {
     (!causes.is_empty()).then(|| causes_json(causes))
 }
 
-/// structlog's `dict_tracebacks`: a list, the raised exception first, its causes behind it.
+/// Reads structlog's `dict_tracebacks`: a list with the raised exception first, followed by its causes.
 pub(super) fn from_exception_list(list: &str, error: &mut ScraperError<'_>) {
     #[derive(serde::Deserialize)]
     struct Exception {

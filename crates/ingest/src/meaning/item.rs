@@ -1,15 +1,15 @@
-//! Which records say that an item was taken.
+//! Recognises records about scraped items.
 
 use dragline_schema::Value;
 
-/// What a scraper takes.
+/// Words for items.
 const ITEMS: [&str; 4] = ["item", "product", "article", "story"];
 
-/// What a message is about that names it first and goes on in pairs, or in an object: `item sku=p1 price=12.5`,
+/// The kind of item if a message starts with it and continues with pairs or an object: `item sku=p1 price=12.5`,
 /// `product {`.
 pub(crate) fn item_kind(message: &str) -> Option<&'static str> {
     let message = message.trim_ascii_start();
-    // Most messages begin otherwise.
+    // Most messages start differently.
     if !message.starts_with(['i', 'p', 'a', 's']) {
         return None;
     }
@@ -20,13 +20,13 @@ pub(crate) fn item_kind(message: &str) -> Option<&'static str> {
         .then_some(kind)
 }
 
-/// Whether a field is part of an item that the record carries.
+/// Whether a field is part of an item in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     No,
-    /// The item, where it is an object's text.
+    /// The whole item, if the value is an object as text.
     Whole,
-    /// A field of it.
+    /// A field of the item.
     Field,
 }
 
@@ -42,7 +42,7 @@ impl Part {
         }
     }
 
-    /// Whether the field has an item, with this value.
+    /// Whether a field with this value means that the record has an item.
     pub(super) fn is_item(self, value: &Value<'_>) -> bool {
         match self {
             Self::No => false,
@@ -52,7 +52,7 @@ impl Part {
     }
 }
 
-/// What messages count.
+/// Plural nouns that messages count.
 pub(super) const COUNTED: [&str; 14] = [
     "items",
     "pages",
@@ -70,7 +70,7 @@ pub(super) const COUNTED: [&str; 14] = [
     "images",
 ];
 
-/// Whether a message says of an item that it was not kept.
+/// Whether a message says that an item was not kept.
 pub(super) fn denies_item(message: &str) -> bool {
     const WORDS: [&str; 6] = [
         "dropped",
@@ -86,7 +86,7 @@ pub(super) fn denies_item(message: &str) -> bool {
         .any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
-/// Whether a message says that an item was taken. `scraped 12 items` is a count, no item.
+/// Whether a message says that an item was scraped. `scraped 12 items` is a count, not an item.
 pub(crate) fn says_item(message: &str) -> bool {
     let is_word = |word: &str| {
         ["scraped", "stored", "extracted"]
@@ -96,10 +96,10 @@ pub(crate) fn says_item(message: &str) -> bool {
     if message == "item" {
         return true;
     }
-    // Most lines are of something else.
+    // Fast check, which excludes most messages.
     let bytes = message.as_bytes();
     let may_say = |end: usize| {
-        // They all end with `ed`.
+        // All these words end with `ed`.
         if end == 0 || !bytes[end - 1].eq_ignore_ascii_case(&b'e') {
             return false;
         }
@@ -113,7 +113,7 @@ pub(crate) fn says_item(message: &str) -> bool {
         return false;
     }
     let mut says = false;
-    // What is quoted, and a URL's words, are their own.
+    // Ignore quoted text and URLs.
     let message = message.split(['{', '"', '\'']).next().unwrap_or_default();
     let message = match memchr::memchr(b':', message.as_bytes()) {
         Some(_) => message.split("://").next().unwrap_or_default(),
@@ -131,7 +131,7 @@ pub(crate) fn says_item(message: &str) -> bool {
         let denies = [
             "not", "failed", "cannot", "never", "nothing", "be", "next", "links", "total",
         ];
-        // `No. 3` is a number.
+        // `No.` in `No. 3` means "number".
         if (word.eq_ignore_ascii_case("no") && !message.contains("No. "))
             || denies.iter().any(|known| word.eq_ignore_ascii_case(known))
             || (has_number && COUNTED.iter().any(|known| word.eq_ignore_ascii_case(known)))

@@ -1,17 +1,17 @@
-//! Who writes a line, by its keys.
+//! Recognises the writer of a JSON line by its keys.
 
 use dragline_schema::Dialect;
 
 use super::level::Scale;
 use crate::parsing::Object;
 
-/// Which of the keys an object has that tell writers apart.
+/// The set of an object's keys that distinguish writers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keys(u32);
 
-/// The bit of a key that tells.
+/// The bit of a distinguishing key; 0 for other keys.
 fn bit(key: &str) -> u32 {
-    // A match tells most keys apart by their length.
+    // A `match` on strings rejects most keys by their length.
     match key {
         "record" => 1,
         "text" => 1 << 1,
@@ -38,12 +38,12 @@ impl Keys {
         Self(keys.fold(0, |keys, (key, _)| keys | bit(key)))
     }
 
-    /// Whether the object has this key, one of those that tell.
+    /// Whether the object has this distinguishing key.
     pub(super) fn has(self, key: &str) -> bool {
         self.0 & bit(key) != 0
     }
 
-    /// Which writer it is, by the keys that only it has.
+    /// The dialect of the writer with these keys.
     pub(super) fn dialect(self) -> Dialect {
         if self.has("record") && self.has("text") {
             Dialect::LoguruJson
@@ -58,7 +58,7 @@ impl Keys {
         }
     }
 
-    /// logrus sorts its keys, its own among the others.
+    /// Whether the line is from logrus, which sorts all keys.
     pub(super) fn is_logrus(self, object: &Object<'_>) -> bool {
         self.has("level")
             && self.has("msg")
@@ -67,7 +67,7 @@ impl Keys {
             && object.fields.is_sorted_by(|(a, _), (b, _)| a <= b)
     }
 
-    /// Who numbers levels, by what else he writes, and by the JSON of his `time`.
+    /// The scale of the writer's numeric levels, from its other keys and the JSON text of `time`.
     pub(super) fn scale(self, time: Option<&str>) -> Scale {
         if self.has("short_message") || self.has("PRIORITY") {
             return Scale::Syslog;

@@ -1,8 +1,8 @@
-//! Levels as words and as numbers, of which every writer has his own scale.
+//! Parses levels: words, and numbers on each writer's own scale.
 
 use dragline_schema::{Level, Value};
 
-/// Whose numbers a field of this name has, whoever writes it.
+/// The scale that a field name implies, whichever library writes it.
 pub(super) fn scale_named(name: &str) -> Option<Scale> {
     Some(match name {
         "levelno" => Scale::Python,
@@ -14,7 +14,7 @@ pub(super) fn scale_named(name: &str) -> Option<Scale> {
     })
 }
 
-/// Who numbers levels.
+/// A numeric scale of levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Scale {
     /// 10 is debug.
@@ -22,11 +22,11 @@ pub(super) enum Scale {
     Python,
     /// 10 is trace: pino, bunyan.
     Node,
-    /// 7 is debug, 0 an emergency.
+    /// 7 is debug, 0 is emergency.
     Syslog,
-    /// 1 is trace, 21 fatal.
+    /// 1 is trace, 21 is fatal.
     OpenTelemetry,
-    /// 0 is verbose, 4 critical.
+    /// 0 is verbose, 4 is critical.
     Azure,
 }
 
@@ -39,11 +39,11 @@ pub(super) fn level_of(value: &Value<'_>, scale: Scale) -> Option<Level> {
     }
 }
 
-/// 10 is trace to pino and bunyan, debug to Python; 0 to 7 are syslog's; thousands logstash's.
+/// 10 is trace in pino and bunyan, debug in Python; 0 to 7 are syslog levels; thousands are logstash levels.
 pub(super) fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
     let step = match scale {
         Scale::OpenTelemetry => Some(number.checked_sub(1)? / 4),
-        // Its least level is debug.
+        // Azure's lowest level is debug.
         Scale::Azure => Some(number.saturating_add(1)),
         _ => None,
     };
@@ -65,7 +65,7 @@ pub(super) fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
         5 | 6 => Level::Info,
         7 => Level::Debug,
         1000.. => return numeric_level(number / 1000, Scale::Python),
-        // Monolog counts in hundreds.
+        // Monolog's levels are multiples of 50 from 100.
         100.. if number.is_multiple_of(50) => match number {
             100 => Level::Debug,
             200 | 250 | 800 => Level::Info,
@@ -73,7 +73,7 @@ pub(super) fn numeric_level(number: u64, scale: Scale) -> Option<Level> {
             400 => Level::Error,
             _ => Level::Critical,
         },
-        // Python begins with debug at 10, pino with trace.
+        // 10 is debug in Python, trace in pino.
         _ => {
             let steps = [
                 Level::Trace,

@@ -1,4 +1,4 @@
-//! What the user says of other writers' records, where their names and messages mislead.
+//! User-defined corrections for other writers' records whose field names or messages are misleading.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use regex::Regex;
 
 use super::alias::{Slot, slot_named};
 
-/// Corrections to how records of other writers are read. Dragline's own lines need none.
+/// Corrections to how records of other writers are read. They do not apply to Dragline's own lines.
 #[derive(Debug, Clone, Default)]
 pub struct Map {
     fields: BTreeMap<String, Mapped>,
-    /// The names of the user's statistics, by the fields or Scrapy's statistics that hold them.
+    /// The user's names for statistics, by field name or by key in Scrapy's statistics.
     stats: BTreeMap<String, String>,
     events: Vec<(Regex, Meaning)>,
 }
 
-/// What a field is.
+/// The user-defined role of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Mapped {
     /// It fills a slot.
     Slot(Slot),
-    /// It is how long the answer took; so many milliseconds are one of it.
+    /// It is the response time, with this many milliseconds per unit.
     Duration(f64),
 }
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// An HTTP attempt.
@@ -39,41 +39,41 @@ pub enum Meaning {
     Log,
 }
 
-/// What is wrong with a correction.
+/// Why a correction is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// Nothing of that name is read.
+    /// Records have no field of that name.
     #[error(
-        "no record has a {0}: the names are timestamp, level, message, target, error_type, \
+        "unknown field {0}: valid names are timestamp, level, message, target, error_type, \
          error_message, traceback, scraper_id, run_id, site, url, status, method, bytes, attempt, \
          response_time_ms and response_time_seconds"
     )]
     Field(String),
-    /// A record cannot be that.
-    #[error("a record is no {0}: it is a request, an item, an item_failed, an error or a log")]
+    /// Unknown kind of record.
+    #[error("unknown kind of record {0}: use request, item, item_failed, error or log")]
     Meaning(String),
-    /// The expression is none.
-    #[error("the message {pattern} is no regular expression: {source}")]
+    /// The message pattern is not a valid regular expression.
+    #[error("invalid message pattern {pattern}: {source}")]
     Pattern {
-        /// What was given.
+        /// The pattern given.
         pattern: String,
-        /// What is wrong.
+        /// The error in the pattern.
         source: Box<regex::Error>,
     },
 }
 
 impl Map {
-    /// A map without corrections.
+    /// Creates a map without corrections.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The field `theirs` is what the definitions call `ours`; it wins against all other names for
-    /// it.
+    /// Maps the field `theirs` to `ours`, a name of the definitions. It takes precedence over all other
+    /// names for that field.
     ///
     /// # Errors
-    /// When no record has an `ours`.
+    /// If `ours` is not a known name.
     pub fn field(&mut self, ours: &str, theirs: &str) -> Result<(), MapError> {
         let mapped = match ours {
             "response_time_ms" => Mapped::Duration(1.0),
@@ -87,10 +87,10 @@ impl Map {
         Ok(())
     }
 
-    /// Records whose message matches are this. Of several patterns the first counts.
+    /// Sets the kind of records whose message matches the pattern. If several patterns match, the first counts.
     ///
     /// # Errors
-    /// When the pattern is no regular expression.
+    /// If the pattern is not a valid regular expression.
     pub fn event(&mut self, message: &str, is: Meaning) -> Result<(), MapError> {
         let regex = Regex::new(message).map_err(|source| MapError::Pattern {
             pattern: message.to_owned(),
@@ -100,23 +100,23 @@ impl Map {
         Ok(())
     }
 
-    /// The field `theirs` holds a number of the run's own that is called `name`: the last one counts. So does the
-    /// statistic `theirs` of Scrapy's.
+    /// Declares that the field `theirs`, or the key `theirs` in Scrapy's statistics, contains the run's statistic
+    /// `name`. The last value counts.
     pub fn stat(&mut self, name: &str, theirs: &str) {
         self.stats.insert(theirs.to_owned(), name.to_owned());
     }
 
-    /// Whether it names numbers of the run's own.
+    /// Whether it names statistics.
     pub fn has_stats(&self) -> bool {
         !self.stats.is_empty()
     }
 
-    /// What the user calls the number in a field, or in a statistic of Scrapy's.
+    /// The user's name for the statistic in a field, or under a key in Scrapy's statistics.
     pub(crate) fn stat_of(&self, theirs: &str) -> Option<&str> {
         self.stats.get(theirs).map(String::as_str)
     }
 
-    /// What the user says of a field.
+    /// The user-defined role of a field.
     pub(crate) fn mapped(&self, path: &str) -> Option<Mapped> {
         if self.fields.is_empty() {
             return None;
@@ -124,7 +124,7 @@ impl Map {
         self.fields.get(path).copied()
     }
 
-    /// What the user says of a message.
+    /// The user-defined kind of records with this message.
     pub(crate) fn meaning(&self, message: &str) -> Option<Meaning> {
         let found = self
             .events
@@ -133,7 +133,7 @@ impl Map {
         found.map(|(_, meaning)| *meaning)
     }
 
-    /// Everything that it says, as text.
+    /// The whole map as text.
     pub(crate) fn identity(&self) -> String {
         let events: Vec<_> = self
             .events

@@ -1,4 +1,5 @@
-//! The third room: fields into what happened. Which field says what, what a message tells, whose run it is.
+//! Third stage, after `framing` and `parsing`: turns fields into events. Decides which role a field has, what a
+//! message reports, and which run it belongs to.
 
 mod alias;
 pub(crate) mod crawlee;
@@ -30,8 +31,7 @@ pub(crate) use self::foreign::decode_fields;
 pub(crate) use self::role::is_own;
 pub(crate) use self::shape::Shapes;
 
-/// Decodes a line that begins with a brace; `None` when it is no JSON object, or one that says
-/// neither when nor what.
+/// Decodes a JSON object; `None` if it is not a log record.
 pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Record<'a>> {
     if object.is_native() {
         return Some(native::decode(object));
@@ -39,8 +39,8 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
     foreign::decode(object, local, map)
 }
 
-/// The members of a JSON object in order, as often as they stand there, each value as its JSON text.
-/// `None` when the line is no object.
+/// The members of a JSON object in order, duplicates included, each value as JSON text.
+/// `None` if the line is not an object.
 ///
 /// ```
 /// let members = dragline_ingest::members(r#"{"a":1.0,"a":[2]}"#).unwrap();
@@ -51,8 +51,8 @@ pub fn members(line: &str) -> Option<Vec<(std::borrow::Cow<'_, str>, &str)>> {
     Some(fields.map(|(key, value)| (key, value.get())).collect())
 }
 
-/// Reads a JSON object as an error, whatever its keys are called: type, message, causes, traceback,
-/// status. `None` when the line is no object, or one that says nothing of an error.
+/// Decodes a JSON object as an error (type, message, causes, traceback, status), with any known key names.
+/// `None` if the line is not an object, or does not describe an error.
 ///
 /// ```
 /// let record = dragline_ingest::decode_error(r#"{"exc_type": "KeyError", "msg": "'price'"}"#).unwrap();

@@ -1,4 +1,4 @@
-//! Errors as Node's loggers write them: an object with a code and the causes within each other.
+//! Errors as Node's loggers write them: an object with a code and nested causes.
 
 use std::borrow::Cow;
 
@@ -6,17 +6,17 @@ use dragline_schema::{Cause, ScraperError};
 
 use crate::parsing::{Object, scalar};
 
-/// Keys under which writers put the error.
+/// Keys of the error object.
 const KEYS: [&str; 3] = ["err", "error", "exception"];
-/// A longer chain is cut.
+/// Maximum number of causes kept.
 const MAX_CAUSES: usize = 8;
 
-/// What one error object says.
+/// The fields of one error object.
 #[derive(Default)]
 struct NodeError<'a> {
     error_type: Option<Cow<'a, str>>,
     message: Option<Cow<'a, str>>,
-    /// Such as `ECONNREFUSED` or `UND_ERR_SOCKET`; numbers are the business of databases.
+    /// A code such as `ECONNREFUSED` or `UND_ERR_SOCKET`. Numeric codes come from databases and are ignored.
     code: Option<Cow<'a, str>>,
     cause: Option<Object<'a>>,
 }
@@ -40,7 +40,7 @@ impl<'a> NodeError<'a> {
         own
     }
 
-    /// The type; the code in its stead where that says more and the message does not have it.
+    /// The type, or the code if the type is generic and the message does not contain the code.
     fn telling_type(&self) -> Option<Cow<'a, str>> {
         let is_bare = |name: &str| matches!(name, "" | "Error" | "AggregateError");
         let is_said = |code: &str| self.message.as_deref().is_some_and(|m| m.contains(code));
@@ -64,7 +64,7 @@ pub(super) fn has_error(record: &Object<'_>) -> bool {
     fields.any(|(key, raw)| KEYS.contains(&&**key) && raw.get().starts_with('{'))
 }
 
-/// Adds what the record's error object says of its code and its causes.
+/// Adds the code and the causes of the record's error object.
 pub(crate) fn complete<'a>(record: &Object<'a>, error: &mut ScraperError<'a>) {
     let is_error = |(key, _): &&(Cow<'a, str>, _)| KEYS.contains(&&**key);
     let mut objects = record.fields.iter().filter(is_error);
@@ -122,7 +122,7 @@ mod tests {
             told(r#"{"error":{"code":"ECONNRESET","message":"aborted"}}"#),
             "ECONNRESET"
         );
-        // What the message says is not said again, and a database's number is no code of Node's.
+        // A code that is in the message is not repeated, and a database's number is not a Node code.
         assert_eq!(
             told(r#"{"err":{"name":"Error","message":"read ECONNRESET","code":"ECONNRESET"}}"#),
             "Error"

@@ -1,26 +1,68 @@
-//! Requests that a message tells of in words: `GET http://… returned 200 (274 bytes) in 4 ms`,
+//! Requests described in a message's text: `GET http://… returned 200 (274 bytes) in 4 ms`,
 //! `HTTP Request: GET http://… "HTTP/1.1 200 OK"`, `GET http://… failed after 7 ms: …`.
 
 use dragline_schema::host_of;
 
-/// What a message says of a request.
+/// A request described in a message.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Prose<'m> {
     pub(crate) method: &'m str,
     pub(crate) url: &'m str,
-    /// Absent when the message says that there was no answer.
+    /// `None` if the message says that there was no response.
     pub(crate) status: Option<u16>,
     pub(crate) milliseconds: Option<f64>,
     pub(crate) bytes: Option<u64>,
 }
 
+/// Words before a status.
+const BEFORE: [&str; 12] = [
+    "->",
+    "=>",
+    "status",
+    "code",
+    "returned",
+    "responded",
+    "got",
+    "received",
+    "response",
+    "http/1.1",
+    "http/2",
+    "answered",
+];
+/// Words after a status.
+const BEHIND: [&str; 12] = [
+    "OK",
+    "Created",
+    "Accepted",
+    "Moved",
+    "Found",
+    "Not",
+    "Bad",
+    "Unauthorized",
+    "Forbidden",
+    "Too",
+    "Internal",
+    "Service",
+];
+/// Messages about retries and skipped requests repeat earlier ones. Scrapy's own messages are read by its own
+/// dialect, or are duplicates.
+const AGAIN: [&str; 7] = [
+    "Crawled (",
+    "etry",
+    "Ignoring",
+    "ave up",
+    "ttempt ",
+    "giving up",
+    "edirect",
+];
+
 const METHODS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
-/// Words that say that no answer came.
+/// Words that mean that no response came.
 const FAILURES: [&str; 6] = ["failed", "timed", "timeout", "refused", "reset", "error"];
-/// A status stands among so many words behind the URL.
+/// Number of words after the URL among which a status is searched.
 const NEAR: usize = 4;
 
-/// HTTP libraries that log every request by themselves, by their loggers.
+/// Loggers of HTTP libraries that log every request themselves.
 const LIBRARIES: [&str; 3] = ["httpx", "urllib3.connectionpool", "reqwest::connect"];
 
 /// Whether a logger is an HTTP library's.
@@ -28,7 +70,7 @@ pub(crate) fn is_library(logger: &str) -> bool {
     LIBRARIES.contains(&logger)
 }
 
-/// Whether a URL is a browser's control port or a `WebDriver`'s command: no request to a site.
+/// Whether a URL is a browser's control port or a `WebDriver` command, not a request to a site.
 pub(crate) fn is_control(url: &str) -> bool {
     let scheme = memchr::memchr(b':', url.as_bytes()).unwrap_or(url.len());
     let Some(rest) = url[scheme..].strip_prefix("://") else {
@@ -60,8 +102,8 @@ pub(crate) fn is_control(url: &str) -> bool {
     is_command || (is_port && is_loopback())
 }
 
-/// Reads what urllib3 says of each answer: `https://x.test:443 "GET /p/1 HTTP/1.1" 200 274`. The URL
-/// comes without the port that its scheme has anyway.
+/// Reads urllib3's message about a response: `https://x.test:443 "GET /p/1 HTTP/1.1" 200 274`. The
+/// scheme's default port is removed from the URL.
 pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
     let (base, rest) = message.split_once(" \"")?;
     let (scheme, _) = base.split_once("://")?;
@@ -87,7 +129,7 @@ pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
     ))
 }
 
-/// Reads a message that begins with a method and a URL and says what came of it.
+/// Reads a message that starts with a method and a URL and contains the outcome.
 pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
     let message = message.strip_prefix("HTTP Request: ").unwrap_or(message);
     let message = message.strip_prefix("HTTP ").unwrap_or(message);
@@ -136,49 +178,10 @@ pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
     })
 }
 
-/// Reads a message that tells of a URL and, in words of its own, of a status: `[200] GET https://…`,
+/// Reads a message that contains a URL and a status in free wording: `[200] GET https://…`,
 /// `https://… -> 404`, `Fetched https://… (200) in 0.31 seconds`, `Response code 503 for https://…`. A number
-/// alone is none.
+/// without such a context is not a status.
 pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
-    // The words that a status stands behind, and those that stand behind a status.
-    const BEFORE: [&str; 12] = [
-        "->",
-        "=>",
-        "status",
-        "code",
-        "returned",
-        "responded",
-        "got",
-        "received",
-        "response",
-        "http/1.1",
-        "http/2",
-        "answered",
-    ];
-    const BEHIND: [&str; 12] = [
-        "OK",
-        "Created",
-        "Accepted",
-        "Moved",
-        "Found",
-        "Not",
-        "Bad",
-        "Unauthorized",
-        "Forbidden",
-        "Too",
-        "Internal",
-        "Service",
-    ];
-    // What is tried again, or left out, was told before; Scrapy's own words are read as Scrapy's, or are a copy.
-    const AGAIN: [&str; 7] = [
-        "Crawled (",
-        "etry",
-        "Ignoring",
-        "ave up",
-        "ttempt ",
-        "giving up",
-        "edirect",
-    ];
     if !message.contains("http")
         || message.contains('\n')
         || AGAIN.iter().any(|words| message.contains(words))
@@ -234,12 +237,12 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
     })
 }
 
-/// Whether a number is a status: of the first hundred, four were ever given out (RFC 9110).
+/// Whether a number is a valid status. Of 100 to 199, only four are assigned (RFC 9110).
 fn is_status(number: u16) -> bool {
     matches!(number, 100..=103 | 200..=599)
 }
 
-/// A word without the signs around it.
+/// A word without the punctuation around it.
 fn bare(word: &str) -> &str {
     word.trim_matches(['"', '\'', '(', ')', '[', ']', ',', ':', ';', '<', '>'])
 }

@@ -1,7 +1,7 @@
-//! What a field says by its path, worked out once for each path that comes.
+//! Determines the role of a field from its path, once per path.
 //!
-//! A writer's lines have the same fields a million times. Their paths stand in a tree: from an object's place in
-//! it, a key leads to the field's, without putting the path together.
+//! A writer's lines have the same fields millions of times. Their paths form a tree: from an object's node, a
+//! key leads to the field's node without building the path as a string.
 
 use rustc_hash::FxHashMap;
 
@@ -10,86 +10,88 @@ use dragline_schema::Value;
 use super::alias::{Slot, duration_unit, exact_slot, is_lifted, slot_of, without_container};
 use super::item::Part;
 use super::level::{Scale, scale_named};
-use super::slots::TEMPLATE;
 use crate::parsing::begins;
 
-/// A path's place in the tree.
+/// Rank of the first field name for message templates, among the names for messages.
+pub(super) const TEMPLATE: usize = 14;
+
+/// Index of a path in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PathId(u32);
 
-/// Where whole paths begin.
+/// The root of all paths.
 pub(super) const ROOT: PathId = PathId(0);
-/// Keys that are longer, in bytes, say nothing.
+/// Maximum length of a key in bytes; longer keys are ignored.
 pub(super) const LONGEST: usize = 256;
 const TOO_LONG: PathId = PathId(1);
-/// Keys may be data, too: with more paths than that the tree is grown anew.
+/// Maximum number of paths; a larger tree is rebuilt, because keys may be data, too.
 const MOST: usize = 4096;
 
 /// The tree of paths.
 pub(super) struct Paths {
     nodes: Vec<Node>,
-    /// The places of the last record's fields, one after another: most records are like the one before.
+    /// The path ids of the previous record's fields in order, because most records have the same fields.
     last: Vec<PathId>,
-    /// How many fields of this record there were.
+    /// Number of fields of the current record so far.
     count: usize,
 }
 
-/// So many fields of a record are kept.
+/// Maximum number of fields kept from the previous record.
 const MOST_LAST: usize = 64;
 
 struct Node {
     path: String,
-    /// Where its key begins in it.
+    /// Offset of its key in the path.
     key_at: usize,
     parent: PathId,
     role: Role,
     children: FxHashMap<Box<str>, PathId>,
 }
 
-/// Which kind of field it is.
+/// The kind of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// One that may fill a slot.
+    /// A field that may fill a slot.
     Plain,
     /// tracing's list of spans.
     Spans,
     /// A field of the innermost span.
     Span,
-    /// The zone that is named beside a time.
+    /// The time zone of another field's time.
     Zone,
-    /// What log4j2's `instant` adds to its seconds.
+    /// The nanoseconds of log4j2's `instant`.
     Nanoseconds,
 }
 
-/// What a field says.
+/// What a field can contribute to a record.
 #[derive(Debug)]
 pub(super) struct Role {
     pub(super) kind: Kind,
-    /// The slot that it may fill, and its rank among those that may.
+    /// The slot that it may fill, and its rank among the names for that slot.
     pub(super) slot: Option<(Slot, usize)>,
-    /// Milliseconds in one unit of the duration that it is: of a whole number, and of a fraction.
+    /// If it is a duration: milliseconds per unit for a whole number, and for a fraction.
     pub(super) units: [Option<f64>; 2],
-    /// Whether the duration names no unit.
+    /// Whether it is a duration whose name has no unit.
     pub(super) is_bare: bool,
-    /// Whose numbers of levels it has.
+    /// The scale of its numeric levels.
     pub(super) scale: Option<Scale>,
     pub(super) item: Part,
-    /// Whether it tells one item from another.
+    /// Whether it identifies an item.
     pub(super) is_identity: bool,
     pub(super) is_name: bool,
     pub(super) is_error: bool,
     pub(super) is_exception: bool,
     pub(super) is_event_type: bool,
     pub(super) is_template: bool,
-    /// Where its name begins, behind the container.
+    /// Offset of its name in the path, after the containers.
     bare_at: usize,
 }
 
 impl Role {
-    /// What a field of that path says.
+    /// The role of a field with that path.
     pub(super) fn of(path: &str) -> Self {
         let bare = without_container(path);
-        // loguru's own `elapsed` is the program's age.
+        // loguru's own `record.elapsed` is the program's uptime, not a duration.
         let is_whole = path.contains('.') && exact_slot(path);
         let own = if is_whole { path } else { bare };
         let kind = match (path, own) {
@@ -100,9 +102,9 @@ impl Role {
             _ => Kind::Plain,
         };
         let slot = match path.strip_prefix("span.") {
-            // The innermost span stands in `spans` too, when that is written.
+            // The innermost span is also in `spans`, if that is written.
             Some(name) => context_slot(name).map(|(slot, rank)| (slot, 100 + rank)),
-            // What stands in a container says it less plainly than what stands beside it.
+            // A field in the user's container ranks lower than one of the record itself.
             None => slot_of(own).map(|(slot, rank)| {
                 let is_lifted = own.len() < path.len() && is_lifted(path);
                 (slot, rank + if is_lifted { 40 } else { 0 })
@@ -130,7 +132,7 @@ impl Role {
         }
     }
 
-    /// Milliseconds in one unit of the duration that the value is; `None` when the field is none.
+    /// Milliseconds per unit of this value; `None` if the field is not a duration.
     pub(super) fn unit(&self, value: &Value<'_>) -> Option<f64> {
         if self.units == [None, None] {
             return None;
@@ -143,7 +145,8 @@ impl Role {
         self.units[usize::from(is_fraction)]
     }
 
-    /// The slot that a text fills as it is, unless it is special there; nothing else is said by it.
+    /// The slot that a text fills unchanged, unless the slot treats that text specially. `None` if the field can
+    /// contribute anything else.
     pub(super) fn text_slot(&self) -> Option<(Slot, usize)> {
         let is_plain = self.kind == Kind::Plain
             && self.units == [None, None]
@@ -167,7 +170,7 @@ impl Role {
         })
     }
 
-    /// The slot that a whole number fills as it is; nothing else is said by it.
+    /// The slot that a whole number fills unchanged. `None` if the field can contribute anything else.
     pub(super) fn number_slot(&self) -> Option<(Slot, usize)> {
         let is_plain = self.kind == Kind::Plain
             && self.units == [None, None]
@@ -182,12 +185,12 @@ impl Role {
         self.slot.filter(|(slot, _)| is_plain && takes(*slot))
     }
 
-    /// Its path without the container that it stands in.
+    /// Its path without containers.
     pub(super) fn bare<'p>(&self, path: &'p str) -> &'p str {
         &path[self.bare_at..]
     }
 
-    /// Whether its value can say nothing.
+    /// Whether its value cannot contribute anything.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.kind, Kind::Plain | Kind::Span)
             && self.slot.is_none()
@@ -197,12 +200,12 @@ impl Role {
     }
 }
 
-/// What logging libraries write of themselves, and nobody asks for.
+/// Fields that logging libraries add by themselves.
 const THEIRS: &str = " pid hostname v @version process processName process_id thread threadName thread_name thread_id \
     taskName relativeCreated created msecs lineno line line_number funcName func_name function method_name filename \
     file pathname path module args stack_info exc_text exc_info levelno level_value caller writer_id seq text \
     severity_number trace_flags schemaURL name ecs.version log.syslog.priority ";
-/// The same of everything within.
+/// Objects whose fields logging libraries add by themselves.
 const THEIR_OBJECTS: [&str; 10] = [
     "record.elapsed.",
     "record.file.",
@@ -216,8 +219,8 @@ const THEIR_OBJECTS: [&str; 10] = [
     "instant.",
 ];
 
-/// The name of a field, without the container around it, when it is the user's own: nothing that a record says,
-/// and nothing that a library writes of itself.
+/// If a field is the user's own, its name without containers. `None` for fields that fill the record, and for
+/// those that libraries add by themselves.
 pub(crate) fn is_own(path: &str) -> Option<&str> {
     let role = Role::of(path);
     let bare = role.bare(path);
@@ -233,7 +236,7 @@ pub(crate) fn is_own(path: &str) -> Option<&str> {
     is_own.then_some(bare)
 }
 
-/// Slots that a span's fields may fill for the events inside.
+/// The slot that a span's field fills for the events inside the span.
 pub(super) fn context_slot(name: &str) -> Option<(Slot, usize)> {
     slot_of(name).filter(|(slot, _)| matches!(slot, Slot::ScraperId | Slot::RunId | Slot::Site))
 }
@@ -256,7 +259,7 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// A record begins: places that were given before are none any more.
+    /// Starts a record. Invalidates all path ids returned before.
     pub(super) fn begin(&mut self) {
         if self.nodes.len() > MOST {
             *self = Self::default();
@@ -268,7 +271,7 @@ impl Paths {
         &self.nodes[id.0 as usize]
     }
 
-    /// The place of a key in an object.
+    /// The path id of a key in an object.
     pub(super) fn child(&mut self, parent: PathId, key: &str) -> PathId {
         let count = self.count;
         self.count += 1;
@@ -321,7 +324,7 @@ impl Paths {
         &self.node(id).path
     }
 
-    /// The path without the container that it stands in.
+    /// The path without containers.
     pub(super) fn bare(&self, id: PathId) -> &str {
         let node = self.node(id);
         node.role.bare(&node.path)

@@ -1,4 +1,4 @@
-//! The best value of each kind that a record's fields have.
+//! Collects the best value for each slot from a record's fields.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use dragline_schema::Value;
 
 use super::alias::Slot;
 use super::level::Scale;
-use super::role::{Kind, Role, context_slot};
+use super::role::{Kind, Role, TEMPLATE, context_slot};
 use crate::meaning::traceback;
 use crate::parsing::duration;
 
@@ -15,25 +15,25 @@ use crate::parsing::duration;
 pub(super) struct Slots<'a> {
     pub(super) values: [Option<(usize, Value<'a>)>; Slot::COUNT],
     pub(super) duration_ms: Option<f64>,
-    /// What log4j2's `instant` adds to its seconds.
+    /// The nanoseconds of log4j2's `instant`.
     pub(super) nanoseconds: Option<u64>,
-    /// The zone that is named beside the time.
+    /// The time zone, if a separate field contains it.
     pub(super) zone: Option<jiff::tz::TimeZone>,
-    /// Whose numbers of levels the field has that a number stands in.
+    /// The scale implied by the name of the field with a numeric level.
     pub(super) level_scale: Option<Scale>,
-    /// Whether the message has holes that other fields fill.
+    /// Whether the message is a template with placeholders for other fields.
     pub(super) is_template: bool,
     pub(super) scale: Scale,
-    /// Whether it is Serilog's compact form.
+    /// Whether it is Serilog's compact format.
     pub(super) is_compact: bool,
-    /// Whether the keys stand as zerolog writes them.
+    /// Whether the keys are in zerolog's order.
     pub(super) is_zerolog: bool,
-    /// Whether the keys stand as logrus writes them.
+    /// Whether the keys are in logrus's order.
     pub(super) is_logrus: bool,
     pub(super) has_item: bool,
-    /// The record names a status and says that there is none.
+    /// Whether the record has a status field without a value.
     pub(super) status_is_null: bool,
-    /// Something that tells one item from another: needed beside a word such as `scraped`.
+    /// Whether a field identifies an item: required in addition to a word such as `scraped`.
     pub(super) has_identity: bool,
     /// JSON lists of exceptions (structlog) and of spans (tracing).
     pub(super) exceptions: Option<Cow<'a, str>>,
@@ -41,7 +41,7 @@ pub(super) struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    /// Takes a field's value for what it says.
+    /// Takes a field's value according to its role.
     pub(super) fn offer(&mut self, role: &Role, value: Value<'a>) {
         match role.kind {
             Kind::Plain => self.offer_plain(role, value),
@@ -62,7 +62,7 @@ impl<'a> Slots<'a> {
 
     fn offer_plain(&mut self, role: &Role, value: Value<'a>) {
         self.has_item |= role.item.is_item(&value);
-        // What is called a name is the logger's, unless it has words.
+        // A field `name` is the logger's name unless it contains spaces.
         let is_title = role.is_name && matches!(&value, Value::Str(text) if text.contains(' '));
         self.has_identity |= role.is_identity || is_title;
         if let Some(unit) = role.unit(&value) {
@@ -81,16 +81,16 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Takes a value for a slot, as far as it is one that the slot may have.
+    /// Takes a value for a slot if it is suitable; otherwise redirects or ignores it.
     fn fill(&mut self, slot: Slot, rank: usize, role: &Role, value: Value<'a>) {
         match (slot, &value) {
             (Slot::Level, number) if number.as_u64().is_some() => {
-                // A word says it better.
+                // A level name takes precedence over a number.
                 self.put(slot, rank + 100, value);
                 self.level_scale = role.scale;
             }
             (Slot::Status, Value::Str(text)) if is_nothing(text) => self.status_is_null = true,
-            // An object of Python's, as it shows itself: only one that names itself names a scraper.
+            // The repr of a Python object: only one with a quoted name identifies a scraper.
             (Slot::ScraperId, Value::Str(text)) if is_shown_object(text) => {
                 let named = text
                     .split_once('\'')
@@ -99,7 +99,7 @@ impl<'a> Slots<'a> {
                     self.put(slot, rank, Value::Str(name.to_owned().into()));
                 }
             }
-            // Datadog's levels.
+            // Datadog writes the level as `status`.
             (Slot::Status, Value::Str(text)) if is_level_as_status(text) => {
                 self.put(Slot::Level, 90, value);
             }
@@ -121,11 +121,11 @@ impl<'a> Slots<'a> {
                 let bare = text[1..text.len() - 1].to_owned();
                 self.put(slot, rank, Value::Str(bare.into()));
             }
-            // A whole traceback under a name that others use for a message.
+            // A whole traceback in a field that other writers use for a message.
             (Slot::ErrorMessage, Value::Str(text)) if traceback::parse(text).is_some() => {
                 self.put(Slot::Traceback, rank, value);
             }
-            // An error's type alone, beside a text.
+            // Only an error type, in addition to a message.
             (Slot::ErrorMessage, Value::Str(text)) if role.is_error && is_type_name(text) => {
                 self.put(Slot::ErrorType, 50, value);
             }
@@ -133,8 +133,8 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Go's loggers write durations without a unit, each in its own: zerolog milliseconds with a
-    /// fraction, logrus nanoseconds, which nobody would take for milliseconds.
+    /// Corrects durations without a unit from Go's loggers: zerolog writes fractional milliseconds, logrus
+    /// nanoseconds, which are too large to be milliseconds.
     fn by_writer(&self, role: &Role, value: &Value<'_>, milliseconds: f64) -> f64 {
         const LONGEST_MS: u64 = 1_000_000;
         match value {
@@ -146,15 +146,15 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Takes a text for a slot that takes texts as they are; `false` for one that is special there.
+    /// Takes a text for a slot unchanged; `false` if the slot treats this text specially.
     #[inline]
     pub(super) fn put_text(&mut self, slot: Slot, rank: usize, text: &'a str) -> bool {
         let is_special = match slot {
             // A number in quotes.
             Slot::Level => !text.starts_with(|c: char| c.is_ascii_alphabetic()),
-            // jsoup's.
+            // jsoup's `[http://shop.test/]`.
             Slot::Url => text.starts_with('['),
-            // An object of Python's.
+            // The repr of a Python object.
             Slot::ScraperId => is_shown_object(text),
             _ => false,
         };
@@ -169,7 +169,7 @@ impl<'a> Slots<'a> {
     pub(super) fn put_number(&mut self, slot: Slot, rank: usize, number: u64, role: &Role) {
         if slot == Slot::Level {
             self.level_scale = role.scale;
-            // A word says it better.
+            // A level name takes precedence over a number.
             return self.put(slot, rank + 100, Value::U64(number));
         }
         self.put(slot, rank, Value::U64(number));
@@ -178,7 +178,7 @@ impl<'a> Slots<'a> {
     #[inline]
     pub(super) fn put(&mut self, slot: Slot, rank: usize, value: Value<'a>) {
         let place = &mut self.values[slot as usize];
-        // Of two values under one name the last wins, as in JSON.
+        // If a name occurs twice, the last value wins, as in JSON.
         if place.as_ref().is_none_or(|(held, _)| rank <= *held) {
             *place = Some((rank, value));
         }
@@ -199,7 +199,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The context that outer spans carry: `[root … leaf]`, the innermost wins.
+    /// Takes context fields from the list of spans, `[root … leaf]`; the innermost span wins.
     pub(super) fn read_spans(&mut self) {
         let Some(spans) = self.spans.take() else {
             return;
@@ -223,14 +223,14 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// A duration wherever the user says that it is one.
+    /// Takes the value of a field that the user mapped to a duration.
     pub(super) fn mapped_duration(&mut self, value: &Value<'a>, unit: f64) {
         let milliseconds = value.as_f64().map(|number| number * unit);
         self.duration_ms = milliseconds.or_else(|| with_unit(value));
     }
 }
 
-/// Milliseconds of a duration that names its unit itself: `0.052s`, `59 ms`, `3.54µs`.
+/// Milliseconds of a duration with a unit in its text: `0.052s`, `59 ms`, `3.54µs`.
 fn with_unit(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Str(text) => duration::milliseconds(text),
@@ -238,12 +238,12 @@ fn with_unit(value: &Value<'_>) -> Option<f64> {
     }
 }
 
-/// Whether a text is an object of Python's, as it shows itself: `<Spider 'shop' at 0x7f0c>`.
+/// Whether a text is the repr of a Python object: `<Spider 'shop' at 0x7f0c>`.
 fn is_shown_object(text: &str) -> bool {
     text.starts_with('<') && text.ends_with('>') && text.contains(" at 0x")
 }
 
-/// Words that are levels where they stand as a status, and tell of no outcome.
+/// Whether a status is the name of a level, not an outcome.
 fn is_level_as_status(text: &str) -> bool {
     matches!(
         text,
@@ -259,7 +259,7 @@ fn is_level_as_status(text: &str) -> bool {
     )
 }
 
-/// Words for no value.
+/// Whether a text means that there is no value.
 fn is_nothing(text: &str) -> bool {
     matches!(
         text,
@@ -267,7 +267,7 @@ fn is_nothing(text: &str) -> bool {
     )
 }
 
-/// The texts of a list: lines of a stack, words of a message.
+/// Joins the texts of a JSON list: lines of a stack, words of a message.
 fn joined(list: &str, slot: Slot) -> Option<String> {
     let list: Vec<serde_json::Value> = serde_json::from_str(list).ok()?;
     let texts: Vec<&str> = list.iter().filter_map(|value| value.as_str()).collect();
@@ -275,10 +275,7 @@ fn joined(list: &str, slot: Slot) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join(between))
 }
 
-/// Where names begin that hold templates, in the ranks of messages.
-pub(super) const TEMPLATE: usize = 14;
-
-/// One CamelCase word.
+/// Whether a text is a single CamelCase word.
 fn is_type_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
         && text

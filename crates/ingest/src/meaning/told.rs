@@ -1,11 +1,11 @@
-//! What the lines of a text record tell of an error beside a traceback: a type in its words, reasons and causes on the
-//! lines behind them, a box.
+//! Extracts an error from the lines of a text record that has no traceback: a type in the message, reasons and
+//! causes on the following lines, or a drawn box.
 
 use crate::framing::crash;
 
-/// The type and the message of an error that a record's words tell.
+/// The type and the message of the error that a record's text describes.
 pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
-    // The exception may stand alone on the line behind.
+    // The exception may be alone on the next line.
     let behind = rest.lines().next().and_then(crash::error_line);
     let split = || Some(crash::split_type(first)).filter(|(name, _)| is_type(name));
     let told = behind.filter(|(name, _)| is_type(name));
@@ -19,8 +19,8 @@ pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, 
     told.or_else(|| crash::error_within(first))
 }
 
-/// What stands behind an error's own words as their reason: lines behind a colon, as of Go's `errors.Join`, and the
-/// causes of anyhow and eyre (`Caused by:`, each on a line).
+/// An error message with the reasons on the following lines: lines after a colon, as Go's `errors.Join` writes
+/// them, or the causes of anyhow and eyre (`Caused by:`, one per line).
 pub(super) fn reasons(first: &str, rest: &str) -> Option<String> {
     const MOST: usize = 4;
     let bare = rest.trim_start();
@@ -39,7 +39,7 @@ pub(super) fn reasons(first: &str, rest: &str) -> Option<String> {
     (!reasons.is_empty()).then(|| format!("{}{sign}{}", first.trim_end(), reasons.join(": ")))
 }
 
-/// What a box says that stands behind a record whose own words end with a colon.
+/// The text of a drawn box after a record whose first line ends with a colon.
 pub(super) fn boxed(first: &str, rest: &str) -> Option<String> {
     if !first.trim_end().ends_with(':') || !rest.starts_with(['┌', '╭', '╔', '│', '┃']) {
         return None;
@@ -50,7 +50,7 @@ pub(super) fn boxed(first: &str, rest: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-/// Whether a word before a colon is an error's type: `KeyError`, `shop.Refused`, not `Progress`.
+/// Whether a word before a colon is an error type: `KeyError`, `shop.Refused`, not `Progress`.
 fn is_type(word: &str) -> bool {
     let has_hump = word
         .bytes()

@@ -1,21 +1,21 @@
-//! Tracebacks and stacks into type, message, causes and the user's own function.
+//! Parses tracebacks and stack traces into type, message, causes and the user's own function.
 
 use dragline_schema::Cause;
 
 use crate::framing::crash::{self, split_type};
 
-/// What a traceback says.
+/// A parsed traceback.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Traceback<'t> {
     pub(crate) error_type: &'t str,
     pub(crate) message: &'t str,
     /// Outermost first.
     pub(crate) causes: Vec<Cause<'t>>,
-    /// The innermost function that is no library's.
+    /// The innermost function that is not in a library.
     pub(crate) function: Option<&'t str>,
 }
 
-/// Reads a Python traceback or a JavaScript or Java stack; `None` when the text is neither.
+/// Parses a Python traceback, or a JavaScript or Java stack trace; `None` if the text is neither.
 pub(crate) fn parse(text: &str) -> Option<Traceback<'_>> {
     if text.contains("Traceback (most recent call last)") {
         python(text)
@@ -30,9 +30,9 @@ pub(crate) fn parse(text: &str) -> Option<Traceback<'_>> {
     }
 }
 
-/// Chained exceptions come root first; the last one is what was raised to the caller.
+/// Parses a Python traceback. Chained exceptions are listed root cause first; the last one is the one raised.
 fn python(text: &str) -> Option<Traceback<'_>> {
-    // A logger may indent all of it.
+    // A logger may indent the whole traceback.
     let is_first = |line: &&str| {
         line.contains("Traceback (most recent call last)") && !line.contains("+ Exception Group")
     };
@@ -73,7 +73,7 @@ fn python(text: &str) -> Option<Traceback<'_>> {
         }
     }
     if is_group {
-        // The group comes first, its members follow.
+        // In a group, the group itself comes first, then its members.
         raised.reverse();
     }
     let (error_type, message) = raised.pop()?;
@@ -93,13 +93,13 @@ fn python(text: &str) -> Option<Traceback<'_>> {
     })
 }
 
-/// What stands right behind the bar that a group of exceptions has before its lines.
+/// The text right after the bar that precedes each line of an exception group.
 fn group_member(line: &str) -> Option<&str> {
     let rest = line.trim_start().strip_prefix("| ")?;
     (!rest.is_empty() && !rest.starts_with([' ', '|', '+'])).then_some(rest)
 }
 
-/// The function of `path", line N, in NAME`, unless the path is a library's.
+/// The function in `path", line N, in NAME`, unless the path is in a library.
 fn user_function(frame: &str) -> Option<&str> {
     let (path, rest) = frame.split_once('"')?;
     let library = ["site-packages", "dist-packages", "/lib/python", "<frozen "];
@@ -109,7 +109,7 @@ fn user_function(frame: &str) -> Option<&str> {
     rest.rsplit_once(" in ").map(|(_, name)| name.trim())
 }
 
-/// The errors that an `AggregateError` shows in its member: `[errors]: [`.
+/// The errors that an `AggregateError` lists in `[errors]: [`.
 fn errors_within(text: &str) -> Vec<Cause<'_>> {
     const MOST: usize = 8;
     let Some((_, list)) = text.split_once("[errors]: [") else {
@@ -126,7 +126,7 @@ fn errors_within(text: &str) -> Vec<Cause<'_>> {
         .collect()
 }
 
-/// What an error's own member calls it: `  name: 'TimeoutError'`, as Node shows it behind the stack.
+/// The error's `name` property, as Node prints it after the stack: `  name: 'TimeoutError'`.
 fn member_name(text: &str) -> Option<&str> {
     let behind = &text[text.find("{\n")?..];
     let mut lines = behind
@@ -138,7 +138,7 @@ fn member_name(text: &str) -> Option<&str> {
     is_type.then_some(name)
 }
 
-/// `Type: message`, then `at …` lines, then perhaps `caused by: Type: message` and more.
+/// Parses a stack trace: `Type: message`, then `at …` lines, then optionally `caused by: Type: message` and more.
 fn stack(text: &str) -> Traceback<'_> {
     let is_frame = |line: &str| line.trim_start().starts_with("at ");
     let head_end = text
@@ -147,7 +147,7 @@ fn stack(text: &str) -> Traceback<'_> {
         .map_or(text.len(), |(at, _)| at);
     let head = &text[..head_end];
     let (first, more) = head.split_once('\n').unwrap_or((head, ""));
-    // What runtimes write before the type is none of it.
+    // Skip what runtimes print before the type.
     let (error_type, message) = match crash::error_line(first) {
         Some(told) if more.is_empty() => told,
         _ => match split_type(head) {
@@ -155,7 +155,7 @@ fn stack(text: &str) -> Traceback<'_> {
             told => told,
         },
     };
-    // What Playwright did before is none of what went wrong.
+    // Playwright's call log is not part of the message.
     let message = message.split("\nCall log:").next().unwrap_or(message);
     let error_type = match error_type {
         "" | "Error" => member_name(text).unwrap_or(error_type),

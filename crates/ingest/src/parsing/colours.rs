@@ -1,8 +1,8 @@
-//! What a terminal shows in colours, without them.
+//! Removes terminal colours.
 
 use std::borrow::Cow;
 
-/// A line without the colours and links of a terminal (ECMA-48, CSI and OSC sequences).
+/// A line without terminal colours and links (ECMA-48, CSI and OSC sequences).
 pub(crate) fn without_colours(line: &str) -> Cow<'_, str> {
     if !line.contains('\u{1b}') {
         return Cow::Borrowed(line);
@@ -17,7 +17,7 @@ pub(crate) fn without_colours(line: &str) -> Cow<'_, str> {
                 // The last byte of a sequence is ASCII.
                 end.map_or("", |end| &sequence[end + 1..])
             }
-            // Links: up to a bell or the string's end.
+            // Links extend up to a bell or the string terminator.
             None => match after.strip_prefix(']') {
                 Some(link) => match (link.find('\u{7}'), link.find("\u{1b}\\")) {
                     (Some(bell), end) if end.is_none_or(|end| bell < end) => &link[bell + 1..],

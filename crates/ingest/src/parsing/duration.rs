@@ -1,9 +1,9 @@
-//! Durations that name their unit themselves.
+//! Durations that contain their unit.
 
 use super::number;
 
-/// Milliseconds of a duration as Go, .NET, ISO 8601 and people write it: `1m30.5s`, `00:00:01.5`, `PT1.5S`,
-/// `59 ms`.
+/// Milliseconds of a duration in the notation of Go, .NET, ISO 8601 or plain text: `1m30.5s`, `00:00:01.5`,
+/// `PT1.5S`, `59 ms`.
 pub(crate) fn milliseconds(text: &str) -> Option<f64> {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('P') {
@@ -15,7 +15,7 @@ pub(crate) fn milliseconds(text: &str) -> Option<f64> {
     units(text)
 }
 
-/// One unit after another: `2h3m`, `1.5s`, `84ms`.
+/// Consecutive numbers with units: `2h3m`, `1.5s`, `84ms`.
 fn units(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut sum = 0.0;
@@ -74,7 +74,7 @@ fn span(text: &str) -> Option<f64> {
     Some((((days * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds) * 1e3)
 }
 
-/// ISO 8601's `P1DT2H3M4.5S`, behind the P.
+/// ISO 8601's `P1DT2H3M4.5S`, without the leading P.
 fn iso(text: &str) -> Option<f64> {
     let (days, times) = text.split_once('T').unwrap_or((text, ""));
     let mut sum = 0.0;

@@ -1,21 +1,21 @@
-//! Fields on lines of their own behind a record, as pino-pretty writes them: `    url: "https://…"`, objects over
-//! several lines, stacks indented below their names.
+//! Fields on separate lines after a record, as pino-pretty writes them: `    url: "https://…"`, objects over several
+//! lines, stacks indented below their names.
 
 use dragline_schema::Value;
 
 use crate::parsing::value_of_json;
 
-/// So many fields are read.
+/// Maximum number of fields.
 const MOST: usize = 200;
 
-/// The fields in the lines behind a record; none unless the first of them is one.
+/// The fields in the lines after a record. Empty unless the first line is a field.
 pub(crate) fn fields(rest: &str) -> Vec<(String, Value<'static>)> {
     let is_field = |line: &str| line.starts_with("  ") && pair(line).is_some();
     if !rest.lines().next().is_some_and(is_field) {
         return Vec::new();
     }
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
-    // The objects that a line is in: how far they are indented, and their paths.
+    // The objects that enclose the line: their indentation and path.
     let mut around: Vec<(usize, String)> = Vec::new();
     // A text below its name.
     let mut text: Option<(usize, String, String)> = None;
@@ -56,8 +56,7 @@ fn end(text: &mut Option<(usize, String, String)>, fields: &mut Vec<(String, Val
     }
 }
 
-/// `key: value` or `"key": value,`, the value a JSON scalar, the beginning of something, or nothing.
-/// Whether an indented line is certainly a part of the record before it: a field, a place, a frame.
+/// Whether an indented line certainly belongs to the record before it: a field, a source position, a stack frame.
 pub(crate) fn is_part(line: &str) -> bool {
     const WORDS: [&str; 5] = ["at ", "in ", "with ", "File \"", "| "];
     let bare = line.trim_start();
@@ -65,6 +64,7 @@ pub(crate) fn is_part(line: &str) -> bool {
         && (pair(line).is_some() || WORDS.iter().any(|word| bare.starts_with(word)))
 }
 
+/// `key: value` or `"key": value,`. The value is a JSON scalar, the start of an object or a list, or empty.
 fn pair(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.trim().split_once(':')?;
     let key = key

@@ -1,10 +1,11 @@
-//! Objects as Node shows them (`util.inspect`, `console.log`), made JSON: keys without quotes, texts in any of three
-//! quotes, `undefined`, `[Object]`, names of classes (<https://nodejs.org/api/util.html#utilinspectobject-options>).
+//! Converts objects in Node's notation (`util.inspect`, `console.log`) to JSON: keys without quotes, strings in any
+//! of three quotes, `undefined`, `[Object]`, class names
+//! (<https://nodejs.org/api/util.html#utilinspectobject-options>).
 
-/// Values stand in each other so deep at most.
+/// Maximum nesting depth of values.
 const DEEPEST: usize = 64;
 
-/// The JSON of a shown object; `None` when it is none.
+/// The JSON of such an object. `None` if the text is not one.
 pub(crate) fn to_json(text: &str) -> Option<String> {
     let mut reader = Reader {
         rest: text.trim(),
@@ -90,7 +91,7 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, depth: usize) -> Option<()> {
-        // `[Object]`, `[Function: f]`, `[Circular *1]`: what is there is not told.
+        // `[Object]`, `[Function: f]`, `[Circular *1]`: placeholders without content.
         let inner = &self.rest[1..];
         let end = inner.find([']', ',', '\n', '{', '\'']).unwrap_or(0);
         let told = &inner[..end];
@@ -122,7 +123,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// A text in quotes, and others that are added to it over lines.
+    /// A quoted string, including parts that `+` appends on the following lines.
     fn text(&mut self) -> Option<()> {
         let mut text = String::new();
         loop {
@@ -155,7 +156,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// A number, a time, a word, or the name of the class that an object is of.
+    /// A number, a time, a word, or a class name before an object.
     fn word(&mut self, depth: usize) -> Option<()> {
         let end = self.rest.find([',', '}', ']', '\n', '{', '[', '\'', '"']);
         let end = end.unwrap_or(self.rest.len());

@@ -1,4 +1,4 @@
-//! The Python literals of a statistics dump: a `pprint`ed dict, which is no JSON.
+//! Python literals of a statistics dump: a `pprint`ed dict, which is not JSON.
 
 use dragline_schema::Timestamp;
 
@@ -9,15 +9,15 @@ pub(crate) enum Literal {
     Float(f64),
     Text(String),
     Time(Timestamp),
-    /// `None`, booleans, and whatever we have no use for.
+    /// `None`, booleans, and all values that are not used.
     Other,
 }
 
-/// No count is larger: such a number is a fault, and would overflow a sum.
+/// Maximum count. A larger number is an error and would overflow a sum.
 const MAX_COUNT: u64 = 1_000_000_000_000_000;
 
 impl Literal {
-    /// The value as a count: a whole number that is not negative, however it is written.
+    /// The value as a count: a non-negative integer, in any notation.
     pub(crate) fn count(&self) -> Option<u64> {
         let count = match self {
             Self::Int(number) => u64::try_from(*number).ok()?,
@@ -27,7 +27,7 @@ impl Literal {
         (count <= MAX_COUNT).then_some(count)
     }
 
-    /// What a number says.
+    /// The value as a number.
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Self::Int(number) => Some(*number as f64),
@@ -37,12 +37,12 @@ impl Literal {
     }
 }
 
-/// Each byte is looked at so often, at most.
+/// Limit of the parser's work: maximum number of times each byte is read.
 const WORK: usize = 64;
-/// Nesting deeper than this is refused.
+/// Maximum nesting depth.
 const MAX_DEPTH: usize = 32;
 
-/// Reads a dict with text keys; `None` when the text is none.
+/// Parses a dict with text keys. `None` if the text is not a dict.
 pub(crate) fn parse_dict(text: &str) -> Option<Vec<(String, Literal)>> {
     let mut parser = Parser {
         rest: text,
@@ -51,7 +51,8 @@ pub(crate) fn parse_dict(text: &str) -> Option<Vec<(String, Literal)>> {
     parser.dict(0)
 }
 
-/// Reads a dict with text keys, and how its values are written; `None` when the text is none.
+/// Parses a dict with text keys, and also returns its values in their original notation. `None` if the text is not a
+/// dict.
 pub(crate) fn parse_settings(text: &str) -> Option<Vec<(String, Literal, &str)>> {
     let mut parser = Parser {
         rest: text,
@@ -81,7 +82,7 @@ pub(crate) fn parse_settings(text: &str) -> Option<Vec<(String, Literal, &str)>>
 
 struct Parser<'t> {
     rest: &'t str,
-    /// So many bytes may still be looked at: what cannot be read is looked at again at each depth.
+    /// Number of bytes that may still be read. Needed because unreadable text is read again at each depth.
     left: usize,
 }
 
@@ -90,7 +91,7 @@ impl Parser<'_> {
         self.rest = self.rest.trim_start();
     }
 
-    /// Accounts for bytes that were looked at; `None` when it is too much.
+    /// Accounts for bytes that were read. `None` if the limit is exceeded.
     fn charge(&mut self, bytes: usize) -> Option<()> {
         self.left = self.left.checked_sub(bytes)?;
         Some(())
@@ -128,7 +129,7 @@ impl Parser<'_> {
         Some(entries)
     }
 
-    /// A value; one that cannot be read, such as `<object at 0x7f>` or a set, is passed over.
+    /// A value. Skips a value that cannot be parsed, such as `<object at 0x7f>` or a set.
     fn value_or_other(&mut self, depth: usize) -> Option<Literal> {
         let before = self.rest;
         let read = self.value(depth);
@@ -143,7 +144,7 @@ impl Parser<'_> {
         (!skipped.trim().is_empty() && !self.rest.is_empty()).then_some(Literal::Other)
     }
 
-    /// Goes to the comma or the bracket behind a value.
+    /// Moves to the comma or the bracket after a value.
     fn skip_value(&mut self) {
         let mut open = 0usize;
         let mut quote = None;
@@ -184,7 +185,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A string; adjacent ones are one.
+    /// A string. Adjacent strings are concatenated.
     fn text(&mut self) -> Option<Literal> {
         let mut text = String::new();
         loop {
@@ -203,7 +204,7 @@ impl Parser<'_> {
                     'n' => text.push('\n'),
                     't' => text.push('\t'),
                     'r' => text.push('\r'),
-                    // Codes such as \x00 are kept as they stand: nobody reads them from here.
+                    // Codes such as \x00 are kept unchanged, because no caller needs them decoded.
                     c @ ('x' | 'u' | 'U') => text.extend(['\\', c]),
                     c => text.push(c),
                 }
@@ -267,15 +268,15 @@ impl Parser<'_> {
             let length = arguments.len() - self.rest.len();
             return Some(datetime(&arguments[1..length - 1]).map_or(Literal::Other, Literal::Time));
         }
-        // A number in the dress of a library's: `np.int64(1400)`, `Decimal('8')`.
+        // A number in a library's type: `np.int64(1400)`, `Decimal('8')`.
         let length = arguments.len() - self.rest.len();
         let inside = arguments[1..length - 1].trim_matches(['\'', '"']);
         Some(inside.parse().map_or(Literal::Other, Literal::Int))
     }
 }
 
-/// `2026, 3, 4, 11, 22, 33, 123456, tzinfo=datetime.timezone.utc`; without a zone it is UTC, as in
-/// all of Scrapy's statistics.
+/// `2026, 3, 4, 11, 22, 33, 123456, tzinfo=datetime.timezone.utc`. Without a time zone it is UTC, as in all of
+/// Scrapy's statistics.
 fn datetime(arguments: &str) -> Option<Timestamp> {
     let mut numbers = arguments
         .split(',')
@@ -345,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_looked_at_for_ever() {
-        // Each depth has a value that fails at its end, and another behind it.
+        // Each depth has a value that fails at its end, and another one after it.
         let text = "{'a': {'b': x y, 'c': ".repeat(28) + "?";
         assert_eq!(parse_dict(&text), None);
     }

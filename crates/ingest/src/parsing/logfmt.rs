@@ -1,4 +1,4 @@
-//! logfmt: a record on a line, all of it `key=value` pairs, values in quotes where they have blanks.
+//! logfmt: a record on one line that consists of `key=value` pairs. Values with blanks are quoted.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use dragline_schema::Value;
 
 use crate::parsing::value_of_text;
 
-/// The fields of a line that is logfmt: nothing but pairs and bare words, with a time, a level or a
-/// message among the pairs.
+/// The fields of a logfmt line. `None` unless the line consists only of pairs and bare words, and the pairs include
+/// two of these three: a time, a level, a message.
 pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
     if !may_begin(line) {
         return None;
@@ -22,7 +22,7 @@ pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
         }
         rest = &rest[end..];
         let Some(after) = rest.strip_prefix('=') else {
-            // A bare word is a flag; a quotation mark within one is no logfmt.
+            // A bare word is a flag. A word that contains a quote is not logfmt.
             if rest.starts_with('"') || fields.is_empty() {
                 return None;
             }
@@ -54,7 +54,7 @@ pub(crate) fn fields(line: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
     (u8::from(says_when) + u8::from(says_how) + u8::from(says_what) >= 2).then_some(fields)
 }
 
-/// Whether a line may begin with a pair; most lines of text do not.
+/// Fast path: whether a line may start with a pair. Most lines do not.
 fn may_begin(line: &str) -> bool {
     let bytes = line.trim_ascii_start().as_bytes();
     match bytes.iter().position(|byte| !is_part(*byte)) {
@@ -71,7 +71,7 @@ fn is_key(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(is_part)
 }
 
-/// Where a list or a dict ends, as Python writes it, with blanks in it.
+/// The end of a list or a dict in Python's notation, which may contain blanks.
 fn list_end(text: &str) -> Option<usize> {
     if !text.starts_with(['[', '{', '(']) {
         return None;
@@ -92,7 +92,7 @@ fn list_end(text: &str) -> Option<usize> {
     None
 }
 
-/// A text up to its quotation mark, and what follows it.
+/// A text up to its closing quote, and the text after the quote.
 fn quoted_text(text: &str, quote: char) -> Option<(Cow<'_, str>, &str)> {
     let end = text.find([quote, '\\'])?;
     if text[end..].starts_with(quote) {

@@ -1,23 +1,23 @@
-//! Where a line's quotation marks are, many bytes at a time.
+//! Finds the quotation marks of a line, many bytes at a time.
 //!
-//! After Langdale and Lemire, "Parsing gigabytes of JSON per second" (VLDB Journal, 2019): compare
-//! a block with the byte that is looked for, make bits of the answer, walk over the bits. A line
-//! has some forty marks, for which as many searches cost several times as much.
+//! Based on Langdale and Lemire, "Parsing gigabytes of JSON per second" (VLDB Journal, 2019): compare a block with
+//! the wanted byte, turn the result into a bit mask, and iterate over the set bits. A line has about forty quotation
+//! marks, and as many separate searches would cost several times as much.
 
 use wide::u8x16;
 
 const BLOCK: usize = 64;
-/// No line that the recorder writes is longer, in bytes; for one that is, the places would take four times
-/// its size.
+/// Maximum length of a line, in bytes. The recorder writes no longer lines, and the positions of a longer line would
+/// take four times its size.
 const LONGEST: usize = 1 << 20;
 
-/// The quotation marks of a line; kept between lines, so that nothing is allocated.
+/// The quotation marks of a line. Reused for all lines to avoid allocations.
 #[derive(Default)]
 pub(crate) struct Marks {
     places: Vec<u32>,
 }
 
-/// The marks of one line.
+/// The quotation marks of one line.
 pub(crate) struct Found<'m> {
     pub(crate) places: &'m [u32],
     /// Whether the line has a backslash.
@@ -25,13 +25,13 @@ pub(crate) struct Found<'m> {
 }
 
 impl Marks {
-    /// Finds the marks of a line, but for those that a backslash makes a part of a text; `None` when it has a
-    /// control character, which JSON does not allow, or is too long.
+    /// Finds the unescaped quotation marks of a line. `None` if the line contains a control character, which JSON
+    /// does not allow, or is too long.
     pub(crate) fn of(&mut self, line: &[u8]) -> Option<Found<'_>> {
         if line.len() > LONGEST {
             return None;
         }
-        // A mark at every byte at most; never shrunk, so that nothing is written twice.
+        // At most one mark per byte. Never shrunk, to avoid repeated initialization.
         if self.places.len() < line.len() {
             self.places.resize(line.len(), 0);
         }
@@ -70,7 +70,7 @@ impl Marks {
     }
 }
 
-/// The bytes of a block that backslashes escape; the last may escape the first of the next block.
+/// The bytes of a block that backslashes escape. The last byte may escape the first byte of the next block.
 fn escaped(escapes: u64, is_escaped: &mut bool) -> u64 {
     let mut escaped = u64::from(*is_escaped);
     let mut left = escapes & !escaped;

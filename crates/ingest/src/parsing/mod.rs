@@ -1,4 +1,4 @@
-//! The second room: a record's text into fields. It knows nothing of scrapers, and asks nobody.
+//! Parsing: splits a record's text into fields. This module knows nothing about scrapers and uses no other stage.
 
 pub(crate) mod colours;
 pub(crate) mod duration;
@@ -16,7 +16,7 @@ pub(crate) mod template;
 pub(crate) mod time;
 pub(crate) mod value;
 
-/// Whether a text begins with a literal. Literals are so short that a call of `memcmp` for each costs more than
+/// Whether a text starts with a literal. Literals are so short that calling `memcmp` for each would cost more than
 /// the comparison.
 #[inline]
 pub(crate) fn begins(text: &[u8], literal: &[u8]) -> bool {
@@ -39,8 +39,8 @@ pub(crate) fn begins(text: &[u8], literal: &[u8]) -> bool {
     text.iter().eq(literal)
 }
 
-/// What stands before the first of such bytes, a sign of ASCII, and what behind it: `str::split_once` takes its time
-/// where texts are short.
+/// Splits a text at the first occurrence of an ASCII character, like `str::split_once`, which is slow for short
+/// texts.
 #[inline]
 pub(crate) fn split_at_sign(text: &str, sign: u8) -> Option<(&str, &str)> {
     let at = memchr::memchr(sign, text.as_bytes())?;

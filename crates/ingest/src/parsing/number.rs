@@ -2,7 +2,7 @@
 
 use dragline_schema::Value;
 
-/// The number that a text is, in any form that Rust reads.
+/// Parses a text as a number, in any form that Rust accepts.
 pub(crate) fn any<'a>(text: &str) -> Option<Value<'a>> {
     if let Ok(number) = text.parse() {
         return Some(Value::U64(number));
@@ -11,10 +11,10 @@ pub(crate) fn any<'a>(text: &str) -> Option<Value<'a>> {
     negative.or_else(|_| text.parse().map(Value::F64)).ok()
 }
 
-/// A number in JSON's grammar (RFC 8259, 6) without an exponent.
+/// Parses a number in JSON's grammar (RFC 8259, section 6) without an exponent.
 ///
-/// A positive decimal of few digits is a whole number and a power of ten that are both exact, so that their
-/// quotient is the nearest number there is (Clinger, "How to read floating point numbers accurately", 1990).
+/// A positive decimal of few digits is an integer divided by a power of ten. Both are exact, so their quotient is
+/// the nearest floating-point number (Clinger, "How to read floating point numbers accurately", 1990).
 pub(crate) fn plain<'a>(text: &str) -> Option<Value<'a>> {
     const POWERS: [f64; 16] = [
         1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -45,7 +45,7 @@ pub(crate) fn plain<'a>(text: &str) -> Option<Value<'a>> {
     Some(Value::F64(digits as f64 / POWERS[places]))
 }
 
-/// A whole number in JSON's grammar, of no more digits than always fit.
+/// Parses an integer in JSON's grammar that has at most nineteen digits, which always fit.
 #[inline]
 pub(crate) fn whole(text: &[u8]) -> Option<u64> {
     let (number, count) = digits(text, 0);
@@ -53,7 +53,8 @@ pub(crate) fn whole(text: &[u8]) -> Option<u64> {
     (is_whole && (text[0] != b'0' || count == 1)).then_some(number)
 }
 
-/// The digits that a text begins with, behind those of a number, and how many they are. Too many mean nothing.
+/// Appends the leading digits of a text to `number`. Returns the result and the number of digits. With too many
+/// digits the result is meaningless.
 #[inline]
 fn digits(bytes: &[u8], number: u64) -> (u64, usize) {
     let (mut number, mut count) = (number, 0);

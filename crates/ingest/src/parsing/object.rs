@@ -1,4 +1,4 @@
-//! A JSON object, taken apart without copying what needs no unescaping.
+//! A JSON object, split into fields without copying text that needs no unescaping.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 
 use super::number;
 
-/// Nested objects are taken apart down to this depth; what is deeper stays JSON text.
+/// Nested objects are flattened down to this depth. Deeper ones remain JSON text.
 pub(crate) const MAX_DEPTH: usize = 5;
-/// An object with more fields than this is taken apart no further.
+/// Maximum number of fields up to which nested objects are flattened.
 const MAX_FIELDS: usize = 400;
 
-/// The fields of an object, in order, their values still JSON text.
+/// The fields of an object, in order. Their values remain JSON text.
 #[derive(Debug, Default)]
 pub(crate) struct Object<'a> {
     pub(crate) fields: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// A key, borrowed when it needs no unescaping.
+/// A key, borrowed if it needs no unescaping.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
 }
 
 impl<'a> Object<'a> {
-    /// Reads one object.
+    /// Parses one object.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         serde_json::from_str(line).ok()
     }
@@ -77,8 +77,7 @@ impl<'a> Object<'a> {
         has("writer_id") && has("seq") && has("timestamp")
     }
 
-    /// All fields with the paths of nested ones joined by dots; arrays stay JSON text. Nulls are
-    /// left out.
+    /// All fields. Keys of nested objects become paths joined by dots. Arrays remain JSON text. Nulls are omitted.
     pub(crate) fn flatten(&self) -> Vec<(Cow<'a, str>, Value<'a>)> {
         self.flatten_as(&Cow::Borrowed(""), &mut |path, key| {
             if path.is_empty() {
@@ -89,7 +88,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The same, with paths in the form that `name` gives them, from that of the object around a key.
+    /// Like [`Self::flatten`], but `name` builds each path from the path of the enclosing object and the key.
     pub(crate) fn flatten_as<P>(
         &self,
         root: &P,
@@ -122,7 +121,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A value; `None` for null. Arrays and objects stay JSON text.
+/// A value. `None` for null. Arrays and objects remain JSON text.
 pub(crate) fn scalar(raw: &RawValue) -> Option<Value<'_>> {
     let text = raw.get();
     match text.as_bytes().first()? {
@@ -135,7 +134,7 @@ pub(crate) fn scalar(raw: &RawValue) -> Option<Value<'_>> {
     }
 }
 
-/// A JSON string's text, borrowed when it has no escapes.
+/// The text of a JSON string, borrowed if it has no escapes.
 pub(crate) fn unescape(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.get(1..json.len() - 1)?;
     if memchr::memchr(b'\\', inner.as_bytes()).is_some() {
@@ -150,7 +149,7 @@ pub(crate) fn unescape(json: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A text whose escapes are of one letter; `None` for any other.
+/// Unescapes a text that contains only one-letter escapes. `None` if it contains any other.
 fn unescaped(inner: &str) -> Option<String> {
     let mut text = String::with_capacity(inner.len());
     let mut rest = inner;
@@ -173,7 +172,7 @@ fn unescaped(inner: &str) -> Option<String> {
     Some(text)
 }
 
-/// Whether a text between its marks has no escapes but those of one letter, all of them right.
+/// Whether the content of a string contains only one-letter escapes, all of them valid.
 pub(crate) fn is_plainly_escaped(inner: &str) -> bool {
     let mut rest = inner.as_bytes();
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -186,8 +185,8 @@ pub(crate) fn is_plainly_escaped(inner: &str) -> bool {
     true
 }
 
-/// JavaScript and Python escape half of a character where they cut a text within one. Gives the
-/// JSON with U+FFFD (replacement character) instead, or `None` when there is nothing to replace.
+/// Replaces lone surrogates in JSON with U+FFFD (replacement character). JavaScript and Python write them where they
+/// cut a text within a character. `None` if there is nothing to replace.
 pub fn without_lone_surrogates(json: &str) -> Option<String> {
     let unit = |at: usize| -> Option<u16> {
         let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
@@ -205,7 +204,8 @@ pub fn without_lone_surrogates(json: &str) -> Option<String> {
                 kept = at + 6;
                 6
             }
-            // Any other escape has at least one more character, which is not one of its own.
+            // Any other escape has at least one more character, which must not be read as the start of another
+            // escape.
             _ => 1 + json[at + 1..].chars().next().map_or(0, char::len_utf8),
         };
     }
@@ -213,8 +213,8 @@ pub fn without_lone_surrogates(json: &str) -> Option<String> {
     (kept > 0).then_some(out)
 }
 
-/// Python writes `NaN`, `Infinity` and `-Infinity` as they are. Gives the line with nulls instead,
-/// or `None` when there is nothing to replace.
+/// Replaces `NaN`, `Infinity` and `-Infinity`, which Python writes unquoted, with nulls. `None` if there is nothing
+/// to replace.
 pub(crate) fn without_nan(line: &str) -> Option<String> {
     if !line.contains("NaN") && !line.contains("Infinity") {
         return None;

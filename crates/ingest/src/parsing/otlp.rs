@@ -1,10 +1,10 @@
-//! OTLP in JSON: one export a line, in it any number of records (OpenTelemetry's protocol,
-//! *OTLP/JSON*, and its log data model).
+//! OTLP in JSON: one export per line, each with any number of records (OpenTelemetry's protocol, *OTLP/JSON*, and
+//! its log data model).
 //!
-//! Writers differ in more than the specification allows: names in camel case and with underscores, the
-//! names of before 2022 (`instrumentationLibraryLogs`), exports of one resource without the list around
-//! it, attributes as plain objects, bodies as plain text. All of them are read. Exports of spans and of
-//! metrics are told apart and are no logs.
+//! Programs deviate from the specification: names in camel case or with underscores, names from before 2022
+//! (`instrumentationLibraryLogs`), exports of one resource without the enclosing list, attributes as plain objects,
+//! bodies as plain text. All these forms are accepted. Exports of spans and metrics are recognized, but are not
+//! logs.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use serde_json::Value as Json;
 use super::object::Object;
 use super::value::Fields;
 
-/// Lists and maps in attributes are taken apart down to this depth.
+/// Lists and maps in attributes are flattened down to this depth.
 const MAX_DEPTH: usize = 5;
-/// What all records of a resource share has at most so many fields, of so many bytes each: it is copied for
-/// each of them.
+/// Maximum number of fields, and of bytes per field, that all records of a resource share. They are copied into each
+/// record, so they are limited.
 const MAX_CONTEXT: usize = 64;
 const MAX_CONTEXT_VALUE: usize = 256;
 
@@ -29,7 +29,7 @@ const SCOPES: [&str; 4] = [
     "instrumentation_library_logs",
 ];
 const RECORDS: [&str; 3] = ["logRecords", "log_records", "logs"];
-/// Exports of something else, and what.
+/// Exports without logs: the member's name, and what it contains.
 const OTHERS: [(&str, &str); 4] = [
     ("resourceSpans", "spans"),
     ("resource_spans", "spans"),
@@ -37,25 +37,25 @@ const OTHERS: [(&str, &str); 4] = [
     ("resource_metrics", "metrics"),
 ];
 
-/// What an export holds.
+/// The content of an export.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Export {
-    /// Log records, which were handed over.
+    /// Log records passed to the caller.
     pub(crate) records: usize,
-    /// What stands where a log record, or a list of them, should, and is none.
+    /// Number of values that should be log records or lists of them, but are not.
     pub(crate) lost: usize,
-    /// What else it holds.
+    /// Other kinds of data in the export.
     pub(crate) others: Vec<&'static str>,
-    /// Whether it is empty, or lists no record that it should.
+    /// Whether the export is empty: it contains no resources.
     pub(crate) is_empty: bool,
 }
 
-/// Hands over the records of an export; `None` when the object is none.
+/// Passes the records of an export to `take`. `None` if the object is not an export.
 pub(crate) fn each_record(
     object: &Object<'_>,
     take: &mut dyn FnMut(Fields<'static>),
 ) -> Option<Export> {
-    // Every JSON line comes here: one look at its names tells most of them apart.
+    // Fast path: every JSON line is checked here, and most do not contain these keys.
     let may_be = |key: &str| {
         key.starts_with("resource") || key.ends_with("UnixNano") || key.ends_with("_unix_nano")
     };
@@ -71,7 +71,7 @@ pub(crate) fn each_record(
     for (_, raw) in all_of(&RESOURCES) {
         resources.push(parse(raw.get())?);
     }
-    // One resource without the list around it.
+    // One resource without the enclosing list.
     if let (Some(_), Some((_, resource))) = (all_of(&SCOPES).next(), all_of(&["resource"]).next()) {
         let mut whole = serde_json::Map::new();
         for (key, scopes) in all_of(&SCOPES) {
@@ -130,7 +130,7 @@ impl Export {
     }
 }
 
-/// A record that stands alone on its line: it has the times and the body of one, and maybe its resource.
+/// A record that is alone on its line: it has the times and the body of a record, and optionally its resource.
 fn alone(object: &Object<'_>, take: &mut dyn FnMut(Fields<'static>)) -> Option<Export> {
     let has = |names: &[&str]| object.fields.iter().any(|(key, _)| names.contains(&&**key));
     let is_record = has(&["timeUnixNano", "observedTimeUnixNano", "time_unix_nano"])
@@ -163,25 +163,25 @@ fn shorten(value: &mut Value<'static>) {
     }
 }
 
-/// The first of the members that is there.
+/// The first of these members that exists.
 fn one_of<'j>(object: &'j Json, names: &[&str]) -> &'j Json {
     let found = names.iter().find_map(|name| object.get(name));
     found.unwrap_or(&Json::Null)
 }
 
-/// All of the members that are there.
+/// All of these members that exist.
 fn members<'j>(object: &'j Json, names: &[&str]) -> impl Iterator<Item = &'j Json> {
     names.iter().filter_map(|name| object.get(name))
 }
 
-/// The objects of a list, or the one that stands in its place; what else is there is counted.
+/// The objects of a list, or the single object in its place. Anything else is counted in `lost`.
 fn items<'j>(list: &'j Json, lost: &mut usize) -> Vec<&'j Json> {
     let all = match list {
         Json::Array(all) => all.as_slice(),
         one => std::slice::from_ref(one),
     };
     *lost += all.iter().filter(|item| !item.is_object()).count();
-    // An empty one is none.
+    // Empty objects are ignored.
     let is_filled = |item: &&Json| item.as_object().is_some_and(|map| !map.is_empty());
     all.iter().filter(is_filled).collect()
 }
@@ -239,7 +239,7 @@ fn kvlist(any: &Json) -> Option<&Json> {
     list.get("values").filter(|values| values.is_array())
 }
 
-/// Whether a member says what kind of value its object is.
+/// Whether a key is the type name in an OTLP value.
 fn is_any_value(key: &str) -> bool {
     let kind = key
         .strip_suffix("Value")
@@ -252,7 +252,7 @@ fn is_any_value(key: &str) -> bool {
     })
 }
 
-/// Numbers of 64 bits are texts in OTLP.
+/// OTLP writes 64-bit numbers as texts.
 fn number_text(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),
@@ -261,7 +261,7 @@ fn number_text(value: &Json) -> Option<String> {
     }
 }
 
-/// The word for a number of OTLP's, four of each, or for its name (`SEVERITY_NUMBER_INFO2`).
+/// The level of an OTLP severity number, four numbers per level, or of its name (`SEVERITY_NUMBER_INFO2`).
 fn severity(number: &Json) -> Option<&'static str> {
     const WORDS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
     if let Some(name) = number.as_str() {
@@ -286,7 +286,7 @@ fn attributes(list: &Json) -> Fields<'static> {
     fields
 }
 
-/// Adds a value, those within it by their paths. Values that say no kind are what they are.
+/// Adds a value, or the values nested in it with their paths. Values without a type name are read as plain JSON.
 fn value(any: &Json, path: &str, depth: usize, fields: &mut Fields<'static>) {
     if let Some(entries) = kvlist(any) {
         for entry in elements(entries).filter(|_| depth < MAX_DEPTH) {
@@ -340,7 +340,7 @@ mod tests {
     fn an_export_is_its_records() {
         let line = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeLogs":[{"scope":{"name":"shop.http"},"logRecords":[{"timeUnixNano":"1772623353500000000","severityNumber":17,"body":{"stringValue":"failed"},"attributes":[{"key":"http.response.status_code","value":{"intValue":"503"}},{"key":"a","value":{"kvlistValue":{"values":[{"key":"b","value":{"boolValue":true}}]}}}]},{}]}]}]}"#;
         let (records, export) = read(line);
-        // An empty record is none.
+        // An empty record is ignored.
         assert_eq!((records.len(), export), (1, Some(logs(1))));
         let shown: Vec<String> = records[0]
             .iter()

@@ -1,8 +1,8 @@
-//! `key=value` words in a message.
+//! `key=value` pairs in a message.
 //!
-//! Values stand in quotes or not. What is in quotes is one value, whatever is in it. The value of a key that
-//! tells in words (an error, a reason) goes on up to the next key or the end of the line, as many writers do not
-//! quote it.
+//! Values may be quoted. A quoted text is one value, whatever it contains. An unquoted value of a key with free text
+//! (an error, a reason) extends to the next key or the end of the line, because many programs do not quote such
+//! texts.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use dragline_schema::Value;
 
 use super::value_of_text;
 
-/// Whether the values of a key are words.
+/// Whether the values of a key are free text.
 fn is_worded(key: &str) -> bool {
     matches!(
         key,
@@ -29,7 +29,7 @@ fn is_worded(key: &str) -> bool {
     )
 }
 
-/// What a head says goes before what a message happens to hold.
+/// Values from the record's head take precedence over pairs in the message.
 fn is_taken(key: &str) -> bool {
     matches!(
         key,
@@ -61,7 +61,7 @@ impl<'m> Iterator for Pairs<'m> {
             let bytes = self.rest.as_bytes();
             let sign = memchr::memchr3(b'=', b'"', b'\'', bytes)?;
             if bytes[sign] != b'=' {
-                // What is quoted holds no pairs; an apostrophe within a word quotes nothing.
+                // Quoted text contains no pairs. An apostrophe within a word is not a quote.
                 let is_inside = sign > 0 && bytes[sign - 1].is_ascii_alphanumeric();
                 let end = if is_inside {
                     None
@@ -86,7 +86,7 @@ impl<'m> Iterator for Pairs<'m> {
             }
             let (value, length) = value(behind, is_worded(key));
             self.rest = &behind[length..];
-            // `{spider=shop}`: the bracket that closes is none of the value.
+            // `{spider=shop}`: the closing bracket is not part of the value.
             let value = match bytes[..begin].last() {
                 Some(b'{') => value.strip_suffix('}').unwrap_or(value),
                 Some(b'(') => value.strip_suffix(')').unwrap_or(value),
@@ -98,7 +98,7 @@ impl<'m> Iterator for Pairs<'m> {
     }
 }
 
-/// A value, and how much of the text it takes.
+/// A value, and the length of the text that it occupies.
 fn value(text: &str, is_worded: bool) -> (&str, usize) {
     if text.starts_with(['"', '\''])
         && let Some(end) = quoted_end(text)
@@ -119,9 +119,9 @@ fn value(text: &str, is_worded: bool) -> (&str, usize) {
     (&value[..value.len() - signs.count()], end)
 }
 
-/// Where the first word of a text ends.
+/// The end of the first word of a text.
 fn word_end(text: &str) -> usize {
-    // A table, as every byte of every value is looked at.
+    // A lookup table, because every byte of every value is checked.
     const ENDS: [bool; 256] = {
         let mut ends = [false; 256];
         let mut byte = 0;
@@ -132,7 +132,7 @@ fn word_end(text: &str) -> usize {
         ends
     };
     match text.bytes().position(|byte| ENDS[usize::from(byte)]) {
-        // Other alphabets have blanks of their own.
+        // Other scripts have whitespace characters of their own.
         Some(at) if text.as_bytes()[at] >= 0x80 => {
             let rest = text[at..].find(char::is_whitespace);
             rest.map_or(text.len(), |rest| at + rest)
@@ -142,7 +142,7 @@ fn word_end(text: &str) -> usize {
     }
 }
 
-/// Where the next key begins, or the text ends.
+/// The start of the next key, or the end of the text.
 fn before_next_key(text: &str) -> usize {
     let mut from = 0;
     while let Some(sign) = text[from..].find('=').map(|at| at + from) {
@@ -155,7 +155,7 @@ fn before_next_key(text: &str) -> usize {
                 && key
                     .chars()
                     .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
-            // What stands in parentheses is of the value.
+            // Text in parentheses belongs to the value.
             let depth = before.bytes().fold(0, |depth, byte| match byte {
                 b'(' | b'[' | b'{' => depth + 1,
                 b')' | b']' | b'}' => depth - 1,
@@ -170,7 +170,7 @@ fn before_next_key(text: &str) -> usize {
     text.len()
 }
 
-/// Where a quoted text ends, behind its closing quote.
+/// The end of a quoted text, after its closing quote.
 fn quoted_end(text: &str) -> Option<usize> {
     let quote = text.as_bytes()[0];
     let mut escaped = false;
@@ -180,7 +180,7 @@ fn quoted_end(text: &str) -> Option<usize> {
             b'\\' => escaped = true,
             _ if byte == quote => {
                 let next = text.as_bytes().get(at + 1).copied().unwrap_or(b' ');
-                // `it's` ends nothing.
+                // The apostrophe in `it's` does not end the text.
                 if quote == b'"' || !next.is_ascii_alphanumeric() {
                     return Some(at + 1);
                 }
@@ -195,7 +195,7 @@ fn quoted_end(text: &str) -> Option<usize> {
 pub(crate) fn named(text: &str) -> Option<(&str, Vec<(&str, &str)>)> {
     let mut fields = Vec::new();
     let mut message = text;
-    // From the end, as a message may hold commas.
+    // From the end, because a message may contain commas.
     while let Some((before, last)) = message.rsplit_once(", ") {
         let Some((key, value)) = last.split_once(": ") else {
             break;

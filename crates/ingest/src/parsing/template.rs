@@ -1,8 +1,8 @@
-//! Message templates: a text with holes that other fields fill.
+//! Message templates: texts with placeholders for other fields.
 
 use dragline_schema::Value;
 
-/// A template with its holes filled: `Fetched {Url} in {Elapsed:0.0} ms`.
+/// Fills in the placeholders of a template: `Fetched {Url} in {Elapsed:0.0} ms`.
 pub(crate) fn rendered(template: &str, fields: &[(String, Value<'_>)]) -> String {
     let mut text = String::with_capacity(template.len() + 32);
     let mut rest = template;

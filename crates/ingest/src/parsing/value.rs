@@ -6,10 +6,10 @@ use dragline_schema::Value;
 
 use super::number;
 
-/// The fields of a record, in order, by their paths.
+/// The fields of a record, in order, with their paths.
 pub(crate) type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
-/// A value of its own from JSON; `None` when it is no scalar, or null.
+/// An owned value from JSON. `None` if the JSON is not a scalar, or is null.
 pub(crate) fn value_of_json(json: &str) -> Option<Value<'static>> {
     Some(match serde_json::from_str(json).ok()? {
         serde_json::Value::String(text) => Value::Str(text.into()),
@@ -23,7 +23,7 @@ pub(crate) fn value_of_json(json: &str) -> Option<Value<'static>> {
     })
 }
 
-/// A value in a text: a number where it is one.
+/// A value from a text: a number if the text is one, otherwise the text.
 pub(crate) fn value_of_text(text: &str) -> Value<'_> {
     let bytes = text.as_bytes();
     let is_number = matches!(bytes, [b'0'..=b'9', .., b'0'..=b'9' | b'.'] | [b'0'..=b'9'])

@@ -1,4 +1,4 @@
-//! What a recorder can be told.
+//! The configuration of a recorder.
 
 mod options;
 mod value;
@@ -13,66 +13,69 @@ pub use value::{Compression, ConsoleMode, Patience};
 use crate::clock::Clock;
 use crate::retention::Retention;
 
-/// A setting that cannot be used.
+/// The reason why a configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A variable or key holds no usable value.
-    #[error("{key} is {value:?}, which is no {expected}")]
+    /// A variable or key has an invalid value.
+    #[error("{key} is {value:?}: expected {expected}")]
     Value {
         /// The variable's name, or the key with its section.
         key: String,
-        /// What it holds.
+        /// The invalid value.
         value: String,
-        /// What it should hold.
+        /// A description of the expected value.
         expected: &'static str,
     },
-    /// A key that is none of ours.
+    /// An unknown key.
     #[error("[logging] has no key {key:?}{}", did_you_mean(.key))]
     UnknownKey {
         /// The key.
         key: String,
     },
-    /// A text that is no TOML.
-    #[error("the configuration is no TOML: {0}")]
+    /// The text is not valid TOML.
+    #[error("the configuration is not valid TOML: {0}")]
     Toml(#[from] toml::de::Error),
-    /// A file that cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the configuration {path}: {source}")]
     File {
         /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A fault in a file.
+    /// The file has an error.
     #[error("in {path}: {source}")]
     InFile {
         /// The file.
         path: PathBuf,
-        /// The fault.
+        /// The error.
         source: Box<ConfigError>,
     },
-    /// The name cannot be part of a file's name.
+    /// The name cannot be part of a file name.
     #[error(
-        "the name {0:?} cannot stand in a file name: use letters, digits, `-` and `_`, at most 64"
+        "the name {0:?} cannot be part of a file name: use at most 64 letters, digits, `-` and `_`"
     )]
     Name(String),
-    /// The level is no filter.
-    #[error("the level {level:?} is no filter such as `info` or `info,hyper=warn`: {source}")]
+    /// The level is not a valid filter.
+    #[error(
+        "invalid level {level:?}: expected a filter such as `info` or `info,hyper=warn`: {source}"
+    )]
     Level {
-        /// What was given.
+        /// The invalid level.
         level: String,
-        /// What is wrong with it.
+        /// The cause.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// A word in the level is none.
+    /// A word in the level is not a level.
     #[error(
-        "{word:?} in the level {level:?} is no level: write trace, debug, info, warn, error or off, or target=level as in `info,hyper=warn`"
+        "invalid level {level:?}: {word:?} is not a level; use trace, debug, info, warn, error or off, or \
+         target=level as in `info,hyper=warn`"
     )]
     LevelWord {
-        /// What was given.
+        /// The invalid level.
         level: String,
-        /// The word in it.
+        /// The word that is not a level.
         word: String,
     },
     /// A setting is out of its range.
@@ -80,17 +83,17 @@ pub enum ConfigError {
     Range {
         /// The setting.
         setting: &'static str,
-        /// What it may be.
+        /// The valid range.
         range: &'static str,
     },
-    /// A compression that is not there.
+    /// The compression is not available.
     #[error(
-        "{0:?} is no compression that this build has: levels of gzip are 1 to 9, those of zstd 1 to 19, and zstd needs the feature `zstd`"
+        "compression {0:?} is not available: gzip has levels 1 to 9, zstd 1 to 19 with the feature `zstd`"
     )]
     Compression(Compression),
 }
 
-/// A variable of the environment. One that is no UTF-8 is shown as it is to be seen in the error.
+/// Reads an environment variable. Invalid UTF-8 is replaced, so that the value can be shown in the error.
 fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
@@ -113,21 +116,21 @@ fn did_you_mean(key: &str) -> String {
 }
 
 impl Config {
-    /// Writes into `dir`, with the defaults that the other settings state.
+    /// A configuration that writes to `dir` and has the defaults for all other settings.
     pub fn new(dir: impl AsRef<Path>) -> Self {
         Self::default().dir(dir.as_ref())
     }
 
-    /// Reads the environment: first the TOML file that `DRAGLINE_CONFIG` names, if it does, then a
-    /// variable for each setting: `DRAGLINE_DIR`, `DRAGLINE_LEVEL`, ….
+    /// Reads the configuration from the environment: first the TOML file that `DRAGLINE_CONFIG` names,
+    /// if it is set, then one variable per setting: `DRAGLINE_DIR`, `DRAGLINE_LEVEL`, ….
     ///
     /// # Errors
-    /// When the file cannot be read, or a variable or key holds no usable value; the error names it.
+    /// When the file cannot be read, or a variable or key has an invalid value. The error names it.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(variable)
     }
 
-    /// Reads the section `[logging]` of a TOML text. What it does not set has its default.
+    /// Reads the section `[logging]` of a TOML text. Settings that are not in the text have their defaults.
     ///
     /// ```
     /// let config = dragline_logging::Config::from_toml(r#"
@@ -140,7 +143,7 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// When the text is no TOML, or the section has an unknown key or no usable value.
+    /// When the text is not valid TOML, or the section has an unknown key or an invalid value.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         config.apply_toml(text)?;
@@ -148,7 +151,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the section `[logging]` of a TOML file, then the environment.
+    /// Reads the section `[logging]` of a TOML file, then the environment variables.
     ///
     /// # Errors
     /// As [`Config::from_toml`] and [`Config::from_env`], and when the file cannot be read.
@@ -213,12 +216,12 @@ impl Config {
     fn apply_lookup(&mut self, lookup: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
         for option in Self::OPTIONS {
             let mut variable = format!("DRAGLINE_{}", option.name.to_ascii_uppercase());
-            // An empty variable is one that was not set, as compose files and shells leave it.
+            // An empty variable counts as not set: compose files and shells pass unset variables as empty.
             let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
             let mut value = lookup(&variable);
             if value.is_none() && option.name == "level" {
                 "MONITORING_LOG_LEVEL".clone_into(&mut variable);
-                // The old name takes Python's words.
+                // The old variable accepts the level names of Python.
                 value = lookup(&variable).map(|level| match level.to_ascii_uppercase().as_str() {
                     "WARNING" | "30" => "warn".to_owned(),
                     "CRITICAL" | "FATAL" | "40" | "50" => "error".to_owned(),
@@ -232,14 +235,14 @@ impl Config {
                 return Err(ConfigError::Value {
                     key: variable,
                     value,
-                    expected: expected.unwrap_or("setting"),
+                    expected: expected.unwrap_or("a setting"),
                 });
             }
         }
         self.check()
     }
 
-    /// Which closed files stay.
+    /// Which closed files are kept.
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.keep_age = retention.max_age;
@@ -248,7 +251,7 @@ impl Config {
         self
     }
 
-    /// Which closed files of the copy of the errors stay.
+    /// Which closed error files are kept.
     #[must_use]
     pub fn error_retention(mut self, retention: Retention) -> Self {
         self.error_keep_age = retention.max_age;
@@ -257,22 +260,22 @@ impl Config {
         self
     }
 
-    /// The writing process's id in lines and file names. Default: random, as it must be unique. No
-    /// setting of a file or the environment: two processes would share it.
+    /// The id of the writing process in lines and file names. Default: random, because it must be
+    /// unique. It cannot be set in a file or in the environment, where two processes would share it.
     #[must_use]
     pub fn writer_id(mut self, id: impl Into<String>) -> Self {
         self.writer_id = Some(id.into());
         self
     }
 
-    /// Where the time comes from. Default: the machine's clock.
+    /// The clock to use. Default: the system clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// A program may change its directory; its logs stay where they were.
+    /// Makes the directory absolute, so that the logs stay in place when the program changes its directory.
     pub(crate) fn with_absolute_dir(mut self) -> Self {
         if let Ok(dir) = std::path::absolute(&self.dir) {
             self.dir = dir;
@@ -293,7 +296,7 @@ impl Config {
             .any(|directive| target(directive) == Some(true))
     }
 
-    /// The first part of the files' names.
+    /// The first part of the file names.
     pub(crate) fn family(&self) -> String {
         if self.name.is_empty() {
             program_name()
@@ -302,7 +305,7 @@ impl Config {
         }
     }
 
-    /// What stays of the family, or of its copy of the errors.
+    /// The retention of the family, or of its error files.
     pub(crate) fn kept(&self, errors: bool) -> Retention {
         let (max_age, max_files, max_bytes) = if errors {
             (
@@ -320,13 +323,13 @@ impl Config {
         }
     }
 
-    /// The size at which a file of the family ends: several must fit in what may stay.
+    /// Maximum size of a file of the family. It is limited so that several files fit in `keep_bytes`.
     pub(crate) fn file_bytes(&self, errors: bool) -> u64 {
         let kept = self.kept(errors).max_bytes.unwrap_or(u64::MAX);
         self.max_file_bytes.min(kept / 8).max(1)
     }
 
-    /// Checks what the setters cannot.
+    /// Checks everything that the setters cannot check.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         for part in [Some(&self.family()), self.writer_id.as_ref()]
             .into_iter()
@@ -370,7 +373,7 @@ impl Config {
         self.filter().map(drop)
     }
 
-    /// `EnvFilter` takes any word for a target, and then records nothing else.
+    /// Rejects unknown words. `EnvFilter` would treat such a word as a target and record nothing else.
     fn check_level(&self) -> Result<(), ConfigError> {
         let is_level = |word: &str| {
             let words = ["trace", "debug", "info", "warn", "error", "off"];
@@ -398,7 +401,7 @@ impl Config {
     }
 }
 
-/// The program's file name, with what cannot stand in a log file's name replaced.
+/// The program's file name, with characters replaced that are not allowed in a log file name.
 fn program_name() -> String {
     let name = std::env::current_exe()
         .ok()

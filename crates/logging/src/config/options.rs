@@ -1,7 +1,7 @@
-//! The settings, each declared once: its name, its kind, its default, what it does.
+//! The settings, each declared once with its name, type, default and description.
 //!
-//! From a declaration come the field, the setter and its documentation, the environment's variable
-//! (`DRAGLINE_` and the name in capitals), the key in the TOML section, and the line in
+//! The declaration generates the field, the setter with its documentation, the environment variable
+//! (`DRAGLINE_` and the name in upper case), the key in the TOML section, and the line in
 //! `docs/recorder.md`.
 
 use std::path::PathBuf;
@@ -15,14 +15,14 @@ use crate::clock::{Clock, SystemClock};
 use crate::file_name::Format;
 use crate::schedule::Rotation;
 
-/// What is known of a setting besides its value.
+/// The description of a setting.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionInfo {
-    /// Its key in TOML; in the environment it is in capitals behind `DRAGLINE_`.
+    /// The key in TOML. The environment variable is `DRAGLINE_` and the name in upper case.
     pub name: &'static str,
-    /// Its default, as text.
+    /// The default, as text.
     pub default: &'static str,
-    /// What it does.
+    /// What the setting does.
     pub about: &'static [&'static str],
 }
 
@@ -31,9 +31,9 @@ macro_rules! options {
         $(#[doc = $doc:literal])*
         $name:ident ( $argument:ty ) : $kind:ty = $default:literal;
     )*) => {
-        /// How a recorder writes: where, how much, and when a new file begins. Every setting is a
-        /// method here, a key of the section `[logging]` in a TOML file ([`Config::from_toml`]), and
-        /// a variable of the environment ([`Config::from_env`]).
+        /// The configuration of a recorder: where and how much it writes, and when a new file starts.
+        /// Every setting is a method here, a key in the section `[logging]` of a TOML file
+        /// ([`Config::from_toml`]), and an environment variable ([`Config::from_env`]).
         ///
         /// ```
         /// use dragline_logging::Config;
@@ -58,7 +58,7 @@ macro_rules! options {
         }
 
         impl Config {
-            /// Every setting, in the order of the documentation.
+            /// All settings, in the order of the documentation.
             pub const OPTIONS: &'static [OptionInfo] = &[$(
                 OptionInfo {
                     name: stringify!($name),
@@ -78,9 +78,9 @@ macro_rules! options {
                 }
             )*
 
-            /// Sets the setting of that name from text.
+            /// Parses `text` and sets the setting `name`.
             ///
-            /// `Err(None)`: there is none; `Err(Some(…))`: what the text should be.
+            /// `Err(None)`: no such setting. `Err(Some(…))`: a description of the expected text.
             pub(super) fn set(&mut self, name: &str, text: &str) -> Result<(), Option<&'static str>> {
                 match name {
                     $( stringify!($name) => {
@@ -97,82 +97,82 @@ macro_rules! options {
     };
 }
 
-/// A test reads every default.
+/// Parses a default. A test parses all of them.
 fn default<T: Setting>(text: &str) -> T {
-    #[allow(clippy::expect_used, reason = "a constant, read by a test")]
-    T::read(text).expect("a default is a value of its kind")
+    #[allow(clippy::expect_used, reason = "a constant that a test parses")]
+    T::read(text).expect("a default is a valid value")
 }
 
 options! {
-    /// Where the files are. The directory is made when it is missing.
+    /// Directory of the log files. It is created if it does not exist.
     dir(impl Into<PathBuf>): PathBuf = "logs";
-    /// The first part of the files' names: letters, digits, `-` and `_`. Empty: the program's name.
+    /// First part of the file names: letters, digits, `-` and `_`. Empty: the program's name.
     name(impl Into<String>): String = "";
-    /// What is recorded: a level, or directives per target as in `info,hyper=warn`. The typed events
+    /// Level filter: a level, or directives per target as in `info,hyper=warn`. The typed events
     /// of runs have the target `dragline` and are recorded from `info` up unless a directive names
-    /// that target. In the environment, `MONITORING_LOG_LEVEL` is read too.
+    /// that target. The environment variable `MONITORING_LOG_LEVEL` is also accepted.
     level(impl Into<String>): String = "info";
-    /// Whether files are written at all; a container may want the console alone.
+    /// Whether to write log files. In a container, the console alone may be enough.
     files(bool): bool = "true";
-    /// What the files hold: `json`, the wire format that the reports are made from, or `text` for people.
+    /// Format of the files: `json`, the wire format that reports are made from, or `text` for people.
     format(Format): Format = "json";
-    /// Whether each line says the source file and line of its event.
+    /// Whether to add the source file and line of the event to each line.
     location(bool): bool = "false";
-    /// When a new file begins, besides when the old one is full: `hourly`, `daily`, `weekly`
-    /// (before Monday), `never`, or so long after the file's first line: `6 hours`.
+    /// When to start a new file before the current one is full: `hourly`, `daily`, `weekly` (at
+    /// the start of Monday), `never`, or a time after the file's first line, such as `6 hours`.
     rotation(Rotation): Rotation = "daily";
-    /// Whose midnights and hours these are: `UTC` or a name such as `Europe/Berlin`. Times in lines
-    /// and names are UTC all the same.
+    /// Time zone for the rotation: `UTC` or a name such as `Europe/Berlin`. Times in lines and file
+    /// names are always in UTC.
     time_zone(TimeZone): TimeZone = "UTC";
-    /// A file never grows beyond this, unless a single line does; nor beyond an eighth of `keep_bytes`.
+    /// Maximum file size, which only a single longer line can exceed. Limited to an eighth of `keep_bytes`.
     max_file_bytes(u64): u64 = "64 MiB";
-    /// How closed files are compressed: `gzip`, `zstd` (with the feature `zstd`), either with a level
-    /// as in `gzip:9`, or `none`.
+    /// Compression of closed files: `gzip`, `zstd` (with the feature `zstd`), either with a level as
+    /// in `gzip:9`, or `none`.
     compression(Compression): Compression = "gzip";
-    /// Closed files that began longer ago than this go.
+    /// Maximum age of closed files, counted from their first line. Older files are removed.
     keep_age(Option<Duration>): Option<Duration> = "30 days";
-    /// At most so many closed files stay, the newest.
+    /// Maximum number of closed files. The oldest are removed first.
     keep_files(Option<usize>): Option<usize> = "unlimited";
-    /// At most so many bytes stay, the open file among them.
+    /// Maximum total size of the files, including the open one. The oldest closed files are removed first.
     keep_bytes(Option<u64>): Option<u64> = "unlimited";
-    /// Whether events at ERROR are also written to files of their own, `NAME.error.…`, which are kept longer.
+    /// Whether to write events at ERROR also to separate files, `NAME.error.…`, which are kept longer.
     error_copy(bool): bool = "true";
-    /// As `keep_age`, for the copy of the errors.
+    /// Like `keep_age`, for the error files.
     error_keep_age(Option<Duration>): Option<Duration> = "90 days";
-    /// As `keep_files`, for the copy of the errors.
+    /// Like `keep_files`, for the error files.
     error_keep_files(Option<usize>): Option<usize> = "unlimited";
-    /// As `keep_bytes`, for the copy of the errors.
+    /// Like `keep_bytes`, for the error files.
     error_keep_bytes(Option<u64>): Option<u64> = "unlimited";
-    /// Whether `NAME.current` is a symbolic link to the file that is being written.
+    /// Whether to maintain a symbolic link `NAME.current` to the open file.
     symlink(bool): bool = "true";
-    /// When a write fails because the disk is full, whether the oldest closed files of the family are
-    /// removed to make room.
+    /// Whether to remove the oldest closed files of this recorder when a write fails because the disk
+    /// is full.
     make_room(bool): bool = "false";
-    /// So many bytes may wait to be written. Levels up to INFO leave an eighth of them to the others.
+    /// Maximum number of bytes waiting to be written. One eighth is reserved for WARN and ERROR.
     queue_bytes(usize): usize = "16 MiB";
-    /// How long an event waits for room in a full queue before it is dropped and counted: one time for
-    /// all levels, or by level; `0s` never waits, `forever` never drops.
+    /// How long an event waits for space in a full queue before it is dropped and counted: one time
+    /// for all levels, or a time per level. `0s` never waits, `forever` never drops.
     queue_patience(Patience): Patience = "info=100ms, error=1s";
-    /// How long an event may wait to be written.
+    /// Maximum time between an event and its write to the file.
     flush_interval(Duration): Duration = "1s";
-    /// Whether an event at ERROR is written at once, with everything before it.
+    /// Whether an event at ERROR is written at once, together with all earlier events.
     flush_errors(bool): bool = "true";
-    /// Whether every write is forced to the disk (`fdatasync`): it survives the machine's crash then,
-    /// and costs milliseconds of the writing thread each time.
+    /// Whether to sync every write to disk (`fdatasync`). Lines then survive a crash of the machine;
+    /// each write costs the writer thread milliseconds.
     fsync(bool): bool = "false";
-    /// Longer texts in a line are cut, with a mark.
+    /// Maximum size of a text value in a line. Longer values are truncated and marked.
     max_value_bytes(usize): usize = "64 KiB";
-    /// Values under names with these words are replaced by `[redacted]`: in fields, in objects, and in
-    /// the parameters of URLs.
+    /// Values whose names contain these words are replaced by `[redacted]`: in fields, in objects, and
+    /// in URL parameters.
     redact(Vec<String>): Vec<String> = "authorization, cookie, cookies, password, passwd, pwd, passphrase, secret, token, api_key, access_key, private_key, credential, credentials, session_id, sessid, signature, bearer, jwt, secret_key";
-    /// Whether user names, passwords and secret parameters are taken out of URLs, wherever they stand.
+    /// Whether to redact user names, passwords and secret parameters in all URLs.
     redact_urls(bool): bool = "true";
-    /// What is shown while the program runs: `human` or `compact` lines on standard error, `auto` (human
-    /// on a terminal, compact on a pipe), `json` on standard output, or `off`. A layer that is composed
-    /// with others takes `auto` for `off`.
+    /// Console output: `human` or `compact` lines on standard error, `auto` (`human` on a terminal,
+    /// otherwise `compact`), `json` on standard output, or `off`. For a layer that is composed with
+    /// others, `auto` means `off`.
     console(ConsoleMode): ConsoleMode = "auto";
-    /// Whether a panic is recorded, and everything before it written, before the program goes on.
+    /// Whether to record a panic and write all earlier events before the program continues.
     panic_hook(bool): bool = "true";
-    /// Whether SIGTERM and SIGINT write everything that waits before they end the program.
+    /// Whether SIGTERM and SIGINT write all waiting events before they end the program.
     flush_on_signal(bool): bool = "false";
 }

@@ -15,7 +15,7 @@ fn env(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     })
 }
 
-/// For each setting a value that is not its default, in the order of the declarations.
+/// A non-default value for each setting, in declaration order.
 const OTHERS: &[(&str, &str)] = &[
     ("dir", "elsewhere"),
     ("name", "shop"),
@@ -119,14 +119,14 @@ fn a_wrong_value_is_refused_with_its_name() {
     let message = |pairs| env(pairs).unwrap_err().to_string();
     assert_eq!(
         message(&[("DRAGLINE_MAX_FILE_BYTES", "lots")]),
-        "DRAGLINE_MAX_FILE_BYTES is \"lots\", which is no number of bytes above 0 such as `64 MiB`",
+        "DRAGLINE_MAX_FILE_BYTES is \"lots\": expected a number of bytes above 0, such as `64 MiB`",
     );
     assert!(message(&[("DRAGLINE_NAME", "a/b")]).contains("\"a/b\""));
     assert!(message(&[("DRAGLINE_LEVEL", "info,=x=y")]).contains("info,=x=y"));
     assert!(message(&[("DRAGLINE_LEVEL", "infoo,hyper=warn")]).contains("\"infoo\""));
     assert!(message(&[("DRAGLINE_FLUSH_INTERVAL", "0s")]).contains("1 ms to a day"));
     assert!(message(&[("DRAGLINE_KEEP_BYTES", "10")]).contains("4 KiB or more"));
-    // As compose files leave what is not set.
+    // Compose files pass unset variables as empty strings.
     assert_eq!(env(&[("DRAGLINE_LEVEL", "")]).unwrap().level, "info");
     assert!(message(&[("DRAGLINE_CONFIG", "/nowhere.toml")]).contains("/nowhere.toml"));
     for (toml, expected) in [
@@ -136,10 +136,10 @@ fn a_wrong_value_is_refused_with_its_name() {
         ),
         (
             "[logging]\nrotation = \"monthly\"",
-            "[logging] rotation is \"monthly\", which is no `hourly`",
+            "[logging] rotation is \"monthly\": expected `hourly`",
         ),
         ("logging = 3", "[logging] has no key \"logging\""),
-        ("[logging", "the configuration is no TOML"),
+        ("[logging", "the configuration is not valid TOML"),
     ] {
         let error = Config::from_toml(toml).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

@@ -1,4 +1,4 @@
-//! The kinds of settings, and how each is written as text.
+//! The types of settings, and their text forms.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,76 +7,76 @@ use jiff::tz::TimeZone;
 use tracing::Level;
 
 use crate::file_name::Format;
-use crate::queue::{LEVELS, level_index};
+use crate::levels::{LEVELS, level_index};
 use crate::schedule::Rotation;
 
-/// A setting's value, as text says it.
+/// A type that can be parsed from the text of a setting.
 pub(super) trait Setting: Sized {
-    /// What the text must be, after "is no".
+    /// The expected text, to complete "expected …".
     const EXPECTED: &'static str;
-    /// Reads the text.
+    /// Parses the text.
     fn read(text: &str) -> Option<Self>;
 }
 
-/// How closed files are compressed. Levels are those of the format; higher is smaller and slower.
+/// The compression of closed files. Levels are those of the format; a higher level is slower and compresses more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
-    /// With gzip, level 1 to 9.
+    /// gzip, level 1 to 9.
     Gzip(u32),
-    /// With Zstandard, level 1 to 19. Needs the feature `zstd` of this crate.
+    /// Zstandard, level 1 to 19. Needs the feature `zstd` of this crate.
     Zstd(i32),
 }
 
-/// What is shown while the program runs.
+/// The console output while the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsoleMode {
-    /// Nothing.
+    /// No output.
     Off,
-    /// [`ConsoleMode::Human`] when standard error is a terminal, else [`ConsoleMode::Compact`].
+    /// [`ConsoleMode::Human`] if standard error is a terminal, otherwise [`ConsoleMode::Compact`].
     Auto,
     /// Short lines for people on standard error, coloured on a terminal unless `NO_COLOR` is set.
     Human,
-    /// One full line an event on standard error.
+    /// One full line per event on standard error.
     Compact,
-    /// The lines of the wire format on standard output, as containers want them.
+    /// The lines of the wire format on standard output, for containers.
     Json,
 }
 
-/// How long an event of each level waits for room in a full queue before it is dropped. Zero: not
-/// at all; [`Patience::FOREVER`]: nothing is ever dropped, and a dead disk stops the scraper.
+/// How long an event of each level waits for space in a full queue before it is dropped. Zero: it does
+/// not wait. [`Patience::FOREVER`]: nothing is dropped, and a failed disk blocks the scraper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience([Duration; 5]);
 
 impl Patience {
-    /// Every event waits until there is room.
+    /// Every event waits until there is space.
     pub const FOREVER: Self = Self([Duration::MAX; 5]);
-    /// No event ever waits.
+    /// No event waits.
     pub const NONE: Self = Self([Duration::ZERO; 5]);
 
-    /// The same, but for one level.
+    /// Sets the time for one level.
     #[must_use]
     pub fn with(mut self, level: Level, wait: Duration) -> Self {
         self.0[level_index(level)] = wait;
         self
     }
 
-    /// How long an event of that level waits.
+    /// How long an event of the level waits.
     pub fn of(&self, level: Level) -> Duration {
         self.0[level_index(level)]
     }
 }
 
 impl Setting for PathBuf {
-    const EXPECTED: &'static str = "path";
+    const EXPECTED: &'static str = "a path";
     fn read(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| text.into())
     }
 }
 
 impl Setting for String {
-    const EXPECTED: &'static str = "text";
+    const EXPECTED: &'static str = "a text";
     fn read(text: &str) -> Option<Self> {
         Some(text.to_owned())
     }
@@ -94,7 +94,7 @@ impl Setting for bool {
 }
 
 impl Setting for u64 {
-    const EXPECTED: &'static str = "number of bytes above 0 such as `64 MiB`";
+    const EXPECTED: &'static str = "a number of bytes above 0, such as `64 MiB`";
     fn read(text: &str) -> Option<Self> {
         let size: bytesize::ByteSize = text.parse().ok()?;
         Some(size.as_u64()).filter(|bytes| *bytes > 0)
@@ -109,7 +109,7 @@ impl Setting for usize {
 }
 
 impl Setting for Duration {
-    const EXPECTED: &'static str = "time such as `500ms`, `1 minute` or `30 days`";
+    const EXPECTED: &'static str = "a time such as `500ms`, `1 minute` or `30 days`";
     fn read(text: &str) -> Option<Self> {
         let span: jiff::Span = text.parse().ok()?;
         let days = jiff::SpanRelativeTo::days_are_24_hours();
@@ -118,7 +118,7 @@ impl Setting for Duration {
 }
 
 impl Setting for Option<Duration> {
-    const EXPECTED: &'static str = "time such as `30 days`, or `unlimited`";
+    const EXPECTED: &'static str = "a time such as `30 days`, or `unlimited`";
     fn read(text: &str) -> Option<Self> {
         match text {
             "unlimited" => Some(None),
@@ -128,7 +128,7 @@ impl Setting for Option<Duration> {
 }
 
 impl Setting for Option<u64> {
-    const EXPECTED: &'static str = "number of bytes such as `10 GiB`, or `unlimited`";
+    const EXPECTED: &'static str = "a number of bytes such as `10 GiB`, or `unlimited`";
     fn read(text: &str) -> Option<Self> {
         match text {
             "unlimited" => Some(None),
@@ -138,7 +138,7 @@ impl Setting for Option<u64> {
 }
 
 impl Setting for Option<usize> {
-    const EXPECTED: &'static str = "number such as `100`, or `unlimited`";
+    const EXPECTED: &'static str = "a number such as `100`, or `unlimited`";
     fn read(text: &str) -> Option<Self> {
         match text {
             "unlimited" => Some(None),
@@ -148,7 +148,7 @@ impl Setting for Option<usize> {
 }
 
 impl Setting for Vec<String> {
-    const EXPECTED: &'static str = "list of names with commas between them";
+    const EXPECTED: &'static str = "a comma-separated list of names";
     fn read(text: &str) -> Option<Self> {
         let names = text.split(',').map(str::trim);
         Some(
@@ -187,7 +187,7 @@ impl Setting for Rotation {
 
 impl Setting for TimeZone {
     const EXPECTED: &'static str =
-        "time zone such as `UTC` or `Europe/Berlin` that this machine knows";
+        "a time zone known to this machine, such as `UTC` or `Europe/Berlin`";
     fn read(text: &str) -> Option<Self> {
         TimeZone::get(text).ok()
     }
@@ -197,7 +197,7 @@ impl Setting for Compression {
     const EXPECTED: &'static str = if cfg!(feature = "zstd") {
         "`gzip`, `zstd`, either with a level as in `gzip:9`, or `none`"
     } else {
-        "`gzip`, one with a level such as `gzip:9`, or `none` (`zstd` needs the feature of that name)"
+        "`gzip`, with an optional level as in `gzip:9`, or `none` (`zstd` needs the feature `zstd`)"
     };
     fn read(text: &str) -> Option<Self> {
         let (name, level) = match text.split_once(':') {
@@ -240,7 +240,7 @@ impl Setting for ConsoleMode {
 
 impl Setting for Patience {
     const EXPECTED: &'static str =
-        "time such as `100ms`, `forever`, or times by level such as `info=100ms, error=1s`";
+        "a time such as `100ms`, `forever`, or times per level such as `info=100ms, error=1s`";
     fn read(text: &str) -> Option<Self> {
         let time = |text: &str| match text {
             "forever" => Some(Duration::MAX),
@@ -249,7 +249,8 @@ impl Setting for Patience {
         if let Some(all) = time(text) {
             return Some(Self([all; 5]));
         }
-        // A level that is not named waits as long as the next louder one that is; above all, not.
+        // A level that is not named waits as long as the next higher named level. Above the highest named level,
+        // events do not wait.
         let mut waits = Self::NONE;
         let mut named = [false; 5];
         for part in text.split(',') {

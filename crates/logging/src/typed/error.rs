@@ -1,4 +1,4 @@
-//! Errors, with their types, causes and context.
+//! The error event, with the error's type, causes and context.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::classify;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::RunCore;
 
-/// Something that went wrong, to be logged.
+/// Builder for the event of an error.
 #[must_use = "the error is recorded by `log`"]
 #[derive(Debug)]
 pub struct ErrorEvent<'r> {
@@ -60,31 +60,31 @@ impl<'r> ErrorEvent<'r> {
         event
     }
 
-    /// The page it happened on.
+    /// Sets the URL of the page on which the error occurred.
     pub fn url(mut self, url: &'r str) -> Self {
         self.url = Some(url);
         self
     }
 
-    /// The HTTP status that goes with it.
+    /// Sets the HTTP status code that belongs to the error.
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Stack or backtrace.
+    /// Sets the stack trace or backtrace.
     pub fn traceback(mut self, text: &'r str) -> Self {
         self.traceback = Some(text);
         self
     }
 
-    /// The function it happened in.
+    /// Sets the function in which the error occurred.
     pub fn function(mut self, name: &'r str) -> Self {
         self.function = Some(name);
         self
     }
 
-    /// Whatever else helps: a number or text, under a key.
+    /// Adds a number, a bool or a text to the context, under a key.
     pub fn context<'v>(mut self, key: &str, value: impl Into<ContextValue<'v>>) -> Self {
         let mut json = Vec::new();
         wire::push_value(&value.into().0, &mut json);
@@ -93,8 +93,8 @@ impl<'r> ErrorEvent<'r> {
         self
     }
 
-    /// Whatever else helps: anything that serialises, under a key. What does not is left out. The
-    /// recorder redacts secrets in it by their keys.
+    /// Adds any serialisable value to the context, under a key. A value that fails to serialise is left
+    /// out. The recorder redacts secrets in it by their keys.
     pub fn context_value(mut self, key: &str, value: &impl serde::Serialize) -> Self {
         if let Ok(json) = serde_json::to_string(value) {
             self.context.retain(|(other, _)| other != key);
@@ -103,7 +103,7 @@ impl<'r> ErrorEvent<'r> {
         self
     }
 
-    /// Records the error, at ERROR.
+    /// Records the error at ERROR.
     pub fn log(self) {
         let consecutive = self.run.stats.error();
         let text = || ErrorText {
@@ -146,7 +146,7 @@ impl<'r> ErrorEvent<'r> {
     }
 }
 
-/// A value in an error's context: a number, a bool or text.
+/// A value in an error's context: a number, a bool or a text.
 #[derive(Debug, Clone)]
 pub struct ContextValue<'v>(Value<'v>);
 
@@ -173,9 +173,9 @@ context_value! {
     usize => |n| Value::U64(n as u64);
 }
 
-/// An error's type as the compiler names it, without generic arguments, and with the variant that a
-/// derived `Debug` shows for an enum: `shop::Error::Status`. An error behind a `dyn` names itself by
-/// its `Debug` alone.
+/// The compiler's name for an error's type, without generic arguments, plus the variant that a derived
+/// `Debug` shows for an enum: `shop::Error::Status`. For a `dyn` error, only the name from its `Debug` is
+/// available.
 fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
     let name = std::any::type_name_of_val(error);
     let name = name.split('<').next().unwrap_or(name);
@@ -183,7 +183,7 @@ fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
     if name.starts_with("dyn ") {
         return variant;
     }
-    // The standard library's `Debug`s show what is inside, not what they are.
+    // The `Debug` implementations of the standard library show the content, not the variant.
     let is_std = ["std::", "core::", "alloc::"]
         .iter()
         .any(|std| name.starts_with(std));
@@ -195,8 +195,8 @@ fn type_name_of<E: std::error::Error + ?Sized>(error: &E) -> String {
     }
 }
 
-/// The first word of an error's `Debug`, which is its type's or variant's name for every derived
-/// one. Causes come as `dyn Error` and say no more.
+/// The first word of an error's `Debug`, which is the name of the type or variant if `Debug` is derived.
+/// Causes are `dyn Error`, so nothing better is available.
 fn type_by_debug(error: &dyn fmt::Debug) -> String {
     let text = format!("{error:?}");
     let word: String = text

@@ -1,7 +1,7 @@
-//! The typed events, one builder for each kind that has more than a value or two.
+//! The typed events, with a builder for each kind that has more than a few values.
 //!
-//! Every event goes through `tracing` like any other, so that other layers see it too. This
-//! module's events alone may carry an `event_type` and fields that are JSON already.
+//! Typed events go through `tracing` like all other events, so that other layers see them too. Only the
+//! events of this module may have an `event_type` and fields that are already JSON.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::core::RunCore;
 /// The target of the typed events.
 pub(crate) const TARGET: &str = "dragline";
 
-/// Whether the event was made here.
+/// Whether the event was created by this module.
 pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
     metadata.target() == TARGET
         && metadata
@@ -22,7 +22,7 @@ pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
             .is_some_and(|path| path.starts_with(module_path!()))
 }
 
-/// Logs one typed event in the run's span. Absent options are left out.
+/// Logs one typed event in the run's span. Options that are `None` are left out.
 macro_rules! log {
     ($run:expr, $level:expr, $kind:literal, $($rest:tt)*) => {
         tracing::event!(target: TARGET, parent: &$run.span, $level, event_type = $kind, $($rest)*)
@@ -34,7 +34,7 @@ mod error;
 pub use error::{ContextValue, ErrorEvent};
 
 fn milliseconds(duration: Duration) -> f64 {
-    // To the microsecond: more digits are noise.
+    // Rounded down to a microsecond: more digits are noise.
     duration.as_micros() as f64 / 1000.0
 }
 
@@ -50,14 +50,14 @@ fn json_array<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     utf8(out)
 }
 
-/// JSON that was built from texts.
+/// Converts JSON that was built from strings.
 fn utf8(json: Vec<u8>) -> String {
-    // Pieces of UTF-8 joined by ASCII; lossy would be right even so.
+    // The bytes are pieces of UTF-8 joined by ASCII, so the lossy conversion is never needed.
     String::from_utf8(json)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// One HTTP attempt, to be logged.
+/// Builder for the event of one HTTP attempt.
 #[must_use = "the request is recorded by `log`"]
 #[derive(Debug)]
 pub struct RequestEvent<'r> {
@@ -89,55 +89,55 @@ impl<'r> RequestEvent<'r> {
         }
     }
 
-    /// The method. Default `GET`.
+    /// Sets the method. Default: `GET`.
     pub fn method(mut self, method: &'r str) -> Self {
         self.method = method;
         self
     }
 
-    /// The answer's status. Without one there was no answer, and the request failed.
+    /// Sets the status code of the response. Without a status, the request got no response and failed.
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// From the request to the answer.
+    /// Sets the time from the request to the response.
     pub fn elapsed(mut self, elapsed: Duration) -> Self {
         self.elapsed = Some(elapsed);
         self
     }
 
-    /// Size of the answer's body.
+    /// Sets the size of the response body.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = Some(bytes);
         self
     }
 
-    /// Which attempt at this URL, from 1.
+    /// Sets the number of the attempt at this URL, starting at 1.
     pub fn attempt(mut self, attempt: u64) -> Self {
         self.attempt = Some(attempt);
         self
     }
 
-    /// The proxy that was used, without credentials.
+    /// Sets the proxy, without credentials.
     pub fn proxy(mut self, proxy: &'r str) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// The answer's `Retry-After`.
+    /// Sets the `Retry-After` of the response.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The error's type when there was no answer.
+    /// Sets the error type when there was no response.
     pub fn error_type(mut self, error_type: &'r str) -> Self {
         self.error_type = Some(error_type);
         self
     }
 
-    /// Records the request: at INFO, or at WARN when it failed.
+    /// Records the request, at INFO or, if it failed, at WARN.
     pub fn log(self) {
         let failed = self.status.is_none_or(|status| status >= 400);
         self.run.stats.request(failed, self.bytes.unwrap_or(0));
@@ -167,7 +167,7 @@ impl<'r> RequestEvent<'r> {
     }
 }
 
-/// A product that was found, stored or lost, to be logged.
+/// Builder for the event of a product that was found, stored or failed.
 #[must_use = "the product is recorded by `log`"]
 #[derive(Debug)]
 pub struct ProductEvent<'r> {
@@ -189,25 +189,25 @@ impl<'r> ProductEvent<'r> {
         }
     }
 
-    /// The page it stands on.
+    /// Sets the URL of the product's page.
     pub fn url(mut self, url: &'r str) -> Self {
         self.url = Some(url);
         self
     }
 
-    /// Its price, in the site's currency.
+    /// Sets the price, in the site's currency.
     pub fn price(mut self, price: f64) -> Self {
         self.price = Some(price);
         self
     }
 
-    /// Names of fields that came out empty.
+    /// Sets the names of the fields that were empty.
     pub fn fields_missing<'f>(mut self, fields: impl IntoIterator<Item = &'f str>) -> Self {
         self.missing = Some(json_array(fields));
         self
     }
 
-    /// Records what was done: at INFO, or at WARN when it failed.
+    /// Records the action, at INFO or, if it failed, at WARN.
     pub fn log(self, action: ProductAction) {
         self.run.stats.product(action);
         macro_rules! at {
@@ -232,7 +232,7 @@ impl<'r> ProductEvent<'r> {
     }
 }
 
-/// An article that was stored, to be logged.
+/// Builder for the event of a stored article.
 #[must_use = "the article is recorded by `log`"]
 #[derive(Debug)]
 pub struct ArticleEvent<'r> {
@@ -258,37 +258,37 @@ impl<'r> ArticleEvent<'r> {
         }
     }
 
-    /// The page it stands on.
+    /// Sets the URL of the article's page.
     pub fn url(mut self, url: &'r str) -> Self {
         self.url = Some(url);
         self
     }
 
-    /// Words in its text.
+    /// Sets the number of words in the text.
     pub fn word_count(mut self, words: u64) -> Self {
         self.word_count = Some(words);
         self
     }
 
-    /// Its language, as a code such as `en`.
+    /// Sets the language, as a code such as `en`.
     pub fn language(mut self, language: &'r str) -> Self {
         self.language = Some(language);
         self
     }
 
-    /// From page to storage.
+    /// Sets the time from the page to storage.
     pub fn processing_time(mut self, time: Duration) -> Self {
         self.processing = Some(time);
         self
     }
 
-    /// Names of fields that came out empty.
+    /// Sets the names of the fields that were empty.
     pub fn fields_missing<'f>(mut self, fields: impl IntoIterator<Item = &'f str>) -> Self {
         self.missing = Some(json_array(fields));
         self
     }
 
-    /// Records that it was stored.
+    /// Records the stored article.
     pub fn log(self) {
         self.run.stats.article();
         log!(
@@ -305,7 +305,7 @@ impl<'r> ArticleEvent<'r> {
     }
 }
 
-/// A call to the scraper's database, to be logged.
+/// Builder for the event of a call to the scraper's database.
 #[must_use = "the operation is recorded by `log`"]
 #[derive(Debug)]
 pub struct DatabaseEvent<'r> {
@@ -327,19 +327,19 @@ impl<'r> DatabaseEvent<'r> {
         }
     }
 
-    /// The table.
+    /// Sets the table.
     pub fn table(mut self, table: &'r str) -> Self {
         self.table = Some(table);
         self
     }
 
-    /// How long it took.
+    /// Sets the duration.
     pub fn elapsed(mut self, elapsed: Duration) -> Self {
         self.elapsed = Some(elapsed);
         self
     }
 
-    /// Open connections at that moment.
+    /// Sets the number of open connections at that moment.
     pub fn connections_active(mut self, connections: u64) -> Self {
         self.connections = Some(connections);
         self
@@ -359,7 +359,7 @@ impl<'r> DatabaseEvent<'r> {
     }
 }
 
-/// The machine at a moment, to be logged.
+/// Builder for the event of a sample of a machine's resource usage.
 #[must_use = "the sample is recorded by `log`"]
 #[derive(Debug)]
 pub struct SystemEvent<'r> {
@@ -375,45 +375,45 @@ impl<'r> SystemEvent<'r> {
         }
     }
 
-    /// The machine that was looked at. Default: the one that the program runs on.
+    /// Sets the name of the sampled machine. Default: the machine that the program runs on.
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.sample.host = Some(name.into().into());
         self
     }
 
-    /// CPU in use, 0 to 100.
+    /// Sets the CPU usage, from 0 to 100.
     pub fn cpu_percent(mut self, percent: f64) -> Self {
         self.sample.cpu_percent = Some(percent);
         self
     }
 
-    /// Memory in use: 0 to 100, and bytes.
+    /// Sets the memory usage, from 0 to 100 and in bytes.
     pub fn memory(mut self, percent: f64, used_bytes: u64) -> Self {
         self.sample.memory_percent = Some(percent);
         self.sample.memory_used_bytes = Some(used_bytes);
         self
     }
 
-    /// Memory that programs can still have, in bytes.
+    /// Sets the memory available to programs, in bytes.
     pub fn memory_available(mut self, bytes: u64) -> Self {
         self.sample.memory_available_bytes = Some(bytes);
         self
     }
 
-    /// Disk in use, in bytes.
+    /// Sets the used disk space, in bytes.
     pub fn disk_used(mut self, bytes: u64) -> Self {
         self.sample.disk_used_bytes = Some(bytes);
         self
     }
 
-    /// Disk in use, 0 to 100, and the bytes that are free.
+    /// Sets the disk usage, from 0 to 100, and the free disk space in bytes.
     pub fn disk(mut self, percent: f64, free_bytes: u64) -> Self {
         self.sample.disk_percent = Some(percent);
         self.sample.disk_free_bytes = Some(free_bytes);
         self
     }
 
-    /// Bytes sent and received since the machine started.
+    /// Sets the bytes sent and received since the machine started.
     pub fn network(mut self, sent_bytes: u64, received_bytes: u64) -> Self {
         self.sample.network_sent_bytes = Some(sent_bytes);
         self.sample.network_received_bytes = Some(received_bytes);
@@ -520,7 +520,7 @@ pub(crate) fn rate_limited(run: &RunCore, wait: Duration, reason: &str, url: Opt
     );
 }
 
-/// A panic, wherever it happens: in a run or not.
+/// Logs a panic, inside or outside of a run.
 pub(crate) fn panicked(message: &str, place: &str) {
     tracing::error!(
         target: TARGET,

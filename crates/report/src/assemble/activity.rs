@@ -1,85 +1,68 @@
-//! What happened when, for charts.
+//! Time series for charts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_rollup::{Counters, Finished, Latency};
-use dragline_schema::ErrorCategory;
+use dragline_schema::{ErrorCategory, Timestamp};
 
 use dragline_analytics::success_rate;
 use dragline_insights::{DAY, Expectation, HOUR, Name, hour, weekday};
 
 use super::blocks::{self, ScraperDays};
 
-/// So many points make a chart.
+/// Maximum number of points in a chart.
 const MOST_POINTS: i64 = 120;
-/// Of so many steps something has to be known.
+/// Minimum share of steps that must contain data.
 const FULL: f64 = 0.7;
-/// So many days make a small chart.
+/// Maximum number of days in a sparkline.
 const MOST_DAYS: usize = 120;
-/// A point is one of these wide, in microseconds.
+/// Possible step widths, in microseconds.
 const STEPS: [i64; 4] = [HOUR, 6 * HOUR, DAY, 7 * DAY];
 
 /// Values by day, by scraper and site.
 pub type ByScraper = BTreeMap<(Option<String>, Option<String>), Vec<Option<f64>>>;
 
-/// The period in steps of equal width. Where nothing was logged there is `None`, not zero.
+/// Time series over the period, in steps of equal width. A value is `None`, not zero, if nothing was logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Activity {
-    /// A step's width, in microseconds.
+    /// Width of a step, in microseconds.
     pub step: i64,
-    /// Where each step begins, in microseconds since 1970-01-01 UTC.
+    /// Start of each step, in microseconds since 1970-01-01 UTC.
     pub times: Vec<i64>,
     /// HTTP attempts.
     pub requests: Vec<Option<f64>>,
-    /// The range that was expected of them, by the steps before.
+    /// Range of requests expected from earlier steps.
     pub expected: Vec<Option<(f64, f64)>>,
-    /// The share of requests that did not fail.
+    /// Share of requests that did not fail.
     pub success: Vec<Option<f64>>,
-    /// The range that was expected of it.
+    /// Expected range of this share.
     pub success_expected: Vec<Option<(f64, f64)>>,
     /// Items stored.
     pub items: Vec<Option<f64>>,
-    /// The range that was expected of them.
+    /// Expected range of items.
     pub items_expected: Vec<Option<(f64, f64)>>,
-    /// The 50th, 95th and 99th percentile of answer times, in milliseconds.
+    /// 50th, 95th and 99th percentile of response times, in milliseconds.
     pub latency: [Vec<Option<f64>>; 3],
-    /// Errors by category; those that never came are left out.
+    /// Errors by category; categories without errors are omitted.
     pub errors: Vec<(ErrorCategory, Vec<Option<f64>>)>,
-    /// Requests in an hour of the week, on average; Monday first.
+    /// Mean requests per hour of the week; Monday first.
     pub week: [[Option<f64>; 24]; 7],
-    /// Days since 1970-01-01 UTC, without a gap.
+    /// Days since 1970-01-01 UTC, without gaps.
     pub days: Vec<i64>,
-    /// Requests by day of each scraper on each site.
+    /// Requests per day of each scraper and site.
     pub scrapers: ByScraper,
-    /// The days of each scraper on each site, beside what was expected of them.
+    /// Daily values of each scraper and site, with their expected ranges.
     pub blocks: BTreeMap<Name, ScraperDays>,
-    /// Errors by day of each group, by its id in 16 hexadecimal digits.
+    /// Errors per day of each group; the key is the group id (16 hexadecimal digits).
     pub groups: BTreeMap<String, Vec<Option<f64>>>,
 }
 
-/// Puts what happened into steps.
+/// Aggregates a rollup into steps.
 pub fn activity(finished: &Finished) -> Activity {
     let Some((first, last)) = finished.period else {
         return Activity::default();
     };
-    let span = last.since(first) + 1;
-    let is_enough = |step: &&i64| **step >= finished.bucket_micros && span / **step < MOST_POINTS;
-    let starts: Vec<i64> = finished.activity.iter().map(|row| row.start).collect();
-    let is_full = |step: &&i64| {
-        let filled: BTreeSet<i64> = starts
-            .iter()
-            .map(|start| start.div_euclid(**step))
-            .collect();
-        let ends = filled.first().zip(filled.last());
-        let count = ends.map_or(1, |(first, last)| last - first + 1);
-        filled.len() as f64 >= FULL * count as f64
-    };
-    // A scraper that runs twice a day is no line by the hour, but dots.
-    let steps = STEPS.iter().filter(is_enough);
-    let widest = STEPS.iter().rev().find(is_enough).copied();
-    let full = steps.clone().find(is_full);
-    let by_day = steps.clone().find(|step| **step == DAY);
-    let step = full.or(by_day).copied().or(widest).unwrap_or(28 * DAY);
+    let step = step(finished, last.since(first) + 1);
     let floor = |micros: i64| micros.div_euclid(step) * step;
     let mut counters: BTreeMap<i64, Counters> = BTreeMap::new();
     for row in &finished.activity {
@@ -95,7 +78,7 @@ pub fn activity(finished: &Finished) -> Activity {
     let begins = floor(first.as_micros());
     let count = (floor(last.as_micros()) - begins) / step + 1;
     if count > 2 * MOST_POINTS {
-        // One wrong clock makes centuries, in which there is nothing to see.
+        // A wrong clock can make the period centuries long; then there is nothing to draw.
         return Activity::default();
     }
     let times: Vec<i64> = (0..count).map(|place| begins + place * step).collect();
@@ -115,14 +98,7 @@ pub fn activity(finished: &Finished) -> Activity {
     let items = each(&|counters| knows_items.then(|| counters.items() as f64));
     let success = each(&success_rate);
     let requests = each(&|counters| knows_requests.then_some(counters.requests as f64));
-    let day = |at: i64| at.div_euclid(DAY);
-    let days: Vec<i64> = (day(first.as_micros())..=day(last.as_micros())).collect();
-    // Of years of days no line in a table's cell can tell.
-    let days = if days.len() <= MOST_DAYS {
-        days
-    } else {
-        Vec::new()
-    };
+    let days = days(first, last);
     Activity {
         scrapers: by_scraper(finished, &days),
         groups: by_group(finished, &days),
@@ -142,7 +118,39 @@ pub fn activity(finished: &Finished) -> Activity {
     }
 }
 
-/// Requests by day of each scraper on each site.
+/// The width of a step, for a period of this many microseconds.
+fn step(finished: &Finished, span: i64) -> i64 {
+    let is_enough = |step: &&i64| **step >= finished.bucket_micros && span / **step < MOST_POINTS;
+    let starts: Vec<i64> = finished.activity.iter().map(|row| row.start).collect();
+    let is_full = |step: &&i64| {
+        let filled: BTreeSet<i64> = starts
+            .iter()
+            .map(|start| start.div_euclid(**step))
+            .collect();
+        let ends = filled.first().zip(filled.last());
+        let count = ends.map_or(1, |(first, last)| last - first + 1);
+        filled.len() as f64 >= FULL * count as f64
+    };
+    // For a scraper that runs twice a day, hourly steps would leave gaps: wider steps are used.
+    let steps = STEPS.iter().filter(is_enough);
+    let widest = STEPS.iter().rev().find(is_enough).copied();
+    let full = steps.clone().find(is_full);
+    let by_day = steps.clone().find(|step| **step == DAY);
+    full.or(by_day).copied().or(widest).unwrap_or(28 * DAY)
+}
+
+/// The days of the period; none if they are too many for a sparkline.
+fn days(first: Timestamp, last: Timestamp) -> Vec<i64> {
+    let day = |at: Timestamp| at.as_micros().div_euclid(DAY);
+    let days: Vec<i64> = (day(first)..=day(last)).collect();
+    if days.len() <= MOST_DAYS {
+        days
+    } else {
+        Vec::new()
+    }
+}
+
+/// Requests per day of each scraper and site.
 fn by_scraper(finished: &Finished, days: &[i64]) -> ByScraper {
     let mut all = ByScraper::new();
     let (Some(first), true) = (days.first(), finished.bucket_micros <= DAY) else {
@@ -160,7 +168,7 @@ fn by_scraper(finished: &Finished, days: &[i64]) -> ByScraper {
     all
 }
 
-/// Errors by day of each group.
+/// Returns the errors per day of each group.
 fn by_group(finished: &Finished, days: &[i64]) -> BTreeMap<String, Vec<Option<f64>>> {
     let rows = finished.groups.iter().map(|row| {
         let count = |day: &i64| Some(row.group.days.get(day).copied().unwrap_or(0) as f64);
@@ -169,7 +177,8 @@ fn by_group(finished: &Finished, days: &[i64]) -> BTreeMap<String, Vec<Option<f6
     rows.collect()
 }
 
-/// The range that the steps before let expect; the first and the last step are parts.
+/// Computes the range expected from earlier steps. The first and last step are partial and are not learned
+/// from.
 fn expected(
     mut expectation: Expectation,
     times: &[i64],
@@ -191,7 +200,7 @@ fn expected(
         .collect()
 }
 
-/// Requests by weekday and hour, on average over the hours that there were.
+/// Returns the mean requests by weekday and hour, over the hours that have data.
 fn week(finished: &Finished) -> [[Option<f64>; 24]; 7] {
     let mut week = [[None; 24]; 7];
     if finished.bucket_micros > HOUR {

@@ -1,38 +1,38 @@
-//! What each scraper did by the day, beside what the days before let expect.
+//! Daily values of each scraper, with the range expected from earlier days.
 
 use std::collections::BTreeMap;
 
 use dragline_insights::{DAY, Expectation, Name, refused};
 use dragline_rollup::{Counters, Finished};
 
-/// With more scrapers nobody looks at each.
+/// Maximum number of scrapers that get their own charts.
 const MOST: usize = 40;
-/// Of fewer days there is nothing to see.
+/// Minimum number of days for a chart.
 const LEAST_DAYS: usize = 4;
 
-/// Values by day, and the range that was expected of each.
+/// Values by day, with the expected range of each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Days {
-    /// `None` where nothing was logged.
+    /// Value of each day; `None` if nothing was logged.
     pub values: Vec<Option<f64>>,
-    /// `None` as long as too little is known.
+    /// Expected range of each day; `None` if there is too little data.
     pub expected: Vec<Option<(f64, f64)>>,
 }
 
-/// A scraper's days.
+/// Daily values of a scraper.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScraperDays {
-    /// Items stored; empty where no run tells them.
+    /// Items stored; empty if no run logs items.
     pub items: Days,
-    /// The share of requests that the site refused.
+    /// Share of requests that the site refused.
     pub refused: Days,
-    /// Runs that began.
+    /// Runs started.
     pub runs: Days,
     /// Errors.
     pub errors: Days,
 }
 
-/// The days of each scraper; none when there are too few of them, or too many scrapers.
+/// Returns the daily values of each scraper; empty if there are too few days or too many scrapers.
 pub(super) fn blocks(finished: &Finished, days: &[i64]) -> BTreeMap<Name, ScraperDays> {
     let mut sums: BTreeMap<Name, BTreeMap<i64, Counters>> = BTreeMap::new();
     let mut begun: BTreeMap<Name, BTreeMap<i64, u64>> = BTreeMap::new();
@@ -96,7 +96,8 @@ fn total(days: &[i64], values: Vec<Option<f64>>) -> Days {
     with(Expectation::of_total(), days, values)
 }
 
-/// The range that the days before let expect; the first and the last day are parts.
+/// Computes the range expected from earlier days. The first and last day are partial and are not learned
+/// from.
 fn with(mut expectation: Expectation, days: &[i64], values: Vec<Option<f64>>) -> Days {
     let last = days.len().saturating_sub(1);
     let mut expected = Vec::with_capacity(days.len());

@@ -1,4 +1,4 @@
-//! What time went into, and what was done in vain.
+//! Time breakdown and failed work.
 
 use dragline_rollup::{Counters, RunRow};
 use dragline_schema::Timestamp;
@@ -8,8 +8,8 @@ use dragline_insights::stats::median;
 
 const MICROS: f64 = 1e6;
 
-/// What the time of runs went into; `None` when no line tells, or when only a part of them is asked
-/// for.
+/// Returns the time breakdown of runs; `None` if the logs do not show it, or if a filter selects only part of
+/// a run.
 pub(super) fn time_budget<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Option<TimeBudget> {
     let mut counters = Counters::default();
     let (mut run_seconds, mut operations) = (0.0, 0);
@@ -62,7 +62,7 @@ pub(super) fn time_budget<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Opt
     })
 }
 
-/// What was done in vain; `None` without requests of which it is known.
+/// Returns the shares of failed work; `None` if no request has a known outcome.
 pub(super) fn waste<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Option<Waste> {
     let mut counters = Counters::default();
     rows.into_iter()
@@ -78,7 +78,7 @@ pub(super) fn waste<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Option<Wa
     })
 }
 
-/// How far the starts of runs lie apart; `None` with fewer than two.
+/// Returns the intervals between the starts of runs; `None` with fewer than two runs.
 pub(super) fn gap<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Option<Gap> {
     let runs = rows.into_iter().filter(|row| row.key.is_run());
     let mut starts: Vec<i64> = runs

@@ -1,4 +1,4 @@
-//! What it cost, by a table of prices.
+//! Cost of runs, from a price table.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use dragline_analytics::{forecast, whole_days};
 use dragline_insights::DAY;
 
 const GIB: f64 = 1_073_741_824.0;
-/// So many days are foretold.
+/// Number of days in the cost forecast.
 const MONTH: usize = 30;
 
-/// What things cost.
+/// Price table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prices {
-    /// The currency, as it is to be shown.
+    /// Currency, as displayed.
     pub currency: String,
-    /// 1,000 HTTP attempts.
+    /// Price of 1,000 HTTP attempts.
     pub per_thousand_requests: f64,
-    /// A GiB of answers without a proxy.
+    /// Price of a GiB of responses without a proxy.
     pub per_gib: f64,
-    /// A GiB of answers through a proxy.
+    /// Price of a GiB of responses through a proxy.
     pub per_proxy_gib: f64,
-    /// An hour of a run.
+    /// Price of an hour of run time.
     pub per_hour: f64,
 }
 
-/// What some runs cost.
+/// Cost of some runs.
 #[derive(Clone, Copy, Default)]
 struct Bill {
     requests: f64,
@@ -54,7 +54,7 @@ impl Bill {
     }
 }
 
-/// What everything cost.
+/// Computes the total cost and the cost of each scraper.
 pub(super) fn cost(
     finished: &Finished,
     prices: &Prices,
@@ -91,7 +91,7 @@ pub(super) fn cost(
     }
 }
 
-/// What counters cost: requests, traffic, traffic through proxies.
+/// Returns the cost of requests, of direct traffic and of proxy traffic.
 fn priced(counters: &Counters, prices: &Prices) -> (f64, f64, f64) {
     let direct = counters.bytes.saturating_sub(counters.proxied_bytes);
     (
@@ -123,7 +123,7 @@ fn hours(row: &RunRow) -> f64 {
     row.duration_seconds.filter(|_| is_whole).unwrap_or(0.0) / 3600.0
 }
 
-/// What the days to come will cost, by the days that are over.
+/// Forecasts the cost of the coming days from past whole days.
 fn next(
     finished: &Finished,
     prices: &Prices,
@@ -143,7 +143,7 @@ fn next(
             *day += hours(row) * prices.per_hour;
         }
     }
-    // Cents are small beside the one that logarithms are taken behind.
+    // The forecast uses log(1 + x); small amounts are scaled up so that the 1 does not dominate.
     let most = days.values().copied().fold(0.0, f64::max);
     let scale = if most > 0.0 { 1000.0 / most } else { 1.0 };
     let days: Vec<f64> = days.into_values().map(|day| day * scale).collect();
@@ -151,7 +151,7 @@ fn next(
     let sum = |of: &dyn Fn(usize) -> f64| (0..made.len()).map(of).sum::<f64>() / scale;
     Some(CostForecast {
         mean: sum(&|day| made[day].mean),
-        // Days are off together, when the level moves.
+        // Forecast errors of days are correlated when the level changes, so the bounds are summed.
         lower: sum(&|day| made[day].lower),
         upper: sum(&|day| made[day].upper),
     })

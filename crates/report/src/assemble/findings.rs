@@ -1,4 +1,4 @@
-//! Findings at the edge: what the contract says of them, and what it tells them of errors.
+//! Conversion between insights and the report's types.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use dragline_schema::Timestamp;
 
 use crate::model::{self, Report};
 
-/// A finding as the contract has it.
+/// Converts a finding to the contract's type.
 pub(super) fn insight(found: Finding) -> model::Insight {
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     let moved = |moved: insights::Moved| model::Moved {
@@ -37,7 +37,7 @@ pub(super) fn insight(found: Finding) -> model::Insight {
     }
 }
 
-/// What is normal, as the contract has it.
+/// Converts a baseline to the contract's type.
 pub(super) fn baseline(baseline: Baseline) -> model::Baseline {
     model::Baseline {
         metric: baseline.metric,
@@ -49,7 +49,7 @@ pub(super) fn baseline(baseline: Baseline) -> model::Baseline {
     }
 }
 
-/// A range, as the contract has it.
+/// Converts an expected range to the contract's type.
 pub(crate) fn expected(range: Expected) -> model::Expected {
     model::Expected {
         lower: range.lower,
@@ -66,7 +66,7 @@ fn evidence(place: Evidence) -> model::Evidence {
     }
 }
 
-/// What findings tell of the groups of errors, of which the report mutes some.
+/// Returns the error groups as the insights need them, with the muted groups marked.
 pub(super) fn told(finished: &Finished, groups: &[model::Group]) -> Vec<ErrorGroup> {
     let muted: BTreeSet<&str> = groups
         .iter()
@@ -81,12 +81,12 @@ pub(super) fn told(finished: &Finished, groups: &[model::Group]) -> Vec<ErrorGro
         })
     };
     let mut told: Vec<ErrorGroup> = finished.groups.iter().filter_map(of).collect();
-    // As the report has them.
+    // The order of the report.
     told.sort_by_key(|group| (std::cmp::Reverse(group.count), group.id));
     told
 }
 
-/// What to do, each thing once.
+/// Returns the recommendations without duplicates.
 pub(super) fn recommendations(found: &[Finding]) -> Vec<model::Recommendation> {
     let mut all: Vec<model::Recommendation> = Vec::new();
     for one in found {
@@ -106,7 +106,7 @@ pub(super) fn recommendations(found: &[Finding]) -> Vec<model::Recommendation> {
     all
 }
 
-/// The verdicts and the kinds of incidents that a report can be asked to fail on.
+/// Returns the verdicts and kinds of incidents that `--fail-on` accepts.
 pub fn bad_news() -> Vec<&'static str> {
     let mut all = VERDICTS.to_vec();
     let kinds = InsightKind::ALL.iter().map(|kind| kind.name());
@@ -114,7 +114,8 @@ pub fn bad_news() -> Vec<&'static str> {
     all
 }
 
-/// Why a report is bad news: scrapers with one of these verdicts, open incidents of one of these kinds.
+/// Returns the reasons to fail: scrapers with one of these verdicts, and open incidents of one of these
+/// kinds.
 pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
     let is_bad = |name: &str| on.iter().any(|bad| bad == name);
     let scrapers = report
@@ -131,6 +132,6 @@ pub fn reasons_to_fail(report: &Report, on: &[String]) -> Vec<String> {
         .filter(|insight| insight.is_open && is_bad(&insight.kind));
     let kinds = insights.map(|insight| format!("{}: {}", insight.kind, insight.title));
     let is_empty = report.scrapers.is_empty() && !on.is_empty();
-    let nobody = is_empty.then(|| "there is no scraper in what was asked for".to_owned());
+    let nobody = is_empty.then(|| "no scraper matches the inputs and filters".to_owned());
     verdicts.chain(kinds).chain(nobody).collect()
 }

@@ -1,4 +1,4 @@
-//! A group's life across runs: new, ongoing, regressed, resolved.
+//! State of an error group across runs: new, ongoing, regressed, resolved.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use dragline_schema::Timestamp;
 use crate::lookup::by_scraper;
 use dragline_insights::DAY;
 
-/// Fewer runs or days tell nothing of a life.
+/// Minimum number of runs or days to determine a state.
 const LEAST: usize = 4;
-/// What is known of all runs, to tell the lives of groups by.
+/// Runs from which the states of groups are determined.
 pub(super) struct Lives {
-    /// Each scraper's runs, oldest first, by their places in [`Finished::runs`].
+    /// Runs of each scraper, oldest first, as indexes into [`Finished::runs`].
     scrapers: Vec<Vec<usize>>,
     period: Option<(Timestamp, Timestamp)>,
 }
 
 impl Lives {
-    /// The runs that began before the period's end; what comes after is not known yet.
+    /// Collects the runs that started before the end of the period; later runs are ignored.
     pub(super) fn new(everything: &Finished, period: Option<(Timestamp, Timestamp)>) -> Self {
         let end = period.map(|(_, end)| end);
         let counts = |run: &usize| {
@@ -30,8 +30,8 @@ impl Lives {
         Self { scrapers, period }
     }
 
-    /// How a group lives: by the runs of the scrapers that have it, or by days where they tell too
-    /// little. `None` when the days do so too.
+    /// Returns the state of a group: from the runs of the scrapers that have it, or from days if there are
+    /// too few runs. `None` if there are also too few days.
     pub(super) fn state(&self, row: &GroupRow) -> Option<&'static str> {
         let by_runs = row.runs.as_ref().and_then(|runs| self.by_runs(runs));
         by_runs
@@ -46,7 +46,7 @@ impl Lives {
             .filter(|runs| runs.iter().any(|run| has.contains(run)));
         let states = scrapers
             .map(|runs| State::of(&runs.iter().map(|run| has.contains(run)).collect::<Vec<_>>()));
-        // Where it goes on for one scraper it goes on.
+        // A group that is ongoing for one scraper is ongoing.
         states.collect::<Option<Vec<State>>>()?.into_iter().max()
     }
 
@@ -63,24 +63,24 @@ impl Lives {
     }
 }
 
-/// So many days are looked at.
+/// Maximum number of days that are considered.
 const MOST_DAYS: i64 = 3660;
 
-/// How a group lives; the greater goes before the lesser, when scrapers differ.
+/// State of a group; if scrapers differ, the greatest value wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
-    /// It was, and is no more: for longer than its pauses used to be.
+    /// It has been absent for longer than its usual pauses.
     Resolved,
-    /// It began in the last two runs.
+    /// It first occurred in the last two runs.
     New,
-    /// It is back, after three runs without, and after longer than its pauses used to be.
+    /// It has returned after a pause of at least three runs that is longer than its usual pauses.
     Regressed,
-    /// It is there, as it was.
+    /// It occurs as before.
     Ongoing,
 }
 
 impl State {
-    /// Judged from which of the runs (or days), oldest first, have it.
+    /// Determines the state from the runs (or days), oldest first, that have the group.
     fn of(has: &[bool]) -> Option<Self> {
         let present: Vec<usize> = (0..has.len()).filter(|run| has[*run]).collect();
         let (first, last) = (*present.first()?, *present.last()?);
@@ -99,7 +99,7 @@ impl State {
         if first + 2 >= has.len() {
             return Some(Self::New);
         }
-        // The pause before what is there now.
+        // The pause before the current occurrences.
         let back = present
             .iter()
             .zip(&pauses)
@@ -142,7 +142,7 @@ mod tests {
             ("xx....x", Some(State::Regressed)),
             ("xx....xx", Some(State::Regressed)),
             ("xx....xxx", Some(State::Ongoing)),
-            // It comes and goes: neither a pause nor a return is news.
+            // An intermittent group: neither a pause nor a return is unusual.
             ("x...x....x...x", Some(State::Ongoing)),
             ("x...x...x....", Some(State::Ongoing)),
             ("x...x...x.......", Some(State::Resolved)),

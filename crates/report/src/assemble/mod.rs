@@ -1,4 +1,4 @@
-//! From a finished rollup to the report.
+//! Assembles the report from a finished rollup.
 
 mod activity;
 mod blocks;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow, Latency, RunRow};
-use dragline_schema::{ErrorCategory, Severity, Timestamp};
+use dragline_schema::{ErrorCategory, Level, Severity, Timestamp};
 use polars::prelude::DataFrame;
 
 pub use self::activity::{Activity, ByScraper, activity};
@@ -35,30 +35,33 @@ use dragline_analytics::{COUNTERS, Frames, FramesError, Trend};
 use dragline_insights::DAY;
 use dragline_insights::{self as insights, Analysis, Finding, Limits, Whole};
 
-/// How a report is made.
+/// Options of a report.
 #[derive(Debug, Clone)]
 pub struct ReportOptions {
-    /// The time that the report says it was made at.
+    /// Time stamp of the report.
     pub generated_at: Timestamp,
-    /// Where the period was asked to begin.
+    /// Requested start of the period.
     pub since: Option<Timestamp>,
-    /// Where the period was asked to end.
+    /// Requested end of the period.
     pub until: Option<Timestamp>,
-    /// What things cost, when anybody knows.
+    /// The lowest level of the records that are counted.
+    pub level: Option<Level>,
+    /// Prices; `None` without a cost section.
     pub prices: Option<Prices>,
-    /// Known errors that are not to be shown.
+    /// Known errors that are muted.
     pub mutes: Vec<Mute>,
-    /// What is too much whatever is usual.
+    /// Fixed limits, independent of baselines.
     pub limits: Limits,
 }
 
 impl ReportOptions {
-    /// A report over everything there is, made at that time.
+    /// Options for a report on everything, with this time stamp.
     pub fn at(generated_at: Timestamp) -> Self {
         Self {
             generated_at,
             since: None,
             until: None,
+            level: None,
             prices: None,
             mutes: Vec::new(),
             limits: Limits::default(),
@@ -66,11 +69,11 @@ impl ReportOptions {
     }
 }
 
-/// Makes the report on what was asked for. `everything` is what is there beside it, when a filter
-/// left something out: what is normal and what is new is told by that.
+/// Creates the report on the filtered rollup `finished`. If a filter was applied, `everything` is the
+/// unfiltered rollup, from which baselines and new errors are determined.
 ///
 /// # Errors
-/// When the dataframes cannot be worked with, which means a fault of ours.
+/// If a dataframe operation fails, which is a bug in this crate.
 pub fn report(
     finished: &Finished,
     everything: Option<&Finished>,
@@ -90,7 +93,7 @@ pub fn report(
     muted::mark(&mut groups, &options.mutes, end);
     let latency = latency_by_run(finished);
     let sections = sections::whole(finished);
-    // Of days before the first event and after the last nothing is known.
+    // Nothing is known of days before the first event and after the last.
     let period = known_period(finished, start.zip(end));
     let trends = dragline_analytics::trends(&frames, period)?;
     let whole = whole(finished, period, &sections, &trends);
@@ -98,6 +101,11 @@ pub fn report(
     let found = analysis.findings(finished, &told, rules, (&options.limits, &whole));
     let mut trust = trust(finished);
     trust.notes.extend(muted::notes(&groups, &options.mutes));
+    trust.notes.extend(options.level.map(|level| {
+        format!(
+            "Only records at {level} and above are counted: other counts cover a part of the logs."
+        )
+    }));
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Ok(Report {
         schema: model::SCHEMA.to_owned(),
@@ -135,7 +143,7 @@ pub fn report(
     })
 }
 
-/// The part of a period in which there are events.
+/// Returns the part of the period that contains events.
 fn known_period(
     finished: &Finished,
     period: Option<(Timestamp, Timestamp)>,
@@ -144,7 +152,7 @@ fn known_period(
     Some((start.max(first), end.min(last.plus_micros(1))))
 }
 
-/// What the fixed limits of a whole fleet are compared with.
+/// Computes the fleet-wide values that fixed limits are compared with.
 fn whole(
     finished: &Finished,
     period: Option<(Timestamp, Timestamp)>,
@@ -155,7 +163,7 @@ fn whole(
     let languages = &sections.articles.languages;
     let articles: u64 = languages.iter().map(|(_, count)| count).sum();
     let most = languages.iter().max_by_key(|(_, count)| **count);
-    // Of one scraper there is no trend of all.
+    // A fleet with one scraper has no trend over all scrapers.
     let requests = trends.iter().find(|trend| trend.metric == "requests");
     Whole {
         days: period.map_or(0.0, |(start, end)| end.since(start) as f64 / DAY as f64),
@@ -167,7 +175,7 @@ fn whole(
     }
 }
 
-/// The answer times of each run.
+/// Returns the response times of each run.
 fn latency_by_run(finished: &Finished) -> BTreeMap<usize, Latency> {
     let mut by_run: BTreeMap<usize, Latency> = BTreeMap::new();
     for ((_, run), latency) in &finished.latency {
@@ -176,7 +184,7 @@ fn latency_by_run(finished: &Finished) -> BTreeMap<usize, Latency> {
     by_run
 }
 
-/// The answer times of some runs together.
+/// Merges response times of several runs.
 fn merged<'l>(parts: impl IntoIterator<Item = &'l Latency>) -> Latency {
     parts
         .into_iter()
@@ -219,12 +227,13 @@ fn runs(finished: &Finished, latency: &BTreeMap<usize, Latency>) -> Vec<model::R
         .collect()
 }
 
-/// What a run was configured with.
+/// Parses the configuration of a run.
 pub(crate) fn config_of(row: &RunRow) -> Option<BTreeMap<String, serde_json::Value>> {
     serde_json::from_str(row.config.as_ref()?).ok()
 }
 
-/// What was asked for of each scraper, and the verdict on it by all of its runs until the end.
+/// Returns the filtered totals of each scraper, and its verdict from all of its runs until the end of the
+/// period.
 fn scrapers(
     finished: &Finished,
     latency: &BTreeMap<usize, Latency>,
@@ -247,7 +256,7 @@ fn scrapers(
                 .into_iter()
                 .flatten()
                 .map(|run| &everything.runs[*run])
-                // Where times name no zone, a run's own account may begin after its lines.
+                // Without a time zone in the log, the start that a run logs may be later than its lines.
                 .filter(|row| end.is_none() || row.start.min(row.last_seen) < end)
                 .collect();
             let (verdict, reasons) = insights::verdict(&whole, own);
@@ -335,7 +344,7 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
         group,
         runs: _,
     } = row;
-    // A group is made by an error, so that there is a sample.
+    // A group is created by an error, so it always has a sample.
     let (_, sample) = group.sample.as_ref()?;
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     Some(model::Group {
@@ -364,7 +373,7 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
     })
 }
 
-/// The days of the period that have events, from the frame by scraper, site and day.
+/// Returns the days of the period that have events, from the dataframe by scraper, site and day.
 fn daily(
     finished: &Finished,
     by_day: &DataFrame,

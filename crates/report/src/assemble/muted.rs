@@ -1,17 +1,17 @@
-//! Known errors that are counted and not shown.
+//! Muted errors, which are counted but not shown.
 
 use dragline_schema::Timestamp;
 
 use crate::model::{self, Group};
 
-/// A group of errors that somebody knows of.
+/// A known error group that is muted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mute {
-    /// The group's id, 16 hexadecimal digits, or the beginning of it.
+    /// Group id (16 hexadecimal digits) or a prefix of it.
     pub group: String,
-    /// Until when; for good when absent.
+    /// End of the mute; `None` if permanent.
     pub until: Option<Timestamp>,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 
@@ -34,21 +34,21 @@ pub(super) fn mark(groups: &mut [Group], mutes: &[Mute], end: Option<Timestamp>)
     }
 }
 
-/// A sentence for each group that is muted and came, and for each mute that no group has.
+/// Returns a sentence for each muted group that occurred, and for each mute that matches no group.
 pub(super) fn notes(groups: &[Group], mutes: &[Mute]) -> Vec<String> {
     let is_idle = |mute: &&Mute| {
         let mut ids = groups.iter().map(|group| &group.id);
         !ids.any(|id| id.starts_with(&mute.group))
     };
     let idle = mutes.iter().filter(is_idle);
-    let idle = idle.map(|mute| format!("No error is of the muted group {}.", mute.group));
+    let idle = idle.map(|mute| format!("No errors in the muted group {}.", mute.group));
     let notes = groups.iter().filter_map(|group| {
         let mute = group.mute.as_ref()?;
         let until = mute.until.as_ref();
         let until = until.map_or_else(String::new, |until| format!(" until {until}"));
         let s = if group.count == 1 { "" } else { "s" };
         Some(format!(
-            "{} error{s} of group {} are counted and not shown{until}: {}.",
+            "{} error{s} of group {} muted{until} (counted, not shown): {}.",
             group.count,
             group.id,
             mute.reason.trim_end_matches('.')

@@ -1,10 +1,10 @@
-//! Where the numbers are going, at the edge.
+//! Converts trends to the report's types.
 
 use dragline_analytics::Trend;
 
 use crate::model;
 
-/// A trend as the contract has it.
+/// Converts a trend to the contract's type.
 pub(super) fn trend(trend: Trend) -> model::Trend {
     let scope = if trend.name.is_some() {
         "scraper"

@@ -1,8 +1,8 @@
-//! When a site is best asked: the four hours of the day in which it refuses least, or answers fastest.
+//! Quiet hours: the four hours of the day in which a site refuses the fewest requests, or answers fastest.
 //!
-//! Day by day, these hours are compared with the others of the same day, so that a bad week is no bad
-//! hour: under chance each day is a coin (the sign test, Arbuthnot 1710), and as all 24 beginnings are
-//! tried in two ways, what is found has to be 48 times as unlikely (Bonferroni).
+//! On each day, these hours are compared with the other hours of the same day, so that a bad week does not
+//! look like a bad hour. Under the null hypothesis each day is a coin toss (sign test, Arbuthnot 1710).
+//! Because 24 start hours and two measures are tried, the significance level is divided by 48 (Bonferroni).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,20 +14,20 @@ use crate::model::QuietHours;
 use dragline_insights::DAY;
 use dragline_insights::{HOUR, hour, refused};
 
-/// So many hours in a row.
+/// Number of consecutive hours.
 const WINDOW: usize = 4;
-/// What chance alone does as often is not said.
+/// Maximum p-value that is reported.
 const SIGNIFICANT: f64 = 0.01;
-/// So many more of the requests are refused at other times, at least.
+/// Minimum difference between the shares of refused requests.
 const FEWER: f64 = 0.02;
-/// Or so much longer do answers take.
+/// Maximum ratio between the response times inside and outside of the hours.
 const FASTER: f64 = 0.8;
-/// So many things are tried: 24 beginnings, refusals and times.
+/// Number of hypotheses: 24 start hours, for refusals and for response times.
 const TRIES: f64 = 48.0;
-/// With fewer requests, hours are not compared.
+/// Minimum number of requests to compare hours.
 const ENOUGH: u64 = 20;
 
-/// What a site did in an hour of a day.
+/// Counts of a site in an hour of a day.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     requests: u64,
@@ -64,8 +64,7 @@ impl Cell {
 
 type Days = BTreeMap<i64, [Cell; 24]>;
 
-/// The quiet hours of every site that was asked for and has some, by site, as far as they are known at the
-/// end of the period.
+/// Returns the quiet hours of every site in the filtered rollup, using data until the end of the period.
 pub(super) fn quiet_hours(
     asked: &Finished,
     everything: &Finished,
@@ -93,7 +92,7 @@ pub(super) fn quiet_hours(
     found.collect()
 }
 
-/// What four hours have against the others.
+/// A window of four hours compared with the other hours.
 struct Choice {
     from: usize,
     inside: Cell,
@@ -128,7 +127,7 @@ fn is_inside(from: usize, hour: usize) -> bool {
     (hour + 24 - from) % 24 < WINDOW
 }
 
-/// The four hours from one on; `None` when they are no better than the others.
+/// Evaluates the four hours that start at `from`; `None` if they are no better than the others.
 fn choice(days: &Days, from: usize) -> Option<Choice> {
     let (mut inside, mut outside) = (Cell::default(), Cell::default());
     let (mut by_refusals, mut by_times) = (Coins::default(), Coins::default());
@@ -173,7 +172,7 @@ fn choice(days: &Days, from: usize) -> Option<Choice> {
     })
 }
 
-/// On how many days it was less inside.
+/// Number of days, and of days with the lower value inside the window.
 #[derive(Default)]
 struct Coins {
     days: u64,
@@ -182,7 +181,7 @@ struct Coins {
 
 impl Coins {
     fn toss(&mut self, inside: f64, outside: f64) {
-        // Days without a difference say nothing.
+        // Days without a difference are ignored.
         if inside.total_cmp(&outside).is_ne() {
             self.days += 1;
             self.won += u64::from(inside < outside);
@@ -196,7 +195,7 @@ impl Coins {
     }
 }
 
-/// How long answers of a site took inside and outside of the four hours.
+/// Returns the response times of a site inside and outside of the four hours.
 fn latency(finished: &Finished, site: &str, from: usize) -> (Latency, Latency) {
     let (mut inside, mut outside) = (Latency::default(), Latency::default());
     for ((at, run), sketch) in &finished.latency {
@@ -212,7 +211,7 @@ fn latency(finished: &Finished, site: &str, from: usize) -> (Latency, Latency) {
 mod tests {
     use super::*;
 
-    /// Days of a site that refuses a share of 100 requests an hour.
+    /// Creates days with 100 requests per hour, of which `refused` returns the refused number.
     fn days(count: i64, refused: impl Fn(i64, usize) -> u64) -> Days {
         let cells = |day: i64| {
             std::array::from_fn(|hour| Cell {
@@ -238,7 +237,7 @@ mod tests {
         assert_eq!((found.days, found.inside.refused), (21, 0));
         assert!(found.p_value < 1e-4);
         assert!(choice(&days(21, busy), 10).is_none());
-        // Of a week, chance does as much too often.
+        // One week is too short to be significant.
         assert!(choice(&days(7, busy), 0).is_none());
     }
 

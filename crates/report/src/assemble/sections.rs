@@ -1,4 +1,4 @@
-//! What only some scrapers log.
+//! Sections for events that only some scrapers log.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use dragline_rollup::{Finished, Machine, Sections, Spread};
 
 use crate::model;
 
-/// So many hosts are listed.
+/// Maximum number of listed hosts.
 const TOP_DOMAINS: usize = 20;
 
-/// All runs' sections as one.
+/// Merges the sections of all runs.
 pub(crate) fn whole(finished: &Finished) -> Sections {
     finished
         .runs
@@ -20,7 +20,7 @@ pub(crate) fn whole(finished: &Finished) -> Sections {
         })
 }
 
-/// A spread in units of which `per` make one of the rollup's.
+/// Converts a spread; `per` of the rollup's units make one of the report's.
 fn spread(spread: &Spread, per: f64) -> Option<model::Spread> {
     Some(model::Spread {
         count: spread.count,

@@ -1,4 +1,4 @@
-//! Counters into the numbers of a scope.
+//! Converts counters to the totals of a scope.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use dragline_rollup::{Counters, Known, Latency, RunRow};
 
 use crate::model::{ResponseTime, Totals};
 
-/// Counters of a scope, and which of them anybody knows.
+/// Counters of a scope, and which of them are known.
 #[derive(Default)]
 pub(crate) struct Sum {
     counts: BTreeMap<&'static str, u64>,
     status_codes: BTreeMap<String, u64>,
     levels: BTreeMap<String, u64>,
     known: Known,
-    /// Items of those who also say what they found.
+    /// Items of the runs that also log what they found.
     items_of_found: u64,
     runs: Option<u64>,
     minutes: f64,
 }
 
 impl Sum {
-    /// Adds up runs, and what stands outside of runs.
+    /// Adds up runs and the events outside of runs.
     pub(crate) fn of_runs<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Self {
         let mut sum = Self {
             runs: Some(0),
@@ -33,7 +33,7 @@ impl Sum {
             sum.add_maps(&row.counters);
             sum.know(row);
             sum.add_yield(row, &row.counters);
-            // How long a part of a run took is not known: then no rate is.
+            // The duration of a part of a run is unknown, so that rates are unknown, too.
             sum.minutes += match row.duration_seconds {
                 Some(_) if row.is_partial => f64::NAN,
                 seconds => seconds.unwrap_or(0.0) / 60.0,
@@ -45,7 +45,7 @@ impl Sum {
         sum
     }
 
-    /// Adds to a counter. A maximum is not added up but kept.
+    /// Adds to a counter; of maxima, the larger is kept.
     pub(crate) fn add(&mut self, name: &'static str, count: u64) {
         let held = self.counts.entry(name).or_default();
         *held = if name.contains("_max_") {
@@ -64,14 +64,14 @@ impl Sum {
         }
     }
 
-    /// Counts items for the yield, where the run says what it found.
+    /// Counts items for the yield if the run logs what it found.
     pub(crate) fn add_yield(&mut self, row: &RunRow, counters: &Counters) {
         if row.known.found {
             self.items_of_found += counters.items();
         }
     }
 
-    /// What one part of the scope knows, the scope knows.
+    /// A counter is known for the scope if it is known for one of its parts.
     pub(crate) fn know(&mut self, row: &RunRow) {
         self.known.requests |= row.known.requests;
         self.known.items |= row.known.items;
@@ -83,7 +83,7 @@ impl Sum {
         self.counts.get(name).copied().unwrap_or(0)
     }
 
-    /// The numbers.
+    /// Returns the totals.
     pub(crate) fn totals(&self, latency: &Latency) -> Totals {
         let known = |known: bool, name: &str| known.then(|| self.get(name));
         let requests = known(self.known.requests, "requests");
@@ -92,7 +92,7 @@ impl Sum {
         let failed = self.get("requests_failed");
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let per_minute = |count: Option<u64>| {
-            // Over less than a minute a rate says nothing.
+            // Rates over less than a minute are meaningless.
             count
                 .filter(|_| self.minutes >= 1.0)
                 .map(|n| n as f64 / self.minutes)
@@ -129,7 +129,7 @@ impl Sum {
     fn response_time(&self, latency: &Latency) -> Option<ResponseTime> {
         let count = self.get("response_count");
         let max = self.get("response_max_micros") as f64 / 1000.0;
-        // A sketch may overshoot the largest value it saw by its error.
+        // A sketch may exceed the largest value by its relative error.
         let quantile = |q| latency.quantile(q).map(|value: f64| value.min(max));
         Some(ResponseTime {
             count,

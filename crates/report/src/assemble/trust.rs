@@ -1,4 +1,4 @@
-//! What could be read, and how things were counted.
+//! Data quality: what was read, and how events were counted.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use dragline_schema::{ErrorCategory, ProblemKind};
 
 use crate::model::{Problem, Trust};
 
-/// What could be read of the logs, and how they were counted.
+/// Returns the data quality of the logs and notes on how events were counted.
 pub fn trust(finished: &Finished) -> Trust {
     let count = |wanted: &dyn Fn(ProblemKind) -> bool| -> u64 {
         let matching = finished
@@ -21,7 +21,7 @@ pub fn trust(finished: &Finished) -> Trust {
         .values()
         .filter(|file| file.lines > 0)
         .collect();
-    // Bugs of the scraper itself are of the category unknown too, and some rules know them.
+    // Bugs of the scraper have the category unknown, too, but some rules match them.
     let by_rule = finished.groups.iter().filter(|row| {
         let sample = row.group.sample.as_ref();
         sample.is_some_and(|(_, sample)| {
@@ -75,12 +75,12 @@ fn problems(finished: &Finished) -> Vec<Problem> {
     problems
 }
 
-/// A record this much later than its file was written has a wrong time, in microseconds.
+/// Maximum time, in microseconds, by which a record may be later than its file's modification time.
 const AHEAD: i64 = 2 * 60_000_000;
-/// So many files are named.
+/// Maximum number of named files.
 const NAMED: usize = 3;
 
-/// Times that cannot be right.
+/// Returns notes about implausible times.
 fn clocks(finished: &Finished) -> Vec<String> {
     let mut notes = Vec::new();
     let files = || finished.files.iter();
@@ -88,7 +88,7 @@ fn clocks(finished: &Finished) -> Vec<String> {
     if out_of_order > 0 {
         let count = files().filter(|(_, file)| file.out_of_order > 0).count();
         notes.push(format!(
-            "{out_of_order} events in {count} files are more than a minute older than one before them: \
+            "{out_of_order} events in {count} files are more than a minute older than an event before them: \
              several writers, or a clock that was set back."
         ));
     }
@@ -99,13 +99,13 @@ fn clocks(finished: &Finished) -> Vec<String> {
     for (path, micros) in ahead.iter().take(NAMED) {
         let minutes = micros / 60_000_000;
         notes.push(format!(
-            "{path}: its last event is {minutes} minutes later than the file was written; its writer's clock \
-             or --tz is wrong."
+            "{path}: the last event is {minutes} minutes later than the file's modification time: the writer's \
+             clock or --tz is wrong."
         ));
     }
     if ahead.len() > NAMED {
         notes.push(format!(
-            "The same holds for {} more files.",
+            "The same applies to {} more files.",
             ahead.len() - NAMED
         ));
     }
@@ -117,7 +117,7 @@ fn notes(finished: &Finished) -> Vec<String> {
     let zoneless: u64 = finished.files.values().map(|file| file.zoneless).sum();
     if zoneless > 0 {
         notes.push(format!(
-            "{zoneless} events name no time zone and were read in the one given with --tz (default UTC)."
+            "{zoneless} events have no time zone; assumed time zone: --tz (default UTC)."
         ));
     }
     let unjudged: u64 = finished
@@ -127,61 +127,37 @@ fn notes(finished: &Finished) -> Vec<String> {
         .sum();
     if unjudged > 0 {
         notes.push(format!(
-            "{unjudged} requests tell neither a status nor an error: they count as requests, and in no rate."
+            "{unjudged} requests are excluded from the success rate: no status logged."
         ));
     }
-    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
-    for run in finished.runs.iter().filter(|run| run.key.is_run()) {
-        *by.entry(run.counted_by).or_default() += 1;
-    }
-    if let Some(count) = by.get("statistics") {
-        notes.push(format!(
-            "Counted by a run's own statistics: {count}; by their lines: {}.",
-            by.get("lines").copied().unwrap_or(0)
-        ));
-    }
-    if let Some(count) = by.get("library") {
-        notes.push(format!(
-            "{count} runs log no request of their own: theirs are counted by the lines of their HTTP library."
-        ));
-    }
+    notes.extend(counted_by(finished));
     for strays in &finished.strays {
         let what = if strays.is_before {
-            "stand far before all others; the period begins behind them"
+            "are far earlier than all others; the period starts after them"
         } else {
-            "stand behind the end of all others; the period ends before them"
+            "are far later than all others; the period ends before them"
         };
         notes.push(format!(
-            "{} events from {} on {what}. A clock was wrong, or these lines are from somewhere else.",
+            "{} events from {} on {what}. A clock was wrong, or these lines come from another source.",
             strays.events, strays.from
         ));
     }
     notes.extend(clocks(finished));
-    for run in &finished.runs {
-        for sentence in &run.disagreements {
-            notes.push(format!("Run {} counts differently: {sentence}.", run.key));
-        }
-        if run.dropped > 0 {
-            notes.push(format!(
-                "Run {}: the recorder dropped {} lines.",
-                run.key, run.dropped
-            ));
-        }
-    }
+    notes.extend(of_runs(finished));
     let unjudged = finished
         .runs
         .iter()
         .filter(|run| run.key.is_run() && run.verdict.is_none());
     match unjudged.count() {
         0 => {}
-        1 => notes.push("1 run has no verdict: its writer marks no ends of runs.".to_owned()),
+        1 => notes.push("1 run has no verdict: its logs have no end-of-run line.".to_owned()),
         n => notes.push(format!(
-            "{n} runs have no verdict: their writers mark no ends of runs."
+            "{n} runs have no verdict: their logs have no end-of-run line."
         )),
     }
     if finished.groups_overflow > 0 {
         notes.push(format!(
-            "{} errors belong to more groups than can be told apart; they count in the totals.",
+            "{} errors exceed the maximum number of groups; they are counted only in the totals.",
             finished.groups_overflow
         ));
     }
@@ -190,32 +166,73 @@ fn notes(finished: &Finished) -> Vec<String> {
     notes
 }
 
-/// More than one of so many records without a level hide errors.
+/// Inconsistent counts and dropped lines of runs.
+fn of_runs(finished: &Finished) -> Vec<String> {
+    let mut notes = Vec::new();
+    for run in &finished.runs {
+        for sentence in &run.disagreements {
+            notes.push(format!(
+                "Run {} has inconsistent counts: {sentence}.",
+                run.key
+            ));
+        }
+        if run.dropped > 0 {
+            notes.push(format!(
+                "Run {}: the recorder dropped {} lines.",
+                run.key, run.dropped
+            ));
+        }
+    }
+    notes
+}
+
+/// What the counts of runs are based on.
+fn counted_by(finished: &Finished) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    for run in finished.runs.iter().filter(|run| run.key.is_run()) {
+        *by.entry(run.counted_by).or_default() += 1;
+    }
+    if let Some(count) = by.get("statistics") {
+        notes.push(format!(
+            "Runs counted from their final statistics: {count}; from their log lines: {}.",
+            by.get("lines").copied().unwrap_or(0)
+        ));
+    }
+    if let Some(count) = by.get("library") {
+        notes.push(format!(
+            "{count} runs log no requests themselves: they are counted from the log lines of their HTTP library."
+        ));
+    }
+    notes
+}
+
+/// If more than one in this many records has no level, a note warns of undetected errors.
 const FEW_LEVELS: u64 = 5;
 
-/// Records that do not say how bad they are.
+/// Returns a note if many records have no log level.
 fn without_level(finished: &Finished) -> Option<String> {
     let sum =
         |count: fn(&dragline_rollup::RunRow) -> u64| finished.runs.iter().map(count).sum::<u64>();
     let events = sum(|run| run.counters.events);
     let leveled = sum(|run| run.counters.levels.iter().map(|(_, count)| count).sum());
-    // Requests and items say what they are without one.
+    // Requests and items need no level.
     let telling = sum(|run| run.counters.requests + run.counters.items());
     let bare = events.saturating_sub(leveled);
     (bare * FEW_LEVELS > events && bare > telling).then(|| {
         format!(
-            "{bare} of {events} events name no level: errors among them are not seen. Say which field holds it, \
-             with [map.fields], or log one."
+            "{bare} of {events} events have no log level: errors among them are not detected. Map the field that \
+             holds it with [map.fields], or log one."
         )
     })
 }
 
-/// What was counted together, since there was too much of it to be told apart.
+/// Returns a sentence about events beyond the limit of scrapers, sites and runs, if there are any.
 pub fn folded(finished: &Finished) -> Option<String> {
     (finished.sources_overflow > 0).then(|| {
         format!(
-            "{} events belong to more scrapers, sites and runs than can be told apart; they are \
-             counted together, outside of runs.",
+            "{} events exceed the maximum number of scrapers, sites and runs; they are counted \
+             together, outside of runs.",
             finished.sources_overflow
         )
     })

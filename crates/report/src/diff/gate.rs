@@ -1,4 +1,4 @@
-//! Gates: `items>-10%`, `errors.site_change<=0`.
+//! Gates for `dragline diff`: `items>-10%`, `errors.site_change<=0`.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ pub struct Gate {
     metric: String,
     comparison: Comparison,
     limit: f64,
-    /// Whether the limit is in percent of A.
+    /// Whether the limit is a percentage of A.
     is_relative: bool,
 }
 
@@ -27,14 +27,16 @@ enum Comparison {
     NotEqual,
 }
 
-/// Why a text is no gate.
+/// The text is not a valid gate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no gate such as 'items>-10%' or 'errors.site_change<=0': a metric ({known}, errors.CATEGORY, field_fill.FIELD, stats.NAME), a comparison (< <= > >= == !=) and the change from A to B that is allowed, in percent of A with %", known = METRICS.join(", ")
+    "invalid gate {0:?}: write a metric ({known}, errors.CATEGORY, field_fill.FIELD, stats.NAME), a comparison \
+     (< <= > >= == !=) and the allowed change from A to B, in percent of A with %, such as 'items>-10%' or \
+     'errors.site_change<=0'", known = METRICS.join(", ")
 )]
 pub struct GateError(String);
 
-/// What can be compared, beside errors by category and fields.
+/// Metrics that can be compared, in addition to errors by category, fields and custom statistics.
 pub(super) const METRICS: [&str; 13] = [
     "requests",
     "success_rate",
@@ -51,7 +53,7 @@ pub(super) const METRICS: [&str; 13] = [
     "duration_seconds",
 ];
 
-/// The longer ones first.
+/// Longer operators first, so that `<=` is not read as `<`.
 const COMPARISONS: [(&str, Comparison); 6] = [
     ("<=", Comparison::LessOrEqual),
     (">=", Comparison::GreaterOrEqual),
@@ -100,17 +102,17 @@ impl FromStr for Gate {
 }
 
 impl Gate {
-    /// The metric that it is about.
+    /// Returns the metric of the gate.
     pub fn metric(&self) -> &str {
         &self.metric
     }
 
-    /// Judges the change of its metric. What is unknown does not pass.
+    /// Checks the change of its metric. An unknown change fails.
     pub(super) fn judge(&self, metrics: &[MetricChange]) -> GateResult {
         let found = metrics.iter().find(|change| change.metric == self.metric);
         let observed = found.and_then(|change| {
             if self.is_relative {
-                // Nothing of nothing is no change.
+                // Zero in both runs is no change.
                 let is_nothing = change.a == Some(0.0) && change.b == Some(0.0);
                 change.relative.or(is_nothing.then_some(0.0))
             } else {

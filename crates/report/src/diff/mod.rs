@@ -1,4 +1,4 @@
-//! Two runs side by side, or a run beside what is normal for it, and gates for scripts.
+//! Comparison of two runs, or of a run with its baseline, and gates for scripts.
 
 mod gate;
 
@@ -15,35 +15,35 @@ use crate::lookup::Name;
 use crate::model::Expected;
 use dragline_insights::Analysis;
 
-/// The contract's name and version.
+/// Name and version of the contract.
 const SCHEMA: &str = "dragline.diff/1";
-/// What stands for what is normal, in place of a run's id.
+/// Keyword for the baseline, in place of a run id.
 pub const BASELINE: &str = "baseline";
-/// What stands for the latest run, and the one before it.
+/// Keywords for the latest run and for the run before it.
 const LAST: &str = "last";
 const PREVIOUS: &str = "previous";
 
-/// So many runs before say what is normal of what no model is learned for.
+/// Number of preceding runs whose median is used for metrics without a model.
 const RECENT: usize = 15;
 
-/// Why runs cannot be compared.
+/// Reasons why runs cannot be compared.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum DiffError {
     /// There is no such run.
-    #[error("there is no run {0} in these logs; dragline runs shows those there are")]
+    #[error("no run {0} in these logs; `dragline runs` lists the runs")]
     NoRun(String),
-    /// There are several.
-    #[error("{0} could be several runs: {1}; narrow it with --scraper and --site")]
+    /// Several runs match.
+    #[error("{0} matches several runs: {1}; narrow it with --scraper and --site")]
     Ambiguous(String, String),
-    /// Both are one.
-    #[error("A and B are both the run {0}")]
+    /// A and B are the same run.
+    #[error("A and B are the same run: {0}")]
     Same(String),
-    /// A baseline is learned from other runs, and there are too few.
-    #[error("too few runs before {0} to say what is normal")]
+    /// There are too few other runs to learn a baseline from.
+    #[error("too few runs before {0} for a baseline")]
     NoBaseline(String),
-    /// Only the second can be compared with what is normal.
-    #[error("what is normal is what B is compared with: write dragline diff baseline RUN")]
+    /// Only A can be the baseline.
+    #[error("only A can be the baseline: write dragline diff baseline RUN")]
     BaselineOfB,
 }
 
@@ -51,105 +51,105 @@ pub enum DiffError {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Side {
-    /// The run, or `baseline`.
+    /// Run id, or `baseline`.
     pub run_id: String,
-    /// Which scraper.
+    /// Scraper id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// Site.
     pub site: Option<String>,
-    /// When it began.
+    /// Start time.
     pub start: Option<String>,
-    /// What became of it.
+    /// Verdict on the run.
     pub verdict: Option<String>,
 }
 
-/// A metric of both sides; unknown is null.
+/// A metric of both sides; unknown values are null.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct MetricChange {
-    /// Its name.
+    /// Name of the metric.
     pub metric: String,
-    /// Of A.
+    /// Value of A.
     pub a: Option<f64>,
-    /// Of B.
+    /// Value of B.
     pub b: Option<f64>,
     /// B − A.
     pub change: Option<f64>,
     /// (B − A) / A; null when A is zero.
     pub relative: Option<f64>,
-    /// What is normal for B; null when nobody knows.
+    /// Expected range for B; null if unknown.
     pub expected: Option<Expected>,
 }
 
-/// A key of the configuration that is not the same in both.
+/// A configuration key whose values differ.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ConfigChange {
-    /// The key.
+    /// Key.
     pub key: String,
-    /// Its value in A; null when A has none.
+    /// Value in A; null if A does not set it.
     pub a: Option<serde_json::Value>,
-    /// Its value in B.
+    /// Value in B; null if B does not set it.
     pub b: Option<serde_json::Value>,
 }
 
-/// An error that only one side has.
+/// An error group that only one side has.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ErrorChange {
-    /// The group's id.
+    /// Id of the group.
     pub id: String,
-    /// The category.
+    /// Category.
     pub category: String,
-    /// The message without what varies.
+    /// Message with variable parts replaced by placeholders.
     pub template: String,
 }
 
-/// A gate, and whether it holds.
+/// Result of a gate.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct GateResult {
-    /// As it was written.
+    /// The gate as written.
     pub gate: String,
-    /// Whether it holds; a metric that is unknown holds nothing.
+    /// Whether the gate passes; it fails if the metric is unknown.
     pub passes: bool,
-    /// What was compared.
+    /// Observed change.
     pub observed: Option<f64>,
 }
 
-/// Two runs side by side.
+/// Comparison of two runs.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Diff {
     /// `dragline.diff/1`.
     pub schema: String,
-    /// What B is compared with.
+    /// The side that B is compared with.
     pub a: Side,
-    /// What is compared.
+    /// The compared run.
     pub b: Side,
-    /// In a stated order: totals, rates, times, errors by category, fields.
+    /// Metrics in a fixed order: totals, rates, times, errors by category, fields.
     pub metrics: Vec<MetricChange>,
-    /// What they were configured with, as far as it differs; empty when a line of either is missing.
+    /// Configuration differences; empty if either run logged no configuration.
     pub config: Vec<ConfigChange>,
-    /// Errors that B has and A has not.
+    /// Errors only in B.
     pub new_errors: Vec<ErrorChange>,
-    /// Errors that A has and B has not.
+    /// Errors only in A.
     pub gone_errors: Vec<ErrorChange>,
-    /// In the order in which they were given.
+    /// Results of the gates, in the given order.
     pub gates: Vec<GateResult>,
 }
 
-/// Compares B with A. Both are ids of runs, their beginnings, `last` or `previous`; A may be `baseline`.
+/// Compares B with A. Both are run ids, prefixes of run ids, `last` or `previous`; A may be `baseline`.
 ///
 /// # Errors
-/// When there is no such run, or it could be several, or nothing is known of what is normal.
+/// If there is no such run, if several runs match, or if there is no baseline.
 pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Diff, DiffError> {
     if b == BASELINE {
         return Err(DiffError::BaselineOfB);
     }
     let second = find(finished, b, None)?;
     let of_b = &finished.runs[second];
-    // What is normal for a run is known by those before it.
+    // The baseline of a run is learned from the runs before it.
     let analysis = Analysis::of(finished, of_b.start);
     let name: Name = (of_b.key.scraper_id.clone(), of_b.key.site.clone());
     let known_of_b = metrics(finished, second);
@@ -159,7 +159,7 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
             return Err(DiffError::NoBaseline(shown(of_b)));
         }
         let before = analysis.runs_before(&name, second);
-        // Runs of an incident say nothing of what is normal, as long as there are others.
+        // Runs with incidents are excluded from the baseline, if enough others remain.
         let unusual = analysis.unusual_runs(&name);
         let calm = before.difference(&unusual).count() > 1;
         let is_example = |run: &&usize| !calm || !unusual.contains(run);
@@ -213,12 +213,12 @@ pub fn diff(finished: &Finished, a: &str, b: &str, gates: &[Gate]) -> Result<Dif
     })
 }
 
-/// Finds a run; `other` is the one that it is to be compared with, when that is known.
+/// Finds a run; `other` is the run that it will be compared with, if known.
 fn find(finished: &Finished, wanted: &str, other: Option<usize>) -> Result<usize, DiffError> {
     let mut runs: Vec<usize> = (0..finished.runs.len())
         .filter(|run| finished.runs[*run].key.is_run())
         .collect();
-    // Runs that tell no time come in the order of their files.
+    // Runs without times keep the order of their files.
     let in_order: Vec<usize> = crate::lookup::by_scraper(finished)
         .into_values()
         .flatten()
@@ -230,7 +230,7 @@ fn find(finished: &Finished, wanted: &str, other: Option<usize>) -> Result<usize
             let key = &finished.runs[run].key;
             (&key.scraper_id, &key.site)
         };
-        // Of the scraper of the other one, else of the latest.
+        // Only runs of the other run's scraper, or else of the latest run's scraper.
         let whose = other.or(runs.last().copied()).map(of);
         runs.retain(|run| Some(of(*run)) == whose);
         let before = |other: usize| runs.iter().position(|run| *run == other)?.checked_sub(1);
@@ -268,7 +268,7 @@ fn find(finished: &Finished, wanted: &str, other: Option<usize>) -> Result<usize
     }
 }
 
-/// The keys whose values are not the same.
+/// Returns the keys whose values differ.
 fn config_changes(a: &RunRow, b: &RunRow) -> Vec<ConfigChange> {
     let Some((a, b)) = config_of(a).zip(config_of(b)) else {
         return Vec::new();
@@ -306,7 +306,7 @@ fn baseline(of: &RunRow) -> Side {
     }
 }
 
-/// All metrics of a run, by name.
+/// Returns all metrics of a run by name.
 fn metrics(finished: &Finished, run: usize) -> Vec<(String, Option<f64>)> {
     let row = &finished.runs[run];
     let counters = &row.counters;
@@ -365,7 +365,7 @@ fn metrics(finished: &Finished, run: usize) -> Vec<(String, Option<f64>)> {
     all
 }
 
-/// The median of a metric over the metrics of some runs.
+/// Returns the median of a metric over several runs.
 fn middle(runs: &[(String, Option<f64>)], metric: &str) -> Option<f64> {
     let own = runs.iter().filter(|(name, _)| name == metric);
     let values: Vec<f64> = own.filter_map(|(_, value)| *value).collect();
@@ -393,7 +393,7 @@ fn change(
     }
 }
 
-/// Errors that some runs have and others have not.
+/// Returns the error groups that runs in `has` have and runs in `lacks` do not.
 fn only(finished: &Finished, has: &BTreeSet<usize>, lacks: &BTreeSet<usize>) -> Vec<ErrorChange> {
     let rows = finished.groups.iter().filter(|row| {
         row.runs

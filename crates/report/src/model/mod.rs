@@ -1,8 +1,8 @@
 //! The report as data: the contract `dragline.report/1`.
 //!
-//! Every section stands in every report. What was never logged is null, and so is what cannot be
-//! known: an unknown number is not zero. Lists have a stated order. The JSON Schema in
-//! `docs/report.schema.json` is made from these types.
+//! Every report contains every section. A section or number is null if nothing was logged or it cannot be
+//! known: unknown is not zero. Lists have a documented order. The JSON Schema in `docs/report.schema.json` is
+//! generated from these types.
 
 mod outlook;
 mod sections;
@@ -20,7 +20,7 @@ pub use self::sections::{
     Articles, Database, Domain, Domains, Duplicates, Host, Operation, Queue, Search, Spread, System,
 };
 
-/// The contract's name and version.
+/// Name and version of the contract.
 pub const SCHEMA: &str = "dragline.report/1";
 
 /// A report on a directory of logs.
@@ -31,93 +31,93 @@ pub struct Report {
     pub schema: String,
     /// When the report was made, RFC 3339 UTC.
     pub generated_at: String,
-    /// The time that the report covers.
+    /// Period that the report covers.
     pub period: Period,
-    /// What could and could not be trusted.
+    /// Data quality: what was read and what could not be read.
     pub trust: Trust,
-    /// Everything together.
+    /// Totals over everything.
     pub totals: Totals,
-    /// By scraper and site; those that need a hand first, then by name.
+    /// One entry per scraper and site; those that need attention first, then by name.
     pub scrapers: Vec<Scraper>,
-    /// By start, then key.
+    /// Runs, sorted by start, then by key.
     pub runs: Vec<Run>,
-    /// What went wrong.
+    /// Errors by category, severity, type and group.
     pub errors: Errors,
-    /// By day (UTC), oldest first; null without any event that has a time.
+    /// One entry per day (UTC), oldest first; null if no event has a time.
     pub daily: Option<Vec<Day>>,
-    /// Hosts that were asked; null without requests that name a URL.
+    /// Requested hosts; null if no request has a URL.
     pub domains: Option<Domains>,
-    /// Null when never logged, like the sections after it.
+    /// Articles; null if never logged, like the sections after it.
     pub articles: Option<Articles>,
     /// Searches.
     pub search: Option<Search>,
-    /// The scrapers' queues.
+    /// Queues of the scrapers.
     pub queue: Option<Queue>,
     /// Duplicates.
     pub duplicates: Option<Duplicates>,
-    /// The scrapers' databases.
+    /// Databases of the scrapers.
     pub database: Option<Database>,
     /// The machines.
     pub system: Option<System>,
-    /// What it cost; null without prices.
+    /// Cost; null without configured prices.
     pub cost: Option<Cost>,
-    /// What is normal, learned from the logs' own history; null when there is too little of it.
+    /// Normal ranges learned from the logs' own history; null if there is too little history.
     pub baselines: Option<Vec<Baseline>>,
-    /// By metric; all scrapers together first, then by scraper and site.
+    /// Trends by metric; all scrapers together first, then by scraper and site.
     pub trends: Vec<Trend>,
-    /// What was done in vain; null without requests of which it is known.
+    /// Failed work; null if no request has a known outcome.
     pub waste: Option<Waste>,
-    /// When sites are best asked, by site; those of which the logs tell a difference.
+    /// Best hours to scrape, by site; only sites where the hours differ significantly.
     pub quiet_hours: Vec<QuietHours>,
-    /// Answers to questions of the configuration's own, in its order.
+    /// Results of the SQL panels in the configuration, in its order.
     pub panels: Vec<Panel>,
-    /// The worst first, then the latest.
+    /// Incidents, the most severe first, then the latest.
     pub insights: Vec<Insight>,
-    /// In the order of what they are about.
+    /// Recommendations, in the order of the insights that they refer to.
     pub recommendations: Vec<Recommendation>,
 }
 
-/// A half-open interval of time, RFC 3339 UTC.
+/// A half-open time interval, RFC 3339 UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Period {
-    /// The first event, or `--since`; null without events.
+    /// Time of the first event, or `--since`; null without events.
     pub start: Option<String>,
-    /// The last event and a microsecond, or `--until`; null without events.
+    /// Time of the last event plus one microsecond, or `--until`; null without events.
     pub end: Option<String>,
 }
 
-/// What was read, and what could not be.
+/// Data quality: what was read, and what could not be read.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Trust {
-    /// Files that were read.
+    /// Number of files read.
     pub files: u64,
-    /// Their size on disk.
+    /// Size of these files on disk, in bytes.
     pub bytes: u64,
-    /// Lines in them.
+    /// Number of lines in these files.
     pub lines: u64,
-    /// Events made of the lines.
+    /// Number of events read from these lines.
     pub events: u64,
-    /// Lines that nothing could read, torn and oversized ones among them.
+    /// Lines that could not be read, including torn and oversized lines.
     pub bad_lines: u64,
-    /// Last lines that stop in the middle.
+    /// Incomplete last lines.
     pub torn_lines: u64,
-    /// Archives that end before their end.
+    /// Truncated archives.
     pub truncated_files: u64,
-    /// Files that hold what another holds; they were read once.
+    /// Files with the same content as another file; each content is read once.
     pub duplicate_files: u64,
-    /// Lines that are missing, by the numbers of those that are there.
+    /// Missing lines, according to the sequence numbers.
     pub missing_seq: u64,
-    /// Events by the language that they were written in.
+    /// Events by log format (dialect).
     pub dialects: BTreeMap<String, u64>,
-    /// Errors that no rule knows.
+    /// Unclassified errors.
     pub unclassified_errors: u64,
-    /// How far a percentile may be from the true one, relative to it.
+    /// Maximum relative error of percentiles.
     pub sketch_relative_error: f64,
-    /// By kind and file.
+    /// Problems, sorted by kind and file.
     pub problems: Vec<Problem>,
-    /// Sentences about how things were counted.
+    /// Sentences that explain how events were counted.
     pub notes: Vec<String>,
 }
 
@@ -127,73 +127,73 @@ pub struct Trust {
 pub struct Problem {
     /// `bad_line`, `truncated_file`, `unreadable_file`, …
     pub kind: String,
-    /// The file, as it was named.
+    /// Path of the file, as given.
     pub file: String,
-    /// The first line, from 1; null when it is about the file.
+    /// First line affected, from 1; null if the problem concerns the whole file.
     pub line: Option<u64>,
-    /// Its offset after decompression; null when it is about the file.
+    /// Byte offset of that line after decompression; null if the problem concerns the whole file.
     pub offset: Option<u64>,
-    /// How many.
+    /// Count.
     pub count: u64,
-    /// What stands there, or why.
+    /// The affected text, or the cause.
     pub detail: String,
 }
 
-/// Numbers of a scope.
+/// Totals of a scope: everything, a scraper, a run or a day.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Totals {
-    /// Runs; null for parts of runs.
+    /// Runs; null for scopes that contain parts of runs, such as a day.
     pub runs: Option<u64>,
     /// HTTP attempts.
     pub requests: Option<u64>,
-    /// HTTP attempts with a status of 400 or above or without an answer.
+    /// HTTP attempts with a status of 400 or above, or without a response.
     pub requests_failed: Option<u64>,
-    /// Requests that did not fail / requests; null without requests.
+    /// Requests that did not fail / requests with a known outcome; null without such requests.
     pub success_rate: Option<f64>,
     /// Products added, updated or saved, and articles stored.
     pub items: Option<u64>,
     /// Products found on pages.
     pub items_found: Option<u64>,
-    /// Products lost.
+    /// Products that could not be extracted or stored.
     pub items_failed: Option<u64>,
-    /// Items / found, over the runs that say what they found; null without found.
+    /// Items / products found, over the runs that log both; null if no products were found.
     pub item_yield: Option<f64>,
     /// Errors.
     pub errors: u64,
-    /// Records at WARN.
+    /// Records at level WARN.
     pub warnings: u64,
-    /// Times that a site asked to slow down.
+    /// Rate-limit events: times that a site asked to slow down.
     pub rate_limits: u64,
-    /// Bytes of answers.
+    /// Bytes of responses.
     pub bytes: Option<u64>,
     /// Requests per minute of run time.
     pub requests_per_minute: Option<f64>,
     /// Items per minute of run time.
     pub items_per_minute: Option<f64>,
-    /// How long answers took; null when no time was logged.
+    /// Response times; null if no time was logged.
     pub response_time_ms: Option<ResponseTime>,
-    /// Answers by status.
+    /// Responses by status code.
     pub status_codes: BTreeMap<String, u64>,
     /// Records by level.
     pub levels: BTreeMap<String, u64>,
 }
 
-/// Times in milliseconds.
+/// Response times in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ResponseTime {
-    /// How many.
+    /// Count.
     pub count: u64,
-    /// Their mean.
+    /// Mean.
     pub mean: f64,
-    /// Half took less.
+    /// Median.
     pub p50: f64,
-    /// 95 % took less.
+    /// 95th percentile.
     pub p95: f64,
-    /// 99 % took less.
+    /// 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
@@ -201,97 +201,98 @@ pub struct ResponseTime {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Scraper {
-    /// Which scraper; null when no line names one.
+    /// Scraper id; null if no line contains one.
     pub scraper_id: Option<String>,
-    /// Which site; null when no line names one.
+    /// Site; null if no line contains one.
     pub site: Option<String>,
     /// `healthy`, `degraded`, `blocked`, `layout_changed`, `silent_failure`, `stalled`, `missed`,
     /// `down` or `no_data`.
     pub verdict: String,
-    /// Why, a sentence each.
+    /// Reasons for the verdict, one sentence each.
     pub reasons: Vec<String>,
-    /// Its numbers.
+    /// Totals of this scope.
     pub totals: Totals,
-    /// What its runs' time went into; null when no line tells.
+    /// Time breakdown of its runs; null if the logs do not show it.
     pub time_budget: Option<TimeBudget>,
-    /// What it did in vain; null without requests of which it is known.
+    /// Failed work of this scraper; null if no request has a known outcome.
     pub waste: Option<Waste>,
-    /// How far the starts of its runs lie apart; null with fewer than two.
+    /// Intervals between the starts of its runs; null with fewer than two runs.
     pub gap: Option<Gap>,
 }
 
-/// A run.
+/// A run of a scraper.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Run {
-    /// Which run.
+    /// Run id.
     pub run_id: String,
-    /// Which scraper.
+    /// Scraper id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// Site.
     pub site: Option<String>,
-    /// When it began.
+    /// Start time.
     pub start: Option<String>,
-    /// When it ended; null without an end.
+    /// End time; null if no end was logged.
     pub end: Option<String>,
-    /// Its last sign of life.
+    /// Time of its last event.
     pub last_seen: Option<String>,
-    /// From start to end, or to the last sign of life.
+    /// Seconds from the start to the end, or to the last event.
     pub duration_seconds: Option<f64>,
-    /// How it says it ended: `success`, `failed`, `cancelled`, `panicked`; null without an end.
+    /// Final status that the run logged: `success`, `failed`, `cancelled`, `panicked`; null if no end was
+    /// logged.
     pub status: Option<String>,
-    /// Why it says it ended.
+    /// Reason for the end that the run logged.
     pub finish_reason: Option<String>,
-    /// `finished`, `failed`, `cancelled`, `truncated`, `running`, `stalled`, `killed`; null when the
-    /// log's writer marks no ends.
+    /// `finished`, `failed`, `cancelled`, `truncated`, `running`, `stalled`, `killed`; null if the logs have
+    /// no end-of-run line.
     pub verdict: Option<String>,
-    /// What counted its requests and items: `lines` or `statistics`.
+    /// Source of its request and item counts: `lines` or `statistics`.
     pub counted_by: String,
-    /// Its numbers.
+    /// Totals of this scope.
     pub totals: Totals,
-    /// Pages that came to the scraper, by its own account; null when it gives none.
+    /// Pages received, according to the run's own statistics; null if it logs none.
     pub pages: Option<u64>,
-    /// The machine that it ran on; null when no line names it.
+    /// Host name of the machine that it ran on; null if no line contains it.
     pub host: Option<String>,
-    /// What it was configured with; null when no line tells.
+    /// Configuration of the run; null if no line contains it.
     pub config: Option<BTreeMap<String, serde_json::Value>>,
-    /// What its author counted and measured, by name; empty where nobody did.
+    /// Custom statistics of the run by name; empty if there are none.
     pub stats: BTreeMap<String, f64>,
-    /// What its time went into; null when no line tells.
+    /// Time breakdown; null if the logs do not show it.
     pub time_budget: Option<TimeBudget>,
-    /// The end, or the last sign of life.
+    /// Line of the end, or the last line of the run.
     pub evidence: Vec<Evidence>,
 }
 
-/// A place in a file.
+/// A line of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Evidence {
-    /// The file, as it was named.
+    /// Path of the file, as given.
     pub file: String,
-    /// The line, from 1.
+    /// Line number, from 1.
     pub line: u64,
-    /// The byte where the line starts, after decompression.
+    /// Byte offset of the line after decompression.
     pub offset: u64,
-    /// What the line says, in short; null where that stands beside it.
+    /// Excerpt of the line; null if the surrounding object already contains it.
     pub sample: Option<String>,
 }
 
-/// What went wrong.
+/// Errors by category, severity, type and group.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Errors {
-    /// How many.
+    /// Count.
     pub total: u64,
-    /// By category, all eight.
+    /// Errors by category; all eight categories are present.
     pub by_category: BTreeMap<String, u64>,
-    /// By severity, all four.
+    /// Errors by severity; all four severities are present.
     pub by_severity: BTreeMap<String, u64>,
-    /// By type; errors without one are under the empty name.
+    /// Errors by type; errors without a type have an empty key.
     pub by_type: BTreeMap<String, u64>,
-    /// By category, severity and type, the most first.
+    /// Errors by category, severity and type; highest count first.
     pub cells: Vec<Cell>,
-    /// Errors that are the same but for what varies, the most first.
+    /// Groups of errors with the same message template; highest count first.
     pub groups: Vec<Group>,
 }
 
@@ -299,51 +300,51 @@ pub struct Errors {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Cell {
-    /// The category.
+    /// Category.
     pub category: String,
-    /// The severity.
+    /// Severity.
     pub severity: String,
-    /// The type; null when the error has none.
+    /// Error type; null if the error has none.
     pub error_type: Option<String>,
-    /// How many.
+    /// Count.
     pub count: u64,
 }
 
-/// A group of errors.
+/// A group of errors with the same message template.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Group {
-    /// The same wherever and whenever the same error comes: 16 hexadecimal digits.
+    /// Stable id, the same in every report: 16 hexadecimal digits.
     pub id: String,
-    /// The category.
+    /// Category.
     pub category: String,
-    /// The finer kind; null when no rule knows it.
+    /// Sub-category; null if no rule matches.
     pub sub_category: Option<String>,
-    /// The worst severity in the group.
+    /// Highest severity in the group.
     pub severity: String,
-    /// The rule that decided; null when none did.
+    /// Rule that matched; null if none did.
     pub rule: Option<String>,
-    /// The message without what varies.
+    /// Message with variable parts replaced by placeholders.
     pub template: String,
-    /// The type; null when the error has none.
+    /// Error type; null if the error has none.
     pub error_type: Option<String>,
-    /// How many.
+    /// Count.
     pub count: u64,
-    /// Of all errors, 0 to 1.
+    /// Share of all errors, 0 to 1.
     pub share: f64,
-    /// The first one's time.
+    /// Time of the first error in the group.
     pub first_seen: Option<String>,
-    /// The last one's time.
+    /// Time of the last error in the group.
     pub last_seen: Option<String>,
-    /// `new`, `ongoing`, `regressed` or `resolved`; null when the period is too short to tell.
+    /// `new`, `ongoing`, `regressed` or `resolved`; null if the period is too short to decide.
     pub state: Option<String>,
-    /// Scrapers and sites where it happened, by name.
+    /// Scrapers and sites with this error, by name.
     pub scrapers: Vec<ScraperName>,
-    /// One of the messages.
+    /// Sample message.
     pub sample: String,
-    /// Where to find some, the sample first.
+    /// Lines with this error; the line of the sample first.
     pub evidence: Vec<Evidence>,
-    /// Set for known errors that are not shown.
+    /// Set if the group is muted.
     pub mute: Option<Mute>,
 }
 
@@ -351,9 +352,9 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ScraperName {
-    /// Which scraper.
+    /// Scraper id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// Site.
     pub site: Option<String>,
 }
 
@@ -363,99 +364,99 @@ pub struct ScraperName {
 pub struct Day {
     /// `2026-03-04`.
     pub date: String,
-    /// Whether the period covers only a part of the day.
+    /// Whether the period covers only part of the day.
     pub partial: bool,
-    /// Its numbers.
+    /// Totals of this scope.
     pub totals: Totals,
 }
 
-/// What is normal for a metric of a scraper on a site.
+/// Normal range of a metric of a scraper on a site.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Baseline {
-    /// The metric.
+    /// Metric.
     pub metric: String,
-    /// Which scraper.
+    /// Scraper id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// Site.
     pub site: Option<String>,
-    /// The median.
+    /// Median.
     pub median: f64,
-    /// The range that is expected.
+    /// Expected range.
     pub expected: Expected,
-    /// How many runs it was learned from.
+    /// Number of runs that it was learned from.
     pub runs: u64,
 }
 
-/// A range.
+/// An expected range.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Expected {
-    /// From.
+    /// Lower bound.
     pub lower: f64,
-    /// To.
+    /// Upper bound.
     pub upper: f64,
 }
 
-/// Something worth knowing.
+/// An incident or other insight.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Insight {
-    /// The same for the same incident in every report.
+    /// Stable id: the same incident has the same id in every report.
     pub id: String,
     /// `block_wave`, `layout_change`, `run_killed`, `new_error`, …
     pub kind: String,
     /// `low`, `medium`, `high` or `critical`.
     pub severity: String,
-    /// What happened, in a sentence.
+    /// One sentence that says what happened.
     pub title: String,
-    /// More of it.
+    /// Details.
     pub detail: String,
-    /// The onset.
+    /// Time of the onset.
     pub since: Option<String>,
-    /// When it was over; null as long as it is open, and where no time is known.
+    /// Time of the end; null while the insight is open, and if no time is known.
     pub until: Option<String>,
-    /// Whether it reaches the scraper's last run (or hour): nothing says that it is over.
+    /// Whether it includes the scraper's last run (or hour), so that it has no known end.
     pub is_open: bool,
-    /// Which scraper.
+    /// Scraper id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// Site.
     pub site: Option<String>,
-    /// The metric that told; null when none did.
+    /// Metric that triggered the insight; null if none did.
     pub metric: Option<String>,
-    /// What was expected of it.
+    /// Expected range of the metric.
     pub expected: Option<Expected>,
-    /// What it was.
+    /// Observed value of the metric.
     pub observed: Option<f64>,
-    /// Which metrics moved, in order.
+    /// Metrics that changed, in order of time.
     pub sequence: Vec<Moved>,
-    /// Where to look.
+    /// Log lines that show it.
     pub evidence: Vec<Evidence>,
-    /// What to do.
+    /// Recommended action.
     pub recommendation: String,
-    /// Other insights of the same kind at the same time, of other scrapers or sites: most likely
-    /// they have one cause.
+    /// Ids of insights of the same kind at the same time on other scrapers or sites, probably with the same
+    /// cause.
     pub related: Vec<String>,
 }
 
-/// A metric that moved.
+/// A metric that changed.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Moved {
-    /// When.
+    /// Time of the change.
     pub at: String,
-    /// Which.
+    /// Metric.
     pub metric: String,
 }
 
-/// What to do.
+/// Recommended action.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Recommendation {
-    /// A sentence or two.
+    /// One or two sentences.
     pub text: String,
-    /// The insights that it is about.
+    /// Ids of the insights that it refers to.
     pub insights: Vec<String>,
-    /// The runbook; null when there is none.
+    /// Path of the runbook; null if there is none.
     pub runbook: Option<String>,
 }

@@ -1,243 +1,245 @@
-//! Where the numbers are going, what the time went into, and what it all cost.
+//! Trends, forecasts, time breakdown and cost.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What it cost, in the currency of the price table.
+/// Cost, in the currency of the price table.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Cost {
-    /// The currency.
+    /// Currency.
     pub currency: String,
-    /// Everything.
+    /// Total cost.
     pub total: f64,
-    /// Of it, for requests.
+    /// Cost of requests.
     pub requests: f64,
-    /// Of it, for traffic without a proxy.
+    /// Cost of traffic without a proxy.
     pub traffic: f64,
-    /// Of it, for traffic through proxies.
+    /// Cost of traffic through proxies.
     pub proxy_traffic: f64,
-    /// Of it, for the time that runs took.
+    /// Cost of run time.
     pub time: f64,
-    /// For 1,000 items; null without items.
+    /// Cost per 1,000 items; null without items.
     pub per_thousand_items: Option<f64>,
-    /// What was paid for requests that failed.
+    /// Cost of failed requests.
     pub wasted: f64,
-    /// Of everything, the share that was wasted; null when nothing was paid.
+    /// Share of the total cost spent on failed requests; null if the total is zero.
     pub waste_share: Option<f64>,
-    /// By scraper and site, the dearest first.
+    /// Cost by scraper and site; highest first.
     pub by_scraper: Vec<ScraperCost>,
-    /// What the next 30 days will cost; null with fewer than 21 whole days.
+    /// Forecast cost of the next 30 days; null with fewer than 21 whole days of data.
     pub next_30_days: Option<CostForecast>,
 }
 
-/// What a scraper on a site cost.
+/// Cost of a scraper on a site.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ScraperCost {
-    /// Which scraper.
+    /// Scraper id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// Site.
     pub site: Option<String>,
-    /// Everything.
+    /// Total cost.
     pub total: f64,
-    /// For 1,000 items; null without items.
+    /// Cost per 1,000 items; null without items.
     pub per_thousand_items: Option<f64>,
-    /// The share that was wasted; null when nothing was paid.
+    /// Share of the cost spent on failed requests; null if the cost is zero.
     pub waste_share: Option<f64>,
 }
 
-/// A sum that is to come.
+/// A forecast sum.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct CostForecast {
-    /// The most likely.
+    /// Expected value.
     pub mean: f64,
-    /// 95 of 100 such sums lie from here
+    /// Lower bound of the 95 % prediction range.
     pub lower: f64,
-    /// to here.
+    /// Upper bound of the 95 % prediction range.
     pub upper: f64,
 }
 
-/// What was done in vain.
+/// Failed work: requests, bytes and time spent on failed requests.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Waste {
-    /// Of the requests, the share that failed.
+    /// Share of failed requests.
     pub requests_share: f64,
-    /// Of the bytes, the share in answers to them; null when no bytes were logged.
+    /// Share of bytes in responses to failed requests; null if no bytes were logged.
     pub bytes_share: Option<f64>,
-    /// Of the time spent on answers, the share spent on theirs; null when no times were logged.
+    /// Share of response time spent on failed requests; null if no response times were logged.
     pub seconds_share: Option<f64>,
-    /// How many requests were made for each page that was wanted: 1.2 means that every fifth was
-    /// tried again.
+    /// Requests per wanted page: 1.2 means that one page in five was requested twice.
     pub amplification: f64,
 }
 
-/// What a run's time went into. Answers that are waited for at the same time count each for itself,
-/// so that the parts can be more than the whole.
+/// Time breakdown of runs. Concurrent requests each count their own waiting time, so that the parts can
+/// exceed the run time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct TimeBudget {
-    /// From start to end.
+    /// Seconds from start to end.
     pub run_seconds: f64,
-    /// Waiting for answers; null when no line tells how long they took.
+    /// Seconds waiting for responses; null if no response times were logged.
     pub fetching_seconds: Option<f64>,
-    /// Waiting because the site asked to slow down; null when no line tells of it.
+    /// Seconds waiting because the site asked to slow down; null if not logged.
     pub waiting_seconds: Option<f64>,
-    /// From page to storage; null when no line tells.
+    /// Seconds processing pages until they were stored; null if not logged.
     pub processing_seconds: Option<f64>,
-    /// Waiting for the scraper's database; null when no line tells.
+    /// Seconds waiting for the scraper's database; null if not logged.
     pub database_seconds: Option<f64>,
-    /// How many answers were waited for at the same time, on average.
+    /// Mean number of concurrent requests.
     pub parallel_requests: Option<f64>,
-    /// `fetching`, `waiting`, `processing`, `database`, or `other` when these make less than half.
+    /// Largest part: `fetching`, `waiting`, `processing`, `database`, or `other` if the known parts make up
+    /// less than half.
     pub most: String,
 }
 
-/// When a site is best asked.
+/// Hours of the day in which a site is best scraped.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct QuietHours {
-    /// The site.
+    /// Site.
     pub site: String,
-    /// From this hour of the day (UTC) on.
+    /// First hour of the day (UTC).
     pub from_hour: u8,
-    /// Until this one begins; smaller than the first where midnight lies between.
+    /// Hour at which they end (exclusive); smaller than the first hour if they include midnight.
     pub until_hour: u8,
-    /// Of the requests in these hours, the share that was refused.
+    /// Share of refused requests in these hours.
     pub refused_share: f64,
     /// The same at other times.
     pub refused_share_otherwise: f64,
-    /// The median answer time in these hours; null when no line tells.
+    /// Median response time in these hours; null if not logged.
     pub response_time_ms: Option<f64>,
     /// The same at other times.
     pub response_time_ms_otherwise: Option<f64>,
-    /// How many days it was learned from.
+    /// Number of days that it was learned from.
     pub days: u64,
-    /// How likely chance alone does this.
+    /// Probability that the difference is due to chance.
     pub p_value: f64,
 }
 
-/// Where a metric is going, by whole days.
+/// Trend of a metric over whole days.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Trend {
-    /// `requests`, `items`, `errors` (by day) or `success_rate`.
+    /// `requests`, `items`, `errors` (per day), `success_rate`, …
     pub metric: String,
-    /// `all` for all scrapers together, else `scraper`.
+    /// `all` for all scrapers together, otherwise `scraper`.
     pub scope: String,
-    /// Which scraper.
+    /// Scraper id.
     pub scraper_id: Option<String>,
-    /// Which site.
+    /// Site.
     pub site: Option<String>,
-    /// How many whole days it was looked for in.
+    /// Number of whole days analysed.
     pub days: u64,
     /// `up`, `down`, `flat`, or `not_enough_data` with fewer than eight days.
     pub direction: String,
-    /// By how much a day; null without enough data, as all that follows.
+    /// Change per day; null with too little data, like the fields after it.
     pub slope_per_day: Option<f64>,
-    /// How likely chance alone does this.
+    /// Probability that the difference is due to chance.
     pub p_value: Option<f64>,
-    /// By the slope, relative to the level at the start, or in the middle where that is not above zero.
+    /// Change per week according to the slope, relative to the level at the start, or in the middle if the
+    /// start level is not above zero.
     pub growth_per_week: Option<f64>,
-    /// The last seven days against the seven before; null with fewer than 14 days.
+    /// Last seven days compared with the seven before; null with fewer than 14 days.
     pub week_over_week: Option<f64>,
-    /// When the level jumped, oldest first.
+    /// Level changes, oldest first.
     pub change_points: Vec<ChangePoint>,
-    /// How the days of the week differ; null with fewer than 21 days, or when they do not.
+    /// Differences between the days of the week; null with fewer than 21 days, or if there are none.
     pub seasonality: Option<Seasonality>,
-    /// The next seven days; empty with fewer than 21, for errors and shares, and beyond the 20 largest scrapers.
+    /// Forecast of the next seven days; empty with fewer than 21 days, for errors and shares, and for
+    /// scrapers beyond the 20 largest.
     pub forecast: Vec<ForecastPoint>,
-    /// How wrong such forecasts of a week would have been: the sum of the errors of its days, relative
-    /// to their sum; null without one.
+    /// Backtest error of seven-day forecasts: sum of the daily errors relative to the weekly sum; null
+    /// without a forecast.
     pub backtest_error: Option<f64>,
 }
 
-/// A jump of a level.
+/// A level change.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ChangePoint {
-    /// The first day of the new level.
+    /// First day of the new level.
     pub at: String,
-    /// The median of the days before, back to the change point before.
+    /// Median of the days before, back to the previous level change.
     pub before: f64,
-    /// The median of the days after, up to the next change point.
+    /// Median of the days after, up to the next level change.
     pub after: f64,
 }
 
-/// A pattern that comes again every week.
+/// A weekly pattern.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Seasonality {
-    /// How much of the movement it explains, 0 to 1.
+    /// Share of the variation that it explains, 0 to 1.
     pub strength: f64,
-    /// The day with the most: `Monday` to `Sunday`.
+    /// Weekday with the highest value: `Monday` to `Sunday`.
     pub highest: String,
-    /// The day with the least.
+    /// Weekday with the lowest value.
     pub lowest: String,
 }
 
-/// A forecast for a day.
+/// Forecast of one day.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ForecastPoint {
-    /// The day's begin.
+    /// Start of the day.
     pub at: String,
-    /// The most likely.
+    /// Expected value.
     pub mean: f64,
-    /// 95 of 100 lie from here
+    /// Lower bound of the 95 % prediction range.
     pub lower: f64,
-    /// to here.
+    /// Upper bound of the 95 % prediction range.
     pub upper: f64,
 }
 
-/// An answer to a question of the report's own.
+/// Result of an SQL panel of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Panel {
-    /// Its title.
+    /// Title.
     pub title: String,
-    /// The question, in SQL.
+    /// SQL query.
     pub sql: String,
-    /// The columns' names.
+    /// Names of the columns.
     pub columns: Vec<String>,
-    /// The rows, as they were sorted by the question; at most as many as the panel asks for.
+    /// Rows in the order of the query; at most the panel's limit.
     pub rows: Vec<Vec<serde_json::Value>>,
-    /// How the rows are drawn in HTML; null when they are a table alone.
+    /// Chart of the rows in HTML; null for a table only.
     pub chart: Option<PanelChart>,
-    /// Why there is no answer; null when there is one.
+    /// Error message if the query failed; null otherwise.
     pub error: Option<String>,
 }
 
-/// How the rows of a panel are drawn.
+/// Chart of a panel.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct PanelChart {
     /// `line`, `bar` or `heatmap`.
     pub kind: String,
-    /// The column of times, or of the bars' names.
+    /// Column with the times, or with the names of the bars.
     pub x: String,
-    /// The columns of values; bars and heat maps have one.
+    /// Columns with the values; bar charts and heat maps have one.
     pub y: Vec<String>,
 }
 
-/// A known error that is not shown, but counted.
+/// Mute of a known error group, which is counted but not shown.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Mute {
-    /// Why.
+    /// Reason.
     pub reason: String,
-    /// Until when; null for good.
+    /// End of the mute; null if permanent.
     pub until: Option<String>,
 }
 
-/// The median and the mean of the times between two starts, in seconds.
+/// Intervals between the starts of consecutive runs, in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Gap {
-    /// Half are shorter.
+    /// Median.
     pub median_seconds: f64,
-    /// Their mean.
+    /// Mean.
     pub mean_seconds: f64,
 }

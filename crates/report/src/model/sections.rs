@@ -1,47 +1,47 @@
-//! What only some scrapers log.
+//! Sections for events that only some scrapers log.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Hosts that were asked.
+/// Requested hosts.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Domains {
-    /// How many different ones; about, when there are more than 1,024: give or take 3 % (one standard error).
+    /// Number of distinct hosts; above 1,024 an estimate with a standard error of 3 %.
     pub distinct: u64,
-    /// How many different URLs were asked for, counted alike; null when no line of a request names one.
+    /// Number of distinct URLs, counted the same way; null if no request has a URL.
     pub urls: Option<u64>,
-    /// The most asked first, at most 20.
+    /// Hosts with the most requests first, at most 20.
     pub top: Vec<Domain>,
 }
 
-/// A host.
+/// A requested host.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Domain {
-    /// The host, with its port when the URL has one.
+    /// Host, with port if the URL has one.
     pub domain: String,
-    /// HTTP attempts, as far as the log has a line for each.
+    /// HTTP attempts that have their own log line.
     pub requests: u64,
-    /// Those that failed.
+    /// Failed attempts.
     pub requests_failed: u64,
-    /// Bytes of answers.
+    /// Bytes of responses.
     pub bytes: u64,
 }
 
-/// A spread of values.
+/// Count, mean, minimum and maximum of values.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Spread {
-    /// How many.
+    /// Count.
     pub count: u64,
-    /// Their mean.
+    /// Mean.
     pub mean: f64,
-    /// The smallest.
+    /// Minimum.
     pub min: f64,
-    /// The largest.
+    /// Maximum.
     pub max: f64,
 }
 
@@ -49,13 +49,13 @@ pub struct Spread {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Articles {
-    /// How many were stored.
+    /// Number of stored articles.
     pub stored: u64,
-    /// Words in each; null when never logged.
+    /// Words per article; null if never logged.
     pub word_count: Option<Spread>,
-    /// From page to storage; null when never logged.
+    /// Processing time from page to storage; null if never logged.
     pub processing_time_ms: Option<Spread>,
-    /// How many in each language.
+    /// Number of articles by language.
     pub languages: BTreeMap<String, u64>,
 }
 
@@ -63,13 +63,13 @@ pub struct Articles {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Search {
-    /// How many.
+    /// Count.
     pub searches: u64,
-    /// Results of each.
+    /// Results per search.
     pub result_count: Option<Spread>,
-    /// How long each took.
+    /// Duration of each.
     pub response_time_ms: Option<Spread>,
-    /// Characters of each query.
+    /// Query length in characters.
     pub query_length: Option<Spread>,
 }
 
@@ -77,7 +77,7 @@ pub struct Search {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Queue {
-    /// Entries waiting, at the moments that were logged.
+    /// Waiting entries, at the times that were logged.
     pub queue_size: Spread,
 }
 
@@ -85,9 +85,9 @@ pub struct Queue {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Duplicates {
-    /// How many.
+    /// Count.
     pub detected: u64,
-    /// How sure the scrapers were, 0 to 1; null when never logged.
+    /// Confidence of the scrapers, 0 to 1; null if never logged.
     pub confidence: Option<Spread>,
 }
 
@@ -95,23 +95,23 @@ pub struct Duplicates {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Database {
-    /// How many operations.
+    /// Number of operations.
     pub operations: u64,
-    /// How long each took.
+    /// Duration of each.
     pub duration_ms: Option<Spread>,
     /// Open connections.
     pub connections_active: Option<Spread>,
-    /// By operation.
+    /// Operations by name.
     pub by_operation: BTreeMap<String, Operation>,
 }
 
-/// A kind of operation.
+/// A database operation.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Operation {
-    /// How many.
+    /// Count.
     pub count: u64,
-    /// How long each took.
+    /// Duration of each.
     pub duration_ms: Option<Spread>,
 }
 
@@ -119,15 +119,15 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct System {
-    /// Each of them, by name.
+    /// Machines, sorted by name.
     pub hosts: Vec<Host>,
 }
 
-/// A machine, at the moments that were logged.
+/// Measurements of a machine, at the times that were logged.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Host {
-    /// Its name; null for those that no line names, which are one.
+    /// Host name; null for all machines whose lines contain no name, which count as one.
     pub host: Option<String>,
     /// CPU in use, 0 to 100.
     pub cpu_percent: Option<Spread>,
@@ -135,7 +135,7 @@ pub struct Host {
     pub memory_percent: Option<Spread>,
     /// Memory in use, bytes.
     pub memory_used_bytes: Option<Spread>,
-    /// Memory that programs can still have, bytes.
+    /// Memory available to programs, bytes.
     pub memory_available_bytes: Option<Spread>,
     /// Disk in use, 0 to 100.
     pub disk_percent: Option<Spread>,
@@ -143,8 +143,8 @@ pub struct Host {
     pub disk_used_bytes: Option<Spread>,
     /// Free disk, bytes.
     pub disk_free_bytes: Option<Spread>,
-    /// Bytes sent in a second, on average; null when the counter began anew, or was told once.
+    /// Mean bytes sent per second; null if the counter was reset or was logged only once.
     pub network_sent_bytes_per_second: Option<f64>,
-    /// Bytes received in a second, on average.
+    /// Mean bytes received per second.
     pub network_received_bytes_per_second: Option<f64>,
 }

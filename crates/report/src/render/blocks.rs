@@ -1,4 +1,4 @@
-//! A block for each scraper: what it did by the day, beside what the days before let expect.
+//! Daily charts of each scraper, with the range expected from earlier days.
 
 use dragline_charts::{Chart as _, Format, Series, TimeSeries, escape};
 use dragline_insights::{DAY, name};
@@ -7,9 +7,9 @@ use super::words::{count, percent, some};
 use crate::assemble::{Activity, Days, ScraperDays};
 use crate::model::{Report, Scraper};
 
-/// The blocks as HTML, in the order of the table; those that need a hand are open.
+/// Returns the blocks as HTML, in the order of the scraper table; those that need attention are open.
 pub(super) fn blocks(report: &Report, activity: &Activity) -> Vec<String> {
-    // Of one scraper the report's own charts tell everything.
+    // For a single scraper, the report's own charts suffice.
     if report.scrapers.len() < 2 {
         return Vec::new();
     }
@@ -27,7 +27,7 @@ fn one(scraper: &Scraper, who: &str, days: &ScraperDays, all: &[i64]) -> String 
     let charts = [
         chart(
             format!("{} items", some(totals.items)),
-            ("items a day", Format::default()),
+            ("items per day", Format::default()),
             &times,
             &days.items,
         ),
@@ -39,13 +39,13 @@ fn one(scraper: &Scraper, who: &str, days: &ScraperDays, all: &[i64]) -> String 
         ),
         chart(
             format!("{} runs", some(totals.runs)),
-            ("runs a day", Format::default()),
+            ("runs per day", Format::default()),
             &times,
             &days.runs,
         ),
         chart(
             format!("{} errors", count(totals.errors)),
-            ("errors a day", Format::default()),
+            ("errors per day", Format::default()),
             &times,
             &days.errors,
         ),
@@ -64,7 +64,7 @@ fn one(scraper: &Scraper, who: &str, days: &ScraperDays, all: &[i64]) -> String 
     format!(
         "<details class=\"scraper wide\"{open}><summary><span class=\"{}\">{}</span> {}: {} requests, {} succeeded</summary>{reasons}\
          <div class=\"charts\">{}</div></details>",
-        super::html::class(super::words::tone_of_verdict(&scraper.verdict)),
+        super::words::tone_of_verdict(&scraper.verdict).class(),
         escape(&scraper.verdict.replace('_', " ")),
         escape(who),
         some(totals.requests),
@@ -73,7 +73,7 @@ fn one(scraper: &Scraper, who: &str, days: &ScraperDays, all: &[i64]) -> String 
     )
 }
 
-/// `None` when there is nothing to see: no value, or nothing but zeroes.
+/// Draws a chart; `None` if there are no values or only zeros.
 fn chart(
     title: String,
     (unit, format): (&str, Format),
@@ -84,7 +84,7 @@ fn chart(
     has_any.then(|| {
         let chart = TimeSeries {
             title,
-            desc: format!("{unit}; the band is what the days before let expect."),
+            desc: format!("{unit}; the band is the range expected from earlier days."),
             unit: unit.to_owned(),
             format,
             from_zero: true,

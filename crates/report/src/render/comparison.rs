@@ -1,26 +1,26 @@
-//! Two runs side by side, for people.
+//! Rendering of a comparison of two runs.
 
 use super::document::{Align, Document, Tone};
 use super::words::{known, minute, number, plural};
 use crate::diff::{Diff, ErrorChange, MetricChange, Side};
 
-/// So many errors of a side are shown.
+/// Maximum number of errors shown per side.
 const TOP_ERRORS: usize = 10;
 
-/// The comparison: what changed, which errors came and went, and what the gates say.
+/// Renders the comparison: changed metrics, new and gone errors, gates.
 pub fn diff(diff: &Diff) -> Document {
     let mut document = Document::default();
     let failed = diff.gates.iter().filter(|gate| !gate.passes).count();
     document.title(match (failed, diff.gates.len()) {
-        (_, 0) => format!("{} beside {}", diff.b.run_id, diff.a.run_id),
+        (_, 0) => format!("{} compared with {}", diff.b.run_id, diff.a.run_id),
         (0, all) => format!(
-            "{} passed: {} beside {}",
+            "{} passed: {} compared with {}",
             plural(all as u64, "gate"),
             diff.b.run_id,
             diff.a.run_id
         ),
         (failed, all) => format!(
-            "{failed} of {} failed: {} beside {}",
+            "{failed} of {} failed: {} compared with {}",
             plural(all as u64, "gate"),
             diff.b.run_id,
             diff.a.run_id
@@ -28,7 +28,8 @@ pub fn diff(diff: &Diff) -> Document {
     });
     document.lines(vec![side("A", &diff.a), side("B", &diff.b)]);
     if (&diff.a.scraper_id, &diff.a.site) != (&diff.b.scraper_id, &diff.b.site) {
-        let sentence = "These are runs of different scrapers or sites: much of what differs need not be a change.";
+        let sentence =
+            "A and B are runs of different scrapers or sites: differences need not be changes.";
         document.text(Tone::Warning, sentence);
     }
     gates(diff, &mut document);
@@ -51,13 +52,13 @@ pub fn diff(diff: &Diff) -> Document {
     );
     config(diff, &mut document);
     errors(
-        "Errors that only B has",
+        "Errors only in B",
         &diff.new_errors,
         Tone::Warning,
         &mut document,
     );
     errors(
-        "Errors that only A has",
+        "Errors only in A",
         &diff.gone_errors,
         Tone::Plain,
         &mut document,
@@ -65,12 +66,12 @@ pub fn diff(diff: &Diff) -> Document {
     document
 }
 
-/// What they were configured with, as far as it differs.
+/// Adds the configuration differences.
 fn config(diff: &Diff, document: &mut Document) {
     if diff.config.is_empty() {
         return;
     }
-    document.heading("Configuration that differs");
+    document.heading("Configuration differences");
     let value = |value: &Option<serde_json::Value>| match value {
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -93,7 +94,7 @@ fn side(name: &str, side: &Side) -> String {
         (None, None) => "an unnamed scraper".to_owned(),
     };
     if side.start.is_none() && side.verdict.is_none() {
-        return format!("{name}  what is normal for {who}");
+        return format!("{name}  baseline of {who}");
     }
     let (start, verdict) = (minute(side.start.as_ref()), known(side.verdict.as_ref()));
     format!("{name}  {}: {who}, {start} UTC, {verdict}", side.run_id)
@@ -123,7 +124,7 @@ fn gates(diff: &Diff, document: &mut Document) {
     );
 }
 
-/// Errors that neither side has are no news.
+/// Error categories with zero errors on both sides are not shown.
 fn is_told(metric: &MetricChange) -> bool {
     !(metric.metric.starts_with("errors.")
         && metric.a.unwrap_or(0.0) == 0.0

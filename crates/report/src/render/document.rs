@@ -1,41 +1,41 @@
-//! What a report says, before it is text or Markdown.
+//! The document that all output formats render.
 
 /// A document: blocks from top to bottom.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
-    /// The blocks.
+    /// Blocks, from top to bottom.
     pub blocks: Vec<Block>,
 }
 
-/// A piece of a document.
+/// A block of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
-    /// A title.
+    /// The title.
     Title(String),
-    /// A heading of a section.
+    /// A section heading.
     Heading(String),
-    /// A sentence or more, in a tone.
+    /// One or more sentences, in a tone.
     Text(Tone, String),
-    /// Points, each with lines below it.
+    /// A numbered list; each point has lines below it.
     List(Vec<(Tone, String, Vec<String>)>),
-    /// Lines of figures, each on its own; they go on indented.
+    /// Lines of figures, one per row; continuation lines are indented.
     Lines(Vec<String>),
-    /// Lines as they stand, blanks and all.
+    /// Preformatted lines.
     Verbatim(Vec<String>),
-    /// A chart as HTML; text and Markdown leave it out.
+    /// A chart as HTML; omitted in text and Markdown.
     Figure(String),
-    /// Rows under headers. On a narrow terminal, columns that may go do so from the right.
+    /// A table. On a narrow terminal, optional columns are dropped from the right.
     Table {
-        /// The headers, and how their columns are set.
+        /// Headers and alignment of the columns.
         headers: Vec<(Align, String)>,
-        /// The rows: a tone for the row's first cell, and the cells.
+        /// Rows: the tone of the first cell, and the cells.
         rows: Vec<(Tone, Vec<String>)>,
-        /// A small chart for each row as HTML, or none at all; text and Markdown leave them out.
+        /// A sparkline for each row as HTML, or empty; omitted in text and Markdown.
         figures: Vec<String>,
     },
 }
 
-/// How a column is set.
+/// Alignment and cutting of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     /// Text.
@@ -44,32 +44,45 @@ pub enum Align {
     Right,
     /// Text that is never cut: times, verdicts.
     Fixed,
-    /// Text that is never cut, in a column that may go.
+    /// Text that is never cut, in a column that may be dropped.
     Spare,
-    /// Numbers, in a column that may go.
+    /// Numbers, in a column that may be dropped.
     SpareRight,
-    /// Text that may be cut in the middle when the terminal is narrow.
+    /// Text that may be cut in the middle on a narrow terminal.
     Cut,
 }
 
-/// What a piece is about: state, and nothing else, has a colour.
+/// State of a block. Only state has a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
-    /// Nothing in particular.
+    /// Neutral.
     #[default]
     Plain,
-    /// All is well.
+    /// Good.
     Good,
-    /// Worth a look.
+    /// Warning.
     Warning,
-    /// Needs a hand.
+    /// Needs attention.
     Critical,
-    /// Beside the point.
+    /// Secondary information.
     Muted,
 }
 
+impl Tone {
+    /// The class in HTML.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Muted => "muted",
+        }
+    }
+}
+
 impl Block {
-    /// A table under these headers.
+    /// Creates a table with these headers.
     pub fn table(headers: &[(Align, &str)], rows: Vec<(Tone, Vec<String>)>) -> Self {
         let owned = |(align, name): &(Align, &str)| (*align, (*name).to_owned());
         Self::Table {
@@ -90,7 +103,7 @@ impl Document {
         self.blocks.push(Block::Heading(text.into()));
     }
 
-    /// Adds a sentence or more.
+    /// Adds one or more sentences.
     pub fn text(&mut self, tone: Tone, text: impl Into<String>) {
         self.blocks.push(Block::Text(tone, text.into()));
     }

@@ -1,4 +1,4 @@
-//! The charts of a report.
+//! Charts of a report.
 
 use std::collections::BTreeMap;
 
@@ -12,23 +12,23 @@ use crate::assemble::Activity;
 use crate::lookup::Name;
 use crate::model::Report;
 
-/// So many incidents are marked.
+/// Maximum number of marked incidents.
 const MARKS: usize = 4;
-/// So many groups get a row.
+/// Maximum number of error groups with a row.
 const ROWS: usize = 8;
 
-/// The charts of a report, as HTML.
+/// Charts of a report, as HTML.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
-    /// Those with a value, in order.
+    /// Charts that have values, in order.
     pub(super) charts: Vec<String>,
-    /// A small one for each scraper on each site.
+    /// A sparkline for each scraper and site.
     pub(super) sparklines: BTreeMap<Name, String>,
-    /// A block for each scraper.
+    /// A block of daily charts for each scraper.
     pub(super) blocks: Vec<String>,
 }
 
-/// Draws the charts.
+/// Draws all charts.
 pub(super) fn figures(report: &Report, activity: &Activity) -> Figures {
     Figures {
         charts: charts(report, activity),
@@ -73,7 +73,7 @@ fn charts(report: &Report, activity: &Activity) -> Vec<String> {
     figures
 }
 
-/// Requests of each scraper by the day, all on one scale: only then may rows be compared.
+/// Draws the requests per day of each scraper, all on one scale so that rows can be compared.
 fn sparklines(activity: &Activity) -> BTreeMap<Name, String> {
     let values = activity.scrapers.values().flatten().flatten();
     let max = values.copied().fold(0.0, f64::max);
@@ -81,7 +81,7 @@ fn sparklines(activity: &Activity) -> BTreeMap<Name, String> {
     let rows = activity.scrapers.iter().filter(|_| has_days);
     let drawn = rows.map(|(name, values)| {
         let line = Sparkline {
-            label: "requests by the day".to_owned(),
+            label: "requests per day".to_owned(),
             values: values.clone(),
             min: 0.0,
             max,
@@ -92,7 +92,7 @@ fn sparklines(activity: &Activity) -> BTreeMap<Name, String> {
     drawn.collect()
 }
 
-/// The days that are over, where their level jumped, and the days to come.
+/// Draws past days, their level changes, and the forecast days.
 fn forecast(report: &Report) -> Option<TimeSeries> {
     let trend = report
         .trends
@@ -120,14 +120,14 @@ fn forecast(report: &Report) -> Option<TimeSeries> {
     let jumps = trend.change_points.iter().filter_map(|jump| {
         Some(Mark {
             time: micros(&jump.at)?,
-            label: "another level".to_owned(),
+            label: "level change".to_owned(),
         })
     });
     let sum = |of: fn(&crate::model::ForecastPoint) -> f64| {
         count(trend.forecast.iter().map(of).sum::<f64>() as u64)
     };
     let error = trend.backtest_error.map_or_else(String::new, |error| {
-        format!("; such forecasts were {:.0} % off", error * 100.0)
+        format!("; past forecasts were {:.0} % off", error * 100.0)
     });
     Some(TimeSeries {
         title: format!(
@@ -137,9 +137,9 @@ fn forecast(report: &Report) -> Option<TimeSeries> {
             sum(|day| day.lower),
             sum(|day| day.upper)
         ),
-        desc: "Requests by whole days, and the range in which 95 of 100 days to come lie."
+        desc: "Requests per whole day, and the 95 % prediction range of the coming days."
             .to_owned(),
-        unit: "requests a day".to_owned(),
+        unit: "requests per day".to_owned(),
         from_zero: true,
         series: vec![Series {
             label: "requests".to_owned(),
@@ -152,14 +152,14 @@ fn forecast(report: &Report) -> Option<TimeSeries> {
     })
 }
 
-/// Where the gravest incidents began.
+/// Returns marks at the onsets of the most severe incidents.
 fn marks(report: &Report) -> Vec<Mark> {
     let insights = report.insights.iter().take(MARKS);
     insights
         .filter_map(|insight| {
             let since = dragline_schema::Timestamp::parse(insight.since.as_ref()?).ok()?;
             Some(Mark {
-                // To the minute.
+                // Rounded down to the minute.
                 time: since.as_micros().div_euclid(60_000_000) * 60_000_000,
                 label: insight.kind.replace('_', " "),
             })
@@ -194,8 +194,8 @@ fn volume(report: &Report, activity: &Activity, marks: &[Mark]) -> TimeSeries {
         expected: activity.expected.clone(),
         marks: marks.to_vec(),
         ..line(
-            format!("{} requests {}", count(all), each(activity)),
-            "Requests over time; the band is what the time before lets expect.",
+            format!("Requests {}: {} in total", each(activity), count(all)),
+            "Requests over time; the band is the range expected from earlier data.",
             "requests",
             &activity.requests,
             activity,
@@ -211,8 +211,8 @@ fn items(report: &Report, activity: &Activity, marks: &[Mark]) -> TimeSeries {
         expected: activity.items_expected.clone(),
         marks: marks.to_vec(),
         ..line(
-            format!("{} items {}", count(all), each(activity)),
-            "Items stored over time; the band is what the time before lets expect.",
+            format!("Items {}: {} in total", each(activity), count(all)),
+            "Items stored over time; the band is the range expected from earlier data.",
             "items",
             &activity.items,
             activity,
@@ -227,13 +227,13 @@ fn success(report: &Report, activity: &Activity, marks: &[Mark]) -> TimeSeries {
     };
     TimeSeries {
         format: Format::Percent,
-        // A line at the top of its range needs the range.
+        // A nearly constant line at 100 % needs the full range as context.
         from_zero: activity.success.iter().flatten().all(|rate| *rate > 0.99),
         expected: activity.success_expected.clone(),
         marks: marks.to_vec(),
         ..line(
             title,
-            "The share of requests that did not fail, over time; the band is what the time before lets expect.",
+            "Share of requests that did not fail, over time; the band is the range expected from earlier data.",
             "succeeded",
             &activity.success,
             activity,
@@ -244,16 +244,16 @@ fn success(report: &Report, activity: &Activity, marks: &[Mark]) -> TimeSeries {
 fn latency(report: &Report, activity: &Activity, marks: &[Mark]) -> Percentiles {
     let usual = report.totals.response_time_ms.as_ref();
     let title = usual.map_or_else(
-        || "How long answers took".to_owned(),
+        || "Response times".to_owned(),
         |time| {
             let p95 = Format::Milliseconds.value(time.p95);
-            format!("95 of 100 answers took {p95} or less")
+            format!("95 % of responses took {p95} or less")
         },
     );
     let [p50, p95, p99] = activity.latency.clone();
     Percentiles {
         title,
-        desc: "The 50th, 95th and 99th percentile of answer times, over time.".to_owned(),
+        desc: "50th, 95th and 99th percentile of response times, over time.".to_owned(),
         format: Format::Milliseconds,
         times: activity.times.clone(),
         p50,
@@ -271,9 +271,9 @@ fn errors(report: &Report, activity: &Activity, marks: &[Mark]) -> Stacked {
     });
     Stacked {
         title: format!(
-            "{} errors by category {}",
-            count(report.errors.total),
-            each(activity)
+            "Errors by category {}: {} in total",
+            each(activity),
+            count(report.errors.total)
         ),
         desc: "Errors over time, by category.".to_owned(),
         unit: "errors".to_owned(),
@@ -287,15 +287,15 @@ fn errors(report: &Report, activity: &Activity, marks: &[Mark]) -> Stacked {
 
 fn week(activity: &Activity) -> HeatMap {
     HeatMap {
-        title: "When in the week requests are made".to_owned(),
-        desc: "Requests in an hour, on average, by weekday and hour (UTC).".to_owned(),
-        unit: "requests an hour".to_owned(),
+        title: "Requests by weekday and hour".to_owned(),
+        desc: "Mean requests per hour, by weekday and hour (UTC).".to_owned(),
+        unit: "requests per hour".to_owned(),
         cells: activity.week,
         ..HeatMap::default()
     }
 }
 
-/// The largest groups of errors, each with its days.
+/// Renders the largest error groups, each with a sparkline of its days.
 fn groups(report: &Report, activity: &Activity) -> String {
     let shown = || {
         let groups = report.errors.groups.iter();
@@ -311,10 +311,10 @@ fn groups(report: &Report, activity: &Activity) -> String {
             .filter(|values| values.len() > 2)
             .map_or_else(String::new, |values| {
                 Sparkline {
-                    label: "errors by the day".to_owned(),
+                    label: "errors per day".to_owned(),
                     values: values.clone(),
                     min: 0.0,
-                    // Each has its own scale: what matters is when.
+                    // Each row has its own scale, to show the times of the errors.
                     max: values.iter().flatten().copied().fold(1.0, f64::max),
                     ..Sparkline::default()
                 }
@@ -330,20 +330,20 @@ fn groups(report: &Report, activity: &Activity) -> String {
         )
     });
     format!(
-        "<figure class=\"chart wide\"><figcaption>The largest of {} groups of errors, by the day</figcaption>\
+        "<figure class=\"chart wide\"><figcaption>The largest of {} error groups, per day</figcaption>\
          <div class=\"scroll\"><table><thead><tr><th>group</th><th class=\"n\">errors</th>\
-         <th>by the day, each on its own scale</th></tr></thead><tbody>{}</tbody></table></div></figure>",
+         <th>per day, each on its own scale</th></tr></thead><tbody>{}</tbody></table></div></figure>",
         count(report.errors.groups.len() as u64),
         rows.collect::<String>()
     )
 }
 
-/// `by the hour`, `every 6 hours`, `by the day`
+/// Names the step width: `per hour`, `per 6 hours`, `per day`, `per week`.
 fn each(activity: &Activity) -> &'static str {
     match activity.step / 3_600_000_000 {
-        1 => "by the hour",
-        6 => "by quarters of a day",
-        24 => "by the day",
-        _ => "by the week",
+        1 => "per hour",
+        6 => "per 6 hours",
+        24 => "per day",
+        _ => "per week",
     }
 }

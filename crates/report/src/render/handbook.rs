@@ -1,4 +1,4 @@
-//! The runbooks that a page needs, in the page.
+//! Runbooks embedded in the HTML page.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 use crate::model::Report;
 use crate::runbooks::{name_of, runbook, runbook_title};
 
-/// The runbooks that the recommendations name, each behind a line that opens it.
+/// Renders the runbooks that the recommendations refer to as collapsible sections.
 pub(super) fn handbook(report: &Report) -> String {
     let paths = report
         .recommendations
@@ -26,7 +26,7 @@ pub(super) fn handbook(report: &Report) -> String {
     let mut out = String::from("<h2>Runbooks</h2>\n");
     for (name, text) in known {
         let body = text.split_once('\n').map_or("", |(_, body)| body);
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(
             out,
             "<details class=\"runbook\" id=\"runbook-{name}\"><summary>{}</summary>{}</details>",
@@ -37,7 +37,7 @@ pub(super) fn handbook(report: &Report) -> String {
     out
 }
 
-/// Markdown as HTML. Links to other runbooks lead to their place in the page, or nowhere.
+/// Renders Markdown as HTML. Links to other runbooks on the page point to them; all other links are removed.
 fn rendered(text: &str, names: &BTreeSet<&str>) -> String {
     let is_here = |path: &str| names.contains(name_of(path)) && !path.contains("://");
     let mut dropped = Vec::new();
@@ -61,7 +61,7 @@ fn rendered(text: &str, names: &BTreeSet<&str>) -> String {
         Event::End(TagEnd::Link) => {
             (!dropped.pop().unwrap_or(false)).then_some(Event::End(TagEnd::Link))
         }
-        // Headings of a page within a page.
+        // Headings become paragraphs, because the runbook is part of another page.
         Event::Start(Tag::Heading { .. }) => Some(Event::Start(Tag::Paragraph)),
         Event::End(TagEnd::Heading(_)) => Some(Event::End(TagEnd::Paragraph)),
         other => Some(other),

@@ -1,8 +1,7 @@
-//! A report as one HTML page that opens anywhere.
+//! Rendering of a report as one self-contained HTML page.
 //!
-//! Nothing is loaded from anywhere, which its content security policy says too; whatever came out of
-//! logs is escaped. Without a script the page says the same: the script adds values under the pointer
-//! and sorts tables.
+//! The page loads nothing, which its content security policy enforces; all text from logs is escaped. The
+//! page is complete without JavaScript: the script adds values under the pointer and sorting of tables.
 
 use std::fmt::Write as _;
 
@@ -16,17 +15,17 @@ use super::{figures, handbook, views};
 use crate::assemble::Activity;
 use crate::model::Report;
 
-/// How a page looks beside its charts.
+/// Style of the page; the charts have their own.
 const STYLE: &str = include_str!("page.css");
 
-/// The report as a page, with charts of what happened when.
+/// Renders the report as a page with time series charts.
 pub fn page(report: &Report, activity: &Activity, layout: &Layout) -> String {
     let document = views::with_figures(report, layout, &figures::figures(report, activity));
     let made = format!(" at {}", report.generated_at);
     whole(&document, &handbook::handbook(report), &made)
 }
 
-/// A document as a page that opens anywhere, without charts.
+/// Renders a document as a self-contained page without charts.
 pub fn document_page(document: &Document) -> String {
     whole(document, "", "")
 }
@@ -64,12 +63,12 @@ fn body(document: &Document) -> String {
             continue;
         }
         charts(&mut out, &mut figures);
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = match block {
             Block::Title(text) => writeln!(out, "<h1>{}</h1>", escape(text)),
             Block::Heading(text) => writeln!(out, "<h2>{}</h2>", escape(text)),
             Block::Text(tone, text) => {
-                writeln!(out, "<p class=\"{}\">{}</p>", class(*tone), escape(text))
+                writeln!(out, "<p class=\"{}\">{}</p>", tone.class(), escape(text))
             }
             Block::List(points) => {
                 list(&mut out, points);
@@ -98,7 +97,7 @@ fn body(document: &Document) -> String {
     out
 }
 
-/// Charts that stand together.
+/// Writes consecutive charts as one group.
 fn charts(out: &mut String, figures: &mut Vec<&str>) {
     if !figures.is_empty() {
         let _ = writeln!(out, "<div class=\"charts\">{}</div>", figures.concat());
@@ -112,7 +111,7 @@ fn list(out: &mut String, points: &[(Tone, String, Vec<String>)]) {
         let _ = write!(
             out,
             "<li class=\"{}\"><strong>{}</strong>",
-            class(*tone),
+            tone.class(),
             escape(point)
         );
         for line in below {
@@ -123,7 +122,7 @@ fn list(out: &mut String, points: &[(Tone, String, Vec<String>)]) {
     out.push_str("</ol>\n");
 }
 
-/// A line below a point: where to look, what stands there, how to go on, or words.
+/// Writes a line below a list point: evidence, sample, runbook link, or text.
 fn below_point(out: &mut String, line: &str) {
     let part = |prefix: &str| line.strip_prefix(prefix).map(escape);
     let _ = if let Some(place) = part("Evidence: ") {
@@ -143,7 +142,7 @@ fn below_point(out: &mut String, line: &str) {
     };
 }
 
-/// Lines of figures: a name, blanks, and what is to be said of it, each in a column of its own.
+/// Writes lines of figures (name, spaces, value) as a definition list.
 fn lines_of(out: &mut String, lines: &[String]) {
     let begins = |line: &String, column: usize| {
         let bytes = line.as_bytes();
@@ -193,7 +192,7 @@ fn table(
         let _ = write!(out, "<th{}>{}</th>", set(column), escape(name));
     }
     if !figures.is_empty() {
-        out.push_str("<th>requests by the day</th>");
+        out.push_str("<th>requests per day</th>");
     }
     out.push_str("</tr></thead><tbody>\n");
     for (place, (tone, cells)) in rows.iter().enumerate() {
@@ -201,7 +200,7 @@ fn table(
         for (column, cell) in cells.iter().enumerate() {
             let text = escape(cell);
             let _ = if column == 0 {
-                write!(out, "<td class=\"{}\">{text}</td>", class(*tone))
+                write!(out, "<td class=\"{}\">{text}</td>", tone.class())
             } else {
                 write!(out, "<td{}>{text}</td>", set(column))
             };
@@ -212,14 +211,4 @@ fn table(
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table></div>\n");
-}
-
-pub(super) fn class(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Plain => "plain",
-        Tone::Good => "good",
-        Tone::Warning => "warning",
-        Tone::Critical => "critical",
-        Tone::Muted => "muted",
-    }
 }

@@ -1,4 +1,4 @@
-//! What of a report is shown, and in which order.
+//! Sections and columns of a report, and their order.
 
 use std::str::FromStr;
 
@@ -6,51 +6,51 @@ use super::document::Align;
 use super::words::{bytes, count, number, percent, some, unknown};
 use crate::model::Totals;
 
-/// A part of a report.
+/// A section of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// The first things to do.
+    /// The most important recommendations.
     ToDo,
-    /// The scrapers and their verdicts.
+    /// Scrapers and their verdicts.
     Scrapers,
-    /// What happened.
+    /// Incidents.
     Incidents,
-    /// Everything together.
+    /// Totals.
     Totals,
     /// Charts, in HTML.
     Charts,
-    /// Answers to questions of the configuration's own.
+    /// SQL panels of the configuration.
     Panels,
-    /// Errors by category, and in groups.
+    /// Errors by category and in groups.
     Errors,
     /// Runs.
     Runs,
     /// Day by day.
     Days,
-    /// Hosts that were asked.
+    /// Requested hosts.
     Hosts,
     /// Articles: languages, words.
     Articles,
     /// Searches.
     Search,
-    /// The scrapers' queues.
+    /// Queues of the scrapers.
     Queue,
-    /// The scrapers' databases, by operation.
+    /// Databases of the scrapers, by operation.
     Database,
-    /// The machines, one by one.
+    /// Machines.
     System,
-    /// Directions, jumps, forecasts.
+    /// Trends, level changes and forecasts.
     Trends,
-    /// What time went into, what was done in vain, quiet hours.
+    /// Time breakdown, failed work and quiet hours.
     Time,
-    /// What it cost.
+    /// Cost.
     Cost,
-    /// What could be read.
+    /// Data quality.
     Trust,
 }
 
 impl Section {
-    /// All of them, in the order of a report that nobody arranged.
+    /// All sections, in default order.
     pub const ALL: [Self; 19] = [
         Self::Incidents,
         Self::ToDo,
@@ -73,7 +73,7 @@ impl Section {
         Self::Trust,
     ];
 
-    /// The name in configurations.
+    /// Returns the name used in configurations.
     pub fn name(self) -> &'static str {
         match self {
             Self::ToDo => "to_do",
@@ -99,9 +99,9 @@ impl Section {
     }
 }
 
-/// A name that is none.
+/// A name in the configuration is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is no {what}; there are {}", all.join(", "))]
+#[error("unknown {what} {name:?}; use one of: {}", all.join(", "))]
 pub struct UnknownName {
     name: String,
     what: &'static str,
@@ -115,13 +115,13 @@ impl FromStr for Section {
         let found = Self::ALL.into_iter().find(|section| section.name() == name);
         found.ok_or_else(|| UnknownName {
             name: name.to_owned(),
-            what: "section of a report",
+            what: "report section",
             all: Self::ALL.iter().map(|section| section.name()).collect(),
         })
     }
 }
 
-/// A column of the table of scrapers.
+/// A column of the scraper table.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     name: &'static str,
@@ -194,20 +194,20 @@ impl FromStr for Metric {
         let found = METRICS.into_iter().find(|metric| metric.name == name);
         found.ok_or_else(|| UnknownName {
             name: name.to_owned(),
-            what: "metric of a scraper",
+            what: "scraper metric",
             all: METRICS.iter().map(|metric| metric.name).collect(),
         })
     }
 }
 
-/// What of a report is shown.
+/// Layout of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// Its title; what it found, when absent.
+    /// Title; by default the most important finding.
     pub title: Option<String>,
-    /// Its parts, in this order.
+    /// Sections, in this order.
     pub sections: Vec<Section>,
-    /// The columns of the table of scrapers, behind verdict, scraper and site.
+    /// Columns of the scraper table, after verdict, scraper and site.
     pub metrics: Vec<Metric>,
 }
 
@@ -223,7 +223,7 @@ impl Default for Layout {
         ];
         let named = |metric: &Metric| names.contains(&metric.name);
         let mut metrics: Vec<Metric> = METRICS.into_iter().filter(named).collect();
-        // On a narrow terminal it goes first.
+        // On a narrow terminal, this column is dropped first.
         if let Some(last) = metrics.last_mut() {
             last.align = Align::SpareRight;
         }

@@ -1,4 +1,4 @@
-//! One record as a line for people who watch.
+//! Rendering of one record as a line, for `dragline tail`.
 
 use dragline_schema::{Event, Level, Position, Record, Request, Value, clip};
 
@@ -6,14 +6,14 @@ use super::document::Tone;
 use super::terminal::{Terminal, clean};
 use super::words::bytes;
 
-/// This much of a field's value is shown.
+/// Maximum number of bytes shown of a field's value.
 const SHOWN: usize = 200;
-/// This much of a message is shown.
+/// Maximum number of bytes shown of a message.
 const SHOWN_MESSAGE: usize = 2_000;
 
-/// A record on a line, without its line feed: when, how loud, whose, what.
+/// Renders a record as one line without a line feed: time, log level, scraper, message.
 ///
-/// `path` and `at` say where it stands, for records that do not say when they were written.
+/// `path` and `at` are the record's position, shown if it has no time.
 pub fn record(record: &Record<'_>, path: &str, at: Position, terminal: &Terminal) -> String {
     let when = match record.timestamp {
         Some(time) => {
@@ -95,14 +95,14 @@ fn what(record: &Record<'_>) -> String {
     }
 }
 
-/// ` shelf=A7 depth=2`: what is the user's own, where the message does not say it.
+/// ` shelf=A7 depth=2`: custom fields that the message does not contain.
 fn own(record: &Record<'_>) -> String {
-    // Of an event, not its message is shown.
+    // For typed events, the message is not shown.
     let is_shown = matches!(record.event, Event::Log | Event::Summary(_));
     let message = record.message.as_deref().filter(|_| is_shown);
     let mut text = String::new();
     for (name, value) in dragline_scan::own_fields(record) {
-        // A stack, or another text of many lines, is no part of a line.
+        // Multi-line values such as stack traces are not shown.
         if matches!(&value, Value::Str(text) if text.contains('\n')) {
             continue;
         }

@@ -1,8 +1,8 @@
-//! A document as Markdown.
+//! Rendering of a document as Markdown.
 
 use super::document::{Align, Block, Document};
 
-/// Renders the document as GitHub-flavoured Markdown. Whatever came out of logs is escaped.
+/// Renders the document as GitHub-flavoured Markdown. All text from logs is escaped.
 pub fn markdown(document: &Document) -> String {
     let mut out = String::new();
     for block in &document.blocks {
@@ -28,7 +28,7 @@ pub fn markdown(document: &Document) -> String {
             }
             Block::Figure(_) => {}
             Block::Verbatim(lines) => {
-                // A block by its indentation: no text can end it.
+                // An indented block, which no text can terminate.
                 for line in lines {
                     out.push_str(&format!("    {}\n", super::terminal::clean(line)));
                 }
@@ -52,11 +52,11 @@ pub fn markdown(document: &Document) -> String {
     out
 }
 
-/// What stands between characters that would be a link or a mention together, on sites that look for them
-/// when everything else is done.
+/// Separator between characters that would otherwise form a link or a mention on sites that detect them after
+/// rendering.
 const APART: &str = "<!-- -->";
 
-/// Text that stays text: no markup, no table cells, no line breaks, no links, nobody is notified.
+/// Escapes text: no markup, table cells, line breaks, links or mentions.
 fn escape(text: &str) -> String {
     let text = super::terminal::clean(text);
     let mut out = String::with_capacity(text.len());
@@ -71,7 +71,7 @@ fn escape(text: &str) -> String {
             '-' if before.ends_with("GH") || before.ends_with("gh") => out.extend(["-", APART]),
             ':' if rest.starts_with("//") => out.push_str("\\:"),
             '.' if before.ends_with("www") => out.push_str("\\."),
-            // An item of a list, or a line across the page.
+            // A list item or a horizontal rule.
             '-' | '+' if before.trim_start().is_empty() && ends_marker(rest) => {
                 out.extend(['\\', c]);
             }
@@ -88,12 +88,12 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// Whether what stands before it would be a marker at the beginning of a line.
+/// Whether the text before `rest` would be a marker at the start of a line.
 fn ends_marker(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with([' ', '-'])
 }
 
-/// Whether a point behind it would make it an item of a list.
+/// Whether a period after it would make it a list item.
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::render::Tone;
 
-    /// What a parser makes of text: the text alone, in paragraphs.
+    /// The Markdown parser must return the text itself, in paragraphs.
     #[test]
     fn nothing_in_a_text_is_markup() {
         use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -124,7 +124,7 @@ mod tests {
                 assert!(!escaped.contains(alive), "{alive} in {escaped}");
             }
             let mut shown = String::new();
-            // What makes other quotation marks of these is no markup.
+            // Smart punctuation is not markup.
             let options = Options::all() - Options::ENABLE_SMART_PUNCTUATION;
             for event in Parser::new_ext(&escaped, options) {
                 match event {

@@ -1,4 +1,4 @@
-//! The report for people: one document, several renderings.
+//! Rendering of a report for people: one document, several output formats.
 
 mod blocks;
 mod comparison;

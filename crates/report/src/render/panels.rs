@@ -1,4 +1,4 @@
-//! Answers to questions of the configuration's own, as charts.
+//! Charts of the SQL panels of the configuration.
 
 use dragline_charts::{Bar, BarRow, Chart as _, HeatMap, Series, TimeSeries};
 use dragline_insights::{hour, weekday};
@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::model::{Panel, PanelChart};
 
-/// More lines cannot be told apart.
+/// Maximum number of lines that can be distinguished.
 const MOST_LINES: usize = 7;
-/// More bars are not looked at.
+/// Maximum number of bars.
 const MOST_BARS: usize = 40;
 
-/// The chart as HTML.
+/// Renders the chart as HTML.
 ///
 /// # Errors
-/// A sentence on why it cannot be drawn.
+/// A sentence that says why it cannot be drawn.
 pub(super) fn figure(panel: &Panel, chart: &PanelChart) -> Result<String, String> {
     let x = column(panel, &chart.x)?;
     let y: Vec<usize> = chart
@@ -32,7 +32,7 @@ pub(super) fn figure(panel: &Panel, chart: &PanelChart) -> Result<String, String
 }
 
 fn first(columns: &[usize]) -> Result<usize, String> {
-    let none = || "Not drawn: the question has no second column.".to_owned();
+    let none = || "Chart not drawn: the query returns no second column.".to_owned();
     columns.first().copied().ok_or_else(none)
 }
 
@@ -40,7 +40,7 @@ fn column(panel: &Panel, name: &str) -> Result<usize, String> {
     let found = panel.columns.iter().position(|column| column == name);
     found.ok_or_else(|| {
         let all = panel.columns.join(", ");
-        format!("Not drawn: the answer has no column `{name}`; it has {all}.")
+        format!("Chart not drawn: the result has no column `{name}`; its columns are {all}.")
     })
 }
 
@@ -48,7 +48,7 @@ fn number(row: &[Value], column: usize) -> Option<f64> {
     row.get(column)?.as_f64()
 }
 
-/// Microseconds of a time or a date.
+/// Parses a time or a date to microseconds.
 fn time(row: &[Value], column: usize) -> Option<i64> {
     let text = row.get(column)?.as_str()?;
     let whole = || Timestamp::parse(text).ok();
@@ -56,11 +56,11 @@ fn time(row: &[Value], column: usize) -> Option<i64> {
     Some(whole().or_else(day)?.as_micros())
 }
 
-/// The times of a column, one for each row.
+/// Returns the times of a column, one per row.
 fn times(panel: &Panel, x: usize) -> Result<Vec<i64>, String> {
     let times: Option<Vec<i64>> = panel.rows.iter().map(|row| time(row, x)).collect();
     let name = panel.columns.get(x).map_or("x", String::as_str);
-    times.ok_or_else(|| format!("Not drawn: `{name}` holds something that is no time."))
+    times.ok_or_else(|| format!("Chart not drawn: `{name}` contains a value that is not a time."))
 }
 
 fn lines(panel: &Panel, x: usize, y: &[usize]) -> Result<TimeSeries, String> {
@@ -96,7 +96,7 @@ fn bars(panel: &Panel, x: usize, y: usize) -> BarRow {
     }
 }
 
-/// The means by weekday and hour.
+/// Computes the means by weekday and hour.
 fn week(panel: &Panel, x: usize, y: usize) -> Result<HeatMap, String> {
     let mut sums = [[(0.0, 0u32); 24]; 7];
     for (at, row) in times(panel, x)?.into_iter().zip(&panel.rows) {
@@ -155,6 +155,6 @@ mod tests {
         let no_column = chart("bar", "at", "prize").unwrap_err();
         assert!(no_column.contains("`prize`") && no_column.contains("at, price"));
         let no_time = chart("line", "price", "at").unwrap_err();
-        assert!(no_time.contains("no time"), "{no_time}");
+        assert!(no_time.contains("not a time"), "{no_time}");
     }
 }

@@ -1,10 +1,10 @@
-//! An answer in SQL for people.
+//! Rendering of SQL results.
 
 use super::document::{Align, Block, Document, Tone};
 use super::words::count;
 use dragline_analytics::sql::{Answer, shown};
 
-/// An answer in SQL: its rows, and a word where there are none or not all.
+/// Renders the rows of an SQL result, with a note if there are none or not all are shown.
 pub fn answer(answer: &Answer, limit: usize) -> Document {
     let mut document = Document::default();
     let align = |is_number: bool| if is_number { Align::Right } else { Align::Left };
@@ -13,7 +13,7 @@ pub fn answer(answer: &Answer, limit: usize) -> Document {
         .map(|row| (Tone::Plain, answer.row(row).iter().map(shown).collect()))
         .collect();
     if rows.is_empty() {
-        document.text(Tone::Muted, "No row.".to_owned());
+        document.text(Tone::Muted, "0 rows".to_owned());
         return document;
     }
     document.blocks.push(Block::Table {
@@ -26,7 +26,7 @@ pub fn answer(answer: &Answer, limit: usize) -> Document {
     if answer.height() > limit {
         let (shown, all) = (count(limit as u64), count(answer.height() as u64));
         let sentence = format!(
-            "The first {shown} of {all} rows; --format csv, json and parquet have them all."
+            "Showing {shown} of {all} rows; --format csv, json or parquet writes all of them."
         );
         document.text(Tone::Muted, sentence);
     }

@@ -1,4 +1,4 @@
-//! A document as text for a terminal or a pipe.
+//! Rendering of a document as text for a terminal or a pipe.
 
 use std::borrow::Cow;
 
@@ -6,17 +6,17 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::document::{Align, Block, Document, Tone};
 
-/// Where the text goes.
+/// Properties of the output.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
-    /// Columns; tables and sentences fit in them.
+    /// Width in columns; tables and sentences are fitted to it.
     pub width: usize,
-    /// Whether state has a colour.
+    /// Whether tones are coloured.
     pub color: bool,
 }
 
 impl Default for Terminal {
-    /// A pipe: 120 columns, no colour.
+    /// Defaults for a pipe: 120 columns, no colour.
     fn default() -> Self {
         Self {
             width: 120,
@@ -26,7 +26,7 @@ impl Default for Terminal {
 }
 
 const GAP: usize = 2;
-/// A column is not cut below this while others can be.
+/// Minimum width to which a column is cut while others can be cut instead.
 const LEAST: usize = 10;
 
 /// Renders the document.
@@ -91,7 +91,7 @@ fn table(
     rows: &[(Tone, Vec<String>)],
     terminal: &Terminal,
 ) {
-    // The names of columns may be a query's own.
+    // Column names may come from a query.
     let headers: Vec<(Align, String)> = headers
         .iter()
         .map(|(align, name)| (*align, clean(name)))
@@ -153,7 +153,8 @@ fn table(
     }
 }
 
-/// The columns that are shown: while even the least widths do not fit, the last spare one goes.
+/// Returns the indexes of the shown columns: optional columns are dropped from the right until the minimum
+/// widths fit.
 fn shown_columns(wanted: &[usize], headers: &[(Align, String)], width: usize) -> Vec<usize> {
     let least = |index: &usize| match headers[*index].0 {
         Align::Cut | Align::Left => wanted[*index].min(LEAST),
@@ -171,8 +172,8 @@ fn shown_columns(wanted: &[usize], headers: &[(Align, String)], width: usize) ->
     shown
 }
 
-/// Takes from the widest columns that may be cut, then from any text, until the table fits. Numbers
-/// and verdicts are never cut: rather a row too long than one that lies.
+/// Shrinks the widest columns that may be cut, then any text column, until the table fits. Numbers and
+/// verdicts are never cut: a row that is too long is better than a wrong value.
 fn shrink(widths: &mut [usize], headers: &[(Align, String)], width: usize) {
     let gaps = GAP * widths.len().saturating_sub(1);
     for cuttable in [&[Align::Cut][..], &[Align::Cut, Align::Left]] {
@@ -186,7 +187,7 @@ fn shrink(widths: &mut [usize], headers: &[(Align, String)], width: usize) {
     }
 }
 
-/// Cuts in the middle: what a path or a message is about stands at its ends.
+/// Cuts in the middle: the ends of a path or message are the most informative.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -207,7 +208,7 @@ fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
         .collect()
 }
 
-/// Breaks at spaces.
+/// Wraps text at spaces.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     let mut used = 0;
@@ -230,16 +231,15 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// Text of a log as one line that shows what it says: it must not move the cursor, change the terminal, begin
-/// another line, or turn the direction of writing. What would becomes a space.
+/// Makes text from a log safe to print on one line: characters that would move the cursor, control the
+/// terminal, start a new line, or change the direction of writing are replaced by spaces.
 ///
-/// This is the one door for text that came from input, in every output for people.
+/// Every output for people passes text from input through this function.
 pub fn clean(text: &str) -> String {
     text.replace(dragline_charts::is_hidden, " ")
 }
 
-/// JSON that shows what it says: the same value, with the characters escaped that JSON allows and terminals
-/// obey.
+/// Escapes characters in JSON that control terminals; the value stays the same.
 pub fn clean_json(json: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| c > '\u{7e}' && dragline_charts::is_hidden(c);
     if !json.contains(is_escaped) {

@@ -1,4 +1,4 @@
-//! Numbers, times and names as people read them, and the tone of what they say.
+//! Formatting of numbers, times and names, and the tones of verdicts and severities.
 
 use super::document::Tone;
 use crate::model::{Evidence, Scraper};
@@ -50,7 +50,7 @@ pub(super) fn plural(value: u64, noun: &str) -> String {
     format!("{} {noun}{s}", count(value))
 }
 
-/// A type without the modules that it lives in: `ScrapeError::Status`.
+/// Returns a type without its modules: `ScrapeError::Status`.
 pub(super) fn short_type(name: &str) -> String {
     let parts: Vec<&str> = name.split("::").collect();
     let begins = parts
@@ -76,7 +76,7 @@ pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(unknown, |share| format!("{:.1} %", share * 100.0))
 }
 
-/// Three digits are enough for anything that was measured.
+/// Formats a number with about three significant digits.
 pub(super) fn number(value: f64) -> String {
     if value.abs() >= 100.0 {
         count(value.abs().round() as u64)
@@ -101,14 +101,14 @@ pub(super) fn bytes(value: u64) -> String {
     format!("{} {}", number(value), UNITS[unit])
 }
 
-/// A time to the minute.
+/// Formats a time to the minute.
 pub(super) fn minute(time: Option<&String>) -> String {
     time.map_or_else(unknown, |time| {
         dragline_schema::clip(time, 16).replace('T', " ")
     })
 }
 
-/// A time to the minute without its year: `03-04 11:22`.
+/// Formats a time to the minute without the year: `03-04 11:22`.
 pub(super) fn short_minute(time: Option<&String>) -> String {
     let text = minute(time);
     text.get(5..).map_or(text.clone(), str::to_owned)

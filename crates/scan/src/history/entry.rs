@@ -1,4 +1,4 @@
-//! An entry on disk.
+//! Reads and writes history entries.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
@@ -9,38 +9,39 @@ use dragline_ingest::{Fingerprint, LogFile};
 use dragline_rollup::Rollup;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What an entry begins with; the number is the version of the container, not of the rollup in it.
+/// The first bytes of an entry; the digit is the version of the container, not of the rollup in it.
 const MAGIC: &[u8; 8] = b"DRAGHIS2";
-/// The first version, which knew files by their beginnings.
+/// The same for version 1, which identified files by their beginnings.
 const MAGIC_1: &[u8; 8] = b"DRAGHIS1";
-/// So many bytes of a file are its beginning.
+/// Number of bytes that count as the beginning of a file.
 pub(super) const BEGINNING: usize = 4 << 10;
-/// Entries are written once and kept for long.
+/// Compression level; favours size, because entries are written once and kept for a long time.
 const LEVEL: i32 = 6;
-/// Longer pieces are not an entry's, in bytes: a fingerprint has some kilobytes.
+/// Maximum length in bytes of a length-prefixed part of an entry; a fingerprint takes a few kilobytes.
 const LONGEST_PIECE: usize = 64 << 10;
-/// Larger entries are not read, in bytes: packed, and unpacked.
+/// Maximum size of a compressed entry in bytes; larger ones are not read.
 const LARGEST_PACKED: u64 = 64 << 20;
+/// The same for an uncompressed entry.
 const LARGEST: u64 = 256 << 20;
 
-/// What stands before the rollup in an entry.
+/// The header of an entry, before the rollup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
-    /// How many records it is of.
+    /// Number of records in the rollup.
     pub(super) events: u64,
     pub(super) family: String,
-    /// The file as it was when it was read.
+    /// The state of the file when it was read.
     pub(super) seen: Option<Seen>,
-    /// Whether any record names a time.
+    /// Whether any record has a time.
     pub(super) is_dated: bool,
     pub(super) identity: Identity,
 }
 
-/// What a file is known by.
+/// What identifies a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Identity {
     Text(Fingerprint),
-    /// The first bytes: all that the first version kept.
+    /// The first bytes of the file, which are all that version 1 stored.
     Beginning(Vec<u8>),
 }
 
@@ -53,7 +54,7 @@ impl Identity {
     }
 }
 
-/// A file at a moment: what has not changed need not be read to be known again.
+/// The state of a file. If it has not changed, the file need not be read to be recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
     path: u64,
@@ -76,7 +77,7 @@ impl Seen {
     }
 }
 
-/// How heads are written: with the names of their fields.
+/// The serialised form of [`Head`], with field names.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Written {
     events: u64,
@@ -90,7 +91,7 @@ struct Written {
 }
 
 impl Head {
-    /// What its entry is named after.
+    /// The bytes from which the file name of the entry is derived.
     pub(super) fn name(&self) -> Vec<u8> {
         let mut name = self.family.clone().into_bytes();
         match &self.identity {
@@ -103,8 +104,8 @@ impl Head {
         name
     }
 
-    /// Whether a file begins as the one of the first version did: one beginning is the other's, and what is
-    /// known is enough to tell.
+    /// Whether a file starts like that of this version 1 entry: one beginning is a prefix of the other and
+    /// is long enough to identify the file, or both have the same family name.
     pub(super) fn begins_as(&self, start: &[u8], family: &str) -> bool {
         let Identity::Beginning(held) = &self.identity else {
             return false;
@@ -151,7 +152,7 @@ impl Head {
 fn no_entry() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "it is damaged, or none; remove it",
+        "damaged or not a history entry; remove it",
     )
 }
 
@@ -161,7 +162,7 @@ fn number(file: &mut File) -> io::Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// A piece that its length stands before.
+/// Reads a length-prefixed part.
 fn piece(file: &mut File, most: usize) -> io::Result<Vec<u8>> {
     let length = usize::try_from(number(file)?).unwrap_or(usize::MAX);
     if length > most {
@@ -172,12 +173,12 @@ fn piece(file: &mut File, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What stands before the rollup in a file's entry.
+/// Reads the header of an entry.
 pub(super) fn read_head(path: &Path) -> io::Result<Head> {
     Ok(head_of(&mut open_own(path)?)?.0)
 }
 
-/// The head, and what the checksum is of beside the packed rollup.
+/// Reads the header and returns it with the hashes that the checksum covers in addition to the rollup.
 fn head_of(file: &mut File) -> io::Result<(Head, Vec<u64>)> {
     let mut read = || -> io::Result<(Head, Vec<u64>)> {
         let mut magic = [0; 8];
@@ -213,7 +214,7 @@ fn first_version(file: &mut File) -> io::Result<(Head, Vec<u64>)> {
     Ok((head, hashed))
 }
 
-/// The rollup of an entry.
+/// Reads the rollup of an entry.
 pub(super) fn read(path: &Path) -> io::Result<Rollup> {
     let mut file = open_own(path)?;
     let (_, hashed) = head_of(&mut file)?;
@@ -235,9 +236,9 @@ fn checksum_of(mut hashed: Vec<u64>, packed: &[u8]) -> u64 {
     xxh3_64(&bytes)
 }
 
-/// Writes an entry whole: under a random name, then renamed.
+/// Writes an entry atomically: to a temporary file that is then renamed.
 pub(super) fn write(path: &Path, head: &Head, rollup: &mut Rollup) -> io::Result<()> {
-    // A link or a directory of that name is not the history's.
+    // Do not replace a link or a directory with that name.
     if path.symlink_metadata().is_ok_and(|held| !held.is_file()) {
         return Err(io::ErrorKind::AlreadyExists.into());
     }

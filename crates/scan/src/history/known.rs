@@ -1,4 +1,4 @@
-//! What a history holds, at a glance: enough to find a file's entry.
+//! An in-memory index of a history, for finding the entry of a file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,31 +8,31 @@ use dragline_ingest::Fingerprint;
 use super::entry::{Head, Seen};
 use super::overlap::Counted;
 
-/// So many entries of longer files that begin with the same line are looked at.
+/// Maximum number of candidate entries for longer files with the same first line.
 const MAX_LONGER: usize = 64;
 
-/// Who has so much in common with others has nothing of his own: a sample does not tell more.
+/// An entry with at least this share of lines in common with others counts as a duplicate; a sample is no more precise.
 const WHOLE: f64 = 0.95;
 
-/// The entries.
+/// The index of all entries.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     entries: Vec<Entry>,
-    /// The entry of a file that looked so.
+    /// Entries by the state of their file.
     seen: HashMap<Seen, usize>,
-    /// Those of texts that begin with this line.
+    /// Entries by the first line of their text.
     first_lines: HashMap<(u64, u64), Vec<usize>>,
-    /// Those of texts whose last mark is this.
+    /// Entries by the last mark of their text.
     last_marks: HashMap<(u64, u64), Vec<usize>>,
-    /// Those that know their files by their first bytes only.
+    /// Version 1 entries, which identify their files only by the first bytes.
     first_version: Vec<usize>,
-    /// Entries that are none, or could not be written, and why.
+    /// Entries that are invalid or could not be written, and why.
     pub(super) problems: Vec<(PathBuf, String)>,
-    /// Entries that do not count, and why.
+    /// Entries that are not fully counted, and why.
     pub(super) left_out: Vec<(PathBuf, String)>,
 }
 
-/// An entry, and whether its file is there.
+/// An entry, and whether its file was found.
 #[derive(Debug)]
 struct Entry {
     path: PathBuf,
@@ -41,31 +41,31 @@ struct Entry {
     is_dated: bool,
     length: u64,
     whole: u64,
-    /// A sample of its lines.
+    /// A sample of the lines of the file.
     lines: Vec<u64>,
     is_present: bool,
 }
 
-/// An entry whose file is not there, with lines that do not all count already.
+/// An entry whose file was not found and whose lines are not all counted elsewhere.
 #[derive(Debug)]
 pub(super) struct Gone {
     pub(super) path: PathBuf,
-    /// Its events.
+    /// Number of its events.
     pub(super) events: u64,
-    /// The part of its lines that counts already.
+    /// The share of its lines that is already counted elsewhere.
     pub(super) share: f64,
 }
 
-/// How an entry's text and a file's are alike, as far as is known.
+/// How the text of an entry and that of a file may match, judging by the index alone.
 #[derive(Debug)]
 pub(super) enum Likeness {
-    /// They are the same.
+    /// The texts are equal.
     Same,
-    /// The entry's is shorter; up to its last mark they are the same.
+    /// The entry's text is shorter; the texts are equal up to its last mark.
     Shorter { length: u64, whole: u64 },
-    /// The entry's is longer, and begins with the same line.
+    /// The entry's text is longer and starts with the same line.
     Longer { path: PathBuf },
-    /// The entry has only the first bytes.
+    /// The entry is of version 1 and has only the first bytes.
     FirstVersion { path: PathBuf },
 }
 
@@ -97,7 +97,7 @@ impl Known {
             is_dated: head.is_dated,
             length: text.map_or(0, |text| text.length),
             whole: text.map_or(0, |text| text.whole),
-            // What names no time is written again in the same words.
+            // Lines without a time can recur identically, so they prove nothing.
             lines: text
                 .filter(|_| head.is_dated)
                 .map_or_else(Vec::new, |text| text.lines.clone()),
@@ -105,20 +105,20 @@ impl Known {
         });
     }
 
-    /// The file of the entry is there. Gives the entry's path and how many records it is of.
+    /// Marks the file of the entry as present. Returns the entry's path and number of records.
     pub(super) fn mark(&mut self, place: usize) -> (PathBuf, u64) {
         let entry = &mut self.entries[place];
         entry.is_present = true;
         (entry.path.clone(), entry.events)
     }
 
-    /// The same of the entry of a file that is as it was when it was kept.
+    /// Marks the entry of a file that has not changed since it was stored.
     pub(super) fn mark_unchanged(&mut self, seen: &Seen) -> Option<(PathBuf, u64)> {
         let place = *self.seen.get(seen)?;
         Some(self.mark(place))
     }
 
-    /// The entry's file has these lines now.
+    /// Replaces the sample of lines of an entry.
     pub(super) fn resample(&mut self, path: &Path, lines: &[u64]) {
         let mut entries = self.entries.iter_mut();
         if let Some(entry) = entries.find(|entry| entry.path == path) {
@@ -126,13 +126,13 @@ impl Known {
         }
     }
 
-    /// The entries whose files are not there, those with the most lines first.
+    /// The entries whose files were not found, longest first.
     pub(super) fn gone(&self) -> Vec<Gone> {
         let (present, mut gone): (Vec<&Entry>, Vec<&Entry>) =
             self.entries.iter().partition(|entry| entry.is_present);
         let mut counted = Counted::default();
         present.iter().for_each(|entry| counted.add(&entry.lines));
-        // Of those that are gone, the longest has what the others have of it.
+        // Longest first: the shorter ones may be contained in it.
         gone.sort_by(|a, b| (b.length, &a.path).cmp(&(a.length, &b.path)));
         let mut told = Vec::new();
         for entry in gone {
@@ -149,9 +149,9 @@ impl Known {
         told
     }
 
-    /// The entries that may be of the same file, the surest first.
+    /// The entries that may belong to the same file, most certain first.
     pub(super) fn candidates(&self, head: &Head, text: &Fingerprint) -> Vec<(usize, Likeness)> {
-        // What names no time is known by its name, too: the same is written again.
+        // Texts without times can recur identically, so their names must match, too.
         let may_be = |place: &&usize| {
             let entry = &self.entries[**place];
             (entry.is_dated && head.is_dated) || entry.family == head.family
@@ -162,7 +162,7 @@ impl Known {
             .filter(may_be)
             .filter_map(|&place| Some((place, self.shorter(place, text)?)))
             .collect();
-        // The longest is the last state of the same file.
+        // The longest is the latest state of the same file.
         found.sort_by_key(|(place, _)| std::cmp::Reverse(self.entries[*place].length));
         let line = text
             .marks

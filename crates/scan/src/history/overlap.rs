@@ -1,37 +1,38 @@
-//! Which entries have lines that count already.
+//! Finds entries whose lines are already counted elsewhere.
 //!
-//! A log whose head is cut off, two logs that are joined, one that is split: none of them begins as the log
-//! that the history knows, and all of them have its lines. The samples of their lines tell.
+//! A truncated, joined or split log starts differently from the log in the history but contains its lines. Samples
+//! of the lines reveal this.
 
 use std::collections::HashMap;
 
 use dragline_ingest::SAMPLED_LINES;
 
-/// An entry with so few lines in common, or so small a part of them, shares them by chance.
+/// Minimum number of common lines; fewer may be a coincidence.
 const LEAST: usize = 3;
+/// Minimum share of common lines; less may be a coincidence.
 const CHANCE: f64 = 0.05;
 
-/// What is said of an entry of so many events of which so many count, when such a share of its lines counts
-/// already.
+/// The explanation for an entry of which only `kept` of `events` are counted because a share of its lines is already
+/// counted elsewhere.
 pub(super) fn sentence(events: u64, kept: u64, share: f64) -> String {
     let percent = (share * 100.0).round();
     format!(
-        "about {percent} % of its lines stand in other logs, too; of its {events} events {kept} count: those of \
-         runs that no other log has, and those that name no run where less than half of its lines stand there"
+        "about {percent} % of its lines also stand in other logs; {kept} of its {events} events are counted: those of \
+         runs that are in no other log and, if less than half of its lines are duplicates, those without a run"
     )
 }
 
-/// Lines that count already.
+/// Lines that are already counted.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    /// The texts in which a line stands.
+    /// The texts that contain a line.
     lines: HashMap<u64, Vec<usize>>,
-    /// Of each text the largest hash that its sample tells of.
+    /// For each text, the largest hash that its sample covers.
     known_up_to: Vec<u64>,
 }
 
 impl Counted {
-    /// The lines of this sample count.
+    /// Adds a sample of counted lines.
     pub(super) fn add(&mut self, sample: &[u64]) {
         let place = self.known_up_to.len();
         let last = sample.last().copied().unwrap_or(u64::MAX);
@@ -42,7 +43,7 @@ impl Counted {
         }
     }
 
-    /// The part of a text's lines that counts already, from 0 to 1; 0 when that can be chance.
+    /// The share of a text's lines that is already counted, from 0 to 1; 0 if it may be a coincidence.
     pub(super) fn share(&self, sample: &[u64]) -> f64 {
         let places = |line: &u64| self.lines.get(line).into_iter().flatten();
         let known_up_to = sample
@@ -70,7 +71,7 @@ impl Counted {
 mod tests {
     use super::*;
 
-    /// What a sampler keeps of lines with these hashes.
+    /// The sample of lines with these hashes.
     fn sample(lines: impl Iterator<Item = u64>) -> Vec<u64> {
         let mut all: Vec<u64> = lines
             .map(|line| line.wrapping_mul(0x9e37_79b9_7f4a_7c15))

@@ -1,5 +1,5 @@
-//! What stands around lines that an agent or a tool printed: Fluentd, Fluent Bit, the command lines of clouds,
-//! multilog, server-sent events.
+//! Envelopes of lines that an agent or a tool printed: Fluentd, Fluent Bit, command-line tools of clouds, multilog,
+//! server-sent events.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ pub(super) fn fluentd<'l>(
     zone: &TimeZone,
     calendar: &Calendar,
 ) -> Option<Opened<'l>> {
-    // Most lines with a time have no zone there.
+    // Fast path: most lines with a time have no time zone at these positions.
     let zone_at = |at: usize| matches!(line.as_bytes().get(at..at + 2), Some(b" +" | b" -"));
     if !zone_at(29) && !zone_at(19) {
         return None;
@@ -36,8 +36,8 @@ pub(super) fn fluentd<'l>(
     })
 }
 
-/// Fluent Bit's standard output: `[0] tag: [[1772618400.12, {}], {"log"=>"line"}]`; older versions name the time alone.
-/// It escapes nothing, so that a value ends where the next one begins.
+/// Fluent Bit's standard output: `[0] tag: [[1772618400.12, {}], {"log"=>"line"}]`. Older versions write only the
+/// time. Fluent Bit escapes nothing, so a value ends where the next one starts.
 pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
     let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
@@ -51,7 +51,7 @@ pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
         }
         None => rest.split_once(", {")?,
     };
-    // A line's own end stands as it is, and what follows it is on the next line.
+    // The line end is not escaped, so the text after it is on the next line.
     let is_cut = !rest.ends_with("}]");
     let fields = rest.strip_suffix("}]").unwrap_or(rest);
     let value = |name: &str| {
@@ -65,7 +65,7 @@ pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
         Some(&value[..end])
     };
     let Some(text) = value("log").or_else(|| value("message")) else {
-        // A record that was taken apart: the object that it was, as far as nothing in it needs an escape.
+        // A parsed record: restores the object, unless a value needs escaping.
         let object = format!("{{{}}}", fields.replace("\"=>", "\":"));
         serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&object).ok()?;
         return Some(Opened {
@@ -83,7 +83,7 @@ pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
     })
 }
 
-/// What follows the end of a line in such a value: `", "stream"=>"stdout"}]`.
+/// The rest of an entry after the line end in its value: `", "stream"=>"stdout"}]`.
 pub(super) fn behind_fluent_bit(line: &str) -> Option<Opened<'_>> {
     let is_rest = line.starts_with("\", \"") && line.ends_with("}]") && line.contains("\"=>");
     (is_rest || line == "\"}]").then(|| Opened {
@@ -92,7 +92,7 @@ pub(super) fn behind_fluent_bit(line: &str) -> Option<Opened<'_>> {
     })
 }
 
-/// What `CloudWatch`'s queries give as text: `1772618400120⇥line`.
+/// Text output of `CloudWatch` queries: `1772618400120⇥line`.
 pub(super) fn in_milliseconds(line: &str) -> Option<Opened<'_>> {
     let (time, text) = line.split_at_checked(13)?;
     let text = text.strip_prefix('\t')?;
@@ -104,7 +104,7 @@ pub(super) fn in_milliseconds(line: &str) -> Option<Opened<'_>> {
     })
 }
 
-/// What `CloudWatch`'s events are as text: `EVENTS⇥id⇥taken⇥stream⇥line⇥written`, the times in milliseconds.
+/// Text output of `CloudWatch` events: `EVENTS⇥id⇥taken⇥stream⇥line⇥written`, with times in milliseconds.
 pub(super) fn events(line: &str) -> Option<Opened<'_>> {
     let rest = line.strip_prefix("EVENTS\t")?;
     let mut parts = rest.splitn(4, '\t');
@@ -122,8 +122,8 @@ pub(super) fn events(line: &str) -> Option<Opened<'_>> {
     })
 }
 
-/// multilog's and svlogd's `@400000006b0e105215b7edcc line`: TAI64N, seconds since 1970 and ten, and nanoseconds
-/// (<https://cr.yp.to/libtai/tai64.html>).
+/// `@400000006b0e105215b7edcc line`, written by multilog and svlogd: TAI64N, which is seconds since 1970 plus ten,
+/// and nanoseconds (<https://cr.yp.to/libtai/tai64.html>).
 pub(super) fn tai64n(line: &str) -> Option<Opened<'_>> {
     let label = line.get(1..25).filter(|_| line.starts_with("@4"))?;
     label.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
@@ -141,7 +141,7 @@ pub(super) fn tai64n(line: &str) -> Option<Opened<'_>> {
     })
 }
 
-/// A server-sent event, as `journalctl -o json-sse` and consoles of clouds give: `data: {…}`.
+/// A server-sent event, as written by `journalctl -o json-sse` and cloud consoles: `data: {…}`.
 pub(super) fn sent(line: &str) -> Option<Opened<'_>> {
     let text = line.strip_prefix("data: ")?;
     text.starts_with('{').then(|| Opened {

@@ -1,4 +1,4 @@
-//! Records in what services give back when they are asked for logs: lists in objects that say nothing themselves.
+//! Records in responses of log services: lists in objects that contain no message themselves.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::parsing::Object;
 
-/// Lists of records.
+/// Members that may be lists of records.
 const LISTS: [&str; 10] = [
     "events",
     "entries",
@@ -21,18 +21,18 @@ const LISTS: [&str; 10] = [
     "result",
 ];
 
-/// Whether a member of that name may hold records.
+/// Whether a member of that name may contain records.
 pub(crate) fn is_list(key: &str) -> bool {
     LISTS.contains(&key)
 }
 
-/// The records that an object holds; `None` when it is one itself, or holds none.
+/// The records that an object contains. `None` if it is a record itself, or contains none.
 pub(crate) fn members<'a>(object: &Object<'a>) -> Option<Vec<Cow<'a, str>>> {
     let field = |name: &str| member(object, name);
     if let Some(source) = field("_source").filter(|raw| raw.starts_with('{')) {
         return Some(vec![Cow::Borrowed(source)]);
     }
-    // Splunk's: one record an object.
+    // Splunk: one record per object.
     if let Some(result) = field("result").filter(|raw| raw.contains("\"_raw\"")) {
         return Some(vec![Cow::Borrowed(result)]);
     }
@@ -42,7 +42,7 @@ pub(crate) fn members<'a>(object: &Object<'a>) -> Option<Vec<Cow<'a, str>>> {
     }
     let raw = LISTS.iter().find_map(|name| field(name))?;
     if raw.starts_with('{') {
-        // Elasticsearch's answers: `hits.hits`. Loki's: `data.result`.
+        // Elasticsearch responses: `hits.hits`. Loki: `data.result`.
         return members(&Object::parse(raw)?);
     }
     let list: Vec<&'a RawValue> = serde_json::from_str(raw).ok()?;
@@ -58,7 +58,7 @@ fn member<'a>(object: &Object<'a>, name: &str) -> Option<&'a str> {
         .map(|(_, raw)| raw.get())
 }
 
-/// The records of one of a list's members.
+/// The records of one member of a list.
 fn records_of(raw: &str) -> Option<Vec<Cow<'_, str>>> {
     const NAMES: [&str; 9] = [
         "message",
@@ -78,7 +78,7 @@ fn records_of(raw: &str) -> Option<Vec<Cow<'_, str>>> {
     if NAMES.iter().any(|name| member(&object, name).is_some()) {
         return Some(vec![Cow::Borrowed(raw)]);
     }
-    // Datadog's: what was sent is an attribute.
+    // Datadog: the original record is in `attributes`.
     if let Some(attributes) = member(&object, "attributes").filter(|raw| raw.starts_with('{')) {
         return Some(vec![Cow::Borrowed(attributes)]);
     }
@@ -128,7 +128,7 @@ fn streams(object: &Object<'_>) -> Option<Vec<Cow<'static, str>>> {
     lines.into_iter().map(record).collect()
 }
 
-/// Whether an object is a platform's word on what it did: Lambda's `{"type": "platform.start", "record": …}`.
+/// Whether an object is a platform's own event: Lambda's `{"type": "platform.start", "record": …}`.
 pub(crate) fn is_platforms(object: &Object<'_>) -> bool {
     member(object, "type").is_some_and(|kind| kind.starts_with("\"platform."))
         && member(object, "record").is_some()

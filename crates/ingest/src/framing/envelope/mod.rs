@@ -1,8 +1,8 @@
-//! What stands around a program's lines: runtimes of containers, platforms, process managers, syslog.
+//! Removes envelopes: what container runtimes, platforms, process managers and syslog write around a program's lines.
 //!
-//! An envelope knows things that the line may not say: when it was taken, by which stream or program it came,
-//! how loud it is. What a line says itself goes before. Lines of several programs come mixed; each program's are
-//! put together by themselves, so that an envelope names its stream.
+//! An envelope contains data that the line may lack: the time of capture, the stream or program, the level. Values
+//! in the line itself take precedence. Lines of several programs may be mixed. The lines of each program are
+//! assembled separately, so the envelope names the stream.
 
 mod agents;
 pub(crate) mod answers;
@@ -29,59 +29,59 @@ use self::names::{
 pub(crate) use self::syslog::severity;
 use self::syslog::{journal, since_boot, syslog, tagged};
 
-/// A program's name, and the blanks behind it, have fewer bytes.
+/// Maximum length of a program's name with the blanks after it, in bytes.
 const LONGEST_NAME: usize = 100;
 
-/// One envelope, opened.
+/// A line without its outermost envelope, and the envelope's data.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Opened<'l> {
     pub(crate) text: Cow<'l, str>,
-    /// When the line was taken.
+    /// When the envelope's writer received the line.
     pub(crate) time: Option<Timestamp>,
     pub(crate) level: Option<Level>,
-    /// Whose line it is, when others' are among them.
+    /// The stream that the line belongs to, where lines of several streams are mixed.
     pub(crate) stream: Cow<'l, str>,
-    /// Whether the line goes on in the next one of the same stream.
+    /// Whether the line continues in the next line of the same stream.
     pub(crate) is_piece: bool,
-    /// Whether the line is the envelope's own.
+    /// Whether the envelope's writer wrote the line itself.
     pub(crate) is_own: bool,
 }
 
-/// What was met before in the file.
+/// What earlier lines of the file showed about its envelopes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Habits {
-    /// A platform puts a time before every line.
+    /// A platform writes a time before every line.
     pub(crate) platform_times: bool,
-    /// Something puts a time of its own form before every line.
+    /// Another program writes a time in a format of its own before every line.
     times_before: bool,
-    /// Something puts the time since another line before every line.
+    /// Another program writes the time elapsed since an earlier line before every line.
     clocks_before: bool,
-    /// The file whose lines follow, as `tail -f` says it of several.
+    /// The file that the following lines come from, as `tail -f` states it for several files.
     section: Option<String>,
     /// Files whose lines `grep` numbered.
     grepped: Vec<String>,
-    /// What stood before the times of records, or before objects.
+    /// Texts found before the times of records, or before objects.
     prefixes: Vec<Prefix>,
-    /// Objects, by their keys, in which records of text stood.
+    /// Objects that contained text records, identified by their keys.
     pub(crate) objects: Vec<u64>,
-    /// Names that stand before lines without a sign behind them.
+    /// Names that precede lines without a separator after them.
     pub(crate) bare_names: Vec<String>,
 }
 
-/// What stands before the lines of a program.
+/// A text before the lines of a program.
 #[derive(Debug, Clone, PartialEq)]
 struct Prefix {
     text: String,
-    /// Whether the lines behind it are put together by themselves; else it may be a part of heads.
+    /// Whether the lines after it form a stream of their own. Otherwise it may be part of record heads.
     is_stream: bool,
 }
 
-/// So many prefixes are kept.
+/// Maximum number of prefixes kept.
 const MOST_PREFIXES: usize = 64;
 
 impl Habits {
-    /// What stood before the time of a record is known again where it stands before other lines.
-    /// Gives whether it is.
+    /// Remembers the text before a record's time, to recognize it before other lines. Returns whether the prefix is
+    /// known.
     pub(crate) fn learn(&mut self, prefix: &str, is_stream: bool) -> bool {
         let may_be = (2..=LONGEST_NAME).contains(&prefix.len())
             && prefix.ends_with([' ', '\t', ':'])
@@ -99,7 +99,7 @@ impl Habits {
         may_be
     }
 
-    /// A line behind what stood before others.
+    /// A line after a known prefix.
     fn behind_prefix<'l>(&self, line: &'l str) -> Option<Opened<'l>> {
         let prefix = self.prefixes.iter().find(|known| {
             line.starts_with(&known.text)
@@ -113,7 +113,7 @@ impl Habits {
                 ..Opened::default()
             });
         }
-        // A record's own head may begin so.
+        // The prefix may be part of the record's own head.
         (!is_dated(rest)).then(|| Opened {
             text: Cow::Borrowed(rest),
             ..Opened::default()
@@ -126,7 +126,7 @@ fn is_dated(text: &str) -> bool {
     stamp(bare).is_some_and(|(when, _)| when.date != Date::None)
 }
 
-/// Opens the outermost envelope around a line.
+/// Removes the outermost envelope around a line.
 pub(crate) fn open<'l>(
     line: &'l str,
     habits: &mut Habits,
@@ -162,7 +162,7 @@ pub(crate) fn open<'l>(
     {
         return Some(opened);
     }
-    // Most lines have nothing around them, and their first byte tells.
+    // Most lines have no envelope, and the first byte shows it.
     match first {
         b'{' => docker(line),
         b'0'..=b'9' => container(line)
@@ -201,7 +201,7 @@ pub(crate) fn open<'l>(
     }
 }
 
-/// A time that something put before lines which have their own, in whatever form.
+/// A time in any format before lines that have a time of their own.
 fn stamped<'l>(
     line: &'l str,
     habits: &mut Habits,
@@ -232,7 +232,7 @@ fn stamped<'l>(
     })
 }
 
-/// `00:00:01 line`, as `ts -i` and `ts -s` write: how long it is since the line before, or the first.
+/// `00:00:01 line`, written by `ts -i` and `ts -s`: the time elapsed since the previous line, or since the first.
 fn since<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
     if !matches!(line.as_bytes(), [_, _, b':', _, _, b':', ..]) {
         return None;
@@ -253,7 +253,7 @@ fn since<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
     })
 }
 
-/// The line in an object of Docker's: it has nothing but the line, the stream and the time.
+/// The line in an object of Docker's, which contains only the line, the stream and the time.
 fn docker(line: &str) -> Option<Opened<'_>> {
     let rest = line[1..].trim_start().strip_prefix("\"log\"")?;
     if !rest.trim_start().starts_with(':') {
@@ -307,7 +307,7 @@ fn is_time(text: &str) -> bool {
     bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':'
 }
 
-/// A time that a platform puts before whatever a program writes.
+/// A time that a platform writes before every line of a program.
 fn platform<'l>(
     line: &'l str,
     habits: &mut Habits,
@@ -356,7 +356,7 @@ fn platform<'l>(
     })
 }
 
-/// Whether an object stands behind a tab.
+/// Whether an object follows a tab.
 fn behind_tab(text: &str) -> bool {
     let bytes = text.as_bytes();
     memchr::memchr_iter(b'\t', bytes).any(|at| bytes[at + 1..].starts_with(b"{\""))
@@ -370,7 +370,7 @@ fn stream<'l>(name: &'l str, text: &'l str) -> Opened<'l> {
     }
 }
 
-/// Lines of the platform's own, which tell nothing of the program.
+/// Lines of the platform itself, which contain nothing about the program.
 fn own(line: &str) -> Option<Opened<'_>> {
     const WORDS: [&str; 9] = [
         "START RequestId: ",
@@ -393,7 +393,7 @@ fn own(line: &str) -> Option<Opened<'_>> {
         })
 }
 
-/// Whether a text is a record of its own: the message of a record that another wrote around it.
+/// Whether a text is a record of its own: the message of a record that another program wrote around it.
 pub(crate) fn is_record(text: &str) -> bool {
     if text.starts_with('{') {
         return Object::parse(text).is_some_and(|object| says_record(&object));
@@ -405,7 +405,7 @@ pub(crate) fn is_record(text: &str) -> bool {
     if !(first.is_ascii_digit() || first == b'[' || first.is_ascii_uppercase()) {
         return false;
     }
-    // Most messages hold no time, and no colon behind their first word.
+    // Fast path: most messages contain no time, and no colon after the first word.
     let bytes = text.as_bytes();
     let word = bytes
         .iter()
@@ -423,7 +423,7 @@ pub(crate) fn is_record(text: &str) -> bool {
     })
 }
 
-/// Whether an object has what records have: a level, a time or a message.
+/// Whether an object has a member that is typical of records: a level, a time or a message.
 fn says_record(object: &Object<'_>) -> bool {
     const NAMES: [&str; 12] = [
         "level",

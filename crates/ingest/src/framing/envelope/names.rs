@@ -1,4 +1,4 @@
-//! Names before lines: of containers, of programs, of files.
+//! Names before lines: of containers, programs and files.
 
 use dragline_schema::Level;
 
@@ -7,7 +7,7 @@ use crate::parsing::Object;
 use crate::parsing::head::head;
 use crate::parsing::time::stamp;
 
-/// `mint.walk: {"level":…}`, `tag⇥{"log":…}`: a name, and a record.
+/// `mint.walk: {"level":…}`, `tag⇥{"log":…}`: a name, then a record.
 pub(super) fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
     let start = &line[..line.floor_char_boundary(LONGEST_NAME)];
     let at = start.find("{\"")?;
@@ -28,13 +28,13 @@ pub(super) fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Op
     habits.behind_prefix(line)
 }
 
-/// `==> walk.log <==`: the file whose lines follow.
+/// `==> walk.log <==`: the file that the following lines come from.
 pub(super) fn section(line: &str) -> Option<&str> {
     line.strip_prefix("==> ")?.strip_suffix(" <==")
 }
 
-/// A line that `grep -n` took out of a file, or one around it: `walk.log:4:line`, `walk.log-5-line`. Between such groups
-/// stands `--`.
+/// A line that `grep -n` printed from a file, or a context line: `walk.log:4:line`, `walk.log-5-line`. Groups are
+/// separated by `--`.
 pub(super) fn grepped<'l>(line: &'l str, known: &mut Vec<String>) -> Option<Opened<'l>> {
     const MOST_FILES: usize = 64;
     if line == "--" && !known.is_empty() {
@@ -57,7 +57,7 @@ pub(super) fn grepped<'l>(line: &'l str, known: &mut Vec<String>) -> Option<Open
             return Some(stream(&line[..name.len()], text));
         }
     }
-    // Files of logs have an end in their names.
+    // Names of log files have an extension.
     let bytes = &line.as_bytes()[..line.len().min(LONGEST_NAME)];
     let dot = bytes.iter().position(|b| matches!(b, b'.' | b' ' | b':'))?;
     if bytes[dot] != b'.' {
@@ -74,7 +74,7 @@ pub(super) fn grepped<'l>(line: &'l str, known: &mut Vec<String>) -> Option<Open
     Some(stream(name, text))
 }
 
-/// What stands before a record's own time, where no head holds it: a file's name, a URL, the name of a job.
+/// The text before a record's own time, if it is not part of a head: a file name, a URL, the name of a job.
 pub(crate) fn before_record(line: &str) -> Option<&str> {
     let start = line.floor_char_boundary(LONGEST_NAME);
     let word = line[..start].find([' ', '\t']).map_or(start, |at| at + 1);
@@ -90,9 +90,9 @@ pub(crate) fn before_record(line: &str) -> Option<&str> {
     Some(&line[..=at])
 }
 
-/// What stands before a traceback's first line: the name of a stream, as `ecs/walker/0a1b `.
+/// The text before a traceback's first line: the name of a stream, such as `ecs/walker/0a1b `.
 pub(super) fn before_traceback(text: &str) -> Option<&str> {
-    // It is one word.
+    // It is a single word.
     let end = memchr::memchr(b' ', text.as_bytes())?;
     let name = &text[..=end];
     if !text[name.len()..].starts_with("Traceback (most recent call last)") {
@@ -146,7 +146,7 @@ pub(super) fn named(line: &str) -> Option<Opened<'_>> {
             Some((_, length)) => name[length..].trim_start(),
             None => name,
         };
-        // Podman's stand in brackets.
+        // Podman's names are in brackets.
         let inner = name
             .strip_prefix('[')
             .and_then(|name| name.strip_suffix(']'));
@@ -156,7 +156,7 @@ pub(super) fn named(line: &str) -> Option<Opened<'_>> {
         let is_name = !name.is_empty()
             && name.chars().all(is_part)
             && name.bytes().any(|b| b.is_ascii_alphabetic());
-        // `ERROR | message` is somebody's format, and no container is called so.
+        // `ERROR | message` is a log format. Containers do not have such names.
         return (is_name && Level::from_word(name).is_none()).then(|| stream(name, text));
     }
     None
@@ -179,7 +179,7 @@ pub(super) fn bracketed(line: &str) -> Option<Opened<'_>> {
     (is_word && text.starts_with("{\"")).then(|| stream(name, text))
 }
 
-/// `name_1 2026-03-04 …`, as old versions of compose and collectors write it.
+/// `name_1 2026-03-04 …`, as old versions of compose and some collectors write it.
 pub(super) fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
     let (name, text) = line.split_once(' ')?;
     let text = text.trim_start_matches(' ');
@@ -204,7 +204,7 @@ pub(super) fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>>
     Some(stream(name, text))
 }
 
-/// Whether an object is a record beyond doubt: it has a message, and a time or a level.
+/// Whether an object is certainly a record: it has a message, and a time or a level.
 fn is_whole_record(object: &Object<'_>) -> bool {
     let has = |names: &[&str]| object.fields.iter().any(|(key, _)| names.contains(&&**key));
     let says_what = has(&["msg", "message", "event", "log", "@m", "MESSAGE"]);

@@ -1,4 +1,4 @@
-//! Objects around a record: what collectors and platforms write, with the program's line in one of their members.
+//! Objects around a record: collectors and platforms write the program's line into one of their members.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::answers;
 use crate::parsing::time::{self, Local};
 use crate::parsing::{Object, scalar};
 
-/// The members in which the line stands, the surest first.
+/// Members that contain the line, the most reliable first.
 const PAYLOADS: [&str; 15] = [
     "log",
     "line",
@@ -35,7 +35,7 @@ const SURE: [&str; 6] = [
     "_raw",
     "line",
 ];
-/// Members that only collectors of lines write beside them.
+/// Members that only log collectors add.
 const COLLECTORS: [&str; 9] = [
     "agent",
     "kubernetes",
@@ -47,7 +47,7 @@ const COLLECTORS: [&str; 9] = [
     "@metadata",
     "_SYSTEMD_UNIT",
 ];
-/// Members that tell of the envelope, not of the record.
+/// Members that describe the envelope, not the record.
 const KNOWN: [&str; 42] = [
     "log",
     "@metadata",
@@ -92,25 +92,25 @@ const KNOWN: [&str; 42] = [
     "agent",
     "ecs",
 ];
-/// A line in an object, and what the object knows of it.
+/// A line in an object, and the data that the object has about it.
 #[derive(Debug)]
 pub(crate) struct Inside<'a> {
     pub(crate) text: Cow<'a, str>,
     pub(crate) time: Option<Timestamp>,
     pub(crate) level: Option<Level>,
-    /// Whose line it is.
+    /// The stream that the line belongs to.
     pub(crate) stream: String,
-    /// Whether it was written byte by byte.
+    /// Whether the line was written as a list of bytes.
     pub(crate) is_bytes: bool,
-    /// Whether the object has nothing but what envelopes have.
+    /// Whether the object has only members that envelopes have.
     pub(crate) is_envelope: bool,
-    /// Whether the line is a program's, whatever it looks like.
+    /// Whether the line certainly comes from a program, whatever it looks like.
     pub(crate) is_sure: bool,
-    /// What tells objects of the same keys.
+    /// Hash of the object's keys.
     pub(crate) keys: u64,
 }
 
-/// Whether a key tells of the envelope, in one whose line stands in `payload`.
+/// Whether a key describes the envelope, if the line is in member `payload`.
 fn is_known(key: &str, payload: &str) -> bool {
     key == payload
         || KNOWN.contains(&key)
@@ -122,10 +122,10 @@ fn is_known(key: &str, payload: &str) -> bool {
         || matches!(key, "PRIORITY" | "MESSAGE_ID")
 }
 
-/// Which member of a record is the one in which another may stand: its place, when there is one.
+/// Index of the member that may contain another record, if there is one.
 pub(crate) struct Payload(pub(crate) Option<usize>);
 
-/// The payload of an object that is a record itself; `None` for one that may be something else.
+/// The payload of an object that is certainly a record itself. `None` if the object may be something else.
 pub(crate) fn payload_of_a_record(object: &Object<'_>) -> Option<Payload> {
     let is_export = |key: &str| {
         key == "_source"
@@ -152,7 +152,7 @@ pub(crate) fn is_payload(key: &str) -> bool {
     PAYLOADS.contains(&key)
 }
 
-/// The member in which a line stands: its name and its place.
+/// The member that contains a line: its name and its index.
 fn payload(object: &Object<'_>) -> Option<(&'static str, usize)> {
     PAYLOADS.iter().find_map(|name| {
         let is_one = |(key, raw): &(Cow<'_, str>, &serde_json::value::RawValue)| {
@@ -163,20 +163,69 @@ fn payload(object: &Object<'_>) -> Option<(&'static str, usize)> {
     })
 }
 
-/// The line that an object holds.
-pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<Inside<'a>> {
-    let field = |name: &str| {
-        object
-            .fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, raw)| *raw)
+/// Members that contain the time of a record.
+const TIMES: [&str; 11] = [
+    "timestamp",
+    "@timestamp",
+    "time",
+    "date",
+    "ts",
+    "__REALTIME_TIMESTAMP",
+    "_time",
+    "receiveTimestamp",
+    "TimeStamp",
+    "TimeGenerated",
+    "LogTimestamp",
+];
+
+/// Members that name the stream of a record.
+const STREAMS: [&str; 11] = [
+    "stream",
+    "container_name",
+    "container_id",
+    "_SYSTEMD_UNIT",
+    "SYSLOG_IDENTIFIER",
+    "logStreamName",
+    "_PID",
+    "podName",
+    "containerName",
+    "ContainerId",
+    "app_name",
+];
+
+fn field<'a>(object: &Object<'a>, name: &str) -> Option<&'a serde_json::value::RawValue> {
+    let mut fields = object.fields.iter();
+    fields.find(|(key, _)| key == name).map(|(_, raw)| *raw)
+}
+
+/// The first of several members that the object has.
+fn first<'a>(object: &Object<'a>, names: &[&str]) -> Option<Value<'a>> {
+    names.iter().find_map(|name| scalar(field(object, name)?))
+}
+
+fn time_of(object: &Object<'_>, local: &Local) -> Option<Timestamp> {
+    match first(object, &TIMES)? {
+        Value::Str(text) => local.parse(&text).map(|(time, _)| time),
+        number => time::from_epoch(number.as_f64()?),
+    }
+}
+
+fn level_of(object: &Object<'_>) -> Option<Level> {
+    let Some(priority) = first(object, &["PRIORITY"]) else {
+        return Level::from_word(&first(object, &["severity", "level"])?.into_text()?);
     };
+    let number = priority.as_u64();
+    let number = number.or_else(|| priority.into_text()?.parse().ok());
+    number.map(super::severity)
+}
+
+/// The line that an object contains.
+pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<Inside<'a>> {
     let (name, at) = payload(object)?;
     let raw = object.fields[at].1;
     let text = match scalar(raw)? {
         Value::Str(text) => text,
-        // systemd writes bytes where a message is no plain text.
+        // systemd writes a list of bytes if a message is not plain text.
         Value::Json(list) if name == "MESSAGE" => Cow::Owned(bytes(&list)?),
         _ => return None,
     };
@@ -195,55 +244,17 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> O
     if !is_bytes && !is_envelope && !is_sure && !may_be && !known.contains(&keys) {
         return None;
     }
-    let of = |names: &[&str]| names.iter().find_map(|name| scalar(field(name)?));
-    let time = of(&[
-        "timestamp",
-        "@timestamp",
-        "time",
-        "date",
-        "ts",
-        "__REALTIME_TIMESTAMP",
-        "_time",
-        "receiveTimestamp",
-        "TimeStamp",
-        "TimeGenerated",
-        "LogTimestamp",
-    ]);
-    let time = time.and_then(|value| match value {
-        Value::Str(text) => local.parse(&text).map(|(time, _)| time),
-        number => time::from_epoch(number.as_f64()?),
-    });
-    let level = match of(&["PRIORITY"]) {
-        Some(value) => value
-            .as_u64()
-            .or_else(|| value.into_text()?.parse().ok())
-            .map(super::severity),
-        None => of(&["severity", "level"]).and_then(|value| Level::from_word(&value.into_text()?)),
-    };
-    let names = [
-        "stream",
-        "container_name",
-        "container_id",
-        "_SYSTEMD_UNIT",
-        "SYSLOG_IDENTIFIER",
-        "logStreamName",
-        "_PID",
-        "podName",
-        "containerName",
-        "ContainerId",
-        "app_name",
-    ];
-    let stream: Vec<String> = names
-        .iter()
-        .filter_map(|name| Some(scalar(field(name)?)?.into_text()?.into_owned()))
+    let stream = STREAMS.iter();
+    let stream: Vec<String> = stream
+        .filter_map(|name| Some(scalar(field(object, name)?)?.into_text()?.into_owned()))
         .collect();
     Some(Inside {
         text: match text {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(['\n', '\r'])),
             Cow::Owned(text) => Cow::Owned(text.trim_end_matches(['\n', '\r']).to_owned()),
         },
-        time,
-        level,
+        time: time_of(object, local),
+        level: level_of(object),
         stream: format!("json {}", stream.join(" ")),
         is_bytes,
         is_envelope,
@@ -260,7 +271,7 @@ fn keys_of(object: &Object<'_>) -> u64 {
     })
 }
 
-/// A text as a list of its bytes.
+/// Converts a JSON list of bytes to text.
 fn bytes(list: &str) -> Option<String> {
     let bytes: Vec<u8> = serde_json::from_str(list).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())

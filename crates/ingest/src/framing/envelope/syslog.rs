@@ -1,4 +1,4 @@
-//! Syslog (RFC 3164, RFC 5424), the journal, and platforms that write like them.
+//! Syslog (RFC 3164, RFC 5424), the systemd journal, and platforms with similar formats.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::Date;
 use crate::parsing::time::{self, Calendar};
 
-/// The kernel's clock before the names of syslog: `[   90.000300] host app[184]: line`.
+/// The kernel's clock before syslog's names: `[   90.000300] host app[184]: line`.
 pub(super) fn since_boot(line: &str) -> Option<Opened<'_>> {
     let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
     let is_time =
@@ -43,7 +43,7 @@ fn behind_process(rest: &str) -> Option<Opened<'_>> {
     words.contains('[').then(|| stream(words, text))
 }
 
-/// `Mar 04 11:22:33 host app[184]: line` and the same with other times; Heroku's `TIME app[web.1]: line`.
+/// `Mar 04 11:22:33 host app[184]: line` and the same with other times. Heroku's `TIME app[web.1]: line`.
 pub(super) fn journal<'l>(
     line: &'l str,
     zone: &TimeZone,
@@ -87,7 +87,7 @@ pub(super) fn journal<'l>(
     })
 }
 
-/// Syslog's lines of a program that names no process: `Mar 04 11:22:33 host app: line`.
+/// Syslog lines without a process number: `Mar 04 11:22:33 host app: line`.
 pub(super) fn tagged<'l>(
     line: &'l str,
     zone: &TimeZone,
@@ -151,7 +151,7 @@ pub(super) fn syslog<'l>(
             Some(text) => text,
             None => &rest[end_of_data(rest)?..],
         };
-        // A tag's colon is gone, and the blank behind it left.
+        // The tag's colon was removed, but not the blank after it.
         let text = text.strip_prefix(' ').unwrap_or(text);
         let text = text
             .strip_prefix(' ')
@@ -169,7 +169,7 @@ pub(super) fn syslog<'l>(
     Some(Opened { level, ..opened })
 }
 
-/// Where the structured data ends.
+/// The end of the structured data.
 fn end_of_data(text: &str) -> Option<usize> {
     let (mut in_text, mut escaped) = (false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -184,7 +184,7 @@ fn end_of_data(text: &str) -> Option<usize> {
     None
 }
 
-/// Syslog's severities.
+/// Maps syslog severities to levels.
 pub(crate) fn severity(number: u64) -> Level {
     match number {
         0..=2 => Level::Critical,

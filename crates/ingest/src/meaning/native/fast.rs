@@ -1,10 +1,10 @@
-//! Lines of the wire format whose shape is as predicted: taken apart without a general parser.
+//! Fast parser for lines of the wire format in their usual form.
 //!
-//! A flat object of plain strings and numbers, with no blank between its parts, is read in one
-//! pass over its quotation marks; values are borrowed from the line. Anything else (an escape, a
-//! nested value where none belongs, a blank, a fault) is left to the general parser, which reads
-//! the line from its beginning. Both agree on every line that this one reads; a property test holds
-//! them to it.
+//! A flat object of plain strings and numbers, without spaces between its parts, is read in one
+//! pass over its quotation marks; values are borrowed from the line. Anything else (an escape, an
+//! unexpected nested value, a space, a syntax error) is left to the general parser, which reads
+//! the line from the start. For every line that this parser reads, both produce the same record; a
+//! property test checks that.
 
 use std::borrow::Cow;
 
@@ -18,11 +18,11 @@ use crate::parsing::number;
 /// How a line was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
-    /// Not at all: it has another shape, and what is in the record means nothing.
+    /// It could not be read; the content of the record is invalid.
     No,
-    /// With the head of the line before.
+    /// With the shared fields of the previous line.
     ByHead,
-    /// Without.
+    /// Completely, without shared fields.
     Whole,
 }
 
@@ -57,7 +57,7 @@ fn members<'l>(
         let Member::Value(value) = members.value()? else {
             continue;
         };
-        // The event's own fields are never called as one of those that all lines have.
+        // An event's own fields never have the same names as the fields common to all lines.
         if let Err(value) = record.event.set(key, value) {
             native::set(record, key, value);
         }
@@ -65,17 +65,17 @@ fn members<'l>(
     members.is_whole().then_some(())
 }
 
-/// Walks over the members of a flat object.
+/// Iterates over the members of a flat object.
 struct Members<'l, 'm> {
     line: &'l str,
-    /// Where the things in quotes begin and end: their quotation marks.
+    /// Offsets of the opening and closing quotation marks.
     quoted: &'m [[u32; 2]],
-    /// Where the last member that was read ends.
+    /// End of the last member read.
     at: usize,
 }
 
 impl<'l, 'm> Members<'l, 'm> {
-    /// The members of an object from its brace on, or from the comma behind one of them.
+    /// The members of an object from its opening brace, or from the comma after a member.
     fn of(line: &'l str, marks: &'m [u32], begin: u8) -> Option<Self> {
         let (quoted, []) = marks.as_chunks::<2>() else {
             return None;
@@ -90,13 +90,13 @@ impl<'l, 'm> Members<'l, 'm> {
         )
     }
 
-    /// The next key; `None` behind the last member.
+    /// The next key; `None` after the last member.
     fn key(&self) -> Option<&'l str> {
         let [begin, end] = *self.quoted.first()?;
         Some(&self.line[begin as usize + 1..end as usize])
     }
 
-    /// The next member's value, and on to the one behind it.
+    /// Reads the next member's value and advances to the following member.
     #[inline]
     fn value(&mut self) -> Option<Member<'l>> {
         let bytes = self.line.as_bytes();
@@ -114,7 +114,7 @@ impl<'l, 'm> Members<'l, 'm> {
                 end as usize + 1,
             )
         } else {
-            // A scalar goes on to the comma before the next key, or to the object's end.
+            // A scalar extends to the comma before the next key, or to the end of the object.
             self.quoted = rest;
             let next = rest
                 .first()
@@ -131,19 +131,19 @@ impl<'l, 'm> Members<'l, 'm> {
         Some(value)
     }
 
-    /// Whether nothing is behind the last member but the object's end.
+    /// Whether only the closing brace follows the last member.
     fn is_whole(&self) -> bool {
         self.quoted.is_empty() && self.line.as_bytes()[self.at..] == *b"}"
     }
 }
 
-/// What was read of a value.
+/// A value, or null.
 pub(crate) enum Member<'l> {
     Null,
     Value(Value<'l>),
 }
 
-/// A value that is no text.
+/// Parses a value that is not a string.
 #[inline]
 pub(crate) fn scalar(text: &str) -> Option<Member<'_>> {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -165,13 +165,13 @@ mod tests {
     use crate::parsing::Object;
     use proptest::prelude::*;
 
-    /// Reads the line both ways; what the fast one reads, the general one reads alike.
+    /// Reads the line with both parsers and checks that the results are equal.
     fn both(line: &str) -> bool {
         let (head, mut fast) = (Head::default(), native::empty());
         if decode(line.as_bytes(), &head, &mut Marks::default(), &mut fast) == Read::No {
             return false;
         }
-        // Once more with what was learnt of it.
+        // Read it again with what was learned from it.
         let learnt = Head::of(line.as_bytes(), &fast);
         let mut again = native::empty();
         let how = decode(line.as_bytes(), &learnt, &mut Marks::default(), &mut again);

@@ -1,25 +1,25 @@
-//! What a line of the recorder has in common with the one before it.
+//! Reuses the fields that a recorder line shares with the previous one.
 //!
-//! Between level and number a line says who writes: target, scraper, site, run, writer. The next
-//! line mostly says the same, so one comparison of bytes reads five fields.
+//! Between level and sequence number, a line contains target, scraper, site, run and writer. They are mostly
+//! the same in the next line, so one byte comparison reads five fields.
 
 use std::borrow::Cow;
 
 use dragline_schema::{Level, Record, Timestamp};
 
-/// Before the time.
+/// Bytes before the time.
 const BEGIN: &[u8] = b"{\"timestamp\":\"";
-/// Between time and level.
+/// Bytes between time and level.
 const LEVEL: &[u8] = b"\",\"level\":\"";
-/// Before the number.
+/// Bytes before the sequence number.
 const SEQ: &[u8] = b"\"seq\":";
-/// Where the level begins.
+/// Offset of the level.
 const AT_LEVEL: usize = BEGIN.len() + Timestamp::TEXT_LEN + LEVEL.len();
 
-/// The writer of the last lines, as they name it.
+/// The shared fields of the last lines.
 #[derive(Default)]
 pub(crate) struct Head {
-    /// From behind the level to before the number; empty when nothing was learnt.
+    /// The bytes between level and sequence number; empty if nothing was learned.
     text: Vec<u8>,
     target: Option<String>,
     scraper_id: Option<String>,
@@ -29,7 +29,8 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Reads a line up to and with its number, when it is by the same writer; gives where it goes on.
+    /// Reads a line up to and including its sequence number if it has the same fields; returns the offset after
+    /// the number.
     pub(crate) fn read<'l>(&'l self, line: &[u8], record: &mut Record<'l>) -> Option<usize> {
         if self.text.is_empty() {
             return None;
@@ -38,7 +39,7 @@ impl Head {
         let at = AT_LEVEL + level.as_str().len();
         let rest = line.get(at..)?.strip_prefix(self.text.as_slice())?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        // Nineteen digits always fit; a zero in front is no JSON.
+        // Nineteen digits always fit; leading zeros are not valid JSON.
         if digits == 0 || digits > 19 || (digits > 1 && rest[0] == b'0') {
             return None;
         }
@@ -58,7 +59,7 @@ impl Head {
         Some(behind)
     }
 
-    /// The head of a line that was read; of one in another order, one that reads no line.
+    /// Learns from a line that was read. If its fields are in a different order, the result matches no line.
     pub(crate) fn of(line: &[u8], record: &Record<'_>) -> Self {
         let owned = |part: &Option<Cow<'_, str>>| part.as_deref().map(str::to_owned);
         Self {
@@ -72,7 +73,7 @@ impl Head {
     }
 }
 
-/// What stands between level and number, when it is these five, nothing else and in this order.
+/// The bytes between level and sequence number, if they contain only these five fields in this order.
 fn text_of(line: &[u8], record: &Record<'_>) -> Option<Vec<u8>> {
     let (_, level) = time_and_level(line)?;
     let mut made = b"\"".to_vec();
@@ -93,7 +94,7 @@ fn text_of(line: &[u8], record: &Record<'_>) -> Option<Vec<u8>> {
     rest.starts_with(&made).then_some(made)
 }
 
-/// The time and the level that a line begins with.
+/// The time and the level at the start of a line.
 fn time_and_level(line: &[u8]) -> Option<(Timestamp, Level)> {
     let rest = line.strip_prefix(BEGIN)?;
     let (time, rest) = rest.split_at_checked(Timestamp::TEXT_LEN)?;

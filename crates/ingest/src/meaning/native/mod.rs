@@ -1,4 +1,4 @@
-//! Lines of the wire format v1.
+//! Reads lines of the wire format v1.
 
 pub(crate) mod fast;
 mod head;
@@ -10,7 +10,7 @@ use dragline_schema::{Dialect, Event, EventType, Level, Record, Timestamp, Value
 pub(crate) use self::head::Head;
 use crate::parsing::{Object, scalar};
 
-/// Reads a line that Dragline's recorder wrote; one whose time cannot be read has none.
+/// Decodes a line of Dragline's recorder. The record has no time if the line's time is invalid.
 pub(crate) fn decode<'a>(object: &Object<'a>) -> Record<'a> {
     let mut record = empty();
     for (key, raw) in &object.fields {
@@ -20,7 +20,7 @@ pub(crate) fn decode<'a>(object: &Object<'a>) -> Record<'a> {
     record
 }
 
-/// A line of the recorder that says nothing yet.
+/// An empty record of the recorder.
 pub(crate) fn empty<'a>() -> Record<'a> {
     Record {
         dialect: Dialect::Dragline,
@@ -28,10 +28,10 @@ pub(crate) fn empty<'a>() -> Record<'a> {
     }
 }
 
-/// How a record takes a text.
+/// Sets a text field of a record.
 pub(crate) type TextSetter = for<'a> fn(&mut Record<'a>, &'a str);
 
-/// How a line takes a text that it is to keep as it is; `None` for what is more than a text.
+/// The setter for a key whose text is stored unchanged; `None` for other keys.
 pub(crate) fn text_setter(key: &str) -> Option<TextSetter> {
     Some(match key {
         "target" => |record, text| record.target = Some(Cow::Borrowed(text)),
@@ -44,7 +44,7 @@ pub(crate) fn text_setter(key: &str) -> Option<TextSetter> {
     })
 }
 
-/// Takes a line's next field.
+/// Sets a field of the record.
 #[inline]
 pub(crate) fn set<'a>(record: &mut Record<'a>, key: &str, value: Value<'a>) {
     let text = |value: Value<'a>| -> Option<Cow<'a, str>> { value.into_text() };
@@ -59,12 +59,12 @@ pub(crate) fn set<'a>(record: &mut Record<'a>, key: &str, value: Value<'a>) {
         "seq" => record.seq = value.as_u64(),
         "message" => record.message = text(value),
         "event_type" => {
-            // Of a later format, or somebody's own: a plain line.
+            // Unknown types, of a later format or the user's own, are treated as plain log lines.
             let kind = text(value).and_then(|name| EventType::from_name(&name));
             record.event = kind.map_or(Event::Log, EventType::empty);
         }
         key => {
-            // Whatever the event does not know is the user's, and no business of ours yet.
+            // Unknown fields are the user's own and are not needed here.
             let _ = record.event.set(key, value);
         }
     }

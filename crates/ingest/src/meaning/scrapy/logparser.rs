@@ -1,28 +1,27 @@
-//! What logparser made of a job's log: a JSON document with the statistics and how it ended.
+//! Reads logparser's summary of a job's log: a JSON document with the statistics and the finish reason.
 
 use dragline_schema::{RunSummary, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::message::summary;
+use super::message::{literals, summary};
 use crate::parsing::Object;
-use crate::parsing::literal::Literal;
 
-/// A job as logparser tells it.
+/// A job as summarised by logparser.
 pub(crate) struct Job {
     pub(super) bot: Option<String>,
     pub(super) spider: Option<String>,
-    /// The job's id, where scrapyd gave one.
+    /// The job's id, if scrapyd assigned one.
     pub(super) id: Option<String>,
-    /// The log's lines at WARNING and above, as far as logparser kept them.
+    /// The log's records at WARNING and above that logparser kept.
     pub(super) lines: Vec<String>,
     pub(super) start: Option<Timestamp>,
     pub(super) end: Option<Timestamp>,
-    /// `None` while it runs.
+    /// `None` while the job is running.
     pub(super) finish_reason: Option<String>,
     pub(super) summary: RunSummary<'static>,
 }
 
-/// Reads a document of logparser's; `None` when the object is none.
+/// Reads a logparser document; `None` if the object is not one.
 pub(crate) fn read(object: &Object<'_>) -> Option<Job> {
     let field = |name: &str| object.fields.iter().find(|(key, _)| key == name);
     let parse = |name: &str| -> Option<Value> { serde_json::from_str(field(name)?.1.get()).ok() };
@@ -39,7 +38,7 @@ pub(crate) fn read(object: &Object<'_>) -> Option<Job> {
         ))
     };
     if summary.requests.is_none() {
-        // Without a dump: what it counted of the lines.
+        // Without Scrapy's statistics, use logparser's own count.
         summary.items = parse("items").and_then(|count| count.as_u64());
     }
     let head = text("head").unwrap_or_default();
@@ -69,20 +68,4 @@ fn lines(categories: &Value) -> Vec<String> {
     let details = kinds.filter_map(|kind| categories[kind]["details"].as_array());
     let texts = details.flatten().filter_map(Value::as_str);
     texts.map(str::to_owned).collect()
-}
-
-/// The statistics as a dump would have them.
-pub(super) fn literals(stats: &Map<String, Value>) -> Vec<(String, Literal)> {
-    let literal = |value: &Value| match value {
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => Literal::Int(whole),
-            None => number.as_f64().map_or(Literal::Other, Literal::Float),
-        },
-        Value::String(text) => Literal::Text(text.clone()),
-        _ => Literal::Other,
-    };
-    let entries = stats.iter();
-    entries
-        .map(|(key, value)| (key.clone(), literal(value)))
-        .collect()
 }

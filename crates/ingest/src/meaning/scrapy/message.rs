@@ -1,31 +1,30 @@
-//! What Scrapy's own messages say.
+//! Parses Scrapy's own messages.
 
 use std::borrow::Cow;
 
 use dragline_schema::{Level, RunStatus, RunSummary, Timestamp};
 
-use super::logparser::literals;
 use super::settings::settings;
 use crate::meaning::map::Map;
 use crate::parsing::literal::{Literal, parse_dict};
 use crate::parsing::split_at_sign;
 
-/// A message that carries facts.
+/// A fact reported by a message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Fact<'m> {
     /// `Scrapy 2.13.0 started (bot: demo)`
     Started { bot: &'m str },
-    /// An HTTP attempt: an answer that reached the spider, was redirected, or will be tried again;
-    /// without a status, one that got no answer.
+    /// An HTTP attempt: a response that reached the spider, was redirected, or will be retried.
+    /// Without a status, there was no response.
     Attempt {
         url: &'m str,
         method: &'m str,
         status: Option<u16>,
         attempt: Option<u64>,
     },
-    /// The run is about to end; it says once more that it did.
+    /// The spider is closing; `Closed` normally follows.
     Closing { reason: &'m str },
-    /// The same answer's line stands elsewhere.
+    /// The last retry got an error status. Not an attempt, because another line reports the same response.
     GaveUpOnStatus { url: &'m str, status: u16 },
     /// An error on a page.
     PageError { url: &'m str, download: bool },
@@ -35,20 +34,79 @@ pub(crate) enum Fact<'m> {
     Dropped,
     /// A request that was made before.
     Duplicate { url: &'m str },
-    /// What the crawler was set to, a JSON object.
+    /// The crawler's settings, as a JSON object.
     Settings(String),
-    /// The statistics at the end.
+    /// The statistics at the end of the run, or the totals so far.
     Stats(Box<RunSummary<'static>>),
-    /// The end.
+    /// The spider was closed.
     Closed { reason: &'m str },
 }
 
-/// Whether Scrapy says that it begins.
+/// Whether it is Scrapy's first message of a run.
 pub(crate) fn is_start(message: &str) -> bool {
     message.starts_with("Scrapy ") && message.contains(" started (bot: ")
 }
 
-/// Reads a whole message, continuation lines and all.
+/// A message about an HTTP attempt.
+fn attempt(first: &str) -> Option<Fact<'_>> {
+    let after = |prefix: &str| first.strip_prefix(prefix);
+    if let Some(rest) = after("Crawled (").or_else(|| after("Redirecting (")) {
+        return response_attempt(rest);
+    }
+    if let Some(rest) =
+        after("Discarding ").filter(|rest| rest.ends_with("max redirections reached"))
+    {
+        // The response was a redirect; its status is not logged, and 302 is the most common one.
+        return request(rest).map(|(method, url)| Fact::Attempt {
+            url,
+            method,
+            status: Some(302),
+            attempt: None,
+        });
+    }
+    if let Some(rest) = after("Gave up retrying ") {
+        return retry(rest, true);
+    }
+    retry(after("Retrying ")?, false)
+}
+
+/// `200) <GET http://…> …`, and `302) to <GET B> from <GET A>`, whose response is A's.
+fn response_attempt(rest: &str) -> Option<Fact<'_>> {
+    let (status, rest) = split_at_sign(rest, b')')?;
+    let from = rest.starts_with(" to ").then(|| rest.rsplit_once(" from "));
+    let rest = from.flatten().map_or(rest, |(_, from)| from);
+    let (method, url) = request(rest)?;
+    // A page with a meta refresh had a normal response.
+    let is_meta = status == "meta refresh";
+    Some(Fact::Attempt {
+        url,
+        method,
+        status: if is_meta {
+            Some(200)
+        } else {
+            status.parse().ok()
+        },
+        attempt: None,
+    })
+}
+
+/// `<GET http://…> (failed 2 times): 503 Service Unavailable`
+fn retry(rest: &str, gave_up: bool) -> Option<Fact<'_>> {
+    let (method, url) = request(rest)?;
+    let (_, rest) = rest.split_once("> (failed ")?;
+    let (times, reason) = rest.split_once(" times):")?;
+    Some(match status_in_front(reason) {
+        Some(status) if gave_up => Fact::GaveUpOnStatus { url, status },
+        status => Fact::Attempt {
+            url,
+            method,
+            status,
+            attempt: times.parse().ok(),
+        },
+    })
+}
+
+/// Parses a whole message, including continuation lines.
 pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     let first = first_line(message);
     let after = |prefix: &str| first.strip_prefix(prefix);
@@ -56,51 +114,8 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         let bot = rest.split_once(" started (bot: ")?.1.strip_suffix(')')?;
         return Some(Fact::Started { bot });
     }
-    if let Some(rest) = after("Crawled (").or_else(|| after("Redirecting (")) {
-        let (status, rest) = split_at_sign(rest, b')')?;
-        // `Redirecting (302) to <GET B> from <GET A>`: the answer was A's.
-        let from = rest.starts_with(" to ").then(|| rest.rsplit_once(" from "));
-        let rest = from.flatten().map_or(rest, |(_, from)| from);
-        let (method, url) = request(rest)?;
-        // A page that names the next one in itself was answered as any other.
-        let is_meta = status == "meta refresh";
-        return Some(Fact::Attempt {
-            url,
-            method,
-            status: if is_meta {
-                Some(200)
-            } else {
-                status.parse().ok()
-            },
-            attempt: None,
-        });
-    }
-    if let Some(rest) =
-        after("Discarding ").filter(|rest| rest.ends_with("max redirections reached"))
-    {
-        // An answer that was a redirect; the line does not say which, and 302 is the usual one.
-        let (method, url) = request(rest)?;
-        return Some(Fact::Attempt {
-            url,
-            method,
-            status: Some(302),
-            attempt: None,
-        });
-    }
-    let gave_up = first.starts_with("Gave up retrying ");
-    if let Some(rest) = after("Retrying ").or_else(|| after("Gave up retrying ")) {
-        let (method, url) = request(rest)?;
-        let (_, rest) = rest.split_once("> (failed ")?;
-        let (times, reason) = rest.split_once(" times):")?;
-        return Some(match status_in_front(reason) {
-            Some(status) if gave_up => Fact::GaveUpOnStatus { url, status },
-            status => Fact::Attempt {
-                url,
-                method,
-                status,
-                attempt: times.parse().ok(),
-            },
-        });
+    if let Some(attempt) = attempt(first) {
+        return Some(attempt);
     }
     if let Some(rest) = after("Spider error processing ") {
         return Some(Fact::PageError {
@@ -110,7 +125,7 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     }
     if let Some(rest) = after("Error downloading ") {
         let url = request(rest)?.1;
-        // The middleware for robots.txt may name the page that it wanted robots.txt for.
+        // The robots.txt middleware may log the page for which it requested robots.txt.
         let is_page = logger.ends_with("robotstxt") && !url.ends_with("/robots.txt");
         let download = !is_page && !message.contains("IgnoreRequest");
         return Some(Fact::PageError { url, download });
@@ -137,7 +152,7 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     }
     if first.starts_with('{') && (logger.ends_with("periodic_log") || logger.ends_with("logstats"))
     {
-        // The totals so far: of a run that is killed there is nothing else.
+        // The totals so far: the only statistics of a run that is killed.
         let object: serde_json::Value = serde_json::from_str(message).ok()?;
         let stats = object.get("stats")?.as_object()?;
         return Some(Fact::Stats(Box::new(summary(&literals(stats)))));
@@ -150,26 +165,26 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     Some(Fact::Closed { reason })
 }
 
-/// A message without the lines behind it.
+/// The first line of a message.
 pub(super) fn first_line(message: &str) -> &str {
     let first = split_at_sign(message, b'\n').map_or(message, |(first, _)| first);
     first.strip_suffix('\r').unwrap_or(first)
 }
 
-/// Method and URL of ` … <GET http://…> …`.
+/// Method and URL in ` … <GET http://…> …`.
 fn request(text: &str) -> Option<(&str, &str)> {
     let (_, inner) = split_at_sign(text, b'<')?;
     let (method, rest) = split_at_sign(inner, b' ')?;
     Some((method, split_at_sign(rest, b'>')?.0))
 }
 
-/// URL of `<200 http://…>`.
+/// URL in `<200 http://…>`.
 fn response(text: &str) -> Option<&str> {
     let (_, rest) = split_at_sign(text.strip_prefix('<')?, b' ')?;
     Some(split_at_sign(rest, b'>')?.0)
 }
 
-/// The status of ` 503 Service Unavailable`.
+/// The status in ` 503 Service Unavailable`.
 fn status_in_front(reason: &str) -> Option<u16> {
     let (number, _) = reason.trim_start().split_once(' ')?;
     number
@@ -178,7 +193,7 @@ fn status_in_front(reason: &str) -> Option<u16> {
         .filter(|status| number.len() == 3 && (100..600).contains(status))
 }
 
-/// How a run ended, by the reason it gives. Reasons of a spider's own are its own decision.
+/// The run status for a finish reason. Custom reasons are a spider's own decision and count as success.
 pub(crate) fn status_of(reason: &str) -> RunStatus {
     match reason {
         "shutdown" | "cancelled" => RunStatus::Cancelled,
@@ -190,9 +205,9 @@ pub(crate) fn status_of(reason: &str) -> RunStatus {
     }
 }
 
-/// The statistics in the terms of the definitions. A request failed when its status is 400 or
-/// above, or when no answer came (`request_count` − `response_count`; the exception count is of no
-/// use for that, as it holds requests that were never sent).
+/// Converts Scrapy's statistics to the terms of the definitions. A request failed if its status is 400 or
+/// above, or if there was no response (`request_count` − `response_count`; the exception count is unsuitable,
+/// because it includes requests that were never sent).
 pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
     let mut summary = RunSummary::default();
     let mut responses = None;
@@ -222,7 +237,7 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
         let bad = failed.fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
         let unanswered = requests.saturating_sub(responses.unwrap_or(0));
         summary.requests_failed = Some(unanswered.saturating_add(bad));
-        // Scrapy counts from zero: a key that is absent was never counted up.
+        // Scrapy omits counters that are zero.
         summary.items.get_or_insert(0);
         summary.items_failed.get_or_insert(0);
         summary.bytes.get_or_insert(0);
@@ -230,6 +245,24 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
         summary.pages.get_or_insert(0);
     }
     summary
+}
+
+/// Converts JSON statistics to the literals of Scrapy's dump.
+pub(super) fn literals(
+    stats: &serde_json::Map<String, serde_json::Value>,
+) -> Vec<(String, Literal)> {
+    let literal = |value: &serde_json::Value| match value {
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(whole) => Literal::Int(whole),
+            None => number.as_f64().map_or(Literal::Other, Literal::Float),
+        },
+        serde_json::Value::String(text) => Literal::Text(text.clone()),
+        _ => Literal::Other,
+    };
+    let entries = stats.iter();
+    entries
+        .map(|(key, value)| (key.clone(), literal(value)))
+        .collect()
 }
 
 fn keyed_count(summary: &mut RunSummary<'_>, key: &str, value: &Literal) {
@@ -248,7 +281,7 @@ fn keyed_count(summary: &mut RunSummary<'_>, key: &str, value: &Literal) {
     }
 }
 
-/// The statistics that the user named, under those names, and those that none of Scrapy's own parts keeps.
+/// The statistics that the user named, under those names, and those that are not from Scrapy's own components.
 pub(super) fn own(stats: Vec<(String, f64)>, map: &Map) -> Vec<(String, f64)> {
     let own = stats
         .into_iter()
@@ -259,7 +292,7 @@ pub(super) fn own(stats: Vec<(String, f64)>, map: &Map) -> Vec<(String, f64)> {
     own.collect()
 }
 
-/// Whether a part of Scrapy itself keeps that statistic.
+/// Whether a statistic is from one of Scrapy's own components.
 fn is_scrapys(key: &str) -> bool {
     const PARTS: [&str; 25] = [
         "downloader",
@@ -292,7 +325,7 @@ fn is_scrapys(key: &str) -> bool {
     PARTS.binary_search(&part).is_ok() || matches!(part, "start_time" | "urllength")
 }
 
-/// A line's head: `2026-03-04 11:22:33 [scrapy.core.engine] DEBUG: `.
+/// A line's header, `2026-03-04 11:22:33 [scrapy.core.engine] DEBUG: `, and its message.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Head<'l> {
     pub(crate) time: &'l str,
@@ -331,8 +364,8 @@ impl<'l> Head<'l> {
     }
 }
 
-/// Two accounts of crawlers that ran in one process, added up. Each counts all lines of the process, so that of
-/// the levels the larger number holds.
+/// Adds up the statistics of two crawlers that ran in one process. Each counts the log lines of the whole process,
+/// so the larger count per level is used.
 pub(super) fn added(sum: RunSummary<'static>, told: &RunSummary<'_>) -> RunSummary<'static> {
     fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
         match (a, b) {

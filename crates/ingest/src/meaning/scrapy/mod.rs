@@ -1,11 +1,13 @@
-//! Scrapy's text logs: records over many lines, several runs in one file.
+//! Scrapy's text logs: multi-line records, several runs in one file.
 //!
-//! A record begins with a head (`2026-03-04 11:22:33 [logger] LEVEL: `); every line without one
-//! continues the record before it. A run begins at `Scrapy … started`; the lines that follow belong
-//! to it until the next one begins, because Scrapy still writes after it closed the spider.
+//! A record starts with a header (`2026-03-04 11:22:33 [logger] LEVEL: `); every line without one
+//! continues the previous record. A run starts at `Scrapy … started`; all lines belong to it until the next
+//! run starts, because Scrapy still logs after it has closed the spider.
 
+mod events;
 pub(crate) mod logparser;
 mod message;
+mod pending;
 mod settings;
 
 use std::borrow::Cow;
@@ -13,58 +15,57 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dragline_schema::{
-    Dialect, DuplicateDetected, Event, Json, Level, Position, ProductAction, ProductProcessed,
-    Record, Request, RunSummary, ScraperEnd, ScraperError, ScraperStart, Sink, Timestamp,
+    Dialect, Event, Level, Position, Record, RunSummary, ScraperStart, Sink, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use self::events::{ended, error, event, record};
 use self::logparser::Job;
 use self::message::{Fact, Head};
-use crate::framing::body::{Body, is_typed};
-use crate::framing::crash::{self, Extent};
+use self::pending::{has_body, is_spider, spider_of};
+use crate::framing::body::Body;
+use crate::framing::crash::Extent;
 use crate::framing::lines::append;
 use crate::meaning::map::Map;
 use crate::meaning::text::Begun;
-use crate::meaning::traceback;
 use crate::parsing::time::Local;
-use crate::parsing::{Object, scalar};
 
-/// A record's text is kept up to this size; more lines of it are read and left out.
+/// Maximum size of a record's text in bytes; further lines are read and dropped.
 const MAX_RECORD: usize = 1 << 20;
-/// What Twisted says before it says what it was.
+/// Twisted's announcement of an error, which follows in the next record.
 const UNHANDLED: &str = "Unhandled error in Deferred:";
-/// Of so many URLs we remember that their request was given up.
+/// Maximum number of URLs remembered as given up.
 const MAX_GIVEN_UP: usize = 10_000;
 
 /// The decoder of one family of files.
 #[derive(Default)]
 pub(crate) struct Scrapy {
-    /// The family's name, hashed, for the ids of runs, which Scrapy does not give: two machines'
-    /// scrapers start in the same second and log under the same file name.
+    /// Hash of the family's name, used for run ids, because Scrapy does not log any. Scrapers on two machines
+    /// can start in the same second and log under the same file name.
     family: u32,
-    /// What the user calls its statistics.
+    /// The user's names for statistics.
     map: Arc<Map>,
     pending: Option<Pending>,
-    /// The spider's name, where a formatter writes it beside each message.
+    /// The spider's name, if a formatter adds it to each message.
     json_spider: Option<String>,
-    /// The text of a record that another seemed to interrupt.
+    /// The text of a record that another one seemed to interrupt.
     interrupted: Option<Body>,
     state: State,
 }
 
-/// What the lines before one say of its run.
+/// What previous lines say about the current run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     run: Option<RunState>,
-    /// How many runs began in each second, so that their ids differ.
+    /// Number of runs started in each second, to make their ids unique.
     started: BTreeMap<String, u32>,
-    /// Whether lines of Scrapy's came in a format of somebody's own.
+    /// Whether Scrapy's lines are in a user-defined format.
     has_own_format: bool,
 }
 
-/// A record whose lines may go on.
+/// An open record, which may continue.
 pub(crate) struct Pending {
     time: Option<Timestamp>,
     logger: String,
@@ -80,15 +81,16 @@ pub(crate) struct Pending {
 struct RunState {
     bot: Option<String>,
     run_id: String,
-    /// The spider's name shows only where it logs itself.
+    /// The spider's name, known only once the spider itself logs.
     spider: Option<String>,
     spider_told: bool,
-    /// How many crawlers the process opened, and how many of them it closed.
+    /// Number of crawlers that the process opened, and of those it closed.
     #[serde(default)]
     opened: u32,
     #[serde(default)]
     closed: u32,
-    /// What the crawlers of the process told so far; not kept, as only the same moment tells it.
+    /// Sum of the statistics of the process's crawlers so far. Not saved, because crawlers that run at the same
+    /// time report together.
     #[serde(skip)]
     account: Option<RunSummary<'static>>,
     /// The hashes of URLs.
@@ -97,12 +99,12 @@ struct RunState {
 }
 
 impl RunState {
-    /// Whether all crawlers are closed that it opened.
+    /// Whether all opened crawlers are closed.
     fn is_closed(&self) -> bool {
         self.closed > 0 && self.closed >= self.opened
     }
 
-    /// The account of the process: a crawler's, with those of the others that ran at the same time.
+    /// Adds a crawler's statistics to those of the crawlers that ran in the process at the same time.
     fn sum<'r>(&mut self, told: RunSummary<'r>) -> RunSummary<'r> {
         if self.opened < 2 {
             return told;
@@ -138,7 +140,7 @@ impl Scrapy {
         self.state = state;
     }
 
-    /// What a line begins; `None` when it begins no record.
+    /// Starts a record with this line; `None` if it has no header.
     pub(crate) fn begin(line: &str, at: Position, local: &Local) -> Option<Pending> {
         let head = Head::parse(line)?;
         Some(Pending {
@@ -153,7 +155,7 @@ impl Scrapy {
         })
     }
 
-    /// Takes a record of Scrapy's that has a format of somebody's own; leaves others as they are.
+    /// Takes over a text record of Scrapy in a user-defined format; leaves others unchanged.
     pub(crate) fn claim(
         &mut self,
         begun: &mut Begun,
@@ -162,13 +164,13 @@ impl Scrapy {
     ) -> Option<Pending> {
         let logger = begun.logger.as_deref().unwrap_or_default();
         let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
-        // Celery's format, and others, leave the logger out.
+        // Celery's format, among others, omits the logger.
         let begins = logger.is_empty() && message::is_start(&begun.text);
         self.state.has_own_format |= is_own || begins;
         let level = Level::from_word(&begun.level);
         let level = level.filter(|_| self.state.has_own_format)?;
         Some(Pending {
-            // Where its format has none, what an envelope says holds.
+            // If its format has no time, use the envelope's.
             time: begun.timestamp(local).map(|(time, _)| time).or(taken_at),
             logger: begun.logger.take().unwrap_or_default(),
             level,
@@ -180,7 +182,7 @@ impl Scrapy {
         })
     }
 
-    /// Takes a record of Scrapy's that another formatter wrote as JSON.
+    /// Takes over a record of Scrapy that a formatter wrote as JSON.
     pub(crate) fn claim_json(&mut self, record: &Record<'_>, at: Position) -> Option<Pending> {
         let logger = record.target.as_deref()?;
         let is_own = logger == "scrapy" || logger.starts_with("scrapy.");
@@ -212,7 +214,7 @@ impl Scrapy {
         })
     }
 
-    /// Forgets the open record.
+    /// Discards the open record.
     pub(crate) fn drop_pending(&mut self) {
         self.pending = None;
     }
@@ -222,13 +224,13 @@ impl Scrapy {
         self.pending.as_ref().map(|pending| &*pending.text)
     }
 
-    /// Opens the record that a line began; the one before it is to be flushed first.
+    /// Opens a record; the caller must flush the previous one first.
     pub(crate) fn open(&mut self, begun: Pending) {
         self.pending = Some(begun);
     }
 
-    /// Whether a record that begins is the rest of the open one: Twisted says in one that nobody handled an error,
-    /// and in the next what it was.
+    /// Whether a new record is the rest of the open one: Twisted announces an unhandled error in one record and
+    /// describes it in the next.
     pub(crate) fn completes(&mut self, begun: &Pending) -> bool {
         let Some(pending) = &mut self.pending else {
             return false;
@@ -242,7 +244,7 @@ impl Scrapy {
         is_rest
     }
 
-    /// Takes a line of a text that a record seemed to interrupt: what an item quotes may look like one.
+    /// Takes a line of a text that a record seemed to interrupt: text quoted in an item can look like a record.
     fn goes_on_behind(&mut self, line: &str) -> bool {
         let is_own = self.interrupted.as_ref().is_some_and(Body::is_open);
         if is_own && let Some(body) = &mut self.interrupted {
@@ -251,18 +253,18 @@ impl Scrapy {
         is_own
     }
 
-    /// Whether a record is open that the next line may continue.
+    /// Whether a record is open, which the next line may continue.
     pub(crate) fn is_open(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// When the open record was written, if it is no error.
+    /// The open record's time, if its level is below error.
     pub(crate) fn logged_at(&self) -> Option<Timestamp> {
         let pending = self.pending.as_ref()?;
         pending.time.filter(|_| pending.level < Level::Error)
     }
 
-    /// Where the open record begins.
+    /// The position of the open record.
     pub(crate) fn open_at(&self) -> Option<Position> {
         self.pending.as_ref().map(|pending| pending.at)
     }
@@ -279,27 +281,27 @@ impl Scrapy {
         is_own || self.goes_on_behind(line)
     }
 
-    /// Whether the open record waits for a line, whatever that looks like.
+    /// Whether the open record expects another line, whatever that looks like.
     pub(crate) fn awaits(&self) -> bool {
         self.pending.as_ref().is_some_and(|pending| {
             pending.body.awaits() || (!pending.text.contains('\n') && has_body(&pending.text))
         })
     }
 
-    /// Whether a line is within the crash that the open record logged.
+    /// Whether the next line may be part of a crash that the open record logs.
     pub(crate) fn is_in_crash(&self) -> bool {
         self.pending
             .as_ref()
             .is_some_and(|pending| pending.extent.is_some())
     }
 
-    /// The current run's id, and whose it is.
+    /// The current run's id and bot name.
     pub(crate) fn run(&self) -> Option<(&str, Option<&str>)> {
         let run = self.state.run.as_ref()?;
         Some((&run.run_id, run.bot.as_deref()))
     }
 
-    /// Hands over the open record: nothing continues it.
+    /// Passes the open record, now complete, to the sink.
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
         if let Some(mut pending) = self.pending.take() {
             self.json_spider = pending.cut_extra().or(self.json_spider.take());
@@ -312,7 +314,7 @@ impl Scrapy {
         }
     }
 
-    /// Hands over what is left at the end of the family.
+    /// Passes on what is left at the end of the family.
     pub(crate) fn finish(&mut self, sink: &mut dyn Sink) {
         self.flush(sink);
         self.tell_spider(sink);
@@ -324,7 +326,7 @@ impl Scrapy {
             self.tell_spider(sink);
             self.state.run = Some(self.new_run(Some(bot.to_owned()), pending.time));
         }
-        // One process runs crawlers one after the other, and says once that it began.
+        // A process that runs crawlers one after the other logs `Scrapy … started` only once.
         let opens = pending.text.starts_with("Spider opened");
         if opens
             && let Some(run) = &self.state.run
@@ -335,7 +337,7 @@ impl Scrapy {
             self.state.run = Some(self.new_run(bot, pending.time));
         }
         if self.state.run.is_none() {
-            // The file begins in the middle of a run.
+            // The file starts in the middle of a run.
             self.state.run = Some(self.new_run(None, pending.time));
         }
         let Some(run) = &mut self.state.run else {
@@ -378,7 +380,7 @@ impl Scrapy {
         }
     }
 
-    /// Hands over a job that logparser tells of: it is a run by itself.
+    /// Passes on the records of a logparser job, which is a run of its own.
     pub(crate) fn tell_job(&mut self, job: &Job, at: Position, local: &Local, sink: &mut dyn Sink) {
         let mut run = self.new_run(job.bot.clone(), job.start);
         run.run_id = job.id.clone().unwrap_or(run.run_id);
@@ -400,7 +402,7 @@ impl Scrapy {
             };
             append(&mut line.text, rest, MAX_RECORD);
             let fact = message::read(&line.logger, &line.text);
-            // Requests and items are in the statistics.
+            // Requests and items are already in the statistics.
             let event = match event(fact, &line, &mut run) {
                 event @ Event::ScraperError(_) => event,
                 _ if line.level.is_error() => Event::ScraperError(error(&line)),
@@ -441,7 +443,7 @@ impl Scrapy {
         }
     }
 
-    /// Tells the spider's name, once it is known and the run is over.
+    /// Reports the spider's name when it is known and the run is over, once per run.
     fn tell_spider(&mut self, sink: &mut dyn Sink) {
         let Some(run) = &mut self.state.run else {
             return;
@@ -464,289 +466,5 @@ impl Scrapy {
             ..Record::default()
         };
         sink.record(&record, at);
-    }
-}
-
-impl Pending {
-    /// When it was written.
-    pub(crate) fn time(&self) -> Option<Timestamp> {
-        self.time
-    }
-
-    /// Whether a line belongs to it.
-    fn takes(&mut self, line: &str) -> bool {
-        if let Some(extent) = &mut self.extent {
-            if extent.takes(line) {
-                return true;
-            }
-            self.extent = None;
-        }
-        if !line.trim().is_empty()
-            && let Some(extent) = Extent::begin(line)
-        {
-            // An item may hold whatever a page did.
-            let is_quoted = self.body.is_open();
-            let is_group = line.trim_start().starts_with("+ Exception Group");
-            let is_indented = line.starts_with([' ', '\t']) && !is_group;
-            let is_own = crash::may_have_logged(Some(self.level)) || is_indented || is_quoted;
-            if self.had_crash || !is_own {
-                return false;
-            }
-            if !is_quoted {
-                self.extent = Some(extent.logged());
-                self.had_crash = true;
-                return true;
-            }
-        }
-        self.body.takes(line)
-            || (!self.text.contains('\n') && has_body(&self.text))
-            || (self.level.is_error() && is_typed(line))
-    }
-}
-
-impl Pending {
-    /// Takes away what a formatter put behind the message, ` ({"spider": "<LinesSpider 'tram_lines' at 0x7f0c>"})`;
-    /// gives the spider that it names.
-    fn cut_extra(&mut self) -> Option<String> {
-        let text = self.text.trim_end();
-        let begin = text.strip_suffix("})")?.rfind(" ({\"")?;
-        let object = Object::parse(&text[begin + 2..text.len() - 1])?;
-        if !object
-            .fields
-            .iter()
-            .all(|(key, _)| key == "spider" || key == "crawler")
-        {
-            return None;
-        }
-        let spider = object.fields.iter().find(|(key, _)| key == "spider");
-        let spider = spider.and_then(|(_, raw)| scalar(raw)?.into_text());
-        let spider = spider.and_then(|shown| spider_of(&shown));
-        self.text.truncate(begin);
-        spider
-    }
-}
-
-/// The name of a spider that a formatter wrote: `tram_lines`, `<LinesSpider 'tram_lines' at 0x7f0c>`.
-fn spider_of(text: &str) -> Option<String> {
-    let name = match text.split_once('\'') {
-        Some((_, rest)) => rest.split_once('\'')?.0,
-        None => text,
-    };
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// Whether a message's next line is what it is about, however that looks.
-fn has_body(message: &str) -> bool {
-    message.starts_with("Scraped from")
-        || message.starts_with("Dropped: ")
-        || message.ends_with(':')
-}
-
-/// Loggers without a dot are a spider's, but for those of well-known libraries.
-fn is_spider(logger: &str) -> bool {
-    !logger.is_empty()
-        && !logger.contains('.')
-        && !matches!(
-            logger,
-            "scrapy"
-                | "root"
-                | "asyncio"
-                | "twisted"
-                | "urllib3"
-                | "playwright"
-                | "protego"
-                | "filelock"
-                | "tldextract"
-                | "selenium"
-                | "seleniumwire"
-                | "websockets"
-                | "charset_normalizer"
-                | "chardet"
-                | "botocore"
-                | "boto3"
-                | "s3transfer"
-                | "pymongo"
-                | "peewee"
-                | "PIL"
-                | "httpx"
-                | "httpcore"
-                | "hpack"
-                | "h2"
-                | "parso"
-                | "trafilatura"
-                | "newspaper"
-                | "pika"
-                | "kafka"
-                | "redis"
-                | "celery"
-                | "kombu"
-                | "sqlalchemy"
-                | "psycopg"
-                | "psycopg2"
-                | "elasticsearch"
-                | "elastic_transport"
-                | "openai"
-                | "nltk"
-                | "pdfminer"
-                | "fontTools"
-                | "matplotlib"
-                | "numexpr"
-                | "WDM"
-                | "apscheduler"
-                | "concurrent"
-                | "faker"
-                | "readability"
-                | "requests"
-                | "cssselect"
-                | "parsel"
-                | "w3lib"
-                | "itemloaders"
-                | "stdout"
-                | "stderr"
-        )
-        && !logger.starts_with("scrapy")
-        && !logger.starts_with('_')
-        && !logger.contains(',')
-        && logger != "-"
-        && !logger.contains('#')
-}
-
-/// What the record says to programs.
-fn event<'p>(fact: Option<Fact<'p>>, pending: &'p Pending, run: &mut RunState) -> Event<'p> {
-    match fact {
-        Some(Fact::Started { .. }) => Event::ScraperStart(ScraperStart::default()),
-        Some(Fact::Attempt {
-            url,
-            method,
-            status,
-            attempt,
-        }) => {
-            if pending.level.is_error() && run.given_up.len() < MAX_GIVEN_UP {
-                run.given_up.insert(xxh3_64(url.as_bytes()));
-            }
-            Event::Request(Request {
-                url: Some(url.into()),
-                method: Some(method.into()),
-                status_code: status,
-                attempt,
-                ..Request::default()
-            })
-        }
-        Some(Fact::PageError {
-            url,
-            download: true,
-        }) if !run.given_up.contains(&xxh3_64(url.as_bytes())) => {
-            // The only line of an attempt that nobody tried again.
-            let error = error(pending);
-            Event::Request(Request {
-                url: Some(url.into()),
-                error_type: error.error_type,
-                ..Request::default()
-            })
-        }
-        Some(Fact::PageError { url, .. }) => Event::ScraperError(ScraperError {
-            url: Some(url.into()),
-            ..error(pending)
-        }),
-        Some(Fact::GaveUpOnStatus { url, status }) => Event::ScraperError(ScraperError {
-            url: Some(url.into()),
-            status_code: Some(status),
-            ..error(pending)
-        }),
-        Some(Fact::Scraped { url }) => product(ProductAction::Saved, url),
-        Some(Fact::Dropped) => product(ProductAction::Failed, None),
-        Some(Fact::Duplicate { url }) => Event::DuplicateDetected(DuplicateDetected {
-            url: Some(url.into()),
-            ..DuplicateDetected::default()
-        }),
-        Some(Fact::Settings(config)) => Event::Summary(Box::new(RunSummary {
-            config: Some(Json(config.into())),
-            ..RunSummary::default()
-        })),
-        Some(Fact::Stats(summary)) => Event::Summary(summary),
-        Some(Fact::Closed { reason }) => Event::ScraperEnd(ended(reason)),
-        // Who was told to stop and is ended before it has: it did not finish, and it knew.
-        Some(Fact::Closing { reason })
-            if message::status_of(reason) != dragline_schema::RunStatus::Success =>
-        {
-            Event::ScraperEnd(ended(reason))
-        }
-        // Twisted says so, and then what it was.
-        None if pending.text.trim_end() == UNHANDLED => Event::Log,
-        None if pending.level.is_error() => Event::ScraperError(error(pending)),
-        Some(Fact::Closing { .. }) | None => Event::Log,
-    }
-}
-
-/// A record of a job's.
-fn record<'r>(
-    timestamp: Option<Timestamp>,
-    level: Level,
-    event: Event<'r>,
-    (scraper, run_id): (Option<&'r str>, &'r str),
-) -> Record<'r> {
-    Record {
-        timestamp,
-        level: Some(level),
-        scraper_id: scraper.map(Cow::Borrowed),
-        run_id: Some(Cow::Borrowed(run_id)),
-        event,
-        dialect: Dialect::Scrapy,
-        is_zoneless: true,
-        ..Record::default()
-    }
-}
-
-fn ended(reason: &str) -> ScraperEnd<'_> {
-    ScraperEnd {
-        status: Some(message::status_of(reason).as_str().into()),
-        finish_reason: Some(reason.into()),
-        ..ScraperEnd::default()
-    }
-}
-
-fn product(action: ProductAction, url: Option<&str>) -> Event<'_> {
-    Event::ProductProcessed(ProductProcessed {
-        action: Some(action.as_str().into()),
-        url: url.map(Cow::Borrowed),
-        ..ProductProcessed::default()
-    })
-}
-
-/// What asyncio says of a future that nobody asked: `future: <Future finished exception=Type('message')>`.
-fn of_future(text: &str) -> Option<ScraperError<'_>> {
-    let (_, told) = text.split_once(" exception=")?;
-    let (error_type, rest) = told.split_once('(')?;
-    let is_type = error_type
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
-    let message = rest.rsplit_once(')').map_or(rest, |(message, _)| message);
-    let message = message.trim_matches(['\'', '"']);
-    is_type.then(|| ScraperError {
-        error_type: Some(error_type.into()),
-        error_message: Some(message.into()),
-        ..ScraperError::default()
-    })
-}
-
-/// Type, message and causes out of the traceback that follows a record; without one, the record's
-/// first line is the message.
-fn error(pending: &Pending) -> ScraperError<'_> {
-    let Some(parsed) = traceback::parse(&pending.text) else {
-        return of_future(&pending.text).unwrap_or_default();
-    };
-    let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
-    let start = pending.text.find("Traceback (most").unwrap_or(0);
-    let causes = (!parsed.causes.is_empty())
-        .then(|| serde_json::to_string(&parsed.causes).ok())
-        .flatten()
-        .map(|json| Json(Cow::Owned(json)));
-    ScraperError {
-        error_type: text(parsed.error_type),
-        error_message: text(parsed.message),
-        causes,
-        traceback: Some(Cow::Borrowed(&pending.text[start..])),
-        function: parsed.function.map(Cow::Borrowed),
-        ..ScraperError::default()
     }
 }

@@ -1,13 +1,13 @@
-//! What a crawler was set to: `Overridden settings:` and a dict.
+//! Reads a crawler's settings: `Overridden settings:` followed by a dict.
 
 use dragline_schema::{Value, clip, wire};
 
 use crate::parsing::literal::{Literal, parse_settings};
 
-/// A longer value is cut, in bytes.
+/// Maximum length of a value in bytes; longer values are cut.
 const LONGEST: usize = 200;
 
-/// The settings as a JSON object. Of secrets only that they are set.
+/// The settings as a JSON object. Secrets are replaced by `(set)`.
 pub(super) fn settings(dict: &str) -> Option<String> {
     let entries = parse_settings(dict)?;
     let mut text = Vec::new();
@@ -28,7 +28,7 @@ pub(super) fn settings(dict: &str) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// Whether what has that name is not to be shown.
+/// Whether the setting's value must not be shown.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
     ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH"]

@@ -1,4 +1,4 @@
-//! The shape of a line that the general parser read.
+//! Learns the shape of a line that the general parser has read.
 
 use super::{Ending, Field, Node, Payload};
 use crate::framing::envelope::object as inside;
@@ -8,7 +8,7 @@ use crate::meaning::role::{Kind, LONGEST, Role};
 use crate::meaning::{alias, foreign, native, node};
 use crate::parsing::object::{MAX_DEPTH, Object};
 
-/// A line with more values has no shape.
+/// Maximum number of values in a line with a shape.
 const MOST_VALUES: usize = 96;
 
 /// The shape of one line.
@@ -16,14 +16,14 @@ pub(super) struct Learned<'l> {
     line: &'l str,
     map: &'l Map,
     pub(super) nodes: Vec<Node>,
-    /// How far the line is in the nodes.
+    /// End of the part of the line that is already in `nodes`.
     at: usize,
     payload: inside::Payload,
     is_native: bool,
 }
 
 impl<'l> Learned<'l> {
-    /// `None` when the line has none that could be kept.
+    /// The shape of a line; `None` if the line is not suitable.
     pub(super) fn of(line: &'l str, object: &Object<'l>, map: &'l Map) -> Option<Self> {
         let payload = inside::payload_of_a_record(object)?;
         let mut learned = Self {
@@ -53,13 +53,13 @@ impl<'l> Learned<'l> {
         Some(learned)
     }
 
-    /// Which values are for slots that values behind them fill rather.
+    /// Bit set of the values whose slots are filled by later values with a better rank.
     fn late(&self) -> u128 {
         let slot = |node: &Node| node.field.as_ref().and_then(|field| field.text);
         let is_beaten = |(at, node): &(usize, &Node)| {
             slot(node).is_some_and(|(own, rank)| {
                 let behind = self.nodes[at + 1..].iter().filter_map(slot);
-                // Of numbers of levels the last one tells whose they are.
+                // The last numeric level determines the scale, so the order matters.
                 own != alias::Slot::Level
                     && behind
                         .into_iter()
@@ -73,7 +73,7 @@ impl<'l> Learned<'l> {
     fn object(&mut self, object: &Object<'l>, path: &str, depth: usize) -> Option<()> {
         for (place, (key, raw)) in object.fields.iter().enumerate() {
             let json = raw.get();
-            // Values stand in the line that they were read from.
+            // Values are slices of the line that they were read from.
             let begin = (json.as_ptr() as usize).checked_sub(self.line.as_ptr() as usize)?;
             let whole = match path {
                 "" => key.to_string(),
@@ -129,7 +129,7 @@ impl<'l> Learned<'l> {
 
     fn push(&mut self, end: usize, field: Option<Field>, ending: Option<Ending>) -> Option<()> {
         let literal = self.line.as_bytes().get(self.at..end)?;
-        // In a key with an escape not every mark is one.
+        // In an escaped key, not every quotation mark is a delimiter.
         let is_plain = !literal.contains(&b'\\') && literal.len() <= 4 * LONGEST;
         is_plain.then(|| {
             self.nodes.push(Node {

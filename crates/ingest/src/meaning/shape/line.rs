@@ -1,4 +1,4 @@
-//! A line of a shape that is known, into a record.
+//! Decodes a line of a known shape into a record.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ use crate::parsing::number;
 use crate::parsing::object::{self, Object};
 use crate::parsing::time::Local;
 
-/// A line whose shape is known.
+/// A line with a known shape.
 pub(super) struct Line<'l> {
     pub(super) text: &'l str,
     pub(super) has_escapes: bool,
 }
 
 impl<'l> Line<'l> {
-    /// A line of the wire format.
+    /// Decodes a line of the wire format.
     pub(super) fn native(
         &self,
         nodes: &[Node],
@@ -90,7 +90,7 @@ impl<'l> Line<'l> {
                 holes.push((field.key.to_string(), value.clone()));
             }
             if let Some(event) = &mut typed {
-                // What the event does not know is the user's.
+                // Unknown fields are the user's own.
                 let _ = event.set(&field.key, value.clone());
             }
             match field.mapped {
@@ -117,7 +117,7 @@ impl<'l> Line<'l> {
         is_record.then_some(())
     }
 
-    /// The event that the line names, a plain line when it names none; `None` when the name cannot be read.
+    /// The event named in the line, `Event::Log` if there is none; `None` if the name cannot be read.
     fn typed(&self, nodes: &[Node], found: &[Found]) -> Option<Event<'l>> {
         for place in found {
             let Some(field) = &nodes[place.node as usize].field else {
@@ -136,8 +136,8 @@ impl<'l> Line<'l> {
         Some(Event::Log)
     }
 
-    /// Takes a text that fills its slot as it is, or none. `Some(false)` for any other value, `None` for one that
-    /// the general parser is to read.
+    /// Takes a text that fills its slot unchanged or is not needed. `Some(false)` for any other value, `None` if
+    /// the line must be left to the general parser.
     #[inline]
     fn take_text(&self, place: Found, field: &Field, slots: &mut Slots<'l>) -> Option<bool> {
         let Some(text) = self.quoted(place) else {
@@ -160,7 +160,7 @@ impl<'l> Line<'l> {
         Some(false)
     }
 
-    /// Takes a whole number that fills its slot as it is, or none.
+    /// Takes a whole number that fills its slot unchanged; `false` for any other value.
     #[inline]
     fn take_number(&self, place: Found, field: &Field, slots: &mut Slots<'l>) -> bool {
         let Some((slot, rank)) = field.number else {
@@ -174,7 +174,7 @@ impl<'l> Line<'l> {
         true
     }
 
-    /// Takes a value for a slot that another one fills rather.
+    /// Takes a value whose slot is usually filled by a later value with a better rank.
     fn take_late(&self, place: Found, nodes: &[Node], slots: &mut Slots<'l>) -> Option<()> {
         let field = nodes[place.node as usize].field.as_ref()?;
         let is_beaten = field.text.is_some_and(|(slot, rank)| {
@@ -191,7 +191,7 @@ impl<'l> Line<'l> {
             }
         }
         if let Member::Value(value) = self.value(place, field)? {
-            // Of two that say it equally well the later one wins, which came before.
+            // Of equal ranks the later value in the line wins, which was taken first.
             if is_beaten && matches!(value, Value::Str(_)) {
                 slots.has_identity |= field.role.is_identity;
             } else {
@@ -201,24 +201,24 @@ impl<'l> Line<'l> {
         Some(())
     }
 
-    /// What stands between a text's marks.
+    /// The text between the quotation marks; `None` for other values.
     #[inline]
     fn quoted(&self, place: Found) -> Option<&'l str> {
         if self.text.as_bytes()[place.begin as usize] != b'"' {
             return None;
         }
-        // It ends with its mark.
+        // The value ends with its quotation mark.
         self.text
             .get(place.begin as usize + 1..place.end as usize - 1)
     }
 
-    /// Whether a text is what stands between its marks.
+    /// Whether a text between quotation marks has no escapes.
     #[inline]
     fn is_plain(&self, text: &str) -> bool {
         !self.has_escapes || memchr::memchr(b'\\', text.as_bytes()).is_none()
     }
 
-    /// A value; `None` for one that the general parser is to read.
+    /// A value; `None` if it must be left to the general parser.
     #[inline]
     fn value(&self, place: Found, field: &Field) -> Option<Member<'l>> {
         let json = &self.text[place.begin as usize..place.end as usize];

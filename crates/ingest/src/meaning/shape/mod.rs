@@ -1,14 +1,15 @@
-//! The shapes of a writer's lines, learned from the lines themselves.
+//! Fast parser for JSON lines, which learns the shapes of a writer's lines.
 //!
-//! A writer's lines have the same keys in the same order a million times: between their values stand the same
-//! bytes. So those are kept, once, as a tree: from the bytes before a value to those before the next one. A
-//! line that goes along the tree is taken apart by comparing bytes and by the places of its quotation marks;
-//! no key is looked up, as what each says is known by where it stands.
+//! A writer's lines have the same keys in the same order millions of times, so the bytes between the values are
+//! the same. These bytes are stored once, in a tree: each node has the bytes before a value, and its children
+//! have the bytes between that value and the next one. A line that matches a path of the tree is parsed by
+//! comparing bytes and by the positions of its quotation marks. No key is looked up, because a value's node
+//! determines its role.
 //!
-//! A shape is learned from a line that the general parser read, and only from lines in which nothing depends
-//! on more than that: no envelope around another record. Whatever does not go along
-//! the tree to its end (another key, a blank more, a number with an exponent) is left to the general parser.
-//! Both agree on every line that this one reads; property tests hold them to it.
+//! A shape is learned from a line that the general parser has read, and only if the record depends on nothing
+//! but this line: no envelope around another record. A line that does not match the tree to its end (a different
+//! key, an extra space, a number with an exponent) is left to the general parser. For every line that this parser
+//! reads, both produce the same record; property tests check that.
 
 mod learn;
 mod line;
@@ -26,75 +27,75 @@ use crate::parsing::marks::Marks;
 use crate::parsing::object::Object;
 use crate::parsing::time::Local;
 
-/// A tree is grown no further; keys may be data, too.
+/// Maximum number of nodes in the tree. Limited because keys may be data, too.
 const MOST_NODES: usize = 2048;
-/// So many things may follow a value.
+/// Maximum number of children of a node.
 const MOST_CHILDREN: usize = 16;
-/// Of so many lines that were tried, one in four goes along the tree, or no more are.
+/// After this many lines, the parser is disabled for the file if fewer than one in four could be read.
 const TRIED: u32 = 512;
 
-/// The shapes that are known.
+/// The learned shapes.
 #[derive(Default)]
 pub(crate) struct Shapes {
     nodes: Vec<Node>,
-    /// What lines begin with.
+    /// The nodes that lines start with.
     roots: Vec<u32>,
     marks: Marks,
-    /// Where the values of the line stand, and what they are.
+    /// The values of the current line.
     found: Vec<Found>,
     tried: u32,
     read: u32,
-    /// Whether the last line has a shape that is known: one whose values are not, then.
+    /// Whether the last line has a known shape. If it could not be read, its values are unsupported.
     is_known: bool,
 }
 
-/// The bytes before a value, and the value.
+/// The bytes before a value, and the value's role.
 struct Node {
-    /// From behind the value before it.
+    /// The bytes after the previous value.
     literal: Box<[u8]>,
-    /// The quotation marks in it.
+    /// Number of quotation marks in `literal`.
     quotes: usize,
     field: Option<Field>,
-    /// What may come behind the value, the longest first: one may begin with another.
+    /// The nodes that may follow the value; the longest first, because one may be a prefix of another.
     children: Vec<u32>,
-    /// Of the bytes that end a line: what the shape says.
+    /// For the bytes at the end of a line: properties of the whole shape.
     ending: Option<Ending>,
 }
 
-/// What a value says by where it stands.
+/// The role of a value at a node.
 struct Field {
     role: Role,
     mapped: Option<Mapped>,
-    /// Its path without the containers around it.
+    /// Its path without containers.
     key: Box<str>,
-    /// Whether it can say nothing at all.
+    /// Whether it cannot contribute anything.
     is_idle: bool,
-    /// The slot that a text fills as it is.
+    /// The slot that a text fills unchanged.
     text: Option<(alias::Slot, usize)>,
-    /// The slot that a whole number fills as it is.
+    /// The slot that a whole number fills unchanged.
     number: Option<(alias::Slot, usize)>,
-    /// How a line of the wire format takes the text.
+    /// In the wire format, how to set the text in the record.
     own: Option<native::TextSetter>,
-    /// Whether a null says that there was no answer.
+    /// Whether null means that there was no response.
     is_status: bool,
-    /// Whether another record may stand in it.
+    /// Whether it may contain another record.
     payload: Payload,
-    /// Whether it is the time by which numbers of levels are told.
+    /// Whether it is the time that determines the scale of numeric levels.
     is_time: bool,
 }
 
-/// Whether another record may stand in a value.
+/// Whether a value may contain another record.
 #[derive(Clone, Copy, PartialEq)]
 enum Payload {
     No,
-    /// It may.
+    /// The value may contain one.
     Own,
-    /// It may, when it is a text.
+    /// Any text in place of the value may be one.
     AsText,
 }
 
 impl Payload {
-    /// Whether the general parser is to look at such a text.
+    /// Whether this text must be left to the general parser.
     #[inline]
     fn is_other(self, text: &str) -> bool {
         let may_begin = |c: char| matches!(c, '{' | '[' | '\\') || c.is_ascii_digit();
@@ -106,7 +107,7 @@ impl Payload {
     }
 }
 
-/// What a whole line's keys say.
+/// Properties of a shape, determined by all its keys.
 #[derive(Clone, Copy)]
 struct Ending {
     keys: Keys,
@@ -114,13 +115,13 @@ struct Ending {
     is_zerolog: bool,
     is_logrus: bool,
     is_typed: bool,
-    /// Whether the message may have holes that other values fill.
+    /// Whether the message may be a template with placeholders for other values.
     has_template: bool,
-    /// Whether it is a line of the wire format, which others may write with blanks.
+    /// Whether it is a line of the wire format, possibly written with spaces by another writer.
     is_native: bool,
-    /// Whether an error has more in it than its fields.
+    /// Whether there is an error object with more data than its fields.
     has_error: bool,
-    /// The values, by their places in the line, whose slots others behind them fill rather.
+    /// Bit set of the values (by index in the line) whose slots are filled by later values with a better rank.
     late: u128,
 }
 
@@ -133,7 +134,7 @@ struct Found {
 }
 
 impl Shapes {
-    /// Another file begins: its lines may have other shapes.
+    /// Starts the next file, whose lines may have other shapes.
     pub(crate) fn begin_file(&mut self) {
         (self.tried, self.read) = (0, 0);
         if self.nodes.len() >= MOST_NODES {
@@ -142,12 +143,12 @@ impl Shapes {
         }
     }
 
-    /// Whether lines have shapes here.
+    /// Whether enough lines of the file could be read.
     fn is_worth_it(&self) -> bool {
         self.tried < TRIED || self.read >= self.tried / 4
     }
 
-    /// Reads a line of a shape that is known into an empty record, and says whether it did.
+    /// Reads a line of a known shape into an empty record. Returns whether it succeeded.
     pub(crate) fn decode<'l>(
         &mut self,
         line: &'l str,
@@ -191,7 +192,7 @@ impl Shapes {
         }
     }
 
-    /// Learns the shape of a line that the general parser read.
+    /// Learns the shape of a line that the general parser has read.
     pub(crate) fn learn(&mut self, line: &str, object: &Object<'_>, map: &Map) {
         if self.nodes.len() >= MOST_NODES || self.is_known || !self.is_worth_it() {
             return;
@@ -208,7 +209,7 @@ impl Shapes {
         }
     }
 
-    /// The place of what stands behind a value; `None` where too much else does.
+    /// Finds or adds a child node and returns its index; `None` if there are too many children.
     fn add(&mut self, parent: Option<u32>, node: Node) -> Option<u32> {
         let children = match parent {
             Some(parent) => &self.nodes[parent as usize].children,
@@ -240,7 +241,7 @@ impl Shapes {
     }
 }
 
-/// Goes along the tree to the line's end.
+/// Follows the tree to the line's end and collects the values in `found`.
 fn along<'t>(
     (nodes, roots): (&'t [Node], &'t [u32]),
     line: &[u8],
@@ -262,7 +263,7 @@ fn along<'t>(
         let begin = at;
         match line.get(at) {
             Some(b'"') => {
-                // The value's own marks are the next two.
+                // The next two quotation marks enclose the value.
                 at = *marks.get(mark + 1)? as usize + 1;
                 mark += 2;
             }
@@ -281,7 +282,7 @@ fn along<'t>(
     }
 }
 
-/// Where a list ends that begins there, and how many marks are before that.
+/// The end of a list that starts at `at`, and the number of quotation marks before that end.
 fn list_end(line: &[u8], marks: &[u32], (at, mark): (usize, usize)) -> Option<(usize, usize)> {
     let (mut at, mut mark, mut depth) = (at, mark, 0);
     loop {
@@ -321,7 +322,7 @@ mod tests {
         crate::meaning::decode(&object, &local(), map)
     }
 
-    /// Learns from one line and reads the other; what is read is what the general parser reads.
+    /// Learns from one line and reads the other. Checks the result against the general parser.
     fn both(example: &str, line: &str) -> bool {
         let (mut shapes, map) = (Shapes::default(), map());
         let Some(object) = Object::parse(example) else {
@@ -436,7 +437,7 @@ mod tests {
             fields in prop::collection::vec((KEYS, value(), 0..4usize), 1..8),
             separator in "(,|, )",
         ) {
-            // The same keys with one value each, and some of them in an object.
+            // Two lines with the same keys but different values, some of them in an object.
             let line = |which: usize| {
                 let member = |(key, values, nest): &(String, [String; 2], usize)| match nest {
                     0 => format!("\"{key}\":{{\"{key}\":{},\"message\":\"a\"}}", values[which]),

@@ -1,8 +1,8 @@
-//! Heads that came before: what stands around the time of a file's heads, and what it says.
+//! Caches the layouts of a file's heads: the texts around the time, and the parts they contain.
 //!
-//! A writer's heads are alike but for their times: before the time, and from there to the message, stand the
-//! same bytes, once for each level and logger. A line with the same bytes has the same head, as long as its
-//! message begins with what could not be a part of one: a plain word. So only the time is read.
+//! The heads of one program differ only in their times. For a given level and logger, the bytes before the time, and
+//! those from the time to the message, are always the same. A line with the same bytes has the same head, if its
+//! message starts with a plain word, which cannot be part of a head. Then only the time must be parsed.
 
 use dragline_schema::Dialect;
 
@@ -11,14 +11,14 @@ use crate::parsing::begins;
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::Date;
 
-/// So many heads of a file are kept.
+/// Maximum number of layouts kept per file.
 const MOST: usize = 48;
-/// A head is no longer, in bytes.
+/// Maximum length of a head, in bytes.
 const LONGEST: usize = 200;
-/// Of so many lines that were tried, one in four has a head that is known, or no more are.
+/// If fewer than one in four of this many lines has a known head, the cache is no longer used.
 const TRIED: u32 = 512;
 
-/// The heads that are known, those that came last first.
+/// The known layouts. Recently used ones move towards the front.
 #[derive(Default)]
 pub(crate) struct Layouts {
     known: Vec<Layout>,
@@ -28,7 +28,7 @@ pub(crate) struct Layouts {
 
 struct Layout {
     before: Box<str>,
-    /// From the time's end to the message.
+    /// The text from the end of the time to the message.
     behind: Box<str>,
     has_date: bool,
     level: Place,
@@ -38,7 +38,7 @@ struct Layout {
     dialect: Dialect,
 }
 
-/// A part of a head, in the bytes before its time or in those behind it.
+/// A part of a head, within the bytes before its time or within those after it.
 #[derive(Clone, Copy)]
 struct Place {
     is_behind: bool,
@@ -47,7 +47,7 @@ struct Place {
 }
 
 impl Layouts {
-    /// Another file begins: its heads may be alike where those before were not.
+    /// Starts another file: its heads may repeat even if those of the previous file did not.
     pub(crate) fn begin_file(&mut self) {
         (self.tried, self.read) = (0, 0);
     }
@@ -117,8 +117,8 @@ impl Layouts {
     }
 }
 
-/// Whether a message begins with a plain word that no head holds: nothing but letters, and behind it a blank
-/// and something that separates nothing, or a sign of equality.
+/// Whether a message starts with a plain word, which is not part of a head: only letters, followed by an equals
+/// sign, or by a blank and a character that is not a separator.
 fn is_message(message: &str) -> bool {
     let bytes = message.as_bytes();
     let letters = bytes.iter().take_while(|b| b.is_ascii_alphabetic()).count();
@@ -135,7 +135,7 @@ fn is_message(message: &str) -> bool {
 }
 
 impl Layout {
-    /// What can be kept of a head; `None` where more than its bytes decided on it.
+    /// The layout of a head. `None` if the head depends on more than these bytes.
     fn of(line: &str, head: &Head<'_>) -> Option<Self> {
         let begin = line.len().checked_sub(head.message.len())?;
         let is_plain = begin <= LONGEST
@@ -144,20 +144,20 @@ impl Layout {
             && head.body == head.message
             && is_message(head.message)
             && !line.starts_with(' ')
-            // A number right before a time may be a part of it.
+            // A number directly before a time may be part of it.
             && !line[..head.time_at]
                 .trim_end_matches([':', '-', '.', '/', ' '])
                 .ends_with(|c: char| c.is_ascii_digit())
-            // Twisted's names its level last, when nothing else in the line is one.
+            // Twisted writes the level last, and it counts only if nothing else in the line is a level.
             && !line[..head.level_at].ends_with('#');
         let time = head.time.filter(|_| is_plain)?;
         let from = head.time_at;
         let (_, length) = stamp(&line[from..])?;
         let behind = line.get(from + length..begin)?;
-        // A place in the source makes loguru's heads of those with a bar anywhere behind.
+        // A source position makes a head one of loguru's if a bar follows anywhere in the line.
         let is_place = |name: &str| name.matches(':').count() >= 2 && !name.contains("::");
         let is_open = head.logger.is_some_and(is_place) && !line[..begin].contains(" | ");
-        // A bracket that the message closes, or does not.
+        // A bracket that the message may or may not close.
         let count = |sign: u8| line.bytes().take(begin).filter(|b| *b == sign).count();
         let pairs = [(b'(', b')'), (b'[', b']'), (b'{', b'}'), (b'<', b'>')];
         let is_open = is_open
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The head of the second line by what was learned of the first; none by itself is none of both.
+    /// The head of the second line, as derived from the first. Equality includes the case that neither has one.
     fn both(example: &str, line: &str) -> bool {
         let mut layouts = Layouts::default();
         let _ = layouts.head(example);

@@ -1,4 +1,4 @@
-//! Words of levels in heads.
+//! Level names in heads.
 
 pub(super) const CAPITALS: [&str; 44] = [
     "WARNUNG",
@@ -74,7 +74,7 @@ pub(super) const SMALL: [&str; 24] = [
     "exception",
 ];
 
-/// The level that a text begins with, and how many bytes behind the word belong to it.
+/// The level at the start of a text, and the number of bytes after the word that belong to it.
 pub(super) fn level(text: &str, small_too: bool) -> Option<(&str, usize)> {
     let bytes = text.as_bytes();
     let length = bytes
@@ -87,7 +87,7 @@ pub(super) fn level(text: &str, small_too: bool) -> Option<(&str, usize)> {
     }
     let word = &text[..length];
     let next = bytes.get(length).copied().unwrap_or(b' ');
-    // `http` is a level of npm's, and begins most URLs.
+    // `http` is an npm level, and also the start of most URLs.
     if next == b'_'
         || bytes[length..].starts_with(b"://")
         || next.is_ascii_digit()
@@ -112,7 +112,7 @@ pub(super) fn level(text: &str, small_too: bool) -> Option<(&str, usize)> {
     is_known.then_some((word, more))
 }
 
-/// A level of one letter, with a time or a bar beside it.
+/// A one-letter level next to a time or a bar.
 pub(super) fn letter(text: &str) -> Option<&str> {
     match text.as_bytes() {
         [
@@ -132,7 +132,7 @@ pub(super) fn letter(text: &str) -> Option<&str> {
     }
 }
 
-/// A level of one letter in brackets of its own, or before a logger's name in them: `[E]`, `[I:shop.fetch]`.
+/// A one-letter level in brackets, alone or before a logger's name: `[E]`, `[I:shop.fetch]`.
 pub(super) fn bracketed_letter(text: &str) -> Option<&str> {
     match text.as_bytes() {
         [
@@ -150,7 +150,7 @@ pub(super) fn bracketed_letter(text: &str) -> Option<&str> {
     }
 }
 
-/// A level of one letter right behind a time: `TIME E shop:`, `TIME E/shop:`, `TIME | E | shop`.
+/// A one-letter level directly after a time: `TIME E shop:`, `TIME E/shop:`, `TIME | E | shop`.
 pub(super) fn letter_behind_time(text: &str) -> Option<&str> {
     match text.as_bytes() {
         [
@@ -162,7 +162,7 @@ pub(super) fn letter_behind_time(text: &str) -> Option<&str> {
     }
 }
 
-/// What a level's word ends with when it stands apart.
+/// Whether the text after a level's word shows that the word is separate.
 pub(super) fn ends_level(behind: &str, in_brackets: bool) -> bool {
     match behind.as_bytes() {
         []

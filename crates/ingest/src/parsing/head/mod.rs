@@ -1,16 +1,17 @@
-//! The head of a text record, in whatever order its parts stand.
+//! Parses the head of a text record, with its parts in any order.
 //!
-//! A head says when, how loud and who: a time, a level, and around them a logger, a process, a thread, a
-//! place in the source. Formats are made up by everybody, so there is no list of them. A line is read part by
-//! part: what is a time or a level is known by itself, and what stands before, between and behind them is a
-//! part of the head when it looks like one (in brackets, a dotted name, a number, behind a bar or a dash).
-//! The rest is the message.
+//! A head has a time and a level, and around them a logger, a process, a thread, a source position. Every program
+//! may define its own format, so this module has no list of formats. It reads a line part by part: times and levels
+//! are recognized by their form. A text before, between or after them is part of the head if it looks like one (in
+//! brackets, a dotted name, a number, followed by a bar or a dash). The rest is the message.
 //!
-//! A level alone makes a head where it stands as heads have it; a time alone does, too.
+//! A level alone also makes a head if it is placed as in a head. So does a time alone.
 
 mod layout;
 mod level;
 mod names;
+mod part;
+mod scan;
 mod special;
 
 use dragline_schema::Dialect;
@@ -21,8 +22,10 @@ use self::level::{
 };
 use self::names::{
     dialect_of, is_dotted, is_group_of_head, is_logger, is_module, is_name, is_name_alone,
-    is_place, is_thread, logger_of,
+    is_thread, logger_of,
 };
+use self::part::{Found, Part};
+use self::scan::{LONGEST_GROUP, Scan};
 pub(crate) use self::special::weak;
 use self::special::{
     badge, brace_end, google, module_and_numbers, namespace, numbered, padded, process_and_letter,
@@ -31,44 +34,33 @@ use self::special::{
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
 
-/// The beginning of a record.
+/// The head of a record.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Head<'l> {
     pub(crate) dialect: Dialect,
-    /// Not every writer says when.
+    /// `None` if the line has no time.
     pub(crate) time: Option<Stamp>,
-    /// Empty when the line does not say.
+    /// Empty if the line has no level.
     pub(crate) level: &'l str,
     pub(crate) logger: Option<&'l str>,
     pub(crate) message: &'l str,
-    /// The same with the blanks that it begins with.
+    /// The message with its leading blanks.
     pub(crate) body: &'l str,
-    /// Where the level stands in the line, for records without their own time.
+    /// Offset of the level in the line, for records without a time of their own.
     pub(crate) level_at: usize,
-    /// Where its time stands in the line.
+    /// Offset of the time in the line.
     pub(crate) time_at: usize,
-    /// What stands in the braces of tracing's spans.
+    /// The text within the braces of tracing's spans.
     pub(crate) spans: Vec<&'l str>,
-    /// The thread or process, which tells mixed lines apart.
+    /// The thread or process, which distinguishes lines that are mixed.
     pub(crate) thread: Option<&'l str>,
 }
 
-/// No head has more parts, or is longer, in bytes.
+/// Maximum number of parts of a head, and maximum length in bytes.
 const MOST_PARTS: usize = 8;
 const LONGEST: usize = 240;
-/// A part in brackets is no longer, in bytes.
-const LONGEST_GROUP: usize = 100;
 
-/// A part that is neither time nor level.
-#[derive(Debug, Clone, Copy)]
-struct Part<'l> {
-    text: &'l str,
-    in_brackets: bool,
-    /// Whether what stands behind it ends a part of a head: more than one blank.
-    is_ended: bool,
-}
-
-/// Reads a line's head.
+/// Parses a line's head.
 pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     let bytes = line.as_bytes();
     match bytes.first()? {
@@ -89,7 +81,7 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     }
 }
 
-/// tracing's pretty heads are indented; anything else that is continues a record.
+/// tracing's pretty heads are indented. Any other indented line continues a record.
 fn indented(line: &str) -> Option<Head<'_>> {
     let bare = line.trim_start_matches(' ');
     if line.len() - bare.len() > 4 || !bare.as_bytes().first()?.is_ascii_digit() {
@@ -102,243 +94,142 @@ fn indented(line: &str) -> Option<Head<'_>> {
     (is_whole && !head.level.is_empty()).then_some(head)
 }
 
-/// Walks over a line's parts.
-struct Scan<'l> {
-    line: &'l str,
-    at: usize,
-    /// Brackets that are open around a part.
-    open: usize,
+/// What was found of a head so far.
+#[derive(Default)]
+struct Search<'l> {
+    parts: Vec<Part<'l>>,
+    time: Option<Stamp>,
+    time_at: usize,
+    /// End of the time, and number of parts before it: start of the message if the head has only a time.
+    behind_time: (usize, usize),
+    level: Option<Found<'l>>,
+    channel: Option<&'l str>,
+    /// Number of words that do not look like parts of a head.
+    plain_words: usize,
+    /// The separator before the current part.
+    between: &'l str,
+}
+
+impl Search<'_> {
+    /// Discards a level that may be a word of the message.
+    fn check_level(&mut self) {
+        let Some(found) = &self.level else { return };
+        let is_part = |part: &Part<'_>| part.in_brackets || part.is_ended || is_name(part.text);
+        let is_sure = found.is_sure || (self.plain_words == 0 && self.parts.iter().all(is_part));
+        let few_words = self.plain_words == 1
+            || (self.plain_words == 2
+                && self.time.is_some()
+                && self.parts.iter().all(|part| is_of_process(part.text)));
+        let is_placed = is_sure || (few_words && is_capital(found.text));
+        if !is_placed {
+            self.level = None;
+        }
+    }
 }
 
 impl<'l> Scan<'l> {
-    fn new(line: &'l str) -> Self {
-        Self {
-            line,
-            at: 0,
-            open: 0,
-        }
-    }
-
-    fn rest(&self) -> &'l str {
-        &self.line[self.at..]
-    }
-
-    fn byte(&self, at: usize) -> u8 {
-        self.line.as_bytes().get(at).copied().unwrap_or(0)
-    }
-
-    /// Goes over what stands between parts; gives it.
-    fn skip_between(&mut self) -> &'l str {
-        let before = self.at;
-        let bytes = self.line.as_bytes();
-        while let Some(byte) = bytes.get(self.at) {
-            match byte {
-                b' ' | b'\t' | b'|' | b';' | b',' | b'=' | b'*' | b'!' | b'~' | b'#' | b'>'
-                | b'-' | b':' | b'/' => {}
-                b']' | b')' | b'}' => self.open = self.open.saturating_sub(1),
-                _ => break,
-            }
-            self.at += 1;
-        }
-        &self.line[before..self.at]
-    }
-
-    /// Goes into a bracket that a time or a level stands in.
-    fn enter(&mut self) {
-        while matches!(self.byte(self.at), b'[' | b'(' | b'<' | b'{') {
-            let inside = self.line[self.at + 1..].trim_start_matches(' ');
-            let is_known = stamp(inside).is_some()
-                || level(inside, true).is_some()
-                || letter(inside).is_some()
-                || bracketed_letter(inside).is_some();
-            if !is_known {
-                return;
-            }
-            self.at = self.line.len() - inside.len();
-            self.open += 1;
-        }
-    }
-
-    /// A group in brackets, which may hold others.
-    fn group(&mut self) -> Option<Part<'l>> {
-        let open = self.byte(self.at);
-        let close = match open {
-            b'[' => b']',
-            b'(' => b')',
-            b'{' => b'}',
-            b'<' => b'>',
-            _ => return None,
+    fn head(mut self) -> Option<Head<'l>> {
+        let mut found = Search::default();
+        while self.step(&mut found)? {}
+        found.check_level();
+        let Some(level) = found.level else {
+            self.at = found.behind_time.0;
+            let before = &found.parts[..found.behind_time.1];
+            return self.time_alone(found.time?, found.time_at, before);
         };
-        let rest = &self.line.as_bytes()[self.at..];
-        let mut depth = 0;
-        for (place, byte) in rest.iter().enumerate().take(LONGEST_GROUP) {
-            if *byte == open {
-                depth += 1;
-            } else if *byte == close {
-                depth -= 1;
-                if depth == 0 {
-                    let text = self.line[self.at + 1..self.at + place].trim();
-                    self.at += place + 1;
-                    return Some(Part {
-                        text,
-                        in_brackets: true,
-                        is_ended: true,
-                    });
-                }
-            }
-        }
-        None
-    }
-
-    /// A word, up to what ends it.
-    fn word(&mut self) -> Option<Part<'l>> {
-        let begin = self.at;
-        let bytes = self.line.as_bytes();
-        while let Some(byte) = bytes.get(self.at) {
-            let next = self.byte(self.at + 1);
-            let ends = match byte {
-                b' ' | b'\t' | b'|' | b';' | b',' | b']' | b')' | b'}' | b'[' | b'"' | b'\''
-                | b'=' => true,
-                // `a::b`, `walk.py:31` and `walk:page:31` are one.
-                b':' => {
-                    let is_path = next == b':' || (self.at > begin && bytes[self.at - 1] == b':');
-                    let is_one =
-                        is_path || next.is_ascii_digit() || is_place(&self.line[self.at + 1..]);
-                    !is_one || (next == b':' && self.byte(self.at + 2) == b' ')
-                }
-                _ => false,
-            };
-            if ends {
-                break;
-            }
-            self.at += 1;
-        }
-        let text = &self.line[begin..self.at];
-        if text.is_empty() {
+        if found.time.is_none() && !level.stands_alone(&found.parts, self.line) {
             return None;
         }
-        let rest = &self.line[self.at..];
-        let is_ended = matches!(
-            rest.as_bytes(),
-            [b'\t' | b'|' | b';' | b':' | b']' | b')' | b'}' | b',', ..]
-                | [b' ', b' ' | b'[' | b'(' | b'{' | b'<' | b':', ..]
-                | [b' ', b'-' | b'|', b' ', ..]
-        );
-        Some(Part {
-            text,
-            in_brackets: false,
-            is_ended,
+        let head = self.tail(found.time, &level, &found.parts, found.channel);
+        Some(Head {
+            time_at: found.time_at,
+            ..head
         })
     }
 
-    fn head(mut self) -> Option<Head<'l>> {
-        let mut parts: Vec<Part<'l>> = Vec::new();
-        let (mut time, mut found_level): (Option<Stamp>, Option<Found<'l>>) = (None, None);
-        let mut time_at = 0;
-        // Where the message begins when there is nothing but a time.
-        let mut behind_time = (0, 0);
-        let mut plain_words = 0;
-        let mut between = "";
-        let mut channel = None;
-        loop {
-            self.enter();
-            if self.at >= LONGEST || parts.len() >= MOST_PARTS || self.at >= self.line.len() {
-                break;
-            }
-            if time.is_none()
-                && let Some((found, length)) = stamp(self.rest())
-            {
-                // A clock in the middle of words is none of a head's.
-                if found.date == Date::None && plain_words > 0 {
-                    return None;
-                }
-                time = Some(found);
-                time_at = self.at;
-                self.at += length;
-                behind_time = (self.at, parts.len());
-                if found_level.is_some() {
-                    break;
-                }
-                between = self.skip_between();
-                continue;
-            }
-            if found_level.is_none() {
-                let is_behind_group = parts.last().is_some_and(|part| part.in_brackets);
-                let is_apart = self.open > 0 || is_hard(between) || is_behind_group;
-                let is_at_start =
-                    parts.is_empty() || (time.is_some() && parts.len() == behind_time.1);
-                if let Some(found) = self.level(is_apart, is_at_start, time.is_some()) {
-                    let is_alone = time.is_none();
-                    self.at += found.length;
-                    found_level = Some(found);
-                    if !is_alone {
-                        break;
-                    }
-                    // The time may stand behind.
-                    let before = (self.at, self.open);
-                    between = self.skip_between();
-                    self.enter();
-                    if stamp(self.rest()).is_some() {
-                        continue;
-                    }
-                    (self.at, self.open) = before;
-                    break;
-                }
-            } else {
-                break;
-            }
-            let Some(part) = self.group().or_else(|| self.word()) else {
-                break;
-            };
-            // Sidekiq names process, thread and job in pairs.
-            if time.is_some() && !part.in_brackets && self.byte(self.at) == b'=' {
-                let value = self.rest().find(' ').unwrap_or(self.rest().len());
-                self.at += value;
-                between = self.skip_between();
-                continue;
-            }
-            if let Some((name, found)) = self.channel_and_level(&part) {
-                channel = Some(name);
-                found_level = Some(found);
-                break;
-            }
-            let is_headlike = part.in_brackets || part.is_ended || is_name(part.text);
-            if !is_headlike {
-                plain_words += 1;
-            }
-            if plain_words > 3 {
-                break;
-            }
-            parts.push(part);
-            between = self.skip_between();
+    /// Reads the next part. Returns `false` at the end of the search, and `None` if the line has no head.
+    fn step(&mut self, found: &mut Search<'l>) -> Option<bool> {
+        self.enter();
+        if self.at >= LONGEST || found.parts.len() >= MOST_PARTS || self.at >= self.line.len() {
+            return Some(false);
         }
-        let is_level_sure = found_level.as_ref().is_some_and(|found| {
-            found.is_sure
-                || (plain_words == 0
-                    && parts
-                        .iter()
-                        .all(|part| part.in_brackets || part.is_ended || is_name(part.text)))
-        });
-        let few_words = plain_words == 1
-            || (plain_words == 2
-                && time.is_some()
-                && parts.iter().all(|part| is_of_process(part.text)));
-        let is_told = few_words && found_level.as_ref().is_some_and(|l| is_capital(l.text));
-        if found_level.is_some() && !(is_level_sure || is_told) {
-            found_level = None;
+        if found.time.is_none()
+            && let Some((time, length)) = stamp(self.rest())
+        {
+            // A clock in the middle of words does not belong to a head.
+            if time.date == Date::None && found.plain_words > 0 {
+                return None;
+            }
+            found.time = Some(time);
+            found.time_at = self.at;
+            self.at += length;
+            found.behind_time = (self.at, found.parts.len());
+            if found.level.is_some() {
+                return Some(false);
+            }
+            found.between = self.skip_between();
+            return Some(true);
         }
-        let Some(found) = found_level else {
-            self.at = behind_time.0;
-            return self.time_alone(time?, time_at, &parts[..behind_time.1]);
-        };
-        if time.is_none() && !found.stands_alone(&parts, self.line) {
-            return None;
+        if found.level.is_some() {
+            return Some(false);
         }
-        let head = self.tail(time, &found, &parts, channel);
-        Some(Head { time_at, ..head })
+        Some(match self.step_to_level(found) {
+            Some(goes_on) => goes_on,
+            None => self.step_to_part(found),
+        })
     }
 
-    /// A level here, when it stands as heads have it.
+    /// Reads a level, if there is one at the current position.
+    fn step_to_level(&mut self, found: &mut Search<'l>) -> Option<bool> {
+        let is_behind_group = found.parts.last().is_some_and(|part| part.in_brackets);
+        let is_apart = self.open > 0 || is_hard(found.between) || is_behind_group;
+        let has_time = found.time.is_some();
+        let is_at_start =
+            found.parts.is_empty() || (has_time && found.parts.len() == found.behind_time.1);
+        let level = self.level(is_apart, is_at_start, has_time)?;
+        self.at += level.length;
+        found.level = Some(level);
+        if has_time {
+            return Some(false);
+        }
+        // The time may follow the level.
+        let before = (self.at, self.open);
+        found.between = self.skip_between();
+        self.enter();
+        if stamp(self.rest()).is_some() {
+            return Some(true);
+        }
+        (self.at, self.open) = before;
+        Some(false)
+    }
+
+    /// Reads a part that is neither a time nor a level.
+    fn step_to_part(&mut self, found: &mut Search<'l>) -> bool {
+        let Some(part) = self.group().or_else(|| self.word()) else {
+            return false;
+        };
+        // Sidekiq writes process, thread and job as pairs.
+        if found.time.is_some() && !part.in_brackets && self.byte(self.at) == b'=' {
+            self.at += self.rest().find(' ').unwrap_or(self.rest().len());
+            found.between = self.skip_between();
+            return true;
+        }
+        if let Some((name, level)) = self.channel_and_level(&part) {
+            found.channel = Some(name);
+            found.level = Some(level);
+            return false;
+        }
+        let is_headlike = part.in_brackets || part.is_ended || is_name(part.text);
+        found.plain_words += usize::from(!is_headlike);
+        if found.plain_words > 3 {
+            return false;
+        }
+        found.parts.push(part);
+        found.between = self.skip_between();
+        true
+    }
+
+    /// The level at the current position, if it is placed as in a head.
     fn level(&self, is_apart: bool, is_at_start: bool, has_time: bool) -> Option<Found<'l>> {
         let rest = self.rest();
         let is_first = self.at == 0 && (self.byte(1) == b',' || is_dated(rest.get(2..)));
@@ -359,7 +250,7 @@ impl<'l> Scan<'l> {
         let is_ended = ends_level(behind, self.open > 0);
         let is_sure = self.open > 0 || is_ended || is_apart && is_capital(word);
         let is_usual = is_capital(word) || is_sure;
-        // In the middle of words only what is written apart is a level.
+        // In the middle of words only a level separated from them counts.
         (is_usual && (is_sure || is_at_start || has_time || is_apart)).then_some(Found {
             text: word,
             length: word.len() + more,
@@ -368,7 +259,7 @@ impl<'l> Scan<'l> {
         })
     }
 
-    /// What stands between the head and the message is passed over.
+    /// The message, without the separators between it and the head.
     fn message_behind(&mut self) -> &'l str {
         let rest = self.rest();
         let trimmed = rest.trim_start_matches([']', ')', '}', '>']);
@@ -379,13 +270,13 @@ impl<'l> Scan<'l> {
         bare.unwrap_or(trimmed).trim_start()
     }
 
-    /// A head that is nothing but a time, and what stands before it.
+    /// A head that has only a time, and the parts before it.
     fn time_alone(mut self, time: Stamp, time_at: usize, before: &[Part<'l>]) -> Option<Head<'l>> {
         let is_word = |p: &Part<'_>| !p.in_brackets && !is_name(p.text) && !p.is_ended;
         if before.iter().any(is_word) {
             return None;
         }
-        // A number of seconds alone may be any number.
+        // A number of seconds alone could be any number.
         let digits = self.line[time_at..].bytes().take(10);
         if digits.filter(u8::is_ascii_digit).count() == 10 {
             return None;
@@ -429,7 +320,7 @@ impl<'l> Scan<'l> {
         is_level.then_some((name, found))
     }
 
-    /// The parts behind time and level, and the message.
+    /// The parts after time and level, and the message.
     fn tail(
         mut self,
         time: Option<Stamp>,
@@ -437,8 +328,39 @@ impl<'l> Scan<'l> {
         before: &[Part<'l>],
         channel: Option<&'l str>,
     ) -> Head<'l> {
-        let mut after: Vec<Part<'l>> = Vec::new();
         let spans = self.spans();
+        let after = self.parts_after();
+        let line_end = self.line.len();
+        let message = if self.at >= line_end {
+            ""
+        } else {
+            self.message_start()
+        };
+        let logger = channel
+            .or_else(|| logger_of(&after))
+            .or_else(|| logger_of(before));
+        let dialect = dialect_of(self.line, before, &after, logger);
+        Head {
+            dialect,
+            time,
+            level: found.text,
+            logger,
+            message,
+            body: self.body_of(message),
+            level_at: found.at,
+            time_at: 0,
+            spans,
+            thread: after
+                .iter()
+                .chain(before)
+                .map(|part| part.text)
+                .find(|text| is_thread(text)),
+        }
+    }
+
+    /// The parts of the head after time and level.
+    fn parts_after(&mut self) -> Vec<Part<'l>> {
+        let mut after: Vec<Part<'l>> = Vec::new();
         // Flask's `INFO in module: message`.
         if let Some((name, _)) = self
             .rest()
@@ -467,7 +389,7 @@ impl<'l> Scan<'l> {
             // `+1` and `/Worker-2` belong to the level.
             let is_more = between.starts_with('/') || between == "/";
             let is_colon = between == ":";
-            // `logger: word: …`: the second is of the message.
+            // `logger: word: …`: the second colon belongs to the message.
             let is_behind_colon = between == ": " && !after.is_empty();
             let part = self.group().map(|part| (part, is_group_of_head(part.text)));
             let part = part.or_else(|| {
@@ -486,32 +408,7 @@ impl<'l> Scan<'l> {
             }
             after.push(part);
         }
-        let line_end = self.line.len();
-        let message = if self.at >= line_end {
-            ""
-        } else {
-            self.message_start()
-        };
-        let logger = channel
-            .or_else(|| logger_of(&after))
-            .or_else(|| logger_of(before));
-        let dialect = dialect_of(self.line, before, &after, logger);
-        Head {
-            dialect,
-            time,
-            level: found.text,
-            logger,
-            message,
-            body: self.body_of(message),
-            level_at: found.at,
-            time_at: 0,
-            spans,
-            thread: after
-                .iter()
-                .chain(before)
-                .map(|part| part.text)
-                .find(|text| is_thread(text)),
-        }
+        after
     }
 
     /// tracing's spans: `crawl{site=x}:page{n=8}: `, or `crawl:page: ` without fields.
@@ -543,7 +440,7 @@ impl<'l> Scan<'l> {
         spans
     }
 
-    /// A message with the blanks before it, but for the one behind the head.
+    /// The message with the blanks before it, except the one that separates it from the head.
     fn body_of(&self, message: &'l str) -> &'l str {
         let begin = self.line.len() - message.len();
         let blanks = self.line[..begin]
@@ -558,7 +455,7 @@ impl<'l> Scan<'l> {
         let rest = self.rest();
         let bytes = rest.as_bytes();
         let mut at = 0;
-        // Closing brackets, then signs between blanks.
+        // Closing brackets, then separators surrounded by blanks.
         let blanks = bytes.iter().take_while(|byte| **byte == b' ').count();
         if self.open > 0
             && bytes
@@ -590,7 +487,7 @@ impl<'l> Scan<'l> {
         }
     }
 
-    /// Whether a word behind the level is a part of the head.
+    /// Whether a word after the level is part of the head.
     fn is_word_of_head(&self, part: &Part<'l>, is_colon: bool, after: &[Part<'l>]) -> bool {
         let text = part.text;
         if text.contains("//")
@@ -615,14 +512,14 @@ impl<'l> Scan<'l> {
             // `logger - message`, `logger | message`, columns.
             [b' ', b'-' | b'|' | b'>', b' ', ..] => is_name_like || is_number,
             [b' ', b'-', b'-', ..] => true,
-            // `LEVEL shop.fetch message`: a module, which no host or file is called like.
+            // `LEVEL shop.fetch message`: a module name, whose form hosts and files do not have.
             [b' ', next, ..]
                 if after.is_empty() && is_module(text) && !matches!(next, b' ' | b':' | b'\t') =>
             {
                 true
             }
             [b' ', b' ', ..] => {
-                // structlog pads the message, and has the logger or fields behind it.
+                // structlog pads the message, and writes the logger or fields after it.
                 let behind = self.rest().trim_start();
                 let word = behind.split(' ').next().unwrap_or_default();
                 let is_event = behind.starts_with('[') || word.contains('=');
@@ -638,14 +535,15 @@ impl<'l> Scan<'l> {
             // `LEVEL:logger:message`
             [b':', next, ..] if *next != b' ' => is_name_like && is_colon,
             [b';' | b'|', next, ..] if *next != b' ' => is_name_like || is_number,
-            // `logger: message`; `TimeoutError: message` and `HTTP 429: …` are the message.
+            // `logger: message`. In `TimeoutError: message` and `HTTP 429: …` the word belongs to the message.
             [b':', b' ', ..] => is_name_like && is_logger(text),
             _ => false,
         }
     }
 }
 
-/// `MainProcess`, `Thread-1`, `worker_2`: what processes and threads are called, and no word of a message is.
+/// `MainProcess`, `Thread-1`, `worker_2`: forms that names of processes and threads have, and words of messages do
+/// not.
 fn is_of_process(text: &str) -> bool {
     let has_hump = text
         .bytes()
@@ -654,53 +552,13 @@ fn is_of_process(text: &str) -> bool {
     has_hump || is_name(text)
 }
 
-/// Whether a text begins with a time that names its day.
+/// Whether a text starts with a time that includes a date.
 fn is_dated(text: Option<&str>) -> bool {
     text.and_then(stamp)
         .is_some_and(|(found, _)| found.date != Date::None)
 }
 
-/// A level and where it stands.
-struct Found<'l> {
-    text: &'l str,
-    length: usize,
-    at: usize,
-    /// Whether it stands apart from words.
-    is_sure: bool,
-}
-
-impl Found<'_> {
-    /// Whether a level without a time makes a head.
-    fn stands_alone(&self, parts: &[Part<'_>], line: &str) -> bool {
-        let behind = &line[self.at + self.text.len()..];
-        if parts.is_empty() {
-            let is_bracketed = line.starts_with(['[', '(', '<', '{']);
-            let is_named = behind.starts_with(':')
-                || behind.starts_with(" -")
-                || behind.starts_with('\t')
-                || behind.starts_with('|');
-            return if is_capital(self.text) {
-                is_bracketed
-                    || is_named
-                    || behind.starts_with([' ', '[', '|', '/', ';', ','])
-                    || behind.is_empty()
-            } else {
-                // winston's `info: message`, `[error] message`.
-                is_bracketed
-                    || (behind.starts_with(": ") && self.text.len() > 3 && is_lower(self.text))
-            };
-        }
-        // `shop.fetch - INFO - message`, `[main] INFO shop.Crawler - message`.
-        let is_capital = is_capital(self.text);
-        let all = parts.iter().all(|part| {
-            part.in_brackets || part.is_ended || part.text.bytes().all(|b| b.is_ascii_digit())
-        });
-        let is_bracketed = parts.iter().any(|part| part.in_brackets);
-        is_capital && all && (self.is_sure || is_bracketed)
-    }
-}
-
-/// Whether what stands between two parts is more than a blank.
+/// Whether the separator between two parts is more than a blank.
 fn is_hard(between: &str) -> bool {
     between.len() > 1 || between.bytes().any(|b| b != b' ')
 }

@@ -1,15 +1,15 @@
-//! Which parts of a head are names: loggers, threads, places.
+//! Determines which parts of a head are names: loggers, threads, source positions.
 
 use dragline_schema::Dialect;
 
-use super::Part;
+use super::part::Part;
 
 pub(super) fn is_dotted(text: &str) -> bool {
     let inner = text.trim_end_matches('.');
     inner.contains('.') || inner.contains("::")
 }
 
-/// A module's name as Python and others write it: `shop.fetch`, not `shop.com`, `shop.py` or `a.b()`.
+/// A module name as in Python: `shop.fetch`, but not `shop.com`, `shop.py` or `a.b()`.
 pub(super) fn is_module(text: &str) -> bool {
     const ENDS: [&str; 30] = [
         "com", "net", "org", "io", "de", "fr", "uk", "eu", "co", "ru", "cn", "test", "example",
@@ -28,7 +28,7 @@ pub(super) fn is_module(text: &str) -> bool {
         && parts.next_back().is_some_and(|last| !ENDS.contains(&last))
 }
 
-/// Names and numbers as they stand in heads: `shop.fetch`, `shop::fetch`, `worker-2`, `#12`, `4711`.
+/// Names and numbers in the forms used in heads: `shop.fetch`, `shop::fetch`, `worker-2`, `#12`, `4711`.
 pub(super) fn is_name(text: &str) -> bool {
     let is_part = |b: u8| {
         b.is_ascii_alphanumeric()
@@ -53,7 +53,7 @@ pub(super) fn is_place(text: &str) -> bool {
     })
 }
 
-/// One word such as modules are called by.
+/// A single word that could be the name of a module.
 pub(super) fn is_name_alone(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -64,7 +64,7 @@ pub(super) fn is_name_alone(text: &str) -> bool {
 /// A logger's name before a colon.
 pub(super) fn is_logger(text: &str) -> bool {
     if is_dotted(text) || text.contains(['_', '$']) && !text.contains('-') {
-        // `ValueError` of a module is an error's type, not a logger.
+        // A module's `ValueError` is an error type, not a logger.
         let last = text.rsplit(['.', ':']).next().unwrap_or_default();
         return !is_error_type(last);
     }
@@ -96,7 +96,7 @@ pub(super) fn is_error_type(text: &str) -> bool {
     .any(|end| text.ends_with(end))
 }
 
-/// Words before a colon that are no logger's name.
+/// Words before a colon that are not names of loggers.
 pub(super) fn is_word_of_messages(text: &str) -> bool {
     matches!(
         text,
@@ -118,7 +118,7 @@ pub(super) fn is_word_of_messages(text: &str) -> bool {
     )
 }
 
-/// Whether what stands in brackets behind the level is a part of the head.
+/// Whether a text in brackets after the level is part of the head.
 pub(super) fn is_group_of_head(text: &str) -> bool {
     let has_letter = text.bytes().any(|b| b.is_ascii_alphabetic());
     let is_part = |b: u8| {
@@ -152,7 +152,7 @@ pub(super) fn is_group_of_head(text: &str) -> bool {
         && (words == 1 || text.bytes().any(|b| b.is_ascii_digit()) || text.contains(':'))
 }
 
-/// Whether a part is a thread, a process or a place, not a logger.
+/// Whether a part is a thread, a process or a source position, not a logger.
 pub(super) fn is_thread(text: &str) -> bool {
     const BEGINNINGS: [&str; 8] = [
         "Thread",
@@ -203,7 +203,7 @@ pub(super) fn logger_of<'l>(parts: &[Part<'l>]) -> Option<&'l str> {
     Some(found.text)
 }
 
-/// Who writes so.
+/// The dialect that a head indicates.
 pub(super) fn dialect_of(
     line: &str,
     before: &[Part<'_>],

@@ -1,4 +1,4 @@
-//! Heads and parts of heads that only their writer has.
+//! Heads and parts of heads that are specific to one logging library.
 
 use dragline_schema::Dialect;
 
@@ -21,7 +21,7 @@ pub(super) fn warning(line: &str) -> Option<Head<'_>> {
     })
 }
 
-/// A console's step, padded with dots, and a sign: `[FETCH]... ↓ message`, as `Crawl4AI` writes.
+/// A step padded with dots, followed by a symbol: `[FETCH]... ↓ message`, as `Crawl4AI` writes.
 pub(super) fn padded(line: &str) -> Option<Head<'_>> {
     let (step, rest) = line.strip_prefix('[')?.split_once(']')?;
     let behind = rest.trim_start_matches('.').strip_prefix(' ')?;
@@ -56,8 +56,8 @@ fn is_capital_at(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
-/// A sign that says how loud a line is: `✖ message`, signale's `[scope] › ✖  error     message`. Levels are empty where
-/// a sign says none.
+/// A symbol for the level: `✖ message`, signale's `[scope] › ✖  error     message`. Returns `None` for symbols that
+/// do not stand for a level.
 pub(super) fn sign(line: &str) -> Option<Head<'_>> {
     let behind_scope = line.strip_prefix('[').and_then(|rest| {
         let (scope, rest) = rest.split_once("] ")?;
@@ -72,12 +72,12 @@ pub(super) fn sign(line: &str) -> Option<Head<'_>> {
             "info"
         }
         '⚙' | '⬤' | '🐛' => "debug",
-        // Pictures are what people print, and no logger's.
+        // Other symbols are printed by programs, not by loggers.
         _ => return None,
     };
     let rest = text[sign.len_utf8()..].trim_start_matches(['\u{fe0f}', '\u{fe0e}']);
     let message = rest.strip_prefix(' ')?.trim_start();
-    // signale has its label behind the sign.
+    // signale writes its label after the symbol.
     let label = message.split_once("  ").and_then(|(label, rest)| {
         let found = level(label, true).filter(|(found, _)| found.len() == label.len());
         let is_label = !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase());
@@ -132,7 +132,7 @@ pub(super) fn numbered(line: &str) -> Option<Head<'_>> {
     })
 }
 
-/// A head that says nothing but its message.
+/// A head that has only a message.
 fn timeless(message: &str) -> Head<'_> {
     Head {
         dialect: Dialect::Text,
@@ -148,7 +148,7 @@ fn timeless(message: &str) -> Head<'_> {
     }
 }
 
-/// glog's and klog's: `I0610 04:00:01.832039 140329780861824 walk.py:31] message`.
+/// glog and klog: `I0610 04:00:01.832039 140329780861824 walk.py:31] message`.
 pub(super) fn google(line: &str) -> Option<Head<'_>> {
     let digits = line.get(1..5)?;
     let rest = line.get(6..)?;
@@ -176,7 +176,7 @@ pub(super) fn google(line: &str) -> Option<Head<'_>> {
     })
 }
 
-/// Django's ` module 4711 139871 message`: the module, and how long all three are.
+/// Django's ` module 4711 139871 message`: the module, and the length of all three parts.
 pub(super) fn module_and_numbers(rest: &str) -> Option<(&str, usize)> {
     let (name, numbers) = rest.strip_prefix(' ')?.split_once(' ')?;
     let (process, behind) = numbers.split_once(' ')?;
@@ -190,8 +190,7 @@ pub(super) fn module_and_numbers(rest: &str) -> Option<(&str, usize)> {
     is_told.then(|| (name, 1 + name.len() + 1 + process.len() + 1 + thread.len()))
 }
 
-/// Where a message comes from, when no level stands between: Go's `main.go:9: message`, debug's
-/// `shop:fetch message`.
+/// The source of a message if no level precedes it: Go's `main.go:9: message`, debug's `shop:fetch message`.
 pub(super) fn source(message: &str) -> Option<(&str, &str)> {
     let (word, rest) = message.split_once(' ')?;
     let (name, last) = word.strip_suffix(':').unwrap_or(word).rsplit_once(':')?;
@@ -208,10 +207,10 @@ pub(super) fn source(message: &str) -> Option<(&str, &str)> {
     (is_place || is_namespace).then_some((bare, rest))
 }
 
-/// A level that nothing but its place tells, for lines whose time stands in an envelope: `LEVEL message`,
+/// A level recognized only by its position, for lines whose time is in an envelope: `LEVEL message`,
 /// `name LEVEL message`.
 pub(crate) fn weak(line: &str) -> Option<Head<'_>> {
-    // What is indented is a part of what stands before it.
+    // Indented lines continue the record before them.
     let (first, rest) = line
         .split_once(' ')
         .filter(|(first, _)| !first.is_empty())?;
@@ -247,7 +246,7 @@ pub(super) fn namespace(message: &str) -> Option<(&str, &str, &str)> {
     (is_level && is_name_alone(name)).then_some((name, word, message))
 }
 
-/// Where what begins with a brace ends, behind its own closing one.
+/// The end of a text that starts with a brace: after the matching closing brace.
 pub(super) fn brace_end(text: &str) -> Option<usize> {
     let (mut depth, mut in_text, mut escaped) = (0, false, false);
     for (at, byte) in text.bytes().enumerate() {

@@ -1,4 +1,4 @@
-//! The times of other writers.
+//! Times in all formats that logs contain.
 
 pub(crate) mod stamp;
 mod usual;
@@ -11,23 +11,23 @@ pub use self::stamp::DateOrder;
 use self::stamp::{Date, Stamp};
 pub(crate) use self::usual::stamp;
 
-/// What a file tells of the times in it.
+/// What a file reveals about the times in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Calendar {
-    /// Which of two numbers of a date stands first.
+    /// Which of two ambiguous numbers of a date comes first.
     pub(crate) order: Option<DateOrder>,
-    /// Whether there are dates for which that is not known.
+    /// Whether the file contains dates for which the order is unknown.
     pub(crate) is_undecided: bool,
-    /// The day of times that name none.
+    /// The date of times that contain none.
     pub(crate) day: Option<civil::Date>,
-    /// When the file was written: the year of dates that name none.
+    /// When the file was written. Determines the year of dates without one.
     pub(crate) written: Option<civil::Date>,
 }
 
-/// Where and when a file's times are.
+/// The time zone and the calendar of a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Local {
-    /// The zone of times that name none.
+    /// The time zone of times that contain none.
     pub(crate) zone: TimeZone,
     pub(crate) calendar: Calendar,
 }
@@ -40,12 +40,12 @@ impl Local {
         }
     }
 
-    /// The instant of a time in any form that log writers use, and whether it names its zone.
+    /// The instant of a time in any log format, and whether the text contains a time zone.
     pub(crate) fn parse(&self, text: &str) -> Option<(Timestamp, bool)> {
         parse_text(text, &self.zone, &self.calendar)
     }
 
-    /// What is wrong with a record that has no time.
+    /// The problem to report for a record without a time.
     pub(crate) fn timeless(&self) -> ProblemKind {
         if self.calendar.is_undecided {
             ProblemKind::AmbiguousDate
@@ -54,18 +54,18 @@ impl Local {
         }
     }
 
-    /// The instant that a time stands for, and whether it names its zone.
+    /// The instant of a time, and whether the time contains a time zone.
     pub(crate) fn instant(&self, stamp: &Stamp) -> Option<(Timestamp, bool)> {
         instant(stamp, &self.zone, &self.calendar)
     }
 }
 
-/// Whether the time of a day may stand in a text: numbers with a colon between, three with points, or six digits
-/// behind a date. Most texts are told apart by that alone.
+/// Fast path: whether a text may contain a time of day, which is numbers separated by a colon, three separated by
+/// points, or six digits after a date. Most texts do not.
 pub(crate) fn may_hold_clock(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    // Whether digits are before, or were before signs that stand between date and time.
+    // Whether digits come directly before, or before a separator between date and time.
     let (mut digits, mut is_near) = (false, false);
     for (at, byte) in bytes.iter().enumerate() {
         let is_clock = match byte {
@@ -93,8 +93,7 @@ pub(crate) fn may_hold_clock(text: &str) -> bool {
     false
 }
 
-/// Reads a time in any form that log writers use. Without a zone in it, `zone` holds, and the second value
-/// is `false`.
+/// Parses a time in any log format. If it contains no time zone, `zone` applies and the second value is `false`.
 pub(crate) fn parse_text(
     text: &str,
     zone: &TimeZone,
@@ -122,8 +121,8 @@ pub(crate) fn parse_text(
     from_epoch(text.parse().ok()?).map(|time| (time, true))
 }
 
-/// The instant that a time stands for, and whether it names its zone; `None` when the file does not tell
-/// what is missing.
+/// The instant of a time, and whether the time contains a time zone. `None` if the file does not provide the missing
+/// parts.
 pub(crate) fn instant(
     stamp: &Stamp,
     zone: &TimeZone,
@@ -152,8 +151,8 @@ pub(crate) fn instant(
     }
 }
 
-/// The day of two digits each, whose year stands first or last: the later of those that are not after the one
-/// on which the file was written.
+/// The date with three two-digit numbers whose year is first or last: the later date that is not after the day on
+/// which the file was written.
 fn short(first: i8, month: i8, last: i8, written: Option<civil::Date>) -> Option<civil::Date> {
     let of = |year: i8, day: i8| civil::Date::new(2000 + i16::from(year), month, day).ok();
     let latest = written.and_then(|written| written.tomorrow().ok());
@@ -162,16 +161,16 @@ fn short(first: i8, month: i8, last: i8, written: Option<civil::Date>) -> Option
     both.clone().filter(is_past).max().or_else(|| both.min())
 }
 
-/// The last day of that name that is not after the one on which the file was written.
+/// The last occurrence of a month and day up to the day after the file was written.
 fn year_of(month: i8, day: i8, written: civil::Date) -> Option<civil::Date> {
     let in_year = |year| civil::Date::new(year, month, day).ok();
     let tomorrow = written.tomorrow().ok()?;
     let this = in_year(written.year()).filter(|date| *date <= tomorrow);
-    // The 29th of February is of the last leap year.
+    // February 29 belongs to the last leap year.
     this.or_else(|| (1..=8).find_map(|back| in_year(written.year() - back)))
 }
 
-/// Reads a time in a form that the user describes, in the terms of strptime.
+/// Parses a time in a user-defined strptime format.
 pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Option<(Timestamp, bool)> {
     let parsed = jiff::fmt::strtime::parse(format, text).ok()?;
     if let Ok(time) = parsed.to_timestamp() {
@@ -185,8 +184,8 @@ fn in_zone(civil: civil::DateTime, zone: &TimeZone) -> Option<Timestamp> {
     Some(time.into())
 }
 
-/// Reads an epoch number: seconds, milliseconds, microseconds or nanoseconds, told apart by size.
-/// Numbers before 1973 in their unit are no times.
+/// Converts an epoch number: seconds, milliseconds, microseconds or nanoseconds, depending on its size. Numbers that
+/// mean a time before 1973 are rejected.
 pub(crate) fn from_epoch(number: f64) -> Option<Timestamp> {
     let micros = match number {
         n if n < 1e8 => return None,

@@ -1,16 +1,16 @@
-//! The time that most lines have, read at once.
+//! Fast path for the most common time format.
 
 use jiff::civil;
 
 use super::stamp::{Date, Stamp, ZONES, any};
 
-/// The time that a text begins with, and how many bytes of it that are.
+/// The time at the start of a text, and its length in bytes.
 pub(crate) fn stamp(text: &str) -> Option<(Stamp, usize)> {
     usual(text.as_bytes()).or_else(|| any(text))
 }
 
-/// The same of what most logs have, `2026-03-04 11:22:33,123`, and no zone behind it but `Z`; `None` for what is
-/// to be looked at more closely.
+/// Like [`stamp`], for the most common format: `2026-03-04 11:22:33,123`, without a time zone other than `Z`. `None`
+/// if the full parser must decide.
 pub(super) fn usual(text: &[u8]) -> Option<(Stamp, usize)> {
     const LEN: usize = "2026-03-04 11:22:33".len();
     let (b, rest) = text.split_at_checked(LEN)?;
@@ -57,7 +57,7 @@ pub(super) fn usual(text: &[u8]) -> Option<(Stamp, usize)> {
     Some((Stamp { date, time, offset }, length))
 }
 
-/// Whether what stands a blank behind a time is certainly no zone, and no half of the day.
+/// Whether the text one blank after a time is certainly neither a time zone nor AM or PM.
 fn is_no_zone(text: &[u8]) -> bool {
     match text {
         [] | [b'0'..=b'9' | b'[' | b'(' | b'<' | b'|' | b'"', ..] | [b'-', b' ', ..] => true,

@@ -1,4 +1,4 @@
-//! What went wrong, in numbers and in groups.
+//! Errors by category and in groups.
 
 use std::collections::BTreeSet;
 
@@ -66,7 +66,7 @@ pub(super) fn groups(groups: &[Group], limit: usize, document: &mut Document) {
             .as_ref()
             .map_or_else(String::new, |state| format!(", {state}"));
         let head = format!(
-            "{} × {}{sub}, at worst {}{state}: {}",
+            "{} × {}{sub}, severity: {}{state}: {}",
             count(group.count),
             group.category.replace('_', " "),
             group.severity,
@@ -83,7 +83,7 @@ pub(super) fn groups(groups: &[Group], limit: usize, document: &mut Document) {
         let more = if names.len() > 3 { ", …" } else { "" };
         let names: Vec<String> = names.into_iter().take(3).collect();
         let seen = format!(
-            "{} to {} at {}{more} (group {})",
+            "{} to {}, seen on {}{more} (group {})",
             minute(group.first_seen.as_ref()),
             minute(group.last_seen.as_ref()),
             names.join(", "),
@@ -103,7 +103,7 @@ pub(super) fn groups(groups: &[Group], limit: usize, document: &mut Document) {
     document.list(points.collect());
     if muted > 0 {
         let sentence = format!(
-            "{} counted and not shown, as the configuration says.",
+            "{} muted by the configuration (counted, not shown).",
             plural(muted as u64, "group")
         );
         document.text(Tone::Muted, sentence);

@@ -1,4 +1,4 @@
-//! What happened, and what to do.
+//! Incidents and recommendations.
 
 use dragline_insights::InsightKind;
 use std::collections::BTreeSet;
@@ -9,14 +9,14 @@ use super::super::words::{place, tone_of_severity};
 use crate::model::{Insight, Recommendation, Report};
 use crate::runbooks::name_of;
 
-/// So many incidents are told in full.
+/// Maximum number of incidents shown in full.
 const TOP_INSIGHTS: usize = 5;
-/// So many things to do stand at the top.
+/// Maximum number of recommendations at the top.
 const TOP_TASKS: usize = 3;
-/// So many scrapers that had the same are named.
+/// Maximum number of named scrapers with the same incident.
 const TOP_OTHERS: usize = 4;
 
-/// The first things to do, and what for.
+/// Renders the most important recommendations and their incidents.
 pub(super) fn to_do(report: &Report, document: &mut Document) {
     let tasks = tasks(report);
     if tasks.is_empty() {
@@ -44,7 +44,7 @@ pub(super) fn to_do(report: &Report, document: &mut Document) {
     document.list(points.collect());
 }
 
-/// When the sites that are slow, or refuse, are best asked.
+/// Returns the quiet hours of sites with incidents such as slow or refused requests.
 fn quiet_hours<'r>(
     report: &'r Report,
     insights: &'r [&Insight],
@@ -63,13 +63,13 @@ fn quiet_hours<'r>(
         .filter(move |quiet| sites.contains(quiet.site.as_str()))
         .map(|quiet| {
             format!(
-                "{} is best asked from {:02}:00 to {:02}:00 UTC.",
+                "{} is best scraped from {:02}:00 to {:02}:00 UTC.",
                 quiet.site, quiet.from_hour, quiet.until_hour
             )
         })
 }
 
-/// What to do about what is not over.
+/// Returns the recommendations for open incidents.
 fn tasks(report: &Report) -> Vec<&Recommendation> {
     let is_open = |task: &&Recommendation| {
         let mut own = task.insights.iter();
@@ -98,7 +98,7 @@ fn whose(insight: &Insight) -> Option<String> {
     (name != (None, None)).then(|| dragline_insights::name(&name))
 }
 
-/// The first of some names, each once, and how many more there are.
+/// Joins the first distinct names, and the number of further names.
 fn named(names: impl Iterator<Item = String>) -> String {
     let mut told: Vec<String> = Vec::new();
     for name in names {
@@ -116,12 +116,12 @@ fn named(names: impl Iterator<Item = String>) -> String {
     told.join(", ") + &tail
 }
 
-/// `docs/runbooks/blocked.md` is shown by a command, too.
+/// Returns the command that shows a runbook.
 fn runbook(path: &str) -> String {
     format!("Runbook: dragline runbook {}", name_of(path))
 }
 
-/// The incidents in the order in which they are numbered: those that are open, then those that are over.
+/// Returns the incidents in the order of their numbers: open ones first, then closed ones.
 pub fn numbered(report: &Report) -> Vec<&Insight> {
     let (open, closed) = parted(report);
     open.iter()
@@ -130,10 +130,10 @@ pub fn numbered(report: &Report) -> Vec<&Insight> {
         .collect()
 }
 
-/// An incident, and those of other scrapers that have most likely the same cause.
+/// An incident, and those of other scrapers that probably have the same cause.
 type Folded<'r> = (&'r Insight, Vec<&'r Insight>);
 
-/// What is open, and what is over.
+/// Splits the incidents into open and closed ones.
 fn parted(report: &Report) -> (Vec<Folded<'_>>, Vec<Folded<'_>>) {
     let is_open = |(insight, others): &Folded<'_>| {
         insight.is_open || others.iter().any(|other| other.is_open)
@@ -141,11 +141,11 @@ fn parted(report: &Report) -> (Vec<Folded<'_>>, Vec<Folded<'_>>) {
     folded(&report.insights).into_iter().partition(is_open)
 }
 
-/// The incidents, each cause once: at length those that are open, in a line those that are over.
+/// Renders the incidents, one per cause: open ones in full, closed ones in one line.
 pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Document) {
     let (open, closed) = parted(report);
     heading(open.len(), "open incident", document);
-    // What to do is not said twice.
+    // Recommendations that are already shown are not repeated.
     let shown: Vec<&str> = if layout.sections.contains(&Section::ToDo) {
         tasks(report)
             .iter()
@@ -169,25 +169,25 @@ pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Documen
     });
     document.list(points.collect());
     if open.len() > TOP_INSIGHTS {
-        document.text(Tone::Muted, "Further:".to_owned());
+        document.text(Tone::Muted, "Older incidents:".to_owned());
         document.lines(short(&open[TOP_INSIGHTS..], TOP_INSIGHTS));
     }
     heading(closed.len(), "closed incident", document);
     document.lines(short(&closed, open.len()));
     if !report.insights.is_empty() {
-        let hint = "One of them with the lines that show it: dragline report --incident N.";
+        let hint = "Show one with its log lines: dragline report --incident N.";
         document.text(Tone::Muted, hint.to_owned());
     }
 }
 
-/// Incidents in a line each, numbered from behind `before`.
+/// Renders incidents in one line each; numbers start after `before`.
 fn short(folded: &[Folded<'_>], before: usize) -> Vec<String> {
     let line = |(nth, (insight, others)): (usize, &Folded<'_>)| {
         let also = named(others.iter().filter_map(|other| whose(other)));
         let also = if also.is_empty() {
             String::new()
         } else {
-            format!("; the same at {also}")
+            format!("; also on {also}")
         };
         format!(
             "{}. [{}] {}{also}",
@@ -207,7 +207,7 @@ fn heading(count: usize, noun: &str, document: &mut Document) {
     }
 }
 
-/// Each incident with those of other scrapers that have most likely the same cause.
+/// Groups each incident with those of other scrapers that probably have the same cause.
 fn folded(insights: &[Insight]) -> Vec<Folded<'_>> {
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let mut folded = Vec::new();
@@ -227,9 +227,9 @@ fn folded(insights: &[Insight]) -> Vec<Folded<'_>> {
     folded
 }
 
-/// Who else had it.
+/// Returns a sentence about other scrapers with the same incident.
 fn the_same(others: &[&Insight]) -> Option<String> {
     let names = named(others.iter().filter_map(|other| whose(other)));
     (!names.is_empty())
-        .then(|| format!("At the same time the same at {names}: most likely one cause."))
+        .then(|| format!("Also on {names} at the same time: probably the same cause."))
 }

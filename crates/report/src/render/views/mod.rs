@@ -1,5 +1,4 @@
-//! What of a report is shown: the verdict first, then what needs a hand, then numbers, then tables,
-//! then what could not be trusted.
+//! The report as a document: headline, what needs attention, totals, tables, and data quality.
 
 mod errors;
 mod incidents;
@@ -16,15 +15,15 @@ use super::layout::{Layout, Section};
 use super::words::{minute, plural, who};
 use crate::model::{Report, Trust};
 
-/// So many error groups are shown in a report.
+/// Maximum number of error groups shown in a report.
 const TOP_GROUPS: usize = 10;
 
-/// The whole report.
+/// Renders the whole report.
 pub fn report(report: &Report, layout: &Layout) -> Document {
     with_figures(report, layout, &super::figures::Figures::default())
 }
 
-/// The whole report, with charts.
+/// Renders the whole report, with charts.
 pub(super) fn with_figures(
     report: &Report,
     layout: &Layout,
@@ -97,7 +96,7 @@ fn show(
     }
 }
 
-/// The errors alone.
+/// Renders only the errors.
 pub fn errors(report: &Report, limit: usize) -> Document {
     let mut document = Document::default();
     let total = report.errors.total;
@@ -125,7 +124,7 @@ pub fn errors(report: &Report, limit: usize) -> Document {
     document
 }
 
-/// The runs alone, oldest first.
+/// Renders only the runs, oldest first.
 pub fn runs(report: &Report) -> Document {
     let mut document = Document::default();
     document.title(plural(report.runs.len() as u64, "run"));
@@ -133,12 +132,12 @@ pub fn runs(report: &Report) -> Document {
     document
 }
 
-/// What could not be read, in a sentence's part; `None` when everything could.
+/// Returns a clause that says what could not be read; `None` if everything could.
 pub fn unread(trust: &Trust) -> Option<String> {
     trust::unread_of(trust)
 }
 
-/// What can be said in one sentence: the worst that is open, and how the others are.
+/// Returns the headline: the most severe open incident, and the state of the other scrapers.
 fn headline(report: &Report) -> String {
     let needs_hand = |verdict: &str| !matches!(verdict, "healthy" | "no_data");
     let bad_ones = report
@@ -159,13 +158,13 @@ fn headline(report: &Report) -> String {
     if let Some(worst) = worst {
         let others = match bad_count - 1 {
             0 => String::new(),
-            1 => "1 other scraper needs a hand".to_owned(),
-            n => format!("{n} other scrapers need a hand"),
+            1 => "1 other scraper needs attention".to_owned(),
+            n => format!("{n} other scrapers need attention"),
         };
         let well = match all - bad_count {
             0 => String::new(),
-            1 => "1 is well".to_owned(),
-            n => format!("{n} are well"),
+            1 => "1 is healthy".to_owned(),
+            n => format!("{n} are healthy"),
         };
         let rest: Vec<String> = [others, well]
             .into_iter()
@@ -183,15 +182,12 @@ fn headline(report: &Report) -> String {
         .map(|scraper| format!("{}: {}", who(scraper), scraper.verdict.replace('_', " ")))
         .collect();
     match (bad.len(), all) {
-        (_, 0) => "Nothing to report: no event was read".to_owned(),
-        (0, 1) => format!(
-            "{}: no trouble at the end of the period",
-            who(&report.scrapers[0])
-        ),
-        (0, _) => format!("All {all} scrapers: no trouble at the end of the period"),
+        (_, 0) => "Nothing to report: no events read".to_owned(),
+        (0, 1) => format!("{}: healthy in the latest run", who(&report.scrapers[0])),
+        (0, _) => format!("All {all} scrapers: healthy in the latest run"),
         (n, _) if n <= 2 => bad.join("; "),
         (n, _) => format!(
-            "{n} of {all} scrapers need a hand: {}; …",
+            "{n} of {all} scrapers need attention: {}; …",
             bad[..2].join("; ")
         ),
     }

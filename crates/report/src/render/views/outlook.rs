@@ -1,4 +1,4 @@
-//! Where the numbers are going, what time went into, what it cost, and what else was asked.
+//! Trends, time breakdown, cost and panels.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use super::super::words::{known, number, percent, plural, unknown};
 use crate::model::{Panel, QuietHours, Report, Trend, Waste};
 use dragline_insights::{capital, name};
 
-/// So many lines on trends are shown.
+/// Maximum number of lines about trends.
 const TOP_TRENDS: usize = 12;
 
-/// Directions, jumps and forecasts; and of how many there is too little to say.
+/// Renders trends, level changes and forecasts, and the number of scrapers with too little data.
 pub(super) fn trends(report: &Report, document: &mut Document) {
     let points: Vec<(Tone, String, Vec<String>)> = report
         .trends
@@ -54,10 +54,10 @@ fn whose(trend: &Trend) -> String {
 
 fn words(metric: &str) -> String {
     match metric {
-        "success_rate" => "Share of requests that succeeded".to_owned(),
-        "item_yield" => "Share of found products that became items".to_owned(),
-        "response_time_ms" => "Milliseconds to an answer".to_owned(),
-        "cpu_percent" => "CPU in percent".to_owned(),
+        "success_rate" => "Success rate".to_owned(),
+        "item_yield" => "Item yield".to_owned(),
+        "response_time_ms" => "Response time in ms".to_owned(),
+        "cpu_percent" => "CPU in %".to_owned(),
         other => match other.strip_prefix("errors.") {
             Some(category) => format!("{} errors", capital(&category.replace('_', " "))),
             None => capital(other),
@@ -86,14 +86,14 @@ fn direction(trend: &Trend) -> Option<String> {
         .slope_per_day
         .filter(|_| matches!(&*trend.direction, "up" | "down"))?;
     let by = if is_share(&trend.metric) {
-        format!("{:+.1} points a week", slope * 700.0)
+        format!("{:+.1} points per week", slope * 700.0)
     } else {
         let growth = trend.growth_per_week?;
-        format!("{:+.0} % a week ({:+.1} a day)", growth * 100.0, slope)
+        format!("{:+.0} % per week ({:+.1} per day)", growth * 100.0, slope)
     };
     let week = trend.week_over_week.map_or_else(String::new, |growth| {
         format!(
-            "; the last seven days {:+.0} % against those before",
+            "; last seven days: {:+.0} % compared with the seven before",
             growth * 100.0
         )
     });
@@ -101,20 +101,21 @@ fn direction(trend: &Trend) -> Option<String> {
         format!("; most on {}s, least on {}s", week.highest, week.lowest)
     });
     Some(format!(
-        "{} of {} go {}: {by}{week}{season}",
+        "{} of {}: trend {}, {by}{week}{season}",
         words(&trend.metric),
         whose(trend),
         trend.direction
     ))
 }
 
-/// All levels of a metric, in one sentence: `about 8 a day until 2026-11-16, 67 until 2026-11-19, 6 since`.
+/// Describes all levels of a metric in one sentence: `about 8 per day until 2026-11-16, 67 until 2026-11-19,
+/// 6 since`.
 fn jumps(trend: &Trend) -> Option<String> {
     let last = trend.change_points.last()?;
     let unit = if is_share(&trend.metric) || is_mean(&trend.metric) {
         ""
     } else {
-        " a day"
+        " per day"
     };
     let before = trend.change_points.iter().enumerate().map(|(nth, jump)| {
         let unit = if nth == 0 { unit } else { "" };
@@ -131,7 +132,7 @@ fn jumps(trend: &Trend) -> Option<String> {
     ))
 }
 
-/// How the last week was, and which of its days have the most, where no direction says so.
+/// Describes the last week and its weekly pattern, for metrics without a trend.
 fn week(trend: &Trend) -> Option<String> {
     let is_told = matches!(&*trend.direction, "up" | "down")
         || !matches!(&*trend.metric, "requests" | "items");
@@ -140,20 +141,20 @@ fn week(trend: &Trend) -> Option<String> {
         format!("; most on {}s, least on {}s", week.highest, week.lowest)
     });
     Some(format!(
-        "{} of {} in the last seven whole days: {:+.0} % against those before{season}.",
+        "{} of {} in the last seven whole days: {:+.0} % compared with the seven before{season}.",
         words(&trend.metric),
         whose(trend),
         growth * 100.0
     ))
 }
 
-/// Why there is no forecast, where there are trends.
+/// Says why there is no forecast although there are trends.
 fn no_forecast<'t>(mut whole: impl Iterator<Item = &'t Trend>) -> Option<String> {
     let requests = whole.find(|trend| trend.metric == "requests")?;
     let is_short = requests.forecast.is_empty() && requests.direction != "not_enough_data";
     is_short.then(|| {
         format!(
-            "{} whole days are not enough for a forecast: it takes 21.",
+            "No forecast: only {} whole days of data, 21 are needed.",
             requests.days
         )
     })
@@ -164,7 +165,7 @@ fn forecast(trend: &Trend) -> Option<String> {
     let sum =
         |of: fn(&crate::model::ForecastPoint) -> f64| trend.forecast.iter().map(of).sum::<f64>();
     let error = trend.backtest_error.map_or_else(String::new, |error| {
-        format!("; such forecasts were {:.0} % off", error * 100.0)
+        format!("; past forecasts were {:.0} % off", error * 100.0)
     });
     (days > 0).then(|| {
         format!(
@@ -192,7 +193,7 @@ fn too_short(report: &Report) -> Option<String> {
     };
     let short = of(&|trend| trend.direction == "not_enough_data");
     let all = of(&|_| true);
-    let days = "fewer than eight whole days: not enough to speak of a trend.";
+    let days = "fewer than eight whole days of data: too few for a trend.";
     match (short, all) {
         (0, _) => None,
         (1, 1) => Some(format!("There are {days}")),
@@ -201,7 +202,7 @@ fn too_short(report: &Report) -> Option<String> {
     }
 }
 
-/// What time went into, and what was done in vain.
+/// Renders the time breakdown and the failed work.
 pub(super) fn time(report: &Report, document: &mut Document) {
     let rows: Vec<(Tone, Vec<String>)> = report
         .scrapers
@@ -228,7 +229,7 @@ pub(super) fn time(report: &Report, document: &mut Document) {
         })
         .collect();
     if !rows.is_empty() {
-        document.heading("Where time went");
+        document.heading("Time breakdown");
         let headers = [
             (Align::Cut, "scraper"),
             (Align::Right, "run time"),
@@ -236,16 +237,17 @@ pub(super) fn time(report: &Report, document: &mut Document) {
             (Align::Right, "waiting"),
             (Align::Right, "processing"),
             (Align::Right, "database"),
-            (Align::Left, "most"),
-            (Align::SpareRight, "failed"),
-            (Align::SpareRight, "its bytes"),
-            (Align::SpareRight, "its time"),
+            (Align::Left, "mostly"),
+            (Align::SpareRight, "failed %"),
+            (Align::SpareRight, "failed bytes %"),
+            (Align::SpareRight, "failed time %"),
         ];
         document.table(&headers, rows);
         document.text(
             Tone::Muted,
-            "Parallel: how many answers were waited for at a time. Waiting, processing, database: of the run time. \
-             Failed: requests in vain, of all; then their share of the bytes and of the time spent on answers.",
+            "Parallel: mean number of concurrent requests. Waiting, processing, database: share of the run time. \
+             Failed %: share of failed requests. Failed bytes % and failed time %: their share of the bytes and of the \
+             response time.",
         );
     }
     if let Some(text) = report
@@ -271,7 +273,7 @@ fn hours(seconds: f64) -> String {
 
 fn amplified(waste: &Waste) -> String {
     format!(
-        "Retries: {:.2} requests were made for each page that was wanted.",
+        "Retries: {:.2} requests were made per wanted page.",
         waste.amplification
     )
 }
@@ -280,13 +282,13 @@ fn quiet_hours(quiet: &QuietHours) -> String {
     let times = quiet.response_time_ms.zip(quiet.response_time_ms_otherwise);
     let times = times.map_or_else(String::new, |(own, others)| {
         format!(
-            "; the median answer takes {} ms, otherwise {} ms",
+            "; the median response takes {} ms, {} ms at other times",
             number(own),
             number(others)
         )
     });
     format!(
-        "{} is best asked from {:02}:00 to {:02}:00 UTC: it refuses {} of the requests then, otherwise {}{times} ({} days).",
+        "{} is best scraped from {:02}:00 to {:02}:00 UTC: it refuses {} of the requests then, {} at other times{times} ({} days).",
         quiet.site,
         quiet.from_hour,
         quiet.until_hour,
@@ -296,7 +298,7 @@ fn quiet_hours(quiet: &QuietHours) -> String {
     )
 }
 
-/// What it cost.
+/// Renders the cost.
 pub(super) fn cost(report: &Report, document: &mut Document) {
     let Some(cost) = &report.cost else { return };
     let money = |value: f64| format!("{value:.2} {}", cost.currency);
@@ -314,7 +316,7 @@ pub(super) fn cost(report: &Report, document: &mut Document) {
     );
     told.extend(cost.waste_share.map(|share| {
         format!(
-            "{} of it was paid for requests that failed.",
+            "{} of it was spent on failed requests.",
             percent(Some(share))
         )
     }));
@@ -347,13 +349,13 @@ pub(super) fn cost(report: &Report, document: &mut Document) {
     document.table(&headers, rows.collect());
 }
 
-/// Answers to questions of the configuration's own.
+/// Renders the SQL panels of the configuration.
 pub(super) fn panels(report: &Report, document: &mut Document) {
     for panel in &report.panels {
         document.heading(panel.title.clone());
         match &panel.error {
             Some(error) => document.text(Tone::Warning, error.clone()),
-            None if panel.rows.is_empty() => document.text(Tone::Muted, "No row."),
+            None if panel.rows.is_empty() => document.text(Tone::Muted, "0 rows"),
             None => {
                 if let Some(chart) = &panel.chart {
                     match super::super::panels::figure(panel, chart) {
@@ -380,7 +382,7 @@ fn table(panel: &Panel) -> Block {
         }
     };
     let headers = panel.columns.iter().enumerate();
-    // What is drawn may have very many.
+    // A panel with a chart may have very many rows.
     let most = if panel.chart.is_some() {
         20
     } else {

@@ -1,4 +1,4 @@
-//! Runs, those that did not finish first.
+//! Runs; those that did not finish come first.
 
 use super::super::document::{Align, Document, Tone};
 use super::super::words::{
@@ -6,10 +6,10 @@ use super::super::words::{
 };
 use crate::model::{Report, Run};
 
-/// So many runs are shown in a report: those that did not finish first.
+/// Maximum number of runs shown in a report; those that did not finish come first.
 const TOP_RUNS: usize = 12;
 
-/// Runs that did not finish, then the latest.
+/// Renders the runs that did not finish, then the latest.
 pub(super) fn run_table(report: &Report, document: &mut Document) {
     if report.runs.is_empty() {
         return;
@@ -29,15 +29,11 @@ pub(super) fn run_table(report: &Report, document: &mut Document) {
     let (all, bad) = (report.runs.len() as u64, unwell.len() as u64);
     document.heading(match bad {
         0 => plural(all, "run"),
-        _ => format!(
-            "{}, of which {} did not finish",
-            plural(all, "run"),
-            count(bad)
-        ),
+        _ => format!("{}, {} did not finish", plural(all, "run"), count(bad)),
     });
     table_of_runs(&shown, document);
     if report.runs.len() > shown.len() {
-        document.text(Tone::Muted, "All of them: dragline runs.");
+        document.text(Tone::Muted, "All runs: dragline runs.");
     }
 }
 
@@ -74,10 +70,10 @@ pub(super) fn table_of_runs(runs: &[&Run], document: &mut Document) {
     own_statistics(runs, document);
 }
 
-/// So many statistics of a run's own are named in a line.
+/// Maximum number of custom statistics of a run per line.
 const MOST_STATS: usize = 12;
 
-/// What the runs' authors counted and measured.
+/// Renders the custom statistics of the runs.
 fn own_statistics(runs: &[&Run], document: &mut Document) {
     let told = runs.iter().filter(|run| !run.stats.is_empty());
     let lines = told.map(|run| {
@@ -89,12 +85,12 @@ fn own_statistics(runs: &[&Run], document: &mut Document) {
     });
     let lines: Vec<String> = lines.collect();
     if !lines.is_empty() {
-        document.text(Tone::Muted, "What they counted themselves:");
+        document.text(Tone::Muted, "Custom statistics:");
         document.lines(lines);
     }
 }
 
-/// The first words of why a run ended.
+/// Returns the beginning of the reason why a run ended.
 fn reason(run: &Run) -> String {
     dragline_schema::clip(run.finish_reason.as_deref().unwrap_or_default(), 24).to_owned()
 }

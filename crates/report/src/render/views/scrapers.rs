@@ -1,4 +1,4 @@
-//! The scrapers and their verdicts.
+//! Scrapers and their verdicts.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::super::words::{known, plural, tone_of_verdict, who};
 use crate::lookup::Name;
 use crate::model::{Report, Scraper};
 
-/// With fewer runs little can be called unusual.
+/// Minimum number of runs for a baseline.
 const LEAST_RUNS: u64 = 4;
 
-/// The table, and the reasons that no incident says.
+/// Renders the table, and the reasons that no incident contains.
 pub(super) fn scrapers(
     report: &Report,
     layout: &Layout,
@@ -54,7 +54,7 @@ pub(super) fn scrapers(
     }
 }
 
-/// Of how many scrapers there is too little to know what is usual, and nothing was found all the same.
+/// Returns a note on the number of scrapers with too few runs for a baseline and without incidents.
 fn too_few(report: &Report) -> Option<String> {
     let is_short = |scraper: &&Scraper| {
         let runs = scraper.totals.runs.unwrap_or(0);
@@ -66,13 +66,13 @@ fn too_few(report: &Report) -> Option<String> {
     let short = report.scrapers.iter().filter(is_short).count() as u64;
     (short > 0).then(|| {
         format!(
-            "Of {} there are fewer than {LEAST_RUNS} runs: too few to know what is usual.",
+            "{} with fewer than {LEAST_RUNS} runs: too few for a baseline.",
             plural(short, "scraper")
         )
     })
 }
 
-/// Why, as far as no incident says it.
+/// Renders the reasons for the verdicts that no incident contains.
 fn reasons(report: &Report, document: &mut Document) {
     for scraper in &report.scrapers {
         let who = who(scraper);

@@ -1,20 +1,20 @@
-//! What only some scrapers log, and what there is of each day and host.
+//! Days, hosts, and sections for events that only some scrapers log.
 
 use super::super::document::{Align, Document, Tone};
 use super::super::words::{bytes, count, known, number, percent, plural, some, unknown};
 use crate::model::{Day, Domain, Host, Operation, Report, Spread};
 
-/// So many days are shown, the latest.
+/// Number of days shown; the latest ones.
 const LAST_DAYS: usize = 14;
-/// So many hosts, languages and operations are shown.
+/// Maximum number of hosts, languages and operations shown.
 const TOP: usize = 10;
 
 type Row = (Tone, Vec<String>);
 
-/// Day by day, the latest last.
+/// Renders the days, the latest last.
 pub(super) fn days(report: &Report, document: &mut Document) {
     let days = report.daily.as_deref().unwrap_or_default();
-    // One day is what the totals say.
+    // For a single day, the totals suffice.
     if days.len() < 2 {
         return;
     }
@@ -22,7 +22,7 @@ pub(super) fn days(report: &Report, document: &mut Document) {
     let row = |day: &Day| -> Row {
         let totals = &day.totals;
         let time = totals.response_time_ms.as_ref();
-        let partial = if day.partial { ", in part" } else { "" };
+        let partial = if day.partial { ", partial" } else { "" };
         let cells = vec![
             format!("{}{partial}", day.date),
             some(totals.requests),
@@ -50,7 +50,7 @@ pub(super) fn days(report: &Report, document: &mut Document) {
     rest(days.len() - shown.len(), "earlier day", document);
 }
 
-/// Hosts that were asked, the most asked first.
+/// Renders the requested hosts; most requests first.
 pub(super) fn hosts(report: &Report, document: &mut Document) {
     let Some(domains) = report
         .domains
@@ -63,7 +63,7 @@ pub(super) fn hosts(report: &Report, document: &mut Document) {
         format!(", {}{}", about(urls), plural(urls, "different URL"))
     });
     document.heading(format!(
-        "{}{} asked{urls}",
+        "{}{} requested{urls}",
         about(domains.distinct),
         plural(domains.distinct, "host")
     ));
@@ -93,13 +93,13 @@ pub(super) fn hosts(report: &Report, document: &mut Document) {
     rest(domains.distinct as usize - shown, "other host", document);
 }
 
-/// What is counted by a sketch is only about so many.
+/// Counts above this limit are estimates of a sketch.
 fn about(count: u64) -> &'static str {
     const EXACT: u64 = 1024;
     if count > EXACT { "about " } else { "" }
 }
 
-/// Articles by language.
+/// Renders the articles by language.
 pub(super) fn articles(report: &Report, document: &mut Document) {
     let Some(articles) = &report.articles else {
         return;
@@ -108,7 +108,7 @@ pub(super) fn articles(report: &Report, document: &mut Document) {
     let rows = [
         measured("words", articles.word_count.as_ref(), number),
         measured(
-            "ms from page to storage",
+            "processing time, ms",
             articles.processing_time_ms.as_ref(),
             number,
         ),
@@ -139,7 +139,7 @@ pub(super) fn articles(report: &Report, document: &mut Document) {
     );
 }
 
-/// Searches.
+/// Renders the searches.
 pub(super) fn search(report: &Report, document: &mut Document) {
     let Some(search) = &report.search else {
         return;
@@ -148,12 +148,12 @@ pub(super) fn search(report: &Report, document: &mut Document) {
     let rows = [
         measured("results", search.result_count.as_ref(), number),
         measured(
-            "ms to the results",
+            "response time, ms",
             search.response_time_ms.as_ref(),
             number,
         ),
         measured(
-            "characters of the query",
+            "query length, characters",
             search.query_length.as_ref(),
             number,
         ),
@@ -161,7 +161,7 @@ pub(super) fn search(report: &Report, document: &mut Document) {
     spreads(rows, document);
 }
 
-/// The scrapers' queues.
+/// Renders the queues of the scrapers.
 pub(super) fn queue(report: &Report, document: &mut Document) {
     let Some(queue) = &report.queue else {
         return;
@@ -173,7 +173,7 @@ pub(super) fn queue(report: &Report, document: &mut Document) {
     );
 }
 
-/// The scrapers' databases, by operation.
+/// Renders the databases of the scrapers, by operation.
 pub(super) fn database(report: &Report, document: &mut Document) {
     let Some(database) = &report.database else {
         return;
@@ -197,7 +197,7 @@ pub(super) fn database(report: &Report, document: &mut Document) {
             (Align::Left, "operation"),
             (Align::Right, "count"),
             (Align::Right, "mean ms"),
-            (Align::Right, "longest ms"),
+            (Align::Right, "max ms"),
         ],
         operations.iter().take(TOP).map(row).collect(),
     );
@@ -213,7 +213,7 @@ pub(super) fn database(report: &Report, document: &mut Document) {
     );
 }
 
-/// The machines, one by one.
+/// Renders the machines.
 pub(super) fn system(report: &Report, document: &mut Document) {
     let hosts = report
         .system
@@ -225,7 +225,7 @@ pub(super) fn system(report: &Report, document: &mut Document) {
     document.heading(plural(hosts.len() as u64, "machine"));
     let share = |spread: &Option<Spread>| {
         spread.as_ref().map_or_else(unknown, |spread| {
-            format!("{} % (at most {})", number(spread.mean), number(spread.max))
+            format!("{} % (max {})", number(spread.mean), number(spread.max))
         })
     };
     let row = |host: &Host| -> Row {
@@ -250,7 +250,7 @@ pub(super) fn system(report: &Report, document: &mut Document) {
             (Align::Right, "CPU"),
             (Align::Right, "memory"),
             (Align::Right, "disk"),
-            (Align::SpareRight, "least free"),
+            (Align::SpareRight, "min free"),
             (Align::SpareRight, "sent"),
             (Align::SpareRight, "received"),
         ],
@@ -258,7 +258,7 @@ pub(super) fn system(report: &Report, document: &mut Document) {
     );
 }
 
-/// A measure's row: how often, mean, least and most; `None` when it was never logged.
+/// Returns the row of a measure: count, mean, minimum and maximum; `None` if it was never logged.
 fn measured(name: &str, spread: Option<&Spread>, show: fn(f64) -> String) -> Option<Row> {
     let spread = spread?;
     let cells = vec![
@@ -275,10 +275,10 @@ fn spreads<const N: usize>(rows: [Option<Row>; N], document: &mut Document) {
     document.table(
         &[
             (Align::Left, "measure"),
-            (Align::Right, "times"),
+            (Align::Right, "count"),
             (Align::Right, "mean"),
-            (Align::Right, "least"),
-            (Align::Right, "most"),
+            (Align::Right, "min"),
+            (Align::Right, "max"),
         ],
         rows.into_iter().flatten().collect(),
     );

@@ -1,4 +1,4 @@
-//! What could be read, and what could not.
+//! Data quality: what was read and what could not be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::super::document::{Align, Document, Tone};
 use super::super::words::{bytes, count, plural};
 use crate::model::Trust;
 
-/// So many places of one kind of problem are shown.
+/// Maximum number of locations shown per kind of problem.
 const MOST_PLACES: usize = 20;
 
 pub(super) fn trust_line(trust: &Trust) -> String {
@@ -27,7 +27,7 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
             .filter(|problem| kinds.contains(&problem.kind.as_str()));
         matching.map(|problem| problem.count).sum()
     };
-    // A file can be damaged in many places.
+    // A file can have several problems; it counts once.
     let files_of = |kinds: &[&str]| -> u64 {
         let matching = trust
             .problems
@@ -48,11 +48,11 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
         (cut, "archive", "could not be read to the end"),
         (trust.bad_lines, "line", "could not be read"),
         (holes, "hole", "of NUL bytes in place of lines"),
-        (timeless, "event", "without a time that can be read"),
+        (timeless, "event", "without a readable time"),
         (
             ambiguous,
             "event",
-            "with a date whose day and month nothing tells apart (--date-order)",
+            "with an ambiguous order of day and month (use --date-order)",
         ),
     ]
     .into_iter()
@@ -63,7 +63,7 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
 }
 
 pub(super) fn trust(trust: &Trust, document: &mut Document) {
-    document.heading("What could be read");
+    document.heading("Data quality");
     let dialects: Vec<String> = trust
         .dialects
         .iter()
@@ -77,21 +77,21 @@ pub(super) fn trust(trust: &Trust, document: &mut Document) {
     let mut told = vec![format!("Events by dialect: {read}.")];
     if trust.missing_seq > 0 {
         told.push(format!(
-            "{} missing by the numbers of the others.",
+            "{} missing according to the sequence numbers.",
             plural(trust.missing_seq, "line")
         ));
     }
     if trust.unclassified_errors > 0 {
         told.push(format!(
-            "{} that no rule knows.",
-            plural(trust.unclassified_errors, "error")
+            "{}.",
+            plural(trust.unclassified_errors, "unclassified error")
         ));
     }
     document.text(Tone::Plain, told.join(" "));
     let headers = [
         (Align::Left, "problem"),
         (Align::Right, "count"),
-        (Align::Cut, "first place"),
+        (Align::Cut, "first location"),
         (Align::Cut, "detail"),
     ];
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
@@ -123,7 +123,7 @@ pub(super) fn trust(trust: &Trust, document: &mut Document) {
     for (kind, count) in kinds {
         if count > MOST_PLACES {
             let (more, kind) = (count - MOST_PLACES, kind.replace('_', " "));
-            let sentence = format!("{more} more places of: {kind}; --format json has all of them.");
+            let sentence = format!("{more} more locations of {kind}; --format json lists all.");
             document.text(Tone::Muted, sentence);
         }
     }

@@ -1,4 +1,4 @@
-//! Many rules, one verdict.
+//! Applies many rules to an error and returns one verdict.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -17,15 +17,15 @@ use crate::memory::{self, Decision, Memory};
 use crate::numbers::Numbers;
 use crate::rule::{self, Field, Rule, RulesError};
 
-/// Of each text so many bytes are looked at; what follows is not.
+/// Maximum number of bytes read of each text.
 const MAX_TEXT: usize = 8 << 10;
-/// So many causes are looked at, the outermost first.
+/// Maximum number of causes read, outermost first.
 const MAX_CAUSES: usize = 32;
 
-/// Rules, compiled when the first error is met: a report on logs that did not change meets none.
+/// A set of rules. They are compiled at the first error, because a report on unchanged logs classifies none.
 #[derive(Debug)]
 pub struct RuleSet {
-    /// Which rule set this is, of all in the process.
+    /// Unique id of this rule set within the process.
     id: u64,
     rules: Vec<Rule>,
     compiled: OnceLock<Compiled>,
@@ -34,16 +34,16 @@ pub struct RuleSet {
 
 #[derive(Debug)]
 struct Compiled {
-    /// What each rule reads.
+    /// The sources that each rule reads.
     reads: Vec<Sources>,
-    /// What any rule reads.
+    /// The sources that at least one rule reads.
     any_reads: Sources,
     texts: Matcher,
-    /// The numbers that the texts' patterns tell apart.
+    /// The numbers that the patterns of `texts` distinguish.
     numbers: Numbers,
-    /// The patterns of the rules that read the status.
+    /// The patterns of the rules that read the HTTP status.
     statuses: Matcher,
-    /// For each HTTP status, the rules that match it, the best first; known when one is met first.
+    /// For each HTTP status, the rules that match it, best first; computed at the first status.
     by_status: OnceLock<Vec<Box<[usize]>>>,
 }
 
@@ -52,15 +52,15 @@ struct Compiled {
 pub struct Hit<'r> {
     /// The rule.
     pub rule: &'r Rule,
-    /// Which cause it matched, from 1; 0 is the error itself.
+    /// The number of the matched cause, from 1; 0 is the error itself.
     pub depth: usize,
-    /// The text that it looked at.
+    /// The text that the rule was matched against.
     pub text: String,
-    /// The piece of it that matched, in bytes.
+    /// The byte range of the match in the text.
     pub span: Range<usize>,
 }
 
-/// Places where texts of an error come from, a bit each.
+/// A bit set of the parts of an error that texts come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sources(u8);
 
@@ -102,11 +102,11 @@ impl Sources {
     }
 }
 
-/// An error's texts, one after the other in a buffer that is kept between errors.
+/// An error's texts, concatenated in a buffer that is reused between errors.
 #[derive(Debug, Default)]
 struct Scratch {
     buffer: String,
-    /// The buffer with zeros for numbers that no pattern tells apart; this is what is matched.
+    /// The buffer with zeros in place of the numbers that no pattern distinguishes; patterns run on this.
     levelled: Vec<u8>,
     texts: Vec<Text>,
     candidates: Candidates,
@@ -121,15 +121,15 @@ struct Text {
     depth: usize,
 }
 
-/// A rule that may have matched; the greatest is the best.
+/// A rule that may match. The greatest candidate is the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     priority: i32,
-    /// The deeper the cause the better; 0 is the error itself.
+    /// The depth of the cause, where deeper is better; 0 is the error itself.
     depth: usize,
-    /// Earlier rules are greater, earlier patterns of a rule too.
+    /// The rule and pattern indices; earlier ones compare as greater.
     order: Reverse<(usize, usize)>,
-    /// The place in [`Scratch::texts`]; `None` is the status.
+    /// The index in [`Scratch::texts`]; `None` for the status.
     text: Option<usize>,
 }
 
@@ -176,7 +176,7 @@ impl Compiled {
     }
 }
 
-/// The patterns of each rule.
+/// Parses the patterns of each rule, on two threads.
 fn parsed(rules: &[Rule]) -> Vec<Vec<Parsed>> {
     let of = |rules: &[Rule]| -> Vec<Vec<Parsed>> {
         let patterns = rules.iter().map(|rule| rule.patterns.iter());
@@ -189,8 +189,8 @@ fn parsed(rules: &[Rule]) -> Vec<Vec<Parsed>> {
     first
 }
 
-/// Does two things at once: whoever reads logs in two threads meets the first error in both, and one would wait
-/// for the other to compile the rules.
+/// Runs two functions in parallel. When two threads read logs, both meet their first error at about the same time,
+/// and one would otherwise sit idle while the other compiles the rules.
 fn both<A, B: Send>(first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
     std::thread::scope(|scope| {
         let second = scope.spawn(second);
@@ -207,22 +207,22 @@ impl RuleSet {
     /// The rules that come with Dragline.
     ///
     /// # Panics
-    /// Never: a test reads and compiles them.
+    /// Never: a test parses and compiles them.
     pub fn shipped() -> Self {
-        Self::new(load::shipped().expect("the shipped rules are rule files, as a test shows"))
+        Self::new(load::shipped().expect("a test parses the shipped rules"))
     }
 
     /// Reads rule files instead of the shipped ones.
     ///
     /// # Errors
-    /// When a file cannot be read or is no rule file, or a pattern no regular expression or too
-    /// large; the error names the file and the place.
+    /// If a file cannot be read or is not a valid rule file, or if a pattern is invalid or too large.
+    /// The error names the file and the position.
     pub fn from_files(paths: &[impl AsRef<Path>]) -> Result<Self, RulesError> {
         Ok(Self::new(load::files(paths)?))
     }
 
-    /// Reads rule files beside the shipped ones: a rule with the id of a shipped one replaces it,
-    /// and among rules of equal priority the user's wins.
+    /// Reads rule files in addition to the shipped ones. A user's rule replaces the shipped rule with
+    /// the same id and wins against shipped rules of equal priority.
     ///
     /// # Errors
     /// As [`RuleSet::from_files`].
@@ -252,35 +252,35 @@ impl RuleSet {
         self.compiled.get_or_init(|| Compiled::of(&self.rules))
     }
 
-    /// The same rules in another context.
+    /// Replaces the context.
     #[must_use]
     pub fn with_context(mut self, context: Context) -> Self {
         self.context = context;
         self
     }
 
-    /// A hash of everything that verdicts depend on.
+    /// A hash of the rules and the context, that is, of everything that determines verdicts.
     pub fn identity(&self) -> u64 {
         xxhash_rust::xxh3::xxh3_64(format!("{:?}\n{:?}", self.rules, self.context).as_bytes())
     }
 
-    /// The rules, in order.
+    /// The rules, in file order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// What the operator should do about errors of that rule.
+    /// The recommendation of the rule with this id, if it has one.
     pub fn recommendation(&self, rule: &str) -> Option<&str> {
         let rule = self.rules.iter().find(|candidate| candidate.id == rule)?;
         Some(rule.recommendation.as_str()).filter(|text| !text.is_empty())
     }
 
-    /// A text as an error: `Type: message` when the left part looks like a type, a message otherwise.
+    /// Converts a text to an error: `Type: message` if the left part looks like a type, otherwise a message.
     pub fn error_of_text(text: &str) -> ErrorText<'_> {
         rule::test_error(text)
     }
 
-    /// Every rule that matches, the best first, with the place that it matched.
+    /// Every rule that matches, best first, with the matched text.
     pub fn explain(&self, error: &ErrorText<'_>) -> Vec<Hit<'_>> {
         let mut hits: Vec<Hit<'_>> = Vec::new();
         SCRATCH.with_borrow_mut(|scratch| {
@@ -319,7 +319,7 @@ impl RuleSet {
         hits
     }
 
-    /// What may match, the best first.
+    /// Collects the rules that may match, best first.
     fn collect(&self, scratch: &mut Scratch, status: Option<u16>) {
         let Scratch {
             levelled,
@@ -356,7 +356,7 @@ impl RuleSet {
         found.sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// The rules that match a status, the best first.
+    /// The rules that match a status, best first.
     fn of_status(&self, status: u16) -> Option<&[usize]> {
         let all = self
             .compiled()
@@ -365,7 +365,7 @@ impl RuleSet {
         all.get(usize::from(status)).map(Box::as_ref)
     }
 
-    /// The best of the candidates that match, and the category of the best other one.
+    /// Finds the best candidate that matches, and the best other category.
     fn decide(&self, scratch: &Scratch) -> Decision {
         let mut decision = Decision::default();
         for candidate in &scratch.found {
@@ -385,7 +385,7 @@ impl RuleSet {
                 decision.runner_up = Some(rule.category);
                 break;
             }
-            // What the rule's author says goes before what a weaker rule happens to match.
+            // The runner-up from the rule file takes precedence over a match of a weaker rule.
             decision = Decision {
                 rule: Some(candidate.rule() as u32),
                 runner_up: rule.runner_up,
@@ -397,7 +397,7 @@ impl RuleSet {
         decision
     }
 
-    /// What was decided of the error, now or lately.
+    /// Returns the cached decision for the error, or makes a new one.
     fn decision(&self, error: &ErrorText<'_>) -> Decision {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.read(error, self.compiled().any_reads, &self.compiled().numbers);
@@ -419,7 +419,7 @@ impl RuleSet {
 }
 
 impl Scratch {
-    /// Lays out those of the error's texts that are read by anyone.
+    /// Copies those of the error's texts into the buffer that at least one rule reads.
     fn read(&mut self, error: &ErrorText<'_>, read: Sources, numbers: &Numbers) {
         self.buffer.clear();
         self.texts.clear();
@@ -477,7 +477,7 @@ impl Classify for RuleSet {
     fn classify(&self, error: &ErrorText<'_>) -> Verdict<'_> {
         let decided = self.decision(error);
         let rule = decided.rule.map(|rule| &self.rules[rule as usize]);
-        // Nobody knows it: worth a rule, and in the meantime as bad as a failed page.
+        // No rule matched. Until a rule exists, treat the error like a failed page.
         let severity = rule.map_or(Severity::Medium, |rule| rule.severity);
         let (severity, adjustments) = self.context.adjust(severity, error);
         Verdict {
@@ -492,7 +492,7 @@ impl Classify for RuleSet {
     }
 }
 
-/// Statuses are few, so what matches them is known beforehand.
+/// Precomputes the matching rules for each of the few possible statuses.
 fn statuses(matcher: &Matcher) -> Vec<Box<[usize]>> {
     let mut candidates = Candidates::default();
     let mut matching = |status: u16| -> Box<[usize]> {
@@ -522,7 +522,7 @@ fn clipped(text: &str) -> &str {
     dragline_schema::clip(text, MAX_TEXT)
 }
 
-/// The part of a traceback where the error was raised: Python's end, other languages' beginning.
+/// The part of a traceback where the error was raised: the end in Python, the start in other languages.
 fn innermost(traceback: &str) -> &str {
     if traceback.trim_start().starts_with("Traceback") {
         &traceback[traceback.ceil_char_boundary(traceback.len().saturating_sub(MAX_TEXT))..]
@@ -532,208 +532,4 @@ fn innermost(traceback: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use dragline_schema::{Adjustment, Cause};
-    use proptest::prelude::*;
-    use std::sync::LazyLock;
-
-    static RULES: LazyLock<RuleSet> = LazyLock::new(RuleSet::shipped);
-
-    #[test]
-    fn the_shipped_rules_pass_their_own_tests() {
-        let failures = RULES.failing_tests();
-        assert!(failures.is_empty(), "{}", failures.join("\n"));
-        let tested = RULES
-            .rules()
-            .iter()
-            .filter(|rule| !rule.tests.matching.is_empty())
-            .count();
-        assert_eq!(
-            tested,
-            RULES.rules().len(),
-            "every rule says what it is for"
-        );
-    }
-
-    #[test]
-    fn the_shipped_patterns_compile() {
-        for rule in load::shipped().unwrap() {
-            if let Err(error) = rule.check_patterns() {
-                panic!("{}: {error}", rule.id);
-            }
-        }
-    }
-
-    #[test]
-    fn a_root_cause_outranks_its_symptom() {
-        let error = ErrorText {
-            error_type: "shop.errors.PageError".into(),
-            message: "page 3 could not be read".into(),
-            causes: vec![Cause {
-                error_type: "httpcore.ReadTimeout".into(),
-                error_message: "The read operation timed out".into(),
-            }],
-            ..ErrorText::default()
-        };
-        let verdict = RULES.classify(&error);
-        assert_eq!(
-            (verdict.category, verdict.sub_category),
-            (ErrorCategory::Network, "timeout")
-        );
-    }
-
-    #[test]
-    fn a_rule_reads_only_its_fields() {
-        let rule = |id: &str, fields: &str| {
-            format!(
-                "[[rule]]\nid='{id}'\ncategory='network'\nsub_category='x'\nseverity='low'\nfields=[{fields}]\npatterns=['bad']\n"
-            )
-        };
-        let winner = |fields: &str, error: &ErrorText<'_>| {
-            let rules = RuleSet::from_texts(&[("r".into(), rule("a", fields))]).unwrap();
-            rules.classify(error).rule.is_some()
-        };
-        let error =
-            |error_type: &'static str, message: &'static str, cause: &'static str| ErrorText {
-                error_type: error_type.into(),
-                message: message.into(),
-                causes: vec![Cause {
-                    error_message: cause.into(),
-                    ..Cause::default()
-                }],
-                ..ErrorText::default()
-            };
-        for (fields, in_type, in_message, in_cause) in [
-            ("'type','message','cause'", true, true, true),
-            ("'type'", true, false, false),
-            ("'message'", false, true, false),
-            ("'cause'", false, false, true),
-            ("'status'", false, false, false),
-            ("'url','traceback'", false, false, false),
-        ] {
-            assert_eq!(winner(fields, &error("Bad", "x", "x")), in_type, "{fields}");
-            assert_eq!(
-                winner(fields, &error("X", "bad", "x")),
-                in_message,
-                "{fields}"
-            );
-            assert_eq!(
-                winner(fields, &error("", "bad", "x")),
-                in_message,
-                "{fields}"
-            );
-            assert_eq!(
-                winner(fields, &error("X", "x", "bad")),
-                in_cause,
-                "{fields}"
-            );
-        }
-    }
-
-    #[test]
-    fn context_reaches_the_verdict() {
-        let context = Context {
-            critical_sites: ["shop".to_owned()].into(),
-            ..Context::default()
-        };
-        let rules = RuleSet::shipped().with_context(context);
-        let error = ErrorText {
-            message: "nobody knows what".into(),
-            site: Some("shop"),
-            ..ErrorText::default()
-        };
-        let verdict = rules.classify(&error);
-        assert_eq!(verdict.severity, Severity::High);
-        assert_eq!(verdict.adjustments, [Adjustment::SitePriority]);
-    }
-
-    #[test]
-    fn rules_read_urls_tracebacks_and_statuses() {
-        let rule = |id: &str, field: &str, pattern: &str| {
-            format!(
-                "[[rule]]\nid='{id}'\ncategory='network'\nsub_category='x'\nseverity='low'\nfields=['{field}']\npatterns=['{pattern}']\n"
-            )
-        };
-        let text = [
-            rule("u", "url", "/login\\b"),
-            rule("t", "traceback", "in parse_price"),
-            rule("s", "status", "^5\\d\\d$"),
-        ];
-        let rules = RuleSet::from_texts(&[("r".into(), text.concat())]).unwrap();
-        let winner = |error: ErrorText<'_>| rules.classify(&error).rule.map(str::to_owned);
-        let error = ErrorText::default;
-        assert_eq!(
-            winner(ErrorText {
-                url: Some("https://x.test/login?a"),
-                ..error()
-            })
-            .as_deref(),
-            Some("u")
-        );
-        let frames = "Traceback (most recent call last):\n  File \"a.py\", line 3, in parse_price\nValueError: x";
-        assert_eq!(
-            winner(ErrorText {
-                traceback: Some(frames),
-                ..error()
-            })
-            .as_deref(),
-            Some("t")
-        );
-        assert_eq!(
-            winner(ErrorText {
-                status_code: Some(503),
-                ..error()
-            })
-            .as_deref(),
-            Some("s")
-        );
-        assert_eq!(
-            winner(ErrorText {
-                status_code: Some(404),
-                message: "503 in parse_price /login".into(),
-                ..error()
-            }),
-            None
-        );
-    }
-
-    #[test]
-    fn faults_in_rule_files_are_named_with_their_place() {
-        let error = |text: &str| {
-            RuleSet::from_texts(&[("mine.toml".into(), text.into())])
-                .unwrap_err()
-                .to_string()
-        };
-        let rule = |rest: &str| {
-            format!(
-                "[[rule]]\nid='x'\ncategory='network'\nsub_category='y'\nseverity='low'\n{rest}"
-            )
-        };
-        assert!(error(&rule("patterns=['a(b']")).contains("unclosed group"));
-        assert!(error(&rule("patterns=['a']\npriorty=3")).contains("priorty"));
-        assert!(error(&rule("patterns=[]")).contains("could never win"));
-        assert!(error("[[rule]]\nid='x'\ncategory='nature'").contains("nature"));
-        let twice = format!("{0}patterns=['a']\n{0}patterns=['b']\n", rule(""));
-        assert!(error(&twice).contains("a rule x already"));
-    }
-
-    proptest! {
-        #[test]
-        fn digits_and_hex_in_a_benign_message_change_nothing(
-            number in 0u64..100_000,
-            hex in "[0-9a-f]{3,40}",
-            status in 100u16..600,
-        ) {
-            for message in [
-                format!("order {number} was moved to shelf {status}"),
-                format!("price is {number}.{status} for sku {status}-{number}"),
-                format!("listening on 127.0.0.1:{status}"),
-                format!("object {hex} was seen"),
-            ] {
-                let error = ErrorText { message: message.clone().into(), ..ErrorText::default() };
-                prop_assert_eq!(RULES.classify(&error).rule, None, "{}", message);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,7 @@
-//! Observing records, and merging what was observed.
+//! The rollup: observes records and merges with other rollups.
+
+mod bounds;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +9,7 @@ use std::sync::Arc;
 use dragline_schema::{
     Dialect, Event, Position, Problem, ProblemKind, Record, SourceFile, Timestamp,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded, Distinct, hash_of};
@@ -22,8 +25,8 @@ use crate::tally::Tally;
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
-/// Buckets are as narrow as these allow with at most [`MAX_BUCKETS`] in the period.
 const DAY: i64 = 24 * HOUR;
+/// Possible bucket widths. The smallest that gives at most [`MAX_BUCKETS`] in the period is used.
 const WIDTHS: [i64; 8] = [
     MINUTE,
     5 * MINUTE,
@@ -35,28 +38,28 @@ const WIDTHS: [i64; 8] = [
     36_400 * DAY,
 ];
 const MAX_BUCKETS: i64 = 20_000;
-/// The same of the sketches.
+/// Possible widths of the time ranges of latency sketches.
 const SKETCH_WIDTHS: [i64; 6] = [HOUR, 4 * HOUR, DAY, 7 * DAY, 28 * DAY, 36_400 * DAY];
-/// So much writers of one file may differ before it is told, in microseconds.
+/// Backward steps in a file up to this, in microseconds, are not counted as out of order.
 pub const OUT_OF_ORDER: i64 = MINUTE;
-/// Error groups and cells that are kept by name.
+/// Maximum number of error groups kept.
 const MAX_GROUPS: usize = 10_000;
+/// Maximum number of cells kept.
 const MAX_CELLS: usize = 10_000;
 
-/// How much a rollup holds, whatever it observes. What is beyond is added up, or told less finely.
-/// Any split and any order still give the same, but for one thing: where there are more sources
-/// *and* more buckets than that, how wide the buckets are can depend on which sources were seen
-/// together.
+/// Limits on the size of a rollup. Data beyond the limits is summed up or kept at a coarser resolution.
+/// The result is still independent of splits and order, with one exception: if there are more sources
+/// *and* more buckets than allowed, the bucket width can depend on which sources were observed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// Sources that are kept apart; those with the largest hash are counted together. Default
-    /// 50,000.
+    /// Maximum number of sources kept separately; those with the largest hashes are counted together.
+    /// Default 50,000.
     pub sources: usize,
-    /// Buckets of all sources; with more, they are wider. Default 150,000.
+    /// Maximum number of buckets of all sources; beyond that, buckets are widened. Default 150,000.
     pub buckets: usize,
-    /// Sketches of response times of all sources; with more, they stand for more hours. Default
-    /// 20,000.
+    /// Maximum number of response time sketches of all sources; beyond that, each covers more hours.
+    /// Default 20,000.
     pub sketches: usize,
 }
 
@@ -70,10 +73,10 @@ impl Default for Limits {
     }
 }
 
-/// A source, and what it was seen to do. Most of it is never looked at together, so that it stands apart.
+/// A source and its statistics. The statistics are boxed because most of them are rarely read.
 pub(crate) type Source = (Arc<SourceKey>, Box<SourceStats>);
 
-/// Counts, sketches and evidence of any number of records.
+/// Counts, sketches and evidence from any number of records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rollup {
@@ -81,23 +84,23 @@ pub struct Rollup {
     pub(crate) sources: Vec<Source>,
     #[serde(skip)]
     pub(crate) index: FxHashMap<Arc<SourceKey>, u32>,
-    /// The largest hash of the sources that are kept apart, once they were too many: those beyond are added
-    /// up at once.
+    /// The largest hash of the sources kept separately, once the limit was exceeded. Sources with a larger hash are
+    /// summed up immediately.
     #[serde(skip)]
     largest: Option<u64>,
-    /// By source and start of the bucket (microseconds).
+    /// Counts by source and start of the bucket (microseconds).
     pub(crate) activity: FxHashMap<(u32, i64), Counters>,
-    /// By source and start of the hour.
+    /// Response times by source and start of the time range (microseconds).
     pub(crate) latency: FxHashMap<(u32, i64), Latency>,
     pub(crate) groups: Bounded<u64, Group>,
     pub(crate) cells: Bounded<Cell, u64>,
-    /// By source and quarter of an hour.
+    /// First lines of each kind of trouble, by source and quarter of an hour.
     pub(crate) signs: Bounded<SignKey, FirstSign>,
-    /// But for what is counted of the current one.
+    /// Without the pending counts in [`Current`]; see [`Rollup::settle`].
     pub(crate) files: BTreeMap<String, FileEntry>,
     pub(crate) problems: BTreeMap<(String, ProblemKind), ProblemEntry>,
     pub(crate) dialects: Tally<Dialect>,
-    /// The URLs that were asked for.
+    /// The requested URLs.
     pub(crate) urls: Distinct,
     pub(crate) period: Option<(Timestamp, Timestamp)>,
     width: i64,
@@ -106,48 +109,48 @@ pub struct Rollup {
     current: Current,
 }
 
-/// The file that is being observed.
+/// The file being observed.
 #[derive(Clone, Debug, Default)]
 struct Current {
     family: String,
     path: Arc<str>,
     content_id: u64,
     is_error_copy: bool,
-    /// The source of the last record, mostly that of the next one too, and where it is counted.
+    /// The source of the last record and its index; the next record usually has the same.
     source: Option<(Arc<SourceKey>, u32)>,
-    /// Records that were counted of it.
+    /// Number of counted records not yet added to the file's entry.
     events: u64,
-    /// The latest time of its records so far.
+    /// The latest time in the file so far.
     latest: Option<Timestamp>,
-    /// Records that say they are older than one before them, by more than [`OUT_OF_ORDER`].
+    /// Records that are older than an earlier one by more than [`OUT_OF_ORDER`].
     out_of_order: u64,
-    /// The source of the last record with a time, and the latest of its times in a row.
+    /// The source of the last record with a time, and the latest time of its current sequence of records.
     own: Option<(u32, Timestamp)>,
-    /// The last record with a time.
+    /// The last record with a time, and the backward steps.
     order: Order,
 }
 
-/// A file, and what came of it.
+/// Totals of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FileEntry {
     /// Its size on disk.
     pub bytes: u64,
-    /// Lines that were read.
+    /// Number of lines read.
     pub lines: u64,
-    /// Records that were made of them.
+    /// Number of records in those lines.
     pub events: u64,
-    /// Records whose time names no zone.
+    /// Records whose time has no zone.
     pub zoneless: u64,
-    /// Whether it is an archive that ends before its end.
+    /// Whether it is a truncated archive.
     pub truncated: bool,
-    /// When it was last written.
+    /// When it was last modified.
     pub modified: Option<Timestamp>,
-    /// The latest time that any of its records names.
+    /// The latest time of its records.
     pub latest: Option<Timestamp>,
-    /// Records that say they are more than a minute older than one before them.
+    /// Records that are more than a minute older than an earlier one.
     pub out_of_order: u64,
-    /// What the order of its records tells of their times.
+    /// Its last record and the backward steps in its times.
     pub order: Order,
 }
 
@@ -155,11 +158,11 @@ pub struct FileEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProblemEntry {
-    /// How many.
+    /// Number of occurrences.
     pub count: u64,
-    /// The first place, when it is not the file as a whole.
+    /// The first position, unless the problem concerns the whole file.
     pub first: Option<Position>,
-    /// What stands there, or a sentence.
+    /// The text at that position, or an explanation.
     pub detail: String,
 }
 
@@ -188,7 +191,7 @@ impl Default for Rollup {
 }
 
 impl Rollup {
-    /// A rollup that holds so much. Only rollups of the same limits merge.
+    /// An empty rollup with these limits. Only rollups with equal limits can be merged.
     pub fn with_limits(limits: Limits) -> Self {
         Self {
             limits,
@@ -196,69 +199,8 @@ impl Rollup {
         }
     }
 
-    /// The rollup as bytes, for [`Rollup::decode`] of the same version of this crate.
-    pub fn encode(&mut self) -> Vec<u8> {
-        self.settle();
-        // Maps, lists, numbers and texts always serialise.
-        postcard::to_stdvec(self).unwrap_or_default()
-    }
-
-    /// The rollup that was encoded; `None` when the bytes are none.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let rollup: Self = postcard::from_bytes(bytes).ok()?;
-        rollup.reindexed()
-    }
-
-    /// The rollup as bytes that later versions of this crate can read: `MessagePack`, with the names of
-    /// the fields. For [`Rollup::recall`].
-    ///
-    /// # Errors
-    /// When it cannot be written so, which would be a fault of ours.
-    pub fn record(&mut self) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-        self.settle();
-        rmp_serde::to_vec_named(self)
-    }
-
-    /// The rollup that was recorded, by whatever version; what that did not know is empty. `None` when
-    /// the bytes are none.
-    pub fn recall(bytes: &[u8]) -> Option<Self> {
-        let mut rollup: Self = rmp_serde::from_slice(bytes).ok()?;
-        // Another version may have another order of these keys.
-        rollup.cells = rollup.cells.rehashed();
-        rollup.signs = rollup.signs.rehashed();
-        rollup.reindexed()
-    }
-
-    /// With its index; `None` when it counts something of a source that is not there.
-    fn reindexed(mut self) -> Option<Self> {
-        let index = |(place, (key, _)): (u32, &Source)| (Arc::clone(key), place);
-        self.index = (0..).zip(&self.sources).map(index).collect();
-        let count = self.sources.len();
-        let mut counted = self.activity.keys().chain(self.latency.keys());
-        let is_whole = counted.all(|(source, _)| (*source as usize) < count);
-        (is_whole && self.width > 0 && self.sketch_width > 0).then_some(self)
-    }
-
-    /// About how many bytes of memory it takes.
-    pub fn weight(&self) -> usize {
-        const SOURCE: usize = 2000;
-        const BUCKET: usize = 500;
-        const SKETCH: usize = 1000;
-        const GROUP: usize = 3000;
-        const CELL: usize = 200;
-        const SIGN: usize = 400;
-        const FILE: usize = 500;
-        self.sources.len() * SOURCE
-            + self.activity.len() * BUCKET
-            + self.latency.len() * SKETCH
-            + self.groups.len() * GROUP
-            + self.cells.len() * CELL
-            + self.signs.len() * SIGN
-            + (self.files.len() + self.problems.len()) * FILE
-    }
-
-    /// Sources that the other adds up are added up here, too, when it has as many of those that it keeps apart:
-    /// for a part that is merged into it.
+    /// Adopts the hash limit of `whole`, into which this part will be merged: sources that `whole` sums up are summed
+    /// up here, too.
     pub fn follow_bound(&mut self, whole: &Self) {
         self.largest = match (self.largest, whole.largest) {
             (Some(own), Some(other)) => Some(own.min(other)),
@@ -266,8 +208,8 @@ impl Rollup {
         };
     }
 
-    /// Takes everything that was observed so far out of it; what follows still stands in the current file.
-    /// Merged, in any order, both are what the whole would have been.
+    /// Takes out everything observed so far; the following records still belong to the current file. Merging
+    /// both parts, in any order, gives the same as one rollup.
     #[must_use]
     pub fn take_part(&mut self) -> Self {
         self.settle();
@@ -278,7 +220,7 @@ impl Rollup {
         };
         let mut part = std::mem::replace(self, fresh);
         self.current = std::mem::take(&mut part.current);
-        // Its places in the table are others.
+        // The source has another index in the new table.
         if let Some((key, place)) = self.current.source.take() {
             let own = self.current.own.take().filter(|(held, _)| *held == place);
             let place = self.place_of(key);
@@ -292,13 +234,13 @@ impl Rollup {
         self.period
     }
 
-    /// How many records were observed.
+    /// Number of observed records.
     pub fn events(&mut self) -> u64 {
         self.settle();
         self.files.values().map(|file| file.events).sum()
     }
 
-    /// The numbered lines that were observed so far.
+    /// The numbered lines observed so far.
     pub fn covered(&self) -> Covered {
         let mut covered = Covered::default();
         for (key, stats) in &self.sources {
@@ -310,7 +252,7 @@ impl Rollup {
         covered
     }
 
-    /// What follows stands in this file of this family.
+    /// Starts a file of a family; the following records belong to it.
     pub fn begin_file(&mut self, family: &str, file: &SourceFile) {
         self.settle();
         self.current = Current {
@@ -322,7 +264,7 @@ impl Rollup {
         self.files.entry(file.path.clone()).or_default().modified = file.modified;
     }
 
-    /// Writes down what was counted of the current file.
+    /// Adds the pending counts of the current file to its entry.
     pub(crate) fn settle(&mut self) {
         let events = std::mem::take(&mut self.current.events);
         let out_of_order = std::mem::take(&mut self.current.out_of_order);
@@ -335,13 +277,13 @@ impl Rollup {
         }
     }
 
-    /// What follows stands in a copy of a family's errors: of a run that is seen nowhere else, nothing
-    /// is known but these, nor how it ended.
+    /// Marks the current file as a copy of a family's errors. For a run that occurs only in such copies,
+    /// nothing but its errors is known, not even how it ended.
     pub fn begin_error_copy(&mut self) {
         self.current.is_error_copy = true;
     }
 
-    /// The file's totals, when it was read to its end.
+    /// Sets the totals of a file that was read to its end.
     pub fn end_file(&mut self, path: &str, bytes: u64, lines: u64, zoneless: u64, truncated: bool) {
         let entry = self.files.entry(path.to_owned()).or_default();
         entry.bytes = bytes;
@@ -364,16 +306,16 @@ impl Rollup {
         );
     }
 
-    /// Counts a record of the current file; `label` says what it is when it is an error.
+    /// Counts a record of the current file; `label` is its classification if it is an error.
     pub fn observe(&mut self, record: &Record<'_>, at: Position, label: Option<&ErrorLabel<'_>>) {
         self.see(record, at, label, true);
     }
 
-    /// Takes a record that is not asked for into account where the whole matters: how a run
-    /// ended, and whether lines are missing.
+    /// Observes a record that did not pass the filter, only for facts about the whole run: how it ended
+    /// and whether lines are missing.
     ///
-    /// `by_level` says that its level alone kept it out: then counts of what is logged on that level
-    /// are unknown, not smaller.
+    /// `by_level`: only its level excluded it. Counts of events logged at that level are then unknown, not
+    /// smaller.
     pub fn observe_life(&mut self, record: &Record<'_>, at: Position, by_level: bool) {
         self.see(record, at, None, false);
         if let (Some((_, source)), true) = (&self.current.source, by_level) {
@@ -397,7 +339,7 @@ impl Rollup {
         if let Event::Summary(summary) = &record.event
             && record.level.is_none()
         {
-            // Not a line of the log: the reader tells what it learnt.
+            // Not a log line: the reader passes on what it learnt about the run.
             if let Some(name) = &summary.scraper_id {
                 stats.renamed = Some(bounded_name(name));
                 return;
@@ -434,7 +376,7 @@ impl Rollup {
         }
         stats.sections.observe(record);
         let key = self.current.source.as_ref().map(|(key, _)| Arc::clone(key));
-        // It was found above.
+        // Set by `source_of` above.
         let key = &key.unwrap_or_default();
         if let Some(label) = label {
             let group = self.groups.entry(&label.group);
@@ -457,7 +399,7 @@ impl Rollup {
         self.add_activity(source, record, label);
     }
 
-    /// The record that was observed last holds a number to which the user gave a name.
+    /// Records a named number that the user mapped from the last observed record.
     pub fn tell(&mut self, time: Option<Timestamp>, name: &str, value: f64) {
         if let Some((_, source)) = &self.current.source
             && let Some(told) = own_number(name, value)
@@ -466,7 +408,7 @@ impl Rollup {
         }
     }
 
-    /// Adds everything that the other observed.
+    /// Adds everything that the other rollup observed.
     pub fn merge(&mut self, mut other: Self) {
         self.settle();
         other.settle();
@@ -483,7 +425,7 @@ impl Rollup {
                 source
             })
             .collect();
-        // What came last is not the current file's any more.
+        // The cached source may now have another index.
         self.current.source = None;
         if other.width > self.width || other.sketch_width > self.sketch_width {
             self.width = self.width.max(other.width);
@@ -525,7 +467,7 @@ impl Rollup {
         self.urls.add(other.urls);
     }
 
-    /// An empty rollup with buckets as wide as these.
+    /// An empty rollup with the same limits and bucket widths.
     pub(crate) fn empty_like(&self) -> Self {
         Self {
             limits: self.limits,
@@ -549,7 +491,7 @@ impl Rollup {
         self.place_of(Arc::new(SourceKey::of(&self.current.family, record)))
     }
 
-    /// Where what a source does is counted.
+    /// The index of a source, which becomes the current one.
     fn place_of(&mut self, key: Arc<SourceKey>) -> u32 {
         if self.sources.len() > self.limits.sources + self.limits.sources / 4 {
             self.bound_sources();
@@ -559,7 +501,7 @@ impl Rollup {
         source
     }
 
-    /// The place of a source, or the one of those that are added up.
+    /// The index of a source, or of the sum of all sources beyond the limit.
     fn intern_bounded(&mut self, key: Arc<SourceKey>) -> u32 {
         let is_beyond = |largest| !key.is_rest && hash_of(&*key) > largest;
         if self.largest.is_some_and(is_beyond) {
@@ -582,7 +524,7 @@ impl Rollup {
         let whole = &mut self.sources[source as usize].1.counters;
         whole.observe(record, label);
         let Some(time) = record.timestamp else {
-            // How long answers took is known whenever they came.
+            // Response times count even without a time of day.
             return self.add_latency(source, record, 0);
         };
         self.widen(time);
@@ -606,124 +548,9 @@ impl Rollup {
             }
         }
     }
-
-    /// The period grows; the buckets widen with it.
-    pub(crate) fn widen(&mut self, time: Timestamp) {
-        let (first, last) = self.period.unwrap_or((time, time));
-        if first <= time && time <= last && self.period.is_some() {
-            return;
-        }
-        let (first, last) = (first.min(time), last.max(time));
-        self.period = Some((first, last));
-        let span = last.since(first);
-        let fits = |width: &&i64| span / **width <= MAX_BUCKETS;
-        let width = *WIDTHS.iter().find(fits).unwrap_or(&self.width);
-        if width > self.width {
-            self.width = width;
-            self.rebucket();
-        }
-    }
-
-    /// Widens the buckets until there are few enough of them: the least width that is wide enough
-    /// for all that was observed is wide enough for any part of it.
-    fn bound_buckets(&mut self) {
-        while self.activity.len() > self.limits.buckets
-            && let Some(wider) = WIDTHS.into_iter().find(|width| *width > self.width)
-        {
-            self.width = wider;
-            self.rebucket();
-        }
-    }
-
-    /// The same of the sketches.
-    fn bound_sketches(&mut self) {
-        while self.latency.len() > self.limits.sketches
-            && let Some(wider) = SKETCH_WIDTHS
-                .into_iter()
-                .find(|width| *width > self.sketch_width)
-        {
-            self.sketch_width = wider;
-            self.rebucket();
-        }
-    }
-
-    /// Puts everything into buckets of the current widths, which grew.
-    fn rebucket(&mut self) {
-        let width = self.width;
-        if self
-            .activity
-            .keys()
-            .any(|(_, start)| floor(*start, width) != *start)
-        {
-            for ((source, start), counters) in std::mem::take(&mut self.activity) {
-                let key = (source, floor(start, width));
-                self.activity.entry(key).or_default().add(counters);
-            }
-        }
-        let width = self.sketch_width;
-        if self
-            .latency
-            .keys()
-            .any(|(_, start)| floor(*start, width) != *start)
-        {
-            for ((source, start), latency) in std::mem::take(&mut self.latency) {
-                let key = (source, floor(start, width));
-                self.latency.entry(key).or_default().merge(&latency);
-            }
-        }
-    }
-
-    /// Keeps the sources with the smallest hash apart and adds up the rest. A source that is added
-    /// up is seen anew when it comes again, and is added up again, as there are always as many with
-    /// a smaller hash: so it does not matter when this happens.
-    pub(crate) fn bound_sources(&mut self) {
-        // Of those that are added up nothing is known but sums, whatever way they came.
-        let mut rest = self.sources.iter_mut().filter(|(key, _)| key.is_rest);
-        if let Some((_, stats)) = rest.next() {
-            **stats = std::mem::take(&mut **stats).into_rest();
-        }
-        let mut hashes: Vec<(u64, u32)> = (0..)
-            .zip(&self.sources)
-            .filter(|(_, (key, _))| !key.is_rest)
-            .map(|(place, (key, _))| (hash_of(&**key), place))
-            .collect();
-        if hashes.len() <= self.limits.sources {
-            return;
-        }
-        hashes.sort_unstable();
-        let kept = &hashes[..self.limits.sources];
-        self.largest = kept.last().map(|(hash, _)| *hash);
-        let is_kept: FxHashSet<u32> = kept.iter().map(|(_, place)| *place).collect();
-        let sources = std::mem::take(&mut self.sources);
-        self.index.clear();
-        self.current.source = None;
-        self.current.own = None;
-        let rest = self.intern(Arc::new(SourceKey::rest()));
-        let places: Vec<u32> = (0..)
-            .zip(sources)
-            .map(|(place, (key, stats))| {
-                if is_kept.contains(&place) {
-                    let place = self.intern(key);
-                    self.sources[place as usize].1 = stats;
-                    place
-                } else {
-                    self.sources[rest as usize].1.add(stats.into_rest());
-                    rest
-                }
-            })
-            .collect();
-        for ((source, start), counters) in std::mem::take(&mut self.activity) {
-            let key = (places[source as usize], start);
-            self.activity.entry(key).or_default().add(counters);
-        }
-        for ((source, start), latency) in std::mem::take(&mut self.latency) {
-            let key = (places[source as usize], start);
-            self.latency.entry(key).or_default().merge(&latency);
-        }
-    }
 }
 
-/// The start of a bucket.
+/// The start of the bucket that contains a time.
 fn floor(micros: i64, width: i64) -> i64 {
     micros.div_euclid(width) * width
 }

@@ -1,25 +1,34 @@
-//! What a program writes when it dies, line by line: Python's tracebacks, stacks of JavaScript and Java, panics
-//! of Rust and Go, V8's last words.
+//! Recognizes the lines that a program writes when it crashes: Python tracebacks, JavaScript and Java stacks, Rust
+//! and Go panics, V8 fatal errors.
 //!
-//! Nothing stands before their lines, so that a reader has to know where they begin and end. A traceback ends
-//! with its exception, and goes on where that was the cause of another; a stack ends where no frame follows.
+//! These lines have no record head, so the reader must know where they start and end. A traceback ends with its
+//! exception, and continues if another exception followed from it. A stack ends where no frame follows.
+
+mod lines;
 
 use dragline_schema::{Level, Position};
 
 use crate::framing::lines::append;
 
-/// A crash's text is kept up to this size; more lines of it are read and left out.
+pub(crate) use self::lines::{
+    behind_mark, error_line, error_within, is_frame, is_more, is_ruby_frame, split_type,
+};
+use self::lines::{
+    behind_type, is_chain, is_more_of_message, is_of_v8, is_script_place, without_words,
+};
+
+/// Maximum size of a crash's text. Further lines are read but not kept.
 const MAX_CRASH: usize = 1 << 20;
-/// A line that is quoted before an error's own has so many lines at most.
+/// Maximum number of quoted lines before the line with the error.
 const MOST_QUOTED: usize = 12;
 
-/// Who writes so.
+/// The runtime or the format of a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Python,
-    /// Java's and JavaScript's: a type, a message, and lines that begin with `at`.
+    /// Java and JavaScript: a type, a message, and lines that start with `at`.
     Stack,
-    /// Node quotes the line that threw before it tells the error.
+    /// Node quotes the throwing source line before the error.
     Quoted,
     V8,
     Rust,
@@ -28,22 +37,22 @@ enum Kind {
     Fault,
 }
 
-/// Where it is.
+/// The part of the crash that the current line belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Words before it.
+    /// Lines before the traceback or the error.
     Before,
-    /// Its frames.
+    /// The frames.
     Frames,
-    /// Behind the line that tells the error.
+    /// After the line with the error.
     Told,
-    /// A blank line behind that.
+    /// A blank line after the error.
     Apart,
-    /// Behind the words that another exception follows.
+    /// After the line that announces another exception.
     Chained,
 }
 
-/// A crash whose lines come.
+/// A crash whose lines are still being collected.
 #[derive(Debug)]
 pub(crate) struct Crash {
     pub(crate) text: String,
@@ -51,22 +60,22 @@ pub(crate) struct Crash {
     extent: Extent,
 }
 
-/// How far a crash goes.
+/// Determines how many lines belong to a crash.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
     kind: Kind,
     place: Place,
-    /// Blanks before its first line: a logger may indent all of it.
+    /// Number of blanks before its first line. A logger may indent the entire crash.
     indent: usize,
     lines: usize,
-    /// Brackets that a line of the message left open.
+    /// Number of brackets that are open in the message.
     open: i32,
-    /// Whether a record logged it: then its message may go on over lines of any kind.
+    /// Whether a record logged the crash. If so, its message may continue with lines of any kind.
     is_logged: bool,
 }
 
 impl Crash {
-    /// The crash that a line begins.
+    /// The crash that a line starts.
     pub(crate) fn begin(line: &str, at: Position) -> Option<Self> {
         Some(Self {
             extent: Extent::begin(line)?,
@@ -75,7 +84,7 @@ impl Crash {
         })
     }
 
-    /// Takes the next line, when it is one of its lines.
+    /// Consumes the next line if it belongs to the crash.
     pub(crate) fn go_on(&mut self, line: &str) -> bool {
         let is_own = self.extent.takes(line);
         if is_own {
@@ -84,22 +93,22 @@ impl Crash {
         is_own
     }
 
-    /// Whether its lines are no others, whatever they look like.
+    /// Whether all its lines belong to it, whatever they look like.
     pub(crate) fn is_sure(&self) -> bool {
         self.extent.is_sure()
     }
 
-    /// Whether it may be what a record logged that is no error: an exception of Python's.
+    /// Whether it may be a handled exception that a record logged: only Python tracebacks qualify.
     pub(crate) fn may_be_handled(&self) -> bool {
         self.extent.kind == Kind::Python && is_traceback(self.text.trim_start())
     }
 
-    /// Whether the words before a crash came, and no crash.
+    /// Whether only the lines before a crash were found, and no crash.
     pub(crate) fn is_prelude(&self) -> bool {
         self.extent.kind == Kind::Python && self.extent.place == Place::Before
     }
 
-    /// How bad it is: whoever writes nothing but an error may go on.
+    /// The severity. A program that writes only an error may continue to run.
     pub(crate) fn level(&self) -> Level {
         let first = self.text.lines().next().unwrap_or_default();
         let is_uncaught = without_words(first).len() < first.len()
@@ -112,7 +121,7 @@ impl Crash {
         }
     }
 
-    /// The error's type and message, where the text is no traceback or stack.
+    /// The error's type and message, for texts that are not a traceback or a stack.
     pub(crate) fn told(&self) -> (&str, &str) {
         let first = self.text.lines().next().unwrap_or_default();
         match self.extent.kind {
@@ -140,9 +149,9 @@ impl Crash {
     }
 }
 
-/// Whether a line begins what no record begins with, whatever level it seems to name.
+/// Whether a line starts a crash that cannot be a record, even if the line seems to contain a level.
 pub(crate) fn is_sure(line: &str) -> bool {
-    // They begin with few letters, and most lines with none of them.
+    // Fast path: such lines start with one of few letters, and most lines with none of them.
     let may_be = matches!(
         line.trim_start().as_bytes().first(),
         Some(b'F' | b'<' | b'p' | b'f' | b't' | b'T')
@@ -151,7 +160,7 @@ pub(crate) fn is_sure(line: &str) -> bool {
 }
 
 impl Extent {
-    /// The extent of the crash that a line begins.
+    /// The extent of the crash that a line starts.
     pub(crate) fn begin(line: &str) -> Option<Self> {
         let bare = line.trim_start();
         let (kind, place) = opening(bare)?;
@@ -165,12 +174,12 @@ impl Extent {
         })
     }
 
-    /// Whether no logger writes so: what dies does.
+    /// Whether only a dying program writes this line, never a logger.
     pub(crate) fn is_last_word(&self, line: &str) -> bool {
         self.is_sure() || line.trim_start().starts_with("Exception in thread \"")
     }
 
-    /// The same, of a crash that a record logged.
+    /// The same extent, for a crash that a record logged.
     pub(crate) fn logged(self) -> Self {
         Self {
             is_logged: true,
@@ -178,15 +187,15 @@ impl Extent {
         }
     }
 
-    /// Whether its lines are no others, whatever they look like.
+    /// Whether all its lines belong to it, whatever they look like.
     pub(crate) fn is_sure(&self) -> bool {
         matches!(self.kind, Kind::V8 | Kind::Rust | Kind::Go | Kind::Fault)
     }
 
-    /// Whether the next line is one of its lines.
+    /// Whether the next line belongs to the crash.
     pub(crate) fn takes(&mut self, line: &str) -> bool {
         self.lines += 1;
-        // What was indented with it is as if it were not.
+        // Removes the indentation of the first line.
         let indent = line.len() - line.trim_start_matches(' ').len();
         let line = &line[self.indent.min(indent)..];
         match self.kind {
@@ -264,7 +273,7 @@ impl Extent {
     fn stack(&mut self, line: &str) -> bool {
         let bare = line.trim_start();
         if bare.is_empty() {
-            // Node writes its version behind a blank line.
+            // Node writes its version after a blank line.
             let is_first = self.place != Place::Apart;
             self.place = Place::Apart;
             return is_first || self.is_logged;
@@ -342,7 +351,7 @@ impl Extent {
     }
 }
 
-/// What a line begins, and where that is then.
+/// The kind of crash that a line starts, and the part of the crash that the line belongs to.
 fn opening(bare: &str) -> Option<(Kind, Place)> {
     let first = bare.as_bytes().first()?;
     match first {
@@ -379,7 +388,7 @@ fn is_traceback(bare: &str) -> bool {
     bare.starts_with("Traceback (most recent call last)")
 }
 
-/// What stands before a traceback that nobody logged.
+/// Lines before a traceback that was not logged by a record.
 fn is_prelude(bare: &str) -> bool {
     const WORDS: [&str; 7] = [
         "--- Logging error",
@@ -392,13 +401,13 @@ fn is_prelude(bare: &str) -> bool {
     ];
     let is_of_thread =
         || bare.starts_with("Exception in thread ") && bare.trim_end().ends_with(':');
-    // What a pool's worker raised is quoted before what was raised of it.
+    // An exception of a pool's worker is quoted before the exception raised from it.
     WORDS.iter().any(|words| bare.starts_with(words))
         || (is_of_thread() && !bare.contains('"'))
         || bare.trim_end().ends_with("RemoteTraceback:")
 }
 
-/// How many brackets a line leaves open.
+/// The change in the number of open brackets.
 fn brackets(line: &str) -> i32 {
     line.bytes().fold(0, |open, byte| match byte {
         b'[' | b'(' | b'{' => open + 1,
@@ -407,7 +416,7 @@ fn brackets(line: &str) -> i32 {
     })
 }
 
-/// Lines that faulthandler writes behind its first.
+/// Lines that faulthandler writes after its first.
 fn is_of_fault(line: &str) -> bool {
     const WORDS: [&str; 6] = [
         "Current thread ",
@@ -422,214 +431,6 @@ fn is_of_fault(line: &str) -> bool {
         || WORDS.iter().any(|words| line.starts_with(words))
 }
 
-fn is_chain(bare: &str) -> bool {
-    bare.starts_with("During handling of the above exception")
-        || bare.starts_with("The above exception was the direct cause")
-        || bare.starts_with("The above exception was caused by")
-}
-
-/// Whether a line is one of a crash that is open, by its words.
-pub(crate) fn is_more(line: &str) -> bool {
-    is_chain(line) || is_more_of_message(line) || is_frame(line)
-}
-
-/// Lines of an exception's message behind its first one.
-fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 29] = [
-        "╔",
-        "║",
-        "╚",
-        "Stack backtrace:",
-        "Stack Trace:",
-        "Stack trace:",
-        "Stack (most recent call last)",
-        "\"\"\"",
-        "--- End of logging error",
-        "Last message",
-        "State: ",
-        "Logged from file",
-        "Call stack:",
-        "Message: ",
-        "Arguments: ",
-        "Call log:",
-        "For more information",
-        "Stacktrace:",
-        "#",
-        "(Session info",
-        "[SQL:",
-        "(Background on",
-        "[parameters:",
-        "HINT:",
-        "DETAIL:",
-        "LINE ",
-        "=====",
-        "Backtrace:",
-        "The above exception",
-    ];
-    WORDS.iter().any(|words| bare.starts_with(words))
-}
-
-/// A line of a stack.
-pub(crate) fn is_frame(bare: &str) -> bool {
-    bare.strip_prefix("at ")
-        .is_some_and(|rest| !rest.is_empty())
-}
-
-/// ``shop.rb:3:in `page'``, also where it tells the cause of an error.
-pub(crate) fn is_ruby_frame(bare: &str) -> bool {
-    bare.split_once(".rb:").is_some_and(|(place, rest)| {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        !place.contains(' ') && digits > 0 && rest[digits..].starts_with(":in ")
-    })
-}
-
-/// `/srv/app.js:12`, as Node names the place that threw.
-fn is_script_place(bare: &str) -> bool {
-    let Some((path, line)) = bare.trim_end().rsplit_once(':') else {
-        return false;
-    };
-    let is_script = [".js", ".mjs", ".cjs", ".ts", ".mts"]
-        .iter()
-        .any(|end| path.ends_with(end));
-    is_script && !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()) && !path.contains(' ')
-}
-
-/// `Page.goto`: a method of a class, as Playwright names what failed, is no type.
-fn is_method(name: &str) -> bool {
-    name.split_once('.').is_some_and(|(class, method)| {
-        class.starts_with(|c: char| c.is_ascii_uppercase())
-            && method.starts_with(|c: char| c.is_ascii_lowercase())
-            && method.bytes().all(|b| b.is_ascii_alphanumeric())
-    })
-}
-
-/// Splits `Type: message`. Without a type the whole is the message.
-pub(crate) fn split_type(text: &str) -> (&str, &str) {
-    let text = text.trim();
-    let (left, right) = text
-        .split_once(": ")
-        .unwrap_or((text.trim_end_matches(':'), ""));
-    let is_name = left.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && left
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '$'))
-        && left.contains(|c: char| c.is_uppercase() || c == '.')
-        && !is_method(left);
-    if is_name {
-        (left, right.trim())
-    } else {
-        ("", text)
-    }
-}
-
-/// `Type: message` of an error that stands by itself; its type and message.
-pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
-    if let Some(told) = behind_type(line) {
-        return Some(told);
-    }
-    let line = without_words(line);
-    // Node's way with an error that has members.
-    let line = line.strip_prefix('[').unwrap_or(line);
-    let end = line
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$')))
-        .unwrap_or(line.len());
-    let (name, rest) = line.split_at(end);
-    let last = name.rsplit(['.', '$']).next().unwrap_or_default();
-    let is_type = last.starts_with(|c: char| c.is_ascii_uppercase())
-        && ["Error", "Exception", "Interrupt", "Failure", "Rejection"]
-            .iter()
-            .any(|end| last.ends_with(end));
-    // `Error [ERR_X]: message`
-    let rest = match rest.strip_prefix(" [") {
-        Some(coded) => coded.split_once(']').map_or(rest, |(_, rest)| rest),
-        None => rest,
-    };
-    match rest.as_bytes() {
-        [] => (is_type && name.len() > "Exception".len()).then_some((name, "")),
-        [b':', ..] => is_type.then(|| (name, rest[1..].trim())),
-        _ => None,
-    }
-}
-
-/// `page failed TypeError: message`: the error that a text ends with.
-pub(crate) fn error_within(text: &str) -> Option<(&str, &str)> {
-    text.match_indices(": ").find_map(|(at, _)| {
-        let begin = text[..at].rfind([' ', '|', '(', '[']).map(|at| at + 1)?;
-        error_line(&text[begin..]).filter(|(name, _)| name.len() == at - begin)
-    })
-}
-
-/// Ruby's message over lines: the place in the source, marked from below, and the type behind the mark.
-pub(crate) fn behind_mark<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
-    let marked = rest
-        .lines()
-        .take(6)
-        .find(|line| line.trim_start().starts_with('^'))?;
-    let name = marked.trim_end().strip_suffix(')')?.rsplit_once("^ (")?.1;
-    error_line(name).map(|(name, _)| (name, first))
-}
-
-/// What runtimes write before the error that nobody caught.
-fn without_words(line: &str) -> &str {
-    const WORDS: [&str; 6] = [
-        "Uncaught ",
-        "Unhandled exception. ",
-        "Unhandled Exception: ",
-        "PHP Fatal error:  Uncaught ",
-        "PHP Fatal error: Uncaught ",
-        "Fatal error: Uncaught ",
-    ];
-    let of_thread = || {
-        let (_, rest) = line
-            .strip_prefix("Exception in thread \"")?
-            .split_once("\" ")?;
-        Some(rest)
-    };
-    let bare = WORDS.iter().find_map(|words| line.strip_prefix(words));
-    bare.or_else(of_thread).unwrap_or(line)
-}
-
-/// Errors with their type in parentheses: Elixir's `** (Type) message`, Ruby's ``shop.rb:3:in `f': message (Type)``.
-fn behind_type(line: &str) -> Option<(&str, &str)> {
-    let is_type = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_uppercase())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':'))
-    };
-    if let Some(rest) = line.strip_prefix("** (") {
-        let (name, message) = rest.split_once(") ")?;
-        return is_type(name).then_some((name, message.trim()));
-    }
-    let (place, rest) = line.split_once(".rb:")?;
-    let (place_in, told) = rest.split_once("': ")?;
-    let (message, name) = told.trim_end().strip_suffix(')')?.rsplit_once(" (")?;
-    let is_ruby = !place.contains(' ') && place_in.contains(":in ") && is_type(name);
-    is_ruby.then_some((name, message))
-}
-
-fn is_of_v8(line: &str) -> bool {
-    const WORDS: [&str; 9] = [
-        "<---",
-        "FATAL ERROR",
-        "[",
-        "-----",
-        "Aborted",
-        "Trace/breakpoint",
-        "Security context",
-        "====",
-        "npm ERR!",
-    ];
-    let bare = line.trim_start();
-    bare.is_empty()
-        || WORDS.iter().any(|words| bare.starts_with(words))
-        || bare.split_once(": ").is_some_and(|(number, rest)| {
-            number.bytes().all(|b| b.is_ascii_digit()) && rest.starts_with("0x")
-                || rest.starts_with("builtin")
-        })
-        || line.starts_with([' ', '\t'])
-}
-
 /// Whether a record of this level may have logged the crash that follows it.
 pub(crate) fn may_have_logged(level: Option<Level>) -> bool {
     level.is_none_or(|level| level >= Level::Error)
@@ -639,7 +440,7 @@ pub(crate) fn may_have_logged(level: Option<Level>) -> bool {
 mod tests {
     use super::*;
 
-    /// How many of the lines belong to the crash that the first one begins.
+    /// Number of lines that belong to the crash that the first line starts.
     fn extent(text: &str) -> usize {
         let mut lines = text.lines();
         let mut crash = Crash::begin(lines.next().unwrap(), Position::default()).unwrap();

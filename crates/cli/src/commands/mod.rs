@@ -1,4 +1,4 @@
-//! What each command does, in terms of the crates below.
+//! Implementation of the commands, by calls to the library crates.
 
 mod archive;
 mod classify;
@@ -96,14 +96,14 @@ pub(crate) fn runbook(name: Option<&str>) -> anyhow::Result<()> {
         return output::show(text);
     }
     let names: Vec<&str> = RUNBOOKS.iter().map(|(name, _)| *name).collect();
-    let sentence = format!("{name:?} is no runbook; there are {}", names.join(", "));
+    let sentence = format!("unknown runbook {name:?}; use one of: {}", names.join(", "));
     Err(WrongUsage::new(&sentence).into())
 }
 
-/// The parts of a report do not say what could not be read, or told apart; the whole does.
+/// Prints what could not be read or distinguished, which only the full report shows.
 fn tell_unread(report: &Report, finished: &Finished) {
     if let Some(sentence) = render::unread(&report.trust) {
-        output::tell(&format!("{sentence}; dragline report says which"));
+        output::tell(&format!("{sentence}; `dragline report` lists them"));
     }
     if let Some(sentence) = dragline_report::folded(finished) {
         output::tell(&sentence);

@@ -1,4 +1,4 @@
-//! JSON of other writers into records.
+//! Builds records from other writers' fields: JSON objects, and fields extracted from text.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -26,11 +26,11 @@ use crate::parsing::template::rendered;
 use crate::parsing::time::{self, Local};
 
 thread_local! {
-    /// The paths of all fields that came: the same come again.
+    /// Paths of the fields seen so far, because the same fields recur.
     static PATHS: RefCell<Paths> = RefCell::default();
 }
 
-/// Works with the paths that are known; nothing that is done with them does so again.
+/// Calls `work` with the known paths. Calls must not be nested.
 fn with_paths<T>(work: impl FnOnce(&mut Paths) -> T) -> T {
     PATHS.with_borrow_mut(|paths| {
         paths.begin();
@@ -38,10 +38,11 @@ fn with_paths<T>(work: impl FnOnce(&mut Paths) -> T) -> T {
     })
 }
 
-/// The fields of a record by the places of their paths.
+/// The fields of a record with the ids of their paths.
 type Placed<'a> = [(PathId, Value<'a>)];
 
-/// Reads an object of any writer; `None` when it says neither when nor on which level nor what.
+/// Decodes a JSON object of any writer. `None` if it is not a log record: it has no message, no request, and no
+/// time with a level or an error.
 pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Record<'a>> {
     let keys = Keys::of(object);
     let is_null_status =
@@ -72,7 +73,7 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
     Some(record)
 }
 
-/// Reads the fields of a record that is no JSON.
+/// Decodes a list of fields into a record. Returns whether they form one.
 pub(crate) fn decode_fields<'a>(
     fields: Fields<'a>,
     dialect: Dialect,
@@ -87,7 +88,7 @@ pub(crate) fn decode_fields<'a>(
     decode_each(each, dialect, how, record)
 }
 
-/// Reads the fields that something tells, one after another, by their paths. Whether they are a record.
+/// Decodes the fields that `each` passes to its callback, with their paths. Returns whether they form a record.
 pub(crate) fn decode_each<'a>(
     each: impl FnOnce(&mut dyn FnMut(&str, Value<'a>)),
     dialect: Dialect,
@@ -101,21 +102,21 @@ pub(crate) fn decode_each<'a>(
     })
 }
 
-/// The event that a record names by its type in the wire format, as writers other than the recorder
-/// do that follow a recipe.
+/// The event of a record with an `event_type` of the wire format. Other writers than the recorder have one if
+/// they follow Dragline's recipes.
 fn typed_event<'a>(fields: &Placed<'a>, paths: &Paths) -> Option<Event<'a>> {
     let is_type = |(path, _): &&(PathId, _)| paths.role(*path).is_event_type;
     let (_, name) = fields.iter().find(is_type)?;
     let Value::Str(name) = name else { return None };
     let mut event = EventType::from_name(name)?.empty();
     for (path, value) in fields {
-        // What the event does not know is the user's.
+        // Unknown fields are the user's own.
         let _ = event.set(paths.bare(*path), value.clone());
     }
     Some(event)
 }
 
-/// A value that borrows from nothing.
+/// Converts a value to an owned one.
 fn owned(value: Value<'_>) -> Value<'static> {
     match value {
         Value::Bool(is) => Value::Bool(is),
@@ -127,7 +128,7 @@ fn owned(value: Value<'_>) -> Value<'static> {
     }
 }
 
-/// What may fill the holes of a template, when there is one.
+/// The values for placeholders of a message template; empty if there is no template.
 fn holes<'a>(fields: &Placed<'a>, paths: &Paths) -> Vec<(String, Value<'a>)> {
     let has_template = fields.iter().any(|(path, _)| paths.role(*path).is_template);
     let named = |(path, value): &(PathId, Value<'a>)| (paths.bare(*path).to_owned(), value.clone());
@@ -139,7 +140,7 @@ fn holes<'a>(fields: &Placed<'a>, paths: &Paths) -> Vec<(String, Value<'a>)> {
 }
 
 impl<'a> Slots<'a> {
-    /// Takes all fields, and makes a record of them. Whether it is one.
+    /// Takes all fields and builds the record. Returns whether they form one.
     fn decode(
         &mut self,
         fields: Vec<(PathId, Value<'a>)>,
@@ -160,8 +161,8 @@ impl<'a> Slots<'a> {
         self.finish(typed, &holes, dialect, (local, map), record)
     }
 
-    /// Makes the record of what was taken: with the event that it names, and what may fill the holes of its
-    /// message. Whether it is one.
+    /// Builds the record from the values taken, with its explicit event and the values for placeholders in its
+    /// message. Returns whether they form a record.
     pub(super) fn finish(
         &mut self,
         typed: Option<Event<'a>>,
@@ -175,23 +176,11 @@ impl<'a> Slots<'a> {
         let level = slots
             .take(Slot::Level)
             .and_then(|value| level_of(&value, slots.level_scale.unwrap_or(slots.scale)))
-            // Serilog leaves the usual level out.
+            // Serilog omits the level `Information`.
             .or_else(|| slots.is_compact.then_some(Level::Info));
         let (timestamp, zoned) = slots.take_time(local);
-        let mut message = slots.take_text(Slot::Message);
-        if slots.is_template
-            && let Some(template) = &message
-        {
-            message = Some(Cow::Owned(rendered(template, holes)));
-        }
-        // Syslog's daemons write a line's end so.
-        if level >= Some(Level::Error)
-            && let Some(text) = &message
-            && text.contains("#012")
-        {
-            message = Some(Cow::Owned(text.replace("#012", "\n")));
-        }
-        // A request says something without a word.
+        let mut message = slots.message(holes, level >= Some(Level::Error));
+        // A request needs no message.
         let has = |slot: Slot| slots.values[slot as usize].is_some();
         let is_request = has(Slot::Url) && (has(Slot::Status) || slots.duration_ms.is_some());
         let says_error = has(Slot::ErrorMessage) || has(Slot::ErrorType) || has(Slot::Traceback);
@@ -207,16 +196,7 @@ impl<'a> Slots<'a> {
             Some(Cow::Owned(message)) => slots.read_message(message, &mut |value| owned(value)),
             None => {}
         }
-        let mut target = slots.take_text(Slot::Target);
-        // Scrapy Cloud has the logger in the message.
-        if target.is_none()
-            && let Some(text) = &message
-            && text.starts_with("[scrapy.")
-            && let Some(end) = text.find("] ")
-        {
-            target = Some(Cow::Owned(text[1..end].to_owned()));
-            message = Some(Cow::Owned(text[end + 2..].to_owned()));
-        }
+        let target = slots.target(&mut message);
         record.timestamp = timestamp;
         record.is_zoneless = !zoned;
         record.level = level;
@@ -246,7 +226,38 @@ impl<'a> Slots<'a> {
         true
     }
 
-    /// The pairs of a message that names a URL among them, where no field does.
+    /// The message, with the values for its placeholders.
+    fn message(&mut self, holes: &[(String, Value<'a>)], is_error: bool) -> Option<Cow<'a, str>> {
+        let message = self.take_text(Slot::Message)?;
+        let message = if self.is_template {
+            Cow::Owned(rendered(&message, holes))
+        } else {
+            message
+        };
+        // Syslog daemons escape line breaks as `#012`.
+        Some(if is_error && message.contains("#012") {
+            Cow::Owned(message.replace("#012", "\n"))
+        } else {
+            message
+        })
+    }
+
+    /// The logger. Scrapy Cloud puts it into the message.
+    fn target(&mut self, message: &mut Option<Cow<'a, str>>) -> Option<Cow<'a, str>> {
+        let target = self.take_text(Slot::Target);
+        if target.is_none()
+            && let Some(text) = message
+            && text.starts_with("[scrapy.")
+            && let Some(end) = text.find("] ")
+        {
+            let logger = text[1..end].to_owned();
+            *message = Some(Cow::Owned(text[end + 2..].to_owned()));
+            return Some(Cow::Owned(logger));
+        }
+        target
+    }
+
+    /// Reads the pairs of a message that has a URL or an item, if no field has a URL.
     fn read_message<'m>(&mut self, message: &'m str, keep: &mut dyn FnMut(Value<'m>) -> Value<'a>) {
         let has_url = self.values[Slot::Url as usize].is_some();
         let kind = item_kind(message);
@@ -262,7 +273,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// When it was, and whether that names a zone.
+    /// The record's time, and whether it has a zone.
     fn take_time(&mut self, local: &Local) -> (Option<Timestamp>, bool) {
         let time = self
             .take(Slot::Timestamp)
@@ -277,7 +288,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// An event that names its type, with what other names say of an error.
+    /// Completes an explicit error event with values from other fields.
     fn complete(&mut self, event: Event<'a>) -> Event<'a> {
         let Event::ScraperError(typed) = event else {
             return event;
@@ -293,7 +304,7 @@ impl<'a> Slots<'a> {
         })
     }
 
-    /// What the user says that the record is.
+    /// The event for the user-defined kind of the record, and whether it is a request of unknown outcome.
     fn meant(&mut self, meaning: Meaning, message: &str) -> (Event<'a>, bool) {
         let error = self.error();
         let url = self.take_text(Slot::Url);
@@ -326,7 +337,7 @@ impl<'a> Slots<'a> {
         (event, false)
     }
 
-    /// An HTTP attempt.
+    /// Builds an HTTP attempt.
     fn request(
         &mut self,
         url: Option<Cow<'a, str>>,
@@ -346,7 +357,7 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// Reads the traceback that the message of an error has, where nothing else tells of it.
+/// Reads the traceback in an error's message if no field describes the error.
 fn complete_from_message(record: &mut Record<'_>) {
     let Event::ScraperError(error) = &mut record.event else {
         return;
@@ -366,8 +377,7 @@ fn complete_from_message(record: &mut Record<'_>) {
     }
 }
 
-/// Reads what an object says of an error, whatever else it says: as if it were one. `None` when it
-/// says nothing of any.
+/// Decodes an object as an error, whatever else it contains. `None` if it does not describe an error.
 pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
     let mut slots = Slots::default();
     let mut causes = None;
@@ -406,7 +416,7 @@ pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
     })
 }
 
-/// zerolog begins with the level and ends with the message.
+/// Whether the first key is the level and the last one the message, as in zerolog.
 pub(super) fn is_zerolog(object: &Object<'_>) -> bool {
     let is = |field: Option<&(Cow<'_, str>, _)>, name| field.is_some_and(|(key, _)| key == name);
     let fields: &[(Cow<'_, str>, &serde_json::value::RawValue)] = &object.fields;
@@ -414,7 +424,7 @@ pub(super) fn is_zerolog(object: &Object<'_>) -> bool {
 }
 
 impl<'a> Slots<'a> {
-    /// Tells the record what it says to programs, and whether it is a request of unknown outcome.
+    /// Sets the record's event, and whether it is a request of unknown outcome.
     fn event(&mut self, record: &mut Record<'a>) {
         let error = self.error();
         let url = self.take_text(Slot::Url);
@@ -435,7 +445,7 @@ impl<'a> Slots<'a> {
             record.event = Event::ProductProcessed(item);
             return;
         }
-        // Where no level is named, a traceback says it.
+        // Without a level, a traceback means an error.
         let is_error = record.level.is_some_and(Level::is_error)
             || (record.level.is_none() && error.traceback.is_some() && error.error_type.is_some());
         let has_attempt = self.values[Slot::Attempt as usize].is_some() && !is_quiet && !is_error;
@@ -482,7 +492,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Type, message, causes and traceback, from the fields or out of the traceback.
+    /// Type, message, causes and traceback of the error, from the fields or parsed from the traceback.
     fn error(&mut self) -> ScraperError<'a> {
         let mut error = ScraperError {
             error_type: self.take_text(Slot::ErrorType),
@@ -499,13 +509,13 @@ impl<'a> Slots<'a> {
             let (error_type, message) = (owned(parsed.error_type), owned(parsed.message));
             let function = parsed.function.and_then(owned);
             let causes = (!parsed.causes.is_empty()).then(|| causes_json(&parsed.causes));
-            // A bare `Error` or `DOMException` says less than what the writer names.
+            // The writer's own fields take precedence: a bare `Error` or `DOMException` says less.
             error.error_type = error.error_type.or(error_type);
             error.error_message = error.error_message.or(message);
             error.function = error.function.or(function);
             error.causes = error.causes.or(causes);
         } else if error.error_type.is_none() {
-            // `System.IO.IOException: no space` without a frame.
+            // Without frames: `System.IO.IOException: no space`.
             let told = error
                 .traceback
                 .as_deref()
@@ -546,112 +556,4 @@ fn time_of(value: &Value<'_>, local: &Local) -> Option<(Timestamp, bool)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decoded(line: &str) -> Record<'static> {
-        // Leaked: a test's line lives as long as the test.
-        let line: &'static str = Box::leak(line.to_owned().into_boxed_str());
-        decode(
-            &Object::parse(line).unwrap(),
-            &Local::new(&jiff::tz::TimeZone::UTC),
-            &Map::new(),
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn a_request_is_judged_only_by_what_its_line_tells() {
-        let head = r#""time":"2026-03-04T11:22:33Z","msg":"fetch","url":"http://x/""#;
-        for (level, more, status, unjudged) in [
-            ("info", r#""status":200"#, Some(200), false),
-            ("info", r#""elapsed_ms":5"#, None, true),
-            ("info", r#""elapsed_ms":5,"status":null"#, None, false),
-            ("info", r#""status":null"#, None, false),
-            ("warning", r#""elapsed_ms":5"#, None, false),
-            (
-                "info",
-                r#""elapsed_ms":5,"error_type":"ReadTimeout""#,
-                None,
-                false,
-            ),
-        ] {
-            let record = decoded(&format!(r#"{{{head},"level":"{level}",{more}}}"#));
-            let Event::Request(request) = &record.event else {
-                panic!("{more}")
-            };
-            assert_eq!(
-                (request.status_code, record.is_unjudged),
-                (status, unjudged),
-                "{more}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_record_may_name_its_event_in_our_terms() {
-        let record = decoded(
-            r#"{"time":1772623353123,"level":30,"msg":"x","event_type":"request","url":"http://x/","response_time_ms":7}"#,
-        );
-        let Event::Request(request) = &record.event else {
-            panic!("{record:?}")
-        };
-        assert_eq!(request.response_time_ms, Some(7.0));
-        assert!(!record.is_unjudged);
-        let record = decoded(
-            r#"{"timestamp":"2026-03-04T11:22:33Z","level":"error","event":"page failed","event_type":"scraper_error","url":"http://x/","exception":"Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'price'"}"#,
-        );
-        let Event::ScraperError(error) = &record.event else {
-            panic!("{record:?}")
-        };
-        assert_eq!(error.error_type.as_deref(), Some("KeyError"));
-        assert_eq!(error.url.as_deref(), Some("http://x/"));
-    }
-
-    #[test]
-    fn the_user_says_what_fields_and_messages_mean() {
-        let mut map = Map::new();
-        map.field("status", "code").unwrap();
-        map.field("response_time_seconds", "t").unwrap();
-        map.event("^got a row", Meaning::Item).unwrap();
-        map.event("scraped by hand", Meaning::Log).unwrap();
-        assert!(map.field("colour", "x").is_err());
-        let read = |line: &'static str| {
-            let object = Object::parse(line).unwrap();
-            decode(&object, &Local::new(&jiff::tz::TimeZone::UTC), &map)
-                .unwrap()
-                .event
-        };
-        let line =
-            r#"{"time":1772623353,"level":"info","msg":"x","url":"http://x/","code":404,"t":0.5}"#;
-        let Event::Request(request) = read(line) else {
-            panic!("no request")
-        };
-        assert_eq!(request.status_code, Some(404));
-        assert_eq!(request.response_time_ms, Some(500.0));
-        let item = read(r#"{"time":1772623353,"level":"info","msg":"got a row"}"#);
-        assert!(matches!(item, Event::ProductProcessed(_)));
-        let log =
-            read(r#"{"time":1772623353,"level":"info","msg":"scraped by hand","url":"http://x/"}"#);
-        assert_eq!(log, Event::Log);
-    }
-
-    #[test]
-    fn an_object_of_pythons_names_no_scraper_unless_it_names_itself() {
-        for (shown, expected) in [
-            ("<scrapy.crawler.Crawler object at 0x7312f3080c50>", None),
-            ("<Spider 'meetups' at 0x7312f288f860>", Some("meetups")),
-            ("meetups", Some("meetups")),
-        ] {
-            let line =
-                format!(r#"{{"time":1772623353,"level":"info","msg":"x","spider":"{shown}"}}"#);
-            assert_eq!(decoded(&line).scraper_id.as_deref(), expected, "{shown}");
-        }
-    }
-
-    #[test]
-    fn logurus_own_text_is_not_the_message() {
-        let line = r#"{"text":"2026 | INFO | x - hello\n","record":{"message":"hello","level":{"name":"INFO","no":20},"time":{"timestamp":1772623353.5}}}"#;
-        assert_eq!(decoded(line).message.as_deref(), Some("hello"));
-    }
-}
+mod tests;

@@ -1,34 +1,34 @@
-//! A time as people and programs write it, read from the beginning of a text.
+//! Parses a time at the start of a text, in the formats that people and programs use.
 //!
-//! What is read are the parts that are there: a date in one of the usual orders or none, a time of the day,
-//! a zone or none. What they mean together is decided by whoever knows the file: which of two numbers is the
-//! month, which day a time without a date is of, which zone holds where none is named.
+//! The result contains only the parts in the text: a date in one of the usual orders or none, a time of day, an
+//! offset or none. The caller, who knows the file, resolves the rest: which of two numbers is the month, the date of
+//! a time without one, the time zone of a time without one.
 
 use jiff::civil;
 
-/// A time as it is written.
+/// A time as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) date: Date,
     pub(crate) time: civil::Time,
-    /// Seconds east of Greenwich, where a zone is named.
+    /// Seconds east of Greenwich, if the text contains a time zone.
     pub(crate) offset: Option<i32>,
 }
 
-/// A date as it is written.
+/// A date as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Date {
     Known(civil::Date),
-    /// Two numbers, each of which may be the month, and the year.
+    /// Two numbers, either of which may be the month, and the year.
     Either(i8, i8, i16),
     /// Without a year.
     MonthDay(i8, i8),
-    /// Three numbers of two digits with dashes between: the year stands first or last.
+    /// Three two-digit numbers separated by dashes. The year is the first or the last.
     Short(i8, i8, i8),
     None,
 }
 
-/// Which of two numbers of a date stands first.
+/// Which of two ambiguous numbers of a date comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum DateOrder {
     /// `31/12/2026`
@@ -41,7 +41,7 @@ const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-/// Words for zones, in minutes east of Greenwich. Words that stand for several zones are left out.
+/// Abbreviations of time zones, in minutes east of Greenwich. Ambiguous abbreviations are excluded.
 pub(super) const ZONES: [(&str, i32); 30] = [
     ("UTC", 0),
     ("GMT", 0),
@@ -75,7 +75,7 @@ pub(super) const ZONES: [(&str, i32); 30] = [
     ("PDT", -420),
 ];
 
-/// Reads a text from its beginning.
+/// Reads a text from its start.
 #[derive(Clone, Copy)]
 struct Reader<'t> {
     bytes: &'t [u8],
@@ -109,7 +109,7 @@ impl<'t> Reader<'t> {
         self.at - before
     }
 
-    /// A number of so many digits, and how many there were.
+    /// A number with `least` to `most` digits, and its number of digits.
     fn digits(&mut self, least: usize, most: usize) -> Option<(u32, usize)> {
         let rest = &self.bytes[self.at..];
         let count = rest
@@ -131,12 +131,12 @@ impl<'t> Reader<'t> {
         self.digits(least, most).map(|(number, _)| number)
     }
 
-    /// A word of letters.
+    /// A word of ASCII letters.
     fn word(&mut self) -> &'t str {
         let rest = &self.bytes[self.at..];
         let count = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         self.at += count;
-        // Letters of ASCII.
+        // The bytes are ASCII letters.
         std::str::from_utf8(&rest[..count]).unwrap_or_default()
     }
 
@@ -150,7 +150,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The time in any form that a text begins with, and how many bytes of it that are.
+/// The time at the start of a text, in any format, and its length in bytes.
 pub(super) fn any(text: &str) -> Option<(Stamp, usize)> {
     let mut reader = Reader {
         bytes: text.as_bytes(),
@@ -168,21 +168,21 @@ pub(super) fn any(text: &str) -> Option<(Stamp, usize)> {
         }
         worded(&mut reader)
     }?;
-    // `10:22:33x` is a part of something else.
+    // `10:22:33x` is part of something else.
     let next = reader.peek();
     (!next.is_ascii_alphanumeric() && next != b'_').then_some((stamp, reader.at))
 }
 
-/// A text that is a time and nothing else.
+/// The time in a text that contains nothing else.
 pub(crate) fn whole(text: &str) -> Option<Stamp> {
     let (stamp, end) = any(text)?;
     let rest = text[end..].trim();
-    // JavaScript names the zone once more, in words.
+    // JavaScript appends the name of the time zone.
     let is_word = rest.starts_with('(') && rest.ends_with(')');
     (rest.is_empty() || is_word).then_some(stamp)
 }
 
-/// What begins with a digit.
+/// Formats that start with a digit.
 fn numeric(reader: &mut Reader<'_>) -> Option<Stamp> {
     if let Some(stamp) = reader.try_to(epoch) {
         return Some(stamp);
@@ -207,7 +207,7 @@ fn numeric(reader: &mut Reader<'_>) -> Option<Stamp> {
             );
             behind(reader, Date::Known(date.ok()?))
         }
-        // `250610 03:00:01`, as tornado and glog write it.
+        // `250610 03:00:01`, as in tornado and glog.
         (6, b' ') => {
             let year = 2000 + (first / 10_000) as i16;
             let date = civil::Date::new(year, (first / 100 % 100) as i8, (first % 100) as i8);
@@ -217,7 +217,7 @@ fn numeric(reader: &mut Reader<'_>) -> Option<Stamp> {
     }
 }
 
-/// Seconds since 1970, or milliseconds, as heads have them: `1772618401.12 INFO`.
+/// Seconds or milliseconds since 1970, as used in heads: `1772618401.12 INFO`.
 fn epoch(reader: &mut Reader<'_>) -> Option<Stamp> {
     let rest = &reader.bytes[reader.at..];
     let count = rest
@@ -236,7 +236,7 @@ fn epoch(reader: &mut Reader<'_>) -> Option<Stamp> {
         10 => (number, fraction_behind(reader, b".")),
         _ => (number / 1000, (number % 1000) as i32 * 1_000_000),
     };
-    // A level or a name stands behind it.
+    // A level or a name follows.
     if reader.peek() != b' ' || !(1_000_000_000..4_000_000_000).contains(&seconds) {
         return None;
     }
@@ -250,7 +250,7 @@ fn epoch(reader: &mut Reader<'_>) -> Option<Stamp> {
     })
 }
 
-/// `2026-03-04T11:22:33`, the year behind us.
+/// `2026-03-04T11:22:33`, after the year.
 fn iso(reader: &mut Reader<'_>, year: u32) -> Option<Stamp> {
     let between = reader.eat_any(b"-/.")?;
     let month = if reader.peek().is_ascii_digit() {
@@ -266,7 +266,7 @@ fn iso(reader: &mut Reader<'_>, year: u32) -> Option<Stamp> {
     behind(reader, Date::Known(date))
 }
 
-/// `04/03/2026`, `04.03.2026`, `04-Mar-2026`, `4 Mar 2026`, the first number behind us.
+/// `04/03/2026`, `04.03.2026`, `04-Mar-2026`, `4 Mar 2026`, after the first number.
 fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
     let between = reader.eat_any(b"/.- ")?;
     if reader.peek().is_ascii_alphabetic() {
@@ -289,7 +289,7 @@ fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
     let second = reader.number(1, 2)?;
     let (a, b) = (first as i8, second as i8);
     if !reader.eat(between) {
-        // `11-30 08:00:00`, as Android writes it.
+        // `11-30 08:00:00`, as on Android.
         let is_date = matches!(between, b'-' | b'/') && civil::Date::new(2024, a, b).is_ok();
         return (is_date && reader.peek() == b' ').then(|| behind(reader, Date::MonthDay(a, b)))?;
     }
@@ -307,7 +307,7 @@ fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
         };
     }
     let date = match (a, b) {
-        // Points stand between day, month and year.
+        // Points separate day, month and year, in this order.
         _ if between == b'.' => Date::Known(civil::Date::new(year, b, a).ok()?),
         (13.., _) => Date::Known(civil::Date::new(year, b, a).ok()?),
         (_, 13..) => Date::Known(civil::Date::new(year, a, b).ok()?),
@@ -317,7 +317,7 @@ fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
     behind(reader, date)
 }
 
-/// What begins with a letter: the name of a day or of a month.
+/// Formats that start with a letter: the name of a day or a month.
 fn worded(reader: &mut Reader<'_>) -> Option<Stamp> {
     let word = reader.word();
     if !may_name_a_date(word.as_bytes()) {
@@ -343,7 +343,7 @@ fn worded(reader: &mut Reader<'_>) -> Option<Stamp> {
     month_first(reader, month)
 }
 
-/// `Mar 4, 2026 11:22:33`, `Mar  4 11:22:33 2026`, `Mar 4 11:22:33`, the month behind us.
+/// `Mar 4, 2026 11:22:33`, `Mar  4 11:22:33 2026`, `Mar 4 11:22:33`, after the month.
 fn month_first(reader: &mut Reader<'_>, month: i8) -> Option<Stamp> {
     reader.eat_any(b" /-.")?;
     reader.blanks();
@@ -364,14 +364,14 @@ fn month_first(reader: &mut Reader<'_>, month: i8) -> Option<Stamp> {
     }
     let hour = reader.number(1, 2)?;
     let time = clock(reader, hour)?;
-    // The year may stand behind, a zone between.
+    // The year may follow the time, with a time zone between them.
     let offset = zone(reader);
     let year = reader.try_to(|r| {
         (r.blanks() > 0).then_some(())?;
         let year = r.number(4, 4)?;
         (!matches!(r.peek(), b'-' | b'/' | b'.' | b':')).then_some(year as i16)
     });
-    // A leap year has all days.
+    // A leap year accepts every date.
     let known = civil::Date::new(year.unwrap_or(2024), month, day).ok()?;
     let date = year.map_or(Date::MonthDay(month, day), |_| Date::Known(known));
     let offset = offset.or_else(|| zone(reader));
@@ -387,7 +387,7 @@ fn year(reader: &mut Reader<'_>) -> Option<i16> {
     }
 }
 
-/// Whether a word begins like the name of a day or of a month; most do not.
+/// Whether a word starts like the name of a day or a month. Most words do not.
 fn may_name_a_date(word: &[u8]) -> bool {
     let [a, b, c, ..] = word else { return false };
     let start = [a | 0x20, b | 0x20, c | 0x20];
@@ -435,7 +435,7 @@ fn month_named(word: &str) -> Option<i8> {
     is_whole.then_some(place as i8 + 1)
 }
 
-/// The time that stands behind a date.
+/// The time after a date.
 fn behind(reader: &mut Reader<'_>, date: Date) -> Option<Stamp> {
     let before = reader.at;
     reader.eat(b',');
@@ -474,13 +474,13 @@ fn timed(reader: &mut Reader<'_>, date: Date) -> Option<Stamp> {
     })
 }
 
-/// `11:22:33.5 PM`, the hour behind us.
+/// `11:22:33.5 PM`, after the hour.
 fn clock(reader: &mut Reader<'_>, hour: u32) -> Option<civil::Time> {
     let mut hour = hour as i8;
     let between = reader.eat_any(b":.")?;
     let minute = reader.number(2, 2)? as i8;
     let second = reader.try_to(|r| r.eat(between).then(|| r.number(2, 2))?);
-    // With points between, only all three are a time.
+    // With points as separators, all three numbers are required.
     if between == b'.' && second.is_none() {
         return None;
     }
@@ -497,7 +497,7 @@ fn clock(reader: &mut Reader<'_>, hour: u32) -> Option<civil::Time> {
             _ => None,
         }
     });
-    // Without seconds only what is written like a time of the day is one.
+    // Without seconds, AM or PM is required.
     if second.is_none() && half.is_none() {
         return None;
     }
@@ -506,14 +506,14 @@ fn clock(reader: &mut Reader<'_>, hour: u32) -> Option<civil::Time> {
         Some(is_later) => hour = hour % 12 + if is_later { 12 } else { 0 },
         None => {}
     }
-    // A leap second is the last of its minute.
+    // A leap second becomes the last second of its minute.
     let second = second
         .unwrap_or(0)
         .min(if second == Some(60) { 59 } else { 99 });
     civil::Time::new(hour, minute, second as i8, nanos).ok()
 }
 
-/// `.123`, `,123456`, `:123`; in nanoseconds.
+/// `.123`, `,123456`, `:123`, in nanoseconds.
 fn fraction(reader: &mut Reader<'_>) -> i32 {
     fraction_behind(reader, b".,:")
 }
@@ -534,7 +534,7 @@ fn fraction_behind(reader: &mut Reader<'_>, signs: &[u8]) -> i32 {
     reader.try_to(read).unwrap_or(0) as i32
 }
 
-/// `Z`, `+01:00`, ` +0100`, ` CET`, `GMT+0100`; in seconds.
+/// `Z`, `+01:00`, ` +0100`, ` CET`, `GMT+0100`, in seconds.
 fn zone(reader: &mut Reader<'_>) -> Option<i32> {
     reader.try_to(|r| {
         let blanks = r.blanks();
@@ -584,163 +584,4 @@ fn offset(reader: &mut Reader<'_>) -> Option<i32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn known(y: i16, m: i8, d: i8) -> Date {
-        Date::Known(civil::date(y, m, d))
-    }
-
-    /// A text, its date, its time and its offset.
-    const FORMS: &[(&str, Date, &str, Option<i32>)] = &[
-        (
-            "2026-03-04T11:22:33.5Z",
-            known(2026, 3, 4),
-            "11:22:33.5",
-            Some(0),
-        ),
-        (
-            "2026-03-04 11:22:33,500",
-            known(2026, 3, 4),
-            "11:22:33.5",
-            None,
-        ),
-        (
-            "2026/03/04 11:22:33.123456",
-            known(2026, 3, 4),
-            "11:22:33.123456",
-            None,
-        ),
-        (
-            "2026-03-04 11:22:33 +0100",
-            known(2026, 3, 4),
-            "11:22:33",
-            Some(3600),
-        ),
-        (
-            "2026-03-04 11:22:33 CET",
-            known(2026, 3, 4),
-            "11:22:33",
-            Some(3600),
-        ),
-        (
-            "2026-03-04, 11:22:33 UTC",
-            known(2026, 3, 4),
-            "11:22:33",
-            Some(0),
-        ),
-        (
-            "31/03/2026 11:59:58 PM",
-            known(2026, 3, 31),
-            "23:59:58",
-            None,
-        ),
-        (
-            "03/31/2026, 12:00:04 AM",
-            known(2026, 3, 31),
-            "00:00:04",
-            None,
-        ),
-        (
-            "03/04/26 11:22:33",
-            Date::Either(3, 4, 2026),
-            "11:22:33",
-            None,
-        ),
-        (
-            "04.03.2026 11:22:33,5",
-            known(2026, 3, 4),
-            "11:22:33.5",
-            None,
-        ),
-        (
-            "14/Mar/2026:11:00:09 +0100",
-            known(2026, 3, 14),
-            "11:00:09",
-            Some(3600),
-        ),
-        ("04-Mar-2026 11:22:33", known(2026, 3, 4), "11:22:33", None),
-        (
-            "4 Mar 2026 11:22:33.123",
-            known(2026, 3, 4),
-            "11:22:33.123",
-            None,
-        ),
-        (
-            "Mar 04, 2026 9:50:12 PM",
-            known(2026, 3, 4),
-            "21:50:12",
-            None,
-        ),
-        (
-            "Sat Mar 14 10:00:17 2026",
-            known(2026, 3, 14),
-            "10:00:17",
-            None,
-        ),
-        (
-            "Tue Mar  4 10:00:01 2025",
-            known(2025, 3, 4),
-            "10:00:01",
-            None,
-        ),
-        (
-            "Sat, 14 Mar 2026 10:00:08 GMT",
-            known(2026, 3, 14),
-            "10:00:08",
-            Some(0),
-        ),
-        (
-            "Sat Mar 14 2026 11:00:02 GMT+0100",
-            known(2026, 3, 14),
-            "11:00:02",
-            Some(3600),
-        ),
-        (
-            "Sat Mar 14 10:00:17 UTC 2026",
-            known(2026, 3, 14),
-            "10:00:17",
-            Some(0),
-        ),
-        ("Mar  4 11:22:33", Date::MonthDay(3, 4), "11:22:33", None),
-        ("250610 03:00:01", known(2025, 6, 10), "03:00:01", None),
-        ("20260304T112233Z", known(2026, 3, 4), "11:22:33", Some(0)),
-        ("20260304 11:22:33", known(2026, 3, 4), "11:22:33", None),
-        ("23:59:57.5", Date::None, "23:59:57.5", None),
-        ("9:50 PM", Date::None, "21:50:00", None),
-    ];
-
-    #[test]
-    fn every_usual_form_is_read_to_its_end() {
-        for &(text, date, time, offset) in FORMS {
-            let time: civil::Time = time.parse().unwrap();
-            let expected = (Stamp { date, time, offset }, text.len());
-            assert_eq!(any(text), Some(expected), "{text}");
-            let more = format!("{text} - x");
-            assert_eq!(any(&more), Some(expected), "{more}");
-        }
-    }
-
-    #[test]
-    fn what_is_none() {
-        for text in [
-            "",
-            "12",
-            "2026",
-            "2026-03-04",
-            "11:22",
-            "1.2.3.4 x",
-            "March of time",
-            "Sat down",
-            "99:99:99",
-            "2026-13-04 11:22:33",
-            "10:22:33x",
-            "12 shops to visit",
-            "may I",
-            "1772623353",
-            "200 OK",
-        ] {
-            assert_eq!(any(text), None, "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,526 @@
+//! Command-line arguments.
+
+mod errors;
+mod filter;
+mod query;
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::errors::{Faulty, WrongUsage};
+pub(crate) use self::filter::FilterArgs;
+pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
+use self::query::{ending, tables};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold());
+
+/// Reports on scraper logs: what broke, since when, the evidence, and what to do.
+#[derive(Debug, Parser)]
+#[command(name = "dragline", version, styles = STYLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Report on logs: verdicts, incidents, totals, errors, runs
+    #[command(after_help = "Examples:
+  dragline report logs/
+  dragline report logs/ --since 7d --output report.md
+  dragline report logs/ --output report.html
+  dragline report logs/ --incident 1
+  dragline report logs/ --history known/
+  dragline report --from-rollups --history known/
+  dragline report logs/ --fail-on blocked,down || mail -s 'scrapers' me < report.txt
+  dragline report 'logs/shop.*.jsonl.gz' --scraper shop --format json | jq .totals")]
+    Report(ReportArgs),
+    /// Show errors by category, severity and type, and in groups with a sample each
+    #[command(after_help = "Examples:
+  dragline errors logs/
+  dragline errors logs/ --since yesterday --limit 50
+  dragline errors logs/ --group 5d1e
+  dragline errors logs/ --format json | jq '.groups[0]'")]
+    Errors(ErrorsArgs),
+    /// Show every run with its verdict and last activity
+    #[command(after_help = "Examples:
+  dragline runs logs/
+  dragline runs logs/ --scraper shop --format json | jq '.[] | select(.verdict == \"killed\")'")]
+    Runs(ReadArgs),
+    /// Compare two runs, or a run with its baseline
+    #[command(
+        long_about = "Compare two runs, or a run with its baseline.\n\nA and B are run ids, prefixes of run ids, \
+`last` (the latest run) or `previous` (the run before B); A may be `baseline`. Gates are conditions on the change from \
+A to B.",
+        after_help = "Examples:
+  dragline diff previous last logs/ --scraper shop
+  dragline diff baseline shop-1772623353 logs/
+  dragline diff baseline last logs/ --gate 'items>-10%' --gate 'errors.site_change<=0' --format markdown
+
+Exit codes: 0 all gates passed, 1 a gate failed or a run was not found, 2 wrong usage."
+    )]
+    Diff(DiffArgs),
+    /// Show a line of a log with its context, also inside compressed files
+    #[command(after_help = "Examples:
+  dragline show logs/shop.20260304T112233Z.a1b2c3.0.jsonl.gz:345
+  dragline show scrapy.log:1204 -C 20")]
+    Show(ShowArgs),
+    /// Show the runbook for a kind of incident: what to check and what to do
+    #[command(after_help = "Examples:
+  dragline runbook
+  dragline runbook blocked")]
+    Runbook {
+        /// Name of a runbook, or a kind of insight (`block_wave`); without a name, all runbooks are listed
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Follow logs while they are written: all formats, in order of time
+    #[command(
+        long_about = "Follow logs while they are written: all formats, in order of time.\n\nFiles may be rotated, \
+compressed, deleted and recreated meanwhile; files created later are followed, too.",
+        after_help = "Examples:
+  dragline tail logs/
+  dragline tail logs/ --level warn --scraper shop
+  dragline tail logs/ -n 100 --no-follow --grep '/product/17'
+  dragline tail logs/ --format json --state tail.state | jq -r .message"
+    )]
+    Tail(TailArgs),
+    /// Query the logs in SQL: all events, and aggregated tables
+    #[command(
+        long_about = tables(),
+        after_help = "Examples:
+  dragline sql 'SELECT host, status_code, count(*) n FROM requests GROUP BY host, status_code ORDER BY n DESC' logs/
+  dragline sql 'SELECT * FROM errors WHERE category = '\\''blocked'\\'' LIMIT 5' logs/ --since 7d
+  dragline sql 'SELECT run_id, items, duration_seconds FROM runs' logs/ --format csv --output runs.csv"
+    )]
+    Sql(SqlArgs),
+    /// Write every event as Parquet, by day and scraper, for DuckDB, polars or Spark
+    #[command(after_help = "Examples:
+  dragline export logs/ --output events/
+  duckdb -c \"SELECT date, count(*) FROM read_parquet('events/requests/**/*.parquet', hive_partitioning=true) GROUP BY date\"")]
+    Export(ExportArgs),
+    /// Move old logs elsewhere: copy, verify, record in the history, then remove
+    #[command(
+        long_about = "Move old logs elsewhere.\n\nEach log last written before --older-than is copied below --to. The \
+copy is read back and must have the same hash; then the log is removed. With --history, the counts of the logs are \
+recorded first, so that baselines still include them. A file is not moved if it is not a log, is a link or has several \
+names, is open in a program, or changes meanwhile.",
+        after_help = "Examples:
+  dragline archive logs/ --older-than 30d --to /mnt/old --dry-run
+  dragline archive logs/ --older-than 30d --to /mnt/old --history known/
+
+Exit codes: 0 done, 1 some file could not be moved, 2 wrong usage."
+    )]
+    Archive(ArchiveArgs),
+    /// Classify each line of standard input as an error
+    #[command(
+        long_about = "Classify each line of standard input as an error.\n\nA line is a JSON object with a type and a \
+message (error_type, error_message, or any of the names that log libraries give them), or plain text. For each line, \
+one JSON object is written, in the same order, with error_category, error_sub_category, error_severity, error_rule and \
+error_runner_up added.\n\nEvery line is treated as an error, whatever its level: filter before.",
+        after_help = "Examples:
+  echo 'TimeoutError: page 3' | dragline classify
+  jq -c 'select(.level==\"ERROR\")' app.jsonl | dragline classify | jq -r .error_category | sort | uniq -c"
+    )]
+    Classify(RulesArgs),
+    /// List, explain, propose and check classification rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Create, show and check dragline.toml: one file for recorder, reader and report
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Check the installation: version, settings, directories and, if given, logs
+    #[command(after_help = "Examples:
+  dragline doctor
+  dragline doctor logs/
+
+Exit codes: 0 all checks passed, 1 a check failed.")]
+    Doctor(DoctorArgs),
+    /// Simulate a fleet that writes logs through the recorder, and report on them
+    #[command(after_help = "Examples:
+  dragline demo
+  dragline demo /tmp/demo --days 30 --seed 5")]
+    Demo(DemoArgs),
+}
+
+/// Inputs, filters and output of a reading command.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
+    #[arg(required_unless_present = "from_rollups", value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) history: HistoryArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Options of the history.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "History")]
+pub(crate) struct HistoryArgs {
+    /// Directory that keeps the counts of every log read, so that baselines include logs deleted since
+    #[arg(long, value_name = "DIR")]
+    pub(crate) history: Option<PathBuf>,
+    /// Report from the history alone, without logs
+    #[arg(long, requires = "history", conflicts_with = "logs")]
+    pub(crate) from_rollups: bool,
+}
+
+/// Options of `dragline report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Exit with 1 if a scraper has one of these verdicts, or an open incident has one of these kinds
+    /// (comma-separated: `blocked`, `down`, `layout_changed`, …, or `block_wave`, `new_error`, …)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = bad_news, help_heading = "Output")]
+    pub(crate) fail_on: Vec<String>,
+    /// Show only this incident, with its log lines: its number in the report, or its id
+    #[arg(long, value_name = "N|ID", help_heading = "Output")]
+    pub(crate) incident: Option<String>,
+}
+
+/// Options of `dragline diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Run to compare B with, or `baseline`
+    #[arg(value_name = "A")]
+    pub(crate) a: String,
+    /// Run to compare
+    #[arg(value_name = "B")]
+    pub(crate) b: String,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Condition on the change of a metric, such as 'items>-10%'; may be repeated
+    #[arg(long, value_name = "GATE", allow_hyphen_values = true)]
+    pub(crate) gate: Vec<dragline_report::diff::Gate>,
+}
+
+/// Filters, rules and resources for reading.
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// Classify all errors by the rules, also errors that the scraper classified itself when it logged them
+    #[arg(long, help_heading = "Rules")]
+    pub(crate) reclassify: bool,
+    /// Number of reading threads [default: one per processor]
+    #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Read every file, also files unchanged since the last time
+    #[arg(long, help_heading = "Reading")]
+    pub(crate) no_cache: bool,
+    /// Memory limit, such as 2GiB; what does not fit is aggregated, spilled to files or refused, and the
+    /// output says so [default: 512MiB, 1GiB for sql and export]
+    #[arg(long, value_name = "SIZE", help_heading = "Reading", value_parser = memory)]
+    pub(crate) memory: Option<usize>,
+}
+
+/// Options of `dragline tail`.
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// Files, directories or globs (quoted); files may be created later
+    #[arg(required = true, value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
+    /// Number of existing records to show first: the last ones that match the filters
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+    pub(crate) lines: usize,
+    /// Show all existing records
+    #[arg(long)]
+    pub(crate) from_start: bool,
+    /// Show existing records and exit
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+    /// Only records whose line, as printed, matches this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) grep: Option<String>,
+    /// File that stores the position in each log, to resume from there the next time
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = TailFormat::Text)]
+    pub(crate) format: TailFormat,
+    /// Memory limit, such as 2GiB [default: 512MiB]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<usize>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    /// Configuration file: text formats, field names, events [default: dragline.toml in the current
+    /// directory, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TailFormat {
+    /// Human-readable lines
+    Text,
+    /// Dragline's wire format, for records of any format
+    Json,
+}
+
+/// Classification rules.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rules")]
+pub(crate) struct RulesArgs {
+    /// Rule file (TOML) to add to the shipped rules: its rules win at equal priority and replace rules with
+    /// the same id; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Use only the rules of the files, not the shipped rules
+    #[arg(long)]
+    pub(crate) no_shipped_rules: bool,
+    /// Configuration file: site priorities, rule files, severity settings [default: dragline.toml in the
+    /// current directory, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List all rules with category, severity and priority
+    #[command(after_help = "Examples:
+  dragline rules list
+  dragline rules list --rules mine.toml --format json | jq -r '.[].id'")]
+    List {
+        #[command(flatten)]
+        rules: RulesArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Explain how an error is classified: the rule, the matched text, and alternatives
+    #[command(after_help = "Examples:
+  dragline rules explain 'httpx.ConnectTimeout: timed out'
+  dragline rules explain 'the page says no' --status 403")]
+    Explain {
+        /// The error: `Type: message`, or only a message
+        #[arg(value_name = "TEXT")]
+        text: String,
+        /// HTTP status of the response
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..1000))]
+        status: Option<u16>,
+        #[command(flatten)]
+        rules: RulesArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Propose rules for unclassified errors, as TOML for a rule file
+    #[command(
+        long_about = "Propose rules for unclassified errors.\n\nThe messages of unclassified errors are grouped into \
+templates. Each template is printed as a rule, with the number of errors it matches, samples as its tests, and the \
+test texts of other rules that it would also match. The category is guessed from the words of the other rules' tests: \
+check it before you use the rule.",
+        after_help = "Examples:
+  dragline rules suggest logs/ >> mine.toml
+  dragline rules suggest logs/ --limit 3 --format json | jq '.[].pattern'
+  dragline rules check mine.toml"
+    )]
+    Suggest {
+        #[command(flatten)]
+        read: Box<ReadArgs>,
+        /// Maximum number of proposals
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        limit: usize,
+    },
+    /// Check rule files: keys, patterns, unreachable rules, and the rules' own tests
+    #[command(after_help = "Examples:
+  dragline rules check mine.toml
+
+Exit codes: 0 no problems, 1 problems found.")]
+    Check {
+        /// Rule files (TOML)
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Check the files without the shipped rules
+        #[arg(long)]
+        no_shipped_rules: bool,
+    },
+}
+
+/// Options of `dragline archive`.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Only logs last written before this time: `30d`, a date or a time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) older_than: String,
+    /// Directory for the copies; created if missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Show what would be moved, and move nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Options of `dragline doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Files, directories or globs (quoted) to read and check
+    #[arg(value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
+    /// Configuration file [default: dragline.toml in the current directory, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+impl DoctorArgs {
+    /// Returns the shipped rules with the given configuration.
+    pub(crate) fn rules(&self) -> RulesArgs {
+        RulesArgs {
+            rules: Vec::new(),
+            no_shipped_rules: false,
+            config: self.config.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a configuration file that lists every setting, commented out
+    #[command(after_help = "Examples:
+  dragline config init
+  dragline config init --env")]
+    Init {
+        /// File to create; an existing file is not overwritten [default: dragline.toml, with --env
+        /// dragline.env]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Write the recorder's settings as environment variables instead
+        #[arg(long)]
+        env: bool,
+    },
+    /// Show every setting in effect, and whether it comes from the environment, the file or the default
+    #[command(after_help = "Examples:
+  dragline config show
+  dragline config show --format json | jq '.[] | select(.from != \"default\")'")]
+    Show {
+        /// Configuration file [default: dragline.toml in the current directory, if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Check a configuration file: keys, values, patterns, names
+    #[command(after_help = "Examples:
+  dragline config check
+  dragline config check production.toml
+
+Exit codes: 0 no problems, 2 problems found.")]
+    Check {
+        /// Configuration files [default: dragline.toml]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ErrorsArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Maximum number of groups shown (JSON has all)
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Show only this group, with its log lines: its id, or a prefix of it
+    #[arg(long, value_name = "ID")]
+    pub(crate) group: Option<String>,
+}
+
+/// Options of `dragline show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// File and line (from 1), as reports print it
+    #[arg(value_name = "FILE:LINE")]
+    pub(crate) place: String,
+    /// Number of lines before and after it
+    #[arg(long, short = 'C', value_name = "N", default_value_t = 5)]
+    pub(crate) context: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Output format [default: by the extension of --output (.html, .md, .json), else text]
+    #[arg(long = "format", value_enum, value_name = "FORMAT")]
+    named_format: Option<Format>,
+    /// Output file [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// Returns the format given, or the one that the extension of the output implies.
+    pub(crate) fn format(&self) -> Format {
+        self.named_format
+            .unwrap_or_else(|| match ending(self.output.as_ref()).as_deref() {
+                Some("html" | "htm") => Format::Html,
+                Some("md" | "markdown") => Format::Markdown,
+                Some("json") => Format::Json,
+                _ => Format::Text,
+            })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for the terminal
+    Text,
+    /// Markdown for tickets and emails
+    Markdown,
+    /// One self-contained page with charts
+    Html,
+    /// JSON with the schema dragline.report/1 (docs/report.schema.json)
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Directory for the logs, the report and truth.json, which lists the planted incidents
+    #[arg(value_name = "DIR", default_value = "demo")]
+    pub(crate) dir: PathBuf,
+    /// Number of days to simulate
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub(crate) days: u32,
+    /// Random seed; the same seed on the same day produces the same logs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+fn bad_news(word: &str) -> Result<String, String> {
+    let (word, all) = (word.trim(), dragline_report::bad_news());
+    if all.contains(&word) {
+        return Ok(word.to_owned());
+    }
+    Err(format!(
+        "unknown verdict or kind of incident {word:?}; use one of: {}",
+        all.join(", ")
+    ))
+}
+
+/// Minimum memory limit, which even a small report needs.
+const LEAST_MEMORY: u64 = 128 << 20;
+
+fn memory(text: &str) -> Result<usize, String> {
+    let bytes = text
+        .parse::<bytesize::ByteSize>()
+        .map_err(|_| format!("invalid size {text:?}: use a size such as 512MiB or 2GiB"))?;
+    if bytes.as_u64() < LEAST_MEMORY {
+        return Err(format!(
+            "{text:?} is too small: at least 128MiB is required"
+        ));
+    }
+    usize::try_from(bytes.as_u64())
+        .map_err(|_| format!("{text:?} is more than a process can address"))
+}

@@ -1,0 +1,345 @@
+//! Text logs whose records start with a header and may continue over several lines.
+//!
+//! A header contains time, level and logger ([`head`], and [`crawlee`] for Crawlee). A line without a header
+//! continues the previous record if it looks like a part of it ([`body`](crate::framing::body)). Requests, items and errors are
+//! read from `key=value` pairs in the text, like from the fields of a JSON record. A line that consists only of
+//! such pairs is a record by itself ([`logfmt`](crate::parsing::logfmt)).
+
+mod begun;
+
+use std::sync::Arc;
+
+use dragline_schema::{
+    Dialect, Level, Position, Problem, ProblemKind, Record, Sink, Timestamp, clip,
+};
+
+use super::crawlee::{self, Crawlee};
+use super::map::Map;
+use crate::framing::body::Body;
+use crate::framing::crash::Extent;
+use crate::framing::lines::append;
+use crate::parsing::head;
+use crate::parsing::head::{Head, Layouts};
+use crate::parsing::time::Local;
+use crate::parsing::time::stamp::Stamp;
+
+/// Maximum size of a record's text in bytes; further lines are read and dropped.
+const MAX_RECORD: usize = 1 << 20;
+/// Level names used only by zerolog's console, whose durations are in milliseconds.
+const ZEROLOG: [&str; 6] = ["TRC", "DBG", "INF", "WRN", "ERR", "FTL"];
+/// Maximum length of a line quoted in a problem.
+const SHOWN: usize = 120;
+
+/// The decoder of one family of files.
+pub(crate) struct Text {
+    pending: Option<Begun>,
+    crawlee: Crawlee,
+    console: Option<Console>,
+    layouts: Layouts,
+}
+
+/// A console that prints the time only when it changes, like rich's.
+#[derive(Clone, Copy)]
+struct Console {
+    /// The column of its levels, or of its messages if it prints no levels.
+    column: usize,
+    has_level: bool,
+    /// The column at which long messages continue on the next line.
+    message_at: usize,
+    /// The last time printed.
+    when: Stamp,
+}
+
+/// A record's time, as in its header.
+#[derive(Debug, Clone)]
+pub(crate) enum When {
+    Stamp(Stamp),
+    /// Text in a common format.
+    Text(String),
+    /// Text and its user-defined format.
+    Described(String, Arc<str>),
+}
+
+/// A record that a line started and that may continue.
+pub(crate) struct Begun {
+    dialect: Dialect,
+    when: Option<When>,
+    /// Time and level from an envelope around the line.
+    taken_at: Option<Timestamp>,
+    given_level: Option<Level>,
+    /// Empty if the line has none.
+    pub(crate) level: String,
+    pub(crate) logger: Option<String>,
+    /// The message, and continuation lines after it.
+    pub(crate) text: String,
+    /// Other fields of the header.
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) at: Position,
+    body: Body,
+    /// The extent of the crash that the record logs, while inside it.
+    extent: Option<Extent>,
+    had_crash: bool,
+    /// Whether it was written by a console that wraps long messages.
+    is_console: bool,
+    /// Whether its message is on the next line.
+    awaits_message: bool,
+}
+
+/// The rest of a line that is indented by exactly `column` spaces.
+fn behind_blanks(line: &str, column: usize) -> Option<&str> {
+    let (blanks, rest) = line.split_at_checked(column)?;
+    let is_apart = !rest.is_empty() && !rest.starts_with(' ');
+    (is_apart && blanks.bytes().all(|b| b == b' ')).then_some(rest)
+}
+
+impl Console {
+    /// Starts a record from a line without a time, which has the previous line's time.
+    fn record(&self, rest: &str, at: Position) -> Option<Begun> {
+        let mut begun = if self.has_level {
+            let head =
+                head::head(rest).filter(|head| head.time.is_none() && !head.level.is_empty())?;
+            of_head(&head, rest, at)
+        } else {
+            Begun::plain(rest, at)
+        };
+        let has_place = begun.without_place(true);
+        begun.when = Some(When::Stamp(self.when));
+        begun.is_console = true;
+        (self.has_level || has_place).then_some(begun)
+    }
+}
+
+fn of_head(head: &Head<'_>, line: &str, at: Position) -> Begun {
+    let dialect = match head.logger {
+        Some(logger) if head.dialect == Dialect::Text && crawlee::is_logger(logger) => {
+            Dialect::CrawleePython
+        }
+        _ => head.dialect,
+    };
+    let when = head.time.map(When::Stamp);
+    let mut begun = Begun::new(dialect, when, head.level, head.logger, head.message, at);
+    for span in &head.spans {
+        begun.span(span);
+    }
+    if line.starts_with(' ') {
+        begun.named_fields();
+    }
+    if head.logger.is_none() {
+        begun.console();
+        begun.category();
+    }
+    begun
+}
+
+impl Text {
+    pub(crate) fn new(family: &str) -> Self {
+        Self {
+            pending: None,
+            crawlee: Crawlee::new(family),
+            console: None,
+            layouts: Layouts::default(),
+        }
+    }
+
+    /// Starts the next file.
+    pub(crate) fn begin_file(&mut self) {
+        self.layouts.begin_file();
+    }
+
+    /// Parses the header of a line.
+    pub(crate) fn head<'l>(&mut self, line: &'l str) -> Option<Head<'l>> {
+        self.layouts.head(line)
+    }
+
+    /// Starts a record from a line with this header. The result can depend on previous lines: rich's console
+    /// prints a time only when it changes.
+    pub(crate) fn begin(
+        &mut self,
+        line: &str,
+        head: Option<Head<'_>>,
+        at: Position,
+    ) -> Option<Begun> {
+        if let Some(console) = self.console
+            && let Some(rest) = behind_blanks(line, console.column)
+            && let Some(begun) = console.record(rest, at)
+        {
+            return Some(begun);
+        }
+        let head = crawlee::head(line).or(head)?;
+        let mut begun = of_head(&head, line, at);
+        let message_at = line.len() - head.message.len().min(line.len());
+        let may_be = head.time.is_some()
+            && head.time_at <= 1
+            && (head.level_at > 2 || head.level.is_empty());
+        if may_be && begun.without_place(line.starts_with('[')) {
+            let has_level = !head.level.is_empty();
+            let column = if has_level { head.level_at } else { message_at };
+            begun.is_console = true;
+            self.console = head.time.map(|when| Console {
+                column,
+                has_level,
+                // rich's levels are eight characters wide.
+                message_at: if has_level { column + 9 } else { column },
+                when,
+            });
+        } else if !line.starts_with('[') {
+            self.console = None;
+        }
+        Some(begun)
+    }
+
+    /// Completes an open record that has only time and class with level and message from the next line:
+    /// java.util.logging writes records on two lines.
+    pub(crate) fn complete(&mut self, begun: &mut Begun) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let is_second = begun.when.is_none() && begun.logger.is_none() && !begun.level.is_empty();
+        let is_first =
+            pending.level.is_empty() && pending.when.is_some() && !pending.text.contains('\n');
+        if !is_first || !is_second {
+            return false;
+        }
+        let (class, method) = pending.text.split_once(' ').unwrap_or((&pending.text, ""));
+        let is_class = class.contains('.') && !class.contains('/') && !method.contains(' ');
+        if !is_class {
+            return false;
+        }
+        pending.logger = Some(class.to_owned());
+        pending.level.clone_from(&begun.level);
+        pending.text = std::mem::take(&mut begun.text);
+        pending.body = Body::of(&pending.text);
+        pending.dialect = Dialect::Java;
+        true
+    }
+
+    /// Crawlee's runs, whose lines may also be JSON.
+    pub(crate) fn crawlee(&self) -> &Crawlee {
+        &self.crawlee
+    }
+
+    /// Crawlee's runs, mutable.
+    pub(crate) fn crawlee_mut(&mut self) -> &mut Crawlee {
+        &mut self.crawlee
+    }
+
+    /// Opens a record; the caller must flush the previous one first.
+    pub(crate) fn open(
+        &mut self,
+        begun: Begun,
+        taken_at: Option<Timestamp>,
+        given_level: Option<Level>,
+    ) {
+        let begun = self.pending.insert(begun);
+        (begun.taken_at, begun.given_level) = (taken_at, given_level);
+    }
+
+    /// Whether a record is open, which the next line may continue.
+    pub(crate) fn is_open(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Discards the open record.
+    pub(crate) fn drop_pending(&mut self) {
+        self.pending = None;
+    }
+
+    /// The text of the open record.
+    pub(crate) fn pending_text(&self) -> Option<&str> {
+        self.pending.as_ref().map(|pending| &*pending.text)
+    }
+
+    /// The open record's time, if its level is known and below error.
+    pub(crate) fn logged_at(&self, local: &Local) -> Option<Timestamp> {
+        let pending = self.pending.as_ref()?;
+        let level = Level::from_word(&pending.level).or(pending.given_level)?;
+        let time = pending.timestamp(local).map(|(time, _)| time);
+        time.or(pending.taken_at).filter(|_| level < Level::Error)
+    }
+
+    /// The position of the open record.
+    pub(crate) fn open_at(&self) -> Option<Position> {
+        self.pending.as_ref().map(|pending| pending.at)
+    }
+
+    /// Takes a line that continues the open record; `false` when it does not.
+    pub(crate) fn go_on(&mut self, line: &str) -> bool {
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        // A console wraps long lines.
+        if let Some(console) = self.console.filter(|_| pending.is_console)
+            && !pending.text.contains('\n')
+            && let Some(rest) = behind_blanks(line, console.message_at)
+            && !rest.starts_with(['╭', '│', '┌'])
+            && Extent::begin(rest).is_none()
+        {
+            pending.text.push(' ');
+            pending.text.push_str(rest.trim_end());
+            pending.body = Body::of(&pending.text);
+            return true;
+        }
+        let is_own = pending.takes(line);
+        // .NET writes scopes before the message.
+        let is_scope = pending.awaits_message && line.trim_start().starts_with("=> ");
+        if is_own && is_scope {
+            return true;
+        }
+        if is_own && std::mem::take(&mut pending.awaits_message) {
+            // .NET's console prints the message on the line after the category.
+            line.trim().clone_into(&mut pending.text);
+            pending.body = Body::of(&pending.text);
+        } else if is_own {
+            append(&mut pending.text, line, MAX_RECORD);
+        }
+        is_own
+    }
+
+    /// Whether the open record expects another line, whatever that looks like.
+    pub(crate) fn awaits(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.body.awaits())
+    }
+
+    /// Whether the next line may be part of a crash that the open record logs.
+    pub(crate) fn is_in_crash(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| pending.extent.is_some())
+    }
+
+    /// Passes the open record, now complete, to the sink. Returns 1 if its time has no zone, otherwise 0.
+    pub(crate) fn flush(&mut self, local: &Local, map: &Map, sink: &mut dyn Sink) -> u64 {
+        let Some(pending) = self.pending.take() else {
+            return 0;
+        };
+        let mut record = Record::default();
+        if !pending.decode(local, map, &mut record) {
+            let detail = clip(&pending.text, SHOWN);
+            crate::framing::report(sink, ProblemKind::BadLine, Some(pending.at), detail);
+            return 0;
+        }
+        let is_nobodys = pending.dialect == Dialect::Text && pending.logger.is_none();
+        if is_nobodys && self.crawlee.is_running() {
+            record.dialect = self.crawlee.dialect();
+            self.crawlee.own(&mut record);
+        } else if matches!(pending.dialect, Dialect::Crawlee | Dialect::CrawleePython) {
+            self.crawlee
+                .tell(&pending.text, &mut record, pending.at, sink);
+        }
+        if record.timestamp.is_none() {
+            let problem = Problem {
+                kind: local.timeless(),
+                at: Some(pending.at),
+                detail: clip(&pending.text, SHOWN),
+            };
+            sink.problem(&problem);
+        }
+        sink.record(&record, pending.at);
+        u64::from(record.is_zoneless)
+    }
+}
+
+#[cfg(test)]
+mod tests;
