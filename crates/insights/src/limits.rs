@@ -118,7 +118,7 @@ fn machine_rules(limits: &Limits) -> [Rule; 4] {
             limit: limits.cpu_high,
             is_above: true,
             read: cpu,
-            words: "CPU",
+            words: "Mean CPU",
             unit: " %",
             recommendation: "Lower the concurrency, or move a scraper to another machine or hour: near the limit, requests time out although the site answered in time.",
         },
@@ -128,7 +128,7 @@ fn machine_rules(limits: &Limits) -> [Rule; 4] {
             limit: limits.memory_high,
             is_above: true,
             read: |_, row| mean(&row.sections.system.whole().memory, 1000.0),
-            words: "Memory",
+            words: "Mean memory",
             unit: " %",
             recommendation: "Find out what grows (a cache, a queue, pages kept in memory) before the machine kills the run.",
         },
@@ -138,7 +138,7 @@ fn machine_rules(limits: &Limits) -> [Rule; 4] {
             limit: limits.disk_high,
             is_above: true,
             read: |_, row| most(&row.sections.system.whole().disk, 1000.0),
-            words: "Disk",
+            words: "Fullest disk",
             unit: " %",
             recommendation: "Free space before the disk is full: a full disk loses items, logs and databases at once.",
         },
@@ -148,7 +148,7 @@ fn machine_rules(limits: &Limits) -> [Rule; 4] {
             limit: limits.cpu_low,
             is_above: false,
             read: cpu,
-            words: "CPU",
+            words: "Mean CPU",
             unit: " %",
             recommendation: "This machine has capacity for more scraping, if the sites allow it.",
         },
@@ -164,7 +164,7 @@ fn work_rules(limits: &Limits) -> [Rule; 5] {
             limit: limits.search_slow_ms,
             is_above: true,
             read: search,
-            words: "Searches",
+            words: "Mean response time of searches",
             unit: " ms",
             recommendation: "Check the search index and its slowest queries.",
         },
@@ -174,7 +174,7 @@ fn work_rules(limits: &Limits) -> [Rule; 5] {
             limit: limits.queue_high,
             is_above: true,
             read: |_, row| most(&row.sections.queue.size, 1.0),
-            words: "Queue",
+            words: "Longest queue",
             unit: " entries",
             recommendation: "The queue fills faster than it is processed: limit which links are followed, or give the scraper more time.",
         },
@@ -184,7 +184,7 @@ fn work_rules(limits: &Limits) -> [Rule; 5] {
             limit: limits.response_time_high_ms,
             is_above: true,
             read: |unit, _| unit.response_ms.map(|(_, p95)| p95),
-            words: "Response time (p95)",
+            words: "95th percentile of response times",
             unit: " ms",
             recommendation: "Find out whether the site or the network path to it is slow, and lower the concurrency until responses are fast again.",
         },
@@ -195,7 +195,7 @@ fn work_rules(limits: &Limits) -> [Rule; 5] {
             is_above: true,
             read: failed_share,
             words: "Share of failed requests",
-            unit: "",
+            unit: "%%",
             recommendation: "Start with the largest group of the scraper's errors.",
         },
         Rule {
@@ -204,7 +204,7 @@ fn work_rules(limits: &Limits) -> [Rule; 5] {
             limit: limits.search_fast_ms,
             is_above: false,
             read: search,
-            words: "Searches",
+            words: "Mean response time of searches",
             unit: " ms",
             recommendation: "Searches are fast; no action is needed.",
         },
@@ -260,14 +260,18 @@ fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[(&Unit<'_>, &RunRow)]) -> O
     let who = name(&series.name);
     let since = first.start;
     let at = since.map_or_else(String::new, |at| format!(" since {}", minute(at)));
-    let s = if count == 1 { "" } else { "s" };
     let (words, unit) = (rule.words, rule.unit);
     Some(Finding {
         id: id(rule.kind, &who, since),
-        title: format!("{words} of {who}: {}{unit} on average{at}", two(mean)),
+        title: format!("{words} of {who}: {}{at}", shown(mean, unit)),
         detail: format!(
-            "In {count} run{s} in a row; the limit is {}{unit}.",
-            two(limit)
+            "In {}; the limit is {}.",
+            if count == 1 {
+                "the last run".to_owned()
+            } else {
+                format!("the last {count} runs")
+            },
+            shown(limit, unit)
         ),
         since,
         is_open: true,
@@ -279,6 +283,14 @@ fn of_rule(rule: &Rule, series: &Series<'_>, rows: &[(&Unit<'_>, &RunRow)]) -> O
         recommendation: rule.recommendation.to_owned(),
         ..Finding::of(rule.kind)
     })
+}
+
+/// A value with its unit; a share in percent.
+fn shown(value: f64, unit: &str) -> String {
+    if unit == "%%" {
+        return format!("{} %", two(value * 100.0));
+    }
+    format!("{}{unit}", two(value))
 }
 
 /// The allowed range; `None` for a lower limit, which has no upper end.

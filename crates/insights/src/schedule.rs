@@ -134,6 +134,13 @@ impl Slot {
             kept >= least && kept as f64 >= KEPT * all as f64
         };
         let same = |other: i64| weekday(other * DAY + self.time) == weekday(day * DAY + self.time);
+        // In hindsight: on a day of the week that was never kept, nothing is due.
+        let (begin, last) = (self.days.first(), self.days.last());
+        let period = begin.copied().unwrap_or(day)..=last.copied().unwrap_or(day).max(day);
+        let occurs = period.filter(|day| same(*day)).count();
+        if occurs > 1 && !self.days.iter().any(|day| same(*day)) {
+            return false;
+        }
         kept_of(&|_| true, LEAST_DAYS) || (kept_of(&same, 2) && before.len() >= LEAST_DAYS)
     }
 }
@@ -190,6 +197,14 @@ fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
         return Vec::new();
     }
     let interval = usual as i64;
+    // Bursts with long pauses between them are no regular interval.
+    let span = starts
+        .last()
+        .zip(starts.first())
+        .map_or(0, |(last, first)| last - first);
+    if span / interval > 2 * starts.len() as i64 {
+        return Vec::new();
+    }
     let limit = LATE.max(interval * 4 / 5);
     let pairs = starts
         .iter()

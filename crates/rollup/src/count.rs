@@ -35,7 +35,13 @@ impl Counters {
                     Some(ProductAction::Found) => self.found += 1,
                     Some(ProductAction::Added) => self.added += 1,
                     Some(ProductAction::Updated) => self.updated += 1,
-                    Some(ProductAction::Saved) => self.saved += 1,
+                    Some(ProductAction::Saved) => match record.items {
+                        Some(count) => {
+                            self.batched += u64::from(count);
+                            self.batches += 1;
+                        }
+                        None => self.saved += 1,
+                    },
                     Some(ProductAction::Failed) => self.failed += 1,
                     None => {}
                 }

@@ -31,6 +31,11 @@ pub struct Counters {
     pub updated: u64,
     /// Products stored, new or not.
     pub saved: u64,
+    /// Products counted by messages such as `scraped 12 items`; they are counted only in runs that log no product
+    /// one by one.
+    pub batched: u64,
+    /// Messages that counted them.
+    pub batches: u64,
     /// Products lost.
     pub failed: u64,
     /// Articles stored.
@@ -82,6 +87,12 @@ pub struct Counters {
 impl Counters {
     /// Products added, updated or saved, and articles stored.
     pub fn items(&self) -> u64 {
+        let parts = [self.single_items(), self.batched];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
+    /// The same, logged one by one.
+    pub(crate) fn single_items(&self) -> u64 {
         let parts = [self.added, self.updated, self.saved, self.articles];
         parts.into_iter().fold(0, u64::saturating_add)
     }
@@ -126,6 +137,8 @@ impl Add for Counters {
         self.updated = self.updated.saturating_add(other.updated);
         self.saved = self.saved.saturating_add(other.saved);
         self.failed = self.failed.saturating_add(other.failed);
+        self.batched = self.batched.saturating_add(other.batched);
+        self.batches = self.batches.saturating_add(other.batches);
         self.articles = self.articles.saturating_add(other.articles);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);
         self.errors = self.errors.saturating_add(other.errors);

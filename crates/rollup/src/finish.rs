@@ -480,6 +480,27 @@ fn errors_disagree(declared: &Declared, counters: &Counters) -> Option<String> {
     ))
 }
 
+/// With fewer messages that count items, a run tells no items.
+const FEW_BATCHES: u64 = 5;
+
+/// Leaves out what would be wrong: counts of items that are also logged one by one, and a success rate of a run
+/// that tells only of failures how its requests ended.
+fn leave_out_doubts(counters: &mut Counters, buckets: &mut BTreeMap<i64, Counters>) {
+    // A few such messages may be totals of anything.
+    let is_single = counters.single_items() > 0 || counters.batches < FEW_BATCHES;
+    let judged = counters.requests.saturating_sub(counters.requests_unjudged);
+    let is_one_sided = counters.requests_unjudged > 0 && judged == counters.requests_failed;
+    for counters in buckets.values_mut().chain([counters]) {
+        if is_single {
+            counters.batched = 0;
+        }
+        if is_one_sided {
+            counters.requests_unjudged = counters.requests;
+            counters.requests_failed = 0;
+        }
+    }
+}
+
 /// Whether the writer of the log marks the ends of runs.
 fn marks_ends(stats: &SourceStats) -> bool {
     let marks = |dialect: &Dialect| matches!(dialect, Dialect::Dragline | Dialect::Scrapy);
@@ -507,6 +528,7 @@ fn run_row(
         .map(|at| at.as_micros().div_euclid(width) * width);
     let mut disagreements = reconcile(&mut counters, buckets, &declared, at);
     disagreements.extend(errors_disagree(&declared, &counters));
+    leave_out_doubts(&mut counters, buckets);
     if counters.rate_limits == 0 {
         // The run logs no rate limits, so count its 429 responses.
         for counters in buckets.values_mut().chain([&mut counters]) {

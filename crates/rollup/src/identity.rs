@@ -57,11 +57,137 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
             *whole.hosts.entry(host).or_default() += count;
         }
     }
-    adopted
+    let complete = |(index, key): (usize, &RunKey)| whole[&scope(index)].complete(key);
+    let mut keys: Vec<RunKey> = adopted.iter().enumerate().map(complete).collect();
+    let is_foreign = |(_, stats): &Source| !stats.dialects.contains(&Dialect::Dragline);
+    let foreign: Vec<bool> = sources.iter().map(is_foreign).collect();
+    name_by_files(sources, &foreign, &mut keys);
+    join_usual_site(&foreign, &mut keys);
+    keys
+}
+
+/// Names scrapers by their files where no line does: `isle-books-20260304-112233.log` and other files with the same
+/// name but another time are logs of `isle-books`.
+fn name_by_files(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
+    let stems: Vec<Option<String>> = sources
         .iter()
-        .enumerate()
-        .map(|(index, key)| whole[&scope(index)].complete(key))
-        .collect()
+        .zip(foreign)
+        .zip(&*keys)
+        .map(|(((key, _), is_foreign), named)| {
+            let is_nameless = *is_foreign && named.scraper_id.is_none() && !key.is_rest;
+            is_nameless.then(|| stem(&key.family)).flatten()
+        })
+        .collect();
+    let mut families: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for ((key, _), stem) in sources.iter().zip(&stems) {
+        if let Some(stem) = stem {
+            families.entry(stem).or_default().insert(&key.family);
+        }
+    }
+    // One file may be called anything; a name that comes again is a scheme.
+    for (key, stem) in keys.iter_mut().zip(&stems) {
+        if let Some(stem) = stem
+            && families[stem.as_str()].len() > 1
+        {
+            key.scraper_id = Some(stem.clone());
+        }
+    }
+}
+
+/// Words for logs of any program.
+const ANY: [&str; 26] = [
+    "access",
+    "app",
+    "application",
+    "console",
+    "container",
+    "crawl",
+    "crawler",
+    "debug",
+    "error",
+    "errors",
+    "file",
+    "info",
+    "job",
+    "log",
+    "logs",
+    "main",
+    "out",
+    "output",
+    "part",
+    "run",
+    "scrape",
+    "scraper",
+    "server",
+    "stderr",
+    "stdout",
+    "worker",
+];
+
+/// A family's name without directory, endings, times and numbers; `None` if nothing that names a program is left, or
+/// if there was nothing to leave out.
+fn stem(family: &str) -> Option<String> {
+    let name = family.rsplit('/').next().unwrap_or(family);
+    let name = name.split('.').next().unwrap_or(name);
+    let is_time = |part: &str| {
+        part.bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'T' | b'Z'))
+    };
+    let parts: Vec<&str> = name.split(['-', '_']).collect();
+    let named = parts
+        .iter()
+        .take_while(|part| !is_time(part) || part.is_empty());
+    let count = named.count();
+    let has_time = parts[count..]
+        .iter()
+        .any(|part| part.len() >= 6 || (part.len() == 4 && part.starts_with("20")));
+    let length: usize = parts[..count].iter().map(|part| part.len() + 1).sum();
+    let stem = name.get(..length.saturating_sub(1))?;
+    let words = stem.split(['-', '_']);
+    let is_any = words
+        .clone()
+        .all(|word| ANY.contains(&&*word.to_ascii_lowercase()));
+    let has_letters = stem.bytes().filter(u8::is_ascii_alphabetic).count() >= 3;
+    (has_time && has_letters && !is_any && parts[count..].iter().all(|part| is_time(part)))
+        .then(|| stem.to_owned())
+}
+
+/// A run whose lines name no host belongs to the site that its scraper's other runs have.
+fn join_usual_site(foreign: &[bool], keys: &mut [RunKey]) {
+    let mut runs: BTreeMap<String, BTreeMap<String, BTreeSet<Option<String>>>> = BTreeMap::new();
+    for (key, _) in keys
+        .iter()
+        .zip(foreign)
+        .filter(|(_, is_foreign)| **is_foreign)
+    {
+        if let (Some(scraper), Some(site)) = (&key.scraper_id, &key.site) {
+            let sites = runs.entry(scraper.clone()).or_default();
+            sites
+                .entry(site.clone())
+                .or_default()
+                .insert(key.run_id.clone());
+        }
+    }
+    let usual: BTreeMap<String, String> = runs
+        .into_iter()
+        .filter_map(|(scraper, sites)| {
+            let all: usize = sites.values().map(BTreeSet::len).sum();
+            let (site, own) = sites.into_iter().max_by_key(|(_, runs)| runs.len())?;
+            // One site among several is nobody's usual one.
+            (own.len() * 5 >= all * 4).then_some((scraper, site))
+        })
+        .collect();
+    for (key, _) in keys
+        .iter_mut()
+        .zip(foreign)
+        .filter(|(_, is_foreign)| **is_foreign)
+    {
+        if key.site.is_none()
+            && let Some(scraper) = &key.scraper_id
+        {
+            key.site = usual.get(scraper).cloned();
+        }
+    }
 }
 
 /// The combined information from all lines of a run.
@@ -127,4 +253,30 @@ fn adopt(key: &SourceKey, named: Option<&Named<'_>>) -> RunKey {
         run.scraper_id = named.runs.get(id.as_str()).and_then(only);
     }
     run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stem_is_what_is_left_without_times() {
+        for (family, expected) in [
+            ("logs/isle-books-20260304-112233", Some("isle-books")),
+            ("logs/isle_books-2026-03-04.log", Some("isle_books")),
+            (
+                "isle_books_2026-03-04_11-22-33_878635.log",
+                Some("isle_books"),
+            ),
+            // Nothing but words for any log, no time, or another number.
+            ("logs/run-20260304", None),
+            ("crawler_out_20260304.log", None),
+            ("logs/isle-books.log", None),
+            ("logs/20260304.log", None),
+            ("scraper-7c9f8d5b-x2x1z", None),
+            ("shard-2", None),
+        ] {
+            assert_eq!(stem(family).as_deref(), expected, "{family}");
+        }
+    }
 }

@@ -265,6 +265,8 @@ impl Add for Bounded<String, Machine> {
 pub struct Running {
     first: Option<(Timestamp, u64)>,
     last: Option<(Timestamp, u64)>,
+    /// The largest value; larger than the last one if the counter started again.
+    most: u64,
 }
 
 impl Running {
@@ -274,6 +276,7 @@ impl Running {
             self.add(Self {
                 first: own,
                 last: own,
+                most: value,
             });
         }
     }
@@ -282,6 +285,12 @@ impl Running {
     pub fn rate(&self) -> Option<f64> {
         let ((begin, first), (end, last)) = (self.first?, self.last?);
         let seconds = end.since(begin) as f64 / 1e6;
+        if self.most > last {
+            return None;
+        }
+        if self.most > last {
+            return None;
+        }
         let more = last.checked_sub(first)?;
         (seconds > 0.0).then_some(more as f64 / seconds)
     }
@@ -338,7 +347,7 @@ pub struct Domains(pub Bounded<String, Domain>);
 
 impl Default for Domains {
     fn default() -> Self {
-        Self(Bounded::new(1024))
+        Self(Bounded::new(4096))
     }
 }
 

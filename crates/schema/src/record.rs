@@ -43,6 +43,8 @@ pub struct Record<'a> {
     /// Whether the record is a request logged by an HTTP library and not by the scraper. It is
     /// counted only when the scraper itself logs no requests.
     pub is_echo: bool,
+    /// How many items a message counts; `None` for a record about one item.
+    pub items: Option<u32>,
     /// Where the user's own fields are; `dragline_ingest::own_fields` reads them.
     pub own: Own<'a>,
 }
@@ -93,6 +95,7 @@ impl Record<'_> {
             is_zoneless: self.is_zoneless,
             is_unjudged: self.is_unjudged,
             is_echo: self.is_echo,
+            items: self.items,
             own: self.own.into_owned(),
         }
     }

@@ -1,5 +1,6 @@
 //! Rewrites common SQL that the engine does not support into SQL that it does.
 //!
+//! - `count(*)` and other functions without a name are named as they are written.
 //! - `ORDER BY count(*)`: the engine sorts only by names, so a selected expression that is sorted by gets an alias.
 //! - `date_trunc('hour', at)`: the time is formatted to that unit and parsed again.
 
@@ -15,7 +16,7 @@ use sqlparser::parser::{Parser, ParserOptions};
 /// The rewritten query; unchanged if nothing needs rewriting, or if the query cannot be parsed.
 pub(super) fn translated(query: &str) -> String {
     let small = query.to_ascii_lowercase();
-    if !small.contains("date_trunc") && !small.contains("order") {
+    if !small.contains('(') {
         return query.to_owned();
     }
     let options = ParserOptions {
@@ -45,6 +46,9 @@ impl VisitorMut for Translator {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         self.changed |= name_what_is_sorted_by(query);
+        if let SetExpr::Select(select) = &mut *query.body {
+            self.changed |= name_functions(&mut select.projection);
+        }
         ControlFlow::Continue(())
     }
 
@@ -57,6 +61,27 @@ impl VisitorMut for Translator {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Names selected functions as they are written: the engine would call `count(*)` `len`, and `min(a), max(a)` both
+/// `a`.
+fn name_functions(projection: &mut [SelectItem]) -> bool {
+    let mut changed = false;
+    for item in projection {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && let Expr::Function(function) = expr
+            // It stands for several columns.
+            && !function.name.to_string().eq_ignore_ascii_case("columns")
+        {
+            let alias = Ident::with_quote('"', expr.to_string().replace('"', "'"));
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias,
+            };
+            changed = true;
+        }
+    }
+    changed
 }
 
 /// Gives selected expressions that are also sorted by an alias, and sorts by the alias.
@@ -166,11 +191,15 @@ mod tests {
         ] {
             assert_eq!(translated(written), expected);
         }
+        assert_eq!(
+            translated("SELECT min(bytes), max(bytes) FROM requests"),
+            "SELECT min(bytes) AS \"min(bytes)\", max(bytes) AS \"max(bytes)\" FROM requests"
+        );
         for same in [
             "SELECT host FROM requests ORDER BY host",
             "SELECT host n FROM requests ORDER BY 1 DESC",
             "no query order by",
-            "SELECT date_trunc('age', at) FROM requests",
+            "SELECT date_trunc('age', at) AS a FROM requests",
         ] {
             assert_eq!(translated(same), same);
         }

@@ -95,7 +95,7 @@ compressed, deleted and recreated meanwhile; files created later are followed, t
         long_about = tables(),
         after_help = "Examples:
   dragline sql 'SELECT host, status_code, count(*) n FROM requests GROUP BY host, status_code ORDER BY n DESC' logs/
-  dragline sql 'SELECT * FROM errors WHERE category = '\\''blocked'\\'' LIMIT 5' logs/ --since 7d
+  dragline sql 'SELECT * FROM errors WHERE category = '\\''rate_limit'\\'' LIMIT 5' logs/ --since 7d
   dragline sql 'SELECT run_id, items, duration_seconds FROM runs' logs/ --format csv --output runs.csv"
     )]
     Sql(SqlArgs),

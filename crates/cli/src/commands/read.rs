@@ -161,7 +161,10 @@ fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
         .collect();
     match reasons.as_slice() {
         [] => bail!("nothing could be read: the inputs contain no lines"),
-        reasons => bail!("nothing could be read: {}", reasons.join("; ")),
+        reasons => bail!(
+            "nothing could be read: {}; describe a format of your own with [[dialects]] in dragline.toml",
+            reasons.join("; ")
+        ),
     }
 }
 

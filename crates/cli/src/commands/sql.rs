@@ -52,7 +52,11 @@ fn write_answer(answer: &Answer, args: &SqlArgs) -> anyhow::Result<()> {
 fn write(answer: &Answer, args: &SqlArgs, mut out: impl Write) -> anyhow::Result<()> {
     match args.format() {
         SqlFormat::Table => {
-            let terminal = output::terminal(args.output.is_none());
+            let mut terminal = output::terminal(args.output.is_none());
+            // A program that reads the table wants all of it.
+            if args.output.is_some() || !std::io::stdout().is_terminal() {
+                terminal.width = usize::MAX;
+            }
             let text = render::text(&render::answer(answer, args.limit), &terminal);
             out.write_all(text.as_bytes())?;
         }

@@ -19,6 +19,7 @@ mod slots;
 pub(crate) mod text;
 mod told;
 pub(crate) mod traceback;
+mod wording;
 
 use dragline_schema::Record;
 

@@ -238,7 +238,7 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
 }
 
 /// Whether a number is a valid status. Of 100 to 199, only four are assigned (RFC 9110).
-fn is_status(number: u16) -> bool {
+pub(super) fn is_status(number: u16) -> bool {
     matches!(number, 100..=103 | 200..=599)
 }
 
@@ -257,6 +257,15 @@ fn duration(pair: &[&str]) -> Option<f64> {
         return Some(number * scale);
     }
     Some(pair[0].parse::<f64>().ok()? * unit(pair[1])?)
+}
+
+/// The first duration in a message, in milliseconds.
+pub(super) fn milliseconds(message: &str) -> Option<f64> {
+    let clean = |word: &'_ str| word.trim_matches(['(', ')', ',', '[', ']']).to_owned();
+    let words: Vec<String> = message.split_whitespace().take(32).map(clean).collect();
+    words
+        .windows(2)
+        .find_map(|pair| duration(&[&pair[0], &pair[1]]))
 }
 
 fn unit(word: &str) -> Option<f64> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Domains {
-    /// Number of distinct hosts; above 1,024 an estimate with a standard error of 3 %.
+    /// Number of distinct hosts; above 4,096 an estimate with a standard error of 3 %.
     pub distinct: u64,
     /// Number of distinct URLs, counted the same way; null if no request has a URL.
     pub urls: Option<u64>,

@@ -38,7 +38,9 @@ pub fn text(document: &Document, terminal: &Terminal) -> String {
         }
         match block {
             Block::Title(text) | Block::Heading(text) => {
-                line(&mut out, &terminal.paint(BOLD, &clean(text)));
+                for row in wrap(&clean(text), terminal.width) {
+                    line(&mut out, &terminal.paint(BOLD, &row));
+                }
             }
             Block::Text(tone, text) => {
                 for row in wrap(&clean(text), terminal.width) {

@@ -9,21 +9,20 @@ use dragline_schema::{
 };
 
 use super::alias::{Slot, slot_of};
-use super::exception::{causes_json, causes_of, from_exception_list};
-use super::item::{denies_item, item_kind, says_item};
+use super::item::item_kind;
 use super::keys::Keys;
 use super::level::level_of;
 use super::role::{PathId, Paths, ROOT, Role};
 use super::slots::Slots;
 use super::{node, prose};
-use crate::framing::crash;
 use crate::meaning::map::{Map, Mapped, Meaning};
-use crate::meaning::traceback;
 use crate::parsing::Fields;
 use crate::parsing::Object;
 use crate::parsing::pairs::pairs;
 use crate::parsing::template::rendered;
 use crate::parsing::time::{self, Local};
+
+mod event;
 
 thread_local! {
     /// Paths of the fields seen so far, because the same fields recur.
@@ -214,7 +213,7 @@ impl<'a> Slots<'a> {
             }
             (None, None) => slots.event(record),
         }
-        complete_from_message(record);
+        event::complete_from_message(record);
         if let Event::Request(request) = &record.event
             && request.url.as_deref().is_some_and(prose::is_control)
         {
@@ -357,26 +356,6 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// Reads the traceback in an error's message if no field describes the error.
-fn complete_from_message(record: &mut Record<'_>) {
-    let Event::ScraperError(error) = &mut record.event else {
-        return;
-    };
-    if error.error_type.is_some() || error.traceback.is_some() {
-        return;
-    }
-    if let Some(message) = record.message.as_deref()
-        && message.contains("Traceback (most")
-        && let Some(parsed) = traceback::parse(message)
-    {
-        error.error_type = Some(parsed.error_type.to_owned().into());
-        error.error_message = Some(parsed.message.to_owned().into());
-        error.function = parsed.function.map(|name| name.to_owned().into());
-        error.causes = causes_of(&parsed.causes);
-        error.traceback = Some(message.to_owned().into());
-    }
-}
-
 /// Decodes an object as an error, whatever else it contains. `None` if it does not describe an error.
 pub(crate) fn decode_error<'a>(object: &Object<'a>) -> Option<Record<'a>> {
     let mut slots = Slots::default();
@@ -421,117 +400,6 @@ pub(super) fn is_zerolog(object: &Object<'_>) -> bool {
     let is = |field: Option<&(Cow<'_, str>, _)>, name| field.is_some_and(|(key, _)| key == name);
     let fields: &[(Cow<'_, str>, &serde_json::value::RawValue)] = &object.fields;
     is(fields.first(), "level") && is(fields.last(), "message")
-}
-
-impl<'a> Slots<'a> {
-    /// Sets the record's event, and whether it is a request of unknown outcome.
-    fn event(&mut self, record: &mut Record<'a>) {
-        let error = self.error();
-        let url = self.take_text(Slot::Url);
-        let status = self.take(Slot::Status).and_then(|value| status_of(&value));
-        let is_quiet = record.level.is_none_or(|level| level < Level::Warn);
-        let message = record.message.as_deref().unwrap_or_default();
-        let is_answer = status.is_some() && url.is_some() && !self.has_item;
-        if is_quiet
-            && !is_answer
-            && !denies_item(message)
-            && (self.has_item || (says_item(message) && (self.has_identity || url.is_some())))
-        {
-            let item = ProductProcessed {
-                action: Some(ProductAction::Saved.as_str().into()),
-                url,
-                ..ProductProcessed::default()
-            };
-            record.event = Event::ProductProcessed(item);
-            return;
-        }
-        // Without a level, a traceback means an error.
-        let is_error = record.level.is_some_and(Level::is_error)
-            || (record.level.is_none() && error.traceback.is_some() && error.error_type.is_some());
-        let has_attempt = self.values[Slot::Attempt as usize].is_some() && !is_quiet && !is_error;
-        if status.is_some() || self.duration_ms.is_some() || self.status_is_null || has_attempt {
-            let url = url
-                .clone()
-                .or_else(|| url_in(message).map(|url| url.to_owned().into()));
-            if let Some(url) = url.filter(|_| !self.has_item) {
-                let tells_failure = self.status_is_null
-                    || !is_quiet
-                    || error.error_type.is_some()
-                    || error.error_message.is_some();
-                record.is_unjudged = status.is_none() && !tells_failure;
-                record.event = self.request(Some(url), status, error.error_type);
-                return;
-            }
-        }
-        if url.is_none() && !self.has_item {
-            let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
-            let prose = prose.or_else(|| prose::urllib3(message));
-            let told = || prose::told(message).map(|prose| (prose.url.to_owned(), prose));
-            let prose =
-                prose.or_else(|| told().filter(|_| !record.level.is_some_and(Level::is_error)));
-            if let Some((url, prose)) = prose {
-                let method = Some(prose.method).filter(|method| !method.is_empty());
-                record.event = Event::Request(Request {
-                    url: Some(url.into()),
-                    method: method.map(|method| method.to_owned().into()),
-                    status_code: prose.status,
-                    response_time_ms: prose.milliseconds,
-                    bytes: prose.bytes,
-                    error_type: error.error_type,
-                    ..Request::default()
-                });
-                return;
-            }
-        }
-        if is_error {
-            record.event = Event::ScraperError(ScraperError {
-                url,
-                status_code: status,
-                ..error
-            });
-        }
-    }
-
-    /// Type, message, causes and traceback of the error, from the fields or parsed from the traceback.
-    fn error(&mut self) -> ScraperError<'a> {
-        let mut error = ScraperError {
-            error_type: self.take_text(Slot::ErrorType),
-            error_message: self.take_text(Slot::ErrorMessage),
-            traceback: self.take_text(Slot::Traceback),
-            ..ScraperError::default()
-        };
-        if let Some(list) = self.exceptions.take() {
-            from_exception_list(&list, &mut error);
-        }
-        let parsed = error.traceback.as_deref().and_then(traceback::parse);
-        if let Some(parsed) = parsed {
-            let owned = |text: &str| (!text.is_empty()).then(|| Cow::Owned(text.to_owned()));
-            let (error_type, message) = (owned(parsed.error_type), owned(parsed.message));
-            let function = parsed.function.and_then(owned);
-            let causes = (!parsed.causes.is_empty()).then(|| causes_json(&parsed.causes));
-            // The writer's own fields take precedence: a bare `Error` or `DOMException` says less.
-            error.error_type = error.error_type.or(error_type);
-            error.error_message = error.error_message.or(message);
-            error.function = error.function.or(function);
-            error.causes = error.causes.or(causes);
-        } else if error.error_type.is_none() {
-            // Without frames: `System.IO.IOException: no space`.
-            let told = error
-                .traceback
-                .as_deref()
-                .or(error.error_message.as_deref());
-            let told = told
-                .and_then(|text| text.lines().next())
-                .and_then(crash::error_line);
-            if let Some((error_type, message)) = told {
-                let message = message.split("    at ").next().unwrap_or_default().trim();
-                let (error_type, message) = (error_type.to_owned(), message.to_owned());
-                error.error_type = Some(error_type.into());
-                error.error_message = Some(message.into());
-            }
-        }
-        error
-    }
 }
 
 fn status_of(value: &Value<'_>) -> Option<u16> {

@@ -66,7 +66,7 @@ pub(super) fn groups(groups: &[Group], limit: usize, document: &mut Document) {
             .as_ref()
             .map_or_else(String::new, |state| format!(", {state}"));
         let head = format!(
-            "{} × {}{sub}, severity: {}{state}: {}",
+            "{} × {}{sub}, up to {} severity{state}: {}",
             count(group.count),
             group.category.replace('_', " "),
             group.severity,

@@ -95,7 +95,7 @@ pub(super) fn hosts(report: &Report, document: &mut Document) {
 
 /// Counts above this limit are estimates of a sketch.
 fn about(count: u64) -> &'static str {
-    const EXACT: u64 = 1024;
+    const EXACT: u64 = 4096;
     if count > EXACT { "about " } else { "" }
 }
 

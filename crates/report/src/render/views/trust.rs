@@ -127,6 +127,10 @@ pub(super) fn trust(trust: &Trust, document: &mut Document) {
             document.text(Tone::Muted, sentence);
         }
     }
+    if trust.bad_lines > 0 {
+        let sentence = "Lines in an unknown format that are records can be described with [[dialects]] in dragline.toml (docs/reading.md).";
+        document.text(Tone::Muted, sentence);
+    }
     for note in &trust.notes {
         document.text(Tone::Muted, note.clone());
     }

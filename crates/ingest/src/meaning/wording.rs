@@ -1,0 +1,359 @@
+//! Recognises requests and items in the words of any program, by their own evidence.
+//!
+//! A message with one URL and a verb of fetching (`Visited https://…`, `page_fetched url=…`) is a request; without a
+//! status, its outcome stays unknown. A verb of saving with a noun of the trade (`saved product 17`, `upserted offer
+//! sku=…`) is an item; with a number and a plural (`scraped 12 items`), it is that many. Totals at the end of a run
+//! repeat what other messages counted and are excluded.
+
+use dragline_schema::host_of;
+
+use super::prose::{is_status, milliseconds};
+
+/// What a message says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Said<'m> {
+    /// A request; the status is `None` if the message does not contain one.
+    Page {
+        url: &'m str,
+        status: Option<u16>,
+        milliseconds: Option<f64>,
+    },
+    /// Items: one, or as many as the message counts.
+    Items {
+        count: Option<u32>,
+        url: Option<&'m str>,
+    },
+}
+
+/// Verbs of fetching, in the past tense.
+const FETCHED: [&str; 16] = [
+    "crawled",
+    "downloaded",
+    "fetched",
+    "got",
+    "hit",
+    "loaded",
+    "navigated",
+    "opened",
+    "pulled",
+    "rendered",
+    "requested",
+    "retrieved",
+    "scanned",
+    "spidered",
+    "viewed",
+    "visited",
+];
+const FAILURES: [&str; 12] = [
+    "cannot",
+    "could",
+    "couldn",
+    "error",
+    "failed",
+    "failure",
+    "failing",
+    "refused",
+    "timed",
+    "timeout",
+    "unable",
+    "unreachable",
+];
+/// Verbs of saving, in the past tense.
+const SAVED: [&str; 22] = [
+    "added",
+    "appended",
+    "archived",
+    "captured",
+    "collected",
+    "committed",
+    "created",
+    "exported",
+    "extracted",
+    "harvested",
+    "imported",
+    "indexed",
+    "inserted",
+    "parsed",
+    "persisted",
+    "recorded",
+    "saved",
+    "scraped",
+    "stored",
+    "updated",
+    "upserted",
+    "written",
+];
+/// Nouns of the trade, in the singular.
+const NOUNS: [&str; 34] = [
+    "ad", "advert", "article", "auction", "book", "car", "company", "deal", "document", "entry",
+    "event", "flat", "hotel", "house", "item", "job", "listing", "lot", "movie", "notice", "offer",
+    "paper", "posting", "product", "profile", "property", "quote", "recipe", "record", "review",
+    "row", "sku", "story", "vehicle",
+];
+/// Words of messages that are no item, or repeat others.
+const DENIALS: [&str; 30] = [
+    "all",
+    "already",
+    "altogether",
+    "be",
+    "before",
+    "cannot",
+    "complete",
+    "completed",
+    "csv",
+    "done",
+    "duplicate",
+    "error",
+    "failed",
+    "far",
+    "feed",
+    "file",
+    "finished",
+    "invalid",
+    "links",
+    "never",
+    "no",
+    "not",
+    "nothing",
+    "so",
+    "starting",
+    "summary",
+    "total",
+    "totals",
+    "urls",
+    "xlsx",
+];
+/// Words of messages about retries, which repeat other messages.
+const AGAIN: [&str; 8] = [
+    "attempt",
+    "giving",
+    "gave",
+    "reclaiming",
+    "redirect",
+    "redirecting",
+    "retry",
+    "retrying",
+];
+
+/// Maximum number of items that one message counts.
+const MOST_ITEMS: u32 = 100_000;
+/// Maximum number of words that are looked at.
+const MOST_WORDS: usize = 24;
+
+/// A message's words, in lower case, without its URLs; and the only URL, if there is exactly one.
+struct Words<'m> {
+    lower: Vec<String>,
+    url: Option<&'m str>,
+    urls: usize,
+}
+
+impl<'m> Words<'m> {
+    fn of(message: &'m str) -> Self {
+        let mut words = Self {
+            lower: Vec::new(),
+            url: None,
+            urls: 0,
+        };
+        let mut is_quoted = false;
+        for raw in message.split_whitespace().take(MOST_WORDS) {
+            // Quoted text is not the program's own.
+            let quotes = raw.bytes().filter(|byte| *byte == b'"').count();
+            let was_quoted = is_quoted;
+            is_quoted ^= quotes % 2 == 1;
+            if was_quoted || (quotes > 0 && is_quoted) {
+                continue;
+            }
+            if let Some(url) = url_of(raw) {
+                words.url = Some(url);
+                words.urls += 1;
+                continue;
+            }
+            let parts = raw
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|part| !part.is_empty());
+            words.lower.extend(parts.map(str::to_lowercase));
+        }
+        words
+    }
+
+    fn has(&self, known: &[&str]) -> bool {
+        self.lower.iter().any(|word| known.contains(&word.as_str()))
+    }
+}
+
+/// The URL in a word: bare, in brackets or quotes, or behind `url=`.
+fn url_of(raw: &str) -> Option<&str> {
+    let begin = raw.find("http")?;
+    let url = raw[begin..].trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.']);
+    let is_url =
+        (url.starts_with("http://") || url.starts_with("https://")) && host_of(url).is_some();
+    is_url.then_some(url)
+}
+
+/// Fast path: whether a message may contain a verb in the past tense. Most do not.
+fn may_say(bytes: &[u8]) -> bool {
+    let ends = |at: usize| bytes.get(at).is_none_or(|next| !next.is_ascii_alphabetic());
+    let is_past = |at: usize| {
+        at > 1
+            && matches!(bytes[at - 1], b'e' | b'E')
+            && bytes[at - 2].is_ascii_alphabetic()
+            && ends(at + 1)
+    };
+    let mut past = memchr::memchr2_iter(b'd', b'D', bytes);
+    // `got`, `hit`, `written`.
+    past.any(is_past)
+        || [&b"ot "[..], b"it ", b"ritten"]
+            .iter()
+            .any(|end| memchr::memmem::find(bytes, end).is_some())
+}
+
+/// What a message of a quiet level says.
+pub(super) fn quiet(message: &str) -> Option<Said<'_>> {
+    if message.len() > 400 || !may_say(message.as_bytes()) || message.contains('\n') {
+        return None;
+    }
+    let words = Words::of(message);
+    if let Some(items) = items(&words, message) {
+        return Some(items);
+    }
+    let url = words.url.filter(|_| words.urls == 1)?;
+    (words.has(&FETCHED) && !words.has(&AGAIN) && !words.has(&FAILURES)).then(|| Said::Page {
+        url,
+        status: status(message),
+        milliseconds: milliseconds(message),
+    })
+}
+
+/// `saved product 17`, `product saved: 17`, `scraped 12 items`.
+fn items<'m>(words: &Words<'m>, message: &str) -> Option<Said<'m>> {
+    if !words.has(&SAVED) || words.has(&DENIALS) {
+        return None;
+    }
+    let lower = &words.lower;
+    let single = |word: &str| NOUNS.contains(&word);
+    let plural = |word: &str| {
+        let stem = word.strip_suffix("ies").map(|stem| format!("{stem}y"));
+        let stem = stem.or_else(|| word.strip_suffix('s').map(str::to_owned));
+        stem.is_some_and(|stem| single(&stem))
+    };
+    for (at, word) in lower.iter().enumerate() {
+        if plural(word) {
+            let before = at
+                .checked_sub(1)
+                .and_then(|at| lower[at].parse::<u32>().ok());
+            let is_new = |at: usize| matches!(&*lower[at], "more" | "new" | "unique" | "valid");
+            let further = at.checked_sub(2).filter(|_| is_new(at - 1));
+            let before = before.or_else(|| further.and_then(|at| lower[at].parse().ok()));
+            if let Some(count) = before.filter(|count| *count <= MOST_ITEMS) {
+                return Some(Said::Items {
+                    count: Some(count),
+                    url: words.url,
+                });
+            }
+        }
+    }
+    // A noun alone may be anything: an item has an identity.
+    let is_one = lower.iter().any(|word| single(word));
+    let has_identity = words.url.is_some()
+        || lower
+            .iter()
+            .any(|word| word.bytes().any(|b| b.is_ascii_digit()))
+        || message.contains(": ");
+    (is_one && has_identity).then_some(Said::Items {
+        count: None,
+        url: words.url,
+    })
+}
+
+/// A status in a context that makes it one: `(200)`, `[200]`, `(200,`, `HTTP 200`, `status=200`, `code 200`, `-> 200`.
+fn status(message: &str) -> Option<u16> {
+    const BEFORE: [&str; 7] = ["http", "status", "code", "returned", "response", "->", "=>"];
+    let raw: Vec<&str> = message.split_whitespace().take(MOST_WORDS).collect();
+    raw.iter().enumerate().find_map(|(at, word)| {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let number = bare.rsplit(['=', ':']).next().unwrap_or(bare);
+        let status = number
+            .parse()
+            .ok()
+            .filter(|n| number.len() == 3 && is_status(*n))?;
+        let is_bracketed = word.starts_with(['(', '[']);
+        let key = bare.strip_suffix(number).unwrap_or_default().to_lowercase();
+        let is_keyed = key.contains("status") || key.contains("code") || key.contains("http");
+        // `https://…: 404`
+        let is_behind_url = at
+            .checked_sub(1)
+            .is_some_and(|at| url_of(raw[at]).is_some() && (raw[at].ends_with(':') || at == 0));
+        let before = at.checked_sub(1).map(|at| raw[at].to_lowercase());
+        let before = is_behind_url
+            || before.is_some_and(|before| {
+                let before = before.trim_end_matches([':', '=', ',']);
+                BEFORE.contains(&before)
+            });
+        (is_bracketed || is_keyed || before).then_some(status)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://shop.test/p/1";
+
+    #[test]
+    fn pages_are_recognised_by_verb_and_url() {
+        for (message, expected) in [
+            ("Visited https://shop.test/p/1", Some(None)),
+            (
+                "loaded https://shop.test/p/1: HTTP 200, 18234 bytes",
+                Some(Some(200)),
+            ),
+            (
+                "page_fetched url=https://shop.test/p/1 http_status=200",
+                Some(Some(200)),
+            ),
+            ("Downloaded https://shop.test/p/1 in 310 ms", Some(None)),
+            ("opened https://shop.test/p/1 (404, 0.42s)", Some(Some(404))),
+            ("Visiting https://shop.test/p/1", None),
+            ("retrying, got https://shop.test/p/1", None),
+            ("Got two: https://shop.test/p/1 https://shop.test/p/2", None),
+            ("Fetched 12 pages", None),
+        ] {
+            let said = quiet(message).map(|said| match said {
+                Said::Page { url, status, .. } => {
+                    assert_eq!(url, URL);
+                    status
+                }
+                other @ Said::Items { .. } => panic!("{message}: {other:?}"),
+            });
+            assert_eq!(said, expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn items_are_recognised_by_verb_and_noun() {
+        for (message, expected) in [
+            ("event=product_saved id=17", Some(None)),
+            ("saved product 17 url=https://shop.test/p/1", Some(None)),
+            ("scraped 12 items", Some(Some(12))),
+            (
+                "exported 12 new products from https://shop.test/p/1",
+                Some(Some(12)),
+            ),
+            ("upserted offer sku=17 price=12.50", Some(None)),
+            ("Product saved: blue chair", Some(None)),
+            ("persisted 3 entries", Some(Some(3))),
+            ("Total: saved 120 items", None),
+            ("finished, stored 120 items", None),
+            ("Stored jsonlines feed (51 items) in: items.jsonl", None),
+            ("product not saved: 17", None),
+            ("saved session", None),
+            ("updated record", None),
+        ] {
+            let said = quiet(message).map(|said| match said {
+                Said::Items { count, .. } => count,
+                other @ Said::Page { .. } => panic!("{message}: {other:?}"),
+            });
+            assert_eq!(said, expected, "{message}");
+        }
+    }
+}
