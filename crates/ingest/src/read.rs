@@ -158,7 +158,11 @@ impl FamilyReader {
         make: impl Fn() -> S + Sync,
     ) -> Option<(FileSummary, Vec<S>)> {
         let options = self.decoder.options();
-        if threads < 2 || file.bytes < WORTH_THREADS || !begins_with_an_object(&file.path) {
+        if threads < 2
+            || self.decoder.has_runs()
+            || file.bytes < WORTH_THREADS
+            || !begins_with_an_object(&file.path)
+        {
             return None;
         }
         let watch = &options.watch;

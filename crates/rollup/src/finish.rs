@@ -11,6 +11,7 @@ use crate::bounded::{Add as _, Bounded};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
+use crate::habits::{AllHabits, Habits, marks_ends};
 use crate::identity::final_keys;
 use crate::period::{Strays, without_strays};
 use crate::reconcile::reconcile;
@@ -186,16 +187,16 @@ impl Rollup {
             .keys()
             .map(|key| (key.scraper_id.clone(), key.site.clone()))
             .collect();
-        let storing = storing(&merged);
+        let habits = AllHabits::of(&merged);
         let mut activity: Vec<ActivityRow> = Vec::new();
         let runs: Vec<RunRow> = merged
             .into_iter()
             .enumerate()
             .map(|(run, (key, stats))| {
                 let is_echoed = echoes.contains(&key);
-                let stores = storing.contains(&names[run]);
+                let habits = habits.one(&names[run]);
                 let mut own = buckets.next_run(run);
-                let row = run_row(key, *stats, &mut own, width, &self.files, now, stores);
+                let row = run_row(key, *stats, &mut own, width, &self.files, now, habits);
                 activity.extend(own.into_iter().map(|(start, counters)| ActivityRow {
                     start,
                     run,
@@ -413,16 +414,6 @@ fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
     }
 }
 
-/// The scrapers and sites with items in the lines of at least one run.
-fn storing(
-    runs: &BTreeMap<RunKey, Box<SourceStats>>,
-) -> BTreeSet<(Option<String>, Option<String>)> {
-    let stores = runs.iter().filter(|(_, stats)| stats.counters.items() > 0);
-    stores
-        .map(|(key, _)| (key.scraper_id.clone(), key.site.clone()))
-        .collect()
-}
-
 /// Determines which counts of a run are known.
 fn known_of(
     key: &RunKey,
@@ -501,12 +492,6 @@ fn leave_out_doubts(counters: &mut Counters, buckets: &mut BTreeMap<i64, Counter
     }
 }
 
-/// Whether the writer of the log marks the ends of runs.
-fn marks_ends(stats: &SourceStats) -> bool {
-    let marks = |dialect: &Dialect| matches!(dialect, Dialect::Dragline | Dialect::Scrapy);
-    stats.end.is_some() || stats.dialects.iter().any(marks)
-}
-
 /// Determines a run's counts and its verdict.
 fn run_row(
     key: RunKey,
@@ -515,7 +500,7 @@ fn run_row(
     width: i64,
     files: &BTreeMap<String, FileEntry>,
     now: Timestamp,
-    stores: bool,
+    habits: Habits,
 ) -> RunRow {
     let mut stats = stats;
     let mut counters = std::mem::take(&mut stats.counters);
@@ -538,8 +523,9 @@ fn run_row(
     let by_statistics = declared.requests.is_some()
         && (declared.is_truth || (lines_count == 0 && declared.requests > Some(0)));
     let life = life_of(&stats, files);
-    let known = known_of(&key, &stats, &declared, &counters, stores);
-    let is_judged = key.is_run() && stats.is_followed && (marks_ends(&stats) || life.truncated);
+    let known = known_of(&key, &stats, &declared, &counters, habits.stores);
+    let is_marked = habits.ends || marks_ends(&stats) || life.truncated;
+    let is_judged = key.is_run() && stats.is_followed && is_marked;
     let verdict = is_judged.then(|| judge(&life, now));
     let start = declared.start.or(stats.started).or(stats.first);
     let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_schema::{Dialect, RunKey};
 
 use crate::rollup::Source;
-use crate::source::SourceKey;
+use crate::source::{SourceKey, SourceStats};
 
 /// The run that each source belongs to.
 pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
@@ -61,9 +61,34 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
     let mut keys: Vec<RunKey> = adopted.iter().enumerate().map(complete).collect();
     let is_foreign = |(_, stats): &Source| !stats.dialects.contains(&Dialect::Dragline);
     let foreign: Vec<bool> = sources.iter().map(is_foreign).collect();
+    name_by_directories(sources, &mut keys);
     name_by_files(sources, &foreign, &mut keys);
-    join_usual_site(&foreign, &mut keys);
+    join_usual_site(sources, &foreign, &mut keys);
     keys
+}
+
+/// Names the spider of Scrapy's runs that ended before a line named it, so that they only name the bot. Schedulers
+/// write the log of a job to `PROJECT/SPIDER/JOB.log`: a directory counts that is called like another run's spider, or
+/// is in one that is called like the bot.
+fn name_by_directories(sources: &[Source], keys: &mut [RunKey]) {
+    let is_scrapy = |stats: &SourceStats| stats.dialects.contains(&Dialect::Scrapy);
+    let mut spiders: BTreeSet<String> = BTreeSet::new();
+    for ((source, stats), key) in sources.iter().zip(&*keys) {
+        if is_scrapy(stats) && key.scraper_id != source.scraper_id {
+            spiders.extend(key.scraper_id.clone());
+        }
+    }
+    for ((source, stats), key) in sources.iter().zip(keys) {
+        let mut directories = source.family.rsplit('/').skip(1);
+        if is_scrapy(stats)
+            && key.scraper_id == source.scraper_id
+            && let (Some(directory), above) = (directories.next(), directories.next())
+            && (spiders.contains(directory)
+                || (above.is_some() && above == key.scraper_id.as_deref()))
+        {
+            key.scraper_id = Some(directory.to_owned());
+        }
+    }
 }
 
 /// Names scrapers by their files where no line does: `isle-books-20260304-112233.log` and other files with the same
@@ -153,7 +178,7 @@ fn stem(family: &str) -> Option<String> {
 }
 
 /// A run whose lines name no host belongs to the site that its scraper's other runs have.
-fn join_usual_site(foreign: &[bool], keys: &mut [RunKey]) {
+fn join_usual_site(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
     let mut runs: BTreeMap<String, BTreeMap<String, BTreeSet<Option<String>>>> = BTreeMap::new();
     for (key, _) in keys
         .iter()
@@ -177,17 +202,33 @@ fn join_usual_site(foreign: &[bool], keys: &mut [RunKey]) {
             (own.len() * 5 >= all * 4).then_some((scraper, site))
         })
         .collect();
-    for (key, _) in keys
-        .iter_mut()
-        .zip(foreign)
-        .filter(|(_, is_foreign)| **is_foreign)
-    {
+    let apart = families_without_sites(sources, keys);
+    let each = keys.iter_mut().zip(foreign).zip(sources);
+    for ((key, _), (source, _)) in each.filter(|((_, is_foreign), _)| **is_foreign) {
         if key.site.is_none()
+            && !apart.contains(source.family.as_str())
             && let Some(scraper) = &key.scraper_id
         {
             key.site = usual.get(scraper).cloned();
         }
     }
+}
+
+/// A family of files with this many runs, none of which names a site, is the log of another site's scraper.
+const MANY_RUNS: usize = 5;
+
+/// The families of files whose runs never name a site.
+fn families_without_sites<'s>(sources: &'s [Source], keys: &[RunKey]) -> BTreeSet<&'s str> {
+    let mut runs: BTreeMap<&str, (BTreeSet<&str>, bool)> = BTreeMap::new();
+    for ((source, _), key) in sources.iter().zip(keys) {
+        let (ids, has_site) = runs.entry(&source.family).or_default();
+        ids.extend(key.run_id.as_deref());
+        *has_site |= key.site.is_some();
+    }
+    let apart = runs
+        .into_iter()
+        .filter(|(_, (ids, has_site))| ids.len() >= MANY_RUNS && !has_site);
+    apart.map(|(family, _)| family).collect()
 }
 
 /// The combined information from all lines of a run.

@@ -37,6 +37,7 @@ mod counters;
 mod errors;
 mod evidence;
 mod finish;
+mod habits;
 mod identity;
 mod observe;
 mod order;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dragline_schema::{Position, ProblemKind, Sink};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::fate::Fate;
 use super::{Context, DEEPEST, Decoder, MOST_STREAMS, Pieces, starts_with_brace};
@@ -122,6 +123,7 @@ impl Decoder {
             // Two programs may start in the same second.
             let mut own = Self::new(family, options);
             own.scrapy = Scrapy::new(&format!("{family} {name}"), Arc::clone(&options.map));
+            own.number = xxh3_64(format!("{family} {name}").as_bytes()) as u32;
             own.local.calendar = calendar;
             Box::new(own)
         })

@@ -3,6 +3,8 @@
 use dragline_schema::{Position, Problem, Record, Sink, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::runs::Runs;
+
 /// Time, scraper, site and run of the last lines. A raw traceback belongs to them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Context {
@@ -45,6 +47,7 @@ impl Context {
 /// A sink that remembers the context of the records it passes on.
 pub(super) struct Remembering<'r> {
     pub(super) context: &'r mut Context,
+    pub(super) runs: (&'r mut Runs, u32),
     pub(super) sink: &'r mut dyn Sink,
 }
 
@@ -54,6 +57,15 @@ impl Sink for Remembering<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
+        let (runs, family) = &mut self.runs;
+        if let Some(run_id) = runs.of(record, *family) {
+            let record = Record {
+                run_id: Some(run_id.into()),
+                ..record.clone()
+            };
+            self.context.remember(&record);
+            return self.sink.record(&record, at);
+        }
         self.context.remember(record);
         self.sink.record(record, at);
     }

@@ -5,6 +5,7 @@ mod context;
 mod crashes;
 mod fate;
 mod objects;
+mod runs;
 mod texts;
 
 use std::borrow::Cow;
@@ -13,11 +14,13 @@ use std::sync::Arc;
 
 use dragline_schema::{Level, Own, Position, ProblemKind, Record, Sink, Timestamp, clip};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use self::context::Context;
 use self::context::Remembering;
 pub(crate) use self::fate::Fate;
 use self::fate::Ledger;
+use self::runs::Runs;
 use crate::clock::Clock;
 use crate::framing::crash::Crash;
 use crate::framing::document::Document;
@@ -59,6 +62,9 @@ pub(crate) struct Decoder {
     /// Whether the open record was redirected through a worker's own log, which precedes each of its lines.
     is_redirected: bool,
     context: Context,
+    /// The runs that the lines bound but do not name, and the hash of the family's name for their ids.
+    runs: Runs,
+    number: u32,
     zoneless: u64,
     /// The fates of the file's lines.
     ledger: Ledger,
@@ -106,6 +112,8 @@ struct State<'s> {
     context: Cow<'s, Context>,
     scrapy: scrapy::State,
     crawlee: crawlee::State,
+    #[serde(default, skip_serializing_if = "Runs::is_empty")]
+    runs: Cow<'s, Runs>,
     /// Which of two ambiguous numbers of a date comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<DateOrder>,
@@ -128,6 +136,8 @@ impl Decoder {
             worker: None,
             is_redirected: false,
             context: Context::default(),
+            runs: Runs::default(),
+            number: xxh3_64(family.as_bytes()) as u32,
             zoneless: 0,
             ledger: Ledger::default(),
             needs_order: false,
@@ -164,6 +174,11 @@ impl Decoder {
         self.needs_order
             || self.clock.as_ref().is_some_and(|clock| clock.needs_order)
             || self.streams.values().any(|own| own.needs_order())
+    }
+
+    /// Whether the runs of a file's lines depend on earlier files.
+    pub(crate) fn has_runs(&self) -> bool {
+        !self.runs.is_empty()
     }
 
     /// The fates of the file's lines.
@@ -269,6 +284,7 @@ impl Decoder {
             context: Cow::Borrowed(&self.context),
             scrapy: self.scrapy.state(),
             crawlee: self.text.crawlee().state(),
+            runs: Cow::Borrowed(&self.runs),
             order: self.order(),
             streams: self
                 .streams
@@ -291,6 +307,7 @@ impl Decoder {
         };
         self.context = state.context.into_owned();
         self.local.calendar.order = state.order;
+        self.runs = state.runs.into_owned();
         self.scrapy.restore(state.scrapy);
         self.text.crawlee_mut().restore(state.crawlee);
         self.streams.clear();
@@ -444,8 +461,14 @@ impl Decoder {
         }
         self.flush_crash(sink);
         self.zoneless += u64::from(record.is_zoneless);
-        self.context.remember(record);
-        sink.record(record, at);
+        Remembering {
+            context: &mut self.context,
+            runs: (&mut self.runs, self.number),
+            sink,
+        }
+        .record(record, at);
+        // Which run the lines behind them belong to depends on these.
+        self.needs_order |= !self.runs.is_empty();
     }
 
     /// Whether a text record is open that lines may continue.
@@ -457,11 +480,13 @@ impl Decoder {
     fn flush_texts(&mut self, sink: &mut dyn Sink) {
         let mut remembering = Remembering {
             context: &mut self.context,
+            runs: (&mut self.runs, self.number),
             sink,
         };
         self.scrapy.flush(&mut remembering);
         let mut remembering = Remembering {
             context: &mut self.context,
+            runs: (&mut self.runs, self.number),
             sink,
         };
         self.zoneless += self

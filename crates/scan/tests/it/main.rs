@@ -163,7 +163,9 @@ fn json_logs_agree_with_the_programs_that_wrote_them() {
             [&dialect],
             "{logs}"
         );
-        assert_eq!(run.verdict, None, "{logs} marks no end");
+        // All of these programs finished; some say so.
+        let is_right = matches!(run.verdict, None | Some(Verdict::Finished));
+        assert!(is_right, "{logs}: {:?}", run.verdict);
     }
 }
 

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use dragline_schema::{
-    Event, Level, ProductAction, ProductProcessed, Record, Request, ScraperError,
+    Event, Level, ProductAction, ProductProcessed, Record, Request, ScraperEnd, ScraperError,
+    ScraperStart,
 };
 
+use super::super::bounds::{self, Bound};
 use super::super::exception::{causes_json, causes_of, from_exception_list};
 use super::super::item::{denies_item, says_item};
 use super::super::prose;
@@ -84,6 +86,18 @@ impl<'a> Slots<'a> {
                 status_code: status,
                 ..error
             });
+        } else if is_quiet && error.traceback.is_none() {
+            let message = record.message.as_deref().unwrap_or_default();
+            match bounds::bound(message) {
+                Some(Bound::Start) => record.event = Event::ScraperStart(ScraperStart::default()),
+                Some(Bound::End) => {
+                    record.event = Event::ScraperEnd(ScraperEnd {
+                        status: Some("success".into()),
+                        ..ScraperEnd::default()
+                    });
+                }
+                None => {}
+            }
         }
     }
 

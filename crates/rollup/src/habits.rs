@@ -1,0 +1,75 @@
+//! What a scraper does in most of its runs, which tells what the silence of one of them means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dragline_schema::{Dialect, RunKey};
+
+use crate::source::SourceStats;
+
+/// A scraper and its site.
+type Name = (Option<String>, Option<String>);
+
+/// What a scraper does in its other runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Habits {
+    /// Whether it logs items.
+    pub(crate) stores: bool,
+    /// Whether it logs the ends of runs.
+    pub(crate) ends: bool,
+}
+
+/// The habits of all scrapers.
+pub(crate) struct AllHabits {
+    storing: BTreeSet<Name>,
+    enders: BTreeSet<Name>,
+}
+
+impl AllHabits {
+    pub(crate) fn of(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> Self {
+        Self {
+            storing: storing(runs),
+            enders: enders(runs),
+        }
+    }
+
+    /// The habits of one scraper.
+    pub(crate) fn one(&self, name: &Name) -> Habits {
+        Habits {
+            stores: self.storing.contains(name),
+            ends: self.enders.contains(name),
+        }
+    }
+}
+
+/// The scrapers and sites with items in the lines of at least one run.
+fn storing(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> BTreeSet<Name> {
+    let stores = runs.iter().filter(|(_, stats)| stats.counters.items() > 0);
+    stores
+        .map(|(key, _)| (key.scraper_id.clone(), key.site.clone()))
+        .collect()
+}
+
+/// With fewer ended runs, nothing is said about the runs of a scraper that did not end.
+const FEW_ENDS: usize = 5;
+
+/// Scrapers that log an end of nearly all of their runs, so that a run without one was killed.
+fn enders(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> BTreeSet<Name> {
+    let mut counts: BTreeMap<Name, (usize, usize)> = BTreeMap::new();
+    for (key, stats) in runs.iter().filter(|(key, _)| key.is_run()) {
+        let name = (key.scraper_id.clone(), key.site.clone());
+        let (all, ended) = counts.entry(name).or_default();
+        *all += 1;
+        *ended += usize::from(stats.end.is_some());
+    }
+    counts
+        .into_iter()
+        .filter(|(_, (all, ended))| *ended >= FEW_ENDS && ended * 5 >= all * 4)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// Whether the writer of the log marks the ends of runs.
+pub(crate) fn marks_ends(stats: &SourceStats) -> bool {
+    let marks = |dialect: &Dialect| matches!(dialect, Dialect::Dragline | Dialect::Scrapy);
+    stats.end.is_some() || stats.dialects.iter().any(marks)
+}
