@@ -9,8 +9,8 @@ use dragline_schema::{Dialect, Event, Record, Timestamp};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Lines within this time after an end still belong to the run. In microseconds. If they are requests or items, the
-/// end was that of a part.
+/// Lines within this time of an end still belong to the run. In microseconds. If they are requests or items, the end
+/// was that of a part.
 const SOON: i64 = 60_000_000;
 /// Maximum number of scrapers of one family whose runs are told apart.
 const MOST: usize = 256;
@@ -66,7 +66,8 @@ impl Run {
     fn take(&mut self, record: &Record<'_>, family: u32) -> Option<&str> {
         let is_over = self.ended.is_some_and(|end| {
             let after = record.timestamp.map(|time| time.since(end));
-            after.is_some_and(|after| !(0..=SOON).contains(&after))
+            // Concurrent tasks log lines a little out of order.
+            after.is_some_and(|after| !(-SOON..=SOON).contains(&after))
         });
         match &record.event {
             Event::ScraperStart(_) => {
@@ -185,6 +186,19 @@ mod tests {
                 Some(id(900))
             ]
         );
+    }
+
+    #[test]
+    fn a_line_that_is_a_little_late_begins_no_run() {
+        let lines = [
+            (0, 'w'),
+            (30, 'e'),
+            (500, 'w'),
+            (510, 'e'),
+            (509, 'l'),
+            (511, 'l'),
+        ];
+        assert!(runs(&lines)[2..].iter().all(|run| *run == Some(id(500))));
     }
 
     #[test]
