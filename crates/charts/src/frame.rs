@@ -226,5 +226,9 @@ pub(crate) fn empty(width: f64, title: &str, desc: &str) -> String {
 }
 
 fn tick_label(format: Format, domain: &Domain, tick: f64) -> String {
+    if domain.is_log {
+        // Ticks of different sizes have different units.
+        return format.value(tick);
+    }
     format.tick(tick, domain.step, domain.top())
 }

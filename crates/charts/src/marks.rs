@@ -1,6 +1,6 @@
 //! Change points: thin vertical lines with a date and a label, in rows above the plot.
 
-use crate::svg::{Anchor, Canvas};
+use crate::svg::{Anchor, Canvas, Path};
 use crate::text::{fit, width as text_width};
 use crate::time::Civil;
 
@@ -76,8 +76,15 @@ impl Marks {
         for mark in &self.placed {
             canvas.line("mark", (mark.x, row_top(mark)), (mark.x, bottom));
         }
-        // Draw labels after the lines, so that a label covers a line that crosses it.
-        for mark in self.placed.iter().filter(|mark| mark.row < ROWS) {
+        // Labels come after the lines, on an area that covers those that would cross them.
+        let labelled = || self.placed.iter().filter(|mark| mark.row < ROWS);
+        let mut covers = Path::default();
+        for mark in labelled() {
+            let size = mark.end - mark.start;
+            covers.rect(mark.start - 1.0, row_top(mark), size + 2.0, ROW - 2.0);
+        }
+        canvas.path("cover", &covers);
+        for mark in labelled() {
             canvas.text(
                 mark.start,
                 row_top(mark) + 9.0,

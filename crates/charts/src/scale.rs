@@ -16,7 +16,12 @@ pub(crate) struct Domain {
     pub(crate) low: f64,
     pub(crate) high: f64,
     pub(crate) step: f64,
+    /// Whether equal factors have equal lengths; then all values of the axis are positive.
+    pub(crate) is_log: bool,
 }
+
+/// Maximum number of ticks of a logarithmic axis.
+const MOST_LOG_TICKS: usize = 7;
 
 impl Domain {
     /// The domain of clean values with about `count` ticks. Integer values get integer ticks.
@@ -45,11 +50,50 @@ impl Domain {
             low: (low / step).floor() * step,
             high: (high / step).ceil() * step,
             step,
+            is_log: false,
         }
+    }
+
+    /// The logarithmic domain of clean values; `None` if none of them is positive.
+    pub(crate) fn log(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let positive = values.filter(|value| *value > 1e-290);
+        let (low, high) = positive.fold((f64::INFINITY, 0.0), |(low, high), value| {
+            (value.min(low), value.max(high))
+        });
+        (low <= high).then(|| {
+            let low = round_down(low);
+            Self {
+                low,
+                // At least one step above, so that a constant line has an axis.
+                high: round_step(high).max(round_step(low * 1.5)),
+                step: 0.0,
+                is_log: true,
+            }
+        })
+    }
+
+    /// 1, 2 and 5 times each power of ten within the domain; of many, only the powers.
+    fn log_ticks(&self) -> Vec<f64> {
+        let powers = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
+        let within = |tick: &f64| (self.low * 0.999..=self.high * 1.001).contains(tick);
+        let ticks = |steps: &'static [f64], every: usize| -> Vec<f64> {
+            let powers = powers.clone().map(|power| 10_f64.powi(power));
+            let all = powers.flat_map(|power| steps.iter().map(move |step| step * power));
+            all.filter(within).step_by(every).collect()
+        };
+        let fine = ticks(&[1.0, 2.0, 5.0], 1);
+        if fine.len() <= MOST_LOG_TICKS {
+            return fine;
+        }
+        let coarse = ticks(&[1.0], 1).len();
+        ticks(&[1.0], coarse.div_ceil(MOST_LOG_TICKS).max(1))
     }
 
     /// The ticks in ascending order.
     pub(crate) fn ticks(&self) -> Vec<f64> {
+        if self.is_log {
+            return self.log_ticks();
+        }
         let count = ((self.high - self.low) / self.step)
             .round()
             .clamp(0.0, 50.0) as u32;
@@ -65,9 +109,21 @@ impl Domain {
 
     /// Maps a value from the domain to a position between `start` and `end`.
     pub(crate) fn place(&self, value: f64, start: f64, end: f64) -> f64 {
-        let share = (value - self.low) / (self.high - self.low);
+        let share = if self.is_log {
+            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
+        };
         start + share.clamp(0.0, 1.0) * (end - start)
     }
+}
+
+/// The largest 1, 2 or 5 times a power of ten that is at most the value.
+fn round_down(value: f64) -> f64 {
+    let power = 10_f64.powf(value.log10().floor());
+    let steps = [5.0, 2.0, 1.0].map(|n| n * power);
+    let fitting = steps.into_iter().find(|step| *step <= value * 1.000_001);
+    fitting.unwrap_or(power)
 }
 
 /// The next 1, 2 or 5 times a power of ten.
@@ -117,6 +173,33 @@ mod tests {
         assert_eq!(ticks(&[0.0, 2.0], true), [0.0, 1.0, 2.0]);
         assert_eq!(ticks(&[0.0, 0.0], true), [0.0, 1.0]);
         assert_eq!(ticks(&[], false), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_round_ticks() {
+        let ticks = |values: [f64; 2]| Domain::log(values.into_iter()).unwrap().ticks();
+        assert_eq!(
+            ticks([30.0, 900.0]),
+            [20.0, 50.0, 100.0, 200.0, 500.0, 1000.0]
+        );
+        assert_eq!(
+            ticks([30.0, 90_000.0]),
+            [100.0, 1000.0, 10_000.0, 100_000.0]
+        );
+        assert_eq!(ticks([3.0, 3.0]), [2.0, 5.0]);
+        assert!(Domain::log([0.0, -1.0].into_iter()).is_none());
+        let domain = Domain::log([10.0, 1000.0].into_iter()).unwrap();
+        let places = [0.0, 10.0, 100.0, 1000.0].map(|value| domain.place(value, 0.0, 8.0).round());
+        assert_eq!(places, [0.0, 0.0, 4.0, 8.0]);
+        for values in [[5e-324, HUGE], [1e-280, 1e-279], [HUGE, HUGE]] {
+            let domain = Domain::log(values.into_iter()).unwrap();
+            assert!(domain.low < domain.high, "{values:?} {domain:?}");
+            assert!(
+                domain.ticks().iter().all(|tick| tick.is_finite()),
+                "{values:?}"
+            );
+            assert!(domain.place(values[0], 0.0, 1.0).is_finite());
+        }
     }
 
     #[test]

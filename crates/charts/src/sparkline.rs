@@ -61,6 +61,7 @@ impl Sparkline {
                 low,
                 high,
                 step: high - low,
+                is_log: false,
             };
         }
         Domain::of([low].into_iter(), false, 1.0)

@@ -26,11 +26,14 @@ impl Cell {
         }
     }
 
-    /// A range, sorted by its lower end.
+    /// A range, sorted by its lower end; of a range without width, its value.
     pub(crate) fn range(range: Option<(f64, f64)>, format: Format) -> Self {
         let text = range.map_or_else(
             || MISSING.to_owned(),
-            |(low, high)| format!("{} to {}", format.value(low), format.value(high)),
+            |(low, high)| match (format.value(low), format.value(high)) {
+                (low, high) if low == high => format!("about {low}"),
+                (low, high) => format!("{low} to {high}"),
+            },
         );
         Self {
             text,

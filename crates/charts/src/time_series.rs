@@ -23,6 +23,9 @@ pub struct TimeSeries {
     pub format: Format,
     /// Whether the axis starts at zero, as it should for counts.
     pub from_zero: bool,
+    /// Whether the axis is logarithmic, for values of very different sizes. Values that are not positive are at its
+    /// lower end.
+    pub is_log: bool,
     /// The times, in microseconds since 1970 UTC; one per value of the series.
     pub times: Vec<i64>,
     /// The lines; at most seven can be distinguished.
@@ -226,11 +229,12 @@ pub(crate) fn draw(chart: &TimeSeries, palette: Palette, width: f64) -> String {
         .map(|label| text_width(&label.text))
         .fold(0.0, f64::max);
     let times = data.all_times();
+    let log = chart.is_log.then(|| Domain::log(data.values())).flatten();
     let frame = Frame::new(
         width,
         Inside {
             times: &mut times.iter().copied(),
-            domain: Domain::of(data.values(), chart.from_zero, 5.0),
+            domain: log.unwrap_or_else(|| Domain::of(data.values(), chart.from_zero, 5.0)),
             format: chart.format,
             marks: &chart.marks,
             right: if labels.is_empty() {

@@ -59,7 +59,7 @@ prop_compose! {
     fn time_series()(
         (title, desc, unit) in (text(), text(), text()),
         format in format(),
-        from_zero in any::<bool>(),
+        (from_zero, is_log) in any::<(bool, bool)>(),
         times in vec(time(), 0..12),
         series in vec((text(), vec(value(), 0..14)), 0..10),
         expected in vec(proptest::option::of((any::<f64>(), any::<f64>())), 0..14),
@@ -67,7 +67,7 @@ prop_compose! {
         forecast in vec((time(), any::<f64>(), any::<f64>(), any::<f64>()), 0..4),
     ) -> TimeSeries {
         TimeSeries {
-            title, desc, unit, format, from_zero, times, expected,
+            title, desc, unit, format, from_zero, is_log, times, expected,
             series: series.into_iter().map(|(label, values)| Series { label, values }).collect(),
             marks: marks.into_iter().map(|(time, label)| Mark { time, label }).collect(),
             forecast: forecast
