@@ -150,7 +150,7 @@ impl<'f> Analysis<'f> {
             own.any(|(place, incident)| is_of(&self.all[*place], incident, news))
         };
         found.extend(news.into_iter().filter(|news| !is_part(news)));
-        found.extend(ends::ends(finished, everything));
+        found.extend(ends::ends(finished, everything, rules));
         found.extend(losses::lines(finished));
         found.extend(losses::clocks(finished));
         let asked = by_scraper(finished);

@@ -55,6 +55,8 @@ pub struct Group {
     pub days: BTreeMap<i64, u64>,
     /// The sources of the errors, at most 64.
     pub sources: BTreeSet<Arc<SourceKey>>,
+    /// Number of errors of each of these sources.
+    pub counts: BTreeMap<Arc<SourceKey>, u64>,
     /// The scrapers and sites named in the lines, at most 64.
     pub names: BTreeSet<(Option<String>, Option<String>)>,
     /// The first log positions, by content and offset.
@@ -78,6 +80,9 @@ pub struct Sample {
     pub template: String,
     /// The message.
     pub message: String,
+    /// The source that logged it.
+    #[serde(default)]
+    pub source: Option<Arc<SourceKey>>,
 }
 
 impl Group {
@@ -103,9 +108,13 @@ impl Group {
                 .entry(time.as_micros().div_euclid(86_400_000_000))
                 .or_default() += 1;
         }
-        if !self.sources.contains(source) {
+        if let Some(count) = self.counts.get_mut(source) {
+            *count += 1;
+        } else {
             self.sources.insert(Arc::clone(source));
             cap(&mut self.sources, MAX_SOURCES);
+            self.counts.insert(Arc::clone(source), 1);
+            self.bound_counts();
             self.names
                 .insert((source.scraper_id.clone(), source.site.clone()));
             cap(&mut self.names, MAX_SOURCES);
@@ -118,12 +127,23 @@ impl Group {
                 error_type: bounded_name(label.error_type),
                 template: dragline_schema::clip(label.template, LONGEST_TEXT).to_owned(),
                 message: dragline_schema::clip(label.message, LONGEST_TEXT).to_owned(),
+                source: Some(Arc::clone(source)),
             };
             self.sample = Some((at.clone(), sample));
         }
         if self.evidence.len() < MAX_EVIDENCE || self.evidence.last().is_some_and(|e| at < *e) {
             self.evidence.insert(at);
             cap(&mut self.evidence, MAX_EVIDENCE);
+        }
+    }
+}
+
+impl Group {
+    /// Drops the counts of sources that are not kept. A source that is not among the first 64 never becomes so again,
+    /// in whatever order parts are merged, so the kept counts are complete.
+    fn bound_counts(&mut self) {
+        while self.counts.len() > MAX_SOURCES {
+            self.counts.pop_last();
         }
     }
 }
@@ -148,6 +168,10 @@ impl Add for Group {
         }
         self.sources.extend(other.sources);
         cap(&mut self.sources, MAX_SOURCES);
+        for (source, count) in other.counts {
+            *self.counts.entry(source).or_default() += count;
+        }
+        self.bound_counts();
         self.names.extend(other.names);
         cap(&mut self.names, MAX_SOURCES);
         self.evidence.extend(other.evidence);

@@ -18,7 +18,7 @@ use crate::reconcile::reconcile;
 use crate::rollup::{FileEntry, ProblemEntry, Rollup, Source};
 use crate::sections::Rare;
 use crate::signs::{FirstSign, Sign};
-use crate::source::{Declared, SourceKey, SourceStats};
+use crate::source::{Declared, LastError, SourceKey, SourceStats};
 use crate::verdict::{Life, Verdict, judge};
 
 /// The result of [`Rollup::finish`].
@@ -67,6 +67,10 @@ pub struct GroupRow {
     pub id: u64,
     /// The scrapers and sites with errors of the group.
     pub scrapers: BTreeSet<(Option<String>, Option<String>)>,
+    /// Number of errors of each scraper and site; incomplete if there were too many sources to count.
+    pub counts: BTreeMap<(Option<String>, Option<String>), u64>,
+    /// The scraper and site that logged the sample; `None` if unknown.
+    pub sampled_at: Option<(Option<String>, Option<String>)>,
     /// The runs with errors of the group, as indices in [`Finished::runs`]; `None` if there were too many
     /// to list.
     pub runs: Option<BTreeSet<usize>>,
@@ -104,6 +108,8 @@ pub struct RunRow {
     pub known: Known,
     /// The position of its end line or, without one, of its last line.
     pub evidence: Option<Evidence>,
+    /// Its last error.
+    pub last_error: Option<LastError>,
     /// The time of its last request or item.
     pub last_active: Option<Timestamp>,
     /// The last logged queue length.
@@ -380,9 +386,20 @@ fn group_rows(
                 scrapers.extend(whole.cloned());
             }
             let runs = group.names_all_sources().then_some(runs);
+            let name_of = |source| Some(names[*places.by_key.get(source)?].clone());
+            let mut counts = BTreeMap::new();
+            for (source, count) in &group.counts {
+                if let Some(name) = name_of(source) {
+                    *counts.entry(name).or_default() += count;
+                }
+            }
+            let sample = group.sample.as_ref();
+            let sampled_at = sample.and_then(|(_, sample)| name_of(sample.source.as_ref()?));
             GroupRow {
                 id,
                 scrapers,
+                counts,
+                sampled_at,
                 runs,
                 group,
             }
@@ -549,6 +566,7 @@ fn run_row(
         is_partial: stats.is_partial,
         known,
         evidence: stats.end_place.or(stats.last_place.map(|(_, place)| place)),
+        last_error: stats.last_error,
         last_active: stats.active.map(|(_, last, _)| last),
         queue_left: stats.queue.map(|(_, size)| size),
         skewed: stats.skewed,

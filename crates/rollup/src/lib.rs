@@ -67,6 +67,6 @@ pub use sections::{
 };
 pub use seq::Covered;
 pub use signs::{FirstSign, SIGN_WIDTH, Sign};
-pub use source::{Declared, RunEnd, SourceKey};
+pub use source::{Declared, LastError, RunEnd, SourceKey};
 pub use tally::Tally;
 pub use verdict::Verdict;

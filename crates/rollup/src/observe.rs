@@ -70,6 +70,7 @@ impl SourceStats {
             domain.requests += 1;
             domain.requests_failed += u64::from(failed(record, request));
             domain.bytes += bytes_of(request);
+            domain.sized += u64::from(request.bytes.is_some());
         }
     }
 
@@ -188,7 +189,9 @@ fn declared_by_summary(
         bytes: summary.bytes,
         saved: summary.items,
         failed: summary.items_failed,
-        duplicates: summary.duplicates,
+        // A scraper may also log duplicates that its framework does not count.
+        duplicates: summary.duplicates.filter(|count| *count > 0),
+        retries: summary.retries,
         pages: summary.pages,
         own: summary
             .own

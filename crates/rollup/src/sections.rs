@@ -341,7 +341,7 @@ add_fields!(Machine {
     received_bytes
 });
 
-/// Requested hosts, at most 1,024 by name.
+/// Requested hosts, at most 4,096 by name: of more, a sample by hash, which does not favour the largest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Domains(pub Bounded<String, Domain>);
 
@@ -396,11 +396,14 @@ pub struct Domain {
     pub requests_failed: u64,
     /// Bytes of responses.
     pub bytes: u64,
+    /// HTTP attempts whose line contains the size of the response.
+    pub sized: u64,
 }
 add_fields!(Domain {
     requests,
     requests_failed,
-    bytes
+    bytes,
+    sized
 });
 
 /// Converts a value to thousandths of its unit; `None` if it is invalid.

@@ -102,6 +102,17 @@ pub struct RunEnd {
     pub reason: Option<String>,
 }
 
+/// The last error of a source or run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LastError {
+    /// When it was logged.
+    pub at: Option<Timestamp>,
+    /// Its line.
+    pub evidence: Evidence,
+    /// The id of its group.
+    pub group: u64,
+}
+
 /// Totals declared by a run itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -141,6 +152,8 @@ pub struct Declared {
     pub articles: Option<u64>,
     /// Duplicates.
     pub duplicates: Option<u64>,
+    /// HTTP attempts after the first for the same page.
+    pub retries: Option<u64>,
     /// Errors.
     pub errors: Option<u64>,
     /// Warnings.
@@ -172,6 +185,7 @@ impl Declared {
             &mut self.failed,
             &mut self.articles,
             &mut self.duplicates,
+            &mut self.retries,
             &mut self.errors,
             &mut self.warnings,
             &mut self.rate_limits,
@@ -194,6 +208,7 @@ pub(crate) struct SourceStats {
     pub(crate) started: Option<Timestamp>,
     pub(crate) end: Option<RunEnd>,
     pub(crate) end_place: Option<Evidence>,
+    pub(crate) last_error: Option<LastError>,
     pub(crate) declared: Option<Declared>,
     /// The scraper's name, if it became known only later in the log.
     pub(crate) renamed: Option<String>,
@@ -234,6 +249,7 @@ impl Default for SourceStats {
             started: None,
             end: None,
             end_place: None,
+            last_error: None,
             declared: None,
             renamed: None,
             active: None,
@@ -277,6 +293,16 @@ impl SourceStats {
             let place = (time, at());
             self.last_place = self.last_place.take().max(Some(place));
         }
+    }
+
+    /// Records an error; the latest is kept.
+    pub(crate) fn fail(&mut self, at: Option<Timestamp>, evidence: Evidence, group: u64) {
+        let new = LastError {
+            at,
+            evidence,
+            group,
+        };
+        self.last_error = self.last_error.take().max(Some(new));
     }
 
     /// Records the value of a number that the user named; the latest value is kept.
@@ -331,6 +357,7 @@ impl Add for SourceStats {
             self.end = other.end;
             self.end_place = other.end_place;
         }
+        self.last_error = self.last_error.take().max(other.last_error);
         self.declared = match (self.declared.take(), other.declared) {
             (Some(a), Some(b)) => Some(if (b.is_truth, b.at) > (a.is_truth, a.at) {
                 b

@@ -478,6 +478,8 @@ pub struct RunSummary<'a> {
     pub levels: Vec<(Level, u64)>,
     /// Number of requests filtered out as duplicates.
     pub duplicates: Option<u64>,
+    /// HTTP requests after the first for the same page, because the first failed.
+    pub retries: Option<u64>,
     /// Number of pages that the scraper received.
     pub pages: Option<u64>,
     /// User-defined statistics, by name.
@@ -501,6 +503,7 @@ impl RunSummary<'_> {
             items_failed: self.items_failed,
             levels: self.levels,
             duplicates: self.duplicates,
+            retries: self.retries,
             pages: self.pages,
             own: self.own,
             config: self.config.map(IntoOwned::into_owned),

@@ -251,10 +251,16 @@ fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
         .fold(0u64, |sum, (tries, count)| {
             sum.saturating_add(u64::saturating_mul(tries, *count))
         });
+    let pages = statistics
+        .histogram
+        .iter()
+        .copied()
+        .fold(0, u64::saturating_add);
     let requests = (!statistics.histogram.is_empty()).then_some(attempts);
     // The number of failed requests is unknown: an attempt also fails if the page's handler does.
     RunSummary {
         requests,
+        retries: requests.map(|attempts| attempts.saturating_sub(pages)),
         ..RunSummary::default()
     }
 }

@@ -9,6 +9,7 @@ use dragline_analytics::success_rate;
 use dragline_insights::{DAY, Expectation, HOUR, Name, hour, weekday};
 
 use super::blocks::{self, ScraperDays};
+use super::expected::ranges;
 
 /// Maximum number of points in a chart.
 const MOST_POINTS: i64 = 120;
@@ -177,27 +178,17 @@ fn by_group(finished: &Finished, days: &[i64]) -> BTreeMap<String, Vec<Option<f6
     rows.collect()
 }
 
-/// Computes the range expected from earlier steps. The first and last step are partial and are not learned
-/// from.
+/// Computes the range expected from earlier steps; none for steps of more than a day.
 fn expected(
-    mut expectation: Expectation,
+    expectation: Expectation,
     times: &[i64],
     values: &[Option<f64>],
     step: i64,
 ) -> Vec<Option<(f64, f64)>> {
-    let last = times.len().saturating_sub(1);
-    times
-        .iter()
-        .zip(values)
-        .enumerate()
-        .map(|(place, (time, value))| {
-            let range = expectation.range(*time).filter(|_| step <= DAY);
-            if let Some(value) = value.filter(|_| place > 0 && place < last) {
-                expectation.learn(*time, value);
-            }
-            range
-        })
-        .collect()
+    if step > DAY {
+        return vec![None; times.len()];
+    }
+    ranges(expectation, times.iter().copied(), values)
 }
 
 /// Returns the mean requests by weekday and hour, over the hours that have data.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use dragline_insights::{DAY, Expectation, Name, refused};
 use dragline_rollup::{Counters, Finished};
 
+use super::expected::ranges;
+
 /// Maximum number of scrapers that get their own charts.
 const MOST: usize = 40;
 /// Minimum number of days for a chart.
@@ -96,16 +98,9 @@ fn total(days: &[i64], values: Vec<Option<f64>>) -> Days {
     with(Expectation::of_total(), days, values)
 }
 
-/// Computes the range expected from earlier days. The first and last day are partial and are not learned
-/// from.
-fn with(mut expectation: Expectation, days: &[i64], values: Vec<Option<f64>>) -> Days {
-    let last = days.len().saturating_sub(1);
-    let mut expected = Vec::with_capacity(days.len());
-    for (place, (day, value)) in days.iter().zip(&values).enumerate() {
-        expected.push(expectation.range(day * DAY));
-        if let Some(value) = value.filter(|_| place > 0 && place < last) {
-            expectation.learn(day * DAY, value);
-        }
-    }
+/// Adds the range expected from earlier days.
+fn with(expectation: Expectation, days: &[i64], values: Vec<Option<f64>>) -> Days {
+    let times = days.iter().map(|day| day * DAY);
+    let expected = ranges(expectation, times, &values);
     Days { values, expected }
 }

@@ -65,14 +65,21 @@ pub(super) fn time_budget<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Opt
 /// Returns the shares of failed work; `None` if no request has a known outcome.
 pub(super) fn waste<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Option<Waste> {
     let mut counters = Counters::default();
-    rows.into_iter()
-        .for_each(|row| counters.merge(&row.counters));
+    let (mut bytes, mut failed_bytes) = (0u64, 0u64);
+    for row in rows {
+        counters.merge(&row.counters);
+        // Statistics contain the bytes of all responses, and lines at most those of some.
+        if row.known.bytes && row.counted_by != "statistics" {
+            bytes = bytes.saturating_add(row.counters.bytes);
+            failed_bytes = failed_bytes.saturating_add(row.counters.failed_bytes);
+        }
+    }
     let judged = counters.requests.saturating_sub(counters.requests_unjudged);
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let wanted = counters.requests.saturating_sub(counters.retries).max(1);
     Some(Waste {
         requests_share: share(counters.requests_failed, judged)?,
-        bytes_share: share(counters.failed_bytes, counters.bytes),
+        bytes_share: share(failed_bytes, bytes),
         seconds_share: share(counters.failed_micros, counters.response_time.sum),
         amplification: counters.requests as f64 / wanted as f64,
     })

@@ -4,6 +4,7 @@ mod activity;
 mod blocks;
 mod budget;
 mod cost;
+mod expected;
 mod findings;
 mod life;
 mod muted;
@@ -341,6 +342,8 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
     let GroupRow {
         id,
         scrapers,
+        counts,
+        sampled_at,
         group,
         runs: _,
     } = row;
@@ -362,12 +365,24 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
         state: state.map(str::to_owned),
         scrapers: scrapers
             .iter()
-            .map(|(scraper_id, site)| model::ScraperName {
-                scraper_id: scraper_id.clone(),
-                site: site.clone(),
+            .map(|name| {
+                let count = counts.get(name).copied();
+                model::GroupScraper {
+                    scraper_id: name.0.clone(),
+                    site: name.1.clone(),
+                    count,
+                    share: count.map(|count| count as f64 / group.count.max(1) as f64),
+                }
             })
             .collect(),
         sample: sample.message.clone(),
+        sample_of: sampled_at
+            .as_ref()
+            .filter(|name| **name != (None, None))
+            .map(|(scraper_id, site)| model::ScraperName {
+                scraper_id: scraper_id.clone(),
+                site: site.clone(),
+            }),
         evidence: group.evidence.iter().map(place).collect(),
         mute: None,
     })

@@ -31,15 +31,18 @@ fn spread(spread: &Spread, per: f64) -> Option<model::Spread> {
 }
 
 pub(crate) fn domains(finished: &Finished, whole: &Sections) -> Option<model::Domains> {
-    let mut top: Vec<model::Domain> = whole
-        .domains
-        .0
+    let hosts = &whole.domains.0;
+    let rest = hosts.overflow();
+    let named = hosts.iter().map(|(_, counts)| counts).chain(rest);
+    let requests = named.map(|counts| counts.requests).sum();
+    let mut top: Vec<model::Domain> = hosts
         .iter()
         .map(|(domain, counts)| model::Domain {
             domain: domain.clone(),
             requests: counts.requests,
             requests_failed: counts.requests_failed,
-            bytes: counts.bytes,
+            // Histories of earlier versions contain no number of sizes.
+            bytes: (counts.sized > 0 || counts.bytes > 0).then_some(counts.bytes),
         })
         .collect();
     top.sort_by(|a, b| {
@@ -47,12 +50,14 @@ pub(crate) fn domains(finished: &Finished, whole: &Sections) -> Option<model::Do
             .cmp(&a.requests)
             .then_with(|| a.domain.cmp(&b.domain))
     });
-    let distinct = whole.domains.0.distinct();
+    let distinct = hosts.distinct();
     top.truncate(TOP_DOMAINS);
     let urls = Some(finished.urls).filter(|urls| *urls > 0);
     (distinct > 0).then_some(model::Domains {
         distinct,
         urls,
+        requests,
+        sample: rest.map(|_| hosts.len() as u64),
         top,
     })
 }

@@ -339,13 +339,29 @@ pub struct Group {
     /// `new`, `ongoing`, `regressed` or `resolved`; null if the period is too short to decide.
     pub state: Option<String>,
     /// Scrapers and sites with this error, by name.
-    pub scrapers: Vec<ScraperName>,
+    pub scrapers: Vec<GroupScraper>,
     /// Sample message.
     pub sample: String,
+    /// The scraper and site that logged the sample; null if unknown.
+    pub sample_of: Option<ScraperName>,
     /// Lines with this error; the line of the sample first.
     pub evidence: Vec<Evidence>,
     /// Set if the group is muted.
     pub mute: Option<Mute>,
+}
+
+/// A scraper's part in a group of errors.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct GroupScraper {
+    /// Scraper id.
+    pub scraper_id: Option<String>,
+    /// Site.
+    pub site: Option<String>,
+    /// Count; null if the group occurs at too many scrapers to count each.
+    pub count: Option<u64>,
+    /// Share of the group, 0 to 1; null like the count.
+    pub share: Option<f64>,
 }
 
 /// The name of a scraper on a site.

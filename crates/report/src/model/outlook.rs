@@ -65,11 +65,13 @@ pub struct CostForecast {
 pub struct Waste {
     /// Share of failed requests.
     pub requests_share: f64,
-    /// Share of bytes in responses to failed requests; null if no bytes were logged.
+    /// Share of bytes in responses to failed requests, over the runs that log the size of each response; null if none
+    /// does.
     pub bytes_share: Option<f64>,
     /// Share of response time spent on failed requests; null if no response times were logged.
     pub seconds_share: Option<f64>,
-    /// Requests per wanted page: 1.2 means that one page in five was requested twice.
+    /// Requests per wanted page: 1.2 means that one page in five was requested twice. Retries are counted like the
+    /// requests: from a run's own statistics if it has them.
     pub amplification: f64,
 }
 

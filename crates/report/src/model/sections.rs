@@ -13,6 +13,12 @@ pub struct Domains {
     pub distinct: u64,
     /// Number of distinct URLs, counted the same way; null if no request has a URL.
     pub urls: Option<u64>,
+    /// HTTP attempts whose log line names a host. Fewer than `totals.requests` if some lines name none, or if a run
+    /// logs only some of its requests.
+    pub requests: u64,
+    /// Number of hosts that `top` was chosen from; null if all hosts were counted. It is a random sample, so larger
+    /// hosts may be missing.
+    pub sample: Option<u64>,
     /// Hosts with the most requests first, at most 20.
     pub top: Vec<Domain>,
 }
@@ -27,8 +33,8 @@ pub struct Domain {
     pub requests: u64,
     /// Failed attempts.
     pub requests_failed: u64,
-    /// Bytes of responses.
-    pub bytes: u64,
+    /// Bytes of responses; null if the log lines of its requests contain no sizes.
+    pub bytes: Option<u64>,
 }
 
 /// Count, mean, minimum and maximum of values.

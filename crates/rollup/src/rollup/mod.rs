@@ -381,6 +381,8 @@ impl Rollup {
         if let Some(label) = label {
             let group = self.groups.entry(&label.group);
             group.observe(label, evidence(), record.timestamp, key);
+            let stats = &mut self.sources[source as usize].1;
+            stats.fail(record.timestamp, evidence(), label.group);
             let cell = Cell {
                 category: label.category,
                 severity: label.severity,

@@ -221,6 +221,11 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
             ("item_scraped_count", _) => summary.items = count,
             ("item_dropped_count", _) => summary.items_failed = count,
             ("dupefilter/filtered", _) => summary.duplicates = count,
+            ("retry/count", _) => {
+                summary.retries = count;
+                // It may also be mapped to one of the scraper's own statistics.
+                keyed_count(&mut summary, key, value);
+            }
             ("start_time", Literal::Time(time)) => summary.start = Some(*time),
             ("finish_time", Literal::Time(time)) => summary.end = Some(*time),
             ("finish_reason", Literal::Text(reason)) => {
@@ -242,6 +247,7 @@ pub(super) fn summary(dict: &[(String, Literal)]) -> RunSummary<'static> {
         summary.items_failed.get_or_insert(0);
         summary.bytes.get_or_insert(0);
         summary.duplicates.get_or_insert(0);
+        summary.retries.get_or_insert(0);
         summary.pages.get_or_insert(0);
     }
     summary
@@ -407,6 +413,7 @@ pub(super) fn added(sum: RunSummary<'static>, told: &RunSummary<'_>) -> RunSumma
         items_failed: both(sum.items_failed, told.items_failed),
         levels,
         duplicates: both(sum.duplicates, told.duplicates),
+        retries: both(sum.retries, told.retries),
         ..RunSummary::default()
     }
 }

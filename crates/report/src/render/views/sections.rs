@@ -67,15 +67,19 @@ pub(super) fn hosts(report: &Report, document: &mut Document) {
         about(domains.distinct),
         plural(domains.distinct, "host")
     ));
+    // Logs that name few hosts name mostly those of failed requests.
+    let all = report.totals.requests;
+    let is_partial = all.is_some_and(|all| (domains.requests as f64) < NEARLY_ALL * all as f64);
     let row = |host: &Domain| -> Row {
         let good = host.requests.saturating_sub(host.requests_failed);
         let share = (host.requests > 0).then(|| good as f64 / host.requests as f64);
+        let share = share.filter(|_| !is_partial);
         let cells = vec![
             host.domain.clone(),
             count(host.requests),
             count(host.requests_failed),
             percent(share),
-            bytes(host.bytes),
+            host.bytes.map_or_else(unknown, bytes),
         ];
         (Tone::Plain, cells)
     };
@@ -90,7 +94,32 @@ pub(super) fn hosts(report: &Report, document: &mut Document) {
         domains.top.iter().take(TOP).map(row).collect(),
     );
     let shown = domains.top.len().min(TOP);
-    rest(domains.distinct as usize - shown, "other host", document);
+    let more = (domains.distinct as usize).saturating_sub(shown);
+    match domains.sample {
+        Some(sample) => document.text(Tone::Muted, sampled(sample, domains.distinct)),
+        None => rest(more, "other host", document),
+    }
+    if let Some(all) = all.filter(|_| is_partial) {
+        let text = format!(
+            "{} of {} name a host: the table covers only these.",
+            count(domains.requests),
+            plural(all, "request")
+        );
+        document.text(Tone::Muted, text);
+    }
+}
+
+/// Below this share of the requests, the hosts are those of a part of the requests.
+const NEARLY_ALL: f64 = 0.95;
+
+/// Says what the table of hosts is drawn from.
+fn sampled(sample: u64, distinct: u64) -> String {
+    format!(
+        "Counted for a random sample of {} of about {}: the largest of the sample are shown; there may be larger ones. \
+         `dragline sql` counts all.",
+        count(sample),
+        plural(distinct, "host")
+    )
 }
 
 /// Counts above this limit are estimates of a sketch.
