@@ -142,7 +142,7 @@ fn row(metric: &MetricChange) -> (Tone, Vec<String>) {
         .expected
         .as_ref()
         .map_or_else(String::new, |expected| {
-            format!("{} to {}", number(expected.lower), number(expected.upper))
+            range(&number(expected.lower), &number(expected.upper))
         });
     let tone = if is_outside {
         Tone::Warning
@@ -161,6 +161,15 @@ fn row(metric: &MetricChange) -> (Tone, Vec<String>) {
         expected,
     ];
     (tone, cells)
+}
+
+/// `3 to 5`, or `about 3`
+fn range(lower: &str, upper: &str) -> String {
+    if lower == upper {
+        format!("about {lower}")
+    } else {
+        format!("{lower} to {upper}")
+    }
 }
 
 fn signed(value: f64) -> String {

@@ -17,7 +17,19 @@ pub enum Block {
     /// One or more sentences, in a tone.
     Text(Tone, String),
     /// A numbered list; each point has lines below it.
-    List(Vec<(Tone, String, Vec<String>)>),
+    List {
+        /// The number of the first point.
+        first: usize,
+        /// The points.
+        points: Vec<Point>,
+    },
+    /// Blocks below a heading; in HTML they are folded until the reader opens them.
+    Fold {
+        /// The heading.
+        summary: String,
+        /// The blocks below it.
+        blocks: Vec<Self>,
+    },
     /// Lines of figures, one per row; continuation lines are indented.
     Lines(Vec<String>),
     /// Preformatted lines.
@@ -32,7 +44,50 @@ pub enum Block {
         rows: Vec<(Tone, Vec<String>)>,
         /// A sparkline for each row as HTML, or empty; omitted in text and Markdown.
         figures: Vec<String>,
+        /// Whether a phone shows each row as a block with all its values, instead of a part of a wide table.
+        is_stacked: bool,
     },
+}
+
+/// A point of a list: its tone, its text, and the lines below it.
+pub type Point = (Tone, String, Vec<Below>);
+
+/// A line below a point of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Below {
+    /// A sentence.
+    Text(String),
+    /// The position of a log line.
+    Evidence {
+        /// What the line is: `Evidence`.
+        label: String,
+        /// Path of the file, as given.
+        file: String,
+        /// Line number, from 1.
+        line: u64,
+    },
+    /// The text of the log line above.
+    Sample(String),
+    /// The name of a runbook.
+    Runbook(String),
+}
+
+impl Below {
+    /// The line as plain text.
+    pub(super) fn plain(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Evidence { label, file, line } => format!("{label}: {file}:{line}"),
+            Self::Sample(sample) => format!("› {sample}"),
+            Self::Runbook(name) => format!("Runbook: dragline runbook {name}"),
+        }
+    }
+}
+
+impl From<String> for Below {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 /// Alignment and cutting of a column.
@@ -89,6 +144,7 @@ impl Block {
             headers: headers.iter().map(owned).collect(),
             rows,
             figures: Vec::new(),
+            is_stacked: false,
         }
     }
 }
@@ -108,9 +164,24 @@ impl Document {
         self.blocks.push(Block::Text(tone, text.into()));
     }
 
-    pub(crate) fn list(&mut self, points: Vec<(Tone, String, Vec<String>)>) {
+    pub(crate) fn list(&mut self, points: Vec<Point>) {
+        self.list_from(1, points);
+    }
+
+    /// Adds a list whose first point has this number.
+    pub(crate) fn list_from(&mut self, first: usize, points: Vec<Point>) {
         if !points.is_empty() {
-            self.blocks.push(Block::List(points));
+            self.blocks.push(Block::List { first, points });
+        }
+    }
+
+    /// Adds blocks that HTML folds.
+    pub(crate) fn fold(&mut self, summary: impl Into<String>, inside: Self) {
+        if !inside.blocks.is_empty() {
+            self.blocks.push(Block::Fold {
+                summary: summary.into(),
+                blocks: inside.blocks,
+            });
         }
     }
 

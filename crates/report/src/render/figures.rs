@@ -24,6 +24,8 @@ pub(super) struct Figures {
     pub(super) charts: Vec<String>,
     /// A sparkline for each scraper and site.
     pub(super) sparklines: BTreeMap<Name, String>,
+    /// The forecast of the requests, if there is one.
+    pub(super) forecast: Option<String>,
     /// A block of daily charts for each scraper.
     pub(super) blocks: Vec<String>,
 }
@@ -33,6 +35,7 @@ pub(super) fn figures(report: &Report, activity: &Activity) -> Figures {
     Figures {
         charts: charts(report, activity),
         sparklines: sparklines(activity),
+        forecast: forecast(report).map(|chart| chart.wide_figure()),
         blocks: super::blocks::blocks(report, activity),
     }
 }
@@ -58,9 +61,6 @@ fn charts(report: &Report, activity: &Activity) -> Vec<String> {
     }
     if !activity.errors.is_empty() {
         figures.push(errors(report, activity, &marks).wide_figure());
-    }
-    if let Some(chart) = forecast(report) {
-        figures.push(chart.wide_figure());
     }
     if report
         .errors
@@ -254,6 +254,7 @@ fn latency(report: &Report, activity: &Activity, marks: &[Mark]) -> Percentiles 
     Percentiles {
         title,
         desc: "50th, 95th and 99th percentile of response times, over time.".to_owned(),
+        unit: "response time".to_owned(),
         format: Format::Milliseconds,
         times: activity.times.clone(),
         p50,

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use dragline_charts::escape;
 use sha2::{Digest as _, Sha256};
 
-use super::document::{Align, Block, Document, Tone};
+use super::document::{Align, Below, Block, Document, Point, Tone};
 use super::layout::Layout;
 use super::{figures, handbook, views};
 use crate::assemble::Activity;
@@ -48,16 +48,16 @@ fn whole(document: &Document, more: &str, made: &str) -> String {
          <script>{script}</script>\n</body>\n</html>\n",
         escape(title.unwrap_or("Dragline")),
         dragline_charts::css(),
-        body(document),
+        body(&document.blocks),
         more,
         escape(made),
     )
 }
 
-fn body(document: &Document) -> String {
+fn body(blocks: &[Block]) -> String {
     let mut out = String::new();
     let mut figures = Vec::new();
-    for block in &document.blocks {
+    for block in blocks {
         if let Block::Figure(figure) = block {
             figures.push(figure.as_str());
             continue;
@@ -65,15 +65,21 @@ fn body(document: &Document) -> String {
         charts(&mut out, &mut figures);
         // Writing to a string cannot fail.
         let _ = match block {
-            Block::Title(text) => writeln!(out, "<h1>{}</h1>", escape(text)),
-            Block::Heading(text) => writeln!(out, "<h2>{}</h2>", escape(text)),
+            Block::Title(text) => writeln!(out, "<h1>{}</h1>", inline(text)),
+            Block::Heading(text) => writeln!(out, "<h2>{}</h2>", inline(text)),
             Block::Text(tone, text) => {
-                writeln!(out, "<p class=\"{}\">{}</p>", tone.class(), escape(text))
+                writeln!(out, "<p class=\"{}\">{}</p>", tone.class(), inline(text))
             }
-            Block::List(points) => {
-                list(&mut out, points);
+            Block::List { first, points } => {
+                list(&mut out, *first, points);
                 Ok(())
             }
+            Block::Fold { summary, blocks } => writeln!(
+                out,
+                "<details class=\"fold\"><summary>{}</summary>\n{}</details>",
+                inline(summary),
+                body(blocks)
+            ),
             Block::Lines(lines) => {
                 lines_of(&mut out, lines);
                 Ok(())
@@ -86,8 +92,9 @@ fn body(document: &Document) -> String {
                 headers,
                 rows,
                 figures,
+                is_stacked,
             } => {
-                table(&mut out, headers, rows, figures);
+                table(&mut out, headers, rows, figures, *is_stacked);
                 Ok(())
             }
             Block::Figure(_) => Ok(()),
@@ -105,14 +112,42 @@ fn charts(out: &mut String, figures: &mut Vec<&str>) {
     }
 }
 
-fn list(out: &mut String, points: &[(Tone, String, Vec<String>)]) {
-    out.push_str("<ol class=\"incidents\">\n");
+/// Escapes text and sets what is between backticks as code.
+fn inline(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    let mut out = String::with_capacity(text.len() + 16);
+    for (nth, part) in parts.iter().enumerate() {
+        // Every second part is between backticks; the last one only if there is an even number of them.
+        let is_code = nth % 2 == 1 && nth + 1 < parts.len() && !part.is_empty();
+        out.push_str(&match (is_code, nth % 2) {
+            (true, _) => format!("<code>{}</code>", escape(part)),
+            (false, 1) => format!(
+                "`{}{}",
+                escape(part),
+                if nth + 1 < parts.len() { "`" } else { "" }
+            ),
+            _ => escape(part),
+        });
+    }
+    out
+}
+
+fn list(out: &mut String, first: usize, points: &[Point]) {
+    let _ = match first {
+        1 => writeln!(out, "<ol class=\"incidents\">"),
+        // The numbers are drawn by a counter, which the attribute does not set.
+        _ => writeln!(
+            out,
+            "<ol class=\"incidents\" start=\"{first}\" style=\"counter-reset:n {}\">",
+            first - 1
+        ),
+    };
     for (tone, point, below) in points {
         let _ = write!(
             out,
             "<li class=\"{}\"><strong>{}</strong>",
             tone.class(),
-            escape(point)
+            inline(point)
         );
         for line in below {
             below_point(out, line);
@@ -123,23 +158,79 @@ fn list(out: &mut String, points: &[(Tone, String, Vec<String>)]) {
 }
 
 /// Writes a line below a list point: evidence, sample, runbook link, or text.
-fn below_point(out: &mut String, line: &str) {
-    let part = |prefix: &str| line.strip_prefix(prefix).map(escape);
-    let _ = if let Some(place) = part("Evidence: ") {
-        write!(
-            out,
-            "<p class=\"muted\">Evidence: <button type=\"button\" data-copy=\"{place}\"><code>{place}</code></button></p>"
-        )
-    } else if let Some(sample) = part("› ") {
-        write!(out, "<p class=\"sample\"><code>{sample}</code></p>")
-    } else if let Some(name) = part("Runbook: dragline runbook ") {
-        write!(
-            out,
-            "<p><a href=\"#runbook-{name}\">Runbook: {name}</a></p>"
-        )
-    } else {
-        write!(out, "<p>{}</p>", escape(line))
+fn below_point(out: &mut String, line: &Below) {
+    let _ = match line {
+        Below::Evidence { label, file, line } => {
+            let place = escape(&format!("{file}:{line}"));
+            write!(
+                out,
+                "<p class=\"evidence\">{}: <code>{place}</code> \
+                 <button type=\"button\" data-copy=\"{place}\">Copy</button> \
+                 <button type=\"button\" data-copy=\"{}\" title=\"The command that shows the line and its neighbours\">\
+                 Copy command</button>{}</p>",
+                escape(label),
+                escape(&format!(
+                    "dragline show {} -C 5",
+                    quoted(&format!("{file}:{line}"))
+                )),
+                link_to(file).map_or_else(String::new, |link| format!(
+                    " <a href=\"{link}\" title=\"From where the report was written\">Open file</a>"
+                ))
+            )
+        }
+        Below::Sample(sample) => {
+            let sample = escape(sample);
+            write!(
+                out,
+                "<p class=\"sample\"><button type=\"button\" data-copy=\"{sample}\"><code>{sample}</code></button></p>"
+            )
+        }
+        Below::Runbook(name) => {
+            let name = escape(name);
+            write!(
+                out,
+                "<p><a href=\"#runbook-{name}\">Runbook: {name}</a></p>"
+            )
+        }
+        Below::Text(text) => write!(out, "<p>{}</p>", inline(text)),
     };
+}
+
+/// Quotes an argument for a shell, where it needs to be quoted.
+fn quoted(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+,@=".contains(c);
+    if argument.chars().all(is_plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', "'\\''"))
+    }
+}
+
+/// The address of a log file: absolute, or relative to the page. `None` for what a browser cannot show: compressed
+/// files, members of archives, and standard input.
+fn link_to(file: &str) -> Option<String> {
+    const PACKED: [&str; 7] = [".gz", ".zst", ".xz", ".bz2", ".lz4", ".br", ".zip"];
+    let is_packed = PACKED.iter().any(|end| file.ends_with(end));
+    let is_member = [".tar", ".tgz", ".zip", "://"]
+        .iter()
+        .any(|part| file.contains(part));
+    if is_packed || is_member || file == "-" {
+        return None;
+    }
+    let mut address = String::new();
+    for byte in file.replace('\\', "/").bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+            address.push(byte.into());
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    // A relative path with a prefix cannot be read as an address of another kind.
+    Some(match address.strip_prefix('/') {
+        Some(rest) => format!("file:///{rest}"),
+        None => format!("./{}", address.trim_start_matches("./")),
+    })
 }
 
 /// Writes lines of figures (name, spaces, value) as a definition list.
@@ -152,7 +243,7 @@ fn lines_of(out: &mut String, lines: &[String]) {
     let column = (1..widest).find(|column| lines.iter().all(|line| begins(line, *column)));
     let Some(column) = column.filter(|_| lines.len() > 1) else {
         for line in lines {
-            let _ = writeln!(out, "<p>{}</p>", escape(line));
+            let _ = writeln!(out, "<p>{}</p>", inline(line));
         }
         return;
     };
@@ -163,7 +254,7 @@ fn lines_of(out: &mut String, lines: &[String]) {
             out,
             "<dt>{}</dt><dd>{}</dd>",
             escape(name.trim()),
-            escape(rest.trim())
+            inline(rest.trim())
         );
     }
     out.push_str("</dl>\n");
@@ -174,6 +265,7 @@ fn table(
     headers: &[(Align, String)],
     rows: &[(Tone, Vec<String>)],
     figures: &[String],
+    is_stacked: bool,
 ) {
     let is_number = |column: usize| {
         headers
@@ -187,7 +279,23 @@ fn table(
             ""
         }
     };
-    out.push_str("<div class=\"scroll\"><table class=\"sortable\"><thead><tr>");
+    let class = if is_stacked {
+        "sortable stacked"
+    } else {
+        "sortable"
+    };
+    let label = |column: usize| {
+        headers
+            .get(column)
+            .filter(|_| is_stacked && is_number(column))
+            .map_or_else(String::new, |(_, name)| {
+                format!(" data-label=\"{}\"", escape(name))
+            })
+    };
+    let _ = write!(
+        out,
+        "<div class=\"scroll\"><table class=\"{class}\"><thead><tr>"
+    );
     for (column, (_, name)) in headers.iter().enumerate() {
         let _ = write!(out, "<th{}>{}</th>", set(column), escape(name));
     }
@@ -198,11 +306,11 @@ fn table(
     for (place, (tone, cells)) in rows.iter().enumerate() {
         out.push_str("<tr>");
         for (column, cell) in cells.iter().enumerate() {
-            let text = escape(cell);
+            let text = inline(cell);
             let _ = if column == 0 {
                 write!(out, "<td class=\"{}\">{text}</td>", tone.class())
             } else {
-                write!(out, "<td{}>{text}</td>", set(column))
+                write!(out, "<td{}{}>{text}</td>", set(column), label(column))
             };
         }
         if let Some(figure) = figures.get(place) {

@@ -5,16 +5,25 @@ use super::document::{Align, Block, Document};
 /// Renders the document as GitHub-flavoured Markdown. All text from logs is escaped.
 pub fn markdown(document: &Document) -> String {
     let mut out = String::new();
-    for block in &document.blocks {
+    write_blocks(&mut out, &document.blocks);
+    out
+}
+
+fn write_blocks(out: &mut String, blocks: &[Block]) {
+    for block in blocks {
         match block {
             Block::Title(text) => out.push_str(&format!("# {}\n\n", escape(text))),
             Block::Heading(text) => out.push_str(&format!("## {}\n\n", escape(text))),
             Block::Text(_, text) => out.push_str(&format!("{}\n\n", escape(text))),
-            Block::List(points) => {
-                for (number, (_, point, below)) in points.iter().enumerate() {
-                    out.push_str(&format!("{}. {}\n", number + 1, escape(point)));
+            Block::Fold { summary, blocks } => {
+                out.push_str(&format!("## {}\n\n", escape(summary)));
+                write_blocks(out, blocks);
+            }
+            Block::List { first, points } => {
+                for (number, (_, point, below)) in (*first..).zip(points) {
+                    out.push_str(&format!("{number}. {}\n", escape(point)));
                     for line in below {
-                        out.push_str(&format!("   - {}\n", escape(line)));
+                        out.push_str(&format!("   - {}\n", escape(&line.plain())));
                     }
                 }
                 out.push('\n');
@@ -49,7 +58,6 @@ pub fn markdown(document: &Document) -> String {
             }
         }
     }
-    out
 }
 
 /// Separator between characters that would otherwise form a link or a mention on sites that detect them after

@@ -1,7 +1,9 @@
 //! Rendering of a report for people: one document, several output formats.
 
 mod blocks;
+mod columns;
 mod comparison;
+mod cut;
 mod document;
 mod figures;
 mod handbook;
@@ -16,7 +18,7 @@ mod views;
 mod words;
 
 pub use comparison::diff;
-pub use document::{Align, Block, Document, Tone};
+pub use document::{Align, Below, Block, Document, Point, Tone};
 pub use html::{document_page, page};
 pub use layout::{Layout, Metric, Section, UnknownName};
 pub use live::record;

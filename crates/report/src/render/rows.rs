@@ -22,6 +22,7 @@ pub fn answer(answer: &Answer, limit: usize) -> Document {
             .collect(),
         rows,
         figures: Vec::new(),
+        is_stacked: false,
     });
     if answer.height() > limit {
         let (shown, all) = (count(limit as u64), count(answer.height() as u64));

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::document::{Align, Block, Document, Tone};
+use super::columns::{Column, fitted};
+use super::document::{Align, Block, Document, Point, Tone};
 
 /// Properties of the output.
 #[derive(Debug, Clone, Copy)]
@@ -25,61 +26,76 @@ impl Default for Terminal {
     }
 }
 
-const GAP: usize = 2;
-/// Minimum width to which a column is cut while others can be cut instead.
-const LEAST: usize = 10;
-
 /// Renders the document.
 pub fn text(document: &Document, terminal: &Terminal) -> String {
     let mut out = String::new();
-    for (index, block) in document.blocks.iter().enumerate() {
-        if index > 0 {
+    write_blocks(&mut out, &document.blocks, terminal);
+    out
+}
+
+fn write_blocks(out: &mut String, blocks: &[Block], terminal: &Terminal) {
+    for block in blocks {
+        if !out.is_empty() {
             out.push('\n');
         }
         match block {
+            Block::Fold { summary, blocks } => {
+                title(out, summary, terminal);
+                write_blocks(out, blocks, terminal);
+            }
             Block::Title(text) | Block::Heading(text) => {
-                for row in wrap(&clean(text), terminal.width) {
-                    line(&mut out, &terminal.paint(BOLD, &row));
-                }
+                title(out, text, terminal);
             }
             Block::Text(tone, text) => {
                 for row in wrap(&clean(text), terminal.width) {
-                    line(&mut out, &terminal.tone(*tone, &row));
+                    line(out, &terminal.tone(*tone, &row));
                 }
             }
-            Block::List(points) => {
-                for (number, (tone, point, below)) in points.iter().enumerate() {
-                    let mark = format!("{:>2}. ", number + 1);
-                    let rows = wrap(&clean(point), terminal.width.saturating_sub(4));
-                    for (nth, row) in rows.iter().enumerate() {
-                        let lead = if nth == 0 { mark.as_str() } else { "    " };
-                        line(&mut out, &format!("{lead}{}", terminal.tone(*tone, row)));
-                    }
-                    for row in below
-                        .iter()
-                        .flat_map(|b| wrap(&clean(b), terminal.width.saturating_sub(4)))
-                    {
-                        line(&mut out, &terminal.tone(Tone::Muted, &format!("    {row}")));
-                    }
-                }
-            }
+            Block::List { first, points } => list(out, *first, points, terminal),
             Block::Lines(lines) => {
                 for text in lines {
                     let rows = wrap(&clean(text), terminal.width.saturating_sub(14));
                     for (nth, row) in rows.iter().enumerate() {
                         let lead = if nth == 0 { "" } else { "              " };
-                        line(&mut out, &format!("{lead}{row}"));
+                        line(out, &format!("{lead}{row}"));
                     }
                 }
             }
             Block::Figure(_) => {}
             Block::Verbatim(lines) => {
-                lines.iter().for_each(|text| line(&mut out, &clean(text)));
+                lines.iter().for_each(|text| line(out, &clean(text)));
             }
-            Block::Table { headers, rows, .. } => table(&mut out, headers, rows, terminal),
+            Block::Table { headers, rows, .. } => table(out, headers, rows, terminal),
         }
     }
-    out
+}
+
+fn title(out: &mut String, text: &str, terminal: &Terminal) {
+    for row in wrap(&clean(text), terminal.width) {
+        line(out, &terminal.paint(BOLD, &row));
+    }
+}
+
+fn list(out: &mut String, first: usize, points: &[Point], terminal: &Terminal) {
+    let last = first + points.len();
+    // All texts of a list start in the same column.
+    let digits = last.saturating_sub(1).to_string().len().max(2);
+    let indent = " ".repeat(digits + 2);
+    let width = terminal.width.saturating_sub(digits + 2);
+    for (number, (tone, point, below)) in (first..).zip(points) {
+        let mark = format!("{number:>digits$}. ");
+        for (nth, row) in wrap(&clean(point), width).iter().enumerate() {
+            let lead = if nth == 0 { &mark } else { &indent };
+            line(out, &format!("{lead}{}", terminal.tone(*tone, row)));
+        }
+        for row in below
+            .iter()
+            .flat_map(|text| wrap(&clean(&text.plain()), width))
+        {
+            let row = format!("{indent}{row}");
+            line(out, &terminal.tone(Tone::Muted, &row));
+        }
+    }
 }
 
 fn line(out: &mut String, text: &str) {
@@ -93,121 +109,34 @@ fn table(
     rows: &[(Tone, Vec<String>)],
     terminal: &Terminal,
 ) {
-    // Column names may come from a query.
-    let headers: Vec<(Align, String)> = headers
-        .iter()
-        .map(|(align, name)| (*align, clean(name)))
-        .collect();
-    let headers = &*headers;
-    let rows: Vec<(Tone, Vec<String>)> = rows
-        .iter()
-        .map(|(tone, cells)| (*tone, cells.iter().map(|cell| clean(cell)).collect()))
-        .collect();
-    let wanted: Vec<usize> = (0..headers.len())
-        .map(|index| {
-            let cells = rows.iter().filter_map(|(_, cells)| cells.get(index));
-            cells
-                .map(|cell| cell.width())
-                .chain([headers[index].1.width()])
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let shown = shown_columns(&wanted, headers, terminal.width);
-    let headers: Vec<(Align, String)> = shown.iter().map(|index| headers[*index].clone()).collect();
-    let mut widths: Vec<usize> = shown.iter().map(|index| wanted[*index]).collect();
-    let rows: Vec<(Tone, Vec<String>)> = rows
-        .into_iter()
-        .map(|(tone, cells)| {
-            let cell = |index: &usize| cells.get(*index).cloned().unwrap_or_default();
-            (tone, shown.iter().map(cell).collect())
-        })
-        .collect();
-    shrink(&mut widths, &headers, terminal.width);
-    let set = |cells: &[String], tone: Tone| {
+    let (columns, dropped) = fitted(headers, rows, terminal.width);
+    let join = |cell: &dyn Fn(&Column) -> String, tone: Tone| {
         let mut row = String::new();
-        for (index, ((align, _), width)) in headers.iter().zip(&widths).enumerate() {
-            let cell = cut(cells.get(index).map_or("", String::as_str), *width);
-            let pad = " ".repeat(width.saturating_sub(cell.width()));
-            let cell = if index == 0 {
-                terminal.tone(tone, &cell)
+        for (index, column) in columns.iter().enumerate() {
+            let cell = column.padded(&cell(column));
+            if index == 0 {
+                // Only the text has the tone, not the space around it.
+                row.push_str(&terminal.tone_inside(tone, &cell));
             } else {
-                cell
-            };
-            let gap = if index == 0 { "" } else { "  " };
-            row.push_str(gap);
-            row.push_str(&match align {
-                Align::Right | Align::SpareRight => pad + &cell,
-                _ => cell + &pad,
-            });
+                row.push_str("  ");
+                row.push_str(&cell);
+            }
         }
         row
     };
-    if headers.iter().any(|(_, name)| !name.is_empty()) {
-        let names: Vec<String> = headers.iter().map(|(_, name)| name.clone()).collect();
-        line(
-            out,
-            &terminal.paint(MUTED, set(&names, Tone::Plain).trim_end()),
-        );
+    if columns.iter().any(|column| !column.head.is_empty()) {
+        let names = join(&|column| column.head.clone(), Tone::Plain);
+        line(out, &terminal.paint(MUTED, names.trim_end()));
     }
-    for (tone, cells) in &rows {
-        line(out, &set(cells, *tone));
+    for (nth, (tone, _)) in rows.iter().enumerate() {
+        line(out, &join(&|column| column.cells[nth].clone(), *tone));
     }
-}
-
-/// Returns the indexes of the shown columns: optional columns are dropped from the right until the minimum
-/// widths fit.
-fn shown_columns(wanted: &[usize], headers: &[(Align, String)], width: usize) -> Vec<usize> {
-    let least = |index: &usize| match headers[*index].0 {
-        Align::Cut | Align::Left => wanted[*index].min(LEAST),
-        Align::Fixed | Align::Spare | Align::SpareRight | Align::Right => wanted[*index],
-    };
-    let mut shown: Vec<usize> = (0..headers.len()).collect();
-    while shown.iter().map(least).sum::<usize>() + GAP * shown.len().saturating_sub(1) > width {
-        let is_spare =
-            |index: &usize| matches!(headers[*index].0, Align::Spare | Align::SpareRight);
-        let Some(spare) = shown.iter().rposition(is_spare) else {
-            break;
-        };
-        shown.remove(spare);
-    }
-    shown
-}
-
-/// Shrinks the widest columns that may be cut, then any text column, until the table fits. Numbers and
-/// verdicts are never cut: a row that is too long is better than a wrong value.
-fn shrink(widths: &mut [usize], headers: &[(Align, String)], width: usize) {
-    let gaps = GAP * widths.len().saturating_sub(1);
-    for cuttable in [&[Align::Cut][..], &[Align::Cut, Align::Left]] {
-        while widths.iter().sum::<usize>() + gaps > width {
-            let widest = (0..widths.len())
-                .filter(|index| cuttable.contains(&headers[*index].0) && widths[*index] > LEAST)
-                .max_by_key(|index| widths[*index]);
-            let Some(widest) = widest else { break };
-            widths[widest] -= 1;
+    if !dropped.is_empty() {
+        let legend = format!("Not shown at this width: {}.", dropped.join(", "));
+        for row in wrap(&legend, terminal.width) {
+            line(out, &terminal.tone(Tone::Muted, &row));
         }
     }
-}
-
-/// Cuts in the middle: the ends of a path or message are the most informative.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let keep = width.saturating_sub(1);
-    let head = take(text.chars(), keep.div_ceil(2));
-    let tail: String = take(text.chars().rev(), keep / 2).chars().rev().collect();
-    format!("{head}…{tail}")
-}
-
-fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
-    let mut used = 0;
-    chars
-        .take_while(|c| {
-            used += c.width().unwrap_or(0);
-            used <= width
-        })
-        .collect()
 }
 
 /// Wraps text at spaces.
@@ -272,6 +201,15 @@ impl Terminal {
         }
     }
 
+    /// Sets the tone of a text, but not of the spaces before and after it.
+    fn tone_inside(&self, tone: Tone, text: &str) -> String {
+        let inside = text.trim();
+        if inside.is_empty() {
+            return text.to_owned();
+        }
+        text.replacen(inside, &self.tone(tone, inside), 1)
+    }
+
     pub(super) fn tone(&self, tone: Tone, text: &str) -> String {
         match tone {
             Tone::Plain => text.to_owned(),
@@ -321,11 +259,5 @@ mod tests {
         let mut document = Document::default();
         document.text(Tone::Plain, "a\u{1b}[31mred\r\nb\u{202e}c");
         assert_eq!(rows(&document, 80), ["a [31mred  b c"]);
-    }
-
-    #[test]
-    fn a_long_text_is_cut_in_the_middle() {
-        assert_eq!(cut("abcdefghij", 5), "ab…ij");
-        assert_eq!(cut("größe", 5), "größe");
     }
 }

@@ -1,7 +1,9 @@
 //! Formatting of numbers, times and names, and the tones of verdicts and severities.
 
-use super::document::Tone;
-use crate::model::{Evidence, Scraper};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::{Below, Tone};
+use crate::model::{Evidence, Report, Scraper};
 
 pub(super) fn tone_of_severity(severity: &str) -> Tone {
     match severity {
@@ -28,8 +30,41 @@ pub(super) fn who(scraper: &Scraper) -> String {
     }
 }
 
-pub(super) fn place(at: &Evidence) -> String {
-    format!("{}:{}", at.file, at.line)
+/// A log line below a point of a list.
+pub(super) fn evidence(label: &str, at: &Evidence) -> Below {
+    Below::Evidence {
+        label: label.to_owned(),
+        file: at.file.clone(),
+        line: at.line,
+    }
+}
+
+/// The shortest names by which the scrapers of a report can be told apart.
+#[derive(Default)]
+pub(super) struct ShortNames<'r> {
+    /// The sites of each scraper id.
+    sites: BTreeMap<&'r str, BTreeSet<Option<&'r str>>>,
+}
+
+impl<'r> ShortNames<'r> {
+    pub(super) fn of(report: &'r Report) -> Self {
+        let mut sites: BTreeMap<&str, BTreeSet<Option<&str>>> = BTreeMap::new();
+        for scraper in &report.scrapers {
+            if let Some(id) = scraper.scraper_id.as_deref() {
+                sites.entry(id).or_default().insert(scraper.site.as_deref());
+            }
+        }
+        Self { sites }
+    }
+
+    /// The scraper's id, or its site if it has no id; both if the id belongs to several scrapers.
+    pub(super) fn name(&self, scraper_id: Option<&String>, site: Option<&String>) -> String {
+        let is_shared = |id: &String| self.sites.get(&**id).is_some_and(|sites| sites.len() > 1);
+        match (scraper_id, site) {
+            (Some(id), Some(site)) if is_shared(id) => format!("{id} on {site}"),
+            (id, site) => known(id.or(site)),
+        }
+    }
 }
 
 pub(super) fn unknown() -> String {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod analysis;
+mod faces;
+mod fleet;
 
 use std::path::Path;
 

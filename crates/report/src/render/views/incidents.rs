@@ -3,9 +3,9 @@
 use dragline_insights::InsightKind;
 use std::collections::BTreeSet;
 
-use super::super::document::{Document, Tone};
+use super::super::document::{Below, Document, Point, Tone};
 use super::super::layout::{Layout, Section};
-use super::super::words::{place, tone_of_severity};
+use super::super::words::{evidence, plural, tone_of_severity};
 use crate::model::{Insight, Recommendation, Report};
 use crate::runbooks::name_of;
 
@@ -36,9 +36,10 @@ pub(super) fn to_do(report: &Report, document: &mut Document) {
         let worst = named
             .first()
             .map_or("", |insight| insight.severity.as_str());
-        let mut below = vec![format!("For: {}.", what_for(&named))];
-        below.extend(quiet_hours(report, &named));
-        below.extend(task.runbook.as_deref().map(runbook));
+        let mut below = vec![Below::Text(format!("For: {}.", what_for(&named)))];
+        below.extend(quiet_hours(report, &named).map(Below::Text));
+        let runbook = task.runbook.as_deref().map(name_of);
+        below.extend(runbook.map(|name| Below::Runbook(name.to_owned())));
         (tone_of_severity(worst), task.text.clone(), below)
     });
     document.list(points.collect());
@@ -116,11 +117,6 @@ fn named(names: impl Iterator<Item = String>) -> String {
     told.join(", ") + &tail
 }
 
-/// Returns the command that shows a runbook.
-fn runbook(path: &str) -> String {
-    format!("Runbook: dragline runbook {}", name_of(path))
-}
-
 /// Returns the incidents in the order of their numbers: open ones first, then closed ones.
 pub fn numbered(report: &Report) -> Vec<&Insight> {
     let (open, closed) = parted(report);
@@ -141,7 +137,7 @@ fn parted(report: &Report) -> (Vec<Folded<'_>>, Vec<Folded<'_>>) {
     folded(&report.insights).into_iter().partition(is_open)
 }
 
-/// Renders the incidents, one per cause: open ones in full, closed ones in one line.
+/// Renders the incidents, one per cause: the first open ones in full, the others in one line, which HTML folds.
 pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Document) {
     let (open, closed) = parted(report);
     heading(open.len(), "open incident", document);
@@ -155,55 +151,57 @@ pub(super) fn incidents(report: &Report, layout: &Layout, document: &mut Documen
         Vec::new()
     };
     let points = open.iter().take(TOP_INSIGHTS).map(|(insight, others)| {
-        let mut below = vec![insight.detail.clone()];
-        below.extend(the_same(others));
+        let mut below = vec![Below::Text(insight.detail.clone())];
+        below.extend(the_same(others).map(Below::Text));
         for at in insight.evidence.iter().take(2) {
-            below.push(format!("Evidence: {}", place(at)));
-            below.extend(at.sample.as_ref().map(|sample| format!("› {sample}")));
+            below.push(evidence("Evidence", at));
+            below.extend(at.sample.clone().map(Below::Sample));
         }
         if !shown.contains(&insight.recommendation.as_str()) {
-            below.push(insight.recommendation.clone());
+            below.push(Below::Text(insight.recommendation.clone()));
         }
         let title = format!("[{}] {}", insight.severity, insight.title);
         (tone_of_severity(&insight.severity), title, below)
     });
     document.list(points.collect());
     if open.len() > TOP_INSIGHTS {
-        document.text(Tone::Muted, "Older incidents:".to_owned());
-        document.lines(short(&open[TOP_INSIGHTS..], TOP_INSIGHTS));
+        let more = &open[TOP_INSIGHTS..];
+        let heading = format!(
+            "{}, less severe or older",
+            plural(more.len() as u64, "more open incident")
+        );
+        fold(heading, more, TOP_INSIGHTS, document);
     }
-    heading(closed.len(), "closed incident", document);
-    document.lines(short(&closed, open.len()));
+    if !closed.is_empty() {
+        let heading = plural(closed.len() as u64, "closed incident");
+        fold(heading, &closed, open.len(), document);
+    }
     if !report.insights.is_empty() {
         let hint = "Show one with its log lines: dragline report --incident N.";
         document.text(Tone::Muted, hint.to_owned());
     }
 }
 
-/// Renders incidents in one line each; numbers start after `before`.
-fn short(folded: &[Folded<'_>], before: usize) -> Vec<String> {
-    let line = |(nth, (insight, others)): (usize, &Folded<'_>)| {
+/// Renders incidents in one line each below a heading; numbers start after `before`.
+fn fold(heading: String, folded: &[Folded<'_>], before: usize, document: &mut Document) {
+    let point = |(insight, others): &Folded<'_>| -> Point {
         let also = named(others.iter().filter_map(|other| whose(other)));
         let also = if also.is_empty() {
             String::new()
         } else {
             format!("; also on {also}")
         };
-        format!(
-            "{}. [{}] {}{also}",
-            nth + 1,
-            insight.severity,
-            insight.title
-        )
+        let text = format!("[{}] {}{also}", insight.severity, insight.title);
+        (Tone::Plain, text, Vec::new())
     };
-    (before..).zip(folded).map(line).collect()
+    let mut inside = Document::default();
+    inside.list_from(before + 1, folded.iter().map(point).collect());
+    document.fold(heading, inside);
 }
 
 fn heading(count: usize, noun: &str, document: &mut Document) {
-    match count {
-        0 => {}
-        1 => document.heading(format!("1 {noun}")),
-        n => document.heading(format!("{n} {noun}s")),
+    if count > 0 {
+        document.heading(plural(count as u64, noun));
     }
 }
 

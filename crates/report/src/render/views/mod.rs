@@ -78,7 +78,7 @@ fn show(
             if report.errors.total > 0 {
                 document.heading(plural(report.errors.total, "error"));
                 errors::categories(&report.errors, document);
-                errors::groups(&report.errors.groups, TOP_GROUPS, document);
+                errors::groups(report, TOP_GROUPS, document);
             }
         }
         Section::Runs => runs::run_table(report, document),
@@ -89,7 +89,7 @@ fn show(
         Section::Queue => sections::queue(report, document),
         Section::Database => sections::database(report, document),
         Section::System => sections::system(report, document),
-        Section::Trends => outlook::trends(report, document),
+        Section::Trends => outlook::trends(report, figures.forecast.as_ref(), document),
         Section::Time => outlook::time(report, document),
         Section::Cost => outlook::cost(report, document),
         Section::Trust => trust::trust(&report.trust, document),
@@ -119,7 +119,7 @@ pub fn errors(report: &Report, limit: usize) -> Document {
     if total > 0 {
         errors::categories(&report.errors, &mut document);
         errors::cells(&report.errors, limit, &mut document);
-        errors::groups(&report.errors.groups, limit, &mut document);
+        errors::groups(report, limit, &mut document);
     }
     document
 }
@@ -128,7 +128,11 @@ pub fn errors(report: &Report, limit: usize) -> Document {
 pub fn runs(report: &Report) -> Document {
     let mut document = Document::default();
     document.title(plural(report.runs.len() as u64, "run"));
-    runs::table_of_runs(&report.runs.iter().collect::<Vec<_>>(), &mut document);
+    runs::table_of_runs(
+        report,
+        &report.runs.iter().collect::<Vec<_>>(),
+        &mut document,
+    );
     document
 }
 

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::super::document::{Align, Block, Document, Tone};
-use super::super::words::{known, number, percent, plural, unknown};
+use super::super::document::{Align, Block, Document, Point, Tone};
+use super::super::words::{ShortNames, known, number, percent, plural, unknown};
 use crate::model::{Panel, QuietHours, Report, Trend, Waste};
 use dragline_insights::{capital, name};
 
 /// Maximum number of lines about trends.
 const TOP_TRENDS: usize = 12;
 
-/// Renders trends, level changes and forecasts, and the number of scrapers with too little data.
-pub(super) fn trends(report: &Report, document: &mut Document) {
-    let points: Vec<(Tone, String, Vec<String>)> = report
+/// Renders trends, level changes and forecasts, and the number of scrapers with too little data. `figure` is the chart
+/// of the forecast.
+pub(super) fn trends(report: &Report, figure: Option<&String>, document: &mut Document) {
+    let points: Vec<Point> = report
         .trends
         .iter()
         .flat_map(|trend| direction(trend).into_iter().chain(jumps(trend)))
@@ -36,6 +37,7 @@ pub(super) fn trends(report: &Report, document: &mut Document) {
     forecasts
         .into_iter()
         .for_each(|text| document.text(Tone::Plain, text));
+    document.blocks.extend(figure.cloned().map(Block::Figure));
     if let Some(text) = short {
         document.text(Tone::Muted, text);
     }
@@ -204,6 +206,7 @@ fn too_short(report: &Report) -> Option<String> {
 
 /// Renders the time breakdown and the failed work.
 pub(super) fn time(report: &Report, document: &mut Document) {
+    let names = ShortNames::of(report);
     let rows: Vec<(Tone, Vec<String>)> = report
         .scrapers
         .iter()
@@ -214,7 +217,7 @@ pub(super) fn time(report: &Report, document: &mut Document) {
             Some((
                 Tone::Plain,
                 vec![
-                    known(scraper.scraper_id.as_ref().or(scraper.site.as_ref())),
+                    names.name(scraper.scraper_id.as_ref(), scraper.site.as_ref()),
                     hours(budget.run_seconds),
                     budget.parallel_requests.map_or_else(unknown, number),
                     share(budget.waiting_seconds),
@@ -406,5 +409,6 @@ fn table(panel: &Panel) -> Block {
             .collect(),
         rows: rows.collect(),
         figures: Vec::new(),
+        is_stacked: false,
     }
 }

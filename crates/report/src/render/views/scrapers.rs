@@ -47,6 +47,7 @@ pub(super) fn scrapers(
         headers,
         rows: rows.collect(),
         figures: figures.filter(|_| !sparklines.is_empty()).collect(),
+        is_stacked: true,
     });
     reasons(report, document);
     if let Some(text) = too_few(report) {
