@@ -83,13 +83,13 @@ pub(super) fn blocks(finished: &Finished, days: &[i64]) -> BTreeMap<Name, Scrape
         });
         let share = |c: &Counters| (c.requests > 0).then(|| refused(c) as f64 / c.requests as f64);
         let is_known = knows_items(&own);
-        let told = ScraperDays {
+        let own_days = ScraperDays {
             items: total(days, each(&|c| is_known.then(|| c.items() as f64))),
             refused: with(Expectation::of_share(), days, each(&share)),
             runs: total(days, runs.collect()),
             errors: total(days, each(&|c| Some(c.errors as f64))),
         };
-        (own, told)
+        (own, own_days)
     };
     sums.into_iter().map(of).collect()
 }

@@ -21,7 +21,7 @@ pub(super) fn time_budget<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Opt
         operations += row.sections.database.duration.count;
         counters.merge(&row.counters);
     }
-    let seconds = |is_told: bool, micros: u64| is_told.then_some(micros as f64 / MICROS);
+    let seconds = |is_logged: bool, micros: u64| is_logged.then_some(micros as f64 / MICROS);
     let spread = &counters.response_time;
     let parts = [
         ("fetching", seconds(spread.count > 0, spread.sum)),
@@ -38,13 +38,13 @@ pub(super) fn time_budget<'r>(rows: impl IntoIterator<Item = &'r RunRow>) -> Opt
             seconds(operations > 0, counters.database_micros),
         ),
     ];
-    let told = || {
+    let known = || {
         parts
             .iter()
             .filter_map(|(name, part)| Some((*name, (*part)?)))
     };
-    let (most, _) = told().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let whole: f64 = told().map(|(_, part)| part).sum();
+    let (most, _) = known().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let whole: f64 = known().map(|(_, part)| part).sum();
     let [fetching, waiting, processing, database] = parts.map(|(_, part)| part);
     (run_seconds > 0.0).then(|| TimeBudget {
         run_seconds,

@@ -67,7 +67,7 @@ fn evidence(place: Evidence) -> model::Evidence {
 }
 
 /// Returns the error groups as the insights need them, with the muted groups marked.
-pub(super) fn told(finished: &Finished, groups: &[model::Group]) -> Vec<ErrorGroup> {
+pub(super) fn error_groups(finished: &Finished, groups: &[model::Group]) -> Vec<ErrorGroup> {
     let muted: BTreeSet<&str> = groups
         .iter()
         .filter(|group| group.mute.is_some())
@@ -80,10 +80,10 @@ pub(super) fn told(finished: &Finished, groups: &[model::Group]) -> Vec<ErrorGro
             ..ErrorGroup::of(row)?
         })
     };
-    let mut told: Vec<ErrorGroup> = finished.groups.iter().filter_map(of).collect();
+    let mut converted: Vec<ErrorGroup> = finished.groups.iter().filter_map(of).collect();
     // The order of the report.
-    told.sort_by_key(|group| (std::cmp::Reverse(group.count), group.id));
-    told
+    converted.sort_by_key(|group| (std::cmp::Reverse(group.count), group.id));
+    converted
 }
 
 /// Returns the recommendations without duplicates.

@@ -98,8 +98,8 @@ pub fn report(
     let period = known_period(finished, start.zip(end));
     let trends = dragline_analytics::trends(&frames, period)?;
     let whole = whole(finished, period, &sections, &trends);
-    let told = findings::told(finished, &groups);
-    let found = analysis.findings(finished, &told, rules, (&options.limits, &whole));
+    let error_groups = findings::error_groups(finished, &groups);
+    let found = analysis.findings(finished, &error_groups, rules, (&options.limits, &whole));
     let mut trust = trust(finished);
     trust.notes.extend(muted::notes(&groups, &options.mutes));
     trust.notes.extend(options.level.map(|level| {

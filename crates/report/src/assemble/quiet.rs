@@ -158,9 +158,9 @@ fn choice(days: &Days, from: usize) -> Option<Choice> {
         .zip(outside.mean())
         .is_some_and(|(own, others)| own <= FASTER * others)
         && inside.refused_share() <= outside.refused_share() + 0.001;
-    let told = [(is_let_in, by_refusals), (is_faster, by_times)];
-    let mut told = told.into_iter().filter(|(is_better, _)| *is_better);
-    told.find_map(|(_, coins)| {
+    let criteria = [(is_let_in, by_refusals), (is_faster, by_times)];
+    let mut criteria = criteria.into_iter().filter(|(is_better, _)| *is_better);
+    criteria.find_map(|(_, coins)| {
         let p_value = coins.p_value().filter(|p| *p <= SIGNIFICANT)?;
         Some(Choice {
             from,

@@ -37,7 +37,7 @@ pub fn diff(diff: &Diff) -> Document {
     let rows = diff
         .metrics
         .iter()
-        .filter(|metric| is_told(metric))
+        .filter(|metric| is_shown(metric))
         .map(row);
     document.table(
         &[
@@ -125,7 +125,7 @@ fn gates(diff: &Diff, document: &mut Document) {
 }
 
 /// Error categories with zero errors on both sides are not shown.
-fn is_told(metric: &MetricChange) -> bool {
+fn is_shown(metric: &MetricChange) -> bool {
     !(metric.metric.starts_with("errors.")
         && metric.a.unwrap_or(0.0) == 0.0
         && metric.b.unwrap_or(0.0) == 0.0)
@@ -186,14 +186,14 @@ fn errors(heading: &str, errors: &[ErrorChange], tone: Tone, document: &mut Docu
         return;
     }
     document.heading(heading);
-    let told = |error: &ErrorChange| {
+    let point = |error: &ErrorChange| {
         (
             tone,
             format!("{}: {}", error.category.replace('_', " "), error.template),
             Vec::new(),
         )
     };
-    document.list(errors.iter().take(TOP_ERRORS).map(told).collect());
+    document.list(errors.iter().take(TOP_ERRORS).map(point).collect());
     if errors.len() > TOP_ERRORS {
         document.text(
             Tone::Muted,

@@ -70,7 +70,7 @@ fn what(record: &Record<'_>) -> String {
         Event::ScraperError(error) => {
             let error_type = error.error_type.as_deref().unwrap_or_default();
             let text = error.error_message.as_deref().unwrap_or_default();
-            let told = match (error_type, text) {
+            let summary = match (error_type, text) {
                 ("", "") => message.to_owned(),
                 ("", text) => text.to_owned(),
                 (name, "") => name.to_owned(),
@@ -80,7 +80,7 @@ fn what(record: &Record<'_>) -> String {
                 .url
                 .as_deref()
                 .map_or_else(String::new, |url| format!(" {url}"));
-            let first = told.lines().next().unwrap_or_default();
+            let first = summary.lines().next().unwrap_or_default();
             format!("error {}{page}", clip(first, SHOWN_MESSAGE))
         }
         Event::Log | Event::Summary(_) => message.lines().next().unwrap_or_default().to_owned(),

@@ -14,11 +14,11 @@ pub(super) fn categories(errors: &Errors, document: &mut Document) {
         errors.by_category.iter().filter(|(_, n)| **n > 0).collect();
     sorted.sort_by(|a, b| b.1.cmp(a.1));
     let list = |pairs: &[(&String, &u64)]| {
-        let told: Vec<String> = pairs
+        let parts: Vec<String> = pairs
             .iter()
             .map(|(name, n)| format!("{} {}", name.replace('_', " "), count(**n)))
             .collect();
-        told.join(", ")
+        parts.join(", ")
     };
     let severities: Vec<(&String, &u64)> = ["critical", "high", "medium", "low"]
         .iter()
@@ -152,16 +152,16 @@ fn scrapers(group: &Group, names: &ShortNames<'_>) -> String {
     let mut all: Vec<&GroupScraper> = group.scrapers.iter().collect();
     all.sort_by_key(|scraper| std::cmp::Reverse(scraper.count));
     let is_alone = all.len() == 1;
-    let told = all.iter().take(TOP_SCRAPERS).map(|scraper| {
+    let names_and_shares = all.iter().take(TOP_SCRAPERS).map(|scraper| {
         let name = names.name(scraper.scraper_id.as_ref(), scraper.site.as_ref());
         match scraper.share.filter(|_| !is_alone) {
             Some(share) => format!("{name} {}", percent(Some(share))),
             None => name,
         }
     });
-    let told: Vec<String> = told.collect();
+    let names_and_shares: Vec<String> = names_and_shares.collect();
     match all.len().saturating_sub(TOP_SCRAPERS) {
-        0 => told.join(", "),
-        more => format!("{} and {more} more", told.join(", ")),
+        0 => names_and_shares.join(", "),
+        more => format!("{} and {more} more", names_and_shares.join(", ")),
     }
 }

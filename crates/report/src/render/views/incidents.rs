@@ -101,20 +101,20 @@ fn whose(insight: &Insight) -> Option<String> {
 
 /// Joins the first distinct names, and the number of further names.
 fn named(names: impl Iterator<Item = String>) -> String {
-    let mut told: Vec<String> = Vec::new();
+    let mut distinct: Vec<String> = Vec::new();
     for name in names {
-        if !told.contains(&name) {
-            told.push(name);
+        if !distinct.contains(&name) {
+            distinct.push(name);
         }
     }
-    let more = told.len().saturating_sub(TOP_OTHERS);
-    told.truncate(TOP_OTHERS);
+    let more = distinct.len().saturating_sub(TOP_OTHERS);
+    distinct.truncate(TOP_OTHERS);
     let tail = if more > 0 {
         format!(" and {more} more")
     } else {
         String::new()
     };
-    told.join(", ") + &tail
+    distinct.join(", ") + &tail
 }
 
 /// Returns the incidents in the order of their numbers: open ones first, then closed ones.
@@ -207,19 +207,19 @@ fn heading(count: usize, noun: &str, document: &mut Document) {
 
 /// Groups each incident with those of other scrapers that probably have the same cause.
 fn folded(insights: &[Insight]) -> Vec<Folded<'_>> {
-    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut folded = Vec::new();
     for insight in insights {
-        if !told.insert(&insight.id) {
+        if !seen.insert(&insight.id) {
             continue;
         }
         let others: Vec<&Insight> = insights
             .iter()
             .filter(|other| {
-                insight.related.contains(&other.id) && !told.contains(other.id.as_str())
+                insight.related.contains(&other.id) && !seen.contains(other.id.as_str())
             })
             .collect();
-        told.extend(others.iter().map(|other| other.id.as_str()));
+        seen.extend(others.iter().map(|other| other.id.as_str()));
         folded.push((insight, others));
     }
     folded

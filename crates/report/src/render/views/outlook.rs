@@ -136,9 +136,9 @@ fn jumps(trend: &Trend) -> Option<String> {
 
 /// Describes the last week and its weekly pattern, for metrics without a trend.
 fn week(trend: &Trend) -> Option<String> {
-    let is_told = matches!(&*trend.direction, "up" | "down")
+    let is_described = matches!(&*trend.direction, "up" | "down")
         || !matches!(&*trend.metric, "requests" | "items");
-    let growth = trend.week_over_week.filter(|_| !is_told)?;
+    let growth = trend.week_over_week.filter(|_| !is_described)?;
     let season = trend.seasonality.as_ref().map_or_else(String::new, |week| {
         format!("; most on {}s, least on {}s", week.highest, week.lowest)
     });
@@ -306,24 +306,24 @@ pub(super) fn cost(report: &Report, document: &mut Document) {
     let Some(cost) = &report.cost else { return };
     let money = |value: f64| format!("{value:.2} {}", cost.currency);
     document.heading(format!("Cost: {}", money(cost.total)));
-    let mut told = vec![format!(
+    let mut sentences = vec![format!(
         "Requests {}, traffic {}, traffic through proxies {}, run time {}.",
         money(cost.requests),
         money(cost.traffic),
         money(cost.proxy_traffic),
         money(cost.time)
     )];
-    told.extend(
+    sentences.extend(
         cost.per_thousand_items
             .map(|price| format!("1,000 items cost {}.", money(price))),
     );
-    told.extend(cost.waste_share.map(|share| {
+    sentences.extend(cost.waste_share.map(|share| {
         format!(
             "{} of it was spent on failed requests.",
             percent(Some(share))
         )
     }));
-    told.extend(cost.next_30_days.as_ref().map(|next| {
+    sentences.extend(cost.next_30_days.as_ref().map(|next| {
         format!(
             "The next 30 days: about {} ({} to {}).",
             money(next.mean),
@@ -331,7 +331,7 @@ pub(super) fn cost(report: &Report, document: &mut Document) {
             money(next.upper)
         )
     }));
-    document.text(Tone::Plain, told.join(" "));
+    document.text(Tone::Plain, sentences.join(" "));
     let headers = [
         (Align::Cut, "scraper"),
         (Align::Cut, "site"),

@@ -99,15 +99,18 @@ fn trouble(report: &Report, run: &Run) -> Option<&'static str> {
     let own = report.insights.iter().filter(|insight| {
         insight.scraper_id == run.scraper_id && insight.site == run.site && is_during(insight, run)
     });
-    let told = own.filter_map(
-        |insight| match insight.kind.parse::<InsightKind>().ok()?.effect() {
-            Effect::Blocked => Some("blocked"),
-            Effect::LayoutChanged => Some("layout"),
-            Effect::SilentFailure => Some("empty"),
-            Effect::None | Effect::Degraded | Effect::Missed => None,
-        },
-    );
-    told.min().or_else(|| is_refused(run).then_some("blocked"))
+    let troubles =
+        own.filter_map(
+            |insight| match insight.kind.parse::<InsightKind>().ok()?.effect() {
+                Effect::Blocked => Some("blocked"),
+                Effect::LayoutChanged => Some("layout"),
+                Effect::SilentFailure => Some("empty"),
+                Effect::None | Effect::Degraded | Effect::Missed => None,
+            },
+        );
+    troubles
+        .min()
+        .or_else(|| is_refused(run).then_some("blocked"))
 }
 
 /// Whether the site refused a large share of the run's requests.

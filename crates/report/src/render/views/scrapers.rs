@@ -61,8 +61,8 @@ fn too_few(report: &Report) -> Option<String> {
         let runs = scraper.totals.runs.unwrap_or(0);
         let name = (&scraper.scraper_id, &scraper.site);
         let mut insights = report.insights.iter();
-        let is_told = insights.any(|insight| (&insight.scraper_id, &insight.site) == name);
-        runs > 0 && runs < LEAST_RUNS && !is_told
+        let is_reported = insights.any(|insight| (&insight.scraper_id, &insight.site) == name);
+        runs > 0 && runs < LEAST_RUNS && !is_reported
     };
     let short = report.scrapers.iter().filter(is_short).count() as u64;
     (short > 0).then(|| {
@@ -82,12 +82,12 @@ fn reasons(report: &Report, document: &mut Document) {
             !insights.any(|insight| reason.starts_with(&insight.title))
         };
         for reason in scraper.reasons.iter().filter(is_new) {
-            let told = if reason.contains(&who) {
+            let sentence = if reason.contains(&who) {
                 reason.clone()
             } else {
                 format!("{who}: {reason}")
             };
-            document.text(Tone::Plain, told);
+            document.text(Tone::Plain, sentence);
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
     let holes = count_of(&["nul_bytes"]);
     let timeless = count_of(&["no_timestamp"]);
     let ambiguous = count_of(&["ambiguous_date"]);
-    let told: Vec<String> = [
+    let parts: Vec<String> = [
         (files, "file", "could not be read"),
         (cut, "archive", "could not be read to the end"),
         (trust.bad_lines, "line", "could not be read"),
@@ -59,7 +59,7 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
     .filter(|(n, ..)| *n > 0)
     .map(|(n, noun, what)| format!("{} {what}", plural(n, noun)))
     .collect();
-    (!told.is_empty()).then(|| told.join(", "))
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 pub(super) fn trust(trust: &Trust, document: &mut Document) {
@@ -74,20 +74,20 @@ pub(super) fn trust(trust: &Trust, document: &mut Document) {
     } else {
         dialects.join(", ")
     };
-    let mut told = vec![format!("Events by dialect: {read}.")];
+    let mut sentences = vec![format!("Events by dialect: {read}.")];
     if trust.missing_seq > 0 {
-        told.push(format!(
+        sentences.push(format!(
             "{} missing according to the sequence numbers.",
             plural(trust.missing_seq, "line")
         ));
     }
     if trust.unclassified_errors > 0 {
-        told.push(format!(
+        sentences.push(format!(
             "{}.",
             plural(trust.unclassified_errors, "unclassified error")
         ));
     }
-    document.text(Tone::Plain, told.join(" "));
+    document.text(Tone::Plain, sentences.join(" "));
     let headers = [
         (Align::Left, "problem"),
         (Align::Right, "count"),
