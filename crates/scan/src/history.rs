@@ -95,7 +95,7 @@ impl History {
     /// If the directory does not exist or cannot be read.
     pub fn all(&self) -> Result<Rollup, HistoryError> {
         fs::read_dir(self.dir.path()).map_err(|source| self.failed(source))?;
-        Ok(Keeper::new(self, &Arc::default())?.gone(&Rollup::default()))
+        Ok(HistoryWriter::new(self, &Arc::default())?.gone(&Rollup::default()))
     }
 
     fn failed(&self, source: io::Error) -> HistoryError {
@@ -147,13 +147,13 @@ fn is_day(name: &str) -> bool {
 }
 
 /// Stores the results for the files of one scan, for any number of threads.
-pub(crate) struct Keeper<'h> {
+pub(crate) struct HistoryWriter<'h> {
     history: &'h History,
     watch: Arc<Watch>,
     known: Mutex<Known>,
 }
 
-impl<'h> Keeper<'h> {
+impl<'h> HistoryWriter<'h> {
     pub(crate) fn new(history: &'h History, watch: &Arc<Watch>) -> Result<Self, HistoryError> {
         let mut known = Known::default();
         for path in history.paths()? {

@@ -54,7 +54,7 @@ pub use rows::{Row, RowSink};
 
 use crate::cache::{Key, Keys};
 use crate::filter::Sources;
-use crate::history::Keeper;
+use crate::history::HistoryWriter;
 use crate::label::Labeller;
 use crate::observer::Observer;
 use crate::pool::Pool;
@@ -152,7 +152,7 @@ pub fn scan(
         sources: by_source.then(|| Sources::matching(&options.filter, &everything)),
         covered: Some(&everything.covered()),
         cache: None,
-        keeper: None,
+        writer: None,
     };
     let rollup = pass.with_copies(pass.logs());
     if watch.is_cancelled() {
@@ -180,8 +180,8 @@ fn everything(
     };
     let cache = options.cache.as_ref();
     let history = options.history.as_ref();
-    let keeper = history
-        .map(|history| Keeper::new(history, &options.read.watch))
+    let writer = history
+        .map(|history| HistoryWriter::new(history, &options.read.watch))
         .transpose()?;
     let pass = Pass {
         found,
@@ -191,15 +191,15 @@ fn everything(
         sources: None,
         covered: None,
         cache: cache.map(|cache| Keys::new(cache, rules, options)),
-        keeper: keeper.as_ref(),
+        writer: writer.as_ref(),
     };
     let mut logs = pass.logs();
     cache.into_iter().for_each(Cache::trim);
-    let remembered = match &keeper {
-        Some(keeper) if !options.read.watch.is_cancelled() => {
-            let mut known = keeper.gone(&logs);
+    let remembered = match &writer {
+        Some(writer) if !options.read.watch.is_cancelled() => {
+            let mut known = writer.gone(&logs);
             known.merge(logs.clone());
-            keeper.tell(&mut logs);
+            writer.tell(&mut logs);
             Some(pass.with_copies(known))
         }
         _ => None,
@@ -364,7 +364,7 @@ struct Pass<'p> {
     /// The cache, if nothing is filtered.
     cache: Option<Keys<'p>>,
     /// The writer of the history, if there is one.
-    keeper: Option<&'p Keeper<'p>>,
+    writer: Option<&'p HistoryWriter<'p>>,
 }
 
 impl Pass<'_> {
@@ -409,8 +409,8 @@ impl Pass<'_> {
         mut rollup: Rollup,
         pool: &Pool,
     ) -> Rollup {
-        if let (Some(keeper), None) = (self.keeper, copied) {
-            rollup.merge(self.remembered_family(keeper, family));
+        if let (Some(writer), None) = (self.writer, copied) {
+            rollup.merge(self.remembered_family(writer, family));
             return rollup;
         }
         let mut reader = FamilyReader::new(&family.name, &self.options.read);
@@ -427,7 +427,7 @@ impl Pass<'_> {
     }
 
     /// Reads a family file by file, because the history stores one entry per file.
-    fn remembered_family(&self, keeper: &Keeper<'_>, family: &Family) -> Rollup {
+    fn remembered_family(&self, writer: &HistoryWriter<'_>, family: &Family) -> Rollup {
         let mut whole = Rollup::default();
         let mut reader = FamilyReader::new(&family.name, &self.options.read);
         let Some((last, files)) = family.files.split_last() else {
@@ -435,28 +435,28 @@ impl Pass<'_> {
         };
         for file in files {
             let (mut part, text) = self.part(family, file, &mut reader);
-            self.keep(keeper, family, file, text, &mut part);
+            self.keep(writer, family, file, text, &mut part);
             whole.merge(part);
         }
         let (part, text) = self.part(family, last, &mut reader);
         let apart = Pool::default();
         let mut part = self.finish(family, None, reader, part, &apart);
         part = merged(part, apart);
-        self.keep(keeper, family, last, text, &mut part);
+        self.keep(writer, family, last, text, &mut part);
         whole.merge(part);
         whole
     }
 
     fn keep(
         &self,
-        keeper: &Keeper<'_>,
+        writer: &HistoryWriter<'_>,
         family: &Family,
         file: &LogFile,
         text: Option<Fingerprint>,
         part: &mut Rollup,
     ) {
         if !self.options.read.watch.is_cancelled() {
-            keeper.keep(&family.name, file, text, part);
+            writer.keep(&family.name, file, text, part);
         }
     }
 
