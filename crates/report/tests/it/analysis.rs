@@ -296,7 +296,11 @@ fn statistics_of_an_authors_own_are_shown_compared_and_gated() {
     assert!((told.runs[1].stats["captchas"] - 9.0).abs() < 1e-9);
     assert_eq!(told.runs[1].stats.len(), 2);
     let shown = render::markdown(&render::runs(&told));
-    assert!(shown.contains("captchas 9"), "{shown}");
+    assert!(
+        shown.contains("| run | start | budget | captchas |"),
+        "{shown}"
+    );
+    assert!(shown.contains("| r2 | 03-02 06:00 | 0.5 | 9 |"), "{shown}");
     let gate: Gate = "stats.captchas<=3".parse().unwrap();
     let diff = diff::diff(&finished, "previous", "last", &[gate]).unwrap();
     let change = diff

@@ -215,10 +215,8 @@ fn a_group_tells_the_share_of_each_scraper_and_where_its_sample_is_from() {
     let line = log.lines().nth(at.line as usize - 1).unwrap();
     assert!(line.contains(of.scraper_id.as_ref().unwrap()), "{line}");
     let shown = text(&report, 120);
-    assert!(
-        shown.contains("Sample from harbour_lights_and_buoys_daily: "),
-        "{shown}"
-    );
+    let label = format!("Sample from {}: ", of.scraper_id.as_ref().unwrap());
+    assert!(shown.contains(&label), "{shown}");
     assert!(
         shown.contains("muted, the site rebuilds its images [group "),
         "{shown}"
