@@ -65,7 +65,7 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
     let memory = args.memory.unwrap_or(READING);
     let options = ReadOptions {
         memory: Arc::new(Memory::of(memory)),
-        ..read_options(&config, &args.filter)?
+        ..read_options(&config, &args.filter)
     };
     let guard = progress::guard(&options.watch, memory);
     let (mut follower, mut shown) = start(args, &options)?;
