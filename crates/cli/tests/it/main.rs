@@ -4,6 +4,7 @@
 
 mod attack;
 mod cases;
+mod examples;
 mod fleets;
 mod page;
 mod reading;
