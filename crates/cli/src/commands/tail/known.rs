@@ -75,20 +75,20 @@ pub(super) fn known(session: &Session, args: &TailArgs, memory: usize) -> anyhow
         }
         Err(error) => return Err(error.into()),
     };
-    check_filter(args, &filter, rollup.finish(session.now))?;
+    check_filter(args, &filter, &rollup.finish(session.now))?;
     Ok(Known(Some(owners)))
 }
 
 fn check_filter(
     args: &TailArgs,
     filter: &Filter,
-    whole: dragline_rollup::Finished,
+    whole: &dragline_rollup::Finished,
 ) -> anyhow::Result<()> {
     let is_there = whole.runs.iter().any(|run| filter.takes_run(&run.key));
     if !filter.names_a_source() || is_there || whole.dialects.is_empty() {
         return Ok(());
     }
-    let sentence = nothing_matched(&whole, filter);
+    let sentence = nothing_matched(whole, filter);
     if args.no_follow {
         anyhow::bail!("{sentence}");
     }
