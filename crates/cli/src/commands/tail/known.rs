@@ -1,6 +1,5 @@
 //! The names that lines have in the report.
 
-use dragline_ingest::DiscoverError;
 use dragline_scan::{Filter, Owners, ScanError, ScanOptions};
 use dragline_schema::{Event, Record, RunKey, host_of};
 
@@ -69,10 +68,8 @@ pub(super) fn known(session: &Session, args: &TailArgs, memory: usize) -> anyhow
     });
     let (owners, rollup) = match read? {
         Ok(read) => read,
-        // Logs may be created later.
-        Err(ScanError::Discover(DiscoverError::Missing(_) | DiscoverError::NoMatch(_))) => {
-            return Ok(Known::default());
-        }
+        // Logs may be created later; what cannot be read is reported while following.
+        Err(ScanError::Discover(_)) => return Ok(Known::default()),
         Err(error) => return Err(error.into()),
     };
     check_filter(args, &filter, &rollup.finish(session.now))?;
