@@ -29,6 +29,10 @@ schema:
 settings:
     DRAGLINE_BLESS=1 cargo test -p dragline-logging --test it the_settings_in_the_docs
 
+# The table of field names in docs/reading.md, made anew from the code.
+names:
+    DRAGLINE_BLESS=1 cargo test -p dragline-ingest --lib the_names_in_the_docs
+
 # The classifier's figures in docs/classification.md, measured anew.
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves

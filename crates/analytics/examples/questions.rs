@@ -8,7 +8,7 @@ use polars::prelude::*;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let logs = Logs::open(std::env::args().skip(1))?;
 
-    // Which hosts refuse, and how much of what they are asked for?
+    // Which hosts refuse requests, and which share of them?
     let refused = col("status_code")
         .eq(lit(403))
         .or(col("status_code").eq(lit(429)));

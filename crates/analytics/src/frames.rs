@@ -23,58 +23,58 @@ pub struct Frames {
     pub bucket_micros: i64,
 }
 
-/// A counter's name, and the function that reads it.
-pub type Counter = (&'static str, fn(&Counters) -> u64);
+/// A number that is kept for each run and each span of time.
+#[derive(Debug, Clone, Copy)]
+pub struct Counter {
+    /// Its name, which is that of a column.
+    pub name: &'static str,
+    /// Its meaning, with its unit.
+    pub about: &'static str,
+    /// Reads it.
+    pub read: fn(&Counters) -> u64,
+}
 
-/// All counters, with their column names.
-pub const COUNTERS: &[Counter] = &[
-    ("events", |c| c.events),
-    ("requests", |c| c.requests),
-    ("requests_failed", |c| c.requests_failed),
-    ("requests_unjudged", |c| c.requests_unjudged),
-    ("blocked", |c| blocked(c)),
-    ("items", Counters::items),
-    ("items_found", |c| c.found),
-    ("items_failed", |c| c.failed),
-    ("articles", |c| c.articles),
-    ("duplicates", |c| c.duplicates),
-    ("errors", |c| c.errors),
-    ("warnings", |c| c.warnings),
-    ("rate_limits", |c| c.rate_limits),
-    ("bytes", |c| c.bytes),
-    ("response_count", |c| c.response_time.count),
-    ("response_micros", |c| c.response_time.sum),
-    ("response_max_micros", |c| c.response_time.max),
-    ("searches", |c| c.searches),
-    ("cpu_samples", |c| c.cpu.count),
-    ("cpu_millipercent", |c| c.cpu.sum),
-    ("errors_authentication", |c| {
-        c.categories.get(ErrorCategory::Authentication)
-    }),
-    ("errors_database", |c| {
-        c.categories.get(ErrorCategory::Database)
-    }),
-    ("errors_network", |c| {
-        c.categories.get(ErrorCategory::Network)
-    }),
-    ("errors_parsing", |c| {
-        c.categories.get(ErrorCategory::Parsing)
-    }),
-    ("errors_rate_limit", |c| {
-        c.categories.get(ErrorCategory::RateLimit)
-    }),
-    ("errors_site_change", |c| {
-        c.categories.get(ErrorCategory::SiteChange)
-    }),
-    ("errors_system", |c| c.categories.get(ErrorCategory::System)),
-    ("errors_unknown", |c| {
-        c.categories.get(ErrorCategory::Unknown)
-    }),
-];
+macro_rules! counters {
+    ($($name:literal $about:literal => $read:expr;)*) => {
+        &[$(Counter { name: $name, about: $about, read: $read }),*]
+    };
+}
+
+/// All counters.
+pub const COUNTERS: &[Counter] = counters! {
+    "events" "number of log records" => |c| c.events;
+    "requests" "number of HTTP attempts" => |c| c.requests;
+    "requests_failed" "number of requests with status 400 or above, or without a response" => |c| c.requests_failed;
+    "requests_unjudged" "number of requests whose outcome the log does not say; they are in no success rate" => |c| c.requests_unjudged;
+    "blocked" "number of requests that the site refused (status 403 or 429)" => |c| blocked(c);
+    "items" "number of items: products that were added, updated or saved, and articles" => Counters::items;
+    "items_found" "number of products that were found, whether or not they were stored" => |c| c.found;
+    "items_failed" "number of items that could not be stored" => |c| c.failed;
+    "articles" "number of articles; they are also in `items`" => |c| c.articles;
+    "duplicates" "number of items or pages recognised as duplicates" => |c| c.duplicates;
+    "errors" "number of errors: `scraper_error` events and other records at ERROR or above" => |c| c.errors;
+    "warnings" "number of records at WARN" => |c| c.warnings;
+    "rate_limits" "number of times a site asked the scraper to slow down" => |c| c.rate_limits;
+    "bytes" "total size of response bodies, in bytes" => |c| c.bytes;
+    "response_count" "number of requests with a response time" => |c| c.response_time.count;
+    "response_micros" "sum of the response times, in microseconds; divide by `response_count` for the mean" => |c| c.response_time.sum;
+    "response_max_micros" "longest response time, in microseconds" => |c| c.response_time.max;
+    "searches" "number of searches" => |c| c.searches;
+    "cpu_samples" "number of samples of CPU usage" => |c| c.cpu.count;
+    "cpu_millipercent" "sum of the samples of CPU usage, in thousandths of a percent; divide by `cpu_samples` for the mean" => |c| c.cpu.sum;
+    "errors_authentication" "number of errors of the category `authentication`" => |c| c.categories.get(ErrorCategory::Authentication);
+    "errors_database" "number of errors of the category `database`" => |c| c.categories.get(ErrorCategory::Database);
+    "errors_network" "number of errors of the category `network`" => |c| c.categories.get(ErrorCategory::Network);
+    "errors_parsing" "number of errors of the category `parsing`" => |c| c.categories.get(ErrorCategory::Parsing);
+    "errors_rate_limit" "number of errors of the category `rate_limit`" => |c| c.categories.get(ErrorCategory::RateLimit);
+    "errors_site_change" "number of errors of the category `site_change`" => |c| c.categories.get(ErrorCategory::SiteChange);
+    "errors_system" "number of errors of the category `system`" => |c| c.categories.get(ErrorCategory::System);
+    "errors_unknown" "number of errors of the category `unknown`" => |c| c.categories.get(ErrorCategory::Unknown);
+};
 
 /// The names of the counters. Several tables have them as columns.
 pub fn counter_names() -> impl Iterator<Item = &'static str> {
-    COUNTERS.iter().map(|(name, _)| *name)
+    COUNTERS.iter().map(|counter| counter.name)
 }
 
 /// Expressions that sum each counter; for maxima, the maximum.
@@ -159,7 +159,10 @@ fn activity(finished: &Finished) -> Result<DataFrame, FramesError> {
 fn counter_columns(rows: &[&Counters]) -> Vec<Column> {
     COUNTERS
         .iter()
-        .map(|(name, read)| column(name, rows.iter().map(|row| read(row)).collect::<Vec<u64>>()))
+        .map(|counter| {
+            let values = rows.iter().map(|row| (counter.read)(row));
+            column(counter.name, values.collect::<Vec<u64>>())
+        })
         .collect()
 }
 

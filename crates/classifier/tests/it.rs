@@ -161,7 +161,7 @@ fn measure(half: &str, tell: bool) -> Score {
     score
 }
 
-/// Only figures are told of the held-out half, never a message: `fixtures/errors/README.md` says why.
+/// Only figures of the held-out half are shown, never a message: `fixtures/errors/README.md` says why.
 #[test]
 fn both_halves_are_labelled_right() {
     let open = measure("open", std::env::var_os("DRAGLINE_WRONG").is_some());
@@ -170,7 +170,7 @@ fn both_halves_are_labelled_right() {
     // What it was when this was written; a change of the rules that lowers it is a regression.
     assert!(share(&open, open.strict) > 0.96 && share(&open, open.lenient) > 0.99);
     assert!(share(&open, open.severity_lenient) > 0.91);
-    // What is asked of them on messages that nobody saw while writing rules.
+    // Their required accuracy on messages that were not seen while the rules were written.
     assert!(
         share(&held_out, held_out.strict) >= 0.88 && share(&held_out, held_out.lenient) >= 0.95
     );

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod config;
+mod names;
 mod output;
 mod progress;
 mod session;
@@ -105,6 +106,11 @@ fn is_cancelled(error: &anyhow::Error) -> bool {
             error.downcast_ref(),
             Some(SqlError::Scan(ScanError::Cancelled))
         )
+}
+
+/// Whether Ctrl-C or the memory limit ended the command.
+fn is_stopped(error: &anyhow::Error) -> bool {
+    error.is::<progress::Stopped>() || error.is::<progress::TooMuchMemory>() || is_cancelled(error)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -8,7 +8,7 @@
 //! The size of the buffer is limited. When it is full, a line waits for a time that depends on its level
 //! ([`Patience`]) and is then dropped and counted. A dropped line gets no number, so it leaves no gap. Lines
 //! up to INFO cannot use the last eighth of the buffer, which is reserved for WARN and ERROR. After a line
-//! has waited in vain, later lines are dropped without waiting until the thread makes progress. As soon as
+//! has waited without success, later lines are dropped without waiting until the thread makes progress. As soon as
 //! it does, a `log_dropped` line reports how many lines were dropped.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -199,7 +199,7 @@ impl Queue {
         batch
     }
 
-    /// Ignores poisoning: a panic while the lock is held leaves at worst an incomplete line in the
+    /// Ignores poisoning: a panic while the lock is held leaves at most an incomplete line in the
     /// buffer, which is better than losing all later lines.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -198,7 +198,7 @@ fn join_usual_site(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
         .filter_map(|(scraper, sites)| {
             let all: usize = sites.values().map(BTreeSet::len).sum();
             let (site, own) = sites.into_iter().max_by_key(|(_, runs)| runs.len())?;
-            // One site among several is nobody's usual one.
+            // One site among several is not the usual one.
             (own.len() * 5 >= all * 4).then_some((scraper, site))
         })
         .collect();

@@ -183,7 +183,7 @@ proptest! {
         prop_assert_eq!(finish(parts), finish(whole));
     }
 
-    /// What is beyond a limit is told less finely, and just as independent of the order.
+    /// Beyond a limit, the result is coarser, but as independent of the order.
     #[test]
     fn limits_do_not_depend_on_the_order_either(
         all in proptest::collection::vec((seen(), any::<bool>()), 0..120),

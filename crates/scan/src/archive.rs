@@ -5,6 +5,7 @@
 //! copy gets the same relative path below the archive directory. It is read back and must have the same hash before
 //! the log is removed. A log that changed in the meantime stays.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -36,8 +37,8 @@ pub enum Stays {
     Held,
     /// It is a link, has several hard links, or is not a regular file.
     Strange,
-    /// It is in the archive directory.
-    Archived,
+    /// Another file has the name of its copy: one in the archive directory, or the copy of another log.
+    Taken,
 }
 
 impl Stays {
@@ -47,41 +48,122 @@ impl Stays {
             Self::Young => "modified too recently",
             Self::Held => "held open by a program",
             Self::Strange => "a link, or a file with several hard links",
-            Self::Archived => "already in the archive",
+            Self::Taken => "another file has its name in the archive",
         }
     }
 }
 
+/// Why logs cannot be moved to a directory.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The archive directory is a directory with logs.
+    #[error("{} is the directory of the logs: name another one with --to", .0.display())]
+    Same(PathBuf),
+    /// The archive directory is below the logs, so that the copies would be logs again.
+    #[error("{} is inside {}, where the logs are: name a directory outside with --to", to.display(), logs.display())]
+    InLogs {
+        /// The archive directory.
+        to: PathBuf,
+        /// The input that contains it.
+        logs: PathBuf,
+    },
+    /// Logs are in the archive directory.
+    #[error("{} is inside {}, where the logs go: name other logs, or another directory with --to", logs.display(), to.display())]
+    InArchive {
+        /// The log or directory.
+        logs: PathBuf,
+        /// The archive directory.
+        to: PathBuf,
+    },
+}
+
 /// Decides for all found logs whether to move them: those last modified before `before` are moved to `to`.
-pub fn plan(inputs: &[String], found: &Discovery, before: SystemTime, to: &Path) -> Vec<Planned> {
+///
+/// # Errors
+/// If the logs are in the archive directory, or that is in them.
+pub fn plan(
+    inputs: &[String],
+    found: &Discovery,
+    before: SystemTime,
+    to: &Path,
+) -> Result<Vec<Planned>, ArchiveError> {
     let roots: Vec<&Path> = inputs
         .iter()
         .map(Path::new)
         .filter(|path| path.is_dir())
         .collect();
+    let files = || found.families.iter().flat_map(|family| &family.files);
+    check_apart(&roots, files().map(|file| file.path.as_path()), to)?;
     let held = Held::now();
-    let to_real = to.canonicalize().unwrap_or_else(|_| to.to_owned());
-    let files = found.families.iter().flat_map(|family| &family.files);
-    let mut all: Vec<Planned> = files
-        .map(|file| {
-            let path = file.path.clone();
-            let is_archived = path
-                .canonicalize()
-                .is_ok_and(|real| real.starts_with(&to_real));
-            Planned {
-                target: to.join(below(&path, &roots)),
-                bytes: file.bytes,
-                stays: if is_archived {
-                    Some(Stays::Archived)
-                } else {
-                    stays(&path, before, &held)
-                },
-                path,
-            }
+    let mut all: Vec<Planned> = files()
+        .map(|file| Planned {
+            path: file.path.clone(),
+            target: to.join(below(&file.path, &roots)),
+            bytes: file.bytes,
+            stays: stays(&file.path, before, &held),
         })
         .collect();
     all.sort_by(|a, b| a.path.cmp(&b.path));
-    all
+    let mut names = BTreeSet::new();
+    for one in all.iter_mut().filter(|one| one.stays.is_none()) {
+        if !names.insert(one.target.clone()) || is_other(&one.path, &one.target) {
+            one.stays = Some(Stays::Taken);
+        }
+    }
+    Ok(all)
+}
+
+/// Checks that the archive directory and the logs are not inside each other.
+fn check_apart<'p>(
+    roots: &[&'p Path],
+    files: impl Iterator<Item = &'p Path>,
+    to: &Path,
+) -> Result<(), ArchiveError> {
+    let to_real = real(to);
+    for root in roots {
+        let logs = real(root);
+        if logs == to_real {
+            return Err(ArchiveError::Same(to.to_owned()));
+        }
+        if to_real.starts_with(&logs) {
+            return Err(ArchiveError::InLogs {
+                to: to.to_owned(),
+                logs: (*root).to_owned(),
+            });
+        }
+    }
+    let mut logs = roots.iter().copied().chain(files);
+    match logs.find(|path| real(path).starts_with(&to_real)) {
+        None => Ok(()),
+        Some(logs) => Err(ArchiveError::InArchive {
+            logs: logs.to_owned(),
+            to: to.to_owned(),
+        }),
+    }
+}
+
+/// The path without links. What does not exist yet is taken as it is.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let parts = path.ancestors().find_map(|parent| {
+        let real = parent.canonicalize().ok()?;
+        Some(real.join(path.strip_prefix(parent).ok()?))
+    });
+    // `join` with an empty path adds a slash, which comparisons ignore.
+    parts.unwrap_or(path)
+}
+
+/// Whether the target exists and differs from the log.
+fn is_other(log: &Path, target: &Path) -> bool {
+    if target.symlink_metadata().is_err() {
+        return false;
+    }
+    let of = |path: &Path| hash(&mut dragline_files::open_own(path)?);
+    match (of(log), of(target)) {
+        (Ok(log), Ok(target)) => log != target,
+        _ => true,
+    }
 }
 
 /// The path relative to the input directory; for a file given directly, its name.
@@ -126,7 +208,7 @@ fn is_locked(path: &Path) -> bool {
 }
 
 /// The files that other programs have open, as far as this process may see (Linux only).
-struct Held(std::collections::BTreeSet<(u64, u64)>);
+struct Held(BTreeSet<(u64, u64)>);
 
 impl Held {
     #[cfg(target_os = "linux")]
@@ -261,7 +343,7 @@ mod tests {
         let inputs = [dir.join("logs").to_string_lossy().into_owned()];
         let found = dragline_ingest::discover(&inputs).unwrap();
         let before = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000);
-        plan(&inputs, &found, before, &dir.join("old"))
+        plan(&inputs, &found, before, &dir.join("old")).unwrap()
     }
 
     #[test]
@@ -291,6 +373,56 @@ mod tests {
             ("young.jsonl".to_owned(), Some(Stays::Young)),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn logs_and_archive_are_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        old(&logs.join("shop/a.jsonl"), LINE);
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let refused = |inputs: &[String], to: &Path| {
+            let found = dragline_ingest::discover(inputs).unwrap();
+            plan(inputs, &found, SystemTime::now(), to).unwrap_err()
+        };
+        assert_eq!(
+            refused(&[text(&logs)], &logs),
+            ArchiveError::Same(logs.clone())
+        );
+        assert_eq!(
+            refused(&[text(&logs)], &logs.join("shop/../old")).to_string(),
+            format!(
+                "{} is inside {}, where the logs are: name a directory outside with --to",
+                logs.join("shop/../old").display(),
+                logs.display()
+            )
+        );
+        for input in [
+            logs.join("shop"),
+            logs.join("shop/a.jsonl"),
+            logs.join("shop/*.jsonl"),
+        ] {
+            let error = refused(&[text(&input)], &logs);
+            assert!(matches!(error, ArchiveError::InArchive { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = dir.path().join("logs");
+        old(&logs.join("a/x.jsonl"), LINE);
+        old(&logs.join("b/x.jsonl"), &LINE.replace('x', "other"));
+        old(&logs.join("b/y.jsonl"), &LINE.replace('x', "third"));
+        old(&dir.path().join("old/y.jsonl"), LINE);
+        let inputs = ["a/x", "b/x", "b/y"].map(|name| {
+            let path = logs.join(name).with_extension("jsonl");
+            path.to_string_lossy().into_owned()
+        });
+        let found = dragline_ingest::discover(&inputs).unwrap();
+        let all = plan(&inputs, &found, SystemTime::now(), &dir.path().join("old")).unwrap();
+        let stays: Vec<_> = all.iter().map(|one| one.stays).collect();
+        assert_eq!(stays, [None, Some(Stays::Taken), Some(Stays::Taken)]);
     }
 
     #[test]

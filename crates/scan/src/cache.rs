@@ -3,7 +3,7 @@
 //! An entry holds the rollup of one file and the reader's state after it. Its name is a hash of everything
 //! they depend on: the program, the rules, the read options, the family's name, the reader's state before
 //! the file, and the file's path, size, modification time and beginning. An entry is therefore never wrong,
-//! at worst useless. If the cache is too large, the least recently used entries are removed.
+//! at most useless. If the cache is too large, the least recently used entries are removed.
 //!
 //! An entry also contains its own key and a checksum; a damaged or renamed entry is replaced. Entries are
 //! written to a temporary file and renamed, so any number of processes can share a directory.

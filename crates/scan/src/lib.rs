@@ -30,6 +30,7 @@ mod filter;
 mod history;
 mod label;
 mod observer;
+mod owners;
 mod pool;
 mod rows;
 
@@ -50,6 +51,7 @@ pub use dragline_ingest::{
 };
 pub use filter::Filter;
 pub use history::{History, HistoryError};
+pub use owners::{Owners, owners};
 pub use rows::{Row, RowSink};
 
 use crate::cache::{Key, Keys};

@@ -3,7 +3,8 @@
 use polars::prelude::*;
 
 use super::tables::TABLES;
-use super::{Answer, COUNTED, Kind, SqlError, counter_names, has_counters, words_of};
+use super::{Answer, COUNTED, Kind, SqlError, has_counters, words_of};
+use crate::frames::COUNTERS;
 
 /// The answer to `SHOW TABLES`, `DESCRIBE TABLE` and `DESC TABLE`; `None` for any other query.
 ///
@@ -48,8 +49,8 @@ fn columns(name: &str) -> Result<Answer, SqlError> {
         for (column, kind, about) in *own {
             add(column, kind, about);
         }
-        for counter in counter_names().filter(|_| has_counters(name)) {
-            add(counter, Kind::Count.as_sql(), &counter.replace('_', " "));
+        for counter in COUNTERS.iter().filter(|_| has_counters(name)) {
+            add(counter.name, Kind::Count.as_sql(), counter.about);
         }
     } else {
         return Err(SqlError::NoTable(format!(" `{name}`"), names().join(", ")));

@@ -1,7 +1,8 @@
 //! Rewrites common SQL that the engine does not support into SQL that it does.
 //!
 //! - `count(*)` and other functions without a name are named as they are written.
-//! - `ORDER BY count(*)`: the engine sorts only by names, so a selected expression that is sorted by gets an alias.
+//! - `ORDER BY count(*)`: the engine sorts only by names, so an expression that is sorted by gets an alias. If it is not
+//!   selected, it is selected in a subquery.
 //! - `date_trunc('hour', at)`: the time is formatted to that unit and parsed again.
 
 use std::ops::ControlFlow;
@@ -46,6 +47,7 @@ impl VisitorMut for Translator {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         self.changed |= name_what_is_sorted_by(query);
+        self.changed |= select_what_is_sorted_by(query);
         if let SetExpr::Select(select) = &mut *query.body {
             self.changed |= name_functions(&mut select.projection);
         }
@@ -94,10 +96,7 @@ fn name_what_is_sorted_by(query: &mut Query) -> bool {
     };
     let mut changed = false;
     for by in sorted {
-        if !matches!(
-            &by.expr,
-            Expr::Function(_) | Expr::BinaryOp { .. } | Expr::Cast { .. }
-        ) {
+        if !is_computed(&by.expr) {
             continue;
         }
         let same = |expr: &Expr| expr.to_string().eq_ignore_ascii_case(&by.expr.to_string());
@@ -119,6 +118,59 @@ fn name_what_is_sorted_by(query: &mut Query) -> bool {
         }
     }
     changed
+}
+
+/// Selects expressions that are only sorted by, in a subquery, because the result must not contain them:
+/// `SELECT host … ORDER BY count(*)` becomes
+/// `SELECT * EXCLUDE ("sorted by 1") FROM (SELECT host, count(*) AS "sorted by 1" … ORDER BY "sorted by 1")`.
+fn select_what_is_sorted_by(query: &mut Query) -> bool {
+    let (Some(order), SetExpr::Select(select)) = (&mut query.order_by, &mut *query.body) else {
+        return false;
+    };
+    let OrderByKind::Expressions(sorted) = &mut order.kind else {
+        return false;
+    };
+    // `SELECT DISTINCT` cannot be sorted by what it does not select.
+    if select.distinct.is_some() {
+        return false;
+    }
+    let mut added = Vec::new();
+    for (place, by) in sorted.iter_mut().enumerate() {
+        if !is_computed(&by.expr) {
+            continue;
+        }
+        let alias = Ident::with_quote('"', format!("sorted by {}", place + 1));
+        let by = std::mem::replace(&mut by.expr, Expr::Identifier(alias.clone()));
+        select.projection.push(SelectItem::ExprWithAlias {
+            expr: by,
+            alias: alias.clone(),
+        });
+        added.push(alias.to_string());
+    }
+    if added.is_empty() {
+        return false;
+    }
+    let with = query.with.take();
+    let text = format!(
+        "SELECT * EXCLUDE ({}) FROM ({query}) AS \"sorted\"",
+        added.join(", ")
+    );
+    let outer = Parser::parse_sql(&GenericDialect, &text);
+    if let Ok(mut statements) = outer
+        && let Some(sqlparser::ast::Statement::Query(outer)) = statements.pop()
+    {
+        *query = *outer;
+    }
+    query.with = with;
+    true
+}
+
+/// Whether an expression is more than a name or a position.
+fn is_computed(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Function(_) | Expr::BinaryOp { .. } | Expr::Cast { .. } | Expr::Case { .. }
+    )
 }
 
 /// For each unit, the format that truncates a time, and the format that parses the result.
@@ -183,6 +235,11 @@ mod tests {
             (
                 "SELECT host, count(*) n FROM requests GROUP BY host ORDER BY count(*)",
                 "SELECT host, count(*) AS n FROM requests GROUP BY host ORDER BY n",
+            ),
+            (
+                "WITH r AS (SELECT host FROM requests) SELECT host FROM r GROUP BY host ORDER BY count(*) DESC LIMIT 3",
+                "WITH r AS (SELECT host FROM requests) SELECT * EXCLUDE (\"sorted by 1\") FROM (SELECT host, count(*) \
+                 AS \"sorted by 1\" FROM r GROUP BY host ORDER BY \"sorted by 1\" DESC LIMIT 3) AS \"sorted\"",
             ),
             (
                 "SELECT date_trunc('day', at) d FROM requests",

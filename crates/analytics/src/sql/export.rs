@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use dragline_files::Temporary;
 use dragline_rollup::Finished;
 use dragline_scan::{Row, RowSink, ScanError, Watch, scan_rows};
 use polars::prelude::*;
 
 use super::builder::Builder;
 use super::tables::{Column, TABLES, Table};
-use super::{COUNTED, Question, SqlError, finished, spool};
+use super::{COUNTED, Question, SqlError, earlier, finished, notes, spool};
 
 /// Maximum number of rows per file of a partition.
 const BATCH: usize = 1 << 18;
@@ -22,30 +23,35 @@ const MEMORY: usize = 4;
 /// The memory overhead of a partition, in bytes.
 const PARTITION: usize = 16 << 10;
 /// The file that marks a directory as being written.
-const CLAIM: &str = ".dragline-export";
+pub(super) const CLAIM: &str = ".dragline-export";
 /// The directory name for a null partition value, as in Hive.
 const NONE: &str = "__HIVE_DEFAULT_PARTITION__";
 /// Maximum length of a partition's name; a longer name is truncated and gets a hash.
 const LONGEST: usize = 160;
 /// The partition column, which the files do not contain.
-const PARTITIONED_BY: &str = "scraper_id";
+pub(super) const PARTITIONED_BY: &str = "scraper_id";
 
 /// What was exported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// The number of rows per table, in table order.
+    /// The number of rows that were added per table, in table order.
     pub rows: Vec<(&'static str, u64)>,
-    /// The number of Parquet files.
+    /// The number of Parquet files that were written.
     pub files: usize,
+    /// Whether the directory contained an earlier export.
+    pub is_extended: bool,
+    /// What the tables do not show by themselves, as in [`Asked::notes`](super::Asked::notes).
+    pub notes: Vec<String>,
 }
 
 /// Writes the event tables to `DIR/TABLE/date=DAY/scraper_id=ID/NUMBER.parquet`, and the tables of counters
-/// to `DIR/TABLE.parquet`.
+/// to `DIR/TABLE.parquet`. Rows are added to an earlier export in the directory.
 ///
 /// If no event could be read, nothing is written.
 ///
 /// # Errors
-/// If the directory is not empty, a file cannot be written, or the logs cannot be read.
+/// If the directory contains anything else than an export, or an export with other columns or with the same logs; if
+/// a file cannot be written, or the logs cannot be read.
 pub fn export(
     question: &Question<'_>,
     dir: &Path,
@@ -104,35 +110,50 @@ fn write(
     if finished.dialects.is_empty() {
         return Ok((None, finished));
     }
+    let filter = &options.filter;
+    earlier::check_logs(target.dir, &finished, filter)?;
+    exported.notes = notes::totals(&exported.rows, &finished, filter);
+    let tables = COUNTED.iter().map(|(name, ..)| *name);
+    exported.notes.extend(notes::filters(tables, filter));
+    let mut counted = Vec::new();
     for (name, ..) in COUNTED {
-        let frame = finished::table(name, &finished, rules)?;
+        let frame = finished::table(name, &finished, rules, filter)?;
         exported.rows.push((name, frame.height() as u64));
-        target.files.fetch_add(1, Ordering::Relaxed);
-        target.write(&PathBuf::from(format!("{name}.parquet")), frame)?;
+        counted.push(target.prepare(&format!("{name}.parquet"), frame)?);
         is_stopped()?;
     }
-    exported.files = target.files.load(Ordering::Relaxed);
+    // These files may replace earlier ones, so they appear last and together.
+    for (file, path) in counted {
+        target.put(file, &path)?;
+    }
+    exported.files = target.files.load(Ordering::Relaxed) - target.first;
+    exported.is_extended = target.is_extended;
     Ok((Some(exported), finished))
 }
 
-/// The target directory, claimed for this export alone.
+/// The target directory, claimed for this export alone. It may contain an earlier export.
 struct Target<'d> {
     dir: &'d Path,
     /// Signals cancellation, after which nothing more is written.
     watch: &'d Watch,
+    /// The number of the next file. Those below `first` are of earlier exports.
     files: AtomicUsize,
+    first: usize,
+    is_extended: bool,
     failed: Mutex<Option<SqlError>>,
     /// The files and directories that this export created, in order of creation.
     made: Mutex<Vec<PathBuf>>,
 }
 
 impl<'d> Target<'d> {
-    /// Creates the directory, or claims an existing empty one.
+    /// Creates the directory, or claims an existing one that is empty or contains an export.
     fn claim(dir: &'d Path, watch: &'d Watch) -> Result<Self, SqlError> {
-        let target = Self {
+        let mut target = Self {
             dir,
             watch,
             files: AtomicUsize::new(0),
+            first: 0,
+            is_extended: false,
             failed: Mutex::default(),
             made: Mutex::default(),
         };
@@ -151,19 +172,25 @@ impl<'d> Target<'d> {
         match File::create_new(&claim) {
             Ok(_) => target.note(claim),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(SqlError::NotEmpty(dir.to_owned()));
+                return Err(SqlError::Busy(dir.to_owned()));
             }
             Err(error) => {
                 target.release(true);
                 return Err(unwritable(error));
             }
         }
-        let entries = std::fs::read_dir(dir).map_err(unwritable)?;
-        if entries.flatten().any(|entry| entry.file_name() != CLAIM) {
-            target.release(true);
-            return Err(SqlError::NotEmpty(dir.to_owned()));
+        match earlier::find(dir) {
+            Ok(first) => {
+                target.is_extended = first.is_some();
+                target.first = first.unwrap_or(0);
+                target.files = AtomicUsize::new(target.first);
+                Ok(target)
+            }
+            Err(error) => {
+                target.release(true);
+                Err(error)
+            }
         }
-        Ok(target)
     }
 
     /// Records a created path, so that it is removed on failure or when the process is terminated.
@@ -241,6 +268,34 @@ impl<'d> Target<'d> {
         self.note(path.clone());
         spool::write_parquet(file, &mut frame, &path)
     }
+
+    /// Writes a table to a temporary file, after the rows of an earlier export.
+    fn prepare(&self, name: &str, frame: DataFrame) -> Result<(Temporary, PathBuf), SqlError> {
+        let path = self.dir.join(name);
+        let mut frame = earlier::extended(&path, frame)?;
+        let failed = |source| SqlError::Spool {
+            path: path.clone(),
+            source,
+        };
+        let file = Temporary::new_in(self.dir).map_err(failed)?;
+        let out = File::options().write(true).open(file.path());
+        spool::write_parquet(out.map_err(failed)?, &mut frame, &path)?;
+        self.files.fetch_add(1, Ordering::Relaxed);
+        Ok((file, path))
+    }
+
+    /// Puts such a file into its place.
+    fn put(&self, file: Temporary, path: &Path) -> Result<(), SqlError> {
+        let is_new = path.symlink_metadata().is_err();
+        file.persist(path).map_err(|source| SqlError::Spool {
+            path: path.to_owned(),
+            source,
+        })?;
+        if is_new {
+            self.note(path.to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// The partition of a row.
@@ -303,7 +358,7 @@ struct Partitions<'t> {
     rows: Vec<u64>,
 }
 
-fn columns(table: &'static Table) -> impl Iterator<Item = &'static Column> {
+pub(super) fn columns(table: &'static Table) -> impl Iterator<Item = &'static Column> {
     table
         .columns()
         .filter(|column| column.name != PARTITIONED_BY)

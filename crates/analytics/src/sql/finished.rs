@@ -1,7 +1,8 @@
 //! Tables of the counters: runs, files, activity over time, and findings.
 
-use dragline_rollup::{Counters, Finished, RunRow, Verdict};
-use dragline_schema::{RunStatus, Timestamp};
+use dragline_rollup::{ActivityRow, Counters, Finished, RunRow, Verdict};
+use dragline_scan::Filter;
+use dragline_schema::{RunKey, RunStatus, Timestamp};
 use polars::prelude::*;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
             (
                 "duration_seconds",
                 "DOUBLE",
-                "time from the start to the end, or to the last line",
+                "time from the start to the end, or to the last line, in seconds",
             ),
             ("status", "VARCHAR", "the final status that the run logged"),
             (
@@ -66,7 +67,7 @@ pub const COUNTED: &[(&str, &str, &[About])] = &[
         "Files that were read.",
         &[
             ("path", "VARCHAR", "the path of the file"),
-            ("bytes", "BIGINT", "the size on disk"),
+            ("bytes", "BIGINT", "the size on disk, in bytes"),
             ("lines", "BIGINT", "the number of lines"),
             ("events", "BIGINT", "the number of log records"),
             (
@@ -170,12 +171,12 @@ fn counts(name: &str, values: impl Iterator<Item = u64>) -> Column {
 fn counters(rows: &[(&RunRow, &Counters)]) -> Vec<Column> {
     COUNTERS
         .iter()
-        .map(|(name, read)| {
+        .map(|counter| {
             let value = |(run, counters): &(&RunRow, &Counters)| {
-                is_known(name, run).then(|| read(counters) as i64)
+                is_known(counter.name, run).then(|| (counter.read)(counters) as i64)
             };
             let values: Vec<Option<i64>> = rows.iter().map(value).collect();
-            Column::new((*name).into(), values)
+            Column::new(counter.name.into(), values)
         })
         .collect()
 }
@@ -197,21 +198,46 @@ fn is_known(name: &str, run: &RunRow) -> bool {
     }
 }
 
-/// Builds a table of counters.
-pub(super) fn table(name: &str, finished: &Finished, rules: &RuleSet) -> PolarsResult<DataFrame> {
+/// Builds a table of counters, with the rows of the scrapers, sites and runs that the filter selects. Its times and
+/// its level are not applied: [`ignored`] says so.
+pub(super) fn table(
+    name: &str,
+    finished: &Finished,
+    rules: &RuleSet,
+    filter: &Filter,
+) -> PolarsResult<DataFrame> {
     let columns = match name {
-        "runs" => runs(finished)?,
+        "runs" => runs(finished, filter)?,
         "files" => files(finished)?,
-        "daily" => spans(finished, DAY)?,
-        "hourly" => spans(finished, HOUR)?,
-        "findings" => findings(finished, rules)?,
-        _ => activity(finished)?,
+        "daily" => spans(finished, DAY, filter)?,
+        "hourly" => spans(finished, HOUR, filter)?,
+        "findings" => findings(finished, rules, filter)?,
+        _ => activity(finished, filter)?,
     };
     DataFrame::new_infer_height(columns)
 }
 
-fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
-    let rows = &finished.runs;
+/// The options of the filter that do not apply to a table of counters, by name.
+pub(super) fn ignored(name: &str, filter: &Filter) -> Vec<&'static str> {
+    let is_files = name == "files";
+    let options = [
+        ("--since", filter.since.is_some()),
+        ("--until", filter.until.is_some()),
+        ("--level", filter.level.is_some()),
+        ("--scraper", filter.scraper.is_some() && is_files),
+        ("--site", filter.site.is_some() && is_files),
+        (
+            "--run",
+            filter.run.is_some() && (is_files || name == "findings"),
+        ),
+    ];
+    let given = options.into_iter().filter(|(_, is_ignored)| *is_ignored);
+    given.map(|(option, _)| option).collect()
+}
+
+fn runs(finished: &Finished, filter: &Filter) -> PolarsResult<Vec<Column>> {
+    let rows = finished.runs.iter();
+    let rows: Vec<&RunRow> = rows.filter(|run| filter.takes_run(&run.key)).collect();
     let stats = rows.iter().map(|run| &run.stats);
     let stats: Vec<Option<String>> = stats
         .map(|stats| {
@@ -252,7 +278,7 @@ fn runs(finished: &Finished) -> PolarsResult<Vec<Column>> {
         texts("config", rows.iter().map(|run| run.config.as_deref())),
         Column::new("stats".into(), stats),
     ];
-    let counted: Vec<_> = rows.iter().map(|run| (run, &run.counters)).collect();
+    let counted: Vec<_> = rows.iter().map(|run| (*run, &run.counters)).collect();
     columns.extend(counters(&counted));
     Ok(columns)
 }
@@ -274,10 +300,11 @@ fn files(finished: &Finished) -> PolarsResult<Vec<Column>> {
     ])
 }
 
-fn activity(finished: &Finished) -> PolarsResult<Vec<Column>> {
-    let rows = &finished.activity;
+fn activity(finished: &Finished, filter: &Filter) -> PolarsResult<Vec<Column>> {
     let key = |index: usize| &finished.runs[index].key;
-    let start = |row: &dragline_rollup::ActivityRow| Some(Timestamp::from_micros(row.start));
+    let rows = finished.activity.iter();
+    let rows: Vec<&ActivityRow> = rows.filter(|row| filter.takes_run(key(row.run))).collect();
+    let start = |row: &&ActivityRow| Some(Timestamp::from_micros(row.start));
     let mut columns = vec![
         times("start", rows.iter().map(start))?,
         texts(
@@ -299,22 +326,25 @@ fn activity(finished: &Finished) -> PolarsResult<Vec<Column>> {
 }
 
 /// The activity of each scraper per time span of the given width (at least the width of a bucket).
-fn spans(finished: &Finished, width: i64) -> PolarsResult<Vec<Column>> {
+fn spans(finished: &Finished, width: i64, filter: &Filter) -> PolarsResult<Vec<Column>> {
     let width = width.max(finished.bucket_micros);
     let mut spans: BTreeMap<(i64, Name), Vec<Option<i64>>> = BTreeMap::new();
     for row in &finished.activity {
         let run = &finished.runs[row.run];
+        if !filter.takes_run(&run.key) {
+            continue;
+        }
         let name = (run.key.scraper_id.clone(), run.key.site.clone());
         let start = row.start.div_euclid(width) * width;
         let sums = spans
             .entry((start, name))
             .or_insert_with(|| vec![None; COUNTERS.len()]);
-        for (sum, (name, read)) in sums.iter_mut().zip(COUNTERS) {
-            if is_known(name, run) {
-                let value = read(&row.counters) as i64;
+        for (sum, counter) in sums.iter_mut().zip(COUNTERS) {
+            if is_known(counter.name, run) {
+                let value = (counter.read)(&row.counters) as i64;
                 let before = sum.unwrap_or(0);
                 // Maxima are combined by taking the maximum.
-                *sum = Some(if name.contains("_max_") {
+                *sum = Some(if counter.name.contains("_max_") {
                     before.max(value)
                 } else {
                     before + value
@@ -329,15 +359,15 @@ fn spans(finished: &Finished, width: i64) -> PolarsResult<Vec<Column>> {
         texts("scraper_id", keys().map(|(_, name)| name.0.as_deref())),
         texts("site", keys().map(|(_, name)| name.1.as_deref())),
     ];
-    columns.extend(COUNTERS.iter().enumerate().map(|(place, (name, _))| {
+    columns.extend(COUNTERS.iter().enumerate().map(|(place, counter)| {
         let values: Vec<Option<i64>> = spans.values().map(|sums| sums[place]).collect();
-        Column::new((*name).into(), values)
+        Column::new(counter.name.into(), values)
     }));
     Ok(columns)
 }
 
 /// The findings.
-fn findings(finished: &Finished, rules: &RuleSet) -> PolarsResult<Vec<Column>> {
+fn findings(finished: &Finished, rules: &RuleSet, filter: &Filter) -> PolarsResult<Vec<Column>> {
     let groups: Vec<ErrorGroup> = finished.groups.iter().filter_map(ErrorGroup::of).collect();
     let end = finished.period.map(|(_, last)| last.plus_micros(1));
     let found = Analysis::of(finished, end).findings(
@@ -346,7 +376,19 @@ fn findings(finished: &Finished, rules: &RuleSet) -> PolarsResult<Vec<Column>> {
         rules,
         (&Limits::default(), &Whole::default()),
     );
-    let rows = || found.iter();
+    // A finding about several scrapers has no scraper, and no finding has a run.
+    let takes = |one: &&Finding| {
+        let (scraper_id, site) = (one.scraper.scraper_id.clone(), one.scraper.site.clone());
+        let is_shared = scraper_id.is_none() && site.is_none();
+        let run_id = filter.run.clone();
+        let key = RunKey {
+            scraper_id,
+            site,
+            run_id,
+        };
+        is_shared || filter.takes_run(&key)
+    };
+    let rows = || found.iter().filter(takes);
     let numbers = |name: &str, of: &dyn Fn(&Finding) -> Option<f64>| {
         Column::new(name.into(), rows().map(of).collect::<Vec<_>>())
     };
@@ -386,4 +428,73 @@ fn findings(finished: &Finished, rules: &RuleSet) -> PolarsResult<Vec<Column>> {
         ),
         texts("runbook", rows().map(|one| Some(one.runbook))),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use dragline_rollup::Rollup;
+
+    use super::*;
+    use crate::sql::{COMMON, Kind, TABLES};
+
+    /// The name in SQL of a column's type.
+    fn sql_type(kind: &DataType) -> &'static str {
+        match kind {
+            DataType::String => "VARCHAR",
+            DataType::Int64 => "BIGINT",
+            DataType::Float64 => "DOUBLE",
+            DataType::Boolean => "BOOLEAN",
+            DataType::Datetime(..) => "TIMESTAMP",
+            other => panic!("{other} is in no table"),
+        }
+    }
+
+    #[test]
+    fn every_table_has_the_columns_that_are_declared() {
+        let finished = Rollup::default().finish(Timestamp::from_seconds(1_772_700_000));
+        for (name, _, own) in COUNTED {
+            let frame = table(name, &finished, &RuleSet::shipped(), &Filter::default()).unwrap();
+            let found: Vec<(String, &str)> = frame
+                .columns()
+                .iter()
+                .map(|column| (column.name().to_string(), sql_type(column.dtype())))
+                .collect();
+            let own = own.iter().map(|(name, kind, _)| (*name, *kind));
+            let counters = COUNTERS.iter().filter(|_| has_counters(name));
+            let counters = counters.map(|counter| (counter.name, Kind::Count.as_sql()));
+            let declared: Vec<(String, &str)> = own
+                .chain(counters)
+                .map(|(name, kind)| (name.to_owned(), kind))
+                .collect();
+            assert_eq!(found, declared, "{name}");
+        }
+    }
+
+    /// A meaning is more than the name in other letters.
+    #[test]
+    fn every_column_has_a_meaning() {
+        let counted = COUNTED.iter().flat_map(|(_, _, own)| *own);
+        let counted = counted.map(|(name, _, about)| (*name, *about));
+        let counters = COUNTERS.iter().map(|counter| (counter.name, counter.about));
+        let events = TABLES.iter().flat_map(|table| &table.own).chain(COMMON);
+        let events = events.map(|column| (column.name, column.about));
+        for (name, about) in counted.chain(counters).chain(events) {
+            let said = about.trim().trim_end_matches('.').to_lowercase();
+            assert!(
+                said.contains(' ') && said != name.replace('_', " "),
+                "{name}: {about}"
+            );
+            let units = [
+                ("_ms", "in milliseconds"),
+                ("_micros", "in microseconds"),
+                ("_seconds", "in seconds"),
+                ("bytes", "bytes"),
+                ("percent", "percent"),
+            ];
+            for (end, unit) in units.iter().filter(|(end, _)| name.ends_with(end)) {
+                let is_there = said.contains(unit) || said.contains("from 0 to 100");
+                assert!(is_there, "{name} lacks its unit ({end}): {about}");
+            }
+        }
+    }
 }

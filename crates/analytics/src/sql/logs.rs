@@ -115,8 +115,9 @@ impl Logs {
                 let all: Vec<&str> = Self::tables().collect();
                 return Err(SqlError::NoTable(format!(" `{table}`"), all.join(", ")));
             }
-            let (_, finished) = read(&question, &[])?;
-            let frame = finished::table(table, &finished, &self.rules)?.lazy();
+            let (_, finished, _) = read(&question, &[])?;
+            let filter = &self.options.filter;
+            let frame = finished::table(table, &finished, &self.rules, filter)?.lazy();
             return Ok(if columns.is_empty() {
                 frame
             } else {
@@ -124,7 +125,7 @@ impl Logs {
             });
         };
         let wanted = wanted(known, columns)?;
-        let (spool, _) = read(&question, &[(place, known, wanted.clone())])?;
+        let (spool, ..) = read(&question, &[(place, known, wanted.clone())])?;
         let frame = spool.table(place, &wanted)?;
         let mut spools = self
             .spools

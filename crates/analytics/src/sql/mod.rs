@@ -4,15 +4,19 @@
 //! polars. Rows that do not fit into memory are written to temporary Parquet files next to the cache, which
 //! are removed with the answer. [`TABLES`] and [`COUNTED`] list the tables.
 //!
+//! [`check`] checks a query without any logs.
+//!
 //! [`export()`] writes the event tables as Parquet, partitioned by day and scraper, for other engines.
 
 mod answer;
 mod builder;
 mod describe;
 mod dialect;
+mod earlier;
 mod export;
 mod finished;
 mod logs;
+mod notes;
 mod spool;
 mod tables;
 
@@ -21,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::Finished;
-use dragline_scan::{ScanError, ScanOptions, scan_rows};
+use dragline_scan::{Filter, ScanError, ScanOptions, scan_rows};
 use dragline_schema::Timestamp;
 use polars::prelude::*;
 use polars::sql::SQLContext;
@@ -97,9 +101,40 @@ pub enum SqlError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The export directory is not empty, or another export is writing to it.
-    #[error("{0} is not empty; name a new directory")]
-    NotEmpty(PathBuf),
+    /// The directory contains something else than an export.
+    #[error(
+        "{dir} is not an export: it contains {other}; name a new directory, or one with an earlier export"
+    )]
+    NoExport {
+        /// The directory.
+        dir: PathBuf,
+        /// What it contains.
+        other: String,
+    },
+    /// Another export is writing to the directory.
+    #[error("another export is writing to {0}; if none is running, remove {name} from it", name = export::CLAIM)]
+    Busy(PathBuf),
+    /// The earlier export has other columns.
+    #[error("{path} cannot be extended: {difference}; name a new directory")]
+    OtherColumns {
+        /// A file of the earlier export.
+        path: PathBuf,
+        /// A difference.
+        difference: String,
+    },
+    /// The earlier export contains logs that would be exported again.
+    #[error(
+        "{dir} already contains {files} of these logs ({first}), whose rows would be there twice; name only new \
+         logs, use a filter such as --since, or name a new directory"
+    )]
+    Exported {
+        /// The directory.
+        dir: PathBuf,
+        /// The number of logs that it already contains.
+        files: usize,
+        /// One of them.
+        first: String,
+    },
 }
 
 impl SqlError {
@@ -112,7 +147,13 @@ impl SqlError {
             | Self::Shadowed(_)
             | Self::Stopped(_) => true,
             Self::Query(error) => !matches!(error, PolarsError::IO { .. }),
-            Self::Parquet { .. } | Self::Scan(_) | Self::Spool { .. } | Self::NotEmpty(_) => false,
+            Self::Parquet { .. }
+            | Self::Scan(_)
+            | Self::Spool { .. }
+            | Self::NoExport { .. }
+            | Self::Busy(_)
+            | Self::OtherColumns { .. }
+            | Self::Exported { .. } => false,
         }
     }
 }
@@ -124,8 +165,8 @@ pub struct Question<'q> {
     pub inputs: &'q [String],
     /// The rules that classify errors.
     pub rules: &'q RuleSet,
-    /// How the logs are read. The filter applies only to the event tables; `runs`, `files` and
-    /// `activity_by_bucket` always cover everything.
+    /// How the logs are read. The filter's times and level apply only to the event tables, its scraper, site and run
+    /// to all tables except `files`; see [`Asked::notes`].
     pub options: &'q ScanOptions,
     /// The directory for rows that do not fit into memory.
     pub spool: &'q Path,
@@ -140,58 +181,117 @@ pub struct Asked {
     pub answer: Answer,
     /// The counters; they also contain what could not be read.
     pub finished: Finished,
+    /// What the answer does not show by itself, as sentences: numbers that the logs contain only as totals, and
+    /// filters that do not apply to a table.
+    pub notes: Vec<String>,
 }
 
 /// An event table that a query names: its index in [`TABLES`], the table, and the columns that the query names.
 type Wanted = (usize, &'static Table, Vec<&'static Column>);
+
+/// The tables that a query names.
+struct Plan {
+    /// The tables of events.
+    wanted: Vec<Wanted>,
+    /// The tables of counters.
+    counted: Vec<&'static str>,
+}
+
+impl Plan {
+    fn of(query: &str) -> Result<Self, SqlError> {
+        let words = words_of(query);
+        let first = words.first().cloned().unwrap_or_default();
+        if !matches!(&*first, "select" | "with" | "explain") {
+            return Err(SqlError::NoQuestion(first.to_uppercase()));
+        }
+        let named = |name: &str| words.iter().any(|word| word == name);
+        let wanted: Vec<Wanted> = TABLES
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| named(table.name))
+            .map(|(place, table)| (place, table, columns_of(table, query, &words)))
+            .collect();
+        let counted: Vec<&str> = COUNTED
+            .iter()
+            .map(|(name, ..)| *name)
+            .filter(|name| named(name))
+            .collect();
+        if wanted.is_empty() && counted.is_empty() {
+            let all = TABLES.iter().map(|table| table.name);
+            let all: Vec<&str> = all.chain(COUNTED.iter().map(|(name, ..)| *name)).collect();
+            return Err(no_table(&words, &all));
+        }
+        if let Some(table) = shadowed(&words) {
+            return Err(SqlError::Shadowed(table));
+        }
+        Ok(Self { wanted, counted })
+    }
+
+    /// Runs the query on the tables.
+    fn answer(
+        &self,
+        query: &str,
+        spool: &Spool,
+        finished: &Finished,
+        (rules, filter): (&RuleSet, &Filter),
+    ) -> Result<DataFrame, SqlError> {
+        let mut context = SQLContext::new();
+        for (place, table, columns) in &self.wanted {
+            context.register(table.name, spool.table(*place, columns)?);
+        }
+        for name in &self.counted {
+            let frame = finished::table(name, finished, rules, filter)?;
+            context.register(name, frame.lazy());
+        }
+        let answer = answer(&mut context, &dialect::translated(query), spool.has_files())?;
+        answer.map_err(|error| explained(error, self))
+    }
+}
 
 /// Runs a query.
 ///
 /// # Errors
 /// If the query is invalid or names no known table, or if the logs cannot be read.
 pub fn ask(question: &Question<'_>, query: &str) -> Result<Asked, SqlError> {
+    let plan = Plan::of(query)?;
+    let (spool, finished, rows) = read(question, &plan.wanted)?;
+    let filter = &question.options.filter;
+    let answer = plan.answer(query, &spool, &finished, (question.rules, filter))?;
+    // A column may have the name of a table: `SELECT requests FROM runs`.
     let words = words_of(query);
-    let first = words.first().cloned().unwrap_or_default();
-    if !matches!(&*first, "select" | "with" | "explain") {
-        return Err(SqlError::NoQuestion(first.to_uppercase()));
-    }
-    let named = |name: &str| words.iter().any(|word| word == name);
-    let wanted: Vec<Wanted> = TABLES
-        .iter()
-        .enumerate()
-        .filter(|(_, table)| named(table.name))
-        .map(|(place, table)| (place, table, columns_of(table, query, &words)))
+    let is_read = |table: &str| {
+        let mut pairs = words.windows(2);
+        pairs.any(|pair| matches!(&*pair[0], "from" | "join" | "table") && pair[1] == table)
+    };
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter(|(table, _)| is_read(table))
         .collect();
-    let counted: Vec<&str> = COUNTED
-        .iter()
-        .map(|(name, ..)| *name)
-        .filter(|name| named(name))
-        .collect();
-    if wanted.is_empty() && counted.is_empty() {
-        let all = TABLES.iter().map(|table| table.name);
-        let all: Vec<&str> = all.chain(COUNTED.iter().map(|(name, ..)| *name)).collect();
-        return Err(no_table(&words, &all));
-    }
-    if let Some(table) = shadowed(&words) {
-        return Err(SqlError::Shadowed(table));
-    }
-    let (spool, finished) = read(question, &wanted)?;
-    let mut context = SQLContext::new();
-    for (place, table, columns) in &wanted {
-        context.register(table.name, spool.table(*place, columns)?);
-    }
-    for name in counted {
-        context.register(
-            name,
-            finished::table(name, &finished, question.rules)?.lazy(),
-        );
-    }
-    let answer = answer(&mut context, &dialect::translated(query), spool.has_files())?;
-    let answer = answer.map_err(|error| explained(error, &wanted))?;
+    let counted = plan.counted.iter().copied();
+    let mut notes = notes::totals(&rows, &finished, filter);
+    notes.extend(notes::filters(
+        counted.filter(|table| is_read(table)),
+        filter,
+    ));
     Ok(Asked {
         answer: Answer::new(answer),
         finished,
+        notes,
     })
+}
+
+/// Checks a query without any logs: its syntax, and whether its tables and columns exist. Returns the names of the
+/// result's columns.
+///
+/// # Errors
+/// If the query is invalid.
+pub fn check(query: &str) -> Result<Vec<String>, SqlError> {
+    let plan = Plan::of(query)?;
+    let spool = Spool::new(&std::env::temp_dir(), usize::MAX, 1);
+    let finished = dragline_rollup::Rollup::default().finish(Timestamp::from_seconds(0));
+    let with = (&RuleSet::shipped(), &Filter::default());
+    let answer = plan.answer(query, &spool, &finished, with)?;
+    Ok(Answer::new(answer).columns())
 }
 
 /// The error for a query that names no table, or an unknown one.
@@ -205,8 +305,11 @@ fn no_table(words: &[String], all: &[&str]) -> SqlError {
     SqlError::NoTable(named, all.join(", "))
 }
 
+/// The rows, the counters, and the number of rows of each table.
+type Read = (Spool, Finished, Vec<(&'static str, u64)>);
+
 /// Reads the logs once, for the wanted event tables and for the counters.
-fn read(question: &Question<'_>, wanted: &[Wanted]) -> Result<(Spool, Finished), SqlError> {
+fn read(question: &Question<'_>, wanted: &[Wanted]) -> Result<Read, SqlError> {
     let options = question.options;
     let spool = Spool::new(
         question.spool,
@@ -221,9 +324,14 @@ fn read(question: &Question<'_>, wanted: &[Wanted]) -> Result<(Spool, Finished),
         !wanted.is_empty(),
         make,
     )?;
-    rows.into_iter().try_for_each(Rows::finish)?;
+    let mut counts: Vec<(&str, u64)> = wanted.iter().map(|(_, table, _)| (table.name, 0)).collect();
+    for part in rows {
+        for ((_, sum), more) in counts.iter_mut().zip(part.finish()?) {
+            *sum += more;
+        }
+    }
     let finished = rollup.finish(question.now);
-    Ok((spool, finished))
+    Ok((spool, finished, counts))
 }
 
 /// The stack size of the query thread, in bytes. Unused address space takes no memory.
@@ -266,19 +374,27 @@ fn answer(
 
 /// Replaces the list of valid columns in a polars error. polars knows only the columns that were built, but users need
 /// the list of all columns.
-fn explained(error: PolarsError, wanted: &[Wanted]) -> SqlError {
+fn explained(error: PolarsError, plan: &Plan) -> SqlError {
     let text = error.to_string();
-    let Some((said, _)) = text
-        .split_once("; valid columns")
-        .filter(|_| !wanted.is_empty())
-    else {
+    let Some((said, _)) = text.split_once("; valid columns") else {
         return error.into();
     };
-    let of = |(_, table, _): &Wanted| {
-        let names: Vec<&str> = table.columns().map(|column| column.name).collect();
-        format!("{} has {}", table.name, names.join(", "))
-    };
-    let columns: Vec<String> = wanted.iter().map(of).collect();
+    let of = |name: &str, columns: Vec<&str>| format!("{name} has {}", columns.join(", "));
+    let wanted = plan.wanted.iter().map(|(_, table, _)| {
+        of(
+            table.name,
+            table.columns().map(|column| column.name).collect(),
+        )
+    });
+    let is_named = |(name, ..): &&(&str, _, _)| plan.counted.contains(name);
+    let counted = COUNTED.iter().filter(is_named).map(|(name, _, own)| {
+        let counters = counter_names().filter(|_| has_counters(name));
+        of(
+            name,
+            own.iter().map(|(name, ..)| *name).chain(counters).collect(),
+        )
+    });
+    let columns: Vec<String> = wanted.chain(counted).collect();
     SqlError::NoColumn {
         error: said.to_owned(),
         columns: columns.join("; "),

@@ -216,6 +216,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 pub(super) struct Rows<'s> {
     spool: &'s Spool,
     tables: Vec<(usize, &'static Table, Builder)>,
+    /// The number of rows of each table.
+    counts: Vec<u64>,
 }
 
 impl<'s> Rows<'s> {
@@ -226,26 +228,28 @@ impl<'s> Rows<'s> {
         Self {
             spool,
             tables: wanted.iter().map(table).collect(),
+            counts: vec![0; wanted.len()],
         }
     }
 
-    /// Hands the remaining rows to the spool.
-    pub(super) fn finish(mut self) -> Result<(), SqlError> {
+    /// Hands the remaining rows to the spool and returns the number of rows of each table.
+    pub(super) fn finish(mut self) -> Result<Vec<u64>, SqlError> {
         for (place, _, builder) in &mut self.tables {
             if builder.rows() > 0 {
                 self.spool.add(*place, builder.take()?);
             }
         }
-        Ok(())
+        Ok(self.counts)
     }
 }
 
 impl RowSink for Rows<'_> {
     fn row(&mut self, row: &Row<'_>) {
-        for (place, table, builder) in &mut self.tables {
+        for ((place, table, builder), count) in self.tables.iter_mut().zip(&mut self.counts) {
             if !table.takes(row) {
                 continue;
             }
+            *count += 1;
             builder.push(row);
             let spool = self.spool;
             if builder.rows() >= spool.batch || builder.bytes() >= spool.batch_bytes {

@@ -310,11 +310,11 @@ fn told() -> Vec<Table> {
             "method" Text "the HTTP method" => |row| request(row, |event| text(event.method.as_deref()));
             "status_code" Count "the HTTP status; null without a response" => |row| request(row, |event| count(event.status_code.map(u64::from)));
             "failed" Flag "true for status 400 or above, or no response; null if the log does not say" => |row| failed(row);
-            "response_time_ms" Number "response time in milliseconds" => |row| request(row, |event| number(event.response_time_ms));
-            "bytes" Count "the size of the response body" => |row| request(row, |event| count(event.bytes));
+            "response_time_ms" Number "response time, in milliseconds" => |row| request(row, |event| number(event.response_time_ms));
+            "bytes" Count "the size of the response body, in bytes" => |row| request(row, |event| count(event.bytes));
             "attempt" Count "the number of the attempt at this URL, from 1" => |row| request(row, |event| count(event.attempt));
             "proxy" Text "the proxy" => |row| request(row, |event| text(event.proxy.as_deref()));
-            "retry_after_seconds" Number "the Retry-After header of the response" => |row| request(row, |event| number(event.retry_after_seconds));
+            "retry_after_seconds" Number "the Retry-After header of the response, in seconds" => |row| request(row, |event| number(event.retry_after_seconds));
             "error_type" Text "the error type if there was no response" => |row| request(row, |event| text(event.error_type.as_deref()));
         }
         .to_vec(),

@@ -113,8 +113,8 @@ pub fn trends(
         return Ok(Vec::new());
     };
     let all = days::series(frames, first, last)?;
-    let foretold = foretold(&all);
-    let mut found = in_parallel(&all, |daily| trend(daily, foretold.contains(&&daily.name)));
+    let forecast = names_to_forecast(&all);
+    let mut found = in_parallel(&all, |daily| trend(daily, forecast.contains(&&daily.name)));
     // Judge the main metrics separately, so that additional metrics do not reduce their significance.
     let (mut main, mut more) = found
         .iter_mut()
@@ -144,9 +144,9 @@ fn in_parallel(all: &[Daily], make: impl Fn(&Daily) -> Trend + Sync) -> Vec<Tren
 }
 
 /// The names that get a forecast: all scrapers together, and the scrapers with the most requests and items.
-fn foretold(all: &[Daily]) -> Vec<&Option<Name>> {
+fn names_to_forecast(all: &[Daily]) -> Vec<&Option<Name>> {
     let mut sizes: BTreeMap<&Option<Name>, f64> = BTreeMap::new();
-    for daily in all.iter().filter(|daily| is_foretold(daily)) {
+    for daily in all.iter().filter(|daily| has_forecast(daily)) {
         *sizes.entry(&daily.name).or_default() += daily.values.iter().sum::<f64>();
     }
     let mut sized: Vec<(f64, &Option<Name>)> =
@@ -160,7 +160,7 @@ fn foretold(all: &[Daily]) -> Vec<&Option<Name>> {
 }
 
 /// Whether the metric gets a forecast.
-fn is_foretold(daily: &Daily) -> bool {
+fn has_forecast(daily: &Daily) -> bool {
     matches!(daily.metric, "requests" | "items")
 }
 
@@ -200,7 +200,7 @@ fn trend(daily: &Daily, is_large: bool) -> Trend {
     let jumps = jumps::jumps(daily, &values);
     told.change_points = jumps.iter().map(|jump| change_point(daily, jump)).collect();
     told.seasonality = week.map(|week| week.told());
-    if is_large && is_foretold(daily) {
+    if is_large && has_forecast(daily) {
         // Values before the last jump are not representative of the future.
         let since = jumps.last().map_or(0, |jump| jump.at);
         let from = if daily.values.len() - since >= forecast::LEAST {

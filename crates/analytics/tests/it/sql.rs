@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dragline_analytics::Logs;
 use dragline_analytics::sql::{
-    self, Answer, COMMON, COUNTED, Cells, Kind, Question, SqlError, TABLES, counter_names,
-    has_counters,
+    self, Answer, COMMON, COUNTED, Cells, Kind, Question, SqlError, TABLES, has_counters,
 };
+use dragline_analytics::{COUNTERS, Logs};
 use dragline_classifier::RuleSet;
 use dragline_scan::{Filter, ScanOptions, scan};
 use dragline_schema::{EventType, Timestamp};
+use polars::prelude::{ParquetReader, ParquetWriter, SerReader as _};
 use serde_json::{Value, json};
 
 fn logs() -> Vec<String> {
@@ -133,6 +133,113 @@ fn a_filter_holds_for_the_tables_of_events() {
     assert_eq!(answer.unwrap().answer.row(0), [json!("shop-pino")]);
 }
 
+/// To the tables of counters, too, as far as they have scrapers and sites.
+#[test]
+fn a_filter_of_names_holds_for_every_table() {
+    let options = |since| ScanOptions {
+        filter: Filter {
+            scraper: Some("shop-pino".into()),
+            since,
+            ..Filter::default()
+        },
+        ..ScanOptions::default()
+    };
+    let asked = |options: &ScanOptions, query: &str| {
+        with_question(options, |question| sql::ask(question, query)).unwrap()
+    };
+    for table in ["runs", "daily", "hourly", "activity_by_bucket"] {
+        let query = format!("SELECT DISTINCT scraper_id FROM {table}");
+        let asked = asked(&options(None), &query);
+        assert_eq!(asked.answer.height(), 1, "{table}");
+        assert_eq!(asked.answer.row(0), [json!("shop-pino")], "{table}");
+        assert_eq!(asked.notes, Vec::<String>::new());
+    }
+    let asked = asked(
+        &options(Some(now())),
+        "SELECT count(*) FROM runs UNION ALL SELECT count(*) FROM files",
+    );
+    assert_eq!(asked.notes.len(), 2, "{:?}", asked.notes);
+    assert!(asked.notes[0].starts_with("--since does not apply to `runs`"));
+    assert!(asked.notes[1].starts_with("--since and --scraper do not apply to `files`"));
+}
+
+/// Scrapy's statistics have numbers where its log has no lines.
+#[test]
+fn numbers_without_rows_are_named() {
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/logs/scrapy/info.log");
+    let (rules, spool) = (RuleSet::shipped(), tempfile::tempdir().unwrap());
+    let options = ScanOptions::default();
+    let question = Question {
+        inputs: &[log.display().to_string()],
+        rules: &rules,
+        options: &options,
+        spool: spool.path(),
+        now: now(),
+    };
+    let notes = |query: &str| sql::ask(&question, query).unwrap().notes;
+    let note = notes("SELECT host FROM requests").concat();
+    assert!(
+        note.contains("`requests` has 2 rows, but the runs count 94 requests"),
+        "{note}"
+    );
+    assert!(note.contains("`runs`"), "{note}");
+    let note = notes("SELECT count(*) FROM items").concat();
+    assert!(
+        note.contains("`items` has 9 rows, but the runs count 51 items"),
+        "{note}"
+    );
+    assert_eq!(notes("SELECT requests FROM runs"), Vec::<String>::new());
+    assert_eq!(notes("SELECT message FROM events"), Vec::<String>::new());
+    let dir = tempfile::tempdir().unwrap();
+    let (exported, _) = sql::export(&question, dir.path()).unwrap();
+    assert_eq!(exported.unwrap().notes.len(), 2);
+}
+
+#[test]
+fn a_result_is_sorted_by_what_it_does_not_contain() {
+    let both =
+        rows("SELECT level, count(*) AS n FROM events GROUP BY level ORDER BY n DESC, level");
+    let levels: Vec<Vec<Value>> = both.iter().map(|row| vec![row[0].clone()]).collect();
+    let query = "SELECT level FROM events GROUP BY level ORDER BY count(*) DESC, level";
+    assert!(levels.len() > 2);
+    assert_eq!(rows(query), levels);
+    assert_eq!(rows(&format!("{query} LIMIT 2")), levels[..2]);
+    let query = "WITH e AS (SELECT level FROM events) SELECT level, min(level) FROM e GROUP BY level ORDER BY count(*) ASC, level DESC";
+    let rows = rows(query);
+    assert_eq!(rows.len(), levels.len());
+    assert_eq!(rows[0].len(), 2);
+    assert_eq!(
+        rows.last().map(|row| &row[..1]),
+        levels.first().map(|row| &row[..])
+    );
+    let error = with_question(&ScanOptions::default(), |question| {
+        sql::ask(question, "SELECT level FROM events ORDER BY length(colour)")
+    });
+    assert!(error.unwrap_err().to_string().contains("colour"));
+}
+
+#[test]
+fn a_query_is_checked_without_logs() {
+    for table in Logs::tables() {
+        assert!(
+            sql::check(&format!("SELECT * FROM {table}")).unwrap().len() > 3,
+            "{table}"
+        );
+    }
+    let query = "SELECT host, avg(bytes) AS mean FROM requests GROUP BY host ORDER BY count(*)";
+    assert_eq!(sql::check(query).unwrap(), ["host", "mean"]);
+    for (query, part) in [
+        ("SELECT 1 FROM request", "there is no table `request`"),
+        ("SELECT hots FROM requests", "hots"),
+        ("SELECT colour FROM runs", "duration_seconds"),
+        ("SELECT FROM WHERE", "no table"),
+        ("SELECT host FROM requests WHERE", "cannot run the query"),
+    ] {
+        let error = sql::check(query).unwrap_err().to_string();
+        assert!(error.contains(part), "{query}: {error}");
+    }
+}
+
 #[test]
 fn every_format_holds_the_answer() {
     let answer =
@@ -215,8 +322,90 @@ fn an_export_is_partitioned_by_day_and_scraper() {
             .map(|(_, n)| *n),
         events
     );
+    assert!(!exported.is_extended);
+    // These logs are in it.
     let again = with_question(&options, |question| sql::export(question, dir.path()));
-    assert!(matches!(again, Err(SqlError::NotEmpty(_))));
+    assert!(matches!(again, Err(SqlError::Exported { files: 3, .. })));
+    assert_eq!(parquet_files(dir.path()), files);
+}
+
+/// The number of rows of a table in an export.
+fn exported_rows(dir: &Path, table: &str) -> usize {
+    let of = |path: &PathBuf| {
+        let relative = path.strip_prefix(dir).unwrap();
+        relative.starts_with(table) || relative == Path::new(&format!("{table}.parquet"))
+    };
+    let height = |path: &PathBuf| {
+        let file = std::fs::File::open(path).unwrap();
+        ParquetReader::new(file).finish().unwrap().height()
+    };
+    let files = parquet_files(dir);
+    files.iter().filter(|path| of(path)).map(height).sum()
+}
+
+fn export_of(
+    inputs: &[String],
+    options: &ScanOptions,
+    dir: &Path,
+) -> Result<sql::Exported, SqlError> {
+    let (rules, spool) = (RuleSet::shipped(), tempfile::tempdir().unwrap());
+    let question = Question {
+        inputs,
+        rules: &rules,
+        options,
+        spool: spool.path(),
+        now: now(),
+    };
+    sql::export(&question, dir).map(|(exported, _)| exported.unwrap())
+}
+
+#[test]
+fn an_export_is_extended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (together, parts) = (dir.path().join("together"), dir.path().join("parts"));
+    let (logs, options) = (logs(), ScanOptions::default());
+    export_of(&logs, &options, &together).unwrap();
+    let first = export_of(&logs[..1], &options, &parts).unwrap();
+    let second = export_of(&logs[1..], &options, &parts).unwrap();
+    assert!(!first.is_extended && second.is_extended);
+    for (table, rows) in &second.rows {
+        let sum = exported_rows(&parts, table);
+        assert_eq!(sum, exported_rows(&together, table), "{table}");
+        let before = first.rows.iter().find(|(name, _)| name == table).unwrap().1;
+        assert_eq!(sum as u64, before + rows, "{table}");
+    }
+    // More rows of the same logs are possible with a filter.
+    let scraper = Some("shop-pino".to_owned());
+    let filter = Filter {
+        scraper,
+        ..Filter::default()
+    };
+    let filtered = ScanOptions {
+        filter,
+        ..options.clone()
+    };
+    assert!(export_of(&logs, &filtered, &parts).is_ok());
+    // A file with other columns, and a file that is not a table.
+    let path = parquet_files(&parts.join("requests"))[0].clone();
+    let mut frame = ParquetReader::new(std::fs::File::open(&path).unwrap())
+        .finish()
+        .unwrap();
+    let _ = frame.drop_in_place("bytes").unwrap();
+    ParquetWriter::new(std::fs::File::create(&path).unwrap())
+        .finish(&mut frame)
+        .unwrap();
+    let before = contents(&parts);
+    let error = export_of(&logs, &filtered, &parts).unwrap_err().to_string();
+    assert!(
+        error.contains("has no column `bytes`") && error.contains("new directory"),
+        "{error}"
+    );
+    std::fs::write(together.join("notes.md"), "mine").unwrap();
+    let error = export_of(&logs, &filtered, &together)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("it contains notes.md"), "{error}");
+    assert_eq!(contents(&parts), before);
 }
 
 #[test]
@@ -265,7 +454,7 @@ fn columns_that_are_used_without_a_name_are_there() {
     }
 }
 
-/// Everything below a directory that is no directory, with what it says.
+/// All files below a directory, with their contents.
 fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let files = parquet_files(dir).into_iter();
     files
@@ -304,7 +493,7 @@ fn an_export_that_fails_takes_back_what_it_made_and_nothing_else() {
     std::fs::create_dir(at("theirs")).unwrap();
     std::fs::write(at("theirs/notes.md"), "mine").unwrap();
     let before = contents(&at("theirs"));
-    assert!(matches!(fails(&at("theirs")), SqlError::NotEmpty(_)));
+    assert!(matches!(fails(&at("theirs")), SqlError::NoExport { .. }));
     assert_eq!(contents(&at("theirs")), before);
 }
 
@@ -374,8 +563,8 @@ fn documented() -> String {
             text += &row(name, kind, about);
         }
         if has_counters(name) {
-            for counter in counter_names() {
-                text += &row(counter, Kind::Count.as_sql(), &counter.replace('_', " "));
+            for counter in COUNTERS {
+                text += &row(counter.name, Kind::Count.as_sql(), counter.about);
             }
         }
     }
@@ -399,7 +588,7 @@ fn the_tables_in_the_docs_are_those_there_are() {
     assert_eq!(tables, documented(), "run just schema");
 }
 
-/// Whoever adds a field to an event sees it in a table, or says here where else it is.
+/// A new field of an event is a column of a table, or is listed here.
 #[test]
 fn every_field_of_every_event_is_a_column() {
     // The first are in `runs`, the last is what the recorder says of itself.

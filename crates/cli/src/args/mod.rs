@@ -60,7 +60,8 @@ A to B.",
         after_help = "Examples:
   dragline diff previous last logs/ --scraper shop
   dragline diff baseline shop-1772623353 logs/
-  dragline diff baseline last logs/ --gate 'items>-10%' --gate 'errors.site_change<=0' --format markdown
+  dragline diff baseline last logs/ --gate 'items>-10%' --gate 'errors.site_change<=0'
+  dragline diff baseline last logs/ --output diff.md
 
 Exit codes: 0 all gates passed, 1 a gate failed or a run was not found, 2 wrong usage."
     )]
@@ -94,15 +95,15 @@ compressed, deleted and recreated meanwhile; files created later are followed, t
     #[command(
         long_about = tables(),
         after_help = "Examples:
-  dragline sql 'SELECT host, status_code, count(*) n FROM requests GROUP BY host, status_code ORDER BY n DESC' logs/
-  dragline sql 'SELECT * FROM errors WHERE category = '\\''rate_limit'\\'' LIMIT 5' logs/ --since 7d
-  dragline sql 'SELECT run_id, items, duration_seconds FROM runs' logs/ --format csv --output runs.csv"
+  dragline sql 'SELECT host, count(*) n FROM requests GROUP BY host ORDER BY n DESC' logs/
+  dragline sql \"SELECT * FROM errors WHERE category = 'rate_limit' LIMIT 5\" logs/ --since 7d
+  dragline sql 'SELECT run_id, items, duration_seconds FROM runs' logs/ --output runs.csv"
     )]
     Sql(SqlArgs),
     /// Write every event as Parquet, by day and scraper, for DuckDB, polars or Spark
     #[command(after_help = "Examples:
   dragline export logs/ --output events/
-  duckdb -c \"SELECT date, count(*) FROM read_parquet('events/requests/**/*.parquet', hive_partitioning=true) GROUP BY date\"")]
+  duckdb -c \"SELECT date, count(*) FROM 'events/requests/**/*.parquet' GROUP BY date\"")]
     Export(ExportArgs),
     /// Move old logs elsewhere: copy, verify, record in the history, then remove
     #[command(
@@ -125,7 +126,7 @@ one JSON object is written, in the same order, with error_category, error_sub_ca
 error_runner_up added.\n\nEvery line is treated as an error, whatever its level: filter before.",
         after_help = "Examples:
   echo 'TimeoutError: page 3' | dragline classify
-  jq -c 'select(.level==\"ERROR\")' app.jsonl | dragline classify | jq -r .error_category | sort | uniq -c"
+  jq -c 'select(.level==\"ERROR\")' app.jsonl | dragline classify > labelled.jsonl"
     )]
     Classify(RulesArgs),
     /// List, explain, propose and check classification rules
@@ -261,6 +262,13 @@ pub(crate) struct TailArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
+impl TailArgs {
+    /// Returns the shipped rules with the given configuration.
+    pub(crate) fn rules(&self) -> RulesArgs {
+        RulesArgs::of_config(self.config.as_ref())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TailFormat {
     /// Human-readable lines
@@ -284,6 +292,16 @@ pub(crate) struct RulesArgs {
     /// current directory, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+impl RulesArgs {
+    fn of_config(config: Option<&PathBuf>) -> Self {
+        Self {
+            rules: Vec::new(),
+            no_shipped_rules: false,
+            config: config.cloned(),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -379,11 +397,7 @@ pub(crate) struct DoctorArgs {
 impl DoctorArgs {
     /// Returns the shipped rules with the given configuration.
     pub(crate) fn rules(&self) -> RulesArgs {
-        RulesArgs {
-            rules: Vec::new(),
-            no_shipped_rules: false,
-            config: self.config.clone(),
-        }
+        RulesArgs::of_config(self.config.as_ref())
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) struct ExportArgs {
     pub(crate) logs: Vec<String>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Directory to write to; must be new or empty
+    /// Directory to write to: new, empty, or with an earlier export, to which the rows are added
     #[arg(long, short, value_name = "DIR", help_heading = "Output")]
     pub(crate) output: PathBuf,
 }

@@ -7,7 +7,7 @@ use dragline_report::render::{Align, Block, Document, Tone};
 use serde_json::json;
 
 use crate::args::{ConfigCommand, OutputArgs, WrongUsage};
-use crate::config::{Config, NAME, template};
+use crate::config::{Config, NAME, listed, template, variable_mistakes, variable_of};
 use crate::output;
 
 /// `dragline config …`
@@ -51,8 +51,7 @@ fn variables() -> String {
         for line in option.about {
             text += &format!("#{line}\n");
         }
-        let name = option.name.to_ascii_uppercase();
-        text += &format!("# DRAGLINE_{name}={}\n", option.default);
+        text += &format!("# {}={}\n", variable_of(option.name), option.default);
     }
     text
 }
@@ -67,6 +66,7 @@ pub(super) struct Holding {
 
 fn show(named: Option<&Path>, output: &OutputArgs) -> anyhow::Result<()> {
     let (config, path) = Config::find(named)?;
+    warnings(&config);
     let all = holding(&config, path.as_deref());
     let document = || {
         let mut document = Document::default();
@@ -108,7 +108,7 @@ pub(super) fn holding(config: &Config, path: Option<&Path>) -> Vec<Holding> {
     let mut all = Vec::new();
     for (key, default) in template::settings() {
         let name = key.strip_prefix("logging.");
-        let variable = name.map(|name| format!("DRAGLINE_{}", name.to_ascii_uppercase()));
+        let variable = name.map(variable_of);
         let variable = variable.and_then(|name| Some((std::env::var(&name).ok()?, name)));
         let own = set.remove(&key);
         let (value, from) = match (variable.filter(|(value, _)| !value.is_empty()), own) {
@@ -127,14 +127,48 @@ pub(super) fn holding(config: &Config, path: Option<&Path>) -> Vec<Holding> {
     all
 }
 
+/// Prints what is wrong outside of the file: variables without effect or with invalid values, and directories that
+/// cannot be written on this machine.
+fn warnings(config: &Config) {
+    for mistake in variable_mistakes(environment()) {
+        output::tell(&mistake.to_string());
+    }
+    if let Err(sentence) = super::doctor::creatable(&recorder_dir(config)) {
+        output::tell(&format!("[logging] dir: {sentence}"));
+    }
+}
+
+/// Environment variables. Invalid UTF-8 is replaced, so that it can be shown.
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+/// Returns the directory that a recorder with these settings writes to.
+pub(super) fn recorder_dir(config: &Config) -> PathBuf {
+    let set = holding(config, None);
+    let dir = set.iter().find(|setting| setting.key == "logging.dir");
+    PathBuf::from(dir.map_or("logs", |setting| &setting.value))
+}
+
 fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let usual = [PathBuf::from(NAME)];
     let files = if files.is_empty() { &usual } else { files };
+    let mut wrong = Vec::new();
     for file in files {
-        let (config, _) = Config::find(Some(file))?;
-        let whole = config.check();
-        whole.map_err(|error| WrongUsage::new(&format!("{}: {error:#}", file.display())))?;
-        output::show(&format!("{}: no problems found\n", file.display()))?;
+        let examined = Config::examine(Some(file))?;
+        let mut mistakes = examined.mistakes;
+        mistakes.extend(examined.config.panel_mistakes());
+        // By line.
+        mistakes.sort();
+        warnings(&examined.config);
+        if mistakes.is_empty() {
+            output::show(&format!("{}: no problems found\n", file.display()))?;
+        }
+        wrong.extend(mistakes);
     }
-    Ok(())
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(WrongUsage::new(&listed(&wrong)).into())
 }

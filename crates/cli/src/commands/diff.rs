@@ -1,9 +1,12 @@
 //! `dragline diff`: compares two runs.
 
+use dragline_report::diff::{BASELINE, DiffError};
 use dragline_report::{diff, render};
+use dragline_rollup::Finished;
 
 use super::read;
 use crate::args::DiffArgs;
+use crate::names::did_you_mean;
 use crate::output;
 use crate::session::Session;
 
@@ -16,7 +19,8 @@ pub(crate) fn diff(args: &DiffArgs) -> anyhow::Result<()> {
         &args.read.input.rules,
         &finished,
     )?;
-    let diff = diff::diff(&finished, &args.a, &args.b, &args.gate)?;
+    let diff = diff::diff(&finished, &args.a, &args.b, &args.gate);
+    let diff = diff.map_err(|error| explained(error, &finished))?;
     let written = output::write(&args.read.output, || render::diff(&diff), &diff);
     let failed: Vec<&str> = diff
         .gates
@@ -33,4 +37,28 @@ pub(crate) fn diff(args: &DiffArgs) -> anyhow::Result<()> {
         )
     });
     output::judged(written, gate)
+}
+
+/// Words that stand for a run.
+const WORDS: [&str; 3] = ["last", "previous", BASELINE];
+
+/// Adds to the error about a missing run which runs exist.
+fn explained(error: DiffError, finished: &Finished) -> anyhow::Error {
+    let DiffError::NoRun(wanted) = &error else {
+        return error.into();
+    };
+    let ids = || {
+        let keys = finished.runs.iter().map(|run| &run.key);
+        keys.filter_map(|key| key.run_id.as_deref())
+    };
+    let count = ids().count();
+    let s = if count == 1 { "" } else { "s" };
+    if WORDS.contains(&wanted.as_str()) {
+        return anyhow::anyhow!(
+            "there is no {wanted} run: these logs, with the filters given, contain {count} run{s} with an id; \
+             `dragline runs` lists them"
+        );
+    }
+    let meant = did_you_mean(wanted, WORDS.into_iter().chain(ids()));
+    anyhow::anyhow!("no run {wanted} among {count} run{s}; `dragline runs` lists them{meant}")
 }

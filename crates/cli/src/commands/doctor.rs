@@ -1,15 +1,16 @@
 //! `dragline doctor`: checks the installation, the settings, the directories and the logs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use dragline_logging::ConfigError;
 use dragline_report::render::{Align, Block, Document, Tone};
 use dragline_rollup::Finished;
 use serde_json::{Value, json};
 
-use super::config::holding;
-use crate::args::{DoctorArgs, Faulty};
-use crate::config::Config;
+use super::config::{environment, holding, recorder_dir};
+use crate::args::{DoctorArgs, Faulty, WrongUsage};
+use crate::config::{Config, RECORDER_FILE, variable_mistakes};
 use crate::output;
 use crate::session::Session;
 
@@ -28,6 +29,18 @@ impl Finding {
             told: told.into(),
         }
     }
+
+    /// Whether it is a mistake in the configuration.
+    fn is_configuration(&self) -> bool {
+        self.what == "configuration" && !self.is_well
+    }
+
+    fn wrong(what: &'static str, told: impl Into<String>) -> Self {
+        Self {
+            is_well: false,
+            ..Self::well(what, told)
+        }
+    }
 }
 
 /// `dragline doctor`
@@ -37,35 +50,36 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<()> {
         Finding::well("machine", machine()),
         clock(),
     ];
-    let config = match Config::find(args.config.as_deref()) {
-        Ok((config, path)) => {
-            all.push(configuration(&config, path.as_deref()));
-            config
-        }
-        Err(error) => {
-            all.push(Finding {
-                what: "configuration",
-                is_well: false,
-                told: format!("{error:#}"),
-            });
-            Config::default()
-        }
-    };
+    let config = configuration(args.config.as_deref(), &mut all);
+    all.extend(variables());
     all.extend(settings(&config, args.config.as_deref()));
     all.extend(directories(&config));
     if !args.logs.is_empty() {
-        all.extend(logs(args)?);
+        all.extend(match logs(args) {
+            Err(error) if crate::is_stopped(&error) => return Err(error),
+            // The mistakes are in the list.
+            Err(error) if error.is::<WrongUsage>() && all.iter().any(Finding::is_configuration) => {
+                vec![Finding::wrong(
+                    "logs",
+                    "not read, because of the configuration",
+                )]
+            }
+            told => {
+                told.unwrap_or_else(|error| vec![Finding::wrong("logs", crate::sentence(&error))])
+            }
+        });
     }
     let values: Vec<Value> = all
         .iter()
         .map(|one| json!({"what": one.what, "ok": one.is_well, "detail": one.told}))
         .collect();
     output::write(&args.output, || document(&all), &values)?;
-    let bad: Vec<&str> = all
+    let mut bad: Vec<&str> = all
         .iter()
         .filter(|one| !one.is_well)
         .map(|one| one.what)
         .collect();
+    bad.dedup();
     if bad.is_empty() {
         return Ok(());
     }
@@ -76,7 +90,8 @@ fn document(all: &[Finding]) -> Document {
     let headers = [
         (Align::Fixed, ""),
         (Align::Fixed, "check"),
-        (Align::Left, "result"),
+        // A sentence that is cut does not help.
+        (Align::Fixed, "result"),
     ];
     let rows = all.iter().map(|one| {
         let (tone, word) = if one.is_well {
@@ -124,27 +139,58 @@ fn clock() -> Finding {
             let by = if set { " (SOURCE_DATE_EPOCH)" } else { "" };
             Finding::well("clock", format!("{now}{by}; system time zone: {zone}"))
         }
-        Err(error) => Finding {
-            what: "clock",
-            is_well: false,
-            told: format!("{error:#}"),
-        },
+        Err(error) => Finding::wrong("clock", format!("{error:#}")),
     }
 }
 
-fn configuration(config: &Config, path: Option<&Path>) -> Finding {
-    let told = match path {
-        Some(path) => path.display().to_string(),
-        None => "none: all settings are defaults or environment variables".to_owned(),
+/// Reads the configuration and adds what is wrong in it; what is wrong is left out.
+fn configuration(named: Option<&Path>, all: &mut Vec<Finding>) -> Config {
+    let examined = match Config::examine(named) {
+        Ok(examined) => examined,
+        Err(error) => {
+            all.push(Finding::wrong("configuration", format!("{error:#}")));
+            return Config::default();
+        }
     };
-    match config.check() {
-        Ok(()) => Finding::well("configuration", told),
-        Err(error) => Finding {
-            what: "configuration",
-            is_well: false,
-            told: format!("{told}: {error:#}"),
-        },
+    let mut mistakes = examined.mistakes;
+    mistakes.extend(examined.config.panel_mistakes());
+    mistakes.sort();
+    if mistakes.is_empty() {
+        let told = examined.path.map_or_else(
+            || "none: all settings are defaults or environment variables".to_owned(),
+            |path| path.display().to_string(),
+        );
+        all.push(Finding::well("configuration", told));
     }
+    let wrong = mistakes.iter().map(ToString::to_string);
+    all.extend(wrong.map(|told| Finding::wrong("configuration", told)));
+    examined.config
+}
+
+/// Checks the environment variables of the recorder, and the file that they name.
+fn variables() -> Vec<Finding> {
+    let mistakes = variable_mistakes(environment());
+    let mut all: Vec<Finding> = mistakes
+        .iter()
+        .map(|mistake| Finding::wrong("variable", mistake.to_string()))
+        .collect();
+    if let Some(path) = std::env::var_os(RECORDER_FILE) {
+        let told = match dragline_logging::Config::from_env() {
+            Ok(_) => None,
+            // A wrong variable is in the list.
+            Err(ConfigError::Value { key, .. }) if !key.starts_with('[') => None,
+            Err(error) => Some(crate::sentence(&error.into())),
+        };
+        let path = Path::new(&path).display();
+        all.push(match told {
+            Some(told) => Finding::wrong("variable", format!("{RECORDER_FILE} = {path}: {told}")),
+            None => Finding::well(
+                "variable",
+                format!("{RECORDER_FILE} = {path}, for the recorder only"),
+            ),
+        });
+    }
+    all
 }
 
 /// Returns the settings that differ from the defaults.
@@ -179,18 +225,13 @@ fn directories(config: &Config) -> Vec<Finding> {
     match config.cache() {
         Ok(Some(cache)) => all.push(match cache.claim() {
             Ok(()) => Finding::well("cache", cache.dir().display().to_string()),
-            Err(error) => Finding {
-                what: "cache",
-                is_well: false,
-                told: format!("{} is not writable: {error}", cache.dir().display()),
-            },
+            Err(error) => Finding::wrong(
+                "cache",
+                format!("{} is not writable: {error}", cache.dir().display()),
+            ),
         }),
         Ok(None) => all.push(Finding::well("cache", "disabled")),
-        Err(error) => all.push(Finding {
-            what: "cache",
-            is_well: false,
-            told: format!("{error:#}"),
-        }),
+        Err(error) => all.push(Finding::wrong("cache", format!("{error:#}"))),
     }
     all.push(recorder(config));
     all
@@ -198,14 +239,34 @@ fn directories(config: &Config) -> Vec<Finding> {
 
 /// Checks the directory that a recorder with these settings would write to.
 fn recorder(config: &Config) -> Finding {
-    let set = holding(config, None);
-    let dir = set.iter().find(|setting| setting.key == "logging.dir");
-    let dir = PathBuf::from(dir.map_or("logs", |setting| &setting.value));
-    if dir.exists() {
-        return writable("recorder's logs", &dir);
+    let dir = recorder_dir(config);
+    match creatable(&dir) {
+        Ok(told) => Finding::well(RECORDED, told),
+        Err(told) => Finding::wrong(RECORDED, told),
     }
-    let told = format!("{} does not exist; the recorder creates it", dir.display());
-    Finding::well("recorder's logs", told)
+}
+
+const RECORDED: &str = "recorder's logs";
+
+/// Whether a directory can be written, or created if it does not exist; what was found, as a sentence.
+pub(super) fn creatable(dir: &Path) -> Result<String, String> {
+    let shown = dir.display();
+    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    // The root exists.
+    let existing = absolute
+        .ancestors()
+        .find(|parent| parent.symlink_metadata().is_ok());
+    let existing = existing.unwrap_or(Path::new("/"));
+    let is_there = existing == absolute;
+    match dragline_files::Temporary::new_in(existing) {
+        Ok(_) if is_there => Ok(format!("{shown} is writable")),
+        Ok(_) => Ok(format!("{shown} does not exist; the recorder creates it")),
+        Err(error) if is_there => Err(format!("{shown} is not writable: {error}")),
+        Err(error) => Err(format!(
+            "{shown} does not exist and cannot be created, because {} is not writable: {error}",
+            existing.display()
+        )),
+    }
 }
 
 /// Checks that a directory is writable, by creating a temporary file in it.
@@ -240,11 +301,10 @@ fn logs(args: &DoctorArgs) -> anyhow::Result<Vec<Finding>> {
     });
     all.push(
         match dragline_report::render::unread(&dragline_report::trust(&finished)) {
-            Some(sentence) => Finding {
-                what: "unread",
-                is_well: false,
-                told: format!("{sentence}; `dragline report` lists them"),
-            },
+            Some(sentence) => Finding::wrong(
+                "unread",
+                format!("{sentence}; `dragline report` lists them"),
+            ),
             None => Finding::well("unread", "everything could be read"),
         },
     );

@@ -35,7 +35,7 @@ pub(crate) use self::tail::tail;
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let output = &args.read.output;
     let session = Session::open(&args.read.input.rules)?;
-    let layout = session.config.layout()?;
+    let layout = session.config.layout();
     let (mut report, finished) = read::report(&session, &args.read)?;
     output::check_target(output.output.as_deref(), &args.read.input.rules, &finished)?;
     report.panels = panels::panels(&session, &args.read)?;

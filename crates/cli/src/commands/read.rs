@@ -6,10 +6,11 @@ use anyhow::bail;
 use dragline_report::{Report, ReportOptions, render};
 use dragline_rollup::Finished;
 use dragline_scan::{Filter, History, Memory, ReadOptions, ScanOptions, Scanned};
-use dragline_schema::ProblemKind;
+use dragline_schema::{Level, ProblemKind};
 
 use crate::args::{FilterArgs, InputArgs, ReadArgs, WrongUsage};
 use crate::config::Config;
+use crate::names::nearest;
 use crate::output::tell;
 use crate::progress::watched;
 use crate::session::Session;
@@ -21,14 +22,15 @@ pub(crate) fn report(session: &Session, args: &ReadArgs) -> anyhow::Result<(Repo
     let Session { config, rules, now } = session;
     let now = *now;
     let mut options = ReportOptions {
-        prices: config.prices()?,
-        mutes: config.mutes(now)?,
+        prices: config.prices(),
+        mutes: config.mutes(now),
         limits: config.limits(),
         ..ReportOptions::at(now)
     };
     let (filter, scanned) = scan(session, args)?;
     (options.since, options.until) = (filter.since, filter.until);
     options.level = filter.level;
+    tell_hidden(&filter);
     let finished = scanned.rollup.finish(now);
     let everything = scanned.everything.map(|everything| everything.finish(now));
     let whole = everything.as_ref().unwrap_or(&finished);
@@ -50,6 +52,7 @@ pub(crate) fn finished(session: &Session, args: &ReadArgs) -> anyhow::Result<Fin
         return Ok(finished);
     };
     check_read(&everything)?;
+    tell_hidden(&filter);
     if !filter.is_empty() && finished.dialects.is_empty() {
         bail!("{}", nothing_matched(&everything, &filter));
     }
@@ -89,8 +92,8 @@ fn scan(session: &Session, args: &ReadArgs) -> anyhow::Result<(Filter, Scanned)>
 pub(super) fn scanned(session: &Session, logs: &[String]) -> anyhow::Result<Finished> {
     let options = ScanOptions {
         read: ReadOptions {
-            dialects: session.config.dialects()?,
-            map: session.config.map()?,
+            dialects: session.config.dialects(),
+            map: session.config.map(),
             ..ReadOptions::default()
         },
         cache: session.config.cache()?,
@@ -119,7 +122,7 @@ pub(crate) fn scan_options(
     Ok(ScanOptions {
         read: ReadOptions {
             memory: Arc::new(Memory::of(args.memory.unwrap_or(memory))),
-            ..read_options(config, &args.filter)?
+            ..read_options(config, &args.filter)
         },
         filter: args.filter.resolve(session.now)?,
         reclassify: args.reclassify,
@@ -130,14 +133,24 @@ pub(crate) fn scan_options(
 }
 
 /// Returns the options for reading lines.
-pub(crate) fn read_options(config: &Config, filter: &FilterArgs) -> anyhow::Result<ReadOptions> {
-    Ok(ReadOptions {
+pub(crate) fn read_options(config: &Config, filter: &FilterArgs) -> ReadOptions {
+    ReadOptions {
         zone: filter.tz.clone(),
         dates: filter.date_order.map(Into::into),
-        dialects: config.dialects()?,
-        map: config.map()?,
+        dialects: config.dialects(),
+        map: config.map(),
         ..ReadOptions::default()
-    })
+    }
+}
+
+/// Says that numbers may be missing only because of --level.
+fn tell_hidden(filter: &Filter) {
+    if let Some(level) = filter.level.filter(|level| *level > Level::Info) {
+        tell(&format!(
+            "--level {level} leaves out all records below {level}: requests, items and rate limits among \
+             them are not counted, also where the report shows 0"
+        ));
+    }
 }
 
 /// Returns an error with the first reasons if there are no events at all.
@@ -168,19 +181,8 @@ fn nothing_read(finished: &Finished) -> anyhow::Result<()> {
     }
 }
 
-/// Returns the most similar name if there is one, for a mistyped name.
-fn meant<'n>(typed: &str, names: impl Iterator<Item = Option<&'n str>>) -> Option<String> {
-    const ALIKE: f64 = 0.75;
-    let alike = names
-        .flatten()
-        .map(|name| (strsim::jaro_winkler(typed, name), name));
-    let best = alike.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
-    best.filter(|(alike, _)| *alike >= ALIKE)
-        .map(|(_, name)| name.to_owned())
-}
-
 /// Describes what is available if the filter matched nothing.
-fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
+pub(super) fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
     let keys = || whole.runs.iter().map(|run| &run.key);
     let typed = [
         (
@@ -204,7 +206,7 @@ fn nothing_matched(whole: &Finished, filter: &Filter) -> String {
     let wrong = typed.iter().find_map(|(option, typed, names)| {
         let typed = typed.as_deref()?;
         let is_there = names.iter().flatten().any(|name| *name == typed);
-        let meant = meant(typed, names.iter().copied()).filter(|_| !is_there)?;
+        let meant = nearest(typed, names.iter().copied().flatten()).filter(|_| !is_there)?;
         Some(format!(" (did you mean {option} {meant}?)"))
     });
     let wrong = wrong.unwrap_or_default();

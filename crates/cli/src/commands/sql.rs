@@ -31,14 +31,19 @@ pub(crate) fn sql(args: &SqlArgs) -> anyhow::Result<()> {
         return Err(WrongUsage::new(sentence).into());
     }
     let session = Session::open(&args.input.rules)?;
-    let sql::Asked { answer, finished } =
-        with_question(&session, &args.logs, &args.input, |question| {
-            sql::ask(question, &args.query)
-        })?;
+    let sql::Asked {
+        answer,
+        finished,
+        notes,
+    } = with_question(&session, &args.logs, &args.input, |question| {
+        sql::ask(question, &args.query)
+    })?;
     super::read::check_read(&finished)?;
     super::read::check_filter(&session, &finished, &args.input.filter)?;
     output::check_target(args.output.as_deref(), &args.input.rules, &finished)?;
-    write_answer(&answer, args)
+    write_answer(&answer, args)?;
+    notes.iter().for_each(|note| tell(note));
+    Ok(())
 }
 
 fn write_answer(answer: &Answer, args: &SqlArgs) -> anyhow::Result<()> {
@@ -103,12 +108,18 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
         .iter()
         .map(|(table, rows)| format!("{rows} {table}"))
         .collect();
+    let added = if exported.is_extended {
+        "added"
+    } else {
+        "written"
+    };
     tell(&format!(
-        "{} files in {}: {}",
+        "{added} {} files in {}: {}",
         exported.files,
         args.output.display(),
         rows.join(", ")
     ));
+    exported.notes.iter().for_each(|note| tell(note));
     super::read::check_read(&finished)
 }
 

@@ -1,6 +1,7 @@
 //! Configuration of reports: prices, muted errors, limits, layout.
 
-use anyhow::{Context as _, bail};
+use std::str::FromStr;
+
 use dragline_report::model::PanelChart;
 use dragline_report::render::{Layout, Metric, Section};
 use dragline_report::{Limits, Mute, Prices};
@@ -8,6 +9,8 @@ use dragline_schema::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::Problem;
+use super::mistake::at;
 use crate::times;
 
 /// `[cost]`: prices default to zero.
@@ -26,25 +29,29 @@ pub(super) struct CostConfig {
 }
 
 impl CostConfig {
-    pub(super) fn prices(&self) -> anyhow::Result<Prices> {
+    /// Returns the prices.
+    pub(super) fn prices(&self) -> Prices {
+        Prices {
+            currency: self.currency.clone(),
+            per_thousand_requests: self.per_1000_requests,
+            per_gib: self.per_gib,
+            per_proxy_gib: self.per_proxy_gib,
+            per_hour: self.per_hour,
+        }
+    }
+
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         let named = [
             ("per_1000_requests", self.per_1000_requests),
             ("per_gib", self.per_gib),
             ("per_proxy_gib", self.per_proxy_gib),
             ("per_hour", self.per_hour),
         ];
-        for (name, price) in named {
-            if !price.is_finite() || price < 0.0 {
-                bail!("[cost] {name} = {price} is not a valid price");
-            }
+        let is_wrong = |price: f64| !price.is_finite() || price < 0.0;
+        for (name, _) in named.into_iter().filter(|(_, price)| is_wrong(*price)) {
+            let sentence = "not a valid price: use a number that is not negative";
+            problems.push((at(&format!("cost.{name}")), sentence.to_owned()));
         }
-        Ok(Prices {
-            currency: self.currency.clone(),
-            per_thousand_requests: self.per_1000_requests,
-            per_gib: self.per_gib,
-            per_proxy_gib: self.per_proxy_gib,
-            per_hour: self.per_hour,
-        })
     }
 }
 
@@ -61,7 +68,7 @@ pub(super) struct MuteConfig {
 
 /// A time in a configuration.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a date or a time, such as 2026-12-31")]
 enum Time {
     Toml(toml::value::Datetime),
     Text(String),
@@ -77,35 +84,37 @@ impl Time {
 }
 
 impl MuteConfig {
-    pub(super) fn mute(&self, now: Timestamp) -> anyhow::Result<Mute> {
+    /// Returns the mute; what is wrong with it is added to the problems. `index` is its position in the file.
+    pub(super) fn mute(&self, index: usize, now: Timestamp, problems: &mut Vec<Problem>) -> Mute {
+        let mut wrong = |key: &str, what: String| {
+            problems.push((at(&format!("mute.{index}.{key}")), what));
+        };
         let is_id = (8..=16).contains(&self.group.len())
             && self.group.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_id {
-            bail!(
-                "[[mute]] invalid group id {:?}: use at least 8 of the 16 hexadecimal digits that dragline errors prints",
-                self.group
-            );
+            let sentence = "invalid group id: use at least 8 of the 16 hexadecimal digits that `dragline errors` prints";
+            wrong("group", sentence.to_owned());
         }
         if self.reason.trim().is_empty() {
-            bail!(
-                "[[mute]] of the group {} needs a reason, which the report shows",
-                self.group
-            );
+            wrong("reason", "give a reason: the report shows it".to_owned());
         }
-        let until = |time: &Time| {
-            times::parse(&time.text(), now, &TimeZone::UTC).context("in [[mute]] until")
-        };
-        Ok(Mute {
+        let until = self.until.as_ref().and_then(|time| {
+            let parsed = times::parse(&time.text(), now, &TimeZone::UTC);
+            parsed
+                .map_err(|error| wrong("until", format!("{error:#}")))
+                .ok()
+        });
+        Mute {
             group: self.group.to_ascii_lowercase(),
-            until: self.until.as_ref().map(until).transpose()?,
+            until,
             reason: self.reason.clone(),
-        })
+        }
     }
 }
 
 /// A limit; `false` disables it, `true` sets its default value.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or true or false")]
 enum Limit {
     Value(f64),
     Is(bool),
@@ -200,6 +209,25 @@ enum ChartKind {
 }
 
 impl PanelConfig {
+    /// What is wrong with its query, or with the columns of its chart: the key and a sentence.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let columns = match dragline_analytics::sql::check(&self.sql) {
+            Ok(columns) => columns,
+            Err(error) => return vec![("sql", error.to_string())],
+        };
+        let named = self.x.iter().map(|name| ("x", name));
+        let named = named.chain(self.y.iter().flatten().map(|name| ("y", name)));
+        let unknown = named.filter(|(_, name)| !columns.contains(name));
+        let sentence = |(key, name): (&'static str, &String)| {
+            let known = columns.join(", ");
+            (
+                key,
+                format!("the query has no column {name:?}; it has {known}"),
+            )
+        };
+        unknown.map(sentence).collect()
+    }
+
     /// Returns the maximum number of rows; a chart has a higher default than a table.
     pub(crate) fn limit(&self) -> usize {
         let usual = if self.chart.is_some() { 1000 } else { 20 };
@@ -225,34 +253,48 @@ impl PanelConfig {
 }
 
 impl ReportConfig {
-    pub(super) fn layout(&self) -> anyhow::Result<Layout> {
+    /// Returns the layout; what is wrong with it is added to the problems.
+    pub(super) fn layout(&self, problems: &mut Vec<Problem>) -> Layout {
         let usual = Layout::default();
         if self.sections.as_ref().is_some_and(Vec::is_empty) {
-            bail!("[report] sections is empty: name at least one section");
+            let sentence = "name at least one section".to_owned();
+            problems.push((at("report.sections"), sentence));
         }
-        if let Some(panel) = self.panels.iter().find(|panel| panel.limit == Some(0)) {
-            bail!(
-                "[[report.panels]] {:?} has limit = 0 and would show nothing: use 1 or more",
-                panel.title
-            );
+        for (index, panel) in self.panels.iter().enumerate() {
+            if panel.limit == Some(0) {
+                let sentence = "the panel would show nothing: use 1 or more".to_owned();
+                problems.push((at(&format!("report.panels.{index}.limit")), sentence));
+            }
         }
-        let sections = |names: &Vec<String>| {
-            let sections: Result<Vec<Section>, _> = names.iter().map(|name| name.parse()).collect();
-            sections.context("in [report] sections")
-        };
-        let metrics = |names: &Vec<String>| {
-            let metrics: Result<Vec<Metric>, _> = names.iter().map(|name| name.parse()).collect();
-            metrics.context("in [report] metrics")
-        };
-        Ok(Layout {
+        let sections = self
+            .sections
+            .as_deref()
+            .map(|names| parsed::<Section>("report.sections", names, problems));
+        let metrics = self
+            .metrics
+            .as_deref()
+            .map(|names| parsed::<Metric>("report.metrics", names, problems));
+        Layout {
             title: self.title.clone(),
-            sections: self
-                .sections
-                .as_ref()
-                .map_or(Ok(usual.sections), sections)?,
-            metrics: self.metrics.as_ref().map_or(Ok(usual.metrics), metrics)?,
-        })
+            sections: sections.unwrap_or(usual.sections),
+            metrics: metrics.unwrap_or(usual.metrics),
+        }
     }
+}
+
+/// Parses the names of a list; unknown names are added to the problems.
+fn parsed<T>(key: &str, names: &[String], problems: &mut Vec<Problem>) -> Vec<T>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let mut all = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        match name.parse::<T>() {
+            Ok(one) => all.push(one),
+            Err(error) => problems.push((at(&format!("{key}.{index}")), error.to_string())),
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -261,7 +303,15 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Config {
-        Config::parse(std::path::Path::new("dragline.toml"), text).unwrap()
+        let (config, mistakes) = read(text);
+        assert_eq!(mistakes, Vec::<String>::new());
+        config
+    }
+
+    fn read(text: &str) -> (Config, Vec<String>) {
+        let now = Timestamp::parse("2026-03-04T11:22:33Z").unwrap();
+        let (config, mistakes) = Config::parse(std::path::Path::new("dragline.toml"), text, now);
+        (config, mistakes.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -272,7 +322,7 @@ mod tests {
              [report]\ntitle = 'Monday'\nsections = ['scrapers', 'panels']\nmetrics = ['items', 'bytes']\n\
              [[report.panels]]\ntitle = 'Hosts'\nsql = 'SELECT 1 FROM runs'\nlimit = 3\n",
         );
-        let prices = config.prices().unwrap().unwrap();
+        let prices = config.prices().unwrap();
         assert_eq!(
             (
                 prices.per_thousand_requests,
@@ -288,7 +338,7 @@ mod tests {
             (Some(70.0), None, Some(20.0))
         );
         assert_eq!((limits.errors, limits.growth_low), (Some(5.0), None));
-        let layout = config.layout().unwrap();
+        let layout = config.layout();
         assert_eq!(layout.title.as_deref(), Some("Monday"));
         assert_eq!(layout.sections, [Section::Scrapers, Section::Panels]);
         assert_eq!(layout.metrics.len(), 2);
@@ -307,48 +357,54 @@ mod tests {
         let usual = [20.0, 500.0, 0.5, 10_000.0, 100.0, 100.0, -0.2, 100.0];
         assert_eq!(values, usual.map(Some));
         assert_eq!(parse("").limits(), Limits::default());
-        assert_eq!(parse("").layout().unwrap(), Layout::default());
+        assert_eq!(parse("").layout(), Layout::default());
     }
 
     #[test]
     fn known_errors_are_named_by_their_group() {
         let now = Timestamp::parse("2026-03-04T11:22:33Z").unwrap();
-        let of = |text: &str| parse(text).mutes(now);
-        let mutes =
-            of("[[mute]]\ngroup = '0123456789ABCDEF'\nuntil = '2026-04-01'\nreason = 'ticket 7'")
-                .unwrap();
+        let mutes = parse(
+            "[[mute]]\ngroup = '0123456789ABCDEF'\nuntil = '2026-04-01'\nreason = 'ticket 7'",
+        )
+        .mutes(now);
         assert_eq!(mutes[0].group, "0123456789abcdef");
         assert_eq!(
             mutes[0].until,
             Timestamp::parse("2026-04-01T00:00:00Z").ok()
         );
-        for (text, part) in [
-            ("[[mute]]\ngroup = 'timeouts'\nreason = 'x'", "hexadecimal"),
-            (
-                "[[mute]]\ngroup = '0123456789abcdef'\nuntil = 'soon'\nreason = 'x'",
-                "until",
-            ),
-        ] {
-            let error = format!("{:#}", of(text).unwrap_err());
-            assert!(error.contains(part), "{error}");
+        let (_, mistakes) = read(
+            "[[mute]]\ngroup = 'timeouts'\nreason = ''\n[[mute]]\ngroup = '0123456789abcdef'\nuntil = 'soon'\nreason = 'x'\n\
+             [[mute]]\ngroup = '0123456789abcdef'\nuntil = 3\nreason = 'x'",
+        );
+        let expected = [
+            "dragline.toml:2: [[mute]] group = 'timeouts': invalid group id: use at least 8 of the 16 hexadecimal digits \
+             that `dragline errors` prints",
+            "dragline.toml:3: [[mute]] reason = '': give a reason: the report shows it",
+            "dragline.toml:6: [[mute]] until = 'soon': invalid time \"soon\"",
+            "dragline.toml:10: [[mute]] until = 3: expected a date or a time, such as 2026-12-31",
+        ];
+        assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+        for (mistake, expected) in mistakes.iter().zip(expected) {
+            assert!(mistake.starts_with(expected), "{mistake}");
         }
     }
 
     #[test]
-    fn names_that_are_none_are_refused_with_those_there_are() {
+    fn unknown_names_are_refused_with_the_known_ones() {
         for (text, part) in [
             ("[report]\nsections = ['everything']", "incidents"),
             ("[report]\nmetrics = ['speed']", "success_rate"),
+            ("[report]\nsections = []", "at least one"),
+            ("[cost]\ncurrency = 'EUR'\nper_gib = -1", "per_gib"),
+            ("[cost]\nper_gib = 1", "the key `currency` is missing"),
+            (
+                "[limits]\ncpu_high = 'no'",
+                "expected a number, or true or false",
+            ),
         ] {
-            let error = format!("{:#}", parse(text).layout().unwrap_err());
-            assert!(
-                error.contains(part) && error.contains("[report]"),
-                "{error}"
-            );
+            let (_, mistakes) = read(text);
+            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+            assert!(mistakes[0].contains(part), "{mistakes:?}");
         }
-        let free = parse("[cost]\ncurrency = 'EUR'\nper_gib = -1")
-            .prices()
-            .unwrap_err();
-        assert!(format!("{free:#}").contains("per_gib"), "{free:#}");
     }
 }

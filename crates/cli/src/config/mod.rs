@@ -1,6 +1,9 @@
 //! The configuration file `dragline.toml`.
 
 mod analysis;
+mod mistake;
+mod reading;
+mod recorder;
 pub(crate) mod template;
 
 use std::collections::BTreeMap;
@@ -13,7 +16,7 @@ use anyhow::Context as _;
 use dragline_classifier::Context;
 use dragline_report::render::Layout;
 use dragline_report::{Limits, Mute, Prices};
-use dragline_scan::{Cache, Map, TextDialect};
+use dragline_scan::{Cache, Map, OwnedDirError, TextDialect};
 use dragline_schema::Timestamp;
 use serde::Deserialize;
 
@@ -21,6 +24,11 @@ use crate::args::WrongUsage;
 
 pub(crate) use self::analysis::PanelConfig;
 use self::analysis::{CostConfig, LimitsConfig, MuteConfig, ReportConfig};
+use self::mistake::{Parsed, Places};
+use self::reading::{DialectConfig, MapConfig};
+
+pub(crate) use self::mistake::Mistake;
+pub(crate) use self::recorder::{FILE as RECORDER_FILE, variable_mistakes, variable_of};
 
 /// Maximum size of a configuration, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -43,58 +51,12 @@ pub(crate) struct Config {
     limits: LimitsConfig,
     pub(crate) report: ReportConfig,
     /// Section of the recorder, which checks it itself.
-    #[allow(dead_code, reason = "the recorder reads it from the text")]
     logging: toml::Table,
     /// The whole file as a TOML table.
     #[serde(skip)]
     pub(crate) table: toml::Table,
-}
-
-/// `[[dialects]]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DialectConfig {
-    name: String,
-    /// Regular expression with the group `message` and optional further groups.
-    pattern: String,
-    /// Format of the group `time`, in strptime syntax.
-    time_format: Option<String>,
-}
-
-/// `[map]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct MapConfig {
-    /// Dragline's field names, and the names in the log.
-    fields: BTreeMap<String, OneOrMore>,
-    /// Names of custom statistics, and the fields that contain them.
-    stats: BTreeMap<String, OneOrMore>,
-    events: Vec<MapEvent>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
-
-impl OneOrMore {
-    fn names(&self) -> &[String] {
-        match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::More(names) => names,
-        }
-    }
-}
-
-/// `[[map.events]]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MapEvent {
-    /// Regular expression that the message must match.
-    message: String,
-    is: String,
+    #[serde(skip)]
+    places: Places,
 }
 
 /// `[cache]`
@@ -150,6 +112,9 @@ fn check_length(bytes: u64) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What is wrong with a value, with the path to it.
+type Problem = (mistake::Path, String);
+
 impl Config {
     /// Loads the given file, or the one in the current directory, or the defaults. The use of a file found in
     /// the current directory is printed, because the user did not request it.
@@ -159,6 +124,22 @@ impl Config {
 
     /// Does the same, and also returns the path of the file.
     pub(crate) fn find(named: Option<&Path>) -> anyhow::Result<(Self, Option<PathBuf>)> {
+        let Examined {
+            config,
+            path,
+            mistakes,
+        } = Self::examine(named)?;
+        if mistakes.is_empty() {
+            return Ok((config, path));
+        }
+        Err(WrongUsage::new(&listed(&mistakes)).into())
+    }
+
+    /// Does the same, and returns all mistakes instead of failing.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(crate) fn examine(named: Option<&Path>) -> anyhow::Result<Examined> {
         static SAID: Once = Once::new();
         let path = match named {
             Some(path) => path,
@@ -169,82 +150,114 @@ impl Config {
                 });
                 Path::new(NAME)
             }
-            None => return Ok((Self::default(), None)),
+            None => return Ok(Examined::default()),
         };
-        let read = || -> anyhow::Result<Self> {
-            let mut text = String::new();
-            // A given file may be a pipe; a found file must be a regular file, so that opening cannot block.
-            let open = if named.is_some() {
-                File::open(path)
-            } else {
-                dragline_files::open_regular(path)
-            };
-            let read = open.and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
-            read.and_then(|length| check_length(length as u64))
-                .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-            Self::parse(path, &text)
+        let mut text = String::new();
+        // A given file may be a pipe; a found file must be a regular file, so that opening cannot block.
+        let open = if named.is_some() {
+            File::open(path)
+        } else {
+            dragline_files::open_regular(path)
         };
-        let config = read().map_err(|error| WrongUsage::of(&error))?;
-        Ok((config, Some(path.to_owned())))
+        let read = open.and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+        let read = read
+            .and_then(|length| check_length(length as u64))
+            .with_context(|| format!("cannot read the configuration {}", path.display()));
+        read.map_err(|error| WrongUsage::of(&error))?;
+        let (config, mistakes) = Self::parse(path, &text, crate::times::now()?);
+        Ok(Examined {
+            config,
+            path: Some(path.to_owned()),
+            mistakes,
+        })
     }
 
-    /// Checks the parts that are otherwise checked only when needed.
-    ///
-    /// # Errors
-    /// The first problem.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let now = crate::times::now()?;
-        self.prices()?;
-        self.mutes(now)?;
-        self.layout()?;
-        self.dialects()?;
-        self.map()?;
-        Ok(())
-    }
-
-    fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
-        let name = path.display();
-        let mut config: Self = toml::from_str(text).map_err(|error| {
-            let hint = hint(text).or_else(|| nearest_key(error.message()));
-            let hint = hint.map_or(String::new(), |hint| format!("\n{hint}"));
-            anyhow::anyhow!("invalid configuration {name}: {error}{hint}")
-        })?;
-        config.table = text.parse()?;
-        dragline_logging::Config::from_toml(text)
-            .with_context(|| format!("in the configuration {name}"))?;
+    /// Parses a file. What is wrong is left out, and listed in the order of the lines.
+    fn parse(path: &Path, text: &str, now: Timestamp) -> (Self, Vec<Mistake>) {
+        let parsed = Parsed::<Self>::of(&path.display().to_string(), text);
+        let (mut config, mut mistakes) = (parsed.config, parsed.mistakes);
+        config.places = parsed.places;
+        // Without it there is a syntax error, which is listed.
+        config.table = text.parse().unwrap_or_default();
         let base = path.parent().unwrap_or(Path::new(""));
-        if let Some(dir) = config
-            .cache
-            .dir
-            .as_mut()
-            .filter(|dir| !dir.as_os_str().is_empty())
-        {
+        let dir = config.cache.dir.as_mut();
+        if let Some(dir) = dir.filter(|dir| !dir.as_os_str().is_empty()) {
             *dir = base.join(&*dir);
         }
         for file in &mut config.rules.files {
             *file = base.join(&*file);
+        }
+        let problems = config.problems(now);
+        let places = &config.places;
+        mistakes.extend(
+            problems
+                .into_iter()
+                .map(|(path, what)| places.mistake(&path, what)),
+        );
+        mistakes.sort_by_key(|mistake| mistake.line);
+        (config, mistakes)
+    }
+
+    /// What only the owner of a section can see.
+    fn problems(&self, now: Timestamp) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some(cost) = &self.cost {
+            cost.check(&mut problems);
+        }
+        for (index, mute) in self.mute.iter().enumerate() {
+            mute.mute(index, now, &mut problems);
+        }
+        self.report.layout(&mut problems);
+        reading::dialects(&self.dialects, &mut problems);
+        self.map.map(&mut problems);
+        for (index, file) in self.rules.files.iter().enumerate() {
             if !file.is_file() {
-                anyhow::bail!(
-                    "{name}: the rule file {} in [rules] files does not exist: paths are relative \
-                     to the configuration file",
+                let sentence = format!(
+                    "there is no file {}: paths are relative to the configuration file",
                     file.display()
                 );
+                problems.push((mistake::at(&format!("rules.files.{index}")), sentence));
             }
         }
-        Ok(config)
+        if let Some(Err(error)) = self.named_cache() {
+            let sentence = format!("not usable as a cache: {error}");
+            problems.push((mistake::at("cache.dir"), sentence));
+        }
+        recorder::check(&self.logging, &mut problems);
+        problems
+    }
+
+    /// Checks the queries of the panels: their syntax, tables and columns. This starts the query engine, so
+    /// that it is not part of loading a configuration.
+    pub(crate) fn panel_mistakes(&self) -> Vec<Mistake> {
+        let panels = self.report.panels.iter().enumerate();
+        let problems = panels.flat_map(|(index, panel)| {
+            let problem = |(key, what): (&str, String)| {
+                self.places
+                    .mistake(&mistake::at(&format!("report.panels.{index}.{key}")), what)
+            };
+            panel
+                .problems()
+                .into_iter()
+                .map(problem)
+                .collect::<Vec<_>>()
+        });
+        problems.collect()
     }
 
     /// Returns the prices.
-    pub(crate) fn prices(&self) -> anyhow::Result<Option<Prices>> {
-        let prices = self.cost.as_ref().map(CostConfig::prices);
-        usage(prices.transpose().context("in the configuration"))
+    pub(crate) fn prices(&self) -> Option<Prices> {
+        self.cost.as_ref().map(CostConfig::prices)
     }
 
+    // In the following, `parse` has reported the problems.
+
     /// Returns the muted errors.
-    pub(crate) fn mutes(&self, now: Timestamp) -> anyhow::Result<Vec<Mute>> {
-        let mutes = self.mute.iter().map(|mute| mute.mute(now));
-        let mutes: anyhow::Result<Vec<Mute>> = mutes.collect();
-        usage(mutes.context("in the configuration"))
+    pub(crate) fn mutes(&self, now: Timestamp) -> Vec<Mute> {
+        let mutes = self.mute.iter().enumerate();
+        mutes
+            .map(|(index, mute)| mute.mute(index, now, &mut Vec::new()))
+            .collect()
     }
 
     /// Returns the fixed limits.
@@ -253,63 +266,39 @@ impl Config {
     }
 
     /// Returns the layout of the report.
-    pub(crate) fn layout(&self) -> anyhow::Result<Layout> {
-        usage(self.report.layout().context("in the configuration"))
+    pub(crate) fn layout(&self) -> Layout {
+        self.report.layout(&mut Vec::new())
     }
 
     /// Returns the custom text formats.
-    pub(crate) fn dialects(&self) -> anyhow::Result<Arc<[TextDialect]>> {
-        let describe = |dialect: &DialectConfig| {
-            let format = dialect.time_format.as_deref();
-            TextDialect::new(&dialect.name, &dialect.pattern, format)
-        };
-        let dialects: Result<Vec<_>, _> = self.dialects.iter().map(describe).collect();
-        Ok(usage(dialects.context("in the configuration"))?.into())
+    pub(crate) fn dialects(&self) -> Arc<[TextDialect]> {
+        reading::dialects(&self.dialects, &mut Vec::new()).into()
     }
 
     /// Returns the mapping of fields and events in other log formats.
-    pub(crate) fn map(&self) -> anyhow::Result<Arc<Map>> {
-        usage(self.meanings())
+    pub(crate) fn map(&self) -> Arc<Map> {
+        Arc::new(self.map.map(&mut Vec::new()))
     }
 
-    fn meanings(&self) -> anyhow::Result<Arc<Map>> {
-        let mut map = Map::new();
-        for (name, theirs) in &self.map.stats {
-            theirs
-                .names()
-                .iter()
-                .for_each(|field| map.stat(name, field));
-        }
-        for (ours, theirs) in &self.map.fields {
-            for name in theirs.names() {
-                map.field(ours, name)
-                    .context("in the configuration's [map.fields]")?;
-            }
-        }
-        for event in &self.map.events {
-            let is = event
-                .is
-                .parse()
-                .context("in the configuration's [[map.events]]")?;
-            map.event(&event.message, is)
-                .context("in the configuration's [[map.events]]")?;
-        }
-        Ok(Arc::new(map))
+    fn cache_bytes(&self) -> u64 {
+        let mib = self.cache.max_mib.unwrap_or(CACHE_MIB);
+        mib.saturating_mul(1 << 20)
+    }
+
+    /// Returns the cache in the configured directory.
+    fn named_cache(&self) -> Option<Result<Cache, OwnedDirError>> {
+        let dir = self.cache.dir.as_ref()?;
+        Some(Cache::new(dir, self.cache_bytes()))
     }
 
     /// Returns the cache: in the configured directory, else in the user's cache directory. If the latter
     /// contains other files, there is no cache, and a message says so.
     pub(crate) fn cache(&self) -> anyhow::Result<Option<Cache>> {
-        let bytes = self
-            .cache
-            .max_mib
-            .unwrap_or(CACHE_MIB)
-            .saturating_mul(1 << 20);
+        let bytes = self.cache_bytes();
         if bytes == 0 {
             return Ok(None);
         }
-        if let Some(dir) = &self.cache.dir {
-            let cache = Cache::new(dir, bytes);
+        if let Some(cache) = self.named_cache() {
             let named = cache.map_err(|error| WrongUsage::new(&format!("[cache] dir: {error}")));
             return Ok(Some(named?));
         }
@@ -347,122 +336,20 @@ impl Config {
     }
 }
 
-/// Turns an error in the configuration into wrong usage.
-fn usage<T>(result: anyhow::Result<T>) -> anyhow::Result<T> {
-    result.map_err(|error| WrongUsage::of(&error).into())
+/// A configuration, where it is from, and what is wrong in it.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    /// The configuration without its mistakes.
+    pub(crate) config: Config,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) mistakes: Vec<Mistake>,
 }
 
-/// Suggests the known key that is most similar to an unknown one.
-fn nearest_key(message: &str) -> Option<String> {
-    const ALIKE: f64 = 0.75;
-    let mut names = message
-        .strip_prefix("unknown field `")?
-        .split('`')
-        .step_by(2);
-    let typed = names.next()?;
-    let alike = names.map(|name| (strsim::jaro_winkler(typed, name), name));
-    let (alike, name) = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (alike >= ALIKE).then(|| format!("did you mean `{name}`?"))
-}
-
-/// Suggests a fix for common mistakes in a file that cannot be parsed.
-fn hint(text: &str) -> Option<String> {
-    let of_line = |line: &str| {
-        let line = line.trim();
-        let site = line.strip_prefix("[sites.")?.strip_suffix(']')?;
-        let is_bare = site.contains('.') && !site.contains(['"', '\'']);
-        is_bare.then(|| format!("a name with dots needs quotes: [sites.\"{site}\"]"))
-    };
-    let is_text = |line: &str| {
-        let (key, value) = line.split_once('=')?;
-        let is_one = key.trim() == "files" && value.trim().starts_with(['"', '\'']);
-        is_one.then(|| format!("files is a list: files = [{}]", value.trim()))
-    };
-    text.lines()
-        .find_map(|line| of_line(line).or_else(|| is_text(line)))
+/// Mistakes as lines.
+pub(crate) fn listed(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> anyhow::Result<Config> {
-        Config::parse(Path::new("conf/dragline.toml"), text)
-    }
-
-    #[test]
-    fn every_setting_has_an_effect() {
-        let directory = tempfile::tempdir().unwrap();
-        let rules = directory.path().join("mine.toml");
-        std::fs::write(&rules, "").unwrap();
-        let config = Config::parse(
-            &directory.path().join("dragline.toml"),
-            "[rules]\nfiles = ['mine.toml']\n[severity]\nconsecutive_failures = 3\nburst_per_minute = 50\n\
-             [sites.'shop.example.com']\npriority = 'critical'\n[sites.b]\npriority = 'normal'\n",
-        )
-        .unwrap();
-        assert_eq!(config.rules.files, [rules]);
-        let context = config.context();
-        assert_eq!(
-            (context.consecutive_failures, context.burst_per_minute),
-            (3, 50)
-        );
-        assert_eq!(Vec::from_iter(context.critical_sites), ["shop.example.com"]);
-        assert_eq!(Config::default().context(), Context::default());
-    }
-
-    #[test]
-    fn what_other_writers_mean_is_said_here() {
-        let config = parse(
-            "[[dialects]]\nname = 'shop'\npattern = '^<(?P<level>\\w+)> (?P<message>.*)$'\n\
-             [map.fields]\nstatus = 'code'\nurl = ['page', 'address']\n\
-             [[map.events]]\nmessage = '^row'\nis = 'item'\n[cache]\ndir = 'kept'\n",
-        )
-        .unwrap();
-        assert_eq!(config.dialects().unwrap().len(), 1);
-        assert!(config.map().is_ok() && config.cache().unwrap().is_some());
-        for (text, part) in [
-            ("[map.fields]\ncolour = 'x'", "colour"),
-            ("[[map.events]]\nmessage = '('\nis = 'item'", "pattern ("),
-            ("[[map.events]]\nmessage = 'x'\nis = 'thing'", "thing"),
-        ] {
-            let error = format!("{:#}", parse(text).unwrap().map().unwrap_err());
-            assert!(error.contains(part) && error.contains("[map"), "{error}");
-        }
-        let error = parse("[[dialects]]\nname = 'shop'\npattern = 'x'")
-            .unwrap()
-            .dialects()
-            .unwrap_err();
-        assert!(
-            format!("{error:#}").contains("(?P<message>.*)"),
-            "{error:#}"
-        );
-        let cache = |text: &str| parse(text).unwrap().cache();
-        assert!(cache("[cache]\nmax_mib = 0").unwrap().is_none());
-        for dir in ["''", "'/'"] {
-            let error = cache(&format!("[cache]\ndir = {dir}")).unwrap_err();
-            assert!(error.to_string().contains("[cache] dir"), "{error}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_known_is_refused_with_its_line() {
-        for (text, part) in [
-            ("[severity]\nburst = 3", "burst"),
-            ("[sites.a]\npriority = 'high'", "high"),
-            ("[rule]\n", "rule"),
-            (
-                "[sites.a.test]\npriority = 'critical'",
-                "[sites.\"a.test\"]",
-            ),
-            ("[rules]\nfiles = 'a.toml'", "files = ['a.toml']"),
-            ("[rules]\nfiles = ['none.toml']", "none.toml"),
-        ] {
-            let error = format!("{:#}", parse(text).unwrap_err());
-            assert!(
-                error.contains(part) && error.contains("dragline.toml"),
-                "{error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 
 mod attack;
 mod cases;
+mod examples;
 mod fleets;
 mod page;
 mod reading;
@@ -29,6 +30,8 @@ fn dragline(arguments: &[&str]) -> Output {
         .args(arguments)
         .env("SOURCE_DATE_EPOCH", NOW)
         .env("XDG_CACHE_HOME", kept())
+        // Set while the documents are written anew; the doctor would find it unknown.
+        .env_remove("DRAGLINE_BLESS")
         .output()
         .expect("the command runs")
 }
@@ -266,7 +269,7 @@ fn exit_codes_can_be_trusted() {
         all_bad.contains("2 lines in an unknown format"),
         "{all_bad}"
     );
-    // Noise beside something is no error.
+    // Unreadable lines among readable ones are not an error.
     std::fs::copy(fixture_path("pino/scrape.ndjson"), dir.path().join("d.log")).unwrap();
     let text = stdout(&["report", &dir.path().display().to_string()]);
     assert!(
@@ -283,6 +286,40 @@ fn exit_codes_can_be_trusted() {
     assert_eq!(output.status.code(), Some(1));
     let hint = String::from_utf8(output.stderr).unwrap();
     assert!(hint.contains("available: shop-pino on shop"), "{hint}");
+}
+
+#[test]
+fn what_is_missing_or_hidden_is_explained() {
+    let log = fixture("scrapy/two-runs.log");
+    let message = |arguments: &[&str]| {
+        let output = dragline(arguments);
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, told) = message(&["diff", "previous", "last", &log, "--scraper", "stock"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("there is no previous run") && told.contains("contain 1 run"),
+        "{told}"
+    );
+    let (code, told) = message(&["diff", "previus", "last", &log]);
+    assert!(
+        code == Some(1) && told.contains("did you mean `previous`?"),
+        "{told}"
+    );
+    let (code, told) = message(&["diff", "previous", "last", &log, "--scraper", "stok"]);
+    assert!(
+        code == Some(1) && told.contains("did you mean --scraper stock?"),
+        "{told}"
+    );
+    let (code, told) = message(&["report", &log, "--level", "error"]);
+    assert!(
+        code == Some(0) && told.contains("rate limits among them are not counted"),
+        "{told}"
+    );
+    assert_eq!(message(&["report", &log, "--level", "debug"]).1, "");
 }
 
 fn fixture_path(name: &str) -> String {
@@ -543,7 +580,7 @@ fn the_configuration_raises_severities_and_names_rules() {
             group["severity"].as_str().unwrap()
         )
     };
-    // The scraper's own label stands, until the rules are asked.
+    // The scraper's own label stands, unless --reclassify is given.
     assert_eq!(group(&[]), "system critical");
     assert_eq!(group(&["--reclassify"]), "parsing low");
     assert_eq!(
@@ -554,7 +591,10 @@ fn the_configuration_raises_severities_and_names_rules() {
     std::fs::write(&config, "[severity]\nburst = 3\n").unwrap();
     let output = dragline(&["errors", &log, "--config", &config]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("unknown field `burst`"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("[severity] burst = 3: unknown key; did you mean `burst_per_minute`?")
+    );
 }
 
 /// Runs with something on standard input.

@@ -37,7 +37,7 @@ fn open(browser: &str, page: &Path, more: &[&str]) -> (String, String) {
         ])
         .args(["--virtual-time-budget=2000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        // Whatever the page would ask for is told on the console.
+        // The console lists every request of the page.
         .arg("--host-resolver-rules=MAP * ~NOTFOUND")
         .args(more)
         .arg(format!("file://{}", page.display()))

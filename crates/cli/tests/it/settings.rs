@@ -123,7 +123,7 @@ fn a_history_knows_what_is_gone() {
     let baselines = |report: &Value| report["baselines"].as_array().map_or(0, Vec::len);
     assert!(baselines(&rest) > 10);
     assert!(baselines(&rest) >= baselines(&json(&["report", &demo, "--format", "json"])));
-    // The change that began before what is left is told with its onset.
+    // A change that began before the remaining logs is reported with its onset.
     let since = |report: &Value, kind: &str| {
         let insights = report["insights"].as_array().unwrap();
         let own = insights.iter().find(|insight| insight["kind"] == kind);

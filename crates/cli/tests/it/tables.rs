@@ -23,17 +23,48 @@ fn a_question_has_an_answer_in_every_format() {
 }
 
 #[test]
-fn an_export_says_what_it_wrote_and_overwrites_nothing() {
+fn an_export_says_what_it_wrote_and_is_extended() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("events").display().to_string();
-    let log = fixture("pino/scrape.ndjson");
-    let output = dragline(&["export", &log, "--output", &target]);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let export = |log: &str| {
+        let output = dragline(&["export", &fixture(log), "--output", &target]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), told)
+    };
+    let (code, told) = export("pino/scrape.ndjson");
     assert!(
-        output.status.success() && told.contains("104 events"),
+        code == Some(0) && told.contains("written ") && told.contains("104 events"),
         "{told}"
     );
-    let again = dragline(&["export", &log, "--output", &target]);
-    assert_eq!(again.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&again.stderr).contains("is not empty"));
+    let (code, told) = export("pino/scrape.ndjson");
+    assert_eq!(code, Some(1));
+    assert!(told.contains("already contains 1 of these logs"), "{told}");
+    // Numbers that are in the report and not in the rows are named.
+    let (code, told) = export("scrapy/info.log");
+    assert!(code == Some(0) && told.contains("added "), "{told}");
+    assert!(
+        told.contains("`requests` has 2 rows, but the runs count 94 requests"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_table_without_rows_points_to_the_one_with_numbers() {
+    let log = fixture("scrapy/info.log");
+    let output = dragline(&["sql", "SELECT * FROM items", &log]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success());
+    assert!(
+        told.contains("the runs count 51 items") && told.contains("`runs`"),
+        "{told}"
+    );
+    let output = dragline(&[
+        "sql",
+        "SELECT scraper_id FROM runs",
+        &log,
+        "--since",
+        "2020-01-01",
+    ]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("--since does not apply to `runs`"), "{told}");
 }

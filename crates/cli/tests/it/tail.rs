@@ -95,6 +95,39 @@ fn what_comes_is_shown_as_it_comes_and_once() {
     assert!(more.trim_end().ends_with("four"));
 }
 
+/// Scrapy's lines do not name their spider, and pino's not always their site.
+#[test]
+fn names_are_those_of_the_report() {
+    for (log, scraper) in [
+        ("scrapy/info.log", "products"),
+        ("pino/scrape.ndjson", "shop-pino"),
+    ] {
+        let log = fixture(log);
+        let runs = json(&["runs", &log, "--format", "json"]);
+        let (name, site) = (&runs[0]["scraper_id"], runs[0]["site"].as_str().unwrap());
+        assert_eq!(name, scraper);
+        let all = stdout(&["tail", &log, "--no-follow", "--from-start"]);
+        for (option, value) in [("--scraper", scraper), ("--site", site)] {
+            let own = stdout(&["tail", &log, "--no-follow", "--from-start", option, value]);
+            assert_eq!(own, all, "{option}");
+        }
+        assert!(
+            all.lines()
+                .all(|line| line.contains(&format!("{scraper}@{site} "))),
+            "{all}"
+        );
+        let wrong = scraper.replacen('o', "u", 1);
+        let output = crate::dragline(&["tail", &log, "--no-follow", "--scraper", &wrong]);
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let meant = format!("did you mean --scraper {scraper}?");
+        assert!(
+            told.contains(&meant) && told.contains("available: "),
+            "{told}"
+        );
+    }
+}
+
 fn line(message: &str) -> String {
     format!("{{\"time\":1772623353123,\"level\":\"info\",\"msg\":\"{message}\"}}\n")
 }

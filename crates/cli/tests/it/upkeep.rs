@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -39,7 +40,7 @@ fn a_configuration_is_made_checked_and_shown() {
     assert_eq!(of(&all, "logging.dir")["from"], path.as_str());
     for (text, meant) in [
         ("[limits]\ncpu_hihg = 70\n", "did you mean `cpu_high`?"),
-        ("[logging]\ndirr = 'x'\n", "is it \"dir\"?"),
+        ("[logging]\ndirr = 'x'\n", "did you mean `dir`?"),
         ("[logging]\nkeep_age = 'long'\n", "keep_age"),
         ("[report]\nsections = ['day']\n", "days"),
     ] {
@@ -55,6 +56,82 @@ fn a_configuration_is_made_checked_and_shown() {
             .unwrap()
             .contains("# DRAGLINE_KEEP_AGE=30 days")
     );
+}
+
+/// Each with its line, key and value, in one go.
+#[test]
+fn every_mistake_in_a_configuration_is_reported() {
+    let text = include_str!("mistakes.toml");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("mistakes.toml"), text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(["config", "check", "mistakes.toml"])
+        .current_dir(dir.path())
+        .env_remove("DRAGLINE_BLESS")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap());
+}
+
+/// Runs with an environment variable.
+fn with_variable(arguments: &[&str], (name, value): (&str, &str)) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(arguments)
+        .env("XDG_CACHE_HOME", crate::kept())
+        .env_remove("DRAGLINE_BLESS")
+        .env(name, value)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (
+        output.status.code(),
+        text + &String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+#[test]
+fn variables_and_directories_are_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    fs::write(at("file"), "").unwrap();
+    fs::write(at("good.toml"), "").unwrap();
+    let inner = at("file/logs");
+    for (variable, part) in [
+        (
+            ("DRAGLINE_KEEP_AGE", "long"),
+            "DRAGLINE_KEEP_AGE = \"long\": expected a time",
+        ),
+        (("DRAGLINE_LEVL", "info"), "did you mean `DRAGLINE_LEVEL`?"),
+        (
+            ("DRAGLINE_DIR", inner.as_str()),
+            "does not exist and cannot be created",
+        ),
+    ] {
+        let (code, told) = with_variable(&["doctor"], variable);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(
+            told.replace("\n", " ").contains("failed checks: "),
+            "{told}"
+        );
+        for command in [
+            &["doctor", "--format", "json"][..],
+            &["config", "show"],
+            &["config", "check", &at("good.toml")],
+        ] {
+            let (_, told) = with_variable(command, variable);
+            let told = told.replace("\\\"", "\"");
+            assert!(told.contains(part), "{command:?}: {part} in {told}");
+        }
+    }
+    let missing = at("none.toml");
+    let (code, told) = with_variable(&["doctor"], ("DRAGLINE_CONFIG", &missing));
+    assert!(
+        code == Some(1) && told.contains("cannot read the configuration"),
+        "{told}"
+    );
+    let (code, told) = with_variable(&["doctor"], ("DRAGLINE_CONFIG", &at("good.toml")));
+    assert_eq!(code, Some(0), "{told}");
 }
 
 #[test]
@@ -73,6 +150,13 @@ fn the_doctor_says_what_is_not_well() {
     assert!(
         sentence.contains("failed checks: configuration"),
         "{sentence}"
+    );
+    // The rest is checked nevertheless.
+    let output = dragline(&["doctor", "--config", &path, &logs]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("recorder's logs") && text.contains("unknown report section"),
+        "{text}"
     );
 }
 
@@ -115,8 +199,28 @@ fn old_logs_go_and_are_remembered() {
         planned.starts_with("1 file would be moved") && gone.exists(),
         "{planned}"
     );
+    // Each file has its name and the reason.
+    assert!(
+        planned.contains(&gone.file_name().unwrap().to_string_lossy()[..40]),
+        "{planned}"
+    );
+    assert!(planned.contains("modified too recently"), "{planned}");
+    fs::write(Path::new(&logs).join("notes.md"), "mine").unwrap();
+    let plan = json(&[&archive[..], &["--format", "json", "--dry-run"]].concat());
+    let stayed = plan["stayed"].as_array().unwrap();
+    let notes = stayed
+        .iter()
+        .find(|one| one["file"].as_str().unwrap().ends_with("notes.md"));
+    assert!(
+        notes.unwrap()["why"]
+            .as_str()
+            .unwrap()
+            .starts_with("not read as a log")
+    );
     let done = json(&[&archive[..], &["--format", "json"]].concat());
     assert_eq!(done["archived"].as_array().unwrap().len(), 1);
+    assert_eq!(done["stayed"], plan["stayed"]);
+    assert_eq!(done["bytes"], plan["bytes"]);
     assert!(!gone.exists() && Path::new(&old).join(gone.file_name().unwrap()).exists());
     // What went is known, and is there to be read again.
     let after = json(&["report", &logs, &old, "--format", "json"]);
@@ -134,6 +238,31 @@ fn old_logs_go_and_are_remembered() {
         told(&[&archive[..], &["--scraper", "shop-prices"]].concat()).0,
         Some(2)
     );
+}
+
+#[test]
+fn an_archive_is_apart_from_the_logs() {
+    let (_dir, demo) = demo("1", "3");
+    let logs = format!("{demo}/logs");
+    let (inside, shop) = (format!("{logs}/old"), format!("{logs}/shop-prices*"));
+    for (input, to, part) in [
+        (&logs, &logs, "is the directory of the logs"),
+        (&logs, &inside, "where the logs are"),
+        (&shop, &demo, "where the logs go"),
+    ] {
+        let (code, told) = told(&[
+            "archive",
+            input,
+            "--older-than",
+            "1d",
+            "--to",
+            to,
+            "--dry-run",
+        ]);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!Path::new(&inside).exists());
 }
 
 const CRAWL: &str = "\
@@ -178,7 +307,7 @@ fn what_a_crawl_was_set_to_and_counted_is_compared() {
     let of = |name: &str| metrics.iter().find(|metric| metric["metric"] == name);
     assert_eq!(of("stats.captchas/solved").unwrap()["b"], 9.0);
     assert_eq!(of("stats.retries").unwrap()["b"], 3.0);
-    // What Scrapy itself keeps is nobody's own.
+    // Scrapy's own statistics are not custom statistics.
     assert!(of("stats.retry/count").is_none() && of("stats.downloader/request_count").is_none());
     let runs = json(&["runs", &logs, "--format", "json"]);
     assert_eq!(runs[0]["config"]["MAIL_PASS"], "(set)");

@@ -304,4 +304,68 @@ mod tests {
         assert_eq!(duration_unit("elapsed_pages", false), None);
         assert_eq!(duration_unit("wait_s", false), None);
     }
+
+    /// The meaning of a slot, as `docs/reading.md` shows it, and what it adds to the names.
+    fn documented(slot: Slot) -> (&'static str, &'static str) {
+        match slot {
+            Slot::Timestamp => ("time", ""),
+            Slot::Level => ("level", ""),
+            Slot::Message => (
+                "message",
+                "; of a template (`@mt`, `MessageTemplate`), the text with the other fields filled in",
+            ),
+            Slot::Target => ("logger", ""),
+            Slot::ErrorType => ("error type", ""),
+            Slot::ErrorMessage => ("error message", ""),
+            Slot::Traceback => (
+                "traceback",
+                ", also as a list of lines; it yields the type, the message, the causes, and the innermost function \
+                 outside of libraries",
+            ),
+            Slot::ScraperId => ("scraper", ""),
+            Slot::RunId => ("run", ""),
+            Slot::Site => ("site", ""),
+            Slot::Url => ("URL", ", or one in the message"),
+            Slot::Status => ("status", "; 100 to 599"),
+            Slot::Method => ("method", ""),
+            Slot::Bytes => ("size of the response", ""),
+            Slot::Attempt => ("attempt", ""),
+        }
+    }
+
+    fn table() -> String {
+        let quoted = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            names.join(" ")
+        };
+        let mut text = "| what | names |\n|---|---|\n".to_owned();
+        for (slot, names) in NAMES {
+            let (what, more) = documented(*slot);
+            let names: Vec<&str> = names.split_whitespace().collect();
+            text += &format!("| {what} | {}{more} |\n", quoted(&names));
+        }
+        text += &format!(
+            "| duration | {}, also with a suffix: `_ms` `Ms` `_s` `_seconds` `_us` … |\n",
+            quoted(DURATIONS)
+        );
+        let containers = [CONTAINERS, LIFTED].concat();
+        text + &format!("| container | {} |\n", quoted(&containers))
+    }
+
+    /// `DRAGLINE_BLESS=1` writes them.
+    #[test]
+    fn the_names_in_the_docs_are_those_of_the_code() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reading.md");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (begin, rest) = page.split_once("<!-- names -->\n").unwrap();
+        let (names, end) = rest.split_once("<!-- end of names -->").unwrap();
+        if std::env::var_os("DRAGLINE_BLESS").is_some() {
+            let page = format!(
+                "{begin}<!-- names -->\n{}<!-- end of names -->{end}",
+                table()
+            );
+            return std::fs::write(&path, page).unwrap();
+        }
+        assert_eq!(names, table(), "run just names");
+    }
 }

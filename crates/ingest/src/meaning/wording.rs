@@ -90,7 +90,7 @@ const NOUNS: [&str; 34] = [
     "paper", "posting", "product", "profile", "property", "quote", "recipe", "record", "review",
     "row", "sku", "story", "vehicle",
 ];
-/// Words of messages that are no item, or repeat others.
+/// Words of messages that are not items, or repeat others.
 const DENIALS: [&str; 30] = [
     "all",
     "already",

@@ -20,7 +20,8 @@ fn table() -> String {
         Effect::SilentFailure => "`silent_failure`",
     };
     let mut table =
-        "| kind | what it is | at worst | scraper | runbook |\n|---|---|---|---|---|\n".to_owned();
+        "| kind | what it is | highest severity | scraper | runbook |\n|---|---|---|---|---|\n"
+            .to_owned();
     for kind in InsightKind::ALL {
         let runbook = kind.runbook();
         let row = format!(

@@ -277,7 +277,7 @@ fn disk_full(dir: &Path) {
                 );
             }
         };
-        // Until the disk is full, however fast that is; whoever asks is told.
+        // Until the disk is full, however fast that is; a caller that checks gets the error.
         let error = (0..100)
             .find_map(|round| {
                 log(round * 200..(round + 1) * 200);

@@ -401,7 +401,8 @@ fn daily(
     let day = column("day")?.i64().ok()?;
     for row in 0..by_day.height() {
         let sum = days.entry(day.get(row)?).or_default();
-        for (name, _) in COUNTERS {
+        for counter in COUNTERS {
+            let name = counter.name;
             sum.add(name, numbers(name)?.get(row).unwrap_or(0));
         }
     }

@@ -27,8 +27,8 @@ impl Sum {
             ..Self::default()
         };
         for row in rows {
-            for (name, read) in dragline_analytics::COUNTERS {
-                sum.add(name, read(&row.counters));
+            for counter in dragline_analytics::COUNTERS {
+                sum.add(counter.name, (counter.read)(&row.counters));
             }
             sum.add_maps(&row.counters);
             sum.know(row);

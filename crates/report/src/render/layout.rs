@@ -6,97 +6,68 @@ use super::document::Align;
 use super::words::{bytes, count, number, percent, some, unknown};
 use crate::model::Totals;
 
-/// A section of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
-    /// The most important recommendations.
-    ToDo,
-    /// Scrapers and their verdicts.
-    Scrapers,
-    /// Incidents.
-    Incidents,
-    /// Totals.
-    Totals,
-    /// Charts, in HTML.
-    Charts,
-    /// SQL panels of the configuration.
-    Panels,
-    /// Errors by category and in groups.
-    Errors,
-    /// Runs.
-    Runs,
-    /// Day by day.
-    Days,
-    /// Requested hosts.
-    Hosts,
-    /// Articles: languages, words.
-    Articles,
-    /// Searches.
-    Search,
-    /// Queues of the scrapers.
-    Queue,
-    /// Databases of the scrapers, by operation.
-    Database,
-    /// Machines.
-    System,
-    /// Trends, level changes and forecasts.
-    Trends,
-    /// Time breakdown, failed work and quiet hours.
-    Time,
-    /// Cost.
-    Cost,
-    /// Data quality.
-    Trust,
+macro_rules! sections {
+    ($($(#[doc = $doc:literal])* $variant:ident $name:literal;)*) => {
+        /// A section of a report.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Section {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl Section {
+            /// All sections, in default order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Returns the name used in configurations.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Section {
-    /// All sections, in default order.
-    pub const ALL: [Self; 19] = [
-        Self::Incidents,
-        Self::ToDo,
-        Self::Scrapers,
-        Self::Totals,
-        Self::Charts,
-        Self::Panels,
-        Self::Errors,
-        Self::Runs,
-        Self::Days,
-        Self::Hosts,
-        Self::Articles,
-        Self::Search,
-        Self::Queue,
-        Self::Database,
-        Self::System,
-        Self::Trends,
-        Self::Time,
-        Self::Cost,
-        Self::Trust,
-    ];
-
-    /// Returns the name used in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ToDo => "to_do",
-            Self::Scrapers => "scrapers",
-            Self::Incidents => "incidents",
-            Self::Totals => "totals",
-            Self::Charts => "charts",
-            Self::Panels => "panels",
-            Self::Errors => "errors",
-            Self::Runs => "runs",
-            Self::Days => "days",
-            Self::Hosts => "hosts",
-            Self::Articles => "articles",
-            Self::Search => "search",
-            Self::Queue => "queue",
-            Self::Database => "database",
-            Self::System => "system",
-            Self::Trends => "trends",
-            Self::Time => "time",
-            Self::Cost => "cost",
-            Self::Trust => "trust",
-        }
-    }
+// In default order. A section that is declared here is in `ALL`, has a name and must be rendered.
+sections! {
+    /// Incidents.
+    Incidents "incidents";
+    /// The most important recommendations.
+    ToDo "to_do";
+    /// Scrapers and their verdicts.
+    Scrapers "scrapers";
+    /// Totals.
+    Totals "totals";
+    /// Charts, in HTML.
+    Charts "charts";
+    /// SQL panels of the configuration.
+    Panels "panels";
+    /// Errors by category and in groups.
+    Errors "errors";
+    /// Runs.
+    Runs "runs";
+    /// Day by day.
+    Days "days";
+    /// Requested hosts.
+    Hosts "hosts";
+    /// Articles: languages, words.
+    Articles "articles";
+    /// Searches.
+    Search "search";
+    /// Queues of the scrapers.
+    Queue "queue";
+    /// Databases of the scrapers, by operation.
+    Database "database";
+    /// Machines.
+    System "system";
+    /// Trends, level changes and forecasts.
+    Trends "trends";
+    /// Time breakdown, failed work and quiet hours.
+    Time "time";
+    /// Cost.
+    Cost "cost";
+    /// Data quality.
+    Trust "trust";
 }
 
 /// A name in the configuration is unknown.
@@ -112,8 +83,8 @@ impl FromStr for Section {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let found = Self::ALL.into_iter().find(|section| section.name() == name);
-        found.ok_or_else(|| UnknownName {
+        let found = Self::ALL.iter().find(|section| section.name() == name);
+        found.copied().ok_or_else(|| UnknownName {
             name: name.to_owned(),
             what: "report section",
             all: Self::ALL.iter().map(|section| section.name()).collect(),

@@ -179,7 +179,7 @@ fn prices_add_up() {
     let items = report.totals.items.unwrap() as f64;
     assert!((cost.per_thousand_items.unwrap() - cost.total * 1000.0 / items).abs() < 1e-9);
     assert_eq!(cost.by_scraper.len(), 1);
-    // A month cannot be told by a day.
+    // A month cannot be forecast from a day.
     assert_eq!(cost.next_30_days, None);
     assert_eq!(of("pino/scrape.ndjson").cost, None);
 }
@@ -245,7 +245,7 @@ fn a_comparison_satisfies_its_schema() {
     }
 }
 
-/// Where the time of real runs went, and what they did in vain, are shares of what they did.
+/// Where the time of real runs went, and their failed work, are shares of all they did.
 #[test]
 fn time_and_waste_are_parts_of_the_whole() {
     let report = of("history/structlog-*");

@@ -83,7 +83,7 @@ fn the_cache_changes_nothing() {
         ..other.clone()
     };
     assert_eq!(shown(&inputs, &other), shown(&inputs, &uncached));
-    // The size that is asked for is kept.
+    // The requested size is kept.
     let small = ScanOptions {
         cache: Some(Cache::new(kept.path(), 20_000).unwrap()),
         ..ScanOptions::default()

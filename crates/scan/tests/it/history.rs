@@ -170,7 +170,7 @@ fn a_damaged_entry_is_told_and_costs_nothing_else() {
             [""; 0]
         );
     }
-    // What is no directory is refused.
+    // Anything but a directory is refused.
     let error = History::new(logs.join("shop.ndjson")).unwrap_err();
     assert!(error.to_string().contains("shop.ndjson"), "{error}");
     let none = History::new(directory.path().join("none")).unwrap();
@@ -286,7 +286,7 @@ fn a_log_that_is_trimmed_joined_or_split_counts_once() {
     let (there, known) = read(&logs, &history).unwrap();
     assert_eq!(events(&known), events(&there));
     assert_eq!(events(&known), 800 + 1500 + 1000);
-    // What only the history knew of the trimmed one is told.
+    // What only the history knew of the trimmed log is reported.
     let options = ScanOptions {
         history: Some(History::new(&history).unwrap()),
         ..ScanOptions::default()

@@ -142,7 +142,7 @@ fn json_logs_agree_with_the_programs_that_wrote_them() {
             Dialect::Json,
         ),
     ] {
-        // A truth file is no log.
+        // A truth file is not a log.
         let inputs: Vec<String> = glob_logs(logs);
         let finished = read(&inputs.iter().map(String::as_str).collect::<Vec<_>>());
         let truth = truth(truth_file);

@@ -1,5 +1,7 @@
 //! `dragline tail`: follows logs while they are written.
 
+mod known;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -12,14 +14,15 @@ use dragline_ingest::{Begin, Checkpoint, Follower, Memory, ReadOptions};
 use dragline_report::render::{self, Terminal};
 use dragline_schema::wire::encode;
 use dragline_schema::{
-    Event, Level, Position, Problem, ProblemKind, Record, Sink, SourceFile, Timestamp, host_of,
+    Event, Level, Position, Problem, ProblemKind, Record, RunKey, Sink, SourceFile, Timestamp,
 };
 use regex::Regex;
 
+use self::known::Known;
 use super::read::{READING, read_options};
 use crate::args::{TailArgs, TailFormat, WrongUsage};
-use crate::config::Config;
 use crate::output::tell;
+use crate::session::Session;
 use crate::{output, progress, times};
 
 /// Polling interval.
@@ -43,14 +46,18 @@ const HELD_BYTES: usize = 32 << 20;
 const HELD_PART: usize = 16;
 
 /// Starts where the state file, the option or the last records say.
-fn start<'a>(args: &'a TailArgs, options: &ReadOptions) -> anyhow::Result<(Follower, Shown<'a>)> {
+fn start<'a>(
+    args: &'a TailArgs,
+    options: &ReadOptions,
+    known: &'a Known,
+) -> anyhow::Result<(Follower, Shown<'a>)> {
     let kept = args.state.as_deref().map(Checkpoint::load).transpose()?;
     let follower = match kept.flatten() {
         Some(checkpoint) => Follower::resume(&args.logs, options, checkpoint),
         None if args.from_start => Follower::new(&args.logs, options, Begin::Start),
-        None => return look_back(args, options),
+        None => return look_back(args, options, known),
     };
-    Ok((follower, Shown::new(args)?))
+    Ok((follower, Shown::new(args, known)?))
 }
 
 /// `dragline tail`
@@ -61,14 +68,15 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
     }
     dragline_ingest::check_patterns(&args.logs)
         .map_err(|error| WrongUsage::new(&error.to_string()))?;
-    let config = Config::load(args.config.as_deref())?;
+    let session = Session::open(&args.rules())?;
     let memory = args.memory.unwrap_or(READING);
     let options = ReadOptions {
         memory: Arc::new(Memory::of(memory)),
-        ..read_options(&config, &args.filter)?
+        ..read_options(&session.config, &args.filter)
     };
+    let known = known::known(&session, args, memory)?;
     let guard = progress::guard(&options.watch, memory);
-    let (mut follower, mut shown) = start(args, &options)?;
+    let (mut follower, mut shown) = start(args, &options, &known)?;
     let mut quiet_since = Instant::now();
     let mut saved = None;
     let mut is_first = true;
@@ -110,6 +118,7 @@ pub(crate) fn tail(args: &TailArgs) -> anyhow::Result<()> {
 fn look_back<'a>(
     args: &'a TailArgs,
     options: &ReadOptions,
+    known: &'a Known,
 ) -> anyhow::Result<(Follower, Shown<'a>)> {
     // Without following, read back everything if needed; when following, new records should appear soon.
     let everything = args.no_follow.then_some(u64::MAX);
@@ -117,7 +126,7 @@ fn look_back<'a>(
     let mut last = None;
     for bytes in steps {
         let mut follower = Follower::new(&args.logs, options, Begin::Before(bytes));
-        let mut shown = Shown::new(args)?;
+        let mut shown = Shown::new(args, known)?;
         shown.last = Some(args.lines);
         follower.poll(&mut shown);
         // No further line follows, so the last record is complete.
@@ -143,6 +152,7 @@ fn look_back<'a>(
 /// Records to show, in order of time.
 struct Shown<'a> {
     args: &'a TailArgs,
+    known: &'a Known,
     pattern: Option<Regex>,
     filter: dragline_scan::Filter,
     terminal: Terminal,
@@ -173,13 +183,14 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(args: &'a TailArgs) -> anyhow::Result<Self> {
+    fn new(args: &'a TailArgs, known: &'a Known) -> anyhow::Result<Self> {
         let pattern = args.grep.as_deref().map(Regex::new).transpose();
         let pattern = pattern.map_err(|error| {
             WrongUsage::new(&format!("invalid regular expression in --grep: {error}"))
         })?;
         Ok(Self {
             args,
+            known,
             pattern,
             filter: args.filter.resolve(times::now()?)?,
             terminal: output::terminal(true),
@@ -199,23 +210,10 @@ impl<'a> Shown<'a> {
         })
     }
 
-    fn takes(&self, record: &Record<'_>) -> bool {
-        let filter = &self.filter;
-        let is = |wanted: &Option<String>, found: Option<&str>| {
-            wanted.is_none() || wanted.as_deref() == found
-        };
-        let url = match &record.event {
-            Event::Request(request) => request.url.as_deref(),
-            Event::ProductProcessed(product) => product.url.as_deref(),
-            Event::ScraperError(error) => error.url.as_deref(),
-            _ => None,
-        };
-        let site = record.site.as_deref().or_else(|| url.and_then(host_of));
-        is(&filter.scraper, record.scraper_id.as_deref())
-            && is(&filter.site, site)
-            && is(&filter.run, record.run_id.as_deref())
-            && filter.takes_level(record)
-            && filter.takes_time(record)
+    fn takes(&self, record: &Record<'_>, run: &RunKey) -> bool {
+        self.filter.takes_run(run)
+            && self.filter.takes_level(record)
+            && self.filter.takes_time(record)
     }
 
     /// Whether an error was shown before, according to its sequence number.
@@ -319,9 +317,24 @@ impl<'a> Shown<'a> {
             None => anyhow::bail!("nothing could be read: the inputs contain no lines"),
         }
         if self.records > 0 && self.taken == 0 {
-            anyhow::bail!("the filters matched none of {} records", self.records);
+            let records = self.records;
+            anyhow::bail!("no record matches all filters ({records} were read)");
         }
         Ok(())
+    }
+}
+
+/// A record with the names that it has in the report.
+fn named<'r>(record: &Record<'r>, run: &RunKey) -> Record<'r> {
+    let name = |name: &Option<String>, own: &Option<Cow<'r, str>>| {
+        let name = name.clone().map(Cow::Owned);
+        name.or_else(|| own.clone())
+    };
+    Record {
+        scraper_id: name(&run.scraper_id, &record.scraper_id),
+        site: name(&run.site, &record.site),
+        run_id: name(&run.run_id, &record.run_id),
+        ..record.clone()
     }
 }
 
@@ -354,9 +367,11 @@ impl Sink for Shown<'_> {
         }
         self.records += 1;
         self.bad_lines = 0;
-        if !self.takes(record) || self.is_copy(record) {
+        let run = self.known.run_of(&self.path, record);
+        if !self.takes(record, &run) || self.is_copy(record) {
             return;
         }
+        let record = &named(record, &run);
         let shown_on = |terminal: &Terminal| render::record(record, &self.path, at, terminal);
         if let Some(pattern) = &self.pattern
             && !pattern.is_match(&shown_on(&Terminal::default()))

@@ -1,0 +1,215 @@
+//! Every example in the help texts and in the README is run, in a directory like a user's.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::{NOW, demo, json, stdout};
+
+/// The names of the subcommands that a help text lists.
+fn subcommands(help: &str) -> Vec<String> {
+    let Some((_, rest)) = help.split_once("Commands:\n") else {
+        return Vec::new();
+    };
+    let lines = rest.lines().take_while(|line| line.starts_with("  "));
+    // A long description continues on lines that are indented further.
+    let own = lines.filter(|line| !line.starts_with("   "));
+    let names = own.filter_map(|line| line.split_whitespace().next());
+    let names = names.filter(|name| *name != "help");
+    names.map(str::to_owned).collect()
+}
+
+/// The examples of a command and of its subcommands.
+fn examples_of(command: &[&str]) -> Vec<String> {
+    let help = stdout(&[command, &["--help"]].concat());
+    let mut all = Vec::new();
+    let names = subcommands(&help);
+    for name in &names {
+        all.extend(examples_of(&[command, &[name.as_str()]].concat()));
+    }
+    let examples = help.split_once("Examples:\n").map_or("", |(_, rest)| rest);
+    let examples = examples.lines().take_while(|line| !line.is_empty());
+    all.extend(examples.map(|line| line.trim().to_owned()));
+    let has_examples = !all.is_empty();
+    assert!(has_examples, "{command:?} has no example");
+    all
+}
+
+/// The commands in the README that start Dragline.
+fn examples_in_readme() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let page = fs::read_to_string(path).unwrap();
+    let blocks = page.split("```sh\n").skip(1);
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap_or_default().lines());
+    // `cargo run -- demo` is the same as `dragline demo`.
+    let own = lines.filter(|line| !line.starts_with("cargo ") && !line.is_empty());
+    own.map(str::to_owned).collect()
+}
+
+/// Words of examples that stand for something else, and what they stand for here.
+struct Place {
+    dir: tempfile::TempDir,
+    words: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let (dir, made) = demo("7", "1");
+        let at = |name: &str| dir.path().join(name);
+        fs::rename(Path::new(&made).join("logs"), at("logs")).unwrap();
+        let lines: String = (0..2000).map(line).collect();
+        fs::write(at("scrapy.log"), &lines).unwrap();
+        fs::write(at("app.jsonl"), lines).unwrap();
+        fs::write(at("report.txt"), "a report\n").unwrap();
+        fs::write(at("production.toml"), "[limits]\ncpu_high = 70\n").unwrap();
+        let logs = at("logs").display().to_string();
+        fs::write(at("mine.toml"), RULE).unwrap();
+        let report = json(&["report", &logs, "--format", "json"]);
+        let group = report["errors"]["groups"][0]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let runs = report["runs"].as_array().unwrap();
+        let of_shop = runs.iter().filter(|run| run["scraper_id"] == "shop-prices");
+        let run = of_shop.last().unwrap()["run_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let words = vec![
+            ("5d1e", group),
+            ("shop-1772623353", run),
+            ("--scraper shop", "--scraper shop-prices".to_owned()),
+            (
+                "'logs/shop.*.jsonl.gz'",
+                "'logs/shop-prices.*.jsonl.gz'".to_owned(),
+            ),
+            (
+                "logs/shop.20260304T112233Z.a1b2c3.0.jsonl.gz:345",
+                "scrapy.log:345".to_owned(),
+            ),
+            ("FILE:LINE", "scrapy.log:345".to_owned()),
+            ("/product/17", "/product/10".to_owned()),
+            ("/mnt/old", "old".to_owned()),
+            ("/tmp/demo --days 30", "demo --days 2".to_owned()),
+        ];
+        Self { dir, words }
+    }
+
+    /// The example with the words of this place.
+    fn command(&self, example: &str) -> String {
+        let mut text = example.to_owned();
+        for (word, own) in &self.words {
+            // `--scraper shop` is also the beginning of `--scraper shop-prices`.
+            if !text.contains(own.as_str()) {
+                text = text.replace(word, own);
+            }
+        }
+        if text.starts_with("dragline tail") && !text.contains("--no-follow") {
+            // It would follow the logs forever.
+            text = text.replace("dragline tail", "dragline tail --no-follow");
+        }
+        if text == "dragline demo" {
+            text += " --days 2";
+        }
+        text
+    }
+
+    /// Removes what an example would not replace.
+    fn tidy(&self, command: &str) {
+        let at = |name: &str| self.dir.path().join(name);
+        if command.contains("config init") {
+            let is_env = command.contains("--env");
+            let made = if is_env {
+                "dragline.env"
+            } else {
+                "dragline.toml"
+            };
+            let _ = fs::remove_file(at(made));
+        }
+        if command.contains("dragline export") {
+            let _ = fs::remove_dir_all(at("events"));
+        }
+        let _ = fs::remove_file(at("codes"));
+    }
+
+    /// Commands of other programs, which need not be installed, and one that notes the exit codes of Dragline.
+    fn programs(&self) -> String {
+        let bin = self.dir.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let program = |name: &str, text: String| {
+            let path = bin.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let real = env!("CARGO_BIN_EXE_dragline");
+        program(
+            "dragline",
+            format!("'{real}' \"$@\"; code=$?; echo $code >> codes; exit $code"),
+        );
+        // With a file, its lines; else what comes in.
+        program(
+            "jq",
+            "for last; do :; done; if [ -f \"$last\" ]; then cat \"$last\"; else cat; fi".into(),
+        );
+        program("duckdb", "[ -d events/requests ]".into());
+        program("mail", "cat > /dev/null".into());
+        format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
+    }
+}
+
+const RULE: &str = "\
+[[rule]]
+id = 'mine.basket'
+category = 'system'
+sub_category = 'other'
+severity = 'low'
+priority = 999
+patterns = ['the basket is full']
+[rule.tests]
+match = ['the basket is full', 'BasketError: the basket is full']
+no_match = ['the moon is full']
+";
+
+fn line(number: u32) -> String {
+    format!(
+        "{{\"level\":\"error\",\"time\":1772623353,\"msg\":\"connection refused by host {number}\"}}\n"
+    )
+}
+
+#[test]
+fn every_example_runs() {
+    let place = Place::new();
+    let path = place.programs();
+    let mut examples = examples_of(&[]);
+    let of_help = examples.len();
+    examples.extend(examples_in_readme());
+    assert!(
+        of_help > 45 && examples.len() > of_help + 15,
+        "{examples:#?}"
+    );
+    for example in examples {
+        let command = place.command(&example);
+        place.tidy(&command);
+        let output = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(place.dir.path())
+            .env("PATH", &path)
+            .env("SOURCE_DATE_EPOCH", NOW)
+            .env("XDG_CACHE_HOME", crate::kept())
+            .env_remove("DRAGLINE_BLESS")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        if command.starts_with("duckdb") {
+            assert!(output.status.success(), "{command}: {told}");
+            continue;
+        }
+        let codes = fs::read_to_string(place.dir.path().join("codes"))
+            .unwrap_or_else(|_| panic!("{command} runs no dragline: {told}"));
+        // A gate, or `--fail-on`, may fail: that is what it is for.
+        let may_fail = command.contains("--gate") || command.contains("--fail-on");
+        let is_well = |code: &str| code == "0" || (code == "1" && may_fail);
+        assert!(codes.lines().all(is_well), "{command}: {codes} {told}");
+    }
+}
