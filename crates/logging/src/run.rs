@@ -38,7 +38,6 @@ pub struct Run {
 #[derive(Debug)]
 struct Inner {
     core: RunCore,
-    run_id: String,
     started: Timestamp,
     clock: Arc<dyn Clock>,
     /// Whether the end of the run is recorded.
@@ -135,11 +134,12 @@ impl RunBuilder {
         let inner = Inner {
             core: RunCore {
                 span,
+                scraper_id: Some(self.scraper_id),
+                run_id: Some(run_id),
                 site: Some(self.site),
                 host: self.host,
                 stats: Stats::default(),
             },
-            run_id,
             started,
             clock: self.clock,
             ended: AtomicBool::new(false),
@@ -184,6 +184,8 @@ impl Run {
         Self::innermost().unwrap_or_else(|| {
             let core = RunCore {
                 span: Span::current(),
+                scraper_id: None,
+                run_id: None,
                 site: None,
                 host: None,
                 stats: Stats::default(),
@@ -191,7 +193,6 @@ impl Run {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let inner = Inner {
                 core,
-                run_id: String::new(),
                 started: clock.now(),
                 clock,
                 ended: AtomicBool::new(true),
@@ -217,7 +218,7 @@ impl Run {
 
     /// The run's id; empty outside of runs.
     pub fn run_id(&self) -> &str {
-        &self.inner.run_id
+        self.inner.core.run_id.as_deref().unwrap_or_default()
     }
 
     /// The span that carries the run's context, for `.instrument(run.span().clone())`.
