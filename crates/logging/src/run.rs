@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::clock::{Clock, SystemClock};
 use crate::core::{RunCore, Stats};
+use crate::observe::observe;
 use crate::typed::{
     self, ArticleEvent, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,
 };
@@ -209,11 +210,19 @@ impl Run {
         innermost.ok().flatten()
     }
 
-    /// Counts a recorded panic as an error of the innermost run.
-    pub(crate) fn note_panic() {
-        if let Some(run) = Self::innermost() {
-            run.core().stats.error();
-        }
+    /// Counts a recorded panic as an error of the innermost run, and shows it to the observer.
+    pub(crate) fn note_panic(message: &str) {
+        let run = Self::current();
+        run.core().stats.error();
+        observe(
+            run.core(),
+            tracing::Level::ERROR,
+            "scraper_error",
+            |fields| {
+                fields.set("error_type", "panic");
+                fields.set("error_message", message);
+            },
+        );
     }
 
     /// The run's id; empty outside of runs.
