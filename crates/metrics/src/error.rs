@@ -13,6 +13,12 @@ pub enum RegisterError {
         /// The name.
         name: String,
     },
+    /// The name is that of a metric about the registry itself.
+    #[error("invalid metric name {name:?}: names that start with `dragline_metrics_` are reserved")]
+    Reserved {
+        /// The name.
+        name: String,
+    },
     /// The name of a counter ends with `_total`.
     #[error("invalid counter name {name:?}: leave out `_total`, which exporters append")]
     Total {

@@ -136,8 +136,7 @@ impl Registry {
         descriptor.check()?;
         let name = descriptor.name.to_string();
         if name.starts_with(RESERVED) {
-            let sample = name.clone();
-            return Err(RegisterError::SampleName { name, sample });
+            return Err(RegisterError::Reserved { name });
         }
         if descriptor.kind != kind {
             return Err(conflict(&descriptor));

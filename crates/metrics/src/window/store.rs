@@ -76,6 +76,8 @@ const MAX_AHEAD: i64 = 300_000_000;
 /// Values are kept in slots, as counts and sketches. Old slots are joined into wider ones, as [`Retention`]
 /// says. Times are passed in and may come in any order: a late value is added to the slot to which it belongs.
 ///
+/// A series without an update during the whole retention is forgotten; the total of a counter then starts again.
+///
 /// The memory is bounded by [`Retention::max_bytes`], plus one slot of the finest resolution for each series:
 /// the bound is enforced whenever a new such slot begins.
 #[derive(Clone, Debug)]

@@ -6,7 +6,9 @@ use dragline_metrics::{
     CrawlFamilies, CrawlMetric, EventCounter, Kind, Measure, Measurement, ORIGINALS, Observer,
     Registry, SEVERITIES, Store, Target, Timestamp, Update, Window, original, severity_of,
 };
-use dragline_schema::{ErrorCategory, Event, EventType, Level, Record, Severity, Value, Verdict};
+use dragline_schema::{
+    ErrorCategory, Event, EventType, Level, Record, RunSummary, Severity, Value, Verdict,
+};
 
 const NOW: i64 = 1_772_600_000;
 
@@ -290,6 +292,64 @@ fn active_runs_are_those_between_their_start_and_their_end() {
     assert_eq!(active(), Some(1.0), "b was killed");
     observer.expire(Timestamp::from_seconds(500), &mut &families);
     assert_eq!(active(), Some(0.0));
+}
+
+fn summary(requests: u64, failed: Option<u64>, is_final: bool) -> RunSummary<'static> {
+    RunSummary {
+        start: Some(Timestamp::from_seconds(NOW)),
+        end: is_final.then(|| Timestamp::from_seconds(NOW + 60)),
+        finish_reason: is_final.then(|| "finished".into()),
+        requests: Some(requests),
+        requests_failed: failed,
+        bytes: Some(requests * 100),
+        items: Some(requests / 2),
+        ..RunSummary::default()
+    }
+}
+
+#[test]
+fn statistics_of_a_run_count_where_its_lines_do_not() {
+    for (has_lines, run_id) in [(false, Some("r1")), (false, None), (true, Some("r1"))] {
+        let registry = Registry::new();
+        let events = EventCounter::new(&registry).unwrap();
+        let of = |event| Record {
+            run_id: run_id.map(Into::into),
+            ..record(event)
+        };
+        if has_lines {
+            let mut line = EventType::Request.empty();
+            line.set("status_code", Value::U64(200)).unwrap();
+            events.count(&of(line), None);
+        }
+        // Programs repeat their statistics while they run.
+        for (requests, failed, is_final) in [(10, 1, false), (20, 2, false), (20, 2, true)] {
+            let summary = summary(requests, Some(failed), is_final);
+            events.count(&of(Event::Summary(Box::new(summary))), None);
+        }
+        let of_requests = totals(&registry, "dragline_requests");
+        let expected: &[(&str, f64)] = if has_lines {
+            &[("success", 1.0)]
+        } else {
+            &[("failed", 2.0), ("success", 18.0)]
+        };
+        let expected = expected
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value));
+        assert_eq!(of_requests, expected.collect());
+        let items = totals(&registry, "dragline_products");
+        assert_eq!(items, [("saved".to_owned(), 10.0)].into());
+        let finished = totals(&registry, "dragline_runs_finished");
+        assert_eq!(finished, [("success".to_owned(), 1.0)].into());
+        let durations = totals(&registry, "dragline_run_duration_seconds");
+        assert_eq!(durations, [("shop.example.com".to_owned(), 1.0)].into());
+        // A later run without an id starts at 0.
+        if run_id.is_none() {
+            let next = summary(3, None, true);
+            events.count(&of(Event::Summary(Box::new(next))), None);
+            let of_requests = totals(&registry, "dragline_requests");
+            assert_eq!(of_requests.get("unknown"), Some(&3.0));
+        }
+    }
 }
 
 #[test]

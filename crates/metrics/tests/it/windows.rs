@@ -68,6 +68,10 @@ impl Model {
         self.kept_from = self.kept_from.max(self.starts()[2]);
         let kept_from = self.kept_from;
         self.values.retain(|(time, _)| *time >= kept_from);
+        if self.values.is_empty() {
+            // A series without any kept value is forgotten.
+            self.total = 0.0;
+        }
         if time >= kept_from {
             self.values.push((time, value));
             self.first = Some(self.first.map_or(time, |first| first.min(time)));
