@@ -50,7 +50,8 @@ fn write_metrics(metrics: &[Metric], format: Format) -> String {
         if let (Format::OpenMetrics, Some(unit)) = (format, metric.unit.map(Unit::as_str)) {
             push_line(&mut out, format_args!("# UNIT {name} {unit}"));
         }
-        let help = escape(&metric.help, format == Format::OpenMetrics);
+        let mut help = String::new();
+        push_escaped(&mut help, &metric.help, format == Format::OpenMetrics);
         push_line(&mut out, format_args!("# HELP {name} {help}"));
         for series in &metric.series {
             push_series(&mut out, &metric.name, series);
@@ -66,43 +67,53 @@ fn push_line(out: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 fn push_series(out: &mut String, name: &str, series: &Series) {
-    let labels: Vec<String> = series
-        .labels
-        .iter()
-        .map(|(name, value)| format!("{name}=\"{}\"", escape(value, true)))
-        .collect();
-    let labels = labels.join(",");
+    let mut labels = String::new();
+    for (name, value) in &series.labels {
+        push_label(&mut labels, name, |out| push_escaped(out, value, true));
+    }
     match &series.value {
         Value::Counter(total) => push_sample(out, name, "_total", &labels, &number(*total)),
         Value::Gauge(value) => push_sample(out, name, "", &labels, &number(*value)),
         Value::Histogram(distribution) => {
-            let bucket = |out: &mut String, bound: &str, count: u64| {
-                let comma = if labels.is_empty() { "" } else { "," };
-                let labels = format!("{labels}{comma}le=\"{bound}\"");
+            let common = labels.len();
+            let mut bucket = |out: &mut String, bound: &str, count: u64| {
+                labels.truncate(common);
+                push_label(&mut labels, "le", |out| out.push_str(bound));
                 push_sample(out, name, "_bucket", &labels, &count.to_string());
             };
             for (bound, count) in &distribution.buckets {
                 bucket(out, &bound_text(*bound), *count);
             }
             bucket(out, "+Inf", distribution.count);
-            push_sample(
-                out,
-                name,
-                "_count",
-                &labels,
-                &distribution.count.to_string(),
-            );
+            labels.truncate(common);
+            let count = distribution.count.to_string();
+            push_sample(out, name, "_count", &labels, &count);
             push_sample(out, name, "_sum", &labels, &number(distribution.sum));
         }
     }
 }
 
-fn push_sample(out: &mut String, name: &str, suffix: &str, labels: &str, value: &str) {
-    if labels.is_empty() {
-        push_line(out, format_args!("{name}{suffix} {value}"));
-    } else {
-        push_line(out, format_args!("{name}{suffix}{{{labels}}} {value}"));
+fn push_label(labels: &mut String, name: &str, push_value: impl FnOnce(&mut String)) {
+    if !labels.is_empty() {
+        labels.push(',');
     }
+    labels.push_str(name);
+    labels.push_str("=\"");
+    push_value(labels);
+    labels.push('"');
+}
+
+fn push_sample(out: &mut String, name: &str, suffix: &str, labels: &str, value: &str) {
+    out.push_str(name);
+    out.push_str(suffix);
+    if !labels.is_empty() {
+        out.push('{');
+        out.push_str(labels);
+        out.push('}');
+    }
+    out.push(' ');
+    out.push_str(value);
+    out.push('\n');
 }
 
 /// A number in the shortest form that parses back to the same number.
@@ -132,8 +143,7 @@ fn bound_text(bound: f64) -> String {
 }
 
 /// Escapes a backslash, a line feed and, except in the help text of Prometheus' format, a quote.
-fn escape(text: &str, quotes: bool) -> String {
-    let mut out = String::with_capacity(text.len());
+fn push_escaped(out: &mut String, text: &str, quotes: bool) {
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -142,5 +152,4 @@ fn escape(text: &str, quotes: bool) -> String {
             c => out.push(c),
         }
     }
-    out
 }
