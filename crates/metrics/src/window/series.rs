@@ -1,6 +1,7 @@
 //! The slots of one series.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use dragline_schema::Timestamp;
 
@@ -20,6 +21,8 @@ pub(super) struct Series {
     pub(super) total: f64,
     /// The total that was read last, for counters that are read and not added to.
     pub(super) reading: Option<f64>,
+    /// The memory that the series uses, in bytes.
+    bytes: usize,
 }
 
 impl Series {
@@ -29,6 +32,9 @@ impl Series {
         kind: Kind,
         levels: usize,
     ) -> Self {
+        let text =
+            |(name, value): &(String, String)| name.len() + value.len() + size_of::<[String; 2]>();
+        let bytes = size_of::<Self>() + name.len() + labels.iter().map(text).sum::<usize>();
         Self {
             name: name.to_owned(),
             labels,
@@ -36,23 +42,37 @@ impl Series {
             levels: vec![BTreeMap::new(); levels],
             total: 0.0,
             reading: None,
+            bytes,
         }
     }
 
     /// Adds values to the slot of a level that starts at `start`.
     pub(super) fn add(&mut self, level: usize, start: i64, new: Slot) {
         self.total += new.increase;
-        add_to(&mut self.levels[level], start, new);
+        self.place(level, start, new);
+    }
+
+    fn place(&mut self, level: usize, start: i64, new: Slot) {
+        match self.levels[level].entry(start) {
+            Entry::Occupied(mut held) => {
+                let before = held.get().bytes();
+                held.get_mut().merge(&new);
+                // The sum contains what the slot used before.
+                self.bytes = self.bytes + held.get().bytes() - before;
+            }
+            Entry::Vacant(place) => {
+                self.bytes += new.bytes();
+                place.insert(new);
+            }
+        }
     }
 
     /// Moves the slots that are too old for their level to the next one, and drops those that are too old for the last.
     pub(super) fn advance(&mut self, starts: &[i64], retention: &Retention) {
         for (level, start) in starts.iter().enumerate() {
-            let kept = self.levels[level].split_off(start);
-            let old = std::mem::replace(&mut self.levels[level], kept);
-            if let Some(next) = self.levels.get_mut(level + 1) {
-                for (at, slot) in old {
-                    add_to(next, floor(at, retention.width(level + 1)), slot);
+            for (at, slot) in self.take_before(level, *start) {
+                if level + 1 < starts.len() {
+                    self.place(level + 1, floor(at, retention.width(level + 1)), slot);
                 }
             }
         }
@@ -60,9 +80,25 @@ impl Series {
 
     /// Drops all slots that start before a moment.
     pub(super) fn drop_before(&mut self, start: i64) {
-        for level in &mut self.levels {
-            *level = level.split_off(&start);
+        for level in 0..self.levels.len() {
+            self.take_before(level, start);
         }
+    }
+
+    /// Takes the slots of a level that start before a moment.
+    fn take_before(&mut self, level: usize, start: i64) -> BTreeMap<i64, Slot> {
+        let slots = &mut self.levels[level];
+        // Most of the time there are none.
+        if slots
+            .first_key_value()
+            .is_none_or(|(first, _)| *first >= start)
+        {
+            return BTreeMap::new();
+        }
+        let kept = slots.split_off(&start);
+        let taken = std::mem::replace(slots, kept);
+        self.bytes -= taken.values().map(Slot::bytes).sum::<usize>();
+        taken
     }
 
     /// The start of the oldest slot.
@@ -90,19 +126,36 @@ impl Series {
 
     /// The memory that the series uses, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let slots = self.levels.iter().flat_map(BTreeMap::values);
-        let text =
-            |(name, value): &(String, String)| name.len() + value.len() + size_of::<[String; 2]>();
-        let labels: usize = self.labels.iter().map(text).sum();
-        size_of::<Self>() + self.name.len() + labels + slots.map(Slot::bytes).sum::<usize>()
+        self.bytes
     }
 }
 
-fn add_to(level: &mut BTreeMap<i64, Slot>, start: i64, new: Slot) {
-    match level.get_mut(&start) {
-        Some(slot) => slot.merge(&new),
-        None => {
-            level.insert(start, new);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sketch::Sketch;
+
+    #[test]
+    fn the_memory_is_the_sum_of_the_slots() {
+        let retention = Retention::default();
+        let mut series = Series::new("x", Vec::new(), Kind::Gauge, retention.len());
+        let empty = series.bytes();
+        for step in 0..2_000_i64 {
+            let at = Timestamp::from_seconds(step * 7);
+            let mut sketch = Sketch::default();
+            (0..step % 5).for_each(|value| sketch.add(value as f64 * step as f64));
+            let start = floor(at.as_micros(), retention.width(0));
+            series.add(0, start, Slot::of_values(at, 0.0, sketch));
+            series.advance(&retention.starts(at.as_micros()), &retention);
         }
+        let slots = series.levels.iter().flat_map(BTreeMap::values);
+        assert_eq!(
+            series.bytes(),
+            empty + slots.map(Slot::bytes).sum::<usize>()
+        );
+        assert!(!series.levels[2].is_empty(), "slots have moved");
+        series.drop_before(i64::MAX);
+        assert_eq!(series.bytes(), empty);
+        assert!(series.is_empty());
     }
 }
