@@ -33,6 +33,10 @@ settings:
 names:
     DRAGLINE_BLESS=1 cargo test -p dragline-ingest --lib the_names_in_the_docs
 
+# The tables in docs/metrics.md, made anew from the code.
+metrics:
+    DRAGLINE_BLESS=1 cargo test -p dragline-metrics --test it the_tables_in_the_docs
+
 # The classifier's figures in docs/classification.md, measured anew.
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves

@@ -25,6 +25,8 @@
 //!   recorder running until the end of `main`.
 //! - With the feature `classify`, `classify_errors(RuleSet::shipped())` labels every error with its
 //!   category and severity when it is logged.
+//! - With the feature `metrics`, `observe_events(metrics::EventCounter::new(&registry)?)` counts every typed
+//!   event into a registry, for Prometheus and for statistics over windows of time.
 //! - [`RollingWriter`] provides the rotating files alone, for use with another formatter.
 //!
 //! This crate only re-exports: the code is in `dragline-logging` and `dragline-macros`.
@@ -42,4 +44,8 @@ pub use dragline_logging::{
 };
 #[cfg(feature = "classify")]
 pub use dragline_logging::{ClassifierSet, classify_errors};
+#[cfg(feature = "metrics")]
+pub use dragline_logging::{ObserverSet, observe_events};
 pub use dragline_macros::monitored;
+#[cfg(feature = "metrics")]
+pub use dragline_metrics as metrics;

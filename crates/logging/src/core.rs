@@ -12,6 +12,10 @@ use tracing::Span;
 pub(crate) struct RunCore {
     /// The span that carries the run's context.
     pub(crate) span: Span,
+    /// The scraper's id; `None` outside of runs.
+    pub(crate) scraper_id: Option<String>,
+    /// The run's id; `None` outside of runs.
+    pub(crate) run_id: Option<String>,
     /// The site, if the run has one.
     pub(crate) site: Option<String>,
     /// The machine name, if it was set explicitly.

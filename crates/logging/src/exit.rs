@@ -62,7 +62,7 @@ pub(crate) fn record_panics() {
             if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
                 place.push_str(&format!("\n{backtrace}"));
             }
-            Run::note_panic();
+            Run::note_panic(message);
             typed::panicked(message, &place);
             before(info);
             flush_all();

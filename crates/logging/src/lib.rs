@@ -61,6 +61,7 @@ mod levels;
 mod line;
 #[doc(hidden)]
 pub mod monitor;
+mod observe;
 mod outlet;
 mod queue;
 mod recorder;
@@ -84,6 +85,7 @@ pub use file_name::{Codec, FileName, Format, ParseFileNameError};
 pub use init::{init, layer};
 pub use jiff::tz::TimeZone;
 pub use layer::DraglineLayer;
+pub use observe::{ObserverSet, observe_events};
 pub use recorder::{Guard, InitError, Recorder, Status};
 pub use retention::Retention;
 pub use rolling_writer::RollingWriter;

@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::clock::{Clock, SystemClock};
 use crate::core::{RunCore, Stats};
+use crate::observe::observe;
 use crate::typed::{
     self, ArticleEvent, DatabaseEvent, ErrorEvent, ProductEvent, RequestEvent, SystemEvent,
 };
@@ -38,7 +39,6 @@ pub struct Run {
 #[derive(Debug)]
 struct Inner {
     core: RunCore,
-    run_id: String,
     started: Timestamp,
     clock: Arc<dyn Clock>,
     /// Whether the end of the run is recorded.
@@ -135,11 +135,12 @@ impl RunBuilder {
         let inner = Inner {
             core: RunCore {
                 span,
+                scraper_id: Some(self.scraper_id),
+                run_id: Some(run_id),
                 site: Some(self.site),
                 host: self.host,
                 stats: Stats::default(),
             },
-            run_id,
             started,
             clock: self.clock,
             ended: AtomicBool::new(false),
@@ -184,6 +185,8 @@ impl Run {
         Self::innermost().unwrap_or_else(|| {
             let core = RunCore {
                 span: Span::current(),
+                scraper_id: None,
+                run_id: None,
                 site: None,
                 host: None,
                 stats: Stats::default(),
@@ -191,7 +194,6 @@ impl Run {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let inner = Inner {
                 core,
-                run_id: String::new(),
                 started: clock.now(),
                 clock,
                 ended: AtomicBool::new(true),
@@ -208,16 +210,24 @@ impl Run {
         innermost.ok().flatten()
     }
 
-    /// Counts a recorded panic as an error of the innermost run.
-    pub(crate) fn note_panic() {
-        if let Some(run) = Self::innermost() {
-            run.core().stats.error();
-        }
+    /// Counts a recorded panic as an error of the innermost run, and shows it to the observer.
+    pub(crate) fn note_panic(message: &str) {
+        let run = Self::current();
+        run.core().stats.error();
+        observe(
+            run.core(),
+            tracing::Level::ERROR,
+            "scraper_error",
+            |fields| {
+                fields.set("error_type", "panic");
+                fields.set("error_message", message);
+            },
+        );
     }
 
     /// The run's id; empty outside of runs.
     pub fn run_id(&self) -> &str {
-        &self.inner.run_id
+        self.inner.core.run_id.as_deref().unwrap_or_default()
     }
 
     /// The span that carries the run's context, for `.instrument(run.span().clone())`.

@@ -9,7 +9,8 @@
 //! A record borrows from the bytes it was read from and lives only for the duration of the call that
 //! passes it to a [`Sink`]. Its [`Position`] is passed along: the line and byte offset where a person
 //! can look it up. Input that cannot be read is reported as a [`Problem`], a result like any other.
-//! A [`Classify`] implementation determines the [`Verdict`] of an error.
+//! A [`Classify`] implementation determines the [`Verdict`] of an error. An [`Observe`] implementation sees the
+//! events of a running program.
 //!
 //! This crate accesses no files and no clocks and starts no threads. Callers pass times in as
 //! [`Timestamp`]s.
@@ -56,7 +57,7 @@ pub use event::{
 };
 pub use level::Level;
 pub use problem::{Problem, ProblemKind};
-pub use record::{Dialect, Own, Position, Record, RunKey, Sink, SourceFile};
+pub use record::{Dialect, Observe, Own, Position, Record, RunKey, Sink, SourceFile};
 pub use text::{clip, host_of};
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::{FieldKind, FieldValue, Json, Value};

@@ -233,3 +233,12 @@ pub trait Sink {
     /// Input could not be read.
     fn problem(&mut self, problem: &Problem<'_>);
 }
+
+/// Observes the typed events that a program logs.
+///
+/// Implementations run in the thread that logs, so they must be fast and must not log themselves. The record
+/// has a time, a level, the fields of its event and, inside a run, the scraper, the site and the run's id.
+pub trait Observe {
+    /// Observes an event.
+    fn observe(&self, record: &Record<'_>);
+}

@@ -24,9 +24,10 @@ pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
 
 /// Logs one typed event in the run's span. Options that are `None` are left out.
 macro_rules! log {
-    ($run:expr, $level:expr, $kind:literal, $($rest:tt)*) => {
+    ($run:expr, $level:expr, $kind:literal, $($rest:tt)*) => {{
+        crate::observe::observe_event!($run, $level, $kind, $($rest)*);
         tracing::event!(target: TARGET, parent: &$run.span, $level, event_type = $kind, $($rest)*)
-    };
+    }};
 }
 
 mod error;

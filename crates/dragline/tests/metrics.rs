@@ -1,0 +1,163 @@
+//! Events that count themselves. A process of its own: there is one observer.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dragline::metrics::{EventCounter, Registry, Value, export};
+use dragline::{Action, Config, Run, observe_events};
+
+/// The values of all series, as `name{label values}`; of histograms the count and the sum.
+fn values(registry: &Registry) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    for metric in registry.snapshot() {
+        for series in metric.series {
+            let labels: Vec<&str> = series
+                .labels
+                .iter()
+                .map(|(_, value)| value.as_str())
+                .collect();
+            let name = format!("{}{{{}}}", metric.name, labels.join(","));
+            match series.value {
+                Value::Counter(value) | Value::Gauge(value) => {
+                    all.insert(name, value);
+                }
+                Value::Histogram(found) => {
+                    all.insert(format!("{name} count"), found.count as f64);
+                    all.insert(format!("{name} sum"), found.sum);
+                }
+            }
+        }
+    }
+    all
+}
+
+fn log_everything(run: &Run) {
+    let page = "https://shop.example.com/p/1";
+    run.request(page)
+        .status(200)
+        .elapsed(Duration::from_millis(250))
+        .bytes(100)
+        .log();
+    run.request(page).status(503).attempt(2).log();
+    run.request(page).error_type("ConnectError").log();
+    run.product("p1")
+        .fields_missing(["price"])
+        .log(Action::Found);
+    run.product("p1").log(Action::Added);
+    run.product("p2").log(Action::Failed);
+    run.article("a1")
+        .word_count(420)
+        .processing_time(Duration::from_millis(40))
+        .log();
+    run.duplicate(page, Some(0.75));
+    run.search("red shoes", 12, Some(Duration::from_millis(80)));
+    run.queue_size(7);
+    run.database("insert")
+        .table("products")
+        .elapsed(Duration::from_millis(3))
+        .connections_active(2)
+        .log();
+    run.system_sample()
+        .host("box")
+        .cpu_percent(50.0)
+        .memory(25.0, 1024)
+        .log();
+    run.error_text("KeyError", "'price'").log();
+    run.rate_limited(Duration::from_secs(30), "429");
+    run.page_scraped();
+}
+
+#[test]
+fn every_typed_event_counts_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::new();
+    observe_events(EventCounter::new(&registry).unwrap()).unwrap();
+    let second = observe_events(EventCounter::new(&Registry::new()).unwrap());
+    assert!(
+        second.unwrap_err().to_string().contains("once"),
+        "the first one stays"
+    );
+
+    // A level that keeps requests out of the log keeps none out of the metrics.
+    let guard = dragline::init(Config::new(dir.path()).level("error,dragline=error")).unwrap();
+    let run = Run::start("shop", "shop.example.com");
+    log_everything(&run);
+    let active = |registry: &Registry| {
+        values(registry)
+            .get("dragline_runs_active{shop,shop.example.com}")
+            .copied()
+    };
+    assert_eq!(active(&registry), Some(1.0));
+    run.finish();
+    assert_eq!(active(&registry), Some(0.0));
+    drop(Run::start("shop", "shop.example.com"));
+    drop(guard);
+
+    let found = values(&registry);
+    let of_run = |name: &str| {
+        found
+            .get(&format!("dragline_{name}{{shop,shop.example.com}}"))
+            .copied()
+    };
+    let and = |name: &str, label: &str| {
+        found
+            .get(&format!("dragline_{name}{{shop,shop.example.com,{label}}}"))
+            .copied()
+    };
+    let expected = [
+        (of_run("runs_started"), 2.0),
+        (and("runs_finished", "success"), 1.0),
+        (and("runs_finished", "cancelled"), 1.0),
+        (and("requests", "success"), 1.0),
+        (and("requests", "failed"), 2.0),
+        (and("responses", "503"), 1.0),
+        (of_run("response_bytes"), 100.0),
+        (of_run("request_retries"), 1.0),
+        (and("products", "found"), 1.0),
+        (and("products", "added"), 1.0),
+        (and("products", "failed"), 1.0),
+        (of_run("incomplete_items"), 1.0),
+        (of_run("articles"), 1.0),
+        (of_run("duplicates"), 1.0),
+        (of_run("searches"), 1.0),
+        (of_run("queue_size"), 7.0),
+        (and("errors", "unknown,unknown"), 1.0),
+        (of_run("rate_limits"), 1.0),
+        (of_run("rate_limit_wait_seconds"), 30.0),
+        (of_run("pages"), 1.0),
+        (found.get("dragline_cpu_usage_ratio{box}").copied(), 0.5),
+        (
+            found.get("dragline_memory_used_bytes{box}").copied(),
+            1024.0,
+        ),
+        (
+            found.get("dragline_database_connections{shop}").copied(),
+            2.0,
+        ),
+        (
+            found
+                .get("dragline_request_duration_seconds{shop,shop.example.com} sum")
+                .copied(),
+            0.25,
+        ),
+        (
+            found
+                .get("dragline_database_operation_duration_seconds{shop,insert,products} sum")
+                .copied(),
+            0.003,
+        ),
+        (
+            found
+                .get("dragline_run_items{shop,shop.example.com} sum")
+                .copied(),
+            2.0,
+        ),
+    ];
+    for (index, (value, expected)) in expected.into_iter().enumerate() {
+        assert_eq!(value, Some(expected), "row {index} of {found:#?}");
+    }
+    let text = export::openmetrics(&registry.snapshot());
+    assert!(!text.contains(run.run_id()) && !text.contains("/p/1"));
+}

@@ -1,0 +1,12 @@
+//! Statistics over windows of time.
+
+mod answer;
+mod query;
+mod retention;
+mod series;
+mod slot;
+mod store;
+
+pub use query::{SeriesId, Stats, Window};
+pub use retention::{Resolution, Retention, RetentionError};
+pub use store::{Losses, NotWindowed, Sample, Store, Update};
