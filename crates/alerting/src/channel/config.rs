@@ -203,8 +203,8 @@ keys! {
     "file" "path" = "", "A file to which each notice is appended as one line of JSON.";
 }
 
-/// Reads all channels. An error names the file, the channel and the key.
-pub(super) fn load(file: &str, text: &str) -> (BTreeMap<String, ChannelConfig>, Vec<String>) {
+/// Reads `[channels.NAME]` without their secrets. An error names the file, the channel and the key.
+pub fn load(file: &str, text: &str) -> (BTreeMap<String, ChannelConfig>, Vec<String>) {
     let (mut channels, mut errors) = (BTreeMap::new(), Vec::new());
     let table = match text.parse::<Table>() {
         Ok(table) => table,

@@ -19,7 +19,10 @@ use std::time::Duration;
 use dragline_schema::Timestamp;
 
 pub use address::is_public;
-pub use config::{CHANNEL_KEYS, ChannelConfig, ChannelKey, ChannelKind, SmtpTls};
+pub use config::{
+    CHANNEL_KEYS, ChannelConfig, ChannelKey, ChannelKind, EmailConfig, SmtpTls,
+    load as load_configs,
+};
 pub use outcome::{Outcome, backoff};
 pub use secret::{MaybeSecret, Secret, SecretRef};
 
