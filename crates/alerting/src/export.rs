@@ -197,16 +197,21 @@ fn matcher(wanted: &LabelMatch) -> String {
 
 /// Our placeholders as those of Prometheus.
 fn translate(template: &str, threshold: f64) -> String {
-    rule::fill(&template.replace("{{", "{"), |name| {
+    // Marks stand for the braces of Prometheus until those of the text are out of the way.
+    let (open, close) = ('\u{1}', '\u{2}');
+    let marked = rule::fill(template, |name| {
         Some(match name {
-            "value" => "{{ $value }}".to_owned(),
+            "value" => format!("{open} $value {close}"),
             "threshold" => threshold.to_string(),
             other => {
                 let label = other.strip_prefix("labels.").unwrap_or(other);
-                format!("{{{{ $labels.{} }}}}", label_name(label))
+                format!("{open} $labels.{} {close}", label_name(label))
             }
         })
-    })
+    });
+    let text = marked.replace(&format!("{{{open}"), &format!("{{ {open}"));
+    let text = escape_template(&text).replace(&format!("{close}}}"), &format!("{close} }}"));
+    text.replace(open, "{{").replace(close, "}}")
 }
 
 /// Text that must not be taken for a template.

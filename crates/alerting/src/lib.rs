@@ -18,7 +18,8 @@
 //!   escalation, silences, a budget.
 //! - A [`notice::Notice`] explains itself: value, threshold, evidence, the comparison with the control group, the
 //!   runbook. [`render`] turns it into what each service takes; [`channel`] sends it.
-//! - [`dispatch::dispatch`] ties the last three together, and [`history::History`] keeps what happened.
+//! - [`dispatch::dispatch`] ties the last three together, [`history::History`] keeps what happened, and a
+//!   [`store::AlertStore`] is all that is stored between two runs.
 //! - [`backtest`] and [`export`] answer "what would this rule have done?" and "how do I run this in Prometheus?".
 //!
 //! ```
@@ -80,6 +81,7 @@ pub mod render;
 pub mod rule;
 pub mod severity;
 pub mod state;
+pub mod store;
 mod suggest;
 pub mod watch;
 

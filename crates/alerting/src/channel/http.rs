@@ -25,6 +25,8 @@ const ANSWER_BYTES: u64 = 16 * 1024;
 pub(super) struct HttpChannel {
     agent: ureq::Agent,
     url: Secret,
+    /// Parts of other secrets that a server may repeat on their own.
+    hidden: Vec<Secret>,
     /// `Authorization` and further headers.
     headers: Vec<(String, Secret)>,
     signing_key: Option<Secret>,
@@ -134,11 +136,13 @@ impl HttpChannel {
             }
         };
         check_url(&url, config.allow_private)?;
+        let hidden = parts_of(&url, &headers);
         check_headers(&headers)?;
         let agent = agent(config.allow_private, config.timeout);
         Ok(Self {
             agent,
             url,
+            hidden,
             headers,
             signing_key,
             kind,
@@ -177,11 +181,10 @@ impl HttpChannel {
                 .header("X-Dragline-Timestamp", &seconds)
                 .header("X-Dragline-Signature", sign(key, &seconds, &body));
         }
-        let outcome = match request.send(&body) {
+        match request.send(&body) {
             Ok(answer) => self.judge(answer),
             Err(error) => self.judge_error(&error),
-        };
-        self.scrubbed(outcome)
+        }
     }
 
     fn body(&self, notice: &Notice) -> (String, &str) {
@@ -216,7 +219,8 @@ impl HttpChannel {
             .limit(ANSWER_BYTES)
             .lossy_utf8(true)
             .read_to_string();
-        let body = body.unwrap_or_default();
+        // Before anything is cut: half a secret would not be recognised.
+        let body = scrub(&body.unwrap_or_default(), &self.secrets());
         match (
             outcome::of_answer(status, header.as_deref(), &body),
             &self.kind,
@@ -256,28 +260,19 @@ impl HttpChannel {
         })
     }
 
-    fn scrubbed(&self, outcome: Outcome) -> Outcome {
+    fn secrets(&self) -> Vec<&Secret> {
         let topic = match &self.kind {
             Kind::Ntfy { topic } => Some(topic),
             _ => None,
         };
         let headers = self.headers.iter().map(|(_, value)| value);
-        let secrets: Vec<&Secret> = [&self.url]
+        [&self.url]
             .into_iter()
+            .chain(&self.hidden)
             .chain(&self.signing_key)
             .chain(headers)
             .chain(topic)
-            .collect();
-        match outcome {
-            Outcome::Delivered => Outcome::Delivered,
-            Outcome::Retry { after, error } => Outcome::Retry {
-                after,
-                error: scrub(&error, &secrets),
-            },
-            Outcome::Refused { error } => Outcome::Refused {
-                error: scrub(&error, &secrets),
-            },
-        }
+            .collect()
     }
 }
 
@@ -285,6 +280,26 @@ fn bearer(token: Option<&super::SecretRef>) -> Result<Option<(String, Secret)>, 
     let Some(token) = token else { return Ok(None) };
     let value = Secret::new(format!("Bearer {}", token.read()?.reveal()));
     Ok(Some(("Authorization".to_owned(), value)))
+}
+
+/// The path and the query of the address, each part of the path, and tokens without their `Bearer`.
+fn parts_of(url: &Secret, headers: &[(String, Secret)]) -> Vec<Secret> {
+    let path = url
+        .reveal()
+        .parse::<Uri>()
+        .ok()
+        .and_then(|uri| Some(uri.path_and_query()?.as_str().to_owned()));
+    let path = path.unwrap_or_default();
+    // Short parts are words such as `services`, and not the secret.
+    let parts = path
+        .split(['/', '?', '&', '='])
+        .filter(|part| part.len() >= 8)
+        .map(Secret::new);
+    let tokens = headers
+        .iter()
+        .filter_map(|(_, value)| value.reveal().strip_prefix("Bearer "));
+    let tokens: Vec<Secret> = tokens.map(Secret::new).collect();
+    parts.chain(tokens).collect()
 }
 
 /// `sha256=` and the HMAC of the time, a point, and the body: whoever knows the key can tell that the body is ours and

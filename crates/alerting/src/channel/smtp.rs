@@ -120,10 +120,9 @@ impl MailChannel {
         };
         let secrets: Vec<&Secret> = self.secrets.iter().collect();
         let said = code.map(|code| format!(" ({code})")).unwrap_or_default();
-        let error_text = scrub(
-            &render::cut(&format!("the mail server{said}: {text}"), 300),
-            &secrets,
-        );
+        // Before anything is cut: half a secret would not be recognised.
+        let text = scrub(&text, &secrets);
+        let error_text = render::cut(&format!("the mail server{said}: {text}"), 300);
         if error.is_permanent() {
             Outcome::Refused { error: error_text }
         } else {

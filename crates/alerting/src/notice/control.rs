@@ -160,9 +160,8 @@ pub fn compare_with_peers(
         same_proxy.mostly_fails(),
         proxy.is_some(),
     ) {
-        (Some(true), Some(false), _) => Suspect::Site,
-        // A site that fails for others by another way fails, whatever else the proxy does.
-        (Some(true), None, true) => Suspect::Site,
+        // A site that fails for others by another way fails, even where nothing is known of the proxy.
+        (Some(true), Some(false), _) | (Some(true), None, true) => Suspect::Site,
         (Some(false), Some(true), true) => Suspect::Proxy,
         (Some(false), Some(true), false)
         | (Some(false), Some(false), _)

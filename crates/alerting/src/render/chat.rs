@@ -19,7 +19,7 @@ pub fn slack(notice: &Notice, channel: Option<&str>) -> Value {
     // Everything in an attachment, which has the colour of the severity beside it.
     let mut blocks = vec![json!({
         "type": "header",
-        "text": { "type": "plain_text", "emoji": false, "text": cut(&title, SLACK_HEADER) },
+        "text": { "type": "plain_text", "emoji": false, "text": cut(&plain_slack(&title), SLACK_HEADER) },
     })];
     for alert in notice.alerts.iter().take(SLACK_ALERTS) {
         blocks.push(json!({
@@ -74,6 +74,11 @@ fn slack_section(notice: &Notice, entry: &NoticeAlert) -> String {
         return cut_escaped(&text, SLACK_SECTION);
     }
     format!("{text}{fence}{}{fence}", cut_escaped(&lines, room))
+}
+
+/// Text of a `plain_text` object, which has no escapes: what would notify people gets other brackets.
+fn plain_slack(text: &str) -> String {
+    text.replace('<', "‹").replace('>', "›")
 }
 
 /// Slack's three characters. Everything that would notify people (`<!channel>`, `<@U1>`) needs the angle brackets.

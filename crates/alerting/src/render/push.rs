@@ -27,12 +27,12 @@ const NTFY_MESSAGE: usize = 4_000;
 
 /// The body for publishing to ntfy as JSON.
 pub fn ntfy(notice: &Notice, topic: &str) -> Value {
-    let priority = match (notice.kind, notice.severity) {
-        (DeliveryKind::Resolved | DeliveryKind::Digest, _) => 3,
-        (_, Severity::Critical) => 5,
-        (_, Severity::High) => 4,
-        (_, Severity::Medium) => 3,
-        (_, Severity::Low) => 2,
+    let is_urgent = matches!(notice.kind, DeliveryKind::Firing | DeliveryKind::Repeat);
+    let priority = match notice.severity {
+        Severity::Critical if is_urgent => 5,
+        Severity::High if is_urgent => 4,
+        Severity::Low if is_urgent => 2,
+        _ => 3,
     };
     let tag = if notice.kind == DeliveryKind::Resolved {
         "white_check_mark"

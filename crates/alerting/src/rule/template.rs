@@ -1,7 +1,7 @@
 //! Templates of notices: `CPU of {host} is at {value} %`.
 
 /// Fills the placeholders of a template. One that `value_of` does not know stays as it is, so that a reader sees
-/// what is missing. `{{` and `}}` are braces.
+/// what is missing. Braces around anything but a name are text, so a template may be JSON.
 ///
 /// ```
 /// let text = dragline_alerting::rule::fill("{value} of {sites}", |name| (name == "value").then(|| "7".into()));
@@ -10,28 +10,31 @@
 pub fn fill(template: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
     let mut text = String::with_capacity(template.len() + 32);
     let mut rest = template;
-    while let Some(at) = rest.find(['{', '}']) {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")) {
-            text.push_str(&rest[..1]);
-            rest = after;
-            continue;
-        }
-        let placeholder = rest[1..].find('}').filter(|_| rest.starts_with('{'));
-        let Some(end) = placeholder else {
-            text.push_str(&rest[..1]);
-            rest = &rest[1..];
-            continue;
+    while let Some(at) = rest.find('{') {
+        let (before, from_brace) = rest.split_at(at);
+        text.push_str(before);
+        let name = from_brace[1..]
+            .split_once('}')
+            .map(|(name, _)| name)
+            .filter(|name| is_name(name.trim()));
+        let (written, value) = match name {
+            Some(name) => (name.len() + 2, value_of(name.trim())),
+            None => (1, None),
         };
-        let name = &rest[1..=end];
-        match value_of(name.trim()) {
+        match value {
             Some(value) => text.push_str(&value),
-            None => text.push_str(&rest[..end + 2]),
+            None => text.push_str(&from_brace[..written]),
         }
-        rest = &rest[end + 2..];
+        rest = &from_brace[written..];
     }
     text + rest
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
 #[cfg(test)]
@@ -49,8 +52,9 @@ mod tests {
             ("at {value} %", "at 95 %"),
             ("{ value }{value}", "9595"),
             ("{vlaue} of {site}", "{vlaue} of {value}"),
-            ("{{value}} }} {", "{value} } {"),
-            ("größe {value}", "größe 95"),
+            ("{{ $value }} } {", "{{ $value }} } {"),
+            (r#"{"a": {"b": "{value}"}}"#, r#"{"a": {"b": "95"}}"#),
+            ("größe {value} {ß}", "größe 95 {ß}"),
             ("", ""),
         ] {
             assert_eq!(fill(template, value), expected);

@@ -233,7 +233,12 @@ impl Watch {
                 .findings
                 .insert(whole_rule.clone(), (Finding::NoData, None));
         }
-        for id in self.state.alerts.keys().filter(|id| id.rule == rule.name) {
+        let first = AlertId {
+            rule: rule.name.clone(),
+            labels: Labels::new(),
+        };
+        let tracked = self.state.alerts.range(first..).map(|(id, _)| id);
+        for id in tracked.take_while(|id| id.rule == rule.name) {
             let mut labels = id.labels.clone();
             labels.remove(NO_DATA_LABEL);
             if found.findings.contains_key(&labels) || found.failed.contains(&labels) {

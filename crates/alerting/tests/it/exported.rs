@@ -45,7 +45,9 @@ fn check(program: &str, arguments: &[&str], text: &str) -> Option<String> {
     let file = dir.path().join("file.yml");
     std::fs::write(&file, text).unwrap();
     let Ok(output) = Command::new(program).args(arguments).arg(&file).output() else {
-        eprintln!("SKIPPED: {program} is not installed (apt-get install prometheus prometheus-alertmanager)");
+        eprintln!(
+            "SKIPPED: {program} is not installed (apt-get install prometheus prometheus-alertmanager)"
+        );
         return None;
     };
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -60,7 +62,10 @@ fn prometheus_takes_the_rules() {
     assert_eq!(loaded.errors, []);
     rules.extend(loaded.rules);
     let export = prometheus_rules(&rules);
-    insta::assert_snapshot!("prometheus_rules", format!("{}\n{}", export.yaml, export.notes.join("\n")));
+    insta::assert_snapshot!(
+        "prometheus_rules",
+        format!("{}\n{}", export.yaml, export.notes.join("\n"))
+    );
     if let Some(said) = check("promtool", &["check", "rules"], &export.yaml) {
         assert!(said.contains("12 rules found"), "{said}");
     }
@@ -69,7 +74,7 @@ fn prometheus_takes_the_rules() {
 
 #[test]
 fn alertmanager_takes_the_routes() {
-    let text = r#"
+    let text = r##"
         [notify]
         channels = ["mail", "chat"]
         budget = "3 a week"
@@ -111,15 +116,26 @@ fn alertmanager_takes_the_routes() {
         type = "telegram"
         token = { env = "TELEGRAM" }
         chat_id = "-1001"
-    "#;
+    "##;
     let config = NotifyConfig::load("dragline.toml", text).unwrap();
-    let (channels, errors): (BTreeMap<String, ChannelConfig>, _) = dragline_alerting::channel::load_configs("dragline.toml", text);
+    let (channels, errors): (BTreeMap<String, ChannelConfig>, _) =
+        dragline_alerting::channel::load_configs("dragline.toml", text);
     assert_eq!(errors, [] as [&str; 0]);
     let export = alertmanager_config(&config, &channels);
-    insta::assert_snapshot!("alertmanager_config", format!("{}\n{}", export.yaml, export.notes.join("\n")));
+    insta::assert_snapshot!(
+        "alertmanager_config",
+        format!("{}\n{}", export.yaml, export.notes.join("\n"))
+    );
     // Files for the secrets of these two are newer than the version of Debian 12.
-    let old = channels.into_iter().filter(|(name, _)| name != "discord" && name != "phone").collect();
-    check("amtool", &["check-config"], &alertmanager_config(&config, &old).yaml);
+    let old = channels
+        .into_iter()
+        .filter(|(name, _)| name != "discord" && name != "phone")
+        .collect();
+    check(
+        "amtool",
+        &["check-config"],
+        &alertmanager_config(&config, &old).yaml,
+    );
     let empty = alertmanager_config(&NotifyConfig::default(), &BTreeMap::new());
     check("amtool", &["check-config"], &empty.yaml);
 }

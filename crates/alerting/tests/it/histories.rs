@@ -37,15 +37,21 @@ fn mishaps() -> impl Strategy<Value = Vec<Mishap>> {
         10 => Just(Mishap::None), 1 => Just(Mishap::Restart), 1 => Just(Mishap::Crash),
         2 => Just(Mishap::Failure), 2 => Just(Mishap::Down)
     ];
-    prop::collection::vec((mishap, 1..12_usize), 30..60)
-        .prop_map(|runs| runs.into_iter().flat_map(|(mishap, length)| vec![mishap; length]).collect())
+    prop::collection::vec((mishap, 1..12_usize), 30..60).prop_map(|runs| {
+        runs.into_iter()
+            .flat_map(|(mishap, length)| vec![mishap; length])
+            .collect()
+    })
 }
 
 /// Minutes of a host: `None` while nothing is known of it.
 fn levels() -> impl Strategy<Value = Vec<Option<f64>>> {
     let level = prop_oneof![3 => Just(Some(100.0)), 3 => Just(Some(1.0)), 2 => Just(None)];
-    prop::collection::vec((level, 1..20_usize), 10..30)
-        .prop_map(|runs| runs.into_iter().flat_map(|(level, length)| vec![level; length]).collect())
+    prop::collection::vec((level, 1..20_usize), 10..30).prop_map(|runs| {
+        runs.into_iter()
+            .flat_map(|(level, length)| vec![level; length])
+            .collect()
+    })
 }
 
 struct World {
@@ -55,9 +61,8 @@ struct World {
     notices: NotifyState,
     config: NotifyConfig,
     changes: Vec<Change>,
-    received: Vec<Delivery>,
-    /// The keys that may have been received twice.
-    excused: BTreeSet<String>,
+    /// What the channel got, and whether that was written down.
+    received: Vec<(Delivery, bool)>,
 }
 
 impl World {
@@ -67,10 +72,10 @@ impl World {
             mishaps,
             watch: watch(WatchState::default()),
             notices: NotifyState::default(),
-            config: NotifyConfig::load("t", "[notify]\nchannels = [\"mail\"]\nrepeat = \"0s\"").unwrap(),
+            config: NotifyConfig::load("t", "[notify]\nchannels = [\"mail\"]\nrepeat = \"0s\"")
+                .unwrap(),
             changes: Vec::new(),
             received: Vec::new(),
-            excused: BTreeSet::new(),
         };
         world.watch.start_at(minute(0));
         world
@@ -82,7 +87,12 @@ impl World {
 
     fn sample(&self, host: usize, at: i64) -> Option<Observation> {
         let labels = Labels::from([("host", ["a", "b"][host])]);
-        Some(Observation::metric("load", labels, minute(at), self.level(host, at)?))
+        Some(Observation::metric(
+            "load",
+            labels,
+            minute(at),
+            self.level(host, at)?,
+        ))
     }
 
     fn run(&mut self) {
@@ -92,7 +102,11 @@ impl World {
                     self.watch.observe(sample);
                 }
             }
-            let mishap = self.mishaps.get(at as usize).copied().unwrap_or(Mishap::None);
+            let mishap = self
+                .mishaps
+                .get(at as usize)
+                .copied()
+                .unwrap_or(Mishap::None);
             if mishap == Mishap::Down {
                 continue;
             }
@@ -124,7 +138,9 @@ impl World {
         for past in from.max(0)..=at {
             for host in 0..2 {
                 match self.sample(host, past) {
-                    Some(sample) if judged.is_some_and(|last| sample.time <= last) => self.watch.prime(sample),
+                    Some(sample) if judged.is_some_and(|last| sample.time <= last) => {
+                        self.watch.prime(sample)
+                    }
                     Some(sample) => self.watch.observe(sample),
                     None => {}
                 }
@@ -134,18 +150,16 @@ impl World {
 
     fn notify(&mut self, at: i64, mishap: Mishap) {
         for delivery in self.notices.decide(&self.config, minute(at)) {
-            match mishap {
-                Mishap::Failure => {
-                    self.notices.postpone(&delivery, minute(at + 2));
-                    continue;
-                }
-                // Sent, and not written down.
-                Mishap::Crash => {
-                    self.excused.insert(delivery.key.clone());
-                }
-                _ => self.notices.confirm(&delivery, minute(at)),
+            if mishap == Mishap::Failure {
+                self.notices.postpone(&delivery, minute(at + 2));
+                continue;
             }
-            self.received.push(delivery);
+            // A crash: sent, and not written down.
+            let is_confirmed = mishap != Mishap::Crash;
+            if is_confirmed {
+                self.notices.confirm(&delivery, minute(at));
+            }
+            self.received.push((delivery, is_confirmed));
         }
     }
 
@@ -153,17 +167,32 @@ impl World {
         self.check_resolves()?;
         let news = self.news();
         let mut episodes: BTreeMap<EpisodeKey, bool> = BTreeMap::new();
-        for alert in self.changes.iter().filter_map(|change| change.alert.as_ref()) {
-            let key = EpisodeKey { alert: alert.id.clone(), fired_at: alert.fired_at };
+        for alert in self
+            .changes
+            .iter()
+            .filter_map(|change| change.alert.as_ref())
+        {
+            let key = EpisodeKey {
+                alert: alert.id.clone(),
+                fired_at: alert.fired_at,
+            };
             episodes.insert(key, alert.is_firing());
         }
         for (episode, fires) in &episodes {
-            let heard: Vec<News> = news.iter().filter(|(of, _)| of == episode).map(|(_, news)| *news).collect();
-            let expected: &[&[News]] =
-                if *fires { &[&[News::New]] } else { &[&[News::New, News::Ended], &[News::Past]] };
+            let heard: Vec<News> = news
+                .iter()
+                .filter(|(of, _)| of == episode)
+                .map(|(_, news)| *news)
+                .collect();
+            let expected: &[&[News]] = if *fires {
+                &[&[News::New]]
+            } else {
+                &[&[News::New, News::Ended], &[News::Past]]
+            };
             prop_assert!(
                 expected.contains(&heard.as_slice()),
-                "{episode:?} fires: {fires}, heard {heard:?}\n{:#?}", self.received
+                "{episode:?} fires: {fires}, heard {heard:?}\n{:#?}",
+                self.received
             );
         }
         Ok(())
@@ -173,22 +202,28 @@ impl World {
     fn news(&self) -> Vec<(EpisodeKey, News)> {
         let mut all = Vec::new();
         let mut crashed: BTreeSet<(EpisodeKey, News)> = BTreeSet::new();
-        for delivery in &self.received {
-            for entry in delivery.alerts.iter().filter(|entry| entry.news != News::Still) {
-                let key = EpisodeKey { alert: entry.alert.id.clone(), fired_at: entry.alert.fired_at };
-                let item = (key, entry.news);
-                if crashed.remove(&item) {
-                    continue;
-                }
+        for (delivery, is_confirmed) in &self.received {
+            for entry in delivery
+                .alerts
+                .iter()
+                .filter(|entry| entry.news != News::Still)
+            {
+                let key = EpisodeKey {
+                    alert: entry.alert.id.clone(),
+                    fired_at: entry.alert.fired_at,
+                };
+                let item = (key.clone(), entry.news);
+                let is_copy = crashed.contains(&item);
                 // It ended before what the crash forgot was sent again.
-                if entry.news == News::Past && crashed.remove(&(item.0.clone(), News::New)) {
-                    all.push((item.0, News::Ended));
-                    continue;
-                }
-                if self.excused.contains(&delivery.key) {
+                let ended = entry.news == News::Past && crashed.contains(&(key.clone(), News::New));
+                if *is_confirmed {
+                    crashed.remove(&item);
+                } else {
                     crashed.insert(item.clone());
                 }
-                all.push(item);
+                if !is_copy {
+                    all.push(if ended { (key, News::Ended) } else { item });
+                }
             }
         }
         all
@@ -196,17 +231,29 @@ impl World {
 
     /// Each end rests on data: a sample of the series that is fine, or two evaluations in which others were there.
     fn check_resolves(&self) -> Result<(), TestCaseError> {
-        for change in self.changes.iter().filter(|change| change.transition.to == PhaseName::Resolved) {
+        for change in self
+            .changes
+            .iter()
+            .filter(|change| change.transition.to == PhaseName::Resolved)
+        {
             let at = change.transition.at.since(minute(0)) / 60_000_000;
             let host = usize::from(change.id.labels.get("host") == Some("b"));
             match change.transition.reason {
                 Reason::ConditionFalse => {
-                    prop_assert_eq!(self.level(host, at), Some(1.0), "false resolve of {} at {}", host, at);
+                    prop_assert_eq!(
+                        self.level(host, at),
+                        Some(1.0),
+                        "false resolve of {} at {}",
+                        host,
+                        at
+                    );
                 }
                 Reason::MissingSeries => {
                     let other = 1 - host;
                     prop_assert!(self.level(host, at).is_none() && self.level(other, at).is_some());
-                    let missed = (0..at).rev().filter(|past| self.level(other, *past).is_some());
+                    let missed = (0..at)
+                        .rev()
+                        .filter(|past| self.level(other, *past).is_some());
                     let before = missed.take(1).all(|past| self.level(host, past).is_none());
                     prop_assert!(before, "resolved after one missed evaluation");
                 }
@@ -218,7 +265,8 @@ impl World {
 }
 
 fn watch(state: WatchState) -> Watch {
-    let text = "[[rule]]\nalert = 'load'\nexpr = 'last(load[1m]) > 50'\ncooldown = '0s'\nflapping = false";
+    let text =
+        "[[rule]]\nalert = 'load'\nexpr = 'last(load[1m]) > 50'\ncooldown = '0s'\nflapping = false";
     let loaded = load("t", text);
     assert_eq!(loaded.errors, []);
     Watch::new(WatchConfig::default(), loaded.rules, state)
@@ -227,8 +275,15 @@ fn watch(state: WatchState) -> Watch {
 /// `DRAGLINE_ALERT_HISTORIES` sets the number; `just alert-histories` runs 10,000.
 #[test]
 fn no_notice_is_lost_or_doubled_and_nothing_resolves_without_data() {
-    let number = std::env::var("DRAGLINE_ALERT_HISTORIES").ok().and_then(|number| number.parse().ok());
-    let config = ProptestConfig { cases: number.unwrap_or(150), max_shrink_iters: 2_000, ..ProptestConfig::default() };
+    let number = std::env::var("DRAGLINE_ALERT_HISTORIES")
+        .ok()
+        .and_then(|number| number.parse().ok());
+    let config = ProptestConfig {
+        cases: number.unwrap_or(150),
+        max_shrink_iters: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     let histories = (levels(), levels(), mishaps());
     let mut runner = TestRunner::new(config);
     let result = runner.run(&histories, |(a, b, mishaps)| {

@@ -29,7 +29,10 @@ impl Received {
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+        lines
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next()
     }
 }
 
@@ -55,7 +58,11 @@ impl Server {
                 }
             }
         });
-        Self { port, received, thread: Some(thread) }
+        Self {
+            port,
+            received,
+            thread: Some(thread),
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -81,7 +88,9 @@ impl Drop for Server {
 fn treat(stream: &mut TcpStream, behaviour: &Behaviour, seen: &Mutex<Vec<Received>>) -> bool {
     if matches!(behaviour, Behaviour::Reset) {
         let mut first = [0; 4];
-        return stream.peek(&mut first).is_ok_and(|read| !first[..read].starts_with(b"STOP"));
+        return stream
+            .peek(&mut first)
+            .is_ok_and(|read| !first[..read].starts_with(b"STOP"));
     }
     let request = read_request(stream);
     if request.head.starts_with("STOP") {
@@ -90,7 +99,12 @@ fn treat(stream: &mut TcpStream, behaviour: &Behaviour, seen: &Mutex<Vec<Receive
     seen.lock().unwrap().push(request.clone());
     match behaviour {
         Behaviour::Answer(status, headers, body) => answer(stream, *status, headers, body),
-        Behaviour::Echo(status) => answer(stream, *status, &[], &format!("{}\n{}", request.head, request.body)),
+        Behaviour::Echo(status) => answer(
+            stream,
+            *status,
+            &[],
+            &format!("{}\n{}", request.head, request.body),
+        ),
         Behaviour::Hang => {
             let _ = stream.read(&mut [0]);
         }

@@ -23,7 +23,11 @@ fn changes_with(text: &str) -> Vec<Change> {
     watch.start_at(minute(0));
     let labels = Labels::from([("scraper", "shop"), ("site", text)]);
     watch.observe(Observation {
-        expected: Some(Expected { value: 12.0, low: 10.0, high: 14.0 }),
+        expected: Some(Expected {
+            value: 12.0,
+            low: 10.0,
+            high: 14.0,
+        }),
         ..Observation::metric("items_per_page", labels, minute(1), 3.0)
     });
     watch.advance(minute(2))
@@ -58,7 +62,12 @@ fn explain(evidence: &[&str]) -> Explanation {
         command: Some("dragline report logs --site shop.example.com --since 2h".to_owned()),
         link: Some("http://127.0.0.1:8000/alerts?id=1&x=2".to_owned()),
         owner: Some("prices".to_owned()),
-        verdict: Some(compare_with_peers("shop", "shop.example.com", Some("exit-1"), &peers)),
+        verdict: Some(compare_with_peers(
+            "shop",
+            "shop.example.com",
+            Some("exit-1"),
+            &peers,
+        )),
     }
 }
 
@@ -70,7 +79,9 @@ pub(crate) fn notice() -> Notice {
         "12:00:03 WARN via http://user:pw@proxy:8080: 0 items",
         "a fourth line that nobody needs",
     ];
-    Notice::new(&delivery("shop.example.com"), minute(65), |_: &Alert| explain(&evidence))
+    Notice::new(&delivery("shop.example.com"), minute(65), |_: &Alert| {
+        explain(&evidence)
+    })
 }
 
 #[test]
@@ -86,10 +97,16 @@ fn it_is_rendered_for_each_service() {
     insta::assert_snapshot!("discord", pretty(render::discord(&notice)));
     insta::assert_snapshot!("telegram", pretty(render::telegram(&notice, "-1001")));
     insta::assert_snapshot!("ntfy", pretty(render::ntfy(&notice, "crawl")));
-    insta::assert_snapshot!("alertmanager", pretty(render::alertmanager(&notice, std::time::Duration::from_secs(86_400))));
+    insta::assert_snapshot!(
+        "alertmanager",
+        pretty(render::alertmanager(
+            &notice,
+            std::time::Duration::from_secs(86_400)
+        ))
+    );
     let mail = render::mail(&notice);
     insta::assert_snapshot!("mail", format!("{}\n\n{}", mail.subject, mail.html));
-    let template = r#"{{"text": "{badge}: {title}", "site": "{site}", "unknown": "{nope}"}}"#;
+    let template = r#"{"text": "{badge}: {title}", "site": "{site}", "unknown": "{nope}"}"#;
     insta::assert_snapshot!("webhook", render::webhook(&notice, Some(template)));
 }
 
@@ -98,42 +115,77 @@ const HOSTILE: &str = "<script>alert(1)</script> <!channel> <@U1> @everyone [x](
                        \"q\" ' \\ {value} \u{1b}[31m \u{202e}abc\r\nBcc: victim@example.com\r\n\r\n=cmd|' /C calc'!A0";
 
 fn hostile() -> Notice {
-    Notice::new(&delivery(HOSTILE), minute(65), |_: &Alert| explain(&[HOSTILE, HOSTILE]))
+    Notice::new(&delivery(HOSTILE), minute(65), |_: &Alert| {
+        explain(&[HOSTILE, HOSTILE])
+    })
 }
 
 #[test]
 fn hostile_text_has_no_effect_in_any_sink() {
     let notice = hostile();
     let slack = render::slack(&notice, None).to_string();
-    assert!(!slack.contains("<!channel>") && !slack.contains("<@U1>") && !slack.contains("<script"), "{slack}");
+    assert!(
+        !slack.contains("<!channel>") && !slack.contains("<@U1>") && !slack.contains("<script"),
+        "{slack}"
+    );
     let blocks = render::slack(&notice, None)["attachments"][0]["blocks"].clone();
     let section = blocks[1]["text"]["text"].as_str().unwrap().to_owned();
-    assert_eq!(section.matches("```").count(), 2, "the fence cannot be closed from inside: {section}");
+    assert_eq!(
+        section.matches("```").count(),
+        2,
+        "the fence cannot be closed from inside: {section}"
+    );
 
     let discord = render::discord(&notice);
-    assert_eq!(discord["allowed_mentions"], serde_json::json!({ "parse": [] }));
+    assert_eq!(
+        discord["allowed_mentions"],
+        serde_json::json!({ "parse": [] })
+    );
     let description = discord["embeds"][0]["description"].as_str().unwrap();
-    assert!(!description.contains("](") && !description.contains("\n@everyone"), "{description}");
+    assert!(
+        !description.contains("](") && !description.contains("\n@everyone"),
+        "{description}"
+    );
 
     let mail = render::mail(&notice);
-    assert!(!mail.subject.contains(['\r', '\n']) && !mail.html.contains("<script") && !mail.html.contains("javascript:"));
+    assert!(
+        !mail.subject.contains(['\r', '\n'])
+            && !mail.html.contains("<script")
+            && !mail.html.contains("javascript:")
+    );
     assert!(mail.html.contains("&lt;script&gt;"));
 
-    let template = r#"{{"title": "{title}", "site": "{site}"}}"#;
+    let template = r#"{"title": "{title}", "site": "{site}"}"#;
     let webhook = render::webhook(&notice, Some(template));
-    let parsed: serde_json::Value = serde_json::from_str(&webhook).unwrap_or_else(|error| panic!("{error}: {webhook}"));
-    assert!(parsed["site"].as_str().unwrap().contains("{value}"), "a label is no template");
+    let parsed: serde_json::Value =
+        serde_json::from_str(&webhook).unwrap_or_else(|error| panic!("{error}: {webhook}"));
+    assert!(
+        parsed["site"].as_str().unwrap().contains("{value}"),
+        "a label is no template"
+    );
 
     for text in [
         render::plain(&notice),
-        render::telegram(&notice, "1")["text"].as_str().unwrap().to_owned(),
-        render::ntfy(&notice, "t")["message"].as_str().unwrap().to_owned(),
+        render::telegram(&notice, "1")["text"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+        render::ntfy(&notice, "t")["message"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
         mail.text,
     ] {
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains('\r'), "{text:?}");
+        assert!(
+            !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains('\r'),
+            "{text:?}"
+        );
     }
     let line = render::json_line(&notice);
-    assert!(!line.contains(['\n', '\r', '\u{1b}']) && serde_json::from_str::<Notice>(&line).unwrap() == notice);
+    assert!(
+        !line.contains(['\n', '\r', '\u{1b}'])
+            && serde_json::from_str::<Notice>(&line).unwrap() == notice
+    );
     assert_eq!(notice.title.lines().count(), 1);
 }
 
@@ -142,7 +194,9 @@ fn huge() -> Notice {
     let mut delivery = delivery(&"très-long.example.com/".repeat(400));
     let entry = delivery.alerts[0].clone();
     delivery.alerts = (0..40).map(|_| entry.clone()).collect();
-    Notice::new(&delivery, minute(65), |_: &Alert| explain(&["é".repeat(9_000).as_str(); 3]))
+    Notice::new(&delivery, minute(65), |_: &Alert| {
+        explain(&["é".repeat(9_000).as_str(); 3])
+    })
 }
 
 #[test]
@@ -153,22 +207,39 @@ fn what_is_too_long_is_cut_with_a_mark_and_stays_valid() {
     let blocks = slack["attachments"][0]["blocks"].as_array().unwrap();
     assert!(blocks.len() <= 50);
     for block in blocks {
-        let limit = if block["type"] == "header" { 150 } else { 3_000 };
+        let limit = if block["type"] == "header" {
+            150
+        } else {
+            3_000
+        };
         assert!(units(block["text"]["text"].as_str().unwrap()) <= limit);
     }
     let discord = render::discord(&notice);
     let embeds = discord["embeds"].as_array().unwrap();
     assert!(embeds.len() <= 10);
     let text_of = |embed: &serde_json::Value, key: &str| embed[key].as_str().map_or(0, units);
-    assert!(embeds.iter().all(|embed| text_of(embed, "description") <= 4_096 && text_of(embed, "title") <= 256));
-    assert!(embeds.iter().map(|embed| text_of(embed, "description") + text_of(embed, "title")).sum::<usize>() <= 6_000);
+    assert!(
+        embeds
+            .iter()
+            .all(|embed| text_of(embed, "description") <= 4_096 && text_of(embed, "title") <= 256)
+    );
+    assert!(
+        embeds
+            .iter()
+            .map(|embed| text_of(embed, "description") + text_of(embed, "title"))
+            .sum::<usize>()
+            <= 6_000
+    );
     assert!(discord["content"].as_str().unwrap().contains("more"));
 
     let telegram = render::telegram(&notice, "1");
     let text = telegram["text"].as_str().unwrap();
     assert!(units(text) <= 4_096 && text.ends_with(CUT_MARK));
     let ntfy = render::ntfy(&notice, "t");
-    assert!(ntfy["message"].as_str().unwrap().len() <= 4_000 && ntfy["title"].as_str().unwrap().len() <= 250);
+    assert!(
+        ntfy["message"].as_str().unwrap().len() <= 4_000
+            && ntfy["title"].as_str().unwrap().len() <= 250
+    );
     let mail = render::mail(&notice);
     assert!(units(&mail.subject) <= 200 && mail.html.len() < 200_000);
     let webhook = render::webhook(&notice, None);

@@ -58,9 +58,18 @@ fn observations(hosts: &[Vec<Stretch>]) -> Vec<(i64, Observation)> {
                 let time = 60 * minute + 7 * host as i64;
                 let arrives = time + (minute * 13 + i64::from(*level)) % 30;
                 total += f64::from(*level);
-                all.push((arrives, Observation::metric("load", labels.clone(), second(time), f64::from(*level))));
-                all.push((arrives, Observation::metric("errors_total", labels.clone(), second(time), total)));
-                all.push((arrives, Observation::freshness("beat", labels.clone(), second(time), 200.0)));
+                all.push((
+                    arrives,
+                    Observation::metric("load", labels.clone(), second(time), f64::from(*level)),
+                ));
+                all.push((
+                    arrives,
+                    Observation::metric("errors_total", labels.clone(), second(time), total),
+                ));
+                all.push((
+                    arrives,
+                    Observation::freshness("beat", labels.clone(), second(time), 200.0),
+                ));
             }
             at += length;
         }
@@ -81,7 +90,10 @@ fn run_awake(observations: &[(i64, Observation)]) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut next = 0;
     for minute in 1..=MINUTES {
-        while let Some((_, observation)) = observations.get(next).filter(|(arrives, _)| *arrives <= 60 * minute) {
+        while let Some((_, observation)) = observations
+            .get(next)
+            .filter(|(arrives, _)| *arrives <= 60 * minute)
+        {
             watch.observe(observation.clone());
             next += 1;
         }
@@ -106,7 +118,10 @@ fn run_asleep(observations: &[(i64, Observation)], wakes: &[(i64, bool)]) -> Vec
                 watch.prime(observation.clone());
             }
         }
-        while let Some((_, observation)) = observations.get(next).filter(|(arrives, _)| *arrives <= 60 * minute) {
+        while let Some((_, observation)) = observations
+            .get(next)
+            .filter(|(arrives, _)| *arrives <= 60 * minute)
+        {
             watch.observe(observation.clone());
             next += 1;
         }

@@ -20,7 +20,10 @@ fn now() -> Timestamp {
 fn send(config: &str) -> (Outcome, String) {
     let (channels, errors) = Channels::load("dragline.toml", config);
     assert_eq!(errors, [] as [&str; 0]);
-    (channels.deliver(&[("mail", &notice())], now()).remove(0), format!("{channels:?}"))
+    (
+        channels.deliver(&[("mail", &notice())], now()).remove(0),
+        format!("{channels:?}"),
+    )
 }
 
 /// A relay that takes one mail, or answers the recipient with something else; returns what it was sent.
@@ -92,17 +95,27 @@ fn a_relay_without_authentication_takes_text_and_html() {
         assert!(said.contains(expected), "{expected} is missing in:\n{said}");
     }
     assert!(!said.contains("AUTH"));
-    assert_eq!(said.matches("RCPT TO").count(), 2, "an empty recipient is none");
+    assert_eq!(
+        said.matches("RCPT TO").count(),
+        2,
+        "an empty recipient is none"
+    );
 }
 
 #[test]
 fn a_mail_server_says_later_or_never() {
     let (port, _server) = relay("451 greylisted, try again");
     let (outcome, _) = send(&relay_config(port));
-    assert!(outcome.is_retry() && outcome.error().unwrap().contains("451"), "{outcome:?}");
+    assert!(
+        outcome.is_retry() && outcome.error().unwrap().contains("451"),
+        "{outcome:?}"
+    );
     let (port, _server) = relay("550 no such user");
     let (outcome, _) = send(&relay_config(port));
-    assert!(matches!(&outcome, Outcome::Refused { error } if error.contains("550")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Refused { error } if error.contains("550")),
+        "{outcome:?}"
+    );
     // Nobody listens.
     let (outcome, _) = send(&relay_config(1));
     assert!(outcome.is_retry(), "{outcome:?}");
@@ -116,8 +129,15 @@ fn a_password_is_not_sent_in_the_clear() {
     let config = relay_config(25).replace("127.0.0.1", "mail.example.com");
     let config = format!("{config}user = \"me\"\npassword = {{ file = {file:?} }}\n");
     let (_, errors) = Channels::load("dragline.toml", &config);
-    assert!(errors[0].contains("tls: a password is not sent in the clear") && !errors[0].contains(PLANTED), "{errors:?}");
-    for (wrong, hint) in [("from = \"nobody\"\nto = [\"a@b.c\"]", "from: \"nobody\""), ("from = \"a@b.c\"\nto = []", "at least one recipient")] {
+    assert!(
+        errors[0].contains("tls: a password is not sent in the clear")
+            && !errors[0].contains(PLANTED),
+        "{errors:?}"
+    );
+    for (wrong, hint) in [
+        ("from = \"nobody\"\nto = [\"a@b.c\"]", "from: \"nobody\""),
+        ("from = \"a@b.c\"\nto = []", "at least one recipient"),
+    ] {
         let config = format!("[channels.mail]\ntype = \"email\"\nhost = \"h\"\n{wrong}\n");
         let (_, errors) = Channels::load("dragline.toml", &config);
         assert!(errors[0].contains(hint), "{errors:?}");
@@ -138,10 +158,18 @@ impl Drop for RealServer {
 fn start_real(dir: &Path) -> Option<(RealServer, u16)> {
     let python = std::env::var("DRAGLINE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/smtp_server.py");
-    let child = Command::new(python).arg(script).arg(dir).arg(PLANTED).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let child = Command::new(python)
+        .arg(script)
+        .arg(dir)
+        .arg(PLANTED)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
     let mut server = RealServer(child.ok()?);
     let mut first = String::new();
-    BufReader::new(server.0.stdout.take()?).read_line(&mut first).ok()?;
+    BufReader::new(server.0.stdout.take()?)
+        .read_line(&mut first)
+        .ok()?;
     let port = first.trim().parse().ok()?;
     Some((server, port))
 }
@@ -150,7 +178,9 @@ fn start_real(dir: &Path) -> Option<(RealServer, u16)> {
 fn a_real_server_with_starttls_and_authentication_takes_mail() {
     let dir = tempfile::tempdir().unwrap();
     let Some((_server, port)) = start_real(dir.path()) else {
-        eprintln!("SKIPPED: no Python with aiosmtpd (pip install aiosmtpd; DRAGLINE_PYTHON=/path/to/python)");
+        eprintln!(
+            "SKIPPED: no Python with aiosmtpd (pip install aiosmtpd; DRAGLINE_PYTHON=/path/to/python)"
+        );
         return;
     };
     let password = dir.path().join("password");
@@ -170,7 +200,10 @@ fn a_real_server_with_starttls_and_authentication_takes_mail() {
     // A wrong password is final, and in no text.
     std::fs::write(&password, format!("{PLANTED}-wrong")).unwrap();
     let (outcome, debug) = send(&config("cert.pem"));
-    assert!(matches!(&outcome, Outcome::Refused { error } if error.contains("535")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Refused { error } if error.contains("535")),
+        "{outcome:?}"
+    );
     assert!(!format!("{outcome:?}{debug}").contains(PLANTED));
     // Another authority: nothing is sent.
     let (outcome, _) = send(&config("other.pem"));

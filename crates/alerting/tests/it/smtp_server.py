@@ -33,7 +33,7 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     is_right = data.login == b"robot" and data.password == password.encode()
-    return AuthResult(success=is_right)
+    return AuthResult(success=is_right, handled=is_right)
 
 
 make_certificate("cert")
