@@ -17,12 +17,14 @@ fn second(second: i64) -> Timestamp {
 }
 
 fn watch() -> Watch {
-    let rules: String = (0..20)
-        .map(|index| {
-            let (function, window) = (FUNCTIONS[index % 5], ["5m", "10m", "30m", "1h"][index % 4]);
-            format!("[[rule]]\nalert = 'r{index}'\nexpr = '{function}(load[{window}]) > {}'\nfor = '5m'\n", 40 + index)
-        })
-        .collect();
+    let mut rules = String::new();
+    for index in 0..20 {
+        let (function, window) = (FUNCTIONS[index % 5], ["5m", "10m", "30m", "1h"][index % 4]);
+        let expression = format!("{function}(load[{window}]) > {}", 40 + index);
+        rules.push_str(&format!(
+            "[[rule]]\nalert = 'r{index}'\nexpr = '{expression}'\nfor = '5m'\n"
+        ));
+    }
     let loaded = load("bench", &rules);
     assert!(loaded.errors.is_empty());
     let mut watch = Watch::new(WatchConfig::default(), loaded.rules, WatchState::default());

@@ -97,6 +97,7 @@ pub(crate) mod optional_duration {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[allow(clippy::ref_option, reason = "the signature that serde calls")]
     pub(crate) fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         to: S,

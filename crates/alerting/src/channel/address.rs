@@ -48,7 +48,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     first & 0xe000 == 0x2000 && !is_documentation
 }
 
-/// The IPv4 address inside a translated (64:ff9b::/96) or 6to4 (2002::/16) address.
+/// The IPv4 address inside a translated (`64:ff9b::/96`) or 6to4 (`2002::/16`) address.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = address.segments();
     let from = |high: u16, low: u16| {

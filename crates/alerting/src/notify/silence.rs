@@ -139,6 +139,10 @@ impl<'de> Deserialize<'de> for Zone {
 mod clock_time {
     use super::{Deserialize, Deserializer, Serializer, Time};
 
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde calls"
+    )]
     pub(super) fn serialize<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&format_args!("{:02}:{:02}", time.hour(), time.minute()))
     }

@@ -1,5 +1,7 @@
 //! Tests of the crate from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 mod channels;
 mod docs;
 mod exported;
