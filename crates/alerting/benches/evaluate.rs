@@ -31,7 +31,7 @@ fn watch() -> Watch {
     watch.start_at(second(3_600));
     for series in 0..SERIES {
         let labels = Labels::from([
-            ("scraper", format!("s{series}").as_str()),
+            ("scraper_id", format!("s{series}").as_str()),
             ("site", "shop.example.com"),
         ]);
         for at in (0..3_900).step_by(30) {

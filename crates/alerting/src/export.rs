@@ -202,6 +202,7 @@ fn translate(template: &str, threshold: f64) -> String {
     let marked = rule::fill(template, |name| {
         Some(match name {
             "value" => format!("{open} $value {close}"),
+            "percent" => format!("{open} $value | humanizePercentage {close}"),
             "threshold" => threshold.to_string(),
             other => {
                 let label = other.strip_prefix("labels.").unwrap_or(other);
@@ -306,7 +307,7 @@ fn routes(config: &NotifyConfig) -> Vec<(Vec<String>, &[String], bool)> {
         .filter(|(_, scraper)| !scraper.channels.is_empty())
     {
         routes.push((
-            vec![format!("scraper={}", quote(name))],
+            vec![format!("scraper_id={}", quote(name))],
             scraper.channels.as_slice(),
             false,
         ));

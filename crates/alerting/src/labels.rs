@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 /// ```
 /// use dragline_alerting::Labels;
 ///
-/// let labels = Labels::from([("site", "shop.example.com"), ("scraper", "shop")]);
-/// assert_eq!(labels.to_string(), r#"{scraper="shop", site="shop.example.com"}"#);
+/// let labels = Labels::from([("site", "shop.example.com"), ("scraper_id", "shop")]);
+/// assert_eq!(labels.to_string(), r#"{scraper_id="shop", site="shop.example.com"}"#);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -48,7 +48,7 @@
 //! watch.start_at(minute(0));
 //! for at in 0..20 {
 //!     let host = Labels::from([("host", "crawler-1")]);
-//!     watch.observe(Observation::metric("cpu_percent", host, minute(at), 97.0));
+//!     watch.observe(Observation::metric("dragline_cpu_usage_ratio", host, minute(at), 0.97));
 //! }
 //! let changes = watch.advance(minute(20));
 //!

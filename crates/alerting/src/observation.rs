@@ -38,7 +38,7 @@ pub struct Observation {
     pub topic: Topic,
     /// The name of the metric, the finding, the check or the sign of life.
     pub name: String,
-    /// What identifies the series: `scraper`, `site`, `host`. Never a URL or a run id.
+    /// What identifies the series: `scraper_id`, `site`, `host`. Never a URL or a run id.
     #[serde(default)]
     pub labels: Labels,
     /// When it happened, which is not when it was read.

@@ -179,7 +179,7 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
         );
     }
     fact("Since", since(alert, now));
-    for name in ["scraper", "site", "host"] {
+    for name in ["scraper_id", "site", "host"] {
         if let Some(value) = alert.labels.get(name) {
             fact(name, redact_line(value));
         }

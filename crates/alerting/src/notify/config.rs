@@ -121,7 +121,7 @@ impl NotifyConfig {
     /// The channels that an alert with these labels goes to, without escalation.
     pub fn channels_of(&self, labels: &Labels, severity: Severity) -> BTreeSet<&str> {
         let scraper = labels
-            .get("scraper")
+            .get("scraper_id")
             .and_then(|scraper| self.scrapers.get(scraper));
         let own = scraper
             .map(|scraper| &scraper.channels)
@@ -146,7 +146,7 @@ impl NotifyConfig {
 
     /// Who answers for the scraper of an alert.
     pub fn owner_of(&self, labels: &Labels) -> Option<&str> {
-        let scraper = self.scrapers.get(labels.get("scraper")?)?;
+        let scraper = self.scrapers.get(labels.get("scraper_id")?)?;
         (!scraper.owner.is_empty()).then_some(&scraper.owner)
     }
 
@@ -232,7 +232,7 @@ mod tests {
         )
         .unwrap();
         let channels = |scraper, site, severity| {
-            let labels = Labels::from([("scraper", scraper), ("site", site)]);
+            let labels = Labels::from([("scraper_id", scraper), ("site", site)]);
             config
                 .channels_of(&labels, severity)
                 .into_iter()
@@ -247,7 +247,7 @@ mod tests {
         );
         assert_eq!(channels("shop", "a.test", Severity::Critical), ["lab"]);
         assert_eq!(
-            config.owner_of(&Labels::from([("scraper", "shop")])),
+            config.owner_of(&Labels::from([("scraper_id", "shop")])),
             Some("prices")
         );
     }

@@ -400,8 +400,8 @@ mod tests {
                 "change(items_total[1h]) < -50",
             ),
             (
-                "absent(lines{scraper=\"a|b\"}[2h])",
-                "absent(lines{scraper=\"a|b\"}[2h])",
+                "absent(lines{scraper_id=\"a|b\"}[2h])",
+                "absent(lines{scraper_id=\"a|b\"}[2h])",
             ),
             (
                 "p99(response_seconds{a=\"b\", c=\"d*\"}[1d]) != 0.5",

@@ -357,6 +357,7 @@ fn describe(
     let fill_in = |template: &str| {
         fill(template, |name| match name {
             "value" => episode.value.map(format_value),
+            "percent" => episode.value.map(|value| format!("{:.0} %", 100.0 * value)),
             "threshold" => threshold.map(format_value),
             "condition" => Some(condition.clone()),
             "began" => Some(episode.began.to_string()),

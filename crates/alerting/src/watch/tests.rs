@@ -212,7 +212,7 @@ fn a_failed_evaluation_marks_the_rule_and_leaves_its_alerts() {
 #[test]
 fn an_overdue_sign_of_life_is_dated_at_its_deadline() {
     let mut watch = watch("[[rule]]\nalert='stale'\nfreshness='log_lines'");
-    let labels = Labels::from([("scraper", "shop")]);
+    let labels = Labels::from([("scraper_id", "shop")]);
     watch.observe(Observation::freshness(
         "log_lines",
         labels.clone(),
@@ -275,22 +275,22 @@ fn findings_are_conditions() {
 
 #[test]
 fn what_was_never_seen_is_absent_after_the_window() {
-    let mut watch = watch("[[rule]]\nalert='gone'\nexpr='absent(lines{scraper=\"shop\"}[5m])'");
+    let mut watch = watch("[[rule]]\nalert='gone'\nexpr='absent(lines{scraper_id=\"shop\"}[5m])'");
     let changes = advance(&mut watch, 6);
     assert_eq!(outline(&changes), ["5 firing HeldLongEnough"]);
     assert_eq!(
         changes.last().unwrap().id.labels,
-        Labels::from([("scraper", "shop")])
+        Labels::from([("scraper_id", "shop")])
     );
     watch.observe(Observation::metric(
         "lines",
-        Labels::from([("scraper", "shop")]),
+        Labels::from([("scraper_id", "shop")]),
         minute(7),
         3.0,
     ));
     watch.observe(Observation::metric(
         "lines",
-        Labels::from([("scraper", "other")]),
+        Labels::from([("scraper_id", "other")]),
         minute(7),
         3.0,
     ));
@@ -406,7 +406,7 @@ fn every_default_rule_fires_and_resolves() {
                 name,
                 host("a"),
                 minute(at),
-                if (from..to).contains(&at) { bad } else { 1.0 },
+                if (from..to).contains(&at) { bad } else { 0.1 },
             )
         }
     };
@@ -414,16 +414,16 @@ fn every_default_rule_fires_and_resolves() {
         move |at: i64| {
             Observation::metric(
                 name,
-                host("a"),
+                Labels::from([("scraper_id", "shop"), ("outcome", "failed")]),
                 minute(at),
                 step * (at.clamp(from, to) - from) as f64,
             )
         }
     };
     for (rule, metric, bad) in [
-        ("high_cpu_usage", "cpu_percent", 91.0),
-        ("high_memory_usage", "memory_percent", 86.0),
-        ("queue_backup", "queue_size", 1001.0),
+        ("high_cpu_usage", "dragline_cpu_usage_ratio", 0.91),
+        ("high_memory_usage", "dragline_memory_usage_ratio", 0.86),
+        ("queue_backup", "dragline_queue_size", 1001.0),
     ] {
         let expected = ["8 firing HeldLongEnough", "20 resolved ConditionFalse"];
         assert_eq!(
@@ -439,13 +439,17 @@ fn every_default_rule_fires_and_resolves() {
         );
     }
     assert_eq!(
-        try_default("low_disk_space", gauge("disk_percent", 90.5, 1, 100), 110),
+        try_default(
+            "low_disk_space",
+            gauge("dragline_disk_usage_ratio", 0.905, 1, 100),
+            110
+        ),
         ["61 firing HeldLongEnough", "100 resolved ConditionFalse"]
     );
     assert_eq!(
         try_default(
             "slow_responses",
-            gauge("response_seconds", 100.0, 5, 15),
+            gauge("dragline_request_duration_seconds", 100.0, 5, 15),
             30
         ),
         ["7 firing HeldLongEnough", "22 resolved ConditionFalse"]
@@ -453,13 +457,17 @@ fn every_default_rule_fires_and_resolves() {
     assert_eq!(
         try_default(
             "crawler_failures",
-            counter("urls_failed_total", 10.0, 5, 15),
+            counter("dragline_requests_total", 10.0, 5, 15),
             40
         ),
         ["11 firing HeldLongEnough", "20 resolved ConditionFalse"]
     );
     assert_eq!(
-        try_default("high_error_rate", counter("errors_total", 1.0, 5, 60), 130),
+        try_default(
+            "high_error_rate",
+            counter("dragline_errors_total", 1.0, 5, 60),
+            130
+        ),
         ["56 firing HeldLongEnough", "70 resolved ConditionFalse"]
     );
 }
@@ -470,7 +478,7 @@ fn a_scraper_is_down_only_when_a_run_is_due() {
     let run = |at| {
         Observation::freshness(
             "run",
-            Labels::from([("scraper", "shop")]),
+            Labels::from([("scraper_id", "shop")]),
             minute(at),
             70.0 * 60.0,
         )

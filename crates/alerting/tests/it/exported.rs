@@ -11,12 +11,12 @@ use dragline_alerting::rule::{default_rules, load};
 const RULES: &str = r#"
     [[rule]]
     alert = "everything"
-    expr = 'p95(response_seconds{site="shop*", scraper="a|b.c"}[10m]) >= 30'
+    expr = 'p95(response_seconds{site="shop*", scraper_id="a|b.c"}[10m]) >= 30'
     for = "5m"
     keep_firing_for = "10m"
     clear = 20
     labels = { severity = "medium", team = "x" }
-    annotations = { summary = "{site} \"slow\": {value} > {threshold} {{raw}}", runbook-url = "https://example.com/{scraper}" }
+    annotations = { summary = "{site} \"slow\": {value} > {threshold} {{raw}}", runbook-url = "https://example.com/{scraper_id}" }
     raise = [{ severity = "critical", at = 60 }]
     no_data = "alerting"
     [[rule]]
@@ -27,7 +27,7 @@ const RULES: &str = r#"
     expr = "last(workers) != 4"
     [[rule]]
     alert = "gone"
-    expr = 'absent(lines_total{scraper="shop"}[2h])'
+    expr = 'absent(lines_total{scraper_id="shop"}[2h])'
     [[rule]]
     alert = "dotted"
     expr = "last(a.b) > 1"

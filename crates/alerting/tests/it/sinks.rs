@@ -21,7 +21,7 @@ fn changes_with(text: &str) -> Vec<Change> {
     );
     let mut watch = Watch::new(WatchConfig::default(), rules.rules, WatchState::default());
     watch.start_at(minute(0));
-    let labels = Labels::from([("scraper", "shop"), ("site", text)]);
+    let labels = Labels::from([("scraper_id", "shop"), ("site", text)]);
     watch.observe(Observation {
         expected: Some(Expected {
             value: 12.0,
