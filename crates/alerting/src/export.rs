@@ -312,7 +312,7 @@ fn routes(config: &NotifyConfig) -> Vec<(Vec<String>, &[String], bool)> {
             false,
         ));
     }
-    // Whoever matched a joining route still goes to the default channels.
+    // Alerts that matched a joining route still go to the default channels.
     if config.route.iter().any(|route| !route.only) {
         routes.push((
             vec!["alertname=~\".+\"".to_owned()],

@@ -54,7 +54,7 @@ pub enum ChannelKind {
         /// The server.
         #[serde(default = "ntfy_server")]
         server: String,
-        /// The topic. Whoever knows it can read it, so it may be a secret.
+        /// The topic. Anybody who knows it can read it, so it may be a secret.
         topic: MaybeSecret,
         /// An access token.
         token: Option<SecretRef>,

@@ -235,7 +235,7 @@ impl HttpChannel {
         }
     }
 
-    /// What went wrong on the way. The library's texts may quote the address, so only the kind is told.
+    /// What went wrong on the way. The library's texts may quote the address, so only the kind is reported.
     fn judge_error(&self, error: &ureq::Error) -> Outcome {
         Outcome::retry(match error {
             ureq::Error::Timeout(_) => format_timeout(self.timeout),
@@ -302,8 +302,8 @@ fn parts_of(url: &Secret, headers: &[(String, Secret)]) -> Vec<Secret> {
     parts.chain(tokens).collect()
 }
 
-/// `sha256=` and the HMAC of the time, a point, and the body: whoever knows the key can tell that the body is ours and
-/// how old it is.
+/// `sha256=` and the HMAC of the time, a point, and the body: a receiver with the key can verify the body
+/// and its age.
 pub(super) fn sign(key: &Secret, seconds: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.reveal().as_bytes())
         .expect("an HMAC takes a key of any length");

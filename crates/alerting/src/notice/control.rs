@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asked_little_tells_nothing_and_nobody_is_his_own_control() {
+    fn peers_with_few_requests_and_the_scraper_itself_do_not_count() {
         let mut few = peers((3, 3), (0, 3), Some("p1"));
         few.iter_mut().for_each(|peer| peer.requests = 4);
         few.push(Peer {

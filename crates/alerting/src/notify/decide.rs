@@ -12,6 +12,7 @@ use super::{
 };
 use crate::Labels;
 use crate::duration::elapsed;
+use crate::state::KEEP_RESOLVED;
 
 /// Maximum number of alerts in a digest; the others are counted.
 const DIGEST_ALERTS: usize = 50;
@@ -22,8 +23,10 @@ impl NotifyState {
     /// Calling it again before a delivery is confirmed returns the same delivery with the same key.
     pub fn decide(&mut self, config: &NotifyConfig, now: Timestamp) -> Vec<Delivery> {
         self.settle(now);
+        let rows = self.rows_of_members(config, now);
+        self.forget_reported(config, &rows, now);
         let mut deliveries = Vec::new();
-        for (row_key, members) in self.rows_of_members(config, now) {
+        for (row_key, members) in rows {
             let Some(delivery) = self.decide_row(config, &row_key, &members, now) else {
                 continue;
             };
@@ -63,6 +66,41 @@ impl NotifyState {
             rows.entry(row_key.clone()).or_default().extend(known);
         }
         rows
+    }
+
+    /// Forgets episodes that ended a while ago and that no channel has to be notified of.
+    fn forget_reported(
+        &mut self,
+        config: &NotifyConfig,
+        rows: &BTreeMap<RowKey, BTreeSet<EpisodeKey>>,
+        now: Timestamp,
+    ) {
+        let empty = Row::default();
+        let is_wanted = |row_key: &RowKey, key: &EpisodeKey, member: &Member| {
+            let row = self.rows.get(row_key).unwrap_or(&empty);
+            self.news_of(config, row, key, member, now).is_some()
+        };
+        let is_over = |member: &Member| {
+            member
+                .ended_at
+                .is_some_and(|ended| elapsed(now, ended) >= KEEP_RESOLVED)
+        };
+        let reported: Vec<EpisodeKey> = self
+            .members
+            .iter()
+            .filter(|(_, member)| is_over(member))
+            .filter(|(key, member)| {
+                let mut of_member = rows.iter().filter(|(_, members)| members.contains(*key));
+                !of_member.any(|(row_key, _)| is_wanted(row_key, key, member))
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in reported {
+            self.members.remove(&key);
+            for row in self.rows.values_mut() {
+                row.notified.remove(&key);
+            }
+        }
     }
 
     fn decide_row(
@@ -143,7 +181,7 @@ impl NotifyState {
             {
                 None
             }
-            // Whoever was notified that it fires hears that it is over, whatever is silenced.
+            // A channel that was notified of an alert is notified of its end, whatever is silenced.
             (Some(_), Some(_)) => Some(News::Ended),
             (Some(notified), None) => {
                 if self.is_muted(config, member, now) {

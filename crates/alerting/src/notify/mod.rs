@@ -27,7 +27,6 @@ use crate::Labels;
 use crate::alert::{Alert, AlertId, pairs};
 use crate::duration::elapsed;
 use crate::labels::hexadecimal;
-use crate::state::KEEP_RESOLVED;
 use crate::watch::Change;
 
 /// What identifies an episode: the alert, and when it fired.
@@ -335,30 +334,8 @@ impl NotifyState {
         }
     }
 
-    /// Forgets episodes that are over and that every channel knows of.
+    /// Forgets what no decision needs any more.
     fn settle(&mut self, now: Timestamp) {
-        let is_open = |key: &EpisodeKey| {
-            let rows = self.rows.values().filter_map(|row| row.notified.get(key));
-            rows.into_iter()
-                .any(|notified| !notified.is_over && !notified.is_refused)
-        };
-        let done: Vec<EpisodeKey> = self
-            .members
-            .iter()
-            .filter(|(key, member)| {
-                let is_old = member
-                    .ended_at
-                    .is_some_and(|ended| elapsed(now, ended) >= KEEP_RESOLVED);
-                is_old && !is_open(key)
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in done {
-            self.members.remove(&key);
-            for row in self.rows.values_mut() {
-                row.notified.remove(&key);
-            }
-        }
         for digesting in self.digests.values_mut() {
             digesting
                 .sent
@@ -392,7 +369,7 @@ fn delivery_key(row: &RowKey, kind: DeliveryKind, alerts: &[DeliveredAlert], sen
     part(&row.channel);
     part(&row.group.fingerprint());
     part(&format!("{kind:?}"));
-    // Repetitions of the same news are told apart by the number of notices before them.
+    // The number of notices before it distinguishes repetitions of the same news.
     part(&sent.to_string());
     for DeliveredAlert { news, alert } in alerts.iter().filter(|entry| entry.news != News::Still) {
         part(&alert.id.short());

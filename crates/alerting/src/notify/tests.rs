@@ -1,4 +1,4 @@
-//! Notices over time: what each channel hears, and when.
+//! Notices over time: what is sent to each channel, and when.
 
 use std::collections::BTreeSet;
 
@@ -272,7 +272,7 @@ fn a_silence_mutes_notices_and_its_end_does_not_lose_what_still_fires() {
     assert_eq!(desk.take(), [] as [&str; 0]);
     desk.run(60, 70);
     assert_eq!(desk.take(), ["60 mail Firing: New down/a"]);
-    // Those who were notified hear the end, silence or not.
+    // A channel that was notified is notified of the end, silence or not.
     desk.state.silences.push(silence(600));
     desk.record(&alert("down", "a", 10, Some(80)), minute(80));
     desk.run(80, 90);
@@ -407,7 +407,18 @@ fn a_resolved_notice_waits_for_a_channel_that_is_down_for_hours() {
 }
 
 #[test]
-fn a_channel_that_refuses_is_not_tried_again_and_hears_no_end() {
+fn an_episode_that_ended_while_its_channel_was_down_is_not_forgotten() {
+    let mut desk = Desk::new(plain());
+    desk.record(&alert("down", "a", 0, None), minute(0));
+    let first = desk.state.decide(&desk.config, minute(1)).remove(0);
+    desk.state.postpone(&first, minute(100));
+    desk.record(&alert("down", "a", 0, Some(2)), minute(2));
+    desk.run(2, 130);
+    assert_eq!(desk.take(), ["100 mail Resolved: Past down/a"]);
+}
+
+#[test]
+fn a_channel_that_refuses_is_not_tried_again_and_is_not_notified_of_the_end() {
     let mut desk = Desk::new(plain());
     desk.record(&alert("down", "a", 0, None), minute(0));
     let first = desk.state.decide(&desk.config, minute(1)).remove(0);

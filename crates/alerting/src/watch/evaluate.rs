@@ -247,7 +247,7 @@ impl Watch {
             let finding = match (found.is_alive, alerts_without_data) {
                 // The alert of a rule that had no series at all: now it has some.
                 (true, true) if labels == whole_rule => Finding::Unmet { value: 0.0 },
-                // A rule that wants to hear of missing data does not take a vanished series as good news.
+                // A rule that alerts on missing data must not resolve when a series vanishes.
                 (true, false) => Finding::Missing,
                 _ => Finding::NoData,
             };

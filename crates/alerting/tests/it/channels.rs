@@ -129,7 +129,7 @@ fn each_answer_has_its_outcome() {
 }
 
 #[test]
-fn who_hangs_or_resets_is_tried_again() {
+fn a_server_that_hangs_or_resets_is_tried_again() {
     for kind in KINDS {
         let (outcome, ..) = send(kind, Behaviour::Hang);
         assert!(

@@ -98,7 +98,7 @@ fn a_relay_without_authentication_takes_text_and_html() {
     assert_eq!(
         said.matches("RCPT TO").count(),
         2,
-        "an empty recipient is none"
+        "an empty recipient is left out"
     );
 }
 
