@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Tail(args) => commands::tail(args),
         Command::Classify(args) => commands::classify(args),
         Command::Rules(command) => commands::rules(command),
+        Command::Map(command) => commands::map(command),
         Command::Archive(args) => commands::archive(args),
         Command::Config(command) => commands::config(command),
         Command::Doctor(args) => commands::doctor(args),

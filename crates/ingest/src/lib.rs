@@ -48,6 +48,7 @@ mod dialect;
 mod discover;
 mod excerpt;
 mod follow;
+mod forms;
 mod found;
 mod framing;
 #[cfg(fuzzing)]
@@ -71,6 +72,7 @@ pub use found::{LogFile, Skipped};
 pub use framing::fingerprint::{Alike, Fingerprint};
 pub use framing::memory::Memory;
 pub use framing::open::{beginning, fingerprint, hash_of_first};
+pub use meaning::form::pattern as message_pattern;
 pub use meaning::map::{Map, MapError, Meaning};
 pub use meaning::{decode_error, members};
 pub use options::ReadOptions;

@@ -93,6 +93,8 @@ impl FamilyReader {
         let watch = Arc::clone(&options.watch);
         let calendar = self.calendar(file);
         self.decoder.set_calendar(calendar);
+        let taught = self.decoder.study(file, calendar);
+        self.decoder.learn(taught);
         let options = self.decoder.options();
         let source = match Source::open(&file.path, &options.watch, &options.memory) {
             Ok(source) => source.tapped(options.fingerprints),
@@ -170,9 +172,11 @@ impl FamilyReader {
         let source = Source::open(&file.path, &options.watch, &options.memory).ok()?;
         let source = source.tapped(options.fingerprints);
         let calendar = self.calendar(file);
+        let taught = self.decoder.study(file, calendar);
         let decoder = || {
             let mut decoder = Decoder::new(&self.family, options);
             decoder.set_calendar(calendar);
+            decoder.learn(taught.clone());
             decoder
         };
         let make = || {
@@ -187,6 +191,7 @@ impl FamilyReader {
             return None;
         };
         self.decoder.set_calendar(calendar);
+        self.decoder.learn(taught);
         self.decoder.follow(split.context);
         let summary = FileSummary {
             path: file.source.path.clone(),

@@ -19,6 +19,7 @@ use crate::rollup::{FileEntry, ProblemEntry, Rollup, Source};
 use crate::sections::Rare;
 use crate::signs::{FirstSign, Sign};
 use crate::source::{Declared, LastError, SourceKey, SourceStats};
+use crate::unread::{UnreadForm, by_frequency};
 use crate::verdict::{Life, Verdict, judge};
 
 /// The result of [`Rollup::finish`].
@@ -58,6 +59,10 @@ pub struct Finished {
     /// Number of distinct URLs in request lines; an estimate if there are many
     /// ([`Distinct`](crate::Distinct)).
     pub urls: u64,
+    /// The forms of messages that told nothing, the most frequent first.
+    pub unread: Vec<UnreadForm>,
+    /// Messages of forms that did not fit into the table.
+    pub unread_overflow: u64,
 }
 
 /// A group of errors.
@@ -236,6 +241,8 @@ impl Rollup {
             problems: self.problems,
             dialects: self.dialects.iter().collect(),
             urls: self.urls.count(),
+            unread_overflow: self.unread.overflow().map_or(0, |form| form.lines),
+            unread: by_frequency(self.unread),
         }
     }
 }

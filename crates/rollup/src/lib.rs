@@ -50,6 +50,7 @@ mod seq;
 mod signs;
 mod source;
 mod tally;
+mod unread;
 mod verdict;
 
 pub use activity::ActivityRow;
@@ -69,4 +70,5 @@ pub use seq::Covered;
 pub use signs::{FirstSign, SIGN_WIDTH, Sign};
 pub use source::{Declared, LastError, RunEnd, SourceKey};
 pub use tally::Tally;
+pub use unread::UnreadForm;
 pub use verdict::Verdict;

@@ -47,6 +47,25 @@ pub struct Record<'a> {
     pub items: Option<u32>,
     /// Where the user's own fields are; `dragline_ingest::own_fields` reads them.
     pub own: Own<'a>,
+    /// What is known of a message that told the reader nothing; `None` if it was understood, or was not
+    /// examined.
+    pub unread: Option<Unread>,
+}
+
+/// A message of another writer in which the reader recognised neither a request, an item, an error nor the start or
+/// end of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Equal for messages that differ only in their varying parts: URLs, numbers, values.
+    pub form: u64,
+    /// A hash of the URL in the message or in a field, if there is exactly one.
+    pub url: Option<u64>,
+    /// The size in a field, in bytes.
+    pub bytes: Option<u64>,
+    /// Whether a field identifies an item, such as `sku`.
+    pub has_identity: bool,
+    /// Number of lines that it stands for: only some of the messages without a URL are examined.
+    pub lines: u32,
 }
 
 /// Where the fields of a line are that its record does not contain. They are parsed only on request.
@@ -97,6 +116,7 @@ impl Record<'_> {
             is_echo: self.is_echo,
             items: self.items,
             own: self.own.into_owned(),
+            unread: self.unread,
         }
     }
 

@@ -132,6 +132,9 @@ error_runner_up added.\n\nEvery line is treated as an error, whatever its level:
     /// List, explain, propose and check classification rules
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Propose entries that describe messages the reader does not understand
+    #[command(subcommand)]
+    Map(MapCommand),
     /// Create, show and check dragline.toml: one file for recorder, reader and report
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -362,6 +365,27 @@ Exit codes: 0 no problems, 1 problems found.")]
         /// Check the files without the shipped rules
         #[arg(long)]
         no_shipped_rules: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MapCommand {
+    /// Print [[map.events]] entries for messages in which no request, item or error was recognised
+    #[command(
+        long_about = "Print [[map.events]] entries for messages in which no request, item or error was recognised.\n\n\
+Messages that differ only in URLs, numbers and values are one entry, the most frequent first, with the number of lines \
+and a sample. What they mean cannot be known from the messages: replace `is = \"log\"` by request, item, item_failed or \
+error where they should count, and remove the entries that should not.",
+        after_help = "Examples:
+  dragline map suggest logs/ >> dragline.toml
+  dragline map suggest logs/ --limit 3 --format json | jq -r '.[].message'"
+    )]
+    Suggest {
+        #[command(flatten)]
+        read: Box<ReadArgs>,
+        /// Maximum number of entries
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        limit: usize,
     },
 }
 

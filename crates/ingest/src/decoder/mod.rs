@@ -22,12 +22,15 @@ pub(crate) use self::fate::Fate;
 use self::fate::Ledger;
 use self::runs::Runs;
 use crate::clock::Clock;
+use crate::forms;
+use crate::found::LogFile;
 use crate::framing::crash::Crash;
 use crate::framing::document::Document;
 use crate::framing::envelope::Habits;
 use crate::framing::journal::Entry;
 use crate::framing::octets::Octets;
 use crate::framing::report;
+use crate::meaning::learn::Learned;
 use crate::meaning::native::{self, Head};
 use crate::meaning::scrapy::{self, Scrapy};
 use crate::meaning::text::Text;
@@ -96,6 +99,8 @@ pub(crate) struct Decoder {
     streams: BTreeMap<String, Box<Decoder>>,
     /// Checks the times of all records before they reach the sink. `None` while it does so.
     clock: Option<Box<Clock>>,
+    /// Number of files that forms of messages were learned from.
+    taught_by: u8,
 }
 
 /// A line that arrives in pieces.
@@ -120,6 +125,11 @@ struct State<'s> {
     /// The states of the streams in the file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     streams: BTreeMap<String, String>,
+    /// The forms of messages that were learned, and the number of files that they were learned from.
+    #[serde(default, skip_serializing_if = "Learned::is_empty")]
+    learned: Cow<'s, Learned>,
+    #[serde(default)]
+    taught_by: u8,
 }
 
 impl Decoder {
@@ -156,6 +166,7 @@ impl Decoder {
             habits: Habits::default(),
             streams: BTreeMap::new(),
             clock: Some(Box::new(Clock::new(&options.zone))),
+            taught_by: 0,
         }
     }
 
@@ -233,6 +244,34 @@ impl Decoder {
         }
     }
 
+    /// Learns the forms of messages of the next file, unless enough files taught some already. Returns what the file
+    /// teaches.
+    pub(crate) fn study(&self, file: &LogFile, calendar: Calendar) -> Option<Learned> {
+        (self.taught_by < forms::MOST_FILES)
+            .then(|| forms::of(&self.family, file, &self.options, calendar))
+    }
+
+    /// Adds what a file taught.
+    pub(crate) fn learn(&mut self, taught: Option<Learned>) {
+        let Some(taught) = taught else { return };
+        self.taught_by += 1;
+        if !taught.is_empty() {
+            let mut learned = self.options.map.learned.clone();
+            learned.add(&taught);
+            self.set_learned(learned);
+        }
+    }
+
+    fn set_learned(&mut self, learned: Learned) {
+        if self.options.map.learned == learned {
+            return;
+        }
+        self.options.map = Arc::new(self.options.map.with_learned(learned));
+        for own in self.streams.values_mut() {
+            own.options.map = Arc::clone(&self.options.map);
+        }
+    }
+
     /// Ends a file. No record continues in the next file, because log writers rotate only between records.
     pub(crate) fn end_file(&mut self, sink: &mut dyn Sink) {
         self.with_clock(sink, |own, sink| own.end_lines(sink));
@@ -296,6 +335,8 @@ impl Decoder {
                     )
                 })
                 .collect(),
+            learned: Cow::Borrowed(&self.options.map.learned),
+            taught_by: self.taught_by,
         };
         // Texts, numbers and lists always serialise.
         serde_json::to_vec(&state).unwrap_or_default()
@@ -310,6 +351,8 @@ impl Decoder {
         self.runs = state.runs.into_owned();
         self.scrapy.restore(state.scrapy);
         self.text.crawlee_mut().restore(state.crawlee);
+        self.taught_by = state.taught_by;
+        self.set_learned(state.learned.into_owned());
         self.streams.clear();
         for (key, state) in state.streams {
             self.stream(&key).restore(state.as_bytes());

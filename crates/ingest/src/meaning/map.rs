@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::alias::{Slot, slot_named};
+use super::learn::Learned;
 
 /// Corrections to how records of other writers are read. They do not apply to Dragline's own lines.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,8 @@ pub struct Map {
     /// The user's names for statistics, by field name or by key in Scrapy's statistics.
     stats: BTreeMap<String, String>,
     events: Vec<(Regex, Meaning)>,
+    /// What was learned from the log itself; it is not the user's.
+    pub(crate) learned: Learned,
 }
 
 /// The user-defined role of a field.
@@ -88,6 +91,8 @@ impl Map {
     }
 
     /// Sets the kind of records whose message matches the pattern. If several patterns match, the first counts.
+    /// Groups named `url`, `status`, `bytes`, `response_time_ms`, `response_time_seconds` and `count` (the number of
+    /// items) give values that no field of the record has.
     ///
     /// # Errors
     /// If the pattern is not a valid regular expression.
@@ -116,6 +121,14 @@ impl Map {
         self.stats.get(theirs).map(String::as_str)
     }
 
+    /// The same map, with what was learned from the log.
+    pub(crate) fn with_learned(&self, learned: Learned) -> Self {
+        Self {
+            learned,
+            ..self.clone()
+        }
+    }
+
     /// The user-defined role of a field.
     pub(crate) fn mapped(&self, path: &str) -> Option<Mapped> {
         if self.fields.is_empty() {
@@ -124,13 +137,13 @@ impl Map {
         self.fields.get(path).copied()
     }
 
-    /// The user-defined kind of records with this message.
-    pub(crate) fn meaning(&self, message: &str) -> Option<Meaning> {
+    /// The user-defined kind of records with this message, and the pattern that matches it.
+    pub(crate) fn meaning(&self, message: &str) -> Option<(Meaning, &Regex)> {
         let found = self
             .events
             .iter()
             .find(|(regex, _)| regex.is_match(message));
-        found.map(|(_, meaning)| *meaning)
+        found.map(|(regex, meaning)| (*meaning, regex))
     }
 
     /// The whole map as text.

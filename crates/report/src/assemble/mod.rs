@@ -13,6 +13,7 @@ mod quiet;
 mod sections;
 mod totals;
 mod trust;
+mod unread;
 
 use std::collections::BTreeMap;
 

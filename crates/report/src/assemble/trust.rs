@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dragline_rollup::{Finished, Latency};
 use dragline_schema::{ErrorCategory, ProblemKind};
 
+use super::unread;
 use crate::model::{Problem, Trust};
 
 /// Returns the data quality of the logs and notes on how events were counted.
@@ -163,6 +164,7 @@ fn notes(finished: &Finished) -> Vec<String> {
     }
     notes.extend(folded(finished));
     notes.extend(without_level(finished));
+    notes.extend(unread::notes(finished));
     notes
 }
 

@@ -261,7 +261,6 @@ fn latency(report: &Report, activity: &Activity, marks: &[Mark]) -> Percentiles 
         p95,
         p99,
         marks: marks.to_vec(),
-        ..Percentiles::default()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::seq::Covered;
 use crate::signs::{FirstSign, MAX_SIGNS, SIGN_WIDTH, SignKey, signs};
 use crate::source::{SourceKey, SourceStats, bounded_name};
 use crate::tally::Tally;
+use crate::unread::{MAX_FORMS, UnreadForm};
 
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -102,6 +103,8 @@ pub struct Rollup {
     pub(crate) dialects: Tally<Dialect>,
     /// The requested URLs.
     pub(crate) urls: Distinct,
+    /// Messages that told nothing, by form.
+    pub(crate) unread: Bounded<u64, UnreadForm>,
     pub(crate) period: Option<(Timestamp, Timestamp)>,
     width: i64,
     sketch_width: i64,
@@ -182,6 +185,7 @@ impl Default for Rollup {
             problems: BTreeMap::new(),
             dialects: Tally::default(),
             urls: Distinct::default(),
+            unread: Bounded::new(MAX_FORMS),
             period: None,
             width: WIDTHS[0],
             sketch_width: SKETCH_WIDTHS[0],
@@ -368,6 +372,10 @@ impl Rollup {
             self.current.order.observe(time, at.offset);
         }
         self.dialects.count(record.dialect, 1);
+        if let (Some(unread), Some(message)) = (record.unread, record.message.as_deref()) {
+            let form = self.unread.entry(&unread.form);
+            form.observe(unread, message, evidence());
+        }
         stats.observe_domain(record, host);
         if let Event::Request(request) = &record.event
             && let Some(url) = request.url.as_deref()
@@ -467,6 +475,7 @@ impl Rollup {
         }
         self.dialects.add(other.dialects);
         self.urls.add(other.urls);
+        self.unread.merge(other.unread);
     }
 
     /// An empty rollup with the same limits and bucket widths.

@@ -63,6 +63,7 @@ impl Rollup {
             + self.groups.len() * GROUP
             + self.cells.len() * CELL
             + self.signs.len() * SIGN
+            + self.unread.len() * SIGN
             + (self.files.len() + self.problems.len()) * FILE
     }
 }

@@ -4,22 +4,26 @@ use std::borrow::Cow;
 
 use dragline_schema::{
     Event, Level, ProductAction, ProductProcessed, Record, Request, ScraperEnd, ScraperError,
-    ScraperStart,
+    ScraperStart, Timestamp, Unread,
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::bounds::{self, Bound};
 use super::super::exception::{causes_json, causes_of, from_exception_list};
+use super::super::form::Form;
 use super::super::item::{denies_item, says_item};
+use super::super::learn::Reported;
 use super::super::prose;
 use super::super::slots::Slots;
 use super::super::wording::{self, Said};
 use super::super::{alias::Slot, traceback};
 use super::{status_of, url_in};
 use crate::framing::crash;
+use crate::meaning::map::Map;
 
 impl<'a> Slots<'a> {
     /// Sets the record's event, and whether it is a request of unknown outcome.
-    pub(super) fn event(&mut self, record: &mut Record<'a>) {
+    pub(super) fn event(&mut self, record: &mut Record<'a>, map: &Map) {
         let error = self.error();
         let url = self.take_text(Slot::Url);
         let status = self.take(Slot::Status).and_then(|value| status_of(&value));
@@ -77,7 +81,9 @@ impl<'a> Slots<'a> {
                 return;
             }
         }
-        if self.say(record, is_quiet, &error, url.as_deref()) {
+        if self.say(record, is_quiet, &error, url.as_deref())
+            || (!is_error && self.say_as_learned(record, is_quiet, url.as_deref(), map))
+        {
             return;
         }
         if is_error {
@@ -96,7 +102,7 @@ impl<'a> Slots<'a> {
                         ..ScraperEnd::default()
                     });
                 }
-                None => {}
+                None => record.unread = self.unread(record, url.as_deref()),
             }
         }
     }
@@ -143,6 +149,92 @@ impl<'a> Slots<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Takes what the message says if its form was learned from the log.
+    fn say_as_learned(
+        &self,
+        record: &mut Record<'a>,
+        is_quiet: bool,
+        url: Option<&str>,
+        map: &Map,
+    ) -> bool {
+        if map.learned.is_empty() {
+            return false;
+        }
+        let Some(message) = record.message.as_deref() else {
+            return false;
+        };
+        let Some((form, reported)) = map.learned.read(message) else {
+            return false;
+        };
+        let url = url.or(form.url).map(|url| Cow::Owned(url.to_owned()));
+        match reported {
+            Reported::Request {
+                status,
+                duration,
+                bytes,
+            } => {
+                let part = |index: Option<u8>| form.part(usize::from(index?));
+                let status = part(status).and_then(|part| part.status());
+                if !is_quiet && status.is_none() {
+                    return false;
+                }
+                let request = Request {
+                    url,
+                    status_code: status,
+                    response_time_ms: part(duration).and_then(|part| part.milliseconds()),
+                    bytes: part(bytes)
+                        .and_then(|part| part.bytes())
+                        .or_else(|| self.bytes()),
+                    ..Request::default()
+                };
+                record.is_unjudged = status.is_none();
+                record.event = Event::Request(request);
+                true
+            }
+            Reported::Item if is_quiet => {
+                record.event = Event::ProductProcessed(ProductProcessed {
+                    action: Some(ProductAction::Saved.as_str().into()),
+                    url,
+                    ..ProductProcessed::default()
+                });
+                true
+            }
+            Reported::Item => false,
+        }
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        let (_, bytes) = self.values[Slot::Bytes as usize].as_ref()?;
+        bytes.as_u64()
+    }
+
+    /// What is known of a message that told nothing. Of the messages without a URL only some are examined.
+    fn unread(&self, record: &Record<'a>, url: Option<&str>) -> Option<Unread> {
+        const EXAMINED: u64 = 8;
+        let message = record.message.as_deref()?;
+        let has_url = url.is_some() || memchr::memmem::find(message.as_bytes(), b"://").is_some();
+        let is_chosen = || {
+            let time = record.timestamp.map_or(0, Timestamp::as_micros);
+            xxh3_64(&time.to_le_bytes()).is_multiple_of(EXAMINED)
+        };
+        if !has_url && !self.has_identity && !is_chosen() {
+            return None;
+        }
+        let form = Form::of(message)?;
+        let url = url.or(form.url);
+        Some(Unread {
+            form: form.id,
+            url: url.map(|url| xxh3_64(url.as_bytes())),
+            bytes: self.bytes(),
+            has_identity: self.has_identity,
+            lines: if has_url || self.has_identity {
+                1
+            } else {
+                EXAMINED as u32
+            },
+        })
     }
 
     /// Type, message, causes and traceback of the error, from the fields or parsed from the traceback.

@@ -8,6 +8,8 @@ use dragline_schema::{
     ScraperError, Timestamp, Value, host_of,
 };
 
+use regex::Regex;
+
 use super::alias::{Slot, slot_of};
 use super::item::item_kind;
 use super::keys::Keys;
@@ -208,10 +210,11 @@ impl<'a> Slots<'a> {
         let message = record.message.as_deref().unwrap_or_default();
         match (typed, map.meaning(message)) {
             (Some(event), _) => record.event = slots.complete(event),
-            (None, Some(meaning)) => {
+            (None, Some((meaning, pattern))) => {
+                record.items = slots.take_groups(pattern, message);
                 (record.event, record.is_unjudged) = slots.meant(meaning, message);
             }
-            (None, None) => slots.event(record),
+            (None, None) => slots.event(record, map),
         }
         event::complete_from_message(record);
         if let Event::Request(request) = &record.event
@@ -301,6 +304,28 @@ impl<'a> Slots<'a> {
             function: typed.function.clone().or(found.function),
             ..typed
         })
+    }
+
+    /// Takes the values of a pattern's named groups where no field has them, and returns the number of items.
+    fn take_groups(&mut self, pattern: &Regex, message: &str) -> Option<u32> {
+        if pattern.captures_len() == 1 {
+            return None;
+        }
+        let found = pattern.captures(message)?;
+        let text = |name: &str| Some(found.name(name)?.as_str().to_owned());
+        let number = |name: &str| text(name)?.parse::<f64>().ok();
+        for (slot, value) in [
+            (Slot::Url, text("url").map(|url| Value::Str(url.into()))),
+            (Slot::Status, number("status").map(|n| Value::U64(n as u64))),
+            (Slot::Bytes, number("bytes").map(|n| Value::U64(n as u64))),
+        ] {
+            if let (None, Some(value)) = (&self.values[slot as usize], value) {
+                self.put(slot, 0, value);
+            }
+        }
+        let seconds = number("response_time_seconds").map(|seconds| seconds * 1e3);
+        self.duration_ms = self.duration_ms.or(number("response_time_ms")).or(seconds);
+        text("count")?.parse().ok()
     }
 
     /// The event for the user-defined kind of the record, and whether it is a request of unknown outcome.

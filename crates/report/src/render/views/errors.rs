@@ -64,13 +64,12 @@ pub(super) fn groups(report: &Report, limit: usize, document: &mut Document) {
         if shown == limit {
             break;
         }
-        points.push(match &group.mute {
-            Some(mute) => muted(group, mute),
-            None => {
-                shown += 1;
-                point(group, &names)
-            }
-        });
+        if let Some(mute) = &group.mute {
+            points.push(muted(group, mute));
+        } else {
+            shown += 1;
+            points.push(point(group, &names));
+        }
     }
     let rest = groups.len() - points.len();
     document.list(points);

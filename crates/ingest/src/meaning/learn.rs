@@ -1,0 +1,472 @@
+//! Learns from a part of a log which forms of messages report requests and items.
+//!
+//! A program words its messages as it likes, but it repeats them. A form with one URL that changes from line to line,
+//! and with a status, a varying duration or a varying size, reports requests. A form with an identity that changes and
+//! a price or a URL reports items. Forms are judged only where the reader understands no requests, or no items, of the
+//! log by its words, so that nothing counts twice; of several forms about the same URLs one is chosen.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use dragline_schema::{Event, Level, Position, Problem, Record, Sink, SourceFile};
+use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::form::{Form, MOST_PARTS};
+
+/// Maximum number of forms that are observed, and that are learned.
+const MOST_FORMS: usize = 512;
+const MOST_LEARNED: usize = 32;
+/// Minimum number of lines of a form.
+const LEAST_LINES: u64 = 5;
+/// Maximum number of different values that are kept of a part.
+const MOST_VALUES: usize = 64;
+/// Statuses that sites answer with (RFC 9110, RFC 6585, and those of proxies). A number outside of these is none.
+const STATUSES: [u16; 39] = [
+    200, 201, 202, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405,
+    406, 408, 409, 410, 412, 413, 418, 421, 422, 423, 425, 429, 451, 500, 502, 503, 504, 520, 522,
+    524,
+];
+/// Words of messages that repeat, announce or exclude something.
+const DENIALS: [&str; 44] = [
+    "again",
+    "already",
+    "backing",
+    "backoff",
+    "before",
+    "cached",
+    "cannot",
+    "delay",
+    "delaying",
+    "discovered",
+    "drop",
+    "dropped",
+    "duplicate",
+    "enqueue",
+    "enqueued",
+    "error",
+    "exception",
+    "failed",
+    "failure",
+    "ignored",
+    "ignoring",
+    "invalid",
+    "next",
+    "not",
+    "pause",
+    "pausing",
+    "queue",
+    "queued",
+    "redirect",
+    "retry",
+    "retrying",
+    "scheduled",
+    "seen",
+    "skip",
+    "skipped",
+    "skipping",
+    "sleep",
+    "sleeping",
+    "starting",
+    "throttled",
+    "unchanged",
+    "until",
+    "wait",
+    "waiting",
+];
+/// Keys of an item's identity and of its price.
+const IDENTITIES: [&str; 12] = [
+    "article", "asin", "ean", "id", "isbn", "item", "name", "product", "ref", "sku", "title", "upc",
+];
+const PRICES: [&str; 6] = ["amount", "cost", "price", "salary", "eur", "usd"];
+const CURRENCIES: [&str; 8] = ["EUR", "USD", "GBP", "CHF", "€", "$", "£", "PLN"];
+
+/// What a form of messages reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Reported {
+    /// A request; the numbers are the indexes of the form's parts.
+    Request {
+        status: Option<u8>,
+        duration: Option<u8>,
+        bytes: Option<u8>,
+    },
+    Item,
+}
+
+/// The forms that were learned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Learned(BTreeMap<u64, Reported>);
+
+impl Learned {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The form of a message and what it reports, if that was learned.
+    pub(super) fn read<'m>(&self, message: &'m str) -> Option<(Form<'m>, Reported)> {
+        let form = Form::of(message)?;
+        let reported = *self.0.get(&form.id)?;
+        Some((form, reported))
+    }
+
+    /// Adds the forms of another file of the same log.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (form, reported) in &other.0 {
+            if self.0.len() < MOST_LEARNED {
+                self.0.entry(*form).or_insert(*reported);
+            }
+        }
+    }
+}
+
+/// Observes the records of a part of a log.
+#[derive(Debug, Default)]
+pub(crate) struct Learner {
+    /// By scraper and form.
+    forms: BTreeMap<(u64, u64), Observed>,
+    /// The scrapers whose requests, and whose items, are understood by their words or fields.
+    with_requests: BTreeSet<u64>,
+    with_items: BTreeSet<u64>,
+}
+
+/// The lines of one form.
+#[derive(Debug, Default)]
+struct Observed {
+    lines: u64,
+    urls: FxHashSet<u64>,
+    /// Whether a word denies that it reports anything new.
+    is_denied: bool,
+    /// Whether a field identifies an item.
+    has_identity: bool,
+    /// Whether a field contains a size.
+    sizes: FxHashSet<u64>,
+    parts: [Column; MOST_PARTS],
+}
+
+/// The values of one part of a form.
+#[derive(Debug, Default)]
+struct Column {
+    lines: u64,
+    values: BTreeSet<u64>,
+    statuses: u64,
+    successes: u64,
+    durations: u64,
+    sizes: u64,
+    identities: u64,
+    prices: u64,
+}
+
+impl Sink for Learner {
+    fn file(&mut self, _: &SourceFile) {}
+
+    fn record(&mut self, record: &Record<'_>, _: Position) {
+        let is_quiet = record.level.is_none_or(|level| level < Level::Warn);
+        let scraper = record.scraper_id.as_deref().unwrap_or_default();
+        let scraper = xxh3_64(scraper.as_bytes());
+        match &record.event {
+            Event::Request(_) if is_quiet && !record.is_echo => {
+                self.with_requests.insert(scraper);
+            }
+            Event::ProductProcessed(_) | Event::ArticleStored(_) => {
+                self.with_items.insert(scraper);
+            }
+            Event::Log => self.observe(scraper, record),
+            _ => {}
+        }
+    }
+
+    fn problem(&mut self, _: &Problem<'_>) {}
+}
+
+impl Learner {
+    fn observe(&mut self, scraper: u64, record: &Record<'_>) {
+        let (Some(unread), Some(message)) = (record.unread, record.message.as_deref()) else {
+            return;
+        };
+        let Some(form) = Form::of(message) else {
+            return;
+        };
+        let key = (scraper, form.id);
+        if self.forms.len() >= MOST_FORMS && !self.forms.contains_key(&key) {
+            return;
+        }
+        let observed = self.forms.entry(key).or_default();
+        if observed.lines == 0 {
+            observed.is_denied = is_denied(message);
+            observed.has_identity = unread.has_identity;
+        }
+        observed.lines += 1;
+        observed.has_identity &= unread.has_identity;
+        if let Some(url) = unread.url {
+            add(&mut observed.urls, url);
+        }
+        if let Some(bytes) = unread.bytes {
+            add(&mut observed.sizes, bytes);
+        }
+        for (part, column) in form.parts().zip(&mut observed.parts) {
+            column.observe(&part);
+        }
+    }
+
+    /// The forms that report requests or items.
+    pub(crate) fn learned(&self) -> Learned {
+        let mut learned = Learned::default();
+        self.choose(&self.with_requests, Observed::as_request, &mut learned);
+        self.choose(&self.with_items, Observed::as_item, &mut learned);
+        learned
+    }
+
+    /// Adds the strongest forms of the scrapers that are not `known`. A form about URLs of which another one reports
+    /// is left out.
+    fn choose(
+        &self,
+        known: &BTreeSet<u64>,
+        judge: impl Fn(&Observed) -> Option<(u8, Reported)>,
+        learned: &mut Learned,
+    ) {
+        let unknown = self
+            .forms
+            .iter()
+            .filter(|((scraper, _), _)| !known.contains(scraper));
+        let mut judged: Vec<_> = unknown
+            .filter_map(|(key, observed)| {
+                let (strength, reported) = judge(observed)?;
+                Some((
+                    Reverse((strength, observed.lines)),
+                    *key,
+                    observed,
+                    reported,
+                ))
+            })
+            .collect();
+        judged.sort_by_key(|(order, key, ..)| (*order, *key));
+        let mut chosen: Vec<&Observed> = Vec::new();
+        for (_, (_, form), observed, reported) in judged {
+            let is_repeated = chosen.iter().any(|other| other.shares(observed));
+            if is_repeated || learned.0.len() >= MOST_LEARNED {
+                continue;
+            }
+            chosen.push(observed);
+            learned.0.entry(form).or_insert(reported);
+        }
+    }
+}
+
+impl Observed {
+    /// Whether both forms are about the same URLs.
+    fn shares(&self, other: &Self) -> bool {
+        let common = self.urls.intersection(&other.urls).count();
+        common * 5 > self.urls.len().min(other.urls.len())
+    }
+
+    /// Whether its URLs change from line to line. (Retries repeat them.)
+    fn has_urls(&self) -> bool {
+        let enough = (self.lines / 2).clamp(4, MOST_VALUES as u64 / 2);
+        self.urls.len() as u64 >= enough
+    }
+
+    /// As a request, with its strength: a status is stronger than a size, and a size than a duration.
+    fn as_request(&self) -> Option<(u8, Reported)> {
+        if self.lines < LEAST_LINES || self.is_denied || !self.has_urls() {
+            return None;
+        }
+        let index = |is: fn(&Column, u64) -> bool| {
+            let found = self.parts.iter().position(|part| is(part, self.lines));
+            found.map(|index| index as u8)
+        };
+        let status = index(Column::is_status);
+        let duration = index(Column::is_duration);
+        let bytes = index(Column::is_size);
+        let strength = 4 * u8::from(status.is_some())
+            + 2 * u8::from(bytes.is_some() || self.sizes.len() > 2)
+            + u8::from(duration.is_some());
+        (strength > 0).then_some((
+            strength,
+            Reported::Request {
+                status,
+                duration,
+                bytes,
+            },
+        ))
+    }
+
+    /// As an item: two of an identity, a price and a changing URL, and nothing of a request.
+    fn as_item(&self) -> Option<(u8, Reported)> {
+        if self.lines < LEAST_LINES || self.is_denied {
+            return None;
+        }
+        let any = |is: fn(&Column, u64) -> bool| self.parts.iter().any(|part| is(part, self.lines));
+        if any(Column::is_status) || any(Column::is_duration) || any(Column::is_size) {
+            return None;
+        }
+        let strength = u8::from(self.has_identity || any(Column::is_identity))
+            + u8::from(any(Column::is_price))
+            + u8::from(self.has_urls());
+        (strength > 1).then_some((strength, Reported::Item))
+    }
+}
+
+impl Column {
+    fn observe(&mut self, part: &super::form::Part<'_>) {
+        self.lines += 1;
+        if self.values.len() < MOST_VALUES {
+            self.values.insert(xxh3_64(part.text.as_bytes()));
+        }
+        let status = part.status().filter(|status| STATUSES.contains(status));
+        self.statuses += u64::from(status.is_some());
+        self.successes += u64::from(status.is_some_and(|status| status < 400));
+        self.durations += u64::from(part.milliseconds().is_some());
+        self.sizes += u64::from(part.bytes().is_some());
+        let key = part.key.to_ascii_lowercase();
+        let last = key.rsplit(['_', '.', '-']).next().unwrap_or_default();
+        self.identities += u64::from(IDENTITIES.contains(&last));
+        let is_priced = PRICES.contains(&last) || CURRENCIES.contains(&part.unit);
+        self.prices += u64::from(is_priced && part.text.parse::<f64>().is_ok());
+    }
+
+    /// Whether nearly all values differ, as far as they were kept.
+    fn varies(&self, share: usize) -> bool {
+        self.values.len() > 2 && self.values.len() * share >= (self.lines as usize).min(MOST_VALUES)
+    }
+
+    fn is_status(&self, lines: u64) -> bool {
+        self.lines == lines && self.statuses == lines && self.successes * 2 >= lines
+    }
+
+    fn is_duration(&self, lines: u64) -> bool {
+        self.lines == lines && self.durations == lines && self.varies(4)
+    }
+
+    fn is_size(&self, lines: u64) -> bool {
+        self.lines == lines && self.sizes == lines && self.varies(4)
+    }
+
+    fn is_identity(&self, lines: u64) -> bool {
+        self.lines == lines && self.identities == lines && self.varies(2)
+    }
+
+    fn is_price(&self, lines: u64) -> bool {
+        self.lines == lines && self.prices * 10 >= lines * 9 && self.varies(8)
+    }
+}
+
+fn add(values: &mut FxHashSet<u64>, value: u64) {
+    if values.len() < MOST_VALUES {
+        values.insert(value);
+    }
+}
+
+/// Whether a message announces, repeats or excludes something.
+fn is_denied(message: &str) -> bool {
+    message
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| DENIALS.contains(&word.to_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use dragline_schema::Unread;
+
+    use super::*;
+
+    /// What the reader would pass on about these messages.
+    fn learner(messages: impl IntoIterator<Item = String>) -> Learner {
+        let mut learner = Learner::default();
+        for message in messages {
+            let form = Form::of(&message).expect("one line");
+            let unread = Unread {
+                form: form.id,
+                url: form.url.map(|url| xxh3_64(url.as_bytes())),
+                ..Unread::default()
+            };
+            let record = Record {
+                message: Some((&*message).into()),
+                unread: Some(unread),
+                ..Record::default()
+            };
+            learner.record(&record, Position::default());
+        }
+        learner
+    }
+
+    fn reported(messages: &[fn(u32) -> String]) -> Vec<Reported> {
+        let all = (1..=12).flat_map(|n| messages.iter().map(move |message| message(n)));
+        learner(all).learned().0.into_values().collect()
+    }
+
+    #[test]
+    fn a_url_with_a_status_a_duration_or_a_size_is_a_request() {
+        let request = |status, duration, bytes| {
+            vec![Reported::Request {
+                status,
+                duration,
+                bytes,
+            }]
+        };
+        let status = |n: u32| {
+            format!(
+                "{} ok https://shop.test/p/{n}",
+                if n == 3 { 503 } else { 200 }
+            )
+        };
+        assert_eq!(reported(&[status]), request(Some(0), None, None));
+        let duration = |n: u32| format!("munched https://shop.test/p/{n} [{}ms]", 300 + n * 7);
+        assert_eq!(reported(&[duration]), request(None, Some(0), None));
+        let size = |n: u32| format!("https://shop.test/p/{n} is here, {} bytes", 18_000 + n);
+        assert_eq!(reported(&[size]), request(None, None, Some(0)));
+    }
+
+    #[test]
+    fn a_number_that_does_not_vary_is_a_setting() {
+        assert_eq!(
+            reported(&[|n| format!("limit of 30s for https://shop.test/p/{n}")]),
+            []
+        );
+        // 300 and 404 do not outnumber successes.
+        assert_eq!(
+            reported(&[|n| format!("gone 404 https://shop.test/p/{n}")]),
+            []
+        );
+    }
+
+    #[test]
+    fn announcements_report_nothing() {
+        assert_eq!(
+            reported(&[|n| format!("sleeping {}ms before https://shop.test/p/{n}", n * 31)]),
+            []
+        );
+        assert_eq!(
+            reported(&[|n| format!("walking on to https://shop.test/p/{n}")]),
+            []
+        );
+    }
+
+    #[test]
+    fn two_forms_about_the_same_urls_are_one_request() {
+        let got = |n: u32| format!("munched https://shop.test/p/{n} 200");
+        let parsed = |n: u32| format!("understood https://shop.test/p/{n} in {}ms", 10 + n);
+        assert_eq!(
+            reported(&[got, parsed]),
+            [Reported::Request {
+                status: Some(0),
+                duration: None,
+                bytes: None
+            }]
+        );
+        let list = |n: u32| format!("walked list https://shop.test/list/{n} [{}ms]", 300 + n * 7);
+        let page = |n: u32| format!("walked page https://shop.test/p/{n} [{}ms]", 300 + n * 7);
+        assert_eq!(reported(&[list, page]).len(), 2);
+    }
+
+    #[test]
+    fn an_identity_with_a_price_or_a_url_is_an_item() {
+        let item = |n: u32| format!("into the basket: sku=A{n} price={n}.50");
+        assert_eq!(reported(&[item]), [Reported::Item]);
+        assert_eq!(
+            reported(&[|n| format!("sku=A{n} is already known, price={n}.50")]),
+            []
+        );
+        assert_eq!(reported(&[|n| format!("worker {n} is up")]), []);
+    }
+}
