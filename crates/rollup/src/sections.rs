@@ -288,9 +288,6 @@ impl Running {
         if self.most > last {
             return None;
         }
-        if self.most > last {
-            return None;
-        }
         let more = last.checked_sub(first)?;
         (seconds > 0.0).then_some(more as f64 / seconds)
     }
@@ -303,6 +300,7 @@ impl Add for Running {
             (own, other) => own.or(other),
         };
         self.last = self.last.max(other.last);
+        self.most = self.most.max(other.most);
     }
 }
 
