@@ -2,10 +2,12 @@
 //!
 //! Typed events go through `tracing` like all other events, so that other layers see them too. Only the
 //! events of this module may have an `event_type` and fields that are already JSON.
+//!
+//! A builder owns the text that it is made from, whatever its type: a `&str`, a `String`, a `Url`. Nothing
+//! is copied, and the code that logs exists once, for `&str`. The other texts are borrowed.
 
 use std::time::Duration;
 
-use dragline_schema::ProductAction;
 use dragline_schema::wire;
 use tracing::{Level, Metadata};
 
@@ -25,7 +27,14 @@ pub(crate) fn is_typed(metadata: &Metadata<'_>) -> bool {
 /// Logs one typed event in the run's span. Options that are `None` are left out.
 macro_rules! log {
     ($run:expr, $level:expr, $kind:literal, $($rest:tt)*) => {
-        tracing::event!(target: TARGET, parent: &$run.span, $level, event_type = $kind, $($rest)*)
+        tracing::event!(
+            name: $kind,
+            target: TARGET,
+            parent: &$run.span,
+            $level,
+            event_type = $kind,
+            $($rest)*
+        )
     };
 }
 
@@ -38,13 +47,13 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-fn json_array<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+fn json_array(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let mut out = vec![b'['];
     for text in texts {
         if out.len() > 1 {
             out.push(b',');
         }
-        wire::push_text(text, &mut out);
+        wire::push_text(text.as_ref(), &mut out);
     }
     out.push(b']');
     utf8(out)
@@ -510,6 +519,7 @@ pub(crate) fn queue_size(run: &RunCore, size: u64) {
 }
 
 pub(crate) fn rate_limited(run: &RunCore, wait: Duration, reason: &str, url: Option<&str>) {
+    run.stats.rate_limited();
     log!(
         run,
         Level::WARN,
