@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use dragline_schema::{RunStatus, Timestamp};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tracing::{Instrument as _, Span};
 
 use crate::clock::{Clock, SystemClock};
@@ -71,6 +72,8 @@ pub struct RunBuilder {
     site: String,
     run_id: Option<String>,
     config: Option<String>,
+    /// The function that is the run, and its recorded arguments: part of the recorded configuration.
+    function: Map<String, Value>,
     host: Option<String>,
     clock: Arc<dyn Clock>,
 }
@@ -104,13 +107,26 @@ impl RunBuilder {
     /// Sets the function that is the run, and its recorded arguments.
     #[doc(hidden)]
     #[must_use]
-    pub fn function(self, name: &str, arguments: &[(&str, String)]) -> Self {
-        let mut config = serde_json::Map::new();
-        config.insert("function".to_owned(), name.into());
+    pub fn function(mut self, name: &str, arguments: &[(&str, String)]) -> Self {
+        self.function.insert("function".to_owned(), name.into());
         for (argument, value) in arguments {
-            config.insert((*argument).to_owned(), value.as_str().into());
+            let value = value.as_str().into();
+            self.function.insert((*argument).to_owned(), value);
         }
-        self.config(&config)
+        self
+    }
+
+    /// What is recorded as the configuration, as JSON.
+    fn recorded_config(&self) -> Option<String> {
+        if self.function.is_empty() {
+            return self.config.clone();
+        }
+        let mut all = self.function.clone();
+        let own = self.config.as_deref().map(serde_json::from_str);
+        if let Some(Ok(Value::Object(own))) = own {
+            all.extend(own);
+        }
+        Some(Value::Object(all).to_string())
     }
 
     /// Sets the clock of the run. Default: the system clock.
@@ -123,6 +139,7 @@ impl RunBuilder {
     /// Starts the run and records its start.
     pub fn start(self) -> Run {
         let started = self.clock.now();
+        let config = self.recorded_config();
         let run_id = self.run_id.unwrap_or_else(|| new_run_id(started));
         // At ERROR, so that no level filter disables the span and removes the context of the events inside.
         let span = tracing::error_span!(
@@ -147,7 +164,7 @@ impl RunBuilder {
         let run = Run {
             inner: Arc::new(inner),
         };
-        typed::start(run.core(), self.config.as_deref());
+        typed::start(run.core(), config.as_deref());
         run
     }
 }
@@ -172,6 +189,7 @@ impl Run {
             site: site.into(),
             run_id: None,
             config: None,
+            function: Map::new(),
             host: None,
             clock: Arc::new(SystemClock),
         }
