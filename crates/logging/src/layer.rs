@@ -11,7 +11,6 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::callsite::CallSite;
 use crate::clock::Clock;
-use crate::console::Console;
 use crate::context::{ContextFields, Contexts, LayersData, RunContext, SpanData};
 use crate::line::{Buffers, Limits, with_buffers};
 use crate::recorder::Recorder;
@@ -27,7 +26,6 @@ pub struct DraglineLayer {
     recorder: Recorder,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    console: Option<Console>,
     contexts: Contexts,
     /// Incremented whenever a span records fields after its creation. Copies of span fields store the
     /// epoch at which they were made.
@@ -37,18 +35,12 @@ pub struct DraglineLayer {
 }
 
 impl DraglineLayer {
-    pub(crate) fn new(
-        recorder: Recorder,
-        clock: Arc<dyn Clock>,
-        limits: Limits,
-        console: Option<Console>,
-    ) -> Self {
+    pub(crate) fn new(recorder: Recorder, clock: Arc<dyn Clock>, limits: Limits) -> Self {
         static LAYERS: AtomicU64 = AtomicU64::new(0);
         Self {
             recorder,
             clock,
             limits,
-            console,
             contexts: Contexts::new(),
             epoch: AtomicU64::new(0),
             id: LAYERS.fetch_add(1, Relaxed),
@@ -85,7 +77,7 @@ impl DraglineLayer {
         }
     }
 
-    /// Writes the span's fields to the buffers and returns the event's context.
+    /// Writes the fields of the span and its name to the buffers and returns the event's context.
     fn complete(
         &self,
         site: &CallSite,
@@ -116,20 +108,18 @@ impl DraglineLayer {
         }
     }
 
-    fn push(&self, level: Level, context: &RunContext, buffers: &mut Buffers) {
-        buffers.head.extend_from_slice(&context.head);
-        buffers.tail.extend_from_slice(b"}\n");
-        if let Some(console) = &self.console {
-            console.write(&buffers.head, &buffers.tail);
+    fn push(&self, site: &CallSite, context: &RunContext, buffers: &mut Buffers) {
+        let Buffers {
+            head, tail, time, ..
+        } = buffers;
+        head.extend_from_slice(&context.head);
+        tail.extend_from_slice(b"}\n");
+        let live = self.recorder.live();
+        if let Some(console) = live.console() {
+            console.write(site.level, site.is_bound, head, tail);
         }
-        let queue = self.recorder.queue();
-        queue.push(
-            buffers.time,
-            level,
-            context.seq.as_ref(),
-            &buffers.head,
-            &buffers.tail,
-        );
+        let seq = context.seq.as_ref();
+        live.queue().push(*time, site.level, seq, head, tail);
     }
 }
 
@@ -195,7 +185,7 @@ where
                 }
             };
             // No lock is held here, because the queue may block the caller.
-            self.push(site.level, &context, buffers);
+            self.push(&site, &context, buffers);
         });
     }
 }

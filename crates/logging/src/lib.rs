@@ -45,6 +45,7 @@
 mod callsite;
 mod classify;
 mod clock;
+mod complain;
 mod compress;
 mod config;
 mod console;

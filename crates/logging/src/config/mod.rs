@@ -10,6 +10,7 @@ use std::time::Duration;
 pub use options::{Config, OptionInfo};
 pub use value::{Compression, ConsoleMode, Patience};
 
+use self::value::Setting as _;
 use crate::clock::Clock;
 use crate::retention::Retention;
 
