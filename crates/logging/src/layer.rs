@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use dragline_schema::wire;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
@@ -14,6 +15,7 @@ use crate::clock::Clock;
 use crate::context::{ContextFields, Contexts, LayersData, RunContext, SpanData};
 use crate::line::{Buffers, Limits, with_buffers};
 use crate::recorder::Recorder;
+use crate::typed::TARGET;
 
 /// Turns tracing events into lines of wire format v1 and passes them to a [`Recorder`].
 ///
@@ -82,10 +84,12 @@ impl DraglineLayer {
         &self,
         site: &CallSite,
         own: Option<&ContextFields>,
-        data: Option<&SpanData>,
+        span: Option<(&'static Metadata<'static>, Option<&SpanData>)>,
         buffers: &mut Buffers,
     ) -> Arc<RunContext> {
         let mut has_location = false;
+        let (around, data) = span.unzip();
+        let data = data.flatten();
         if let Some(data) = data {
             if data.fields.key_bits & site.key_bits == 0 {
                 buffers.tail.extend_from_slice(&data.fields.bytes);
@@ -100,6 +104,15 @@ impl DraglineLayer {
         }
         if !has_location {
             buffers.tail.extend_from_slice(&site.location);
+            // The span of a run has no function's name.
+            let is_function = |span: &&Metadata<'_>| span.target() != TARGET;
+            if let Some(span) = around.filter(is_function)
+                && site.locates_function
+                && !data.is_some_and(|data| data.fields.has("function"))
+            {
+                buffers.tail.extend_from_slice(b",\"function\":");
+                wire::push_text(span.name(), &mut buffers.tail);
+            }
         }
         let context = data.map_or(&self.contexts.outside, |data| &data.context);
         match own {
@@ -181,7 +194,8 @@ where
                     let extensions = span.extensions();
                     let layers = extensions.get::<LayersData>();
                     let data = layers.and_then(|layers| layers.get(self.id));
-                    self.complete(&site, own.as_ref(), data, buffers)
+                    let around = Some((span.metadata(), data));
+                    self.complete(&site, own.as_ref(), around, buffers)
                 }
             };
             // No lock is held here, because the queue may block the caller.

@@ -116,7 +116,8 @@ options! {
     files(bool): bool = "true";
     /// Format of the files: `json`, the wire format that reports are made from, or `text` for people.
     format(Format): Format = "json";
-    /// Whether to add the source file and line of the event to each line.
+    /// Whether to add the source file and line of the event to each line, and the function: the name of the
+    /// innermost span around it, which `#[tracing::instrument]` takes from the function.
     location(bool): bool = "false";
     /// When to start a new file before the current one is full: `hourly`, `daily`, `weekly` (at
     /// the start of Monday), `never`, or a time after the file's first line, such as `6 hours`.
