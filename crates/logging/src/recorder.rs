@@ -6,13 +6,27 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::config::{Config, ConfigError};
-use crate::console::Console;
+use dragline_schema::wire;
+#[cfg(feature = "system")]
+use dragline_schema::{Event, SystemSample};
+use tracing::Level;
+
+use crate::complain::complain;
+#[cfg(feature = "system")]
+use crate::config::SampleInterval;
+use crate::config::{Config, ConfigError, ConsoleMode};
+use crate::console::{Console, ConsolePlan, Stdout};
+use crate::outlet::Outlet;
 use crate::queue::{Queue, QueueOptions, Totals};
 use crate::schedule::Schedule;
 use crate::writer::Writer;
 use crate::writer_id::new_writer_id;
 use crate::{exit, sys};
+#[cfg(feature = "system")]
+use crate::{
+    key::push_key,
+    system::{Machine, Sampler},
+};
 
 /// The reason why a recorder could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +74,13 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Live {
     queue: Arc<Queue>,
+    console: Option<Console>,
+    /// Standard output, if the lines also go there.
+    stdout: Option<Arc<Outlet>>,
+    /// Number of lines that are not on the console, as reported in the files.
+    reported_unshown: AtomicU64,
+    #[cfg(feature = "system")]
+    sampler: Option<Sampler>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// The process, identified by its [`sys::generation`].
     generation: u64,
@@ -280,8 +301,15 @@ impl Live {
             .name("dragline-writer".to_owned())
             .spawn(|| writer.run())
             .map_err(InitError::Thread)?;
+        #[cfg(feature = "system")]
+        let sampler = start_sampler(config, &queue).map_err(InitError::Thread)?;
         Ok(Self {
             queue,
+            #[cfg(feature = "system")]
+            sampler,
+            console: console.map_err(InitError::Thread)?,
+            stdout,
+            reported_unshown: AtomicU64::new(0),
             thread: Mutex::new(Some(thread)),
             generation: sys::generation(),
             next: OnceLock::new(),
@@ -319,6 +347,11 @@ impl Live {
         queue.close();
         Self {
             queue: Arc::new(queue),
+            console: None,
+            #[cfg(feature = "system")]
+            sampler: None,
+            stdout: None,
+            reported_unshown: AtomicU64::new(0),
             thread: Mutex::new(None),
             generation: sys::generation(),
             next: OnceLock::new(),
@@ -363,6 +396,12 @@ impl Live {
     }
 
     fn end(&self) {
+        #[cfg(feature = "system")]
+        if let Some(sampler) = &self.sampler {
+            sampler.stop();
+        }
+        // The error, if any, is reported when the writer gives up.
+        let _ = self.flush(Duration::from_secs(2));
         self.queue.close();
         let thread = self
             .thread
@@ -374,4 +413,23 @@ impl Live {
             let _ = thread.join();
         }
     }
+}
+
+/// The thread that records the machine's resource usage, if configured.
+#[cfg(feature = "system")]
+fn start_sampler(config: &Config, queue: &Arc<Queue>) -> std::io::Result<Option<Sampler>> {
+    let SampleInterval::Every(interval) = config.system_sample else {
+        return Ok(None);
+    };
+    let (dir, queue) = (config.dir.clone(), Arc::clone(queue));
+    let emit = move |mut sample: SystemSample<'static>| {
+        sample.host = sys::host().map(Into::into);
+        let mut fields = b",\"event_type\":\"system_sample\"".to_vec();
+        Event::SystemSample(sample).each_field(&mut |key, value| {
+            push_key(key, &mut fields);
+            wire::push_value(&value, &mut fields);
+        });
+        queue.push_own(Level::INFO, &fields);
+    };
+    Sampler::start(interval, move || Machine::new(&dir), emit).map(Some)
 }

@@ -42,6 +42,13 @@ fn child() {
             std::thread::park_timeout(Duration::from_secs(20));
         }),
         "fork" => fork(&dir),
+        "appender-exit" => appender::exits(&dir),
+        "backtraces" => backtraces::fails(&dir),
+        #[cfg(feature = "system")]
+        "system-fork" => system::forks(&dir),
+        "console" => console::logs_much(&dir),
+        "console-stuck" => console::is_not_read(&dir),
+        "console-panic" => console::panics(&dir),
         mode => panic!("no mode {mode}"),
     }
 }

@@ -9,6 +9,8 @@ mod kills;
 mod policy;
 mod roundtrip;
 mod runs;
+#[cfg(feature = "system")]
+mod system;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
