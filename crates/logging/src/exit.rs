@@ -60,7 +60,9 @@ pub(crate) fn record_panics() {
                 .map(|at| format!("at {at}"))
                 .unwrap_or_default();
             let backtrace = std::backtrace::Backtrace::capture();
-            if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            if let Some(backtrace) = typed::capture_backtrace() {
+                place.push_str(&format!("\n{backtrace}"));
+            } else if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
                 place.push_str(&format!("\n{backtrace}"));
             }
             Run::note_panic();

@@ -15,7 +15,7 @@ use crate::layer::DraglineLayer;
 use crate::line::Limits;
 use crate::recorder::{Guard, InitError, Recorder};
 use crate::redact::Redactor;
-use crate::typed::TARGET;
+use crate::typed::{self, TARGET};
 
 /// Creates a recording layer to compose with others, and the guard of its recorder. The layer does not
 /// filter events; add your own filter, or use [`init`].
@@ -71,6 +71,9 @@ fn layer_with(
     let (recorder, guard) = Recorder::start_with(config, console)?;
     if config.panic_hook {
         exit::record_panics();
+    }
+    if config.backtraces {
+        typed::capture_backtraces();
     }
     if config.flush_on_signal {
         exit::flush_on_signals();

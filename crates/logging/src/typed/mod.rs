@@ -38,11 +38,15 @@ macro_rules! log {
     };
 }
 
+mod backtrace;
+mod database;
 mod error;
 mod items;
 mod request;
 mod system;
 
+pub(crate) use backtrace::{capture as capture_backtrace, enable as capture_backtraces};
+pub use database::DatabaseEvent;
 pub use error::{ContextValue, ErrorEvent};
 pub use items::{ArticleEvent, ProductEvent};
 pub use request::RequestEvent;

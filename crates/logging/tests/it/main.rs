@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod appender;
+mod backtraces;
+mod console;
 mod docs;
 mod faults;
 mod interop;
