@@ -1,11 +1,12 @@
 //! Reports of the recorder's own problems. Tracing would lead back to the recorder.
 
 use std::io::{self, Write as _};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::console::write_patiently;
-use crate::outlet::{Closed, Outlet, Sink};
+use crate::outlet::{Outlet, Sink};
 use crate::sys;
 
 /// How long a report may delay its caller, which may be the thread that writes the logs.
@@ -44,8 +45,8 @@ fn outlet() -> Option<Arc<Outlet>> {
 struct Stderr;
 
 impl Sink for Stderr {
-    fn write(&mut self, lines: &[u8]) -> Result<(), Closed> {
-        write_patiently(lines).map_err(|error| Closed { written: 0, error })
+    fn write(&mut self, lines: &[u8], _written: &AtomicU64) -> io::Result<()> {
+        write_patiently(lines)
     }
 
     fn note(&self, dropped: u64) -> Option<String> {

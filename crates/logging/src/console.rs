@@ -3,13 +3,14 @@
 //! The caller passes the line of the log file to an [`Outlet`]; its thread renders the line as text.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tracing::Level;
 
 use crate::complain::complain;
 use crate::config::{Config, ConsoleLevel, ConsoleMode};
-use crate::outlet::{Closed, Outlet, Sink};
+use crate::outlet::{Outlet, Sink};
 use crate::text::{Renderer, Style};
 
 /// Size up to which lines are written together. Pipes keep writes of this size together.
@@ -110,21 +111,20 @@ struct Screen {
 }
 
 impl Sink for Screen {
-    fn write(&mut self, lines: &[u8]) -> Result<(), Closed> {
-        let (mut written, mut rendered) = (0, 0);
-        let closed = |error, written| Closed { written, error };
+    fn write(&mut self, lines: &[u8], written: &AtomicU64) -> io::Result<()> {
+        let mut rendered = 0;
         self.text.clear();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let start = self.text.len();
             self.renderer.push(line, &mut self.text);
             if self.text.len() > PIECE && start > 0 {
-                write_patiently(&self.text[..start]).map_err(|error| closed(error, written))?;
-                written = rendered;
+                write_patiently(&self.text[..start])?;
+                written.store(rendered, Relaxed);
                 self.text.drain(..start);
             }
             rendered += 1;
         }
-        write_patiently(&self.text).map_err(|error| closed(error, written))
+        write_patiently(&self.text)
     }
 
     fn note(&self, dropped: u64) -> Option<String> {
@@ -156,14 +156,13 @@ pub(crate) fn write_patiently(mut text: &[u8]) -> io::Result<()> {
 pub(crate) struct Stdout;
 
 impl Sink for Stdout {
-    fn write(&mut self, lines: &[u8]) -> Result<(), Closed> {
+    fn write(&mut self, lines: &[u8], _written: &AtomicU64) -> io::Result<()> {
         let mut stream = io::stdout().lock();
         let result = stream.write_all(lines).and_then(|()| stream.flush());
-        result.map_err(|error| {
+        result.inspect_err(|error| {
             complain(&format!(
                 "cannot write to standard output: {error}; no more lines are written there"
             ));
-            Closed { written: 0, error }
         })
     }
 

@@ -9,6 +9,7 @@
 //! [`NAP`], and falls asleep only when nothing came for [`NAPS`] times that long.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,22 +22,14 @@ const NAPS: u32 = 50;
 
 /// What the thread does with whole lines.
 pub(crate) trait Sink: Send + 'static {
-    /// Writes the lines.
+    /// Writes the lines. Stores in `written` the number of lines that are written so far.
     ///
     /// # Errors
     /// When the stream is closed. No more lines are written then.
-    fn write(&mut self, lines: &[u8]) -> Result<(), Closed>;
+    fn write(&mut self, lines: &[u8], written: &AtomicU64) -> io::Result<()>;
 
     /// The text that reports lines that were not written; `None` where it would be misread.
     fn note(&self, dropped: u64) -> Option<String>;
-}
-
-/// The stream cannot be written any more.
-#[derive(Debug)]
-pub(crate) struct Closed {
-    /// Number of lines that were written before.
-    pub(crate) written: u64,
-    pub(crate) error: io::Error,
 }
 
 /// An output stream with its writing thread, which ends when the outlet is dropped.
@@ -50,6 +43,8 @@ struct Shared {
     work: Condvar,
     /// Signals that the thread has written something.
     done: Condvar,
+    /// Number of lines in flight that are written.
+    written: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +138,8 @@ impl Outlet {
     pub(crate) fn unshown(&self) -> Option<(u64, String)> {
         let state = self.0.lock();
         let dropped = state.unreported + state.reporting;
-        let count = dropped + state.in_flight + count_lines(&state.waiting);
+        let in_flight = state.in_flight.saturating_sub(self.0.written.load(Relaxed));
+        let count = dropped + in_flight + count_lines(&state.waiting);
         let reason = state.closed.clone();
         (count > 0).then(|| {
             (
@@ -171,10 +167,13 @@ impl Shared {
         let mut lines = Vec::new();
         while let Some(dropped) = self.take(&mut lines) {
             let note = (dropped > 0).then(|| sink.note(dropped)).flatten();
-            let mut result = sink.write(&lines);
+            let mut result = sink.write(&lines, &self.written);
+            if result.is_ok() {
+                self.written.store(u64::MAX, Relaxed);
+            }
             // The dropped lines came after those that filled the buffer.
             if let (Ok(()), Some(note)) = (&result, &note) {
-                result = sink.write(note.as_bytes());
+                result = sink.write(note.as_bytes(), &AtomicU64::new(0));
             }
             let is_open = result.is_ok();
             self.settle(result, note.is_some());
@@ -207,24 +206,26 @@ impl Shared {
         }
         state.is_asleep = false;
         state.in_flight = count_lines(&state.waiting);
+        self.written.store(0, Relaxed);
         state.reporting = std::mem::take(&mut state.unreported);
         std::mem::swap(&mut state.waiting, empty);
         (!empty.is_empty()).then_some(state.reporting)
     }
 
     /// Records what the thread has written.
-    fn settle(&self, result: Result<(), Closed>, has_reported: bool) {
+    fn settle(&self, result: io::Result<()>, has_reported: bool) {
         let mut state = self.lock();
         let reporting = std::mem::take(&mut state.reporting);
         if result.is_err() || !has_reported {
             state.unreported += reporting;
         }
-        if let Err(closed) = result {
-            let lost = state.in_flight.saturating_sub(closed.written);
+        if let Err(error) = result {
+            let written = self.written.load(Relaxed);
+            let lost = state.in_flight.saturating_sub(written);
             let waiting = count_lines(&state.waiting);
             state.waiting = Vec::new();
             state.drop_lines(lost + waiting);
-            state.closed = Some(closed.error.to_string());
+            state.closed = Some(error.to_string());
         }
         state.in_flight = 0;
         state.is_stuck = false;
@@ -263,25 +264,22 @@ mod tests {
 
     use super::*;
 
+    /// The number of lines that the reader took, and whether it is still there.
+    type Answer = (u64, io::Result<()>);
+
     /// Passes what is written to the test and waits for its answer.
     struct Reader {
-        written: Sender<String>,
-        answers: Receiver<Result<(), Closed>>,
+        output: Sender<String>,
+        answers: Receiver<Answer>,
     }
 
     impl Sink for Reader {
-        fn write(&mut self, lines: &[u8]) -> Result<(), Closed> {
+        fn write(&mut self, lines: &[u8], written: &AtomicU64) -> io::Result<()> {
             let text = String::from_utf8_lossy(lines).into_owned();
-            let gone = |_| Closed {
-                written: 0,
-                error: io::Error::other("the test has ended"),
-            };
-            self.written
-                .send(text)
-                .map_err(|error| gone(error.to_string()))?;
-            self.answers
-                .recv()
-                .map_err(|error| gone(error.to_string()))?
+            self.output.send(text).map_err(io::Error::other)?;
+            let (taken, result) = self.answers.recv().map_err(io::Error::other)?;
+            written.store(taken, Relaxed);
+            result
         }
 
         fn note(&self, dropped: u64) -> Option<String> {
@@ -289,14 +287,11 @@ mod tests {
         }
     }
 
-    fn outlet() -> (Outlet, Receiver<String>, Sender<Result<(), Closed>>) {
-        let (written, output) = channel();
+    fn outlet() -> (Outlet, Receiver<String>, Sender<Answer>) {
+        let (output, written) = channel();
         let (answer, answers) = channel();
-        (
-            Outlet::start(Reader { written, answers }).unwrap(),
-            output,
-            answer,
-        )
+        let reader = Reader { output, answers };
+        (Outlet::start(reader).unwrap(), written, answer)
     }
 
     const SECOND: Duration = Duration::from_secs(20);
@@ -318,14 +313,14 @@ mod tests {
         // The first flush waits, the second one knows better.
         outlet.flush(Duration::from_millis(10));
         outlet.flush(Duration::from_hours(1));
-        answer.send(Ok(())).unwrap();
+        answer.send((0, Ok(()))).unwrap();
         assert_eq!(
             output.recv_timeout(SECOND).unwrap(),
             String::from_utf8(line).unwrap().repeat(fitting)
         );
-        answer.send(Ok(())).unwrap();
+        answer.send((0, Ok(()))).unwrap();
         assert_eq!(output.recv_timeout(SECOND).unwrap(), "7 dropped\n");
-        answer.send(Ok(())).unwrap();
+        answer.send((0, Ok(()))).unwrap();
         outlet.flush(SECOND);
         assert_eq!(outlet.unshown(), None);
         assert_eq!(outlet.dropped(), 7);
@@ -338,7 +333,7 @@ mod tests {
         assert_eq!(output.recv_timeout(SECOND).unwrap(), "0\n1\n2\n");
         outlet.push(&[b"3\n"]);
         let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        answer.send(Err(Closed { written: 2, error })).unwrap();
+        answer.send((2, Err(error))).unwrap();
         outlet.flush(SECOND);
         outlet.push(&[b"4\n"]);
         assert!(!outlet.offer(&[b"5\n"]));
@@ -355,7 +350,7 @@ mod tests {
         let mut all = String::new();
         while let Ok(some) = output.recv_timeout(SECOND) {
             all.push_str(&some);
-            answer.send(Ok(())).unwrap();
+            answer.send((0, Ok(()))).unwrap();
         }
         let expected: String = (0..100).map(|line| format!("{line}\n")).collect();
         assert_eq!(all, expected);
