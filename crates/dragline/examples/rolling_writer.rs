@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Logs some lines and returns the number of those that the queue dropped.
-pub fn record(config: &Config) -> Result<usize, Box<dyn Error>> {
+pub(crate) fn record(config: &Config) -> Result<usize, Box<dyn Error>> {
     let files = RollingWriter::new(config)?;
     let (writer, guard) = tracing_appender::non_blocking(files);
     // Nothing in the files tells of dropped lines, so the program has to.
