@@ -60,7 +60,7 @@ pub(crate) fn record_panics() {
                 .map(|at| format!("at {at}"))
                 .unwrap_or_default();
             let backtrace = std::backtrace::Backtrace::capture();
-            if let Some(backtrace) = typed::capture_backtrace() {
+            if let Some(backtrace) = typed::capture_panic() {
                 place.push_str(&format!("\n{backtrace}"));
             } else if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
                 place.push_str(&format!("\n{backtrace}"));

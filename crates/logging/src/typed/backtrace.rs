@@ -21,10 +21,21 @@ pub(crate) fn enable() {
 
 /// The backtrace of the caller; `None` when backtraces are off, or when the program has no symbols.
 pub(crate) fn capture() -> Option<String> {
-    if !ENABLED.load(Relaxed) {
-        return None;
-    }
-    trim(&Backtrace::force_capture().to_string())
+    text().and_then(|text| trim(&frames(&text)))
+}
+
+/// The backtrace of the panic whose hook calls this; `None` as in [`capture`].
+pub(crate) fn capture_panic() -> Option<String> {
+    let text = text()?;
+    let frames = frames(&text);
+    let handler = |frame: &Frame<'_>| frame.function.ends_with("rust_begin_unwind");
+    let start = frames.iter().position(handler).map_or(0, |at| at + 1);
+    trim(&frames[start..])
+}
+
+fn text() -> Option<String> {
+    let is_enabled = ENABLED.load(Relaxed);
+    is_enabled.then(|| Backtrace::force_capture().to_string())
 }
 
 /// A frame: its function, and the lines with its place.
@@ -35,8 +46,7 @@ struct Frame<'t> {
 
 /// The program's own frames of a backtrace: without those of the recorder at its top, and those of the
 /// standard library below the start of the program or thread.
-fn trim(text: &str) -> Option<String> {
-    let frames = frames(text);
+fn trim(frames: &[Frame<'_>]) -> Option<String> {
     let start = frames
         .iter()
         .position(|frame| !is_recorder(frame.function))?;
@@ -81,7 +91,7 @@ fn frames(text: &str) -> Vec<Frame<'_>> {
     frames
 }
 
-/// Whether a frame at the top of a backtrace belongs to its capture or to a panic's.
+/// Whether a frame at the top of a backtrace belongs to its capture, or to the start of a panic.
 fn is_recorder(function: &str) -> bool {
     // Debug information names functions that were inlined without their module.
     let name = function.split('<').next().unwrap_or_default();
@@ -95,14 +105,17 @@ fn is_recorder(function: &str) -> bool {
         "std::",
         "core::",
         "alloc::",
-        "__rustc",
     ];
-    function == "rust_begin_unwind" || prefixes.iter().any(|prefix| function.starts_with(prefix))
+    prefixes.iter().any(|prefix| function.starts_with(prefix))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn trimmed(text: &str) -> Option<String> {
+        trim(&frames(text))
+    }
 
     const TEXT: &str = "   0: std::backtrace::Backtrace::force_capture
    1: dragline_logging::typed::backtrace::capture
@@ -123,7 +136,7 @@ mod tests {
     #[test]
     fn only_the_programs_own_frames_are_left() {
         assert_eq!(
-            trim(TEXT).unwrap(),
+            trimmed(TEXT).unwrap(),
             "   0: shop::price
              at ./src/shop.rs:12:9
    1: core::iter::traits::iterator::Iterator::for_each
@@ -133,10 +146,10 @@ mod tests {
 
     #[test]
     fn a_program_without_symbols_has_none() {
-        assert_eq!(trim("   0: <unknown>\n   1: <unknown>\n"), None);
-        assert_eq!(trim(""), None);
-        assert_eq!(trim("disabled backtrace"), None);
-        assert_eq!(trim("   0: std::x\n   1: dragline::y\n"), None);
+        assert_eq!(trimmed("   0: <unknown>\n   1: <unknown>\n"), None);
+        assert_eq!(trimmed(""), None);
+        assert_eq!(trimmed("disabled backtrace"), None);
+        assert_eq!(trimmed("   0: std::x\n   1: dragline::y\n"), None);
     }
 
     #[test]
@@ -144,7 +157,7 @@ mod tests {
         let text: String = (0..900)
             .map(|nth| format!("{nth:>4}: shop::walk\n"))
             .collect();
-        let trimmed = trim(&text).unwrap();
+        let trimmed = trimmed(&text).unwrap();
         assert_eq!(trimmed.lines().count(), MOST + 1);
         assert!(trimmed.ends_with("  49: shop::walk\n      … 850 more frames"));
     }

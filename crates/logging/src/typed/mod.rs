@@ -45,7 +45,7 @@ mod items;
 mod request;
 mod system;
 
-pub(crate) use backtrace::{capture as capture_backtrace, enable as capture_backtraces};
+pub(crate) use backtrace::{capture_panic, enable as capture_backtraces};
 pub use database::DatabaseEvent;
 pub use error::{ContextValue, ErrorEvent};
 pub use items::{ArticleEvent, ProductEvent};
