@@ -180,7 +180,8 @@ options! {
     /// to `1 day`, or `off`. Needs the feature `system`.
     system_sample(impl Into<SampleInterval>): SampleInterval = "off";
     /// Whether errors are recorded with the backtrace of the call that records them, in the field
-    /// `traceback`. Applies to the whole process. Costs tens of microseconds per error.
+    /// `traceback`. Applies to the whole process. The first one reads the program's debug information,
+    /// which may take longer than 100 ms; the others take milliseconds or less.
     backtraces(bool): bool = "false";
     /// Whether to record a panic and write all earlier events before the program continues.
     panic_hook(bool): bool = "true";

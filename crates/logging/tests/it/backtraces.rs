@@ -49,7 +49,11 @@ fn an_error_has_the_backtrace_of_the_call_that_records_it() {
     }
     assert_eq!(own, "my own");
     assert!(
-        panic.starts_with("at ") && panic.contains("   0: "),
+        panic.starts_with("at ") && panic.contains("\n   0: "),
+        "{panic}"
+    );
+    assert!(
+        !panic.contains("panicking") && !panic.contains("exit.rs"),
         "{panic}"
     );
 }
