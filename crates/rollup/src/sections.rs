@@ -504,3 +504,26 @@ impl Sections {
         system.received_bytes.observe(at, received);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(values: &[u64]) -> Option<f64> {
+        let mut total = Running::default();
+        for (minute, value) in (0..).zip(values) {
+            let mut one = Running::default();
+            one.observe(Some(Timestamp::from_seconds(minute * 60)), Some(*value));
+            total.add(one);
+        }
+        total.rate()
+    }
+
+    #[test]
+    fn a_counter_that_started_again_has_no_rate() {
+        assert_eq!(rate(&[600, 1_200, 1_800]), Some(10.0));
+        assert_eq!(rate(&[600]), None);
+        // It ends above its first value, and yet began again.
+        assert_eq!(rate(&[600, 9_000, 700]), None);
+    }
+}
