@@ -116,6 +116,7 @@ examples:
     cargo run -p dragline --example threads
     cargo run -p dragline --example monitored
     cargo run -p dragline --example compose
+    cargo run -p dragline --example rolling_writer
     cargo run -p dragline-examples --bin with-reqwest
     cargo run -p dragline-examples --bin with-opentelemetry
     cargo run -p dragline-examples --bin with-sentry

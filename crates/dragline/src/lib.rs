@@ -27,6 +27,7 @@
 //!   category and severity when it is logged.
 //! - With the feature `metrics`, `observe_events(metrics::EventCounter::new(&registry)?)` counts every typed
 //!   event into a registry, for Prometheus and for statistics over windows of time.
+//! - With the feature `system`, [`Config::system_sample`] records the machine's resource usage at an interval.
 //! - [`RollingWriter`] provides the rotating files alone, for use with another formatter.
 //!
 //! This crate only re-exports: the code is in `dragline-logging` and `dragline-macros`.
@@ -36,11 +37,11 @@ pub use dragline_classifier::{Context as SeverityContext, RuleSet, RulesError};
 #[doc(hidden)]
 pub use dragline_logging::monitor;
 pub use dragline_logging::{
-    Action, ArticleEvent, Clock, Codec, Compression, Config, ConfigError, ConsoleMode,
-    ContextValue, DatabaseEvent, DraglineLayer, ErrorEvent, FileName, Format, Guard, InitError,
-    ManualClock, OptionInfo, Patience, ProductEvent, Recorder, RequestEvent, Retention,
-    RollingWriter, Rotation, Run, RunBuilder, RunStatus, Status, SystemClock, SystemEvent,
-    TimeZone, Timestamp, init, layer,
+    Action, ArticleEvent, Clock, Codec, Compression, Config, ConfigError, ConsoleLevel,
+    ConsoleMode, ContextValue, DatabaseEvent, DraglineLayer, ErrorEvent, FileName, Format, Guard,
+    InitError, ManualClock, OptionInfo, Patience, ProductEvent, Recorder, RequestEvent, Retention,
+    RollingWriter, Rotation, Run, RunBuilder, RunStatus, SampleInterval, Status, SystemClock,
+    SystemEvent, TimeZone, Timestamp, init, layer,
 };
 #[cfg(feature = "classify")]
 pub use dragline_logging::{ClassifierSet, classify_errors};

@@ -18,8 +18,12 @@ pub(crate) struct CallSite {
     /// Bit set of the keys ([`key_bit`]). If it shares no bit with a span's bit set, they share no key.
     pub(crate) key_bits: u64,
     pub(crate) names_context: bool,
+    /// Whether its events start or end a run.
+    pub(crate) is_bound: bool,
     /// `,"file":"src/main.rs","line":12`, or empty if it is not written.
     pub(crate) location: Vec<u8>,
+    /// Whether the location includes the function, which is the name of the span around the event.
+    pub(crate) locates_function: bool,
 }
 
 #[derive(Debug)]
@@ -106,17 +110,20 @@ impl CallSite {
             push_target(metadata.target(), &mut head);
         }
         let has = |name| fields.iter().any(|field| field.name == name);
+        // The location of a typed event would be in this crate, not where it was logged.
+        let is_located = location && !is_log && !is_typed && !has("file") && !has("line");
         Self {
             level: *metadata.level(),
             head,
             key_bits: fields.iter().fold(0, |bits, f| bits | key_bit(f.name)),
+            is_bound: is_typed && matches!(metadata.name(), "scraper_start" | "scraper_end"),
             names_context: !is_typed && fields.iter().any(|f| f.role == Role::Context),
-            // The location of a typed event would be in this crate, not where it was logged.
-            location: if location && !is_log && !is_typed && !has("file") && !has("line") {
+            location: if is_located {
                 location_of(metadata)
             } else {
                 Vec::new()
             },
+            locates_function: is_located && !has("function"),
             fields,
         }
     }

@@ -42,7 +42,7 @@ pub(crate) struct Stats {
     pub(crate) pages: AtomicU64,
     requests: AtomicU64,
     errors: AtomicU64,
-    pub(crate) rate_limits: AtomicU64,
+    rate_limits: AtomicU64,
     bytes: AtomicU64,
     consecutive_failures: AtomicU64,
     /// Whether the last request failed. The next successful request then ends the series of consecutive
@@ -92,6 +92,10 @@ impl Stats {
     pub(crate) fn article(&self) {
         self.articles.fetch_add(1, Relaxed);
         self.consecutive_failures.store(0, Relaxed);
+    }
+
+    pub(crate) fn rate_limited(&self) {
+        self.rate_limits.fetch_add(1, Relaxed);
     }
 
     /// Counts an error and returns the number of consecutive failures, including this one. A stored item

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, Once, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::complain::complain;
 use crate::run::Run;
 use crate::{sys, typed};
 
@@ -39,7 +40,7 @@ fn flush_all() {
     let recorders: Vec<_> = recorders.iter().filter_map(Weak::upgrade).collect();
     for recorder in recorders {
         if let Err(error) = recorder.flush_at_exit(PATIENCE) {
-            sys::complain(&format!("at the end of the program: {error}"));
+            complain(&format!("at the end of the program: {error}"));
         }
     }
 }
@@ -59,11 +60,15 @@ pub(crate) fn record_panics() {
                 .map(|at| format!("at {at}"))
                 .unwrap_or_default();
             let backtrace = std::backtrace::Backtrace::capture();
-            if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            if let Some(backtrace) = typed::capture_panic() {
+                place.push_str(&format!("\n{backtrace}"));
+            } else if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
                 place.push_str(&format!("\n{backtrace}"));
             }
             Run::note_panic(message);
             typed::panicked(message, &place);
+            // The hook before this one prints, and blocks when nobody reads standard error. It may also log.
+            flush_all();
             before(info);
             flush_all();
         }));
@@ -95,7 +100,7 @@ pub(crate) fn flush_on_signals() {
                 .map(drop)
         };
         if let Err(error) = watch() {
-            sys::complain(&format!("cannot handle signals: {error}"));
+            complain(&format!("cannot handle signals: {error}"));
         }
     });
 }

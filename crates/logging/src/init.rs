@@ -9,13 +9,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, ConsoleMode};
-use crate::console::Console;
+use crate::console::ConsolePlan;
 use crate::exit;
 use crate::layer::DraglineLayer;
 use crate::line::Limits;
 use crate::recorder::{Guard, InitError, Recorder};
 use crate::redact::Redactor;
-use crate::typed::TARGET;
+use crate::typed::{self, TARGET};
 
 /// Creates a recording layer to compose with others, and the guard of its recorder. The layer does not
 /// filter events; add your own filter, or use [`init`].
@@ -37,7 +37,7 @@ pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
     // A program that composes layers usually has its own console layer.
     let console = match config.console {
         ConsoleMode::Auto => None,
-        mode => Console::new(mode).map_err(InitError::Thread)?,
+        _ => ConsolePlan::new(config),
     };
     layer_with(config, console)
 }
@@ -49,8 +49,7 @@ pub fn layer(config: &Config) -> Result<(DraglineLayer, Guard), InitError> {
 /// As [`Recorder::start`], and when the program already has a global subscriber.
 pub fn init(config: impl std::borrow::Borrow<Config>) -> Result<Guard, InitError> {
     let config = config.borrow();
-    let console = Console::new(config.console).map_err(InitError::Thread)?;
-    let (layer, guard) = layer_with(config, console)?;
+    let (layer, guard) = layer_with(config, ConsolePlan::new(config))?;
     // A run's span is always enabled, so that no level filter removes the context of the events inside. Its
     // typed events are enabled from INFO up, unless a directive names their target.
     let is_named = config.names_target();
@@ -67,11 +66,14 @@ pub fn init(config: impl std::borrow::Borrow<Config>) -> Result<Guard, InitError
 
 fn layer_with(
     config: &Config,
-    console: Option<Console>,
+    console: Option<ConsolePlan>,
 ) -> Result<(DraglineLayer, Guard), InitError> {
-    let (recorder, guard) = Recorder::start_with(config, console.clone())?;
+    let (recorder, guard) = Recorder::start_with(config, console)?;
     if config.panic_hook {
         exit::record_panics();
+    }
+    if config.backtraces {
+        typed::capture_backtraces();
     }
     if config.flush_on_signal {
         exit::flush_on_signals();
@@ -82,5 +84,5 @@ fn layer_with(
         location: config.location,
     };
     let clock = Arc::clone(&config.clock);
-    Ok((DraglineLayer::new(recorder, clock, limits, console), guard))
+    Ok((DraglineLayer::new(recorder, clock, limits), guard))
 }

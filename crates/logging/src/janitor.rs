@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
+use crate::complain::complain;
 use crate::compress;
 use crate::config::Compression;
 use crate::family::Family;
@@ -173,7 +174,7 @@ impl Shared {
         sys::lower_priority();
         for (family, keep) in &self.families {
             if let Err(error) = self.find_leftovers(family) {
-                sys::complain(&format!("cannot read {}: {error}", family.dir.display()));
+                complain(&format!("cannot read {}: {error}", family.dir.display()));
             }
             self.sweep(family, keep);
         }
@@ -227,7 +228,7 @@ impl Shared {
         match result {
             Err(error) if !was_removed => {
                 let path = file.path.display();
-                sys::complain(&format!(
+                complain(&format!(
                     "cannot compress {path}: {error}; the file stays uncompressed"
                 ));
             }
@@ -252,7 +253,7 @@ impl Shared {
         let (files, held) = match retention::closed_files(family, &state.ours()) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return sys::complain(&format!("cannot read {dir}: {error}")),
+            Err(error) => return complain(&format!("cannot read {dir}: {error}")),
         };
         // Reserve space for the open files of this and other processes and for the next file.
         let open = (held + 1).saturating_mul(family.max_file_bytes);
@@ -260,7 +261,7 @@ impl Shared {
         for file in retention::plan(files, &keep, self.clock.now()) {
             if let Err(error) = state.remove(&file.path) {
                 let path = file.path.display();
-                sys::complain(&format!("cannot remove old log file {path}: {error}"));
+                complain(&format!("cannot remove old log file {path}: {error}"));
             }
         }
     }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use dragline_schema::wire;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::callsite::CallSite;
 use crate::clock::Clock;
-use crate::console::Console;
 use crate::context::{ContextFields, Contexts, LayersData, RunContext, SpanData};
 use crate::line::{Buffers, Limits, with_buffers};
 use crate::recorder::Recorder;
+use crate::typed::TARGET;
 
 /// Turns tracing events into lines of wire format v1 and passes them to a [`Recorder`].
 ///
@@ -27,7 +28,6 @@ pub struct DraglineLayer {
     recorder: Recorder,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    console: Option<Console>,
     contexts: Contexts,
     /// Incremented whenever a span records fields after its creation. Copies of span fields store the
     /// epoch at which they were made.
@@ -37,18 +37,12 @@ pub struct DraglineLayer {
 }
 
 impl DraglineLayer {
-    pub(crate) fn new(
-        recorder: Recorder,
-        clock: Arc<dyn Clock>,
-        limits: Limits,
-        console: Option<Console>,
-    ) -> Self {
+    pub(crate) fn new(recorder: Recorder, clock: Arc<dyn Clock>, limits: Limits) -> Self {
         static LAYERS: AtomicU64 = AtomicU64::new(0);
         Self {
             recorder,
             clock,
             limits,
-            console,
             contexts: Contexts::new(),
             epoch: AtomicU64::new(0),
             id: LAYERS.fetch_add(1, Relaxed),
@@ -85,15 +79,17 @@ impl DraglineLayer {
         }
     }
 
-    /// Writes the span's fields to the buffers and returns the event's context.
+    /// Writes the fields of the span and its name to the buffers and returns the event's context.
     fn complete(
         &self,
         site: &CallSite,
         own: Option<&ContextFields>,
-        data: Option<&SpanData>,
+        span: Option<(&'static Metadata<'static>, Option<&SpanData>)>,
         buffers: &mut Buffers,
     ) -> Arc<RunContext> {
         let mut has_location = false;
+        let (around, data) = span.unzip();
+        let data = data.flatten();
         if let Some(data) = data {
             if data.fields.key_bits & site.key_bits == 0 {
                 buffers.tail.extend_from_slice(&data.fields.bytes);
@@ -108,6 +104,15 @@ impl DraglineLayer {
         }
         if !has_location {
             buffers.tail.extend_from_slice(&site.location);
+            // The span of a run has no function's name.
+            let is_function = |span: &&Metadata<'_>| span.target() != TARGET;
+            if let Some(span) = around.filter(is_function)
+                && site.locates_function
+                && !data.is_some_and(|data| data.fields.has("function"))
+            {
+                buffers.tail.extend_from_slice(b",\"function\":");
+                wire::push_text(span.name(), &mut buffers.tail);
+            }
         }
         let context = data.map_or(&self.contexts.outside, |data| &data.context);
         match own {
@@ -116,20 +121,18 @@ impl DraglineLayer {
         }
     }
 
-    fn push(&self, level: Level, context: &RunContext, buffers: &mut Buffers) {
-        buffers.head.extend_from_slice(&context.head);
-        buffers.tail.extend_from_slice(b"}\n");
-        if let Some(console) = &self.console {
-            console.write(&buffers.head, &buffers.tail);
+    fn push(&self, site: &CallSite, context: &RunContext, buffers: &mut Buffers) {
+        let Buffers {
+            head, tail, time, ..
+        } = buffers;
+        head.extend_from_slice(&context.head);
+        tail.extend_from_slice(b"}\n");
+        let live = self.recorder.live();
+        if let Some(console) = live.console() {
+            console.write(site.level, site.is_bound, head, tail);
         }
-        let queue = self.recorder.queue();
-        queue.push(
-            buffers.time,
-            level,
-            context.seq.as_ref(),
-            &buffers.head,
-            &buffers.tail,
-        );
+        let seq = context.seq.as_ref();
+        live.queue().push(*time, site.level, seq, head, tail);
     }
 }
 
@@ -191,11 +194,12 @@ where
                     let extensions = span.extensions();
                     let layers = extensions.get::<LayersData>();
                     let data = layers.and_then(|layers| layers.get(self.id));
-                    self.complete(&site, own.as_ref(), data, buffers)
+                    let around = Some((span.metadata(), data));
+                    self.complete(&site, own.as_ref(), around, buffers)
                 }
             };
             // No lock is held here, because the queue may block the caller.
-            self.push(site.level, &context, buffers);
+            self.push(&site, &context, buffers);
         });
     }
 }

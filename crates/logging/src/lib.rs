@@ -45,6 +45,7 @@
 mod callsite;
 mod classify;
 mod clock;
+mod complain;
 mod compress;
 mod config;
 mod console;
@@ -72,6 +73,8 @@ mod rolling_writer;
 mod run;
 mod schedule;
 mod sys;
+#[cfg(feature = "system")]
+mod system;
 mod text;
 mod typed;
 mod writer;
@@ -79,7 +82,10 @@ mod writer_id;
 
 pub use classify::{ClassifierSet, classify_errors};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{Compression, Config, ConfigError, ConsoleMode, OptionInfo, Patience};
+pub use config::{
+    Compression, Config, ConfigError, ConsoleLevel, ConsoleMode, OptionInfo, Patience,
+    SampleInterval,
+};
 pub use dragline_schema::{ProductAction as Action, RunStatus, Timestamp};
 pub use file_name::{Codec, FileName, Format, ParseFileNameError};
 pub use init::{init, layer};

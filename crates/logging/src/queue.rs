@@ -248,6 +248,13 @@ impl Queue {
         }
     }
 
+    /// Adds a line that the recorder writes itself, outside of runs. `fields`: `,"key":value`, concatenated.
+    pub(crate) fn push_own(&self, level: Level, fields: &[u8]) {
+        let time = self.options.clock.now();
+        let (head, tail) = (head_of_own(time, level), [fields, b"}\n"].concat());
+        self.push(time, level, None, head.as_bytes(), &tail);
+    }
+
     fn append(
         &self,
         state: &mut State,
@@ -366,7 +373,7 @@ impl Queue {
             return;
         }
         let time = self.options.clock.now();
-        let head = format!("{{\"timestamp\":\"{time}\",\"level\":\"WARN\",\"target\":\"dragline\"");
+        let head = head_of_own(time, Level::WARN);
         let mut tail = format!(
             ",\"event_type\":\"log_dropped\",\"message\":\"the queue was full\",\"dropped\":{dropped},\"dropped_by_level\":{{"
         );
@@ -381,14 +388,8 @@ impl Queue {
         tail.push_str("}}\n");
         state.dropped = [0; 5];
         let number = state.take_number();
-        self.append(
-            state,
-            time,
-            Level::WARN,
-            head.as_bytes(),
-            number,
-            tail.as_bytes(),
-        );
+        let (head, tail) = (head.as_bytes(), tail.as_bytes());
+        self.append(state, time, Level::WARN, head, number, tail);
     }
 
     fn notify_waiting(&self, state: &State) {
@@ -537,6 +538,11 @@ impl State {
         self.next_seq += 1;
         self.next_seq - 1
     }
+}
+
+/// The head of a line about the recorder itself.
+fn head_of_own(time: Timestamp, level: Level) -> String {
+    format!("{{\"timestamp\":\"{time}\",\"level\":\"{level}\",\"target\":\"dragline\"")
 }
 
 fn wait<'s>(

@@ -1,17 +1,32 @@
 //! The recorder: its queue, its writer thread, and the guard that stops both.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::config::{Config, ConfigError};
-use crate::console::Console;
+use dragline_schema::wire;
+#[cfg(feature = "system")]
+use dragline_schema::{Event, SystemSample};
+use tracing::Level;
+
+use crate::complain::complain;
+#[cfg(feature = "system")]
+use crate::config::SampleInterval;
+use crate::config::{Config, ConfigError, ConsoleMode};
+use crate::console::{Console, ConsolePlan, Stdout};
+use crate::outlet::Outlet;
 use crate::queue::{Queue, QueueOptions, Totals};
 use crate::schedule::Schedule;
 use crate::writer::Writer;
 use crate::writer_id::new_writer_id;
 use crate::{exit, sys};
+#[cfg(feature = "system")]
+use crate::{
+    key::push_key,
+    system::{Machine, Sampler},
+};
 
 /// The reason why a recorder could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +66,21 @@ pub struct Recorder {
 #[derive(Debug)]
 pub(crate) struct Shared {
     config: Config,
-    console: Option<Console>,
+    console: Option<ConsolePlan>,
     first: Live,
 }
 
 /// The recorder in one process.
 #[derive(Debug)]
-struct Live {
+pub(crate) struct Live {
     queue: Arc<Queue>,
+    console: Option<Console>,
+    /// Standard output, if the lines also go there.
+    stdout: Option<Arc<Outlet>>,
+    /// Number of lines that are not on the console, as reported in the files.
+    reported_unshown: AtomicU64,
+    #[cfg(feature = "system")]
+    sampler: Option<Sampler>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// The process, identified by its [`sys::generation`].
     generation: u64,
@@ -89,6 +111,8 @@ pub struct Status {
     pub dropped_lines: u64,
     /// Number of dropped lines by level: TRACE, DEBUG, INFO, WARN, ERROR.
     pub dropped_by_level: [u64; 5],
+    /// Number of lines that the console did not show because nobody read it in time. The files have them.
+    pub console_dropped_lines: u64,
     /// Number of lines that could not be written before the recorder stopped, or that came after it.
     pub lost_lines: u64,
     /// Number of bytes waiting to be written.
@@ -114,15 +138,16 @@ impl Recorder {
 
     pub(crate) fn start_with(
         config: &Config,
-        console: Option<Console>,
+        console: Option<ConsolePlan>,
     ) -> Result<(Self, Guard), InitError> {
         config.check()?;
+        config.check_features()?;
         sys::watch_forks();
         let config = &config.clone().with_absolute_dir();
         let shared = Shared {
             config: config.clone(),
             console,
-            first: Live::start(config)?,
+            first: Live::start(config, console)?,
         };
         let recorder = Self {
             shared: Arc::new(shared),
@@ -135,43 +160,51 @@ impl Recorder {
         Ok((recorder, guard))
     }
 
-    /// The queue of this process.
-    pub(crate) fn queue(&self) -> &Queue {
-        let mut live = &self.shared.first;
+    /// The recorder in this process.
+    pub(crate) fn live(&self) -> &Live {
+        let Shared {
+            config,
+            console,
+            first,
+        } = &*self.shared;
+        let mut live = first;
         while live.generation != sys::generation() {
             live = live
                 .next
-                .get_or_init(|| Box::new(Live::in_child(&self.shared.config)));
+                .get_or_init(|| Box::new(Live::in_child(config, *console)));
         }
-        &live.queue
+        live
     }
 
     /// Waits until all events so far are written to their files. They then survive a crash of the
-    /// process; they survive a crash of the machine only if `fsync` is set.
+    /// process; they survive a crash of the machine only if `fsync` is set. Then waits for the console, at
+    /// most for a second.
     ///
     /// # Errors
     /// When the latest write failed. The recorder keeps retrying it.
     pub fn flush(&self) -> std::io::Result<()> {
-        self.queue()
-            .flush(Duration::MAX)
-            .map_err(std::io::Error::other)
+        let live = self.live();
+        let result = live.queue.flush(Duration::MAX);
+        live.flush_console(Duration::from_secs(1));
+        result.map_err(std::io::Error::other)
     }
 
     /// Starts a new file with the next event, for the main files and for the error files.
     pub fn roll(&self) {
-        self.queue().roll();
+        self.live().queue.roll();
     }
 
     /// Checks whether the open files are still at their paths, and starts new ones if not. Call it on
     /// the signal of a program that has moved the log files. Without the call, the recorder notices
     /// the move within the flush interval.
     pub fn reopen(&self) {
-        self.queue().reopen();
+        self.live().queue.reopen();
     }
 
     /// Statistics about the lines so far.
     pub fn status(&self) -> Status {
-        let (totals, queued_bytes) = self.queue().totals();
+        let live = self.live();
+        let (totals, queued_bytes) = live.queue.totals();
         let Totals {
             written_lines,
             written_bytes,
@@ -184,6 +217,7 @@ impl Recorder {
             written_bytes,
             dropped_lines: dropped_lines.iter().sum(),
             dropped_by_level: dropped_lines,
+            console_dropped_lines: live.outlet().map_or(0, Outlet::dropped),
             lost_lines,
             queued_bytes,
             last_error,
@@ -202,11 +236,7 @@ impl Shared {
     }
 
     pub(crate) fn flush(&self, patience: Duration) -> Result<(), String> {
-        if let Some(console) = &self.console {
-            console.flush(patience);
-        }
-        self.live()
-            .map_or(Ok(()), |live| live.queue.flush(patience))
+        self.live().map_or(Ok(()), |live| live.flush(patience))
     }
 }
 
@@ -230,14 +260,19 @@ impl Drop for Guard {
         if let Some(live) = self.recorder.shared.live() {
             live.end();
         }
-        if let Some(console) = &self.recorder.shared.console {
-            console.flush(Duration::from_secs(2));
-        }
     }
 }
 
 impl Live {
-    fn start(config: &Config) -> Result<Self, InitError> {
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    pub(crate) fn console(&self) -> Option<&Console> {
+        self.console.as_ref()
+    }
+
+    fn start(config: &Config, console: Option<ConsolePlan>) -> Result<Self, InitError> {
         let writer_id = config.writer_id.clone().unwrap_or_else(new_writer_id);
         if config.files {
             std::fs::create_dir_all(&config.dir).map_err(|source| InitError::Directory {
@@ -254,14 +289,27 @@ impl Live {
             flush_errors: config.flush_errors,
             clock: Arc::clone(&config.clock),
         }));
-        let writer =
-            Writer::new(config, &writer_id, Arc::clone(&queue)).map_err(InitError::Thread)?;
+        let stdout = match config.console {
+            ConsoleMode::Json => Some(Outlet::start(Stdout).map_err(InitError::Thread)?),
+            _ => None,
+        };
+        let stdout = stdout.map(Arc::new);
+        let console = console.map(Console::start).transpose();
+        let writer = Writer::new(config, &writer_id, Arc::clone(&queue), stdout.clone());
+        let writer = writer.map_err(InitError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("dragline-writer".to_owned())
             .spawn(|| writer.run())
             .map_err(InitError::Thread)?;
+        #[cfg(feature = "system")]
+        let sampler = start_sampler(config, &queue).map_err(InitError::Thread)?;
         Ok(Self {
             queue,
+            #[cfg(feature = "system")]
+            sampler,
+            console: console.map_err(InitError::Thread)?,
+            stdout,
+            reported_unshown: AtomicU64::new(0),
             thread: Mutex::new(Some(thread)),
             generation: sys::generation(),
             next: OnceLock::new(),
@@ -270,15 +318,15 @@ impl Live {
 
     /// The recorder of a forked process. It has its own writer. The process id is appended to a configured
     /// writer id, so that file names and sequence numbers stay unique.
-    fn in_child(config: &Config) -> Self {
+    fn in_child(config: &Config, console: Option<ConsolePlan>) -> Self {
         let mut config = config.clone();
         if let Some(id) = &mut config.writer_id {
             let process = std::process::id().to_string();
             id.truncate(63 - process.len());
             *id = format!("{id}-{process}");
         }
-        Self::start(&config).unwrap_or_else(|error| {
-            sys::complain(&format!(
+        Self::start(&config, console).unwrap_or_else(|error| {
+            complain(&format!(
                 "cannot write logs in this forked process: {error}"
             ));
             Self::dead(&config)
@@ -299,13 +347,61 @@ impl Live {
         queue.close();
         Self {
             queue: Arc::new(queue),
+            console: None,
+            #[cfg(feature = "system")]
+            sampler: None,
+            stdout: None,
+            reported_unshown: AtomicU64::new(0),
             thread: Mutex::new(None),
             generation: sys::generation(),
             next: OnceLock::new(),
         }
     }
 
+    /// What the lines are shown on.
+    fn outlet(&self) -> Option<&Outlet> {
+        let console = self.console.as_ref().map(Console::outlet);
+        console.or(self.stdout.as_deref())
+    }
+
+    /// Writes everything, to the files first: nobody may read the console.
+    fn flush(&self, patience: Duration) -> Result<(), String> {
+        let result = self.queue.flush(patience);
+        self.flush_console(patience);
+        if self.reports_unshown() {
+            return self.queue.flush(patience);
+        }
+        result
+    }
+
+    fn flush_console(&self, patience: Duration) {
+        if let Some(outlet) = self.outlet() {
+            outlet.flush(patience);
+        }
+    }
+
+    /// Adds a line about lines that are not on the console, if there are more than reported before.
+    fn reports_unshown(&self) -> bool {
+        let Some((count, reason)) = self.outlet().and_then(Outlet::unshown) else {
+            return false;
+        };
+        if self.reported_unshown.swap(count, Relaxed) >= count {
+            return false;
+        }
+        let message = format!("{count} lines are not on the console: {reason}");
+        let mut fields = b",\"message\":".to_vec();
+        wire::push_text(&message, &mut fields);
+        self.queue.push_own(Level::WARN, &fields);
+        true
+    }
+
     fn end(&self) {
+        #[cfg(feature = "system")]
+        if let Some(sampler) = &self.sampler {
+            sampler.stop();
+        }
+        // The error, if any, is reported when the writer gives up.
+        let _ = self.flush(Duration::from_secs(2));
         self.queue.close();
         let thread = self
             .thread
@@ -317,4 +413,23 @@ impl Live {
             let _ = thread.join();
         }
     }
+}
+
+/// The thread that records the machine's resource usage, if configured.
+#[cfg(feature = "system")]
+fn start_sampler(config: &Config, queue: &Arc<Queue>) -> std::io::Result<Option<Sampler>> {
+    let SampleInterval::Every(interval) = config.system_sample else {
+        return Ok(None);
+    };
+    let (dir, queue) = (config.dir.clone(), Arc::clone(queue));
+    let emit = move |mut sample: SystemSample<'static>| {
+        sample.host = sys::host().map(Into::into);
+        let mut fields = b",\"event_type\":\"system_sample\"".to_vec();
+        Event::SystemSample(sample).each_field(&mut |key, value| {
+            push_key(key, &mut fields);
+            wire::push_value(&value, &mut fields);
+        });
+        queue.push_own(Level::INFO, &fields);
+    };
+    Sampler::start(interval, move || Machine::new(&dir), emit).map(Some)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use dragline_schema::{RunStatus, Timestamp};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tracing::{Instrument as _, Span};
 
 use crate::clock::{Clock, SystemClock};
@@ -71,6 +72,8 @@ pub struct RunBuilder {
     site: String,
     run_id: Option<String>,
     config: Option<String>,
+    /// The function that is the run, and its recorded arguments: part of the recorded configuration.
+    function: Map<String, Value>,
     host: Option<String>,
     clock: Arc<dyn Clock>,
 }
@@ -104,13 +107,26 @@ impl RunBuilder {
     /// Sets the function that is the run, and its recorded arguments.
     #[doc(hidden)]
     #[must_use]
-    pub fn function(self, name: &str, arguments: &[(&str, String)]) -> Self {
-        let mut config = serde_json::Map::new();
-        config.insert("function".to_owned(), name.into());
+    pub fn function(mut self, name: &str, arguments: &[(&str, String)]) -> Self {
+        self.function.insert("function".to_owned(), name.into());
         for (argument, value) in arguments {
-            config.insert((*argument).to_owned(), value.as_str().into());
+            let value = value.as_str().into();
+            self.function.insert((*argument).to_owned(), value);
         }
-        self.config(&config)
+        self
+    }
+
+    /// What is recorded as the configuration, as JSON.
+    fn recorded_config(&self) -> Option<String> {
+        if self.function.is_empty() {
+            return self.config.clone();
+        }
+        let mut all = self.function.clone();
+        let own = self.config.as_deref().map(serde_json::from_str);
+        if let Some(Ok(Value::Object(own))) = own {
+            all.extend(own);
+        }
+        Some(Value::Object(all).to_string())
     }
 
     /// Sets the clock of the run. Default: the system clock.
@@ -123,6 +139,7 @@ impl RunBuilder {
     /// Starts the run and records its start.
     pub fn start(self) -> Run {
         let started = self.clock.now();
+        let config = self.recorded_config();
         let run_id = self.run_id.unwrap_or_else(|| new_run_id(started));
         // At ERROR, so that no level filter disables the span and removes the context of the events inside.
         let span = tracing::error_span!(
@@ -148,7 +165,7 @@ impl RunBuilder {
         let run = Run {
             inner: Arc::new(inner),
         };
-        typed::start(run.core(), self.config.as_deref());
+        typed::start(run.core(), config.as_deref());
         run
     }
 }
@@ -173,6 +190,7 @@ impl Run {
             site: site.into(),
             run_id: None,
             config: None,
+            function: Map::new(),
             host: None,
             clock: Arc::new(SystemClock),
         }
@@ -239,18 +257,27 @@ impl Run {
         &self.inner.core
     }
 
-    /// Creates the event of one HTTP attempt.
-    pub fn request<'r>(&'r self, url: &'r str) -> RequestEvent<'r> {
+    /// Creates the event of one HTTP attempt. The URL may be a `&str`, a `String`, a `Url`, or a reference to
+    /// one; it is not copied. All methods here take texts this way.
+    ///
+    /// ```
+    /// # let run = dragline_logging::Run::current();
+    /// let url = url::Url::parse("https://shop.example.com/p/1")?;
+    /// run.request(&url).status(200).log();
+    /// run.product("p1").url(&url).log(dragline_logging::Action::Added);
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
+    pub fn request<U: AsRef<str>>(&self, url: U) -> RequestEvent<'_, U> {
         RequestEvent::new(self.core(), url)
     }
 
     /// Creates the event of a product that was found, stored or failed.
-    pub fn product<'r>(&'r self, product_id: &'r str) -> ProductEvent<'r> {
+    pub fn product<I: AsRef<str>>(&self, product_id: I) -> ProductEvent<'_, I> {
         ProductEvent::new(self.core(), product_id)
     }
 
     /// Creates the event of a stored article.
-    pub fn article<'r>(&'r self, article_id: &'r str) -> ArticleEvent<'r> {
+    pub fn article<I: AsRef<str>>(&self, article_id: I) -> ArticleEvent<'_, I> {
         ArticleEvent::new(self.core(), article_id)
     }
 
@@ -260,30 +287,32 @@ impl Run {
     }
 
     /// Creates the event of an error that is not a [`std::error::Error`], from a type (may be empty) and a message.
-    pub fn error_text(&self, error_type: &str, error_message: &str) -> ErrorEvent<'_> {
-        ErrorEvent::from_text(self.core(), error_type, error_message)
+    pub fn error_text(
+        &self,
+        error_type: impl AsRef<str>,
+        error_message: impl AsRef<str>,
+    ) -> ErrorEvent<'_> {
+        ErrorEvent::from_text(self.core(), error_type.as_ref(), error_message.as_ref())
     }
 
     /// Records that the site asked the scraper to slow down, and that the scraper waits.
-    pub fn rate_limited(&self, wait: Duration, reason: &str) {
-        self.core().stats.rate_limits.fetch_add(1, Relaxed);
-        typed::rate_limited(self.core(), wait, reason, None);
+    pub fn rate_limited(&self, wait: Duration, reason: impl AsRef<str>) {
+        typed::rate_limited(self.core(), wait, reason.as_ref(), None);
     }
 
     /// Like [`Run::rate_limited`], with the rate-limited URL.
-    pub fn rate_limited_at(&self, url: &str, wait: Duration, reason: &str) {
-        self.core().stats.rate_limits.fetch_add(1, Relaxed);
-        typed::rate_limited(self.core(), wait, reason, Some(url));
+    pub fn rate_limited_at(&self, url: impl AsRef<str>, wait: Duration, reason: impl AsRef<str>) {
+        typed::rate_limited(self.core(), wait, reason.as_ref(), Some(url.as_ref()));
     }
 
     /// Records that an item was recognised as a duplicate, with a confidence from 0 to 1.
-    pub fn duplicate(&self, url: &str, confidence: Option<f64>) {
-        typed::duplicate(self.core(), url, confidence);
+    pub fn duplicate(&self, url: impl AsRef<str>, confidence: Option<f64>) {
+        typed::duplicate(self.core(), url.as_ref(), confidence);
     }
 
     /// Records a search.
-    pub fn search(&self, query: &str, result_count: u64, elapsed: Option<Duration>) {
-        typed::search(self.core(), query, result_count, elapsed);
+    pub fn search(&self, query: impl AsRef<str>, result_count: u64, elapsed: Option<Duration>) {
+        typed::search(self.core(), query.as_ref(), result_count, elapsed);
     }
 
     /// Records the current length of the scraper's queue.
@@ -292,7 +321,7 @@ impl Run {
     }
 
     /// Creates the event of a call to the scraper's database.
-    pub fn database<'r>(&'r self, operation: &'r str) -> DatabaseEvent<'r> {
+    pub fn database<O: AsRef<str>>(&self, operation: O) -> DatabaseEvent<'_, O> {
         DatabaseEvent::new(self.core(), operation)
     }
 
@@ -308,14 +337,14 @@ impl Run {
 
     /// Adds to a user-defined count, which is recorded with the run's end, shown in the report and compared
     /// by `dragline diff`: `run.count("captchas", 4)`. At most 100 names per run are kept, of at most 64 bytes each.
-    pub fn count(&self, name: &str, more: u64) {
-        self.core().stats.count(name, more);
+    pub fn count(&self, name: impl AsRef<str>, more: u64) {
+        self.core().stats.count(name.as_ref(), more);
     }
 
     /// Sets a user-defined gauge to its current value: `run.gauge("budget", 0.7)`. The last value is recorded
     /// with the run's end.
-    pub fn gauge(&self, name: &str, value: f64) {
-        self.core().stats.gauge(name, value);
+    pub fn gauge(&self, name: impl AsRef<str>, value: f64) {
+        self.core().stats.gauge(name.as_ref(), value);
     }
 
     /// Runs a future inside the run. An `Err` is recorded and ends the run as failed; an `Ok` does not end
@@ -363,8 +392,8 @@ impl Run {
     }
 
     /// Ends the run as a success, with a reason.
-    pub fn finish_with(&self, reason: &str) {
-        self.end(RunStatus::Success, Some(reason));
+    pub fn finish_with(&self, reason: impl AsRef<str>) {
+        self.end(RunStatus::Success, Some(reason.as_ref()));
     }
 
     /// Records the error and ends the run as failed.

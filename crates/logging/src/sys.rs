@@ -1,17 +1,10 @@
 //! Calls to the operating system. All `unsafe` code of the crate is here.
 
-use std::io::Write as _;
-
 /// The name of this machine; `None` when it is unknown.
 pub(crate) fn host() -> Option<&'static str> {
     static HOST: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
     let host = HOST.get_or_init(|| machine_name().filter(|name| !name.is_empty()));
     host.as_deref()
-}
-
-/// Reports a problem of the recorder on standard error. Tracing would lead back to the recorder.
-pub(crate) fn complain(sentence: &str) {
-    let _ = writeln!(std::io::stderr(), "dragline: {sentence}");
 }
 
 #[cfg(unix)]

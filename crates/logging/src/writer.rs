@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use dragline_schema::Timestamp;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConsoleMode};
+use crate::complain::complain;
+use crate::config::Config;
 use crate::family::Family;
 use crate::file_name::Format;
 use crate::janitor::Janitor;
-use crate::outlet::{Outlet, Stream};
+use crate::outlet::Outlet;
 use crate::queue::{Batch, Lines, Queue, Work};
 use crate::rolling::{RollingFile, WriteError};
-use crate::{sys, text};
+use crate::text;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -60,7 +61,7 @@ pub(crate) struct Writer {
     fsync: bool,
     make_room: bool,
     /// Standard output, if the lines also go there.
-    stdout: Option<Outlet>,
+    stdout: Option<Arc<Outlet>>,
     last_check: Instant,
 }
 
@@ -69,6 +70,7 @@ impl Writer {
         config: &Config,
         writer_id: &str,
         queue: Arc<Queue>,
+        stdout: Option<Arc<Outlet>>,
     ) -> std::io::Result<Self> {
         let families = families(config);
         let files = families.iter();
@@ -93,11 +95,7 @@ impl Writer {
             format: config.format,
             fsync: config.fsync,
             make_room: config.make_room,
-            stdout: if config.console == ConsoleMode::Json {
-                Some(Outlet::start(Stream::Out)?)
-            } else {
-                None
-            },
+            stdout,
             last_check: Instant::now(),
         })
     }
@@ -170,12 +168,12 @@ impl Writer {
                 continue;
             }
             if pause == FIRST_PAUSE {
-                sys::complain(&format!("{}; retrying", error.sentence));
+                complain(&format!("{}; retrying", error.sentence));
             }
             if !self.queue.fail(error.sentence, pause) {
                 let rest = &batch.lines.bytes[at[0]..];
                 let lost = memchr::memchr_iter(b'\n', rest).count() as u64;
-                sys::complain(&format!("{lost} log lines were lost at shutdown"));
+                complain(&format!("{lost} log lines were lost at shutdown"));
                 self.queue.settle(batch.lines.count - lost, at[0] as u64);
                 return self.queue.settle_lost(lost);
             }
@@ -183,7 +181,7 @@ impl Writer {
             self.check_files(batch, &mut at);
         }
         if pause > FIRST_PAUSE {
-            sys::complain("writing logs works again");
+            complain("writing logs works again");
         }
         self.queue
             .settle(batch.lines.count, batch.lines.bytes.len() as u64);
@@ -217,13 +215,17 @@ impl Writer {
     }
 
     /// Writes to standard output. If there are also files, lines that standard output does not accept are
-    /// skipped. If standard output is the only destination, the write is retried like a write to disk.
+    /// dropped and counted. If standard output is the only destination, the write is retried like a write to disk.
     fn write_to_stdout(&mut self, lines: &Lines) {
         let Some(stdout) = &self.stdout else { return };
         for piece in pieces(&lines.bytes) {
-            while !stdout.push(piece) {
+            if !self.files.is_empty() {
+                stdout.push(&[piece]);
+                continue;
+            }
+            while !stdout.offer(&[piece]) {
                 let sentence = "standard output does not accept more lines".to_owned();
-                if !self.files.is_empty() || !self.queue.fail(sentence, FIRST_PAUSE) {
+                if !self.queue.fail(sentence, FIRST_PAUSE) {
                     return;
                 }
             }

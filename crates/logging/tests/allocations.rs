@@ -12,7 +12,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use dragline_logging::{Action, Config, Run, layer};
+use dragline_logging::{Action, Config, ConsoleMode, Run, layer};
 use tracing_subscriber::prelude::*;
 
 struct Counting;
@@ -37,13 +37,31 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Runs itself once more for the console, with a standard error that everything is written to.
 #[test]
 fn a_steady_event_allocates_nothing() {
+    const SHOWN: &str = "DRAGLINE_TEST_CONSOLE";
+    if std::env::var_os(SHOWN).is_some() {
+        return count(ConsoleMode::Compact);
+    }
+    count(ConsoleMode::Off);
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .env(SHOWN, "1")
+        .stderr(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "with the console: {said}");
+}
+
+fn count(console: ConsoleMode) {
     let dir = tempfile::tempdir().unwrap();
     let config = Config::new(dir.path())
         .name("shop")
+        .console(console)
         .flush_interval(Duration::from_hours(1));
     let (layer, guard) = layer(&config).unwrap();
+    let url: url::Url = "https://shop.example.com/p/1".parse().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let run = Run::start("shop", "shop.example.com");
         let page = tracing::info_span!("page", page = 3, kind = "listing");
@@ -61,13 +79,14 @@ fn a_steady_event_allocates_nothing() {
                         tracing::debug!(page = n, debug = ?(n, "x"), "the event's own page wins");
                     });
                 });
-                run.request("https://shop.example.com/p/1")
+                run.request(&url)
                     .status(200)
                     .elapsed(Duration::from_millis(87))
                     .bytes(18_234)
                     .log();
                 run.product("p1").price(12.5).log(Action::Added);
-                if n % 1_000 == 0 {
+                // Before the console's buffer is full, which costs a message.
+                if n % 100 == 0 {
                     guard.flush().unwrap();
                 }
             }

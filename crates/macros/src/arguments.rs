@@ -10,21 +10,24 @@ pub(crate) struct Arguments {
     pub(crate) scraper: Expr,
     pub(crate) site: Expr,
     pub(crate) run_id: Option<Expr>,
+    pub(crate) config: Option<Expr>,
     /// The function arguments to record.
     pub(crate) record: Vec<Ident>,
 }
 
-const KEYS: &str = "`scraper`, `site`, `run_id` and `record(…)`";
+const KEYS: &str = "`scraper`, `site`, `run_id`, `config` and `record(…)`";
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let (mut scraper, mut site, mut run_id, mut record) = (None, None, None, None);
+        let (mut scraper, mut site, mut run_id) = (None, None, None);
+        let (mut config, mut record) = (None, None);
         while !input.is_empty() {
             let key: Ident = input.parse()?;
             match key.to_string().as_str() {
                 "scraper" => set(&mut scraper, &key, value(input)?)?,
                 "site" => set(&mut site, &key, value(input)?)?,
                 "run_id" => set(&mut run_id, &key, value(input)?)?,
+                "config" => set(&mut config, &key, value(input)?)?,
                 "record" => set(&mut record, &key, names(input)?)?,
                 other => {
                     let message = format!("there is no `{other}` here: the keys are {KEYS}");
@@ -45,6 +48,7 @@ impl Parse for Arguments {
             scraper: scraper.ok_or_else(|| missing("scraper"))?,
             site: site.ok_or_else(|| missing("site"))?,
             run_id,
+            config,
             record: record.unwrap_or_default(),
         })
     }

@@ -13,6 +13,7 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> syn::Result<Tok
         scraper,
         site,
         run_id,
+        config,
         record,
     } = arguments;
     let ItemFn {
@@ -28,10 +29,12 @@ pub(crate) fn expand(arguments: &Arguments, function: ItemFn) -> syn::Result<Tok
     let name = sig.ident.unraw().to_string();
     let names = record.iter().map(|name| name.unraw().to_string());
     let run_id = run_id.as_ref().map(|id| quote!(.run_id(#id)));
+    let config = config.as_ref().map(|config| quote!(.config(&#config)));
     let start = quote! {
         let __run = ::dragline::Run::builder(#scraper, #site)
             .function(#name, &[#((#names, ::std::format!("{:?}", #record))),*])
             #run_id
+            #config
             .start();
     };
     // The type of the value decides how the run ends: the compiler selects the most specific of these traits.

@@ -35,6 +35,8 @@ use proc_macro::TokenStream;
 /// - `scraper = …` and `site = …`: literals, or any expression over the function's arguments that
 ///   converts into a `String`.
 /// - `run_id = …`: the run's id. Default: a new id.
+/// - `config = …`: the run's configuration, any value that serialises to an object. It is recorded in the
+///   run's `scraper_start`.
 /// - `record(a, b)`: arguments to record in the run's `scraper_start`, in their `Debug` form. The
 ///   function name is always recorded.
 ///

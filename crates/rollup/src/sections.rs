@@ -288,9 +288,6 @@ impl Running {
         if self.most > last {
             return None;
         }
-        if self.most > last {
-            return None;
-        }
         let more = last.checked_sub(first)?;
         (seconds > 0.0).then_some(more as f64 / seconds)
     }
@@ -303,6 +300,7 @@ impl Add for Running {
             (own, other) => own.or(other),
         };
         self.last = self.last.max(other.last);
+        self.most = self.most.max(other.most);
     }
 }
 
@@ -507,5 +505,28 @@ impl Sections {
         system.sent_bytes.observe(at, event.network_sent_bytes);
         let received = event.network_received_bytes;
         system.received_bytes.observe(at, received);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(values: &[u64]) -> Option<f64> {
+        let mut total = Running::default();
+        for (minute, value) in (0..).zip(values) {
+            let mut one = Running::default();
+            one.observe(Some(Timestamp::from_seconds(minute * 60)), Some(*value));
+            total.add(one);
+        }
+        total.rate()
+    }
+
+    #[test]
+    fn a_counter_that_started_again_has_no_rate() {
+        assert_eq!(rate(&[600, 1_200, 1_800]), Some(10.0));
+        assert_eq!(rate(&[600]), None);
+        // It ends above its first value, and yet began again.
+        assert_eq!(rate(&[600, 9_000, 700]), None);
     }
 }

@@ -110,6 +110,27 @@ fn a_future_that_is_dropped_is_cancelled() {
     assert_eq!(status(&lines).0, "cancelled");
 }
 
+#[dragline::monitored(
+    scraper = "shop",
+    site = "a.example",
+    run_id = format!("run-{pages}"),
+    config = serde_json::json!({"pages": pages, "proxy": "eu"}),
+    record(name)
+)]
+fn configured(name: &str, pages: u32) -> usize {
+    name.len()
+}
+
+#[test]
+fn the_callers_id_and_configuration_are_recorded_with_the_function() {
+    let lines = logged(|| assert_eq!(configured("x", 3), 1));
+    assert_eq!(lines[0]["run_id"], "run-3");
+    assert_eq!(
+        lines[0]["config"],
+        serde_json::json!({"function": "configured", "name": "\"x\"", "pages": 3, "proxy": "eu"})
+    );
+}
+
 struct Shop {
     pages: Vec<u32>,
 }

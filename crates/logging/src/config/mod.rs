@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use options::{Config, OptionInfo};
-pub use value::{Compression, ConsoleMode, Patience};
+pub use value::{Compression, ConsoleLevel, ConsoleMode, Patience, SampleInterval};
 
+use self::value::Setting as _;
 use crate::clock::Clock;
 use crate::retention::Retention;
 
@@ -85,6 +86,16 @@ pub enum ConfigError {
         setting: &'static str,
         /// The valid range.
         range: &'static str,
+    },
+    /// The setting needs a feature that this program is built without.
+    #[error(
+        "{setting} needs the feature `{feature}`, which this program is built without: add it to `features` of dragline in Cargo.toml, or remove the setting"
+    )]
+    Feature {
+        /// The setting.
+        setting: &'static str,
+        /// The feature.
+        feature: &'static str,
     },
     /// The compression is not available.
     #[error(
@@ -369,8 +380,41 @@ impl Config {
                 return Err(ConfigError::Range { setting, range });
             }
         }
+        self.check_system_sample()?;
         self.check_level()?;
         self.filter().map(drop)
+    }
+
+    fn check_system_sample(&self) -> Result<(), ConfigError> {
+        let setting = "system_sample";
+        match &self.system_sample {
+            SampleInterval::Off => Ok(()),
+            SampleInterval::Invalid(text) => Err(ConfigError::Value {
+                key: setting.to_owned(),
+                value: text.clone(),
+                expected: SampleInterval::EXPECTED,
+            }),
+            SampleInterval::Every(interval) => {
+                let possible = Duration::from_secs(1)..=Duration::from_hours(24);
+                let range = "1 second to a day";
+                let is_possible = possible.contains(interval);
+                is_possible
+                    .then_some(())
+                    .ok_or(ConfigError::Range { setting, range })
+            }
+        }
+    }
+
+    /// Checks that this program has the features that the settings need. Other programs may read the same
+    /// configuration, so that this is no part of [`Config::check`].
+    pub(crate) fn check_features(&self) -> Result<(), ConfigError> {
+        match self.system_sample {
+            SampleInterval::Every(_) if !cfg!(feature = "system") => Err(ConfigError::Feature {
+                setting: "system_sample",
+                feature: "system",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Rejects unknown words. `EnvFilter` would treat such a word as a target and record nothing else.

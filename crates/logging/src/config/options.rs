@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::value::{Compression, ConsoleMode, Patience, Setting};
+use super::value::{Compression, ConsoleLevel, ConsoleMode, Patience, SampleInterval, Setting};
 use crate::clock::{Clock, SystemClock};
 use crate::file_name::Format;
 use crate::schedule::Rotation;
@@ -116,7 +116,8 @@ options! {
     files(bool): bool = "true";
     /// Format of the files: `json`, the wire format that reports are made from, or `text` for people.
     format(Format): Format = "json";
-    /// Whether to add the source file and line of the event to each line.
+    /// Whether to add the source file and line of the event to each line, and the function: the name of the
+    /// innermost span around it, which `#[tracing::instrument]` takes from the function.
     location(bool): bool = "false";
     /// When to start a new file before the current one is full: `hourly`, `daily`, `weekly` (at
     /// the start of Monday), `never`, or a time after the file's first line, such as `6 hours`.
@@ -171,6 +172,17 @@ options! {
     /// otherwise `compact`), `json` on standard output, or `off`. For a layer that is composed with
     /// others, `auto` means `off`.
     console(ConsoleMode): ConsoleMode = "auto";
+    /// Lowest level that is shown on standard error: a level, or `auto`, which shows everything unless
+    /// `console` is `auto`, standard error is not a terminal, and the files have the events as well. Then
+    /// WARN and above are shown, and the starts and ends of runs.
+    console_level(impl Into<ConsoleLevel>): ConsoleLevel = "auto";
+    /// How often to record the machine's CPU, memory, disk and network usage as a `system_sample`, from `1s`
+    /// to `1 day`, or `off`. Needs the feature `system`.
+    system_sample(impl Into<SampleInterval>): SampleInterval = "off";
+    /// Whether errors are recorded with the backtrace of the call that records them, in the field
+    /// `traceback`. Applies to the whole process. The first one reads the program's debug information,
+    /// which may take longer than 100 ms; the others take milliseconds or less.
+    backtraces(bool): bool = "false";
     /// Whether to record a panic and write all earlier events before the program continues.
     panic_hook(bool): bool = "true";
     /// Whether SIGTERM and SIGINT write all waiting events before they end the program.

@@ -45,6 +45,9 @@ const OTHERS: &[(&str, &str)] = &[
     ("redact", "pin, iban"),
     ("redact_urls", "false"),
     ("console", "json"),
+    ("console_level", "error"),
+    ("system_sample", "30s"),
+    ("backtraces", "true"),
     ("panic_hook", "false"),
     ("flush_on_signal", "true"),
 ];
@@ -86,6 +89,31 @@ fn values_are_what_they_say() {
     assert_eq!(config.compression, Compression::None);
     assert_eq!(config.format, Format::Text);
     assert_eq!(config.keep_age, Some(Duration::from_hours(30 * 24)));
+}
+
+#[test]
+fn a_sample_interval_is_a_time_and_needs_its_feature() {
+    let message = |config: Config| config.check().unwrap_err().to_string();
+    let config = Config::default().system_sample("30s");
+    assert_eq!(
+        config.system_sample,
+        SampleInterval::Every(Duration::from_secs(30))
+    );
+    config.check().unwrap();
+    if cfg!(feature = "system") {
+        config.check_features().unwrap();
+    } else {
+        let text = "system_sample needs the feature `system`, which this program is built without";
+        let error = crate::Recorder::start(&config).unwrap_err().to_string();
+        assert!(error.starts_with(text), "{error}");
+    }
+    let short = message(config.system_sample(Duration::from_millis(10)));
+    assert_eq!(short, "system_sample must be 1 second to a day");
+    assert_eq!(
+        message(Config::default().system_sample("often")),
+        "system_sample is \"often\": expected a time such as `30s`, or `off`"
+    );
+    Config::default().system_sample("off").check().unwrap();
 }
 
 #[test]

@@ -44,6 +44,45 @@ pub enum ConsoleMode {
     Json,
 }
 
+/// The lowest level that is shown on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleLevel {
+    /// Every event, except where [`ConsoleMode::Auto`] finds no terminal and the files have the events as
+    /// well: there WARN and above, and the starts and ends of runs.
+    Auto,
+    /// The level and those above.
+    From(Level),
+}
+
+impl From<Level> for ConsoleLevel {
+    fn from(level: Level) -> Self {
+        Self::From(level)
+    }
+}
+
+/// How often the machine's resource usage is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SampleInterval {
+    /// Never.
+    Off,
+    /// At this interval.
+    Every(Duration),
+    /// A text that is not a time, which starting the recorder refuses.
+    Invalid(String),
+}
+
+impl From<Duration> for SampleInterval {
+    fn from(interval: Duration) -> Self {
+        Self::Every(interval)
+    }
+}
+
+impl From<&str> for SampleInterval {
+    fn from(text: &str) -> Self {
+        Self::read(text).unwrap_or_else(|| Self::Invalid(text.to_owned()))
+    }
+}
+
 /// How long an event of each level waits for space in a full queue before it is dropped. Zero: it does
 /// not wait. [`Patience::FOREVER`]: nothing is dropped, and a failed disk blocks the scraper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,6 +274,27 @@ impl Setting for ConsoleMode {
             "off" => Self::Off,
             _ => return None,
         })
+    }
+}
+
+impl Setting for ConsoleLevel {
+    const EXPECTED: &'static str = "`auto`, `trace`, `debug`, `info`, `warn` or `error`";
+    fn read(text: &str) -> Option<Self> {
+        if text == "auto" {
+            return Some(Self::Auto);
+        }
+        let is_named = |level: &&Level| text.eq_ignore_ascii_case(level.as_str());
+        LEVELS.iter().find(is_named).copied().map(Self::From)
+    }
+}
+
+impl Setting for SampleInterval {
+    const EXPECTED: &'static str = "a time such as `30s`, or `off`";
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "off" => Some(Self::Off),
+            _ => Duration::read(text).map(Self::Every),
+        }
     }
 }
 

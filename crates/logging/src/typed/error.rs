@@ -1,12 +1,13 @@
 //! The error event, with the error's type, causes and context.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use dragline_schema::wire::{self, Object};
 use dragline_schema::{ErrorText, Value};
 use tracing::Level;
 
-use super::{TARGET, utf8};
+use super::{TARGET, backtrace, utf8};
 use crate::classify;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::RunCore;
@@ -19,7 +20,7 @@ pub struct ErrorEvent<'r> {
     error_type: String,
     error_message: String,
     causes: Option<String>,
-    traceback: Option<&'r str>,
+    traceback: Option<Cow<'r, str>>,
     url: Option<&'r str>,
     status: Option<u16>,
     function: Option<&'r str>,
@@ -33,7 +34,7 @@ impl<'r> ErrorEvent<'r> {
             error_type: error_type.to_owned(),
             error_message: error_message.to_owned(),
             causes: None,
-            traceback: None,
+            traceback: backtrace::capture().map(Cow::Owned),
             url: None,
             status: None,
             function: None,
@@ -61,8 +62,8 @@ impl<'r> ErrorEvent<'r> {
     }
 
     /// Sets the URL of the page on which the error occurred.
-    pub fn url(mut self, url: &'r str) -> Self {
-        self.url = Some(url);
+    pub fn url(mut self, url: &'r (impl AsRef<str> + ?Sized)) -> Self {
+        self.url = Some(url.as_ref());
         self
     }
 
@@ -72,35 +73,39 @@ impl<'r> ErrorEvent<'r> {
         self
     }
 
-    /// Sets the stack trace or backtrace.
-    pub fn traceback(mut self, text: &'r str) -> Self {
-        self.traceback = Some(text);
+    /// Sets the stack trace or backtrace, such as that of an `anyhow::Error`. Default: with the setting
+    /// `backtraces`, that of the call that made this event.
+    pub fn traceback(mut self, text: &'r (impl AsRef<str> + ?Sized)) -> Self {
+        self.traceback = Some(text.as_ref().into());
         self
     }
 
     /// Sets the function in which the error occurred.
-    pub fn function(mut self, name: &'r str) -> Self {
-        self.function = Some(name);
+    pub fn function(mut self, name: &'r (impl AsRef<str> + ?Sized)) -> Self {
+        self.function = Some(name.as_ref());
         self
     }
 
     /// Adds a number, a bool or a text to the context, under a key.
-    pub fn context<'v>(mut self, key: &str, value: impl Into<ContextValue<'v>>) -> Self {
+    pub fn context<'v>(mut self, key: impl AsRef<str>, value: impl Into<ContextValue<'v>>) -> Self {
         let mut json = Vec::new();
         wire::push_value(&value.into().0, &mut json);
-        self.context.retain(|(other, _)| other != key);
-        self.context.push((key.to_owned(), utf8(json)));
+        self.add_context(key.as_ref(), utf8(json));
         self
     }
 
     /// Adds any serialisable value to the context, under a key. A value that fails to serialise is left
     /// out. The recorder redacts secrets in it by their keys.
-    pub fn context_value(mut self, key: &str, value: &impl serde::Serialize) -> Self {
+    pub fn context_value(mut self, key: impl AsRef<str>, value: &impl serde::Serialize) -> Self {
         if let Ok(json) = serde_json::to_string(value) {
-            self.context.retain(|(other, _)| other != key);
-            self.context.push((key.to_owned(), json));
+            self.add_context(key.as_ref(), json);
         }
         self
+    }
+
+    fn add_context(&mut self, key: &str, json: String) {
+        self.context.retain(|(other, _)| other != key);
+        self.context.push((key.to_owned(), json));
     }
 
     /// Records the error at ERROR.
@@ -109,7 +114,7 @@ impl<'r> ErrorEvent<'r> {
         let text = || ErrorText {
             error_type: self.error_type.as_str().into(),
             message: self.error_message.as_str().into(),
-            traceback: self.traceback,
+            traceback: self.traceback.as_deref(),
             status_code: self.status,
             url: self.url,
             consecutive_failures: Some(consecutive),
@@ -134,7 +139,7 @@ impl<'r> ErrorEvent<'r> {
             error_type = Some(&*self.error_type).filter(|text| !text.is_empty()),
             error_message = &*self.error_message,
             causes = self.causes.as_deref(),
-            traceback = self.traceback,
+            traceback = self.traceback.as_deref(),
             url = self.url,
             status_code = self.status,
             error_category = verdict.as_ref().map(|verdict| verdict.category.as_str()),

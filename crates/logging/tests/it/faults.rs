@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use dragline_logging::{Compression, Patience, RollingWriter};
+use dragline_logging::{Compression, ConsoleMode, Patience, RollingWriter};
 
 use super::*;
 
@@ -42,6 +42,13 @@ fn child() {
             std::thread::park_timeout(Duration::from_secs(20));
         }),
         "fork" => fork(&dir),
+        "appender-exit" => appender::exits(&dir),
+        "backtraces" => backtraces::fails(&dir),
+        #[cfg(feature = "system")]
+        "system-fork" => system::forks(&dir),
+        "console" => console::logs_much(&dir),
+        "console-stuck" => console::is_not_read(&dir),
+        "console-panic" => console::panics(&dir),
         mode => panic!("no mode {mode}"),
     }
 }
@@ -111,7 +118,10 @@ fn sigterm_writes_what_waits_and_ends_the_program() {
 
 #[allow(unsafe_code, reason = "there is no other way to fork")]
 fn fork(dir: &Path) {
-    let config = Config::new(dir).name("shop").writer_id("w1");
+    let config = Config::new(dir)
+        .name("shop")
+        .writer_id("w1")
+        .console(ConsoleMode::Compact);
     let (layer, guard) = layer(&config).unwrap();
     tracing_subscriber::registry().with(layer).init();
     let run = Run::builder("shop", "shop.example.com")
@@ -164,6 +174,11 @@ fn a_forked_process_has_a_writer_and_a_file_of_its_own() {
     );
     assert!(writers[1].0.starts_with("w1-"));
     assert_eq!(writers[1].1, ["in the child"]);
+    // Both are on the console.
+    let shown = String::from_utf8_lossy(&output.stderr);
+    for message in ["before", "in the child", "after"] {
+        assert!(shown.contains(message), "{shown}");
+    }
 }
 
 #[test]

@@ -89,10 +89,31 @@ fn text_files_are_for_people() {
 
 #[test]
 fn a_line_says_where_it_was_logged_when_asked() {
-    let dir = record(|config| config.location(true), |_| tracing::info!("here"));
-    let line = &objects(dir.path())[0];
-    assert!(line["file"].as_str().unwrap().ends_with("interop.rs"));
-    assert!(line["line"].as_u64().unwrap() > 0);
+    let dir = record(
+        |config| config.location(true),
+        |_| {
+            let run = Run::start("shop", "t");
+            run.in_scope(|| {
+                tracing::info!("here");
+                tracing::info_span!("read_page", page = 3).in_scope(|| {
+                    tracing::info!("there");
+                    tracing::info!(function = "mine", "elsewhere");
+                    run.queue_size(3);
+                });
+            });
+        },
+    );
+    let objects = objects(dir.path());
+    let function = |index: usize| objects[index].get("function");
+    for line in &objects[1..4] {
+        assert!(line["file"].as_str().unwrap().ends_with("interop.rs"));
+        assert!(line["line"].as_u64().unwrap() > 0);
+    }
+    // A run is no function; a typed event is logged in this crate.
+    assert_eq!(function(1), None);
+    assert_eq!(function(2), Some(&"read_page".into()));
+    assert_eq!(function(3), Some(&"mine".into()));
+    assert_eq!((function(4), objects[4].get("file")), (None, None));
 }
 
 #[test]

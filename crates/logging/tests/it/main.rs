@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod appender;
+mod backtraces;
+mod console;
 mod docs;
 mod faults;
 mod interop;
@@ -9,6 +12,8 @@ mod kills;
 mod policy;
 mod roundtrip;
 mod runs;
+#[cfg(feature = "system")]
+mod system;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

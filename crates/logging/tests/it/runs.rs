@@ -180,3 +180,59 @@ fn what_an_author_counts_and_measures_is_in_the_run_end() {
     assert_eq!(stats.as_object().unwrap().len(), 100);
     assert!(stats.get("nothing").is_none() && stats.get("").is_none());
 }
+
+/// Every typed method takes whatever is a text, owned or borrowed.
+#[test]
+fn texts_may_be_urls_strings_and_others() {
+    let dir = record(
+        |config| config,
+        |_| {
+            let run = Run::start("shop", "a.example");
+            let url: url::Url = "https://a.example/p?q=1".parse().unwrap();
+            let text = url.to_string();
+            let shared: Arc<str> = text.as_str().into();
+            let cow = std::borrow::Cow::from(text.as_str());
+            run.request("https://a.example/p?q=1").log();
+            run.request(text.clone()).log();
+            run.request(&text).log();
+            run.request(&url)
+                .method(&"GET".to_owned())
+                .proxy(&url)
+                .log();
+            run.request(url.clone()).status(200).log();
+            run.request(&*shared).log();
+            run.request(shared.clone()).log();
+            run.request(cow.clone()).error_type(&cow).log();
+            run.product(url.clone()).url(&url).log(Action::Added);
+            run.product(&url)
+                .fields_missing(vec![text.clone()])
+                .log(Action::Saved);
+            run.article(&url).url(&text).language(&text).log();
+            run.duplicate(&url, None);
+            run.duplicate(text.clone(), None);
+            run.search(&text, 3, None);
+            run.database(&text).table(&text).log();
+            run.rate_limited_at(&url, Duration::ZERO, &text);
+            run.rate_limited_at(url.clone(), Duration::ZERO, text.clone());
+            run.error_text(&text, text.clone())
+                .url(&url)
+                .function(&text)
+                .traceback(&text)
+                .context(&url, 1)
+                .log();
+            run.count(&text, 1);
+            run.gauge(text.clone(), 1.0);
+            run.finish_with(&url);
+        },
+    );
+    let objects = objects(dir.path());
+    let typed = &objects[1..];
+    assert_eq!(typed.len(), 19);
+    for line in typed {
+        assert!(
+            line.to_string().contains("https://a.example/p?q=1"),
+            "{line}"
+        );
+    }
+    assert_eq!(typed[10]["url"], typed[0]["url"]);
+}
