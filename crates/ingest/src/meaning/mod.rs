@@ -8,6 +8,7 @@ mod exception;
 mod foreign;
 mod item;
 mod keys;
+pub(crate) mod lacking;
 mod level;
 pub(crate) mod map;
 pub(crate) mod native;
