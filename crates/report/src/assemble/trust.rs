@@ -163,6 +163,7 @@ fn notes(finished: &Finished) -> Vec<String> {
     }
     notes.extend(folded(finished));
     notes.extend(without_level(finished));
+    notes.extend(dragline_insights::unseen(finished));
     notes
 }
 
