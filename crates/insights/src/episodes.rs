@@ -20,6 +20,12 @@ const FALSE_SHARE: f64 = 0.05;
 const SUSPECT: f64 = 3e-3;
 /// A single unit with up to this many times its usual requests, or as many times fewer, is no incident.
 const MUCH: f64 = 1.9;
+/// A habit deviates at least twice in each of so many parts of the history, …
+const PARTS: usize = 4;
+/// … begins or ends so many times, …
+const TURNS: usize = 8;
+/// … and is not larger than this many times its usual size.
+const LARGER: f64 = 1.5;
 /// Number of consecutive units that are also judged together.
 const TOGETHER: usize = 3;
 
@@ -87,6 +93,24 @@ impl Track {
         let stretches = suspects.chunk_by(goes_on);
         let tests = |stretch: &[usize]| stretch.iter().map(|test| &self.tests[*test]).collect();
         stretches.map(tests).collect()
+    }
+
+    /// Whether the size of runs deviates like this again and again over the whole history, between usual runs: the
+    /// scraper has runs of two sizes, for instance on two sites that its log does not name.
+    fn is_habit(&self, stretch: &[&Test]) -> bool {
+        let is_up = stretch[0].surprise > 0.0;
+        let is_alike = |test: &Test| test.is_suspect && (test.surprise > 0.0) == is_up;
+        let alike: Vec<bool> = self.tests.iter().map(is_alike).collect();
+        let turns = alike.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let part = alike.len().div_ceil(PARTS).max(1);
+        let has_two = |part: &[bool]| part.iter().filter(|is| **is).count() >= 2;
+        let is_everywhere = alike.len() >= PARTS && alike.chunks(part).all(has_two);
+        let sizes = self.tests.iter().filter(|test| is_alike(test));
+        let sizes: Vec<f64> = sizes.map(|test| test.comparison.residual.abs()).collect();
+        let usual = crate::stats::median(&sizes).unwrap_or(0.0);
+        let largest = stretch.iter().map(|test| test.comparison.residual.abs());
+        let is_usual = largest.fold(0.0, f64::max) <= LARGER * usual;
+        self.metric.is_size() && turns >= TURNS && is_everywhere && is_usual
     }
 
     fn learned_from_any(&self, units: &BTreeSet<usize>) -> bool {
@@ -268,6 +292,7 @@ pub(crate) fn episodes(all: &[Series<'_>], tracks: &[Track]) -> Vec<Vec<Episode>
                 .map(|test| test.surprise.abs())
                 .fold(1.0, f64::min);
             let is_long = tests.len() >= track.metric.least_units() && is_lasting(track, &tests);
+            let is_long = is_long && !track.is_habit(&tests);
             if is_long && least <= threshold && !is_everybodys(track, &tests, tracks, all) {
                 let series = &all[track.series];
                 found[track.series].push(episode(track, series, &tests));

@@ -333,6 +333,20 @@ impl Metric {
         )
     }
 
+    /// Whether it measures how large, long or slow runs are. One scraper may have runs of several sizes.
+    pub(crate) fn is_size(&self) -> bool {
+        matches!(
+            self,
+            Self::ItemsPerPage
+                | Self::ResponseTime
+                | Self::ResponseMean
+                | Self::Pace
+                | Self::BytesPerPage
+                | Self::Requests
+                | Self::Queue
+        )
+    }
+
     /// Whether a change, in the direction that is worth saying, always means that something went wrong.
     pub(crate) fn is_trouble(&self) -> bool {
         matches!(
@@ -539,7 +553,8 @@ fn pace(unit: &Unit<'_>) -> Option<Sample> {
     let counters = &unit.counters;
     let is_timed = unit.response_ms.is_some() || counters.response_time.count > 0;
     let seconds = unit.duration_seconds.filter(|s| *s >= LEAST_SECONDS)?;
-    if is_timed || counters.requests < ENOUGH || !unit.known.requests {
+    // A run that stalled did nothing for a while, and a killed one has no end.
+    if is_timed || counters.requests < ENOUGH || !unit.known.requests || !unit.is_whole {
         return None;
     }
     let requests = counters.requests as f64;

@@ -184,8 +184,11 @@ fn of(
     let presence = Presence::of(series, everything, row)?;
     let kept = presence.kept();
     let first = *kept.first()?;
-    let (place, before) = presence.rise()?;
-    if place >= LEAST_RUNS && is_new(&presence, row, (place, before)) {
+    let is_new = |(place, before): &(usize, u64)| {
+        *place >= LEAST_RUNS && is_new(&presence, row, (*place, *before))
+    };
+    let began = presence.rise().filter(is_new);
+    if let Some((place, before)) = began.or(Some((first, 0)).filter(is_new)) {
         return Some((News::New, presence.since(everything, place)?, before));
     }
     if first >= LEAST_RUNS {

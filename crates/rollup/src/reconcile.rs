@@ -42,7 +42,8 @@ const FIELDS: [Field; 10] = [
 /// Adjusts the run's buckets so that they add up to the declared totals, where those take precedence:
 /// for every counter of a statistics dump, and for counters of a `scraper_end` for which no line was
 /// logged. Missing counts are divided by the course of the run, as far as it told it, or else added to the bucket of
-/// the declaration; surplus counts are subtracted from the last buckets. Returns a sentence for each counter where lines and declaration disagree.
+/// the declaration; surplus counts are subtracted from the last buckets. Returns a sentence for each counter where lines
+/// and declaration disagree.
 pub(crate) fn reconcile(
     total: &mut Counters,
     buckets: &mut BTreeMap<i64, Counters>,
