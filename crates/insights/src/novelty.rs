@@ -26,7 +26,7 @@ const SURPRISING: f64 = 0.004;
 /// The same for the runs with an error that had forerunners, in addition.
 const UNLIKELY: f64 = 0.01;
 /// The same for a long pause, of which there are many.
-const SURPRISING_PAUSE: f64 = 0.001;
+const SURPRISING_PAUSE: f64 = 0.002;
 
 /// Whether an error group is new or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
