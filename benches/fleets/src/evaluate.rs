@@ -32,6 +32,8 @@ pub struct Options {
     pub jobs: usize,
     /// Where logs, truths and reports are kept; else they are deleted.
     pub keep: Option<PathBuf>,
+    /// The part of their strength that incidents have.
+    pub strength: f64,
 }
 
 /// What reports on many fleets are worth.
@@ -148,7 +150,7 @@ fn one(options: &Options, dialect: Dialect, seed: u64, quiet: bool) -> Result<Ou
         .unwrap_or(temporary.path())
         .join(&name);
     let logs = dir.join("logs");
-    let truth = crate::make_in(&logs, seed, quiet, dialect)?;
+    let truth = crate::make_in(&logs, (seed, quiet, options.strength), dialect)?;
     let report = report(&options.dragline, &logs)
         .with_context(|| format!("there is no report on the fleet {name}"))?;
     if options.keep.is_some() {
@@ -348,7 +350,30 @@ impl Evaluation {
             let name = dialect.name();
             writeln!(f, "| {name} | {rates} | {quiet:.2} | {planted:.2} |")?;
         }
-        writeln!(f, "\nFalse insights are for 50 scraper-days.")
+        writeln!(f, "\nFalse insights are for 50 scraper-days.")?;
+        self.write_kinds(f)
+    }
+
+    /// The table of kinds and dialects: found of planted ones, a dash where the dialect cannot show the kind.
+    fn write_kinds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_spoken = |dialect: &Dialect| self.spoken_in(Some(*dialect)).next().is_some();
+        let dialects: Vec<Dialect> = Dialect::ALL.into_iter().filter(is_spoken).collect();
+        let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name()).collect();
+        writeln!(f, "\n| kind | {} |", names.join(" | "))?;
+        writeln!(f, "|---|{}", "---:|".repeat(dialects.len()))?;
+        for kind in Kind::ALL {
+            let cells = dialects.iter().map(|dialect| {
+                let rates = self.rates_in(Some(*dialect), Some(kind));
+                if dialect.sees(kind) {
+                    format!("{}/{}", rates.found, rates.planted)
+                } else {
+                    "–".to_owned()
+                }
+            });
+            let cells: Vec<String> = cells.collect();
+            writeln!(f, "| {} | {} |", kind.name(), cells.join(" | "))?;
+        }
+        Ok(())
     }
 
     /// How many false insights there are of each kind: in quiet fleets, in planted ones.

@@ -14,6 +14,9 @@ use crate::writer::{DAY, HOUR, MINUTE, SECOND};
 /// How many lines a fleet has at least and at most, about.
 const LINES: (f64, f64) = (45_000.0, 130_000.0);
 
+/// The stream of dice that decides who works on weekdays only.
+const WEEKDAYS: u64 = 2_000_000;
+
 /// A scraper on a site.
 pub(crate) struct Scraper {
     pub(crate) id: &'static str,
@@ -116,6 +119,7 @@ pub(crate) fn scrapers(rng: &mut Rng, seed: u64, quiet: bool, period: (i64, i64)
             let stream = 100 + 2 * scrapers.len() as u64 + u64::from(quiet);
             let mut scraper = scraper(rng, (name, site), period, &mut hourly_left);
             scraper.seed = seeded(seed, stream).u64(..);
+            rest_at_weekends(&mut scraper);
             if number > 0 {
                 scraper.family.push_str("-2");
             }
@@ -126,6 +130,22 @@ pub(crate) fn scrapers(rng: &mut Rng, seed: u64, quiet: bool, period: (i64, i64)
         }
     }
     scrapers
+}
+
+/// Some scrapers work from Monday to Friday only. Dice of their own keep the rest of the fleet as it is.
+fn rest_at_weekends(scraper: &mut Scraper) {
+    let mut rng = seeded(scraper.seed, WEEKDAYS);
+    let schedule = &mut scraper.schedule;
+    let works = |start: &i64| {
+        let time = Timestamp::from_microsecond(*start).unwrap_or(Timestamp::UNIX_EPOCH);
+        let day = time.to_zoned(jiff::tz::TimeZone::UTC).weekday();
+        !matches!(day, civil::Weekday::Saturday | civil::Weekday::Sunday)
+    };
+    // With fewer starts there is nothing to learn from.
+    let left = schedule.starts.iter().filter(|start| works(start)).count();
+    if schedule.interval >= 4 * HOUR && left >= 8 && rng.chance(0.15) {
+        schedule.starts.retain(works);
+    }
 }
 
 fn scraper(

@@ -35,13 +35,13 @@ pub use incident::Kind;
 pub use score::{Claim, Finding, Score, score};
 pub use truth::{Incident, ScraperTruth, Truth};
 
-/// Writes the logs of one fleet to `logs` and says what is true of them.
+/// Writes the logs of one fleet to `logs` and says what is true of them. Incidents have this part of their strength.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn make(logs: &Path, seed: u64, quiet: bool) -> Result<Truth> {
+pub fn make(logs: &Path, seed: u64, quiet: bool, part: f64) -> Result<Truth> {
     fs::create_dir_all(logs).with_context(|| format!("{} cannot be made", logs.display()))?;
-    let fleet = plan::plan(seed, quiet);
+    let fleet = plan::plan(seed, quiet, part);
     let mut truth = Truth::new(seed);
     for (number, scraper) in fleet.scrapers.iter().enumerate() {
         let planted = fleet
@@ -63,12 +63,16 @@ pub fn make(logs: &Path, seed: u64, quiet: bool) -> Result<Truth> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn make_in(logs: &Path, seed: u64, quiet: bool, dialect: Dialect) -> Result<Truth> {
+pub fn make_in(
+    logs: &Path,
+    (seed, quiet, part): (u64, bool, f64),
+    dialect: Dialect,
+) -> Result<Truth> {
     if dialect == Dialect::Native {
-        return make(logs, seed, quiet);
+        return make(logs, seed, quiet, part);
     }
     let native = tempfile::tempdir().context("a temporary directory cannot be made")?;
-    let mut truth = make(native.path(), seed, quiet)?;
+    let mut truth = make(native.path(), seed, quiet, part)?;
     let voices = seed.wrapping_mul(2) ^ u64::from(quiet);
     dialect::rewrite(native.path(), logs, dialect, voices)?;
     if !dialect.times_requests() {
@@ -93,7 +97,7 @@ mod tests {
     /// The texts of a fleet's plain files, by name.
     fn texts(seed: u64, quiet: bool) -> (Truth, BTreeMap<String, Vec<u8>>) {
         let dir = tempfile::tempdir().unwrap();
-        let truth = make(dir.path(), seed, quiet).unwrap();
+        let truth = make(dir.path(), seed, quiet, 1.0).unwrap();
         let files = fs::read_dir(dir.path()).unwrap().map(|entry| {
             let entry = entry.unwrap();
             (
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_few_fleets_have_incidents_of_every_kind_above_their_minimum() {
-        let fleets: Vec<_> = (0..40).map(|seed| plan::plan(seed, false)).collect();
+        let fleets: Vec<_> = (0..40).map(|seed| plan::plan(seed, false, 1.0)).collect();
         let planted = || fleets.iter().flat_map(|fleet| &fleet.planted);
         assert!(planted().all(|planted| planted.strength >= planted.minimum));
         let kinds: BTreeSet<_> = planted().map(|planted| planted.kind).collect();

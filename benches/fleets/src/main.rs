@@ -31,6 +31,9 @@ struct Make {
     /// crawlee-text, structlog, pino, logging, loguru or words.
     #[arg(long, value_name = "NAME", default_value = "native")]
     dialect: Dialect,
+    /// Plant incidents of this part of their strength.
+    #[arg(long, default_value_t = 1.0)]
+    strength: f64,
 }
 
 #[derive(Args)]
@@ -53,6 +56,9 @@ struct Evaluate {
     /// Spread the fleets over these dialects (see `make`); `all` stands for all of them.
     #[arg(long, value_name = "NAME", default_value = "native")]
     dialect: Vec<String>,
+    /// Plant incidents of this part of their strength: 0.5 halves them.
+    #[arg(long, default_value_t = 1.0)]
+    strength: f64,
     /// Name every fault on standard error.
     #[arg(long)]
     verbose: bool,
@@ -71,7 +77,7 @@ fn main() -> Result<ExitCode> {
 
 fn run_make(args: &Make) -> Result<ExitCode> {
     let logs = args.dir.join("logs");
-    let truth = make_in(&logs, args.seed, args.quiet, args.dialect)?;
+    let truth = make_in(&logs, (args.seed, args.quiet, args.strength), args.dialect)?;
     let path = args.dir.join("truth.json");
     fs::write(&path, serde_json::to_vec_pretty(&truth)?)
         .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -100,6 +106,7 @@ fn run_evaluate(args: Evaluate) -> Result<ExitCode> {
         first_seed: args.first_seed,
         jobs: args.jobs,
         keep: args.keep,
+        strength: args.strength,
     };
     let evaluation = evaluate_in(&options, &dialects, &|done| {
         if done % 50 == 0 {

@@ -12,8 +12,8 @@ pub(crate) struct Fleet {
     pub(crate) planted: Vec<Planted>,
 }
 
-/// Plans a fleet; the same seed gives the same.
-pub(crate) fn plan(seed: u64, quiet: bool) -> Fleet {
+/// Plans a fleet; the same seed gives the same. Incidents have this part of their strength.
+pub(crate) fn plan(seed: u64, quiet: bool, part: f64) -> Fleet {
     let mut rng = seeded(seed, u64::from(quiet));
     let days = if rng.chance(0.08) {
         10
@@ -40,7 +40,7 @@ pub(crate) fn plan(seed: u64, quiet: bool) -> Fleet {
     let planted = if quiet {
         Vec::new()
     } else {
-        plant::plant(&mut rng, seed, &mut scrapers, period)
+        plant::plant(&mut rng, (seed, part), &mut scrapers, period)
     };
     Fleet { scrapers, planted }
 }

@@ -14,7 +14,7 @@ use crate::writer::{DAY, HOUR, MINUTE};
 /// One to three incidents on different scrapers.
 pub(crate) fn plant(
     rng: &mut Rng,
-    seed: u64,
+    (seed, part): (u64, f64),
     scrapers: &mut [Scraper],
     period: (i64, i64),
 ) -> Vec<Planted> {
@@ -36,10 +36,25 @@ pub(crate) fn plant(
             .position(|number| room(kind, &scrapers[*number], period).is_some());
         if let Some(place) = place {
             let number = free.swap_remove(place);
-            planted.extend(settle(rng, kind, number, &mut scrapers[number], period));
+            let one = settle(rng, kind, number, &mut scrapers[number], period);
+            planted.extend(one.map(|one| weakened(one, part)));
         }
     }
     planted
+}
+
+/// The incident with this part of its strength. Of a factor it is the part beyond one, and a run is missed or not.
+fn weakened(planted: Planted, part: f64) -> Planted {
+    let weak = |strength: f64| match planted.kind {
+        Kind::RunMissed => strength,
+        Kind::SlowDown | Kind::VolumeHigh | Kind::VolumeLow => 1.0 + (strength - 1.0) * part,
+        _ => strength * part,
+    };
+    Planted {
+        strength: weak(planted.strength),
+        minimum: weak(planted.minimum),
+        ..planted
+    }
 }
 
 /// Between which runs an incident of this kind can begin on this scraper, if it can.

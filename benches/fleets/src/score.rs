@@ -147,7 +147,10 @@ fn belongs(truth: &Truth, incident: &Incident, claim: &Claim) -> bool {
         .chain([&incident.until])
         .max()
         .unwrap_or(&incident.until);
-    let meant = named(&incident.accept, claim) || named(&incident.related, claim);
+    // Warnings follow from anything.
+    let meant = named(&incident.accept, claim)
+        || named(&incident.related, claim)
+        || claim.kind == "warning_surge";
     here && meant && since >= *first - interval && since <= *last + interval
 }
 

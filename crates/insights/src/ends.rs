@@ -333,13 +333,22 @@ pub(crate) fn unpunctual(
         .filter_map(|run| everything.runs[*run].start)
         .map(Timestamp::as_micros)
         .collect();
+    // Runs that name no site may belong to any of their scraper's sites.
+    let is_other = |key: &RunKey| {
+        let is_same = key.scraper_id == series.name.0 && key.is_run();
+        is_same && key.site != series.name.1 && (key.site.is_none() || series.name.1.is_none())
+    };
+    let rows = everything.runs.iter().filter(|row| is_other(&row.key));
+    let others: Vec<i64> = rows
+        .filter_map(|row| Some(row.start?.as_micros()))
+        .collect();
     let told = |lapse: Lapse| {
         let due = Timestamp::from_micros(lapse.due);
         let before = runs.iter().rev().map(|run| &everything.runs[*run]);
         let last = before.into_iter().find(|row| row.start < Some(due));
         lapse_insight(series, &lapse, last)
     };
-    lapses(&starts, end.as_micros())
+    lapses(&starts, &others, end.as_micros())
         .into_iter()
         .map(told)
         .collect()

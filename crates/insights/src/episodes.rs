@@ -2,7 +2,8 @@
 //!
 //! Every unit is compared with the units before it, for each metric, both alone and together with the two
 //! preceding units, so that a small lasting change is detected as well as a large one. Suspect units are
-//! not learned from. With many comparisons, some deviate by chance, so the significance threshold is
+//! not learned from, and neither are units of an episode of trouble, for any metric: how many items a blocked run
+//! stored is no example. With many comparisons, some deviate by chance, so the significance threshold is
 //! computed over all of them (Benjamini and Hochberg 1995).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,11 +18,19 @@ use crate::series::Series;
 const FALSE_SHARE: f64 = 0.05;
 /// A unit with a probability up to this is suspect and is not learned from.
 const SUSPECT: f64 = 3e-3;
+/// A single unit with up to this many times its usual requests, or as many times fewer, is no incident.
+const MUCH: f64 = 1.9;
+/// A habit deviates at least twice in each of so many parts of the history, …
+const PARTS: usize = 4;
+/// … begins or ends so many times, …
+const TURNS: usize = 8;
+/// … and is not larger than this many times its usual size.
+const LARGER: f64 = 1.5;
 /// Number of consecutive units that are also judged together.
 const TOGETHER: usize = 3;
 
 /// A stretch of unusual units.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Episode {
     pub(crate) metric: Metric,
     pub(crate) is_up: bool,
@@ -54,6 +63,8 @@ pub(crate) struct Track {
     series: usize,
     metric: Metric,
     tests: Vec<Test>,
+    /// The units that it was learned from.
+    learned: BTreeSet<usize>,
     /// The model for the next unit.
     pub(crate) normal: Option<Normal>,
 }
@@ -72,6 +83,40 @@ impl Track {
             .map(|test| test.unit)
     }
 
+    /// The stretches of consecutive suspect units that deviate in one direction.
+    fn stretches(&self) -> Vec<Vec<&Test>> {
+        let suspects: Vec<usize> = (0..self.tests.len())
+            .filter(|test| self.tests[*test].is_suspect)
+            .collect();
+        let is_up = |test: &usize| self.tests[*test].surprise > 0.0;
+        let goes_on = |a: &usize, b: &usize| b - a <= 2 && is_up(a) == is_up(b);
+        let stretches = suspects.chunk_by(goes_on);
+        let tests = |stretch: &[usize]| stretch.iter().map(|test| &self.tests[*test]).collect();
+        stretches.map(tests).collect()
+    }
+
+    /// Whether the size of runs deviates like this again and again over the whole history, between usual runs: the
+    /// scraper has runs of two sizes, for instance on two sites that its log does not name.
+    fn is_habit(&self, stretch: &[&Test]) -> bool {
+        let is_up = stretch[0].surprise > 0.0;
+        let is_alike = |test: &Test| test.is_suspect && (test.surprise > 0.0) == is_up;
+        let alike: Vec<bool> = self.tests.iter().map(is_alike).collect();
+        let turns = alike.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let part = alike.len().div_ceil(PARTS).max(1);
+        let has_two = |part: &[bool]| part.iter().filter(|is| **is).count() >= 2;
+        let is_everywhere = alike.len() >= PARTS && alike.chunks(part).all(has_two);
+        let sizes = self.tests.iter().filter(|test| is_alike(test));
+        let sizes: Vec<f64> = sizes.map(|test| test.comparison.residual.abs()).collect();
+        let usual = crate::stats::median(&sizes).unwrap_or(0.0);
+        let largest = stretch.iter().map(|test| test.comparison.residual.abs());
+        let is_usual = largest.fold(0.0, f64::max) <= LARGER * usual;
+        self.metric.is_size() && turns >= TURNS && is_everywhere && is_usual
+    }
+
+    fn learned_from_any(&self, units: &BTreeSet<usize>) -> bool {
+        !self.learned.is_disjoint(units)
+    }
+
     /// The metric.
     pub(crate) fn metric(&self) -> &Metric {
         &self.metric
@@ -84,35 +129,72 @@ const MAX_FIELDS: usize = 64;
 /// Maximum number of custom statistics examined per scraper.
 const MAX_OWN: usize = 100;
 
-/// Compares all units of all series.
-pub(crate) fn tracks(all: &[Series<'_>]) -> Vec<Track> {
-    let mut tracks = Vec::new();
-    for (place, series) in all.iter().enumerate() {
-        let mut fields: BTreeMap<&str, usize> = BTreeMap::new();
-        for field in series.units.iter().flat_map(|unit| unit.lacking.keys()) {
-            *fields.entry(field).or_default() += 1;
-        }
-        // Names that vary from run to run are not real fields; keep those that are missing in most runs.
-        let mut fields: Vec<(usize, &str)> =
-            fields.into_iter().map(|(name, n)| (n, name)).collect();
-        fields.sort_by(|a, b| (b.0, a.1).cmp(&(a.0, b.1)));
-        fields.truncate(MAX_FIELDS);
-        let mut fields: Vec<&str> = fields.into_iter().map(|(_, name)| name).collect();
-        fields.sort_unstable();
-        let own = series.units.iter().filter_map(|unit| unit.own);
-        let own: BTreeSet<&str> = own.flat_map(|own| own.keys()).map(String::as_str).collect();
-        let own = own.into_iter().take(MAX_OWN);
-        for metric in Metric::all(fields.into_iter(), own) {
-            let track = track(place, series, metric);
-            if track.normal.is_some() {
-                tracks.push(track);
-            }
+/// Maximum number of warning templates examined per scraper.
+const MAX_WARNINGS: usize = 32;
+
+/// The units of each series that show trouble.
+pub(crate) type Troubled = Vec<BTreeSet<usize>>;
+
+/// Compares all units of all series. Returns the comparisons, and the units that show trouble and were not learned from.
+pub(crate) fn tracks(all: &[Series<'_>]) -> (Vec<Track>, Troubled) {
+    let none = BTreeSet::new();
+    let metrics = all.iter().enumerate().flat_map(|(place, series)| {
+        let metrics = metrics(series).into_iter();
+        metrics.map(move |metric| (place, metric))
+    });
+    let mut tracks: Vec<Track> = metrics
+        .map(|(place, metric)| track(place, &all[place], metric, &none))
+        .filter(|track| track.normal.is_some())
+        .collect();
+    let troubled: Troubled = episodes(all, &tracks)
+        .iter()
+        .map(|episodes| {
+            let troubles = episodes.iter().filter(|e| e.metric.is_trouble());
+            troubles
+                .flat_map(|episode| episode.from..=episode.to)
+                .collect()
+        })
+        .collect();
+    for held in &mut tracks {
+        let skipped = &troubled[held.series];
+        if held.learned_from_any(skipped) {
+            *held = track(held.series, &all[held.series], held.metric.clone(), skipped);
         }
     }
-    tracks
+    tracks.retain(|track| track.normal.is_some());
+    (tracks, troubled)
 }
 
-fn track(place: usize, series: &Series<'_>, metric: Metric) -> Track {
+/// The metrics to examine for a series.
+fn metrics(series: &Series<'_>) -> Vec<Metric> {
+    let mut fields: BTreeMap<&str, u64> = BTreeMap::new();
+    for field in series.units.iter().flat_map(|unit| unit.lacking.keys()) {
+        *fields.entry(field).or_default() += 1;
+    }
+    let mut warnings: BTreeMap<&str, u64> = BTreeMap::new();
+    for (template, count) in series.units.iter().flat_map(|unit| &unit.warned) {
+        *warnings.entry(template).or_default() += count;
+    }
+    // Names that vary from run to run are not real fields; keep those that are missing in most runs.
+    let (fields, warnings) = (most(fields, MAX_FIELDS), most(warnings, MAX_WARNINGS));
+    let own = series.units.iter().filter_map(|unit| unit.own);
+    let own: BTreeSet<&str> = own.flat_map(|own| own.keys()).map(String::as_str).collect();
+    let own = own.into_iter().take(MAX_OWN);
+    Metric::all(fields.into_iter(), warnings.into_iter(), own)
+}
+
+/// The most frequent names, sorted by name.
+fn most(counts: BTreeMap<&str, u64>, limit: usize) -> Vec<&str> {
+    let mut counts: Vec<(u64, &str)> = counts.into_iter().map(|(name, n)| (n, name)).collect();
+    counts.sort_by(|a, b| (b.0, a.1).cmp(&(a.0, b.1)));
+    counts.truncate(limit);
+    let mut names: Vec<&str> = counts.into_iter().map(|(_, name)| name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Compares all units of a series in one metric; learns from none of the skipped ones.
+fn track(place: usize, series: &Series<'_>, metric: Metric, skipped: &BTreeSet<usize>) -> Track {
     let points = series.units.iter().enumerate().filter_map(|(index, unit)| {
         let sample = metric.of(unit)?;
         Some((
@@ -124,25 +206,25 @@ fn track(place: usize, series: &Series<'_>, metric: Metric) -> Track {
         ))
     });
     let mut clean: Vec<Point> = Vec::new();
+    let mut learned: BTreeSet<usize> = BTreeSet::new();
     let mut normal: Option<Normal> = None;
     let mut tests: Vec<Test> = Vec::new();
     for (unit, point) in points {
-        let Some(known) = &normal else {
+        let test = normal
+            .as_ref()
+            .map(|known| compare(&metric, known, unit, &point, &tests));
+        if test.as_ref().is_none_or(|test| !test.is_suspect) && !skipped.contains(&unit) {
             clean.push(point);
-            normal = Normal::learn(&metric, &clean);
-            continue;
-        };
-        let test = compare(&metric, known, unit, &point, &tests);
-        if !test.is_suspect {
-            clean.push(point);
+            learned.insert(unit);
             normal = Normal::learn(&metric, &clean);
         }
-        tests.push(test);
+        tests.extend(test);
     }
     Track {
         series: place,
         metric,
         tests,
+        learned,
         normal,
     }
 }
@@ -179,15 +261,20 @@ fn compare(metric: &Metric, known: &Normal, unit: usize, point: &Point, before: 
     test
 }
 
-/// Maximum probability of a comparison that counts as significant.
+/// Maximum probability of a comparison that counts as significant. A stretch of unusual units counts as one discovery:
+/// a long incident must not make what happens elsewhere significant.
 fn threshold(tracks: &[Track]) -> f64 {
-    let mut all: Vec<f64> = tracks
-        .iter()
-        .flat_map(|track| track.tests.iter().map(|test| test.surprise.abs()))
-        .collect();
+    let mut all: Vec<f64> = Vec::new();
+    let mut count = 0;
+    for track in tracks {
+        count += track.tests.len();
+        all.extend(track.stretches().iter().map(|stretch| {
+            let surprises = stretch.iter().map(|test| test.surprise.abs());
+            surprises.fold(1.0, f64::min)
+        }));
+    }
     all.sort_by(f64::total_cmp);
-    let count = all.len() as f64;
-    let allowed = |rank: usize| FALSE_SHARE * (rank + 1) as f64 / count;
+    let allowed = |rank: usize| FALSE_SHARE * (rank + 1) as f64 / count as f64;
     let last = (0..all.len())
         .rev()
         .find(|rank| all[*rank] <= allowed(*rank));
@@ -199,18 +286,13 @@ pub(crate) fn episodes(all: &[Series<'_>], tracks: &[Track]) -> Vec<Vec<Episode>
     let threshold = threshold(tracks);
     let mut found: Vec<Vec<Episode>> = all.iter().map(|_| Vec::new()).collect();
     for track in tracks.iter().filter(|track| track.metric.is_told()) {
-        let suspects: Vec<usize> = (0..track.tests.len())
-            .filter(|test| track.tests[*test].is_suspect)
-            .collect();
-        let is_up = |test: &usize| track.tests[*test].surprise > 0.0;
-        let goes_on = |a: &usize, b: &usize| b - a <= 2 && is_up(a) == is_up(b);
-        for stretch in suspects.chunk_by(goes_on) {
-            let tests: Vec<&Test> = stretch.iter().map(|test| &track.tests[*test]).collect();
+        for tests in track.stretches() {
             let least = tests
                 .iter()
                 .map(|test| test.surprise.abs())
                 .fold(1.0, f64::min);
-            let is_long = tests.len() >= track.metric.least_units();
+            let is_long = tests.len() >= track.metric.least_units() && is_lasting(track, &tests);
+            let is_long = is_long && !track.is_habit(&tests);
             if is_long && least <= threshold && !is_everybodys(track, &tests, tracks, all) {
                 let series = &all[track.series];
                 found[track.series].push(episode(track, series, &tests));
@@ -221,6 +303,16 @@ pub(crate) fn episodes(all: &[Series<'_>], tracks: &[Track]) -> Vec<Vec<Episode>
         episodes.sort_by_key(|episode| episode.since);
     }
     found
+}
+
+/// Whether a volume is unusual in several units, or very unusual in one.
+fn is_lasting(track: &Track, tests: &[&Test]) -> bool {
+    let one = match tests {
+        [one] if track.metric == Metric::Requests => one,
+        _ => return true,
+    };
+    let times = one.raw / one.usual.max(1e-9);
+    !(1.0 / MUCH..MUCH).contains(&times)
 }
 
 fn episode(track: &Track, series: &Series<'_>, tests: &[&Test]) -> Episode {

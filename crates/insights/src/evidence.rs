@@ -27,7 +27,10 @@ pub(super) fn evidence(
     groups: &[ErrorGroup],
 ) -> Vec<Evidence> {
     let runs = runs(incident, series, everything);
-    let mut found = signs(incident, everything, &runs);
+    let mut found = warnings(incident, everything, &runs);
+    if found.is_empty() {
+        found = signs(incident, everything, &runs);
+    }
     if found.is_empty() {
         found = errors(incident, series, groups);
     }
@@ -38,6 +41,19 @@ pub(super) fn evidence(
         found.extend(rows.take(1).map(Evidence::from));
     }
     found
+}
+
+/// The first warning of the template that surged; none for other incidents.
+fn warnings(incident: &Incident, everything: &Finished, runs: &[usize]) -> Vec<Evidence> {
+    let Metric::Warnings(template) = &incident.root.metric else {
+        return Vec::new();
+    };
+    let rows = runs.iter().map(|run| &everything.runs[*run]);
+    let warned = rows.flat_map(|row| row.sections.warnings.0.iter());
+    let own = warned.filter(|(name, _)| *name == template);
+    let first = own.map(|(_, warned)| &warned.first);
+    let first = first.min_by_key(|first| (first.time(), first.evidence().cloned()));
+    first.and_then(Evidence::of_sign).into_iter().collect()
 }
 
 /// The runs that may contain the incident; for incidents by hour, all runs of the scraper.
@@ -161,15 +177,14 @@ fn of_metric(metric: &Metric) -> Option<Sign> {
     }
 }
 
-/// The line of the first error of a group.
-pub(super) fn first_error(everything: &Finished, row: &GroupRow) -> Option<Evidence> {
-    let first_seen = row.group.first_seen?;
-    let quarter = first_seen.as_micros().div_euclid(SIGN_WIDTH) * SIGN_WIDTH;
+/// The line of the error of a group at this time, if it is the first of a run.
+pub(super) fn error_at(everything: &Finished, row: &GroupRow, at: Timestamp) -> Option<Evidence> {
+    let quarter = at.as_micros().div_euclid(SIGN_WIDTH) * SIGN_WIDTH;
     let signs = row.runs.iter().flatten().filter_map(|run| {
         let key = (*run, Sign::Error(row.id), quarter);
         everything.signs.get(&key)
     });
-    let mut signs = signs.filter(|first| first.time() == Some(first_seen));
+    let mut signs = signs.filter(|first| first.time() == Some(at));
     Evidence::of_sign(signs.next()?)
 }
 

@@ -2,24 +2,20 @@
 //!
 //! A block makes requests fail, items drop and new errors appear; four separate findings would be noise.
 //! Overlapping episodes of a scraper therefore form one incident. Its kind is that of the episode that
-//! explains the others; the other episodes only show the order of events.
+//! explains the others (`causes`); the other episodes only show the order of events. Episodes that only overlap
+//! with a consequence have a cause of their own. The incident begins with the earliest episode that it explains.
 
 use std::collections::BTreeSet;
 
 use dragline_rollup::Finished;
-use dragline_schema::{ErrorCategory, RunKey, Timestamp};
+use dragline_schema::{RunKey, Timestamp};
 
+use crate::causes::causes;
 use crate::episodes::Episode;
 use crate::kind::InsightKind;
 use crate::metric::Metric;
 use crate::series::Series;
 
-/// Below this share of the usual items, the incident is a failure, not a lower yield.
-const COLLAPSE: f64 = 0.45;
-/// Minimum share of requests with page errors, or of items that lack a field, for a broken page.
-const BROKEN: f64 = 0.12;
-/// Maximum share of the usual items for a broken page.
-const FEWER: f64 = 0.75;
 /// A site counts as refusing by status if at least this share of its refusals has a blocking status.
 const BY_STATUS: f64 = 0.9;
 
@@ -34,6 +30,7 @@ pub(crate) enum Kind {
     RetryWaste,
     DuplicateSurge,
     YieldDrop,
+    WarningSurge,
     QueueGrowth,
     Bottleneck,
     VolumeHigh,
@@ -52,6 +49,7 @@ impl From<Kind> for InsightKind {
             Kind::RetryWaste => Self::RetryWaste,
             Kind::DuplicateSurge => Self::DuplicateSurge,
             Kind::YieldDrop => Self::YieldDrop,
+            Kind::WarningSurge => Self::WarningSurge,
             Kind::QueueGrowth => Self::QueueGrowth,
             Kind::Bottleneck => Self::Bottleneck,
             Kind::VolumeHigh => Self::VolumeHigh,
@@ -95,8 +93,32 @@ impl Incident {
     }
 }
 
-/// The incidents of a series.
+/// The incidents of a series, in order of time.
 pub(crate) fn incidents(series: &Series<'_>, episodes: Vec<Episode>) -> Vec<Incident> {
+    let mut found: Vec<Incident> = Vec::new();
+    let mut pending = clusters(episodes);
+    while let Some(cluster) = pending.pop() {
+        let causes = causes(&cluster, is_by_status(series, &cluster));
+        let Some((_, root)) = causes.first() else {
+            continue;
+        };
+        let is_own = explained(&cluster, &cluster[*root]);
+        let parts = || cluster.iter().zip(&is_own);
+        let (own, rest): (Vec<_>, Vec<_>) = parts().partition(|(_, is_own)| **is_own);
+        let [own, rest] = [own, rest].map(|part| {
+            let episodes = part.into_iter().map(|(episode, _)| episode.clone());
+            episodes.collect::<Vec<Episode>>()
+        });
+        let causes = causes.iter().filter(|(_, root)| is_own[*root]);
+        found.extend(causes.map(|(kind, root)| incident(series, *kind, &cluster[*root], &own)));
+        pending.extend(clusters(rest));
+    }
+    found.sort_by_key(|incident| (incident.from, incident.to));
+    found
+}
+
+/// Groups episodes that overlap.
+fn clusters(episodes: Vec<Episode>) -> Vec<Vec<Episode>> {
     let mut episodes = episodes;
     episodes.sort_by_key(|episode| (episode.from, episode.to));
     let mut clusters: Vec<(usize, Vec<Episode>)> = Vec::new();
@@ -109,15 +131,50 @@ pub(crate) fn incidents(series: &Series<'_>, episodes: Vec<Episode>) -> Vec<Inci
             _ => clusters.push((episode.to, vec![episode])),
         }
     }
-    clusters
-        .into_iter()
-        .flat_map(|(_, cluster)| {
-            let causes = causes(&cluster, is_by_status(series, &cluster));
-            causes
-                .into_iter()
-                .map(move |(kind, root)| incident(series, kind, root, &cluster))
+    clusters.into_iter().map(|(_, cluster)| cluster).collect()
+}
+
+/// Maximum number of units between the begin of an incident and that of its consequences. What changes long after the
+/// begin of an incident that does not end has a cause of its own.
+const LATER: usize = 8;
+
+/// Which episodes of a cluster a root explains: those that overlap with it or are next to it, and consequences such
+/// as a long queue that follow these.
+fn explained(cluster: &[Episode], root: &Episode) -> Vec<bool> {
+    let touches = |episode: &Episode, (from, to): (usize, usize)| {
+        episode.from <= to + 1 && from <= episode.to + 1
+    };
+    let own = || {
+        let span = (root.from, root.to);
+        cluster.iter().filter(move |episode| touches(episode, span))
+    };
+    let from = own().map(|episode| episode.from).min();
+    let to = own().map(|episode| episode.to).max();
+    let span = (from.unwrap_or(root.from), to.unwrap_or(root.to));
+    cluster
+        .iter()
+        .map(|episode| {
+            let is_direct = touches(episode, (root.from, root.to));
+            if episode.metric.is_consequence() {
+                let is_soon = episode.from <= root.from + LATER || episode == root;
+                return touches(episode, span) && is_soon;
+            }
+            is_direct
         })
         .collect()
+}
+
+/// Maximum number of units by which an episode may precede its root and still date the incident.
+const EARLIER: usize = 2;
+
+/// The onset of an incident: that of the root, or of an earlier consequence. What is far earlier, or usually has
+/// causes of its own, dates nothing.
+fn onset(root: &Episode, own: &[Episode]) -> i64 {
+    let dates = |episode: &&Episode| {
+        !episode.metric.is_consequence() && episode.from + EARLIER >= root.from
+    };
+    let times = own.iter().filter(dates).map(|episode| episode.since);
+    times.chain([root.since]).min().unwrap_or(root.since)
 }
 
 /// Whether most refusals in a cluster's units have a blocking status (403 or 429).
@@ -133,166 +190,25 @@ fn is_by_status(series: &Series<'_>, cluster: &[Episode]) -> bool {
     with as f64 >= BY_STATUS * all as f64
 }
 
-fn incident(series: &Series<'_>, kind: Kind, root: usize, cluster: &[Episode]) -> Incident {
-    let root = cluster[root].clone();
-    let mut episodes = cluster.to_vec();
+fn incident(series: &Series<'_>, kind: Kind, root: &Episode, own: &[Episode]) -> Incident {
+    let mut episodes = own.to_vec();
     episodes.sort_by(|a, b| (a.since, &a.metric).cmp(&(b.since, &b.metric)));
     let ends = |of: fn(&Episode) -> usize| episodes.iter().map(of);
     let from = ends(|episode| episode.from).min().unwrap_or(root.from);
     let to = ends(|episode| episode.to).max().unwrap_or(root.to);
+    let since = onset(root, own);
     Incident {
         kind,
-        since: root.since,
+        since,
         // Units may overlap and clocks differ, so the end must not precede the start.
-        until: series.units[to].end.max(root.since),
+        until: series.units[to].end.max(since),
         is_open: to + 1 == series.units.len(),
         before: None,
-        root,
+        root: root.clone(),
         episodes,
         from,
         to,
     }
-}
-
-/// The causes that a cluster's episodes suggest, as indexes of the episodes.
-struct Clues<'e> {
-    episodes: &'e [Episode],
-    fewer: Option<usize>,
-    lacking: Option<usize>,
-    lost: Option<usize>,
-    page_errors: Option<usize>,
-    other_errors: Option<usize>,
-}
-
-impl<'e> Clues<'e> {
-    fn of(episodes: &'e [Episode]) -> Self {
-        let find = |is_one: &dyn Fn(&Episode) -> bool| episodes.iter().position(is_one);
-        let is_of_page =
-            |category| matches!(category, ErrorCategory::Parsing | ErrorCategory::SiteChange);
-        let errors = |of_page: bool| {
-            find(&|episode| match episode.metric {
-                Metric::Errors(category) => episode.is_up && is_of_page(category) == of_page,
-                _ => false,
-            })
-        };
-        Self {
-            episodes,
-            fewer: find(&|episode| {
-                let is_content = matches!(episode.metric, Metric::ItemsPerPage | Metric::ItemYield);
-                is_content && !episode.is_up
-            }),
-            lacking: find(&|episode| matches!(episode.metric, Metric::Lacking(_)) && episode.is_up),
-            lost: find(&|episode| episode.metric == Metric::Lost && episode.is_up),
-            page_errors: errors(true),
-            other_errors: errors(false),
-        }
-    }
-
-    fn up(&self, metric: &Metric) -> Option<usize> {
-        let mut episodes = self.episodes.iter();
-        episodes.position(|episode| episode.metric == *metric && episode.is_up)
-    }
-
-    fn down(&self, metric: &Metric) -> Option<usize> {
-        let mut episodes = self.episodes.iter();
-        episodes.position(|episode| episode.metric == *metric && !episode.is_up)
-    }
-
-    /// Whether so few items are left that it is a failure, not a lower yield.
-    /// `explained` is the share of pages that have no items for another reason.
-    fn is_collapse(&self, explained: f64) -> bool {
-        self.fewer.is_some_and(|fewer| {
-            let episode = &self.episodes[fewer];
-            episode.observed < episode.usual * COLLAPSE * (1.0 - explained)
-        })
-    }
-
-    /// Whether many of the successful pages have changed.
-    fn is_broken_page(&self) -> bool {
-        let are_many = |place: usize| self.episodes[place].observed >= BROKEN;
-        let are_fewer = |place: usize| {
-            let episode = &self.episodes[place];
-            episode.observed < episode.usual * FEWER
-        };
-        let is_named = self.page_errors.is_some_and(are_many) || self.lacking.is_some_and(are_many);
-        is_named && (self.fewer.is_none_or(are_fewer))
-    }
-
-    /// A changed page: fields are missing, or fewer or lost items come with errors about the page.
-    fn layout(&self) -> Option<(Kind, usize)> {
-        let with_errors = self.fewer.or(self.lost).and(self.page_errors);
-        let root = self.lacking.or(with_errors)?;
-        Some((Kind::LayoutChange, self.fewer.unwrap_or(root)))
-    }
-
-    /// Items that are gone without an error.
-    fn silence(&self) -> Option<(Kind, usize)> {
-        let kind = if self.is_collapse(0.0) {
-            Kind::SilentFailure
-        } else {
-            Kind::YieldDrop
-        };
-        Some((kind, self.fewer?))
-    }
-
-    /// The remaining causes, if requests, pages and items suggest none.
-    fn rest(&self) -> Option<(Kind, usize)> {
-        let queue = self.up(&Metric::QueueLeft).or(self.up(&Metric::Queue));
-        let mut episodes = self.episodes.iter();
-        let own = episodes.position(|episode| matches!(episode.metric, Metric::Own(_)));
-        let rest = [
-            (Kind::SlowDown, self.up(&Metric::ResponseTime)),
-            (Kind::Bottleneck, self.up(&Metric::Database)),
-            (Kind::Bottleneck, self.up(&Metric::Processing)),
-            (Kind::Bottleneck, self.up(&Metric::Waiting)),
-            (Kind::SilentFailure, self.down(&Metric::BytesPerPage)),
-            (Kind::VolumeHigh, self.up(&Metric::Requests)),
-            (Kind::QueueGrowth, queue),
-            (Kind::VolumeLow, self.down(&Metric::Requests)),
-            (Kind::StatisticChange, own),
-        ];
-        let mut rest = rest.into_iter();
-        rest.find_map(|(kind, root)| Some((kind, root?)))
-    }
-}
-
-/// The causes of a cluster. Usually there is one, but a site that blocks may also have changed its pages.
-///
-/// If the site refuses by status, problems with the remaining pages have another cause. If it refuses with
-/// block pages, these problems are the refusal itself.
-fn causes(episodes: &[Episode], is_by_status: bool) -> Vec<(Kind, usize)> {
-    let clues = Clues::of(episodes);
-    let failed = clues.up(&Metric::Failed);
-    if let Some(root) = clues.up(&Metric::Blocked) {
-        // A block does not remove items from the pages that succeed.
-        let also = clues.layout().or(clues.silence());
-        // A captcha page counts as a successful page, too.
-        let explained = episodes[root].observed;
-        let is_of_page = is_by_status && clues.is_broken_page();
-        let also = also.filter(|_| is_of_page || clues.is_collapse(explained));
-        return [(Kind::BlockWave, root)].into_iter().chain(also).collect();
-    }
-    let retries = clues.up(&Metric::Retries);
-    let is_clean = clues.other_errors.or(clues.page_errors).is_none();
-    let is_page = clues.lacking.or(clues.page_errors).is_some();
-    let wave = |root| (Kind::ErrorWave, root);
-    let one = retries
-        .filter(|_| is_clean)
-        .map(|root| (Kind::RetryWaste, root))
-        .or(clues.other_errors.or(failed).filter(|_| !is_page).map(wave))
-        .or(clues.layout())
-        .or(clues.lost.map(|root| (Kind::LayoutChange, root)))
-        .or(clues
-            .up(&Metric::Duplicates)
-            .map(|root| (Kind::DuplicateSurge, root)))
-        .or(clues.silence())
-        .or(clues
-            .page_errors
-            .or(clues.other_errors)
-            .or(failed)
-            .map(wave))
-        .or(clues.rest());
-    one.into_iter().collect()
 }
 
 /// The runs of an incident, as indexes in [`Finished::runs`].
@@ -356,66 +272,72 @@ pub(crate) fn is_asked(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dragline_schema::ErrorCategory;
 
-    fn episode(metric: Metric, is_up: bool, usual: f64, observed: f64) -> Episode {
+    /// Names, spans and onsets of the incidents of episodes.
+    fn told(episodes: &[Episode]) -> Vec<(&'static str, usize, usize, i64)> {
+        let unit = |start: i64| crate::series::Unit {
+            start,
+            end: start + 1,
+            ..crate::series::Unit::default()
+        };
+        let series = Series {
+            name: (None, None),
+            width: 1,
+            units: (0..20).map(unit).collect(),
+        };
+        let found = incidents(&series, episodes.to_vec());
+        let told = found.into_iter().map(|one| {
+            let name = InsightKind::from(one.kind).name();
+            (name, one.from, one.to, one.since)
+        });
+        told.collect()
+    }
+
+    fn from_to(
+        metric: Metric,
+        is_up: bool,
+        (from, to): (usize, usize),
+        (usual, observed): (f64, f64),
+    ) -> Episode {
         Episode {
             metric,
             is_up,
-            from: 3,
-            to: 5,
-            since: 0,
+            from,
+            to,
+            since: from as i64,
             expected: (usual * 0.9, usual * 1.1),
             usual,
             observed,
         }
     }
 
-    fn kinds(episodes: &[Episode]) -> Vec<&'static str> {
-        let causes = causes(episodes, true);
-        causes
-            .into_iter()
-            .map(|(kind, _)| InsightKind::from(kind).name())
-            .collect()
-    }
-
     #[test]
-    fn one_cause_explains_the_rest() {
-        let blocked = || episode(Metric::Blocked, true, 0.01, 0.5);
-        let failed = || episode(Metric::Failed, true, 0.02, 0.4);
-        let fewer = || episode(Metric::ItemsPerPage, false, 0.9, 0.6);
-        let gone = || episode(Metric::ItemsPerPage, false, 0.9, 0.1);
-        let retries = || episode(Metric::Retries, true, 0.02, 0.3);
-        let parsing = || episode(Metric::Errors(ErrorCategory::Parsing), true, 0.01, 0.3);
-        let network = || episode(Metric::Errors(ErrorCategory::Network), true, 0.01, 0.3);
-        let lacking = || episode(Metric::Lacking("price".into()), true, 0.0, 0.9);
-        let slow = || episode(Metric::ResponseTime, true, 100.0, 400.0);
-        for (episodes, expected) in [
-            (
-                vec![blocked(), fewer(), retries(), network()],
-                vec!["block_wave"],
-            ),
-            (
-                vec![blocked(), gone()],
-                vec!["block_wave", "silent_failure"],
-            ),
-            (
-                vec![blocked(), gone(), parsing()],
-                vec!["block_wave", "layout_change"],
-            ),
-            (
-                vec![blocked(), fewer(), parsing()],
-                vec!["block_wave", "layout_change"],
-            ),
-            (vec![failed(), network(), fewer()], vec!["error_wave"]),
-            (vec![failed(), retries()], vec!["retry_waste"]),
-            (vec![fewer(), parsing()], vec!["layout_change"]),
-            (vec![lacking()], vec!["layout_change"]),
-            (vec![gone()], vec!["silent_failure"]),
-            (vec![fewer()], vec!["yield_drop"]),
-            (vec![slow()], vec!["slow_down"]),
-            (vec![], vec![]),
-        ] {
-            assert_eq!(kinds(&episodes), expected, "{episodes:?}");
-        }
+    fn an_incident_begins_with_what_it_explains() {
+        let gone = from_to(Metric::ItemsPerPage, false, (3, 9), (0.9, 0.1));
+        let network = Metric::Errors(ErrorCategory::Network);
+        let errors = from_to(network.clone(), true, (4, 8), (0.0, 0.6));
+        assert_eq!(told(&[gone.clone(), errors]), [("error_wave", 3, 9, 3)]);
+        // More requests have causes of their own, and a consequence may last longer.
+        let busy = from_to(Metric::Requests, true, (1, 4), (100.0, 300.0));
+        let late = from_to(Metric::Queue, true, (9, 12), (10.0, 90.0));
+        assert_eq!(
+            told(&[busy, gone.clone(), late]),
+            [("silent_failure", 1, 12, 3)]
+        );
+        let endless = from_to(Metric::Failed, true, (0, 19), (0.0, 0.1));
+        let few = from_to(Metric::Requests, false, (15, 16), (100.0, 10.0));
+        assert_eq!(
+            told(&[endless, few]),
+            [("error_wave", 0, 19, 0), ("volume_low", 15, 16, 15)]
+        );
+        // What overlaps only with a consequence has a cause of its own.
+        let errors = from_to(network, true, (8, 9), (0.0, 0.6));
+        let late = from_to(Metric::Requests, false, (9, 14), (100.0, 10.0));
+        let blocked = from_to(Metric::Blocked, true, (13, 15), (0.0, 0.5));
+        assert_eq!(
+            told(&[errors, late, blocked]),
+            [("error_wave", 8, 9, 8), ("block_wave", 9, 15, 13)]
+        );
     }
 }

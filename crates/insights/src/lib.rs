@@ -6,7 +6,7 @@
 //!
 //! `series` splits each scraper's activity into units: runs, or hours. `episodes` compares each unit with
 //! the units before it (`normal`, `metric`) and keeps the deviations that chance does not explain.
-//! `incidents` groups simultaneous episodes under one cause, and `told` describes that incident in words.
+//! `incidents` groups simultaneous episodes under one cause (`causes`), and `told` describes that incident in words.
 //! Other modules find runs that did not end or start as expected (`ends`, `schedule`), errors that are
 //! new or back (`novelty`), and logs with missing lines or a wrong clock (`losses`).
 //!
@@ -39,10 +39,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod causes;
 mod ends;
 mod episodes;
 mod evidence;
 mod finding;
+mod fold;
 mod incidents;
 mod kind;
 mod limits;
@@ -58,6 +60,7 @@ mod schedule;
 mod series;
 pub mod stats;
 mod told;
+mod unseen;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -66,7 +69,7 @@ use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow};
 use dragline_schema::{RunKey, Timestamp};
 
-use crate::episodes::Track;
+use crate::episodes::{Track, Troubled};
 use crate::incidents::Incident;
 use crate::metric::Metric;
 use crate::series::Series;
@@ -79,6 +82,7 @@ pub use crate::names::{Name, by_scraper};
 pub use crate::normal::Expectation;
 pub use crate::series::{DAY, HOUR, hour, weekday};
 pub use crate::told::{capital, name};
+pub use crate::unseen::unseen;
 pub use crate::verdict::{VERDICTS, rank, verdict};
 
 /// Minimum number of requests for a run's shares to be meaningful.
@@ -90,18 +94,21 @@ pub struct Analysis<'f> {
     end: Option<Timestamp>,
     all: Vec<Series<'f>>,
     tracks: Vec<Track>,
+    /// The units of each series that show trouble.
+    troubled: Troubled,
 }
 
 impl<'f> Analysis<'f> {
     /// Analyses everything that started before `end`.
     pub fn of(everything: &'f Finished, end: Option<Timestamp>) -> Self {
         let all = series::all(everything, end);
-        let tracks = episodes::tracks(&all);
+        let (tracks, troubled) = episodes::tracks(&all);
         Self {
             everything,
             end,
             all,
             tracks,
+            troubled,
         }
     }
 
@@ -116,40 +123,30 @@ impl<'f> Analysis<'f> {
         let everything = self.everything;
         let mut found: Vec<Finding> = Vec::new();
         let episodes = episodes::episodes(&self.all, &self.tracks);
-        let mut incidents: Vec<(usize, Incident)> = Vec::new();
         let news = novelty::news(&self.all, everything, groups, rules);
+        let mut news: Vec<Option<Finding>> = news.into_iter().map(Some).collect();
         let muted: BTreeSet<u64> = groups
             .iter()
             .filter(|group| group.is_muted)
             .map(|group| group.id)
             .collect();
         let keys: BTreeSet<&RunKey> = finished.runs.iter().map(|row| &row.key).collect();
-        for (place, episodes) in episodes.into_iter().enumerate() {
-            let series = &self.all[place];
+        for (series, episodes) in self.all.iter().zip(episodes) {
             let own = incidents::incidents(series, episodes);
-            for incident in recurring::fold(own) {
-                // If most errors of the incident belong to one new error, report only the new error.
-                let is_told = |news: &Finding| {
-                    let most = news.observed.unwrap_or(0.0) * 2.0 > incident.errors(series) as f64;
-                    incident.is_of_errors_alone() && most && is_of(series, &incident, news)
-                };
+            for mut incident in recurring::fold(own) {
                 let is_muted = !muted.is_empty()
                     && incident.is_of_errors_alone()
                     && is_muted(&incident, series, everything, &muted);
-                if is_muted || news.iter().any(is_told) {
+                if is_muted || fold::into_news(&incident, series, &news) {
                     continue;
                 }
+                fold::take_news(&mut incident, series, &mut news);
                 if incidents::is_asked(&incident, series, everything, finished.period, &keys) {
                     found.push(told::finding(&incident, series, everything, groups));
                 }
-                incidents.push((place, incident));
             }
         }
-        let is_part = |news: &Finding| {
-            let mut own = incidents.iter();
-            own.any(|(place, incident)| is_of(&self.all[*place], incident, news))
-        };
-        found.extend(news.into_iter().filter(|news| !is_part(news)));
+        found.extend(news.into_iter().flatten());
         found.extend(ends::ends(finished, everything, rules));
         found.extend(losses::lines(finished));
         found.extend(losses::clocks(finished));
@@ -182,17 +179,22 @@ impl<'f> Analysis<'f> {
         found.collect()
     }
 
-    /// A scraper's runs in which some metric was unusual; they are not suitable as a reference.
+    /// A scraper's runs in which some metric was unusual, and all runs during an incident; they are not suitable as a
+    /// reference.
     pub fn unusual_runs(&self, name: &Name) -> BTreeSet<usize> {
         let own = self
             .tracks
             .iter()
             .filter(|track| track.series(&self.all).name == *name);
-        let runs = own.flat_map(|track| {
+        let unusual = own.flat_map(|track| {
             let units = &track.series(&self.all).units;
             track.unusual_units().filter_map(|unit| units[unit].run)
         });
-        runs.collect()
+        let series = self.all.iter().zip(&self.troubled);
+        let troubled = series
+            .filter(|(series, _)| series.name == *name)
+            .flat_map(|(series, units)| units.iter().filter_map(|unit| series.units[*unit].run));
+        unusual.chain(troubled).collect()
     }
 
     /// A scraper's runs before the given one.
@@ -253,14 +255,6 @@ fn is_muted(
     };
     let mut own = everything.groups.iter().filter(is_part).peekable();
     own.peek().is_some() && own.all(|row| muted.contains(&row.id))
-}
-
-/// Whether a new or regressed error and an incident belong to the same scraper and time.
-fn is_of(series: &Series<'_>, incident: &Incident, news: &Finding) -> bool {
-    let first = series.units[incident.from].start;
-    let is_within = |since: Timestamp| (first..=incident.until).contains(&since.as_micros());
-    let is_own = ScraperKey::from(&series.name) == news.scraper;
-    is_own && news.since.is_some_and(is_within)
 }
 
 /// A baseline learned from fewer units is not shown.

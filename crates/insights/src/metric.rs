@@ -46,6 +46,10 @@ pub(crate) enum Metric {
     /// Items that lack a field, per item.
     Lacking(String),
     ResponseTime,
+    /// The mean response time, where the log has no single ones.
+    ResponseMean,
+    /// Seconds of a run per request, where the log has no response times.
+    Pace,
     BytesPerPage,
     /// Duplicates per successful page.
     Duplicates,
@@ -64,6 +68,8 @@ pub(crate) enum Metric {
     Database,
     /// The share spent processing pages until they are stored.
     Processing,
+    /// Warnings of a template, per request.
+    Warnings(String),
     /// A custom statistic, by name.
     Own(String),
 }
@@ -161,9 +167,11 @@ fn amount(value: f64, variance: f64) -> Option<Sample> {
 }
 
 impl Metric {
-    /// All metrics of a scraper, given the fields that its items lack and its custom statistics.
+    /// All metrics of a scraper, given the fields that its items lack, the templates of its warnings and its custom
+    /// statistics.
     pub(crate) fn all<'f>(
         fields: impl Iterator<Item = &'f str>,
+        warnings: impl Iterator<Item = &'f str>,
         own: impl Iterator<Item = &'f str>,
     ) -> Vec<Self> {
         let mut all = vec![
@@ -173,6 +181,8 @@ impl Metric {
             Self::ItemYield,
             Self::Lost,
             Self::ResponseTime,
+            Self::ResponseMean,
+            Self::Pace,
             Self::BytesPerPage,
             Self::Duplicates,
             Self::Retries,
@@ -191,6 +201,7 @@ impl Metric {
                 .map(|category| Self::Errors(*category)),
         );
         all.extend(fields.map(|field| Self::Lacking(field.to_owned())));
+        all.extend(warnings.map(|template| Self::Warnings(template.to_owned())));
         all.extend(own.map(|name| Self::Own(name.to_owned())));
         all
     }
@@ -206,6 +217,8 @@ impl Metric {
             Self::Lost => "items_failed_share".to_owned(),
             Self::Lacking(field) => format!("field_fill.{field}"),
             Self::ResponseTime => "response_time_ms.p50".to_owned(),
+            Self::ResponseMean => "response_time_ms.mean".to_owned(),
+            Self::Pace => "seconds_per_request".to_owned(),
             Self::BytesPerPage => "bytes_per_page".to_owned(),
             Self::Duplicates => "duplicate_share".to_owned(),
             Self::Retries => "retry_share".to_owned(),
@@ -217,6 +230,7 @@ impl Metric {
             Self::Waiting => "waiting_share".to_owned(),
             Self::Database => "database_share".to_owned(),
             Self::Processing => "processing_share".to_owned(),
+            Self::Warnings(_) => "warnings_per_request".to_owned(),
             Self::Own(name) => format!("stats.{name}"),
         }
     }
@@ -236,6 +250,8 @@ impl Metric {
                 format!("items that have `{}`", dragline_schema::clip(field, 40))
             }
             Self::ResponseTime => "response time in milliseconds".to_owned(),
+            Self::ResponseMean => "mean response time in milliseconds".to_owned(),
+            Self::Pace => "seconds per request".to_owned(),
             Self::BytesPerPage => "bytes per page".to_owned(),
             Self::Duplicates => "duplicates per page".to_owned(),
             Self::Retries => "retries".to_owned(),
@@ -247,6 +263,9 @@ impl Metric {
             Self::Waiting => "time spent waiting for the site".to_owned(),
             Self::Database => "time spent waiting for the database".to_owned(),
             Self::Processing => "time spent processing and storing pages".to_owned(),
+            Self::Warnings(template) => {
+                format!("warnings `{}`", dragline_schema::clip(template, 80))
+            }
             Self::Own(name) => format!("`{name}`"),
         }
     }
@@ -264,9 +283,12 @@ impl Metric {
             | Self::QueueLeft
             | Self::Waiting
             | Self::Database
-            | Self::Processing => Scale::Share,
+            | Self::Processing
+            | Self::Warnings(_) => Scale::Share,
             Self::ItemsPerPage
             | Self::ResponseTime
+            | Self::ResponseMean
+            | Self::Pace
             | Self::BytesPerPage
             | Self::Queue
             | Self::Requests
@@ -287,6 +309,56 @@ impl Metric {
     /// Whether it is reported on its own. The other metrics follow from these.
     pub(crate) fn is_told(&self) -> bool {
         !matches!(self, Self::Items | Self::Duration)
+    }
+
+    /// Whether it often changes for other reasons than requests, pages and items that fail, or follows from these: it does
+    /// not date an incident with another cause.
+    pub(crate) fn is_consequence(&self) -> bool {
+        matches!(
+            self,
+            Self::ResponseTime
+                | Self::ResponseMean
+                | Self::Pace
+                | Self::BytesPerPage
+                | Self::Queue
+                | Self::QueueLeft
+                | Self::Requests
+                | Self::Items
+                | Self::Duration
+                | Self::Waiting
+                | Self::Database
+                | Self::Processing
+                | Self::Warnings(_)
+                | Self::Own(_)
+        )
+    }
+
+    /// Whether it measures how large, long or slow runs are. One scraper may have runs of several sizes.
+    pub(crate) fn is_size(&self) -> bool {
+        matches!(
+            self,
+            Self::ItemsPerPage
+                | Self::ResponseTime
+                | Self::ResponseMean
+                | Self::Pace
+                | Self::BytesPerPage
+                | Self::Requests
+                | Self::Queue
+        )
+    }
+
+    /// Whether a change, in the direction that is worth saying, always means that something went wrong.
+    pub(crate) fn is_trouble(&self) -> bool {
+        matches!(
+            self,
+            Self::Blocked
+                | Self::Failed
+                | Self::Errors(_)
+                | Self::ItemsPerPage
+                | Self::ItemYield
+                | Self::Lost
+                | Self::Lacking(_)
+        )
     }
 
     /// Minimum number of consecutive unusual units; a single run may wait by bad luck.
@@ -346,6 +418,13 @@ impl Metric {
                 let of = |(p50, _): (f64, f64)| amount(p50, 0.5 / count as f64);
                 unit.response_ms.filter(|_| count >= ENOUGH).and_then(of)
             }
+            Self::ResponseMean => {
+                let spread = &counters.response_time;
+                let is_only = unit.response_ms.is_none() && spread.count >= ENOUGH;
+                let mean = spread.mean().filter(|_| is_only)? / 1000.0;
+                amount(mean, 0.5 / spread.count as f64)
+            }
+            Self::Pace => pace(unit),
             Self::BytesPerPage => {
                 let bytes = counters.bytes.saturating_sub(counters.failed_bytes);
                 let mean = bytes as f64 / good.max(1) as f64;
@@ -371,6 +450,15 @@ impl Metric {
             Self::Waiting => part_of_time(counters.waited_micros, unit),
             Self::Database => part_of_time(counters.database_micros, unit),
             Self::Processing => part_of_time(counters.processing_micros, unit),
+            Self::Warnings(template) => {
+                let count = unit.warned.get(template.as_str()).copied().unwrap_or(0);
+                let whole = if requests > 0 {
+                    requests
+                } else {
+                    counters.events
+                };
+                share(count.min(whole), whole)
+            }
             Self::Own(name) => {
                 let value = *unit.own?.get(name)?;
                 amount(value, 1.0 / (value.abs() + 1.0))
@@ -394,15 +482,24 @@ impl Metric {
             Self::ItemYield => (items, counters.found as f64),
             Self::Lost => (counters.failed as f64, items + counters.failed as f64),
             Self::Lacking(_) => (counters.incomplete as f64, items + counters.failed as f64),
-            Self::ResponseTime => {
+            Self::ResponseTime | Self::ResponseMean => {
                 let spread = &counters.response_time;
                 (spread.sum as f64 / 1000.0, spread.count as f64)
+            }
+            // Not by template, but surges are mostly of one.
+            Self::Warnings(_) => {
+                let whole = counters
+                    .requests
+                    .max(u64::from(counters.requests == 0) * counters.events);
+                (counters.warnings as f64, whole as f64)
             }
             Self::BytesPerPage => (counters.bytes as f64, requests),
             Self::Duplicates => (counters.duplicates as f64, good),
             Self::Retries => (counters.retries as f64, requests),
             Self::Queue => (counters.queue.sum as f64, counters.queue.count as f64),
-            Self::QueueLeft
+            // A bucket does not know its time: see `onset`.
+            Self::Pace
+            | Self::QueueLeft
             | Self::Requests
             | Self::Items
             | Self::Duration
@@ -418,7 +515,10 @@ impl Metric {
 
     /// Whether the parts are measures, not counts: their noise is proportional to their size.
     pub(crate) fn is_measure(&self) -> bool {
-        matches!(self, Self::ResponseTime | Self::BytesPerPage | Self::Queue)
+        matches!(
+            self,
+            Self::ResponseTime | Self::ResponseMean | Self::BytesPerPage | Self::Queue
+        )
     }
 
     /// Whether the change, up or down, is large enough to report.
@@ -431,16 +531,40 @@ impl Metric {
             Self::ItemsPerPage | Self::ItemYield => times <= 0.85,
             Self::Lost | Self::Duplicates => more >= 0.08,
             Self::Lacking(_) => more >= 0.12,
-            Self::ResponseTime => times >= 1.3,
+            Self::ResponseTime | Self::ResponseMean => times >= 1.3,
+            Self::Pace => times >= 1.4,
+            Self::Warnings(_) => more >= 0.08 && times >= 3.0,
             Self::BytesPerPage => times <= 0.6,
             Self::Retries => more >= 0.06 && times >= 1.5,
             Self::Queue => times >= 1.8,
             Self::Requests | Self::Items | Self::Duration => times >= 1.75 || times <= 0.57,
             Self::Own(_) => times >= 2.0 || times <= 0.5,
             Self::Waiting | Self::Database | Self::Processing => more >= 0.25,
-            Self::QueueLeft => more >= 0.2,
+            Self::QueueLeft => more >= 0.28,
         }
     }
+}
+
+/// Minimum duration of a run for its pace, in seconds; shorter ones mostly start and stop.
+const LEAST_SECONDS: f64 = 60.0;
+
+/// The seconds of a run per request, if its log has response times for few of them.
+fn pace(unit: &Unit<'_>) -> Option<Sample> {
+    let counters = &unit.counters;
+    let is_timed = unit.response_ms.is_some() || counters.response_time.count > 0;
+    let seconds = unit.duration_seconds.filter(|s| *s >= LEAST_SECONDS)?;
+    // A run that stalled did nothing for a while, and a killed one has no end.
+    if is_timed || counters.requests < ENOUGH || !unit.known.requests || !unit.is_whole {
+        return None;
+    }
+    let requests = counters.requests as f64;
+    let raw = seconds / requests;
+    Some(Sample {
+        y: raw.ln(),
+        variance: 1.0 / requests,
+        trials: None,
+        raw,
+    })
 }
 
 /// The share of the queue that was left when its length was last logged.

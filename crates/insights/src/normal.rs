@@ -39,6 +39,9 @@ pub(crate) struct Normal {
     hours: [f64; 24],
     /// The effect of each day of the week.
     weekdays: [f64; 7],
+    /// The number of units that the effect of an hour, or of a day of the week, was learned from; 0 if there is none.
+    hour_units: [usize; 24],
+    day_units: [usize; 7],
     /// Whether an hour, or a day of the week, was observed often enough.
     is_known_hour: [bool; 24],
     is_known_day: [bool; 7],
@@ -79,6 +82,8 @@ impl Normal {
             level: 0.0,
             hours: [0.0; 24],
             weekdays: [0.0; 7],
+            hour_units: [0; 24],
+            day_units: [0; 7],
             is_known_hour: [true; 24],
             is_known_day: [true; 7],
             slope: 0.0,
@@ -112,6 +117,7 @@ impl Normal {
     fn learn_seasons(&mut self, points: &[Point], residuals: &mut [f64]) {
         let span = points[points.len() - 1].at - points[0].at;
         self.look_around(points);
+        self.count_seasons(points, span);
         let xs: Vec<f64> = points.iter().map(|point| self.days(point.at)).collect();
         // Each effect is estimated from the residuals of the others.
         for _ in 0..3 {
@@ -133,6 +139,35 @@ impl Normal {
                 self.learn_trend(&xs, residuals);
             }
         }
+    }
+
+    /// Counts the units behind each effect that `learn_seasons` learns.
+    fn count_seasons(&mut self, points: &[Point], span: i64) {
+        let count = |is_one: &dyn Fn(i64) -> bool| points.iter().filter(|p| is_one(p.at)).count();
+        let enough = |count: usize, least: usize| if count >= least { count } else { 0 };
+        if span >= 3 * DAY {
+            for (wanted, units) in self.hour_units.iter_mut().enumerate() {
+                *units = enough(count(&|at| hour(at) as usize == wanted), 3);
+            }
+        }
+        for (wanted, units) in self.day_units.iter_mut().enumerate() {
+            if span >= 13 * DAY {
+                *units = enough(count(&|at| weekday(at) as usize == wanted), 2);
+            } else if span >= 6 * DAY {
+                *units = enough(count(&|at| (weekday(at) >= 5) == (wanted >= 5)), 2);
+            }
+        }
+    }
+
+    /// The variance of the expected value at a time. The variance of a median is π/2 times that of a mean.
+    fn level_variance(&self, at: i64) -> f64 {
+        let part = |units: usize| if units > 0 { 1.0 / units as f64 } else { 0.0 };
+        let effects = [
+            self.units,
+            self.hour_units[hour(at) as usize],
+            self.day_units[weekday(at) as usize],
+        ];
+        1.57 * self.spread.powi(2) * effects.into_iter().map(part).sum::<f64>()
     }
 
     fn learn_trend(&mut self, xs: &[f64], residuals: &mut [f64]) {
@@ -194,8 +229,7 @@ impl Normal {
             variance: self.spread.powi(2)
                 + chance(&point.sample, expected)
                 + self.season_variance(point.at),
-            // The variance of a median is π/2 times that of a mean.
-            level_variance: 1.57 * self.spread.powi(2) / self.units as f64,
+            level_variance: self.level_variance(point.at),
             units: self.units,
         }
     }

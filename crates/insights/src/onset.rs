@@ -4,34 +4,33 @@
 //! before it and of a different rate after it (Page 1954). Counts use the Poisson distribution, measures
 //! the exponential distribution.
 
+use dragline_rollup::Counters;
+
 use crate::metric::Metric;
-use crate::series::Series;
+use crate::series::{Series, Unit};
 
 /// Minimum log-likelihood gain of a split in the preceding unit.
 const SURE: f64 = 6.0;
 
+/// Minimum log-likelihood gain of a split in the unusual unit itself.
+const LIKELY: f64 = 2.0;
+
 /// The onset, in microseconds; `unit` is the first unusual unit.
 pub(crate) fn onset(metric: &Metric, series: &Series<'_>, unit: usize, usual: f64) -> i64 {
     let own = &series.units[unit];
-    let parts = |unit: usize| -> Vec<(i64, f64, f64)> {
-        let buckets = series.units[unit].buckets.iter();
-        buckets
-            .filter_map(|(start, counters)| {
-                let (part, whole) = metric.parts(counters)?;
-                Some((*start, part, whole))
-            })
-            .collect()
-    };
     let usual = usual_in_buckets(metric, series, unit, usual);
-    let buckets = parts(unit);
-    let Some((at, _)) = cut(metric, &buckets, usual) else {
-        return own.start;
+    let buckets = parts(metric, series, unit);
+    let at = match cut(metric, &buckets, usual) {
+        Some((at, gain)) if gain >= LIKELY => at,
+        _ => return own.start,
     };
     if at > 0 {
         return buckets[at].0.max(own.start);
     }
     // The whole unit is unusual: the onset may be in the preceding unit.
-    let before = unit.checked_sub(1).map(parts).unwrap_or_default();
+    let before = unit.checked_sub(1);
+    let before = before.map(|unit| parts(metric, series, unit));
+    let before = before.unwrap_or_default();
     match cut(metric, &before, usual) {
         Some((at, gain))
             if gain >= SURE && at > 0 && is_alike(metric, &before[at..], &buckets, usual) =>
@@ -42,19 +41,43 @@ pub(crate) fn onset(metric: &Metric, series: &Series<'_>, unit: usize, usual: f6
     }
 }
 
-/// The usual value of a bucket. For a measure, whose mean differs from its median, this is the median of the means of
-/// the preceding units.
+/// The metric's numerator and denominator in each bucket of a unit.
+fn parts(metric: &Metric, series: &Series<'_>, unit: usize) -> Vec<(i64, f64, f64)> {
+    let unit = &series.units[unit];
+    let buckets = unit.buckets.iter();
+    buckets
+        .filter_map(|(start, counters)| {
+            let (part, whole) = match metric {
+                Metric::Pace => paced(unit, *start, series.width, counters)?,
+                _ => metric.parts(counters)?,
+            };
+            Some((*start, part, whole))
+        })
+        .collect()
+}
+
+/// The number of requests in a bucket, and the seconds of the run that are in it.
+fn paced(unit: &Unit<'_>, start: i64, width: i64, counters: &Counters) -> Option<(f64, f64)> {
+    let micros = (start + width).min(unit.end) - start.max(unit.start);
+    (micros > 0).then_some((counters.requests as f64, micros as f64 / 1e6))
+}
+
+/// The usual value of a bucket. For a measure, whose mean differs from its median, and for fields and warnings, which
+/// buckets count together, this is the median of the means of the preceding units.
 fn usual_in_buckets(metric: &Metric, series: &Series<'_>, unit: usize, usual: f64) -> f64 {
-    if !metric.is_measure() {
-        return usual;
-    }
-    let means: Vec<f64> = series.units[..unit]
-        .iter()
-        .rev()
-        .take(10)
-        .filter_map(|unit| metric.parts(&unit.counters))
-        .map(|(part, whole)| part / whole)
-        .collect();
+    let usual = match metric {
+        // Requests per second.
+        Metric::Pace => 1.0 / usual.max(1e-9),
+        Metric::Lacking(_) | Metric::Warnings(_) => usual,
+        _ if metric.is_measure() => usual,
+        _ => return usual,
+    };
+    let mean = |unit: usize| {
+        let sum = parts(metric, series, unit).into_iter();
+        let (part, whole) = sum.fold((0.0, 0.0), |sum, (_, k, n)| (sum.0 + k, sum.1 + n));
+        (whole > 0.0).then(|| part / whole)
+    };
+    let means: Vec<f64> = (0..unit).rev().take(10).filter_map(mean).collect();
     crate::stats::median(&means).unwrap_or(usual)
 }
 
@@ -98,7 +121,12 @@ fn is_alike(
         sum.0 / sum.1.max(1e-9)
     };
     let (before, own) = (rate(before), rate(own));
-    metric.is_worth_saying(usual, before) && (before > usual) == (own > usual)
+    let is_worth = match metric {
+        // The buckets have its inverse.
+        Metric::Pace => metric.is_worth_saying(1.0 / usual, 1.0 / before.max(1e-9)),
+        _ => metric.is_worth_saying(usual, before),
+    };
+    is_worth && (before > usual) == (own > usual)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Learns from past starts when runs are due.
 //!
 //! Starts at the same time of day form a slot. A slot is due on a day if runs started in it on most
-//! earlier days, counting either all days or only that day of the week. If there are no slots but runs
+//! earlier days, counting either all days or only that day of the week. Hindsight corrects this: on a
+//! kind of day that was never kept (weekends, Mondays), nothing was due. If no slot is ever due but runs
 //! start at regular intervals, the next run is due one interval after the last.
 
 use crate::series::DAY;
@@ -30,9 +31,9 @@ const LATE: i64 = 45 * MINUTE;
 pub(crate) struct Lapse {
     /// When the first was due.
     pub(crate) due: i64,
-    /// When it started instead; `None` if it did not start.
+    /// When it started instead, if all of them started late; `None` if at least one did not start.
     pub(crate) began: Option<i64>,
-    /// The number of consecutive runs.
+    /// The number of runs that did not start or, if all started, that were late.
     pub(crate) count: usize,
     /// The usual time from one run to the next.
     pub(crate) interval: i64,
@@ -40,19 +41,27 @@ pub(crate) struct Lapse {
     pub(crate) is_open: bool,
 }
 
-/// The lapses of a scraper until `end`, given its start times.
-pub(crate) fn lapses(starts: &[i64], end: i64) -> Vec<Lapse> {
+/// The lapses of a scraper until `end`, given its start times. `others` are starts of runs that may also be its own,
+/// because their log does not say which site they are for: they teach no schedule, but no run is missed at their time.
+pub(crate) fn lapses(starts: &[i64], others: &[i64], end: i64) -> Vec<Lapse> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
+    let mut all = [&starts, others].concat();
+    all.sort_unstable();
     let last = starts.last().copied().unwrap_or(end);
     let end = end.min(last.saturating_add(LONGEST_LAPSE));
     let slots = slots(&starts);
-    let due = if slots.is_empty() {
-        by_interval(&starts, end)
-    } else {
-        by_slots(&slots, &starts, end)
-    };
-    joined(&due, &starts)
+    let mut due = by_slots(&slots, &all, end);
+    if due.is_empty() {
+        // With slots that are not kept every day, only an interval of more than a day is a schedule.
+        let least = if slots.is_empty() {
+            LEAST_INTERVAL
+        } else {
+            DAY * 3 / 2
+        };
+        due = by_interval(&starts, &all, end, least);
+    }
+    joined(&due, &all)
 }
 
 /// A time of day at which runs start.
@@ -133,15 +142,37 @@ impl Slot {
             let kept = before.iter().filter(|day| is_one(**day)).count();
             kept >= least && kept as f64 >= KEPT * all as f64
         };
-        let same = |other: i64| weekday(other * DAY + self.time) == weekday(day * DAY + self.time);
-        // In hindsight: on a day of the week that was never kept, nothing is due.
-        let (begin, last) = (self.days.first(), self.days.last());
-        let period = begin.copied().unwrap_or(day)..=last.copied().unwrap_or(day).max(day);
-        let occurs = period.filter(|day| same(*day)).count();
-        if occurs > 1 && !self.days.iter().any(|day| same(*day)) {
+        let weekday_of = |other: i64| weekday(other * DAY + self.time);
+        let same = |other: i64| weekday_of(other) == weekday_of(day);
+        if self.is_never_kept(day, &same) {
             return false;
         }
-        kept_of(&|_| true, LEAST_DAYS) || (kept_of(&same, 2) && before.len() >= LEAST_DAYS)
+        let is_usual = kept_of(&|_| true, LEAST_DAYS) && self.is_kept_in_hindsight(&same);
+        is_usual || (kept_of(&same, 2) && before.len() >= LEAST_DAYS)
+    }
+
+    /// Whether no run ever started in it on this kind of day: on any weekday or any weekend, or, if there were
+    /// several, on this day of the week.
+    fn is_never_kept(&self, day: i64, same: &dyn Fn(i64) -> bool) -> bool {
+        let is_weekend = |other: i64| weekday(other * DAY + self.time) >= 5;
+        let is_kind_kept = self
+            .days
+            .iter()
+            .any(|kept| is_weekend(*kept) == is_weekend(day));
+        let (first, last) = (self.days.first(), self.days.last());
+        let period = first.copied().unwrap_or(day)..=last.copied().unwrap_or(day).max(day);
+        let occurs = period.filter(|day| same(*day)).count();
+        !is_kind_kept || (occurs > 1 && !self.days.iter().any(|kept| same(*kept)))
+    }
+
+    /// Whether, over the whole period, it was kept on at least half of these days.
+    fn is_kept_in_hindsight(&self, same: &dyn Fn(i64) -> bool) -> bool {
+        let (Some(first), Some(last)) = (self.days.first(), self.days.last()) else {
+            return false;
+        };
+        let all = (*first..=*last).filter(|day| same(*day)).count();
+        let kept = self.days.iter().filter(|day| same(**day)).count();
+        all <= 1 || kept * 2 >= all
     }
 }
 
@@ -183,12 +214,12 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
     found
 }
 
-fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
+fn by_interval(starts: &[i64], all: &[i64], end: i64, least: i64) -> Vec<Due> {
     let gaps: Vec<f64> = starts
         .windows(2)
         .map(|pair| (pair[1] - pair[0]) as f64)
         .collect();
-    let is_schedule = |usual: &f64| *usual >= LEAST_INTERVAL as f64 && gaps.len() >= 8;
+    let is_schedule = |usual: &f64| *usual >= least as f64 && gaps.len() >= 8;
     let Some(usual) = median(&gaps).filter(is_schedule) else {
         return Vec::new();
     };
@@ -206,12 +237,13 @@ fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
         return Vec::new();
     }
     let limit = LATE.max(interval * 4 / 5);
-    let pairs = starts
-        .iter()
-        .zip(starts.iter().skip(1).map(Some).chain([None]));
     // Skip the first starts, from which the interval was learned.
+    let learned = starts.get(LEAST_DAYS).copied().unwrap_or(i64::MAX);
+    let known = &all[all.partition_point(|start| *start < learned)..];
+    let pairs = known
+        .iter()
+        .zip(known.iter().skip(1).map(Some).chain([None]));
     pairs
-        .skip(LEAST_DAYS)
         .flat_map(|(start, next)| {
             let until = next.copied().unwrap_or(end);
             let missed = ((until - start - limit) / interval).clamp(0, MOST_MISSED);
@@ -226,21 +258,26 @@ fn by_interval(starts: &[i64], end: i64) -> Vec<Due> {
         .collect()
 }
 
-/// Joins consecutive lapses of the same kind.
+/// Joins consecutive lapses: a run that is missed and the next one that is late have one cause.
 fn joined(all: &[Due], starts: &[i64]) -> Vec<Lapse> {
-    let kind = |due: &Due| match (due.began, due.is_late) {
-        (None, _) => 2,
-        (Some(_), true) => 1,
-        (Some(_), false) => 0,
-    };
-    let rows = all.chunk_by(|a, b| kind(a) == kind(b));
-    rows.filter(|row| kind(&row[0]) > 0)
-        .map(|row| Lapse {
-            due: row[0].at,
-            began: row[0].began,
-            count: row.len(),
-            interval: row[0].interval,
-            is_open: row[0].began.is_none() && starts.iter().all(|start| *start < row[0].at),
+    let is_lapse = |due: &Due| due.began.is_none() || due.is_late;
+    let rows = all.chunk_by(|a, b| is_lapse(a) == is_lapse(b));
+    rows.filter(|row| is_lapse(&row[0]))
+        .map(|row| {
+            let missed = row.iter().filter(|due| due.began.is_none()).count();
+            let late = row.iter().rposition(|due| due.began.is_some());
+            let rest = &row[late.map_or(0, |late| late + 1)..];
+            let is_open = rest.first().is_some_and(|first| {
+                let mut starts = starts.iter();
+                starts.all(|start| *start < first.at)
+            });
+            Lapse {
+                due: row[0].at,
+                began: row[0].began.filter(|_| missed == 0),
+                count: if missed > 0 { missed } else { row.len() },
+                interval: row[0].interval,
+                is_open,
+            }
         })
         .collect()
 }
@@ -262,25 +299,25 @@ mod tests {
     #[test]
     fn who_keeps_the_time_has_no_lapse() {
         let starts = twice_a_day(20);
-        assert_eq!(lapses(&starts, 20 * DAY), []);
+        assert_eq!(lapses(&starts, &[], 20 * DAY), []);
         // No run is late before it is due.
-        assert_eq!(lapses(&starts, 20 * DAY + 6 * HOUR + 5 * MINUTE), []);
-        assert_eq!(lapses(&[], 20 * DAY), []);
-        assert_eq!(lapses(&starts[..3], 20 * DAY), []);
+        assert_eq!(lapses(&starts, &[], 20 * DAY + 6 * HOUR + 5 * MINUTE), []);
+        assert_eq!(lapses(&[], &[], 20 * DAY), []);
+        assert_eq!(lapses(&starts[..3], &[], 20 * DAY), []);
     }
 
     #[test]
     fn what_was_due_and_did_not_come_is_missed() {
         let mut starts = twice_a_day(20);
         starts.retain(|at| at.div_euclid(DAY) != 15 || at.rem_euclid(DAY) > 12 * HOUR);
-        let found = lapses(&starts, 20 * DAY);
+        let found = lapses(&starts, &[], 20 * DAY);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!((found[0].due - (15 * DAY + 6 * HOUR)).abs() < 10 * MINUTE);
         assert_eq!(
             (found[0].began, found[0].count, found[0].is_open),
             (None, 1, false)
         );
-        let found = lapses(&twice_a_day(20), 22 * DAY);
+        let found = lapses(&twice_a_day(20), &[], 22 * DAY);
         assert_eq!(
             (found.len(), found[0].count, found[0].is_open),
             (1, 4, true),
@@ -292,7 +329,7 @@ mod tests {
     fn what_comes_late_is_late() {
         let mut starts = twice_a_day(20);
         starts[30] += 3 * HOUR;
-        let found = lapses(&starts, 20 * DAY);
+        let found = lapses(&starts, &[], 20 * DAY);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].began, Some(starts[30]));
     }
@@ -303,19 +340,61 @@ mod tests {
             .into_iter()
             .filter(|at| weekday(*at) < 5)
             .collect();
-        assert_eq!(lapses(&starts, 28 * DAY), []);
+        assert_eq!(lapses(&starts, &[], 28 * DAY), []);
+    }
+
+    #[test]
+    fn a_first_weekend_and_a_single_extra_run_are_no_schedule() {
+        let weekdays = |days: i64| -> Vec<i64> {
+            let starts = twice_a_day(days + 4).into_iter();
+            // From Monday 1970-01-05 on.
+            starts
+                .filter(|at| *at >= 4 * DAY && weekday(*at) < 5)
+                .collect()
+        };
+        assert_eq!(lapses(&weekdays(6), &[], 10 * DAY), []);
+        assert_eq!(lapses(&weekdays(7), &[], 11 * DAY), []);
+        let mut starts = weekdays(28);
+        // One Saturday somebody started it by hand.
+        starts.push(23 * DAY + 6 * HOUR);
+        assert_eq!(lapses(&starts, &[], 32 * DAY), []);
+        // A Tuesday without runs is noticed.
+        starts.retain(|at| at.div_euclid(DAY) != 26);
+        let found = lapses(&starts, &[], 32 * DAY);
+        assert_eq!((found.len(), found[0].count), (1, 2), "{found:?}");
+    }
+
+    #[test]
+    fn a_missed_run_and_a_late_one_behind_it_are_one_lapse() {
+        let mut starts = twice_a_day(20);
+        starts.sort_unstable();
+        starts.remove(30);
+        starts[30] += 2 * HOUR;
+        let found = lapses(&starts, &[], 20 * DAY);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].began, found[0].count), (None, 1));
+    }
+
+    #[test]
+    fn every_other_day_is_a_schedule() {
+        let mut starts: Vec<i64> = (0..20).map(|run| run * 2 * DAY + 6 * HOUR).collect();
+        assert_eq!(lapses(&starts, &[], 40 * DAY), []);
+        starts.remove(15);
+        let found = lapses(&starts, &[], 40 * DAY);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].due, 30 * DAY + 6 * HOUR);
     }
 
     #[test]
     fn an_interval_that_is_no_part_of_a_day_is_learned_too() {
         let starts: Vec<i64> = (0..60).map(|run| run * 7 * HOUR).collect();
-        assert_eq!(lapses(&starts, 60 * 7 * HOUR), []);
+        assert_eq!(lapses(&starts, &[], 60 * 7 * HOUR), []);
         let without: Vec<i64> = starts
             .iter()
             .copied()
             .filter(|at| *at != 40 * 7 * HOUR)
             .collect();
-        let found = lapses(&without, 60 * 7 * HOUR);
+        let found = lapses(&without, &[], 60 * 7 * HOUR);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].due, 40 * 7 * HOUR);
     }

@@ -20,7 +20,7 @@ pub const HOUR: i64 = 60 * MINUTE;
 const LONG: f64 = 4.0 * 3600.0;
 
 /// A run, or an hour.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Unit<'f> {
     /// The run's index in [`Finished::runs`]; `None` for an hour.
     pub(crate) run: Option<usize>,
@@ -39,6 +39,8 @@ pub(crate) struct Unit<'f> {
     pub(crate) own: Option<&'f BTreeMap<String, f64>>,
     /// The number of items that lack each field.
     pub(crate) lacking: BTreeMap<&'f str, u64>,
+    /// The number of warnings of each template.
+    pub(crate) warned: BTreeMap<&'f str, u64>,
     /// The queue's length at the end of the unit.
     pub(crate) queue_left: Option<u64>,
     /// The unit's buckets, in order of time.
@@ -49,6 +51,8 @@ pub(crate) struct Unit<'f> {
 #[derive(Debug)]
 pub(crate) struct Series<'f> {
     pub(crate) name: Name,
+    /// The width of the buckets, in microseconds.
+    pub(crate) width: i64,
     /// The units, in order of time.
     pub(crate) units: Vec<Unit<'f>>,
 }
@@ -74,6 +78,7 @@ pub(crate) fn all(everything: &Finished, end: Option<Timestamp>) -> Vec<Series<'
     by_scraper(everything)
         .into_iter()
         .map(|(name, rows)| Series {
+            width: everything.bucket_micros,
             units: source.units(&rows),
             name,
         })
@@ -136,6 +141,7 @@ impl<'f> Source<'f> {
             duration_seconds: row.duration_seconds,
             own: Some(&row.stats),
             lacking: lacking(row),
+            warned: warned(row),
             queue_left: row.queue_left,
             buckets: buckets
                 .iter()
@@ -152,18 +158,10 @@ impl<'f> Source<'f> {
             for bucket in &self.buckets[*run] {
                 let start = bucket.start.div_euclid(width) * width;
                 let unit = hours.entry(start).or_insert_with(|| Unit {
-                    run: None,
                     start,
                     end: start + width,
                     is_whole: true,
-                    counters: Counters::default(),
-                    known: Known::default(),
-                    response_ms: None,
-                    duration_seconds: None,
-                    own: None,
-                    lacking: BTreeMap::new(),
-                    queue_left: None,
-                    buckets: Vec::new(),
+                    ..Unit::default()
                 });
                 unit.counters.merge(&bucket.counters);
                 unit.known.requests |= row.known.requests;
@@ -203,6 +201,13 @@ fn lacking(row: &RunRow) -> BTreeMap<&str, u64> {
     let fields = row.sections.fields.0.iter();
     fields
         .map(|(field, count)| (field.as_str(), *count))
+        .collect()
+}
+
+fn warned(row: &RunRow) -> BTreeMap<&str, u64> {
+    let templates = row.sections.warnings.0.iter();
+    templates
+        .map(|(template, warned)| (template.as_str(), warned.count))
         .collect()
 }
 

@@ -141,11 +141,19 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
         (Kind::YieldDrop, _) => {
             format!("Items per page of {who} fell by {}", change(incident))
         }
+        (Kind::SlowDown, Metric::Pace) => format!(
+            "{who} took {} as long per request as usual: {} seconds",
+            times(incident),
+            two(root.observed)
+        ),
         (Kind::SlowDown, _) => format!(
             "Responses to {who} took {} as long as usual",
             times(incident)
         ),
         (Kind::RetryWaste, _) => format!("{share} of the requests of {who} were retries"),
+        (Kind::DuplicateSurge, Metric::Lost) => {
+            format!("{share} of the items of {who} were dropped as duplicates")
+        }
         (Kind::DuplicateSurge, _) => {
             format!("Duplicates found by {who} rose to {share} of its pages")
         }
@@ -165,6 +173,12 @@ fn what(incident: &Incident, series: &Series<'_>, who: &str) -> String {
         (Kind::Bottleneck, _) => format!(
             "{who} spent {share} of its time waiting because the site asked it to slow down"
         ),
+        (Kind::WarningSurge, Metric::Warnings(template)) => format!(
+            "{who} logged {} warnings per 100 requests: `{}`",
+            two(root.observed * 100.0),
+            clip(template, 80)
+        ),
+        (Kind::WarningSurge, _) => format!("{who} logged more warnings than usual"),
         (Kind::VolumeHigh, _) => {
             format!("{who} made {} as many requests as usual", times(incident))
         }
@@ -275,7 +289,13 @@ fn severity(incident: &Incident) -> Severity {
     };
     let is_worse = matches!(
         incident.kind,
-        BlockWave | ErrorWave | YieldDrop | DuplicateSurge | Kind::SlowDown | Kind::RetryWaste
+        BlockWave
+            | ErrorWave
+            | YieldDrop
+            | DuplicateSurge
+            | Kind::SlowDown
+            | Kind::RetryWaste
+            | Kind::WarningSurge
     );
     match (is_grave, incident.is_open, is_worse) {
         (true, true, _) => Severity::High,
@@ -302,6 +322,9 @@ fn recommendation(incident: &Incident) -> &'static str {
         (Kind::YieldDrop, _) => {
             "Compare pages without items with pages that have items: part of the site may have changed."
         }
+        (Kind::SlowDown, Metric::Pace) => {
+            "Find out what the run waits for: a slow site, retries, a lower concurrency, or its own processing."
+        }
         (Kind::SlowDown, _) => {
             "Find out whether the site or the network path to it is slow, and lower the concurrency until responses are fast again."
         }
@@ -323,6 +346,7 @@ fn recommendation(incident: &Incident) -> &'static str {
         (Kind::Bottleneck, _) => {
             "Spread the runs over quieter hours, or lower the concurrency so that the site does not ask to slow down."
         }
+        (Kind::WarningSurge, _) => "Read the warnings and find out what changed at that time.",
         (Kind::VolumeHigh, _) => {
             "Check whether the crawl follows links that it should not: calendars, filters, session IDs in URLs."
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sketches_ddsketch::{Config, DDSketch};
 
 use crate::bounded::Add;
+use crate::course::Totals;
 use crate::tally::Tally;
 
 /// The counts of a run or a part of one.
@@ -82,6 +83,8 @@ pub struct Counters {
     pub proxied_requests: u64,
     /// Bytes of responses through a proxy.
     pub proxied_bytes: u64,
+    /// The largest totals that the run has logged so far; [`Rollup::finish`](crate::Rollup::finish) uses them up.
+    pub(crate) so_far: Totals,
 }
 
 impl Counters {
@@ -163,6 +166,7 @@ impl Add for Counters {
         self.cpu.add(other.cpu);
         self.proxied_requests = self.proxied_requests.saturating_add(other.proxied_requests);
         self.proxied_bytes = self.proxied_bytes.saturating_add(other.proxied_bytes);
+        self.so_far.add(other.so_far);
     }
 }
 

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::activity::ActivityRow;
 use crate::bounded::{Add as _, Bounded};
 use crate::counters::{Counters, Latency};
+use crate::course::{Course, take_course};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
 use crate::habits::{AllHabits, Habits, marks_ends};
@@ -495,14 +496,14 @@ fn errors_disagree(declared: &Declared, counters: &Counters) -> Option<String> {
     ))
 }
 
-/// With fewer messages that count items, a run tells no items.
-const FEW_BATCHES: u64 = 5;
-
 /// Leaves out what would be wrong: counts of items that are also logged one by one, and a success rate of a run
 /// that tells only of failures how its requests ended.
-fn leave_out_doubts(counters: &mut Counters, buckets: &mut BTreeMap<i64, Counters>) {
-    // A few such messages may be totals of anything.
-    let is_single = counters.single_items() > 0 || counters.batches < FEW_BATCHES;
+fn leave_out_doubts(
+    counters: &mut Counters,
+    buckets: &mut BTreeMap<i64, Counters>,
+    habits: Habits,
+) {
+    let is_single = counters.single_items() > 0 || !habits.batches;
     let judged = counters.requests.saturating_sub(counters.requests_unjudged);
     let is_one_sided = counters.requests_unjudged > 0 && judged == counters.requests_failed;
     for counters in buckets.values_mut().chain([counters]) {
@@ -535,9 +536,16 @@ fn run_row(
         .at
         .or(stats.last)
         .map(|at| at.as_micros().div_euclid(width) * width);
-    let mut disagreements = reconcile(&mut counters, buckets, &declared, at);
+    let is_declared = declared.requests.is_some() || declared.saved.is_some();
+    let course = if stats.is_partial {
+        // Totals of the whole run do not apply to a part of it.
+        Course::forget(&mut counters, buckets)
+    } else {
+        take_course(&mut counters, buckets, is_declared)
+    };
+    let mut disagreements = reconcile(&mut counters, buckets, &declared, (&course, at));
     disagreements.extend(errors_disagree(&declared, &counters));
-    leave_out_doubts(&mut counters, buckets);
+    leave_out_doubts(&mut counters, buckets, habits);
     if counters.rate_limits == 0 {
         // The run logs no rate limits, so count its 429 responses.
         for counters in buckets.values_mut().chain([&mut counters]) {

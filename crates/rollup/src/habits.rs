@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_schema::{Dialect, RunKey};
 
+use crate::counters::Counters;
 use crate::source::SourceStats;
 
 /// A scraper and its site.
@@ -14,6 +15,8 @@ type Name = (Option<String>, Option<String>);
 pub(crate) struct Habits {
     /// Whether it logs items.
     pub(crate) stores: bool,
+    /// Whether it counts its items in messages such as `scraped 12 items`.
+    pub(crate) batches: bool,
     /// Whether it logs the ends of runs.
     pub(crate) ends: bool,
 }
@@ -21,13 +24,15 @@ pub(crate) struct Habits {
 /// The habits of all scrapers.
 pub(crate) struct AllHabits {
     storing: BTreeSet<Name>,
+    batching: BTreeSet<Name>,
     enders: BTreeSet<Name>,
 }
 
 impl AllHabits {
     pub(crate) fn of(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> Self {
         Self {
-            storing: storing(runs),
+            storing: names(runs, |counters| counters.items() > 0),
+            batching: names(runs, tells_batches),
             enders: enders(runs),
         }
     }
@@ -36,17 +41,28 @@ impl AllHabits {
     pub(crate) fn one(&self, name: &Name) -> Habits {
         Habits {
             stores: self.storing.contains(name),
+            batches: self.batching.contains(name),
             ends: self.enders.contains(name),
         }
     }
 }
 
-/// The scrapers and sites with items in the lines of at least one run.
-fn storing(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> BTreeSet<Name> {
-    let stores = runs.iter().filter(|(_, stats)| stats.counters.items() > 0);
-    stores
-        .map(|(key, _)| (key.scraper_id.clone(), key.site.clone()))
+/// The scrapers and sites with such counters in at least one run.
+fn names(
+    runs: &BTreeMap<RunKey, Box<SourceStats>>,
+    is_one: impl Fn(&Counters) -> bool,
+) -> BTreeSet<Name> {
+    let own = runs.iter().filter(|(_, stats)| is_one(&stats.counters));
+    own.map(|(key, _)| (key.scraper_id.clone(), key.site.clone()))
         .collect()
+}
+
+/// With fewer messages that count items, a run tells no items: a few may be totals of anything.
+const FEW_BATCHES: u64 = 5;
+
+/// Whether a run tells its items only in messages that count them.
+fn tells_batches(counters: &Counters) -> bool {
+    counters.single_items() == 0 && counters.batches >= FEW_BATCHES
 }
 
 /// With fewer ended runs, nothing is said about the runs of a scraper that did not end.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_schema::{Dialect, RunKey};
+use dragline_schema::{Dialect, RunKey, Timestamp};
 
 use crate::rollup::Source;
 use crate::source::{SourceKey, SourceStats};
@@ -177,41 +177,110 @@ fn stem(family: &str) -> Option<String> {
         .then(|| stem.to_owned())
 }
 
-/// A run whose lines name no host belongs to the site that its scraper's other runs have.
+/// A run whose lines name no host belongs to the site of its scraper's runs that start at the same time of day, or to
+/// the one that nearly all of them have.
 fn join_usual_site(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
-    let mut runs: BTreeMap<String, BTreeMap<String, BTreeSet<Option<String>>>> = BTreeMap::new();
-    for (key, _) in keys
-        .iter()
-        .zip(foreign)
-        .filter(|(_, is_foreign)| **is_foreign)
-    {
-        if let (Some(scraper), Some(site)) = (&key.scraper_id, &key.site) {
-            let sites = runs.entry(scraper.clone()).or_default();
-            sites
-                .entry(site.clone())
-                .or_default()
-                .insert(key.run_id.clone());
+    let mut sites: BTreeMap<&str, Sites> = BTreeMap::new();
+    let each = || sources.iter().zip(foreign).zip(&*keys);
+    for (((_, stats), is_foreign), key) in each() {
+        if *is_foreign && let (Some(scraper), Some(site)) = (&key.scraper_id, &key.site) {
+            let runs = sites.entry(scraper).or_default();
+            let run = (key.run_id.as_deref(), start_of(stats));
+            runs.entry(site).or_default().insert(run);
         }
     }
-    let usual: BTreeMap<String, String> = runs
-        .into_iter()
-        .filter_map(|(scraper, sites)| {
-            let all: usize = sites.values().map(BTreeSet::len).sum();
-            let (site, own) = sites.into_iter().max_by_key(|(_, runs)| runs.len())?;
-            // One site among several is not the usual one.
-            (own.len() * 5 >= all * 4).then_some((scraper, site))
+    let apart = families_without_sites(sources, keys);
+    let joined: Vec<Option<String>> = each()
+        .map(|(((source, stats), is_foreign), key)| {
+            let is_without = *is_foreign && key.site.is_none();
+            if !is_without || apart.contains(source.family.as_str()) {
+                return None;
+            }
+            let sites = sites.get(key.scraper_id.as_deref()?)?;
+            let at_this_time = start_of(stats).and_then(|start| site_at(sites, start));
+            let usual = || {
+                let usual = usual_site(sites.iter().map(|(site, runs)| (*site, ids(runs).len())));
+                // A run at another time may be for a site that no run names.
+                usual.filter(|site| sites.len() == 1 || !is_punctual(&sites[site]))
+            };
+            at_this_time.or_else(usual).map(str::to_owned)
         })
         .collect();
-    let apart = families_without_sites(sources, keys);
-    let each = keys.iter_mut().zip(foreign).zip(sources);
-    for ((key, _), (source, _)) in each.filter(|((_, is_foreign), _)| **is_foreign) {
-        if key.site.is_none()
-            && !apart.contains(source.family.as_str())
-            && let Some(scraper) = &key.scraper_id
-        {
-            key.site = usual.get(scraper).cloned();
+    for (key, site) in keys.iter_mut().zip(joined) {
+        key.site = key.site.take().or(site);
+    }
+}
+
+/// The sites of a scraper, each with its runs and their starts.
+type Sites<'k> = BTreeMap<&'k str, Runs<'k>>;
+type Runs<'k> = BTreeSet<(Option<&'k str>, Option<i64>)>;
+
+fn ids<'k>(runs: &Runs<'k>) -> BTreeSet<Option<&'k str>> {
+    runs.iter().map(|(id, _)| *id).collect()
+}
+
+/// Whether nearly all runs start at times of day at which others start, too.
+fn is_punctual(runs: &Runs<'_>) -> bool {
+    let starts: Vec<i64> = runs.iter().filter_map(|(_, start)| *start).collect();
+    let has_other = |start: &&i64| {
+        let mut others = starts.iter().filter(|other| other != start);
+        others.any(|other| is_near(**start, *other, APART[2]))
+    };
+    let punctual = starts.iter().filter(has_other).count();
+    starts.len() >= 3 && punctual * 5 >= starts.len() * 4
+}
+
+/// Whether two times of day are at most this far apart.
+fn is_near(a: i64, b: i64, most: i64) -> bool {
+    let apart = (a - b).rem_euclid(DAY);
+    apart.min(DAY - apart) <= most
+}
+
+/// When a source's run started, in microseconds.
+fn start_of(stats: &SourceStats) -> Option<i64> {
+    let start = stats.started.or(stats.first);
+    start.map(Timestamp::as_micros)
+}
+
+/// The site that nearly all runs have: one site among several is nobody's usual one.
+fn usual_site<'k>(sites: impl Iterator<Item = (&'k str, usize)>) -> Option<&'k str> {
+    let (mut all, mut most) = (0, ("", 0));
+    for (site, runs) in sites {
+        all += runs;
+        if runs > most.1 {
+            most = (site, runs);
         }
     }
+    (most.1 > 0 && most.1 * 5 >= all * 4).then_some(most.0)
+}
+
+const MINUTE: i64 = 60_000_000;
+const DAY: i64 = 1440 * MINUTE;
+/// Runs whose times of day are at most this far apart belong to one schedule, in microseconds: the closer, the surer.
+const APART: [i64; 3] = [2 * MINUTE, 5 * MINUTE, 15 * MINUTE];
+
+/// The site of the runs that start at the same time of day.
+fn site_at<'k>(sites: &Sites<'k>, start: i64) -> Option<&'k str> {
+    APART
+        .iter()
+        .find_map(|apart| near(sites, start, *apart))
+        .flatten()
+}
+
+/// The site of nearly all runs that start within this time of a time of day, `None` if they have several; nothing if
+/// there are no such runs.
+fn near<'k>(sites: &Sites<'k>, start: i64, most: i64) -> Option<Option<&'k str>> {
+    let near = sites.iter().map(|(site, runs)| {
+        let starts = runs.iter().filter_map(|(_, start)| *start);
+        let days: BTreeSet<i64> = starts
+            .filter(|other| is_near(start, *other, most))
+            .map(|start| start.div_euclid(DAY))
+            .collect();
+        (*site, days.len())
+    });
+    let near: Vec<(&str, usize)> = near.collect();
+    let is_any = near.iter().any(|(_, days)| *days > 0);
+    is_any.then(|| usual_site(near.into_iter()))
 }
 
 /// A family of files with this many runs, none of which names a site, is the log of another site's scraper.
@@ -299,6 +368,33 @@ fn adopt(key: &SourceKey, named: Option<&Named<'_>>) -> RunKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_day_tells_the_site() {
+        let hour = DAY / 24;
+        let mut sites = Sites::default();
+        let days = |hours: i64, count: i64| {
+            (0..count).map(move |day| (None, Some(day * DAY + hours * hour + day % 3)))
+        };
+        sites.entry("shop.test").or_default().extend(days(6, 9));
+        sites.entry("used.test").or_default().extend(days(23, 2));
+        assert_eq!(
+            site_at(&sites, 30 * DAY + 6 * hour + 60_000_000),
+            Some("shop.test")
+        );
+        assert_eq!(site_at(&sites, 30 * DAY - hour), Some("used.test"));
+        // At another time, or if two sites start at the same time, it tells nothing.
+        assert_eq!(site_at(&sites, 30 * DAY + 12 * hour), None);
+        sites.entry("used.test").or_default().extend(days(6, 9));
+        assert_eq!(site_at(&sites, 30 * DAY + 6 * hour), None);
+        // The closer time counts.
+        let later = (0..3).map(|day| (None, Some(day * DAY + 6 * hour + 8 * MINUTE)));
+        sites.entry("new.test").or_default().extend(later);
+        assert_eq!(
+            site_at(&sites, 30 * DAY + 6 * hour + 7 * MINUTE),
+            Some("new.test")
+        );
+    }
 
     #[test]
     fn a_stem_is_what_is_left_without_times() {

@@ -34,6 +34,7 @@ mod activity;
 mod bounded;
 mod count;
 mod counters;
+mod course;
 mod errors;
 mod evidence;
 mod finish;
@@ -64,7 +65,7 @@ pub use period::Strays;
 pub use rollup::{FileEntry, Limits, OUT_OF_ORDER, ProblemEntry, Rollup};
 pub use sections::{
     Articles, Database, Domain, Domains, Duplicates, Fields, Machine, Operation, Queue, Rare,
-    Running, Search, Sections, System,
+    Running, Search, Sections, System, Warned, Warnings,
 };
 pub use seq::Covered;
 pub use signs::{FirstSign, SIGN_WIDTH, Sign};

@@ -95,6 +95,7 @@ impl SourceStats {
                     self.declare(declared_by_end(end, record.timestamp));
                 }
             }
+            Event::Summary(summary) if summary.progress.is_some() => {}
             Event::Summary(summary) => {
                 self.declare(declared_by_summary(summary, record.timestamp));
             }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::counters::Counters;
+use crate::course::{Course, divide};
 use crate::source::Declared;
 
 /// A counter, with accessors for its declared and its counted value.
 struct Field {
     name: &'static str,
+    /// Whether it counts items or what becomes of them, not requests.
+    is_of_items: bool,
     declared: fn(&Declared) -> Option<u64>,
     counter: fn(&mut Counters) -> &mut u64,
 }
@@ -17,9 +20,10 @@ struct Field {
 const FEW_LINES: [&str; 2] = ["duplicates", "retries"];
 
 macro_rules! field {
-    ($name:ident) => {
+    ($name:ident, $is_of_items:literal) => {
         Field {
             name: stringify!($name),
+            is_of_items: $is_of_items,
             declared: |d| d.$name,
             counter: |c| &mut c.$name,
         }
@@ -27,29 +31,30 @@ macro_rules! field {
 }
 
 const FIELDS: [Field; 12] = [
-    field!(requests),
-    field!(requests_failed),
-    field!(requests_unjudged),
-    field!(bytes),
-    field!(found),
-    field!(added),
-    field!(updated),
-    field!(saved),
-    field!(failed),
-    field!(articles),
-    field!(duplicates),
-    field!(retries),
+    field!(requests, false),
+    field!(requests_failed, false),
+    field!(requests_unjudged, false),
+    field!(bytes, false),
+    field!(found, true),
+    field!(added, true),
+    field!(updated, true),
+    field!(saved, true),
+    field!(failed, true),
+    field!(articles, true),
+    field!(duplicates, true),
+    field!(retries, false),
 ];
 
 /// Adjusts the run's buckets so that they add up to the declared totals, where those take precedence:
 /// for every counter of a statistics dump, and for counters of a `scraper_end` for which no line was
-/// logged. Missing counts are added to the bucket of the declaration; surplus counts are subtracted
-/// from the last buckets. Returns a sentence for each counter where lines and declaration disagree.
+/// logged. Missing counts are divided by the course of the run, as far as it told it, or else added to the bucket of
+/// the declaration; surplus counts are subtracted from the last buckets. Returns a sentence for each counter where lines
+/// and declaration disagree.
 pub(crate) fn reconcile(
     total: &mut Counters,
     buckets: &mut BTreeMap<i64, Counters>,
     declared: &Declared,
-    bucket: Option<i64>,
+    (course, bucket): (&Course, Option<i64>),
 ) -> Vec<String> {
     let mut disagreements = Vec::new();
     for field in &FIELDS {
@@ -69,7 +74,12 @@ pub(crate) fn reconcile(
             ));
         }
         *(field.counter)(total) = wanted;
-        settle(buckets, bucket, counted, wanted, field.counter);
+        let weights = if field.is_of_items {
+            &course.items
+        } else {
+            &course.pages
+        };
+        settle(buckets, (weights, bucket), counted, wanted, field.counter);
     }
     if let Some(wanted) = &declared.status_codes {
         let codes: Vec<u16> = total
@@ -82,22 +92,28 @@ pub(crate) fn reconcile(
             let counted = total.status_codes.get(code);
             let wanted = wanted.get(code);
             total.status_codes.set(code, wanted);
-            settle_code(buckets, bucket, code, counted, wanted);
+            settle_code(buckets, (&course.pages, bucket), code, counted, wanted);
         }
     }
     disagreements
 }
 
+/// The buckets that missing counts belong to, and how many belong to each.
+fn places(missing: u64, (weights, bucket): (&BTreeMap<i64, u64>, Option<i64>)) -> Vec<(i64, u64)> {
+    let at_end = || bucket.map(|bucket| (bucket, missing)).into_iter();
+    divide(missing, weights).unwrap_or_else(|| at_end().collect())
+}
+
 fn settle(
     buckets: &mut BTreeMap<i64, Counters>,
-    bucket: Option<i64>,
+    where_to: (&BTreeMap<i64, u64>, Option<i64>),
     counted: u64,
     wanted: u64,
     counter: fn(&mut Counters) -> &mut u64,
 ) {
     if wanted > counted {
-        if let Some(bucket) = bucket {
-            *counter(buckets.entry(bucket).or_default()) += wanted - counted;
+        for (bucket, part) in places(wanted - counted, where_to) {
+            *counter(buckets.entry(bucket).or_default()) += part;
         }
         return;
     }
@@ -112,15 +128,15 @@ fn settle(
 
 fn settle_code(
     buckets: &mut BTreeMap<i64, Counters>,
-    bucket: Option<i64>,
+    where_to: (&BTreeMap<i64, u64>, Option<i64>),
     code: u16,
     counted: u64,
     wanted: u64,
 ) {
     if wanted > counted {
-        if let Some(bucket) = bucket {
+        for (bucket, part) in places(wanted - counted, where_to) {
             let codes = &mut buckets.entry(bucket).or_default().status_codes;
-            codes.count(code, wanted - counted);
+            codes.count(code, part);
         }
         return;
     }
@@ -145,6 +161,7 @@ mod tests {
             lines in proptest::collection::vec((0i64..5, 0u64..9, 0u64..9), 1..8),
             requests in 0u64..40,
             found in 0u64..40,
+            pages in proptest::collection::btree_map(0i64..5, 0u64..9, 0..4),
         ) {
             let mut total = Counters::default();
             let mut buckets: BTreeMap<i64, Counters> = BTreeMap::new();
@@ -160,7 +177,8 @@ mod tests {
                 status_codes: Some([(200, requests), (503, found)].into_iter().filter(|(_, n)| *n > 0).collect()),
                 ..Declared::default()
             };
-            reconcile(&mut total, &mut buckets, &declared, Some(4));
+            let course = Course { pages, ..Course::default() };
+            reconcile(&mut total, &mut buckets, &declared, (&course, Some(4)));
             let mut sum = Counters::default();
             for counters in buckets.into_values() {
                 sum.add(counters);
@@ -183,7 +201,8 @@ mod tests {
             saved: Some(5),
             ..Declared::default()
         };
-        let disagreements = reconcile(&mut total, &mut buckets, &declared, Some(0));
+        let course = Course::default();
+        let disagreements = reconcile(&mut total, &mut buckets, &declared, (&course, Some(0)));
         assert_eq!((total.requests, total.saved), (3, 5));
         assert!(disagreements.is_empty());
     }

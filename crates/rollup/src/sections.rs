@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded};
 use crate::counters::Spread;
+use crate::evidence::Evidence;
+use crate::signs::FirstSign;
 
 /// Maximum length of a name in bytes; longer ones are cut.
 const LONGEST: usize = 256;
@@ -44,6 +46,8 @@ pub struct Sections {
     pub domains: Domains,
     /// Missing fields of items.
     pub fields: Fields,
+    /// Warnings by template.
+    pub warnings: Warnings,
 }
 add_fields!(Sections {
     articles,
@@ -53,7 +57,8 @@ add_fields!(Sections {
     database,
     system,
     domains,
-    fields
+    fields,
+    warnings
 });
 
 /// Optional [`Sections`]; most sources have none.
@@ -381,6 +386,52 @@ impl Fields {
 impl Add for Fields {
     fn add(&mut self, other: Self) {
         self.0.merge(other.0);
+    }
+}
+
+/// Log records at WARN without another meaning, for at most 64 templates: messages without their variable parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Warnings(pub Bounded<String, Warned>);
+
+impl Default for Warnings {
+    fn default() -> Self {
+        Self(Bounded::new(64))
+    }
+}
+
+impl Add for Warnings {
+    fn add(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+}
+
+/// The warnings of one template.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Warned {
+    /// Number of warnings.
+    pub count: u64,
+    /// The first one.
+    pub first: FirstSign,
+}
+add_fields!(Warned { count, first });
+
+impl Warnings {
+    /// Maximum length of a template in bytes; longer ones are cut.
+    const TEMPLATE: usize = 120;
+
+    /// Counts a warning.
+    pub(crate) fn observe(
+        &mut self,
+        template: &str,
+        (time, place): (Option<Timestamp>, Evidence),
+        message: &str,
+    ) {
+        let warned = self.0.entry(clip(template, Self::TEMPLATE));
+        warned.count += 1;
+        warned
+            .first
+            .observe(time, place, || clip(message, Self::TEMPLATE).to_owned());
     }
 }
 

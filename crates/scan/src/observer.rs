@@ -1,8 +1,9 @@
 //! The sink that filters, classifies and counts the reader's records.
 
+use dragline_classifier::mask;
 use dragline_ingest::{Map, own_stats};
 use dragline_rollup::{Covered, Rollup};
-use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
+use dragline_schema::{Event, Level, Position, Problem, Record, Sink, SourceFile};
 
 use crate::filter::{Filter, Sources};
 use crate::label::Labeller;
@@ -106,10 +107,21 @@ impl Observer<'_> {
         let rollup = &mut self.rollup;
         self.labeller
             .label(record, |label| rollup.observe(record, at, label));
+        if let Some(message) = warning(record) {
+            rollup.warn(record, at, &mask(message));
+        }
         if self.map.has_stats() {
             for (name, value) in own_stats(record, self.map) {
                 rollup.tell(record.timestamp, &name, value);
             }
         }
     }
+}
+
+/// The message of a warning without another meaning, or of one that says why an item was lost.
+fn warning<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let is_one = matches!(record.event, Event::Log | Event::ProductProcessed(_));
+    let is_warning = record.level == Some(Level::Warn) && is_one;
+    let message = record.message.as_deref()?.lines().next()?;
+    is_warning.then_some(message)
 }

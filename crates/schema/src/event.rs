@@ -486,6 +486,21 @@ pub struct RunSummary<'a> {
     pub own: Vec<(String, f64)>,
     /// The run's configuration. A summary with a configuration contains nothing else.
     pub config: Option<Json<'a>>,
+    /// The run's totals so far. A summary with these contains nothing else.
+    pub progress: Option<Progress>,
+}
+
+/// A run's totals so far, which it logs from time to time. What the log does not say is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Pages that the scraper received.
+    pub pages: u64,
+    /// Items stored.
+    pub items: u64,
+    /// Requests whose response time is known.
+    pub timed: u64,
+    /// The sum of these times, in microseconds.
+    pub micros: u64,
 }
 
 impl RunSummary<'_> {
@@ -507,6 +522,7 @@ impl RunSummary<'_> {
             pages: self.pages,
             own: self.own,
             config: self.config.map(IntoOwned::into_owned),
+            progress: self.progress,
         }
     }
 }

@@ -52,8 +52,8 @@ pub mod wire;
 
 pub use event::{
     ArticleStored, DatabaseOperation, DuplicateDetected, Event, EventField, EventType, LogDropped,
-    ProductAction, ProductProcessed, QueueSize, RateLimit, Request, RunStatus, RunSummary,
-    ScraperEnd, ScraperError, ScraperStart, SearchQuery, SystemSample,
+    ProductAction, ProductProcessed, Progress, QueueSize, RateLimit, Request, RunStatus,
+    RunSummary, ScraperEnd, ScraperError, ScraperStart, SearchQuery, SystemSample,
 };
 pub use level::Level;
 pub use problem::{Problem, ProblemKind};

@@ -16,7 +16,7 @@ use super::*;
 /// The first native files of each family of a fleet.
 fn natives() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    crate::make(dir.path(), 6, true).unwrap();
+    crate::make(dir.path(), 6, true, 1.0).unwrap();
     let mut kept: BTreeMap<String, u32> = BTreeMap::new();
     for name in texts(dir.path()).into_keys() {
         let family = name.split('.').next().unwrap().to_owned();

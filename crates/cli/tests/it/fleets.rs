@@ -14,6 +14,7 @@ fn planted_incidents_are_found_and_quiet_fleets_are_quiet() {
         first_seed: 2001,
         jobs: 2,
         keep: None,
+        strength: 1.0,
     };
     let found = evaluate(&options, &|_| {}).unwrap();
     assert!(found.passes(), "{found}\n{}", found.faults().join("\n"));

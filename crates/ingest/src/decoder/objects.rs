@@ -11,7 +11,7 @@ use crate::framing::envelope::{self, Opened};
 use crate::framing::envelope::{answers, object as inside};
 use crate::framing::report;
 use crate::meaning::scrapy;
-use crate::meaning::{self, crawlee};
+use crate::meaning::{self, crawlee, lacking};
 use crate::parsing::object::without_nan;
 use crate::parsing::otlp::{self, Export};
 use crate::parsing::{Fields, Object, logfmt, without_colours};
@@ -192,6 +192,7 @@ impl Decoder {
             record.timestamp = self.taken_at;
         }
         record.level = record.level.or(self.given_level);
+        lacking::complete(record, line);
         if record.timestamp.is_none() {
             let kind = self.local.timeless();
             report(sink, kind, Some(at), clip(line, SHOWN));

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use dragline_schema::{
-    Dialect, Event, Position, Record, RunSummary, ScraperEnd, ScraperError, ScraperStart, Sink,
+    Dialect, Event, Position, Progress, Record, RunSummary, ScraperEnd, ScraperError, ScraperStart,
+    Sink,
 };
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -185,22 +186,79 @@ impl Crawlee {
         } else if message.starts_with("Finished! Total") {
             record.event = Event::ScraperEnd(end());
         } else if message.starts_with("Final request statistics") {
-            let summary = summary(&Statistics::read(text));
-            // An additional record, not a line of the log.
-            let account = Record {
-                event: Event::Summary(Box::new(summary)),
-                level: None,
-                ..record.clone()
-            };
-            sink.record(&account, at);
+            let statistics = Statistics::read(text);
+            pass_on(progress(text), record, at, sink);
+            pass_on(Some(summary(&statistics)), record, at, sink);
             if record.dialect == Dialect::CrawleePython {
                 // The last line of a run in Python.
                 record.event = Event::ScraperEnd(end());
             }
+        } else if message.contains("request statistics") {
+            pass_on(progress(text), record, at, sink);
         } else if let Event::ScraperError(error) = &mut record.event {
             failed_request(text, error);
         }
     }
+}
+
+/// Passes on a summary as an additional record, which is not a line of the log.
+fn pass_on(
+    summary: Option<RunSummary<'_>>,
+    record: &Record<'_>,
+    at: Position,
+    sink: &mut dyn Sink,
+) {
+    if let Some(summary) = summary {
+        let account = Record {
+            event: Event::Summary(Box::new(summary)),
+            level: None,
+            ..record.clone()
+        };
+        sink.record(&account, at);
+    }
+}
+
+/// The requests so far and their mean time: `"requestAvgFinishedDurationMillis":412,"requestsTotal":57` in
+/// JavaScript; in Python, `request_avg_finished_duration` has a unit or is in seconds.
+fn progress<'a>(text: &str) -> Option<RunSummary<'a>> {
+    let total = value_in(text, ["requestsTotal", "requests_total"])?;
+    let total: u64 = total.parse().ok().filter(|total| *total <= MAX_COUNT)?;
+    let names = [
+        "requestAvgFinishedDurationMillis",
+        "request_avg_finished_duration",
+    ];
+    let mean = value_in(text, names)?;
+    let is_millis = text.contains(names[0]);
+    let mean = match mean.parse::<f64>() {
+        Ok(number) if is_millis => number,
+        Ok(seconds) => seconds * 1000.0,
+        Err(_) => crate::parsing::duration::milliseconds(mean)?,
+    };
+    let micros = mean * 1000.0 * total as f64;
+    let is_plausible = (0.0..MAX_COUNT as f64).contains(&micros);
+    is_plausible.then(|| RunSummary {
+        progress: Some(Progress {
+            pages: total,
+            timed: total,
+            micros: micros as u64,
+            ..Progress::default()
+        }),
+        ..RunSummary::default()
+    })
+}
+
+/// The value behind one of the names, in JSON or in a drawn table.
+fn value_in<'t>(text: &'t str, names: [&str; 2]) -> Option<&'t str> {
+    names.iter().find_map(|name| {
+        let rest = &text[text.find(name)? + name.len()..];
+        let rest = rest.trim_start_matches(['"', ':', ' ', '│', '=']);
+        let end = if rest.starts_with('[') {
+            rest.find(']')? + 1
+        } else {
+            rest.find([',', '}', '"', ' ', '│', '\n'])?
+        };
+        Some(&rest[..end])
+    })
 }
 
 /// Crawlee's crawlers in both languages. Listed by name because other classes may end in `Crawler`, too.
@@ -268,19 +326,8 @@ fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
 impl Statistics {
     /// Reads JSON after the message, or a drawn table below it.
     fn read(text: &str) -> Self {
-        let value_of = |names: [&str; 2]| {
-            names.iter().find_map(|name| {
-                let rest = &text[text.find(name)? + name.len()..];
-                let rest = rest.trim_start_matches(['"', ':', ' ', '│', '=']);
-                let end = if rest.starts_with('[') {
-                    rest.find(']')? + 1
-                } else {
-                    rest.find(|c: char| !c.is_ascii_digit())?
-                };
-                Some(&rest[..end])
-            })
-        };
-        let histogram = value_of(["retryHistogram", "retry_histogram"]).unwrap_or_default();
+        let names = ["retryHistogram", "retry_histogram"];
+        let histogram = value_in(text, names).unwrap_or_default();
         let counts = histogram.trim_matches(['[', ']']).split(',');
         Self {
             // An attempt count that no request reached is null.
@@ -355,6 +402,18 @@ mod tests {
             (counted.requests, counted.requests_failed),
             (Some(267), None)
         );
+        let now = r#"request statistics: {"requestAvgFailedDurationMillis":null,"requestAvgFinishedDurationMillis":412,"requestsTotal":57,"retryHistogram":[57]}"#;
+        let told = Progress {
+            pages: 57,
+            timed: 57,
+            micros: 57 * 412_000,
+            ..Progress::default()
+        };
+        assert_eq!(progress(now).unwrap().progress, Some(told));
+        let python = "Current request statistics:\n│ requests_total │ 57 │\n│ request_avg_finished_duration │ 412ms │\n";
+        assert_eq!(progress(python).unwrap().progress, Some(told));
+        let none = r#"{"requestAvgFinishedDurationMillis":null,"requestsTotal":0}"#;
+        assert_eq!(progress(none), None);
         let boxed = "Final request statistics:\n┌────┐\n│ requests_finished   │ 196   │\n│ retry_histogram │ [186, 12, 13, 2] │\n└──┘";
         let read = Statistics::read(boxed);
         assert_eq!(read.histogram, [186, 12, 13, 2]);

@@ -9,6 +9,7 @@ mod foreign;
 pub(crate) mod form;
 mod item;
 mod keys;
+pub(crate) mod lacking;
 pub(crate) mod learn;
 mod level;
 pub(crate) mod map;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod foreign;
+
 use std::path::Path;
 
 use dragline_insights::{Effect, InsightKind};

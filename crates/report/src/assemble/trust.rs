@@ -165,6 +165,7 @@ fn notes(finished: &Finished) -> Vec<String> {
     notes.extend(folded(finished));
     notes.extend(without_level(finished));
     notes.extend(unread::notes(finished));
+    notes.extend(dragline_insights::unseen(finished));
     notes
 }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod stored;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,6 @@ use crate::bounded::{Add, Bounded, Distinct, hash_of};
 use crate::count::{has_activity, plausible};
 use crate::counters::{Counters, Latency};
 use crate::errors::{Cell, ErrorLabel, Group};
-use crate::observe::own_number;
 use crate::order::Order;
 use crate::seq::Covered;
 use crate::signs::{FirstSign, MAX_SIGNS, SIGN_WIDTH, SignKey, signs};
@@ -339,6 +339,12 @@ impl Rollup {
             let (content_id, path) = (self.current.content_id, Arc::clone(&self.current.path));
             move || SourceStats::evidence(content_id, &path, at)
         };
+        if let Event::Summary(summary) = &record.event
+            && let Some(progress) = &summary.progress
+            && counted
+        {
+            self.add_progress(source, record.timestamp, progress);
+        }
         let stats = &mut self.sources[source as usize].1;
         if let Event::Summary(summary) = &record.event
             && record.level.is_none()
@@ -407,15 +413,6 @@ impl Rollup {
             first.observe(record.timestamp, evidence(), text);
         });
         self.add_activity(source, record, label);
-    }
-
-    /// Records a named number that the user mapped from the last observed record.
-    pub fn tell(&mut self, time: Option<Timestamp>, name: &str, value: f64) {
-        if let Some((_, source)) = &self.current.source
-            && let Some(told) = own_number(name, value)
-        {
-            self.sources[*source as usize].1.tell(time, told);
-        }
     }
 
     /// Adds everything that the other rollup observed.

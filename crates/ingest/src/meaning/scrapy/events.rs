@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::message::{self, Fact};
 use super::{MAX_GIVEN_UP, Pending, RunState, UNHANDLED};
-use crate::meaning::traceback;
+use crate::meaning::{lacking, traceback};
 
 /// The event of a record.
 pub(super) fn event<'p>(
@@ -58,7 +58,16 @@ pub(super) fn event<'p>(
             status_code: Some(status),
             ..error(pending)
         }),
-        Some(Fact::Scraped { url }) => product(ProductAction::Saved, url),
+        Some(Fact::Scraped { url }) => Event::ProductProcessed(ProductProcessed {
+            action: Some(ProductAction::Saved.as_str().into()),
+            url: url.map(Cow::Borrowed),
+            // The item is on the following lines.
+            fields_missing: pending
+                .text
+                .split_once('\n')
+                .and_then(|(_, item)| lacking::missing(item)),
+            ..ProductProcessed::default()
+        }),
         Some(Fact::Dropped) => product(ProductAction::Failed, None),
         Some(Fact::Duplicate { url }) => Event::DuplicateDetected(DuplicateDetected {
             url: Some(url.into()),
@@ -69,6 +78,12 @@ pub(super) fn event<'p>(
             ..RunSummary::default()
         })),
         Some(Fact::Stats(summary)) => Event::Summary(summary),
+        // Several crawlers of one process each log their own totals.
+        Some(Fact::Progress(_)) if run.opened > 1 => Event::Log,
+        Some(Fact::Progress(progress)) => Event::Summary(Box::new(RunSummary {
+            progress: Some(progress),
+            ..RunSummary::default()
+        })),
         Some(Fact::Closed { reason }) => Event::ScraperEnd(ended(reason)),
         // A spider that was asked to stop may be killed before `Spider closed`; this line still ends the run.
         Some(Fact::Closing { reason })

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Level, RunStatus, RunSummary, Timestamp};
+use dragline_schema::{Level, Progress, RunStatus, RunSummary, Timestamp};
 
 use super::settings::settings;
 use crate::meaning::map::Map;
@@ -38,6 +38,8 @@ pub(crate) enum Fact<'m> {
     Settings(String),
     /// The statistics at the end of the run, or the totals so far.
     Stats(Box<RunSummary<'static>>),
+    /// The totals so far, once a minute.
+    Progress(Progress),
     /// The spider was closed.
     Closed { reason: &'m str },
 }
@@ -117,6 +119,9 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     if let Some(attempt) = attempt(first) {
         return Some(attempt);
     }
+    if logger.ends_with("logstats") && first.starts_with("Crawled ") {
+        return progress(first).map(Fact::Progress);
+    }
     if let Some(rest) = after("Spider error processing ") {
         return Some(Fact::PageError {
             url: request(rest)?.1,
@@ -163,6 +168,17 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
     }
     let reason = after("Spider closed (")?.strip_suffix(')')?;
     Some(Fact::Closed { reason })
+}
+
+/// `Crawled 12 pages (at 6 pages/min), scraped 10 items (at 5 items/min)`
+fn progress(first: &str) -> Option<Progress> {
+    let (pages, rest) = first.strip_prefix("Crawled ")?.split_once(" pages (at ")?;
+    let (items, _) = rest.split_once("scraped ")?.1.split_once(" items")?;
+    Some(Progress {
+        pages: pages.parse().ok()?,
+        items: items.parse().ok()?,
+        ..Progress::default()
+    })
 }
 
 /// The first line of a message.
@@ -480,6 +496,19 @@ mod tests {
             attempt("Filtered offsite request to 'd': <GET http://d/>"),
             None
         );
+    }
+
+    #[test]
+    fn the_totals_so_far_are_read() {
+        let message = "Crawled 127 pages (at 64 pages/min), scraped 98 items (at 40 items/min)";
+        let told = Progress {
+            pages: 127,
+            items: 98,
+            ..Progress::default()
+        };
+        let logger = "scrapy.extensions.logstats";
+        assert_eq!(read(logger, message), Some(Fact::Progress(told)));
+        assert_eq!(read("shop", message), None);
     }
 
     #[test]

@@ -351,7 +351,9 @@ impl Scrapy {
         }
         run.opened += u32::from(opens);
         let event = match event(fact, pending, run) {
-            Event::Summary(mut summary) if summary.config.is_none() => {
+            Event::Summary(mut summary)
+                if summary.config.is_none() && summary.progress.is_none() =>
+            {
                 summary.own = message::own(summary.own, &self.map);
                 Event::Summary(Box::new(run.sum(*summary)))
             }

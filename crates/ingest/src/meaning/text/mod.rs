@@ -14,6 +14,7 @@ use dragline_schema::{
 };
 
 use super::crawlee::{self, Crawlee};
+use super::lacking;
 use super::map::Map;
 use crate::framing::body::Body;
 use crate::framing::crash::Extent;
@@ -320,6 +321,7 @@ impl Text {
             crate::framing::report(sink, ProblemKind::BadLine, Some(pending.at), detail);
             return 0;
         }
+        lacking::complete(&mut record, &pending.text);
         let is_nobodys = pending.dialect == Dialect::Text && pending.logger.is_none();
         if is_nobodys && self.crawlee.is_running() {
             record.dialect = self.crawlee.dialect();
