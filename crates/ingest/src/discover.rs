@@ -16,7 +16,7 @@ use crate::framing::frames;
 use crate::framing::lines::HOLE;
 use crate::framing::open::{Source, other_packer, read_start};
 use crate::globs;
-use crate::names::{OrderKey, copied_family, family_of};
+use crate::names::{OrderKey, copied_family, family_of, number_upwards};
 use crate::watch::Watch;
 
 /// Maximum number of damaged parts skipped to find a file's first readable bytes.
@@ -344,6 +344,7 @@ impl Walk {
         let families = families
             .into_iter()
             .map(|((name, is_error_copy), mut files)| {
+                number_upwards(&name, files.iter_mut().map(|(order, _)| order));
                 files.sort_by(|a, b| (&a.0, &a.1.source.path).cmp(&(&b.0, &b.1.source.path)));
                 Family {
                     name,
@@ -433,10 +434,10 @@ fn judge_start(start: &[u8]) -> Option<(ProblemKind, Cow<'static, str>)> {
             "the archive is empty, or truncated before its first line".into(),
         ));
     }
-    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+    if start.starts_with(b"\xff\xfe\0\0") || start.starts_with(b"\0\0\xfe\xff") {
         return Some((
             ProblemKind::BinaryFile,
-            "is UTF-16: convert it to UTF-8".into(),
+            "is UTF-32: convert it to UTF-8".into(),
         ));
     }
     if OWN_FILES.iter().any(|magic| start.starts_with(magic)) {

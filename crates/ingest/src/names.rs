@@ -54,6 +54,23 @@ pub(crate) fn family_of(path: &str) -> (String, OrderKey) {
     )
 }
 
+/// Nomad numbers its files upwards: `walk.stderr.0`, `walk.stderr.1`. There, unlike after a rotation, no file is without
+/// a number. Changes the keys of such a family's files, so that the higher number is the newer file.
+pub(crate) fn number_upwards<'k>(family: &str, keys: impl Iterator<Item = &'k mut OrderKey>) {
+    if !family.ends_with(".stderr") && !family.ends_with(".stdout") {
+        return;
+    }
+    let keys: Vec<&mut OrderKey> = keys.collect();
+    if keys
+        .iter()
+        .all(|(is_open, time, _)| !is_open && time.is_empty())
+    {
+        for key in keys {
+            key.2 = -key.2;
+        }
+    }
+}
+
 /// `20260304T112233Z`, `2026-03-04`, `2026-03-04_11-22-33_123456`, `1772623353`.
 fn looks_like_time(part: &str) -> bool {
     let text = part.trim_end_matches('Z');
@@ -115,6 +132,26 @@ mod tests {
                 "s.2026-11-22_13-26-48_374064.log.gz",
                 "s.log"
             ],
+        );
+    }
+
+    #[test]
+    fn nomads_files_are_numbered_upwards() {
+        let ordered = |names: &[&'static str]| {
+            let mut keyed: Vec<_> = names
+                .iter()
+                .map(|name| (family_of(name).1, *name))
+                .collect();
+            number_upwards("/walk.stderr", keyed.iter_mut().map(|(key, _)| key));
+            keyed.sort();
+            keyed.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        let nomads = ["walk.stderr.9", "walk.stderr.10"];
+        assert_eq!(ordered(&["walk.stderr.10", "walk.stderr.9"]), nomads);
+        let rotated = ["walk.stderr.2", "walk.stderr.1", "walk.stderr"];
+        assert_eq!(
+            ordered(&["walk.stderr", "walk.stderr.1", "walk.stderr.2"]),
+            rotated
         );
     }
 

@@ -41,7 +41,7 @@ const FIELDS: [Field; 12] = [
     field!(saved, true),
     field!(failed, true),
     field!(articles, true),
-    field!(duplicates, true),
+    field!(duplicates, false),
     field!(retries, false),
 ];
 

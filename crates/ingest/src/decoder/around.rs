@@ -11,9 +11,11 @@ use crate::framing::document::{Document, Taken};
 use crate::framing::envelope::{self, Opened};
 use crate::framing::hole::{Hole, report_hole};
 use crate::framing::journal::{self, Entry};
+use crate::framing::listed::Listed;
 use crate::framing::octets::Octets;
 use crate::framing::report;
 use crate::meaning::scrapy::Scrapy;
+use crate::meaning::text::Text;
 use crate::parsing::{Object, inspect, without_colours};
 
 impl Decoder {
@@ -124,6 +126,9 @@ impl Decoder {
             let mut own = Self::new(family, options);
             own.scrapy = Scrapy::new(&format!("{family} {name}"), Arc::clone(&options.map));
             own.number = xxh3_64(format!("{family} {name}").as_bytes()) as u32;
+            if let Some(program) = program_of(name) {
+                own.text = Text::new(&format!("{family} {program}"));
+            }
             own.local.calendar = calendar;
             Box::new(own)
         })
@@ -192,6 +197,12 @@ impl Decoder {
         sink: &mut dyn Sink,
     ) -> Option<Fate> {
         let document = self.pretty.as_mut()?;
+        let plain;
+        let mut line = line;
+        if line.contains('\u{1b}') {
+            plain = without_colours(line);
+            line = &*plain;
+        }
         let begun_at = if document.is_between() {
             at
         } else {
@@ -240,6 +251,7 @@ impl Decoder {
             return Some(fate);
         }
         self.of_journal(line, at, sink)
+            .or_else(|| self.of_list(line, at, sink))
     }
 
     /// Handles a line of a multi-line entry written by `journalctl`. `None` if the line does not belong to one.
@@ -267,6 +279,44 @@ impl Decoder {
         self.entry = Some(entry);
         // The entry's content is a line of a program.
         Some(Fate::Part)
+    }
+
+    /// Handles a line of a record that lists its fields. `None` if the line does not belong to one.
+    fn of_list(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> Option<Fate> {
+        if let Some(listed) = &mut self.listed {
+            match listed.go_on(line) {
+                journal::Taken::Part => return Some(Fate::Part),
+                journal::Taken::End => {
+                    self.flush_listed(sink);
+                    return Some(Fate::Blank);
+                }
+                journal::Taken::Other => self.flush_listed(sink),
+            }
+        }
+        if !Listed::may_begin(line) || !self.is_between() || self.is_in_text() {
+            return None;
+        }
+        let listed = Listed::begin(line, at)?;
+        self.needs_order = true;
+        self.listed = Some(listed);
+        Some(Fate::Part)
+    }
+
+    /// Decodes the open record that lists its fields, which is complete.
+    pub(super) fn flush_listed(&mut self, sink: &mut dyn Sink) {
+        let Some(listed) = self.listed.take() else {
+            return;
+        };
+        if listed.is_bare() {
+            self.wrapped(listed.text(), listed.at, true, sink);
+            return;
+        }
+        (self.taken_at, self.given_level) = (None, None);
+        let object = listed.to_object();
+        let fate = object.and_then(|object| self.json(&object, listed.at, 0, sink));
+        if fate.is_none() {
+            Self::each_bad(listed.text(), listed.at, sink);
+        }
     }
 
     /// Decodes the open journal entry, which is complete.
@@ -324,4 +374,12 @@ impl Decoder {
         // Missing bytes are a problem, whatever else the line contained.
         Fate::Bad
     }
+}
+
+/// The program that writes a stream, without the words for its standard streams: both are of one run. `None` if the
+/// stream names no program.
+fn program_of(stream: &str) -> Option<String> {
+    let is_name = |word: &&str| !matches!(*word, "stdout" | "stderr" | "docker" | "json" | "");
+    let words: Vec<&str> = stream.split(' ').filter(is_name).collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }

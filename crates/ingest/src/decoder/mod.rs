@@ -28,6 +28,7 @@ use crate::framing::crash::Crash;
 use crate::framing::document::Document;
 use crate::framing::envelope::Habits;
 use crate::framing::journal::Entry;
+use crate::framing::listed::Listed;
 use crate::framing::octets::Octets;
 use crate::framing::report;
 use crate::meaning::learn::Learned;
@@ -82,6 +83,8 @@ pub(crate) struct Decoder {
     pretty: Option<Document>,
     /// An open multi-line journal entry.
     entry: Option<Entry>,
+    /// An open record whose fields are on lines of their own.
+    listed: Option<Listed>,
     /// An open multi-line syslog message.
     octets: Option<Octets>,
     /// The pieces received so far of a line that a container runtime split.
@@ -156,6 +159,7 @@ impl Decoder {
             head: None,
             pretty: None,
             entry: None,
+            listed: None,
             octets: None,
             pieces: None,
             taken_at: None,
@@ -300,6 +304,7 @@ impl Decoder {
         }
         self.flush_pretty(sink);
         self.flush_entry(sink);
+        self.flush_listed(sink);
         if let Some(octets) = self.octets.take() {
             let at = octets.at;
             self.wrapped(&octets.into_text(), at, false, sink);
@@ -364,6 +369,7 @@ impl Decoder {
     pub(crate) fn line(&mut self, bytes: &[u8], at: Position, complete: bool, sink: &mut dyn Sink) {
         let fate =
             if bytes.is_empty() && self.is_plain() && !self.is_in_text() && self.crash.is_none() {
+                self.text.pass_blank();
                 Fate::Blank
             } else {
                 self.with_clock(sink, |own, sink| own.next_line(bytes, at, complete, sink))
@@ -414,7 +420,11 @@ impl Decoder {
 
     /// Whether no multi-line value is open.
     fn is_between(&self) -> bool {
-        self.pretty.is_none() && self.entry.is_none() && self.octets.is_none() && !self.has_pieces()
+        self.pretty.is_none()
+            && self.entry.is_none()
+            && self.listed.is_none()
+            && self.octets.is_none()
+            && !self.has_pieces()
     }
 
     /// Emits the open record. Nothing can continue it.
@@ -432,6 +442,7 @@ impl Decoder {
             self.crash.as_ref().map(|crash| crash.at),
             self.pretty.as_ref().map(|pretty| pretty.at),
             self.entry.as_ref().map(|entry| entry.at),
+            self.listed.as_ref().map(|listed| listed.at),
             self.octets.as_ref().map(|octets| octets.at),
             self.pieces.as_ref().map(|pieces| pieces.at),
         ];

@@ -66,8 +66,10 @@ impl Decoder {
             && depth <= DEEPEST
             && let Some(list) = answers::members(&object)
         {
+            // The answer of a service is no envelope of the program's.
+            let depth = depth + u32::from(depth > 0);
             let each = list.iter().map(|record| {
-                let fate = self.json(record, at, depth + 1, sink);
+                let fate = self.json(record, at, depth, sink);
                 fate.unwrap_or_else(|| Self::bad(record, at, true, sink))
             });
             return Some(each.max().unwrap_or(Fate::Around));
@@ -81,7 +83,7 @@ impl Decoder {
         {
             return Some(fate);
         }
-        if is_whole {
+        if is_whole && !meaning::is_eliots(&object) {
             self.shapes.learn(line, &object, &self.options.map);
         }
         let mut record = meaning::decode(&object, &self.local, &self.options.map)?;

@@ -11,7 +11,7 @@ use crate::framing::crash::{self, Crash, error_line};
 use crate::framing::envelope::{self, Opened};
 use crate::framing::hole::Hole;
 use crate::meaning::scrapy::{self, Scrapy};
-use crate::meaning::text::Begun;
+use crate::meaning::text::{Begun, Debug};
 use crate::parsing::{head, indented, without_colours};
 
 impl Decoder {
@@ -84,6 +84,9 @@ impl Decoder {
         {
             return self.of_worker(name, line, at, complete, depth, sink);
         }
+        if let Some(fate) = self.of_console(head.as_ref(), line, at, sink) {
+            return fate;
+        }
         let is_timeless = head.as_ref().is_none_or(|head| head.time.is_none());
         if is_timeless
             && depth < DEEPEST
@@ -112,6 +115,27 @@ impl Decoder {
         match self.text.begin(line, head, at) {
             Some(begun) => self.begun(begun, sink),
             None => self.behind(line, at, complete, sink),
+        }
+    }
+
+    /// Handles a line of a logger that writes its name before each line of a record. `None` if the line is none.
+    fn of_console(
+        &mut self,
+        head: Option<&head::Head<'_>>,
+        line: &str,
+        at: Position,
+        sink: &mut dyn Sink,
+    ) -> Option<Fate> {
+        match head {
+            Some(head) => {
+                let is_part = head.time.is_none() && self.text.take_headed(head, line);
+                is_part.then_some(Fate::Part)
+            }
+            None if line.starts_with("  ") => Some(match self.text.debug(line, at)? {
+                Debug::Part => Fate::Part,
+                Debug::Begun(begun) => self.begun(begun, sink),
+            }),
+            None => None,
         }
     }
 
@@ -168,6 +192,7 @@ impl Decoder {
             return Fate::Part;
         }
         if is_blank {
+            self.text.pass_blank();
             return Fate::Blank;
         }
         if let Some(crash) = Crash::begin(line, at) {

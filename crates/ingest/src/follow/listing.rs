@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::discover::{is_document, not_a_log};
 use crate::globs;
-use crate::names::{OrderKey, copied_family, family_of, without_compression};
+use crate::names::{OrderKey, copied_family, family_of, number_upwards, without_compression};
 
 /// The file system's identifier of a file, independent of its name: device and inode.
 pub(super) type FileId = (u64, u64);
@@ -64,7 +64,8 @@ pub(super) fn list(inputs: &[String]) -> Listing {
             (Ok(false), true) => listing.pattern(path, input),
         }
     }
-    for files in listing.families.values_mut() {
+    for (name, files) in &mut listing.families {
+        number_upwards(name, files.iter_mut().map(|file| &mut file.order.0));
         files.sort_by(|a, b| (&a.order, &a.path).cmp(&(&b.order, &b.path)));
     }
     listing

@@ -14,13 +14,46 @@ pub(crate) struct Body {
     is_quoting: bool,
     /// Whether the text is between two rulers, with which Playwright encloses its logs.
     is_ruled: bool,
+    /// Whether the last line announces a bracket alone on the next one: PHP's `print_r`.
+    announces_bracket: bool,
+    until: Until,
     lines: u32,
+}
+
+/// What ends a text whose further lines the logger does not indent, besides the next head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// A line that does not look like a part of it.
+    #[default]
+    Shape,
+    /// A blank line.
+    Blank,
+    /// A line with one of the [`Body::SIGNS`] at its end.
+    Sign,
+    /// Nothing but the next head.
+    Head,
 }
 
 /// Maximum number of lines of a text with open brackets.
 const MOST_LINES: u32 = 5000;
 
 impl Body {
+    /// The last signs of Monolog's records.
+    pub(crate) const SIGNS: [char; 3] = [' ', ']', '}'];
+
+    /// Sets what ends the body.
+    pub(crate) fn go_on_until(&mut self, until: Until) {
+        self.until = until;
+    }
+
+    /// The body of a record whose message only starts here.
+    pub(crate) fn restarted(&self, message: &str) -> Self {
+        Self {
+            until: self.until,
+            ..Self::of(message)
+        }
+    }
+
     /// The body that starts with a message.
     pub(crate) fn of(message: &str) -> Self {
         let mut body = Self::default();
@@ -37,6 +70,9 @@ impl Body {
         // Scrapy writes the item on the next line.
         self.announces = end.ends_with([':', '=', '{', '[', '(', ',', '\\'])
             || (self.lines == 0 && line.starts_with("Scraped from <"));
+        // Fast path: the last byte.
+        self.announces_bracket = matches!(end.as_bytes().last(), Some(b'y' | b't'))
+            && (end.ends_with("Array") || end.ends_with(" Object"));
         self.lines += 1;
     }
 
@@ -56,6 +92,14 @@ impl Body {
         if is_own {
             self.is_quoting |= self.lines == 1 && self.announces && !line.trim().is_empty();
             self.count(line);
+            let is_over = match self.until {
+                Until::Blank => line.trim().is_empty(),
+                Until::Sign => line.ends_with(Self::SIGNS),
+                Until::Shape | Until::Head => false,
+            };
+            if is_over {
+                self.until = Until::Shape;
+            }
         }
         is_own
     }
@@ -70,7 +114,10 @@ impl Body {
         if (self.depth > 0 || self.is_ruled) && self.lines < MOST_LINES {
             return true;
         }
-        if self.is_quoting && self.lines < MOST_LINES {
+        if (self.is_quoting || self.until != Until::Shape) && self.lines < MOST_LINES {
+            return true;
+        }
+        if self.announces_bracket && line == "(" {
             return true;
         }
         let opens = matches!(first, b'{' | b'[' | b'<' | b'(' | b'"' | b'\'');
@@ -82,7 +129,7 @@ impl Body {
 }
 
 /// Starts of lines that never start a record in any log.
-const BEGINNINGS: [&str; 61] = [
+const BEGINNINGS: [&str; 62] = [
     "Stack (most recent call last)",
     "Wrapped by:",
     "The above exception was ",
@@ -143,6 +190,7 @@ const BEGINNINGS: [&str; 61] = [
     "--- End of",
     "-->",
     "======",
+    "===== Luigi ",
     "\"}",
 ];
 

@@ -13,11 +13,13 @@ pub(crate) mod frames;
 pub(crate) mod hole;
 pub(crate) mod journal;
 pub(crate) mod lines;
+pub(crate) mod listed;
 pub(crate) mod members;
 pub(crate) mod memory;
 pub(crate) mod multiplexed;
 pub(crate) mod octets;
 pub(crate) mod open;
+pub(crate) mod utf16;
 
 use dragline_schema::{Position, Problem, ProblemKind, Sink};
 

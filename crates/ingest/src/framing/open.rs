@@ -1,4 +1,4 @@
-//! Opens files and decompresses them: plain text, gzip, zstd and Docker's frames, also nested. The format is
+//! Opens files and decompresses them: plain text, gzip, zstd, Docker's frames and UTF-16, also nested. The format is
 //! detected from the first bytes.
 
 use std::fs::File;
@@ -13,6 +13,7 @@ use crate::framing::frames::{self, Frames};
 use crate::framing::members::Members;
 use crate::framing::memory::Memory;
 use crate::framing::multiplexed::{self, Multiplexed};
+use crate::framing::utf16::{self, Utf16};
 use crate::watch::Watch;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -67,6 +68,7 @@ enum Kind {
     Gzip(Box<Members>),
     Zstd(Box<Frames<Box<dyn BufRead + Send>>>),
     Multiplexed(Box<Multiplexed>),
+    Utf16(Box<Utf16>),
     /// No more bytes can be read.
     Ended,
 }
@@ -78,6 +80,7 @@ enum Packer {
     Gzip,
     Zstd,
     Multiplexed,
+    Utf16,
 }
 
 impl Packer {
@@ -89,6 +92,8 @@ impl Packer {
             Self::Zstd
         } else if multiplexed::begins(head) {
             Self::Multiplexed
+        } else if utf16::begins(head) {
+            Self::Utf16
         } else {
             Self::None
         }
@@ -168,6 +173,7 @@ impl Source {
             Packer::Gzip => Kind::Gzip(Box::new(Members::new(Box::new(reader), memory))),
             Packer::Zstd => Kind::Zstd(Box::new(Frames::new(reader)?)),
             Packer::Multiplexed => Kind::Multiplexed(Box::new(Multiplexed::new(reader))),
+            Packer::Utf16 => Kind::Utf16(Box::new(Utf16::new(reader))),
             Packer::None => Kind::Plain(Box::new(reader)),
         };
         Ok(Self {
@@ -253,6 +259,7 @@ impl Source {
             }
             Kind::Zstd(frames) => frames.read(buffer),
             Kind::Multiplexed(frames) => frames.read(buffer),
+            Kind::Utf16(text) => text.read(buffer),
             Kind::Gzip(members) => {
                 let read = members.read(buffer);
                 self.members = members.begun.saturating_sub(1);

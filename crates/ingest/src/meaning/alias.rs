@@ -77,7 +77,7 @@ const NAMES: &[(Slot, &str)] = &[
     (Slot::Site, "site domain"),
     (
         Slot::Url,
-        "url request_url req.url http.url url.full request.url uri link",
+        "url request_url req.url http.url url.full request.url request.endpoint uri link",
     ),
     (
         Slot::Status,

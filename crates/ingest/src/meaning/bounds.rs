@@ -9,22 +9,30 @@ pub(super) enum Bound {
 }
 
 /// What people call a run, or what runs.
-const RUNS: [&str; 15] = [
+const RUNS: [&str; 23] = [
+    "archive",
+    "archiving",
     "bot",
     "collector",
     "crawl",
     "crawler",
     "crawling",
+    "extraction",
     "harvest",
     "harvester",
     "import",
     "job",
+    "monitor",
+    "monitoring",
     "parser",
     "run",
     "scrape",
     "scraper",
     "scraping",
+    "script",
     "spider",
+    "sync",
+    "synchronisation",
 ];
 const STARTS: [&str; 11] = [
     "began",
@@ -195,6 +203,8 @@ mod tests {
             "Spider opened",
             "Crawling Twitter started",
             "Crawler status: Starting the crawler.",
+            "Archive started",
+            "Starting sync",
         ] {
             assert_eq!(bound(message), Some(Bound::Start), "{message}");
         }
@@ -214,6 +224,8 @@ mod tests {
             "Done: 290 pages, 204 products, 2 errors",
             "Completed, items=12",
             "run completed in 32 s",
+            "Archive completed",
+            "Monitoring cycle completed",
         ] {
             assert_eq!(bound(message), Some(Bound::End), "{message}");
         }

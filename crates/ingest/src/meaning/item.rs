@@ -129,7 +129,7 @@ pub(crate) fn says_item(message: &str) -> bool {
         .filter(|word| !word.is_empty())
     {
         let denies = [
-            "not", "failed", "cannot", "never", "nothing", "be", "next", "links", "total",
+            "not", "failed", "cannot", "never", "nothing", "be", "next", "links", "urls", "total",
         ];
         // `No.` in `No. 3` means "number".
         if (word.eq_ignore_ascii_case("no") && !message.contains("No. "))

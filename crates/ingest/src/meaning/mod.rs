@@ -32,7 +32,7 @@ use crate::parsing::Object;
 use crate::parsing::time::Local;
 
 pub(crate) use self::exception::causes_of;
-pub(crate) use self::foreign::decode_fields;
+pub(crate) use self::foreign::{decode_fields, is_eliots};
 pub(crate) use self::role::is_own;
 pub(crate) use self::shape::Shapes;
 

@@ -129,6 +129,32 @@ pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
     ))
 }
 
+/// Reads Crawl4AI's message about a page, `https://… | ✓ | ⏱: 0.08s` or `https://… | Error: …`: the URL, whether it
+/// failed, its status and its duration in milliseconds.
+pub(crate) fn crawl4ai(message: &str) -> Option<(&str, bool, Option<u16>, Option<f64>)> {
+    let (url, rest) = message.split_once(" | ")?;
+    let url = url.trim();
+    host_of(url).filter(|_| url.starts_with("http"))?;
+    let has_failed = !rest.starts_with('✓');
+    // Older versions draw a box with the error below it.
+    if has_failed && rest.trim() == "Error:" || url.ends_with("...") {
+        return None;
+    }
+    let status = rest
+        .split_once("HTTP ")
+        .and_then(|(_, rest)| rest.get(..3)?.parse().ok());
+    let seconds = rest
+        .split_once("⏱: ")
+        .and_then(|(_, rest)| rest.split('s').next());
+    let milliseconds = seconds.and_then(|text| Some(text.parse::<f64>().ok()? * 1000.0));
+    Some((
+        url,
+        has_failed,
+        status.filter(|n| is_status(*n)),
+        milliseconds,
+    ))
+}
+
 /// Reads a message that starts with a method and a URL and contains the outcome.
 pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
     let message = message.strip_prefix("HTTP Request: ").unwrap_or(message);
@@ -213,8 +239,19 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
             word => bare(word).to_ascii_lowercase(),
         });
         let behind = raw.get(place + 1).map_or("", |word| bare(word));
-        let is_told =
-            before.is_some_and(|before| BEFORE.contains(&&*before)) || BEHIND.contains(&behind);
+        // `https://… 200`, `https://… 200 84ms`: right behind the URL, and no number of anything.
+        let is_behind_url = || {
+            let next = raw.get(place + 1).copied().unwrap_or_default();
+            place > 0 && is_url(&raw[place - 1]) && (next.is_empty() || is_duration(next))
+        };
+        // npm's `GET 200 https://…`
+        let is_behind_method = place > 0
+            && METHODS.contains(&raw[place - 1])
+            && raw.get(place + 1).is_some_and(is_url);
+        let is_told = is_behind_method
+            || before.is_some_and(|before| BEFORE.contains(&&*before))
+            || BEHIND.contains(&behind)
+            || (*word == number && is_behind_url());
         (is_apart || is_told).then_some(status)
     })?;
     let pairs = || raw.windows(2);
@@ -242,6 +279,13 @@ pub(super) fn is_status(number: u16) -> bool {
     matches!(number, 100..=103 | 200..=599)
 }
 
+/// `84ms`, `(1.2s)`
+fn is_duration(word: &str) -> bool {
+    let word = word.trim_matches(['(', ')', ',']);
+    let digits = word.find(|c: char| !c.is_ascii_digit() && c != '.');
+    digits.is_some_and(|at| at > 0 && unit(&word[at..]).is_some())
+}
+
 /// A word without the punctuation around it.
 fn bare(word: &str) -> &str {
     word.trim_matches(['"', '\'', '(', ')', '[', ']', ',', ':', ';', '<', '>'])
@@ -255,6 +299,10 @@ fn duration(pair: &[&str]) -> Option<f64> {
     let (number, suffix) = pair[1].split_at(digits);
     if let (Ok(number), Some(scale)) = (number.parse::<f64>(), unit(suffix)) {
         return Some(number * scale);
+    }
+    // StormCrawler's `in msec 84`.
+    if pair[0] == "msec" {
+        return pair[1].parse().ok();
     }
     Some(pair[0].parse::<f64>().ok()? * unit(pair[1])?)
 }
@@ -317,6 +365,14 @@ mod tests {
         for (message, expected) in [
             ("[200] GET http://x.test/2 (0.2s)", Some((200, Some(200.0)))),
             ("http://x.test/3 -> 404", Some((404, None))),
+            ("fetched http://x.test/3 503 12ms", Some((503, Some(12.0)))),
+            ("fetched http://x.test/3 200", Some((200, None))),
+            ("got http://x.test/3 200 rows", None),
+            ("GET 404 http://x.test/3 12ms", Some((404, Some(12.0)))),
+            (
+                "Fetched http://x.test/3 with status 200 in msec 84",
+                Some((200, Some(84.0))),
+            ),
             (
                 "Fetched http://x.test/4 (200) in 0.31 seconds",
                 Some((200, Some(310.0))),

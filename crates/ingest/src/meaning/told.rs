@@ -5,6 +5,9 @@ use crate::framing::crash;
 
 /// The type and the message of the error that a record's text describes.
 pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
+    if let Some(told) = labelled(rest).or_else(|| of_dagster(rest)) {
+        return Some(told);
+    }
     // The exception may be alone on the next line.
     let behind = rest.lines().next().and_then(crash::error_line);
     let split = || Some(crash::split_type(first)).filter(|(name, _)| is_type(name));
@@ -17,6 +20,26 @@ pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, 
     });
     let told = told.or_else(|| crash::behind_mark(first, rest));
     told.or_else(|| crash::error_within(first))
+}
+
+/// Dagster's error of a step: its own, the one of the program, and the stacks of both.
+fn of_dagster(rest: &str) -> Option<(&str, &str)> {
+    let bare = rest.trim_start();
+    if !bare.starts_with("dagster.") || !rest.contains("\nStack Trace:") {
+        return None;
+    }
+    let errors = rest.lines().filter_map(crash::error_line);
+    let mut errors =
+        errors.filter(|(name, message)| !name.starts_with("dagster.") && !message.is_empty());
+    errors.next()
+}
+
+/// tslog's form of an error: ` TypeError  message`, before the line `error stack:`.
+fn labelled(rest: &str) -> Option<(&str, &str)> {
+    let (line, behind) = rest.trim_start_matches('\n').split_once('\n')?;
+    let (label, message) = line.strip_prefix(' ')?.split_once("  ")?;
+    let is_label = !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric());
+    (is_label && behind.starts_with("error stack:")).then_some((label, message))
 }
 
 /// An error message with the reasons on the following lines: lines after a colon, as Go's `errors.Join` writes

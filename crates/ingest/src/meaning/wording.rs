@@ -207,13 +207,13 @@ fn may_say(bytes: &[u8]) -> bool {
             .any(|end| memchr::memmem::find(bytes, end).is_some())
 }
 
-/// What a message of a quiet level says.
-pub(super) fn quiet(message: &str) -> Option<Said<'_>> {
+/// What a message of a quiet level says. `is_named` says whether a field of the record identifies an item.
+pub(super) fn quiet(message: &str, is_named: bool) -> Option<Said<'_>> {
     if message.len() > 400 || !may_say(message.as_bytes()) || message.contains('\n') {
         return None;
     }
     let words = Words::of(message);
-    if let Some(items) = items(&words, message) {
+    if let Some(items) = items(&words, message, is_named) {
         return Some(items);
     }
     let url = words.url.filter(|_| words.urls == 1)?;
@@ -225,7 +225,7 @@ pub(super) fn quiet(message: &str) -> Option<Said<'_>> {
 }
 
 /// `saved product 17`, `product saved: 17`, `scraped 12 items`.
-fn items<'m>(words: &Words<'m>, message: &str) -> Option<Said<'m>> {
+fn items<'m>(words: &Words<'m>, message: &str, is_named: bool) -> Option<Said<'m>> {
     if !words.has(&SAVED) || words.has(&DENIALS) {
         return None;
     }
@@ -254,7 +254,8 @@ fn items<'m>(words: &Words<'m>, message: &str) -> Option<Said<'m>> {
     }
     // A noun alone may be anything: an item has an identity.
     let is_one = lower.iter().any(|word| single(word));
-    let has_identity = words.url.is_some()
+    let has_identity = is_named
+        || words.url.is_some()
         || lower
             .iter()
             .any(|word| word.bytes().any(|b| b.is_ascii_digit()))
@@ -318,7 +319,7 @@ mod tests {
             ("Got two: https://shop.test/p/1 https://shop.test/p/2", None),
             ("Fetched 12 pages", None),
         ] {
-            let said = quiet(message).map(|said| match said {
+            let said = quiet(message, false).map(|said| match said {
                 Said::Page { url, status, .. } => {
                     assert_eq!(url, URL);
                     status
@@ -349,7 +350,7 @@ mod tests {
             ("saved session", None),
             ("updated record", None),
         ] {
-            let said = quiet(message).map(|said| match said {
+            let said = quiet(message, false).map(|said| match said {
                 Said::Items { count, .. } => count,
                 other @ Said::Page { .. } => panic!("{message}: {other:?}"),
             });

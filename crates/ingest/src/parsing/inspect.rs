@@ -44,7 +44,10 @@ impl Reader<'_> {
             '{' => self.object(depth),
             '[' => self.list(depth),
             '\'' | '"' | '`' => self.text(),
-            _ => self.word(depth),
+            _ => match error_end(self.rest) {
+                Some(end) => self.error(end, depth),
+                None => self.word(depth),
+            },
         }
     }
 
@@ -156,6 +159,21 @@ impl Reader<'_> {
         Some(())
     }
 
+    /// An error with its stack, up to `end`, and its properties.
+    fn error(&mut self, end: usize, depth: usize) -> Option<()> {
+        let text = self.rest[..end].trim_end();
+        let has_properties = text.ends_with(" {");
+        let text = text.trim_end_matches([',', '{', ' ']);
+        self.quote(text);
+        let written = self.json.len();
+        self.rest = &self.rest[text.len()..];
+        if has_properties {
+            self.value(depth + 1)?;
+            self.json.truncate(written);
+        }
+        Some(())
+    }
+
     /// A number, a time, a word, or a class name before an object.
     fn word(&mut self, depth: usize) -> Option<()> {
         let end = self.rest.find([',', '}', ']', '\n', '{', '[', '\'', '"']);
@@ -189,6 +207,25 @@ impl Reader<'_> {
     }
 }
 
+/// The end of an error at the start of a text: of the last line of its stack.
+fn error_end(text: &str) -> Option<usize> {
+    let first = text.split('\n').next()?;
+    let name = first.split([':', ' ', '[']).next()?;
+    let is_error = (name.ends_with("Error") || name.ends_with("Exception"))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !is_error {
+        return None;
+    }
+    let mut end = first.len();
+    for line in text.get(end + 1..)?.split('\n') {
+        if !line.trim_start().starts_with("at ") {
+            break;
+        }
+        end += 1 + line.len();
+    }
+    (end > first.len()).then_some(end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +251,14 @@ mod tests {
                 r#"{"p":{"x":1},"m":{"k":2},"cause":null}"#,
             ),
             ("{ t: 'a\\n' +\n    'b' }", r#"{"t":"a\nb"}"#),
+            (
+                "{\n  cause: TypeError: no (reading 'x')\n      at f (a.js:1:2)\n      at g (b.js:1:2),\n  n: 1\n}",
+                r#"{"cause":"TypeError: no (reading 'x')\n      at f (a.js:1:2)\n      at g (b.js:1:2)","n":1}"#,
+            ),
+            (
+                "{ e: Error: no\n    at f (a.js:1:2) {\n  code: 'X'\n} }",
+                r#"{"e":"Error: no\n    at f (a.js:1:2)"}"#,
+            ),
         ] {
             assert_eq!(to_json(shown).as_deref(), Some(json), "{shown}");
         }

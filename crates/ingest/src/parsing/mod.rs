@@ -12,6 +12,7 @@ pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod otlp;
 pub(crate) mod pairs;
+pub(crate) mod printed;
 pub(crate) mod template;
 pub(crate) mod time;
 pub(crate) mod value;

@@ -7,7 +7,9 @@ pub(crate) fn is_more(line: &str) -> bool {
 
 /// Lines of an exception's message after the first.
 pub(super) fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 29] = [
+    const WORDS: [&str; 30] = [
+        // ChromeDriver's causes.
+        "from ",
         "╔",
         "║",
         "╚",

@@ -295,7 +295,10 @@ impl Extent {
             || (self.place != Place::Apart
                 && (line.starts_with([' ', '\t']) || bare.starts_with(['}', ']'])))
             || (self.place != Place::Apart && is_more_of_message(bare));
-        if is_own {
+        if bare.starts_with("The above exception was caused by") {
+            // Dagster writes the other error without a blank line before it.
+            self.place = Place::Apart;
+        } else if is_own {
             self.place = Place::Told;
         }
         is_own

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::workers;
 use crate::parsing::Object;
 
 /// Members that may be lists of records.
@@ -35,6 +36,9 @@ pub(crate) fn members<'a>(object: &Object<'a>) -> Option<Vec<Cow<'a, str>>> {
     // Splunk: one record per object.
     if let Some(result) = field("result").filter(|raw| raw.contains("\"_raw\"")) {
         return Some(vec![Cow::Borrowed(result)]);
+    }
+    if let Some(records) = workers::records(object) {
+        return Some(records);
     }
     let says = ["message", "msg", "level", "event", "log"];
     if says.iter().any(|name| field(name).is_some()) {

@@ -9,6 +9,7 @@ pub(crate) mod answers;
 mod names;
 pub(crate) mod object;
 mod syslog;
+mod workers;
 
 use std::borrow::Cow;
 
@@ -64,6 +65,8 @@ pub(crate) struct Habits {
     prefixes: Vec<Prefix>,
     /// Objects that contained text records, identified by their keys.
     pub(crate) objects: Vec<u64>,
+    /// The time of the Worker's event that the following lines belong to, once any event started.
+    event_at: Option<Option<Timestamp>>,
     /// Names that precede lines without a separator after them.
     pub(crate) bare_names: Vec<String>,
 }
@@ -162,6 +165,12 @@ pub(crate) fn open<'l>(
     {
         return Some(opened);
     }
+    if let Some(time) = habits.event_at
+        && matches!(first, b' ' | 0xe2)
+        && let Some(opened) = workers::of_event(line, time)
+    {
+        return Some(opened);
+    }
     // Most lines have no envelope, and the first byte shows it.
     match first {
         b'{' => docker(line),
@@ -188,9 +197,12 @@ pub(crate) fn open<'l>(
             .or_else(|| agents::events(line))
             .or_else(|| named(line))
             .or_else(|| bare(line, habits))
-            .or_else(|| before_object(line, habits)),
+            .or_else(|| before_object(line, habits))
+            .or_else(|| workers::event(line, habits, zone, calendar)),
         b'*' | b'#' => own(line),
-        b'"' => agents::behind_fluent_bit(line),
+        b'"' => {
+            agents::behind_fluent_bit(line).or_else(|| workers::event(line, habits, zone, calendar))
+        }
         b'a'..=b'z' | b'@' | b'_' => agents::tai64n(line)
             .or_else(|| agents::sent(line))
             .or_else(|| fly(line))
@@ -372,7 +384,7 @@ fn stream<'l>(name: &'l str, text: &'l str) -> Opened<'l> {
 
 /// Lines of the platform itself, which contain nothing about the program.
 fn own(line: &str) -> Option<Opened<'_>> {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 10] = [
         "START RequestId: ",
         "END RequestId: ",
         "REPORT RequestId: ",
@@ -382,6 +394,7 @@ fn own(line: &str) -> Option<Opened<'_>> {
         "*** Reading local file",
         "*** Found local files",
         "# Logfile created on ",
+        "Successfully created tail, ",
     ];
     WORDS
         .iter()

@@ -19,7 +19,7 @@ pub(super) fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Op
     let is_name = name.chars().all(is_part)
         && name.ends_with([' ', '\t'])
         && (!bare.contains(' ') || bare.contains('/'))
-        && (name.ends_with(": ") || name.ends_with('\t'))
+        && (name.ends_with(": ") || name.ends_with('\t') || name.ends_with("  "))
         && Level::from_word(bare).is_none();
     if !is_name || !Object::parse(text).is_some_and(|object| is_whole_record(&object)) {
         return None;

@@ -1,6 +1,7 @@
 //! Objects around a record: collectors and platforms write the program's line into one of their members.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use dragline_schema::{Level, Timestamp, Value};
 
@@ -48,7 +49,7 @@ const COLLECTORS: [&str; 9] = [
     "_SYSTEMD_UNIT",
 ];
 /// Members that describe the envelope, not the record.
-const KNOWN: [&str; 42] = [
+const KNOWN: [&str; 44] = [
     "log",
     "@metadata",
     "@version",
@@ -91,6 +92,8 @@ const KNOWN: [&str; 42] = [
     "input",
     "agent",
     "ecs",
+    "dt",
+    "datetime",
 ];
 /// A line in an object, and the data that the object has about it.
 #[derive(Debug)]
@@ -210,7 +213,22 @@ fn time_of(object: &Object<'_>, local: &Local) -> Option<Timestamp> {
     }
 }
 
+/// The value of a label in a list of names and values, as Render writes them:
+/// `"labels": [{"name": "level", "value": "error"}]`.
+fn label(object: &Object<'_>, name: &str) -> Option<String> {
+    let raw = field(object, "labels")?.get();
+    if !raw.starts_with('[') {
+        return None;
+    }
+    let labels: Vec<HashMap<String, String>> = serde_json::from_str(raw).ok()?;
+    let label = |label: &HashMap<String, String>| label.get("name").is_some_and(|n| n == name);
+    labels.into_iter().find(label)?.remove("value")
+}
+
 fn level_of(object: &Object<'_>) -> Option<Level> {
+    if let Some(level) = label(object, "level") {
+        return Level::from_word(&level);
+    }
     let Some(priority) = first(object, &["PRIORITY"]) else {
         return Level::from_word(&first(object, &["severity", "level"])?.into_text()?);
     };
@@ -237,7 +255,8 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> O
             .iter()
             .any(|(key, _)| COLLECTORS.contains(&&**key))
     };
-    let is_sure = SURE.contains(&name) || (is_envelope && has_collector());
+    let is_labelled = || label(object, "level").is_some();
+    let is_sure = SURE.contains(&name) || (is_envelope && (has_collector() || is_labelled()));
     let keys = keys_of(object);
     let may_be =
         text.starts_with(|c: char| matches!(c, '{' | '[' | '\u{1b}') || c.is_ascii_digit());
@@ -248,6 +267,8 @@ pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> O
     let stream: Vec<String> = stream
         .filter_map(|name| Some(scalar(field(object, name)?)?.into_text()?.into_owned()))
         .collect();
+    let instance = label(object, "instance").into_iter();
+    let stream: Vec<String> = stream.into_iter().chain(instance).collect();
     Some(Inside {
         text: match text {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(['\n', '\r'])),

@@ -11,11 +11,14 @@ use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::Date;
 use crate::parsing::time::{self, Calendar};
 
-/// The kernel's clock before syslog's names: `[   90.000300] host app[184]: line`.
+/// The kernel's clock before syslog's names: `[   90.000300] host app[184]: line`, also with the time since the entry
+/// before (`-o short-delta`): `[   90.101300 <    0.101000 >] …`.
 pub(super) fn since_boot(line: &str) -> Option<Opened<'_>> {
     let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
-    let is_time =
-        time.contains('.') && time.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b' '));
+    let is_time = time.contains('.')
+        && time
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'.' | b' ' | b'<' | b'>'));
     if !is_time {
         return None;
     }

@@ -61,6 +61,10 @@ impl<'a> Slots<'a> {
                 return;
             }
         }
+        if self.of_crawler(record, url.as_ref(), status, &error) {
+            return;
+        }
+        let message = record.message.as_deref().unwrap_or_default();
         if url.is_none() && !self.has_item {
             let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
             let prose = prose.or_else(|| prose::urllib3(message));
@@ -107,6 +111,40 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Takes a request in the form of one of the crawlers that write no status: katana's with an error beside it,
+    /// Crawl4AI's with a sign for its outcome.
+    fn of_crawler(
+        &mut self,
+        record: &mut Record<'a>,
+        url: Option<&Cow<'a, str>>,
+        status: Option<u16>,
+        error: &ScraperError<'a>,
+    ) -> bool {
+        let error_type = || error.error_type.clone().unwrap_or("Error".into());
+        let has_failed = record.level.is_none() && error.error_message.is_some();
+        if has_failed
+            && !self.has_item
+            && self.values[Slot::Method as usize].is_some()
+            && let Some(url) = url
+        {
+            record.event = self.request(Some(url.clone()), status, Some(error_type()));
+            return true;
+        }
+        if !matches!(record.target.as_deref(), Some("FETCH" | "ERROR")) {
+            return false;
+        }
+        let message = record.message.as_deref().unwrap_or_default();
+        let Some((url, has_failed, status, duration)) = prose::crawl4ai(message) else {
+            return false;
+        };
+        let url = url.to_owned();
+        record.is_unjudged = !has_failed;
+        self.duration_ms = duration;
+        let error_type = has_failed.then(error_type);
+        record.event = self.request(Some(url.into()), status, error_type);
+        true
+    }
+
     /// Takes what the message says in other words of the trade.
     fn say(
         &self,
@@ -119,7 +157,7 @@ impl<'a> Slots<'a> {
             return false;
         }
         let message = record.message.as_deref().unwrap_or_default();
-        let said = wording::quiet(message).filter(|_| is_quiet);
+        let said = wording::quiet(message, self.has_identity).filter(|_| is_quiet);
         let is_other = |said: &str| url.is_some_and(|url| url != said);
         match said {
             Some(Said::Page {
@@ -279,7 +317,12 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// Reads the traceback in an error's message if no field describes the error.
+/// Whether a text is an error of JavaScript's or Java's with its stack.
+fn is_stack(text: &str) -> bool {
+    text.contains("\n    at ") && text.lines().next().and_then(crash::error_line).is_some()
+}
+
+/// Reads the traceback or the stack in an error's message if no field describes the error.
 pub(super) fn complete_from_message(record: &mut Record<'_>) {
     let Event::ScraperError(error) = &mut record.event else {
         return;
@@ -288,7 +331,7 @@ pub(super) fn complete_from_message(record: &mut Record<'_>) {
         return;
     }
     if let Some(message) = record.message.as_deref()
-        && message.contains("Traceback (most")
+        && (message.contains("Traceback (most") || is_stack(message))
         && let Some(parsed) = traceback::parse(message)
     {
         error.error_type = Some(parsed.error_type.to_owned().into());

@@ -24,7 +24,10 @@ use crate::parsing::pairs::pairs;
 use crate::parsing::template::rendered;
 use crate::parsing::time::{self, Local};
 
+mod eliot;
 mod event;
+
+pub(crate) use self::eliot::is_eliots;
 
 thread_local! {
     /// Paths of the fields seen so far, because the same fields recur.
@@ -67,6 +70,9 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
     });
     if !is_record {
         return None;
+    }
+    if is_eliots(object) {
+        eliot::complete(object, &mut record);
     }
     if let Event::ScraperError(error) = &mut record.event {
         node::complete(object, error);
@@ -118,7 +124,7 @@ fn typed_event<'a>(fields: &Placed<'a>, paths: &Paths) -> Option<Event<'a>> {
 }
 
 /// Converts a value to an owned one.
-fn owned(value: Value<'_>) -> Value<'static> {
+pub(super) fn owned(value: Value<'_>) -> Value<'static> {
     match value {
         Value::Bool(is) => Value::Bool(is),
         Value::U64(number) => Value::U64(number),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dragline_schema::{Dialect, Event, Level, Own, Position, Record, Timestamp, Value};
 
-use super::super::foreign::{decode_each, url_in};
+use super::super::foreign::{decode_each, owned, url_in};
 use super::super::item::{item_kind, says_item};
 use super::super::map::Map;
 use super::super::told::{boxed, reasons, told_error};
@@ -15,7 +15,7 @@ use crate::framing::crash::{self, Extent};
 use crate::parsing::Object;
 use crate::parsing::pairs::pairs;
 use crate::parsing::time::{self, Local};
-use crate::parsing::{self, indented, pairs};
+use crate::parsing::{self, indented, pairs, printed};
 
 impl Begun {
     pub(crate) fn new(
@@ -41,6 +41,8 @@ impl Begun {
             had_crash: false,
             is_console: false,
             awaits_message: false,
+            awaits_end: false,
+            lists_fields: false,
         }
     }
 
@@ -287,7 +289,17 @@ impl Begun {
         for (path, value) in indented::fields(rest) {
             take(&path, value);
         }
-        self.each_of_message(first, take);
+        let listed = if self.lists_fields {
+            printed::list(rest)
+        } else if rest.is_empty() {
+            Vec::new()
+        } else {
+            printed::fields(first, rest)
+        };
+        for (path, value) in listed {
+            take(&path, value);
+        }
+        self.each_of_message(first, rest, take);
         for (key, value) in &self.fields {
             take(key, parsing::value_of_text(value));
         }
@@ -302,7 +314,12 @@ impl Begun {
     }
 
     /// Passes the fields in a message to `take`: those of an object at its end, otherwise the pairs.
-    fn each_of_message<'s>(&self, message: &'s str, take: &mut dyn FnMut(&str, Value<'s>)) {
+    fn each_of_message<'s>(
+        &self,
+        message: &'s str,
+        rest: &str,
+        take: &mut dyn FnMut(&str, Value<'s>),
+    ) {
         if let Some((object, name)) = tail(message) {
             for (path, value) in object.flatten() {
                 match name {
@@ -311,6 +328,15 @@ impl Begun {
                 }
             }
             return;
+        }
+        let mut message = message;
+        if let Some((json, begin)) = printed::shown(message, rest)
+            && let Some(object) = Object::parse(&json)
+        {
+            for (path, value) in object.flatten() {
+                take(&path, owned(value));
+            }
+            message = &message[..begin];
         }
         let in_milliseconds = ZEROLOG.contains(&&*self.level);
         for (key, value) in pairs(message) {

@@ -6,6 +6,7 @@
 //! such pairs is a record by itself ([`logfmt`](crate::parsing::logfmt)).
 
 mod begun;
+mod console;
 
 use std::sync::Arc;
 
@@ -13,16 +14,17 @@ use dragline_schema::{
     Dialect, Level, Position, Problem, ProblemKind, Record, Sink, Timestamp, clip,
 };
 
+pub(crate) use self::console::Debug;
+use self::console::{Console, behind_blanks};
 use super::crawlee::{self, Crawlee};
 use super::lacking;
 use super::map::Map;
-use crate::framing::body::Body;
+use crate::framing::body::{Body, Until};
 use crate::framing::crash::Extent;
 use crate::framing::lines::append;
-use crate::parsing::head;
 use crate::parsing::head::{Head, Layouts};
 use crate::parsing::time::Local;
-use crate::parsing::time::stamp::Stamp;
+use crate::parsing::time::stamp::{Date, Stamp};
 
 /// Maximum size of a record's text in bytes; further lines are read and dropped.
 const MAX_RECORD: usize = 1 << 20;
@@ -37,18 +39,12 @@ pub(crate) struct Text {
     crawlee: Crawlee,
     console: Option<Console>,
     layouts: Layouts,
-}
-
-/// A console that prints the time only when it changes, like rich's.
-#[derive(Clone, Copy)]
-struct Console {
-    /// The column of its levels, or of its messages if it prints no levels.
-    column: usize,
-    has_level: bool,
-    /// The column at which long messages continue on the next line.
-    message_at: usize,
-    /// The last time printed.
-    when: Stamp,
+    /// Whether npm's `debug` wrote lines of the file on a terminal.
+    has_debug: bool,
+    /// Whether the last line was blank.
+    is_after_blank: bool,
+    /// Whether Monolog's records of the file end with a blank or a bracket.
+    has_signed: bool,
 }
 
 /// A record's time, as in its header.
@@ -84,30 +80,19 @@ pub(crate) struct Begun {
     is_console: bool,
     /// Whether its message is on the next line.
     awaits_message: bool,
+    /// Whether further lines follow, each behind the record's logger.
+    awaits_end: bool,
+    /// Whether the lines after the first are fields, from the start of the line on.
+    lists_fields: bool,
 }
 
-/// The rest of a line that is indented by exactly `column` spaces.
-fn behind_blanks(line: &str, column: usize) -> Option<&str> {
-    let (blanks, rest) = line.split_at_checked(column)?;
-    let is_apart = !rest.is_empty() && !rest.starts_with(' ');
-    (is_apart && blanks.bytes().all(|b| b == b' ')).then_some(rest)
-}
-
-impl Console {
-    /// Starts a record from a line without a time, which has the previous line's time.
-    fn record(&self, rest: &str, at: Position) -> Option<Begun> {
-        let mut begun = if self.has_level {
-            let head =
-                head::head(rest).filter(|head| head.time.is_none() && !head.level.is_empty())?;
-            of_head(&head, rest, at)
-        } else {
-            Begun::plain(rest, at)
-        };
-        let has_place = begun.without_place(true);
-        begun.when = Some(When::Stamp(self.when));
-        begun.is_console = true;
-        (self.has_level || has_place).then_some(begun)
-    }
+/// The byte before a part of a line; 0 if the text is no part of the line.
+fn sign_before(line: &str, part: &str) -> u8 {
+    let at = (part.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize);
+    let at = at.checked_sub(1).filter(|_| !part.is_empty());
+    at.and_then(|at| line.as_bytes().get(at))
+        .copied()
+        .unwrap_or(0)
 }
 
 fn of_head(head: &Head<'_>, line: &str, at: Position) -> Begun {
@@ -139,12 +124,21 @@ impl Text {
             crawlee: Crawlee::new(family),
             console: None,
             layouts: Layouts::default(),
+            has_debug: false,
+            is_after_blank: false,
+            has_signed: false,
         }
     }
 
     /// Starts the next file.
     pub(crate) fn begin_file(&mut self) {
         self.layouts.begin_file();
+        (self.has_debug, self.is_after_blank, self.has_signed) = (false, false, false);
+    }
+
+    /// Passes a blank line that belongs to nothing.
+    pub(crate) fn pass_blank(&mut self) {
+        self.is_after_blank = true;
     }
 
     /// Parses the header of a line.
@@ -168,6 +162,7 @@ impl Text {
         }
         let head = crawlee::head(line).or(head)?;
         let mut begun = of_head(&head, line, at);
+        self.extend(&mut begun, &head, line);
         let message_at = line.len() - head.message.len().min(line.len());
         let may_be = head.time.is_some()
             && head.time_at <= 1
@@ -187,6 +182,41 @@ impl Text {
             self.console = None;
         }
         Some(begun)
+    }
+
+    /// Determines how far a record extends whose logger does not indent the further lines of a message.
+    fn extend(&mut self, begun: &mut Begun, head: &Head<'_>, line: &str) {
+        let is_after_blank = std::mem::take(&mut self.is_after_blank);
+        let has_clock = head.time.is_some_and(|time| time.date == Date::None);
+        let logger = head.logger.unwrap_or_default();
+        match (sign_before(line, head.level), sign_before(line, logger)) {
+            // Erlang writes the text of a report below its head.
+            _ if head.message.is_empty() && line.starts_with('=') => {
+                begun.awaits_message = true;
+                begun.lists_fields = true;
+                begun.body.go_on_until(Until::Blank);
+            }
+            // Elixir writes a blank line before each record.
+            (b'[', _) if is_after_blank && has_clock => begun.body.go_on_until(Until::Blank),
+            // Monolog writes the context and the extra fields last, with blanks between them.
+            (b'.', _) if head.logger.is_some() => {
+                let is_end = line.ends_with(Body::SIGNS);
+                self.has_signed |= is_end;
+                if !is_end && self.has_signed {
+                    begun.body.go_on_until(Until::Sign);
+                }
+            }
+            // roarr lists fields.
+            (_, b'@') if has_clock && line.starts_with('[') => {
+                begun.lists_fields = true;
+                begun.body.go_on_until(Until::Head);
+            }
+            // Crawl4AI quotes code.
+            (_, b'[') if logger == head.level && !logger.is_empty() => {
+                begun.body.go_on_until(Until::Head);
+            }
+            _ => {}
+        }
     }
 
     /// Completes an open record that has only time and class with level and message from the next line:
@@ -281,6 +311,7 @@ impl Text {
             return true;
         }
         let is_own = pending.takes(line);
+        self.is_after_blank = line.trim().is_empty();
         // .NET writes scopes before the message.
         let is_scope = pending.awaits_message && line.trim_start().starts_with("=> ");
         if is_own && is_scope {
@@ -289,7 +320,7 @@ impl Text {
         if is_own && std::mem::take(&mut pending.awaits_message) {
             // .NET's console prints the message on the line after the category.
             line.trim().clone_into(&mut pending.text);
-            pending.body = Body::of(&pending.text);
+            pending.body = pending.body.restarted(&pending.text);
         } else if is_own {
             append(&mut pending.text, line, MAX_RECORD);
         }

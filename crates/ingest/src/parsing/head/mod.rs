@@ -7,6 +7,7 @@
 //!
 //! A level alone also makes a head if it is placed as in a head. So does a time alone.
 
+mod late;
 mod layout;
 mod level;
 mod names;
@@ -64,20 +65,28 @@ const LONGEST: usize = 240;
 pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     let bytes = line.as_bytes();
     match bytes.first()? {
-        b' ' => badge(line).or_else(|| indented(line)),
+        b' ' => badge(line)
+            .or_else(|| indented(line))
+            .or_else(|| late::counted(line)),
         b'I' | b'W' | b'E' | b'F' | b'D' | b'C' if bytes.get(1).is_some_and(u8::is_ascii_digit) => {
             google(line)
         }
         b'\t' => None,
-        b'1'..=b'5' if bytes.get(1..3) == Some(b"0:") => {
-            numbered(line).or_else(|| Scan::new(line).head())
-        }
+        b'1'..=b'5' if bytes.get(1..3) == Some(b"0:") => numbered(line)
+            .or_else(|| Scan::new(line).head())
+            .or_else(|| late::counted(line)),
         0xc3 | 0xe2 | 0xf0 => sign(line).or_else(|| Scan::new(line).head()),
         b'[' => padded(line)
             .or_else(|| process_and_letter(line))
+            .or_else(|| late::roarr(line))
             .or_else(|| Scan::new(line).head())
             .or_else(|| sign(line)),
-        _ => Scan::new(line).head().or_else(|| warning(line)),
+        b'=' => late::erlang(line).or_else(|| Scan::new(line).head()),
+        _ => Scan::new(line)
+            .head()
+            .or_else(|| warning(line))
+            .or_else(|| late::counted(line))
+            .or_else(|| late::npmlog(line)),
     }
 }
 

@@ -63,6 +63,11 @@ pub(super) fn is_name_alone(text: &str) -> bool {
 
 /// A logger's name before a colon.
 pub(super) fn is_logger(text: &str) -> bool {
+    // `DOCUMENT_FETCHED: …`: the name of an event.
+    let is_event = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    if text.contains('_') && text.bytes().all(is_event) {
+        return false;
+    }
     if is_dotted(text) || text.contains(['_', '$']) && !text.contains('-') {
         // A module's `ValueError` is an error type, not a logger.
         let last = text.rsplit(['.', ':']).next().unwrap_or_default();

@@ -21,8 +21,24 @@ pub(super) fn warning(line: &str) -> Option<Head<'_>> {
     })
 }
 
-/// A step padded with dots, followed by a symbol: `[FETCH]... ↓ message`, as `Crawl4AI` writes.
+/// A step padded with dots, followed by a symbol: `[FETCH]... ↓ message`, as `Crawl4AI` writes; in files, a time
+/// precedes it.
 pub(super) fn padded(line: &str) -> Option<Head<'_>> {
+    if !line.as_bytes().get(1)?.is_ascii_digit() {
+        return step(line);
+    }
+    let dots = memchr::memmem::find(line.as_bytes(), b"].")?;
+    let begin = line[..dots].rfind('[').filter(|begin| *begin > 2)?;
+    let (time, length) = stamp(&line[1..])?;
+    let head = step(&line[begin..]).filter(|_| length + 3 == begin)?;
+    Some(Head {
+        time: Some(time),
+        time_at: 1,
+        ..head
+    })
+}
+
+fn step(line: &str) -> Option<Head<'_>> {
     let (step, rest) = line.strip_prefix('[')?.split_once(']')?;
     let behind = rest.trim_start_matches('.').strip_prefix(' ')?;
     let mut signs = behind.chars();
@@ -35,15 +51,20 @@ pub(super) fn padded(line: &str) -> Option<Head<'_>> {
     let message = behind[sign.len_utf8()..].trim_start();
     Some(Head {
         level: level(step, true).map_or("", |(level, _)| level),
+        logger: Some(step),
         ..timeless(message)
     })
 }
 
-/// consola's ` ERROR  message`: a level as a badge.
+/// consola's ` ERROR  message`, pterm's `  ERROR   message`: a level as a badge.
 pub(super) fn badge(line: &str) -> Option<Head<'_>> {
-    let bare = line.strip_prefix(' ').filter(|bare| is_capital_at(bare))?;
+    let bare = line.strip_prefix(' ')?;
+    let (bare, behind) = bare
+        .strip_prefix(' ')
+        .map_or((bare, "  "), |bare| (bare, "   "));
+    let bare = Some(bare).filter(|bare| is_capital_at(bare))?;
     let (found, more) = level(bare, false)?;
-    let message = bare[found.len() + more..].strip_prefix("  ")?;
+    let message = bare[found.len() + more..].strip_prefix(behind)?;
     is_capital(found).then_some(())?;
     let message = message.trim_start();
     Some(Head {
@@ -133,7 +154,7 @@ pub(super) fn numbered(line: &str) -> Option<Head<'_>> {
 }
 
 /// A head that has only a message.
-fn timeless(message: &str) -> Head<'_> {
+pub(super) fn timeless(message: &str) -> Head<'_> {
     Head {
         dialect: Dialect::Text,
         time: None,
@@ -210,10 +231,19 @@ pub(super) fn source(message: &str) -> Option<(&str, &str)> {
 /// A level recognized only by its position, for lines whose time is in an envelope: `LEVEL message`,
 /// `name LEVEL message`.
 pub(crate) fn weak(line: &str) -> Option<Head<'_>> {
+    // Sidekiq writes process, thread and job as pairs: `pid=2 tid=206y INFO: message`.
+    let mut line = line;
+    while let Some((pair, rest)) = line.split_once(' ')
+        && pair.contains('=')
+        && !pair.starts_with('=')
+    {
+        line = rest;
+    }
     // Indented lines continue the record before them.
     let (first, rest) = line
         .split_once(' ')
         .filter(|(first, _)| !first.is_empty())?;
+    let first = first.strip_suffix(':').unwrap_or(first);
     let is_level = |word: &str| {
         is_capital(word) && level(word, false).is_some_and(|(level, _)| level.len() == word.len())
     };

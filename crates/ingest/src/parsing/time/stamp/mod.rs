@@ -275,8 +275,13 @@ fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
         reader.eat_any(b"/.- ")?;
         let year = year(reader)?;
         let date = civil::Date::new(year, month, first as i8).ok()?;
-        // The Common Log Format has a colon before the time.
-        reader.try_to(|r| (r.eat(b':') && r.peek().is_ascii_digit()).then_some(()));
+        // The Common Log Format has a colon before the time, Erlang's reports have two.
+        let is_behind = |r: &mut Reader<'_>| {
+            let has_colon = r.eat(b':');
+            r.eat(b':');
+            (has_colon && r.peek().is_ascii_digit()).then_some(())
+        };
+        reader.try_to(is_behind);
         return if reader.bytes[reader.at - 1] == b':' {
             timed(reader, Date::Known(date))
         } else {
