@@ -259,18 +259,16 @@ const DAY: i64 = 1440 * MINUTE;
 /// Runs whose times of day are at most this far apart belong to one schedule, in microseconds: the closer, the surer.
 const APART: [i64; 3] = [2 * MINUTE, 5 * MINUTE, 15 * MINUTE];
 
-/// The site of the runs that start at the same time of day.
+/// The site of the runs that start at the same time of day; `None` if there are none, or they have several.
 fn site_at<'k>(sites: &Sites<'k>, start: i64) -> Option<&'k str> {
-    APART
-        .iter()
-        .find_map(|apart| near(sites, start, *apart))
-        .flatten()
+    let mut near = APART.iter().map(|apart| days_near(sites, start, *apart));
+    let near = near.find(|sites| sites.iter().any(|(_, days)| *days > 0))?;
+    usual_site(near.into_iter())
 }
 
-/// The site of nearly all runs that start within this time of a time of day, `None` if they have several; nothing if
-/// there are no such runs.
-fn near<'k>(sites: &Sites<'k>, start: i64, most: i64) -> Option<Option<&'k str>> {
-    let near = sites.iter().map(|(site, runs)| {
+/// For each site, the number of days with a run that starts within `most` of a time of day.
+fn days_near<'k>(sites: &Sites<'k>, start: i64, most: i64) -> Vec<(&'k str, usize)> {
+    let days = sites.iter().map(|(site, runs)| {
         let starts = runs.iter().filter_map(|(_, start)| *start);
         let days: BTreeSet<i64> = starts
             .filter(|other| is_near(start, *other, most))
@@ -278,9 +276,7 @@ fn near<'k>(sites: &Sites<'k>, start: i64, most: i64) -> Option<Option<&'k str>>
             .collect();
         (*site, days.len())
     });
-    let near: Vec<(&str, usize)> = near.collect();
-    let is_any = near.iter().any(|(_, days)| *days > 0);
-    is_any.then(|| usual_site(near.into_iter()))
+    days.collect()
 }
 
 /// A family of files with this many runs, none of which names a site, is the log of another site's scraper.

@@ -133,7 +133,7 @@ impl Decoder {
             }
             None if line.starts_with("  ") => Some(match self.text.debug(line, at)? {
                 Debug::Part => Fate::Part,
-                Debug::Begun(begun) => self.begun(begun, sink),
+                Debug::Begun(begun) => self.begun(*begun, sink),
             }),
             None => None,
         }

@@ -129,7 +129,7 @@ pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
     ))
 }
 
-/// Reads Crawl4AI's message about a page, `https://… | ✓ | ⏱: 0.08s` or `https://… | Error: …`: the URL, whether it
+/// Reads `Crawl4AI`'s message about a page, `https://… | ✓ | ⏱: 0.08s` or `https://… | Error: …`: the URL, whether it
 /// failed, its status and its duration in milliseconds.
 pub(crate) fn crawl4ai(message: &str) -> Option<(&str, bool, Option<u16>, Option<f64>)> {
     let (url, rest) = message.split_once(" | ")?;

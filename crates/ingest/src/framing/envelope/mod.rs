@@ -65,8 +65,8 @@ pub(crate) struct Habits {
     prefixes: Vec<Prefix>,
     /// Objects that contained text records, identified by their keys.
     pub(crate) objects: Vec<u64>,
-    /// The time of the Worker's event that the following lines belong to, once any event started.
-    event_at: Option<Option<Timestamp>>,
+    /// The Worker's event that the following lines belong to.
+    event: Option<workers::Event>,
     /// Names that precede lines without a separator after them.
     pub(crate) bare_names: Vec<String>,
 }
@@ -165,9 +165,9 @@ pub(crate) fn open<'l>(
     {
         return Some(opened);
     }
-    if let Some(time) = habits.event_at
+    if let Some(event) = habits.event
         && matches!(first, b' ' | 0xe2)
-        && let Some(opened) = workers::of_event(line, time)
+        && let Some(opened) = workers::of_event(line, event.time)
     {
         return Some(opened);
     }

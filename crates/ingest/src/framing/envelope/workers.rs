@@ -43,14 +43,20 @@ pub(super) fn records(object: &Object<'_>) -> Option<Vec<Cow<'static, str>>> {
     )
 }
 
+/// The start of a Worker's event, as `wrangler tail` prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Event {
+    /// `None` if its time cannot be read.
+    pub(super) time: Option<Timestamp>,
+}
+
 /// `{"message": ["fetched", {"status": 200}], "level": "log", "timestamp": 1796032800005}`
 fn of_line(mut log: Map<String, Value>) -> Value {
     let level = match log.get("level").and_then(Value::as_str) {
-        Some("log") | None => "info",
         Some("debug") => "debug",
         Some("warn") => "warn",
         Some("error") => "error",
-        Some(_) => "info",
+        _ => "info",
     };
     let level = level.to_owned();
     let parts = match log.remove("message") {
@@ -118,7 +124,7 @@ pub(super) fn event<'l>(
         return None;
     }
     let time = time::instant(&when, zone, calendar).map(|(time, _)| time);
-    habits.event_at = Some(time);
+    habits.event = Some(Event { time });
     Some(Opened {
         text: Cow::Borrowed(line),
         time,

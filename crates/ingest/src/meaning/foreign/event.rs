@@ -112,7 +112,7 @@ impl<'a> Slots<'a> {
     }
 
     /// Takes a request in the form of one of the crawlers that write no status: katana's with an error beside it,
-    /// Crawl4AI's with a sign for its outcome.
+    /// `Crawl4AI`'s with a sign for its outcome.
     fn of_crawler(
         &mut self,
         record: &mut Record<'a>,

@@ -87,7 +87,7 @@ pub(crate) enum Debug {
     /// It continues the open record, which has taken it.
     Part,
     /// It starts a record.
-    Begun(Begun),
+    Begun(Box<Begun>),
 }
 
 impl Text {
@@ -106,7 +106,7 @@ impl Text {
         }
         let mut begun = Begun::new(Dialect::Text, None, "", Some(named.name), named.text, at);
         begun.awaits_end = !named.is_end;
-        Some(Debug::Begun(begun))
+        Some(Debug::Begun(Box::new(begun)))
     }
 
     /// Takes a line that has the open record's head, and behind it a part of the record: some loggers repeat the head
