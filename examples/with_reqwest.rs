@@ -71,7 +71,7 @@ async fn fetch(run: &Run, client: &reqwest::Client, url: &str) -> bool {
         }
         Ok(_) => false,
         Err(error) => {
-            run.error_text("PriceMissing", &format!("{error:#}"))
+            run.error_text("PriceMissing", format!("{error:#}"))
                 .url(url)
                 .log();
             false

@@ -44,7 +44,7 @@ pub fn dispatch(
     };
     let notices: Vec<Notice> = deliveries
         .iter()
-        .map(|delivery| Notice::new(delivery, now, &explain))
+        .map(|delivery| Notice::new(delivery, now, explain))
         .collect();
     let addressed: Vec<(&str, &Notice)> = deliveries
         .iter()

@@ -189,8 +189,9 @@ mod tests {
         assert_eq!(ticks([3.0, 3.0]), [2.0, 5.0]);
         assert!(Domain::log([0.0, -1.0].into_iter()).is_none());
         let domain = Domain::log([10.0, 1000.0].into_iter()).unwrap();
-        let places = [0.0, 10.0, 100.0, 1000.0].map(|value| domain.place(value, 0.0, 8.0).round());
-        assert_eq!(places, [0.0, 0.0, 4.0, 8.0]);
+        let places =
+            [0.0, 10.0, 100.0, 1000.0].map(|value| domain.place(value, 0.0, 8.0).round() as i64);
+        assert_eq!(places, [0, 0, 4, 8]);
         for values in [[5e-324, HUGE], [1e-280, 1e-279], [HUGE, HUGE]] {
             let domain = Domain::log(values.into_iter()).unwrap();
             assert!(domain.low < domain.high, "{values:?} {domain:?}");

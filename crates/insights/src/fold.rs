@@ -32,10 +32,14 @@ pub(crate) fn take_news(
         let Some(own) = own.filter(|own| is_metric_of(incident, own)) else {
             continue;
         };
-        let since = own.since.map_or(incident.since, |since| since.as_micros());
+        let since = own
+            .since
+            .map_or(incident.since, dragline_schema::Timestamp::as_micros);
         incident.since = incident.since.min(since);
         if incident.is_of_errors_alone() {
-            let until = own.until.map_or(incident.until, |until| until.as_micros());
+            let until = own
+                .until
+                .map_or(incident.until, dragline_schema::Timestamp::as_micros);
             incident.until = incident.until.max(until);
             incident.is_open |= own.is_open;
         }

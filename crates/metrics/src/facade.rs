@@ -78,12 +78,11 @@ impl FacadeRecorder {
             .descriptor(&name)
             .filter(|held| held.kind == kind);
         let descriptor = held.unwrap_or_else(|| self.new_descriptor(kind, name));
-        match self.registry.register_any(descriptor.labels(names)) {
-            Ok(family) => Some((family, values)),
-            Err(_) => {
-                self.registry.reject();
-                None
-            }
+        if let Ok(family) = self.registry.register_any(descriptor.labels(names)) {
+            Some((family, values))
+        } else {
+            self.registry.reject();
+            None
         }
     }
 

@@ -96,7 +96,7 @@ mod tests {
     struct Names<'o> {
         owners: &'o Owners,
         path: String,
-        names: Vec<Option<String>>,
+        seen: Vec<Option<String>>,
     }
 
     impl Sink for Names<'_> {
@@ -106,7 +106,7 @@ mod tests {
 
         fn record(&mut self, record: &Record<'_>, _: Position) {
             let run = self.owners.run_of(&self.path, record);
-            self.names.push(run.scraper_id);
+            self.seen.push(run.scraper_id);
         }
 
         fn problem(&mut self, _: &Problem<'_>) {}
@@ -134,11 +134,11 @@ mod tests {
         let mut names = Names {
             owners: &owners,
             path: String::new(),
-            names: Vec::new(),
+            seen: Vec::new(),
         };
         let mut follower = Follower::new(&inputs, &ReadOptions::default(), Begin::Start);
         follower.poll(&mut names);
         follower.finish(&mut names);
-        assert_eq!(names.names, vec![Some("shop".to_owned()); 3]);
+        assert_eq!(names.seen, vec![Some("shop".to_owned()); 3]);
     }
 }

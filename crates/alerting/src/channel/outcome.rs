@@ -173,10 +173,7 @@ mod tests {
             [10, 20, 40, 900]
         );
         assert_eq!(seconds(1, 0.0), 5);
-        assert_eq!(
-            backoff(1, Some(Duration::from_secs(120)), 0.0).as_secs(),
-            120
-        );
+        assert_eq!(backoff(1, Some(Duration::from_mins(2)), 0.0).as_secs(), 120);
         assert!(backoff(9, Some(Duration::from_millis(376)), 0.0) >= Duration::from_secs(1));
     }
 }

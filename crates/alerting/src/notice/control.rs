@@ -163,9 +163,7 @@ pub fn compare_with_peers(
         // A site that fails for others by another way fails, even where nothing is known of the proxy.
         (Some(true), Some(false), _) | (Some(true), None, true) => Suspect::Site,
         (Some(false), Some(true), true) => Suspect::Proxy,
-        (Some(false), Some(true), false)
-        | (Some(false), Some(false), _)
-        | (Some(false), None, false) => Suspect::Us,
+        (Some(false), Some(true) | None, false) | (Some(false), Some(false), _) => Suspect::Us,
         _ => Suspect::Unknown,
     };
     ControlVerdict {

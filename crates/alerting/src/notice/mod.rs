@@ -112,7 +112,7 @@ impl Notice {
     /// The colour of the severity as red, green and blue; green once nothing fires.
     pub fn colour(&self) -> u32 {
         match (self.kind, self.severity) {
-            (DeliveryKind::Resolved, _) => 0x2e_7d_32,
+            (DeliveryKind::Resolved, _) => 0x002e_7d32,
             (_, Severity::Critical) => 0xb7_1c_1c,
             (_, Severity::High) => 0xe6_51_00,
             (_, Severity::Medium) => 0xf9_a8_25,

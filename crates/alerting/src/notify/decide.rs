@@ -128,7 +128,7 @@ impl NotifyState {
             .filter(|(news, _)| *news != News::Still)
             .collect();
         let kind = if changes.is_empty() {
-            self.repetition(config, row, &news, now)?
+            Self::repetition(config, row, &news, now)?
         } else if is_due(config, row, &changes, now) {
             let still_fires = news
                 .iter()
@@ -205,7 +205,6 @@ impl NotifyState {
 
     /// Whether the same is to be sent again.
     fn repetition(
-        &self,
         config: &NotifyConfig,
         row: &Row,
         news: &[(News, &Member)],

@@ -190,7 +190,7 @@ fn a_failed_evaluation_marks_the_rule_and_leaves_its_alerts() {
             host("a"),
             minute(at),
             value,
-        ))
+        ));
     };
     sample(1, 50.0);
     sample(2, f64::NAN);

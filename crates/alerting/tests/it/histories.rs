@@ -139,7 +139,7 @@ impl World {
             for host in 0..2 {
                 match self.sample(host, past) {
                     Some(sample) if judged.is_some_and(|last| sample.time <= last) => {
-                        self.watch.prime(sample)
+                        self.watch.prime(sample);
                     }
                     Some(sample) => self.watch.observe(sample),
                     None => {}

@@ -101,7 +101,7 @@ fn it_is_rendered_for_each_service() {
         "alertmanager",
         pretty(render::alertmanager(
             &notice,
-            std::time::Duration::from_secs(86_400)
+            std::time::Duration::from_hours(24)
         ))
     );
     let mail = render::mail(&notice);

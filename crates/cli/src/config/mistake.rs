@@ -285,7 +285,7 @@ fn written(value: &Spanned<DeValue<'_>>) -> Option<Range<usize>> {
 
 fn line_of(text: &str, offset: usize) -> usize {
     let before = &text.as_bytes()[..offset.min(text.len())];
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    memchr::memchr_iter(b'\n', before).count() + 1
 }
 
 /// The beginning of a value, as one line.

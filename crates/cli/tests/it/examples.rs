@@ -71,8 +71,8 @@ impl Place {
             .unwrap()
             .to_owned();
         let runs = report["runs"].as_array().unwrap();
-        let of_shop = runs.iter().filter(|run| run["scraper_id"] == "shop-prices");
-        let run = of_shop.last().unwrap()["run_id"]
+        let mut of_shop = runs.iter().filter(|run| run["scraper_id"] == "shop-prices");
+        let run = of_shop.next_back().unwrap()["run_id"]
             .as_str()
             .unwrap()
             .to_owned();

@@ -111,7 +111,7 @@ fn variables_and_directories_are_checked() {
         let (code, told) = with_variable(&["doctor"], variable);
         assert_eq!(code, Some(1), "{told}");
         assert!(
-            told.replace("\n", " ").contains("failed checks: "),
+            told.replace('\n', " ").contains("failed checks: "),
             "{told}"
         );
         for command in [

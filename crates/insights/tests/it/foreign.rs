@@ -110,7 +110,7 @@ fn a_field_that_vanishes_is_a_changed_page() {
     let item = |day: u32, page: u32| {
         // From the twelfth on, in the middle of the run.
         let is_gone = day > 12 || (day == 12 && page >= 30);
-        if is_gone && page % 10 != 0 {
+        if is_gone && !page.is_multiple_of(10) {
             format!(r#","sku":"p{page}","price":null,"discount":null"#)
         } else {
             priced(day, page)
@@ -128,7 +128,7 @@ fn a_field_that_vanishes_is_a_changed_page() {
 #[test]
 fn many_warnings_of_one_template_are_a_finding() {
     let more = |day: u32, page: u32| {
-        let is_odd = page % if day >= 11 { 2 } else { 20 } == 0;
+        let is_odd = page.is_multiple_of(if day >= 11 { 2 } else { 20 });
         let text = format!(r#""page":{page},"took":{}"#, page * 3);
         if is_odd { text } else { String::new() }
     };

@@ -19,16 +19,14 @@ pub(super) struct Known(Option<Owners>);
 impl Known {
     /// Returns the run of a record.
     pub(super) fn run_of(&self, path: &str, record: &Record<'_>) -> RunKey {
-        let run = match &self.0 {
-            Some(owners) => owners.run_of(path, record),
-            None => {
-                let own =
-                    |name: &Option<std::borrow::Cow<'_, str>>| name.as_deref().map(str::to_owned);
-                RunKey {
-                    scraper_id: own(&record.scraper_id),
-                    site: own(&record.site),
-                    run_id: own(&record.run_id),
-                }
+        let run = if let Some(owners) = &self.0 {
+            owners.run_of(path, record)
+        } else {
+            let own = |name: &Option<std::borrow::Cow<'_, str>>| name.as_deref().map(str::to_owned);
+            RunKey {
+                scraper_id: own(&record.scraper_id),
+                site: own(&record.site),
+                run_id: own(&record.run_id),
             }
         };
         let host = || url_of(record).and_then(host_of).map(str::to_owned);
