@@ -3,7 +3,7 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 /// A URL. [`Display`](fmt::Display) and [`Debug`] show no user, password, query or fragment, and of a URL that
 /// came from the environment or a file no path either: the path of a webhook is its secret.
@@ -32,11 +32,13 @@ impl Address {
     /// When the text is not a URL or has no host.
     pub fn parse(text: &str, shows_path: bool) -> Result<Self, AddressError> {
         let fail = |reason: &str| AddressError(reason.to_owned());
-        let url = Url::parse(text.trim()).map_err(|error| {
-            AddressError(format!(
+        let url = Url::parse(text.trim()).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => fail("the URL has no scheme such as https://"),
+            error if text.contains('@') => AddressError(format!(
                 "the URL cannot be read ({error}); special characters in a password are written \
                  percent-encoded, such as %40 for @ and %23 for #"
-            ))
+            )),
+            error => AddressError(format!("the URL cannot be read ({error})")),
         })?;
         if url.host_str().is_none_or(str::is_empty) {
             return Err(fail("the URL has no host"));
@@ -175,8 +177,7 @@ impl fmt::Display for Address {
         }
         let path = self.url.path();
         match (self.shows_path, path) {
-            (_, "" | "/") => f.write_str(path)?,
-            (true, _) => f.write_str(path)?,
+            (true, _) | (false, "" | "/") => f.write_str(path)?,
             (false, _) => f.write_str("/…")?,
         }
         if self.url.query().is_some() {
@@ -208,6 +209,9 @@ pub(crate) fn scrub(message: &str, secrets: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
     use super::*;
 
     fn shown(text: &str, shows_path: bool) -> String {
@@ -285,6 +289,36 @@ mod tests {
         let message = "p@ssw p%40ssw t0k/en longsegment fine";
         let clean = scrub(message, &address.secrets());
         assert_eq!(clean, "*** *** *** *** fine");
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_ever_shown(
+            password in "[A-Za-z0-9@:#%/?é ]{4,20}",
+            shows_path in any::<bool>(),
+        ) {
+            let encoded: String = utf8_percent_encode(&password, NON_ALPHANUMERIC).collect();
+            let address = Address::parse(&format!("mysql://u:{encoded}@h/d"), shows_path).unwrap();
+            prop_assert_eq!(address.password(), Some(password.clone()));
+            prop_assert_eq!(address.to_string().contains(&encoded), false);
+            let message = format!("cannot use {password} or {encoded}");
+            let clean = scrub(&message, &address.credentials());
+            prop_assert!(!clean.contains(&password) && !clean.contains(&encoded), "{}", clean);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_without_being_quoted(text in "\\PC{0,40}", rest in "[ -~]{0,30}") {
+            for text in [text, format!("postgres://u:sEcReTpW{rest}"), format!("sqlite:{rest}")] {
+                let errors = [
+                    Address::parse(&text, false).err(),
+                    crate::Database::parse(&text, std::path::Path::new("/")).err(),
+                ];
+                for error in errors.into_iter().flatten() {
+                    prop_assert!(!error.to_string().contains("sEcReTpW"), "{}", error);
+                }
+                let _ = crate::config::parse_host_port(&text);
+            }
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Schedule {
 }
 
 /// A sign of life further ahead than this is a wrong clock, and would hide any silence.
-const AHEAD: Duration = Duration::from_secs(3600);
+const AHEAD: Duration = Duration::from_hours(1);
 
 /// Judges the last sign of life.
 ///
@@ -33,8 +33,8 @@ const AHEAD: Duration = Duration::from_secs(3600);
 /// use dragline_schema::Timestamp;
 ///
 /// let schedule = Schedule {
-///     period: Duration::from_secs(3600),
-///     grace: Duration::from_secs(600),
+///     period: Duration::from_hours(1),
+///     grace: Duration::from_mins(10),
 /// };
 /// let last = Timestamp::parse("2026-03-04T02:02:00Z")?;
 /// let now = Timestamp::parse("2026-03-04T09:00:00Z")?;
@@ -145,8 +145,8 @@ mod tests {
     use super::*;
 
     const SCHEDULE: Schedule = Schedule {
-        period: Duration::from_secs(3600),
-        grace: Duration::from_secs(600),
+        period: Duration::from_hours(1),
+        grace: Duration::from_mins(10),
     };
 
     fn at(minute: i64) -> Timestamp {

@@ -1,6 +1,6 @@
 //! Running the checks of a configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::config::{Check, Config, Target};
+use crate::field::Field;
 use crate::perform::{Job, perform};
 use crate::plan::{Active, Step, plan};
 use crate::probe::{Context, Trust, ask_witness};
@@ -98,7 +99,7 @@ impl Health {
         for (index, result) in results {
             let check = &self.config.checks[index];
             let state = self.memory.checks.entry(check.name.clone()).or_default();
-            note_certificate(state, &result);
+            note_certificate(state, steps[index], &result);
             if let Some(change) = state.observe(&result, check.thresholds) {
                 changes.insert(check.name.clone(), change);
             }
@@ -151,6 +152,7 @@ impl Health {
         let trust = self.trust.get_or_init(Trust::of_system).clone();
         let limit = Arc::new(Semaphore::new(self.config.concurrency));
         let mut tasks = JoinSet::new();
+        let mut indices = HashMap::new();
         let mut results = Vec::new();
         for (index, (check, step)) in self.config.checks.iter().zip(steps).enumerate() {
             if matches!(step, Step::Wait(_)) {
@@ -171,14 +173,21 @@ impl Health {
             let expires = state.and_then(|state| state.certificate_expires);
             let job = Job::new(check.clone(), *step, signals, expires, context);
             let limit = Arc::clone(&limit);
-            tasks.spawn(async move {
+            let task = tasks.spawn(async move {
                 // The semaphore is never closed.
                 let _permit = limit.acquire_owned().await;
                 (index, perform(job).await)
             });
+            indices.insert(task.id(), index);
         }
         while let Some(joined) = tasks.join_next().await {
-            results.extend(joined.ok());
+            match joined {
+                Ok(result) => results.push(result),
+                Err(error) => results.extend(indices.get(&error.id()).map(|index| {
+                    let check = &self.config.checks[*index];
+                    (*index, Job::panicked(check, now))
+                })),
+            }
         }
         results.sort_by_key(|(index, _)| *index);
         results
@@ -204,9 +213,10 @@ impl Health {
             })
             .collect();
         let all_silent = !contacts.is_empty() && contacts.iter().all(|contact| !contact.answered);
-        let witnesses = match all_silent {
-            true => self.ask_witnesses(now).await,
-            false => Vec::new(),
+        let witnesses = if all_silent {
+            self.ask_witnesses(now).await
+        } else {
+            Vec::new()
         };
         let is_down = self
             .memory
@@ -238,13 +248,17 @@ impl Health {
 }
 
 /// Remembers when a certificate expires, for the time in which the site is not probed.
-fn note_certificate(state: &mut State, result: &CheckResult) {
-    if let Some(days) = result.values.get(&crate::Field::CertificateDays) {
+fn note_certificate(state: &mut State, step: Step, result: &CheckResult) {
+    let days = result.values.get(&Field::CertificateDays);
+    match step {
+        // One attempt a day, also when it fails.
+        Step::JudgeAndReadCertificate => state.certificate_seen = Some(result.at),
+        Step::Probe if days.is_some() => state.certificate_seen = Some(result.at),
+        Step::Probe | Step::Judge | Step::Wait(_) => return,
+    }
+    if let Some(days) = days {
         let micros = days * 86_400.0 * 1e6;
         state.certificate_expires = Some(result.at.plus_micros(micros as i64));
-        if result.source == crate::Source::Probe {
-            state.certificate_seen = Some(result.at);
-        }
     }
 }
 
@@ -263,7 +277,7 @@ fn find_host(check: &Check) -> Option<String> {
     }
 }
 
-/// A delay that differs from check to check and is always the same for one (FNV-1a of its name).
+/// A time that differs from check to check and is always the same for one (FNV-1a of its name).
 fn spread(name: &str, interval: Duration) -> Duration {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -15,7 +15,7 @@
 //! # What this crate does differently
 //!
 //! - **Passive first.** A site that scrapers request anyway is judged by their requests ([`Signals`]); only a
-//!   silent site is probed. [`plan`] decides, as a pure function.
+//!   silent site is probed. [`plan()`] decides, as a pure function.
 //! - **The own network is not a site's fault.** When every site fails at once without an answer, the checks are
 //!   inconclusive and one [`Notice`] says so ([`weigh`]). What is in the own network goes on being judged.
 //! - **Freshness is dated to its deadline** ([`judge_freshness`]), not to when somebody looked.

@@ -9,7 +9,7 @@ use crate::config::{Check, HostPort, Target};
 use crate::field::Field;
 use crate::freshness::judge_freshness;
 use crate::measurement::{Failure, FailureKind, Measurement, Values};
-use crate::plan::{SiteTraffic, Step};
+use crate::plan::{SiteTraffic, Step, is_asked};
 use crate::probe::{self, Context, days_until};
 use crate::result::{CheckResult, Level, Source, judge};
 use crate::signals::Signals;
@@ -54,6 +54,22 @@ impl Job {
         }
     }
 
+    fn is_passive(&self) -> bool {
+        matches!(
+            self.check.target,
+            Target::Site {
+                is_passive: true,
+                ..
+            }
+        )
+    }
+
+    /// Result of a check whose task panicked, which is a fault of this crate.
+    pub(crate) fn panicked(check: &Check, now: Timestamp) -> CheckResult {
+        let failure = Failure::new(FailureKind::Protocol, "the check ended with a panic");
+        judge(now, Source::Probe, Err(failure), &check.conditions)
+    }
+
     /// Result of a check whose work on another thread has not ended since the last time.
     pub(crate) fn still_hanging(check: &Check, now: Timestamp) -> CheckResult {
         let failure = Failure::new(
@@ -75,24 +91,44 @@ pub(crate) async fn perform(job: Job) -> CheckResult {
         }
         _ => match &job.check.target {
             Target::Logs { .. } | Target::Run { .. } => judge_signal(&job).await,
-            _ => {
-                let probed = probe::run(&job.check, &job.context).await;
-                let conditions = job.check.conditions.of_probes();
-                judge(job.context.now, Source::Probe, probed, &conditions)
-            }
+            _ => judge_probe(&job).await,
         },
     };
     result.message = scrub(&result.message, &secrets);
     result
 }
 
+/// Probes what is checked. If scrapers ask the site in vain, that counts as well: it answers the check, and not
+/// them.
+async fn judge_probe(job: &Job) -> CheckResult {
+    let now = job.context.now;
+    let probed = probe::run(&job.check, &job.context).await;
+    let asked = job
+        .traffic
+        .filter(|traffic| is_asked(now, traffic, job.check.interval));
+    let Some(traffic) = asked.filter(|_| job.is_passive()) else {
+        return judge(
+            now,
+            Source::Probe,
+            probed,
+            &job.check.conditions.of_probes(),
+        );
+    };
+    let probed = probed.map(|measurement| with_traffic(measurement, traffic));
+    judge(now, Source::Probe, probed, &job.check.conditions)
+}
+
+fn with_traffic(measurement: Measurement, traffic: SiteTraffic) -> Measurement {
+    let failed = 100.0 * traffic.failed as f64 / traffic.requests.max(1) as f64;
+    measurement
+        .with(Field::Requests, traffic.requests as f64)
+        .with(Field::FailedPercent, failed)
+}
+
 /// Judges a site by the requests that scrapers made.
 fn judge_traffic(job: &Job, traffic: SiteTraffic, expires: Option<Timestamp>) -> CheckResult {
     let now = job.context.now;
-    let failed = 100.0 * traffic.failed as f64 / traffic.requests.max(1) as f64;
-    let mut measurement = Measurement::default()
-        .with(Field::Requests, traffic.requests as f64)
-        .with(Field::FailedPercent, failed);
+    let mut measurement = with_traffic(Measurement::default(), traffic);
     if let Some(mean) = traffic.mean_response_time {
         measurement.add(Field::ResponseTime, mean);
     }

@@ -30,7 +30,7 @@ pub struct Active<'a> {
     pub site: Option<&'a str>,
     /// Time between two checks.
     pub interval: Duration,
-    /// Delay of this check beyond its interval, so that not all checks run at once.
+    /// Time by which it is checked before its interval is over, so that not all checks run at once.
     pub jitter: Duration,
     /// When it was last checked.
     pub last: Option<Timestamp>,
@@ -56,9 +56,9 @@ pub enum Step {
 /// Requests in an interval that stand in for a probe.
 pub const LEAST_REQUESTS: u64 = 5;
 /// Time between two looks at the certificate of a site that is never probed.
-const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(86_400);
-/// A check that runs from cron a little early is not put off to the next time.
-const EARLY: i64 = 10;
+const CERTIFICATE_INTERVAL: Duration = Duration::from_hours(24);
+/// Share of the interval by which cron may call early, without the check being put off to the next call.
+const EARLY: i64 = 100;
 
 /// Plans one round: one step for each check.
 pub fn plan(now: Timestamp, passive: &Traffic, active: &[Active<'_>]) -> Vec<Step> {
@@ -73,7 +73,9 @@ fn plan_check(now: Timestamp, passive: &Traffic, check: &Active<'_>) -> Step {
         return Step::Wait(due);
     }
     let traffic = check.site.and_then(|site| passive.get(site));
-    if !traffic.is_some_and(|traffic| is_asked(now, traffic, check.interval)) {
+    let asked = traffic.filter(|traffic| is_asked(now, traffic, check.interval));
+    // When every request fails, only a probe can tell the site from its scrapers.
+    if asked.is_none_or(|traffic| traffic.failed >= traffic.requests) {
         return Step::Probe;
     }
     let is_seen = check.certificate_seen.is_some_and(|seen| {
@@ -90,16 +92,15 @@ fn plan_check(now: Timestamp, passive: &Traffic, check: &Active<'_>) -> Step {
 /// When a check is due, if that is later than now.
 fn find_due(now: Timestamp, check: &Active<'_>) -> Option<Timestamp> {
     let last = check.last?;
-    let wait = as_micros(check.interval.saturating_add(check.jitter));
-    let due = last.plus_micros(wait);
-    let early = wait / EARLY;
+    let due = last.plus_micros(as_micros(check.interval.saturating_sub(check.jitter)));
+    let early = as_micros(check.interval) / EARLY;
     // A clock that was set back must not stop the checks until it has caught up.
     let is_waiting = last <= now && due.since(now) > early;
     is_waiting.then_some(due)
 }
 
 /// Whether scrapers ask the site anyway.
-fn is_asked(now: Timestamp, traffic: &SiteTraffic, interval: Duration) -> bool {
+pub(crate) fn is_asked(now: Timestamp, traffic: &SiteTraffic, interval: Duration) -> bool {
     let is_recent = now.since(traffic.last_request) <= as_micros(interval);
     traffic.requests >= LEAST_REQUESTS && is_recent
 }
@@ -108,7 +109,7 @@ fn is_asked(now: Timestamp, traffic: &SiteTraffic, interval: Duration) -> bool {
 mod tests {
     use super::*;
 
-    const INTERVAL: Duration = Duration::from_secs(300);
+    const INTERVAL: Duration = Duration::from_mins(5);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -156,15 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn a_site_whose_requests_all_fail_is_probed() {
+        let mut failing = traffic(40, 990);
+        failing.get_mut("shop.example.com").unwrap().failed = 39;
+        assert_eq!(step(1000, &failing, &check(None)), Step::Judge);
+        failing.get_mut("shop.example.com").unwrap().failed = 40;
+        assert_eq!(step(1000, &failing, &check(None)), Step::Probe);
+    }
+
+    #[test]
     fn nothing_is_checked_before_it_is_due() {
         let mut check = check(Some(1000));
         assert_eq!(step(1100, &Traffic::new(), &check), Step::Wait(at(1300)));
         assert_eq!(step(1300, &Traffic::new(), &check), Step::Probe);
         // From cron, a little early.
         assert_eq!(step(1299, &Traffic::new(), &check), Step::Probe);
-        check.jitter = Duration::from_secs(60);
-        assert_eq!(step(1300, &Traffic::new(), &check), Step::Wait(at(1360)));
-        assert_eq!(step(1360, &Traffic::new(), &check), Step::Probe);
+        check.jitter = Duration::from_mins(1);
+        assert_eq!(step(1200, &Traffic::new(), &check), Step::Wait(at(1240)));
+        assert_eq!(step(1240, &Traffic::new(), &check), Step::Probe);
     }
 
     #[test]

@@ -25,8 +25,8 @@ impl Report {
         let _ = writeln!(text, "{}", self.summarise());
         for notice in &self.notices {
             text.push('\n');
-            let ago = show_since(self.generated_at, notice.since);
-            for line in wrap(&format!("{} Since {ago}.", notice.message), WIDTH) {
+            let since = show_since(self.generated_at, notice.since);
+            for line in wrap(&format!("{} (since: {since})", notice.message), WIDTH) {
                 let _ = writeln!(text, "{line}");
             }
         }
@@ -77,15 +77,18 @@ impl Report {
             .map(|(count, name)| format!("{count} {name}"))
             .collect();
         let time = self.generated_at.to_jiff().strftime("%Y-%m-%d %H:%M UTC");
-        match counts.is_empty() {
-            true => time.to_string(),
-            false => format!("{time} · {}", counts.join(", ")),
+        if counts.is_empty() {
+            return time.to_string();
         }
+        format!("{time} · {}", counts.join(", "))
     }
 }
 
 fn show_since(now: Timestamp, since: Timestamp) -> String {
-    show_duration(now.since(since).max(0) as f64 / 1e6)
+    match now.since(since) {
+        ..1_000_000 => "now".to_owned(),
+        micros => show_duration(micros as f64 / 1e6),
+    }
 }
 
 /// What a reader needs to know about a check.

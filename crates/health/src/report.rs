@@ -144,12 +144,19 @@ fn find_notices(checks: &[CheckReport], memory: &Memory) -> Vec<Notice> {
         let is_silent = check.failure.is_some_and(|kind| !kind.is_answer());
         check.status == Status::Inconclusive && is_silent
     });
+    let kinds: Vec<_> = concerned.map(|check| check.failure).collect();
+    // Behind the login page of a network every handshake fails.
+    let or = if kinds.contains(&Some(FailureKind::Tls)) {
+        " or intercepted"
+    } else {
+        ""
+    };
     vec![Notice {
         kind: NoticeKind::UplinkDown,
         since,
         message: format!(
-            "The own network is down: nothing on the internet answers. {} checks are inconclusive.",
-            concerned.count()
+            "The own network is down{or}: nothing on the internet answers. {} checks are inconclusive.",
+            kinds.len()
         ),
     }]
 }

@@ -171,7 +171,9 @@ fn judge_measurement(
     conditions: &Conditions,
 ) -> (Level, String, Option<FailureKind>, Values) {
     let critical = find_failures(&measurement, &conditions.critical);
-    let degraded = find_failures(&measurement, &conditions.degraded);
+    let mut degraded = find_failures(&measurement, &conditions.degraded);
+    // One sentence for one value.
+    degraded.retain(|(field, _)| critical.iter().all(|(other, _)| other != field));
     let level = if !critical.is_empty() {
         Level::Critical
     } else if !degraded.is_empty() {
@@ -180,23 +182,21 @@ fn judge_measurement(
         Level::Healthy
     };
     let failure = (level != Level::Healthy).then_some(FailureKind::Condition);
-    let mut sentences = critical;
-    sentences.extend(degraded);
+    let failures = critical.into_iter().chain(degraded);
+    let mut sentences: Vec<_> = failures.map(|(_, sentence)| sentence).collect();
     sentences.extend(measurement.notes);
     (level, sentences.join("; "), failure, measurement.values)
 }
 
-/// Sentences of the conditions that do not hold. What was not measured does not hold.
-fn find_failures(measurement: &Measurement, conditions: &[Condition]) -> Vec<String> {
-    let verdicts = conditions
-        .iter()
-        .map(|condition| condition.evaluate(measurement));
-    verdicts
-        .filter_map(|verdict| match verdict {
-            Verdict::Holds => None,
-            Verdict::Fails(sentence) | Verdict::Unknown(sentence) => Some(sentence),
-        })
-        .collect()
+/// The conditions that do not hold, by field and sentence. What was not measured does not hold.
+fn find_failures(measurement: &Measurement, conditions: &[Condition]) -> Vec<(Field, String)> {
+    let failure = |condition: &Condition| match condition.evaluate(measurement) {
+        Verdict::Holds => None,
+        Verdict::Fails(sentence) | Verdict::Unknown(sentence) => {
+            Some((condition.field(), sentence))
+        }
+    };
+    conditions.iter().filter_map(failure).collect()
 }
 
 #[cfg(test)]
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(
             result.message,
             "status is 503 (condition: status == 200); \
-             response_time is 2.0 s (condition: response_time < 800ms)"
+             response_time is 2 s (condition: response_time < 800ms)"
         );
     }
 
@@ -252,7 +252,7 @@ mod tests {
         let now = Timestamp::from_seconds(0);
         let result = judge(now, Source::Probe, Err(failure), &Conditions::default());
         assert_eq!(result.level, Some(Level::Critical));
-        assert_eq!(result.values[&Field::DnsTime], 0.1);
+        assert_eq!(result.values, Values::from([(Field::DnsTime, 0.1)]));
     }
 
     #[test]

@@ -180,16 +180,17 @@ pub(crate) fn show(field: Field, value: f64) -> String {
     }
 }
 
-/// Shows seconds: `0.8 ms`, `120 ms`, `1.5 s`, `12 min`, `3.5 h`, `4.0 days`.
+/// Shows seconds: `0.8 ms`, `120 ms`, `1.5 s`, `12 min`, `3.5 h`, `4 days`.
 pub(crate) fn show_duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 0.0095 => format!("{:.1} ms", s * 1e3),
-        s if s < 0.9995 => format!("{:.0} ms", s * 1e3),
-        s if s < 99.95 => format!("{s:.1} s"),
-        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
-        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
-        s => format!("{:.1} days", s / 86_400.0),
-    }
+    let (number, unit) = match seconds {
+        s if s < 0.0095 => (format!("{:.1}", s * 1e3), "ms"),
+        s if s < 0.9995 => (format!("{:.0}", s * 1e3), "ms"),
+        s if s < 99.95 => (format!("{s:.1}"), "s"),
+        s if s < 7200.0 => (format!("{:.0}", s / 60.0), "min"),
+        s if s < 172_800.0 => (format!("{:.1}", s / 3600.0), "h"),
+        s => (format!("{:.1}", s / 86_400.0), "days"),
+    };
+    format!("{} {unit}", number.trim_end_matches(".0"))
 }
 
 fn show_bytes(bytes: f64) -> String {

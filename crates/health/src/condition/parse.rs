@@ -229,7 +229,15 @@ fn parse_text(field: Field, operator: &str, value: &str) -> Result<Test, String>
 fn compile(pattern: &str) -> Result<Regex, String> {
     let mut builder = RegexBuilder::new(pattern);
     let regex = builder.size_limit(LARGEST_PATTERN).build();
-    regex.map_err(|error| format!("invalid regular expression: {error}"))
+    regex.map_err(|error| {
+        // The last line of several says what is wrong; the others repeat the pattern.
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default();
+        format!(
+            "invalid regular expression: {}",
+            reason.trim_start_matches("error: ")
+        )
+    })
 }
 
 /// Takes the quotes away; a backslash escapes the quote alone, so that patterns keep theirs.

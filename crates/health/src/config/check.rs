@@ -362,8 +362,10 @@ fn refuse_password(
 /// `network = "internet"` or `"local"`; by default private addresses are local.
 fn read_network(section: &Section<'_>, target: &Target) -> Result<bool, ConfigError> {
     let host = match target {
-        Target::Site { address, .. } => address.host(),
-        Target::Database(Database::Postgres(address) | Database::Mysql(address)) => address.host(),
+        Target::Site { address, .. }
+        | Target::Database(Database::Postgres(address) | Database::Mysql(address)) => {
+            address.host()
+        }
         Target::Tcp(to) | Target::Tls { to } => to.host.clone(),
         Target::Database(Database::Sqlite { .. })
         | Target::Disk(_)

@@ -110,7 +110,7 @@ pub(crate) const COMMON: &[&str] = &[
 ];
 
 /// Time between two checks.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
+pub const DEFAULT_INTERVAL: Duration = Duration::from_mins(5);
 /// Checks at the same time.
 pub const DEFAULT_CONCURRENCY: usize = 8;
 /// More at the same time would need more files than a process may open.

@@ -90,13 +90,11 @@ impl<'a> Section<'a> {
         let number = value
             .as_integer()
             .and_then(|number| u64::try_from(number).ok());
-        match number.filter(|number| range.contains(number)) {
-            Some(number) => Ok(Some(number)),
-            None => {
-                let expected = format!("a whole number from {} to {}", range.start(), range.end());
-                Err(self.wrong(key, &expected))
-            }
+        if let Some(number) = number.filter(|number| range.contains(number)) {
+            return Ok(Some(number));
         }
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        Err(self.wrong(key, &expected))
     }
 
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, ConfigError> {

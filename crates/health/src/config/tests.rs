@@ -33,7 +33,7 @@ fn defaults_are_those_of_the_documents() {
     assert!(config.checks.is_empty());
     assert_eq!(config.concurrency, 8);
     let site = check("type = 'site'\nurl = 'https://shop.example.com/'").unwrap();
-    assert_eq!(site.interval, Duration::from_secs(300));
+    assert_eq!(site.interval, Duration::from_mins(5));
     assert_eq!(site.timeout, Duration::from_secs(10));
     assert_eq!(
         site.thresholds,

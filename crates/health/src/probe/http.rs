@@ -169,7 +169,8 @@ where
         tokio::spawn(connection);
         sender.send_request(request).await
     };
-    let exchange = async { exchange.await.map_err(|error| describe(&error, to)) };
+    // Boxed, because the future of a connection is large.
+    let exchange = Box::pin(async { exchange.await.map_err(|error| describe(&error, to)) });
     let doing = format!("waiting for the first byte of {}", to.host);
     progress
         .run(Some(Field::FirstByteTime), &doing, exchange)
@@ -231,10 +232,10 @@ async fn read_body(
 fn describe(error: &hyper::Error, to: &HostPort) -> Failure {
     let io =
         std::error::Error::source(error).and_then(|error| error.downcast_ref::<std::io::Error>());
-    let (kind, reason) = if error.is_incomplete_message() {
-        (FailureKind::Reset, "the connection ended early".to_owned())
-    } else if let Some(io) = io {
+    let (kind, reason) = if let Some(io) = io {
         (FailureKind::Reset, describe_io(io))
+    } else if error.is_incomplete_message() {
+        (FailureKind::Reset, "the connection ended early".to_owned())
     } else if error.is_parse() {
         (FailureKind::Protocol, "the answer is not HTTP".to_owned())
     } else {

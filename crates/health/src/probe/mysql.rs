@@ -35,13 +35,11 @@ pub(super) async fn probe(address: &Address, context: &Context) -> Probed {
         .await?;
     let query = async {
         let answer: Result<Option<i64>, Error> = connection.query_first("SELECT 1").await;
-        match answer.map_err(|error| describe(&error, &to))? {
-            Some(1) => Ok(()),
-            _ => {
-                let message = format!("MySQL at {to} gave an unexpected answer to SELECT 1");
-                Err(Failure::new(FailureKind::Database, message))
-            }
+        if answer.map_err(|error| describe(&error, &to))? == Some(1) {
+            return Ok(());
         }
+        let message = format!("MySQL at {to} gave an unexpected answer to SELECT 1");
+        Err(Failure::new(FailureKind::Database, message))
     };
     let doing = "waiting for the answer to a query";
     progress

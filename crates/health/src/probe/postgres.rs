@@ -31,19 +31,16 @@ pub(super) async fn probe(address: &Address, context: &Context) -> Probed {
     let mode = read_ssl_mode(address)?;
     let config = build_config(address, mode);
     let mut progress = Progress::start(context.timeout);
-    let client = match address
+    let socket = address
         .parameter("host")
-        .filter(|host| host.starts_with('/'))
-    {
-        Some(directory) => {
-            let path = PathBuf::from(directory).join(format!(".s.PGSQL.{}", to.port));
-            log_in_by_socket(&config, path, &mut progress).await?
-        }
-        None => {
-            let connector = build_connector(mode, &to, context)?;
-            let stream = dial(&to, &mut progress).await?;
-            log_in(&config, stream, connector, &to, &mut progress).await?
-        }
+        .filter(|host| host.starts_with('/'));
+    let client = if let Some(directory) = socket {
+        let path = PathBuf::from(directory).join(format!(".s.PGSQL.{}", to.port));
+        log_in_by_socket(&config, path, &mut progress).await?
+    } else {
+        let connector = build_connector(mode, &to, context)?;
+        let stream = dial(&to, &mut progress).await?;
+        log_in(&config, stream, connector, &to, &mut progress).await?
     };
     let query = async {
         let answer = client.simple_query("SELECT 1").await;

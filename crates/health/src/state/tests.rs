@@ -61,7 +61,7 @@ fn minute_by_minute() {
         ("....xxx..", "......xx."),
         ("xx.....", "xxx...."),
         // Fewer in a row change nothing.
-        ("..xx..xx..", ".........."),
+        ("..xx...xx..", "..........."),
         ("..xxx.x.xx", "....xxxxxx"),
         // Degraded counts as worse than healthy, and critical as worse than degraded.
         ("..ddd..", "....dd."),
@@ -93,7 +93,7 @@ fn a_threshold_of_one_follows_each_result() {
 fn every_other_failure_is_unsteady_though_never_three_in_a_row() {
     assert_eq!(
         statuses(".x.x.x.x.x........", DEFAULT),
-        ".....ddddddddddd.."
+        ".....dddddddddd..."
     );
 }
 

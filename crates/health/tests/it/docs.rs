@@ -1,6 +1,10 @@
 //! The tables of `docs/health.md` are those of the code.
 
-use dragline_health::{Field, Kind, Unit};
+use std::path::Path;
+
+use dragline_health::{FailureKind, Field, Health, Kind, Signals, Unit};
+
+use crate::{configure, now};
 
 const DOCUMENT: &str = include_str!("../../../../docs/health.md");
 
@@ -73,4 +77,70 @@ fn the_fields_in_the_docs_are_those_of_the_code() {
         documented, rows,
         "docs/health.md has rows that the code does not have"
     );
+}
+
+#[tokio::test]
+async fn the_keys_of_the_json_in_the_docs_are_those_of_the_code() {
+    let text = "[[health.checks]]\nname = 'x'\ntype = 'disk'\npath = '/'\n";
+    let mut health = Health::new(configure(text, Path::new("/"), &[]));
+    let report = health.run(now(), &Signals::default()).await;
+    let report = serde_json::to_value(report).unwrap();
+    let section = DOCUMENT
+        .split("## JSON")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let first_cells = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let mut documented: Vec<_> = first_cells
+        .flat_map(|cell| cell.split("`, `").map(|key| key.trim_end_matches('`')))
+        .collect();
+    let objects = [
+        &report,
+        &report["checks"][0],
+        &report["checks"][0]["change"],
+    ];
+    let keys = |value: &serde_json::Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let [of_report, of_check, of_change] = objects.map(keys);
+    let mut expected: Vec<_> = of_report
+        .iter()
+        .chain(&of_check)
+        .map(String::as_str)
+        .collect();
+    documented.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(documented, expected);
+    for key in of_change {
+        assert!(section.contains(&format!("`{key}`")), "{key}");
+    }
+    let kinds = [
+        FailureKind::Dns,
+        FailureKind::Connect,
+        FailureKind::Timeout,
+        FailureKind::Reset,
+        FailureKind::Tls,
+        FailureKind::CertificateExpired,
+        FailureKind::Protocol,
+        FailureKind::Database,
+        FailureKind::Locked,
+        FailureKind::File,
+        FailureKind::Condition,
+    ];
+    for kind in kinds {
+        let name = serde_json::to_value(kind).unwrap();
+        assert!(
+            section.contains(&format!("`{}`", name.as_str().unwrap())),
+            "{name}"
+        );
+    }
 }

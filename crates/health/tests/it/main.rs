@@ -1,5 +1,11 @@
 //! Checks against real counterparts on loopback: sites, certificates, databases, a network that is gone.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::float_cmp,
+    reason = "the values compared are whole, or passed through"
+)]
+
 mod databases;
 mod docs;
 mod server;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -33,6 +33,7 @@ pub(crate) enum Mode {
 /// A running site; it ends with the test's runtime.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
 }
 
@@ -43,6 +44,11 @@ impl Site {
 
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Number of connections that were accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Number of requests that arrived.
@@ -80,10 +86,11 @@ pub(crate) async fn serve_tls(mode: Mode, certificate: &Certificate) -> Site {
 async fn start(mode: Mode, tls: Option<TlsAcceptor>) -> Site {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let requests = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&requests);
+    let (connections, requests) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let (accepted, count) = (Arc::clone(&connections), Arc::clone(&requests));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            accepted.fetch_add(1, Ordering::SeqCst);
             let (mode, tls, count) = (mode.clone(), tls.clone(), Arc::clone(&count));
             tokio::spawn(async move {
                 let Some(tls) = tls else {
@@ -95,7 +102,11 @@ async fn start(mode: Mode, tls: Option<TlsAcceptor>) -> Site {
             });
         }
     });
-    Site { address, requests }
+    Site {
+        address,
+        connections,
+        requests,
+    }
 }
 
 async fn handle(stream: TcpStream, mode: Mode, count: &AtomicUsize) {
@@ -147,7 +158,11 @@ async fn write_forever(
     }
 }
 
-/// An authority of its own, and a certificate for `localhost` that it signed.
+/// An authority of its own, and a certificate that it signed.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only Postgres reads PEM")
+)]
 pub(crate) struct Certificate {
     pub(crate) authority: Vec<u8>,
     pub(crate) pem: String,
@@ -160,6 +175,10 @@ pub(crate) struct Certificate {
 pub(crate) fn certify(name: &str, until_day: u8) -> Certificate {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.distinguished_name.push(
+        DnType::CommonName,
+        format!("authority of {name} until {until_day}"),
+    );
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.not_before = date_time_ymd(2020, 1, 1);
     authority.not_after = date_time_ymd(2040, 1, 1);

@@ -11,11 +11,7 @@ use crate::{configure, message, now, run_one};
 
 async fn check(mode: Mode, more: &str) -> CheckReport {
     let site = serve(mode).await;
-    run_one(&format!(
-        "type = 'site'\nurl = '{}'\ntimeout = '5s'\n{more}",
-        site.url()
-    ))
-    .await
+    run_one(&format!("type = 'site'\nurl = '{}'\n{more}", site.url())).await
 }
 
 async fn check_tls(url: &str, certificates: &[&Certificate], more: &str) -> CheckReport {
@@ -115,7 +111,6 @@ async fn an_endless_body_is_cut() {
 #[tokio::test]
 async fn broken_answers_are_told_apart() {
     for (mode, kind, text) in [
-        (Mode::Reset, FailureKind::Reset, "connection reset"),
         (
             Mode::HalfBody,
             FailureKind::Reset,
@@ -146,6 +141,19 @@ async fn broken_answers_are_told_apart() {
             message(&check)
         );
     }
+}
+
+#[tokio::test]
+async fn a_reset_is_no_answer() {
+    let check = check(Mode::Reset, "").await;
+    assert_eq!(
+        (check.status, check.failure),
+        (Status::Critical, Some(FailureKind::Reset))
+    );
+    assert!(
+        !check.values.contains_key(&Field::Status),
+        "there was no status"
+    );
 }
 
 #[tokio::test]

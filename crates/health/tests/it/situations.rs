@@ -236,7 +236,7 @@ async fn a_busy_site_is_judged_by_its_scrapers_and_gets_no_request() {
     for (failed, expected) in [
         (0, Status::Healthy),
         (60, Status::Degraded),
-        (240, Status::Critical),
+        (180, Status::Critical),
     ] {
         let report = health(&text).run(now(), &traffic(240, failed)).await;
         let check = &report.checks[0];
@@ -250,6 +250,20 @@ async fn a_busy_site_is_judged_by_its_scrapers_and_gets_no_request() {
         assert!(message(check).contains(&words), "{}", message(check));
     }
     assert_eq!(shop.requests(), 0);
+    // All requests fail: a probe tells whether it is the site or the scrapers.
+    let alive = serve(answer(200, "")).await;
+    let report = health(&site("shop", "localhost", alive.port()))
+        .run(now(), &traffic(240, 240))
+        .await;
+    let check = &report.checks[0];
+    assert_eq!(
+        (check.status, check.values[&Field::Status]),
+        (Status::Critical, 200.0)
+    );
+    assert_eq!(
+        message(check),
+        "failed_percent is 100.0 % (condition: failed_percent < 50)"
+    );
     // Silent, so probed; and probed always if the configuration says so.
     health(&text).run(now(), &Signals::default()).await;
     assert_eq!(shop.requests(), 1);
@@ -279,13 +293,21 @@ async fn the_certificate_of_a_busy_site_is_seen_without_a_request() {
         "{}",
         message(check)
     );
-    assert_eq!(shop.requests(), 0);
-    // Five days later it is computed from what was seen, and read again.
-    let mut later = traffic(240, 0);
-    let at = minute(5 * 24 * 60);
-    later.traffic.get_mut("localhost").unwrap().last_request = at;
-    let report = health.run(at, &later).await;
-    assert!(message(&report.checks[0]).contains("certificate_days is 0.5"));
+    assert_eq!((shop.connections(), shop.requests()), (1, 0));
+    let mut round = async |minutes: i64| {
+        let mut signals = traffic(240, 0);
+        let at = minute(minutes);
+        signals.traffic.get_mut("localhost").unwrap().last_request = at;
+        let report = health.run(at, &signals).await;
+        (message(&report.checks[0]).to_owned(), shop.connections())
+    };
+    // Soon after, it is computed from what was seen; a day later it is read again.
+    let (text, connections) = round(6 * 60).await;
+    assert!(text.contains("certificate_days is 5.3"), "{text}");
+    assert_eq!(connections, 1);
+    let (text, connections) = round(5 * 24 * 60).await;
+    assert!(text.contains("certificate_days is 0.5"), "{text}");
+    assert_eq!(connections, 2);
 }
 
 /// 10. The observer was away for hours; silence is dated to when it became silence (healthchecks 664).
@@ -367,6 +389,17 @@ async fn a_round_before_the_interval_asks_nothing() {
     assert_eq!(report.checks[0].checked_at, Some(now()));
     health.run(minute(6), &Signals::default()).await;
     assert_eq!(shop.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_round_can_run_as_a_task() {
+    let mut health = health("");
+    let report = tokio::spawn(async move { health.run(now(), &Signals::default()).await });
+    let report = report.await.unwrap();
+    assert_eq!(
+        (report.status, report.exit_code()),
+        (Status::Inconclusive, 0)
+    );
 }
 
 #[tokio::test]
