@@ -45,6 +45,11 @@ pub(crate) struct Config {
     /// Section of the recorder, which checks it itself.
     #[allow(dead_code, reason = "the recorder reads it from the text")]
     logging: toml::Table,
+    /// Section of the health checks, which check it themselves.
+    health: toml::Table,
+    /// Directory of the file; relative paths start from it.
+    #[serde(skip)]
+    base: PathBuf,
     /// The whole file as a TOML table.
     #[serde(skip)]
     pub(crate) table: toml::Table,
@@ -199,6 +204,7 @@ impl Config {
         self.layout()?;
         self.dialects()?;
         self.map()?;
+        self.health()?;
         Ok(())
     }
 
@@ -213,6 +219,7 @@ impl Config {
         dragline_logging::Config::from_toml(text)
             .with_context(|| format!("in the configuration {name}"))?;
         let base = path.parent().unwrap_or(Path::new(""));
+        base.clone_into(&mut config.base);
         if let Some(dir) = config
             .cache
             .dir
@@ -232,6 +239,13 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// Returns the health checks.
+    pub(crate) fn health(&self) -> anyhow::Result<dragline_health::Config> {
+        let environment = dragline_health::Environment::of_process(&self.base);
+        let config = dragline_health::Config::from_table(&self.health, &environment);
+        usage(config.context("in the configuration"))
     }
 
     /// Returns the prices.

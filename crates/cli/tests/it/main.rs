@@ -5,6 +5,7 @@
 mod attack;
 mod cases;
 mod fleets;
+mod health;
 mod page;
 mod reading;
 mod safety;
@@ -643,7 +644,7 @@ fn a_pipe_gets_no_colour() {
 
 #[test]
 fn help_shows_examples() {
-    for command in ["report", "errors", "runs", "demo"] {
+    for command in ["report", "errors", "runs", "health", "demo"] {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains("Examples:"), "{help}");
     }
