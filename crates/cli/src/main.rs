@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Archive(args) => commands::archive(args),
         Command::Config(command) => commands::config(command),
         Command::Doctor(args) => commands::doctor(args),
+        Command::Health(args) => commands::health(args),
         Command::Demo(args) => commands::demo(args),
     };
     match result {

@@ -145,6 +145,20 @@ error_runner_up added.\n\nEvery line is treated as an error, whatever its level:
 
 Exit codes: 0 all checks passed, 1 a check failed.")]
     Doctor(DoctorArgs),
+    /// Check sites, databases, ports, disks, logs and runs, as [health] in dragline.toml says
+    #[command(
+        long_about = "Check sites, databases, ports, disks, logs and runs, as [health] in dragline.toml says.\n\nWith \
+LOGS, sites that scrapers requested in the last five minutes are judged by these requests and get none from the check, \
+and runs and events of scrapers are known. With --state, results in a row are counted across calls; without it, each \
+call decides by one result.",
+        after_help = "Examples:
+  dragline health
+  dragline health logs/ --state /var/lib/dragline/health.json
+  dragline health --format json | jq '.checks[] | select(.status != \"healthy\")'
+
+Exit codes: 0 nothing is critical, 1 something is critical, 2 wrong usage."
+    )]
+    Health(HealthArgs),
     /// Simulate a fleet that writes logs through the recorder, and report on them
     #[command(after_help = "Examples:
   dragline demo
@@ -422,6 +436,42 @@ impl DoctorArgs {
     /// Returns the shipped rules with the given configuration.
     pub(crate) fn rules(&self) -> RulesArgs {
         RulesArgs::of_config(self.config.as_ref())
+    }
+}
+
+/// Options of `dragline health`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Files, directories or globs (quoted) with the scrapers' logs
+    #[arg(value_name = "LOGS")]
+    pub(crate) logs: Vec<String>,
+    /// Configuration file [default: dragline.toml in the current directory, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// File that stores the states of the checks, to count results in a row from one call to the next
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = HealthFormat::Text)]
+    pub(crate) format: HealthFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HealthFormat {
+    /// Table of at most 80 columns
+    Text,
+    /// JSON
+    Json,
+}
+
+impl HealthArgs {
+    /// Returns the shipped rules with the given configuration.
+    pub(crate) fn rules(&self) -> RulesArgs {
+        RulesArgs {
+            rules: Vec::new(),
+            no_shipped_rules: false,
+            config: self.config.clone(),
+        }
     }
 }
 

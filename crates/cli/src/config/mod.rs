@@ -52,6 +52,11 @@ pub(crate) struct Config {
     pub(crate) report: ReportConfig,
     /// Section of the recorder, which checks it itself.
     logging: toml::Table,
+    /// Section of the health checks, which check it themselves.
+    health: toml::Table,
+    /// Directory of the file; relative paths start from it.
+    #[serde(skip)]
+    base: PathBuf,
     /// The whole file as a TOML table.
     #[serde(skip)]
     pub(crate) table: toml::Table,
@@ -180,6 +185,7 @@ impl Config {
         // Without it there is a syntax error, which is listed.
         config.table = text.parse().unwrap_or_default();
         let base = path.parent().unwrap_or(Path::new(""));
+        base.clone_into(&mut config.base);
         let dir = config.cache.dir.as_mut();
         if let Some(dir) = dir.filter(|dir| !dir.as_os_str().is_empty()) {
             *dir = base.join(&*dir);
@@ -224,6 +230,9 @@ impl Config {
             problems.push((mistake::at("cache.dir"), sentence));
         }
         recorder::check(&self.logging, &mut problems);
+        if let Err(error) = self.health_checks() {
+            problems.push((mistake::at("health"), error.to_string()));
+        }
         problems
     }
 
@@ -243,6 +252,16 @@ impl Config {
                 .collect::<Vec<_>>()
         });
         problems.collect()
+    }
+
+    /// Returns the health checks.
+    pub(crate) fn health(&self) -> anyhow::Result<dragline_health::Config> {
+        usage(self.health_checks().context("in the configuration"))
+    }
+
+    fn health_checks(&self) -> Result<dragline_health::Config, dragline_health::ConfigError> {
+        let environment = dragline_health::Environment::of_process(&self.base);
+        dragline_health::Config::from_table(&self.health, &environment)
     }
 
     /// Returns the prices.

@@ -6,6 +6,7 @@ mod attack;
 mod cases;
 mod examples;
 mod fleets;
+mod health;
 mod page;
 mod reading;
 mod safety;
@@ -683,7 +684,7 @@ fn a_pipe_gets_no_colour() {
 
 #[test]
 fn help_shows_examples() {
-    for command in ["report", "errors", "runs", "demo"] {
+    for command in ["report", "errors", "runs", "health", "demo"] {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains("Examples:"), "{help}");
     }
