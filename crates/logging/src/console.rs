@@ -112,9 +112,9 @@ struct Screen {
 
 impl Sink for Screen {
     fn write(&mut self, lines: &[u8], written: &AtomicU64) -> io::Result<()> {
-        let mut rendered = 0;
         self.text.clear();
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let lines = lines.split_inclusive(|byte| *byte == b'\n');
+        for (rendered, line) in (0..).zip(lines) {
             let start = self.text.len();
             self.renderer.push(line, &mut self.text);
             if self.text.len() > PIECE && start > 0 {
@@ -122,7 +122,6 @@ impl Sink for Screen {
                 written.store(rendered, Relaxed);
                 self.text.drain(..start);
             }
-            rendered += 1;
         }
         write_patiently(&self.text)
     }
