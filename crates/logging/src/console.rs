@@ -175,12 +175,12 @@ impl Sink for Stdout {
 mod tests {
     use super::*;
 
-    fn plan(config: Config, is_terminal: bool) -> Option<(Style, Level, bool)> {
+    fn plan(config: &Config, is_terminal: bool) -> Option<(Style, Level, bool)> {
         let terminal = Terminal {
             is_terminal,
             has_colours: true,
         };
-        let plan = ConsolePlan::choose(&config, terminal)?;
+        let plan = ConsolePlan::choose(config, terminal)?;
         Some((plan.style, plan.least, plan.shows_bounds))
     }
 
@@ -189,32 +189,32 @@ mod tests {
         let colour = Style::Human { colour: true };
         let config = Config::default;
         let all = Level::TRACE;
-        assert_eq!(plan(config(), true), Some((colour, all, true)));
+        assert_eq!(plan(&config(), true), Some((colour, all, true)));
         assert_eq!(
-            plan(config(), false),
+            plan(&config(), false),
             Some((Style::Full, Level::WARN, true))
         );
         assert_eq!(
-            plan(config().files(false), false),
+            plan(&config().files(false), false),
             Some((Style::Full, all, true))
         );
         let compact = config().console(ConsoleMode::Compact);
-        assert_eq!(plan(compact.clone(), false), Some((Style::Full, all, true)));
+        assert_eq!(plan(&compact, false), Some((Style::Full, all, true)));
         let human = config().console(ConsoleMode::Human);
         assert_eq!(
-            plan(human, false),
+            plan(&human, false),
             Some((Style::Human { colour: false }, all, true))
         );
         assert_eq!(
-            plan(compact.console_level(Level::ERROR), false),
+            plan(&compact.console_level(Level::ERROR), false),
             Some((Style::Full, Level::ERROR, false))
         );
         assert_eq!(
-            plan(config().console_level(Level::INFO), false),
+            plan(&config().console_level(Level::INFO), false),
             Some((Style::Full, Level::INFO, false))
         );
-        assert_eq!(plan(config().console(ConsoleMode::Json), true), None);
-        assert_eq!(plan(config().console(ConsoleMode::Off), true), None);
+        assert_eq!(plan(&config().console(ConsoleMode::Json), true), None);
+        assert_eq!(plan(&config().console(ConsoleMode::Off), true), None);
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn what_an_author_counts_and_measures_is_in_the_run_end() {
             run.gauge("nothing", f64::NAN);
             run.count("", 1);
             for nth in 0..200 {
-                run.count(&format!("many {nth}"), 1);
+                run.count(format!("many {nth}"), 1);
             }
             run.finish();
         },
