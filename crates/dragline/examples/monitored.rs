@@ -22,7 +22,7 @@ fn shop(pages: u32) -> Result<u32, ParseError> {
     for page in 0..pages {
         let url = format!("https://shop.example.com/p/{page}");
         run.request(&url).status(200).log();
-        run.product(&format!("p{page}"))
+        run.product(format!("p{page}"))
             .url(&url)
             .price(price("12.50")?)
             .log(Action::Added);

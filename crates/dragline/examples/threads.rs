@@ -37,9 +37,7 @@ fn scrape(run: &Run, site: SocketAddr, worker: usize) {
                     .bytes(bytes)
                     .log();
                 if status == 200 {
-                    run.product(&format!("p{page}"))
-                        .url(&url)
-                        .log(Action::Added);
+                    run.product(format!("p{page}")).url(&url).log(Action::Added);
                     tracing::info!(worker, page, "page read"); // carries the run
                 }
             }

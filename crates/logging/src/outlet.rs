@@ -352,7 +352,7 @@ mod tests {
             all.push_str(&some);
             answer.send((0, Ok(()))).unwrap();
         }
-        let expected: String = (0..100).map(|line| line.to_string() + "\n").collect();
-        assert_eq!(all, expected);
+        let expected: Vec<String> = (0..100).map(|line| line.to_string()).collect();
+        assert_eq!(all.lines().collect::<Vec<_>>(), expected);
     }
 }

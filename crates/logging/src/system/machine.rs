@@ -1,6 +1,6 @@
 //! Reads this machine's counters, by `sysinfo` and from the control groups.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use sysinfo::{Disk, DiskRefreshKind, Disks, MemoryRefreshKind, Networks, System};
@@ -84,19 +84,19 @@ fn disk_of(dir: &Path) -> Option<Disk> {
         .into_iter()
         .filter(holds)
         .max_by_key(|disk| disk.mount_point().as_os_str().len())?;
-    is_same_device(&dir, &disk.mount_point().to_owned()).then_some(disk)
+    is_same_device(&dir, disk.mount_point()).then_some(disk)
 }
 
 /// Whether no other file system is mounted between the two.
 #[cfg(unix)]
-fn is_same_device(dir: &Path, mount_point: &PathBuf) -> bool {
+fn is_same_device(dir: &Path, mount_point: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let device = |path: &Path| std::fs::metadata(path).map(|data| data.dev()).ok();
     device(dir) == device(mount_point)
 }
 
 #[cfg(not(unix))]
-fn is_same_device(_dir: &Path, _mount_point: &PathBuf) -> bool {
+fn is_same_device(_dir: &Path, _mount_point: &Path) -> bool {
     true
 }
 

@@ -1,6 +1,6 @@
 //! Samples of the machine's resource usage, with the feature `system`.
 //!
-//! A [`Probe`] reads the counters of the machine and of the control groups around the process. [`sample`] is
+//! A [`Probe`] reads the counters of the machine and of the control groups around the process. [`sample()`] is
 //! the pure part: it turns two readings into the values of an event. The [`Sampler`] is a thread that does
 //! both at an interval.
 
