@@ -73,7 +73,7 @@ fn increment(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("increment, labels");
     group.bench_function("dragline", |b| {
-        b.iter(|| family.with(black_box(&[SCRAPER, SITE]), |counter| counter.inc()));
+        b.iter(|| family.with(black_box(&[SCRAPER, SITE]), dragline_metrics::Counter::inc));
     });
     group.bench_function("prometheus-client", |b| {
         b.iter(|| peer_family.get_or_create(black_box(&labels)).inc());
@@ -103,7 +103,7 @@ fn observe(c: &mut Criterion) {
     });
     let peer = peer_histogram();
     group.bench_function("prometheus-client", |b| {
-        b.iter(|| peer.observe(black_box(value)))
+        b.iter(|| peer.observe(black_box(value)));
     });
     let recorder = exporter();
     let handle = metrics::with_local_recorder(&recorder, || metrics::histogram!("wait_seconds"));
@@ -160,7 +160,7 @@ fn exports(c: &mut Criterion) {
         wait.get(&[SCRAPER, site]).observe(0.3);
     }
     group.bench_function("dragline", |b| {
-        b.iter(|| export::openmetrics(&registry.snapshot()))
+        b.iter(|| export::openmetrics(&registry.snapshot()));
     });
 
     let mut peer = prometheus_client::registry::Registry::default();

@@ -78,13 +78,11 @@ impl FacadeRecorder {
             .descriptor(&name)
             .filter(|held| held.kind == kind);
         let descriptor = held.unwrap_or_else(|| self.new_descriptor(kind, name));
-        match self.registry.register_any(descriptor.labels(names)) {
-            Ok(family) => Some((family, values)),
-            Err(_) => {
-                self.registry.reject();
-                None
-            }
+        let family = self.registry.register_any(descriptor.labels(names)).ok();
+        if family.is_none() {
+            self.registry.reject();
         }
+        family.map(|family| (family, values))
     }
 
     fn new_descriptor(&self, kind: Kind, name: String) -> Descriptor {

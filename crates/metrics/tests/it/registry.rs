@@ -299,7 +299,7 @@ struct Broken;
 struct Working(dragline_metrics::Gauge);
 
 impl Collector for Broken {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "broken"
     }
     fn collect(&mut self, _: &Registry, _: Timestamp) -> Result<(), CollectError> {
@@ -308,7 +308,7 @@ impl Collector for Broken {
 }
 
 impl Collector for Working {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "working"
     }
     fn collect(&mut self, registry: &Registry, now: Timestamp) -> Result<(), CollectError> {
