@@ -1,12 +1,16 @@
 //! Events that count themselves. A process of its own: there is one observer.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(clippy::float_cmp, reason = "exact numbers are expected")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use dragline::metrics::{EventCounter, Registry, Value, export};
 use dragline::{Action, Config, Run, observe_events};
+use dragline_ingest::{ReadOptions, discover, read_family};
+use dragline_schema::{Position, Problem, Record, Sink, SourceFile};
 
 /// The values of all series, as `name{label values}`; of histograms the count and the sum.
 fn values(registry: &Registry) -> BTreeMap<String, f64> {
@@ -31,6 +35,30 @@ fn values(registry: &Registry) -> BTreeMap<String, f64> {
         }
     }
     all
+}
+
+/// Counts the records of a log.
+struct Counting(EventCounter);
+
+impl Sink for Counting {
+    fn file(&mut self, _: &SourceFile) {}
+    fn record(&mut self, record: &Record<'_>, _: Position) {
+        self.0.count(record, None);
+    }
+    fn problem(&mut self, problem: &Problem<'_>) {
+        panic!("{problem:?}");
+    }
+}
+
+/// What the log says, counted by the function that counted the events.
+fn values_of_log(dir: &Path) -> BTreeMap<String, f64> {
+    let registry = Registry::new();
+    let mut counting = Counting(EventCounter::new(&registry).unwrap());
+    let found = discover(&[dir.to_str().unwrap().to_owned()]).unwrap();
+    for family in found.families.iter().filter(|family| !family.is_error_copy) {
+        read_family(family, &ReadOptions::default(), &mut counting);
+    }
+    values(&registry)
 }
 
 fn log_everything(run: &Run) {
@@ -69,33 +97,7 @@ fn log_everything(run: &Run) {
     run.page_scraped();
 }
 
-#[test]
-fn every_typed_event_counts_itself() {
-    let dir = tempfile::tempdir().unwrap();
-    let registry = Registry::new();
-    observe_events(EventCounter::new(&registry).unwrap()).unwrap();
-    let second = observe_events(EventCounter::new(&Registry::new()).unwrap());
-    assert!(
-        second.unwrap_err().to_string().contains("once"),
-        "the first one stays"
-    );
-
-    // A level that keeps requests out of the log keeps none out of the metrics.
-    let guard = dragline::init(Config::new(dir.path()).level("error,dragline=error")).unwrap();
-    let run = Run::start("shop", "shop.example.com");
-    log_everything(&run);
-    let active = |registry: &Registry| {
-        values(registry)
-            .get("dragline_runs_active{shop,shop.example.com}")
-            .copied()
-    };
-    assert_eq!(active(&registry), Some(1.0));
-    run.finish();
-    assert_eq!(active(&registry), Some(0.0));
-    drop(Run::start("shop", "shop.example.com"));
-    drop(guard);
-
-    let found = values(&registry);
+fn check_totals(found: &BTreeMap<String, f64>) {
     let of_run = |name: &str| {
         found
             .get(&format!("dragline_{name}{{shop,shop.example.com}}"))
@@ -158,6 +160,50 @@ fn every_typed_event_counts_itself() {
     for (index, (value, expected)) in expected.into_iter().enumerate() {
         assert_eq!(value, Some(expected), "row {index} of {found:#?}");
     }
+}
+
+#[test]
+fn every_typed_event_counts_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::new();
+    observe_events(EventCounter::new(&registry).unwrap()).unwrap();
+    let second = observe_events(EventCounter::new(&Registry::new()).unwrap());
+    assert!(
+        second.unwrap_err().to_string().contains("once"),
+        "the first one stays"
+    );
+
+    let guard = dragline::init(Config::new(dir.path())).unwrap();
+    let run = Run::start("shop", "shop.example.com");
+    log_everything(&run);
+    let active = |registry: &Registry| {
+        values(registry)
+            .get("dragline_runs_active{shop,shop.example.com}")
+            .copied()
+    };
+    assert_eq!(active(&registry), Some(1.0));
+    run.finish();
+    assert_eq!(active(&registry), Some(0.0));
+    drop(Run::start("shop", "shop.example.com"));
+    drop(guard);
+
+    let found = values(&registry);
+    check_totals(&found);
+
+    // The times of the events were taken a moment before those of the lines.
+    let mut in_log = values_of_log(dir.path());
+    let mut in_process = found.clone();
+    in_log.retain(|name, _| !name.contains("_timestamp_"));
+    in_process.retain(|name, _| !name.contains("_timestamp_"));
+    assert_eq!(in_process, in_log);
+
+    // Nobody records any more, but events still count.
+    run.queue_size(9);
+    assert_eq!(
+        values(&registry)["dragline_queue_size{shop,shop.example.com}"],
+        9.0
+    );
+
     let text = export::openmetrics(&registry.snapshot());
     assert!(!text.contains(run.run_id()) && !text.contains("/p/1"));
 }

@@ -78,12 +78,11 @@ impl FacadeRecorder {
             .descriptor(&name)
             .filter(|held| held.kind == kind);
         let descriptor = held.unwrap_or_else(|| self.new_descriptor(kind, name));
-        if let Ok(family) = self.registry.register_any(descriptor.labels(names)) {
-            Some((family, values))
-        } else {
+        let family = self.registry.register_any(descriptor.labels(names)).ok();
+        if family.is_none() {
             self.registry.reject();
-            None
         }
+        family.map(|family| (family, values))
     }
 
     fn new_descriptor(&self, kind: Kind, name: String) -> Descriptor {

@@ -24,6 +24,7 @@ macro_rules! crawl_metrics {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum CrawlMetric { $( #[doc = $help] $name, )* }
 
+        #[allow(clippy::match_same_arms, reason = "every metric has its own arm")]
         impl CrawlMetric {
             /// All metrics of the set.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
