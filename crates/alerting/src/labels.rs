@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 /// ```
 /// use dragline_alerting::Labels;
 ///
-/// let labels = Labels::from([("site", "shop.example.com"), ("scraper", "shop")]);
-/// assert_eq!(labels.to_string(), r#"{scraper="shop", site="shop.example.com"}"#);
+/// let labels = Labels::from([("site", "shop.example.com"), ("scraper_id", "shop")]);
+/// assert_eq!(labels.to_string(), r#"{scraper_id="shop", site="shop.example.com"}"#);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -90,7 +90,11 @@ impl Labels {
 
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |text, byte| {
+            text + &format!("{byte:02x}")
+        })
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Labels {

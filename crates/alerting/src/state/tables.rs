@@ -226,11 +226,7 @@ fn a_restart_with_for_already_met_fires_no_second_time() {
         hold: minutes(2),
         ..steady()
     };
-    let (_, changes) = run(
-        &policy,
-        "TTT__________TTF",
-        "ppfffffffffffffR",
-    );
+    let (_, changes) = run(&policy, "TTT__________TTF", "ppfffffffffffffR");
     assert_eq!(
         changes
             .iter()

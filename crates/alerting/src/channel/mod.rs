@@ -1,0 +1,249 @@
+//! Channels: where notices go. `[channels.NAME]` in the configuration.
+//!
+//! [`Channels::load`] reads them and their secrets; [`Channels::deliver`] sends notices, each channel in its own
+//! thread, so that one that hangs or fails never stops another. Nothing is retried here: an [`Outcome`] says what to
+//! do, and the caller decides again when the time has come.
+
+mod address;
+mod config;
+mod http;
+mod outcome;
+mod secret;
+mod smtp;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::time::Duration;
+
+use dragline_schema::Timestamp;
+
+pub use address::is_public;
+pub use config::{
+    CHANNEL_KEYS, ChannelConfig, ChannelKey, ChannelKind, EmailConfig, SmtpTls,
+    load as load_configs,
+};
+pub use outcome::{Outcome, backoff};
+pub use secret::{MaybeSecret, Secret, SecretRef};
+
+use crate::duration;
+use crate::notice::Notice;
+use crate::render;
+
+/// The least time between two messages to one incoming webhook of Slack.
+const SLACK_PACE: Duration = Duration::from_millis(1_050);
+
+/// A channel that is ready to send.
+pub struct Channel {
+    name: String,
+    transport: Transport,
+}
+
+enum Transport {
+    Http(Box<http::HttpChannel>),
+    Mail(Box<smtp::MailChannel>),
+    File(std::path::PathBuf),
+    Stderr,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.transport {
+            Transport::Http(channel) => channel.kind_name(),
+            Transport::Mail(_) => "email",
+            Transport::File(_) => "file",
+            Transport::Stderr => "stderr",
+        };
+        f.debug_struct("Channel")
+            .field("name", &self.name)
+            .field("type", &kind)
+            .finish()
+    }
+}
+
+impl Channel {
+    /// Makes a channel; reads its secrets.
+    ///
+    /// # Errors
+    /// A sentence without secrets that says which setting is wrong.
+    pub fn new(name: &str, config: &ChannelConfig) -> Result<Self, String> {
+        let fail = |error: String| format!("[channels.{name}]: {error}");
+        let transport = match &config.kind {
+            ChannelKind::Email(email) => Transport::Mail(Box::new(
+                smtp::MailChannel::new(email, config.timeout).map_err(fail)?,
+            )),
+            ChannelKind::File { path } => Transport::File(path.clone()),
+            ChannelKind::Stderr {} => Transport::Stderr,
+            _ => Transport::Http(Box::new(http::HttpChannel::new(config).map_err(fail)?)),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            transport,
+        })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends a notice at `now`, which goes into signatures.
+    pub fn send(&self, notice: &Notice, now: Timestamp) -> Outcome {
+        match &self.transport {
+            Transport::Http(channel) => channel.send(notice, now),
+            Transport::Mail(channel) => channel.send(notice, now),
+            Transport::File(path) => append(path, &render::json_line(notice)),
+            Transport::Stderr => {
+                let text = render::plain(notice);
+                match writeln!(std::io::stderr().lock(), "{text}") {
+                    Ok(()) => Outcome::Delivered,
+                    Err(error) => Outcome::retry(format!("cannot write to stderr: {error}")),
+                }
+            }
+        }
+    }
+
+    fn pace(&self) -> Duration {
+        match &self.transport {
+            Transport::Http(channel) if channel.is_slack() => SLACK_PACE,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// Appends one line. It is one call of `write`, so that lines of two processes do not mix.
+fn append(path: &std::path::Path, line: &str) -> Outcome {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.create(true).append(true).open(path);
+    match file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())) {
+        Ok(()) => Outcome::Delivered,
+        Err(error) => Outcome::retry(format!("cannot write to {}: {error}", path.display())),
+    }
+}
+
+/// All channels, by name.
+#[derive(Debug, Default)]
+pub struct Channels(BTreeMap<String, Channel>);
+
+impl Channels {
+    /// Reads `[channels.NAME]` from TOML; other sections are not looked at. A channel with an error is left out, and
+    /// the others work. `file` is the name for error messages.
+    pub fn load(file: &str, text: &str) -> (Self, Vec<String>) {
+        let (configs, mut errors) = config::load(file, text);
+        let mut channels = BTreeMap::new();
+        for (name, config) in configs {
+            match Channel::new(&name, &config) {
+                Ok(channel) => {
+                    channels.insert(name, channel);
+                }
+                Err(error) => errors.push(format!("{file}: {error}")),
+            }
+        }
+        (Self(channels), errors)
+    }
+
+    /// Adds a channel.
+    pub fn insert(&mut self, channel: Channel) {
+        self.0.insert(channel.name.clone(), channel);
+    }
+
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// A channel by name.
+    pub fn get(&self, name: &str) -> Option<&Channel> {
+        self.0.get(name)
+    }
+
+    /// The names that are used and not defined, each with a suggestion.
+    pub fn find_unknown<'n>(&self, used: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+        let unknown = used.into_iter().filter(|name| !self.0.contains_key(*name));
+        unknown
+            .map(|name| {
+                let hint = crate::suggest::nearest(name, self.names());
+                let hint = hint
+                    .map(|known| format!(" Did you mean {known:?}?"))
+                    .unwrap_or_default();
+                format!("there is no channel {name:?}: define [channels.{name}].{hint}")
+            })
+            .collect()
+    }
+
+    /// Sends notices to channels (by name), each channel in its own thread; the outcomes are in the same order.
+    pub fn deliver(&self, notices: &[(&str, &Notice)], now: Timestamp) -> Vec<Outcome> {
+        let mut by_channel: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, (channel, _)) in notices.iter().enumerate() {
+            by_channel.entry(channel).or_default().push(index);
+        }
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; notices.len()];
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = by_channel
+                .iter()
+                .map(|(channel, indices)| {
+                    scope.spawn(move || self.deliver_in_order(channel, indices, notices, now))
+                })
+                .collect();
+            for sent in threads
+                .into_iter()
+                .filter_map(|thread| thread.join().ok())
+                .flatten()
+            {
+                outcomes[sent.0] = Some(sent.1);
+            }
+        });
+        let unsent = || Outcome::retry("the channel's thread failed".to_owned());
+        outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(unsent))
+            .collect()
+    }
+
+    /// The notices of one channel. Once one has to wait, the later ones wait behind it.
+    fn deliver_in_order(
+        &self,
+        name: &str,
+        indices: &[usize],
+        notices: &[(&str, &Notice)],
+        now: Timestamp,
+    ) -> Vec<(usize, Outcome)> {
+        let Some(channel) = self.0.get(name) else {
+            let error = format!("there is no channel {name:?}: define [channels.{name}]");
+            return indices
+                .iter()
+                .map(|index| {
+                    (
+                        *index,
+                        Outcome::Refused {
+                            error: error.clone(),
+                        },
+                    )
+                })
+                .collect();
+        };
+        let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
+        for &index in indices {
+            let waiting = outcomes
+                .last()
+                .map(|(_, outcome)| outcome)
+                .filter(|last| last.is_retry())
+                .cloned();
+            let outcome = waiting.unwrap_or_else(|| {
+                if !outcomes.is_empty() {
+                    std::thread::sleep(channel.pace());
+                }
+                channel.send(notices[index].1, now)
+            });
+            outcomes.push((index, outcome));
+        }
+        outcomes
+    }
+}
+
+/// The default limit of one delivery.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
+
+pub(crate) fn format_timeout(timeout: Duration) -> String {
+    format!("no answer within {}", duration::format(timeout))
+}

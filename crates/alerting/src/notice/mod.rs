@@ -1,0 +1,257 @@
+//! A notice that explains itself: what, since when, on what evidence, who is to blame, and what to do.
+
+mod control;
+mod redact;
+
+use std::time::Duration;
+
+use dragline_schema::{Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use control::{ControlCount, ControlVerdict, Peer, Suspect, compare_with_peers};
+pub use redact::{REDACTED, redact, redact_line};
+
+use crate::alert::Alert;
+use crate::duration::{elapsed, format};
+use crate::notify::{Delivery, DeliveryKind, News};
+use crate::watch::format_value;
+
+/// Maximum number of lines of evidence for an alert.
+pub const EVIDENCE_LINES: usize = 3;
+
+/// Maximum number of alerts that a notice describes; the others are counted.
+pub const DESCRIBED_ALERTS: usize = 10;
+
+/// What others know about an alert: the caller looks it up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Explanation {
+    /// Log lines, as they are; the notice redacts them and takes the first three.
+    pub evidence: Vec<String>,
+    /// The command that shows more.
+    pub command: Option<String>,
+    /// A link to the dashboard.
+    pub link: Option<String>,
+    /// Who answers for the scraper.
+    pub owner: Option<String>,
+    /// The comparison with the control group.
+    pub verdict: Option<ControlVerdict>,
+}
+
+/// A notice, ready to be rendered for any channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The idempotency key.
+    pub key: String,
+    /// What it is.
+    pub kind: DeliveryKind,
+    /// The highest severity.
+    pub severity: Severity,
+    /// One line that says it all.
+    pub title: String,
+    /// The alerts, the most important first.
+    pub alerts: Vec<NoticeAlert>,
+    /// Number of further alerts that are not described.
+    pub more: usize,
+    /// When the notice was made.
+    pub at: Timestamp,
+}
+
+/// One alert of a notice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoticeAlert {
+    /// Why it is in the notice.
+    pub news: News,
+    /// The alert.
+    pub alert: Alert,
+    /// What is the matter, in a sentence.
+    pub summary: String,
+    /// Names and values: value, threshold, expected range, since when.
+    pub facts: Vec<(String, String)>,
+    /// At most three log lines, redacted.
+    pub evidence: Vec<String>,
+    /// The comparison with the control group.
+    pub verdict: Option<ControlVerdict>,
+    /// The name or address of the runbook.
+    pub runbook: Option<String>,
+    /// The command that shows more.
+    pub command: Option<String>,
+    /// A link to the dashboard.
+    pub link: Option<String>,
+}
+
+impl Notice {
+    /// Makes the notice of a delivery at `now`. `explain` looks up what is known about each alert.
+    pub fn new(
+        delivery: &Delivery,
+        now: Timestamp,
+        explain: impl Fn(&Alert) -> Explanation,
+    ) -> Self {
+        let described = delivery.alerts.iter().take(DESCRIBED_ALERTS);
+        let alerts: Vec<NoticeAlert> = described
+            .map(|entry| describe(entry.news, &entry.alert, now, explain(&entry.alert)))
+            .collect();
+        Self {
+            key: delivery.key.clone(),
+            kind: delivery.kind,
+            severity: delivery.severity(),
+            title: title_of(delivery),
+            more: delivery.alerts.len() - alerts.len(),
+            alerts,
+            at: now,
+        }
+    }
+
+    /// The severity as it stands in subjects: `CRITICAL`, or `RESOLVED` once nothing fires.
+    pub fn badge(&self) -> String {
+        match self.kind {
+            DeliveryKind::Resolved => "RESOLVED".to_owned(),
+            _ => self.severity.as_str().to_uppercase(),
+        }
+    }
+
+    /// The colour of the severity as red, green and blue; green once nothing fires.
+    pub fn colour(&self) -> u32 {
+        match (self.kind, self.severity) {
+            (DeliveryKind::Resolved, _) => 0x002e_7d32,
+            (_, Severity::Critical) => 0x00b7_1c1c,
+            (_, Severity::High) => 0x00e6_5100,
+            (_, Severity::Medium) => 0x00f9_a825,
+            (_, Severity::Low) => 0x0015_65c0,
+        }
+    }
+}
+
+fn title_of(delivery: &Delivery) -> String {
+    let count = delivery.alerts.len();
+    if delivery.kind == DeliveryKind::Digest {
+        return format!(
+            "{count} {} that did not need a notice of their own",
+            plural(count, "alert")
+        );
+    }
+    let Some(first) = delivery.alerts.first() else {
+        return "no alert".to_owned();
+    };
+    let others = match count - 1 {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    format!("{}{others}", redact_line(&first.alert.summary))
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 {
+        word.to_owned()
+    } else {
+        format!("{word}s")
+    }
+}
+
+fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation) -> NoticeAlert {
+    let Explanation {
+        evidence,
+        command,
+        link,
+        owner,
+        verdict,
+    } = explanation;
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    fact("State", state_of(news, alert));
+    fact("Severity", alert.severity.to_string());
+    if !alert.condition.is_empty() {
+        fact("Condition", alert.condition.clone());
+    }
+    if let Some(value) = alert.value {
+        fact("Value", format_value(value));
+    }
+    if let Some(value) = alert.ended_value {
+        fact("Value at the end", format_value(value));
+    }
+    if let Some(threshold) = alert.threshold {
+        fact("Threshold", format_value(threshold));
+    }
+    if let Some(expected) = alert.expected {
+        let (low, high) = (format_value(expected.low), format_value(expected.high));
+        fact(
+            "Usually",
+            format!("{} ({low} to {high})", format_value(expected.value)),
+        );
+    }
+    fact("Since", since(alert, now));
+    for name in ["scraper_id", "site", "host"] {
+        if let Some(value) = alert.labels.get(name) {
+            fact(name, redact_line(value));
+        }
+    }
+    if let Some(owner) = owner {
+        fact("Owner", owner);
+    }
+    if let Some(verdict) = verdict {
+        fact("Cause", verdict.to_string());
+    }
+    let runbook = ["runbook", "runbook_url"]
+        .iter()
+        .find_map(|name| alert.annotations.get(*name));
+    NoticeAlert {
+        news,
+        summary: redact_line(&alert.summary),
+        facts,
+        evidence: evidence
+            .iter()
+            .take(EVIDENCE_LINES)
+            .map(|line| redact_line(line))
+            .collect(),
+        verdict,
+        runbook: runbook.map(|runbook| redact(runbook)),
+        command: command.map(|command| redact(&command)),
+        link,
+        alert: alert.clone(),
+    }
+}
+
+/// `began 03:12, ended 04:40`, with dates where they matter.
+fn since(alert: &Alert, now: Timestamp) -> String {
+    let (began, ended) = (minute(alert.began), alert.ended);
+    match ended {
+        None => format!("{began} UTC, for {}", length(elapsed(now, alert.began))),
+        Some(ended) => {
+            let same_day = began[..10] == minute(ended)[..10];
+            let end = minute(ended);
+            let end = if same_day { &end[11..] } else { &end };
+            format!(
+                "began {began}, ended {end} UTC, after {}",
+                length(elapsed(ended, alert.began))
+            )
+        }
+    }
+}
+
+fn minute(time: Timestamp) -> String {
+    time.to_string()[..16].replace('T', " ")
+}
+
+/// A length of time in its two largest units.
+fn length(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let rounded = match seconds {
+        0..3_600 => seconds,
+        3_600..86_400 => seconds / 60 * 60,
+        _ => seconds / 3_600 * 3_600,
+    };
+    format(Duration::from_secs(rounded))
+}
+
+fn state_of(news: News, alert: &Alert) -> String {
+    let state = match news {
+        _ if alert.flapping => "flapping: held as firing until it is stable",
+        News::New | News::Still if alert.is_firing() => "firing",
+        News::Raised => "firing, severity raised",
+        News::Past => "over: it began and ended before this notice",
+        _ => "resolved",
+    };
+    match alert.ended {
+        Some(_) => format!("{state} ({})", alert.reason.describe()),
+        None => state.to_owned(),
+    }
+}

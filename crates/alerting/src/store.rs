@@ -1,0 +1,76 @@
+//! Everything that is stored between two runs, as one JSON object.
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::History;
+use crate::notify::NotifyState;
+use crate::watch::WatchState;
+
+/// The name and version of the format.
+pub const STORE_SCHEMA: &str = "dragline.alerts/1";
+
+/// The state of the watch, what was sent, and the history. They belong together: stored in one piece, none can be
+/// newer than the others.
+///
+/// ```
+/// use dragline_alerting::store::AlertStore;
+///
+/// let store = AlertStore::default();
+/// let read = AlertStore::from_json(&store.to_json()).unwrap();
+/// assert_eq!(read, store);
+/// assert!(AlertStore::from_json("{\"schema\":\"dragline.alerts/9\"}").unwrap_err().contains("dragline.alerts/9"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertStore {
+    /// [`STORE_SCHEMA`].
+    schema: String,
+    /// The states of the alerts.
+    pub watch: WatchState,
+    /// What was sent to whom.
+    pub notices: NotifyState,
+    /// What happened.
+    pub history: History,
+}
+
+impl Default for AlertStore {
+    fn default() -> Self {
+        Self {
+            schema: STORE_SCHEMA.to_owned(),
+            watch: WatchState::default(),
+            notices: NotifyState::default(),
+            history: History::default(),
+        }
+    }
+}
+
+impl AlertStore {
+    /// Reads what [`AlertStore::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When the text is of another version, or damaged. To start anew would send every notice again, so the caller
+    /// should stop and say so.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema: String,
+        }
+        let version: Version = serde_json::from_str(text)
+            .map_err(|error| format!("this is no stored state of alerts: {error}"))?;
+        if version.schema != STORE_SCHEMA {
+            return Err(format!(
+                "the stored state has the format {:?}; this version reads {STORE_SCHEMA:?}",
+                version.schema
+            ));
+        }
+        serde_json::from_str(text)
+            .map_err(|error| format!("the stored state of alerts is damaged: {error}"))
+    }
+
+    /// As JSON.
+    ///
+    /// # Panics
+    /// Never: maps whose keys are no texts are stored as lists.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("every key is a text, so JSON can hold it")
+    }
+}

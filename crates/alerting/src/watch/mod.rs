@@ -1,0 +1,438 @@
+//! The watch: keeps the samples, evaluates the rules minute by minute of event time, and keeps the states.
+//!
+//! Evaluations happen at fixed points of event time (multiples of the interval), and only up to the watermark:
+//! the time up to which the supplier says that everything was delivered. So what is read late is judged when it
+//! happened, and a watch that slept and catches up goes through the same states as one that never slept.
+
+mod evaluate;
+mod series;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dragline_schema::{Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use series::{MAX_SAMPLES, MAX_SERIES};
+
+use crate::alert::{Alert, AlertId, AlertStatus, pairs};
+use crate::observation::{Expected, Observation};
+use crate::rule::{Condition, Rule, fill};
+use crate::state::{AlertState, Finding, Phase, Policy, Reason, Transition};
+use crate::{Labels, duration};
+use series::SeriesStore;
+
+/// The name of the alert that says that the watch itself is behind.
+pub const LAG_ALERT: &str = "watch_lag";
+
+/// The label of the second alert of a rule with `no_data = "no_data"`.
+pub const NO_DATA_LABEL: &str = "no_data";
+
+/// Maximum number of evaluations in one call of [`Watch::advance`]: 69 days of minutes.
+const MAX_TICKS: i64 = 100_000;
+
+/// Settings of the watch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchConfig {
+    /// The time from one evaluation to the next.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// How long an evaluation waits for observations that come late.
+    #[serde(with = "duration")]
+    pub lateness: Duration,
+    /// From which lag on the watch raises an alert about itself.
+    #[serde(with = "duration")]
+    pub max_lag: Duration,
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_mins(1),
+            lateness: Duration::from_secs(30),
+            max_lag: Duration::from_mins(10),
+        }
+    }
+}
+
+/// What is stored of one alert.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Tracked {
+    state: AlertState,
+    /// The expected value at the last evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected: Option<Expected>,
+}
+
+/// A rule that could not be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenRule {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, in a sentence.
+    pub error: String,
+}
+
+/// What the watch stores between runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WatchState {
+    /// The last evaluation.
+    pub last_tick: Option<Timestamp>,
+    /// The first evaluation.
+    pub first_tick: Option<Timestamp>,
+    /// The time up to which everything was delivered.
+    pub watermark: Option<Timestamp>,
+    #[serde(with = "pairs")]
+    alerts: BTreeMap<AlertId, Tracked>,
+    /// The rules that could not be evaluated the last time.
+    #[serde(default)]
+    pub broken: BTreeMap<String, BrokenRule>,
+    /// Number of observations that came after their evaluation.
+    #[serde(default)]
+    pub late: u64,
+    /// Number of evaluations that were left out because the watch was too far behind.
+    #[serde(default)]
+    pub skipped: u64,
+}
+
+/// One transition, with the alert after it. `alert` is `None` while nothing fired yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What identifies the alert.
+    pub id: AlertId,
+    /// The transition.
+    pub transition: Transition,
+    /// The alert, once it fires or is resolved.
+    pub alert: Option<Alert>,
+}
+
+/// The watch.
+///
+/// ```
+/// use dragline_alerting::rule;
+/// use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
+/// use dragline_alerting::{Labels, Observation};
+/// use dragline_schema::Timestamp;
+///
+/// let rules = rule::load("rules.toml", r#"
+///     [[rule]]
+///     alert = "queue_backup"
+///     expr = "queue_size > 1000"
+/// "#).rules;
+/// let minute = |minute| Timestamp::from_seconds(1_772_582_400 + 60 * minute);
+/// let mut watch = Watch::new(WatchConfig::default(), rules, WatchState::default());
+/// watch.start_at(minute(0));
+/// watch.observe(Observation::metric("queue_size", Labels::new(), minute(0), 5_000.0));
+/// let changes = watch.advance(minute(2));
+/// assert_eq!(changes.last().unwrap().alert.as_ref().unwrap().value, Some(5_000.0));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Watch {
+    config: WatchConfig,
+    rules: Vec<Rule>,
+    series: SeriesStore,
+    state: WatchState,
+}
+
+impl Watch {
+    /// A watch over `rules` that goes on from a stored state.
+    pub fn new(config: WatchConfig, rules: Vec<Rule>, state: WatchState) -> Self {
+        let rules = rules.into_iter().filter(|rule| rule.enabled).collect();
+        Self {
+            config,
+            rules,
+            series: SeriesStore::default(),
+            state,
+        }
+    }
+
+    /// The state, to be stored.
+    pub fn state(&self) -> &WatchState {
+        &self.state
+    }
+
+    /// The rules that are evaluated.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Number of observations and samples that found no room.
+    pub fn dropped(&self) -> u64 {
+        self.series.refused + self.series.overflowed
+    }
+
+    /// Begins the evaluations at `time` instead of at the first watermark. Later calls have no effect.
+    pub fn start_at(&mut self, time: Timestamp) {
+        if self.state.last_tick.is_none() {
+            let interval = self.interval_micros();
+            let tick = self.tick_before(time.plus_micros(interval - 1));
+            self.state.first_tick = Some(tick);
+            self.state.last_tick = Some(tick.plus_micros(-interval));
+        }
+    }
+
+    /// Takes an observation that a watch before this one has judged already: it fills windows.
+    pub fn prime(&mut self, observation: Observation) {
+        self.series.insert(observation);
+    }
+
+    /// Takes an observation. One that comes after its evaluation still fills windows, and is counted.
+    pub fn observe(&mut self, observation: Observation) {
+        if self
+            .state
+            .last_tick
+            .is_some_and(|last| observation.time <= last)
+        {
+            self.state.late += 1;
+        }
+        self.series.insert(observation);
+    }
+
+    /// How much of the past the rules look at: what to [`Watch::prime`] a new watch with.
+    pub fn memory(&self) -> Duration {
+        let longest = self.rules.iter().filter_map(Rule::window).max();
+        longest.unwrap_or_default() + 2 * self.config.interval + self.config.lateness
+    }
+
+    /// Evaluates all rules up to `watermark`, the time up to which everything was delivered.
+    pub fn advance(&mut self, watermark: Timestamp) -> Vec<Change> {
+        let watermark = self
+            .state
+            .watermark
+            .map_or(watermark, |before| before.max(watermark));
+        self.state.watermark = Some(watermark);
+        let last = self.tick_before(duration::before(watermark, self.config.lateness));
+        self.start_at(last);
+        let interval = self.interval_micros();
+        let mut tick = self.state.last_tick.unwrap_or(last);
+        let missing = last.since(tick) / interval;
+        if missing > MAX_TICKS {
+            tick = last.plus_micros(-MAX_TICKS * interval);
+            self.state.skipped += (missing - MAX_TICKS) as u64;
+        }
+        let mut changes = Vec::new();
+        while tick < last {
+            tick = tick.plus_micros(interval);
+            self.evaluate(tick, &mut changes);
+            self.state.last_tick = Some(tick);
+        }
+        self.series.prune(duration::before(last, self.memory()));
+        changes
+    }
+
+    /// Raises an alert about the watch itself while it is behind. Unlike the rules, this goes by the clock.
+    pub fn check_lag(&mut self, now: Timestamp) -> Vec<Change> {
+        let Some(watermark) = self.state.watermark else {
+            return Vec::new();
+        };
+        let lag = duration::elapsed(now, watermark);
+        let value = lag.as_secs_f64();
+        let finding = if lag > self.config.max_lag {
+            let since = Some(duration::after(watermark, self.config.max_lag));
+            Finding::Met {
+                value,
+                severity: Severity::High,
+                since,
+            }
+        } else {
+            Finding::Unmet { value }
+        };
+        let id = AlertId {
+            rule: LAG_ALERT.to_owned(),
+            labels: Labels::new(),
+        };
+        let policy = Policy {
+            severity: Severity::High,
+            interval: self.config.interval,
+            ..Policy::default()
+        };
+        let tracked = self.state.alerts.entry(id.clone()).or_default();
+        let transitions = tracked.state.step(finding, &policy, now);
+        let summary = format!(
+            "the watch is {} behind: what happens now is judged late",
+            duration::format(Duration::from_secs(lag.as_secs()))
+        );
+        let lag = &Rule {
+            name: LAG_ALERT.to_owned(),
+            message: summary,
+            severity: Severity::High,
+            ..lag_rule()
+        };
+        let changes = transitions
+            .into_iter()
+            .map(|transition| change(Some(lag), &id, transition, None))
+            .collect();
+        self.drop_idle();
+        changes
+    }
+
+    /// The alerts that fire or were resolved a short while ago, by rule and labels.
+    pub fn alerts(&self) -> Vec<Alert> {
+        let alert = |(id, tracked): (&AlertId, &Tracked)| {
+            let (episode, ended, reason) = match &tracked.state.phase {
+                Phase::Firing { episode } | Phase::Recovering { episode, .. } => {
+                    (episode, None, Reason::HeldLongEnough)
+                }
+                Phase::Resolved {
+                    episode,
+                    resolved_at,
+                    reason,
+                } => (episode, Some(*resolved_at), *reason),
+                Phase::Inactive | Phase::Pending { .. } => return None,
+            };
+            let rule = self.rules.iter().find(|rule| rule.name == id.rule);
+            let transition = Transition {
+                at: ended.unwrap_or(episode.fired_at),
+                from: tracked.state.phase.name(),
+                to: tracked.state.phase.name(),
+                reason,
+                value: episode.value,
+                episode: Some(episode.clone()),
+            };
+            describe(rule, id, &transition, tracked.expected)
+        };
+        self.state.alerts.iter().filter_map(alert).collect()
+    }
+
+    fn interval_micros(&self) -> i64 {
+        (self.config.interval.as_micros() as i64).max(1_000_000)
+    }
+
+    fn tick_before(&self, time: Timestamp) -> Timestamp {
+        let interval = self.interval_micros();
+        Timestamp::from_micros(time.as_micros().div_euclid(interval) * interval)
+    }
+
+    fn drop_idle(&mut self) {
+        self.state
+            .alerts
+            .retain(|_, tracked| !tracked.state.is_idle());
+    }
+}
+
+/// The built-in rule of the alert about the watch itself; its message is filled in by the caller.
+fn lag_rule() -> Rule {
+    let text = "[[rule]]\nalert = \"watch_lag\"\nfreshness = \"watch\"\ncategory = \"watch\"";
+    crate::rule::load("watch_lag", text).rules.remove(0)
+}
+
+fn change(
+    rule: Option<&Rule>,
+    id: &AlertId,
+    transition: Transition,
+    expected: Option<Expected>,
+) -> Change {
+    let alert = describe(rule, id, &transition, expected);
+    Change {
+        id: id.clone(),
+        transition,
+        alert,
+    }
+}
+
+/// The alert after a transition.
+fn describe(
+    rule: Option<&Rule>,
+    id: &AlertId,
+    transition: &Transition,
+    expected: Option<Expected>,
+) -> Option<Alert> {
+    let episode = transition.episode.as_ref()?;
+    let is_over = transition.to == crate::state::PhaseName::Resolved;
+    let mut labels = id.labels.clone();
+    let condition = rule
+        .map(|rule| rule.condition.to_string())
+        .unwrap_or_default();
+    let threshold = rule.and_then(|rule| match &rule.condition {
+        Condition::Metric(metric) => Some(metric.threshold),
+        _ => None,
+    });
+    if let Some(rule) = rule {
+        labels = rule.tags.with(&rule.labels).with(&labels);
+        labels.insert("category", &rule.category);
+    }
+    labels.insert("alertname", &id.rule);
+    labels.insert("severity", episode.severity.as_str());
+    let fill_in = |template: &str| {
+        fill(template, |name| match name {
+            "value" => episode.value.map(format_value),
+            "percent" => episode.value.map(|value| format!("{:.0} %", 100.0 * value)),
+            "threshold" => threshold.map(format_value),
+            "condition" => Some(condition.clone()),
+            "began" => Some(episode.began.to_string()),
+            "expected" => expected.map(|expected| format_value(expected.value)),
+            _ => labels
+                .get(name.strip_prefix("labels.").unwrap_or(name))
+                .map(str::to_owned),
+        })
+    };
+    let template = rule.map_or("", |rule| {
+        match (&*rule.message, rule.annotations.get("summary")) {
+            ("", Some(summary)) => summary,
+            (message, _) => message,
+        }
+    });
+    let mut summary = fill_in(template);
+    if id.labels.get(NO_DATA_LABEL).is_some() || summary.is_empty() {
+        summary = plain_summary(id, &condition);
+    }
+    Some(Alert {
+        status: if is_over {
+            AlertStatus::Resolved
+        } else {
+            AlertStatus::Firing
+        },
+        severity: episode.severity,
+        began: episode.began,
+        fired_at: episode.fired_at,
+        ended: is_over.then_some(transition.at),
+        reason: transition.reason,
+        flapping: episode.flapping,
+        value: episode.value,
+        ended_value: transition.value.filter(|_| is_over),
+        threshold,
+        expected,
+        summary,
+        annotations: rule.map_or_else(BTreeMap::new, |rule| {
+            let filled = rule
+                .annotations
+                .iter()
+                .map(|(name, text)| (name.clone(), fill_in(text)));
+            filled.collect()
+        }),
+        category: rule.map(|rule| rule.category.clone()).unwrap_or_default(),
+        cooldown: rule.map(|rule| rule.cooldown).unwrap_or_default(),
+        repeat: rule.and_then(|rule| rule.repeat),
+        escalate: rule.map(|rule| rule.escalate.clone()).unwrap_or_default(),
+        id: id.clone(),
+        labels,
+        condition,
+    })
+}
+
+/// The sentence of an alert whose rule has none.
+fn plain_summary(id: &AlertId, condition: &str) -> String {
+    let mut labels = id.labels.clone();
+    let lacks_data = labels.get(NO_DATA_LABEL).is_some();
+    labels.remove(NO_DATA_LABEL);
+    let of = if labels.is_empty() {
+        String::new()
+    } else {
+        format!(" for {labels}")
+    };
+    if lacks_data {
+        format!("{}: there are no data{of}", id.rule)
+    } else {
+        format!("{}: {condition}{of}", id.rule)
+    }
+}
+
+/// A value with at most three decimals.
+pub(crate) fn format_value(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests;
