@@ -29,6 +29,14 @@ schema:
 settings:
     DRAGLINE_BLESS=1 cargo test -p dragline-logging --test it the_settings_in_the_docs
 
+# The tables of docs/alerting.md, made anew from the code.
+alerting-docs:
+    DRAGLINE_BLESS=1 cargo test -p dragline-alerting --test it -- in_the_docs
+
+# Random histories with gaps, restarts, crashes and failing channels: no notice lost or doubled, no false resolve.
+alert-histories HISTORIES="10000":
+    DRAGLINE_ALERT_HISTORIES={{HISTORIES}} cargo test --release -p dragline-alerting --test it no_notice -- --nocapture
+
 # The classifier's figures in docs/classification.md, measured anew.
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves
