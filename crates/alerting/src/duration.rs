@@ -60,7 +60,7 @@ fn parse_parts(text: &str) -> Option<Duration> {
         rest = &rest[unit.len()..];
     }
     // A century is longer than any sensible setting and far from the limits of a timestamp.
-    (!text.is_empty() && total <= Duration::from_hours(878_400)).then_some(total)
+    (!text.is_empty() && total <= Duration::from_hours(100 * 366 * 24)).then_some(total)
 }
 
 /// The shortest form that [`parse`] reads: `90 s` is `1m30s`.

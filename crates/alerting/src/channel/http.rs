@@ -12,7 +12,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use super::config::{ChannelConfig, ChannelKind};
-use super::secret::{Secret, scrub};
+use super::secret::{Secret, SecretRef, scrub};
 use super::{Outcome, format_timeout, is_public, outcome};
 use crate::labels::hexadecimal;
 use crate::notice::Notice;
@@ -55,89 +55,109 @@ enum Kind {
     },
 }
 
-impl HttpChannel {
-    pub(super) fn new(config: &ChannelConfig) -> Result<Self, String> {
-        let mut headers = Vec::new();
-        let mut signing_key = None;
-        let (url, kind) = match &config.kind {
-            ChannelKind::Slack { url, channel } => (
-                url.read()?,
-                Kind::Slack {
-                    channel: channel.clone(),
-                },
-            ),
-            ChannelKind::Discord { url } => (url.read()?, Kind::Discord),
+/// What the configuration of a channel says about its requests.
+struct Requests {
+    url: Secret,
+    kind: Kind,
+    headers: Vec<(String, Secret)>,
+    signing_key: Option<Secret>,
+}
+
+impl Requests {
+    fn to(url: Secret, kind: Kind) -> Self {
+        Self {
+            url,
+            kind,
+            headers: Vec::new(),
+            signing_key: None,
+        }
+    }
+
+    /// Adds a bearer token, if there is one.
+    fn with_token(mut self, token: Option<&SecretRef>) -> Result<Self, String> {
+        if let Some(token) = token {
+            let value = Secret::new(format!("Bearer {}", token.read()?.reveal()));
+            self.headers.push(("Authorization".to_owned(), value));
+        }
+        Ok(self)
+    }
+
+    /// Reads the secrets of a channel.
+    fn read(kind: &ChannelKind) -> Result<Self, String> {
+        Ok(match kind {
+            ChannelKind::Slack { url, channel } => {
+                let channel = channel.clone();
+                Self::to(url.read()?, Kind::Slack { channel })
+            }
+            ChannelKind::Discord { url } => Self::to(url.read()?, Kind::Discord),
             ChannelKind::Telegram {
                 token,
                 chat_id,
                 api,
             } => {
-                let url = format!(
-                    "{}/bot{}/sendMessage",
-                    api.trim_end_matches('/'),
-                    token.read()?.reveal()
-                );
-                (
-                    Secret::new(url),
-                    Kind::Telegram {
-                        chat_id: chat_id.clone(),
-                    },
-                )
+                let (api, token) = (api.trim_end_matches('/'), token.read()?);
+                let url = format!("{api}/bot{}/sendMessage", token.reveal());
+                let chat_id = chat_id.clone();
+                Self::to(Secret::new(url), Kind::Telegram { chat_id })
             }
             ChannelKind::Ntfy {
                 server,
                 topic,
                 token,
             } => {
-                headers.extend(bearer(token.as_ref())?);
-                (
-                    Secret::new(server),
-                    Kind::Ntfy {
-                        topic: topic.read()?,
-                    },
-                )
+                let topic = topic.read()?;
+                Self::to(Secret::new(server), Kind::Ntfy { topic }).with_token(token.as_ref())?
             }
             ChannelKind::Alertmanager {
                 url,
                 token,
                 valid_for,
             } => {
-                headers.extend(bearer(token.as_ref())?);
-                let url = format!(
-                    "{}/api/v2/alerts",
-                    url.read()?.reveal().trim_end_matches('/')
-                );
-                (
-                    Secret::new(url),
-                    Kind::Alertmanager {
-                        valid_for: *valid_for,
-                    },
-                )
+                let url = url.read()?;
+                let url = format!("{}/api/v2/alerts", url.reveal().trim_end_matches('/'));
+                let valid_for = *valid_for;
+                Self::to(Secret::new(url), Kind::Alertmanager { valid_for })
+                    .with_token(token.as_ref())?
             }
             ChannelKind::Webhook {
                 url,
                 secret,
-                headers: more,
+                headers,
                 template,
                 content_type,
             } => {
-                for (name, value) in more {
-                    headers.push((name.clone(), value.read()?));
+                let (template, content_type) = (template.clone(), content_type.clone());
+                let mut requests = Self::to(
+                    url.read()?,
+                    Kind::Webhook {
+                        template,
+                        content_type,
+                    },
+                );
+                for (name, value) in headers {
+                    requests.headers.push((name.clone(), value.read()?));
                 }
-                signing_key = secret.as_ref().map(super::SecretRef::read).transpose()?;
-                let kind = Kind::Webhook {
-                    template: template.clone(),
-                    content_type: content_type.clone(),
-                };
-                (url.read()?, kind)
+                requests.signing_key = secret.as_ref().map(SecretRef::read).transpose()?;
+                requests
             }
             ChannelKind::Email(_) | ChannelKind::File { .. } | ChannelKind::Stderr {} => {
                 return Err("this channel does not post to an address".to_owned());
             }
-        };
+        })
+    }
+}
+
+impl HttpChannel {
+    pub(super) fn new(config: &ChannelConfig) -> Result<Self, String> {
+        let Requests {
+            url,
+            kind,
+            headers,
+            signing_key,
+        } = Requests::read(&config.kind)?;
         check_url(&url, config.allow_private)?;
-        let hidden = parts_of(&url, &headers);
         check_headers(&headers)?;
+        let hidden = parts_of(&url, &headers);
         let agent = agent(config.allow_private, config.timeout);
         Ok(Self {
             agent,
@@ -274,12 +294,6 @@ impl HttpChannel {
             .chain(topic)
             .collect()
     }
-}
-
-fn bearer(token: Option<&super::SecretRef>) -> Result<Option<(String, Secret)>, String> {
-    let Some(token) = token else { return Ok(None) };
-    let value = Secret::new(format!("Bearer {}", token.read()?.reveal()));
-    Ok(Some(("Authorization".to_owned(), value)))
 }
 
 /// The path and the query of the address, each part of the path, and tokens without their `Bearer`.

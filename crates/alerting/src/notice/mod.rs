@@ -113,10 +113,10 @@ impl Notice {
     pub fn colour(&self) -> u32 {
         match (self.kind, self.severity) {
             (DeliveryKind::Resolved, _) => 0x002e_7d32,
-            (_, Severity::Critical) => 0xb7_1c_1c,
-            (_, Severity::High) => 0xe6_51_00,
-            (_, Severity::Medium) => 0xf9_a8_25,
-            (_, Severity::Low) => 0x15_65_c0,
+            (_, Severity::Critical) => 0x00b7_1c1c,
+            (_, Severity::High) => 0x00e6_5100,
+            (_, Severity::Medium) => 0x00f9_a825,
+            (_, Severity::Low) => 0x0015_65c0,
         }
     }
 }

@@ -128,7 +128,7 @@ impl NotifyState {
             .filter(|(news, _)| *news != News::Still)
             .collect();
         let kind = if changes.is_empty() {
-            Self::repetition(config, row, &news, now)?
+            repetition(config, row, &news, now)?
         } else if is_due(config, row, &changes, now) {
             let still_fires = news
                 .iter()
@@ -201,21 +201,6 @@ impl NotifyState {
                 (!held).then_some(News::Past)
             }
         }
-    }
-
-    /// Whether the same is to be sent again.
-    fn repetition(
-        config: &NotifyConfig,
-        row: &Row,
-        news: &[(News, &Member)],
-        now: Timestamp,
-    ) -> Option<DeliveryKind> {
-        let open = news.iter().filter(|(_, member)| !is_acknowledged(member));
-        let shortest = open
-            .map(|(_, member)| member.alert.repeat.unwrap_or(config.notify.repeat))
-            .filter(|repeat| !repeat.is_zero())
-            .min()?;
-        has_passed(now, row.last_sent?, shortest).then_some(DeliveryKind::Repeat)
     }
 
     /// Whether a silence or another alert keeps an alert from being sent at `time`.
@@ -368,6 +353,21 @@ fn channels_of<'c>(
         }
     }
     channels
+}
+
+/// Whether the same is to be sent again.
+fn repetition(
+    config: &NotifyConfig,
+    row: &Row,
+    news: &[(News, &Member)],
+    now: Timestamp,
+) -> Option<DeliveryKind> {
+    let open = news.iter().filter(|(_, member)| !is_acknowledged(member));
+    let shortest = open
+        .map(|(_, member)| member.alert.repeat.unwrap_or(config.notify.repeat))
+        .filter(|repeat| !repeat.is_zero())
+        .min()?;
+    has_passed(now, row.last_sent?, shortest).then_some(DeliveryKind::Repeat)
 }
 
 /// Acknowledged, and no worse since.

@@ -43,7 +43,7 @@ fn config(kind: &str, server: &Server, dir: &Path) -> String {
     let file = |name: &str, text: &str| {
         let path = dir.join(name);
         std::fs::write(&path, text).unwrap();
-        format!("{{ file = '{}' }}", path.display())
+        format!("{{ file = {path:?} }}")
     };
     let (url, token) = (file("url", &url), file("token", PLANTED));
     let base = server.url("");

@@ -172,7 +172,10 @@ fn the_settings_in_the_docs_are_those_of_the_code() {
             .all(|key| rows.iter().any(|(known, ..)| known == key)),
         "{written:?}"
     );
+}
 
+#[test]
+fn the_settings_of_the_watch_in_the_docs_are_those_of_the_code() {
     let watch = WatchConfig::default();
     let mut table = "| setting of the watch | default | what it sets |\n|---|---|---|\n".to_owned();
     for (key, default, text) in [

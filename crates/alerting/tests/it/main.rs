@@ -1,6 +1,10 @@
 //! Tests of the crate from outside.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unnecessary_debug_formatting,
+    reason = "paths become strings of TOML"
+)]
 
 mod channels;
 mod docs;
