@@ -256,7 +256,8 @@ impl Config {
 
     /// Returns the health checks.
     pub(crate) fn health(&self) -> anyhow::Result<dragline_health::Config> {
-        usage(self.health_checks().context("in the configuration"))
+        let checks = self.health_checks().context("in the configuration");
+        checks.map_err(|error| WrongUsage::of(&error).into())
     }
 
     fn health_checks(&self) -> Result<dragline_health::Config, dragline_health::ConfigError> {
