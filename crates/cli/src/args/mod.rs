@@ -153,7 +153,7 @@ and runs and events of scrapers are known. With --state, results in a row are co
 call decides by one result.",
         after_help = "Examples:
   dragline health
-  dragline health logs/ --state /var/lib/dragline/health.json
+  dragline health logs/ --state health.json
   dragline health --format json | jq '.checks[] | select(.status != \"healthy\")'
 
 Exit codes: 0 nothing is critical, 1 something is critical, 2 wrong usage."
