@@ -99,8 +99,8 @@ fn mint() -> String {
         let is_refused = day + 3 >= DAYS;
         for n in 0..REQUESTS {
             let status = if is_refused && n % 5 < 3 { 403 } else { 200 };
-            // Few responses are slow, but more than one in a hundred of the fleet's.
-            let milliseconds = if n % 10 == 7 {
+            // One slow response in a run.
+            let milliseconds = if n == 17 {
                 4000
             } else {
                 80 + u64::try_from(n).unwrap()
@@ -125,7 +125,10 @@ fn mint() -> String {
         let fields = json!({"url": "https://mint.example.org/page/1", "confidence": 0.9});
         log.add("DEBUG", "duplicate_detected", &fields);
         if day % 6 == 0 {
-            log.error("TimeoutError", "connect timeout after 30 s");
+            log.error(
+                "TimeoutError",
+                "connect timeout after 30 s to mint.example.org",
+            );
         }
         log.end("success", &json!({"captchas": 2 + day % 3, "budget": 0.5}));
     }
@@ -177,7 +180,10 @@ fn harbours() -> String {
                     &json!({"action": "saved", "product_id": format!("h{n}")}),
                 );
             }
-            log.error("TimeoutError", "connect timeout after 30 s");
+            log.error(
+                "TimeoutError",
+                "connect timeout after 30 s to harbour.example.org",
+            );
             if hour == 12 && day + 3 >= DAYS {
                 log.error(
                     "OSError",

@@ -49,7 +49,7 @@ pub(super) fn totals(report: &Report, document: &mut Document) {
         .map(|(status, n)| format!("{status}: {}", count(*n)))
         .collect();
     if !codes.is_empty() {
-        lines.add("status codes", "", &codes.join("; "));
+        lines.add("status codes", "", &codes.join("  "));
     }
     lines.add("rate limits", &count(totals.rate_limits), "");
     lines.add("bytes", &totals.bytes.map_or_else(unknown, bytes), "");
