@@ -56,6 +56,10 @@ impl<'l> Named<'l> {
     /// Reads a line. `is_known` says whether an earlier line of the file certainly was one.
     fn of(line: &'l str, is_known: bool) -> Option<Self> {
         let rest = line.strip_prefix("  ")?;
+        // Fast path: most indented lines are indented further.
+        if !rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '@') {
+            return None;
+        }
         let (word, text) = rest.split_once(' ').unwrap_or((rest, ""));
         let name = word.trim_end_matches(':');
         let is_part = |b: u8| {

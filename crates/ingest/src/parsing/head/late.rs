@@ -40,6 +40,10 @@ pub(super) fn npmlog(line: &str) -> Option<Head<'_>> {
 /// `   184 MainThread INFO     message`.
 pub(super) fn counted(line: &str) -> Option<Head<'_>> {
     let bare = line.trim_start_matches(' ');
+    // Fast path: most lines have words here.
+    if !bare.as_bytes().first()?.is_ascii_digit() {
+        return None;
+    }
     let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
     let rest = bare
         .get(digits..)?
