@@ -44,7 +44,7 @@
 //! assert!(errors.is_empty());
 //!
 //! let mut watch = Watch::new(WatchConfig::default(), rule::default_rules(), WatchState::default());
-//! let minute = |minute| Timestamp::from_seconds(1_772_582_400 + 60 * minute);
+//! let minute = |minute: i64| Timestamp::from_seconds(1_772_582_400 + 60 * minute);
 //! watch.start_at(minute(0));
 //! for at in 0..20 {
 //!     let host = Labels::from([("host", "crawler-1")]);

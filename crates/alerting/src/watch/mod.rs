@@ -120,7 +120,7 @@ pub struct Change {
 ///     alert = "queue_backup"
 ///     expr = "queue_size > 1000"
 /// "#).rules;
-/// let minute = |minute| Timestamp::from_seconds(1_772_582_400 + 60 * minute);
+/// let minute = |minute: i64| Timestamp::from_seconds(1_772_582_400 + 60 * minute);
 /// let mut watch = Watch::new(WatchConfig::default(), rules, WatchState::default());
 /// watch.start_at(minute(0));
 /// watch.observe(Observation::metric("queue_size", Labels::new(), minute(0), 5_000.0));
