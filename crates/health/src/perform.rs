@@ -98,7 +98,7 @@ pub(crate) async fn perform(job: Job) -> CheckResult {
     result
 }
 
-/// Probes what is checked. If scrapers ask the site in vain, that counts as well: it answers the check, and not
+/// Probes what is checked. Failed requests of scrapers count as well: it answers the check, and not
 /// them.
 async fn judge_probe(job: &Job) -> CheckResult {
     let now = job.context.now;

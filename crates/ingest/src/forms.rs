@@ -2,7 +2,7 @@
 //!
 //! A line is read by what it says itself. A program that words its messages in a way that the reader does not know is
 //! understood only from several of its lines: so the beginning of a file is read twice, first to learn
-//! ([`crate::meaning::learn`]), then for good.
+//! ([`crate::meaning::learn`]), then to pass it on.
 
 use std::sync::Arc;
 

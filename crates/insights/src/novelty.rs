@@ -212,7 +212,7 @@ fn is_new(presence: &Presence, row: &GroupRow, (place, before): (usize, u64)) ->
     errors <= SURPRISING || (row.group.count >= 4 * ENOUGH && after <= 2)
 }
 
-/// The probability that at most so many of all errors are early if this share of the time is late (binomial). If an
+/// The probability that at most `early` of all errors are early if this share of the time is late (binomial). If an
 /// error were old, it would have occurred earlier as often as it does now.
 fn at_most(early: u64, all: usize, late: f64) -> f64 {
     let mut term = late.powf(all as f64);

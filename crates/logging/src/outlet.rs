@@ -111,7 +111,7 @@ impl Outlet {
         }
     }
 
-    /// Waits until everything is written, at most for `patience`. After a wait in vain it does not wait again
+    /// Waits until everything is written, at most for `patience`. After a wait that failed it does not wait again
     /// until the thread has written something.
     pub(crate) fn flush(&self, patience: Duration) {
         let mut state = self.0.lock();

@@ -242,7 +242,7 @@ fn start_of(stats: &SourceStats) -> Option<i64> {
     start.map(Timestamp::as_micros)
 }
 
-/// The site that nearly all runs have: one site among several is nobody's usual one.
+/// The site that nearly all runs have: one site among several is not the usual one.
 fn usual_site<'k>(sites: impl Iterator<Item = (&'k str, usize)>) -> Option<&'k str> {
     let (mut all, mut most) = (0, ("", 0));
     for (site, runs) in sites {

@@ -196,7 +196,7 @@ impl Watch {
                 }
                 Some(odd) => {
                     found.errors.push(format!(
-                        "{name} is due within {odd} seconds, which is no time"
+                        "{name} is due within {odd} seconds, which is not a time"
                     ));
                     found.failed.push(labels);
                     continue;

@@ -103,7 +103,7 @@ impl Series {
         };
         if let Some(odd) = values.iter().find(|value| !value.is_finite()) {
             return Err(format!(
-                "a sample of {} is {odd}, which is no number to compare",
+                "a sample of {} is {odd}, which is not a number",
                 condition.selector.name
             ));
         }

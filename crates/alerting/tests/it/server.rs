@@ -1,4 +1,4 @@
-//! Small servers on the loopback interface that answer as they are asked to.
+//! Small servers on the loopback interface with scripted answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -122,6 +122,6 @@ fn mistakes_are_wrong_usage() {
     assert_eq!(
         fs::read_to_string(&other).unwrap(),
         "[1]",
-        "a file that is no state is left alone"
+        "a file that is not a state is left alone"
     );
 }

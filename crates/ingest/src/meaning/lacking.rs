@@ -102,7 +102,7 @@ mod tests {
             ),
             ("product { id: 'p1', price: undefined }", r#"["price"]"#),
             ("price=\"\" stock=nil", r#"["price","stock"]"#),
-            // Values, quoted words, what libraries add, and names that are none.
+            // Values, quoted words, what libraries add, and words that are not names.
             (
                 r#"{"price":12,"note":"nullable","name":"None","x":"a: None"}"#,
                 "",

@@ -132,7 +132,7 @@ fn exchange(rest: &str) -> Vec<Field<'_>> {
             path = "";
         }
     }
-    // An answer to nobody's request is none of the scraper's.
+    // An answer without a request is not the scraper's.
     if fields.iter().all(|(name, _)| name != "url") {
         fields.clear();
     }

@@ -143,7 +143,7 @@ fn many_warnings_of_one_template_are_a_finding() {
     );
 }
 
-/// A Scrapy job at INFO, in which a page takes so many seconds until this page and so many from it on.
+/// A Scrapy job at INFO, in which each page takes `before` seconds until the page `at`, and `after` seconds from then on.
 fn scrapy(day: u32, pages: u32, (before, at, after): (f64, u32, f64)) -> (String, String) {
     let mut text = String::new();
     let time = |seconds: f64| {

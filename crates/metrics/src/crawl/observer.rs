@@ -48,7 +48,7 @@ struct Run {
 /// Whether a run is counted as active.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum RunState {
-    /// Lines without a run id, which are no run that could be counted.
+    /// Lines without a run id cannot be counted as a run.
     Unnamed,
     Active,
     /// Late lines of a run do not start it again.

@@ -51,7 +51,7 @@ struct Model {
 }
 
 impl Model {
-    /// Where each resolution starts: so many slots back, and at the start of a slot of the next one.
+    /// Where each resolution starts: its number of slots back, and at the start of a slot of the next one.
     fn starts(&self) -> Vec<i64> {
         let widths: Vec<i64> = RESOLUTIONS.iter().map(|r| r.0 * SECOND).collect();
         let start = |level: usize| {

@@ -143,7 +143,7 @@ async fn a_real_postgres_is_checked() {
 async fn check_tls(certificate: &Certificate, port: u16) {
     let url =
         |mode: &str| format!("postgresql://bot:{ENCODED}@localhost:{port}/postgres?sslmode={mode}");
-    // As libpq: encrypted, whoever signed the certificate.
+    // As libpq: encrypted, with a certificate of any signer.
     assert_eq!(
         check(&url("require"), "", None).await.status,
         Status::Healthy

@@ -1,6 +1,6 @@
 //! Text logs whose records start with a header and may continue over several lines.
 //!
-//! A header contains time, level and logger ([`head`], and [`crawlee`] for Crawlee). A line without a header
+//! A header contains time, level and logger ([`crate::parsing::head`], and [`crawlee`] for Crawlee). A line without a header
 //! continues the previous record if it looks like a part of it ([`body`](crate::framing::body)). Requests, items and errors are
 //! read from `key=value` pairs in the text, like from the fields of a JSON record. A line that consists only of
 //! such pairs is a record by itself ([`logfmt`](crate::parsing::logfmt)).
