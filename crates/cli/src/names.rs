@@ -1,15 +1,6 @@
 //! Suggestions for mistyped names.
 
-/// Similarity (Jaro-Winkler) from which a name is suggested.
-const ALIKE: f64 = 0.75;
-
-/// Returns the name most similar to the typed one, if one is similar enough.
-pub(crate) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let alike = names.map(|name| (strsim::jaro_winkler(typed, name), name));
-    let best = alike.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
-    best.filter(|(alike, _)| *alike >= ALIKE)
-        .map(|(_, name)| name)
-}
+pub(crate) use dragline_schema::nearest;
 
 /// Returns the same as the end of a sentence, or nothing.
 pub(crate) fn did_you_mean<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> String {

@@ -6,9 +6,8 @@ use std::str::FromStr;
 use regex::{Regex, RegexBuilder};
 
 use super::{Condition, Operator, Test};
-use crate::config::nearest;
-use crate::duration::parse_duration;
 use crate::field::{Field, Unit};
+use dragline_schema::{nearest, parse_duration};
 
 /// A condition that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

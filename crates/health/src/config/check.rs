@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-use super::section::{Section, nearest};
+use dragline_schema::nearest;
+
+use super::section::Section;
 use super::{COMMON, ConfigError, Defaults, Environment, HostPort, parse_host_port};
 use crate::address::Address;
 use crate::condition::Condition;

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 pub use self::check::{Check, Headers, Target};
 use self::section::Section;
-pub(crate) use self::section::nearest;
 use crate::address::Address;
 use crate::database::Database;
 use crate::kind::Kind;

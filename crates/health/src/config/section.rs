@@ -6,8 +6,8 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::ConfigError;
-use crate::duration::parse_duration;
 use crate::state::Thresholds;
+use dragline_schema::{nearest, parse_duration};
 
 /// A table whose keys are all known.
 pub(crate) struct Section<'a> {
@@ -15,17 +15,8 @@ pub(crate) struct Section<'a> {
     table: &'a Table,
 }
 
-/// How alike two names are from which one may be meant.
-const ALIKE: f64 = 0.75;
 /// Shorter intervals would burden what is checked.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The known name that is most similar to an unknown one.
-pub(crate) fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let alike = names.map(|name| (strsim::jaro_winkler(typed, name), name));
-    let (similarity, name) = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (similarity >= ALIKE).then_some(name)
-}
 
 impl<'a> Section<'a> {
     /// Takes a table; a key that is not known is an error.

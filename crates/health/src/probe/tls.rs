@@ -66,28 +66,22 @@ impl Trust {
             seen: seen.clone(),
             now,
         };
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider));
-        let builder = builder
+        Ok((self.client_with(Arc::new(verifier))?, seen))
+    }
+
+    fn client_with(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Failure> {
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| Failure::new(FailureKind::Tls, error.to_string()))?;
-        let config = builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        Ok((config, seen))
+        let builder = builder.dangerous();
+        let builder = builder.with_custom_certificate_verifier(verifier);
+        Ok(builder.with_no_client_auth())
     }
 
     /// A client that accepts any certificate, as databases' own clients do unless told otherwise.
     #[cfg(feature = "postgres")]
     pub(super) fn unverified_client(&self) -> Result<ClientConfig, Failure> {
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider));
-        let builder = builder
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::new(FailureKind::Tls, error.to_string()))?;
-        let verifier = Accepting(Arc::clone(&self.provider));
-        let builder = builder.dangerous();
-        let builder = builder.with_custom_certificate_verifier(Arc::new(verifier));
-        Ok(builder.with_no_client_auth())
+        self.client_with(Arc::new(Accepting(Arc::clone(&self.provider))))
     }
 }
 

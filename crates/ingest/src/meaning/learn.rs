@@ -139,7 +139,7 @@ struct Observed {
     is_denied: bool,
     /// Whether a field identifies an item.
     has_identity: bool,
-    /// Whether a field contains a size.
+    /// The sizes in a field.
     sizes: FxHashSet<u64>,
     parts: [Column; MOST_PARTS],
 }

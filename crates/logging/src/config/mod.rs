@@ -110,20 +110,8 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn did_you_mean(key: &str) -> String {
-    let distance = |name: &str| {
-        let common = key
-            .bytes()
-            .zip(name.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
-        key.len().max(name.len()) - common
-    };
-    let nearest = Config::OPTIONS
-        .iter()
-        .min_by_key(|option| distance(option.name));
-    nearest.map_or(String::new(), |option| {
-        format!("; is it {:?}?", option.name)
-    })
+    let names = Config::OPTIONS.iter().map(|option| option.name);
+    dragline_schema::nearest(key, names).map_or(String::new(), |name| format!("; is it {name:?}?"))
 }
 
 impl Config {
