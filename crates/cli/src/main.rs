@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Config(command) => commands::config(command),
         Command::Doctor(args) => commands::doctor(args),
         Command::Health(args) => commands::health(args),
+        Command::Alerts(command) => commands::alerts(command),
         Command::Demo(args) => commands::demo(args),
     };
     match result {

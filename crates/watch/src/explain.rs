@@ -1,9 +1,9 @@
 //! What a notice says about an alert, beyond the rule.
 
+use dragline_alerting::Alert;
 use dragline_alerting::notice::Explanation;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::watch::format_value;
-use dragline_alerting::Alert;
 use dragline_insights::Finding;
 use dragline_schema::Timestamp;
 
@@ -34,7 +34,9 @@ impl Scene {
             !rule.message.is_empty() || rule.annotations.contains_key("summary")
         });
         Explanation {
-            summary: finding.filter(|_| !has_own_text).map(|finding| finding.title.clone()),
+            summary: finding
+                .filter(|_| !has_own_text)
+                .map(|finding| finding.title.clone()),
             runbook: finding.map(|finding| finding.runbook.to_owned()),
             facts: finding.map(facts_of).unwrap_or_default(),
             evidence,
@@ -55,7 +57,9 @@ impl Scene {
         let is_named = |name: &str, value: &Option<String>| labels.get(name) == value.as_deref();
         let own = self.findings.iter().filter(|finding| {
             let kind = labels.get("finding");
-            let is_kind = kind.map_or(selector.takes(finding.kind.name()), |kind| kind == finding.kind.name());
+            let is_kind = kind.map_or(selector.takes(finding.kind.name()), |kind| {
+                kind == finding.kind.name()
+            });
             is_kind
                 && is_named("scraper_id", &finding.scraper.scraper_id)
                 && is_named("site", &finding.scraper.site)
@@ -70,7 +74,10 @@ impl Scene {
         match finding {
             Some(finding) => format!("dragline report {logs} --incident {}", quoted(&finding.id)),
             None if scraper.is_empty() => format!("dragline report {logs} --since {since}"),
-            None => format!("dragline errors {logs} --scraper {} --since {since}", quoted(scraper)),
+            None => format!(
+                "dragline errors {logs} --scraper {} --since {since}",
+                quoted(scraper)
+            ),
         }
     }
 }
@@ -85,7 +92,10 @@ fn facts_of(finding: &Finding) -> Vec<(String, String)> {
         let (low, high) = (format_value(expected.lower), format_value(expected.upper));
         facts.push(("Usually".to_owned(), format!("{low} to {high}")));
     }
-    for (name, text) in [("Found", &finding.detail), ("To do", &finding.recommendation)] {
+    for (name, text) in [
+        ("Found", &finding.detail),
+        ("To do", &finding.recommendation),
+    ] {
         if !text.is_empty() {
             facts.push((name.to_owned(), text.clone()));
         }
