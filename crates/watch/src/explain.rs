@@ -30,13 +30,8 @@ impl Scene {
             }
         };
         let is_one = !scraper.is_empty() && !site.is_empty();
-        let has_own_text = rule.is_some_and(|rule| {
-            !rule.message.is_empty() || rule.annotations.contains_key("summary")
-        });
         Explanation {
-            summary: finding
-                .filter(|_| !has_own_text)
-                .map(|finding| finding.title.clone()),
+            summary: Some(self.summary(alert, rules)),
             runbook: finding.map(|finding| finding.runbook.to_owned()),
             facts: finding.map(facts_of).unwrap_or_default(),
             evidence,
@@ -46,6 +41,17 @@ impl Scene {
                 .flatten(),
             ..Explanation::default()
         }
+    }
+
+    /// What is the matter, in a sentence: the rule's own, or else what the analyst says of the finding.
+    pub fn summary(&self, alert: &Alert, rules: &[Rule]) -> String {
+        let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
+        let has_own_text =
+            |rule: &&Rule| !rule.message.is_empty() || rule.annotations.contains_key("summary");
+        let finding = rule
+            .filter(|rule| !has_own_text(rule))
+            .and_then(|rule| self.finding_of(alert, rule));
+        finding.map_or_else(|| alert.summary.clone(), |finding| finding.title.clone())
     }
 
     /// The finding behind an alert: of the rule's kind and the alert's scraper, the latest that began before it fired.

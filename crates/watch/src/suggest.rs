@@ -30,6 +30,10 @@ pub const MOST: usize = 10;
 /// by the first unusual run.
 const SLACK: Duration = Duration::from_hours(2);
 
+/// Maximum number of times that a rule may fire for each incident that it finds: what fires in every run says the same
+/// again and again.
+const REPEATS: usize = 3;
+
 /// Thresholds that are tried, as multiples of the rule's own.
 const STEPS: [f64; 13] = [
     0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0, 25.0, 100.0,
@@ -44,13 +48,12 @@ const TUNED: [&str; 4] = [
 ];
 
 /// The kinds of findings that are proposed even if the history contains none: what breaks scrapers most often.
-const USUAL: [InsightKind; 7] = [
+const USUAL: [InsightKind; 6] = [
     InsightKind::BlockWave,
     InsightKind::ErrorWave,
     InsightKind::LayoutChange,
     InsightKind::SilentFailure,
     InsightKind::YieldDrop,
-    InsightKind::RunMissed,
     InsightKind::RunKilled,
 ];
 
@@ -139,7 +142,9 @@ impl<'f> Incident<'f> {
     /// A finding that is worth a notice.
     fn of(finding: &'f Finding, scene: &Scene) -> Option<Self> {
         let since = finding.since?;
-        if finding.severity < Severity::Medium {
+        // The default rule `scraper_down` watches the schedule.
+        let is_schedule = matches!(finding.kind, InsightKind::RunMissed | InsightKind::RunLate);
+        if finding.severity < Severity::Medium || is_schedule {
             return None;
         }
         let last = scene.finished.period.map(|(_, last)| last);
@@ -225,7 +230,8 @@ fn tune(
     let at_default = trials
         .iter()
         .find(|trial| (trial.threshold - metric.threshold).abs() < 1e-9);
-    let quiet: Vec<&Trial> = trials.iter().filter(|trial| trial.outside == 0).collect();
+    let is_quiet = |trial: &&Trial| trial.outside == 0 && trial.episodes <= REPEATS * trial.found;
+    let quiet: Vec<&Trial> = trials.iter().filter(is_quiet).collect();
     let most = quiet.iter().map(|trial| trial.found).max().unwrap_or(0);
     if most == 0 {
         // It is of use nowhere: only noise is a reason to say so.

@@ -260,7 +260,8 @@ fn since(alert: &Alert, now: Timestamp) -> String {
     }
 }
 
-fn minute(time: Timestamp) -> String {
+/// `2026-03-04 06:00`.
+pub(crate) fn minute(time: Timestamp) -> String {
     time.to_string()[..16].replace('T', " ")
 }
 

@@ -10,7 +10,7 @@ use dragline_alerting::notice::Notice;
 use dragline_alerting::notify::NotifyConfig;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::watch::Change;
-use dragline_alerting::{HealthStatus, Labels, Observation};
+use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
 use dragline_health::Status;
 use dragline_watch::{Round, Scene, evaluate};
 use serde_json::json;
@@ -44,7 +44,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     };
     if args.dry_run {
         let notices = planned(&state, &notify, &scene, &config.rules, &session);
-        return show(args, &round, &state, &notices, &[]);
+        return show(args, (&scene, &config.rules), &round, &state, &notices, &[]);
     }
     // What was judged is kept, whatever becomes of the notices.
     state.save()?;
@@ -57,7 +57,14 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         &session,
     );
     state.save()?;
-    show(args, &round, &state, &[], &failures)?;
+    show(
+        args,
+        (&scene, &config.rules),
+        &round,
+        &state,
+        &[],
+        &failures,
+    )?;
     for (name, broken) in &state.store.watch.broken {
         output::tell(&format!("rule {name}: {}", clean(&broken.error)));
     }
@@ -111,7 +118,7 @@ fn send(
     // Spreads repeated attempts of several machines.
     let jitter = f64::from(std::process::id() % 100) / 100.0;
     let store = &mut state.store;
-    let explain = |alert: &dragline_alerting::Alert| scene.explain(alert, rules, now);
+    let explain = |alert: &Alert| scene.explain(alert, rules, now);
     let round = dispatch(
         &mut store.notices,
         &mut store.history,
@@ -137,7 +144,7 @@ fn planned(
 ) -> Vec<(String, Notice)> {
     let mut notices = state.store.notices.clone();
     let deliveries = notices.decide(notify, session.now);
-    let explain = |alert: &dragline_alerting::Alert| scene.explain(alert, rules, session.now);
+    let explain = |alert: &Alert| scene.explain(alert, rules, session.now);
     let notice = |delivery: dragline_alerting::notify::Delivery| {
         (
             delivery.channel.clone(),
@@ -149,6 +156,7 @@ fn planned(
 
 fn show(
     args: &RunArgs,
+    (scene, rules): (&Scene, &[Rule]),
     round: &Round,
     state: &State,
     planned: &[(String, Notice)],
@@ -177,7 +185,11 @@ fn show(
         let text = serde_json::to_string_pretty(&value)?;
         return output::show(&format!("{}\n", dragline_report::render::clean_json(&text)));
     }
-    let mut text: String = round.changes.iter().filter_map(line_of).collect();
+    let lines = round.changes.iter().filter_map(|change| {
+        let alert = change.alert.as_ref()?;
+        Some(line_of(change, alert, &scene.summary(alert, rules)))
+    });
+    let mut text: String = lines.collect();
     for (channel, notice) in planned {
         text += &format!(
             "\nwould go to {channel}:\n{}\n",
@@ -197,18 +209,16 @@ fn show(
 }
 
 /// A transition that people want to see.
-fn line_of(change: &Change) -> Option<String> {
-    let alert = change.alert.as_ref()?;
+fn line_of(change: &Change, alert: &Alert, summary: &str) -> String {
     let word = if alert.is_firing() {
         alert.severity.as_str().to_uppercase()
     } else {
         "RESOLVED".to_owned()
     };
     let minute = &change.transition.at.to_string()[..16];
-    Some(format!(
-        "{} {word} {}: {}\n",
+    format!(
+        "{} {word} {}: {summary}\n",
         minute.replace('T', " "),
-        alert.id.rule,
-        alert.summary
-    ))
+        alert.id.rule
+    )
 }
