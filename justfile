@@ -45,6 +45,10 @@ alerting-docs:
 alert-histories HISTORIES="10000":
     DRAGLINE_ALERT_HISTORIES={{HISTORIES}} cargo test --release -p dragline-alerting --test it no_notice -- --nocapture
 
+# Planted causes (us, the proxy, the site) in 200 fleets: how many are told, and how many rightly.
+alert-causes:
+    cargo test --release -p dragline-watch --test it planted_causes_in_two_hundred -- --ignored --nocapture
+
 # The classifier's figures in docs/classification.md, measured anew.
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves
