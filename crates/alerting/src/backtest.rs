@@ -43,12 +43,13 @@ pub struct BacktestEpisode {
     pub ended: Option<Timestamp>,
 }
 
-/// Runs a rule over observations, once for each variation. The observations may be in any order; the watch starts
-/// with the first and ends with the last.
+/// Runs a rule over observations, once for each variation. The observations may be in any order; a watch with these
+/// settings starts with the first and ends with the last.
 ///
 /// ```
 /// use std::time::Duration;
 /// use dragline_alerting::backtest::{Variation, backtest};
+/// use dragline_alerting::watch::WatchConfig;
 /// use dragline_alerting::{Labels, Observation, rule};
 /// use dragline_schema::Timestamp;
 ///
@@ -59,12 +60,14 @@ pub struct BacktestEpisode {
 ///     ))
 ///     .collect();
 /// let patient = Variation { hold: Some(Duration::from_secs(300)), ..Variation::default() };
-/// let results = backtest(rule, &observations, &[Variation::default(), patient]);
+/// let config = WatchConfig::default();
+/// let results = backtest(rule, config, &observations, &[Variation::default(), patient]);
 /// assert_eq!(results[0].episodes.len(), 2); // the second one flaps into the third
 /// assert_eq!(results[1].episodes.len(), 0);
 /// ```
 pub fn backtest(
     rule: &Rule,
+    config: WatchConfig,
     observations: &[Observation],
     variations: &[Variation],
 ) -> Vec<BacktestResult> {
@@ -72,11 +75,16 @@ pub fn backtest(
     ordered.sort_by_key(|observation| observation.time);
     variations
         .iter()
-        .map(|variation| run(rule, &ordered, *variation))
+        .map(|variation| run(rule, config, &ordered, *variation))
         .collect()
 }
 
-fn run(rule: &Rule, observations: &[&Observation], variation: Variation) -> BacktestResult {
+fn run(
+    rule: &Rule,
+    config: WatchConfig,
+    observations: &[&Observation],
+    variation: Variation,
+) -> BacktestResult {
     let mut varied = Rule {
         enabled: true,
         ..rule.clone()
@@ -90,17 +98,18 @@ fn run(rule: &Rule, observations: &[&Observation], variation: Variation) -> Back
     let mut episodes = Vec::new();
     let mut firing = Duration::ZERO;
     if let (Some(first), Some(last)) = (observations.first(), observations.last()) {
-        let config = WatchConfig::default();
         let mut watch = Watch::new(config, vec![varied], WatchState::default());
         watch.start_at(first.time);
         let mut alerts: Vec<Alert> = Vec::new();
-        // Day by day, so that old samples are dropped on the way.
-        for day in observations
-            .chunk_by(|a, b| a.time.as_seconds() / 86_400 == b.time.as_seconds() / 86_400)
+        // Hour by hour, so that old samples are dropped on the way.
+        for hour in
+            observations.chunk_by(|a, b| a.time.as_seconds() / 3_600 == b.time.as_seconds() / 3_600)
         {
-            day.iter()
+            hour.iter()
                 .for_each(|observation| watch.observe((*observation).clone()));
-            let until = day.last().map_or(last.time, |observation| observation.time);
+            let until = hour
+                .last()
+                .map_or(last.time, |observation| observation.time);
             let until = if until == last.time {
                 after(until, config.interval)
             } else {

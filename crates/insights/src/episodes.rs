@@ -123,7 +123,9 @@ impl Track {
         let value = |(index, unit): (usize, &Unit<'_>)| {
             let is_wanted = unit.run.is_some() && unit.end >= from;
             let sample = self.metric.of(unit).filter(|_| is_wanted)?;
-            let test = self.tests.iter().find(|test| test.unit == index);
+            // The tests are in the order of the units.
+            let test = self.tests.binary_search_by_key(&index, |test| test.unit);
+            let test = test.ok().map(|test| &self.tests[test]);
             Some(RunValue {
                 scraper: ScraperKey::from(&series.name),
                 at: Timestamp::from_micros(unit.end),

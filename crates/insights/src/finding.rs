@@ -146,7 +146,7 @@ impl Evidence {
 pub struct NextRun {
     /// The scraper.
     pub scraper: ScraperKey,
-    /// The start or the last line of a run.
+    /// The start of a run, or a time at which it was active while the next one was due.
     pub seen: Timestamp,
     /// When the next run usually starts.
     pub due: Timestamp,

@@ -174,8 +174,8 @@ impl<'f> Analysis<'f> {
             .collect()
     }
 
-    /// When runs were due: after the start and the last line of each run since `from`, and after the last of each
-    /// scraper. Scrapers without a schedule have none. By scraper, then by time.
+    /// When runs were due, according to the signs of life since `from`, and the last one before it. Scrapers without a
+    /// schedule have none. By scraper, then by time.
     pub fn next_runs(&self, from: Timestamp) -> Vec<NextRun> {
         let all = self.all.iter();
         all.flat_map(|series| ends::due(series, self.everything, from))

@@ -67,29 +67,49 @@ pub(crate) struct Deadline {
     pub(crate) missed: i64,
 }
 
-/// The first run that is due after `from`, given all start times; `None` without a schedule.
-pub(crate) fn next_due(starts: &[i64], from: i64) -> Option<Deadline> {
-    let mut starts = starts.to_vec();
-    starts.sort_unstable();
-    let slots = slots(&starts);
-    let today = from.div_euclid(DAY);
-    // A slot that is kept on one day of the week is due within eight days.
-    let days = today - 1..=today + 8;
-    let by_slot = days.flat_map(|day| {
-        let due = slots.iter().filter(move |slot| slot.is_due(day));
-        due.map(move |slot| (day * DAY + slot.time, slot))
-    });
-    let interval = DAY / (slots.len() as i64).max(1);
-    let after = by_slot.filter(|(at, slot)| at - slot.early(interval) > from);
-    if let Some((due, slot)) = after.min_by_key(|(at, _)| *at) {
-        let missed = due + slot.limit(interval).max(HOUR);
-        return Some(Deadline { due, missed });
+/// What the starts of a scraper teach about the next ones.
+pub(crate) struct Schedule {
+    slots: Vec<Slot>,
+    interval: Option<i64>,
+}
+
+impl Schedule {
+    pub(crate) fn learn(starts: &[i64]) -> Self {
+        let mut starts = starts.to_vec();
+        starts.sort_unstable();
+        let slots = slots(&starts);
+        let interval = usual_interval(&starts, least_interval(&slots));
+        Self { slots, interval }
     }
-    let least = least_interval(&slots);
-    let interval = usual_interval(&starts, least)?;
-    let due = from + interval;
-    let missed = due + interval_limit(interval);
-    Some(Deadline { due, missed })
+
+    /// The first run that is due after a start; `None` without a schedule. A start shortly before the usual time is that
+    /// of the usual time.
+    pub(crate) fn after_start(&self, start: i64) -> Option<Deadline> {
+        self.after(start, |slot, interval| slot.early(interval))
+    }
+
+    /// The first run that is due after a moment at which a run was active.
+    pub(crate) fn after_moment(&self, moment: i64) -> Option<Deadline> {
+        self.after(moment, |_, _| 0)
+    }
+
+    fn after(&self, from: i64, early: impl Fn(&Slot, i64) -> i64) -> Option<Deadline> {
+        let today = from.div_euclid(DAY);
+        let interval = DAY / (self.slots.len() as i64).max(1);
+        // A slot that is kept on one day of the week is due within eight days.
+        let by_slot = (today - 1..=today + 8).flat_map(|day| {
+            let due = self.slots.iter().filter(move |slot| slot.is_due(day));
+            due.map(move |slot| (day * DAY + slot.time, slot))
+        });
+        let after = by_slot.filter(|(at, slot)| at - early(slot, interval) > from);
+        if let Some((due, slot)) = after.min_by_key(|(at, _)| *at) {
+            let missed = due + slot.limit(interval).max(HOUR);
+            return Some(Deadline { due, missed });
+        }
+        let due = from + self.interval?;
+        let missed = due + interval_limit(self.interval?);
+        Some(Deadline { due, missed })
+    }
 }
 
 /// A time of day at which runs start.
@@ -393,7 +413,8 @@ mod tests {
     fn the_next_run_is_due_at_its_usual_time() {
         let starts = twice_a_day(20);
         let last = starts[starts.len() - 1];
-        let next = next_due(&starts, last).unwrap();
+        let schedule = Schedule::learn(&starts);
+        let next = schedule.after_start(last).unwrap();
         assert!(
             (next.due - (20 * DAY + 6 * HOUR)).abs() < 10 * MINUTE,
             "{next:?}"
@@ -403,22 +424,22 @@ mod tests {
             "{next:?}"
         );
         // The run of the morning does not stand in for that of the evening.
-        let next = next_due(&starts, starts[starts.len() - 2]).unwrap();
+        let next = schedule.after_start(starts[starts.len() - 2]).unwrap();
         assert!(
             (next.due - (19 * DAY + 18 * HOUR)).abs() < 10 * MINUTE,
             "{next:?}"
         );
-        assert_eq!(next_due(&starts[..3], starts[2]), None);
+        assert_eq!(Schedule::learn(&starts[..3]).after_start(starts[2]), None);
         let weekdays: Vec<i64> = twice_a_day(28)
             .into_iter()
             .filter(|at| weekday(*at) < 5)
             .collect();
         // Friday evening, Monday morning.
         let friday = *weekdays.iter().rfind(|at| weekday(**at) == 4).unwrap();
-        let next = next_due(&weekdays, friday).unwrap();
+        let next = Schedule::learn(&weekdays).after_start(friday).unwrap();
         assert_eq!(weekday(next.due), 0, "{next:?}");
         let loops: Vec<i64> = (0..60).map(|run| run * 7 * HOUR).collect();
-        let next = next_due(&loops, 59 * 7 * HOUR).unwrap();
+        let next = Schedule::learn(&loops).after_start(59 * 7 * HOUR).unwrap();
         assert_eq!(next.due, 60 * 7 * HOUR);
     }
 

@@ -75,14 +75,17 @@ impl Scene {
     }
 
     fn command(&self, finding: Option<&Finding>, scraper: &str, since: Timestamp) -> String {
-        let logs: Vec<String> = self.logs.iter().map(|log| quoted(log)).collect();
+        let logs: Vec<String> = self.logs.iter().map(|log| shell_word(log)).collect();
         let logs = logs.join(" ");
         match finding {
-            Some(finding) => format!("dragline report {logs} --incident {}", quoted(&finding.id)),
+            Some(finding) => format!(
+                "dragline report {logs} --incident {}",
+                shell_word(&finding.id)
+            ),
             None if scraper.is_empty() => format!("dragline report {logs} --since {since}"),
             None => format!(
                 "dragline errors {logs} --scraper {} --since {since}",
-                quoted(scraper)
+                shell_word(scraper)
             ),
         }
     }
@@ -122,7 +125,7 @@ fn lines_of(finding: &Finding) -> Vec<String> {
 }
 
 /// A word of a command line, in quotation marks if a shell would read it otherwise.
-fn quoted(word: &str) -> String {
+pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+,%=".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_alerting::rule::{Condition, Rule, Selector};
 use dragline_alerting::{Expected, Labels, Observation};
 use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey};
-use dragline_rollup::Finished;
+use dragline_rollup::{Finished, Verdict};
 use dragline_schema::Timestamp;
 
 /// The sign of life that a scraper's runs give.
@@ -172,18 +172,31 @@ fn timeline(findings: &[&Finding], finished: &Finished, from: Timestamp) -> Vec<
     changes
 }
 
-/// When a finding ended; `None` while it is open. A closed one without an end ended with the scraper's next run.
+/// When a finding ended; `None` while it is open. A closed one without an end ended with the scraper's next run. While only
+/// running runs came later, nobody knows whether it is over.
 fn end_of(finding: &Finding, since: Timestamp, finished: &Finished) -> Option<Timestamp> {
     if finding.is_open {
         return None;
     }
-    let next = || {
-        let own = finished.runs.iter().filter(|run| {
+    let own = || {
+        finished.runs.iter().filter(|run| {
             run.key.scraper_id == finding.scraper.scraper_id && run.key.site == finding.scraper.site
-        });
-        own.filter_map(|run| run.start)
+        })
+    };
+    let last = finding.until.unwrap_or(since);
+    let mut later = own()
+        .filter(|run| run.start.is_some_and(|start| start >= last))
+        .peekable();
+    let is_undecided =
+        later.peek().is_some() && later.all(|run| run.verdict == Some(Verdict::Running));
+    if is_undecided {
+        return None;
+    }
+    let next = || {
+        own()
+            .filter_map(|run| run.start)
             .filter(|start| *start > since)
             .min()
     };
-    Some(finding.until.or_else(next).unwrap_or(since))
+    finding.until.or_else(next)
 }

@@ -48,6 +48,7 @@ mod scene;
 pub mod suggest;
 mod traffic;
 
+pub use explain::shell_word;
 pub use meter::Meter;
 pub use round::{Round, evaluate};
 pub use scene::{Scene, Wanted, look};

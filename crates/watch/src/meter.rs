@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use dragline_alerting::rule::{Condition, Rule};
-use dragline_alerting::{Labels, Observation};
+use dragline_alerting::{Labels, Matchers, Observation};
 use dragline_metrics::{CrawlMetric, Measure, Measurement, Sketch, Update};
 use dragline_schema::Timestamp;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
@@ -30,7 +30,8 @@ const READINGS: i64 = 6;
 pub struct Meter {
     /// The width of an interval, in microseconds.
     width: i64,
-    wanted: Vec<bool>,
+    /// For each metric, the series that rules take, and the window that they look at.
+    wanted: Vec<Vec<(Matchers, Duration)>>,
     series: FxHashMap<u64, Track>,
     /// Number of changes without a time; they cannot be judged.
     untimed: u64,
@@ -41,6 +42,8 @@ pub struct Meter {
 struct Track {
     metric: CrawlMetric,
     labels: Labels,
+    /// The longest window of the rules that take it; `None`: no rule does.
+    window: Option<Duration>,
     cells: Cells,
 }
 
@@ -57,16 +60,22 @@ enum Cells {
 impl Meter {
     /// A meter for what the rules watch, with intervals of the given length.
     pub fn new(rules: &[Rule], interval: Duration) -> Self {
-        let is_wanted = |metric: &CrawlMetric| {
-            let name = metric.sample_name();
-            rules.iter().any(|rule| match &rule.condition {
-                Condition::Metric(metric) => metric.selector.takes(&name),
-                _ => false,
-            })
-        };
+        let watched =
+            |metric: &CrawlMetric| {
+                let name = metric.sample_name();
+                let conditions = rules.iter().filter(|rule| rule.enabled).filter_map(|rule| {
+                    match &rule.condition {
+                        Condition::Metric(metric) => Some(metric),
+                        _ => None,
+                    }
+                });
+                let own = conditions.filter(|condition| condition.selector.takes(&name));
+                own.map(|condition| (condition.selector.matchers.clone(), condition.window))
+                    .collect()
+            };
         Self {
             width: (interval.as_micros() as i64).max(1_000_000),
-            wanted: CrawlMetric::ALL.iter().map(is_wanted).collect(),
+            wanted: CrawlMetric::ALL.iter().map(watched).collect(),
             series: FxHashMap::default(),
             untimed: 0,
         }
@@ -74,7 +83,7 @@ impl Meter {
 
     /// Whether some rule watches an event's metrics at all.
     pub fn is_needed(&self) -> bool {
-        self.wanted.contains(&true)
+        self.wanted.iter().any(|watched| !watched.is_empty())
     }
 
     /// Number of changes whose events have no time.
@@ -118,6 +127,9 @@ impl Meter {
     ) -> Vec<Observation> {
         let mut all = Vec::new();
         for track in self.series.values() {
+            let Some(window) = track.window.map(|own| own.min(window)) else {
+                continue;
+            };
             let name = track.metric.sample_name();
             let mut put = |time: Timestamp, value: Option<f64>| {
                 if time <= until {
@@ -237,7 +249,8 @@ impl Meter {
 impl Measure for Meter {
     fn measure(&mut self, at: Option<Timestamp>, measurement: &Measurement<'_>) {
         let metric = measurement.metric;
-        if !self.wanted[metric as usize] {
+        let watched = &self.wanted[metric as usize];
+        if watched.is_empty() {
             return;
         }
         let Some(at) = at else {
@@ -245,11 +258,21 @@ impl Measure for Meter {
             return;
         };
         let key = hash_of(metric, measurement.labels);
-        let track = self.series.entry(key).or_insert_with(|| Track {
-            metric,
-            labels: labels_of(metric, measurement.labels),
-            cells: Cells::of(measurement.update),
+        let track = self.series.entry(key).or_insert_with(|| {
+            let labels = labels_of(metric, measurement.labels);
+            let own = watched
+                .iter()
+                .filter(|(matchers, _)| matchers.matches(&labels));
+            Track {
+                metric,
+                window: own.map(|(_, window)| *window).max(),
+                labels,
+                cells: Cells::of(measurement.update),
+            }
         });
+        if track.window.is_none() {
+            return;
+        }
         let slot = at.as_micros().div_euclid(self.width);
         match (&mut track.cells, measurement.update) {
             (Cells::Counter(cells), Update::Add(amount)) => {

@@ -16,6 +16,9 @@ use dragline_schema::{Event, Record, Timestamp, Verdict};
 use crate::findings::{labels_of, of_findings, of_runs, of_schedules};
 use crate::{Meter, Traffic};
 
+/// How far back a first round goes at most.
+const MOST_BACK: Duration = Duration::from_hours(24);
+
 /// What is to be judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'w> {
@@ -61,14 +64,18 @@ impl<'w> Wanted<'w> {
 
     /// When a watch without a state begins: early enough that what is true for long fires at once.
     pub(crate) fn first_tick(&self) -> Timestamp {
-        let longest = self
-            .rules
-            .iter()
-            .map(|rule| rule.hold)
+        let enabled = self.rules.iter().filter(|rule| rule.enabled);
+        let longest = enabled
+            .map(|rule| rule.hold.min(MOST_BACK))
             .max()
             .unwrap_or_default();
         let back = longest + 2 * self.config.interval + self.config.lateness;
         self.now.plus_micros(-(back.as_micros() as i64))
+    }
+
+    /// The last evaluation of a round: results of checks are valid from it on.
+    pub fn last_tick(&self) -> Timestamp {
+        Watch::last_tick_at(&self.config, self.now)
     }
 
     /// The longest window of a rule.
@@ -215,6 +222,10 @@ impl RowSink for Eye {
         let is_as_run = record.scraper_id.as_deref() == row.run.scraper_id.as_deref()
             && record.site.as_deref() == row.run.site.as_deref()
             && record.run_id.as_deref() == row.run.run_id.as_deref();
+        // Totals that a run states at its end did not happen in that minute.
+        if record.event.is_summary() {
+            return;
+        }
         // Where the scraper logs its requests itself, the library's are plain lines already.
         let is_only_echo = record.is_echo && matches!(record.event, Event::Request(_));
         if is_as_run && !is_only_echo {

@@ -18,6 +18,7 @@ use dragline_alerting::Observation;
 use dragline_alerting::backtest::{BacktestEpisode, BacktestResult, Variation, backtest};
 use dragline_alerting::duration::{after, before};
 use dragline_alerting::rule::{self, Condition, MetricCondition, Rule};
+use dragline_alerting::watch::WatchConfig;
 use dragline_insights::{Finding, InsightKind};
 use dragline_schema::{Severity, Timestamp};
 
@@ -220,7 +221,7 @@ fn tune(
         threshold: Some(rounded(metric.threshold * step)),
     };
     let variations: Vec<Variation> = STEPS.iter().map(variation).collect();
-    let results = backtest(rule, &own, &variations);
+    let results = backtest(rule, WatchConfig::default(), &own, &variations);
     let trials: Vec<Trial> = results
         .iter()
         .filter_map(|result| Trial::of(result, incidents))

@@ -159,10 +159,13 @@ impl Traffic {
         if failed * 2 < *requests || *requests == 0 {
             return None;
         }
-        // A way of the scraper itself is a comparison like any other.
+        // Another way of the scraper itself tells something only if it works: its own fault fails by every way.
         let peers: Vec<Peer> = ways
             .iter()
-            .filter(|(other, (requests, _))| **other != *way && *requests > 0)
+            .filter(|(other, (requests, failed))| {
+                let is_own = other.scraper == scraper && other.site == site;
+                **other != *way && *requests > 0 && !(is_own && failed * 2 >= *requests)
+            })
             .map(|(other, (requests, failed))| Peer {
                 scraper: format!(
                     "{} by {}",

@@ -21,8 +21,11 @@ use crate::watch::format_value;
 /// Maximum number of lines of evidence for an alert.
 pub const EVIDENCE_LINES: usize = 3;
 
-/// Maximum number of alerts that a notice describes; the others are counted.
+/// Maximum number of alerts that a notice for people describes; the others are counted. Programs get all of them.
 pub const DESCRIBED_ALERTS: usize = 10;
+
+/// Maximum number of alerts in a notice.
+const MAX_ALERTS: usize = 1_000;
 
 /// What others know about an alert: the caller looks it up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +61,7 @@ pub struct Notice {
     pub title: String,
     /// The alerts, the most important first.
     pub alerts: Vec<NoticeAlert>,
-    /// Number of further alerts that are not described.
+    /// Number of further alerts that are not in it.
     pub more: usize,
     /// When the notice was made.
     pub at: Timestamp,
@@ -108,7 +111,7 @@ impl Notice {
         now: Timestamp,
         explain: impl Fn(&Alert) -> Explanation,
     ) -> Self {
-        let described = delivery.alerts.iter().take(DESCRIBED_ALERTS);
+        let described = delivery.alerts.iter().take(MAX_ALERTS);
         let alerts: Vec<NoticeAlert> = described
             .map(|entry| describe(entry.news, &entry.alert, now, explain(&entry.alert)))
             .collect();
@@ -122,6 +125,12 @@ impl Notice {
             at: now,
             attachments: Vec::new(),
         }
+    }
+
+    /// The alerts that people are shown, and the number of the others.
+    pub fn described(&self) -> (&[NoticeAlert], usize) {
+        let shown = self.alerts.len().min(DESCRIBED_ALERTS);
+        (&self.alerts[..shown], self.more + self.alerts.len() - shown)
     }
 
     /// The severity as it stands in subjects: `CRITICAL`, or `RESOLVED` once nothing fires.

@@ -232,14 +232,17 @@ impl NotifyState {
         }
     }
 
-    /// Acknowledges the alerts that fire and whose short id begins with `id`; returns them.
+    /// Acknowledges the alerts that fire: those of the rule with the name `id`, or those whose short id begins with `id`
+    /// and has more than the rule's name in common with it. Returns them.
     pub fn acknowledge(&mut self, id: &str, by: &str, now: Timestamp) -> Vec<AlertId> {
         let firing = self
             .members
             .values_mut()
             .filter(|member| member.alert.is_firing());
-        let chosen =
-            firing.filter(|member| !id.is_empty() && member.alert.id.short().starts_with(id));
+        let is_meant = |of: &AlertId| {
+            of.rule == id || (id.len() > of.rule.len() && of.short().starts_with(id))
+        };
+        let chosen = firing.filter(|member| is_meant(&member.alert.id));
         chosen
             .map(|member| {
                 let severity = member.alert.severity;

@@ -8,6 +8,9 @@ use super::{clean, cut};
 use crate::duration::after;
 use crate::notice::{Notice, NoticeAlert};
 
+/// How long what nobody will end is shown.
+const PASSING: Duration = Duration::from_mins(5);
+
 /// Maximum length of one annotation, in characters.
 const ANNOTATION: usize = 4_000;
 
@@ -47,10 +50,18 @@ fn alert(notice: &Notice, entry: &NoticeAlert, valid_for: Duration) -> Value {
     if let Some(command) = &entry.command {
         annotate("command", command);
     }
-    let ends = entry
-        .alert
-        .ended
-        .unwrap_or_else(|| after(notice.at, valid_for));
+    let ends = entry.alert.ended.unwrap_or_else(|| {
+        // A report or a test is no alert: nobody will say that it is over.
+        let is_passing = notice.kind == crate::notify::DeliveryKind::Report;
+        after(
+            notice.at,
+            if is_passing {
+                valid_for.min(PASSING)
+            } else {
+                valid_for
+            },
+        )
+    });
     let mut alert = json!({
         "labels": labels,
         "annotations": annotations,

@@ -121,8 +121,8 @@ pub fn discord(notice: &Notice) -> Value {
     // All embeds of a message share one limit.
     let mut room = DISCORD_ALL - DISCORD_TITLE;
     let mut embeds = Vec::new();
-    let mut left = notice.more;
-    for (index, entry) in notice.alerts.iter().enumerate() {
+    let (described, mut left) = notice.described();
+    for (index, entry) in described.iter().enumerate() {
         let limit = DISCORD_DESCRIPTION.min(room);
         if limit < 100 || index >= DISCORD_ALERTS {
             left += 1;

@@ -43,11 +43,12 @@ fn html(notice: &Notice) -> String {
         title = escape_html(&notice.title),
         badge = escape_html(&notice.badge()),
     );
-    for entry in &notice.alerts {
+    let (described, more) = notice.described();
+    for entry in described {
         html.push_str(&section(notice, entry, &colour));
     }
-    if notice.more > 0 {
-        html.push_str(&format!("<p>and {} more</p>\n", notice.more));
+    if more > 0 {
+        html.push_str(&format!("<p>and {more} more</p>\n"));
     }
     html.push_str("</body></html>\n");
     html

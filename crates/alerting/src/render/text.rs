@@ -19,7 +19,8 @@ pub fn plain(notice: &Notice) -> String {
 pub(super) fn body(notice: &Notice) -> String {
     let mut text = String::new();
     let is_digest = notice.kind == DeliveryKind::Digest;
-    for alert in &notice.alerts {
+    let (described, more) = notice.described();
+    for alert in described {
         text.push('\n');
         text.push_str(&if is_digest {
             brief(alert)
@@ -27,8 +28,8 @@ pub(super) fn body(notice: &Notice) -> String {
             block(alert)
         });
     }
-    if notice.more > 0 {
-        text.push_str(&format!("\nand {} more\n", notice.more));
+    if more > 0 {
+        text.push_str(&format!("\nand {more} more\n"));
     }
     text
 }

@@ -30,7 +30,7 @@ impl Watch {
         self.remove_orphans(now, changes);
         for index in 0..self.rules.len() {
             let mut found = self.find(&self.rules[index], now);
-            self.find_missing(&self.rules[index], &mut found);
+            self.find_missing(&self.rules[index], now, &mut found);
             self.mark_broken(index, &found.errors, now);
             self.step(index, found, now, changes);
         }
@@ -234,8 +234,31 @@ impl Watch {
             .any(|(_, all)| all.values().any(|series| series.has_data(now, window)))
     }
 
+    /// Whether what reports a series reports anything: the same scraper and the same machine.
+    fn is_source_alive(&self, rule: &Rule, of: &Labels, now: Timestamp) -> bool {
+        let window = rule
+            .window()
+            .unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+        let topic = match rule.condition {
+            Condition::Metric(_) => Topic::Metric,
+            Condition::Insight(_) => Topic::Finding,
+            Condition::Health(..) => Topic::Health,
+            Condition::Freshness(_) => return false,
+        };
+        let is_same = |labels: &Labels| {
+            ["scraper_id", "host"]
+                .iter()
+                .all(|name| labels.get(name) == of.get(name))
+        };
+        let mut named = self.series.named(topic, &rule.selector().name);
+        named.any(|(_, all)| {
+            all.iter()
+                .any(|(labels, series)| is_same(labels) && series.has_data(now, window))
+        })
+    }
+
     /// What is tracked and was not found is missing, or there are no data at all.
-    fn find_missing(&self, rule: &Rule, found: &mut Found) {
+    fn find_missing(&self, rule: &Rule, now: Timestamp, found: &mut Found) {
         let alerts_without_data =
             matches!(rule.no_data, NoDataPolicy::Alerting | NoDataPolicy::NoData);
         let whole_rule = fixed_labels(rule.selector());
@@ -263,7 +286,7 @@ impl Watch {
                 // The alert of a rule that had no series at all: now it has some.
                 (true, true) if labels == whole_rule => Finding::Unmet { value: 0.0 },
                 // A rule that alerts on missing data must not resolve when a series vanishes.
-                (true, false) => Finding::Missing,
+                (true, false) if self.is_source_alive(rule, &labels, now) => Finding::Missing,
                 _ => Finding::NoData,
             };
             found.findings.insert(labels, (finding, None));

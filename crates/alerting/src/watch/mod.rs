@@ -174,6 +174,13 @@ impl Watch {
         }
     }
 
+    /// Evaluates up to here: the last evaluation of a watch with these settings that knows everything until `now`.
+    pub fn last_tick_at(config: &WatchConfig, now: Timestamp) -> Timestamp {
+        let interval = (config.interval.as_micros() as i64).max(1_000_000);
+        let known = duration::before(now, config.lateness).as_micros();
+        Timestamp::from_micros(known.div_euclid(interval) * interval)
+    }
+
     /// Takes an observation that a watch before this one has judged already: it fills windows.
     pub fn prime(&mut self, observation: Observation) {
         self.series.insert(observation);

@@ -90,21 +90,30 @@ fn each_series_has_its_own_alert() {
 #[test]
 fn a_silent_source_resolves_nothing_but_a_vanished_series_does() {
     let mut watch = watch("[[rule]]\nalert='queue'\nexpr='last(queue_size[1m]) > 10'");
-    let sample = |name: &str, at| Observation::metric("queue_size", host(name), minute(at), 50.0);
-    watch.observe(sample("a", 1));
+    let sample = |machine: &str, site: &str, at| {
+        let labels = Labels::from([("host", machine), ("site", site)]);
+        Observation::metric("queue_size", labels, minute(at), 50.0)
+    };
+    watch.observe(sample("a", "shop", 1));
     // Nothing from anybody for half an hour: the source is silent.
     assert_eq!(
         outline(&advance(&mut watch, 30)),
         ["1 firing HeldLongEnough"]
     );
-    for at in 31..40 {
-        watch.observe(sample("b", at));
-    }
-    let changes = advance(&mut watch, 39);
-    assert!(
-        outline(&changes).contains(&"32 resolved MissingSeries".to_owned()),
-        "{:?}",
-        outline(&changes)
+    // Another machine says nothing about this one.
+    (31..40).for_each(|at| watch.observe(sample("b", "shop", at)));
+    let resolved = |changes: &[Change]| {
+        let lines = outline(changes).into_iter();
+        lines
+            .filter(|line| line.contains("MissingSeries"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(resolved(&advance(&mut watch, 39)), [] as [&str; 0]);
+    // The same machine delivers, but not this series.
+    (41..50).for_each(|at| watch.observe(sample("a", "flats", at)));
+    assert_eq!(
+        resolved(&advance(&mut watch, 49)),
+        ["42 resolved MissingSeries"]
     );
 }
 

@@ -247,5 +247,7 @@ fn what_is_too_long_is_cut_with_a_mark_and_stays_valid() {
     assert!(webhook.len() <= 256 * 1024);
     serde_json::from_str::<serde_json::Value>(&webhook).unwrap();
     assert!(render::json_line(&notice).len() <= 1 << 20);
-    assert_eq!((notice.alerts.len(), notice.more), (10, 30));
+    // People are shown ten; programs get all of them.
+    let (described, more) = notice.described();
+    assert_eq!((described.len(), more, notice.alerts.len()), (10, 30, 40));
 }

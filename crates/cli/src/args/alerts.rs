@@ -63,7 +63,7 @@ Exit codes: 0 done, 1 the logs could not be read or a notice could not be sent, 
   dragline alerts check
   dragline alerts check --rules rules.toml
 
-Exit codes: 0 everything is valid, 1 something is not, 2 wrong usage.")]
+Exit codes: 0 everything is valid, 1 a rule or channel cannot work, 2 the configuration has mistakes.")]
     Check {
         #[command(flatten)]
         rules: AlertRules,

@@ -214,7 +214,12 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "N|ID", help_heading = "Output")]
     pub(crate) incident: Option<String>,
     /// Send the report to this channel of the configuration, too; may be repeated
-    #[arg(long, value_name = "CHANNEL", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "CHANNEL",
+        help_heading = "Output",
+        conflicts_with = "incident"
+    )]
     pub(crate) send: Vec<String>,
 }
 

@@ -8,6 +8,7 @@ use dragline_report::model::Insight;
 use dragline_report::{Report, render};
 use dragline_rollup::Finished;
 use dragline_schema::{Severity, Timestamp};
+use dragline_watch::shell_word;
 
 use crate::args::{ReportArgs, WrongUsage};
 use crate::output;
@@ -67,6 +68,8 @@ pub(super) fn send(
 }
 
 fn entry(insight: &Insight, logs: &[String]) -> ReportEntry {
+    let logs: Vec<String> = logs.iter().map(|log| shell_word(log)).collect();
+    let logs = logs.join(" ");
     let labels = [("scraper_id", &insight.scraper_id), ("site", &insight.site)];
     let labels: Labels = labels
         .into_iter()
@@ -98,9 +101,8 @@ fn entry(insight: &Insight, logs: &[String]) -> ReportEntry {
             .collect(),
         evidence: insight.evidence.iter().map(line).collect(),
         command: Some(format!(
-            "dragline report {} --incident {}",
-            logs.join(" "),
-            insight.id
+            "dragline report {logs} --incident {}",
+            shell_word(&insight.id)
         )),
     }
 }

@@ -187,3 +187,62 @@ fn a_failing_scraper_is_compared_with_others_on_the_site_and_on_the_way() {
     assert_eq!(one(200, 200), Suspect::Us);
     assert_eq!(one(403, 403), Suspect::Unknown);
 }
+
+#[test]
+fn a_run_that_is_active_when_the_next_one_is_due_is_a_sign_of_life() {
+    let mut log = Log::default();
+    for hour in 0..30 {
+        log.run(
+            hour * HOUR,
+            ("shop", "shop.test", &format!("r{hour}")),
+            60,
+            |_| false,
+        );
+    }
+    // This one takes three hours.
+    for minute in 0..180 {
+        log.request(
+            30 * HOUR + 60 * minute,
+            ("shop", "shop.test", "r30"),
+            None,
+            200,
+        );
+    }
+    let rules = rules("[[rule]]\nalert = \"down\"\nfreshness = \"run\"");
+    let (alerts, _) = judge(&log, &rules, 29 * HOUR, 32 * HOUR + 50 * 60);
+    assert_eq!(alerts, []);
+    // Then nothing more.
+    let (alerts, _) = judge(&log, &rules, 29 * HOUR, 37 * HOUR);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert!(alerts[0].began > at(33 * HOUR), "{:?}", alerts[0]);
+}
+
+#[test]
+fn the_first_round_is_about_the_present() {
+    let mut log = Log::default();
+    log.run(HOUR, ("shop", "shop.test", "r1"), 120, |_| true);
+    let rules = rules(
+        "[[rule]]\nalert = \"refused\"\nexpr = 'increase(dragline_requests_total{outcome=\"failed\"}[10m]) > 50'\n\
+         [[rule]]\nalert = \"other\"\nexpr = \"min(dragline_queue_size[1m]) > 5\"\nfor = \"10h\"",
+    );
+    let first = |now: i64| {
+        let mut store = AlertStore::default();
+        let wanted = wanted(&rules, now).going_on(&store);
+        evaluate(&log.look(now, &wanted), &wanted, &mut store, Vec::new()).changes
+    };
+    assert_eq!(
+        first(HOUR + 300)
+            .iter()
+            .filter(|change| change.alert.is_some())
+            .count(),
+        1
+    );
+    // It began and ended before anybody asked.
+    assert_eq!(
+        first(8 * HOUR)
+            .iter()
+            .filter(|change| change.alert.is_some())
+            .count(),
+        0
+    );
+}

@@ -1,6 +1,7 @@
 //! Rules proposed for a history.
 
 use dragline_alerting::backtest::Variation;
+use dragline_alerting::watch::WatchConfig;
 use dragline_watch::suggest::{candidates, suggest};
 
 use crate::fleet::{DAY, HOUR, Log, wanted};
@@ -52,6 +53,7 @@ fn rules_are_proposed_with_thresholds_between_the_usual_and_the_incidents() {
             .unwrap();
         let result = &dragline_alerting::backtest::backtest(
             rule,
+            WatchConfig::default(),
             &scene.observations,
             &[Variation::default()],
         )[0];

@@ -38,7 +38,10 @@ pub(super) fn backtest(args: &BacktestArgs) -> anyhow::Result<()> {
                 .copied()
                 .filter(|variation| has_threshold || variation.threshold.is_none())
                 .collect();
-            (rule, run_backtest(rule, &scene.observations, &own))
+            (
+                rule,
+                run_backtest(rule, config.watch, &scene.observations, &own),
+            )
         })
         .collect();
     let sent = replay(

@@ -127,8 +127,8 @@ fn read_logs(session: &Session, args: &AlertLogs, wanted: &Wanted<'_>) -> anyhow
 struct State {
     path: PathBuf,
     store: AlertStore,
-    /// Holds the lock.
-    _lock: File,
+    /// Holds the lock; `None` if the state is only read.
+    lock: Option<File>,
 }
 
 impl State {
@@ -142,41 +142,63 @@ impl State {
             .write(true)
             .open(&lock_path)
             .with_context(|| format!("cannot open {}", lock_path.display()))?;
-        if lock.try_lock().is_err() {
-            anyhow::bail!("another command works with {shown}: try again when it has ended");
-        }
-        let store = match fs::read_to_string(path) {
-            Ok(text) => AlertStore::from_json(&text).map_err(|problem| {
-                WrongUsage::new(&format!(
-                    "--state {shown}: {problem}; name another file, or restore this one"
-                ))
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => AlertStore::default(),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read the state {shown}"));
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                anyhow::bail!("another command works with {shown}: try again when it has ended");
             }
-        };
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", lock_path.display()));
+            }
+        }
         Ok(Self {
             path: path.to_owned(),
-            store,
-            _lock: lock,
+            store: read_store(path)?,
+            lock: Some(lock),
         })
     }
 
-    /// Opens a state that an `alerts run` has created.
-    fn existing(path: &Path) -> anyhow::Result<Self> {
-        if !path.exists() {
-            let sentence = format!(
-                "there is no state {}: `dragline alerts run` creates it",
-                path.display()
-            );
-            return Err(WrongUsage::new(&sentence).into());
+    /// Reads the state to show it; nothing can be saved. The file is replaced as a whole, so that no lock is needed.
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            store: read_store(path)?,
+            lock: None,
+        })
+    }
+
+    fn check_exists(path: &Path) -> anyhow::Result<()> {
+        if path.exists() {
+            return Ok(());
         }
-        Self::open(path)
+        let sentence = format!(
+            "there is no state {}: `dragline alerts run` creates it",
+            path.display()
+        );
+        Err(WrongUsage::new(&sentence).into())
     }
 
     fn save(&self) -> anyhow::Result<()> {
+        debug_assert!(
+            self.lock.is_some(),
+            "a state that is only read is not saved"
+        );
         output::write_file(&self.path, &self.store.to_json())
+    }
+}
+
+/// Reads a stored state. A missing file is an empty state.
+fn read_store(path: &Path) -> anyhow::Result<AlertStore> {
+    let shown = path.display();
+    match fs::read_to_string(path) {
+        Ok(text) => AlertStore::from_json(&text).map_err(|problem| {
+            WrongUsage::new(&format!(
+                "--state {shown}: {problem}; name another file, or restore this one"
+            ))
+            .into()
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(AlertStore::default()),
+        Err(error) => Err(error).with_context(|| format!("cannot read the state {shown}")),
     }
 }
 

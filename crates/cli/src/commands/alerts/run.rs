@@ -1,5 +1,6 @@
 //! `dragline alerts run`: one round for cron.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -12,6 +13,7 @@ use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::watch::Change;
 use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
 use dragline_health::Status;
+use dragline_schema::Timestamp;
 use dragline_watch::{Round, Scene, evaluate};
 use serde_json::json;
 
@@ -21,22 +23,37 @@ use crate::commands::health;
 use crate::output;
 use crate::session::Session;
 
+/// How far ahead of the clock a state may be, and from when on the newest line is old, in microseconds.
+const AHEAD: i64 = 600_000_000;
+const OLD: i64 = 36 * 3_600_000_000;
+
+/// How much earlier than usual cron may start a round.
+const JITTER: Duration = Duration::from_secs(45);
+
 /// `dragline alerts run`
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let session = Session::open(&args.logs.rules.session())?;
     let config = load(&session, &args.logs.rules)?;
-    let mut state = State::open(&args.state.path)?;
+    let mut state = if args.dry_run {
+        State::read(&args.state.path)?
+    } else {
+        State::open(&args.state.path)?
+    };
     // Before anything is read: a missing password should not be found out by the first alert.
     let channels = session.config.channels()?;
+    check_clock(&state, &session)?;
     let context = Context::of(&session);
     let wanted = context.wanted(&config, &session).going_on(&state.store);
     let scene = read_logs(&session, &args.logs, &wanted)?;
-    let more = health_checks(&session, &config, &scene, args)?;
+    let more = health_checks(&session, &config, &scene, (args, wanted.last_tick()))?;
+    tell_age(&scene, &session);
     let round = evaluate(&scene, &wanted, &mut state.store, more);
     let notify = NotifyConfig {
         notify: dragline_alerting::notify::NotifySettings {
             // A round collects everything since the last one: there is nothing to wait for.
             group_wait: Duration::ZERO,
+            // Cron is not exact: a round that is a little early must not wait for the next one.
+            group_interval: config.notify.notify.group_interval.saturating_sub(JITTER),
             ..config.notify.notify.clone()
         },
         silence: [config.notify.silence.clone(), state.store.silences.clone()].concat(),
@@ -74,12 +91,34 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A clock that was once in the future would end all evaluations until then.
+fn check_clock(state: &State, session: &Session) -> anyhow::Result<()> {
+    let ahead = |last: &Timestamp| last.since(session.now) > AHEAD;
+    let Some(last) = state.store.watch.last_tick.filter(ahead) else {
+        return Ok(());
+    };
+    bail!(
+        "the state was judged until {last}, which is later than now: if the clock was wrong then, remove {}",
+        state.path.display()
+    )
+}
+
+/// Says how old the newest line is when nothing came for long: rules only see what was written.
+fn tell_age(scene: &Scene, session: &Session) {
+    let newest = scene.finished.period.map(|(_, last)| last);
+    if let Some(newest) = newest.filter(|newest| session.now.since(*newest) > OLD) {
+        output::tell(&format!(
+            "the newest line is of {newest}: are the logs still written here?"
+        ));
+    }
+}
+
 /// Runs the health checks that rules watch.
 fn health_checks(
     session: &Session,
     config: &AlertConfig,
     scene: &Scene,
-    args: &RunArgs,
+    (args, at): (&RunArgs, Timestamp),
 ) -> anyhow::Result<Vec<Observation>> {
     let is_watched = config
         .rules
@@ -100,7 +139,8 @@ fn health_checks(
             Status::Critical => Some(HealthStatus::Critical),
             Status::Inconclusive => None,
         };
-        Observation::health(&check.name, Labels::new(), session.now, status)
+        // As late as this round judges: what is later, no round would see.
+        Observation::health(&check.name, Labels::new(), at, status)
     });
     Ok(observed.collect())
 }
@@ -198,6 +238,11 @@ fn show(
     }
     for (channel, error) in failures {
         text += &format!("not sent to {channel}: {error}\n");
+    }
+    let is_asked = args.dry_run || std::io::stdout().is_terminal();
+    if text.is_empty() && !is_asked {
+        // Cron mails whatever is printed.
+        return Ok(());
     }
     let alerts = if firing == 1 {
         "alert fires"

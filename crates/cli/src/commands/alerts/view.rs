@@ -11,13 +11,14 @@ use dragline_schema::Timestamp;
 use serde_json::json;
 
 use super::{State, clean, user};
-use crate::args::{SilenceArgs, StateArgs, StateFile, StateFormat};
+use crate::args::{SilenceArgs, StateArgs, StateFile, StateFormat, WrongUsage};
 use crate::output;
 use crate::times;
 
 /// `dragline alerts list`
 pub(super) fn list(args: &StateArgs) -> anyhow::Result<()> {
-    let state = State::existing(&args.state.path)?;
+    State::check_exists(&args.state.path)?;
+    let state = State::read(&args.state.path)?;
     let now = times::now()?;
     let mut firing: Vec<_> = state.store.notices.firing().collect();
     firing.sort_by_key(|(alert, _)| {
@@ -56,7 +57,8 @@ pub(super) fn list(args: &StateArgs) -> anyhow::Result<()> {
 
 /// `dragline alerts history`
 pub(super) fn history(args: &StateArgs, last: Duration) -> anyhow::Result<()> {
-    let state = State::existing(&args.state.path)?;
+    State::check_exists(&args.state.path)?;
+    let state = State::read(&args.state.path)?;
     let now = times::now()?;
     let store = &state.store;
     let entries: Vec<&Entry> = store.history.view(now, last).collect();
@@ -126,7 +128,8 @@ fn told(entry: &Entry) -> String {
 
 /// `dragline alerts ack`
 pub(super) fn acknowledge(id: &str, file: &StateFile, by: Option<&str>) -> anyhow::Result<()> {
-    let mut state = State::existing(&file.path)?;
+    State::check_exists(&file.path)?;
+    let mut state = State::open(&file.path)?;
     let now = times::now()?;
     let by = by.map_or_else(user, str::to_owned);
     let taken = state.store.notices.acknowledge(id, &by, now);
@@ -162,7 +165,12 @@ pub(super) fn acknowledge(id: &str, file: &StateFile, by: Option<&str>) -> anyho
 
 /// `dragline alerts silence`
 pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
-    let mut state = State::existing(&args.state.path)?;
+    State::check_exists(&args.state.path)?;
+    let mut state = if args.list {
+        State::read(&args.state.path)?
+    } else {
+        State::open(&args.state.path)?
+    };
     let now = times::now()?;
     state
         .store
@@ -192,6 +200,12 @@ pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
     } else {
         let mut matchers = Matchers::default();
         for (label, value) in &args.matchers {
+            if matchers.iter().any(|(known, _)| known == label) {
+                let sentence = format!(
+                    "--match {label} is given twice, and both cannot match: make two silences"
+                );
+                return Err(WrongUsage::new(&sentence).into());
+            }
             matchers.insert(label.clone(), LabelMatch::One(value.clone()));
         }
         let silence = Silence {
@@ -203,7 +217,16 @@ pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
             comment: args.comment.clone(),
             by: by.clone(),
         };
-        let told = format!("silenced {}", shown(&silence));
+        let muted = state
+            .store
+            .notices
+            .firing()
+            .filter(|(alert, _)| silence.mutes(&alert.labels, now));
+        let told = format!(
+            "silenced {}: {} of the alerts that fire",
+            shown(&silence),
+            muted.count()
+        );
         state.store.silences.push(silence);
         told
     };
