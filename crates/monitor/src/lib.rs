@@ -1,0 +1,4 @@
+//! The service.
+
+pub mod follow;
+pub mod store;

@@ -1,0 +1,4 @@
+//! Tests of the service from outside.
+
+mod crashes;
+mod fleet;
