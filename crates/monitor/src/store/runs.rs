@@ -25,6 +25,9 @@ pub struct StoredRun {
     pub duration_seconds: Option<f64>,
     /// How it ended: `finished`, `failed`, `killed`, …; `None` if its logs have no end-of-run line.
     pub verdict: Option<String>,
+    /// Why it ended, as it logged it.
+    #[serde(default)]
+    pub finish_reason: Option<String>,
     /// HTTP attempts; here and below `None` if unknown.
     pub requests: Option<u64>,
     /// HTTP attempts that failed.
@@ -37,6 +40,9 @@ pub struct StoredRun {
     pub rate_limits: u64,
     /// Bytes of responses.
     pub bytes: Option<u64>,
+    /// Median and 95th percentile of its response times, in milliseconds.
+    #[serde(default)]
+    pub response_time_ms: Option<(f64, f64)>,
     /// The machine that it ran on.
     pub host: Option<String>,
 }
