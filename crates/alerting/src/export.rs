@@ -24,8 +24,8 @@ pub struct Export {
     pub notes: Vec<String>,
 }
 
-/// The rules as a file of Prometheus.
-pub fn prometheus_rules(rules: &[Rule]) -> Export {
+/// The rules as a file of Prometheus. `is_histogram` says which metrics are histograms there, by name.
+pub fn prometheus_rules(rules: &[Rule], is_histogram: impl Fn(&str) -> bool) -> Export {
     let mut export = Export::default();
     let mut yaml = String::from("groups:\n  - name: dragline\n    rules:\n");
     let mut count = 0;
@@ -39,7 +39,7 @@ pub fn prometheus_rules(rules: &[Rule]) -> Export {
         };
         let steps = rule.raise.iter().map(|raise| (raise.severity, raise.at));
         for (severity, threshold) in [(rule.severity, metric.threshold)].into_iter().chain(steps) {
-            match expression(metric, threshold) {
+            match expression(metric, threshold, is_histogram(&metric.selector.name)) {
                 Ok(expression) => {
                     yaml.push_str(&prometheus_rule(rule, severity, threshold, &expression));
                     count += 1;
@@ -122,7 +122,11 @@ fn prometheus_rule(rule: &Rule, severity: Severity, threshold: f64, expression: 
 }
 
 /// A condition in `PromQL`.
-fn expression(metric: &MetricCondition, threshold: f64) -> Result<String, String> {
+fn expression(
+    metric: &MetricCondition,
+    threshold: f64,
+    is_histogram: bool,
+) -> Result<String, String> {
     let name = &metric.selector.name;
     let is_name = |name: &str| {
         name.chars()
@@ -132,27 +136,21 @@ fn expression(metric: &MetricCondition, threshold: f64) -> Result<String, String
     if !is_name(name) {
         return Err(format!("{name:?} is no metric name of Prometheus"));
     }
-    let series = format!(
-        "{name}{}[{}]",
-        matchers(&metric.selector.matchers),
-        format(metric.window)
-    );
-    let value = match metric.aggregate {
-        Aggregate::Last => format!("last_over_time({series})"),
-        Aggregate::Avg => format!("avg_over_time({series})"),
-        Aggregate::Min => format!("min_over_time({series})"),
-        Aggregate::Max => format!("max_over_time({series})"),
-        Aggregate::Percentile(percentile) => {
-            format!("quantile_over_time(0.{percentile:02}, {series})")
-        }
-        Aggregate::Rate => format!("rate({series})"),
-        Aggregate::Increase => format!("increase({series})"),
-        Aggregate::Count => format!("count_over_time({series})"),
-        Aggregate::Absent => return Ok(format!("absent_over_time({series})")),
-        Aggregate::Change => {
-            return Err("a change against the baseline needs the baseline".to_owned());
-        }
+    let series = |suffix: &str| {
+        format!(
+            "{name}{suffix}{}[{}]",
+            matchers(&metric.selector.matchers),
+            format(metric.window)
+        )
     };
+    let value = if is_histogram {
+        of_histogram(metric.aggregate, series)?
+    } else {
+        of_samples(metric, &series(""))?
+    };
+    if metric.aggregate == Aggregate::Absent {
+        return Ok(value);
+    }
     Ok(match metric.compare {
         // The value stays the result, so that `$value` shows it.
         Compare::Equal => format!(
@@ -166,6 +164,61 @@ fn expression(metric: &MetricCondition, threshold: f64) -> Result<String, String
             threshold + TOLERANCE
         ),
         compare => format!("{value} {} {threshold}", compare.symbol()),
+    })
+}
+
+/// The value of gauges and counters.
+fn of_samples(metric: &MetricCondition, series: &str) -> Result<String, String> {
+    Ok(match metric.aggregate {
+        Aggregate::Last => format!("last_over_time({series})"),
+        Aggregate::Avg => format!("avg_over_time({series})"),
+        Aggregate::Min => format!("min_over_time({series})"),
+        Aggregate::Max => format!("max_over_time({series})"),
+        Aggregate::Percentile(percentile) => {
+            format!("quantile_over_time(0.{percentile:02}, {series})")
+        }
+        Aggregate::Rate => format!("sum by ({}) (rate({series}))", sources(metric)),
+        Aggregate::Increase => format!("sum by ({}) (increase({series}))", sources(metric)),
+        Aggregate::Count => format!("count_over_time({series})"),
+        Aggregate::Absent => format!("absent_over_time({series})"),
+        Aggregate::Change => {
+            return Err("a change against the baseline needs the baseline".to_owned());
+        }
+    })
+}
+
+/// The labels by which counters are added up, as the watch does it.
+fn sources(metric: &MetricCondition) -> String {
+    let fixed = metric.selector.matchers.iter();
+    let mut names: Vec<String> = fixed.map(|(name, _)| label_name(name)).collect();
+    names.extend(crate::watch::SOURCE.map(str::to_owned));
+    names.sort();
+    names.dedup();
+    names.join(", ")
+}
+
+/// The value of a histogram, of which Prometheus has the sum, the count and buckets.
+fn of_histogram(
+    aggregate: Aggregate,
+    series: impl Fn(&str) -> String,
+) -> Result<String, String> {
+    Ok(match aggregate {
+        Aggregate::Avg => format!(
+            "increase({}) / increase({})",
+            series("_sum"),
+            series("_count")
+        ),
+        Aggregate::Percentile(percentile) => {
+            format!("histogram_quantile(0.{percentile:02}, increase({}))", series("_bucket"))
+        }
+        Aggregate::Count => format!("increase({})", series("_count")),
+        Aggregate::Absent => format!("absent_over_time({})", series("_count")),
+        other => {
+            return Err(format!(
+                "{} of single values is not in a histogram: use avg or a percentile",
+                other.name()
+            ));
+        }
     })
 }
 

@@ -20,7 +20,9 @@
 //!   runbook. [`render`] turns it into what each service takes; [`channel`] sends it.
 //! - [`dispatch::dispatch`] ties the last three together, [`history::History`] keeps what happened, and a
 //!   [`store::AlertStore`] is all that is stored between two runs.
-//! - [`backtest`] and [`export`] answer "what would this rule have done?" and "how do I run this in Prometheus?".
+//! - [`config`] reads all of it from `dragline.toml`; [`testing`] runs tests of rules.
+//! - [`backtest`], [`replay`] and [`export`] answer "what would this rule have done?", "which notices would have been
+//!   sent?" and "how do I run this in Prometheus?".
 //!
 //! ```
 //! use dragline_alerting::channel::Channels;
@@ -69,6 +71,7 @@
 pub mod alert;
 pub mod backtest;
 pub mod channel;
+pub mod config;
 pub mod dispatch;
 pub mod duration;
 pub mod export;
@@ -78,11 +81,13 @@ pub mod notice;
 pub mod notify;
 mod observation;
 pub mod render;
+pub mod replay;
 pub mod rule;
 pub mod severity;
 pub mod state;
 pub mod store;
 mod suggest;
+pub mod testing;
 pub mod watch;
 
 pub use alert::{Alert, AlertId, AlertStatus};

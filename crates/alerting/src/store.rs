@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::history::History;
-use crate::notify::NotifyState;
+use crate::notify::{NotifyState, Silence};
 use crate::watch::WatchState;
 
 /// The name and version of the format.
@@ -30,6 +30,9 @@ pub struct AlertStore {
     pub notices: NotifyState,
     /// What happened.
     pub history: History,
+    /// Silences that were not set in the configuration.
+    #[serde(default)]
+    pub silences: Vec<Silence>,
 }
 
 impl Default for AlertStore {
@@ -39,6 +42,7 @@ impl Default for AlertStore {
             watch: WatchState::default(),
             notices: NotifyState::default(),
             history: History::default(),
+            silences: Vec::new(),
         }
     }
 }

@@ -6,9 +6,9 @@ use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow, RunRow, Sample, Verdict};
 use dragline_schema::{ErrorCategory, RunKey, Severity, Timestamp, clip};
 
-use crate::finding::{Evidence, Finding, ScraperKey};
+use crate::finding::{Evidence, Finding, NextRun, ScraperKey};
 use crate::kind::{InsightKind, runbook_of_errors};
-use crate::schedule::{Lapse, lapses};
+use crate::schedule::{Lapse, lapses, next_due};
 use crate::series::{MINUTE, Series};
 use crate::told::{id, minute, name};
 
@@ -321,18 +321,47 @@ fn until_then(row: &RunRow) -> String {
     format!("{} until then", told.join(", "))
 }
 
+/// A scraper's runs and, of those that have one, the start times.
+fn starts(series: &Series<'_>, everything: &Finished) -> (Vec<usize>, Vec<i64>) {
+    let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
+    let starts = runs
+        .iter()
+        .filter_map(|run| everything.runs[*run].start)
+        .map(Timestamp::as_micros)
+        .collect();
+    (runs, starts)
+}
+
+/// The signs of life of a scraper's runs that were active at or after `from`, and when the next run was due after each.
+pub(crate) fn due(series: &Series<'_>, everything: &Finished, from: Timestamp) -> Vec<NextRun> {
+    let (runs, starts) = starts(series, everything);
+    let rows = runs.iter().map(|run| &everything.runs[*run]);
+    let signs = rows.flat_map(|row| [row.start, row.last_seen]).flatten();
+    let latest = signs.clone().max();
+    let mut wanted: Vec<Timestamp> = signs
+        .filter(|at| *at >= from || Some(*at) == latest)
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let next = |seen: Timestamp| {
+        let next = next_due(&starts, seen.as_micros())?;
+        Some(NextRun {
+            scraper: ScraperKey::from(&series.name),
+            seen,
+            due: Timestamp::from_micros(next.due),
+            missed: Timestamp::from_micros(next.missed),
+        })
+    };
+    wanted.into_iter().filter_map(next).collect()
+}
+
 /// Findings for runs that were due and did not start, or started late.
 pub(crate) fn unpunctual(
     series: &Series<'_>,
     everything: &Finished,
     end: Timestamp,
 ) -> Vec<Finding> {
-    let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
-    let starts: Vec<i64> = runs
-        .iter()
-        .filter_map(|run| everything.runs[*run].start)
-        .map(Timestamp::as_micros)
-        .collect();
+    let (runs, starts) = starts(series, everything);
     // Runs that name no site may belong to any of their scraper's sites.
     let is_other = |key: &RunKey| {
         let is_same = key.scraper_id == series.name.0 && key.is_run();

@@ -8,11 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dragline_schema::Timestamp;
+
+use crate::finding::{RunValue, ScraperKey};
 use crate::metric::Metric;
 use crate::normal::{Comparison, Normal, Point, surprise};
 use crate::onset::onset;
 use crate::series::DAY;
-use crate::series::Series;
+use crate::series::{Series, Unit};
 
 /// Maximum share of false discoveries.
 const FALSE_SHARE: f64 = 0.05;
@@ -111,6 +114,28 @@ impl Track {
         let largest = stretch.iter().map(|test| test.comparison.residual.abs());
         let is_usual = largest.fold(0.0, f64::max) <= LARGER * usual;
         self.metric.is_size() && turns >= TURNS && is_everywhere && is_usual
+    }
+
+    /// The metric's value in each run that was last active at or after `from`, beside what was normal for it.
+    pub(crate) fn run_values(&self, all: &[Series<'_>], from: i64) -> Vec<RunValue> {
+        let series = self.series(all);
+        let scale = self.metric.scale();
+        let value = |(index, unit): (usize, &Unit<'_>)| {
+            let is_wanted = unit.run.is_some() && unit.end >= from;
+            let sample = self.metric.of(unit).filter(|_| is_wanted)?;
+            let test = self.tests.iter().find(|test| test.unit == index);
+            Some(RunValue {
+                scraper: ScraperKey::from(&series.name),
+                at: Timestamp::from_micros(unit.end),
+                metric: self.metric.name(),
+                value: self.metric.shown(scale.raw(sample.y)),
+                usual: test.map(|test| {
+                    let range = crate::told::expected(&self.metric, test.expected);
+                    (self.metric.shown(test.usual), range)
+                }),
+            })
+        };
+        series.units.iter().enumerate().filter_map(value).collect()
     }
 
     fn learned_from_any(&self, units: &BTreeSet<usize>) -> bool {

@@ -141,6 +141,34 @@ impl Evidence {
     }
 }
 
+/// When a scraper's next run was due after a sign of life, according to the schedule that its runs kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextRun {
+    /// The scraper.
+    pub scraper: ScraperKey,
+    /// The start or the last line of a run.
+    pub seen: Timestamp,
+    /// When the next run usually starts.
+    pub due: Timestamp,
+    /// From when on it counts as missed.
+    pub missed: Timestamp,
+}
+
+/// The value of a metric in one run, and what was normal according to the runs before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunValue {
+    /// The scraper.
+    pub scraper: ScraperKey,
+    /// When the run was last active.
+    pub at: Timestamp,
+    /// The metric.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// The usual value and the expected range; `None` if too few runs were before it.
+    pub usual: Option<(f64, Expected)>,
+}
+
 /// What is normal for a metric of a scraper.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline {

@@ -74,7 +74,7 @@ use crate::incidents::Incident;
 use crate::metric::Metric;
 use crate::series::Series;
 
-pub use crate::finding::{Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, ScraperKey};
+pub use crate::finding::{Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, NextRun, RunValue, ScraperKey};
 pub use crate::kind::{Effect, InsightKind, UnknownKind};
 pub use crate::limits::{Limits, Whole};
 pub use crate::metric::{blocked, refused};
@@ -162,6 +162,22 @@ impl<'f> Analysis<'f> {
         found.sort_by(|a, b| (b.severity, b.since, &a.id).cmp(&(a.severity, a.since, &b.id)));
         related::relate(&mut found);
         found
+    }
+
+    /// The values of all metrics in the runs that were last active at or after `from`.
+    pub fn run_values(&self, from: Timestamp) -> Vec<RunValue> {
+        let tracks = self.tracks.iter();
+        tracks
+            .flat_map(|track| track.run_values(&self.all, from.as_micros()))
+            .collect()
+    }
+
+    /// When runs were due: after the start and the last line of each run since `from`, and after the last of each
+    /// scraper. Scrapers without a schedule have none. By scraper, then by time.
+    pub fn next_runs(&self, from: Timestamp) -> Vec<NextRun> {
+        let all = self.all.iter();
+        all.flat_map(|series| ends::due(series, self.everything, from))
+            .collect()
     }
 
     /// What is normal for a scraper at a given time: the name, usual value and expected range of each metric.

@@ -301,6 +301,22 @@ fn range(is_above: bool, limit: f64) -> Option<Expected> {
     })
 }
 
+impl Limits {
+    /// Only the limits of single scrapers: those of the whole fleet need its totals.
+    #[must_use]
+    pub fn of_scrapers(&self) -> Self {
+        Self {
+            language_share: None,
+            requests_high_per_week: None,
+            requests_low_per_week: None,
+            errors: None,
+            growth_low: None,
+            searches_per_day: None,
+            ..self.clone()
+        }
+    }
+}
+
 /// Totals of the whole fleet, compared with [`Limits`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Whole {

@@ -53,15 +53,43 @@ pub(crate) fn lapses(starts: &[i64], others: &[i64], end: i64) -> Vec<Lapse> {
     let slots = slots(&starts);
     let mut due = by_slots(&slots, &all, end);
     if due.is_empty() {
-        // With slots that are not kept every day, only an interval of more than a day is a schedule.
-        let least = if slots.is_empty() {
-            LEAST_INTERVAL
-        } else {
-            DAY * 3 / 2
-        };
-        due = by_interval(&starts, &all, end, least);
+        due = by_interval(&starts, &all, end, least_interval(&slots));
     }
     joined(&due, &all)
+}
+
+/// When a run is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deadline {
+    /// The usual time.
+    pub(crate) due: i64,
+    /// From this time on it counts as missed.
+    pub(crate) missed: i64,
+}
+
+/// The first run that is due after `from`, given all start times; `None` without a schedule.
+pub(crate) fn next_due(starts: &[i64], from: i64) -> Option<Deadline> {
+    let mut starts = starts.to_vec();
+    starts.sort_unstable();
+    let slots = slots(&starts);
+    let today = from.div_euclid(DAY);
+    // A slot that is kept on one day of the week is due within eight days.
+    let days = today - 1..=today + 8;
+    let by_slot = days.flat_map(|day| {
+        let due = slots.iter().filter(move |slot| slot.is_due(day));
+        due.map(move |slot| (day * DAY + slot.time, slot))
+    });
+    let interval = DAY / (slots.len() as i64).max(1);
+    let after = by_slot.filter(|(at, slot)| at - slot.early(interval) > from);
+    if let Some((due, slot)) = after.min_by_key(|(at, _)| *at) {
+        let missed = due + slot.limit(interval).max(HOUR);
+        return Some(Deadline { due, missed });
+    }
+    let least = least_interval(&slots);
+    let interval = usual_interval(&starts, least)?;
+    let due = from + interval;
+    let missed = due + interval_limit(interval);
+    Some(Deadline { due, missed })
 }
 
 /// A time of day at which runs start.
@@ -81,6 +109,15 @@ struct Due {
     began: Option<i64>,
     interval: i64,
     is_late: bool,
+}
+
+/// With slots that are not kept every day, only an interval of more than a day is a schedule.
+fn least_interval(slots: &[Slot]) -> i64 {
+    if slots.is_empty() {
+        LEAST_INTERVAL
+    } else {
+        DAY * 3 / 2
+    }
 }
 
 fn slots(starts: &[i64]) -> Vec<Slot> {
@@ -124,6 +161,16 @@ fn slots(starts: &[i64]) -> Vec<Slot> {
 }
 
 impl Slot {
+    /// How much earlier than usual a run may start.
+    fn early(&self, interval: i64) -> i64 {
+        APART.max(4 * self.spread).min(interval / 3)
+    }
+
+    /// How much later than usual a run may start without being late.
+    fn limit(&self, interval: i64) -> i64 {
+        LATE.max(interval * 3 / 20).max(6 * self.spread)
+    }
+
     /// Whether it is due on a day, judged by earlier days.
     fn is_due(&self, day: i64) -> bool {
         let before: Vec<i64> = self
@@ -195,11 +242,11 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
     for (place, (at, slot)) in expected.iter().enumerate() {
         let next = expected.get(place + 1).map(|(next, _)| *next);
         let interval = next.map_or(DAY / slots.len() as i64, |next| next - at);
-        let early = APART.max(4 * slot.spread).min(interval / 3);
+        let early = slot.early(interval);
         let until = next.unwrap_or(at + interval) - early;
         let next = starts.partition_point(|start| *start < at - early);
         let began = starts.get(next).copied().filter(|start| *start < until);
-        let limit = LATE.max(interval * 3 / 20).max(6 * slot.spread);
+        let limit = slot.limit(interval);
         let is_late = began.is_some_and(|began| began - at > limit);
         // A run that may still start is not missed.
         if began.is_some() || end - at > limit.max(HOUR) {
@@ -214,18 +261,17 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
     found
 }
 
-fn by_interval(starts: &[i64], all: &[i64], end: i64, least: i64) -> Vec<Due> {
+/// The regular interval between runs, at least `least`; `None` if there is none.
+fn usual_interval(starts: &[i64], least: i64) -> Option<i64> {
     let gaps: Vec<f64> = starts
         .windows(2)
         .map(|pair| (pair[1] - pair[0]) as f64)
         .collect();
     let is_schedule = |usual: &f64| *usual >= least as f64 && gaps.len() >= 8;
-    let Some(usual) = median(&gaps).filter(is_schedule) else {
-        return Vec::new();
-    };
+    let usual = median(&gaps).filter(is_schedule)?;
     let deviations: Vec<f64> = gaps.iter().map(|gap| (gap - usual).abs()).collect();
     if median(&deviations).is_none_or(|middle| middle * MAD_SCALE > usual * 0.1) {
-        return Vec::new();
+        return None;
     }
     let interval = usual as i64;
     // Bursts with long pauses between them are no regular interval.
@@ -233,10 +279,19 @@ fn by_interval(starts: &[i64], all: &[i64], end: i64, least: i64) -> Vec<Due> {
         .last()
         .zip(starts.first())
         .map_or(0, |(last, first)| last - first);
-    if span / interval > 2 * starts.len() as i64 {
+    (span / interval <= 2 * starts.len() as i64).then_some(interval)
+}
+
+/// How long after a regular interval a run counts as missed.
+fn interval_limit(interval: i64) -> i64 {
+    LATE.max(interval * 4 / 5)
+}
+
+fn by_interval(starts: &[i64], all: &[i64], end: i64, least: i64) -> Vec<Due> {
+    let Some(interval) = usual_interval(starts, least) else {
         return Vec::new();
-    }
-    let limit = LATE.max(interval * 4 / 5);
+    };
+    let limit = interval_limit(interval);
     // Skip the first starts, from which the interval was learned.
     let learned = starts.get(LEAST_DAYS).copied().unwrap_or(i64::MAX);
     let known = &all[all.partition_point(|start| *start < learned)..];
@@ -332,6 +387,27 @@ mod tests {
         let found = lapses(&starts, &[], 20 * DAY);
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].began, Some(starts[30]));
+    }
+
+    #[test]
+    fn the_next_run_is_due_at_its_usual_time() {
+        let starts = twice_a_day(20);
+        let last = starts[starts.len() - 1];
+        let next = next_due(&starts, last).unwrap();
+        assert!((next.due - (20 * DAY + 6 * HOUR)).abs() < 10 * MINUTE, "{next:?}");
+        assert!(next.missed >= next.due + HOUR && next.missed <= next.due + 3 * HOUR, "{next:?}");
+        // The run of the morning does not stand in for that of the evening.
+        let next = next_due(&starts, starts[starts.len() - 2]).unwrap();
+        assert!((next.due - (19 * DAY + 18 * HOUR)).abs() < 10 * MINUTE, "{next:?}");
+        assert_eq!(next_due(&starts[..3], starts[2]), None);
+        let weekdays: Vec<i64> = twice_a_day(28).into_iter().filter(|at| weekday(*at) < 5).collect();
+        // Friday evening, Monday morning.
+        let friday = *weekdays.iter().rfind(|at| weekday(**at) == 4).unwrap();
+        let next = next_due(&weekdays, friday).unwrap();
+        assert_eq!(weekday(next.due), 0, "{next:?}");
+        let loops: Vec<i64> = (0..60).map(|run| run * 7 * HOUR).collect();
+        let next = next_due(&loops, 59 * 7 * HOUR).unwrap();
+        assert_eq!(next.due, 60 * 7 * HOUR);
     }
 
     #[test]

@@ -41,7 +41,7 @@ use dragline_ingest::{
     Discovery, Family, FamilyReader, FileSummary, Fingerprint, LogFile, discover_until, read_family,
 };
 use dragline_rollup::{Covered, OUT_OF_ORDER, Rollup};
-use dragline_schema::{Problem, Sink};
+use dragline_schema::{Problem, Sink, Timestamp};
 
 pub use cache::Cache;
 pub use dragline_files::OwnedDirError;
@@ -264,7 +264,9 @@ pub fn scan_into<S: Sink + Send>(
 
 /// Reads everything behind `inputs` twice: first into a rollup, which determines the run of each line,
 /// then record by record into the caller's sinks, one per thread. The sinks get only records that pass
-/// the filter; the rollup always covers everything. Without `wants_rows` the second pass is skipped.
+/// the filter; the rollup always covers everything, with a history also what is only there. Without
+/// `wants_rows` the second pass is skipped. Logs that were last written more than a day before `since` are
+/// not read again.
 ///
 /// # Errors
 /// As [`scan`].
@@ -279,10 +281,12 @@ pub fn scan_rows<S: RowSink>(
     let watch = &options.read.watch;
     let passes = 1 + u64::from(wants_rows);
     watch.expect(passes * found.families.iter().map(bytes_of).sum::<u64>());
-    let (rollup, _) = everything(&found, rules, options)?;
+    let (rollup, remembered) = everything(&found, rules, options)?;
     let (runs, covered) = (runs_of(&rollup), rollup.covered());
     let telling = rollup.telling_runs();
-    let families: Vec<&Family> = found.families.iter().filter(|_| wants_rows).collect();
+    let since = options.filter.since.filter(|_| wants_rows);
+    let is_wanted = |family: &&Family| wants_rows && since.is_none_or(|since| is_written_since(family, since));
+    let families: Vec<&Family> = found.families.iter().filter(is_wanted).collect();
     let labeller = Labeller {
         rules,
         reclassifies: options.reclassify,
@@ -305,7 +309,20 @@ pub fn scan_rows<S: RowSink>(
     if watch.is_cancelled() {
         return Err(ScanError::Cancelled);
     }
-    Ok((rollup, rows))
+    Ok((remembered.unwrap_or(rollup), rows))
+}
+
+/// How much later than its file's modification the time of a line can be: lines without a zone may be read in the wrong
+/// one. In microseconds.
+const ZONES: i64 = 26 * 3_600 * 1_000_000;
+
+/// Whether some file of a family may hold lines of `since` or later.
+fn is_written_since(family: &Family, since: Timestamp) -> bool {
+    let mut files = family.files.iter();
+    files.any(|file| {
+        let modified = file.source.modified;
+        modified.is_none_or(|modified| modified.plus_micros(ZONES) >= since)
+    })
 }
 
 /// Distributes families over threads: each thread starts with the result of `make` and adds one family

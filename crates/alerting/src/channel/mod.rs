@@ -121,6 +121,21 @@ fn append(path: &std::path::Path, line: &str) -> Outcome {
     }
 }
 
+/// The names that are used and not among the known ones, each with a suggestion.
+pub(crate) fn find_unknown<'u, 'k, K: Iterator<Item = &'k str>>(
+    used: impl IntoIterator<Item = &'u str>,
+    known: impl Fn() -> K,
+) -> Vec<String> {
+    let unknown = used.into_iter().filter(|name| known().all(|known| known != *name));
+    unknown
+        .map(|name| {
+            let hint = crate::suggest::nearest(name, known());
+            let hint = hint.map(|known| format!(" Did you mean {known:?}?"));
+            format!("there is no channel {name:?}: define [channels.{name}].{}", hint.unwrap_or_default())
+        })
+        .collect()
+}
+
 /// All channels, by name.
 #[derive(Debug, Default)]
 pub struct Channels(BTreeMap<String, Channel>);
@@ -159,16 +174,7 @@ impl Channels {
 
     /// The names that are used and not defined, each with a suggestion.
     pub fn find_unknown<'n>(&self, used: impl IntoIterator<Item = &'n str>) -> Vec<String> {
-        let unknown = used.into_iter().filter(|name| !self.0.contains_key(*name));
-        unknown
-            .map(|name| {
-                let hint = crate::suggest::nearest(name, self.names());
-                let hint = hint
-                    .map(|known| format!(" Did you mean {known:?}?"))
-                    .unwrap_or_default();
-                format!("there is no channel {name:?}: define [channels.{name}].{hint}")
-            })
-            .collect()
+        find_unknown(used, || self.names())
     }
 
     /// Sends notices to channels (by name), each channel in its own thread; the outcomes are in the same order.

@@ -25,6 +25,12 @@ pub const DESCRIBED_ALERTS: usize = 10;
 /// What others know about an alert: the caller looks it up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Explanation {
+    /// A better sentence than the rule's own.
+    pub summary: Option<String>,
+    /// The runbook, if the rule names none.
+    pub runbook: Option<String>,
+    /// Further names and values, such as what was observed.
+    pub facts: Vec<(String, String)>,
     /// Log lines, as they are; the notice redacts them and takes the first three.
     pub evidence: Vec<String>,
     /// The command that shows more.
@@ -94,7 +100,7 @@ impl Notice {
             key: delivery.key.clone(),
             kind: delivery.kind,
             severity: delivery.severity(),
-            title: title_of(delivery),
+            title: title_of(delivery, alerts.first()),
             more: delivery.alerts.len() - alerts.len(),
             alerts,
             at: now,
@@ -121,7 +127,7 @@ impl Notice {
     }
 }
 
-fn title_of(delivery: &Delivery) -> String {
+fn title_of(delivery: &Delivery, first: Option<&NoticeAlert>) -> String {
     let count = delivery.alerts.len();
     if delivery.kind == DeliveryKind::Digest {
         return format!(
@@ -129,14 +135,14 @@ fn title_of(delivery: &Delivery) -> String {
             plural(count, "alert")
         );
     }
-    let Some(first) = delivery.alerts.first() else {
+    let Some(first) = first else {
         return "no alert".to_owned();
     };
     let others = match count - 1 {
         0 => String::new(),
         others => format!(" and {others} more"),
     };
-    format!("{}{others}", redact_line(&first.alert.summary))
+    format!("{}{others}", first.summary)
 }
 
 fn plural(count: usize, word: &str) -> String {
@@ -149,6 +155,9 @@ fn plural(count: usize, word: &str) -> String {
 
 fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation) -> NoticeAlert {
     let Explanation {
+        summary,
+        runbook: fallback,
+        facts: more,
         evidence,
         command,
         link,
@@ -162,10 +171,12 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
     if !alert.condition.is_empty() {
         fact("Condition", alert.condition.clone());
     }
-    if let Some(value) = alert.value {
+    // Without a threshold there is no value to compare: a finding is open, a run is overdue.
+    let is_compared = alert.threshold.is_some();
+    if let Some(value) = alert.value.filter(|_| is_compared) {
         fact("Value", format_value(value));
     }
-    if let Some(value) = alert.ended_value {
+    if let Some(value) = alert.ended_value.filter(|_| is_compared) {
         fact("Value at the end", format_value(value));
     }
     if let Some(threshold) = alert.threshold {
@@ -177,6 +188,9 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
             "Usually",
             format!("{} ({low} to {high})", format_value(expected.value)),
         );
+    }
+    for (name, value) in more {
+        fact(&name, redact_line(&value));
     }
     fact("Since", since(alert, now));
     for name in ["scraper_id", "site", "host"] {
@@ -192,10 +206,11 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
     }
     let runbook = ["runbook", "runbook_url"]
         .iter()
-        .find_map(|name| alert.annotations.get(*name));
+        .find_map(|name| alert.annotations.get(*name))
+        .or(fallback.as_ref());
     NoticeAlert {
         news,
-        summary: redact_line(&alert.summary),
+        summary: redact_line(summary.as_deref().unwrap_or(&alert.summary)),
         facts,
         evidence: evidence
             .iter()

@@ -52,6 +52,11 @@ const FUNCTIONS: &[(&str, &str, Aggregate)] = &[
 ];
 
 impl Aggregate {
+    /// Whether it is about the growth of a counter.
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::Rate | Self::Increase)
+    }
+
     /// The function's name in expressions.
     pub fn name(self) -> String {
         match self {

@@ -117,25 +117,35 @@ pub fn load(file: &str, text: &str) -> LoadedRules {
         }
     };
     for (key, value) in &table {
-        let rules = match (key.as_str(), value) {
-            ("rule", Value::Array(rules)) => rules,
-            ("rule", _) => {
-                loaded
-                    .errors
-                    .push(fail("rule", "write [[rule]] with two brackets".to_owned()));
-                continue;
-            }
-            _ => {
-                loaded.errors.push(fail(
-                    key,
-                    "unknown key: a file of rules holds [[rule]] tables".to_owned(),
-                ));
-                continue;
-            }
-        };
-        for (index, rule) in rules.iter().enumerate() {
-            read_rule(file, index, rule, &mut loaded);
+        if key == "rule" {
+            let rules = from_value(file, value);
+            loaded.rules.extend(rules.rules);
+            loaded.errors.extend(rules.errors);
+        } else {
+            loaded.errors.push(fail(
+                key,
+                "unknown key: a file of rules holds [[rule]] tables".to_owned(),
+            ));
         }
+    }
+    loaded
+}
+
+/// Reads the `[[rule]]` tables of a larger document: the value of its key `rule`.
+pub fn from_value(file: &str, value: &Value) -> LoadedRules {
+    let mut loaded = LoadedRules::default();
+    let Value::Array(rules) = value else {
+        loaded.errors.push(RuleError {
+            file: file.to_owned(),
+            rule: String::new(),
+            key: "rule".to_owned(),
+            value: None,
+            problem: "write [[rule]] with two brackets".to_owned(),
+        });
+        return loaded;
+    };
+    for (index, rule) in rules.iter().enumerate() {
+        read_rule(file, index, rule, &mut loaded);
     }
     loaded
 }

@@ -12,11 +12,12 @@ use dragline_schema::Severity;
 use serde::{Deserialize, Serialize};
 
 pub use expression::{Aggregate, Compare, MetricCondition, TOLERANCE};
-pub use file::{LoadedRules, RULE_KEYS, RuleError, RuleKey, load};
+pub use file::{LoadedRules, RULE_KEYS, RuleError, RuleKey, from_value, load};
 pub use template::fill;
 
 use crate::observation::HealthStatus;
 use crate::state::{FlapPolicy, NoDataPolicy, Policy};
+use crate::labels::matches_pattern;
 use crate::{Labels, Matchers};
 
 /// The rules that every installation has, unless it switches them off: `crates/alerting/src/rule/defaults.toml`.
@@ -51,6 +52,13 @@ pub struct Selector {
     pub name: String,
     /// The conditions on labels.
     pub matchers: Matchers,
+}
+
+impl Selector {
+    /// Whether it takes series with this name.
+    pub fn takes(&self, name: &str) -> bool {
+        matches_pattern(&self.name, name)
+    }
 }
 
 impl fmt::Display for Condition {

@@ -1,6 +1,7 @@
 //! One evaluation of all rules.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use dragline_schema::Timestamp;
@@ -67,14 +68,15 @@ impl Watch {
         match &rule.condition {
             Condition::Metric(metric) => self.find_metric(rule, metric, now),
             Condition::Insight(selector) => {
-                self.find_latest(Topic::Finding, selector, now, None, |value| {
-                    (value >= 1.0).then_some((value, None))
+                // A finding is dated by its onset, which is when its observation happened.
+                self.find_latest(Topic::Finding, selector, now, None, |value, at| {
+                    (value >= 1.0).then_some((value, Some(at)))
                 })
             }
             Condition::Health(selector, status) => {
                 let window = Some(crate::rule::HEALTH_VALID_FOR);
                 let at_least = HealthStatus::value(*status);
-                self.find_latest(Topic::Health, selector, now, window, |value| {
+                self.find_latest(Topic::Health, selector, now, window, |value, _| {
                     (value >= at_least).then_some((value, None))
                 })
             }
@@ -88,19 +90,32 @@ impl Watch {
             is_alive: self.is_alive(Topic::Metric, &metric.selector, now, metric.window),
             ..Found::default()
         };
+        let mut measured: BTreeMap<Labels, Measured> = BTreeMap::new();
         for (name, labels, series) in self.series.select(Topic::Metric, &metric.selector) {
             let labels = identify(labels, "metric", name, &metric.selector);
+            let labels = if metric.aggregate.is_counted() {
+                of_source(&labels, &metric.selector)
+            } else {
+                labels
+            };
             match series.measure(metric, now) {
-                Ok(Some(measured)) => {
-                    let finding = compare(rule, metric, &measured);
-                    found.findings.insert(labels, (finding, Some(measured)));
-                }
+                Ok(Some(one)) => match measured.entry(labels) {
+                    Entry::Vacant(place) => {
+                        place.insert(one);
+                    }
+                    Entry::Occupied(mut sum) => sum.get_mut().value += one.value,
+                },
                 Ok(None) => {}
                 Err(error) => {
                     found.errors.push(error);
                     found.failed.push(labels);
                 }
             }
+        }
+        measured.retain(|labels, _| !found.failed.contains(labels));
+        for (labels, measured) in measured {
+            let finding = compare(rule, metric, &measured);
+            found.findings.insert(labels, (finding, Some(measured)));
         }
         if metric.aggregate == Aggregate::Absent && found.findings.is_empty() {
             self.find_never_seen(rule, metric, now, &mut found);
@@ -143,7 +158,7 @@ impl Watch {
         selector: &Selector,
         now: Timestamp,
         window: Option<Duration>,
-        is_true: impl Fn(f64) -> Option<(f64, Option<Timestamp>)>,
+        is_true: impl Fn(f64, Timestamp) -> Option<(f64, Option<Timestamp>)>,
     ) -> Found {
         let longest = window.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
         let mut found = Found {
@@ -162,7 +177,7 @@ impl Watch {
                     found.failed.push(labels);
                     continue;
                 }
-                Some(value) => match is_true(value) {
+                Some(value) => match is_true(value, sample.time) {
                     Some((value, since)) => met(value, since),
                     None => Finding::Unmet { value },
                 },
@@ -429,6 +444,16 @@ fn identify(labels: &Labels, key: &str, name: &str, selector: &Selector) -> Labe
         labels.insert(key, name);
     }
     labels
+}
+
+/// The labels that say whose series it is.
+pub(crate) const SOURCE: [&str; 3] = ["scraper_id", "site", "host"];
+
+/// The labels of a sum of counters: whose they are, and what the rule fixes. A site with 30 errors of the network and 30
+/// of the parser has 60 errors.
+fn of_source(labels: &Labels, selector: &Selector) -> Labels {
+    let kept = labels.iter().filter(|(name, _)| SOURCE.contains(name) || *name == "metric");
+    kept.collect::<Labels>().with(&fixed_labels(selector))
 }
 
 /// The labels that a selector fixes to one value.

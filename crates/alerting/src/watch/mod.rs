@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use series::{MAX_SAMPLES, MAX_SERIES};
 
+pub(crate) use evaluate::SOURCE;
+
 use crate::alert::{Alert, AlertId, AlertStatus, pairs};
 use crate::observation::{Expected, Observation};
 use crate::rule::{Condition, Rule, fill};
@@ -429,7 +431,7 @@ fn plain_summary(id: &AlertId, condition: &str) -> String {
 }
 
 /// A value with at most three decimals.
-pub(crate) fn format_value(value: f64) -> String {
+pub fn format_value(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -90,10 +90,9 @@ impl Series {
     ) -> Result<Option<Measured>, String> {
         let range = self.range(now, condition.window);
         if condition.aggregate == Aggregate::Absent {
-            return Ok(self.absence(condition, &range, now));
+            return Ok(self.absence(condition, range, now));
         }
-        let counted = matches!(condition.aggregate, Aggregate::Rate | Aggregate::Increase);
-        if counted {
+        if condition.aggregate.is_counted() {
             return self.increase(condition, range, now);
         }
         let samples: Vec<Sample> = self.0.range(range).copied().collect();
@@ -125,17 +124,19 @@ impl Series {
         }))
     }
 
-    /// Seconds since the last sample, once the window is empty.
+    /// Seconds since the last value, once the window holds none.
     fn absence(
         &self,
         condition: &MetricCondition,
-        range: &std::ops::Range<usize>,
+        range: std::ops::Range<usize>,
         now: Timestamp,
     ) -> Option<Measured> {
-        if !range.is_empty() {
+        let end = range.end;
+        let has_value = |sample: &&Sample| sample.value.is_some();
+        if self.0.range(range).any(|sample| sample.value.is_some()) {
             return Some(Measured::of(0.0));
         }
-        let last = self.latest(now)?;
+        let last = self.0.range(..end).rfind(has_value)?;
         let since = duration::after(last.time, condition.window);
         Some(Measured {
             value: duration::elapsed(now, last.time).as_secs_f64(),

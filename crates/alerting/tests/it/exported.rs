@@ -61,7 +61,7 @@ fn prometheus_takes_the_rules() {
     let loaded = load("rules.toml", RULES);
     assert_eq!(loaded.errors, []);
     rules.extend(loaded.rules);
-    let export = prometheus_rules(&rules);
+    let export = prometheus_rules(&rules, |name| name.ends_with("_duration_seconds"));
     insta::assert_snapshot!(
         "prometheus_rules",
         format!("{}\n{}", export.yaml, export.notes.join("\n"))
@@ -69,7 +69,7 @@ fn prometheus_takes_the_rules() {
     if let Some(said) = check("promtool", &["check", "rules"], &export.yaml) {
         assert!(said.contains("12 rules found"), "{said}");
     }
-    check("promtool", &["check", "rules"], &prometheus_rules(&[]).yaml);
+    check("promtool", &["check", "rules"], &prometheus_rules(&[], |_| false).yaml);
 }
 
 #[test]

@@ -68,6 +68,7 @@ fn explain(evidence: &[&str]) -> Explanation {
             Some("exit-1"),
             &peers,
         )),
+        ..Explanation::default()
     }
 }
 

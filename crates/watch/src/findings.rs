@@ -1,0 +1,164 @@
+//! Observations from what the analyst found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dragline_alerting::rule::{Condition, Rule, Selector};
+use dragline_alerting::{Expected, Labels, Observation};
+use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey};
+use dragline_rollup::Finished;
+use dragline_schema::Timestamp;
+
+
+/// The sign of life that a scraper's runs give.
+pub(crate) const RUN: &str = "run";
+
+/// The labels of a scraper; parts without a name have none.
+pub(crate) fn labels_of(key: &ScraperKey) -> Labels {
+    let pairs = [("scraper_id", &key.scraper_id), ("site", &key.site)];
+    let named = pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    named.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// The name that a run's metric has in rules: `run_items`, `run_response_time_ms_p50`.
+pub(crate) fn run_metric(name: &str) -> String {
+    format!("run_{}", name.replace(['.', '-'], "_"))
+}
+
+/// Values of runs that some rule watches, with what was normal.
+pub(crate) fn of_runs(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> Vec<Observation> {
+    let selectors: Vec<&Selector> = rules
+        .iter()
+        .filter(|rule| matches!(rule.condition, Condition::Metric(_)))
+        .map(Rule::selector)
+        .collect();
+    // Most rules watch none, and the values need every run of the history.
+    if !selectors.iter().any(|selector| selector.name.starts_with("run_") || selector.name.starts_with('*')) {
+        return Vec::new();
+    }
+    let values = analysis.run_values(from).into_iter();
+    let observation = |value: RunValue| {
+        let name = run_metric(&value.metric);
+        let is_wanted = selectors.iter().any(|selector| selector.takes(&name));
+        is_wanted.then(|| Observation {
+            expected: value.usual.map(|(usual, range)| Expected {
+                value: usual,
+                low: range.lower,
+                high: range.upper,
+            }),
+            ..Observation::metric(&name, labels_of(&value.scraper), value.at, value.value)
+        })
+    };
+    values.filter_map(observation).collect()
+}
+
+/// Signs of life: a run's start and its last line, each with the time until which the next run must have started.
+pub(crate) fn of_schedules(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> Vec<Observation> {
+    let is_watched = rules.iter().any(|rule| match &rule.condition {
+        Condition::Freshness(selector) => selector.takes(RUN),
+        _ => false,
+    });
+    if !is_watched {
+        return Vec::new();
+    }
+    let next = analysis.next_runs(from).into_iter();
+    let sign = |next: dragline_insights::NextRun| {
+        let seconds = next.missed.since(next.seen) as f64 / 1e6;
+        Observation::freshness(RUN, labels_of(&next.scraper), next.seen, seconds.max(0.0))
+    };
+    next.map(sign).collect()
+}
+
+/// Whether each kind of finding that some rule watches is open, for each scraper, from `from` on: it opens at its onset.
+pub(crate) fn of_findings(
+    findings: &[Finding],
+    finished: &Finished,
+    rules: &[Rule],
+    from: Timestamp,
+) -> Vec<Observation> {
+    let selectors = rules.iter().filter_map(|rule| match &rule.condition {
+        Condition::Insight(selector) => Some(selector),
+        _ => None,
+    });
+    let selectors: Vec<&Selector> = selectors.collect();
+    let kinds = InsightKind::ALL.iter().copied().filter(|kind| {
+        selectors.iter().any(|selector| selector.takes(kind.name()))
+    });
+    let kinds: Vec<InsightKind> = kinds.collect();
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let mut scrapers: BTreeSet<ScraperKey> = finished
+        .runs
+        .iter()
+        .map(|run| ScraperKey {
+            scraper_id: run.key.scraper_id.clone(),
+            site: run.key.site.clone(),
+        })
+        .collect();
+    scrapers.extend(findings.iter().map(|finding| finding.scraper.clone()));
+    let mut by_series: BTreeMap<(InsightKind, &ScraperKey), Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_series.entry((finding.kind, &finding.scraper)).or_default().push(finding);
+    }
+    let mut all = Vec::new();
+    for kind in kinds {
+        for scraper in &scrapers {
+            let own = by_series.get(&(kind, scraper)).map_or(&[][..], Vec::as_slice);
+            let labels = labels_of(scraper);
+            for (at, is_open) in timeline(own, finished, from) {
+                all.push(Observation::finding(kind.name(), labels.clone(), at, is_open));
+            }
+        }
+    }
+    all
+}
+
+/// Later than everything.
+fn never() -> Timestamp {
+    Timestamp::from_micros(i64::MAX)
+}
+
+/// When some of the findings is open, as changes in order of time; the first is at `from` or before.
+fn timeline(findings: &[&Finding], finished: &Finished, from: Timestamp) -> Vec<(Timestamp, bool)> {
+    let mut spans: Vec<(Timestamp, Option<Timestamp>)> = findings
+        .iter()
+        .map(|finding| {
+            let since = finding.since.unwrap_or(from);
+            (since, end_of(finding, since, finished))
+        })
+        .filter(|(since, end)| end.is_none_or(|end| end > *since))
+        .collect();
+    spans.sort();
+    let first = spans.first().map_or(from, |(since, _)| (*since).min(from));
+    let mut changes = vec![(first.plus_micros(-1), false)];
+    let mut open_until: Option<Timestamp> = None;
+    for (since, end) in spans {
+        match open_until {
+            // An open span lasts to the end.
+            Some(until) if until == never() => break,
+            Some(until) if since <= until => {}
+            Some(until) => changes.extend([(until, false), (since, true)]),
+            None => changes.push((since, true)),
+        }
+        let end = end.unwrap_or_else(never);
+        open_until = Some(open_until.map_or(end, |until| until.max(end)));
+    }
+    if let Some(until) = open_until.filter(|until| *until < never()) {
+        changes.push((until, false));
+    }
+    changes
+}
+
+/// When a finding ended; `None` while it is open. A closed one without an end ended with the scraper's next run.
+fn end_of(finding: &Finding, since: Timestamp, finished: &Finished) -> Option<Timestamp> {
+    if finding.is_open {
+        return None;
+    }
+    let next = || {
+        let own = finished.runs.iter().filter(|run| {
+            run.key.scraper_id == finding.scraper.scraper_id && run.key.site == finding.scraper.site
+        });
+        own.filter_map(|run| run.start).filter(|start| *start > since).min()
+    };
+    Some(finding.until.or_else(next).unwrap_or(since))
+}

@@ -1,0 +1,192 @@
+//! What scrapers asked of sites, and by which way: the ground of comparisons between them.
+
+use std::collections::BTreeMap;
+
+use dragline_alerting::notice::{ControlVerdict, Peer, compare_with_peers};
+use dragline_scan::Row;
+use dragline_schema::{Event, Timestamp};
+
+/// The width of the intervals, in microseconds: ten minutes.
+const WIDTH: i64 = 600_000_000;
+
+/// Maximum number of entries; the oldest go first.
+const MAX_CELLS: usize = 200_000;
+
+/// Maximum number of lines of trouble for one entry.
+const LINES: usize = 3;
+
+/// Maximum length of a line, in characters.
+const LINE_CHARACTERS: usize = 300;
+
+/// One scraper on one site by one way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    scraper: String,
+    site: String,
+    proxy: Option<String>,
+}
+
+/// A line of trouble.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    at: Timestamp,
+    /// `FILE:LINE: TEXT`.
+    text: String,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Cell {
+    requests: u64,
+    failed: u64,
+    lines: Vec<Line>,
+}
+
+/// Requests and lines of trouble by scraper, site, proxy and ten minutes.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    cells: BTreeMap<(i64, Way), Cell>,
+}
+
+impl Traffic {
+    /// Takes a record.
+    pub fn observe(&mut self, row: &Row<'_>) {
+        let record = row.record;
+        let is_failed = match &record.event {
+            Event::Request(_) if record.is_unjudged => None,
+            Event::Request(request) => Some(request.status_code.is_none_or(|code| code >= 400)),
+            _ => None,
+        };
+        let is_trouble = is_failed == Some(true) || record.is_error();
+        let (Some(at), true) = (record.timestamp, is_failed.is_some() || is_trouble) else {
+            return;
+        };
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        let proxy = match &record.event {
+            Event::Request(request) => request.proxy.as_deref().map(str::to_owned),
+            _ => None,
+        };
+        let way = Way {
+            scraper: text(&row.run.scraper_id),
+            site: text(&row.run.site),
+            proxy,
+        };
+        let slot = at.as_micros().div_euclid(WIDTH);
+        let cell = self.cells.entry((slot, way)).or_default();
+        cell.requests += u64::from(is_failed.is_some());
+        cell.failed += u64::from(is_failed == Some(true));
+        if is_trouble && cell.lines.len() < LINES {
+            cell.lines.push(Line {
+                at,
+                text: line_of(row),
+            });
+        }
+        while self.cells.len() > MAX_CELLS {
+            self.cells.pop_first();
+        }
+    }
+
+    /// Adds what another thread saw.
+    pub fn merge(&mut self, other: Self) {
+        for (key, cell) in other.cells {
+            let own = self.cells.entry(key).or_default();
+            own.requests += cell.requests;
+            own.failed += cell.failed;
+            own.lines.extend(cell.lines);
+            own.lines.sort();
+            own.lines.truncate(LINES);
+        }
+        while self.cells.len() > MAX_CELLS {
+            self.cells.pop_first();
+        }
+    }
+
+    /// Drops what happened before a time.
+    pub fn forget(&mut self, before: Timestamp) {
+        let slot = before.as_micros().div_euclid(WIDTH);
+        while self.cells.first_key_value().is_some_and(|((first, _), _)| *first < slot) {
+            self.cells.pop_first();
+        }
+    }
+
+    /// The latest lines of trouble of a scraper from `since` to `until`, oldest first. An empty site stands for all.
+    pub fn lines(&self, scraper: &str, site: &str, since: Timestamp, until: Timestamp) -> Vec<&str> {
+        let own = self.between(since, until).filter(|(way, _)| {
+            way.scraper == scraper && (site.is_empty() || way.site == site)
+        });
+        let mut lines: Vec<&Line> = own
+            .flat_map(|(_, cell)| &cell.lines)
+            .filter(|line| line.at >= since && line.at <= until)
+            .collect();
+        lines.sort();
+        let first = lines.len().saturating_sub(LINES);
+        lines[first..].iter().map(|line| line.text.as_str()).collect()
+    }
+
+    /// Compares a scraper whose requests fail with the others between `since` and `until`; `None` if most of its
+    /// requests work, or if there are none.
+    ///
+    /// If it uses several proxies, the one with the most failed requests is compared.
+    pub fn compare(
+        &self,
+        scraper: &str,
+        site: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Option<ControlVerdict> {
+        let mut ways: BTreeMap<&Way, (u64, u64)> = BTreeMap::new();
+        for (way, cell) in self.between(since, until) {
+            let sum = ways.entry(way).or_default();
+            sum.0 += cell.requests;
+            sum.1 += cell.failed;
+        }
+        let own = ways.iter().filter(|(way, _)| way.scraper == scraper && way.site == site);
+        let (way, (requests, failed)) = own.max_by_key(|(_, (_, failed))| *failed)?;
+        if failed * 2 < *requests || *requests == 0 {
+            return None;
+        }
+        // A way of the scraper itself is a comparison like any other.
+        let peers: Vec<Peer> = ways
+            .iter()
+            .filter(|(other, (requests, _))| **other != *way && *requests > 0)
+            .map(|(other, (requests, failed))| Peer {
+                scraper: format!("{} by {}", other.scraper, other.proxy.as_deref().unwrap_or("no proxy")),
+                site: other.site.clone(),
+                proxy: other.proxy.clone(),
+                requests: *requests,
+                failed: *failed,
+            })
+            .collect();
+        Some(compare_with_peers(scraper, site, way.proxy.as_deref(), &peers))
+    }
+
+    fn between(&self, since: Timestamp, until: Timestamp) -> impl Iterator<Item = (&Way, &Cell)> {
+        let first = since.as_micros().div_euclid(WIDTH);
+        let last = until.as_micros().div_euclid(WIDTH);
+        let from = (first, Way { scraper: String::new(), site: String::new(), proxy: None });
+        let cells = self.cells.range(from..).map(|((slot, way), cell)| (*slot, way, cell));
+        cells
+            .take_while(move |(slot, ..)| *slot <= last)
+            .map(|(_, way, cell)| (way, cell))
+    }
+}
+
+fn line_of(row: &Row<'_>) -> String {
+    let record = row.record;
+    let message = record.message.as_deref().unwrap_or_default();
+    let what = match (&record.event, row.label) {
+        (Event::Request(request), _) => {
+            let status = request.status_code.map_or_else(
+                || request.error_type.as_deref().unwrap_or("no response").to_owned(),
+                |code| code.to_string(),
+            );
+            format!("{status} {}", request.url.as_deref().unwrap_or(message))
+        }
+        (_, Some(label)) if !label.error_type.is_empty() => {
+            format!("{}: {}", label.error_type, label.message)
+        }
+        (_, Some(label)) => label.message.to_owned(),
+        _ => message.to_owned(),
+    };
+    let what: String = what.chars().take(LINE_CHARACTERS).collect();
+    format!("{}:{}: {what}", row.file, row.at.line)
+}
