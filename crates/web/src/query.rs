@@ -183,8 +183,7 @@ pub struct ScraperQuery {
 }
 
 /// The order of scrapers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ScraperSort {
     /// Those that need attention first, then by name.
     #[default]
@@ -201,6 +200,37 @@ pub enum ScraperSort {
     SuccessRate,
     /// The latest event first.
     LastEvent,
+}
+
+impl ScraperSort {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Attention,
+        Self::Name,
+        Self::Requests,
+        Self::Items,
+        Self::Errors,
+        Self::SuccessRate,
+        Self::LastEvent,
+    ];
+
+    /// The name in requests: `attention`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Name => "name",
+            Self::Requests => "requests",
+            Self::Items => "items",
+            Self::Errors => "errors",
+            Self::SuccessRate => "success_rate",
+            Self::LastEvent => "last_event",
+        }
+    }
+
+    /// The one with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
 }
 
 /// Which runs.
@@ -327,8 +357,7 @@ impl ExportQuery {
 }
 
 /// What can be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExportTable {
     /// A row for each scraper and site.
     Scrapers,
@@ -346,9 +375,39 @@ pub enum ExportTable {
     Metric,
 }
 
+impl ExportTable {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Scrapers,
+        Self::Runs,
+        Self::Days,
+        Self::Errors,
+        Self::Findings,
+        Self::Alerts,
+        Self::Metric,
+    ];
+
+    /// The name in requests: `scrapers`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scrapers => "scrapers",
+            Self::Runs => "runs",
+            Self::Days => "days",
+            Self::Errors => "errors",
+            Self::Findings => "findings",
+            Self::Alerts => "alerts",
+            Self::Metric => "metric",
+        }
+    }
+
+    /// The one with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
 /// The format of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExportFormat {
     /// Comma-separated, with a header; cells that a spreadsheet would calculate begin with an apostrophe.
     Csv,
@@ -356,6 +415,25 @@ pub enum ExportFormat {
     Json,
     /// Apache Parquet.
     Parquet,
+}
+
+impl ExportFormat {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Csv, Self::Json, Self::Parquet];
+
+    /// The name in requests: `csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// The one with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
 }
 
 /// Bytes of one log file from another machine.
