@@ -66,7 +66,7 @@ mod watch;
 
 pub use dialect::{DialectError, TextDialect};
 pub use discover::{DiscoverError, Discovery, Family, check_patterns, discover, discover_until};
-pub use excerpt::excerpt;
+pub use excerpt::{excerpt, pick};
 pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
 pub use found::{LogFile, Skipped};
 pub use framing::fingerprint::{Alike, Fingerprint};

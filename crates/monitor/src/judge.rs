@@ -3,15 +3,21 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use dragline_alerting::Observation;
+use dragline_alerting::rule::Rule;
 use dragline_classifier::RuleSet;
+use dragline_insights::Analysis;
 use dragline_report::render::{self, Layout};
-use dragline_report::{Activity, Report, ReportOptions, activity};
+use dragline_report::{Activity, Report, ReportOptions, activity, report_with};
 use dragline_schema::{RunKey, Timestamp};
+use dragline_watch::of_analysis;
 
 use crate::store::{Store, StoredRun};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
+/// Runs that were active since then tell the alert rules something, in microseconds.
+const RUNS_SINCE: i64 = 2 * DAY;
 /// How long loading the counts may take.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Number of runs that a kept report lists; all of them are in the database.
@@ -28,6 +34,9 @@ pub struct Judged {
     pub report: Report,
     /// Values over time.
     pub activity: Activity,
+    /// What it says to the alert rules: signs of life of runs with the time until which the next is due, and values of
+    /// runs.
+    pub observations: Vec<Observation>,
     /// How long it took.
     pub took: Duration,
     layout: Layout,
@@ -55,6 +64,8 @@ pub struct JudgeOptions {
     pub report: ReportOptions,
     /// The layout of the report's page.
     pub layout: Layout,
+    /// The alert rules.
+    pub alert_rules: Vec<Rule>,
     /// Number of days that it looks back.
     pub history_days: u32,
 }
@@ -73,8 +84,10 @@ pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Ju
         generated_at: now,
         ..options.report.clone()
     };
-    let report = dragline_report::report(&finished, None, &options.rules, &report);
-    let mut report = report.map_err(|error| format!("the analysis failed: {error}"))?;
+    let since = now.plus_micros(-RUNS_SINCE);
+    let look = |analysis: &Analysis<'_>| of_analysis(analysis, &options.alert_rules, since);
+    let report = report_with(&finished, None, &options.rules, &report, look);
+    let (mut report, observations) = report.map_err(|error| format!("the analysis failed: {error}"))?;
     let activity = activity(&finished);
     drop(finished);
     let runs: Vec<StoredRun> = report.runs.iter().map(stored).collect();
@@ -85,6 +98,7 @@ pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Ju
         at: now,
         report,
         activity,
+        observations,
         took: begun.elapsed(),
         layout: options.layout.clone(),
         page: OnceLock::new(),

@@ -23,6 +23,7 @@ mod backend;
 pub mod config;
 pub mod follow;
 pub mod judge;
+mod receive;
 pub mod service;
 pub mod settings;
 pub mod store;

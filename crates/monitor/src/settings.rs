@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dragline_alerting::channel::Channels;
 use dragline_alerting::notify::NotifyConfig;
 use dragline_alerting::rule::Rule;
+use dragline_alerting::watch::WatchConfig;
 use dragline_classifier::RuleSet;
 use dragline_ingest::ReadOptions;
 use dragline_report::ReportOptions;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub health: dragline_health::Config,
     /// The alert rules.
     pub alert_rules: Vec<Rule>,
+    /// The settings of the watch.
+    pub watch: WatchConfig,
     /// Who is notified, and when.
     pub notify: NotifyConfig,
     /// The channels.
@@ -46,6 +49,7 @@ impl Settings {
             rules: Arc::clone(&self.rules),
             report: self.report.clone(),
             layout: self.layout.clone(),
+            alert_rules: self.alert_rules.clone(),
             history_days: self.monitor.history_days,
         }
     }

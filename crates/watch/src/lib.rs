@@ -50,6 +50,7 @@ mod scene;
 pub mod suggest;
 mod traffic;
 
+pub use findings::of_analysis;
 pub use meter::Meter;
 pub use round::{Round, evaluate};
 pub use scene::{Scene, Wanted, look};

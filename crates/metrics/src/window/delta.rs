@@ -13,8 +13,12 @@ use super::query::SeriesId;
 use super::retention::floor;
 use super::slot::Slot;
 use super::store::{Store, Update};
-use crate::crawl::{Measure, Measurement};
+use crate::crawl::{CrawlMetric, Measure, Measurement};
 use crate::sketch::Sketch;
+use crate::Kind;
+
+/// Number of values of one slot of a histogram that are passed again.
+const REPLAYED: u64 = 100;
 
 /// Measurements in slots of one width, for programs that follow logs: they are counted here without a lock, and then
 /// added to a [`Store`] ([`Store::merge`]) and to what is kept on disk (serde).
@@ -124,6 +128,43 @@ impl Delta {
             }
         }
         parts
+    }
+
+    /// Passes the measurements from `from` on again to something that measures: a counter's slot as one increase, a
+    /// gauge's as its latest value, a histogram's as its quantiles, one for each value and at most 100.
+    pub fn replay(&self, from: Timestamp, out: &mut dyn Measure) {
+        for (id, slots) in &self.series {
+            let Some(metric) = CrawlMetric::from_name(&id.name) else {
+                continue;
+            };
+            let value = |name: &&str| {
+                let held = id.labels.iter().find(|(held, _)| held == name);
+                held.map_or("", |(_, value)| value.as_str())
+            };
+            let labels: Vec<&str> = metric.labels().iter().map(value).collect();
+            for slot in slots.values().filter(|slot| slot.at >= from) {
+                let mut put = |update| {
+                    let measurement = Measurement {
+                        metric,
+                        labels: &labels,
+                        update,
+                    };
+                    out.measure(Some(slot.at), &measurement);
+                };
+                match (id.kind, &slot.sketch) {
+                    (Kind::Counter, _) => put(Update::Add(slot.increase)),
+                    (Kind::Gauge, _) => put(Update::Set(slot.last)),
+                    (Kind::Histogram, Some(sketch)) => {
+                        let count = sketch.count().min(REPLAYED);
+                        let rank = |nth: u64| (nth as f64 + 0.5) / count as f64;
+                        (0..count).filter_map(|nth| sketch.quantile(rank(nth))).for_each(|value| {
+                            put(Update::Observe(value));
+                        });
+                    }
+                    (Kind::Histogram, None) => {}
+                }
+            }
+        }
     }
 
     fn extend(&mut self, id: &SeriesId, slots: impl IntoIterator<Item = (i64, Slot)>) {

@@ -8,8 +8,11 @@ use dragline_classifier::RuleSet;
 use dragline_ingest::{Checkpoint, Map, Watch, family_name};
 use dragline_metrics::{Delta, Observer};
 use dragline_rollup::{ErrorLabel, Rollup};
-use dragline_scan::{Labeller, observe};
-use dragline_schema::{Position, Problem, Record, Sink, SourceFile, Timestamp, Verdict};
+use dragline_scan::{Labeller, Row, observe};
+use dragline_schema::{
+    Event, Position, Problem, Record, RunKey, Sink, SourceFile, Timestamp, Verdict,
+};
+use dragline_watch::Traffic;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
@@ -22,6 +25,8 @@ pub const SLOT_SECONDS: u32 = 10;
 const RECORDS: u32 = 512;
 /// Commits after which a part without new records is forgotten. It is begun anew with its next record.
 const IDLE_COMMITS: u32 = 30;
+/// Lines of trouble that are older, in microseconds, are not kept for notices.
+const TRAFFIC_KEPT: i64 = 6 * 3_600_000_000;
 /// A run without a sign of life for this long, in microseconds, is not active any more.
 const RUN_EXPIRES: i64 = 24 * 3_600_000_000;
 
@@ -55,6 +60,8 @@ pub(super) struct Feed {
     /// Measurements that were not stored yet.
     unstored: Delta,
     live: Arc<Live>,
+    traffic: Option<Traffic>,
+    run: RunKey,
     ended: Vec<EndedRun>,
     now: Timestamp,
     deadline: Instant,
@@ -87,6 +94,8 @@ impl Feed {
             measured: Delta::new(SLOT_SECONDS),
             unstored: Delta::new(60),
             live,
+            traffic: None,
+            run: RunKey::default(),
             ended: Vec::new(),
             now: Timestamp::from_micros(0),
             deadline: Instant::now(),
@@ -246,8 +255,41 @@ impl Feed {
         let verdict = label.map(verdict_of);
         self.observer
             .observe(record, verdict.as_ref(), &mut self.measured);
+        if record.timestamp.is_some_and(|time| self.now.since(time) < TRAFFIC_KEPT) {
+            self.note_traffic(record, at, label);
+        }
         let ended = Arc::make_mut(&mut self.live).observe(record, self.now);
         self.ended.extend(ended);
+    }
+}
+
+impl Feed {
+    /// Counts requests by site and proxy, and keeps lines of trouble.
+    fn note_traffic(&mut self, record: &Record<'_>, at: Position, label: Option<&ErrorLabel<'_>>) {
+        if !matches!(record.event, Event::Request(_)) && label.is_none() {
+            return;
+        }
+        let is_same = self.run.scraper_id.as_deref() == record.scraper_id.as_deref()
+            && self.run.site.as_deref() == record.site.as_deref();
+        if !is_same {
+            self.run = RunKey {
+                scraper_id: record.scraper_id.as_deref().map(str::to_owned),
+                site: record.site.as_deref().map(str::to_owned),
+                run_id: None,
+            };
+        }
+        self.traffic.get_or_insert_default().observe(&Row {
+            record,
+            file: &self.file.path,
+            at,
+            run: &self.run,
+            label,
+        });
+    }
+
+    /// Takes the requests and lines of trouble since the last call.
+    pub(super) fn take_traffic(&mut self) -> Option<Traffic> {
+        self.traffic.take()
     }
 }
 

@@ -15,6 +15,7 @@ use dragline_classifier::RuleSet;
 use dragline_ingest::{Begin, Follower, ReadOptions};
 use dragline_metrics::{Delta, Store as Windows};
 use dragline_schema::Timestamp;
+use dragline_watch::Traffic;
 
 use self::feed::Feed;
 pub use self::feed::SLOT_SECONDS;
@@ -62,6 +63,8 @@ pub struct Step {
     pub lines: u64,
     /// What was measured, in slots of ten seconds.
     pub measured: Delta,
+    /// Requests and lines of trouble, for what notices say.
+    pub traffic: Option<Traffic>,
     /// Runs that ended.
     pub ended: Vec<EndedRun>,
     /// Whether all that was there has been read.
@@ -191,6 +194,7 @@ impl Follow {
         Step {
             lines,
             measured,
+            traffic: self.feed.take_traffic(),
             ended,
             is_caught_up,
         }

@@ -26,7 +26,10 @@ pub(super) fn open(monitor: &Monitor) -> Result<Follow, ServiceError> {
     let settings = monitor.settings();
     let rules = Arc::clone(&settings.rules);
     let shared = Arc::clone(&monitor.shared);
-    Ok(Follow::open(&monitor.inputs, settings.read.clone(), rules, &monitor.store, shared)?)
+    let mut inputs = monitor.inputs.clone();
+    // What other machines send; the directory need not exist yet.
+    inputs.push(monitor.received.dir().display().to_string());
+    Ok(Follow::open(&inputs, settings.read.clone(), rules, &monitor.store, shared)?)
 }
 
 /// When what was done last.

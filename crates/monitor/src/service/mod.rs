@@ -36,7 +36,9 @@ use self::stop::Stop;
 use self::tasks::Tasks;
 use crate::alerts::Alerts;
 use crate::follow::Shared;
+use crate::backend::Summaries;
 use crate::judge::Judged;
+use crate::receive::Receiver;
 use crate::settings::Settings;
 use crate::store::{Level, Store, StoreError};
 
@@ -92,6 +94,8 @@ pub struct Monitor {
     pub(crate) tasks: Tasks,
     pub(crate) own: OwnCounters,
     pub(crate) feed: Feed,
+    pub(crate) received: Receiver,
+    pub(crate) summaries: Mutex<Summaries>,
     stop: Stop,
 }
 
@@ -126,6 +130,7 @@ impl Monitor {
     pub fn open(inputs: Vec<String>, settings: Settings, reload: Reload, clock: Clock) -> Result<Arc<Self>, ServiceError> {
         let now = clock();
         let store = Store::open(&settings.monitor.state)?;
+        let received = Receiver::new(&settings.monitor.state);
         store.consolidate()?;
         let windows = load_windows(&store, now)?;
         let alerts = Alerts::load(&store, &settings, now)?;
@@ -149,6 +154,8 @@ impl Monitor {
             tasks: Tasks::default(),
             own: OwnCounters::default(),
             feed: Feed::new(now.as_micros().unsigned_abs()),
+            received,
+            summaries: Mutex::default(),
             stop: Stop::default(),
         }))
     }
@@ -186,6 +193,30 @@ impl Monitor {
     /// The last analysis; `None` before the first.
     pub fn judged(&self) -> Option<Arc<Judged>> {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Everything that is followed: the inputs, and what other machines sent.
+    pub(crate) fn follows(&self) -> Vec<String> {
+        let received = self.received.dir();
+        let own = received.is_dir().then(|| received.display().to_string());
+        self.inputs.iter().cloned().chain(own).collect()
+    }
+
+    /// The machines that send.
+    pub(crate) fn senders(&self) -> Vec<dragline_web::model::Sender> {
+        self.received.senders(self.time())
+    }
+
+    /// Machines that fell silent, a sentence each.
+    pub(crate) fn silent_senders(&self) -> Vec<String> {
+        let silent = self.senders().into_iter().filter(|sender| sender.is_silent);
+        silent.map(|sender| format!("{} has sent nothing since {}", sender.host, sender.last_seen)).collect()
+    }
+
+    /// Free space where the database is, in bytes.
+    pub(crate) fn free_space(&self) -> Option<u64> {
+        let space = rustix::fs::statvfs(self.store.path()).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
     /// Asks all threads to end.

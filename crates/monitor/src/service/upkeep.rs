@@ -58,6 +58,9 @@ fn retain(monitor: &Monitor) {
         }
         Err(error) => Err(error.to_string()),
     };
+    let before = now.plus_micros(-i64::from(retention.raw) * 86_400_000_000);
+    let removed = monitor.received.remove_old(before);
+    let outcome = outcome.and(removed.map(|_| ()).map_err(|error| format!("received files: {error}")));
     monitor.tasks.note("retention", now, outcome);
 }
 

@@ -242,6 +242,18 @@ fn recall_plain(bytes: &[u8]) -> Result<Rollup> {
     Rollup::recall(bytes).ok_or_else(|| StoreError::value("rollup", "it is damaged"))
 }
 
+/// The measurements in the journal.
+pub(super) fn each_journal_delta(connection: &rusqlite::Connection, mut take: impl FnMut(Delta)) -> Result<()> {
+    let mut statement = connection.prepare_cached("SELECT value FROM journal ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let entry = read_entry(row.get_ref(0)?.as_blob().unwrap_or_default())?;
+        let delta = rmp_serde::from_slice(&entry.metrics);
+        take(delta.map_err(|error| StoreError::value("metric", error))?);
+    }
+    Ok(())
+}
+
 fn read_entry(packed: &[u8]) -> Result<Entry> {
     let bytes = blob::unpack("journal entry", packed)?;
     postcard::from_bytes(&bytes).map_err(|error| StoreError::value("journal entry", error))

@@ -54,7 +54,7 @@ impl Level {
 }
 
 impl Store {
-    /// Adds the stored measurements of a period to a store of windows. The journal is not included: consolidate first.
+    /// Adds the stored measurements of a period to a store of windows.
     ///
     /// # Errors
     /// If they cannot be read within `limit`.
@@ -66,14 +66,39 @@ impl Store {
         limit: Duration,
         into: &mut Windows,
     ) -> Result<()> {
+        self.each_delta(level, from, to, limit, |delta| into.merge(&delta))
+    }
+
+    /// The stored measurements of a period, oldest first; records that lie partly in it are included whole. With
+    /// [`Level::Raw`], those in the journal come last.
+    ///
+    /// # Errors
+    /// If they cannot be read within `limit`.
+    pub fn deltas(&self, level: Level, from: Timestamp, to: Timestamp, limit: Duration) -> Result<Vec<Delta>> {
+        let mut deltas = Vec::new();
+        self.each_delta(level, from, to, limit, |delta| deltas.push(delta))?;
+        Ok(deltas)
+    }
+
+    fn each_delta(
+        &self,
+        level: Level,
+        from: Timestamp,
+        to: Timestamp,
+        limit: Duration,
+        mut take: impl FnMut(Delta),
+    ) -> Result<()> {
         self.read(limit, |connection| {
+            let snapshot = connection.unchecked_transaction()?;
             let sql = "SELECT delta FROM metric WHERE level = ?1 AND start > ?2 AND start < ?3 ORDER BY start";
-            let mut statement = connection.prepare_cached(sql)?;
+            let mut statement = snapshot.prepare_cached(sql)?;
             let earliest = from.as_seconds() - i64::from(level.record());
             let mut rows = statement.query((level.number(), earliest, to.as_seconds()))?;
             while let Some(row) = rows.next()? {
-                let delta: Delta = blob::decode("metric", row.get_ref(0)?.as_blob().unwrap_or_default())?;
-                into.merge(&delta);
+                take(blob::decode("metric", row.get_ref(0)?.as_blob().unwrap_or_default())?);
+            }
+            if level == Level::Raw {
+                super::days::each_journal_delta(&snapshot, take)?;
             }
             Ok(())
         })
