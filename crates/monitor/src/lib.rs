@@ -19,10 +19,12 @@
 //! Times come from a clock that is passed in.
 
 pub mod alerts;
+pub mod archive;
 mod backend;
 pub mod config;
 pub mod follow;
 pub mod judge;
+pub mod originals;
 mod receive;
 pub mod service;
 pub mod settings;

@@ -2,6 +2,7 @@
 
 mod errors;
 mod filter;
+mod serve;
 mod query;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;
+pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
 pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
 use self::query::{ending, tables};
 
@@ -159,6 +161,28 @@ call decides by one result.",
 Exit codes: 0 nothing is critical, 1 something is critical, 2 wrong usage."
     )]
     Health(HealthArgs),
+    /// Follow logs, judge them, notify, and show it all on a page
+    #[command(
+        long_about = "Follow logs, judge them, notify, and show it all on a page.\n\nThe service keeps what it counted \
+in a database in the state directory, and goes on where it was after a restart. It reads dragline.toml again on SIGHUP; \
+a file with mistakes leaves the settings as they were.",
+        after_help = "Examples:
+  dragline serve logs/
+  dragline serve logs/ --listen 127.0.0.1:9000 --state /var/lib/dragline
+  dragline serve /var/log/scrapers '/srv/*/logs' --config /etc/dragline.toml"
+    )]
+    Serve(ServeArgs),
+    /// Copy what the service keeps into a new directory: database, received logs, configuration
+    #[command(after_help = "Examples:
+  dragline backup /mnt/backup/2026-03-04 --state /var/lib/dragline
+  dragline backup /mnt/backup/2026-03-04 --config /etc/dragline.toml
+
+The service may run meanwhile.")]
+    Backup(BackupArgs),
+    /// Put back what `dragline backup` copied; the service must not run
+    #[command(after_help = "Examples:
+  dragline restore /mnt/backup/2026-03-04 --state /var/lib/dragline")]
+    Restore(RestoreArgs),
     /// Simulate a fleet that writes logs through the recorder, and report on them
     #[command(after_help = "Examples:
   dragline demo

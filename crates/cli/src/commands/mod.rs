@@ -11,6 +11,8 @@ mod map;
 mod panels;
 mod read;
 mod rules;
+mod serve;
+mod state;
 mod show;
 mod sql;
 mod tail;
@@ -31,8 +33,10 @@ pub(crate) use self::doctor::doctor;
 pub(crate) use self::health::health;
 pub(crate) use self::map::map;
 pub(crate) use self::rules::rules;
+pub(crate) use self::serve::serve;
 pub(crate) use self::show::show;
 pub(crate) use self::sql::{export, sql};
+pub(crate) use self::state::{backup, restore};
 pub(crate) use self::tail::tail;
 
 /// `dragline report`

@@ -195,6 +195,19 @@ impl Monitor {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The key that signs the cookies of the page: the same after a restart. `None` if the system has no random
+    /// numbers or the database cannot be written.
+    pub fn session_key(&self) -> Option<[u8; 32]> {
+        const NAME: &str = "session_key";
+        if let Some(held) = self.store.state(NAME).ok()? {
+            return held.try_into().ok();
+        }
+        let mut key = [0; 32];
+        std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").ok()?, &mut key).ok()?;
+        self.store.set_state(NAME, &key).ok()?;
+        Some(key)
+    }
+
     /// Everything that is followed: the inputs, and what other machines sent.
     pub(crate) fn follows(&self) -> Vec<String> {
         let received = self.received.dir();

@@ -290,18 +290,6 @@ impl Store {
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         size(&self.path) + size(&wal)
     }
-
-    /// Writes a copy of the database, complete and consistent, while the service goes on. The file must not exist.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn copy_to(&self, path: &Path) -> Result<()> {
-        let target = path.display().to_string();
-        self.maintain(move |connection| {
-            connection.execute("VACUUM INTO ?1", [target])?;
-            Ok(())
-        })
-    }
 }
 
 impl Drop for Store {
@@ -312,6 +300,16 @@ impl Drop for Store {
             let _ = writer.join();
         }
     }
+}
+
+/// Writes a copy of a database, complete and consistent, also while a service works with it. The target must not exist.
+///
+/// # Errors
+/// If it cannot be read or written.
+pub fn copy(database: &Path, to: &Path) -> Result<()> {
+    let connection = open_reader(database)?;
+    connection.execute("VACUUM INTO ?1", [to.display().to_string()])?;
+    Ok(())
 }
 
 fn check_version() -> Result<()> {
