@@ -95,20 +95,36 @@ impl AlertConfig {
         if section.interval < Duration::from_secs(1) {
             mistakes.push(Mistake::at("alerts.interval", "expected at least 1s"));
         }
-        let mut rules = if section.defaults { rule::default_rules() } else { Vec::new() };
+        let mut rules = if section.defaults {
+            rule::default_rules()
+        } else {
+            Vec::new()
+        };
         for path in &section.rules {
             let path = base.join(path);
             let name = path.display().to_string();
             match std::fs::read_to_string(&path) {
-                Ok(text) => add(&mut rules, rule::load(&name, &text), "alerts.rules", &mut mistakes),
+                Ok(text) => add(
+                    &mut rules,
+                    rule::load(&name, &text),
+                    "alerts.rules",
+                    &mut mistakes,
+                ),
                 Err(error) => {
-                    let problem = format!("cannot read {name}: {error}; paths are relative to the configuration file");
+                    let problem = format!(
+                        "cannot read {name}: {error}; paths are relative to the configuration file"
+                    );
                     mistakes.push(Mistake::at("alerts.rules", &problem));
                 }
             }
         }
         if let Some(own) = table.get("rule") {
-            add(&mut rules, rule::from_value(file, own), "rule", &mut mistakes);
+            add(
+                &mut rules,
+                rule::from_value(file, own),
+                "rule",
+                &mut mistakes,
+            );
         }
         let notify = NotifyConfig::load(file, text).unwrap_or_else(|problem| {
             mistakes.push(Mistake::at("notify", &problem));
@@ -128,14 +144,29 @@ impl AlertConfig {
             lateness: section.lateness,
             max_lag: section.max_lag,
         };
-        (Self { rules, watch, notify }, mistakes)
+        (
+            Self {
+                rules,
+                watch,
+                notify,
+            },
+            mistakes,
+        )
     }
 
     /// Adds the rules of a file in place of those with the same names; returns what is wrong in it.
     pub fn add_rules(&mut self, file: &str, text: &str) -> Vec<String> {
         let mut mistakes = Vec::new();
-        add(&mut self.rules, rule::load(file, text), "rule", &mut mistakes);
-        mistakes.into_iter().map(|mistake| mistake.problem).collect()
+        add(
+            &mut self.rules,
+            rule::load(file, text),
+            "rule",
+            &mut mistakes,
+        );
+        mistakes
+            .into_iter()
+            .map(|mistake| mistake.problem)
+            .collect()
     }
 }
 

@@ -198,10 +198,7 @@ fn sources(metric: &MetricCondition) -> String {
 }
 
 /// The value of a histogram, of which Prometheus has the sum, the count and buckets.
-fn of_histogram(
-    aggregate: Aggregate,
-    series: impl Fn(&str) -> String,
-) -> Result<String, String> {
+fn of_histogram(aggregate: Aggregate, series: impl Fn(&str) -> String) -> Result<String, String> {
     Ok(match aggregate {
         Aggregate::Avg => format!(
             "increase({}) / increase({})",
@@ -209,7 +206,10 @@ fn of_histogram(
             series("_count")
         ),
         Aggregate::Percentile(percentile) => {
-            format!("histogram_quantile(0.{percentile:02}, increase({}))", series("_bucket"))
+            format!(
+                "histogram_quantile(0.{percentile:02}, increase({}))",
+                series("_bucket")
+            )
         }
         Aggregate::Count => format!("increase({})", series("_count")),
         Aggregate::Absent => format!("absent_over_time({})", series("_count")),

@@ -50,7 +50,9 @@ pub fn replay(
     while now <= after(last, 2 * interval) {
         now = after(now, interval);
         let due = rest.partition_point(|observation| observation.time <= now);
-        rest[..due].iter().for_each(|observation| judge.observe((*observation).clone()));
+        rest[..due]
+            .iter()
+            .for_each(|observation| judge.observe((*observation).clone()));
         rest = &rest[due..];
         let changes = judge.advance(after(now, watch.lateness));
         notices.record(&changes, now);

@@ -100,13 +100,18 @@ pub struct TestResult {
 /// When the file is no such TOML, a series cannot be parsed, or an expectation names an unknown rule.
 pub fn run(file: &str, text: &str, rules: &[Rule]) -> Result<Vec<TestResult>, String> {
     let parsed: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         format!("{file}:{line}: {}", error.message())
     })?;
     parsed
         .test
         .iter()
-        .map(|test| test.run(rules).map_err(|problem| format!("{file}: test {:?}: {problem}", test.name)))
+        .map(|test| {
+            test.run(rules)
+                .map_err(|problem| format!("{file}: test {:?}: {problem}", test.name))
+        })
         .collect()
 }
 
@@ -159,7 +164,9 @@ impl Test {
 impl Expectation {
     fn compare(&self, watch: &Watch) -> Option<String> {
         let alerts = watch.alerts();
-        let own = alerts.iter().filter(|alert| alert.id.rule == self.alert && alert.is_firing());
+        let own = alerts
+            .iter()
+            .filter(|alert| alert.id.rule == self.alert && alert.is_firing());
         let mut firing: Vec<&Labels> = own.map(|alert| &alert.id.labels).collect();
         let mut wanted: Vec<&Labels> = self.firing.iter().collect();
         firing.sort();
@@ -192,9 +199,13 @@ impl Series {
             (Topic::Health, &self.health),
             (Topic::Freshness, &self.freshness),
         ];
-        let mut given = named.into_iter().filter_map(|(topic, text)| Some((topic, text.as_ref()?)));
+        let mut given = named
+            .into_iter()
+            .filter_map(|(topic, text)| Some((topic, text.as_ref()?)));
         let (Some((topic, text)), None) = (given.next(), given.next()) else {
-            return Err("a series is exactly one of metric, finding, health and freshness".to_owned());
+            return Err(
+                "a series is exactly one of metric, finding, health and freshness".to_owned(),
+            );
         };
         // A condition has the same form of a series.
         let condition = MetricCondition::parse(&format!("{text} > 0"))
@@ -202,7 +213,9 @@ impl Series {
         let selector = condition.selector;
         let labels = selector.matchers.iter().map(|(name, wanted)| match wanted {
             LabelMatch::One(value) if !value.contains('*') => Ok((name, value.clone())),
-            _ => Err(format!("series {text:?}: a label of a series has one value")),
+            _ => Err(format!(
+                "series {text:?}: a label of a series has one value"
+            )),
         });
         Ok((topic, selector.name, labels.collect::<Result<_, _>>()?))
     }
@@ -225,7 +238,10 @@ fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
             continue;
         }
         // A sign at the beginning belongs to the first number.
-        let step = one.get(1..).and_then(|rest| rest.find(['+', '-'])).map(|at| at + 1);
+        let step = one
+            .get(1..)
+            .and_then(|rest| rest.find(['+', '-']))
+            .map(|at| at + 1);
         let (first, step) = match step {
             Some(at) => (&one[..at], &one[at..]),
             None => (one, "0"),
@@ -245,9 +261,15 @@ mod tests {
     fn values_have_the_notation_of_promtool() {
         let some = |numbers: &[f64]| numbers.iter().copied().map(Some).collect::<Vec<_>>();
         assert_eq!(values("7").unwrap(), some(&[7.0]));
-        assert_eq!(values("7x2 _ 1").unwrap(), [some(&[7.0, 7.0, 7.0]), vec![None], some(&[1.0])].concat());
+        assert_eq!(
+            values("7x2 _ 1").unwrap(),
+            [some(&[7.0, 7.0, 7.0]), vec![None], some(&[1.0])].concat()
+        );
         assert_eq!(values("0+10x3").unwrap(), some(&[0.0, 10.0, 20.0, 30.0]));
-        assert_eq!(values("-2-1.5x1 _x2").unwrap(), [some(&[-2.0, -3.5]), vec![None, None]].concat());
+        assert_eq!(
+            values("-2-1.5x1 _x2").unwrap(),
+            [some(&[-2.0, -3.5]), vec![None, None]].concat()
+        );
         for wrong in ["x3", "7x", "seven", "1+x2", "1e400", "_y", "1x9999999999"] {
             assert!(values(wrong).is_err(), "{wrong}");
         }
@@ -258,12 +280,24 @@ mod tests {
         let rules = crate::rule::default_rules();
         for (text, expected) in [
             ("[[test]]\nnmae = \"a\"", "t.toml:2: unknown field"),
-            ("[[test]]\nname = \"a\"\nexpect = [{ at = \"1m\", alert = \"queue_bakup\", firing = [] }]", "did you mean \"queue_backup\"?"),
-            ("[[test]]\nname = \"a\"\nseries = [{ values = \"1\" }]\nexpect = []", "exactly one of metric"),
-            ("[[test]]\nname = \"a\"\nseries = [{ metric = \"a{b='*'}\", values = \"1\" }]\nexpect = []", "series"),
+            (
+                "[[test]]\nname = \"a\"\nexpect = [{ at = \"1m\", alert = \"queue_bakup\", firing = [] }]",
+                "did you mean \"queue_backup\"?",
+            ),
+            (
+                "[[test]]\nname = \"a\"\nseries = [{ values = \"1\" }]\nexpect = []",
+                "exactly one of metric",
+            ),
+            (
+                "[[test]]\nname = \"a\"\nseries = [{ metric = \"a{b='*'}\", values = \"1\" }]\nexpect = []",
+                "series",
+            ),
         ] {
             let error = run("t.toml", text, &rules).unwrap_err();
-            assert!(error.starts_with("t.toml") && error.contains(expected), "{error}");
+            assert!(
+                error.starts_with("t.toml") && error.contains(expected),
+                "{error}"
+            );
         }
     }
 }

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => commands::serve(args),
         Command::Backup(args) => commands::backup(args),
         Command::Restore(args) => commands::restore(args),
+        Command::Alerts(command) => commands::alerts(command),
         Command::Demo(args) => commands::demo(args),
     };
     match result {

@@ -74,7 +74,9 @@ use crate::incidents::Incident;
 use crate::metric::Metric;
 use crate::series::Series;
 
-pub use crate::finding::{Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, NextRun, RunValue, ScraperKey};
+pub use crate::finding::{
+    Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, NextRun, RunValue, ScraperKey,
+};
 pub use crate::kind::{Effect, InsightKind, UnknownKind};
 pub use crate::limits::{Limits, Whole};
 pub use crate::metric::{blocked, refused};

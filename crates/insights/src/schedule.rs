@@ -394,13 +394,25 @@ mod tests {
         let starts = twice_a_day(20);
         let last = starts[starts.len() - 1];
         let next = next_due(&starts, last).unwrap();
-        assert!((next.due - (20 * DAY + 6 * HOUR)).abs() < 10 * MINUTE, "{next:?}");
-        assert!(next.missed >= next.due + HOUR && next.missed <= next.due + 3 * HOUR, "{next:?}");
+        assert!(
+            (next.due - (20 * DAY + 6 * HOUR)).abs() < 10 * MINUTE,
+            "{next:?}"
+        );
+        assert!(
+            next.missed >= next.due + HOUR && next.missed <= next.due + 3 * HOUR,
+            "{next:?}"
+        );
         // The run of the morning does not stand in for that of the evening.
         let next = next_due(&starts, starts[starts.len() - 2]).unwrap();
-        assert!((next.due - (19 * DAY + 18 * HOUR)).abs() < 10 * MINUTE, "{next:?}");
+        assert!(
+            (next.due - (19 * DAY + 18 * HOUR)).abs() < 10 * MINUTE,
+            "{next:?}"
+        );
         assert_eq!(next_due(&starts[..3], starts[2]), None);
-        let weekdays: Vec<i64> = twice_a_day(28).into_iter().filter(|at| weekday(*at) < 5).collect();
+        let weekdays: Vec<i64> = twice_a_day(28)
+            .into_iter()
+            .filter(|at| weekday(*at) < 5)
+            .collect();
         // Friday evening, Monday morning.
         let friday = *weekdays.iter().rfind(|at| weekday(**at) == 4).unwrap();
         let next = next_due(&weekdays, friday).unwrap();

@@ -285,7 +285,8 @@ pub fn scan_rows<S: RowSink>(
     let (runs, covered) = (runs_of(&rollup), rollup.covered());
     let telling = rollup.telling_runs();
     let since = options.filter.since.filter(|_| wants_rows);
-    let is_wanted = |family: &&Family| wants_rows && since.is_none_or(|since| is_written_since(family, since));
+    let is_wanted =
+        |family: &&Family| wants_rows && since.is_none_or(|since| is_written_since(family, since));
     let families: Vec<&Family> = found.families.iter().filter(is_wanted).collect();
     let labeller = Labeller {
         rules,

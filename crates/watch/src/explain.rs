@@ -1,9 +1,9 @@
 //! What a notice says about an alert, beyond the rule.
 
+use dragline_alerting::Alert;
 use dragline_alerting::notice::Explanation;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::watch::format_value;
-use dragline_alerting::Alert;
 use dragline_insights::Finding;
 use dragline_schema::Timestamp;
 
@@ -30,11 +30,8 @@ impl Scene {
             }
         };
         let is_one = !scraper.is_empty() && !site.is_empty();
-        let has_own_text = rule.is_some_and(|rule| {
-            !rule.message.is_empty() || rule.annotations.contains_key("summary")
-        });
         Explanation {
-            summary: finding.filter(|_| !has_own_text).map(|finding| finding.title.clone()),
+            summary: Some(self.summary(alert, rules)),
             runbook: finding.map(|finding| finding.runbook.to_owned()),
             facts: finding.map(facts_of).unwrap_or_default(),
             evidence,
@@ -46,6 +43,17 @@ impl Scene {
         }
     }
 
+    /// What is the matter, in a sentence: the rule's own, or else what the analyst says of the finding.
+    pub fn summary(&self, alert: &Alert, rules: &[Rule]) -> String {
+        let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
+        let has_own_text =
+            |rule: &&Rule| !rule.message.is_empty() || rule.annotations.contains_key("summary");
+        let finding = rule
+            .filter(|rule| !has_own_text(rule))
+            .and_then(|rule| self.finding_of(alert, rule));
+        finding.map_or_else(|| alert.summary.clone(), |finding| finding.title.clone())
+    }
+
     /// The finding behind an alert: of the rule's kind and the alert's scraper, the latest that began before it fired.
     fn finding_of(&self, alert: &Alert, rule: &Rule) -> Option<&Finding> {
         let Condition::Insight(selector) = &rule.condition else {
@@ -55,7 +63,9 @@ impl Scene {
         let is_named = |name: &str, value: &Option<String>| labels.get(name) == value.as_deref();
         let own = self.findings.iter().filter(|finding| {
             let kind = labels.get("finding");
-            let is_kind = kind.map_or(selector.takes(finding.kind.name()), |kind| kind == finding.kind.name());
+            let is_kind = kind.map_or(selector.takes(finding.kind.name()), |kind| {
+                kind == finding.kind.name()
+            });
             is_kind
                 && is_named("scraper_id", &finding.scraper.scraper_id)
                 && is_named("site", &finding.scraper.site)
@@ -70,7 +80,10 @@ impl Scene {
         match finding {
             Some(finding) => format!("dragline report {logs} --incident {}", quoted(&finding.id)),
             None if scraper.is_empty() => format!("dragline report {logs} --since {since}"),
-            None => format!("dragline errors {logs} --scraper {} --since {since}", quoted(scraper)),
+            None => format!(
+                "dragline errors {logs} --scraper {} --since {since}",
+                quoted(scraper)
+            ),
         }
     }
 }
@@ -85,7 +98,10 @@ fn facts_of(finding: &Finding) -> Vec<(String, String)> {
         let (low, high) = (format_value(expected.lower), format_value(expected.upper));
         facts.push(("Usually".to_owned(), format!("{low} to {high}")));
     }
-    for (name, text) in [("Found", &finding.detail), ("To do", &finding.recommendation)] {
+    for (name, text) in [
+        ("Found", &finding.detail),
+        ("To do", &finding.recommendation),
+    ] {
         if !text.is_empty() {
             facts.push((name.to_owned(), text.clone()));
         }

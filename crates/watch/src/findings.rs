@@ -23,7 +23,9 @@ pub(crate) const RUN: &str = "run";
 /// The labels of a scraper; parts without a name have none.
 pub(crate) fn labels_of(key: &ScraperKey) -> Labels {
     let pairs = [("scraper_id", &key.scraper_id), ("site", &key.site)];
-    let named = pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let named = pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)));
     named.filter(|(_, value)| !value.is_empty()).collect()
 }
 
@@ -33,14 +35,21 @@ pub(crate) fn run_metric(name: &str) -> String {
 }
 
 /// Values of runs that some rule watches, with what was normal.
-pub(crate) fn of_runs(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> Vec<Observation> {
+pub(crate) fn of_runs(
+    analysis: &Analysis<'_>,
+    rules: &[Rule],
+    from: Timestamp,
+) -> Vec<Observation> {
     let selectors: Vec<&Selector> = rules
         .iter()
         .filter(|rule| matches!(rule.condition, Condition::Metric(_)))
         .map(Rule::selector)
         .collect();
     // Most rules watch none, and the values need every run of the history.
-    if !selectors.iter().any(|selector| selector.name.starts_with("run_") || selector.name.starts_with('*')) {
+    if !selectors
+        .iter()
+        .any(|selector| selector.name.starts_with("run_") || selector.name.starts_with('*'))
+    {
         return Vec::new();
     }
     let values = analysis.run_values(from).into_iter();
@@ -60,7 +69,11 @@ pub(crate) fn of_runs(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) 
 }
 
 /// Signs of life: a run's start and its last line, each with the time until which the next run must have started.
-pub(crate) fn of_schedules(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> Vec<Observation> {
+pub(crate) fn of_schedules(
+    analysis: &Analysis<'_>,
+    rules: &[Rule],
+    from: Timestamp,
+) -> Vec<Observation> {
     let is_watched = rules.iter().any(|rule| match &rule.condition {
         Condition::Freshness(selector) => selector.takes(RUN),
         _ => false,
@@ -88,9 +101,10 @@ pub(crate) fn of_findings(
         _ => None,
     });
     let selectors: Vec<&Selector> = selectors.collect();
-    let kinds = InsightKind::ALL.iter().copied().filter(|kind| {
-        selectors.iter().any(|selector| selector.takes(kind.name()))
-    });
+    let kinds = InsightKind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| selectors.iter().any(|selector| selector.takes(kind.name())));
     let kinds: Vec<InsightKind> = kinds.collect();
     if kinds.is_empty() {
         return Vec::new();
@@ -106,15 +120,25 @@ pub(crate) fn of_findings(
     scrapers.extend(findings.iter().map(|finding| finding.scraper.clone()));
     let mut by_series: BTreeMap<(InsightKind, &ScraperKey), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        by_series.entry((finding.kind, &finding.scraper)).or_default().push(finding);
+        by_series
+            .entry((finding.kind, &finding.scraper))
+            .or_default()
+            .push(finding);
     }
     let mut all = Vec::new();
     for kind in kinds {
         for scraper in &scrapers {
-            let own = by_series.get(&(kind, scraper)).map_or(&[][..], Vec::as_slice);
+            let own = by_series
+                .get(&(kind, scraper))
+                .map_or(&[][..], Vec::as_slice);
             let labels = labels_of(scraper);
             for (at, is_open) in timeline(own, finished, from) {
-                all.push(Observation::finding(kind.name(), labels.clone(), at, is_open));
+                all.push(Observation::finding(
+                    kind.name(),
+                    labels.clone(),
+                    at,
+                    is_open,
+                ));
             }
         }
     }
@@ -166,7 +190,9 @@ fn end_of(finding: &Finding, since: Timestamp, finished: &Finished) -> Option<Ti
         let own = finished.runs.iter().filter(|run| {
             run.key.scraper_id == finding.scraper.scraper_id && run.key.site == finding.scraper.site
         });
-        own.filter_map(|run| run.start).filter(|start| *start > since).min()
+        own.filter_map(|run| run.start)
+            .filter(|start| *start > since)
+            .min()
     };
     Some(finding.until.or_else(next).unwrap_or(since))
 }

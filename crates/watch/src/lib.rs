@@ -15,8 +15,6 @@
 //! - [`mod@suggest`] proposes rules, tuned against the incidents that the analyst found.
 //!
 //! ```
-//! use std::collections::BTreeSet;
-//!
 //! use dragline_alerting::rule;
 //! use dragline_alerting::store::AlertStore;
 //! use dragline_classifier::RuleSet;
@@ -32,7 +30,7 @@
 //!
 //! let now = Timestamp::parse("2026-03-04T06:05:00Z")?;
 //! let (rules, mut store) = (rule::default_rules(), AlertStore::default());
-//! let (limits, muted) = (Limits::default(), BTreeSet::new());
+//! let (limits, muted) = (Limits::default(), Vec::new());
 //! let wanted = Wanted::all(&rules, &limits, &muted, now);
 //! let logs = [dir.path().display().to_string()];
 //! let scene = look(&logs, &RuleSet::shipped(), &ScanOptions::default(), &wanted)?;

@@ -129,15 +129,47 @@ impl Meter {
             match &track.cells {
                 Cells::Counter(cells) => self.totals(cells, until, window, &mut put),
                 Cells::Gauge(cells) => {
-                    cells.values().for_each(|(at, value)| put(*at, Some(*value)));
+                    cells
+                        .values()
+                        .for_each(|(at, value)| put(*at, Some(*value)));
                     self.end_gauge(&track.labels, ends, &mut put);
                 }
                 Cells::Histogram(cells) => {
-                    cells.iter().for_each(|(slot, sketch)| self.values(*slot, sketch, &mut put));
+                    cells
+                        .iter()
+                        .for_each(|(slot, sketch)| self.values(*slot, sketch, &mut put));
+                    // Where nothing is measured, nothing is slow: the series is missing, not unknown.
+                    self.each_quiet(cells, until, window, &mut |slot| {
+                        put(self.end_of(slot), None);
+                    });
                 }
             }
         }
         all
+    }
+
+    /// Number of intervals after the last change in which a window can still contain it. Three more, so that the watch
+    /// sees a window without it twice.
+    fn tail(&self, window: Duration) -> i64 {
+        window.as_micros() as i64 / self.width + 3
+    }
+
+    /// The intervals without a change that follow one closely.
+    fn each_quiet<T>(
+        &self,
+        cells: &BTreeMap<i64, T>,
+        until: Timestamp,
+        window: Duration,
+        then: &mut impl FnMut(i64),
+    ) {
+        let last = until.as_micros().div_euclid(self.width);
+        let nexts = cells.keys().skip(1).copied().chain([i64::MAX]);
+        for (slot, next) in cells.keys().zip(nexts) {
+            let end = next
+                .min(slot.saturating_add(self.tail(window)))
+                .min(last.saturating_add(1));
+            (slot + 1..end).for_each(&mut *then);
+        }
     }
 
     /// The end of an interval: its last microsecond.
@@ -152,8 +184,7 @@ impl Meter {
         window: Duration,
         put: &mut impl FnMut(Timestamp, Option<f64>),
     ) {
-        // Three more, so that the watch sees a window without an increase.
-        let tail = window.as_micros() as i64 / self.width + 3;
+        let tail = self.tail(window);
         let last = until.as_micros().div_euclid(self.width);
         let mut total = 0.0;
         let mut known = i64::MIN;
@@ -163,7 +194,9 @@ impl Meter {
                 put(self.end_of(slot - 1), Some(total));
             }
             total += increase;
-            let end = next.min(slot.saturating_add(tail)).min(last.saturating_add(1));
+            let end = next
+                .min(slot.saturating_add(tail))
+                .min(last.saturating_add(1));
             (*slot..end).for_each(|slot| put(self.end_of(slot), Some(total)));
             // The interval that is not over yet is known so far.
             if *slot == last && self.end_of(last) > until {
@@ -181,9 +214,10 @@ impl Meter {
         put: &mut impl FnMut(Timestamp, Option<f64>),
     ) {
         let own = ends.iter().filter(|(of, _)| {
-            labels.get("scraper_id").is_some() && of.iter().all(|(name, value)| {
-                labels.get(name).is_none_or(|own| own == value)
-            })
+            labels.get("scraper_id").is_some()
+                && of
+                    .iter()
+                    .all(|(name, value)| labels.get(name).is_none_or(|own| own == value))
         });
         for (_, end) in own {
             (1..=3).for_each(|nth| put(end.plus_micros(nth * self.width), None));
@@ -218,7 +252,9 @@ impl Measure for Meter {
         });
         let slot = at.as_micros().div_euclid(self.width);
         match (&mut track.cells, measurement.update) {
-            (Cells::Counter(cells), Update::Add(amount)) => *cells.entry(slot).or_default() += amount,
+            (Cells::Counter(cells), Update::Add(amount)) => {
+                *cells.entry(slot).or_default() += amount;
+            }
             (Cells::Gauge(cells), Update::Set(value)) => {
                 let part = at.as_micros().div_euclid(self.width / READINGS);
                 let held = cells.entry(part).or_insert((at, value));
@@ -226,7 +262,9 @@ impl Measure for Meter {
                     *held = (at, value);
                 }
             }
-            (Cells::Histogram(cells), Update::Observe(value)) => cells.entry(slot).or_default().add(value),
+            (Cells::Histogram(cells), Update::Observe(value)) => {
+                cells.entry(slot).or_default().add(value);
+            }
             // A measurement has the type of its metric.
             _ => debug_assert!(false, "wrong type: {measurement:?}"),
         }

@@ -15,7 +15,7 @@ pub struct Round {
     pub changes: Vec<Change>,
     /// Number of evaluations.
     pub evaluations: u64,
-    /// Number of samples that found no room: so many series are not judged.
+    /// Number of samples that found no room; their series are judged incompletely.
     pub dropped: u64,
 }
 
@@ -43,7 +43,9 @@ pub fn evaluate(
     let changes = watch.advance(wanted.now);
     let after = watch.state().last_tick;
     let interval = (wanted.config.interval.as_micros() as i64).max(1);
-    let evaluations = after.zip(before).map_or(0, |(after, before)| after.since(before) / interval);
+    let evaluations = after
+        .zip(before)
+        .map_or(0, |(after, before)| after.since(before) / interval);
     let dropped = watch.dropped();
     store.watch = watch.state().clone();
     store.history.record_changes(&changes);

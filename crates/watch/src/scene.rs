@@ -1,6 +1,5 @@
 //! Everything that the logs say to the watch.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dragline_alerting::rule::Rule;
@@ -26,8 +25,8 @@ pub struct Wanted<'w> {
     pub config: WatchConfig,
     /// Fixed limits of the analysis (`[limits]`). Those of the whole fleet need a report and are not judged here.
     pub limits: &'w Limits,
-    /// Error groups that are muted, by id.
-    pub muted: &'w BTreeSet<u64>,
+    /// Error groups that are muted: their ids (16 hexadecimal digits), or the beginnings of them.
+    pub muted: &'w [String],
     /// From when on events count; `None`: all of them.
     pub since: Option<Timestamp>,
     /// The current time.
@@ -36,7 +35,7 @@ pub struct Wanted<'w> {
 
 impl<'w> Wanted<'w> {
     /// The rules with the default settings, over all logs.
-    pub fn all(rules: &'w [Rule], limits: &'w Limits, muted: &'w BTreeSet<u64>, now: Timestamp) -> Self {
+    pub fn all(rules: &'w [Rule], limits: &'w Limits, muted: &'w [String], now: Timestamp) -> Self {
         Self {
             rules,
             config: WatchConfig::default(),
@@ -62,14 +61,23 @@ impl<'w> Wanted<'w> {
 
     /// When a watch without a state begins: early enough that what is true for long fires at once.
     pub(crate) fn first_tick(&self) -> Timestamp {
-        let longest = self.rules.iter().map(|rule| rule.hold).max().unwrap_or_default();
+        let longest = self
+            .rules
+            .iter()
+            .map(|rule| rule.hold)
+            .max()
+            .unwrap_or_default();
         let back = longest + 2 * self.config.interval + self.config.lateness;
         self.now.plus_micros(-(back.as_micros() as i64))
     }
 
     /// The longest window of a rule.
     fn window(&self) -> Duration {
-        self.rules.iter().filter_map(Rule::window).max().unwrap_or_default()
+        self.rules
+            .iter()
+            .filter_map(Rule::window)
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -135,12 +143,19 @@ pub fn look(
 
 /// The findings of the analyst, with muted errors left out.
 fn find(finished: &Finished, rules: &RuleSet, wanted: &Wanted<'_>) -> Vec<Finding> {
+    let is_muted = |id: u64| {
+        let id = format!("{id:016x}");
+        wanted
+            .muted
+            .iter()
+            .any(|mute| id.starts_with(mute.as_str()))
+    };
     let groups: Vec<ErrorGroup> = finished
         .groups
         .iter()
         .filter_map(ErrorGroup::of)
         .map(|group| ErrorGroup {
-            is_muted: wanted.muted.contains(&group.id),
+            is_muted: is_muted(group.id),
             ..group
         })
         .collect();
@@ -203,7 +218,9 @@ impl RowSink for Eye {
         // Where the scraper logs its requests itself, the library's are plain lines already.
         let is_only_echo = record.is_echo && matches!(record.event, Event::Request(_));
         if is_as_run && !is_only_echo {
-            return self.observer.observe(record, verdict.as_ref(), &mut self.meter);
+            return self
+                .observer
+                .observe(record, verdict.as_ref(), &mut self.meter);
         }
         let record = Record {
             scraper_id: row.run.scraper_id.as_deref().map(Into::into),
@@ -212,7 +229,8 @@ impl RowSink for Eye {
             is_echo: false,
             ..record.clone()
         };
-        self.observer.observe(&record, verdict.as_ref(), &mut self.meter);
+        self.observer
+            .observe(&record, verdict.as_ref(), &mut self.meter);
     }
 }
 

@@ -1,1 +1,358 @@
-//! Proposes rules.
+//! Proposes alert rules for the incidents that the analyst found in a history.
+//!
+//! Two kinds of rules are proposed, at most ten in all:
+//!
+//! - rules about **findings** (`insight = "block_wave"`), one for each kind that the history contains, the most severe
+//!   first, and then for the kinds that break scrapers most often;
+//! - the **default rules with thresholds that fit**: the largest range of thresholds that fires in as many incidents as
+//!   possible and never outside of one. A default rule that fires outside of incidents at every threshold is switched off.
+//!
+//! Each proposal states its backtest over the same history. That history has taught it, so the next one may differ: keep
+//! some logs apart and run `alerts backtest` on them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dragline_alerting::Observation;
+use dragline_alerting::backtest::{BacktestEpisode, BacktestResult, Variation, backtest};
+use dragline_alerting::duration::{after, before};
+use dragline_alerting::rule::{self, Condition, Rule};
+use dragline_insights::{Finding, InsightKind};
+use dragline_schema::{Severity, Timestamp};
+
+use crate::Scene;
+use crate::findings::labels_of;
+
+/// Maximum number of proposals.
+pub const MOST: usize = 10;
+
+/// How long before its onset and after its end an incident may make a rule fire: windows look back, and an onset is dated
+/// by the first unusual run.
+const SLACK: Duration = Duration::from_hours(2);
+
+/// Maximum number of times that a rule may fire for each incident that it finds: what fires in every run says the same
+/// again and again.
+const REPEATS: usize = 3;
+
+/// Thresholds that are tried, as multiples of the rule's own.
+const STEPS: [f64; 13] = [
+    0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0, 1.5, 2.5, 5.0, 10.0, 25.0, 100.0,
+];
+
+/// The default rules whose thresholds depend on the fleet.
+const TUNED: [&str; 4] = [
+    "crawler_failures",
+    "high_error_rate",
+    "slow_responses",
+    "queue_backup",
+];
+
+/// The kinds of findings that are proposed even if the history contains none: what breaks scrapers most often.
+const USUAL: [InsightKind; 6] = [
+    InsightKind::BlockWave,
+    InsightKind::ErrorWave,
+    InsightKind::LayoutChange,
+    InsightKind::SilentFailure,
+    InsightKind::YieldDrop,
+    InsightKind::RunKilled,
+];
+
+/// A proposed rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suggestion {
+    /// The name of the alert.
+    pub name: String,
+    /// The rule in TOML.
+    pub toml: String,
+    /// What it would have done, in a sentence.
+    pub reason: String,
+    /// Number of times that it would have fired.
+    pub episodes: usize,
+    /// Number of incidents that it is meant for.
+    pub incidents: usize,
+    /// Number of these in which it would have fired.
+    pub found: usize,
+    /// Number of times that it would have fired outside of any incident.
+    pub outside: usize,
+}
+
+/// The rules whose observations a [`Scene`] must hold to propose rules: give them to [`look`](crate::look).
+pub fn candidates() -> Vec<Rule> {
+    let mut rules = rule::default_rules();
+    let findings = rule::load(
+        "candidates",
+        "[[rule]]\nalert = \"finding\"\ninsight = \"*\"",
+    );
+    rules.extend(findings.rules);
+    rules
+}
+
+/// Proposes rules for what a scene contains; none if the analyst found no incident.
+pub fn suggest(scene: &Scene) -> Vec<Suggestion> {
+    let incidents: Vec<Incident<'_>> = scene
+        .findings
+        .iter()
+        .filter_map(|finding| Incident::of(finding, scene))
+        .collect();
+    if incidents.is_empty() {
+        return Vec::new();
+    }
+    let defaults = rule::default_rules();
+    let tuned = defaults
+        .iter()
+        .filter(|rule| TUNED.contains(&rule.name.as_str()));
+    let tuned: Vec<Suggestion> = tuned
+        .filter_map(|rule| tune(rule, &scene.observations, &incidents))
+        .collect();
+    let mut by_kind: BTreeMap<InsightKind, usize> = BTreeMap::new();
+    for incident in &incidents {
+        *by_kind.entry(incident.finding.kind).or_default() += 1;
+    }
+    let mut kinds: Vec<(InsightKind, usize)> = by_kind.into_iter().collect();
+    kinds.sort_by_key(|(kind, count)| {
+        (
+            std::cmp::Reverse(kind.severity()),
+            std::cmp::Reverse(*count),
+        )
+    });
+    let known: Vec<InsightKind> = kinds.iter().map(|(kind, _)| *kind).collect();
+    kinds.extend(
+        USUAL
+            .iter()
+            .filter(|kind| !known.contains(kind))
+            .map(|kind| (*kind, 0)),
+    );
+    let room = MOST - tuned.len();
+    let kinds = kinds.into_iter().take(room);
+    kinds
+        .map(|(kind, count)| of_kind(kind, count))
+        .chain(tuned)
+        .collect()
+}
+
+/// An incident of the history.
+struct Incident<'f> {
+    finding: &'f Finding,
+    since: Timestamp,
+    /// `None` while it is open.
+    until: Option<Timestamp>,
+}
+
+impl<'f> Incident<'f> {
+    /// A finding that is worth a notice.
+    fn of(finding: &'f Finding, scene: &Scene) -> Option<Self> {
+        let since = finding.since?;
+        // The default rule `scraper_down` watches the schedule.
+        let is_schedule = matches!(finding.kind, InsightKind::RunMissed | InsightKind::RunLate);
+        if finding.severity < Severity::Medium || is_schedule {
+            return None;
+        }
+        let last = scene.finished.period.map(|(_, last)| last);
+        let until = finding
+            .until
+            .or(last.filter(|_| !finding.is_open).map(|_| since));
+        Some(Self {
+            finding,
+            since,
+            until,
+        })
+    }
+
+    fn covers(&self, episode: &BacktestEpisode) -> bool {
+        let own = labels_of(&self.finding.scraper);
+        let is_same = own.iter().all(|(name, value)| {
+            let other = episode.alert.labels.get(name);
+            other.is_none_or(|other| other == value)
+        });
+        let ended = episode.ended.unwrap_or(Timestamp::from_micros(i64::MAX));
+        is_same
+            && ended >= before(self.since, SLACK)
+            && self
+                .until
+                .is_none_or(|until| episode.began <= after(until, SLACK))
+    }
+}
+
+/// What a threshold would have done.
+struct Trial {
+    threshold: f64,
+    episodes: usize,
+    found: usize,
+    outside: usize,
+}
+
+impl Trial {
+    fn of(result: &BacktestResult, incidents: &[Incident<'_>]) -> Option<Self> {
+        let is_hit = |incident: &&Incident<'_>| {
+            result
+                .episodes
+                .iter()
+                .any(|episode| incident.covers(episode))
+        };
+        let is_outside =
+            |episode: &&BacktestEpisode| !incidents.iter().any(|incident| incident.covers(episode));
+        Some(Self {
+            threshold: result.variation.threshold?,
+            episodes: result.episodes.len(),
+            found: incidents.iter().filter(is_hit).count(),
+            outside: result.episodes.iter().filter(is_outside).count(),
+        })
+    }
+}
+
+/// A default rule with a threshold that fits.
+fn tune(
+    rule: &Rule,
+    observations: &[Observation],
+    incidents: &[Incident<'_>],
+) -> Option<Suggestion> {
+    let Condition::Metric(metric) = &rule.condition else {
+        return None;
+    };
+    let own: Vec<Observation> = observations
+        .iter()
+        .filter(|one| metric.selector.takes(&one.name))
+        .cloned()
+        .collect();
+    if own.is_empty() {
+        return None;
+    }
+    let variation = |step: &f64| Variation {
+        hold: None,
+        threshold: Some(rounded(metric.threshold * step)),
+    };
+    let variations: Vec<Variation> = STEPS.iter().map(variation).collect();
+    let results = backtest(rule, &own, &variations);
+    let trials: Vec<Trial> = results
+        .iter()
+        .filter_map(|result| Trial::of(result, incidents))
+        .collect();
+    let at_default = trials
+        .iter()
+        .find(|trial| (trial.threshold - metric.threshold).abs() < 1e-9);
+    let is_quiet = |trial: &&Trial| trial.outside == 0 && trial.episodes <= REPEATS * trial.found;
+    let quiet: Vec<&Trial> = trials.iter().filter(is_quiet).collect();
+    let most = quiet.iter().map(|trial| trial.found).max().unwrap_or(0);
+    if most == 0 {
+        // It is of use nowhere: only noise is a reason to say so.
+        let noise = at_default.filter(|trial| trial.outside > 0)?;
+        return Some(Suggestion {
+            name: rule.name.clone(),
+            toml: format!(
+                "[[rule]]\nalert = {:?}\nexpr = {}\nenabled = false\n",
+                rule.name,
+                quoted(&metric.to_string())
+            ),
+            reason: format!(
+                "Switched off: with the default threshold it would have fired {}, {} of them outside of any incident, and no threshold fires only in incidents.",
+                times(noise.episodes),
+                noise.outside
+            ),
+            episodes: 0,
+            incidents: incidents.len(),
+            found: 0,
+            outside: 0,
+        });
+    }
+    // The middle of the range that does the same, so that small changes do not matter.
+    let best: Vec<&&Trial> = quiet.iter().filter(|trial| trial.found == most).collect();
+    let chosen = best[best.len() / 2];
+    let varied = Rule {
+        condition: Condition::Metric(dragline_alerting::rule::MetricCondition {
+            threshold: chosen.threshold,
+            ..metric.clone()
+        }),
+        ..rule.clone()
+    };
+    Some(Suggestion {
+        name: rule.name.clone(),
+        toml: toml_of(&varied),
+        reason: format!(
+            "Would have fired {}, in {} of {} incidents and never outside of one (default threshold {}: {}).",
+            times(chosen.episodes),
+            chosen.found,
+            incidents.len(),
+            metric.threshold,
+            at_default.map_or_else(
+                || "not tried".to_owned(),
+                |trial| { format!("{}, {} outside", times(trial.episodes), trial.outside) }
+            )
+        ),
+        episodes: chosen.episodes,
+        incidents: incidents.len(),
+        found: chosen.found,
+        outside: 0,
+    })
+}
+
+/// A rule about one kind of finding.
+fn of_kind(kind: InsightKind, count: usize) -> Suggestion {
+    let name = kind.name();
+    let reason = match count {
+        0 => "None in these logs; proposed because it is among the things that break scrapers most often.".to_owned(),
+        1 => "Would have fired once: the analyst found one such incident.".to_owned(),
+        count => format!("Would have fired {count} times: the analyst found {count} such incidents."),
+    };
+    Suggestion {
+        name: name.to_owned(),
+        toml: format!(
+            "[[rule]]\nalert = {name:?}\ninsight = {name:?}\nlabels = {{ severity = \"{}\" }}\nannotations = {{ runbook = {:?} }}\n",
+            kind.severity(),
+            kind.runbook()
+        ),
+        reason,
+        episodes: count,
+        incidents: count,
+        found: count,
+        outside: 0,
+    }
+}
+
+fn toml_of(rule: &Rule) -> String {
+    let mut toml = format!(
+        "[[rule]]\nalert = {:?}\nexpr = {}\n",
+        rule.name,
+        quoted(&rule.condition.to_string())
+    );
+    if !rule.hold.is_zero() {
+        toml += &format!(
+            "for = \"{}\"\n",
+            dragline_alerting::duration::format(rule.hold)
+        );
+    }
+    toml += &format!("labels = {{ severity = \"{}\" }}\n", rule.severity);
+    let annotations: Vec<String> = rule
+        .annotations
+        .iter()
+        .map(|(name, text)| format!("{name} = {text:?}"))
+        .collect();
+    toml += &format!("annotations = {{ {} }}\n", annotations.join(", "));
+    toml += &format!(
+        "category = {:?}\ncooldown = \"{}\"\n",
+        rule.category,
+        dragline_alerting::duration::format(rule.cooldown)
+    );
+    toml
+}
+
+/// A TOML string; conditions contain quotation marks.
+fn quoted(text: &str) -> String {
+    format!("'{text}'")
+}
+
+/// Two significant digits: a threshold of 37.5 says more than it knows.
+fn rounded(value: f64) -> f64 {
+    if value <= 0.0 {
+        return value;
+    }
+    let scale = 10f64.powf(value.log10().floor() - 1.0);
+    (value / scale).round() * scale
+}
+
+fn times(count: usize) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
+}

@@ -103,23 +103,36 @@ impl Traffic {
     /// Drops what happened before a time.
     pub fn forget(&mut self, before: Timestamp) {
         let slot = before.as_micros().div_euclid(WIDTH);
-        while self.cells.first_key_value().is_some_and(|((first, _), _)| *first < slot) {
+        while self
+            .cells
+            .first_key_value()
+            .is_some_and(|((first, _), _)| *first < slot)
+        {
             self.cells.pop_first();
         }
     }
 
     /// The latest lines of trouble of a scraper from `since` to `until`, oldest first. An empty site stands for all.
-    pub fn lines(&self, scraper: &str, site: &str, since: Timestamp, until: Timestamp) -> Vec<&str> {
-        let own = self.between(since, until).filter(|(way, _)| {
-            way.scraper == scraper && (site.is_empty() || way.site == site)
-        });
+    pub fn lines(
+        &self,
+        scraper: &str,
+        site: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Vec<&str> {
+        let own = self
+            .between(since, until)
+            .filter(|(way, _)| way.scraper == scraper && (site.is_empty() || way.site == site));
         let mut lines: Vec<&Line> = own
             .flat_map(|(_, cell)| &cell.lines)
             .filter(|line| line.at >= since && line.at <= until)
             .collect();
         lines.sort();
         let first = lines.len().saturating_sub(LINES);
-        lines[first..].iter().map(|line| line.text.as_str()).collect()
+        lines[first..]
+            .iter()
+            .map(|line| line.text.as_str())
+            .collect()
     }
 
     /// Compares a scraper whose requests fail with the others between `since` and `until`; `None` if most of its
@@ -139,7 +152,9 @@ impl Traffic {
             sum.0 += cell.requests;
             sum.1 += cell.failed;
         }
-        let own = ways.iter().filter(|(way, _)| way.scraper == scraper && way.site == site);
+        let own = ways
+            .iter()
+            .filter(|(way, _)| way.scraper == scraper && way.site == site);
         let (way, (requests, failed)) = own.max_by_key(|(_, (_, failed))| *failed)?;
         if failed * 2 < *requests || *requests == 0 {
             return None;
@@ -149,21 +164,40 @@ impl Traffic {
             .iter()
             .filter(|(other, (requests, _))| **other != *way && *requests > 0)
             .map(|(other, (requests, failed))| Peer {
-                scraper: format!("{} by {}", other.scraper, other.proxy.as_deref().unwrap_or("no proxy")),
+                scraper: format!(
+                    "{} by {}",
+                    other.scraper,
+                    other.proxy.as_deref().unwrap_or("no proxy")
+                ),
                 site: other.site.clone(),
                 proxy: other.proxy.clone(),
                 requests: *requests,
                 failed: *failed,
             })
             .collect();
-        Some(compare_with_peers(scraper, site, way.proxy.as_deref(), &peers))
+        Some(compare_with_peers(
+            scraper,
+            site,
+            way.proxy.as_deref(),
+            &peers,
+        ))
     }
 
     fn between(&self, since: Timestamp, until: Timestamp) -> impl Iterator<Item = (&Way, &Cell)> {
         let first = since.as_micros().div_euclid(WIDTH);
         let last = until.as_micros().div_euclid(WIDTH);
-        let from = (first, Way { scraper: String::new(), site: String::new(), proxy: None });
-        let cells = self.cells.range(from..).map(|((slot, way), cell)| (*slot, way, cell));
+        let from = (
+            first,
+            Way {
+                scraper: String::new(),
+                site: String::new(),
+                proxy: None,
+            },
+        );
+        let cells = self
+            .cells
+            .range(from..)
+            .map(|((slot, way), cell)| (*slot, way, cell));
         cells
             .take_while(move |(slot, ..)| *slot <= last)
             .map(|(_, way, cell)| (way, cell))
@@ -176,7 +210,13 @@ fn line_of(row: &Row<'_>) -> String {
     let what = match (&record.event, row.label) {
         (Event::Request(request), _) => {
             let status = request.status_code.map_or_else(
-                || request.error_type.as_deref().unwrap_or("no response").to_owned(),
+                || {
+                    request
+                        .error_type
+                        .as_deref()
+                        .unwrap_or("no response")
+                        .to_owned()
+                },
                 |code| code.to_string(),
             );
             format!("{status} {}", request.url.as_deref().unwrap_or(message))

@@ -127,12 +127,17 @@ pub(crate) fn find_unknown<'u, 'k, K: Iterator<Item = &'k str>>(
     used: impl IntoIterator<Item = &'u str>,
     known: impl Fn() -> K,
 ) -> Vec<String> {
-    let unknown = used.into_iter().filter(|name| known().all(|known| known != *name));
+    let unknown = used
+        .into_iter()
+        .filter(|name| known().all(|known| known != *name));
     unknown
         .map(|name| {
             let hint = crate::suggest::nearest(name, known());
             let hint = hint.map(|known| format!(" Did you mean {known:?}?"));
-            format!("there is no channel {name:?}: define [channels.{name}].{}", hint.unwrap_or_default())
+            format!(
+                "there is no channel {name:?}: define [channels.{name}].{}",
+                hint.unwrap_or_default()
+            )
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dragline_schema::Timestamp;
-use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
@@ -103,11 +103,21 @@ impl MailChannel {
         for to in &self.to {
             builder = builder.to(to.clone());
         }
-        builder.multipart(
-            MultiPart::alternative()
-                .singlepart(SinglePart::plain(mail.text))
-                .singlepart(SinglePart::html(mail.html)),
-        )
+        let body = MultiPart::alternative()
+            .singlepart(SinglePart::plain(mail.text))
+            .singlepart(SinglePart::html(mail.html));
+        if notice.attachments.is_empty() {
+            return builder.multipart(body);
+        }
+        let mut whole = MultiPart::mixed().multipart(body);
+        for file in &notice.attachments {
+            // An invalid type is shown as text.
+            let media_type =
+                ContentType::parse(&file.media_type).unwrap_or(ContentType::TEXT_PLAIN);
+            let part = lettre::message::Attachment::new(file.name.clone());
+            whole = whole.singlepart(part.body(file.content.clone(), media_type));
+        }
+        builder.multipart(whole)
     }
 
     /// A permanent answer is final; everything else may be better later.

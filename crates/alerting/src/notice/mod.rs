@@ -1,6 +1,7 @@
 //! A notice that explains itself: what, since when, on what evidence, who is to blame, and what to do.
 
 mod control;
+mod made;
 mod redact;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use dragline_schema::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use control::{ControlCount, ControlVerdict, Peer, Suspect, compare_with_peers};
+pub use made::ReportEntry;
 pub use redact::{REDACTED, redact, redact_line};
 
 use crate::alert::Alert;
@@ -60,6 +62,20 @@ pub struct Notice {
     pub more: usize,
     /// When the notice was made.
     pub at: Timestamp,
+    /// Files for channels that take them (mail); they are not stored.
+    #[serde(skip)]
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file in a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name: `report.html`.
+    pub name: String,
+    /// Its media type: `text/html`.
+    pub media_type: String,
+    /// Its content.
+    pub content: Vec<u8>,
 }
 
 /// One alert of a notice.
@@ -104,6 +120,7 @@ impl Notice {
             more: delivery.alerts.len() - alerts.len(),
             alerts,
             at: now,
+            attachments: Vec::new(),
         }
     }
 
@@ -111,6 +128,7 @@ impl Notice {
     pub fn badge(&self) -> String {
         match self.kind {
             DeliveryKind::Resolved => "RESOLVED".to_owned(),
+            DeliveryKind::Report => "REPORT".to_owned(),
             _ => self.severity.as_str().to_uppercase(),
         }
     }
@@ -242,7 +260,8 @@ fn since(alert: &Alert, now: Timestamp) -> String {
     }
 }
 
-fn minute(time: Timestamp) -> String {
+/// `2026-03-04 06:00`.
+pub(crate) fn minute(time: Timestamp) -> String {
     time.to_string()[..16].replace('T', " ")
 }
 

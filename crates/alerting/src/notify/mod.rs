@@ -75,6 +75,8 @@ pub enum DeliveryKind {
     Repeat,
     /// What the budget put off, ranked.
     Digest,
+    /// A report, which no alert caused.
+    Report,
 }
 
 /// An alert in a notice.

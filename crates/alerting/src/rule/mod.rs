@@ -15,9 +15,9 @@ pub use expression::{Aggregate, Compare, MetricCondition, TOLERANCE};
 pub use file::{LoadedRules, RULE_KEYS, RuleError, RuleKey, from_value, load};
 pub use template::fill;
 
+use crate::labels::matches_pattern;
 use crate::observation::HealthStatus;
 use crate::state::{FlapPolicy, NoDataPolicy, Policy};
-use crate::labels::matches_pattern;
 use crate::{Labels, Matchers};
 
 /// The rules that every installation has, unless it switches them off: `crates/alerting/src/rule/defaults.toml`.

@@ -452,7 +452,9 @@ pub(crate) const SOURCE: [&str; 3] = ["scraper_id", "site", "host"];
 /// The labels of a sum of counters: whose they are, and what the rule fixes. A site with 30 errors of the network and 30
 /// of the parser has 60 errors.
 fn of_source(labels: &Labels, selector: &Selector) -> Labels {
-    let kept = labels.iter().filter(|(name, _)| SOURCE.contains(name) || *name == "metric");
+    let kept = labels
+        .iter()
+        .filter(|(name, _)| SOURCE.contains(name) || *name == "metric");
     kept.collect::<Labels>().with(&fixed_labels(selector))
 }
 

@@ -362,7 +362,7 @@ fn describe(
             "percent" => episode.value.map(|value| format!("{:.0} %", 100.0 * value)),
             "threshold" => threshold.map(format_value),
             "condition" => Some(condition.clone()),
-            "began" => Some(episode.began.to_string()),
+            "began" => Some(format!("{} UTC", crate::notice::minute(episode.began))),
             "expected" => expected.map(|expected| format_value(expected.value)),
             _ => labels
                 .get(name.strip_prefix("labels.").unwrap_or(name))

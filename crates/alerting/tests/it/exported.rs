@@ -69,7 +69,11 @@ fn prometheus_takes_the_rules() {
     if let Some(said) = check("promtool", &["check", "rules"], &export.yaml) {
         assert!(said.contains("12 rules found"), "{said}");
     }
-    check("promtool", &["check", "rules"], &prometheus_rules(&[], |_| false).yaml);
+    check(
+        "promtool",
+        &["check", "rules"],
+        &prometheus_rules(&[], |_| false).yaml,
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod docs;
 mod exported;
 mod histories;
 mod model;
+mod prometheus;
 mod server;
 mod sinks;
 mod sleep;

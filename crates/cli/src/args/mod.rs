@@ -1,5 +1,6 @@
 //! Command-line arguments.
 
+mod alerts;
 mod errors;
 mod filter;
 mod serve;
@@ -10,6 +11,10 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::alerts::{
+    AlertLogs, AlertRules, AlertsCommand, BacktestArgs, ExportFor, RunArgs, SilenceArgs, StateArgs,
+    StateFile, StateFormat,
+};
 pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;
 pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
@@ -39,6 +44,7 @@ pub(crate) enum Command {
   dragline report logs/ --incident 1
   dragline report logs/ --history known/
   dragline report --from-rollups --history known/
+  dragline report logs/ --since 7d --send mail
   dragline report logs/ --fail-on blocked,down || mail -s 'scrapers' me < report.txt
   dragline report 'logs/shop.*.jsonl.gz' --scraper shop --format json | jq .totals")]
     Report(ReportArgs),
@@ -183,6 +189,9 @@ The service may run meanwhile.")]
     #[command(after_help = "Examples:
   dragline restore /mnt/backup/2026-03-04 --state /var/lib/dragline")]
     Restore(RestoreArgs),
+    /// Judge logs by alert rules, and send notices, without a service
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Simulate a fleet that writes logs through the recorder, and report on them
     #[command(after_help = "Examples:
   dragline demo
@@ -228,6 +237,9 @@ pub(crate) struct ReportArgs {
     /// Show only this incident, with its log lines: its number in the report, or its id
     #[arg(long, value_name = "N|ID", help_heading = "Output")]
     pub(crate) incident: Option<String>,
+    /// Send the report to this channel of the configuration, too; may be repeated
+    #[arg(long, value_name = "CHANNEL", help_heading = "Output")]
+    pub(crate) send: Vec<String>,
 }
 
 /// Options of `dragline diff`.
@@ -319,7 +331,7 @@ pub(crate) enum TailFormat {
 }
 
 /// Classification rules.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Rules")]
 pub(crate) struct RulesArgs {
     /// Rule file (TOML) to add to the shipped rules: its rules win at equal priority and replace rules with
@@ -336,7 +348,7 @@ pub(crate) struct RulesArgs {
 }
 
 impl RulesArgs {
-    fn of_config(config: Option<&PathBuf>) -> Self {
+    pub(crate) fn of_config(config: Option<&PathBuf>) -> Self {
         Self {
             rules: Vec::new(),
             no_shipped_rules: false,

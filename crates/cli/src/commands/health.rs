@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dragline_health::{Health, Memory, Report, Signals, SiteTraffic, Status};
+use dragline_health::{Config, Health, Memory, Report, Signals, SiteTraffic, Status};
 use dragline_report::render;
 use dragline_rollup::{Counters, Finished, Verdict};
 use dragline_schema::Timestamp;
@@ -29,19 +29,7 @@ pub(crate) fn health(args: &HealthArgs) -> anyhow::Result<()> {
     } else {
         find_signals(&read::scanned(&session, &args.logs)?, session.now)
     };
-    let memory = args.state.as_deref().map(load).transpose()?;
-    let mut health = Health::new(config).with_memory(memory.unwrap_or_default());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the checks")?;
-    let report = runtime.block_on(health.run(session.now, &signals));
-    // A file system that hangs must not keep the command.
-    runtime.shutdown_background();
-    if let Some(path) = &args.state {
-        let json = serde_json::to_string(health.memory())?;
-        output::write_file(path, &json)?;
-    }
+    let report = check(config, args.state.as_deref(), &signals, session.now)?;
     let written = match args.format {
         HealthFormat::Text => output::show(&report.to_text()),
         HealthFormat::Json => {
@@ -50,6 +38,29 @@ pub(crate) fn health(args: &HealthArgs) -> anyhow::Result<()> {
         }
     };
     judge(written, &report)
+}
+
+/// Runs all checks once; results in a row are counted in the file `state`.
+pub(super) fn check(
+    config: Config,
+    state: Option<&Path>,
+    signals: &Signals,
+    now: Timestamp,
+) -> anyhow::Result<Report> {
+    let memory = state.map(load).transpose()?;
+    let mut health = Health::new(config).with_memory(memory.unwrap_or_default());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the checks")?;
+    let report = runtime.block_on(health.run(now, signals));
+    // A file system that hangs must not keep the command.
+    runtime.shutdown_background();
+    if let Some(path) = state {
+        let json = serde_json::to_string(health.memory())?;
+        output::write_file(path, &json)?;
+    }
+    Ok(report)
 }
 
 fn judge(written: anyhow::Result<()>, report: &Report) -> anyhow::Result<()> {
@@ -85,7 +96,7 @@ fn load(path: &Path) -> anyhow::Result<Memory> {
 }
 
 /// Requests and signs of life of scrapers, from their logs.
-fn find_signals(finished: &Finished, now: Timestamp) -> Signals {
+pub(super) fn find_signals(finished: &Finished, now: Timestamp) -> Signals {
     let mut signals = Signals::default();
     for run in &finished.runs {
         let Some(scraper) = &run.key.scraper_id else {

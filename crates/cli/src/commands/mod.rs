@@ -1,5 +1,6 @@
 //! Implementation of the commands, by calls to the library crates.
 
+mod alerts;
 mod archive;
 mod classify;
 mod config;
@@ -13,6 +14,7 @@ mod read;
 mod rules;
 mod serve;
 mod state;
+mod send;
 mod show;
 mod sql;
 mod tail;
@@ -24,6 +26,7 @@ use crate::args::{ErrorsArgs, Format, ReadArgs, ReportArgs, WrongUsage};
 use crate::output;
 use crate::session::Session;
 
+pub(crate) use self::alerts::alerts;
 pub(crate) use self::archive::archive;
 pub(crate) use self::classify::classify;
 pub(crate) use self::config::config;
@@ -57,6 +60,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     } else {
         output::write(output, || render::report(&report, &layout), &report)
     };
+    send::send(&session, &report, &finished, args)?;
     let reasons = dragline_report::reasons_to_fail(&report, &args.fail_on);
     let gate = (!reasons.is_empty()).then(|| format!("--fail-on: {}", reasons.join("; ")));
     output::judged(written, gate)

@@ -1,5 +1,6 @@
 //! The configuration file `dragline.toml`.
 
+mod alerts;
 mod analysis;
 mod mistake;
 mod reading;
@@ -21,6 +22,7 @@ use dragline_scan::{Cache, Map, OwnedDirError, TextDialect};
 use dragline_schema::Timestamp;
 use dragline_web::WebConfig;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::args::WrongUsage;
 
@@ -59,6 +61,28 @@ pub(crate) struct Config {
     /// Sections of the service and of its pages, which check them themselves.
     monitor: toml::Table,
     web: toml::Table,
+    /// Sections about alerts; see `alerts`.
+    #[serde(rename = "alerts")]
+    _alerts: IgnoredAny,
+    #[serde(rename = "rule")]
+    _rule: IgnoredAny,
+    #[serde(rename = "notify")]
+    _notify: IgnoredAny,
+    #[serde(rename = "scrapers")]
+    _scrapers: IgnoredAny,
+    #[serde(rename = "route")]
+    _route: IgnoredAny,
+    #[serde(rename = "silence")]
+    _silence: IgnoredAny,
+    #[serde(rename = "inhibit")]
+    _inhibit: IgnoredAny,
+    #[serde(rename = "channels")]
+    _channels: IgnoredAny,
+    /// The text of the file, and its name for messages.
+    #[serde(skip)]
+    text: String,
+    #[serde(skip)]
+    name: String,
     /// Directory of the file; relative paths start from it.
     #[serde(skip)]
     base: PathBuf,
@@ -189,6 +213,8 @@ impl Config {
         config.places = parsed.places;
         // Without it there is a syntax error, which is listed.
         config.table = text.parse().unwrap_or_default();
+        text.clone_into(&mut config.text);
+        config.name = path.display().to_string();
         let base = path.parent().unwrap_or(Path::new(""));
         base.clone_into(&mut config.base);
         let dir = config.cache.dir.as_mut();
@@ -244,6 +270,7 @@ impl Config {
         if let Err(error) = self.health_checks() {
             problems.push((mistake::at("health"), error.to_string()));
         }
+        self.alert_problems(&mut problems);
         problems
     }
 

@@ -65,6 +65,8 @@ impl Place {
         fs::write(at("production.toml"), "[limits]\ncpu_high = 70\n").unwrap();
         let logs = at("logs").display().to_string();
         fs::write(at("mine.toml"), RULE).unwrap();
+        fs::write(at("rules.toml"), ALERT_RULE).unwrap();
+        fs::write(at("tests.toml"), ALERT_TEST).unwrap();
         let report = json(&["report", &logs, "--format", "json"]);
         let group = report["errors"]["groups"][0]["id"]
             .as_str()
@@ -79,6 +81,7 @@ impl Place {
         let words = vec![
             ("5d1e", group),
             ("shop-1772623353", run),
+            ("queue_backup-1f2e3d4c5b6a", "queue_backup".to_owned()),
             ("--scraper shop", "--scraper shop-prices".to_owned()),
             (
                 "'logs/shop.*.jsonl.gz'",
@@ -127,6 +130,9 @@ impl Place {
             };
             let _ = fs::remove_file(at(made));
         }
+        if command.contains("dragline alerts") || command.contains("--send") {
+            fs::write(at("dragline.toml"), ALERTS).unwrap();
+        }
         if command.contains("dragline export") {
             let _ = fs::remove_dir_all(at("events"));
         }
@@ -169,6 +175,32 @@ patterns = ['the basket is full']
 [rule.tests]
 match = ['the basket is full', 'BasketError: the basket is full']
 no_match = ['the moon is full']
+";
+
+/// An alert that fires, and a channel to write to.
+const ALERTS: &str = "\
+[[rule]]
+alert = 'queue_backup'
+expr = 'max(dragline_queue_size[30d]) >= 0'
+[notify]
+channels = ['mail']
+budget = '3 a week'
+[channels.mail]
+type = 'file'
+path = 'notices.jsonl'
+";
+
+const ALERT_RULE: &str = "\
+[[rule]]
+alert = 'many_items_lost'
+expr = 'increase(dragline_products_total{action=\"failed\"}[1h]) > 100'
+";
+
+const ALERT_TEST: &str = "\
+[[test]]
+name = 'lost items'
+series = [{ metric = 'dragline_products_total{scraper_id=\"a\", action=\"failed\"}', values = '0+50x5' }]
+expect = [{ at = '1m', alert = 'queue_backup', firing = [] }]
 ";
 
 fn line(number: u32) -> String {

@@ -25,4 +25,4 @@ pub use live::record;
 pub use markdown::markdown;
 pub use rows::answer;
 pub use terminal::{Terminal, clean, clean_json, text};
-pub use views::{errors, numbered, report, runs, unread};
+pub use views::{errors, headline, numbered, report, runs, unread};

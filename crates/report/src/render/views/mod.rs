@@ -142,7 +142,7 @@ pub fn unread(trust: &Trust) -> Option<String> {
 }
 
 /// Returns the headline: the most severe open incident, and the state of the other scrapers.
-fn headline(report: &Report) -> String {
+pub fn headline(report: &Report) -> String {
     let needs_hand = |verdict: &str| !matches!(verdict, "healthy" | "no_data");
     let bad_ones = report
         .scrapers

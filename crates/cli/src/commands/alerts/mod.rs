@@ -1,0 +1,204 @@
+//! `dragline alerts`: rules judged on logs, and notices, without a service.
+
+mod backtest;
+mod check;
+mod run;
+mod view;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use dragline_alerting::config::AlertConfig;
+use dragline_alerting::store::AlertStore;
+use dragline_insights::Limits;
+use dragline_report::render;
+use dragline_scan::{History, Memory, ScanOptions};
+use dragline_watch::{Scene, Wanted, look};
+
+use super::read;
+use crate::args::{AlertLogs, AlertRules, AlertsCommand, WrongUsage};
+use crate::output;
+use crate::progress::watched;
+use crate::session::Session;
+
+/// `dragline alerts …`
+pub(crate) fn alerts(command: &AlertsCommand) -> anyhow::Result<()> {
+    match command {
+        AlertsCommand::Run(args) => run::run(args),
+        AlertsCommand::List(args) => view::list(args),
+        AlertsCommand::History { state, last } => view::history(state, *last),
+        AlertsCommand::Ack { alert, state, by } => view::acknowledge(alert, state, by.as_deref()),
+        AlertsCommand::Silence(args) => view::silence(args),
+        AlertsCommand::Check { rules } => check::check(rules),
+        AlertsCommand::Test { files, rules } => check::test(files, rules),
+        AlertsCommand::SendTest { channel, config } => check::send_test(channel, config.as_ref()),
+        AlertsCommand::Backtest(args) => backtest::backtest(args),
+        AlertsCommand::Suggest { logs, output } => backtest::suggest(logs, output),
+        AlertsCommand::Export {
+            program,
+            rules,
+            output,
+        } => check::export(*program, rules, output.as_deref()),
+    }
+}
+
+/// The configuration with the rules of the named files.
+fn load(session: &Session, rules: &AlertRules) -> anyhow::Result<AlertConfig> {
+    let mut config = session.config.alerts();
+    for path in &rules.rules {
+        let name = path.display().to_string();
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the rules {name}"));
+        let text = text.map_err(|error| WrongUsage::of(&error))?;
+        let mistakes = config.add_rules(&name, &text);
+        if !mistakes.is_empty() {
+            return Err(WrongUsage::new(&mistakes.join("\n")).into());
+        }
+    }
+    Ok(config)
+}
+
+/// What the rules need besides themselves.
+struct Context {
+    limits: Limits,
+    muted: Vec<String>,
+}
+
+impl Context {
+    fn of(session: &Session) -> Self {
+        let mutes = session.config.mutes(session.now);
+        let is_now = |until: Option<dragline_schema::Timestamp>| {
+            until.is_none_or(|until| session.now <= until)
+        };
+        let muted = mutes.iter().filter(|mute| is_now(mute.until));
+        Self {
+            limits: session.config.limits(),
+            muted: muted.map(|mute| mute.group.clone()).collect(),
+        }
+    }
+
+    fn wanted<'w>(&'w self, config: &'w AlertConfig, session: &Session) -> Wanted<'w> {
+        Wanted {
+            config: config.watch,
+            ..Wanted::all(&config.rules, &self.limits, &self.muted, session.now)
+        }
+    }
+}
+
+/// Reads the logs.
+fn read_logs(session: &Session, args: &AlertLogs, wanted: &Wanted<'_>) -> anyhow::Result<Scene> {
+    let mut options = ScanOptions {
+        read: dragline_scan::ReadOptions {
+            memory: Arc::new(Memory::of(args.memory.unwrap_or(read::READING))),
+            dialects: session.config.dialects(),
+            map: session.config.map(),
+            ..Default::default()
+        },
+        cache: if args.no_cache {
+            None
+        } else {
+            session.config.cache()?
+        },
+        ..ScanOptions::default()
+    };
+    if let Some(jobs) = args.jobs {
+        options.jobs = usize::from(jobs);
+    }
+    let history = args.history.as_ref().map(History::new).transpose();
+    options.history = history.map_err(|error| WrongUsage::new(&format!("--history: {error}")))?;
+    let watch = Arc::clone(&options.read.watch);
+    let memory = options.read.memory.total();
+    let scene = watched(&watch, memory, || {
+        look(&args.logs, &session.rules, &options, wanted)
+    })??;
+    read::check_read(&scene.finished)?;
+    if scene.untimed > 0 {
+        output::tell(&format!(
+            "{} changes of metrics have no time: no rule can judge them",
+            scene.untimed
+        ));
+    }
+    Ok(scene)
+}
+
+/// The stored state, locked against a second command that would overwrite it.
+struct State {
+    path: PathBuf,
+    store: AlertStore,
+    /// Holds the lock.
+    _lock: File,
+}
+
+impl State {
+    /// Opens the state. A missing file is an empty state.
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let lock_path = with_ending(path, "lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .with_context(|| format!("cannot open {}", lock_path.display()))?;
+        if lock.try_lock().is_err() {
+            anyhow::bail!("another command works with {shown}: try again when it has ended");
+        }
+        let store = match fs::read_to_string(path) {
+            Ok(text) => AlertStore::from_json(&text).map_err(|problem| {
+                WrongUsage::new(&format!(
+                    "--state {shown}: {problem}; name another file, or restore this one"
+                ))
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => AlertStore::default(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read the state {shown}"));
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            store,
+            _lock: lock,
+        })
+    }
+
+    /// Opens a state that an `alerts run` has created.
+    fn existing(path: &Path) -> anyhow::Result<Self> {
+        if !path.exists() {
+            let sentence = format!(
+                "there is no state {}: `dragline alerts run` creates it",
+                path.display()
+            );
+            return Err(WrongUsage::new(&sentence).into());
+        }
+        Self::open(path)
+    }
+
+    fn save(&self) -> anyhow::Result<()> {
+        output::write_file(&self.path, &self.store.to_json())
+    }
+}
+
+/// A file beside another one.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// The name of the user, for actions.
+fn user() -> String {
+    let named = ["USER", "LOGNAME", "USERNAME"].into_iter();
+    let name = named
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty());
+    name.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Text that quotes logs, without control characters.
+fn clean(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(render::clean).collect();
+    lines.join("\n")
+}

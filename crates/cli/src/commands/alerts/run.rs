@@ -1,0 +1,224 @@
+//! `dragline alerts run`: one round for cron.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use dragline_alerting::channel::Channels;
+use dragline_alerting::config::AlertConfig;
+use dragline_alerting::dispatch::dispatch;
+use dragline_alerting::notice::Notice;
+use dragline_alerting::notify::NotifyConfig;
+use dragline_alerting::rule::{Condition, Rule};
+use dragline_alerting::watch::Change;
+use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
+use dragline_health::Status;
+use dragline_watch::{Round, Scene, evaluate};
+use serde_json::json;
+
+use super::{Context, State, clean, load, read_logs, with_ending};
+use crate::args::{RunArgs, StateFormat};
+use crate::commands::health;
+use crate::output;
+use crate::session::Session;
+
+/// `dragline alerts run`
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let session = Session::open(&args.logs.rules.session())?;
+    let config = load(&session, &args.logs.rules)?;
+    let mut state = State::open(&args.state.path)?;
+    // Before anything is read: a missing password should not be found out by the first alert.
+    let channels = session.config.channels()?;
+    let context = Context::of(&session);
+    let wanted = context.wanted(&config, &session).going_on(&state.store);
+    let scene = read_logs(&session, &args.logs, &wanted)?;
+    let more = health_checks(&session, &config, &scene, args)?;
+    let round = evaluate(&scene, &wanted, &mut state.store, more);
+    let notify = NotifyConfig {
+        notify: dragline_alerting::notify::NotifySettings {
+            // A round collects everything since the last one: there is nothing to wait for.
+            group_wait: Duration::ZERO,
+            ..config.notify.notify.clone()
+        },
+        silence: [config.notify.silence.clone(), state.store.silences.clone()].concat(),
+        ..config.notify.clone()
+    };
+    if args.dry_run {
+        let notices = planned(&state, &notify, &scene, &config.rules, &session);
+        return show(args, (&scene, &config.rules), &round, &state, &notices, &[]);
+    }
+    // What was judged is kept, whatever becomes of the notices.
+    state.save()?;
+    let failures = send(
+        &mut state,
+        &channels,
+        &notify,
+        &scene,
+        &config.rules,
+        &session,
+    );
+    state.save()?;
+    show(
+        args,
+        (&scene, &config.rules),
+        &round,
+        &state,
+        &[],
+        &failures,
+    )?;
+    for (name, broken) in &state.store.watch.broken {
+        output::tell(&format!("rule {name}: {}", clean(&broken.error)));
+    }
+    if !failures.is_empty() {
+        bail!("{} of the notices could not be sent", failures.len());
+    }
+    Ok(())
+}
+
+/// Runs the health checks that rules watch.
+fn health_checks(
+    session: &Session,
+    config: &AlertConfig,
+    scene: &Scene,
+    args: &RunArgs,
+) -> anyhow::Result<Vec<Observation>> {
+    let is_watched = config
+        .rules
+        .iter()
+        .any(|rule| matches!(rule.condition, Condition::Health(..)));
+    if !is_watched {
+        return Ok(Vec::new());
+    }
+    let checks = session.config.health()?;
+    let signals = health::find_signals(&scene.finished, session.now);
+    let memory = with_ending(&args.state.path, "health");
+    let memory = (!args.dry_run).then_some(memory.as_path());
+    let report = health::check(checks, memory, &signals, session.now)?;
+    let observed = report.checks.iter().map(|check| {
+        let status = match check.status {
+            Status::Healthy => Some(HealthStatus::Healthy),
+            Status::Degraded => Some(HealthStatus::Degraded),
+            Status::Critical => Some(HealthStatus::Critical),
+            Status::Inconclusive => None,
+        };
+        Observation::health(&check.name, Labels::new(), session.now, status)
+    });
+    Ok(observed.collect())
+}
+
+/// Sends what is to be sent; returns the failures: channel and reason.
+fn send(
+    state: &mut State,
+    channels: &Channels,
+    notify: &NotifyConfig,
+    scene: &Scene,
+    rules: &[Rule],
+    session: &Session,
+) -> Vec<(String, String)> {
+    let now = session.now;
+    // Spreads repeated attempts of several machines.
+    let jitter = f64::from(std::process::id() % 100) / 100.0;
+    let store = &mut state.store;
+    let explain = |alert: &Alert| scene.explain(alert, rules, now);
+    let round = dispatch(
+        &mut store.notices,
+        &mut store.history,
+        channels,
+        notify,
+        now,
+        jitter,
+        explain,
+    );
+    store
+        .silences
+        .retain(|silence| silence.ends.is_none_or(|ends| now < ends));
+    round.failures
+}
+
+/// The notices that would be sent, as text.
+fn planned(
+    state: &State,
+    notify: &NotifyConfig,
+    scene: &Scene,
+    rules: &[Rule],
+    session: &Session,
+) -> Vec<(String, Notice)> {
+    let mut notices = state.store.notices.clone();
+    let deliveries = notices.decide(notify, session.now);
+    let explain = |alert: &Alert| scene.explain(alert, rules, session.now);
+    let notice = |delivery: dragline_alerting::notify::Delivery| {
+        (
+            delivery.channel.clone(),
+            Notice::new(&delivery, session.now, explain),
+        )
+    };
+    deliveries.into_iter().map(notice).collect()
+}
+
+fn show(
+    args: &RunArgs,
+    (scene, rules): (&Scene, &[Rule]),
+    round: &Round,
+    state: &State,
+    planned: &[(String, Notice)],
+    failures: &[(String, String)],
+) -> anyhow::Result<()> {
+    let firing = state.store.notices.firing().count();
+    if round.dropped > 0 {
+        output::tell(&format!(
+            "{} samples found no room: some series are not judged; narrow the rules with labels",
+            round.dropped
+        ));
+    }
+    if args.format == StateFormat::Json {
+        let changes: Vec<_> = round
+            .changes
+            .iter()
+            .filter(|change| change.alert.is_some())
+            .collect();
+        let value = json!({
+            "firing": firing,
+            "evaluations": round.evaluations,
+            "changes": changes,
+            "planned": planned.iter().map(|(channel, notice)| json!({"channel": channel, "notice": notice})).collect::<Vec<_>>(),
+            "failures": failures.iter().map(|(channel, error)| json!({"channel": channel, "error": error})).collect::<Vec<_>>(),
+        });
+        let text = serde_json::to_string_pretty(&value)?;
+        return output::show(&format!("{}\n", dragline_report::render::clean_json(&text)));
+    }
+    let lines = round.changes.iter().filter_map(|change| {
+        let alert = change.alert.as_ref()?;
+        Some(line_of(change, alert, &scene.summary(alert, rules)))
+    });
+    let mut text: String = lines.collect();
+    for (channel, notice) in planned {
+        text += &format!(
+            "\nwould go to {channel}:\n{}\n",
+            dragline_alerting::render::plain(notice)
+        );
+    }
+    for (channel, error) in failures {
+        text += &format!("not sent to {channel}: {error}\n");
+    }
+    let alerts = if firing == 1 {
+        "alert fires"
+    } else {
+        "alerts fire"
+    };
+    text += &format!("{firing} {alerts}\n");
+    output::show(&clean(&text))
+}
+
+/// A transition that people want to see.
+fn line_of(change: &Change, alert: &Alert, summary: &str) -> String {
+    let word = if alert.is_firing() {
+        alert.severity.as_str().to_uppercase()
+    } else {
+        "RESOLVED".to_owned()
+    };
+    let minute = &change.transition.at.to_string()[..16];
+    format!(
+        "{} {word} {}: {summary}\n",
+        minute.replace('T', " "),
+        alert.id.rule
+    )
+}

@@ -1,0 +1,246 @@
+//! `dragline alerts list | history | ack | silence`: what the state holds.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use dragline_alerting::history::Entry;
+use dragline_alerting::notify::Silence;
+use dragline_alerting::{LabelMatch, Matchers, duration};
+use dragline_report::render;
+use dragline_schema::Timestamp;
+use serde_json::json;
+
+use super::{State, clean, user};
+use crate::args::{SilenceArgs, StateArgs, StateFile, StateFormat};
+use crate::output;
+use crate::times;
+
+/// `dragline alerts list`
+pub(super) fn list(args: &StateArgs) -> anyhow::Result<()> {
+    let state = State::existing(&args.state.path)?;
+    let now = times::now()?;
+    let mut firing: Vec<_> = state.store.notices.firing().collect();
+    firing.sort_by_key(|(alert, _)| {
+        (
+            std::cmp::Reverse(alert.severity),
+            alert.began,
+            alert.id.clone(),
+        )
+    });
+    if args.format == StateFormat::Json {
+        let all: Vec<_> = firing
+            .iter()
+            .map(|(alert, taken)| json!({"id": alert.id.short(), "alert": alert, "acknowledged": taken}))
+            .collect();
+        return json_out(&all);
+    }
+    if firing.is_empty() {
+        return output::show("no alert fires\n");
+    }
+    let mut text = String::new();
+    for (alert, taken) in firing {
+        let taken = taken.map_or_else(String::new, |taken| {
+            format!(", acknowledged by {}", taken.by)
+        });
+        let length = duration::format(rounded(duration::elapsed(now, alert.began)));
+        text += &format!(
+            "{:<8} {}\n         since {} ({length}){taken}\n         {}\n",
+            alert.severity.as_str().to_uppercase(),
+            alert.summary,
+            minute(alert.began),
+            alert.id.short(),
+        );
+    }
+    output::show(&clean(&text))
+}
+
+/// `dragline alerts history`
+pub(super) fn history(args: &StateArgs, last: Duration) -> anyhow::Result<()> {
+    let state = State::existing(&args.state.path)?;
+    let now = times::now()?;
+    let store = &state.store;
+    let entries: Vec<&Entry> = store.history.view(now, last).collect();
+    if args.format == StateFormat::Json {
+        return json_out(&entries);
+    }
+    let summary = store
+        .history
+        .summarise(store.notices.firing().map(|(alert, _)| alert), now);
+    let mut text = format!(
+        "{} active, {} in the last hour, {} in the last 24 hours\n",
+        summary.active, summary.last_hour, summary.last_day
+    );
+    entries.iter().for_each(|entry| text += &told(entry));
+    output::show(&clean(&text))
+}
+
+fn told(entry: &Entry) -> String {
+    match entry {
+        Entry::Transition {
+            at,
+            alert,
+            to,
+            reason,
+            severity,
+            ..
+        } => {
+            let severity = severity.map_or_else(String::new, |severity| format!(" {severity}"));
+            let to = serde_json::to_value(to).ok();
+            let to = to
+                .as_ref()
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default();
+            format!(
+                "{} {to}{severity} {}{}: {}\n",
+                minute(*at),
+                alert.rule,
+                alert.labels,
+                reason.describe()
+            )
+        }
+        Entry::Notice {
+            at,
+            channel,
+            title,
+            alerts,
+            error,
+            is_retried,
+            ..
+        } => {
+            let end = match error {
+                None => String::new(),
+                Some(error) if *is_retried => format!(" (not sent, tried again: {error})"),
+                Some(error) => format!(" (not sent: {error})"),
+            };
+            let evidence = alerts.iter().flat_map(|alert| &alert.evidence);
+            let evidence: Vec<String> = evidence.map(|line| format!("    {line}\n")).collect();
+            let evidence = evidence.concat();
+            format!(
+                "{} notice to {channel}: {title}{end}\n{evidence}",
+                minute(*at)
+            )
+        }
+        Entry::Action { at, by, text } => format!("{} {by}: {text}\n", minute(*at)),
+    }
+}
+
+/// `dragline alerts ack`
+pub(super) fn acknowledge(id: &str, file: &StateFile, by: Option<&str>) -> anyhow::Result<()> {
+    let mut state = State::existing(&file.path)?;
+    let now = times::now()?;
+    let by = by.map_or_else(user, str::to_owned);
+    let taken = state.store.notices.acknowledge(id, &by, now);
+    if taken.is_empty() {
+        let names: Vec<String> = state
+            .store
+            .notices
+            .firing()
+            .map(|(alert, _)| alert.id.short())
+            .collect();
+        match names.as_slice() {
+            [] => bail!("no alert fires, so there is none to acknowledge"),
+            names => bail!(
+                "no alert that fires begins with {id:?}; those that fire: {}",
+                names.join(", ")
+            ),
+        }
+    }
+    for alert in &taken {
+        state.store.history.record_action(
+            &by,
+            &format!("acknowledged {}{}", alert.rule, alert.labels),
+            now,
+        );
+    }
+    state.save()?;
+    let lines: Vec<String> = taken
+        .iter()
+        .map(|alert| format!("acknowledged {}{}\n", alert.rule, alert.labels))
+        .collect();
+    output::show(&clean(&lines.concat()))
+}
+
+/// `dragline alerts silence`
+pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
+    let mut state = State::existing(&args.state.path)?;
+    let now = times::now()?;
+    state
+        .store
+        .silences
+        .retain(|silence| silence.ends.is_none_or(|ends| now < ends));
+    if args.list {
+        let lines = state.store.silences.iter().enumerate();
+        let text: Vec<String> = lines
+            .map(|(index, silence)| format!("{} {}\n", index + 1, shown(silence)))
+            .collect();
+        let text = text.concat();
+        let text = if text.is_empty() {
+            "no silence beside those of the configuration\n".to_owned()
+        } else {
+            text
+        };
+        return output::show(&clean(&text));
+    }
+    let by = args.by.clone().unwrap_or_else(user);
+    let told = if let Some(number) = args.end {
+        let count = state.store.silences.len();
+        if !(1..=count).contains(&number) {
+            bail!("there is no silence {number}: --list shows all {count}");
+        }
+        let ended = state.store.silences.remove(number - 1);
+        format!("ended the silence {}", shown(&ended))
+    } else {
+        let mut matchers = Matchers::default();
+        for (label, value) in &args.matchers {
+            matchers.insert(label.clone(), LabelMatch::One(value.clone()));
+        }
+        let silence = Silence {
+            matchers,
+            starts: Some(now),
+            // clap requires it.
+            ends: args.length.map(|length| duration::after(now, length)),
+            weekly: None,
+            comment: args.comment.clone(),
+            by: by.clone(),
+        };
+        let told = format!("silenced {}", shown(&silence));
+        state.store.silences.push(silence);
+        told
+    };
+    state.store.history.record_action(&by, &told, now);
+    state.save()?;
+    output::show(&format!("{}\n", clean(&told)))
+}
+
+fn shown(silence: &Silence) -> String {
+    let matchers = silence.matchers.iter().map(|(label, wanted)| match wanted {
+        LabelMatch::One(value) => format!("{label}={value}"),
+        LabelMatch::Any(values) => format!("{label}={}", values.join("|")),
+    });
+    let until = silence
+        .ends
+        .map_or_else(String::new, |ends| format!(" until {}", minute(ends)));
+    let comment = if silence.comment.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", silence.comment)
+    };
+    format!(
+        "{}{until}{comment}",
+        matchers.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn json_out(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    output::show(&format!("{}\n", render::clean_json(&text)))
+}
+
+/// `2026-03-04 06:00 UTC`.
+fn minute(time: Timestamp) -> String {
+    format!("{} UTC", time.to_string()[..16].replace('T', " "))
+}
+
+fn rounded(length: Duration) -> Duration {
+    Duration::from_secs(length.as_secs() / 60 * 60)
+}

@@ -1,0 +1,42 @@
+//! The sections about alerts: `alerting` reads them from the text of the file, and reports its mistakes.
+
+use std::collections::BTreeMap;
+
+use dragline_alerting::channel::{ChannelConfig, Channels};
+use dragline_alerting::config::AlertConfig;
+
+use super::mistake;
+use super::{Config, Problem};
+use crate::args::WrongUsage;
+
+impl Config {
+    /// Returns the rules, the settings of the watch, and who is notified.
+    pub(crate) fn alerts(&self) -> AlertConfig {
+        // Mistakes are reported when the configuration is loaded.
+        AlertConfig::load(&self.name, &self.text, &self.base).0
+    }
+
+    /// Returns the channels with their secrets.
+    pub(crate) fn channels(&self) -> anyhow::Result<Channels> {
+        let (channels, errors) = Channels::load(&self.name, &self.text);
+        if errors.is_empty() {
+            return Ok(channels);
+        }
+        Err(WrongUsage::new(&errors.join("\n")).into())
+    }
+
+    /// Returns the channels without their secrets.
+    pub(crate) fn channel_configs(&self) -> BTreeMap<String, ChannelConfig> {
+        dragline_alerting::channel::load_configs(&self.name, &self.text).0
+    }
+
+    pub(super) fn alert_problems(&self, problems: &mut Vec<Problem>) {
+        let (_, mistakes) = AlertConfig::load(&self.name, &self.text, &self.base);
+        let prefix = format!("{}: ", self.name);
+        for one in mistakes {
+            // The list of mistakes begins each line with the file.
+            let problem = one.problem.strip_prefix(&prefix).unwrap_or(&one.problem);
+            problems.push((mistake::at(&one.at), problem.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! `dragline alerts`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{dragline, stdout};
+
+/// Logs of a scraper whose requests failed in the five minutes before the tests' present, 2026-03-15T00:00:00Z, and of
+/// another one on the same site by another way that works.
+fn failures() -> String {
+    let mut log = String::new();
+    for second in 0..240 {
+        let time = format!(
+            "2026-03-14T23:{:02}:{:02}.000000Z",
+            55 + second / 60,
+            second % 60
+        );
+        for (scraper, proxy, status) in [("shop", "p1", 503), ("news", "p2", 200)] {
+            let _ = writeln!(
+                log,
+                r#"{{"timestamp":"{time}","level":"INFO","scraper_id":"{scraper}","site":"shop.example.com","run_id":"r-{scraper}","event_type":"request","url":"https://shop.example.com/p?token=s3cretvalue","status_code":{status},"proxy":"{proxy}"}}"#
+            );
+        }
+    }
+    log
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(config: &str) -> Self {
+        let place = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        fs::write(place.at("shop.jsonl"), failures()).unwrap();
+        let notices = place.at("notices.jsonl");
+        let config = format!("{config}\n[channels.file]\ntype = 'file'\npath = '{notices}'\n");
+        fs::write(place.at("dragline.toml"), config).unwrap();
+        place
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    fn run(&self, more: &[&str]) -> (Option<i32>, Value, String) {
+        let (logs, state, config) = (
+            self.at("shop.jsonl"),
+            self.at("state.json"),
+            self.at("dragline.toml"),
+        );
+        let own = [
+            "alerts", "run", &logs, "--state", &state, "--config", &config, "--format", "json",
+        ];
+        let output = dragline(&[&own, more].concat());
+        (
+            output.status.code(),
+            serde_json::from_slice(&output.stdout).unwrap_or_default(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    }
+
+    fn notices(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.at("notices.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+const NOTIFY: &str = "[notify]\nchannels = ['file']\n[scrapers.shop]\nowner = 'prices team'\n";
+
+#[test]
+fn a_round_sends_a_notice_that_explains_itself_and_the_next_one_sends_nothing() {
+    let place = Place::new(NOTIFY);
+    let (code, planned, told) = place.run(&["--dry-run"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(planned["planned"].as_array().unwrap().len(), 1, "{planned}");
+    assert!(!Path::new(&place.at("state.json")).exists() && place.notices().is_empty());
+
+    let (code, round, told) = place.run(&[]);
+    assert_eq!(
+        (code, round["firing"].as_u64()),
+        (Some(0), Some(1)),
+        "{told} {round}"
+    );
+    let notices = place.notices();
+    assert_eq!(notices.len(), 1);
+    let alert = &notices[0]["alerts"][0];
+    assert_eq!(
+        alert["summary"],
+        "240 URLs of shop failed within 10 minutes"
+    );
+    assert_eq!(alert["verdict"]["suspect"], "us", "{alert}");
+    assert_eq!(alert["runbook"], "high-error-rate");
+    let facts = alert["facts"].to_string();
+    assert!(
+        facts.contains("prices team") && facts.contains("Cause"),
+        "{facts}"
+    );
+    let evidence = alert["evidence"].as_array().unwrap();
+    assert_eq!(evidence.len(), 3);
+    assert!(
+        evidence[0]
+            .as_str()
+            .unwrap()
+            .contains("503 https://shop.example.com/p"),
+        "{evidence:?}"
+    );
+    let state = fs::read_to_string(place.at("state.json")).unwrap();
+    assert!(!format!("{notices:?}{state}").contains("s3cretvalue"));
+    let command = alert["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("dragline errors") && command.contains("--scraper shop"),
+        "{command}"
+    );
+
+    let (code, round, _) = place.run(&[]);
+    assert_eq!((code, round["firing"].as_u64()), (Some(0), Some(1)));
+    assert_eq!(place.notices().len(), 1);
+}
+
+#[test]
+fn alerts_are_listed_acknowledged_and_silenced() {
+    let place = Place::new(NOTIFY);
+    let state = place.at("state.json");
+    let missing = dragline(&["alerts", "list", "--state", &state]);
+    assert_eq!(missing.status.code(), Some(2));
+    place.run(&[]);
+    let list = stdout(&["alerts", "list", "--state", &state]);
+    assert!(
+        list.starts_with("MEDIUM   240 URLs of shop failed"),
+        "{list}"
+    );
+    let taken = stdout(&[
+        "alerts",
+        "ack",
+        "crawler_failures",
+        "--state",
+        &state,
+        "--by",
+        "night shift",
+    ]);
+    assert!(
+        taken.starts_with("acknowledged crawler_failures{"),
+        "{taken}"
+    );
+    let list = stdout(&["alerts", "list", "--state", &state]);
+    assert!(list.contains("acknowledged by night shift"), "{list}");
+    let wrong = dragline(&["alerts", "ack", "queue", "--state", &state]);
+    assert_eq!(wrong.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.contains("crawler_failures-"), "{told}");
+
+    stdout(&[
+        "alerts",
+        "silence",
+        "--state",
+        &state,
+        "--match",
+        "scraper_id=shop",
+        "--for",
+        "2h",
+        "--comment",
+        "moving",
+    ]);
+    let silences = stdout(&["alerts", "silence", "--state", &state, "--list"]);
+    assert_eq!(
+        silences,
+        "1 scraper_id=shop until 2026-03-15 02:00 UTC (moving)\n"
+    );
+    let history = stdout(&["alerts", "history", "--state", &state]);
+    for part in [
+        "1 active",
+        "notice to file: 240 URLs",
+        "night shift: acknowledged",
+        "silenced scraper_id=shop",
+    ] {
+        assert!(history.contains(part), "{part}: {history}");
+    }
+    stdout(&["alerts", "silence", "--state", &state, "--end", "1"]);
+    let silences = stdout(&["alerts", "silence", "--state", &state, "--list"]);
+    assert!(silences.starts_with("no silence"), "{silences}");
+}
+
+#[test]
+fn a_silence_holds_a_notice_back_until_it_ends() {
+    let place = Place::new(NOTIFY);
+    let state = place.at("state.json");
+    // A state exists once a round was made: here one without logs of trouble.
+    fs::write(place.at("shop.jsonl"), failures().lines().next().unwrap()).unwrap();
+    place.run(&[]);
+    fs::write(place.at("shop.jsonl"), failures()).unwrap();
+    stdout(&[
+        "alerts",
+        "silence",
+        "--state",
+        &state,
+        "--match",
+        "site=*.example.com",
+        "--for",
+        "1h",
+    ]);
+    // The first round has judged the present already; what comes later than that is judged in the next minutes.
+    let later = "1773532920";
+    let logs = place.at("shop.jsonl");
+    let config = place.at("dragline.toml");
+    let run = |now: &str| {
+        let own = [
+            "alerts", "run", &logs, "--state", &state, "--config", &config,
+        ];
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_dragline"))
+            .args(own)
+            .env("SOURCE_DATE_EPOCH", now)
+            .env("XDG_CACHE_HOME", crate::kept())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = run(later);
+    assert!(said.contains("1 alert fires"), "{said}");
+    assert_eq!(place.notices().len(), 0);
+}
+
+#[test]
+fn mistakes_in_rules_routes_and_channels_are_named() {
+    let place =
+        Place::new("[notify]\nchannels = ['mial']\n[[rule]]\nalert = 'a'\nexpr = 'queue >'\n");
+    let output = dragline(&["alerts", "check", "--config", &place.at("dragline.toml")]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("there is no channel \"mial\"") && told.contains("rule \"a\": expr"),
+        "{told}"
+    );
+
+    let place = Place::new(
+        "[notify]\nchannels = ['file']\n[[rule]]\nalert = 'a'\nexpr = 'dragline_queue_siez > 3'\n",
+    );
+    let output = dragline(&["alerts", "check", "--config", &place.at("dragline.toml")]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("did you mean \"dragline_queue_size\"?"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_report_is_sent_with_its_page() {
+    let place = Place::new(NOTIFY);
+    let (logs, config) = (place.at("shop.jsonl"), place.at("dragline.toml"));
+    let output = dragline(&["report", &logs, "--config", &config, "--send", "file"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let notices = place.notices();
+    assert_eq!(
+        (notices.len(), notices[0]["kind"].as_str()),
+        (1, Some("report")),
+        "{notices:?}"
+    );
+    let output = dragline(&["report", &logs, "--config", &config, "--send", "flie"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("Did you mean \"file\"?"), "{told}");
+}
+
+#[test]
+fn a_second_command_does_not_overwrite_the_state() {
+    let place = Place::new(NOTIFY);
+    place.run(&[]);
+    let lock = fs::File::open(place.at("state.json.lock")).unwrap();
+    lock.lock().unwrap();
+    let (code, _, told) = place.run(&[]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("another command works with"), "{told}");
+}

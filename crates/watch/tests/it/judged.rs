@@ -1,0 +1,189 @@
+//! What rules find in logs, and what a notice says about it.
+
+use dragline_alerting::notice::Suspect;
+use dragline_alerting::rule::Rule;
+use dragline_alerting::store::AlertStore;
+use dragline_alerting::{Alert, rule};
+use dragline_watch::evaluate;
+
+use crate::fleet::{DAY, HOUR, Log, at, rules, wanted};
+
+/// The alerts that fired between `from` and `now`, in order, with the store.
+fn judge(log: &Log, rules: &[Rule], from: i64, now: i64) -> (Vec<Alert>, AlertStore) {
+    let mut store = AlertStore::default();
+    store.watch.last_tick = Some(at(from));
+    let wanted = wanted(rules, now).going_on(&store);
+    let round = evaluate(&log.look(now, &wanted), &wanted, &mut store, Vec::new());
+    let alerts = round.changes.into_iter().filter_map(|change| change.alert);
+    (alerts.collect(), store)
+}
+
+fn daily(days: i64, refused: impl Fn(i64, i64) -> bool) -> Log {
+    let mut log = Log::default();
+    for day in 0..days {
+        let run = format!("r{day}");
+        log.run(
+            day * DAY + 6 * HOUR,
+            ("shop", "shop.test", &run),
+            120,
+            |nth| refused(day, nth),
+        );
+    }
+    log
+}
+
+#[test]
+fn errors_of_all_kinds_are_added_up() {
+    let mut log = Log::default();
+    for nth in 0..60 {
+        let text = if nth % 2 == 0 {
+            "connection refused"
+        } else {
+            "no such selector .price"
+        };
+        let rest = format!(
+            "\"site\":\"shop.test\",\"event_type\":\"scraper_error\",\"error_type\":\"Error\",\"error_message\":\"{text}\""
+        );
+        log.line(HOUR + nth, "shop", "r1", &rest);
+    }
+    let (alerts, _) = judge(&log, &rule::default_rules(), 0, 3 * HOUR);
+    let told: Vec<&str> = alerts.iter().map(|alert| alert.summary.as_str()).collect();
+    assert_eq!(told, ["60 errors of shop within an hour"; 2]);
+    // It ends with the hour, by a value and not for lack of data.
+    let ended = alerts[1].ended.unwrap();
+    assert_eq!(alerts[1].ended_value, Some(0.0), "{:?}", alerts[1]);
+    assert!(
+        ended >= at(2 * HOUR) && ended <= at(2 * HOUR + 180),
+        "{ended}"
+    );
+}
+
+#[test]
+fn a_queue_ends_with_its_run() {
+    let mut log = Log::default();
+    log.run(HOUR, ("shop", "shop.test", "r1"), 900, |_| false);
+    for minute in 0..15 {
+        let rest = "\"site\":\"shop.test\",\"event_type\":\"queue_size\",\"queue_size\":5000";
+        log.line(HOUR + 60 * minute + 2, "shop", "r1", rest);
+    }
+    let (alerts, store) = judge(&log, &rule::default_rules(), 0, 3 * HOUR);
+    let queue: Vec<&Alert> = alerts
+        .iter()
+        .filter(|alert| alert.id.rule == "queue_backup")
+        .collect();
+    assert_eq!(queue.len(), 2, "{queue:?}");
+    assert!(queue[1].ended.unwrap() <= at(HOUR + 20 * 60), "{queue:?}");
+    assert_eq!(store.notices.firing().count(), 0);
+}
+
+#[test]
+fn a_run_that_is_due_and_does_not_come_is_an_alert_until_one_comes() {
+    let mut log = daily(10, |_, _| false);
+    let down = |alerts: &[Alert]| {
+        let own = alerts
+            .iter()
+            .filter(|alert| alert.id.rule == "scraper_down");
+        own.cloned().collect::<Vec<_>>()
+    };
+    let rules = rule::default_rules();
+    // Before the next run is due, all is well.
+    let (alerts, _) = judge(&log, &rules, 9 * DAY, 10 * DAY + 5 * HOUR);
+    assert_eq!(down(&alerts), []);
+    let (alerts, _) = judge(&log, &rules, 9 * DAY, 10 * DAY + 12 * HOUR);
+    let fired = down(&alerts);
+    assert_eq!(fired.len(), 1, "{fired:?}");
+    assert!(fired[0].is_firing());
+    let began = fired[0].began;
+    assert!(
+        began > at(10 * DAY + 6 * HOUR) && began <= at(10 * DAY + 10 * HOUR),
+        "{began}"
+    );
+    log.run(
+        10 * DAY + 14 * HOUR,
+        ("shop", "shop.test", "r10"),
+        60,
+        |_| false,
+    );
+    let (alerts, _) = judge(&log, &rules, 9 * DAY, 10 * DAY + 15 * HOUR);
+    assert_eq!(
+        down(&alerts).last().unwrap().ended,
+        Some(at(10 * DAY + 14 * HOUR))
+    );
+}
+
+#[test]
+fn a_finding_is_an_alert_since_its_onset_and_explains_itself() {
+    let log = daily(14, |day, nth| day >= 11 && nth % 2 == 0);
+    let rules = rules(
+        "[[rule]]\nalert = \"incident\"\ninsight = \"block_wave\"\nlabels = { severity = \"high\" }",
+    );
+    let now = 13 * DAY + 8 * HOUR;
+    let (alerts, _) = judge(&log, &rules, 13 * DAY, now);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let began = alerts[0].began;
+    assert!(
+        began >= at(11 * DAY + 6 * HOUR) && began < at(11 * DAY + 7 * HOUR),
+        "{began}"
+    );
+    let wanted = wanted(&rules, now);
+    let explanation = log.look(now, &wanted).explain(&alerts[0], &rules, at(now));
+    insta::assert_debug_snapshot!(
+        "explained",
+        (
+            explanation.summary,
+            explanation.runbook,
+            explanation.facts,
+            explanation.command,
+        )
+    );
+    assert!(
+        explanation.evidence.iter().any(|line| line.contains("403")),
+        "{:?}",
+        explanation.evidence
+    );
+}
+
+#[test]
+fn a_rule_about_runs_knows_what_is_normal() {
+    let log = daily(14, |day, nth| day == 13 && nth >= 30);
+    let rules = rules("[[rule]]\nalert = \"few\"\nexpr = \"change(run_items[1d]) < -50\"");
+    let (alerts, _) = judge(&log, &rules, 13 * DAY, 13 * DAY + 8 * HOUR);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let expected = alerts[0].expected.unwrap();
+    assert!((expected.value - 120.0).abs() < 12.0, "{expected:?}");
+    assert!(alerts[0].value.unwrap() < -60.0, "{:?}", alerts[0].value);
+}
+
+#[test]
+fn a_failing_scraper_is_compared_with_others_on_the_site_and_on_the_way() {
+    let one = |of_site: u16, of_way: u16| {
+        let mut log = Log::default();
+        for nth in 0..100 {
+            let second = HOUR + nth;
+            log.request(second, ("shop", "a.test", "r1"), Some("p1"), 403);
+            log.request(second, ("news", "a.test", "r2"), Some("p2"), of_site);
+            log.request(second, ("flats", "b.test", "r3"), Some("p1"), of_way);
+        }
+        let rules = rule::default_rules();
+        let now = HOUR + 300;
+        let (alerts, _) = judge(&log, &rules, 0, now);
+        let own = alerts
+            .iter()
+            .find(|alert| alert.id.labels.get("scraper_id") == Some("shop"));
+        let own = own.unwrap_or_else(|| panic!("{alerts:?}"));
+        let explanation = log
+            .look(now, &wanted(&rules, now))
+            .explain(own, &rules, at(now));
+        assert_eq!(explanation.evidence.len(), 3);
+        assert!(
+            explanation.evidence[0].contains("403 https://a.test/p/"),
+            "{:?}",
+            explanation.evidence
+        );
+        explanation.verdict.unwrap().suspect
+    };
+    assert_eq!(one(403, 200), Suspect::Site);
+    assert_eq!(one(200, 403), Suspect::Proxy);
+    assert_eq!(one(200, 200), Suspect::Us);
+    assert_eq!(one(403, 403), Suspect::Unknown);
+}

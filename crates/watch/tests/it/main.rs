@@ -1,0 +1,7 @@
+//! The watch over logs of a small fleet.
+#![allow(clippy::unwrap_used, reason = "a test that fails should panic")]
+
+mod fleet;
+mod judged;
+mod proposed;
+mod rounds;
