@@ -3,14 +3,14 @@
 mod aliases;
 mod openapi;
 mod params;
-mod read;
+pub(crate) mod read;
 mod service;
-mod write;
+pub(crate) mod write;
 
 use axum::http::Method;
+use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{Ref, Schema};
-use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::http::{Handler, Kind, Param, Route};
 
