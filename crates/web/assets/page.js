@@ -9,12 +9,18 @@
 
   // Times: the reader's zone on the page, UTC on hover.
   const pad = number => String(number).padStart(2, '0');
+  const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+  const clock = (at, seconds) => pad(at.getHours()) + ':' + pad(at.getMinutes()) + (seconds ? ':' + pad(at.getSeconds()) : '');
   const local = inside => all('time[datetime]', time => {
     const at = new Date(time.getAttribute('datetime'));
     if (isNaN(at) || time.closest('.chart')) return;
+    const now = new Date();
     const day = at.getFullYear() + '-' + pad(at.getMonth() + 1) + '-' + pad(at.getDate());
-    const clock = pad(at.getHours()) + ':' + pad(at.getMinutes());
-    time.textContent = day + ' ' + clock + ('seconds' in time.dataset ? ':' + pad(at.getSeconds()) : '');
+    const long = 'seconds' in time.dataset;
+    const isToday = !long && at.toDateString() === now.toDateString();
+    const isThisYear = !long && at.getFullYear() === now.getFullYear();
+    const date = isToday ? '' : isThisYear ? at.getDate() + ' ' + months[at.getMonth()] + ' ' : day + ' ';
+    time.textContent = date + clock(at, long);
   }, inside);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'local time';
   const zoneText = () => {
@@ -153,10 +159,10 @@
         shown = text;
         replace(new DOMParser().parseFromString(text, 'text/html'));
       }
-      if (answer.ok) say('Live. As of ' + new Date().toLocaleTimeString() + '.', false);
+      if (answer.ok) say('Live. As of ' + clock(new Date(), true) + '.', false);
       else say('The service answers with status ' + answer.status + '; the page may be old.', true);
     } catch {
-      say('The service does not answer since ' + new Date().toLocaleTimeString() + '; the page may be old.', true);
+      say('The service does not answer since ' + clock(new Date(), true) + '; the page may be old.', true);
     } finally {
       asking = false;
       if (again || held) { again = false; later(held ? 2000 : 500); }
@@ -176,7 +182,7 @@
     stream.addEventListener('resync', () => later(100 + Math.random() * 900));
     stream.onopen = () => later(0);
     stream.onerror = () => {
-      say('The service does not answer since ' + new Date().toLocaleTimeString() + '; the page may be old.', true);
+      say('The service does not answer since ' + clock(new Date(), true) + '; the page may be old.', true);
       // A refusal is final for the browser; try again later.
       if (stream && stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(connect, 5000); }
     };
@@ -201,6 +207,8 @@
   });
 
   zoneText();
+  const here = find('.lines .target');
+  if (here && !location.hash) here.scrollIntoView({ block: 'center' });
   dress(document);
   connect();
   root.dataset.script = '';

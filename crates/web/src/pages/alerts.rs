@@ -24,7 +24,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
             .collect(),
     );
     if alerts.items.is_empty() {
-        firing = Content::Words(vec![("empty", nothing_fires(watch.as_ref().ok()))]);
+        firing = Content::Words(vec![("empty", nothing_fires(call, watch.as_ref().ok()))]);
     }
     sections.push(Section::new("firing", "", firing));
     let pages = parts_of(call, &alerts);
@@ -98,7 +98,7 @@ fn title(alerts: &Listing<AlertView>) -> (String, Tone) {
     }
 }
 
-fn nothing_fires(watch: Option<&WatchStatus>) -> Html {
+fn nothing_fires(call: &Call<'_>, watch: Option<&WatchStatus>) -> Html {
     let Some(watch) = watch else {
         return Html::text("Alerts that fire would be here.");
     };
@@ -109,7 +109,7 @@ fn nothing_fires(watch: Option<&WatchStatus>) -> Html {
     );
     match watch.evaluated_until {
         Some(_) => Html::text(&words)
-            .then(", last for ", &Html::time(watch.evaluated_until))
+            .then(", last for ", &Html::time(watch.evaluated_until, call.now))
             .then("", &Html::text(".")),
         None => Html::text(&format!("{words}, but were not yet.")),
     }
@@ -153,17 +153,17 @@ fn silences(call: &Call<'_>) -> Content {
         let when = match &silence.weekly {
             Some(weekly) => Html::text(weekly),
             None if silence.ends.is_none() => Html::text("permanently"),
-            None => Html::text("until ").then("", &Html::time(silence.ends)),
+            None => Html::text("until ").then("", &Html::time(silence.ends, call.now)),
         };
         Row::new(vec![
-            Cell::text(&html::cut_middle(&what, 120)),
+            Cell::words(&html::cut_middle(&what, 120)),
             Cell::new(state.small(&Html::text(&counted(
                 silence.muted,
                 "alert muted",
                 "alerts muted",
             )))),
             Cell::new(when),
-            Cell::text(&html::cut_middle(&silence.comment, 160)),
+            Cell::words(&html::cut_middle(&silence.comment, 160)),
             Cell::text(&origin),
             Cell::new(end_button(call, silence)),
         ])
@@ -201,7 +201,7 @@ fn end_button(call: &Call<'_>, silence: &SilenceView) -> Html {
 
 fn history(call: &Call<'_>, list: &Listing<AlertEvent>) -> Table {
     let row = |event: &AlertEvent| {
-        let mut text = Html::text(&html::cut_middle(&event.text, 240));
+        let mut text = Cell::words(&html::cut_middle(&event.text, 240)).html;
         if let Some(error) = &event.error {
             text = text.small(&Html::text(&html::cut_middle(error, 240)));
         }
@@ -220,7 +220,7 @@ fn history(call: &Call<'_>, list: &Listing<AlertEvent>) -> Table {
             alert
         };
         Row::new(vec![
-            Cell::time(Some(event.at)),
+            Cell::time(call, Some(event.at)),
             Cell::new(text),
             Cell::new(event.severity.map(severity_badge).unwrap_or_default()),
             Cell::new(alert),
@@ -254,7 +254,7 @@ fn rules(watch: &WatchStatus) -> Table {
         Row::new(vec![
             Cell::text(&rule.name),
             Cell::new(state),
-            Cell::text(&rule.condition),
+            Cell::words(&rule.condition),
             Cell::text(rule.severity.as_str()),
         ])
     };
@@ -276,7 +276,11 @@ pub(super) fn alert(call: &Call<'_>) -> Made {
     let detail = AlertDetailView::from(call.backend.alert(call.params.required("id")?)?);
     let alert = &detail.alert;
     let is_firing = alert.status == "firing";
-    let mut sections = vec![Section::new("facts", "", Content::Facts(facts(alert)))];
+    let mut sections = vec![Section::new(
+        "facts",
+        "",
+        Content::Facts(facts(call, alert)),
+    )];
     if is_firing && may_act(call) {
         let mut forms: Vec<Form> = parts::alert(call, alert).forms;
         let label = |name: &str| {
@@ -324,14 +328,14 @@ pub(super) fn alert(call: &Call<'_>) -> Made {
         } else {
             Tone::Good
         }),
-        lead: lead(alert),
+        lead: lead(call, alert),
         up: Some(("/alerts".to_owned(), "Alerts".to_owned())),
         sections,
     }
     .draw(call, ALERTS)
 }
 
-fn lead(alert: &AlertView) -> Vec<Html> {
+fn lead(call: &Call<'_>, alert: &AlertView) -> Vec<Html> {
     let mut lines = Vec::new();
     if let Some(verdict) = &alert.verdict {
         lines.push(Html::text(&format!(
@@ -341,21 +345,21 @@ fn lead(alert: &AlertView) -> Vec<Html> {
     if let Some(by) = &alert.acknowledged_by {
         lines.push(
             Html::text(&format!("Taken up by {by}, "))
-                .then("", &Html::time(alert.acknowledged_at))
+                .then("", &Html::time(alert.acknowledged_at, call.now))
                 .then("", &Html::text(".")),
         );
     }
     if alert.silenced_until.is_some() {
         lines.push(
             Html::text("Silenced until ")
-                .then("", &Html::time(alert.silenced_until))
+                .then("", &Html::time(alert.silenced_until, call.now))
                 .then("", &Html::text(".")),
         );
     }
     lines
 }
 
-fn facts(alert: &AlertView) -> Vec<(String, Html)> {
+fn facts(call: &Call<'_>, alert: &AlertView) -> Vec<(String, Html)> {
     let number = |number: Option<f64>| value(number, ValueFormat::Number);
     let state = if alert.flapping {
         "flapping"
@@ -380,11 +384,14 @@ fn facts(alert: &AlertView) -> Vec<(String, Html)> {
                 number(alert.threshold)
             )),
         ),
-        ("Began".to_owned(), Html::time(Some(alert.began))),
-        ("Fired".to_owned(), Html::time(Some(alert.fired_at))),
+        ("Began".to_owned(), Html::time(Some(alert.began), call.now)),
+        (
+            "Fired".to_owned(),
+            Html::time(Some(alert.fired_at), call.now),
+        ),
     ];
     if alert.ended.is_some() {
-        facts.push(("Ended".to_owned(), Html::time(alert.ended)));
+        facts.push(("Ended".to_owned(), Html::time(alert.ended, call.now)));
     }
     if let Some(range) = alert.expected {
         facts.push((

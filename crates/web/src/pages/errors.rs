@@ -74,7 +74,7 @@ fn title(call: &Call<'_>, totals: &ErrorTotals) -> String {
     let Some(total) = totals.total else {
         return format!("Nothing is known about errors{of} in this period");
     };
-    let period = html::length(totals.window.seconds() as f64);
+    let period = html::period(totals.window.seconds());
     if total == 0 {
         return format!("No errors{of} in {period}");
     }
@@ -158,7 +158,7 @@ pub(super) fn group(call: &Call<'_>) -> Made {
             "What was logged",
             Content::Words(vec![("sample", sample(call, group))]),
         ),
-        Section::new("facts", "", Content::Facts(facts(&detail))),
+        Section::new("facts", "", Content::Facts(facts(call, &detail))),
         Section::new(
             "period",
             "",
@@ -239,7 +239,7 @@ fn shown(place: &Place) -> String {
         .map_or_else(|| file.clone(), |line| format!("{file}:{line}"))
 }
 
-fn facts(detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
+fn facts(call: &Call<'_>, detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
     let group = &detail.group;
     let category = match &group.sub_category {
         Some(sub) => format!("{}: {sub}", group.category),
@@ -270,8 +270,8 @@ fn facts(detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
                 count(group.count)
             )),
         ),
-        ("First".to_owned(), Html::time(group.first_seen)),
-        ("Last".to_owned(), Html::time(group.last_seen)),
+        ("First".to_owned(), Html::time(group.first_seen, call.now)),
+        ("Last".to_owned(), Html::time(group.last_seen, call.now)),
         ("Id".to_owned(), Html::text(&group.id)),
     ];
     if let Some(muted) = &group.muted {

@@ -50,7 +50,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
             Cell::text(&metric.labels.join(", ")),
             Cell::count(Some(metric.series)),
             Cell::number(&last, metric.last),
-            Cell::time(metric.last_updated),
+            Cell::time(call, metric.last_updated),
         ])
     };
     let table = Table {
@@ -170,7 +170,7 @@ pub(super) fn metric(call: &Call<'_>) -> Made {
 }
 
 fn title(answer: &MetricAnswer, (name, read): Statistic) -> String {
-    let period = html::length(answer.window.seconds() as f64);
+    let period = html::period(answer.window.seconds());
     match answer.whole.as_ref().and_then(read) {
         Some(number) => {
             let shown = value(

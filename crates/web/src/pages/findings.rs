@@ -127,7 +127,7 @@ fn facts(call: &Call<'_>, finding: &Finding) -> Vec<(String, Html)> {
     let state = if finding.is_open {
         Html::text("open")
     } else {
-        Html::text("over since ").then("", &Html::time(finding.until))
+        Html::text("over since ").then("", &Html::time(finding.until, call.now))
     };
     let mut facts = vec![
         ("State".to_owned(), state),
@@ -136,7 +136,7 @@ fn facts(call: &Call<'_>, finding: &Finding) -> Vec<(String, Html)> {
             Html::text(&finding.kind.replace('_', " ")),
         ),
         ("Severity".to_owned(), severity_badge(finding.severity)),
-        ("Since".to_owned(), Html::time(finding.since)),
+        ("Since".to_owned(), Html::time(finding.since, call.now)),
     ];
     if let Some(key) = &finding.scraper {
         facts.push((
@@ -170,7 +170,7 @@ fn facts(call: &Call<'_>, finding: &Finding) -> Vec<(String, Html)> {
     for moved in &finding.sequence {
         facts.push((
             moved.metric.replace('_', " "),
-            Html::text("changed ").then("", &Html::time(Some(moved.at))),
+            Html::text("changed ").then("", &Html::time(Some(moved.at), call.now)),
         ));
     }
     if let Some(runbook) = &finding.runbook {

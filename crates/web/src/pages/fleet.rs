@@ -185,15 +185,18 @@ fn lead(call: &Call<'_>, detail: &ScraperDetail) -> Vec<Html> {
     let mut about = Html::default();
     if summary.since.is_some() {
         about = Html::text("So since ")
-            .then("", &Html::time(summary.since))
+            .then("", &Html::time(summary.since, call.now))
             .then("", &Html::text("."));
     }
     about = about.then(
         " ",
-        &Html::text("Latest event ").then("", &Html::time(summary.last_event)),
+        &Html::text("Latest event ").then("", &Html::time(summary.last_event, call.now)),
     );
     if summary.next_run_due.is_some() {
-        about = about.then("; next run due ", &Html::time(summary.next_run_due));
+        about = about.then(
+            "; next run due ",
+            &Html::time(summary.next_run_due, call.now),
+        );
     }
     about = about.then("", &Html::text("."));
     if let Some(site) = &summary.key.site {
@@ -273,7 +276,13 @@ fn behind(
     let runs = or_words(runs, |mut list| {
         list.next = None;
         let empty = Html::text("Its runs would be here. A run begins with its first line.");
-        Content::Table(parts::runs(call, &list, "Runs, the latest first", empty))
+        Content::Table(parts::runs(
+            call,
+            &list,
+            "Runs, the latest first",
+            empty,
+            false,
+        ))
     });
     let groups = call.backend.error_groups(&ErrorQuery {
         scope: scope.clone(),

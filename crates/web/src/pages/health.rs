@@ -95,8 +95,8 @@ fn checks(call: &Call<'_>, health: &HealthView) -> Table {
                     .small(&message.unwrap_or_default()),
             ),
             Cell::text(&check.kind),
-            Cell::time(check.since),
-            Cell::time(check.checked_at),
+            Cell::time(call, check.since),
+            Cell::time(call, check.checked_at),
             Cell::number(&shown, time),
             Cell::number(&percent, available),
         ])
@@ -140,13 +140,13 @@ fn about_service(call: &Call<'_>, service: &ServiceStatus) -> Vec<Section> {
     sections.push(Section::new(
         "inputs",
         "What it reads",
-        Content::Table(inputs(service)),
+        Content::Table(inputs(call, service)),
     ));
     if !service.senders.is_empty() {
         sections.push(Section::new(
             "senders",
             "Machines that send logs",
-            Content::Table(senders(&service.senders)),
+            Content::Table(senders(call, &service.senders)),
         ));
     }
     sections.push(Section::new(
@@ -174,9 +174,10 @@ fn service_facts(call: &Call<'_>, service: &ServiceStatus) -> Vec<(String, Html)
     let running = call.now.since(service.started_at) as f64 / 1e6;
     let configuration = match (&service.config_file, &service.config_error) {
         (None, _) => Html::text("defaults: there is no configuration file"),
-        (Some(file), None) => {
-            Html::text(file).then(", read ", &Html::time(Some(service.config_read_at)))
-        }
+        (Some(file), None) => Html::text(file).then(
+            ", read ",
+            &Html::time(Some(service.config_read_at), call.now),
+        ),
         (Some(file), Some(error)) => Html::badge(Tone::Critical, "the present file is not in use")
             .then(" ", &Html::text(&format!("{file}: {error}"))),
     };
@@ -184,7 +185,7 @@ fn service_facts(call: &Call<'_>, service: &ServiceStatus) -> Vec<(String, Html)
         ("Version".to_owned(), Html::text(&service.version)),
         (
             "Started".to_owned(),
-            Html::time(Some(service.started_at))
+            Html::time(Some(service.started_at), call.now)
                 .then(", ", &Html::text(&format!("{} ago", length(running)))),
         ),
         ("Configuration".to_owned(), configuration),
@@ -193,17 +194,17 @@ fn service_facts(call: &Call<'_>, service: &ServiceStatus) -> Vec<(String, Html)
     ]
 }
 
-fn inputs(service: &ServiceStatus) -> Table {
+fn inputs(call: &Call<'_>, service: &ServiceStatus) -> Table {
     let row = |input: &crate::model::Input| {
         let state = match &input.error {
             None => Html::badge(Tone::Good, "followed"),
             Some(error) => Html::badge(Tone::Critical, "not readable").small(&Html::text(error)),
         };
         Row::new(vec![
-            Cell::text(&input.path),
+            Cell::words(&input.path),
             Cell::new(state),
             Cell::count(Some(input.files)),
-            Cell::time(input.last_event),
+            Cell::time(call, input.last_event),
         ])
     };
     Table {
@@ -222,7 +223,7 @@ fn inputs(service: &ServiceStatus) -> Table {
     }
 }
 
-fn senders(senders: &[Sender]) -> Table {
+fn senders(call: &Call<'_>, senders: &[Sender]) -> Table {
     let row = |sender: &Sender| {
         let state = if sender.is_silent {
             Html::badge(Tone::Critical, "silent")
@@ -233,7 +234,7 @@ fn senders(senders: &[Sender]) -> Table {
         Row::new(vec![
             Cell::text(&sender.host),
             Cell::new(state),
-            Cell::time(Some(sender.last_seen)),
+            Cell::time(call, Some(sender.last_seen)),
             Cell::number(&value(Some(bytes), ValueFormat::Bytes), Some(bytes)),
         ])
     };
@@ -262,7 +263,7 @@ fn tasks(call: &Call<'_>, service: &ServiceStatus) -> Table {
         Row::new(vec![
             Cell::text(&task.name),
             Cell::new(state),
-            Cell::time(task.last_success),
+            Cell::time(call, task.last_success),
         ])
     };
     Table {
@@ -281,7 +282,7 @@ pub(super) fn check(call: &Call<'_>) -> Made {
     let mut sections = vec![Section::new(
         "facts",
         "",
-        Content::Facts(check_facts(check)),
+        Content::Facts(check_facts(call, check)),
     )];
     if let Some(series) = response_times(&history) {
         sections.push(Section::new(
@@ -293,7 +294,7 @@ pub(super) fn check(call: &Call<'_>) -> Made {
     sections.push(Section::new(
         "changes",
         "Changes",
-        Content::Table(changes(&history)),
+        Content::Table(changes(call, &history)),
     ));
     Page {
         title: format!("{} is {}", check.name, check.status),
@@ -309,15 +310,15 @@ pub(super) fn check(call: &Call<'_>) -> Made {
     .draw(call, HEALTH)
 }
 
-fn check_facts(check: &CheckView) -> Vec<(String, Html)> {
+fn check_facts(call: &Call<'_>, check: &CheckView) -> Vec<(String, Html)> {
     let percent = check
         .availability_percent
         .map_or_else(|| UNKNOWN.to_owned(), |percent| format!("{percent:.1} %"));
     let mut facts = vec![
         ("Kind".to_owned(), Html::text(&check.kind)),
         ("Target".to_owned(), Html::text(&check.target)),
-        ("Since".to_owned(), Html::time(check.since)),
-        ("Checked".to_owned(), Html::time(check.checked_at)),
+        ("Since".to_owned(), Html::time(check.since, call.now)),
+        ("Checked".to_owned(), Html::time(check.checked_at, call.now)),
         (
             "Last result".to_owned(),
             Html::badge(Tone::of_status(&check.last_result), &check.last_result),
@@ -364,13 +365,13 @@ fn response_times(history: &HealthHistoryView) -> Option<Series> {
     })
 }
 
-fn changes(history: &HealthHistoryView) -> Table {
+fn changes(call: &Call<'_>, history: &HealthHistoryView) -> Table {
     let row = |change: &crate::views::HealthChange| {
         Row::new(vec![
-            Cell::time(Some(change.at)),
+            Cell::time(call, Some(change.at)),
             Cell::text(change.from.as_deref().unwrap_or(UNKNOWN)),
             Cell::new(Html::badge(Tone::of_status(&change.to), &change.to)),
-            Cell::text(&html::cut_middle(&change.reason, 240)),
+            Cell::words(&html::cut_middle(&change.reason, 240)),
         ])
     };
     Table {

@@ -15,6 +15,9 @@ pub(super) const UNKNOWN: &str = "–";
 /// The longest text of a log in a table, in characters; the whole is shown on hover.
 const LONGEST: usize = 160;
 
+/// The longest name of a scraper or a site in a sentence, in characters.
+const LONGEST_NAME: usize = 80;
+
 /// The escaper of all templates: hidden characters become visible, too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visible;
@@ -84,27 +87,48 @@ impl Html {
         ))
     }
 
-    /// A time, which the script shows in the reader's zone.
-    pub(super) fn time(time: Option<Timestamp>) -> Self {
+    /// A time: as short as `now` allows. The script shows it in the reader's zone.
+    pub(super) fn time(time: Option<Timestamp>, now: Timestamp) -> Self {
         let Some(time) = time else {
             return Self::text(UNKNOWN);
         };
-        let iso = time.to_string();
-        let shown = format!("{} {}", &iso[..10], &iso[11..19]);
-        Self(format!(
-            "<time datetime=\"{iso}\" title=\"{shown} UTC\">{}</time>",
-            &shown[..16]
-        ))
+        Self::stamp(time, &short(time, now), "")
     }
 
     /// A time to the second.
     pub(super) fn second(time: Timestamp) -> Self {
         let iso = time.to_string();
-        let shown = format!("{} {}", &iso[..10], &iso[11..19]);
+        Self::stamp(
+            time,
+            &format!("{} {}", &iso[..10], &iso[11..19]),
+            " data-seconds",
+        )
+    }
+
+    fn stamp(time: Timestamp, shown: &str, more: &str) -> Self {
+        let iso = time.to_string();
+        let whole = format!("{} {} UTC", &iso[..10], &iso[11..19]);
         Self(format!(
-            "<time datetime=\"{iso}\" title=\"{shown} UTC\" data-seconds>{shown}</time>"
+            "<time datetime=\"{iso}\" title=\"{whole}\"{more}>{shown}</time>"
         ))
     }
+}
+
+/// The time of day today, the day this year, or the whole date.
+fn short(time: Timestamp, now: Timestamp) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let (at, today) = (time.to_civil(), now.to_civil());
+    let clock = format!("{:02}:{:02}", at.hour(), at.minute());
+    if at.date() == today.date() {
+        return clock;
+    }
+    if at.year() == today.year() {
+        let month = MONTHS[at.month() as usize - 1];
+        return format!("{} {month} {clock}", at.day());
+    }
+    format!("{} {clock}", at.date())
 }
 
 /// Cuts a text in the middle.
@@ -208,9 +232,10 @@ pub(super) fn outcome_badge(outcome: Option<RunOutcome>) -> Html {
 
 /// A scraper's name in a sentence.
 pub(super) fn name(key: &ScraperKey) -> String {
-    match (&key.scraper_id, &key.site) {
+    let short = |name: &Option<String>| name.as_deref().map(|name| cut_middle(name, LONGEST_NAME));
+    match (short(&key.scraper_id), short(&key.site)) {
         (Some(scraper), Some(site)) => format!("{scraper} on {site}"),
-        (Some(scraper), None) => scraper.clone(),
+        (Some(scraper), None) => scraper,
         (None, Some(site)) => format!("unnamed scraper on {site}"),
         (None, None) => "unnamed scraper".to_owned(),
     }
@@ -325,6 +350,40 @@ pub(super) fn length(seconds: f64) -> String {
         3_600..86_400 => two(whole / 3_600, "h", whole % 3_600 / 60, "min"),
         _ => two(whole / 86_400, "d", whole % 86_400 / 3_600, "h"),
     }
+}
+
+/// A period in words: `24 hours`, `7 days`.
+pub(super) fn period(seconds: i64) -> String {
+    let whole = seconds.max(0) as u64;
+    match whole {
+        0..172_800 if whole % 3_600 == 0 => counted(whole / 3_600, "hour", "hours"),
+        172_800.. if whole % 86_400 == 0 => counted(whole / 86_400, "day", "days"),
+        _ => length(whole as f64),
+    }
+}
+
+/// A text with a capital letter at its start.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+/// A place in a log: the line, and the file below it.
+pub(super) fn place(base: &str, place: &Place) -> Html {
+    let line = place.line.map_or_else(
+        || format!("byte {}", place.offset),
+        |line| format!("line {line}"),
+    );
+    let file = place.file.rsplit('/').next().unwrap_or_default();
+    let short = Html::text(&cut_middle(file, 36));
+    let file = Html(format!(
+        "<span title=\"{}\">{}</span>",
+        escape(&place.file),
+        short.0
+    ));
+    Html::link(base, &line_address(place), &line).small(&file)
 }
 
 #[cfg(test)]

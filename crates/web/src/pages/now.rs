@@ -63,7 +63,7 @@ pub(super) fn page(call: &Call<'_>) -> Made {
     Page {
         title,
         tone: Some(tone),
-        lead: lead(&overview, total),
+        lead: lead(call, &overview, total),
         sections,
         ..Page::default()
     }
@@ -127,7 +127,7 @@ fn unknown(overview: &Overview) -> u64 {
 }
 
 /// Who is in which state, and how current the data are.
-fn lead(overview: &Overview, total: u64) -> Vec<Html> {
+fn lead(call: &Call<'_>, overview: &Overview, total: u64) -> Vec<Html> {
     let states = overview.scrapers.iter().filter(|(_, count)| **count > 0);
     let states: Vec<String> = states
         .map(|(verdict, number)| format!("{} {}", count(*number), super::html::verdict(*verdict)))
@@ -147,13 +147,13 @@ fn lead(overview: &Overview, total: u64) -> Vec<Html> {
         }
         lines.push(first.then("", &Html::text(".")));
     }
-    lines.extend(describe(&overview.data));
+    lines.extend(describe(call, &overview.data));
     lines
 }
 
-fn describe(data: &DataState) -> Vec<Html> {
+fn describe(call: &Call<'_>, data: &DataState) -> Vec<Html> {
     let mut state = match data.last_event {
-        Some(at) => Html::text("Latest event ").then("", &Html::time(Some(at))),
+        Some(at) => Html::text("Latest event ").then("", &Html::time(Some(at), call.now)),
         None => Html::text("No event yet"),
     };
     if let Some(lag) = data.lag_seconds.filter(|lag| *lag >= 2.0) {
@@ -192,7 +192,13 @@ fn active_runs(call: &Call<'_>, overview: &Overview) -> Section {
     let empty = Html::text(
         "Runs that are active would be here. A run is active from its first line to its end.",
     );
-    let table = parts::runs(call, &list, "Active runs, the latest start first", empty);
+    let table = parts::runs(
+        call,
+        &list,
+        "Active runs, the latest start first",
+        empty,
+        true,
+    );
     Section::new("runs", title, Content::Table(table)).with_more("/runs", "All runs")
 }
 

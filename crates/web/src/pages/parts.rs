@@ -12,11 +12,14 @@ use super::view::{
 use super::{may_act, note_of, parts_of, with_param};
 use crate::http::Call;
 use crate::model::{
-    Attention, AttentionKind, ErrorGroup, EventLine, Figure, Finding, RunSummary, ScraperSummary,
-    Sparkline, ValueFormat,
+    Attention, AttentionKind, ErrorGroup, EventLine, Figure, Finding, RunOutcome, RunSummary,
+    ScraperSummary, Sparkline, ValueFormat,
 };
 use crate::query::{Listing, ScraperKey, Window};
 use crate::views::AlertView;
+
+/// The longest name in a table, in characters.
+const LONGEST_NAME: usize = 80;
 
 /// Numbers with what was expected of them. `path` leads from a number to what is behind it.
 pub(super) fn figures(figures: &[Figure], path: impl Fn(&str) -> Option<String>) -> Content {
@@ -135,11 +138,7 @@ pub(super) fn scrapers(
         let rate = value(numbers.success_rate, ValueFormat::Percent);
         let time = value(numbers.response_time_ms_p95, ValueFormat::Milliseconds);
         Row::new(vec![
-            Cell::new(Html::link(
-                call.base,
-                &scraper_address(&scraper.key),
-                &name(&scraper.key),
-            )),
+            Cell::new(two_lines(call, &scraper.key)),
             Cell {
                 key: Some((scraper.verdict as u8).to_string()),
                 ..Cell::new(state.small(&reason.unwrap_or_default()))
@@ -150,7 +149,7 @@ pub(super) fn scrapers(
             Cell::new(spark(scraper.items_per_day.as_ref(), most)),
             Cell::count(numbers.errors),
             Cell::number(&time, numbers.response_time_ms_p95),
-            Cell::time(scraper.last_event),
+            Cell::time(call, scraper.last_event),
         ])
     };
     let head = |label, by| Head {
@@ -185,12 +184,28 @@ pub(super) fn scrapers(
     }
 }
 
+/// A scraper with its site below it.
+fn two_lines(call: &Call<'_>, key: &ScraperKey) -> Html {
+    let scraper = key.scraper_id.as_deref().unwrap_or("unnamed scraper");
+    let site = key
+        .site
+        .as_deref()
+        .map(|site| html::cut_middle(site, LONGEST_NAME));
+    Html::link(
+        call.base,
+        &scraper_address(key),
+        &html::cut_middle(scraper, LONGEST_NAME),
+    )
+    .small(&Html::text(&site.unwrap_or_default()))
+}
+
 /// A table of runs.
 pub(super) fn runs(
     call: &Call<'_>,
     list: &Listing<RunSummary>,
     caption: &str,
     empty: Html,
+    has_scraper: bool,
 ) -> Table {
     let row = |run: &RunSummary| {
         let key = ScraperKey {
@@ -203,6 +218,7 @@ pub(super) fn runs(
             .map_or_else(|| UNKNOWN.to_owned(), html::length);
         let rate = value(numbers.success_rate, ValueFormat::Percent);
         let who = Html::link(call.base, &scraper_address(&key), &name(&key));
+        let who = if has_scraper { who } else { Html::default() };
         Row::new(vec![
             Cell::new(
                 Html::link(
@@ -212,8 +228,8 @@ pub(super) fn runs(
                 )
                 .small(&who),
             ),
-            Cell::new(outcome_badge(run.outcome).small(&outlook(run))),
-            Cell::time(run.start),
+            Cell::new(outcome_badge(run.outcome).small(&outlook(call, run))),
+            Cell::time(call, run.start),
             Cell::number(&length, run.duration_seconds),
             Cell::count(numbers.requests),
             Cell::number(&rate, numbers.success_rate),
@@ -258,12 +274,14 @@ fn items(run: &RunSummary) -> Html {
 }
 
 /// How a run is expected to end, or why it ended.
-pub(super) fn outlook(run: &RunSummary) -> Html {
+pub(super) fn outlook(call: &Call<'_>, run: &RunSummary) -> Html {
     if let Some(forecast) = &run.forecast {
-        return Html::text("ends about ").then("", &Html::time(Some(forecast.end)));
+        return Html::text("ends about ").then("", &Html::time(Some(forecast.end), call.now));
     }
-    run.finish_reason
-        .as_deref()
+    let outcome = run.outcome.map_or("", RunOutcome::name);
+    let reason = run.finish_reason.as_deref();
+    reason
+        .filter(|reason| *reason != outcome)
         .map(|reason| Html::text(&html::cut_middle(reason, 60)))
         .unwrap_or_default()
 }
@@ -310,7 +328,7 @@ pub(super) fn groups(
                 Cell::count(Some(group.count)),
                 Cell::new(spark(group.over_time.as_ref(), most)),
                 Cell::text(&who),
-                Cell::time(group.last_seen),
+                Cell::time(call, group.last_seen),
             ],
         }
     };
@@ -342,24 +360,16 @@ pub(super) fn lines(
     empty: Html,
 ) -> Table {
     let row = |line: &EventLine| {
-        let place = line.place.line.map_or_else(
-            || format!("{} at byte {}", line.place.file, line.place.offset),
-            |number| format!("{}:{number}", line.place.file),
-        );
         let what = [line.level.as_deref(), line.event_type.as_deref()]
             .into_iter()
             .flatten()
             .collect::<Vec<_>>()
             .join(" ");
         Row::new(vec![
-            Cell::new(Html::link(
-                call.base,
-                &line_address(&line.place),
-                &html::cut_middle(&place, 60),
-            )),
-            Cell::time(line.at),
+            Cell::new(html::place(call.base, &line.place)),
+            Cell::time(call, line.at),
             Cell::text(&what),
-            Cell::text(&name(&line.key)),
+            Cell::words(&name(&line.key)),
             Cell::new(Html::long(&line.text)),
         ])
     };
@@ -392,7 +402,7 @@ pub(super) fn thing(call: &Call<'_>, attention: &Attention) -> Thing {
         );
     }
     if attention.since.is_some() {
-        about = about.then(" · since ", &Html::time(attention.since));
+        about = about.then(" · since ", &Html::time(attention.since, call.now));
     }
     let sample = attention.place.as_ref().zip(attention.sample.as_ref());
     Thing {
@@ -420,9 +430,9 @@ pub(super) fn finding(call: &Call<'_>, finding: &Finding) -> Thing {
             &Html::link(call.base, &scraper_address(key), &name(key)),
         );
     }
-    about = about.then(" · since ", &Html::time(finding.since));
+    about = about.then(" · since ", &Html::time(finding.since, call.now));
     if finding.until.is_some() {
-        about = about.then(" until ", &Html::time(finding.until));
+        about = about.then(" until ", &Html::time(finding.until, call.now));
     }
     Thing {
         tone: if finding.is_open {
@@ -454,12 +464,15 @@ pub(super) fn alert(call: &Call<'_>, alert: &AlertView) -> Thing {
             &Html::link(call.base, &scraper_address(&key), &name(&key)),
         );
     }
-    about = about.then(" · since ", &Html::time(Some(alert.began)));
+    about = about.then(" · since ", &Html::time(Some(alert.began), call.now));
     if let Some(by) = &alert.acknowledged_by {
         about = about.then(" · ", &Html::text(&format!("taken up by {by}")));
     }
     if alert.silenced_until.is_some() {
-        about = about.then(" · silenced until ", &Html::time(alert.silenced_until));
+        about = about.then(
+            " · silenced until ",
+            &Html::time(alert.silenced_until, call.now),
+        );
     }
     let sample = alert.place.as_ref().zip(alert.evidence.first());
     let mut forms = Vec::new();
@@ -541,7 +554,8 @@ pub(super) fn periods(call: &Call<'_>, window: Window) -> Filters {
         }
     };
     let is_custom = !presets.iter().any(|(preset, _)| is_current(preset));
-    let custom = Html::time(Some(window.from)).then(" to ", &Html::time(Some(window.to)));
+    let custom = Html::time(Some(window.from), call.now)
+        .then(" to ", &Html::time(Some(window.to), call.now));
     Filters {
         windows: presets.map(link).into(),
         custom: is_custom.then_some(custom),

@@ -28,18 +28,19 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         .backend
         .reports(&call.params.page(Part::DEFAULT_LIMIT)?)?;
     let row = |report: &ReportInfo| {
-        let period = report
-            .period
-            .map(|period| Html::time(Some(period.from)).then(" to ", &Html::time(Some(period.to))));
+        let period = report.period.map(|period| {
+            Html::time(Some(period.from), call.now)
+                .then(" to ", &Html::time(Some(period.to), call.now))
+        });
         Row::new(vec![
             Cell::new(Html::link(
                 call.base,
                 &path_with("/reports", &report.id),
                 &report.title,
             )),
-            Cell::time(Some(report.made_at)),
+            Cell::time(call, Some(report.made_at)),
             Cell::new(period.unwrap_or_else(|| Html::text(UNKNOWN))),
-            Cell::text(report.note.as_deref().unwrap_or_default()),
+            Cell::words(report.note.as_deref().unwrap_or_default()),
         ])
     };
     let table = Table {

@@ -32,7 +32,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     };
     let empty = Html::text("Runs would be here. A run begins with its first line. ")
         .then("", &Html::link(call.base, "/runs", "Show all runs"));
-    let table = parts::runs(call, &list, "Runs, the latest start first", empty);
+    let table = parts::runs(call, &list, "Runs, the latest start first", empty, true);
     let text = |name| call.params.text(name).unwrap_or_default();
     let outcomes = RunOutcome::ALL.map(|outcome| (outcome.name(), outcome.name()));
     let filters = Filters {
@@ -150,7 +150,7 @@ pub(super) fn run(call: &Call<'_>) -> Made {
         } else {
             Tone::Plain
         }),
-        lead: lead(run),
+        lead: lead(call, run),
         up: Some((scraper_address(&scraper), name(&scraper))),
         sections,
     }
@@ -177,14 +177,17 @@ fn title(run: &RunSummary) -> String {
     }
 }
 
-fn lead(run: &RunSummary) -> Vec<Html> {
+fn lead(call: &Call<'_>, run: &RunSummary) -> Vec<Html> {
     let Some(forecast) = &run.forecast else {
         return Vec::new();
     };
     let mut text = Html::text("Expected to end about ")
-        .then("", &Html::time(Some(forecast.end)))
-        .then(" (90 % between ", &Html::time(Some(forecast.end_lower)))
-        .then(" and ", &Html::time(Some(forecast.end_upper)))
+        .then("", &Html::time(Some(forecast.end), call.now))
+        .then(
+            " (90 % between ",
+            &Html::time(Some(forecast.end_lower), call.now),
+        )
+        .then(" and ", &Html::time(Some(forecast.end_upper), call.now))
         .then("", &Html::text(")"));
     if let Some(items) = forecast.items {
         let items = html::count(items.round().max(0.0) as u64);
@@ -206,9 +209,12 @@ fn facts(call: &Call<'_>, detail: &RunDetail) -> Vec<(String, Html)> {
     let mut facts = vec![
         ("Run".to_owned(), Html::text(&run.key.run_id)),
         ("State".to_owned(), outcome_badge(run.outcome)),
-        ("Start".to_owned(), Html::time(run.start)),
-        ("End".to_owned(), Html::time(run.end)),
-        ("Latest line".to_owned(), Html::time(run.last_seen)),
+        ("Start".to_owned(), Html::time(run.start, call.now)),
+        ("End".to_owned(), Html::time(run.end, call.now)),
+        (
+            "Latest line".to_owned(),
+            Html::time(run.last_seen, call.now),
+        ),
     ];
     let mut fact = |label: &str, text: Option<Html>| {
         if let Some(text) = text {
@@ -337,7 +343,7 @@ pub(super) fn compare(call: &Call<'_>) -> Made {
                         &html::cut_middle(&other.run_id, 60),
                     ),
                 )
-                .then(" of ", &Html::time(two.summary.start)),
+                .then(" of ", &Html::time(two.summary.start, call.now)),
         ],
         sections: vec![
             Section::new("numbers", "Numbers", Content::Table(numbers(&one, &two))),
@@ -367,8 +373,8 @@ fn comparison_title(one: &RunDetail, two: &RunDetail, scraper: &ScraperKey) -> S
         Some((figure, change)) => {
             let verb = if change > 0.0 { "rose" } else { "fell" };
             format!(
-                "{} {verb} by {:.0} % from one run of {who} to the other",
-                figure.label,
+                "{} {verb} by {:.0} % from the other run of {who} to this one",
+                html::capitalised(&figure.label),
                 100.0 * change.abs()
             )
         }
@@ -377,6 +383,16 @@ fn comparison_title(one: &RunDetail, two: &RunDetail, scraper: &ScraperKey) -> S
 
 fn change(now: f64, before: f64) -> Option<f64> {
     (before != 0.0).then(|| (now - before) / before.abs())
+}
+
+/// A change in percent, with its sign.
+fn percent_change(change: f64) -> String {
+    let percent = (100.0 * change).round();
+    match percent {
+        0.0 => "same".to_owned(),
+        _ if percent > 0.0 => format!("+{percent} %"),
+        _ => format!("−{} %", -percent),
+    }
 }
 
 /// The figures of the first run with the values that the second has for them.
@@ -407,10 +423,7 @@ fn compared_row(label: &str, shown: [String; 2], values: [Option<f64>; 2]) -> Ro
     let change = values[0]
         .zip(values[1])
         .and_then(|(now, before)| change(now, before));
-    let change_text = change.map_or_else(
-        || UNKNOWN.to_owned(),
-        |change| format!("{:+.0} %", 100.0 * change),
-    );
+    let change_text = change.map_or_else(|| UNKNOWN.to_owned(), percent_change);
     let [now, before] = shown;
     Row::new(vec![
         Cell::text(label),

@@ -84,6 +84,8 @@ pub(super) struct Table {
 pub(super) struct Head {
     pub(super) label: &'static str,
     pub(super) is_number: bool,
+    /// Whether its label may take several lines.
+    pub(super) is_wide: bool,
     /// Where the list is sorted by it.
     pub(super) path: Option<String>,
 }
@@ -173,6 +175,7 @@ impl Head {
         Self {
             label,
             is_number: false,
+            is_wide: label.len() > 16,
             path: None,
         }
     }
@@ -181,6 +184,7 @@ impl Head {
         Self {
             label,
             is_number: true,
+            is_wide: false,
             path: None,
         }
     }
@@ -199,6 +203,14 @@ impl Cell {
         Self::new(Html::text(text))
     }
 
+    /// Words of a log or of people, which may be long.
+    pub(super) fn words(text: &str) -> Self {
+        Self::new(Html(format!(
+            "<span class=\"long\">{}</span>",
+            Html::text(text).0
+        )))
+    }
+
     /// A number with what it is sorted by; `None` is unknown.
     pub(super) fn number(shown: &str, value: Option<f64>) -> Self {
         Self {
@@ -213,10 +225,10 @@ impl Cell {
         Self::number(&shown, count.map(|count| count as f64))
     }
 
-    pub(super) fn time(time: Option<dragline_schema::Timestamp>) -> Self {
+    pub(super) fn time(call: &Call<'_>, time: Option<dragline_schema::Timestamp>) -> Self {
         Self {
             key: time.map(|time| time.as_micros().to_string()),
-            ..Self::new(Html::time(time))
+            ..Self::new(Html::time(time, call.now))
         }
     }
 }
