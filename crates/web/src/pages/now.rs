@@ -100,8 +100,9 @@ fn headline(overview: &Overview, total: u64) -> (String, Tone) {
         }
         (sick, _) => {
             let verb = if sick == 1 { "needs" } else { "need" };
-            let title = if total == 1 {
-                "The scraper needs attention".to_owned()
+            let only = overview.attention.first().filter(|_| total == 1);
+            let title = if let Some(thing) = only {
+                super::html::cut_middle(&thing.title, 200)
             } else {
                 format!("{} of {scrapers} {verb} attention", count(sick))
             };

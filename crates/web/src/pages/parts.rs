@@ -18,6 +18,9 @@ use crate::model::{
 use crate::query::{Listing, ScraperKey, Window};
 use crate::views::AlertView;
 
+/// The longest title of something that needs attention, in characters.
+const LONGEST_TITLE: usize = 240;
+
 /// The longest name in a table, in characters.
 const LONGEST_NAME: usize = 80;
 
@@ -407,7 +410,7 @@ pub(super) fn thing(call: &Call<'_>, attention: &Attention) -> Thing {
     let sample = attention.place.as_ref().zip(attention.sample.as_ref());
     Thing {
         tone: Tone::of_severity(attention.severity).class(),
-        title: attention.title.clone(),
+        title: html::cut_middle(&attention.title, LONGEST_TITLE),
         path,
         about,
         advice: attention.recommendation.clone(),
@@ -440,7 +443,7 @@ pub(super) fn finding(call: &Call<'_>, finding: &Finding) -> Thing {
         } else {
             ""
         },
-        title: finding.title.clone(),
+        title: html::cut_middle(&finding.title, LONGEST_TITLE),
         path: path_with("/findings", &finding.id),
         about,
         advice: Some(finding.recommendation.clone())
@@ -487,7 +490,7 @@ pub(super) fn alert(call: &Call<'_>, alert: &AlertView) -> Thing {
     }
     Thing {
         tone: Tone::of_severity(alert.severity).class(),
-        title: alert.summary.clone(),
+        title: html::cut_middle(&alert.summary, LONGEST_TITLE),
         path: path_with("/alerts", &alert.id),
         about,
         advice: None,
@@ -556,7 +559,9 @@ pub(super) fn periods(call: &Call<'_>, window: Window) -> Filters {
     let is_custom = !presets.iter().any(|(preset, _)| is_current(preset));
     let custom = Html::time(Some(window.from), call.now)
         .then(" to ", &Html::time(Some(window.to), call.now));
+    let path = call.address.split('?').next().unwrap_or_default();
     Filters {
+        path: path.to_owned(),
         windows: presets.map(link).into(),
         custom: is_custom.then_some(custom),
         ..Filters::default()

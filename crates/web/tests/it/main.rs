@@ -1,9 +1,12 @@
 //! Pages, API and security over a real socket, with a backend in memory.
 
+mod api;
 mod client;
 mod fleet;
 mod pages;
+mod security;
 mod serve;
+mod tls;
 
 use std::sync::Arc;
 
