@@ -3,9 +3,9 @@
 mod aliases;
 mod openapi;
 mod params;
-mod read;
+pub(crate) mod read;
 mod service;
-mod write;
+pub(crate) mod write;
 
 use axum::http::Method;
 use utoipa::openapi::RefOr;
@@ -13,6 +13,7 @@ use utoipa::openapi::schema::{Ref, Schema};
 use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::http::{Handler, Kind, Param, Route};
+use crate::query::Listing;
 
 pub use openapi::openapi;
 
@@ -35,6 +36,29 @@ fn shape<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schem
         T::schemas(schemas);
     }
     Ref::from_schema_name(name).into()
+}
+
+/// The schema of a list of `T`. The library gives lists of all types the same name.
+fn list_shape<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
+    shape::<T>(schemas);
+    let name = format!("{}List", T::name());
+    if !schemas.iter().any(|(known, _)| *known == name) {
+        schemas.push((name.clone(), Listing::<T>::schema()));
+    }
+    Ref::from_schema_name(name).into()
+}
+
+/// A route that answers a part of a list of `T`.
+fn list<T: ToSchema>(
+    path: &'static str,
+    params: &[Param],
+    summary: &'static str,
+    handler: Handler,
+) -> Route {
+    Route {
+        answer: Some((JSON, Some(list_shape::<T>))),
+        ..get::<T>(path, params, summary, handler)
+    }
 }
 
 /// A route that answers JSON of type `T`.

@@ -99,13 +99,20 @@ fn operation(route: &Route, problem: &RefOr<Schema>, schemas: &mut Schemas) -> O
     operation
 }
 
+/// `get_errors_groups_id`; of the aliases `get_api_…`, of what is asked at the root `get_service_…`.
 fn operation_id(route: &Route) -> String {
-    let words = route.path.trim_start_matches("/api/v1").split(['/', '.']);
-    let words = words
-        .filter(|word| !word.is_empty())
-        .map(|word| word.trim_matches(['{', '}']));
-    let name = words.collect::<Vec<_>>().join("_");
-    format!("{}_{name}", route.method.as_str().to_lowercase())
+    let path = match route.path.strip_prefix("/api/v1") {
+        Some(path) => path.to_owned(),
+        None if route.path.starts_with("/api/") => route.path.to_owned(),
+        None => format!("/service{}", route.path),
+    };
+    let words = path.split(['/', '.']).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.map(|word| word.trim_matches(['{', '}'])).collect();
+    format!(
+        "{}_{}",
+        route.method.as_str().to_lowercase(),
+        words.join("_")
+    )
 }
 
 fn parameter(name: &str, about: &str, place: ParameterIn) -> ParameterBuilder {

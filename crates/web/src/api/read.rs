@@ -2,12 +2,12 @@
 
 use dragline_schema::Level;
 
-use super::get;
 use super::params::{
     AFTER, BEFORE, CATEGORY, CURSOR, EVENT_TYPE, FILE, FORMAT, FROM, KIND, LABELS, LEVEL, LIMIT,
     LINE, METRIC, OFFSET, OPEN, OUTCOME, RUN, SCRAPER, SEARCH, SEVERITY, SITE, SORT, STATE, STEP,
     TEXT, TO, VERDICT,
 };
+use super::{get, list};
 use crate::feed::Topic;
 use crate::http::{Call, Problem, Reply, Route};
 use crate::model::{
@@ -56,7 +56,7 @@ fn fleet() -> Vec<Route> {
         ),
         about(
             &[Scrapers, Runs, Alerts],
-            get::<Listing<ScraperSummary>>(
+            list::<ScraperSummary>(
                 "/api/v1/scrapers",
                 &scrapers,
                 "Scrapers on sites, those that need attention first",
@@ -77,7 +77,7 @@ fn fleet() -> Vec<Route> {
         ),
         about(
             &[Scrapers],
-            get::<Listing<SiteSummary>>(
+            list::<SiteSummary>(
                 "/api/v1/sites",
                 &[LIMIT, CURSOR],
                 "Sites, those that need attention first",
@@ -104,7 +104,7 @@ fn fleet() -> Vec<Route> {
         ),
         about(
             &[Runs],
-            get::<Listing<RunSummary>>(
+            list::<RunSummary>(
                 "/api/v1/runs",
                 &[SCRAPER, SITE, OUTCOME, FROM, TO, LIMIT, CURSOR],
                 "Runs, the latest start first; without a window all of them",
@@ -113,13 +113,16 @@ fn fleet() -> Vec<Route> {
         ),
         about(
             &[Runs],
-            get::<RunDetail>("/api/v1/run", &[SCRAPER, SITE, RUN], "One run", |call| {
-                Reply::json(&call.backend.run(&call.params.run_key()?)?)
-            }),
+            get::<RunDetail>(
+                "/api/v1/run",
+                &[SCRAPER, SITE, RUN],
+                "One run with its numbers",
+                |call| Reply::json(&call.backend.run(&call.params.run_key()?)?),
+            ),
         ),
         about(
             &[Findings],
-            get::<Listing<Finding>>(
+            list::<Finding>(
                 "/api/v1/findings",
                 &[SCRAPER, SITE, OPEN, KIND, FROM, TO, LIMIT, CURSOR],
                 "Findings of the analyst, open ones first",
@@ -128,13 +131,16 @@ fn fleet() -> Vec<Route> {
         ),
         about(
             &[Findings],
-            get::<Finding>("/api/v1/findings/{id}", &[], "One finding", |call| {
-                Reply::json(&call.backend.finding(call.params.required("id")?)?)
-            }),
+            get::<Finding>(
+                "/api/v1/findings/{id}",
+                &[],
+                "One finding with its evidence",
+                |call| Reply::json(&call.backend.finding(call.params.required("id")?)?),
+            ),
         ),
         about(
             &[Topic::Reports],
-            get::<Listing<ReportInfo>>(
+            list::<ReportInfo>(
                 "/api/v1/reports",
                 &[LIMIT, CURSOR],
                 "Reports that were made, the latest first",
@@ -172,7 +178,7 @@ fn errors() -> Vec<Route> {
         ),
         about(
             &[Topic::Errors],
-            get::<Listing<ErrorGroup>>(
+            list::<ErrorGroup>(
                 "/api/v1/errors/groups",
                 &groups,
                 "Groups of errors, the largest first",
@@ -195,7 +201,7 @@ fn errors() -> Vec<Route> {
                 },
             ),
         ),
-        get::<Listing<EventLine>>(
+        list::<EventLine>(
             "/api/v1/errors/groups/{id}/samples",
             &[LIMIT, CURSOR],
             "Lines of a group, the latest first",
@@ -214,7 +220,7 @@ fn errors() -> Vec<Route> {
             "The lines around a place in a log",
             |call| Reply::json(&lines_around(call, 10)?),
         ),
-        get::<Listing<EventLine>>(
+        list::<EventLine>(
             "/api/v1/events",
             &events,
             "The raw lines behind a number, read from the files",
@@ -227,7 +233,7 @@ fn watch() -> Vec<Route> {
     vec![
         about(
             &[Topic::Alerts],
-            get::<Listing<AlertView>>(
+            list::<AlertView>(
                 "/api/v1/alerts",
                 &[SCRAPER, SITE, SEVERITY, LIMIT, CURSOR],
                 "Alerts that fire, the most severe first",
@@ -251,7 +257,7 @@ fn watch() -> Vec<Route> {
         ),
         about(
             &[Topic::Alerts],
-            get::<Listing<AlertEvent>>(
+            list::<AlertEvent>(
                 "/api/v1/alerts/history",
                 &[FROM, TO, LIMIT, CURSOR],
                 "What happened to alerts, the latest first",
@@ -286,7 +292,7 @@ fn watch() -> Vec<Route> {
         ),
         about(
             &[Topic::Alerts],
-            get::<Listing<SilenceView>>(
+            list::<SilenceView>(
                 "/api/v1/silences",
                 &[LIMIT, CURSOR],
                 "Silences, those in force first",
@@ -318,7 +324,7 @@ fn watch() -> Vec<Route> {
         ),
         about(
             &[Topic::Metrics],
-            get::<Listing<MetricInfo>>(
+            list::<MetricInfo>(
                 "/api/v1/metrics",
                 &[SEARCH, LIMIT, CURSOR],
                 "The metrics that are kept, by name",

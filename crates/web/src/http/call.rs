@@ -53,13 +53,11 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Params(BTreeMap<String, String>);
 
 impl Params {
-    /// Reads a query or a form; the first of two values counts.
-    pub(crate) fn parse(query: &str) -> Self {
-        let mut params = Self::default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            params.set(&name, value.into_owned());
+    /// Adds the values of a query or a form; the first of two values counts.
+    pub(crate) fn add(&mut self, encoded: &[u8]) {
+        for (name, value) in url::form_urlencoded::parse(encoded) {
+            self.set(&name, value.into_owned());
         }
-        params
     }
 
     /// Adds a value unless there is one already.
@@ -224,6 +222,12 @@ fn earlier(time: Timestamp, by: Duration) -> Timestamp {
 mod tests {
     use super::*;
 
+    fn parse(query: &str) -> Params {
+        let mut params = Params::default();
+        params.add(query.as_bytes());
+        params
+    }
+
     fn now() -> Timestamp {
         Timestamp::parse("2026-03-04T12:00:00Z").unwrap()
     }
@@ -242,7 +246,7 @@ mod tests {
             ),
             ("from=7d", "2026-02-25T12:00:00.000000Z"),
         ] {
-            let window = Params::parse(query).window(now()).unwrap();
+            let window = parse(query).window(now()).unwrap();
             assert_eq!(window.from.to_string(), from, "{query}");
         }
     }
@@ -255,17 +259,17 @@ mod tests {
             ("from=1900-01-01", "ten years"),
             ("to=99999999999999d", "to"),
         ] {
-            let problem = Params::parse(query).window(now()).unwrap_err();
+            let problem = parse(query).window(now()).unwrap_err();
             assert!(problem.detail.contains(hint), "{query}: {}", problem.detail);
         }
-        let problem = Params::parse("limit=0").page(100).unwrap_err();
+        let problem = parse("limit=0").page(100).unwrap_err();
         assert!(problem.detail.contains("1 to 1000"), "{}", problem.detail);
-        assert!(Params::parse("limit=many").page(100).is_err());
+        assert!(parse("limit=many").page(100).is_err());
     }
 
     #[test]
     fn an_empty_name_is_the_unknown_one() {
-        let params = Params::parse("scraper_id=&site=a.example.com");
+        let params = parse("scraper_id=&site=a.example.com");
         assert_eq!(params.scope().scraper_id.as_deref(), Some(""));
         assert_eq!(params.scraper_key().scraper_id, None);
     }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::routing::{MethodFilter, on};
 use dragline_schema::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -116,7 +116,7 @@ fn refuse(app: &App, request: &Request, problem: Problem) -> Response<Body> {
         .unwrap_or(problem);
     let is_api = below(app, request.uri().path()).starts_with("/api/");
     let kind = if is_api { Kind::Api } else { Kind::Page };
-    finish(app, kind, request.headers(), peer, Err(problem), None)
+    finish(app, kind, "/", request.headers(), peer, Err(problem), None)
 }
 
 /// The path below the base path.
@@ -128,6 +128,11 @@ async fn answer(app: &Arc<App>, route: &Arc<Route>, request: Request) -> Respons
     let peer = peer_of(&request);
     let (parts, body) = request.into_parts();
     let headers = parts.headers.clone();
+    let address = parts
+        .uri
+        .path_and_query()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let mut caller = None;
     let answered = match check(app, route, &parts, peer) {
         Err(problem) => Err(problem),
@@ -150,7 +155,22 @@ async fn answer(app: &Arc<App>, route: &Arc<Route>, request: Request) -> Respons
             })
         }
     };
-    finish(app, route.kind, &headers, peer, answered, caller.as_ref())
+    // A form of a page is answered with a page, also when it is refused.
+    let is_form = is_form_body(&headers);
+    let kind = if is_form && route.kind == Kind::Api {
+        Kind::Page
+    } else {
+        route.kind
+    };
+    finish(
+        app,
+        kind,
+        &address,
+        &headers,
+        peer,
+        answered,
+        caller.as_ref(),
+    )
 }
 
 /// What is known before the body is read: name, origin, caller, role.
@@ -241,13 +261,8 @@ async fn prepare(
             params.set(name, value.to_owned());
         }
     }
-    for (name, value) in
-        url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
-    {
-        params.set(&name, value.into_owned());
-    }
-    let content_type = text(&parts, &header::CONTENT_TYPE);
-    let is_form = content_type.starts_with("application/x-www-form-urlencoded");
+    params.add(parts.uri.query().unwrap_or_default().as_bytes());
+    let is_form = is_form_body(&parts.headers);
     let is_raw = route.role == Role::Ship;
     let limit = if is_raw {
         app.limits.ingest_bytes
@@ -256,10 +271,7 @@ async fn prepare(
     };
     let mut body = read(body, &parts, limit).await?;
     if is_form {
-        let form = std::mem::take(&mut body);
-        for (name, value) in url::form_urlencoded::parse(&form) {
-            params.set(&name, value.into_owned());
-        }
+        params.add(&std::mem::take(&mut body));
     } else if !is_raw && !body.is_empty() {
         add_json(&mut params, &body)?;
     }
@@ -281,6 +293,13 @@ async fn prepare(
         is_encrypted: app.guard.is_encrypted(&parts.headers, peer),
         now: app.backend.now(),
     })
+}
+
+fn is_form_body(headers: &HeaderMap) -> bool {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 fn text<'p>(parts: &'p Parts, name: &header::HeaderName) -> &'p str {
@@ -397,7 +416,8 @@ async fn run(
 fn finish(
     app: &App,
     kind: Kind,
-    headers: &axum::http::HeaderMap,
+    address: &str,
+    headers: &HeaderMap,
     peer: Peer,
     answered: Result<Arc<Rendered>, Problem>,
     caller: Option<&Caller>,
@@ -410,7 +430,9 @@ fn finish(
             let reply = match kind {
                 Kind::Api | Kind::Stream => Reply::new("application/problem+json", problem.json()),
                 // Who is not known may not learn more than how to sign in.
-                Kind::Page if status == StatusCode::UNAUTHORIZED => pages::sign_in_page(&app.base),
+                Kind::Page if status == StatusCode::UNAUTHORIZED => {
+                    pages::sign_in_page(&app.base, below(app, address), None)
+                }
                 Kind::Page | Kind::Public => pages::problem_page(&app.base, &problem, caller),
             };
             let mut response = Rendered::new(reply.with_status(status)).respond(headers);

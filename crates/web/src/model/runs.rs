@@ -145,7 +145,6 @@ pub struct RunDetail {
     /// Responses by status code.
     pub status_codes: BTreeMap<String, u64>,
     /// Its configuration, secrets redacted; empty when no line contains it.
-    #[schema(value_type = BTreeMap<String, Object>)]
     pub config: BTreeMap<String, serde_json::Value>,
     /// Its own statistics.
     pub stats: BTreeMap<String, f64>,
