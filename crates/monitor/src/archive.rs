@@ -4,7 +4,7 @@
 //! the sizes of all files. It is complete when the manifest is there, which is written last.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use dragline_schema::Timestamp;
