@@ -33,7 +33,10 @@ pub fn excerpt(
     watch: &Arc<Watch>,
 ) -> io::Result<Vec<(u64, String)>> {
     let lines = read(path, last, |line| line >= first, watch)?;
-    Ok(lines.into_iter().map(|(at, text)| (at.line, text)).collect())
+    Ok(lines
+        .into_iter()
+        .map(|(at, text)| (at.line, text))
+        .collect())
 }
 
 /// The lines with these numbers (1-based), each with its position, in the order of the file. Otherwise as [`excerpt`].

@@ -70,7 +70,12 @@ struct Manifest {
 ///
 /// # Errors
 /// If something cannot be read or written, or the directory exists already.
-pub fn back_up(state: &Path, to: &Path, files: &[PathBuf], now: Timestamp) -> Result<Copied, ArchiveError> {
+pub fn back_up(
+    state: &Path,
+    to: &Path,
+    files: &[PathBuf],
+    now: Timestamp,
+) -> Result<Copied, ArchiveError> {
     let database = state.join(DATABASE);
     if !database.is_file() {
         return Err(ArchiveError::Io {
@@ -83,7 +88,10 @@ pub fn back_up(state: &Path, to: &Path, files: &[PathBuf], now: Timestamp) -> Re
         _ => failed(to)(source),
     })?;
     store::copy(&database, &to.join(DATABASE))?;
-    copy_tree(&state.join(receive::DIRECTORY), &to.join(receive::DIRECTORY))?;
+    copy_tree(
+        &state.join(receive::DIRECTORY),
+        &to.join(receive::DIRECTORY),
+    )?;
     let configuration = to.join(CONFIGURATION);
     fs::create_dir(&configuration).map_err(failed(&configuration))?;
     for file in files {
@@ -119,15 +127,20 @@ pub fn restore(from: &Path, state: &Path) -> Result<Copied, ArchiveError> {
     };
     let path = from.join(MANIFEST);
     let json = fs::read(&path).map_err(|error| incomplete(format!("{MANIFEST}: {error}")))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&json).map_err(|error| incomplete(format!("{MANIFEST}: {error}")))?;
+    let manifest: Manifest = serde_json::from_slice(&json)
+        .map_err(|error| incomplete(format!("{MANIFEST}: {error}")))?;
     if manifest.format != FORMAT {
-        return Err(incomplete(format!("its format is {:?}, this version reads {FORMAT:?}", manifest.format)));
+        return Err(incomplete(format!(
+            "its format is {:?}, this version reads {FORMAT:?}",
+            manifest.format
+        )));
     }
     for (name, bytes) in &manifest.files {
         let size = from.join(name).metadata().map(|metadata| metadata.len());
         if size.as_ref().ok() != Some(bytes) {
-            return Err(incomplete(format!("{name} is missing or has another size than {bytes} bytes")));
+            return Err(incomplete(format!(
+                "{name} is missing or has another size than {bytes} bytes"
+            )));
         }
     }
     let target = state.join(DATABASE);
@@ -193,7 +206,11 @@ fn list(root: &Path, dir: &Path, into: &mut Vec<(String, u64)>) -> Result<(), Ar
         if path.is_dir() {
             list(root, &path, into)?;
         } else {
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
             into.push((name, path.metadata().map_err(failed(&path))?.len()));
         }
     }
@@ -207,7 +224,11 @@ mod tests {
     #[test]
     fn what_was_backed_up_while_the_service_runs_comes_back() {
         let dir = tempfile::tempdir().unwrap();
-        let (state, backup, other) = (dir.path().join("state"), dir.path().join("backup"), dir.path().join("other"));
+        let (state, backup, other) = (
+            dir.path().join("state"),
+            dir.path().join("backup"),
+            dir.path().join("other"),
+        );
         let store = store::Store::open(&state).unwrap();
         store.set_state("example", b"kept").unwrap();
         fs::create_dir_all(state.join("received/a/b")).unwrap();
@@ -217,14 +238,26 @@ mod tests {
         let now = Timestamp::from_seconds(1_772_582_400);
         let made = back_up(&state, &backup, &[config], now).unwrap();
         assert_eq!(made.files, 3);
-        assert!(matches!(back_up(&state, &backup, &[], now), Err(ArchiveError::Exists(_))));
+        assert!(matches!(
+            back_up(&state, &backup, &[], now),
+            Err(ArchiveError::Exists(_))
+        ));
         // Never over what is there.
         drop(store);
-        assert!(matches!(restore(&backup, &state), Err(ArchiveError::Exists(_))));
+        assert!(matches!(
+            restore(&backup, &state),
+            Err(ArchiveError::Exists(_))
+        ));
         assert_eq!(restore(&backup, &other).unwrap().files, 2);
         let store = store::Store::open(&other).unwrap();
-        assert_eq!(store.state("example").unwrap().as_deref(), Some(&b"kept"[..]));
-        assert_eq!(fs::read(other.join("received/a/b/x.log")).unwrap(), b"line\n");
+        assert_eq!(
+            store.state("example").unwrap().as_deref(),
+            Some(&b"kept"[..])
+        );
+        assert_eq!(
+            fs::read(other.join("received/a/b/x.log")).unwrap(),
+            b"line\n"
+        );
     }
 
     #[test]
@@ -233,10 +266,18 @@ mod tests {
         let (state, backup) = (dir.path().join("state"), dir.path().join("backup"));
         drop(store::Store::open(&state).unwrap());
         back_up(&state, &backup, &[], Timestamp::from_seconds(0)).unwrap();
-        let file = fs::OpenOptions::new().write(true).open(backup.join(DATABASE)).unwrap();
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(backup.join(DATABASE))
+            .unwrap();
         file.set_len(4_096).unwrap();
-        let error = restore(&backup, &dir.path().join("other")).unwrap_err().to_string();
-        assert!(error.contains("not a complete backup") && error.contains(DATABASE), "{error}");
+        let error = restore(&backup, &dir.path().join("other"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("not a complete backup") && error.contains(DATABASE),
+            "{error}"
+        );
         assert!(!dir.path().join("other").join(DATABASE).exists());
     }
 }

@@ -90,7 +90,8 @@ impl MonitorConfig {
     /// # Errors
     /// A sentence about the first mistake.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        let table: toml::Table = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let table: toml::Table =
+            toml::from_str(text).map_err(|error| error.message().to_owned())?;
         match table.get("monitor") {
             Some(toml::Value::Table(section)) => Self::from_table(section),
             Some(_) => Err("expected a section `[monitor]`".to_owned()),
@@ -103,7 +104,10 @@ impl MonitorConfig {
     /// # Errors
     /// A sentence about the first mistake.
     pub fn from_table(table: &toml::Table) -> Result<Self, String> {
-        let config: Self = table.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+        let config: Self = table
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| error.message().to_owned())?;
         config.check()?;
         Ok(config)
     }
@@ -119,7 +123,10 @@ impl MonitorConfig {
             return Err(format!("{name} is 0: use at least 1"));
         }
         if !(self.keep_raw_days <= self.keep_hours_days && self.keep_hours_days <= self.keep_days) {
-            return Err("keep_raw_days, keep_hours_days and keep_days must not decrease in this order".to_owned());
+            return Err(
+                "keep_raw_days, keep_hours_days and keep_days must not decrease in this order"
+                    .to_owned(),
+            );
         }
         if self.history_days > self.keep_days {
             return Err(format!(
@@ -143,9 +150,10 @@ impl MonitorConfig {
             }
         }
         match &self.heartbeat {
-            Some(heartbeat) if heartbeat.every < second => {
-                Err(format!("heartbeat.every is {:?}: use at least 1s", heartbeat.every))
-            }
+            Some(heartbeat) if heartbeat.every < second => Err(format!(
+                "heartbeat.every is {:?}: use at least 1s",
+                heartbeat.every
+            )),
             _ => Ok(()),
         }
     }
@@ -174,7 +182,10 @@ mod tests {
             ("max_mib = 0", "max_mib"),
             ("evaluate_every = \"10ms\"", "evaluate_every"),
             ("evaluate_every = \"4\"", "4"),
-            ("heartbeat = { url = \"https://h.example.com\", every = \"1ms\" }", "heartbeat.every"),
+            (
+                "heartbeat = { url = \"https://h.example.com\", every = \"1ms\" }",
+                "heartbeat.every",
+            ),
         ] {
             let error = MonitorConfig::from_toml(&format!("[monitor]\n{text}\n")).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

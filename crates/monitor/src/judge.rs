@@ -46,7 +46,8 @@ pub struct Judged {
 impl Judged {
     /// The report as an HTML document.
     pub fn page(&self) -> &str {
-        self.page.get_or_init(|| render::page(&self.report, &self.activity, &self.layout))
+        self.page
+            .get_or_init(|| render::page(&self.report, &self.activity, &self.layout))
     }
 
     /// The time that has to pass before the next analysis, so that analyses take a small share of the machine.
@@ -87,7 +88,8 @@ pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Ju
     let since = now.plus_micros(-RUNS_SINCE);
     let look = |analysis: &Analysis<'_>| of_analysis(analysis, &options.alert_rules, since);
     let report = report_with(&finished, None, &options.rules, &report, look);
-    let (mut report, observations) = report.map_err(|error| format!("the analysis failed: {error}"))?;
+    let (mut report, observations) =
+        report.map_err(|error| format!("the analysis failed: {error}"))?;
     let activity = activity(&finished);
     drop(finished);
     let runs: Vec<StoredRun> = report.runs.iter().map(stored).collect();
@@ -130,7 +132,10 @@ fn stored(run: &dragline_report::model::Run) -> StoredRun {
         errors: totals.errors,
         rate_limits: totals.rate_limits,
         bytes: totals.bytes,
-        response_time_ms: totals.response_time_ms.as_ref().map(|times| (times.p50, times.p95)),
+        response_time_ms: totals
+            .response_time_ms
+            .as_ref()
+            .map(|times| (times.p50, times.p95)),
         host: run.host.clone(),
     }
 }

@@ -15,23 +15,39 @@ const MAIL: &str = "mail";
 
 /// A configuration with what variables say beside it. `variable` returns the value of a variable. Returns the names of
 /// the variables that took effect.
-pub fn add_originals(config: &Table, variable: impl Fn(&str) -> Option<String>) -> (Table, Vec<&'static str>) {
+pub fn add_originals(
+    config: &Table,
+    variable: impl Fn(&str) -> Option<String>,
+) -> (Table, Vec<&'static str>) {
     let mut config = config.clone();
     let mut used = Vec::new();
-    let set = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let set = |name: &str| {
+        variable(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    };
     add_mail(&mut config, &set, &mut used);
     add_checks(&mut config, &set, &mut used);
     (config, used)
 }
 
-fn add_mail(config: &mut Table, set: &impl Fn(&str) -> Option<String>, used: &mut Vec<&'static str>) {
+fn add_mail(
+    config: &mut Table,
+    set: &impl Fn(&str) -> Option<String>,
+    used: &mut Vec<&'static str>,
+) {
     let Some(host) = set("SMTP_HOST") else { return };
     if config.contains_key("channels") {
         return;
     }
     let user = set("SMTP_USERNAME");
-    let to: Vec<Value> = set("ALERT_EMAIL_RECIPIENTS").map(|list| split(&list)).unwrap_or_default();
-    let from = user.clone().filter(|user| user.contains('@')).unwrap_or_else(|| format!("dragline@{host}"));
+    let to: Vec<Value> = set("ALERT_EMAIL_RECIPIENTS")
+        .map(|list| split(&list))
+        .unwrap_or_default();
+    let from = user
+        .clone()
+        .filter(|user| user.contains('@'))
+        .unwrap_or_else(|| format!("dragline@{host}"));
     let mut mail = Table::new();
     mail.insert("type".into(), "email".into());
     mail.insert("host".into(), host.into());
@@ -58,7 +74,9 @@ fn add_mail(config: &mut Table, set: &impl Fn(&str) -> Option<String>, used: &mu
     let mut channels = Table::new();
     channels.insert(MAIL.into(), mail.into());
     config.insert("channels".into(), channels.into());
-    let notify = config.entry("notify").or_insert_with(|| Table::new().into());
+    let notify = config
+        .entry("notify")
+        .or_insert_with(|| Table::new().into());
     if let Value::Table(notify) = notify
         && !notify.contains_key("channels")
     {
@@ -66,38 +84,66 @@ fn add_mail(config: &mut Table, set: &impl Fn(&str) -> Option<String>, used: &mu
     }
 }
 
-fn add_checks(config: &mut Table, set: &impl Fn(&str) -> Option<String>, used: &mut Vec<&'static str>) {
+fn add_checks(
+    config: &mut Table,
+    set: &impl Fn(&str) -> Option<String>,
+    used: &mut Vec<&'static str>,
+) {
     let mut checks = Vec::new();
     let check = |pairs: &[(&str, &str)]| {
-        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
         Value::Table(pairs.collect())
     };
     for url in set("MONITOR_SITES").iter().flat_map(|list| split(list)) {
         let url = url.as_str().unwrap_or_default();
-        let name = url.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
-        let url = if url.contains("://") { url.to_owned() } else { format!("https://{url}/") };
+        let name = url
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .trim_end_matches('/');
+        let url = if url.contains("://") {
+            url.to_owned()
+        } else {
+            format!("https://{url}/")
+        };
         checks.push(check(&[("name", name), ("type", "site"), ("url", &url)]));
         used.push("MONITOR_SITES");
     }
     if set("DATABASE_URL").is_some() {
-        checks.push(check(&[("name", "database"), ("type", "database"), ("url_env", "DATABASE_URL")]));
+        checks.push(check(&[
+            ("name", "database"),
+            ("type", "database"),
+            ("url_env", "DATABASE_URL"),
+        ]));
         used.push("DATABASE_URL");
     }
     used.dedup();
     if checks.is_empty() {
         return;
     }
-    let health = config.entry("health").or_insert_with(|| Table::new().into());
+    let health = config
+        .entry("health")
+        .or_insert_with(|| Table::new().into());
     let Value::Table(health) = health else { return };
-    let held = health.entry("checks").or_insert_with(|| Vec::<Value>::new().into());
+    let held = health
+        .entry("checks")
+        .or_insert_with(|| Vec::<Value>::new().into());
     let Value::Array(held) = held else { return };
     let names = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
     let taken: Vec<_> = held.iter().filter_map(names).collect();
-    held.extend(checks.into_iter().filter(|check| names(check).is_none_or(|name| !taken.contains(&name))));
+    held.extend(
+        checks
+            .into_iter()
+            .filter(|check| names(check).is_none_or(|name| !taken.contains(&name))),
+    );
 }
 
 fn split(list: &str) -> Vec<Value> {
-    let parts = list.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let parts = list
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
     parts.map(Value::from).collect()
 }
 
@@ -129,14 +175,25 @@ mod tests {
         assert!(!text.contains("secret"), "{text}");
         let (alerts, mistakes) = AlertConfig::load("variables", &text, std::path::Path::new(""));
         assert_eq!(mistakes, []);
-        assert_eq!(alerts.notify.named_channels().into_iter().collect::<Vec<_>>(), ["mail"]);
+        assert_eq!(
+            alerts
+                .notify
+                .named_channels()
+                .into_iter()
+                .collect::<Vec<_>>(),
+            ["mail"]
+        );
         let environment = dragline_health::Environment {
             variable: &variables,
             secret_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
             base: std::path::PathBuf::new(),
         };
         let health = dragline_health::Config::from_toml(&text, &environment).unwrap();
-        let names: Vec<&str> = health.checks.iter().map(|check| check.name.as_str()).collect();
+        let names: Vec<&str> = health
+            .checks
+            .iter()
+            .map(|check| check.name.as_str())
+            .collect();
         assert_eq!(names, ["shop.example.com", "news.example.com", "database"]);
     }
 

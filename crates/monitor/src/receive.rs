@@ -27,7 +27,9 @@ const LARGEST: u64 = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError {
     /// Bytes before it are missing.
-    #[error("the batch begins at {offset}, and {next} is the next byte that is missing: send from there")]
+    #[error(
+        "the batch begins at {offset}, and {next} is the next byte that is missing: send from there"
+    )]
     Gap { offset: u64, next: u64 },
     /// It makes no sense.
     #[error("{0}")]
@@ -69,7 +71,10 @@ impl Receiver {
     /// Takes a batch. What is known already is left out.
     pub(crate) fn take(&self, batch: &IngestBatch, now: Timestamp) -> Result<Taken, ReceiveError> {
         let name = batch.file.rsplit(['/', '\\']).next().unwrap_or_default();
-        let dir = self.dir.join(checked("host", &batch.host)?).join(checked("identity", &batch.identity)?);
+        let dir = self
+            .dir
+            .join(checked("host", &batch.host)?)
+            .join(checked("identity", &batch.identity)?);
         let name = checked("file", name)?;
         let bytes = decompressed(batch)?;
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,12 +124,16 @@ impl Receiver {
         let mut count = 0;
         for host in directories(&self.dir)? {
             for dir in directories(&host)? {
-                let Some(path) = existing(&dir)? else { continue };
+                let Some(path) = existing(&dir)? else {
+                    continue;
+                };
                 let metadata = path.metadata()?;
                 let modified = jiff::Timestamp::try_from(metadata.modified()?).map(Timestamp::from);
                 if modified.is_ok_and(|modified| modified < before) {
                     let until = metadata.len().to_string();
-                    dragline_files::replace(&dir.join(MARK), |out| out.write_all(until.as_bytes()))?;
+                    dragline_files::replace(&dir.join(MARK), |out| {
+                        out.write_all(until.as_bytes())
+                    })?;
                     fs::remove_file(&path)?;
                     count += 1;
                 }
@@ -148,7 +157,10 @@ fn append(path: &Path, length: u64, bytes: &[u8]) -> io::Result<()> {
 /// A name that can be one part of a path.
 fn checked<'n>(what: &str, name: &'n str) -> Result<&'n str, ReceiveError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let is_name = !name.is_empty() && name.len() <= 200 && name.chars().all(is_plain) && !name.starts_with('.');
+    let is_name = !name.is_empty()
+        && name.len() <= 200
+        && name.chars().all(is_plain)
+        && !name.starts_with('.');
     if is_name && name != MARK {
         return Ok(name);
     }
@@ -164,13 +176,19 @@ fn decompressed(batch: &IngestBatch) -> Result<Vec<u8>, ReceiveError> {
             let decoder = zstd::stream::read::Decoder::with_buffer(&*batch.body)?;
             let mut bytes = Vec::new();
             let read = decoder.take(LARGEST + 1).read_to_end(&mut bytes);
-            read.map_err(|error| ReceiveError::Invalid(format!("the batch is not valid zstd: {error}")))?;
+            read.map_err(|error| {
+                ReceiveError::Invalid(format!("the batch is not valid zstd: {error}"))
+            })?;
             if bytes.len() as u64 > LARGEST {
-                return Err(ReceiveError::Invalid("the batch is larger than 64 MiB: send smaller ones".to_owned()));
+                return Err(ReceiveError::Invalid(
+                    "the batch is larger than 64 MiB: send smaller ones".to_owned(),
+                ));
             }
             Ok(bytes)
         }
-        Some(other) => Err(ReceiveError::Invalid(format!("unknown encoding {other:?}: use zstd, or none"))),
+        Some(other) => Err(ReceiveError::Invalid(format!(
+            "unknown encoding {other:?}: use zstd, or none"
+        ))),
     }
 }
 
@@ -200,7 +218,9 @@ fn removed_until(dir: &Path) -> Result<u64, ReceiveError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error.into()),
     };
-    text.trim().parse().map_err(|_| ReceiveError::Io(io::Error::other("the mark of a removed file is damaged")))
+    text.trim()
+        .parse()
+        .map_err(|_| ReceiveError::Io(io::Error::other("the mark of a removed file is damaged")))
 }
 
 fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -237,7 +257,9 @@ mod tests {
 
     #[test]
     fn a_link_that_repeats_reorders_and_tears_gives_the_same_file() {
-        let text: Vec<u8> = (0..5_000_u32).flat_map(|n| format!("line {n}\n").into_bytes()).collect();
+        let text: Vec<u8> = (0..5_000_u32)
+            .flat_map(|n| format!("line {n}\n").into_bytes())
+            .collect();
         for seed in 0..20 {
             let dir = tempfile::tempdir().unwrap();
             let mut random = fastrand::Rng::with_seed(seed);
@@ -245,7 +267,9 @@ mod tests {
             while next < text.len() as u64 {
                 // Sometimes a new process receives, sometimes the batch is old, sometimes too early.
                 let receiver = Receiver::new(dir.path());
-                let offset = random.u64(next.saturating_sub(900)..=next + 300).min(text.len() as u64);
+                let offset = random
+                    .u64(next.saturating_sub(900)..=next + 300)
+                    .min(text.len() as u64);
                 let end = (offset as usize + random.usize(1..2_000)).min(text.len());
                 let mut one = batch(offset, &text[offset as usize..end]);
                 if random.bool() {
@@ -270,10 +294,14 @@ mod tests {
     fn a_removed_file_does_not_begin_again() {
         let dir = tempfile::tempdir().unwrap();
         let receiver = Receiver::new(dir.path());
-        receiver.take(&batch(0, b"one\n"), Timestamp::from_seconds(1)).unwrap();
+        receiver
+            .take(&batch(0, b"one\n"), Timestamp::from_seconds(1))
+            .unwrap();
         let later = Timestamp::parse("2100-01-01T00:00:00Z").unwrap();
         assert_eq!(receiver.remove_old(later).unwrap(), 1);
-        let again = receiver.take(&batch(0, b"one\n"), Timestamp::from_seconds(1)).unwrap();
+        let again = receiver
+            .take(&batch(0, b"one\n"), Timestamp::from_seconds(1))
+            .unwrap();
         assert_eq!((again.next_offset, again.new_bytes), (4, 0));
     }
 
@@ -296,7 +324,10 @@ mod tests {
                 ..batch(0, b"x")
             };
             let refused = receiver.take(&one, Timestamp::from_seconds(1));
-            assert!(matches!(refused, Err(ReceiveError::Invalid(_))), "{host} {identity} {file}");
+            assert!(
+                matches!(refused, Err(ReceiveError::Invalid(_))),
+                "{host} {identity} {file}"
+            );
         }
     }
 }

@@ -8,7 +8,6 @@ use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey};
 use dragline_rollup::Finished;
 use dragline_schema::Timestamp;
 
-
 /// What the analyst says to the rules from `from` on: values of runs that some rule watches, with what was normal, and
 /// the signs of life of runs, each with the time until which the next run must have started.
 pub fn of_analysis(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> Vec<Observation> {

@@ -3,8 +3,8 @@
 mod alerts;
 mod errors;
 mod filter;
-mod serve;
 mod query;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -17,9 +17,9 @@ pub(crate) use self::alerts::{
 };
 pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;
-pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
 pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
 use self::query::{ending, tables};
+pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

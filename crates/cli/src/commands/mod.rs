@@ -12,11 +12,11 @@ mod map;
 mod panels;
 mod read;
 mod rules;
-mod serve;
-mod state;
 mod send;
+mod serve;
 mod show;
 mod sql;
+mod state;
 mod tail;
 
 use dragline_report::{RUNBOOKS, Report, render, runbook_title};

@@ -28,9 +28,13 @@ const LOOK: Duration = Duration::from_millis(100);
 /// `dragline serve`
 pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     if args.logs.iter().any(|log| log == "-") {
-        return Err(WrongUsage::new("serve cannot follow standard input: name files or directories").into());
+        return Err(WrongUsage::new(
+            "serve cannot follow standard input: name files or directories",
+        )
+        .into());
     }
-    dragline_ingest::check_patterns(&args.logs).map_err(|error| WrongUsage::new(&error.to_string()))?;
+    dragline_ingest::check_patterns(&args.logs)
+        .map_err(|error| WrongUsage::new(&error.to_string()))?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot receive signals")?;
     let (settings, web) = settings(args).map_err(|error| WrongUsage::new(&error))?;
     let again = args.clone();
@@ -39,7 +43,11 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let monitor = Monitor::open(args.logs.clone(), settings, reload, clock)?;
     let running = monitor.start()?;
     let key = monitor.session_key();
-    let page = Server::start(&web, Arc::clone(&monitor) as Arc<dyn dragline_web::Backend>, key);
+    let page = Server::start(
+        &web,
+        Arc::clone(&monitor) as Arc<dyn dragline_web::Backend>,
+        key,
+    );
     let page = match page {
         Ok(page) => page,
         Err(error) => {
@@ -47,7 +55,11 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             return Err(anyhow!("{error}"));
         }
     };
-    tell(&format!("following {}; the page is at {}", args.logs.join(", "), page.url()));
+    tell(&format!(
+        "following {}; the page is at {}",
+        args.logs.join(", "),
+        page.url()
+    ));
     wait(&mut signals, &monitor);
     end(running, page)
 }
@@ -71,7 +83,9 @@ fn end(running: Running, page: Server) -> anyhow::Result<()> {
     page.stop();
     running.stop().map_err(|error| anyhow!(error))?;
     if is_fault {
-        anyhow::bail!("a part of the service ended because of a fault in the program; everything that was read is stored");
+        anyhow::bail!(
+            "a part of the service ended because of a fault in the program; everything that was read is stored"
+        );
     }
     Ok(())
 }
@@ -94,7 +108,11 @@ fn settings(args: &ServeArgs) -> Result<(Settings, WebConfig), String> {
         web.listen = listen;
         web.check().map_err(|error| error.to_string())?;
     }
-    let name = file.as_deref().unwrap_or(Path::new("dragline.toml")).display().to_string();
+    let name = file
+        .as_deref()
+        .unwrap_or(Path::new("dragline.toml"))
+        .display()
+        .to_string();
     let (table, used) = add_originals(&config.table, |name| std::env::var(name).ok());
     if !used.is_empty() {
         tell(&format!("these variables are used: {}", used.join(", ")));
@@ -109,7 +127,8 @@ fn settings(args: &ServeArgs) -> Result<(Settings, WebConfig), String> {
         return Err(error.clone());
     }
     let environment = Environment::of_process(config.base());
-    let health = dragline_health::Config::from_toml(&text, &environment).map_err(|error| error.to_string())?;
+    let health = dragline_health::Config::from_toml(&text, &environment)
+        .map_err(|error| error.to_string())?;
     let settings = Settings {
         monitor,
         rules: Arc::new(session.rules),

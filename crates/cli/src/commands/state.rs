@@ -13,12 +13,23 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     let (config, file) = Config::find(args.config.as_deref())?;
     let state = match &args.state {
         Some(state) => state.clone(),
-        None => config.monitor().map_err(|error| WrongUsage::new(&error))?.state,
+        None => {
+            config
+                .monitor()
+                .map_err(|error| WrongUsage::new(&error))?
+                .state
+        }
     };
     let rules = config.rules.files.clone();
     let files: Vec<_> = file.into_iter().chain(rules).collect();
-    let made = archive::back_up(&state, &args.to, &files, times::now()?).map_err(|error| anyhow!("{error}"))?;
-    tell(&format!("{} files, {} bytes, in {}", made.files, made.bytes, args.to.display()));
+    let made = archive::back_up(&state, &args.to, &files, times::now()?)
+        .map_err(|error| anyhow!("{error}"))?;
+    tell(&format!(
+        "{} files, {} bytes, in {}",
+        made.files,
+        made.bytes,
+        args.to.display()
+    ));
     Ok(())
 }
 

@@ -13,9 +13,9 @@ use super::query::SeriesId;
 use super::retention::floor;
 use super::slot::Slot;
 use super::store::{Store, Update};
+use crate::Kind;
 use crate::crawl::{CrawlMetric, Measure, Measurement};
 use crate::sketch::Sketch;
-use crate::Kind;
 
 /// Number of values of one slot of a histogram that are passed again.
 const REPLAYED: u64 = 100;
@@ -157,9 +157,11 @@ impl Delta {
                     (Kind::Histogram, Some(sketch)) => {
                         let count = sketch.count().min(REPLAYED);
                         let rank = |nth: u64| (nth as f64 + 0.5) / count as f64;
-                        (0..count).filter_map(|nth| sketch.quantile(rank(nth))).for_each(|value| {
-                            put(Update::Observe(value));
-                        });
+                        (0..count)
+                            .filter_map(|nth| sketch.quantile(rank(nth)))
+                            .for_each(|value| {
+                                put(Update::Observe(value));
+                            });
                     }
                     (Kind::Histogram, None) => {}
                 }

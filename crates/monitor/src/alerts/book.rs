@@ -27,7 +27,11 @@ pub struct Firing {
 #[derive(Clone, Debug)]
 enum Event {
     Changes(Vec<Change>, Timestamp),
-    Acknowledge { id: String, by: String, at: Timestamp },
+    Acknowledge {
+        id: String,
+        by: String,
+        at: Timestamp,
+    },
 }
 
 /// The book of the alerts.
@@ -94,7 +98,8 @@ impl Book {
         for entry in &entries {
             if let Entry::Notice { alerts, .. } = entry {
                 for alert in alerts.iter().filter(|alert| !alert.evidence.is_empty()) {
-                    self.evidence.insert(alert.alert.short(), alert.evidence.clone());
+                    self.evidence
+                        .insert(alert.alert.short(), alert.evidence.clone());
                 }
             }
         }
@@ -114,7 +119,9 @@ impl Book {
         held.notices = self.notices.clone();
         held.silences = self.silences.clone();
         let entries = self.unsaved.clone();
-        store.put_alerts(held.to_json(), entries).map_err(|error| error.to_string())?;
+        store
+            .put_alerts(held.to_json(), entries)
+            .map_err(|error| error.to_string())?;
         self.unsaved.clear();
         self.is_dirty = false;
         Ok(())
@@ -140,17 +147,29 @@ impl Book {
 
     fn with_silences(&self, now: Timestamp) -> NotifyState {
         let mut notices = self.notices.clone();
-        let in_force = self.silences.iter().filter(|silence| silence.ends.is_none_or(|ends| ends > now));
+        let in_force = self
+            .silences
+            .iter()
+            .filter(|silence| silence.ends.is_none_or(|ends| ends > now));
         notices.silences = in_force.cloned().collect();
         notices
     }
 
     /// Ends a round of notices: what happened meanwhile is added to what was sent.
     pub(super) fn end(&mut self, sending: Sending) {
-        let Sending { mut notices, history } = sending;
+        let Sending {
+            mut notices,
+            history,
+        } = sending;
         notices.silences = Vec::new();
-        let latest = history.view(Timestamp::from_micros(i64::MAX / 2), std::time::Duration::MAX);
-        let at = latest.map(Entry::at).max().unwrap_or(Timestamp::from_micros(0));
+        let latest = history.view(
+            Timestamp::from_micros(i64::MAX / 2),
+            std::time::Duration::MAX,
+        );
+        let at = latest
+            .map(Entry::at)
+            .max()
+            .unwrap_or(Timestamp::from_micros(0));
         for event in self.since.take().unwrap_or_default() {
             match event {
                 Event::Changes(changes, at) => notices.record(&changes, at),
@@ -201,14 +220,27 @@ impl Book {
 
     /// Adds a silence.
     pub fn add_silence(&mut self, silence: Silence, now: Timestamp) {
-        let what = if silence.comment.is_empty() { "a silence" } else { &silence.comment };
-        self.act(&silence.by.clone(), &format!("added a silence: {what}"), now);
+        let what = if silence.comment.is_empty() {
+            "a silence"
+        } else {
+            &silence.comment
+        };
+        self.act(
+            &silence.by.clone(),
+            &format!("added a silence: {what}"),
+            now,
+        );
         self.silences.push(silence);
         self.is_dirty = true;
     }
 
     /// Ends a silence that was set on the page. Returns whether there was one.
-    pub fn end_silence(&mut self, is_it: impl Fn(&Silence) -> bool, by: &str, now: Timestamp) -> bool {
+    pub fn end_silence(
+        &mut self,
+        is_it: impl Fn(&Silence) -> bool,
+        by: &str,
+        now: Timestamp,
+    ) -> bool {
         let before = self.silences.len();
         self.silences.retain(|silence| !is_it(silence));
         let has_ended = self.silences.len() < before;
@@ -235,6 +267,14 @@ impl Sending {
         explain: impl Fn(&Alert) -> Explanation,
     ) -> Round {
         let jitter = (now.subsec_micros() % 1_000) as f64 / 1_000.0;
-        dispatch(&mut self.notices, &mut self.history, channels, config, now, jitter, explain)
+        dispatch(
+            &mut self.notices,
+            &mut self.history,
+            channels,
+            config,
+            now,
+            jitter,
+            explain,
+        )
     }
 }

@@ -19,17 +19,30 @@ pub(crate) fn explain(monitor: &Monitor, alert: &Alert, now: Timestamp) -> Expla
     let site = labels.get("site").unwrap_or_default();
     let since = alert.began.min(alert.fired_at.plus_micros(-BEFORE));
     let until = alert.ended.unwrap_or(now);
-    let rule = settings.alert_rules.iter().find(|rule| rule.name == alert.id.rule);
+    let rule = settings
+        .alert_rules
+        .iter()
+        .find(|rule| rule.name == alert.id.rule);
     let judged = monitor.judged();
-    let finding = rule.zip(judged.as_ref()).and_then(|(rule, judged)| finding_of(&judged.report, rule, labels));
+    let finding = rule
+        .zip(judged.as_ref())
+        .and_then(|(rule, judged)| finding_of(&judged.report, rule, labels));
     let traffic = monitor.alerts.traffic();
     let evidence = match finding {
         Some(finding) if !finding.evidence.is_empty() => lines_of(finding),
         _ if scraper.is_empty() => Vec::new(),
-        _ => traffic.lines(scraper, site, since, until).into_iter().map(str::to_owned).collect(),
+        _ => traffic
+            .lines(scraper, site, since, until)
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     };
     let is_one = !scraper.is_empty() && !site.is_empty();
-    let verdict = if is_one { traffic.compare(scraper, site, since, until) } else { None };
+    let verdict = if is_one {
+        traffic.compare(scraper, site, since, until)
+    } else {
+        None
+    };
     Explanation {
         summary: finding.map(|finding| finding.title.clone()),
         facts: finding.map(facts_of).unwrap_or_default(),
@@ -47,15 +60,23 @@ fn command(logs: &[String], finding: Option<&Insight>, scraper: &str, since: Tim
     match finding {
         Some(finding) => format!("dragline report {logs} --incident {}", quoted(&finding.id)),
         None if scraper.is_empty() => format!("dragline report {logs} --since {since}"),
-        None => format!("dragline errors {logs} --scraper {} --since {since}", quoted(scraper)),
+        None => format!(
+            "dragline errors {logs} --scraper {} --since {since}",
+            quoted(scraper)
+        ),
     }
 }
 
 /// What the analyst says about a finding.
 fn facts_of(finding: &Insight) -> Vec<(String, String)> {
-    let texts = [("Found", &finding.detail), ("To do", &finding.recommendation)];
+    let texts = [
+        ("Found", &finding.detail),
+        ("To do", &finding.recommendation),
+    ];
     let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
-    texts.map(|(name, text)| (name.to_owned(), text.clone())).collect()
+    texts
+        .map(|(name, text)| (name.to_owned(), text.clone()))
+        .collect()
 }
 
 /// The lines that show a finding.

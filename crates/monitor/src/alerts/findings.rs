@@ -19,14 +19,21 @@ pub(super) struct FindingStates {
 impl FindingStates {
     /// What changed since the last analysis. The first time, every scraper has a state for every kind that some rule
     /// watches, so that an alert of an earlier start ends when its finding is over.
-    pub(super) fn changes(&mut self, report: &Report, rules: &[Rule], now: Timestamp) -> Vec<Observation> {
+    pub(super) fn changes(
+        &mut self,
+        report: &Report,
+        rules: &[Rule],
+        now: Timestamp,
+    ) -> Vec<Observation> {
         let is_watched = |kind: &str| {
             rules.iter().any(|rule| match &rule.condition {
                 Condition::Insight(selector) => selector.takes(kind),
                 _ => false,
             })
         };
-        let kinds = dragline_insights::InsightKind::ALL.iter().map(|kind| kind.name());
+        let kinds = dragline_insights::InsightKind::ALL
+            .iter()
+            .map(|kind| kind.name());
         let kinds: Vec<&str> = kinds.filter(|kind| is_watched(kind)).collect();
         if kinds.is_empty() {
             return Vec::new();
@@ -44,11 +51,18 @@ impl FindingStates {
                 all.insert(key, Some(since.unwrap_or(now)));
             }
         }
-        let changed = all.into_iter().filter_map(|(key, since)| self.change(key, since, now));
+        let changed = all
+            .into_iter()
+            .filter_map(|(key, since)| self.change(key, since, now));
         changed.collect()
     }
 
-    fn change(&mut self, key: (String, Labels), since: Option<Timestamp>, now: Timestamp) -> Option<Observation> {
+    fn change(
+        &mut self,
+        key: (String, Labels),
+        since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Observation> {
         let held = self.states.get(&key).copied();
         let is_open = since.is_some();
         if held.is_some_and(|(was_open, _)| was_open == is_open) {
@@ -80,12 +94,18 @@ fn open_since(report: &Report) -> BTreeMap<(String, Labels), Option<Timestamp>> 
 /// The labels of a scraper; parts without a name have none.
 pub(super) fn labels_of(scraper_id: Option<&str>, site: Option<&str>) -> Labels {
     let pairs = [("scraper_id", scraper_id), ("site", site)];
-    let named = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let named = pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
     named.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// The open finding behind an alert: of a kind that the rule watches, and of the alert's scraper.
-pub(super) fn finding_of<'r>(report: &'r Report, rule: &Rule, labels: &Labels) -> Option<&'r Insight> {
+pub(super) fn finding_of<'r>(
+    report: &'r Report,
+    rule: &Rule,
+    labels: &Labels,
+) -> Option<&'r Insight> {
     let Condition::Insight(selector) = &rule.condition else {
         return None;
     };

@@ -11,8 +11,6 @@ mod book;
 mod explain;
 mod findings;
 mod sampler;
-#[cfg(test)]
-mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -226,9 +224,17 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
     let settings = monitor.settings();
     let mut evaluation = lock(&alerts.evaluation);
     if alerts.is_reconfigured.swap(false, Relaxed) && evaluation.waiting.is_none() {
-        let observations = past(&monitor.store, &settings.alert_rules, &evaluation.watch, &Delta::new(1), now)?;
+        let observations = past(
+            &monitor.store,
+            &settings.alert_rules,
+            &evaluation.watch,
+            &Delta::new(1),
+            now,
+        )?;
         evaluation.sampler.go_on(&observations);
-        observations.into_iter().for_each(|one| evaluation.watch.prime(one));
+        observations
+            .into_iter()
+            .for_each(|one| evaluation.watch.prime(one));
     }
     let (measured, ended, observations, judged, watermark) = {
         let mut inbox = lock(&alerts.inbox);
@@ -254,7 +260,15 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
         }
         return conclude(monitor, &mut evaluation, &changes, now);
     }
-    observe(&mut evaluation, &measured, &ended, judged.as_deref(), observations, &settings, now);
+    observe(
+        &mut evaluation,
+        &measured,
+        &ended,
+        judged.as_deref(),
+        observations,
+        &settings,
+        now,
+    );
     // Until it has caught up again, only time up to what was read is judged.
     let reached = watermark.or_else(|| monitor.shared.live().watermark());
     let mut changes = reached.map_or_else(Vec::new, |reached| evaluation.watch.advance(reached));
@@ -304,11 +318,21 @@ fn catch_up(
     let rules = &settings.alert_rules;
     let waiting = evaluation.waiting.take().unwrap_or_default();
     let last = evaluation.watch.state().last_tick;
-    let mut observations = past(&monitor.store, rules, &evaluation.watch, &waiting, watermark)?;
+    let mut observations = past(
+        &monitor.store,
+        rules,
+        &evaluation.watch,
+        &waiting,
+        watermark,
+    )?;
     let state = evaluation.watch.state().clone();
     let is_long = last.is_some_and(|last| watermark.since(last) > LONG_GAP);
     let config = WatchConfig {
-        interval: if is_long || last.is_none() { COARSE } else { settings.monitor.evaluate_every },
+        interval: if is_long || last.is_none() {
+            COARSE
+        } else {
+            settings.monitor.evaluate_every
+        },
         ..live_config(settings)
     };
     let mut watch = Watch::new(config, rules.clone(), state);
@@ -341,7 +365,10 @@ fn past(
     waiting: &Delta,
     until: Timestamp,
 ) -> Result<Vec<Observation>, String> {
-    let last = watch.state().last_tick.unwrap_or_else(|| first_tick(rules, until));
+    let last = watch
+        .state()
+        .last_tick
+        .unwrap_or_else(|| first_tick(rules, until));
     let memory = watch.memory() + 2 * COARSE;
     let from = last.min(until).plus_micros(-(memory.as_micros() as i64));
     let mut meter = Meter::new(rules, COARSE);
@@ -350,7 +377,11 @@ fn past(
         delta.replay(from, &mut meter);
     }
     waiting.replay(from, &mut meter);
-    let window = rules.iter().filter_map(Rule::window).max().unwrap_or_default();
+    let window = rules
+        .iter()
+        .filter_map(Rule::window)
+        .max()
+        .unwrap_or_default();
     Ok(meter.observations(until, window, &[]))
 }
 
@@ -368,9 +399,15 @@ fn conclude(
         book.is_dirty()
     };
     if changes.iter().any(|change| change.alert.is_some()) {
-        monitor.feed.publish(&[Topic::Alerts, Topic::Overview, Topic::Scrapers]);
+        monitor
+            .feed
+            .publish(&[Topic::Alerts, Topic::Overview, Topic::Scrapers]);
     }
-    if is_dirty || is_due { save(monitor, evaluation) } else { Ok(()) }
+    if is_dirty || is_due {
+        save(monitor, evaluation)
+    } else {
+        Ok(())
+    }
 }
 
 fn save(monitor: &Monitor, evaluation: &mut Evaluation) -> Result<(), String> {
@@ -399,14 +436,27 @@ fn send(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
     };
     let look = |alert: &dragline_alerting::Alert| explain(monitor, alert, now);
     let round = sending.dispatch(&settings.channels, &settings.notify, now, look);
-    monitor.own.notices.fetch_add(round.delivered as u64, Relaxed);
-    monitor.own.failed_notices.fetch_add(round.failures.len() as u64, Relaxed);
+    monitor
+        .own
+        .notices
+        .fetch_add(round.delivered as u64, Relaxed);
+    monitor
+        .own
+        .failed_notices
+        .fetch_add(round.failures.len() as u64, Relaxed);
     monitor.alerts.book().end(sending);
     monitor.feed.publish(&[Topic::Alerts]);
     // Stored at once: what was sent must not be sent again after a crash.
     let saved = save(monitor, &mut lock(&monitor.alerts.evaluation));
-    let failures = round.failures.iter().map(|(channel, error)| format!("{channel}: {error}"));
+    let failures = round
+        .failures
+        .iter()
+        .map(|(channel, error)| format!("{channel}: {error}"));
     let failures: Vec<String> = failures.collect();
     saved?;
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("; "))
+    }
 }

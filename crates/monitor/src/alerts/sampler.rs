@@ -47,7 +47,11 @@ impl Sampler {
                 _ => false,
             })
         };
-        let window = rules.iter().filter_map(Rule::window).max().unwrap_or_default();
+        let window = rules
+            .iter()
+            .filter_map(Rule::window)
+            .max()
+            .unwrap_or_default();
         let tail = window + Duration::from_mins(5);
         Self {
             wanted: CrawlMetric::ALL.iter().copied().filter(is_wanted).collect(),
@@ -102,7 +106,8 @@ impl Sampler {
     /// Repeats counters that have not changed for a while.
     pub(super) fn repeat(&mut self, now: Timestamp) -> Vec<Observation> {
         let tail = self.tail;
-        self.totals.retain(|_, total| now.since(total.changed) < 2 * tail);
+        self.totals
+            .retain(|_, total| now.since(total.changed) < 2 * tail);
         let due = self.totals.iter_mut().filter(|(_, total)| {
             now.since(total.stamp) >= REPEAT && now.since(total.changed) < tail
         });
@@ -116,10 +121,13 @@ impl Sampler {
     /// The gauges of a scraper that ended: what they showed does not exist any more.
     pub(super) fn end(&mut self, scraper: &str, site: &str, now: Timestamp) -> Vec<Observation> {
         let is_own = |labels: &Labels| {
-            labels.get("scraper_id") == Some(scraper) && labels.get("site").is_none_or(|own| own == site)
+            labels.get("scraper_id") == Some(scraper)
+                && labels.get("site").is_none_or(|own| own == site)
         };
         let is_gauge = |metric: &CrawlMetric| metric.kind() == Kind::Gauge;
-        let own = self.gauges.extract_if(.., |(metric, labels), _| is_gauge(metric) && is_own(labels));
+        let own = self
+            .gauges
+            .extract_if(.., |(metric, labels), _| is_gauge(metric) && is_own(labels));
         let own: Vec<_> = own.collect();
         let none = |((metric, labels), seen): ((CrawlMetric, Labels), Timestamp)| {
             let time = now.max(seen.plus_micros(1));
@@ -151,7 +159,12 @@ impl Measure for Taken<'_> {
                 if !self.sampler.totals.contains_key(&key) {
                     // It was 0 a moment before.
                     let before = at.plus_micros(-1);
-                    self.samples.push(Observation::metric(&metric.sample_name(), key.1.clone(), before, 0.0));
+                    self.samples.push(Observation::metric(
+                        &metric.sample_name(),
+                        key.1.clone(),
+                        before,
+                        0.0,
+                    ));
                 }
                 self.sampler.add(&key, amount, at)
             }
@@ -161,7 +174,12 @@ impl Measure for Taken<'_> {
             }
             Update::Observe(value) => (self.place(&key), value),
         };
-        self.samples.push(Observation::metric(&metric.sample_name(), key.1, time, value));
+        self.samples.push(Observation::metric(
+            &metric.sample_name(),
+            key.1,
+            time,
+            value,
+        ));
     }
 }
 
@@ -200,5 +218,8 @@ impl Sampler {
 
 fn labels_of(measurement: &Measurement<'_>) -> Labels {
     let pairs = measurement.metric.labels().iter().zip(measurement.labels);
-    pairs.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, *value)).collect()
+    pairs
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (*name, *value))
+        .collect()
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_report::model::Group;
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 use dragline_web::model::{
-    ErrorGroup, ErrorGroupDetail, ErrorLayer, ErrorState, ErrorTotals, EventLine, GroupScraper, Line, Series,
-    Sparkline, ValueFormat,
+    ErrorGroup, ErrorGroupDetail, ErrorLayer, ErrorState, ErrorTotals, EventLine, GroupScraper,
+    Line, Series, Sparkline, ValueFormat,
 };
 use dragline_web::{Answer, BackendError, ErrorQuery, Listing, Page, Scope, ScraperKey, Window};
 
@@ -49,7 +49,11 @@ impl Monitor {
                     *by_severity.entry(severity).or_insert(0) += count as u64;
                 }
             }
-            if total.is_none() && windows.summarise("dragline_events", &labels, span(window)).is_some_and(|all| all.count > 0) {
+            if total.is_none()
+                && windows
+                    .summarise("dragline_events", &labels, span(window))
+                    .is_some_and(|all| all.count > 0)
+            {
                 total = Some(0);
             }
             let layers: Vec<ErrorLayer> = ErrorCategory::ALL
@@ -64,7 +68,9 @@ impl Monitor {
                     }
                 })
                 .collect();
-            let times = chart.series("errors", "errors", ValueFormat::Number, Vec::new()).times;
+            let times = chart
+                .series("errors", "errors", ValueFormat::Number, Vec::new())
+                .times;
             ErrorTotals {
                 window,
                 total,
@@ -83,18 +89,33 @@ impl Monitor {
         let groups = judged.report.errors.groups.iter();
         let of_scope = groups.filter(|group| {
             let is_any = query.scope.scraper_id.is_none() && query.scope.site.is_none();
-            is_any || group.scrapers.iter().any(|one| query.scope.matches(one.scraper_id.as_deref(), one.site.as_deref()))
+            is_any
+                || group.scrapers.iter().any(|one| {
+                    query
+                        .scope
+                        .matches(one.scraper_id.as_deref(), one.site.as_deref())
+                })
         });
-        let all: Vec<ErrorGroup> =
-            of_scope.map(|group| group_of(&judged, group, query.window)).filter(|group| group.count > 0).collect();
+        let all: Vec<ErrorGroup> = of_scope
+            .map(|group| group_of(&judged, group, query.window))
+            .filter(|group| group.count > 0)
+            .collect();
         let total: u64 = all.iter().map(|group| group.count).sum();
         let mut wanted: Vec<ErrorGroup> = all
             .into_iter()
             .filter(|group| {
-                query.category.as_ref().is_none_or(|category| group.category == *category)
-                    && query.severity.is_none_or(|severity| group.severity == severity)
+                query
+                    .category
+                    .as_ref()
+                    .is_none_or(|category| group.category == *category)
+                    && query
+                        .severity
+                        .is_none_or(|severity| group.severity == severity)
                     && query.state.is_none_or(|state| group.state == Some(state))
-                    && query.search.as_deref().is_none_or(|text| contains(&group.template, text))
+                    && query
+                        .search
+                        .as_deref()
+                        .is_none_or(|text| contains(&group.template, text))
             })
             .map(|group| ErrorGroup {
                 share: Some(group.count as f64 / total as f64),
@@ -103,7 +124,9 @@ impl Monitor {
             .collect();
         wanted.sort_by(|a, b| (b.count, &a.id).cmp(&(a.count, &b.id)));
         let mut listing = Listing::cut(wanted, &query.page)?;
-        listing.note = Some("Groups are counted by day (UTC): the window is widened to whole days.".to_owned());
+        listing.note = Some(
+            "Groups are counted by day (UTC): the window is widened to whole days.".to_owned(),
+        );
         Ok(listing)
     }
 
@@ -112,9 +135,14 @@ impl Monitor {
         let found = find(&judged, id)?;
         let group = group_of(&judged, found, window);
         let rule = group.sub_category.as_deref().unwrap_or(&group.category);
-        let runbook = [rule, group.category.as_str()].into_iter().find(|name| dragline_report::runbook(name).is_some());
+        let runbook = [rule, group.category.as_str()]
+            .into_iter()
+            .find(|name| dragline_report::runbook(name).is_some());
         let runbook = runbook.map(str::to_owned);
-        let advice = runbook.as_deref().and_then(dragline_report::runbook).map(dragline_report::runbook_title);
+        let advice = runbook
+            .as_deref()
+            .and_then(dragline_report::runbook)
+            .map(dragline_report::runbook_title);
         Ok(ErrorGroupDetail {
             window,
             series: by_day(&judged, found),
@@ -153,11 +181,15 @@ impl Monitor {
                     event_type: None,
                     key: ScraperKey::default(),
                     run_id: None,
-                    text: text.unwrap_or_else(|| dragline_alerting::notice::redact_line(&group.sample)),
+                    text: text
+                        .unwrap_or_else(|| dragline_alerting::notice::redact_line(&group.sample)),
                 }
             });
             found.items = lines.take(page.limit).collect();
-            found.note = Some("The files with these lines may be gone; this is what the last analysis kept.".to_owned());
+            found.note = Some(
+                "The files with these lines may be gone; this is what the last analysis kept."
+                    .to_owned(),
+            );
         }
         Ok(found)
     }
@@ -168,8 +200,17 @@ fn labels_of(scope: &Scope) -> Selected<'_> {
 }
 
 fn find<'j>(judged: &'j Judged, id: &str) -> Answer<&'j Group> {
-    let found = judged.report.errors.groups.iter().find(|group| group.id == id);
-    found.ok_or_else(|| BackendError::NotFound(format!("there is no error group {id:?} in the last analysis")))
+    let found = judged
+        .report
+        .errors
+        .groups
+        .iter()
+        .find(|group| group.id == id);
+    found.ok_or_else(|| {
+        BackendError::NotFound(format!(
+            "there is no error group {id:?} in the last analysis"
+        ))
+    })
 }
 
 /// The days of a window, as days since 1970.
@@ -182,11 +223,17 @@ fn group_of(judged: &Judged, group: &Group, window: Window) -> ErrorGroup {
     let daily = judged.activity.groups.get(&group.id);
     let in_window: Option<Vec<Option<f64>>> = daily.map(|values| {
         let dated = judged.activity.days.iter().zip(values);
-        dated.filter(|(day, _)| days.contains(day)).map(|(_, value)| *value).collect()
+        dated
+            .filter(|(day, _)| days.contains(day))
+            .map(|(_, value)| *value)
+            .collect()
     });
     // Without values by day, the whole group counts if it was seen in the window.
     let is_in = || {
-        let (first, last) = (time_of(group.first_seen.as_ref()), time_of(group.last_seen.as_ref()));
+        let (first, last) = (
+            time_of(group.first_seen.as_ref()),
+            time_of(group.last_seen.as_ref()),
+        );
         first.is_none_or(|first| first < window.to) && last.is_none_or(|last| last >= window.from)
     };
     let count = match &in_window {
@@ -194,7 +241,11 @@ fn group_of(judged: &Judged, group: &Group, window: Window) -> ErrorGroup {
         None if is_in() => group.count,
         None => 0,
     };
-    let names: BTreeSet<_> = group.scrapers.iter().map(|one| (&one.scraper_id, &one.site)).collect();
+    let names: BTreeSet<_> = group
+        .scrapers
+        .iter()
+        .map(|one| (&one.scraper_id, &one.site))
+        .collect();
     let mut scrapers: Vec<GroupScraper> = group
         .scrapers
         .iter()
@@ -226,10 +277,12 @@ fn group_of(judged: &Judged, group: &Group, window: Window) -> ErrorGroup {
         sample: dragline_alerting::notice::redact_line(&group.sample),
         place: group.evidence.first().map(|evidence| place_of(evidence).0),
         muted: group.mute.as_ref().map(|mute| mute.reason.clone()),
-        over_time: in_window.filter(|values| values.len() > 1).map(|values| Sparkline {
-            label: format!("errors per day, {} days", values.len()),
-            values,
-        }),
+        over_time: in_window
+            .filter(|values| values.len() > 1)
+            .map(|values| Sparkline {
+                label: format!("errors per day, {} days", values.len()),
+                values,
+            }),
     }
 }
 
@@ -240,7 +293,12 @@ fn by_day(judged: &Judged, group: &Group) -> Option<Series> {
         title: format!("{} errors in {} days", group.count, values.len()),
         unit: "errors per day".to_owned(),
         format: ValueFormat::Number,
-        times: judged.activity.days.iter().map(|day| Timestamp::from_micros(day * DAY)).collect(),
+        times: judged
+            .activity
+            .days
+            .iter()
+            .map(|day| Timestamp::from_micros(day * DAY))
+            .collect(),
         step_seconds: 86_400,
         lines: vec![Line {
             label: "errors".to_owned(),

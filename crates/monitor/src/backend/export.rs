@@ -2,8 +2,8 @@
 
 use dragline_web::model::Export;
 use dragline_web::{
-    Answer, BackendError, ErrorQuery, ExportFormat, ExportQuery, ExportTable, FindingQuery, MetricQuery, Page,
-    RunQuery, ScraperQuery,
+    Answer, BackendError, ErrorQuery, ExportFormat, ExportQuery, ExportTable, FindingQuery,
+    MetricQuery, Page, RunQuery, ScraperQuery,
 };
 use serde_json::{Map, Value};
 
@@ -36,7 +36,8 @@ impl Monitor {
                 })
             }
             ExportFormat::Parquet => Err(BackendError::BadRequest(
-                "the page exports CSV and JSON; `dragline export LOGS --output DIR` writes Parquet".to_owned(),
+                "the page exports CSV and JSON; `dragline export LOGS --output DIR` writes Parquet"
+                    .to_owned(),
             )),
         }
     }
@@ -100,10 +101,16 @@ impl Monitor {
         let name = query.metric.clone().ok_or_else(|| {
             BackendError::BadRequest("name the metric to export with `metric`".to_owned())
         })?;
-        let labels = super::numbers::labels_of(query.scope.scraper_id.as_deref(), query.scope.site.as_deref());
+        let labels = super::numbers::labels_of(
+            query.scope.scraper_id.as_deref(),
+            query.scope.site.as_deref(),
+        );
         let answer = self.find_metric(&MetricQuery {
             name,
-            labels: labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            labels: labels
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             window: query.window,
             step_seconds: 1,
             limit: 1_000,
@@ -123,7 +130,8 @@ impl Monitor {
 
 /// Objects as rows: inner objects become columns with a point in their names.
 fn rows_of(items: &impl serde::Serialize) -> Answer<Vec<Row>> {
-    let value = serde_json::to_value(items).map_err(|error| BackendError::Unavailable(error.to_string()))?;
+    let value = serde_json::to_value(items)
+        .map_err(|error| BackendError::Unavailable(error.to_string()))?;
     let Value::Array(items) = value else {
         return Ok(Vec::new());
     };
@@ -139,7 +147,11 @@ fn flatten(prefix: &str, value: Value, row: &mut Row) {
     match value {
         Value::Object(inner) => {
             for (name, value) in inner {
-                let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+                let name = if prefix.is_empty() {
+                    name
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 flatten(&name, value, row);
             }
         }
@@ -157,7 +169,12 @@ fn csv(rows: &[Row]) -> String {
             columns.push(name);
         }
     }
-    let mut text = columns.iter().map(|name| cell(name)).collect::<Vec<_>>().join(",") + "\r\n";
+    let mut text = columns
+        .iter()
+        .map(|name| cell(name))
+        .collect::<Vec<_>>()
+        .join(",")
+        + "\r\n";
     for row in rows {
         let cells = columns.iter().map(|name| match row.get(*name) {
             None | Some(Value::Null) => String::new(),
@@ -172,7 +189,11 @@ fn csv(rows: &[Row]) -> String {
 
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    let text = if is_formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

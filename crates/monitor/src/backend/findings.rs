@@ -17,17 +17,27 @@ const LATEST: &str = "latest";
 impl Monitor {
     pub(super) fn list_findings(&self, query: &FindingQuery) -> Answer<Listing<Finding>> {
         let judged = self.analysis()?;
-        let all = judged.report.insights.iter().map(|insight| finding_of(&judged.report, insight));
+        let all = judged
+            .report
+            .insights
+            .iter()
+            .map(|insight| finding_of(&judged.report, insight));
         let is_in = |finding: &Finding, window: Window| {
             finding.since.is_none_or(|since| since < window.to)
-                && (finding.is_open || finding.until.or(finding.since).is_none_or(|until| until >= window.from))
+                && (finding.is_open
+                    || finding
+                        .until
+                        .or(finding.since)
+                        .is_none_or(|until| until >= window.from))
         };
         let is_wanted = |finding: &Finding| {
             let key = finding.scraper.as_ref();
             let scraper = key.and_then(|key| key.scraper_id.as_deref());
             let site = key.and_then(|key| key.site.as_deref());
             query.scope.matches(scraper, site)
-                && query.is_open.is_none_or(|is_open| finding.is_open == is_open)
+                && query
+                    .is_open
+                    .is_none_or(|is_open| finding.is_open == is_open)
                 && query.kind.as_ref().is_none_or(|kind| finding.kind == *kind)
                 && query.window.is_none_or(|window| is_in(finding, window))
         };
@@ -38,9 +48,15 @@ impl Monitor {
 
     pub(super) fn find_finding(&self, id: &str) -> Answer<Finding> {
         let judged = self.analysis()?;
-        let found = judged.report.insights.iter().find(|insight| insight.id == id);
+        let found = judged
+            .report
+            .insights
+            .iter()
+            .find(|insight| insight.id == id);
         let found = found.map(|insight| finding_of(&judged.report, insight));
-        found.ok_or_else(|| BackendError::NotFound(format!("there is no finding {id:?} in the last analysis")))
+        found.ok_or_else(|| {
+            BackendError::NotFound(format!("there is no finding {id:?} in the last analysis"))
+        })
     }
 
     pub(super) fn list_reports(&self) -> Vec<ReportInfo> {
@@ -68,7 +84,10 @@ impl Monitor {
 
 /// A finding of the report.
 pub(super) fn finding_of(report: &Report, insight: &Insight) -> Finding {
-    let task = report.recommendations.iter().find(|task| task.insights.contains(&insight.id));
+    let task = report
+        .recommendations
+        .iter()
+        .find(|task| task.insights.contains(&insight.id));
     let runbook = task.and_then(|task| task.runbook.as_deref());
     let runbook = runbook.map(|path| {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -115,7 +134,13 @@ pub(super) fn place_of(evidence: &dragline_report::model::Evidence) -> (Place, O
         line: Some(evidence.line),
         offset: evidence.offset,
     };
-    (place, evidence.sample.as_deref().map(dragline_alerting::notice::redact_line))
+    (
+        place,
+        evidence
+            .sample
+            .as_deref()
+            .map(dragline_alerting::notice::redact_line),
+    )
 }
 
 pub(super) fn range_of(expected: &Expected) -> Range {
@@ -127,7 +152,10 @@ pub(super) fn range_of(expected: &Expected) -> Range {
 
 /// The onsets and ends of a scraper's findings in a window.
 pub(super) fn marks_of(report: &Report, key: &ScraperKey, window: Window) -> Vec<Mark> {
-    let own = report.insights.iter().filter(|one| one.scraper_id == key.scraper_id && one.site == key.site);
+    let own = report
+        .insights
+        .iter()
+        .filter(|one| one.scraper_id == key.scraper_id && one.site == key.site);
     let marks = own.filter_map(|insight| {
         let at = time_of(insight.since.as_ref()).filter(|at| window.contains(*at))?;
         Some(Mark {
@@ -139,12 +167,18 @@ pub(super) fn marks_of(report: &Report, key: &ScraperKey, window: Window) -> Vec
 }
 
 /// A configuration without its secrets.
-pub(super) fn redacted(config: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, serde_json::Value> {
+pub(super) fn redacted(
+    config: BTreeMap<String, serde_json::Value>,
+) -> BTreeMap<String, serde_json::Value> {
     let clean = |(name, value): (String, serde_json::Value)| {
         // A secret is recognised by its name and its form: both have to be seen together.
         let line = format!("{name}={value}");
         let shown = dragline_alerting::notice::redact_line(&line);
-        if shown == line { (name, value) } else { (name, dragline_alerting::notice::REDACTED.into()) }
+        if shown == line {
+            (name, value)
+        } else {
+            (name, dragline_alerting::notice::REDACTED.into())
+        }
     };
     config.into_iter().map(clean).collect()
 }

@@ -8,12 +8,14 @@ use dragline_report::Report;
 use dragline_report::model::Scraper;
 use dragline_schema::{Severity, Timestamp};
 use dragline_web::model::{
-    Attention, AttentionKind, DataState, Overview, RunSummary, ScraperDetail, ScraperNumbers, ScraperSummary,
-    ScraperVerdict, Sparkline,
+    Attention, AttentionKind, DataState, Overview, RunSummary, ScraperDetail, ScraperNumbers,
+    ScraperSummary, ScraperVerdict, Sparkline,
 };
 use dragline_web::{Answer, BackendError, Listing, ScraperKey, ScraperQuery, ScraperSort, Window};
 
-use super::numbers::{self, Chart, by_scraper, figures, labels_of, period_text, span, step_of, stepped};
+use super::numbers::{
+    self, Chart, by_scraper, figures, labels_of, period_text, span, step_of, stepped,
+};
 use super::{contains, findings};
 use crate::follow::{Live, LiveScraper};
 use crate::judge::time_of;
@@ -34,7 +36,10 @@ pub(crate) type Summaries = Option<(Instant, Arc<Vec<ScraperSummary>>)>;
 impl Monitor {
     /// All scrapers: those of the last analysis, and those that the live view knows beside them.
     pub(super) fn summaries(&self) -> Arc<Vec<ScraperSummary>> {
-        let mut held = self.summaries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut held = self
+            .summaries
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((made, all)) = &*held
             && made.elapsed() < FRESH
         {
@@ -52,14 +57,21 @@ impl Monitor {
             from: now.plus_micros(-DAY),
             to: now,
         };
-        let numbers = self.ask(day, |windows| by_scraper(windows, span(day))).unwrap_or_default();
+        let numbers = self
+            .ask(day, |windows| by_scraper(windows, span(day)))
+            .unwrap_or_default();
         let firing = self.alerts.book().firing();
         let alerts = |key: &ScraperKey| {
             let is_own = |labels: &dragline_alerting::Labels| {
                 labels.get("scraper_id") == key.scraper_id.as_deref()
-                    && labels.get("site").is_none_or(|site| Some(site) == key.site.as_deref())
+                    && labels
+                        .get("site")
+                        .is_none_or(|site| Some(site) == key.site.as_deref())
             };
-            firing.iter().filter(|one| is_own(&one.alert.id.labels)).count() as u64
+            firing
+                .iter()
+                .filter(|one| is_own(&one.alert.id.labels))
+                .count() as u64
         };
         let judged = self.judged();
         let mut all = Vec::new();
@@ -68,10 +80,14 @@ impl Monitor {
             let key = key_of(scraper);
             let report = &judged.as_ref().map(|judged| &judged.report);
             let summary = summary_of(&key, Some(scraper), report.as_deref(), &live, &numbers);
-            let items = judged.as_ref().and_then(|judged| items_per_day(&judged.activity, &key));
+            let items = judged
+                .as_ref()
+                .and_then(|judged| items_per_day(&judged.activity, &key));
             all.push(ScraperSummary {
                 alerts_firing: alerts(&key),
-                next_run_due: judged.as_ref().and_then(|judged| next_due(&judged.observations, &key)),
+                next_run_due: judged
+                    .as_ref()
+                    .and_then(|judged| next_due(&judged.observations, &key)),
                 items_per_day: items,
                 ..summary
             });
@@ -102,7 +118,8 @@ impl Monitor {
         let is_wanted = |one: &&ScraperSummary| {
             let (scraper, site) = (one.key.scraper_id.as_deref(), one.key.site.as_deref());
             let has_text = query.search.as_deref().is_none_or(|text| {
-                contains(scraper.unwrap_or_default(), text) || contains(site.unwrap_or_default(), text)
+                contains(scraper.unwrap_or_default(), text)
+                    || contains(site.unwrap_or_default(), text)
             });
             query.scope.matches(scraper, site)
                 && has_text
@@ -115,9 +132,11 @@ impl Monitor {
 
     pub(super) fn find_scraper(&self, key: &ScraperKey, window: Window) -> Answer<ScraperDetail> {
         let all = self.summaries();
-        let summary = all.iter().find(|one| one.key == *key).cloned().ok_or_else(|| {
-            BackendError::NotFound(format!("{} is not known", name_of(key)))
-        })?;
+        let summary = all
+            .iter()
+            .find(|one| one.key == *key)
+            .cloned()
+            .ok_or_else(|| BackendError::NotFound(format!("{} is not known", name_of(key))))?;
         let step = step_of(window, self.time());
         let labels = labels_of(key.scraper_id.as_deref(), key.site.as_deref());
         let period = period_text(window.seconds());
@@ -133,18 +152,27 @@ impl Monitor {
             (figures(windows, &labels, span(window), &period), series)
         })?;
         let judged = self.judged();
-        let baselines = judged.iter().flat_map(|judged| judged.report.baselines.iter().flatten());
+        let baselines = judged
+            .iter()
+            .flat_map(|judged| judged.report.baselines.iter().flatten());
         let own = baselines.filter(|one| one.scraper_id == key.scraper_id && one.site == key.site);
         let own: Vec<_> = own.collect();
         for figure in &mut figures {
             // Rates and times are comparable with those of runs; counts of a window are not.
-            let is_rate = matches!(figure.metric.as_str(), "success_rate" | "response_time_ms.p95");
-            let usual = own.iter().find(|one| is_rate && one.metric == figure.metric);
+            let is_rate = matches!(
+                figure.metric.as_str(),
+                "success_rate" | "response_time_ms.p95"
+            );
+            let usual = own
+                .iter()
+                .find(|one| is_rate && one.metric == figure.metric);
             figure.expected = usual.map(|one| findings::range_of(&one.expected));
         }
         if let Some(judged) = &judged {
             let marks = findings::marks_of(&judged.report, key, window);
-            series.iter_mut().for_each(|series| series.marks.clone_from(&marks));
+            series
+                .iter_mut()
+                .for_each(|series| series.marks.clone_from(&marks));
         }
         Ok(ScraperDetail {
             summary,
@@ -177,7 +205,10 @@ impl Monitor {
                 window: stepped(window, step),
                 step,
             };
-            (figures(windows, &Vec::new(), span(window), &period), chart.usual(&Vec::new()))
+            (
+                figures(windows, &Vec::new(), span(window), &period),
+                chart.usual(&Vec::new()),
+            )
         });
         let (figures, series) = asked.unwrap_or_default();
         Overview {
@@ -197,7 +228,9 @@ impl Monitor {
 
     fn data_state(&self) -> DataState {
         let live = self.shared.live();
-        let trust = self.judged().map(|judged| (judged.report.trust.files, judged.report.trust.bad_lines));
+        let trust = self
+            .judged()
+            .map(|judged| (judged.report.trust.files, judged.report.trust.bad_lines));
         let (files, bad_lines) = trust.unwrap_or_default();
         DataState {
             last_event: live.latest,
@@ -234,9 +267,17 @@ impl Monitor {
             });
         }
         if let Some(judged) = self.judged() {
-            let open = judged.report.insights.iter().filter(|insight| insight.is_open);
+            let open = judged
+                .report
+                .insights
+                .iter()
+                .filter(|insight| insight.is_open);
             let findings = open.map(|insight| findings::finding_of(&judged.report, insight));
-            all.extend(findings.filter(|one| one.severity >= Severity::Medium).map(attention_of));
+            all.extend(
+                findings
+                    .filter(|one| one.severity >= Severity::Medium)
+                    .map(attention_of),
+            );
         }
         all.extend(self.health_attention());
         all.extend(self.problems().into_iter().map(|title| Attention {
@@ -265,7 +306,9 @@ fn attention_of(finding: dragline_web::model::Finding) -> Attention {
         title: finding.title,
         since: finding.since,
         scraper: finding.scraper,
-        command: place.as_ref().and_then(|place| Some(format!("dragline show {}:{}", place.file, place.line?))),
+        command: place
+            .as_ref()
+            .and_then(|place| Some(format!("dragline show {}:{}", place.file, place.line?))),
         place,
         sample,
         recommendation: Some(finding.recommendation).filter(|text| !text.is_empty()),
@@ -296,21 +339,35 @@ fn summary_of(
     numbers: &BTreeMap<ScraperKey, ScraperNumbers>,
 ) -> ScraperSummary {
     let verdict = scraper.and_then(|scraper| ScraperVerdict::parse(&scraper.verdict));
-    let own: Vec<&LiveScraper> = live.scrapers.iter().filter(|(held, _)| {
-        Some(&held.scraper_id) == key.scraper_id.as_ref()
-            && key.site.as_ref().is_none_or(|site| *site == held.site)
-    }).map(|(_, held)| held).collect();
+    let own: Vec<&LiveScraper> = live
+        .scrapers
+        .iter()
+        .filter(|(held, _)| {
+            Some(&held.scraper_id) == key.scraper_id.as_ref()
+                && key.site.as_ref().is_none_or(|site| *site == held.site)
+        })
+        .map(|(_, held)| held)
+        .collect();
     let since = report.and_then(|report| since_of(report, key));
     let last_seen = || {
-        let runs = report?.runs.iter().filter(|run| run.scraper_id == key.scraper_id && run.site == key.site);
+        let runs = report?
+            .runs
+            .iter()
+            .filter(|run| run.scraper_id == key.scraper_id && run.site == key.site);
         runs.filter_map(|run| time_of(run.last_seen.as_ref())).max()
     };
     ScraperSummary {
         key: key.clone(),
         verdict: verdict.unwrap_or(ScraperVerdict::NoData),
-        reasons: scraper.map(|scraper| scraper.reasons.clone()).unwrap_or_default(),
+        reasons: scraper
+            .map(|scraper| scraper.reasons.clone())
+            .unwrap_or_default(),
         since,
-        last_event: own.iter().filter_map(|one| one.last_event).max().or_else(last_seen),
+        last_event: own
+            .iter()
+            .filter_map(|one| one.last_event)
+            .max()
+            .or_else(last_seen),
         next_run_due: None,
         active_runs: own.iter().map(|one| one.runs.len() as u64).sum(),
         alerts_firing: 0,
@@ -324,11 +381,15 @@ fn since_of(report: &Report, key: &ScraperKey) -> Option<Timestamp> {
     let own = report.insights.iter().filter(|insight| {
         insight.is_open && insight.scraper_id == key.scraper_id && insight.site == key.site
     });
-    own.filter_map(|insight| time_of(insight.since.as_ref())).min()
+    own.filter_map(|insight| time_of(insight.since.as_ref()))
+        .min()
 }
 
 /// When the next run counts as missed.
-fn next_due(observations: &[dragline_alerting::Observation], key: &ScraperKey) -> Option<Timestamp> {
+fn next_due(
+    observations: &[dragline_alerting::Observation],
+    key: &ScraperKey,
+) -> Option<Timestamp> {
     let own = observations.iter().filter(|one| {
         one.topic == dragline_alerting::Topic::Freshness
             && one.labels.get("scraper_id") == key.scraper_id.as_deref()
@@ -355,7 +416,9 @@ fn sort(all: &mut [ScraperSummary], sort: ScraperSort) {
     let name = |one: &ScraperSummary| (one.key.scraper_id.clone(), one.key.site.clone());
     all.sort_by_key(name);
     match sort {
-        ScraperSort::Attention => all.sort_by_key(|one| (one.verdict, std::cmp::Reverse(one.alerts_firing))),
+        ScraperSort::Attention => {
+            all.sort_by_key(|one| (one.verdict, std::cmp::Reverse(one.alerts_firing)))
+        }
         ScraperSort::Name => {}
         ScraperSort::Requests => all.sort_by_key(|one| std::cmp::Reverse(one.numbers.requests)),
         ScraperSort::Items => all.sort_by_key(|one| std::cmp::Reverse(one.numbers.items)),

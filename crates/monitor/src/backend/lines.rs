@@ -39,20 +39,31 @@ pub(super) struct Search {
 }
 
 impl Monitor {
-    pub(super) fn read_around(&self, place: &Place, before: u32, after: u32) -> Answer<LinesAround> {
+    pub(super) fn read_around(
+        &self,
+        place: &Place,
+        before: u32,
+        after: u32,
+    ) -> Answer<LinesAround> {
         let path = self.followed(&place.file)?;
         let (before, after) = (u64::from(before.min(AROUND)), u64::from(after.min(AROUND)));
         let line = match place.line {
             Some(line) => line,
-            None => line_at(&path, place.offset).map_err(|error| unreadable(&place.file, &error))?,
+            None => {
+                line_at(&path, place.offset).map_err(|error| unreadable(&place.file, &error))?
+            }
         };
         let first = line.saturating_sub(before).max(1);
         let last = line.saturating_add(after);
         // One more than wanted tells whether there are more.
         let numbers: BTreeSet<u64> = (first..=last.saturating_add(1)).collect();
-        let lines = pick(&path, &numbers, &Arc::default()).map_err(|error| unreadable(&place.file, &error))?;
+        let lines = pick(&path, &numbers, &Arc::default())
+            .map_err(|error| unreadable(&place.file, &error))?;
         if !lines.iter().any(|(at, _)| at.line == line) {
-            return Err(BackendError::NotFound(format!("{} has no line {line}", place.file)));
+            return Err(BackendError::NotFound(format!(
+                "{} has no line {line}",
+                place.file
+            )));
         }
         let has_after = lines.iter().any(|(at, _)| at.line > last);
         let shown = lines.into_iter().filter(|(at, _)| at.line <= last);
@@ -67,7 +78,8 @@ impl Monitor {
             })
             .collect();
         let target = lines.iter().find(|line| line.is_target);
-        let has_moved = place.line.is_some() && target.is_some_and(|line| line.offset != place.offset);
+        let has_moved =
+            place.line.is_some() && target.is_some_and(|line| line.offset != place.offset);
         Ok(LinesAround {
             file: place.file.clone(),
             has_before: first > 1,
@@ -83,9 +95,12 @@ impl Monitor {
 
     /// The path of a file that is followed. Everything else is refused: the name comes from a request.
     fn followed(&self, file: &str) -> Answer<PathBuf> {
-        let refused = || BackendError::NotFound(format!("{file} is not a file that the service follows"));
+        let refused =
+            || BackendError::NotFound(format!("{file} is not a file that the service follows"));
         let path = Path::new(file).canonicalize().map_err(|_| {
-            BackendError::NotFound(format!("{file} does not exist any more, or is not a file that the service follows"))
+            BackendError::NotFound(format!(
+                "{file} does not exist any more, or is not a file that the service follows"
+            ))
         })?;
         let is_below = |input: &String| {
             let input = Path::new(input).canonicalize();
@@ -98,7 +113,11 @@ impl Monitor {
             let mut files = families.iter().flat_map(|family| &family.files);
             files.any(|log| log.path.canonicalize().is_ok_and(|log| log == path))
         };
-        if path.is_file() && is_given && is_log() { Ok(path) } else { Err(refused()) }
+        if path.is_file() && is_given && is_log() {
+            Ok(path)
+        } else {
+            Err(refused())
+        }
     }
 
     pub(super) fn search_events(&self, query: &EventQuery) -> Answer<Listing<EventLine>> {
@@ -123,7 +142,8 @@ impl Monitor {
         is_latest_first: bool,
     ) -> Answer<Listing<EventLine>> {
         let settings = self.settings();
-        let found = discover(&self.follows()).map_err(|error| BackendError::Unavailable(error.to_string()))?;
+        let found = discover(&self.follows())
+            .map_err(|error| BackendError::Unavailable(error.to_string()))?;
         let wanted = offset.saturating_add(limit).saturating_add(1);
         let watch = Arc::new(Watch::default());
         let options = ReadOptions {
@@ -138,7 +158,13 @@ impl Monitor {
             .iter()
             .filter(|family| !family.is_error_copy && may_hold(family, search.window))
             .collect();
-        families.sort_by_key(|family| family.files.iter().filter_map(|file| file.source.modified).max());
+        families.sort_by_key(|family| {
+            family
+                .files
+                .iter()
+                .filter_map(|file| file.source.modified)
+                .max()
+        });
         if is_latest_first {
             families.reverse();
         }
@@ -172,7 +198,10 @@ impl Monitor {
             total: None,
             next: more.then(|| (offset + limit).to_string()),
             note: is_cut.then(|| {
-                format!("The search was stopped after {} seconds: narrow the window or the filter.", LIMIT.as_secs())
+                format!(
+                    "The search was stopped after {} seconds: narrow the window or the filter.",
+                    LIMIT.as_secs()
+                )
             }),
         })
     }
@@ -199,11 +228,17 @@ fn line_at(path: &Path, offset: u64) -> std::io::Result<u64> {
 fn level_in(text: &str) -> Option<String> {
     let start = clip(text, 200);
     let levels = ["CRITICAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
-    levels.iter().find(|level| start.contains(**level)).map(|level| (*level).to_owned())
+    levels
+        .iter()
+        .find(|level| start.contains(**level))
+        .map(|level| (*level).to_owned())
 }
 
 fn may_hold(family: &Family, window: Window) -> bool {
-    family.files.iter().any(|file| is_recent(file.source.modified, window))
+    family
+        .files
+        .iter()
+        .any(|file| is_recent(file.source.modified, window))
 }
 
 fn is_recent(modified: Option<Timestamp>, window: Window) -> bool {
@@ -213,7 +248,9 @@ fn is_recent(modified: Option<Timestamp>, window: Window) -> bool {
 /// The files of a family that may hold lines of a window.
 fn recent(family: &Family, window: Window) -> Family {
     let mut family = family.clone();
-    family.files.retain(|file| is_recent(file.source.modified, window));
+    family
+        .files
+        .retain(|file| is_recent(file.source.modified, window));
     family
 }
 
@@ -241,19 +278,32 @@ struct Finder<'f> {
 impl Finder<'_> {
     fn is_wanted(&self, record: &Record<'_>) -> bool {
         let search = self.search;
-        let is_in = record.timestamp.is_some_and(|time| search.window.contains(time));
-        let has_level = search.level.is_none_or(|level| record.level.is_some_and(|own| own >= level));
+        let is_in = record
+            .timestamp
+            .is_some_and(|time| search.window.contains(time));
+        let has_level = search
+            .level
+            .is_none_or(|level| record.level.is_some_and(|own| own >= level));
         let has_type = search.event_type.as_deref().is_none_or(|wanted| {
-            record.event.event_type().is_some_and(|own| own.as_str() == wanted)
+            record
+                .event
+                .event_type()
+                .is_some_and(|own| own.as_str() == wanted)
         });
-        let has_run = search.run_id.is_none() || search.run_id.as_deref() == record.run_id.as_deref();
+        let has_run =
+            search.run_id.is_none() || search.run_id.as_deref() == record.run_id.as_deref();
         is_in
             && has_level
             && has_type
             && has_run
-            && search.scope.matches(record.scraper_id.as_deref(), record.site.as_deref())
+            && search
+                .scope
+                .matches(record.scraper_id.as_deref(), record.site.as_deref())
             && self.is_of_group(record)
-            && search.text.as_deref().is_none_or(|text| has_text(record, text))
+            && search
+                .text
+                .as_deref()
+                .is_none_or(|text| has_text(record, text))
     }
 
     fn is_of_group(&self, record: &Record<'_>) -> bool {
@@ -264,7 +314,9 @@ impl Finder<'_> {
             rules: self.rules,
             reclassifies: false,
         };
-        labeller.label(record, |label| label.is_some_and(|label| label.group == group))
+        labeller.label(record, |label| {
+            label.is_some_and(|label| label.group == group)
+        })
     }
 }
 
@@ -294,7 +346,10 @@ impl Sink for Finder<'_> {
             position: at,
             at: record.timestamp,
             level: record.level,
-            event_type: record.event.event_type().map(dragline_schema::EventType::as_str),
+            event_type: record
+                .event
+                .event_type()
+                .map(dragline_schema::EventType::as_str),
             key: ScraperKey {
                 scraper_id: own(&record.scraper_id),
                 site: own(&record.site),
@@ -310,7 +365,10 @@ impl Sink for Finder<'_> {
 fn with_text(page: Vec<Found>) -> Vec<EventLine> {
     let mut wanted: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for found in &page {
-        wanted.entry(&found.file).or_default().insert(found.position.line);
+        wanted
+            .entry(&found.file)
+            .or_default()
+            .insert(found.position.line);
     }
     let mut texts: BTreeMap<(String, u64), String> = BTreeMap::new();
     for (file, numbers) in wanted {

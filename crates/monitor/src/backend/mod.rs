@@ -21,13 +21,15 @@ use dragline_alerting::history::{AlertSummary, Entry};
 use dragline_alerting::notify::Silence;
 use dragline_schema::Timestamp;
 use dragline_web::model::{
-    AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export, Finding, HealthHistory,
-    IngestAnswer, LinesAround, MetricAnswer, MetricInfo, Overview, Readiness, ReportInfo, RunDetail, RunSummary,
-    ScraperDetail, ScraperSummary, ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
+    AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export,
+    Finding, HealthHistory, IngestAnswer, LinesAround, MetricAnswer, MetricInfo, Overview,
+    Readiness, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary, ServiceStatus,
+    SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
 };
 use dragline_web::{
-    AlertQuery, Answer, Backend, BackendError, ErrorQuery, EventQuery, ExportQuery, Feed, FindingQuery, IngestBatch,
-    Listing, MetricQuery, Page, Place, RunKey, RunQuery, Scope, ScraperKey, ScraperQuery, Window,
+    AlertQuery, Answer, Backend, BackendError, ErrorQuery, EventQuery, ExportQuery, Feed,
+    FindingQuery, IngestBatch, Listing, MetricQuery, Page, Place, RunKey, RunQuery, Scope,
+    ScraperKey, ScraperQuery, Window,
 };
 
 pub(crate) use self::fleet::Summaries;
@@ -40,7 +42,9 @@ impl Monitor {
     fn analysis(&self) -> Answer<Arc<Judged>> {
         self.judged().ok_or_else(|| {
             let why = self.tasks.error_of("analyse");
-            let why = why.unwrap_or_else(|| "the first analysis is not finished: try again in a moment".to_owned());
+            let why = why.unwrap_or_else(|| {
+                "the first analysis is not finished: try again in a moment".to_owned()
+            });
             BackendError::Unavailable(why)
         })
     }

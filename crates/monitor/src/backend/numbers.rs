@@ -37,7 +37,10 @@ pub(super) type Selected<'l> = Vec<(&'static str, &'l str)>;
 /// The labels of a scraper and site that are named.
 pub(super) fn labels_of<'l>(scraper: Option<&'l str>, site: Option<&'l str>) -> Selected<'l> {
     let pairs = [("scraper_id", scraper), ("site", site)];
-    pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 pub(super) fn span(window: Window) -> Span {
@@ -57,7 +60,10 @@ pub(super) fn step_of(window: Window, now: Timestamp) -> i64 {
         _ => 86_400,
     };
     let wanted = (window.seconds() / POINTS).max(finest);
-    STEPS.into_iter().find(|step| *step >= wanted).unwrap_or(604_800)
+    STEPS
+        .into_iter()
+        .find(|step| *step >= wanted)
+        .unwrap_or(604_800)
 }
 
 /// The window in whole steps.
@@ -75,12 +81,20 @@ impl Monitor {
     /// Asks the measurements of a window: those in memory, or for an older window those of the database.
     pub(super) fn ask<T>(&self, window: Window, question: impl FnOnce(&Windows) -> T) -> Answer<T> {
         if self.time().since(window.from) <= IN_MEMORY {
-            let windows = self.shared.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let windows = self
+                .shared
+                .windows
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             return Ok(question(&windows));
         }
         let kept = self.settings().monitor.retention();
         let age = self.time().since(window.from) / 86_400_000_000;
-        let level = if age < i64::from(kept.hours) { Level::Hours } else { Level::Days };
+        let level = if age < i64::from(kept.hours) {
+            Level::Hours
+        } else {
+            Level::Days
+        };
         let seconds = level.slot();
         let slots = u32::try_from(window.seconds() / i64::from(seconds) + 2).unwrap_or(10_000);
         let resolution = dragline_metrics::Resolution {
@@ -89,7 +103,9 @@ impl Monitor {
         };
         let retention = dragline_metrics::Retention::new(vec![resolution]).unwrap_or_default();
         let mut windows = Windows::new(retention.max_series(20_000).max_bytes(64 << 20));
-        self.store.load_metrics(level, window.from, window.to, LIMIT, &mut windows).map_err(unavailable)?;
+        self.store
+            .load_metrics(level, window.from, window.to, LIMIT, &mut windows)
+            .map_err(unavailable)?;
         Ok(question(&windows))
     }
 }
@@ -101,11 +117,18 @@ pub(super) fn items_of(windows: &Windows, labels: &Selected<'_>, span: Span) -> 
         labels.push(("action", action));
         increase(windows, PRODUCTS, &labels, span)
     });
-    stored.chain(increase(windows, ARTICLES, labels, span)).reduce(|a, b| a + b)
+    stored
+        .chain(increase(windows, ARTICLES, labels, span))
+        .reduce(|a, b| a + b)
 }
 
 /// By how much a counter rose; `None` if nothing was measured.
-pub(super) fn increase(windows: &Windows, name: &str, labels: &Selected<'_>, span: Span) -> Option<f64> {
+pub(super) fn increase(
+    windows: &Windows,
+    name: &str,
+    labels: &Selected<'_>,
+    span: Span,
+) -> Option<f64> {
     let stats = windows.summarise(name, labels, span)?;
     stats.increase.filter(|_| stats.count > 0)
 }
@@ -122,7 +145,12 @@ pub(super) fn success_rate(windows: &Windows, labels: &Selected<'_>, span: Span)
 }
 
 /// The numbers of a scope in a window.
-pub(super) fn figures(windows: &Windows, labels: &Selected<'_>, span: Span, period: &str) -> Vec<Figure> {
+pub(super) fn figures(
+    windows: &Windows,
+    labels: &Selected<'_>,
+    span: Span,
+    period: &str,
+) -> Vec<Figure> {
     let figure = |metric: &str, label: &str, format, value| Figure {
         metric: metric.to_owned(),
         label: format!("{label} in {period}"),
@@ -130,15 +158,27 @@ pub(super) fn figures(windows: &Windows, labels: &Selected<'_>, span: Span, peri
         value,
         expected: None,
     };
-    let times = windows.summarise(TIMES, labels, span).and_then(|stats| stats.p95);
+    let times = windows
+        .summarise(TIMES, labels, span)
+        .and_then(|stats| stats.p95);
     let number = ValueFormat::Number;
     let requests = increase(windows, REQUESTS, labels, span);
     vec![
         figure("requests", "requests", number, requests),
-        figure("success_rate", "success rate", ValueFormat::Percent, success_rate(windows, labels, span)),
+        figure(
+            "success_rate",
+            "success rate",
+            ValueFormat::Percent,
+            success_rate(windows, labels, span),
+        ),
         figure("items", "items", number, items_of(windows, labels, span)),
         // Where requests are measured and no error, there was none.
-        figure("errors", "errors", number, increase(windows, ERRORS, labels, span).or(requests.map(|_| 0.0))),
+        figure(
+            "errors",
+            "errors",
+            number,
+            increase(windows, ERRORS, labels, span).or(requests.map(|_| 0.0)),
+        ),
         figure(
             "response_time_ms.p95",
             "95th percentile of response times",
@@ -159,14 +199,25 @@ impl Chart<'_> {
     fn times(&self) -> Vec<Timestamp> {
         let micros = self.step * 1_000_000;
         let count = (self.window.to.since(self.window.from) / micros).clamp(0, 1_000);
-        (0..count).map(|nth| self.window.from.plus_micros(nth * micros)).collect()
+        (0..count)
+            .map(|nth| self.window.from.plus_micros(nth * micros))
+            .collect()
     }
 
-    fn points(&self, name: &str, labels: &Selected<'_>, pick: impl Fn(&Stats) -> Option<f64>) -> Vec<Option<f64>> {
+    fn points(
+        &self,
+        name: &str,
+        labels: &Selected<'_>,
+        pick: impl Fn(&Stats) -> Option<f64>,
+    ) -> Vec<Option<f64>> {
         let count = self.times().len();
-        let points = self.windows.points(name, labels, span(self.window), self.step as u32);
-        let mut values: Vec<Option<f64>> =
-            points.iter().map(|stats| pick(stats).filter(|_| stats.count > 0)).collect();
+        let points = self
+            .windows
+            .points(name, labels, span(self.window), self.step as u32);
+        let mut values: Vec<Option<f64>> = points
+            .iter()
+            .map(|stats| pick(stats).filter(|_| stats.count > 0))
+            .collect();
         values.resize(count, None);
         values
     }
@@ -201,11 +252,21 @@ impl Chart<'_> {
             let (success, failed) = (success.unwrap_or(0.0), failed.unwrap_or(0.0));
             (success + failed > 0.0).then(|| success / (success + failed))
         };
-        of("success").into_iter().zip(of("failed")).map(share).collect()
+        of("success")
+            .into_iter()
+            .zip(of("failed"))
+            .map(share)
+            .collect()
     }
 
     /// One series with one line.
-    pub(super) fn series(&self, metric: &str, what: &str, format: ValueFormat, values: Vec<Option<f64>>) -> Series {
+    pub(super) fn series(
+        &self,
+        metric: &str,
+        what: &str,
+        format: ValueFormat,
+        values: Vec<Option<f64>>,
+    ) -> Series {
         let unit = format!("{what} per {}", period_text(self.step));
         Series {
             metric: metric.to_owned(),
@@ -225,14 +286,36 @@ impl Chart<'_> {
 
     /// The usual series of a scope; those without any value are left out.
     pub(super) fn usual(&self, labels: &Selected<'_>) -> Vec<Series> {
-        let p95 = self.points(TIMES, labels, |stats| stats.p95.map(|seconds| seconds * 1e3));
+        let p95 = self.points(TIMES, labels, |stats| {
+            stats.p95.map(|seconds| seconds * 1e3)
+        });
         let all = [
             self.series("items", "items", ValueFormat::Number, self.items(labels)),
-            self.series("requests", "requests", ValueFormat::Number, self.increases(REQUESTS, labels)),
-            self.series("success_rate", "success rate", ValueFormat::Percent, self.success(labels)),
-            self.series("response_time_ms.p95", "95th percentile of response times", ValueFormat::Milliseconds, p95),
+            self.series(
+                "requests",
+                "requests",
+                ValueFormat::Number,
+                self.increases(REQUESTS, labels),
+            ),
+            self.series(
+                "success_rate",
+                "success rate",
+                ValueFormat::Percent,
+                self.success(labels),
+            ),
+            self.series(
+                "response_time_ms.p95",
+                "95th percentile of response times",
+                ValueFormat::Milliseconds,
+                p95,
+            ),
         ];
-        let has_values = |series: &Series| series.lines.iter().any(|line| line.values.iter().any(Option::is_some));
+        let has_values = |series: &Series| {
+            series
+                .lines
+                .iter()
+                .any(|line| line.values.iter().any(Option::is_some))
+        };
         all.into_iter().filter(has_values).collect()
     }
 }
@@ -247,7 +330,10 @@ fn title_of(what: &str, values: &[Option<f64>], format: ValueFormat) -> String {
     let known = &values[..values.len().saturating_sub(1)];
     let (before, after) = known.split_at(known.len() / 2);
     let what = dragline_insights::capital(what);
-    let Some((before, after)) = mean(before).zip(mean(after)).filter(|(before, _)| *before > 0.0) else {
+    let Some((before, after)) = mean(before)
+        .zip(mean(after))
+        .filter(|(before, _)| *before > 0.0)
+    else {
         return what;
     };
     if format == ValueFormat::Percent {
@@ -282,23 +368,25 @@ pub(super) fn period_text(seconds: i64) -> String {
 /// The numbers of all scrapers in a window, by scraper and site.
 pub(super) fn by_scraper(windows: &Windows, span: Span) -> BTreeMap<ScraperKey, ScraperNumbers> {
     let mut all = BTreeMap::<ScraperKey, (ScraperNumbers, f64, f64)>::new();
-    let mut each = |name: &str, take: &dyn Fn(&mut (ScraperNumbers, f64, f64), &dyn Fn(&str) -> String, &Stats)| {
-        for (id, stats) in windows.query(name, &[], span) {
-            if stats.count == 0 {
-                continue;
+    let mut each =
+        |name: &str,
+         take: &dyn Fn(&mut (ScraperNumbers, f64, f64), &dyn Fn(&str) -> String, &Stats)| {
+            for (id, stats) in windows.query(name, &[], span) {
+                if stats.count == 0 {
+                    continue;
+                }
+                let label = |name: &str| {
+                    let held = id.labels.iter().find(|(held, _)| held == name);
+                    held.map(|(_, value)| value.clone()).unwrap_or_default()
+                };
+                let part = |name: &str| Some(label(name)).filter(|value| !value.is_empty());
+                let key = ScraperKey {
+                    scraper_id: part("scraper_id"),
+                    site: part("site"),
+                };
+                take(all.entry(key).or_default(), &label, &stats);
             }
-            let label = |name: &str| {
-                let held = id.labels.iter().find(|(held, _)| held == name);
-                held.map(|(_, value)| value.clone()).unwrap_or_default()
-            };
-            let part = |name: &str| Some(label(name)).filter(|value| !value.is_empty());
-            let key = ScraperKey {
-                scraper_id: part("scraper_id"),
-                site: part("site"),
-            };
-            take(all.entry(key).or_default(), &label, &stats);
-        }
-    };
+        };
     each(REQUESTS, &|held, label, stats| {
         let count = stats.increase.unwrap_or(0.0);
         *held.0.requests.get_or_insert(0) += count as u64;
@@ -319,12 +407,15 @@ pub(super) fn by_scraper(windows: &Windows, span: Span) -> BTreeMap<ScraperKey, 
     each(ERRORS, &|held, _, stats| {
         *held.0.errors.get_or_insert(0) += stats.increase.unwrap_or(0.0) as u64;
     });
-    each(TIMES, &|held, _, stats| held.0.response_time_ms_p95 = stats.p95.map(|seconds| seconds * 1e3));
-    let finish = |(key, (mut numbers, success, failed)): (ScraperKey, (ScraperNumbers, f64, f64))| {
-        numbers.success_rate = (success + failed > 0.0).then(|| success / (success + failed));
-        // Where requests are measured and no error, there was none.
-        numbers.errors = numbers.errors.or(numbers.requests.map(|_| 0));
-        (key, numbers)
-    };
+    each(TIMES, &|held, _, stats| {
+        held.0.response_time_ms_p95 = stats.p95.map(|seconds| seconds * 1e3)
+    });
+    let finish =
+        |(key, (mut numbers, success, failed)): (ScraperKey, (ScraperNumbers, f64, f64))| {
+            numbers.success_rate = (success + failed > 0.0).then(|| success / (success + failed));
+            // Where requests are measured and no error, there was none.
+            numbers.errors = numbers.errors.or(numbers.requests.map(|_| 0));
+            (key, numbers)
+        };
     all.into_iter().map(finish).collect()
 }

@@ -24,7 +24,12 @@ impl Monitor {
         let mut active: Vec<RunSummary> = live
             .scrapers
             .iter()
-            .flat_map(|(key, scraper)| scraper.runs.iter().map(move |(id, run)| self.active_run(key, id, run)))
+            .flat_map(|(key, scraper)| {
+                scraper
+                    .runs
+                    .iter()
+                    .map(move |(id, run)| self.active_run(key, id, run))
+            })
             .collect();
         active.sort_by(|a, b| (b.start, &b.key).cmp(&(a.start, &a.key)));
         active
@@ -52,13 +57,17 @@ impl Monitor {
             start: run.started,
             end: None,
             last_seen: run.last_event,
-            duration_seconds: run.started.map(|start| end.since(start).max(0) as f64 / 1e6),
+            duration_seconds: run
+                .started
+                .map(|start| end.since(start).max(0) as f64 / 1e6),
             outcome: Some(RunOutcome::Running),
             finish_reason: None,
             host: run.host.clone(),
             numbers,
             items_expected: self.items_expected(Some(&key.scraper_id), Some(&key.site)),
-            forecast: run.started.and_then(|start| self.forecast(key, start, run, now)),
+            forecast: run
+                .started
+                .and_then(|start| self.forecast(key, start, run, now)),
         }
     }
 
@@ -71,7 +80,13 @@ impl Monitor {
     }
 
     /// When a run is expected to end, from the durations of earlier runs that lasted at least as long.
-    fn forecast(&self, key: &ScraperKey, start: Timestamp, run: &LiveRun, now: Timestamp) -> Option<Forecast> {
+    fn forecast(
+        &self,
+        key: &ScraperKey,
+        start: Timestamp,
+        run: &LiveRun,
+        now: Timestamp,
+    ) -> Option<Forecast> {
         let filter = RunFilter {
             scraper: Some(key.scraper_id.clone()),
             site: Some(key.site.clone()),
@@ -80,12 +95,20 @@ impl Monitor {
         };
         let (runs, _) = self.store.runs(&filter, 0, *EARLIER.end()).ok()?;
         let elapsed = now.since(start).max(0) as f64 / 1e6;
-        let longer: Vec<&StoredRun> =
-            runs.iter().filter(|run| run.duration_seconds.is_some_and(|seconds| seconds > elapsed)).collect();
+        let longer: Vec<&StoredRun> = runs
+            .iter()
+            .filter(|run| {
+                run.duration_seconds
+                    .is_some_and(|seconds| seconds > elapsed)
+            })
+            .collect();
         if runs.len() < *EARLIER.start() || longer.len() < *EARLIER.start() / 2 {
             return None;
         }
-        let mut seconds: Vec<f64> = longer.iter().filter_map(|run| run.duration_seconds).collect();
+        let mut seconds: Vec<f64> = longer
+            .iter()
+            .filter_map(|run| run.duration_seconds)
+            .collect();
         seconds.sort_by(f64::total_cmp);
         let at = |seconds: f64| start.plus_micros((seconds * 1e6) as i64);
         // With n earlier runs, the ends of the band lie beyond the sample: a margin stands in for that.
@@ -93,12 +116,18 @@ impl Monitor {
         // Items so far, and as many more for each second as such runs make.
         let mut rates: Vec<f64> = longer
             .iter()
-            .filter_map(|run| Some(run.items? as f64 / run.duration_seconds.filter(|seconds| *seconds > 0.0)?))
+            .filter_map(|run| {
+                Some(run.items? as f64 / run.duration_seconds.filter(|seconds| *seconds > 0.0)?)
+            })
             .collect();
         rates.sort_by(f64::total_cmp);
         let median = quantile(&seconds, 0.5);
-        let items = |seconds: f64, rate: f64| run.items as f64 + (seconds - elapsed).max(0.0) * rate;
-        let (lower, upper) = (quantile(&seconds, 0.05) - margin, quantile(&seconds, 0.95) + margin);
+        let items =
+            |seconds: f64, rate: f64| run.items as f64 + (seconds - elapsed).max(0.0) * rate;
+        let (lower, upper) = (
+            quantile(&seconds, 0.05) - margin,
+            quantile(&seconds, 0.95) + margin,
+        );
         Some(Forecast {
             end: at(median),
             end_lower: at(lower.max(elapsed)),
@@ -113,9 +142,15 @@ impl Monitor {
 
     pub(super) fn list_runs(&self, query: &RunQuery) -> Answer<Listing<RunSummary>> {
         let is_wanted = |run: &RunSummary| {
-            query.scope.matches(run.key.scraper_id.as_deref(), run.key.site.as_deref())
-                && query.outcome.is_none_or(|outcome| run.outcome == Some(outcome))
-                && query.window.is_none_or(|window| run.start.is_some_and(|start| window.contains(start)))
+            query
+                .scope
+                .matches(run.key.scraper_id.as_deref(), run.key.site.as_deref())
+                && query
+                    .outcome
+                    .is_none_or(|outcome| run.outcome == Some(outcome))
+                && query
+                    .window
+                    .is_none_or(|window| run.start.is_some_and(|start| window.contains(start)))
         };
         let active: Vec<RunSummary> = self.active_runs().into_iter().filter(is_wanted).collect();
         if query.outcome == Some(RunOutcome::Running) {
@@ -129,14 +164,27 @@ impl Monitor {
             until: query.window.map(|window| window.to),
         };
         let offset = query.page.offset()?;
-        let (first, skipped) = (offset.min(active.len()), offset.saturating_sub(active.len()));
-        let mut items: Vec<RunSummary> = active[first..].iter().take(query.page.limit).cloned().collect();
-        let (stored, total) = self.store.runs(&filter, skipped, query.page.limit).map_err(unavailable)?;
+        let (first, skipped) = (
+            offset.min(active.len()),
+            offset.saturating_sub(active.len()),
+        );
+        let mut items: Vec<RunSummary> = active[first..]
+            .iter()
+            .take(query.page.limit)
+            .cloned()
+            .collect();
+        let (stored, total) = self
+            .store
+            .runs(&filter, skipped, query.page.limit)
+            .map_err(unavailable)?;
         // An active run is in the database as well, from the last analysis.
         let is_active = |run: &StoredRun| active.iter().any(|one| stored_key(&one.key) == run.key);
         let rest = stored.iter().take(query.page.limit - items.len());
         let taken = rest.len();
-        items.extend(rest.filter(|run| !is_active(run)).map(|run| self.summary_of(run)));
+        items.extend(
+            rest.filter(|run| !is_active(run))
+                .map(|run| self.summary_of(run)),
+        );
         let end = offset + taken + (active.len() - first).min(query.page.limit);
         let whole = total as usize + active.len();
         Ok(Listing {
@@ -148,7 +196,10 @@ impl Monitor {
     }
 
     fn summary_of(&self, run: &StoredRun) -> RunSummary {
-        let judged = run.requests.zip(run.requests_failed).filter(|(requests, _)| *requests > 0);
+        let judged = run
+            .requests
+            .zip(run.requests_failed)
+            .filter(|(requests, _)| *requests > 0);
         let key = RunKey {
             scraper_id: run.key.scraper_id.clone(),
             site: run.key.site.clone(),
@@ -167,7 +218,8 @@ impl Monitor {
             numbers: RunNumbers {
                 requests: run.requests,
                 requests_failed: run.requests_failed,
-                success_rate: judged.map(|(requests, failed)| 1.0 - failed as f64 / requests as f64),
+                success_rate: judged
+                    .map(|(requests, failed)| 1.0 - failed as f64 / requests as f64),
                 items: run.items,
                 errors: Some(run.errors),
                 rate_limits: Some(run.rate_limits),
@@ -197,24 +249,43 @@ impl Monitor {
                 run.run_id == key.run_id && run.scraper_id == key.scraper_id && run.site == key.site
             })
         });
-        let groups = judged.iter().flat_map(|judged| &judged.report.errors.groups);
+        let groups = judged
+            .iter()
+            .flat_map(|judged| &judged.report.errors.groups);
         let own = groups.filter(|group| {
-            group.scrapers.iter().any(|one| one.scraper_id == key.scraper_id && one.site == key.site)
-                && is_within(&summary, time_of(group.first_seen.as_ref()), time_of(group.last_seen.as_ref()))
+            group
+                .scrapers
+                .iter()
+                .any(|one| one.scraper_id == key.scraper_id && one.site == key.site)
+                && is_within(
+                    &summary,
+                    time_of(group.first_seen.as_ref()),
+                    time_of(group.last_seen.as_ref()),
+                )
         });
-        let error_groups = own.take(GROUPS).map(|group| (group.id.clone(), group.count)).collect();
+        let error_groups = own
+            .take(GROUPS)
+            .map(|group| (group.id.clone(), group.count))
+            .collect();
         Ok(RunDetail {
             figures: self.run_figures(&summary),
             series: self.run_series(&summary)?,
-            status_codes: reported.map(|run| run.totals.status_codes.clone()).unwrap_or_default(),
-            config: reported.and_then(|run| run.config.clone()).map(findings::redacted).unwrap_or_default(),
+            status_codes: reported
+                .map(|run| run.totals.status_codes.clone())
+                .unwrap_or_default(),
+            config: reported
+                .and_then(|run| run.config.clone())
+                .map(findings::redacted)
+                .unwrap_or_default(),
             stats: reported.map(|run| run.stats.clone()).unwrap_or_default(),
             error_groups,
-            last_line: reported.and_then(|run| run.evidence.first()).map(|evidence| Place {
-                file: evidence.file.clone(),
-                line: Some(evidence.line),
-                offset: evidence.offset,
-            }),
+            last_line: reported
+                .and_then(|run| run.evidence.first())
+                .map(|evidence| Place {
+                    file: evidence.file.clone(),
+                    line: Some(evidence.line),
+                    offset: evidence.offset,
+                }),
             previous: self.previous(key, summary.start),
             summary,
         })
@@ -225,30 +296,75 @@ impl Monitor {
         use dragline_web::model::ValueFormat as Format;
         let judged = self.judged();
         let expected = |metric: &str| {
-            let own = judged.as_ref()?.report.baselines.iter().flatten().find(|one| {
-                one.metric == metric && one.scraper_id == run.key.scraper_id && one.site == run.key.site
-            })?;
+            let own = judged
+                .as_ref()?
+                .report
+                .baselines
+                .iter()
+                .flatten()
+                .find(|one| {
+                    one.metric == metric
+                        && one.scraper_id == run.key.scraper_id
+                        && one.site == run.key.site
+                })?;
             Some(findings::range_of(&own.expected))
         };
         let numbers = &run.numbers;
         let count = |count: Option<u64>| count.map(|count| count as f64);
         let values = [
             ("items", "items", Format::Number, count(numbers.items)),
-            ("requests", "requests", Format::Number, count(numbers.requests)),
-            ("success_rate", "success rate", Format::Percent, numbers.success_rate),
+            (
+                "requests",
+                "requests",
+                Format::Number,
+                count(numbers.requests),
+            ),
+            (
+                "success_rate",
+                "success rate",
+                Format::Percent,
+                numbers.success_rate,
+            ),
             ("errors", "errors", Format::Number, count(numbers.errors)),
-            ("rate_limits", "rate limits", Format::Number, count(numbers.rate_limits)),
-            ("bytes", "bytes of responses", Format::Bytes, count(numbers.bytes)),
-            ("response_time_ms.p50", "median response time", Format::Milliseconds, numbers.response_time_ms_p50),
-            ("response_time_ms.p95", "95th percentile of response times", Format::Milliseconds, numbers.response_time_ms_p95),
-            ("duration_seconds", "duration in seconds", Format::Number, run.duration_seconds),
+            (
+                "rate_limits",
+                "rate limits",
+                Format::Number,
+                count(numbers.rate_limits),
+            ),
+            (
+                "bytes",
+                "bytes of responses",
+                Format::Bytes,
+                count(numbers.bytes),
+            ),
+            (
+                "response_time_ms.p50",
+                "median response time",
+                Format::Milliseconds,
+                numbers.response_time_ms_p50,
+            ),
+            (
+                "response_time_ms.p95",
+                "95th percentile of response times",
+                Format::Milliseconds,
+                numbers.response_time_ms_p95,
+            ),
+            (
+                "duration_seconds",
+                "duration in seconds",
+                Format::Number,
+                run.duration_seconds,
+            ),
         ];
-        let figure = |(metric, label, format, value): (&str, &str, Format, Option<f64>)| dragline_web::model::Figure {
-            metric: metric.to_owned(),
-            label: label.to_owned(),
-            format,
-            value,
-            expected: expected(metric),
+        let figure = |(metric, label, format, value): (&str, &str, Format, Option<f64>)| {
+            dragline_web::model::Figure {
+                metric: metric.to_owned(),
+                label: label.to_owned(),
+                format,
+                value,
+                expected: expected(metric),
+            }
         };
         values.into_iter().map(figure).collect()
     }

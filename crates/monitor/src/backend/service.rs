@@ -28,17 +28,27 @@ impl Monitor {
 
     /// What is the matter with the service, one sentence each.
     pub(super) fn problems(&self) -> Vec<String> {
-        let failing = self.tasks.all().into_iter().filter_map(|(name, task)| Some(format!("{name}: {}", task.error?)));
+        let failing = self
+            .tasks
+            .all()
+            .into_iter()
+            .filter_map(|(name, task)| Some(format!("{name}: {}", task.error?)));
         let mut problems: Vec<String> = failing.collect();
         problems.extend(self.inputs.iter().filter_map(|input| {
             let error = error_of(input)?;
             Some(format!("{input}: {error}"))
         }));
         let live = self.shared.live();
-        if let Some(lag) = self.lag().filter(|lag| *lag > LAG && live.looked_at.is_some()) {
+        if let Some(lag) = self
+            .lag()
+            .filter(|lag| *lag > LAG && live.looked_at.is_some())
+        {
             problems.push(format!("reading is {} s behind", lag / 1_000_000));
         }
-        let configured = self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let configured = self
+            .configured
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(error) = &configured.error {
             problems.push(format!("the configuration file is not in use: {error}"));
         }
@@ -49,7 +59,11 @@ impl Monitor {
 
     pub(super) fn describe_service(&self) -> ServiceStatus {
         let settings = self.settings();
-        let configured = self.configured.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let configured = self
+            .configured
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         let live = self.shared.live();
         let found = dragline_ingest::discover(&self.inputs);
         let count = |input: &String| {
@@ -76,7 +90,10 @@ impl Monitor {
             tasks: tasks.collect(),
             store_bytes: Some(self.store.bytes()),
             disk_free_bytes: self.free_space(),
-            config_file: settings.file.as_ref().map(|file| file.display().to_string()),
+            config_file: settings
+                .file
+                .as_ref()
+                .map(|file| file.display().to_string()),
             config_read_at: configured.read_at,
             config_error: configured.error,
             problems: self.problems(),
@@ -101,7 +118,11 @@ impl Monitor {
 fn error_of(input: &str) -> Option<String> {
     let path = std::path::Path::new(input);
     match path.try_exists() {
-        Ok(true) => path.is_dir().then(|| std::fs::read_dir(path).err()).flatten().map(|error| error.to_string()),
+        Ok(true) => path
+            .is_dir()
+            .then(|| std::fs::read_dir(path).err())
+            .flatten()
+            .map(|error| error.to_string()),
         Ok(false) if input.contains(['*', '?', '[']) => None,
         Ok(false) => Some("it does not exist".to_owned()),
         Err(error) => Some(error.to_string()),

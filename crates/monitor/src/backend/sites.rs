@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_web::model::{ControlGroup, ScraperNumbers, ScraperSummary, ScraperVerdict, SiteDetail, SiteSummary};
+use dragline_web::model::{
+    ControlGroup, ScraperNumbers, ScraperSummary, ScraperVerdict, SiteDetail, SiteSummary,
+};
 use dragline_web::{Answer, BackendError, Window};
 
-use super::numbers::{Chart, figures, labels_of, period_text, span, step_of, stepped, success_rate};
+use super::numbers::{
+    Chart, figures, labels_of, period_text, span, step_of, stepped, success_rate,
+};
 use crate::service::Monitor;
 
 /// Number of sites of a control group that are named.
@@ -20,17 +24,24 @@ impl Monitor {
         for one in all.iter() {
             sites.entry(one.key.site.clone()).or_default().push(one);
         }
-        let mut sites: Vec<SiteSummary> = sites.iter().map(|(site, own)| summarise(site, own)).collect();
+        let mut sites: Vec<SiteSummary> = sites
+            .iter()
+            .map(|(site, own)| summarise(site, own))
+            .collect();
         sites.sort_by(|a, b| (a.verdict, &a.site).cmp(&(b.verdict, &b.site)));
         sites
     }
 
     pub(super) fn find_site(&self, site: &str, window: Window) -> Answer<SiteDetail> {
         let all = self.summaries();
-        let own: Vec<&ScraperSummary> =
-            all.iter().filter(|one| one.key.site.as_deref().unwrap_or_default() == site).collect();
+        let own: Vec<&ScraperSummary> = all
+            .iter()
+            .filter(|one| one.key.site.as_deref().unwrap_or_default() == site)
+            .collect();
         if own.is_empty() {
-            return Err(BackendError::NotFound(format!("the site {site:?} is not known")));
+            return Err(BackendError::NotFound(format!(
+                "the site {site:?} is not known"
+            )));
         }
         let name = Some(site.to_owned()).filter(|site| !site.is_empty());
         let summary = summarise(&name, &own);
@@ -46,7 +57,11 @@ impl Monitor {
             };
             let mut codes = BTreeMap::new();
             for (id, stats) in windows.query("dragline_responses", &labels, span(window)) {
-                let code = id.labels.iter().find(|(name, _)| name == "code").map(|(_, code)| code.clone());
+                let code = id
+                    .labels
+                    .iter()
+                    .find(|(name, _)| name == "code")
+                    .map(|(_, code)| code.clone());
                 if let Some((code, count)) = code.zip(stats.increase.filter(|count| *count > 0.0)) {
                     *codes.entry(code).or_insert(0) += count as u64;
                 }
@@ -54,13 +69,26 @@ impl Monitor {
             let rate = success_rate(windows, &labels, span(window));
             let rates: Vec<(String, Option<f64>)> = others
                 .iter()
-                .map(|site| (site.clone(), success_rate(windows, &labels_of(None, Some(site)), span(window))))
+                .map(|site| {
+                    (
+                        site.clone(),
+                        success_rate(windows, &labels_of(None, Some(site)), span(window)),
+                    )
+                })
                 .collect();
             let control = compare(site, rate, &rates);
-            (figures(windows, &labels, span(window), &period), chart.usual(&labels), codes, control)
+            (
+                figures(windows, &labels, span(window), &period),
+                chart.usual(&labels),
+                codes,
+                control,
+            )
         })?;
         let judged = self.judged();
-        let quiet = judged.iter().flat_map(|judged| &judged.report.quiet_hours).find(|quiet| quiet.site == site);
+        let quiet = judged
+            .iter()
+            .flat_map(|judged| &judged.report.quiet_hours)
+            .find(|quiet| quiet.site == site);
         Ok(SiteDetail {
             summary,
             window,
@@ -88,13 +116,23 @@ fn summarise(site: &Option<String>, own: &[&ScraperSummary]) -> SiteSummary {
         *scrapers.entry(one.verdict).or_insert(0) += 1;
     }
     let sum = |pick: fn(&ScraperNumbers) -> Option<u64>| {
-        own.iter().filter_map(|one| pick(&one.numbers)).reduce(|a, b| a + b)
+        own.iter()
+            .filter_map(|one| pick(&one.numbers))
+            .reduce(|a, b| a + b)
     };
-    let rated = own.iter().filter_map(|one| Some((one.numbers.requests? as f64, one.numbers.success_rate?)));
-    let (requests, successes) = rated.fold((0.0, 0.0), |sum, (count, rate)| (sum.0 + count, sum.1 + count * rate));
+    let rated = own
+        .iter()
+        .filter_map(|one| Some((one.numbers.requests? as f64, one.numbers.success_rate?)));
+    let (requests, successes) = rated.fold((0.0, 0.0), |sum, (count, rate)| {
+        (sum.0 + count, sum.1 + count * rate)
+    });
     SiteSummary {
         site: site.clone(),
-        verdict: own.iter().map(|one| one.verdict).min().unwrap_or(ScraperVerdict::NoData),
+        verdict: own
+            .iter()
+            .map(|one| one.verdict)
+            .min()
+            .unwrap_or(ScraperVerdict::NoData),
         scrapers,
         numbers: ScraperNumbers {
             requests: sum(|numbers| numbers.requests),
@@ -114,15 +152,24 @@ fn others(all: &[ScraperSummary], own: &[&ScraperSummary]) -> Vec<String> {
     let site = own.first().and_then(|one| one.key.site.clone());
     let scrapers: BTreeSet<_> = own.iter().map(|one| &one.key.scraper_id).collect();
     let names = |only_same: bool| -> Vec<String> {
-        let others = all.iter().filter(|one| !only_same || scrapers.contains(&one.key.scraper_id));
+        let others = all
+            .iter()
+            .filter(|one| !only_same || scrapers.contains(&one.key.scraper_id));
         let sites: BTreeSet<String> = others.filter_map(|one| one.key.site.clone()).collect();
-        sites.into_iter().filter(|other| Some(other) != site.as_ref()).collect()
+        sites
+            .into_iter()
+            .filter(|other| Some(other) != site.as_ref())
+            .collect()
     };
     let same = names(true);
     if same.is_empty() { names(false) } else { same }
 }
 
-fn compare(site: &str, rate: Option<f64>, others: &[(String, Option<f64>)]) -> Option<ControlGroup> {
+fn compare(
+    site: &str,
+    rate: Option<f64>,
+    others: &[(String, Option<f64>)],
+) -> Option<ControlGroup> {
     if others.is_empty() {
         return None;
     }
@@ -157,7 +204,11 @@ fn compare(site: &str, rate: Option<f64>, others: &[(String, Option<f64>)]) -> O
         expected: None,
     };
     Some(ControlGroup {
-        sites: others.iter().take(NAMED).map(|(name, _)| name.clone()).collect(),
+        sites: others
+            .iter()
+            .take(NAMED)
+            .map(|(name, _)| name.clone())
+            .collect(),
         total: others.len() as u64,
         conclusion,
         figures: vec![figure],

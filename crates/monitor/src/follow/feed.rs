@@ -255,7 +255,10 @@ impl Feed {
         let verdict = label.map(verdict_of);
         self.observer
             .observe(record, verdict.as_ref(), &mut self.measured);
-        if record.timestamp.is_some_and(|time| self.now.since(time) < TRAFFIC_KEPT) {
+        if record
+            .timestamp
+            .is_some_and(|time| self.now.since(time) < TRAFFIC_KEPT)
+        {
             self.note_traffic(record, at, label);
         }
         let ended = Arc::make_mut(&mut self.live).observe(record, self.now);

@@ -19,7 +19,9 @@ pub(super) fn run(monitor: &Arc<Monitor>) {
     let mut last: Option<Instant> = None;
     loop {
         let settings = monitor.settings();
-        let rest = monitor.judged().map_or(Duration::ZERO, |judged| judged.rest(settings.monitor.analyse_every));
+        let rest = monitor.judged().map_or(Duration::ZERO, |judged| {
+            judged.rest(settings.monitor.analyse_every)
+        });
         let has_rested = last.is_none_or(|last| last.elapsed() >= rest);
         let is_idle = last.is_none_or(|last| last.elapsed() >= IDLE.max(rest));
         if (has_rested && monitor.has_news.swap(false, Relaxed)) || is_idle {
@@ -39,7 +41,10 @@ fn analyse(monitor: &Monitor) {
     let outcome = judged.map(|judged| {
         let judged = Arc::new(judged);
         monitor.alerts.take_findings(&judged);
-        *monitor.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
+        *monitor
+            .judged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(judged);
     });
     monitor.own.analyses.fetch_add(1, Relaxed);
     monitor.tasks.note("analyse", now, outcome);

@@ -19,7 +19,13 @@ const SETTLED: Duration = Duration::from_secs(2);
 const ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// Topics that change with every line.
-const CHANGED: [Topic; 5] = [Topic::Overview, Topic::Scrapers, Topic::Runs, Topic::Errors, Topic::Metrics];
+const CHANGED: [Topic; 5] = [
+    Topic::Overview,
+    Topic::Scrapers,
+    Topic::Runs,
+    Topic::Errors,
+    Topic::Metrics,
+];
 
 /// Opens the follower.
 pub(super) fn open(monitor: &Monitor) -> Result<Follow, ServiceError> {
@@ -29,7 +35,13 @@ pub(super) fn open(monitor: &Monitor) -> Result<Follow, ServiceError> {
     let mut inputs = monitor.inputs.clone();
     // What other machines send; the directory need not exist yet.
     inputs.push(monitor.received.dir().display().to_string());
-    Ok(Follow::open(&inputs, settings.read.clone(), rules, &monitor.store, shared)?)
+    Ok(Follow::open(
+        &inputs,
+        settings.read.clone(),
+        rules,
+        &monitor.store,
+        shared,
+    )?)
 }
 
 /// When what was done last.
@@ -93,7 +105,9 @@ fn step(monitor: &Monitor, following: &mut Follow, times: &mut Times) -> Duratio
         monitor.feed.publish(&CHANGED);
     }
     let outcome = following.error().map_or(Ok(()), |error| {
-        Err(format!("what was read cannot be stored, and is kept in memory: {error}"))
+        Err(format!(
+            "what was read cannot be stored, and is kept in memory: {error}"
+        ))
     });
     if monitor.tasks.note("follow", now, outcome) {
         monitor.feed.publish(&[Topic::Service, Topic::Overview]);

@@ -33,8 +33,11 @@ impl HealthState {
     pub(super) fn load(store: &Store, settings: &Settings) -> Result<Self, ServiceError> {
         let memory = match store.state("health")? {
             None => Memory::default(),
-            Some(json) => serde_json::from_slice(&json)
-                .map_err(|error| ServiceError::State(format!("the stored state of health checks is damaged: {error}")))?,
+            Some(json) => serde_json::from_slice(&json).map_err(|error| {
+                ServiceError::State(format!(
+                    "the stored state of health checks is damaged: {error}"
+                ))
+            })?,
         };
         Ok(Self {
             checks: Some(Health::new(settings.health.clone()).with_memory(memory.clone())),
@@ -52,7 +55,9 @@ impl HealthState {
 
 /// Runs checks until the service ends.
 pub(super) fn run(monitor: &Arc<Monitor>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -75,7 +80,10 @@ pub(super) fn run(monitor: &Arc<Monitor>) {
 fn round(monitor: &Monitor, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let now = monitor.time();
     let health = {
-        let mut state = monitor.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = monitor
+            .health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let health = state.checks.take();
         match state.changed.take() {
             Some(config) => Some(Health::new(config).with_memory(state.memory.clone())),
@@ -83,7 +91,9 @@ fn round(monitor: &Monitor, runtime: &tokio::runtime::Runtime) -> Result<(), Str
         }
     };
     // Only this thread takes it.
-    let Some(mut health) = health else { return Ok(()) };
+    let Some(mut health) = health else {
+        return Ok(());
+    };
     let signals = signals(monitor, now);
     let report = runtime.block_on(health.run(now, &signals));
     let memory = health.memory().clone();
@@ -92,11 +102,17 @@ fn round(monitor: &Monitor, runtime: &tokio::runtime::Runtime) -> Result<(), Str
         .iter()
         .filter_map(|check| {
             let name = check.name.clone();
-            check.change.clone().map(|change| HealthChange { name, change })
+            check
+                .change
+                .clone()
+                .map(|change| HealthChange { name, change })
         })
         .collect();
     let is_new = {
-        let mut state = monitor.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = monitor
+            .health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let is_new = state.memory != memory;
         state.checks = Some(health);
         state.memory.clone_from(&memory);
@@ -109,7 +125,10 @@ fn round(monitor: &Monitor, runtime: &tokio::runtime::Runtime) -> Result<(), Str
     }
     monitor.feed.publish(&[Topic::Health, Topic::Overview]);
     let json = serde_json::to_vec(&memory).map_err(|error| error.to_string())?;
-    monitor.store.put_health(json, changes).map_err(|error| error.to_string())
+    monitor
+        .store
+        .put_health(json, changes)
+        .map_err(|error| error.to_string())
 }
 
 /// What is known from the logs: requests by site, the last event and the last successful run of each scraper.
@@ -117,7 +136,8 @@ fn signals(monitor: &Monitor, now: Timestamp) -> Signals {
     let live = monitor.shared.live();
     let mut signals = Signals::default();
     for (key, scraper) in &live.scrapers {
-        let last = |map: &mut std::collections::BTreeMap<String, Timestamp>, at: Option<Timestamp>| {
+        let last = |map: &mut std::collections::BTreeMap<String, Timestamp>,
+                    at: Option<Timestamp>| {
             if let Some(at) = at {
                 let held = map.entry(key.scraper_id.clone()).or_insert(at);
                 *held = at.max(*held);
@@ -126,7 +146,11 @@ fn signals(monitor: &Monitor, now: Timestamp) -> Signals {
         last(&mut signals.last_event, scraper.last_event);
         last(&mut signals.last_run, scraper.last_success);
     }
-    let windows = monitor.shared.windows.lock().unwrap_or_else(PoisonError::into_inner);
+    let windows = monitor
+        .shared
+        .windows
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let mut sites: Vec<&str> = live.scrapers.keys().map(|key| key.site.as_str()).collect();
     sites.sort_unstable();
     sites.dedup();
@@ -145,10 +169,13 @@ fn traffic_of(windows: &Windows, site: &str, now: Timestamp) -> Option<SiteTraff
         let stats = of("dragline_requests", &[("site", site), ("outcome", outcome)]);
         stats.and_then(|stats| stats.increase).unwrap_or(0.0) as u64
     };
-    let whole: Stats = of("dragline_requests", &[("site", site)]).filter(|stats| stats.count > 0)?;
+    let whole: Stats =
+        of("dragline_requests", &[("site", site)]).filter(|stats| stats.count > 0)?;
     let (success, failed) = (count("success"), count("failed"));
     let times = of("dragline_request_duration_seconds", &[("site", site)]);
-    let mean = times.and_then(|times| times.mean).filter(|mean| (0.0..1e6).contains(mean));
+    let mean = times
+        .and_then(|times| times.mean)
+        .filter(|mean| (0.0..1e6).contains(mean));
     Some(SiteTraffic {
         requests: success + failed,
         failed,

@@ -35,5 +35,6 @@ pub(super) fn run(monitor: &Arc<Monitor>) {
 /// Requests the address once. The error never names it: it may hold a secret.
 fn send(heartbeat: &crate::config::Heartbeat) -> Result<(), String> {
     let url = heartbeat.url.read()?;
-    dragline_alerting::channel::request(&url, TIMEOUT).map_err(|error| format!("the heartbeat failed: {error}"))
+    dragline_alerting::channel::request(&url, TIMEOUT)
+        .map_err(|error| format!("the heartbeat failed: {error}"))
 }

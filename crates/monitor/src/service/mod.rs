@@ -35,8 +35,8 @@ use self::own::OwnCounters;
 use self::stop::Stop;
 use self::tasks::Tasks;
 use crate::alerts::Alerts;
-use crate::follow::Shared;
 use crate::backend::Summaries;
+use crate::follow::Shared;
 use crate::judge::Judged;
 use crate::receive::Receiver;
 use crate::settings::Settings;
@@ -127,7 +127,12 @@ impl Monitor {
     ///
     /// # Errors
     /// If the database cannot be used, or a stored state cannot be read.
-    pub fn open(inputs: Vec<String>, settings: Settings, reload: Reload, clock: Clock) -> Result<Arc<Self>, ServiceError> {
+    pub fn open(
+        inputs: Vec<String>,
+        settings: Settings,
+        reload: Reload,
+        clock: Clock,
+    ) -> Result<Arc<Self>, ServiceError> {
         let now = clock();
         let store = Store::open(&settings.monitor.state)?;
         let received = Receiver::new(&settings.monitor.state);
@@ -192,7 +197,10 @@ impl Monitor {
 
     /// The last analysis; `None` before the first.
     pub fn judged(&self) -> Option<Arc<Judged>> {
-        self.judged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.judged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The key that signs the cookies of the page: the same after a restart. `None` if the system has no random
@@ -223,7 +231,14 @@ impl Monitor {
     /// Machines that fell silent, a sentence each.
     pub(crate) fn silent_senders(&self) -> Vec<String> {
         let silent = self.senders().into_iter().filter(|sender| sender.is_silent);
-        silent.map(|sender| format!("{} has sent nothing since {}", sender.host, sender.last_seen)).collect()
+        silent
+            .map(|sender| {
+                format!(
+                    "{} has sent nothing since {}",
+                    sender.host, sender.last_seen
+                )
+            })
+            .collect()
     }
 
     /// Free space where the database is, in bytes.
@@ -254,20 +269,27 @@ impl Monitor {
     pub fn read_configuration(&self) -> Result<String, String> {
         let now = self.time();
         let read = (self.reload)();
-        let mut configured = self.configured.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut configured = self
+            .configured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match read {
             Ok(settings) => {
                 let changes = describe_changes(&self.settings(), &settings);
                 let settings = Arc::new(settings);
                 self.alerts.configure(&settings);
-                self.health.lock().unwrap_or_else(PoisonError::into_inner).configure(&settings);
+                self.health
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .configure(&settings);
                 *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
                 *configured = Configured {
                     read_at: now,
                     error: None,
                 };
                 drop(configured);
-                self.has_news.store(true, std::sync::atomic::Ordering::Relaxed);
+                self.has_news
+                    .store(true, std::sync::atomic::Ordering::Relaxed);
                 self.feed.publish(&dragline_web::Topic::ALL);
                 Ok(changes)
             }
@@ -290,8 +312,16 @@ fn describe_changes(old: &Settings, new: &Settings) -> String {
         }
     };
     compare("alert rules", old.alert_rules.len(), new.alert_rules.len());
-    compare("health checks", old.health.checks.len(), new.health.checks.len());
-    compare("muted errors", old.report.mutes.len(), new.report.mutes.len());
+    compare(
+        "health checks",
+        old.health.checks.len(),
+        new.health.checks.len(),
+    );
+    compare(
+        "muted errors",
+        old.report.mutes.len(),
+        new.report.mutes.len(),
+    );
     if old.monitor.state != new.monitor.state {
         parts.push("the state directory changes with the next start".to_owned());
     }
@@ -316,7 +346,13 @@ fn load_windows(store: &Store, now: Timestamp) -> Result<Windows, ServiceError> 
     store.load_metrics(Level::Hours, from, since, LOAD_LIMIT, &mut windows)?;
     // A record of hours covers a whole day; minutes begin where its day ends.
     let since = Timestamp::from_micros(since.as_micros().div_euclid(day) * day + day);
-    store.load_metrics(Level::Raw, since.plus_micros(3_600_000_000), now.plus_micros(day), LOAD_LIMIT, &mut windows)?;
+    store.load_metrics(
+        Level::Raw,
+        since.plus_micros(3_600_000_000),
+        now.plus_micros(day),
+        LOAD_LIMIT,
+        &mut windows,
+    )?;
     Ok(windows)
 }
 
@@ -332,7 +368,10 @@ impl Running {
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&monitor)));
             if caught.is_err() {
                 // Without one of its threads the service would only look alive.
-                monitor.tasks.fail(name, "it ended because of a fault in the program; the service stops");
+                monitor.tasks.fail(
+                    name,
+                    "it ended because of a fault in the program; the service stops",
+                );
                 monitor.stop();
             }
         });

@@ -12,18 +12,27 @@ pub(super) struct Stop {
 
 impl Stop {
     pub(super) fn request(&self) {
-        *self.is_requested.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self
+            .is_requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
         self.requested.notify_all();
     }
 
     pub(super) fn is_requested(&self) -> bool {
-        *self.is_requested.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .is_requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a time, or until the end is requested. Returns whether it is.
     pub(super) fn wait(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
-        let mut is_requested = self.is_requested.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_requested = self
+            .is_requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while !*is_requested {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -41,7 +41,9 @@ fn send(
 
 /// The time within which systemd wants a sign of life; `None` if it does not.
 pub(super) fn watchdog_interval() -> Option<Duration> {
-    let own = std::env::var("WATCHDOG_PID").ok().and_then(|pid| pid.parse::<u32>().ok());
+    let own = std::env::var("WATCHDOG_PID")
+        .ok()
+        .and_then(|pid| pid.parse::<u32>().ok());
     if own.is_some_and(|pid| pid != std::process::id()) {
         return None;
     }

@@ -20,7 +20,12 @@ pub(crate) struct Tasks(Mutex<BTreeMap<&'static str, TaskState>>);
 
 impl Tasks {
     /// Writes down what became of a task. Returns whether that is other than before.
-    pub(crate) fn note(&self, name: &'static str, now: Timestamp, outcome: Result<(), String>) -> bool {
+    pub(crate) fn note(
+        &self,
+        name: &'static str,
+        now: Timestamp,
+        outcome: Result<(), String>,
+    ) -> bool {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let task = tasks.entry(name).or_default();
         let error = outcome.err();
@@ -41,7 +46,10 @@ impl Tasks {
     /// All tasks.
     pub(crate) fn all(&self) -> Vec<(&'static str, TaskState)> {
         let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.iter().map(|(name, task)| (*name, task.clone())).collect()
+        tasks
+            .iter()
+            .map(|(name, task)| (*name, task.clone()))
+            .collect()
     }
 
     /// Why a task failed the last time.

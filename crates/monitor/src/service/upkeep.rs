@@ -25,7 +25,11 @@ pub(super) fn run(monitor: &Arc<Monitor>) {
         if consolidated.elapsed() >= CONSOLIDATE {
             consolidated = Instant::now();
             let outcome = monitor.store.consolidate().map(|_| ());
-            monitor.tasks.note("consolidate", monitor.time(), outcome.map_err(|error| error.to_string()));
+            monitor.tasks.note(
+                "consolidate",
+                monitor.time(),
+                outcome.map_err(|error| error.to_string()),
+            );
         }
         if retained.is_none_or(|retained| retained.elapsed() >= RETAIN) {
             retained = Some(Instant::now());
@@ -46,7 +50,10 @@ fn retain(monitor: &Monitor) {
     let retention = monitor.settings().monitor.retention();
     let outcome = match monitor.store.retain(retention, now) {
         Ok(kept) => {
-            monitor.own.dropped_records.fetch_add(kept.dropped as u64, Relaxed);
+            monitor
+                .own
+                .dropped_records
+                .fetch_add(kept.dropped as u64, Relaxed);
             if kept.is_over_budget {
                 Err(format!(
                     "the database was larger than max_mib = {}: the oldest days were dropped before their time",
@@ -60,7 +67,11 @@ fn retain(monitor: &Monitor) {
     };
     let before = now.plus_micros(-i64::from(retention.raw) * 86_400_000_000);
     let removed = monitor.received.remove_old(before);
-    let outcome = outcome.and(removed.map(|_| ()).map_err(|error| format!("received files: {error}")));
+    let outcome = outcome.and(
+        removed
+            .map(|_| ())
+            .map_err(|error| format!("received files: {error}")),
+    );
     monitor.tasks.note("retention", now, outcome);
 }
 

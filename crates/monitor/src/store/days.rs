@@ -243,7 +243,10 @@ fn recall_plain(bytes: &[u8]) -> Result<Rollup> {
 }
 
 /// The measurements in the journal.
-pub(super) fn each_journal_delta(connection: &rusqlite::Connection, mut take: impl FnMut(Delta)) -> Result<()> {
+pub(super) fn each_journal_delta(
+    connection: &rusqlite::Connection,
+    mut take: impl FnMut(Delta),
+) -> Result<()> {
     let mut statement = connection.prepare_cached("SELECT value FROM journal ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

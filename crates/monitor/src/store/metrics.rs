@@ -74,7 +74,13 @@ impl Store {
     ///
     /// # Errors
     /// If they cannot be read within `limit`.
-    pub fn deltas(&self, level: Level, from: Timestamp, to: Timestamp, limit: Duration) -> Result<Vec<Delta>> {
+    pub fn deltas(
+        &self,
+        level: Level,
+        from: Timestamp,
+        to: Timestamp,
+        limit: Duration,
+    ) -> Result<Vec<Delta>> {
         let mut deltas = Vec::new();
         self.each_delta(level, from, to, limit, |delta| deltas.push(delta))?;
         Ok(deltas)

@@ -89,6 +89,25 @@ impl Fleet {
             self.files[scraper].0 = self.open(scraper, number);
         }
         self.files[scraper].0.write_all(&line).unwrap();
+        if is_error {
+            self.copy_error(scraper, &line);
+        }
+    }
+
+    /// The recorder's copy of its errors, with the link to it.
+    fn copy_error(&self, scraper: usize, line: &[u8]) {
+        let name = format!("scraper{scraper}.error.20260304T000000Z.w{scraper}.0.jsonl");
+        let path = self.dir.join(&name);
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap()
+            .write_all(line)
+            .unwrap();
+        let link = self.dir.join(format!("scraper{scraper}.error.current"));
+        // It may be there already.
+        let _ = std::os::unix::fs::symlink(name, link);
     }
 
     fn open(&self, scraper: usize, number: u64) -> File {
