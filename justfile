@@ -45,6 +45,10 @@ alerting-docs:
 alert-histories HISTORIES="10000":
     DRAGLINE_ALERT_HISTORIES={{HISTORIES}} cargo test --release -p dragline-alerting --test it no_notice -- --nocapture
 
+# The service killed at random moments under load: afterwards it has counted every line once.
+kills KILLS="100":
+    KILLS={{KILLS}} cargo test --release -p dragline-cli --test it killed_at_any_moment -- --nocapture
+
 # The classifier's figures in docs/classification.md, measured anew.
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves

@@ -195,6 +195,7 @@ The service may run meanwhile.")]
     /// Simulate a fleet that writes logs through the recorder, and report on them
     #[command(after_help = "Examples:
   dragline demo
+  dragline demo --live
   dragline demo /tmp/demo --days 30 --seed 5")]
     Demo(DemoArgs),
 }
@@ -620,6 +621,12 @@ pub(crate) struct DemoArgs {
     /// Random seed; the same seed on the same day produces the same logs
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Then go on: scrapers log live, a site begins to refuse one after a minute, and the page shows it until Ctrl-C
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Address and port of the page of --live; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", requires = "live")]
+    pub(crate) listen: std::net::SocketAddr,
 }
 
 fn bad_news(word: &str) -> Result<String, String> {

@@ -28,6 +28,19 @@ pub(crate) struct ServeArgs {
     pub(crate) rules: RulesArgs,
 }
 
+impl ServeArgs {
+    /// The arguments of a demo: directories to follow, and where the page and the database are.
+    pub(crate) fn of_demo(logs: Vec<String>, listen: SocketAddr, state: PathBuf) -> Self {
+        Self {
+            logs,
+            listen: Some(listen),
+            state: Some(state),
+            tz: None,
+            rules: RulesArgs::of_config(None),
+        }
+    }
+}
+
 /// Options of `dragline backup`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BackupArgs {
