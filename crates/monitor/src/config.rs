@@ -46,7 +46,7 @@ pub struct MonitorConfig {
     /// The shortest time between two analyses.
     #[serde(with = "dragline_alerting::duration")]
     pub analyse_every: Duration,
-    /// Who is told regularly that the service works.
+    /// An address that learns regularly that the service works.
     pub heartbeat: Option<Heartbeat>,
 }
 

@@ -65,7 +65,7 @@ impl Served {
     }
 }
 
-/// Writes lines of four scrapers until it is told to stop.
+/// Writes lines of four scrapers until `stop` is set.
 fn write_lines(logs: &Path, stop: &AtomicBool) {
     let open = |scraper: usize| -> File {
         let name = logs.join(format!("s{scraper}.20260304T000000Z.w{scraper}.0.jsonl"));

@@ -115,6 +115,17 @@ impl Delta {
         self.rejected += other.rejected;
     }
 
+    /// Adds the measurements of another one whose latest value lies at or after `from`, slot by slot.
+    pub fn merge_since(&mut self, other: &Self, from: Timestamp) {
+        for (id, slots) in &other.series {
+            let recent = slots.iter().filter(|(_, slot)| slot.at >= from);
+            let recent: Vec<_> = recent.map(|(start, slot)| (*start, slot.clone())).collect();
+            if !recent.is_empty() {
+                self.extend(id, recent);
+            }
+        }
+    }
+
     /// Splits by time: the parts begin at multiples of `seconds` (their start is given), and have slots of `width`
     /// seconds.
     pub fn split(&self, seconds: u32, width: u32) -> BTreeMap<i64, Self> {

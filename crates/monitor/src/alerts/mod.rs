@@ -39,6 +39,8 @@ use crate::store::{Level, Store};
 const COARSE: Duration = Duration::from_mins(1);
 /// A gap that is longer is judged with the interval for catching up.
 const LONG_GAP: i64 = 120_000_000;
+/// After a longer absence, in microseconds, only its last part is judged: two days.
+const LONGEST_GAP: i64 = 2 * 86_400_000_000;
 /// The time between two looks at what is new.
 const LOOK: Duration = Duration::from_millis(200);
 /// The state is stored at least this often, so that a restart knows how far the evaluation was.
@@ -97,7 +99,7 @@ impl Alerts {
             watch: Watch::new(live_config(settings), settings.alert_rules.clone(), state),
             sampler: Sampler::new(&settings.alert_rules),
             findings: FindingStates::default(),
-            waiting: Some(Delta::new(1)),
+            waiting: Some(Delta::new(60)),
             early: Vec::new(),
             saved: Instant::now(),
         };
@@ -247,8 +249,9 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
             watermark,
         )
     };
+    let from = judged_from(&settings.alert_rules, &evaluation.watch, now);
     if let Some(waiting) = &mut evaluation.waiting {
-        waiting.merge(&measured);
+        waiting.merge_since(&measured, from);
         evaluation.early.extend(observations);
         let changes = match watermark {
             None => Vec::new(),
@@ -357,6 +360,16 @@ fn first_tick(rules: &[Rule], now: Timestamp) -> Timestamp {
     now.plus_micros(-(back.as_micros() as i64))
 }
 
+/// From when on measurements say something about time that is still to be judged: as far before the last evaluation as
+/// the rules look, but never longer ago than [`LONGEST_GAP`].
+fn judged_from(rules: &[Rule], watch: &Watch, now: Timestamp) -> Timestamp {
+    let last = watch.state().last_tick;
+    let last = last.unwrap_or_else(|| first_tick(rules, now));
+    let memory = watch.memory() + 2 * COARSE;
+    let last = last.max(now.plus_micros(-LONGEST_GAP)).min(now);
+    last.plus_micros(-(memory.as_micros() as i64))
+}
+
 /// Samples of what was measured as far back as the watch looks: stored, and not yet stored.
 fn past(
     store: &Store,
@@ -365,12 +378,7 @@ fn past(
     waiting: &Delta,
     until: Timestamp,
 ) -> Result<Vec<Observation>, String> {
-    let last = watch
-        .state()
-        .last_tick
-        .unwrap_or_else(|| first_tick(rules, until));
-    let memory = watch.memory() + 2 * COARSE;
-    let from = last.min(until).plus_micros(-(memory.as_micros() as i64));
+    let from = judged_from(rules, watch, until);
     let mut meter = Meter::new(rules, COARSE);
     let stored = store.deltas(Level::Raw, from, until.plus_micros(1), LIMIT);
     for delta in stored.map_err(|error| error.to_string())? {

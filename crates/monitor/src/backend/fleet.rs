@@ -242,7 +242,7 @@ impl Monitor {
         }
     }
 
-    /// What needs a hand: alerts, open findings of some weight, checks that fail, tasks that fail.
+    /// What needs attention: alerts, open findings of some weight, checks that fail, tasks that fail.
     fn attention(&self) -> Vec<Attention> {
         let now = self.time();
         let mut all = Vec::new();

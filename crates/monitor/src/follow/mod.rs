@@ -2,7 +2,7 @@
 //!
 //! [`Follow::step`] reads what was written, publishes the live view and the measurements, and hands what was counted
 //! to the store, with the place up to which the logs were read. A commit that fails is kept and joined with what
-//! comes after it. Nothing here waits: neither for the store nor for whoever looks at the live view.
+//! comes after it. Nothing here waits: neither for the store nor for readers of the live view.
 
 mod feed;
 mod live;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Tells systemd something, if it asked for it. Errors have no consequence: nobody else can be told.
+/// Sends a word to systemd, if it asked for it. Errors have no consequence: there is no other receiver.
 #[cfg(unix)]
 pub(super) fn notify(state: &str) {
     use std::os::unix::net::UnixDatagram;

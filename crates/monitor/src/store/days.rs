@@ -18,8 +18,8 @@ use super::{Result, Store, StoreError, blob, metrics};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
-/// Number of journal rows that are consolidated at a time.
-const ROWS: i64 = 128;
+/// Number of bytes of the journal that are consolidated at a time, compressed: it bounds the memory for it.
+const BYTES: usize = 4 << 20;
 
 /// What one record of the database is about. An empty name is an unknown one: the rollup knows the difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ impl Store {
         loop {
             let (rows, records) = self.write(consolidate)?;
             written += records;
-            if rows < ROWS {
+            if rows == 0 {
                 return Ok(written);
             }
         }
@@ -188,17 +188,19 @@ fn append(transaction: &Transaction<'_>, batch: &mut Batch) -> Result<()> {
     super::state::write(transaction, LIVE, &batch.live)
 }
 
-fn consolidate(transaction: &Transaction<'_>) -> Result<(i64, usize)> {
+/// Moves the oldest rows of the journal. Returns the number of rows, and of records that were written.
+fn consolidate(transaction: &Transaction<'_>) -> Result<(usize, usize)> {
     let mut parts = BTreeMap::<PartKey, Rollup>::new();
     let mut measured = Delta::new(metrics::RAW_SECONDS);
-    let (mut count, mut last) = (0, None);
+    let (mut count, mut bytes, mut last) = (0, 0, None);
     {
-        let sql = "SELECT id, value FROM journal ORDER BY id LIMIT ?1";
+        let sql = "SELECT id, value FROM journal ORDER BY id";
         let mut statement = transaction.prepare_cached(sql)?;
-        let mut rows = statement.query([ROWS])?;
-        while let Some(row) = rows.next()? {
+        let mut rows = statement.query([])?;
+        while bytes < BYTES && let Some(row) = rows.next()? {
             last = Some(row.get::<_, i64>(0)?);
             count += 1;
+            bytes += row.get_ref(1)?.as_blob().map_or(0, <[u8]>::len);
             let entry = read_entry(row.get_ref(1)?.as_blob().unwrap_or_default())?;
             for (key, part) in entry.parts {
                 parts.entry(key).or_default().merge(recall_plain(&part)?);
