@@ -625,7 +625,12 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) live: bool,
     /// Address and port of the page of --live; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", requires = "live")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        requires = "live"
+    )]
     pub(crate) listen: std::net::SocketAddr,
 }
 

@@ -24,34 +24,67 @@ struct Served {
 impl Served {
     fn start(dir: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dragline"))
-            .args(["serve", "logs", "--listen", "127.0.0.1:0", "--state", "state"])
+            .args([
+                "serve",
+                "logs",
+                "--listen",
+                "127.0.0.1:0",
+                "--state",
+                "state",
+            ])
             .current_dir(dir)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let said = lines.find_map(|line| Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned()));
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let said = lines.find_map(|line| {
+            Some(
+                line.split_once("http://")?
+                    .1
+                    .trim_end_matches('/')
+                    .to_owned(),
+            )
+        });
         // What it says later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address: said }
+        Self {
+            child,
+            address: said,
+        }
     }
 
     /// Status and body.
     fn get(&self, path: &str) -> (u16, String) {
         let address = self.address.as_deref().expect("the page has an address");
         let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .unwrap();
+        let body = answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned());
         (status, body.unwrap_or_default())
     }
 
     fn wait_until_ready(&self) {
         let begun = Instant::now();
         while self.get("/readyz").0 != 200 {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", self.get("/readyz"));
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{:?}",
+                self.get("/readyz")
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -59,7 +92,10 @@ impl Served {
     /// Ends it as systemd does; returns whether it ended well.
     fn end(mut self) -> bool {
         let pid = i32::try_from(self.child.id()).unwrap();
-        let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid.to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
         self.child.wait().unwrap().success()
     }
@@ -69,7 +105,11 @@ impl Served {
 fn write_lines(logs: &Path, stop: &AtomicBool) {
     let open = |scraper: usize| -> File {
         let name = logs.join(format!("s{scraper}.20260304T000000Z.w{scraper}.0.jsonl"));
-        OpenOptions::new().create(true).append(true).open(name).unwrap()
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(name)
+            .unwrap()
     };
     let mut files: Vec<File> = (0..4).map(open).collect();
     let mut number = 0_u64;
@@ -85,7 +125,11 @@ fn write_lines(logs: &Path, stop: &AtomicBool) {
                 number % 400,
             );
             // Sometimes a line arrives in two parts.
-            let (first, rest) = line.as_bytes().split_at(if number.is_multiple_of(5) { 40 } else { line.len() });
+            let (first, rest) = line.as_bytes().split_at(if number.is_multiple_of(5) {
+                40
+            } else {
+                line.len()
+            });
             file.write_all(first).unwrap();
             file.write_all(rest).unwrap();
         }
@@ -99,7 +143,10 @@ fn write_lines(logs: &Path, stop: &AtomicBool) {
 fn totals(finished: &Finished) -> Vec<String> {
     let row = |row: &dragline_rollup::RunRow| {
         let c = &row.counters;
-        format!("{} {} {} {} {:?} {}", row.key, c.events, c.requests, c.requests_failed, c.response_time, row.missing_seq)
+        format!(
+            "{} {} {} {} {:?} {}",
+            row.key, c.events, c.requests, c.requests_failed, c.response_time, row.missing_seq
+        )
     };
     finished.runs.iter().map(row).collect()
 }
@@ -107,7 +154,10 @@ fn totals(finished: &Finished) -> Vec<String> {
 /// `just kills` does this a hundred times.
 #[test]
 fn killed_at_any_moment_it_counts_every_line_once() {
-    let kills = std::env::var("KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(4);
+    let kills = std::env::var("KILLS")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(4);
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("logs");
     std::fs::create_dir(&logs).unwrap();
@@ -134,7 +184,10 @@ fn killed_at_any_moment_it_counts_every_line_once() {
     assert!(served.end());
     let now = Timestamp::from_seconds(1_772_700_000);
     let inputs = [logs.display().to_string()];
-    let expected = scan(&inputs, &RuleSet::shipped(), &ScanOptions::default()).unwrap().rollup.finish(now);
+    let expected = scan(&inputs, &RuleSet::shipped(), &ScanOptions::default())
+        .unwrap()
+        .rollup
+        .finish(now);
     let store = Store::open(&dir.path().join("state")).unwrap();
     let stored = store.load(0, Duration::from_mins(1)).unwrap().finish(now);
     assert_eq!(totals(&stored), totals(&expected));
@@ -146,26 +199,55 @@ fn a_second_service_and_a_bad_address_are_refused() {
     std::fs::create_dir(dir.path().join("logs")).unwrap();
     let served = Served::start(dir.path());
     let other = Command::new(env!("CARGO_BIN_EXE_dragline"))
-        .args(["serve", "logs", "--listen", "127.0.0.1:0", "--state", "state"])
+        .args([
+            "serve",
+            "logs",
+            "--listen",
+            "127.0.0.1:0",
+            "--state",
+            "state",
+        ])
         .current_dir(dir.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&other.stderr);
-    assert!(!other.status.success() && said.contains("another dragline serve uses"), "{said}");
+    assert!(
+        !other.status.success() && said.contains("another dragline serve uses"),
+        "{said}"
+    );
     let open = Command::new(env!("CARGO_BIN_EXE_dragline"))
         .args(["serve", "logs", "--listen", "0.0.0.0:0", "--state", "other"])
         .current_dir(dir.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&open.stderr);
-    assert!(open.status.code() == Some(2) && said.contains("tokens"), "{said}");
+    assert!(
+        open.status.code() == Some(2) && said.contains("tokens"),
+        "{said}"
+    );
     assert!(served.end());
     let backup = dir.path().join("backup");
     let run = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_dragline")).args(arguments).current_dir(dir.path()).output().unwrap()
+        Command::new(env!("CARGO_BIN_EXE_dragline"))
+            .args(arguments)
+            .current_dir(dir.path())
+            .output()
+            .unwrap()
     };
-    assert!(run(&["backup", "backup", "--state", "state"]).status.success());
+    assert!(
+        run(&["backup", "backup", "--state", "state"])
+            .status
+            .success()
+    );
     assert!(backup.join("manifest.json").is_file());
-    assert!(run(&["restore", "backup", "--state", "again"]).status.success());
-    assert!(!run(&["restore", "backup", "--state", "state"]).status.success());
+    assert!(
+        run(&["restore", "backup", "--state", "again"])
+            .status
+            .success()
+    );
+    assert!(
+        !run(&["restore", "backup", "--state", "state"])
+            .status
+            .success()
+    );
 }

@@ -17,9 +17,6 @@ use crate::Kind;
 use crate::crawl::{CrawlMetric, Measure, Measurement};
 use crate::sketch::Sketch;
 
-/// Number of values of one slot of a histogram that are passed again.
-const REPLAYED: u64 = 100;
-
 /// Measurements in slots of one width, for programs that follow logs: they are counted here without a lock, and then
 /// added to a [`Store`] ([`Store::merge`]) and to what is kept on disk (serde).
 ///
@@ -115,10 +112,10 @@ impl Delta {
         self.rejected += other.rejected;
     }
 
-    /// Adds the measurements of another one whose latest value lies at or after `from`, slot by slot.
-    pub fn merge_since(&mut self, other: &Self, from: Timestamp) {
+    /// Adds those slots of another one that are wanted, by their series and the time of their latest value.
+    pub fn merge_where(&mut self, other: &Self, is_wanted: impl Fn(&SeriesId, Timestamp) -> bool) {
         for (id, slots) in &other.series {
-            let recent = slots.iter().filter(|(_, slot)| slot.at >= from);
+            let recent = slots.iter().filter(|(_, slot)| is_wanted(id, slot.at));
             let recent: Vec<_> = recent.map(|(start, slot)| (*start, slot.clone())).collect();
             if !recent.is_empty() {
                 self.extend(id, recent);
@@ -142,8 +139,8 @@ impl Delta {
     }
 
     /// Passes the measurements from `from` on again to something that measures: a counter's slot as one increase, a
-    /// gauge's as its latest value, a histogram's as its quantiles, one for each value and at most 100.
-    pub fn replay(&self, from: Timestamp, out: &mut dyn Measure) {
+    /// gauge's as its latest value, a histogram's as its quantiles, one for each value and at most `values`.
+    pub fn replay(&self, from: Timestamp, values: u64, out: &mut dyn Measure) {
         for (id, slots) in &self.series {
             let Some(metric) = CrawlMetric::from_name(&id.name) else {
                 continue;
@@ -166,7 +163,7 @@ impl Delta {
                     (Kind::Counter, _) => put(Update::Add(slot.increase)),
                     (Kind::Gauge, _) => put(Update::Set(slot.last)),
                     (Kind::Histogram, Some(sketch)) => {
-                        let count = sketch.count().min(REPLAYED);
+                        let count = sketch.count().min(values);
                         let rank = |nth: u64| (nth as f64 + 0.5) / count as f64;
                         (0..count)
                             .filter_map(|nth| sketch.quantile(rank(nth)))

@@ -41,6 +41,8 @@ const COARSE: Duration = Duration::from_mins(1);
 const LONG_GAP: i64 = 120_000_000;
 /// After a longer absence, in microseconds, only its last part is judged: two days.
 const LONGEST_GAP: i64 = 2 * 86_400_000_000;
+/// Number of values that stand for a minute of a histogram.
+const VALUES: u64 = 100;
 /// The time between two looks at what is new.
 const LOOK: Duration = Duration::from_millis(200);
 /// The state is stored at least this often, so that a restart knows how far the evaluation was.
@@ -251,7 +253,7 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
     };
     let from = judged_from(&settings.alert_rules, &evaluation.watch, now);
     if let Some(waiting) = &mut evaluation.waiting {
-        waiting.merge_since(&measured, from);
+        waiting.merge_where(&measured, |_, at| at >= from);
         evaluation.early.extend(observations);
         let changes = match watermark {
             None => Vec::new(),
@@ -382,9 +384,9 @@ fn past(
     let mut meter = Meter::new(rules, COARSE);
     let stored = store.deltas(Level::Raw, from, until.plus_micros(1), LIMIT);
     for delta in stored.map_err(|error| error.to_string())? {
-        delta.replay(from, &mut meter);
+        delta.replay(from, VALUES, &mut meter);
     }
-    waiting.replay(from, &mut meter);
+    waiting.replay(from, VALUES, &mut meter);
     let window = rules
         .iter()
         .filter_map(Rule::window)

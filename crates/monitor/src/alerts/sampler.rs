@@ -16,6 +16,11 @@ const REPEAT: i64 = 15_000_000;
 /// Samples of one series within this time share one place, in microseconds: the last one counts.
 const SLOT: i64 = 5_000_000;
 
+/// Histograms become samples this often; a mean over a window of minutes does not need them sooner.
+const HISTOGRAM_SECONDS: u32 = 10;
+/// Number of samples that stand for these seconds of a histogram. It bounds the memory of a busy scraper.
+const VALUES: u64 = 20;
+
 /// One counter.
 #[derive(Clone, Debug)]
 struct Total {
@@ -35,6 +40,9 @@ pub(super) struct Sampler {
     gauges: BTreeMap<(CrawlMetric, Labels), Timestamp>,
     /// How long a counter is repeated, in microseconds.
     tail: i64,
+    /// Values of histograms that are not samples yet, and when there were samples last.
+    histograms: Delta,
+    sampled: Timestamp,
 }
 
 impl Sampler {
@@ -58,6 +66,8 @@ impl Sampler {
             totals: BTreeMap::new(),
             gauges: BTreeMap::new(),
             tail: tail.as_micros() as i64,
+            histograms: Delta::new(HISTOGRAM_SECONDS),
+            sampled: Timestamp::from_micros(0),
         }
     }
 
@@ -94,12 +104,23 @@ impl Sampler {
 
     /// The samples of new measurements.
     pub(super) fn take(&mut self, measured: &Delta, now: Timestamp) -> Vec<Observation> {
+        let is_histogram = |id: &dragline_metrics::SeriesId, _| id.kind == Kind::Histogram;
+        self.histograms.merge_where(measured, is_histogram);
+        let is_due = now.since(self.sampled) >= i64::from(HISTOGRAM_SECONDS) * 1_000_000;
+        let histograms = if is_due {
+            self.sampled = now;
+            std::mem::replace(&mut self.histograms, Delta::new(HISTOGRAM_SECONDS))
+        } else {
+            Delta::default()
+        };
         let mut taken = Taken {
             sampler: self,
             now,
             samples: Vec::new(),
         };
-        measured.replay(Timestamp::from_micros(0), &mut taken);
+        let all = Timestamp::from_micros(0);
+        measured.replay(all, 0, &mut taken);
+        histograms.replay(all, VALUES, &mut taken);
         taken.samples
     }
 
@@ -222,4 +243,109 @@ fn labels_of(measurement: &Measurement<'_>) -> Labels {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (*name, *value))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(1_772_582_400 + second)
+    }
+
+    fn rules() -> Vec<Rule> {
+        let text = "[[rule]]\nalert = \"a\"\nexpr = \"increase(dragline_errors_total[10m]) > 5\"\n\
+                    [[rule]]\nalert = \"b\"\nexpr = \"avg(dragline_request_duration_seconds[10m]) > 5\"\n\
+                    [[rule]]\nalert = \"c\"\nexpr = \"last(dragline_queue_size[1m]) > 5\"\n";
+        let loaded = dragline_alerting::rule::load("test", text);
+        assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+        loaded.rules
+    }
+
+    fn measured(metric: CrawlMetric, labels: &[&str], updates: &[(i64, Update)]) -> Delta {
+        let mut delta = Delta::new(10);
+        for (second, update) in updates {
+            let measurement = Measurement {
+                metric,
+                labels,
+                update: *update,
+            };
+            delta.measure(Some(at(*second)), &measurement);
+        }
+        delta
+    }
+
+    fn errors(updates: &[(i64, f64)]) -> Delta {
+        let updates: Vec<_> = updates
+            .iter()
+            .map(|(at, amount)| (*at, Update::Add(*amount)))
+            .collect();
+        measured(
+            CrawlMetric::Errors,
+            &["shop", "x", "network", "high"],
+            &updates,
+        )
+    }
+
+    #[test]
+    fn a_counter_begins_at_0_and_never_falls() {
+        let mut sampler = Sampler::new(&rules());
+        let first = sampler.take(&errors(&[(100, 3.0)]), at(101));
+        let values: Vec<_> = first.iter().map(|one| one.value.unwrap()).collect();
+        assert_eq!(values, [0.0, 3.0]);
+        assert!(first[0].time < first[1].time);
+        let mut last = first[1].clone();
+        // Later, at once, and late.
+        for (second, now) in [(110, 111), (111, 112), (40, 113), (130, 131)] {
+            let samples = sampler.take(&errors(&[(second, 2.0)]), at(now));
+            assert_eq!(samples.len(), 1);
+            assert!(samples[0].value > last.value, "{samples:?}");
+            assert!(samples[0].time >= last.time, "{samples:?} after {last:?}");
+            last = samples[0].clone();
+        }
+        assert_eq!(last.value, Some(11.0));
+        // While nothing changes it is repeated, until the window has passed.
+        assert_eq!(sampler.repeat(at(140)).len(), 0);
+        assert_eq!(sampler.repeat(at(146))[0].value, Some(11.0));
+        assert_eq!(sampler.repeat(at(146 + 3_600)).len(), 0);
+    }
+
+    #[test]
+    fn what_no_rule_watches_makes_no_samples() {
+        let mut sampler = Sampler::new(&rules());
+        let pages = measured(CrawlMetric::Pages, &["shop", "x"], &[(1, Update::Add(1.0))]);
+        assert_eq!(sampler.take(&pages, at(1)), []);
+    }
+
+    #[test]
+    fn many_values_are_few_samples_with_their_mean() {
+        let mut sampler = Sampler::new(&rules());
+        let updates: Vec<_> = (0..5_000)
+            .map(|nth| (1, Update::Observe(f64::from(nth) / 100.0)))
+            .collect();
+        let samples = sampler.take(
+            &measured(CrawlMetric::RequestDuration, &["shop", "x"], &updates),
+            at(2),
+        );
+        assert_eq!(samples.len(), 20);
+        let mean = samples.iter().filter_map(|one| one.value).sum::<f64>() / 20.0;
+        assert!((mean - 25.0).abs() < 0.5, "{mean}");
+        let mut times: Vec<_> = samples.iter().map(|one| one.time).collect();
+        times.dedup();
+        assert_eq!(times.len(), 20);
+    }
+
+    #[test]
+    fn the_queue_of_a_scraper_that_ended_is_missing() {
+        let mut sampler = Sampler::new(&rules());
+        let queue = measured(
+            CrawlMetric::QueueSize,
+            &["shop", "x"],
+            &[(1, Update::Set(9.0))],
+        );
+        assert_eq!(sampler.take(&queue, at(1))[0].value, Some(9.0));
+        let ended = sampler.end("shop", "x", at(2));
+        assert_eq!((ended.len(), ended[0].value), (1, None));
+        assert_eq!(sampler.end("shop", "x", at(3)), []);
+    }
 }

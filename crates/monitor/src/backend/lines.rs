@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use dragline_alerting::notice::redact_line;
@@ -151,7 +150,6 @@ impl Monitor {
             ..settings.read.clone()
         };
         let begun = Instant::now();
-        let matched = AtomicUsize::new(0);
         let mut all = Vec::new();
         let mut families: Vec<&Family> = found
             .families
@@ -180,7 +178,6 @@ impl Monitor {
             };
             let recent = recent(family, search.window);
             read_family(&recent, &options, &mut finder);
-            matched.fetch_add(finder.found.len(), Relaxed);
             all.append(&mut finder.found);
             if watch.is_cancelled() || (is_latest_first && all.len() >= wanted) {
                 break;

@@ -81,8 +81,7 @@ impl Backend for Monitor {
         Ok(self.own_metrics())
     }
 
-    fn reload(&self, by: &str) -> Answer<String> {
-        let _ = by;
+    fn reload(&self, _by: &str) -> Answer<String> {
         self.read_configuration().map_err(BackendError::BadRequest)
     }
 
@@ -210,8 +209,7 @@ impl Backend for Monitor {
         self.make_export(query)
     }
 
-    fn ingest(&self, batch: IngestBatch, by: &str) -> Answer<IngestAnswer> {
-        let _ = by;
+    fn ingest(&self, batch: IngestBatch, _by: &str) -> Answer<IngestAnswer> {
         self.take_batch(&batch)
     }
 }

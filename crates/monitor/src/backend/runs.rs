@@ -5,7 +5,7 @@ use dragline_schema::{RunKey as StoredKey, Timestamp};
 use dragline_web::model::{Forecast, Range, RunDetail, RunNumbers, RunOutcome, RunSummary};
 use dragline_web::{Answer, BackendError, Listing, Place, RunKey, RunQuery};
 
-use super::numbers::{Chart, labels_of, span, step_of, stepped};
+use super::numbers::{Chart, labels_of, step_of, stepped};
 use super::{findings, unavailable};
 use crate::follow::{LiveRun, ScraperKey};
 use crate::judge::time_of;
@@ -386,7 +386,6 @@ impl Monitor {
                 window: stepped(window, step),
                 step,
             };
-            let _ = span(window);
             chart.usual(&labels)
         })
     }

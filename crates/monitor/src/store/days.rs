@@ -197,7 +197,9 @@ fn consolidate(transaction: &Transaction<'_>) -> Result<(usize, usize)> {
         let sql = "SELECT id, value FROM journal ORDER BY id";
         let mut statement = transaction.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
-        while bytes < BYTES && let Some(row) = rows.next()? {
+        while bytes < BYTES
+            && let Some(row) = rows.next()?
+        {
             last = Some(row.get::<_, i64>(0)?);
             count += 1;
             bytes += row.get_ref(1)?.as_blob().map_or(0, <[u8]>::len);

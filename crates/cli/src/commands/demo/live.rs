@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use dragline_schema::{
-    Event, Level, ProductProcessed, Record, Request, ScraperEnd, ScraperError, ScraperStart, Timestamp, wire,
+    Event, Level, ProductProcessed, Record, Request, ScraperEnd, ScraperError, ScraperStart,
+    Timestamp, wire,
 };
 
 /// The scrapers; the first one gets into trouble.
@@ -39,7 +40,10 @@ struct Scraper {
 impl LiveFleet {
     /// Starts to log into files of a directory.
     pub(super) fn start(dir: &Path) -> io::Result<Self> {
-        let scrapers = SCRAPERS.into_iter().map(|name| Scraper::open(dir, name)).collect::<io::Result<Vec<_>>>()?;
+        let scrapers = SCRAPERS
+            .into_iter()
+            .map(|name| Scraper::open(dir, name))
+            .collect::<io::Result<Vec<_>>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let own = Arc::clone(&stop);
         let builder = std::thread::Builder::new().name("live".to_owned());

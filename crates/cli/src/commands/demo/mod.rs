@@ -75,7 +75,11 @@ fn live(args: &DemoArgs, logs: &Path) -> anyhow::Result<()> {
     let fleet = LiveFleet::start(&dir).context("the live scrapers cannot log")?;
     tell("live-shop is refused by its site after a minute; Ctrl-C ends the demo");
     let followed = vec![logs.display().to_string(), dir.display().to_string()];
-    let served = super::serve(&ServeArgs::of_demo(followed, args.listen, args.dir.join("state")));
+    let served = super::serve(&ServeArgs::of_demo(
+        followed,
+        args.listen,
+        args.dir.join("state"),
+    ));
     fleet.stop();
     served
 }
