@@ -116,8 +116,8 @@ impl Book {
     pub(super) fn save(&mut self, store: &Store, watch: WatchState) -> Result<(), String> {
         let mut held = AlertStore::default();
         held.watch = watch;
-        held.notices = self.notices.clone();
-        held.silences = self.silences.clone();
+        held.notices.clone_from(&self.notices);
+        held.silences.clone_from(&self.silences);
         let entries = self.unsaved.clone();
         store
             .put_alerts(held.to_json(), entries)
@@ -266,7 +266,7 @@ impl Sending {
         now: Timestamp,
         explain: impl Fn(&Alert) -> Explanation,
     ) -> Round {
-        let jitter = (now.subsec_micros() % 1_000) as f64 / 1_000.0;
+        let jitter = f64::from(now.subsec_micros() % 1_000) / 1_000.0;
         dispatch(
             &mut self.notices,
             &mut self.history,

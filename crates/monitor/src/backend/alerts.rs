@@ -83,9 +83,7 @@ impl Monitor {
                     .is_none_or(|severity| one.alert.severity >= severity)
         };
         let mut wanted: Vec<Firing> = firing.into_iter().filter(is_wanted).collect();
-        wanted.sort_by(|a, b| {
-            (b.alert.severity, b.alert.began).cmp(&(a.alert.severity, a.alert.began))
-        });
+        wanted.sort_by_key(|one| std::cmp::Reverse((one.alert.severity, one.alert.began)));
         let part = Listing::cut(wanted, &query.page)?;
         Ok(Listing {
             items: part

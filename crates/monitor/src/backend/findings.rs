@@ -42,7 +42,7 @@ impl Monitor {
                 && query.window.is_none_or(|window| is_in(finding, window))
         };
         let mut wanted: Vec<Finding> = all.filter(is_wanted).collect();
-        wanted.sort_by(|a, b| (b.is_open, b.since).cmp(&(a.is_open, a.since)));
+        wanted.sort_by_key(|one| std::cmp::Reverse((one.is_open, one.since)));
         Listing::cut(wanted, &query.page)
     }
 

@@ -9,7 +9,7 @@ use dragline_report::model::Scraper;
 use dragline_schema::{Severity, Timestamp};
 use dragline_web::model::{
     Attention, AttentionKind, DataState, Overview, RunSummary, ScraperDetail, ScraperNumbers,
-    ScraperSummary, ScraperVerdict, Sparkline,
+    ScraperSummary, ScraperVerdict, Sparkline, ValueFormat,
 };
 use dragline_web::{Answer, BackendError, Listing, ScraperKey, ScraperQuery, ScraperSort, Window};
 
@@ -24,7 +24,7 @@ use crate::service::Monitor;
 /// Number of things that the overview shows of each kind.
 const SHOWN: usize = 10;
 /// How long computed summaries are used again.
-const FRESH: Duration = Duration::from_millis(1_000);
+const FRESH: Duration = Duration::from_secs(1);
 /// Number of days in a sparkline.
 const DAYS: usize = 14;
 /// Microseconds of a day.
@@ -148,7 +148,7 @@ impl Monitor {
             };
             let errors = chart.increases(numbers::ERRORS, &labels);
             let mut series = chart.usual(&labels);
-            series.push(chart.series("errors", "errors", Default::default(), errors));
+            series.push(chart.series("errors", "errors", ValueFormat::Number, errors));
             (figures(windows, &labels, span(window), &period), series)
         })?;
         let judged = self.judged();
@@ -191,7 +191,7 @@ impl Monitor {
             *scrapers.entry(one.verdict).or_insert(0) += 1;
         }
         let mut attention = self.attention();
-        attention.sort_by(|a, b| (b.severity, b.since).cmp(&(a.severity, a.since)));
+        attention.sort_by_key(|one| std::cmp::Reverse((one.severity, one.since)));
         let attention_total = attention.len() as u64;
         attention.truncate(SHOWN);
         let mut active: Vec<RunSummary> = self.active_runs();
@@ -417,7 +417,7 @@ fn sort(all: &mut [ScraperSummary], sort: ScraperSort) {
     all.sort_by_key(name);
     match sort {
         ScraperSort::Attention => {
-            all.sort_by_key(|one| (one.verdict, std::cmp::Reverse(one.alerts_firing)))
+            all.sort_by_key(|one| (one.verdict, std::cmp::Reverse(one.alerts_firing)));
         }
         ScraperSort::Name => {}
         ScraperSort::Requests => all.sort_by_key(|one| std::cmp::Reverse(one.numbers.requests)),

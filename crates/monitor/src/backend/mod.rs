@@ -51,6 +51,7 @@ impl Monitor {
 }
 
 /// An error of the store as an answer.
+#[allow(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 fn unavailable(error: StoreError) -> BackendError {
     BackendError::Unavailable(error.to_string())
 }

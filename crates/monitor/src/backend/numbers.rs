@@ -55,8 +55,8 @@ pub(super) fn step_of(window: Window, now: Timestamp) -> i64 {
     let age = now.since(window.from) / 1_000_000;
     let finest = match age {
         ..=7_200 => 60,
-        ..=129_600 => 600,
-        ..=691_200 => 3_600,
+        7_201..=129_600 => 600,
+        129_601..=691_200 => 3_600,
         _ => 86_400,
     };
     let wanted = (window.seconds() / POINTS).max(finest);
@@ -365,28 +365,29 @@ pub(super) fn period_text(seconds: i64) -> String {
     }
 }
 
+/// A scraper's numbers, and its requests that are known to have succeeded and failed.
+type Sum = (ScraperNumbers, f64, f64);
+
 /// The numbers of all scrapers in a window, by scraper and site.
 pub(super) fn by_scraper(windows: &Windows, span: Span) -> BTreeMap<ScraperKey, ScraperNumbers> {
-    let mut all = BTreeMap::<ScraperKey, (ScraperNumbers, f64, f64)>::new();
-    let mut each =
-        |name: &str,
-         take: &dyn Fn(&mut (ScraperNumbers, f64, f64), &dyn Fn(&str) -> String, &Stats)| {
-            for (id, stats) in windows.query(name, &[], span) {
-                if stats.count == 0 {
-                    continue;
-                }
-                let label = |name: &str| {
-                    let held = id.labels.iter().find(|(held, _)| held == name);
-                    held.map(|(_, value)| value.clone()).unwrap_or_default()
-                };
-                let part = |name: &str| Some(label(name)).filter(|value| !value.is_empty());
-                let key = ScraperKey {
-                    scraper_id: part("scraper_id"),
-                    site: part("site"),
-                };
-                take(all.entry(key).or_default(), &label, &stats);
+    let mut all = BTreeMap::<ScraperKey, Sum>::new();
+    let mut each = |name: &str, take: &dyn Fn(&mut Sum, &dyn Fn(&str) -> String, &Stats)| {
+        for (id, stats) in windows.query(name, &[], span) {
+            if stats.count == 0 {
+                continue;
             }
-        };
+            let label = |name: &str| {
+                let held = id.labels.iter().find(|(held, _)| held == name);
+                held.map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            let part = |name: &str| Some(label(name)).filter(|value| !value.is_empty());
+            let key = ScraperKey {
+                scraper_id: part("scraper_id"),
+                site: part("site"),
+            };
+            take(all.entry(key).or_default(), &label, &stats);
+        }
+    };
     each(REQUESTS, &|held, label, stats| {
         let count = stats.increase.unwrap_or(0.0);
         *held.0.requests.get_or_insert(0) += count as u64;
@@ -408,14 +409,13 @@ pub(super) fn by_scraper(windows: &Windows, span: Span) -> BTreeMap<ScraperKey, 
         *held.0.errors.get_or_insert(0) += stats.increase.unwrap_or(0.0) as u64;
     });
     each(TIMES, &|held, _, stats| {
-        held.0.response_time_ms_p95 = stats.p95.map(|seconds| seconds * 1e3)
+        held.0.response_time_ms_p95 = stats.p95.map(|seconds| seconds * 1e3);
     });
-    let finish =
-        |(key, (mut numbers, success, failed)): (ScraperKey, (ScraperNumbers, f64, f64))| {
-            numbers.success_rate = (success + failed > 0.0).then(|| success / (success + failed));
-            // Where requests are measured and no error, there was none.
-            numbers.errors = numbers.errors.or(numbers.requests.map(|_| 0));
-            (key, numbers)
-        };
+    let finish = |(key, (mut numbers, success, failed)): (ScraperKey, Sum)| {
+        numbers.success_rate = (success + failed > 0.0).then(|| success / (success + failed));
+        // Where requests are measured and no error, there was none.
+        numbers.errors = numbers.errors.or(numbers.requests.map(|_| 0));
+        (key, numbers)
+    };
     all.into_iter().map(finish).collect()
 }

@@ -26,7 +26,7 @@ impl Monitor {
         }
         let mut sites: Vec<SiteSummary> = sites
             .iter()
-            .map(|(site, own)| summarise(site, own))
+            .map(|(site, own)| summarise(site.as_ref(), own))
             .collect();
         sites.sort_by(|a, b| (a.verdict, &a.site).cmp(&(b.verdict, &b.site)));
         sites
@@ -44,7 +44,7 @@ impl Monitor {
             )));
         }
         let name = Some(site.to_owned()).filter(|site| !site.is_empty());
-        let summary = summarise(&name, &own);
+        let summary = summarise(name.as_ref(), &own);
         let labels = labels_of(None, Some(site));
         let others = others(&all, &own);
         let step = step_of(window, self.time());
@@ -110,7 +110,7 @@ impl Monitor {
     }
 }
 
-fn summarise(site: &Option<String>, own: &[&ScraperSummary]) -> SiteSummary {
+fn summarise(site: Option<&String>, own: &[&ScraperSummary]) -> SiteSummary {
     let mut scrapers = BTreeMap::new();
     for one in own {
         *scrapers.entry(one.verdict).or_insert(0) += 1;
@@ -127,7 +127,7 @@ fn summarise(site: &Option<String>, own: &[&ScraperSummary]) -> SiteSummary {
         (sum.0 + count, sum.1 + count * rate)
     });
     SiteSummary {
-        site: site.clone(),
+        site: site.cloned(),
         verdict: own
             .iter()
             .map(|one| one.verdict)

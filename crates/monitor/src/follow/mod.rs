@@ -71,13 +71,16 @@ pub struct Step {
     pub is_caught_up: bool,
 }
 
+/// A commit that is under way: its outcome, and what it stores.
+type InFlight = (Receiver<Result<()>>, Arc<Mutex<Batch>>);
+
 /// The follower with what it has counted.
 pub struct Follow {
     follower: Follower,
     options: ReadOptions,
     feed: Feed,
     shared: Arc<Shared>,
-    in_flight: Option<(Receiver<Result<()>>, Arc<Mutex<Batch>>)>,
+    in_flight: Option<InFlight>,
     /// What the last commit failed with.
     error: Option<String>,
     commits: u64,

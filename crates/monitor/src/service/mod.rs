@@ -344,11 +344,11 @@ fn load_windows(store: &Store, now: Timestamp) -> Result<Windows, ServiceError> 
     let day = 86_400_000_000;
     let (from, since) = (now.plus_micros(-8 * day), now.plus_micros(-day));
     store.load_metrics(Level::Hours, from, since, LOAD_LIMIT, &mut windows)?;
-    // A record of hours covers a whole day; minutes begin where its day ends.
+    // A record of hours covers a whole day; minutes begin where its day ends, with the record of that hour.
     let since = Timestamp::from_micros(since.as_micros().div_euclid(day) * day + day);
     store.load_metrics(
         Level::Raw,
-        since.plus_micros(3_600_000_000),
+        since.plus_micros(3_599_000_000),
         now.plus_micros(day),
         LOAD_LIMIT,
         &mut windows,

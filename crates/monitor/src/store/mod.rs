@@ -116,7 +116,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    fn value(what: &'static str, detail: impl ToString) -> Self {
+    fn value(what: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Value {
             what,
             detail: detail.to_string(),
