@@ -1,8 +1,11 @@
 //! Pages, API and security over a real socket, with a backend in memory.
 
 mod api;
+mod browser;
+mod chromium;
 mod client;
 mod fleet;
+mod load;
 mod pages;
 mod security;
 mod serve;
