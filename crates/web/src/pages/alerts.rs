@@ -5,7 +5,7 @@ use super::html::{
 };
 use super::view::{Cell, Content, Form, Head, Page, Row, Section, Table};
 use super::{ALERTS, Made, charts, may_act, note_of, or_words, parts, parts_of};
-use crate::api::read::{alert_query, convert};
+use crate::api::queries::{alert_query, convert};
 use crate::http::Call;
 use crate::model::{RuleSummary, ValueFormat, WatchStatus};
 use crate::query::{Listing, Page as Part};

@@ -4,8 +4,8 @@ use super::html::{
     self, Html, Tone, count, counted, line_address, name, scraper_address, severity_badge,
 };
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
-use super::{ERRORS, Made, charts, or_words, parts};
-use crate::api::read::error_query;
+use super::{ERRORS, Made, charts, or_words, parts, tables};
+use crate::api::queries::error_query;
 use crate::http::Call;
 use crate::model::{ErrorGroup, ErrorGroupDetail, ErrorState, ErrorTotals};
 use crate::query::{Place, ScraperKey};
@@ -48,7 +48,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     let empty = Html::text(
         "No errors fit. Errors with the same message form a group, which would be here.",
     );
-    let table = parts::groups(
+    let table = tables::groups(
         call,
         &list,
         "Errors with the same message, the largest group first",
@@ -144,7 +144,7 @@ pub(super) fn group(call: &Call<'_>) -> Made {
         call.backend.error_samples(id, &call.params.page(20)?),
         |list| {
             let empty = Html::text("No line of this group is left in the logs.");
-            Content::Table(parts::lines(
+            Content::Table(tables::lines(
                 call,
                 &list,
                 "Lines of this group, the latest first",

@@ -3,7 +3,7 @@
 use super::html::{self, Html, UNKNOWN, address, counted, path_with, value};
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
 use super::{METRICS, Made, charts, note_of, parts, parts_of};
-use crate::api::read::metric_query;
+use crate::api::queries::metric_query;
 use crate::http::{Call, Problem};
 use crate::model::{
     Line, MetricAnswer, MetricInfo, MetricKind, MetricPoint, MetricSeries, Series, ValueFormat,

@@ -6,7 +6,7 @@ use super::html::{
 };
 use super::view::{Content, Field, Filters, Page, Section};
 use super::{FINDINGS, Made, note_of, parts, parts_of};
-use crate::api::read::finding_query;
+use crate::api::queries::finding_query;
 use crate::http::Call;
 use crate::model::{Finding, ValueFormat};
 

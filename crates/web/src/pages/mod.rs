@@ -3,10 +3,10 @@
 mod alerts;
 mod assets;
 mod charts;
+mod compare;
 mod errors;
 mod explore;
 mod findings;
-mod fleet;
 mod health;
 pub(crate) mod html;
 mod lines;
@@ -14,7 +14,10 @@ mod now;
 mod parts;
 mod reports;
 mod runs;
+mod scrapers;
 mod sign_in;
+mod sites;
+mod tables;
 mod view;
 
 use axum::http::Method;
@@ -69,13 +72,13 @@ const NOTHING: &[Topic] = &[];
 pub(crate) fn routes() -> Vec<Route> {
     let pages: [(&'static str, &'static [Topic], Handler); 22] = [
         ("/", NOW, now::page),
-        ("/scrapers", SCRAPERS, fleet::scrapers),
-        ("/scraper", SCRAPER, fleet::scraper),
-        ("/sites", SCRAPERS, fleet::sites),
-        ("/site", SCRAPERS, fleet::site),
+        ("/scrapers", SCRAPERS, scrapers::list),
+        ("/scraper", SCRAPER, scrapers::scraper),
+        ("/sites", SCRAPERS, sites::list),
+        ("/site", SCRAPERS, sites::site),
         ("/runs", RUNS, runs::list),
         ("/run", RUNS, runs::run),
-        ("/compare", RUNS, runs::compare),
+        ("/compare", RUNS, compare::compare),
         ("/errors", ERRORS, errors::list),
         ("/errors/{id}", ERRORS, errors::group),
         ("/lines", NOTHING, lines::around),

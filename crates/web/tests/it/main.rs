@@ -2,9 +2,11 @@
 
 mod api;
 mod browser;
+mod changes;
 mod chromium;
 mod client;
 mod fleet;
+mod hostile;
 mod load;
 mod pages;
 mod security;
