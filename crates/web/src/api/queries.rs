@@ -1,4 +1,4 @@
-//! From the parameters of a request to what is asked of the backend. Pages use the same.
+//! From the parameters of a request to a query of the backend. Pages use the same.
 
 use dragline_schema::Level;
 

@@ -26,7 +26,11 @@ use crate::views::{
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = fleet();
     routes.extend(errors());
+    routes.extend(runs());
+    routes.extend(findings());
     routes.extend(watch());
+    routes.extend(silences_and_health());
+    routes.extend(metrics());
     routes
 }
 
@@ -43,7 +47,7 @@ fn fleet() -> Vec<Route> {
             get::<Overview>(
                 "/api/v1/overview",
                 &[FROM, TO],
-                "What needs a hand, active runs, numbers of the fleet",
+                "What needs attention, active runs, numbers of the fleet",
                 |call| Reply::json(&call.backend.overview(call.params.window(call.now)?)?),
             ),
         ),
@@ -95,8 +99,13 @@ fn fleet() -> Vec<Route> {
                 },
             ),
         ),
+    ]
+}
+
+fn runs() -> Vec<Route> {
+    vec![
         about(
-            &[Runs],
+            &[Topic::Runs],
             list::<RunSummary>(
                 "/api/v1/runs",
                 &[SCRAPER, SITE, OUTCOME, FROM, TO, LIMIT, CURSOR],
@@ -105,7 +114,7 @@ fn fleet() -> Vec<Route> {
             ),
         ),
         about(
-            &[Runs],
+            &[Topic::Runs],
             get::<RunDetail>(
                 "/api/v1/run",
                 &[SCRAPER, SITE, RUN],
@@ -113,8 +122,13 @@ fn fleet() -> Vec<Route> {
                 |call| Reply::json(&call.backend.run(&call.params.run_key()?)?),
             ),
         ),
+    ]
+}
+
+fn findings() -> Vec<Route> {
+    vec![
         about(
-            &[Findings],
+            &[Topic::Findings],
             list::<Finding>(
                 "/api/v1/findings",
                 &[SCRAPER, SITE, OPEN, KIND, FROM, TO, LIMIT, CURSOR],
@@ -123,7 +137,7 @@ fn fleet() -> Vec<Route> {
             ),
         ),
         about(
-            &[Findings],
+            &[Topic::Findings],
             get::<Finding>(
                 "/api/v1/findings/{id}",
                 &[],
@@ -283,6 +297,11 @@ fn watch() -> Vec<Route> {
                 |call| Reply::json(&call.backend.watch()?),
             ),
         ),
+    ]
+}
+
+fn silences_and_health() -> Vec<Route> {
+    vec![
         about(
             &[Topic::Alerts],
             list::<SilenceView>(
@@ -315,6 +334,11 @@ fn watch() -> Vec<Route> {
                 },
             ),
         ),
+    ]
+}
+
+fn metrics() -> Vec<Route> {
+    vec![
         about(
             &[Topic::Metrics],
             list::<MetricInfo>(

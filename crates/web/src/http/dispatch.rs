@@ -150,7 +150,7 @@ async fn answer(app: &Arc<App>, route: &Arc<Route>, request: Request) -> Respons
             timeout(app.request_time(), work).await.unwrap_or_else(|_| {
                 Err(Problem::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    format!("not answered within {} seconds", app.limits.request_seconds),
+                    format!("not answered within {} s", app.limits.request_seconds),
                 ))
             })
         }
@@ -176,7 +176,7 @@ async fn answer(app: &Arc<App>, route: &Arc<Route>, request: Request) -> Respons
 /// What is known before the body is read: name, origin, caller, role.
 fn check(app: &App, route: &Route, parts: &Parts, peer: Peer) -> Result<Option<Caller>, Problem> {
     app.guard.check_host(&parts.headers, peer)?;
-    app.guard.check_origin(&parts.method, &parts.headers)?;
+    Guard::check_origin(&parts.method, &parts.headers)?;
     let caller = app
         .guard
         .identify(route, &parts.headers, app.backend.now())?;

@@ -170,7 +170,7 @@ fn silences(call: &Call<'_>) -> Content {
     };
     Content::Table(Table {
         caption: "Silences mute notices, never the alerts themselves".to_owned(),
-        heads: ["Alerts", "State", "When", "Why", "By", ""]
+        heads: ["Alerts", "State", "When", "Why", "By", "Action"]
             .map(Head::text)
             .into(),
         rows: list.items.iter().map(row).collect(),

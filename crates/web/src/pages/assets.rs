@@ -29,6 +29,7 @@ pub(super) fn directory(base: &str) -> String {
     format!("{base}/assets/{}", *VERSION)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the signature of handlers")]
 fn asset(media_type: &str, content: &str) -> Made {
     Ok(Reply {
         is_immutable: true,

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::query::Page as Part;
 
-/// Number of lines that can be told apart.
+/// Number of lines whose colours can be distinguished.
 const MAX_LINES: usize = 7;
 
 /// A statistic of a step: its name, and its value.

@@ -356,8 +356,8 @@ pub(super) fn length(seconds: f64) -> String {
 pub(super) fn period(seconds: i64) -> String {
     let whole = seconds.max(0) as u64;
     match whole {
-        0..172_800 if whole % 3_600 == 0 => counted(whole / 3_600, "hour", "hours"),
-        172_800.. if whole % 86_400 == 0 => counted(whole / 86_400, "day", "days"),
+        0..172_800 if whole.is_multiple_of(3_600) => counted(whole / 3_600, "hour", "hours"),
+        172_800.. if whole.is_multiple_of(86_400) => counted(whole / 86_400, "day", "days"),
         _ => length(whole as f64),
     }
 }

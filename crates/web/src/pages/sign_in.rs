@@ -1,4 +1,5 @@
 //! Signing in with a token, and pages for those who may see nothing else.
+#![allow(clippy::unnecessary_wraps, reason = "the signature of handlers")]
 
 use axum::http::StatusCode;
 
@@ -72,7 +73,7 @@ pub(crate) fn sign_in_page(base: &str, return_to: &str, wrong: Option<&str>) -> 
         ),
         tone: wrong.map(|_| Tone::Critical),
         lead: vec![Html::text(wrong.unwrap_or(
-            "Ask whoever runs this service for a token with the role read or act.",
+            "The operator of this service makes tokens; one with the role read or act signs in here.",
         ))],
         sections: vec![Section::new("sign-in", "", Content::Forms(vec![form]))],
         ..Page::default()

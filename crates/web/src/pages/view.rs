@@ -318,7 +318,7 @@ impl Page {
             },
             topics: topics
                 .iter()
-                .filter_map(topic_name)
+                .filter_map(|topic| topic_name(*topic))
                 .collect::<Vec<_>>()
                 .join(" "),
             at: Html::second(call.now),
@@ -376,7 +376,7 @@ pub(super) struct Frame<'f> {
     pub(super) at: Html,
 }
 
-fn topic_name(topic: &Topic) -> Option<String> {
+fn topic_name(topic: Topic) -> Option<String> {
     serde_json::to_value(topic)
         .ok()?
         .as_str()

@@ -53,7 +53,7 @@ fn changes_are_streamed_from_where_a_client_was() {
     let event = read_until(&mut stream, &["event: change", "\"changed\":[\"alerts\"]"]);
     assert!(began.elapsed() < Duration::from_secs(2));
     assert!(event.contains("id: "));
-    // What changed while nobody was connected is told.
+    // What changed while nobody was connected is reported.
     drop(stream);
     for _ in 0..500 {
         fleet.feed.publish(&[Topic::Runs, Topic::Overview]);

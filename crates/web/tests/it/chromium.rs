@@ -80,6 +80,7 @@ impl Browser {
     }
 
     /// Sends a command and waits for its answer.
+    #[allow(clippy::needless_pass_by_value, reason = "calls read better")]
     pub(crate) fn send(&mut self, method: &str, params: Value) -> Value {
         self.number += 1;
         let mut message = json!({"id": self.number, "method": method, "params": params});
@@ -104,7 +105,7 @@ impl Browser {
         let params = &message["params"];
         match message["method"].as_str().unwrap_or_default() {
             "Runtime.exceptionThrown" => {
-                self.complaints.push(params["exceptionDetails"].to_string())
+                self.complaints.push(params["exceptionDetails"].to_string());
             }
             "Runtime.consoleAPICalled" => self.complaints.push(params["args"].to_string()),
             "Log.entryAdded" => self.complaints.push(params["entry"].to_string()),

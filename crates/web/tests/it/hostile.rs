@@ -222,3 +222,53 @@ fn streams_and_headers_are_not_split_by_text() {
         assert_eq!(response.header("set-cookie"), None, "{path}");
     }
 }
+
+#[test]
+fn every_limit_has_an_effect() {
+    let serve = |limits: Limits| {
+        let fleet = Fleet {
+            delay: Duration::from_secs(3),
+            ..Fleet::new(1)
+        };
+        start_with(
+            fleet,
+            WebConfig {
+                limits,
+                ..WebConfig::default()
+            },
+        )
+    };
+    let limits = Limits {
+        body_bytes: 10,
+        ingest_bytes: 10,
+        ..Limits::default()
+    };
+    let (server, _fleet) = serve(limits);
+    let ingest = "/api/v1/ingest?host=a&file=b&identity=ab&offset=0";
+    for (path, body, status) in [
+        (ingest, &b"1234567890"[..], 200),
+        (ingest, b"12345678901", 413),
+        ("/api/v1/silences", b"for=12345678", 413),
+    ] {
+        assert_eq!(
+            send(server.address(), "POST", path, &[], body).status,
+            status,
+            "{path}"
+        );
+    }
+    // A handler that takes longer than a request may is not waited for, and holds its worker until it ends.
+    for (workers, expected) in [(1, 503), (2, 200)] {
+        let limits = Limits {
+            workers,
+            request_seconds: 1,
+            ..Limits::default()
+        };
+        let (server, _fleet) = serve(limits);
+        let slow = get(server.address(), "/metrics");
+        assert_eq!(slow.status, 503);
+        assert!(slow.text().contains("within 1 s"), "{}", slow.text());
+        let began = Instant::now();
+        assert_eq!(get(server.address(), "/api/v1/overview").status, expected);
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+}

@@ -44,7 +44,7 @@ fn no_page_is_larger_than_40_kb_compressed() {
                         .header("cache-control")
                         .unwrap()
                         .contains("immutable")
-                )
+                );
             })
             .map(|response| response.body.len())
             .sum();
@@ -189,6 +189,5 @@ fn two_hundred_viewers_and_two_hundred_requests_a_second() {
         );
     }
     println!("{} events to 200 viewers", events.load(Ordering::Relaxed));
-    let mut all = all;
     assert!(percentile(&mut all, 0.99) < Duration::from_millis(100));
 }

@@ -1,10 +1,13 @@
 //! Pages, API and security over a real socket, with a backend in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 mod api;
 mod browser;
 mod changes;
 mod chromium;
 mod client;
+mod docs;
 mod fleet;
 mod hostile;
 mod load;

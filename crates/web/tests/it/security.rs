@@ -55,6 +55,15 @@ fn a_name_that_is_not_ours_is_refused_whatever_it_asks() {
         assert_eq!(response.status, 421, "{path}");
         assert!(!response.text().contains("shop-0"), "{path}");
     }
+    let (server, _fleet) = guarded();
+    let named = [
+        ("Host", "Monitor.example.com:443"),
+        ("Authorization", &bearer(1)),
+    ];
+    assert_eq!(
+        send(server.address(), "GET", "/api/v1/overview", &named, b"").status,
+        200
+    );
     let two = format!(
         "GET / HTTP/1.1\r\nHost: {0}\r\nHost: evil.example\r\n\r\n",
         server.address()

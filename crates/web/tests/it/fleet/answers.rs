@@ -1,5 +1,7 @@
 //! The longer answers of the backend.
 
+#![allow(clippy::unnecessary_wraps, reason = "the signatures of the backend")]
+
 use std::collections::BTreeMap;
 
 use dragline_schema::Severity;

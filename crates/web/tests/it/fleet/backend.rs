@@ -31,6 +31,7 @@ impl Backend for Fleet {
     }
 
     fn service_metrics(&self) -> Answer<String> {
+        std::thread::sleep(self.delay);
         Ok("# HELP dragline_monitor_lines_total Lines read.\n# TYPE dragline_monitor_lines_total counter\ndragline_monitor_lines_total 184100\n".to_owned())
     }
 
@@ -59,10 +60,10 @@ impl Backend for Fleet {
             .collect();
         match query.sort {
             dragline_web::ScraperSort::Attention => {
-                found.sort_by_key(|one| (one.verdict, one.key.clone()))
+                found.sort_by_key(|one| (one.verdict, one.key.clone()));
             }
             dragline_web::ScraperSort::Requests => {
-                found.sort_by_key(|one| std::cmp::Reverse(one.numbers.requests))
+                found.sort_by_key(|one| std::cmp::Reverse(one.numbers.requests));
             }
             _ => found.sort_by_key(|one| one.key.clone()),
         }
@@ -425,11 +426,14 @@ impl Backend for Fleet {
     }
 
     fn export(&self, query: &ExportQuery) -> Answer<Export> {
-        let rows: String = self
-            .scrapers
-            .iter()
-            .map(|one| format!("{:?},{}\n", one.key.scraper_id, one.verdict.name()))
-            .collect();
+        let rows = self.scrapers.iter().fold(String::new(), |rows, one| {
+            rows + &format!(
+                "{:?},{}
+",
+                one.key.scraper_id,
+                one.verdict.name()
+            )
+        });
         Ok(Export {
             media_type: "text/csv; charset=utf-8".to_owned(),
             file_name: format!("{}.csv", query.table.name()),

@@ -83,7 +83,7 @@ pub(super) fn scraper(number: usize, is_hostile: bool) -> ScraperSummary {
         since: is_sick.then(|| at(1_680 + 60 * number as i64 % 5_000)),
         last_event: Some(at(number as i64 % 600)),
         next_run_due: is_known.then(|| at(-3_600)),
-        active_runs: u64::from(number % 4 == 0),
+        active_runs: u64::from(number.is_multiple_of(4)),
         alerts_firing: u64::from(
             verdict == ScraperVerdict::Blocked || verdict == ScraperVerdict::LayoutChanged,
         ),

@@ -5,6 +5,7 @@ mod backend;
 mod data;
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use dragline_alerting::history::Entry;
 use dragline_alerting::state::{PhaseName, Reason};
@@ -29,6 +30,8 @@ pub(crate) struct Fleet {
     pub(crate) batches: Mutex<Vec<IngestBatch>>,
     pub(crate) readiness: Mutex<Readiness>,
     pub(crate) history: Mutex<Vec<Entry>>,
+    /// How long the metrics of the service take.
+    pub(crate) delay: Duration,
 }
 
 impl Fleet {
@@ -72,6 +75,7 @@ impl Fleet {
                 reasons: Vec::new(),
             }),
             history: Mutex::new(history),
+            delay: Duration::ZERO,
         }
     }
 
