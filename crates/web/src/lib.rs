@@ -58,6 +58,7 @@ pub use backend::{Answer, Backend, BackendError};
 pub use config::{Limits, TlsFiles, WebConfig, WebConfigError};
 pub use feed::{Changes, Feed, Revision, Topic};
 pub use http::{Server, StartError};
+pub use pages::snapshot;
 pub use query::{
     AlertQuery, ErrorQuery, EventQuery, ExportFormat, ExportQuery, ExportTable, FindingQuery,
     IngestBatch, Listing, MetricQuery, Page, Place, RunKey, RunQuery, Scope, ScraperKey,

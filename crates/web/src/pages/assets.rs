@@ -24,6 +24,11 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 });
 
+/// The styles of charts and pages.
+pub(super) fn styles() -> &'static str {
+    &CSS
+}
+
 /// The directory of the assets.
 pub(super) fn directory(base: &str) -> String {
     format!("{base}/assets/{}", *VERSION)

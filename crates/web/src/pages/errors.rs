@@ -4,11 +4,11 @@ use super::html::{
     self, Html, Tone, count, counted, line_address, name, scraper_address, severity_badge,
 };
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
-use super::{ERRORS, Made, charts, or_words, parts, tables};
+use super::{ERRORS, Made, charts, downloads, or_words, parts, tables};
 use crate::api::queries::error_query;
 use crate::http::Call;
 use crate::model::{ErrorGroup, ErrorGroupDetail, ErrorState, ErrorTotals};
-use crate::query::{Place, ScraperKey};
+use crate::query::{ExportTable, Place, ScraperKey};
 
 const CATEGORIES: [&str; 8] = [
     "network",
@@ -48,12 +48,15 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     let empty = Html::text(
         "No errors fit. Errors with the same message form a group, which would be here.",
     );
-    let table = tables::groups(
-        call,
-        &list,
-        "Errors with the same message, the largest group first",
-        empty,
-    );
+    let table = Table {
+        downloads: downloads(call, ExportTable::Errors),
+        ..tables::groups(
+            call,
+            &list,
+            "Errors with the same message, the largest group first",
+            empty,
+        )
+    };
     sections.push(Section::new("groups", "", Content::Table(table)));
     Page {
         title,

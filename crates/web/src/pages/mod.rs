@@ -17,6 +17,7 @@ mod runs;
 mod scrapers;
 mod sign_in;
 mod sites;
+mod snapshot;
 mod tables;
 mod view;
 
@@ -24,9 +25,11 @@ use axum::http::Method;
 
 use crate::feed::Topic;
 use crate::http::{Call, Handler, Kind, Problem, Reply, Route};
+use crate::query::{ExportFormat, ExportTable};
 use crate::token::Role;
 
 pub(crate) use sign_in::{problem_page, sign_in_page};
+pub use snapshot::snapshot;
 
 /// The navigation: address, name, and the first parts of the addresses that belong to it.
 const NAV: [(&str, &str, &[&str]); 9] = [
@@ -176,6 +179,30 @@ fn parts_of<T>(call: &Call<'_>, list: &crate::query::Listing<T>) -> Vec<(String,
         ));
     }
     links
+}
+
+/// Files with the rows of a table, for the scope and period of the page.
+fn downloads(call: &Call<'_>, table: ExportTable) -> Vec<(String, String)> {
+    let kept = ["scraper_id", "site", "from", "to"];
+    let kept = kept
+        .into_iter()
+        .filter_map(|name| Some((name, call.params.get(name)?)));
+    let metric = (table == ExportTable::Metric).then(|| call.params.text("name"));
+    let metric = metric.flatten().map(|name| ("metric", name));
+    let path = format!("/api/v1/export/{}", table.name());
+    let file = |(format, label): (ExportFormat, &str)| {
+        let params = kept
+            .clone()
+            .chain(metric)
+            .chain([("format", format.name())]);
+        (html::address(&path, params), label.to_owned())
+    };
+    let formats = [
+        (ExportFormat::Csv, "CSV"),
+        (ExportFormat::Json, "JSON"),
+        (ExportFormat::Parquet, "Parquet"),
+    ];
+    formats.map(file).into()
 }
 
 /// What a list does not show.

@@ -5,11 +5,11 @@ use super::html::{
     path_with, scraper_address,
 };
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
-use super::{Made, RUNS, charts, parts, tables};
+use super::{Made, RUNS, charts, downloads, parts, tables};
 use crate::api::queries::run_query;
 use crate::http::Call;
 use crate::model::{RunDetail, RunOutcome, RunSummary};
-use crate::query::{RunKey, ScraperKey};
+use crate::query::{ExportTable, RunKey, ScraperKey};
 
 pub(super) fn list(call: &Call<'_>) -> Made {
     let query = run_query(call)?;
@@ -30,7 +30,10 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     };
     let empty = Html::text("Runs would be here. A run begins with its first line. ")
         .then("", &Html::link(call.base, "/runs", "Show all runs"));
-    let table = tables::runs(call, &list, "Runs, the latest start first", empty, true);
+    let table = Table {
+        downloads: downloads(call, ExportTable::Runs),
+        ..tables::runs(call, &list, "Runs, the latest start first", empty, true)
+    };
     let text = |name| call.params.text(name).unwrap_or_default();
     let outcomes = RunOutcome::ALL.map(|outcome| (outcome.name(), outcome.name()));
     let filters = Filters {

@@ -2,12 +2,15 @@
 
 use super::html::{Html, Tone, address, count, counted, key_params, name, verdict};
 use super::view::{Content, Field, Filters, Page, Section};
-use super::{Made, SCRAPER, SCRAPERS, charts, may_act, note_of, or_words, parts, parts_of, tables};
+use super::{
+    Made, SCRAPER, SCRAPERS, charts, downloads, may_act, note_of, or_words, parts, parts_of, tables,
+};
 use crate::api::queries::{convert, scraper_query};
 use crate::http::Call;
 use crate::model::{ScraperDetail, ScraperSummary, ScraperVerdict};
 use crate::query::{
-    AlertQuery, ErrorQuery, FindingQuery, Listing, Page as Part, RunQuery, Scope, Window,
+    AlertQuery, ErrorQuery, ExportTable, FindingQuery, Listing, Page as Part, RunQuery, Scope,
+    Window,
 };
 use crate::views::AlertView;
 
@@ -29,6 +32,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     });
     table.note = note_of(&list);
     table.pages = parts_of(call, &list);
+    table.downloads = downloads(call, ExportTable::Scrapers);
     let filters = Filters {
         path: "/scrapers".to_owned(),
         fields: vec![

@@ -111,6 +111,7 @@ fn framed(page: &Page, base: &str, caller: Option<&Caller>) -> Reply {
         stream: String::new(),
         topics: String::new(),
         at: Html::text(UNKNOWN),
+        styles: "",
     };
     page.render(frame)
         .unwrap_or_else(|problem| Reply::new("text/plain; charset=utf-8", problem.detail))

@@ -76,6 +76,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         note: note_of(&list),
         is_sortable: list.next.is_none(),
         pages: parts_of(call, &list),
+        ..Table::default()
     };
     Page {
         title,

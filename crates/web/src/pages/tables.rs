@@ -187,6 +187,7 @@ pub(super) fn runs(
         note: note_of(list),
         is_sortable: list.next.is_none(),
         pages: parts_of(call, list),
+        ..Table::default()
     }
 }
 
@@ -279,6 +280,7 @@ pub(super) fn groups(
         note: note_of(list),
         is_sortable: list.next.is_none(),
         pages: parts_of(call, list),
+        ..Table::default()
     }
 }
 
@@ -313,5 +315,6 @@ pub(super) fn lines(
         note: note_of(list),
         is_sortable: list.next.is_none(),
         pages: parts_of(call, list),
+        ..Table::default()
     }
 }
