@@ -248,7 +248,10 @@ fn facts(call: &Call<'_>, detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
         Some(sub) => format!("{}: {sub}", group.category),
         None => group.category.clone(),
     };
-    let share = html::value(group.share, crate::model::ValueFormat::Percent);
+    let share = group.share.map(|share| {
+        let share = html::value(Some(share), crate::model::ValueFormat::Percent);
+        format!(" ({share} of all errors in the period)")
+    });
     let mut facts = vec![
         (
             "Template".to_owned(),
@@ -268,10 +271,7 @@ fn facts(call: &Call<'_>, detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
         ),
         (
             "Count".to_owned(),
-            Html::text(&format!(
-                "{} ({share} of all errors in the period)",
-                count(group.count)
-            )),
+            Html::text(&(count(group.count) + &share.unwrap_or_default())),
         ),
         ("First".to_owned(), Html::time(group.first_seen, call.now)),
         ("Last".to_owned(), Html::time(group.last_seen, call.now)),

@@ -33,7 +33,7 @@ pub(super) fn figures(figures: &[Figure], path: impl Fn(&str) -> Option<String>)
 fn compare(figure: &Figure) -> (Tone, String) {
     let Some(range) = figure.expected else {
         let note = if figure.value.is_none() {
-            "not logged"
+            "no data in this period"
         } else {
             ""
         };

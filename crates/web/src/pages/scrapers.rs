@@ -1,6 +1,6 @@
 //! Scrapers: the list, and one of them.
 
-use super::html::{Html, Tone, address, count, counted, key_params, name, verdict};
+use super::html::{Html, Tone, address, count, counted, key_params, name, predicate, verdict};
 use super::view::{Content, Field, Filters, Page, Section};
 use super::{
     Made, SCRAPER, SCRAPERS, charts, downloads, may_act, note_of, or_words, parts, parts_of, tables,
@@ -165,7 +165,7 @@ pub(super) fn scraper(call: &Call<'_>) -> Made {
         ));
     }
     Page {
-        title: format!("{} is {}", name(&key), verdict(summary.verdict)),
+        title: format!("{} {}", name(&key), predicate(summary.verdict)),
         tone: Some(Tone::of_verdict(summary.verdict)),
         lead: lead(call, &detail),
         up: Some(("/scrapers".to_owned(), "Scrapers".to_owned())),
@@ -179,7 +179,7 @@ fn lead(call: &Call<'_>, detail: &ScraperDetail) -> Vec<Html> {
     let mut lines: Vec<Html> = summary
         .reasons
         .iter()
-        .map(|reason| Html::text(reason))
+        .map(|reason| Html::prose(reason))
         .collect();
     let mut about = Html::default();
     if summary.since.is_some() {

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 
 use super::Made;
-use super::html::{Html, Tone, UNKNOWN};
+use super::html::{Html, Tone, capitalised};
 use super::view::{Content, Field, Form, Frame, Page, Section};
 use crate::api::write::is_own_path;
 use crate::http::{Call, Caller, Problem, Reply};
@@ -91,7 +91,7 @@ pub(crate) fn problem_page(base: &str, problem: &Problem, caller: Option<&Caller
         _ => problem.title(),
     };
     let words = vec![
-        ("", Html::text(&problem.detail)),
+        ("", Html::text(&sentence(&problem.detail))),
         ("", Html::link(base, "/", "Back to the start")),
     ];
     let page = Page {
@@ -103,6 +103,11 @@ pub(crate) fn problem_page(base: &str, problem: &Problem, caller: Option<&Caller
     framed(&page, base, caller)
 }
 
+/// A sentence with its capital letter and its full stop.
+fn sentence(text: &str) -> String {
+    format!("{}.", capitalised(text.trim_end_matches('.')))
+}
+
 fn framed(page: &Page, base: &str, caller: Option<&Caller>) -> Reply {
     let frame = Frame {
         base,
@@ -110,7 +115,7 @@ fn framed(page: &Page, base: &str, caller: Option<&Caller>) -> Reply {
         caller: caller.map(|caller| (caller.name.as_str(), caller.has_session)),
         stream: String::new(),
         topics: String::new(),
-        at: Html::text(UNKNOWN),
+        at: Html::default(),
         styles: "",
     };
     page.render(frame)

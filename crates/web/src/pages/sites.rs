@@ -1,6 +1,8 @@
 //! Sites: the list, and one of them with its control group.
 
-use super::html::{self, Html, Tone, address, count, counted, value, verdict, verdict_badge};
+use super::html::{
+    self, Html, Tone, address, count, counted, predicate, value, verdict, verdict_badge,
+};
 use super::view::{Cell, Content, Head, Page, Row, Section, Table};
 use super::{Made, SCRAPERS, charts, note_of, parts, parts_of, tables};
 use crate::http::Call;
@@ -156,8 +158,8 @@ fn site_title(detail: &SiteDetail, site: &str) -> String {
     match (detail.scrapers.len(), sick) {
         (_, 0) => format!("{site} is scraped as usual"),
         (1, _) => format!(
-            "The scraper of {site} is {}",
-            verdict(detail.summary.verdict)
+            "The scraper of {site} {}",
+            predicate(detail.summary.verdict)
         ),
         (all, sick) => format!("{sick} of {all} scrapers of {site} need attention"),
     }
