@@ -116,7 +116,20 @@ fn refuse(app: &App, request: &Request, problem: Problem) -> Response<Body> {
         .unwrap_or(problem);
     let is_api = below(app, request.uri().path()).starts_with("/api/");
     let kind = if is_api { Kind::Api } else { Kind::Page };
-    finish(app, kind, "/", request.headers(), peer, Err(problem), None)
+    // Who is known keeps the navigation.
+    let caller = app
+        .guard
+        .identify(kind, request.headers(), app.backend.now());
+    let caller = caller.ok().flatten();
+    finish(
+        app,
+        kind,
+        "/",
+        request.headers(),
+        peer,
+        Err(problem),
+        caller.as_ref(),
+    )
 }
 
 /// The path below the base path.
@@ -179,7 +192,7 @@ fn check(app: &App, route: &Route, parts: &Parts, peer: Peer) -> Result<Option<C
     Guard::check_origin(&parts.method, &parts.headers)?;
     let caller = app
         .guard
-        .identify(route, &parts.headers, app.backend.now())?;
+        .identify(route.kind, &parts.headers, app.backend.now())?;
     if let Some(caller) = &caller
         && route.kind != Kind::Public
         && !caller.role.allows(route.role)

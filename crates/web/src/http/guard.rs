@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use dragline_schema::Timestamp;
 
 use super::call::Caller;
-use super::{Kind, Problem, Route};
+use super::{Kind, Problem};
 use crate::config::WebConfig;
 use crate::session::{LENGTH_SECONDS, Sessions};
 use crate::token::{Role, TokenEntry, Tokens};
@@ -127,7 +127,7 @@ impl Guard {
     /// Who asks. `Ok(None)`: nobody, and the route is for everybody.
     pub(crate) fn identify(
         &self,
-        route: &Route,
+        kind: Kind,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Option<Caller>, Problem> {
@@ -154,7 +154,7 @@ impl Guard {
             cookie(headers).and_then(|cookie| self.sessions.check(cookie, &self.tokens, now));
         match entry {
             Some(entry) => Ok(Some(caller(entry, true))),
-            None if route.kind == Kind::Public => Ok(None),
+            None if kind == Kind::Public => Ok(None),
             None => Err(unauthorized()),
         }
     }

@@ -117,7 +117,7 @@ fn a_change_replaces_what_changed_and_nothing_else() {
     dragline_web::Backend::acknowledge(&*fleet, &id, "alex").unwrap();
     browser.wait_for("document.body.textContent.includes('taken up by alex')");
     assert!(
-        began.elapsed() < Duration::from_secs(2),
+        began.elapsed() < Duration::from_secs(5),
         "{:?}",
         began.elapsed()
     );

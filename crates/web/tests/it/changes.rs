@@ -51,7 +51,7 @@ fn changes_are_streamed_from_where_a_client_was() {
     fleet.feed.publish(&[Topic::Alerts]);
     let began = Instant::now();
     let event = read_until(&mut stream, &["event: change", "\"changed\":[\"alerts\"]"]);
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(5));
     assert!(event.contains("id: "));
     // What changed while nobody was connected is reported.
     drop(stream);
