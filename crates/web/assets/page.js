@@ -75,7 +75,7 @@
 
   const dress = inside => { brush(inside); local(inside); };
 
-  // Changes: the page is asked for again, and only parts that differ are replaced.
+  // Changes: the page is requested again, and only parts that differ are replaced.
   const parts = new Map();
   const remember = from => all('[data-live]', part => parts.set(part.id, part.outerHTML), from);
   remember(document);
@@ -184,7 +184,7 @@
     stream.onerror = () => {
       say('The service does not answer since ' + clock(new Date(), true) + '; the page may be old.', true);
       // A refusal is final for the browser; try again later.
-      if (stream && stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(connect, 5000); }
+      if (stream && stream.readyState === EventSource.CLOSED) { stream = null; later(1000); setTimeout(connect, 5000); }
     };
   };
   document.addEventListener('visibilitychange', () => {

@@ -48,6 +48,10 @@ pub enum BackendError {
 pub type Answer<T> = Result<T, BackendError>;
 
 /// What the pages and the API are made of. See the module's text for what an implementor must hold.
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "every call fails in the ways of BackendError"
+)]
 pub trait Backend: Send + Sync + 'static {
     /// The time now. Web asks no other clock.
     fn now(&self) -> Timestamp;
@@ -68,7 +72,7 @@ pub trait Backend: Send + Sync + 'static {
     /// says why. The answer is a sentence about what changed.
     fn reload(&self, by: &str) -> Answer<String>;
 
-    /// What needs a hand, who is well, active runs, and the numbers of the window.
+    /// What needs attention, who is well, active runs, and the numbers of the window.
     fn overview(&self, window: Window) -> Answer<Overview>;
 
     /// Scrapers on sites; those that need attention first unless sorted otherwise.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::get;
-use super::read::{convert, metric_query};
+use super::queries::{convert, metric_query};
 use crate::feed::Topic;
 use crate::http::{Call, Problem, Reply, Route};
 use crate::model::{MetricInfo, MetricPoint};

@@ -3,7 +3,8 @@
 mod aliases;
 mod openapi;
 mod params;
-pub(crate) mod read;
+pub(crate) mod queries;
+mod read;
 mod service;
 pub(crate) mod write;
 

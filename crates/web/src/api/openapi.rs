@@ -1,4 +1,4 @@
-//! The description of the API (OpenAPI 3.1), made from the table of routes.
+//! The description of the API (`OpenAPI` 3.1), made from the table of routes.
 
 use axum::http::Method;
 use utoipa::openapi::path::{
@@ -99,7 +99,7 @@ fn operation(route: &Route, problem: &RefOr<Schema>, schemas: &mut Schemas) -> O
     operation
 }
 
-/// `get_errors_groups_id`; of the aliases `get_api_…`, of what is asked at the root `get_service_…`.
+/// `get_errors_groups_id`; of the aliases `get_api_…`, of routes at the root `get_service_…`.
 fn operation_id(route: &Route) -> String {
     let path = match route.path.strip_prefix("/api/v1") {
         Some(path) => path.to_owned(),

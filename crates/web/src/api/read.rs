@@ -1,39 +1,36 @@
 //! What is read: one handler for each call of the backend.
 
-use dragline_schema::Level;
-
 use super::params::{
     AFTER, BEFORE, CATEGORY, CURSOR, EVENT_TYPE, FILE, FORMAT, FROM, KIND, LABELS, LEVEL, LIMIT,
     LINE, METRIC, OFFSET, OPEN, OUTCOME, RUN, SCRAPER, SEARCH, SEVERITY, SITE, SORT, STATE, STEP,
     TEXT, TO, VERDICT,
 };
+use super::queries::{
+    alert_query, convert, error_query, event_query, finding_query, lines_around, metric_query,
+    run_query, scraper_query,
+};
 use super::{get, list};
 use crate::feed::Topic;
 use crate::http::{Call, Problem, Reply, Route};
 use crate::model::{
-    ErrorGroup, ErrorGroupDetail, ErrorState, ErrorTotals, EventLine, Finding, LinesAround,
-    MetricAnswer, MetricInfo, Overview, ReportInfo, RunDetail, RunOutcome, RunSummary,
-    ScraperDetail, ScraperSummary, ScraperVerdict, SiteDetail, SiteSummary, WatchStatus,
+    ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Finding, LinesAround, MetricAnswer,
+    MetricInfo, Overview, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary,
+    SiteDetail, SiteSummary, WatchStatus,
 };
-use crate::query::{
-    AlertQuery, ErrorQuery, EventQuery, ExportFormat, ExportQuery, ExportTable, FindingQuery,
-    Listing, MetricQuery, Page, RunQuery, ScraperQuery, ScraperSort,
-};
+use crate::query::{ExportFormat, ExportQuery, ExportTable, Page};
 use crate::views::{
     AlertDetailView, AlertEvent, AlertSummaryView, AlertView, HealthHistoryView, HealthView,
     SilenceView,
 };
 
-/// Maximum number of lines on each side of a place.
-const MAX_AROUND: u64 = 200;
-
-/// Number of series of a metric that are answered.
-const MAX_SERIES: usize = 50;
-
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = fleet();
     routes.extend(errors());
+    routes.extend(runs());
+    routes.extend(findings());
     routes.extend(watch());
+    routes.extend(silences_and_health());
+    routes.extend(metrics());
     routes
 }
 
@@ -50,7 +47,7 @@ fn fleet() -> Vec<Route> {
             get::<Overview>(
                 "/api/v1/overview",
                 &[FROM, TO],
-                "What needs a hand, active runs, numbers of the fleet",
+                "What needs attention, active runs, numbers of the fleet",
                 |call| Reply::json(&call.backend.overview(call.params.window(call.now)?)?),
             ),
         ),
@@ -102,8 +99,13 @@ fn fleet() -> Vec<Route> {
                 },
             ),
         ),
+    ]
+}
+
+fn runs() -> Vec<Route> {
+    vec![
         about(
-            &[Runs],
+            &[Topic::Runs],
             list::<RunSummary>(
                 "/api/v1/runs",
                 &[SCRAPER, SITE, OUTCOME, FROM, TO, LIMIT, CURSOR],
@@ -112,7 +114,7 @@ fn fleet() -> Vec<Route> {
             ),
         ),
         about(
-            &[Runs],
+            &[Topic::Runs],
             get::<RunDetail>(
                 "/api/v1/run",
                 &[SCRAPER, SITE, RUN],
@@ -120,8 +122,13 @@ fn fleet() -> Vec<Route> {
                 |call| Reply::json(&call.backend.run(&call.params.run_key()?)?),
             ),
         ),
+    ]
+}
+
+fn findings() -> Vec<Route> {
+    vec![
         about(
-            &[Findings],
+            &[Topic::Findings],
             list::<Finding>(
                 "/api/v1/findings",
                 &[SCRAPER, SITE, OPEN, KIND, FROM, TO, LIMIT, CURSOR],
@@ -130,7 +137,7 @@ fn fleet() -> Vec<Route> {
             ),
         ),
         about(
-            &[Findings],
+            &[Topic::Findings],
             get::<Finding>(
                 "/api/v1/findings/{id}",
                 &[],
@@ -290,6 +297,11 @@ fn watch() -> Vec<Route> {
                 |call| Reply::json(&call.backend.watch()?),
             ),
         ),
+    ]
+}
+
+fn silences_and_health() -> Vec<Route> {
+    vec![
         about(
             &[Topic::Alerts],
             list::<SilenceView>(
@@ -322,6 +334,11 @@ fn watch() -> Vec<Route> {
                 },
             ),
         ),
+    ]
+}
+
+fn metrics() -> Vec<Route> {
+    vec![
         about(
             &[Topic::Metrics],
             list::<MetricInfo>(
@@ -353,146 +370,6 @@ fn watch() -> Vec<Route> {
             )
         },
     ]
-}
-
-/// A list with other items.
-pub(crate) fn convert<A, B: From<A>>(list: Listing<A>) -> Listing<B> {
-    Listing {
-        items: list.items.into_iter().map(B::from).collect(),
-        total: list.total,
-        next: list.next,
-        note: list.note,
-    }
-}
-
-pub(crate) fn scraper_query(call: &Call<'_>) -> Result<ScraperQuery, Problem> {
-    let params = &call.params;
-    let names: Vec<&str> = ScraperVerdict::ALL
-        .iter()
-        .map(|verdict| verdict.name())
-        .collect();
-    let parse = |words: &str| {
-        words
-            .split(',')
-            .map(|word| ScraperVerdict::parse(word.trim()))
-            .collect::<Option<Vec<_>>>()
-    };
-    Ok(ScraperQuery {
-        scope: params.scope(),
-        search: params.text("search").map(str::to_owned),
-        verdicts: params.word("verdict", parse, &names)?.unwrap_or_default(),
-        sort: params
-            .word(
-                "sort",
-                ScraperSort::parse,
-                &ScraperSort::ALL.map(ScraperSort::name),
-            )?
-            .unwrap_or_default(),
-        page: params.page(Page::DEFAULT_LIMIT)?,
-    })
-}
-
-pub(crate) fn run_query(call: &Call<'_>) -> Result<RunQuery, Problem> {
-    let params = &call.params;
-    Ok(RunQuery {
-        scope: params.scope(),
-        outcome: params.word(
-            "outcome",
-            RunOutcome::parse,
-            &RunOutcome::ALL.map(RunOutcome::name),
-        )?,
-        window: params.optional_window(call.now)?,
-        page: params.page(Page::DEFAULT_LIMIT)?,
-    })
-}
-
-pub(crate) fn finding_query(call: &Call<'_>) -> Result<FindingQuery, Problem> {
-    let params = &call.params;
-    Ok(FindingQuery {
-        scope: params.scope(),
-        is_open: params.word("open", |word| word.parse::<bool>().ok(), &["true", "false"])?,
-        kind: params.text("kind").map(str::to_owned),
-        window: params.optional_window(call.now)?,
-        page: params.page(Page::DEFAULT_LIMIT)?,
-    })
-}
-
-pub(crate) fn error_query(call: &Call<'_>) -> Result<ErrorQuery, Problem> {
-    let params = &call.params;
-    Ok(ErrorQuery {
-        scope: params.scope(),
-        category: params.text("category").map(str::to_owned),
-        severity: params.severity()?,
-        state: params.word(
-            "state",
-            ErrorState::parse,
-            &ErrorState::ALL.map(ErrorState::name),
-        )?,
-        search: params.text("search").map(str::to_owned),
-        window: params.window(call.now)?,
-        page: params.page(Page::DEFAULT_LIMIT)?,
-    })
-}
-
-pub(crate) fn event_query(call: &Call<'_>) -> Result<EventQuery, Problem> {
-    let params = &call.params;
-    let level = |word: &str| Level::from_word(word);
-    Ok(EventQuery {
-        scope: params.scope(),
-        run_id: params.text("run_id").map(str::to_owned),
-        level: params.word(
-            "level",
-            level,
-            &["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "CRITICAL"],
-        )?,
-        event_type: params.text("event_type").map(str::to_owned),
-        text: params.text("text").map(str::to_owned),
-        window: params.window(call.now)?,
-        page: params.page(Page::DEFAULT_LIMIT)?,
-    })
-}
-
-pub(crate) fn alert_query(call: &Call<'_>) -> Result<AlertQuery, Problem> {
-    Ok(AlertQuery {
-        scope: call.params.scope(),
-        severity: call.params.severity()?,
-        page: call.params.page(Page::DEFAULT_LIMIT)?,
-    })
-}
-
-pub(crate) fn metric_query(call: &Call<'_>) -> Result<MetricQuery, Problem> {
-    let params = &call.params;
-    let window = params.window(call.now)?;
-    let labels = params.text("labels").unwrap_or_default();
-    let labels = labels
-        .split(',')
-        .filter(|pair| !pair.trim().is_empty())
-        .map(|pair| {
-            let pair = pair.split_once('=').ok_or_else(|| {
-                Problem::bad_request(format!(
-                    "invalid labels {pair:?}: write name=value, separated by commas"
-                ))
-            })?;
-            Ok((pair.0.trim().to_owned(), pair.1.trim().to_owned()))
-        });
-    let usual = (window.seconds() / 120).max(1) as u64;
-    Ok(MetricQuery {
-        name: params.required("name")?.to_owned(),
-        labels: labels.collect::<Result<_, Problem>>()?,
-        window,
-        step_seconds: params.number("step")?.unwrap_or(usual).max(1),
-        limit: MAX_SERIES,
-    })
-}
-
-pub(crate) fn lines_around(call: &Call<'_>, default: u64) -> Result<LinesAround, Problem> {
-    let number = |name| {
-        Ok::<_, Problem>(call.params.number(name)?.unwrap_or(default).min(MAX_AROUND) as u32)
-    };
-    let (before, after) = (number("before")?, number("after")?);
-    Ok(call
-        .backend
-        .lines_around(&call.params.place()?, before, after)?)
 }
 
 fn export(call: &Call<'_>) -> Result<Reply, Problem> {

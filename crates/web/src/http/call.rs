@@ -46,6 +46,8 @@ pub(crate) struct Call<'a> {
     pub(crate) guard: &'a Guard,
     /// Whether the browser sees an encrypted page.
     pub(crate) is_encrypted: bool,
+    /// Whether the page becomes a file that stands alone.
+    pub(crate) is_snapshot: bool,
 }
 
 /// The parameters of path, query and form, by name. An empty value is a value.

@@ -116,7 +116,20 @@ fn refuse(app: &App, request: &Request, problem: Problem) -> Response<Body> {
         .unwrap_or(problem);
     let is_api = below(app, request.uri().path()).starts_with("/api/");
     let kind = if is_api { Kind::Api } else { Kind::Page };
-    finish(app, kind, "/", request.headers(), peer, Err(problem), None)
+    // Who is known keeps the navigation.
+    let caller = app
+        .guard
+        .identify(kind, request.headers(), app.backend.now());
+    let caller = caller.ok().flatten();
+    finish(
+        app,
+        kind,
+        "/",
+        request.headers(),
+        peer,
+        Err(problem),
+        caller.as_ref(),
+    )
 }
 
 /// The path below the base path.
@@ -150,7 +163,7 @@ async fn answer(app: &Arc<App>, route: &Arc<Route>, request: Request) -> Respons
             timeout(app.request_time(), work).await.unwrap_or_else(|_| {
                 Err(Problem::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    format!("not answered within {} seconds", app.limits.request_seconds),
+                    format!("not answered within {} s", app.limits.request_seconds),
                 ))
             })
         }
@@ -176,10 +189,10 @@ async fn answer(app: &Arc<App>, route: &Arc<Route>, request: Request) -> Respons
 /// What is known before the body is read: name, origin, caller, role.
 fn check(app: &App, route: &Route, parts: &Parts, peer: Peer) -> Result<Option<Caller>, Problem> {
     app.guard.check_host(&parts.headers, peer)?;
-    app.guard.check_origin(&parts.method, &parts.headers)?;
+    Guard::check_origin(&parts.method, &parts.headers)?;
     let caller = app
         .guard
-        .identify(route, &parts.headers, app.backend.now())?;
+        .identify(route.kind, &parts.headers, app.backend.now())?;
     if let Some(caller) = &caller
         && route.kind != Kind::Public
         && !caller.role.allows(route.role)
@@ -401,6 +414,7 @@ async fn run(
             has_tokens: !app.guard.tokens.is_empty(),
             guard: &app.guard,
             is_encrypted: prepared.is_encrypted,
+            is_snapshot: false,
         };
         (route.handler)(&call).map(|reply| Arc::new(Rendered::new(reply)))
     });

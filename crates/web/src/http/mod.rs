@@ -11,7 +11,8 @@ mod server;
 mod stream;
 mod tls;
 
-pub(crate) use call::{Call, Caller};
+pub(crate) use call::{Call, Caller, Params};
+pub(crate) use guard::Guard;
 pub(crate) use problem::{Problem, ProblemBody};
 pub(crate) use reply::Reply;
 pub(crate) use route::{Handler, Kind, Param, Route, param};

@@ -147,7 +147,7 @@ impl Rendered {
     fn describe(&self, headers: &mut HeaderMap) {
         let reply = &self.reply;
         let mut set = |name, value: &str| {
-            // A value that is no header value would come from a log; it is left out.
+            // A text of a log that cannot be the value of a header is left out.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }

@@ -75,7 +75,7 @@ impl ScraperVerdict {
     }
 }
 
-/// The first page: what needs a hand, who is well, what runs.
+/// The first page: what needs attention, who is well, what runs.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Overview {
     /// The time of the answer.
@@ -85,9 +85,9 @@ pub struct Overview {
     pub window: Window,
     /// Number of scrapers on sites, by verdict; verdicts without scrapers may be absent.
     pub scrapers: BTreeMap<ScraperVerdict, u64>,
-    /// What needs a hand, the most severe first, at most ten.
+    /// What needs attention, the most severe first, at most ten.
     pub attention: Vec<Attention>,
-    /// Number of things that need a hand.
+    /// Number of things that need attention.
     pub attention_total: u64,
     /// Runs that are active now, the latest start first, at most ten.
     pub active_runs: Vec<RunSummary>,
@@ -121,7 +121,7 @@ pub struct DataState {
     pub problems: Vec<String>,
 }
 
-/// What a thing that needs a hand is.
+/// What a thing that needs attention is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttentionKind {
@@ -135,7 +135,7 @@ pub enum AttentionKind {
     Service,
 }
 
-/// Something that needs a hand now.
+/// Something that needs attention now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Attention {
     /// What it is.

@@ -4,11 +4,11 @@ use super::html::{
     self, Html, Tone, UNKNOWN, count, counted, line_address, path_with, severity_badge, value,
 };
 use super::view::{Cell, Content, Form, Head, Page, Row, Section, Table};
-use super::{ALERTS, Made, charts, may_act, note_of, or_words, parts, parts_of};
-use crate::api::read::{alert_query, convert};
+use super::{ALERTS, Made, charts, downloads, may_act, note_of, or_words, parts, parts_of};
+use crate::api::queries::{alert_query, convert};
 use crate::http::Call;
 use crate::model::{RuleSummary, ValueFormat, WatchStatus};
-use crate::query::{Listing, Page as Part};
+use crate::query::{ExportTable, Listing, Page as Part};
 use crate::views::{AlertDetailView, AlertEvent, AlertSummaryView, AlertView, SilenceView};
 
 pub(super) fn list(call: &Call<'_>) -> Made {
@@ -50,7 +50,12 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     ));
     let history = or_words(
         call.backend.alert_history(window, &Part::first(50)),
-        |list| Content::Table(history(call, &convert(list))),
+        |list| {
+            Content::Table(Table {
+                downloads: downloads(call, ExportTable::Alerts),
+                ..history(call, &convert(list))
+            })
+        },
     );
     sections.push(Section::new("history", "", history));
     let rules = or_words(watch, |watch| Content::Table(rules(&watch)));
@@ -170,7 +175,7 @@ fn silences(call: &Call<'_>) -> Content {
     };
     Content::Table(Table {
         caption: "Silences mute notices, never the alerts themselves".to_owned(),
-        heads: ["Alerts", "State", "When", "Why", "By", ""]
+        heads: ["Alerts", "State", "When", "Why", "By", "Action"]
             .map(Head::text)
             .into(),
         rows: list.items.iter().map(row).collect(),

@@ -5,7 +5,7 @@ use dragline_charts::{
 };
 
 use super::html::{Html, format_of};
-use crate::model::{ErrorTotals, Series};
+use crate::model::{ErrorTotals, Line, Series};
 
 /// A series as a figure.
 pub(super) fn figure(series: &Series, is_wide: bool) -> Html {
@@ -39,13 +39,16 @@ pub(super) fn figure(series: &Series, is_wide: bool) -> Html {
     })
 }
 
-/// Several series; the first of an odd number takes the width of the page.
+/// Several series; the first of an odd number takes the width of the page. A line needs two values.
 pub(super) fn figures(series: &[Series]) -> Vec<Html> {
-    let is_odd = series.len() % 2 == 1;
-    series
-        .iter()
-        .enumerate()
-        .map(|(place, series)| figure(series, is_odd && place == 0))
+    let has_line = |series: &&Series| {
+        let known = |line: &Line| line.values.iter().flatten().nth(1).is_some();
+        series.lines.iter().any(known)
+    };
+    let drawn: Vec<&Series> = series.iter().filter(has_line).collect();
+    let is_odd = drawn.len() % 2 == 1;
+    let each = drawn.iter().enumerate();
+    each.map(|(place, series)| figure(series, is_odd && place == 0))
         .collect()
 }
 

@@ -4,11 +4,11 @@ use super::html::{
     self, Html, Tone, count, counted, line_address, name, scraper_address, severity_badge,
 };
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
-use super::{ERRORS, Made, charts, or_words, parts};
-use crate::api::read::error_query;
+use super::{ERRORS, Made, charts, downloads, or_words, parts, tables};
+use crate::api::queries::error_query;
 use crate::http::Call;
 use crate::model::{ErrorGroup, ErrorGroupDetail, ErrorState, ErrorTotals};
-use crate::query::{Place, ScraperKey};
+use crate::query::{ExportTable, Place, ScraperKey};
 
 const CATEGORIES: [&str; 8] = [
     "network",
@@ -48,12 +48,15 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     let empty = Html::text(
         "No errors fit. Errors with the same message form a group, which would be here.",
     );
-    let table = parts::groups(
-        call,
-        &list,
-        "Errors with the same message, the largest group first",
-        empty,
-    );
+    let table = Table {
+        downloads: downloads(call, ExportTable::Errors),
+        ..tables::groups(
+            call,
+            &list,
+            "Errors with the same message, the largest group first",
+            empty,
+        )
+    };
     sections.push(Section::new("groups", "", Content::Table(table)));
     Page {
         title,
@@ -144,7 +147,7 @@ pub(super) fn group(call: &Call<'_>) -> Made {
         call.backend.error_samples(id, &call.params.page(20)?),
         |list| {
             let empty = Html::text("No line of this group is left in the logs.");
-            Content::Table(parts::lines(
+            Content::Table(tables::lines(
                 call,
                 &list,
                 "Lines of this group, the latest first",
@@ -245,7 +248,10 @@ fn facts(call: &Call<'_>, detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
         Some(sub) => format!("{}: {sub}", group.category),
         None => group.category.clone(),
     };
-    let share = html::value(group.share, crate::model::ValueFormat::Percent);
+    let share = group.share.map(|share| {
+        let share = html::value(Some(share), crate::model::ValueFormat::Percent);
+        format!(" ({share} of all errors in the period)")
+    });
     let mut facts = vec![
         (
             "Template".to_owned(),
@@ -265,10 +271,7 @@ fn facts(call: &Call<'_>, detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
         ),
         (
             "Count".to_owned(),
-            Html::text(&format!(
-                "{} ({share} of all errors in the period)",
-                count(group.count)
-            )),
+            Html::text(&(count(group.count) + &share.unwrap_or_default())),
         ),
         ("First".to_owned(), Html::time(group.first_seen, call.now)),
         ("Last".to_owned(), Html::time(group.last_seen, call.now)),

@@ -2,15 +2,15 @@
 
 use super::html::{self, Html, UNKNOWN, address, counted, path_with, value};
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
-use super::{METRICS, Made, charts, note_of, parts, parts_of};
-use crate::api::read::metric_query;
+use super::{METRICS, Made, charts, downloads, note_of, parts, parts_of};
+use crate::api::queries::metric_query;
 use crate::http::{Call, Problem};
 use crate::model::{
     Line, MetricAnswer, MetricInfo, MetricKind, MetricPoint, MetricSeries, Series, ValueFormat,
 };
-use crate::query::Page as Part;
+use crate::query::{ExportTable, Page as Part};
 
-/// Number of lines that can be told apart.
+/// Number of lines whose colours can be distinguished.
 const MAX_LINES: usize = 7;
 
 /// A statistic of a step: its name, and its value.
@@ -76,6 +76,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         note: note_of(&list),
         is_sortable: list.next.is_none(),
         pages: parts_of(call, &list),
+        ..Table::default()
     };
     let filters = Filters {
         path: "/explore".to_owned(),
@@ -337,6 +338,7 @@ fn table(call: &Call<'_>, answer: &MetricAnswer, (name, read): Statistic) -> Tab
             String::new()
         },
         is_sortable: true,
+        downloads: downloads(call, ExportTable::Metric),
         ..Table::default()
     }
 }

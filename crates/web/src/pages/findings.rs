@@ -6,7 +6,7 @@ use super::html::{
 };
 use super::view::{Content, Field, Filters, Page, Section};
 use super::{FINDINGS, Made, note_of, parts, parts_of};
-use crate::api::read::finding_query;
+use crate::api::queries::finding_query;
 use crate::http::Call;
 use crate::model::{Finding, ValueFormat};
 
@@ -78,10 +78,10 @@ pub(super) fn finding(call: &Call<'_>) -> Made {
     let finding = call.backend.finding(call.params.required("id")?)?;
     let mut words: Vec<(&'static str, Html)> = Vec::new();
     if !finding.detail.is_empty() {
-        words.push(("", Html::text(&finding.detail)));
+        words.push(("", Html::prose(&finding.detail)));
     }
     if !finding.recommendation.is_empty() {
-        words.push(("", Html::text(&finding.recommendation)));
+        words.push(("", Html::prose(&finding.recommendation)));
     }
     let related = finding.related.iter().map(|id| {
         (

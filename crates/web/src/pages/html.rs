@@ -13,7 +13,7 @@ use crate::query::{Place, RunKey, ScraperKey};
 pub(super) const UNKNOWN: &str = "–";
 
 /// The longest text of a log in a table, in characters; the whole is shown on hover.
-const LONGEST: usize = 160;
+const LONGEST: usize = 280;
 
 /// The longest name of a scraper or a site in a sentence, in characters.
 const LONGEST_NAME: usize = 80;
@@ -36,6 +36,19 @@ impl Html {
     /// Text as it is.
     pub(super) fn text(text: &str) -> Self {
         Self(escape(text))
+    }
+
+    /// Sentences, in which what is between backticks is code.
+    pub(super) fn prose(text: &str) -> Self {
+        let parts: Vec<&str> = text.split('`').collect();
+        if parts.len().is_multiple_of(2) {
+            return Self::text(text);
+        }
+        let part = |(place, part): (usize, &&str)| match place % 2 {
+            0 => escape(part),
+            _ => format!("<code>{}</code>", escape(part)),
+        };
+        Self(parts.iter().enumerate().map(part).collect())
     }
 
     /// A link to a page of ours.
@@ -211,6 +224,21 @@ pub(super) fn verdict(verdict: ScraperVerdict) -> &'static str {
     }
 }
 
+/// What a verdict says about a scraper, after its name.
+pub(super) fn predicate(verdict: ScraperVerdict) -> &'static str {
+    match verdict {
+        ScraperVerdict::Down => "is down",
+        ScraperVerdict::Blocked => "is blocked",
+        ScraperVerdict::SilentFailure => "finds nothing, without an error",
+        ScraperVerdict::LayoutChanged => "no longer finds its content: the layout changed",
+        ScraperVerdict::Stalled => "is stalled",
+        ScraperVerdict::Missed => "missed a run",
+        ScraperVerdict::Degraded => "works less well than usual",
+        ScraperVerdict::NoData => "has too few runs to judge",
+        ScraperVerdict::Healthy => "works as usual",
+    }
+}
+
 pub(super) fn verdict_badge(of: ScraperVerdict) -> Html {
     Html::badge(Tone::of_verdict(of), verdict(of))
 }
@@ -356,8 +384,8 @@ pub(super) fn length(seconds: f64) -> String {
 pub(super) fn period(seconds: i64) -> String {
     let whole = seconds.max(0) as u64;
     match whole {
-        0..172_800 if whole % 3_600 == 0 => counted(whole / 3_600, "hour", "hours"),
-        172_800.. if whole % 86_400 == 0 => counted(whole / 86_400, "day", "days"),
+        0..172_800 if whole.is_multiple_of(3_600) => counted(whole / 3_600, "hour", "hours"),
+        172_800.. if whole.is_multiple_of(86_400) => counted(whole / 86_400, "day", "days"),
         _ => length(whole as f64),
     }
 }
@@ -401,6 +429,15 @@ mod tests {
             Html::link("", "/x?a=\"><b>", "<i>").0,
             "<a href=\"/x?a=&quot;&gt;&lt;b&gt;\">&lt;i&gt;</a>"
         );
+    }
+
+    #[test]
+    fn code_in_sentences_is_escaped_as_well() {
+        assert_eq!(
+            Html::prose("items have `<b>` no").0,
+            "items have <code>&lt;b&gt;</code> no"
+        );
+        assert_eq!(Html::prose("a ` alone").0, "a ` alone");
     }
 
     #[test]

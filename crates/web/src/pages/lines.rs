@@ -2,8 +2,8 @@
 
 use super::html::{self, Html, counted, line_address, name};
 use super::view::{Content, Field, Filters, Page, Section};
-use super::{Made, NOTHING, parts};
-use crate::api::read::{event_query, lines_around};
+use super::{Made, NOTHING, parts, tables};
+use crate::api::queries::{event_query, lines_around};
 use crate::http::Call;
 use crate::model::LinesAround;
 use crate::query::{Place, ScraperKey};
@@ -102,7 +102,7 @@ pub(super) fn events(call: &Call<'_>) -> Made {
     let empty = Html::text(
         "Lines that fit would be here, as they were written. Widen the period or remove a condition.",
     );
-    let table = parts::lines(
+    let table = tables::lines(
         call,
         &list,
         "Lines as they were written, oldest first",

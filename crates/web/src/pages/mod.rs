@@ -3,10 +3,10 @@
 mod alerts;
 mod assets;
 mod charts;
+mod compare;
 mod errors;
 mod explore;
 mod findings;
-mod fleet;
 mod health;
 pub(crate) mod html;
 mod lines;
@@ -14,16 +14,22 @@ mod now;
 mod parts;
 mod reports;
 mod runs;
+mod scrapers;
 mod sign_in;
+mod sites;
+mod snapshot;
+mod tables;
 mod view;
 
 use axum::http::Method;
 
 use crate::feed::Topic;
 use crate::http::{Call, Handler, Kind, Problem, Reply, Route};
+use crate::query::{ExportFormat, ExportTable};
 use crate::token::Role;
 
 pub(crate) use sign_in::{problem_page, sign_in_page};
+pub use snapshot::snapshot;
 
 /// The navigation: address, name, and the first parts of the addresses that belong to it.
 const NAV: [(&str, &str, &[&str]); 9] = [
@@ -69,13 +75,13 @@ const NOTHING: &[Topic] = &[];
 pub(crate) fn routes() -> Vec<Route> {
     let pages: [(&'static str, &'static [Topic], Handler); 22] = [
         ("/", NOW, now::page),
-        ("/scrapers", SCRAPERS, fleet::scrapers),
-        ("/scraper", SCRAPER, fleet::scraper),
-        ("/sites", SCRAPERS, fleet::sites),
-        ("/site", SCRAPERS, fleet::site),
+        ("/scrapers", SCRAPERS, scrapers::list),
+        ("/scraper", SCRAPER, scrapers::scraper),
+        ("/sites", SCRAPERS, sites::list),
+        ("/site", SCRAPERS, sites::site),
         ("/runs", RUNS, runs::list),
         ("/run", RUNS, runs::run),
-        ("/compare", RUNS, runs::compare),
+        ("/compare", RUNS, compare::compare),
         ("/errors", ERRORS, errors::list),
         ("/errors/{id}", ERRORS, errors::group),
         ("/lines", NOTHING, lines::around),
@@ -173,6 +179,30 @@ fn parts_of<T>(call: &Call<'_>, list: &crate::query::Listing<T>) -> Vec<(String,
         ));
     }
     links
+}
+
+/// Files with the rows of a table, for the scope and period of the page.
+fn downloads(call: &Call<'_>, table: ExportTable) -> Vec<(String, String)> {
+    let kept = ["scraper_id", "site", "from", "to"];
+    let kept = kept
+        .into_iter()
+        .filter_map(|name| Some((name, call.params.get(name)?)));
+    let metric = (table == ExportTable::Metric).then(|| call.params.text("name"));
+    let metric = metric.flatten().map(|name| ("metric", name));
+    let path = format!("/api/v1/export/{}", table.name());
+    let file = |(format, label): (ExportFormat, &str)| {
+        let params = kept
+            .clone()
+            .chain(metric)
+            .chain([("format", format.name())]);
+        (html::address(&path, params), label.to_owned())
+    };
+    let formats = [
+        (ExportFormat::Csv, "CSV"),
+        (ExportFormat::Json, "JSON"),
+        (ExportFormat::Parquet, "Parquet"),
+    ];
+    formats.map(file).into()
 }
 
 /// What a list does not show.

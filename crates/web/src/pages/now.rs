@@ -2,7 +2,7 @@
 
 use super::html::{Html, Tone, count, counted, length};
 use super::view::{Content, Page, Section};
-use super::{Made, NOW, charts, parts};
+use super::{Made, NOW, charts, parts, tables};
 use crate::http::Call;
 use crate::model::{DataState, Overview, ScraperVerdict};
 use crate::query::Listing;
@@ -193,7 +193,7 @@ fn active_runs(call: &Call<'_>, overview: &Overview) -> Section {
     let empty = Html::text(
         "Runs that are active would be here. A run is active from its first line to its end.",
     );
-    let table = parts::runs(
+    let table = tables::runs(
         call,
         &list,
         "Active runs, the latest start first",

@@ -51,6 +51,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         note: note_of(&list),
         is_sortable: list.next.is_none(),
         pages: parts_of(call, &list),
+        ..Table::default()
     };
     let total = list.total.unwrap_or(list.items.len() as u64);
     let title = if total == 0 {

@@ -1,9 +1,10 @@
 //! Signing in with a token, and pages for those who may see nothing else.
+#![allow(clippy::unnecessary_wraps, reason = "the signature of handlers")]
 
 use axum::http::StatusCode;
 
 use super::Made;
-use super::html::{Html, Tone, UNKNOWN};
+use super::html::{Html, Tone, capitalised};
 use super::view::{Content, Field, Form, Frame, Page, Section};
 use crate::api::write::is_own_path;
 use crate::http::{Call, Caller, Problem, Reply};
@@ -72,7 +73,7 @@ pub(crate) fn sign_in_page(base: &str, return_to: &str, wrong: Option<&str>) -> 
         ),
         tone: wrong.map(|_| Tone::Critical),
         lead: vec![Html::text(wrong.unwrap_or(
-            "Ask whoever runs this service for a token with the role read or act.",
+            "The operator of this service makes tokens; one with the role read or act signs in here.",
         ))],
         sections: vec![Section::new("sign-in", "", Content::Forms(vec![form]))],
         ..Page::default()
@@ -90,7 +91,7 @@ pub(crate) fn problem_page(base: &str, problem: &Problem, caller: Option<&Caller
         _ => problem.title(),
     };
     let words = vec![
-        ("", Html::text(&problem.detail)),
+        ("", Html::text(&sentence(&problem.detail))),
         ("", Html::link(base, "/", "Back to the start")),
     ];
     let page = Page {
@@ -102,6 +103,11 @@ pub(crate) fn problem_page(base: &str, problem: &Problem, caller: Option<&Caller
     framed(&page, base, caller)
 }
 
+/// A sentence with its capital letter and its full stop.
+fn sentence(text: &str) -> String {
+    format!("{}.", capitalised(text.trim_end_matches('.')))
+}
+
 fn framed(page: &Page, base: &str, caller: Option<&Caller>) -> Reply {
     let frame = Frame {
         base,
@@ -109,7 +115,8 @@ fn framed(page: &Page, base: &str, caller: Option<&Caller>) -> Reply {
         caller: caller.map(|caller| (caller.name.as_str(), caller.has_session)),
         stream: String::new(),
         topics: String::new(),
-        at: Html::text(UNKNOWN),
+        at: Html::default(),
+        styles: "",
     };
     page.render(frame)
         .unwrap_or_else(|problem| Reply::new("text/plain; charset=utf-8", problem.detail))

@@ -78,6 +78,8 @@ pub(super) struct Table {
     pub(super) is_sortable: bool,
     /// Addresses and names of other parts.
     pub(super) pages: Vec<(String, String)>,
+    /// Addresses and names of files with the same rows.
+    pub(super) downloads: Vec<(String, String)>,
 }
 
 /// The head of a column.
@@ -300,6 +302,7 @@ struct Whole<'p> {
     caller: &'p str,
     has_session: bool,
     at: Html,
+    styles: &'static str,
 }
 
 impl Page {
@@ -311,6 +314,11 @@ impl Page {
             base: call.base,
             path,
             caller: Some((&call.caller.name, call.caller.has_session)),
+            styles: if call.is_snapshot {
+                assets::styles()
+            } else {
+                ""
+            },
             stream: if topics.is_empty() {
                 String::new()
             } else {
@@ -318,7 +326,7 @@ impl Page {
             },
             topics: topics
                 .iter()
-                .filter_map(topic_name)
+                .filter_map(|topic| topic_name(*topic))
                 .collect::<Vec<_>>()
                 .join(" "),
             at: Html::second(call.now),
@@ -343,7 +351,7 @@ impl Page {
             lead: &self.lead,
             up: self.up.as_ref(),
             sections: &self.sections,
-            nav: if frame.caller.is_some() {
+            nav: if frame.caller.is_some() && frame.styles.is_empty() {
                 NAV.iter().map(entry).collect()
             } else {
                 Vec::new()
@@ -355,6 +363,7 @@ impl Page {
             caller,
             has_session,
             at: frame.at,
+            styles: frame.styles,
         };
         whole.render().map(Reply::html).map_err(|error| {
             Problem::new(
@@ -374,9 +383,11 @@ pub(super) struct Frame<'f> {
     pub(super) stream: String,
     pub(super) topics: String,
     pub(super) at: Html,
+    /// The styles of a page that stands alone; empty for one that is served.
+    pub(super) styles: &'static str,
 }
 
-fn topic_name(topic: &Topic) -> Option<String> {
+fn topic_name(topic: Topic) -> Option<String> {
     serde_json::to_value(topic)
         .ok()?
         .as_str()

@@ -1,4 +1,4 @@
-//! A client over a plain socket, which sends exactly what it is told to.
+//! A client over a plain socket, which sends exactly the given bytes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,8 +1,16 @@
 //! Pages, API and security over a real socket, with a backend in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 mod api;
+mod browser;
+mod changes;
+mod chromium;
 mod client;
+mod docs;
 mod fleet;
+mod hostile;
+mod load;
 mod pages;
 mod security;
 mod serve;

@@ -54,3 +54,49 @@ fn every_page_answers() {
         }
     }
 }
+
+#[test]
+fn a_snapshot_stands_alone() {
+    for fleet in [Fleet::new(0), Fleet::new(14), Fleet::hostile()] {
+        let page = dragline_web::snapshot(&fleet).unwrap();
+        for part in [
+            "<script",
+            "<link",
+            "<form method",
+            " src=\"",
+            "<img",
+            "@import",
+            "url(",
+        ] {
+            assert!(!page.contains(part), "{part}");
+        }
+        assert!(page.contains("<style>") && page.contains("A copy;"));
+    }
+}
+
+#[test]
+fn lists_can_be_downloaded() {
+    let (server, _fleet) = start(Fleet::new(14));
+    for (page, table) in [
+        ("/scrapers", "scrapers"),
+        ("/runs?site=shop-0.example.com", "runs"),
+        ("/errors?from=7d", "errors"),
+        ("/alerts", "alerts"),
+        ("/explore/dragline_items_total", "metric"),
+    ] {
+        let text = get(server.address(), page).text();
+        let link = text
+            .split('"')
+            .find(|part| part.starts_with(&format!("/api/v1/export/{table}")));
+        let link = link
+            .unwrap_or_else(|| panic!("{page}"))
+            .replace("&amp;", "&");
+        let file = get(server.address(), &link);
+        assert_eq!(file.status, 200, "{link}: {}", file.text());
+        assert!(
+            file.header("content-disposition")
+                .is_some_and(|name| name.contains(table)),
+            "{link}"
+        );
+    }
+}

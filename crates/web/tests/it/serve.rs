@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dragline_web::{Role, Token, WebConfig};
+
 use crate::fleet::Fleet;
 
 /// `DRAGLINE_WEB_SCRAPERS=14 DRAGLINE_WEB_SECONDS=600 cargo test -p dragline-web --test it serve -- --ignored --nocapture`
@@ -18,7 +20,13 @@ fn serve() {
         666 => Fleet::hostile(),
         count => Fleet::new(count as usize),
     };
-    let (server, _fleet) = crate::start(fleet);
+    let mut config = WebConfig::default();
+    if number("DRAGLINE_WEB_TOKENS", 0) > 0 {
+        let token = Token::generate().unwrap();
+        println!("{}", token.reveal());
+        config.tokens.push(token.entry("alex", Role::Act));
+    }
+    let (server, _fleet) = crate::start_with(fleet, config);
     println!("{}", server.url());
     std::thread::sleep(Duration::from_secs(number("DRAGLINE_WEB_SECONDS", 60)));
 }

@@ -1,22 +1,20 @@
-//! Scrapers and sites.
+//! Scrapers: the list, and one of them.
 
-use super::html::{
-    self, Html, Tone, address, count, counted, key_params, name, value, verdict, verdict_badge,
+use super::html::{Html, Tone, address, count, counted, key_params, name, predicate, verdict};
+use super::view::{Content, Field, Filters, Page, Section};
+use super::{
+    Made, SCRAPER, SCRAPERS, charts, downloads, may_act, note_of, or_words, parts, parts_of, tables,
 };
-use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
-use super::{Made, SCRAPER, SCRAPERS, charts, may_act, note_of, or_words, parts, parts_of};
-use crate::api::read::{convert, scraper_query};
+use crate::api::queries::{convert, scraper_query};
 use crate::http::Call;
-use crate::model::{
-    ControlGroup, ScraperDetail, ScraperSummary, ScraperVerdict, SiteDetail, SiteSummary,
-    ValueFormat,
-};
+use crate::model::{ScraperDetail, ScraperSummary, ScraperVerdict};
 use crate::query::{
-    AlertQuery, ErrorQuery, FindingQuery, Listing, Page as Part, RunQuery, Scope, Window,
+    AlertQuery, ErrorQuery, ExportTable, FindingQuery, Listing, Page as Part, RunQuery, Scope,
+    Window,
 };
 use crate::views::AlertView;
 
-pub(super) fn scrapers(call: &Call<'_>) -> Made {
+pub(super) fn list(call: &Call<'_>) -> Made {
     let query = scraper_query(call)?;
     let list = call.backend.scrapers(&query)?;
     let is_narrowed =
@@ -29,11 +27,12 @@ pub(super) fn scrapers(call: &Call<'_>) -> Made {
         Html::text("Each scraper that writes a log would be here, with its state and its numbers.")
     };
     let caption = "Numbers of the last 24 hours".to_owned();
-    let mut table = parts::scrapers(call, &list.items, caption, empty, |by| {
+    let mut table = tables::scrapers(call, &list.items, caption, empty, |by| {
         parts::sort_by(call, by, "attention")
     });
     table.note = note_of(&list);
     table.pages = parts_of(call, &list);
+    table.downloads = downloads(call, ExportTable::Scrapers);
     let filters = Filters {
         path: "/scrapers".to_owned(),
         fields: vec![
@@ -166,7 +165,7 @@ pub(super) fn scraper(call: &Call<'_>) -> Made {
         ));
     }
     Page {
-        title: format!("{} is {}", name(&key), verdict(summary.verdict)),
+        title: format!("{} {}", name(&key), predicate(summary.verdict)),
         tone: Some(Tone::of_verdict(summary.verdict)),
         lead: lead(call, &detail),
         up: Some(("/scrapers".to_owned(), "Scrapers".to_owned())),
@@ -180,7 +179,7 @@ fn lead(call: &Call<'_>, detail: &ScraperDetail) -> Vec<Html> {
     let mut lines: Vec<Html> = summary
         .reasons
         .iter()
-        .map(|reason| Html::text(reason))
+        .map(|reason| Html::prose(reason))
         .collect();
     let mut about = Html::default();
     if summary.since.is_some() {
@@ -276,7 +275,7 @@ fn behind(
     let runs = or_words(runs, |mut list| {
         list.next = None;
         let empty = Html::text("Its runs would be here. A run begins with its first line.");
-        Content::Table(parts::runs(
+        Content::Table(tables::runs(
             call,
             &list,
             "Runs, the latest first",
@@ -296,7 +295,7 @@ fn behind(
     let groups = or_words(groups, |mut list| {
         list.next = None;
         let empty = Html::text("No errors in this period.");
-        Content::Table(parts::groups(
+        Content::Table(tables::groups(
             call,
             &list,
             "Groups of errors, the largest first",
@@ -311,213 +310,4 @@ fn behind(
         ),
         Section::new("errors", "Errors", groups).with_more(all, "All errors of this scraper"),
     ]
-}
-
-pub(super) fn sites(call: &Call<'_>) -> Made {
-    let list = call
-        .backend
-        .sites(&call.params.page(Part::DEFAULT_LIMIT)?)?;
-    let sick = list
-        .items
-        .iter()
-        .filter(|site| site.verdict.needs_attention())
-        .count() as u64;
-    let total = list.total.unwrap_or(list.items.len() as u64);
-    let sites = counted(total, "site", "sites");
-    let (title, tone) = match (total, sick) {
-        (0, _) => ("No site was requested yet".to_owned(), Tone::Unknown),
-        (_, 0) => (format!("{sites} and all are scraped as usual"), Tone::Good),
-        (_, sick) => (
-            format!(
-                "{} of {sites} have scrapers that need attention",
-                count(sick)
-            ),
-            Tone::Warning,
-        ),
-    };
-    let row = |site: &SiteSummary| {
-        let shown = site.site.as_deref().unwrap_or("site unknown");
-        let path = address(
-            "/site",
-            [("site", site.site.as_deref().unwrap_or_default())],
-        );
-        let link = if site.site.is_some() {
-            Html::link(call.base, &path, shown)
-        } else {
-            Html::text(shown)
-        };
-        let states: Vec<String> = site
-            .scrapers
-            .iter()
-            .map(|(one, number)| format!("{} {}", count(*number), verdict(*one)))
-            .collect();
-        let rate = value(site.numbers.success_rate, ValueFormat::Percent);
-        let time = value(site.numbers.response_time_ms_p95, ValueFormat::Milliseconds);
-        Row::new(vec![
-            Cell::new(link),
-            Cell {
-                key: Some((site.verdict as u8).to_string()),
-                ..Cell::new(verdict_badge(site.verdict))
-            },
-            Cell::text(&states.join(", ")),
-            Cell::count(site.numbers.requests),
-            Cell::number(&rate, site.numbers.success_rate),
-            Cell::count(site.numbers.items),
-            Cell::number(&time, site.numbers.response_time_ms_p95),
-        ])
-    };
-    let table = Table {
-        caption: "Numbers of the last 24 hours, over all scrapers of a site".to_owned(),
-        heads: vec![
-            Head::text("Site"),
-            Head::text("Worst state"),
-            Head::text("Scrapers"),
-            Head::number("Requests"),
-            Head::number("Success"),
-            Head::number("Items"),
-            Head::number("p95"),
-        ],
-        rows: list.items.iter().map(row).collect(),
-        empty: Html::text("Each site that a scraper requests would be here."),
-        note: note_of(&list),
-        is_sortable: list.next.is_none(),
-        pages: parts_of(call, &list),
-    };
-    Page {
-        title,
-        tone: Some(tone),
-        sections: vec![Section::new("sites", "", Content::Table(table))],
-        ..Page::default()
-    }
-    .draw(call, SCRAPERS)
-}
-
-pub(super) fn site(call: &Call<'_>) -> Made {
-    let site = call.params.required("site")?;
-    let detail = call.backend.site(site, call.params.window(call.now)?)?;
-    let scope = [("site", site)];
-    let mut sections = vec![Section::new(
-        "period",
-        "",
-        Content::Filters(parts::periods(call, detail.window)),
-    )];
-    let path = |metric: &str| parts::behind(metric, &scope, detail.window);
-    sections.push(Section::new(
-        "numbers",
-        "Numbers against what was expected",
-        parts::figures(&detail.figures, path),
-    ));
-    if !detail.series.is_empty() {
-        sections.push(Section::new(
-            "charts",
-            "",
-            Content::Charts(charts::figures(&detail.series)),
-        ));
-    }
-    if let Some(control) = &detail.control {
-        sections.extend(control_group(call, control));
-    }
-    let empty = Html::text("No scraper requests this site.");
-    let table = Table {
-        is_sortable: true,
-        ..parts::scrapers(
-            call,
-            &detail.scrapers,
-            "Numbers of the last 24 hours".to_owned(),
-            empty,
-            |_| None,
-        )
-    };
-    sections.push(Section::new(
-        "scrapers",
-        "Its scrapers",
-        Content::Table(table),
-    ));
-    sections.push(Section::new(
-        "statuses",
-        "Responses",
-        Content::Facts(statuses(&detail)),
-    ));
-    Page {
-        title: site_title(&detail, site),
-        tone: Some(Tone::of_verdict(detail.summary.verdict)),
-        lead: detail
-            .control
-            .iter()
-            .map(|control| Html::text(&control.conclusion))
-            .collect(),
-        up: Some(("/sites".to_owned(), "Sites".to_owned())),
-        sections,
-    }
-    .draw(call, SCRAPERS)
-}
-
-fn site_title(detail: &SiteDetail, site: &str) -> String {
-    let sick = detail
-        .scrapers
-        .iter()
-        .filter(|scraper| scraper.verdict.needs_attention())
-        .count();
-    match (detail.scrapers.len(), sick) {
-        (_, 0) => format!("{site} is scraped as usual"),
-        (1, _) => format!(
-            "The scraper of {site} is {}",
-            verdict(detail.summary.verdict)
-        ),
-        (all, sick) => format!("{sick} of {all} scrapers of {site} need attention"),
-    }
-}
-
-fn control_group(call: &Call<'_>, control: &ControlGroup) -> [Section; 2] {
-    let links = control.sites.iter().map(|site| {
-        Html::link(
-            call.base,
-            &address("/site", [("site", site.as_str())]),
-            site,
-        )
-    });
-    let list = links.fold(Html::default(), |all, link| all.then(", ", &link));
-    let more = control.total.saturating_sub(control.sites.len() as u64);
-    let list = if more > 0 {
-        list.then(" ", &Html::text(&format!("and {} more", count(more))))
-    } else {
-        list
-    };
-    let title = format!(
-        "The control group: {}",
-        counted(control.total, "other site", "other sites")
-    );
-    [
-        Section::new("control", title, parts::figures(&control.figures, |_| None)),
-        Section::new("control-sites", "", Content::Words(vec![("muted", list)])),
-    ]
-}
-
-fn statuses(detail: &SiteDetail) -> Vec<(String, Html)> {
-    let total: u64 = detail.status_codes.values().sum();
-    let share = |number: u64| {
-        value(
-            Some(number as f64 / total.max(1) as f64),
-            ValueFormat::Percent,
-        )
-    };
-    let mut facts: Vec<(String, Html)> = detail
-        .status_codes
-        .iter()
-        .map(|(code, number)| {
-            (
-                code.clone(),
-                Html::text(&format!("{} ({})", html::count(*number), share(*number))),
-            )
-        })
-        .collect();
-    if facts.is_empty() {
-        facts.push(("Status codes".to_owned(), Html::text("not logged")));
-    }
-    let quiet = detail
-        .quiet_hours
-        .as_deref()
-        .unwrap_or("no hours stand out");
-    facts.push(("Best hours".to_owned(), Html::text(quiet)));
-    facts
 }
