@@ -61,6 +61,10 @@ alert-histories HISTORIES="10000":
 kills KILLS="100":
     KILLS={{KILLS}} cargo test --release -p dragline-cli --test it killed_at_any_moment -- --nocapture
 
+# Planted causes (us, the proxy, the site) in 200 fleets: how many are told, and how many rightly.
+alert-causes:
+    cargo test --release -p dragline-watch --test it planted_causes_in_two_hundred -- --ignored --nocapture
+
 # The classifier's figures in docs/classification.md, measured anew.
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves

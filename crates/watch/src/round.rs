@@ -50,6 +50,7 @@ pub fn evaluate(
     store.watch = watch.state().clone();
     store.history.record_changes(&changes);
     store.notices.record(&changes, wanted.now);
+    store.notices.refresh(&watch.alerts());
     Round {
         changes,
         evaluations: evaluations.max(0) as u64,

@@ -5,7 +5,8 @@
 //! - rules about **findings** (`insight = "block_wave"`), one for each kind that the history contains, the most severe
 //!   first, and then for the kinds that break scrapers most often;
 //! - the **default rules with thresholds that fit**: the largest range of thresholds that fires in as many incidents as
-//!   possible and never outside of one. A default rule that fires outside of incidents at every threshold is switched off.
+//!   possible and never outside of one. A default rule that only fires outside of incidents gets a threshold that it never
+//!   reached.
 //!
 //! Each proposal states its backtest over the same history. That history has taught it, so the next one may differ: keep
 //! some logs apart and run `alerts backtest` on them.
@@ -16,7 +17,7 @@ use std::time::Duration;
 use dragline_alerting::Observation;
 use dragline_alerting::backtest::{BacktestEpisode, BacktestResult, Variation, backtest};
 use dragline_alerting::duration::{after, before};
-use dragline_alerting::rule::{self, Condition, Rule};
+use dragline_alerting::rule::{self, Condition, MetricCondition, Rule};
 use dragline_insights::{Finding, InsightKind};
 use dragline_schema::{Severity, Timestamp};
 
@@ -87,16 +88,13 @@ pub fn candidates() -> Vec<Rule> {
     rules
 }
 
-/// Proposes rules for what a scene contains; none if the analyst found no incident.
+/// Proposes rules for what a scene contains. If the analyst found no incident, they are those that most fleets need.
 pub fn suggest(scene: &Scene) -> Vec<Suggestion> {
     let incidents: Vec<Incident<'_>> = scene
         .findings
         .iter()
         .filter_map(|finding| Incident::of(finding, scene))
         .collect();
-    if incidents.is_empty() {
-        return Vec::new();
-    }
     let defaults = rule::default_rules();
     let tuned = defaults
         .iter()
@@ -234,36 +232,14 @@ fn tune(
     let quiet: Vec<&Trial> = trials.iter().filter(is_quiet).collect();
     let most = quiet.iter().map(|trial| trial.found).max().unwrap_or(0);
     if most == 0 {
-        // It is of use nowhere: only noise is a reason to say so.
+        // It finds nothing: only noise is a reason to change it.
         let noise = at_default.filter(|trial| trial.outside > 0)?;
-        return Some(Suggestion {
-            name: rule.name.clone(),
-            toml: format!(
-                "[[rule]]\nalert = {:?}\nexpr = {}\nenabled = false\n",
-                rule.name,
-                quoted(&metric.to_string())
-            ),
-            reason: format!(
-                "Switched off: with the default threshold it would have fired {}, {} of them outside of any incident, and no threshold fires only in incidents.",
-                times(noise.episodes),
-                noise.outside
-            ),
-            episodes: 0,
-            incidents: incidents.len(),
-            found: 0,
-            outside: 0,
-        });
+        return Some(calmed(rule, metric, noise, &trials, incidents.len()));
     }
     // The middle of the range that does the same, so that small changes do not matter.
     let best: Vec<&&Trial> = quiet.iter().filter(|trial| trial.found == most).collect();
     let chosen = best[best.len() / 2];
-    let varied = Rule {
-        condition: Condition::Metric(dragline_alerting::rule::MetricCondition {
-            threshold: chosen.threshold,
-            ..metric.clone()
-        }),
-        ..rule.clone()
-    };
+    let varied = with_threshold(rule, metric, chosen.threshold);
     Some(Suggestion {
         name: rule.name.clone(),
         toml: toml_of(&varied),
@@ -283,6 +259,59 @@ fn tune(
         found: chosen.found,
         outside: 0,
     })
+}
+
+/// A default rule that fires outside of incidents: with a threshold that it never reached, or switched off.
+fn calmed(
+    rule: &Rule,
+    metric: &MetricCondition,
+    noise: &Trial,
+    trials: &[Trial],
+    incidents: usize,
+) -> Suggestion {
+    let told = format!(
+        "With the default threshold it would have fired {}, {} of them outside of any incident",
+        times(noise.episodes),
+        noise.outside
+    );
+    let calm = trials
+        .iter()
+        .find(|trial| trial.threshold > metric.threshold && trial.episodes == 0);
+    let (toml, reason) = if let Some(calm) = calm {
+        (
+            toml_of(&with_threshold(rule, metric, calm.threshold)),
+            format!("{told}; with this one, never."),
+        )
+    } else {
+        let expr = quoted(&metric.to_string());
+        let toml = format!(
+            "[[rule]]\nalert = {:?}\nexpr = {expr}\nenabled = false\n",
+            rule.name
+        );
+        (
+            toml,
+            format!("{told}, and no threshold fires only in incidents."),
+        )
+    };
+    Suggestion {
+        name: rule.name.clone(),
+        toml,
+        reason,
+        episodes: 0,
+        incidents,
+        found: 0,
+        outside: 0,
+    }
+}
+
+fn with_threshold(rule: &Rule, metric: &MetricCondition, threshold: f64) -> Rule {
+    Rule {
+        condition: Condition::Metric(MetricCondition {
+            threshold,
+            ..metric.clone()
+        }),
+        ..rule.clone()
+    }
 }
 
 /// A rule about one kind of finding.

@@ -219,13 +219,15 @@ impl NotifyState {
         }
     }
 
-    /// Updates the values of alerts that fire, so that a repetition shows how things are now.
+    /// Updates the values of alerts that fire, so that a notice shows how things are now.
     pub fn refresh(&mut self, alerts: &[Alert]) {
         for alert in alerts {
             if let Some(member) = self.members.get_mut(&EpisodeKey::of(alert))
                 && member.alert.is_firing() == alert.is_firing()
             {
                 member.alert.value = alert.value;
+                member.alert.summary.clone_from(&alert.summary);
+                member.alert.annotations.clone_from(&alert.annotations);
             }
         }
     }

@@ -90,7 +90,10 @@ fn firing(hosts: &[Vec<u8>]) -> Vec<Vec<(String, Labels)>> {
     }
     let at = |minute: i64| {
         watch.advance(second(60 * minute));
-        let alerts = watch.alerts().into_iter().filter(|alert| alert.is_firing());
+        let alerts = watch
+            .alerts()
+            .into_iter()
+            .filter(dragline_alerting::Alert::is_firing);
         alerts
             .map(|alert| (alert.id.rule, alert.id.labels))
             .collect()

@@ -54,7 +54,7 @@ Exit codes: 0 done, 1 the logs could not be read or a notice could not be sent, 
     },
     /// Send nothing about some alerts for a while; they are still judged
     #[command(after_help = "Examples:
-  dragline alerts silence --state alerts.json --match site=shop.example.com --for 2h --comment maintenance
+  dragline alerts silence --state alerts.json --match site=shop.example.com --for 2h
   dragline alerts silence --state alerts.json --list
   dragline alerts silence --state alerts.json --end 1")]
     Silence(SilenceArgs),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{dragline, stdout};
 
 /// Logs of a scraper whose requests failed in the five minutes before the tests' present, 2026-03-15T00:00:00Z, and of
-/// another one on the same site by another way that works.
+/// others that work: on the same site by another way, and by the same way on another site.
 fn failures() -> String {
     let mut log = String::new();
     for second in 0..240 {
@@ -18,10 +18,14 @@ fn failures() -> String {
             55 + second / 60,
             second % 60
         );
-        for (scraper, proxy, status) in [("shop", "p1", 503), ("news", "p2", 200)] {
+        for (scraper, site, proxy, status) in [
+            ("shop", "shop.example.com", "p1", 503),
+            ("news", "shop.example.com", "p2", 200),
+            ("flats", "flats.example.org", "p1", 200),
+        ] {
             let _ = writeln!(
                 log,
-                r#"{{"timestamp":"{time}","level":"INFO","scraper_id":"{scraper}","site":"shop.example.com","run_id":"r-{scraper}","event_type":"request","url":"https://shop.example.com/p?token=s3cretvalue","status_code":{status},"proxy":"{proxy}"}}"#
+                r#"{{"timestamp":"{time}","level":"INFO","scraper_id":"{scraper}","site":"{site}","run_id":"r-{scraper}","event_type":"request","url":"https://{site}/p?token=s3cretvalue","status_code":{status},"proxy":"{proxy}"}}"#
             );
         }
     }

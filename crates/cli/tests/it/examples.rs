@@ -81,7 +81,11 @@ impl Place {
         let words = vec![
             ("5d1e", group),
             ("shop-1772623353", run),
-            ("queue_backup-1f2e3d4c5b6a", "queue_backup".to_owned()),
+            // Two blanks, because the word is also the beginning of the other one.
+            (
+                "ack queue_backup-1f2e3d4c5b6a",
+                "ack  queue_backup".to_owned(),
+            ),
             ("--scraper shop", "--scraper shop-prices".to_owned()),
             (
                 "'logs/shop.*.jsonl.gz'",

@@ -368,10 +368,13 @@ pub(super) fn period_text(seconds: i64) -> String {
 /// A scraper's numbers, and its requests that are known to have succeeded and failed.
 type Sum = (ScraperNumbers, f64, f64);
 
+/// Adds the statistics of a series with some labels to a scraper's numbers.
+type Take<'t> = &'t dyn Fn(&mut Sum, &dyn Fn(&str) -> String, &Stats);
+
 /// The numbers of all scrapers in a window, by scraper and site.
 pub(super) fn by_scraper(windows: &Windows, span: Span) -> BTreeMap<ScraperKey, ScraperNumbers> {
     let mut all = BTreeMap::<ScraperKey, Sum>::new();
-    let mut each = |name: &str, take: &dyn Fn(&mut Sum, &dyn Fn(&str) -> String, &Stats)| {
+    let mut each = |name: &str, take: Take<'_>| {
         for (id, stats) in windows.query(name, &[], span) {
             if stats.count == 0 {
                 continue;

@@ -62,17 +62,35 @@ fn rules_are_proposed_with_thresholds_between_the_usual_and_the_incidents() {
 }
 
 #[test]
-fn without_incidents_nothing_is_proposed() {
+fn without_incidents_the_usual_rules_are_proposed_and_noise_is_ended() {
     let mut log = Log::default();
     for day in 0..10 {
+        // 60 requests of 300 always fail: more than the default rule takes for normal.
         log.run(
             day * DAY + 6 * HOUR,
             ("shop", "shop.test", &format!("r{day}")),
-            100,
-            |_| false,
+            300,
+            |nth| nth % 5 == 0,
         );
     }
     let rules = candidates();
-    let scene = log.look(9 * DAY + 7 * HOUR, &wanted(&rules, 9 * DAY + 7 * HOUR));
-    assert_eq!(suggest(&scene), []);
+    let now = 9 * DAY + 7 * HOUR;
+    let all = suggest(&log.look(now, &wanted(&rules, now)));
+    let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+    assert!(
+        names.contains(&"block_wave") && names.contains(&"crawler_failures"),
+        "{names:?}"
+    );
+    let calmed = all
+        .iter()
+        .find(|one| one.name == "crawler_failures")
+        .unwrap();
+    assert!(
+        calmed.reason.starts_with(
+            "With the default threshold it would have fired 10 times, 10 of them outside"
+        ),
+        "{}",
+        calmed.reason
+    );
+    assert!(calmed.toml.contains("> 75"), "{}", calmed.toml);
 }

@@ -270,10 +270,6 @@ pub(super) fn suggest(logs: &AlertLogs, output: &OutputArgs) -> anyhow::Result<(
         let all: Vec<Value> = suggestions.iter().map(of_suggestion).collect();
         return output::write_json(output, &all);
     }
-    if suggestions.is_empty() {
-        output::tell("no rule to propose: the analyst found no incident in these logs");
-        return Ok(());
-    }
     let mut text = format!("# Proposed for {} days of logs.\n", days(&scene));
     for suggestion in &suggestions {
         text += &format!(
