@@ -58,7 +58,7 @@ alert-histories HISTORIES="10000":
     DRAGLINE_ALERT_HISTORIES={{HISTORIES}} cargo test --release -p dragline-alerting --test it no_notice -- --nocapture
 
 # The service killed at random moments under load: afterwards it has counted every line once.
-kills KILLS="100":
+service-kills KILLS="100":
     KILLS={{KILLS}} cargo test --release -p dragline-cli --test it killed_at_any_moment -- --nocapture
 
 # Planted causes (us, the proxy, the site) in 200 fleets: how many are told, and how many rightly.

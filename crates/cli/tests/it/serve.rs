@@ -151,7 +151,7 @@ fn totals(finished: &Finished) -> Vec<String> {
     finished.runs.iter().map(row).collect()
 }
 
-/// `just kills` does this a hundred times.
+/// `just service-kills` does this a hundred times.
 #[test]
 fn killed_at_any_moment_it_counts_every_line_once() {
     let kills = std::env::var("KILLS")

@@ -228,14 +228,12 @@ impl Monitor {
 
     fn data_state(&self) -> DataState {
         let live = self.shared.live();
-        let trust = self
-            .judged()
-            .map(|judged| (judged.report.trust.files, judged.report.trust.bad_lines));
-        let (files, bad_lines) = trust.unwrap_or_default();
+        let judged = self.judged();
+        let bad_lines = judged.map_or(0, |judged| judged.report.trust.bad_lines);
         DataState {
             last_event: live.latest,
             lag_seconds: self.lag().map(|lag| lag as f64 / 1e6),
-            files,
+            files: live.files,
             lines: live.lines,
             bad_lines,
             problems: self.problems(),

@@ -110,18 +110,19 @@ impl Feed {
         self.deadline = Instant::now() + longest;
     }
 
-    /// Ends a step: returns what was measured in it, and the runs that ended.
+    /// Ends a step, with the numbers of lines read and of files followed: returns what was measured in it, and the runs
+    /// that ended.
     pub(super) fn finish(
         &mut self,
         now: Timestamp,
-        lines: u64,
+        (lines, files): (u64, u64),
         is_caught_up: bool,
     ) -> (Delta, Vec<EndedRun>) {
         let before = now.plus_micros(-RUN_EXPIRES);
         self.observer.expire(before, &mut self.measured);
         let live = Arc::make_mut(&mut self.live);
         live.expire(before);
-        live.note_step(now, lines, is_caught_up);
+        live.note_step(now, lines, files, is_caught_up);
         let measured = std::mem::replace(&mut self.measured, Delta::new(SLOT_SECONDS));
         self.unstored.merge(&measured);
         self.weight = self

@@ -32,6 +32,8 @@ pub struct Live {
     pub events: u64,
     /// Number of lines read since then.
     pub lines: u64,
+    /// Number of files that are followed.
+    pub files: u64,
     /// The latest time of a record that is not in the future.
     pub latest: Option<Timestamp>,
     /// When the logs were last looked at.
@@ -168,8 +170,9 @@ impl Live {
     }
 
     /// Writes down that the logs were looked at.
-    pub(super) fn note_step(&mut self, now: Timestamp, lines: u64, is_caught_up: bool) {
+    pub(super) fn note_step(&mut self, now: Timestamp, lines: u64, files: u64, is_caught_up: bool) {
         self.lines += lines;
+        self.files = files;
         self.looked_at = Some(now);
         self.is_caught_up = is_caught_up;
     }

@@ -27,7 +27,7 @@ const HEAVIEST: usize = 96 << 20;
 /// From this weight on, a commit is due.
 const HEAVY: usize = 16 << 20;
 /// Longest time of one step of reading, so that commits go on while a long log is read.
-const LONGEST_STEP: Duration = Duration::from_millis(500);
+const LONGEST_STEP: Duration = Duration::from_secs(2);
 
 /// What several threads see of the follower.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Follow {
         !self.is_dirty && self.in_flight.is_none()
     }
 
-    /// Reads what was written since the last step, for at most half a second.
+    /// Reads what was written since the last step, for at most two seconds.
     pub fn step(&mut self, now: Timestamp, store: &Store) -> Step {
         self.look_at_commit();
         if self.feed.weight() > HEAVIEST {
@@ -182,7 +182,8 @@ impl Follow {
     }
 
     fn finish_step(&mut self, now: Timestamp, lines: u64, is_caught_up: bool) -> Step {
-        let (measured, ended) = self.feed.finish(now, lines, is_caught_up);
+        let files = self.follower.files() as u64;
+        let (measured, ended) = self.feed.finish(now, (lines, files), is_caught_up);
         self.is_dirty |= lines > 0 || !measured.is_empty();
         if !measured.is_empty() {
             let mut windows = self
