@@ -359,7 +359,7 @@ fn check_headers(headers: &[(String, Secret)]) -> Result<(), String> {
 /// Requests an address once, such as that of a service that expects signs of life. The error does not name it.
 ///
 /// # Errors
-/// A sentence, if there is no answer or one that is no success.
+/// A sentence, if there is no answer, or one other than success.
 pub fn request(url: &Secret, timeout: Duration) -> Result<(), String> {
     let hide = |error: String| scrub(&error, &[url]);
     let answer = agent(true, timeout).get(url.reveal()).call();
