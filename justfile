@@ -41,9 +41,25 @@ metrics:
 alerting-docs:
     DRAGLINE_BLESS=1 cargo test -p dragline-alerting --test it -- in_the_docs
 
+# The tables of docs/api.md, made anew from the code.
+api-docs:
+    DRAGLINE_BLESS=1 cargo test -p dragline-web --test it in_the_docs
+
+# The pages over a fleet of 14 scrapers (or SCRAPERS), to look at; 666 is a hostile one.
+pages SCRAPERS="14" SECONDS="600":
+    DRAGLINE_WEB_SCRAPERS={{SCRAPERS}} DRAGLINE_WEB_SECONDS={{SECONDS}} cargo test -p dragline-web --test it serve -- --ignored --nocapture
+
+# Times and sizes of the pages with 1,000 scrapers and 200 viewers.
+pages-load:
+    cargo test --release -p dragline-web --test it load -- --ignored --nocapture
+
 # Random histories with gaps, restarts, crashes and failing channels: no notice lost or doubled, no false resolve.
 alert-histories HISTORIES="10000":
     DRAGLINE_ALERT_HISTORIES={{HISTORIES}} cargo test --release -p dragline-alerting --test it no_notice -- --nocapture
+
+# The service killed at random moments under load: afterwards it has counted every line once.
+service-kills KILLS="100":
+    KILLS={{KILLS}} cargo test --release -p dragline-cli --test it killed_at_any_moment -- --nocapture
 
 # Planted causes (us, the proxy, the site) in 200 fleets: how many are told, and how many rightly.
 alert-causes:

@@ -116,6 +116,13 @@ pub struct AlertSummary {
     pub most_recent: Option<(AlertId, Timestamp)>,
 }
 
+impl From<Vec<Entry>> for History {
+    /// Entries, oldest first.
+    fn from(entries: Vec<Entry>) -> Self {
+        Self(entries)
+    }
+}
+
 impl History {
     /// Writes down the changes of the watch.
     pub fn record_changes(&mut self, changes: &[Change]) {

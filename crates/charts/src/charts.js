@@ -14,7 +14,7 @@
     (best, at, i) => Math.abs(at - value) < Math.abs(list[best] - value) ? i : best, 0);
 
   // Values are read from the table once, before anyone sorts it.
-  all('.chart', chart => {
+  const readValues = root => all('.chart', chart => {
     const table = chart.querySelector('table');
     if (!table) return;
     const texts = row => Array.from(row.cells, cell => cell.textContent);
@@ -25,7 +25,7 @@
     tip.hidden = true;
     chart.append(tip);
     all('svg[data-x]', svg => cursor(chart, svg, tip, heads, rows), chart);
-  });
+  }, root);
 
   function cursor(chart, svg, tip, heads, rows) {
     const xs = numbers(svg.dataset.x);
@@ -103,7 +103,7 @@
   };
   const compare = (a, b) => (a === null) - (b === null)
     || (isNaN(a - b) ? String(a).localeCompare(b) : a - b);
-  all('table.sortable', table => {
+  const makeSortable = root => all('table.sortable', table => {
     const body = table.tBodies[0];
     if (!table.tHead) return;
     all('th', (head, column) => {
@@ -128,9 +128,9 @@
       for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(word);
     };
     (table.closest('.scroll') || table).before(input);
-  });
+  }, root);
 
-  all('[data-copy]', element => element.addEventListener('click', async () => {
+  const copyOnClick = root => all('[data-copy]', element => element.addEventListener('click', async () => {
     try {
       await navigator.clipboard.writeText(element.dataset.copy || element.textContent);
       element.dataset.copied = '';
@@ -139,5 +139,10 @@
       // Not allowed to copy: selected, for the reader to copy.
       getSelection().selectAllChildren(element);
     }
-  }));
+  }), root);
+
+  const dress = root => { readValues(root); makeSortable(root); copyOnClick(root); };
+  dress(document);
+  // A page that replaces a part of itself announces the new one.
+  document.addEventListener('dragline:added', event => dress(event.target));
 })();

@@ -39,6 +39,9 @@ fn main() -> ExitCode {
         Command::Config(command) => commands::config(command),
         Command::Doctor(args) => commands::doctor(args),
         Command::Health(args) => commands::health(args),
+        Command::Serve(args) => commands::serve(args),
+        Command::Backup(args) => commands::backup(args),
+        Command::Restore(args) => commands::restore(args),
         Command::Alerts(command) => commands::alerts(command),
         Command::Demo(args) => commands::demo(args),
     };

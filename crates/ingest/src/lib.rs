@@ -66,7 +66,7 @@ mod watch;
 
 pub use dialect::{DialectError, TextDialect};
 pub use discover::{DiscoverError, Discovery, Family, check_patterns, discover, discover_until};
-pub use excerpt::excerpt;
+pub use excerpt::{excerpt, pick};
 pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
 pub use found::{LogFile, Skipped};
 pub use framing::fingerprint::{Alike, Fingerprint};
@@ -75,6 +75,7 @@ pub use framing::open::{beginning, fingerprint, hash_of_first};
 pub use meaning::form::pattern as message_pattern;
 pub use meaning::map::{Map, MapError, Meaning};
 pub use meaning::{decode_error, members};
+pub use names::family_name;
 pub use options::ReadOptions;
 pub use own::{own_fields, own_fields_json, own_stats};
 pub use parsing::object::without_lone_surrogates;

@@ -25,6 +25,11 @@ pub(crate) fn copied_family(path: &str) -> Option<String> {
 /// Sort key of a file in its family: rotated files by time or number, the current one last.
 pub(crate) type OrderKey = (bool, String, i64);
 
+/// The name of the family that a file belongs to, by its path.
+pub fn family_name(path: &str) -> String {
+    family_of(path).0
+}
+
 /// The family name of a path, and the file's sort key in it. The family name omits what rotation adds
 /// (times, small numbers).
 pub(crate) fn family_of(path: &str) -> (String, OrderKey) {

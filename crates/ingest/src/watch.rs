@@ -36,6 +36,11 @@ impl Watch {
         self.is_cancelled.store(true, Relaxed);
     }
 
+    /// Withdraws a cancellation, so that a [`Follower`](crate::Follower) can go on.
+    pub fn resume(&self) {
+        self.is_cancelled.store(false, Relaxed);
+    }
+
     /// Whether the read was cancelled; its result is then incomplete.
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Relaxed)

@@ -79,6 +79,6 @@ pub use registry::Registry;
 pub use sketch::{MAX_BINS, RELATIVE_ERROR, Sketch};
 pub use snapshot::{Metric, Series, Value};
 pub use window::{
-    Losses, NotWindowed, Resolution, Retention, RetentionError, Sample, SeriesId, Stats, Store,
-    Update, Window,
+    Delta, Losses, NotWindowed, Resolution, Retention, RetentionError, Sample, SeriesId, Stats,
+    Store, Update, Window,
 };

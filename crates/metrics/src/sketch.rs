@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use serde::{Deserialize, Serialize};
 use sketches_ddsketch::Config;
 
 /// The relative error of quantiles.
@@ -26,7 +27,7 @@ static MAPPING: LazyLock<Config> =
 ///
 /// Merging is associative and commutative (apart from the rounding of the sum), so that slots of time can be
 /// joined in any order. The size is bounded by [`MAX_BINS`], at 16 bytes each.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sketch {
     /// Index and count, ascending by index. The order of the indices is that of the values.
     bins: Vec<(i32, u64)>,

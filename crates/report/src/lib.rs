@@ -34,7 +34,7 @@ mod runbooks;
 
 pub use assemble::{
     Activity, ByScraper, Days, Mute, Prices, ReportOptions, ScraperDays, activity, bad_news,
-    folded, reasons_to_fail, report, trust,
+    folded, reasons_to_fail, report, report_with, trust,
 };
 pub use dragline_insights::Limits;
 pub use model::Report;

@@ -4,17 +4,18 @@ use dragline_classifier::{RuleSet, fingerprint, mask};
 use dragline_rollup::ErrorLabel;
 use dragline_schema::{Classify as _, ErrorCategory, ErrorText, Event, Record, Verdict};
 
-/// Labels the errors of a scan.
+/// Labels errors: by the scraper's own label or by the rules.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Labeller<'o> {
-    pub(crate) rules: &'o RuleSet,
+pub struct Labeller<'o> {
+    /// The rules.
+    pub rules: &'o RuleSet,
     /// Whether labels in the lines are ignored.
-    pub(crate) reclassifies: bool,
+    pub reclassifies: bool,
 }
 
 impl<'o> Labeller<'o> {
     /// Passes the record's label to `then`; `None` if it is not an error.
-    pub(crate) fn label<T>(
+    pub fn label<T>(
         &self,
         record: &Record<'_>,
         then: impl FnOnce(Option<&ErrorLabel<'_>>) -> T,

@@ -51,13 +51,14 @@ pub use dragline_ingest::{
 };
 pub use filter::Filter;
 pub use history::{History, HistoryError};
+pub use label::Labeller;
+pub use observer::observe;
 pub use owners::{Owners, owners};
 pub use rows::{Row, RowSink};
 
 use crate::cache::{Key, Keys};
 use crate::filter::Sources;
 use crate::history::HistoryWriter;
-use crate::label::Labeller;
 use crate::observer::Observer;
 use crate::pool::Pool;
 use crate::rows::{RowMaker, runs_of};

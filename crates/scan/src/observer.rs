@@ -2,7 +2,7 @@
 
 use dragline_classifier::mask;
 use dragline_ingest::{Map, own_stats};
-use dragline_rollup::{Covered, Rollup};
+use dragline_rollup::{Covered, ErrorLabel, Rollup};
 use dragline_schema::{Event, Level, Position, Problem, Record, Sink, SourceFile};
 
 use crate::filter::{Filter, Sources};
@@ -106,14 +106,26 @@ impl Observer<'_> {
         }
         let rollup = &mut self.rollup;
         self.labeller
-            .label(record, |label| rollup.observe(record, at, label));
-        if let Some(message) = warning(record) {
-            rollup.warn(record, at, &mask(message));
-        }
-        if self.map.has_stats() {
-            for (name, value) in own_stats(record, self.map) {
-                rollup.tell(record.timestamp, &name, value);
-            }
+            .label(record, |label| observe(rollup, record, at, label, self.map));
+    }
+}
+
+/// Counts a record in a rollup, as a scan does: its events, its label if it is an error, its warning, and its own
+/// statistics.
+pub fn observe(
+    rollup: &mut Rollup,
+    record: &Record<'_>,
+    at: Position,
+    label: Option<&ErrorLabel<'_>>,
+    map: &Map,
+) {
+    rollup.observe(record, at, label);
+    if let Some(message) = warning(record) {
+        rollup.warn(record, at, &mask(message));
+    }
+    if map.has_stats() {
+        for (name, value) in own_stats(record, map) {
+            rollup.tell(record.timestamp, &name, value);
         }
     }
 }

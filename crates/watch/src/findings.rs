@@ -8,6 +8,14 @@ use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey};
 use dragline_rollup::{Finished, Verdict};
 use dragline_schema::Timestamp;
 
+/// What the analyst says to the rules from `from` on: values of runs that some rule watches, with what was normal, and
+/// the signs of life of runs, each with the time until which the next run must have started.
+pub fn of_analysis(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> Vec<Observation> {
+    let mut all = of_runs(analysis, rules, from);
+    all.extend(of_schedules(analysis, rules, from));
+    all
+}
+
 /// The sign of life that a scraper's runs give.
 pub(crate) const RUN: &str = "run";
 

@@ -49,6 +49,7 @@ pub mod suggest;
 mod traffic;
 
 pub use explain::shell_word;
+pub use findings::of_analysis;
 pub use meter::Meter;
 pub use round::{Round, evaluate};
 pub use scene::{Scene, Wanted, look};

@@ -356,6 +356,21 @@ fn check_headers(headers: &[(String, Secret)]) -> Result<(), String> {
     Ok(())
 }
 
+/// Requests an address once, such as that of a service that expects signs of life. The error does not name it.
+///
+/// # Errors
+/// A sentence, if there is no answer, or one other than success.
+pub fn request(url: &Secret, timeout: Duration) -> Result<(), String> {
+    let hide = |error: String| scrub(&error, &[url]);
+    let answer = agent(true, timeout).get(url.reveal()).call();
+    let answer = answer.map_err(|error| hide(error.to_string()))?;
+    if answer.status().is_success() {
+        Ok(())
+    } else {
+        Err(format!("the answer was {}", answer.status()))
+    }
+}
+
 fn agent(allow_private: bool, timeout: Duration) -> ureq::Agent {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificates = rustls_native_certs::load_native_certs().certs;

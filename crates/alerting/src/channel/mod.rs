@@ -23,6 +23,7 @@ pub use config::{
     CHANNEL_KEYS, ChannelConfig, ChannelKey, ChannelKind, EmailConfig, SmtpTls,
     load as load_configs,
 };
+pub use http::request;
 pub use outcome::{Outcome, backoff};
 pub use secret::{MaybeSecret, Secret, SecretRef};
 

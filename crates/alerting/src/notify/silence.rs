@@ -35,13 +35,17 @@ pub struct Silence {
 impl Silence {
     /// Whether an alert with these labels is muted at `time`.
     pub fn mutes(&self, labels: &Labels, time: Timestamp) -> bool {
+        self.mutes_now(time) && self.matchers.matches(labels)
+    }
+
+    /// Whether it mutes anything at `time`.
+    pub fn mutes_now(&self, time: Timestamp) -> bool {
         self.starts.is_none_or(|starts| starts <= time)
             && self.ends.is_none_or(|ends| time < ends)
             && self
                 .weekly
                 .as_ref()
                 .is_none_or(|weekly| weekly.covers(time))
-            && self.matchers.matches(labels)
     }
 }
 

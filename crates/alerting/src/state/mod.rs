@@ -34,6 +34,9 @@ pub const PENDING_SURVIVES: Duration = Duration::from_hours(1);
 /// Number of evaluations in a row that a series may miss before its alert resolves as `missing_series`.
 pub const MISSED_EVALUATIONS: u32 = 2;
 
+/// For how long a series must be missing at least, however short the interval between evaluations is.
+pub const MISSED_FOR: Duration = Duration::from_mins(2);
+
 /// What an evaluation found about one alert.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Finding {

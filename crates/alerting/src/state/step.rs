@@ -6,7 +6,7 @@ use std::time::Duration;
 use dragline_schema::{Severity, Timestamp};
 
 use super::{
-    AlertState, Episode, Finding, KEEP_RESOLVED, MISSED_EVALUATIONS, NoDataPolicy,
+    AlertState, Episode, Finding, KEEP_RESOLVED, MISSED_EVALUATIONS, MISSED_FOR, NoDataPolicy,
     PENDING_SURVIVES, Phase, Policy, Reason, Transition,
 };
 use crate::duration::{after, elapsed};
@@ -57,7 +57,10 @@ impl AlertState {
     /// The series was not there, though its source delivered others.
     fn miss(&mut self, now: Timestamp, changes: &mut Vec<Transition>) {
         self.missed += 1;
-        if self.missed < MISSED_EVALUATIONS {
+        let has_just_gone = self
+            .evaluated_at
+            .is_some_and(|last| elapsed(now, last) < MISSED_FOR);
+        if self.missed < MISSED_EVALUATIONS || has_just_gone {
             return;
         }
         if matches!(self.phase, Phase::Pending { .. }) {

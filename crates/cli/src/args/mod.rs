@@ -4,6 +4,7 @@ mod alerts;
 mod errors;
 mod filter;
 mod query;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;
 pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
 use self::query::{ending, tables};
+pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -165,12 +167,35 @@ call decides by one result.",
 Exit codes: 0 nothing is critical, 1 something is critical, 2 wrong usage."
     )]
     Health(HealthArgs),
+    /// Follow logs, judge them, notify, and show it all on a page
+    #[command(
+        long_about = "Follow logs, judge them, notify, and show it all on a page.\n\nThe service keeps what it counted \
+in a database in the state directory, and goes on where it was after a restart. It reads dragline.toml again on SIGHUP; \
+a file with mistakes leaves the settings as they were.",
+        after_help = "Examples:
+  dragline serve logs/
+  dragline serve logs/ --listen 127.0.0.1:9000 --state /var/lib/dragline
+  dragline serve /var/log/scrapers '/srv/*/logs' --config /etc/dragline.toml"
+    )]
+    Serve(ServeArgs),
+    /// Copy what the service keeps into a new directory: database, received logs, configuration
+    #[command(after_help = "Examples:
+  dragline backup /mnt/backup/2026-03-04 --state /var/lib/dragline
+  dragline backup /mnt/backup/2026-03-04 --config /etc/dragline.toml
+
+The service may run meanwhile.")]
+    Backup(BackupArgs),
+    /// Put back what `dragline backup` copied; the service must not run
+    #[command(after_help = "Examples:
+  dragline restore /mnt/backup/2026-03-04 --state /var/lib/dragline")]
+    Restore(RestoreArgs),
     /// Judge logs by alert rules, and send notices, without a service
     #[command(subcommand)]
     Alerts(AlertsCommand),
     /// Simulate a fleet that writes logs through the recorder, and report on them
     #[command(after_help = "Examples:
   dragline demo
+  dragline demo --live
   dragline demo /tmp/demo --days 30 --seed 5")]
     Demo(DemoArgs),
 }
@@ -312,7 +337,7 @@ pub(crate) enum TailFormat {
 }
 
 /// Classification rules.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Rules")]
 pub(crate) struct RulesArgs {
     /// Rule file (TOML) to add to the shipped rules: its rules win at equal priority and replace rules with
@@ -601,6 +626,17 @@ pub(crate) struct DemoArgs {
     /// Random seed; the same seed on the same day produces the same logs
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Then go on: scrapers log live, a site begins to refuse one after a minute, and the page shows it until Ctrl-C
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Address and port of the page of --live; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        requires = "live"
+    )]
+    pub(crate) listen: std::net::SocketAddr,
 }
 
 fn bad_news(word: &str) -> Result<String, String> {

@@ -13,8 +13,10 @@ mod panels;
 mod read;
 mod rules;
 mod send;
+mod serve;
 mod show;
 mod sql;
+mod state;
 mod tail;
 
 use dragline_report::{RUNBOOKS, Report, render, runbook_title};
@@ -34,8 +36,10 @@ pub(crate) use self::doctor::doctor;
 pub(crate) use self::health::health;
 pub(crate) use self::map::map;
 pub(crate) use self::rules::rules;
+pub(crate) use self::serve::serve;
 pub(crate) use self::show::show;
 pub(crate) use self::sql::{export, sql};
+pub(crate) use self::state::{backup, restore};
 pub(crate) use self::tail::tail;
 
 /// `dragline report`

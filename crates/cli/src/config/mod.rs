@@ -15,10 +15,12 @@ use std::sync::{Arc, Once};
 
 use anyhow::Context as _;
 use dragline_classifier::Context;
+use dragline_monitor::config::MonitorConfig;
 use dragline_report::render::Layout;
 use dragline_report::{Limits, Mute, Prices};
 use dragline_scan::{Cache, Map, OwnedDirError, TextDialect};
 use dragline_schema::Timestamp;
+use dragline_web::WebConfig;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -56,6 +58,9 @@ pub(crate) struct Config {
     logging: toml::Table,
     /// Section of the health checks, which check it themselves.
     health: toml::Table,
+    /// Sections of the service and of its pages, which check them themselves.
+    monitor: toml::Table,
+    web: toml::Table,
     /// Sections about alerts; see `alerts`.
     #[serde(rename = "alerts")]
     _alerts: IgnoredAny,
@@ -256,6 +261,12 @@ impl Config {
             problems.push((mistake::at("cache.dir"), sentence));
         }
         recorder::check(&self.logging, &mut problems);
+        if let Err(error) = MonitorConfig::from_table(&self.monitor) {
+            problems.push((mistake::at("monitor"), error));
+        }
+        if let Err(error) = self.web() {
+            problems.push((mistake::at("web"), error));
+        }
         if let Err(error) = self.health_checks() {
             problems.push((mistake::at("health"), error.to_string()));
         }
@@ -279,6 +290,28 @@ impl Config {
                 .collect::<Vec<_>>()
         });
         problems.collect()
+    }
+
+    /// Returns the settings of the service; the state directory is relative to the file.
+    pub(crate) fn monitor(&self) -> Result<MonitorConfig, String> {
+        let mut config = MonitorConfig::from_table(&self.monitor)?;
+        if self.monitor.contains_key("state") {
+            config.state = self.base.join(&config.state);
+        }
+        Ok(config)
+    }
+
+    /// Returns the settings of the pages.
+    pub(crate) fn web(&self) -> Result<WebConfig, String> {
+        let config: Result<WebConfig, _> = self.web.clone().try_into();
+        let config = config.map_err(|error: toml::de::Error| error.message().to_owned())?;
+        config.check().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    /// Returns the directory that relative paths start from.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// Returns the health checks.

@@ -11,6 +11,7 @@ mod health;
 mod page;
 mod reading;
 mod safety;
+mod serve;
 mod settings;
 mod tables;
 mod tail;

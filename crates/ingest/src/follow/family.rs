@@ -160,6 +160,11 @@ impl Family {
         self.files.is_empty() && self.decoder.open_at().is_none()
     }
 
+    /// Number of its files.
+    pub(super) fn count(&self) -> usize {
+        self.files.len()
+    }
+
     /// Number of bytes of text that existed before and were skipped.
     pub(super) fn passed(&self) -> u64 {
         self.passed
@@ -463,8 +468,9 @@ impl Family {
             let taken = progress.read_plain(&file.path, u64::MAX, &options, Some((decoder, sink)));
             taken.map(|count| (count, Vec::new()))
         };
-        // After a failed read, the file is read again at the next poll.
-        tracked.read_at = read.is_ok().then_some(file.look);
+        // After a failed or cancelled read, the file is read again at the next poll.
+        let is_whole = read.is_ok() && !self.decoder.options().watch.is_cancelled();
+        tracked.read_at = is_whole.then_some(file.look);
         let (count, troubles) = read.unwrap_or_else(|error| {
             let detail = format!("cannot read the file: {error}");
             (0, vec![(ProblemKind::UnreadableFile, None, detail)])

@@ -104,6 +104,9 @@ impl Listing {
         if !metadata.is_file() && !is_found {
             return self.trouble(path, "neither a file nor a directory".to_owned());
         }
+        if is_found && is_second_name(path) {
+            return;
+        }
         let name = path.display().to_string();
         let is_other = || not_a_log(path).is_some() || is_json_document(path);
         let is_log = metadata.is_file() && !(is_found && is_other());
@@ -132,6 +135,17 @@ impl Listing {
         let names = entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.'));
         names.for_each(|entry| self.named(&entry.path(), true));
     }
+}
+
+/// Whether a path is a link to a file of the same directory, which is listed there: `shop.current`, or
+/// `shop.error.current`, which does not look like a copy of errors.
+fn is_second_name(path: &Path) -> bool {
+    let in_same_directory = || {
+        let target = path.canonicalize().ok()?;
+        let dir = path.parent()?.canonicalize().ok()?;
+        Some(target.parent()? == dir)
+    };
+    path.is_symlink() && in_same_directory().unwrap_or(false)
 }
 
 /// Whether a file is a single JSON document, judging by its name and first line.

@@ -208,6 +208,11 @@ impl Follower {
         self.families.values().all(Family::is_gone)
     }
 
+    /// Number of files that are followed.
+    pub fn files(&self) -> usize {
+        self.families.values().map(Family::count).sum()
+    }
+
     /// Number of bytes of text that existed before and were skipped.
     pub fn passed(&self) -> u64 {
         self.families.values().map(Family::passed).sum()
@@ -244,5 +249,72 @@ impl Follower {
     /// The read positions of all files. An open record does not count as read.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint::of(self.families.values().map(Family::keep).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dragline_schema::{Position, Problem, Record};
+
+    use super::*;
+    use crate::watch::Watch;
+
+    /// Cancels after each thousand records.
+    struct Impatient {
+        watch: Arc<Watch>,
+        lines: Vec<u64>,
+    }
+
+    impl Sink for Impatient {
+        fn file(&mut self, _: &SourceFile) {}
+
+        fn record(&mut self, _: &Record<'_>, at: Position) {
+            self.lines.push(at.line);
+            if self.lines.len().is_multiple_of(1_000) {
+                self.watch.cancel();
+            }
+        }
+
+        fn problem(&mut self, problem: &Problem<'_>) {
+            panic!("{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_poll_goes_on_with_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let line =
+            |n: u32| format!("{{\"level\":\"info\",\"time\":1772623353,\"msg\":\"line {n}\"}}\n");
+        let text: String = (0..20_000).map(line).collect();
+        std::fs::write(dir.path().join("app.log"), &text).unwrap();
+        let packed = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        std::fs::write(dir.path().join("other.log.zst"), packed).unwrap();
+        let options = ReadOptions::default();
+        let mut sink = Impatient {
+            watch: Arc::clone(&options.watch),
+            lines: Vec::new(),
+        };
+        let inputs = [dir.path().display().to_string()];
+        let mut follower = Follower::new(&inputs, &options, Begin::Start);
+        let mut polls = 0;
+        while sink.lines.len() < 40_000 {
+            options.watch.resume();
+            polls += 1;
+            assert!(
+                polls < 100,
+                "{} lines after {polls} polls",
+                sink.lines.len()
+            );
+            follower.poll(&mut sink);
+        }
+        options.watch.resume();
+        assert_eq!(follower.poll(&mut sink), 0);
+        let mut lines = sink.lines;
+        lines.sort_unstable();
+        let twice: Vec<u64> = (1..=20_000).flat_map(|line| [line, line]).collect();
+        assert_eq!(lines, twice);
+        assert_eq!(follower.files(), 2);
     }
 }

@@ -1,7 +1,7 @@
 //! Questions to a store, and their answers.
 
 use dragline_schema::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::slot::Slot;
 use crate::Kind;
@@ -26,7 +26,7 @@ impl Window {
 }
 
 /// The name and the labels of a series.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeriesId {
     /// The name of the metric.
     pub name: String,

@@ -1,11 +1,12 @@
 //! What a store keeps of the values in one slot of time.
 
 use dragline_schema::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::sketch::Sketch;
 
 /// The values of a series in one slot of time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Slot {
     /// When the latest value was recorded.
     pub(super) at: Timestamp,

@@ -128,6 +128,11 @@ impl Store {
         self.losses.untimed += 1;
     }
 
+    pub(super) fn count_losses(&mut self, untimed: u64, rejected: u64) {
+        self.losses.untimed += untimed;
+        self.losses.rejected += rejected;
+    }
+
     /// Records a change at a time.
     pub fn record(&mut self, at: Timestamp, sample: &Sample<'_>) {
         let slot = match sample.update {
@@ -231,7 +236,7 @@ impl Store {
         }
     }
 
-    fn add(&mut self, name: &str, labels: &[(&str, &str)], kind: Kind, slot: Slot) {
+    pub(super) fn add(&mut self, name: &str, labels: &[(&str, &str)], kind: Kind, slot: Slot) {
         let at = slot.at.as_micros();
         if self
             .now

@@ -82,6 +82,20 @@ pub fn report(
     rules: &RuleSet,
     options: &ReportOptions,
 ) -> Result<Report, FramesError> {
+    report_with(finished, everything, rules, options, |_| ()).map(|(report, ())| report)
+}
+
+/// The same; `look` sees the analysis that the report is made of.
+///
+/// # Errors
+/// As [`report`].
+pub fn report_with<T>(
+    finished: &Finished,
+    everything: Option<&Finished>,
+    rules: &RuleSet,
+    options: &ReportOptions,
+    look: impl FnOnce(&Analysis<'_>) -> T,
+) -> Result<(Report, T), FramesError> {
     let frames = Frames::of(finished)?;
     let by_day = frames.by_day()?;
     let end = options
@@ -109,7 +123,8 @@ pub fn report(
         )
     }));
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
-    Ok(Report {
+    let seen = look(&analysis);
+    let report = Report {
         schema: model::SCHEMA.to_owned(),
         generated_at: options.generated_at.to_string(),
         period: model::Period {
@@ -142,7 +157,8 @@ pub fn report(
         panels: Vec::new(),
         recommendations: findings::recommendations(&found),
         insights: found.into_iter().map(findings::insight).collect(),
-    })
+    };
+    Ok((report, seen))
 }
 
 /// Returns the part of the period that contains events.

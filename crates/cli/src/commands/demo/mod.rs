@@ -1,5 +1,7 @@
 //! `dragline demo`: simulates a fleet, writes its logs, and reports on them.
 
+mod live;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -10,7 +12,8 @@ use dragline_report::ReportOptions;
 use dragline_report::render::{self, Layout};
 use dragline_scan::{ScanOptions, scan};
 
-use crate::args::DemoArgs;
+use self::live::LiveFleet;
+use crate::args::{DemoArgs, ServeArgs};
 use crate::{output, times};
 
 /// `dragline demo`
@@ -62,7 +65,23 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         text_file.display(),
         json_file.display(),
     ));
-    Ok(())
+    if args.live { live(args, &logs) } else { Ok(()) }
+}
+
+/// Lets scrapers log live, and serves all logs until Ctrl-C.
+fn live(args: &DemoArgs, logs: &Path) -> anyhow::Result<()> {
+    let dir = args.dir.join("live");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let fleet = LiveFleet::start(&dir).context("the live scrapers cannot log")?;
+    tell("live-shop is refused by its site after a minute; Ctrl-C ends the demo");
+    let followed = vec![logs.display().to_string(), dir.display().to_string()];
+    let served = super::serve(&ServeArgs::of_demo(
+        followed,
+        args.listen,
+        args.dir.join("state"),
+    ));
+    fleet.stop();
+    served
 }
 
 fn planted(truth: &Truth) -> String {

@@ -1,0 +1,253 @@
+//! The service as a process: started, killed, asked, ended.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use dragline_classifier::RuleSet;
+use dragline_monitor::store::Store;
+use dragline_rollup::Finished;
+use dragline_scan::{ScanOptions, scan};
+use dragline_schema::Timestamp;
+
+/// A running service.
+struct Served {
+    child: Child,
+    address: Option<String>,
+}
+
+impl Served {
+    fn start(dir: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dragline"))
+            .args([
+                "serve",
+                "logs",
+                "--listen",
+                "127.0.0.1:0",
+                "--state",
+                "state",
+            ])
+            .current_dir(dir)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let said = lines.find_map(|line| {
+            Some(
+                line.split_once("http://")?
+                    .1
+                    .trim_end_matches('/')
+                    .to_owned(),
+            )
+        });
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            address: said,
+        }
+    }
+
+    /// Status and body.
+    fn get(&self, path: &str) -> (u16, String) {
+        let address = self.address.as_deref().expect("the page has an address");
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .unwrap();
+        let body = answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned());
+        (status, body.unwrap_or_default())
+    }
+
+    fn wait_until_ready(&self) {
+        let begun = Instant::now();
+        while self.get("/readyz").0 != 200 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{:?}",
+                self.get("/readyz")
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Ends it as systemd does; returns whether it ended well.
+    fn end(mut self) -> bool {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid.to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().success()
+    }
+}
+
+/// Writes lines of four scrapers until `stop` is set.
+fn write_lines(logs: &Path, stop: &AtomicBool) {
+    let open = |scraper: usize| -> File {
+        let name = logs.join(format!("s{scraper}.20260304T000000Z.w{scraper}.0.jsonl"));
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(name)
+            .unwrap()
+    };
+    let mut files: Vec<File> = (0..4).map(open).collect();
+    let mut number = 0_u64;
+    while !stop.load(Relaxed) {
+        for (scraper, file) in files.iter_mut().enumerate() {
+            let at = Timestamp::from_seconds(1_772_582_400).plus_micros(number as i64 * 100_000);
+            let status = if number.is_multiple_of(17) { 503 } else { 200 };
+            let line = format!(
+                "{{\"timestamp\":\"{at}\",\"level\":\"INFO\",\"target\":\"t\",\"scraper_id\":\"s{scraper}\",\"site\":\"x{scraper}.example.com\",\
+                 \"run_id\":\"r{}\",\"writer_id\":\"w{scraper}\",\"seq\":{number},\"event_type\":\"request\",\
+                 \"url\":\"https://x{scraper}.example.com/{number}\",\"status_code\":{status},\"response_time_ms\":{}}}\n",
+                number / 500,
+                number % 400,
+            );
+            // Sometimes a line arrives in two parts.
+            let (first, rest) = line.as_bytes().split_at(if number.is_multiple_of(5) {
+                40
+            } else {
+                line.len()
+            });
+            file.write_all(first).unwrap();
+            file.write_all(rest).unwrap();
+        }
+        number += 1;
+        if number.is_multiple_of(20) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn totals(finished: &Finished) -> Vec<String> {
+    let row = |row: &dragline_rollup::RunRow| {
+        let c = &row.counters;
+        format!(
+            "{} {} {} {} {:?} {}",
+            row.key, c.events, c.requests, c.requests_failed, c.response_time, row.missing_seq
+        )
+    };
+    finished.runs.iter().map(row).collect()
+}
+
+/// `just service-kills` does this a hundred times.
+#[test]
+fn killed_at_any_moment_it_counts_every_line_once() {
+    let kills = std::env::var("KILLS")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(4);
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (logs, stop) = (logs.clone(), Arc::clone(&stop));
+        move || write_lines(&logs, &stop)
+    });
+    // Moments are spread by the golden ratio: no two are alike, and a failure can be repeated.
+    for nth in 1..=kills {
+        let mut served = Served::start(dir.path());
+        let share = (f64::from(nth) * 0.618_034).fract();
+        std::thread::sleep(Duration::from_secs_f64(share * 1.5));
+        served.child.kill().unwrap();
+        served.child.wait().unwrap();
+    }
+    stop.store(true, Relaxed);
+    writer.join().unwrap();
+    let served = Served::start(dir.path());
+    served.wait_until_ready();
+    std::thread::sleep(Duration::from_millis(500));
+    let (status, overview) = served.get("/api/v1/overview");
+    assert_eq!(status, 200, "{overview}");
+    assert!(served.end());
+    let now = Timestamp::from_seconds(1_772_700_000);
+    let inputs = [logs.display().to_string()];
+    let expected = scan(&inputs, &RuleSet::shipped(), &ScanOptions::default())
+        .unwrap()
+        .rollup
+        .finish(now);
+    let store = Store::open(&dir.path().join("state")).unwrap();
+    let stored = store.load(0, Duration::from_mins(1)).unwrap().finish(now);
+    assert_eq!(totals(&stored), totals(&expected));
+}
+
+#[test]
+fn a_second_service_and_a_bad_address_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("logs")).unwrap();
+    let served = Served::start(dir.path());
+    let other = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args([
+            "serve",
+            "logs",
+            "--listen",
+            "127.0.0.1:0",
+            "--state",
+            "state",
+        ])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&other.stderr);
+    assert!(
+        !other.status.success() && said.contains("another dragline serve uses"),
+        "{said}"
+    );
+    let open = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(["serve", "logs", "--listen", "0.0.0.0:0", "--state", "other"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&open.stderr);
+    assert!(
+        open.status.code() == Some(2) && said.contains("tokens"),
+        "{said}"
+    );
+    assert!(served.end());
+    let backup = dir.path().join("backup");
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_dragline"))
+            .args(arguments)
+            .current_dir(dir.path())
+            .output()
+            .unwrap()
+    };
+    assert!(
+        run(&["backup", "backup", "--state", "state"])
+            .status
+            .success()
+    );
+    assert!(backup.join("manifest.json").is_file());
+    assert!(
+        run(&["restore", "backup", "--state", "again"])
+            .status
+            .success()
+    );
+    assert!(
+        !run(&["restore", "backup", "--state", "state"])
+            .status
+            .success()
+    );
+}

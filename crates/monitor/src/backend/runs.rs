@@ -1,0 +1,430 @@
+//! Runs: active ones from the live view, others from the database.
+
+use dragline_report::model::Run;
+use dragline_schema::{RunKey as StoredKey, Timestamp};
+use dragline_web::model::{Forecast, Range, RunDetail, RunNumbers, RunOutcome, RunSummary};
+use dragline_web::{Answer, BackendError, Listing, Place, RunKey, RunQuery};
+
+use super::numbers::{Chart, labels_of, step_of, stepped};
+use super::{findings, unavailable};
+use crate::follow::{LiveRun, ScraperKey};
+use crate::judge::time_of;
+use crate::service::Monitor;
+use crate::store::{RunFilter, StoredRun};
+
+/// Number of earlier runs that a forecast is made of, at least and at most.
+const EARLIER: std::ops::RangeInclusive<usize> = 8..=100;
+/// Number of error groups that a run shows.
+const GROUPS: usize = 10;
+
+impl Monitor {
+    /// Runs that are active, the latest start first.
+    pub(super) fn active_runs(&self) -> Vec<RunSummary> {
+        let live = self.shared.live();
+        let mut active: Vec<RunSummary> = live
+            .scrapers
+            .iter()
+            .flat_map(|(key, scraper)| {
+                scraper
+                    .runs
+                    .iter()
+                    .map(move |(id, run)| self.active_run(key, id, run))
+            })
+            .collect();
+        active.sort_by(|a, b| (b.start, &b.key).cmp(&(a.start, &a.key)));
+        active
+    }
+
+    fn active_run(&self, key: &ScraperKey, id: &str, run: &LiveRun) -> RunSummary {
+        let now = self.time();
+        let site = Some(key.site.clone()).filter(|site| !site.is_empty());
+        let known = run.requests.saturating_sub(run.requests_failed);
+        let numbers = RunNumbers {
+            requests: Some(run.requests),
+            requests_failed: Some(run.requests_failed),
+            success_rate: (run.requests > 0).then(|| known as f64 / run.requests as f64),
+            items: Some(run.items),
+            errors: Some(run.errors),
+            ..RunNumbers::default()
+        };
+        let end = run.last_event.unwrap_or(now);
+        RunSummary {
+            key: RunKey {
+                scraper_id: Some(key.scraper_id.clone()),
+                site,
+                run_id: id.to_owned(),
+            },
+            start: run.started,
+            end: None,
+            last_seen: run.last_event,
+            duration_seconds: run
+                .started
+                .map(|start| end.since(start).max(0) as f64 / 1e6),
+            outcome: Some(RunOutcome::Running),
+            finish_reason: None,
+            host: run.host.clone(),
+            numbers,
+            items_expected: self.items_expected(Some(&key.scraper_id), Some(&key.site)),
+            forecast: run
+                .started
+                .and_then(|start| self.forecast(key, start, run, now)),
+        }
+    }
+
+    fn items_expected(&self, scraper: Option<&String>, site: Option<&String>) -> Option<Range> {
+        let judged = self.judged()?;
+        let own = judged.report.baselines.iter().flatten().find(|one| {
+            one.metric == "items" && one.scraper_id.as_ref() == scraper && one.site.as_ref() == site
+        });
+        own.map(|one| findings::range_of(&one.expected))
+    }
+
+    /// When a run is expected to end, from the durations of earlier runs that lasted at least as long.
+    fn forecast(
+        &self,
+        key: &ScraperKey,
+        start: Timestamp,
+        run: &LiveRun,
+        now: Timestamp,
+    ) -> Option<Forecast> {
+        let filter = RunFilter {
+            scraper: Some(key.scraper_id.clone()),
+            site: Some(key.site.clone()),
+            verdict: Some("finished".to_owned()),
+            ..RunFilter::default()
+        };
+        let (runs, _) = self.store.runs(&filter, 0, *EARLIER.end()).ok()?;
+        let elapsed = now.since(start).max(0) as f64 / 1e6;
+        let longer: Vec<&StoredRun> = runs
+            .iter()
+            .filter(|run| {
+                run.duration_seconds
+                    .is_some_and(|seconds| seconds > elapsed)
+            })
+            .collect();
+        if runs.len() < *EARLIER.start() || longer.len() < *EARLIER.start() / 2 {
+            return None;
+        }
+        let mut seconds: Vec<f64> = longer
+            .iter()
+            .filter_map(|run| run.duration_seconds)
+            .collect();
+        seconds.sort_by(f64::total_cmp);
+        let at = |seconds: f64| start.plus_micros((seconds * 1e6) as i64);
+        // With n earlier runs, the ends of the band lie beyond the sample: a margin stands in for that.
+        let margin = (seconds[seconds.len() - 1] - seconds[0]) / seconds.len() as f64;
+        // Items so far, and as many more for each second as such runs make.
+        let mut rates: Vec<f64> = longer
+            .iter()
+            .filter_map(|run| {
+                Some(run.items? as f64 / run.duration_seconds.filter(|seconds| *seconds > 0.0)?)
+            })
+            .collect();
+        rates.sort_by(f64::total_cmp);
+        let median = quantile(&seconds, 0.5);
+        let items =
+            |seconds: f64, rate: f64| run.items as f64 + (seconds - elapsed).max(0.0) * rate;
+        let (lower, upper) = (
+            quantile(&seconds, 0.05) - margin,
+            quantile(&seconds, 0.95) + margin,
+        );
+        Some(Forecast {
+            end: at(median),
+            end_lower: at(lower.max(elapsed)),
+            end_upper: at(upper),
+            items: (!rates.is_empty()).then(|| items(median, quantile(&rates, 0.5)).round()),
+            items_range: (!rates.is_empty()).then(|| Range {
+                lower: items(lower, quantile(&rates, 0.05)).floor(),
+                upper: items(upper, quantile(&rates, 0.95)).ceil(),
+            }),
+        })
+    }
+
+    pub(super) fn list_runs(&self, query: &RunQuery) -> Answer<Listing<RunSummary>> {
+        let is_wanted = |run: &RunSummary| {
+            query
+                .scope
+                .matches(run.key.scraper_id.as_deref(), run.key.site.as_deref())
+                && query
+                    .outcome
+                    .is_none_or(|outcome| run.outcome == Some(outcome))
+                && query
+                    .window
+                    .is_none_or(|window| run.start.is_some_and(|start| window.contains(start)))
+        };
+        let active: Vec<RunSummary> = self.active_runs().into_iter().filter(is_wanted).collect();
+        if query.outcome == Some(RunOutcome::Running) {
+            return Listing::cut(active, &query.page);
+        }
+        let filter = RunFilter {
+            scraper: query.scope.scraper_id.clone(),
+            site: query.scope.site.clone(),
+            verdict: query.outcome.map(|outcome| outcome.name().to_owned()),
+            since: query.window.map(|window| window.from),
+            until: query.window.map(|window| window.to),
+        };
+        let offset = query.page.offset()?;
+        let (first, skipped) = (
+            offset.min(active.len()),
+            offset.saturating_sub(active.len()),
+        );
+        let mut items: Vec<RunSummary> = active[first..]
+            .iter()
+            .take(query.page.limit)
+            .cloned()
+            .collect();
+        let (stored, total) = self
+            .store
+            .runs(&filter, skipped, query.page.limit)
+            .map_err(unavailable)?;
+        // An active run is in the database as well, from the last analysis.
+        let is_active = |run: &StoredRun| active.iter().any(|one| stored_key(&one.key) == run.key);
+        let rest = stored.iter().take(query.page.limit - items.len());
+        let taken = rest.len();
+        items.extend(
+            rest.filter(|run| !is_active(run))
+                .map(|run| self.summary_of(run)),
+        );
+        let end = offset + taken + (active.len() - first).min(query.page.limit);
+        let whole = total as usize + active.len();
+        Ok(Listing {
+            items,
+            total: Some(total),
+            next: (end < whole && taken > 0).then(|| end.to_string()),
+            note: None,
+        })
+    }
+
+    fn summary_of(&self, run: &StoredRun) -> RunSummary {
+        let judged = run
+            .requests
+            .zip(run.requests_failed)
+            .filter(|(requests, _)| *requests > 0);
+        let key = RunKey {
+            scraper_id: run.key.scraper_id.clone(),
+            site: run.key.site.clone(),
+            run_id: run.key.run_id.clone().unwrap_or_default(),
+        };
+        RunSummary {
+            items_expected: self.items_expected(key.scraper_id.as_ref(), key.site.as_ref()),
+            key,
+            start: run.start,
+            end: run.end,
+            last_seen: run.last_seen,
+            duration_seconds: run.duration_seconds,
+            outcome: run.verdict.as_deref().and_then(RunOutcome::parse),
+            finish_reason: run.finish_reason.clone(),
+            host: run.host.clone(),
+            numbers: RunNumbers {
+                requests: run.requests,
+                requests_failed: run.requests_failed,
+                success_rate: judged
+                    .map(|(requests, failed)| 1.0 - failed as f64 / requests as f64),
+                items: run.items,
+                errors: Some(run.errors),
+                rate_limits: Some(run.rate_limits),
+                bytes: run.bytes,
+                response_time_ms_p50: run.response_time_ms.map(|times| times.0),
+                response_time_ms_p95: run.response_time_ms.map(|times| times.1),
+            },
+            forecast: None,
+        }
+    }
+
+    pub(super) fn find_run(&self, key: &RunKey) -> Answer<RunDetail> {
+        let active = self.active_runs().into_iter().find(|run| run.key == *key);
+        let stored = self.store.run(&stored_key(key)).map_err(unavailable)?;
+        let summary = active.or_else(|| stored.as_ref().map(|run| self.summary_of(run)));
+        let summary = summary.ok_or_else(|| {
+            let scraper = dragline_web::ScraperKey {
+                scraper_id: key.scraper_id.clone(),
+                site: key.site.clone(),
+            };
+            let name = super::fleet::name_of(&scraper);
+            BackendError::NotFound(format!("run {:?} of {name} is not known", key.run_id))
+        })?;
+        let judged = self.judged();
+        let reported: Option<&Run> = judged.as_ref().and_then(|judged| {
+            judged.report.runs.iter().find(|run| {
+                run.run_id == key.run_id && run.scraper_id == key.scraper_id && run.site == key.site
+            })
+        });
+        let groups = judged
+            .iter()
+            .flat_map(|judged| &judged.report.errors.groups);
+        let own = groups.filter(|group| {
+            group
+                .scrapers
+                .iter()
+                .any(|one| one.scraper_id == key.scraper_id && one.site == key.site)
+                && is_within(
+                    &summary,
+                    time_of(group.first_seen.as_ref()),
+                    time_of(group.last_seen.as_ref()),
+                )
+        });
+        let error_groups = own
+            .take(GROUPS)
+            .map(|group| (group.id.clone(), group.count))
+            .collect();
+        Ok(RunDetail {
+            figures: self.run_figures(&summary),
+            series: self.run_series(&summary)?,
+            status_codes: reported
+                .map(|run| run.totals.status_codes.clone())
+                .unwrap_or_default(),
+            config: reported
+                .and_then(|run| run.config.clone())
+                .map(findings::redacted)
+                .unwrap_or_default(),
+            stats: reported.map(|run| run.stats.clone()).unwrap_or_default(),
+            error_groups,
+            last_line: reported
+                .and_then(|run| run.evidence.first())
+                .map(|evidence| Place {
+                    file: evidence.file.clone(),
+                    line: Some(evidence.line),
+                    offset: evidence.offset,
+                }),
+            previous: self.previous(key, summary.start),
+            summary,
+        })
+    }
+
+    /// The numbers of a run, with what is usual for such runs.
+    fn run_figures(&self, run: &RunSummary) -> Vec<dragline_web::model::Figure> {
+        use dragline_web::model::ValueFormat as Format;
+        let judged = self.judged();
+        let expected = |metric: &str| {
+            let own = judged
+                .as_ref()?
+                .report
+                .baselines
+                .iter()
+                .flatten()
+                .find(|one| {
+                    one.metric == metric
+                        && one.scraper_id == run.key.scraper_id
+                        && one.site == run.key.site
+                })?;
+            Some(findings::range_of(&own.expected))
+        };
+        let numbers = &run.numbers;
+        let count = |count: Option<u64>| count.map(|count| count as f64);
+        let values = [
+            ("items", "items", Format::Number, count(numbers.items)),
+            (
+                "requests",
+                "requests",
+                Format::Number,
+                count(numbers.requests),
+            ),
+            (
+                "success_rate",
+                "success rate",
+                Format::Percent,
+                numbers.success_rate,
+            ),
+            ("errors", "errors", Format::Number, count(numbers.errors)),
+            (
+                "rate_limits",
+                "rate limits",
+                Format::Number,
+                count(numbers.rate_limits),
+            ),
+            (
+                "bytes",
+                "bytes of responses",
+                Format::Bytes,
+                count(numbers.bytes),
+            ),
+            (
+                "response_time_ms.p50",
+                "median response time",
+                Format::Milliseconds,
+                numbers.response_time_ms_p50,
+            ),
+            (
+                "response_time_ms.p95",
+                "95th percentile of response times",
+                Format::Milliseconds,
+                numbers.response_time_ms_p95,
+            ),
+            (
+                "duration_seconds",
+                "duration in seconds",
+                Format::Number,
+                run.duration_seconds,
+            ),
+        ];
+        let figure = |(metric, label, format, value): (&str, &str, Format, Option<f64>)| {
+            dragline_web::model::Figure {
+                metric: metric.to_owned(),
+                label: label.to_owned(),
+                format,
+                value,
+                expected: expected(metric),
+            }
+        };
+        values.into_iter().map(figure).collect()
+    }
+
+    /// The measurements of the scraper while the run lasted.
+    fn run_series(&self, run: &RunSummary) -> Answer<Vec<dragline_web::model::Series>> {
+        let Some((from, to)) = run.start.zip(run.end.or(run.last_seen)) else {
+            return Ok(Vec::new());
+        };
+        let window = dragline_web::Window {
+            from,
+            to: to.plus_micros(60_000_000),
+        };
+        let step = step_of(window, self.time());
+        let labels = labels_of(run.key.scraper_id.as_deref(), run.key.site.as_deref());
+        self.ask(window, |windows| {
+            let chart = Chart {
+                windows,
+                window: stepped(window, step),
+                step,
+            };
+            chart.usual(&labels)
+        })
+    }
+
+    fn previous(&self, key: &RunKey, start: Option<Timestamp>) -> Option<RunKey> {
+        let filter = RunFilter {
+            scraper: key.scraper_id.clone(),
+            site: key.site.clone(),
+            until: Some(start?),
+            ..RunFilter::default()
+        };
+        let (runs, _) = self.store.runs(&filter, 0, 1).ok()?;
+        runs.first().map(|run| RunKey {
+            scraper_id: run.key.scraper_id.clone(),
+            site: run.key.site.clone(),
+            run_id: run.key.run_id.clone().unwrap_or_default(),
+        })
+    }
+}
+
+fn stored_key(key: &RunKey) -> StoredKey {
+    StoredKey {
+        scraper_id: key.scraper_id.clone(),
+        site: key.site.clone(),
+        run_id: Some(key.run_id.clone()),
+    }
+}
+
+/// Whether something that lasted from `first` to `last` may belong to a run.
+fn is_within(run: &RunSummary, first: Option<Timestamp>, last: Option<Timestamp>) -> bool {
+    let (Some(start), Some(end)) = (run.start, run.end.or(run.last_seen)) else {
+        return false;
+    };
+    first.is_none_or(|first| first <= end) && last.is_none_or(|last| last >= start)
+}
+
+/// A quantile of sorted values, with linear interpolation; the list is not empty.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let rank = q * (sorted.len() - 1) as f64;
+    let (low, high) = (rank.floor() as usize, rank.ceil() as usize);
+    sorted[low] + (sorted[high] - sorted[low]) * rank.fract()
+}

@@ -1,0 +1,5 @@
+//! Tests of the service from outside.
+
+mod crashes;
+mod fleet;
+mod service;

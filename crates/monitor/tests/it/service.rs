@@ -1,0 +1,312 @@
+//! The whole service over real logs, with the clock in the hands of the test.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use dragline_alerting::channel::Channels;
+use dragline_alerting::config::AlertConfig;
+use dragline_classifier::RuleSet;
+use dragline_ingest::ReadOptions;
+use dragline_monitor::config::MonitorConfig;
+use dragline_monitor::service::{Monitor, Running};
+use dragline_monitor::settings::Settings;
+use dragline_report::ReportOptions;
+use dragline_report::render::Layout;
+use dragline_schema::Timestamp;
+use dragline_web::{
+    AlertQuery, Backend, ErrorQuery, EventQuery, Page, Place, RunQuery, Scope, ScraperQuery, Window,
+};
+
+use crate::fleet::Fleet;
+
+const START: i64 = 1_772_582_400;
+const RULES: &str = r#"
+    [alerts]
+    defaults = false
+    [[rule]]
+    alert = "many_errors"
+    expr = "increase(dragline_errors_total[10m]) > 20"
+    annotations = { summary = "{scraper_id} logs errors" }
+    [notify]
+    channels = ["out"]
+    group_wait = "0s"
+"#;
+
+/// A service with a directory of logs and a clock.
+struct World {
+    dir: tempfile::TempDir,
+    clock: Arc<AtomicI64>,
+    fleet: Fleet,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("logs")).unwrap();
+        let start = Timestamp::from_seconds(START);
+        let fleet = Fleet::new(&dir.path().join("logs"), 3, 3, start);
+        let clock = Arc::new(AtomicI64::new(start.as_micros()));
+        Self { dir, clock, fleet }
+    }
+
+    fn settings(dir: &Path) -> Settings {
+        let text = format!(
+            "{RULES}\n[channels.out]\ntype = \"file\"\npath = {:?}\n",
+            dir.join("notices.jsonl")
+        );
+        let (alerts, mistakes) = AlertConfig::load("test", &text, dir);
+        assert_eq!(mistakes, []);
+        let (channels, errors) = Channels::load("test", &text);
+        assert!(errors.is_empty(), "{errors:?}");
+        Settings {
+            monitor: MonitorConfig {
+                state: dir.join("state"),
+                ..MonitorConfig::default()
+            },
+            rules: Arc::new(RuleSet::shipped()),
+            read: ReadOptions::default(),
+            report: ReportOptions::at(Timestamp::from_seconds(START)),
+            layout: Layout::default(),
+            health: dragline_health::Config::from_toml(
+                "",
+                &dragline_health::Environment::of_process(dir),
+            )
+            .unwrap(),
+            alert_rules: alerts.rules,
+            watch: alerts.watch,
+            notify: alerts.notify,
+            channels,
+            file: None,
+        }
+    }
+
+    fn start(&self) -> Running {
+        let dir = self.dir.path().to_owned();
+        let clock = Arc::clone(&self.clock);
+        let logs = vec![self.dir.path().join("logs").display().to_string()];
+        let settings = Self::settings(&dir);
+        let reload = Box::new(move || Ok(Self::settings(&dir)));
+        let clock = Arc::new(move || Timestamp::from_micros(clock.load(SeqCst)));
+        Monitor::open(logs, settings, reload, clock)
+            .unwrap()
+            .start()
+            .unwrap()
+    }
+
+    /// Lines are written, and it becomes as late as the last of them.
+    fn write(&mut self, lines: usize) {
+        self.fleet.write(lines);
+        self.clock.fetch_max(self.fleet.now().as_micros(), SeqCst);
+    }
+
+    fn tick(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1_000_000, SeqCst);
+    }
+
+    fn notices(&self) -> Vec<serde_json::Value> {
+        let text =
+            std::fs::read_to_string(self.dir.path().join("notices.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn window(&self) -> Window {
+        let to = Timestamp::from_micros(self.clock.load(SeqCst)).plus_micros(1);
+        Window {
+            from: Timestamp::from_seconds(START),
+            to,
+        }
+    }
+}
+
+/// Waits until something is true; the threads of the service work in their own time.
+fn until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_true() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{what} did not happen within a minute"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn lines_become_pages_and_alerts_and_survive_a_restart() {
+    let mut world = World::new();
+    let running = world.start();
+    let monitor = Arc::clone(running.monitor());
+    world.write(2_000);
+    let scrapers = |monitor: &Monitor| monitor.scrapers(&ScraperQuery::default()).unwrap();
+    until("the analysis of three scrapers", || {
+        monitor.readiness().is_ready
+            && scrapers(&monitor)
+                .items
+                .iter()
+                .filter(|one| !one.reasons.is_empty())
+                .count()
+                == 3
+    });
+    until("an alert", || {
+        world.tick(1);
+        monitor.alert_summary().unwrap().active >= 3
+    });
+    // Alerts of one rule share a notice.
+    until("a notice", || !world.notices().is_empty());
+    let alert = monitor
+        .alerts(&AlertQuery::default())
+        .unwrap()
+        .items
+        .remove(0);
+    assert!(
+        alert.alert.summary.ends_with("logs errors"),
+        "{}",
+        alert.alert.summary
+    );
+    assert!(
+        alert.evidence[0].contains("ConnectionError"),
+        "{:?}",
+        alert.evidence
+    );
+    let taken = monitor
+        .acknowledge(&alert.alert.id.short(), "alex")
+        .unwrap();
+    assert_eq!(taken.acknowledged.unwrap().by, "alex");
+    check_pages(&monitor, &world);
+    let fired: Vec<Timestamp> = firing(&monitor);
+    let sent = world.notices().len();
+    running.stop().unwrap();
+    drop(monitor);
+
+    // After a restart nothing fires again and nothing is repeated, and the same is known.
+    let running = world.start();
+    let monitor = Arc::clone(running.monitor());
+    until("the second analysis", || monitor.readiness().is_ready);
+    for _ in 0..5 {
+        world.tick(2);
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    assert_eq!(firing(&monitor), fired);
+    assert_eq!(world.notices().len(), sent, "{:?}", world.notices());
+    let alert = monitor.alert(&alert.alert.id.short()).unwrap();
+    assert_eq!(alert.record.acknowledged.unwrap().by, "alex");
+    check_pages(&monitor, &world);
+    running.stop().unwrap();
+}
+
+fn firing(monitor: &Monitor) -> Vec<Timestamp> {
+    let mut fired: Vec<Timestamp> = monitor
+        .alerts(&AlertQuery::default())
+        .unwrap()
+        .items
+        .iter()
+        .map(|one| one.alert.fired_at)
+        .collect();
+    fired.sort();
+    fired
+}
+
+fn check_pages(monitor: &Monitor, world: &World) {
+    let window = world.window();
+    let overview = monitor.overview(window).unwrap();
+    assert_eq!(overview.alerts_firing, 3);
+    assert!(
+        overview.active_runs_total >= 1 && overview.active_runs_total <= 3,
+        "{}",
+        overview.active_runs_total
+    );
+    let scope = Scope {
+        scraper_id: Some("scraper1".to_owned()),
+        site: None,
+    };
+    let errors = monitor.errors(&scope, window).unwrap();
+    let query = EventQuery {
+        scope: scope.clone(),
+        run_id: None,
+        level: Some(dragline_schema::Level::Error),
+        event_type: None,
+        text: None,
+        window,
+        page: Page::first(1_000),
+    };
+    let lines = monitor.events(&query).unwrap();
+    // The number and the lines behind it agree.
+    assert_eq!(errors.total, Some(lines.items.len() as u64));
+    let place = &lines.items[3].place;
+    let around = monitor.lines_around(place, 2, 2).unwrap();
+    assert_eq!(around.lines.len(), 5);
+    assert_eq!(
+        around
+            .lines
+            .iter()
+            .find(|line| line.is_target)
+            .unwrap()
+            .text,
+        lines.items[3].text
+    );
+    let groups = monitor.error_groups(&ErrorQuery {
+        scope: Scope::default(),
+        category: None,
+        severity: None,
+        state: None,
+        search: None,
+        window,
+        page: Page::default(),
+    });
+    assert_eq!(groups.unwrap().items.len(), 1);
+    let runs = monitor.runs(&RunQuery::default()).unwrap();
+    assert!(runs.items.len() >= 9, "{}", runs.items.len());
+    let key = &runs.items.last().unwrap().key;
+    assert_eq!(
+        monitor.run(key).unwrap().summary.numbers.requests,
+        runs.items.last().unwrap().numbers.requests
+    );
+    let outside = Place {
+        file: "/etc/passwd".to_owned(),
+        line: Some(1),
+        offset: 0,
+    };
+    assert!(monitor.lines_around(&outside, 1, 1).is_err());
+    let state = Place {
+        file: world
+            .dir
+            .path()
+            .join("logs/../state/dragline.db")
+            .display()
+            .to_string(),
+        line: Some(1),
+        offset: 0,
+    };
+    assert!(monitor.lines_around(&state, 1, 1).is_err());
+}
+
+#[test]
+fn a_bad_configuration_keeps_the_old_one() {
+    let world = World::new();
+    let dir = world.dir.path().to_owned();
+    let clock = Arc::new(|| Timestamp::from_seconds(START));
+    let reload = Box::new(|| Err("dragline.toml:3: there is no such key".to_owned()));
+    let monitor = Monitor::open(
+        vec![dir.display().to_string()],
+        World::settings(&dir),
+        reload,
+        clock,
+    )
+    .unwrap();
+    let error = monitor.read_configuration().unwrap_err();
+    assert!(
+        error.contains("unchanged") && error.contains("dragline.toml:3"),
+        "{error}"
+    );
+    assert_eq!(monitor.settings().alert_rules.len(), 1);
+    let problems = monitor.service().unwrap().problems;
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("no such key")),
+        "{problems:?}"
+    );
+}

@@ -1,0 +1,121 @@
+//! The service itself, its reports, exports and senders.
+
+use dragline_schema::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::query::Window;
+
+/// Whether the service works.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether it has caught up and everything works that it needs.
+    pub is_ready: bool,
+    /// Why not, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// The service.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ServiceStatus {
+    /// Its version.
+    pub version: String,
+    /// When it was started.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// The directories that it follows.
+    pub inputs: Vec<Input>,
+    /// The machines that send logs.
+    pub senders: Vec<Sender>,
+    /// What it does regularly.
+    pub tasks: Vec<Task>,
+    /// Size of its store in bytes; null when unknown.
+    pub store_bytes: Option<u64>,
+    /// Free space where its store is, in bytes; null when unknown.
+    pub disk_free_bytes: Option<u64>,
+    /// The configuration file; null when there is none.
+    pub config_file: Option<String>,
+    /// When the configuration was read.
+    #[schema(value_type = String, format = DateTime)]
+    pub config_read_at: Timestamp,
+    /// Why the present configuration file is not in use; null when it is.
+    pub config_error: Option<String>,
+    /// What is the matter, one sentence each.
+    pub problems: Vec<String>,
+}
+
+/// A directory that is followed.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Input {
+    /// Its path, as given.
+    pub path: String,
+    /// Number of files in it that are followed.
+    pub files: u64,
+    /// Time of the latest event in it; null without events.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_event: Option<Timestamp>,
+    /// Why it cannot be followed; null when it can.
+    pub error: Option<String>,
+}
+
+/// A machine that sends logs.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Sender {
+    /// Its name.
+    pub host: String,
+    /// Time of its latest batch.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_seen: Timestamp,
+    /// Whether it is overdue.
+    pub is_silent: bool,
+    /// Bytes taken from it since the start of the service.
+    pub bytes: u64,
+}
+
+/// What the service does regularly.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// When it last succeeded; null when it never did.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_success: Option<Timestamp>,
+    /// Why it failed the last time; null when it did not.
+    pub error: Option<String>,
+}
+
+/// A report that was made.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ReportInfo {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub made_at: Timestamp,
+    /// The period that it covers; null when it is not known.
+    pub period: Option<Window>,
+    /// Whom it was sent to, and whether it was late, in a sentence; null when it was not sent.
+    pub note: Option<String>,
+}
+
+/// A file for download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Its media type: `text/csv; charset=utf-8`.
+    pub media_type: String,
+    /// Its name, without a directory.
+    pub file_name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct IngestAnswer {
+    /// Where the next batch of the file has to begin.
+    pub next_offset: u64,
+    /// Number of bytes of this batch that were new; 0 when all were known.
+    pub new_bytes: u64,
+}

@@ -1,0 +1,102 @@
+//! Every page, without a browser.
+
+use crate::client::get;
+use crate::fleet::Fleet;
+use crate::start;
+
+/// The address of every kind of page, of the first scraper.
+pub(crate) const PAGES: [&str; 24] = [
+    "/",
+    "/?from=7d",
+    "/scrapers",
+    "/scrapers?sort=requests&verdict=healthy",
+    "/scraper?scraper_id=shop-0&site=shop-0.example.com",
+    "/sites",
+    "/site?site=shop-0.example.com",
+    "/runs",
+    "/runs?outcome=killed",
+    "/run?scraper_id=shop-0&site=shop-0.example.com&run_id=2026-12-01-0000",
+    "/compare?scraper_id=shop-0&site=shop-0.example.com&run_id=2026-12-01-0000&other=2026-12-01-0001",
+    "/errors",
+    "/errors?category=network",
+    "/errors/c8a491736c67364b",
+    "/lines?file=logs/shop.20261201T000000Z.jsonl&line=1841&offset=390292",
+    "/events?event_type=request",
+    "/alerts",
+    "/health",
+    "/health/shop",
+    "/explore",
+    "/explore/dragline_response_time_seconds",
+    "/findings",
+    "/findings/shop-0-open",
+    "/reports",
+];
+
+#[test]
+fn every_page_answers() {
+    for count in [0, 1, 14, 1_000] {
+        let (server, _fleet) = start(Fleet::new(count));
+        for page in PAGES {
+            let response = get(server.address(), page);
+            let is_of_a_scraper = ["shop-0", "c8a491", "/lines", "dragline_"]
+                .iter()
+                .any(|part| page.contains(part))
+                || page == "/health/shop";
+            if count == 0 && is_of_a_scraper {
+                continue;
+            }
+            assert_eq!(
+                response.status,
+                200,
+                "{page} of {count}: {}",
+                response.text()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_stands_alone() {
+    for fleet in [Fleet::new(0), Fleet::new(14), Fleet::hostile()] {
+        let page = dragline_web::snapshot(&fleet).unwrap();
+        for part in [
+            "<script",
+            "<link",
+            "<form method",
+            " src=\"",
+            "<img",
+            "@import",
+            "url(",
+        ] {
+            assert!(!page.contains(part), "{part}");
+        }
+        assert!(page.contains("<style>") && page.contains("A copy;"));
+    }
+}
+
+#[test]
+fn lists_can_be_downloaded() {
+    let (server, _fleet) = start(Fleet::new(14));
+    for (page, table) in [
+        ("/scrapers", "scrapers"),
+        ("/runs?site=shop-0.example.com", "runs"),
+        ("/errors?from=7d", "errors"),
+        ("/alerts", "alerts"),
+        ("/explore/dragline_items_total", "metric"),
+    ] {
+        let text = get(server.address(), page).text();
+        let link = text
+            .split('"')
+            .find(|part| part.starts_with(&format!("/api/v1/export/{table}")));
+        let link = link
+            .unwrap_or_else(|| panic!("{page}"))
+            .replace("&amp;", "&");
+        let file = get(server.address(), &link);
+        assert_eq!(file.status, 200, "{link}: {}", file.text());
+        assert!(
+            file.header("content-disposition")
+                .is_some_and(|name| name.contains(table)),
+            "{link}"
+        );
+    }
+}
