@@ -58,11 +58,15 @@ struct Client(TcpStream, SocketAddr);
 impl Client {
     fn get(&mut self, path: &str) -> (u16, usize) {
         let (to, path) = (self.1, path.to_owned());
-        write!(
-            self.0,
-            "GET {path} HTTP/1.1\r\nHost: {to}\r\nAccept-Encoding: gzip\r\n\r\n"
-        )
-        .unwrap();
+        // In one segment: several would wait for an acknowledgement of the first.
+        let request = format!(
+            "GET {path} HTTP/1.1
+Host: {to}
+Accept-Encoding: gzip
+
+"
+        );
+        self.0.write_all(request.as_bytes()).unwrap();
         let response = read(&mut self.0).unwrap();
         (response.status, response.body.len())
     }
