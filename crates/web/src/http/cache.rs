@@ -68,7 +68,7 @@ mod tests {
     fn an_answer_is_fresh_until_its_topics_change_or_it_is_old() {
         let at = Timestamp::from_seconds(1_000);
         let kept = Kept::new(
-            Arc::new(Rendered::new(Reply::new("text/plain", "x"))),
+            Arc::new(Rendered::new(Reply::new("text/plain", "x"), false)),
             3,
             at,
         );

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::cache::{Cache, Kept};
 use super::call::{Call, Caller, Params};
 use super::guard::{Guard, Peer, ask_for_token, protect};
-use super::reply::{Rendered, Reply};
+use super::reply::{Rendered, Reply, accepts_gzip};
 use super::{Kind, Problem, Route, stream};
 use crate::backend::Backend;
 use crate::config::{Limits, WebConfig};
@@ -219,6 +219,7 @@ struct Prepared {
     address: String,
     caller: Caller,
     is_encrypted: bool,
+    compresses: bool,
     now: Timestamp,
 }
 
@@ -240,7 +241,8 @@ async fn process(
         return run(app, route, prepared).await;
     }
     let key = format!(
-        "{} {} {} {}",
+        "{} {} {} {} {}",
+        prepared.compresses,
         prepared.address,
         prepared.caller.role.name(),
         prepared.caller.has_session,
@@ -304,6 +306,7 @@ async fn prepare(
         address: format!("{path}{query}"),
         caller,
         is_encrypted: app.guard.is_encrypted(&parts.headers, peer),
+        compresses: accepts_gzip(&parts.headers),
         now: app.backend.now(),
     })
 }
@@ -416,7 +419,7 @@ async fn run(
             is_encrypted: prepared.is_encrypted,
             is_snapshot: false,
         };
-        (route.handler)(&call).map(|reply| Arc::new(Rendered::new(reply)))
+        (route.handler)(&call).map(|reply| Arc::new(Rendered::new(reply, prepared.compresses)))
     });
     work.await.unwrap_or_else(|_| {
         Err(Problem::new(
@@ -449,7 +452,7 @@ fn finish(
                 }
                 Kind::Page | Kind::Public => pages::problem_page(&app.base, &problem, caller),
             };
-            let mut response = Rendered::new(reply.with_status(status)).respond(headers);
+            let mut response = Rendered::new(reply.with_status(status), false).respond(headers);
             if status == StatusCode::UNAUTHORIZED && kind != Kind::Page {
                 ask_for_token(response.headers_mut());
             }

@@ -85,7 +85,8 @@ pub(crate) struct Rendered {
 }
 
 impl Rendered {
-    pub(crate) fn new(mut reply: Reply) -> Self {
+    /// `compresses`: whether the client takes compressed bodies.
+    pub(crate) fn new(mut reply: Reply, compresses: bool) -> Self {
         let body = Bytes::from(std::mem::take(&mut reply.body));
         let is_whole = reply.status == StatusCode::OK;
         let etag = is_whole.then(|| tag_of(&reply.media_type, &body));
@@ -97,7 +98,8 @@ impl Rendered {
         ]
         .iter()
         .any(|start| reply.media_type.starts_with(start));
-        let gzip = (is_text && body.len() >= MIN_COMPRESSED).then(|| compress(&body));
+        let is_worth_it = compresses && is_text && body.len() >= MIN_COMPRESSED;
+        let gzip = is_worth_it.then(|| compress(&body));
         Self {
             reply,
             body,
@@ -257,13 +259,14 @@ fn bare(tag: &str) -> &str {
 }
 
 fn compress(body: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(6));
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(4));
     // Writing to memory cannot fail.
     let written = encoder.write_all(body).and_then(|()| encoder.finish());
     written.expect("writing to memory cannot fail").into()
 }
 
-fn accepts_gzip(request: &HeaderMap) -> bool {
+/// Whether the client takes bodies compressed with gzip.
+pub(crate) fn accepts_gzip(request: &HeaderMap) -> bool {
     let accepted = request
         .get(ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok());
@@ -307,7 +310,7 @@ mod tests {
     fn file() -> Rendered {
         let mut reply = Reply::new("text/csv", "0123456789");
         reply.file_name = Some("runs.csv".into());
-        Rendered::new(reply)
+        Rendered::new(reply, true)
     }
 
     #[test]
@@ -345,7 +348,7 @@ mod tests {
 
     #[test]
     fn what_the_client_has_is_not_sent_again() {
-        let page = Rendered::new(Reply::html("x".repeat(5_000)));
+        let page = Rendered::new(Reply::html("x".repeat(5_000)), true);
         let first = page.respond(&headers(&[(ACCEPT_ENCODING, "br, gzip;q=0.8")]));
         assert_eq!(first.headers()[CONTENT_ENCODING], "gzip");
         let etag = first.headers()[ETAG].to_str().unwrap();

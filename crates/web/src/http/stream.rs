@@ -50,7 +50,7 @@ pub(crate) fn open(app: &Arc<App>, headers: &HeaderMap) -> Response<Body> {
             ),
         );
         let reply = Reply::new("application/problem+json", problem.json());
-        return Rendered::new(reply.with_status(problem.status)).respond(headers);
+        return Rendered::new(reply.with_status(problem.status), false).respond(headers);
     };
     let last = headers
         .get("last-event-id")

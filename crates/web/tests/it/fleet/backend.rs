@@ -7,11 +7,22 @@ use dragline_web::model::*;
 use dragline_web::{
     AlertQuery, Answer, Backend, BackendError, ErrorQuery, EventQuery, ExportQuery, Feed,
     FindingQuery, IngestBatch, Listing, MetricQuery, Page, Place, RunKey, RunQuery, Scope,
-    ScraperKey, ScraperQuery, Window,
+    ScraperKey, ScraperQuery, ScraperSort, Window,
 };
 
 use super::data::*;
 use super::{Fleet, not_found};
+
+/// A part of a list, of which only the items are copied.
+fn part<T: Clone>(found: Vec<&T>, page: &Page) -> Answer<Listing<T>> {
+    let part = Listing::cut(found, page)?;
+    Ok(Listing {
+        items: part.items.into_iter().cloned().collect(),
+        total: part.total,
+        next: part.next,
+        note: part.note,
+    })
+}
 
 impl Backend for Fleet {
     fn now(&self) -> Timestamp {
@@ -46,28 +57,26 @@ impl Backend for Fleet {
 
     fn scrapers(&self, query: &ScraperQuery) -> Answer<Listing<ScraperSummary>> {
         let search = query.search.as_deref().unwrap_or_default().to_lowercase();
-        let mut found: Vec<ScraperSummary> = self
-            .scrapers
-            .iter()
-            .filter(|one| {
-                query
-                    .scope
-                    .matches(one.key.scraper_id.as_deref(), one.key.site.as_deref())
-            })
-            .filter(|one| query.verdicts.is_empty() || query.verdicts.contains(&one.verdict))
-            .filter(|one| format!("{:?}", one.key).to_lowercase().contains(&search))
-            .cloned()
-            .collect();
+        let contains = |name: &Option<String>| {
+            name.as_deref()
+                .is_some_and(|name| name.to_lowercase().contains(&search))
+        };
+        let fits = |one: &&ScraperSummary| {
+            query
+                .scope
+                .matches(one.key.scraper_id.as_deref(), one.key.site.as_deref())
+                && (query.verdicts.is_empty() || query.verdicts.contains(&one.verdict))
+                && (search.is_empty() || contains(&one.key.scraper_id) || contains(&one.key.site))
+        };
+        let mut found: Vec<&ScraperSummary> = self.scrapers.iter().filter(fits).collect();
         match query.sort {
-            dragline_web::ScraperSort::Attention => {
-                found.sort_by_key(|one| (one.verdict, one.key.clone()));
-            }
-            dragline_web::ScraperSort::Requests => {
+            ScraperSort::Attention => found.sort_by_key(|one| one.verdict),
+            ScraperSort::Requests => {
                 found.sort_by_key(|one| std::cmp::Reverse(one.numbers.requests));
             }
-            _ => found.sort_by_key(|one| one.key.clone()),
+            _ => found.sort_by(|a, b| a.key.cmp(&b.key)),
         }
-        Listing::cut(found, &query.page)
+        part(found, &query.page)
     }
 
     fn scraper(&self, key: &ScraperKey, window: Window) -> Answer<ScraperDetail> {
@@ -91,22 +100,16 @@ impl Backend for Fleet {
     }
 
     fn runs(&self, query: &RunQuery) -> Answer<Listing<RunSummary>> {
-        let scrapers = self.scrapers.iter().filter(|one| {
+        let fits = |run: &&RunSummary| {
+            let key = &run.key;
+            let is_in = |window: Window| run.start.is_some_and(|start| window.contains(start));
             query
                 .scope
-                .matches(one.key.scraper_id.as_deref(), one.key.site.as_deref())
-        });
-        let mut runs: Vec<RunSummary> = scrapers
-            .flat_map(|one| (0..6).map(|number| run(one, number, self.is_hostile)))
-            .filter(|run| query.outcome.is_none() || run.outcome == query.outcome)
-            .filter(|run| {
-                query
-                    .window
-                    .is_none_or(|window| run.start.is_some_and(|start| window.contains(start)))
-            })
-            .collect();
-        runs.sort_by_key(|run| (std::cmp::Reverse(run.start), run.key.clone()));
-        Listing::cut(runs, &query.page)
+                .matches(key.scraper_id.as_deref(), key.site.as_deref())
+                && (query.outcome.is_none() || run.outcome == query.outcome)
+                && query.window.is_none_or(is_in)
+        };
+        part(self.runs.iter().filter(fits).collect(), &query.page)
     }
 
     fn run(&self, key: &RunKey) -> Answer<RunDetail> {

@@ -12,7 +12,7 @@ use dragline_alerting::state::{PhaseName, Reason};
 use dragline_web::model::*;
 use dragline_web::{Answer, BackendError, Feed, IngestBatch, ScraperKey};
 
-use data::{alert, scraper};
+use data::{alert, run, scraper};
 
 /// 2026-12-01T14:30:00Z.
 pub(crate) const NOW: i64 = 1_796_135_400;
@@ -24,7 +24,10 @@ pub(crate) const HOSTILE: &str = "</script><script>document.title='taken'</scrip
 pub(crate) struct Fleet {
     pub(crate) feed: Feed,
     pub(crate) is_hostile: bool,
+    /// Those that need attention first.
     pub(crate) scrapers: Vec<ScraperSummary>,
+    /// The latest start first.
+    pub(crate) runs: Vec<RunSummary>,
     pub(crate) alerts: Mutex<Vec<AlertRecord>>,
     pub(crate) silences: Mutex<Vec<SilenceRecord>>,
     pub(crate) batches: Mutex<Vec<IngestBatch>>,
@@ -47,6 +50,11 @@ impl Fleet {
         let scrapers: Vec<_> = (0..count)
             .map(|number| scraper(number, is_hostile))
             .collect();
+        let mut runs: Vec<RunSummary> = scrapers
+            .iter()
+            .flat_map(|one| (0..6).map(move |number| run(one, number, is_hostile)))
+            .collect();
+        runs.sort_by_cached_key(|run| (std::cmp::Reverse(run.start), run.key.clone()));
         let alerts = scrapers
             .iter()
             .filter(|one| one.alerts_firing > 0)
@@ -67,6 +75,7 @@ impl Fleet {
             feed: Feed::new(NOW as u64),
             is_hostile,
             scrapers,
+            runs,
             alerts: Mutex::new(alerts),
             silences: Mutex::new(Vec::new()),
             batches: Mutex::new(Vec::new()),
