@@ -85,7 +85,7 @@ impl Schedule {
     /// The first run that is due after a start; `None` without a schedule. A start shortly before the usual time is that
     /// of the usual time.
     pub(crate) fn after_start(&self, start: i64) -> Option<Deadline> {
-        self.after(start, |slot, interval| slot.early(interval))
+        self.after(start, Slot::early)
     }
 
     /// The first run that is due after a moment at which a run was active.

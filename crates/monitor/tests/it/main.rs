@@ -1,5 +1,11 @@
 //! Tests of the service from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unnecessary_debug_formatting,
+    reason = "paths become strings of TOML"
+)]
+
 mod crashes;
 mod fleet;
 mod service;

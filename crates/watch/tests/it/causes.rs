@@ -93,7 +93,7 @@ fn judge(seed: u64) -> Option<(Suspect, Suspect)> {
     Some((cause, verdict.suspect))
 }
 
-/// Of the fleets whose cause can be told, the share that is told rightly, and the share that is told at all.
+/// Numbers of right verdicts, of verdicts, and of fleets with a failing scraper.
 fn score(seeds: std::ops::Range<u64>) -> (usize, usize, usize) {
     let verdicts: Vec<(Suspect, Suspect)> = seeds.filter_map(judge).collect();
     let told = verdicts
