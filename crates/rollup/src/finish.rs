@@ -12,6 +12,7 @@ use crate::counters::{Counters, Latency};
 use crate::course::{Course, take_course};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
+use crate::guessed::mark_ends;
 use crate::habits::{AllHabits, Habits, marks_ends};
 use crate::identity::final_keys;
 use crate::period::{Strays, without_strays};
@@ -175,7 +176,8 @@ impl Rollup {
         let width = self.width();
         let keys = final_keys(&self.sources);
         let echoes = self.silence_echoes(&keys);
-        let (merged, places) = merged_runs(std::mem::take(&mut self.sources), keys);
+        let (mut merged, places) = merged_runs(std::mem::take(&mut self.sources), keys);
+        mark_ends(&mut merged);
         let mut buckets = Buckets::new(std::mem::take(&mut self.activity), &places);
         let mut latency: BTreeMap<(i64, usize), Latency> = BTreeMap::new();
         for ((source, hour), sketch) in self.latency {

@@ -58,9 +58,10 @@ impl Sink for Remembering<'_> {
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
         let (runs, family) = &mut self.runs;
-        if let Some(run_id) = runs.of(record, *family) {
+        if let Some((run_id, is_run_guessed)) = runs.of(record, *family) {
             let record = Record {
                 run_id: Some(run_id.into()),
+                is_run_guessed,
                 ..record.clone()
             };
             self.context.remember(&record);
