@@ -80,7 +80,8 @@ pub(super) fn is_duplicate(message: &str, is_named: bool) -> bool {
             || (word == "before" && at > 0 && is_one(&words[at - 1], &["seen", "known", "stored"]))
     });
     let is_count = words.windows(2).any(|pair| {
-        let is_plural = pair[1].ends_with('s') && !pair[1].ends_with("ss") && pair[1] != "exists";
+        let is_verb = ["exists", "has", "is", "this", "was"].contains(&pair[1].as_str());
+        let is_plural = pair[1].ends_with('s') && !pair[1].ends_with("ss") && !is_verb;
         is_number(&pair[0]) && (is_plural || is_one(&pair[1], &DUPLICATES))
     });
     let denies = words.iter().any(|word| is_one(word, &DENIALS));

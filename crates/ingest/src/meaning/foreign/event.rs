@@ -35,6 +35,7 @@ impl<'a> Slots<'a> {
             && !is_answer
             && !denies_item(message)
             && (self.has_item || (says_item(message) && (self.has_identity || url.is_some())))
+            && !besides::is_duplicate(message, true)
         {
             let item = ProductProcessed {
                 action: Some(ProductAction::Saved.as_str().into()),
@@ -195,7 +196,11 @@ impl<'a> Slots<'a> {
         }
         let message = record.message.as_deref().unwrap_or_default();
         let (bare, attempt) = besides::split_attempt(message);
-        let said = wording::quiet(bare, self.has_identity).filter(|_| is_quiet);
+        let said = match record.level {
+            _ if is_quiet => wording::quiet(bare, self.has_identity),
+            Some(Level::Warn) => wording::warned(bare),
+            _ => None,
+        };
         let is_other = |said: &str| url.is_some_and(|url| url != said);
         match said {
             Some(Said::Page {
@@ -204,7 +209,7 @@ impl<'a> Slots<'a> {
                 milliseconds,
             }) if !is_other(url) => {
                 let url = url.to_owned();
-                record.is_unjudged = status.is_none();
+                record.is_unjudged = status.is_none() && is_quiet;
                 record.event = Event::Request(Request {
                     url: Some(url.into()),
                     status_code: status,
