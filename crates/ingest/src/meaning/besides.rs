@@ -168,9 +168,8 @@ pub(super) fn split_attempt(message: &str) -> (&str, Option<u64>) {
     let Some(number) = number.filter(|number: &u64| *number < 1000) else {
         return none;
     };
-    let length = start + head.len();
-    let rest =
-        message[..length].trim_end_matches(|c: char| !c.is_alphanumeric() && !")]>\"'".contains(c));
+    let is_joint = |c: char| c.is_whitespace() || "([{,-–—#;:|".contains(c);
+    let rest = message[..start + head.len()].trim_end_matches(is_joint);
     let attempt = number + u64::from(word == "retry");
     if rest.is_empty() {
         none
