@@ -108,10 +108,8 @@ pub(super) fn queue_size(message: &str) -> Option<u64> {
     let next = next.filter(|word| is_number(word));
     let before = || {
         let is_within = at > 0 && ["in", "the", "on"].contains(&words[at - 1].as_str());
-        let numbers = words[at.saturating_sub(4)..at].iter();
-        numbers
-            .filter(|word| is_within && is_number(word))
-            .next_back()
+        let mut numbers = words[at.saturating_sub(4)..at].iter();
+        numbers.rfind(|word| is_within && is_number(word))
     };
     next.or_else(before)?.parse().ok()
 }
