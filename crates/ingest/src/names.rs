@@ -192,7 +192,7 @@ mod tests {
             ("a/books-2-2026-03-04.log", "a/books-2-*.log", "2026-03-04"),
             ("a/app.log-20260304", "a/app.log", "20260304"),
             ("a/app-2026-03-04.1.log", "a/app-*.log", "2026-03-04"),
-            // With a time of day, and with a number that is no day.
+            // With a time of day; with a number that is not a day.
             (
                 "a/books-2026-03-04_11-22-33.log",
                 "a/books-2026-03-04_11-22-33.log",

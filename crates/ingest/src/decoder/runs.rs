@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 const SOON: i64 = 60_000_000;
 /// Where no start is marked, a silence of more than this ends a run. In microseconds.
 const SILENCE: i64 = 10 * SOON;
-/// A time that is more than this before the last one is no time of the same clock. In microseconds.
+/// A time that is more than this before the last one is from another clock. In microseconds.
 const BEFORE: i64 = 1440 * SOON;
 /// Maximum number of scrapers of one family whose runs are told apart.
 const MOST: usize = 256;
