@@ -70,8 +70,9 @@ fn room(kind: Kind, scraper: &Scraper, (start, end): (i64, i64)) -> Option<(usiz
     let after = match kind {
         // The period goes on for long enough that the run is overdue.
         Kind::RunMissed => 3,
-        // A clock that is ahead must not move the period's end.
-        Kind::ClockSkew => 2,
+        // A clock that is ahead, and a run that goes on or starts after the end, must not move the period's end: the
+        // other scrapers' runs would be missing behind it.
+        Kind::ClockSkew | Kind::RunLate | Kind::RunStalled => 2,
         _ => kind.facts().runs,
     };
     let last = starts.len().checked_sub(after)?;

@@ -1,5 +1,5 @@
-//! Resolves ambiguous times of a file: which of two numbers is the month, and on which day times without a
-//! date were written.
+//! Resolves ambiguous times of a file: which of two numbers is the month, on which day times without a date were
+//! written, and when a file without any times was begun.
 //!
 //! A single line is often ambiguous while a later one is not. So a file whose first times are ambiguous is
 //! scanned before it is read.
@@ -26,6 +26,9 @@ const FIRST_BYTES: usize = 64 << 10;
 /// A line's time is searched for in this many bytes at its start.
 const WITHIN: usize = 200;
 
+/// A record's own time is in this many bytes at its start.
+const HEAD: usize = 64;
+
 /// The calendar of a file. `order` is the date order that the user gave, or that another file of the same log
 /// showed.
 pub(crate) fn of(
@@ -39,6 +42,8 @@ pub(crate) fn of(
         is_undecided: false,
         day: None,
         written: written.map(|time| time.to_civil().date()),
+        begun: None,
+        grown: None,
     };
     let Ok(mut source) = Source::open_in_pieces(path) else {
         return calendar;
@@ -47,7 +52,9 @@ pub(crate) fn of(
     let lines = start.split(|byte| *byte == b'\n');
     let times = lines.filter_map(|line| Some((line, time_in(line)?)));
     let (mut is_open, mut is_dayless, mut told) = (false, false, None);
+    let mut is_timed = false;
     for (line, found) in times.take(FIRST_LINES) {
+        is_timed |= time_in(&line[..line.len().min(HEAD)]).is_some();
         is_open |= matches!(found.date, Date::Either(..));
         is_dayless |= found.date == Date::None;
         // Later lines may be ambiguous even if these are not.
@@ -55,6 +62,10 @@ pub(crate) fn of(
     }
     if is_dayless {
         calendar.day = day_in(path);
+    }
+    if !is_timed {
+        calendar.begun = begun_in(path);
+        calendar.grown = written.zip(size_of(path));
     }
     calendar.order = calendar.order.or(told);
     if is_open && calendar.order.is_none() {
@@ -151,20 +162,19 @@ fn order_of(line: &[u8], days: &mut (Vec<i8>, Vec<i8>)) -> Option<DateOrder> {
 /// The date in a file's name: `crawl-2026-03-04.log`, `crawl_20260304.log`.
 fn day_in(path: &Path) -> Option<civil::Date> {
     let name = path.file_name()?.to_str()?;
+    day_at(name).map(|(day, _)| day)
+}
+
+/// The day in a name, and the position behind it.
+fn day_at(name: &str) -> Option<(civil::Date, usize)> {
     let bytes = name.as_bytes();
     (0..bytes.len()).find_map(|at| {
         if at > 0 && bytes[at - 1].is_ascii_digit() {
             return None;
         }
-        let digits: String = name
-            .get(at..)?
-            .chars()
-            .take(10)
-            .filter(char::is_ascii_digit)
-            .collect();
         let rest = name.get(at..)?;
-        let is_apart = rest.get(4..5).is_some_and(|c| matches!(c, "-" | "_" | "."))
-            && rest.get(7..8).is_some_and(|c| matches!(c, "-" | "_" | "."));
+        let digits: String = rest.chars().take(10).filter(char::is_ascii_digit).collect();
+        let is_apart = rest.get(4..5).is_some_and(is_joint) && rest.get(7..8).is_some_and(is_joint);
         let is_glued = rest
             .get(..8)
             .is_some_and(|eight| eight.bytes().all(|b| b.is_ascii_digit()));
@@ -173,10 +183,37 @@ fn day_in(path: &Path) -> Option<civil::Date> {
         }
         let number = |range: std::ops::Range<usize>| digits.get(range)?.parse::<i16>().ok();
         let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
-        (1990..2100)
-            .contains(&year)
-            .then(|| civil::Date::new(year, month as i8, day as i8).ok())?
+        let date = civil::Date::new(year, month as i8, day as i8).ok()?;
+        let end = at + if is_apart { 10 } else { 8 };
+        (1990..2100).contains(&year).then_some((date, end))
     })
+}
+
+fn is_joint(text: &str) -> bool {
+    matches!(text, "-" | "_" | ".")
+}
+
+/// The day and the time of day in a file's name: when the process began that wrote it.
+fn begun_in(path: &Path) -> Option<civil::DateTime> {
+    let name = path.file_name()?.to_str()?;
+    let (day, end) = day_at(name)?;
+    let rest = name.get(end..)?;
+    let clock = rest.strip_prefix(['T', '-', '_', '.'])?;
+    let apart = clock.get(2..3).is_some_and(is_joint) && clock.get(5..6).is_some_and(is_joint);
+    let parts = if apart { [0, 3, 6] } else { [0, 2, 4] };
+    let number = |at: usize| clock.get(at..at + 2)?.parse::<i8>().ok();
+    let [hour, minute, second] = parts.map(number);
+    let time = civil::Time::new(hour?, minute?, second?, 0).ok()?;
+    Some(day.to_datetime(time))
+}
+
+/// The length of a file's text, which is unknown in an archive.
+fn size_of(path: &Path) -> Option<u64> {
+    let is_packed = path
+        .extension()
+        .is_some_and(|end| end == "gz" || end == "zst");
+    let size = std::fs::metadata(path).ok()?.len();
+    (!is_packed && size > 0).then_some(size)
 }
 
 #[cfg(test)]
@@ -188,6 +225,24 @@ mod tests {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         of(&path, None, None, &Arc::default())
+    }
+
+    #[test]
+    fn a_name_tells_when_a_file_without_times_was_begun() {
+        let begun = |name: &str, text: &str| calendar(name, text).begun.map(|at| at.to_string());
+        let expected = Some("2026-03-04T11:22:33".to_owned());
+        let untimed = "INFO  CheerioCrawler: Starting the crawler.\n";
+        for name in [
+            "shop-20260304-112233.log",
+            "shop_2026-03-04_11-22-33_123456.log",
+            "20260304T112233Z.log",
+        ] {
+            assert_eq!(begun(name, untimed), expected, "{name}");
+        }
+        assert_eq!(begun("shop-2026-03-04.log", untimed), None);
+        assert_eq!(begun("shop-20260304-7.log", untimed), None);
+        let timed = "2026-03-04 11:22:40 INFO x\n";
+        assert_eq!(begun("shop-20260304-112233.log", timed), None);
     }
 
     #[test]

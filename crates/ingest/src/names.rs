@@ -31,13 +31,13 @@ pub fn family_name(path: &str) -> String {
 }
 
 /// The family name of a path, and the file's sort key in it. The family name omits what rotation adds
-/// (times, small numbers).
+/// (times, small numbers). Of files that are named after a day, it is a pattern: `isle-books-*.log`.
 pub(crate) fn family_of(path: &str) -> (String, OrderKey) {
     let path = without_compression(path);
     let (dir, name) = path
         .rsplit_once('/')
         .map_or(("", path), |(dir, name)| (dir, name));
-    let mut family = Vec::new();
+    let mut family: Vec<String> = Vec::new();
     let mut time = String::new();
     let mut number = None;
     for (index, part) in name.split('.').enumerate() {
@@ -46,8 +46,18 @@ pub(crate) fn family_of(path: &str) -> (String, OrderKey) {
             time.push_str(part);
         } else if index > 0 && !part.is_empty() && part.len() <= 4 && digits == part.len() {
             number = part.parse::<i64>().ok();
+        } else if let Some((before, day)) = split_day(part) {
+            time.push_str(day);
+            // `app.log-20260304` is an older `app.log`.
+            let is_rotated = index > 0 && !before.is_empty();
+            let name = before.trim_end_matches(['-', '_']);
+            family.push(if is_rotated {
+                name.to_owned()
+            } else {
+                format!("{before}*")
+            });
         } else {
-            family.push(part);
+            family.push(part.to_owned());
         }
     }
     // `app.log.2` is older than `app.log.1`; in names with times, higher numbers are newer.
@@ -74,6 +84,36 @@ pub(crate) fn number_upwards<'k>(family: &str, keys: impl Iterator<Item = &'k mu
             key.2 = -key.2;
         }
     }
+}
+
+/// Splits off the day at the end of a part of a name: `isle-books-2026-03-04`, `log-20260304`. With a time of day, it is
+/// the name of a process's own log.
+fn split_day(part: &str) -> Option<(&str, &str)> {
+    let day_of = |length: usize| {
+        let (before, day) = part.split_at_checked(part.len().checked_sub(length)?)?;
+        let is_apart = before.is_empty() || before.ends_with(['-', '_']);
+        (is_apart && is_day(day)).then_some((before, day))
+    };
+    day_of("2026-03-04".len()).or_else(|| day_of("20260304".len()))
+}
+
+/// `2026-03-04`, `2026_03_04`, `20260304`.
+fn is_day(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| {
+        let part = text.get(range)?;
+        let is_number = part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u32>().ok().filter(|_| is_number)
+    };
+    let (month, day) = if text.len() == 10 {
+        let has_joints = matches!(bytes[4], b'-' | b'_') && bytes[4] == bytes[7];
+        (digits(5..7).filter(|_| has_joints), digits(8..10))
+    } else {
+        (digits(4..6), digits(6..8))
+    };
+    digits(0..4).is_some_and(|year| (1990..2100).contains(&year))
+        && month.is_some_and(|month| (1..=12).contains(&month))
+        && day.is_some_and(|day| (1..=31).contains(&day))
 }
 
 /// `20260304T112233Z`, `2026-03-04`, `2026-03-04_11-22-33_123456`, `1772623353`.
@@ -138,6 +178,42 @@ mod tests {
                 "s.log"
             ],
         );
+    }
+
+    #[test]
+    fn files_of_days_are_one_family() {
+        for (name, family, day) in [
+            (
+                "a/isle-books-2026-03-04.log",
+                "a/isle-books-*.log",
+                "2026-03-04",
+            ),
+            (
+                "a/isle_books_20260304.log.gz",
+                "a/isle_books_*.log",
+                "20260304",
+            ),
+            ("a/books/2026-03-04.log", "a/books/*.log", "2026-03-04"),
+            ("a/books-2-2026-03-04.log", "a/books-2-*.log", "2026-03-04"),
+            ("a/app.log-20260304", "a/app.log", "20260304"),
+            ("a/app-2026-03-04.1.log", "a/app-*.log", "2026-03-04"),
+            // With a time of day; with a number that is not a day.
+            (
+                "a/books-2026-03-04_11-22-33.log",
+                "a/books-2026-03-04_11-22-33.log",
+                "",
+            ),
+            (
+                "a/books-20260304-112233.log",
+                "a/books-20260304-112233.log",
+                "",
+            ),
+            ("a/books-20261304.log", "a/books-20261304.log", ""),
+        ] {
+            let (found, (is_open, time, _)) = family_of(name);
+            assert_eq!((found.as_str(), time.as_str()), (family, day), "{name}");
+            assert_eq!(is_open, day.is_empty(), "{name}");
+        }
     }
 
     #[test]

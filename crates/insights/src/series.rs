@@ -142,7 +142,8 @@ impl<'f> Source<'f> {
             own: Some(&row.stats),
             lacking: lacking(row),
             warned: warned(row),
-            queue_left: row.queue_left,
+            // Where the clock jumped, the last length by time need not be the last one.
+            queue_left: row.queue_left.filter(|_| row.skewed == 0),
             buckets: buckets
                 .iter()
                 .map(|row| (row.start, &row.counters))

@@ -1,7 +1,7 @@
 //! Says which incidents the logs cannot show.
 
 use dragline_rollup::{Finished, RunRow};
-use dragline_schema::Dialect;
+use dragline_schema::{Dialect, ProblemKind};
 
 use crate::names::by_scraper;
 
@@ -13,7 +13,7 @@ struct Lack {
     is_lacking: fn(&[&RunRow]) -> bool,
 }
 
-const LACKS: [Lack; 5] = [
+const LACKS: [Lack; 6] = [
     Lack {
         what: "slow responses",
         why: "no response times; seconds per request are compared instead",
@@ -47,7 +47,18 @@ const LACKS: [Lack; 5] = [
         why: "no ends of runs",
         is_lacking: |rows| rows.iter().all(|row| row.verdict.is_none()),
     },
+    Lack {
+        what: "missed and late runs",
+        why: "no runs, only hours",
+        is_lacking: |rows| rows.iter().all(|row| !row.key.is_run()),
+    },
 ];
+/// In the wire format, a scraper without a queue logs none; other logs may just not say its length.
+const NO_QUEUE: Lack = Lack {
+    what: "growing queues",
+    why: "no lengths of queues",
+    is_lacking: |rows| rows.iter().all(|row| row.counters.queue.count == 0),
+};
 
 /// A sentence about the incidents that the logs cannot show, and why; `None` if there are none.
 ///
@@ -59,7 +70,9 @@ pub fn unseen(finished: &Finished) -> Option<String> {
         .filter(|rows: &Vec<&RunRow>| rows.iter().any(|row| row.counters.has_activity()))
         .collect();
     let mut parts: Vec<String> = Vec::new();
-    for lack in &LACKS {
+    let has_numbers = finished.dialects.contains_key(&Dialect::Dragline);
+    let queue = Some(&NO_QUEUE).filter(|_| !has_numbers);
+    for lack in LACKS.iter().chain(queue) {
         let count = scrapers
             .iter()
             .filter(|rows| (lack.is_lacking)(rows))
@@ -72,7 +85,10 @@ pub fn unseen(finished: &Finished) -> Option<String> {
         };
         parts.push(format!("{}{whose} ({})", lack.what, lack.why));
     }
-    let has_numbers = finished.dialects.contains_key(&Dialect::Dragline);
+    let mut problems = finished.problems.keys();
+    if problems.any(|(_, kind)| *kind == ProblemKind::EstimatedTime) {
+        parts.push("the minute at which an incident began (estimated times)".to_owned());
+    }
     if !has_numbers && !scrapers.is_empty() {
         parts.push("lost lines and changed clocks (no line numbers)".to_owned());
     }

@@ -175,7 +175,8 @@ impl Rollup {
         let width = self.width();
         let keys = final_keys(&self.sources);
         let echoes = self.silence_echoes(&keys);
-        let (merged, places) = merged_runs(std::mem::take(&mut self.sources), keys);
+        let (mut merged, places) = merged_runs(std::mem::take(&mut self.sources), keys);
+        crate::guessed::mark_ends(&mut merged);
         let mut buckets = Buckets::new(std::mem::take(&mut self.activity), &places);
         let mut latency: BTreeMap<(i64, usize), Latency> = BTreeMap::new();
         for ((source, hour), sketch) in self.latency {
@@ -194,13 +195,12 @@ impl Rollup {
                 signs.entry((*run, sign, hour)).or_default().add(first);
             }
         }
-
         let names: Vec<(Option<String>, Option<String>)> = merged
             .keys()
             .map(|key| (key.scraper_id.clone(), key.site.clone()))
             .collect();
         let habits = AllHabits::of(&merged);
-        let mut activity: Vec<ActivityRow> = Vec::new();
+        let mut activity = Vec::new();
         let runs: Vec<RunRow> = merged
             .into_iter()
             .enumerate()

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_schema::{Dialect, RunKey, Timestamp};
 
+use crate::guessed::are_dismissed;
 use crate::rollup::Source;
 use crate::source::{SourceKey, SourceStats};
 
 /// The run that each source belongs to.
 pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
+    let dismissed = are_dismissed(sources);
     let mut named: BTreeMap<&str, Named<'_>> = BTreeMap::new();
-    for (key, _) in sources {
-        if let Some(run) = &key.run_id {
+    for ((key, _), is_dismissed) in sources.iter().zip(&dismissed) {
+        if let (Some(run), false) = (&key.run_id, is_dismissed) {
             let named = named.entry(&key.family).or_default();
             let scrapers = named.runs.entry(run).or_default();
             scrapers.extend(key.scraper_id.as_deref());
@@ -20,9 +22,11 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
     }
     let adopted: Vec<RunKey> = sources
         .iter()
-        .map(|(key, stats)| {
+        .zip(dismissed)
+        .map(|((key, stats), is_dismissed)| {
             let is_foreign = !stats.dialects.contains(&Dialect::Dragline);
-            adopt(key, named.get(key.family.as_str()).filter(|_| is_foreign))
+            let named = named.get(key.family.as_str()).filter(|_| is_foreign);
+            adopt(key, named, is_dismissed)
         })
         .collect();
     let mut whole: BTreeMap<(&RunKey, &str), Whole<'_>> = BTreeMap::new();
@@ -112,11 +116,16 @@ fn name_by_files(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
     // One file may be called anything; a name that comes again is a scheme.
     for (key, stem) in keys.iter_mut().zip(&stems) {
         if let Some(stem) = stem
-            && families[stem.as_str()].len() > 1
+            && (families[stem.as_str()].len() > 1 || families[stem.as_str()].iter().any(is_of_days))
         {
             key.scraper_id = Some(stem.clone());
         }
     }
+}
+
+/// Whether a family consists of files that are named after days.
+fn is_of_days(family: &&str) -> bool {
+    family.contains('*')
 }
 
 /// Words for logs of any program.
@@ -151,12 +160,13 @@ const ANY: [&str; 26] = [
 
 /// A family's name without directory, endings, times and numbers; `None` if nothing that names a program is left, or
 /// if there was nothing to leave out.
-fn stem(family: &str) -> Option<String> {
+pub(crate) fn stem(family: &str) -> Option<String> {
     let name = family.rsplit('/').next().unwrap_or(family);
     let name = name.split('.').next().unwrap_or(name);
+    // The star stands for the day of each file of the family.
     let is_time = |part: &str| {
         part.bytes()
-            .all(|b| b.is_ascii_digit() || matches!(b, b'T' | b'Z'))
+            .all(|b| b.is_ascii_digit() || matches!(b, b'T' | b'Z' | b'*'))
     };
     let parts: Vec<&str> = name.split(['-', '_']).collect();
     let named = parts
@@ -165,7 +175,7 @@ fn stem(family: &str) -> Option<String> {
     let count = named.count();
     let has_time = parts[count..]
         .iter()
-        .any(|part| part.len() >= 6 || (part.len() == 4 && part.starts_with("20")));
+        .any(|part| part.len() >= 6 || (part.len() == 4 && part.starts_with("20")) || *part == "*");
     let length: usize = parts[..count].iter().map(|part| part.len() + 1).sum();
     let stem = name.get(..length.saturating_sub(1))?;
     let words = stem.split(['-', '_']);
@@ -336,12 +346,12 @@ struct Named<'s> {
     scrapers: BTreeSet<&'s str>,
 }
 
-/// Assigns lines without a run to the run of their family, if it has exactly one.
-fn adopt(key: &SourceKey, named: Option<&Named<'_>>) -> RunKey {
+/// Assigns lines without a run to the run of their family, if it has exactly one. A dismissed run is none.
+fn adopt(key: &SourceKey, named: Option<&Named<'_>>, is_dismissed: bool) -> RunKey {
     let mut run = RunKey {
         scraper_id: key.scraper_id.clone(),
         site: key.site.clone(),
-        run_id: key.run_id.clone(),
+        run_id: key.run_id.clone().filter(|_| !is_dismissed),
     };
     let Some(named) = named else { return run };
     let only = |set: &BTreeSet<&str>| {
@@ -401,6 +411,8 @@ mod tests {
                 "isle_books_2026-03-04_11-22-33_878635.log",
                 Some("isle_books"),
             ),
+            ("logs/isle-books-*.log", Some("isle-books")),
+            ("logs/*.log", None),
             // Nothing but words for any log, no time, or another number.
             ("logs/run-20260304", None),
             ("crawler_out_20260304.log", None),

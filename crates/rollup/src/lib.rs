@@ -38,6 +38,7 @@ mod course;
 mod errors;
 mod evidence;
 mod finish;
+mod guessed;
 mod habits;
 mod identity;
 mod observe;

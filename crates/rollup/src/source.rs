@@ -30,6 +30,8 @@ pub struct SourceKey {
     pub is_echo: bool,
     /// Whether it stands for all sources beyond the limit.
     pub is_rest: bool,
+    /// Whether no line names or bounds the run, but a silence does.
+    pub is_guessed: bool,
 }
 
 impl SourceKey {
@@ -45,6 +47,7 @@ impl SourceKey {
             run_id: part(&record.run_id),
             is_echo: record.is_echo,
             is_rest: false,
+            is_guessed: record.is_run_guessed,
         }
     }
 
@@ -55,6 +58,7 @@ impl SourceKey {
             && self.site.as_deref() == record.site.as_deref()
             && self.run_id.as_deref() == record.run_id.as_deref()
             && self.is_echo == record.is_echo
+            && self.is_guessed == record.is_run_guessed
     }
 
     /// An id that is the same in every version and on every machine.
@@ -237,6 +241,8 @@ pub(crate) struct SourceStats {
     pub(crate) is_partial: bool,
     /// Whether some lines did not pass only because of their level.
     pub(crate) is_leveled: bool,
+    /// Of a run that only silences bound: the time, position and form of its last message.
+    pub(crate) last_words: Option<(Timestamp, u64, u64)>,
 }
 
 impl Default for SourceStats {
@@ -267,6 +273,7 @@ impl Default for SourceStats {
             is_followed: false,
             is_partial: false,
             is_leveled: false,
+            last_words: None,
         }
     }
 }
@@ -390,5 +397,6 @@ impl Add for SourceStats {
         self.is_followed |= other.is_followed;
         self.is_partial |= other.is_partial;
         self.is_leveled |= other.is_leveled;
+        self.last_words = self.last_words.max(other.last_words);
     }
 }

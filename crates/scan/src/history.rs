@@ -39,11 +39,11 @@ const UNDATED: &str = "undated";
 /// If at least this share of a log's lines is already counted, its lines without a run are left out.
 const HALF: f64 = 0.5;
 
-/// A run as named in its lines: scraper, site and run id.
+/// A run as named or bounded in its lines: scraper, site and run id. A guessed one differs when its log was trimmed.
 type Run = (Option<String>, Option<String>, String);
 
 fn run_of(source: &SourceKey) -> Option<Run> {
-    let run = source.run_id.clone()?;
+    let run = source.run_id.clone().filter(|_| !source.is_guessed)?;
     Some((source.scraper_id.clone(), source.site.clone(), run))
 }
 

@@ -30,6 +30,8 @@ pub enum ProblemKind {
     OversizedLine,
     /// A record without a readable time.
     NoTimestamp,
+    /// A record without a time, which was estimated from the name of its file.
+    EstimatedTime,
     /// A record with an ambiguous date: the day and the month cannot be told apart.
     AmbiguousDate,
     /// NUL bytes in place of text.
@@ -53,6 +55,7 @@ impl ProblemKind {
             Self::BadLine => "bad_line",
             Self::OversizedLine => "oversized_line",
             Self::NoTimestamp => "no_timestamp",
+            Self::EstimatedTime => "estimated_time",
             Self::AmbiguousDate => "ambiguous_date",
             Self::NulBytes => "nul_bytes",
             Self::MostlyParts => "mostly_parts",

@@ -50,6 +50,8 @@ pub struct Record<'a> {
     /// What is known of a message that told the reader nothing; `None` if it was understood, or was not
     /// examined.
     pub unread: Option<Unread>,
+    /// Whether no line names or bounds the record's run, but a silence before its first line does.
+    pub is_run_guessed: bool,
 }
 
 /// A message of another writer in which the reader recognised neither a request, an item, an error nor the start or
@@ -117,6 +119,7 @@ impl Record<'_> {
             items: self.items,
             own: self.own.into_owned(),
             unread: self.unread,
+            is_run_guessed: self.is_run_guessed,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A run told in a wording of its own: see [`words`](super::words).
 
 use fastrand::Rng;
+use jiff::tz;
 
 use super::json::Object;
 use super::native::{Event, Failure, Item, Request, Run, Tally, What};
@@ -109,8 +110,14 @@ impl Teller<'_> {
         let wording = &self.wording;
         let [time_key, level_key, message_key] = wording.keys;
         let stamp = instant(time);
+        let stamp = if wording.zone == 0 {
+            format!("{stamp:.3}")
+        } else {
+            let there = stamp.to_zoned(tz::offset(wording.zone).to_time_zone());
+            there.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+        };
         let mut object = Object::node();
-        object.text(time_key, &format!("{stamp:.3}"));
+        object.text(time_key, &stamp);
         if wording.loud {
             object.text(level_key, level.name());
         } else {

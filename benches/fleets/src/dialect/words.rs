@@ -215,6 +215,8 @@ const KEYS: &[[&str; 3]] = &[
 const NAMES: &[&str] = &["logger", "scraper", "service", "name", ""];
 /// Names of the run in JSON, which may be left out, too.
 const RUNS: &[&str] = &["run_id", "run", "", ""];
+/// Hours that a scraper's clock is ahead of UTC, where its lines say so.
+const ZONES: &[i8] = &[0, 0, 2, -5, 9];
 /// What joins the words of a scraper's name.
 const JOINTS: &[&str] = &["-", "_", "."];
 
@@ -233,6 +235,8 @@ pub(super) struct Wording {
     pub(super) name_key: &'static str,
     pub(super) run_key: &'static str,
     pub(super) joint: &'static str,
+    /// The zone of the times in JSON.
+    pub(super) zone: i8,
     /// Levels in JSON are in capitals.
     pub(super) loud: bool,
     pub(super) request: String,
@@ -308,6 +312,7 @@ impl Wording {
             left: rng.chance(0.5).then(|| plain(pick(rng, LEFT))),
             started: plain(pick(rng, STARTED)),
             finished: plain(pick(rng, FINISHED)),
+            zone: pick(rng, ZONES),
         }
     }
 }

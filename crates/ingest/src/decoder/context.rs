@@ -12,6 +12,9 @@ pub(crate) struct Context {
     pub(super) scraper_id: Option<String>,
     pub(super) site: Option<String>,
     pub(super) run_id: Option<String>,
+    /// Whether only a silence bounds that run.
+    #[serde(default)]
+    pub(super) is_run_guessed: bool,
 }
 
 impl Context {
@@ -22,8 +25,14 @@ impl Context {
             scraper_id,
             site,
             run_id,
+            is_run_guessed,
         } = std::mem::take(self);
         *self = Self {
+            is_run_guessed: if other.run_id.is_some() {
+                other.is_run_guessed
+            } else {
+                is_run_guessed
+            },
             timestamp: other.timestamp.or(timestamp),
             scraper_id: other.scraper_id.or(scraper_id),
             site: other.site.or(site),
@@ -41,6 +50,9 @@ impl Context {
         keep(&mut self.scraper_id, record.scraper_id.as_deref());
         keep(&mut self.site, record.site.as_deref());
         keep(&mut self.run_id, record.run_id.as_deref());
+        if record.run_id.is_some() {
+            self.is_run_guessed = record.is_run_guessed;
+        }
     }
 }
 
@@ -58,9 +70,10 @@ impl Sink for Remembering<'_> {
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
         let (runs, family) = &mut self.runs;
-        if let Some(run_id) = runs.of(record, *family) {
+        if let Some((run_id, is_run_guessed)) = runs.of(record, *family) {
             let record = Record {
                 run_id: Some(run_id.into()),
+                is_run_guessed,
                 ..record.clone()
             };
             self.context.remember(&record);

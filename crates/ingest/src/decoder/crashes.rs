@@ -49,6 +49,7 @@ impl Decoder {
                 timestamp: time,
                 message: Some(crash.text.as_str().into()),
                 run_id: self.context.run_id.as_deref().map(Into::into),
+                is_run_guessed: self.context.is_run_guessed,
                 dialect: Dialect::Text,
                 ..Record::default()
             };
@@ -71,6 +72,7 @@ impl Decoder {
             scraper_id: self.context.scraper_id.as_deref().map(Into::into),
             site: self.context.site.as_deref().map(Into::into),
             run_id: self.context.run_id.as_deref().map(Into::into),
+            is_run_guessed: self.context.is_run_guessed,
             message: Some("uncaught exception".into()),
             event: Event::ScraperError(ScraperError {
                 error_type: text(error_type),

@@ -550,6 +550,7 @@ impl Decoder {
             && self.context.run_id.as_deref() != Some(run_id)
         {
             self.context.run_id = Some(run_id.to_owned());
+            self.context.is_run_guessed = false;
         }
     }
 }

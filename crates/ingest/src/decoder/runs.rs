@@ -1,7 +1,9 @@
 //! Names the runs of programs that log no run id but mark where a run starts or ends.
 //!
 //! Lines between `run started` and `run finished` belong to one run. Where only ends are marked, the next run begins
-//! with the first line that comes a while after an end. Each scraper that is named in the lines has its own runs.
+//! with the first line that comes a while after an end. Where nothing is marked, a silence separates two runs; these
+//! runs are guesses, which only all lines of a scraper can confirm. Each scraper that is named in the lines has its own
+//! runs.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,10 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Lines within this time of an end still belong to the run. In microseconds. If they are requests or items, the end
 /// was that of a part.
 const SOON: i64 = 60_000_000;
+/// Where no start is marked, a silence of more than this ends a run. In microseconds.
+const SILENCE: i64 = 10 * SOON;
+/// A time that is more than this before the last one is from another clock. In microseconds.
+const BEFORE: i64 = 1440 * SOON;
 /// Maximum number of scrapers of one family whose runs are told apart.
 const MOST: usize = 256;
 
@@ -26,8 +32,13 @@ struct Run {
     id: Option<String>,
     /// When its end was logged.
     ended: Option<Timestamp>,
-    /// Whether any start was logged, so that a run begins only with a start.
+    /// The time of the last line.
+    last: Option<Timestamp>,
+    /// Whether any start, and any end, was logged. After a start, runs begin only with starts.
     has_starts: bool,
+    has_ends: bool,
+    /// Whether only a silence before its first line bounds it.
+    is_guessed: bool,
     /// The number of runs so far.
     count: u32,
 }
@@ -38,18 +49,16 @@ impl Runs {
         self.0.is_empty()
     }
 
-    /// The id of the run that a record without one belongs to, if any. `family` makes the ids of two files' runs
-    /// different.
-    pub(super) fn of(&mut self, record: &Record<'_>, family: u32) -> Option<&str> {
+    /// The id of the run that a record without one belongs to, if any, and whether it is guessed. `family` makes the
+    /// ids of two files' runs different.
+    pub(super) fn of(&mut self, record: &Record<'_>, family: u32) -> Option<(&str, bool)> {
         if record.run_id.is_some() || record.dialect == Dialect::Dragline {
             return None;
         }
         let is_bound = matches!(record.event, Event::ScraperStart(_) | Event::ScraperEnd(_));
-        if !is_bound && self.is_empty() {
-            return None;
-        }
+        let begins = is_bound || record.timestamp.is_some();
         let scraper = record.scraper_id.as_deref().unwrap_or_default();
-        if is_bound && self.0.len() < MOST && !self.0.contains_key(scraper) {
+        if begins && self.0.len() < MOST && !self.0.contains_key(scraper) {
             self.0.insert(scraper.to_owned(), Run::default());
         }
         // Two scrapers may start in the same second.
@@ -63,26 +72,40 @@ impl Runs {
 }
 
 impl Run {
-    fn take(&mut self, record: &Record<'_>, family: u32) -> Option<&str> {
-        let is_over = self.ended.is_some_and(|end| {
-            let after = record.timestamp.map(|time| time.since(end));
-            // Concurrent tasks log lines a little out of order.
-            after.is_some_and(|after| !(-SOON..=SOON).contains(&after))
-        });
+    fn take(&mut self, record: &Record<'_>, family: u32) -> Option<(&str, bool)> {
+        let since = |earlier: Option<Timestamp>| Some(record.timestamp?.since(earlier?));
+        // Concurrent tasks log lines a little out of order.
+        let is_over = since(self.ended).is_some_and(|after| !(-SOON..=SOON).contains(&after));
+        let is_silent = since(self.last).is_some_and(|after| after > SILENCE);
+        let is_first = self.last.is_none() && record.timestamp.is_some();
         match &record.event {
             Event::ScraperStart(_) => {
                 self.has_starts = true;
                 self.open(record.timestamp, family);
             }
             _ if is_over && self.has_starts => self.id = None,
-            _ if is_over => self.open(record.timestamp, family),
-            Event::Request(_) | Event::ProductProcessed(_) => self.ended = None,
-            _ => {}
+            _ if self.has_starts => self.work(record),
+            _ if is_over || is_silent || is_first => {
+                self.open(record.timestamp, family);
+                self.is_guessed = !self.has_ends;
+            }
+            _ => self.work(record),
         }
         if matches!(record.event, Event::ScraperEnd(_)) {
+            self.has_ends = true;
             self.ended = record.timestamp.or(self.ended);
         }
-        self.id.as_deref()
+        if since(self.last).is_none_or(|after| after > -BEFORE) {
+            self.last = record.timestamp.or(self.last);
+        }
+        Some((self.id.as_deref()?, self.is_guessed))
+    }
+
+    /// Work behind an end shows that this was the end of a part.
+    fn work(&mut self, record: &Record<'_>) {
+        if matches!(record.event, Event::Request(_) | Event::ProductProcessed(_)) {
+            self.ended = None;
+        }
     }
 
     fn open(&mut self, time: Option<Timestamp>, family: u32) {
@@ -97,6 +120,7 @@ impl Run {
         }
         self.id = Some(id);
         self.ended = None;
+        self.is_guessed = false;
     }
 }
 
@@ -108,6 +132,12 @@ mod tests {
 
     /// The runs of lines at these seconds: `s` starts a run, `e` ends it, `w` is work, `l` anything else.
     fn runs(lines: &[(i64, char)]) -> Vec<Option<String>> {
+        let known = |(id, is_guessed)| if is_guessed { None } else { id };
+        told(lines).into_iter().map(known).collect()
+    }
+
+    /// The same, each with whether it is guessed.
+    fn told(lines: &[(i64, char)]) -> Vec<(Option<String>, bool)> {
         let mut runs = Runs::default();
         let mut of = |(second, what): &(i64, char)| {
             let event = match what {
@@ -122,7 +152,11 @@ mod tests {
                 event,
                 ..Record::default()
             };
-            runs.of(&record, 7).map(str::to_owned)
+            let run = runs.of(&record, 7);
+            (
+                run.map(|(id, _)| id.to_owned()),
+                run.is_some_and(|(_, is_guessed)| is_guessed),
+            )
         };
         lines.iter().map(&mut of).collect()
     }
@@ -186,6 +220,25 @@ mod tests {
                 Some(id(900))
             ]
         );
+    }
+
+    #[test]
+    fn where_nothing_is_marked_a_silence_separates_runs() {
+        let lines = [(0, 'w'), (590, 'l'), (1200, 'w'), (1900, 'w'), (1900, 'l')];
+        let guess = |second| (Some(id(second)), true);
+        assert_eq!(
+            told(&lines),
+            [guess(0), guess(0), guess(1200), guess(1900), guess(1900)]
+        );
+        // Where only ends are marked, a run without one is over when another one begins.
+        let lines = [(0, 'w'), (30, 'e'), (900, 'w'), (1600, 'w'), (1630, 'e')];
+        assert_eq!(
+            runs(&lines)[2..],
+            [Some(id(900)), Some(id(1600)), Some(id(1600))]
+        );
+        // A start says more than a silence.
+        let lines = [(0, 's'), (30, 'w'), (900, 'w'), (930, 'e'), (1600, 'w')];
+        assert_eq!(runs(&lines)[2..], [Some(id(0)), Some(id(0)), None]);
     }
 
     #[test]

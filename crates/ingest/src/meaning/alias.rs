@@ -23,10 +23,11 @@ pub(crate) enum Slot {
     Method,
     Bytes,
     Attempt,
+    Queue,
 }
 
 impl Slot {
-    pub(crate) const COUNT: usize = Self::Attempt as usize + 1;
+    pub(crate) const COUNT: usize = Self::Queue as usize + 1;
 }
 
 /// Field names for each slot, in order of precedence.
@@ -95,6 +96,11 @@ const NAMES: &[(Slot, &str)] = &[
          bytes_downloaded",
     ),
     (Slot::Attempt, "attempt attempts try"),
+    (
+        Slot::Queue,
+        "queue_size queue_length queue_len queue_depth queue.size queue.length qsize queue queued pending_requests \
+         requests_pending pending_urls urls_pending frontier_size backlog",
+    ),
 ];
 
 /// Names of durations without a unit; names with a unit start with one of these.
@@ -180,6 +186,7 @@ pub(crate) fn slot_named(name: &str) -> Option<Slot> {
         "method" => Slot::Method,
         "bytes" => Slot::Bytes,
         "attempt" => Slot::Attempt,
+        "queue_size" => Slot::Queue,
         _ => return None,
     })
 }
@@ -330,6 +337,7 @@ mod tests {
             Slot::Method => ("method", ""),
             Slot::Bytes => ("size of the response", ""),
             Slot::Attempt => ("attempt", ""),
+            Slot::Queue => ("length of the queue", ""),
         }
     }
 

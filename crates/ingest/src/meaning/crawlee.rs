@@ -59,6 +59,9 @@ pub(crate) struct Crawlee {
     family: u32,
     state: State,
     run_id: String,
+    /// The number of runs that started in the current file, and how long the run took until its last statistics.
+    started: u32,
+    runtime: u64,
 }
 
 /// What previous lines say about the current run.
@@ -81,6 +84,8 @@ impl Crawlee {
             family: xxhash_rust::xxh3::xxh3_64(family.as_bytes()) as u32,
             state: State::default(),
             run_id: String::new(),
+            started: 0,
+            runtime: 0,
         }
     }
 
@@ -91,6 +96,29 @@ impl Crawlee {
     pub(crate) fn restore(&mut self, state: State) {
         self.state = state;
         self.run_id = self.name();
+    }
+
+    /// Starts a file.
+    pub(super) fn begin_file(&mut self) {
+        (self.started, self.runtime) = (0, 0);
+    }
+
+    /// How long after the beginning of the file a message was written, in milliseconds, as far as the statistics tell.
+    /// `None` for a second run in the file, which begins at an unknown time.
+    pub(super) fn runtime(&mut self, text: &str) -> Option<u64> {
+        self.started += u32::from(text.starts_with("Starting the crawler"));
+        let names = ["crawlerRuntimeMillis", "crawler_runtime"];
+        if let Some(told) = value_in(text, names) {
+            let millis = match told.parse::<f64>() {
+                Ok(number) if text.contains(names[0]) => Some(number),
+                Ok(seconds) => Some(seconds * 1000.0),
+                Err(_) => crate::parsing::duration::milliseconds(told),
+            };
+            let is_later = |millis: &f64| *millis >= self.runtime as f64;
+            let millis = millis.filter(is_later).map(|millis| millis as u64);
+            self.runtime = millis.unwrap_or(self.runtime);
+        }
+        (self.started < 2).then_some(self.runtime)
     }
 
     /// Whether a run has started, so that lines without a logger are from its own code.

@@ -13,6 +13,7 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::besides::split_attempt;
 use super::form::{Form, MOST_PARTS};
 
 /// Maximum number of forms that are observed, and that are learned.
@@ -105,7 +106,7 @@ impl Learned {
 
     /// The form of a message and what it reports, if that was learned.
     pub(super) fn read<'m>(&self, message: &'m str) -> Option<(Form<'m>, Reported)> {
-        let form = Form::of(message)?;
+        let form = Form::of(split_attempt(message).0)?;
         let reported = *self.0.get(&form.id)?;
         Some((form, reported))
     }
@@ -184,6 +185,7 @@ impl Learner {
         let (Some(unread), Some(message)) = (record.unread, record.message.as_deref()) else {
             return;
         };
+        let message = split_attempt(message).0;
         let Some(form) = Form::of(message) else {
             return;
         };

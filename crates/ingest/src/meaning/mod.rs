@@ -2,6 +2,7 @@
 //! message reports, and which run it belongs to.
 
 mod alias;
+mod besides;
 mod bounds;
 pub(crate) mod crawlee;
 mod exception;

@@ -3,6 +3,8 @@
 
 use dragline_schema::host_of;
 
+use super::form::Form;
+
 /// A request described in a message.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Prose<'m> {
@@ -263,13 +265,15 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
             .unwrap_or(""),
         url,
         status: Some(status),
-        milliseconds: pairs().find_map(|pair| {
-            let clean = [
-                pair[0].trim_matches(['(', ')', ',']),
-                pair[1].trim_matches(['(', ')', ',']),
-            ];
-            duration(&clean)
-        }),
+        milliseconds: pairs()
+            .find_map(|pair| {
+                let clean = [
+                    pair[0].trim_matches(['(', ')', ',']),
+                    pair[1].trim_matches(['(', ')', ',']),
+                ];
+                duration(&clean)
+            })
+            .or_else(|| duration_of_form(message)),
         bytes: None,
     })
 }
@@ -314,6 +318,13 @@ pub(super) fn milliseconds(message: &str) -> Option<f64> {
     words
         .windows(2)
         .find_map(|pair| duration(&[&pair[0], &pair[1]]))
+        .or_else(|| duration_of_form(message))
+}
+
+/// The first duration among a message's varying parts: `[84ms]`, `+84ms`, `elapsed=0.084s`, `duration_ms=84`.
+fn duration_of_form(message: &str) -> Option<f64> {
+    let form = Form::of(message)?;
+    form.parts().find_map(|part| part.milliseconds())
 }
 
 fn unit(word: &str) -> Option<f64> {
@@ -367,6 +378,19 @@ mod tests {
             ("http://x.test/3 -> 404", Some((404, None))),
             ("fetched http://x.test/3 503 12ms", Some((503, Some(12.0)))),
             ("fetched http://x.test/3 200", Some((200, None))),
+            (
+                "fetched http://x.test/3 (200) [84ms]",
+                Some((200, Some(84.0))),
+            ),
+            ("got http://x.test/3 +84ms [200]", Some((200, Some(84.0)))),
+            (
+                "got (200) http://x.test/3 elapsed=0.084s",
+                Some((200, Some(84.0))),
+            ),
+            (
+                "got (200) http://x.test/3 duration_ms=84",
+                Some((200, Some(84.0))),
+            ),
             ("got http://x.test/3 200 rows", None),
             ("GET 404 http://x.test/3 12ms", Some((404, Some(12.0)))),
             (

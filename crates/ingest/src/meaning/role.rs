@@ -179,7 +179,12 @@ impl Role {
         let takes = |slot: Slot| {
             matches!(
                 slot,
-                Slot::Timestamp | Slot::Level | Slot::Status | Slot::Bytes | Slot::Attempt
+                Slot::Timestamp
+                    | Slot::Level
+                    | Slot::Status
+                    | Slot::Bytes
+                    | Slot::Attempt
+                    | Slot::Queue
             )
         };
         self.slot.filter(|(slot, _)| is_plain && takes(*slot))
@@ -225,8 +230,10 @@ pub(crate) fn is_own(path: &str) -> Option<&str> {
     let role = Role::of(path);
     let bare = role.bare(path);
     let is_theirs = |name: &str| THEIRS.split_whitespace().any(|theirs| theirs == name);
+    // A queue's length counts only in lines about nothing else, so it remains a field, too.
+    let is_other = role.slot.is_none_or(|(slot, _)| slot == Slot::Queue);
     let is_own = path.len() <= LONGEST
-        && role.slot.is_none()
+        && is_other
         && role.units == [None, None]
         && role.kind == Kind::Plain
         && !role.is_exception

@@ -1,6 +1,8 @@
 //! Extracts an error from the lines of a text record that has no traceback: a type in the message, reasons and
 //! causes on the following lines, or a drawn box.
 
+use dragline_schema::{Event, Record};
+
 use crate::framing::crash;
 
 /// The type and the message of the error that a record's text describes.
@@ -20,6 +22,39 @@ pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, 
     });
     let told = told.or_else(|| crash::behind_mark(first, rest));
     told.or_else(|| crash::error_within(first))
+        .or_else(|| type_within(first))
+}
+
+/// `page https://… failed: MissingElement: message`: a type in a name of several words, between colons.
+fn type_within(text: &str) -> Option<(&str, &str)> {
+    let mut colons = text.match_indices(": ").map(|(at, _)| at);
+    let mut before = colons.next()?;
+    for at in colons {
+        let name = &text[before + 2..at];
+        let is_name = name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric());
+        if is_name && is_type(name) {
+            return Some((name, text[at + 2..].trim()));
+        }
+        before = at;
+    }
+    None
+}
+
+/// The type and the message of an error that only a record's message describes.
+pub(super) fn complete(record: &mut Record<'_>) {
+    let Event::ScraperError(error) = &mut record.event else {
+        return;
+    };
+    if error.error_type.is_some() || error.error_message.is_some() || error.traceback.is_some() {
+        return;
+    }
+    let message = record.message.as_deref().unwrap_or_default();
+    let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
+    if let Some((error_type, message)) = told_error(first, rest) {
+        error.error_type = Some(error_type.to_owned().into());
+        error.error_message = Some(message.to_owned().into());
+    }
 }
 
 /// Dagster's error of a step: its own, the one of the program, and the stacks of both.
@@ -80,4 +115,27 @@ fn is_type(word: &str) -> bool {
         .zip(word.bytes().skip(1))
         .any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
     !word.is_empty() && (has_hump || word.contains('.') || word == "Error")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_stands_between_colons() {
+        for (text, expected) in [
+            (
+                "page https://shop.test/p/1 failed: MissingElement: no `.price`",
+                Some(("MissingElement", "no `.price`")),
+            ),
+            (
+                "trouble with 'https://shop.test/p/1': KeyError: 'price'",
+                Some(("KeyError", "'price'")),
+            ),
+            ("progress: Books: 12 of 40", None),
+            ("failed: no answer", None),
+        ] {
+            assert_eq!(told_error(text, ""), expected, "{text}");
+        }
+    }
 }

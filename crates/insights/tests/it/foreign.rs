@@ -318,7 +318,7 @@ fn a_new_error_begins_where_it_is_frequent() {
 fn what_the_logs_cannot_show_is_said() {
     let scrapy = read(&[scrapy(1, 300, (4.0, 400, 4.0))]);
     let told = "These logs cannot show: slow responses (no response times; seconds per request are compared instead), \
-                lost lines and changed clocks (no line numbers).";
+                growing queues (no lengths of queues), lost lines and changed clocks (no line numbers).";
     assert_eq!(unseen(&scrapy).as_deref(), Some(told));
     let structlog = read(&fortnight(priced, nothing)[..1]);
     let told = unseen(&structlog).unwrap();

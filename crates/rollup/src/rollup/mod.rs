@@ -361,6 +361,7 @@ impl Rollup {
         stats.touch(record.timestamp, &evidence);
         stats.observe_seq(record);
         stats.observe_life(record, &evidence);
+        stats.observe_words(record, at.offset);
         let host = stats.observe_host(record);
         if has_activity(record) {
             stats.act(record.timestamp);

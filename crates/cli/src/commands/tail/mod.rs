@@ -410,9 +410,13 @@ impl Sink for Shown<'_> {
 
     fn problem(&mut self, problem: &Problem<'_>) {
         let told = match (problem.kind, problem.at) {
-            (ProblemKind::NoTimestamp | ProblemKind::AmbiguousDate | ProblemKind::EmptyFile, _) => {
-                return;
-            }
+            (
+                ProblemKind::NoTimestamp
+                | ProblemKind::EstimatedTime
+                | ProblemKind::AmbiguousDate
+                | ProblemKind::EmptyFile,
+                _,
+            ) => return,
             (kind, Some(at)) if kind.is_lost_line() => {
                 let (path, line) = (&self.path, at.line);
                 self.bad_lines += 1;

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use dragline_schema::{
-    Event, Level, ProductAction, ProductProcessed, Record, Request, ScraperEnd, ScraperError,
-    ScraperStart, Timestamp, Unread,
+    DuplicateDetected, Event, Level, ProductAction, ProductProcessed, QueueSize, Record, Request,
+    ScraperEnd, ScraperError, ScraperStart, Timestamp, Unread,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::super::besides;
 use super::super::bounds::{self, Bound};
 use super::super::exception::{causes_json, causes_of, from_exception_list};
 use super::super::form::Form;
@@ -34,6 +35,7 @@ impl<'a> Slots<'a> {
             && !is_answer
             && !denies_item(message)
             && (self.has_item || (says_item(message) && (self.has_identity || url.is_some())))
+            && !besides::is_duplicate(message, true)
         {
             let item = ProductProcessed {
                 action: Some(ProductAction::Saved.as_str().into()),
@@ -68,7 +70,8 @@ impl<'a> Slots<'a> {
         if url.is_none() && !self.has_item {
             let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
             let prose = prose.or_else(|| prose::urllib3(message));
-            let told = || prose::told(message).map(|prose| (prose.url.to_owned(), prose));
+            let (bare, attempt) = besides::split_attempt(message);
+            let told = || prose::told(bare).map(|prose| (prose.url.to_owned(), prose));
             let prose =
                 prose.or_else(|| told().filter(|_| !record.level.is_some_and(Level::is_error)));
             if let Some((url, prose)) = prose {
@@ -79,11 +82,15 @@ impl<'a> Slots<'a> {
                     status_code: prose.status,
                     response_time_ms: prose.milliseconds,
                     bytes: prose.bytes,
+                    attempt,
                     error_type: error.error_type,
                     ..Request::default()
                 });
                 return;
             }
+        }
+        if !is_error && self.say_besides(record, is_quiet, url.as_ref()) {
+            return;
         }
         if self.say(record, is_quiet, &error, url.as_deref())
             || (!is_error && self.say_as_learned(record, is_quiet, url.as_deref(), map))
@@ -145,6 +152,37 @@ impl<'a> Slots<'a> {
         true
     }
 
+    /// Takes a duplicate, or the length of the queue.
+    fn say_besides(
+        &mut self,
+        record: &mut Record<'a>,
+        is_quiet: bool,
+        url: Option<&Cow<'a, str>>,
+    ) -> bool {
+        let message = record.message.as_deref().unwrap_or_default();
+        if besides::is_duplicate(message, self.has_identity || url.is_some()) {
+            let url = url.cloned();
+            let url = url.or_else(|| url_in(message).map(|url| url.to_owned().into()));
+            record.event = Event::DuplicateDetected(DuplicateDetected {
+                url,
+                ..DuplicateDetected::default()
+            });
+            return true;
+        }
+        if !is_quiet || url.is_some() {
+            return false;
+        }
+        let size = self.take(Slot::Queue).and_then(|value| value.as_u64());
+        let Some(size) = size.or_else(|| besides::queue_size(message)) else {
+            return false;
+        };
+        record.event = Event::QueueSize(QueueSize {
+            queue_size: Some(size),
+            ..QueueSize::default()
+        });
+        true
+    }
+
     /// Takes what the message says in other words of the trade.
     fn say(
         &self,
@@ -157,7 +195,12 @@ impl<'a> Slots<'a> {
             return false;
         }
         let message = record.message.as_deref().unwrap_or_default();
-        let said = wording::quiet(message, self.has_identity).filter(|_| is_quiet);
+        let (bare, attempt) = besides::split_attempt(message);
+        let said = match record.level {
+            _ if is_quiet => wording::quiet(bare, self.has_identity),
+            Some(Level::Warn) => wording::warned(bare),
+            _ => None,
+        };
         let is_other = |said: &str| url.is_some_and(|url| url != said);
         match said {
             Some(Said::Page {
@@ -166,11 +209,12 @@ impl<'a> Slots<'a> {
                 milliseconds,
             }) if !is_other(url) => {
                 let url = url.to_owned();
-                record.is_unjudged = status.is_none();
+                record.is_unjudged = status.is_none() && is_quiet;
                 record.event = Event::Request(Request {
                     url: Some(url.into()),
                     status_code: status,
                     response_time_ms: milliseconds,
+                    attempt,
                     ..Request::default()
                 });
                 true
@@ -225,6 +269,7 @@ impl<'a> Slots<'a> {
                     bytes: part(bytes)
                         .and_then(|part| part.bytes())
                         .or_else(|| self.bytes()),
+                    attempt: besides::split_attempt(message).1,
                     ..Request::default()
                 };
                 record.is_unjudged = status.is_none();
@@ -248,30 +293,30 @@ impl<'a> Slots<'a> {
         bytes.as_u64()
     }
 
-    /// What is known of a message that told nothing. Of the messages without a URL only some are examined.
+    /// What is known of a message that told nothing. Of the messages without a URL only some are examined, unless they
+    /// are short and belong to a run without a name: any of them may be its last one.
     fn unread(&self, record: &Record<'a>, url: Option<&str>) -> Option<Unread> {
         const EXAMINED: u64 = 8;
+        const SHORT: usize = 160;
         let message = record.message.as_deref()?;
         let has_url = url.is_some() || memchr::memmem::find(message.as_bytes(), b"://").is_some();
         let is_chosen = || {
             let time = record.timestamp.map_or(0, Timestamp::as_micros);
             xxh3_64(&time.to_le_bytes()).is_multiple_of(EXAMINED)
         };
-        if !has_url && !self.has_identity && !is_chosen() {
+        let may_end_run = record.run_id.is_none() && message.len() <= SHORT;
+        let is_examined = has_url || self.has_identity || may_end_run;
+        if !is_examined && !is_chosen() {
             return None;
         }
-        let form = Form::of(message)?;
+        let form = Form::of(besides::split_attempt(message).0)?;
         let url = url.or(form.url);
         Some(Unread {
             form: form.id,
             url: url.map(|url| xxh3_64(url.as_bytes())),
             bytes: self.bytes(),
             has_identity: self.has_identity,
-            lines: if has_url || self.has_identity {
-                1
-            } else {
-                EXAMINED as u32
-            },
+            lines: if is_examined { 1 } else { EXAMINED as u32 },
         })
     }
 

@@ -16,7 +16,7 @@ use super::keys::Keys;
 use super::level::level_of;
 use super::role::{PathId, Paths, ROOT, Role};
 use super::slots::Slots;
-use super::{node, prose};
+use super::{node, prose, told};
 use crate::meaning::map::{Map, Mapped, Meaning};
 use crate::parsing::Fields;
 use crate::parsing::Object;
@@ -77,6 +77,7 @@ pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Optio
     if let Event::ScraperError(error) = &mut record.event {
         node::complete(object, error);
     }
+    told::complete(&mut record);
     Some(record)
 }
 

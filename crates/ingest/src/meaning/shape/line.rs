@@ -8,7 +8,7 @@ use super::{Ending, Field, Found, Node, Payload};
 use crate::meaning::map::{Map, Mapped};
 use crate::meaning::native::fast::{Member, scalar};
 use crate::meaning::slots::Slots;
-use crate::meaning::{native, node};
+use crate::meaning::{native, node, told};
 use crate::parsing::number;
 use crate::parsing::object::{self, Object};
 use crate::parsing::time::Local;
@@ -114,6 +114,7 @@ impl<'l> Line<'l> {
         {
             node::complete(&Object::parse(self.text)?, error);
         }
+        told::complete(record);
         is_record.then_some(())
     }
 

@@ -133,6 +133,7 @@ impl Text {
     /// Starts the next file.
     pub(crate) fn begin_file(&mut self) {
         self.layouts.begin_file();
+        self.crawlee.begin_file();
         (self.has_debug, self.is_after_blank, self.has_signed) = (false, false, false);
     }
 
@@ -354,6 +355,18 @@ impl Text {
         }
         lacking::complete(&mut record, &pending.text);
         let is_nobodys = pending.dialect == Dialect::Text && pending.logger.is_none();
+        let is_crawlees = matches!(pending.dialect, Dialect::Crawlee | Dialect::CrawleePython)
+            || (is_nobodys && self.crawlee.is_running());
+        let is_timeless = record.timestamp.is_none();
+        if is_timeless {
+            record.timestamp = if is_crawlees {
+                let runtime = self.crawlee.runtime(&pending.text);
+                runtime.and_then(|runtime| local.estimate_after(runtime))
+            } else {
+                local.estimate_at(pending.at.offset)
+            };
+            record.is_zoneless = record.timestamp.is_some();
+        }
         if is_nobodys && self.crawlee.is_running() {
             record.dialect = self.crawlee.dialect();
             self.crawlee.own(&mut record);
@@ -361,9 +374,13 @@ impl Text {
             self.crawlee
                 .tell(&pending.text, &mut record, pending.at, sink);
         }
-        if record.timestamp.is_none() {
+        if is_timeless {
+            let kind = match record.timestamp {
+                Some(_) => ProblemKind::EstimatedTime,
+                None => local.timeless(),
+            };
             let problem = Problem {
-                kind: local.timeless(),
+                kind,
                 at: Some(pending.at),
                 detail: clip(&pending.text, SHOWN),
             };

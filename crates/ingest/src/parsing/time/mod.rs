@@ -22,7 +22,14 @@ pub(crate) struct Calendar {
     pub(crate) day: Option<civil::Date>,
     /// When the file was written. Determines the year of dates without one.
     pub(crate) written: Option<civil::Date>,
+    /// When a file without times was begun, according to its name.
+    pub(crate) begun: Option<civil::DateTime>,
+    /// When it was written last, and its length in bytes.
+    pub(crate) grown: Option<(Timestamp, u64)>,
 }
+
+/// A file without times that was written for longer than this is a copy with a time of its own.
+const LONGEST: i64 = 24 * 3600 * 1_000_000;
 
 /// The time zone and the calendar of a file.
 #[derive(Debug, Clone)]
@@ -43,6 +50,29 @@ impl Local {
     /// The instant of a time in any log format, and whether the text contains a time zone.
     pub(crate) fn parse(&self, text: &str) -> Option<(Timestamp, bool)> {
         parse_text(text, &self.zone, &self.calendar)
+    }
+
+    /// When the file was begun, if its lines have no times and its name has one.
+    fn begun(&self) -> Option<Timestamp> {
+        let zoned = self.calendar.begun?.to_zoned(self.zone.clone()).ok()?;
+        Some(zoned.timestamp().into())
+    }
+
+    /// The estimated time of a record without one that was written this long after the beginning of its file.
+    pub(crate) fn estimate_after(&self, milliseconds: u64) -> Option<Timestamp> {
+        let micros = i64::try_from(milliseconds).ok()?.checked_mul(1000)?;
+        Some(self.begun()?.plus_micros(micros.min(30 * LONGEST)))
+    }
+
+    /// The estimated time of a record without one at this offset, as if its file had grown evenly.
+    pub(crate) fn estimate_at(&self, offset: u64) -> Option<Timestamp> {
+        let begun = self.begun()?;
+        let (written, bytes) = self.calendar.grown?;
+        let took = written.since(begun);
+        let part = offset as f64 / bytes as f64;
+        (0..=LONGEST)
+            .contains(&took)
+            .then(|| begun.plus_micros((took as f64 * part.min(1.0)) as i64))
     }
 
     /// The problem to report for a record without a time.

@@ -42,6 +42,7 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
     let cut = files_of(&["truncated_file", "corrupt_file"]);
     let holes = count_of(&["nul_bytes"]);
     let timeless = count_of(&["no_timestamp"]);
+    let estimated = count_of(&["estimated_time"]);
     let ambiguous = count_of(&["ambiguous_date"]);
     let parts: Vec<String> = [
         (files, "file", "could not be read"),
@@ -49,6 +50,11 @@ pub(super) fn unread_of(trust: &Trust) -> Option<String> {
         (trust.bad_lines, "line", "could not be read"),
         (holes, "hole", "of NUL bytes in place of lines"),
         (timeless, "event", "without a readable time"),
+        (
+            estimated,
+            "event",
+            "without a time, which is estimated from the file's name",
+        ),
         (
             ambiguous,
             "event",
