@@ -127,7 +127,7 @@ fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_true() {
         assert!(
-            begun.elapsed() < Duration::from_secs(60),
+            begun.elapsed() < Duration::from_mins(1),
             "{what} did not happen within a minute"
         );
         std::thread::sleep(Duration::from_millis(20));
