@@ -212,8 +212,10 @@ impl Config {
         let (mut config, mut mistakes) = (parsed.config, parsed.mistakes);
         config.places = parsed.places;
         // Without it there is a syntax error, which is listed.
-        config.table = text.parse().unwrap_or_default();
-        text.clone_into(&mut config.text);
+        if let Ok(table) = text.parse() {
+            config.table = table;
+            text.clone_into(&mut config.text);
+        }
         config.name = path.display().to_string();
         let base = path.parent().unwrap_or(Path::new(""));
         base.clone_into(&mut config.base);

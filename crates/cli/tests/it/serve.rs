@@ -81,7 +81,7 @@ impl Served {
         let begun = Instant::now();
         while self.get("/readyz").0 != 200 {
             assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < Duration::from_mins(1),
                 "{:?}",
                 self.get("/readyz")
             );
