@@ -98,6 +98,10 @@ impl Place {
             ("FILE:LINE", "scrapy.log:345".to_owned()),
             ("/product/17", "/product/10".to_owned()),
             ("/mnt/old", "old".to_owned()),
+            ("/var/log/scrapers '/srv/*/logs'", "logs/ 'log*'".to_owned()),
+            ("/etc/dragline.toml", "./dragline.toml".to_owned()),
+            ("/var/lib/dragline", "./kept".to_owned()),
+            ("/mnt/backup/2026-03-04", "./copied".to_owned()),
             ("/tmp/demo --days 30", "demo --days 2".to_owned()),
         ];
         Self { dir, words }
@@ -115,6 +119,13 @@ impl Place {
         if text.starts_with("dragline tail") && !text.contains("--no-follow") {
             // It would follow the logs forever.
             text = text.replace("dragline tail", "dragline tail --no-follow");
+        }
+        if text.contains("dragline serve") || text.contains("demo --live") {
+            // It would serve forever, and on a port that others may use.
+            text = text.replace("dragline ", "timeout -s TERM 8 dragline ");
+            if !text.contains("--listen") {
+                text += " --listen 127.0.0.1:0";
+            }
         }
         if text == "dragline demo" {
             text += " --days 2";
@@ -134,7 +145,14 @@ impl Place {
             };
             let _ = fs::remove_file(at(made));
         }
-        if command.contains("dragline alerts") || command.contains("--send") {
+        if command.contains("dragline backup") {
+            let _ = fs::remove_dir_all(at("copied"));
+        }
+        if command.contains("dragline restore") {
+            let _ = fs::remove_dir_all(at("kept"));
+        }
+        let needs_config = ["dragline alerts", "--send", "./dragline.toml"];
+        if needs_config.iter().any(|part| command.contains(part)) {
             fs::write(at("dragline.toml"), ALERTS).unwrap();
         }
         if command.contains("dragline export") {
@@ -155,7 +173,8 @@ impl Place {
         let real = env!("CARGO_BIN_EXE_dragline");
         program(
             "dragline",
-            format!("'{real}' \"$@\"; code=$?; echo $code >> codes; exit $code"),
+            // A signal to the group reaches the program; its exit code is still noted.
+            format!("trap : TERM\n'{real}' \"$@\"; code=$?; echo $code >> codes; exit $code"),
         );
         // With a file, its lines; else what comes in.
         program(
