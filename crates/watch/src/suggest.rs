@@ -50,12 +50,13 @@ const TUNED: [&str; 4] = [
 ];
 
 /// The kinds of findings that are proposed even if the history contains none: what breaks scrapers most often.
-const USUAL: [InsightKind; 6] = [
+const USUAL: [InsightKind; 7] = [
     InsightKind::BlockWave,
     InsightKind::ErrorWave,
     InsightKind::LayoutChange,
     InsightKind::SilentFailure,
     InsightKind::YieldDrop,
+    InsightKind::SlowDown,
     InsightKind::RunKilled,
 ];
 
