@@ -115,19 +115,27 @@ pub(crate) mod optional_duration {
 }
 
 /// Maps whose keys are no texts, as lists of pairs: JSON has no other keys.
-pub(crate) mod pairs {
+pub mod pairs {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(crate) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+    /// Writes the pairs.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
         map: &BTreeMap<K, V>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.collect_seq(map)
     }
 
-    pub(crate) fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
+    /// Reads the pairs.
+    ///
+    /// # Errors
+    /// If the input is no list of pairs.
+    pub fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
     where
         K: Deserialize<'de> + Ord,
         V: Deserialize<'de>,

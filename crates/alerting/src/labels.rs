@@ -24,6 +24,15 @@ impl Labels {
         Self::default()
     }
 
+    /// The labels of a scraper on a site; parts without a name have none.
+    pub fn of_scraper(scraper_id: Option<&str>, site: Option<&str>) -> Self {
+        let pairs = [("scraper_id", scraper_id), ("site", site)];
+        let named = pairs
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        named.filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     /// The value of a label.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)

@@ -1,5 +1,7 @@
 //! The types of the findings.
 
+use std::fmt;
+
 use dragline_rollup::{self as rollup, FirstSign, GroupRow};
 use dragline_schema::{ErrorCategory, Severity, Timestamp};
 
@@ -117,6 +119,17 @@ pub struct Evidence {
     pub offset: u64,
     /// A short form of the line's text; `None` if the text is shown elsewhere.
     pub sample: Option<String>,
+}
+
+/// `FILE:LINE: TEXT`, or without a text `FILE:LINE`.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)?;
+        match &self.sample {
+            Some(sample) => write!(f, ": {sample}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl From<&rollup::Evidence> for Evidence {

@@ -202,7 +202,10 @@ fn incident(series: &Series<'_>, kind: Kind, root: &Episode, own: &[Episode]) ->
         since,
         // Units may overlap and clocks differ, so the end must not precede the start.
         until: series.units[to].end.max(since),
-        is_open: to + 1 == series.units.len(),
+        // Runs that are still running, and say nothing about the cause yet, do not end it.
+        is_open: series.units[to + 1..]
+            .iter()
+            .all(|unit| unit.is_running && root.metric.of(unit).is_none()),
         before: None,
         root: root.clone(),
         episodes,

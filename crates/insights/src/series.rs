@@ -30,6 +30,8 @@ pub(crate) struct Unit<'f> {
     pub(crate) end: i64,
     /// Whether the unit is complete, so that its totals can be compared.
     pub(crate) is_whole: bool,
+    /// Whether it is a run that is still running.
+    pub(crate) is_running: bool,
     pub(crate) counters: Counters,
     pub(crate) known: Known,
     /// The median and the 95th percentile of response times, in milliseconds.
@@ -135,6 +137,7 @@ impl<'f> Source<'f> {
             start,
             end: row.last_seen.map_or(start, micros),
             is_whole: ended && !is_cut,
+            is_running: row.verdict == Some(Verdict::Running),
             counters: row.counters.clone(),
             known: row.known,
             response_ms: sketch.quantile(0.5).zip(sketch.quantile(0.95)),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dragline_schema::{ErrorCategory, Severity, Timestamp};
+use dragline_schema::{ErrorCategory, Severity, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Add;
@@ -37,6 +37,21 @@ pub struct ErrorLabel<'l> {
     pub template: &'l str,
     /// The original message.
     pub message: &'l str,
+}
+
+impl<'l> ErrorLabel<'l> {
+    /// The classification, for those who take one.
+    pub fn verdict(&self) -> Verdict<'l> {
+        Verdict {
+            category: self.category,
+            sub_category: self.sub_category,
+            severity: self.severity,
+            rule: self.rule,
+            matched: None,
+            runner_up: None,
+            adjustments: Vec::new(),
+        }
+    }
 }
 
 /// A group of errors that differ only in the variable parts of their messages.

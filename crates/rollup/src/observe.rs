@@ -50,13 +50,9 @@ impl SourceStats {
 
     /// Counts the host of the record's URL; the most frequent one is the run's site if no line names a site.
     pub(crate) fn observe_host<'r>(&mut self, record: &'r Record<'_>) -> Option<&'r str> {
-        let url = match &record.event {
-            Event::Request(request) => request.url.as_deref(),
-            Event::ProductProcessed(product) => product.url.as_deref(),
-            Event::ScraperError(error) => error.url.as_deref(),
-            _ => None,
-        };
-        let host = url
+        let host = record
+            .event
+            .page_url()
             .and_then(host_of)
             .filter(|host| host.len() <= LONGEST_HOST)?;
         *self.hosts.entry(host) += 1;

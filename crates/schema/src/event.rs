@@ -526,3 +526,14 @@ impl RunSummary<'_> {
         }
     }
 }
+impl Event<'_> {
+    /// The URL of the page that the event is about; its host is that of the site if no line names one.
+    pub fn page_url(&self) -> Option<&str> {
+        match self {
+            Self::Request(request) => request.url.as_deref(),
+            Self::ProductProcessed(product) => product.url.as_deref(),
+            Self::ScraperError(error) => error.url.as_deref(),
+            _ => None,
+        }
+    }
+}

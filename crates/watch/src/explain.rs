@@ -3,125 +3,153 @@
 use dragline_alerting::Alert;
 use dragline_alerting::notice::Explanation;
 use dragline_alerting::rule::{Condition, Rule};
-use dragline_alerting::watch::format_value;
 use dragline_insights::Finding;
 use dragline_schema::Timestamp;
 
-use crate::Scene;
+use crate::{Scene, Traffic};
 
 /// How long before an alert fired its cause is looked for, in microseconds: an hour.
 const BEFORE: i64 = 3_600_000_000;
 
-impl Scene {
-    /// Looks up lines, the command that shows more, and the comparison with other scrapers.
-    pub fn explain(&self, alert: &Alert, rules: &[Rule], now: Timestamp) -> Explanation {
-        let scraper = alert.id.labels.get("scraper_id").unwrap_or_default();
-        let site = alert.id.labels.get("site").unwrap_or_default();
-        let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
-        let finding = rule.and_then(|rule| self.finding_of(alert, rule));
-        let since = alert.began.min(alert.fired_at.plus_micros(-BEFORE));
-        let until = alert.ended.unwrap_or(now);
-        let evidence = match finding {
-            Some(finding) if !finding.evidence.is_empty() => lines_of(finding),
-            _ if scraper.is_empty() => Vec::new(),
-            _ => {
-                let lines = self.traffic.lines(scraper, site, since, until);
-                lines.into_iter().map(str::to_owned).collect()
-            }
-        };
-        let is_one = !scraper.is_empty() && !site.is_empty();
-        Explanation {
-            summary: Some(self.summary(alert, rules)),
-            runbook: finding.map(|finding| finding.runbook.to_owned()),
-            facts: finding.map(facts_of).unwrap_or_default(),
-            evidence,
-            command: Some(self.command(finding, scraper, since)),
-            verdict: is_one
-                .then(|| self.traffic.compare(scraper, site, since, until))
-                .flatten(),
-            ..Explanation::default()
+/// What the analyst says about the finding behind an alert.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Its id.
+    pub id: String,
+    /// What happened, in a sentence.
+    pub title: String,
+    /// The name of the runbook.
+    pub runbook: Option<String>,
+    /// Names and values: details, what to do.
+    pub facts: Vec<(String, String)>,
+    /// Log lines that show it: `FILE:LINE: TEXT`.
+    pub evidence: Vec<String>,
+}
+
+impl From<&Finding> for Found {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            id: finding.id.clone(),
+            title: finding.title.clone(),
+            runbook: Some(finding.runbook.to_owned()),
+            facts: facts(&finding.detail, &finding.recommendation),
+            evidence: finding.evidence.iter().map(ToString::to_string).collect(),
         }
     }
+}
 
-    /// What is the matter, in a sentence: the rule's own, or else what the analyst says of the finding.
+/// The details of a finding and what to do, as names and values of a notice.
+pub fn facts(detail: &str, recommendation: &str) -> Vec<(String, String)> {
+    let texts = [("Found", detail), ("To do", recommendation)];
+    let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+    texts
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .collect()
+}
+
+/// Whether a finding is behind an alert: of the rule's kind and the alert's scraper, and not later than the alert.
+pub fn is_behind(
+    alert: &Alert,
+    rule: &Rule,
+    kind: &str,
+    (scraper_id, site): (Option<&str>, Option<&str>),
+    since: Option<Timestamp>,
+) -> bool {
+    let Condition::Insight(selector) = &rule.condition else {
+        return false;
+    };
+    let labels = &alert.id.labels;
+    let is_kind = labels
+        .get("finding")
+        .map_or(selector.takes(kind), |own| own == kind);
+    is_kind
+        && labels.get("scraper_id") == scraper_id
+        && labels.get("site") == site
+        && since.is_none_or(|since| since <= alert.fired_at)
+}
+
+/// What is the matter, in a sentence: the rule's own, or else what the analyst says about the finding.
+fn summary(alert: &Alert, rule: Option<&Rule>, found: Option<&Found>) -> String {
+    let has_own_text = rule
+        .is_some_and(|rule| !rule.message.is_empty() || rule.annotations.contains_key("summary"));
+    let found = found.filter(|_| !has_own_text);
+    found.map_or_else(|| alert.summary.clone(), |found| found.title.clone())
+}
+
+/// Looks up lines, the command that shows more, and the comparison with other scrapers. `found` is the finding behind the
+/// alert, `logs` are the names of the logs for the command.
+pub fn explain(
+    alert: &Alert,
+    rule: Option<&Rule>,
+    found: Option<&Found>,
+    traffic: &Traffic,
+    logs: &[String],
+    now: Timestamp,
+) -> Explanation {
+    let scraper = alert.id.labels.get("scraper_id").unwrap_or_default();
+    let site = alert.id.labels.get("site").unwrap_or_default();
+    let since = alert.began.min(alert.fired_at.plus_micros(-BEFORE));
+    let until = alert.ended.unwrap_or(now);
+    let own = found.map_or(&[][..], |found| &found.evidence);
+    let evidence = if own.is_empty() && !scraper.is_empty() {
+        let lines = traffic.lines(scraper, site, since, until);
+        lines.into_iter().map(str::to_owned).collect()
+    } else {
+        own.to_vec()
+    };
+    let is_one = !scraper.is_empty() && !site.is_empty();
+    let verdict = is_one.then(|| traffic.compare(scraper, site, since, until));
+    Explanation {
+        summary: Some(summary(alert, rule, found)),
+        runbook: found.and_then(|found| found.runbook.clone()),
+        facts: found.map(|found| found.facts.clone()).unwrap_or_default(),
+        evidence,
+        command: Some(command(logs, found, scraper, since)),
+        verdict: verdict.flatten(),
+        ..Explanation::default()
+    }
+}
+
+fn command(logs: &[String], found: Option<&Found>, scraper: &str, since: Timestamp) -> String {
+    let logs = shell_words(logs);
+    match found {
+        Some(found) => format!(
+            "dragline report {logs} --incident {}",
+            shell_word(&found.id)
+        ),
+        None if scraper.is_empty() => format!("dragline report {logs} --since {since}"),
+        None => format!(
+            "dragline errors {logs} --scraper {} --since {since}",
+            shell_word(scraper)
+        ),
+    }
+}
+
+impl Scene {
+    /// [`explain`] with what this scene knows.
+    pub fn explain(&self, alert: &Alert, rules: &[Rule], now: Timestamp) -> Explanation {
+        let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
+        let found = rule.and_then(|rule| self.finding_of(alert, rule));
+        explain(alert, rule, found.as_ref(), &self.traffic, &self.logs, now)
+    }
+
+    /// What is the matter, in a sentence.
     pub fn summary(&self, alert: &Alert, rules: &[Rule]) -> String {
         let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
-        let has_own_text =
-            |rule: &&Rule| !rule.message.is_empty() || rule.annotations.contains_key("summary");
-        let finding = rule
-            .filter(|rule| !has_own_text(rule))
-            .and_then(|rule| self.finding_of(alert, rule));
-        finding.map_or_else(|| alert.summary.clone(), |finding| finding.title.clone())
+        let found = rule.and_then(|rule| self.finding_of(alert, rule));
+        summary(alert, rule, found.as_ref())
     }
 
-    /// The finding behind an alert: of the rule's kind and the alert's scraper, the latest that began before it fired.
-    fn finding_of(&self, alert: &Alert, rule: &Rule) -> Option<&Finding> {
-        let Condition::Insight(selector) = &rule.condition else {
-            return None;
-        };
-        let labels = &alert.id.labels;
-        let is_named = |name: &str, value: &Option<String>| labels.get(name) == value.as_deref();
+    /// The latest finding behind an alert.
+    fn finding_of(&self, alert: &Alert, rule: &Rule) -> Option<Found> {
         let own = self.findings.iter().filter(|finding| {
-            let kind = labels.get("finding");
-            let is_kind = kind.map_or(selector.takes(finding.kind.name()), |kind| {
-                kind == finding.kind.name()
-            });
-            is_kind
-                && is_named("scraper_id", &finding.scraper.scraper_id)
-                && is_named("site", &finding.scraper.site)
-                && finding.since.is_none_or(|since| since <= alert.fired_at)
+            let scraper = &finding.scraper;
+            let names = (scraper.scraper_id.as_deref(), scraper.site.as_deref());
+            is_behind(alert, rule, finding.kind.name(), names, finding.since)
         });
-        own.max_by_key(|finding| (finding.is_open, finding.since))
+        let latest = own.max_by_key(|finding| (finding.is_open, finding.since));
+        latest.map(Found::from)
     }
-
-    fn command(&self, finding: Option<&Finding>, scraper: &str, since: Timestamp) -> String {
-        let logs: Vec<String> = self.logs.iter().map(|log| shell_word(log)).collect();
-        let logs = logs.join(" ");
-        match finding {
-            Some(finding) => format!(
-                "dragline report {logs} --incident {}",
-                shell_word(&finding.id)
-            ),
-            None if scraper.is_empty() => format!("dragline report {logs} --since {since}"),
-            None => format!(
-                "dragline errors {logs} --scraper {} --since {since}",
-                shell_word(scraper)
-            ),
-        }
-    }
-}
-
-/// What was observed, and what the analyst says about it.
-fn facts_of(finding: &Finding) -> Vec<(String, String)> {
-    let mut facts = Vec::new();
-    if let (Some(metric), Some(observed)) = (&finding.metric, finding.observed) {
-        facts.push((metric.clone(), format_value(observed)));
-    }
-    if let Some(expected) = finding.expected {
-        let (low, high) = (format_value(expected.lower), format_value(expected.upper));
-        facts.push(("Usually".to_owned(), format!("{low} to {high}")));
-    }
-    for (name, text) in [
-        ("Found", &finding.detail),
-        ("To do", &finding.recommendation),
-    ] {
-        if !text.is_empty() {
-            facts.push((name.to_owned(), text.clone()));
-        }
-    }
-    facts
-}
-
-/// The lines that show a finding.
-fn lines_of(finding: &Finding) -> Vec<String> {
-    let line = |evidence: &dragline_insights::Evidence| {
-        let place = format!("{}:{}", evidence.file, evidence.line);
-        match &evidence.sample {
-            Some(sample) => format!("{place}: {sample}"),
-            None => place,
-        }
-    };
-    finding.evidence.iter().map(line).collect()
 }
 
 /// A word of a command line, in quotation marks if a shell would read it otherwise.
@@ -131,4 +159,10 @@ pub fn shell_word(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Several words, such as the names of logs.
+pub fn shell_words(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
+    words.join(" ")
 }

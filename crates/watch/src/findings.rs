@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_alerting::rule::{Condition, Rule, Selector};
 use dragline_alerting::{Expected, Labels, Observation};
 use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey};
-use dragline_rollup::{Finished, Verdict};
+use dragline_rollup::Finished;
 use dragline_schema::Timestamp;
 
 /// What the analyst says to the rules from `from` on: values of runs that some rule watches, with what was normal, and
@@ -19,13 +19,9 @@ pub fn of_analysis(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> 
 /// The sign of life that a scraper's runs give.
 pub(crate) const RUN: &str = "run";
 
-/// The labels of a scraper; parts without a name have none.
+/// The labels of a scraper.
 pub(crate) fn labels_of(key: &ScraperKey) -> Labels {
-    let pairs = [("scraper_id", &key.scraper_id), ("site", &key.site)];
-    let named = pairs
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_deref()?)));
-    named.filter(|(_, value)| !value.is_empty()).collect()
+    Labels::of_scraper(key.scraper_id.as_deref(), key.site.as_deref())
 }
 
 /// The name that a run's metric has in rules: `run_items`, `run_response_time_ms_p50`.
@@ -67,7 +63,7 @@ pub(crate) fn of_runs(
     values.filter_map(observation).collect()
 }
 
-/// Signs of life: a run's start and its last line, each with the time until which the next run must have started.
+/// Signs of life of runs, each with the time until which the next run must have started.
 pub(crate) fn of_schedules(
     analysis: &Analysis<'_>,
     rules: &[Rule],
@@ -88,6 +84,21 @@ pub(crate) fn of_schedules(
     next.map(sign).collect()
 }
 
+/// The kinds of findings that some rule watches.
+pub fn watched_kinds(rules: &[Rule]) -> Vec<InsightKind> {
+    let is_watched = |kind: &InsightKind| {
+        rules.iter().any(|rule| match &rule.condition {
+            Condition::Insight(selector) => selector.takes(kind.name()),
+            _ => false,
+        })
+    };
+    InsightKind::ALL
+        .iter()
+        .copied()
+        .filter(is_watched)
+        .collect()
+}
+
 /// Whether each kind of finding that some rule watches is open, for each scraper, from `from` on: it opens at its onset.
 pub(crate) fn of_findings(
     findings: &[Finding],
@@ -95,16 +106,7 @@ pub(crate) fn of_findings(
     rules: &[Rule],
     from: Timestamp,
 ) -> Vec<Observation> {
-    let selectors = rules.iter().filter_map(|rule| match &rule.condition {
-        Condition::Insight(selector) => Some(selector),
-        _ => None,
-    });
-    let selectors: Vec<&Selector> = selectors.collect();
-    let kinds = InsightKind::ALL
-        .iter()
-        .copied()
-        .filter(|kind| selectors.iter().any(|selector| selector.takes(kind.name())));
-    let kinds: Vec<InsightKind> = kinds.collect();
+    let kinds = watched_kinds(rules);
     if kinds.is_empty() {
         return Vec::new();
     }
@@ -180,29 +182,16 @@ fn timeline(findings: &[&Finding], finished: &Finished, from: Timestamp) -> Vec<
     changes
 }
 
-/// When a finding ended; `None` while it is open. A closed one without an end ended with the scraper's next run. While only
-/// running runs came later, nobody knows whether it is over.
+/// When a finding ended; `None` while it is open. A closed one without an end ended with the scraper's next run.
 fn end_of(finding: &Finding, since: Timestamp, finished: &Finished) -> Option<Timestamp> {
     if finding.is_open {
         return None;
     }
-    let own = || {
-        finished.runs.iter().filter(|run| {
-            run.key.scraper_id == finding.scraper.scraper_id && run.key.site == finding.scraper.site
-        })
-    };
-    let last = finding.until.unwrap_or(since);
-    let mut later = own()
-        .filter(|run| run.start.is_some_and(|start| start >= last))
-        .peekable();
-    let is_undecided =
-        later.peek().is_some() && later.all(|run| run.verdict == Some(Verdict::Running));
-    if is_undecided {
-        return None;
-    }
     let next = || {
-        own()
-            .filter_map(|run| run.start)
+        let own = finished.runs.iter().filter(|run| {
+            run.key.scraper_id == finding.scraper.scraper_id && run.key.site == finding.scraper.site
+        });
+        own.filter_map(|run| run.start)
             .filter(|start| *start > since)
             .min()
     };

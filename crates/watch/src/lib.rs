@@ -34,7 +34,7 @@
 //! let wanted = Wanted::all(&rules, &limits, &muted, now);
 //! let logs = [dir.path().display().to_string()];
 //! let scene = look(&logs, &RuleSet::shipped(), &ScanOptions::default(), &wanted)?;
-//! let round = evaluate(&scene, &wanted, &mut store, Vec::new());
+//! let round = evaluate(&scene, &wanted, &mut store, &[]);
 //! let fired = round.changes.iter().find_map(|change| change.alert.as_ref()).unwrap();
 //! assert_eq!(fired.summary, "60 URLs of mint failed within 10 minutes");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -48,8 +48,8 @@ mod scene;
 pub mod suggest;
 mod traffic;
 
-pub use explain::shell_word;
-pub use findings::of_analysis;
+pub use explain::{Found, explain, facts, is_behind, shell_word, shell_words};
+pub use findings::{of_analysis, watched_kinds};
 pub use meter::Meter;
 pub use round::{Round, evaluate};
 pub use scene::{Scene, Wanted, look};

@@ -104,30 +104,16 @@ impl Meter {
         }
     }
 
-    /// Drops what happened before a time.
-    pub fn forget(&mut self, before: Timestamp) {
-        let slot = before.as_micros().div_euclid(self.width);
-        for track in self.series.values_mut() {
-            match &mut track.cells {
-                Cells::Counter(cells) => *cells = cells.split_off(&slot),
-                Cells::Gauge(cells) => *cells = cells.split_off(&(slot * READINGS)),
-                Cells::Histogram(cells) => *cells = cells.split_off(&slot),
-            }
+    /// The samples until `until`. `ends` are the ends of runs, with the labels of their scrapers.
+    pub fn observations(&self, until: Timestamp, ends: &[(Labels, Timestamp)]) -> Vec<Observation> {
+        let mut ends_of: BTreeMap<&str, Vec<&(Labels, Timestamp)>> = BTreeMap::new();
+        for end in ends {
+            let scraper = end.0.get("scraper_id").unwrap_or_default();
+            ends_of.entry(scraper).or_default().push(end);
         }
-        self.series.retain(|_, track| !track.cells.is_empty());
-    }
-
-    /// The samples until `until`. `window` is the longest window of a rule. `ends` are the ends of runs, by
-    /// scraper and site.
-    pub fn observations(
-        &self,
-        until: Timestamp,
-        window: Duration,
-        ends: &[(Labels, Timestamp)],
-    ) -> Vec<Observation> {
         let mut all = Vec::new();
         for track in self.series.values() {
-            let Some(window) = track.window.map(|own| own.min(window)) else {
+            let Some(window) = track.window else {
                 continue;
             };
             let name = track.metric.sample_name();
@@ -144,7 +130,11 @@ impl Meter {
                     cells
                         .values()
                         .for_each(|(at, value)| put(*at, Some(*value)));
-                    self.end_gauge(&track.labels, ends, &mut put);
+                    let own = track
+                        .labels
+                        .get("scraper_id")
+                        .and_then(|scraper| ends_of.get(scraper));
+                    self.end_gauge(&track.labels, own.map_or(&[], Vec::as_slice), &mut put);
                 }
                 Cells::Histogram(cells) => {
                     cells
@@ -222,14 +212,13 @@ impl Meter {
     fn end_gauge(
         &self,
         labels: &Labels,
-        ends: &[(Labels, Timestamp)],
+        ends: &[&(Labels, Timestamp)],
         put: &mut impl FnMut(Timestamp, Option<f64>),
     ) {
+        // A gauge without a site is that of all sites.
         let own = ends.iter().filter(|(of, _)| {
-            labels.get("scraper_id").is_some()
-                && of
-                    .iter()
-                    .all(|(name, value)| labels.get(name).is_none_or(|own| own == value))
+            let site = labels.get("site");
+            site.is_none() || site == of.get("site")
         });
         for (_, end) in own {
             (1..=3).for_each(|nth| put(end.plus_micros(nth * self.width), None));
@@ -300,14 +289,6 @@ impl Cells {
             Update::Add(_) => Self::Counter(BTreeMap::new()),
             Update::Set(_) => Self::Gauge(BTreeMap::new()),
             Update::Observe(_) => Self::Histogram(BTreeMap::new()),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Counter(cells) => cells.is_empty(),
-            Self::Gauge(cells) => cells.is_empty(),
-            Self::Histogram(cells) => cells.is_empty(),
         }
     }
 

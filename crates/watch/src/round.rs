@@ -4,7 +4,7 @@ use std::mem;
 
 use dragline_alerting::Observation;
 use dragline_alerting::store::AlertStore;
-use dragline_alerting::watch::{Change, Watch};
+use dragline_alerting::watch::{Change, Watch, keep_present};
 use dragline_schema::Timestamp;
 
 use crate::{Scene, Wanted};
@@ -25,24 +25,6 @@ fn part_of(time: Timestamp) -> i64 {
     time.as_seconds().div_euclid(6 * 3_600)
 }
 
-/// Leaves out the episodes that ended before anybody asked: the first round is about the present.
-fn keep_present(changes: &mut Vec<Change>) {
-    let key = |change: &Change| {
-        change
-            .alert
-            .as_ref()
-            .map(|alert| (alert.id.clone(), alert.fired_at))
-    };
-    let is_over = |change: &&Change| {
-        change
-            .alert
-            .as_ref()
-            .is_some_and(|alert| !alert.is_firing())
-    };
-    let over: Vec<_> = changes.iter().filter(is_over).filter_map(key).collect();
-    changes.retain(|change| key(change).is_none_or(|key| !over.contains(&key)));
-}
-
 /// Judges everything between the last round and now, and writes the changes into the store: the states, the history, and
 /// what is to be notified. `more` are observations that no log contains, such as the results of health checks.
 ///
@@ -52,20 +34,19 @@ pub fn evaluate(
     scene: &Scene,
     wanted: &Wanted<'_>,
     store: &mut AlertStore,
-    more: Vec<Observation>,
+    more: &[Observation],
 ) -> Round {
     let is_first = store.watch.last_tick.is_none();
     let state = mem::take(&mut store.watch);
     let mut watch = Watch::new(wanted.config, wanted.rules.to_vec(), state);
     watch.start_at(wanted.first_tick());
     let before = watch.state().last_tick;
-    let mut observations: Vec<Observation> =
-        scene.observations.iter().cloned().chain(more).collect();
+    let mut observations: Vec<&Observation> = scene.observations.iter().chain(more).collect();
     observations.sort_by_key(|observation| observation.time);
     let mut changes = Vec::new();
     // In parts, so that a long absence needs no more memory than a short one.
     for part in observations.chunk_by(|a, b| part_of(a.time) == part_of(b.time)) {
-        for observation in part.iter().cloned() {
+        for observation in part.iter().copied().cloned() {
             if before.is_some_and(|last| observation.time <= last) {
                 watch.prime(observation);
             } else {

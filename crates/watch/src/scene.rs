@@ -1,23 +1,18 @@
 //! Everything that the logs say to the watch.
 
-use std::time::Duration;
-
 use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
 use dragline_alerting::{Labels, Observation};
 use dragline_classifier::RuleSet;
-use dragline_insights::{Analysis, ErrorGroup, Finding, Limits, ScraperKey, Whole};
+use dragline_insights::{Analysis, ErrorGroup, Finding, Limits, Whole};
 use dragline_metrics::Observer;
 use dragline_rollup::{ErrorLabel, Finished};
 use dragline_scan::{Filter, Row, RowSink, ScanError, ScanOptions, scan_rows};
-use dragline_schema::{Event, Record, Timestamp, Verdict};
+use dragline_schema::{Event, Record, Timestamp};
 
-use crate::findings::{labels_of, of_findings, of_runs, of_schedules};
+use crate::findings::{of_analysis, of_findings};
 use crate::{Meter, Traffic};
-
-/// How far back a first round goes at most.
-const MOST_BACK: Duration = Duration::from_hours(24);
 
 /// What is to be judged.
 #[derive(Clone, Copy, Debug)]
@@ -62,29 +57,14 @@ impl<'w> Wanted<'w> {
         }
     }
 
-    /// When a watch without a state begins: early enough that what is true for long fires at once.
+    /// When a watch without a state begins.
     pub(crate) fn first_tick(&self) -> Timestamp {
-        let enabled = self.rules.iter().filter(|rule| rule.enabled);
-        let longest = enabled
-            .map(|rule| rule.hold.min(MOST_BACK))
-            .max()
-            .unwrap_or_default();
-        let back = longest + 2 * self.config.interval + self.config.lateness;
-        self.now.plus_micros(-(back.as_micros() as i64))
+        Watch::first_tick_at(self.rules, &self.config, self.now)
     }
 
     /// The last evaluation of a round: results of checks are valid from it on.
     pub fn last_tick(&self) -> Timestamp {
         Watch::last_tick_at(&self.config, self.now)
-    }
-
-    /// The longest window of a rule.
-    fn window(&self) -> Duration {
-        self.rules
-            .iter()
-            .filter_map(Rule::window)
-            .max()
-            .unwrap_or_default()
     }
 }
 
@@ -129,69 +109,58 @@ pub fn look(
         whole.meter.merge(eye.meter);
         whole.traffic.merge(eye.traffic);
     }
+    let Eye { meter, traffic, .. } = whole;
     let finished = rollup.finish(wanted.now);
-    let findings = find(&finished, rules, wanted);
-    let (scene, meter) = (
-        Scene {
-            observations: Vec::new(),
-            findings,
-            finished,
-            traffic: whole.traffic,
-            logs: logs.to_vec(),
-            untimed: whole.meter.untimed(),
-        },
-        whole.meter,
-    );
+    let analysis = Analysis::of(&finished, Some(wanted.now));
+    let findings = find(&analysis, &finished, rules, wanted);
+    let first = finished.period.map(|(first, _)| first);
+    let from = wanted.since.or(first).unwrap_or(wanted.now);
+    let mut observations = meter.observations(wanted.now, &ends(&finished, from));
+    observations.extend(of_analysis(&analysis, wanted.rules, from));
+    observations.extend(of_findings(&findings, &finished, wanted.rules, from));
+    drop(analysis);
     Ok(Scene {
-        observations: observations(&scene, &meter, wanted),
-        ..scene
+        observations,
+        findings,
+        finished,
+        traffic,
+        logs: logs.to_vec(),
+        untimed: meter.untimed(),
     })
 }
 
 /// The findings of the analyst, with muted errors left out.
-fn find(finished: &Finished, rules: &RuleSet, wanted: &Wanted<'_>) -> Vec<Finding> {
+fn find(
+    analysis: &Analysis<'_>,
+    finished: &Finished,
+    rules: &RuleSet,
+    wanted: &Wanted<'_>,
+) -> Vec<Finding> {
     let is_muted = |id: u64| {
         let id = format!("{id:016x}");
-        wanted
-            .muted
-            .iter()
-            .any(|mute| id.starts_with(mute.as_str()))
+        let mut muted = wanted.muted.iter();
+        muted.any(|mute| id.starts_with(mute.as_str()))
     };
-    let groups: Vec<ErrorGroup> = finished
-        .groups
-        .iter()
-        .filter_map(ErrorGroup::of)
+    let groups = finished.groups.iter().filter_map(ErrorGroup::of);
+    let groups: Vec<ErrorGroup> = groups
         .map(|group| ErrorGroup {
             is_muted: is_muted(group.id),
             ..group
         })
         .collect();
-    let analysis = Analysis::of(finished, Some(wanted.now));
     let limits = wanted.limits.of_scrapers();
     analysis.findings(finished, &groups, rules, (&limits, &Whole::default()))
 }
 
-fn observations(scene: &Scene, meter: &Meter, wanted: &Wanted<'_>) -> Vec<Observation> {
-    let finished = &scene.finished;
-    let first = finished.period.map(|(first, _)| first);
-    let from = wanted.since.or(first).unwrap_or(wanted.now);
-    let ends: Vec<(Labels, Timestamp)> = finished
-        .runs
-        .iter()
-        .filter_map(|run| {
-            let key = ScraperKey {
-                scraper_id: run.key.scraper_id.clone(),
-                site: run.key.site.clone(),
-            };
-            Some((labels_of(&key), run.end.filter(|end| *end >= from)?))
-        })
-        .collect();
-    let mut all = meter.observations(wanted.now, wanted.window(), &ends);
-    let analysis = Analysis::of(finished, Some(wanted.now));
-    all.extend(of_runs(&analysis, wanted.rules, from));
-    all.extend(of_schedules(&analysis, wanted.rules, from));
-    all.extend(of_findings(&scene.findings, finished, wanted.rules, from));
-    all
+/// The ends of runs since `from`, with the labels of their scrapers.
+fn ends(finished: &Finished, from: Timestamp) -> Vec<(Labels, Timestamp)> {
+    let runs = finished.runs.iter();
+    let ended = runs.filter_map(|run| Some((&run.key, run.end.filter(|end| *end >= from)?)));
+    let labelled = ended.map(|(key, end)| {
+        let labels = Labels::of_scraper(key.scraper_id.as_deref(), key.site.as_deref());
+        (labels, end)
+    });
+    labelled.collect()
 }
 
 /// What one thread sees.
@@ -214,18 +183,15 @@ impl Eye {
 impl RowSink for Eye {
     fn row(&mut self, row: &Row<'_>) {
         self.traffic.observe(row);
-        if !self.meter.is_needed() {
+        // Totals that a run states at its end did not happen in that minute.
+        if !self.meter.is_needed() || row.record.event.is_summary() {
             return;
         }
-        let verdict = row.label.map(verdict_of);
+        let verdict = row.label.map(ErrorLabel::verdict);
         let record = row.record;
         let is_as_run = record.scraper_id.as_deref() == row.run.scraper_id.as_deref()
             && record.site.as_deref() == row.run.site.as_deref()
             && record.run_id.as_deref() == row.run.run_id.as_deref();
-        // Totals that a run states at its end did not happen in that minute.
-        if record.event.is_summary() {
-            return;
-        }
         // Where the scraper logs its requests itself, the library's are plain lines already.
         let is_only_echo = record.is_echo && matches!(record.event, Event::Request(_));
         if is_as_run && !is_only_echo {
@@ -242,17 +208,5 @@ impl RowSink for Eye {
         };
         self.observer
             .observe(&record, verdict.as_ref(), &mut self.meter);
-    }
-}
-
-fn verdict_of<'l>(label: &ErrorLabel<'l>) -> Verdict<'l> {
-    Verdict {
-        category: label.category,
-        sub_category: label.sub_category,
-        severity: label.severity,
-        rule: label.rule,
-        matched: None,
-        runner_up: None,
-        adjustments: Vec::new(),
     }
 }

@@ -1,10 +1,12 @@
 //! What scrapers asked of sites, and by which way: the ground of comparisons between them.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 
 use dragline_alerting::notice::{ControlVerdict, Peer, compare_with_peers};
 use dragline_scan::Row;
 use dragline_schema::{Event, Timestamp};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 /// The width of the intervals, in microseconds: ten minutes.
 const WIDTH: i64 = 600_000_000;
@@ -44,34 +46,37 @@ struct Cell {
 /// Requests and lines of trouble by scraper, site, proxy and ten minutes.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    cells: BTreeMap<(i64, Way), Cell>,
+    /// By the start of the ten minutes, and by the hash of the way, so that a known way costs no allocation.
+    slots: BTreeMap<i64, FxHashMap<u64, (Way, Cell)>>,
+    /// Number of cells.
+    len: usize,
 }
 
 impl Traffic {
     /// Takes a record.
     pub fn observe(&mut self, row: &Row<'_>) {
         let record = row.record;
-        let is_failed = match &record.event {
-            Event::Request(_) if record.is_unjudged => None,
-            Event::Request(request) => Some(request.status_code.is_none_or(|code| code >= 400)),
-            _ => None,
+        let (is_failed, proxy) = match &record.event {
+            Event::Request(_) if record.is_unjudged => (None, None),
+            Event::Request(request) => {
+                let is_failed = request.status_code.is_none_or(|code| code >= 400);
+                (Some(is_failed), request.proxy.as_deref())
+            }
+            _ => (None, None),
         };
         let is_trouble = is_failed == Some(true) || record.is_error();
         let (Some(at), true) = (record.timestamp, is_failed.is_some() || is_trouble) else {
             return;
         };
-        let text = |part: &Option<String>| part.clone().unwrap_or_default();
-        let proxy = match &record.event {
-            Event::Request(request) => request.proxy.as_deref().map(str::to_owned),
-            _ => None,
-        };
-        let way = Way {
-            scraper: text(&row.run.scraper_id),
-            site: text(&row.run.site),
-            proxy,
+        let scraper = row.run.scraper_id.as_deref().unwrap_or_default();
+        let site = row.run.site.as_deref().unwrap_or_default();
+        let way = || Way {
+            scraper: scraper.to_owned(),
+            site: site.to_owned(),
+            proxy: proxy.map(str::to_owned),
         };
         let slot = at.as_micros().div_euclid(WIDTH);
-        let cell = self.cells.entry((slot, way)).or_default();
+        let cell = self.cell(slot, hash_of(scraper, site, proxy), way);
         cell.requests += u64::from(is_failed.is_some());
         cell.failed += u64::from(is_failed == Some(true));
         if is_trouble && cell.lines.len() < LINES {
@@ -80,35 +85,55 @@ impl Traffic {
                 text: line_of(row),
             });
         }
-        while self.cells.len() > MAX_CELLS {
-            self.cells.pop_first();
+        self.bound();
+    }
+
+    fn cell(&mut self, slot: i64, hash: u64, way: impl FnOnce() -> Way) -> &mut Cell {
+        let ways = self.slots.entry(slot).or_default();
+        let len = &mut self.len;
+        let (_, cell) = ways.entry(hash).or_insert_with(|| {
+            *len += 1;
+            (way(), Cell::default())
+        });
+        cell
+    }
+
+    /// Drops the oldest while there are too many.
+    fn bound(&mut self) {
+        while self.len > MAX_CELLS {
+            self.drop_oldest();
         }
+    }
+
+    fn drop_oldest(&mut self) {
+        let oldest = self.slots.pop_first();
+        self.len -= oldest.map_or(0, |(_, ways)| ways.len());
     }
 
     /// Adds what another thread saw.
     pub fn merge(&mut self, other: Self) {
-        for (key, cell) in other.cells {
-            let own = self.cells.entry(key).or_default();
-            own.requests += cell.requests;
-            own.failed += cell.failed;
-            own.lines.extend(cell.lines);
-            own.lines.sort();
-            own.lines.truncate(LINES);
+        for (slot, ways) in other.slots {
+            for (hash, (way, cell)) in ways {
+                let own = self.cell(slot, hash, || way);
+                own.requests += cell.requests;
+                own.failed += cell.failed;
+                own.lines.extend(cell.lines);
+                own.lines.sort();
+                own.lines.truncate(LINES);
+            }
         }
-        while self.cells.len() > MAX_CELLS {
-            self.cells.pop_first();
-        }
+        self.bound();
     }
 
     /// Drops what happened before a time.
     pub fn forget(&mut self, before: Timestamp) {
         let slot = before.as_micros().div_euclid(WIDTH);
         while self
-            .cells
+            .slots
             .first_key_value()
-            .is_some_and(|((first, _), _)| *first < slot)
+            .is_some_and(|(first, _)| *first < slot)
         {
-            self.cells.pop_first();
+            self.drop_oldest();
         }
     }
 
@@ -188,23 +213,14 @@ impl Traffic {
 
     fn between(&self, since: Timestamp, until: Timestamp) -> impl Iterator<Item = (&Way, &Cell)> {
         let first = since.as_micros().div_euclid(WIDTH);
-        let last = until.as_micros().div_euclid(WIDTH);
-        let from = (
-            first,
-            Way {
-                scraper: String::new(),
-                site: String::new(),
-                proxy: None,
-            },
-        );
-        let cells = self
-            .cells
-            .range(from..)
-            .map(|((slot, way), cell)| (*slot, way, cell));
-        cells
-            .take_while(move |(slot, ..)| *slot <= last)
-            .map(|(_, way, cell)| (way, cell))
+        let last = until.as_micros().div_euclid(WIDTH).max(first);
+        let slots = self.slots.range(first..=last);
+        slots.flat_map(|(_, ways)| ways.values().map(|(way, cell)| (way, cell)))
     }
+}
+
+fn hash_of(scraper: &str, site: &str, proxy: Option<&str>) -> u64 {
+    FxBuildHasher.hash_one((scraper, site, proxy))
 }
 
 fn line_of(row: &Row<'_>) -> String {

@@ -413,20 +413,17 @@ pub enum ExportFormat {
     Csv,
     /// A JSON list of objects.
     Json,
-    /// Apache Parquet.
-    Parquet,
 }
 
 impl ExportFormat {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Csv, Self::Json, Self::Parquet];
+    pub const ALL: [Self; 2] = [Self::Csv, Self::Json];
 
     /// The name in requests: `csv`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Json => "json",
-            Self::Parquet => "parquet",
         }
     }
 

@@ -33,6 +33,9 @@ pub const NO_DATA_LABEL: &str = "no_data";
 /// Maximum number of evaluations in one call of [`Watch::advance`]: 69 days of minutes.
 const MAX_TICKS: i64 = 100_000;
 
+/// How far back a watch without a state goes at most.
+const MOST_BACK: Duration = Duration::from_hours(24);
+
 /// Settings of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -109,6 +112,20 @@ pub struct Change {
     pub alert: Option<Alert>,
 }
 
+/// Leaves out the episodes that ended before anybody asked: a watch that begins is about the present.
+pub fn keep_present(changes: &mut Vec<Change>) {
+    let key = |change: &Change| {
+        let alert = change.alert.as_ref()?;
+        Some((alert.id.clone(), alert.fired_at))
+    };
+    let is_over = |change: &&Change| {
+        let alert = change.alert.as_ref();
+        alert.is_some_and(|alert| !alert.is_firing())
+    };
+    let over: Vec<_> = changes.iter().filter(is_over).filter_map(key).collect();
+    changes.retain(|change| key(change).is_none_or(|key| !over.contains(&key)));
+}
+
 /// The watch.
 ///
 /// ```
@@ -179,6 +196,15 @@ impl Watch {
         let interval = (config.interval.as_micros() as i64).max(1_000_000);
         let known = duration::before(now, config.lateness).as_micros();
         Timestamp::from_micros(known.div_euclid(interval) * interval)
+    }
+
+    /// Where a watch without a state begins, so that it judges the present: what is true for as long as a rule asks
+    /// fires at once. It goes back a day at most.
+    pub fn first_tick_at(rules: &[Rule], config: &WatchConfig, now: Timestamp) -> Timestamp {
+        let enabled = rules.iter().filter(|rule| rule.enabled);
+        let longest = enabled.map(|rule| rule.hold.min(MOST_BACK)).max();
+        let back = longest.unwrap_or_default() + 2 * config.interval + config.lateness;
+        duration::before(now, back)
     }
 
     /// Takes an observation that a watch before this one has judged already: it fills windows.
@@ -438,7 +464,7 @@ fn plain_summary(id: &AlertId, condition: &str) -> String {
 }
 
 /// A value with at most three decimals.
-pub fn format_value(value: f64) -> String {
+pub(crate) fn format_value(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use dragline_alerting::duration;
 
-use super::{OutputArgs, RulesArgs, memory};
+use super::{OutputArgs, ReadingArgs, RulesArgs};
 
 /// `dragline alerts …`
 #[derive(Debug, Subcommand)]
@@ -150,15 +150,8 @@ pub(crate) struct AlertLogs {
     pub(crate) history: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: AlertRules,
-    /// Number of reading threads [default: one per processor]
-    #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) jobs: Option<u16>,
-    /// Read every file, also files unchanged since the last time
-    #[arg(long, help_heading = "Reading")]
-    pub(crate) no_cache: bool,
-    /// Memory limit, such as 2GiB [default: 512MiB]
-    #[arg(long, value_name = "SIZE", help_heading = "Reading", value_parser = memory)]
-    pub(crate) memory: Option<usize>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
 }
 
 /// Alert rules.

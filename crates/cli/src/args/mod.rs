@@ -274,6 +274,13 @@ pub(crate) struct InputArgs {
     /// Classify all errors by the rules, also errors that the scraper classified itself when it logged them
     #[arg(long, help_heading = "Rules")]
     pub(crate) reclassify: bool,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// Resources for reading.
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArgs {
     /// Number of reading threads [default: one per processor]
     #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,

@@ -1,5 +1,6 @@
 //! Reads logs according to the arguments and creates the report.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -8,7 +9,7 @@ use dragline_rollup::Finished;
 use dragline_scan::{Filter, History, Memory, ReadOptions, ScanOptions, Scanned};
 use dragline_schema::{Level, ProblemKind};
 
-use crate::args::{FilterArgs, InputArgs, ReadArgs, WrongUsage};
+use crate::args::{FilterArgs, InputArgs, ReadArgs, ReadingArgs, WrongUsage};
 use crate::config::Config;
 use crate::names::nearest;
 use crate::output::tell;
@@ -65,8 +66,7 @@ pub(crate) fn finished(session: &Session, args: &ReadArgs) -> anyhow::Result<Fin
 
 fn scan(session: &Session, args: &ReadArgs) -> anyhow::Result<(Filter, Scanned)> {
     let mut options = scan_options(session, &args.input, READING)?;
-    let history = args.history.history.as_ref().map(History::new).transpose();
-    options.history = history.map_err(|error| WrongUsage::new(&format!("--history: {error}")))?;
+    options.history = named_history(args.history.history.as_ref())?;
     if let (true, Some(history)) = (args.history.from_rollups, &options.history) {
         if !options.filter.is_empty() {
             let sentence = "a history contains only aggregates and cannot be filtered: omit --since and the \
@@ -117,19 +117,43 @@ pub(crate) fn scan_options(
     args: &InputArgs,
     memory: usize,
 ) -> anyhow::Result<ScanOptions> {
+    let plain = resources(session, &args.reading, memory)?;
+    Ok(ScanOptions {
+        read: ReadOptions {
+            memory: Arc::clone(&plain.read.memory),
+            ..read_options(&session.config, &args.filter)
+        },
+        filter: args.filter.resolve(session.now)?,
+        reclassify: args.reclassify,
+        ..plain
+    })
+}
+
+/// Returns options that read everything with the given threads, cache and memory.
+pub(super) fn resources(
+    session: &Session,
+    args: &ReadingArgs,
+    memory: usize,
+) -> anyhow::Result<ScanOptions> {
     let config = &session.config;
     let default = ScanOptions::default();
     Ok(ScanOptions {
         read: ReadOptions {
             memory: Arc::new(Memory::of(args.memory.unwrap_or(memory))),
-            ..read_options(config, &args.filter)
+            dialects: config.dialects(),
+            map: config.map(),
+            ..ReadOptions::default()
         },
-        filter: args.filter.resolve(session.now)?,
-        reclassify: args.reclassify,
         jobs: args.jobs.map_or(default.jobs, usize::from),
         cache: if args.no_cache { None } else { config.cache()? },
-        history: None,
+        ..default
     })
+}
+
+/// Opens the history of `--history`.
+pub(super) fn named_history(dir: Option<&PathBuf>) -> anyhow::Result<Option<History>> {
+    let history = dir.map(History::new).transpose();
+    history.map_err(|error| WrongUsage::new(&format!("--history: {error}")).into())
 }
 
 /// Returns the options for reading lines.

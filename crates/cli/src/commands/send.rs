@@ -8,7 +8,7 @@ use dragline_report::model::Insight;
 use dragline_report::{Report, render};
 use dragline_rollup::Finished;
 use dragline_schema::{Severity, Timestamp};
-use dragline_watch::shell_word;
+use dragline_watch::{facts, shell_word, shell_words};
 
 use crate::args::{ReportArgs, WrongUsage};
 use crate::output;
@@ -68,41 +68,18 @@ pub(super) fn send(
 }
 
 fn entry(insight: &Insight, logs: &[String]) -> ReportEntry {
-    let logs: Vec<String> = logs.iter().map(|log| shell_word(log)).collect();
-    let logs = logs.join(" ");
-    let labels = [("scraper_id", &insight.scraper_id), ("site", &insight.site)];
-    let labels: Labels = labels
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
-        .collect();
-    let texts = [
-        ("Found", &insight.detail),
-        ("To do", &insight.recommendation),
-    ];
-    let facts = texts.into_iter().filter(|(_, text)| !text.is_empty());
-    let line = |evidence: &dragline_report::model::Evidence| {
-        let place = format!("{}:{}", evidence.file, evidence.line);
-        evidence
-            .sample
-            .as_ref()
-            .map_or(place.clone(), |sample| format!("{place}: {sample}"))
-    };
+    let (logs, id) = (shell_words(logs), shell_word(&insight.id));
     ReportEntry {
         kind: insight.kind.clone(),
-        labels,
+        labels: Labels::of_scraper(insight.scraper_id.as_deref(), insight.site.as_deref()),
         severity: insight.severity.parse().unwrap_or(Severity::Medium),
         title: insight.title.clone(),
         since: insight
             .since
             .as_deref()
             .and_then(|since| Timestamp::parse(since).ok()),
-        facts: facts
-            .map(|(name, text)| (name.to_owned(), text.clone()))
-            .collect(),
-        evidence: insight.evidence.iter().map(line).collect(),
-        command: Some(format!(
-            "dragline report {logs} --incident {}",
-            shell_word(&insight.id)
-        )),
+        facts: facts(&insight.detail, &insight.recommendation),
+        evidence: insight.evidence.iter().map(ToString::to_string).collect(),
+        command: Some(format!("dragline report {logs} --incident {id}")),
     }
 }

@@ -124,7 +124,10 @@ impl Place {
             // It would serve forever, and on a port that others may use.
             text = text.replace("dragline ", "timeout -s TERM 8 dragline ");
             if !text.contains("--listen") {
-                text += " --listen 127.0.0.1:0";
+                let listen = ["dragline serve", "demo --live"];
+                for command in listen {
+                    text = text.replace(command, &format!("{command} --listen 127.0.0.1:0"));
+                }
             }
         }
         if text == "dragline demo" {

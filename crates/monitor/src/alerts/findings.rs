@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dragline_alerting::rule::{Condition, Rule};
+use dragline_alerting::rule::Rule;
 use dragline_alerting::{Labels, Observation};
 use dragline_report::Report;
-use dragline_report::model::Insight;
 use dragline_schema::Timestamp;
+use dragline_watch::watched_kinds;
 
 use crate::judge::time_of;
 
@@ -25,29 +25,24 @@ impl FindingStates {
         rules: &[Rule],
         now: Timestamp,
     ) -> Vec<Observation> {
-        let is_watched = |kind: &str| {
-            rules.iter().any(|rule| match &rule.condition {
-                Condition::Insight(selector) => selector.takes(kind),
-                _ => false,
-            })
-        };
-        let kinds = dragline_insights::InsightKind::ALL
+        let kinds: Vec<&str> = watched_kinds(rules)
             .iter()
-            .map(|kind| kind.name());
-        let kinds: Vec<&str> = kinds.filter(|kind| is_watched(kind)).collect();
+            .map(|kind| kind.name())
+            .collect();
         if kinds.is_empty() {
             return Vec::new();
         }
         let open = open_since(report);
         let mut all: BTreeMap<(String, Labels), Option<Timestamp>> = BTreeMap::new();
-        for kind in kinds {
+        for kind in &kinds {
             for scraper in &report.scrapers {
-                let labels = labels_of(scraper.scraper_id.as_deref(), scraper.site.as_deref());
-                all.insert((kind.to_owned(), labels), None);
+                let labels =
+                    Labels::of_scraper(scraper.scraper_id.as_deref(), scraper.site.as_deref());
+                all.insert(((*kind).to_owned(), labels), None);
             }
         }
         for (key, since) in open {
-            if is_watched(&key.0) {
+            if kinds.contains(&key.0.as_str()) {
                 all.insert(key, Some(since.unwrap_or(now)));
             }
         }
@@ -80,7 +75,7 @@ impl FindingStates {
 fn open_since(report: &Report) -> BTreeMap<(String, Labels), Option<Timestamp>> {
     let mut open = BTreeMap::new();
     for insight in report.insights.iter().filter(|insight| insight.is_open) {
-        let labels = labels_of(insight.scraper_id.as_deref(), insight.site.as_deref());
+        let labels = Labels::of_scraper(insight.scraper_id.as_deref(), insight.site.as_deref());
         let since = time_of(insight.since.as_ref());
         let held = open.entry((insight.kind.clone(), labels)).or_insert(since);
         *held = match (*held, since) {
@@ -89,31 +84,4 @@ fn open_since(report: &Report) -> BTreeMap<(String, Labels), Option<Timestamp>> 
         };
     }
     open
-}
-
-/// The labels of a scraper; parts without a name have none.
-pub(super) fn labels_of(scraper_id: Option<&str>, site: Option<&str>) -> Labels {
-    let pairs = [("scraper_id", scraper_id), ("site", site)];
-    let named = pairs
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
-    named.filter(|(_, value)| !value.is_empty()).collect()
-}
-
-/// The open finding behind an alert: of a kind that the rule watches, and of the alert's scraper.
-pub(super) fn finding_of<'r>(
-    report: &'r Report,
-    rule: &Rule,
-    labels: &Labels,
-) -> Option<&'r Insight> {
-    let Condition::Insight(selector) = &rule.condition else {
-        return None;
-    };
-    let is_named = |name: &str, value: &Option<String>| labels.get(name) == value.as_deref();
-    let own = report.insights.iter().filter(|insight| {
-        selector.takes(&insight.kind)
-            && is_named("scraper_id", &insight.scraper_id)
-            && is_named("site", &insight.site)
-    });
-    own.max_by_key(|insight| (insight.is_open, &insight.since))
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use dragline_alerting::rule::Rule;
-use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
+use dragline_alerting::watch::{Watch, WatchConfig, WatchState, keep_present};
 use dragline_alerting::{HealthStatus, Labels, Observation};
 use dragline_health::{Report, Status};
 use dragline_metrics::Delta;
@@ -206,6 +206,15 @@ fn live_config(settings: &Settings) -> WatchConfig {
     }
 }
 
+/// The settings for catching up, where only the interval counts.
+fn coarse() -> WatchConfig {
+    WatchConfig {
+        interval: COARSE,
+        lateness: Duration::ZERO,
+        ..WatchConfig::default()
+    }
+}
+
 /// Evaluates until the service ends.
 pub(crate) fn run(monitor: &Arc<Monitor>) {
     loop {
@@ -341,11 +350,14 @@ fn catch_up(
         ..live_config(settings)
     };
     let mut watch = Watch::new(config, rules.clone(), state);
-    watch.start_at(first_tick(rules, watermark));
+    watch.start_at(Watch::first_tick_at(rules, &config, watermark));
     for one in &observations {
         watch.prime(one.clone());
     }
-    let changes = watch.advance(watermark);
+    let mut changes = watch.advance(watermark);
+    if last.is_none() {
+        keep_present(&mut changes);
+    }
     let state = watch.state().clone();
     let mut live = Watch::new(live_config(settings), rules.clone(), state);
     evaluation.sampler.go_on(&observations);
@@ -355,18 +367,11 @@ fn catch_up(
     Ok(changes)
 }
 
-/// When a watch without a state begins: early enough that what is true for long fires at once.
-fn first_tick(rules: &[Rule], now: Timestamp) -> Timestamp {
-    let longest = rules.iter().map(|rule| rule.hold).max().unwrap_or_default();
-    let back = longest + 2 * COARSE;
-    now.plus_micros(-(back.as_micros() as i64))
-}
-
 /// From when on measurements say something about time that is still to be judged: as far before the last evaluation as
 /// the rules look, but never longer ago than [`LONGEST_GAP`].
 fn judged_from(rules: &[Rule], watch: &Watch, now: Timestamp) -> Timestamp {
     let last = watch.state().last_tick;
-    let last = last.unwrap_or_else(|| first_tick(rules, now));
+    let last = last.unwrap_or_else(|| Watch::first_tick_at(rules, &coarse(), now));
     let memory = watch.memory() + 2 * COARSE;
     let last = last.max(now.plus_micros(-LONGEST_GAP)).min(now);
     last.plus_micros(-(memory.as_micros() as i64))
@@ -387,12 +392,7 @@ fn past(
         delta.replay(from, VALUES, &mut meter);
     }
     waiting.replay(from, VALUES, &mut meter);
-    let window = rules
-        .iter()
-        .filter_map(Rule::window)
-        .max()
-        .unwrap_or_default();
-    Ok(meter.observations(until, window, &[]))
+    Ok(meter.observations(until, &[]))
 }
 
 /// Writes down what changed, and stores it.

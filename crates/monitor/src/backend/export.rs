@@ -35,10 +35,6 @@ impl Monitor {
                     bytes: bytes.map_err(|error| BackendError::Unavailable(error.to_string()))?,
                 })
             }
-            ExportFormat::Parquet => Err(BackendError::BadRequest(
-                "the page exports CSV and JSON; `dragline export LOGS --output DIR` writes Parquet"
-                    .to_owned(),
-            )),
         }
     }
 

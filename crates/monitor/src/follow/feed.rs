@@ -9,9 +9,7 @@ use dragline_ingest::{Checkpoint, Map, Watch, family_name};
 use dragline_metrics::{Delta, Observer};
 use dragline_rollup::{ErrorLabel, Rollup};
 use dragline_scan::{Labeller, Row, observe};
-use dragline_schema::{
-    Event, Position, Problem, Record, RunKey, Sink, SourceFile, Timestamp, Verdict,
-};
+use dragline_schema::{Event, Position, Problem, Record, RunKey, Sink, SourceFile, Timestamp};
 use dragline_watch::Traffic;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
@@ -253,7 +251,7 @@ impl Feed {
     fn count(&mut self, record: &Record<'_>, at: Position, label: Option<&ErrorLabel<'_>>) {
         let place = self.part_of(record);
         observe(&mut self.parts[place].rollup, record, at, label, &self.map);
-        let verdict = label.map(verdict_of);
+        let verdict = label.map(ErrorLabel::verdict);
         self.observer
             .observe(record, verdict.as_ref(), &mut self.measured);
         if record
@@ -299,19 +297,6 @@ impl Feed {
 
 fn hash_of(day: i64, scraper: &str, site: &str) -> u64 {
     FxBuildHasher.hash_one((day, scraper, site))
-}
-
-/// The classification in an error's label.
-fn verdict_of<'l>(label: &ErrorLabel<'l>) -> Verdict<'l> {
-    Verdict {
-        category: label.category,
-        sub_category: label.sub_category,
-        severity: label.severity,
-        rule: label.rule,
-        matched: None,
-        runner_up: None,
-        adjustments: Vec::new(),
-    }
 }
 
 impl Sink for Feed {

@@ -26,7 +26,7 @@ pub struct ScraperKey {
 #[serde(default)]
 pub struct Live {
     /// Scrapers by name.
-    #[serde(with = "pairs")]
+    #[serde(with = "dragline_alerting::alert::pairs")]
     pub scrapers: BTreeMap<ScraperKey, LiveScraper>,
     /// Number of records read since the database was created.
     pub events: u64,
@@ -123,7 +123,7 @@ impl Live {
         let site = record
             .site
             .as_deref()
-            .or_else(|| host_of(url_of(record)?))
+            .or_else(|| host_of(record.event.page_url()?))
             .unwrap_or_default();
         let key = ScraperKey {
             scraper_id: scraper_id.to_owned(),
@@ -251,37 +251,5 @@ impl LiveRun {
             }
             _ => {}
         }
-    }
-}
-
-fn url_of<'r>(record: &'r Record<'_>) -> Option<&'r str> {
-    match &record.event {
-        Event::Request(request) => request.url.as_deref(),
-        Event::ProductProcessed(product) => product.url.as_deref(),
-        Event::ScraperError(error) => error.url.as_deref(),
-        _ => None,
-    }
-}
-
-/// Maps whose keys are no texts, as lists of pairs: JSON has no other keys.
-mod pairs {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        map: &BTreeMap<K, V>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_seq(map)
-    }
-
-    pub(super) fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
-    where
-        K: Deserialize<'de> + Ord,
-        V: Deserialize<'de>,
-        D: Deserializer<'de>,
-    {
-        Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
     }
 }

@@ -38,7 +38,7 @@ const FIRST: &str = "
     -- Changes of health checks.
     CREATE TABLE health_change (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, name TEXT NOT NULL, change TEXT NOT NULL);
     CREATE INDEX health_change_at ON health_change (at);
-    -- Everything that has one value: the state of alerts and notices, of health checks, of scheduled reports.
+    -- Everything that has one value: the state of alerts and notices, of health checks.
     CREATE TABLE state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 ";
 

@@ -8,6 +8,7 @@ mod outlook;
 mod sections;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -276,6 +277,17 @@ pub struct Evidence {
     pub offset: u64,
     /// Excerpt of the line; null if the surrounding object already contains it.
     pub sample: Option<String>,
+}
+
+/// `FILE:LINE: EXCERPT`, or without an excerpt `FILE:LINE`.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)?;
+        match &self.sample {
+            Some(sample) => write!(f, ": {sample}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Errors by category, severity, type and group.

@@ -2,28 +2,12 @@
 
 use dragline_alerting::notice::Suspect;
 use dragline_alerting::rule;
+use fastrand::Rng;
 
 use crate::fleet::{HOUR, Log, at, wanted};
 
-/// A small generator of random numbers (splitmix64): the same fleets everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn happens(&mut self, share: f64) -> bool {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64 <= share
-    }
+fn happens(dice: &mut Rng, share: f64) -> bool {
+    dice.f64() <= share
 }
 
 /// One scraper on one site by one way.
@@ -34,13 +18,13 @@ struct Pair {
 }
 
 /// A fleet of three to eight scrapers on two to four sites, with none to three proxies.
-fn pairs(dice: &mut Dice) -> Vec<Pair> {
-    let (scrapers, sites, proxies) = (3 + dice.below(6), 2 + dice.below(3), dice.below(4));
+fn pairs(dice: &mut Rng) -> Vec<Pair> {
+    let (scrapers, sites, proxies) = (3 + dice.u64(..6), 2 + dice.u64(..3), dice.u64(..4));
     let mut all = Vec::new();
     for scraper in 0..scrapers {
-        let way = (proxies > 0 && dice.happens(0.8)).then(|| format!("p{}", dice.below(proxies)));
+        let way = (proxies > 0 && happens(dice, 0.8)).then(|| format!("p{}", dice.u64(..proxies)));
         for site in 0..sites {
-            if dice.happens(0.6) {
+            if happens(dice, 0.6) {
                 all.push(Pair {
                     scraper: format!("s{scraper}"),
                     site: format!("site{site}.test"),
@@ -54,17 +38,17 @@ fn pairs(dice: &mut Dice) -> Vec<Pair> {
 
 /// The planted cause, and the verdict; `None` without a failing pair that a cause could be planted in.
 fn judge(seed: u64) -> Option<(Suspect, Suspect)> {
-    let dice = &mut Dice(seed);
+    let dice = &mut Rng::with_seed(seed);
     let pairs = pairs(dice);
-    let victim = pairs.get(dice.below(pairs.len().max(1) as u64) as usize)?;
-    let cause = match dice.below(3) {
+    let victim = pairs.get(dice.u64(..pairs.len().max(1) as u64) as usize)?;
+    let cause = match dice.u64(..3) {
         0 => Suspect::Site,
         1 if victim.proxy.is_some() => Suspect::Proxy,
         _ => Suspect::Us,
     };
     let (sick, usual) = (
-        0.65 + 0.3 * dice.below(100) as f64 / 100.0,
-        0.04 * dice.below(100) as f64 / 100.0,
+        0.65 + 0.3 * dice.u64(..100) as f64 / 100.0,
+        0.04 * dice.u64(..100) as f64 / 100.0,
     );
     let mut log = Log::default();
     for pair in &pairs {
@@ -73,9 +57,9 @@ fn judge(seed: u64) -> Option<(Suspect, Suspect)> {
             Suspect::Proxy => pair.proxy == victim.proxy,
             _ => pair.scraper == victim.scraper && pair.site == victim.site,
         };
-        for _ in 0..30 + dice.below(120) {
-            let fails = dice.happens(if is_hit { sick } else { usual });
-            let second = HOUR + dice.below(500) as i64;
+        for _ in 0..30 + dice.u64(..120) {
+            let fails = happens(dice, if is_hit { sick } else { usual });
+            let second = HOUR + dice.u64(..500) as i64;
             let who = (pair.scraper.as_str(), pair.site.as_str(), "r1");
             log.request(
                 second,

@@ -96,7 +96,13 @@ impl Log {
     /// What the watch sees at a second.
     pub(crate) fn look(&self, second: i64, wanted: &Wanted<'_>) -> Scene {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("fleet.jsonl"), self.text(second)).unwrap();
+        let path = dir.path().join("fleet.jsonl");
+        std::fs::write(&path, self.text(second)).unwrap();
+        // A run in a file that was written a moment ago is still running.
+        let written =
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs((START + second) as u64);
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(written).unwrap();
         let logs = [dir.path().display().to_string()];
         let mut scene = look(&logs, &SHIPPED, &ScanOptions::default(), wanted).unwrap();
         scene.logs = vec!["logs".to_owned()];

@@ -13,7 +13,7 @@ fn judge(log: &Log, rules: &[Rule], from: i64, now: i64) -> (Vec<Alert>, AlertSt
     let mut store = AlertStore::default();
     store.watch.last_tick = Some(at(from));
     let wanted = wanted(rules, now).going_on(&store);
-    let round = evaluate(&log.look(now, &wanted), &wanted, &mut store, Vec::new());
+    let round = evaluate(&log.look(now, &wanted), &wanted, &mut store, &[]);
     let alerts = round.changes.into_iter().filter_map(|change| change.alert);
     (alerts.collect(), store)
 }
@@ -228,7 +228,7 @@ fn the_first_round_is_about_the_present() {
     let first = |now: i64| {
         let mut store = AlertStore::default();
         let wanted = wanted(&rules, now).going_on(&store);
-        evaluate(&log.look(now, &wanted), &wanted, &mut store, Vec::new()).changes
+        evaluate(&log.look(now, &wanted), &wanted, &mut store, &[]).changes
     };
     assert_eq!(
         first(HOUR + 300)
@@ -245,4 +245,43 @@ fn the_first_round_is_about_the_present() {
             .count(),
         0
     );
+}
+
+#[test]
+fn a_finding_stays_open_while_the_next_run_says_nothing_yet() {
+    let mut log = Log::default();
+    let site = "\"site\":\"shop.test\"";
+    let mut day = |day: i64, requests: i64, has_items: bool, ends: bool| {
+        let (start, run) = (day * DAY + 6 * HOUR, format!("r{day}"));
+        log.line(
+            start,
+            "shop",
+            &run,
+            &format!("{site},\"event_type\":\"scraper_start\""),
+        );
+        for nth in 1..=requests {
+            log.request(start + nth, ("shop", "shop.test", &run), None, 200);
+            if has_items || nth % 10 == 0 {
+                let item = format!(
+                    "{site},\"event_type\":\"product_processed\",\"action\":\"saved\",\"product_id\":\"{nth}\""
+                );
+                log.line(start + nth, "shop", &run, &item);
+            }
+        }
+        if ends {
+            let end = format!("{site},\"event_type\":\"scraper_end\",\"status\":\"success\"");
+            log.line(start + requests + 1, "shop", &run, &end);
+        }
+    };
+    (0..14).for_each(|nth| day(nth, 200, nth < 12, true));
+    // Too few pages to tell how many items they give.
+    day(14, 5, false, false);
+    let rules = rules("[[rule]]\nalert = \"few items\"\ninsight = \"*\"");
+    let (alerts, store) = judge(&log, &rules, 13 * DAY, 14 * DAY + 6 * HOUR + 180);
+    let firing: Vec<&str> = store
+        .notices
+        .firing()
+        .filter_map(|(alert, _)| alert.id.labels.get("finding"))
+        .collect();
+    assert_eq!(firing, ["silent_failure"], "{alerts:?}");
 }

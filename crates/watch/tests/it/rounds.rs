@@ -56,7 +56,7 @@ fn a_watch_that_never_sleeps_sees_each_trouble_begin_and_end() {
     store.watch.last_tick = Some(at(0));
     let now = 4 * HOUR;
     let wanted = wanted(&rules, now).going_on(&store);
-    let round = evaluate(&log.look(now, &wanted), &wanted, &mut store, Vec::new());
+    let round = evaluate(&log.look(now, &wanted), &wanted, &mut store, &[]);
     insta::assert_snapshot!("never_sleeps", told(&round.changes).join("\n"));
 }
 
@@ -72,7 +72,7 @@ proptest! {
             for now in times {
                 let wanted = wanted(&rules, *now).going_on(&store);
                 let scene = log.look(*now, &wanted);
-                changes.extend(evaluate(&scene, &wanted, &mut store, Vec::new()).changes);
+                changes.extend(evaluate(&scene, &wanted, &mut store, &[]).changes);
             }
             (told(&changes), store.watch.late)
         };

@@ -90,5 +90,5 @@ pub(super) const LABELS: Param = param(
     "labels",
     "Only series with these labels: `site=shop.example.com,status=200`.",
 );
-pub(super) const FORMAT: Param = param("format", "`csv` (the default), `json` or `parquet`.");
+pub(super) const FORMAT: Param = param("format", "`csv` (the default) or `json`.");
 pub(super) const METRIC: Param = param("metric", "The metric, for the table `metric`.");

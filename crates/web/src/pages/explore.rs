@@ -2,7 +2,7 @@
 
 use super::html::{self, Html, UNKNOWN, address, counted, path_with, value};
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
-use super::{METRICS, Made, charts, downloads, note_of, parts, parts_of};
+use super::{METRICS, Made, charts, downloads, paged, parts};
 use crate::api::queries::metric_query;
 use crate::http::{Call, Problem};
 use crate::model::{
@@ -73,10 +73,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
                 "Metrics would be here: what scrapers log is counted as soon as a log is read.",
             )
         },
-        note: note_of(&list),
-        is_sortable: list.next.is_none(),
-        pages: parts_of(call, &list),
-        ..Table::default()
+        ..paged(call, &list)
     };
     let filters = Filters {
         path: "/explore".to_owned(),

@@ -166,6 +166,16 @@ fn with_param(call: &Call<'_>, name: &str, value: Option<&str>) -> String {
     )
 }
 
+/// What every table of a part of a list has: its note, links to other parts, and whether it can be sorted.
+fn paged<T>(call: &Call<'_>, list: &crate::query::Listing<T>) -> view::Table {
+    view::Table {
+        note: note_of(list),
+        is_sortable: list.next.is_none(),
+        pages: parts_of(call, list),
+        ..view::Table::default()
+    }
+}
+
 /// Links to the first and the next part of a list.
 fn parts_of<T>(call: &Call<'_>, list: &crate::query::Listing<T>) -> Vec<(String, String)> {
     let mut links = Vec::new();
@@ -197,11 +207,7 @@ fn downloads(call: &Call<'_>, table: ExportTable) -> Vec<(String, String)> {
             .chain([("format", format.name())]);
         (html::address(&path, params), label.to_owned())
     };
-    let formats = [
-        (ExportFormat::Csv, "CSV"),
-        (ExportFormat::Json, "JSON"),
-        (ExportFormat::Parquet, "Parquet"),
-    ];
+    let formats = [(ExportFormat::Csv, "CSV"), (ExportFormat::Json, "JSON")];
     formats.map(file).into()
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::html::{Html, UNKNOWN, counted, path_with};
 use super::view::{Cell, Content, Head, Page, Row, Section, Table};
-use super::{Made, REPORTS, note_of, parts_of};
+use super::{Made, REPORTS, paged};
 use crate::http::{Call, Reply};
 use crate::model::ReportInfo;
 use crate::query::Page as Part;
@@ -47,11 +47,8 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         caption: "Reports, the latest first".to_owned(),
         heads: ["Report", "Made", "Period", "Sent"].map(Head::text).into(),
         rows: list.items.iter().map(row).collect(),
-        empty: Html("Reports would be here once one was made. <code>dragline report logs/ --format html</code> makes one now; the configuration can schedule them.".to_owned()),
-        note: note_of(&list),
-        is_sortable: list.next.is_none(),
-        pages: parts_of(call, &list),
-        ..Table::default()
+        empty: Html("Reports would be here once one was made. <code>dragline report logs/ --format html</code> makes one now.".to_owned()),
+        ..paged(call, &list)
     };
     let total = list.total.unwrap_or(list.items.len() as u64);
     let title = if total == 0 {

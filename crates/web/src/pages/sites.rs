@@ -4,7 +4,7 @@ use super::html::{
     self, Html, Tone, address, count, counted, predicate, value, verdict, verdict_badge,
 };
 use super::view::{Cell, Content, Head, Page, Row, Section, Table};
-use super::{Made, SCRAPERS, charts, note_of, parts, parts_of, tables};
+use super::{Made, SCRAPERS, charts, paged, parts, tables};
 use crate::http::Call;
 use crate::model::{ControlGroup, SiteDetail, SiteSummary, ValueFormat};
 use crate::query::Page as Part;
@@ -75,10 +75,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         ],
         rows: list.items.iter().map(row).collect(),
         empty: Html::text("Each site that a scraper requests would be here."),
-        note: note_of(&list),
-        is_sortable: list.next.is_none(),
-        pages: parts_of(call, &list),
-        ..Table::default()
+        ..paged(call, &list)
     };
     Page {
         title,

@@ -6,8 +6,8 @@ use super::html::{
     self, Html, UNKNOWN, address, key_params, name, outcome_badge, path_with, run_address,
     scraper_address, severity_badge, value, verdict_badge,
 };
+use super::paged;
 use super::view::{Cell, Head, Row, Table};
-use super::{note_of, parts_of};
 use crate::http::Call;
 use crate::model::{
     ErrorGroup, EventLine, RunOutcome, RunSummary, ScraperSummary, Sparkline, ValueFormat,
@@ -184,10 +184,7 @@ pub(super) fn runs(
         ],
         rows: list.items.iter().map(row).collect(),
         empty,
-        note: note_of(list),
-        is_sortable: list.next.is_none(),
-        pages: parts_of(call, list),
-        ..Table::default()
+        ..paged(call, list)
     }
 }
 
@@ -277,10 +274,7 @@ pub(super) fn groups(
         ],
         rows: list.items.iter().map(row).collect(),
         empty,
-        note: note_of(list),
-        is_sortable: list.next.is_none(),
-        pages: parts_of(call, list),
-        ..Table::default()
+        ..paged(call, list)
     }
 }
 
@@ -312,9 +306,6 @@ pub(super) fn lines(
             .into(),
         rows: list.items.iter().map(row).collect(),
         empty,
-        note: note_of(list),
-        is_sortable: list.next.is_none(),
-        pages: parts_of(call, list),
-        ..Table::default()
+        ..paged(call, list)
     }
 }

@@ -14,7 +14,7 @@ use dragline_alerting::config::AlertConfig;
 use dragline_alerting::store::AlertStore;
 use dragline_insights::Limits;
 use dragline_report::render;
-use dragline_scan::{History, Memory, ScanOptions};
+use dragline_scan::ScanOptions;
 use dragline_watch::{Scene, Wanted, look};
 
 use super::read;
@@ -89,25 +89,10 @@ impl Context {
 
 /// Reads the logs.
 fn read_logs(session: &Session, args: &AlertLogs, wanted: &Wanted<'_>) -> anyhow::Result<Scene> {
-    let mut options = ScanOptions {
-        read: dragline_scan::ReadOptions {
-            memory: Arc::new(Memory::of(args.memory.unwrap_or(read::READING))),
-            dialects: session.config.dialects(),
-            map: session.config.map(),
-            ..Default::default()
-        },
-        cache: if args.no_cache {
-            None
-        } else {
-            session.config.cache()?
-        },
-        ..ScanOptions::default()
+    let options = ScanOptions {
+        history: read::named_history(args.history.as_ref())?,
+        ..read::resources(session, &args.reading, read::READING)?
     };
-    if let Some(jobs) = args.jobs {
-        options.jobs = usize::from(jobs);
-    }
-    let history = args.history.as_ref().map(History::new).transpose();
-    options.history = history.map_err(|error| WrongUsage::new(&format!("--history: {error}")))?;
     let watch = Arc::clone(&options.read.watch);
     let memory = options.read.memory.total();
     let scene = watched(&watch, memory, || {

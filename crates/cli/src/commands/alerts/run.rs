@@ -47,7 +47,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let scene = read_logs(&session, &args.logs, &wanted)?;
     let more = health_checks(&session, &config, &scene, (args, wanted.last_tick()))?;
     tell_age(&scene, &session);
-    let round = evaluate(&scene, &wanted, &mut state.store, more);
+    let round = evaluate(&scene, &wanted, &mut state.store, &more);
     let notify = NotifyConfig {
         notify: dragline_alerting::notify::NotifySettings {
             // A round collects everything since the last one: there is nothing to wait for.

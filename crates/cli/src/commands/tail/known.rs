@@ -1,7 +1,7 @@
 //! The names that lines have in the report.
 
 use dragline_scan::{Filter, Owners, ScanError, ScanOptions};
-use dragline_schema::{Event, Record, RunKey, host_of};
+use dragline_schema::{Record, RunKey, host_of};
 
 use super::super::read::{nothing_matched, read_options};
 use crate::args::TailArgs;
@@ -29,20 +29,11 @@ impl Known {
                 run_id: own(&record.run_id),
             }
         };
-        let host = || url_of(record).and_then(host_of).map(str::to_owned);
+        let host = || record.event.page_url().and_then(host_of).map(str::to_owned);
         RunKey {
             site: run.site.or_else(host),
             ..run
         }
-    }
-}
-
-fn url_of<'r>(record: &'r Record<'_>) -> Option<&'r str> {
-    match &record.event {
-        Event::Request(request) => request.url.as_deref(),
-        Event::ProductProcessed(product) => product.url.as_deref(),
-        Event::ScraperError(error) => error.url.as_deref(),
-        _ => None,
     }
 }
 
