@@ -127,8 +127,8 @@ fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_true() {
         assert!(
-            begun.elapsed() < Duration::from_mins(1),
-            "{what} did not happen within a minute"
+            begun.elapsed() < Duration::from_mins(5),
+            "{what} did not happen within five minutes"
         );
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -150,8 +150,12 @@ fn lines_become_pages_and_alerts_and_survive_a_restart() {
                 .count()
                 == 3
     });
+    // A minute at most: on a busy machine a clock that goes on would leave the errors behind before they are judged.
+    let mut seconds = 0..60;
     until("an alert", || {
-        world.tick(1);
+        if seconds.next().is_some() {
+            world.tick(1);
+        }
         monitor.alert_summary().unwrap().active >= 3
     });
     // Alerts of one rule share a notice.
