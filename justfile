@@ -65,6 +65,12 @@ service-kills KILLS="100":
 alert-causes:
     cargo test --release -p dragline-watch --test it planted_causes_in_two_hundred -- --ignored --nocapture
 
+# Rules proposed from the first half of simulated fleets, judged on the second.
+alert-suggestions FLEETS="40" FIRST="1":
+    cargo build --release
+    cargo build --release -p dragline-fleets
+    python3 benches/fleets/suggested.py --dragline "${CARGO_TARGET_DIR:-target}/release/dragline" --fleets-bin "${CARGO_TARGET_DIR:-target}/release/fleets" --fleets {{FLEETS}} --first-seed {{FIRST}} --verbose
+
 # The classifier's figures in docs/classification.md, measured anew.
 figures:
     DRAGLINE_BLESS=1 cargo test -p dragline-classifier --test it both_halves

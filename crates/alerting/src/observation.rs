@@ -1,6 +1,6 @@
 //! What others observe and this crate judges.
 
-use dragline_schema::Timestamp;
+use dragline_schema::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Labels;
@@ -11,7 +11,8 @@ use crate::Labels;
 pub enum Topic {
     /// A sample of a metric. The value has the unit that the metric's name states.
     Metric,
-    /// A finding of the analyst, such as `block_wave`: 1 while it is open, 0 once it is not.
+    /// A finding of the analyst, such as `block_wave`: its severity from 1 (low) to 4 (critical) while it is open, 0 once
+    /// it is not.
     Finding,
     /// The result of a health check: 0 healthy, 1 degraded, 2 critical.
     Health,
@@ -56,15 +57,10 @@ impl Observation {
         Self::new(Topic::Metric, name, labels, time, Some(value))
     }
 
-    /// A finding that opened or closed.
-    pub fn finding(kind: &str, labels: Labels, time: Timestamp, is_open: bool) -> Self {
-        Self::new(
-            Topic::Finding,
-            kind,
-            labels,
-            time,
-            Some(f64::from(u8::from(is_open))),
-        )
+    /// A finding that opened, with its severity, or closed (`None`).
+    pub fn finding(kind: &str, labels: Labels, time: Timestamp, open: Option<Severity>) -> Self {
+        let value = open.map_or(0.0, finding_value);
+        Self::new(Topic::Finding, kind, labels, time, Some(value))
     }
 
     /// The result of a health check; `None` when it was inconclusive.
@@ -108,6 +104,16 @@ impl Observation {
             value,
             expected: None,
         }
+    }
+}
+
+/// The value of the observation of an open finding with this severity.
+pub(crate) fn finding_value(severity: Severity) -> f64 {
+    match severity {
+        Severity::Low => 1.0,
+        Severity::Medium => 2.0,
+        Severity::High => 3.0,
+        Severity::Critical => 4.0,
     }
 }
 

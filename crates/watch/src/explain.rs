@@ -55,7 +55,7 @@ pub fn is_behind(
     (scraper_id, site): (Option<&str>, Option<&str>),
     since: Option<Timestamp>,
 ) -> bool {
-    let Condition::Insight(selector) = &rule.condition else {
+    let Condition::Insight(selector, _) = &rule.condition else {
         return false;
     };
     let labels = &alert.id.labels;

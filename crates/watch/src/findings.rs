@@ -6,7 +6,7 @@ use dragline_alerting::rule::{Condition, Rule, Selector};
 use dragline_alerting::{Expected, Labels, Observation};
 use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey};
 use dragline_rollup::Finished;
-use dragline_schema::Timestamp;
+use dragline_schema::{Severity, Timestamp};
 
 /// What the analyst says to the rules from `from` on: values of runs that some rule watches, with what was normal, and
 /// the signs of life of runs, each with the time until which the next run must have started.
@@ -88,7 +88,7 @@ pub(crate) fn of_schedules(
 pub fn watched_kinds(rules: &[Rule]) -> Vec<InsightKind> {
     let is_watched = |kind: &InsightKind| {
         rules.iter().any(|rule| match &rule.condition {
-            Condition::Insight(selector) => selector.takes(kind.name()),
+            Condition::Insight(selector, _) => selector.takes(kind.name()),
             _ => false,
         })
     };
@@ -133,13 +133,8 @@ pub(crate) fn of_findings(
                 .get(&(kind, scraper))
                 .map_or(&[][..], Vec::as_slice);
             let labels = labels_of(scraper);
-            for (at, is_open) in timeline(own, finished, from) {
-                all.push(Observation::finding(
-                    kind.name(),
-                    labels.clone(),
-                    at,
-                    is_open,
-                ));
+            for (at, open) in timeline(own, finished, from) {
+                all.push(Observation::finding(kind.name(), labels.clone(), at, open));
             }
         }
     }
@@ -151,33 +146,43 @@ fn never() -> Timestamp {
     Timestamp::from_micros(i64::MAX)
 }
 
-/// When some of the findings is open, as changes in order of time; the first is at `from` or before.
-fn timeline(findings: &[&Finding], finished: &Finished, from: Timestamp) -> Vec<(Timestamp, bool)> {
-    let mut spans: Vec<(Timestamp, Option<Timestamp>)> = findings
+/// When some of the findings is open and how severe the worst of them has been, as changes in order of time; the first is
+/// at `from` or before.
+fn timeline(
+    findings: &[&Finding],
+    finished: &Finished,
+    from: Timestamp,
+) -> Vec<(Timestamp, Option<Severity>)> {
+    let mut spans: Vec<(Timestamp, Timestamp, Severity)> = findings
         .iter()
         .map(|finding| {
             let since = finding.since.unwrap_or(from);
-            (since, end_of(finding, since, finished))
+            let end = end_of(finding, since, finished).unwrap_or_else(never);
+            (since, end, finding.severity)
         })
-        .filter(|(since, end)| end.is_none_or(|end| end > *since))
+        .filter(|(since, end, _)| end > since)
         .collect();
     spans.sort();
-    let first = spans.first().map_or(from, |(since, _)| (*since).min(from));
-    let mut changes = vec![(first.plus_micros(-1), false)];
-    let mut open_until: Option<Timestamp> = None;
-    for (since, end) in spans {
-        match open_until {
-            // An open span lasts to the end.
-            Some(until) if until == never() => break,
-            Some(until) if since <= until => {}
-            Some(until) => changes.extend([(until, false), (since, true)]),
-            None => changes.push((since, true)),
-        }
-        let end = end.unwrap_or_else(never);
-        open_until = Some(open_until.map_or(end, |until| until.max(end)));
+    let first = spans.first().map_or(from, |(since, ..)| (*since).min(from));
+    let mut changes = vec![(first.plus_micros(-1), None)];
+    let mut open: Option<(Timestamp, Severity)> = None;
+    for (since, end, severity) in spans {
+        open = Some(match open {
+            Some((until, worst)) if since <= until => {
+                if severity > worst {
+                    changes.push((since, Some(severity)));
+                }
+                (until.max(end), worst.max(severity))
+            }
+            before => {
+                changes.extend(before.map(|(until, _)| (until, None)));
+                changes.push((since, Some(severity)));
+                (end, severity)
+            }
+        });
     }
-    if let Some(until) = open_until.filter(|until| *until < never()) {
-        changes.push((until, false));
+    if let Some((until, _)) = open.filter(|(until, _)| *until < never()) {
+        changes.push((until, None));
     }
     changes
 }

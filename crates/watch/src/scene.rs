@@ -29,6 +29,8 @@ pub struct Wanted<'w> {
     pub since: Option<Timestamp>,
     /// The current time.
     pub now: Timestamp,
+    /// Whether the logs are a history that ended with its last event: no run is due after it.
+    pub is_history: bool,
 }
 
 impl<'w> Wanted<'w> {
@@ -41,6 +43,16 @@ impl<'w> Wanted<'w> {
             muted,
             since: None,
             now,
+            is_history: false,
+        }
+    }
+
+    /// The logs as a history that ended with its last event.
+    #[must_use]
+    pub fn of_history(self) -> Self {
+        Self {
+            is_history: true,
+            ..self
         }
     }
 
@@ -111,7 +123,8 @@ pub fn look(
     }
     let Eye { meter, traffic, .. } = whole;
     let finished = rollup.finish(wanted.now);
-    let analysis = Analysis::of(&finished, Some(wanted.now));
+    let due_until = (!wanted.is_history).then_some(wanted.now);
+    let analysis = Analysis::of(&finished, due_until);
     let findings = find(&analysis, &finished, rules, wanted);
     let first = finished.period.map(|(first, _)| first);
     let from = wanted.since.or(first).unwrap_or(wanted.now);

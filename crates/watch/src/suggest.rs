@@ -1,9 +1,9 @@
 //! Proposes alert rules for the incidents that the analyst found in a history.
 //!
-//! Two kinds of rules are proposed, at most ten in all:
+//! Two kinds of rules are proposed, at most five in all:
 //!
-//! - rules about **findings** (`insight = "block_wave"`), one for each kind that the history contains, the most severe
-//!   first, and then for the kinds that break scrapers most often;
+//! - one rule about all **findings** that are worth a notice (`insight = "*"`), because what breaks next is often of a kind
+//!   that the history does not contain;
 //! - the **default rules with thresholds that fit**: the largest range of thresholds that fires in as many incidents as
 //!   possible and never outside of one. A default rule that only fires outside of incidents gets a threshold that it never
 //!   reached.
@@ -24,9 +24,6 @@ use dragline_schema::{Severity, Timestamp};
 
 use crate::Scene;
 use crate::findings::labels_of;
-
-/// Maximum number of proposals.
-pub const MOST: usize = 10;
 
 /// How long before its onset and after its end an incident may make a rule fire: windows look back, and an onset is dated
 /// by the first unusual run.
@@ -49,16 +46,11 @@ const TUNED: [&str; 4] = [
     "queue_backup",
 ];
 
-/// The kinds of findings that are proposed even if the history contains none: what breaks scrapers most often.
-const USUAL: [InsightKind; 7] = [
-    InsightKind::BlockWave,
-    InsightKind::ErrorWave,
-    InsightKind::LayoutChange,
-    InsightKind::SilentFailure,
-    InsightKind::YieldDrop,
-    InsightKind::SlowDown,
-    InsightKind::RunKilled,
-];
+/// The least severity of a finding that is worth a notice.
+const LEAST: Severity = Severity::Medium;
+
+/// The name of the rule about findings.
+const FINDINGS: &str = "finding";
 
 /// A proposed rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,10 +74,7 @@ pub struct Suggestion {
 /// The rules whose observations a [`Scene`] must hold to propose rules: give them to [`look`](crate::look).
 pub fn candidates() -> Vec<Rule> {
     let mut rules = rule::default_rules();
-    let findings = rule::load(
-        "candidates",
-        "[[rule]]\nalert = \"finding\"\ninsight = \"*\"",
-    );
+    let findings = rule::load("candidates", &findings_rule());
     rules.extend(findings.rules);
     rules
 }
@@ -104,30 +93,9 @@ pub fn suggest(scene: &Scene) -> Vec<Suggestion> {
     let tuned: Vec<Suggestion> = tuned
         .filter_map(|rule| tune(rule, &scene.observations, &incidents))
         .collect();
-    let mut by_kind: BTreeMap<InsightKind, usize> = BTreeMap::new();
-    for incident in &incidents {
-        *by_kind.entry(incident.finding.kind).or_default() += 1;
-    }
-    let mut kinds: Vec<(InsightKind, usize)> = by_kind.into_iter().collect();
-    kinds.sort_by_key(|(kind, count)| {
-        (
-            std::cmp::Reverse(kind.severity()),
-            std::cmp::Reverse(*count),
-        )
-    });
-    let known: Vec<InsightKind> = kinds.iter().map(|(kind, _)| *kind).collect();
-    kinds.extend(
-        USUAL
-            .iter()
-            .filter(|kind| !known.contains(kind))
-            .map(|kind| (*kind, 0)),
-    );
-    let room = MOST - tuned.len();
-    let kinds = kinds.into_iter().take(room);
-    kinds
-        .map(|(kind, count)| of_kind(kind, count))
-        .chain(tuned)
-        .collect()
+    let mut all = vec![of_findings(&incidents, scene)];
+    all.extend(tuned);
+    all
 }
 
 /// An incident of the history.
@@ -144,7 +112,7 @@ impl<'f> Incident<'f> {
         let since = finding.since?;
         // The default rule `scraper_down` watches the schedule.
         let is_schedule = matches!(finding.kind, InsightKind::RunMissed | InsightKind::RunLate);
-        if finding.severity < Severity::Medium || is_schedule {
+        if finding.severity < LEAST || is_schedule {
             return None;
         }
         let last = scene.finished.period.map(|(_, last)| last);
@@ -173,6 +141,12 @@ impl<'f> Incident<'f> {
     }
 }
 
+/// Number of incidents in which a rule fired.
+fn found_by(episodes: &[BacktestEpisode], incidents: &[Incident<'_>]) -> usize {
+    let is_hit = |incident: &&Incident<'_>| episodes.iter().any(|one| incident.covers(one));
+    incidents.iter().filter(is_hit).count()
+}
+
 /// What a threshold would have done.
 struct Trial {
     threshold: f64,
@@ -183,18 +157,12 @@ struct Trial {
 
 impl Trial {
     fn of(result: &BacktestResult, incidents: &[Incident<'_>]) -> Option<Self> {
-        let is_hit = |incident: &&Incident<'_>| {
-            result
-                .episodes
-                .iter()
-                .any(|episode| incident.covers(episode))
-        };
         let is_outside =
             |episode: &&BacktestEpisode| !incidents.iter().any(|incident| incident.covers(episode));
         Some(Self {
             threshold: result.variation.threshold?,
             episodes: result.episodes.len(),
-            found: incidents.iter().filter(is_hit).count(),
+            found: found_by(&result.episodes, incidents),
             outside: result.episodes.iter().filter(is_outside).count(),
         })
     }
@@ -316,25 +284,47 @@ fn with_threshold(rule: &Rule, metric: &MetricCondition, threshold: f64) -> Rule
     }
 }
 
-/// A rule about one kind of finding.
-fn of_kind(kind: InsightKind, count: usize) -> Suggestion {
-    let name = kind.name();
-    let reason = match count {
-        0 => "None in these logs; proposed because it is among the things that break scrapers most often.".to_owned(),
-        1 => "Would have fired once: the analyst found one such incident.".to_owned(),
-        count => format!("Would have fired {count} times: the analyst found {count} such incidents."),
+/// The rule about every finding that is worth a notice; its alerts have the severity of their finding.
+fn findings_rule() -> String {
+    format!(
+        "[[rule]]\nalert = {FINDINGS:?}\ninsight = \"*\"\nleast = \"{LEAST}\"\ndescription = \"Anything that the analyst finds\"\n"
+    )
+}
+
+fn of_findings(incidents: &[Incident<'_>], scene: &Scene) -> Suggestion {
+    let toml = findings_rule();
+    let rules = rule::load(FINDINGS, &toml).rules;
+    let results = rules.iter().flat_map(|rule| {
+        let as_it_is = [Variation::default()];
+        backtest(rule, WatchConfig::default(), &scene.observations, &as_it_is)
+    });
+    let fired: Vec<BacktestEpisode> = results.flat_map(|result| result.episodes).collect();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for kind in fired
+        .iter()
+        .filter_map(|one| one.alert.labels.get("finding"))
+    {
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .map(|(kind, count)| format!("{count} × {kind}"))
+        .collect();
+    let told = if kinds.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", kinds.join(", "))
     };
     Suggestion {
-        name: name.to_owned(),
-        toml: format!(
-            "[[rule]]\nalert = {name:?}\ninsight = {name:?}\nlabels = {{ severity = \"{}\" }}\nannotations = {{ runbook = {:?} }}\n",
-            kind.severity(),
-            kind.runbook()
+        name: FINDINGS.to_owned(),
+        toml,
+        reason: format!(
+            "Would have fired {}{told}. It fires for kinds of findings that these logs do not contain as well, with the severity of the finding.",
+            times(fired.len())
         ),
-        reason,
-        episodes: count,
-        incidents: count,
-        found: count,
+        episodes: fired.len(),
+        incidents: incidents.len(),
+        found: found_by(&fired, incidents),
         outside: 0,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dragline_schema::Severity;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -10,7 +11,7 @@ use super::{
     Condition, DEFAULT_CATEGORY, DEFAULT_COOLDOWN, Escalation, MetricCondition, Raise, Rule,
     Selector,
 };
-use crate::observation::HealthStatus;
+use crate::observation::{HealthStatus, finding_value};
 use crate::state::{FlapPolicy, NoDataPolicy};
 use crate::{LabelMatch, Labels, Matchers, duration, severity, suggest};
 
@@ -39,11 +40,12 @@ keys! {
     "health" = "", "Instead of `expr`: this health check has at least the status that `status` names.";
     "freshness" = "", "Instead of `expr`: this sign of life is overdue.";
     "status" = "critical", "With `health`: `degraded` or `critical`.";
+    "least" = "low", "With `insight`: the least severity of the finding.";
     "match" = "{}", "With `insight`, `health` and `freshness`: conditions on labels.";
     "clear" = "", "The value at which a firing alert clears, where that is not the threshold.";
     "for" = "0s", "How long the condition must be true before the alert fires.";
     "keep_firing_for" = "0s", "How long it must be false before the alert resolves.";
-    "labels" = "{ severity = \"medium\" }", "Labels of the alert, and its severity.";
+    "labels" = "{ severity = \"medium\" }", "Labels of the alert, and its severity. With `insight`: the finding's own severity if none is named.";
     "annotations" = "{}", "Templates of texts: `summary`, `description`, `runbook` and your own.";
     "message" = "", "The template of the notice's sentence. Default: `annotations.summary`, or a sentence made of the condition.";
     "description" = "", "What the rule is for.";
@@ -56,6 +58,16 @@ keys! {
     "no_data" = "keep_last", "Without data: `keep_last`, `ok`, `alerting` or `no_data` (a second alert says so).";
     "flapping" = "{ transitions = 3, within = \"1h\" }", "When the alert flaps; `false`: never.";
     "enabled" = "true", "Whether the rule is evaluated.";
+}
+
+/// An alert about a finding has the finding's severity.
+fn severities_of_findings() -> Vec<Raise> {
+    [Severity::Medium, Severity::High, Severity::Critical]
+        .map(|severity| Raise {
+            severity,
+            at: finding_value(severity),
+        })
+        .to_vec()
 }
 
 /// What is wrong in a file of rules.
@@ -211,8 +223,18 @@ impl Fields<'_> {
             self.fail("alert", "a rule needs a name: alert = \"high_cpu_usage\"");
         }
         let condition = self.condition();
-        let (severity, labels) = self.labels();
-        let raise = self.raises(severity, condition.as_ref());
+        let (named, labels) = self.labels();
+        let is_finding = matches!(condition, Some(Condition::Insight(..)));
+        let follows_finding = is_finding && named.is_none();
+        let severity = if follows_finding {
+            Severity::Low
+        } else {
+            named.unwrap_or(Severity::Medium)
+        };
+        let mut raise = self.raises(severity, condition.as_ref());
+        if follows_finding {
+            raise = severities_of_findings();
+        }
         let annotations: BTreeMap<String, String> = self.typed("annotations", "a table of texts");
         let message = self.text("message");
         let repeat = self
@@ -317,10 +339,16 @@ impl Fields<'_> {
                 "only a condition on a metric (expr) has a threshold to clear",
             );
         }
+        if kind != "insight" && self.table.contains_key("least") {
+            self.fail(
+                "least",
+                "only a finding (insight) has a severity of its own",
+            );
+        }
         let selector = self.selector(kind, &text);
         match kind {
             "expr" => self.expression(&text),
-            "insight" => Some(Condition::Insight(selector)),
+            "insight" => Some(Condition::Insight(selector, self.least())),
             "health" => Some(Condition::Health(selector, self.status())),
             _ => Some(Condition::Freshness(selector)),
         }
@@ -388,29 +416,36 @@ impl Fields<'_> {
         }
     }
 
-    fn labels(&mut self) -> (dragline_schema::Severity, Labels) {
-        let mut labels: Labels = self.typed("labels", "a table of texts");
-        let severity = match labels.get("severity") {
-            None => dragline_schema::Severity::Medium,
-            Some(word) => severity::parse(word).unwrap_or_else(|problem| {
-                self.fail("labels", problem);
-                dragline_schema::Severity::Medium
+    fn least(&mut self) -> Severity {
+        match self.text("least").as_str() {
+            "" => Severity::Low,
+            word => severity::parse(word).unwrap_or_else(|problem| {
+                self.fail("least", problem);
+                Severity::Low
             }),
-        };
+        }
+    }
+
+    /// The labels of the alert, and its severity if one is named.
+    fn labels(&mut self) -> (Option<Severity>, Labels) {
+        let mut labels: Labels = self.typed("labels", "a table of texts");
+        let named = labels.get("severity").map(severity::parse);
         labels.remove("severity");
+        let severity = named.map(|parsed| {
+            parsed.unwrap_or_else(|problem| {
+                self.fail("labels", problem);
+                Severity::Medium
+            })
+        });
         (severity, labels)
     }
 
-    fn raises(
-        &mut self,
-        base: dragline_schema::Severity,
-        condition: Option<&Condition>,
-    ) -> Vec<Raise> {
+    fn raises(&mut self, base: Severity, condition: Option<&Condition>) -> Vec<Raise> {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Step {
             #[serde(deserialize_with = "crate::severity::deserialize")]
-            severity: dragline_schema::Severity,
+            severity: Severity,
             at: f64,
         }
         let steps: Vec<Step> = self.typed(

@@ -37,8 +37,8 @@ pub const HEALTH_VALID_FOR: Duration = Duration::from_mins(15);
 pub enum Condition {
     /// A comparison of a metric over a window.
     Metric(MetricCondition),
-    /// A finding of this kind is open.
-    Insight(Selector),
+    /// A finding of this kind and of at least this severity is open.
+    Insight(Selector, Severity),
     /// A health check has at least this status.
     Health(Selector, HealthStatus),
     /// A sign of life is overdue.
@@ -65,7 +65,14 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Metric(metric) => metric.fmt(f),
-            Self::Insight(selector) => write!(f, "finding {} is open", selector.name),
+            Self::Insight(selector, Severity::Low) => {
+                write!(f, "finding {} is open", selector.name)
+            }
+            Self::Insight(selector, least) => write!(
+                f,
+                "finding {} of severity {least} or more is open",
+                selector.name
+            ),
             Self::Health(selector, HealthStatus::Degraded) => {
                 write!(f, "health of {} is degraded or critical", selector.name)
             }
@@ -113,7 +120,7 @@ pub struct Rule {
     pub keep_firing_for: Duration,
     /// The severity (`labels.severity`).
     pub severity: Severity,
-    /// Higher severities of higher values.
+    /// Higher severities of higher values. A rule about findings that names no severity has the finding's own.
     pub raise: Vec<Raise>,
     /// Labels that the alert has in addition to those of its series.
     pub labels: Labels,
@@ -158,10 +165,22 @@ impl Rule {
     pub fn selector(&self) -> &Selector {
         match &self.condition {
             Condition::Metric(metric) => &metric.selector,
-            Condition::Insight(selector)
+            Condition::Insight(selector, _)
             | Condition::Health(selector, _)
             | Condition::Freshness(selector) => selector,
         }
+    }
+
+    /// The severity of an alert whose condition is true with this value.
+    pub(crate) fn severity_at(&self, value: f64) -> Severity {
+        let is_reached = |raise: &&Raise| match &self.condition {
+            Condition::Metric(metric) => metric.compare.holds(value, raise.at),
+            _ => value >= raise.at,
+        };
+        let reached = self.raise.iter().filter(is_reached);
+        reached
+            .map(|raise| raise.severity)
+            .fold(self.severity, Ord::max)
     }
 
     /// How far back the condition looks; `None` when only the latest observation counts, however old.
@@ -169,7 +188,7 @@ impl Rule {
         match &self.condition {
             Condition::Metric(metric) => Some(metric.window),
             Condition::Health(..) => Some(HEALTH_VALID_FOR),
-            Condition::Insight(_) | Condition::Freshness(_) => None,
+            Condition::Insight(..) | Condition::Freshness(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use dragline_schema::Timestamp;
 use super::series::Measured;
 use super::{BrokenRule, Change, NO_DATA_LABEL, Watch, change};
 use crate::alert::AlertId;
-use crate::observation::{HealthStatus, Topic};
+use crate::observation::{HealthStatus, Topic, finding_value};
 use crate::rule::{Aggregate, Condition, MetricCondition, Rule, Selector};
 use crate::state::{Finding, NoDataPolicy};
 use crate::{LabelMatch, Labels, duration};
@@ -67,10 +67,11 @@ impl Watch {
     fn find(&self, rule: &Rule, now: Timestamp) -> Found {
         match &rule.condition {
             Condition::Metric(metric) => self.find_metric(rule, metric, now),
-            Condition::Insight(selector) => {
+            Condition::Insight(selector, least) => {
                 // A finding is dated by its onset, which is when its observation happened.
+                let at_least = finding_value(*least);
                 self.find_latest(Topic::Finding, selector, now, None, |value, at| {
-                    (value >= 1.0).then_some((value, Some(at)))
+                    (value >= at_least).then_some((value, Some(at)))
                 })
             }
             Condition::Health(selector, status) => {
@@ -114,7 +115,7 @@ impl Watch {
         }
         measured.retain(|labels, _| !found.failed.contains(labels));
         for (labels, measured) in measured {
-            let finding = compare(rule, metric, &measured);
+            let finding = compare(metric, &measured);
             found.findings.insert(labels, (finding, Some(measured)));
         }
         if metric.aggregate == Aggregate::Absent && found.findings.is_empty() {
@@ -241,7 +242,7 @@ impl Watch {
             .unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
         let topic = match rule.condition {
             Condition::Metric(_) => Topic::Metric,
-            Condition::Insight(_) => Topic::Finding,
+            Condition::Insight(..) => Topic::Finding,
             Condition::Health(..) => Topic::Health,
             Condition::Freshness(_) => return false,
         };
@@ -403,7 +404,7 @@ impl Found {
 }
 
 impl Finding {
-    /// The severity of the rule, unless the value has a higher one.
+    /// The severity that the rule has for the value.
     fn with_severity(self, rule: &Rule) -> Self {
         match self {
             Self::Met {
@@ -412,7 +413,7 @@ impl Finding {
                 since,
             } => Self::Met {
                 value,
-                severity: severity.max(rule.severity),
+                severity: severity.max(rule.severity_at(value)),
                 since,
             },
             other => other,
@@ -429,21 +430,10 @@ fn met(value: f64, since: Option<Timestamp>) -> Finding {
 }
 
 /// Compares a measured value with the rule's thresholds.
-fn compare(rule: &Rule, metric: &MetricCondition, measured: &Measured) -> Finding {
+fn compare(metric: &MetricCondition, measured: &Measured) -> Finding {
     let &Measured { value, since, .. } = measured;
     if metric.compare.holds(value, metric.threshold) {
-        let raised = rule
-            .raise
-            .iter()
-            .filter(|raise| metric.compare.holds(value, raise.at));
-        let severity = raised
-            .map(|raise| raise.severity)
-            .fold(rule.severity, Ord::max);
-        return Finding::Met {
-            value,
-            severity,
-            since,
-        };
+        return met(value, since);
     }
     match metric.clear {
         Some(clear) if metric.compare.holds(value, clear) => Finding::Held { value },

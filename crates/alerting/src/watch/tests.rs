@@ -1,6 +1,8 @@
 //! The watch, evaluation by evaluation.
 
 use super::*;
+use dragline_schema::Severity;
+
 use crate::observation::HealthStatus;
 use crate::rule::{default_rules, load};
 use crate::state::PhaseName;
@@ -273,12 +275,43 @@ fn findings_are_conditions() {
             open,
         )
     };
-    watch.observe(finding("shop.example.com", 1, true));
-    watch.observe(finding("other.example.com", 1, true));
-    watch.observe(finding("shop.example.com", 200, false));
+    watch.observe(finding("shop.example.com", 1, Some(Severity::High)));
+    watch.observe(finding("other.example.com", 1, Some(Severity::High)));
+    watch.observe(finding("shop.example.com", 200, None));
     assert_eq!(
         outline(&advance(&mut watch, 200)),
         ["1 firing HeldLongEnough", "200 resolved ConditionFalse"]
+    );
+}
+
+#[test]
+fn an_alert_has_the_severity_of_its_finding_unless_the_rule_names_one() {
+    let rules = "[[rule]]\nalert='any'\ninsight='*'\nleast='medium'\n[[rule]]\nalert='own'\ninsight='*'\nlabels={severity='low'}";
+    let mut watch = watch(rules);
+    let finding = |kind, at, open| Observation::finding(kind, Labels::new(), minute(at), open);
+    watch.observe(finding("block_wave", 1, Some(Severity::Medium)));
+    watch.observe(finding("block_wave", 3, Some(Severity::Critical)));
+    watch.observe(finding("volume_high", 1, Some(Severity::Low)));
+    let changes = advance(&mut watch, 5);
+    let fired: Vec<(&str, &str, Severity)> = changes
+        .iter()
+        .filter_map(|change| {
+            let alert = change.alert.as_ref()?;
+            Some((
+                &*alert.id.rule,
+                alert.id.labels.get("finding")?,
+                alert.severity,
+            ))
+        })
+        .collect();
+    assert_eq!(
+        fired,
+        [
+            ("any", "block_wave", Severity::Medium),
+            ("own", "block_wave", Severity::Low),
+            ("own", "volume_high", Severity::Low),
+            ("any", "block_wave", Severity::Critical),
+        ]
     );
 }
 

@@ -25,7 +25,8 @@ pub(super) fn backtest(args: &BacktestArgs) -> anyhow::Result<()> {
     let mut config = load(&session, &args.logs.rules)?;
     choose(&mut config, &args.rule)?;
     let context = Context::of(&session);
-    let scene = read_logs(&session, &args.logs, &context.wanted(&config, &session))?;
+    let wanted = context.wanted(&config, &session).of_history();
+    let scene = read_logs(&session, &args.logs, &wanted)?;
     let variations = variations(args);
     let results: Vec<(&Rule, Vec<BacktestResult>)> = config
         .rules
@@ -267,7 +268,8 @@ pub(super) fn suggest(logs: &AlertLogs, output: &OutputArgs) -> anyhow::Result<(
         ..load(&session, &logs.rules)?
     };
     let context = Context::of(&session);
-    let scene = read_logs(&session, logs, &context.wanted(&config, &session))?;
+    let wanted = context.wanted(&config, &session).of_history();
+    let scene = read_logs(&session, logs, &wanted)?;
     let suggestions = propose(&scene);
     if output.format() == Format::Json {
         let all: Vec<Value> = suggestions.iter().map(of_suggestion).collect();

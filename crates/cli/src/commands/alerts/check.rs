@@ -61,7 +61,7 @@ fn problems(session: &Session, config: &AlertConfig) -> Vec<String> {
     for rule in config.rules.iter().filter(|rule| rule.enabled) {
         let problem = match &rule.condition {
             Condition::Metric(metric) => problem_of_metric(metric),
-            Condition::Insight(selector) => {
+            Condition::Insight(selector, _) => {
                 let kinds = InsightKind::ALL.iter().map(|kind| kind.name());
                 unknown("kind of finding", selector, kinds, "docs/insights.md")
             }
