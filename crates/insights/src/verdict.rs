@@ -6,6 +6,9 @@ use crate::ENOUGH_REQUESTS;
 use crate::finding::Finding;
 use crate::kind::Effect;
 
+/// Minimum number of requests that all failed.
+const FEW_REQUESTS: u64 = 3;
+
 /// The verdict on a scraper, and the reasons. `rows` are its runs, oldest first; the state at the last run decides.
 pub fn verdict<'i>(
     rows: &[&RunRow],
@@ -28,12 +31,6 @@ pub fn verdict<'i>(
         if let Some(reasons) = of(effect) {
             return (verdict, reasons);
         }
-    }
-    if !rows.iter().any(|row| row.counters.has_activity()) {
-        return (
-            "no_data",
-            vec!["No requests and no items were logged.".to_owned()],
-        );
     }
     let ended = last.and_then(|row| Some((row, row.verdict?)));
     if let Some((row, verdict)) = ended {
@@ -60,6 +57,12 @@ pub fn verdict<'i>(
             _ => {}
         }
     }
+    if !rows.iter().any(|row| row.counters.has_activity()) {
+        return (
+            "no_data",
+            vec!["No requests and no items were logged.".to_owned()],
+        );
+    }
     if let Some(reasons) = of(Effect::Degraded) {
         return ("degraded", reasons);
     }
@@ -76,6 +79,11 @@ pub fn verdict<'i>(
             "degraded",
             vec![format!("{failed:.0} % of {whose} requests failed.")],
         );
+    }
+    let told: u64 = judged.iter().map(|row| row.counters.requests_told).sum();
+    if told >= ENOUGH_REQUESTS {
+        let reason = format!("{told} requests failed; how the others ended was not logged.");
+        return ("degraded", vec![reason]);
     }
     ("healthy", Vec::new())
 }
@@ -101,7 +109,8 @@ pub fn rank(verdict: &str) -> usize {
         .unwrap_or(VERDICTS.len())
 }
 
-/// Successful requests / requests; `None` if there are too few requests.
+/// Successful requests / requests; `None` if there are too few requests. A few are enough if none succeeded and nothing
+/// was scraped: a site that refuses the first page gets no further requests.
 fn success_rate(rows: &[&RunRow]) -> Option<f64> {
     let judged = |row: &&RunRow| {
         row.counters
@@ -110,5 +119,7 @@ fn success_rate(rows: &[&RunRow]) -> Option<f64> {
     };
     let requests: u64 = rows.iter().map(judged).sum();
     let failed: u64 = rows.iter().map(|row| row.counters.requests_failed).sum();
-    (requests >= ENOUGH_REQUESTS).then(|| 1.0 - failed as f64 / requests as f64)
+    let items: u64 = rows.iter().map(|row| row.counters.items()).sum();
+    let is_nothing = requests >= FEW_REQUESTS && failed >= requests && items == 0;
+    (requests >= ENOUGH_REQUESTS || is_nothing).then(|| 1.0 - failed as f64 / requests as f64)
 }

@@ -27,6 +27,12 @@ impl Counters {
             self.levels.count(level, 1);
             self.warnings += u64::from(level == Level::Warn);
         }
+        match (&record.event, record.failure) {
+            (Event::Request(_), Some(_)) => self.requests_told += 1,
+            (_, Some(failure)) if failure.is_retried => self.told_by_retries.observe(failure),
+            (_, Some(failure)) => self.told_by_errors.observe(failure),
+            (_, None) => {}
+        }
         match &record.event {
             Event::Request(request) => self.observe_request(record, request),
             Event::ProductProcessed(product) => {

@@ -8,6 +8,7 @@ use sketches_ddsketch::{Config, DDSketch};
 
 use crate::bounded::Add;
 use crate::course::Totals;
+use crate::failures::Told;
 use crate::tally::Tally;
 
 /// The counts of a run or a part of one.
@@ -22,6 +23,12 @@ pub struct Counters {
     pub requests_failed: u64,
     /// HTTP attempts whose outcome is not in the log.
     pub requests_unjudged: u64,
+    /// Failed HTTP attempts that messages tell in words; they are among [`requests`](Self::requests).
+    pub requests_told: u64,
+    /// The same, told by errors and by announcements of retries. [`Rollup::finish`](crate::Rollup::finish) counts them as
+    /// requests if nothing else tells how requests fail.
+    pub(crate) told_by_errors: Told,
+    pub(crate) told_by_retries: Told,
     /// Bytes of responses.
     pub bytes: u64,
     /// Products found on pages.
@@ -110,6 +117,9 @@ impl Counters {
         self.requests = 0;
         self.requests_failed = 0;
         self.requests_unjudged = 0;
+        self.requests_told = 0;
+        self.told_by_errors = Told::default();
+        self.told_by_retries = Told::default();
         self.bytes = 0;
         self.status_codes = Tally::default();
         self.response_time = Spread::default();
@@ -134,6 +144,9 @@ impl Add for Counters {
         self.requests_unjudged = self
             .requests_unjudged
             .saturating_add(other.requests_unjudged);
+        self.requests_told = self.requests_told.saturating_add(other.requests_told);
+        self.told_by_errors.add(other.told_by_errors);
+        self.told_by_retries.add(other.told_by_retries);
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.found = self.found.saturating_add(other.found);
         self.added = self.added.saturating_add(other.added);

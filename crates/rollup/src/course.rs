@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dragline_schema::Progress;
+use dragline_schema::{Progress, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Add;
@@ -63,6 +63,29 @@ pub(crate) struct Course {
 }
 
 impl Course {
+    /// When the first and the last work was done, in microseconds as far as the buckets tell and not after the run's
+    /// `last` line, and how many pages and items there were.
+    pub(crate) fn activity(
+        &self,
+        width: i64,
+        last: Option<Timestamp>,
+    ) -> Option<(Timestamp, Timestamp, u64)> {
+        let work = self.pages.iter().map(|(start, pages)| {
+            let items = self.items.get(start).copied().unwrap_or(0);
+            (*start, pages + items)
+        });
+        let mut done = work.filter(|(_, count)| *count > 0);
+        let (first, mut count) = done.next()?;
+        let mut end = first + width;
+        for (start, more) in done {
+            end = start + width;
+            count += more;
+        }
+        let end = Timestamp::from_micros(end);
+        let end = last.map_or(end, |last| end.min(last));
+        Some((Timestamp::from_micros(first), end, count))
+    }
+
     /// Removes the totals so far; nothing is known of the course.
     pub(crate) fn forget(total: &mut Counters, buckets: &mut BTreeMap<i64, Counters>) -> Self {
         for counters in buckets.values_mut().chain([total]) {

@@ -12,6 +12,7 @@ use crate::counters::{Counters, Latency};
 use crate::course::{Course, take_course};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
+use crate::failures::{count_told, leave_out_one_sided};
 use crate::habits::{AllHabits, Habits, marks_ends};
 use crate::identity::final_keys;
 use crate::period::{Strays, without_strays};
@@ -496,25 +497,20 @@ fn errors_disagree(declared: &Declared, counters: &Counters) -> Option<String> {
     ))
 }
 
-/// Leaves out what would be wrong: counts of items that are also logged one by one, and a success rate of a run
-/// that tells only of failures how its requests ended.
+/// Leaves out what would be wrong: counts of items that are also logged one by one, and outcomes of requests in a run that
+/// tells only of failures.
 fn leave_out_doubts(
     counters: &mut Counters,
     buckets: &mut BTreeMap<i64, Counters>,
     habits: Habits,
 ) {
     let is_single = counters.single_items() > 0 || !habits.batches;
-    let judged = counters.requests.saturating_sub(counters.requests_unjudged);
-    let is_one_sided = counters.requests_unjudged > 0 && judged == counters.requests_failed;
-    for counters in buckets.values_mut().chain([counters]) {
-        if is_single {
+    if is_single {
+        for counters in buckets.values_mut().chain([&mut *counters]) {
             counters.batched = 0;
         }
-        if is_one_sided {
-            counters.requests_unjudged = counters.requests;
-            counters.requests_failed = 0;
-        }
     }
+    leave_out_one_sided(counters, buckets, habits);
 }
 
 /// Determines a run's counts and its verdict.
@@ -543,6 +539,10 @@ fn run_row(
     } else {
         take_course(&mut counters, buckets, is_declared)
     };
+    if stats.active.is_none() && !is_declared {
+        stats.active = course.activity(width, stats.last);
+    }
+    count_told(&mut counters, buckets, habits);
     let mut disagreements = reconcile(&mut counters, buckets, &declared, (&course, at));
     disagreements.extend(errors_disagree(&declared, &counters));
     leave_out_doubts(&mut counters, buckets, habits);

@@ -19,6 +19,11 @@ pub(crate) struct Habits {
     pub(crate) batches: bool,
     /// Whether it logs the ends of runs.
     pub(crate) ends: bool,
+    /// Whether its requests say themselves that they failed, in fields or in words.
+    pub(crate) fails: bool,
+    pub(crate) tells_failures: bool,
+    /// Whether its requests say themselves that they succeeded.
+    pub(crate) succeeds: bool,
 }
 
 /// The habits of all scrapers.
@@ -26,14 +31,26 @@ pub(crate) struct AllHabits {
     storing: BTreeSet<Name>,
     batching: BTreeSet<Name>,
     enders: BTreeSet<Name>,
+    failing: BTreeSet<Name>,
+    telling: BTreeSet<Name>,
+    succeeding: BTreeSet<Name>,
 }
 
 impl AllHabits {
     pub(crate) fn of(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> Self {
         Self {
-            storing: names(runs, |counters| counters.items() > 0),
+            storing: names(runs, |counters| {
+                counters.single_items() > 0 || tells_batches(counters)
+            }),
             batching: names(runs, tells_batches),
             enders: enders(runs),
+            failing: names(runs, |counters| {
+                counters.requests_failed > counters.requests_told
+            }),
+            telling: names(runs, |counters| counters.requests_told > 0),
+            succeeding: names(runs, |counters| {
+                counters.requests > counters.requests_unjudged + counters.requests_failed
+            }),
         }
     }
 
@@ -43,6 +60,9 @@ impl AllHabits {
             stores: self.storing.contains(name),
             batches: self.batching.contains(name),
             ends: self.enders.contains(name),
+            fails: self.failing.contains(name),
+            tells_failures: self.telling.contains(name),
+            succeeds: self.succeeding.contains(name),
         }
     }
 }

@@ -37,6 +37,7 @@ mod counters;
 mod course;
 mod errors;
 mod evidence;
+mod failures;
 mod finish;
 mod guessed;
 mod habits;

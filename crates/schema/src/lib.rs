@@ -57,7 +57,9 @@ pub use event::{
 };
 pub use level::Level;
 pub use problem::{Problem, ProblemKind};
-pub use record::{Dialect, Observe, Own, Position, Record, RunKey, Sink, SourceFile, Unread};
+pub use record::{
+    Dialect, Failure, Observe, Own, Position, Record, RunKey, Sink, SourceFile, Unread,
+};
 pub use text::{clip, host_of, nearest, parse_duration};
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::{FieldKind, FieldValue, Json, Value};

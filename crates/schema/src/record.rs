@@ -45,6 +45,10 @@ pub struct Record<'a> {
     pub is_echo: bool,
     /// How many items a message counts; `None` for a record about one item.
     pub items: Option<u32>,
+    /// The failed HTTP attempt that the record's message tells in words: of a request, of an error, or of the
+    /// announcement of a retry. It counts once: where the scraper's requests say themselves how they ended, it is left
+    /// out.
+    pub failure: Option<Failure>,
     /// Where the user's own fields are; `dragline_ingest::own_fields` reads them.
     pub own: Own<'a>,
     /// What is known of a message that told the reader nothing; `None` if it was understood, or was not
@@ -52,6 +56,15 @@ pub struct Record<'a> {
     pub unread: Option<Unread>,
     /// Whether no line names or bounds the record's run, but a silence before its first line does.
     pub is_run_guessed: bool,
+}
+
+/// A failed HTTP attempt that is told in words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The status of the answer; `None` if the words name none.
+    pub status: Option<u16>,
+    /// Whether a further attempt is announced.
+    pub is_retried: bool,
 }
 
 /// A message of another writer in which the reader recognised neither a request, an item, an error nor the start or
@@ -117,6 +130,7 @@ impl Record<'_> {
             is_unjudged: self.is_unjudged,
             is_echo: self.is_echo,
             items: self.items,
+            failure: self.failure,
             own: self.own.into_owned(),
             unread: self.unread,
             is_run_guessed: self.is_run_guessed,

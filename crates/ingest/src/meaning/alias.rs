@@ -78,13 +78,14 @@ const NAMES: &[(Slot, &str)] = &[
     (Slot::Site, "site domain"),
     (
         Slot::Url,
-        "url request_url req.url http.url url.full request.url request.endpoint uri link",
+        "url request_url req.url http.url url.full request.url request.endpoint uri link page_url target_url response.url \
+         config.url err.config.url error.config.url href",
     ),
     (
         Slot::Status,
         "status status_code http_status statusCode response_status res.statusCode \
          http.status_code http.response.status_code response.status http.status \
-         response.status_code",
+         response.status_code http_code http_status_code err.response.status error.response.status",
     ),
     (
         Slot::Method,
@@ -114,6 +115,9 @@ const DURATIONS: &[&str] = &[
     "took",
     "download_latency",
     "time_taken",
+    "total_time",
+    "fetch_time",
+    "load_time",
 ];
 
 /// Containers of a record's standard fields.

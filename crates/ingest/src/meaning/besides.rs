@@ -56,6 +56,35 @@ const DENIALS: [&str; 24] = [
 const QUEUES: [&str; 4] = ["backlog", "frontier", "qsize", "queue"];
 const LENGTHS: [&str; 7] = ["depth", "has", "is", "len", "length", "now", "size"];
 
+/// Parts of words, of which a message must contain one to be looked at closer: most messages contain none.
+struct Parts {
+    parts: &'static [&'static [u8]],
+    /// The bytes with which they begin.
+    first: [bool; 256],
+}
+
+static DUPLICATE: Parts = Parts::new(&[b"dup", b"Dup", b"DUP", b"lready", b"before", b"edundant"]);
+static QUEUE: Parts = Parts::new(&[b"ueue", b"qsize", b"acklog", b"rontier"]);
+
+impl Parts {
+    const fn new(parts: &'static [&'static [u8]]) -> Self {
+        let mut first = [false; 256];
+        let mut at = 0;
+        while at < parts.len() {
+            first[parts[at][0] as usize] = true;
+            at += 1;
+        }
+        Self { parts, first }
+    }
+
+    /// One pass for all parts: a search for each would cost more than anything else that is done with short messages.
+    fn is_in(&self, message: &str) -> bool {
+        let bytes = message.as_bytes();
+        let begins = |at: usize| self.parts.iter().any(|part| bytes[at..].starts_with(part));
+        (0..bytes.len()).any(|at| self.first[usize::from(bytes[at])] && begins(at))
+    }
+}
+
 /// Maximum length of a message that is looked at, in bytes, and of its words.
 const LONGEST: usize = 300;
 const MOST_WORDS: usize = 24;
@@ -63,12 +92,7 @@ const MOST_WORDS: usize = 24;
 /// Whether a message says that an item was there before: `Skipping duplicate product p17`, `B00X7 already exists in the
 /// database`. One item, not a count of them. `is_named` says whether a field of the record identifies an item.
 pub(super) fn is_duplicate(message: &str, is_named: bool) -> bool {
-    // A fast check; most messages say nothing of this.
-    let may_say = ["dup", "Dup", "DUP", "lready", "before", "edundant"];
-    if message.len() > LONGEST
-        || !may_say.iter().any(|part| message.contains(part))
-        || message.contains('\n')
-    {
+    if message.len() > LONGEST || !DUPLICATE.is_in(message) || message.contains('\n') {
         return false;
     }
     let words = words_of(message);
@@ -95,8 +119,7 @@ pub(super) fn is_duplicate(message: &str, is_named: bool) -> bool {
 
 /// The length of the queue that a message states: `Queue size: 17`, `queue_length=17`, `17 URLs in the queue`.
 pub(super) fn queue_size(message: &str) -> Option<u64> {
-    let may_say = ["ueue", "qsize", "acklog", "rontier"];
-    if message.len() > LONGEST || !may_say.iter().any(|part| message.contains(part)) {
+    if message.len() > LONGEST || !QUEUE.is_in(message) {
         return None;
     }
     let words = words_of(message);

@@ -34,7 +34,12 @@ pub(crate) fn missing<'j>(text: &str) -> Option<Json<'j>> {
     let mut names: Vec<&str> = Vec::new();
     for at in memchr::memchr2_iter(b'=', b':', text.as_bytes()) {
         let rest = text[at + 1..].trim_start_matches(' ');
-        if let Some(behind) = NOTHING.iter().find_map(|word| rest.strip_prefix(word))
+        let may_be_nothing = matches!(
+            rest.as_bytes().first(),
+            Some(b'n' | b'N' | b'u' | b'"' | b'\'')
+        );
+        if may_be_nothing
+            && let Some(behind) = NOTHING.iter().find_map(|word| rest.strip_prefix(word))
             && (behind.is_empty() || behind.starts_with(is_delimiter))
             && let Some(name) = key_before(&text[..at], text.as_bytes()[at])
             && !names.contains(&name)

@@ -24,7 +24,7 @@ const LEAST_LINES: u64 = 5;
 /// Maximum number of different values that are kept of a part.
 const MOST_VALUES: usize = 64;
 /// Statuses that sites answer with (RFC 9110, RFC 6585, and those of proxies). A number outside of these is none.
-const STATUSES: [u16; 39] = [
+pub(super) const STATUSES: [u16; 39] = [
     200, 201, 202, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405,
     406, 408, 409, 410, 412, 413, 418, 421, 422, 423, 425, 429, 451, 500, 502, 503, 504, 520, 522,
     524,
@@ -262,7 +262,7 @@ impl Observed {
         common * 5 > self.urls.len().min(other.urls.len())
     }
 
-    /// Whether its URLs change from line to line. (Retries repeat them.)
+    /// Whether it is about URLs that change. (Retries repeat them; a monitor visits the same ones every day.)
     fn has_urls(&self) -> bool {
         let enough = (self.lines / 2).clamp(4, MOST_VALUES as u64 / 2);
         self.urls.len() as u64 >= enough
@@ -270,7 +270,7 @@ impl Observed {
 
     /// As a request, with its strength: a status is stronger than a size, and a size than a duration.
     fn as_request(&self) -> Option<(u8, Reported)> {
-        if self.lines < LEAST_LINES || self.is_denied || !self.has_urls() {
+        if self.lines < LEAST_LINES || self.is_denied || self.urls.is_empty() {
             return None;
         }
         let index = |is: fn(&Column, u64) -> bool| {
@@ -280,6 +280,12 @@ impl Observed {
         let status = index(Column::is_status);
         let duration = index(Column::is_duration);
         let bytes = index(Column::is_size);
+        // What has a status and a duration or a size is an answer, however often its URL comes again.
+        let duration = duration.or_else(|| status.and(index(Column::is_timed)));
+        let is_answer = status.is_some() && (duration.is_some() || bytes.is_some());
+        if !is_answer && !self.has_urls() {
+            return None;
+        }
         let strength = 4 * u8::from(status.is_some())
             + 2 * u8::from(bytes.is_some() || self.sizes.len() > 2)
             + u8::from(duration.is_some());
@@ -302,9 +308,9 @@ impl Observed {
         if any(Column::is_status) || any(Column::is_duration) || any(Column::is_size) {
             return None;
         }
-        let strength = u8::from(self.has_identity || any(Column::is_identity))
-            + u8::from(any(Column::is_price))
-            + u8::from(self.has_urls());
+        let identity = u8::from(self.has_identity || any(Column::is_identity));
+        let price = u8::from(any(Column::is_price));
+        let strength = identity + price + u8::from(self.has_urls());
         (strength > 1).then_some((strength, Reported::Item))
     }
 }
@@ -338,6 +344,11 @@ impl Column {
 
     fn is_duration(&self, lines: u64) -> bool {
         self.lines == lines && self.durations == lines && self.varies(4)
+    }
+
+    /// Durations of which some differ: beside a status that is enough.
+    fn is_timed(&self, lines: u64) -> bool {
+        self.lines == lines && self.durations == lines && self.values.len() > 2
     }
 
     fn is_size(&self, lines: u64) -> bool {

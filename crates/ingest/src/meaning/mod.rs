@@ -6,6 +6,7 @@ mod besides;
 mod bounds;
 pub(crate) mod crawlee;
 mod exception;
+mod failure;
 mod foreign;
 pub(crate) mod form;
 mod item;

@@ -120,7 +120,7 @@ impl Role {
             ),
             scale: scale_named(own),
             item: Part::of(own),
-            is_identity: matches!(own, "url" | "title" | "sku" | "id")
+            is_identity: matches!(own, "title" | "sku" | "id")
                 || own.starts_with("item_")
                 || own.starts_with("product_"),
             is_name: own == "name",

@@ -238,6 +238,11 @@ pub(super) fn quiet(message: &str, is_named: bool) -> Option<Said<'_>> {
     })
 }
 
+/// Whether a message is about a retry, and so repeats another one.
+pub(super) fn is_again(message: &str) -> bool {
+    Words::of(message).has(&AGAIN)
+}
+
 /// A failed request in a message at WARN: `could not fetch https://…: HTTP 404`, `https://… timed out`.
 pub(super) fn warned(message: &str) -> Option<Said<'_>> {
     if message.len() > 400 || !message.contains("://") || message.contains('\n') {

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use dragline_schema::{
-    DuplicateDetected, Event, Level, ProductAction, ProductProcessed, QueueSize, Record, Request,
-    ScraperEnd, ScraperError, ScraperStart, Timestamp, Unread,
+    DuplicateDetected, Event, Failure, Level, ProductAction, ProductProcessed, QueueSize, Record,
+    Request, ScraperEnd, ScraperError, ScraperStart, Timestamp, Unread,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::besides;
 use super::super::bounds::{self, Bound};
 use super::super::exception::{causes_json, causes_of, from_exception_list};
+use super::super::failure;
 use super::super::form::Form;
 use super::super::item::{denies_item, says_item};
 use super::super::learn::Reported;
@@ -76,6 +77,11 @@ impl<'a> Slots<'a> {
                 prose.or_else(|| told().filter(|_| !record.level.is_some_and(Level::is_error)));
             if let Some((url, prose)) = prose {
                 let method = Some(prose.method).filter(|method| !method.is_empty());
+                let is_told = !is_quiet && prose.method.is_empty();
+                record.failure = is_told.then_some(Failure {
+                    status: prose.status,
+                    is_retried: false,
+                });
                 record.event = Event::Request(Request {
                     url: Some(url.into()),
                     method: method.map(|method| method.to_owned().into()),
@@ -95,6 +101,10 @@ impl<'a> Slots<'a> {
         if self.say(record, is_quiet, &error, url.as_deref())
             || (!is_error && self.say_as_learned(record, is_quiet, url.as_deref(), map))
         {
+            return;
+        }
+        record.failure = self.told_failure(record, is_quiet, &error, url.as_deref());
+        if is_quiet && record.failure.is_some() && self.fail(record, &error, url.as_ref()) {
             return;
         }
         if is_error {
@@ -152,6 +162,68 @@ impl<'a> Slots<'a> {
         true
     }
 
+    /// The failed request that the record tells in words, or by an error beside a URL.
+    fn told_failure(
+        &self,
+        record: &Record<'a>,
+        is_quiet: bool,
+        error: &ScraperError<'_>,
+        url: Option<&str>,
+    ) -> Option<Failure> {
+        if self.has_item {
+            return None;
+        }
+        let message = record.message.as_deref().unwrap_or_default();
+        let names_url = || memchr::memmem::find(message.as_bytes(), b"://").is_some();
+        // The last line of a traceback is about whatever the program did there.
+        let told_error = error.error_message.as_deref();
+        let told_error = told_error.filter(|_| error.traceback.is_none());
+        if is_quiet {
+            // Most messages tell nothing: only retries, and records with an error beside their URL, do at such a level.
+            let is_error = told_error.is_some_and(|text| !text.is_empty()) && url.is_some();
+            let is_retry = || memchr::memmem::find(message.as_bytes(), b"etry").is_some();
+            if !is_error && !((url.is_some() || names_url()) && is_retry()) {
+                return None;
+            }
+            let told = failure::told(message, url.is_some());
+            return told.or(is_error.then_some(Failure::default()));
+        }
+        if url.is_none() && !names_url() && told_error.is_none() {
+            return None;
+        }
+        let texts = [Some(message), told_error].into_iter().flatten();
+        let mut told = texts.filter_map(|text| failure::told(text, url.is_some()));
+        let by_type = || {
+            let error_type = error.error_type.as_deref();
+            let is_of_request = error_type.is_some_and(failure::is_of_request);
+            (is_of_request && url.is_some()).then_some(Failure::default())
+        };
+        told.next().or_else(by_type)
+    }
+
+    /// Takes a request of which a quiet record says that it failed; announcements of retries are no requests.
+    fn fail(
+        &mut self,
+        record: &mut Record<'a>,
+        error: &ScraperError<'a>,
+        url: Option<&Cow<'a, str>>,
+    ) -> bool {
+        let (
+            Some(url),
+            Some(Failure {
+                status,
+                is_retried: false,
+            }),
+        ) = (url, record.failure)
+        else {
+            return false;
+        };
+        record.failure = None;
+        let error_type = error.error_type.clone().unwrap_or("Error".into());
+        record.event = self.request(Some(url.clone()), status, Some(error_type));
+        true
+    }
+
     /// Takes a duplicate, or the length of the queue.
     fn say_besides(
         &mut self,
@@ -197,7 +269,7 @@ impl<'a> Slots<'a> {
         let message = record.message.as_deref().unwrap_or_default();
         let (bare, attempt) = besides::split_attempt(message);
         let said = match record.level {
-            _ if is_quiet => wording::quiet(bare, self.has_identity),
+            _ if is_quiet => wording::quiet(bare, self.has_identity || url.is_some()),
             Some(Level::Warn) => wording::warned(bare),
             _ => None,
         };
@@ -210,6 +282,10 @@ impl<'a> Slots<'a> {
             }) if !is_other(url) => {
                 let url = url.to_owned();
                 record.is_unjudged = status.is_none() && is_quiet;
+                record.failure = (!is_quiet).then_some(Failure {
+                    status,
+                    is_retried: false,
+                });
                 record.event = Event::Request(Request {
                     url: Some(url.into()),
                     status_code: status,

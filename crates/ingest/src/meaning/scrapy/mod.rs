@@ -327,7 +327,8 @@ impl Scrapy {
             self.state.run = Some(self.new_run(Some(bot.to_owned()), pending.time));
         }
         // A process that runs crawlers one after the other logs `Scrapy … started` only once.
-        let opens = pending.text.starts_with("Spider opened");
+        // The middleware of Scrapy's project template repeats it with the spider's name.
+        let opens = message::first_line(&pending.text).trim_end() == "Spider opened";
         if opens
             && let Some(run) = &self.state.run
             && run.is_closed()

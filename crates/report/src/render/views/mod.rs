@@ -13,7 +13,7 @@ pub use self::incidents::numbered;
 use super::document::{Block, Document, Tone};
 use super::layout::{Layout, Section};
 use super::words::{minute, plural, who};
-use crate::model::{Report, Trust};
+use crate::model::{Report, Scraper, Trust};
 
 /// Maximum number of error groups shown in a report.
 const TOP_GROUPS: usize = 10;
@@ -141,58 +141,86 @@ pub fn unread(trust: &Trust) -> Option<String> {
     trust::unread_of(trust)
 }
 
-/// Returns the headline: the most severe open incident, and the state of the other scrapers.
+/// Returns the headline: the most severe open incident, and the state of the other scrapers. Nothing is called healthy of
+/// which nothing is known.
 pub fn headline(report: &Report) -> String {
+    let line = state(report);
+    let (lines, bad) = (report.trust.lines, report.trust.bad_lines);
+    if bad > 0 && bad * 2 >= lines {
+        return format!("{line}. {bad} of {lines} lines could not be read");
+    }
+    line
+}
+
+fn state(report: &Report) -> String {
     let needs_hand = |verdict: &str| !matches!(verdict, "healthy" | "no_data");
-    let bad_ones = report
+    let bad: Vec<&Scraper> = report
         .scrapers
         .iter()
-        .filter(|scraper| needs_hand(&scraper.verdict));
-    let (bad_count, all) = (bad_ones.count(), report.scrapers.len());
+        .filter(|scraper| needs_hand(&scraper.verdict))
+        .collect();
+    let count = |verdict: &str| {
+        let same = report.scrapers.iter().filter(|one| one.verdict == verdict);
+        same.count()
+    };
+    let (healthy, unknown) = (count("healthy"), count("no_data"));
     let worst = report.insights.iter().find(|insight| {
-        let mut scrapers = report
-            .scrapers
-            .iter()
-            .filter(|scraper| needs_hand(&scraper.verdict));
-        let is_of = scrapers.any(|scraper| {
+        let is_of = |scraper: &&Scraper| {
             scraper.scraper_id == insight.scraper_id && scraper.site == insight.site
-        });
-        insight.is_open && is_of
+        };
+        insight.is_open && bad.iter().any(is_of)
     });
+    let well = match healthy {
+        0 => String::new(),
+        1 => "1 is healthy".to_owned(),
+        n => format!("{n} are healthy"),
+    };
+    let nothing = match unknown {
+        0 => String::new(),
+        n => format!("of {n} nothing is known"),
+    };
     if let Some(worst) = worst {
-        let others = match bad_count - 1 {
+        let others = match bad.len() - 1 {
             0 => String::new(),
             1 => "1 other scraper needs attention".to_owned(),
             n => format!("{n} other scrapers need attention"),
         };
-        let well = match all - bad_count {
-            0 => String::new(),
-            1 => "1 is healthy".to_owned(),
-            n => format!("{n} are healthy"),
-        };
-        let rest: Vec<String> = [others, well]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect();
-        if rest.is_empty() {
-            return worst.title.clone();
-        }
-        return format!("{}. {}", worst.title, rest.join(", "));
+        return sentence(&worst.title, &[others, well, nothing]);
     }
-    let bad: Vec<String> = report
-        .scrapers
-        .iter()
-        .filter(|scraper| !matches!(scraper.verdict.as_str(), "healthy" | "no_data"))
-        .map(|scraper| format!("{}: {}", who(scraper), scraper.verdict.replace('_', " ")))
-        .collect();
+    let named = |one: &&Scraper| format!("{}: {}", who(one), one.verdict.replace('_', " "));
+    let all = report.scrapers.len();
     match (bad.len(), all) {
         (_, 0) => "Nothing to report: no events read".to_owned(),
-        (0, 1) => format!("{}: healthy in the latest run", who(&report.scrapers[0])),
-        (0, _) => format!("All {all} scrapers: healthy in the latest run"),
-        (n, _) if n <= 2 => bad.join("; "),
-        (n, _) => format!(
-            "{n} of {all} scrapers need attention: {}; …",
-            bad[..2].join("; ")
+        (0, 1) if unknown == 1 => format!(
+            "{}: no requests and no items were logged",
+            who(&report.scrapers[0])
         ),
+        (0, 1) => format!("{}: healthy in the latest run", who(&report.scrapers[0])),
+        (0, _) if unknown == 0 => format!("All {all} scrapers: healthy in the latest run"),
+        (0, _) if healthy == 0 => {
+            format!("None of {all} scrapers logged any requests or items")
+        }
+        (0, _) => format!("{well} of {all} scrapers; {nothing}"),
+        (n, _) if n <= 2 => bad.iter().map(named).collect::<Vec<_>>().join("; "),
+        (n, _) => {
+            let first: Vec<String> = bad.iter().take(2).map(named).collect();
+            format!(
+                "{n} of {all} scrapers need attention: {}; …",
+                first.join("; ")
+            )
+        }
     }
+}
+
+/// A title, and further facts as a second sentence.
+fn sentence(title: &str, facts: &[String]) -> String {
+    let facts: Vec<&str> = facts
+        .iter()
+        .map(String::as_str)
+        .filter(|fact| !fact.is_empty())
+        .collect();
+    if facts.is_empty() {
+        return title.to_owned();
+    }
+    format!("{title}. {}", facts.join(", "))
 }

@@ -1,0 +1,288 @@
+//! Failed requests that errors and announcements of retries tell in words: `failed to fetch https://…: 403 Forbidden`,
+//! `attempt 2 for https://… timed out, retrying`.
+//!
+//! Such a message is about one URL, in its text or in a field of its record, and names a status that sites refuse with, a
+//! sign that no answer came, or a verb of fetching beside a word for a failure. A page that could not be parsed was
+//! fetched.
+
+use dragline_schema::{Failure, host_of};
+
+use super::learn::STATUSES;
+use super::wording::is_again;
+
+/// Maximum length of a text that is looked at, in bytes, and of its words.
+const LONGEST: usize = 400;
+const MOST_WORDS: usize = 40;
+/// Maximum number of words from a verb to its URL.
+const NEAR: usize = 3;
+
+/// Words directly before a status.
+const BEFORE: [&str; 16] = [
+    "->",
+    "=>",
+    "answered",
+    "code",
+    "error",
+    "got",
+    "http",
+    "http/1.1",
+    "http/2",
+    "received",
+    "responded",
+    "response",
+    "returned",
+    "status",
+    "statuscode",
+    "with",
+];
+/// Words directly behind one: reason phrases (RFC 9110), and what HTTP libraries write.
+const BEHIND: [&str; 14] = [
+    "bad",
+    "client",
+    "error",
+    "forbidden",
+    "for",
+    "gateway",
+    "gone",
+    "internal",
+    "not",
+    "response",
+    "server",
+    "service",
+    "too",
+    "unauthorized",
+];
+/// Words of requests that got no answer, also as parts of the names of errors.
+const UNANSWERED: [&str; 12] = [
+    "econnrefused",
+    "econnreset",
+    "enotfound",
+    "err_",
+    "etimedout",
+    "connecterror",
+    "connectionerror",
+    "hang",
+    "refused",
+    "timedout",
+    "timeout",
+    "unreachable",
+];
+const FAILURES: [&str; 9] = [
+    "cannot", "could", "couldn", "error", "failed", "failing", "failure", "fails", "unable",
+];
+/// Verbs of fetching, and nouns for it.
+const FETCHING: [&str; 22] = [
+    "access",
+    "connect",
+    "connecting",
+    "crawl",
+    "crawling",
+    "download",
+    "downloading",
+    "fetch",
+    "fetching",
+    "get",
+    "load",
+    "loading",
+    "navigate",
+    "navigating",
+    "open",
+    "opening",
+    "reach",
+    "request",
+    "requesting",
+    "retrieve",
+    "visit",
+    "visiting",
+];
+
+/// The failed request that a text tells. `names_url` says whether a field of the record has the URL.
+pub(super) fn told(text: &str, names_url: bool) -> Option<Failure> {
+    let text = text.lines().next().unwrap_or_default();
+    let end = (0..=LONGEST.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end))?;
+    let words: Vec<&str> = unquoted(&text[..end]).take(MOST_WORDS).collect();
+    let mut urls = words.iter().enumerate().filter_map(|(at, word)| {
+        let url = url_of(word)?;
+        Some((at, url))
+    });
+    let url = urls.next();
+    let is_other = |(_, other): (usize, &str)| url.is_some_and(|(_, url)| url != other);
+    if (url.is_none() && !names_url) || urls.any(is_other) {
+        return None;
+    }
+    let is_retried = is_again(text);
+    let status = (0..words.len()).find_map(|at| status_at(&words, at));
+    if status.is_some() {
+        return Some(Failure { status, is_retried });
+    }
+    let lower: Vec<String> = words
+        .iter()
+        .map(|word| match url_of(word) {
+            Some(_) => String::new(),
+            None => bare(word).to_lowercase(),
+        })
+        .collect();
+    let is_fetch = |at: usize| {
+        let is_near = url.is_none_or(|(url, _)| at < url && url - at <= NEAR);
+        is_near && FETCHING.contains(&lower[at].as_str())
+    };
+    let fails = lower.iter().any(|word| FAILURES.contains(&word.as_str()));
+    let has_failed = is_unanswered(&lower) || (fails && (0..lower.len()).any(is_fetch));
+    has_failed.then_some(Failure {
+        status: None,
+        is_retried,
+    })
+}
+
+/// Whether the name of an error is one of a request without an answer, or with a status that refuses.
+pub(super) fn is_of_request(error_type: &str) -> bool {
+    let name = error_type.to_lowercase();
+    let parts = ["httperror", "httpstatuserror", "axioserror", "requesterror"];
+    parts
+        .iter()
+        .chain(&UNANSWERED)
+        .any(|part| name.contains(part))
+}
+
+fn is_unanswered(lower: &[String]) -> bool {
+    let says = |word: &String| UNANSWERED.iter().any(|part| word.contains(part));
+    let pair = |pair: &[String]| {
+        matches!(
+            (pair[0].as_str(), pair[1].as_str()),
+            ("timed", "out") | ("connection", "reset" | "aborted" | "closed")
+        )
+    };
+    lower.iter().any(says) || lower.windows(2).any(pair)
+}
+
+/// A status of at least 400 at a place, if what surrounds it makes it one.
+fn status_at(words: &[&str], at: usize) -> Option<u16> {
+    let word = words[at];
+    let text = bare(word);
+    let number = text.rsplit(['=', ':']).next().unwrap_or(text);
+    let status = number
+        .parse()
+        .ok()
+        .filter(|status| *status >= 400 && STATUSES.contains(status))?;
+    let is_bracketed = word.starts_with(['(', '[']) && word.contains([')', ']', ',', ':']);
+    let key = text.strip_suffix(number).unwrap_or_default().to_lowercase();
+    let is_keyed = key.contains("status") || key.contains("code") || key.contains("http");
+    let neighbour = |at: Option<usize>| {
+        at.and_then(|at| words.get(at))
+            .map(|word| match *word {
+                arrow @ ("->" | "=>") => arrow.to_owned(),
+                word => bare(word).to_lowercase(),
+            })
+            .unwrap_or_default()
+    };
+    let before = at.checked_sub(1);
+    let is_behind_url = before.is_some_and(|at| url_of(words[at]).is_some());
+    let is_named = BEFORE.contains(&neighbour(before).as_str())
+        || BEHIND.contains(&neighbour(Some(at + 1)).as_str());
+    (is_bracketed || is_keyed || is_behind_url || is_named).then_some(status)
+}
+
+/// The words outside of quotation marks: what others said is no status of this request.
+fn unquoted(text: &str) -> impl Iterator<Item = &str> {
+    let mut open = None;
+    text.split_whitespace().filter(move |word| {
+        if let Some(mark) = open {
+            open = (!word.contains(mark)).then_some(mark);
+            return false;
+        }
+        // After a bracket it is the text of an exception.
+        let value = word.rsplit('=').next().unwrap_or(word);
+        let mark = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        open = mark.filter(|mark| !value[1..].contains(*mark));
+        mark.is_none() || url_of(word).is_some()
+    })
+}
+
+/// A word without the marks around it.
+fn bare(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_alphanumeric())
+}
+
+/// The URL in a word: bare, in brackets or quotes, or behind `url=`.
+fn url_of(word: &str) -> Option<&str> {
+    let begin = word.find("http")?;
+    let url = word[begin..].trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.']);
+    let is_url = url.starts_with("http://") || url.starts_with("https://");
+    (is_url && host_of(url).is_some()).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_in_words() {
+        for (text, expected) in [
+            ("Failed to fetch https://a.test/1: ReadTimeout", Some(None)),
+            (
+                "Failed to fetch https://a.test/1: 403 Client Error: Forbidden for url: https://a.test/1",
+                Some(Some(403)),
+            ),
+            ("Status 403 for https://a.test/1", Some(Some(403))),
+            (
+                "Attempt 1 failed for https://a.test/1: 429 Too Many Requests, retrying in 5s",
+                Some(Some(429)),
+            ),
+            (
+                "Retry after exception StatusCodeException('Bad status code: 429',) on https://a.test/q?id=1",
+                Some(Some(429)),
+            ),
+            ("https://a.test/1 timed out", Some(None)),
+            ("could not load https://a.test/1", Some(None)),
+            ("error while loading page https://a.test/1", Some(None)),
+            ("https://a.test/1 failed: HTTP 500", Some(Some(500))),
+            (
+                "❌ Error scraping https://a.test/1: 404 Client Error",
+                Some(Some(404)),
+            ),
+            (
+                "page.goto: net::ERR_CONNECTION_REFUSED at https://a.test/1",
+                Some(None),
+            ),
+            // What was fetched and could not be used, several pages, numbers that are no status.
+            ("Failed to parse https://a.test/1: KeyError: 'price'", None),
+            (
+                "could not get the price of the chair on https://a.test/1",
+                None,
+            ),
+            (
+                "error in https://a.test/1 and https://a.test/2: timeout",
+                None,
+            ),
+            ("only 404 of 500 rows from https://a.test/1", None),
+            ("failed to fetch", None),
+        ] {
+            let found = told(text, false).map(|failure| failure.status);
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_may_have_the_url() {
+        for (text, expected) in [
+            ("fetch failed", Some(None)),
+            ("Request failed with status code 503", Some(Some(503))),
+            ("Timeout 30000ms exceeded", Some(None)),
+            ("page failed", None),
+            ("no element for h1.title", None),
+        ] {
+            let found = told(text, true).map(|failure| failure.status);
+            assert_eq!(found, expected, "{text}");
+        }
+        for (name, expected) in [
+            ("ReadTimeout", true),
+            ("requests.exceptions.ConnectionError", true),
+            ("HTTPStatusError", true),
+            ("KeyError", false),
+        ] {
+            assert_eq!(is_of_request(name), expected, "{name}");
+        }
+    }
+}
