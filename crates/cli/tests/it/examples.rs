@@ -83,7 +83,7 @@ impl Place {
         let words = vec![
             ("https://dragline.example.com", service.to_owned()),
             ("http://127.0.0.1:8080", service.to_owned()),
-            ("/etc/dragline.token", "token".to_owned()),
+            ("/etc/dragline.token", "./token".to_owned()),
             ("/var/lib/ship.state", "other.state".to_owned()),
             ("ship /var/log/scrapers", "ship logs/".to_owned()),
             ("5d1e", group),
