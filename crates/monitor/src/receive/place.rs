@@ -47,7 +47,7 @@ impl Place {
         for part in parts {
             path.push(checked("file", part)?);
         }
-        Ok(Self::at(path)?)
+        Self::at(path).map_err(|error| occupied(error, file))
     }
 
     fn at(path: PathBuf) -> io::Result<Self> {
