@@ -61,6 +61,14 @@ alert-histories HISTORIES="10000":
 service-kills KILLS="100":
     KILLS={{KILLS}} cargo test --release -p dragline-cli --test it killed_at_any_moment -- --nocapture
 
+# Senders killed at random moments over a bad link: afterwards the service has every line once.
+ship-kills KILLS="100":
+    KILLS={{KILLS}} cargo test --release -p dragline-cli --test it two_machines_over_a_bad_link -- --nocapture
+
+# The sender against its model: files, link and service that do everything at random.
+ship-schedules SCHEDULES="3000":
+    DRAGLINE_SCHEDULES={{SCHEDULES}} cargo test --release -p dragline-ship --test it every_byte_once -- --nocapture
+
 # Planted causes (us, the proxy, the site) in 200 fleets: how many are told, and how many rightly.
 alert-causes:
     cargo test --release -p dragline-watch --test it planted_causes_in_two_hundred -- --ignored --nocapture

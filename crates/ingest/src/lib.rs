@@ -67,7 +67,10 @@ mod watch;
 pub use dialect::{DialectError, TextDialect};
 pub use discover::{DiscoverError, Discovery, Family, check_patterns, discover, discover_until};
 pub use excerpt::{excerpt, pick};
-pub use follow::{Begin, Checkpoint, CheckpointError, Follower};
+pub use follow::{
+    Begin, Checkpoint, CheckpointError, Follower, GoneText, Looked, Piece, Signature, Text,
+    TextFollower, signature,
+};
 pub use found::{LogFile, Skipped};
 pub use framing::fingerprint::{Alike, Fingerprint};
 pub use framing::memory::Memory;
@@ -75,7 +78,7 @@ pub use framing::open::{beginning, fingerprint, hash_of_first};
 pub use meaning::form::pattern as message_pattern;
 pub use meaning::map::{Map, MapError, Meaning};
 pub use meaning::{decode_error, members};
-pub use names::family_name;
+pub use names::{family_name, recorded_name, without_compression};
 pub use options::ReadOptions;
 pub use own::{own_fields, own_fields_json, own_stats};
 pub use parsing::object::without_lone_surrogates;

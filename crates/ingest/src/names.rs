@@ -1,6 +1,7 @@
 //! Derives family, rotation order and compression from file names.
 
-pub(crate) fn without_compression(path: &str) -> &str {
+/// A path without the ending of a compressed file.
+pub fn without_compression(path: &str) -> &str {
     path.strip_suffix(".gz")
         .or_else(|| path.strip_suffix(".zst"))
         .unwrap_or(path)
@@ -12,14 +13,27 @@ pub(crate) fn copied_family(path: &str) -> Option<String> {
     let dir_len = path.rfind('/').map_or(0, |at| at + 1);
     let (dir, name) = path.split_at(dir_len);
     let (family, rest) = name.split_once(".error.")?;
+    let is_ours = is_rest_of_recorded(rest) && !family.contains('.');
+    is_ours.then(|| format!("{dir}{family}.{rest}"))
+}
+
+/// For a recorder's file, its name without compression, which no other file has: `shop.20260304T112233Z.a1b2c3.0.jsonl`.
+/// `None` for all other files.
+pub fn recorded_name(path: &str) -> Option<&str> {
+    let name = without_compression(path.rsplit('/').next().unwrap_or(path));
+    let (_, rest) = name.split_once('.')?;
+    is_rest_of_recorded(rest).then_some(name)
+}
+
+/// `20260304T112233Z.a1b2c3.0.jsonl`
+fn is_rest_of_recorded(rest: &str) -> bool {
     let parts: Vec<&str> = without_compression(rest).split('.').collect();
     let [time, writer, number, "jsonl"] = parts[..] else {
-        return None;
+        return false;
     };
     let is_time = time.len() == 16 && time.ends_with('Z') && looks_like_time(time);
     let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    let is_ours = is_time && is_number && !writer.is_empty() && !family.contains('.');
-    is_ours.then(|| format!("{dir}{family}.{rest}"))
+    is_time && is_number && !writer.is_empty()
 }
 
 /// Sort key of a file in its family: rotated files by time or number, the current one last.

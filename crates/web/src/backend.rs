@@ -18,9 +18,9 @@ use dragline_schema::Timestamp;
 use crate::feed::Feed;
 use crate::model::{
     AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export,
-    Finding, HealthHistory, IngestAnswer, LinesAround, MetricAnswer, MetricInfo, Overview,
-    Readiness, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary, ServiceStatus,
-    SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
+    Finding, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
+    Overview, Readiness, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary,
+    ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
 };
 use crate::query::{
     AlertQuery, ErrorQuery, EventQuery, ExportQuery, FindingQuery, IngestBatch, Listing,
@@ -36,9 +36,17 @@ pub enum BackendError {
     /// The request makes no sense; the sentence says which value is wrong and what to write instead. Status 400.
     #[error("{0}")]
     BadRequest(String),
-    /// The request contradicts what is known, such as a batch that leaves a gap. Status 409.
+    /// The request contradicts what is known. Status 409.
     #[error("{0}")]
     Conflict(String),
+    /// A batch begins behind bytes that are missing. Status 409, with the offset.
+    #[error("{detail}")]
+    Gap {
+        /// The first byte that is missing.
+        next_offset: u64,
+        /// The sentence.
+        detail: String,
+    },
     /// It cannot be answered now, or took too long; the sentence says why. Status 503.
     #[error("{0}")]
     Unavailable(String),
@@ -167,4 +175,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Takes a batch of log lines from another machine. `by` is the name of its token.
     fn ingest(&self, batch: IngestBatch, by: &str) -> Answer<IngestAnswer>;
+
+    /// What was received from a machine; nothing from one that is not known.
+    fn received(&self, host: &str) -> Answer<HeldFiles>;
 }

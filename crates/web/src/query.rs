@@ -433,17 +433,17 @@ impl ExportFormat {
     }
 }
 
-/// Bytes of one log file from another machine.
+/// Bytes of one log file from another machine, or a sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngestBatch {
     /// The machine that sends.
     pub host: String,
-    /// The file's path on that machine.
-    pub file: String,
-    /// What identifies the file's content whatever its name: hexadecimal, made by the sender.
-    pub identity: String,
+    /// The permanent name that the sender gave the file, with directories; `None` for a sign of life.
+    pub file: Option<String>,
     /// Where the bytes begin in the uncompressed file.
     pub offset: u64,
+    /// Longest time until the machine sends again, in seconds, if it says so.
+    pub every: Option<u64>,
     /// The compression of the bytes: `zstd`, or `None`.
     pub encoding: Option<String>,
     /// The bytes, as received. Their size is bounded, their decompressed size is not.

@@ -5,6 +5,7 @@ mod errors;
 mod filter;
 mod query;
 mod serve;
+mod ship;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub(crate) use self::filter::FilterArgs;
 pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
 use self::query::{ending, tables};
 pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
+pub(crate) use self::ship::ShipArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -178,6 +180,21 @@ a file with mistakes leaves the settings as they were.",
   dragline serve /var/log/scrapers '/srv/*/logs' --config /etc/dragline.toml"
     )]
     Serve(ServeArgs),
+    /// Send logs to a `dragline serve` on another machine, each byte once
+    #[command(
+        long_about = "Send logs to a `dragline serve` on another machine, each byte once.\n\nFiles may be rotated, \
+compressed, deleted and recreated meanwhile; files created later are sent, too. While the service does not answer, \
+nothing is lost: the logs are the buffer. What was sent is kept in the state file; without it, the service says \
+what it has. The token (role ship) is read from --token-file or from DRAGLINE_TOKEN.",
+        after_help = "Examples:
+  dragline ship /var/log/scrapers --to https://dragline.example.com --token-file /etc/dragline.token
+  dragline ship logs/ --to http://127.0.0.1:8080 --host crawler-1 --state /var/lib/ship.state
+  dragline ship logs/ --to https://dragline.example.com --once --every 1h
+
+Exit codes: 0 stopped, or with --once everything is sent; 1 the service does not take it or does not answer, 2 wrong \
+usage."
+    )]
+    Ship(ShipArgs),
     /// Copy what the service keeps into a new directory: database, received logs, configuration
     #[command(after_help = "Examples:
   dragline backup /mnt/backup/2026-03-04 --state /var/lib/dragline

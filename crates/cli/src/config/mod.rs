@@ -32,7 +32,7 @@ use self::mistake::{Parsed, Places};
 use self::reading::{DialectConfig, MapConfig};
 
 pub(crate) use self::mistake::Mistake;
-pub(crate) use self::recorder::{FILE as RECORDER_FILE, variable_mistakes, variable_of};
+pub(crate) use self::recorder::{FILE as RECORDER_FILE, TOKEN, variable_mistakes, variable_of};
 
 /// Maximum size of a configuration, in bytes.
 const LARGEST: u64 = 16 << 20;

@@ -10,6 +10,8 @@ use crate::names;
 const PREFIX: &str = "DRAGLINE_";
 /// Variable that names the recorder's configuration file.
 pub(crate) const FILE: &str = "DRAGLINE_CONFIG";
+/// Variable with the token of `dragline ship`.
+pub(crate) const TOKEN: &str = "DRAGLINE_TOKEN";
 
 /// Returns the environment variable of a setting.
 pub(crate) fn variable_of(setting: &str) -> String {
@@ -55,10 +57,10 @@ pub(crate) fn variable_mistakes(variables: impl Iterator<Item = (String, String)
             // The recorder takes an empty variable for one that is not set.
             Some(_) if value.is_empty() => None,
             Some((_, setting)) => wrong(setting, toml::Value::String(value.to_owned())),
-            None if name == FILE => None,
+            None if name == FILE || name == TOKEN => None,
             None => {
                 let variables = known.iter().map(|(variable, _)| variable.as_str());
-                let meant = names::did_you_mean(name, variables.chain([FILE]));
+                let meant = names::did_you_mean(name, variables.chain([FILE, TOKEN]));
                 Some(format!(
                     "no setting has this variable, so it has no effect{meant}"
                 ))
@@ -88,6 +90,7 @@ mod tests {
             ("DRAGLINE_LEVL", "info"),
             ("DRAGLINE_DIR", "logs"),
             ("DRAGLINE_CONFIG", "shop.toml"),
+            ("DRAGLINE_TOKEN", "dragline_secret"),
             ("HOME", "/"),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::serve::Served;
 use crate::{NOW, demo, json, stdout};
 
 /// The names of the subcommands that a help text lists.
@@ -54,7 +55,7 @@ struct Place {
 }
 
 impl Place {
-    fn new() -> Self {
+    fn new(service: &str) -> Self {
         let (dir, made) = demo("7", "1");
         let at = |name: &str| dir.path().join(name);
         fs::rename(Path::new(&made).join("logs"), at("logs")).unwrap();
@@ -78,7 +79,13 @@ impl Place {
             .as_str()
             .unwrap()
             .to_owned();
+        fs::write(at("token"), "dragline_none\n").unwrap();
         let words = vec![
+            ("https://dragline.example.com", service.to_owned()),
+            ("http://127.0.0.1:8080", service.to_owned()),
+            ("/etc/dragline.token", "./token".to_owned()),
+            ("/var/lib/ship.state", "other.state".to_owned()),
+            ("ship /var/log/scrapers", "ship logs/".to_owned()),
             ("5d1e", group),
             ("shop-1772623353", run),
             // Two blanks, because the word is also the beginning of the other one.
@@ -129,6 +136,10 @@ impl Place {
                     text = text.replace(command, &format!("{command} --listen 127.0.0.1:0"));
                 }
             }
+        }
+        if text.contains("dragline ship") && !text.contains("--once") {
+            // It would follow the logs forever.
+            text = text.replace("dragline ship", "timeout -s TERM 4 dragline ship");
         }
         if text == "dragline demo" {
             text += " --days 2";
@@ -237,7 +248,10 @@ fn line(number: u32) -> String {
 
 #[test]
 fn every_example_runs() {
-    let place = Place::new();
+    let receives = tempfile::tempdir().unwrap();
+    fs::create_dir(receives.path().join("logs")).unwrap();
+    let served = Served::start(receives.path());
+    let place = Place::new(&served.url());
     let path = place.programs();
     let mut examples = examples_of(&[]);
     let of_help = examples.len();

@@ -13,6 +13,7 @@ mod reading;
 mod safety;
 mod serve;
 mod settings;
+mod ship;
 mod tables;
 mod tail;
 mod upkeep;

@@ -16,13 +16,13 @@ use dragline_scan::{ScanOptions, scan};
 use dragline_schema::Timestamp;
 
 /// A running service.
-struct Served {
-    child: Child,
+pub(crate) struct Served {
+    pub(crate) child: Child,
     address: Option<String>,
 }
 
 impl Served {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dragline"))
             .args([
                 "serve",
@@ -55,8 +55,16 @@ impl Served {
         }
     }
 
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "http://{}",
+            self.address.as_deref().expect("the page has an address")
+        )
+    }
+
     /// Status and body.
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let address = self.address.as_deref().expect("the page has an address");
         let mut stream = TcpStream::connect(address).unwrap();
         write!(
@@ -77,7 +85,7 @@ impl Served {
         (status, body.unwrap_or_default())
     }
 
-    fn wait_until_ready(&self) {
+    pub(crate) fn wait_until_ready(&self) {
         let begun = Instant::now();
         while self.get("/readyz").0 != 200 {
             assert!(
@@ -90,7 +98,7 @@ impl Served {
     }
 
     /// Ends it as systemd does; returns whether it ended well.
-    fn end(mut self) -> bool {
+    pub(crate) fn end(mut self) -> bool {
         let pid = i32::try_from(self.child.id()).unwrap();
         let sent = Command::new("kill")
             .args(["-TERM", &pid.to_string()])

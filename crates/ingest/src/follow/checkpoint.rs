@@ -71,6 +71,20 @@ impl Checkpoint {
         }
     }
 
+    /// Whether a follower can have made it. One from a damaged file may contain lengths that no file has.
+    pub fn is_plausible(&self) -> bool {
+        let mut all = self.all();
+        self.version == VERSION && all.all(Progress::is_plausible)
+    }
+
+    /// The read positions of all files, also of deleted ones.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Progress> {
+        self.families.iter().flat_map(|kept| {
+            let files = kept.files.iter().map(|file| &file.progress);
+            files.chain(&kept.gone)
+        })
+    }
+
     /// Writes the checkpoint atomically: to a temporary file, which is synced and then renamed.
     ///
     /// # Errors
@@ -123,12 +137,7 @@ impl Checkpoint {
             let other = format!("its version is {}, not {VERSION}", checkpoint.version);
             return Err(format(serde::de::Error::custom(other)));
         }
-        let kept = checkpoint.families.iter();
-        let mut all = kept.flat_map(|kept| {
-            let files = kept.files.iter().map(|file| &file.progress);
-            files.chain(&kept.gone)
-        });
-        if !all.all(Progress::is_plausible) {
+        if !checkpoint.is_plausible() {
             let other = "it contains impossible file lengths".to_owned();
             return Err(format(serde::de::Error::custom(other)));
         }

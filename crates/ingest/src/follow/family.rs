@@ -1,7 +1,6 @@
 //! The files of one log, as they are created, rotated and deleted.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dragline_schema::{ProblemKind, Sink, SourceFile, Timestamp};
@@ -9,31 +8,21 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Begin;
 use super::checkpoint::{Kept, KeptFile};
-use super::listing::{FileId, Found, Look};
-use super::tracked::{Beginning, Progress, Same, Trouble};
+use super::listing::{FileId, Found};
+use super::tracked::Progress;
+use super::tracker::{Start, Tracked, Tracker};
 use crate::calendar;
 use crate::decoder::Decoder;
 use crate::discover::start_of;
-use crate::framing::open::Source;
 use crate::framing::report;
-use crate::names::OrderKey;
 use crate::options::ReadOptions;
 use crate::parsing::time::Calendar;
-
-/// Maximum number of deleted files whose read positions are remembered.
-const MAX_GONE: usize = 64;
-/// Number of polls to wait for an archive that is still incomplete.
-const PATIENCE: u32 = 5;
 
 /// One log.
 pub(super) struct Family {
     name: String,
     decoder: Decoder,
-    files: Vec<Tracked>,
-    /// Deleted files, most recent last.
-    gone: Vec<Gone>,
-    /// Files that may be copies of others that still exist.
-    waiting: HashMap<FileId, Waiting>,
+    pub(super) tracker: Tracker,
     /// The file whose lines the decoder read last.
     current: Current,
     /// Number of bytes of text that existed before and were skipped.
@@ -44,51 +33,15 @@ pub(super) struct Family {
 #[derive(Default)]
 struct Current(Option<(FileId, SourceFile)>);
 
-/// A file that is followed.
-struct Tracked {
-    found: Found,
-    progress: Progress,
-    /// Size and time at the last read. `None` if the file may not be the one that was read.
-    read_at: Option<Look>,
-    /// Problems of the file. They are reported when the file is no longer growing, because it may still be
-    /// incomplete.
-    troubles: Vec<Trouble>,
-    /// Whether they were reported.
-    is_told: bool,
-}
-
 /// Maximum size of a file, in bytes, whose date order is determined again as it grows.
 const GROWING: u64 = 1 << 20;
-
-/// A deleted file.
-struct Gone {
-    progress: Progress,
-    /// Whether the open record started in it. A copy may contain the rest of the record.
-    is_open: bool,
-    /// Whether it belonged to another log.
-    is_adopted: bool,
-}
-
-struct Waiting {
-    look: Look,
-    looks: u32,
-}
-
-/// Where to start reading a new file.
-enum Start {
-    At(Progress),
-    /// Do not read it yet.
-    Wait,
-}
 
 impl Family {
     pub(super) fn new(name: &str, options: &ReadOptions) -> Self {
         Self {
             name: name.to_owned(),
             decoder: Decoder::new(name, options),
-            files: Vec::new(),
-            gone: Vec::new(),
-            waiting: HashMap::new(),
+            tracker: Tracker::default(),
             current: Current::default(),
             passed: 0,
         }
@@ -98,26 +51,7 @@ impl Family {
         let mut family = Self::new(&kept.name, options);
         // A state of another version is ignored. Then only the lines themselves count.
         let _ = family.decoder.restore(kept.state.as_bytes());
-        let tracked = |file: KeptFile| {
-            let found = Found {
-                is_packed: false,
-                path: PathBuf::from(file.path),
-                order: <(OrderKey, bool)>::default(),
-                id: (file.device, file.inode),
-                look: Look {
-                    size: 0,
-                    modified: None,
-                },
-            };
-            Tracked::new(found, file.progress)
-        };
-        family.files = kept.files.into_iter().map(tracked).collect();
-        let gone = |progress| Gone {
-            progress,
-            is_open: false,
-            is_adopted: false,
-        };
-        family.gone = kept.gone.into_iter().map(gone).collect();
+        family.tracker = Tracker::restore(kept.files, kept.gone);
         family
     }
 
@@ -126,11 +60,13 @@ impl Family {
         // A copy of the file with the open record continues at that record.
         let is_open = |tracked: &&Tracked| self.current.id() == Some(tracked.found.id);
         let followed = self
+            .tracker
             .files
             .iter()
             .find(is_open)
             .map(|tracked| &tracked.progress);
         let gone = self
+            .tracker
             .gone
             .iter()
             .rfind(|gone| gone.is_open && self.current.id().is_none());
@@ -140,29 +76,25 @@ impl Family {
             Some(at) if holds_open == Some(progress) => progress.rewound(at),
             _ => progress.clone(),
         };
-        let file = |tracked: &Tracked| KeptFile {
-            path: tracked.found.path.display().to_string(),
-            device: tracked.found.id.0,
-            inode: tracked.found.id.1,
-            progress: kept(&tracked.progress),
-        };
+        let file = |tracked: &Tracked| KeptFile::of(tracked, kept(&tracked.progress));
+        let gone = self.tracker.gone.iter();
         Kept {
             name: self.name.clone(),
             // The state is JSON.
             state: String::from_utf8_lossy(&self.decoder.state()).into_owned(),
-            files: self.files.iter().map(file).collect(),
-            gone: self.gone.iter().map(|gone| kept(&gone.progress)).collect(),
+            files: self.tracker.files.iter().map(file).collect(),
+            gone: gone.map(|gone| kept(&gone.progress)).collect(),
         }
     }
 
     /// Whether none of its files exists, and no record is open.
     pub(super) fn is_gone(&self) -> bool {
-        self.files.is_empty() && self.decoder.open_at().is_none()
+        self.tracker.files.is_empty() && self.decoder.open_at().is_none()
     }
 
     /// Number of its files.
     pub(super) fn count(&self) -> usize {
-        self.files.len()
+        self.tracker.files.len()
     }
 
     /// Number of bytes of text that existed before and were skipped.
@@ -176,7 +108,7 @@ impl Family {
             self.current.announce(sink);
             self.decoder.end_file(sink);
         }
-        for tracked in &mut self.files {
+        for tracked in &mut self.tracker.files {
             let troubles = std::mem::take(&mut tracked.troubles);
             if troubles.is_empty() || std::mem::replace(&mut tracked.is_told, true) {
                 continue;
@@ -190,7 +122,7 @@ impl Family {
 
     /// Reads unfinished last lines, because no more text is expected.
     pub(super) fn finish(&mut self, sink: &mut dyn Sink) {
-        for tracked in &self.files {
+        for tracked in &self.tracker.files {
             let max_line = self.decoder.options().max_line;
             let found = &tracked.found;
             let unended = || tracked.progress.unended(&found.path, max_line);
@@ -202,44 +134,18 @@ impl Family {
         self.settle(sink);
     }
 
-    /// Whether it has files that did not exist at the last poll.
-    pub(super) fn has_new(&self, found: &[Found]) -> bool {
-        let known: HashSet<FileId> = self.files.iter().map(|tracked| tracked.found.id).collect();
-        found.iter().any(|file| !known.contains(&file.id))
-    }
-
-    /// The read positions of its files, including deleted ones.
-    pub(super) fn read_so_far(&self) -> impl Iterator<Item = &Progress> {
-        let files = self.files.iter().map(|tracked| &tracked.progress);
-        files.chain(self.gone.iter().map(|gone| &gone.progress))
-    }
-
-    /// Adds the read positions of another log. New files may be moved, copied or compressed files of that log.
-    pub(super) fn adopt(&mut self, read: Vec<Progress>) {
-        let adopted = |progress| Gone {
-            progress,
-            is_open: false,
-            is_adopted: true,
-        };
-        let read = read.into_iter().filter(|progress| !progress.is_empty());
-        self.gone.splice(..0, read.map(adopted));
-    }
-
-    /// Removes adopted positions that no new file matched. They belong to the other log.
-    pub(super) fn give_back(&mut self) {
-        self.gone.retain(|gone| !gone.is_adopted);
-    }
-
     /// Reads everything new, until cancelled. Returns the number of lines.
     pub(super) fn poll(&mut self, mut found: Vec<Found>, begin: Begin, sink: &mut dyn Sink) -> u64 {
-        self.recognise(&mut found);
-        self.look_after(&found);
+        let watch = Arc::clone(&self.decoder.options().watch);
+        self.tracker.recognise(&mut found);
+        if self.tracker.look_after(&found, self.current.id(), &watch) {
+            self.current = Current::default();
+        }
         if let Begin::Before(bytes) = begin {
             self.pass_over(&found, bytes);
         }
-        let known = self.files.iter().map(|tracked| tracked.found.id);
+        let known = self.tracker.files.iter().map(|tracked| tracked.found.id);
         let mut places: HashMap<FileId, usize> = known.zip(0..).collect();
-        let watch = Arc::clone(&self.decoder.options().watch);
         let mut lines = 0;
         for file in found {
             if watch.is_cancelled() {
@@ -247,11 +153,16 @@ impl Family {
             }
             let place = match places.get(&file.id) {
                 Some(place) => *place,
-                None => match self.begin(&file) {
-                    Start::At(progress) if !watch.is_cancelled() => {
-                        self.files.push(Tracked::new(file.clone(), progress));
-                        places.insert(file.id, self.files.len() - 1);
-                        self.files.len() - 1
+                None => match self.tracker.begin(&file, &watch) {
+                    Start::At(progress, is_open) if !watch.is_cancelled() => {
+                        if is_open && self.current.id().is_none() {
+                            self.current = Current(Some((file.id, source_file(&file))));
+                        }
+                        self.tracker
+                            .files
+                            .push(Tracked::new(file.clone(), progress));
+                        places.insert(file.id, self.tracker.files.len() - 1);
+                        self.tracker.files.len() - 1
                     }
                     _ => continue,
                 },
@@ -259,139 +170,6 @@ impl Family {
             lines += self.read(place, sink);
         }
         lines
-    }
-
-    /// Detects archives by their first bytes, unless the files are unchanged.
-    fn recognise(&self, found: &mut [Found]) {
-        let known: HashMap<FileId, &Tracked> = self.files.iter().map(|t| (t.found.id, t)).collect();
-        for file in found {
-            let known = known.get(&file.id);
-            match known.filter(|known| known.read_at == Some(file.look)) {
-                Some(known) => file.is_packed = known.found.is_packed,
-                None => file.is_packed |= file.look.size > 0 && Source::is_archive(&file.path),
-            }
-        }
-    }
-
-    /// Checks the files of the last poll: unchanged, replaced or deleted.
-    fn look_after(&mut self, found: &[Found]) {
-        let found: HashMap<FileId, &Found> = found.iter().map(|file| (file.id, file)).collect();
-        let (current, mut gone) = (self.current.id(), Vec::new());
-        let watch = Arc::clone(&self.decoder.options().watch);
-        self.files.retain_mut(|tracked| {
-            let is_open = current == Some(tracked.found.id);
-            let mut leave = |progress| {
-                gone.push(Gone {
-                    progress,
-                    is_open,
-                    is_adopted: false,
-                });
-            };
-            let Some(now) = found.get(&tracked.found.id) else {
-                leave(tracked.progress.clone());
-                return false;
-            };
-            tracked.found = (*now).clone();
-            let is_as_it_was = tracked.read_at == Some(now.look);
-            if is_as_it_was || tracked.progress.is_empty() {
-                // An empty file cannot be identified.
-                return is_as_it_was;
-            }
-            // Truncated, or another file with the same inode: treated as a new file.
-            let same = tracked
-                .progress
-                .compare_all(&now.path, now.is_packed, &watch);
-            if same == Same::No {
-                leave(std::mem::take(&mut tracked.progress));
-            }
-            same != Same::No
-        });
-        // Empty files cannot be recognized again.
-        gone.retain(|gone| !gone.progress.is_empty());
-        if gone.iter().any(|gone| gone.is_open) {
-            self.current = Current::default();
-        }
-        self.gone.extend(gone);
-        let surplus = self.gone.len().saturating_sub(MAX_GONE);
-        self.gone.drain(..surplus);
-        self.waiting.retain(|id, _| found.contains_key(id));
-    }
-
-    /// Determines where to start reading a new file. A copy of a file that was read continues at the original's read
-    /// position.
-    fn begin(&mut self, file: &Found) -> Start {
-        let watch = Arc::clone(&self.decoder.options().watch);
-        let beginning = Beginning::of(&file.path, file.is_packed);
-        let compare =
-            |progress: &Progress| progress.compare(&beginning, &file.path, file.is_packed, &watch);
-        let mut is_unclear = false;
-        // Copies have names of older files. A file with a newer name is not a copy, even if it starts with the same
-        // text.
-        for original in &self.files {
-            let may_be = file.is_packed || file.order < original.found.order;
-            if !may_be || original.progress.is_empty() {
-                continue;
-            }
-            match compare(&original.progress) {
-                // The original is read, as long as it exists.
-                Same::Yes => return Start::Wait,
-                Same::No => {}
-                // The file is being compressed.
-                Same::Unclear if file.is_archive_of(&original.found) => return Start::Wait,
-                Same::Unclear => is_unclear = true,
-            }
-        }
-        for (place, gone) in self.gone.iter().enumerate().rev() {
-            match compare(&gone.progress) {
-                Same::Yes => {
-                    let gone = self.gone.remove(place);
-                    self.gone.retain(|other| other.progress != gone.progress);
-                    if gone.is_open && self.current.id().is_none() {
-                        self.current = Current(Some((file.id, source_file(file))));
-                    }
-                    return Start::At(gone.progress);
-                }
-                Same::No => {}
-                Same::Unclear => is_unclear = true,
-            }
-        }
-        if is_unclear && self.is_growing(file) {
-            return Start::Wait;
-        }
-        Start::At(Progress::default())
-    }
-
-    /// The position after everything that other files contain of this file's start. While logrotate copies a file
-    /// before truncating it, both exist.
-    fn behind_copies(&self, file: &Found) -> Progress {
-        if file.look.size == 0 {
-            return Progress::default();
-        }
-        let beginning = Beginning::of(&file.path, file.is_packed);
-        let watch = &self.decoder.options().watch;
-        let holds = |other: &&Tracked| {
-            let progress = &other.progress;
-            other.found.id != file.id
-                && !progress.is_empty()
-                && progress.compare(&beginning, &file.path, file.is_packed, watch) == Same::Yes
-        };
-        let others = self.files.iter().filter(holds);
-        let behind = others.max_by_key(|other| other.progress.offset);
-        behind.map_or_else(Progress::default, |other| other.progress.clone())
-    }
-
-    /// Whether an archive may still be growing.
-    fn is_growing(&mut self, file: &Found) -> bool {
-        let waiting = self.waiting.entry(file.id).or_insert(Waiting {
-            look: file.look,
-            looks: 0,
-        });
-        if waiting.look != file.look {
-            waiting.looks = 0;
-            waiting.look = file.look;
-        }
-        waiting.looks += 1;
-        waiting.looks < PATIENCE
     }
 
     /// Skips what existed before the start, except the last `bytes` bytes of text.
@@ -423,16 +201,18 @@ impl Family {
             passed.push(Tracked::new(file.clone(), progress));
         }
         passed.reverse();
-        self.files.extend(passed);
+        self.tracker.files.extend(passed);
     }
 
     /// Reads the new part of a file.
     fn read(&mut self, place: usize, sink: &mut dyn Sink) -> u64 {
-        let file = &self.files[place];
+        let file = &self.tracker.files[place];
         if file.progress == Progress::default() {
-            self.files[place].progress = self.behind_copies(&file.found);
+            let watch = &self.decoder.options().watch;
+            let behind = self.tracker.behind_copies(&file.found, watch);
+            self.tracker.files[place].progress = behind;
         }
-        let tracked = &mut self.files[place];
+        let tracked = &mut self.tracker.files[place];
         let (file, progress) = (&tracked.found, &mut tracked.progress);
         let is_as_it_was = tracked.read_at == Some(file.look);
         if is_as_it_was || !(file.is_packed || file.look.size > progress.offset) {
@@ -488,18 +268,6 @@ impl Current {
     fn announce(&self, sink: &mut dyn Sink) {
         if let Some((_, source)) = &self.0 {
             sink.file(source);
-        }
-    }
-}
-
-impl Tracked {
-    fn new(found: Found, progress: Progress) -> Self {
-        Self {
-            found,
-            progress,
-            read_at: None,
-            troubles: Vec::new(),
-            is_told: false,
         }
     }
 }

@@ -159,14 +159,14 @@ fn is_json_document(path: &Path) -> bool {
 }
 
 #[cfg(unix)]
-fn id_of(_: &Path, metadata: &Metadata) -> FileId {
+pub(super) fn id_of(_: &Path, metadata: &Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt as _;
     (metadata.dev(), metadata.ino())
 }
 
 /// On other systems a file is identified by its path.
 #[cfg(not(unix))]
-fn id_of(path: &Path, _: &Metadata) -> FileId {
+pub(super) fn id_of(path: &Path, _: &Metadata) -> FileId {
     use xxhash_rust::xxh3::xxh3_64;
     (0, xxh3_64(path.display().to_string().as_bytes()))
 }

@@ -44,7 +44,10 @@
 mod checkpoint;
 mod family;
 mod listing;
+mod piece;
+mod texts;
 mod tracked;
+mod tracker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -55,6 +58,8 @@ use dragline_schema::{ProblemKind, Sink, SourceFile};
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::family::Family;
 use self::listing::Found;
+pub use self::piece::signature;
+pub use self::texts::{GoneText, Looked, Piece, Signature, Text, TextFollower};
 use self::tracked::Progress;
 use crate::framing::report;
 use crate::options::ReadOptions;
@@ -129,7 +134,7 @@ impl Follower {
             let files = found.remove(&name).unwrap_or_default();
             // Families with new files come last: those files may be copies of files that other families read in this
             // poll.
-            if self.families[&name].has_new(&files) {
+            if self.families[&name].tracker.has_new(&files) {
                 begun.push((name, files, Begin::Start));
             } else {
                 lines += self.poll_family(&name, files, Begin::Start, sink);
@@ -166,7 +171,7 @@ impl Follower {
         };
         let was_gone = family.is_gone();
         let lines = family.poll(files, begin, sink);
-        family.give_back();
+        family.tracker.give_back();
         if family.is_gone() && !was_gone {
             self.gone.push(name.to_owned());
         }
@@ -176,19 +181,12 @@ impl Follower {
     /// Passes the read positions of other logs to a family, because its new files may come from another log, judging
     /// by their names (`olddir`, copies, archives).
     fn adopt(&mut self, name: &str, files: &[Found]) {
-        let starts_with = |path: &Path, log: &str| {
-            let name = path.file_name().map(OsStr::to_string_lossy);
-            let log = Path::new(log).file_name().map(OsStr::to_string_lossy);
-            matches!((name, log), (Some(name), Some(log)) if name.starts_with(&*log))
-        };
-        let may_be = |other: &&String| {
-            *other != name && files.iter().any(|file| starts_with(&file.path, other))
-        };
+        let may_be = |other: &&String| *other != name && may_come_from(files, other);
         let others = self.families.iter().filter(|(other, _)| may_be(other));
-        let read = others.flat_map(|(_, family)| family.read_so_far());
+        let read = others.flat_map(|(_, family)| family.tracker.read_so_far());
         let read: Vec<Progress> = read.cloned().collect();
         if let Some(family) = self.families.get_mut(name) {
-            family.adopt(read);
+            family.tracker.adopt(read);
         }
     }
 
@@ -250,6 +248,16 @@ impl Follower {
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint::of(self.families.values().map(Family::keep).collect())
     }
+}
+
+/// Whether files may come from another log, judging by their names.
+fn may_come_from(files: &[Found], log: &str) -> bool {
+    let log = Path::new(log).file_name().map(OsStr::to_string_lossy);
+    let starts_alike = |file: &Found| {
+        let name = file.path.file_name().map(OsStr::to_string_lossy);
+        matches!((name, &log), (Some(name), Some(log)) if name.starts_with(&**log))
+    };
+    files.iter().any(starts_alike)
 }
 
 #[cfg(test)]

@@ -19,14 +19,14 @@ use crate::read::told;
 use crate::watch::Watch;
 
 /// Number of bytes at the start that identify a file …
-const HEAD: usize = 1024;
+pub(super) const HEAD: usize = 1024;
 /// … and number of bytes before the read position that identify it.
-const TAIL: usize = 256;
+pub(super) const TAIL: usize = 256;
 /// Number of bytes per read.
 const CHUNK: usize = 256 << 10;
 
 /// Minimum size of a complete archive, in bytes.
-const SHORTEST: u64 = 9;
+pub(super) const SHORTEST: u64 = 9;
 /// Number of lines of an archive between two checks for cancellation.
 const LINES_BETWEEN_LOOKS: u64 = 1 << 12;
 
@@ -38,14 +38,25 @@ pub(super) struct Progress {
     /// Number of lines before `offset`.
     pub(super) line: u64,
     /// Whether the line at `offset` is too long and is being skipped.
-    is_skipping: bool,
+    pub(super) is_skipping: bool,
     /// Number of bytes that `head` is the hash of.
-    head_length: u64,
-    head: u64,
+    pub(super) head_length: u64,
+    pub(super) head: u64,
     /// End of the bytes that `tail` is the hash of.
-    tail_end: u64,
-    tail_length: u64,
-    tail: u64,
+    pub(super) tail_end: u64,
+    pub(super) tail_length: u64,
+    pub(super) tail: u64,
+    /// The number of the text, if texts are followed and not lines; see [`TextFollower`](super::TextFollower).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) text: u64,
+    /// Where the text begins in the file, if the beginning is the text of another file.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) base: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Something that could not be read, and its position.
@@ -223,9 +234,10 @@ impl Progress {
 }
 
 /// Collects the identifying bytes of a file while it is read.
-struct Windows {
-    head: Vec<u8>,
-    tail: Vec<u8>,
+#[derive(Default)]
+pub(super) struct Windows {
+    pub(super) head: Vec<u8>,
+    pub(super) tail: Vec<u8>,
 }
 
 impl Windows {
@@ -254,7 +266,7 @@ impl Windows {
         })
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         let missing = HEAD.saturating_sub(self.head.len()).min(bytes.len());
         self.head.extend_from_slice(&bytes[..missing]);
         let kept = &bytes[bytes.len().saturating_sub(TAIL)..];
@@ -264,9 +276,14 @@ impl Windows {
     }
 
     fn note(&self, progress: &mut Progress) {
+        self.note_until(progress.offset, progress);
+    }
+
+    /// Stores what identifies the first `end` bytes, which were pushed.
+    pub(super) fn note_until(&self, end: u64, progress: &mut Progress) {
         progress.head_length = self.head.len() as u64;
         progress.head = xxh3_64(&self.head);
-        progress.tail_end = progress.offset;
+        progress.tail_end = end;
         progress.tail_length = self.tail.len() as u64;
         progress.tail = xxh3_64(&self.tail);
     }

@@ -283,6 +283,9 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
         &settings,
         now,
     );
+    for sign in monitor.received.signs(now) {
+        evaluation.watch.prime(sign);
+    }
     // Until it has caught up again, only time up to what was read is judged.
     let reached = watermark.or_else(|| monitor.shared.live().watermark());
     let mut changes = reached.map_or_else(Vec::new, |reached| evaluation.watch.advance(reached));

@@ -22,9 +22,9 @@ use dragline_alerting::notify::Silence;
 use dragline_schema::Timestamp;
 use dragline_web::model::{
     AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export,
-    Finding, HealthHistory, IngestAnswer, LinesAround, MetricAnswer, MetricInfo, Overview,
-    Readiness, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary, ServiceStatus,
-    SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
+    Finding, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
+    Overview, Readiness, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary,
+    ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
 };
 use dragline_web::{
     AlertQuery, Answer, Backend, BackendError, ErrorQuery, EventQuery, ExportQuery, Feed,
@@ -212,5 +212,9 @@ impl Backend for Monitor {
 
     fn ingest(&self, batch: IngestBatch, _by: &str) -> Answer<IngestAnswer> {
         self.take_batch(&batch)
+    }
+
+    fn received(&self, host: &str) -> Answer<HeldFiles> {
+        self.received_from(host)
     }
 }

@@ -1,8 +1,9 @@
 //! The service itself, and what other machines send.
 
-use dragline_web::model::{IngestAnswer, Input, Readiness, ServiceStatus, Task};
+use dragline_web::model::{HeldFiles, IngestAnswer, Input, Readiness, ServiceStatus, Task};
 use dragline_web::{Answer, BackendError, IngestBatch};
 
+use crate::receive::ReceiveError;
 use crate::service::Monitor;
 
 /// Reading that lags further behind, in microseconds, is a problem.
@@ -102,15 +103,29 @@ impl Monitor {
 
     pub(super) fn take_batch(&self, batch: &IngestBatch) -> Answer<IngestAnswer> {
         let taken = self.received.take(batch, self.time());
-        let taken = taken.map_err(|error| match error {
-            crate::receive::ReceiveError::Gap { .. } => BackendError::Conflict(error.to_string()),
-            crate::receive::ReceiveError::Invalid(_) => BackendError::BadRequest(error.to_string()),
-            crate::receive::ReceiveError::Io(_) => BackendError::Unavailable(error.to_string()),
-        })?;
+        let taken = taken.map_err(|error| refusal(&error))?;
         Ok(IngestAnswer {
             next_offset: taken.next_offset,
             new_bytes: taken.new_bytes,
         })
+    }
+
+    pub(super) fn received_from(&self, host: &str) -> Answer<HeldFiles> {
+        let files = self.received.held(host).map_err(|error| refusal(&error))?;
+        Ok(HeldFiles { files })
+    }
+}
+
+fn refusal(error: &ReceiveError) -> BackendError {
+    let detail = error.to_string();
+    match error {
+        ReceiveError::Gap { next, .. } => BackendError::Gap {
+            next_offset: *next,
+            detail,
+        },
+        ReceiveError::Differs { .. } => BackendError::Conflict(detail),
+        ReceiveError::Invalid(_) => BackendError::BadRequest(detail),
+        ReceiveError::Io(_) => BackendError::Unavailable(detail),
     }
 }
 

@@ -66,7 +66,7 @@ fn operation(route: &Route, problem: &RefOr<Schema>, schemas: &mut Schemas) -> O
     for name in route.path_params() {
         operation = operation.parameter(parameter(name, "", ParameterIn::Path));
     }
-    let is_ingest = route.role == Role::Ship;
+    let is_ingest = route.role == Role::Ship && route.method == Method::POST;
     if route.method == Method::POST && !is_ingest && !route.params.is_empty() {
         operation = operation.request_body(Some(body(&route.params)));
     } else {

@@ -8,9 +8,9 @@ use dragline_schema::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::post;
+use super::{get, post};
 use crate::http::{Call, Param, Problem, Reply, Route, param};
-use crate::model::IngestAnswer;
+use crate::model::{HeldFiles, IngestAnswer};
 use crate::query::IngestBatch;
 use crate::token::Role;
 use crate::views::{AlertView, SilenceView};
@@ -32,14 +32,19 @@ const SILENCE: [Param; 8] = [
     param("comment", "Why; required."),
 ];
 
+const HOST: Param = param("host", "The machine.");
+
 const INGEST: [Param; 4] = [
-    param("host", "The machine that sends."),
-    param("file", "The file's path on that machine."),
+    HOST,
     param(
-        "identity",
-        "What identifies the file's content, hexadecimal.",
+        "file",
+        "The file, as an answer or its sender names it. Of a batch: absent for a sign of life.",
     ),
-    param("offset", "Where the bytes begin in the uncompressed file."),
+    param("offset", "The byte offset in the uncompressed file."),
+    param(
+        "every",
+        "Longest time until the machine sends again, in seconds. The default is 60.",
+    ),
 ];
 
 /// A sentence about what was done.
@@ -102,6 +107,15 @@ pub(super) fn routes() -> Vec<Route> {
                 &INGEST,
                 "Takes bytes of a log file from another machine, as they are or compressed with zstd",
                 ingest,
+            )
+        },
+        Route {
+            role: Role::Ship,
+            ..get::<HeldFiles>(
+                "/api/v1/ingest",
+                &[HOST],
+                "What was received from a machine: its files, their lengths, and hashes of their content",
+                |call| Reply::json(&call.backend.received(call.params.required("host")?)?),
             )
         },
     ]
@@ -202,12 +216,6 @@ fn end_silence(call: &Call<'_>) -> Result<Reply, Problem> {
 
 fn ingest(call: &Call<'_>) -> Result<Reply, Problem> {
     let params = &call.params;
-    let identity = params.required("identity")?;
-    if identity.len() > 128 || !identity.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Problem::bad_request(
-            "the identity has to be at most 128 hexadecimal digits",
-        ));
-    }
     let encoding = match call.encoding.as_deref() {
         None | Some("identity") => None,
         Some("zstd") => Some("zstd".to_owned()),
@@ -218,12 +226,15 @@ fn ingest(call: &Call<'_>) -> Result<Reply, Problem> {
             ));
         }
     };
-    let offset = params.number("offset")?;
+    let (file, offset) = (params.text("file"), params.number("offset")?);
+    if file.is_some() && offset.is_none() {
+        return Err(Problem::bad_request("the offset is missing"));
+    }
     let batch = IngestBatch {
         host: params.required("host")?.to_owned(),
-        file: params.required("file")?.to_owned(),
-        identity: identity.to_owned(),
-        offset: offset.ok_or_else(|| Problem::bad_request("the offset is missing"))?,
+        file: file.map(str::to_owned),
+        offset: offset.unwrap_or_default(),
+        every: params.number("every")?,
         encoding,
         body: call.body.to_vec(),
     };

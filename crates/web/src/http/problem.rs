@@ -19,6 +19,9 @@ pub(crate) struct ProblemBody {
     status: u16,
     /// What is wrong and what to do, in a sentence.
     detail: String,
+    /// The first byte that is missing, if a batch leaves a gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<u64>,
 }
 
 /// Why a request is not answered as it should be.
@@ -26,6 +29,7 @@ pub(crate) struct ProblemBody {
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) detail: String,
+    pub(crate) next_offset: Option<u64>,
 }
 
 impl Problem {
@@ -33,6 +37,7 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
+            next_offset: None,
         }
     }
 
@@ -50,6 +55,7 @@ impl Problem {
             title: self.title().to_owned(),
             status: self.status.as_u16(),
             detail: self.detail.clone(),
+            next_offset: self.next_offset,
         };
         serde_json::to_vec(&body).expect("a problem has no keys that are not texts")
     }
@@ -57,12 +63,24 @@ impl Problem {
 
 impl From<BackendError> for Problem {
     fn from(error: BackendError) -> Self {
+        let mut missing = None;
         let (status, detail) = match error {
             BackendError::NotFound(detail) => (StatusCode::NOT_FOUND, detail),
             BackendError::BadRequest(detail) => (StatusCode::BAD_REQUEST, detail),
             BackendError::Conflict(detail) => (StatusCode::CONFLICT, detail),
+            BackendError::Gap {
+                next_offset,
+                detail,
+            } => {
+                missing = Some(next_offset);
+                (StatusCode::CONFLICT, detail)
+            }
             BackendError::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail),
         };
-        Self { status, detail }
+        Self {
+            status,
+            detail,
+            next_offset: missing,
+        }
     }
 }

@@ -63,10 +63,10 @@ pub struct Input {
 pub struct Sender {
     /// Its name.
     pub host: String,
-    /// Time of its latest batch.
+    /// When it was last heard of: a batch, or a sign of life of a machine without new lines.
     #[schema(value_type = String, format = DateTime)]
     pub last_seen: Timestamp,
-    /// Whether it is overdue.
+    /// Whether it is overdue, by what it announced.
     pub is_silent: bool,
     /// Bytes taken from it since the start of the service.
     pub bytes: u64,
@@ -118,4 +118,28 @@ pub struct IngestAnswer {
     pub next_offset: u64,
     /// Number of bytes of this batch that were new; 0 when all were known.
     pub new_bytes: u64,
+}
+
+/// What was received from a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HeldFiles {
+    /// The files, by name.
+    pub files: Vec<HeldFile>,
+}
+
+/// A file that was received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HeldFile {
+    /// The name that the sender gave it.
+    pub file: String,
+    /// Number of bytes that were received.
+    pub length: u64,
+    /// Number of bytes at the beginning that `head` is the hash of.
+    pub head_length: u64,
+    /// XXH3 (64 bits) of the beginning, in 16 hexadecimal digits.
+    pub head: String,
+    /// Number of bytes at the end that `tail` is the hash of.
+    pub tail_length: u64,
+    /// XXH3 (64 bits) of the end, in 16 hexadecimal digits.
+    pub tail: String,
 }

@@ -29,6 +29,7 @@ fn requests() -> Vec<(String, String)> {
             "",
             "?file=logs/shop.20261201T000000Z.jsonl&line=1841",
         ),
+        ("/api/v1/ingest", "", "?host=crawler-1"),
         ("/api/v1/findings/{id}", "shop-0-open", ""),
         ("/api/v1/errors/groups/{id}", "c8a491736c67364b", ""),
         ("/api/v1/errors/groups/{id}/samples", "c8a491736c67364b", ""),
@@ -314,9 +315,7 @@ fn batches_are_taken_and_gaps_refused() {
     let (server, fleet) = start(Fleet::new(1));
     let to = server.address();
     let path = |offset: u64| {
-        format!(
-            "/api/v1/ingest?host=crawler-1&file=%2Fvar%2Flog%2Fa.jsonl&identity=ab12&offset={offset}"
-        )
+        format!("/api/v1/ingest?host=crawler-1&file=var%2Flog%2Fa.jsonl&every=60&offset={offset}")
     };
     let zstd = ("Content-Encoding", "zstd");
     assert_eq!(
@@ -329,6 +328,7 @@ fn batches_are_taken_and_gaps_refused() {
     );
     let gap = send(to, "POST", &path(9), &[zstd], b"x");
     assert_eq!(gap.status, 409);
+    assert_eq!(gap.json()["next_offset"], 5);
     assert!(
         gap.json()["detail"]
             .as_str()
@@ -340,9 +340,16 @@ fn batches_are_taken_and_gaps_refused() {
         415
     );
     assert_eq!(
-        send(to, "POST", &path(5).replace("ab12", "..%2F"), &[], b"x").status,
+        send(to, "POST", &path(5).replace("&offset=5", ""), &[], b"x").status,
         400
     );
+    // A sign of life.
+    assert_eq!(
+        send(to, "POST", "/api/v1/ingest?host=crawler-1", &[], b"").json()["new_bytes"],
+        0
+    );
+    let held = get(to, "/api/v1/ingest?host=crawler-1").json();
+    assert_eq!(held["files"][0]["file"], "var/log/a.jsonl");
     assert_eq!(
         fleet.batches.lock().unwrap()[0].encoding.as_deref(),
         Some("zstd")

@@ -40,7 +40,7 @@ fn bodies_are_bounded() {
     }
     assert_eq!(read(&mut stream).map(|response| response.status), Some(413));
     let batch = vec![0_u8; 8 * 1024 * 1024 + 1];
-    let path = "/api/v1/ingest?host=a&file=b&identity=ab&offset=0";
+    let path = "/api/v1/ingest?host=a&file=b&offset=0";
     assert_eq!(send(to, "POST", path, &[], &batch).status, 413);
     assert!(fleet.batches.lock().unwrap().is_empty());
     assert_eq!(send(to, "POST", path, &[], &batch[1..]).status, 200);
@@ -244,7 +244,7 @@ fn every_limit_has_an_effect() {
         ..Limits::default()
     };
     let (server, _fleet) = serve(limits);
-    let ingest = "/api/v1/ingest?host=a&file=b&identity=ab&offset=0";
+    let ingest = "/api/v1/ingest?host=a&file=b&offset=0";
     for (path, body, status) in [
         (ingest, &b"1234567890"[..], 200),
         (ingest, b"12345678901", 413),

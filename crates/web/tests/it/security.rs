@@ -191,17 +191,18 @@ fn a_role_allows_what_it_says() {
     let to = server.address();
     let id = fleet.alerts.lock().unwrap()[0].alert.id.short();
     let acknowledge = format!("/api/v1/alerts/{id}/acknowledge");
-    let ingest = "/api/v1/ingest?host=crawler-1&file=a.jsonl&identity=ab12&offset=0";
+    let ingest = "/api/v1/ingest?host=crawler-1&file=a.jsonl&offset=0";
     let requests = [
         ("GET", "/api/v1/overview"),
         ("POST", acknowledge.as_str()),
         ("POST", ingest),
+        ("GET", "/api/v1/ingest?host=crawler-1"),
         ("POST", "/api/v1/reload"),
     ];
     for (number, allowed) in [
-        (1, [true, false, false, false]),
-        (2, [true, true, true, true]),
-        (3, [false, false, true, false]),
+        (1, [true, false, false, false, false]),
+        (2, [true, true, true, true, true]),
+        (3, [false, false, true, true, false]),
     ] {
         for ((method, path), is_allowed) in requests.into_iter().zip(allowed) {
             let response = send(to, method, path, &[("Authorization", &bearer(number))], b"");

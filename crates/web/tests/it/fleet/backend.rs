@@ -448,21 +448,42 @@ impl Backend for Fleet {
         let mut batches = self.batches.lock().unwrap();
         let next: u64 = batches
             .iter()
-            .filter(|other| other.identity == batch.identity)
+            .filter(|other| other.file == batch.file)
             .map(|other| other.offset + other.body.len() as u64)
             .max()
             .unwrap_or(0);
         if batch.offset > next {
-            return Err(BackendError::Conflict(format!(
-                "bytes {next} to {} are missing: send them first",
-                batch.offset
-            )));
+            return Err(BackendError::Gap {
+                next_offset: next,
+                detail: format!(
+                    "bytes {next} to {} are missing: send them first",
+                    batch.offset
+                ),
+            });
         }
         let end = batch.offset + batch.body.len() as u64;
         batches.push(batch);
         Ok(IngestAnswer {
             next_offset: end.max(next),
             new_bytes: end.saturating_sub(next),
+        })
+    }
+
+    fn received(&self, host: &str) -> Answer<HeldFiles> {
+        let batches = self.batches.lock().unwrap();
+        let own = batches.iter().filter(|batch| batch.host == host);
+        let held = |batch: &IngestBatch| {
+            Some(HeldFile {
+                file: batch.file.clone()?,
+                length: batch.offset + batch.body.len() as u64,
+                head_length: 0,
+                head: "0".repeat(16),
+                tail_length: 0,
+                tail: "0".repeat(16),
+            })
+        };
+        Ok(HeldFiles {
+            files: own.filter_map(held).collect(),
         })
     }
 }
