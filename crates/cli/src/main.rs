@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::doctor(args),
         Command::Health(args) => commands::health(args),
         Command::Serve(args) => commands::serve(args),
+        Command::Token(command) => commands::token(command),
         Command::Backup(args) => commands::backup(args),
         Command::Restore(args) => commands::restore(args),
         Command::Alerts(command) => commands::alerts(command),

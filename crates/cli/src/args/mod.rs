@@ -19,7 +19,7 @@ pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;
 pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
 use self::query::{ending, tables};
-pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
+pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs, TokenCommand};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -178,6 +178,9 @@ a file with mistakes leaves the settings as they were.",
   dragline serve /var/log/scrapers '/srv/*/logs' --config /etc/dragline.toml"
     )]
     Serve(ServeArgs),
+    /// Create tokens for the pages of the service
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Copy what the service keeps into a new directory: database, received logs, configuration
     #[command(after_help = "Examples:
   dragline backup /mnt/backup/2026-03-04 --state /var/lib/dragline

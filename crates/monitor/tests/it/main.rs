@@ -8,4 +8,6 @@
 
 mod crashes;
 mod fleet;
+mod reports;
 mod service;
+mod world;

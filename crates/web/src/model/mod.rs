@@ -26,5 +26,6 @@ pub use fleet::{
 pub use metrics::{MetricAnswer, MetricInfo, MetricKind, MetricPoint, MetricSeries};
 pub use runs::{Forecast, RunDetail, RunNumbers, RunOutcome, RunSummary};
 pub use service::{
-    Export, IngestAnswer, Input, Readiness, ReportInfo, Sender, ServiceStatus, Task,
+    Export, IngestAnswer, Input, Readiness, ReportDelivery, ReportInfo, ReportSchedule, Sender,
+    ServiceStatus, Task,
 };
