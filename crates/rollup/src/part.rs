@@ -22,7 +22,7 @@ impl Rollup {
                 continue;
             }
             let place = life.intern(key);
-            life.sources[place as usize].1 = Box::new(stats.life());
+            *life.sources[place as usize].1 = stats.life();
         }
         life.problems = self.problems;
         life

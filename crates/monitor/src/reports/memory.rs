@@ -31,7 +31,7 @@ pub(super) struct Kept {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Made {
     pub(super) due: Timestamp,
-    pub(super) made_at: Timestamp,
+    pub(super) at: Timestamp,
     /// The days that it covers.
     pub(super) period: (Timestamp, Timestamp),
     pub(super) title: String,
@@ -216,7 +216,7 @@ mod tests {
         delivery.state = State::Sending;
         memory.get_mut("a").unwrap().last = Some(Made {
             due: now,
-            made_at: now,
+            at: now,
             period: (now, now),
             title: String::new(),
             late: None,

@@ -185,7 +185,7 @@ fn make_one(
         kept.error = None;
         kept.last = Some(Made {
             due,
-            made_at: now,
+            at: now,
             period: (window.from, window.to),
             title: notice.title,
             late,
@@ -327,7 +327,7 @@ pub(crate) fn schedules(monitor: &Monitor) -> Vec<ReportSchedule> {
             channels: report.channels.clone(),
             next_due: report.cron.next_after(now, &report.zone.0),
             last_due: last.map(|made| made.due),
-            made_at: last.map(|made| made.made_at),
+            made_at: last.map(|made| made.at),
             title: last.map(|made| made.title.clone()),
             period: last.map(|made| Window {
                 from: made.period.0,
