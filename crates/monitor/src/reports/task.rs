@@ -168,7 +168,7 @@ fn make_one(
         trouble: monitor.tasks.error_of("follow"),
     };
     let mut notice = make(&monitor.store, &settings, report, &page, now)?;
-    // The same after a restart: whoever gets it twice can see that it is one.
+    // The same after a restart, so that a receiver can recognise a report that came twice.
     notice.key = format!("report-{}-{}", report.name, due.as_micros());
     if let Some(late) = &late {
         notice.title = format!("{} ({late})", notice.title);
