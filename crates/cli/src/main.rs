@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Health(args) => commands::health(args),
         Command::Serve(args) => commands::serve(args),
         Command::Ship(args) => commands::ship(args),
+        Command::Token(command) => commands::token(command),
         Command::Backup(args) => commands::backup(args),
         Command::Restore(args) => commands::restore(args),
         Command::Alerts(command) => commands::alerts(command),

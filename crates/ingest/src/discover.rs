@@ -17,6 +17,7 @@ use crate::framing::lines::HOLE;
 use crate::framing::open::{Source, other_packer, read_start};
 use crate::globs;
 use crate::names::{OrderKey, copied_family, family_of, number_upwards};
+use crate::own_logs::{has_own_logs, is_own_log};
 use crate::watch::Watch;
 
 /// Maximum number of damaged parts skipped to find a file's first readable bytes.
@@ -135,7 +136,8 @@ pub fn discover_until(inputs: &[String], watch: &Arc<Watch>) -> Result<Discovery
             if found.paths.is_empty() && found.unreadable.is_empty() {
                 return Err(DiscoverError::NoMatch(input.clone()));
             }
-            found.paths.iter().for_each(|path| walk.named(path));
+            let foreign = found.paths.iter().filter(|path| !is_own_log(path));
+            foreign.for_each(|path| walk.named(path));
             for (dir, error) in found.unreadable {
                 walk.unlisted(&dir, &error);
             }
@@ -241,10 +243,10 @@ impl Walk {
         }
         paths.sort();
         for path in paths {
-            if path.is_dir() {
-                self.directory(&path);
-            } else {
+            if !path.is_dir() {
                 self.file(&path, true);
+            } else if !has_own_logs(&path) {
+                self.directory(&path);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dragline_alerting::channel::MaybeSecret;
 use serde::Deserialize;
 
+use crate::reports::ScheduledReport;
 use crate::store::Retention;
 
 /// The section `[monitor]`: what the service keeps, and how often it does what.
@@ -19,7 +20,7 @@ use crate::store::Retention;
 /// assert!(error.contains("keep_dayz") && error.contains("keep_days"), "{error}");
 /// # Ok::<(), String>(())
 /// ```
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MonitorConfig {
     /// The directory of the database; relative to the configuration file.
@@ -48,10 +49,36 @@ pub struct MonitorConfig {
     pub analyse_every: Duration,
     /// An address that learns regularly that the service works.
     pub heartbeat: Option<Heartbeat>,
+    /// The first page as a file.
+    pub snapshot: SnapshotConfig,
+    /// Which of its own events the service logs, such as `info` or `debug`; `None`: as a variable says, else `info`.
+    pub log_level: Option<String>,
+    /// Reports that are sent regularly.
+    pub reports: Vec<ScheduledReport>,
+}
+
+/// A copy of the first page, for when the service does not answer.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SnapshotConfig {
+    /// The file, relative to the configuration file; `None`: `now.html` in the state directory.
+    pub file: Option<PathBuf>,
+    /// How often it is written; zero: never.
+    #[serde(with = "dragline_alerting::duration")]
+    pub every: Duration,
+}
+
+impl Default for SnapshotConfig {
+    fn default() -> Self {
+        Self {
+            file: None,
+            every: Duration::from_mins(5),
+        }
+    }
 }
 
 /// An address that is requested regularly, so that somebody notices when the service is gone.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// The address.
@@ -80,6 +107,9 @@ impl Default for MonitorConfig {
             evaluate_every: Duration::from_secs(1),
             analyse_every: Duration::from_secs(5),
             heartbeat: None,
+            snapshot: SnapshotConfig::default(),
+            log_level: None,
+            reports: Vec::new(),
         }
     }
 }
@@ -92,50 +122,48 @@ impl MonitorConfig {
     pub fn from_toml(text: &str) -> Result<Self, String> {
         let table: toml::Table =
             toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        match table.get("monitor") {
-            Some(toml::Value::Table(section)) => Self::from_table(section),
-            Some(_) => Err("expected a section `[monitor]`".to_owned()),
-            None => Ok(Self::default()),
+        let section = table.get("monitor").cloned();
+        let config: Option<Self> = section
+            .map(toml::Value::try_into)
+            .transpose()
+            .map_err(|error| error.message().to_owned())?;
+        let config = config.unwrap_or_default();
+        match config.problems().into_iter().next() {
+            Some((key, what)) => Err(format!("{key}: {what}")),
+            None => Ok(config),
         }
     }
 
-    /// Reads a section `[monitor]`.
-    ///
-    /// # Errors
-    /// A sentence about the first mistake.
-    pub fn from_table(table: &toml::Table) -> Result<Self, String> {
-        let config: Self = table
-            .clone()
-            .try_into()
-            .map_err(|error: toml::de::Error| error.message().to_owned())?;
-        config.check()?;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<(), String> {
+    /// What is wrong with the values, each with its key (`keep_days`, `reports.0.name`) and a sentence.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let mut wrong = |key: &str, what: String| problems.push((key.to_owned(), what));
         let days = [
             ("history_days", self.history_days),
             ("keep_raw_days", self.keep_raw_days),
             ("keep_hours_days", self.keep_hours_days),
             ("keep_days", self.keep_days),
         ];
-        if let Some((name, _)) = days.iter().find(|(_, days)| *days == 0) {
-            return Err(format!("{name} is 0: use at least 1"));
+        for (name, _) in days.iter().filter(|(_, days)| *days == 0) {
+            wrong(name, "0 days would keep nothing: use at least 1".to_owned());
         }
         if !(self.keep_raw_days <= self.keep_hours_days && self.keep_hours_days <= self.keep_days) {
-            return Err(
-                "keep_raw_days, keep_hours_days and keep_days must not decrease in this order"
-                    .to_owned(),
-            );
+            let what =
+                "keep_raw_days, keep_hours_days and keep_days must not decrease in this order";
+            wrong("keep_days", what.to_owned());
         }
         if self.history_days > self.keep_days {
-            return Err(format!(
-                "history_days = {} is more than keep_days = {}: what is dropped cannot be looked at",
+            let what = format!(
+                "{} is more than keep_days = {}: what is dropped cannot be looked at",
                 self.history_days, self.keep_days
-            ));
+            );
+            wrong("history_days", what);
         }
         if self.max_mib == 0 {
-            return Err("max_mib is 0: the database needs some space".to_owned());
+            wrong(
+                "max_mib",
+                "the database needs some space: use at least 1".to_owned(),
+            );
         }
         let second = Duration::from_secs(1);
         let times = [
@@ -146,16 +174,28 @@ impl MonitorConfig {
         ];
         for (name, time, least) in times {
             if time < least || time > Duration::from_hours(1) {
-                return Err(format!("{name} is {time:?}: use {least:?} to an hour"));
+                wrong(name, format!("{time:?}: use {least:?} to an hour"));
             }
         }
-        match &self.heartbeat {
-            Some(heartbeat) if heartbeat.every < second => Err(format!(
-                "heartbeat.every is {:?}: use at least 1s",
-                heartbeat.every
-            )),
-            _ => Ok(()),
+        if let Some(heartbeat) = self.heartbeat.as_ref().filter(|one| one.every < second) {
+            wrong(
+                "heartbeat.every",
+                format!("{:?}: use at least 1s", heartbeat.every),
+            );
         }
+        let every = self.snapshot.every;
+        let is_sensible = every >= 5 * second && every <= Duration::from_hours(24);
+        if !(every.is_zero() || is_sensible) {
+            let what = format!("{every:?}: use 5s to a day, or 0s for no copy");
+            wrong("snapshot.every", what);
+        }
+        for (index, report) in self.reports.iter().enumerate() {
+            let others = &self.reports[..index];
+            for (key, what) in report.problems(others, self.keep_days) {
+                wrong(&format!("reports.{index}.{key}"), what);
+            }
+        }
+        problems
     }
 
     /// What the database keeps.
@@ -176,12 +216,14 @@ mod tests {
     #[test]
     fn contradictions_are_named() {
         for (text, part) in [
-            ("keep_raw_days = 0", "keep_raw_days is 0"),
+            ("keep_raw_days = 0", "keep_raw_days: 0 days"),
             ("keep_raw_days = 91", "must not decrease"),
-            ("history_days = 500", "history_days = 500"),
+            ("history_days = 500", "history_days: 500 is more"),
             ("max_mib = 0", "max_mib"),
             ("evaluate_every = \"10ms\"", "evaluate_every"),
             ("evaluate_every = \"4\"", "4"),
+            ("snapshot = { every = \"1s\" }", "snapshot.every: 1s"),
+            ("snapshot = { evry = \"1s\" }", "evry"),
             (
                 "heartbeat = { url = \"https://h.example.com\", every = \"1ms\" }",
                 "heartbeat.every",

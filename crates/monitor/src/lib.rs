@@ -12,6 +12,7 @@
 //!   those of a fresh report.
 //! - [`follow`]: reads what is written, counts it in rollups by day, scraper and site, and keeps the live view.
 //! - [`judge`](mod@judge): makes the report of the last weeks from the stored rollups.
+//! - [`reports`]: reports that are sent regularly.
 //! - [`service`]: the threads, and the state that they share: [`service::Monitor`]. It implements the trait
 //!   [`dragline_web::Backend`], which is all that the pages know of it.
 //! - [`settings`] and [`config`]: what the configuration says.
@@ -26,6 +27,7 @@ pub mod follow;
 pub mod judge;
 pub mod originals;
 mod receive;
+pub mod reports;
 pub mod service;
 pub mod settings;
 pub mod store;

@@ -19,8 +19,8 @@ use crate::feed::Feed;
 use crate::model::{
     AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export,
     Finding, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
-    Overview, Readiness, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary,
-    ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
+    Overview, Readiness, ReportInfo, ReportSchedule, RunDetail, RunSummary, ScraperDetail,
+    ScraperSummary, ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
 };
 use crate::query::{
     AlertQuery, ErrorQuery, EventQuery, ExportQuery, FindingQuery, IngestBatch, Listing,
@@ -167,6 +167,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Reports that were made, the latest first.
     fn reports(&self, page: &Page) -> Answer<Listing<ReportInfo>>;
 
+    /// Reports that are sent regularly, in the order of the configuration.
+    fn report_schedules(&self) -> Answer<Vec<ReportSchedule>>;
     /// The HTML document of a report. It is shown in a sandbox without access to this page.
     fn report(&self, id: &str) -> Answer<String>;
 

@@ -123,7 +123,7 @@ fn append(path: &std::path::Path, line: &str) -> Outcome {
 }
 
 /// The names that are used and not among the known ones, each with a suggestion.
-pub(crate) fn find_unknown<'u, 'k, K: Iterator<Item = &'k str>>(
+pub fn find_unknown<'u, 'k, K: Iterator<Item = &'k str>>(
     used: impl IntoIterator<Item = &'u str>,
     known: impl Fn() -> K,
 ) -> Vec<String> {

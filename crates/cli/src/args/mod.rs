@@ -20,7 +20,7 @@ pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;
 pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
 use self::query::{ending, tables};
-pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs};
+pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs, TokenCommand};
 pub(crate) use self::ship::ShipArgs;
 
 const STYLES: Styles = Styles::styled()
@@ -195,6 +195,9 @@ Exit codes: 0 stopped, or with --once everything is sent; 1 the service does not
 usage."
     )]
     Ship(ShipArgs),
+    /// Create tokens for the pages of the service
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Copy what the service keeps into a new directory: database, received logs, configuration
     #[command(after_help = "Examples:
   dragline backup /mnt/backup/2026-03-04 --state /var/lib/dragline

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use dragline_web::Role;
 use jiff::tz::TimeZone;
 
 use super::RulesArgs;
@@ -39,6 +40,34 @@ impl ServeArgs {
             rules: RulesArgs::of_config(None),
         }
     }
+}
+
+/// `dragline token`
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Create a token and print its entry for dragline.toml
+    #[command(
+        long_about = "Create a token and print its entry for dragline.toml.\n\nThe entry, with the hash of the token, \
+goes to standard output. The token itself has 256 random bits; it goes to standard error, is shown only this once and \
+stored nowhere.",
+        after_help = "Examples:
+  dragline token create alex --role act
+  dragline token create wallboard >> dragline.toml"
+    )]
+    Create {
+        /// Whose token it is: acknowledgements and silences carry this name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// read: everything may be read; act: also acknowledge, silence and reload; ship: only send logs
+        #[arg(long, value_name = "ROLE", default_value = "read", value_parser = role)]
+        role: Role,
+    },
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    let all = [Role::Read, Role::Act, Role::Ship];
+    let found = all.into_iter().find(|role| role.name() == name);
+    found.ok_or_else(|| format!("invalid role {name:?}: use read, act or ship"))
 }
 
 /// Options of `dragline backup`.

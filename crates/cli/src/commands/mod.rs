@@ -14,11 +14,13 @@ mod read;
 mod rules;
 mod send;
 mod serve;
+mod service_log;
 mod ship;
 mod show;
 mod sql;
 mod state;
 mod tail;
+mod token;
 
 use dragline_report::{RUNBOOKS, Report, render, runbook_title};
 use dragline_rollup::Finished;
@@ -43,6 +45,7 @@ pub(crate) use self::show::show;
 pub(crate) use self::sql::{export, sql};
 pub(crate) use self::state::{backup, restore};
 pub(crate) use self::tail::tail;
+pub(crate) use self::token::token;
 
 /// `dragline report`
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {

@@ -22,6 +22,8 @@ use crate::config::Config;
 use crate::output::tell;
 use crate::session::Session;
 
+use super::service_log;
+
 /// Time between two looks at signals.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -37,6 +39,8 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .map_err(|error| WrongUsage::new(&error.to_string()))?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot receive signals")?;
     let (settings, web) = settings(args).map_err(|error| WrongUsage::new(&error))?;
+    // Ends last, so that everything is in the log.
+    let _log = service_log::start(&settings.monitor)?;
     let again = args.clone();
     let reload = Box::new(move || settings_of(&again));
     let clock = Arc::new(|| jiff::Timestamp::now().into());
@@ -51,6 +55,7 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let page = match page {
         Ok(page) => page,
         Err(error) => {
+            tracing::error!("the page cannot be served: {error}");
             let _ = running.stop();
             return Err(anyhow!("{error}"));
         }
@@ -99,7 +104,7 @@ fn settings(args: &ServeArgs) -> Result<(Settings, WebConfig), String> {
     let sentence = |error: anyhow::Error| format!("{error:#}");
     let session = Session::open(&args.rules).map_err(sentence)?;
     let (config, file) = Config::find(args.rules.config.as_deref()).map_err(sentence)?;
-    let mut monitor = config.monitor()?;
+    let mut monitor = config.monitor();
     if let Some(state) = &args.state {
         monitor.state.clone_from(state);
     }

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use dragline_monitor::archive;
 
-use crate::args::{BackupArgs, RestoreArgs, WrongUsage};
+use crate::args::{BackupArgs, RestoreArgs};
 use crate::config::Config;
 use crate::output::tell;
 use crate::times;
@@ -13,12 +13,7 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     let (config, file) = Config::find(args.config.as_deref())?;
     let state = match &args.state {
         Some(state) => state.clone(),
-        None => {
-            config
-                .monitor()
-                .map_err(|error| WrongUsage::new(&error))?
-                .state
-        }
+        None => config.monitor().state,
     };
     let rules = config.rules.files.clone();
     let files: Vec<_> = file.into_iter().chain(rules).collect();

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dragline_alerting::channel::{ChannelConfig, Channels};
+use dragline_alerting::channel::{ChannelConfig, Channels, find_unknown};
 use dragline_alerting::config::AlertConfig;
+use dragline_monitor::originals::add_originals;
 
 use super::mistake;
 use super::{Config, Problem};
@@ -37,6 +38,23 @@ impl Config {
             // The list of mistakes begins each line with the file.
             let problem = one.problem.strip_prefix(&prefix).unwrap_or(&one.problem);
             problems.push((mistake::at(&one.at), problem.to_owned()));
+        }
+        self.report_problems(problems);
+    }
+
+    /// Channels of scheduled reports that nobody defines. A variable may define one.
+    fn report_problems(&self, problems: &mut Vec<Problem>) {
+        let (table, _) = add_originals(&self.table, |name| std::env::var(name).ok());
+        let names: Vec<&str> = match table.get("channels") {
+            Some(toml::Value::Table(channels)) => channels.keys().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        for (report, scheduled) in self.monitor.reports.iter().enumerate() {
+            for (channel, name) in scheduled.channels.iter().enumerate() {
+                let unknown = find_unknown([name.as_str()], || names.iter().copied());
+                let path = format!("monitor.reports.{report}.channels.{channel}");
+                problems.extend(unknown.into_iter().map(|what| (mistake::at(&path), what)));
+            }
         }
     }
 }

@@ -58,8 +58,8 @@ pub(crate) struct Config {
     logging: toml::Table,
     /// Section of the health checks, which check it themselves.
     health: toml::Table,
-    /// Sections of the service and of its pages, which check them themselves.
-    monitor: toml::Table,
+    monitor: MonitorConfig,
+    /// Section of the pages of the service, which check it themselves.
     web: toml::Table,
     /// Sections about alerts; see `alerts`.
     #[serde(rename = "alerts")]
@@ -263,8 +263,16 @@ impl Config {
             problems.push((mistake::at("cache.dir"), sentence));
         }
         recorder::check(&self.logging, &mut problems);
-        if let Err(error) = MonitorConfig::from_table(&self.monitor) {
-            problems.push((mistake::at("monitor"), error));
+        for (key, what) in self.monitor.problems() {
+            problems.push((mistake::at(&format!("monitor.{key}")), what));
+        }
+        if let Some(what) = self
+            .monitor
+            .log_level
+            .as_deref()
+            .and_then(recorder::wrong_level)
+        {
+            problems.push((mistake::at("monitor.log_level"), what));
         }
         if let Err(error) = self.web() {
             problems.push((mistake::at("web"), error));
@@ -294,13 +302,17 @@ impl Config {
         problems.collect()
     }
 
-    /// Returns the settings of the service; the state directory is relative to the file.
-    pub(crate) fn monitor(&self) -> Result<MonitorConfig, String> {
-        let mut config = MonitorConfig::from_table(&self.monitor)?;
-        if self.monitor.contains_key("state") {
+    /// Returns the settings of the service; its directory and files are relative to the configuration file.
+    pub(crate) fn monitor(&self) -> MonitorConfig {
+        let mut config = self.monitor.clone();
+        let section = self.table.get("monitor");
+        if section.is_some_and(|section| section.get("state").is_some()) {
             config.state = self.base.join(&config.state);
         }
-        Ok(config)
+        if let Some(file) = &mut config.snapshot.file {
+            *file = self.base.join(&*file);
+        }
+        config
     }
 
     /// Returns the settings of the pages.

@@ -44,6 +44,11 @@ fn wrong(key: &str, value: toml::Value) -> Option<String> {
     }
 }
 
+/// What is wrong with a level filter.
+pub(super) fn wrong_level(level: &str) -> Option<String> {
+    wrong("level", level.into())
+}
+
 /// Checks environment variables: the values of the recorder's settings, and names that begin like them but are not
 /// known, which the recorder ignores.
 pub(crate) fn variable_mistakes(variables: impl Iterator<Item = (String, String)>) -> Vec<Mistake> {

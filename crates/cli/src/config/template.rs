@@ -6,7 +6,7 @@ use dragline_logging::Config as Recorder;
 use dragline_report::render::Section;
 
 /// Keys without a default; their values are examples.
-const EXAMPLES: [&str; 2] = ["report.title", "cache.dir"];
+const EXAMPLES: [&str; 3] = ["report.title", "cache.dir", "monitor.heartbeat"];
 
 /// Returns all sections with all keys, each commented out with its default.
 pub(crate) fn text() -> String {
@@ -228,6 +228,7 @@ mod tests {
             ("cache", "reading.md"),
             ("severity", "classification.md"),
             ("rules", "classification.md"),
+            ("monitor", "operations.md"),
         ] {
             let page = read(document);
             for key in keys(&table[section]) {
@@ -244,6 +245,13 @@ mod tests {
             assert!(
                 page.contains(&format!("\n{key} = ")),
                 "[[report.panels]] {key}"
+            );
+        }
+        let page = read("operations.md");
+        for key in keys(&table["monitor"]["reports"]) {
+            assert!(
+                page.contains(&format!("\n{key} = ")),
+                "[[monitor.reports]] {key}"
             );
         }
     }
@@ -264,6 +272,8 @@ mod tests {
             "[[dialects]]",
             "[[map.events]]",
             "[[report.panels]]",
+            "[monitor]",
+            "[[monitor.reports]]",
         ] {
             let error =
                 toml::from_str::<Config>(&format!("{section}\nno_such_key = 1")).unwrap_err();
@@ -277,6 +287,7 @@ mod tests {
                     format!("[{key}"),
                     format!("[map.{key}"),
                     format!("[report.{key}"),
+                    format!("[monitor.{key}"),
                 ];
                 assert!(
                     names.iter().any(|name| set.contains(name.as_str())),

@@ -8,6 +8,7 @@ mod cases;
 mod examples;
 mod fleets;
 mod health;
+mod packaging;
 mod page;
 mod reading;
 mod safety;

@@ -23,16 +23,15 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_with(dir, "state", &[])
+    }
+
+    fn start_with(dir: &Path, state: &str, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dragline"))
-            .args([
-                "serve",
-                "logs",
-                "--listen",
-                "127.0.0.1:0",
-                "--state",
-                "state",
-            ])
+            .args(["serve", "logs", "--listen", "127.0.0.1:0", "--state", state])
+            .args(more)
             .current_dir(dir)
+            .env_remove("MONITORING_LOG_LEVEL")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -258,4 +257,147 @@ fn a_second_service_and_a_bad_address_are_refused() {
             .status
             .success()
     );
+}
+
+/// The lines of the service's own log.
+fn own_log(dir: &Path, state: &str) -> String {
+    let files = std::fs::read_dir(dir.join(state).join("log")).unwrap();
+    let paths = files.map(|entry| entry.unwrap().path());
+    let logs = paths.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+    logs.map(|path| std::fs::read_to_string(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn its_own_log_has_its_problems_and_counts_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    std::fs::write(
+        logs.join("shop.jsonl"),
+        "{\"level\":\"info\",\"time\":1772623353,\"msg\":\"page\",\"url\":\"https://a.test/\",\"status\":200,\"scraper_id\":\"shop\"}\n",
+    )
+    .unwrap();
+    std::fs::write(
+        dir.path().join("set.toml"),
+        "[monitor]\nlog_level = \"info\"\n",
+    )
+    .unwrap();
+    // The state directory lies below the logs.
+    let more = ["gone", "--config", "set.toml"];
+    let served = Served::start_with(dir.path(), "logs/state", &more);
+    let begun = Instant::now();
+    let problem = "gone: it does not exist";
+    while !own_log(dir.path(), "logs/state").contains(problem) {
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "{}",
+            own_log(dir.path(), "logs/state")
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(served.get("/").1.contains(problem));
+    let (_, scrapers) = served.get("/api/v1/scrapers");
+    assert!(served.end());
+    let scrapers: serde_json::Value = serde_json::from_str(&scrapers).unwrap();
+    let names: Vec<&str> = scrapers["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["key"]["scraper_id"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(names, ["shop"]);
+    let log = own_log(dir.path(), "logs/state");
+    for part in [
+        "the service follows logs",
+        "the service ends",
+        "\"level\":\"WARN\"",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    // A report on the same directory does not count them either.
+    let report = crate::json(&["report", &logs.display().to_string(), "--format", "json"]);
+    assert_eq!(report["totals"]["levels"], serde_json::json!({"INFO": 1}));
+    // The level limits what is written: nothing but the problem.
+    std::fs::write(
+        dir.path().join("set.toml"),
+        "[monitor]\nlog_level = \"error\"\n",
+    )
+    .unwrap();
+    let served = Served::start_with(dir.path(), "quiet", &more);
+    served.get("/livez");
+    assert!(served.end());
+    assert_eq!(own_log(dir.path(), "quiet"), "");
+}
+
+#[test]
+fn the_first_page_becomes_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("logs")).unwrap();
+    let text = "[monitor]\nsnapshot = { file = \"copy.html\", every = \"5s\" }\n";
+    std::fs::write(dir.path().join("set.toml"), text).unwrap();
+    let served = Served::start_with(dir.path(), "state", &["--config", "set.toml"]);
+    let copy = dir.path().join("copy.html");
+    let begun = Instant::now();
+    while !copy.exists() {
+        assert!(begun.elapsed() < Duration::from_mins(1));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(served.end());
+    let page = std::fs::read_to_string(copy).unwrap();
+    assert!(
+        page.contains("A copy of") && page.contains("out of date") && !page.contains("<script")
+    );
+    assert!(!dir.path().join("state/now.html").exists());
+}
+
+#[test]
+fn a_new_token_opens_the_page_and_is_written_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("logs")).unwrap();
+    let made = crate::dragline(&["token", "create", "alex", "--role", "act"]);
+    assert!(made.status.success());
+    let entry = String::from_utf8(made.stdout).unwrap();
+    let said = String::from_utf8(made.stderr).unwrap();
+    let token = said.split_whitespace().last().unwrap();
+    assert!(
+        token.starts_with("dragline_") && token.len() >= 52,
+        "{said}"
+    );
+    assert!(
+        !entry.contains(token) && entry.contains("role = \"act\""),
+        "{entry}"
+    );
+    // It can be appended to a file.
+    std::fs::write(dir.path().join("set.toml"), format!("[monitor]{entry}")).unwrap();
+    let served = Served::start_with(dir.path(), "state", &["--config", "set.toml"]);
+    let status = |token: &str| {
+        let address = served.address.as_deref().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "GET /api/v1/service HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer[9..12].to_owned()
+    };
+    assert_eq!(status(token), "200");
+    assert_eq!(status(&format!("{token}x")), "401");
+    assert!(served.end());
+    for (arguments, part) in [
+        (["a\nb", "read"], "invalid name"),
+        (["alex", "admin"], "use read, act or ship"),
+    ] {
+        let refused = crate::dragline(&["token", "create", arguments[0], "--role", arguments[1]]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            refused.status.code() == Some(2) && said.contains(part),
+            "{said}"
+        );
+    }
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use crate::discover::{is_document, not_a_log};
 use crate::globs;
 use crate::names::{OrderKey, copied_family, family_of, number_upwards, without_compression};
+use crate::own_logs::{has_own_logs, is_own_log};
 
 /// The file system's identifier of a file, independent of its name: device and inode.
 pub(super) type FileId = (u64, u64);
@@ -83,7 +84,8 @@ impl Listing {
         if found.paths.is_empty() {
             self.trouble(path, "the pattern matches no file yet".to_owned());
         }
-        found.paths.iter().for_each(|path| self.named(path, false));
+        let foreign = found.paths.iter().filter(|path| !is_own_log(path));
+        foreign.for_each(|path| self.named(path, false));
         for (dir, error) in found.unreadable {
             self.trouble(&dir, format!("cannot list the directory: {error}"));
         }
@@ -96,7 +98,7 @@ impl Listing {
         let id = id_of(path, &metadata);
         if metadata.is_dir() {
             // Prevents endless recursion through a link to a parent directory.
-            if self.seen.insert(id) {
+            if !(is_found && has_own_logs(path)) && self.seen.insert(id) {
                 self.directory(path);
             }
             return;

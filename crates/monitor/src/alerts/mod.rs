@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use dragline_alerting::notice::redact_line;
 use dragline_alerting::rule::Rule;
 use dragline_alerting::watch::{Watch, WatchConfig, WatchState, keep_present};
 use dragline_alerting::{HealthStatus, Labels, Observation};
@@ -411,6 +412,15 @@ fn conclude(
         book.record(changes, &evaluation.watch.alerts(), now);
         book.is_dirty()
     };
+    for alert in changes.iter().filter_map(|change| change.alert.as_ref()) {
+        let verb = if alert.is_firing() { "fires" } else { "ended" };
+        let summary = redact_line(&alert.summary);
+        tracing::info!(
+            rule = alert.id.rule,
+            "alert {} {verb}: {summary}",
+            alert.id.short()
+        );
+    }
     if changes.iter().any(|change| change.alert.is_some()) {
         monitor
             .feed
@@ -461,6 +471,9 @@ fn send(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
     monitor.feed.publish(&[Topic::Alerts]);
     // Stored at once: what was sent must not be sent again after a crash.
     let saved = save(monitor, &mut lock(&monitor.alerts.evaluation));
+    if round.delivered > 0 {
+        tracing::info!(notices = round.delivered, "notices were delivered");
+    }
     let failures = round
         .failures
         .iter()

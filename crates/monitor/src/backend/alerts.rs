@@ -210,6 +210,7 @@ impl Monitor {
         let taken = self.alerts.book().acknowledge(id, by, now);
         let taken = taken
             .ok_or_else(|| BackendError::NotFound(format!("the alert {id:?} does not fire")))?;
+        tracing::info!(by, alert = id, "an alert was acknowledged");
         self.feed.publish(&[Topic::Alerts, Topic::Overview]);
         Ok(self.record_of(taken, now))
     }
@@ -256,6 +257,7 @@ impl Monitor {
             ));
         }
         let id = silence_id(&silence);
+        tracing::info!(by = silence.by, silence = id, "a silence was set");
         self.alerts.book().add_silence(silence, now);
         self.feed.publish(&[Topic::Alerts]);
         let found = self.list_silences().into_iter().find(|one| one.id == id);
@@ -269,6 +271,7 @@ impl Monitor {
             .book()
             .end_silence(|silence| silence_id(silence) == id, by, now)
         {
+            tracing::info!(by, silence = id, "a silence was ended");
             self.feed.publish(&[Topic::Alerts]);
             return Ok(());
         }

@@ -9,10 +9,13 @@ use dragline_web::model::{Finding, Mark, Moved, Range, ReportInfo};
 use dragline_web::{Answer, BackendError, FindingQuery, Listing, Place, ScraperKey, Window};
 
 use crate::judge::time_of;
+use crate::reports;
 use crate::service::Monitor;
 
 /// The id of the report of the last analysis.
 const LATEST: &str = "latest";
+/// What the ids of scheduled reports begin with.
+const SCHEDULED: &str = "scheduled-";
 
 impl Monitor {
     pub(super) fn list_findings(&self, query: &FindingQuery) -> Answer<Listing<Finding>> {
@@ -60,25 +63,40 @@ impl Monitor {
     }
 
     pub(super) fn list_reports(&self) -> Vec<ReportInfo> {
-        let Some(judged) = self.judged() else {
-            return Vec::new();
-        };
-        let period = &judged.report.period;
-        let window = time_of(period.start.as_ref()).zip(time_of(period.end.as_ref()));
-        vec![ReportInfo {
-            id: LATEST.to_owned(),
-            title: format!("The last {} days", self.settings().monitor.history_days),
-            made_at: judged.at,
-            period: window.map(|(from, to)| Window { from, to }),
-            note: None,
-        }]
+        let live = self.judged().map(|judged| {
+            let period = &judged.report.period;
+            let window = time_of(period.start.as_ref()).zip(time_of(period.end.as_ref()));
+            ReportInfo {
+                id: LATEST.to_owned(),
+                title: format!("The last {} days", self.settings().monitor.history_days),
+                made_at: judged.at,
+                period: window.map(|(from, to)| Window { from, to }),
+                note: None,
+            }
+        });
+        let scheduled = reports::schedules(self).into_iter().filter_map(|schedule| {
+            let deliveries = schedule.deliveries.iter();
+            let to = deliveries.map(|one| format!("{}: {}", one.channel, one.state));
+            let late = schedule.late.into_iter();
+            Some(ReportInfo {
+                id: format!("{SCHEDULED}{}", schedule.name),
+                title: schedule.title?,
+                made_at: schedule.made_at?,
+                period: schedule.period,
+                note: Some(to.chain(late).collect::<Vec<_>>().join("; ")),
+            })
+        });
+        live.into_iter().chain(scheduled).collect()
     }
 
     pub(super) fn find_report(&self, id: &str) -> Answer<String> {
-        if id != LATEST {
-            return Err(BackendError::NotFound(format!("there is no report {id:?}")));
+        if id == LATEST {
+            return Ok(self.analysis()?.page().to_owned());
         }
-        Ok(self.analysis()?.page().to_owned())
+        let name = id.strip_prefix(SCHEDULED);
+        let page = name.map(|name| reports::document(self, name)).transpose();
+        let page = page.map_err(BackendError::Unavailable)?.flatten();
+        page.ok_or_else(|| BackendError::NotFound(format!("there is no report {id:?}")))
     }
 }
 

@@ -210,7 +210,12 @@ impl Monitor {
                 chart.usual(&Vec::new()),
             )
         });
-        let (figures, series) = asked.unwrap_or_default();
+        let mut data = self.data_state();
+        let (figures, series) = asked.unwrap_or_else(|error| {
+            let what = format!("the numbers of the period cannot be read: {error}");
+            data.problems.push(what);
+            Default::default()
+        });
         Overview {
             at: now,
             window,
@@ -222,7 +227,7 @@ impl Monitor {
             alerts_firing: self.alerts.firing_count() as u64,
             figures,
             series,
-            data: self.data_state(),
+            data,
         }
     }
 

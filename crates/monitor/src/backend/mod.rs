@@ -23,8 +23,8 @@ use dragline_schema::Timestamp;
 use dragline_web::model::{
     AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export,
     Finding, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
-    Overview, Readiness, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary,
-    ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
+    Overview, Readiness, ReportInfo, ReportSchedule, RunDetail, RunSummary, ScraperDetail,
+    ScraperSummary, ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
 };
 use dragline_web::{
     AlertQuery, Answer, Backend, BackendError, ErrorQuery, EventQuery, ExportQuery, Feed,
@@ -200,6 +200,10 @@ impl Backend for Monitor {
 
     fn reports(&self, page: &Page) -> Answer<Listing<ReportInfo>> {
         Listing::cut(self.list_reports(), page)
+    }
+
+    fn report_schedules(&self) -> Answer<Vec<ReportSchedule>> {
+        Ok(crate::reports::schedules(self))
     }
 
     fn report(&self, id: &str) -> Answer<String> {

@@ -96,7 +96,9 @@ impl Monitor {
             Level::Days
         };
         let seconds = level.slot();
-        let slots = u32::try_from(window.seconds() / i64::from(seconds) + 2).unwrap_or(10_000);
+        // Records are loaded whole: those at both ends reach beyond the window, and must not push its slots out.
+        let loaded = window.seconds() + 2 * i64::from(level.record());
+        let slots = u32::try_from(loaded / i64::from(seconds) + 2).unwrap_or(10_000);
         let resolution = dragline_metrics::Resolution {
             seconds,
             slots: slots.clamp(2, 10_000),

@@ -28,7 +28,7 @@ impl Monitor {
     }
 
     /// What is the matter with the service, one sentence each.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let failing = self
             .tasks
             .all()

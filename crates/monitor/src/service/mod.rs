@@ -7,6 +7,9 @@
 //! | `notify` | sends notices | when something changed, and every five seconds |
 //! | `analyse` | verdicts, findings, the report | when something was read, for at most a tenth of the time |
 //! | `health` | runs the health checks that are due | every five seconds |
+//! | `reports` | makes and sends scheduled reports | when they are due |
+//! | `snapshot` | writes the first page as a file | every five minutes |
+//! | `heartbeat` | tells somebody else that the service lives | when configured |
 //! | `upkeep` | consolidates, drops what is old, says that the service lives | every minute |
 //!
 //! They never wait for each other: what one makes, the others find as a finished value behind a pointer.
@@ -15,7 +18,9 @@ mod analyse;
 mod follow;
 mod health;
 mod heartbeat;
+mod journal;
 mod own;
+mod snapshot;
 mod stop;
 mod systemd;
 mod tasks;
@@ -39,9 +44,11 @@ use crate::backend::Summaries;
 use crate::follow::Shared;
 use crate::judge::Judged;
 use crate::receive::Receiver;
+use crate::reports::Memory;
 use crate::settings::Settings;
 use crate::store::{Level, Store, StoreError};
 
+pub use self::own::own_metrics;
 pub use self::tasks::TaskState;
 
 /// Tells the time.
@@ -96,6 +103,7 @@ pub struct Monitor {
     pub(crate) feed: Feed,
     pub(crate) received: Receiver,
     pub(crate) summaries: Mutex<Summaries>,
+    pub(crate) reports: Mutex<Memory>,
     stop: Stop,
 }
 
@@ -140,6 +148,7 @@ impl Monitor {
         let windows = load_windows(&store, now)?;
         let alerts = Alerts::load(&store, &settings, now)?;
         let health = HealthState::load(&store, &settings)?;
+        let reports = Memory::load(&store)?;
         Ok(Arc::new(Self {
             started_at: now,
             clock,
@@ -161,6 +170,7 @@ impl Monitor {
             feed: Feed::new(now.as_micros().unsigned_abs()),
             received,
             summaries: Mutex::default(),
+            reports: Mutex::new(reports),
             stop: Stop::default(),
         }))
     }
@@ -180,6 +190,8 @@ impl Monitor {
         running.spawn("notify", crate::alerts::run_notices)?;
         running.spawn("analyse", analyse::run)?;
         running.spawn("health", health::run)?;
+        running.spawn("reports", crate::reports::run)?;
+        running.spawn("snapshot", snapshot::run)?;
         running.spawn("heartbeat", heartbeat::run)?;
         running.spawn("upkeep", upkeep::run)?;
         Ok(running)
@@ -291,6 +303,7 @@ impl Monitor {
                 self.has_news
                     .store(true, std::sync::atomic::Ordering::Relaxed);
                 self.feed.publish(&dragline_web::Topic::ALL);
+                tracing::info!("{changes}");
                 Ok(changes)
             }
             Err(error) => {
@@ -321,6 +334,11 @@ fn describe_changes(old: &Settings, new: &Settings) -> String {
         "muted errors",
         old.report.mutes.len(),
         new.report.mutes.len(),
+    );
+    compare(
+        "scheduled reports",
+        old.monitor.reports.len(),
+        new.monitor.reports.len(),
     );
     if old.monitor.state != new.monitor.state {
         parts.push("the state directory changes with the next start".to_owned());

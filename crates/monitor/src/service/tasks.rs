@@ -43,6 +43,12 @@ impl Tasks {
         tasks.entry(name).or_default().error = Some(error.to_owned());
     }
 
+    /// Removes a task that is not done any more.
+    pub(crate) fn forget(&self, name: &str) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.remove(name);
+    }
+
     /// All tasks.
     pub(crate) fn all(&self) -> Vec<(&'static str, TaskState)> {
         let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);

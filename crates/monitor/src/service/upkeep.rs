@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::journal::Journal;
 use super::{Monitor, systemd};
 
 /// The time between two consolidations.
@@ -20,8 +21,15 @@ pub(super) fn run(monitor: &Arc<Monitor>) {
     let watchdog = systemd::watchdog_interval();
     let look = watchdog.map_or(LOOK, |interval| (interval / 3).min(LOOK));
     let (mut consolidated, mut retained) = (Instant::now(), None::<Instant>);
+    let mut journal = Journal::default();
     systemd::notify("READY=1\nSTATUS=following logs");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        inputs = monitor.inputs.join(", "),
+        "the service follows logs"
+    );
     loop {
+        journal.update(monitor);
         if consolidated.elapsed() >= CONSOLIDATE {
             consolidated = Instant::now();
             let outcome = monitor.store.consolidate().map(|_| ());
@@ -40,6 +48,7 @@ pub(super) fn run(monitor: &Arc<Monitor>) {
         }
         if monitor.pause(look) {
             systemd::notify("STOPPING=1");
+            tracing::info!("the service ends");
             return;
         }
     }

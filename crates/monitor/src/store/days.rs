@@ -118,15 +118,29 @@ impl Store {
     /// # Errors
     /// If it cannot be read within `limit`.
     pub fn load(&self, from_day: i64, limit: Duration) -> Result<Rollup> {
+        self.load_with(from_day, limit, |_, part| part)
+    }
+
+    /// The same, with what `change` makes of each part and its day; records without a time are of the day 0.
+    ///
+    /// # Errors
+    /// If it cannot be read within `limit`.
+    pub fn load_with(
+        &self,
+        from_day: i64,
+        limit: Duration,
+        change: impl Fn(i64, Rollup) -> Rollup,
+    ) -> Result<Rollup> {
         self.read(limit, |connection| {
             // One transaction, so that no part is in both the journal and the days, or in neither.
             let snapshot = connection.unchecked_transaction()?;
             let mut whole = Rollup::default();
-            let sql = "SELECT rollup FROM day WHERE day >= ?1 OR day = 0";
+            let sql = "SELECT rollup, day FROM day WHERE day >= ?1 OR day = 0";
             let mut statement = snapshot.prepare_cached(sql)?;
             let mut rows = statement.query([from_day])?;
             while let Some(row) = rows.next()? {
-                whole.merge(recall(row.get_ref(0)?.as_blob().unwrap_or_default())?);
+                let part = recall(row.get_ref(0)?.as_blob().unwrap_or_default())?;
+                whole.merge(change(row.get(1)?, part));
             }
             let mut statement = snapshot.prepare_cached("SELECT value FROM journal")?;
             let mut rows = statement.query([])?;
@@ -134,7 +148,7 @@ impl Store {
                 for (key, part) in read_entry(row.get_ref(0)?.as_blob().unwrap_or_default())?.parts
                 {
                     if key.day >= from_day || key.day == 0 {
-                        whole.merge(recall_plain(&part)?);
+                        whole.merge(change(key.day, recall_plain(&part)?));
                     }
                 }
             }

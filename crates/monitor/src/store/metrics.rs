@@ -44,7 +44,7 @@ impl Level {
     }
 
     /// The period of a record, in seconds.
-    fn record(self) -> u32 {
+    pub fn record(self) -> u32 {
         match self {
             Self::Raw => 3600,
             Self::Hours => 86_400,
@@ -69,8 +69,8 @@ impl Store {
         self.each_delta(level, from, to, limit, |delta| into.merge(&delta))
     }
 
-    /// The stored measurements of a period, oldest first; records that lie partly in it are included whole. With
-    /// [`Level::Raw`], those in the journal come last.
+    /// The stored measurements of a period, oldest first; records that lie partly in it are included whole. Those in the
+    /// journal come last; with [`Level::Raw`] all of them.
     ///
     /// # Errors
     /// If they cannot be read within `limit`.
@@ -103,10 +103,16 @@ impl Store {
             while let Some(row) = rows.next()? {
                 take(blob::decode("metric", row.get_ref(0)?.as_blob().unwrap_or_default())?);
             }
-            if level == Level::Raw {
-                super::days::each_journal_delta(&snapshot, take)?;
-            }
-            Ok(())
+            // What was measured since the last consolidation, also long ago: logs of weeks are read at the first start.
+            super::days::each_journal_delta(&snapshot, |delta| {
+                if level == Level::Raw {
+                    return take(delta);
+                }
+                let parts = delta.split(level.record(), level.slot()).into_iter();
+                let is_in = |start: i64| start > earliest && start < to.as_seconds();
+                let own = parts.filter(|(start, _)| is_in(*start));
+                own.for_each(|(_, part)| take(part));
+            })
         })
     }
 }

@@ -8,6 +8,7 @@ mod alerts;
 mod blob;
 mod days;
 mod metrics;
+mod reports;
 mod retention;
 mod runs;
 mod schema;
@@ -25,6 +26,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 pub use self::alerts::{AlertEntry, HealthChange};
 pub use self::days::{Batch, PartKey};
 pub use self::metrics::Level;
+pub use self::reports::ReportDocument;
 pub use self::retention::{Kept, Retention};
 pub use self::runs::{RunFilter, StoredRun};
 

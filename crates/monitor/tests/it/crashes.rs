@@ -10,7 +10,7 @@ use dragline_metrics::Store as Windows;
 use dragline_monitor::follow::{Follow, Shared};
 use dragline_monitor::store::Store;
 use dragline_rollup::{Finished, Rollup};
-use dragline_scan::{ScanOptions, scan};
+use dragline_scan::{Filter, ScanOptions, scan};
 use dragline_schema::Timestamp;
 
 use crate::fleet::Fleet;
@@ -145,4 +145,61 @@ fn what_cannot_be_stored_is_kept_and_stored_later() {
         stored(&store, fleet.now()),
         reported(&logs, &rules, fleet.now())
     );
+}
+
+/// What a report on some days is made of is what a scan of the logs with that period counts.
+#[test]
+fn days_of_the_store_are_those_of_a_filter() {
+    const DAY: i64 = 86_400;
+    let rules = Arc::new(RuleSet::shipped());
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    let store = Store::open(&dir.path().join("state")).unwrap();
+    // Runs go on over midnight.
+    let mut fleet = Fleet::new(&logs, 11, 3, Timestamp::from_seconds(START + DAY - 20));
+    let mut following = follow(&logs, &store, &rules);
+    for day in 1..6 {
+        fleet.write(500);
+        let now = fleet.now();
+        following.step(now, &store);
+        following.commit_and_wait(&store).unwrap();
+        if day == 3 {
+            store.consolidate().unwrap();
+        }
+        fleet.skip(DAY - 60);
+    }
+    let today = START / DAY;
+    let now = fleet.now();
+    for (first, last) in [
+        (today + 1, today + 2),
+        (today + 3, today + 9),
+        (today, today),
+    ] {
+        let counted = store.load_with(0, Duration::from_mins(1), |day, part| {
+            if (first..=last).contains(&day) {
+                part
+            } else {
+                part.life()
+            }
+        });
+        let options = ScanOptions {
+            filter: Filter {
+                since: Some(Timestamp::from_seconds(first * DAY)),
+                until: Some(Timestamp::from_seconds((last + 1) * DAY)),
+                ..Filter::default()
+            },
+            ..ScanOptions::default()
+        };
+        let expected = scan(&[logs.display().to_string()], &rules, &options).unwrap();
+        let (counted, expected) = (counted.unwrap().finish(now), expected.rollup.finish(now));
+        assert_eq!(totals(&counted), totals(&expected), "{first} to {last}");
+        assert!(!counted.runs.is_empty());
+        let ends = |finished: &Finished| -> Vec<_> {
+            let runs = finished.runs.iter();
+            runs.map(|run| (run.is_partial, run.duration_seconds, run.status))
+                .collect()
+        };
+        assert_eq!(ends(&counted), ends(&expected));
+    }
 }

@@ -32,6 +32,11 @@ impl Fleet {
         self.at
     }
 
+    /// Nothing is written for a time, in seconds.
+    pub(crate) fn skip(&mut self, seconds: i64) {
+        self.at = self.at.plus_micros(seconds * 1_000_000);
+    }
+
     /// Writes a number of lines; a part of a line may be left for the next call.
     pub(crate) fn write(&mut self, lines: usize) {
         for _ in 0..lines {

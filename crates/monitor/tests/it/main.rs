@@ -8,4 +8,7 @@
 
 mod crashes;
 mod fleet;
+mod past;
+mod reports;
 mod service;
+mod world;

@@ -14,10 +14,10 @@ use crate::feed::Topic;
 use crate::http::{Call, Problem, Reply, Route};
 use crate::model::{
     ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Finding, LinesAround, MetricAnswer,
-    MetricInfo, Overview, ReportInfo, RunDetail, RunSummary, ScraperDetail, ScraperSummary,
-    SiteDetail, SiteSummary, WatchStatus,
+    MetricInfo, Overview, ReportInfo, ReportSchedule, RunDetail, RunSummary, ScraperDetail,
+    ScraperSummary, SiteDetail, SiteSummary, WatchStatus,
 };
-use crate::query::{ExportFormat, ExportQuery, ExportTable, Page};
+use crate::query::{ExportFormat, ExportQuery, ExportTable, Listing, Page};
 use crate::views::{
     AlertDetailView, AlertEvent, AlertSummaryView, AlertView, HealthHistoryView, HealthView,
     SilenceView,
@@ -157,6 +157,18 @@ fn findings() -> Vec<Route> {
                             .backend
                             .reports(&call.params.page(Page::DEFAULT_LIMIT)?)?,
                     )
+                },
+            ),
+        ),
+        about(
+            &[Topic::Reports],
+            list::<ReportSchedule>(
+                "/api/v1/reports/schedules",
+                &[],
+                "Reports that are sent regularly: when, to whom, and what became of the last one",
+                |call| {
+                    let schedules = call.backend.report_schedules()?;
+                    Reply::json(&Listing::cut(schedules, &Page::first(usize::MAX))?)
                 },
             ),
         ),

@@ -47,7 +47,7 @@ pub(crate) struct Call<'a> {
     /// Whether the browser sees an encrypted page.
     pub(crate) is_encrypted: bool,
     /// Whether the page becomes a file that stands alone.
-    pub(crate) is_snapshot: bool,
+    pub(crate) copy_every: Option<std::time::Duration>,
 }
 
 /// The parameters of path, query and form, by name. An empty value is a value.

@@ -417,7 +417,7 @@ async fn run(
             has_tokens: !app.guard.tokens.is_empty(),
             guard: &app.guard,
             is_encrypted: prepared.is_encrypted,
-            is_snapshot: false,
+            copy_every: None,
         };
         (route.handler)(&call).map(|reply| Arc::new(Rendered::new(reply, prepared.compresses)))
     });

@@ -26,6 +26,6 @@ pub use fleet::{
 pub use metrics::{MetricAnswer, MetricInfo, MetricKind, MetricPoint, MetricSeries};
 pub use runs::{Forecast, RunDetail, RunNumbers, RunOutcome, RunSummary};
 pub use service::{
-    Export, HeldFile, HeldFiles, IngestAnswer, Input, Readiness, ReportInfo, Sender, ServiceStatus,
-    Task,
+    Export, HeldFile, HeldFiles, IngestAnswer, Input, Readiness, ReportDelivery, ReportInfo,
+    ReportSchedule, Sender, ServiceStatus, Task,
 };

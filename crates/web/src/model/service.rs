@@ -100,6 +100,54 @@ pub struct ReportInfo {
     pub note: Option<String>,
 }
 
+/// A report that is sent regularly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReportSchedule {
+    /// Its name.
+    pub name: String,
+    /// When it is due: minute, hour, day of the month, month, day of the week.
+    pub cron: String,
+    /// The time zone of `cron`.
+    pub zone: String,
+    /// Number of whole days that it covers before the day on which it is due.
+    pub days: u64,
+    /// The channels that it goes to.
+    pub channels: Vec<String>,
+    /// When the next one is due; null if never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_due: Option<Timestamp>,
+    /// When the last one was due; null before the first. The same holds for what follows.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_due: Option<Timestamp>,
+    /// When it was made.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub made_at: Option<Timestamp>,
+    /// Its title.
+    pub title: Option<String>,
+    /// The days that it covers.
+    pub period: Option<Window>,
+    /// When it was due and why it was late, in a sentence; null when it was not.
+    pub late: Option<String>,
+    /// What became of it at each channel.
+    pub deliveries: Vec<ReportDelivery>,
+    /// Why the one that is due cannot be made; null when it can.
+    pub error: Option<String>,
+}
+
+/// What became of a report at a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReportDelivery {
+    /// The channel.
+    pub channel: String,
+    /// When it was sent; null when it was not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub sent_at: Option<Timestamp>,
+    /// Whether the last attempt failed, or it is not known whether it arrived.
+    pub has_failed: bool,
+    /// What became of it, in words.
+    pub state: String,
+}
+
 /// A file for download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::html::{Html, UNKNOWN, counted, path_with};
+use super::html::{Html, Tone, UNKNOWN, counted, path_with};
 use super::view::{Cell, Content, Head, Page, Row, Section, Table};
 use super::{Made, REPORTS, paged};
 use crate::http::{Call, Reply};
-use crate::model::ReportInfo;
+use crate::model::{ReportDelivery, ReportInfo, ReportSchedule};
 use crate::query::Page as Part;
 
 /// A report is one file with its own styles and the charts' script, which is named by its hash. It loads nothing, and
@@ -51,17 +51,73 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         ..paged(call, &list)
     };
     let total = list.total.unwrap_or(list.items.len() as u64);
-    let title = if total == 0 {
-        "No report was made yet".to_owned()
-    } else {
-        counted(total, "report", "reports") + " made"
+    let schedules = call.backend.report_schedules()?;
+    let failing = schedules.iter().filter(|one| has_failed(one)).count() as u64;
+    let title = match (failing, total) {
+        (0, 0) => "No report was made yet".to_owned(),
+        (0, total) => counted(total, "report", "reports") + " made",
+        (failing, _) => {
+            counted(failing, "report", "reports") + " could not be sent, or not to everybody"
+        }
     };
     Page {
         title,
-        sections: vec![Section::new("reports", "", Content::Table(table))],
+        tone: (failing > 0).then_some(Tone::Warning),
+        sections: vec![
+            Section::new("reports", "", Content::Table(table)),
+            Section::new(
+                "schedules",
+                "Scheduled",
+                Content::Table(scheduled(call, &schedules)),
+            ),
+        ],
         ..Page::default()
     }
     .draw(call, REPORTS)
+}
+
+/// Whether the last report is not made, or did not reach somebody.
+fn has_failed(schedule: &ReportSchedule) -> bool {
+    let is_missing = |one: &ReportDelivery| one.sent_at.is_none() && one.has_failed;
+    schedule.error.is_some() || schedule.deliveries.iter().any(is_missing)
+}
+
+fn scheduled(call: &Call<'_>, schedules: &[ReportSchedule]) -> Table {
+    let row = |one: &ReportSchedule| {
+        let when = Html::text(&one.cron).small(&Html::text(&one.zone));
+        let period = counted(one.days, "day", "days");
+        let sent = one
+            .deliveries
+            .iter()
+            .map(|one| format!("{}: {}", one.channel, one.state));
+        let told = one.late.iter().cloned().chain(one.error.iter().cloned());
+        let state = sent.chain(told).collect::<Vec<_>>().join("; ");
+        Row::new(vec![
+            Cell::text(&one.name),
+            Cell::new(when),
+            Cell::text(&period),
+            Cell::words(&one.channels.join(", ")),
+            Cell::time(call, one.next_due),
+            Cell::time(call, one.made_at),
+            Cell::words(if state.is_empty() { UNKNOWN } else { &state }),
+        ])
+    };
+    let heads = [
+        "Name",
+        "When",
+        "Covers",
+        "Channels",
+        "Next",
+        "Last made",
+        "What became of it",
+    ];
+    Table {
+        caption: "Reports that are sent regularly".to_owned(),
+        heads: heads.map(Head::text).into(),
+        rows: schedules.iter().map(row).collect(),
+        empty: Html("Reports that are sent regularly would be here. <code>[[monitor.reports]]</code> in <code>dragline.toml</code> defines one.".to_owned()),
+        ..Table::default()
+    }
 }
 
 pub(super) fn document(call: &Call<'_>) -> Made {

@@ -116,7 +116,7 @@ fn framed(page: &Page, base: &str, caller: Option<&Caller>) -> Reply {
         stream: String::new(),
         topics: String::new(),
         at: Html::default(),
-        styles: "",
+        copy: None,
     };
     page.render(frame)
         .unwrap_or_else(|problem| Reply::new("text/plain; charset=utf-8", problem.detail))

@@ -1,16 +1,19 @@
 //! The first page as a file that opens anywhere, also when the service does not run.
 
+use std::time::Duration;
+
 use super::now;
 use crate::backend::{Backend, BackendError};
 use crate::config::WebConfig;
 use crate::http::{Call, Caller, Guard, Params};
 use crate::token::{Role, Tokens};
 
-/// The page *Now* as one file: styles inside, no script, no address of the service.
+/// The page *Now* as one file: styles inside, no script, no address of the service. It says when it was made and, as it
+/// is made anew `every` so often, from when on it is out of date.
 ///
 /// # Errors
 /// When the backend cannot answer.
-pub fn snapshot(backend: &dyn Backend) -> Result<String, BackendError> {
+pub fn snapshot(backend: &dyn Backend, every: Duration) -> Result<String, BackendError> {
     let guard = Guard::new(&WebConfig::default(), Tokens::default(), [0; 32]);
     let call = Call {
         backend,
@@ -29,7 +32,7 @@ pub fn snapshot(backend: &dyn Backend) -> Result<String, BackendError> {
         has_tokens: false,
         guard: &guard,
         is_encrypted: false,
-        is_snapshot: true,
+        copy_every: Some(every),
     };
     let page = now::page(&call).map_err(|problem| BackendError::Unavailable(problem.detail))?;
     String::from_utf8(page.body)

@@ -1,7 +1,10 @@
 //! What a page consists of. A page is a finding as its title and sections below it, each of one kind; one template
 //! draws them all, so that they look and behave the same.
 
+use std::time::Duration;
+
 use askama::Template;
+use dragline_schema::Timestamp;
 
 use super::html::{Html, Tone};
 use super::{NAV, assets};
@@ -227,7 +230,7 @@ impl Cell {
         Self::number(&shown, count.map(|count| count as f64))
     }
 
-    pub(super) fn time(call: &Call<'_>, time: Option<dragline_schema::Timestamp>) -> Self {
+    pub(super) fn time(call: &Call<'_>, time: Option<Timestamp>) -> Self {
         Self {
             key: time.map(|time| time.as_micros().to_string()),
             ..Self::new(Html::time(time, call.now))
@@ -302,7 +305,7 @@ struct Whole<'p> {
     caller: &'p str,
     has_session: bool,
     at: Html,
-    styles: &'static str,
+    copy: Option<FileCopy>,
 }
 
 impl Page {
@@ -314,11 +317,7 @@ impl Page {
             base: call.base,
             path,
             caller: Some((&call.caller.name, call.caller.has_session)),
-            styles: if call.is_snapshot {
-                assets::styles()
-            } else {
-                ""
-            },
+            copy: call.copy_every.map(|every| FileCopy::new(call.now, every)),
             stream: if topics.is_empty() {
                 String::new()
             } else {
@@ -351,7 +350,7 @@ impl Page {
             lead: &self.lead,
             up: self.up.as_ref(),
             sections: &self.sections,
-            nav: if frame.caller.is_some() && frame.styles.is_empty() {
+            nav: if frame.caller.is_some() && frame.copy.is_none() {
                 NAV.iter().map(entry).collect()
             } else {
                 Vec::new()
@@ -363,7 +362,7 @@ impl Page {
             caller,
             has_session,
             at: frame.at,
-            styles: frame.styles,
+            copy: frame.copy,
         };
         whole.render().map(Reply::html).map_err(|error| {
             Problem::new(
@@ -383,8 +382,29 @@ pub(super) struct Frame<'f> {
     pub(super) stream: String,
     pub(super) topics: String,
     pub(super) at: Html,
-    /// The styles of a page that stands alone; empty for one that is served.
-    pub(super) styles: &'static str,
+    /// What a page says that stands alone; `None` for one that is served.
+    pub(super) copy: Option<FileCopy>,
+}
+
+/// A page as a file, which nobody can correct once the service is gone: it says when it is out of date.
+pub(super) struct FileCopy {
+    styles: &'static str,
+    /// Seconds after which the browser reads the file again.
+    refresh: u64,
+    made: Html,
+    stale: Html,
+}
+
+impl FileCopy {
+    fn new(now: Timestamp, every: Duration) -> Self {
+        let micros = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
+        Self {
+            styles: assets::styles(),
+            refresh: every.as_secs().max(1),
+            made: Html::second(now),
+            stale: Html::second(now.plus_micros(micros.saturating_mul(2))),
+        }
+    }
 }
 
 fn topic_name(topic: Topic) -> Option<String> {

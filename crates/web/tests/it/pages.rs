@@ -1,5 +1,9 @@
 //! Every page, without a browser.
 
+use std::time::Duration;
+
+use dragline_web::Backend as _;
+
 use crate::client::get;
 use crate::fleet::Fleet;
 use crate::start;
@@ -58,7 +62,7 @@ fn every_page_answers() {
 #[test]
 fn a_snapshot_stands_alone() {
     for fleet in [Fleet::new(0), Fleet::new(14), Fleet::hostile()] {
-        let page = dragline_web::snapshot(&fleet).unwrap();
+        let page = dragline_web::snapshot(&fleet, Duration::from_mins(5)).unwrap();
         for part in [
             "<script",
             "<link",
@@ -70,7 +74,15 @@ fn a_snapshot_stands_alone() {
         ] {
             assert!(!page.contains(part), "{part}");
         }
-        assert!(page.contains("<style>") && page.contains("A copy;"));
+        assert!(
+            page.contains("<style>") && page.contains("http-equiv=\"refresh\" content=\"300\"")
+        );
+        // Two intervals after it was made.
+        let now = fleet.now();
+        let (made, stale) = (now.to_string(), now.plus_micros(600_000_000).to_string());
+        let (_, told) = page.split_once("A copy of").unwrap();
+        let (told, _) = told.split_once("out of date").unwrap();
+        assert!(told.contains(&made) && told.contains(&stale), "{told}");
     }
 }
 

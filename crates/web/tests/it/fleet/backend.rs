@@ -418,6 +418,37 @@ impl Backend for Fleet {
         )
     }
 
+    fn report_schedules(&self) -> Answer<Vec<ReportSchedule>> {
+        Ok(vec![ReportSchedule {
+            name: "weekly".to_owned(),
+            cron: "0 8 * * mon".to_owned(),
+            zone: "Europe/Berlin".to_owned(),
+            days: 7,
+            channels: vec!["mail".to_owned(), "chat".to_owned()],
+            next_due: Some(at(-86_400)),
+            last_due: Some(at(30_100)),
+            made_at: Some(at(30_000)),
+            title: Some(self.text("Prices, Tuesday")),
+            period: None,
+            late: Some("due on 2026-12-01 08:00 Europe/Berlin, sent late because the service was not running".to_owned()),
+            deliveries: vec![
+                ReportDelivery {
+                    channel: "mail".to_owned(),
+                    sent_at: Some(at(29_900)),
+                    has_failed: false,
+                    state: "sent".to_owned(),
+                },
+                ReportDelivery {
+                    channel: "chat".to_owned(),
+                    sent_at: None,
+                    has_failed: true,
+                    state: self.text("failed and is tried again: no answer within 15s"),
+                },
+            ],
+            error: None,
+        }])
+    }
+
     fn report(&self, id: &str) -> Answer<String> {
         if id != "2026-12-01" {
             return not_found("the report");
