@@ -176,6 +176,7 @@ fn systemd_takes_the_units() {
         "dragline.service",
         "dragline-backup.service",
         "dragline-backup.timer",
+        "dragline-ship.service",
     ] {
         // systemd wants programs that are there.
         let unit = read(&format!("packaging/systemd/{name}"));
