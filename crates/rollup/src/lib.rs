@@ -52,6 +52,7 @@ mod seq;
 mod signs;
 mod source;
 mod tally;
+mod tasks;
 mod unread;
 mod verdict;
 
