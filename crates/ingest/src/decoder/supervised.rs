@@ -81,10 +81,8 @@ impl Supervised {
         Some(id)
     }
 
-    /// Whether a program logged an error directly before it ended with an exit code: then its end is no further one.
-    fn has_logged_error(&self, name: &str, at: Option<Timestamp>, message: &str) -> bool {
-        let is_signal =
-            message.contains("SIG") || message.contains("killed") || message.contains("137");
+    /// Whether a program logged an error directly before it ended: then its end is no further one.
+    fn has_logged_error(&self, name: &str, at: Option<Timestamp>) -> bool {
         let Some((service, time)) = &self.last_error else {
             return false;
         };
@@ -93,8 +91,7 @@ impl Supervised {
             let after = at.since(time);
             after.abs() <= FURTHEST && after.rem_euclid(QUARTER) <= SOON
         });
-        !is_signal
-            && is_soon
+        is_soon
             && service.as_deref().is_none_or(|service| {
                 // Old versions of Compose put the name of the project before that of the service.
                 let project = name.strip_suffix(service);
@@ -169,11 +166,8 @@ impl Assigning<'_> {
             Event::ScraperStart(_) | Event::ScraperEnd(_) if !has_run => unbounded(record),
             event => event.clone(),
         };
-        let message = record.message.as_deref().unwrap_or_default();
         let is_own = matches!(record.event, Event::ScraperEnd(_))
-            && self
-                .programs
-                .has_logged_error(name, record.timestamp, message);
+            && self.programs.has_logged_error(name, record.timestamp);
         let event = if is_own && !has_run {
             Event::Log
         } else {
