@@ -1,5 +1,5 @@
 //! Resolves ambiguous times of a file: which of two numbers is the month, on which day times without a date were
-//! written, and when a file without any times was begun.
+//! written, in which zone those without one are, and when a file without any times was begun.
 //!
 //! A single line is often ambiguous while a later one is not. So a file whose first times are ambiguous is
 //! scanned before it is read.
@@ -16,6 +16,7 @@ use crate::parsing::time::stamp::{Date, Stamp};
 use crate::parsing::time::{Calendar, DateOrder};
 use crate::parsing::without_colours;
 use crate::watch::Watch;
+use crate::zone::Evidence;
 
 /// Maximum number of bytes of a file that are scanned to resolve ambiguous dates.
 const LOOKED_AT: u64 = 256 << 20;
@@ -44,6 +45,7 @@ pub(crate) fn of(
         written: written.map(|time| time.to_civil().date()),
         begun: None,
         grown: None,
+        offset: None,
     };
     let Ok(mut source) = Source::open_in_pieces(path) else {
         return calendar;
@@ -53,10 +55,12 @@ pub(crate) fn of(
     let times = lines.filter_map(|line| Some((line, time_in(line)?)));
     let (mut is_open, mut is_dayless, mut told) = (false, false, None);
     let mut is_timed = false;
+    let mut evidence = Evidence::default();
     for (line, found) in times.take(FIRST_LINES) {
         is_timed |= time_in(&line[..line.len().min(HEAD)]).is_some();
         is_open |= matches!(found.date, Date::Either(..));
         is_dayless |= found.date == Date::None;
+        evidence.look_at(&without_colours(&String::from_utf8_lossy(line)));
         // Later lines may be ambiguous even if these are not.
         told = told.or_else(|| order_of(line, &mut <_>::default()));
     }
@@ -67,6 +71,7 @@ pub(crate) fn of(
         calendar.begun = begun_in(path);
         calendar.grown = written.zip(size_of(path));
     }
+    calendar.offset = evidence.offset();
     calendar.order = calendar.order.or(told);
     if is_open && calendar.order.is_none() {
         calendar.order = order_in(path, watch);

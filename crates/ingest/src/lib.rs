@@ -64,6 +64,7 @@ mod read;
 mod sample;
 mod split;
 mod watch;
+mod zone;
 
 pub use dialect::{DialectError, TextDialect};
 pub use discover::{DiscoverError, Discovery, Family, check_patterns, discover, discover_until};

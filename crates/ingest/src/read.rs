@@ -37,6 +37,8 @@ pub struct FileSummary {
     pub lines: u64,
     /// Number of records whose time has no zone.
     pub zoneless: u64,
+    /// The zone of the times without one, in seconds east of Greenwich, if the envelopes around the lines show it.
+    pub zone: Option<i32>,
     /// Whether it is a truncated compressed file.
     pub truncated: bool,
     /// Fingerprint of its text, if [`ReadOptions::fingerprints`] is set.
@@ -85,6 +87,7 @@ impl FamilyReader {
             text_bytes: 0,
             lines: 0,
             zoneless: 0,
+            zone: None,
             truncated: false,
             fingerprint: None,
         };
@@ -117,6 +120,7 @@ impl FamilyReader {
         self.decoder.end_file(sink);
         (summary.text_bytes, summary.lines) = reader.totals();
         summary.zoneless = self.decoder.zoneless();
+        summary.zone = self.decoder.zone();
         summary.fingerprint = reader.fingerprint();
         for fault in reader.faults() {
             summary.truncated |= is_cut(fault);
@@ -199,6 +203,7 @@ impl FamilyReader {
             text_bytes: split.bytes,
             lines: split.lines,
             zoneless: split.zoneless,
+            zone: self.decoder.zone(),
             truncated: false,
             fingerprint: split.fingerprint,
         };

@@ -21,6 +21,7 @@ use crate::rollup::{FileEntry, ProblemEntry, Rollup, Source};
 use crate::sections::Rare;
 use crate::signs::{FirstSign, Sign};
 use crate::source::{Declared, LastError, SourceKey, SourceStats};
+use crate::tasks::Tasks;
 use crate::unread::{UnreadForm, by_frequency};
 use crate::verdict::{Life, Verdict, judge};
 
@@ -65,6 +66,8 @@ pub struct Finished {
     pub unread: Vec<UnreadForm>,
     /// Messages of forms that did not fit into the table.
     pub unread_overflow: u64,
+    /// Number of run ids in the lines that are ids of tasks: each has one or two requests.
+    pub task_ids: u64,
 }
 
 /// A group of errors.
@@ -175,6 +178,7 @@ impl Rollup {
         let sources_overflow = rest.map_or(0, |(_, stats)| stats.counters.events);
         let width = self.width();
         let keys = final_keys(&self.sources);
+        let task_ids = Tasks::of(&self.sources).count();
         let echoes = self.silence_echoes(&keys);
         let (mut merged, places) = merged_runs(std::mem::take(&mut self.sources), keys);
         crate::guessed::mark_ends(&mut merged);
@@ -245,6 +249,7 @@ impl Rollup {
             urls: self.urls.count(),
             unread_overflow: self.unread.overflow().map_or(0, |form| form.lines),
             unread: by_frequency(self.unread),
+            task_ids,
         }
     }
 }

@@ -7,17 +7,24 @@ use dragline_schema::{Dialect, RunKey, Timestamp};
 use crate::guessed::are_dismissed;
 use crate::rollup::Source;
 use crate::source::{SourceKey, SourceStats};
+use crate::tasks::Tasks;
 
 /// The run that each source belongs to.
 pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
-    let dismissed = are_dismissed(sources);
+    let tasks = Tasks::of(sources);
+    let mut dismissed = are_dismissed(sources);
+    for ((key, _), is_dismissed) in sources.iter().zip(&mut dismissed) {
+        *is_dismissed |= tasks.are_runs(&key.family);
+    }
+    let has_name = |key: &SourceKey| !tasks.are_names(&key.family);
     let mut named: BTreeMap<&str, Named<'_>> = BTreeMap::new();
     for ((key, _), is_dismissed) in sources.iter().zip(&dismissed) {
         if let (Some(run), false) = (&key.run_id, is_dismissed) {
             let named = named.entry(&key.family).or_default();
             let scrapers = named.runs.entry(run).or_default();
-            scrapers.extend(key.scraper_id.as_deref());
-            named.scrapers.extend(key.scraper_id.as_deref());
+            let scraper = key.scraper_id.as_deref().filter(|_| has_name(key));
+            scrapers.extend(scraper);
+            named.scrapers.extend(scraper);
         }
     }
     let adopted: Vec<RunKey> = sources
@@ -26,9 +33,10 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
         .map(|((key, stats), is_dismissed)| {
             let is_foreign = !stats.dialects.contains(&Dialect::Dragline);
             let named = named.get(key.family.as_str()).filter(|_| is_foreign);
-            adopt(key, named, is_dismissed)
+            adopt(key, named, is_dismissed, has_name(key))
         })
         .collect();
+    let adopted = name_by_services(sources, adopted);
     let mut whole: BTreeMap<(&RunKey, &str), Whole<'_>> = BTreeMap::new();
     let without_site: Vec<RunKey> = adopted
         .iter()
@@ -68,6 +76,40 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
     name_by_directories(sources, &mut keys);
     name_by_files(sources, &foreign, &mut keys);
     join_usual_site(sources, &foreign, &mut keys);
+    keys
+}
+
+/// Names scrapers by their services where no line does and several services of one log make requests or items.
+fn name_by_services(sources: &[Source], mut keys: Vec<RunKey>) -> Vec<RunKey> {
+    let mut active: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    // Lines that a run names, but no envelope, belong to the service of the run.
+    let mut of_runs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for ((source, stats), key) in sources.iter().zip(&keys) {
+        let Some(service) = source.service.as_deref() else {
+            continue;
+        };
+        if key.scraper_id.is_none() && stats.active.is_some() {
+            active.entry(&source.family).or_default().insert(service);
+        }
+        if let Some(run) = &source.run_id {
+            let services = of_runs.entry((&source.family, run)).or_default();
+            services.insert(service);
+        }
+    }
+    active.retain(|_, services| services.len() > 1);
+    if active.is_empty() {
+        return keys;
+    }
+    for ((source, _), key) in sources.iter().zip(&mut keys) {
+        if key.scraper_id.is_some() || !active.contains_key(source.family.as_str()) {
+            continue;
+        }
+        let of_run = source.run_id.as_deref().and_then(|run| {
+            let services = of_runs.get(&(source.family.as_str(), run))?;
+            services.first().filter(|_| services.len() == 1).copied()
+        });
+        key.scraper_id = source.service.as_deref().or(of_run).map(str::to_owned);
+    }
     keys
 }
 
@@ -346,10 +388,11 @@ struct Named<'s> {
     scrapers: BTreeSet<&'s str>,
 }
 
-/// Assigns lines without a run to the run of their family, if it has exactly one. A dismissed run is none.
-fn adopt(key: &SourceKey, named: Option<&Named<'_>>, is_dismissed: bool) -> RunKey {
+/// Assigns lines without a run to the run of their family, if it has exactly one. A dismissed run is none, and so is the
+/// name of a task.
+fn adopt(key: &SourceKey, named: Option<&Named<'_>>, is_dismissed: bool, has_name: bool) -> RunKey {
     let mut run = RunKey {
-        scraper_id: key.scraper_id.clone(),
+        scraper_id: key.scraper_id.clone().filter(|_| has_name),
         site: key.site.clone(),
         run_id: key.run_id.clone().filter(|_| !is_dismissed),
     };

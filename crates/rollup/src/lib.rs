@@ -53,6 +53,7 @@ mod seq;
 mod signs;
 mod source;
 mod tally;
+mod tasks;
 mod unread;
 mod verdict;
 

@@ -32,6 +32,8 @@ pub struct SourceKey {
     pub is_rest: bool,
     /// Whether no line names or bounds the run, but a silence does.
     pub is_guessed: bool,
+    /// The program that the envelopes around the lines name; it names the scraper where nothing else does.
+    pub service: Option<String>,
 }
 
 impl SourceKey {
@@ -48,6 +50,7 @@ impl SourceKey {
             is_echo: record.is_echo,
             is_rest: false,
             is_guessed: record.is_run_guessed,
+            service: part(&record.service),
         }
     }
 
@@ -59,18 +62,20 @@ impl SourceKey {
             && self.run_id.as_deref() == record.run_id.as_deref()
             && self.is_echo == record.is_echo
             && self.is_guessed == record.is_run_guessed
+            && self.service.as_deref() == record.service.as_deref()
     }
 
     /// An id that is the same in every version and on every machine.
     pub(crate) fn id(&self) -> u64 {
         let part = |part: &Option<String>| part.as_deref().unwrap_or("\u{1}").to_owned();
-        let parts = [
+        let mut parts = vec![
             self.family.clone(),
             part(&self.scraper_id),
             part(&self.site),
             part(&self.run_id),
             u8::from(self.is_echo).to_string(),
         ];
+        parts.extend(self.service.clone());
         xxhash_rust::xxh3::xxh3_64(parts.join("\0").as_bytes())
     }
 

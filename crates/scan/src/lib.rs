@@ -555,11 +555,13 @@ impl Pass<'_> {
             bytes,
             lines,
             zoneless,
+            zone,
             truncated,
             fingerprint,
             ..
         } = summary;
         rollup.end_file(&path, bytes, lines, zoneless, truncated);
+        rollup.set_zone(&path, zone);
         (rollup, fingerprint)
     }
 

@@ -56,6 +56,12 @@ pub struct Record<'a> {
     pub unread: Option<Unread>,
     /// Whether no line names or bounds the record's run, but a silence before its first line does.
     pub is_run_guessed: bool,
+    /// The program that wrote the line, as the envelope around it names it: a service, an app, a dyno. In a record of a
+    /// supervisor, the program that it started or that ended.
+    pub service: Option<Cow<'a, str>>,
+    /// Whether a supervisor wrote the record, which started the program that [`service`](Self::service) names or saw it
+    /// end.
+    pub is_supervisors: bool,
 }
 
 /// A failed HTTP attempt that is told in words.
@@ -106,9 +112,17 @@ impl Own<'_> {
 }
 
 impl Record<'_> {
-    /// Whether the record counts as an error: a `scraper_error` event, or anything at ERROR or above.
+    /// Whether the record counts as an error: a `scraper_error` event, anything at ERROR or above, or a supervisor's
+    /// record of a program that failed.
     pub fn is_error(&self) -> bool {
-        matches!(self.event, Event::ScraperError(_)) || self.level.is_some_and(Level::is_error)
+        let has_failed = || match &self.event {
+            Event::ScraperError(_) => true,
+            Event::ScraperEnd(end) => {
+                self.is_supervisors && end.status.as_deref() == Some("failed")
+            }
+            _ => false,
+        };
+        self.level.is_some_and(Level::is_error) || has_failed()
     }
 
     /// Converts to an owned record, which can outlive the line that it was read from.
@@ -134,6 +148,8 @@ impl Record<'_> {
             own: self.own.into_owned(),
             unread: self.unread,
             is_run_guessed: self.is_run_guessed,
+            service: own(self.service),
+            is_supervisors: self.is_supervisors,
         }
     }
 

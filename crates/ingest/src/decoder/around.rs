@@ -14,6 +14,7 @@ use crate::framing::journal::{self, Entry};
 use crate::framing::listed::Listed;
 use crate::framing::octets::Octets;
 use crate::framing::report;
+use crate::framing::table::{Row, Table};
 use crate::meaning::scrapy::Scrapy;
 use crate::meaning::text::Text;
 use crate::parsing::{Object, inspect, without_colours};
@@ -121,6 +122,7 @@ impl Decoder {
             return self;
         }
         let (family, options, calendar) = (&self.family, &self.options, self.local.calendar);
+        let outer = &self.service;
         self.streams.entry(name.to_owned()).or_insert_with(|| {
             // Two programs may start in the same second.
             let mut own = Self::new(family, options);
@@ -129,7 +131,8 @@ impl Decoder {
             if let Some(program) = program_of(name) {
                 own.text = Text::new(&format!("{family} {program}"));
             }
-            own.local.calendar = calendar;
+            own.local.set_calendar(calendar);
+            own.service = envelope::service_of(name).or_else(|| outer.clone());
             Box::new(own)
         })
     }
@@ -252,6 +255,25 @@ impl Decoder {
         }
         self.of_journal(line, at, sink)
             .or_else(|| self.of_list(line, at, sink))
+            .or_else(|| self.of_table(line, at, sink))
+    }
+
+    /// Handles a line of a file whose first line names its columns. `None` if the line does not belong to the table.
+    fn of_table(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> Option<Fate> {
+        if at.line == 1 && self.table.is_none() {
+            self.table = Some(Table::begin(line)?);
+            self.needs_order = true;
+            return Some(Fate::Around);
+        }
+        match self.table.as_mut()?.take(line) {
+            Row::Whole(object) => {
+                (self.taken_at, self.given_level) = (None, None);
+                let fate = self.json(&object, at, 0, sink);
+                Some(fate.unwrap_or_else(|| Self::bad(line, at, true, sink)))
+            }
+            Row::Part => Some(Fate::Part),
+            Row::Other => None,
+        }
     }
 
     /// Handles a line of a multi-line entry written by `journalctl`. `None` if the line does not belong to one.

@@ -60,6 +60,8 @@ impl Context {
 pub(super) struct Remembering<'r> {
     pub(super) context: &'r mut Context,
     pub(super) runs: (&'r mut Runs, u32),
+    /// The program that the envelope around the lines names.
+    pub(super) service: Option<&'r str>,
     pub(super) sink: &'r mut dyn Sink,
 }
 
@@ -69,6 +71,26 @@ impl Sink for Remembering<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, at: Position) {
+        if let Some(service) = self.service
+            && record.service.is_none()
+        {
+            let record = Record {
+                service: Some(service.into()),
+                ..record.clone()
+            };
+            return self.pass(&record, at);
+        }
+        self.pass(record, at);
+    }
+
+    fn problem(&mut self, problem: &Problem<'_>) {
+        self.sink.problem(problem);
+    }
+}
+
+impl Remembering<'_> {
+    /// Passes on a record with the run that it belongs to.
+    fn pass(&mut self, record: &Record<'_>, at: Position) {
         let (runs, family) = &mut self.runs;
         if let Some((run_id, is_run_guessed)) = runs.of(record, *family) {
             let record = Record {
@@ -81,9 +103,5 @@ impl Sink for Remembering<'_> {
         }
         self.context.remember(record);
         self.sink.record(record, at);
-    }
-
-    fn problem(&mut self, problem: &Problem<'_>) {
-        self.sink.problem(problem);
     }
 }

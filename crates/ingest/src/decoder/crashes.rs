@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Dialect, Event, ProblemKind, Record, ScraperError, Sink, Timestamp, clip};
+use dragline_schema::{
+    Dialect, Event, Level, ProblemKind, Record, ScraperError, Sink, Timestamp, clip,
+};
 
 use super::{Decoder, SHOWN};
+use crate::framing::crash::Crash;
 use crate::framing::report;
 use crate::meaning::{causes_of, traceback};
 
@@ -12,13 +15,34 @@ use crate::meaning::{causes_of, traceback};
 /// In microseconds.
 const SOON: i64 = 500_000;
 
-/// Whether a program continued immediately after a record with an exception. If so, the exception was logged and
-/// handled.
-fn goes_on(before: Option<Timestamp>, next: Option<Timestamp>) -> bool {
-    let (Some(before), Some(next)) = (before, next) else {
-        return false;
-    };
-    (0..=SOON).contains(&(next.as_micros() - before.as_micros()))
+/// The record before a crash, if it may log an exception without being an error.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Handled {
+    pub(super) at: Option<Timestamp>,
+    pub(super) level: Level,
+}
+
+/// The record after a crash.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Next {
+    pub(super) at: Option<Timestamp>,
+    /// Whether it says that a program started.
+    pub(super) is_start: bool,
+}
+
+impl Handled {
+    /// Whether the program continued after this record with an exception, which was then logged and handled: either
+    /// immediately, or later, if the exception was caught on its way out of the program.
+    fn goes_on(self, next: Option<Next>, crash: &Crash) -> bool {
+        // Loggers write exceptions at these levels; at INFO, a program prints them by itself.
+        let is_logged = matches!(self.level, Level::Warn | Level::Debug | Level::Trace);
+        let is_caught = is_logged && !crash.is_from_outside();
+        let Some(next) = next else { return is_caught };
+        let is_soon = self.at.zip(next.at).is_some_and(|(before, next)| {
+            (0..=SOON).contains(&(next.as_micros() - before.as_micros()))
+        });
+        is_soon || (is_caught && !next.is_start)
+    }
 }
 
 impl Decoder {
@@ -33,8 +57,9 @@ impl Decoder {
             self.ledger.repeated += 1;
             return;
         }
-        let (handled_at, next_at) = (self.handled_at.take(), self.next_at.take());
-        if crash.may_be_handled() && goes_on(handled_at, next_at) {
+        let (handled, next) = (self.handled.take(), self.next.take());
+        let is_handled = handled.is_some_and(|handled| handled.goes_on(next, &crash));
+        if crash.may_be_handled() && is_handled {
             self.ledger.repeated += 1;
             return;
         }
@@ -50,6 +75,7 @@ impl Decoder {
                 message: Some(crash.text.as_str().into()),
                 run_id: self.context.run_id.as_deref().map(Into::into),
                 is_run_guessed: self.context.is_run_guessed,
+                service: self.service.as_deref().map(Into::into),
                 dialect: Dialect::Text,
                 ..Record::default()
             };
@@ -73,6 +99,7 @@ impl Decoder {
             site: self.context.site.as_deref().map(Into::into),
             run_id: self.context.run_id.as_deref().map(Into::into),
             is_run_guessed: self.context.is_run_guessed,
+            service: self.service.as_deref().map(Into::into),
             message: Some("uncaught exception".into()),
             event: Event::ScraperError(ScraperError {
                 error_type: text(error_type),

@@ -6,6 +6,7 @@ mod crashes;
 mod fate;
 mod objects;
 mod runs;
+mod supervised;
 mod texts;
 
 use std::borrow::Cow;
@@ -18,9 +19,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use self::context::Context;
 use self::context::Remembering;
+use self::crashes::{Handled, Next};
 pub(crate) use self::fate::Fate;
 use self::fate::Ledger;
 use self::runs::Runs;
+use self::supervised::Supervised;
 use crate::clock::Clock;
 use crate::forms;
 use crate::found::LogFile;
@@ -31,8 +34,10 @@ use crate::framing::journal::Entry;
 use crate::framing::listed::Listed;
 use crate::framing::octets::Octets;
 use crate::framing::report;
+use crate::framing::table::Table;
 use crate::meaning::learn::Learned;
 use crate::meaning::native::{self, Head};
+use crate::meaning::process;
 use crate::meaning::scrapy::{self, Scrapy};
 use crate::meaning::text::Text;
 use crate::meaning::{Shapes, crawlee};
@@ -55,10 +60,10 @@ pub(crate) struct Decoder {
     crash: Option<Crash>,
     /// The text of the record before the crash.
     before_crash: Option<String>,
-    /// The time of that record, if it may log an exception without being an error.
-    handled_at: Option<Timestamp>,
-    /// The time of the record that is about to be opened.
-    next_at: Option<Timestamp>,
+    /// That record, if it may log an exception without being an error.
+    handled: Option<Handled>,
+    /// The record that is about to be opened.
+    next: Option<Next>,
     /// The stream of the last record that was nested in another.
     inner: Option<String>,
     /// The process that wrote these lines, if several processes write to one file.
@@ -69,6 +74,10 @@ pub(crate) struct Decoder {
     /// The runs that the lines bound but do not name, and the hash of the family's name for their ids.
     runs: Runs,
     number: u32,
+    /// The runs that supervisors bound.
+    supervised: Supervised,
+    /// The program that the envelopes around a stream's lines name.
+    service: Option<String>,
     zoneless: u64,
     /// The fates of the file's lines.
     ledger: Ledger,
@@ -85,6 +94,8 @@ pub(crate) struct Decoder {
     entry: Option<Entry>,
     /// An open record whose fields are on lines of their own.
     listed: Option<Listed>,
+    /// The columns of the file, if it is a table.
+    table: Option<Table>,
     /// An open multi-line syslog message.
     octets: Option<Octets>,
     /// The pieces received so far of a line that a container runtime split.
@@ -122,6 +133,8 @@ struct State<'s> {
     crawlee: crawlee::State,
     #[serde(default, skip_serializing_if = "Runs::is_empty")]
     runs: Cow<'s, Runs>,
+    #[serde(default, skip_serializing_if = "Supervised::is_empty")]
+    supervised: Cow<'s, Supervised>,
     /// Which of two ambiguous numbers of a date comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<DateOrder>,
@@ -143,14 +156,16 @@ impl Decoder {
             text: Text::new(family),
             crash: None,
             before_crash: None,
-            handled_at: None,
-            next_at: None,
+            handled: None,
+            next: None,
             inner: None,
             worker: None,
             is_redirected: false,
             context: Context::default(),
             runs: Runs::default(),
             number: xxh3_64(family.as_bytes()) as u32,
+            supervised: Supervised::default(),
+            service: None,
             zoneless: 0,
             ledger: Ledger::default(),
             needs_order: false,
@@ -160,6 +175,7 @@ impl Decoder {
             pretty: None,
             entry: None,
             listed: None,
+            table: None,
             octets: None,
             pieces: None,
             taken_at: None,
@@ -183,17 +199,23 @@ impl Decoder {
         self.zoneless + self.streams.values().map(|own| own.zoneless()).sum::<u64>()
     }
 
+    /// The zone that the file's envelopes show for times without one, in seconds east of Greenwich.
+    pub(crate) fn zone(&self) -> Option<i32> {
+        self.local.calendar.offset.map(|(offset, _)| offset)
+    }
+
     /// Whether any line since the start of the file may be continued by others. If so, the lines can only be decoded
     /// in their order.
     pub(crate) fn needs_order(&self) -> bool {
         self.needs_order
+            || self.local.has_turned()
             || self.clock.as_ref().is_some_and(|clock| clock.needs_order)
             || self.streams.values().any(|own| own.needs_order())
     }
 
     /// Whether the runs of a file's lines depend on earlier files.
     pub(crate) fn has_runs(&self) -> bool {
-        !self.runs.is_empty()
+        !self.runs.is_empty() || !self.supervised.is_empty()
     }
 
     /// The fates of the file's lines.
@@ -229,6 +251,8 @@ impl Decoder {
         self.needs_order = false;
         self.habits = Habits::default();
         self.shapes.begin_file();
+        self.local.begin_file();
+        self.table = None;
         self.text.begin_file();
         for own in self.streams.values_mut() {
             own.begin_file(modified, is_part);
@@ -242,7 +266,7 @@ impl Decoder {
 
     /// Sets what is known about the times in the current file.
     pub(crate) fn set_calendar(&mut self, calendar: Calendar) {
-        self.local.calendar = calendar;
+        self.local.set_calendar(calendar);
         for own in self.streams.values_mut() {
             own.set_calendar(calendar);
         }
@@ -293,7 +317,10 @@ impl Decoder {
     ) -> T {
         // It is restored when the work is done.
         let mut clock = self.clock.take().unwrap_or_default();
-        let done = work(self, &mut clock.before(sink));
+        let mut supervised = std::mem::take(&mut self.supervised);
+        let mut timed = clock.before(sink);
+        let done = work(self, &mut supervised.before(self.number, &mut timed));
+        self.supervised = supervised;
         self.clock = Some(clock);
         done
     }
@@ -305,6 +332,9 @@ impl Decoder {
         self.flush_pretty(sink);
         self.flush_entry(sink);
         self.flush_listed(sink);
+        if let Some(table) = self.table.take() {
+            Self::each_bad(&table.rest(), Position::default(), sink);
+        }
         if let Some(octets) = self.octets.take() {
             let at = octets.at;
             self.wrapped(&octets.into_text(), at, false, sink);
@@ -329,6 +359,7 @@ impl Decoder {
             scrapy: self.scrapy.state(),
             crawlee: self.text.crawlee().state(),
             runs: Cow::Borrowed(&self.runs),
+            supervised: Cow::Borrowed(&self.supervised),
             order: self.order(),
             streams: self
                 .streams
@@ -354,6 +385,7 @@ impl Decoder {
         self.context = state.context.into_owned();
         self.local.calendar.order = state.order;
         self.runs = state.runs.into_owned();
+        self.supervised = state.supervised.into_owned();
         self.scrapy.restore(state.scrapy);
         self.text.crawlee_mut().restore(state.crawlee);
         self.taught_by = state.taught_by;
@@ -386,6 +418,10 @@ impl Decoder {
     ) -> Fate {
         // Files that start with a byte order mark may have been appended to others.
         let bytes = without_bom(bytes);
+        if !self.streams.is_empty() && process::may_say_end(bytes) {
+            // What a program logged last comes before what its supervisor says of its end.
+            self.flush_all(sink);
+        }
         if self.predicted(bytes, at, sink) {
             return Fate::Record;
         }
@@ -431,6 +467,14 @@ impl Decoder {
     pub(crate) fn flush(&mut self, sink: &mut dyn Sink) {
         self.flush_crash(sink);
         self.flush_texts(sink);
+    }
+
+    /// Emits the open records of all streams.
+    fn flush_all(&mut self, sink: &mut dyn Sink) {
+        self.flush(sink);
+        for own in self.streams.values_mut() {
+            own.flush_all(sink);
+        }
     }
 
     /// Position of the open record, if there is one.
@@ -518,6 +562,7 @@ impl Decoder {
         Remembering {
             context: &mut self.context,
             runs: (&mut self.runs, self.number),
+            service: self.service.as_deref(),
             sink,
         }
         .record(record, at);
@@ -535,17 +580,24 @@ impl Decoder {
         let mut remembering = Remembering {
             context: &mut self.context,
             runs: (&mut self.runs, self.number),
+            service: self.service.as_deref(),
             sink,
         };
         self.scrapy.flush(&mut remembering);
         let mut remembering = Remembering {
             context: &mut self.context,
             runs: (&mut self.runs, self.number),
+            service: self.service.as_deref(),
             sink,
         };
         self.zoneless += self
             .text
             .flush(&self.local, &self.options.map, &mut remembering);
+        if let Some((text, at)) = self.text.take_crash() {
+            // Another error, of which the program died directly after the record.
+            self.crash = Crash::within(text, at);
+            self.flush_crash(sink);
+        }
         if let Some((run_id, _)) = self.scrapy.run()
             && self.context.run_id.as_deref() != Some(run_id)
         {

@@ -38,7 +38,8 @@ impl Decoder {
             (line, object)
         } else {
             let Some(text) = without_nan(line) else {
-                return self.several(line, at, depth, sink);
+                let several = self.several(line, at, depth, sink);
+                return several.or_else(|| self.behind_torn(line, at, depth, sink));
             };
             repaired = text;
             (&*repaired, Object::parse(&repaired)?)
@@ -115,6 +116,30 @@ impl Decoder {
             fate.unwrap_or_else(|| Self::bad(object, at, true, sink))
         });
         each.max()
+    }
+
+    /// Decodes the record behind the beginning of another one, which was cut off when its writer was killed.
+    fn behind_torn(
+        &mut self,
+        line: &str,
+        at: Position,
+        depth: u32,
+        sink: &mut dyn Sink,
+    ) -> Option<Fate> {
+        const MOST: usize = 16;
+        let line = line.trim_end();
+        if depth > DEEPEST || !line.starts_with("{\"") || !line.ends_with('}') {
+            return None;
+        }
+        let begins = memchr::memmem::find_iter(line.as_bytes(), b"{\"").skip(1);
+        let begin = begins
+            .take(MOST)
+            .find(|begin| envelope::is_record(&line[*begin..]))?;
+        self.flush(sink);
+        Self::bad(&line[..begin], at, true, sink);
+        self.json(&line[begin..], at, depth + 1, sink);
+        // The lost half is a problem, whatever came behind it.
+        Some(Fate::Bad)
     }
 
     /// Decodes the line that an object contains.

@@ -52,7 +52,8 @@ impl Runs {
     /// The id of the run that a record without one belongs to, if any, and whether it is guessed. `family` makes the
     /// ids of two files' runs different.
     pub(super) fn of(&mut self, record: &Record<'_>, family: u32) -> Option<(&str, bool)> {
-        if record.run_id.is_some() || record.dialect == Dialect::Dragline {
+        // What a supervisor says bounds the run of the program that it names.
+        if record.run_id.is_some() || record.dialect == Dialect::Dragline || record.is_supervisors {
             return None;
         }
         let is_bound = matches!(record.event, Event::ScraperStart(_) | Event::ScraperEnd(_));

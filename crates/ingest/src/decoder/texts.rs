@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 
-use dragline_schema::{Level, Position, Sink};
+use dragline_schema::{Dialect, Level, Position, Record, Sink, clip};
 
+use super::crashes::{Handled, Next};
 use super::fate::Fate;
-use super::{DEEPEST, Decoder, MOST_STREAMS};
+use super::{DEEPEST, Decoder, MOST_STREAMS, SHOWN};
 use crate::framing::bar::{behind_bar, is_bar};
 use crate::framing::crash::{self, Crash, error_line};
 use crate::framing::envelope::{self, Opened};
 use crate::framing::hole::Hole;
+use crate::framing::report;
 use crate::meaning::scrapy::{self, Scrapy};
 use crate::meaning::text::{Begun, Debug};
+use crate::meaning::{self, process};
 use crate::parsing::{head, indented, without_colours};
 
 impl Decoder {
@@ -73,8 +76,12 @@ impl Decoder {
         if let Some(begun) = Scrapy::begin(line, at, &self.local) {
             return self.open_scrapy(begun, sink);
         }
-        let head = self.text.head(line);
+        let head = self.text.head(line).filter(|_| !is_tag(line));
         let head = head.or_else(|| self.taken_at.and_then(|_| head::weak(line)));
+        let has_envelope = self.taken_at.is_some() || self.given_level.is_some();
+        if !has_envelope && head.as_ref().is_some_and(|head| self.text.quotes(head)) {
+            return self.behind(line, at, complete, sink);
+        }
         if depth < DEEPEST
             && let Some(name) = head
                 .as_ref()
@@ -149,12 +156,24 @@ impl Decoder {
         }
         if self.crash.is_some() {
             let time = begun.timestamp(&self.local).map(|(time, _)| time);
-            self.next_at = time.or(self.taken_at);
+            self.next = Some(Next {
+                at: time.or(self.taken_at),
+                is_start: meaning::is_start(&begun.text),
+            });
         }
         self.flush(sink);
         self.is_redirected = false;
-        self.text.open(begun, self.taken_at, self.given_level);
+        self.open(begun, sink);
         Fate::Record
+    }
+
+    /// Opens a record. One of a supervisor is complete: the lines of other streams after it depend on it.
+    fn open(&mut self, begun: Begun, sink: &mut dyn Sink) {
+        let is_supervisors = process::told(&begun.text).is_some();
+        self.text.open(begun, self.taken_at, self.given_level);
+        if is_supervisors {
+            self.flush(sink);
+        }
     }
 
     /// Handles a line that starts no record: part of the open record, a crash, or a line of unknown format.
@@ -172,6 +191,9 @@ impl Decoder {
             && (own.is_in_text() || own.crash.is_some())
         {
             return own.behind(line, at, complete, sink);
+        }
+        if process::told(line).is_some() {
+            return self.of_supervisor(line, at, sink);
         }
         let is_blank = line.trim().is_empty();
         let was_in_crash = self.is_in_crash();
@@ -198,8 +220,9 @@ impl Decoder {
         if let Some(crash) = Crash::begin(line, at) {
             let before = self.text.pending_text().or(self.scrapy.pending_text());
             let before = before.map(str::to_owned);
-            let logged_at = self.text.logged_at(&self.local);
-            self.handled_at = logged_at.or(self.scrapy.logged_at());
+            let of_scrapy = || Some((Some(self.scrapy.logged_at()?), Level::Info));
+            let logged = self.text.logged(&self.local).or_else(of_scrapy);
+            self.handled = logged.map(|(at, level)| Handled { at, level });
             self.flush(sink);
             self.crash = Some(crash);
             self.before_crash = before;
@@ -209,11 +232,39 @@ impl Decoder {
         self.flush(sink);
         if self.taken_at.is_some() || self.given_level.is_some() {
             // The envelope provides a time or a level that the line lacks.
-            self.text
-                .open(Begun::plain(line, at), self.taken_at, self.given_level);
+            self.open(Begun::plain(line, at), sink);
             return Fate::Record;
         }
         Self::bad(line, at, complete, sink)
+    }
+
+    /// Emits what a supervisor says in a line without a head. It stands directly behind the last line of the program.
+    fn of_supervisor(&mut self, line: &str, at: Position, sink: &mut dyn Sink) -> Fate {
+        self.flush(sink);
+        if self.taken_at.is_some() || self.given_level.is_some() {
+            self.open(Begun::plain(line, at), sink);
+            return Fate::Record;
+        }
+        self.flush_all(sink);
+        let streams = self.streams.values().map(|own| own.context.timestamp);
+        let time = streams.max().flatten().max(self.context.timestamp);
+        let own = |text: &Option<String>| text.clone().map(Cow::Owned);
+        let mut record = Record {
+            timestamp: time,
+            scraper_id: own(&self.context.scraper_id),
+            site: own(&self.context.site),
+            run_id: own(&self.context.run_id),
+            is_run_guessed: self.context.is_run_guessed,
+            message: Some(line.trim_end().into()),
+            dialect: Dialect::Text,
+            ..Record::default()
+        };
+        process::complete(&mut record);
+        if time.is_none() {
+            report(sink, self.local.timeless(), Some(at), clip(line, SHOWN));
+        }
+        sink.record(&record, at);
+        Fate::Record
     }
 
     /// Decodes what a terminal would show of a line that was redrawn repeatedly.
@@ -360,13 +411,28 @@ impl Decoder {
         if self.scrapy.completes(&begun) {
             return Fate::Part;
         }
-        self.next_at = begun.time().filter(|_| self.crash.is_some());
+        self.next = self.crash.as_ref().map(|_| Next {
+            at: begun.time(),
+            is_start: false,
+        });
         self.flush(sink);
         self.is_redirected = false;
         self.zoneless += 1;
         self.scrapy.open(begun);
         Fate::Record
     }
+}
+
+/// Whether a line is a tag with attributes, such as `<error code="500"/>`: no level is written in this form.
+fn is_tag(line: &str) -> bool {
+    line.starts_with('<')
+        && line.trim_end().ends_with('>')
+        && line.find(' ').is_some_and(|blank| {
+            let name = &line[1..blank];
+            !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_alphabetic())
+                && line[blank..].contains("=\"")
+        })
 }
 
 /// Whether a head contains the name of a pool process, as Celery's:

@@ -86,6 +86,11 @@ impl Body {
         self.depth > 0 || self.is_ruled || (self.announces && self.lines == 1)
     }
 
+    /// Whether the text is one that the first line announced, with a colon at its end.
+    pub(crate) fn quotes(&self) -> bool {
+        self.is_quoting && self.lines < MOST_LINES
+    }
+
     /// Whether the next line belongs to the body. If so, counts it.
     pub(crate) fn takes(&mut self, line: &str) -> bool {
         let is_own = self.belongs(line);

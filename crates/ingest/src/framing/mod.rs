@@ -19,6 +19,7 @@ pub(crate) mod memory;
 pub(crate) mod multiplexed;
 pub(crate) mod octets;
 pub(crate) mod open;
+pub(crate) mod table;
 pub(crate) mod utf16;
 
 use dragline_schema::{Position, Problem, ProblemKind, Sink};

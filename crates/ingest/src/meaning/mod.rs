@@ -15,8 +15,11 @@ pub(crate) mod lacking;
 pub(crate) mod learn;
 mod level;
 pub(crate) mod map;
+mod monolog;
+mod naming;
 pub(crate) mod native;
 mod node;
+pub(crate) mod process;
 mod prose;
 mod role;
 pub(crate) mod scrapy;
@@ -37,6 +40,11 @@ pub(crate) use self::exception::causes_of;
 pub(crate) use self::foreign::{decode_fields, is_eliots};
 pub(crate) use self::role::is_own;
 pub(crate) use self::shape::Shapes;
+
+/// Whether a message says that a run starts.
+pub(crate) fn is_start(message: &str) -> bool {
+    bounds::bound(message) == Some(bounds::Bound::Start)
+}
 
 /// Decodes a JSON object; `None` if it is not a log record.
 pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Record<'a>> {

@@ -23,6 +23,19 @@ pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, 
     let told = told.or_else(|| crash::behind_mark(first, rest));
     told.or_else(|| crash::error_within(first))
         .or_else(|| type_within(first))
+        .or_else(|| shown_at_end(first))
+}
+
+/// `failed to parse https://…: KeyError('price')`: an exception as Python shows it, at the end.
+fn shown_at_end(text: &str) -> Option<(&str, &str)> {
+    let inner = text.trim_end().strip_suffix(')')?;
+    let open = inner.find("Error(").map(|at| at + "Error".len());
+    let open = open.or_else(|| Some(inner.find("Exception(")? + "Exception".len()))?;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let begin = inner[..open].trim_end_matches(is_part).len();
+    let message = inner[open + 1..].trim_end_matches(',');
+    let is_alone = begin == 0 || inner[..begin].ends_with([' ', ':']);
+    (is_alone && is_type(&inner[begin..open])).then_some((&inner[begin..open], message))
 }
 
 /// `page https://… failed: MissingElement: message`: a type in a name of several words, between colons.
@@ -130,6 +143,10 @@ mod tests {
             ),
             (
                 "trouble with 'https://shop.test/p/1': KeyError: 'price'",
+                Some(("KeyError", "'price'")),
+            ),
+            (
+                "Failed to parse https://shop.test/p/1: KeyError('price')",
                 Some(("KeyError", "'price'")),
             ),
             ("progress: Books: 12 of 40", None),

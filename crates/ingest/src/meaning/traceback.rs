@@ -145,7 +145,7 @@ fn stack(text: &str) -> Traceback<'_> {
         .match_indices('\n')
         .find(|(at, _)| is_frame(text[at + 1..].lines().next().unwrap_or_default()))
         .map_or(text.len(), |(at, _)| at);
-    let head = &text[..head_end];
+    let head = crash::behind_version(text[..head_end].trim_start());
     let (first, more) = head.split_once('\n').unwrap_or((head, ""));
     // Skip what runtimes print before the type.
     let (error_type, message) = match crash::error_line(first) {

@@ -81,6 +81,30 @@ const AHEAD: i64 = 2 * 60_000_000;
 /// Maximum number of named files.
 const NAMED: usize = 3;
 
+/// Returns notes about the zones that envelopes show for the times in them.
+fn zones(finished: &Finished) -> Vec<String> {
+    let mut files: BTreeMap<i32, Vec<&String>> = BTreeMap::new();
+    for (path, file) in &finished.files {
+        if let Some(zone) = file.zone.filter(|zone| *zone != 0) {
+            files.entry(zone).or_default().push(path);
+        }
+    }
+    let each = files.into_iter().map(|(zone, paths)| {
+        let (hours, minutes) = (zone.abs() / 3600, zone.abs() / 60 % 60);
+        let sign = if zone < 0 { '-' } else { '+' };
+        let more = match paths.len() {
+            1 => String::new(),
+            count => format!(" and {} more files", count - 1),
+        };
+        format!(
+            "{}{more}: times without a zone are read as UTC{sign}{hours:02}:{minutes:02}, because they differ by as \
+             much from the times that a runtime or collector added to the same lines.",
+            paths[0]
+        )
+    });
+    each.collect()
+}
+
 /// Returns notes about implausible times.
 fn clocks(finished: &Finished) -> Vec<String> {
     let mut notes = Vec::new();
@@ -121,6 +145,7 @@ fn notes(finished: &Finished) -> Vec<String> {
             "{zoneless} events have no time zone; assumed time zone: --tz (default UTC)."
         ));
     }
+    notes.extend(zones(finished));
     let unjudged: u64 = finished
         .runs
         .iter()
@@ -129,6 +154,12 @@ fn notes(finished: &Finished) -> Vec<String> {
     if unjudged > 0 {
         notes.push(format!(
             "{unjudged} requests are excluded from the success rate: no status logged."
+        ));
+    }
+    if finished.task_ids > 0 {
+        notes.push(format!(
+            "{} run ids in the lines have one or two requests each: they are ids of tasks and are not counted as runs.",
+            finished.task_ids
         ));
     }
     notes.extend(counted_by(finished));

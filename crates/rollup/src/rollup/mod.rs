@@ -145,6 +145,9 @@ pub struct FileEntry {
     pub events: u64,
     /// Records whose time has no zone.
     pub zoneless: u64,
+    /// The zone of such times, in seconds east of Greenwich, if the envelopes around the lines show it. Then they are
+    /// not counted as zoneless.
+    pub zone: Option<i32>,
     /// Whether it is a truncated archive.
     pub truncated: bool,
     /// When it was last modified.
@@ -294,6 +297,11 @@ impl Rollup {
         entry.lines = lines;
         entry.zoneless = zoneless;
         entry.truncated = truncated;
+    }
+
+    /// Sets the zone of a file's times without one, as the envelopes around its lines show it.
+    pub fn set_zone(&mut self, path: &str, zone: Option<i32>) {
+        self.files.entry(path.to_owned()).or_default().zone = zone;
     }
 
     /// Counts a problem of the current file.
@@ -462,6 +470,7 @@ impl Rollup {
             entry.bytes = entry.bytes.max(file.bytes);
             entry.lines = entry.lines.max(file.lines);
             entry.zoneless = entry.zoneless.max(file.zoneless);
+            entry.zone = entry.zone.or(file.zone);
             entry.truncated |= file.truncated;
             entry.modified = entry.modified.max(file.modified);
             entry.latest = entry.latest.max(file.latest);

@@ -101,7 +101,7 @@ pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
     if let Some(told) = behind_type(line) {
         return Some(told);
     }
-    let line = without_words(line);
+    let line = behind_version(without_words(line));
     // Node's format for an error with properties.
     let line = line.strip_prefix('[').unwrap_or(line);
     let end = line
@@ -141,6 +141,16 @@ pub(crate) fn behind_mark<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str,
         .find(|line| line.trim_start().starts_with('^'))?;
     let name = marked.trim_end().strip_suffix(')')?.rsplit_once("^ (")?.1;
     error_line(name).map(|(name, _)| (name, first))
+}
+
+/// Removes the version of the program before an error: `[v0.21.1835.0] Jackett.Common.IndexerException: message`.
+pub(crate) fn behind_version(line: &str) -> &str {
+    let behind = || {
+        let (version, rest) = line.strip_prefix("[v")?.split_once("] ")?;
+        let is_version = version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        is_version.then_some(rest)
+    };
+    behind().unwrap_or(line)
 }
 
 /// Removes what runtimes write before an uncaught error.

@@ -11,7 +11,8 @@ use dragline_schema::{Level, Position};
 use crate::framing::lines::append;
 
 pub(crate) use self::lines::{
-    behind_mark, error_line, error_within, is_frame, is_more, is_ruby_frame, split_type,
+    behind_mark, behind_version, error_line, error_within, is_frame, is_more, is_ruby_frame,
+    split_type,
 };
 use self::lines::{
     behind_type, is_chain, is_more_of_message, is_of_v8, is_script_place, without_words,
@@ -103,6 +104,18 @@ impl Crash {
         self.extent.kind == Kind::Python && is_traceback(self.text.trim_start())
     }
 
+    /// Whether a traceback begins where Python enters the program or a thread, so that nothing in it caught the
+    /// exception.
+    pub(crate) fn is_from_outside(&self) -> bool {
+        is_from_outside(&self.text)
+    }
+
+    /// The crash that a record's text contains, which did not log it.
+    pub(crate) fn within(text: String, at: Position) -> Option<Self> {
+        let extent = Extent::begin(text.lines().next()?)?;
+        Some(Self { text, at, extent })
+    }
+
     /// Whether only the lines before a crash were found, and no crash.
     pub(crate) fn is_prelude(&self) -> bool {
         self.extent.kind == Kind::Python && self.extent.place == Place::Before
@@ -147,6 +160,22 @@ impl Crash {
             }
         }
     }
+}
+
+/// Whether a text has a traceback whose first frame is the one where Python enters the program or a thread.
+pub(crate) fn is_from_outside(text: &str) -> bool {
+    let mut lines = text.lines();
+    while lines.any(|line| is_traceback(line.trim_start())) {
+        let frame = lines.next().unwrap_or_default().trim_end();
+        if frame.ends_with(", in <module>")
+            || frame.contains("\"<frozen runpy>\"")
+            || frame.ends_with(", in _bootstrap")
+            || frame.ends_with(", in _bootstrap_inner")
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether a line starts a crash that cannot be a record, even if the line seems to contain a level.

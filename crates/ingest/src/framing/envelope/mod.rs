@@ -8,6 +8,7 @@ mod agents;
 pub(crate) mod answers;
 mod names;
 pub(crate) mod object;
+mod service;
 mod syslog;
 mod workers;
 
@@ -27,6 +28,7 @@ pub(crate) use self::names::before_record;
 use self::names::{
     bare, before_object, before_traceback, bracketed, fly, kubectl, named, of_stream,
 };
+pub(crate) use self::service::{service_of, without_replica};
 pub(crate) use self::syslog::severity;
 use self::syslog::{journal, since_boot, syslog, tagged};
 

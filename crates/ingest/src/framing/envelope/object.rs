@@ -95,6 +95,8 @@ const KNOWN: [&str; 44] = [
     "dt",
     "datetime",
 ];
+/// Members in which platforms keep the fields that an agent took from a program: the line may be one of them.
+const CONTAINERS: [&str; 5] = ["jsonPayload", "data", "payload", "Properties", "properties"];
 /// A line in an object, and the data that the object has about it.
 #[derive(Debug)]
 pub(crate) struct Inside<'a> {
@@ -125,8 +127,14 @@ fn is_known(key: &str, payload: &str) -> bool {
         || matches!(key, "PRIORITY" | "MESSAGE_ID")
 }
 
-/// Index of the member that may contain another record, if there is one.
-pub(crate) struct Payload(pub(crate) Option<usize>);
+/// Where another record may be in an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Payload {
+    /// Index of the member whose object contains the payload, instead of the object itself.
+    pub(crate) container: Option<usize>,
+    /// Index of the payload, if there is one.
+    pub(crate) place: Option<usize>,
+}
 
 /// The payload of an object that is certainly a record itself. `None` if the object may be something else.
 pub(crate) fn payload_of_a_record(object: &Object<'_>) -> Option<Payload> {
@@ -141,13 +149,37 @@ pub(crate) fn payload_of_a_record(object: &Object<'_>) -> Option<Payload> {
             )
             || answers::is_list(key)
     };
+    if object.fields.iter().any(|(key, _)| is_export(key)) {
+        return None;
+    }
+    let is_record = |object: &Object<'_>, payload: Option<(&str, usize)>| {
+        let name = payload.map_or("", |(name, _)| name);
+        let mut keys = object.fields.iter().map(|(key, _)| &**key);
+        !keys.all(|key| is_known(key, name)) && !SURE.contains(&name)
+    };
+    if let Some((container, inner)) = contained(object) {
+        let payload = payload(&inner);
+        return is_record(&inner, payload).then_some(Payload {
+            container: Some(container),
+            place: payload.map(|(_, at)| at),
+        });
+    }
     let payload = payload(object);
-    let name = payload.map_or("", |(name, _)| name);
-    let mut keys = object.fields.iter().map(|(key, _)| &**key);
-    let is_record = !keys.clone().any(is_export)
-        && !keys.all(|key| is_known(key, name))
-        && !SURE.contains(&name);
-    is_record.then_some(Payload(payload.map(|(_, at)| at)))
+    is_record(object, payload).then_some(Payload {
+        container: None,
+        place: payload.map(|(_, at)| at),
+    })
+}
+
+/// The object in the only member that does not describe the envelope, and that member's index.
+fn contained<'a>(object: &Object<'a>) -> Option<(usize, Object<'a>)> {
+    let mut fields = object.fields.iter();
+    let is_container = |key: &str, raw: &str| CONTAINERS.contains(&key) && raw.starts_with('{');
+    let at = fields.position(|(key, raw)| is_container(key, raw.get()))?;
+    let name = &*object.fields[at].0;
+    let is_envelope = object.fields.iter().all(|(key, _)| is_known(key, name));
+    let inner = (is_envelope && payload(object).is_none()).then_some(object.fields[at].1)?;
+    Some((at, Object::parse(inner.get())?))
 }
 
 /// Whether a member of that name may be a payload.
@@ -239,6 +271,19 @@ fn level_of(object: &Object<'_>) -> Option<Level> {
 
 /// The line that an object contains.
 pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<Inside<'a>> {
+    let Some((_, inner)) = contained(object) else {
+        return inside_of(object, local, known);
+    };
+    let inside = inside_of(&inner, local, known)?;
+    Some(Inside {
+        time: inside.time.or_else(|| time_of(object, local)),
+        level: inside.level.or_else(|| level_of(object)),
+        ..inside
+    })
+}
+
+/// The line that an object contains as one of its own members.
+fn inside_of<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<Inside<'a>> {
     let (name, at) = payload(object)?;
     let raw = object.fields[at].1;
     let text = match scalar(raw)? {

@@ -16,7 +16,7 @@ use super::keys::Keys;
 use super::level::level_of;
 use super::role::{PathId, Paths, ROOT, Role};
 use super::slots::Slots;
-use super::{node, prose, told};
+use super::{naming, node, prose, told};
 use crate::meaning::map::{Map, Mapped, Meaning};
 use crate::parsing::Fields;
 use crate::parsing::Object;
@@ -209,7 +209,8 @@ impl<'a> Slots<'a> {
         record.is_zoneless = !zoned;
         record.level = level;
         record.target = target;
-        record.scraper_id = slots.take_text(Slot::ScraperId);
+        let named = slots.values[Slot::ScraperId as usize].take();
+        record.scraper_id = named.and_then(|(rank, value)| naming::scraper_of(rank, value));
         record.run_id = slots.take_text(Slot::RunId);
         record.site = slots.take_text(Slot::Site);
         record.message = message;

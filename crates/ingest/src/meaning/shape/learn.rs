@@ -34,7 +34,7 @@ impl<'l> Learned<'l> {
             payload,
             is_native: object.is_native(),
         };
-        learned.object(object, "", 1)?;
+        learned.object(object, "", 1, payload.container.is_none())?;
         let keys = Keys::of(object);
         let is_typed = |node: &Node| node.field.as_ref().is_some_and(|f| f.role.is_event_type);
         let is_template = |node: &Node| node.field.as_ref().is_some_and(|f| f.role.is_template);
@@ -70,7 +70,14 @@ impl<'l> Learned<'l> {
         beaten.fold(0, |late, (at, _)| late | 1 << at)
     }
 
-    fn object(&mut self, object: &Object<'l>, path: &str, depth: usize) -> Option<()> {
+    /// Learns the members of an object, one of which may be the payload (`has_payload`).
+    fn object(
+        &mut self,
+        object: &Object<'l>,
+        path: &str,
+        depth: usize,
+        has_payload: bool,
+    ) -> Option<()> {
         for (place, (key, raw)) in object.fields.iter().enumerate() {
             let json = raw.get();
             // Values are slices of the line that they were read from.
@@ -84,14 +91,16 @@ impl<'l> Learned<'l> {
                     return None;
                 }
                 let inner = Object::parse(json).filter(|_| depth < MAX_DEPTH)?;
-                self.object(&inner, &whole, depth + 1)?;
+                let has_payload = depth == 1 && self.payload.container == Some(place);
+                self.object(&inner, &whole, depth + 1, has_payload)?;
                 continue;
             }
             if key.len() > LONGEST {
                 return None;
             }
-            let payload = match self.payload.0 {
-                _ if depth > 1 || !inside::is_payload(key) => Payload::No,
+            let may_be = has_payload || depth == 1;
+            let payload = match self.payload.place.filter(|_| has_payload) {
+                _ if !may_be || !inside::is_payload(key) => Payload::No,
                 Some(own) if own == place => Payload::Own,
                 _ if json.starts_with('"') => Payload::No,
                 _ => Payload::AsText,

@@ -9,6 +9,7 @@ use super::super::item::{item_kind, says_item};
 use super::super::map::Map;
 use super::super::told::{boxed, reasons, told_error};
 use super::super::traceback;
+use super::super::{monolog, process};
 use super::{Begun, MAX_RECORD, When, ZEROLOG};
 use crate::framing::body::{self, Body};
 use crate::framing::crash::{self, Extent};
@@ -85,6 +86,33 @@ impl Begun {
         self.body.takes(line)
             || self.is_failure()
             || (level >= Some(Level::Warn) && body::is_go_frame(line))
+    }
+
+    /// Splits off the crash after an error of another type: the program logged one error and died of another.
+    pub(super) fn other_crash(&mut self) -> Option<String> {
+        if !self.had_crash || !Level::from_word(&self.level)?.is_error() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', self.text.as_bytes())?;
+        let (first, rest) = (&self.text[..end], &self.text[end + 1..]);
+        if !rest.starts_with("Traceback (most") || !crash::is_from_outside(rest) {
+            return None;
+        }
+        let raised = traceback::parse(rest)?;
+        let causes = raised.causes.iter().map(|cause| &*cause.error_type);
+        let is_raised = |name: &str| {
+            let mut all = causes.clone().chain([raised.error_type]);
+            all.any(|raised| raised.rsplit('.').next() == name.rsplit('.').next())
+        };
+        let is_part = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+        let mut names = first.split(is_part).filter(|word| is_error_name(word));
+        let is_other = names.clone().next().is_some() && !names.any(is_raised);
+        if !is_other {
+            return None;
+        }
+        let crash = rest.to_owned();
+        self.text.truncate(end);
+        Some(crash)
     }
 
     /// Whether it is Crawlee's message about a failed request: the error follows unformatted.
@@ -220,11 +248,19 @@ impl Begun {
         if !decode_each(fields, self.dialect, (local, map), record) {
             return false;
         }
+        process::complete(record);
         let time = self.timestamp(local);
         record.is_zoneless = time.is_some_and(|(_, zoned)| !zoned);
         record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
         if !self.fields.is_empty() {
             record.own = Own::Pairs(Cow::Borrowed(&self.fields));
+        }
+        if let Event::ScraperError(error) = &mut record.event
+            && let Some((begin, told)) = monolog::error(&self.text)
+        {
+            record.message = Some(Cow::Borrowed(first[..begin.min(first.len())].trim_end()));
+            told.complete(error);
+            return true;
         }
         if let Event::ScraperError(error) = &mut record.event
             && let Some(told) = boxed(first, rest)
@@ -339,14 +375,25 @@ impl Begun {
             message = &message[..begin];
         }
         let in_milliseconds = ZEROLOG.contains(&&*self.level);
+        // Airflow names the run of its own schedule, not that of the scraper.
+        let is_schedulers = || message.contains("dag_id=");
         for (key, value) in pairs(message) {
             match &*key {
+                "run_id" | "job_id" if is_schedulers() => {}
                 "duration" if in_milliseconds => take("duration_ms", value),
                 "elapsed" if in_milliseconds => take("elapsed_ms", value),
                 key => take(key, value),
             }
         }
     }
+}
+
+/// Whether a word is the name of an error type.
+fn is_error_name(word: &str) -> bool {
+    let name = word.rsplit('.').next().unwrap_or_default();
+    let is_type = |end: &&str| name.len() > end.len() && name.ends_with(*end);
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && ["Error", "Exception"].iter().any(|end| is_type(&end))
 }
 
 /// The JSON object at the end of a message, as zap, Crawlee and Monolog write fields: with or without

@@ -45,6 +45,12 @@ pub(crate) struct Text {
     is_after_blank: bool,
     /// Whether Monolog's records of the file end with a blank or a bracket.
     has_signed: bool,
+    /// Whether levels of the file are written as words of a sentence: `TIME Info message`.
+    has_titled: bool,
+    /// Whether any record of the file has no time.
+    has_timeless: bool,
+    /// A crash that followed the last record, and that was of another error.
+    crash: Option<(String, Position)>,
 }
 
 /// A record's time, as in its header.
@@ -84,6 +90,21 @@ pub(crate) struct Begun {
     awaits_end: bool,
     /// Whether the lines after the first are fields, from the start of the line on.
     lists_fields: bool,
+}
+
+/// Completes a head without a level whose message begins with one, in a file that writes levels as words of a
+/// sentence. In other files, `Error` is a word of the message.
+fn titled<'l>(head: &mut Head<'l>, line: &'l str) {
+    const WORDS: [&str; 6] = ["Error", "Fatal", "Trace", "Critical", "Warning", "Verbose"];
+    let Some((word, message)) = head.message.split_once(' ') else {
+        return;
+    };
+    if WORDS.contains(&word) {
+        head.level = word;
+        head.level_at = line.len() - head.message.len();
+        head.message = message.trim_start();
+        head.body = message;
+    }
 }
 
 /// The byte before a part of a line; 0 if the text is no part of the line.
@@ -127,6 +148,9 @@ impl Text {
             has_debug: false,
             is_after_blank: false,
             has_signed: false,
+            has_titled: false,
+            has_timeless: false,
+            crash: None,
         }
     }
 
@@ -135,6 +159,7 @@ impl Text {
         self.layouts.begin_file();
         self.crawlee.begin_file();
         (self.has_debug, self.is_after_blank, self.has_signed) = (false, false, false);
+        (self.has_titled, self.has_timeless) = (false, false);
     }
 
     /// Passes a blank line that belongs to nothing.
@@ -144,7 +169,19 @@ impl Text {
 
     /// Parses the header of a line.
     pub(crate) fn head<'l>(&mut self, line: &'l str) -> Option<Head<'l>> {
-        self.layouts.head(line)
+        let mut head = self.layouts.head(line)?;
+        self.has_titled |= matches!(head.level, "Info" | "Warn" | "Debug");
+        if self.has_titled && head.level.is_empty() && head.time.is_some() {
+            titled(&mut head, line);
+        }
+        Some(head)
+    }
+
+    /// Whether the line, which begins like a record without a time, is a part of a text that the open record
+    /// announced: all records of the file have times.
+    pub(crate) fn quotes(&self, head: &Head<'_>) -> bool {
+        let quoting = |pending: &Begun| pending.when.is_some() && pending.body.quotes();
+        head.time.is_none() && !self.has_timeless && self.pending.as_ref().is_some_and(quoting)
     }
 
     /// Starts a record from a line with this header. The result can depend on previous lines: rich's console
@@ -262,6 +299,7 @@ impl Text {
         taken_at: Option<Timestamp>,
         given_level: Option<Level>,
     ) {
+        self.has_timeless |= begun.when.is_none();
         let begun = self.pending.insert(begun);
         (begun.taken_at, begun.given_level) = (taken_at, given_level);
     }
@@ -281,12 +319,21 @@ impl Text {
         self.pending.as_ref().map(|pending| &*pending.text)
     }
 
-    /// The open record's time, if its level is known and below error.
-    pub(crate) fn logged_at(&self, local: &Local) -> Option<Timestamp> {
+    /// The open record's time and level, if the level is known and below error. The level that only an envelope gives
+    /// says nothing about what the program logged: it counts as INFO.
+    pub(crate) fn logged(&self, local: &Local) -> Option<(Option<Timestamp>, Level)> {
         let pending = self.pending.as_ref()?;
-        let level = Level::from_word(&pending.level).or(pending.given_level)?;
+        let given = pending.given_level.map(|level| level.max(Level::Info));
+        let given = given.map(|level| {
+            if level < Level::Error {
+                Level::Info
+            } else {
+                level
+            }
+        });
+        let level = Level::from_word(&pending.level).or(given)?;
         let time = pending.timestamp(local).map(|(time, _)| time);
-        time.or(pending.taken_at).filter(|_| level < Level::Error)
+        (level < Level::Error).then_some((time.or(pending.taken_at), level))
     }
 
     /// The position of the open record.
@@ -328,6 +375,11 @@ impl Text {
         is_own
     }
 
+    /// The crash that followed the last record, if that did not log it.
+    pub(crate) fn take_crash(&mut self) -> Option<(String, Position)> {
+        self.crash.take()
+    }
+
     /// Whether the open record expects another line, whatever that looks like.
     pub(crate) fn awaits(&self) -> bool {
         self.pending
@@ -344,9 +396,11 @@ impl Text {
 
     /// Passes the open record, now complete, to the sink. Returns 1 if its time has no zone, otherwise 0.
     pub(crate) fn flush(&mut self, local: &Local, map: &Map, sink: &mut dyn Sink) -> u64 {
-        let Some(pending) = self.pending.take() else {
+        let Some(mut pending) = self.pending.take() else {
             return 0;
         };
+        self.crash = pending.other_crash().map(|text| (text, pending.at));
+        let pending = pending;
         let mut record = Record::default();
         if !pending.decode(local, map, &mut record) {
             let detail = clip(&pending.text, SHOWN);

@@ -29,8 +29,8 @@ use self::part::{Found, Part};
 use self::scan::{LONGEST_GROUP, Scan};
 pub(crate) use self::special::weak;
 use self::special::{
-    badge, brace_end, google, module_and_numbers, namespace, numbered, padded, process_and_letter,
-    sign, source, warning,
+    badge, brace_end, google, logger_and_level, module_and_numbers, namespace, namespace_and_level,
+    numbered, padded, process_and_letter, sign, source, warning,
 };
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
@@ -78,6 +78,7 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
         0xc3 | 0xe2 | 0xf0 => sign(line).or_else(|| Scan::new(line).head()),
         b'[' => padded(line)
             .or_else(|| process_and_letter(line))
+            .or_else(|| logger_and_level(line))
             .or_else(|| late::roarr(line))
             .or_else(|| Scan::new(line).head())
             .or_else(|| sign(line)),
@@ -258,7 +259,9 @@ impl<'l> Scan<'l> {
         let behind = &rest[word.len() + more..];
         let is_ended = ends_level(behind, self.open > 0);
         let is_sure = self.open > 0 || is_ended || is_apart && is_capital(word);
-        let is_usual = is_capital(word) || is_sure;
+        // `TIME Info message`: .NET's loggers write levels as words of a sentence, which no message begins with.
+        let is_titled = has_time && is_at_start && matches!(word, "Info" | "Warn" | "Debug");
+        let is_usual = is_capital(word) || is_sure || is_titled;
         // In the middle of words only a level separated from them counts.
         (is_usual && (is_sure || is_at_start || has_time || is_apart)).then_some(Found {
             text: word,
@@ -292,6 +295,7 @@ impl<'l> Scan<'l> {
         }
         let message = self.message_behind();
         let (logger, level, message) = namespace(message)
+            .or_else(|| namespace_and_level(message))
             .or_else(|| source(message).map(|(name, message)| (name, "", message)))
             .unwrap_or(("", "", message));
         let body = self.body_of(message);

@@ -132,6 +132,41 @@ pub(super) fn process_and_letter(line: &str) -> Option<Head<'_>> {
     })
 }
 
+/// Twisted's form behind a time: `[scrapyd.launcher#error] message`.
+pub(super) fn namespace_and_level(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, rest) = text.strip_prefix('[')?.split_once(']')?;
+    let (namespace, word) = name.split_once('#')?;
+    let is_level = level(word, true).is_some_and(|(found, more)| found.len() + more == word.len());
+    let message = rest.strip_prefix(' ')?;
+    (is_level && is_name_alone(namespace)).then_some((namespace, word, message))
+}
+
+/// gallery-dl's form: `[downloader.http][warning] message`, a logger and a level, without anything between them.
+pub(super) fn logger_and_level(line: &str) -> Option<Head<'_>> {
+    let (logger, rest) = line.strip_prefix('[')?.split_once("][")?;
+    let (word, message) = rest.split_once(']')?;
+    let is_logger = is_capital_or_small(logger) && is_name_with_dashes(logger);
+    let is_whole = level(word, true).is_some_and(|(found, more)| found.len() + more == word.len());
+    let is_one = is_logger
+        && is_whole
+        && level(logger, true).is_none()
+        && (message.is_empty() || message.starts_with(' '));
+    is_one.then(|| Head {
+        level: word,
+        logger: Some(logger),
+        ..timeless(message.trim_start())
+    })
+}
+
+fn is_capital_or_small(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+fn is_name_with_dashes(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
 /// Python's `%(levelno)s:%(name)s:%(message)s`: `20:shop.walk:message`.
 pub(super) fn numbered(line: &str) -> Option<Head<'_>> {
     let (number, rest) = line.split_once(':')?;

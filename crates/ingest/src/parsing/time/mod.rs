@@ -3,7 +3,10 @@
 pub(crate) mod stamp;
 mod usual;
 
+use std::cell::Cell;
+
 use dragline_schema::{ProblemKind, Timestamp};
+use jiff::ToSpan as _;
 use jiff::civil;
 use jiff::tz::{Offset, TimeZone};
 
@@ -26,6 +29,9 @@ pub(crate) struct Calendar {
     pub(crate) begun: Option<civil::DateTime>,
     /// When it was written last, and its length in bytes.
     pub(crate) grown: Option<(Timestamp, u64)>,
+    /// The zone of times without one, in seconds east of Greenwich, as the envelopes' times show it, and one of these
+    /// times.
+    pub(crate) offset: Option<(i32, civil::DateTime)>,
 }
 
 /// A file without times that was written for longer than this is a copy with a time of its own.
@@ -37,18 +43,77 @@ pub(crate) struct Local {
     /// The time zone of times that contain none.
     pub(crate) zone: TimeZone,
     pub(crate) calendar: Calendar,
+    /// The last time of day without a date, with the date that it was given.
+    clock: Cell<Option<civil::DateTime>>,
 }
+
+/// A clock that goes back by more than this many hours passed midnight.
+const MIDNIGHT: i64 = 12;
 
 impl Local {
     pub(crate) fn new(zone: &TimeZone) -> Self {
         Self {
             zone: zone.clone(),
             calendar: Calendar::default(),
+            clock: Cell::new(None),
         }
+    }
+
+    /// Forgets the last file's times of day.
+    pub(crate) fn begin_file(&mut self) {
+        self.clock.set(None);
+    }
+
+    /// Sets what is known about the times in a file. If the zone agrees with the offset that its envelopes show, the
+    /// zone is used: its offset may change with the seasons.
+    pub(crate) fn set_calendar(&mut self, calendar: Calendar) {
+        self.calendar = calendar;
+        let agrees = |(offset, civil): (i32, civil::DateTime)| {
+            let ours = self.zone.to_ambiguous_timestamp(civil).compatible();
+            ours.is_ok_and(|ours| self.zone.to_offset(ours).seconds() == offset)
+        };
+        let is_fixed = self.zone.to_fixed_offset().is_ok();
+        self.calendar.offset = calendar.offset.filter(|shown| is_fixed || !agrees(*shown));
+    }
+
+    /// Whether times without a date passed midnight: then the date of the next one depends on them.
+    pub(crate) fn has_turned(&self) -> bool {
+        let day = self.calendar.day;
+        self.clock
+            .get()
+            .is_some_and(|last| Some(last.date()) != day)
+    }
+
+    /// A time with its date, if that is known: the first one is of the file's day.
+    fn dated(&self, stamp: &Stamp) -> Option<Stamp> {
+        let day = self.calendar.day?;
+        let last = self.clock.get();
+        let same = last.map_or(day, |last| last.date()).to_datetime(stamp.time);
+        let ahead = last.map_or(0, |last| same.duration_since(last).as_hours());
+        let now = if ahead <= -MIDNIGHT {
+            same.checked_add(1.day()).ok()?
+        } else if ahead >= MIDNIGHT && same.date() > day {
+            // A line from before midnight that another thread wrote late.
+            same.checked_sub(1.day()).ok()?
+        } else {
+            same
+        };
+        if last.is_none_or(|last| now > last) {
+            self.clock.set(Some(now));
+        }
+        Some(Stamp {
+            date: Date::Known(now.date()),
+            ..*stamp
+        })
     }
 
     /// The instant of a time in any log format, and whether the text contains a time zone.
     pub(crate) fn parse(&self, text: &str) -> Option<(Timestamp, bool)> {
+        if self.calendar.day.is_some()
+            && let Some(stamp) = stamp::whole(text.trim()).filter(|stamp| stamp.date == Date::None)
+        {
+            return self.instant(&stamp);
+        }
         parse_text(text, &self.zone, &self.calendar)
     }
 
@@ -86,6 +151,9 @@ impl Local {
 
     /// The instant of a time, and whether the time contains a time zone.
     pub(crate) fn instant(&self, stamp: &Stamp) -> Option<(Timestamp, bool)> {
+        if stamp.date == Date::None {
+            return instant(&self.dated(stamp)?, &self.zone, &self.calendar);
+        }
         instant(stamp, &self.zone, &self.calendar)
     }
 }
@@ -146,7 +214,7 @@ pub(crate) fn parse_text(
         return None;
     }
     if let Ok(civil) = text.parse() {
-        return Some((in_zone(civil, zone)?, false));
+        return placed(civil, zone, calendar);
     }
     from_epoch(text.parse().ok()?).map(|time| (time, true))
 }
@@ -173,12 +241,26 @@ pub(crate) fn instant(
     };
     let civil = date.to_datetime(stamp.time);
     match stamp.offset {
-        Some(seconds) => {
-            let offset = Offset::from_seconds(seconds).ok()?;
-            Some((offset.to_timestamp(civil).ok()?.into(), true))
-        }
+        Some(seconds) => Some((at_offset(civil, seconds)?, true)),
+        None => placed(civil, zone, calendar),
+    }
+}
+
+/// The instant of a time without a zone, and whether an envelope shows its zone.
+fn placed(
+    civil: civil::DateTime,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<(Timestamp, bool)> {
+    match calendar.offset {
+        Some((seconds, _)) => Some((at_offset(civil, seconds)?, true)),
         None => Some((in_zone(civil, zone)?, false)),
     }
+}
+
+fn at_offset(civil: civil::DateTime, seconds: i32) -> Option<Timestamp> {
+    let offset = Offset::from_seconds(seconds).ok()?;
+    Some(offset.to_timestamp(civil).ok()?.into())
 }
 
 /// The date with three two-digit numbers whose year is first or last: the later date that is not after the day on
