@@ -82,11 +82,10 @@ pub(crate) fn told(message: &str) -> Option<Told<'_>> {
     // Fast path: most messages begin with another letter.
     let of_start = match bytes.first()? {
         b's' | b'e' | b'g' => supervisord(message).or_else(|| of_shell(message)),
-        b'.' | b'/' | b'b' | b'c' | b'r' => of_shell(message),
         b'A' => pm2(message).or_else(|| actor(message)),
         b'P' => pm2(message).or_else(|| process(message)),
         b'S' => started(message).or_else(|| of_shell(message)),
-        b'K' | b'I' => of_shell(message),
+        b'K' | b'I' | b'.' | b'/' | b'b' | b'c' | b'r' => of_shell(message),
         b'O' | b'M' => out_of_memory(message),
         b'E' => heroku(message),
         b'T' => actor(message),
@@ -102,25 +101,25 @@ pub(crate) fn told(message: &str) -> Option<Told<'_>> {
     })
 }
 
-fn fault(name: Option<&str>) -> Option<Told<'_>> {
-    Some(Told {
+fn fault(name: Option<&str>) -> Told<'_> {
+    Told {
         name,
         what: What::Fault,
-    })
+    }
 }
 
-fn ended(name: Option<&str>, end: End) -> Option<Told<'_>> {
-    Some(Told {
+fn ended(name: Option<&str>, end: End) -> Told<'_> {
+    Told {
         name,
         what: What::Ended(end),
-    })
+    }
 }
 
-fn has_started(name: Option<&str>) -> Option<Told<'_>> {
-    Some(Told {
+fn has_started(name: Option<&str>) -> Told<'_> {
+    Told {
         name,
         what: What::Started,
-    })
+    }
 }
 
 /// `shop.service: Main process exited, code=killed, status=9/KILL`, `shop.service: Deactivated successfully.`
@@ -128,7 +127,7 @@ fn systemd(message: &str) -> Option<Told<'_>> {
     let (unit, rest) = message.split_once(": ")?;
     let name = Some(unit.strip_suffix(".service")?);
     if matches!(rest, "Deactivated successfully." | "Succeeded.") {
-        return ended(name, End::Success);
+        return Some(ended(name, End::Success));
     }
     let (code, status) = rest
         .strip_prefix("Main process exited, code=")?
@@ -138,19 +137,19 @@ fn systemd(message: &str) -> Option<Told<'_>> {
         "exited" => End::of_code(number)?,
         _ => End::of_signal(signal),
     };
-    ended(name, end)
+    Some(ended(name, end))
 }
 
 /// `Started shop.service - Shop scraper.`, `Starting process with command …` (Heroku).
 fn started(message: &str) -> Option<Told<'_>> {
     if message.starts_with("Starting process with command ") {
-        return has_started(None);
+        return Some(has_started(None));
     }
     let rest = message.strip_prefix("Started ")?;
     let unit = rest.split([' ', '.']).next()?;
     let is_unit = rest[unit.len()..].starts_with(".service");
     if is_unit {
-        has_started(Some(unit))
+        Some(has_started(Some(unit)))
     } else {
         None
     }
@@ -164,7 +163,7 @@ fn supervisord(message: &str) -> Option<Told<'_>> {
             let (name, pid) = rest.strip_prefix('\'')?.split_once("' with pid ")?;
             let is_one = pid.bytes().all(|b| b.is_ascii_digit());
             if is_one {
-                has_started(Some(name))
+                Some(has_started(Some(name)))
             } else {
                 None
             }
@@ -176,11 +175,14 @@ fn supervisord(message: &str) -> Option<Told<'_>> {
                 None => End::of_code(how.strip_prefix("exit status ")?.split(';').next()?)?,
             };
             let was_stopped = word == "stopped" && end == End::Failed;
-            ended(Some(name), if was_stopped { End::Stopped } else { end })
+            Some(ended(
+                Some(name),
+                if was_stopped { End::Stopped } else { end },
+            ))
         }
         "gave up" => {
             let (name, _) = rest.split_once(" entered FATAL state")?;
-            fault(Some(name))
+            Some(fault(Some(name)))
         }
         _ => None,
     }
@@ -196,10 +198,10 @@ fn pm2(message: &str) -> Option<Told<'_>> {
         .split_once("] ")?;
     let name = Some(name.split(':').next()?);
     if rest.starts_with("starting in ") {
-        return has_started(name);
+        return Some(has_started(name));
     }
     if rest.starts_with("errored: ") {
-        return fault(name);
+        return Some(fault(name));
     }
     let (code, rest) = rest.strip_prefix("exited with code [")?.split_once(']')?;
     let signal = rest
@@ -210,21 +212,21 @@ fn pm2(message: &str) -> Option<Told<'_>> {
         (End::Success, Some("SIGKILL" | "SIGSEGV" | "SIGABRT" | "SIGBUS")) => End::Failed,
         (end, _) => end,
     };
-    ended(name, end)
+    Some(ended(name, end))
 }
 
 /// Heroku's `Process exited with status 137`, scrapyd's `Process died: exitstatus=1 … spider='shop' …`.
 fn process(message: &str) -> Option<Told<'_>> {
     let rest = message.strip_prefix("Process ")?;
     if let Some(code) = rest.strip_prefix("exited with status ") {
-        return ended(None, End::of_code(code)?);
+        return Some(ended(None, End::of_code(code)?));
     }
     let (word, fields) = rest.split_once(": ")?;
     let (name, _) = fields.split_once("spider='")?.1.split_once('\'')?;
     match word {
-        "started" => has_started(Some(name)),
-        "finished" => ended(Some(name), End::Success),
-        "died" => ended(Some(name), End::Failed),
+        "started" => Some(has_started(Some(name))),
+        "finished" => Some(ended(Some(name), End::Success)),
+        "died" => Some(ended(Some(name), End::Failed)),
         _ => None,
     }
 }
@@ -234,7 +236,7 @@ fn heroku(message: &str) -> Option<Told<'_>> {
     let (code, why) = message.strip_prefix("Error R")?.split_once(" (")?;
     let is_code = code.len() == 2 && code.bytes().all(|b| b.is_ascii_digit());
     if is_code && why.ends_with(')') {
-        fault(None)
+        Some(fault(None))
     } else {
         None
     }
@@ -247,14 +249,14 @@ fn exited(message: &str) -> Option<Told<'_>> {
     if name.contains(' ') || name.is_empty() {
         return None;
     }
-    ended(Some(name), End::of_code(code)?)
+    Some(ended(Some(name), End::of_code(code)?))
 }
 
 /// The kernel's `Out of memory: Killed process 812 (python3)`, `Memory cgroup out of memory: Killed process …`.
 fn out_of_memory(message: &str) -> Option<Told<'_>> {
     let begins = ["Out of memory: Kill", "Memory cgroup out of memory: Kill"];
     let is_one = begins.iter().any(|begin| message.starts_with(begin));
-    if is_one { fault(None) } else { None }
+    if is_one { Some(fault(None)) } else { None }
 }
 
 /// Lambda's `2026-02-16T01:48:40.456Z c9ee96ed-… Task timed out after 20.01 seconds`.
@@ -263,7 +265,7 @@ fn lambda(message: &str) -> Option<Told<'_>> {
     let is_one = after.ends_with(" seconds") && !before.trim_end().contains("  ");
     let words = before.split_whitespace().count();
     if is_one && words <= 2 {
-        fault(None)
+        Some(fault(None))
     } else {
         None
     }
@@ -273,7 +275,7 @@ fn lambda(message: &str) -> Option<Told<'_>> {
 fn actor(message: &str) -> Option<Told<'_>> {
     let message = message.strip_prefix("ACTOR: ").unwrap_or(message);
     if message.starts_with("The Actor run has reached the timeout of ") {
-        return ended(None, End::Failed);
+        return Some(ended(None, End::Failed));
     }
     None
 }
@@ -299,7 +301,7 @@ fn of_shell(message: &str) -> Option<Told<'_>> {
             rest => !is_alone && rest.starts_with(' '),
         })
     });
-    if is_one { fault(None) } else { None }
+    if is_one { Some(fault(None)) } else { None }
 }
 
 /// Completes a record whose message is a supervisor's.
@@ -338,6 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn supervisors_say_how_programs_ended() {
         let failed = What::Ended(End::Failed);
         let success = What::Ended(End::Success);

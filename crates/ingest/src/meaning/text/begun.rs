@@ -391,9 +391,9 @@ impl Begun {
 /// Whether a word is the name of an error type.
 fn is_error_name(word: &str) -> bool {
     let name = word.rsplit('.').next().unwrap_or_default();
-    let is_type = |end: &&str| name.len() > end.len() && name.ends_with(*end);
+    let is_type = |end: &str| name.len() > end.len() && name.ends_with(end);
     name.starts_with(|c: char| c.is_ascii_uppercase())
-        && ["Error", "Exception"].iter().any(|end| is_type(&end))
+        && ["Error", "Exception"].iter().any(|end| is_type(end))
 }
 
 /// The JSON object at the end of a message, as zap, Crawlee and Monolog write fields: with or without

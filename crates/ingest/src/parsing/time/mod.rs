@@ -88,7 +88,9 @@ impl Local {
     fn dated(&self, stamp: &Stamp) -> Option<Stamp> {
         let day = self.calendar.day?;
         let last = self.clock.get();
-        let same = last.map_or(day, |last| last.date()).to_datetime(stamp.time);
+        let same = last
+            .map_or(day, civil::DateTime::date)
+            .to_datetime(stamp.time);
         let ahead = last.map_or(0, |last| same.duration_since(last).as_hours());
         let now = if ahead <= -MIDNIGHT {
             same.checked_add(1.day()).ok()?
