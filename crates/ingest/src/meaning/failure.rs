@@ -193,7 +193,7 @@ fn unquoted(text: &str) -> impl Iterator<Item = &str> {
             return false;
         }
         // After a bracket it is the text of an exception.
-        let value = word.rsplit('=').next().unwrap_or(word);
+        let value = word.split_once('=').map_or(*word, |(_, value)| value);
         let mark = value.chars().next().filter(|c| matches!(c, '"' | '\''));
         open = mark.filter(|mark| !value[1..].contains(*mark));
         mark.is_none() || url_of(word).is_some()

@@ -210,7 +210,9 @@ pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
 /// `https://… -> 404`, `Fetched https://… (200) in 0.31 seconds`, `Response code 503 for https://…`. A number
 /// without such a context is not a status.
 pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
+    // pyspider's processor repeats the page that its fetcher fetched.
     if !message.contains("http")
+        || message.starts_with("process ")
         || message.contains('\n')
         || AGAIN.iter().any(|words| message.contains(words))
     {
