@@ -1,4 +1,4 @@
-//! Failed requests that are told in words.
+//! Failed requests that records tell in words.
 //!
 //! A scraper may log a line for each page that it fetched, and an error for each that it did not: `failed to fetch
 //! https://…: 403`. Counted by its lines alone, all of its requests would have succeeded. Where the lines of requests
@@ -15,7 +15,7 @@ use crate::counters::Counters;
 use crate::habits::Habits;
 use crate::tally::Tally;
 
-/// Failed requests of which records tell that are no requests themselves.
+/// Failed requests that errors, or announcements of retries, tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Told {

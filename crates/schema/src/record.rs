@@ -64,7 +64,7 @@ pub struct Record<'a> {
     pub is_supervisors: bool,
 }
 
-/// A failed HTTP attempt that is told in words.
+/// A failed HTTP attempt that a record tells in words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// The status of the answer; `None` if the words name none.

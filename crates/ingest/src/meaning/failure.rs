@@ -246,7 +246,7 @@ mod tests {
                 "page.goto: net::ERR_CONNECTION_REFUSED at https://a.test/1",
                 Some(None),
             ),
-            // What was fetched and could not be used, several pages, numbers that are no status.
+            // What was fetched and could not be used, several pages, other numbers.
             ("Failed to parse https://a.test/1: KeyError: 'price'", None),
             (
                 "could not get the price of the chair on https://a.test/1",
