@@ -48,12 +48,14 @@ mod tests {
         mark.claim().unwrap();
         let line = "{\"level\":\"info\",\"time\":1772623353,\"msg\":\"x\"}\n";
         std::fs::write(own.join("dragline.jsonl"), line).unwrap();
-        std::fs::write(dir.path().join("shop.jsonl"), line).unwrap();
+        // Files with the same text would be copies.
+        let of = |name: &str| line.replace("\"x\"", &format!("{name:?}"));
+        std::fs::write(dir.path().join("shop.jsonl"), of("shop")).unwrap();
         // A file of the same name with another text is not the mark.
         let other = dir.path().join("other");
         std::fs::create_dir(&other).unwrap();
         std::fs::write(other.join(OWN_LOGS.name), "mine\n").unwrap();
-        std::fs::write(other.join("news.jsonl"), line).unwrap();
+        std::fs::write(other.join("news.jsonl"), of("news")).unwrap();
         for (input, expected) in [
             ("", 2),
             ("state", 0),
