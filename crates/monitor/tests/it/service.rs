@@ -16,6 +16,8 @@ fn lines_become_pages_and_alerts_and_survive_a_restart() {
     let mut world = World::new();
     let running = world.start();
     let monitor = Arc::clone(running.monitor());
+    // The lines are of the last minutes: the service may read them while they are written.
+    world.tick(200);
     world.write(2_000);
     let scrapers = |monitor: &Monitor| monitor.scrapers(&ScraperQuery::default()).unwrap();
     until("the analysis of three scrapers", || {
