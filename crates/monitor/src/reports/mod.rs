@@ -2,7 +2,7 @@
 //!
 //! [`ScheduledReport`] says when (a [`Cron`] expression in a time zone), on which period, of whom and to whom. The
 //! thread `reports` makes each report once when it is due, stores it with what is still to be sent, and sends it;
-//! [`Memory`] is what is known of each one, so that a restart neither forgets nor repeats. What is sent is the notice
+//! `Memory` is what is known of each one, so that a restart neither forgets nor repeats. What is sent is the notice
 //! of `dragline report --send` ([`notice_of`]).
 //!
 //! A report that was due while the service did not run is sent late, once, and says so: several of one kind that were
