@@ -72,7 +72,7 @@ struct Evaluation {
     watch: Watch,
     sampler: Sampler,
     findings: FindingStates,
-    /// Measurements since the start, until the follower has caught up.
+    /// Stored measurements and those since the start, until the follower has caught up.
     waiting: Option<Delta>,
     /// Observations that came before that.
     early: Vec<Observation>,
@@ -98,11 +98,18 @@ impl Alerts {
     /// If it cannot be read: to begin anew would send every notice again.
     pub fn load(store: &Store, settings: &Settings, now: Timestamp) -> Result<Self, ServiceError> {
         let (book, state) = Book::load(store).map_err(ServiceError::State)?;
+        let watch = Watch::new(live_config(settings), settings.alert_rules.clone(), state);
+        // Read before the follower begins: what it reads is stored while it still catches up.
+        let mut waiting = Delta::new(60);
+        let stored = stored(store, &settings.alert_rules, &watch, now);
+        for delta in stored.map_err(ServiceError::State)? {
+            waiting.merge(&delta);
+        }
         let evaluation = Evaluation {
-            watch: Watch::new(live_config(settings), settings.alert_rules.clone(), state),
+            watch,
             sampler: Sampler::new(&settings.alert_rules),
             findings: FindingStates::default(),
-            waiting: Some(Delta::new(60)),
+            waiting: Some(waiting),
             early: Vec::new(),
             saved: Instant::now(),
         };
@@ -238,13 +245,10 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
     let settings = monitor.settings();
     let mut evaluation = lock(&alerts.evaluation);
     if alerts.is_reconfigured.swap(false, Relaxed) && evaluation.waiting.is_none() {
-        let observations = past(
-            &monitor.store,
-            &settings.alert_rules,
-            &evaluation.watch,
-            &Delta::new(1),
-            now,
-        )?;
+        let rules = &settings.alert_rules;
+        let stored = stored(&monitor.store, rules, &evaluation.watch, now)?;
+        let from = judged_from(rules, &evaluation.watch, now);
+        let observations = samples_of(&stored, rules, from, now);
         evaluation.sampler.go_on(&observations);
         observations
             .into_iter()
@@ -336,13 +340,14 @@ fn catch_up(
     let rules = &settings.alert_rules;
     let waiting = evaluation.waiting.take().unwrap_or_default();
     let last = evaluation.watch.state().last_tick;
-    let mut observations = past(
-        &monitor.store,
-        rules,
-        &evaluation.watch,
-        &waiting,
-        watermark,
-    )?;
+    let from = judged_from(rules, &evaluation.watch, watermark);
+    let mut observations = samples_of([&waiting], rules, from, watermark);
+    // Lines that were written while the follower read them.
+    let minute = COARSE.as_micros() as i64;
+    let next = (watermark.as_micros().div_euclid(minute) + 1) * minute;
+    let mut later = Delta::new(1);
+    later.merge_where(&waiting, |_, at| at.as_micros() >= next);
+    lock(&monitor.alerts.inbox).measured.merge(&later);
     let state = evaluation.watch.state().clone();
     let is_long = last.is_some_and(|last| watermark.since(last) > LONG_GAP);
     let config = WatchConfig {
@@ -381,22 +386,30 @@ fn judged_from(rules: &[Rule], watch: &Watch, now: Timestamp) -> Timestamp {
     last.plus_micros(-(memory.as_micros() as i64))
 }
 
-/// Samples of what was measured as far back as the watch looks: stored, and not yet stored.
-fn past(
+/// The stored measurements, as far back as the watch looks.
+fn stored(
     store: &Store,
     rules: &[Rule],
     watch: &Watch,
-    waiting: &Delta,
     until: Timestamp,
-) -> Result<Vec<Observation>, String> {
+) -> Result<Vec<Delta>, String> {
     let from = judged_from(rules, watch, until);
-    let mut meter = Meter::new(rules, COARSE);
     let stored = store.deltas(Level::Raw, from, until.plus_micros(1), LIMIT);
-    for delta in stored.map_err(|error| error.to_string())? {
+    stored.map_err(|error| error.to_string())
+}
+
+/// Samples of what was measured from `from` through the minute of `until`.
+fn samples_of<'d>(
+    measured: impl IntoIterator<Item = &'d Delta>,
+    rules: &[Rule],
+    from: Timestamp,
+    until: Timestamp,
+) -> Vec<Observation> {
+    let mut meter = Meter::new(rules, COARSE);
+    for delta in measured {
         delta.replay(from, VALUES, &mut meter);
     }
-    waiting.replay(from, VALUES, &mut meter);
-    Ok(meter.observations(until, &[]))
+    meter.observations(until, &[])
 }
 
 /// Writes down what changed, and stores it.

@@ -1,5 +1,6 @@
 //! Logs that the tests write, in the wire format, line by line.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub(crate) struct Fleet {
     at: Timestamp,
     files: Vec<(File, u64)>,
     count: usize,
+    errors: BTreeMap<String, u64>,
 }
 
 impl Fleet {
@@ -25,11 +27,17 @@ impl Fleet {
             at,
             files: Vec::new(),
             count,
+            errors: BTreeMap::new(),
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.at
+    }
+
+    /// Number of errors of each scraper.
+    pub(crate) fn errors(&self) -> BTreeMap<String, u64> {
+        self.errors.clone()
     }
 
     /// Nothing is written for a time, in seconds.
@@ -95,6 +103,7 @@ impl Fleet {
         }
         self.files[scraper].0.write_all(&line).unwrap();
         if is_error {
+            *self.errors.entry(format!("scraper{scraper}")).or_default() += 1;
             self.copy_error(scraper, &line);
         }
     }

@@ -16,8 +16,6 @@ fn lines_become_pages_and_alerts_and_survive_a_restart() {
     let mut world = World::new();
     let running = world.start();
     let monitor = Arc::clone(running.monitor());
-    // The lines are of the last minutes: the service may read them while they are written.
-    world.tick(200);
     world.write(2_000);
     let scrapers = |monitor: &Monitor| monitor.scrapers(&ScraperQuery::default()).unwrap();
     until("the analysis of three scrapers", || {
@@ -80,6 +78,32 @@ fn lines_become_pages_and_alerts_and_survive_a_restart() {
     let alert = monitor.alert(&alert.alert.id.short()).unwrap();
     assert_eq!(alert.record.acknowledged.unwrap().by, "alex");
     check_pages(&monitor, &world);
+    running.stop().unwrap();
+}
+
+/// What the follower reads is stored while it still catches up.
+#[test]
+fn what_was_written_before_the_start_is_judged_once() {
+    let mut world = World::new();
+    world.config = "[monitor]\ncommit_every = \"50ms\"".to_owned();
+    world.write(3_000);
+    let errors = world.fleet.errors();
+    let running = world.start();
+    let monitor = Arc::clone(running.monitor());
+    until("an alert of each scraper", || {
+        monitor.alert_summary().unwrap().active == 3
+    });
+    let alerts = monitor.alerts(&AlertQuery::default()).unwrap().items;
+    for alert in alerts {
+        let scraper = alert.alert.id.labels.get("scraper_id").unwrap().to_owned();
+        let value = alert.alert.value.unwrap();
+        // All errors are of the last ten minutes; the alert tells how many there were when it was judged.
+        assert!(
+            value > 20.0 && value <= errors[&scraper] as f64,
+            "{scraper}: {value} of {}",
+            errors[&scraper]
+        );
+    }
     running.stop().unwrap();
 }
 
