@@ -2,8 +2,8 @@
 //!
 //! Two kinds of rules are proposed, at most five in all:
 //!
-//! - one rule about all **findings** that are worth a notice (`insight = "*"`), because what breaks next is often of a kind
-//!   that the history does not contain;
+//! - one rule about all **findings** (`insight = "*"`), because what breaks next is often of a kind that the history does
+//!   not contain;
 //! - the **default rules with thresholds that fit**: the largest range of thresholds that fires in as many incidents as
 //!   possible and never outside of one. A default rule that only fires outside of incidents gets a threshold that it never
 //!   reached.
@@ -46,7 +46,7 @@ const TUNED: [&str; 4] = [
     "queue_backup",
 ];
 
-/// The least severity of a finding that is worth a notice.
+/// The least severity of a finding for which thresholds are chosen.
 const LEAST: Severity = Severity::Medium;
 
 /// The name of the rule about findings.
@@ -107,7 +107,7 @@ struct Incident<'f> {
 }
 
 impl<'f> Incident<'f> {
-    /// A finding that is worth a notice.
+    /// A finding in which a metric may be unusual as well.
     fn of(finding: &'f Finding, scene: &Scene) -> Option<Self> {
         let since = finding.since?;
         // The default rule `scraper_down` watches the schedule.
@@ -284,10 +284,10 @@ fn with_threshold(rule: &Rule, metric: &MetricCondition, threshold: f64) -> Rule
     }
 }
 
-/// The rule about every finding that is worth a notice; its alerts have the severity of their finding.
+/// The rule about every finding; its alerts have the severity of their finding.
 fn findings_rule() -> String {
     format!(
-        "[[rule]]\nalert = {FINDINGS:?}\ninsight = \"*\"\nleast = \"{LEAST}\"\ndescription = \"Anything that the analyst finds\"\n"
+        "[[rule]]\nalert = {FINDINGS:?}\ninsight = \"*\"\ndescription = \"Anything that the analyst finds\"\n"
     )
 }
 

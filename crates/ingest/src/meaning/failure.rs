@@ -1,14 +1,14 @@
-//! Failed requests that errors and announcements of retries tell in words: `failed to fetch https://…: 403 Forbidden`,
+//! Failed requests that warnings, errors and announcements of retries tell in words: `failed to fetch https://…: 403 Forbidden`,
 //! `attempt 2 for https://… timed out, retrying`.
 //!
 //! Such a message is about one URL, in its text or in a field of its record, and names a status that sites refuse with, a
 //! sign that no answer came, or a verb of fetching beside a word for a failure. A page that could not be parsed was
 //! fetched.
 
-use dragline_schema::{Failure, host_of};
+use dragline_schema::Failure;
 
 use super::learn::STATUSES;
-use super::wording::is_again;
+use super::wording::{is_again, url_of};
 
 /// Maximum length of a text that is looked at, in bytes, and of its words.
 const LONGEST: usize = 400;
@@ -53,7 +53,7 @@ const BEHIND: [&str; 14] = [
     "unauthorized",
 ];
 /// Words of requests that got no answer, also as parts of the names of errors.
-const UNANSWERED: [&str; 12] = [
+const UNANSWERED: [&str; 11] = [
     "econnrefused",
     "econnreset",
     "enotfound",
@@ -61,7 +61,6 @@ const UNANSWERED: [&str; 12] = [
     "etimedout",
     "connecterror",
     "connectionerror",
-    "hang",
     "refused",
     "timedout",
     "timeout",
@@ -96,8 +95,16 @@ const FETCHING: [&str; 22] = [
     "visiting",
 ];
 
+/// A failed request in a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Told<'t> {
+    /// The URL, if the text has it.
+    pub(super) url: Option<&'t str>,
+    pub(super) failure: Failure,
+}
+
 /// The failed request that a text tells. `names_url` says whether a field of the record has the URL.
-pub(super) fn told(text: &str, names_url: bool) -> Option<Failure> {
+pub(super) fn told(text: &str, names_url: bool) -> Option<Told<'_>> {
     let text = text.lines().next().unwrap_or_default();
     let end = (0..=LONGEST.min(text.len()))
         .rev()
@@ -114,8 +121,12 @@ pub(super) fn told(text: &str, names_url: bool) -> Option<Failure> {
     }
     let is_retried = is_again(text);
     let status = (0..words.len()).find_map(|at| status_at(&words, at));
+    let told = Told {
+        url: url.map(|(_, url)| url),
+        failure: Failure { status, is_retried },
+    };
     if status.is_some() {
-        return Some(Failure { status, is_retried });
+        return Some(told);
     }
     let lower: Vec<String> = words
         .iter()
@@ -130,10 +141,7 @@ pub(super) fn told(text: &str, names_url: bool) -> Option<Failure> {
     };
     let fails = lower.iter().any(|word| FAILURES.contains(&word.as_str()));
     let has_failed = is_unanswered(&lower) || (fails && (0..lower.len()).any(is_fetch));
-    has_failed.then_some(Failure {
-        status: None,
-        is_retried,
-    })
+    has_failed.then_some(told)
 }
 
 /// Whether the name of an error is one of a request without an answer, or with a status that refuses.
@@ -151,7 +159,7 @@ fn is_unanswered(lower: &[String]) -> bool {
     let pair = |pair: &[String]| {
         matches!(
             (pair[0].as_str(), pair[1].as_str()),
-            ("timed", "out") | ("connection", "reset" | "aborted" | "closed")
+            ("timed", "out") | ("hang", "up") | ("connection", "reset" | "aborted" | "closed")
         )
     };
     lower.iter().any(says) || lower.windows(2).any(pair)
@@ -205,14 +213,6 @@ fn bare(word: &str) -> &str {
     word.trim_matches(|c: char| !c.is_alphanumeric())
 }
 
-/// The URL in a word: bare, in brackets or quotes, or behind `url=`.
-fn url_of(word: &str) -> Option<&str> {
-    let begin = word.find("http")?;
-    let url = word[begin..].trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.']);
-    let is_url = url.starts_with("http://") || url.starts_with("https://");
-    (is_url && host_of(url).is_some()).then_some(url)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,6 +246,14 @@ mod tests {
                 "page.goto: net::ERR_CONNECTION_REFUSED at https://a.test/1",
                 Some(None),
             ),
+            (
+                "could not fetch https://a.test/1: HTTP 404",
+                Some(Some(404)),
+            ),
+            ("bad answer from https://a.test/1 (503)", Some(Some(503))),
+            ("slow answer from https://a.test/1 (200)", None),
+            ("price changed on https://a.test/1", None),
+            ("socket hang up at https://a.test/1", Some(None)),
             // What was fetched and could not be used, several pages, other numbers.
             ("Failed to parse https://a.test/1: KeyError: 'price'", None),
             (
@@ -259,7 +267,7 @@ mod tests {
             ("only 404 of 500 rows from https://a.test/1", None),
             ("failed to fetch", None),
         ] {
-            let found = told(text, false).map(|failure| failure.status);
+            let found = told(text, false).map(|told| told.failure.status);
             assert_eq!(found, expected, "{text}");
         }
     }
@@ -273,7 +281,7 @@ mod tests {
             ("page failed", None),
             ("no element for h1.title", None),
         ] {
-            let found = told(text, true).map(|failure| failure.status);
+            let found = told(text, true).map(|told| told.failure.status);
             assert_eq!(found, expected, "{text}");
         }
         for (name, expected) in [

@@ -58,20 +58,6 @@ const FAILURES: [&str; 12] = [
     "unable",
     "unreachable",
 ];
-/// Verbs of fetching, in the infinitive.
-const FETCH: [&str; 16] = [
-    "access", "connect", "crawl", "download", "fetch", "get", "load", "navigate", "open", "pull",
-    "reach", "render", "request", "retrieve", "scan", "visit",
-];
-/// What messages say about a request that got no answer.
-const UNANSWERED: [&str; 6] = [
-    "refused",
-    "reset",
-    "timed",
-    "timeout",
-    "unanswered",
-    "unreachable",
-];
 /// Verbs of saving, in the past tense.
 const SAVED: [&str; 22] = [
     "added",
@@ -196,7 +182,7 @@ impl<'m> Words<'m> {
 }
 
 /// The URL in a word: bare, in brackets or quotes, or behind `url=`.
-fn url_of(raw: &str) -> Option<&str> {
+pub(super) fn url_of(raw: &str) -> Option<&str> {
     let begin = raw.find("http")?;
     let url = raw[begin..].trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.']);
     let is_url =
@@ -241,26 +227,6 @@ pub(super) fn quiet(message: &str, is_named: bool) -> Option<Said<'_>> {
 /// Whether a message is about a retry, and so repeats another one.
 pub(super) fn is_again(message: &str) -> bool {
     Words::of(message).has(&AGAIN)
-}
-
-/// A failed request in a message at WARN: `could not fetch https://…: HTTP 404`, `https://… timed out`.
-pub(super) fn warned(message: &str) -> Option<Said<'_>> {
-    if message.len() > 400 || !message.contains("://") || message.contains('\n') {
-        return None;
-    }
-    let words = Words::of(message);
-    let url = words.url.filter(|_| words.urls == 1)?;
-    if words.has(&AGAIN) {
-        return None;
-    }
-    let status = status(message).filter(|status| *status >= 400);
-    let is_fetched = words.has(&FETCH) || words.has(&FETCHED);
-    let has_failed = words.has(&UNANSWERED) || (is_fetched && words.has(&FAILURES));
-    (status.is_some() || has_failed).then(|| Said::Page {
-        url,
-        status,
-        milliseconds: milliseconds(message),
-    })
 }
 
 /// `saved product 17`, `product saved: 17`, `scraped 12 items`.
@@ -363,31 +329,6 @@ mod tests {
                     assert_eq!(url, URL);
                     status
                 }
-                other @ Said::Items { .. } => panic!("{message}: {other:?}"),
-            });
-            assert_eq!(said, expected, "{message}");
-        }
-    }
-
-    #[test]
-    fn a_warning_reports_a_failed_request() {
-        for (message, expected) in [
-            (
-                "could not fetch https://shop.test/p/1: HTTP 404",
-                Some(Some(404)),
-            ),
-            (
-                "bad answer from https://shop.test/p/1 (503)",
-                Some(Some(503)),
-            ),
-            ("https://shop.test/p/1 timed out after 10 s", Some(None)),
-            ("failed to load https://shop.test/p/1", Some(None)),
-            ("could not parse the price on https://shop.test/p/1", None),
-            ("retrying https://shop.test/p/1: HTTP 503", None),
-            ("slow answer from https://shop.test/p/1 (200)", None),
-        ] {
-            let said = warned(message).map(|said| match said {
-                Said::Page { status, .. } => status,
                 other @ Said::Items { .. } => panic!("{message}: {other:?}"),
             });
             assert_eq!(said, expected, "{message}");

@@ -334,3 +334,45 @@ fn the_page_folds_what_is_over_and_opens_its_evidence() {
     let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}"));
     assert!(place("in the next 7 days") > place("<h2>Trends</h2>"));
 }
+
+/// Nothing is called healthy of which nothing is known.
+#[test]
+fn the_headline_follows_the_verdicts() {
+    let (_dir, _, mut report) = fleet();
+    report.insights.clear();
+    let one = report.scrapers[0].clone();
+    let mut say = |verdicts: &[&str], (lines, bad_lines): (u64, u64)| {
+        let scrapers = verdicts.iter().map(|verdict| model::Scraper {
+            scraper_id: Some("shop".to_owned()),
+            site: None,
+            verdict: (*verdict).to_owned(),
+            ..one.clone()
+        });
+        report.scrapers = scrapers.collect();
+        (report.trust.lines, report.trust.bad_lines) = (lines, bad_lines);
+        render::headline(&report)
+    };
+    for (verdicts, expected) in [
+        (&["healthy"][..], "shop: healthy in the latest run"),
+        (&["no_data"], "shop: no requests and no items were logged"),
+        (&["down"], "shop: down"),
+        (
+            &["healthy", "healthy"],
+            "All 2 scrapers: healthy in the latest run",
+        ),
+        (
+            &["no_data", "no_data"],
+            "None of 2 scrapers logged any requests or items",
+        ),
+        (
+            &["healthy", "healthy", "no_data"],
+            "2 of 3 scrapers healthy; of 1 nothing is known",
+        ),
+    ] {
+        assert_eq!(say(verdicts, (100, 3)), expected);
+    }
+    assert_eq!(
+        say(&["no_data"], (24, 23)),
+        "shop: no requests and no items were logged. 23 of 24 lines could not be read"
+    );
+}

@@ -185,14 +185,14 @@ impl<'a> Slots<'a> {
             if !is_error && !((url.is_some() || names_url()) && is_retry()) {
                 return None;
             }
-            let told = failure::told(message, url.is_some());
+            let told = failure::told(message, url.is_some()).map(|told| told.failure);
             return told.or(is_error.then_some(Failure::default()));
         }
         if url.is_none() && !names_url() && told_error.is_none() {
             return None;
         }
         let texts = [Some(message), told_error].into_iter().flatten();
-        let mut told = texts.filter_map(|text| failure::told(text, url.is_some()));
+        let mut told = texts.filter_map(|text| Some(failure::told(text, url.is_some())?.failure));
         let by_type = || {
             let error_type = error.error_type.as_deref();
             let is_of_request = error_type.is_some_and(failure::is_of_request);
@@ -270,7 +270,7 @@ impl<'a> Slots<'a> {
         let (bare, attempt) = besides::split_attempt(message);
         let said = match record.level {
             _ if is_quiet => wording::quiet(bare, self.has_identity || url.is_some()),
-            Some(Level::Warn) => wording::warned(bare),
+            Some(Level::Warn) => warned(bare),
             _ => None,
         };
         let is_other = |said: &str| url.is_some_and(|url| url != said);
@@ -436,6 +436,16 @@ impl<'a> Slots<'a> {
         }
         error
     }
+}
+
+/// A failed request in a warning that announces no retry.
+fn warned(message: &str) -> Option<Said<'_>> {
+    let told = failure::told(message, false).filter(|told| !told.failure.is_retried)?;
+    Some(Said::Page {
+        url: told.url?,
+        status: told.failure.status,
+        milliseconds: prose::milliseconds(message),
+    })
 }
 
 /// Whether a text is an error of JavaScript's or Java's with its stack.

@@ -200,7 +200,7 @@ fn state(report: &Report) -> String {
         (0, _) if healthy == 0 => {
             format!("None of {all} scrapers logged any requests or items")
         }
-        (0, _) => format!("{well} of {all} scrapers; {nothing}"),
+        (0, _) => format!("{healthy} of {all} scrapers healthy; {nothing}"),
         (n, _) if n <= 2 => bad.iter().map(named).collect::<Vec<_>>().join("; "),
         (n, _) => {
             let first: Vec<String> = bad.iter().take(2).map(named).collect();
