@@ -271,7 +271,7 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
         evaluation.early.extend(observations);
         let changes = match watermark {
             None => Vec::new(),
-            Some(watermark) => catch_up(monitor, &mut evaluation, &settings, watermark)?,
+            Some(watermark) => catch_up(monitor, &mut evaluation, &settings, watermark),
         };
         if let Some(judged) = judged {
             // It is judged once the watch is live.
@@ -336,7 +336,7 @@ fn catch_up(
     evaluation: &mut Evaluation,
     settings: &Settings,
     watermark: Timestamp,
-) -> Result<Vec<dragline_alerting::watch::Change>, String> {
+) -> Vec<dragline_alerting::watch::Change> {
     let rules = &settings.alert_rules;
     let waiting = evaluation.waiting.take().unwrap_or_default();
     let last = evaluation.watch.state().last_tick;
@@ -373,7 +373,7 @@ fn catch_up(
     observations.append(&mut evaluation.early);
     observations.into_iter().for_each(|one| live.prime(one));
     evaluation.watch = live;
-    Ok(changes)
+    changes
 }
 
 /// From when on measurements say something about time that is still to be judged: as far before the last evaluation as
