@@ -179,15 +179,13 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let mut word = word.to_owned();
-        let last = lines.last().map_or(0, |line| line.width());
-        if last > 0 && last + 1 + word.width() <= width {
-            if let Some(line) = lines.last_mut() {
+        // A line of combining marks alone has no width.
+        if let Some(line) = lines.last_mut().filter(|line| !line.is_empty()) {
+            if line.width() + 1 + word.width() <= width {
                 line.push(' ');
                 line.push_str(&word);
+                continue;
             }
-            continue;
-        }
-        if last > 0 {
             lines.push(String::new());
         }
         while word.width() > width {
@@ -248,6 +246,12 @@ mod tests {
             prop_assert_eq!(squeeze(&lines.concat()), squeeze(&clean(&text)));
             prop_assert!(cut(&text, width).width() <= width);
         }
+    }
+
+    #[test]
+    fn a_word_without_width_is_kept() {
+        assert_eq!(wrap("\u{11d3c} abc", 4), ["\u{11d3c} abc"]);
+        assert_eq!(wrap("\u{11d3c} abcd", 4), ["\u{11d3c}", "abcd"]);
     }
 
     #[test]

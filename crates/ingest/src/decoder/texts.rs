@@ -235,7 +235,21 @@ impl Decoder {
             self.open(Begun::plain(line, at), sink);
             return Fate::Record;
         }
+        if let Some(level) = meaning::level_of(line) {
+            return self.printed(Begun::plain(line, at).at_level(level), sink);
+        }
         Self::bad(line, at, complete, sink)
+    }
+
+    /// Opens a record that a program printed between others, at the time of the last one.
+    fn printed(&mut self, begun: Begun, sink: &mut dyn Sink) -> Fate {
+        self.needs_order = true;
+        // In a file without times they are estimated.
+        let has_times = self.local.calendar.begun.is_none();
+        let time = self.context.timestamp.filter(|_| has_times);
+        self.text.open(begun, time, None);
+        self.flush(sink);
+        Fate::Record
     }
 
     /// Emits what a supervisor says in a line without a head. It stands directly behind the last line of the program.
@@ -277,8 +291,14 @@ impl Decoder {
         sink: &mut dyn Sink,
     ) -> Fate {
         let mut fate = Fate::Around;
-        for part in line.split('\r').filter(|part| !part.trim().is_empty()) {
-            if !is_bar(part) || behind_bar(part).len() < part.len() {
+        let mut parts = line.split('\r').filter(|part| !part.trim().is_empty());
+        let mut next = parts.next();
+        while let Some(part) = next {
+            next = parts.next();
+            // A frame without a head is overwritten by the next one.
+            let is_overwritten = next.is_some() && head::head(part).is_none();
+            let is_frame = is_bar(part) && behind_bar(part).len() == part.len();
+            if !is_frame && (!is_overwritten || part.starts_with('{')) {
                 fate = fate.max(self.whole(part, at, complete, depth, sink));
             }
         }

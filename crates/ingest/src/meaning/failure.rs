@@ -7,8 +7,8 @@
 
 use dragline_schema::Failure;
 
-use super::learn::STATUSES;
-use super::wording::{is_again, url_of};
+use super::answer::{STATUSES, bare, only_url, status_at, url_of};
+use super::wording::is_again;
 
 /// Maximum length of a text that is looked at, in bytes, and of its words.
 const LONGEST: usize = 400;
@@ -16,42 +16,6 @@ const MOST_WORDS: usize = 40;
 /// Maximum number of words from a verb to its URL.
 const NEAR: usize = 3;
 
-/// Words directly before a status.
-const BEFORE: [&str; 16] = [
-    "->",
-    "=>",
-    "answered",
-    "code",
-    "error",
-    "got",
-    "http",
-    "http/1.1",
-    "http/2",
-    "received",
-    "responded",
-    "response",
-    "returned",
-    "status",
-    "statuscode",
-    "with",
-];
-/// Words directly behind one: reason phrases (RFC 9110), and what HTTP libraries write.
-const BEHIND: [&str; 14] = [
-    "bad",
-    "client",
-    "error",
-    "forbidden",
-    "for",
-    "gateway",
-    "gone",
-    "internal",
-    "not",
-    "response",
-    "server",
-    "service",
-    "too",
-    "unauthorized",
-];
 /// Words of requests that got no answer, also as parts of the names of errors.
 const UNANSWERED: [&str; 11] = [
     "econnrefused",
@@ -110,17 +74,15 @@ pub(super) fn told(text: &str, names_url: bool) -> Option<Told<'_>> {
         .rev()
         .find(|end| text.is_char_boundary(*end))?;
     let words: Vec<&str> = unquoted(&text[..end]).take(MOST_WORDS).collect();
-    let mut urls = words.iter().enumerate().filter_map(|(at, word)| {
-        let url = url_of(word)?;
-        Some((at, url))
-    });
-    let url = urls.next();
-    let is_other = |(_, other): (usize, &str)| url.is_some_and(|(_, url)| url != other);
-    if (url.is_none() && !names_url) || urls.any(is_other) {
+    let has_url = words.iter().any(|word| url_of(word).is_some());
+    let url = only_url(&words);
+    if url.is_none() && (has_url || !names_url) {
         return None;
     }
     let is_retried = is_again(text);
-    let status = (0..words.len()).find_map(|at| status_at(&words, at));
+    let refuses = |status: &u16| *status >= 400 && STATUSES.contains(status);
+    let mut statuses = (0..words.len()).filter_map(|at| status_at(&words, at));
+    let status = statuses.find(refuses);
     let told = Told {
         url: url.map(|(_, url)| url),
         failure: Failure { status, is_retried },
@@ -144,6 +106,13 @@ pub(super) fn told(text: &str, names_url: bool) -> Option<Told<'_>> {
     has_failed.then_some(told)
 }
 
+/// Whether a text says in words that something failed.
+pub(super) fn fails(text: &str) -> bool {
+    let parts = text.split(|c: char| !c.is_alphanumeric());
+    let mut parts = parts.map(str::to_lowercase);
+    parts.any(|word| FAILURES.contains(&&*word))
+}
+
 /// Whether the name of an error is one of a request without an answer, or with a status that refuses.
 pub(super) fn is_of_request(error_type: &str) -> bool {
     let name = error_type.to_lowercase();
@@ -165,33 +134,6 @@ fn is_unanswered(lower: &[String]) -> bool {
     lower.iter().any(says) || lower.windows(2).any(pair)
 }
 
-/// A status of at least 400 at a place, if what surrounds it makes it one.
-fn status_at(words: &[&str], at: usize) -> Option<u16> {
-    let word = words[at];
-    let text = bare(word);
-    let number = text.rsplit(['=', ':']).next().unwrap_or(text);
-    let status = number
-        .parse()
-        .ok()
-        .filter(|status| *status >= 400 && STATUSES.contains(status))?;
-    let is_bracketed = word.starts_with(['(', '[']) && word.contains([')', ']', ',', ':']);
-    let key = text.strip_suffix(number).unwrap_or_default().to_lowercase();
-    let is_keyed = key.contains("status") || key.contains("code") || key.contains("http");
-    let neighbour = |at: Option<usize>| {
-        at.and_then(|at| words.get(at))
-            .map(|word| match *word {
-                arrow @ ("->" | "=>") => arrow.to_owned(),
-                word => bare(word).to_lowercase(),
-            })
-            .unwrap_or_default()
-    };
-    let before = at.checked_sub(1);
-    let is_behind_url = before.is_some_and(|at| url_of(words[at]).is_some());
-    let is_named = BEFORE.contains(&neighbour(before).as_str())
-        || BEHIND.contains(&neighbour(Some(at + 1)).as_str());
-    (is_bracketed || is_keyed || is_behind_url || is_named).then_some(status)
-}
-
 /// The words outside of quotation marks: what others said is no status of this request.
 fn unquoted(text: &str) -> impl Iterator<Item = &str> {
     let mut open = None;
@@ -206,11 +148,6 @@ fn unquoted(text: &str) -> impl Iterator<Item = &str> {
         open = mark.filter(|mark| !value[1..].contains(*mark));
         mark.is_none() || url_of(word).is_some()
     })
-}
-
-/// A word without the marks around it.
-fn bare(word: &str) -> &str {
-    word.trim_matches(|c: char| !c.is_alphanumeric())
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ pub(super) struct Form<'m> {
     pub(super) id: u64,
     /// The only URL; `None` if there are several.
     pub(super) url: Option<&'m str>,
-    urls: usize,
+    /// The first of all URLs.
+    pub(super) first: Option<&'m str>,
+    pub(super) urls: usize,
     parts: [Option<Part<'m>>; MOST_PARTS],
     len: usize,
 }
@@ -83,6 +85,7 @@ impl<'m> Form<'m> {
                 Token::Word(word) => (word, b' ', None),
                 Token::Url { before, url, .. } => {
                     form.url = (form.urls == 0).then_some(url);
+                    form.first = form.first.or(Some(url));
                     form.urls += 1;
                     (before, b'/', None)
                 }
@@ -225,6 +228,15 @@ impl<'m> Iterator for Tokens<'m> {
             let before = &word[..=start + name.len()];
             let part = part(name, value, "");
             return Some(Token::Value { before, part });
+        }
+        // `Status:[200]`, `size:18kB`
+        if let Some((name, value)) = bare.split_once(':').filter(|(name, _)| is_name(name)) {
+            let value = value.trim_start_matches(['[', '(']);
+            if value.starts_with(|c: char| c.is_ascii_digit()) {
+                let before = &word[..start + bare.len() - value.len()];
+                let part = part(name, value, "");
+                return Some(Token::Value { before, part });
+            }
         }
         if !bare.bytes().any(|byte| byte.is_ascii_digit()) {
             let is_key = |name: &&str| is_name(name);

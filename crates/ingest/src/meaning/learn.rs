@@ -13,6 +13,7 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::answer::STATUSES;
 use super::besides::split_attempt;
 use super::form::{Form, MOST_PARTS};
 
@@ -23,12 +24,6 @@ const MOST_LEARNED: usize = 32;
 const LEAST_LINES: u64 = 5;
 /// Maximum number of different values that are kept of a part.
 const MOST_VALUES: usize = 64;
-/// Statuses that sites answer with (RFC 9110, RFC 6585, and those of proxies). A number outside of these is none.
-pub(super) const STATUSES: [u16; 39] = [
-    200, 201, 202, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405,
-    406, 408, 409, 410, 412, 413, 418, 421, 422, 423, 425, 429, 451, 500, 502, 503, 504, 520, 522,
-    524,
-];
 /// Words of messages that repeat, announce or exclude something.
 const DENIALS: [&str; 44] = [
     "again",
@@ -136,6 +131,7 @@ pub(crate) struct Learner {
 struct Observed {
     lines: u64,
     urls: FxHashSet<u64>,
+    has_several: bool,
     /// Whether a word denies that it reports anything new.
     is_denied: bool,
     /// Whether a field identifies an item.
@@ -200,7 +196,10 @@ impl Learner {
         }
         observed.lines += 1;
         observed.has_identity &= unread.has_identity;
-        if let Some(url) = unread.url {
+        // Of several URLs, the first one is the page's.
+        observed.has_several |= form.urls > 1;
+        let first = form.first.map(|url| xxh3_64(url.as_bytes()));
+        if let Some(url) = unread.url.or(first) {
             add(&mut observed.urls, url);
         }
         if let Some(bytes) = unread.bytes {
@@ -283,7 +282,7 @@ impl Observed {
         // What has a status and a duration or a size is an answer, however often its URL comes again.
         let duration = duration.or_else(|| status.and(index(Column::is_timed)));
         let is_answer = status.is_some() && (duration.is_some() || bytes.is_some());
-        if !is_answer && !self.has_urls() {
+        if !is_answer && (self.has_several || !self.has_urls()) {
             return None;
         }
         let strength = 4 * u8::from(status.is_some())
@@ -310,7 +309,7 @@ impl Observed {
         }
         let identity = u8::from(self.has_identity || any(Column::is_identity));
         let price = u8::from(any(Column::is_price));
-        let strength = identity + price + u8::from(self.has_urls());
+        let strength = identity + price + u8::from(!self.has_several && self.has_urls());
         (strength > 1).then_some((strength, Reported::Item))
     }
 }

@@ -2,6 +2,7 @@
 //! message reports, and which run it belongs to.
 
 mod alias;
+mod answer;
 mod besides;
 mod bounds;
 pub(crate) mod crawlee;
@@ -19,6 +20,7 @@ mod monolog;
 mod naming;
 pub(crate) mod native;
 mod node;
+mod plain;
 pub(crate) mod process;
 mod prose;
 mod role;
@@ -38,6 +40,7 @@ use crate::parsing::time::Local;
 
 pub(crate) use self::exception::causes_of;
 pub(crate) use self::foreign::{decode_fields, is_eliots};
+pub(crate) use self::plain::level_of;
 pub(crate) use self::role::is_own;
 pub(crate) use self::shape::Shapes;
 

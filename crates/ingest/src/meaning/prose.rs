@@ -3,6 +3,7 @@
 
 use dragline_schema::host_of;
 
+use super::answer::{bare, is_method, is_status, only_url, status, unit};
 use super::form::Form;
 
 /// A request described in a message.
@@ -16,36 +17,6 @@ pub(crate) struct Prose<'m> {
     pub(crate) bytes: Option<u64>,
 }
 
-/// Words before a status.
-const BEFORE: [&str; 12] = [
-    "->",
-    "=>",
-    "status",
-    "code",
-    "returned",
-    "responded",
-    "got",
-    "received",
-    "response",
-    "http/1.1",
-    "http/2",
-    "answered",
-];
-/// Words after a status.
-const BEHIND: [&str; 12] = [
-    "OK",
-    "Created",
-    "Accepted",
-    "Moved",
-    "Found",
-    "Not",
-    "Bad",
-    "Unauthorized",
-    "Forbidden",
-    "Too",
-    "Internal",
-    "Service",
-];
 /// Messages about retries and skipped requests repeat earlier ones. Scrapy's own messages are read by its own
 /// dialect, or are duplicates.
 const AGAIN: [&str; 7] = [
@@ -58,7 +29,6 @@ const AGAIN: [&str; 7] = [
     "edirect",
 ];
 
-const METHODS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
 /// Words that mean that no response came.
 const FAILURES: [&str; 6] = ["failed", "timed", "timeout", "refused", "reset", "error"];
 /// Number of words after the URL among which a status is searched.
@@ -120,7 +90,7 @@ pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
     let mut rest = rest.split(' ');
     let status = rest.next()?.parse().ok().filter(|n| is_status(*n))?;
     let url = format!("{}{path}", base.strip_suffix(usual).unwrap_or(base));
-    METHODS.contains(&method).then_some((
+    is_method(method).then_some((
         url,
         Prose {
             method,
@@ -162,7 +132,7 @@ pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
     let message = message.strip_prefix("HTTP Request: ").unwrap_or(message);
     let message = message.strip_prefix("HTTP ").unwrap_or(message);
     let (method, rest) = message.split_once(' ')?;
-    if !METHODS.contains(&method) {
+    if !is_method(method) {
         return None;
     }
     let (url, rest) = rest.split_once(' ')?;
@@ -219,51 +189,14 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
         return None;
     }
     let raw: Vec<&str> = message.split_whitespace().take(32).collect();
-    let is_url = |word: &&str| {
-        let word = word.trim_matches(['"', '\'', '(', ')', '<', '>', ',']);
-        word.starts_with("http") && host_of(word).is_some()
-    };
-    let mut urls = raw.iter().filter(|word| is_url(word));
-    let url = urls
-        .next()?
-        .trim_matches(['"', '\'', '(', ')', '<', '>', ',', ';']);
-    let url = url.strip_suffix(':').unwrap_or(url);
-    if urls.next().is_some() {
-        return None;
-    }
-    let status = raw.iter().enumerate().find_map(|(place, word)| {
-        let number = bare(word);
-        let status: u16 = number
-            .parse()
-            .ok()
-            .filter(|n| number.len() == 3 && is_status(*n))?;
-        let is_apart = word.starts_with(['(', '[']) && word.contains([')', ']']);
-        let before = place.checked_sub(1).map(|place| match raw[place] {
-            arrow @ ("->" | "=>") => arrow.to_owned(),
-            word => bare(word).to_ascii_lowercase(),
-        });
-        let behind = raw.get(place + 1).map_or("", |word| bare(word));
-        // `https://… 200`, `https://… 200 84ms`: right behind the URL, and no number of anything.
-        let is_behind_url = || {
-            let next = raw.get(place + 1).copied().unwrap_or_default();
-            place > 0 && is_url(&raw[place - 1]) && (next.is_empty() || is_duration(next))
-        };
-        // npm's `GET 200 https://…`
-        let is_behind_method = place > 0
-            && METHODS.contains(&raw[place - 1])
-            && raw.get(place + 1).is_some_and(is_url);
-        let is_told = is_behind_method
-            || before.is_some_and(|before| BEFORE.contains(&&*before))
-            || BEHIND.contains(&behind)
-            || (*word == number && is_behind_url());
-        (is_apart || is_told).then_some(status)
-    })?;
+    let (_, url) = only_url(&raw)?;
+    let status = status(&raw)?;
     let pairs = || raw.windows(2);
     Some(Prose {
         method: raw
             .iter()
             .map(|word| bare(word))
-            .find(|word| METHODS.contains(word))
+            .find(|word| is_method(word))
             .unwrap_or(""),
         url,
         status: Some(status),
@@ -278,23 +211,6 @@ pub(crate) fn told(message: &str) -> Option<Prose<'_>> {
             .or_else(|| duration_of_form(message)),
         bytes: None,
     })
-}
-
-/// Whether a number is a valid status. Of 100 to 199, only four are assigned (RFC 9110).
-pub(super) fn is_status(number: u16) -> bool {
-    matches!(number, 100..=103 | 200..=599)
-}
-
-/// `84ms`, `(1.2s)`
-fn is_duration(word: &str) -> bool {
-    let word = word.trim_matches(['(', ')', ',']);
-    let digits = word.find(|c: char| !c.is_ascii_digit() && c != '.');
-    digits.is_some_and(|at| at > 0 && unit(&word[at..]).is_some())
-}
-
-/// A word without the punctuation around it.
-fn bare(word: &str) -> &str {
-    word.trim_matches(['"', '\'', '(', ')', '[', ']', ',', ':', ';', '<', '>'])
 }
 
 /// `in 4 ms`, `52ms`.
@@ -327,14 +243,6 @@ pub(super) fn milliseconds(message: &str) -> Option<f64> {
 fn duration_of_form(message: &str) -> Option<f64> {
     let form = Form::of(message)?;
     form.parts().find_map(|part| part.milliseconds())
-}
-
-fn unit(word: &str) -> Option<f64> {
-    match word {
-        "ms" | "milliseconds" => Some(1.0),
-        "s" | "sec" | "seconds" => Some(1000.0),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! sku=…`) is an item; with a number and a plural (`scraped 12 items`), it is that many. Totals at the end of a run
 //! repeat what other messages counted and are excluded.
 
-use dragline_schema::host_of;
-
-use super::prose::{is_status, milliseconds};
+use super::answer::{status, url_of};
+use super::prose::milliseconds;
 
 /// What a message says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -181,15 +180,6 @@ impl<'m> Words<'m> {
     }
 }
 
-/// The URL in a word: bare, in brackets or quotes, or behind `url=`.
-pub(super) fn url_of(raw: &str) -> Option<&str> {
-    let begin = raw.find("http")?;
-    let url = raw[begin..].trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.']);
-    let is_url =
-        (url.starts_with("http://") || url.starts_with("https://")) && host_of(url).is_some();
-    is_url.then_some(url)
-}
-
 /// Fast path: whether a message may contain a verb in the past tense. Most do not.
 fn may_say(bytes: &[u8]) -> bool {
     let ends = |at: usize| bytes.get(at).is_none_or(|next| !next.is_ascii_alphabetic());
@@ -219,7 +209,12 @@ pub(super) fn quiet(message: &str, is_named: bool) -> Option<Said<'_>> {
     let url = words.url.filter(|_| words.urls == 1)?;
     (words.has(&FETCHED) && !words.has(&AGAIN) && !words.has(&FAILURES)).then(|| Said::Page {
         url,
-        status: status(message),
+        status: status(
+            &message
+                .split_whitespace()
+                .take(MOST_WORDS)
+                .collect::<Vec<_>>(),
+        ),
         milliseconds: milliseconds(message),
     })
 }
@@ -268,34 +263,6 @@ fn items<'m>(words: &Words<'m>, message: &str, is_named: bool) -> Option<Said<'m
     (is_one && has_identity).then_some(Said::Items {
         count: None,
         url: words.url,
-    })
-}
-
-/// A status in a context that makes it one: `(200)`, `[200]`, `(200,`, `HTTP 200`, `status=200`, `code 200`, `-> 200`.
-fn status(message: &str) -> Option<u16> {
-    const BEFORE: [&str; 7] = ["http", "status", "code", "returned", "response", "->", "=>"];
-    let raw: Vec<&str> = message.split_whitespace().take(MOST_WORDS).collect();
-    raw.iter().enumerate().find_map(|(at, word)| {
-        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        let number = bare.rsplit(['=', ':']).next().unwrap_or(bare);
-        let status = number
-            .parse()
-            .ok()
-            .filter(|n| number.len() == 3 && is_status(*n))?;
-        let is_bracketed = word.starts_with(['(', '[']);
-        let key = bare.strip_suffix(number).unwrap_or_default().to_lowercase();
-        let is_keyed = key.contains("status") || key.contains("code") || key.contains("http");
-        // `https://…: 404`
-        let is_behind_url = at
-            .checked_sub(1)
-            .is_some_and(|at| url_of(raw[at]).is_some() && (raw[at].ends_with(':') || at == 0));
-        let before = at.checked_sub(1).map(|at| raw[at].to_lowercase());
-        let before = is_behind_url
-            || before.is_some_and(|before| {
-                let before = before.trim_end_matches([':', '=', ',']);
-                BEFORE.contains(&before)
-            });
-        (is_bracketed || is_keyed || before).then_some(status)
     })
 }
 

@@ -68,7 +68,7 @@ impl<'a> Slots<'a> {
             return;
         }
         let message = record.message.as_deref().unwrap_or_default();
-        if url.is_none() && !self.has_item {
+        if url.is_none() && !self.has_item && !is_of_crawl4ai(record) {
             let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
             let prose = prose.or_else(|| prose::urllib3(message));
             let (bare, attempt) = besides::split_attempt(message);
@@ -326,7 +326,7 @@ impl<'a> Slots<'a> {
         let Some((form, reported)) = map.learned.read(message) else {
             return false;
         };
-        let url = url.or(form.url).map(|url| Cow::Owned(url.to_owned()));
+        let url = url.or(form.first).map(|url| Cow::Owned(url.to_owned()));
         match reported {
             Reported::Request {
                 status,
@@ -436,6 +436,13 @@ impl<'a> Slots<'a> {
         }
         error
     }
+}
+
+/// Whether a record repeats in words what `Crawl4AI` says of a page elsewhere.
+fn is_of_crawl4ai(record: &Record<'_>) -> bool {
+    const STEPS: [&str; 5] = ["ANTIBOT", "COMPLETE", "CRAWL", "EXTRACT", "SCRAPE"];
+    let target = record.target.as_deref().unwrap_or_default();
+    STEPS.contains(&target)
 }
 
 /// A failed request in a warning that announces no retry.

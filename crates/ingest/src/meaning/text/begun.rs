@@ -52,6 +52,12 @@ impl Begun {
         Self::new(Dialect::Text, None, "", None, line.trim_end(), at)
     }
 
+    /// The record with this level.
+    pub(crate) fn at_level(mut self, level: &str) -> Self {
+        level.clone_into(&mut self.level);
+        self
+    }
+
     /// Whether a line belongs to this record.
     pub(super) fn takes(&mut self, line: &str) -> bool {
         if let Some(extent) = &mut self.extent {
