@@ -122,14 +122,24 @@ impl<T> Family<T> {
     /// labels. Missing values are empty, additional ones are ignored. Call it for a value that varies; keep
     /// the handle that [`Family::get`] returns for a value that does not.
     pub fn with<R>(&self, values: &[&str], update: impl FnOnce(&T) -> R) -> R {
+        let count = self.core.descriptor.labels.len();
+        let fits = |value: &&str| value.len() <= MAX_LABEL_BYTES;
+        if values.len() == count && values.iter().all(fits) {
+            return self.of(values, update);
+        }
+        let values = values.iter().copied().chain(std::iter::repeat(""));
+        let values: Vec<&str> = values.take(count).map(fitting).collect();
+        self.of(&values, update)
+    }
+
+    /// The same for exactly as many values as there are labels, none of which is too long.
+    fn of<R>(&self, values: &[&str], update: impl FnOnce(&T) -> R) -> R {
         let core = &*self.core;
-        let count = core.descriptor.labels.len();
-        let labels = || {
-            let values = values.iter().copied().chain(std::iter::repeat(""));
-            values.take(count).map(fitting)
+        let hash = hash_of(values.iter().copied());
+        let is_same = |series: &Series<T>| {
+            let mut pairs = series.labels.iter().zip(values);
+            pairs.all(|(held, value)| **held == **value)
         };
-        let hash = hash_of(labels());
-        let is_same = |series: &Series<T>| labels().eq(series.labels.iter().map(|value| &**value));
         {
             let table = core.table.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(series) = table.find(hash, is_same) {
@@ -147,7 +157,7 @@ impl<T> Family<T> {
         let entry = table
             .entry(hash, is_same, rehash)
             .or_insert_with(|| Series {
-                labels: labels().map(Into::into).collect(),
+                labels: values.iter().map(|value| (*value).into()).collect(),
                 handle: (core.make)(),
             });
         update(&entry.get().handle)

@@ -29,8 +29,13 @@ impl Counters {
         }
         match (&record.event, record.failure) {
             (Event::Request(_), Some(_)) => self.requests_told += 1,
+            (_, Some(failure)) if failure.is_refusal => {
+                self.refusals += u64::from(label.is_none());
+            }
             (_, Some(failure)) if failure.is_retried => self.told_by_retries.observe(failure),
-            (_, Some(failure)) => self.told_by_errors.observe(failure),
+            (_, Some(failure)) if failure.url.is_none() => self.told_by_errors.observe(failure),
+            // By page: `FailedPages`.
+            (_, Some(_)) => {}
             (_, None) => {}
         }
         match &record.event {
@@ -45,6 +50,7 @@ impl Counters {
                         Some(count) => {
                             self.batched += u64::from(count);
                             self.batches += 1;
+                            self.largest_batch = self.largest_batch.max(count.into());
                         }
                         None => self.saved += 1,
                     },

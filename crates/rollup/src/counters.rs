@@ -42,8 +42,9 @@ pub struct Counters {
     /// Products counted by messages such as `scraped 12 items`; they are counted only in runs that log no product
     /// one by one.
     pub batched: u64,
-    /// Messages that counted them.
+    /// Messages that counted them, and the most that one counted.
     pub batches: u64,
+    pub(crate) largest_batch: u64,
     /// Products lost.
     pub failed: u64,
     /// Articles stored.
@@ -155,6 +156,7 @@ impl Add for Counters {
         self.failed = self.failed.saturating_add(other.failed);
         self.batched = self.batched.saturating_add(other.batched);
         self.batches = self.batches.saturating_add(other.batches);
+        self.largest_batch = self.largest_batch.max(other.largest_batch);
         self.articles = self.articles.saturating_add(other.articles);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);
         self.errors = self.errors.saturating_add(other.errors);

@@ -12,7 +12,7 @@ use crate::counters::{Counters, Latency};
 use crate::course::{Course, take_course};
 use crate::errors::{Cell, Group};
 use crate::evidence::Evidence;
-use crate::failures::{count_told, leave_out_one_sided};
+use crate::failures::{FailedPages, count_told, leave_out_one_sided};
 use crate::habits::{AllHabits, Habits, marks_ends};
 use crate::identity::final_keys;
 use crate::period::{Strays, without_strays};
@@ -266,7 +266,7 @@ impl Rollup {
                 .declared
                 .as_ref()
                 .is_some_and(|d| d.requests > Some(0));
-            stats.counters.requests > 0 || declares
+            stats.counters.requests > stats.counters.requests_told || declares
         };
         let sources = self.sources.iter().zip(keys);
         sources
@@ -288,6 +288,12 @@ impl Rollup {
         let is_silenced: Vec<bool> = sources()
             .map(|((source, _), key)| source.is_echo && telling.contains(key))
             .collect();
+        // Where the library logs every request, what the scraper tells of failed ones repeats some of them.
+        let is_told: Vec<bool> = sources()
+            .map(|((source, _), key)| {
+                !source.is_echo && echoing.contains(key) && !telling.contains(key)
+            })
+            .collect();
         for ((_, stats), _) in self
             .sources
             .iter_mut()
@@ -295,10 +301,17 @@ impl Rollup {
             .filter(|(_, silenced)| **silenced)
         {
             stats.counters.forget_requests();
+            stats.failed_pages = FailedPages::default();
             stats.sections.forget_domains();
         }
+        for ((_, stats), is_told) in self.sources.iter_mut().zip(&is_told) {
+            if *is_told {
+                stats.counters.forget_requests();
+            }
+        }
         for ((source, _), counters) in &mut self.activity {
-            if is_silenced[*source as usize] {
+            let source = *source as usize;
+            if is_silenced[source] || is_told[source] {
                 counters.forget_requests();
             }
         }
@@ -515,7 +528,21 @@ fn leave_out_doubts(
             counters.batched = 0;
         }
     }
+    leave_out_total(counters, buckets);
     leave_out_one_sided(counters, buckets, habits);
+}
+
+/// Leaves out the total behind messages that count items: as many as all others together.
+fn leave_out_total(counters: &mut Counters, buckets: &mut BTreeMap<i64, Counters>) {
+    let total = counters.largest_batch;
+    if counters.batches < 3 || total * 2 != counters.batched {
+        return;
+    }
+    let holder = buckets.values_mut().rev();
+    let mut holder = holder.filter(|bucket| bucket.largest_batch == total);
+    for counters in holder.next().into_iter().chain([counters]) {
+        counters.batched -= total;
+    }
 }
 
 /// Determines a run's counts and its verdict.
@@ -547,7 +574,8 @@ fn run_row(
     if stats.active.is_none() && !is_declared {
         stats.active = course.activity(width, stats.last);
     }
-    count_told(&mut counters, buckets, habits);
+    let pages = std::mem::take(&mut stats.failed_pages);
+    count_told(&mut counters, (buckets, width), pages, habits);
     let mut disagreements = reconcile(&mut counters, buckets, &declared, (&course, at));
     disagreements.extend(errors_disagree(&declared, &counters));
     leave_out_doubts(&mut counters, buckets, habits);

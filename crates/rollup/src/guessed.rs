@@ -1,8 +1,8 @@
 //! Runs that no line names or bounds: whether what silences separate are runs at all, and how they end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_schema::{Record, RunKey, RunStatus, Timestamp};
+use dragline_schema::{Dialect, Record, RunKey, RunStatus, Timestamp};
 
 use crate::identity::stem;
 use crate::rollup::Source;
@@ -16,9 +16,11 @@ const LEAST_LINES: u64 = 10;
 const LEAST_ENDS: usize = 5;
 
 impl SourceStats {
-    /// Keeps the form of the last message of a guessed run. Zero stands for anything but a message that told nothing.
+    /// Keeps the form of the last message of a run whose writer may not mark its end. Zero stands for anything but a
+    /// message that told nothing.
     pub(crate) fn observe_words(&mut self, record: &Record<'_>, offset: u64) {
-        if !record.is_run_guessed {
+        let marks = matches!(record.dialect, Dialect::Dragline | Dialect::Scrapy);
+        if record.run_id.is_none() || marks {
             return;
         }
         let form = record.unread.map_or(0, |unread| unread.form);
@@ -37,6 +39,7 @@ struct Stretch {
 /// For each source, whether its run is guessed and no run: the log is never silent, or does something else than
 /// scraping.
 pub(crate) fn are_dismissed(sources: &[Source]) -> Vec<bool> {
+    let bounded = bounded(sources);
     let mut groups: BTreeMap<String, BTreeMap<&str, Stretch>> = BTreeMap::new();
     for (key, stats) in sources {
         if let (Some(run), true) = (&key.run_id, key.is_guessed) {
@@ -56,10 +59,30 @@ pub(crate) fn are_dismissed(sources: &[Source]) -> Vec<bool> {
     sources
         .iter()
         .map(|(key, _)| {
-            let is_guessed = key.run_id.is_some() && key.is_guessed;
-            is_guessed && !are_runs(&groups[&writer_of(key)])
+            let run = key.run_id.as_deref().filter(|_| key.is_guessed);
+            let is_open = |run: &&str| !bounded.contains(&(&*key.family, *run));
+            run.filter(is_open).is_some() && !are_runs(&groups[&writer_of(key)])
         })
         .collect()
+}
+
+/// The runs that a line bounds: the other lines of such a run belong to it, too. One that several ends follow was divided
+/// into parts, and one without work is none.
+fn bounded(sources: &[Source]) -> BTreeSet<(&str, &str)> {
+    let mut runs: BTreeMap<(&str, &str), (bool, u64, bool)> = BTreeMap::new();
+    for (key, stats) in sources {
+        let Some(run) = key.run_id.as_deref() else {
+            continue;
+        };
+        let (is_named, ends, is_active) = runs.entry((&*key.family, run)).or_default();
+        *is_named |= !key.is_guessed;
+        *ends += stats.ends;
+        *is_active |= stats.active.is_some();
+    }
+    let bounded = runs
+        .into_iter()
+        .filter(|(_, (is_named, ends, is_active))| *is_named || (*ends == 1 && *is_active));
+    bounded.map(|(run, _)| run).collect()
 }
 
 /// What the runs of one program have in common: the scraper, else the name of its files without times.
@@ -108,7 +131,7 @@ pub(crate) fn mark_ends(runs: &mut BTreeMap<RunKey, Box<SourceStats>>) {
 
 #[cfg(test)]
 mod tests {
-    use dragline_schema::{Dialect, Event, Position, Request, SourceFile, Unread};
+    use dragline_schema::{Event, Position, Request, SourceFile, Unread};
 
     use crate::{Finished, Rollup, Verdict};
 

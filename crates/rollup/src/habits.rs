@@ -38,11 +38,16 @@ pub(crate) struct AllHabits {
 
 impl AllHabits {
     pub(crate) fn of(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> Self {
+        let mut batching = names(runs, tells_batches);
+        batching.extend(summing(runs));
         Self {
             storing: names(runs, |counters| {
                 counters.single_items() > 0 || tells_batches(counters)
-            }),
-            batching: names(runs, tells_batches),
+            })
+            .into_iter()
+            .chain(batching.iter().cloned())
+            .collect(),
+            batching,
             enders: enders(runs),
             failing: names(runs, |counters| {
                 counters.requests_failed > counters.requests_told
@@ -79,10 +84,29 @@ fn names(
 
 /// With fewer messages that count items, a run tells no items: a few may be totals of anything.
 const FEW_BATCHES: u64 = 5;
+/// With fewer runs that tell their items in one message each, it is not known to be what they saved.
+const FEW_SUMMARIES: usize = 3;
 
 /// Whether a run tells its items only in messages that count them.
 fn tells_batches(counters: &Counters) -> bool {
     counters.single_items() == 0 && counters.batches >= FEW_BATCHES
+}
+
+/// Scrapers whose runs tell their items only in one message each.
+fn summing(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> BTreeSet<Name> {
+    let mut counts: BTreeMap<Name, (usize, usize)> = BTreeMap::new();
+    for (key, stats) in runs.iter().filter(|(key, _)| key.is_run()) {
+        let name = (key.scraper_id.clone(), key.site.clone());
+        let (once, otherwise) = counts.entry(name).or_default();
+        let is_once = stats.counters.single_items() == 0 && stats.counters.batches == 1;
+        *once += usize::from(is_once);
+        *otherwise += usize::from(!is_once && stats.counters.items() > 0);
+    }
+    counts
+        .into_iter()
+        .filter(|(_, (once, otherwise))| *once >= FEW_SUMMARIES && *otherwise == 0)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// With fewer ended runs, nothing is said about the runs of a scraper that did not end.

@@ -234,9 +234,9 @@ pub(crate) fn stem(family: &str) -> Option<String> {
 fn join_usual_site(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
     let mut sites: BTreeMap<&str, Sites> = BTreeMap::new();
     let each = || sources.iter().zip(foreign).zip(&*keys);
-    for (((_, stats), is_foreign), key) in each() {
-        if *is_foreign && let (Some(scraper), Some(site)) = (&key.scraper_id, &key.site) {
-            let runs = sites.entry(scraper).or_default();
+    for (((source, stats), is_foreign), key) in each() {
+        if *is_foreign && let Some(site) = &key.site {
+            let runs = sites.entry(scraper_of(source, key)).or_default();
             let run = (key.run_id.as_deref(), start_of(stats));
             runs.entry(site).or_default().insert(run);
         }
@@ -248,7 +248,7 @@ fn join_usual_site(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
             if !is_without || apart.contains(source.family.as_str()) {
                 return None;
             }
-            let sites = sites.get(key.scraper_id.as_deref()?)?;
+            let sites = sites.get(scraper_of(source, key))?;
             let at_this_time = start_of(stats).and_then(|start| site_at(sites, start));
             let usual = || {
                 let usual = usual_site(sites.iter().map(|(site, runs)| (*site, ids(runs).len())));
@@ -261,6 +261,11 @@ fn join_usual_site(sources: &[Source], foreign: &[bool], keys: &mut [RunKey]) {
     for (key, site) in keys.iter_mut().zip(joined) {
         key.site = key.site.take().or(site);
     }
+}
+
+/// The scraper of a source; of one without a name, the family of its files.
+fn scraper_of<'k>(source: &'k SourceKey, key: &'k RunKey) -> &'k str {
+    key.scraper_id.as_deref().unwrap_or(&source.family)
 }
 
 /// The sites of a scraper, each with its runs and their starts.
@@ -358,7 +363,7 @@ struct Whole<'s> {
 
 impl Whole<'_> {
     /// Completes the key with its later scraper name and its site: the one named in its lines,
-    /// otherwise the most requested host.
+    /// otherwise the most requested host, if possible one that is not in the program's own network.
     fn complete(&self, key: &RunKey) -> RunKey {
         let mut key = key.clone();
         if let Some(name) = self.renamed {
@@ -368,7 +373,7 @@ impl Whole<'_> {
             let host = self
                 .hosts
                 .iter()
-                .max_by_key(|(host, count)| (**count, std::cmp::Reverse(**host)))
+                .max_by_key(|(host, count)| (is_public(host), **count, std::cmp::Reverse(**host)))
                 .map(|(host, _)| *host);
             key.site = match self.sites.len() {
                 0 => host,
@@ -378,6 +383,16 @@ impl Whole<'_> {
             .map(str::to_owned);
         }
         key
+    }
+}
+
+/// Whether a host may be a site: what is in the program's own network is a helper, as a proxy, a browser or the storage
+/// of a platform.
+fn is_public(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    match name.parse::<std::net::Ipv4Addr>() {
+        Ok(ip) => !(ip.is_private() || ip.is_loopback() || ip.is_link_local()),
+        Err(_) => name.contains('.') || host.starts_with('['),
     }
 }
 
@@ -443,6 +458,21 @@ mod tests {
             site_at(&sites, 30 * DAY + 6 * hour + 7 * MINUTE),
             Some("new.test")
         );
+    }
+
+    #[test]
+    fn helpers_are_no_sites() {
+        for (host, expected) in [
+            ("shop.test", true),
+            ("shop.test:8080", true),
+            ("203.0.113.9", true),
+            ("10.0.91.212:8010", false),
+            ("127.0.0.1", false),
+            ("localhost:8191", false),
+            ("flaresolverr:8191", false),
+        ] {
+            assert_eq!(is_public(host), expected, "{host}");
+        }
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl SourceStats {
             status: status.unwrap_or(RunStatus::Success),
             reason,
         };
+        self.ends += 1;
         if Some(&end) > self.end.as_ref() {
             self.end = Some(end);
             self.end_place = Some(evidence());

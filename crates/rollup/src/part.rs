@@ -101,6 +101,7 @@ impl SourceStats {
             started: self.started,
             end: self.end,
             end_place: self.end_place,
+            ends: self.ends,
             declared: self.declared,
             renamed: self.renamed,
             active: self.active,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::{Add, Bounded};
 use crate::counters::Counters;
 use crate::evidence::Evidence;
+use crate::failures::FailedPages;
 use crate::sections::Rare;
 use crate::seq::Numbers;
 use crate::tally::Tally;
@@ -217,6 +218,8 @@ pub(crate) struct SourceStats {
     pub(crate) started: Option<Timestamp>,
     pub(crate) end: Option<RunEnd>,
     pub(crate) end_place: Option<Evidence>,
+    /// Number of ends.
+    pub(crate) ends: u64,
     pub(crate) last_error: Option<LastError>,
     pub(crate) declared: Option<Declared>,
     /// The scraper's name, if it became known only later in the log.
@@ -238,6 +241,7 @@ pub(crate) struct SourceStats {
     /// The last values of numbers that the user mapped to names, in thousandths.
     pub(crate) told: BTreeMap<String, (Option<Timestamp>, i64)>,
     pub(crate) hosts: Bounded<String, u64>,
+    pub(crate) failed_pages: FailedPages,
     pub(crate) dialects: BTreeSet<Dialect>,
     pub(crate) sections: Rare,
     /// Whether any of its lines is outside of an error copy.
@@ -260,6 +264,7 @@ impl Default for SourceStats {
             started: None,
             end: None,
             end_place: None,
+            ends: 0,
             last_error: None,
             declared: None,
             renamed: None,
@@ -273,6 +278,7 @@ impl Default for SourceStats {
             machine: None,
             told: BTreeMap::new(),
             hosts: Bounded::new(256),
+            failed_pages: FailedPages::default(),
             dialects: BTreeSet::new(),
             sections: Rare::default(),
             is_followed: false,
@@ -369,6 +375,7 @@ impl Add for SourceStats {
             self.end = other.end;
             self.end_place = other.end_place;
         }
+        self.ends += other.ends;
         self.last_error = self.last_error.take().max(other.last_error);
         self.declared = match (self.declared.take(), other.declared) {
             (Some(a), Some(b)) => Some(if (b.is_truth, b.at) > (a.is_truth, a.at) {
@@ -397,6 +404,7 @@ impl Add for SourceStats {
             self.tell(time, (name, value));
         }
         self.hosts.merge(other.hosts);
+        self.failed_pages.merge(other.failed_pages);
         self.dialects.extend(other.dialects);
         self.sections.add(other.sections);
         self.is_followed |= other.is_followed;

@@ -58,7 +58,7 @@ pub use event::{
 pub use level::Level;
 pub use problem::{Problem, ProblemKind};
 pub use record::{
-    Dialect, Failure, Observe, Own, Position, Record, RunKey, Sink, SourceFile, Unread,
+    Dialect, Failure, Observe, Own, Position, Record, RunKey, Sink, SourceFile, Unread, url_hash,
 };
 pub use text::{clip, host_of, nearest, parse_duration};
 pub use time::{ParseTimestampError, Timestamp};

@@ -71,6 +71,16 @@ pub struct Failure {
     pub status: Option<u16>,
     /// Whether a further attempt is announced.
     pub is_retried: bool,
+    /// Whether the site sent something else in place of the page: a captcha, a notice of a block. The answer itself may
+    /// have been a success, so this is no further request.
+    pub is_refusal: bool,
+    /// The hash of the URL ([`url_hash`]); `None` if the words name none.
+    pub url: Option<u64>,
+}
+
+/// A hash by which URLs are compared: equal for URLs that differ only in a slash at the end.
+pub fn url_hash(url: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(url.trim_end_matches('/').as_bytes())
 }
 
 /// A message of another writer in which the reader recognised neither a request, an item, an error nor the start or

@@ -11,6 +11,10 @@ use crate::{Scene, Traffic};
 /// How long before an alert fired its cause is looked for, in microseconds: an hour.
 const BEFORE: i64 = 3_600_000_000;
 
+/// How much longer than the alert the chart shows what was before it, in microseconds: three hours, or as long as the
+/// alert lasted.
+const CHART_BEFORE: i64 = 3 * BEFORE;
+
 /// What the analyst says about the finding behind an alert.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
@@ -97,6 +101,9 @@ pub fn explain(
     } else {
         own.to_vec()
     };
+    let lasted = until.since(alert.began).max(CHART_BEFORE);
+    let before = alert.began.min(alert.fired_at).plus_micros(-lasted);
+    let chart = traffic.chart(scraper, site, before, until);
     let is_one = !scraper.is_empty() && !site.is_empty();
     let verdict = is_one.then(|| traffic.compare(scraper, site, since, until));
     Explanation {
@@ -106,6 +113,7 @@ pub fn explain(
         evidence,
         command: Some(command(logs, found, scraper, since)),
         verdict: verdict.flatten(),
+        chart: chart.filter(|_| !scraper.is_empty()),
         ..Explanation::default()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
+use std::time::Duration;
 
-use dragline_alerting::notice::{ControlVerdict, Peer, compare_with_peers};
+use dragline_alerting::notice::{Chart, Column, ControlVerdict, Peer, compare_with_peers};
 use dragline_scan::Row;
 use dragline_schema::{Event, Timestamp};
 use rustc_hash::{FxBuildHasher, FxHashMap};
@@ -13,6 +14,9 @@ const WIDTH: i64 = 600_000_000;
 
 /// Maximum number of entries; the oldest go first.
 const MAX_CELLS: usize = 200_000;
+
+/// Maximum number of columns of a chart.
+const COLUMNS: i64 = 36;
 
 /// Maximum number of lines of trouble for one entry.
 const LINES: usize = 3;
@@ -158,6 +162,43 @@ impl Traffic {
             .iter()
             .map(|line| line.text.as_str())
             .collect()
+    }
+
+    /// The requests of a scraper from `since` to `until` in at most [`COLUMNS`] columns of ten minutes or a multiple;
+    /// `None` if there are none. An empty site stands for all.
+    pub fn chart(
+        &self,
+        scraper: &str,
+        site: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Option<Chart> {
+        let slot = |time: Timestamp| time.as_micros().div_euclid(WIDTH);
+        let (first, last) = (slot(since), slot(until).max(slot(since)));
+        // Rounded up.
+        let each = (last - first) / COLUMNS + 1;
+        let start = |column: i64| Timestamp::from_micros((first + column * each) * WIDTH);
+        let empty = (0..=(last - first) / each).map(|column| Column {
+            start: start(column),
+            requests: 0,
+            failed: 0,
+        });
+        let mut columns: Vec<Column> = empty.collect();
+        for (slot, ways) in self.slots.range(first..=last) {
+            let column = &mut columns[((slot - first) / each) as usize];
+            let own = ways
+                .values()
+                .filter(|(way, _)| way.scraper == scraper && (site.is_empty() || way.site == site));
+            for (_, cell) in own {
+                column.requests += cell.requests;
+                column.failed += cell.failed;
+            }
+        }
+        let chart = Chart {
+            width: Duration::from_micros((each * WIDTH).unsigned_abs()),
+            columns,
+        };
+        (chart.highest() > 0).then_some(chart)
     }
 
     /// Compares a scraper whose requests fail with the others between `since` and `until`; `None` if most of its

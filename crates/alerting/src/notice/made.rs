@@ -106,6 +106,7 @@ impl ReportEntry {
             runbook: None,
             command: self.command.as_deref().map(redact),
             link: None,
+            chart: None,
             alert: Alert {
                 id: AlertId {
                     rule: self.kind.clone(),

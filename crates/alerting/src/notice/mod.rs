@@ -1,5 +1,6 @@
 //! A notice that explains itself: what, since when, on what evidence, who is to blame, and what to do.
 
+mod chart;
 mod control;
 mod made;
 mod redact;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use dragline_schema::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use chart::{Chart, Column};
 pub use control::{ControlCount, ControlVerdict, Peer, Suspect, compare_with_peers};
 pub use made::ReportEntry;
 pub use redact::{REDACTED, redact, redact_line};
@@ -46,6 +48,8 @@ pub struct Explanation {
     pub owner: Option<String>,
     /// The comparison with the control group.
     pub verdict: Option<ControlVerdict>,
+    /// The scraper's requests around the alert, for channels that draw.
+    pub chart: Option<Chart>,
 }
 
 /// A notice, ready to be rendered for any channel.
@@ -102,6 +106,9 @@ pub struct NoticeAlert {
     pub command: Option<String>,
     /// A link to the dashboard.
     pub link: Option<String>,
+    /// The scraper's requests around the alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Chart>,
 }
 
 impl Notice {
@@ -190,6 +197,7 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
         link,
         owner,
         verdict,
+        chart,
     } = explanation;
     let mut facts = Vec::new();
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
@@ -248,6 +256,7 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
         runbook: runbook.map(|runbook| redact(runbook)),
         command: command.map(|command| redact(&command)),
         link,
+        chart,
         alert: alert.clone(),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::text::{plain, references};
 use super::{clean, cut, escape_html};
-use crate::notice::{Notice, NoticeAlert};
+use crate::duration::format;
+use crate::notice::{Chart, Notice, NoticeAlert, minute};
 use crate::notify::DeliveryKind;
 
 /// The parts of a mail. Headers are encoded by the sender.
@@ -76,6 +77,9 @@ fn section(notice: &Notice, entry: &NoticeAlert, colour: &str) -> String {
         ));
     }
     html.push_str("</table>\n");
+    if let Some(chart) = entry.chart.as_ref().filter(|_| !is_digest) {
+        html.push_str(&drawn(chart));
+    }
     if !entry.evidence.is_empty() && !is_digest {
         let lines: Vec<String> = entry
             .evidence
@@ -91,6 +95,51 @@ fn section(notice: &Notice, entry: &NoticeAlert, colour: &str) -> String {
     html
 }
 
+/// Height of the highest column, in pixels.
+const HEIGHT: u64 = 64;
+
+/// A chart as a table, which every mail program shows: no picture is loaded, and none is blocked.
+fn drawn(chart: &Chart) -> String {
+    let highest = chart.highest();
+    let (Some(first), Some(last)) = (chart.columns.first(), chart.columns.last()) else {
+        return String::new();
+    };
+    if highest == 0 {
+        return String::new();
+    }
+    let mut html = String::from(
+        "<table role=\"img\" cellspacing=\"1\" cellpadding=\"0\" style=\"margin:8px 0 0\"><tr>\n",
+    );
+    let bar = |count: u64, colour: &str| {
+        // What is there is seen.
+        let height = (count * HEIGHT).div_ceil(highest);
+        let style =
+            format!("width:10px;height:{height}px;background:{colour};font-size:0;line-height:0");
+        match height {
+            0 => String::new(),
+            _ => format!("<div style=\"{style}\"></div>"),
+        }
+    };
+    for column in &chart.columns {
+        html.push_str(&format!(
+            "<td style=\"height:{HEIGHT}px;vertical-align:bottom\" title=\"{}: {} requests, {} failed\">{}{}</td>\n",
+            minute(column.start),
+            column.requests,
+            column.failed,
+            bar(column.failed, "#c62828"),
+            bar(column.requests - column.failed.min(column.requests), "#90a4ae"),
+        ));
+    }
+    html.push_str(&format!(
+        "</tr></table>\n<p style=\"margin:0 0 8px;font-size:12px;color:#616161\">Requests per {}, {} to {} UTC; \
+         failed ones in red; at most {highest}</p>\n",
+        format(chart.width),
+        minute(first.start),
+        minute(last.start),
+    ));
+    html
+}
+
 /// A value that is a web address becomes a link.
 fn linked(value: &str) -> String {
     let text = escape_html(value);
@@ -99,5 +148,39 @@ fn linked(value: &str) -> String {
         format!("<a href=\"{text}\">{text}</a>")
     } else {
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dragline_schema::Timestamp;
+
+    use super::*;
+    use crate::notice::Column;
+
+    #[test]
+    fn a_chart_has_a_column_for_each_part_of_the_time() {
+        let column = |hour: i64, requests, failed| Column {
+            start: Timestamp::from_seconds(hour * 3_600),
+            requests,
+            failed,
+        };
+        let chart = Chart {
+            width: Duration::from_secs(3_600),
+            columns: vec![column(0, 128, 0), column(1, 0, 0), column(2, 64, 1)],
+        };
+        let html = drawn(&chart);
+        assert_eq!(html.matches("<td").count(), 3);
+        assert_eq!(html.matches("height:64px;background:#90a4ae").count(), 1);
+        // One failed request of 128 is a pixel high.
+        assert_eq!(html.matches("height:1px;background:#c62828").count(), 1);
+        assert!(html.contains("01:00: 0 requests, 0 failed"), "{html}");
+        assert!(
+            html.contains("Requests per 1h, 1970-01-01 00:00 to 1970-01-01 02:00 UTC"),
+            "{html}"
+        );
+        assert_eq!(drawn(&Chart::default()), "");
     }
 }

@@ -21,6 +21,15 @@ pub(crate) struct Served {
     address: Option<String>,
 }
 
+/// A test that fails leaves no service behind.
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Served {
     pub(crate) fn start(dir: &Path) -> Self {
         Self::start_with(dir, "state", &[])

@@ -34,7 +34,7 @@ struct Run {
     ended: Option<Timestamp>,
     /// The time of the last line.
     last: Option<Timestamp>,
-    /// Whether any start, and any end, was logged. After a start, runs begin only with starts.
+    /// Whether any start, and any end, was logged. After a start, a run that begins without one is guessed.
     has_starts: bool,
     has_ends: bool,
     /// Whether only a silence before its first line bounds it.
@@ -84,11 +84,14 @@ impl Run {
                 self.has_starts = true;
                 self.open(record.timestamp, family);
             }
-            _ if is_over && self.has_starts => self.id = None,
-            _ if self.has_starts => self.work(record),
-            _ if is_over || is_silent || is_first => {
+            // Behind the end of a run, only work shows that another one began without a start.
+            _ if is_over && self.has_starts && !is_work(record) => {
+                self.id = None;
+                self.is_guessed = false;
+            }
+            _ if is_over || is_first || (is_silent && self.may_be_silent()) => {
                 self.open(record.timestamp, family);
-                self.is_guessed = !self.has_ends;
+                self.is_guessed = !self.has_ends || self.has_starts;
             }
             _ => self.work(record),
         }
@@ -102,9 +105,14 @@ impl Run {
         Some((self.id.as_deref()?, self.is_guessed))
     }
 
+    /// Whether a silence ends the run: it began with no start.
+    fn may_be_silent(&self) -> bool {
+        !self.has_starts || self.is_guessed
+    }
+
     /// Work behind an end shows that this was the end of a part.
     fn work(&mut self, record: &Record<'_>) {
-        if matches!(record.event, Event::Request(_) | Event::ProductProcessed(_)) {
+        if is_work(record) {
             self.ended = None;
         }
     }
@@ -123,6 +131,10 @@ impl Run {
         self.ended = None;
         self.is_guessed = false;
     }
+}
+
+fn is_work(record: &Record<'_>) -> bool {
+    matches!(record.event, Event::Request(_) | Event::ProductProcessed(_))
 }
 
 #[cfg(test)]
@@ -189,6 +201,23 @@ mod tests {
                 None,
                 Some(id(600))
             ]
+        );
+    }
+
+    #[test]
+    fn work_behind_an_end_is_a_guessed_run() {
+        let lines = [
+            (10, 's'),
+            (30, 'e'),
+            (500, 'l'),
+            (510, 'w'),
+            (520, 'l'),
+            (1900, 'w'),
+        ];
+        let guess = |second| (Some(id(second)), true);
+        assert_eq!(
+            told(&lines)[2..],
+            [(None, false), guess(510), guess(510), guess(1900)]
         );
     }
 

@@ -65,8 +65,16 @@ const BEHIND_REFUSAL: [&str; 14] = [
     "too",
     "unauthorized",
 ];
-/// Keys before the URL of another page.
-const REFERRERS: [&str; 5] = ["parent", "referer", "referrer", "parenturl", "foundon"];
+/// Keys before the URL of another page, and words before that of a document about the error.
+const REFERRERS: [&str; 7] = [
+    "parent",
+    "referer",
+    "referrer",
+    "parenturl",
+    "foundon",
+    "see",
+    "check",
+];
 const METHODS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
 /// Whether a word is a method of HTTP.
@@ -79,6 +87,9 @@ pub(super) fn is_status(number: u16) -> bool {
     matches!(number, 100..=103 | 200..=599)
 }
 
+/// Marks behind a URL that do not belong to it.
+const END: [char; 11] = ['"', '\'', ')', '>', ']', ',', ';', ':', '.', '’', '”'];
+
 /// The URL in a word: bare, in brackets or quotes, or behind `url=`.
 pub(super) fn url_of(word: &str) -> Option<&str> {
     let begin = word.find("http")?;
@@ -86,7 +97,7 @@ pub(super) fn url_of(word: &str) -> Option<&str> {
     if word[..begin].contains(['/', '?', '&', '%']) {
         return None;
     }
-    let url = word[begin..].trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.']);
+    let url = word[begin..].trim_end_matches(END);
     let is_url =
         (url.starts_with("http://") || url.starts_with("https://")) && host_of(url).is_some();
     is_url.then_some(url)
@@ -154,14 +165,31 @@ pub(super) fn status_at(words: &[&str], at: usize) -> Option<u16> {
         before => bare(before).to_ascii_lowercase(),
     };
     let behind_url = url_of(before).is_some() && {
-        let is_last = words.len() == at + 1 || is_duration(words[at + 1]);
+        // `200`, `200 84ms`, `200 in 84 ms`, `200 (84 ms)`
+        let is_last = match words[at + 1..] {
+            [] => true,
+            ["in", ..] => true,
+            [next, ..] if is_duration(next) => true,
+            [number, unit_of, ..] => {
+                bare(number).parse::<f64>().is_ok() && unit(bare(unit_of)).is_some()
+            }
+            _ => false,
+        };
         let has_mark = before.ends_with(':') || at == 1;
         refuses || has_mark || (is_last && word.len() == 3)
     };
     // npm's `GET 200 https://…`
     let behind_method =
         is_method(before) && words.get(at + 1).is_some_and(|word| url_of(word).is_some());
-    let is_told = BEFORE.contains(&&*lower)
+    // `status is 200`
+    let is_sentence = matches!(&*lower, "is" | "was")
+        && at > 1
+        && matches!(
+            &*bare(words[at - 2]).to_ascii_lowercase(),
+            "status" | "code"
+        );
+    let is_told = is_sentence
+        || BEFORE.contains(&&*lower)
         || BEHIND.contains(&next)
         || (refuses && BEFORE_REFUSAL.contains(&&*lower))
         || (refuses
@@ -220,6 +248,8 @@ mod tests {
             ("GET 404 https://a.test/1 12ms", Some(404)),
             ("https://a.test/1 503 Service Unavailable", Some(503)),
             ("error 503 at https://a.test/1", Some(503)),
+            ("Request status is 200 for https://a.test/1", Some(200)),
+            ("fetched https://a.test/1 200 in 0.4s", Some(200)),
             ("got 200 rows from https://a.test/1", None),
             ("https://a.test/1 404 items", None),
             ("https://a.test/1 took 200 ms", None),
@@ -249,6 +279,10 @@ mod tests {
             ),
             ("from https://a.test/1 to https://a.test/2", None),
             ("\"GET /scrape?u=https://a.test/1 HTTP/1.1\" 200", None),
+            (
+                "Fetching ‘https://a.test/1’ failed",
+                Some("https://a.test/1"),
+            ),
             ("nothing", None),
         ] {
             let words: Vec<&str> = message.split_whitespace().collect();

@@ -59,8 +59,8 @@ const ENDS: [&str; 10] = [
     "finished",
     "finishes",
 ];
-/// What may stand between a verb and its run.
-const BETWEEN: [&str; 7] = ["a", "an", "daily", "full", "new", "the", "this"];
+/// Maximum number of words between a verb and its run: `Starting the nightly price crawl`.
+const MOST_BETWEEN: usize = 3;
 /// Words of messages about a part of a run, or about another program.
 const PARTS: [&str; 23] = [
     "attempt",
@@ -88,7 +88,7 @@ const PARTS: [&str; 23] = [
     "worker",
 ];
 /// What a total counts.
-const COUNTED: [&str; 11] = [
+const COUNTED: [&str; 12] = [
     "articles",
     "documents",
     "entries",
@@ -100,6 +100,7 @@ const COUNTED: [&str; 11] = [
     "products",
     "records",
     "rows",
+    "urls",
 ];
 
 /// Maximum length of a message that is looked at, in bytes.
@@ -114,9 +115,15 @@ fn is_one(word: &str, known: &[&str]) -> bool {
 /// Whether a message bounds a run. Messages about single pages, which contain a URL, do not.
 pub(super) fn bound(message: &str) -> Option<Bound> {
     let message = message.lines().next()?;
-    if message.len() > LONGEST || message.contains("://") {
+    // The context that a logger adds is no part of the sentence.
+    let message = message.split('{').next().unwrap_or(message);
+    if message.len() > LONGEST {
         return None;
     }
+    let message = match message.find("http") {
+        Some(at) if message.contains("://") => without_site(message, at)?,
+        _ => message,
+    };
     let mut words = [""; MOST_WORDS];
     let mut count = 0;
     let split = message.split(|c: char| !c.is_alphanumeric());
@@ -137,23 +144,63 @@ pub(super) fn bound(message: &str) -> Option<Bound> {
         .or_else(|| total(words))
 }
 
+/// Whether a program says that it stops because it was told to: `received SIGTERM, shutting down`.
+pub(super) fn is_stop(message: &str) -> bool {
+    const SIGNALS: [&str; 4] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"];
+    const WORDS: [&str; 10] = [
+        "caught",
+        "closing",
+        "exiting",
+        "got",
+        "graceful",
+        "gracefully",
+        "received",
+        "shutting",
+        "stopping",
+        "terminating",
+    ];
+    if message.len() > LONGEST || memchr::memmem::find(message.as_bytes(), b"SIG").is_none() {
+        return false;
+    }
+    let mut words = message.split(|c: char| !c.is_alphanumeric());
+    SIGNALS.iter().any(|signal| message.contains(signal)) && words.any(|word| is_one(word, &WORDS))
+}
+
+/// The words before a site that the message is about: `Starting scraper for https://shop.test/`. `None` if it is about a
+/// page.
+fn without_site(message: &str, at: usize) -> Option<&str> {
+    let (before, url) = message.split_at(at);
+    let url = url.trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.', '!', ' ']);
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let is_site = path.is_empty() && !url.contains(char::is_whitespace);
+    is_site.then_some(before.trim_end())
+}
+
 /// `run started`, `books scraper started`, `starting the crawl`.
 fn said(words: &[&str], verbs: &[&str], bound: Bound) -> Option<Bound> {
     let at = words.iter().take(4).position(|word| is_one(word, verbs))?;
     let is_run = if at == 0 {
-        let mut behind = words[1..].iter();
-        let run = behind.find(|word| !is_one(word, &BETWEEN));
-        run.is_some_and(|word| is_one(word, &RUNS))
+        let mut behind = words[1..].iter().take(MOST_BETWEEN + 1);
+        behind.any(|word| is_one(word, &RUNS))
     } else {
         let before = &words[..at];
         let is_numbered = before.iter().any(|word| is_number(word));
         !is_numbered && before.iter().any(|word| is_one(word, &RUNS))
     };
-    // Behind an end, numbers of pages and items may follow.
-    let said = if bound == Bound::End {
-        before_numbers(words)
-    } else {
-        words
+    // Behind an end, numbers of pages and items may follow; behind a start, that of all of them.
+    let said = match (bound, words.iter().position(|word| is_number(word))) {
+        (Bound::End, _) => before_numbers(words),
+        (Bound::Start, Some(number))
+            if number + 2 == words.len() && is_one(words[number + 1], &COUNTED) =>
+        {
+            let end = if is_one(words[number - 1], &["of"]) {
+                number - 1
+            } else {
+                number
+            };
+            &words[..end]
+        }
+        _ => words,
     };
     let is_part = said.iter().any(|word| is_one(word, &PARTS));
     (is_run && !is_part).then_some(bound)
@@ -205,6 +252,12 @@ mod tests {
             "Crawler status: Starting the crawler.",
             "Archive started",
             "Starting sync",
+            "starting incremental crawl",
+            "Starting the nightly price crawl",
+            "Starting scheduled run",
+            "Starting scraper for https://shop.example.com/",
+            "crawl started for https://shop.example.com",
+            "Starting crawl of 10 pages",
         ] {
             assert_eq!(bound(message), Some(Bound::Start), "{message}");
         }
@@ -226,8 +279,22 @@ mod tests {
             "run completed in 32 s",
             "Archive completed",
             "Monitoring cycle completed",
+            "Import finished {\"pages\":3}",
+            "Finished: 10 pages, 7 items",
         ] {
             assert_eq!(bound(message), Some(Bound::End), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_program_says_that_it_was_told_to_stop() {
+        for (message, expected) in [
+            ("received SIGTERM, shutting down", true),
+            ("Got SIGINT: stopping", true),
+            ("sent SIGTERM to the browser", false),
+            ("shutting down", false),
+        ] {
+            assert_eq!(is_stop(message), expected, "{message}");
         }
     }
 
@@ -245,7 +312,8 @@ mod tests {
             "Starting HTTP server",
             "Scraping page 3 started",
             "finished page 3: 12 items",
-            "crawl started for https://shop.example.com/",
+            "crawl started for https://shop.example.com/list?page=2",
+            "Starting crawl of 10 pages in category books",
             "run not started",
             "Starting attempt 2 of the run",
             "the price parser has not finished",

@@ -5,9 +5,9 @@
 //! sign that no answer came, or a verb of fetching beside a word for a failure. A page that could not be parsed was
 //! fetched.
 
-use dragline_schema::Failure;
+use dragline_schema::{Failure, url_hash};
 
-use super::answer::{STATUSES, bare, only_url, status_at, url_of};
+use super::answer::{STATUSES, bare, is_method, only_url, status_at, url_of};
 use super::wording::is_again;
 
 /// Maximum length of a text that is looked at, in bytes, and of its words.
@@ -85,7 +85,12 @@ pub(super) fn told(text: &str, names_url: bool) -> Option<Told<'_>> {
     let status = statuses.find(refuses);
     let told = Told {
         url: url.map(|(_, url)| url),
-        failure: Failure { status, is_retried },
+        failure: Failure {
+            status,
+            is_retried,
+            url: url.map(|(_, url)| url_hash(url)),
+            ..Failure::default()
+        },
     };
     if status.is_some() {
         return Some(told);
@@ -99,11 +104,33 @@ pub(super) fn told(text: &str, names_url: bool) -> Option<Told<'_>> {
         .collect();
     let is_fetch = |at: usize| {
         let is_near = url.is_none_or(|(url, _)| at < url && url - at <= NEAR);
-        is_near && FETCHING.contains(&lower[at].as_str())
+        // `<GET https://…>` is a name of the request.
+        is_near && !is_method(bare(words[at])) && FETCHING.contains(&lower[at].as_str())
     };
     let fails = lower.iter().any(|word| FAILURES.contains(&word.as_str()));
     let has_failed = is_unanswered(&lower) || (fails && (0..lower.len()).any(is_fetch));
     has_failed.then_some(told)
+}
+
+/// Whether a text says that a site sent a captcha or a notice of a block in place of a page.
+pub(super) fn refuses(text: &str) -> bool {
+    const SIGNS: [&str; 8] = [
+        "captcha",
+        "access denied",
+        "are you human",
+        "are you a robot",
+        "robot check",
+        "bot detect",
+        "challenge page",
+        "blocked by",
+    ];
+    const DENIALS: [&str; 5] = ["solved", "solving", "no captcha", "without", "passed"];
+    let text = text.lines().next().unwrap_or_default();
+    if text.len() > LONGEST {
+        return false;
+    }
+    let text = text.to_lowercase();
+    SIGNS.iter().any(|sign| text.contains(sign)) && !DENIALS.iter().any(|word| text.contains(word))
 }
 
 /// Whether a text says in words that something failed.
@@ -203,9 +230,22 @@ mod tests {
             ),
             ("only 404 of 500 rows from https://a.test/1", None),
             ("failed to fetch", None),
+            ("Spider error processing <GET https://a.test/1>", None),
         ] {
             let found = told(text, false).map(|told| told.failure.status);
             assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_captcha_in_place_of_a_page_is_a_refusal() {
+        for (text, expected) in [
+            ("Captcha page instead of results at https://a.test/1", true),
+            ("Blocked by Cloudflare on https://a.test/1", true),
+            ("solved the captcha of https://a.test/1", false),
+            ("no price on https://a.test/1", false),
+        ] {
+            assert_eq!(refuses(text), expected, "{text}");
         }
     }
 

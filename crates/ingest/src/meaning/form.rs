@@ -373,7 +373,13 @@ impl Part<'_> {
 
 /// Position of a quotation mark in a word, and the mark that closes it.
 fn quote_in(word: &str) -> Option<(usize, char)> {
-    let (at, mark) = word.char_indices().find(|(_, c)| matches!(c, '"' | '“'))?;
+    let mut last = ' ';
+    let (at, mark) = word.char_indices().find(|(_, c)| {
+        // Within a word it is an apostrophe.
+        let is_single = *c == '\'' && !last.is_alphanumeric();
+        last = *c;
+        is_single || matches!(c, '"' | '“')
+    })?;
     Some((at, if mark == '“' { '”' } else { mark }))
 }
 
@@ -414,6 +420,8 @@ mod tests {
                 "got sku=chair price=1 from https://shop.test/p/2",
             ),
             ("\"Blue chair\" is in", "\"Table\" is in"),
+            ("Parsed 'Kettle 2' 40.99 EUR", "Parsed 'Pan' 8 EUR"),
+            ("it isn't 'Kettle 2'", "it isn't 'Pan'"),
             ("page 17: ok", "page 9: ok"),
         ] {
             assert_eq!(id(a), id(b), "{a} | {b}");

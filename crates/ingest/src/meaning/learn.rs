@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::answer::STATUSES;
 use super::besides::split_attempt;
 use super::form::{Form, MOST_PARTS};
+use super::wording;
 
 /// Maximum number of forms that are observed, and that are learned.
 const MOST_FORMS: usize = 512;
@@ -134,6 +135,8 @@ struct Observed {
     has_several: bool,
     /// Whether a word denies that it reports anything new.
     is_denied: bool,
+    /// Whether it says that something was saved.
+    saves: bool,
     /// Whether a field identifies an item.
     has_identity: bool,
     /// The sizes in a field.
@@ -151,6 +154,7 @@ struct Column {
     durations: u64,
     sizes: u64,
     identities: u64,
+    names: u64,
     prices: u64,
 }
 
@@ -192,6 +196,7 @@ impl Learner {
         let observed = self.forms.entry(key).or_default();
         if observed.lines == 0 {
             observed.is_denied = is_denied(message);
+            observed.saves = wording::saves(message);
             observed.has_identity = unread.has_identity;
         }
         observed.lines += 1;
@@ -298,7 +303,7 @@ impl Observed {
         ))
     }
 
-    /// As an item: two of an identity, a price and a changing URL, and nothing of a request.
+    /// As an item: two of an identity, a price, a changing URL and a verb of saving, and nothing of a request.
     fn as_item(&self) -> Option<(u8, Reported)> {
         if self.lines < LEAST_LINES || self.is_denied {
             return None;
@@ -307,9 +312,12 @@ impl Observed {
         if any(Column::is_status) || any(Column::is_duration) || any(Column::is_size) {
             return None;
         }
-        let identity = u8::from(self.has_identity || any(Column::is_identity));
+        let is_name = |column: &Column, lines| column.is_name(lines);
+        let is_named = self.saves && self.parts.iter().any(|part| is_name(part, self.lines));
+        let identity = u8::from(self.has_identity || is_named || any(Column::is_identity));
         let price = u8::from(any(Column::is_price));
-        let strength = identity + price + u8::from(!self.has_several && self.has_urls());
+        let has_page = !self.has_several && self.has_urls();
+        let strength = identity + price + u8::from(has_page) + u8::from(self.saves);
         (strength > 1).then_some((strength, Reported::Item))
     }
 }
@@ -328,6 +336,8 @@ impl Column {
         let key = part.key.to_ascii_lowercase();
         let last = key.rsplit(['_', '.', '-']).next().unwrap_or_default();
         self.identities += u64::from(IDENTITIES.contains(&last));
+        let has_letters = part.text.bytes().any(|byte| byte.is_ascii_alphabetic());
+        self.names += u64::from(has_letters && part.key.is_empty() && part.unit.is_empty());
         let is_priced = PRICES.contains(&last) || CURRENCIES.contains(&part.unit);
         self.prices += u64::from(is_priced && part.text.parse::<f64>().is_ok());
     }
@@ -337,8 +347,10 @@ impl Column {
         self.values.len() > 2 && self.values.len() * share >= (self.lines as usize).min(MOST_VALUES)
     }
 
+    /// Statuses, most of them or some among others of success: the worse a site answers, the fewer they are.
     fn is_status(&self, lines: u64) -> bool {
-        self.lines == lines && self.statuses == lines && self.successes * 2 >= lines
+        let varies = self.successes > 0 && self.values.len() > 1;
+        self.lines == lines && self.statuses == lines && (self.successes * 2 >= lines || varies)
     }
 
     fn is_duration(&self, lines: u64) -> bool {
@@ -356,6 +368,11 @@ impl Column {
 
     fn is_identity(&self, lines: u64) -> bool {
         self.lines == lines && self.identities == lines && self.varies(2)
+    }
+
+    /// Names or ids that differ.
+    fn is_name(&self, lines: u64) -> bool {
+        self.lines == lines && self.names == lines && self.varies(2)
     }
 
     fn is_price(&self, lines: u64) -> bool {
@@ -480,5 +497,20 @@ mod tests {
             []
         );
         assert_eq!(reported(&[|n| format!("worker {n} is up")]), []);
+        // Whatever is saved is an item if it has an identity.
+        for saved in [
+            |n: u32| format!("saved album id=A{n}"),
+            |n: u32| format!("Saved fare route=R{n} price={n}.50"),
+            |n: u32| format!("Saved release R{n} \"Album {n}\""),
+        ] {
+            assert_eq!(reported(&[saved]), [Reported::Item]);
+        }
+        for other in [
+            |n: u32| format!("saved page {n}"),
+            |n: u32| format!("Saved screenshot id=A{n}"),
+            |n: u32| format!("wrote file name=a{n}.html"),
+        ] {
+            assert_eq!(reported(&[other]), []);
+        }
     }
 }

@@ -87,7 +87,8 @@ pub(crate) fn told(message: &str) -> Option<Told<'_>> {
         b'S' => started(message).or_else(|| of_shell(message)),
         b'K' | b'I' | b'.' | b'/' | b'b' | b'c' | b'r' => of_shell(message),
         b'O' | b'M' => out_of_memory(message),
-        b'E' => heroku(message),
+        b'E' | b'#' => heroku(message).or_else(|| of_step(message)),
+        b'J' => of_job(message),
         b'T' => actor(message),
         _ => None,
     };
@@ -217,6 +218,9 @@ fn pm2(message: &str) -> Option<Told<'_>> {
 
 /// Heroku's `Process exited with status 137`, scrapyd's `Process died: exitstatus=1 … spider='shop' …`.
 fn process(message: &str) -> Option<Told<'_>> {
+    if let Some(told) = of_step(message) {
+        return Some(told);
+    }
     let rest = message.strip_prefix("Process ")?;
     if let Some(code) = rest.strip_prefix("exited with status ") {
         return Some(ended(None, End::of_code(code)?));
@@ -229,6 +233,25 @@ fn process(message: &str) -> Option<Told<'_>> {
         "died" => Some(ended(Some(name), End::Failed)),
         _ => None,
     }
+}
+
+/// GitHub's `##[error]Process completed with exit code 1.`
+fn of_step(message: &str) -> Option<Told<'_>> {
+    let begins = ["##[error]", "Error: "];
+    let bare = begins.iter().find_map(|begin| message.strip_prefix(begin));
+    let rest = bare
+        .unwrap_or(message)
+        .strip_prefix("Process completed with exit code ")?;
+    Some(ended(None, End::of_code(rest.strip_suffix('.')?)?))
+}
+
+/// GitLab's `Job succeeded` and `ERROR: Job failed: exit code 1`.
+fn of_job(message: &str) -> Option<Told<'_>> {
+    if message == "Job succeeded" {
+        return Some(ended(None, End::Success));
+    }
+    let code = message.strip_prefix("Job failed: exit code ")?;
+    Some(ended(None, End::of_code(code)?))
 }
 
 /// `Error R15 (Memory quota vastly exceeded)`
@@ -419,6 +442,8 @@ mod tests {
                 What::Started,
             ),
             ("Process exited with status 137", None, failed),
+            ("##[error]Process completed with exit code 1.", None, failed),
+            ("Job failed: exit code 137", None, failed),
             (
                 "Error R15 (Memory quota vastly exceeded)",
                 None,

@@ -24,6 +24,7 @@ pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, 
     told.or_else(|| crash::error_within(first))
         .or_else(|| type_within(first))
         .or_else(|| shown_at_end(first))
+        .or_else(|| named_at_end(first))
 }
 
 /// `failed to parse https://…: KeyError('price')`: an exception as Python shows it, at the end.
@@ -36,6 +37,13 @@ fn shown_at_end(text: &str) -> Option<(&str, &str)> {
     let message = inner[open + 1..].trim_end_matches(',');
     let is_alone = begin == 0 || inner[..begin].ends_with([' ', ':']);
     (is_alone && is_type(&inner[begin..open])).then_some((&inner[begin..open], message))
+}
+
+/// `undefined method 'text' for nil (NoMethodError)`: Ruby's full message, the type at its end.
+fn named_at_end(text: &str) -> Option<(&str, &str)> {
+    let (message, name) = text.trim_end().strip_suffix(')')?.rsplit_once(" (")?;
+    let (name, _) = crash::error_line(name).filter(|(_, rest)| rest.is_empty())?;
+    Some((name, message))
 }
 
 /// `page https://… failed: MissingElement: message`: a type in a name of several words, between colons.
@@ -148,6 +156,10 @@ mod tests {
             (
                 "Failed to parse https://shop.test/p/1: KeyError('price')",
                 Some(("KeyError", "'price'")),
+            ),
+            (
+                "undefined method 'text' for nil (NoMethodError)",
+                Some(("NoMethodError", "undefined method 'text' for nil")),
             ),
             ("progress: Books: 12 of 40", None),
             ("failed: no answer", None),

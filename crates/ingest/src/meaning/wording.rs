@@ -43,6 +43,16 @@ const FETCHED: [&str; 16] = [
     "viewed",
     "visited",
 ];
+/// Nouns for a request, and words that say that it has ended.
+const FETCHES: [&str; 6] = [
+    "crawl",
+    "download",
+    "downloading",
+    "fetch",
+    "fetching",
+    "request",
+];
+const FINISHED: [&str; 4] = ["completed", "finished", "succeeded", "ended"];
 const FAILURES: [&str; 12] = [
     "cannot",
     "could",
@@ -121,6 +131,31 @@ const DENIALS: [&str; 30] = [
     "totals",
     "urls",
     "xlsx",
+];
+/// What is saved and is no item.
+const NO_ITEMS: [&str; 22] = [
+    "backup",
+    "batch",
+    "cache",
+    "checkpoint",
+    "chunk",
+    "config",
+    "cookie",
+    "cookies",
+    "html",
+    "image",
+    "job",
+    "page",
+    "proxy",
+    "request",
+    "response",
+    "screenshot",
+    "session",
+    "settings",
+    "snapshot",
+    "state",
+    "task",
+    "token",
 ];
 /// Words of messages about retries, which repeat other messages.
 const AGAIN: [&str; 8] = [
@@ -207,16 +242,30 @@ pub(super) fn quiet(message: &str, is_named: bool) -> Option<Said<'_>> {
         return Some(items);
     }
     let url = words.url.filter(|_| words.urls == 1)?;
-    (words.has(&FETCHED) && !words.has(&AGAIN) && !words.has(&FAILURES)).then(|| Said::Page {
-        url,
-        status: status(
-            &message
-                .split_whitespace()
-                .take(MOST_WORDS)
-                .collect::<Vec<_>>(),
-        ),
-        milliseconds: milliseconds(message),
-    })
+    // `Download finished: https://…`
+    let is_finished = words.has(&FETCHES) && words.has(&FINISHED);
+    ((is_finished || words.has(&FETCHED)) && !words.has(&AGAIN) && !words.has(&FAILURES)).then(
+        || Said::Page {
+            url,
+            status: status(
+                &message
+                    .split_whitespace()
+                    .take(MOST_WORDS)
+                    .collect::<Vec<_>>(),
+            ),
+            milliseconds: milliseconds(message),
+        },
+    )
+}
+
+/// Whether a message says that something was saved that may be an item, whatever it is called.
+pub(super) fn saves(message: &str) -> bool {
+    let words = Words::of(message);
+    let first = |known: &[&str]| {
+        let mut first = words.lower.iter().take(3);
+        first.any(|word| known.contains(&word.as_str()))
+    };
+    first(&SAVED) && !words.has(&DENIALS) && !words.has(&NO_ITEMS)
 }
 
 /// Whether a message is about a retry, and so repeats another one.
@@ -286,6 +335,8 @@ mod tests {
             ),
             ("Downloaded https://shop.test/p/1 in 310 ms", Some(None)),
             ("opened https://shop.test/p/1 (404, 0.42s)", Some(Some(404))),
+            ("Download Finished: https://shop.test/p/1", Some(None)),
+            ("finished downloading https://shop.test/p/1", Some(None)),
             ("Visiting https://shop.test/p/1", None),
             ("retrying, got https://shop.test/p/1", None),
             ("Got two: https://shop.test/p/1 https://shop.test/p/2", None),

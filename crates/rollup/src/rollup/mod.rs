@@ -392,6 +392,9 @@ impl Rollup {
             form.observe(unread, message, evidence());
         }
         stats.observe_domain(record, host);
+        if record.dialect != Dialect::Dragline {
+            stats.failed_pages.observe(record, at);
+        }
         if let Event::Request(request) = &record.event
             && let Some(url) = request.url.as_deref()
         {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dragline_schema::{
     DuplicateDetected, Event, Failure, Level, ProductAction, ProductProcessed, QueueSize, Record,
-    Request, ScraperEnd, ScraperError, ScraperStart, Timestamp, Unread,
+    Request, ScraperEnd, ScraperError, ScraperStart, Timestamp, Unread, url_hash,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -80,7 +80,7 @@ impl<'a> Slots<'a> {
                 let is_told = !is_quiet && prose.method.is_empty();
                 record.failure = is_told.then_some(Failure {
                     status: prose.status,
-                    is_retried: false,
+                    ..Failure::default()
                 });
                 record.event = Event::Request(Request {
                     url: Some(url.into()),
@@ -103,11 +103,22 @@ impl<'a> Slots<'a> {
         {
             return;
         }
-        record.failure = self.told_failure(record, is_quiet, &error, url.as_deref());
+        record.failure = self
+            .told_failure(record, is_quiet, &error, url.as_deref())
+            .map(|told| Failure {
+                url: told.url.or(url.as_deref().map(url_hash)),
+                ..told
+            });
         if is_quiet && record.failure.is_some() && self.fail(record, &error, url.as_ref()) {
             return;
         }
-        if is_error {
+        let message = record.message.as_deref().unwrap_or_default();
+        if !is_error && bounds::is_stop(message) {
+            record.event = Event::ScraperEnd(ScraperEnd {
+                status: Some("cancelled".into()),
+                ..ScraperEnd::default()
+            });
+        } else if is_error {
             record.event = Event::ScraperError(ScraperError {
                 url,
                 status_code: status,
@@ -193,12 +204,18 @@ impl<'a> Slots<'a> {
         }
         let texts = [Some(message), told_error].into_iter().flatten();
         let mut told = texts.filter_map(|text| Some(failure::told(text, url.is_some())?.failure));
+        let by_page = || {
+            failure::refuses(message).then_some(Failure {
+                is_refusal: true,
+                ..Failure::default()
+            })
+        };
         let by_type = || {
             let error_type = error.error_type.as_deref();
             let is_of_request = error_type.is_some_and(failure::is_of_request);
             (is_of_request && url.is_some()).then_some(Failure::default())
         };
-        told.next().or_else(by_type)
+        told.next().or_else(by_type).or_else(by_page)
     }
 
     /// Takes a request of which a quiet record says that it failed; announcements of retries are no requests.
@@ -213,6 +230,7 @@ impl<'a> Slots<'a> {
             Some(Failure {
                 status,
                 is_retried: false,
+                ..
             }),
         ) = (url, record.failure)
         else {
@@ -284,7 +302,7 @@ impl<'a> Slots<'a> {
                 record.is_unjudged = status.is_none() && is_quiet;
                 record.failure = (!is_quiet).then_some(Failure {
                     status,
-                    is_retried: false,
+                    ..Failure::default()
                 });
                 record.event = Event::Request(Request {
                     url: Some(url.into()),

@@ -29,8 +29,8 @@ use self::part::{Found, Part};
 use self::scan::{LONGEST_GROUP, Scan};
 pub(crate) use self::special::weak;
 use self::special::{
-    badge, brace_end, google, logger_and_level, module_and_numbers, namespace, namespace_and_level,
-    numbered, padded, process_and_letter, sign, source, warning,
+    badge, brace_end, glued, google, logger_and_level, module_and_numbers, namespace,
+    namespace_and_level, numbered, padded, process_and_letter, sign, source, warning,
 };
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
@@ -69,7 +69,7 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
             .or_else(|| indented(line))
             .or_else(|| late::counted(line)),
         b'I' | b'W' | b'E' | b'F' | b'D' | b'C' if bytes.get(1).is_some_and(u8::is_ascii_digit) => {
-            google(line)
+            google(line).or_else(|| glued(line))
         }
         b'\t' => None,
         b'1'..=b'5' if bytes.get(1..3) == Some(b"0:") => numbered(line)

@@ -4,6 +4,7 @@ use dragline_schema::Dialect;
 
 use super::level::{is_capital, level};
 use super::names::is_name_alone;
+use super::scan::Scan;
 use super::{Head, stamp};
 use crate::parsing::time::stamp::Date;
 
@@ -229,6 +230,18 @@ pub(super) fn google(line: &str) -> Option<Head<'_>> {
         time_at: 0,
         spans: Vec::new(),
         thread: line.split(' ').nth(2),
+    })
+}
+
+/// A letter for the level directly before the time: `E2026-04-03 02:24:16,975 [shop.fetch] message`.
+pub(super) fn glued(line: &str) -> Option<Head<'_>> {
+    let head = Scan::new(line.get(1..)?).head()?;
+    let is_dated = head.time.is_some_and(|time| time.date != Date::None);
+    (is_dated && head.time_at == 0).then(|| Head {
+        level: &line[..1],
+        level_at: 0,
+        time_at: 1,
+        ..head
     })
 }
 
