@@ -30,8 +30,17 @@ const UNANSWERED: [&str; 11] = [
     "timeout",
     "unreachable",
 ];
-const FAILURES: [&str; 9] = [
-    "cannot", "could", "couldn", "error", "failed", "failing", "failure", "fails", "unable",
+const FAILURES: [&str; 10] = [
+    "cannot",
+    "could",
+    "couldn",
+    "error",
+    "exception",
+    "failed",
+    "failing",
+    "failure",
+    "fails",
+    "unable",
 ];
 /// Verbs of fetching, and nouns for it.
 const FETCHING: [&str; 22] = [

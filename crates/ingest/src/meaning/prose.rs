@@ -3,7 +3,7 @@
 
 use dragline_schema::host_of;
 
-use super::answer::{bare, is_method, is_status, only_url, status, unit};
+use super::answer::{bare, is_duration, is_method, is_status, only_url, status, unit, url_of};
 use super::form::Form;
 
 /// A request described in a message.
@@ -176,6 +176,36 @@ pub(crate) fn request(message: &str) -> Option<Prose<'_>> {
     })
 }
 
+/// Heritrix's statuses below zero that are of requests: others say why it did not ask
+/// (<https://heritrix.readthedocs.io/en/latest/glossary.html#status-codes>).
+const ATTEMPTED: std::ops::RangeInclusive<i32> = -404..=-1;
+
+/// Reads a message in columns: a status, a size, possibly a duration, and the URL:
+/// `200  5123 https://… LLE https://… text/html`, `#001: 404 4406 148.7ms https://…`.
+pub(crate) fn columns(message: &str) -> Option<Prose<'_>> {
+    let mut words = message.split_ascii_whitespace().peekable();
+    words.next_if(|word| word.starts_with('#'));
+    let code: i32 = words.next()?.parse().ok()?;
+    let status = u16::try_from(code).ok().filter(|status| is_status(*status));
+    if status.is_none() && !ATTEMPTED.contains(&code) {
+        return None;
+    }
+    let size = words.next()?;
+    let bytes = size.parse().ok();
+    if bytes.is_none() && size != "-" {
+        return None;
+    }
+    let took = words.next_if(|word| is_duration(word));
+    let url = url_of(words.next()?)?;
+    Some(Prose {
+        method: "",
+        url,
+        status,
+        milliseconds: took.and_then(|word| duration(&["", word])),
+        bytes,
+    })
+}
+
 /// Reads a message that contains a URL and a status in free wording: `[200] GET https://…`,
 /// `https://… -> 404`, `Fetched https://… (200) in 0.31 seconds`, `Response code 503 for https://…`. A number
 /// without such a context is not a status.
@@ -327,6 +357,23 @@ mod tests {
         ] {
             let told = super::told(message).map(|told| (told.status.unwrap(), told.milliseconds));
             assert_eq!(told, expected, "{message}");
+        }
+        for (message, expected) in [
+            (
+                "  200   5123 https://a.test/ LLE https://b.test/ text/html",
+                Some((Some(200), None)),
+            ),
+            ("-2 - https://a.test/ P https://b.test/", Some((None, None))),
+            (
+                "#001:  404 4406 150.5ms https://a.test/ https://b.test/",
+                Some((Some(404), Some(150.5))),
+            ),
+            ("-9998 - https://a.test/ E https://b.test/ robots", None),
+            ("200 rows https://a.test/", None),
+            ("200 5123 dns:a.test", None),
+        ] {
+            let read = columns(message).map(|told| (told.status, told.milliseconds));
+            assert_eq!(read, expected, "{message}");
         }
         assert_eq!(super::request("GET /p/1 returned 200"), None);
         assert!(

@@ -71,13 +71,18 @@ impl<'a> Slots<'a> {
         if url.is_none() && !self.has_item && !is_of_crawl4ai(record) {
             let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
             let prose = prose.or_else(|| prose::urllib3(message));
+            let in_columns = || prose::columns(message).map(|prose| (prose.url.to_owned(), prose));
+            let prose = prose.or_else(in_columns);
             let (bare, attempt) = besides::split_attempt(message);
             let told = || prose::told(bare).map(|prose| (prose.url.to_owned(), prose));
             let prose =
                 prose.or_else(|| told().filter(|_| !record.level.is_some_and(Level::is_error)));
             if let Some((url, prose)) = prose {
                 let method = Some(prose.method).filter(|method| !method.is_empty());
-                let is_told = !is_quiet && prose.method.is_empty();
+                // A sentence about a failure may repeat the line of a request.
+                let refuses = prose.status.is_some_and(|status| status >= 400);
+                let is_sentence = !is_quiet || (refuses && failure::fails(bare));
+                let is_told = is_sentence && prose.method.is_empty();
                 record.failure = is_told.then_some(Failure {
                     status: prose.status,
                     ..Failure::default()
