@@ -164,6 +164,9 @@ pub trait Backend: Send + Sync + 'static {
     /// One finding.
     fn finding(&self, id: &str) -> Answer<Finding>;
 
+    /// The incident capsule of a finding: one file, which `dragline explain` judges again elsewhere. It is made anew.
+    fn capsule(&self, id: &str) -> Answer<Vec<u8>>;
+
     /// Reports that were made, the latest first.
     fn reports(&self, page: &Page) -> Answer<Listing<ReportInfo>>;
 

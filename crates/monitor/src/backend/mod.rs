@@ -4,6 +4,7 @@
 //! Numbers of a window come from measurements, verdicts and groups from the last analysis, single lines from the files.
 
 mod alerts;
+mod capsule;
 mod errors;
 mod export;
 mod findings;
@@ -196,6 +197,10 @@ impl Backend for Monitor {
 
     fn finding(&self, id: &str) -> Answer<Finding> {
         self.find_finding(id)
+    }
+
+    fn capsule(&self, id: &str) -> Answer<Vec<u8>> {
+        self.make_capsule(id)
     }
 
     fn reports(&self, page: &Page) -> Answer<Listing<ReportInfo>> {

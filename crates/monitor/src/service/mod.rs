@@ -104,6 +104,8 @@ pub struct Monitor {
     pub(crate) received: Receiver,
     pub(crate) summaries: Mutex<Summaries>,
     pub(crate) reports: Mutex<Memory>,
+    /// Held while an incident capsule is made: each needs as much memory as an analysis.
+    pub(crate) capsules: Mutex<()>,
     stop: Stop,
 }
 
@@ -164,6 +166,7 @@ impl Monitor {
             judged: Mutex::default(),
             has_news: AtomicBool::new(true),
             alerts,
+            capsules: Mutex::default(),
             health: Mutex::new(health),
             tasks: Tasks::default(),
             own: OwnCounters::default(),

@@ -145,6 +145,15 @@ fn findings() -> Vec<Route> {
                 |call| Reply::json(&call.backend.finding(call.params.required("id")?)?),
             ),
         ),
+        Route {
+            answer: Some(("application/octet-stream", None)),
+            ..get::<Finding>(
+                "/api/v1/findings/{id}/capsule",
+                &[],
+                "The incident capsule of a finding, for `dragline explain`",
+                capsule,
+            )
+        },
         about(
             &[Topic::Reports],
             list::<ReportInfo>(
@@ -382,6 +391,13 @@ fn metrics() -> Vec<Route> {
             )
         },
     ]
+}
+
+fn capsule(call: &Call<'_>) -> Result<Reply, Problem> {
+    let id = call.params.required("id")?;
+    let mut reply = Reply::new("application/octet-stream", call.backend.capsule(id)?);
+    reply.file_name = Some(format!("{id}.capsule"));
+    Ok(reply)
 }
 
 fn export(call: &Call<'_>) -> Result<Reply, Problem> {

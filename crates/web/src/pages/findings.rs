@@ -102,6 +102,16 @@ pub(super) fn finding(call: &Call<'_>) -> Made {
         Section::new("facts", "", Content::Facts(facts(call, &finding))),
         Section::new("evidence", "Lines that show it", evidence(call, &finding)),
     ];
+    let capsule = format!("/api/v1{}/capsule", path_with("/findings", &finding.id));
+    let capsule = Html::link(call.base, &capsule, "Download it as one file");
+    let explained = Html::text(
+        "for somebody without the logs: without secrets, and `dragline explain FILE` judges it again",
+    );
+    sections.push(Section::new(
+        "capsule",
+        "Incident capsule",
+        Content::Words(vec![("", capsule.then(", ", &explained))]),
+    ));
     if !finding.related.is_empty() {
         sections.push(Section::new(
             "related",

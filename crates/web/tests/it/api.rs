@@ -31,6 +31,7 @@ fn requests() -> Vec<(String, String)> {
         ),
         ("/api/v1/ingest", "", "?host=crawler-1"),
         ("/api/v1/findings/{id}", "shop-0-open", ""),
+        ("/api/v1/findings/{id}/capsule", "shop-0-open", ""),
         ("/api/v1/errors/groups/{id}", "c8a491736c67364b", ""),
         ("/api/v1/errors/groups/{id}/samples", "c8a491736c67364b", ""),
         ("/api/v1/alerts/{id}", "ALERT", ""),

@@ -459,6 +459,11 @@ impl Backend for Fleet {
         )
     }
 
+    fn capsule(&self, id: &str) -> Answer<Vec<u8>> {
+        let finding = self.finding(id)?;
+        Ok(format!("dragline-capsule 1\n{}", finding.title).into_bytes())
+    }
+
     fn export(&self, query: &ExportQuery) -> Answer<Export> {
         let rows = self.scrapers.iter().fold(String::new(), |rows, one| {
             rows + &format!(
