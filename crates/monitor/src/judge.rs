@@ -12,6 +12,7 @@ use dragline_rollup::Finished;
 use dragline_schema::{RunKey, Timestamp};
 use dragline_watch::of_analysis;
 
+use crate::fixes::{Fixes, Watched};
 use crate::store::{Store, StoredRun};
 
 /// Microseconds of a day.
@@ -37,6 +38,8 @@ pub struct Judged {
     /// What it says to the alert rules: signs of life of runs with the time until which the next is due, and values of
     /// runs.
     pub observations: Vec<Observation>,
+    /// What it says about findings that were marked as mended.
+    pub(crate) fixes: Vec<Watched>,
     /// How long it took.
     pub took: Duration,
     layout: Layout,
@@ -75,7 +78,12 @@ pub struct JudgeOptions {
 ///
 /// # Errors
 /// A sentence, if the counts cannot be read or the analysis fails.
-pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Judged, String> {
+pub(crate) fn judge(
+    store: &Store,
+    options: &JudgeOptions,
+    fixes: &Fixes,
+    now: Timestamp,
+) -> Result<Judged, String> {
     let begun = Instant::now();
     let finished = counts(store, options, now)?;
     let report = ReportOptions {
@@ -83,9 +91,12 @@ pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Ju
         ..options.report.clone()
     };
     let since = now.plus_micros(-RUNS_SINCE);
-    let look = |seen: Seen<'_, '_>| of_analysis(seen.analysis, &options.alert_rules, since);
+    let look = |seen: Seen<'_, '_>| {
+        let observations = of_analysis(seen.analysis, &options.alert_rules, since);
+        (observations, fixes.watch(seen.analysis))
+    };
     let report = report_with(&finished, None, &options.rules, &report, look);
-    let (mut report, observations) =
+    let (mut report, (observations, fixes)) =
         report.map_err(|error| format!("the analysis failed: {error}"))?;
     let activity = activity(&finished);
     drop(finished);
@@ -98,6 +109,7 @@ pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Ju
         report,
         activity,
         observations,
+        fixes,
         took: begun.elapsed(),
         layout: options.layout.clone(),
         page: OnceLock::new(),

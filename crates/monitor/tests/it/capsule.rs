@@ -1,9 +1,11 @@
-//! The capsule of a finding, as the page offers it.
+//! What can be done with a finding: its capsule, and marking it as mended.
 
 use std::sync::Arc;
 
 use dragline_capsule::Capsule;
-use dragline_web::{Backend, BackendError, FindingQuery};
+use dragline_monitor::service::Monitor;
+use dragline_web::model::FixState;
+use dragline_web::{Backend, BackendError, FindingQuery, Page};
 
 use crate::world::{World, until};
 
@@ -37,5 +39,31 @@ fn a_finding_of_the_service_is_judged_again_elsewhere() {
         matches!(unknown, Err(BackendError::NotFound(_))),
         "{unknown:?}"
     );
+    // Who said that it is mended, and when, survives a restart; with one run nobody knows what is usual.
+    let finding = findings().unwrap().remove(0);
+    let now = monitor.now();
+    let fix = monitor.mark_mended(&finding.id, "alex").unwrap();
+    assert_eq!((fix.marked_by.as_str(), fix.marked_at), ("alex", now));
+    let state = |monitor: &Monitor| {
+        let fixes = monitor.fixes(&Page::first(10)).unwrap().items;
+        assert_eq!((fixes.len(), fixes[0].marked_at), (1, now));
+        (fixes[0].state, fixes[0].sentence.clone())
+    };
+    until("the next analysis", || {
+        state(&monitor).0 == FixState::NotWatched
+    });
+    assert!(
+        state(&monitor)
+            .1
+            .contains("runs before it show what is usual"),
+        "{:?}",
+        state(&monitor)
+    );
+    assert!(monitor.mark_mended("none", "alex").is_err());
+    let said = state(&monitor);
+    running.stop().unwrap();
+    drop(monitor);
+    let running = world.start();
+    assert_eq!(state(running.monitor()), said);
     running.stop().unwrap();
 }

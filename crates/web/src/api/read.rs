@@ -13,7 +13,7 @@ use super::{get, list};
 use crate::feed::Topic;
 use crate::http::{Call, Problem, Reply, Route};
 use crate::model::{
-    ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Finding, LinesAround, MetricAnswer,
+    ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Finding, Fix, LinesAround, MetricAnswer,
     MetricInfo, Overview, ReportInfo, ReportSchedule, RunDetail, RunSummary, ScraperDetail,
     ScraperSummary, SiteDetail, SiteSummary, WatchStatus,
 };
@@ -143,6 +143,18 @@ fn findings() -> Vec<Route> {
                 &[],
                 "One finding with its evidence",
                 |call| Reply::json(&call.backend.finding(call.params.required("id")?)?),
+            ),
+        ),
+        about(
+            &[Topic::Findings],
+            list::<Fix>(
+                "/api/v1/fixes",
+                &[LIMIT, CURSOR],
+                "Findings that were marked as mended, and whether they are",
+                |call| {
+                    let page = call.params.page(Page::DEFAULT_LIMIT)?;
+                    Reply::json(&call.backend.fixes(&page)?)
+                },
             ),
         ),
         Route {
