@@ -3,7 +3,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use dragline_schema::{ErrorCategory, ErrorText, Severity};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A rule file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +98,7 @@ pub enum PatternError {
 }
 
 /// A part of an error that a rule reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Field {
     /// The error's type.
@@ -116,7 +116,7 @@ pub enum Field {
 }
 
 /// A rule.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The unique id, such as `network.timeout`.
@@ -155,7 +155,7 @@ pub struct Rule {
 }
 
 /// Texts that a rule must and must not win, as `Type: message` or a message alone.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleTests {
     /// Texts that the rule must win against all others.
@@ -207,11 +207,19 @@ fn default_fields() -> Vec<Field> {
     vec![Field::Type, Field::Message, Field::Cause]
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleFile {
     #[serde(default, rename = "rule")]
     rules: Vec<Rule>,
+}
+
+/// The text of a file with these rules.
+///
+/// # Errors
+/// If a rule cannot be written, which would be a bug.
+pub(crate) fn text_of(rules: Vec<Rule>) -> Result<String, toml::ser::Error> {
+    toml::to_string(&RuleFile { rules })
 }
 
 /// Parses the rules of a file.

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Export(args) => commands::export(args),
         Command::Diff(args) => commands::diff(args),
         Command::Show(args) => commands::show(args),
+        Command::Explain(args) => commands::explain(args),
         Command::Runbook { name } => commands::runbook(name.as_deref()),
         Command::Tail(args) => commands::tail(args),
         Command::Classify(args) => commands::classify(args),

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_schema::Timestamp;
 
 use crate::finding::{RunValue, ScraperKey};
+use crate::fleet::Fleet;
 use crate::metric::Metric;
 use crate::normal::{Comparison, Normal, Point, surprise};
 use crate::onset::onset;
@@ -144,6 +145,20 @@ impl Track {
         !self.learned.is_disjoint(units)
     }
 
+    /// Whether it compares numbers of requests.
+    pub(crate) fn is_of_requests(&self) -> bool {
+        self.metric == Metric::Requests
+    }
+
+    /// How far the values of a day (days since 1970-01-01 UTC) deviated from what was expected: their median.
+    pub(crate) fn deviation_on(&self, all: &[Series<'_>], day: i64) -> Option<f64> {
+        let units = &self.series(all).units;
+        let tests = self.tests.iter();
+        let own = tests.filter(|test| units[test.unit].start.div_euclid(DAY) == day);
+        let deviations: Vec<f64> = own.map(|test| test.comparison.residual).collect();
+        crate::stats::median(&deviations)
+    }
+
     /// The metric.
     pub(crate) fn metric(&self) -> &Metric {
         &self.metric
@@ -162,8 +177,12 @@ const MAX_WARNINGS: usize = 32;
 /// The units of each series that show trouble.
 pub(crate) type Troubled = Vec<BTreeSet<usize>>;
 
-/// Compares all units of all series. Returns the comparisons, and the units that show trouble and were not learned from.
-pub(crate) fn tracks(all: &[Series<'_>]) -> (Vec<Track>, Troubled) {
+/// Compares all units of all series. Returns the comparisons, the units that show trouble and were not learned from,
+/// and the thresholds before and after that was known. A part of a fleet takes the thresholds of the fleet.
+pub(crate) fn tracks(
+    all: &[Series<'_>],
+    fleet: Option<&Fleet>,
+) -> (Vec<Track>, Troubled, (f64, f64)) {
     let none = BTreeSet::new();
     let metrics = all.iter().enumerate().flat_map(|(place, series)| {
         let metrics = metrics(series).into_iter();
@@ -173,7 +192,8 @@ pub(crate) fn tracks(all: &[Series<'_>]) -> (Vec<Track>, Troubled) {
         .map(|(place, metric)| track(place, &all[place], metric, &none))
         .filter(|track| track.normal.is_some())
         .collect();
-    let troubled: Troubled = episodes(all, &tracks)
+    let first = fleet.map_or_else(|| threshold(&tracks), |fleet| fleet.thresholds.0);
+    let troubled: Troubled = episodes(all, &tracks, first, fleet)
         .iter()
         .map(|episodes| {
             let troubles = episodes.iter().filter(|e| e.metric.is_trouble());
@@ -189,7 +209,8 @@ pub(crate) fn tracks(all: &[Series<'_>]) -> (Vec<Track>, Troubled) {
         }
     }
     tracks.retain(|track| track.normal.is_some());
-    (tracks, troubled)
+    let last = fleet.map_or_else(|| threshold(&tracks), |fleet| fleet.thresholds.1);
+    (tracks, troubled, (first, last))
 }
 
 /// The metrics to examine for a series.
@@ -308,9 +329,13 @@ fn threshold(tracks: &[Track]) -> f64 {
     last.map_or(0.0, |rank| all[rank].min(SUSPECT))
 }
 
-/// The episodes of each series.
-pub(crate) fn episodes(all: &[Series<'_>], tracks: &[Track]) -> Vec<Vec<Episode>> {
-    let threshold = threshold(tracks);
+/// The episodes of each series, with comparisons that are at most as probable as the threshold.
+pub(crate) fn episodes(
+    all: &[Series<'_>],
+    tracks: &[Track],
+    threshold: f64,
+    fleet: Option<&Fleet>,
+) -> Vec<Vec<Episode>> {
     let mut found: Vec<Vec<Episode>> = all.iter().map(|_| Vec::new()).collect();
     for track in tracks.iter().filter(|track| track.metric.is_told()) {
         for tests in track.stretches() {
@@ -320,7 +345,8 @@ pub(crate) fn episodes(all: &[Series<'_>], tracks: &[Track]) -> Vec<Vec<Episode>
                 .fold(1.0, f64::min);
             let is_long = tests.len() >= track.metric.least_units() && is_lasting(track, &tests);
             let is_long = is_long && !track.is_habit(&tests);
-            if is_long && least <= threshold && !is_everybodys(track, &tests, tracks, all) {
+            if is_long && least <= threshold && !is_everybodys(track, &tests, (tracks, all), fleet)
+            {
                 let series = &all[track.series];
                 found[track.series].push(episode(track, series, &tests));
             }
@@ -360,31 +386,26 @@ fn episode(track: &Track, series: &Series<'_>, tests: &[&Test]) -> Episode {
 }
 
 /// Whether most other scrapers had a similar day too: a holiday is not an incident.
-fn is_everybodys(track: &Track, tests: &[&Test], tracks: &[Track], all: &[Series<'_>]) -> bool {
+fn is_everybodys(
+    track: &Track,
+    tests: &[&Test],
+    (tracks, all): (&[Track], &[Series<'_>]),
+    fleet: Option<&Fleet>,
+) -> bool {
     // Only a drop in requests can be a holiday.
     if track.metric != Metric::Requests || tests[0].surprise > 0.0 {
         return false;
     }
-    let at = |track: &Track, test: &Test| all[track.series].units[test.unit].start;
     let is_shared = |own: &&Test| {
-        let day = at(track, own).div_euclid(DAY);
-        let mut others = 0;
-        let mut alike = 0;
-        for other in tracks {
-            if other.metric != track.metric || other.series == track.series {
-                continue;
-            }
-            let same_day = |test: &&Test| at(other, test).div_euclid(DAY) == day;
-            let residuals: Vec<f64> = other
-                .tests
-                .iter()
-                .filter(same_day)
-                .map(|test| test.comparison.residual)
-                .collect();
-            if let Some(middle) = crate::stats::median(&residuals) {
-                others += 1;
-                alike += usize::from(middle / own.comparison.residual > 0.4);
-            }
+        let day = track.series(all).units[own.unit].start.div_euclid(DAY);
+        let is_other = |other: &&Track| other.is_of_requests() && other.series != track.series;
+        let here = tracks.iter().filter(is_other);
+        let here = here.filter_map(|other| other.deviation_on(all, day));
+        let elsewhere = fleet.and_then(|fleet| fleet.requests.get(&day));
+        let (mut others, mut alike) = (0, 0);
+        for deviation in here.chain(elsewhere.into_iter().flatten().copied()) {
+            others += 1;
+            alike += usize::from(deviation / own.comparison.residual > 0.4);
         }
         alike > 0 && alike * 2 >= others
     };

@@ -44,6 +44,8 @@ mod ends;
 mod episodes;
 mod evidence;
 mod finding;
+mod fix;
+mod fleet;
 mod fold;
 mod incidents;
 mod kind;
@@ -56,6 +58,7 @@ mod novelty;
 mod onset;
 mod recurring;
 mod related;
+mod repair;
 mod schedule;
 mod series;
 pub mod stats;
@@ -77,11 +80,14 @@ use crate::series::Series;
 pub use crate::finding::{
     Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, NextRun, RunValue, ScraperKey,
 };
+pub use crate::fix::{FixTest, FixVerdict, NoFixTest, ODDS, Trials};
+pub use crate::fleet::Fleet;
 pub use crate::kind::{Effect, InsightKind, UnknownKind};
 pub use crate::limits::{Limits, Whole};
 pub use crate::metric::{blocked, refused};
 pub use crate::names::{Name, by_scraper};
 pub use crate::normal::Expectation;
+pub use crate::repair::{Counted, FixProgress, Marked};
 pub use crate::series::{DAY, HOUR, hour, weekday};
 pub use crate::told::{capital, name};
 pub use crate::unseen::unseen;
@@ -98,19 +104,57 @@ pub struct Analysis<'f> {
     tracks: Vec<Track>,
     /// The units of each series that show trouble.
     troubled: Troubled,
+    /// Maximum probability of a significant comparison, before and after trouble was known.
+    thresholds: (f64, f64),
+    /// The rest of the fleet, if this is a part of one.
+    fleet: Option<&'f Fleet>,
 }
 
 impl<'f> Analysis<'f> {
     /// Analyses everything that started before `end`.
     pub fn of(everything: &'f Finished, end: Option<Timestamp>) -> Self {
+        Self::within(everything, end, None)
+    }
+
+    /// The same for a part of a fleet, as the analysis of the whole fleet judges it.
+    pub fn within(
+        everything: &'f Finished,
+        end: Option<Timestamp>,
+        fleet: Option<&'f Fleet>,
+    ) -> Self {
         let all = series::all(everything, end);
-        let (tracks, troubled) = episodes::tracks(&all);
+        let (tracks, troubled, thresholds) = episodes::tracks(&all, fleet);
         Self {
             everything,
             end,
             all,
             tracks,
             troubled,
+            thresholds,
+            fleet,
+        }
+    }
+
+    /// The rest of the fleet for a part of it that has the kept scrapers and is to give the same finding again. The
+    /// whole is that of [`Analysis::findings`].
+    pub fn fleet(
+        &self,
+        finding: &Finding,
+        is_kept: impl Fn(&Name) -> bool,
+        whole: &Whole,
+    ) -> Fleet {
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::as_micros);
+        let last = micros(self.everything.period.map(|(_, last)| last));
+        let days = micros(finding.since).map(|since| {
+            let until = micros(finding.until).or(last).unwrap_or(since);
+            // Units begin before the onset that is found in them.
+            fleet::days(since - DAY, until.max(since))
+        });
+        let requests = days.map(|days| Fleet::requests_of(&self.all, &self.tracks, is_kept, days));
+        Fleet {
+            thresholds: self.thresholds,
+            requests: requests.unwrap_or_default(),
+            whole: whole.clone(),
         }
     }
 
@@ -124,7 +168,7 @@ impl<'f> Analysis<'f> {
     ) -> Vec<Finding> {
         let everything = self.everything;
         let mut found: Vec<Finding> = Vec::new();
-        let episodes = episodes::episodes(&self.all, &self.tracks);
+        let episodes = episodes::episodes(&self.all, &self.tracks, self.thresholds.1, self.fleet);
         let news = novelty::news(&self.all, everything, groups, rules);
         let mut news: Vec<Option<Finding>> = news.into_iter().map(Some).collect();
         let muted: BTreeSet<u64> = groups

@@ -5,6 +5,7 @@
 //! limit would be reported every day.
 
 use dragline_rollup::{Finished, RunRow, Spread};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Evidence, Expected, Finding, ScraperKey};
 use crate::kind::InsightKind;
@@ -15,7 +16,8 @@ use crate::told::{id, minute, name, two};
 const ENOUGH: u64 = 5;
 
 /// The limits. `None` means no limit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Mean CPU of a run, in percent. Default 80.
     pub cpu_high: Option<f64>,
@@ -318,7 +320,8 @@ impl Limits {
 }
 
 /// Totals of the whole fleet, compared with [`Limits`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Whole {
     /// The length of the period, in days.
     pub days: f64,

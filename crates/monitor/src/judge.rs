@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use dragline_alerting::Observation;
 use dragline_alerting::rule::Rule;
 use dragline_classifier::RuleSet;
-use dragline_insights::Analysis;
 use dragline_report::render::{self, Layout};
-use dragline_report::{Activity, Report, ReportOptions, activity, report_with};
+use dragline_report::{Activity, Report, ReportOptions, Seen, activity, report_with};
+use dragline_rollup::Finished;
 use dragline_schema::{RunKey, Timestamp};
 use dragline_watch::of_analysis;
 
+use crate::fixes::{Fixes, Watched};
 use crate::store::{Store, StoredRun};
 
 /// Microseconds of a day.
@@ -37,6 +38,8 @@ pub struct Judged {
     /// What it says to the alert rules: signs of life of runs with the time until which the next is due, and values of
     /// runs.
     pub observations: Vec<Observation>,
+    /// What it says about findings that were marked as mended.
+    pub(crate) fixes: Vec<Watched>,
     /// How long it took.
     pub took: Duration,
     layout: Layout,
@@ -75,20 +78,25 @@ pub struct JudgeOptions {
 ///
 /// # Errors
 /// A sentence, if the counts cannot be read or the analysis fails.
-pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Judged, String> {
+pub(crate) fn judge(
+    store: &Store,
+    options: &JudgeOptions,
+    fixes: &Fixes,
+    now: Timestamp,
+) -> Result<Judged, String> {
     let begun = Instant::now();
-    let today = now.as_micros().div_euclid(DAY);
-    let from = today - i64::from(options.history_days);
-    let rollup = store.load(from, LIMIT).map_err(|error| error.to_string())?;
-    let finished = rollup.finish(now);
+    let finished = counts(store, options, now)?;
     let report = ReportOptions {
         generated_at: now,
         ..options.report.clone()
     };
     let since = now.plus_micros(-RUNS_SINCE);
-    let look = |analysis: &Analysis<'_>| of_analysis(analysis, &options.alert_rules, since);
+    let look = |seen: Seen<'_, '_>| {
+        let observations = of_analysis(seen.analysis, &options.alert_rules, since);
+        (observations, fixes.watch(seen.analysis))
+    };
     let report = report_with(&finished, None, &options.rules, &report, look);
-    let (mut report, observations) =
+    let (mut report, (observations, fixes)) =
         report.map_err(|error| format!("the analysis failed: {error}"))?;
     let activity = activity(&finished);
     drop(finished);
@@ -101,10 +109,23 @@ pub fn judge(store: &Store, options: &JudgeOptions, now: Timestamp) -> Result<Ju
         report,
         activity,
         observations,
+        fixes,
         took: begun.elapsed(),
         layout: options.layout.clone(),
         page: OnceLock::new(),
     })
+}
+
+/// The counts of the last days, which an analysis is made of.
+pub(crate) fn counts(
+    store: &Store,
+    options: &JudgeOptions,
+    now: Timestamp,
+) -> Result<Finished, String> {
+    let today = now.as_micros().div_euclid(DAY);
+    let from = today - i64::from(options.history_days);
+    let rollup = store.load(from, LIMIT).map_err(|error| error.to_string())?;
+    Ok(rollup.finish(now))
 }
 
 /// A time of a report.

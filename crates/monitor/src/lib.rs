@@ -23,6 +23,7 @@ pub mod alerts;
 pub mod archive;
 mod backend;
 pub mod config;
+mod fixes;
 pub mod follow;
 pub mod judge;
 pub mod originals;

@@ -33,9 +33,10 @@ pub mod render;
 mod runbooks;
 
 pub use assemble::{
-    Activity, ByScraper, Days, Mute, Prices, ReportOptions, ScraperDays, activity, bad_news,
-    folded, reasons_to_fail, report, report_with, trust,
+    Activity, ByScraper, Days, Mute, Prices, ReportOptions, ScraperDays, Seen, activity, bad_news,
+    folded, insight, reasons_to_fail, report, report_with, trust,
 };
-pub use dragline_insights::Limits;
+pub use dragline_analytics::FramesError;
+pub use dragline_insights::{Fleet, Limits};
 pub use model::Report;
 pub use runbooks::{RUNBOOKS, runbook, runbook_title};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dragline_schema::{Dialect, ProblemKind, RunKey, RunStatus, Timestamp};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::activity::ActivityRow;
 use crate::bounded::{Add as _, Bounded};
@@ -26,7 +27,8 @@ use crate::unread::{UnreadForm, by_frequency};
 use crate::verdict::{Life, Verdict, judge};
 
 /// The result of [`Rollup::finish`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Finished {
     /// The time of the first and the last event, without strays.
     pub period: Option<(Timestamp, Timestamp)>,
@@ -71,7 +73,8 @@ pub struct Finished {
 }
 
 /// A group of errors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GroupRow {
     /// The id of the group.
     pub id: u64,
@@ -89,7 +92,8 @@ pub struct GroupRow {
 }
 
 /// A run, or the activity outside of runs of one scraper and site.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunRow {
     /// The key of the run.
     pub key: RunKey,
@@ -111,7 +115,8 @@ pub struct RunRow {
     pub counters: Counters,
     /// The source of the request and item counts: the scraper's `lines`, the run's own `statistics`, or
     /// the lines of its HTTP `library` if the scraper logs no requests itself.
-    pub counted_by: &'static str,
+    #[serde(deserialize_with = "counted_by")]
+    pub counted_by: Word,
     /// Whether a filter excluded some of its lines; the counts cover only the others.
     pub is_partial: bool,
     /// Which of its counts are known. A zero in an unknown count is not meaningful.
@@ -150,7 +155,8 @@ pub struct RunRow {
 
 /// Which counts of a run are known. Logs of Dragline's recorder and a run's own statistics contain all of
 /// them; for other logs, a count is known if at least one such line was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Known {
     /// Whether requests are known.
     pub requests: bool,
@@ -160,6 +166,17 @@ pub struct Known {
     pub found: bool,
     /// Whether bytes are known.
     pub bytes: bool,
+}
+
+/// One of a few words. By this name, because a reference in a field would be borrowed from what is deserialised.
+type Word = &'static str;
+
+/// Reads [`RunRow::counted_by`]; a word of a later version is not known to this one.
+fn counted_by<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Word, D::Error> {
+    let word = String::deserialize(from)?;
+    let known = ["lines", "statistics", "library"];
+    let found = known.into_iter().find(|known| *known == word);
+    found.ok_or_else(|| serde::de::Error::custom(format!("unknown source of counts {word:?}")))
 }
 
 impl Rollup {

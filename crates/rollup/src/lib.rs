@@ -35,6 +35,7 @@ mod bounded;
 mod count;
 mod counters;
 mod course;
+mod cut;
 mod errors;
 mod evidence;
 mod failures;

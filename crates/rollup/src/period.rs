@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use dragline_schema::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::activity::ActivityRow;
 use crate::rollup::FileEntry;
@@ -34,7 +35,7 @@ const CLOCKS: i64 = 600_000_000;
 const ZONES: i64 = 26 * 3_600_000_000;
 
 /// Lines excluded from the period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strays {
     /// Number of lines.
     pub events: u64,

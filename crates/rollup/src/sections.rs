@@ -104,6 +104,18 @@ impl Rare {
         }
     }
 
+    /// Replaces the templates of the warnings by what `of` makes of each and of the text of its first line.
+    pub(crate) fn map_warnings(&mut self, of: impl Fn(&str, &str) -> String) {
+        let Some(sections) = self.0.as_mut().filter(|own| !own.warnings.0.is_empty()) else {
+            return;
+        };
+        let old = std::mem::take(&mut sections.warnings);
+        for (template, warned) in old.0.into_kept() {
+            let template = of(&template, warned.first.text());
+            sections.warnings.0.entry(template.as_str()).add(warned);
+        }
+    }
+
     /// Drops the hosts, which another source counts.
     pub(crate) fn forget_domains(&mut self) {
         if let Some(sections) = &mut self.0 {

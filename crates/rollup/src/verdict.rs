@@ -3,6 +3,7 @@
 use std::fmt;
 
 use dragline_schema::{RunStatus, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Ten minutes, in microseconds.
 const TEN_MINUTES: i64 = 600_000_000;
@@ -12,7 +13,8 @@ const COPIED: i64 = 2 * TEN_MINUTES;
 const COPIED_ZONELESS: i64 = 15 * 6 * TEN_MINUTES;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It ended successfully.
     Finished,

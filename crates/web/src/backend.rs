@@ -18,7 +18,7 @@ use dragline_schema::Timestamp;
 use crate::feed::Feed;
 use crate::model::{
     AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export,
-    Finding, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
+    Finding, Fix, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
     Overview, Readiness, ReportInfo, ReportSchedule, RunDetail, RunSummary, ScraperDetail,
     ScraperSummary, ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
 };
@@ -163,6 +163,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// One finding.
     fn finding(&self, id: &str) -> Answer<Finding>;
+
+    /// Marks a finding as mended: the pages or runs from now on decide whether it is. `by` is who says so.
+    fn mark_mended(&self, id: &str, by: &str) -> Answer<Fix>;
+
+    /// Findings that were marked as mended, also when they are over, those that were marked last first.
+    fn fixes(&self, page: &Page) -> Answer<Listing<Fix>>;
+
+    /// The incident capsule of a finding: one file, which `dragline explain` judges again elsewhere. It is made anew.
+    fn capsule(&self, id: &str) -> Answer<Vec<u8>>;
 
     /// Reports that were made, the latest first.
     fn reports(&self, page: &Page) -> Answer<Listing<ReportInfo>>;

@@ -14,6 +14,16 @@ const PATTERNS: &[(&str, &str)] = &[
         r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@\x22'<>]+@",
         "${1}[redacted]@",
     ),
+    // The same with a password that contains a slash: what follows the colon is not a port.
+    (
+        r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@\x22'<>:]+:[^\s@\x22'<>/]*[^\s@\x22'<>/0-9][^\s@\x22'<>]*@",
+        "${1}[redacted]@",
+    ),
+    // The same in a text that was cut before the @.
+    (
+        r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@\x22'<>:\[]+:[^/\s@\x22'<>]*[^/\s@\x22'<>0-9\u{2026}][^/\s@\x22'<>]*\u{2026}?$",
+        "${1}[redacted]",
+    ),
     // Addresses that are themselves the secret.
     (
         r"(?i)(hooks\.slack\.com/(?:services|workflows|triggers)/)[^\s\x22'<>)]+",
@@ -37,9 +47,14 @@ const PATTERNS: &[(&str, &str)] = &[
         r"(?i)\b((?:set-)?cookie\s*[:=]\s*)[^\r\n\x22]+",
         "${1}[redacted]",
     ),
+    // SMTP and IMAP.
+    (
+        r"(?i)\b(AUTH(?:ENTICATE)?\s+(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5)\s+)[a-z0-9+/=]{8,}",
+        "${1}[redacted]",
+    ),
     // name=value, name: value and "name": "value" with a telling name.
     (
-        r"(?i)((?:[a-z0-9]+[_.-])*(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|apikey|access[_-]?key|auth[_-]?key|private[_-]?key|session[_-]?id|sessionid|signature|credentials?|client[_-]?secret)[\x22']?\s*(?:=|:|%3[dD])\s*)(?:[\x22'][^\x22']*[\x22']|[^\s&\x22',;}\])]+)",
+        r"(?i)((?:[a-z0-9]+[_.-])*(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|apikey|access[_-]?key|auth[_-]?key|private[_-]?key|session[_-]?id|sessionid|signature|credentials?|client[_-]?secret)[\x22']?\s*(?:=|:|%3[dD])\s*)(?:\[redacted\]|[\x22'][^\x22']*(?:[\x22']|$)|[^\s&\x22',;}\])]+)",
         "${1}[redacted]",
     ),
     (
@@ -48,7 +63,8 @@ const PATTERNS: &[(&str, &str)] = &[
     ),
     // Tokens with a form of their own.
     (
-        r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*",
+        // A text may end within it.
+        r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){0,2}",
         REDACTED,
     ),
     (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", REDACTED),
@@ -62,6 +78,8 @@ const PATTERNS: &[(&str, &str)] = &[
         r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
         REDACTED,
     ),
+    // A text may begin within it.
+    (r"(?s)^.*-----END [A-Z ]*PRIVATE KEY-----", REDACTED),
 ];
 
 fn patterns() -> &'static [(Regex, &'static str)] {
@@ -152,6 +170,10 @@ mod tests {
             ),
             ("api-key: 12345", "api-key: [redacted]"),
             ("Cookie: sid=1; theme=dark", "Cookie: [redacted]"),
+            (
+                "C: AUTH PLAIN AG1lAGh1bnRlcjI= refused",
+                "C: AUTH PLAIN [redacted] refused",
+            ),
             ("/feed?key=AbC&page=2", "/feed?key=[redacted]&page=2"),
             ("key AKIAABCDEFGHIJKLMNOP used", "key [redacted] used"),
             (
@@ -170,6 +192,37 @@ mod tests {
                 "https://api.telegram.org/bot12:ab/sendMessage",
                 "https://api.telegram.org/bot[redacted]/sendMessage",
             ),
+        ] {
+            assert_eq!(redact(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_redacted_stays_as_it_is() {
+        for text in [
+            "password=[redacted]; next",
+            r#"{"token": "[redacted]", "n": 1}"#,
+            "Authorization: Bearer abc.def-123, Cookie: a=b",
+            "https://u:p@h/?key=1 and secret: 'x y' and api_key=a]b",
+            "-----END RSA PRIVATE KEY----- after",
+        ] {
+            let once = redact(text);
+            assert_eq!(redact(&once), once, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cut_leaves_no_part_of_a_secret() {
+        for (text, expected) in [
+            ("see https://user:hunter2", "see https://[redacted]"),
+            ("see https://user:hunter2…", "see https://[redacted]"),
+            ("see http://host:8080", "see http://host:8080"),
+            ("see http://[::1]:8080", "see http://[::1]:8080"),
+            ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzd", "jwt [redacted]"),
+            (r#"{"password": "hunter2 is"#, r#"{"password": [redacted]"#),
+            ("MIIEow\n-----END RSA PRIVATE KEY----- x", "[redacted] x"),
+            ("db postgres://u:a/b@h/x", "db postgres://[redacted]@h/x"),
+            ("https://h:80/@me", "https://h:80/@me"),
         ] {
             assert_eq!(redact(text), expected);
         }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -267,6 +268,19 @@ impl RuleSet {
     /// The rules, in file order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The rules with these ids as the text of a rule file, without their tests; for [`RuleSet::from_texts`].
+    ///
+    /// # Errors
+    /// If a rule cannot be written, which would be a bug.
+    pub fn text_of(&self, ids: &BTreeSet<&str>) -> Result<String, toml::ser::Error> {
+        let wanted = self.rules.iter().filter(|rule| ids.contains(&*rule.id));
+        let bare = |rule: &Rule| Rule {
+            tests: rule::RuleTests::default(),
+            ..rule.clone()
+        };
+        rule::text_of(wanted.map(bare).collect())
     }
 
     /// The recommendation of the rule with this id, if it has one.

@@ -44,6 +44,7 @@ pub(crate) enum Command {
   dragline report logs/ --since 7d --output report.md
   dragline report logs/ --output report.html
   dragline report logs/ --incident 1
+  dragline report logs/ --capsules incidents/
   dragline report logs/ --history known/
   dragline report --from-rollups --history known/
   dragline report logs/ --since 7d --send mail
@@ -81,6 +82,19 @@ Exit codes: 0 all gates passed, 1 a gate failed or a run was not found, 2 wrong 
   dragline show logs/shop.20260304T112233Z.a1b2c3.0.jsonl.gz:345
   dragline show scrapy.log:1204 -C 20")]
     Show(ShowArgs),
+    /// Judge an incident capsule again, without its logs, and show the incident
+    #[command(
+        long_about = "Judge an incident capsule again, without its logs, and show the incident.\n\n`dragline report \
+--capsules DIR` and the pages of the service make capsules. The analysis runs on the counts in the capsule, with the \
+rules and limits in it; no log and no network is needed.",
+        after_help = "Examples:
+  dragline explain incidents/layout_change-9b0a8acb.capsule
+  dragline explain incidents/layout_change-9b0a8acb.capsule --format json | jq .verdict
+
+Exit codes: 0 the verdict is the same as when the capsule was made; 1 it differs, or the file is damaged, not a \
+capsule, or of a later version; 2 wrong usage."
+    )]
+    Explain(ExplainArgs),
     /// Show the runbook for a kind of incident: what to check and what to do
     #[command(after_help = "Examples:
   dragline runbook
@@ -258,6 +272,14 @@ pub(crate) struct ReportArgs {
     /// Show only this incident, with its log lines: its number in the report, or its id
     #[arg(long, value_name = "N|ID", help_heading = "Output")]
     pub(crate) incident: Option<String>,
+    /// Write one file per incident to this directory, for somebody without the logs: `dragline explain` judges it again
+    #[arg(
+        long,
+        value_name = "DIR",
+        help_heading = "Output",
+        conflicts_with_all = ["incident", "from_rollups"]
+    )]
+    pub(crate) capsules: Option<PathBuf>,
     /// Send the report to this channel of the configuration, too; may be repeated
     #[arg(
         long,
@@ -266,6 +288,19 @@ pub(crate) struct ReportArgs {
         conflicts_with = "incident"
     )]
     pub(crate) send: Vec<String>,
+}
+
+/// Options of `dragline explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Incident capsule
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Show the page as it was when the capsule was made, as Markdown
+    #[arg(long, help_heading = "Output")]
+    pub(crate) page: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// Options of `dragline diff`.

@@ -2,11 +2,13 @@
 
 mod alerts;
 mod archive;
+mod capsules;
 mod classify;
 mod config;
 mod demo;
 mod diff;
 mod doctor;
+mod explain;
 mod health;
 mod map;
 mod panels;
@@ -36,6 +38,7 @@ pub(crate) use self::config::config;
 pub(crate) use self::demo::demo;
 pub(crate) use self::diff::diff;
 pub(crate) use self::doctor::doctor;
+pub(crate) use self::explain::explain;
 pub(crate) use self::health::health;
 pub(crate) use self::map::map;
 pub(crate) use self::rules::rules;
@@ -52,7 +55,10 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let output = &args.read.output;
     let session = Session::open(&args.read.input.rules)?;
     let layout = session.config.layout();
-    let (mut report, finished) = read::report(&session, &args.read)?;
+    let (mut report, finished) = match &args.capsules {
+        Some(dir) => capsules::report(&session, args, dir)?,
+        None => read::report(&session, &args.read)?,
+    };
     output::check_target(output.output.as_deref(), &args.read.input.rules, &finished)?;
     report.panels = panels::panels(&session, &args.read)?;
     if let Some(wanted) = &args.incident {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use dragline_capsule::{Made, Material};
 use dragline_report::{Report, ReportOptions, render};
 use dragline_rollup::Finished;
 use dragline_scan::{Filter, History, Memory, ReadOptions, ScanOptions, Scanned};
@@ -16,21 +17,54 @@ use crate::output::tell;
 use crate::progress::watched;
 use crate::session::Session;
 
+/// What was read for a report.
+pub(super) struct Read {
+    pub(super) finished: Finished,
+    everything: Option<Finished>,
+    options: ReportOptions,
+}
+
 /// Reads the inputs and creates the report; also returns the rollup that it is based on.
 ///
 /// If nothing could be read, the error contains the first reasons.
 pub(crate) fn report(session: &Session, args: &ReadArgs) -> anyhow::Result<(Report, Finished)> {
-    let Session { config, rules, now } = session;
+    let read = read(session, args)?;
+    let whole = read.everything.as_ref().unwrap_or(&read.finished);
+    let report =
+        dragline_report::report(&read.finished, Some(whole), &session.rules, &read.options)?;
+    Ok((report, read.finished))
+}
+
+/// The same, with a capsule of each finding.
+pub(super) fn report_and_capsules(
+    session: &Session,
+    args: &ReadArgs,
+) -> anyhow::Result<(Report, Vec<Made>, Finished)> {
+    let read = read(session, args)?;
+    let material = Material {
+        finished: &read.finished,
+        everything: read.everything.as_ref(),
+        rules: &session.rules,
+        options: &read.options,
+        lines: &super::show::lines,
+    };
+    let (report, made) = dragline_capsule::report_and_capsules(&material, |_| true)?;
+    Ok((report, made, read.finished))
+}
+
+fn read(session: &Session, args: &ReadArgs) -> anyhow::Result<Read> {
+    let Session { config, now, .. } = session;
     let now = *now;
-    let mut options = ReportOptions {
+    let (filter, scanned) = scan(session, args)?;
+    let options = ReportOptions {
         prices: config.prices(),
         mutes: config.mutes(now),
         limits: config.limits(),
+        since: filter.since,
+        until: filter.until,
+        level: filter.level,
         ..ReportOptions::at(now)
     };
-    let (filter, scanned) = scan(session, args)?;
-    (options.since, options.until) = (filter.since, filter.until);
-    options.level = filter.level;
     tell_hidden(&filter);
     let finished = scanned.rollup.finish(now);
     let everything = scanned.everything.map(|everything| everything.finish(now));
@@ -39,8 +73,11 @@ pub(crate) fn report(session: &Session, args: &ReadArgs) -> anyhow::Result<(Repo
     if finished.dialects.is_empty() {
         bail!("{}", nothing_matched(whole, &filter));
     }
-    let report = dragline_report::report(&finished, Some(whole), rules, &options)?;
-    Ok((report, finished))
+    Ok(Read {
+        finished,
+        everything,
+        options,
+    })
 }
 
 /// Reads the inputs with the filter; without a filter, the history is included.

@@ -4,17 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use dragline_report::Report;
 use dragline_report::model::{Evidence, Group, Insight};
 use dragline_report::render::{self, Block, Document, Tone};
-use dragline_report::{Report, runbook};
 
 use crate::args::{ShowArgs, WrongUsage};
 use crate::output;
 
 /// Number of lines shown before and after the evidence of an incident.
 const AROUND: u64 = 3;
-/// Maximum length of a line, in characters; longer lines are cut.
-const LONGEST: usize = 2000;
 
 /// `dragline show`
 pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
@@ -36,7 +34,7 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<()> {
         });
         bail!("{path} has no line {line}{last}");
     }
-    let shown = numbered(&lines, line);
+    let shown = render::numbered_lines(&lines, line);
     output::show(&(shown.join("\n") + "\n"))
 }
 
@@ -46,19 +44,6 @@ fn around(path: &str, line: u64, context: u64) -> anyhow::Result<Vec<(u64, Strin
     let last = line.saturating_add(context);
     dragline_ingest::excerpt(Path::new(path), first, last, &Arc::default())
         .with_context(|| format!("cannot read {path}"))
-}
-
-/// Formats lines with their numbers, and marks one of them.
-fn numbered(lines: &[(u64, String)], marked: u64) -> Vec<String> {
-    let width = lines
-        .last()
-        .map_or(1, |(number, _)| number.to_string().len());
-    let line = |(number, text): &(u64, String)| {
-        let mark = if *number == marked { '>' } else { ' ' };
-        let text: String = text.chars().take(LONGEST).collect();
-        format!("{mark} {number:>width$}  {}", render::clean(&text))
-    };
-    lines.iter().map(line).collect()
 }
 
 /// Returns the incident with this number (from 1) or id prefix.
@@ -81,47 +66,12 @@ pub(super) fn incident<'r>(report: &'r Report, wanted: &str) -> anyhow::Result<&
 
 /// Renders an incident with all details.
 pub(super) fn of_incident(report: &Report, insight: &Insight) -> Document {
-    let mut document = Document::default();
-    document.blocks.push(Block::Title(insight.title.clone()));
-    let state = match (&insight.since, &insight.until) {
-        (Some(since), Some(until)) => format!("{}, from {since} to {until}.", insight.severity),
-        (Some(since), None) if insight.is_open => {
-            format!("{}, open since {since}.", insight.severity)
-        }
-        (Some(since), None) => format!("{}, at {since}.", insight.severity),
-        (None, _) => format!("{}.", insight.severity),
-    };
-    document.text(
-        Tone::Plain,
-        format!(
-            "{}: {state} {}",
-            insight.kind.replace('_', " "),
-            insight.detail
-        ),
-    );
-    places(&mut document, &insight.evidence);
-    document.heading("What to do".to_owned());
-    document.text(Tone::Plain, insight.recommendation.clone());
-    let related: Vec<&str> = insight.related.iter().map(String::as_str).collect();
-    if !related.is_empty() {
-        document.text(
-            Tone::Muted,
-            format!(
-                "Related incidents at the same time, probably with the same cause: {}.",
-                related.join(", ")
-            ),
-        );
-    }
-    let task = report
-        .recommendations
-        .iter()
-        .find(|task| task.insights.contains(&insight.id));
-    let path = task.and_then(|task| task.runbook.as_deref());
-    let name = path.and_then(|path| Path::new(path).file_stem()?.to_str());
-    if let Some(name) = name.filter(|name| runbook(name).is_some()) {
-        document.text(Tone::Muted, format!("More: dragline runbook {name}"));
-    }
-    document
+    render::incident(report, insight, &lines)
+}
+
+/// Reads a line of evidence and the lines around it; nothing if the file no longer exists.
+pub(super) fn lines(place: &Evidence) -> Vec<(u64, String)> {
+    around(&place.file, place.line, AROUND).unwrap_or_default()
 }
 
 /// Returns the error group with this id or id prefix.
@@ -181,27 +131,6 @@ pub(super) fn of_group(group: &Group) -> Document {
     document.blocks.push(Block::Verbatim(
         group.sample.lines().map(str::to_owned).collect(),
     ));
-    places(&mut document, &group.evidence);
+    render::show_lines(&mut document, &group.evidence, &lines);
     document
-}
-
-/// Renders each line of evidence with the lines around it, if the file still exists.
-fn places(document: &mut Document, evidence: &[Evidence]) {
-    for place in evidence {
-        document.heading(format!("{}:{}", place.file, place.line));
-        match around(&place.file, place.line, AROUND) {
-            Ok(lines) if !lines.is_empty() => {
-                document
-                    .blocks
-                    .push(Block::Verbatim(numbered(&lines, place.line)));
-            }
-            _ => {
-                let sample = place
-                    .sample
-                    .as_deref()
-                    .unwrap_or("The file no longer exists.");
-                document.text(Tone::Muted, sample.to_owned());
-            }
-        }
-    }
 }

@@ -103,6 +103,10 @@ impl Place {
                 "scrapy.log:345".to_owned(),
             ),
             ("FILE:LINE", "scrapy.log:345".to_owned()),
+            (
+                "incidents/layout_change-9b0a8acb.capsule",
+                "$(ls incidents/*.capsule | head -n 1)".to_owned(),
+            ),
             ("/product/17", "/product/10".to_owned()),
             ("/mnt/old", "old".to_owned()),
             ("/var/log/scrapers '/srv/*/logs'", "logs/ 'log*'".to_owned()),

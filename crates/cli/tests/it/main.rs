@@ -6,6 +6,7 @@ mod alerts;
 mod attack;
 mod cases;
 mod examples;
+mod explain;
 mod fleets;
 mod health;
 mod packaging;

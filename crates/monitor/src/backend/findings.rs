@@ -20,11 +20,10 @@ const SCHEDULED: &str = "scheduled-";
 impl Monitor {
     pub(super) fn list_findings(&self, query: &FindingQuery) -> Answer<Listing<Finding>> {
         let judged = self.analysis()?;
-        let all = judged
-            .report
-            .insights
-            .iter()
-            .map(|insight| finding_of(&judged.report, insight));
+        let all = judged.report.insights.iter().map(|insight| Finding {
+            fix: self.shown_fix(&insight.id),
+            ..finding_of(&judged.report, insight)
+        });
         let is_in = |finding: &Finding, window: Window| {
             finding.since.is_none_or(|since| since < window.to)
                 && (finding.is_open
@@ -56,7 +55,10 @@ impl Monitor {
             .insights
             .iter()
             .find(|insight| insight.id == id);
-        let found = found.map(|insight| finding_of(&judged.report, insight));
+        let found = found.map(|insight| Finding {
+            fix: self.shown_fix(id),
+            ..finding_of(&judged.report, insight)
+        });
         found.ok_or_else(|| {
             BackendError::NotFound(format!("there is no finding {id:?} in the last analysis"))
         })
@@ -142,6 +144,7 @@ pub(super) fn finding_of(report: &Report, insight: &Insight) -> Finding {
         recommendation: insight.recommendation.clone(),
         runbook,
         related: insight.related.clone(),
+        fix: None,
     }
 }
 

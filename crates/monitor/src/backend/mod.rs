@@ -4,9 +4,11 @@
 //! Numbers of a window come from measurements, verdicts and groups from the last analysis, single lines from the files.
 
 mod alerts;
+mod capsule;
 mod errors;
 mod export;
 mod findings;
+mod fixes;
 mod fleet;
 mod lines;
 mod metrics;
@@ -22,7 +24,7 @@ use dragline_alerting::notify::Silence;
 use dragline_schema::Timestamp;
 use dragline_web::model::{
     AlertDetail, AlertRecord, ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Export,
-    Finding, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
+    Finding, Fix, HealthHistory, HeldFiles, IngestAnswer, LinesAround, MetricAnswer, MetricInfo,
     Overview, Readiness, ReportInfo, ReportSchedule, RunDetail, RunSummary, ScraperDetail,
     ScraperSummary, ServiceStatus, SilenceRecord, SiteDetail, SiteSummary, WatchStatus,
 };
@@ -196,6 +198,18 @@ impl Backend for Monitor {
 
     fn finding(&self, id: &str) -> Answer<Finding> {
         self.find_finding(id)
+    }
+
+    fn mark_mended(&self, id: &str, by: &str) -> Answer<Fix> {
+        self.mark_finding(id, by)
+    }
+
+    fn fixes(&self, page: &Page) -> Answer<Listing<Fix>> {
+        Listing::cut(self.list_fixes(), page)
+    }
+
+    fn capsule(&self, id: &str) -> Answer<Vec<u8>> {
+        self.make_capsule(id)
     }
 
     fn reports(&self, page: &Page) -> Answer<Listing<ReportInfo>> {

@@ -37,14 +37,17 @@ pub(super) fn run(monitor: &Arc<Monitor>) {
 fn analyse(monitor: &Monitor) {
     let settings = monitor.settings();
     let now = monitor.time();
-    let judged = judge(&monitor.store, &settings.judge_options(), now);
-    let outcome = judged.map(|judged| {
+    let fixes = monitor.fixes().clone();
+    let judged = judge(&monitor.store, &settings.judge_options(), &fixes, now);
+    let outcome = judged.and_then(|judged| {
         let judged = Arc::new(judged);
+        let kept = monitor.change_fixes(|fixes| fixes.take(&judged.fixes, now));
         monitor.alerts.take_findings(&judged);
         *monitor
             .judged
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(judged);
+        kept
     });
     monitor.own.analyses.fetch_add(1, Relaxed);
     monitor.tasks.note("analyse", now, outcome);

@@ -15,6 +15,7 @@
 //! They never wait for each other: what one makes, the others find as a finished value behind a pointer.
 
 mod analyse;
+mod fixes;
 mod follow;
 mod health;
 mod heartbeat;
@@ -41,6 +42,7 @@ use self::stop::Stop;
 use self::tasks::Tasks;
 use crate::alerts::Alerts;
 use crate::backend::Summaries;
+use crate::fixes::Fixes;
 use crate::follow::Shared;
 use crate::judge::Judged;
 use crate::receive::Receiver;
@@ -104,6 +106,9 @@ pub struct Monitor {
     pub(crate) received: Receiver,
     pub(crate) summaries: Mutex<Summaries>,
     pub(crate) reports: Mutex<Memory>,
+    /// Held while an incident capsule is made: each needs as much memory as an analysis.
+    pub(crate) capsules: Mutex<()>,
+    fixes: Mutex<Fixes>,
     stop: Stop,
 }
 
@@ -149,6 +154,7 @@ impl Monitor {
         let alerts = Alerts::load(&store, &settings, now)?;
         let health = HealthState::load(&store, &settings)?;
         let reports = Memory::load(&store)?;
+        let fixes = fixes::load(&store)?;
         Ok(Arc::new(Self {
             started_at: now,
             clock,
@@ -164,6 +170,8 @@ impl Monitor {
             judged: Mutex::default(),
             has_news: AtomicBool::new(true),
             alerts,
+            capsules: Mutex::default(),
+            fixes: Mutex::new(fixes),
             health: Mutex::new(health),
             tasks: Tasks::default(),
             own: OwnCounters::default(),

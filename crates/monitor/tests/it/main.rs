@@ -6,6 +6,7 @@
     reason = "paths become strings of TOML"
 )]
 
+mod capsule;
 mod crashes;
 mod fleet;
 mod past;

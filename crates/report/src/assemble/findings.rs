@@ -10,7 +10,7 @@ use dragline_schema::Timestamp;
 use crate::model::{self, Report};
 
 /// Converts a finding to the contract's type.
-pub(super) fn insight(found: Finding) -> model::Insight {
+pub fn insight(found: Finding) -> model::Insight {
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
     let moved = |moved: insights::Moved| model::Moved {
         at: moved.at.to_string(),

@@ -26,7 +26,7 @@ pub use self::activity::{Activity, ByScraper, activity};
 pub use self::blocks::{Days, ScraperDays};
 pub use self::cost::Prices;
 pub(crate) use self::findings::expected;
-pub use self::findings::{bad_news, reasons_to_fail};
+pub use self::findings::{bad_news, insight, reasons_to_fail};
 use self::life::Lives;
 pub use self::muted::Mute;
 use self::totals::Sum;
@@ -35,7 +35,7 @@ use crate::lookup::{by_scraper, place};
 use crate::model::{self, Report};
 use dragline_analytics::{COUNTERS, Frames, FramesError, Trend};
 use dragline_insights::DAY;
-use dragline_insights::{self as insights, Analysis, Finding, Limits, Whole};
+use dragline_insights::{self as insights, Analysis, Finding, Fleet, Limits, Whole};
 
 /// Options of a report.
 #[derive(Debug, Clone)]
@@ -54,6 +54,19 @@ pub struct ReportOptions {
     pub mutes: Vec<Mute>,
     /// Fixed limits, independent of baselines.
     pub limits: Limits,
+    /// The rest of the fleet, if the rollup is a part of one that is judged as the whole fleet was.
+    pub fleet: Option<Fleet>,
+}
+
+/// What a report is made of, beside the rollup.
+#[derive(Clone, Copy)]
+pub struct Seen<'s, 'f> {
+    /// The analysis.
+    pub analysis: &'s Analysis<'f>,
+    /// Its findings.
+    pub findings: &'s [Finding],
+    /// The totals that limits on the whole fleet are compared with.
+    pub whole: &'s Whole,
 }
 
 impl ReportOptions {
@@ -67,6 +80,7 @@ impl ReportOptions {
             prices: None,
             mutes: Vec::new(),
             limits: Limits::default(),
+            fleet: None,
         }
     }
 }
@@ -85,7 +99,7 @@ pub fn report(
     report_with(finished, everything, rules, options, |_| ()).map(|(report, ())| report)
 }
 
-/// The same; `look` sees the analysis that the report is made of.
+/// The same; `look` sees the analysis that the report is made of, and its findings.
 ///
 /// # Errors
 /// As [`report`].
@@ -94,7 +108,7 @@ pub fn report_with<T>(
     everything: Option<&Finished>,
     rules: &RuleSet,
     options: &ReportOptions,
-    look: impl FnOnce(&Analysis<'_>) -> T,
+    look: impl FnOnce(Seen<'_, '_>) -> T,
 ) -> Result<(Report, T), FramesError> {
     let frames = Frames::of(finished)?;
     let by_day = frames.by_day()?;
@@ -103,7 +117,7 @@ pub fn report_with<T>(
         .or(finished.period.map(|(_, last)| last.plus_micros(1)));
     let start = options.since.or(finished.period.map(|(first, _)| first));
     let everything = everything.unwrap_or(finished);
-    let analysis = Analysis::of(everything, end);
+    let analysis = Analysis::within(everything, end, options.fleet.as_ref());
     let known_since = everything.period.map(|(first, _)| first).or(start);
     let mut groups = groups(finished, everything, known_since.zip(end));
     muted::mark(&mut groups, &options.mutes, end);
@@ -112,7 +126,10 @@ pub fn report_with<T>(
     // Nothing is known of days before the first event and after the last.
     let period = known_period(finished, start.zip(end));
     let trends = dragline_analytics::trends(&frames, period)?;
-    let whole = whole(finished, period, &sections, &trends);
+    let whole = match &options.fleet {
+        Some(fleet) => fleet.whole.clone(),
+        None => whole(finished, period, &sections, &trends),
+    };
     let error_groups = findings::error_groups(finished, &groups);
     let found = analysis.findings(finished, &error_groups, rules, (&options.limits, &whole));
     let mut trust = trust(finished);
@@ -123,7 +140,11 @@ pub fn report_with<T>(
         )
     }));
     let show = |time: Option<Timestamp>| time.map(|time| time.to_string());
-    let seen = look(&analysis);
+    let seen = look(Seen {
+        analysis: &analysis,
+        findings: &found,
+        whole: &whole,
+    });
     let report = Report {
         schema: model::SCHEMA.to_owned(),
         generated_at: options.generated_at.to_string(),
@@ -156,7 +177,7 @@ pub fn report_with<T>(
         quiet_hours: quiet::quiet_hours(finished, everything, end),
         panels: Vec::new(),
         recommendations: findings::recommendations(&found),
-        insights: found.into_iter().map(findings::insight).collect(),
+        insights: found.into_iter().map(insight).collect(),
     };
     Ok((report, seen))
 }

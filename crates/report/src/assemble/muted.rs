@@ -1,11 +1,12 @@
 //! Muted errors, which are counted but not shown.
 
 use dragline_schema::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{self, Group};
 
 /// A known error group that is muted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mute {
     /// Group id (16 hexadecimal digits) or a prefix of it.
     pub group: String,

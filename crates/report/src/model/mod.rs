@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::outlook::{
     ChangePoint, Cost, CostForecast, ForecastPoint, Gap, Mute, Panel, PanelChart, QuietHours,
@@ -266,7 +266,7 @@ pub struct Run {
 }
 
 /// A line of a file.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Evidence {
     /// Path of the file, as given.
@@ -417,7 +417,7 @@ pub struct Baseline {
 }
 
 /// An expected range.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Expected {
     /// Lower bound.
@@ -427,7 +427,7 @@ pub struct Expected {
 }
 
 /// An incident or other insight.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Insight {
     /// Stable id: the same incident has the same id in every report.
@@ -468,7 +468,7 @@ pub struct Insight {
 }
 
 /// A metric that changed.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Moved {
     /// Time of the change.

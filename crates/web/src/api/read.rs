@@ -13,7 +13,7 @@ use super::{get, list};
 use crate::feed::Topic;
 use crate::http::{Call, Problem, Reply, Route};
 use crate::model::{
-    ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Finding, LinesAround, MetricAnswer,
+    ErrorGroup, ErrorGroupDetail, ErrorTotals, EventLine, Finding, Fix, LinesAround, MetricAnswer,
     MetricInfo, Overview, ReportInfo, ReportSchedule, RunDetail, RunSummary, ScraperDetail,
     ScraperSummary, SiteDetail, SiteSummary, WatchStatus,
 };
@@ -145,6 +145,27 @@ fn findings() -> Vec<Route> {
                 |call| Reply::json(&call.backend.finding(call.params.required("id")?)?),
             ),
         ),
+        about(
+            &[Topic::Findings],
+            list::<Fix>(
+                "/api/v1/fixes",
+                &[LIMIT, CURSOR],
+                "Findings that were marked as mended, and whether they are",
+                |call| {
+                    let page = call.params.page(Page::DEFAULT_LIMIT)?;
+                    Reply::json(&call.backend.fixes(&page)?)
+                },
+            ),
+        ),
+        Route {
+            answer: Some(("application/octet-stream", None)),
+            ..get::<Finding>(
+                "/api/v1/findings/{id}/capsule",
+                &[],
+                "The incident capsule of a finding, for `dragline explain`",
+                capsule,
+            )
+        },
         about(
             &[Topic::Reports],
             list::<ReportInfo>(
@@ -382,6 +403,13 @@ fn metrics() -> Vec<Route> {
             )
         },
     ]
+}
+
+fn capsule(call: &Call<'_>) -> Result<Reply, Problem> {
+    let id = call.params.required("id")?;
+    let mut reply = Reply::new("application/octet-stream", call.backend.capsule(id)?);
+    reply.file_name = Some(format!("{id}.capsule"));
+    Ok(reply)
 }
 
 fn export(call: &Call<'_>) -> Result<Reply, Problem> {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{get, post};
 use crate::http::{Call, Param, Problem, Reply, Route, param};
-use crate::model::{HeldFiles, IngestAnswer};
+use crate::model::{Fix, HeldFiles, IngestAnswer};
 use crate::query::IngestBatch;
 use crate::token::Role;
 use crate::views::{AlertView, SilenceView};
@@ -65,6 +65,16 @@ pub(super) fn routes() -> Vec<Route> {
                     .backend
                     .acknowledge(call.params.required("id")?, &call.caller.name)?;
                 done(call, &AlertView::from(record))
+            },
+        ),
+        post::<Fix>(
+            "/api/v1/findings/{id}/mended",
+            &[],
+            "Marks a finding as mended: what follows decides whether it is",
+            |call| {
+                let id = call.params.required("id")?;
+                let fix = call.backend.mark_mended(id, &call.caller.name)?;
+                done(call, &fix)
             },
         ),
         post::<SilenceView>(

@@ -132,6 +132,59 @@ pub struct Finding {
     pub runbook: Option<String>,
     /// Ids of findings with probably the same cause.
     pub related: Vec<String>,
+    /// What became of it since somebody marked it as mended; null when nobody did.
+    pub fix: Option<Fix>,
+}
+
+/// A finding that somebody marked as mended, and what the pages or runs since then say.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Fix {
+    /// The id of the finding.
+    pub finding: String,
+    /// What had happened, in one sentence.
+    pub title: String,
+    /// The scraper and site; null when it is about several.
+    pub scraper: Option<ScraperKey>,
+    /// When it was marked.
+    #[schema(value_type = String, format = DateTime)]
+    pub marked_at: Timestamp,
+    /// By whom.
+    pub marked_by: String,
+    /// Whether it is mended.
+    pub state: FixState,
+    /// The same in a sentence, with the numbers.
+    pub sentence: String,
+    /// What is counted: `pages` or `runs`; null while nothing is.
+    pub counted: Option<String>,
+    /// How many of them were counted since the mark.
+    pub seen: Option<u64>,
+    /// About how many of them decide.
+    pub decides: Option<u64>,
+    /// The usual rate per page or run.
+    pub usual: Option<f64>,
+    /// The rate from the onset to the mark.
+    pub broken: Option<f64>,
+    /// The rate since the mark.
+    pub observed: Option<f64>,
+    /// When it was decided.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub decided_at: Option<Timestamp>,
+}
+
+/// Whether a fix worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FixState {
+    /// Too few pages or runs were counted.
+    Watched,
+    /// It cannot be watched; the sentence says why.
+    NotWatched,
+    /// What is usual is back.
+    Mended,
+    /// At least half of the trouble is left.
+    NotMended,
+    /// The trouble has grown by half or more.
+    Worse,
 }
 
 /// A metric that changed.

@@ -11,8 +11,8 @@ mod runs;
 mod service;
 
 pub use alerts::{
-    AlertDetail, AlertRecord, Finding, HealthHistory, Moved, RuleSummary, SilenceRecord,
-    WatchStatus,
+    AlertDetail, AlertRecord, Finding, Fix, FixState, HealthHistory, Moved, RuleSummary,
+    SilenceRecord, WatchStatus,
 };
 pub use errors::{
     ErrorGroup, ErrorGroupDetail, ErrorLayer, ErrorState, ErrorTotals, EventLine, GroupScraper,

@@ -4,11 +4,15 @@ use super::html::{
     self, Html, Tone, UNKNOWN, counted, line_address, name, path_with, scraper_address,
     severity_badge, value,
 };
-use super::view::{Content, Field, Filters, Page, Section};
-use super::{FINDINGS, Made, note_of, parts, parts_of};
+use super::view::{Content, Field, Filters, Form, Page, Section};
+use super::{FINDINGS, Made, may_act, note_of, parts, parts_of};
 use crate::api::queries::finding_query;
 use crate::http::Call;
-use crate::model::{Finding, ValueFormat};
+use crate::model::{Finding, Fix, FixState, ValueFormat};
+use crate::query::Page as ListPage;
+
+/// Number of fixes on the page of all findings.
+const FIXES: usize = 20;
 
 pub(super) fn list(call: &Call<'_>) -> Made {
     let query = finding_query(call)?;
@@ -61,14 +65,16 @@ pub(super) fn list(call: &Call<'_>) -> Made {
         ],
         ..Filters::default()
     };
+    let mut sections = vec![
+        Section::new("filters", "", Content::Filters(filters)),
+        Section::new("findings", "", content),
+        Section::new("parts", "", Content::Words(words)),
+    ];
+    sections.extend(fixes(call));
     Page {
         title,
         tone: Some(worst.unwrap_or(Tone::Good)),
-        sections: vec![
-            Section::new("filters", "", Content::Filters(filters)),
-            Section::new("findings", "", content),
-            Section::new("parts", "", Content::Words(words)),
-        ],
+        sections,
         ..Page::default()
     }
     .draw(call, FINDINGS)
@@ -102,6 +108,17 @@ pub(super) fn finding(call: &Call<'_>) -> Made {
         Section::new("facts", "", Content::Facts(facts(call, &finding))),
         Section::new("evidence", "Lines that show it", evidence(call, &finding)),
     ];
+    sections.extend(fix(call, &finding));
+    let capsule = format!("/api/v1{}/capsule", path_with("/findings", &finding.id));
+    let capsule = Html::link(call.base, &capsule, "Download it as one file");
+    let explained = Html::text(
+        "for somebody without the logs: without secrets, and `dragline explain FILE` judges it again",
+    );
+    sections.push(Section::new(
+        "capsule",
+        "Incident capsule",
+        Content::Words(vec![("", capsule.then(", ", &explained))]),
+    ));
     if !finding.related.is_empty() {
         sections.push(Section::new(
             "related",
@@ -121,6 +138,57 @@ pub(super) fn finding(call: &Call<'_>) -> Made {
         ..Page::default()
     }
     .draw(call, FINDINGS)
+}
+
+/// What became of it since somebody marked it as mended, and a button to do so.
+fn fix(call: &Call<'_>, finding: &Finding) -> Vec<Section> {
+    let mut sections = Vec::new();
+    if let Some(fix) = &finding.fix {
+        let by = Html::text(&format!("Marked as mended by {}, ", fix.marked_by));
+        let marked = by.then("", &Html::time(Some(fix.marked_at), call.now));
+        let words = vec![("", fix_state(fix)), ("", marked)];
+        sections.push(Section::new("fix", "Fix", Content::Words(words)));
+    }
+    if may_act(call) && finding.fix.as_ref().is_none_or(is_decided) {
+        let path = path_with("/findings", &finding.id);
+        let form = Form {
+            title: String::new(),
+            path: format!("/api/v1{path}/mended"),
+            fields: Vec::new(),
+            hidden: vec![("return_to", path)],
+            button: "Mark as mended",
+        };
+        sections.push(Section::new("mend", "", Content::Forms(vec![form])));
+    }
+    sections
+}
+
+fn is_decided(fix: &Fix) -> bool {
+    fix.state != FixState::Watched
+}
+
+/// The state of a fix as a badge and a sentence.
+fn fix_state(fix: &Fix) -> Html {
+    let (tone, name) = match fix.state {
+        FixState::Watched => (Tone::Unknown, "watched"),
+        FixState::NotWatched => (Tone::Unknown, "not watched"),
+        FixState::Mended => (Tone::Good, "mended"),
+        FixState::NotMended => (Tone::Warning, "not mended"),
+        FixState::Worse => (Tone::Critical, "worse"),
+    };
+    Html::badge(tone, name).then(" ", &Html::prose(&fix.sentence))
+}
+
+/// All findings that were marked as mended, also those that are over.
+fn fixes(call: &Call<'_>) -> Option<Section> {
+    let fixes = call.backend.fixes(&ListPage::first(FIXES)).ok()?.items;
+    let word = |fix: &Fix| {
+        let path = path_with("/findings", &fix.finding);
+        let title = Html::link(call.base, &path, &html::cut_middle(&fix.title, 120));
+        ("", title.then(" ", &fix_state(fix)))
+    };
+    let words: Vec<_> = fixes.iter().map(word).collect();
+    (!words.is_empty()).then(|| Section::new("fixes", "Marked as mended", Content::Words(words)))
 }
 
 fn facts(call: &Call<'_>, finding: &Finding) -> Vec<(String, Html)> {

@@ -31,6 +31,7 @@ fn requests() -> Vec<(String, String)> {
         ),
         ("/api/v1/ingest", "", "?host=crawler-1"),
         ("/api/v1/findings/{id}", "shop-0-open", ""),
+        ("/api/v1/findings/{id}/capsule", "shop-0-open", ""),
         ("/api/v1/errors/groups/{id}", "c8a491736c67364b", ""),
         ("/api/v1/errors/groups/{id}/samples", "c8a491736c67364b", ""),
         ("/api/v1/alerts/{id}", "ALERT", ""),
@@ -223,6 +224,44 @@ fn what_did_not_change_is_not_sent_again() {
     );
     assert_eq!(changed.status, 200);
     assert_eq!(changed.json()["items"][0]["acknowledged_by"], "local");
+}
+
+#[test]
+fn a_finding_that_is_mended_is_watched() {
+    let (server, _fleet) = start(Fleet::new(14));
+    let to = server.address();
+    let page = || get(to, "/findings/shop-0-open").text();
+    assert!(page().contains("Mark as mended") && !page().contains("Marked as mended"));
+    let path = "/api/v1/findings/shop-0-open/mended";
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let origin = format!("http://{to}");
+    let form = [form[0], ("Origin", origin.as_str())];
+    let sent = send(
+        to,
+        "POST",
+        path,
+        &form,
+        b"return_to=%2Ffindings%2Fshop-0-open",
+    );
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (303, Some("/findings/shop-0-open"))
+    );
+    assert!(page().contains("about 40 decide") && page().contains("Marked as mended by local"));
+    // While it is watched, nothing has to be marked.
+    assert!(!page().contains("Mark as mended</button>"), "{}", page());
+    assert!(get(to, "/findings").text().contains("about 40 decide"));
+    let fixes = get(to, "/api/v1/fixes").json();
+    assert_eq!(fixes["items"][0]["finding"], "shop-0-open");
+    assert_eq!(fixes["items"][0]["state"], "watched");
+    assert_eq!(
+        get(to, "/api/v1/findings/shop-0-open").json()["fix"]["decides"],
+        40
+    );
+    assert_eq!(
+        send(to, "POST", "/api/v1/findings/none/mended", &[], b"").status,
+        404
+    );
 }
 
 #[test]

@@ -198,11 +198,12 @@ fn a_role_allows_what_it_says() {
         ("POST", ingest),
         ("GET", "/api/v1/ingest?host=crawler-1"),
         ("POST", "/api/v1/reload"),
+        ("POST", "/api/v1/findings/shop-0-open/mended"),
     ];
     for (number, allowed) in [
-        (1, [true, false, false, false, false]),
-        (2, [true, true, true, true, true]),
-        (3, [false, false, true, true, false]),
+        (1, [true, false, false, false, false, false]),
+        (2, [true, true, true, true, true, true]),
+        (3, [false, false, true, true, false, false]),
     ] {
         for ((method, path), is_allowed) in requests.into_iter().zip(allowed) {
             let response = send(to, method, path, &[("Authorization", &bearer(number))], b"");
@@ -217,6 +218,7 @@ fn a_role_allows_what_it_says() {
     }
     let alerts = fleet.alerts.lock().unwrap();
     assert_eq!(alerts[0].acknowledged.as_ref().unwrap().by, "alex");
+    assert_eq!(fleet.fixes.lock().unwrap()[0].marked_by, "alex");
 }
 
 #[test]

@@ -23,6 +23,16 @@ pub fn report(report: &Report, layout: &Layout) -> Document {
     with_figures(report, layout, &super::figures::Figures::default())
 }
 
+/// Renders only the sections of a layout, without a title and without what was read.
+pub fn sections(report: &Report, layout: &Layout) -> Document {
+    let mut document = Document::default();
+    for section in &layout.sections {
+        let figures = super::figures::Figures::default();
+        show(*section, report, layout, &figures, &mut document);
+    }
+    document
+}
+
 /// Renders the whole report, with charts.
 pub(super) fn with_figures(
     report: &Report,

@@ -394,6 +394,11 @@ impl Backend for Fleet {
         all.items
             .into_iter()
             .find(|finding| finding.id == id)
+            .map(|finding| {
+                let fixes = self.fixes.lock().unwrap();
+                let fix = fixes.iter().rfind(|fix| fix.finding == id).cloned();
+                Finding { fix, ..finding }
+            })
             .map_or_else(|| not_found("the finding"), Ok)
     }
 
@@ -457,6 +462,40 @@ impl Backend for Fleet {
             "<!doctype html><title>Report</title><style>p{color:green}</style><p>A report</p>"
                 .to_owned(),
         )
+    }
+
+    fn mark_mended(&self, id: &str, by: &str) -> Answer<Fix> {
+        let finding = self.finding(id)?;
+        let fix = Fix {
+            finding: finding.id,
+            title: finding.title,
+            scraper: finding.scraper,
+            marked_at: self.now(),
+            marked_by: by.to_owned(),
+            state: FixState::Watched,
+            sentence: self.text(
+                "12 pages were counted, about 40 decide (usual 0.02 per page, broken 0.4, since the mark 0).",
+            ),
+            counted: Some("pages".to_owned()),
+            seen: Some(12),
+            decides: Some(40),
+            usual: Some(0.02),
+            broken: Some(0.4),
+            observed: Some(0.0),
+            decided_at: None,
+        };
+        self.fixes.lock().unwrap().push(fix.clone());
+        self.feed.publish(&[dragline_web::Topic::Findings]);
+        Ok(fix)
+    }
+
+    fn fixes(&self, page: &Page) -> Answer<Listing<Fix>> {
+        Listing::cut(self.fixes.lock().unwrap().clone(), page)
+    }
+
+    fn capsule(&self, id: &str) -> Answer<Vec<u8>> {
+        let finding = self.finding(id)?;
+        Ok(format!("dragline-capsule 1\n{}", finding.title).into_bytes())
     }
 
     fn export(&self, query: &ExportQuery) -> Answer<Export> {

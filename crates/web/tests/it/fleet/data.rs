@@ -483,6 +483,7 @@ pub(super) fn finding(fleet: &Fleet, scraper: &ScraperSummary, is_open: bool) ->
         recommendation: "Slow down, rotate the proxy, and compare with a browser on the same address.".to_owned(),
         runbook: Some("block_wave".to_owned()),
         related: Vec::new(),
+        fix: None,
     }
 }
 

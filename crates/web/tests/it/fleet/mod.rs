@@ -30,6 +30,7 @@ pub(crate) struct Fleet {
     pub(crate) runs: Vec<RunSummary>,
     pub(crate) alerts: Mutex<Vec<AlertRecord>>,
     pub(crate) silences: Mutex<Vec<SilenceRecord>>,
+    pub(crate) fixes: Mutex<Vec<Fix>>,
     pub(crate) batches: Mutex<Vec<IngestBatch>>,
     pub(crate) readiness: Mutex<Readiness>,
     pub(crate) history: Mutex<Vec<Entry>>,
@@ -78,6 +79,7 @@ impl Fleet {
             runs,
             alerts: Mutex::new(alerts),
             silences: Mutex::new(Vec::new()),
+            fixes: Mutex::default(),
             batches: Mutex::new(Vec::new()),
             readiness: Mutex::new(Readiness {
                 is_ready: true,
