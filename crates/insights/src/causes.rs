@@ -265,6 +265,7 @@ mod tests {
             is_up,
             from: 3,
             to: 5,
+            seen: 5,
             since: 0,
             expected: (usual * 0.9, usual * 1.1),
             usual,

@@ -17,6 +17,7 @@ use crate::normal::{Comparison, Normal, Point, surprise};
 use crate::onset::onset;
 use crate::series::DAY;
 use crate::series::{Series, Unit};
+use crate::windows::{Window, windows};
 
 /// Maximum share of false discoveries.
 const FALSE_SHARE: f64 = 0.05;
@@ -30,6 +31,8 @@ const PARTS: usize = 4;
 const TURNS: usize = 8;
 /// … and is not larger than this many times its usual size.
 const LARGER: f64 = 1.5;
+/// A deviation of at least this part of another one is like it.
+const ALIKE: f64 = 0.6;
 /// Number of consecutive units that are also judged together.
 const TOGETHER: usize = 3;
 
@@ -41,6 +44,8 @@ pub(crate) struct Episode {
     /// The first and the last unit.
     pub(crate) from: usize,
     pub(crate) to: usize,
+    /// The last unit until which nothing else was seen: the units after `to` say too little to be judged.
+    pub(crate) seen: usize,
     /// The onset, in microseconds.
     pub(crate) since: i64,
     /// The expected range of the first unit, and the mean of the expected values.
@@ -50,9 +55,11 @@ pub(crate) struct Episode {
     pub(crate) observed: f64,
 }
 
-/// The comparison of one unit.
+/// The comparison of one window.
 struct Test {
+    /// The first and the last unit.
     unit: usize,
+    to: usize,
     comparison: Comparison,
     raw: f64,
     usual: f64,
@@ -60,6 +67,7 @@ struct Test {
     /// The probability of the deviation, alone or together, whichever is less likely; the sign is the direction.
     surprise: f64,
     is_suspect: bool,
+    is_small: bool,
 }
 
 /// All comparisons of one metric of one scraper.
@@ -84,7 +92,7 @@ impl Track {
         self.tests
             .iter()
             .filter(|test| test.is_suspect)
-            .map(|test| test.unit)
+            .flat_map(|test| test.unit..=test.to)
     }
 
     /// The stretches of consecutive suspect units that deviate in one direction.
@@ -117,6 +125,33 @@ impl Track {
         self.metric.is_size() && turns >= TURNS && is_everywhere && is_usual
     }
 
+    /// Whether small units deviated like this at other times, too, after which all was as usual: so often that
+    /// it may be chance again.
+    fn is_familiar(&self, stretch: &[&Test]) -> bool {
+        let size = |test: &Test| test.comparison.residual.abs();
+        let least = stretch
+            .iter()
+            .map(|test| size(test))
+            .fold(f64::INFINITY, f64::min);
+        let is_up = stretch[0].surprise > 0.0;
+        let last = self.tests.last().map(|test| test.unit);
+        let is_other = |other: &Vec<&Test>| {
+            let has_ended = other.last().map(|test| test.unit) != last;
+            let is_alike = |test: &&Test| size(test) >= ALIKE * least;
+            other[0].unit != stretch[0].unit
+                && has_ended
+                && (other[0].surprise > 0.0) == is_up
+                && other.iter().any(is_alike)
+        };
+        let others: Vec<Vec<&Test>> = self.stretches().into_iter().filter(is_other).collect();
+        let windows: usize = others.iter().map(Vec::len).sum();
+        let share = (windows + 1) as f64 / (self.tests.len() + 1) as f64;
+        let is_small = |test: &&Test| test.is_small;
+        let are_enough = others.len() + usize::from(stretch.len() == 1) >= 2;
+        let chance = share.powf(stretch.len() as f64);
+        !others.is_empty() && are_enough && stretch.iter().all(is_small) && chance > SUSPECT
+    }
+
     /// The metric's value in each run that was last active at or after `from`, beside what was normal for it.
     pub(crate) fn run_values(&self, all: &[Series<'_>], from: i64) -> Vec<RunValue> {
         let series = self.series(all);
@@ -125,8 +160,8 @@ impl Track {
             let is_wanted = unit.run.is_some() && unit.end >= from;
             let sample = self.metric.of(unit).filter(|_| is_wanted)?;
             // The tests are in the order of the units.
-            let test = self.tests.binary_search_by_key(&index, |test| test.unit);
-            let test = test.ok().map(|test| &self.tests[test]);
+            let test = self.tests.partition_point(|test| test.to < index);
+            let test = self.tests.get(test).filter(|test| test.unit <= index);
             Some(RunValue {
                 scraper: ScraperKey::from(&series.name),
                 at: Timestamp::from_micros(unit.end),
@@ -243,27 +278,18 @@ fn most(counts: BTreeMap<&str, u64>, limit: usize) -> Vec<&str> {
 
 /// Compares all units of a series in one metric; learns from none of the skipped ones.
 fn track(place: usize, series: &Series<'_>, metric: Metric, skipped: &BTreeSet<usize>) -> Track {
-    let points = series.units.iter().enumerate().filter_map(|(index, unit)| {
-        let sample = metric.of(unit)?;
-        Some((
-            index,
-            Point {
-                at: unit.start,
-                sample,
-            },
-        ))
-    });
     let mut clean: Vec<Point> = Vec::new();
     let mut learned: BTreeSet<usize> = BTreeSet::new();
     let mut normal: Option<Normal> = None;
     let mut tests: Vec<Test> = Vec::new();
-    for (unit, point) in points {
+    for window in windows(series, &metric) {
         let test = normal
             .as_ref()
-            .map(|known| compare(&metric, known, unit, &point, &tests));
-        if test.as_ref().is_none_or(|test| !test.is_suspect) && !skipped.contains(&unit) {
-            clean.push(point);
-            learned.insert(unit);
+            .map(|known| compare(&metric, known, &window, &tests));
+        let is_skipped = skipped.range(window.from..=window.to).next().is_some();
+        if test.as_ref().is_none_or(|test| !test.is_suspect) && !is_skipped {
+            clean.push(window.point);
+            learned.extend(window.from..=window.to);
             normal = Normal::learn(&metric, &clean);
         }
         tests.extend(test);
@@ -277,19 +303,22 @@ fn track(place: usize, series: &Series<'_>, metric: Metric, skipped: &BTreeSet<u
     }
 }
 
-fn compare(metric: &Metric, known: &Normal, unit: usize, point: &Point, before: &[Test]) -> Test {
+fn compare(metric: &Metric, known: &Normal, window: &Window, before: &[Test]) -> Test {
+    let point = &window.point;
     let comparison = known.compare(point);
-    let usual = metric.scale().raw(comparison.expected);
+    let usual = known.usual(point.at);
     let raw = point.sample.raw;
     let alone = surprise(&[comparison]).unwrap_or(1.0);
     let mut test = Test {
-        unit,
+        unit: window.from,
+        to: window.to,
         comparison,
         raw,
         usual,
         expected: known.range(metric, point.at),
         surprise: alone,
         is_suspect: false,
+        is_small: window.is_small,
     };
     let is_worth = |test: &Test| metric.is_worth_saying(test.usual, test.raw);
     let row = before
@@ -344,7 +373,7 @@ pub(crate) fn episodes(
                 .map(|test| test.surprise.abs())
                 .fold(1.0, f64::min);
             let is_long = tests.len() >= track.metric.least_units() && is_lasting(track, &tests);
-            let is_long = is_long && !track.is_habit(&tests);
+            let is_long = is_long && !track.is_habit(&tests) && !track.is_familiar(&tests);
             if is_long && least <= threshold && !is_everybodys(track, &tests, (tracks, all), fleet)
             {
                 let series = &all[track.series];
@@ -370,6 +399,8 @@ fn is_lasting(track: &Track, tests: &[&Test]) -> bool {
 
 fn episode(track: &Track, series: &Series<'_>, tests: &[&Test]) -> Episode {
     let (first, last) = (tests[0], tests[tests.len() - 1]);
+    let next = track.tests.iter().find(|test| test.unit > last.to);
+    let is_count = last.comparison.is_count;
     let mean = |value: fn(&Test) -> f64| {
         tests.iter().map(|test| value(test)).sum::<f64>() / tests.len() as f64
     };
@@ -377,8 +408,13 @@ fn episode(track: &Track, series: &Series<'_>, tests: &[&Test]) -> Episode {
         metric: track.metric.clone(),
         is_up: first.surprise > 0.0,
         from: first.unit,
-        to: last.unit,
-        since: onset(&track.metric, series, first.unit, first.usual),
+        to: last.to,
+        seen: match next {
+            Some(next) if is_count => next.unit - 1,
+            None if is_count => series.units.len() - 1,
+            _ => last.to,
+        },
+        since: onset(&track.metric, series, (first.unit, first.to), first.usual),
         expected: first.expected,
         usual: mean(|test| test.usual),
         observed: mean(|test| test.raw),

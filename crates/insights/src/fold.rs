@@ -2,7 +2,7 @@
 
 use crate::finding::{Finding, ScraperKey};
 use crate::incidents::Incident;
-use crate::metric::Metric;
+use crate::metric::{ENOUGH, Metric};
 use crate::series::Series;
 
 /// Whether an incident is only the wave of a new error, so that only the error is reported.
@@ -54,10 +54,16 @@ fn is_metric_of(incident: &Incident, news: &Finding) -> bool {
 }
 
 /// Whether a new or regressed error and an incident belong to the same scraper and time. An error that also increased
-/// in the incident may have begun in the unit before, where it was not frequent enough to stand out.
+/// in the incident may have begun in the window before, where it was not frequent enough to stand out.
 fn is_of(incident: &Incident, series: &Series<'_>, news: &Finding) -> bool {
-    let is_named = is_metric_of(incident, news);
-    let from = incident.from.saturating_sub(usize::from(is_named));
+    let mut from = incident.from;
+    if is_metric_of(incident, news) {
+        let mut requests = 0;
+        while from > 0 && requests < ENOUGH {
+            from -= 1;
+            requests += series.units[from].counters.requests.max(1);
+        }
+    }
     let first = series.units[from].start;
     let is_own = ScraperKey::from(&series.name) == news.scraper;
     let is_within = |since: i64| (first..=incident.until).contains(&since);

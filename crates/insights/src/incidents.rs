@@ -196,14 +196,16 @@ fn incident(series: &Series<'_>, kind: Kind, root: &Episode, own: &[Episode]) ->
     let ends = |of: fn(&Episode) -> usize| episodes.iter().map(of);
     let from = ends(|episode| episode.from).min().unwrap_or(root.from);
     let to = ends(|episode| episode.to).max().unwrap_or(root.to);
+    let seen = ends(|episode| episode.seen).max().unwrap_or(to).max(to);
     let since = onset(root, own);
     Incident {
         kind,
         since,
         // Units may overlap and clocks differ, so the end must not precede the start.
         until: series.units[to].end.max(since),
-        // Runs that are still running, and say nothing about the cause yet, do not end it.
-        is_open: series.units[to + 1..]
+        // What says too little to be judged does not end it, and neither do runs that are still running, and say nothing
+        // about the cause yet.
+        is_open: series.units[seen + 1..]
             .iter()
             .all(|unit| unit.is_running && root.metric.of(unit).is_none()),
         before: None,
@@ -308,6 +310,7 @@ mod tests {
             is_up,
             from,
             to,
+            seen: to,
             since: from as i64,
             expected: (usual * 0.9, usual * 1.1),
             usual,

@@ -109,7 +109,7 @@ kinds! {
     SlowDown: "slow_down", Medium, "slow-site", Degraded, [is_of_site], "Responses took much longer than usual.";
     StatisticChange: "statistic_change", Low, "high-error-rate", None, [], "A custom statistic of the scraper is far from its usual value.";
     VolumeHigh: "volume_high", Low, "layout-change", Degraded, [], "Many more requests than usual, or more than the limit.";
-    VolumeLow: "volume_low", Low, "layout-change", Degraded, [], "Many fewer requests than usual, or fewer than the limit.";
+    VolumeLow: "volume_low", Medium, "layout-change", Degraded, [], "Many fewer requests than usual, or fewer than the limit.";
     WarningSurge: "warning_surge", Medium, "high-error-rate", Degraded, [], "Many more warnings of one kind than usual.";
     YieldDrop: "yield_drop", Medium, "layout-change", Degraded, [], "Fewer items per page than usual.";
 }

@@ -4,8 +4,8 @@
 //! kind of finding is a row of one table ([`InsightKind`]). Everything is a pure function of its inputs; this crate
 //! does not depend on dataframes or on report rendering.
 //!
-//! `series` splits each scraper's activity into units: runs, or hours. `episodes` compares each unit with
-//! the units before it (`normal`, `metric`) and keeps the deviations that chance does not explain.
+//! `series` splits each scraper's activity into units: runs, or hours. `windows` adds small ones up. `episodes` compares
+//! each with those before it (`normal`, `metric`) and keeps the deviations that chance does not explain.
 //! `incidents` groups simultaneous episodes under one cause (`causes`), and `told` describes that incident in words.
 //! Other modules find runs that did not end or start as expected (`ends`, `schedule`), errors that are
 //! new or back (`novelty`), and logs with missing lines or a wrong clock (`losses`).
@@ -65,6 +65,7 @@ pub mod stats;
 mod told;
 mod unseen;
 mod verdict;
+mod windows;
 
 use std::collections::BTreeSet;
 

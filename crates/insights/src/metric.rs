@@ -25,8 +25,10 @@ pub fn refused(counters: &Counters) -> u64 {
 
 /// The variance by chance, on the scale, of shares that are not based on counts.
 const TIME_VARIANCE: f64 = 0.01;
-/// Minimum number of requests, or items, for a share.
-const ENOUGH: u64 = 20;
+/// With this number of requests, pages or items a unit is judged alone.
+pub(crate) const ENOUGH: u64 = 20;
+/// With fewer of them nothing is judged: one page more or less without items is chance.
+pub(crate) const LEAST: u64 = 5;
 
 /// A metric of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +83,8 @@ pub(crate) struct Sample {
     pub(crate) y: f64,
     /// The variance by chance alone, on the scale.
     pub(crate) variance: f64,
-    /// The number of trials behind a count on the logarithmic scale. The variance then follows from the
-    /// expected value, so that zero of sixty is not mistaken for noise.
+    /// The number of trials behind a count. On the logarithmic scale the variance then follows from the expected
+    /// value, so that zero of sixty is not mistaken for noise.
     pub(crate) trials: Option<f64>,
     /// The raw value.
     pub(crate) raw: f64,
@@ -131,21 +133,26 @@ impl Scale {
     }
 }
 
+/// The arcsine of a share, with Anscombe's correction for few trials.
+pub(crate) fn arcsine(part: f64, trials: f64) -> f64 {
+    ((part + 0.375) / (trials + 0.75)).sqrt().asin()
+}
+
 fn share(part: u64, whole: u64) -> Option<Sample> {
-    if whole < ENOUGH {
+    if whole < LEAST {
         return None;
     }
     let (k, n) = (part.min(whole) as f64, whole as f64);
     Some(Sample {
-        y: ((k + 0.375) / (n + 0.75)).sqrt().asin(),
+        y: arcsine(k, n),
         variance: 1.0 / (4.0 * n + 2.0),
-        trials: None,
+        trials: Some(n),
         raw: part as f64 / n,
     })
 }
 
 fn ratio(part: u64, whole: u64) -> Option<Sample> {
-    if whole < ENOUGH {
+    if whole < LEAST {
         return None;
     }
     let (k, n) = (part as f64, whole as f64);
@@ -388,30 +395,65 @@ impl Metric {
 
     /// The metric's value in a unit; `None` if the unit has too little data.
     pub(crate) fn of(&self, unit: &Unit<'_>) -> Option<Sample> {
+        match self.counts(unit) {
+            Some(counts) => self.sample(counts),
+            None => self.measured(unit),
+        }
+    }
+
+    /// The value of a count; `None` if there are too few trials.
+    pub(crate) fn sample(&self, (part, whole): (u64, u64)) -> Option<Sample> {
+        match self.scale() {
+            Scale::Share => share(part, whole),
+            Scale::Log => ratio(part, whole),
+        }
+    }
+
+    /// What the metric counts in a unit, and the number of trials. `None` if this is unknown, or if the metric counts
+    /// nothing that can be added up over units.
+    pub(crate) fn counts(&self, unit: &Unit<'_>) -> Option<(u64, u64)> {
         let counters = &unit.counters;
         let requests = counters.requests;
         let judged = requests.saturating_sub(counters.requests_unjudged);
-        // If the log does not say which requests failed, all count as pages.
-        let asked = if judged > 0 { judged } else { requests };
-        let good = asked.saturating_sub(counters.requests_failed);
         let items = counters.items();
+        // Without requests, errors and warnings are compared with all records.
+        let told = if requests > 0 {
+            requests
+        } else {
+            counters.events
+        };
+        match self {
+            Self::Blocked => Some((refused(counters), requests)),
+            Self::Failed => {
+                let failed = counters.requests_failed.saturating_sub(blocked(counters));
+                Some((failed, judged))
+            }
+            Self::Errors(category) => Some((counters.categories.get(*category), told)),
+            Self::ItemsPerPage => Some((items, pages(counters))).filter(|_| unit.known.items),
+            Self::ItemYield => Some((items, counters.found)).filter(|_| unit.known.found),
+            Self::Lost => Some((counters.failed, items + counters.failed)),
+            Self::Lacking(field) => {
+                let lacking = unit.lacking.get(field.as_str()).copied().unwrap_or(0);
+                Some((lacking, items + counters.failed))
+            }
+            Self::Duplicates => Some((counters.duplicates, pages(counters))),
+            Self::Retries => Some((counters.retries, requests)),
+            Self::Warnings(template) => {
+                let count = unit.warned.get(template.as_str()).copied().unwrap_or(0);
+                Some((count.min(told), told))
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of a metric that is not a count of trials.
+    fn measured(&self, unit: &Unit<'_>) -> Option<Sample> {
+        let counters = &unit.counters;
+        let (requests, items) = (counters.requests, counters.items());
         if self.is_total() && !unit.is_whole {
             return None;
         }
         match self {
-            Self::Blocked => share(refused(counters), requests),
-            Self::Failed => share(
-                counters.requests_failed.saturating_sub(blocked(counters)),
-                judged,
-            ),
-            Self::Errors(category) => share(counters.categories.get(*category), requests),
-            Self::ItemsPerPage => ratio(items, good).filter(|_| unit.known.items),
-            Self::ItemYield => share(items, counters.found).filter(|_| unit.known.found),
-            Self::Lost => share(counters.failed, items + counters.failed),
-            Self::Lacking(field) => share(
-                unit.lacking.get(field.as_str()).copied().unwrap_or(0),
-                items + counters.failed,
-            ),
             Self::ResponseTime => {
                 let count = counters.response_time.count;
                 // Half of the response times lie within a factor of two, which gives this variance of the median of n.
@@ -426,14 +468,13 @@ impl Metric {
             }
             Self::Pace => pace(unit),
             Self::BytesPerPage => {
+                let good = pages(counters);
                 let bytes = counters.bytes.saturating_sub(counters.failed_bytes);
                 let mean = bytes as f64 / good.max(1) as f64;
                 amount(mean, 0.5 / good.max(1) as f64)
                     .filter(|_| good >= ENOUGH && unit.known.bytes && counters.bytes > 0)
             }
-            Self::Duplicates => share(counters.duplicates, good),
             Self::QueueLeft => queue_left(unit),
-            Self::Retries => share(counters.retries, requests),
             Self::Queue => {
                 let mean = counters
                     .queue
@@ -450,25 +491,23 @@ impl Metric {
             Self::Waiting => part_of_time(counters.waited_micros, unit),
             Self::Database => part_of_time(counters.database_micros, unit),
             Self::Processing => part_of_time(counters.processing_micros, unit),
-            Self::Warnings(template) => {
-                let count = unit.warned.get(template.as_str()).copied().unwrap_or(0);
-                let whole = if requests > 0 {
-                    requests
-                } else {
-                    counters.events
-                };
-                share(count.min(whole), whole)
-            }
             Self::Own(name) => {
                 let value = *unit.own?.get(name)?;
                 amount(value, 1.0 / (value.abs() + 1.0))
             }
+            // These are counts.
+            _ => None,
         }
     }
 
     /// The metric's numerator and denominator in one bucket.
     pub(crate) fn parts(&self, counters: &Counters) -> Option<(f64, f64)> {
         let requests = counters.requests as f64;
+        let told = if counters.requests > 0 {
+            requests
+        } else {
+            counters.events as f64
+        };
         let good = counters.requests.saturating_sub(counters.requests_failed) as f64;
         let items = counters.items() as f64;
         let (part, whole) = match self {
@@ -477,7 +516,7 @@ impl Metric {
                 let failed = counters.requests_failed.saturating_sub(blocked(counters));
                 (failed as f64, requests)
             }
-            Self::Errors(category) => (counters.categories.get(*category) as f64, requests),
+            Self::Errors(category) => (counters.categories.get(*category) as f64, told),
             Self::ItemsPerPage => (items, good),
             Self::ItemYield => (items, counters.found as f64),
             Self::Lost => (counters.failed as f64, items + counters.failed as f64),
@@ -487,12 +526,7 @@ impl Metric {
                 (spread.sum as f64 / 1000.0, spread.count as f64)
             }
             // Not by template, but surges are mostly of one.
-            Self::Warnings(_) => {
-                let whole = counters
-                    .requests
-                    .max(u64::from(counters.requests == 0) * counters.events);
-                (counters.warnings as f64, whole as f64)
-            }
+            Self::Warnings(_) => (counters.warnings as f64, told),
             Self::BytesPerPage => (counters.bytes as f64, requests),
             Self::Duplicates => (counters.duplicates as f64, good),
             Self::Retries => (counters.retries as f64, requests),
@@ -543,6 +577,17 @@ impl Metric {
             Self::QueueLeft => more >= 0.28,
         }
     }
+}
+
+/// The number of requests that succeeded. If the log does not say which requests failed, all count as pages.
+fn pages(counters: &Counters) -> u64 {
+    let judged = counters.requests.saturating_sub(counters.requests_unjudged);
+    let asked = if judged > 0 {
+        judged
+    } else {
+        counters.requests
+    };
+    asked.saturating_sub(counters.requests_failed)
 }
 
 /// Minimum duration of a run for its pace, in seconds; shorter ones mostly start and stop.

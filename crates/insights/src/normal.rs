@@ -6,9 +6,9 @@
 //! (Tukey's median polish, 1977; the trend is the Theil–Sen estimator). A few units are not enough to
 //! estimate the spread, so the typical spread of the metric is added as a prior worth three units.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, DiscreteCDF, Poisson, StudentsT};
 
-use crate::metric::{Metric, Sample, Scale};
+use crate::metric::{ENOUGH, Metric, Sample, Scale, arcsine};
 use crate::series::DAY;
 use crate::series::{hour, weekday};
 use crate::stats::{MAD_SCALE, median, theil_sen};
@@ -54,6 +54,9 @@ pub(crate) struct Normal {
     pub(crate) units: usize,
     /// The variance of a unit by chance alone, on the scale.
     chance: f64,
+    scale: Scale,
+    /// The number of trials of a usual unit, if the metric is a count.
+    trials: Option<f64>,
 }
 
 /// How a value compares with what is normal.
@@ -68,6 +71,10 @@ pub(crate) struct Comparison {
     /// The variance of the estimated level.
     pub(crate) level_variance: f64,
     pub(crate) units: usize,
+    /// Whether the value is a count of trials.
+    pub(crate) is_count: bool,
+    /// The observed and the expected number, if they are counts on the logarithmic scale.
+    pub(crate) counts: Option<(f64, f64)>,
 }
 
 impl Normal {
@@ -91,7 +98,11 @@ impl Normal {
             spread: 0.0,
             units: points.len(),
             chance: 0.0,
+            scale: metric.scale(),
+            trials: None,
         };
+        let trials: Option<Vec<f64>> = points.iter().map(|point| point.sample.trials).collect();
+        normal.trials = trials.and_then(|trials| median(&trials));
         let mut residuals: Vec<f64> = points.iter().map(|point| point.sample.y).collect();
         normal.level = median(&residuals)?;
         for residual in &mut residuals {
@@ -222,15 +233,33 @@ impl Normal {
 
     /// Compares a point with what is normal.
     pub(crate) fn compare(&self, point: &Point) -> Comparison {
-        let expected = self.expected(point.at);
+        let (sample, usual) = (&point.sample, self.usual(point.at));
+        let expected = match (self.scale, sample.trials) {
+            (Scale::Share, Some(trials)) => arcsine(usual * trials, trials),
+            _ => self.expected(point.at),
+        };
+        let counts = sample.trials.filter(|_| self.scale == Scale::Log);
         Comparison {
             expected,
-            residual: point.sample.y - expected,
+            residual: sample.y - expected,
             variance: self.spread.powi(2)
-                + chance(&point.sample, expected)
+                + chance(sample, expected, self.scale)
                 + self.season_variance(point.at),
             level_variance: self.level_variance(point.at),
             units: self.units,
+            is_count: sample.trials.is_some(),
+            counts: counts.map(|trials| (sample.raw * trials, usual * trials)),
+        }
+    }
+
+    /// The usual value at a time, as a raw value. That of a share is free of the correction for few trials.
+    pub(crate) fn usual(&self, at: i64) -> f64 {
+        let raw = self.scale.raw(self.expected(at));
+        match (self.scale, self.trials) {
+            (Scale::Share, Some(trials)) => {
+                ((raw * (trials + 0.75) - 0.375) / trials).clamp(0.0, 1.0)
+            }
+            _ => raw,
         }
     }
 
@@ -244,11 +273,14 @@ impl Normal {
 }
 
 /// The variance of a sample by chance alone, given the expected value.
-fn chance(sample: &Sample, expected: f64) -> f64 {
-    match sample.trials {
-        Some(trials) => 1.0 / (trials * expected.exp() + 0.5),
-        None => sample.variance,
-    }
+fn chance(sample: &Sample, expected: f64, scale: Scale) -> f64 {
+    let Some(trials) = sample.trials.filter(|_| scale == Scale::Log) else {
+        return sample.variance;
+    };
+    // Items come by the page: those of a few pages tell less than their number suggests.
+    let is_small = trials < ENOUGH as f64;
+    let pages = if is_small { 0.5 / trials } else { 0.0 };
+    1.0 / (trials * expected.exp() + 0.5) + pages
 }
 
 /// Computes the median residual of each class with at least `least` points, and subtracts it from the residuals.
@@ -284,7 +316,8 @@ fn add(to: &mut [f64], effects: &[f64]) {
 }
 
 /// The probability that consecutive units together deviate this far by chance (Student's t). The sign is the
-/// direction. The shared level that all units are compared with is uncertain too.
+/// direction. The shared level that all units are compared with is uncertain too. Few counts are less surprising than
+/// their logarithm: they are never more so than the Poisson distribution says.
 pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
     let first = comparisons.first()?;
     let count = comparisons.len() as f64;
@@ -294,7 +327,26 @@ pub(crate) fn surprise(comparisons: &[Comparison]) -> Option<f64> {
     let t = residual / variance.sqrt();
     let freedom = first.units as f64 - 1.0 + PRIOR_FREEDOM;
     let students = StudentsT::new(0.0, 1.0, freedom).ok()?;
-    Some(students.cdf(-t.abs()).copysign(t))
+    let chance = students.cdf(-t.abs());
+    Some(chance.max(tail(comparisons, t > 0.0)).copysign(t))
+}
+
+/// The probability of counts this low, or this high (Poisson); 0 for what is not counted.
+fn tail(comparisons: &[Comparison], is_up: bool) -> f64 {
+    let sum = comparisons.iter().try_fold((0.0, 0.0), |sum, c| {
+        let (count, expected) = c.counts?;
+        Some((sum.0 + count, sum.1 + expected))
+    });
+    let poisson = sum.and_then(|(count, expected)| Some((count, Poisson::new(expected).ok()?)));
+    let Some((count, poisson)) = poisson else {
+        return 0.0;
+    };
+    let count = count.round() as u64;
+    match count.checked_sub(1).filter(|_| is_up) {
+        Some(below) => poisson.sf(below),
+        None if is_up => 1.0,
+        None => poisson.cdf(count),
+    }
 }
 
 /// The expected range of a fleet-wide metric, learned step by step.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dragline_classifier::RuleSet;
-use dragline_rollup::{Finished, FirstSign, GroupRow, Sign};
+use dragline_rollup::{Finished, GroupRow, Sign};
 use dragline_schema::{Timestamp, clip};
 
 use crate::evidence::error_at;
@@ -17,8 +17,12 @@ use crate::told::{id, minute, name};
 const ENOUGH: u64 = 5;
 /// Minimum number of earlier runs, or of runs without the error.
 const LEAST_RUNS: usize = 6;
+/// The same where hours are compared: those of one run are alike.
+const LEAST_HOURS: usize = 24;
 /// Maximum number of errors counted per run.
 const A_BURST: usize = 3;
+/// An error is over when a pause as long as that until the end of the log has at most this probability.
+const OVER: f64 = 0.05;
 /// Maximum number of lone errors before the run from which on an error is frequent.
 const FORERUNNERS: u64 = 2;
 /// Below this probability, chance is ruled out.
@@ -42,6 +46,7 @@ pub(crate) fn news(
     groups: &[ErrorGroup],
     rules: &RuleSet,
 ) -> Vec<Finding> {
+    let seen = Seen::of(everything);
     let shown: BTreeMap<u64, &ErrorGroup> = groups.iter().map(|group| (group.id, group)).collect();
     let named: BTreeMap<&Name, &Series<'_>> =
         all.iter().map(|series| (&series.name, series)).collect();
@@ -58,11 +63,12 @@ pub(crate) fn news(
             .filter_map(|name| named.get(name).copied())
             .collect();
         let news = own.iter().filter_map(|series| {
-            let (news, since, before) = of(series, everything, row)?;
-            Some((*series, news, since, before))
+            let (news, since, before, is_open) = of(series, &seen, row)?;
+            Some((*series, news, since, (before, is_open)))
         });
-        if let Some((series, news, since, before)) = news.min_by_key(|(_, _, since, _)| *since)
-            && !is_old_elsewhere(&own, everything, row, news)
+        let first = news.min_by_key(|(_, _, since, _)| *since);
+        if let Some((series, news, since, (before, is_open))) = first
+            && !is_old_elsewhere(&own, &seen, row, news)
         {
             found.push(
                 Told {
@@ -72,6 +78,7 @@ pub(crate) fn news(
                     news,
                     since,
                     before,
+                    is_open,
                 }
                 .finding(everything, rules),
             );
@@ -80,54 +87,120 @@ pub(crate) fn news(
     found
 }
 
-/// The errors of a group in each run of a series.
+/// A run, a quarter of an hour with an error in it, and the time of the first one.
+type Occurrence = (usize, i64, Option<Timestamp>);
+
+/// When the errors of each group occurred.
+struct Seen<'f> {
+    everything: &'f Finished,
+    by_group: BTreeMap<u64, Vec<Occurrence>>,
+}
+
+impl<'f> Seen<'f> {
+    fn of(everything: &'f Finished) -> Self {
+        let mut by_group: BTreeMap<u64, Vec<Occurrence>> = BTreeMap::new();
+        for ((run, sign, quarter), first) in &everything.signs {
+            if let Sign::Error(group) = sign {
+                let own = by_group.entry(*group).or_default();
+                own.push((*run, *quarter, first.time()));
+            }
+        }
+        Self {
+            everything,
+            by_group,
+        }
+    }
+
+    fn group(&self, id: u64) -> &[Occurrence] {
+        self.by_group.get(&id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The errors of a group in each unit of a series: in each run or, where hours are compared, in each hour.
 struct Presence {
-    /// The runs, as indexes in [`Finished::runs`].
-    runs: Vec<usize>,
-    /// The number of errors of each run, as far as it is known: the number of quarters of an hour with one.
+    /// The number of errors of each unit, as far as it is known: the number of quarters of an hour with one.
     counts: Vec<u64>,
-    /// The time of the first error of each run.
+    /// The time of the first error of each unit, else that of its start.
     first: Vec<Option<Timestamp>>,
+    are_hours: bool,
 }
 
 impl Presence {
     /// `None` if the series does not have the group, or it is not known in which runs it occurred.
-    fn of(series: &Series<'_>, everything: &Finished, row: &GroupRow) -> Option<Self> {
-        let has = row.runs.as_ref()?;
-        let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
-        let sign = Sign::Error(row.id);
-        let (mut counts, mut first) = (Vec::new(), Vec::new());
-        for run in &runs {
-            let range = (*run, sign, i64::MIN)..=(*run, sign, i64::MAX);
-            let signs = || everything.signs.range(range.clone()).map(|(_, sign)| sign);
-            let count = if has.contains(run) {
-                (signs().count() as u64).max(1)
+    fn of(series: &Series<'_>, seen: &Seen<'_>, row: &GroupRow) -> Option<Self> {
+        let are_hours = series.units.first()?.run.is_none();
+        let mut counts = vec![0; series.units.len()];
+        let mut first: Vec<Option<Timestamp>> = vec![None; series.units.len()];
+        let places: BTreeMap<usize, usize> = series
+            .units
+            .iter()
+            .enumerate()
+            .filter_map(|(place, unit)| Some((unit.run?, place)))
+            .collect();
+        let is_own = |run: usize| {
+            let key = &seen.everything.runs[run].key;
+            (&key.scraper_id, &key.site) == (&series.name.0, &series.name.1)
+        };
+        let in_hours = |at: i64| {
+            let place = series.units.partition_point(|unit| unit.start <= at);
+            let place = place.checked_sub(1)?;
+            (at < series.units[place].end).then_some(place)
+        };
+        for (run, quarter, time) in seen.group(row.id) {
+            let place = if are_hours {
+                in_hours(*quarter).filter(|_| is_own(*run))
             } else {
-                0
+                places.get(run).copied()
             };
-            counts.push(count);
-            first.push(signs().filter_map(FirstSign::time).min());
+            if let Some(place) = place {
+                counts[place] += 1;
+                first[place] = first[place].into_iter().chain(*time).min();
+            }
+        }
+        for run in row.runs.iter().flatten() {
+            if let Some(place) = places.get(run) {
+                counts[*place] = counts[*place].max(1);
+            }
+        }
+        for (first, unit) in first.iter_mut().zip(&series.units) {
+            let start = unit.run.map(|run| seen.everything.runs[run].start);
+            *first = first.or(start.unwrap_or_else(|| Some(Timestamp::from_micros(unit.start))));
         }
         let is_there = counts.iter().any(|count| *count > 0);
         is_there.then_some(Self {
-            runs,
             counts,
             first,
+            are_hours,
         })
     }
 
-    /// The runs with the error.
+    /// The units with the error.
     fn kept(&self) -> Vec<usize> {
         let all = 0..self.counts.len();
-        all.filter(|run| self.counts[*run] > 0).collect()
+        all.filter(|unit| self.counts[*unit] > 0).collect()
     }
 
-    /// The time of the first error of a run, or the run's start.
-    fn since(&self, everything: &Finished, place: usize) -> Option<Timestamp> {
-        self.first[place].or(everything.runs[self.runs[place]].start)
+    /// Minimum number of earlier units.
+    fn least(&self) -> usize {
+        if self.are_hours {
+            LEAST_HOURS
+        } else {
+            LEAST_RUNS
+        }
     }
 
-    /// The run from which on the error is frequent, and the number of errors before it.
+    /// Whether an error that began in this unit has not ended: the units since the last one are not so many that one of
+    /// them would have had it.
+    fn is_open(&self, began: usize) -> bool {
+        let last = self.counts.iter().rposition(|count| *count > 0);
+        let last = last.unwrap_or(began).max(began);
+        let own = self.counts[began..=last].iter();
+        let share = own.filter(|count| **count > 0).count() as f64 / (last - began + 1) as f64;
+        let pause = self.counts.len() - 1 - last;
+        (1.0 - share).powf(pause as f64) > OVER
+    }
+
+    /// The unit from which on the error is frequent, and the number of errors before it.
     ///
     /// This is the split with the highest likelihood of two rates (Page 1954) among those with few errors before it.
     fn rise(&self) -> Option<(usize, u64)> {
@@ -159,50 +232,63 @@ impl Presence {
 }
 
 /// Whether another scraper has had the error for a long time, so that it is not new.
-fn is_old_elsewhere(
-    all: &[&Series<'_>],
-    everything: &Finished,
-    row: &GroupRow,
-    news: News,
-) -> bool {
+fn is_old_elsewhere(all: &[&Series<'_>], seen: &Seen<'_>, row: &GroupRow, news: News) -> bool {
     news == News::New
         && all.iter().any(|series| {
-            Presence::of(series, everything, row)
-                .is_some_and(|_| of(series, everything, row).is_none())
+            Presence::of(series, seen, row).is_some_and(|_| of(series, seen, row).is_none())
         })
 }
 
-/// Whether the group is new or back at a scraper, since when, and how often it occurred before; `None` if neither.
+/// Whether the group is new or back at a scraper, since when, how often it occurred before, and whether it goes on;
+/// `None` if it is neither.
 fn of(
     series: &Series<'_>,
-    everything: &Finished,
+    seen: &Seen<'_>,
     row: &GroupRow,
-) -> Option<(News, Timestamp, u64)> {
+) -> Option<(News, Timestamp, u64, bool)> {
     if row.group.count < ENOUGH {
         return None;
     }
-    let presence = Presence::of(series, everything, row)?;
+    let presence = Presence::of(series, seen, row)?;
     let kept = presence.kept();
     let first = *kept.first()?;
-    let is_new = |(place, before): &(usize, u64)| {
-        *place >= LEAST_RUNS && is_new(&presence, row, (*place, *before))
+    let told = |news, place: usize, before| {
+        let is_open = presence.is_open(place);
+        Some((news, presence.first[place]?, before, is_open))
     };
+    let is_new = |(place, before): &(usize, u64)| {
+        *place >= presence.least() && is_new(&presence, row, (*place, *before))
+    };
+    if row.runs.is_none() || presence.are_hours {
+        // Of so many errors some places may not be kept, but the time of the first one is.
+        let began = Some((first, 0)).filter(is_new);
+        let is_first = row.group.first_seen >= presence.first[first];
+        return began
+            .filter(|_| is_first)
+            .and_then(|(place, _)| told(News::New, place, 0));
+    }
     let began = presence.rise().filter(is_new);
     if let Some((place, before)) = began.or(Some((first, 0)).filter(is_new)) {
-        return Some((News::New, presence.since(everything, place)?, before));
+        return told(News::New, place, before);
     }
     if first >= LEAST_RUNS {
         return None;
     }
     let place = back(&presence, row, &kept)?;
-    Some((News::Back, presence.since(everything, place)?, 0))
+    told(News::Back, place, 0)
 }
 
 /// Whether it is unlikely that an error which is now so frequent occurred so rarely before.
 fn is_new(presence: &Presence, row: &GroupRow, (place, before): (usize, u64)) -> bool {
     let kept = presence.kept();
     let late = (presence.counts.len() - place) as f64 / presence.counts.len() as f64;
-    let errors = at_most(before, weight(row, kept.len()), late);
+    // Errors of one hour are as good as one, because they may have one reason.
+    let count = if presence.are_hours {
+        kept.len()
+    } else {
+        weight(row, kept.len())
+    };
+    let errors = at_most(before, count, late);
     if before > 0 {
         // Which errors are the forerunners was chosen among many, so runs must show it, too.
         let runs = at_most(before, kept.len(), late);
@@ -244,7 +330,7 @@ fn back(presence: &Presence, row: &GroupRow, kept: &[usize]) -> Option<usize> {
         .max()
         .unwrap_or(0);
     // With this many occurrences, such a long pause is unlikely by chance.
-    let share = 1.0 - length as f64 / presence.runs.len() as f64;
+    let share = 1.0 - length as f64 / presence.counts.len() as f64;
     let weight = weight(row, kept.len()).min(2 * kept.len());
     let chance = share.powf(weight as f64) * (kept.len() + 1) as f64;
     let is_back = length >= LEAST_RUNS
@@ -295,6 +381,7 @@ struct Told<'t, 'f> {
     since: Timestamp,
     /// The number of lone errors before.
     before: u64,
+    is_open: bool,
 }
 
 impl Told<'_, '_> {
@@ -306,6 +393,7 @@ impl Told<'_, '_> {
             news,
             since,
             before,
+            is_open,
         } = *self;
         let who = name(&series.name);
         let what = group
@@ -325,8 +413,6 @@ impl Told<'_, '_> {
             News::New => (InsightKind::NewError, "A new error at"),
             News::Back => (InsightKind::RegressedError, "An error is back at"),
         };
-        let presence = Presence::of(series, everything, row);
-        let is_open = presence.is_some_and(|own| own.counts.last() > Some(&0));
         let mut detail = format!("{} times: {}", group.count, clip(&group.template, 160));
         if let Some(first) = row.group.first_seen.filter(|_| before > 0) {
             let forerunners = match before {
@@ -356,5 +442,26 @@ impl Told<'_, '_> {
                 .unwrap_or(kind.runbook()),
             ..Finding::of(kind)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_over_after_a_pause_that_is_too_long_for_it() {
+        let is_open = |counts: &[u64]| {
+            let presence = Presence {
+                counts: counts.to_vec(),
+                first: vec![None; counts.len()],
+                are_hours: false,
+            };
+            presence.is_open(2)
+        };
+        assert!(is_open(&[0, 0, 1, 1, 1]));
+        assert!(!is_open(&[0, 0, 1, 1, 1, 0]));
+        assert!(is_open(&[0, 0, 1, 0, 0, 1, 0, 0]));
+        assert!(!is_open(&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
     }
 }

@@ -15,11 +15,18 @@ const SURE: f64 = 6.0;
 /// Minimum log-likelihood gain of a split in the unusual unit itself.
 const LIKELY: f64 = 2.0;
 
-/// The onset, in microseconds; `unit` is the first unusual unit.
-pub(crate) fn onset(metric: &Metric, series: &Series<'_>, unit: usize, usual: f64) -> i64 {
+/// The onset, in microseconds; `unit` and `to` are the first and the last unit of the first unusual window.
+pub(crate) fn onset(
+    metric: &Metric,
+    series: &Series<'_>,
+    (unit, to): (usize, usize),
+    usual: f64,
+) -> i64 {
     let own = &series.units[unit];
     let usual = usual_in_buckets(metric, series, unit, usual);
-    let buckets = parts(metric, series, unit);
+    let buckets: Vec<_> = (unit..=to)
+        .flat_map(|unit| parts(metric, series, unit))
+        .collect();
     let at = match cut(metric, &buckets, usual) {
         Some((at, gain)) if gain >= LIKELY => at,
         _ => return own.start,

@@ -55,6 +55,7 @@ mod tests {
             is_up: true,
             from: 0,
             to: 0,
+            seen: 0,
             since,
             expected: (0.0, 0.1),
             usual: 0.01,

@@ -8,7 +8,7 @@ use crate::incidents::{Incident, Kind, units};
 use crate::kind::{InsightKind, runbook_of_errors};
 use crate::metric::Metric;
 use crate::names::Name;
-use crate::series::{MINUTE, Series};
+use crate::series::{MINUTE, Series, Unit};
 use dragline_rollup::Finished;
 
 /// Converts an incident to a finding.
@@ -27,7 +27,7 @@ pub(crate) fn finding(
     let kind = InsightKind::from(incident.kind);
     Finding {
         id: id(kind, &who, since),
-        severity: severity(incident),
+        severity: severity(incident, series),
         title: title(incident, series, &who),
         detail: detail(incident, series, &expected, observed),
         since,
@@ -280,7 +280,29 @@ fn sequence(incident: &Incident) -> Vec<Moved> {
         .collect()
 }
 
-fn severity(incident: &Incident) -> Severity {
+/// If fewer than this share of the usual items are left, a lower volume is no small matter.
+const FEW_LEFT: f64 = 0.25;
+/// Minimum number of units with items before an incident to know how many are usual, and maximum number that is used.
+const UNITS: [usize; 2] = [3, 60];
+
+/// Whether most items are missing during an incident, whatever explains it.
+fn are_items_gone(incident: &Incident, series: &Series<'_>) -> bool {
+    let items = |unit: &Unit<'_>| {
+        let is_known = unit.known.items && unit.is_whole;
+        is_known.then(|| unit.counters.items() as f64)
+    };
+    let before = series.units[..incident.from].iter().rev();
+    let before: Vec<f64> = before.filter_map(items).take(UNITS[1]).collect();
+    let own: Vec<f64> = series.units[incident.from..=incident.to]
+        .iter()
+        .filter_map(items)
+        .collect();
+    let are_enough = before.len() >= UNITS[0] && !own.is_empty();
+    let usual = crate::stats::median(&before).unwrap_or_default();
+    are_enough && own.iter().sum::<f64>() < FEW_LEFT * usual * own.len() as f64
+}
+
+fn severity(incident: &Incident, series: &Series<'_>) -> Severity {
     use Kind::{BlockWave, DuplicateSurge, ErrorWave, LayoutChange, SilentFailure, YieldDrop};
     let is_grave = match incident.kind {
         BlockWave | ErrorWave => incident.root.observed >= 0.2,
@@ -297,6 +319,8 @@ fn severity(incident: &Incident) -> Severity {
             | Kind::RetryWaste
             | Kind::WarningSurge
     );
+    let is_worse =
+        is_worse || (incident.kind == Kind::VolumeLow && are_items_gone(incident, series));
     match (is_grave, incident.is_open, is_worse) {
         (true, true, _) => Severity::High,
         (true, false, _) | (_, true, true) => Severity::Medium,

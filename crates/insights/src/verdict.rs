@@ -1,6 +1,7 @@
 //! Computes the verdict on a scraper on a site.
 
 use dragline_rollup::{RunRow, Verdict};
+use statrs::distribution::{Binomial, DiscreteCDF};
 
 use crate::ENOUGH_REQUESTS;
 use crate::finding::Finding;
@@ -8,6 +9,10 @@ use crate::kind::Effect;
 
 /// Minimum number of requests that all failed.
 const FEW_REQUESTS: u64 = 3;
+/// A scraper of which more than this share of the requests fails is degraded.
+const TOLERATED: f64 = 0.1;
+/// With fewer than 20 requests, at most this probability that so many fail by chance.
+const UNLIKELY: f64 = 0.01;
 
 /// The verdict on a scraper, and the reasons. `rows` are its runs, oldest first; the state at the last run decides.
 pub fn verdict<'i>(
@@ -57,6 +62,11 @@ pub fn verdict<'i>(
             _ => {}
         }
     }
+    let latest = rows.iter().max_by_key(|row| row.last_seen);
+    if latest.is_some_and(|row| row.is_crashed) {
+        let reason = "The last record of its log is a crash.".to_owned();
+        return ("down", vec![reason]);
+    }
     if !rows.iter().any(|row| row.counters.has_activity()) {
         return (
             "no_data",
@@ -68,17 +78,22 @@ pub fn verdict<'i>(
     }
     // If no line names a run, judge all rows together.
     let judged = last.map_or(rows, std::slice::from_ref);
-    if let Some(rate) = success_rate(judged).filter(|rate| *rate < 0.9) {
+    let whose = if last.is_some() {
+        "the last run's"
+    } else {
+        "the"
+    };
+    if let Some(rate) = success_rate(judged).filter(|rate| *rate < 1.0 - TOLERATED) {
         let failed = (1.0 - rate) * 100.0;
-        let whose = if last.is_some() {
-            "the last run's"
-        } else {
-            "the"
-        };
         return (
             "degraded",
             vec![format!("{failed:.0} % of {whose} requests failed.")],
         );
+    }
+    if let Some((errors, items)) = errors_beside_items(judged) {
+        let reason =
+            format!("{errors} errors were logged beside {items} items; requests are unknown.");
+        return ("degraded", vec![reason]);
     }
     let told: u64 = judged.iter().map(|row| row.counters.requests_told).sum();
     if told >= ENOUGH_REQUESTS {
@@ -109,8 +124,29 @@ pub fn rank(verdict: &str) -> usize {
         .unwrap_or(VERDICTS.len())
 }
 
-/// Successful requests / requests; `None` if there are too few requests. A few are enough if none succeeded and nothing
-/// was scraped: a site that refuses the first page gets no further requests.
+/// Whether so many of all failed that it is more than tolerated, and more than chance.
+fn are_many(failed: u64, all: u64) -> bool {
+    if all >= ENOUGH_REQUESTS || failed == 0 {
+        return failed as f64 > TOLERATED * all as f64;
+    }
+    let chance = Binomial::new(TOLERATED, all);
+    chance.is_ok_and(|chance| chance.sf(failed - 1) <= UNLIKELY)
+}
+
+/// The numbers of errors and of items, where no requests are known and many of what was tried ended in an error.
+fn errors_beside_items(rows: &[&RunRow]) -> Option<(u64, u64)> {
+    let sum = |of: fn(&RunRow) -> u64| rows.iter().map(|row| of(row)).sum::<u64>();
+    let (errors, items) = (
+        sum(|row| row.counters.errors),
+        sum(|row| row.counters.items()),
+    );
+    let is_unknown = sum(|row| row.counters.requests) == 0 && items > 0;
+    (is_unknown && are_many(errors, items + errors)).then_some((errors, items))
+}
+
+/// Successful requests / requests; `None` if there are too few requests to say. A few are enough if so many failed that
+/// it is no chance, or if none succeeded and nothing was scraped: a site that refuses the first page gets no further
+/// requests.
 fn success_rate(rows: &[&RunRow]) -> Option<f64> {
     let judged = |row: &&RunRow| {
         row.counters
@@ -121,5 +157,27 @@ fn success_rate(rows: &[&RunRow]) -> Option<f64> {
     let failed: u64 = rows.iter().map(|row| row.counters.requests_failed).sum();
     let items: u64 = rows.iter().map(|row| row.counters.items()).sum();
     let is_nothing = requests >= FEW_REQUESTS && failed >= requests && items == 0;
-    (requests >= ENOUGH_REQUESTS || is_nothing).then(|| 1.0 - failed as f64 / requests as f64)
+    let is_enough = requests >= ENOUGH_REQUESTS || is_nothing || are_many(failed, requests);
+    is_enough.then(|| 1.0 - failed as f64 / requests as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_failures_count_when_they_are_no_chance() {
+        for (failed, all, are) in [
+            (2, 20, false),
+            (3, 20, true),
+            (1, 2, false),
+            (2, 4, false),
+            (3, 4, true),
+            (4, 12, false),
+            (5, 12, true),
+            (0, 0, false),
+        ] {
+            assert_eq!(are_many(failed, all), are, "{failed} of {all}");
+        }
+    }
 }

@@ -80,7 +80,7 @@ pub struct GroupRow {
     pub id: u64,
     /// The scrapers and sites with errors of the group.
     pub scrapers: BTreeSet<(Option<String>, Option<String>)>,
-    /// Number of errors of each scraper and site; incomplete if there were too many sources to count.
+    /// Number of errors of each scraper and site; incomplete if several of them had too many sources to count.
     pub counts: BTreeMap<(Option<String>, Option<String>), u64>,
     /// The scraper and site that logged the sample; `None` if unknown.
     pub sampled_at: Option<(Option<String>, Option<String>)>,
@@ -125,6 +125,8 @@ pub struct RunRow {
     pub evidence: Option<Evidence>,
     /// Its last error.
     pub last_error: Option<LastError>,
+    /// Whether it has no logged end, and its last record is a crash: a critical error with a traceback.
+    pub is_crashed: bool,
     /// The time of its last request or item.
     pub last_active: Option<Timestamp>,
     /// The last logged queue length.
@@ -437,6 +439,10 @@ fn group_rows(
                     *counts.entry(name).or_default() += count;
                 }
             }
+            // Errors of sources that are not listed are those of the only scraper, too.
+            if let Some(name) = scrapers.first().filter(|_| scrapers.len() == 1) {
+                counts.insert(name.clone(), group.count);
+            }
             let sample = group.sample.as_ref();
             let sampled_at = sample.and_then(|(_, sample)| name_of(sample.source.as_ref()?));
             GroupRow {
@@ -609,6 +615,7 @@ fn run_row(
     let is_marked = habits.ends || marks_ends(&stats) || life.truncated;
     let is_judged = key.is_run() && stats.is_followed && is_marked;
     let verdict = is_judged.then(|| judge(&life, now));
+    let is_crashed = stats.is_crashed();
     let start = declared.start.or(stats.started).or(stats.first);
     let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));
     let duration = declared
@@ -631,6 +638,7 @@ fn run_row(
         is_partial: stats.is_partial,
         known,
         evidence: stats.end_place.or(stats.last_place.map(|(_, place)| place)),
+        is_crashed,
         last_error: stats.last_error,
         last_active: stats.active.map(|(_, last, _)| last),
         queue_left: stats.queue.map(|(_, size)| size),

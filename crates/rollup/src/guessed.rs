@@ -12,6 +12,12 @@ use crate::source::{RunEnd, SourceKey, SourceStats};
 const LEAST_RUNS: usize = 3;
 /// Half of the runs have at least this many lines; fewer are single requests of a slow program.
 const LEAST_LINES: u64 = 10;
+/// The silence that separates two stretches, in microseconds, and one that is hardly longer.
+const SILENCE: i64 = 600_000_000;
+const HARDLY: i64 = SILENCE + SILENCE / 10;
+/// If at least one in this number of silences is hardly longer, and one in this number of stretches contains one that is
+/// hardly shorter, chance separates them.
+const BY_CHANCE: usize = 10;
 /// With fewer runs that end with the same message, it is not known to mark the end.
 const LEAST_ENDS: usize = 5;
 
@@ -34,10 +40,33 @@ impl SourceStats {
 struct Stretch {
     lines: u64,
     is_active: bool,
+    /// The times of the first and of the last line.
+    span: Option<(Timestamp, Timestamp)>,
 }
 
-/// For each source, whether its run is guessed and no run: the log is never silent, or does something else than
-/// scraping.
+/// Whether chance separates the stretches: the program does something about every ten minutes, so that its pauses are now a
+/// little shorter than the silence that separates two runs, now a little longer.
+fn are_by_chance(runs: &BTreeMap<&str, Stretch>) -> bool {
+    let mut spans: Vec<(Timestamp, Timestamp)> = runs.values().filter_map(|run| run.span).collect();
+    spans.sort();
+    let pauses = spans.windows(2).map(|pair| pair[1].0.since(pair[0].1));
+    let close = pauses.filter(|pause| (0..=HARDLY).contains(pause)).count();
+    let mut lengths: Vec<i64> = spans
+        .iter()
+        .map(|(first, last)| last.since(*first))
+        .collect();
+    lengths.sort_unstable();
+    // The shortest ones do what they do once.
+    let once = lengths.get(lengths.len() / 10).copied().unwrap_or(0);
+    let joined = lengths
+        .iter()
+        .filter(|length| **length >= once + SILENCE - SILENCE / 10);
+    let are_some = |count: usize| count * BY_CHANCE >= spans.len();
+    are_some(close) && are_some(joined.count())
+}
+
+/// For each source, whether its run is guessed and no run: the log is never silent, or by chance, or does something else
+/// than scraping.
 pub(crate) fn are_dismissed(sources: &[Source]) -> Vec<bool> {
     let bounded = bounded(sources);
     let mut groups: BTreeMap<String, BTreeMap<&str, Stretch>> = BTreeMap::new();
@@ -47,6 +76,8 @@ pub(crate) fn are_dismissed(sources: &[Source]) -> Vec<bool> {
             let stretch = runs.entry(run).or_default();
             stretch.lines += stats.counters.events;
             stretch.is_active |= stats.active.is_some();
+            let spans = stretch.span.into_iter().chain(stats.first.zip(stats.last));
+            stretch.span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         }
     }
     let are_runs = |runs: &BTreeMap<&str, Stretch>| {
@@ -55,6 +86,7 @@ pub(crate) fn are_dismissed(sources: &[Source]) -> Vec<bool> {
         runs.len() >= LEAST_RUNS
             && long.count() * 2 >= runs.len()
             && active.count() * 2 >= runs.len()
+            && !are_by_chance(runs)
     };
     sources
         .iter()
@@ -210,6 +242,32 @@ mod tests {
             (20, 7),
         ]);
         assert_eq!(verdicts(&told), [None; 7]);
+    }
+
+    #[test]
+    fn a_loop_of_ten_minutes_has_no_runs() {
+        let span = |from: i64, to: i64| Stretch {
+            span: Some((Timestamp::from_seconds(from), Timestamp::from_seconds(to))),
+            ..Stretch::default()
+        };
+        let ids: Vec<String> = (0..30).map(|n| format!("r{n:02}")).collect();
+        let runs = |of: &dyn Fn(i64) -> Stretch| {
+            let all = (0..).zip(&ids);
+            let runs: BTreeMap<&str, Stretch> = all.map(|(n, id)| (&**id, of(n))).collect();
+            are_by_chance(&runs)
+        };
+        // Every third pause is shorter than ten minutes.
+        let part = |n: i64| {
+            let start = n * 1800;
+            [span(start, start + 20), span(start + 625, start + 1245)]
+        };
+        assert!(runs(&|n| {
+            let [one, two] = part(n / 2);
+            if n % 2 == 0 { one } else { two }
+        }));
+        // Runs of a minute that always pause for ten minutes, and runs of one and of eleven minutes an hour apart.
+        assert!(!runs(&|n| span(n * 665, n * 665 + 60)));
+        assert!(!runs(&|n| span(n * 3600, n * 3600 + 60 + n % 2 * 600)));
     }
 
     #[test]

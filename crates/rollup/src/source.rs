@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_schema::{Dialect, Position, Record, RunStatus, Timestamp, clip};
+use dragline_schema::{Dialect, Event, Level, Position, Record, RunStatus, Timestamp, clip};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Add, Bounded};
@@ -121,6 +121,9 @@ pub struct LastError {
     pub evidence: Evidence,
     /// The id of its group.
     pub group: u64,
+    /// Whether it is a crash.
+    #[serde(default)]
+    pub is_crash: bool,
 }
 
 /// Totals declared by a run itself.
@@ -289,6 +292,15 @@ impl Default for SourceStats {
     }
 }
 
+/// Whether a record is a crash: a critical error with a traceback.
+pub(crate) fn is_crash(record: &Record<'_>) -> bool {
+    let is_traced = match &record.event {
+        Event::ScraperError(error) => error.traceback.is_some(),
+        _ => false,
+    };
+    is_traced && record.level == Some(Level::Critical)
+}
+
 /// The earlier of two optional times.
 pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
@@ -314,13 +326,26 @@ impl SourceStats {
     }
 
     /// Records an error; the latest is kept.
-    pub(crate) fn fail(&mut self, at: Option<Timestamp>, evidence: Evidence, group: u64) {
+    pub(crate) fn fail(
+        &mut self,
+        at: Option<Timestamp>,
+        evidence: Evidence,
+        (group, is_crash): (u64, bool),
+    ) {
         let new = LastError {
             at,
             evidence,
             group,
+            is_crash,
         };
         self.last_error = self.last_error.take().max(Some(new));
+    }
+
+    /// Whether the last record is a crash: a critical error with a traceback.
+    pub(crate) fn is_crashed(&self) -> bool {
+        let last = self.last_place.as_ref().map(|(_, place)| place);
+        let error = self.last_error.as_ref().filter(|error| error.is_crash);
+        self.end.is_none() && error.is_some_and(|error| Some(&error.evidence) == last)
     }
 
     /// Records the value of a number that the user named; the latest value is kept.
@@ -411,5 +436,41 @@ impl Add for SourceStats {
         self.is_partial |= other.is_partial;
         self.is_leveled |= other.is_leveled;
         self.last_words = self.last_words.max(other.last_words);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dragline_schema::ScraperError;
+
+    use super::*;
+
+    #[test]
+    fn an_uncaught_exception_that_nothing_follows_is_a_crash() {
+        let record = |level: Level, traceback: Option<&'static str>| Record {
+            level: Some(level),
+            event: Event::ScraperError(ScraperError {
+                traceback: traceback.map(Cow::Borrowed),
+                ..ScraperError::default()
+            }),
+            ..Record::default()
+        };
+        let text = Some("Traceback (most recent call last):");
+        assert!(is_crash(&record(Level::Critical, text)));
+        assert!(!is_crash(&record(Level::Error, text)));
+        assert!(!is_crash(&record(Level::Critical, None)));
+
+        let at = |offset: u64| Evidence {
+            path: "a.log".into(),
+            offset,
+            line: offset,
+            ..Evidence::default()
+        };
+        let (mut stats, noon) = (SourceStats::default(), Timestamp::from_seconds(43_200));
+        stats.touch(Some(noon), &|| at(7));
+        stats.fail(Some(noon), at(7), (1, true));
+        assert!(stats.is_crashed());
+        stats.touch(Some(noon), &|| at(8));
+        assert!(!stats.is_crashed());
     }
 }

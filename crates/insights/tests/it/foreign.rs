@@ -326,3 +326,53 @@ fn what_the_logs_cannot_show_is_said() {
     let nothing = Rollup::default().finish(Timestamp::from_seconds(0));
     assert_eq!(unseen(&nothing), None);
 }
+
+/// A hundred and twenty hourly runs of one log, each of two pages; from the thirtieth on every second page is not understood.
+fn small_runs() -> Vec<(String, String)> {
+    let mut text = String::new();
+    for run in 0..120 {
+        let (day, hour) = (1 + run / 24, run % 24);
+        for page in 0..2 {
+            let head = |level: &str, event: &str| {
+                format!(
+                    r#"{{"timestamp":"2026-03-{day:02}T{hour:02}:00:0{page}Z","level":"{level}","logger":"shop","run_id":"r{run:03}","event":"{event}""#
+                )
+            };
+            let url = format!(r#""url":"https://shop.example.org/{page}""#);
+            let _ = writeln!(
+                text,
+                r#"{},{url},"status":200}}"#,
+                head("info", "page fetched")
+            );
+            let _ = if run >= 30 && page == 1 {
+                let error = r#""exc_type":"KeyError","exception":"KeyError: 'price'""#;
+                writeln!(
+                    text,
+                    "{},{url},{error}}}",
+                    head("error", "page not understood")
+                )
+            } else {
+                writeln!(
+                    text,
+                    r"{},{url}{}}}",
+                    head("info", "item scraped"),
+                    priced(day, page)
+                )
+            };
+        }
+    }
+    vec![("shop.log".to_owned(), text)]
+}
+
+#[test]
+fn errors_of_many_small_runs_are_news_and_all_are_counted() {
+    let logs = small_runs();
+    let found = only(&logs);
+    let is_it = [InsightKind::NewError, InsightKind::LayoutChange].contains(&found.kind);
+    assert!(is_it && found.is_open, "{found:#?}");
+    assert_eq!(since(&found), "2026-03-02 06:00");
+    let finished = read(&logs);
+    let group = &finished.groups[0];
+    assert_eq!(group.runs, None, "too many to list");
+    assert_eq!(group.counts.values().sum::<u64>(), 90);
+}

@@ -20,7 +20,7 @@ use crate::errors::{Cell, ErrorLabel, Group};
 use crate::order::Order;
 use crate::seq::Covered;
 use crate::signs::{FirstSign, MAX_SIGNS, SIGN_WIDTH, SignKey, signs};
-use crate::source::{SourceKey, SourceStats, bounded_name};
+use crate::source::{SourceKey, SourceStats, bounded_name, is_crash};
 use crate::tally::Tally;
 use crate::unread::{MAX_FORMS, UnreadForm};
 
@@ -408,7 +408,11 @@ impl Rollup {
             let group = self.groups.entry(&label.group);
             group.observe(label, evidence(), record.timestamp, key);
             let stats = &mut self.sources[source as usize].1;
-            stats.fail(record.timestamp, evidence(), label.group);
+            stats.fail(
+                record.timestamp,
+                evidence(),
+                (label.group, is_crash(record)),
+            );
             let cell = Cell {
                 category: label.category,
                 severity: label.severity,
