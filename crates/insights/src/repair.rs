@@ -95,7 +95,8 @@ impl Analysis<'_> {
             marked.at.as_micros(),
         );
         let is_by_run = !matches!(way, Way::Pages(..));
-        let count = |unit: &Unit<'_>, times| way.count(self.everything, series, unit, times);
+        let count =
+            |unit: &Unit<'_>, times: &Range<i64>| way.count(self.everything, series, unit, times);
         let units = || series.units.iter().enumerate();
         let learn = || {
             // A run that was killed ends at the onset.
@@ -107,16 +108,24 @@ impl Analysis<'_> {
             let mut usual: Vec<(f64, f64)> = own.collect();
             usual.drain(..usual.len().saturating_sub(USUAL));
             let own = units().filter(|(_, unit)| unit.end >= since && unit.start < at);
-            let broken: Vec<_> = own.filter_map(|(_, unit)| count(unit, &(since..at))).collect();
+            let broken: Vec<_> = own
+                .filter_map(|(_, unit)| count(unit, &(since..at)))
+                .collect();
             FixTest::learn(way.trials(), &usual, &broken)
         };
         let test = learned.map_or_else(learn, Ok)?;
         let own = units().filter(|(_, unit)| !is_by_run || unit.start >= at);
         let (part, whole) = own
             .filter_map(|(_, unit)| count(unit, &(at..i64::MAX)))
-            .fold((0.0, 0.0), |sum, (part, whole)| (sum.0 + part, sum.1 + whole));
+            .fold((0.0, 0.0), |sum, (part, whole)| {
+                (sum.0 + part, sum.1 + whole)
+            });
         Ok(FixProgress {
-            counted: if is_by_run { Counted::Runs } else { Counted::Pages },
+            counted: if is_by_run {
+                Counted::Runs
+            } else {
+                Counted::Pages
+            },
             test,
             part,
             whole,

@@ -240,10 +240,20 @@ fn killed_runs_are_judged_by_the_runs_that_follow() {
     let rules = RuleSet::shipped();
     let now = Timestamp::parse("2026-04-02T00:00:00Z").unwrap();
     let logs = [dir.path().display().to_string()];
-    let finished = scan(&logs, &rules, &ScanOptions::default()).unwrap().rollup.finish(now);
+    let finished = scan(&logs, &rules, &ScanOptions::default())
+        .unwrap()
+        .rollup
+        .finish(now);
     let analysis = Analysis::of(&finished, None);
-    let found = analysis.findings(&finished, &[], &rules, (&Limits::default(), &Whole::default()));
-    let killed = found.iter().find(|one| one.kind == dragline_insights::InsightKind::RunKilled);
+    let found = analysis.findings(
+        &finished,
+        &[],
+        &rules,
+        (&Limits::default(), &Whole::default()),
+    );
+    let killed = found
+        .iter()
+        .find(|one| one.kind == dragline_insights::InsightKind::RunKilled);
     let killed = killed.unwrap();
     let marked = Marked {
         id: killed.id.clone(),
@@ -256,8 +266,14 @@ fn killed_runs_are_judged_by_the_runs_that_follow() {
         at: Timestamp::parse("2026-03-17T12:00:00Z").unwrap(),
     };
     let progress = analysis.watch_fix(&marked, None).unwrap();
-    assert_eq!((progress.counted, progress.part, progress.whole), (Counted::Runs, 0.0, 11.0));
-    assert!(progress.test.usual < 0.05 && progress.test.broken > 0.8, "{progress:?}");
+    assert_eq!(
+        (progress.counted, progress.part, progress.whole),
+        (Counted::Runs, 0.0, 11.0)
+    );
+    assert!(
+        progress.test.usual < 0.05 && progress.test.broken > 0.8,
+        "{progress:?}"
+    );
     let judged = progress.test.judge(progress.part, progress.whole);
     assert_eq!(judged, Some(FixVerdict::Mended), "{progress:?}");
 }
