@@ -34,9 +34,8 @@ impl Counters {
             }
             (_, Some(failure)) if failure.is_retried => self.told_by_retries.observe(failure),
             (_, Some(failure)) if failure.url.is_none() => self.told_by_errors.observe(failure),
-            // By page: `FailedPages`.
-            (_, Some(_)) => {}
-            (_, None) => {}
+            // Others are counted by page: `FailedPages`.
+            _ => {}
         }
         match &record.event {
             Event::Request(request) => self.observe_request(record, request),

@@ -93,7 +93,7 @@ pub(crate) fn are_dismissed(sources: &[Source]) -> Vec<bool> {
         .map(|(key, _)| {
             let run = key.run_id.as_deref().filter(|_| key.is_guessed);
             let is_open = |run: &&str| !bounded.contains(&(&*key.family, *run));
-            run.filter(is_open).is_some() && !are_runs(&groups[&writer_of(key)])
+            run.as_ref().is_some_and(is_open) && !are_runs(&groups[&writer_of(key)])
         })
         .collect()
 }

@@ -167,8 +167,7 @@ pub(super) fn status_at(words: &[&str], at: usize) -> Option<u16> {
     let behind_url = url_of(before).is_some() && {
         // `200`, `200 84ms`, `200 in 84 ms`, `200 (84 ms)`
         let is_last = match words[at + 1..] {
-            [] => true,
-            ["in", ..] => true,
+            [] | ["in", ..] => true,
             [next, ..] if is_duration(next) => true,
             [number, unit_of, ..] => {
                 bare(number).parse::<f64>().is_ok() && unit(bare(unit_of)).is_some()

@@ -19,6 +19,7 @@ use super::super::prose;
 use super::super::slots::Slots;
 use super::super::wording::{self, Said};
 use super::super::{alias::Slot, traceback};
+use super::words::{is_of_crawl4ai, of_prose, warned};
 use super::{status_of, url_in};
 use crate::framing::crash;
 use crate::meaning::map::Map;
@@ -67,38 +68,12 @@ impl<'a> Slots<'a> {
         if self.of_crawler(record, url.as_ref(), status, &error) {
             return;
         }
-        let message = record.message.as_deref().unwrap_or_default();
-        if url.is_none() && !self.has_item && !is_of_crawl4ai(record) {
-            let prose = prose::request(message).map(|prose| (prose.url.to_owned(), prose));
-            let prose = prose.or_else(|| prose::urllib3(message));
-            let in_columns = || prose::columns(message).map(|prose| (prose.url.to_owned(), prose));
-            let prose = prose.or_else(in_columns);
-            let (bare, attempt) = besides::split_attempt(message);
-            let told = || prose::told(bare).map(|prose| (prose.url.to_owned(), prose));
-            let prose =
-                prose.or_else(|| told().filter(|_| !record.level.is_some_and(Level::is_error)));
-            if let Some((url, prose)) = prose {
-                let method = Some(prose.method).filter(|method| !method.is_empty());
-                // A sentence about a failure may repeat the line of a request.
-                let refuses = prose.status.is_some_and(|status| status >= 400);
-                let is_sentence = !is_quiet || (refuses && failure::fails(bare));
-                let is_told = is_sentence && prose.method.is_empty();
-                record.failure = is_told.then_some(Failure {
-                    status: prose.status,
-                    ..Failure::default()
-                });
-                record.event = Event::Request(Request {
-                    url: Some(url.into()),
-                    method: method.map(|method| method.to_owned().into()),
-                    status_code: prose.status,
-                    response_time_ms: prose.milliseconds,
-                    bytes: prose.bytes,
-                    attempt,
-                    error_type: error.error_type,
-                    ..Request::default()
-                });
-                return;
-            }
+        if url.is_none()
+            && !self.has_item
+            && !is_of_crawl4ai(record)
+            && of_prose(record, is_quiet, &error)
+        {
+            return;
         }
         if !is_error && self.say_besides(record, is_quiet, url.as_ref()) {
             return;
@@ -459,23 +434,6 @@ impl<'a> Slots<'a> {
         }
         error
     }
-}
-
-/// Whether a record repeats in words what `Crawl4AI` says of a page elsewhere.
-fn is_of_crawl4ai(record: &Record<'_>) -> bool {
-    const STEPS: [&str; 5] = ["ANTIBOT", "COMPLETE", "CRAWL", "EXTRACT", "SCRAPE"];
-    let target = record.target.as_deref().unwrap_or_default();
-    STEPS.contains(&target)
-}
-
-/// A failed request in a warning that announces no retry.
-fn warned(message: &str) -> Option<Said<'_>> {
-    let told = failure::told(message, false).filter(|told| !told.failure.is_retried)?;
-    Some(Said::Page {
-        url: told.url?,
-        status: told.failure.status,
-        milliseconds: prose::milliseconds(message),
-    })
 }
 
 /// Whether a text is an error of JavaScript's or Java's with its stack.

@@ -26,6 +26,7 @@ use crate::parsing::time::{self, Local};
 
 mod eliot;
 mod event;
+mod words;
 
 pub(crate) use self::eliot::is_eliots;
 
