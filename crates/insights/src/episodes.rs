@@ -12,7 +12,7 @@ use dragline_schema::Timestamp;
 
 use crate::finding::{RunValue, ScraperKey};
 use crate::fleet::Fleet;
-use crate::metric::Metric;
+use crate::metric::{Metric, Scale};
 use crate::normal::{Comparison, Normal, Point, surprise};
 use crate::onset::onset;
 use crate::series::DAY;
@@ -125,31 +125,27 @@ impl Track {
         self.metric.is_size() && turns >= TURNS && is_everywhere && is_usual
     }
 
-    /// Whether small units deviated like this at other times, too, after which all was as usual: so often that
-    /// it may be chance again.
+    /// Whether small units deviated like this at other times, too, after which all was as usual: so often that it may be
+    /// chance again.
     fn is_familiar(&self, stretch: &[&Test]) -> bool {
-        let size = |test: &Test| test.comparison.residual.abs();
-        let least = stretch
-            .iter()
-            .map(|test| size(test))
-            .fold(f64::INFINITY, f64::min);
         let is_up = stretch[0].surprise > 0.0;
-        let last = self.tests.last().map(|test| test.unit);
-        let is_other = |other: &Vec<&Test>| {
-            let has_ended = other.last().map(|test| test.unit) != last;
-            let is_alike = |test: &&Test| size(test) >= ALIKE * least;
-            other[0].unit != stretch[0].unit
-                && has_ended
-                && (other[0].surprise > 0.0) == is_up
-                && other.iter().any(is_alike)
+        let size = |test: &Test| {
+            let usual = match self.metric.scale() {
+                Scale::Share => 1.0,
+                Scale::Log => test.usual.max(1e-9),
+            };
+            (test.raw - test.usual) * if is_up { 1.0 } else { -1.0 } / usual
         };
-        let others: Vec<Vec<&Test>> = self.stretches().into_iter().filter(is_other).collect();
-        let windows: usize = others.iter().map(Vec::len).sum();
-        let share = (windows + 1) as f64 / (self.tests.len() + 1) as f64;
-        let is_small = |test: &&Test| test.is_small;
-        let are_enough = others.len() + usize::from(stretch.len() == 1) >= 2;
+        let sizes = stretch.iter().map(|test| size(test));
+        let least = sizes.fold(f64::INFINITY, f64::min);
+        let own = stretch[0].unit..=stretch[stretch.len() - 1].unit;
+        let is_alike = |test: &&Test| size(test) >= ALIKE * least && !own.contains(&test.unit);
+        let others = self.tests.iter().filter(is_alike).count();
+        let are_enough = others + usize::from(stretch.len() == 1) >= 2;
+        let share = (others + 1) as f64 / (self.tests.len() + 1) as f64;
         let chance = share.powf(stretch.len() as f64);
-        !others.is_empty() && are_enough && stretch.iter().all(is_small) && chance > SUSPECT
+        let are_small = stretch.iter().all(|test| test.is_small);
+        are_small && others > 0 && are_enough && chance > SUSPECT
     }
 
     /// The metric's value in each run that was last active at or after `from`, beside what was normal for it.

@@ -260,7 +260,7 @@ fn of(
         *place >= presence.least() && is_new(&presence, row, (*place, *before))
     };
     if row.runs.is_none() || presence.are_hours {
-        // Of so many errors some places may not be kept, but the time of the first one is.
+        // Not all places of these errors may be kept, but the time of the first one is.
         let began = Some((first, 0)).filter(is_new);
         let is_first = row.group.first_seen >= presence.first[first];
         return began

@@ -11,7 +11,7 @@ use crate::kind::Effect;
 const FEW_REQUESTS: u64 = 3;
 /// A scraper of which more than this share of the requests fails is degraded.
 const TOLERATED: f64 = 0.1;
-/// With fewer than 20 requests, at most this probability that so many fail by chance.
+/// With fewer than 20 requests, maximum probability of this number of failures by chance.
 const UNLIKELY: f64 = 0.01;
 
 /// The verdict on a scraper, and the reasons. `rows` are its runs, oldest first; the state at the last run decides.
@@ -124,7 +124,7 @@ pub fn rank(verdict: &str) -> usize {
         .unwrap_or(VERDICTS.len())
 }
 
-/// Whether so many of all failed that it is more than tolerated, and more than chance.
+/// Whether more of all failed than is tolerated, and than chance explains.
 fn are_many(failed: u64, all: u64) -> bool {
     if all >= ENOUGH_REQUESTS || failed == 0 {
         return failed as f64 > TOLERATED * all as f64;
