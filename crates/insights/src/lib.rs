@@ -47,6 +47,7 @@ mod finding;
 mod fix;
 mod fleet;
 mod fold;
+mod forecast;
 mod incidents;
 mod kind;
 mod limits;
@@ -83,6 +84,7 @@ pub use crate::finding::{
 };
 pub use crate::fix::{FixTest, FixVerdict, NoFixTest, ODDS, Trials};
 pub use crate::fleet::Fleet;
+pub use crate::forecast::{BAND_SHARE, Band, NoForecast, PastRun, RunForecast, forecast};
 pub use crate::kind::{Effect, InsightKind, UnknownKind};
 pub use crate::limits::{Limits, Whole};
 pub use crate::metric::{blocked, refused};

@@ -177,7 +177,7 @@ impl Fix {
     pub(crate) fn sentence(&self) -> String {
         let (seen, counted) = (self.seen.1, self.counted());
         let rate = |rate: f64| {
-            format!("{:.3}", rate)
+            format!("{rate:.3}")
                 .trim_end_matches('0')
                 .trim_end_matches('.')
                 .to_owned()
@@ -250,7 +250,7 @@ mod tests {
         assert!(fixes.take(&[none.clone()], at) && !fixes.take(&[none], at));
         assert_eq!(
             fixes.of("block_wave-1").unwrap().sentence(),
-            "0 pages were counted, about 38 decide (usual 0.02 per page, broken 0.4, since the mark nothing yet)."
+            "0 pages were counted, about 29 decide (usual 0.02 per page, broken 0.4, since the mark nothing yet)."
         );
         let old = watched(&fixes, 40.0, 100.0);
         assert!(fixes.take(&[old.clone()], at.plus_micros(5)));

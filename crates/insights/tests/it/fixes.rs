@@ -214,7 +214,7 @@ fn a_marked_finding_is_judged_by_the_pages_that_follow() {
         (&[50, 55], FixVerdict::Worse),
     ] {
         let progress = progress(after);
-        assert_eq!(progress.whole, 120.0, "{progress:?}");
+        assert_eq!(progress.whole as u64, 120, "{progress:?}");
         let judged = progress.test.judge(progress.part, progress.whole);
         assert_eq!(judged, Some(verdict), "{progress:?}");
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod fixes;
+mod forecasts;
 mod foreign;
 
 use std::path::Path;

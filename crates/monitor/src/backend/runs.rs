@@ -1,5 +1,6 @@
 //! Runs: active ones from the live view, others from the database.
 
+use dragline_insights::{PastRun, forecast};
 use dragline_report::model::Run;
 use dragline_schema::{RunKey as StoredKey, Timestamp};
 use dragline_web::model::{Forecast, Range, RunDetail, RunNumbers, RunOutcome, RunSummary};
@@ -12,8 +13,8 @@ use crate::judge::time_of;
 use crate::service::Monitor;
 use crate::store::{RunFilter, StoredRun};
 
-/// Number of earlier runs that a forecast is made of, at least and at most.
-const EARLIER: std::ops::RangeInclusive<usize> = 8..=100;
+/// Maximum number of earlier runs that a forecast is made of. Late in a run, only few of them lasted as long.
+const EARLIER: usize = 400;
 /// Number of error groups that a run shows.
 const GROUPS: usize = 10;
 
@@ -48,6 +49,10 @@ impl Monitor {
             ..RunNumbers::default()
         };
         let end = run.last_event.unwrap_or(now);
+        let forecast = match run.started {
+            Some(start) => self.forecast(key, start, run, now),
+            None => Err("no line says when it started".to_owned()),
+        };
         RunSummary {
             key: RunKey {
                 scraper_id: Some(key.scraper_id.clone()),
@@ -65,9 +70,8 @@ impl Monitor {
             host: run.host.clone(),
             numbers,
             items_expected: self.items_expected(Some(&key.scraper_id), Some(&key.site)),
-            forecast: run
-                .started
-                .and_then(|start| self.forecast(key, start, run, now)),
+            no_forecast: forecast.as_ref().err().cloned(),
+            forecast: forecast.ok(),
         }
     }
 
@@ -79,63 +83,42 @@ impl Monitor {
         own.map(|one| findings::range_of(&one.expected))
     }
 
-    /// When a run is expected to end, from the durations of earlier runs that lasted at least as long.
+    /// What a run is expected to come to, from the finished runs of its scraper, or why that cannot be predicted.
     fn forecast(
         &self,
         key: &ScraperKey,
         start: Timestamp,
         run: &LiveRun,
         now: Timestamp,
-    ) -> Option<Forecast> {
+    ) -> Result<Forecast, String> {
         let filter = RunFilter {
             scraper: Some(key.scraper_id.clone()),
             site: Some(key.site.clone()),
             verdict: Some("finished".to_owned()),
             ..RunFilter::default()
         };
-        let (runs, _) = self.store.runs(&filter, 0, *EARLIER.end()).ok()?;
+        let (runs, _) = self
+            .store
+            .runs(&filter, 0, EARLIER)
+            .map_err(|error| error.to_string())?;
+        let past = runs.iter().rev().filter_map(|run| {
+            Some(PastRun {
+                seconds: run.duration_seconds?,
+                items: run.items.map(|items| items as f64),
+            })
+        });
+        let past: Vec<PastRun> = past.collect();
         let elapsed = now.since(start).max(0) as f64 / 1e6;
-        let longer: Vec<&StoredRun> = runs
-            .iter()
-            .filter(|run| {
-                run.duration_seconds
-                    .is_some_and(|seconds| seconds > elapsed)
-            })
-            .collect();
-        if runs.len() < *EARLIER.start() || longer.len() < *EARLIER.start() / 2 {
-            return None;
-        }
-        let mut seconds: Vec<f64> = longer
-            .iter()
-            .filter_map(|run| run.duration_seconds)
-            .collect();
-        seconds.sort_by(f64::total_cmp);
+        let found = forecast(&past, elapsed, run.items as f64).map_err(|why| why.to_string())?;
         let at = |seconds: f64| start.plus_micros((seconds * 1e6) as i64);
-        // With n earlier runs, the ends of the band lie beyond the sample: a margin stands in for that.
-        let margin = (seconds[seconds.len() - 1] - seconds[0]) / seconds.len() as f64;
-        // Items so far, and as many more for each second as such runs make.
-        let mut rates: Vec<f64> = longer
-            .iter()
-            .filter_map(|run| {
-                Some(run.items? as f64 / run.duration_seconds.filter(|seconds| *seconds > 0.0)?)
-            })
-            .collect();
-        rates.sort_by(f64::total_cmp);
-        let median = quantile(&seconds, 0.5);
-        let items =
-            |seconds: f64, rate: f64| run.items as f64 + (seconds - elapsed).max(0.0) * rate;
-        let (lower, upper) = (
-            quantile(&seconds, 0.05) - margin,
-            quantile(&seconds, 0.95) + margin,
-        );
-        Some(Forecast {
-            end: at(median),
-            end_lower: at(lower.max(elapsed)),
-            end_upper: at(upper),
-            items: (!rates.is_empty()).then(|| items(median, quantile(&rates, 0.5)).round()),
-            items_range: (!rates.is_empty()).then(|| Range {
-                lower: items(lower, quantile(&rates, 0.05)).floor(),
-                upper: items(upper, quantile(&rates, 0.95)).ceil(),
+        Ok(Forecast {
+            end: at(found.seconds.middle),
+            end_lower: at(found.seconds.lower),
+            end_upper: at(found.seconds.upper),
+            items: found.items.map(|items| items.middle.round()),
+            items_range: found.items.map(|items| Range {
+                lower: items.lower.floor(),
+                upper: items.upper.ceil(),
             }),
         })
     }
@@ -228,6 +211,7 @@ impl Monitor {
                 response_time_ms_p95: run.response_time_ms.map(|times| times.1),
             },
             forecast: None,
+            no_forecast: None,
         }
     }
 
@@ -420,11 +404,4 @@ fn is_within(run: &RunSummary, first: Option<Timestamp>, last: Option<Timestamp>
         return false;
     };
     first.is_none_or(|first| first <= end) && last.is_none_or(|last| last >= start)
-}
-
-/// A quantile of sorted values, with linear interpolation; the list is not empty.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let rank = q * (sorted.len() - 1) as f64;
-    let (low, high) = (rank.floor() as usize, rank.ceil() as usize);
-    sorted[low] + (sorted[high] - sorted[low]) * rank.fract()
 }

@@ -128,6 +128,13 @@ fn check_pages(monitor: &Monitor, world: &World) {
         "{}",
         overview.active_runs_total
     );
+    // Of each active run it is said when it ends, or why that is not known.
+    for run in &overview.active_runs {
+        assert!(
+            run.forecast.is_some() != run.no_forecast.is_some(),
+            "{run:?}"
+        );
+    }
     let scope = Scope {
         scraper_id: Some("scraper1".to_owned()),
         site: None,

@@ -129,8 +129,10 @@ pub struct RunSummary {
     pub numbers: RunNumbers,
     /// The usual number of items of such a run; null when none was learned.
     pub items_expected: Option<Range>,
-    /// What it is expected to come to; null once it ended, and without enough earlier runs.
+    /// What it is expected to come to; null once it ended, and where that cannot be predicted.
     pub forecast: Option<Forecast>,
+    /// Why it cannot be predicted; null otherwise.
+    pub no_forecast: Option<String>,
 }
 
 /// One run.

@@ -180,7 +180,9 @@ fn title(run: &RunSummary) -> String {
 
 fn lead(call: &Call<'_>, run: &RunSummary) -> Vec<Html> {
     let Some(forecast) = &run.forecast else {
-        return Vec::new();
+        let why = run.no_forecast.iter();
+        let words = why.map(|why| Html::text(&format!("Its end cannot be predicted: {why}.")));
+        return words.collect();
     };
     let mut text = Html::text("Expected to end about ")
         .then("", &Html::time(Some(forecast.end), call.now))

@@ -384,6 +384,7 @@ pub(super) fn run(scraper: &ScraperSummary, number: i64, is_hostile: bool) -> Ru
             lower: items as f64 * 0.9,
             upper: items as f64 * 1.1,
         }),
+        no_forecast: None,
         forecast: is_active.then(|| Forecast {
             end: at(-900),
             end_lower: at(-720),
