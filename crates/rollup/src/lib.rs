@@ -42,6 +42,7 @@ mod finish;
 mod guessed;
 mod habits;
 mod identity;
+mod idle;
 mod observe;
 mod order;
 mod part;
