@@ -10,6 +10,8 @@ use std::sync::Arc;
 use dragline_schema::Timestamp;
 use jiff::civil;
 
+use crate::backwards;
+use crate::framing::envelope::before;
 use crate::framing::open::{Source, read_start};
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
@@ -46,11 +48,15 @@ pub(crate) fn of(
         begun: None,
         grown: None,
         offset: None,
+        before: None,
+        descends: false,
     };
     let Ok(mut source) = Source::open_in_pieces(path) else {
         return calendar;
     };
     let (start, _) = read_start(&mut source, FIRST_BYTES);
+    calendar.before = before::every_line(&start);
+    calendar.descends = backwards::descends(&start);
     let lines = start.split(|byte| *byte == b'\n');
     let times = lines.filter_map(|line| Some((line, time_in(line)?)));
     let (mut is_open, mut is_dayless, mut told) = (false, false, None);

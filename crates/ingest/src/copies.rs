@@ -50,6 +50,7 @@ pub(crate) fn drop_copies(
     search.equal_small_files();
     search.same_stems();
     search.alike();
+    search.merged();
     let copies = search.copies;
     let skipped = copies.keys().map(|&copy| {
         // Follow copies of copies to the file that is read.
@@ -134,6 +135,55 @@ impl Search<'_> {
                 }
             }
         }
+    }
+
+    /// Finds the other parts of a file that people made of several: behind a part that is its beginning, the text of
+    /// another file follows whole.
+    fn merged(&mut self) {
+        let beginnings: Vec<(usize, usize)> = self.copies.iter().map(|(a, b)| (*a, *b)).collect();
+        for (first, whole) in beginnings {
+            let is_copied = self.copies.contains_key(&whole);
+            let Some(mut behind) = length_of(&self.files[first].path).filter(|_| !is_copied) else {
+                continue;
+            };
+            while let Some((part, length)) = self.part_at(whole, behind) {
+                self.add(part, whole);
+                if !self.copies.contains_key(&part) {
+                    break;
+                }
+                behind += length;
+            }
+        }
+    }
+
+    /// The file whose whole text is in another one from an offset on, and its length.
+    fn part_at(&self, whole: usize, offset: u64) -> Option<(usize, u64)> {
+        let path = &self.files[whole].path;
+        let start = read_start(&mut open_at(path, offset)?, START).0;
+        let may_be = |part: &usize| {
+            let Beginning { head, length } = self.beginnings[*part];
+            let is_other = *part != whole && !self.copies.contains_key(part);
+            is_other && length > 0 && head_of(&start[..start.len().min(length)]) == head
+        };
+        let mut parts = (0..self.files.len()).filter(may_be);
+        parts.find_map(|part| {
+            if self.watch.is_cancelled() {
+                return None;
+            }
+            let mut whole = open_at(path, offset)?;
+            let mut source = Source::open_in_pieces(&self.files[part].path).ok()?;
+            let mut length = 0;
+            loop {
+                let text = read_start(&mut source, START).0;
+                if text.is_empty() {
+                    return Some((part, length)).filter(|(_, length)| *length > 0);
+                }
+                if read_start(&mut whole, text.len()).0 != text {
+                    return None;
+                }
+                length += text.len() as u64;
+            }
+        })
     }
 
     /// Compares files that start with the same bytes.
@@ -257,6 +307,32 @@ fn beginning_is_longer(path: &Path, length: u64) -> bool {
     seen > length
 }
 
+/// The length of a file's text.
+fn length_of(path: &Path) -> Option<u64> {
+    let mut source = Source::open_in_pieces(path).ok()?;
+    let mut length = 0;
+    source.each_piece(|piece| {
+        length += piece.len() as u64;
+        true
+    });
+    Some(length)
+}
+
+/// A file's text from an offset on.
+fn open_at(path: &Path, offset: u64) -> Option<Source> {
+    let mut source = Source::open_in_pieces(path).ok()?;
+    let mut left = offset;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(START);
+        let skipped = read_start(&mut source, most).0.len() as u64;
+        if skipped == 0 {
+            return None;
+        }
+        left -= skipped;
+    }
+    Some(source)
+}
+
 /// A text that may be a prefix of another.
 struct Shorter {
     index: usize,
@@ -324,4 +400,46 @@ pub(crate) fn head_of(start: &[u8]) -> u64 {
     /// Number of bytes hashed.
     const HEAD: usize = 512;
     xxh3_64(&start[..start.len().min(HEAD)])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::discover::discover;
+
+    #[test]
+    fn a_file_made_of_others_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = |day: u32, lines: u32| -> String {
+            let line = |n| {
+                format!(
+                    "2026-03-{day:02} 10:{:02}:{:02} INFO shop: x\n",
+                    n / 60,
+                    n % 60
+                )
+            };
+            (0..lines).map(line).collect()
+        };
+        // One is longer than what is compared at once.
+        let parts = [part(4, 30), part(5, 2500), part(6, 20)];
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        for (name, text) in [
+            ("a.log.2", &parts[0]),
+            ("a.log.1", &parts[1]),
+            ("a.log", &parts[2]),
+        ] {
+            write(name, text);
+        }
+        write("all.log", &parts.concat());
+        write("other.log", &part(7, 9));
+        let found = discover(&[dir.path().display().to_string()]).unwrap();
+        let names = |paths: Vec<&str>| -> Vec<String> {
+            let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+            paths.into_iter().map(name).collect()
+        };
+        let read = found.families.iter().flat_map(|family| &family.files);
+        let read = names(read.map(|file| &*file.source.path).collect());
+        let skipped = names(found.skipped.iter().map(|one| &*one.source.path).collect());
+        assert_eq!(read, ["all.log", "other.log"]);
+        assert_eq!(skipped, ["a.log", "a.log.1", "a.log.2"]);
+    }
 }

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::copies::{Beginning, drop_copies, head_of};
 use crate::found::{LogFile, START, Skipped};
+use crate::framing::envelope::answers::begins_with_rows;
 use crate::framing::frames;
 use crate::framing::lines::HOLE;
 use crate::framing::open::{Source, other_packer, read_start};
@@ -295,7 +296,8 @@ impl Walk {
             return self.skip(source, kind, detail.into_owned());
         }
         // A JSON object over several lines is a document; a log has one object per line.
-        if found && path.extension().is_some_and(|ext| ext == "json") && is_document(&start) {
+        let is_document = || is_document(&start) && !begins_with_rows(&start);
+        if found && path.extension().is_some_and(|ext| ext == "json") && is_document() {
             if let Some(log) = job_of(path, &start) {
                 if !log.exists() {
                     return self.take(path, source, bytes, &start);

@@ -40,6 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backwards;
 mod calendar;
 mod clock;
 mod copies;

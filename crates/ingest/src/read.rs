@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dragline_schema::{ProblemKind, Sink};
 
+use crate::backwards::Lines;
 use crate::calendar;
 use crate::decoder::Decoder;
 use crate::discover::Family;
@@ -109,6 +110,9 @@ impl FamilyReader {
         };
         let mut reader = LineReader::new(source, max_line);
         let mut taken = 0u64;
+        if calendar.descends {
+            self.read_backwards(&mut reader, sink);
+        }
         while let Some(line) = reader.next_line() {
             self.take(&line, sink);
             taken += 1;
@@ -134,6 +138,32 @@ impl FamilyReader {
         let options = self.decoder.options();
         let order = options.dates.or(self.decoder.order());
         calendar::of(&file.path, file.source.modified, order, &options.watch)
+    }
+
+    /// Reads a file whose newest line is the first from its end to its beginning. A longer file than fits in memory is
+    /// read as it is from there.
+    fn read_backwards(&mut self, reader: &mut LineReader, sink: &mut dyn Sink) {
+        let mut lines = Lines::default();
+        while !lines.is_full()
+            && let Some(line) = reader.next_line()
+        {
+            match line {
+                Line::Text {
+                    bytes,
+                    at,
+                    complete,
+                } => lines.push(bytes, at, complete),
+                other => self.take(&other, sink),
+            }
+        }
+        if lines.is_full() {
+            let detail = "its newest line is the first, and it is longer than 64 MiB: what is behind them was read in the \
+                          wrong order; turn it round: tac FILE | dragline report -";
+            report(sink, ProblemKind::CorruptFile, None, detail);
+        }
+        lines.each_backwards(&mut |bytes, at, complete| {
+            self.decoder.line(bytes, at, complete, sink);
+        });
     }
 
     fn take(&mut self, line: &Line<'_>, sink: &mut dyn Sink) {
@@ -176,6 +206,9 @@ impl FamilyReader {
         let source = Source::open(&file.path, &options.watch, &options.memory).ok()?;
         let source = source.tapped(options.fingerprints);
         let calendar = self.calendar(file);
+        if calendar.descends {
+            return None;
+        }
         let taught = self.decoder.study(file, calendar);
         let decoder = || {
             let mut decoder = Decoder::new(&self.family, options);

@@ -18,6 +18,8 @@ const LEAST_LINES: usize = 3;
 /// A quarter of an hour, and how far from it a difference may be, in seconds.
 const QUARTER: i64 = 900;
 const NEAR: i64 = 60;
+/// What clocks are set back or forth by, in seconds.
+const SEASON: i32 = 3600;
 /// No zone is further from Greenwich, in seconds.
 const FURTHEST: i64 = 14 * 3600;
 
@@ -45,8 +47,17 @@ impl Evidence {
             count = collect(end, &mut times, count);
         }
         let times = || times[..count].iter().flatten();
-        let zoned = times().find(|time| time.offset.is_some()).and_then(civil);
-        let bare = times().find(|time| time.offset.is_none()).and_then(civil);
+        let zoned = times().find(|time| time.offset.is_some());
+        let bare = times().find(|time| time.offset.is_none());
+        // A date without a year is of the same one.
+        let bare = bare.map(|bare| match (bare.date, zoned.map(|zoned| zoned.date)) {
+            (Date::MonthDay(month, day), Some(Date::Known(other))) => Stamp {
+                date: civil::Date::new(other.year(), month, day).map_or(bare.date, Date::Known),
+                ..*bare
+            },
+            _ => *bare,
+        });
+        let (zoned, bare) = (zoned.and_then(civil), bare.as_ref().and_then(civil));
         let (Some((_, zoned)), Some((local, bare))) = (zoned, bare) else {
             return;
         };
@@ -66,9 +77,16 @@ impl Evidence {
     }
 
     /// The offset of the program's zone in seconds, if nine tenths of the lines show the same, and one of its times.
+    /// When clocks are set back or forth among these lines, the others show an hour more or less.
     pub(crate) fn offset(&self) -> Option<(i32, civil::DateTime)> {
         let (offset, count) = self.offsets.iter().max_by_key(|(_, count)| *count)?;
-        let is_sure = *count >= LEAST_LINES && count * 10 >= self.lines * 9;
+        let around = |by: i32| {
+            let mut others = self.offsets.iter();
+            let other = others.find(|(other, _)| *other == offset + by);
+            other.map_or(0, |(_, count)| *count)
+        };
+        let agree = count + around(SEASON).max(around(-SEASON));
+        let is_sure = *count >= LEAST_LINES && agree * 10 >= self.lines * 9;
         is_sure.then_some((*offset, self.first?))
     }
 }
@@ -78,11 +96,12 @@ fn collect(text: &str, times: &mut [Option<Stamp>; MOST_TIMES], count: usize) ->
     let bytes = text.as_bytes();
     let (mut at, mut count) = (0, count);
     while at < bytes.len() && count < MOST_TIMES {
-        let is_begin =
-            bytes[at].is_ascii_digit() && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric());
+        // Months and weekdays have names.
+        let may_be = bytes[at].is_ascii_digit() || bytes[at].is_ascii_uppercase();
+        let is_begin = may_be && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric());
         match is_begin.then(|| stamp(&text[at..])).flatten() {
             Some((found, length)) => {
-                if matches!(found.date, Date::Known(_)) {
+                if matches!(found.date, Date::Known(_) | Date::MonthDay(..)) {
                     times[count] = Some(found);
                     count += 1;
                 }
@@ -135,6 +154,23 @@ mod tests {
             format!("2026-03-04T12:00:0{n}Z stdout F 2026-03-04 12:00:0{n},1 INFO shop: x")
         });
         assert_eq!(offset(&same), Some(0));
+        // The clocks are set back.
+        let autumn = lines(&|n| {
+            let local = if n < 4 { n } else { n - 4 };
+            format!("2026-10-25T00:{n}0:00Z stdout F 2026-10-25 02:{local}0:00,1 INFO shop: x")
+                .replace("T00:4", "T01:0")
+                .replace("T00:5", "T01:1")
+        });
+        assert_eq!(offset(&autumn), Some(7200));
+        // A month with a name.
+        let named = lines(&|n| {
+            format!("2026-03-04T15:59:5{n}Z stderr F Mar 04, 2026 9:59:5{n} AM shop.Crawl main")
+        });
+        assert_eq!(offset(&named), Some(-21600));
+        // A date without a year, before a record with a zone of its own.
+        let yearless =
+            lines(&|n| format!("Jan 6 01:51:5{n} PM  2026-01-06T05:51:5{n}.064Z\tINFO\tx"));
+        assert_eq!(offset(&yearless), Some(28800));
         // Lines from a buffer, few lines, and lines with one time.
         let late = lines(&|n| {
             format!("2026-03-04T12:40:00Z stdout F 2026-03-04 12:{n}5:00,1 INFO shop: x")

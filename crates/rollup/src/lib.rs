@@ -43,6 +43,7 @@ mod finish;
 mod guessed;
 mod habits;
 mod identity;
+mod idle;
 mod observe;
 mod order;
 mod part;

@@ -76,8 +76,19 @@ impl Decoder {
                 timestamp: taken_at.or(context.timestamp),
                 ..Context::default()
             };
+            // Crawlee's warnings and errors are in another stream than the start of its run.
+            let is_other = opened.stream.contains("stderr") && !self.streams.is_empty();
+            let output = is_other.then(|| opened.stream.replace("stderr", "stdout"));
+            let output = output.and_then(|name| self.streams.get(&name));
+            let crawlee = output.map(|output| output.text.crawlee().state());
             let own = self.stream(&opened.stream);
             own.context.follow(context);
+            if let Some(state) = crawlee
+                && own.text.crawlee().is_before(&state)
+            {
+                own.flush(sink);
+                own.text.crawlee_mut().restore(state);
+            }
             own
         };
         (own.taken_at, own.given_level) = (taken_at, level);

@@ -267,6 +267,7 @@ impl Decoder {
     /// Sets what is known about the times in the current file.
     pub(crate) fn set_calendar(&mut self, calendar: Calendar) {
         self.local.set_calendar(calendar);
+        self.habits.before = calendar.before;
         for own in self.streams.values_mut() {
             own.set_calendar(calendar);
         }

@@ -161,7 +161,8 @@ impl Decoder {
             return None;
         }
         // Lines of the same program are in objects with the same keys.
-        if !may_go_on && !text.starts_with('{') && self.habits.objects.len() < MOST_STREAMS {
+        let is_new = !may_go_on || (inside.is_pair && inside.is_sure && !is_known);
+        if is_new && !text.starts_with('{') && self.habits.objects.len() < MOST_STREAMS {
             self.habits.objects.push(inside.keys);
         }
         self.needs_order |= !text.starts_with('{');

@@ -39,6 +39,24 @@ struct Run {
     start: Option<Timestamp>,
     end: Option<Timestamp>,
     is_over: bool,
+    /// The id of the run that the program bounds itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own: Option<String>,
+}
+
+impl Run {
+    /// Whether a record of the program belongs to this run. Crawlee numbers its runs: the first one in a process is
+    /// that of the process, further ones are runs of their own.
+    fn takes(&mut self, record: &Record<'_>) -> bool {
+        let Some(run_id) = record.run_id.as_deref().filter(|_| !record.is_run_guessed) else {
+            return true;
+        };
+        let is_crawlees = matches!(record.dialect, Dialect::Crawlee | Dialect::CrawleePython);
+        if self.own.is_none() && is_crawlees && record.scraper_id.is_none() {
+            self.own = Some(run_id.to_owned());
+        }
+        self.own.as_deref() == Some(run_id)
+    }
 }
 
 impl Supervised {
@@ -74,6 +92,7 @@ impl Supervised {
             start: at,
             end: None,
             is_over: false,
+            own: None,
         });
         if runs.len() > MOST_RUNS {
             runs.remove(0);
@@ -121,22 +140,40 @@ impl Supervised {
 
     /// The program and the run that a line of a service belongs to. Where only one program is supervised, lines of an
     /// unknown one are its lines.
-    fn run_at(&self, service: Option<&str>, at: Option<Timestamp>) -> Option<(&str, &str)> {
+    fn run_at<'r>(
+        &'r mut self,
+        service: Option<&'r str>,
+        at: Option<Timestamp>,
+    ) -> Option<(&'r str, &'r mut Run)> {
+        let is_only = self.programs.len() == 1;
         let (name, runs) = match service {
-            Some(service) => self.programs.get_key_value(service)?,
-            None if self.programs.len() == 1 => self.programs.first_key_value()?,
+            Some(service) => (service, self.programs.get_mut(service)?),
+            None if is_only => {
+                let (name, runs) = self.programs.iter_mut().next()?;
+                (&**name, runs)
+            }
             None => return None,
         };
-        let is_in = |run: &&Run| match at {
+        let is_in = |run: &&mut Run| match at {
             Some(at) => {
-                run.start.is_none_or(|start| start <= at)
+                run.start.is_none_or(|start| is_not_before(at, start))
                     && (!run.is_over || run.end.is_none_or(|end| at <= end))
             }
             None => !run.is_over,
         };
-        let run = runs.iter().rev().find(is_in)?;
-        Some((name, &run.id))
+        let run = runs.iter_mut().rev().find(is_in)?;
+        Some((name, run))
     }
+}
+
+/// Whether a time is not before the start of a run. Many programs write whole seconds, or milliseconds, while their
+/// supervisor writes more digits: then the second of the start counts.
+fn is_not_before(at: Timestamp, start: Timestamp) -> bool {
+    let unit = [1_000_000, 1000, 1]
+        .into_iter()
+        .find(|unit| at.as_micros() % unit == 0);
+    let start = start.as_micros();
+    start - start.rem_euclid(unit.unwrap_or(1)) <= at.as_micros()
 }
 
 /// A sink that assigns records to supervised runs.
@@ -156,7 +193,7 @@ impl Assigning<'_> {
             Event::ScraperEnd(_) => self.programs.end(name, record.timestamp),
             _ => {
                 let run = self.programs.run_at(Some(name), record.timestamp);
-                run.map(|(_, id)| id.to_owned())
+                run.map(|(_, run)| run.id.clone())
             }
         };
         let is_named = run_id.is_some() || self.programs.programs.contains_key(name);
@@ -212,18 +249,18 @@ impl Sink for Assigning<'_> {
         if record.dialect != Dialect::Dragline {
             self.programs.remember(record);
         }
-        let is_named = record.run_id.is_some() && !record.is_run_guessed;
-        if self.programs.programs.is_empty() || is_named || record.dialect == Dialect::Dragline {
+        if self.programs.programs.is_empty() || record.dialect == Dialect::Dragline {
             return self.sink.record(record, at);
         }
         let run = self
             .programs
             .run_at(record.service.as_deref(), record.timestamp);
-        let Some((name, id)) = run else {
+        let run = run.and_then(|(name, run)| run.takes(record).then_some((name, run)));
+        let Some((name, run)) = run else {
             return self.sink.record(record, at);
         };
         let record = Record {
-            run_id: Some(Cow::Borrowed(id)),
+            run_id: Some(Cow::Borrowed(&run.id)),
             is_run_guessed: false,
             scraper_id: record.scraper_id.clone().or(Some(Cow::Borrowed(name))),
             ..record.clone()
@@ -233,5 +270,48 @@ impl Sink for Assigning<'_> {
 
     fn problem(&mut self, problem: &Problem<'_>) {
         self.sink.problem(problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_run_of_a_process_is_that_of_its_supervisor() {
+        let mut programs = Supervised::default();
+        let at = Timestamp::parse("2026-03-04T10:00:00Z").ok();
+        programs.start("crawl", at, 7);
+        let record = |run_id: &'static str, dialect| Record {
+            timestamp: at,
+            run_id: Some(run_id.into()),
+            dialect,
+            ..Record::default()
+        };
+        let mut takes = |record: &Record<'_>| {
+            let (_, run) = programs.run_at(None, at).unwrap();
+            run.takes(record)
+        };
+        assert!(!takes(&record("r9", Dialect::Json)));
+        assert!(takes(&record("1-0a", Dialect::Crawlee)));
+        assert!(takes(&record("1-0a", Dialect::Text)));
+        assert!(!takes(&record("2-0a", Dialect::Crawlee)));
+        assert!(takes(&Record::default()));
+    }
+
+    #[test]
+    fn a_time_with_fewer_digits_is_not_before_the_start_of_its_second() {
+        let time = |text: &str| Timestamp::parse(text).unwrap();
+        let start = time("2026-03-04T10:00:00.4007Z");
+        for (at, expected) in [
+            ("2026-03-04T10:00:00Z", true),
+            ("2026-03-04T10:00:00.400Z", true),
+            ("2026-03-04T10:00:00.399Z", false),
+            ("2026-03-04T10:00:00.400699Z", false),
+            ("2026-03-04T09:59:59Z", false),
+            ("2026-03-04T10:00:01Z", true),
+        ] {
+            assert_eq!(is_not_before(time(at), start), expected, "{at}");
+        }
     }
 }

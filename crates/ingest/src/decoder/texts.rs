@@ -15,6 +15,7 @@ use crate::framing::report;
 use crate::meaning::scrapy::{self, Scrapy};
 use crate::meaning::text::{Begun, Debug};
 use crate::meaning::{self, process};
+use crate::parsing::time::stamp::Date;
 use crate::parsing::{head, indented, without_colours};
 
 impl Decoder {
@@ -60,6 +61,7 @@ impl Decoder {
         let custom = dialects.find_map(|dialect| dialect.begin(line, at));
         if let Some(crash) = self.crash.as_mut().filter(|crash| crash.is_sure())
             && Scrapy::begin(line, at, &self.local).is_none()
+            && !begins_indented(line)
             && crash.go_on(line)
         {
             return Fate::Part;
@@ -426,8 +428,9 @@ impl Decoder {
         self.scrapy.is_in_crash() || self.text.is_in_crash()
     }
 
-    pub(super) fn open_scrapy(&mut self, begun: scrapy::Pending, sink: &mut dyn Sink) -> Fate {
+    pub(super) fn open_scrapy(&mut self, mut begun: scrapy::Pending, sink: &mut dyn Sink) -> Fate {
         self.needs_order = true;
+        begun.taken(&self.local, self.taken_at);
         if self.scrapy.completes(&begun) {
             return Fate::Part;
         }
@@ -441,6 +444,17 @@ impl Decoder {
         self.scrapy.open(begun);
         Fate::Record
     }
+}
+
+/// Whether an indented line is the head of a record: tracing's pretty format begins like this.
+fn begins_indented(line: &str) -> bool {
+    let bare = line.trim_start_matches(' ');
+    bare.len() < line.len()
+        && bare.starts_with(|c: char| c.is_ascii_digit())
+        && head::head(bare).is_some_and(|head| {
+            let has_date = head.time.is_some_and(|time| time.date != Date::None);
+            has_date && !head.level.is_empty()
+        })
 }
 
 /// Whether a line is a tag with attributes, such as `<error code="500"/>`: no level is written in this form.
@@ -459,4 +473,23 @@ fn is_tag(line: &str) -> bool {
 /// `[2026-03-04 11:22:33,123: INFO/ForkPoolWorker-1]`.
 fn is_worker(head: &head::Head<'_>) -> bool {
     head.time.is_some() && head.thread.is_some_and(|name| name.contains("PoolWorker-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_indented_head_begins_a_record() {
+        assert!(begins_indented(
+            "  2026-02-15T18:40:25.389800Z ERROR shelf: worker died"
+        ));
+        for line in [
+            "  2026-02-15T18:40:25Z x",
+            "    at src/main.rs:52",
+            "2026-02-15T18:40:25Z ERROR x: y",
+        ] {
+            assert!(!begins_indented(line), "{line}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use dragline_schema::{
     Dialect, Event, Position, Progress, Record, RunSummary, ScraperEnd, ScraperError, ScraperStart,
-    Sink,
+    Sink, host_of,
 };
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,11 @@ impl Crawlee {
     pub(crate) fn restore(&mut self, state: State) {
         self.state = state;
         self.run_id = self.name();
+    }
+
+    /// Whether another stream of the same program is in a later run.
+    pub(crate) fn is_before(&self, other: &State) -> bool {
+        self.state.runs < other.runs
     }
 
     /// Starts a file.
@@ -203,6 +208,16 @@ impl Crawlee {
         sink: &mut dyn Sink,
     ) {
         let starts = message.starts_with("Starting the crawler");
+        let is_other = record.dialect == Dialect::CrawleePython && !is_python(record);
+        if self.state.runs == 0 && is_other {
+            // Apify's own lines, in the same form, do not show that a crawler runs.
+            return;
+        }
+        if record.site.is_none() {
+            record.site = url_of(message, text)
+                .and_then(host_of)
+                .map(|host| Cow::Owned(host.to_owned()));
+        }
         if starts || self.state.runs == 0 {
             self.state.runs += 1;
             self.run_id = self.name();
@@ -227,6 +242,25 @@ impl Crawlee {
             failed_request(text, error);
         }
     }
+}
+
+/// The URL of the page that a message is about: that of a record's `url`, or one behind a word of the crawler's.
+fn url_of<'m>(message: &'m str, text: &'m str) -> Option<&'m str> {
+    let of_json = || {
+        text.split_once("\"url\":")
+            .map(|(_, rest)| rest.trim_start_matches([' ', '"']))
+    };
+    let of_words = || {
+        let (word, rest) = message.split_once(' ')?;
+        matches!(
+            word,
+            "Processing" | "processing" | "Crawling" | "crawling" | "Scraping" | "scraping"
+        )
+        .then_some(rest)
+    };
+    let rest = of_json().or_else(of_words)?;
+    let url = rest.split(['"', ' ', '\n']).next()?;
+    (url.starts_with("http://") || url.starts_with("https://")).then_some(url)
 }
 
 /// Passes on a summary as an additional record, which is not a line of the log.

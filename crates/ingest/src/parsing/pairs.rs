@@ -214,6 +214,32 @@ pub(crate) fn named(text: &str) -> Option<(&str, Vec<(&str, &str)>)> {
     (!fields.is_empty()).then_some((message, fields))
 }
 
+/// The fields of the spans on the lines below a record in tracing's pretty format:
+/// `    in crate::fetch::page with url: "https://…", attempt: 1`.
+pub(crate) fn spans_below(rest: &str) -> Vec<(&str, &str)> {
+    // Fast path: few records have further lines, and few of these name spans.
+    if rest.is_empty() || memchr::memmem::find(rest.as_bytes(), b"  in ").is_none() {
+        return Vec::new();
+    }
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.');
+    let fields = rest.lines().filter_map(|line| {
+        let span = line.strip_prefix("  ")?.trim_start().strip_prefix("in ")?;
+        let (name, fields) = span.split_once(" with ")?;
+        name.chars().all(is_part).then_some(fields)
+    });
+    fields
+        .flat_map(|fields| {
+            let (first, mut others) = named(fields).unwrap_or((fields, Vec::new()));
+            let first = first.split_once(": ");
+            let first = first.map(|(key, value)| (key, value.trim().trim_matches('"')));
+            if let Some(first) = first {
+                others.insert(0, first);
+            }
+            others
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +248,18 @@ mod tests {
         pairs(message)
             .map(|(key, value)| format!("{key}={value:?}"))
             .collect()
+    }
+
+    #[test]
+    fn spans_below_a_record() {
+        let rest = "    at src/fetch.rs:60\n    in shelf::page with url: \"https://x.test/a, b\", attempt: 1\n    in shelf::crawl\n    in crawl with site: x.test";
+        let expected = [
+            ("url", "https://x.test/a, b"),
+            ("attempt", "1"),
+            ("site", "x.test"),
+        ];
+        assert_eq!(spans_below(rest), expected);
+        assert_eq!(spans_below("  in the end: with x: 1"), []);
     }
 
     #[test]

@@ -57,9 +57,8 @@ pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
     let value = |name: &str| {
         let begin = fields.find(&format!("\"{name}\"=>\""))? + name.len() + 5;
         let value = &fields[begin..];
-        let end = value
-            .find("\", \"")
-            .filter(|end| value[*end + 4..].contains("\"=>"));
+        let mut ends = value.match_indices("\", \"").map(|(end, _)| end);
+        let end = ends.find(|end| begins_with_key(&value[*end + 4..]));
         let last = value.rfind('"').filter(|_| !is_cut);
         let end = end.or(last).unwrap_or(value.len());
         Some(&value[..end])
@@ -74,13 +73,29 @@ pub(super) fn fluent_bit(line: &str) -> Option<Opened<'_>> {
             ..Opened::default()
         });
     };
+    let text = text.trim_end_matches('\n');
+    // Some versions escape the text.
+    let text = if text.starts_with("{\\\"") {
+        Cow::Owned(text.replace("\\\"", "\"").replace("\\\\", "\\"))
+    } else {
+        Cow::Borrowed(text)
+    };
+    let stream = value("stream").or_else(|| value("source"));
+    let container = value("container_name").unwrap_or_default();
     Some(Opened {
         is_piece: value("_p") == Some("P") || value("logtag") == Some("P"),
-        text: Cow::Borrowed(text.trim_end_matches('\n')),
+        text,
         time: time.parse().ok().and_then(time::from_epoch),
-        stream: Cow::Owned(format!("{tag} {}", value("stream").unwrap_or_default())),
+        stream: Cow::Owned(format!("{tag} {}{container}", stream.unwrap_or_default())),
         ..Opened::default()
     })
+}
+
+/// Whether a text begins with a name and the sign before its value: `log"=>`.
+fn begins_with_key(text: &str) -> bool {
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let length = text.bytes().take_while(|b| is_part(b)).count();
+    length > 0 && text[length..].starts_with("\"=>")
 }
 
 /// The rest of an entry after the line end in its value: `", "stream"=>"stdout"}]`.
@@ -186,6 +201,15 @@ mod tests {
             ("say \"no\", x", "kube.a stderr")
         );
         assert_eq!(time(&opened), at("2026-03-04T10:00:00.120000Z"));
+        let object = r#"{"a": "b", "c": "d"}"#;
+        let keys = r#""container_id"=>"9f", "container_name"=>"/crawl""#;
+        for log in [object, r#"{\"a\": \"b\", \"c\": \"d\"}"#] {
+            let line = format!(
+                r#"[0] d: [[1772618400.12, {{}}], {{"source"=>"stderr", "log"=>"{log}", {keys}}}]"#
+            );
+            let opened = fluent_bit(&line).unwrap();
+            assert_eq!((&*opened.text, &*opened.stream), (object, "d stderr/crawl"));
+        }
         let apart = "[0] a: [[1772618400.12, {}], {\"level\"=>\"error\", \"n\"=>{\"m\"=>1}}]";
         let opened = fluent_bit(apart).unwrap();
         assert_eq!(opened.text, "{\"level\":\"error\", \"n\":{\"m\":1}}");

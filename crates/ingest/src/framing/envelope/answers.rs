@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::object::{TIMES, contained, is_known, payload};
 use super::workers;
 use crate::parsing::Object;
 
@@ -132,10 +133,48 @@ fn streams(object: &Object<'_>) -> Option<Vec<Cow<'static, str>>> {
     lines.into_iter().map(record).collect()
 }
 
-/// Whether an object is a platform's own event: Lambda's `{"type": "platform.start", "record": …}`.
+/// Whether an object is a platform's own event: Lambda's `{"type": "platform.start", "record": …}`, pm2's
+/// `{"type": "process_event", "app_name": …}`.
 pub(crate) fn is_platforms(object: &Object<'_>) -> bool {
+    if member(object, "app_name").is_some() && member(object, "type") == Some("\"process_event\"") {
+        return true;
+    }
     member(object, "type").is_some_and(|kind| kind.starts_with("\"platform."))
         && member(object, "record").is_some()
+}
+
+/// Whether a JSON document begins with rows that contain lines of programs, as the tools of clouds write them: a list
+/// of envelopes, or an object with one.
+pub(crate) fn begins_with_rows(document: &[u8]) -> bool {
+    const LINES: [&str; 8] = [
+        "textPayload",
+        "message",
+        "@message",
+        "log",
+        "Log_s",
+        "LogEntry",
+        "LogMessage",
+        "MESSAGE",
+    ];
+    let text = String::from_utf8_lossy(document);
+    let Some(list) = text.find('[').filter(|at| {
+        // Nothing but the name of the list stands before it.
+        text[..*at].bytes().filter(|b| *b == b'{').count() <= 1
+    }) else {
+        return false;
+    };
+    let rows = serde_json::Deserializer::from_str(text[list + 1..].trim_start());
+    let Some(Ok(row)) = rows.into_iter::<&serde_json::value::RawValue>().next() else {
+        return false;
+    };
+    let Some(row) = Object::parse(row.get()) else {
+        return false;
+    };
+    let has_time = row.fields.iter().any(|(key, _)| TIMES.contains(&&**key));
+    let is_line = payload(&row).is_some_and(|(name, _)| {
+        LINES.contains(&name) && row.fields.iter().all(|(key, _)| is_known(key, name))
+    });
+    has_time && (is_line || contained(&row).is_some())
 }
 
 #[cfg(test)]
@@ -183,5 +222,26 @@ mod tests {
         }
         assert_eq!(read(r#"{"message":"a","data":[{"message":"b"}]}"#), None);
         assert_eq!(read(r#"{"data":[1,2]}"#), None);
+    }
+
+    #[test]
+    fn documents_of_rows() {
+        for document in [
+            "[\n  {\n    \"timestamp\": \"2026-03-04T10:00:00Z\",\n    \"textPayload\": \"x\"\n  },",
+            "[{\"TimeGenerated\": \"x\", \"Log_s\": \"x\", \"Stream_s\": \"stdout\"}]",
+            "{\n  \"events\": [\n    {\"timestamp\": 1, \"message\": \"x\", \"ingestionTime\": 2}",
+            "[{\"timestamp\": \"x\", \"jsonPayload\": {\"a\": 1}}]",
+        ] {
+            assert!(begins_with_rows(document.as_bytes()), "{document}");
+        }
+        for document in [
+            "[\n  {\n    \"title\": \"x\", \"time\": \"y\"\n  }\n]",
+            "[{\"message\": \"x\", \"time\": 1, \"price\": 2}]",
+            "{\n  \"name\": \"x\",\n  \"a\": {\"b\": [{\"time\": 1, \"message\": \"x\"}]}",
+            "[1, 2]",
+            "{",
+        ] {
+            assert!(!begins_with_rows(document.as_bytes()), "{document}");
+        }
     }
 }

@@ -6,9 +6,11 @@
 
 mod agents;
 pub(crate) mod answers;
+pub(crate) mod before;
 mod names;
 pub(crate) mod object;
 mod service;
+mod streams;
 mod syslog;
 mod workers;
 
@@ -21,13 +23,11 @@ use crate::framing::crash;
 use crate::parsing::head::head;
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
-use crate::parsing::time::{self, Calendar};
+use crate::parsing::time::{self, Before, Calendar};
 use crate::parsing::{Object, scalar};
 
 pub(crate) use self::names::before_record;
-use self::names::{
-    bare, before_object, before_traceback, bracketed, fly, kubectl, named, of_stream,
-};
+use self::names::{bare, before_object, bracketed, fly, kubectl, named};
 pub(crate) use self::service::{service_of, without_replica};
 pub(crate) use self::syslog::severity;
 use self::syslog::{journal, since_boot, syslog, tagged};
@@ -53,10 +53,13 @@ pub(crate) struct Opened<'l> {
 /// What earlier lines of the file showed about its envelopes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Habits {
+    /// What a platform writes before every line, as the beginning of the file showed.
+    pub(crate) before: Option<Before>,
     /// A platform writes a time before every line.
     pub(crate) platform_times: bool,
-    /// Another program writes a time in a format of its own before every line.
+    /// Another program writes a time in a format of its own before every line, and that many blanks more than one.
     times_before: bool,
+    blanks: usize,
     /// Another program writes the time elapsed since an earlier line before every line.
     clocks_before: bool,
     /// The file that the following lines come from, as `tail -f` states it for several files.
@@ -178,7 +181,7 @@ pub(crate) fn open<'l>(
         b'{' => docker(line),
         b'0'..=b'9' => container(line)
             .or_else(|| journal(line, zone, calendar))
-            .or_else(|| platform(line, habits, zone, calendar))
+            .or_else(|| before::platform(line, habits, zone, calendar))
             .or_else(|| agents::fluentd(line, zone, calendar))
             .or_else(|| since(line, habits))
             .or_else(|| stamped(line, habits, zone, calendar))
@@ -234,9 +237,14 @@ fn stamped<'l>(
         .iter()
         .find_map(|sign| rest.strip_prefix(sign));
     let text = text.or_else(|| matches!(rest, "" | ":").then_some(""))?;
+    let bare = text.trim_start_matches(' ');
     let is_inside =
-        text.starts_with("{\"") || text.starts_with("Traceback (most") || is_dated(text);
-    habits.times_before |= is_inside;
+        bare.starts_with("{\"") || bare.starts_with("Traceback (most") || is_dated(bare);
+    let blanks = text.len() - bare.len();
+    if is_inside && !habits.times_before {
+        (habits.times_before, habits.blanks) = (true, blanks);
+    }
+    let text = &text[blanks.min(habits.blanks)..];
     let is_opened = habits.times_before
         && (is_inside || text.is_empty() || head(line).is_none_or(|head| head.level.is_empty()));
     is_opened.then(|| Opened {
@@ -319,61 +327,6 @@ fn container(line: &str) -> Option<Opened<'_>> {
 fn is_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':'
-}
-
-/// A time that a platform writes before every line of a program.
-fn platform<'l>(
-    line: &'l str,
-    habits: &mut Habits,
-    zone: &TimeZone,
-    calendar: &Calendar,
-) -> Option<Opened<'l>> {
-    if line.as_bytes().get(10) != Some(&b'T') {
-        return None;
-    }
-    let (when, length) = stamp(line)?;
-    let behind = &line[length..];
-    let text = behind
-        .strip_prefix([' ', '\t'])
-        .or_else(|| behind.is_empty().then_some(""))?;
-    let text = of_stream(text).unwrap_or(text);
-    if when.offset.is_none() || when.date == Date::None {
-        return None;
-    }
-    let is_inside = text.starts_with('{')
-        || text.starts_with("##[")
-        || text.trim_start().starts_with("Traceback (most")
-        || text.starts_with(['│', '┌', '├', '└'])
-        || (text.starts_with("  ")
-            && !text.trim_start().is_empty()
-            && (head(line).is_none_or(|head| head.level.is_empty())
-                || crash::error_line(text.trim_start()).is_some()))
-        || text.starts_with('\t')
-        || named(text).is_some()
-        || fly(text).is_some()
-        || behind_tab(text)
-        || text.len() + 1 < behind.len()
-        || stamp(text).is_some_and(|(inner, _)| inner.date != Date::None);
-    let before = before_traceback(text);
-    if let Some(name) = before {
-        habits.learn(name, false);
-    }
-    habits.platform_times |= is_inside || before.is_some();
-    if !habits.platform_times {
-        return None;
-    }
-    Some(Opened {
-        is_own: text.starts_with("##["),
-        text: Cow::Borrowed(text),
-        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
-        ..Opened::default()
-    })
-}
-
-/// Whether an object follows a tab.
-fn behind_tab(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    memchr::memchr_iter(b'\t', bytes).any(|at| bytes[at + 1..].starts_with(b"{\""))
 }
 
 fn stream<'l>(name: &'l str, text: &'l str) -> Opened<'l> {
@@ -526,6 +479,10 @@ mod tests {
             (
                 "2026-11-30T16:54:29: Traceback (most recent call last):",
                 Some("Traceback (most recent call last):"),
+            ),
+            (
+                "Jan 6 01:51:54 PM  2026-01-06T05:51:54.064Z\tINFO\twalk/main.go:20\tstarted",
+                Some("2026-01-06T05:51:54.064Z\tINFO\twalk/main.go:20\tstarted"),
             ),
             (
                 "[2026-11-30 16:54:29] 2026-11-30 16:54:29,1 INFO shop: x",

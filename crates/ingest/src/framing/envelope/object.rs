@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use dragline_schema::{Level, Timestamp, Value};
 
-use super::answers;
+use super::{answers, streams};
+use crate::parsing::head::head;
 use crate::parsing::time::{self, Local};
 use crate::parsing::{Object, scalar};
 
 /// Members that contain the line, the most reliable first.
-const PAYLOADS: [&str; 15] = [
+const PAYLOADS: [&str; 16] = [
     "log",
     "line",
     "textPayload",
@@ -25,19 +26,21 @@ const PAYLOADS: [&str; 15] = [
     "LogEntry",
     "Message",
     "_raw",
+    "Log_s",
     "event",
 ];
 /// Those that no program's own record has.
-const SURE: [&str; 6] = [
+const SURE: [&str; 7] = [
     "textPayload",
     "Log",
+    "Log_s",
     "LogMessage",
     "LogEntry",
     "_raw",
     "line",
 ];
 /// Members that only log collectors add.
-const COLLECTORS: [&str; 9] = [
+const COLLECTORS: [&str; 10] = [
     "agent",
     "kubernetes",
     "docker",
@@ -45,6 +48,7 @@ const COLLECTORS: [&str; 9] = [
     "container_id",
     "container_name",
     "logStreamName",
+    "ingestionTime",
     "@metadata",
     "_SYSTEMD_UNIT",
 ];
@@ -111,12 +115,14 @@ pub(crate) struct Inside<'a> {
     pub(crate) is_envelope: bool,
     /// Whether the line certainly comes from a program, whatever it looks like.
     pub(crate) is_sure: bool,
+    /// Whether the object has only the line and one other member.
+    pub(crate) is_pair: bool,
     /// Hash of the object's keys.
     pub(crate) keys: u64,
 }
 
 /// Whether a key describes the envelope, if the line is in member `payload`.
-fn is_known(key: &str, payload: &str) -> bool {
+pub(super) fn is_known(key: &str, payload: &str) -> bool {
     key == payload
         || KNOWN.contains(&key)
         || key.starts_with('_')
@@ -124,7 +130,45 @@ fn is_known(key: &str, payload: &str) -> bool {
         || key.starts_with("ecs_")
         || key.starts_with("SYSLOG_")
         || key.starts_with("CODE_")
+        || (payload == "Log_s" && is_of_log_analytics(key))
         || matches!(key, "PRIORITY" | "MESSAGE_ID")
+}
+
+/// Whether a column is one of those that Azure adds to a container's line. The ends name types.
+fn is_of_log_analytics(key: &str) -> bool {
+    let is_typed = key.len() > 2
+        && ["_s", "_d", "_t", "_b", "_g"]
+            .iter()
+            .any(|end| key.ends_with(end));
+    is_typed
+        || matches!(
+            key,
+            "TableName" | "TimeGenerated" | "TenantId" | "SourceSystem" | "Type" | "Computer"
+        )
+}
+
+/// Whether an object is a record of loguru's, which keeps its fields in an object of its own.
+fn is_logurus(object: &Object<'_>) -> bool {
+    let is_text = field(object, "text").is_some_and(|raw| raw.get().starts_with('"'));
+    let record = field(object, "record").and_then(|raw| Object::parse(raw.get()));
+    is_text
+        && record.is_some_and(|record| {
+            field(&record, "level").is_some() && field(&record, "message").is_some()
+        })
+}
+
+/// Whether an object is a line in the JSON that pm2 writes around a program's.
+fn is_pm2s(object: &Object<'_>) -> bool {
+    const KEYS: [&str; 5] = ["message", "timestamp", "type", "process_id", "app_name"];
+    object.fields.len() == KEYS.len() && object.fields.iter().all(|(key, _)| KEYS.contains(&&**key))
+}
+
+/// Whether an object has only a line and a time, and the line is a record: `{"timestamp": …, "message": "INFO …"}`.
+fn is_pair(object: &Object<'_>, payload: &str, text: &str) -> bool {
+    let is_one = |key: &str| key == payload || TIMES.contains(&key);
+    object.fields.len() == 2
+        && object.fields.iter().all(|(key, _)| is_one(key))
+        && head(text).is_some_and(|head| !head.level.is_empty() && head.logger.is_some())
 }
 
 /// Where another record may be in an object.
@@ -172,7 +216,7 @@ pub(crate) fn payload_of_a_record(object: &Object<'_>) -> Option<Payload> {
 }
 
 /// The object in the only member that does not describe the envelope, and that member's index.
-fn contained<'a>(object: &Object<'a>) -> Option<(usize, Object<'a>)> {
+pub(super) fn contained<'a>(object: &Object<'a>) -> Option<(usize, Object<'a>)> {
     let mut fields = object.fields.iter();
     let is_container = |key: &str, raw: &str| CONTAINERS.contains(&key) && raw.starts_with('{');
     let at = fields.position(|(key, raw)| is_container(key, raw.get()))?;
@@ -188,7 +232,7 @@ pub(crate) fn is_payload(key: &str) -> bool {
 }
 
 /// The member that contains a line: its name and its index.
-fn payload(object: &Object<'_>) -> Option<(&'static str, usize)> {
+pub(super) fn payload(object: &Object<'_>) -> Option<(&'static str, usize)> {
     PAYLOADS.iter().find_map(|name| {
         let is_one = |(key, raw): &(Cow<'_, str>, &serde_json::value::RawValue)| {
             let raw = raw.get();
@@ -199,7 +243,7 @@ fn payload(object: &Object<'_>) -> Option<(&'static str, usize)> {
 }
 
 /// Members that contain the time of a record.
-const TIMES: [&str; 11] = [
+pub(super) const TIMES: [&str; 11] = [
     "timestamp",
     "@timestamp",
     "time",
@@ -213,28 +257,16 @@ const TIMES: [&str; 11] = [
     "LogTimestamp",
 ];
 
-/// Members that name the stream of a record.
-const STREAMS: [&str; 11] = [
-    "stream",
-    "container_name",
-    "container_id",
-    "_SYSTEMD_UNIT",
-    "SYSLOG_IDENTIFIER",
-    "logStreamName",
-    "_PID",
-    "podName",
-    "containerName",
-    "ContainerId",
-    "app_name",
-];
-
-fn field<'a>(object: &Object<'a>, name: &str) -> Option<&'a serde_json::value::RawValue> {
+pub(super) fn field<'a>(
+    object: &Object<'a>,
+    name: &str,
+) -> Option<&'a serde_json::value::RawValue> {
     let mut fields = object.fields.iter();
     fields.find(|(key, _)| key == name).map(|(_, raw)| *raw)
 }
 
 /// The first of several members that the object has.
-fn first<'a>(object: &Object<'a>, names: &[&str]) -> Option<Value<'a>> {
+pub(super) fn first<'a>(object: &Object<'a>, names: &[&str]) -> Option<Value<'a>> {
     names.iter().find_map(|name| scalar(field(object, name)?))
 }
 
@@ -247,7 +279,7 @@ fn time_of(object: &Object<'_>, local: &Local) -> Option<Timestamp> {
 
 /// The value of a label in a list of names and values, as Render writes them:
 /// `"labels": [{"name": "level", "value": "error"}]`.
-fn label(object: &Object<'_>, name: &str) -> Option<String> {
+pub(super) fn label(object: &Object<'_>, name: &str) -> Option<String> {
     let raw = field(object, "labels")?.get();
     if !raw.starts_with('[') {
         return None;
@@ -271,9 +303,22 @@ fn level_of(object: &Object<'_>) -> Option<Level> {
 
 /// The line that an object contains.
 pub(crate) fn inside<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<Inside<'a>> {
-    let Some((_, inner)) = contained(object) else {
+    let Some((at, inner)) = contained(object) else {
         return inside_of(object, local, known);
     };
+    if is_logurus(&inner) {
+        return Some(Inside {
+            text: Cow::Borrowed(object.fields[at].1.get()),
+            time: time_of(object, local),
+            level: level_of(object),
+            stream: streams::name_of(object),
+            is_bytes: false,
+            is_envelope: true,
+            is_sure: true,
+            is_pair: false,
+            keys: keys_of(object),
+        });
+    }
     let inside = inside_of(&inner, local, known)?;
     Some(Inside {
         time: inside.time.or_else(|| time_of(object, local)),
@@ -301,19 +346,17 @@ fn inside_of<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<In
             .any(|(key, _)| COLLECTORS.contains(&&**key))
     };
     let is_labelled = || label(object, "level").is_some();
-    let is_sure = SURE.contains(&name) || (is_envelope && (has_collector() || is_labelled()));
     let keys = keys_of(object);
+    let is_in_pair =
+        || object.fields.len() == 2 && (known.contains(&keys) || is_pair(object, name, &text));
+    let is_sure = SURE.contains(&name)
+        || (is_envelope && (has_collector() || is_labelled() || is_in_pair()))
+        || is_pm2s(object);
     let may_be =
         text.starts_with(|c: char| matches!(c, '{' | '[' | '\u{1b}') || c.is_ascii_digit());
     if !is_bytes && !is_envelope && !is_sure && !may_be && !known.contains(&keys) {
         return None;
     }
-    let stream = STREAMS.iter();
-    let stream: Vec<String> = stream
-        .filter_map(|name| Some(scalar(field(object, name)?)?.into_text()?.into_owned()))
-        .collect();
-    let instance = label(object, "instance").into_iter();
-    let stream: Vec<String> = stream.into_iter().chain(instance).collect();
     Some(Inside {
         text: match text {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(['\n', '\r'])),
@@ -321,10 +364,11 @@ fn inside_of<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<In
         },
         time: time_of(object, local),
         level: level_of(object),
-        stream: format!("json {}", stream.join(" ")),
+        stream: streams::name_of(object),
         is_bytes,
         is_envelope,
         is_sure,
+        is_pair: object.fields.len() == 2,
         keys,
     })
 }
@@ -341,4 +385,51 @@ fn keys_of(object: &Object<'_>) -> u64 {
 fn bytes(list: &str) -> Option<String> {
     let bytes: Vec<u8> = serde_json::from_str(list).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn read(line: &str) -> Option<(String, bool)> {
+        let object = Object::parse(line).unwrap();
+        let inside = inside(&object, &Local::new(&TimeZone::UTC), &[])?;
+        Some((inside.text.into_owned(), inside.is_sure))
+    }
+
+    #[test]
+    fn collectors_objects_surely_contain_lines() {
+        for (line, text) in [
+            (
+                r#"{"timestamp":1777690800120,"message":"words","ingestionTime":1777690804132}"#,
+                "words",
+            ),
+            (
+                r#"{"timestamp":1777690800120,"message":"[crawlee.x] INFO  words"}"#,
+                "[crawlee.x] INFO  words",
+            ),
+            (
+                r#"{"message":"words\n","timestamp":"2026-04-10T15:14:53Z","type":"out","process_id":1,"app_name":"a"}"#,
+                "words",
+            ),
+            (
+                r#"{"Log_s":"words","TimeGenerated":"2026-04-04T11:31:11Z","Stream_s":"stdout","TableName":"x"}"#,
+                "words",
+            ),
+            (
+                r#"{"timestamp":"2026-03-04T03:00:01Z","severity":"DEFAULT","jsonPayload":{"text":"a","record":{"level":{"name":"INFO"},"message":"a"}}}"#,
+                r#"{"text":"a","record":{"level":{"name":"INFO"},"message":"a"}}"#,
+            ),
+        ] {
+            assert_eq!(read(line), Some((text.to_owned(), true)), "{line}");
+        }
+        for line in [
+            r#"{"timestamp":1777690800120,"message":"words"}"#,
+            r#"{"message":"words","timestamp":"2026-04-10T15:14:53Z","type":"out","process_id":1,"app_name":"a","url":"x"}"#,
+        ] {
+            assert!(read(line).is_none_or(|(_, is_sure)| !is_sure), "{line}");
+        }
+    }
 }

@@ -27,6 +27,8 @@ const INTERPRETERS: [&str; 18] = [
 pub(crate) fn service_of(stream: &str) -> Option<String> {
     let words: Vec<&str> = stream.split(' ').collect();
     let name = match words[..] {
+        // `ecs/shop/0f1e2d3c4b5a` of ECS: a prefix, the container, the task. Lambda's have only days.
+        [name] if before_task(name).is_some() => before_task(name)?,
         // `0|mint` of pm2, `pod/shop-7f9c/main` of kubectl, `shop-1` of compose.
         [name] => name
             .strip_prefix("pod/")
@@ -48,6 +50,13 @@ pub(crate) fn service_of(stream: &str) -> Option<String> {
         && !INTERPRETERS.contains(&bare)
         && !matches!(name, "stdout" | "stderr" | "systemd" | "kernel");
     is_one.then(|| name.to_owned())
+}
+
+/// The name before the id of an ECS task, at the end of a path.
+fn before_task(name: &str) -> Option<&str> {
+    let (before, task) = name.rsplit_once('/')?;
+    let is_task = task.len() >= 12 && task.bytes().all(|b| b.is_ascii_hexdigit());
+    before.rsplit('/').next().filter(|_| is_task)
 }
 
 /// Removes what distinguishes the replicas of one program: numbers, and the random parts of pods' names.
@@ -89,6 +98,8 @@ mod tests {
             ("crawl-1 shop[184", Some("shop")),
             ("crawl-1 python3[184", None),
             ("crawl-1 systemd[1", None),
+            ("ecs/shop/0f1e2d3c4b5a69788796", Some("shop")),
+            ("2026/03/04/[$LATEST]0a1b2c3d4e5f", None),
             ("stdout ", None),
             ("docker stderr", None),
             ("in Worker-2", None),

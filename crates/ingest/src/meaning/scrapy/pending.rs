@@ -5,12 +5,18 @@ use dragline_schema::Timestamp;
 use super::Pending;
 use crate::framing::body::is_typed;
 use crate::framing::crash::{self, Extent};
+use crate::parsing::time::Local;
 use crate::parsing::{Object, scalar};
 
 impl Pending {
     /// The record's time.
     pub(crate) fn time(&self) -> Option<Timestamp> {
         self.time
+    }
+
+    /// Moves the time to the season that an envelope shows.
+    pub(crate) fn taken(&mut self, local: &Local, taken_at: Option<Timestamp>) {
+        self.time = self.time.map(|time| local.in_season(time, taken_at));
     }
 
     /// Whether a line belongs to this record.

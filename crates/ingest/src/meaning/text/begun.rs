@@ -9,7 +9,7 @@ use super::super::item::{item_kind, says_item};
 use super::super::map::Map;
 use super::super::told::{boxed, reasons, told_error};
 use super::super::traceback;
-use super::super::{monolog, process};
+use super::super::{answer, monolog, process};
 use super::{Begun, MAX_RECORD, When, ZEROLOG};
 use crate::framing::body::{self, Body};
 use crate::framing::crash::{self, Extent};
@@ -73,7 +73,9 @@ impl Begun {
             // Exception groups are always indented.
             let is_group = line.trim_start().starts_with("+ Exception Group");
             let is_indented = line.starts_with([' ', '\t']) && !is_group;
-            let may_be_own = crash::may_have_logged(level) || is_indented;
+            // A program without levels dies directly behind the line of its last request.
+            let is_answer = || level.is_none() && is_traceback(line) && tells_answer(&self.text);
+            let may_be_own = (crash::may_have_logged(level) && !is_answer()) || is_indented;
             // Nested errors are inside an error's braces.
             let is_inner = self.body.is_open() && line.starts_with([' ', '\t']);
             if (self.had_crash && !is_inner) || !may_be_own || extent.is_last_word(line) {
@@ -255,7 +257,10 @@ impl Begun {
             return false;
         }
         process::complete(record);
+        let is_bare = matches!(&self.when, Some(When::Stamp(stamp)) if stamp.offset.is_none());
+        let taken_at = self.taken_at.filter(|_| is_bare);
         let time = self.timestamp(local);
+        let time = time.map(|(time, zoned)| (local.in_season(time, taken_at), zoned));
         record.is_zoneless = time.is_some_and(|(_, zoned)| !zoned);
         record.timestamp = time.map(|(time, _)| time).or(self.taken_at);
         if !self.fields.is_empty() {
@@ -301,6 +306,10 @@ impl Begun {
         take: &mut dyn FnMut(&str, Value<'s>),
     ) {
         let text = |text| Value::Str(Cow::Borrowed(text));
+        // The innermost span is the first, and the last value of a name counts.
+        for (key, value) in pairs::spans_below(rest).into_iter().rev() {
+            take(key, parsing::value_of_text(value));
+        }
         take("message", text(first.trim_end()));
         // Only frames follow: the error is on the first line.
         let bare = rest.trim_start();
@@ -394,6 +403,17 @@ impl Begun {
     }
 }
 
+fn is_traceback(line: &str) -> bool {
+    line.starts_with("Traceback (most recent call last)")
+}
+
+/// Whether a message tells the answer to one request: a URL and a status.
+fn tells_answer(text: &str) -> bool {
+    const MOST_WORDS: usize = 32;
+    let words: Vec<&str> = text.split_whitespace().take(MOST_WORDS).collect();
+    answer::only_url(&words).is_some() && answer::status(&words).is_some()
+}
+
 /// Whether a word is the name of an error type.
 fn is_error_name(word: &str) -> bool {
     let name = word.rsplit('.').next().unwrap_or_default();
@@ -425,4 +445,18 @@ fn tail(message: &str) -> Option<(Object<'_>, &'static str)> {
     });
     let object = is_end.then(|| Object::parse(first.get()))??;
     Some((object, name.unwrap_or("")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_behind_the_answer_to_a_request_is_not_logged_by_it() {
+        let crash = "Traceback (most recent call last):";
+        let takes = |message: &str| Begun::plain(message, Position::default()).takes(crash);
+        assert!(!takes("❌ https://shop.test/deals -> 403"));
+        assert!(takes("could not parse the page"));
+        assert!(takes("fetching https://shop.test/deals"));
+    }
 }

@@ -14,6 +14,15 @@ pub use self::stamp::DateOrder;
 use self::stamp::{Date, Stamp};
 pub(crate) use self::usual::stamp;
 
+/// What a platform writes before every line of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// A time.
+    Time,
+    /// A time and the name of the stream that the line is from.
+    TimeAndStream,
+}
+
 /// What a file reveals about the times in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Calendar {
@@ -32,6 +41,10 @@ pub(crate) struct Calendar {
     /// The zone of times without one, in seconds east of Greenwich, as the envelopes' times show it, and one of these
     /// times.
     pub(crate) offset: Option<(i32, civil::DateTime)>,
+    /// What stands before every line, if some of these lines only continue the one before.
+    pub(crate) before: Option<Before>,
+    /// Whether its times descend: the newest line is the first.
+    pub(crate) descends: bool,
 }
 
 /// A file without times that was written for longer than this is a copy with a time of its own.
@@ -140,6 +153,21 @@ impl Local {
         (0..=LONGEST)
             .contains(&took)
             .then(|| begun.plus_micros((took as f64 * part.min(1.0)) as i64))
+    }
+
+    /// A time without a zone, in a file whose envelopes show the zone: an hour earlier or later if the envelope of the
+    /// record itself shows that. The offset of a zone changes with the seasons.
+    pub(crate) fn in_season(&self, time: Timestamp, taken_at: Option<Timestamp>) -> Timestamp {
+        const HOUR: i64 = 3_600_000_000;
+        const NEAR: i64 = 60_000_000;
+        let Some(taken_at) = taken_at.filter(|_| self.calendar.offset.is_some()) else {
+            return time;
+        };
+        let later = taken_at.since(time);
+        if (later.abs() - HOUR).abs() > NEAR {
+            return time;
+        }
+        time.plus_micros(later.signum() * HOUR)
     }
 
     /// The problem to report for a record without a time.
@@ -346,6 +374,24 @@ mod tests {
             parse_text("2026-03-04 13:22:33,500", &zone, &Calendar::default()).unwrap();
         assert_eq!(time, Timestamp::parse("2026-03-04T11:22:33.5Z").unwrap());
         assert!(!zoned);
+    }
+
+    #[test]
+    fn an_envelope_shows_that_clocks_were_set() {
+        let time = |text: &str| Timestamp::parse(text).unwrap();
+        let mut local = Local::new(&TimeZone::UTC);
+        local.calendar.offset = Some((7200, civil::date(2026, 10, 25).at(2, 30, 0, 0)));
+        let own = time("2026-10-25T00:30:00.2Z");
+        let later = Some(time("2026-10-25T01:30:00.3Z"));
+        assert_eq!(local.in_season(own, later), time("2026-10-25T01:30:00.2Z"));
+        assert_eq!(local.in_season(own, Some(own)), own);
+        assert_eq!(
+            local.in_season(own, Some(time("2026-10-25T01:20:00Z"))),
+            own
+        );
+        assert_eq!(local.in_season(own, None), own);
+        local.calendar.offset = None;
+        assert_eq!(local.in_season(own, later), own);
     }
 
     #[test]

@@ -232,5 +232,9 @@ fn sentence(title: &str, facts: &[String]) -> String {
     if facts.is_empty() {
         return title.to_owned();
     }
-    format!("{title}. {}", facts.join(", "))
+    let mut facts = facts.join(", ");
+    if let Some(first) = facts.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    format!("{title}. {facts}")
 }
