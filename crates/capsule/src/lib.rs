@@ -10,7 +10,7 @@
 //! `text` walks over the serialised bytes, so a field that is added later cannot be forgotten. Names are redacted before
 //! the judgement, so the verdict in the file is that of the redacted counts.
 //!
-//! The file is the line `dragline-capsule 1` (the version of the format) and zstd with a checksum around MessagePack
+//! The file is the line `dragline-capsule 1` (the version of the format) and zstd with a checksum around `MessagePack`
 //! with field names; it has at most 1 MiB ([`LARGEST`]). If the scrapers to compare with do not fit, or even the
 //! scraper's own past does not, a smaller part is tried, and taken if it still gives the same finding.
 //!

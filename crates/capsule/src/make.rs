@@ -221,7 +221,7 @@ fn excerpts(original: &Insight, lines: &dyn Fn(&Evidence) -> Vec<(u64, String)>)
     let excerpts = places.map(|place| Excerpt {
         file: place.file.clone(),
         line: place.line,
-        lines: without_secrets(lines(place)),
+        lines: without_secrets(&lines(place)),
     });
     excerpts
         .filter(|excerpt| !excerpt.lines.is_empty())
@@ -232,7 +232,7 @@ fn excerpts(original: &Insight, lines: &dyn Fn(&Evidence) -> Vec<(u64, String)>)
 const LONGEST: usize = 2000;
 
 /// Redacts lines together, because a secret such as a key may have several.
-fn without_secrets(lines: Vec<(u64, String)>) -> Vec<(u64, String)> {
+fn without_secrets(lines: &[(u64, String)]) -> Vec<(u64, String)> {
     let texts: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();
     let clean = redact(&texts.join("\n"));
     let first = lines.first().map_or(1, |(number, _)| *number);
