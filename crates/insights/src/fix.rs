@@ -176,7 +176,7 @@ impl FixTest {
         ]
     }
 
-    /// Whether a worse rate than the broken one can be told from it.
+    /// Whether the worse rate differs enough from the broken one to be tested.
     fn has_worse(&self) -> bool {
         let [usual, _, broken, worse] = self.rates();
         (worse - broken).abs() >= LEAST_WORSE * (broken - usual).abs()
