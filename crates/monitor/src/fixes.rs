@@ -247,13 +247,13 @@ mod tests {
         let mut fixes = Fixes::default();
         fixes.mark(&insight, "alex", at);
         let none = watched(&fixes, 0.0, 0.0);
-        assert!(fixes.take(&[none.clone()], at) && !fixes.take(&[none], at));
+        assert!(fixes.take(std::slice::from_ref(&none), at) && !fixes.take(&[none], at));
         assert_eq!(
             fixes.of("block_wave-1").unwrap().sentence(),
             "0 pages were counted, about 29 decide (usual 0.02 per page, broken 0.4, since the mark nothing yet)."
         );
         let old = watched(&fixes, 40.0, 100.0);
-        assert!(fixes.take(&[old.clone()], at.plus_micros(5)));
+        assert!(fixes.take(std::slice::from_ref(&old), at.plus_micros(5)));
         let fix = fixes.of("block_wave-1").unwrap();
         assert_eq!(
             (fix.verdict, fix.decided_at),

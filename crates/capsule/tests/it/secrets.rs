@@ -129,7 +129,9 @@ fn run(day: usize, is_ill: bool, texts: &[(String, String)]) -> String {
             json!({ "event_type": "scraper_end", "status": "success" }),
         );
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines
+        .iter()
+        .fold(String::new(), |text, line| text + &line.to_string() + "\n")
 }
 
 #[test]

@@ -29,12 +29,12 @@ struct Explanation<'e> {
     verdict: Option<&'e str>,
     /// What they gave when the capsule was made.
     made_as: &'e Insight,
-    lines: Vec<Lines<'e>>,
+    lines: Vec<Excerpt<'e>>,
     page: &'e str,
 }
 
 #[derive(Serialize)]
-struct Lines<'e> {
+struct Excerpt<'e> {
     file: &'e str,
     line: u64,
     lines: &'e [(u64, String)],
@@ -105,7 +105,7 @@ fn document(capsule: &Capsule, judged: &Judged) -> Document {
 
 fn explanation<'e>(capsule: &'e Capsule, judged: &'e Judged) -> Explanation<'e> {
     let (made_by, made_at) = capsule.made();
-    let lines = capsule.lines().iter().map(|excerpt| Lines {
+    let lines = capsule.lines().iter().map(|excerpt| Excerpt {
         file: &excerpt.file,
         line: excerpt.line,
         lines: &excerpt.lines,

@@ -90,6 +90,7 @@ fn a_capsule_is_judged_where_the_logs_are_not() {
     let newer = [b"dragline-capsule 9\n", &whole[19..]].concat();
     let mut damaged = whole.clone();
     damaged[5_000] ^= 1;
+    let large = vec![0; (1 << 20) + 1];
     for (name, bytes, expected) in [
         (
             "newer",
@@ -99,7 +100,7 @@ fn a_capsule_is_judged_where_the_logs_are_not() {
         ("damaged", &damaged[..], "the capsule is damaged"),
         ("cut", &whole[..whole.len() / 2], "the capsule is damaged"),
         ("other", b"{}", "not an incident capsule"),
-        ("large", &[0; (1 << 20) + 1], "larger than 1 MiB"),
+        ("large", &large[..], "larger than 1 MiB"),
     ] {
         fs::write(there.path().join(name), bytes).unwrap();
         let (code, text, error) = said(&dragline_in(there.path(), &["explain", name]));
