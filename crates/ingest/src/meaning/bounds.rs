@@ -144,7 +144,7 @@ pub(super) fn bound(message: &str) -> Option<Bound> {
         .or_else(|| total(words))
 }
 
-/// Whether a program says that it stops because it was told to: `received SIGTERM, shutting down`.
+/// Whether a program says that it stops because it must: `received SIGTERM, shutting down`.
 pub(super) fn is_stop(message: &str) -> bool {
     const SIGNALS: [&str; 4] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"];
     const WORDS: [&str; 10] = [
