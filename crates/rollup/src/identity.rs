@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dragline_schema::{Dialect, RunKey, Timestamp};
 
 use crate::guessed::are_dismissed;
-use crate::idle::join_idle;
+use crate::idle::{join_idle, join_supervised};
 use crate::rollup::Source;
 use crate::source::{SourceKey, SourceStats};
 use crate::tasks::Tasks;
@@ -77,6 +77,7 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
     name_by_directories(sources, &mut keys);
     name_by_files(sources, &foreign, &mut keys);
     join_usual_site(sources, &foreign, &mut keys);
+    join_supervised(sources, &mut keys);
     join_idle(sources, &foreign, &mut keys);
     keys
 }

@@ -75,6 +75,7 @@ impl SourceStats {
         match &record.event {
             Event::ScraperStart(start) => {
                 self.started = earlier(self.started, record.timestamp);
+                self.is_supervised |= record.is_supervisors;
                 self.configure(record.timestamp, start.config.as_ref());
                 let host = start.host.as_deref().map(bounded_name);
                 let told = host.map(|host| (record.timestamp, host));

@@ -253,6 +253,8 @@ pub(crate) struct SourceStats {
     pub(crate) is_partial: bool,
     /// Whether some lines did not pass only because of their level.
     pub(crate) is_leveled: bool,
+    /// Whether a supervisor started the run.
+    pub(crate) is_supervised: bool,
     /// Of a run that only silences bound: the time, position and form of its last message.
     pub(crate) last_words: Option<(Timestamp, u64, u64)>,
 }
@@ -287,6 +289,7 @@ impl Default for SourceStats {
             is_followed: false,
             is_partial: false,
             is_leveled: false,
+            is_supervised: false,
             last_words: None,
         }
     }
@@ -435,6 +438,7 @@ impl Add for SourceStats {
         self.is_followed |= other.is_followed;
         self.is_partial |= other.is_partial;
         self.is_leveled |= other.is_leveled;
+        self.is_supervised |= other.is_supervised;
         self.last_words = self.last_words.max(other.last_words);
     }
 }

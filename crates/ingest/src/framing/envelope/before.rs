@@ -138,6 +138,10 @@ pub(super) fn platform<'l>(
 
 /// Whether the text behind a time is a line of its own: then a platform wrote the time.
 fn is_inside(line: &str, text: &str) -> bool {
+    if text.starts_with('\u{1b}') {
+        let plain = without_colours(text);
+        return is_dated(&plain) || plain.starts_with(['│', '┌', '├', '└', '╭', '╰']);
+    }
     text.starts_with('{')
         || text.starts_with("##[")
         || text.trim_start().starts_with("Traceback (most")
@@ -199,6 +203,22 @@ mod tests {
             None
         );
         assert_eq!(before(&[record, indented, ""]), None);
+    }
+
+    #[test]
+    fn a_line_shows_that_the_time_before_it_is_a_platforms() {
+        let time = "2026-03-04T09:30:00.100Z ";
+        let is_inside = |text: &str| is_inside(&format!("{time}{text}"), text);
+        for text in [
+            "{\"msg\":\"x\"}",
+            "\u{1b}[2m2026-03-04T09:30:00Z\u{1b}[0m [info] x",
+            "\u{1b}[31m╭─\u{1b}[0m box",
+            "2026-03-04 09:30:00 INFO x",
+            "\tat a.b",
+        ] {
+            assert!(is_inside(text), "{text}");
+        }
+        assert!(!is_inside("INFO shop: x") && !is_inside("\u{1b}[32mINFO\u{1b}[0m shop: x"));
     }
 
     #[test]

@@ -238,3 +238,23 @@ fn sentence(title: &str, facts: &[String]) -> String {
     }
     format!("{title}. {facts}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_behind_a_title_are_a_sentence() {
+        let facts = ["", "of 1 nothing is known"].map(str::to_owned);
+        assert_eq!(
+            sentence("It failed", &facts),
+            "It failed. Of 1 nothing is known"
+        );
+        let facts = ["1 is healthy", "of 2 nothing is known"].map(str::to_owned);
+        assert_eq!(
+            sentence("It failed", &facts),
+            "It failed. 1 is healthy, of 2 nothing is known"
+        );
+        assert_eq!(sentence("It failed", &[String::new()]), "It failed");
+    }
+}
