@@ -3,8 +3,9 @@
 //! A scraper may log a line for each page that it fetched, and an error for each that it did not: `failed to fetch
 //! https://…: 403`. Counted by its lines alone, all of its requests would have succeeded. An error about a page of which
 //! a request's own line says that it failed repeats that line; so does an error with a status that such lines have. Any
-//! other error about a page is a request of its own, once a second. Errors that name no page, and announcements of
-//! retries, are counted only where no line of a request says that it failed.
+//! other error about a page is a request of its own, once a second, unless the run has a line for most of such pages.
+//! Errors that name no page, and announcements of retries, are counted only where no line of a request says that it
+//! failed.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +97,14 @@ impl FailedPages {
     /// Times and statuses of the requests that only errors tell.
     fn only_told(self, statuses: &Tally<u16>) -> Vec<(i64, Option<u16>)> {
         let pages = self.0.into_kept().map(|(_, page)| page);
-        let only_told = pages.filter(|page| !page.by_line);
+        let (repeated, only_told): (Vec<Page>, Vec<Page>) = pages
+            .filter(|page| !page.by_errors.is_empty())
+            .partition(|page| page.by_line);
+        // Who logs both for most pages does so for all: the URL of an error may be written in another way.
+        if repeated.len() > only_told.len() {
+            return Vec::new();
+        }
+        let only_told = only_told.into_iter();
         let told = only_told.flat_map(|page| page.by_errors);
         told.filter(|(_, status)| status.is_none_or(|status| statuses.get(status) == 0))
             .collect()
