@@ -164,7 +164,7 @@ impl Traffic {
             .collect()
     }
 
-    /// The requests of a scraper from `since` to `until` in at most [`COLUMNS`] columns of ten minutes or a multiple;
+    /// The requests of a scraper from `since` to `until` in at most 36 columns of ten minutes or a multiple;
     /// `None` if there are none. An empty site stands for all.
     pub fn chart(
         &self,

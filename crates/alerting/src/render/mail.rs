@@ -168,7 +168,7 @@ mod tests {
             failed,
         };
         let chart = Chart {
-            width: Duration::from_secs(3_600),
+            width: Duration::from_hours(1),
             columns: vec![column(0, 128, 0), column(1, 0, 0), column(2, 64, 1)],
         };
         let html = drawn(&chart);
