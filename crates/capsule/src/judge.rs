@@ -46,13 +46,11 @@ impl Capsule {
             Some(insight) => differences(&self.insight, insight),
             None => vec!["the counts no longer give this finding".to_owned()],
         };
-        if verdict != self.verdict {
-            differences.push(differs(
-                "the verdict on the scraper",
-                &self.verdict,
-                &verdict,
-            ));
-        }
+        differences.extend(differs(
+            "the verdict on the scraper",
+            &self.verdict,
+            &verdict,
+        ));
         Ok(Judged {
             report,
             insight,
@@ -87,16 +85,15 @@ pub(crate) fn verdict_of(report: &Report, insight: &Insight) -> Option<String> {
 fn differences(was: &Insight, is: &Insight) -> Vec<String> {
     let mut found = essential_differences(was, is);
     let texts = [
-        ("the title", &was.title, &is.title),
-        ("the detail", &was.detail, &is.detail),
-        (
+        differs("the title", &was.title, &is.title),
+        differs("the detail", &was.detail, &is.detail),
+        differs(
             "the recommendation",
             &was.recommendation,
             &is.recommendation,
         ),
     ];
-    let texts = texts.into_iter().filter(|(_, was, is)| was != is);
-    found.extend(texts.map(|(what, was, is)| differs(what, was, is)));
+    found.extend(texts.into_iter().flatten());
     if was.sequence != is.sequence {
         found.push("the order of events differs".to_owned());
     }
@@ -114,43 +111,18 @@ pub(crate) fn essential_differences(was: &Insight, is: &Insight) -> Vec<String> 
             .map(|range| (range.lower, range.upper))
     };
     let pairs = [
-        (
-            was.kind != is.kind,
-            differs("the kind", &was.kind, &is.kind),
-        ),
-        (
-            was.severity != is.severity,
-            differs("the severity", &was.severity, &is.severity),
-        ),
-        (
-            was.since != is.since,
-            differs("the onset", &was.since, &is.since),
-        ),
-        (
-            was.until != is.until,
-            differs("the end", &was.until, &is.until),
-        ),
-        (
-            was.is_open != is.is_open,
-            differs("whether it is open", &was.is_open, &is.is_open),
-        ),
-        (
-            was.metric != is.metric,
-            differs("the metric", &was.metric, &is.metric),
-        ),
-        (
-            range(was) != range(is),
-            differs("the expected range", &range(was), &range(is)),
-        ),
-        (
-            was.observed != is.observed,
-            differs("the observed value", &was.observed, &is.observed),
-        ),
+        differs("the kind", &was.kind, &is.kind),
+        differs("the severity", &was.severity, &is.severity),
+        differs("the onset", &was.since, &is.since),
+        differs("the end", &was.until, &is.until),
+        differs("whether it is open", &was.is_open, &is.is_open),
+        differs("the metric", &was.metric, &is.metric),
+        differs("the expected range", &range(was), &range(is)),
+        differs("the observed value", &was.observed, &is.observed),
     ];
-    let differing = pairs.into_iter().filter(|(differs, _)| *differs);
-    differing.map(|(_, sentence)| sentence).collect()
+    pairs.into_iter().flatten().collect()
 }
 
-fn differs(what: &str, was: &impl std::fmt::Debug, is: &impl std::fmt::Debug) -> String {
-    format!("{what} was {was:?} and is {is:?}")
+fn differs<T: PartialEq + std::fmt::Debug>(what: &str, was: &T, is: &T) -> Option<String> {
+    (was != is).then(|| format!("{what} was {was:?} and is {is:?}"))
 }

@@ -132,7 +132,7 @@ pub(crate) fn count_told(
     pages: FailedPages,
     habits: Habits,
 ) {
-    for (time, status) in pages.only_told(&counters.status_codes.clone()) {
+    for (time, status) in pages.only_told(&counters.status_codes) {
         let mut told = Told::default();
         told.observe(Failure {
             status,

@@ -96,8 +96,8 @@ mod tests {
 
     use crate::Rollup;
 
-    /// The scrapers of a log with lines of scrapers and lines of something else.
-    fn scrapers(names: &[&str], other: Event<'static>) -> Vec<Option<String>> {
+    /// A rollup at the beginning of a file.
+    fn begun() -> Rollup {
         let mut rollup = Rollup::default();
         let file = SourceFile {
             path: "a.log".to_owned(),
@@ -105,6 +105,12 @@ mod tests {
             modified: None,
         };
         rollup.begin_file("a.log", &file);
+        rollup
+    }
+
+    /// The scrapers of a log with lines of scrapers and lines of something else.
+    fn scrapers(names: &[&str], other: Event<'static>) -> Vec<Option<String>> {
+        let mut rollup = begun();
         let request = |name: &&str| (Some((*name).to_owned()), Event::Request(Request::default()));
         let events = names.iter().map(request).chain([(None, other)]);
         for (line, (name, event)) in (1..).zip(events) {
@@ -146,13 +152,7 @@ mod tests {
 
     /// The runs of a log: a supervisor's from its first to its last second, and those of the program.
     fn runs(supervisors: (i64, i64), own: &[(&'static str, i64, i64)]) -> Vec<String> {
-        let mut rollup = Rollup::default();
-        let file = SourceFile {
-            path: "a.log".to_owned(),
-            content_id: 1,
-            modified: None,
-        };
-        rollup.begin_file("a.log", &file);
+        let mut rollup = begun();
         let mut offset = 0;
         let mut observe =
             |second: i64, run: &'static str, is_supervisors: bool, event: Event<'_>| {

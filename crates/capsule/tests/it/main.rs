@@ -9,7 +9,7 @@ mod verdicts;
 use std::path::Path;
 use std::sync::Arc;
 
-use dragline_capsule::{Made, Material, report_and_capsules};
+use dragline_capsule::{Capsule, Judged, Made, Material, report_and_capsules};
 use dragline_classifier::RuleSet;
 use dragline_report::{Report, ReportOptions};
 use dragline_rollup::Finished;
@@ -38,6 +38,15 @@ fn capsules(finished: &Finished, now: Timestamp) -> (Report, Vec<Made>) {
         },
     };
     report_and_capsules(&material, |_| true).unwrap()
+}
+
+/// A capsule's bytes, what is read of them, and the judgement.
+fn judged_again(made: &Made) -> (&[u8], Capsule, Judged) {
+    let bytes = made.capsule.as_ref();
+    let bytes = bytes.unwrap_or_else(|why| panic!("{}: {why}", made.id));
+    let capsule = Capsule::read(bytes).unwrap();
+    let judged = capsule.judge().unwrap();
+    (bytes, capsule, judged)
 }
 
 /// What is in a capsule, as it was serialised.

@@ -1,11 +1,10 @@
 //! Secrets that were planted in every text of logs are in no capsule.
 
-use dragline_capsule::Capsule;
 use dragline_report::render;
 use dragline_schema::Timestamp;
 use serde_json::json;
 
-use crate::{capsules, content, counted};
+use crate::{capsules, content, counted, judged_again};
 
 const SECRETS: usize = 1_000;
 
@@ -163,12 +162,7 @@ fn a_thousand_secrets_are_in_no_capsule() {
     assert_eq!(kinds, ["run_failed", "block_wave"]);
     let mut marks = 0;
     for made in &made {
-        let bytes = made
-            .capsule
-            .as_ref()
-            .unwrap_or_else(|why| panic!("{}: {why}", made.id));
-        let capsule = Capsule::read(bytes).unwrap();
-        let judged = capsule.judge().unwrap();
+        let (bytes, capsule, judged) = judged_again(made);
         let document = render::incident(&judged.report, capsule.insight(), &|place| {
             capsule.lines_at(place)
         });

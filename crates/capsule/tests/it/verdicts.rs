@@ -3,7 +3,7 @@
 use dragline_capsule::{Capsule, LARGEST};
 use dragline_schema::Timestamp;
 
-use crate::{capsules, content, counted};
+use crate::{capsules, content, counted, judged_again};
 
 /// The number of simulated fleets; `DRAGLINE_FLEETS` names another one.
 const FLEETS: u64 = 1;
@@ -23,12 +23,7 @@ fn every_finding_of_simulated_fleets_is_judged_again_to_the_same_verdict() {
         // The logs are not there when the capsule is judged.
         drop(dir);
         for (made, insight) in made.iter().zip(&report.insights) {
-            let bytes = made
-                .capsule
-                .as_ref()
-                .unwrap_or_else(|why| panic!("{}: {why}", made.id));
-            let capsule = Capsule::read(bytes).unwrap();
-            let judged = capsule.judge().unwrap();
+            let (bytes, capsule, judged) = judged_again(made);
             assert_eq!(judged.differences, [""; 0], "{}", made.id);
             let own = judged.insight.unwrap();
             assert_eq!((&own.id, &own.title), (&insight.id, &insight.title));

@@ -1,19 +1,9 @@
 //! Incident capsules: made by a report, judged again without its logs.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::{NOW, kept};
-
-fn dragline_in(dir: &std::path::Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dragline"))
-        .args(arguments)
-        .current_dir(dir)
-        .env("SOURCE_DATE_EPOCH", NOW)
-        .env("XDG_CACHE_HOME", kept())
-        .output()
-        .unwrap()
-}
+use crate::run_in;
 
 fn said(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -24,9 +14,9 @@ fn said(output: &Output) -> (i32, String, String) {
 #[test]
 fn a_capsule_is_judged_where_the_logs_are_not() {
     let here = tempfile::tempdir().unwrap();
-    let (code, _, error) = said(&dragline_in(here.path(), &["demo", "demo"]));
+    let (code, _, error) = said(&run_in(here.path(), &["demo", "demo"]));
     assert_eq!(code, 0, "{error}");
-    let made = dragline_in(
+    let made = run_in(
         here.path(),
         &[
             "report",
@@ -43,7 +33,7 @@ fn a_capsule_is_judged_where_the_logs_are_not() {
         error.contains("capsules in incidents: read one with `dragline explain FILE`"),
         "{error}"
     );
-    let incident = dragline_in(
+    let incident = run_in(
         here.path(),
         &["report", "demo/logs", "--since", "5d", "--incident", "1"],
     );
@@ -61,7 +51,7 @@ fn a_capsule_is_judged_where_the_logs_are_not() {
         assert!(entry.metadata().unwrap().len() < 1 << 20);
         fs::copy(entry.path(), there.path().join(entry.file_name())).unwrap();
         let name = entry.file_name().into_string().unwrap();
-        let (code, text, error) = said(&dragline_in(there.path(), &["explain", &name]));
+        let (code, text, error) = said(&run_in(there.path(), &["explain", &name]));
         assert_eq!(code, 0, "{error}");
         assert!(
             text.contains("The same verdict as when the capsule was made"),
@@ -74,12 +64,12 @@ fn a_capsule_is_judged_where_the_logs_are_not() {
         }
     }
     let open = open.unwrap();
-    let json = dragline_in(there.path(), &["explain", &open, "--format", "json"]);
+    let json = run_in(there.path(), &["explain", &open, "--format", "json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["is_same"], true);
     assert_eq!(json["verdict"], "layout_changed");
     assert_eq!(json["insight"]["title"], title);
-    let (code, page, _) = said(&dragline_in(there.path(), &["explain", &open, "--page"]));
+    let (code, page, _) = said(&run_in(there.path(), &["explain", &open, "--page"]));
     assert_eq!(code, 0);
     assert!(
         page.contains("## Scrapers\n") && page.contains("layout changed"),
@@ -103,13 +93,13 @@ fn a_capsule_is_judged_where_the_logs_are_not() {
         ("large", &large[..], "larger than 1 MiB"),
     ] {
         fs::write(there.path().join(name), bytes).unwrap();
-        let (code, text, error) = said(&dragline_in(there.path(), &["explain", name]));
+        let (code, text, error) = said(&run_in(there.path(), &["explain", name]));
         assert_eq!((code, text.as_str()), (1, ""), "{name}");
         assert!(
             error.contains(expected) && error.contains(name),
             "{name}: {error}"
         );
     }
-    let (code, _, error) = said(&dragline_in(there.path(), &["explain", "none"]));
+    let (code, _, error) = said(&run_in(there.path(), &["explain", "none"]));
     assert!(code == 1 && error.contains("cannot read none"), "{error}");
 }

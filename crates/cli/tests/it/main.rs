@@ -42,6 +42,17 @@ fn dragline(arguments: &[&str]) -> Output {
         .expect("the command runs")
 }
 
+/// The same in a directory.
+fn run_in(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(arguments)
+        .current_dir(dir)
+        .env("SOURCE_DATE_EPOCH", NOW)
+        .env("XDG_CACHE_HOME", kept())
+        .output()
+        .unwrap()
+}
+
 /// A place for what commands keep, that is not the developer's own.
 fn kept() -> &'static Path {
     static DIR: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());

@@ -5,20 +5,9 @@ use std::os::unix::fs::{FileTypeExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::{NOW, fixture, kept};
+use crate::{NOW, fixture, kept, run_in};
 
-/// Runs a command in a directory.
-fn run_in(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dragline"))
-        .args(arguments)
-        .current_dir(dir)
-        .env("SOURCE_DATE_EPOCH", NOW)
-        .env("XDG_CACHE_HOME", kept())
-        .output()
-        .unwrap()
-}
-
-/// The same by a shell, with the command as `$0`.
+/// Runs a shell in a directory, with the command as `$0`.
 fn shell_in(dir: &Path, script: &str) -> Output {
     Command::new("bash")
         .args(["-c", script, env!("CARGO_BIN_EXE_dragline")])

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_schema::{Event, Level, Position, Problem, Record, Sink, SourceFile};
+use dragline_schema::{Event, Level, Position, Problem, Record, Sink, SourceFile, url_hash};
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -203,7 +203,7 @@ impl Learner {
         observed.has_identity &= unread.has_identity;
         // Of several URLs, the first one is the page's.
         observed.has_several |= form.urls > 1;
-        let first = form.first.map(|url| xxh3_64(url.as_bytes()));
+        let first = form.first.map(url_hash);
         if let Some(url) = unread.url.or(first) {
             add(&mut observed.urls, url);
         }
@@ -406,7 +406,7 @@ mod tests {
             let form = Form::of(&message).expect("one line");
             let unread = Unread {
                 form: form.id,
-                url: form.url.map(|url| xxh3_64(url.as_bytes())),
+                url: form.url.map(url_hash),
                 ..Unread::default()
             };
             let record = Record {

@@ -13,13 +13,19 @@ pub(crate) fn level_of(line: &str) -> Option<&'static str> {
     if line.len() > LONGEST || line.starts_with([' ', '\t']) {
         return None;
     }
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let has_answer = || only_url(&words).is_some() && status(&words).is_some();
-    let fails = failure::fails(line);
-    if fails && failure::told(line, false).is_some_and(|told| !told.failure.is_retried) {
+    // Fast path: most lines name no page.
+    let names_url = memchr::memmem::find(line.as_bytes(), b"://").is_some();
+    if names_url
+        && failure::told(line, false).is_some_and(|told| !told.failure.is_retried)
+        && failure::fails(line)
+    {
         return Some("error");
     }
-    let tells = has_answer() || wording::quiet(line, false).is_some();
+    let has_answer = || {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        only_url(&words).is_some() && status(&words).is_some()
+    };
+    let tells = (names_url && has_answer()) || wording::quiet(line, false).is_some();
     (tells && !wording::is_again(line)).then_some("")
 }
 

@@ -244,6 +244,14 @@ pub(super) fn quiet(message: &str, is_named: bool) -> Option<Said<'_>> {
     let url = words.url.filter(|_| words.urls == 1)?;
     // `Download finished: https://…`
     let is_finished = words.has(&FETCHES) && words.has(&FINISHED);
+    // `Crawl complete for https://…: crawled 7 pages`
+    let counts = |pair: &[String]| {
+        let is_number = pair[0].bytes().all(|byte| byte.is_ascii_digit());
+        is_number && matches!(&*pair[1], "pages" | "urls" | "requests")
+    };
+    if words.lower.windows(2).any(counts) {
+        return None;
+    }
     ((is_finished || words.has(&FETCHED)) && !words.has(&AGAIN) && !words.has(&FAILURES)).then(
         || Said::Page {
             url,
@@ -341,6 +349,10 @@ mod tests {
             ("retrying, got https://shop.test/p/1", None),
             ("Got two: https://shop.test/p/1 https://shop.test/p/2", None),
             ("Fetched 12 pages", None),
+            (
+                "Crawl complete for https://shop.test/p/1: Crawled [7] pages",
+                None,
+            ),
         ] {
             let said = quiet(message, false).map(|said| match said {
                 Said::Page { url, status, .. } => {

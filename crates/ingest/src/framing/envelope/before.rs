@@ -25,15 +25,21 @@ pub(crate) fn every_line(start: &[u8]) -> Option<Before> {
     let lines = lines.filter(|line| !line.trim_ascii().is_empty());
     let (mut count, mut has_streams) = (0, true);
     let (mut goes_on, mut stream_goes_on) = (false, false);
+    // Where every line is indented, the blanks align columns.
+    let mut is_aligned = true;
     for line in lines.take(LOOKED_AT) {
         let line = String::from_utf8_lossy(line);
         let line = line.trim_start_matches('\u{feff}').trim_end_matches('\r');
         let (_, text) = split(line)?;
         count += 1;
+        is_aligned &= text.starts_with([' ', '\t']);
         goes_on |= is_continuation(line, text);
         let behind = stream_before(text);
         has_streams &= behind.is_some();
         stream_goes_on |= behind.is_some_and(|(_, text)| is_continuation(line, text));
+    }
+    if is_aligned {
+        return (count > 0).then_some(Before::Columns);
     }
     match (count >= LEAST_LINES, has_streams && stream_goes_on, goes_on) {
         (true, true, _) => Some(Before::TimeAndStream),
@@ -106,6 +112,9 @@ pub(super) fn platform<'l>(
     zone: &TimeZone,
     calendar: &Calendar,
 ) -> Option<Opened<'l>> {
+    if habits.before == Some(Before::Columns) {
+        return None;
+    }
     let (when, behind) = split(line)?;
     let mut name = "";
     let text = match habits.before {
@@ -195,7 +204,11 @@ mod tests {
         let record = "2026-03-04T09:30:00.100Z INFO shop: fetched";
         assert_eq!(before(&[record, record, record, ""]), None);
         let padded = "2026-03-04T09:30:00.100Z  INFO shop: fetched";
-        assert_eq!(before(&[padded, padded, padded, ""]), None);
+        assert_eq!(before(&[padded, padded, padded, ""]), Some(Before::Columns));
+        // Columns that are aligned by blanks.
+        let columns = "2026-03-04T09:30:00.100Z   200   5123 https://a.test/";
+        assert_eq!(before(&[columns, columns, ""]), Some(Before::Columns));
+        assert_eq!(before(&[record, columns, ""]), None);
         // A line without a time.
         let indented = "2026-03-04T09:30:00.100Z   at walk.js:1";
         assert_eq!(

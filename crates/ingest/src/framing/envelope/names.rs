@@ -192,7 +192,9 @@ pub(super) fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>>
         .rsplit_once(['_', '-'])
         .filter(|_| name.bytes().all(is_part))
         .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    if !has_number || habits.bare_names.len() > 64 {
+    // `E2026-04-03 …` is a level and a date.
+    let is_date = || line.get(1..).is_some_and(is_dated);
+    if !has_number || is_date() || habits.bare_names.len() > 64 {
         return None;
     }
     let is_inside = text.starts_with("{\"")

@@ -387,7 +387,7 @@ impl<'a> Slots<'a> {
         let url = url.or(form.url);
         Some(Unread {
             form: form.id,
-            url: url.map(|url| xxh3_64(url.as_bytes())),
+            url: url.map(url_hash),
             bytes: self.bytes(),
             has_identity: self.has_identity,
             lines: if is_examined { 1 } else { EXAMINED as u32 },

@@ -12,45 +12,40 @@ pub(super) fn of_prose<'a>(
     error: &ScraperError<'a>,
 ) -> bool {
     let message = record.message.as_deref().unwrap_or_default();
-    let owned = |prose: prose::Prose<'_>| -> (String, Request<'a>, bool) {
-        let method = Some(prose.method).filter(|method| !method.is_empty());
-        let request = Request {
-            method: method.map(|method| method.to_owned().into()),
-            status_code: prose.status,
-            response_time_ms: prose.milliseconds,
-            bytes: prose.bytes,
-            error_type: error.error_type.clone(),
-            ..Request::default()
-        };
-        (prose.url.to_owned(), request, method.is_none())
-    };
-    let read = prose::request(message).map(owned);
-    let read = read.or_else(|| {
-        let (url, prose) = prose::urllib3(message)?;
-        let (_, request, has_no_method) = owned(prose);
-        Some((url, request, has_no_method))
-    });
-    let read = read.or_else(|| prose::columns(message).map(owned));
     let (bare, attempt) = besides::split_attempt(message);
     let may_tell = !record.level.is_some_and(Level::is_error);
-    let read = read.or_else(|| prose::told(bare).filter(|_| may_tell).map(owned));
-    let Some((url, request, has_no_method)) = read else {
+    let read = (prose::request(message).map(with_url))
+        .or_else(|| prose::urllib3(message))
+        .or_else(|| prose::columns(message).map(with_url))
+        .or_else(|| prose::told(bare).filter(|_| may_tell).map(with_url));
+    let Some((url, prose)) = read else {
         return false;
     };
+    let method = Some(prose.method).filter(|method| !method.is_empty());
     // A sentence about a failure may repeat the line of a request.
-    let refuses = request.status_code.is_some_and(|status| status >= 400);
+    let refuses = prose.status.is_some_and(|status| status >= 400);
     let is_sentence = !is_quiet || (refuses && failure::fails(bare));
-    let is_told = is_sentence && has_no_method;
-    record.failure = is_told.then_some(Failure {
-        status: request.status_code,
+    let told = (is_sentence && method.is_none()).then_some(Failure {
+        status: prose.status,
         ..Failure::default()
     });
-    record.event = Event::Request(Request {
+    let request = Request {
         url: Some(url.into()),
+        method: method.map(|method| method.to_owned().into()),
+        status_code: prose.status,
+        response_time_ms: prose.milliseconds,
+        bytes: prose.bytes,
         attempt,
-        ..request
-    });
+        error_type: error.error_type.clone(),
+        ..Request::default()
+    };
+    record.failure = told;
+    record.event = Event::Request(request);
     true
+}
+
+fn with_url(prose: prose::Prose<'_>) -> (String, prose::Prose<'_>) {
+    (prose.url.to_owned(), prose)
 }
 
 /// Whether a record repeats in words what `Crawl4AI` says of a page elsewhere.

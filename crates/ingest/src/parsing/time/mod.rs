@@ -21,6 +21,8 @@ pub(crate) enum Before {
     Time,
     /// A time and the name of the stream that the line is from.
     TimeAndStream,
+    /// A time of the record itself, and blanks that align columns.
+    Columns,
 }
 
 /// What a file reveals about the times in it.
