@@ -95,7 +95,9 @@ pub fn explain(
     let since = alert.began.min(alert.fired_at.plus_micros(-BEFORE));
     let until = alert.ended.unwrap_or(now);
     let own = found.map_or(&[][..], |found| &found.evidence);
-    let evidence = if own.is_empty() && !scraper.is_empty() {
+    // An alert about everything has no lines of its own.
+    let is_named = !scraper.is_empty() || !site.is_empty();
+    let evidence = if own.is_empty() && is_named {
         let lines = traffic.lines(scraper, site, since, until);
         lines.into_iter().map(str::to_owned).collect()
     } else {
@@ -103,7 +105,7 @@ pub fn explain(
     };
     let lasted = until.since(alert.began).max(CHART_BEFORE);
     let before = alert.began.min(alert.fired_at).plus_micros(-lasted);
-    let chart = traffic.chart(scraper, site, before, until);
+    let chart = is_named.then(|| traffic.chart(scraper, site, before, until));
     let is_one = !scraper.is_empty() && !site.is_empty();
     let verdict = is_one.then(|| traffic.compare(scraper, site, since, until));
     Explanation {
@@ -113,7 +115,7 @@ pub fn explain(
         evidence,
         command: Some(command(logs, found, scraper, since)),
         verdict: verdict.flatten(),
-        chart: chart.filter(|_| !scraper.is_empty()),
+        chart: chart.flatten(),
         ..Explanation::default()
     }
 }

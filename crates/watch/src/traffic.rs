@@ -32,6 +32,13 @@ struct Way {
     proxy: Option<String>,
 }
 
+impl Way {
+    /// Whether it is a scraper's on a site. An empty name stands for all.
+    fn is_of(&self, scraper: &str, site: &str) -> bool {
+        (scraper.is_empty() || self.scraper == scraper) && (site.is_empty() || self.site == site)
+    }
+}
+
 /// A line of trouble.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
@@ -141,7 +148,8 @@ impl Traffic {
         }
     }
 
-    /// The latest lines of trouble of a scraper from `since` to `until`, oldest first. An empty site stands for all.
+    /// The latest lines of trouble of a scraper from `since` to `until`, oldest first. An empty name stands
+    /// for all.
     pub fn lines(
         &self,
         scraper: &str,
@@ -151,7 +159,7 @@ impl Traffic {
     ) -> Vec<&str> {
         let own = self
             .between(since, until)
-            .filter(|(way, _)| way.scraper == scraper && (site.is_empty() || way.site == site));
+            .filter(|(way, _)| way.is_of(scraper, site));
         let mut lines: Vec<&Line> = own
             .flat_map(|(_, cell)| &cell.lines)
             .filter(|line| line.at >= since && line.at <= until)
@@ -165,7 +173,7 @@ impl Traffic {
     }
 
     /// The requests of a scraper from `since` to `until` in at most 36 columns of ten minutes or a multiple;
-    /// `None` if there are none. An empty site stands for all.
+    /// `None` if there are none. An empty name stands for all.
     pub fn chart(
         &self,
         scraper: &str,
@@ -174,7 +182,10 @@ impl Traffic {
         until: Timestamp,
     ) -> Option<Chart> {
         let slot = |time: Timestamp| time.as_micros().div_euclid(WIDTH);
-        let (first, last) = (slot(since), slot(until).max(slot(since)));
+        // Of earlier times nothing is known.
+        let (known, _) = self.slots.first_key_value()?;
+        let first = slot(since).max(*known);
+        let last = slot(until).max(first);
         // Rounded up.
         let each = (last - first) / COLUMNS + 1;
         let start = |column: i64| Timestamp::from_micros((first + column * each) * WIDTH);
@@ -186,9 +197,7 @@ impl Traffic {
         let mut columns: Vec<Column> = empty.collect();
         for (slot, ways) in self.slots.range(first..=last) {
             let column = &mut columns[((slot - first) / each) as usize];
-            let own = ways
-                .values()
-                .filter(|(way, _)| way.scraper == scraper && (site.is_empty() || way.site == site));
+            let own = ways.values().filter(|(way, _)| way.is_of(scraper, site));
             for (_, cell) in own {
                 column.requests += cell.requests;
                 column.failed += cell.failed;

@@ -122,7 +122,7 @@ fn drawn(chart: &Chart) -> String {
     };
     for column in &chart.columns {
         html.push_str(&format!(
-            "<td style=\"height:{HEIGHT}px;vertical-align:bottom\" title=\"{}: {} requests, {} failed\">{}{}</td>\n",
+            "<td width=\"10\" style=\"height:{HEIGHT}px;vertical-align:bottom\" title=\"{}: {} requests, {} failed\">{}{}</td>\n",
             minute(column.start),
             column.requests,
             column.failed,

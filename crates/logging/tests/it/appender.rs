@@ -13,14 +13,17 @@ use tracing_appender::non_blocking::NonBlockingBuilder;
 use super::*;
 use crate::faults::child_command;
 
-/// A file that takes each line when the test says so.
+/// A file that takes each line when the test says so, and tells that it has one.
 struct Gated {
+    taken: Sender<()>,
     permits: Receiver<()>,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Write for Gated {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        // The test may not listen.
+        self.taken.send(()).ok();
         self.permits.recv().map_err(std::io::Error::other)?;
         let text = String::from_utf8_lossy(line).trim_end().to_owned();
         self.lines.lock().unwrap().push(text);
@@ -31,19 +34,33 @@ impl Write for Gated {
     }
 }
 
-fn gated() -> (Gated, Sender<()>, Arc<Mutex<Vec<String>>>) {
+/// The test's hold on such a file.
+struct Gate {
+    taken: Receiver<()>,
+    permit: Sender<()>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+fn gated() -> (Gated, Gate) {
+    let (taken, is_taken) = channel();
     let (permit, permits) = channel();
     let lines = Arc::new(Mutex::new(Vec::new()));
     let gated = Gated {
+        taken,
         permits,
         lines: Arc::clone(&lines),
     };
-    (gated, permit, lines)
+    let gate = Gate {
+        taken: is_taken,
+        permit,
+        lines,
+    };
+    (gated, gate)
 }
 
 #[test]
 fn a_full_queue_drops_errors_like_all_else_and_the_file_does_not_say_so() {
-    let (file, permit, lines) = gated();
+    let (file, gate) = gated();
     let builder = NonBlockingBuilder::default().buffered_lines_limit(10);
     let (writer, guard) = builder.finish(file);
     let dropped = writer.error_counter();
@@ -53,17 +70,19 @@ fn a_full_queue_drops_errors_like_all_else_and_the_file_does_not_say_so() {
         .with_writer(writer)
         .finish();
     tracing::subscriber::with_default(subscriber, || {
-        for n in 0..20 {
+        tracing::info!(n = 0);
+        // The thread has it in its hands, and takes no other.
+        gate.taken.recv().unwrap();
+        for n in 1..21 {
             tracing::info!(n);
         }
         tracing::error!("loud");
     });
-    // Ten in the queue, and one in the hands of the thread if it was quick.
-    assert!(dropped.dropped_lines() >= 10);
-    (0..100).for_each(|_| permit.send(()).unwrap());
+    assert_eq!(dropped.dropped_lines(), 11);
+    (0..100).for_each(|_| gate.permit.send(()).unwrap());
     drop(guard);
-    let lines = lines.lock().unwrap();
-    assert!(lines.len() <= 11);
+    let lines = gate.lines.lock().unwrap();
+    assert_eq!(lines.len(), 11);
     assert!(
         lines
             .iter()
@@ -73,7 +92,7 @@ fn a_full_queue_drops_errors_like_all_else_and_the_file_does_not_say_so() {
 
 #[test]
 fn a_guard_gives_up_after_a_second_and_says_nothing() {
-    let (file, _permit, lines) = gated();
+    let (file, gate) = gated();
     let (mut writer, guard) = tracing_appender::non_blocking(file);
     writer.write_all(b"a line\n").unwrap();
     let dropped = writer.error_counter();
@@ -81,7 +100,7 @@ fn a_guard_gives_up_after_a_second_and_says_nothing() {
     drop(guard);
     assert!(started.elapsed() < Duration::from_secs(20));
     assert_eq!(dropped.dropped_lines(), 0);
-    assert!(lines.lock().unwrap().is_empty());
+    assert!(gate.lines.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -115,8 +134,8 @@ fn a_failed_write_loses_its_line_and_is_not_counted() {
 /// A number has to be taken before the line is passed to the queue.
 #[test]
 fn numbers_are_not_in_the_order_of_the_lines() {
-    let (file, permit, lines) = gated();
-    (0..2).for_each(|_| permit.send(()).unwrap());
+    let (file, gate) = gated();
+    (0..2).for_each(|_| gate.permit.send(()).unwrap());
     let (writer, guard) = tracing_appender::non_blocking(file);
     let seq = AtomicU64::new(0);
     let (mut slow, mut quick) = (writer.clone(), writer);
@@ -137,7 +156,7 @@ fn numbers_are_not_in_the_order_of_the_lines() {
         written.send(()).unwrap();
     });
     drop(guard);
-    assert_eq!(*lines.lock().unwrap(), ["1", "0"]);
+    assert_eq!(*gate.lines.lock().unwrap(), ["1", "0"]);
 }
 
 /// Logs much and exits, as a program that calls `std::process::exit`.

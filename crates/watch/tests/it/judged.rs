@@ -141,6 +141,19 @@ fn a_finding_is_an_alert_since_its_onset_and_explains_itself() {
         "{:?}",
         explanation.evidence
     );
+    // What was before it, and it: without gaps, and with all that failed.
+    let chart = explanation.chart.unwrap();
+    assert!((2..=36).contains(&chart.columns.len()), "{chart:?}");
+    let width = chart.width.as_micros() as i64;
+    let mut pairs = chart.columns.windows(2);
+    assert!(pairs.all(|pair| pair[1].start.since(pair[0].start) == width));
+    let starts: Vec<_> = chart.columns.iter().filter(|c| c.failed > 0).collect();
+    assert!(!starts.is_empty(), "{chart:?}");
+    assert!(
+        starts
+            .iter()
+            .all(|c| c.start >= at(11 * DAY) && c.failed <= c.requests)
+    );
 }
 
 #[test]
