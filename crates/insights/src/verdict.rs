@@ -64,7 +64,7 @@ pub fn verdict<'i>(
     }
     let latest = rows.iter().max_by_key(|row| row.last_seen);
     if latest.is_some_and(|row| row.is_crashed) {
-        let reason = "The last record of its log is a crash.".to_owned();
+        let reason = "Its log ends with a crash.".to_owned();
         return ("down", vec![reason]);
     }
     if !rows.iter().any(|row| row.counters.has_activity()) {
@@ -93,6 +93,11 @@ pub fn verdict<'i>(
     if let Some((errors, items)) = errors_beside_items(judged) {
         let reason =
             format!("{errors} errors were logged beside {items} items; requests are unknown.");
+        return ("degraded", vec![reason]);
+    }
+    if let Some((errors, requests)) = errors_beside_nothing(judged) {
+        let reason =
+            format!("{errors} errors were logged beside {requests} requests, and no item.");
         return ("degraded", vec![reason]);
     }
     let told: u64 = judged.iter().map(|row| row.counters.requests_told).sum();
@@ -144,6 +149,17 @@ fn errors_beside_items(rows: &[&RunRow]) -> Option<(u64, u64)> {
     (is_unknown && are_many(errors, items + errors)).then_some((errors, items))
 }
 
+/// The numbers of errors and of requests, where at least every second page ended in an error and nothing was scraped.
+fn errors_beside_nothing(rows: &[&RunRow]) -> Option<(u64, u64)> {
+    let sum = |of: fn(&RunRow) -> u64| rows.iter().map(|row| of(row)).sum::<u64>();
+    let (errors, requests) = (
+        sum(|row| row.counters.errors),
+        sum(|row| row.counters.requests),
+    );
+    let is_nothing = requests > 0 && sum(|row| row.counters.items()) == 0;
+    (is_nothing && errors >= FEW_REQUESTS && 2 * errors >= requests).then_some((errors, requests))
+}
+
 /// Successful requests / requests; `None` if there are too few requests to say. A few are enough if so many failed that
 /// it is no chance, or if none succeeded and nothing was scraped: a site that refuses the first page gets no further
 /// requests.
@@ -153,12 +169,13 @@ fn success_rate(rows: &[&RunRow]) -> Option<f64> {
             .requests
             .saturating_sub(row.counters.requests_unjudged)
     };
-    let requests: u64 = rows.iter().map(judged).sum();
     let failed: u64 = rows.iter().map(|row| row.counters.requests_failed).sum();
+    // Failures may be all that is known.
+    let requests = rows.iter().map(judged).sum::<u64>().max(failed);
     let items: u64 = rows.iter().map(|row| row.counters.items()).sum();
     let is_nothing = requests >= FEW_REQUESTS && failed >= requests && items == 0;
     let is_enough = requests >= ENOUGH_REQUESTS || is_nothing || are_many(failed, requests);
-    is_enough.then(|| 1.0 - failed as f64 / requests as f64)
+    (is_enough && requests > 0).then(|| 1.0 - failed as f64 / requests as f64)
 }
 
 #[cfg(test)]

@@ -66,9 +66,17 @@ impl Default for FailedPages {
 }
 
 impl FailedPages {
-    /// Adds what a record says about a page.
-    pub(crate) fn observe(&mut self, record: &Record<'_>, at: Position) {
-        match (&record.event, record.failure) {
+    /// Adds what a record says about a page. An error of the network that names a page is a request without an answer,
+    /// whatever its words.
+    pub(crate) fn observe(&mut self, record: &Record<'_>, is_network: bool, at: Position) {
+        let unanswered = || match &record.event {
+            Event::ScraperError(error) if is_network => Some(Failure {
+                url: error.url.as_deref().map(url_hash),
+                ..Failure::default()
+            }),
+            _ => None,
+        };
+        match (&record.event, record.failure.or_else(unanswered)) {
             (Event::Request(request), _) if failed(record, request) => {
                 if let Some(url) = request.url.as_deref() {
                     self.0.entry(&url_hash(url)).by_line = true;

@@ -125,7 +125,8 @@ pub struct RunRow {
     pub evidence: Option<Evidence>,
     /// Its last error.
     pub last_error: Option<LastError>,
-    /// Whether it has no logged end, and its last record is a crash: a critical error with a traceback.
+    /// Whether it has no logged end, and its log ends with a critical error, or with words which say that the program
+    /// failed as a whole.
     pub is_crashed: bool,
     /// The time of its last request or item.
     pub last_active: Option<Timestamp>,
@@ -614,8 +615,12 @@ fn run_row(
     let known = known_of(&key, &stats, &declared, &counters, habits.stores);
     let is_marked = habits.ends || marks_ends(&stats) || life.truncated;
     let is_judged = key.is_run() && stats.is_followed && is_marked;
-    let verdict = is_judged.then(|| judge(&life, now));
     let is_crashed = stats.is_crashed();
+    let verdict = if is_crashed && key.is_run() && stats.is_followed {
+        Some(Verdict::Failed)
+    } else {
+        is_judged.then(|| judge(&life, now))
+    };
     let start = declared.start.or(stats.started).or(stats.first);
     let end = declared.end.or(stats.end.as_ref().and_then(|end| end.at));
     let duration = declared

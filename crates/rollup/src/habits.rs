@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dragline_schema::{Dialect, RunKey};
+use dragline_schema::{Dialect, RunKey, Timestamp};
 
 use crate::counters::Counters;
 use crate::source::SourceStats;
@@ -112,20 +112,27 @@ fn summing(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> BTreeSet<Name> {
 /// With fewer ended runs, nothing is said about the runs of a scraper that did not end.
 const FEW_ENDS: usize = 5;
 
-/// Scrapers that log an end of nearly all of their runs, so that a run without one was killed.
+/// Scrapers that log an end of nearly all of their runs, so that a run without one was killed. Those up to any ended run
+/// are enough: the longer runs are killed, the fewer have an end.
 fn enders(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> BTreeSet<Name> {
-    let mut counts: BTreeMap<Name, (usize, usize)> = BTreeMap::new();
+    let mut marks: BTreeMap<Name, Vec<(Option<Timestamp>, bool)>> = BTreeMap::new();
     for (key, stats) in runs.iter().filter(|(key, _)| key.is_run()) {
         let name = (key.scraper_id.clone(), key.site.clone());
-        let (all, ended) = counts.entry(name).or_default();
-        *all += 1;
-        *ended += usize::from(stats.end.is_some());
+        let mark = (stats.started.or(stats.first), stats.end.is_some());
+        marks.entry(name).or_default().push(mark);
     }
-    counts
+    let ends = |mut runs: Vec<(Option<Timestamp>, bool)>| {
+        runs.sort_unstable();
+        let mut ended = 0;
+        (1..).zip(runs).any(|(all, (_, has_end))| {
+            ended += usize::from(has_end);
+            ended >= FEW_ENDS && ended * 5 >= all * 4
+        })
+    };
+    let enders = marks
         .into_iter()
-        .filter(|(_, (all, ended))| *ended >= FEW_ENDS && ended * 5 >= all * 4)
-        .map(|(name, _)| name)
-        .collect()
+        .filter_map(|(name, runs)| ends(runs).then_some(name));
+    enders.collect()
 }
 
 /// Whether the writer of the log marks the ends of runs.

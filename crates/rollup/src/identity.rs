@@ -6,6 +6,7 @@ use dragline_schema::{Dialect, RunKey, Timestamp};
 
 use crate::guessed::are_dismissed;
 use crate::idle::{join_idle, join_supervised};
+use crate::mixed::{Hosts, Mixed};
 use crate::rollup::Source;
 use crate::source::{SourceKey, SourceStats};
 use crate::tasks::Tasks;
@@ -70,7 +71,11 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
             *whole.hosts.entry(host).or_default() += count;
         }
     }
-    let complete = |(index, key): (usize, &RunKey)| whole[&scope(index)].complete(key);
+    let mixed = mixed_sites(sources, &adopted, |index| &whole[&scope(index)]);
+    let complete = |(index, key): (usize, &RunKey)| {
+        let mixed = mixed.get(scraper_of(&sources[index].0, key));
+        whole[&scope(index)].complete(key, mixed)
+    };
     let mut keys: Vec<RunKey> = adopted.iter().enumerate().map(complete).collect();
     let is_foreign = |(_, stats): &Source| !stats.dialects.contains(&Dialect::Dragline);
     let foreign: Vec<bool> = sources.iter().map(is_foreign).collect();
@@ -366,20 +371,16 @@ struct Whole<'s> {
 
 impl Whole<'_> {
     /// Completes the key with its later scraper name and its site: the one named in its lines,
-    /// otherwise the most requested host, if possible one that is not in the program's own network.
-    fn complete(&self, key: &RunKey) -> RunKey {
+    /// otherwise that of the most requested host.
+    fn complete(&self, key: &RunKey, mixed: Option<&Mixed<'_>>) -> RunKey {
         let mut key = key.clone();
         if let Some(name) = self.renamed {
             key.scraper_id = Some(name.to_owned());
         }
         if key.site.is_none() {
-            let host = self
-                .hosts
-                .iter()
-                .max_by_key(|(host, count)| (is_public(host), **count, std::cmp::Reverse(**host)))
-                .map(|(host, _)| *host);
+            let site = |host| mixed.map_or(Some(host), |mixed| mixed.site(host));
             key.site = match self.sites.len() {
-                0 => host,
+                0 => self.first_host().and_then(site),
                 1 => self.sites.first().copied(),
                 _ => None,
             }
@@ -387,6 +388,40 @@ impl Whole<'_> {
         }
         key
     }
+
+    /// The most requested host, if possible one that is not in the program's own network.
+    fn first_host(&self) -> Option<&str> {
+        let first = self
+            .hosts
+            .iter()
+            .max_by_key(|(host, count)| (is_public(host), **count, std::cmp::Reverse(**host)));
+        first.map(|(host, _)| *host)
+    }
+}
+
+/// The sites of scrapers whose runs request several hosts.
+fn mixed_sites<'s>(
+    sources: &'s [Source],
+    adopted: &'s [RunKey],
+    whole: impl Fn(usize) -> &'s Whole<'s>,
+) -> BTreeMap<&'s str, Mixed<'s>> {
+    let mut scrapers: BTreeMap<&str, (bool, BTreeMap<Option<&str>, &Whole<'_>>)> = BTreeMap::new();
+    for (index, key) in adopted.iter().enumerate() {
+        let run = whole(index);
+        if run.sites.is_empty() && key.is_run() {
+            let scraper = scrapers
+                .entry(scraper_of(&sources[index].0, key))
+                .or_default();
+            scraper.0 |= key.scraper_id.is_some();
+            scraper.1.insert(key.run_id.as_deref(), run);
+        }
+    }
+    let mixed = scrapers.into_iter().map(|(scraper, (is_named, runs))| {
+        let hosts = |run: &&'s Whole<'s>| Some((run.first_host()?, run.hosts.clone()));
+        let runs: Vec<(&str, Hosts<'_>)> = runs.values().filter_map(hosts).collect();
+        (scraper, Mixed::of(&runs, is_named))
+    });
+    mixed.collect()
 }
 
 /// Whether a host may be a site: what is in the program's own network is a helper, as a proxy, a browser or the storage

@@ -44,6 +44,7 @@ mod guessed;
 mod habits;
 mod identity;
 mod idle;
+mod mixed;
 mod observe;
 mod order;
 mod part;

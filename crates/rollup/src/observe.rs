@@ -72,6 +72,9 @@ impl SourceStats {
 
     /// Records the start, the end, the declared totals and other facts about the whole run.
     pub(crate) fn observe_life(&mut self, record: &Record<'_>, evidence: &dyn Fn() -> Evidence) {
+        if record.is_fatal {
+            self.died = self.died.max(record.timestamp);
+        }
         match &record.event {
             Event::ScraperStart(start) => {
                 self.started = earlier(self.started, record.timestamp);

@@ -255,6 +255,8 @@ pub(crate) struct SourceStats {
     pub(crate) is_leveled: bool,
     /// Whether a supervisor started the run.
     pub(crate) is_supervised: bool,
+    /// When a record last said that the program failed as a whole.
+    pub(crate) died: Option<Timestamp>,
     /// Of a run that only silences bound: the time, position and form of its last message.
     pub(crate) last_words: Option<(Timestamp, u64, u64)>,
 }
@@ -290,18 +292,15 @@ impl Default for SourceStats {
             is_partial: false,
             is_leveled: false,
             is_supervised: false,
+            died: None,
             last_words: None,
         }
     }
 }
 
-/// Whether a record is a crash: a critical error with a traceback.
+/// Whether a record is a crash if nothing follows it: a critical error.
 pub(crate) fn is_crash(record: &Record<'_>) -> bool {
-    let is_traced = match &record.event {
-        Event::ScraperError(error) => error.traceback.is_some(),
-        _ => false,
-    };
-    is_traced && record.level == Some(Level::Critical)
+    matches!(record.event, Event::ScraperError(_)) && record.level == Some(Level::Critical)
 }
 
 /// The earlier of two optional times.
@@ -344,11 +343,16 @@ impl SourceStats {
         self.last_error = self.last_error.take().max(Some(new));
     }
 
-    /// Whether the last record is a crash: a critical error with a traceback.
+    /// Whether the last record is a crash, or neither a request nor an item follows a record which says that the program
+    /// failed as a whole.
     pub(crate) fn is_crashed(&self) -> bool {
         let last = self.last_place.as_ref().map(|(_, place)| place);
         let error = self.last_error.as_ref().filter(|error| error.is_crash);
-        self.end.is_none() && error.is_some_and(|error| Some(&error.evidence) == last)
+        let is_last = error.is_some_and(|error| Some(&error.evidence) == last);
+        let has_died = self
+            .died
+            .is_some_and(|at| self.active.is_none_or(|(_, active, _)| active <= at));
+        self.end.is_none() && (is_last || has_died)
     }
 
     /// Records the value of a number that the user named; the latest value is kept.
@@ -439,6 +443,7 @@ impl Add for SourceStats {
         self.is_partial |= other.is_partial;
         self.is_leveled |= other.is_leveled;
         self.is_supervised |= other.is_supervised;
+        self.died = self.died.max(other.died);
         self.last_words = self.last_words.max(other.last_words);
     }
 }
@@ -451,18 +456,13 @@ mod tests {
 
     #[test]
     fn an_uncaught_exception_that_nothing_follows_is_a_crash() {
-        let record = |level: Level, traceback: Option<&'static str>| Record {
+        let record = |level: Level| Record {
             level: Some(level),
-            event: Event::ScraperError(ScraperError {
-                traceback: traceback.map(Cow::Borrowed),
-                ..ScraperError::default()
-            }),
+            event: Event::ScraperError(ScraperError::default()),
             ..Record::default()
         };
-        let text = Some("Traceback (most recent call last):");
-        assert!(is_crash(&record(Level::Critical, text)));
-        assert!(!is_crash(&record(Level::Error, text)));
-        assert!(!is_crash(&record(Level::Critical, None)));
+        assert!(is_crash(&record(Level::Critical)));
+        assert!(!is_crash(&record(Level::Error)));
 
         let at = |offset: u64| Evidence {
             path: "a.log".into(),
@@ -475,6 +475,10 @@ mod tests {
         stats.fail(Some(noon), at(7), (1, true));
         assert!(stats.is_crashed());
         stats.touch(Some(noon), &|| at(8));
+        assert!(!stats.is_crashed());
+        stats.died = Some(noon);
+        assert!(stats.is_crashed());
+        stats.act(Some(noon.plus_micros(1)));
         assert!(!stats.is_crashed());
     }
 }

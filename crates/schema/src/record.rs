@@ -62,6 +62,8 @@ pub struct Record<'a> {
     /// Whether a supervisor wrote the record, which started the program that [`service`](Self::service) names or saw it
     /// end.
     pub is_supervisors: bool,
+    /// Whether it says that the program failed as a whole: `run failed`, an exit code, a killed process.
+    pub is_fatal: bool,
 }
 
 /// A failed HTTP attempt that a record tells in words.
@@ -160,6 +162,7 @@ impl Record<'_> {
             is_run_guessed: self.is_run_guessed,
             service: own(self.service),
             is_supervisors: self.is_supervisors,
+            is_fatal: self.is_fatal,
         }
     }
 

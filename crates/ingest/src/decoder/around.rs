@@ -17,6 +17,7 @@ use crate::framing::report;
 use crate::framing::table::{Row, Table};
 use crate::meaning::scrapy::Scrapy;
 use crate::meaning::text::Text;
+use crate::parsing::head;
 use crate::parsing::{Object, inspect, without_colours};
 
 impl Decoder {
@@ -108,7 +109,12 @@ impl Decoder {
                 }
                 return fate;
             }
-            return own.unwrapped(&opened.text, at, complete, depth, sink);
+            let text = if taken_at.is_some() {
+                head::without_indent(&opened.text)
+            } else {
+                &opened.text
+            };
+            return own.unwrapped(text, at, complete, depth, sink);
         }
         own.needs_order = true;
         let mut pieces = own.pieces.take().unwrap_or(Pieces {

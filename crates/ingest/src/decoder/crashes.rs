@@ -28,6 +28,8 @@ pub(super) struct Next {
     pub(super) at: Option<Timestamp>,
     /// Whether it says that a program started.
     pub(super) is_start: bool,
+    /// Whether it says that the program failed as a whole.
+    pub(super) is_fatal: bool,
 }
 
 impl Handled {
@@ -38,6 +40,9 @@ impl Handled {
         let is_logged = matches!(self.level, Level::Warn | Level::Debug | Level::Trace);
         let is_caught = is_logged && !crash.is_from_outside();
         let Some(next) = next else { return is_caught };
+        if next.is_fatal {
+            return false;
+        }
         let is_soon = self.at.zip(next.at).is_some_and(|(before, next)| {
             (0..=SOON).contains(&(next.as_micros() - before.as_micros()))
         });
@@ -110,6 +115,7 @@ impl Decoder {
                 ..ScraperError::default()
             }),
             dialect: Dialect::Json,
+            is_fatal: crash.is_from_outside(),
             ..Record::default()
         };
         sink.record(&record, crash.at);

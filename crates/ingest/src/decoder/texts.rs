@@ -161,6 +161,7 @@ impl Decoder {
             self.next = Some(Next {
                 at: time.or(self.taken_at),
                 is_start: meaning::is_start(&begun.text),
+                is_fatal: meaning::is_fatal(&begun.text),
             });
         }
         self.flush(sink);
@@ -437,6 +438,7 @@ impl Decoder {
         self.next = self.crash.as_ref().map(|_| Next {
             at: begun.time(),
             is_start: false,
+            is_fatal: false,
         });
         self.flush(sink);
         self.is_redirected = false;

@@ -166,6 +166,83 @@ pub(super) fn is_stop(message: &str) -> bool {
     SIGNALS.iter().any(|signal| message.contains(signal)) && words.any(|word| is_one(word, &WORDS))
 }
 
+/// Whether a message says that the program failed as a whole. `is_error` says whether it is logged as an error; at other
+/// levels only exit codes count.
+pub(super) fn is_fatal(message: &str, is_error: bool) -> bool {
+    let line = message.lines().next().unwrap_or_default();
+    let may_tell = is_error || memchr::memmem::find(line.as_bytes(), b"code").is_some();
+    if !may_tell && memchr::memmem::find(line.as_bytes(), b"exited").is_none() {
+        return false;
+    }
+    let mut words = [""; MOST_WORDS];
+    let mut count = 0;
+    let split = line.split(|c: char| !c.is_alphanumeric());
+    for word in split.filter(|word| !word.is_empty()).take(MOST_WORDS) {
+        words[count] = word;
+        count += 1;
+    }
+    let words = &words[..count];
+    exits(words) || (is_error && dies(line, words))
+}
+
+/// `Run failed`, `The crawler crashed: …`, `Fatal error: …`, `FAILED. An error occurred: …`.
+fn dies(line: &str, words: &[&str]) -> bool {
+    const PROGRAMS: [&str; 13] = [
+        "app",
+        "application",
+        "bot",
+        "collector",
+        "crawl",
+        "crawler",
+        "harvester",
+        "job",
+        "program",
+        "run",
+        "scraper",
+        "script",
+        "spider",
+    ];
+    const DEATHS: [&str; 6] = ["aborted", "aborting", "crashed", "died", "failed", "fails"];
+    const ABOUT: [&str; 5] = ["at", "for", "in", "on", "to"];
+    let behind_first = |first: &str| line[first.len()..].starts_with(['.', ':', '!']);
+    match words {
+        [first, ..] if *first == "FAILED" && line.starts_with(first) => behind_first(first),
+        [first, kind, ..] if is_one(first, &["fatal", "unhandled", "uncaught"]) => {
+            is_one(kind, &["error", "exception", "rejection"])
+        }
+        _ => words[..words.len().min(5)]
+            .iter()
+            .position(|word| is_one(word, &DEATHS))
+            .is_some_and(|at| {
+                let (before, behind) = (&words[..at], &words[at + 1..]);
+                let is_about = behind.first().is_some_and(|word| is_one(word, &ABOUT));
+                let is_part = |word: &&str| is_one(word, &PARTS) || is_number(word);
+                before.iter().any(|word| is_one(word, &PROGRAMS))
+                    && !before.iter().any(is_part)
+                    && !is_about
+                    && !line.contains("://")
+            }),
+    }
+}
+
+/// `exit code 1`, `exited with status 137`, `exited(137)`, `return code 2`: a code of an error, but none of a stop.
+fn exits(words: &[&str]) -> bool {
+    let code = |words: &[&str]| {
+        let mut words = words.iter().take(4);
+        let number =
+            words.find(|word| !is_one(word, &["code", "return", "status", "value", "with"]));
+        let code = number.and_then(|word| word.parse::<u8>().ok());
+        code.is_some_and(|code| !matches!(code, 0 | 130 | 143))
+    };
+    (0..words.len()).any(|at| match words[at..] {
+        [word, ref rest @ ..] if is_one(word, &["exit", "exited"]) => code(rest),
+        [word, next, ref rest @ ..] if is_one(word, &["return"]) => {
+            is_one(next, &["code"]) && code(rest)
+        }
+        _ => false,
+    })
+}
+
 /// The words before a site that the message is about: `Starting scraper for https://shop.test/`. `None` if it is about a
 /// page.
 fn without_site(message: &str, at: usize) -> Option<&str> {
@@ -173,7 +250,8 @@ fn without_site(message: &str, at: usize) -> Option<&str> {
     let url = url.trim_end_matches(['"', '\'', ')', '>', ']', ',', ';', ':', '.', '!', ' ']);
     let path = url.splitn(4, '/').nth(3).unwrap_or_default();
     let is_site = path.is_empty() && !url.contains(char::is_whitespace);
-    is_site.then_some(before.trim_end())
+    let before = before.trim_end();
+    is_site.then(|| before.strip_suffix(" of").unwrap_or(before))
 }
 
 /// `run started`, `books scraper started`, `starting the crawl`.
@@ -256,6 +334,7 @@ mod tests {
             "Starting the nightly price crawl",
             "Starting scheduled run",
             "Starting scraper for https://shop.example.com/",
+            "Starting crawl of https://shop.example.com/",
             "crawl started for https://shop.example.com",
             "Starting crawl of 10 pages",
         ] {
@@ -295,6 +374,41 @@ mod tests {
             ("shutting down", false),
         ] {
             assert_eq!(is_stop(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_program_fails_as_a_whole_in_many_words() {
+        for (message, expected) in [
+            ("Run failed", true),
+            ("Scraper failed: exit code 137", true),
+            ("The nightly crawl aborted: no space left", true),
+            ("Fatal error: cannot open the database", true),
+            (
+                "FAILED. An error occurred: 429 Client Error for url: https://a.test/",
+                true,
+            ),
+            ("unhandled exception in main", true),
+            // Of one page, of one task.
+            ("Scraper failed for https://a.test/1", false),
+            ("crawl failed on page 3", false),
+            ("job 12 failed", false),
+            ("Failed to scrape product 3", false),
+            ("run finished, 3 requests failed", false),
+        ] {
+            assert_eq!(is_fatal(message, true), expected, "{message}");
+            assert!(!is_fatal(message, false) || message.contains("exit code"));
+        }
+        for (message, expected) in [
+            ("Command exited with return code 1", true),
+            ("scraper container is exited(137)", true),
+            ("Command failed with exit code 1", true),
+            ("Task exited with return code 0", false),
+            ("scraper exited with code 143", false),
+            ("returned status code 404", false),
+            ("exited the loop after page 3", false),
+        ] {
+            assert_eq!(is_fatal(message, false), expected, "{message}");
         }
     }
 

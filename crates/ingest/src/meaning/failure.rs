@@ -7,6 +7,8 @@
 
 use dragline_schema::{Failure, url_hash};
 
+use crate::framing::crash::error_line;
+
 use super::answer::{STATUSES, bare, is_method, only_url, status_at, url_of};
 use super::wording::is_again;
 
@@ -159,12 +161,68 @@ pub(super) fn is_of_request(error_type: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
+/// Exceptions that only HTTP clients raise, of requests without an answer or with a status that refuses.
+const RAISED: [&str; 24] = [
+    "AxiosError",
+    "ChunkedEncodingError",
+    "ClientConnectorError",
+    "ClientException",
+    "ClientResponseError",
+    "ConnectError",
+    "ConnectException",
+    "ConnectTimeout",
+    "ConnectTimeoutError",
+    "HTTPError",
+    "HTTPStatusError",
+    "HttpStatusException",
+    "MaxRetryError",
+    "NewConnectionError",
+    "ProxyError",
+    "ReadError",
+    "ReadTimeout",
+    "ReadTimeoutError",
+    "RemoteProtocolError",
+    "ServerDisconnectedError",
+    "ServerException",
+    "SocketTimeoutException",
+    "TooManyRedirects",
+    "UnknownHostException",
+];
+/// Clients whose general exceptions are of requests too; those of databases have the same names.
+const CLIENTS: [&str; 4] = ["requests.", "aiohttp.", "httpx.", "urllib3."];
+const GENERAL: [&str; 4] = ["ConnectionError", "SSLError", "Timeout", "TimeoutError"];
+
+/// The failed request of which an exception, or one of its causes, was raised.
+pub(super) fn of_exception(traceback: &str) -> Option<Failure> {
+    let lines = traceback
+        .lines()
+        .filter(|line| !line.starts_with(char::is_whitespace));
+    let mut errors = lines.filter_map(|line| {
+        let line = line.strip_prefix("Caused by: ").unwrap_or(line);
+        error_line(line)
+    });
+    let message = errors.find_map(|(error_type, message)| {
+        let name = error_type.rsplit(['.', '\\', ':', '/']).next()?;
+        let is_clients = CLIENTS.iter().any(|client| error_type.starts_with(client));
+        let is_one = RAISED.contains(&name) || (is_clients && GENERAL.contains(&name));
+        is_one.then_some(message)
+    })?;
+    Some(
+        told(message, true)
+            .map(|told| told.failure)
+            .unwrap_or_default(),
+    )
+}
+
 fn is_unanswered(lower: &[String]) -> bool {
     let says = |word: &String| UNANSWERED.iter().any(|part| word.contains(part));
     let pair = |pair: &[String]| {
         matches!(
             (pair[0].as_str(), pair[1].as_str()),
-            ("timed", "out") | ("hang", "up") | ("connection", "reset" | "aborted" | "closed")
+            ("timed", "out")
+                | ("hang", "up")
+                | ("deadline", "exceeded")
+                | ("connection", "reset" | "aborted" | "closed")
         )
     };
     lower.iter().any(says) || lower.windows(2).any(pair)

@@ -139,6 +139,8 @@ struct Observed {
     saves: bool,
     /// Whether a field identifies an item.
     has_identity: bool,
+    /// The part with the number of what the message is about.
+    subject: Option<usize>,
     /// The sizes in a field.
     sizes: FxHashSet<u64>,
     parts: [Column; MOST_PARTS],
@@ -155,6 +157,9 @@ struct Column {
     sizes: u64,
     identities: u64,
     names: u64,
+    /// How many numbers follow the one before directly, and the last one.
+    counted: u64,
+    last: u64,
     prices: u64,
 }
 
@@ -198,6 +203,8 @@ impl Learner {
             observed.is_denied = is_denied(message);
             observed.saves = wording::saves(message);
             observed.has_identity = unread.has_identity;
+            let number = subject(message);
+            observed.subject = form.parts().position(|part| Some(part.text) == number);
         }
         observed.lines += 1;
         observed.has_identity &= unread.has_identity;
@@ -314,7 +321,10 @@ impl Observed {
         }
         let is_name = |column: &Column, lines| column.is_name(lines);
         let is_named = self.saves && self.parts.iter().any(|part| is_name(part, self.lines));
-        let identity = u8::from(self.has_identity || is_named || any(Column::is_identity));
+        let subject = self.subject.and_then(|index| self.parts.get(index));
+        let is_numbered = subject.is_some_and(|part| part.is_number(self.lines));
+        let is_known = is_numbered || any(Column::is_identity);
+        let identity = u8::from(self.has_identity || is_named || is_known);
         let price = u8::from(any(Column::is_price));
         let has_page = !self.has_several && self.has_urls();
         let strength = identity + price + u8::from(has_page) + u8::from(self.saves);
@@ -338,6 +348,10 @@ impl Column {
         self.identities += u64::from(IDENTITIES.contains(&last));
         let has_letters = part.text.bytes().any(|byte| byte.is_ascii_alphabetic());
         self.names += u64::from(has_letters && part.key.is_empty() && part.unit.is_empty());
+        if let Ok(number) = part.text.parse::<u64>() {
+            self.counted += u64::from(number == self.last.saturating_add(1));
+            self.last = number;
+        }
         let is_priced = PRICES.contains(&last) || CURRENCIES.contains(&part.unit);
         self.prices += u64::from(is_priced && part.text.parse::<f64>().is_ok());
     }
@@ -375,6 +389,11 @@ impl Column {
         self.lines == lines && self.names == lines && self.varies(2)
     }
 
+    /// Numbers that may name what a message is about: a counter names nothing.
+    fn is_number(&self, lines: u64) -> bool {
+        self.lines == lines && self.counted * 2 < lines && self.varies(2)
+    }
+
     fn is_price(&self, lines: u64) -> bool {
         self.lines == lines && self.prices * 10 >= lines * 9 && self.varies(8)
     }
@@ -384,6 +403,27 @@ fn add(values: &mut FxHashSet<u64>, value: u64) {
     if values.len() < MOST_VALUES {
         values.insert(value);
     }
+}
+
+/// The number between a noun and its verb, as in `lot 1903 stored`. (In `stored 1903 lots`, it counts them.)
+fn subject(message: &str) -> Option<&str> {
+    let is_verb = |word: &str| {
+        let word = word.trim_end_matches([',', '.', ':', ';', '!']);
+        word.ends_with("ed") || matches!(word, "kept" | "put" | "written")
+    };
+    let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let mut words = message.split_ascii_whitespace();
+    let mut last = words.next().filter(|word| is_word(word));
+    let mut number = None;
+    for word in words.take(6) {
+        if number.is_some() && is_verb(word) {
+            return number;
+        }
+        let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+        number = last.and(is_number.then_some(word));
+        last = Some(word).filter(|word| is_word(word));
+    }
+    None
 }
 
 /// Whether a message announces, repeats or excludes something.
@@ -455,6 +495,30 @@ mod tests {
         // 300 and 404 do not outnumber successes.
         assert_eq!(
             reported(&[|n| format!("gone 404 https://shop.test/p/{n}")]),
+            []
+        );
+    }
+
+    #[test]
+    fn a_number_between_noun_and_verb_names_an_item() {
+        assert_eq!(
+            reported(&[|n| format!(
+                "castle {} updated (built {})",
+                n * 7919 % 9000,
+                1100 + n * 13
+            )]),
+            [Reported::Item]
+        );
+        let priced = |n: u32| format!("lot {} filed under B, {} EUR", n * 7919 % 9000, 40 + n);
+        assert_eq!(reported(&[priced]), [Reported::Item]);
+        // A counter, a number of things, and what nobody saved.
+        assert_eq!(reported(&[|n| format!("page {n} updated")]), []);
+        assert_eq!(
+            reported(&[|n| format!("saved {} rows", n * 7919 % 900)]),
+            []
+        );
+        assert_eq!(
+            reported(&[|n| format!("tab {} closed", n * 7919 % 900)]),
             []
         );
     }

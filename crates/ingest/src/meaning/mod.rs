@@ -49,6 +49,11 @@ pub(crate) fn is_start(message: &str) -> bool {
     bounds::bound(message) == Some(bounds::Bound::Start)
 }
 
+/// Whether a message says that the program failed as a whole.
+pub(crate) fn is_fatal(message: &str) -> bool {
+    bounds::is_fatal(message, false)
+}
+
 /// Decodes a JSON object; `None` if it is not a log record.
 pub(crate) fn decode<'a>(object: &Object<'a>, local: &Local, map: &Map) -> Option<Record<'a>> {
     if object.is_native() {

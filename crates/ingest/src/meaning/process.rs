@@ -86,8 +86,10 @@ pub(crate) fn told(message: &str) -> Option<Told<'_>> {
         b'P' => pm2(message).or_else(|| process(message)),
         b'S' => started(message).or_else(|| of_shell(message)),
         b'K' | b'I' | b'.' | b'/' | b'b' | b'c' | b'r' => of_shell(message),
-        b'O' | b'M' => out_of_memory(message),
-        b'E' | b'#' => heroku(message).or_else(|| of_step(message)),
+        b'O' | b'M' | b'[' => out_of_memory(message),
+        b'E' | b'#' => heroku(message)
+            .or_else(|| of_step(message))
+            .or_else(|| of_shell(message)),
         b'J' => of_job(message),
         b'T' => actor(message),
         _ => None,
@@ -221,6 +223,10 @@ fn process(message: &str) -> Option<Told<'_>> {
     if let Some(told) = of_step(message) {
         return Some(told);
     }
+    // Fly's
+    if message == "Process appears to have been OOM killed!" {
+        return Some(fault(None));
+    }
     let rest = message.strip_prefix("Process ")?;
     if let Some(code) = rest.strip_prefix("exited with status ") {
         return Some(ended(None, End::of_code(code)?));
@@ -277,6 +283,14 @@ fn exited(message: &str) -> Option<Told<'_>> {
 
 /// The kernel's `Out of memory: Killed process 812 (python3)`, `Memory cgroup out of memory: Killed process …`.
 fn out_of_memory(message: &str) -> Option<Told<'_>> {
+    // The kernel's own clock may be left: `[  258.930660] Out of memory: …`.
+    let message = match message
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
+        Some((clock, rest)) if clock.trim().parse::<f64>().is_ok() => rest,
+        _ => message,
+    };
     let begins = ["Out of memory: Kill", "Memory cgroup out of memory: Kill"];
     let is_one = begins.iter().any(|begin| message.starts_with(begin));
     if is_one { Some(fault(None)) } else { None }
@@ -316,7 +330,13 @@ fn of_shell(message: &str) -> Option<Told<'_>> {
         }
     });
     let is_alone = word.len() == message.len();
-    let signs = ["Killed", "Segmentation fault", "Illegal instruction"];
+    let signs = [
+        "Killed",
+        "Segmentation fault",
+        "Illegal instruction",
+        // R's
+        "Execution halted",
+    ];
     let is_one = signs.iter().any(|sign| {
         let rest = word.strip_prefix(sign);
         rest.is_some_and(|rest| match rest {
@@ -355,6 +375,7 @@ pub(crate) fn complete(record: &mut Record<'_>) {
     record.event = event;
     record.unread = None;
     record.is_supervisors = true;
+    record.is_fatal = what == What::Fault;
     record.service = service;
 }
 

@@ -122,7 +122,8 @@ impl Role {
             item: Part::of(own),
             is_identity: matches!(own, "title" | "sku" | "id")
                 || own.starts_with("item_")
-                || own.starts_with("product_"),
+                || own.starts_with("product_")
+                || (slot.is_none() && is_id_of_item(own)),
             is_name: own == "name",
             is_error: own == "error",
             is_exception: own == "exception",
@@ -203,6 +204,67 @@ impl Role {
             && self.item == Part::No
             && !(self.is_identity || self.is_name || self.is_exception)
     }
+}
+
+/// Whether a name is that of an identity which may be an item's: `ad_id`, `lotId`, but no `request_id`.
+fn is_id_of_item(name: &str) -> bool {
+    const OTHERS: [&str; 48] = [
+        "account",
+        "activity",
+        "batch",
+        "browser",
+        "category",
+        "chat",
+        "client",
+        "cluster",
+        "connection",
+        "container",
+        "correlation",
+        "crawl",
+        "crawler",
+        "deployment",
+        "device",
+        "event",
+        "execution",
+        "flow",
+        "group",
+        "host",
+        "instance",
+        "invocation",
+        "job",
+        "log",
+        "message",
+        "node",
+        "operation",
+        "page",
+        "parent",
+        "pod",
+        "process",
+        "project",
+        "proxy",
+        "queue",
+        "request",
+        "run",
+        "scraper",
+        "session",
+        "site",
+        "span",
+        "spider",
+        "task",
+        "tenant",
+        "thread",
+        "trace",
+        "transaction",
+        "user",
+        "worker",
+    ];
+    let of = ["_id", "Id", "ID"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
+    of.is_some_and(|of| {
+        let last = of.rsplit(['_', '.', '-']).next().unwrap_or_default();
+        !last.is_empty() && !OTHERS.iter().any(|other| last.eq_ignore_ascii_case(other))
+    })
 }
 
 /// Fields that logging libraries add by themselves.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dragline_schema::{
-    Dialect, Event, Position, Problem, ProblemKind, Record, SourceFile, Timestamp,
+    Dialect, ErrorCategory, Event, Position, Problem, ProblemKind, Record, SourceFile, Timestamp,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -393,7 +393,8 @@ impl Rollup {
         }
         stats.observe_domain(record, host);
         if record.dialect != Dialect::Dragline {
-            stats.failed_pages.observe(record, at);
+            let is_network = label.is_some_and(|label| label.category == ErrorCategory::Network);
+            stats.failed_pages.observe(record, is_network, at);
         }
         if let Event::Request(request) = &record.event
             && let Some(url) = request.url.as_deref()

@@ -93,6 +93,13 @@ impl<'a> Slots<'a> {
             return;
         }
         let message = record.message.as_deref().unwrap_or_default();
+        let is_uncaught = || {
+            error
+                .traceback
+                .as_deref()
+                .is_some_and(crash::is_from_outside)
+        };
+        record.is_fatal = bounds::is_fatal(message, is_error) || is_uncaught();
         if !is_error && bounds::is_stop(message) {
             record.event = Event::ScraperEnd(ScraperEnd {
                 status: Some("cancelled".into()),
@@ -170,17 +177,28 @@ impl<'a> Slots<'a> {
         let told_error = error.error_message.as_deref();
         let told_error = told_error.filter(|_| error.traceback.is_none());
         if is_quiet {
-            // Most messages tell nothing: only retries, and records with an error beside their URL, do at such a level.
+            // Most messages tell nothing: only retries, records with an error beside their URL, and those of programs
+            // that write no levels, do.
             let is_error = told_error.is_some_and(|text| !text.is_empty()) && url.is_some();
             let is_retry = || memchr::memmem::find(message.as_bytes(), b"etry").is_some();
-            if !is_error && !((url.is_some() || names_url()) && is_retry()) {
+            let may_tell = || record.level.is_none() || is_retry();
+            if !is_error && !((url.is_some() || names_url()) && may_tell()) {
                 return None;
             }
             let told = failure::told(message, url.is_some()).map(|told| told.failure);
             return told.or(is_error.then_some(Failure::default()));
         }
+        // An exception is of a request by its type, whatever the program was doing.
+        let raised = || {
+            let failure = failure::of_exception(error.traceback.as_deref()?)?;
+            let is_retried = wording::is_again(message);
+            Some(Failure {
+                is_retried,
+                ..failure
+            })
+        };
         if url.is_none() && !names_url() && told_error.is_none() {
-            return None;
+            return raised();
         }
         let texts = [Some(message), told_error].into_iter().flatten();
         let mut told = texts.filter_map(|text| Some(failure::told(text, url.is_some())?.failure));
@@ -195,7 +213,10 @@ impl<'a> Slots<'a> {
             let is_of_request = error_type.is_some_and(failure::is_of_request);
             (is_of_request && url.is_some()).then_some(Failure::default())
         };
-        told.next().or_else(by_type).or_else(by_page)
+        told.next()
+            .or_else(by_type)
+            .or_else(raised)
+            .or_else(by_page)
     }
 
     /// Takes a request of which a quiet record says that it failed; announcements of retries are no requests.

@@ -27,11 +27,11 @@ use self::names::{
 };
 use self::part::{Found, Part};
 use self::scan::{LONGEST_GROUP, Scan};
-pub(crate) use self::special::weak;
 use self::special::{
     badge, brace_end, glued, google, logger_and_level, module_and_numbers, namespace,
     namespace_and_level, numbered, padded, process_and_letter, sign, source, warning,
 };
+pub(crate) use self::special::{weak, without_indent};
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
 
