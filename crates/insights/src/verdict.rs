@@ -138,25 +138,23 @@ fn are_many(failed: u64, all: u64) -> bool {
     chance.is_ok_and(|chance| chance.sf(failed - 1) <= UNLIKELY)
 }
 
+fn sum(rows: &[&RunRow], of: fn(&RunRow) -> u64) -> u64 {
+    rows.iter().map(|row| of(row)).sum()
+}
+
 /// The numbers of errors and of items, where no requests are known and many of what was tried ended in an error.
 fn errors_beside_items(rows: &[&RunRow]) -> Option<(u64, u64)> {
-    let sum = |of: fn(&RunRow) -> u64| rows.iter().map(|row| of(row)).sum::<u64>();
-    let (errors, items) = (
-        sum(|row| row.counters.errors),
-        sum(|row| row.counters.items()),
-    );
-    let is_unknown = sum(|row| row.counters.requests) == 0 && items > 0;
+    let errors = sum(rows, |row| row.counters.errors);
+    let items = sum(rows, |row| row.counters.items());
+    let is_unknown = sum(rows, |row| row.counters.requests) == 0 && items > 0;
     (is_unknown && are_many(errors, items + errors)).then_some((errors, items))
 }
 
 /// The numbers of errors and of requests, where at least every second page ended in an error and nothing was scraped.
 fn errors_beside_nothing(rows: &[&RunRow]) -> Option<(u64, u64)> {
-    let sum = |of: fn(&RunRow) -> u64| rows.iter().map(|row| of(row)).sum::<u64>();
-    let (errors, requests) = (
-        sum(|row| row.counters.errors),
-        sum(|row| row.counters.requests),
-    );
-    let is_nothing = requests > 0 && sum(|row| row.counters.items()) == 0;
+    let errors = sum(rows, |row| row.counters.errors);
+    let requests = sum(rows, |row| row.counters.requests);
+    let is_nothing = requests > 0 && sum(rows, |row| row.counters.items()) == 0;
     (is_nothing && errors >= FEW_REQUESTS && 2 * errors >= requests).then_some((errors, requests))
 }
 

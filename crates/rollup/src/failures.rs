@@ -71,6 +71,7 @@ impl FailedPages {
     pub(crate) fn observe(&mut self, record: &Record<'_>, is_network: bool, at: Position) {
         let unanswered = || match &record.event {
             Event::ScraperError(error) if is_network => Some(Failure {
+                status: error.status_code,
                 url: error.url.as_deref().map(url_hash),
                 ..Failure::default()
             }),

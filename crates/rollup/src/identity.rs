@@ -366,7 +366,7 @@ fn families_without_sites<'s>(sources: &'s [Source], keys: &[RunKey]) -> BTreeSe
 struct Whole<'s> {
     sites: BTreeSet<&'s str>,
     renamed: Option<&'s str>,
-    hosts: BTreeMap<&'s str, u64>,
+    hosts: Hosts<'s>,
 }
 
 impl Whole<'_> {
@@ -417,8 +417,8 @@ fn mixed_sites<'s>(
         }
     }
     let mixed = scrapers.into_iter().map(|(scraper, (is_named, runs))| {
-        let hosts = |run: &&'s Whole<'s>| Some((run.first_host()?, run.hosts.clone()));
-        let runs: Vec<(&str, Hosts<'_>)> = runs.values().filter_map(hosts).collect();
+        let hosts = |run: &&'s Whole<'s>| Some((run.first_host()?, &run.hosts));
+        let runs: Vec<(&str, &Hosts<'_>)> = runs.values().filter_map(hosts).collect();
         (scraper, Mixed::of(&runs, is_named))
     });
     mixed.collect()

@@ -19,28 +19,34 @@ pub(crate) struct Mixed<'s>(BTreeMap<&'s str, Option<&'s str>>);
 impl<'s> Mixed<'s> {
     /// Compares the runs of one scraper, each with its first host. `is_named` says whether it has a name other than its
     /// site.
-    pub(crate) fn of(runs: &[(&'s str, Hosts<'s>)], is_named: bool) -> Self {
-        let firsts: BTreeSet<&str> = runs.iter().map(|(first, _)| *first).collect();
-        if firsts.len() < 2 {
-            return Self::default();
+    pub(crate) fn of(runs: &[(&'s str, &Hosts<'s>)], is_named: bool) -> Self {
+        let mut totals: Hosts<'_> = BTreeMap::new();
+        let mut by_first: BTreeMap<&str, Vec<&Hosts<'_>>> = BTreeMap::new();
+        for (first, hosts) in runs {
+            by_first.entry(first).or_default().push(hosts);
+            for (host, count) in *hosts {
+                *totals.entry(host).or_default() += count;
+            }
         }
         let mut groups: Vec<BTreeSet<&str>> = Vec::new();
-        for first in &firsts {
-            let mut group: BTreeSet<&str> = shared(runs, first, &firsts);
+        for first in by_first.keys() {
+            let mut group = shared(&by_first, first);
+            if group.is_empty() {
+                continue;
+            }
             group.insert(first);
-            let (joined, apart) = groups
+            let (joined, apart): (Vec<_>, Vec<_>) = groups
                 .into_iter()
                 .partition(|other| !other.is_disjoint(&group));
             groups = apart;
-            group.extend(Vec::into_iter(joined).flatten());
+            group.extend(joined.into_iter().flatten());
             groups.push(group);
         }
-        let several = groups.into_iter().filter(|group| group.len() > 1);
-        Self(
-            several
-                .flat_map(|group| named(runs, group, is_named))
-                .collect(),
-        )
+        let sites = groups.into_iter().flat_map(|group| {
+            let site = site_of(&group, &totals, is_named);
+            group.into_iter().map(move |host| (host, site))
+        });
+        Self(sites.collect())
     }
 
     /// The site of a run with such a first host.
@@ -50,41 +56,31 @@ impl<'s> Mixed<'s> {
 }
 
 /// The first hosts of other runs that most runs with this first host request, too.
-fn shared<'s>(
-    runs: &[(&'s str, Hosts<'s>)],
-    first: &str,
-    firsts: &BTreeSet<&'s str>,
-) -> BTreeSet<&'s str> {
-    let own = || runs.iter().filter(|(other, _)| *other == first);
-    let is_shared = |host: &&&str| {
-        let has = own().filter(|(_, hosts)| {
-            let (of_host, of_first) = (hosts.get(**host), hosts.get(first));
-            of_host.is_some_and(|count| count * OWN >= *of_first.unwrap_or(&0))
-        });
-        2 * has.count() > own().count()
-    };
-    firsts.iter().filter(is_shared).copied().collect()
+fn shared<'s>(by_first: &BTreeMap<&'s str, Vec<&Hosts<'s>>>, first: &str) -> BTreeSet<&'s str> {
+    let own = &by_first[first];
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for hosts in own {
+        let least = hosts.get(first).copied().unwrap_or(0).div_ceil(OWN);
+        let others = hosts
+            .iter()
+            .filter(|(host, count)| **host != first && **count >= least);
+        for (host, _) in others.filter(|(host, _)| by_first.contains_key(*host)) {
+            *counts.entry(host).or_default() += 1;
+        }
+    }
+    let most = counts.into_iter().filter(|(_, runs)| 2 * runs > own.len());
+    most.map(|(host, _)| host).collect()
 }
 
-/// Each host of a group with the group's site.
-fn named<'s>(
-    runs: &[(&'s str, Hosts<'s>)],
-    group: BTreeSet<&'s str>,
-    is_named: bool,
-) -> Vec<(&'s str, Option<&'s str>)> {
-    let total = |host: &str| {
-        let counts = runs.iter().filter_map(|(_, hosts)| hosts.get(host));
-        counts.sum::<u64>()
-    };
-    let all: u64 = group.iter().map(|host| total(host)).sum();
+/// The site of a group of hosts.
+fn site_of<'s>(group: &BTreeSet<&'s str>, totals: &Hosts<'_>, is_named: bool) -> Option<&'s str> {
+    let all: u64 = group.iter().map(|host| totals[host]).sum();
     let first = group
         .iter()
-        .max_by_key(|host| (total(host), std::cmp::Reverse(**host)));
+        .max_by_key(|host| (totals[*host], std::cmp::Reverse(**host)));
     // The first of many tells nothing where the scraper has a name.
-    let site = first
-        .copied()
-        .filter(|host| !is_named || 2 * total(host) > all);
-    group.into_iter().map(|host| (host, site)).collect()
+    let is_most = |host: &&str| !is_named || 2 * totals[host] > all;
+    first.copied().filter(is_most)
 }
 
 #[cfg(test)]
@@ -96,6 +92,10 @@ mod tests {
         (first.0, hosts.iter().copied().collect())
     }
 
+    fn refs<'r, 's>(runs: &'r [(&'s str, Hosts<'s>)]) -> Vec<(&'s str, &'r Hosts<'s>)> {
+        runs.iter().map(|(first, hosts)| (*first, hosts)).collect()
+    }
+
     #[test]
     fn hosts_that_take_turns_are_one_site() {
         let runs = [
@@ -103,7 +103,7 @@ mod tests {
             run(&[("a.test", 19), ("b.test", 20)]),
             run(&[("a.test", 21), ("b.test", 18)]),
         ];
-        let mixed = Mixed::of(&runs, false);
+        let mixed = Mixed::of(&refs(&runs), false);
         assert_eq!(mixed.site("a.test"), Some("a.test"));
         assert_eq!(mixed.site("b.test"), Some("a.test"));
         // Without a host of most requests, the scraper's name is enough.
@@ -111,7 +111,7 @@ mod tests {
             run(&[("a.test", 21), ("b.test", 20)]),
             run(&[("a.test", 19), ("b.test", 20)]),
         ];
-        assert_eq!(Mixed::of(&even, true).site("b.test"), None);
+        assert_eq!(Mixed::of(&refs(&even), true).site("b.test"), None);
     }
 
     #[test]
@@ -121,7 +121,10 @@ mod tests {
             run(&[("b.test", 30), ("images.test", 9)]),
             run(&[("b.test", 30), ("a.test", 1)]),
         ];
-        assert_eq!(Mixed::of(&runs, false), Mixed::default());
-        assert_eq!(Mixed::of(&runs, false).site("b.test"), Some("b.test"));
+        assert_eq!(Mixed::of(&refs(&runs), false), Mixed::default());
+        assert_eq!(
+            Mixed::of(&refs(&runs), false).site("b.test"),
+            Some("b.test")
+        );
     }
 }

@@ -112,6 +112,18 @@ fn is_one(word: &str, known: &[&str]) -> bool {
     known.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
+/// The first words of a message, and their number.
+fn words_of(message: &str) -> ([&str; MOST_WORDS], usize) {
+    let mut words = [""; MOST_WORDS];
+    let mut count = 0;
+    let split = message.split(|c: char| !c.is_alphanumeric());
+    for (place, word) in words.iter_mut().zip(split.filter(|word| !word.is_empty())) {
+        *place = word;
+        count += 1;
+    }
+    (words, count)
+}
+
 /// Whether a message bounds a run. Messages about single pages, which contain a URL, do not.
 pub(super) fn bound(message: &str) -> Option<Bound> {
     let message = message.lines().next()?;
@@ -124,13 +136,7 @@ pub(super) fn bound(message: &str) -> Option<Bound> {
         Some(at) if message.contains("://") => without_site(message, at)?,
         _ => message,
     };
-    let mut words = [""; MOST_WORDS];
-    let mut count = 0;
-    let split = message.split(|c: char| !c.is_alphanumeric());
-    for word in split.filter(|word| !word.is_empty()).take(MOST_WORDS) {
-        words[count] = word;
-        count += 1;
-    }
+    let (words, count) = words_of(message);
     let words = &words[..count];
     // `New run`
     if let [first, run] = words
@@ -174,13 +180,7 @@ pub(super) fn is_fatal(message: &str, is_error: bool) -> bool {
     if !may_tell && memchr::memmem::find(line.as_bytes(), b"exited").is_none() {
         return false;
     }
-    let mut words = [""; MOST_WORDS];
-    let mut count = 0;
-    let split = line.split(|c: char| !c.is_alphanumeric());
-    for word in split.filter(|word| !word.is_empty()).take(MOST_WORDS) {
-        words[count] = word;
-        count += 1;
-    }
+    let (words, count) = words_of(line);
     let words = &words[..count];
     exits(words) || (is_error && dies(line, words))
 }

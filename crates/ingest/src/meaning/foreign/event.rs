@@ -191,9 +191,8 @@ impl<'a> Slots<'a> {
         // An exception is of a request by its type, whatever the program was doing.
         let raised = || {
             let failure = failure::of_exception(error.traceback.as_deref()?)?;
-            let is_retried = wording::is_again(message);
             Some(Failure {
-                is_retried,
+                is_retried: wording::is_again(message),
                 ..failure
             })
         };

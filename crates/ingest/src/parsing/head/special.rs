@@ -276,18 +276,19 @@ pub(super) fn source(message: &str) -> Option<(&str, &str)> {
     (is_place || is_namespace).then_some((bare, rest))
 }
 
-/// A line behind a time without the blanks before its level: what is left of `TIME  INFO message` and
-/// `TIME   [Information]   message` is a record, and no part of one.
+/// A line behind a time without the blanks before its level: what is left of `TIME  INFO message` is a record, and no
+/// part of one.
 pub(crate) fn without_indent(line: &str) -> &str {
     let bare = line.trim_start_matches(' ');
     if bare.len() == line.len() {
         return line;
     }
-    let word = bare.strip_prefix('[').unwrap_or(bare);
-    let word = word.split([' ', ']', ':']).next().unwrap_or_default();
-    let is_level =
-        is_capital(word) && level(word, false).is_some_and(|(level, _)| level.len() == word.len());
-    if is_level { bare } else { line }
+    let word = bare.split([' ', ':']).next().unwrap_or_default();
+    if is_level(word) { bare } else { line }
+}
+
+fn is_level(word: &str) -> bool {
+    is_capital(word) && level(word, false).is_some_and(|(level, _)| level.len() == word.len())
 }
 
 /// A level recognized only by its position, for lines whose time is in an envelope: `LEVEL message`,
@@ -306,9 +307,6 @@ pub(crate) fn weak(line: &str) -> Option<Head<'_>> {
         .split_once(' ')
         .filter(|(first, _)| !first.is_empty())?;
     let first = first.strip_suffix(':').unwrap_or(first);
-    let is_level = |word: &str| {
-        is_capital(word) && level(word, false).is_some_and(|(level, _)| level.len() == word.len())
-    };
     let (logger, found, message) = if is_level(first) {
         (None, first, rest)
     } else {
