@@ -2,7 +2,7 @@
 //!
 //! What has no counterpart there is left out, and said in the notes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dragline_schema::Severity;
@@ -303,77 +303,152 @@ pub fn alertmanager_config(
         settings.repeat
     };
     yaml.push_str(&format!("  repeat_interval: {}\n", format(repeat)));
-    let routes = routes(config);
-    if !routes.is_empty() {
-        yaml.push_str("  routes:\n");
-    }
-    let mut receivers: BTreeMap<String, &[String]> = BTreeMap::new();
-    receivers.insert(receiver_name(&settings.channels), &settings.channels);
-    for (matchers, to, goes_on) in &routes {
-        receivers.insert(receiver_name(to), to);
-        let each: Vec<String> = matchers.iter().map(|matcher| quote(matcher)).collect();
-        yaml.push_str(&format!(
-            "    - receiver: {}\n      matchers: [{}]\n      continue: {goes_on}\n",
-            quote(&receiver_name(to)),
-            each.join(", ")
-        ));
-    }
+    let mut receivers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    receivers.insert(receiver_name(&settings.channels), settings.channels.clone());
+    write_routes(&routes(config), 2, &mut yaml, &mut receivers);
     yaml.push_str(&inhibitions(config));
     yaml.push_str("receivers:\n");
     for (name, of) in receivers {
-        yaml.push_str(&receiver(&name, of, channels, &mut export.notes));
+        yaml.push_str(&receiver(&name, &of, channels, &mut export.notes));
     }
+    // A channel may be in several receivers.
+    export.notes.sort();
+    export.notes.dedup();
     note_differences(config, &mut export.notes);
     export.yaml = yaml;
     export
 }
 
-/// The routes below the root: the most specific first, each with its conditions, channels and `continue`.
-fn routes(config: &NotifyConfig) -> Vec<(Vec<String>, &[String], bool)> {
-    let of_route = |route: &Route| {
-        let mut conditions: Vec<String> = route
-            .matchers
-            .iter()
-            .map(|(name, wanted)| format!("{}{}", label_name(name), matcher(wanted)))
-            .collect();
-        if let Some(least) = route.severity {
-            let above: Vec<&str> = Severity::ALL
-                .iter()
-                .filter(|severity| **severity >= least)
-                .map(|severity| severity.as_str())
-                .collect();
-            conditions.push(format!("severity=~{}", quote(&above.join("|"))));
+/// A route of Alertmanager: the first that matches takes the alert, unless it says that others may follow.
+struct Branch {
+    /// Conditions, all of which must hold.
+    matchers: Vec<String>,
+    /// The channels, if no child takes the alert.
+    channels: Vec<String>,
+    is_continued: bool,
+    children: Vec<Branch>,
+}
+
+/// The routes below the root.
+///
+/// With us, the channels of an alert are a set: those of its scraper or the default, those of every route that it
+/// matches, and an exclusive route discards what came before it. So the last exclusive route stands first, each with
+/// the joining routes behind it.
+fn routes(config: &NotifyConfig) -> Vec<Branch> {
+    let mut branches = Vec::new();
+    for (index, route) in config.route.iter().enumerate().rev() {
+        if route.only {
+            let later = joining(&config.route[index + 1..]);
+            branches.push(branch(conditions(route), &route.channels, &later));
         }
-        conditions
-    };
-    let mut routes: Vec<_> = Vec::new();
-    // The last exclusive route wins, so it stands first and does not continue.
-    for route in config.route.iter().rev().filter(|route| route.only) {
-        routes.push((of_route(route), route.channels.as_slice(), false));
     }
-    for route in config.route.iter().filter(|route| !route.only) {
-        routes.push((of_route(route), route.channels.as_slice(), true));
+    let joining = joining(&config.route);
+    for (name, scraper) in &config.scrapers {
+        if !scraper.channels.is_empty() {
+            let matchers = vec![format!("scraper_id={}", quote(name))];
+            branches.push(branch(matchers, &scraper.channels, &joining));
+        }
     }
-    for (name, scraper) in config
-        .scrapers
+    // Without joining routes the root does it.
+    if !joining.is_empty() {
+        branches.push(branch(Vec::new(), &config.notify.channels, &joining));
+    }
+    branches
+}
+
+fn joining(routes: &[Route]) -> Vec<&Route> {
+    routes.iter().filter(|route| !route.only).collect()
+}
+
+/// The conditions of a route.
+fn conditions(route: &Route) -> Vec<String> {
+    let mut conditions: Vec<String> = route
+        .matchers
         .iter()
-        .filter(|(_, scraper)| !scraper.channels.is_empty())
-    {
-        routes.push((
-            vec![format!("scraper_id={}", quote(name))],
-            scraper.channels.as_slice(),
-            false,
-        ));
+        .map(|(name, wanted)| format!("{}{}", label_name(name), matcher(wanted)))
+        .collect();
+    if let Some(least) = route.severity {
+        let above: Vec<&str> = Severity::ALL
+            .iter()
+            .filter(|severity| **severity >= least)
+            .map(|severity| severity.as_str())
+            .collect();
+        conditions.push(format!("severity=~{}", quote(&above.join("|"))));
     }
-    // Alerts that matched a joining route still go to the default channels.
-    if config.route.iter().any(|route| !route.only) {
-        routes.push((
-            vec!["alertname=~\".+\"".to_owned()],
-            config.notify.channels.as_slice(),
-            false,
-        ));
+    conditions
+}
+
+/// Alerts that go to `channels`, and to those of the joining routes that they match: to each channel once.
+fn branch(matchers: Vec<String>, channels: &[String], joining: &[&Route]) -> Branch {
+    let mut children = Vec::new();
+    let further: BTreeSet<&String> = joining
+        .iter()
+        .flat_map(|route| &route.channels)
+        .filter(|channel| !channels.contains(channel))
+        .collect();
+    if !further.is_empty() && !channels.is_empty() {
+        children.push(Branch::to(Vec::new(), channels, true));
     }
-    routes
+    for channel in further {
+        let with_it = joining
+            .iter()
+            .filter(|route| route.channels.contains(channel));
+        let mut ways: Vec<Branch> = with_it
+            .map(|route| Branch::to(conditions(route), std::slice::from_ref(channel), false))
+            .collect();
+        // One of several ways is enough: below a branch of its own the first ends the search.
+        children.push(if ways.len() == 1 {
+            Branch {
+                is_continued: true,
+                ..ways.remove(0)
+            }
+        } else {
+            Branch {
+                children: ways,
+                ..Branch::to(Vec::new(), &[], true)
+            }
+        });
+    }
+    Branch {
+        children,
+        ..Branch::to(matchers, channels, false)
+    }
+}
+
+impl Branch {
+    fn to(matchers: Vec<String>, channels: &[String], is_continued: bool) -> Self {
+        Self {
+            matchers,
+            channels: channels.to_vec(),
+            is_continued,
+            children: Vec::new(),
+        }
+    }
+}
+
+/// Writes routes at an indentation, and notes the receivers that they name.
+fn write_routes(
+    branches: &[Branch],
+    indent: usize,
+    yaml: &mut String,
+    receivers: &mut BTreeMap<String, Vec<String>>,
+) {
+    if branches.is_empty() {
+        return;
+    }
+    let blank = " ".repeat(indent);
+    yaml.push_str(&format!("{blank}routes:\n"));
+    for branch in branches {
+        let name = receiver_name(&branch.channels);
+        yaml.push_str(&format!("{blank}  - receiver: {}\n", quote(&name)));
+        receivers.insert(name, branch.channels.clone());
+        if !branch.matchers.is_empty() {
+            let each: Vec<String> = branch.matchers.iter().map(|each| quote(each)).collect();
+            yaml.push_str(&format!("{blank}    matchers: [{}]\n", each.join(", ")));
+        }
+        yaml.push_str(&format!("{blank}    continue: {}\n", branch.is_continued));
+        write_routes(&branch.children, indent + 4, yaml, receivers);
+    }
 }
 
 fn inhibitions(config: &NotifyConfig) -> String {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// A set of labels, sorted by name.
+/// A set of labels, sorted by name. Copies share it: each sample of a series has one.
 ///
 /// ```
 /// use dragline_alerting::Labels;
@@ -14,9 +15,20 @@ use sha2::{Digest, Sha256};
 /// let labels = Labels::from([("site", "shop.example.com"), ("scraper_id", "shop")]);
 /// assert_eq!(labels.to_string(), r#"{scraper_id="shop", site="shop.example.com"}"#);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Labels(BTreeMap<String, String>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Arc<BTreeMap<String, String>>);
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(from).map(|labels| Self(Arc::new(labels)))
+    }
+}
 
 impl Labels {
     /// No labels.
@@ -40,23 +52,23 @@ impl Labels {
 
     /// Sets a label.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.0).insert(name.into(), value.into());
     }
 
     /// Removes a label.
     pub fn remove(&mut self, name: &str) {
-        self.0.remove(name);
+        if self.0.contains_key(name) {
+            Arc::make_mut(&mut self.0).remove(name);
+        }
     }
 
     /// `self` with `other` laid over it: where both have a label, that of `other` counts.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
         let mut all = self.clone();
-        all.0.extend(
-            other
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
+        for (name, value) in other.iter() {
+            all.insert(name, value);
+        }
         all
     }
 
@@ -64,11 +76,9 @@ impl Labels {
     #[must_use]
     pub fn only(&self, names: &[String]) -> Self {
         let wanted = self.0.iter().filter(|(name, _)| names.contains(name));
-        Self(
-            wanted
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-        )
+        wanted
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 
     /// Names and values, by name.
@@ -114,12 +124,12 @@ impl<const N: usize> From<[(&str, &str); N]> for Labels {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self(
+        let pairs = pairs.into_iter();
+        Self(Arc::new(
             pairs
-                .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-        )
+        ))
     }
 }
 

@@ -46,6 +46,9 @@ pub struct Observation {
     pub time: Timestamp,
     /// The value; `None` when the check was inconclusive.
     pub value: Option<f64>,
+    /// Number of measurements that the value stands for: one quantile of a busy minute stands for many.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u64,
     /// The usual value, for conditions on the change against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
@@ -102,9 +105,22 @@ impl Observation {
             labels,
             time,
             value,
+            count: 1,
             expected: None,
         }
     }
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_one(count: &u64) -> bool {
+    *count == 1
 }
 
 /// The value of the observation of an open finding with this severity.

@@ -136,6 +136,7 @@ impl Test {
                         labels: labels.clone(),
                         time,
                         value: Some(value),
+                        count: 1,
                         expected: None,
                     });
                 }

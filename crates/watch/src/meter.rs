@@ -10,8 +10,10 @@ use dragline_metrics::{CrawlMetric, Measure, Measurement, Sketch, Update};
 use dragline_schema::Timestamp;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 
-/// Samples of a histogram for one interval: enough for every percentile that a rule can ask for.
-const VALUES: u64 = 100;
+/// Where the values of an interval are divided, by rank: finely where percentiles are asked for.
+const RANKS: [f64; 17] = [
+    0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.96, 0.98, 0.99, 0.995, 1.0,
+];
 
 /// Samples of a gauge in one interval.
 const READINGS: i64 = 6;
@@ -24,8 +26,8 @@ const READINGS: i64 = 6;
 /// - a counter as its total at the end of each interval, also while it stays the same until the longest window has
 ///   passed, so that an increase ends with 0 and not with missing data;
 /// - a gauge as its readings, at most six in an interval; it ends with the run that reports it;
-/// - a histogram as its values: up to 100 in an interval, and quantiles instead if there are more. In a mean over several
-///   intervals, one with more than 100 values counts as one with 100.
+/// - a histogram as the means of at most 16 parts of an interval's values, each with the number of values that it stands
+///   for.
 #[derive(Clone, Debug)]
 pub struct Meter {
     /// The width of an interval, in microseconds.
@@ -117,13 +119,19 @@ impl Meter {
                 continue;
             };
             let name = track.metric.sample_name();
-            let mut put = |time: Timestamp, value: Option<f64>| {
+            let mut put_many = |time: Timestamp, value: Option<f64>, count: u64| {
                 if time <= until {
                     let mut one = Observation::metric(&name, track.labels.clone(), time, 0.0);
-                    one.value = value;
+                    (one.value, one.count) = (value, count);
                     all.push(one);
                 }
             };
+            if let Cells::Histogram(cells) = &track.cells {
+                for (slot, sketch) in cells {
+                    self.values(*slot, sketch, &mut put_many);
+                }
+            }
+            let mut put = |time, value| put_many(time, value, 1);
             match &track.cells {
                 Cells::Counter(cells) => self.totals(cells, until, window, &mut put),
                 Cells::Gauge(cells) => {
@@ -137,9 +145,6 @@ impl Meter {
                     self.end_gauge(&track.labels, own.map_or(&[], Vec::as_slice), &mut put);
                 }
                 Cells::Histogram(cells) => {
-                    cells
-                        .iter()
-                        .for_each(|(slot, sketch)| self.values(*slot, sketch, &mut put));
                     // Where nothing is measured, nothing is slow: the series is missing, not unknown.
                     self.each_quiet(cells, until, window, &mut |slot| {
                         put(self.end_of(slot), None);
@@ -225,12 +230,32 @@ impl Meter {
         }
     }
 
-    fn values(&self, slot: i64, sketch: &Sketch, put: &mut impl FnMut(Timestamp, Option<f64>)) {
-        let count = sketch.count().min(VALUES);
+    /// The values of an interval, in parts by rank.
+    fn values(
+        &self,
+        slot: i64,
+        sketch: &Sketch,
+        put: &mut impl FnMut(Timestamp, Option<f64>, u64),
+    ) {
+        let count = sketch.count();
         let end = self.end_of(slot);
-        for nth in 0..count {
-            let rank = (nth as f64 + 0.5) / count as f64;
-            put(end.plus_micros(-(nth as i64)), sketch.quantile(rank));
+        let place = |rank: f64| (rank * count as f64).round() as u64;
+        let mut nth = 0;
+        for pair in RANKS.windows(2) {
+            let (from, to) = (place(pair[0]), place(pair[1]));
+            let of_part = to - from;
+            // A few values stand for a part: in its own width, they differ little.
+            let looked = of_part.min(4);
+            let quantile = |step: u64| {
+                let within = (step as f64 + 0.5) / looked as f64 * of_part as f64;
+                sketch.quantile((from as f64 + within) / count as f64)
+            };
+            let values: Option<Vec<f64>> = (0..looked).map(quantile).collect();
+            if let Some(values) = values.filter(|values| !values.is_empty()) {
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                put(end.plus_micros(-nth), Some(mean), of_part);
+                nth += 1;
+            }
         }
     }
 }
@@ -332,4 +357,54 @@ fn labels_of(metric: CrawlMetric, values: &[&str]) -> Labels {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (*name, *value))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_a_busy_minute_are_few_and_weigh_as_they_are_many() {
+        let rules = dragline_alerting::rule::load(
+            "rules",
+            "[[rule]]\nalert = 'slow'\nexpr = 'avg(dragline_request_duration_seconds[10m]) > 30'",
+        );
+        let mut meter = Meter::new(&rules.rules, Duration::from_mins(1));
+        let at = Timestamp::from_seconds(1_772_582_400);
+        let metric = CrawlMetric::RequestDuration;
+        let labels = vec!["shop"; metric.labels().len()];
+        let mut sum = 0.0;
+        for nth in 0..1_000 {
+            // One in fifty waits for its time-out.
+            let value = if nth % 50 == 0 {
+                30.0
+            } else {
+                0.1 + f64::from(nth) / 1e4
+            };
+            sum += value;
+            let measurement = Measurement {
+                metric,
+                labels: &labels,
+                update: Update::Observe(value),
+            };
+            meter.measure(Some(at), &measurement);
+        }
+        let observations = meter.observations(at.plus_micros(60_000_000), &[]);
+        let values = observations
+            .iter()
+            .filter_map(|one| Some((one.value?, one.count)));
+        let values: Vec<(f64, u64)> = values.collect();
+        assert!(values.len() <= 16, "{values:?}");
+        assert_eq!(values.iter().map(|(_, count)| count).sum::<u64>(), 1_000);
+        let mean = values
+            .iter()
+            .map(|(value, count)| value * *count as f64)
+            .sum::<f64>()
+            / 1e3;
+        assert!(
+            (mean / (sum / 1e3) - 1.0).abs() < 0.02,
+            "{mean} for {}",
+            sum / 1e3
+        );
+    }
 }

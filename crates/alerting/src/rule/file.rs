@@ -212,11 +212,18 @@ impl Fields<'_> {
     fn rule(&mut self, name: &str) -> Option<Rule> {
         for key in self.table.keys() {
             let known = RULE_KEYS.iter().map(|known| known.name);
-            if !known.clone().any(|known| known == key) {
+            if known.clone().any(|known| known == key) {
+                continue;
+            }
+            // As in Prometheus, it is a label, which many look for as a key.
+            if key == "severity" {
                 self.fail(
                     key,
-                    format!("unknown key: {}", suggest::sentence(key, known)),
+                    "unknown key: the severity is a label: labels = { severity = \"high\" }",
                 );
+            } else {
+                let meant = suggest::sentence(key, known);
+                self.fail(key, format!("unknown key: {meant}"));
             }
         }
         if name.is_empty() {

@@ -22,6 +22,8 @@ pub(super) struct Sample {
     pub time: Timestamp,
     /// `None`: inconclusive.
     pub value: Option<f64>,
+    /// Number of measurements that the value stands for.
+    pub count: u64,
     pub expected: Option<Expected>,
 }
 
@@ -95,25 +97,34 @@ impl Series {
         if condition.aggregate.is_counted() {
             return self.increase(condition, range, now);
         }
-        let samples: Vec<Sample> = self.0.range(range).copied().collect();
-        let values: Vec<f64> = samples.iter().filter_map(|sample| sample.value).collect();
-        let Some(last) = values.last().copied() else {
+        let samples = || self.0.range(range.clone());
+        let weighted = |sample: &Sample| Some((sample.value?, sample.count));
+        let values: Vec<(f64, u64)> = samples().filter_map(weighted).collect();
+        let Some((last, _)) = values.last().copied() else {
             return Ok(None);
         };
-        if let Some(odd) = values.iter().find(|value| !value.is_finite()) {
+        if let Some((odd, _)) = values.iter().find(|(value, _)| !value.is_finite()) {
             return Err(format!(
                 "a sample of {} is {odd}, which is not a number",
                 condition.selector.name
             ));
         }
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let expected = samples.iter().rev().find_map(|sample| sample.expected);
+        let singles = values.iter().map(|(value, _)| *value);
+        let count: u64 = values.iter().map(|(_, count)| count).sum();
+        let sum: f64 = values
+            .iter()
+            .map(|(value, count)| value * *count as f64)
+            .sum();
+        let mean = sum / count as f64;
+        let expected = samples().rev().find_map(|sample| sample.expected);
         let value = match condition.aggregate {
             Aggregate::Avg => mean,
-            Aggregate::Min => values.iter().copied().fold(f64::INFINITY, f64::min),
-            Aggregate::Max => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            Aggregate::Percentile(percentile) => quantile(values, f64::from(percentile) / 100.0),
-            Aggregate::Count => values.len() as f64,
+            Aggregate::Min => singles.fold(f64::INFINITY, f64::min),
+            Aggregate::Max => singles.fold(f64::NEG_INFINITY, f64::max),
+            Aggregate::Percentile(percentile) => {
+                quantile(values, count, f64::from(percentile) / 100.0)
+            }
+            Aggregate::Count => count as f64,
             Aggregate::Change => change(mean, expected, &condition.selector.name)?,
             _ => last,
         };
@@ -206,12 +217,21 @@ fn change(mean: f64, expected: Option<Expected>, name: &str) -> Result<f64, Stri
     Ok((mean - expected.value) / expected.value.abs() * 100.0)
 }
 
-/// A quantile with linear interpolation between samples.
-fn quantile(mut values: Vec<f64>, quantile: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let rank = quantile * (values.len() - 1) as f64;
-    let (low, high) = (rank.floor() as usize, rank.ceil() as usize);
-    values[low] + (values[high] - values[low]) * rank.fract()
+/// A quantile with linear interpolation between measurements: values, and how many measurements each stands for.
+fn quantile(mut values: Vec<(f64, u64)>, count: u64, quantile: f64) -> f64 {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let rank = quantile * (count - 1) as f64;
+    let at = |rank: u64| {
+        let mut before = 0;
+        let mut values = values.iter();
+        let found = values.find(|(_, count)| {
+            before += count;
+            rank < before
+        });
+        found.map_or(f64::NAN, |(value, _)| *value)
+    };
+    let (low, high) = (at(rank.floor() as u64), at(rank.ceil() as u64));
+    low + (high - low) * rank.fract()
 }
 
 /// All series.
@@ -233,6 +253,7 @@ impl SeriesStore {
             labels,
             time,
             value,
+            count,
             expected,
         } = observation;
         let named = self.series.entry((topic, name)).or_default();
@@ -247,6 +268,8 @@ impl SeriesStore {
         series.insert(Sample {
             time,
             value,
+            // What stands for nothing would make the mean no number.
+            count: count.max(1),
             expected,
         });
         if series.0.len() > MAX_SAMPLES {
@@ -304,6 +327,7 @@ mod tests {
             series.insert(Sample {
                 time: at(second),
                 value: Some(value),
+                count: 1,
                 expected: None,
             });
         }
@@ -340,6 +364,38 @@ mod tests {
         assert_eq!(measure(&series, "avg(x[1m]) > 0", 1_000), None);
         // The start of the window does not belong to it, its end does.
         assert_eq!(measure(&series, "count(x[30s]) > 0", 90), Some(1.0));
+    }
+
+    #[test]
+    fn a_value_may_stand_for_many_measurements() {
+        let mut few = Series::default();
+        let mut many = Series::default();
+        let mut second = 0;
+        for (value, count) in [(1.0, 90), (2.0, 9), (30.0, 1)] {
+            let sample = |time, count| Sample {
+                time,
+                value: Some(value),
+                count,
+                expected: None,
+            };
+            few.insert(sample(at(second), count));
+            for _ in 0..count {
+                many.insert(sample(at(second), 1));
+                second += 1;
+            }
+        }
+        for expression in [
+            "avg(x[5m]) > 0",
+            "max(x[5m]) > 0",
+            "count(x[5m]) > 0",
+            "p50(x[5m]) > 0",
+            "p90(x[5m]) > 0",
+            "p99(x[5m]) > 0",
+        ] {
+            let value = measure(&few, expression, second);
+            assert_eq!(value, measure(&many, expression, second), "{expression}");
+        }
+        assert_eq!(measure(&few, "avg(x[5m]) > 0", second), Some(1.38));
     }
 
     #[test]

@@ -6,6 +6,7 @@
     reason = "paths become strings of TOML"
 )]
 
+mod alertmanager;
 mod channels;
 mod docs;
 mod exported;

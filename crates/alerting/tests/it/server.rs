@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 pub(crate) enum Behaviour {
     /// Answers with a status, headers and a body.
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// Answers with a text that the test changes.
+    Text(Arc<Mutex<String>>),
     /// Answers 500 and repeats everything that it was sent: a server that leaks.
     Echo(u16),
     /// Reads the request and says nothing until the client goes away.
@@ -99,6 +101,7 @@ fn treat(stream: &mut TcpStream, behaviour: &Behaviour, seen: &Mutex<Vec<Receive
     seen.lock().unwrap().push(request.clone());
     match behaviour {
         Behaviour::Answer(status, headers, body) => answer(stream, *status, headers, body),
+        Behaviour::Text(text) => answer(stream, 200, &[], &text.lock().unwrap().clone()),
         Behaviour::Echo(status) => answer(
             stream,
             *status,
