@@ -1,5 +1,6 @@
 //! The analysis: from the counts of the last weeks to verdicts, findings and a report.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,12 @@ use dragline_alerting::rule::Rule;
 use dragline_classifier::RuleSet;
 use dragline_report::render::{self, Layout};
 use dragline_report::{Activity, Report, ReportOptions, Seen, activity, report_with};
-use dragline_rollup::Finished;
+use dragline_rollup::{Finished, GroupRow};
 use dragline_schema::{RunKey, Timestamp};
 use dragline_watch::of_analysis;
 
 use crate::fixes::{Fixes, Watched};
+use crate::reports::redact_report;
 use crate::store::{Store, StoredRun};
 
 /// Microseconds of a day.
@@ -31,10 +33,14 @@ const SHARE: u32 = 10;
 pub struct Judged {
     /// When it was made.
     pub at: Timestamp,
-    /// The report on the last weeks. Its runs are the latest ones only.
+    /// The report on the last weeks, without secrets. Its runs are the latest ones only.
     pub report: Report,
     /// Values over time.
     pub activity: Activity,
+    /// The runs that are over, or were given up: killed ones say no end.
+    pub(crate) over: BTreeSet<RunKey>,
+    /// The runs with errors of each group, by the group's id.
+    pub(crate) errors: BTreeMap<String, ErrorsOfGroup>,
     /// What it says to the alert rules: signs of life of runs with the time until which the next is due, and values of
     /// runs.
     pub observations: Vec<Observation>,
@@ -56,6 +62,41 @@ impl Judged {
     /// The time that has to pass before the next analysis, so that analyses take a small share of the machine.
     pub fn rest(&self, least: Duration) -> Duration {
         least.max(self.took * SHARE)
+    }
+}
+
+/// The runs with errors of a group.
+#[derive(Debug)]
+pub(crate) struct ErrorsOfGroup {
+    /// The runs, with the number of errors in each.
+    pub(crate) runs: Vec<ErrorsOfRun>,
+    /// Whether these are all of them: of a group that very many runs have, only some are known.
+    pub(crate) is_complete: bool,
+}
+
+/// The errors of a group in a run.
+#[derive(Debug)]
+pub(crate) struct ErrorsOfRun {
+    pub(crate) key: RunKey,
+    /// The time of its first and of its last line.
+    pub(crate) span: Option<(Timestamp, Timestamp)>,
+    pub(crate) count: u64,
+}
+
+impl ErrorsOfGroup {
+    fn of(row: &GroupRow, finished: &Finished) -> Self {
+        let of_run = |(run, count): (&usize, &u64)| {
+            let run = finished.runs.get(*run)?;
+            Some(ErrorsOfRun {
+                key: run.key.clone(),
+                span: run.start.zip(run.end.max(run.last_seen)),
+                count: *count,
+            })
+        };
+        Self {
+            runs: row.by_run.iter().filter_map(of_run).collect(),
+            is_complete: row.by_run.values().sum::<u64>() >= row.group.count,
+        }
     }
 }
 
@@ -99,15 +140,36 @@ pub(crate) fn judge(
     let (mut report, (observations, fixes)) =
         report.map_err(|error| format!("the analysis failed: {error}"))?;
     let activity = activity(&finished);
+    let errors = finished.groups.iter();
+    let errors = errors
+        .map(|row| {
+            (
+                format!("{:016x}", row.id),
+                ErrorsOfGroup::of(row, &finished),
+            )
+        })
+        .collect();
     drop(finished);
     let runs: Vec<StoredRun> = report.runs.iter().map(stored).collect();
+    let is_over = |run: &&StoredRun| {
+        let verdict = run.verdict.as_deref();
+        verdict.is_some_and(|verdict| verdict != "running")
+    };
+    let over = runs
+        .iter()
+        .filter(is_over)
+        .map(|run| run.key.clone())
+        .collect();
     store.put_runs(runs).map_err(|error| error.to_string())?;
     let surplus = report.runs.len().saturating_sub(RUNS);
     report.runs.drain(..surplus);
+    redact_report(&mut report);
     Ok(Judged {
         at: now,
         report,
         activity,
+        over,
+        errors,
         observations,
         fixes,
         took: begun.elapsed(),

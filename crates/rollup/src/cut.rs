@@ -69,6 +69,11 @@ impl Finished {
             }
             GroupRow {
                 runs: row.runs.as_ref().map(kept),
+                by_run: row
+                    .by_run
+                    .iter()
+                    .filter_map(|(run, count)| Some((*new.get(run)?, *count)))
+                    .collect(),
                 group,
                 ..row.clone()
             }
@@ -96,6 +101,7 @@ impl Finished {
         let is_run = |run: usize| run < self.runs.len();
         let is_time = |micros: i64| Timestamp::from_micros(micros).as_micros() == micros;
         let mut groups = self.groups.iter().filter_map(|row| row.runs.as_ref());
+        let mut counted = self.groups.iter().flat_map(|row| row.by_run.keys());
         let days = |row: &GroupRow| {
             let day = |day: &i64| day.checked_mul(86_400_000_000).is_some_and(is_time);
             row.group.days.keys().all(day)
@@ -115,6 +121,7 @@ impl Finished {
                 .keys()
                 .all(|(run, _, quarter)| is_run(*run) && is_time(*quarter))
             && groups.all(|runs| runs.iter().all(|run| is_run(*run)))
+            && counted.all(|run| is_run(*run))
             && self.groups.iter().all(days)
     }
 }

@@ -87,6 +87,8 @@ pub struct GroupRow {
     /// The runs with errors of the group, as indices in [`Finished::runs`]; `None` if there were too many
     /// to list.
     pub runs: Option<BTreeSet<usize>>,
+    /// Number of errors in each run, as far as the sources were counted.
+    pub by_run: BTreeMap<usize, u64>,
     /// The counts, times and evidence.
     pub group: Group,
 }
@@ -434,10 +436,11 @@ fn group_rows(
             }
             let runs = group.names_all_sources().then_some(runs);
             let name_of = |source| Some(names[*places.by_key.get(source)?].clone());
-            let mut counts = BTreeMap::new();
+            let (mut counts, mut by_run) = (BTreeMap::new(), BTreeMap::new());
             for (source, count) in &group.counts {
-                if let Some(name) = name_of(source) {
-                    *counts.entry(name).or_default() += count;
+                if let Some(run) = places.by_key.get(source) {
+                    *counts.entry(names[*run].clone()).or_default() += count;
+                    *by_run.entry(*run).or_default() += count;
                 }
             }
             // Errors of sources that are not listed are those of the only scraper, too.
@@ -452,6 +455,7 @@ fn group_rows(
                 counts,
                 sampled_at,
                 runs,
+                by_run,
                 group,
             }
         })

@@ -123,7 +123,9 @@ pub fn look(
     }
     let Eye { meter, traffic, .. } = whole;
     let finished = rollup.finish(wanted.now);
-    let due_until = (!wanted.is_history).then_some(wanted.now);
+    // A history ends with its last event: what was due before it and did not happen was missed.
+    let last = finished.period.map(|(_, last)| last.plus_micros(1));
+    let due_until = if wanted.is_history { last } else { Some(wanted.now) };
     let analysis = Analysis::of(&finished, due_until);
     let findings = find(&analysis, &finished, rules, wanted);
     let first = finished.period.map(|(first, _)| first);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use chart::{Chart, Column};
 pub use control::{ControlCount, ControlVerdict, Peer, Suspect, compare_with_peers};
 pub use made::ReportEntry;
-pub use redact::{REDACTED, redact, redact_line};
+pub use redact::{REDACTED, redact, redact_line, redact_long_line};
 
 use crate::alert::Alert;
 use crate::duration::{elapsed, format};

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
@@ -95,6 +95,15 @@ fn patterns() -> &'static [(Regex, &'static str)] {
     })
 }
 
+/// All patterns at once: most texts contain no secret, and are looked at once.
+fn any_pattern() -> &'static RegexSet {
+    static COMPILED: OnceLock<RegexSet> = OnceLock::new();
+    COMPILED.get_or_init(|| {
+        RegexSet::new(PATTERNS.iter().map(|(pattern, _)| pattern))
+            .expect("the patterns are constants, and a test compiles them")
+    })
+}
+
 /// Replaces what looks like a secret.
 ///
 /// ```
@@ -106,6 +115,9 @@ fn patterns() -> &'static [(Regex, &'static str)] {
 /// );
 /// ```
 pub fn redact(text: &str) -> String {
+    if !any_pattern().is_match(text) {
+        return text.to_owned();
+    }
     let mut text = std::borrow::Cow::Borrowed(text);
     for (pattern, with) in patterns() {
         if let std::borrow::Cow::Owned(replaced) = pattern.replace_all(&text, *with) {
@@ -120,13 +132,18 @@ const LINE: usize = 300;
 
 /// One line of evidence: without secrets, on one line, without control characters, cut to a length that people read.
 pub fn redact_line(line: &str) -> String {
+    redact_long_line(line, LINE)
+}
+
+/// The same with another maximum length, in characters.
+pub fn redact_long_line(line: &str, longest: usize) -> String {
     // The secret may lie across the cut, so the cut comes last; a bound keeps huge lines cheap.
-    let line = dragline_schema::clip(line, 16 * LINE);
+    let line = dragline_schema::clip(line, longest + 15 * LINE);
     let visible: String = redact(line)
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    crate::render::cut(visible.trim(), LINE)
+    crate::render::cut(visible.trim(), longest)
 }
 
 #[cfg(test)]

@@ -33,6 +33,13 @@ pub struct Silence {
 }
 
 impl Silence {
+    /// Twelve hexadecimal digits that identify it, the same as long as it lasts.
+    pub fn id(&self) -> String {
+        // Neither of its parts can fail: its keys are texts.
+        let json = serde_json::to_string(self).unwrap_or_default();
+        Labels::from([("silence", json.as_str())]).fingerprint()
+    }
+
     /// Whether an alert with these labels is muted at `time`.
     pub fn mutes(&self, labels: &Labels, time: Timestamp) -> bool {
         self.mutes_now(time) && self.matchers.matches(labels)

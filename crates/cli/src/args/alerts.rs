@@ -56,7 +56,7 @@ Exit codes: 0 done, 1 the logs could not be read or a notice could not be sent, 
     #[command(after_help = "Examples:
   dragline alerts silence --state alerts.json --match site=shop.example.com --for 2h
   dragline alerts silence --state alerts.json --list
-  dragline alerts silence --state alerts.json --end 1")]
+  dragline alerts silence --state alerts.json --end 7c0d1e9a5b34")]
     Silence(SilenceArgs),
     /// Check the rules, routes and channels of the configuration
     #[command(after_help = "Examples:
@@ -233,12 +233,12 @@ pub(crate) struct SilenceArgs {
     /// Who [default: the user's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,
-    /// Show the silences with their numbers
+    /// Show the silences with their ids
     #[arg(long, conflicts_with_all = ["matchers", "length", "end"])]
     pub(crate) list: bool,
-    /// End the silence with this number
-    #[arg(long, value_name = "N", conflicts_with_all = ["matchers", "length"])]
-    pub(crate) end: Option<usize>,
+    /// End the silence with this id, or the beginning of one
+    #[arg(long, value_name = "ID", conflicts_with_all = ["matchers", "length"])]
+    pub(crate) end: Option<String>,
 }
 
 /// Options of `dragline alerts backtest`.

@@ -107,6 +107,11 @@ impl Place {
                 "incidents/layout_change-9b0a8acb.capsule",
                 "$(ls incidents/*.capsule | head -n 1)".to_owned(),
             ),
+            (
+                "--end 7c0d1e9a5b34",
+                "--end $(dragline alerts silence --state alerts.json --list | cut -d' ' -f1)"
+                    .to_owned(),
+            ),
             ("/product/17", "/product/10".to_owned()),
             ("/mnt/old", "old".to_owned()),
             ("/var/log/scrapers '/srv/*/logs'", "logs/ 'log*'".to_owned()),

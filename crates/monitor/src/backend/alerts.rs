@@ -1,6 +1,5 @@
 //! Alerts, silences, rules and health checks.
 
-use dragline_alerting::Labels;
 use dragline_alerting::history::{AlertSummary, Entry, History};
 use dragline_alerting::notify::Silence;
 use dragline_health::{Report, Status};
@@ -62,7 +61,7 @@ impl Monitor {
             evidence,
             acknowledged,
             silenced_until: silence.and_then(|silence| silence.ends),
-            silenced_by: silence.map(silence_id),
+            silenced_by: silence.map(Silence::id),
             verdict: explanation.verdict,
             owner: explanation.owner,
             command: explanation.command,
@@ -225,7 +224,7 @@ impl Monitor {
         let record = |silence: &Silence, is_of_page: bool| {
             let is_in_force = silence.mutes_now(now);
             SilenceRecord {
-                id: silence_id(silence),
+                id: silence.id(),
                 is_of_page,
                 is_in_force,
                 muted: firing
@@ -256,7 +255,7 @@ impl Monitor {
                 "the silence ends in the past: choose a later time".to_owned(),
             ));
         }
-        let id = silence_id(&silence);
+        let id = silence.id();
         tracing::info!(by = silence.by, silence = id, "a silence was set");
         self.alerts.book().add_silence(silence, now);
         self.feed.publish(&[Topic::Alerts]);
@@ -269,7 +268,7 @@ impl Monitor {
         if self
             .alerts
             .book()
-            .end_silence(|silence| silence_id(silence) == id, by, now)
+            .end_silence(|silence| silence.id() == id, by, now)
         {
             tracing::info!(by, silence = id, "a silence was ended");
             self.feed.publish(&[Topic::Alerts]);
@@ -280,7 +279,7 @@ impl Monitor {
             .notify
             .silence
             .iter()
-            .any(|silence| silence_id(silence) == id)
+            .any(|silence| silence.id() == id)
         {
             return Err(BackendError::BadRequest(
                 "this silence is in the configuration: remove its [[silence]] there".to_owned(),
@@ -349,16 +348,11 @@ impl Monitor {
                 sample: None,
                 recommendation: None,
                 command: Some("dragline health".to_owned()),
+                handled: None,
             })
         });
         failing.collect()
     }
-}
-
-/// An id that is the same as long as the silence is.
-fn silence_id(silence: &Silence) -> String {
-    let json = serde_json::to_string(silence).unwrap_or_default();
-    Labels::from([("silence", json.as_str())]).fingerprint()
 }
 
 /// The place in a line of evidence: `FILE:LINE: TEXT`.

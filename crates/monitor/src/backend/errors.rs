@@ -13,7 +13,7 @@ use dragline_web::{Answer, BackendError, ErrorQuery, Listing, Page, Scope, Scrap
 use super::contains;
 use super::findings::place_of;
 use super::lines::Search;
-use super::numbers::{Chart, ERRORS, Selected, span, step_of, stepped};
+use super::numbers::{Chart, ERRORS, REQUESTS, Selected, span, step_of, stepped, zero_where};
 use crate::judge::{Judged, time_of};
 use crate::service::Monitor;
 
@@ -56,6 +56,7 @@ impl Monitor {
             {
                 total = Some(0);
             }
+            let requests = chart.increases(REQUESTS, &self::labels_of(scope));
             let layers: Vec<ErrorLayer> = ErrorCategory::ALL
                 .iter()
                 .filter(|category| by_category.contains_key(category.as_str()))
@@ -64,7 +65,7 @@ impl Monitor {
                     labels.push(("category", category.as_str()));
                     ErrorLayer {
                         category: category.as_str().to_owned(),
-                        values: chart.increases(ERRORS, &labels),
+                        values: zero_where(chart.increases(ERRORS, &labels), &requests),
                     }
                 })
                 .collect();
@@ -88,8 +89,7 @@ impl Monitor {
         let judged = self.analysis()?;
         let groups = judged.report.errors.groups.iter();
         let of_scope = groups.filter(|group| {
-            let is_any = query.scope.scraper_id.is_none() && query.scope.site.is_none();
-            is_any
+            is_everything(&query.scope)
                 || group.scrapers.iter().any(|one| {
                     query
                         .scope
@@ -97,7 +97,7 @@ impl Monitor {
                 })
         });
         let all: Vec<ErrorGroup> = of_scope
-            .map(|group| group_of(&judged, group, query.window))
+            .map(|group| group_of(&judged, group, &query.scope, query.window))
             .filter(|group| group.count > 0)
             .collect();
         let total: u64 = all.iter().map(|group| group.count).sum();
@@ -124,16 +124,19 @@ impl Monitor {
             .collect();
         wanted.sort_by(|a, b| (b.count, &a.id).cmp(&(a.count, &b.id)));
         let mut listing = Listing::cut(wanted, &query.page)?;
-        listing.note = Some(
-            "Groups are counted by day (UTC): the window is widened to whole days.".to_owned(),
-        );
+        let note = if is_everything(&query.scope) {
+            "Groups are counted by day (UTC): the window is widened to whole days."
+        } else {
+            "The groups of a scraper are counted by run: every run counts as a whole that the window touches."
+        };
+        listing.note = Some(note.to_owned());
         Ok(listing)
     }
 
     pub(super) fn find_group(&self, id: &str, window: Window) -> Answer<ErrorGroupDetail> {
         let judged = self.analysis()?;
         let found = find(&judged, id)?;
-        let group = group_of(&judged, found, window);
+        let group = group_of(&judged, found, &Scope::default(), window);
         let rule = group.sub_category.as_deref().unwrap_or(&group.category);
         let runbook = [rule, group.category.as_str()]
             .into_iter()
@@ -145,7 +148,7 @@ impl Monitor {
             .map(dragline_report::runbook_title);
         Ok(ErrorGroupDetail {
             window,
-            series: by_day(&judged, found),
+            series: by_day(&judged, found, window),
             advice: advice.map(str::to_owned),
             runbook,
             group,
@@ -190,6 +193,11 @@ impl Monitor {
                 "The files with these lines may be gone; this is what the last analysis kept."
                     .to_owned(),
             );
+        } else if found.note.is_none() {
+            found.note = Some(format!(
+                "These are the lines of the 24 hours before the last one; all of them: dragline errors --group {id} {}",
+                dragline_watch::shell_words(&self.follows())
+            ));
         }
         Ok(found)
     }
@@ -218,7 +226,23 @@ fn days_of(window: Window) -> std::ops::RangeInclusive<i64> {
     window.from.as_micros().div_euclid(DAY)..=window.to.plus_micros(-1).as_micros().div_euclid(DAY)
 }
 
-fn group_of(judged: &Judged, group: &Group, window: Window) -> ErrorGroup {
+fn is_everything(scope: &Scope) -> bool {
+    scope.scraper_id.is_none() && scope.site.is_none()
+}
+
+/// Number of errors of a group in the runs of some scrapers that a window touches. `None` if not all runs with such errors
+/// are known.
+fn count_in_runs(judged: &Judged, id: &str, scope: &Scope, window: Window) -> Option<u64> {
+    let errors = judged.errors.get(id).filter(|errors| errors.is_complete)?;
+    let own = errors.runs.iter().filter(|run| {
+        let (scraper, site) = (run.key.scraper_id.as_deref(), run.key.site.as_deref());
+        let is_in = |(first, last)| first < window.to && last >= window.from;
+        scope.matches(scraper, site) && run.span.is_none_or(is_in)
+    });
+    Some(own.map(|run| run.count).sum())
+}
+
+fn group_of(judged: &Judged, group: &Group, scope: &Scope, window: Window) -> ErrorGroup {
     let days = days_of(window);
     let daily = judged.activity.groups.get(&group.id);
     let in_window: Option<Vec<Option<f64>>> = daily.map(|values| {
@@ -236,11 +260,15 @@ fn group_of(judged: &Judged, group: &Group, window: Window) -> ErrorGroup {
         );
         first.is_none_or(|first| first < window.to) && last.is_none_or(|last| last >= window.from)
     };
-    let count = match &in_window {
+    let everywhere = match &in_window {
         Some(values) => values.iter().flatten().sum::<f64>() as u64,
         None if is_in() => group.count,
         None => 0,
     };
+    let is_of_all = is_everything(scope);
+    let of_scope = (!is_of_all).then(|| count_in_runs(judged, &group.id, scope, window));
+    let count = of_scope.flatten().unwrap_or(everywhere);
+    let in_window = in_window.filter(|_| is_of_all);
     let names: BTreeSet<_> = group
         .scrapers
         .iter()
@@ -250,11 +278,11 @@ fn group_of(judged: &Judged, group: &Group, window: Window) -> ErrorGroup {
         .scrapers
         .iter()
         .map(|one| GroupScraper {
+            count: count_in_runs(judged, &group.id, &scope_of(one), window),
             key: ScraperKey {
                 scraper_id: one.scraper_id.clone(),
                 site: one.site.clone(),
             },
-            count: one.count,
         })
         .collect();
     scrapers.sort_by(|a, b| (b.count, &a.key).cmp(&(a.count, &b.key)));
@@ -286,17 +314,34 @@ fn group_of(judged: &Judged, group: &Group, window: Window) -> ErrorGroup {
     }
 }
 
-fn by_day(judged: &Judged, group: &Group) -> Option<Series> {
-    let values = judged.activity.groups.get(&group.id)?.clone();
+fn scope_of(one: &dragline_report::model::GroupScraper) -> Scope {
+    // A part without a name is written as an empty text.
+    Scope {
+        scraper_id: Some(one.scraper_id.clone().unwrap_or_default()),
+        site: Some(one.site.clone().unwrap_or_default()),
+    }
+}
+
+/// The errors of the days that a window touches.
+fn by_day(judged: &Judged, group: &Group, window: Window) -> Option<Series> {
+    let days = days_of(window);
+    let values = judged.activity.groups.get(&group.id)?;
+    let dated = judged
+        .activity
+        .days
+        .iter()
+        .copied()
+        .zip(values.iter().copied());
+    let (dates, values): (Vec<i64>, Vec<Option<f64>>) =
+        dated.filter(|(day, _)| days.contains(day)).unzip();
+    let sum: f64 = values.iter().flatten().sum();
     Some(Series {
         metric: "errors".to_owned(),
-        title: format!("{} errors in {} days", group.count, values.len()),
+        title: format!("{sum} errors in {} days", values.len()),
         unit: "errors per day".to_owned(),
         format: ValueFormat::Number,
-        times: judged
-            .activity
-            .days
-            .iter()
+        times: dates
+            .into_iter()
             .map(|day| Timestamp::from_micros(day * DAY))
             .collect(),
         step_seconds: 86_400,

@@ -1,7 +1,5 @@
 //! Findings and reports.
 
-use std::collections::BTreeMap;
-
 use dragline_report::Report;
 use dragline_report::model::{Expected, Insight};
 use dragline_schema::{Severity, Timestamp};
@@ -185,21 +183,4 @@ pub(super) fn marks_of(report: &Report, key: &ScraperKey, window: Window) -> Vec
         })
     });
     marks.collect()
-}
-
-/// A configuration without its secrets.
-pub(super) fn redacted(
-    config: BTreeMap<String, serde_json::Value>,
-) -> BTreeMap<String, serde_json::Value> {
-    let clean = |(name, value): (String, serde_json::Value)| {
-        // A secret is recognised by its name and its form: both have to be seen together.
-        let line = format!("{name}={value}");
-        let shown = dragline_alerting::notice::redact_line(&line);
-        if shown == line {
-            (name, value)
-        } else {
-            (name, dragline_alerting::notice::REDACTED.into())
-        }
-    };
-    config.into_iter().map(clean).collect()
 }

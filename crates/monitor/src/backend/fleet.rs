@@ -17,8 +17,9 @@ use super::numbers::{
     self, Chart, by_scraper, figures, labels_of, period_text, span, step_of, stepped,
 };
 use super::{contains, findings};
+use crate::alerts::Firing;
 use crate::follow::{Live, LiveScraper};
-use crate::judge::time_of;
+use crate::judge::{Judged, time_of};
 use crate::service::Monitor;
 
 /// Number of things that the overview shows of each kind.
@@ -61,18 +62,7 @@ impl Monitor {
             .ask(day, |windows| by_scraper(windows, span(day)))
             .unwrap_or_default();
         let firing = self.alerts.book().firing();
-        let alerts = |key: &ScraperKey| {
-            let is_own = |labels: &dragline_alerting::Labels| {
-                labels.get("scraper_id") == key.scraper_id.as_deref()
-                    && labels
-                        .get("site")
-                        .is_none_or(|site| Some(site) == key.site.as_deref())
-            };
-            firing
-                .iter()
-                .filter(|one| is_own(&one.alert.id.labels))
-                .count() as u64
-        };
+        let alerts = |key: &ScraperKey| firing_of(&firing, key).count() as u64;
         let judged = self.judged();
         let mut all = Vec::new();
         let mut known = std::collections::BTreeSet::new();
@@ -83,7 +73,10 @@ impl Monitor {
             let items = judged
                 .as_ref()
                 .and_then(|judged| items_per_day(&judged.activity, &key));
+            let (verdict, reasons) = with_alerts(&summary, &firing);
             all.push(ScraperSummary {
+                verdict,
+                reasons,
                 alerts_firing: alerts(&key),
                 next_run_due: judged
                     .as_ref()
@@ -93,7 +86,12 @@ impl Monitor {
             });
             known.insert(key);
         }
-        for key in live.scrapers.keys() {
+        for (key, held) in &live.scrapers {
+            // What an analysis has seen and does not name, it knows by another name: a spider that is named late.
+            let is_seen = |judged: &Arc<Judged>| held.last_event.is_some_and(|at| at < judged.at);
+            if judged.as_ref().is_some_and(is_seen) {
+                continue;
+            }
             let key = ScraperKey {
                 scraper_id: Some(key.scraper_id.clone()),
                 site: Some(key.site.clone()).filter(|site| !site.is_empty()),
@@ -146,7 +144,12 @@ impl Monitor {
                 window: stepped(window, step),
                 step,
             };
-            let errors = chart.increases(numbers::ERRORS, &labels);
+            // Where requests were counted and no error, there was none.
+            let errors = chart.increases(numbers::ERRORS, &labels).into_iter();
+            let requests = chart.increases(numbers::REQUESTS, &labels);
+            let errors = errors.zip(requests);
+            let errors = errors.map(|(errors, others)| errors.or(others.map(|_| 0.0)));
+            let errors = errors.collect();
             let mut series = chart.usual(&labels);
             series.push(chart.series("errors", "errors", ValueFormat::Number, errors));
             (figures(windows, &labels, span(window), &period), series)
@@ -179,7 +182,7 @@ impl Monitor {
             window,
             figures,
             series,
-            baseline_days: own.iter().map(|one| one.runs).max(),
+            baseline_runs: own.iter().map(|one| one.runs).max(),
         })
     }
 
@@ -191,7 +194,11 @@ impl Monitor {
             *scrapers.entry(one.verdict).or_insert(0) += 1;
         }
         let mut attention = self.attention();
-        attention.sort_by_key(|one| std::cmp::Reverse((one.severity, one.since)));
+        // What somebody takes care of comes last.
+        attention.sort_by_key(|one| {
+            let rank = std::cmp::Reverse((one.severity, one.since));
+            (one.handled.is_some(), rank)
+        });
         let attention_total = attention.len() as u64;
         attention.truncate(SHOWN);
         let mut active: Vec<RunSummary> = self.active_runs();
@@ -248,27 +255,7 @@ impl Monitor {
     /// What needs attention: alerts, open findings of some weight, checks that fail, tasks that fail.
     fn attention(&self) -> Vec<Attention> {
         let now = self.time();
-        let mut all = Vec::new();
-        for firing in self.alerts.book().firing() {
-            let alert = &firing.alert;
-            let part = |name: &str| alert.id.labels.get(name).map(str::to_owned);
-            let scraper = part("scraper_id").map(|scraper_id| ScraperKey {
-                scraper_id: Some(scraper_id),
-                site: part("site"),
-            });
-            all.push(Attention {
-                kind: AttentionKind::Alert,
-                id: alert.id.short(),
-                severity: alert.severity,
-                title: alert.summary.clone(),
-                since: Some(alert.began),
-                scraper,
-                place: None,
-                sample: None,
-                recommendation: alert.annotations.get("description").cloned(),
-                command: None,
-            });
-        }
+        let mut all = self.alert_attention(now);
         if let Some(judged) = self.judged() {
             let open = judged
                 .report
@@ -276,10 +263,18 @@ impl Monitor {
                 .iter()
                 .filter(|insight| insight.is_open);
             let findings = open.map(|insight| findings::finding_of(&judged.report, insight));
+            let fixes = self.fixes().clone();
             all.extend(
                 findings
                     .filter(|one| one.severity >= Severity::Medium)
-                    .map(attention_of),
+                    .map(|one| Attention {
+                        // A verdict that it is not mended makes it a case for people again.
+                        handled: fixes
+                            .of(&one.id)
+                            .filter(|fix| fix.verdict.is_none())
+                            .map(|fix| format!("marked as mended by {}", fix.by)),
+                        ..attention_of(one)
+                    }),
             );
         }
         all.extend(self.health_attention());
@@ -294,8 +289,45 @@ impl Monitor {
             sample: None,
             recommendation: None,
             command: None,
+            handled: None,
         }));
         all
+    }
+
+    fn alert_attention(&self, now: Timestamp) -> Vec<Attention> {
+        let (firing, silences) = {
+            let book = self.alerts.book();
+            (book.firing(), book.silences().to_vec())
+        };
+        let configured = self.settings().notify.silence.clone();
+        let of = |firing: Firing| {
+            let alert = &firing.alert;
+            let part = |name: &str| alert.id.labels.get(name).map(str::to_owned);
+            let scraper = part("scraper_id").map(|scraper_id| ScraperKey {
+                scraper_id: Some(scraper_id),
+                site: part("site"),
+            });
+            let mut silences = configured.iter().chain(&silences);
+            let silence = silences.find(|silence| silence.mutes(&alert.labels, now));
+            let acknowledged = firing.acknowledged.as_ref();
+            let handled = acknowledged
+                .map(|one| format!("acknowledged by {}", one.by))
+                .or_else(|| silence.map(|_| "silenced".to_owned()));
+            Attention {
+                kind: AttentionKind::Alert,
+                id: alert.id.short(),
+                severity: alert.severity,
+                title: alert.summary.clone(),
+                since: Some(alert.began),
+                scraper,
+                place: None,
+                sample: None,
+                recommendation: alert.annotations.get("description").cloned(),
+                command: None,
+                handled,
+            }
+        };
+        firing.into_iter().map(of).collect()
     }
 }
 
@@ -314,7 +346,38 @@ fn attention_of(finding: dragline_web::model::Finding) -> Attention {
             .and_then(|place| Some(format!("dragline show {}:{}", place.file, place.line?))),
         place,
         sample,
+        handled: None,
         recommendation: Some(finding.recommendation).filter(|text| !text.is_empty()),
+    }
+}
+
+/// The alerts that fire about a scraper.
+fn firing_of<'f>(firing: &'f [Firing], key: &'f ScraperKey) -> impl Iterator<Item = &'f Firing> {
+    firing.iter().filter(|one| {
+        let labels = &one.alert.id.labels;
+        labels.get("scraper_id") == key.scraper_id.as_deref()
+            && labels
+                .get("site")
+                .is_none_or(|site| Some(site) == key.site.as_deref())
+    })
+}
+
+/// The verdict of an analysis, with what alerts have said since: nothing is healthy while a severe alert about it fires.
+fn with_alerts(summary: &ScraperSummary, firing: &[Firing]) -> (ScraperVerdict, Vec<String>) {
+    let severe = firing_of(firing, &summary.key).filter(|one| one.alert.severity >= Severity::High);
+    let worst = severe.max_by_key(|one| one.alert.severity);
+    match worst {
+        Some(worst) if !summary.verdict.needs_attention() => {
+            let reason = worst.alert.summary.clone();
+            let is_missed = worst.alert.id.rule == "scraper_down";
+            let verdict = if is_missed {
+                ScraperVerdict::Missed
+            } else {
+                ScraperVerdict::Degraded
+            };
+            (verdict, [vec![reason], summary.reasons.clone()].concat())
+        }
+        _ => (summary.verdict, summary.reasons.clone()),
     }
 }
 

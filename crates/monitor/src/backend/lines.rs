@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dragline_alerting::notice::redact_line;
+use dragline_alerting::notice::redact_long_line;
 use dragline_classifier::RuleSet;
 use dragline_ingest::{Family, ReadOptions, Watch, discover, excerpt, pick, read_family};
 use dragline_scan::Labeller;
@@ -17,8 +17,10 @@ use crate::service::Monitor;
 
 /// Maximum number of lines shown before and after a place.
 const AROUND: u32 = 200;
-/// Longest text of a line, in bytes.
+/// Longest text of a line among the lines around it, in characters.
 const LONGEST: usize = 4_096;
+/// Longest text of a line in a list, in characters.
+const LISTED: usize = 1_000;
 /// How long files are searched.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Lines are written at most this long after their time, in microseconds: files that were last written before a window
@@ -73,7 +75,7 @@ impl Monitor {
                 offset: at.offset,
                 is_target: target(&at),
                 level: level_in(&text),
-                text: clip(&redact_line(&text), LONGEST).to_owned(),
+                text: redact_long_line(&text, LONGEST),
             })
             .collect();
         let target = lines.iter().find(|line| line.is_target);
@@ -378,7 +380,7 @@ fn with_text(page: Vec<Found>) -> Vec<EventLine> {
         let text = texts.get(&(found.file.clone(), found.position.line));
         let text = text.map_or_else(
             || "The file cannot be read any more.".to_owned(),
-            |text| clip(&redact_line(text), LONGEST).to_owned(),
+            |text| redact_long_line(text, LISTED),
         );
         EventLine {
             place: Place {

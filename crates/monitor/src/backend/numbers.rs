@@ -291,14 +291,11 @@ impl Chart<'_> {
         let p95 = self.points(TIMES, labels, |stats| {
             stats.p95.map(|seconds| seconds * 1e3)
         });
+        let requests = self.increases(REQUESTS, labels);
+        let items = zero_where(self.items(labels), &requests);
         let all = [
-            self.series("items", "items", ValueFormat::Number, self.items(labels)),
-            self.series(
-                "requests",
-                "requests",
-                ValueFormat::Number,
-                self.increases(REQUESTS, labels),
-            ),
+            self.series("items", "items", ValueFormat::Number, items),
+            self.series("requests", "requests", ValueFormat::Number, requests),
             self.series(
                 "success_rate",
                 "success rate",
@@ -320,6 +317,16 @@ impl Chart<'_> {
         };
         all.into_iter().filter(has_values).collect()
     }
+}
+
+/// Where others were counted and these not, there were none; unless none were ever counted, and nothing is known.
+pub(super) fn zero_where(mut values: Vec<Option<f64>>, others: &[Option<f64>]) -> Vec<Option<f64>> {
+    if values.iter().any(Option::is_some) {
+        for (value, other) in values.iter_mut().zip(others) {
+            *value = value.or(other.map(|_| 0.0));
+        }
+    }
+    values
 }
 
 /// What a line shows, in words: the last part of the window compared with the part before it.

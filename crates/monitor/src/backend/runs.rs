@@ -1,15 +1,17 @@
 //! Runs: active ones from the live view, others from the database.
 
 use dragline_insights::{PastRun, forecast};
-use dragline_report::model::Run;
+use dragline_report::model::{Group, Run};
 use dragline_schema::{RunKey as StoredKey, Timestamp};
-use dragline_web::model::{Forecast, Range, RunDetail, RunNumbers, RunOutcome, RunSummary};
+use dragline_web::model::{
+    Forecast, Range, RunDetail, RunErrors, RunNumbers, RunOutcome, RunSummary,
+};
 use dragline_web::{Answer, BackendError, Listing, Place, RunKey, RunQuery};
 
 use super::numbers::{Chart, labels_of, step_of, stepped};
 use super::{findings, unavailable};
 use crate::follow::{LiveRun, ScraperKey};
-use crate::judge::time_of;
+use crate::judge::{Judged, time_of};
 use crate::service::Monitor;
 use crate::store::{RunFilter, StoredRun};
 
@@ -22,6 +24,17 @@ impl Monitor {
     /// Runs that are active, the latest start first.
     pub(super) fn active_runs(&self) -> Vec<RunSummary> {
         let live = self.shared.live();
+        let judged = self.judged();
+        // A killed run says no end: the analysis gives it up.
+        let is_over = |key: &ScraperKey, id: &str, run: &LiveRun| {
+            let judged = judged.as_ref()?;
+            let key = StoredKey {
+                scraper_id: Some(key.scraper_id.clone()),
+                site: Some(key.site.clone()).filter(|site| !site.is_empty()),
+                run_id: Some(id.to_owned()),
+            };
+            Some(run.last_event? < judged.at && judged.over.contains(&key))
+        };
         let mut active: Vec<RunSummary> = live
             .scrapers
             .iter()
@@ -29,7 +42,8 @@ impl Monitor {
                 scraper
                     .runs
                     .iter()
-                    .map(move |(id, run)| self.active_run(key, id, run))
+                    .filter(|(id, run)| is_over(key, id, run) != Some(true))
+                    .map(|(id, run)| self.active_run(key, id, run))
             })
             .collect();
         active.sort_by(|a, b| (b.start, &b.key).cmp(&(a.start, &a.key)));
@@ -233,24 +247,10 @@ impl Monitor {
                 run.run_id == key.run_id && run.scraper_id == key.scraper_id && run.site == key.site
             })
         });
-        let groups = judged
-            .iter()
-            .flat_map(|judged| &judged.report.errors.groups);
-        let own = groups.filter(|group| {
-            group
-                .scrapers
-                .iter()
-                .any(|one| one.scraper_id == key.scraper_id && one.site == key.site)
-                && is_within(
-                    &summary,
-                    time_of(group.first_seen.as_ref()),
-                    time_of(group.last_seen.as_ref()),
-                )
-        });
-        let error_groups = own
-            .take(GROUPS)
-            .map(|group| (group.id.clone(), group.count))
-            .collect();
+        let error_groups = judged
+            .as_ref()
+            .map(|judged| errors_of(judged, key, &summary))
+            .unwrap_or_default();
         Ok(RunDetail {
             figures: self.run_figures(&summary),
             series: self.run_series(&summary)?,
@@ -259,7 +259,6 @@ impl Monitor {
                 .unwrap_or_default(),
             config: reported
                 .and_then(|run| run.config.clone())
-                .map(findings::redacted)
                 .unwrap_or_default(),
             stats: reported.map(|run| run.stats.clone()).unwrap_or_default(),
             error_groups,
@@ -396,6 +395,41 @@ fn stored_key(key: &RunKey) -> StoredKey {
         site: key.site.clone(),
         run_id: Some(key.run_id.clone()),
     }
+}
+
+/// The groups of errors of a run, the largest first; last those of which its part is not known.
+fn errors_of(judged: &Judged, key: &RunKey, run: &RunSummary) -> Vec<RunErrors> {
+    let stored = stored_key(key);
+    let part = |group: &Group| {
+        let errors = judged.errors.get(&group.id)?;
+        let own = errors.runs.iter().find(|one| one.key == stored);
+        match own {
+            Some(own) => Some(Some(own.count)),
+            None if errors.is_complete => None,
+            // One of many runs: it may have some, if its scraper had any while it was running.
+            None => {
+                let is_own = group
+                    .scrapers
+                    .iter()
+                    .any(|one| one.scraper_id == key.scraper_id && one.site == key.site);
+                let (first, last) = (group.first_seen.as_ref(), group.last_seen.as_ref());
+                (is_own && is_within(run, time_of(first), time_of(last))).then_some(None)
+            }
+        }
+    };
+    let groups = judged.report.errors.groups.iter();
+    let mut own: Vec<RunErrors> = groups
+        .filter_map(|group| {
+            Some(RunErrors {
+                id: group.id.clone(),
+                template: group.template.clone(),
+                count: part(group)?,
+            })
+        })
+        .collect();
+    own.sort_by(|a, b| (b.count, &a.id).cmp(&(a.count, &b.id)));
+    own.truncate(GROUPS);
+    own
 }
 
 /// Whether something that lasted from `first` to `last` may belong to a run.

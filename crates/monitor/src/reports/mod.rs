@@ -13,10 +13,12 @@ mod cron;
 mod made;
 mod memory;
 mod notice;
+mod secrets;
 mod task;
 
 pub use self::config::ScheduledReport;
 pub use self::cron::Cron;
 pub(crate) use self::memory::Memory;
 pub use self::notice::{ReportPage, notice_of};
+pub(crate) use self::secrets::redact_report;
 pub(crate) use self::task::{document, run, schedules};

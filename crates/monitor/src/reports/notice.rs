@@ -22,7 +22,7 @@ pub struct ReportPage<'p> {
 }
 
 /// The notice that `dragline report --send` and the service send: the headline, the open incidents, and the whole page
-/// for channels that take files.
+/// for channels that take files. What log lines put into the report is redacted.
 pub fn notice_of(page: ReportPage<'_>, now: Timestamp) -> Notice {
     let ReportPage {
         report,
@@ -30,6 +30,9 @@ pub fn notice_of(page: ReportPage<'_>, now: Timestamp) -> Notice {
         layout,
         logs,
     } = page;
+    let mut report = report.clone();
+    super::redact_report(&mut report);
+    let report = &report;
     let attachment = Attachment {
         name: "report.html".to_owned(),
         media_type: "text/html; charset=utf-8".to_owned(),

@@ -33,8 +33,12 @@ pub(super) fn open(monitor: &Monitor) -> Result<Follow, ServiceError> {
     let rules = Arc::clone(&settings.rules);
     let shared = Arc::clone(&monitor.shared);
     let mut inputs = monitor.inputs.clone();
-    // What other machines send; the directory need not exist yet.
-    inputs.push(monitor.received.dir().display().to_string());
+    // What other machines send. A directory that is missing would be a fault of the logs.
+    let received = monitor.received.dir();
+    if let Err(error) = std::fs::create_dir_all(received) {
+        tracing::warn!(directory = %received.display(), %error, "the directory of received logs cannot be made");
+    }
+    inputs.push(received.display().to_string());
     Ok(Follow::open(
         &inputs,
         settings.read.clone(),

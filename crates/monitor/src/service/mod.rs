@@ -239,7 +239,8 @@ impl Monitor {
     /// Everything that is followed: the inputs, and what other machines sent.
     pub(crate) fn follows(&self) -> Vec<String> {
         let received = self.received.dir();
-        let own = received.is_dir().then(|| received.display().to_string());
+        let has_any = std::fs::read_dir(received).is_ok_and(|mut all| all.next().is_some());
+        let own = has_any.then(|| received.display().to_string());
         self.inputs.iter().cloned().chain(own).collect()
     }
 

@@ -384,6 +384,7 @@ fn group(row: &GroupRow, total: u64, state: Option<&str>) -> Option<model::Group
         sampled_at,
         group,
         runs: _,
+        by_run: _,
     } = row;
     // A group is created by an error, so it always has a sample.
     let (_, sample) = group.sample.as_ref()?;

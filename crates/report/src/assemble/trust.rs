@@ -20,8 +20,12 @@ pub fn trust(finished: &Finished) -> Trust {
     let read: Vec<_> = finished
         .files
         .values()
-        .filter(|file| file.lines > 0)
+        .filter(|file| file.lines > 0 || file.events > 0)
         .collect();
+    let events = finished.dialects.values().sum();
+    let bad_lines = count(&ProblemKind::is_lost_line);
+    // A follower counts records, and neither lines nor bytes: each record is a line at least.
+    let lines: u64 = read.iter().map(|file| file.lines).sum();
     // Bugs of the scraper have the category unknown, too, but some rules match them.
     let by_rule = finished.groups.iter().filter(|row| {
         let sample = row.group.sample.as_ref();
@@ -40,9 +44,9 @@ pub fn trust(finished: &Finished) -> Trust {
     Trust {
         files: read.len() as u64,
         bytes: read.iter().map(|file| file.bytes).sum(),
-        lines: read.iter().map(|file| file.lines).sum(),
-        events: finished.dialects.values().sum(),
-        bad_lines: count(&ProblemKind::is_lost_line),
+        lines: lines.max(events + bad_lines),
+        events,
+        bad_lines,
         torn_lines: count(&|kind| kind == ProblemKind::TornLine),
         truncated_files: count(&|kind| kind == ProblemKind::TruncatedFile),
         duplicate_files: count(&|kind| kind == ProblemKind::DuplicateFile),

@@ -160,6 +160,8 @@ pub struct Attention {
     pub recommendation: Option<String>,
     /// The command that shows more.
     pub command: Option<String>,
+    /// What is already being done about it: `acknowledged by ops`, `silenced until …`; null: nothing.
+    pub handled: Option<String>,
 }
 
 /// A scraper's numbers over 24 hours.
@@ -216,8 +218,8 @@ pub struct ScraperDetail {
     pub figures: Vec<Figure>,
     /// Its numbers over time, the most telling first, at most six.
     pub series: Vec<Series>,
-    /// Number of days that its baseline was learned from; null without a baseline.
-    pub baseline_days: Option<u64>,
+    /// Number of runs that its baseline was learned from; null without a baseline.
+    pub baseline_runs: Option<u64>,
 }
 
 /// A row of the list of sites.

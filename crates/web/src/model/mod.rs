@@ -24,7 +24,7 @@ pub use fleet::{
     ScraperSummary, ScraperVerdict, SiteDetail, SiteSummary,
 };
 pub use metrics::{MetricAnswer, MetricInfo, MetricKind, MetricPoint, MetricSeries};
-pub use runs::{Forecast, RunDetail, RunNumbers, RunOutcome, RunSummary};
+pub use runs::{Forecast, RunDetail, RunErrors, RunNumbers, RunOutcome, RunSummary};
 pub use service::{
     Export, HeldFile, HeldFiles, IngestAnswer, Input, Readiness, ReportDelivery, ReportInfo,
     ReportSchedule, Sender, ServiceStatus, Task,

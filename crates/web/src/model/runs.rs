@@ -135,6 +135,17 @@ pub struct RunSummary {
     pub no_forecast: Option<String>,
 }
 
+/// The errors of a group in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunErrors {
+    /// The id of the group.
+    pub id: String,
+    /// The message, with placeholders for what varies.
+    pub template: String,
+    /// Number of errors in the run; null when the group has more runs than are counted one by one.
+    pub count: Option<u64>,
+}
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RunDetail {
@@ -150,8 +161,8 @@ pub struct RunDetail {
     pub config: BTreeMap<String, serde_json::Value>,
     /// Its own statistics.
     pub stats: BTreeMap<String, f64>,
-    /// The ids of its largest error groups with their counts, at most ten.
-    pub error_groups: Vec<(String, u64)>,
+    /// Its largest error groups, at most ten.
+    pub error_groups: Vec<RunErrors>,
     /// Its last line.
     pub last_line: Option<Place>,
     /// The run before it of the same scraper and site, to compare it with.

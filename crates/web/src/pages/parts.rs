@@ -98,9 +98,16 @@ pub(super) fn thing(call: &Call<'_>, attention: &Attention) -> Thing {
     if attention.since.is_some() {
         about = about.then(" · since ", &Html::time(attention.since, call.now));
     }
+    if let Some(handled) = &attention.handled {
+        about = about.then(" · ", &Html::text(handled));
+    }
     let sample = attention.place.as_ref().zip(attention.sample.as_ref());
     Thing {
-        tone: Tone::of_severity(attention.severity).class(),
+        tone: if attention.handled.is_some() {
+            ""
+        } else {
+            Tone::of_severity(attention.severity).class()
+        },
         title: html::cut_middle(&attention.title, LONGEST_TITLE),
         path,
         about,

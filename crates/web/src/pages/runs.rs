@@ -8,7 +8,7 @@ use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table
 use super::{Made, RUNS, charts, downloads, parts, tables};
 use crate::api::queries::run_query;
 use crate::http::Call;
-use crate::model::{RunDetail, RunOutcome, RunSummary};
+use crate::model::{RunDetail, RunErrors, RunOutcome, RunSummary};
 use crate::query::{ExportTable, RunKey, ScraperKey};
 
 pub(super) fn list(call: &Call<'_>) -> Made {
@@ -244,9 +244,9 @@ fn facts(call: &Call<'_>, detail: &RunDetail) -> Vec<(String, Html)> {
 }
 
 fn errors(call: &Call<'_>, detail: &RunDetail) -> Table {
-    let row = |(id, count): &(String, u64)| {
-        let link = Html::link(call.base, &path_with("/errors", id), id);
-        Row::new(vec![Cell::new(link), Cell::count(Some(*count))])
+    let row = |one: &RunErrors| {
+        let link = Html::link(call.base, &path_with("/errors", &one.id), &one.template);
+        Row::new(vec![Cell::new(link), Cell::count(one.count)])
     };
     Table {
         caption: "Groups of errors, the largest first".to_owned(),

@@ -207,12 +207,12 @@ fn lead(call: &Call<'_>, detail: &ScraperDetail) -> Vec<Html> {
         about = about.then(" ", &link);
     }
     lines.push(about);
-    let learned = detail.baseline_days.map_or_else(
+    let learned = detail.baseline_runs.map_or_else(
         || "No range is expected yet: too few runs to learn from.".to_owned(),
-        |days| {
+        |runs| {
             format!(
                 "Expected ranges are learned from {}.",
-                counted(days, "day", "days")
+                counted(runs, "run", "runs")
             )
         },
     );

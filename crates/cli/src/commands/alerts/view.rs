@@ -177,9 +177,9 @@ pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
         .silences
         .retain(|silence| silence.ends.is_none_or(|ends| now < ends));
     if args.list {
-        let lines = state.store.silences.iter().enumerate();
+        let lines = state.store.silences.iter();
         let text: Vec<String> = lines
-            .map(|(index, silence)| format!("{} {}\n", index + 1, shown(silence)))
+            .map(|silence| format!("{} {}\n", silence.id(), shown(silence)))
             .collect();
         let text = text.concat();
         let text = if text.is_empty() {
@@ -190,12 +190,8 @@ pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
         return output::show(&clean(&text));
     }
     let by = args.by.clone().unwrap_or_else(user);
-    let told = if let Some(number) = args.end {
-        let count = state.store.silences.len();
-        if !(1..=count).contains(&number) {
-            bail!("there is no silence {number}: --list shows all {count}");
-        }
-        let ended = state.store.silences.remove(number - 1);
+    let told = if let Some(id) = &args.end {
+        let ended = end(&mut state.store.silences, id)?;
         format!("ended the silence {}", shown(&ended))
     } else {
         let mut matchers = Matchers::default();
@@ -233,6 +229,27 @@ pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
     state.store.history.record_action(&by, &told, now);
     state.save()?;
     output::show(&format!("{}\n", clean(&told)))
+}
+
+/// Removes the silence whose id begins with `id`.
+fn end(silences: &mut Vec<Silence>, id: &str) -> anyhow::Result<Silence> {
+    let meant = silences
+        .iter()
+        .enumerate()
+        .filter(|(_, silence)| !id.is_empty() && silence.id().starts_with(id))
+        .map(|(index, _)| index)
+        .collect::<Vec<_>>();
+    match meant[..] {
+        [index] => Ok(silences.remove(index)),
+        [] => bail!(
+            "there is no silence {id:?}: --list shows all {}",
+            silences.len()
+        ),
+        _ => bail!(
+            "{} silences begin with {id:?}: write more of the id",
+            meant.len()
+        ),
+    }
 }
 
 fn shown(silence: &Silence) -> String {

@@ -10,11 +10,15 @@ use crate::model::Trust;
 const MOST_PLACES: usize = 20;
 
 pub(super) fn trust_line(trust: &Trust) -> String {
+    // What is followed line by line has no size.
+    let size = match trust.bytes {
+        0 => String::new(),
+        size => format!(" ({})", bytes(size)),
+    };
     format!(
-        "{} from {} ({}); {}.",
+        "{} from {}{size}; {}.",
         plural(trust.events, "event"),
         plural(trust.files, "file"),
-        bytes(trust.bytes),
         unread_of(trust).unwrap_or_else(|| "everything could be read".to_owned())
     )
 }

@@ -88,6 +88,7 @@ impl Fleet {
             sample: Some(self.text("{\"level\":\"WARN\",\"status_code\":403,\"url\":\"https://shop-0.example.com/p/1841\"}")),
             recommendation: Some("Slow down, rotate the proxy, and compare with a browser on the same address.".to_owned()),
             command: Some("dragline report logs --since 1h --scraper shop-0".to_owned()),
+            handled: None,
         });
         let runs: Vec<RunSummary> = self
             .scrapers
@@ -196,7 +197,13 @@ impl Fleet {
                 ),
             ]),
             stats: BTreeMap::from([("captchas".to_owned(), 4.0)]),
-            error_groups: vec![(group(0, self).id, 12), (group(1, self).id, 3)],
+            error_groups: [(0, Some(12)), (1, None)]
+                .map(|(nth, count)| RunErrors {
+                    id: group(nth, self).id,
+                    template: group(nth, self).template,
+                    count,
+                })
+                .to_vec(),
             last_line: Some(place(9_000)),
             previous: runs.get(place_of + 1).map(|run| run.key.clone()),
             summary,

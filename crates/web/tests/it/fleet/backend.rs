@@ -87,7 +87,7 @@ impl Backend for Fleet {
             series: fleet_series(window, 0.07),
             summary,
             window,
-            baseline_days: Some(21),
+            baseline_runs: Some(21),
         })
     }
 
