@@ -19,6 +19,8 @@ const FEWER: f64 = 0.75;
 const LOSS: f64 = 0.3;
 /// A cause may explain this many times its own size: a failed list loses all its items.
 const MOST: f64 = 3.0;
+/// Minimum share of the usual items for a run to have as many as usual.
+const AS_USUAL: f64 = 0.8;
 /// What is this many times as large as a block is more than its consequence.
 const TIMES: f64 = 2.0;
 
@@ -145,9 +147,22 @@ impl<'e> Clues<'e> {
         }
     }
 
+    /// Whether pages have fewer items only because there are more pages: no item is missing.
+    fn are_pages_more(&self) -> bool {
+        let ratio = |place: usize| {
+            let episode = &self.episodes[place];
+            episode.observed / episode.usual.max(1e-9)
+        };
+        let fewer = self.down(&Metric::ItemsPerPage).map(ratio);
+        let more = self.up(&Metric::Requests).map(ratio);
+        fewer
+            .zip(more)
+            .is_some_and(|(fewer, more)| fewer * more >= AS_USUAL)
+    }
+
     /// Items that are gone without an error.
     fn silence(&self) -> Option<(Kind, usize)> {
-        let kind = if self.is_collapse() {
+        let kind = if self.is_collapse() && !self.are_pages_more() {
             Kind::SilentFailure
         } else {
             Kind::YieldDrop
@@ -287,6 +302,7 @@ mod tests {
         let failed = || episode(Metric::Failed, true, 0.02, 0.4);
         let fewer = || episode(Metric::ItemsPerPage, false, 0.9, 0.6);
         let gone = || episode(Metric::ItemsPerPage, false, 0.9, 0.1);
+        let more = |times| episode(Metric::Requests, true, 40.0, 40.0 * times);
         let retries = || episode(Metric::Retries, true, 0.02, 0.3);
         let parsing = || episode(Metric::Errors(ErrorCategory::Parsing), true, 0.01, 0.3);
         let network = || episode(Metric::Errors(ErrorCategory::Network), true, 0.01, 0.3);
@@ -326,6 +342,9 @@ mod tests {
             (vec![fewer(), parsing()], vec!["layout_change"]),
             (vec![lacking()], vec!["layout_change"]),
             (vec![gone()], vec!["silent_failure"]),
+            // As many items as usual, on nine times as many pages.
+            (vec![gone(), more(9.0)], vec!["yield_drop"]),
+            (vec![gone(), more(2.0)], vec!["silent_failure"]),
             (vec![fewer()], vec!["yield_drop"]),
             // Too small to explain that half of the items are missing.
             (vec![small(), halved()], vec!["yield_drop", "block_wave"]),

@@ -125,6 +125,22 @@ impl Track {
         self.metric.is_size() && turns >= TURNS && is_everywhere && is_usual
     }
 
+    /// Whether runs had this size on the same day of the week one and two weeks before, too: what happens every Sunday is
+    /// usual, also where it is never learned from.
+    fn is_weekly(&self, stretch: &[&Test], series: &Series<'_>) -> bool {
+        let start = |test: &Test| series.units[test.unit].start;
+        let is_before = |test: &Test, weeks: i64| {
+            let then = start(test) - weeks * 7 * DAY;
+            let is_alike = |other: &&Test| {
+                let times = other.raw / test.raw.max(1e-9);
+                (start(other) - then).abs() <= DAY / 8 && (1.0 / LARGER..LARGER).contains(&times)
+            };
+            self.tests.iter().any(|other| is_alike(&other))
+        };
+        let mut each = stretch.iter();
+        self.metric.is_size() && each.all(|test| is_before(test, 1) && is_before(test, 2))
+    }
+
     /// Whether small units deviated like this at other times, too, after which all was as usual: so often that it may be
     /// chance again.
     fn is_familiar(&self, stretch: &[&Test]) -> bool {
@@ -369,7 +385,10 @@ pub(crate) fn episodes(
                 .map(|test| test.surprise.abs())
                 .fold(1.0, f64::min);
             let is_long = tests.len() >= track.metric.least_units() && is_lasting(track, &tests);
-            let is_long = is_long && !track.is_habit(&tests) && !track.is_familiar(&tests);
+            let is_usual = track.is_habit(&tests)
+                || track.is_familiar(&tests)
+                || track.is_weekly(&tests, &all[track.series]);
+            let is_long = is_long && !is_usual;
             if is_long && least <= threshold && !is_everybodys(track, &tests, (tracks, all), fleet)
             {
                 let series = &all[track.series];

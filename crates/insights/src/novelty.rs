@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow, Sign};
-use dragline_schema::{Timestamp, clip};
+use dragline_schema::{Severity, Timestamp, clip};
 
 use crate::evidence::error_at;
 use crate::finding::{ErrorGroup, Evidence, Expected, Finding, ScraperKey};
@@ -372,6 +372,9 @@ fn sampled(
     evidence
 }
 
+/// From these shares of the pages on, an error that goes on costs some, and most, of what the scraper is for.
+const COSTLY: [f64; 2] = [0.1, 0.5];
+
 /// A new or regressed error group at a scraper.
 struct Told<'t, 'f> {
     series: &'t Series<'f>,
@@ -385,6 +388,24 @@ struct Told<'t, 'f> {
 }
 
 impl Told<'_, '_> {
+    /// That of the errors, and more if they cost many of the pages since they began.
+    fn severity(&self) -> Severity {
+        let units = self.series.units.iter();
+        let own = units.filter(|unit| unit.end >= self.since.as_micros() && unit.known.requests);
+        let requests: u64 = own.map(|unit| unit.counters.requests).sum();
+        let all = self.row.group.count;
+        let here = self.row.counts.get(&self.series.name).copied();
+        let errors = here.unwrap_or(all).saturating_sub(self.before);
+        let share = errors as f64 / requests.max(1) as f64;
+        let by_share = match COSTLY.map(|least| share >= least) {
+            _ if !self.is_open || requests < crate::ENOUGH_REQUESTS => Severity::Low,
+            [_, true] => Severity::High,
+            [true, _] => Severity::Medium,
+            _ => Severity::Low,
+        };
+        self.group.severity.max(by_share)
+    }
+
     fn finding(&self, everything: &Finished, rules: &RuleSet) -> Finding {
         let Self {
             series,
@@ -423,7 +444,7 @@ impl Told<'_, '_> {
         }
         Finding {
             id: id(kind, &format!("{:016x}", group.id), since),
-            severity: group.severity,
+            severity: self.severity(),
             title: format!("{how} {who}{others} since {}: {what}", minute(since)),
             detail,
             since: Some(since),

@@ -1,11 +1,12 @@
 //! Computes the verdict on a scraper on a site.
 
 use dragline_rollup::{RunRow, Verdict};
+use dragline_schema::Severity;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use crate::ENOUGH_REQUESTS;
 use crate::finding::Finding;
-use crate::kind::Effect;
+use crate::kind::{Effect, InsightKind};
 
 /// Minimum number of requests that all failed.
 const FEW_REQUESTS: u64 = 3;
@@ -21,8 +22,12 @@ pub fn verdict<'i>(
 ) -> (&'static str, Vec<String>) {
     let last = rows.iter().rfind(|row| row.key.is_run());
     let open: Vec<&Finding> = insights.filter(|insight| insight.is_open).collect();
+    // More requests than usual, and nothing else, are no trouble of the scraper's.
+    let is_trouble =
+        |found: &Finding| found.kind != InsightKind::VolumeHigh || found.severity > Severity::Low;
     let of = |effect: Effect| {
-        let mut own = open.iter().filter(|found| found.kind.effect() == effect);
+        let own = open.iter().filter(|found| found.kind.effect() == effect);
+        let mut own = own.filter(|found| is_trouble(found));
         own.next()
             .map(|insight| vec![format!("{}.", insight.title)])
     };

@@ -28,10 +28,10 @@ impl Counters {
             self.warnings += u64::from(level == Level::Warn);
         }
         match (&record.event, record.failure) {
-            (Event::Request(_), Some(_)) => self.requests_told += 1,
             (_, Some(failure)) if failure.is_refusal => {
                 self.refusals += u64::from(label.is_none());
             }
+            (Event::Request(_), Some(_)) => self.requests_told += 1,
             (_, Some(failure)) if failure.is_retried => self.told_by_retries.observe(failure),
             (_, Some(failure)) if failure.url.is_none() => self.told_by_errors.observe(failure),
             // Others are counted by page: `FailedPages`.
@@ -66,6 +66,11 @@ impl Counters {
                 self.incomplete += u64::from(lacks_fields(
                     article.fields_missing.as_ref().map(|json| &*json.0),
                 ));
+            }
+            Event::Log | Event::ScraperEnd(_) => {
+                if let Some(total) = record.items {
+                    self.totals.observe(total.into());
+                }
             }
             Event::DuplicateDetected(_) => self.duplicates += 1,
             Event::RateLimit(limit) => {

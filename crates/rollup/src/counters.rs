@@ -45,6 +45,8 @@ pub struct Counters {
     /// Messages that counted them, and the most that one counted.
     pub batches: u64,
     pub(crate) largest_batch: u64,
+    /// Totals of products that ends of runs told; they are counted only in runs that tell nothing else about products.
+    pub(crate) totals: Spread,
     /// Products lost.
     pub failed: u64,
     /// Articles stored.
@@ -108,6 +110,17 @@ impl Counters {
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
+    /// Whether one message told the total of the items, and no other counted any.
+    pub(crate) fn has_total(&self) -> bool {
+        self.batches == 0 && self.totals.count == 1
+    }
+
+    /// Counts the items of the total that the end of a run told.
+    pub(crate) fn take_total(&mut self) {
+        self.batched = self.batched.saturating_add(self.totals.sum);
+        self.batches += self.totals.count;
+    }
+
     /// Adds the other counters.
     pub fn merge(&mut self, other: &Self) {
         self.add(other.clone());
@@ -157,6 +170,7 @@ impl Add for Counters {
         self.batched = self.batched.saturating_add(other.batched);
         self.batches = self.batches.saturating_add(other.batches);
         self.largest_batch = self.largest_batch.max(other.largest_batch);
+        self.totals.add(other.totals);
         self.articles = self.articles.saturating_add(other.articles);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);
         self.errors = self.errors.saturating_add(other.errors);

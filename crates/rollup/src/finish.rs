@@ -551,6 +551,11 @@ fn leave_out_doubts(
     habits: Habits,
 ) {
     let is_single = counters.single_items() > 0 || !habits.batches;
+    if !is_single && counters.has_total() {
+        for counters in buckets.values_mut().chain([&mut *counters]) {
+            counters.take_total();
+        }
+    }
     if is_single {
         for counters in buckets.values_mut().chain([&mut *counters]) {
             counters.batched = 0;

@@ -92,13 +92,14 @@ fn tells_batches(counters: &Counters) -> bool {
     counters.single_items() == 0 && counters.batches >= FEW_BATCHES
 }
 
-/// Scrapers whose runs tell their items only in one message each.
+/// Scrapers whose runs tell their items only in one message each, such as the last one.
 fn summing(runs: &BTreeMap<RunKey, Box<SourceStats>>) -> BTreeSet<Name> {
     let mut counts: BTreeMap<Name, (usize, usize)> = BTreeMap::new();
     for (key, stats) in runs.iter().filter(|(key, _)| key.is_run()) {
         let name = (key.scraper_id.clone(), key.site.clone());
         let (once, otherwise) = counts.entry(name).or_default();
-        let is_once = stats.counters.single_items() == 0 && stats.counters.batches == 1;
+        let told = stats.counters.batches + u64::from(stats.counters.has_total());
+        let is_once = stats.counters.single_items() == 0 && told == 1;
         *once += usize::from(is_once);
         *otherwise += usize::from(!is_once && stats.counters.items() > 0);
     }

@@ -77,7 +77,7 @@ impl Level {
                 Self::Debug
             }
             b"info" | b"information" | b"informational" | b"inf" | b"i" | b"notice"
-            | b"success" | b"system" | b"stats" | b"perf" => Self::Info,
+            | b"success" | b"system" | b"stats" | b"perf" | b"log" => Self::Info,
             // java.util.logging writes localised level names.
             b"warn" | b"warning" | b"warni" | b"wrn" | b"w" | b"warnung" | b"avertissement"
             | b"advertencia" | b"avvertenza" => Self::Warn,

@@ -38,6 +38,8 @@ pub enum ProblemKind {
     NulBytes,
     /// Most lines of a text file look like continuations and were added to the records before them.
     MostlyParts,
+    /// Lines of a text file repeat the ones before them, as a second handler of a logger writes them.
+    DoubledLines,
 }
 
 impl ProblemKind {
@@ -59,6 +61,7 @@ impl ProblemKind {
             Self::AmbiguousDate => "ambiguous_date",
             Self::NulBytes => "nul_bytes",
             Self::MostlyParts => "mostly_parts",
+            Self::DoubledLines => "doubled_lines",
         }
     }
 

@@ -43,7 +43,8 @@ pub struct Record<'a> {
     /// Whether the record is a request logged by an HTTP library and not by the scraper. It is
     /// counted only when the scraper itself logs no requests.
     pub is_echo: bool,
-    /// How many items a message counts; `None` for a record about one item.
+    /// How many items a message counts; `None` for a record about one item. In a record of no item it is the total that
+    /// the end of a run tells.
     pub items: Option<u32>,
     /// The failed HTTP attempt that the record's message tells in words: of a request, of an error, or of the
     /// announcement of a retry. It counts once: where the scraper's requests say themselves how they ended, it is left

@@ -28,6 +28,9 @@ pub(crate) enum Fate {
 /// Minimum number of loose lines to report, if they are most of a file.
 const MANY: u64 = 20;
 
+/// Minimum number of lines of a second handler to report.
+const MANY_DOUBLED: u64 = 5;
+
 /// The fates of a file's lines.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -36,6 +39,9 @@ pub(crate) struct Ledger {
     first: Option<Position>,
     /// Number of crashes that the preceding record also contains.
     pub(super) repeated: u64,
+    /// Number of lines that a second handler wrote, and the first of them.
+    doubled: u64,
+    first_doubled: Option<Position>,
 }
 
 impl Ledger {
@@ -44,6 +50,12 @@ impl Ledger {
         if fate == Fate::Loose {
             self.first.get_or_insert(at);
         }
+    }
+
+    /// Enters a line that a second handler wrote.
+    pub(super) fn doubled(&mut self, at: Position) {
+        self.doubled += 1;
+        self.first_doubled.get_or_insert(at);
     }
 
     /// Number of lines.
@@ -56,8 +68,15 @@ impl Ledger {
         self.counts[fate as usize]
     }
 
-    /// Reports a file in which most lines were treated as parts of records only because of their form.
+    /// Reports a file that two handlers wrote, and one in which most lines were treated as parts of records only because of their form.
     pub(super) fn note(&self, sink: &mut dyn Sink) {
+        if self.doubled >= MANY_DOUBLED {
+            let detail = format!(
+                "{} lines repeat the line before them: two handlers write the same messages; each counts once",
+                self.doubled
+            );
+            report(sink, ProblemKind::DoubledLines, self.first_doubled, &detail);
+        }
         let loose = self.count(Fate::Loose);
         let all = self.lines();
         if loose >= MANY && 2 * loose > all - self.count(Fate::Blank) {

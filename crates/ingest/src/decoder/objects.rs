@@ -156,7 +156,15 @@ impl Decoder {
         let own = self.streams.get(&inside.stream);
         let may_go_on = inside.is_envelope || is_known;
         let is_going_on = may_go_on && own.is_some_and(|own| own.awaits(&text));
-        let is_record = inside.is_bytes || inside.is_sure || envelope::is_record(&text);
+        // A level that an envelope has for everything in a stream is worse than the line's own.
+        let is_better = || {
+            let own = envelope::level_before(&text);
+            own.is_some_and(|own| is_known || inside.level.is_some_and(|level| own < level))
+        };
+        let is_record = inside.is_bytes
+            || inside.is_sure
+            || envelope::is_record(&text)
+            || (may_go_on && is_better());
         if !is_record && !is_going_on {
             return None;
         }

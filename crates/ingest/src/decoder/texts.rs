@@ -57,6 +57,9 @@ impl Decoder {
         depth: u32,
         sink: &mut dyn Sink,
     ) -> Fate {
+        if self.text.echoes(line) {
+            return self.doubled(at);
+        }
         let mut dialects = self.options.dialects.iter();
         let custom = dialects.find_map(|dialect| dialect.begin(line, at));
         if let Some(crash) = self.crash.as_mut().filter(|crash| crash.is_sure())
@@ -148,8 +151,17 @@ impl Decoder {
         }
     }
 
+    /// Enters a line that a second handler wrote.
+    fn doubled(&mut self, at: Position) -> Fate {
+        self.ledger.doubled(at);
+        Fate::Part
+    }
+
     /// Opens a record that a line started.
     pub(super) fn begun(&mut self, mut begun: Begun, sink: &mut dyn Sink) -> Fate {
+        if self.text.is_again(&begun, &self.local) {
+            return self.doubled(begun.at);
+        }
         if self.text.complete(&mut begun) {
             return Fate::Part;
         }
@@ -420,7 +432,13 @@ impl Decoder {
         let is_indented = line.starts_with([' ', '\t']) || line.is_empty();
         let is_part = is_indented || error_line(line).is_some() || crash::is_more(line);
         let is_waited_for = self.scrapy.awaits() || self.text.awaits();
+        let extents = [self.text.extent(), self.crash.as_ref().map(Crash::extent)];
+        let is_of_traceback = extents.into_iter().flatten().any(|extent| {
+            let is_error = extent.awaits_error() && !crash::split_type(line).0.is_empty();
+            is_error || extent.awaits_dedented(line)
+        });
         (is_open && is_part)
+            || is_of_traceback
             || (is_indented && self.is_in_text())
             || (is_waited_for && head::head(line).is_none())
     }
@@ -432,6 +450,9 @@ impl Decoder {
     pub(super) fn open_scrapy(&mut self, mut begun: scrapy::Pending, sink: &mut dyn Sink) -> Fate {
         self.needs_order = true;
         begun.taken(&self.local, self.taken_at);
+        if self.text.repeats(&begun.message(), &self.local) {
+            return self.doubled(begun.at());
+        }
         if self.scrapy.completes(&begun) {
             return Fate::Part;
         }

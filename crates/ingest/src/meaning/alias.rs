@@ -79,22 +79,22 @@ const NAMES: &[(Slot, &str)] = &[
     (
         Slot::Url,
         "url request_url req.url http.url url.full request.url request.endpoint uri link page_url target_url response.url \
-         config.url err.config.url error.config.url href",
+         config.url err.config.url error.config.url href httpRequest.requestUrl http_request.requestUrl http_request.request_url",
     ),
     (
         Slot::Status,
         "status status_code http_status statusCode response_status res.statusCode \
          http.status_code http.response.status_code response.status http.status \
-         response.status_code http_code http_status_code err.response.status error.response.status",
+         response.status_code http_code http_status_code err.response.status error.response.status httpRequest.status http_request.status",
     ),
     (
         Slot::Method,
-        "method http_method req.method http.method http.request.method request.method",
+        "method http_method req.method http.method http.request.method request.method httpRequest.requestMethod http_request.requestMethod http_request.request_method",
     ),
     (
         Slot::Bytes,
         "bytes http.response.body.bytes http.response.body.size http.response_content_length size length content_length contentLength response_bytes res.bytes http.bytes \
-         bytes_downloaded",
+         bytes_downloaded httpRequest.responseSize http_request.responseSize http_request.response_size",
     ),
     (Slot::Attempt, "attempt attempts try"),
     (
@@ -263,9 +263,9 @@ pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
         "http.client.request.duration" => return Some(1000.0),
         _ => {}
     }
-    let name = path
-        .strip_prefix("http.")
-        .or_else(|| path.strip_prefix("res."))
+    let name = ["http.", "res.", "httpRequest.", "http_request."]
+        .iter()
+        .find_map(|object| path.strip_prefix(object))
         .unwrap_or(path);
     // .NET's names start with a capital letter and mean milliseconds.
     if name.starts_with(|c: char| c.is_ascii_uppercase()) {
@@ -337,7 +337,7 @@ mod tests {
             Slot::RunId => ("run", ""),
             Slot::Site => ("site", ""),
             Slot::Url => ("URL", ", or one in the message"),
-            Slot::Status => ("status", "; 100 to 599"),
+            Slot::Status => ("status", "; 100 to 599, and 999"),
             Slot::Method => ("method", ""),
             Slot::Bytes => ("size of the response", ""),
             Slot::Attempt => ("attempt", ""),

@@ -6,11 +6,13 @@
 
 use dragline_schema::host_of;
 
-/// Statuses that sites answer with (RFC 9110, RFC 6585, and those of proxies). A number outside of these is none.
-pub(super) const STATUSES: [u16; 39] = [
+/// Statuses that sites answer with (RFC 9110, RFC 6585, those of proxies, shops and content networks, and one of
+/// 999 that a network of jobs invented). A number outside of these is none.
+pub(super) const STATUSES: [u16; 58] = [
     200, 201, 202, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405,
-    406, 408, 409, 410, 412, 413, 418, 421, 422, 423, 425, 429, 451, 500, 502, 503, 504, 520, 522,
-    524,
+    406, 407, 408, 409, 410, 412, 413, 418, 421, 422, 423, 425, 429, 430, 440, 444, 451, 456, 460,
+    468, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 561, 598, 599,
+    999,
 ];
 /// Words directly before a status.
 const BEFORE: [&str; 16] = [
@@ -84,7 +86,7 @@ pub(super) fn is_method(word: &str) -> bool {
 
 /// Whether a number is a valid status. Of 100 to 199, only four are assigned (RFC 9110).
 pub(super) fn is_status(number: u16) -> bool {
-    matches!(number, 100..=103 | 200..=599)
+    matches!(number, 100..=103 | 200..=599 | 999)
 }
 
 /// Marks behind a URL that do not belong to it.
@@ -125,7 +127,30 @@ pub(super) fn only_url<'w>(words: &[&'w str]) -> Option<(usize, &'w str)> {
 
 /// The first status among words.
 pub(super) fn status(words: &[&str]) -> Option<u16> {
-    (0..words.len()).find_map(|at| status_at(words, at))
+    (0..words.len())
+        .find_map(|at| status_at(words, at))
+        .or_else(|| by_phrase(words))
+}
+
+/// The status of a reason phrase behind a URL, with nothing else: `https://… (Not Found)`.
+fn by_phrase(words: &[&str]) -> Option<u16> {
+    let (url, phrase) = words.split_first()?;
+    let [first, .., last] = phrase else {
+        return None;
+    };
+    if !first.starts_with('(') || !last.ends_with(')') || url_of(url).is_none() {
+        return None;
+    }
+    Some(match phrase.join(" ").trim_matches(['(', ')']) {
+        "Bad Request" => 400,
+        "Not Found" => 404,
+        "Too Many Requests" => 429,
+        "Internal Server Error" => 500,
+        "Bad Gateway" => 502,
+        "Service Unavailable" => 503,
+        "Gateway Timeout" | "Gateway Time-out" => 504,
+        _ => return None,
+    })
 }
 
 /// The status at a place, if what surrounds it makes it one.
@@ -174,7 +199,9 @@ pub(super) fn status_at(words: &[&str], at: usize) -> Option<u16> {
             }
             _ => false,
         };
-        let has_mark = before.ends_with(':') || at == 1;
+        // `GET https://… 200 118 KB`
+        let has_method = at > 1 && is_method(bare(words[at - 2]));
+        let has_mark = before.ends_with(':') || at == 1 || has_method;
         refuses || has_mark || (is_last && word.len() == 3)
     };
     // npm's `GET 200 https://…`
@@ -249,6 +276,9 @@ mod tests {
             ("error 503 at https://a.test/1", Some(503)),
             ("Request status is 200 for https://a.test/1", Some(200)),
             ("fetched https://a.test/1 200 in 0.4s", Some(200)),
+            ("GET https://a.test/1 200 118 KB", Some(200)),
+            ("https://a.test/1 (Not Found)", Some(404)),
+            ("https://a.test/1 (Not Found yet)", None),
             ("got 200 rows from https://a.test/1", None),
             ("https://a.test/1 404 items", None),
             ("https://a.test/1 took 200 ms", None),

@@ -108,7 +108,13 @@ pub(super) fn is_duplicate(message: &str, is_named: bool) -> bool {
         let is_plural = pair[1].ends_with('s') && !pair[1].ends_with("ss") && !is_verb;
         is_number(&pair[0]) && (is_plural || is_one(&pair[1], &DUPLICATES))
     });
-    let denies = words.iter().any(|word| is_one(word, &DENIALS));
+    // `already in the database, not storing it again`
+    let already = words.iter().position(|word| word == "already");
+    let is_denial = |(at, word): (usize, &String)| {
+        let is_consequence = word == "not" && already.is_some_and(|already| already < at);
+        is_one(word, &DENIALS) && !is_consequence
+    };
+    let denies = words.iter().enumerate().any(is_denial);
     let has_identity = is_named
         || message.contains("://")
         || message.contains(['"', '\''])
@@ -227,6 +233,7 @@ mod tests {
             "Already scraped: https://shop.test/p/17",
             "Skipping already-scraped URL: https://shop.test/p/17",
             "record 17 was seen before, ignoring it",
+            "paper 2104.33 is already in the database, not storing it again",
             "Dupe 'blue chair' dropped",
         ] {
             assert!(is_duplicate(message, false), "{message}");

@@ -103,6 +103,9 @@ const COUNTED: [&str; 12] = [
     "urls",
 ];
 
+/// What a total says of items, without naming them: `Finished: 18 scraped, 6 failed`.
+const DONE: [&str; 4] = ["extracted", "saved", "scraped", "stored"];
+
 /// Maximum length of a message that is looked at, in bytes.
 const LONGEST: usize = 160;
 /// Maximum number of words that are looked at.
@@ -136,6 +139,9 @@ pub(super) fn bound(message: &str) -> Option<Bound> {
         Some(at) if message.contains("://") => without_site(message, at)?,
         _ => message,
     };
+    if let Some(bound) = of_azure(message) {
+        return Some(bound);
+    }
     let (words, count) = words_of(message);
     let words = &words[..count];
     // `New run`
@@ -148,6 +154,18 @@ pub(super) fn bound(message: &str) -> Option<Bound> {
     said(words, &STARTS, Bound::Start)
         .or_else(|| said(words, &ENDS, Bound::End))
         .or_else(|| total(words))
+}
+
+/// What the host of Azure's functions says of one: `Executing 'Functions.Walk' (Reason=…`, `Executed 'Functions.Walk'
+/// (Succeeded, …`.
+fn of_azure(message: &str) -> Option<Bound> {
+    let (verb, rest) = message.split_once(" 'Functions.")?;
+    let (_, how) = rest.split_once("' (")?;
+    match verb {
+        "Executing" if how.starts_with("Reason=") => Some(Bound::Start),
+        "Executed" if how.starts_with("Succeeded, ") => Some(Bound::End),
+        _ => None,
+    }
 }
 
 /// Whether a program says that it stops because it must: `received SIGTERM, shutting down`.
@@ -206,6 +224,9 @@ fn dies(line: &str, words: &[&str]) -> bool {
     const ABOUT: [&str; 5] = ["at", "for", "in", "on", "to"];
     let behind_first = |first: &str| line[first.len()..].starts_with(['.', ':', '!']);
     match words {
+        // Azure's functions, and Symfony's console.
+        ["Executed", "Functions", _, "Failed", ..]
+        | ["Error", "thrown", "while", "running", ..] => true,
         [first, ..] if *first == "FAILED" && line.starts_with(first) => behind_first(first),
         [first, kind, ..] if is_one(first, &["fatal", "unhandled", "uncaught"]) => {
             is_one(kind, &["error", "exception", "rejection"])
@@ -302,7 +323,7 @@ fn total(words: &[&str]) -> Option<Bound> {
         return None;
     }
     let counts = |pair: &[&str]| {
-        (is_number(pair[0]) && is_one(pair[1], &COUNTED))
+        (is_number(pair[0]) && (is_one(pair[1], &COUNTED) || is_one(pair[1], &DONE)))
             || (is_one(pair[0], &COUNTED) && is_number(pair[1]))
     };
     words.windows(2).any(counts).then_some(Bound::End)

@@ -70,12 +70,17 @@ pub(crate) struct State {
     runs: u32,
     #[serde(default)]
     is_python: bool,
+    /// Whether the final statistics were the last that the crawler said.
+    #[serde(default)]
+    is_over: bool,
 }
 
 /// The statistics at a run's end.
 #[derive(Debug, Default, PartialEq)]
 struct Statistics {
     histogram: Vec<u64>,
+    /// Whether some pages failed, and none succeeded.
+    is_failure: bool,
 }
 
 impl Crawlee {
@@ -218,11 +223,14 @@ impl Crawlee {
                 .and_then(host_of)
                 .map(|host| Cow::Owned(host.to_owned()));
         }
-        if starts || self.state.runs == 0 {
+        // In Python, the first statistics of the next crawler are the first that it says.
+        let begins_anew = self.state.is_over && message.starts_with("Current request statistics");
+        if starts || begins_anew || self.state.runs == 0 {
             self.state.runs += 1;
             self.run_id = self.name();
         }
         self.state.is_python = record.dialect == Dialect::CrawleePython;
+        self.state.is_over &= !starts && !begins_anew;
         record.run_id = Some(Cow::Owned(self.run_id.clone()));
         if starts {
             record.event = Event::ScraperStart(ScraperStart::default());
@@ -235,6 +243,7 @@ impl Crawlee {
             if record.dialect == Dialect::CrawleePython {
                 // The last line of a run in Python.
                 record.event = Event::ScraperEnd(end());
+                self.state.is_over = true;
             }
         } else if message.contains("request statistics") {
             pass_on(progress(text), record, at, sink);
@@ -377,9 +386,11 @@ fn summary<'a>(statistics: &Statistics) -> RunSummary<'a> {
         .copied()
         .fold(0, u64::saturating_add);
     let requests = (!statistics.histogram.is_empty()).then_some(attempts);
-    // The number of failed requests is unknown: an attempt also fails if the page's handler does.
+    // The number of failed requests is unknown: an attempt also fails if the page's handler does. If no page came, all
+    // have.
     RunSummary {
         requests,
+        requests_failed: requests.filter(|_| statistics.is_failure),
         retries: requests.map(|attempts| attempts.saturating_sub(pages)),
         ..RunSummary::default()
     }
@@ -390,8 +401,12 @@ impl Statistics {
     fn read(text: &str) -> Self {
         let names = ["retryHistogram", "retry_histogram"];
         let histogram = value_in(text, names).unwrap_or_default();
+        let count = |names| value_in(text, names).and_then(|told| told.parse::<u64>().ok());
+        let finished = count(["requestsFinished\"", "requests_finished"]);
+        let failed = count(["requestsFailed\"", "requests_failed"]);
         let counts = histogram.trim_matches(['[', ']']).split(',');
         Self {
+            is_failure: finished == Some(0) && failed > Some(0),
             // An attempt count that no request reached is null.
             histogram: counts
                 .filter(|count| !count.trim().is_empty())

@@ -7,7 +7,7 @@
 
 use dragline_schema::{Failure, url_hash};
 
-use crate::framing::crash::error_line;
+use crate::framing::crash::{error_line, split_type};
 
 use super::answer::{STATUSES, bare, is_method, only_url, status_at, url_of};
 use super::wording::is_again;
@@ -15,6 +15,8 @@ use super::wording::is_again;
 /// Maximum length of a text that is looked at, in bytes, and of its words.
 const LONGEST: usize = 400;
 const MOST_WORDS: usize = 40;
+/// Maximum length of what stands before a library's words: `ERR: `.
+const LONGEST_MARK: usize = 16;
 /// Maximum number of words from a verb to its URL.
 const NEAR: usize = 3;
 
@@ -144,6 +146,36 @@ pub(super) fn refuses(text: &str) -> bool {
     SIGNS.iter().any(|sign| text.contains(sign)) && !DENIALS.iter().any(|word| text.contains(word))
 }
 
+/// Whether the line of an answer says that the site sent its login form in place of the page.
+pub(super) fn asks_to_log_in(text: &str) -> bool {
+    const SIGNS: [&str; 9] = [
+        "is a login form",
+        "is a login page",
+        "is the login form",
+        "is the login page",
+        "login form instead",
+        "login page instead",
+        "not logged in",
+        "session expired",
+        "session has expired",
+    ];
+    // Fast path: most lines contain neither word.
+    let may_say = |word: &[u8]| memchr::memmem::find(text.as_bytes(), word).is_some();
+    if text.len() > LONGEST || !(may_say(b"log") || may_say(b"expired")) {
+        return false;
+    }
+    let text = text.to_lowercase();
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// The status in what axios says of a failed request, if the text says nothing of which page that was.
+pub(super) fn of_axios(text: &str) -> Option<u16> {
+    let (before, rest) = text.split_once("Request failed with status code ")?;
+    let status = rest.get(..3)?.parse().ok();
+    let is_bare = before.len() < LONGEST_MARK && !text.contains("://");
+    status.filter(|status| is_bare && *status >= 400 && STATUSES.contains(status))
+}
+
 /// Whether a text says in words that something failed.
 pub(super) fn fails(text: &str) -> bool {
     let parts = text.split(|c: char| !c.is_alphanumeric());
@@ -199,7 +231,8 @@ pub(super) fn of_exception(traceback: &str) -> Option<Failure> {
         .filter(|line| !line.starts_with(char::is_whitespace));
     let mut errors = lines.filter_map(|line| {
         let line = line.strip_prefix("Caused by: ").unwrap_or(line);
-        error_line(line)
+        // `ReadTimeout: …` is named like no other error.
+        error_line(line).or_else(|| Some(split_type(line)).filter(|(name, _)| !name.is_empty()))
     });
     let message = errors.find_map(|(error_type, message)| {
         let name = error_type.rsplit(['.', '\\', ':', '/']).next()?;
@@ -314,6 +347,12 @@ mod tests {
         ] {
             assert_eq!(refuses(text), expected, "{text}");
         }
+        assert!(asks_to_log_in(
+            "GET https://a.test/1 200 - this is the login form"
+        ));
+        assert!(!asks_to_log_in(
+            "GET https://a.test/login 200 - login form sent"
+        ));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::framing::crash;
 
 /// The type and the message of the error that a record's text describes.
 pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, &'t str)> {
-    if let Some(told) = labelled(rest).or_else(|| of_dagster(rest)) {
+    let of_fields = labelled(rest).or_else(|| of_dagster(rest));
+    if let Some(told) = of_fields.or_else(|| of_symfony(first)) {
         return Some(told);
     }
     // The exception may be alone on the next line.
@@ -25,6 +26,19 @@ pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, 
         .or_else(|| type_within(first))
         .or_else(|| shown_at_end(first))
         .or_else(|| named_at_end(first))
+}
+
+/// `Error thrown while running command "x". Message: "…" ["exception" => App\Exception\Refused { …},…]`: the context
+/// below Symfony's console.
+fn of_symfony(text: &str) -> Option<(&str, &str)> {
+    let (message, rest) = text.split_once(" [\"exception\" => ")?;
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'\\');
+    let class = &rest[..rest.bytes().take_while(|b| is_part(*b)).count()];
+    let name = class.rsplit('\\').next().filter(|name| !name.is_empty())?;
+    let told = message
+        .split_once("Message: \"")
+        .map_or(message, |(_, told)| told);
+    Some((name, told.strip_suffix('"').unwrap_or(told)))
 }
 
 /// `failed to parse https://…: KeyError('price')`: an exception as Python shows it, at the end.
@@ -160,6 +174,10 @@ mod tests {
             (
                 "undefined method 'text' for nil (NoMethodError)",
                 Some(("NoMethodError", "undefined method 'text' for nil")),
+            ),
+            (
+                "Error thrown while running \"x\". Message: \"no\" [\"exception\" => App\\ClientException { …}]",
+                Some(("ClientException", "no")),
             ),
             ("progress: Books: 12 of 40", None),
             ("failed: no answer", None),

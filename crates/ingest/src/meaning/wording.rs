@@ -273,12 +273,60 @@ pub(super) fn saves(message: &str) -> bool {
         let mut first = words.lower.iter().take(3);
         first.any(|word| known.contains(&word.as_str()))
     };
-    first(&SAVED) && !words.has(&DENIALS) && !words.has(&NO_ITEMS)
+    // `event put into index`
+    let puts = first(&["put"]) && words.has(&["in", "into"]);
+    (first(&SAVED) || puts) && !words.has(&DENIALS) && !words.has(&NO_ITEMS)
 }
 
 /// Whether a message is about a retry, and so repeats another one.
 pub(super) fn is_again(message: &str) -> bool {
     Words::of(message).has(&AGAIN)
+}
+
+/// How many items the end of a run says that it saved: `export finished, 12 rows saved`.
+pub(super) fn total(message: &str) -> Option<u32> {
+    const ENDS: [&str; 10] = [
+        "all",
+        "altogether",
+        "complete",
+        "completed",
+        "done",
+        "finished",
+        "so",
+        "summary",
+        "total",
+        "totals",
+    ];
+    if message.len() > 400 || !may_say(message.as_bytes()) || message.contains('\n') {
+        return None;
+    }
+    let words = Words::of(message);
+    let is_end = |word: &String| ENDS.contains(&word.as_str());
+    let is_denial = |word: &String| DENIALS.contains(&word.as_str()) && !is_end(word);
+    let may_tell = words.has(&SAVED) && words.lower.iter().any(is_end);
+    if !may_tell || words.lower.iter().any(is_denial) {
+        return None;
+    }
+    counted(&words.lower)
+}
+
+/// The number before a plural noun of the trade: `12 items`, `12 new offers`.
+fn counted(lower: &[String]) -> Option<u32> {
+    let single = |word: &str| NOUNS.contains(&word);
+    let plural = |word: &str| {
+        let stem = word.strip_suffix("ies").map(|stem| format!("{stem}y"));
+        let stem = stem.or_else(|| word.strip_suffix('s').map(str::to_owned));
+        stem.is_some_and(|stem| single(&stem))
+    };
+    let number = |at: usize| lower[at].parse::<u32>().ok();
+    let places = (0..lower.len()).filter(|at| plural(&lower[*at]));
+    let mut counts = places.filter_map(|at| {
+        let is_new = |at: usize| matches!(&*lower[at], "more" | "new" | "unique" | "valid");
+        let further = at.checked_sub(2).filter(|_| is_new(at - 1));
+        let before = at.checked_sub(1).and_then(number);
+        before.or_else(|| further.and_then(number))
+    });
+    counts.find(|count| *count <= MOST_ITEMS)
 }
 
 /// `saved product 17`, `product saved: 17`, `scraped 12 items`.
@@ -287,30 +335,14 @@ fn items<'m>(words: &Words<'m>, message: &str, is_named: bool) -> Option<Said<'m
         return None;
     }
     let lower = &words.lower;
-    let single = |word: &str| NOUNS.contains(&word);
-    let plural = |word: &str| {
-        let stem = word.strip_suffix("ies").map(|stem| format!("{stem}y"));
-        let stem = stem.or_else(|| word.strip_suffix('s').map(str::to_owned));
-        stem.is_some_and(|stem| single(&stem))
-    };
-    for (at, word) in lower.iter().enumerate() {
-        if plural(word) {
-            let before = at
-                .checked_sub(1)
-                .and_then(|at| lower[at].parse::<u32>().ok());
-            let is_new = |at: usize| matches!(&*lower[at], "more" | "new" | "unique" | "valid");
-            let further = at.checked_sub(2).filter(|_| is_new(at - 1));
-            let before = before.or_else(|| further.and_then(|at| lower[at].parse().ok()));
-            if let Some(count) = before.filter(|count| *count <= MOST_ITEMS) {
-                return Some(Said::Items {
-                    count: Some(count),
-                    url: words.url,
-                });
-            }
-        }
+    if let Some(count) = counted(lower) {
+        return Some(Said::Items {
+            count: Some(count),
+            url: words.url,
+        });
     }
     // A noun alone may be anything: an item has an identity.
-    let is_one = lower.iter().any(|word| single(word));
+    let is_one = lower.iter().any(|word| NOUNS.contains(&word.as_str()));
     let has_identity = is_named
         || words.url.is_some()
         || lower
@@ -391,5 +423,22 @@ mod tests {
             });
             assert_eq!(said, expected, "{message}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_run_tells_a_total() {
+        for (message, expected) in [
+            ("export finished, 12 rows saved", Some(12)),
+            ("export finished, 0 rows saved", Some(0)),
+            ("done: saved 7 new offers", Some(7)),
+            ("Total: 40 items scraped", Some(40)),
+            ("12 rows saved", None),
+            ("export finished, 12 rows not saved", None),
+            ("finished page 3, 12 links saved", None),
+        ] {
+            assert_eq!(total(message), expected, "{message}");
+        }
+        assert!(saves("lot put into the table"));
+        assert!(!saves("lot put aside"));
     }
 }

@@ -72,10 +72,23 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// `key:`, `'key':`, `[cause]:`, and the `=>` of a map.
+    /// `key:`, `'key':`, `[cause]:`, the `=>` of a map, and Ruby's `:key=>`.
     fn key(&mut self) -> Option<()> {
         self.skip();
-        if self.rest.starts_with(['\'', '"']) {
+        let is_symbol = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '"');
+        if let Some(symbol) = self.rest.strip_prefix(':')
+            && symbol.starts_with(is_symbol)
+        {
+            self.rest = symbol;
+            let end = symbol.find("=>").filter(|_| !symbol.starts_with('"'));
+            if let Some(end) = end {
+                self.quote(symbol[..end].trim());
+                self.rest = &symbol[end..];
+            }
+        }
+        if self.rest.starts_with("=>") {
+            // The symbol was taken.
+        } else if self.rest.starts_with(['\'', '"']) {
             self.text()?;
         } else {
             let end = self.rest.find([':', ',', '{', '}', '\n', '\'', '"'])?;
@@ -190,7 +203,7 @@ impl Reader<'_> {
             return self.value(depth + 1);
         }
         match word {
-            "undefined" | "NaN" | "Infinity" | "-Infinity" => self.json.push_str("null"),
+            "undefined" | "nil" | "NaN" | "Infinity" | "-Infinity" => self.json.push_str("null"),
             "true" | "false" | "null" => self.json.push_str(word),
             "-0" => self.json.push('0'),
             _ => match word.trim_end_matches('n').parse::<serde_json::Number>() {
@@ -251,6 +264,10 @@ mod tests {
                 r#"{"p":{"x":1},"m":{"k":2},"cause":null}"#,
             ),
             ("{ t: 'a\\n' +\n    'b' }", r#"{"t":"a\nb"}"#),
+            (
+                "{:url=>\"x\", :n=>200, :\"a b\"=>nil, \"c\"=>{:d=>[1, :e]}}",
+                r#"{"url":"x","n":200,"a b":null,"c":{"d":[1,":e"]}}"#,
+            ),
             (
                 "{\n  cause: TypeError: no (reading 'x')\n      at f (a.js:1:2)\n      at g (b.js:1:2),\n  n: 1\n}",
                 r#"{"cause":"TypeError: no (reading 'x')\n      at f (a.js:1:2)\n      at g (b.js:1:2)","n":1}"#,

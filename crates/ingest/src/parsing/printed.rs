@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use dragline_schema::Value;
 
+use super::head::brace_end;
 use super::inspect;
 use super::value_of_text;
 
@@ -142,6 +143,9 @@ fn exchange(rest: &str) -> Vec<Field<'_>> {
 /// The JSON of an object in Node's notation at the end of a message, and where it begins in the message's first line.
 /// It may continue on the lines after it.
 pub(crate) fn shown(first: &str, rest: &str) -> Option<(String, usize)> {
+    if let Some(hash) = of_ruby(first) {
+        return Some(hash);
+    }
     let end = first.trim_end();
     // Fast path: most messages end differently.
     if !matches!(end.as_bytes().last(), Some(b'{' | b'}')) {
@@ -158,6 +162,18 @@ pub(crate) fn shown(first: &str, rest: &str) -> Option<(String, usize)> {
     }
     let begin = end.find(" { ")? + 1;
     Some((inspect::to_json(&end[begin..])?, begin))
+}
+
+/// A hash as Ruby shows it, anywhere in a message: `GET -- {:url=>"…", :status=>200} -- …`.
+fn of_ruby(first: &str) -> Option<(String, usize)> {
+    // Fast path: only Ruby and PHP write arrows, and PHP writes none in braces.
+    let arrow = memchr::memmem::find(first.as_bytes(), b"=>")?;
+    let begin = first[..arrow].find(['{']).filter(|begin| {
+        let behind = &first[begin + 1..];
+        behind.starts_with([':', '"'])
+    })?;
+    let end = begin + brace_end(&first[begin..])?;
+    Some((inspect::to_json(&first[begin..end])?, begin))
 }
 
 #[cfg(test)]

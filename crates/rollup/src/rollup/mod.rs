@@ -127,6 +127,8 @@ struct Current {
     latest: Option<Timestamp>,
     /// Records that are older than an earlier one by more than [`OUT_OF_ORDER`].
     out_of_order: u64,
+    /// The offset of the farthest record with a time.
+    farthest: u64,
     /// The source of the last record with a time, and the latest time of its current sequence of records.
     own: Option<(u32, Timestamp)>,
     /// The last record with a time, and the backward steps.
@@ -381,10 +383,16 @@ impl Rollup {
         self.current.events += 1;
         if let Some(time) = record.timestamp {
             let latest = *self.current.latest.get_or_insert(time);
-            self.current.out_of_order += u64::from(latest.since(time) > OUT_OF_ORDER);
+            // The last record of a quiet stream is handed over when others have gone on: it is older, and no clock is wrong.
+            let is_late = at.offset < self.current.farthest;
+            let is_back = !is_late && latest.since(time) > OUT_OF_ORDER;
+            self.current.out_of_order += u64::from(is_back);
             self.current.latest = Some(latest.max(time));
             stats.observe_clock(source, &mut self.current.own, time);
-            self.current.order.observe(time, at.offset);
+            if !is_late {
+                self.current.order.observe(time, at.offset);
+                self.current.farthest = at.offset;
+            }
         }
         self.dialects.count(record.dialect, 1);
         if let (Some(unread), Some(message)) = (record.unread, record.message.as_deref()) {

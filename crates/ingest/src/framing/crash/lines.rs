@@ -129,7 +129,11 @@ pub(crate) fn error_line(line: &str) -> Option<(&str, &str)> {
 pub(crate) fn error_within(text: &str) -> Option<(&str, &str)> {
     text.match_indices(": ").find_map(|(at, _)| {
         let begin = text[..at].rfind([' ', '|', '(', '[']).map(|at| at + 1)?;
-        error_line(&text[begin..]).filter(|(name, _)| name.len() == at - begin)
+        // `503 Server Error: …` are the words of a status.
+        let is_status = ["Client ", "Server "]
+            .iter()
+            .any(|w| text[..begin].ends_with(w));
+        error_line(&text[begin..]).filter(|(name, _)| name.len() == at - begin && !is_status)
     })
 }
 

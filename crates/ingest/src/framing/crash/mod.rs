@@ -73,6 +73,10 @@ pub(crate) struct Extent {
     open: i32,
     /// Whether a record logged the crash. If so, its message may continue with lines of any kind.
     is_logged: bool,
+    /// Whether something took the blanks before the frames of a Python traceback.
+    is_dedented: bool,
+    /// Whether the last line was such a frame, so that the next one is its source.
+    is_at_frame: bool,
 }
 
 impl Crash {
@@ -89,7 +93,7 @@ impl Crash {
     pub(crate) fn go_on(&mut self, line: &str) -> bool {
         let is_own = self.extent.takes(line);
         if is_own {
-            append(&mut self.text, line, MAX_CRASH);
+            self.extent.append(&mut self.text, line, MAX_CRASH);
         }
         is_own
     }
@@ -97,6 +101,11 @@ impl Crash {
     /// Whether all its lines belong to it, whatever they look like.
     pub(crate) fn is_sure(&self) -> bool {
         self.extent.is_sure()
+    }
+
+    /// How far it goes.
+    pub(crate) fn extent(&self) -> &Extent {
+        &self.extent
     }
 
     /// Whether it may be a handled exception that a record logged: only Python tracebacks qualify.
@@ -200,6 +209,8 @@ impl Extent {
             lines: 1,
             open: 0,
             is_logged: false,
+            is_dedented: false,
+            is_at_frame: false,
         })
     }
 
@@ -219,6 +230,36 @@ impl Extent {
     /// Whether all its lines belong to it, whatever they look like.
     pub(crate) fn is_sure(&self) -> bool {
         matches!(self.kind, Kind::V8 | Kind::Rust | Kind::Go | Kind::Fault)
+    }
+
+    /// Whether frames of a Python traceback were the last lines, so that its error comes next.
+    pub(crate) fn awaits_error(&self) -> bool {
+        self.kind == Kind::Python && self.place == Place::Frames && self.lines > 1
+    }
+
+    /// Whether a line is the part of a frame whose blanks were taken.
+    pub(crate) fn awaits_dedented(&self, line: &str) -> bool {
+        let mut next = *self;
+        self.kind == Kind::Python && self.place == Place::Frames && next.takes_dedented(line)
+    }
+
+    /// Appends a line that it took, with the blanks that something took.
+    pub(crate) fn append(&self, text: &mut String, line: &str, limit: usize) {
+        if self.is_dedented && self.place == Place::Frames && !line.starts_with(' ') {
+            append(text, &format!("  {line}"), limit);
+        } else {
+            append(text, line, limit);
+        }
+    }
+
+    /// Whether a line is part of a frame whose blanks were taken: `File "…", line 3, in f`, the source below it, or marks
+    /// below that.
+    fn takes_dedented(&mut self, line: &str) -> bool {
+        let is_frame = line.starts_with("File \"") && line.contains("\", line ");
+        self.is_dedented |= is_frame;
+        let is_source = std::mem::replace(&mut self.is_at_frame, is_frame);
+        let is_mark = line.bytes().all(|b| matches!(b, b'^' | b'~'));
+        is_frame || (self.is_dedented && (is_mark || (is_source && error_line(line).is_none())))
     }
 
     /// Whether the next line belongs to the crash.
@@ -260,6 +301,9 @@ impl Extent {
                 let is_frame =
                     line.starts_with([' ', '\t', '|', '+', '>', '│', '❱', '╭', '╰', '·']);
                 if is_blank || is_frame || bare.starts_with("--- <exception caught here> ---") {
+                    return true;
+                }
+                if self.takes_dedented(line) {
                     return true;
                 }
                 self.place = Place::Told;

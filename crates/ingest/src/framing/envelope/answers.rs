@@ -174,7 +174,11 @@ pub(crate) fn begins_with_rows(document: &[u8]) -> bool {
     let is_line = payload(&row).is_some_and(|(name, _)| {
         LINES.contains(&name) && row.fields.iter().all(|(key, _)| is_known(key, name))
     });
-    has_time && (is_line || contained(&row).is_some())
+    // An entry of Cloud Logging that is about a request may have no line at all.
+    let is_entry = ["insertId", "logName"]
+        .iter()
+        .all(|name| member(&row, name).is_some());
+    has_time && (is_line || is_entry || contained(&row).is_some())
 }
 
 #[cfg(test)]
@@ -231,6 +235,7 @@ mod tests {
             "[{\"TimeGenerated\": \"x\", \"Log_s\": \"x\", \"Stream_s\": \"stdout\"}]",
             "{\n  \"events\": [\n    {\"timestamp\": 1, \"message\": \"x\", \"ingestionTime\": 2}",
             "[{\"timestamp\": \"x\", \"jsonPayload\": {\"a\": 1}}]",
+            "[{\"insertId\": \"x\", \"logName\": \"y\", \"httpRequest\": {\"status\": 200}, \"timestamp\": \"x\"}]",
         ] {
             assert!(begins_with_rows(document.as_bytes()), "{document}");
         }

@@ -27,7 +27,7 @@ use crate::parsing::time::{self, Before, Calendar};
 use crate::parsing::{Object, scalar};
 
 pub(crate) use self::names::before_record;
-use self::names::{bare, before_object, bracketed, fly, kubectl, named};
+use self::names::{bare, before_object, bracketed, fly, kubectl, named, scalingo};
 pub(crate) use self::service::{service_of, without_replica};
 pub(crate) use self::syslog::severity;
 use self::syslog::{journal, since_boot, syslog, tagged};
@@ -180,6 +180,7 @@ pub(crate) fn open<'l>(
     match first {
         b'{' => docker(line),
         b'0'..=b'9' => container(line)
+            .or_else(|| scalingo(line, zone, calendar))
             .or_else(|| journal(line, zone, calendar))
             .or_else(|| before::platform(line, habits, zone, calendar))
             .or_else(|| agents::fluentd(line, zone, calendar))
@@ -384,11 +385,35 @@ pub(crate) fn is_record(text: &str) -> bool {
     }
     head(text).is_some_and(|head| {
         let has_date = head.time.is_some_and(|time: Stamp| time.date != Date::None);
+        // A clock alone is one of a head only if the head begins with it, or with the level.
+        let has_clock = head.time.is_some() && head.time_at.min(head.level_at) <= 1;
         let is_basic = head.time.is_none()
             && head.logger.is_some()
             && bytes.get(head.level.len()) == Some(&b':');
-        !head.level.is_empty() && (has_date || is_basic)
+        !head.level.is_empty() && (has_date || has_clock || is_basic)
     })
+}
+
+/// Whether a text may be a record of its own, as its first bytes show: the line of a program within an object.
+#[inline]
+pub(crate) fn may_be_record(text: &str) -> bool {
+    match text.as_bytes() {
+        // `I, [2026-…` and `I0304 11:22:33` among them.
+        [b'{' | b'[' | b'\\' | 0x1b | b'0'..=b'9', ..] | [b'A'..=b'Z', b',' | b'0'..=b'9', ..] => {
+            true
+        }
+        [a, b, c, rest @ ..] if [a, b, c].iter().all(|b| b.is_ascii_uppercase()) => {
+            let more = rest.iter().take_while(|b| b.is_ascii_uppercase()).count();
+            matches!(rest[more..], [b':', ..] | [b' ', b'[' | b' ', ..])
+        }
+        _ => false,
+    }
+}
+
+/// The level with which a text begins: `INFO: message`, `[WARN] message`.
+pub(crate) fn level_before(text: &str) -> Option<Level> {
+    let found = head(text).filter(|head| head.time.is_none() && head.level_at <= 1)?;
+    Level::from_word(found.level)
 }
 
 /// Whether an object has a member that is typical of records: a level, a time or a message.

@@ -1,11 +1,12 @@
 //! Names before lines: of containers, programs and files.
 
 use dragline_schema::Level;
+use jiff::tz::TimeZone;
 
 use super::{Habits, LONGEST_NAME, Opened, is_dated, stream};
 use crate::parsing::Object;
 use crate::parsing::head::head;
-use crate::parsing::time::stamp;
+use crate::parsing::time::{self, Calendar, stamp};
 
 /// `mint.walk: {"level":…}`, `tag⇥{"log":…}`: a name, then a record.
 pub(super) fn before_object<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
@@ -87,7 +88,10 @@ pub(crate) fn before_record(line: &str) -> Option<&str> {
         .map(|(at, _)| at)
         .filter(|at| *at > 0)
         .find(is_record)?;
-    Some(&line[..=at])
+    // In `[MainThread::2026-…] INFO:` the text is a part of the head.
+    let before = &line[..=at];
+    let open = before.matches('[').count();
+    (open == before.matches(']').count()).then_some(before)
 }
 
 /// The text before a traceback's first line: the name of a stream, such as `ecs/walker/0a1b `.
@@ -110,6 +114,43 @@ pub(super) fn fly(line: &str) -> Option<Opened<'_>> {
     let is_one = name.bytes().all(|b| b.is_ascii_alphanumeric()) && region.len() == 3;
     let _ = Level::from_word(level)?;
     is_one.then(|| stream(name, text))
+}
+
+/// Scalingo's `2026-04-15 10:30:42.268601265 +0200 CEST[worker-1] line`.
+pub(super) fn scalingo<'l>(
+    line: &'l str,
+    zone: &TimeZone,
+    calendar: &Calendar,
+) -> Option<Opened<'l>> {
+    let bytes = line.as_bytes();
+    if bytes.len() < 36 || bytes[10] != b' ' || bytes[19] != b'.' {
+        return None;
+    }
+    let (_, rest) = line.split_at_checked(20)?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let offset = rest[digits..]
+        .strip_prefix(" +")
+        .or_else(|| rest[digits..].strip_prefix(" -"))?;
+    let (offset, named) = offset.split_at_checked(4)?;
+    let (short, rest) = named.strip_prefix(' ')?.split_once('[')?;
+    let (name, text) = rest
+        .split_once("] ")
+        .or_else(|| Some((rest.strip_suffix(']')?, "")))?;
+    let is_one = offset.bytes().all(|b| b.is_ascii_digit())
+        && (1..=5).contains(&short.len())
+        && short.bytes().all(|b| b.is_ascii_uppercase())
+        && is_name_with_dash(name);
+    let length = line.len() - named.len();
+    let (when, _) = stamp(&line[..length]).filter(|_| is_one)?;
+    Some(Opened {
+        time: time::instant(&when, zone, calendar).map(|(time, _)| time),
+        ..stream(name, text)
+    })
+}
+
+fn is_name_with_dash(name: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(is_part)
 }
 
 /// GitLab's `01E line`: the stream of a job.

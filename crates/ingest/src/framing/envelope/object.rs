@@ -352,8 +352,7 @@ fn inside_of<'a>(object: &Object<'a>, local: &Local, known: &[u64]) -> Option<In
     let is_sure = SURE.contains(&name)
         || (is_envelope && (has_collector() || is_labelled() || is_in_pair()))
         || is_pm2s(object);
-    let may_be =
-        text.starts_with(|c: char| matches!(c, '{' | '[' | '\u{1b}') || c.is_ascii_digit());
+    let may_be = super::may_be_record(&text);
     if !is_bytes && !is_envelope && !is_sure && !may_be && !known.contains(&keys) {
         return None;
     }

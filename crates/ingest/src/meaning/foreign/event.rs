@@ -33,6 +33,9 @@ impl<'a> Slots<'a> {
         let is_quiet = record.level.is_none_or(|level| level < Level::Warn);
         let message = record.message.as_deref().unwrap_or_default();
         let is_answer = status.is_some() && url.is_some() && !self.has_item;
+        // Whatever else the record tells, nothing caught the exception in it.
+        let traceback = error.traceback.as_deref();
+        record.is_fatal = traceback.is_some_and(crash::is_from_outside);
         if is_quiet
             && !is_answer
             && !denies_item(message)
@@ -50,20 +53,12 @@ impl<'a> Slots<'a> {
         // Without a level, a traceback means an error.
         let is_error = record.level.is_some_and(Level::is_error)
             || (record.level.is_none() && error.traceback.is_some() && error.error_type.is_some());
+        let may_be_answer = status.is_some() || self.duration_ms.is_some() || self.status_is_null;
         let has_attempt = self.values[Slot::Attempt as usize].is_some() && !is_quiet && !is_error;
-        if status.is_some() || self.duration_ms.is_some() || self.status_is_null || has_attempt {
-            let url = url
-                .clone()
-                .or_else(|| url_in(message).map(|url| url.to_owned().into()));
-            if let Some(url) = url.filter(|_| !self.has_item) {
-                let tells_failure = self.status_is_null
-                    || !is_quiet
-                    || error.error_type.is_some()
-                    || error.error_message.is_some();
-                record.is_unjudged = status.is_none() && !tells_failure;
-                record.event = self.request(Some(url), status, error.error_type);
-                return;
-            }
+        if (may_be_answer || has_attempt)
+            && self.of_fields(record, url.as_ref(), (status, is_quiet), &error)
+        {
+            return;
         }
         if self.of_crawler(record, url.as_ref(), status, &error) {
             return;
@@ -73,6 +68,9 @@ impl<'a> Slots<'a> {
             && !is_of_crawl4ai(record)
             && of_prose(record, is_quiet, &error)
         {
+            return;
+        }
+        if is_quiet && url.is_none() && self.of_axios(record) {
             return;
         }
         if !is_error && self.say_besides(record, is_quiet, url.as_ref()) {
@@ -93,13 +91,7 @@ impl<'a> Slots<'a> {
             return;
         }
         let message = record.message.as_deref().unwrap_or_default();
-        let is_uncaught = || {
-            error
-                .traceback
-                .as_deref()
-                .is_some_and(crash::is_from_outside)
-        };
-        record.is_fatal = bounds::is_fatal(message, is_error) || is_uncaught();
+        record.is_fatal |= bounds::is_fatal(message, is_error);
         if !is_error && bounds::is_stop(message) {
             record.event = Event::ScraperEnd(ScraperEnd {
                 status: Some("cancelled".into()),
@@ -112,18 +104,57 @@ impl<'a> Slots<'a> {
                 ..error
             });
         } else if is_quiet && error.traceback.is_none() {
-            let message = record.message.as_deref().unwrap_or_default();
-            match bounds::bound(message) {
-                Some(Bound::Start) => record.event = Event::ScraperStart(ScraperStart::default()),
-                Some(Bound::End) => {
-                    record.event = Event::ScraperEnd(ScraperEnd {
-                        status: Some("success".into()),
-                        ..ScraperEnd::default()
-                    });
-                }
-                None => record.unread = self.unread(record, url.as_deref()),
-            }
+            self.bound(record, url.as_deref());
         }
+    }
+
+    /// Takes a request that fields tell, with a URL there or in the message.
+    fn of_fields(
+        &mut self,
+        record: &mut Record<'a>,
+        url: Option<&Cow<'a, str>>,
+        (status, is_quiet): (Option<u16>, bool),
+        error: &ScraperError<'a>,
+    ) -> bool {
+        let message = record.message.as_deref().unwrap_or_default();
+        let in_message = || url_in(message).map(|url| url.to_owned().into());
+        let url = url.cloned().or_else(in_message);
+        let Some(url) = url.filter(|_| !self.has_item) else {
+            return false;
+        };
+        let tells_failure = self.status_is_null
+            || !is_quiet
+            || error.error_type.is_some()
+            || error.error_message.is_some();
+        record.is_unjudged = status.is_none() && !tells_failure;
+        record.event = self.request(Some(url), status, error.error_type.clone());
+        true
+    }
+
+    /// Takes a message that bounds a run, or that told nothing.
+    fn bound(&self, record: &mut Record<'a>, url: Option<&str>) {
+        let message = record.message.as_deref().unwrap_or_default();
+        record.items = wording::total(message);
+        match bounds::bound(message) {
+            Some(Bound::Start) => record.event = Event::ScraperStart(ScraperStart::default()),
+            Some(Bound::End) => {
+                record.event = Event::ScraperEnd(ScraperEnd {
+                    status: Some("success".into()),
+                    ..ScraperEnd::default()
+                });
+            }
+            None => record.unread = self.unread(record, url),
+        }
+    }
+
+    /// Takes a request of which only axios says that it failed.
+    fn of_axios(&mut self, record: &mut Record<'a>) -> bool {
+        let message = record.message.as_deref().unwrap_or_default();
+        let Some(status) = failure::of_axios(message).filter(|_| !self.has_item) else {
+            return false;
+        };
+        record.event = self.request(None, Some(status), Some("AxiosError".into()));
+        true
     }
 
     /// Takes a request in the form of one of the crawlers that write no status: katana's with an error beside it,

@@ -440,7 +440,7 @@ fn status_of(value: &Value<'_>) -> Option<u16> {
     value
         .as_u64()
         .and_then(|n| u16::try_from(n).ok())
-        .filter(|n| (100..600).contains(n))
+        .filter(|n| (100..600).contains(n) || *n == 999)
 }
 
 /// The first URL in a text.

@@ -29,6 +29,12 @@ pub(super) fn of_prose<'a>(
         status: prose.status,
         ..Failure::default()
     });
+    let told = told.or_else(|| {
+        failure::asks_to_log_in(bare).then_some(Failure {
+            is_refusal: true,
+            ..Failure::default()
+        })
+    });
     let request = Request {
         url: Some(url.into()),
         method: method.map(|method| method.to_owned().into()),

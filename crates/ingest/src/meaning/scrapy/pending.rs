@@ -1,10 +1,11 @@
 //! A record whose lines may continue.
 
-use dragline_schema::Timestamp;
+use dragline_schema::{Position, Timestamp};
 
 use super::Pending;
 use crate::framing::body::is_typed;
 use crate::framing::crash::{self, Extent};
+use crate::meaning::text::Message;
 use crate::parsing::time::Local;
 use crate::parsing::{Object, scalar};
 
@@ -12,6 +13,21 @@ impl Pending {
     /// The record's time.
     pub(crate) fn time(&self) -> Option<Timestamp> {
         self.time
+    }
+
+    /// Where the record begins.
+    pub(crate) fn at(&self) -> Position {
+        self.at
+    }
+
+    /// Its first line.
+    pub(crate) fn message(&self) -> Message<'_> {
+        Message {
+            text: &self.text,
+            level: Some(self.level),
+            logger: Some(&self.logger),
+            time: self.time,
+        }
     }
 
     /// Moves the time to the season that an envelope shows.

@@ -21,6 +21,7 @@ use self::line::Line;
 use super::keys::Keys;
 use super::role::Role;
 use super::{alias, native};
+use crate::framing::envelope;
 use crate::meaning::map::{Map, Mapped};
 use crate::parsing::begins;
 use crate::parsing::marks::Marks;
@@ -98,10 +99,9 @@ impl Payload {
     /// Whether this text must be left to the general parser.
     #[inline]
     fn is_other(self, text: &str) -> bool {
-        let may_begin = |c: char| matches!(c, '{' | '[' | '\\') || c.is_ascii_digit();
         match self {
             Self::No => false,
-            Self::Own => text.starts_with(may_begin),
+            Self::Own => envelope::may_be_record(text),
             Self::AsText => true,
         }
     }

@@ -44,6 +44,8 @@ impl Begun {
             awaits_message: false,
             awaits_end: false,
             lists_fields: false,
+            message_at: 0,
+            echoed: 0,
         }
     }
 
@@ -94,6 +96,11 @@ impl Begun {
         self.body.takes(line)
             || self.is_failure()
             || (level >= Some(Level::Warn) && body::is_go_frame(line))
+    }
+
+    /// Whether only the head of the record was written so far, with its message on the next line.
+    pub(super) fn is_bare(&self) -> bool {
+        self.awaits_message && self.text.is_empty()
     }
 
     /// Splits off the crash after an error of another type: the program logged one error and died of another.
@@ -323,7 +330,9 @@ impl Begun {
             rest
         };
         let has_trace = !trace.is_empty() && traceback::parse(trace).is_some();
-        let is_error = || crash::error_line(first).is_some() || has_trace;
+        // RQ's worker writes no levels.
+        let is_of_rq = || first.starts_with("Moving job to FailedJobRegistry (");
+        let is_error = || crash::error_line(first).is_some() || has_trace || is_of_rq();
         if !self.level.is_empty() {
             take("level", text(&self.level));
         } else if self.given_level.is_none() && is_error() {
@@ -358,6 +367,7 @@ impl Begun {
         if let Some(kind) = item_kind(first) {
             take("item.kind", text(kind));
         } else if says_item(first)
+            && !tells_answer(first)
             && let Some(url) = url_in(first)
         {
             take("url", text(url));

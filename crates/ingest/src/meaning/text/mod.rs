@@ -63,6 +63,15 @@ pub(crate) enum When {
     Described(String, Arc<str>),
 }
 
+/// The first line of a record, which may be that of the open one again.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'m> {
+    pub(crate) text: &'m str,
+    pub(crate) level: Option<Level>,
+    pub(crate) logger: Option<&'m str>,
+    pub(crate) time: Option<Timestamp>,
+}
+
 /// A record that a line started and that may continue.
 pub(crate) struct Begun {
     dialect: Dialect,
@@ -90,6 +99,10 @@ pub(crate) struct Begun {
     awaits_end: bool,
     /// Whether the lines after the first are fields, from the start of the line on.
     lists_fields: bool,
+    /// Where the message begins in its line.
+    message_at: usize,
+    /// How many of its lines a second handler has repeated directly behind it.
+    echoed: usize,
 }
 
 /// Completes a head without a level whose message begins with one, in a file that writes levels as words of a
@@ -116,6 +129,17 @@ fn sign_before(line: &str, part: &str) -> u8 {
         .unwrap_or(0)
 }
 
+/// Whether all that stands behind the logger is a place in the source: `crawl.py:208:`.
+fn is_place(message: &str) -> bool {
+    let place = message
+        .strip_suffix(':')
+        .and_then(|place| place.rsplit_once(':'));
+    place.is_some_and(|(file, line)| {
+        let is_number = !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit());
+        is_number && file.contains('.') && !file.contains([' ', '/', ':'])
+    })
+}
+
 fn of_head(head: &Head<'_>, line: &str, at: Position) -> Begun {
     let dialect = match head.logger {
         Some(logger) if head.dialect == Dialect::Text && crawlee::is_logger(logger) => {
@@ -124,10 +148,17 @@ fn of_head(head: &Head<'_>, line: &str, at: Position) -> Begun {
         _ => head.dialect,
     };
     let when = head.time.map(When::Stamp);
-    let mut begun = Begun::new(dialect, when, head.level, head.logger, head.message, at);
+    let message = if is_place(head.message) {
+        ""
+    } else {
+        head.message
+    };
+    let mut begun = Begun::new(dialect, when, head.level, head.logger, message, at);
     for span in &head.spans {
         begun.span(span);
     }
+    // `TIME:DEBUG:crawl.py:208:`, and the message on the next line.
+    begun.awaits_message = message.is_empty() && head.time.is_some() && line.ends_with(':');
     if line.starts_with(' ') {
         begun.named_fields();
     }
@@ -202,6 +233,7 @@ impl Text {
         let mut begun = of_head(&head, line, at);
         self.extend(&mut begun, &head, line);
         let message_at = line.len() - head.message.len().min(line.len());
+        begun.message_at = message_at;
         let may_be = head.time.is_some()
             && head.time_at <= 1
             && (head.level_at > 2 || head.level.is_empty());
@@ -341,6 +373,64 @@ impl Text {
         self.pending.as_ref().map(|pending| pending.at)
     }
 
+    /// Whether a line is the next one of the open record again, as a second handler without a format writes it.
+    pub(crate) fn echoes(&mut self, line: &str) -> bool {
+        const LEAST: usize = 4;
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        // A program without heads may say the same twice.
+        let has_head = pending.when.is_some() || !pending.level.is_empty();
+        if !has_head {
+            return false;
+        }
+        let next = pending.text.lines().nth(pending.echoed);
+        let is_echo = next.is_some_and(|next| next.trim_end() == line.trim_end());
+        let may_be = pending.echoed > 0 || line.len() >= LEAST;
+        pending.echoed = if is_echo && may_be {
+            pending.echoed + 1
+        } else {
+            0
+        };
+        is_echo && may_be
+    }
+
+    /// Whether a record is the open one again, as a second handler with another format writes it.
+    pub(crate) fn is_again(&mut self, begun: &Begun, local: &Local) -> bool {
+        let time = begun.timestamp(local).map(|(time, _)| time);
+        let message = Message {
+            text: &begun.text,
+            level: Level::from_word(&begun.level),
+            logger: begun.logger.as_deref(),
+            time,
+        };
+        let is_other = |own: &Begun| own.message_at != begun.message_at;
+        self.pending.as_ref().is_some_and(is_other) && self.repeats(&message, local)
+    }
+
+    /// Whether a message is that of the open record again, within the same second.
+    pub(crate) fn repeats(&mut self, message: &Message<'_>, local: &Local) -> bool {
+        const SOON: i64 = 1_000_000;
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let time = pending.timestamp(local).map(|(time, _)| time);
+        let is_soon = time
+            .zip(message.time)
+            .is_some_and(|(own, other)| own.since(other).abs() <= SOON);
+        let first = pending.text.lines().next().unwrap_or_default();
+        let is_one = is_soon
+            && pending.echoed == 0
+            && !first.is_empty()
+            && first.trim_end() == message.text.trim_end()
+            && message.logger.is_some()
+            && pending.logger.as_deref() == message.logger
+            && message.level.is_some()
+            && Level::from_word(&pending.level) == message.level;
+        pending.echoed += usize::from(is_one);
+        is_one
+    }
+
     /// Takes a line that continues the open record; `false` when it does not.
     pub(crate) fn go_on(&mut self, line: &str) -> bool {
         let Some(pending) = &mut self.pending else {
@@ -358,7 +448,7 @@ impl Text {
             pending.body = Body::of(&pending.text);
             return true;
         }
-        let is_own = pending.takes(line);
+        let is_own = pending.takes(line) || pending.is_bare();
         self.is_after_blank = line.trim().is_empty();
         // .NET writes scopes before the message.
         let is_scope = pending.awaits_message && line.trim_start().starts_with("=> ");
@@ -370,7 +460,10 @@ impl Text {
             line.trim().clone_into(&mut pending.text);
             pending.body = pending.body.restarted(&pending.text);
         } else if is_own {
-            append(&mut pending.text, line, MAX_RECORD);
+            match &pending.extent {
+                Some(extent) => extent.append(&mut pending.text, line, MAX_RECORD),
+                None => append(&mut pending.text, line, MAX_RECORD),
+            }
         }
         is_own
     }
@@ -385,6 +478,11 @@ impl Text {
         self.pending
             .as_ref()
             .is_some_and(|pending| pending.body.awaits())
+    }
+
+    /// The extent of the crash that the open record logs, while inside it.
+    pub(crate) fn extent(&self) -> Option<&Extent> {
+        self.pending.as_ref()?.extent.as_ref()
     }
 
     /// Whether the next line may be part of a crash that the open record logs.

@@ -1,6 +1,6 @@
 //! Level names in heads.
 
-pub(super) const CAPITALS: [&str; 44] = [
+pub(super) const CAPITALS: [&str; 45] = [
     "WARNUNG",
     "SCHWERWIEGEND",
     "AVERTISSEMENT",
@@ -45,6 +45,8 @@ pub(super) const CAPITALS: [&str; 44] = [
     "DEBU",
     "FATA",
     "PANI",
+    // NestJS, PostgreSQL.
+    "LOG",
 ];
 
 pub(super) const SMALL: [&str; 24] = [

@@ -28,10 +28,10 @@ use self::names::{
 use self::part::{Found, Part};
 use self::scan::{LONGEST_GROUP, Scan};
 use self::special::{
-    badge, brace_end, glued, google, logger_and_level, module_and_numbers, namespace,
-    namespace_and_level, numbered, padded, process_and_letter, sign, source, warning,
+    badge, glued, google, logger_and_level, module_and_numbers, namespace, namespace_and_level,
+    numbered, padded, process_and_letter, sign, source, warning,
 };
-pub(crate) use self::special::{weak, without_indent};
+pub(crate) use self::special::{brace_end, weak, without_indent};
 use crate::parsing::time::stamp;
 use crate::parsing::time::stamp::{Date, Stamp};
 
@@ -396,6 +396,7 @@ impl<'l> Scan<'l> {
             });
             self.at += length;
         }
+        self.skip_thread_number();
         while after.len() < 5 {
             let begin = (self.at, self.open);
             let between = self.skip_between();
@@ -422,6 +423,26 @@ impl<'l> Scan<'l> {
             after.push(part);
         }
         after
+    }
+
+    /// Skips simplelog's number of the thread, between the level and the module: `[INFO] (3) crawl: message`.
+    fn skip_thread_number(&mut self) {
+        let rest = self.rest();
+        let behind_level = rest.strip_prefix(']').unwrap_or(rest);
+        let number = behind_level
+            .strip_prefix(" (")
+            .and_then(|rest| rest.split_once(") "));
+        let Some((number, rest)) = number else { return };
+        let name = rest
+            .split(' ')
+            .next()
+            .and_then(|word| word.strip_suffix(':'));
+        let is_number =
+            (1..=3).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        if is_number && name.is_some_and(|name| is_dotted(name) || is_lower(name)) {
+            self.at = self.line.len() - rest.len() - 1;
+            self.open = self.open.saturating_sub(usize::from(self.open > 0));
+        }
     }
 
     /// tracing's spans: `crawl{site=x}:page{n=8}: `, or `crawl:page: ` without fields.

@@ -4,6 +4,7 @@ use super::level::{bracketed_letter, letter, level};
 use super::names::is_place;
 use super::part::Part;
 use crate::parsing::time::stamp;
+use crate::parsing::time::stamp::Date;
 
 /// Maximum length of a part in brackets, in bytes.
 pub(super) const LONGEST_GROUP: usize = 100;
@@ -14,6 +15,16 @@ pub(super) struct Scan<'l> {
     pub(super) at: usize,
     /// Number of open brackets around the current part.
     pub(super) open: usize,
+}
+
+/// The time behind the name of a thread in one bracket: `[MainThread::2026-03-04 11:22:33] INFO:`.
+fn behind_thread(inside: &str) -> Option<&str> {
+    const LONGEST_NAME: usize = 40;
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let name = inside.bytes().take_while(|b| is_part(b)).count();
+    let rest = inside[name..].strip_prefix("::")?;
+    let is_dated = || stamp(rest).is_some_and(|(time, _)| time.date != Date::None);
+    ((1..=LONGEST_NAME).contains(&name) && is_dated()).then_some(rest)
 }
 
 impl<'l> Scan<'l> {
@@ -57,10 +68,15 @@ impl<'l> Scan<'l> {
                 || level(inside, true).is_some()
                 || letter(inside).is_some()
                 || bracketed_letter(inside).is_some();
-            if !is_known {
+            let behind_thread = if is_known {
+                None
+            } else {
+                behind_thread(inside)
+            };
+            if !is_known && behind_thread.is_none() {
                 return;
             }
-            self.at = self.line.len() - inside.len();
+            self.at = self.line.len() - behind_thread.unwrap_or(inside).len();
             self.open += 1;
         }
     }

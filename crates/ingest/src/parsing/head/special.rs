@@ -276,15 +276,24 @@ pub(super) fn source(message: &str) -> Option<(&str, &str)> {
     (is_place || is_namespace).then_some((bare, rest))
 }
 
-/// A line behind a time without the blanks before its level: what is left of `TIME  INFO message` is a record, and no
-/// part of one.
+/// A line behind a time without the blanks before its level: what is left of `TIME  INFO message` and of
+/// `TIME   [Information]   message` is a record, and no part of one.
 pub(crate) fn without_indent(line: &str) -> &str {
     let bare = line.trim_start_matches(' ');
     if bare.len() == line.len() {
         return line;
     }
     let word = bare.split([' ', ':']).next().unwrap_or_default();
-    if is_level(word) { bare } else { line }
+    let in_brackets = word
+        .strip_prefix('[')
+        .and_then(|word| word.strip_suffix(']'));
+    let is_bracketed = in_brackets
+        .is_some_and(|word| level(word, true).is_some_and(|(found, _)| found.len() == word.len()));
+    if is_level(word) || is_bracketed {
+        bare
+    } else {
+        line
+    }
 }
 
 fn is_level(word: &str) -> bool {
@@ -337,7 +346,7 @@ pub(super) fn namespace(message: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// The end of a text that starts with a brace: after the matching closing brace.
-pub(super) fn brace_end(text: &str) -> Option<usize> {
+pub(crate) fn brace_end(text: &str) -> Option<usize> {
     let (mut depth, mut in_text, mut escaped) = (0, false, false);
     for (at, byte) in text.bytes().enumerate() {
         match byte {
