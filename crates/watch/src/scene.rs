@@ -125,7 +125,11 @@ pub fn look(
     let finished = rollup.finish(wanted.now);
     // A history ends with its last event: what was due before it and did not happen was missed.
     let last = finished.period.map(|(_, last)| last.plus_micros(1));
-    let due_until = if wanted.is_history { last } else { Some(wanted.now) };
+    let due_until = if wanted.is_history {
+        last
+    } else {
+        Some(wanted.now)
+    };
     let analysis = Analysis::of(&finished, due_until);
     let findings = find(&analysis, &finished, rules, wanted);
     let first = finished.period.map(|(first, _)| first);

@@ -49,6 +49,8 @@ pub(super) struct Part<'m> {
 enum Token<'m> {
     /// A word without a varying part.
     Word(&'m str),
+    /// The words of a name, as in `Item 17: Small blue teapot, price=24.73`; none of them recurs.
+    Title,
     Url {
         before: &'m str,
         url: &'m str,
@@ -83,6 +85,7 @@ impl<'m> Form<'m> {
         for token in tokens(message)? {
             let (recurs, mark, part) = match token {
                 Token::Word(word) => (word, b' ', None),
+                Token::Title => ("", b'~', None),
                 Token::Url { before, url, .. } => {
                     form.url = (form.urls == 0).then_some(url);
                     form.first = form.first.or(Some(url));
@@ -143,6 +146,7 @@ pub fn pattern(message: &str) -> Option<String> {
     };
     let words = tokens(message)?.map(|token| match token {
         Token::Word(word) => regex::escape(word),
+        Token::Title => ".+?".to_owned(),
         Token::Url { before, after, .. } => {
             let url = group("url", r"https?://\S+?");
             format!("{}{url}{}", regex::escape(before), regex::escape(after))
@@ -181,6 +185,7 @@ fn tokens(message: &str) -> Option<impl Iterator<Item = Token<'_>>> {
             words: message.split_ascii_whitespace().peekable(),
             quote: None,
             key: "",
+            is_behind_id: false,
         }
         .take(MOST_WORDS)
     })
@@ -192,6 +197,41 @@ struct Tokens<'m> {
     quote: Option<char>,
     /// The word before, if it is a key.
     key: &'m str,
+    /// Whether the word before is an id or a number with a colon.
+    is_behind_id: bool,
+}
+
+/// Maximum number of words of a title.
+const LONGEST_TITLE: usize = 12;
+
+impl<'m> Tokens<'m> {
+    /// Skips a title that begins with `first`: a capital letter behind an id, words up to a comma, and then a key with
+    /// its value. Words that say that something did not happen are no title.
+    fn skip_title(&mut self, first: &str) -> bool {
+        if !first.starts_with(char::is_uppercase) {
+            return false;
+        }
+        let mut ahead = self.words.clone();
+        let mut word = first;
+        for _ in 0..LONGEST_TITLE {
+            if word.contains('=') || url_at(word).is_some() || super::denial::is_denied(word) {
+                return false;
+            }
+            let Some(next) = ahead.peek().copied() else {
+                return false;
+            };
+            if word.ends_with([',', ';']) {
+                let is_pair = next.split_once('=').is_some_and(|(name, _)| is_name(name));
+                if is_pair {
+                    self.words = ahead;
+                }
+                return is_pair;
+            }
+            ahead.next();
+            word = next;
+        }
+        false
+    }
 }
 
 impl<'m> Iterator for Tokens<'m> {
@@ -204,6 +244,9 @@ impl<'m> Iterator for Tokens<'m> {
             word = self.words.next()?;
         }
         let key = std::mem::take(&mut self.key);
+        if std::mem::take(&mut self.is_behind_id) && self.skip_title(word) {
+            return Some(Token::Title);
+        }
         let part = |key, text, unit| Part { key, text, unit };
         if let Some(at) = url_at(word) {
             let (before, rest) = word.split_at(at);
@@ -244,6 +287,7 @@ impl<'m> Iterator for Tokens<'m> {
             return Some(Token::Word(word));
         }
         let before = &word[..start];
+        self.is_behind_id = word.ends_with(':');
         let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '+' | '-');
         let number = bare.trim_start_matches(is_number);
         let (number, unit) = bare.split_at(bare.len() - number.len());
@@ -439,6 +483,16 @@ mod tests {
         ] {
             assert_ne!(id(a), id(b), "{a} | {b}");
         }
+    }
+
+    #[test]
+    fn a_name_behind_an_id_varies() {
+        let of = |name: &str| id(&format!("Item p9003: {name}, price=24.73"));
+        assert_eq!(of("Small teapot"), of("Large red puzzle 3"));
+        assert_ne!(of("Small teapot"), of("Failed to parse"));
+        assert_ne!(of("Small teapot"), of("small teapot"));
+        let pattern = pattern("Item p9003: Small teapot, price=24.73").unwrap();
+        assert_eq!(pattern, r"^Item\s+\S+\s+.+?\s+price=\S+$");
     }
 
     #[test]

@@ -25,53 +25,6 @@ const MOST_LEARNED: usize = 32;
 const LEAST_LINES: u64 = 5;
 /// Maximum number of different values that are kept of a part.
 const MOST_VALUES: usize = 64;
-/// Words of messages that repeat, announce or exclude something.
-const DENIALS: [&str; 44] = [
-    "again",
-    "already",
-    "backing",
-    "backoff",
-    "before",
-    "cached",
-    "cannot",
-    "delay",
-    "delaying",
-    "discovered",
-    "drop",
-    "dropped",
-    "duplicate",
-    "enqueue",
-    "enqueued",
-    "error",
-    "exception",
-    "failed",
-    "failure",
-    "ignored",
-    "ignoring",
-    "invalid",
-    "next",
-    "not",
-    "pause",
-    "pausing",
-    "queue",
-    "queued",
-    "redirect",
-    "retry",
-    "retrying",
-    "scheduled",
-    "seen",
-    "skip",
-    "skipped",
-    "skipping",
-    "sleep",
-    "sleeping",
-    "starting",
-    "throttled",
-    "unchanged",
-    "until",
-    "wait",
-    "waiting",
-];
 /// Keys of an item's identity and of its price.
 const IDENTITIES: [&str; 12] = [
     "article", "asin", "ean", "id", "isbn", "item", "name", "product", "ref", "sku", "title", "upc",
@@ -200,7 +153,7 @@ impl Learner {
         }
         let observed = self.forms.entry(key).or_default();
         if observed.lines == 0 {
-            observed.is_denied = is_denied(message);
+            observed.is_denied = super::denial::is_denied(message);
             observed.saves = wording::saves(message);
             observed.has_identity = unread.has_identity;
             let number = subject(message);
@@ -424,13 +377,6 @@ fn subject(message: &str) -> Option<&str> {
         last = Some(word).filter(|word| is_word(word));
     }
     None
-}
-
-/// Whether a message announces, repeats or excludes something.
-fn is_denied(message: &str) -> bool {
-    message
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| DENIALS.contains(&word.to_lowercase().as_str()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod answer;
 mod besides;
 mod bounds;
 pub(crate) mod crawlee;
+mod denial;
 mod exception;
 mod failure;
 mod foreign;
