@@ -358,7 +358,8 @@ fn add(values: &mut FxHashSet<u64>, value: u64) {
     }
 }
 
-/// The number between a noun and its verb, as in `lot 1903 stored`. (In `stored 1903 lots`, it counts them.)
+/// What a message is about: the number between a noun and its verb, as in `lot 1903 stored` (in `stored 1903 lots`, it
+/// counts them), or the id between a noun and a colon, as in `Item p17: Small teapot`.
 fn subject(message: &str) -> Option<&str> {
     let is_verb = |word: &str| {
         let word = word.trim_end_matches([',', '.', ':', ';', '!']);
@@ -367,6 +368,15 @@ fn subject(message: &str) -> Option<&str> {
     let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphabetic());
     let mut words = message.split_ascii_whitespace();
     let mut last = words.next().filter(|word| is_word(word));
+    let titled = words.clone().next().and_then(|id| id.strip_suffix(':'));
+    let is_id = |id: &&str| {
+        id.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && id.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    if let Some(id) = titled.filter(is_id).filter(|_| last.is_some()) {
+        return Some(id);
+    }
     let mut number = None;
     for word in words.take(6) {
         if number.is_some() && is_verb(word) {
@@ -467,6 +477,17 @@ mod tests {
             reported(&[|n| format!("tab {} closed", n * 7919 % 900)]),
             []
         );
+    }
+
+    #[test]
+    fn a_name_with_a_price_behind_an_id_is_an_item() {
+        let item = |n: u32| {
+            let names = ["Small teapot", "Large red puzzle", "Oak lamp"];
+            format!("Item p90{n}: {}, price={n}.73", names[n as usize % 3])
+        };
+        let failed = |n: u32| format!("Item p90{n}: Failed to parse it, price={n}.73");
+        assert_eq!(reported(&[item]), [Reported::Item]);
+        assert_eq!(reported(&[failed]), []);
     }
 
     #[test]
