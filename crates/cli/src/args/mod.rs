@@ -648,8 +648,16 @@ pub(crate) struct OutputArgs {
     #[arg(long = "format", value_enum, value_name = "FORMAT")]
     named_format: Option<Format>,
     /// Output file [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = output_file)]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// A file to write to. `-` would become a file of this name.
+fn output_file(text: &str) -> Result<PathBuf, String> {
+    if text == "-" {
+        return Err("standard output is the default: leave --output out".to_owned());
+    }
+    Ok(PathBuf::from(text))
 }
 
 impl OutputArgs {
