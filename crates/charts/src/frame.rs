@@ -79,6 +79,8 @@ pub(crate) struct Inside<'a> {
     pub(crate) domain: Domain,
     pub(crate) format: Format,
     pub(crate) marks: &'a [Mark],
+    /// Least space at the left.
+    pub(crate) left: f64,
     /// Space at the right for labels.
     pub(crate) right: f64,
     /// Space above the plot, below the unit.
@@ -104,15 +106,11 @@ impl Frame {
             domain,
             format,
             marks,
+            left,
             right,
             top,
         } = inside;
-        let ticks = domain
-            .ticks()
-            .into_iter()
-            .map(|tick| tick_label(format, &domain, tick));
-        let widest = ticks.map(|label| text_width(&label)).fold(0.0, f64::max);
-        let left = (widest + 8.0).min(width * 0.3).ceil();
+        let left = left_of(format, &domain).max(left).min(width * 0.3).ceil();
         let time = TimeScale::new(times, left, width - right);
         let shown = marks.iter().filter(|mark| time.reaches(mark.time));
         let marks = Marks::arrange(shown.map(|mark| (time.place(mark.time), mark)), width);
@@ -203,6 +201,13 @@ impl Frame {
     pub(crate) fn draw_marks(&self, canvas: &mut Canvas) {
         self.marks.draw(canvas, self.top, self.bottom);
     }
+}
+
+/// The space at the left that the labels of the ticks need.
+pub(crate) fn left_of(format: Format, domain: &Domain) -> f64 {
+    let ticks = domain.ticks().into_iter();
+    let widths = ticks.map(|tick| text_width(&tick_label(format, domain, tick)));
+    widths.fold(0.0, f64::max) + 8.0
 }
 
 /// A chart without values: shows a sentence instead of axes.
