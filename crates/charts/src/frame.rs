@@ -3,7 +3,7 @@
 use crate::Format;
 use crate::marks::{Mark, Marks};
 use crate::scale::Domain;
-use crate::svg::{Anchor, Canvas, Places};
+use crate::svg::{Anchor, Canvas, Path, Places};
 use crate::text::{FONT, fit, width as text_width};
 use crate::time::{MINUTE, Tick, ticks};
 
@@ -151,18 +151,19 @@ impl Frame {
             &fit(unit, canvas.width - 36.0),
         );
         canvas.text(canvas.width, FONT, Anchor::End, "muted", "UTC");
+        let mut grid = Path::default();
         for tick in self.domain.ticks() {
             let y = self.y(tick);
             // Emphasise the zero line, the base of the plot.
-            let class = if tick.abs() < self.domain.step * 1e-6 {
-                "base"
+            if tick.abs() < self.domain.step * 1e-6 {
+                canvas.line("base", (self.left, y), (self.right, y));
             } else {
-                "grid"
-            };
-            canvas.line(class, (self.left, y), (self.right, y));
+                grid.line((self.left, y), (self.right, y));
+            }
             let label = tick_label(self.format, &self.domain, tick);
             canvas.text(self.left - 6.0, y + 4.0, Anchor::End, "muted", &label);
         }
+        canvas.path("grid", &grid);
         self.draw_times(canvas);
     }
 
@@ -180,10 +181,11 @@ impl Frame {
         };
         let mut texts = Vec::new();
         let mut taken = f64::INFINITY;
+        let mut axis = Path::default();
         // From right to left: if two dates collide, the later one keeps its true position.
         for Tick { time, label, under } in ticks.into_iter().rev() {
             let x = self.x(time);
-            canvas.line("axis", (x, self.bottom), (x, self.bottom + 4.0));
+            axis.line((x, self.bottom), (x, self.bottom + 4.0));
             texts.push((inside(x, &label), 17.0, label));
             let Some(under) = under else { continue };
             let middle = inside(x, &under);
@@ -192,6 +194,7 @@ impl Frame {
                 texts.push((middle, 32.0, under));
             }
         }
+        canvas.path("axis", &axis);
         for (x, down, text) in texts.iter().rev() {
             canvas.text(*x, self.bottom + down, Anchor::Middle, "muted", text);
         }

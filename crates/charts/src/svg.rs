@@ -65,6 +65,12 @@ impl Path {
         self.at = (x, y);
     }
 
+    /// A straight line between places in whole units.
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64)) {
+        self.move_to(from.0.round(), from.1.round());
+        self.line_to(to.0.round(), to.1.round());
+    }
+
     pub(crate) fn close(&mut self) {
         self.data.push('z');
     }
@@ -203,8 +209,7 @@ impl Canvas {
     /// Adds a straight line between places in whole units.
     pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let mut path = Path::default();
-        path.move_to(from.0.round(), from.1.round());
-        path.line_to(to.0.round(), to.1.round());
+        path.line(from, to);
         self.path(class, &path);
     }
 
