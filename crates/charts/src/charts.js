@@ -9,7 +9,11 @@
     element.textContent = text;
     return element;
   };
-  const numbers = text => text.split(' ').map(Number);
+  // FIRST+STEP*COUNT, or each number.
+  const numbers = text => {
+    const [first, step, count] = text.split(/[+*]/).map(Number);
+    return count ? Array.from({ length: count }, (_, i) => first + i * step) : text.split(' ').map(Number);
+  };
   const nearest = (list, value) => list.reduce(
     (best, at, i) => Math.abs(at - value) < Math.abs(list[best] - value) ? i : best, 0);
 
@@ -98,7 +102,7 @@
 
   // Rows without a value stay last, whichever way a column is sorted.
   const key = cell => {
-    const text = (cell.dataset.v || cell.textContent).trim();
+    const text = (cell.dataset.v || cell.textContent).trim().replace(/[\u202f%]/g, '').replace('−', '-');
     return text === '' || text === '–' ? null : isNaN(text) ? text : Number(text);
   };
   const compare = (a, b) => (a === null) - (b === null)

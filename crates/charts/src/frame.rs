@@ -3,7 +3,7 @@
 use crate::Format;
 use crate::marks::{Mark, Marks};
 use crate::scale::Domain;
-use crate::svg::{Anchor, Canvas, Places};
+use crate::svg::{Anchor, Canvas, Path, Places};
 use crate::text::{FONT, fit, width as text_width};
 use crate::time::{MINUTE, Tick, ticks};
 
@@ -79,6 +79,8 @@ pub(crate) struct Inside<'a> {
     pub(crate) domain: Domain,
     pub(crate) format: Format,
     pub(crate) marks: &'a [Mark],
+    /// Least space at the left.
+    pub(crate) left: f64,
     /// Space at the right for labels.
     pub(crate) right: f64,
     /// Space above the plot, below the unit.
@@ -104,15 +106,11 @@ impl Frame {
             domain,
             format,
             marks,
+            left,
             right,
             top,
         } = inside;
-        let ticks = domain
-            .ticks()
-            .into_iter()
-            .map(|tick| tick_label(format, &domain, tick));
-        let widest = ticks.map(|label| text_width(&label)).fold(0.0, f64::max);
-        let left = (widest + 8.0).min(width * 0.3).ceil();
+        let left = left_of(format, &domain).max(left).min(width * 0.3).ceil();
         let time = TimeScale::new(times, left, width - right);
         let shown = marks.iter().filter(|mark| time.reaches(mark.time));
         let marks = Marks::arrange(shown.map(|mark| (time.place(mark.time), mark)), width);
@@ -153,18 +151,19 @@ impl Frame {
             &fit(unit, canvas.width - 36.0),
         );
         canvas.text(canvas.width, FONT, Anchor::End, "muted", "UTC");
+        let mut grid = Path::default();
         for tick in self.domain.ticks() {
             let y = self.y(tick);
             // Emphasise the zero line, the base of the plot.
-            let class = if tick.abs() < self.domain.step * 1e-6 {
-                "base"
+            if tick.abs() < self.domain.step * 1e-6 {
+                canvas.line("base", (self.left, y), (self.right, y));
             } else {
-                "grid"
-            };
-            canvas.line(class, (self.left, y), (self.right, y));
+                grid.line((self.left, y), (self.right, y));
+            }
             let label = tick_label(self.format, &self.domain, tick);
             canvas.text(self.left - 6.0, y + 4.0, Anchor::End, "muted", &label);
         }
+        canvas.path("grid", &grid);
         self.draw_times(canvas);
     }
 
@@ -182,10 +181,11 @@ impl Frame {
         };
         let mut texts = Vec::new();
         let mut taken = f64::INFINITY;
+        let mut axis = Path::default();
         // From right to left: if two dates collide, the later one keeps its true position.
         for Tick { time, label, under } in ticks.into_iter().rev() {
             let x = self.x(time);
-            canvas.line("axis", (x, self.bottom), (x, self.bottom + 4.0));
+            axis.line((x, self.bottom), (x, self.bottom + 4.0));
             texts.push((inside(x, &label), 17.0, label));
             let Some(under) = under else { continue };
             let middle = inside(x, &under);
@@ -194,6 +194,7 @@ impl Frame {
                 texts.push((middle, 32.0, under));
             }
         }
+        canvas.path("axis", &axis);
         for (x, down, text) in texts.iter().rev() {
             canvas.text(*x, self.bottom + down, Anchor::Middle, "muted", text);
         }
@@ -203,6 +204,13 @@ impl Frame {
     pub(crate) fn draw_marks(&self, canvas: &mut Canvas) {
         self.marks.draw(canvas, self.top, self.bottom);
     }
+}
+
+/// The space at the left that the labels of the ticks need.
+pub(crate) fn left_of(format: Format, domain: &Domain) -> f64 {
+    let ticks = domain.ticks().into_iter();
+    let widths = ticks.map(|tick| text_width(&tick_label(format, domain, tick)));
+    widths.fold(0.0, f64::max) + 8.0
 }
 
 /// A chart without values: shows a sentence instead of axes.

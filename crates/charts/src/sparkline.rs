@@ -2,7 +2,7 @@
 
 use crate::Format;
 use crate::scale::{Domain, clean};
-use crate::svg::{Path, num};
+use crate::svg::Path;
 use crate::text::escape;
 
 const WIDTH: f64 = 96.0;
@@ -38,15 +38,17 @@ impl Sparkline {
             clean(*value).map(|v| (x, domain.place(v, HEIGHT - INSET, INSET)))
         });
         let last = places.clone().flatten().last();
-        let dot = last.map_or_else(String::new, |(x, y)| {
-            format!("<path class=\"dot\" d=\"M{} {}h0\"/>", num(x), num(y))
-        });
+        let (line, mut dots) = Path::polyline(places);
+        if let Some((x, y)) = last {
+            dots.dot(x, y);
+        }
         format!(
             "<svg class=\"spark\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} \
              {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{}\">\
-             <path class=\"line s0\" d=\"{}\"/>{dot}</svg>",
+             <path class=\"line s0\" d=\"{}\"/><path class=\"dot\" d=\"{}\"/></svg>",
             escape(&self.summary()),
-            Path::polyline(places).data(),
+            line.data(),
+            dots.data(),
         )
     }
 
@@ -101,11 +103,11 @@ mod tests {
             ..Sparkline::default()
         };
         assert!(
-            line(10.0).svg().contains("d=\"M3 17h0M93 3h0\""),
+            line(10.0).svg().contains("d=\"M3 17h0M93 3h0M93 3h0\""),
             "{}",
             line(10.0).svg()
         );
-        assert!(line(20.0).svg().contains("d=\"M3 17h0M93 10h0\""));
+        assert!(line(20.0).svg().contains("d=\"M3 17h0M93 10h0M93 10h0\""));
         assert!(
             line(10.0)
                 .svg()

@@ -65,6 +65,12 @@ impl Path {
         self.at = (x, y);
     }
 
+    /// A straight line between places in whole units.
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64)) {
+        self.move_to(from.0.round(), from.1.round());
+        self.line_to(to.0.round(), to.1.round());
+    }
+
     pub(crate) fn close(&mut self) {
         self.data.push('z');
     }
@@ -82,28 +88,48 @@ impl Path {
         self.close();
     }
 
-    /// A line through points, interrupted at every gap. A point between two gaps becomes a dot: a
-    /// zero-length stroke, which round caps make visible.
-    pub(crate) fn polyline(places: impl Iterator<Item = Option<(f64, f64)>>) -> Self {
-        let mut path = Self::default();
-        let mut length = 0_usize;
+    /// A line through points, interrupted at every gap, and the points between two gaps, which no line reaches.
+    pub(crate) fn polyline(places: impl Iterator<Item = Option<(f64, f64)>>) -> (Self, Self) {
+        let (mut line, mut dots) = (Self::default(), Self::default());
+        let mut first = None;
+        let mut is_line = false;
         for place in places.chain([None]) {
-            match place {
-                Some((x, y)) if length == 0 => path.move_to(x, y),
-                Some((x, y)) => path.line_to(x, y),
-                None if length == 1 => path.data.push_str("h0"),
-                None => {}
+            match (place, first) {
+                (Some(place), None) => first = Some(place),
+                (Some((x, y)), Some((from_x, from_y))) => {
+                    if !is_line {
+                        line.move_to(from_x, from_y);
+                        is_line = true;
+                    }
+                    line.line_to(x, y);
+                }
+                (None, Some((x, y))) => {
+                    if !is_line {
+                        dots.dot(x, y);
+                    }
+                    (first, is_line) = (None, false);
+                }
+                (None, None) => {}
             }
-            length = if place.is_some() { length + 1 } else { 0 };
         }
-        path
+        (line, dots)
     }
 
-    /// The area between `lower` and `upper` of `(x, lower, upper)`, interrupted at every gap.
+    /// A stroke without length, which round caps make a dot.
+    pub(crate) fn dot(&mut self, x: f64, y: f64) {
+        self.move_to(x, y);
+        self.data.push_str("h0");
+    }
+
+    /// The area between `lower` and `upper` of `(x, lower, upper)`, interrupted at every gap. Its soft edge needs no tenths
+    /// of a unit.
     pub(crate) fn band(places: &[Option<(f64, f64, f64)>]) -> Self {
         let mut path = Self::default();
         for run in places.split(Option::is_none) {
-            let mut run: Vec<_> = run.iter().flatten().copied().collect();
+            let run = run.iter().flatten();
+            let mut run: Vec<_> = run
+                .map(|(x, lower, upper)| (x.round(), lower.round(), upper.round()))
+                .collect();
             if let [(x, lower, upper)] = run[..] {
                 // A single point has no area; a width of two units makes it visible.
                 run = vec![(x - 1.0, lower, upper), (x + 1.0, lower, upper)];
@@ -157,14 +183,14 @@ impl Canvas {
         self.body.push_str(markup);
     }
 
-    /// Adds a text with its baseline at `y`. The text is escaped.
+    /// Adds a text with its baseline at `y`, both in whole units. The text is escaped.
     pub(crate) fn text(&mut self, x: f64, y: f64, anchor: Anchor, class: &str, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
             Anchor::Middle => " text-anchor=\"middle\"",
             Anchor::End => " text-anchor=\"end\"",
         };
-        let (x, y) = (num(x), num(y));
+        let (x, y) = (num(x.round()), num(y.round()));
         let class = attribute("class", class);
         let text = escape(text);
         let _ = write!(
@@ -180,17 +206,15 @@ impl Canvas {
         }
     }
 
-    /// Adds a straight line.
+    /// Adds a straight line between places in whole units.
     pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let mut path = Path::default();
-        path.move_to(from.0, from.1);
-        path.line_to(to.0, to.1);
+        path.line(from, to);
         self.path(class, &path);
     }
 
     /// Returns the complete document with the given height.
     pub(crate) fn finish(self, height: f64, title: &str, desc: &str, places: &Places) -> String {
-        let list = |values: &[f64]| values.iter().map(|v| num(*v)).collect::<Vec<_>>().join(" ");
         let data = if places.columns.is_empty() || places.rows.is_empty() {
             String::new()
         } else {
@@ -211,6 +235,18 @@ impl Canvas {
             self.body,
         )
     }
+}
+
+/// Positions for the script: `FIRST+STEP*COUNT` if their distances are equal, which is shorter, otherwise each of them.
+fn list(values: &[f64]) -> String {
+    if let [first, _, _, .., last] = values {
+        let step = (last - first) / (values.len() - 1) as f64;
+        let is_even = |(i, value): (usize, &f64)| (first + step * i as f64 - value).abs() < 0.1;
+        if values.iter().enumerate().all(is_even) {
+            return format!("{}+{step:.3}*{}", num(*first), values.len());
+        }
+    }
+    values.iter().map(|v| num(*v)).collect::<Vec<_>>().join(" ")
 }
 
 fn attribute(name: &str, value: &str) -> String {
@@ -234,11 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn positions_with_equal_distances_are_short() {
+        assert_eq!(list(&[2.0, 3.25, 4.5, 5.75]), "2+1.250*4");
+        assert_eq!(list(&[2.0, 3.0, 9.0]), "2 3 9");
+        assert_eq!(list(&[2.0, 3.0]), "2 3");
+    }
+
+    #[test]
     fn gaps_break_lines_and_bands() {
-        let line = Path::polyline(
+        let (line, dots) = Path::polyline(
             [Some((0.0, 1.0)), Some((2.5, 0.0)), None, Some((5.0, 5.0))].into_iter(),
         );
-        assert_eq!(line.data(), "M0 1l2.5-1M5 5h0");
+        assert_eq!((line.data(), dots.data()), ("M0 1l2.5-1", "M5 5h0"));
         let band = Path::band(&[Some((0.0, 9.0, 1.0)), Some((4.0, 8.0, 2.0)), None]);
         assert_eq!(band.data(), "M0 1l4 1l0 6l-4 1z");
     }

@@ -18,10 +18,11 @@ pub(crate) struct Cell {
 impl Cell {
     pub(crate) fn number(value: Option<f64>, format: Format) -> Self {
         let text = value.map_or_else(|| MISSING.to_owned(), |value| format.value(value));
-        // Debug formatting is exact, and uses an exponent for large and small numbers.
+        // The script reads other numbers from their text.
+        let has_units = matches!(format, Format::Milliseconds | Format::Bytes);
         Self {
             text,
-            key: value.map(|value| format!("{value:?}")),
+            key: value.filter(|_| has_units).map(key),
             numeric: true,
         }
     }
@@ -37,7 +38,7 @@ impl Cell {
         );
         Self {
             text,
-            key: range.map(|(low, _)| format!("{low:?}")),
+            key: range.map(|(low, _)| key(low)),
             numeric: true,
         }
     }
@@ -49,6 +50,12 @@ impl Cell {
             numeric: false,
         }
     }
+}
+
+/// What a number is sorted by: one digit more than is shown.
+fn key(value: f64) -> String {
+    let rounded = format!("{value:.3e}").parse().unwrap_or(value);
+    format!("{rounded}")
 }
 
 /// A table that is being written.
@@ -76,12 +83,8 @@ impl Table {
 
     /// Adds a row whose first cell is a time.
     pub(crate) fn time_row(&mut self, time: i64, cells: &[Cell]) {
-        let civil = Civil::of(time);
-        let first = format!(
-            "<time datetime=\"{}\">{}</time>",
-            civil.iso(),
-            civil.stamp()
-        );
+        // Its text is a time that machines read, too.
+        let first = format!("<time>{}</time>", Civil::of(time).stamp());
         self.markup_row(&first, cells);
     }
 

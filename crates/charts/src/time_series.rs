@@ -1,6 +1,6 @@
 //! Lines over time, with expected ranges, change points and forecasts.
 
-use crate::frame::{Frame, Inside, empty, label_room, usable};
+use crate::frame::{Frame, Inside, empty, label_room, left_of, usable};
 use crate::marks::Mark;
 use crate::scale::{Domain, clean, spread};
 use crate::svg::{Anchor, Canvas, Path, Places};
@@ -36,6 +36,11 @@ pub struct TimeSeries {
     pub marks: Vec<Mark>,
     /// The forecast, starting where the observed line ends; empty for none.
     pub forecast: Vec<ForecastPoint>,
+    /// The first time whose step is not over, in microseconds since 1970 UTC. From there on lines are dashed, because
+    /// what is counted in such a step is less than it will be.
+    pub unfinished: Option<i64>,
+    /// The least space left and right of the plot; see [`TimeSeries::align`].
+    pub sides: (f64, f64),
 }
 
 /// One line of a [`TimeSeries`].
@@ -99,6 +104,7 @@ impl Chart for TimeSeries {
             (data.expected.is_empty(), ("Expected", true)),
             (data.forecast.is_empty(), ("Forecast", true)),
             (self.marks.is_empty(), ("Change", false)),
+            (self.unfinished.is_none(), ("Step", false)),
         ];
         heads.extend(
             columns
@@ -122,10 +128,53 @@ impl Chart for TimeSeries {
             if !self.marks.is_empty() {
                 cells.push(Cell::text(mark));
             }
+            if let Some(from) = self.unfinished {
+                let is_observed = i < data.times.len();
+                let is_open = is_observed && *time >= from;
+                cells.push(Cell::text(if is_open { "not over yet" } else { "" }));
+            }
             table.time_row(*time, &cells);
         }
         table.finish()
     }
+}
+
+impl TimeSeries {
+    /// Gives charts that stand side by side the same space left and right of their plots, so that their axes align.
+    pub fn align(charts: &mut [Self]) {
+        let widest = |sides: (f64, f64), chart: &Self| {
+            let (left, right) = needed(chart, &Data::of(chart));
+            (sides.0.max(left), sides.1.max(right))
+        };
+        let sides = charts.iter().fold((0.0, 0.0), widest);
+        for chart in charts {
+            chart.sides = sides;
+        }
+    }
+}
+
+/// The space that a chart needs left and right of its plot, in a column.
+fn needed(chart: &TimeSeries, data: &Data) -> (f64, f64) {
+    if data.values().next().is_none() {
+        return (0.0, 0.0);
+    }
+    let labels = labels(chart, data, Palette::Hues, label_room(crate::COLUMN));
+    (
+        left_of(chart.format, &domain(chart, data)),
+        right_of(&labels),
+    )
+}
+
+fn domain(chart: &TimeSeries, data: &Data) -> Domain {
+    let log = chart.is_log.then(|| Domain::log(data.values())).flatten();
+    log.unwrap_or_else(|| Domain::of(data.values(), chart.from_zero, 5.0))
+}
+
+fn right_of(labels: &[Label]) -> f64 {
+    let widths = labels.iter().map(|label| text_width(&label.text));
+    widths
+        .reduce(f64::max)
+        .map_or(8.0, |widest| widest + SWATCH + 12.0)
 }
 
 fn forecast_cell(point: Option<ForecastPoint>, format: Format) -> Cell {
@@ -223,25 +272,18 @@ pub(crate) fn draw(chart: &TimeSeries, palette: Palette, width: f64) -> String {
     if data.values().next().is_none() {
         return empty(width, &chart.title, &chart.desc);
     }
-    let labels = labels(chart, &data, palette, label_room(width));
-    let widest = labels
-        .iter()
-        .map(|label| text_width(&label.text))
-        .fold(0.0, f64::max);
+    let room = label_room(width);
+    let labels = labels(chart, &data, palette, room);
     let times = data.all_times();
-    let log = chart.is_log.then(|| Domain::log(data.values())).flatten();
     let frame = Frame::new(
         width,
         Inside {
             times: &mut times.iter().copied(),
-            domain: log.unwrap_or_else(|| Domain::of(data.values(), chart.from_zero, 5.0)),
+            domain: domain(chart, &data),
             format: chart.format,
             marks: &chart.marks,
-            right: if labels.is_empty() {
-                8.0
-            } else {
-                widest + SWATCH + 12.0
-            },
+            left: chart.sides.0,
+            right: right_of(&labels).max(chart.sides.1.min(room + SWATCH + 12.0)),
             top: 0.0,
         },
     );
@@ -250,9 +292,14 @@ pub(crate) fn draw(chart: &TimeSeries, palette: Palette, width: f64) -> String {
     frame.draw_axes(&mut canvas, &chart.unit);
     frame.draw_marks(&mut canvas);
     for (i, line) in data.lines.iter().enumerate().rev() {
-        let places = data.times.iter().zip(line);
-        let places = places.map(|(time, value)| value.map(|v| (frame.x(*time), frame.y(v))));
-        canvas.path(&palette.class(i), &Path::polyline(places));
+        draw_line(
+            &mut canvas,
+            &frame,
+            &data.times,
+            line,
+            chart.unfinished,
+            &palette.class(i),
+        );
     }
     draw_forecast(&mut canvas, &frame, &data);
     draw_labels(&mut canvas, &frame, &labels);
@@ -262,6 +309,30 @@ pub(crate) fn draw(chart: &TimeSeries, palette: Palette, width: f64) -> String {
         cursor: (1.0, frame.bottom - frame.top),
     };
     canvas.finish(frame.height(), &chart.title, &chart.desc, &places)
+}
+
+/// Draws an observed line: solid where its steps are over, dashed where they are not.
+fn draw_line(
+    canvas: &mut Canvas,
+    frame: &Frame,
+    times: &[i64],
+    line: &[Option<f64>],
+    unfinished: Option<i64>,
+    class: &str,
+) {
+    let place = |(time, value): (&i64, &Option<f64>)| value.map(|v| (frame.x(*time), frame.y(v)));
+    let over = times.partition_point(|time| unfinished.is_none_or(|from| *time < from));
+    let (done, dots) = Path::polyline(times.iter().zip(line).take(over).map(place));
+    canvas.path(class, &done);
+    canvas.path(&format!("{class} dot"), &dots);
+    // The dashed part begins at the last step that is over.
+    let rest = times.iter().zip(line).skip(over.saturating_sub(1));
+    let is_open = line.iter().skip(over).any(Option::is_some);
+    if is_open && over < times.len() {
+        let (open, dots) = Path::polyline(rest.map(place));
+        canvas.path(&format!("{class} forecast"), &open);
+        canvas.path(&format!("{class} dot"), &dots);
+    }
 }
 
 /// The length of the line sample before a label.
@@ -294,6 +365,10 @@ fn labels(chart: &TimeSeries, data: &Data, palette: Palette, room: f64) -> Vec<L
         "line forecast".to_owned(),
         forecast.map(|point| point.mean),
     );
+    // What a single line shows is in the title and the unit.
+    if labels.len() == 1 {
+        labels.clear();
+    }
     labels
 }
 
@@ -349,7 +424,9 @@ fn draw_forecast(canvas: &mut Canvas, frame: &Frame, data: &Data) {
         .into_iter()
         .chain(data.forecast.iter().copied());
     let places = points.map(|point| Some((frame.x(point.time), frame.y(point.mean))));
-    canvas.path("line forecast", &Path::polyline(places));
+    let (line, dots) = Path::polyline(places);
+    canvas.path("line forecast", &line);
+    canvas.path("line dot", &dots);
 }
 
 fn draw_labels(canvas: &mut Canvas, frame: &Frame, labels: &[Label]) {
@@ -385,7 +462,7 @@ mod tests {
         let svg = chart().svg();
         // Two points with a gap between are two dots, the earlier one lower.
         let line = svg
-            .split("class=\"line s0\" d=\"")
+            .split("class=\"line s0 dot\" d=\"")
             .nth(1)
             .and_then(|d| d.split('"').next());
         let dots: Vec<&str> = line
@@ -401,6 +478,35 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_is_not_over_is_dashed_and_named() {
+        let mut chart = chart();
+        chart.series[0].values = vec![Some(3.0), Some(10.0), Some(9.0)];
+        chart.unfinished = Some(2 * 3_600_000_000);
+        let svg = chart.svg();
+        assert!(svg.contains("class=\"line s0\"") && svg.contains("class=\"line s0 forecast\""));
+        assert_eq!(chart.table().matches("not over yet").count(), 1);
+    }
+
+    #[test]
+    fn charts_side_by_side_have_the_same_sides() {
+        let plot = |chart: &TimeSeries| -> Vec<String> {
+            let svg = chart.svg();
+            let base = svg.split("class=\"base\" d=\"").nth(1).unwrap();
+            let line = base.split('"').next().unwrap();
+            vec![
+                line.split(' ').next().unwrap().to_owned(),
+                line.split('l').nth(1).unwrap().to_owned(),
+            ]
+        };
+        let mut wide = chart();
+        wide.series[0].values = vec![Some(30_000.0), Some(12_000.0), None];
+        let mut charts = [chart(), wide];
+        assert_ne!(plot(&charts[0]), plot(&charts[1]));
+        TimeSeries::align(&mut charts);
+        assert_eq!(plot(&charts[0]), plot(&charts[1]));
+    }
+
+    #[test]
     fn the_table_has_what_the_chart_shows() {
         let mut chart = chart();
         chart.expected = vec![Some((5.0, 15.0)); 3];
@@ -411,8 +517,8 @@ mod tests {
         let table = chart.table();
         assert!(
             table.contains(
-                "<time datetime=\"1970-01-01T01:00Z\">1970-01-01 01:00</time></th>\
-            <td class=\"n\">–</td><td class=\"n\" data-v=\"5.0\">5 to 15</td>\
+                "<time>1970-01-01 01:00</time></th>\
+            <td class=\"n\">–</td><td class=\"n\" data-v=\"5\">5 to 15</td>\
             <td>Thu 1 Jan 01:00 layout</td>"
             ),
             "{table}"

@@ -74,6 +74,7 @@ prop_compose! {
                 .into_iter()
                 .map(|(time, mean, lower, upper)| ForecastPoint { time, mean, lower, upper })
                 .collect(),
+            ..TimeSeries::default()
         }
     }
 }
@@ -101,9 +102,9 @@ fn check(markup: &str) {
                 .and_then(|rest| rest.split('"').nth(1));
             let numbers = value
                 .unwrap_or("")
-                .split(|c: char| " -".contains(c) || c.is_alphabetic());
+                .split(|c: char| " -+*".contains(c) || c.is_alphabetic());
             for number in numbers {
-                assert!(number.len() <= 6, "{attribute}{number} in {tag}");
+                assert!(number.len() <= 7, "{attribute}{number} in {tag}");
             }
         }
     }

@@ -113,16 +113,28 @@ pub fn explain(
         runbook: found.and_then(|found| found.runbook.clone()),
         facts: found.map(|found| found.facts.clone()).unwrap_or_default(),
         evidence,
-        command: Some(command(logs, found, scraper, since)),
+        command: Some(command(logs, rule, found, scraper, since)),
         verdict: verdict.flatten(),
         chart: chart.flatten(),
         ..Explanation::default()
     }
 }
 
-fn command(logs: &[String], found: Option<&Found>, scraper: &str, since: Timestamp) -> String {
+fn command(
+    logs: &[String],
+    rule: Option<&Rule>,
+    found: Option<&Found>,
+    scraper: &str,
+    since: Timestamp,
+) -> String {
     let logs = shell_words(logs);
+    let is_overdue = rule.is_some_and(|rule| matches!(rule.condition, Condition::Freshness(_)));
     match found {
+        // Since a run is due there is nothing to show: the runs before it tell more.
+        None if is_overdue && scraper.is_empty() => format!("dragline runs {logs}"),
+        None if is_overdue => {
+            format!("dragline runs {logs} --scraper {}", shell_word(scraper))
+        }
         Some(found) => format!(
             "dragline report {logs} --incident {}",
             shell_word(&found.id)

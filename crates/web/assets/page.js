@@ -13,14 +13,14 @@
   const clock = (at, seconds) => pad(at.getHours()) + ':' + pad(at.getMinutes()) + (seconds ? ':' + pad(at.getSeconds()) : '');
   const local = inside => all('time[datetime]', time => {
     const at = new Date(time.getAttribute('datetime'));
-    if (isNaN(at) || time.closest('.chart')) return;
+    if (isNaN(at)) return;
     const now = new Date();
     const day = at.getFullYear() + '-' + pad(at.getMonth() + 1) + '-' + pad(at.getDate());
-    const long = 'seconds' in time.dataset;
+    const long = time.dataset.seconds === '';
     const isToday = !long && at.toDateString() === now.toDateString();
     const isThisYear = !long && at.getFullYear() === now.getFullYear();
     const date = isToday ? '' : isThisYear ? at.getDate() + ' ' + months[at.getMonth()] + ' ' : day + ' ';
-    time.textContent = date + clock(at, long);
+    time.textContent = date + clock(at, 'seconds' in time.dataset);
   }, inside);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'local time';
   const zoneText = () => {
@@ -30,8 +30,9 @@
   // Brush: a drag over a chart with times opens the same page for the chosen period.
   const brush = inside => all('.chart svg[data-x]', svg => {
     const chart = svg.closest('.chart');
-    const times = Array.from(chart.querySelectorAll('tbody time[datetime]'), time => Date.parse(time.getAttribute('datetime')));
-    const xs = svg.dataset.x.split(' ').map(Number);
+    const times = Array.from(chart.querySelectorAll('tbody time'), time => Date.parse(time.textContent.replace(' ', 'T') + 'Z'));
+    const [first, step, count] = svg.dataset.x.split(/[+*]/).map(Number);
+    const xs = count ? Array.from({ length: count }, (_, i) => first + i * step) : svg.dataset.x.split(' ').map(Number);
     if (xs.length < 2 || times.length < xs.length) return;
     let start = null;
     let box = null;
@@ -92,6 +93,13 @@
     sort: Array.from(part.querySelectorAll('th')).findIndex(one => one.ariaSort),
     down: (find('th[aria-sort=descending]', part) !== null),
     scroll: Array.from(part.querySelectorAll('.scroll'), one => [one.scrollLeft, one.scrollTop]),
+    things: things(part).map(name),
+  });
+  // What is new catches the eye: another verdict, another thing that needs attention. Numbers that move do not.
+  const things = part => Array.from(part.querySelectorAll('h1, .things > li'));
+  const name = thing => thing.matches('h1') ? thing.className : find('a', thing).getAttribute('href');
+  const mark = (before, part) => things(part).forEach(thing => {
+    if (!before.includes(name(thing))) thing.classList.add('changed');
   });
   const restore = (part, was) => {
     part.querySelectorAll('details').forEach((one, i) => { if (was.open[i]) one.open = true; });
@@ -134,7 +142,7 @@
       restore(added, was);
       const again = added.querySelectorAll('a, button')[focus];
       if (again) again.focus({ preventScroll: true });
-      added.classList.add('changed');
+      mark(was.things, added);
       before = added;
     }, fresh);
     all('[data-live]', part => { if (!ids.has(part.id) && !isBusy(part)) { parts.delete(part.id); part.remove(); } });
@@ -146,7 +154,18 @@
   let timer = 0;
   let asking = false;
   let again = false;
-  const say = (text, late) => { live.textContent = text; live.classList.toggle('late', late); };
+  const gone = find('#gone');
+  const say = (text, late) => {
+    live.textContent = text;
+    live.classList.toggle('late', late);
+    if (gone.textContent !== (late ? text : '')) gone.textContent = late ? text : '';
+    gone.hidden = !late;
+  };
+  let since = null;
+  const lost = why => {
+    since = since || new Date();
+    say(why + ' The page is as of ' + clock(since, true) + ' and may be old.', true);
+  };
   const ask = async () => {
     if (asking) { again = true; return; }
     asking = true;
@@ -159,16 +178,25 @@
         shown = text;
         replace(new DOMParser().parseFromString(text, 'text/html'));
       }
-      if (answer.ok) say('Live. As of ' + clock(new Date(), true) + '.', false);
-      else say('The service answers with status ' + answer.status + '; the page may be old.', true);
+      if (answer.ok) {
+        since = null;
+        say('Live. As of ' + clock(new Date(), true) + '.', false);
+      } else lost('The service answers with status ' + answer.status + '.');
     } catch {
-      say('The service does not answer since ' + clock(new Date(), true) + '; the page may be old.', true);
+      lost('The service does not answer.');
     } finally {
       asking = false;
-      if (again || held) { again = false; later(held ? 2000 : 500); }
+      if (again || held) { again = false; later(0); }
     }
   };
-  const later = wait => { if (!timer) timer = setTimeout(() => { timer = 0; ask(); }, wait); };
+  // The first change is shown at once; while changes go on, the page is asked for every two seconds.
+  const PAUSE = 2000;
+  let asked = -PAUSE;
+  const later = wait => {
+    if (timer) return;
+    const least = asked + PAUSE - performance.now();
+    timer = setTimeout(() => { timer = 0; asked = performance.now(); ask(); }, Math.max(wait, least));
+  };
 
   // One stream per page that is looked at: browsers allow few connections to a host.
   const topics = body.dataset.topics.split(' ').filter(Boolean);
@@ -182,7 +210,7 @@
     stream.addEventListener('resync', () => later(100 + Math.random() * 900));
     stream.onopen = () => later(0);
     stream.onerror = () => {
-      say('The service does not answer since ' + clock(new Date(), true) + '; the page may be old.', true);
+      lost('The service does not answer.');
       // A refusal is final for the browser; try again later.
       if (stream && stream.readyState === EventSource.CLOSED) { stream = null; later(1000); setTimeout(connect, 5000); }
     };
@@ -207,6 +235,10 @@
   });
 
   zoneText();
+  // On a phone the tabs are wider than the screen.
+  const tab = find('nav [aria-current]');
+  const tabs = find('.top nav');
+  if (tab && tabs.scrollWidth > tabs.clientWidth) tabs.scrollLeft = tab.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
   const here = find('.lines .target');
   if (here && !location.hash) here.scrollIntoView({ block: 'center' });
   dress(document);

@@ -228,6 +228,16 @@ fn a_run_that_is_active_when_the_next_one_is_due_is_a_sign_of_life() {
     let (alerts, _) = judge(&log, &rules, 29 * HOUR, 37 * HOUR);
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     assert!(alerts[0].began > at(33 * HOUR), "{:?}", alerts[0]);
+    // Since then there are no lines: the command shows the runs before.
+    let wanted = wanted(&rules, 37 * HOUR);
+    let explanation = log
+        .look(37 * HOUR, &wanted)
+        .explain(&alerts[0], &rules, at(37 * HOUR));
+    let command = explanation.command.unwrap();
+    assert!(
+        command.starts_with("dragline runs ") && command.ends_with(" --scraper shop"),
+        "{command}"
+    );
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub(super) const LEVEL: Param = param(
 );
 pub(super) const EVENT_TYPE: Param = param(
     "event_type",
-    "Only this type of event: `request`, `scraper_error`, …",
+    "Only these types of events, separated by commas: `request`, `scraper_error`, …",
 );
 pub(super) const TEXT: Param = param("text", "Only lines that contain this text, in any case.");
 pub(super) const KIND: Param = param(

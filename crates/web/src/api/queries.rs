@@ -3,7 +3,7 @@
 use dragline_schema::Level;
 
 use crate::http::{Call, Problem};
-use crate::model::{ErrorState, LinesAround, RunOutcome, ScraperVerdict};
+use crate::model::{ErrorState, EventLine, LinesAround, RunOutcome, ScraperVerdict};
 use crate::query::{
     AlertQuery, ErrorQuery, EventQuery, FindingQuery, Listing, MetricQuery, Page, RunQuery,
     ScraperQuery, ScraperSort,
@@ -110,6 +110,55 @@ pub(crate) fn event_query(call: &Call<'_>) -> Result<EventQuery, Problem> {
         window: params.window(call.now)?,
         page: params.page(Page::DEFAULT_LIMIT)?,
     })
+}
+
+/// The lines that a query asks for. Its event type may be several, separated by commas: an answer of the backend is about
+/// one, so theirs are put together by their times, as far as one answer of each goes.
+pub(crate) fn find_events(
+    call: &Call<'_>,
+    query: &EventQuery,
+) -> Result<Listing<EventLine>, Problem> {
+    let kinds = query.event_type.as_deref().unwrap_or_default();
+    if !kinds.contains(',') {
+        return Ok(call.backend.events(query)?);
+    }
+    let offset = query.page.offset()?;
+    let end = offset.saturating_add(query.page.limit).min(Page::MAX_LIMIT);
+    let mut all = Listing {
+        items: Vec::new(),
+        total: None,
+        next: None,
+        note: None,
+    };
+    let mut has_more = false;
+    for kind in kinds
+        .split(',')
+        .map(str::trim)
+        .filter(|kind| !kind.is_empty())
+    {
+        let part = call.backend.events(&EventQuery {
+            event_type: Some(kind.to_owned()),
+            page: Page {
+                cursor: None,
+                limit: end,
+            },
+            ..query.clone()
+        })?;
+        has_more |= part.next.is_some();
+        all.items.extend(part.items);
+        all.note = all.note.or(part.note);
+    }
+    all.items.sort_by_key(|line: &EventLine| line.at);
+    has_more |= all.items.len() > end;
+    if has_more && end == Page::MAX_LIMIT {
+        all.note = Some(format!(
+            "Of several event types together, only the first {end} lines are shown: narrow the period, or choose one type."
+        ));
+    } else if has_more {
+        all.next = Some(end.to_string());
+    }
+    all.items = all.items.into_iter().take(end).skip(offset).collect();
+    Ok(all)
 }
 
 pub(crate) fn alert_query(call: &Call<'_>) -> Result<AlertQuery, Problem> {

@@ -6,8 +6,8 @@ use super::params::{
     TEXT, TO, VERDICT,
 };
 use super::queries::{
-    alert_query, convert, error_query, event_query, finding_query, lines_around, metric_query,
-    run_query, scraper_query,
+    alert_query, convert, error_query, event_query, find_events, finding_query, lines_around,
+    metric_query, run_query, scraper_query,
 };
 use super::{get, list};
 use crate::feed::Topic;
@@ -264,7 +264,7 @@ fn errors() -> Vec<Route> {
             "/api/v1/events",
             &events,
             "The raw lines behind a number, read from the files",
-            |call| Reply::json(&call.backend.events(&event_query(call)?)?),
+            |call| Reply::json(&find_events(call, &event_query(call)?)?),
         ),
     ]
 }

@@ -450,7 +450,9 @@ fn finish(
                 Kind::Page if status == StatusCode::UNAUTHORIZED => {
                     pages::sign_in_page(&app.base, below(app, address), None)
                 }
-                Kind::Page | Kind::Public => pages::problem_page(&app.base, &problem, caller),
+                Kind::Page | Kind::Public => {
+                    pages::problem_page(&app.base, below(app, address), &problem, caller)
+                }
             };
             let mut response = Rendered::new(reply.with_status(status), false).respond(headers);
             if status == StatusCode::UNAUTHORIZED && kind != Kind::Page {

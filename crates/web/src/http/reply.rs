@@ -258,8 +258,12 @@ fn bare(tag: &str) -> &str {
     tag.trim().trim_start_matches("W/")
 }
 
+/// Bodies of at least this size, such as reports, are compressed as far as possible: they change rarely.
+const LARGE: usize = 128 * 1024;
+
 fn compress(body: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(4));
+    let level = if body.len() < LARGE { 4 } else { 9 };
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(level));
     // Writing to memory cannot fail.
     let written = encoder.write_all(body).and_then(|()| encoder.finish());
     written.expect("writing to memory cannot fail").into()

@@ -1,7 +1,8 @@
 //! Alerts: those that fire, what happened, silences and rules.
 
 use super::html::{
-    self, Html, Tone, UNKNOWN, count, counted, line_address, path_with, severity_badge, value,
+    self, Html, Tone, UNKNOWN, count, counted, length, line_address, name, path_with,
+    severity_badge, value,
 };
 use super::view::{Cell, Content, Form, Head, Page, Row, Section, Table};
 use super::{ALERTS, Made, charts, downloads, may_act, note_of, or_words, parts, parts_of};
@@ -206,16 +207,14 @@ fn end_button(call: &Call<'_>, silence: &SilenceView) -> Html {
 
 fn history(call: &Call<'_>, list: &Listing<AlertEvent>) -> Table {
     let row = |event: &AlertEvent| {
-        let mut text = Cell::words(&html::cut_middle(&event.text, 240)).html;
+        let mut text = Cell::sentence(call, &html::cut_middle(&event.text, 240)).html;
         if let Some(error) = &event.error {
             text = text.small(&Html::text(&html::cut_middle(error, 240)));
         }
         let alert = event.alerts.first().map(|id| {
-            Html::link(
-                call.base,
-                &path_with("/alerts", id),
-                &html::cut_middle(id, 60),
-            )
+            let scraper = event.scrapers.first().and_then(Option::as_ref).map(name);
+            let shown = scraper.unwrap_or_else(|| html::cut_middle(id, 60));
+            Html::link(call.base, &path_with("/alerts", id), &shown)
         });
         let more = event.alerts.len().saturating_sub(1) as u64;
         let alert = alert.unwrap_or_default();
@@ -307,7 +306,7 @@ pub(super) fn alert(call: &Call<'_>) -> Made {
         sections.push(Section::new(
             "chart",
             "",
-            Content::Charts(vec![charts::figure(series, true)]),
+            Content::Charts(vec![charts::figure(series, call.now)]),
         ));
     }
     sections.push(Section::new(
@@ -365,7 +364,15 @@ fn lead(call: &Call<'_>, alert: &AlertView) -> Vec<Html> {
 }
 
 fn facts(call: &Call<'_>, alert: &AlertView) -> Vec<(String, Html)> {
-    let number = |number: Option<f64>| value(number, ValueFormat::Number);
+    // The value of a rule about a sign of life is how long it is overdue.
+    let is_time = alert.condition.ends_with("is overdue");
+    let number = |number: Option<f64>| match number {
+        Some(seconds) if is_time => length(seconds),
+        number => value(number, ValueFormat::Number),
+    };
+    let threshold = alert
+        .threshold
+        .map(|threshold| format!(", threshold {}", number(Some(threshold))));
     let state = if alert.flapping {
         "flapping"
     } else {
@@ -382,12 +389,8 @@ fn facts(call: &Call<'_>, alert: &AlertView) -> Vec<(String, Html)> {
             Html(format!("<code>{}</code>", Html::text(&alert.condition).0)),
         ),
         (
-            "Value".to_owned(),
-            Html::text(&format!(
-                "{}, threshold {}",
-                number(alert.value),
-                number(alert.threshold)
-            )),
+            if is_time { "Overdue by" } else { "Value" }.to_owned(),
+            Html::text(&(number(alert.value) + &threshold.unwrap_or_default())),
         ),
         ("Began".to_owned(), Html::time(Some(alert.began), call.now)),
         (
@@ -414,14 +417,14 @@ fn facts(call: &Call<'_>, alert: &AlertView) -> Vec<(String, Html)> {
         alert.channels.join(", ")
     };
     facts.push(("Notified".to_owned(), Html::text(&sent)));
-    for (label, text) in [
-        ("Owner", &alert.owner),
-        ("Runbook", &alert.runbook),
-        ("Command", &alert.command),
-    ] {
-        if let Some(text) = text {
-            facts.push((label.to_owned(), Html::text(text)));
-        }
+    if let Some(owner) = &alert.owner {
+        facts.push(("Owner".to_owned(), Html::text(owner)));
+    }
+    if let Some(runbook) = &alert.runbook {
+        facts.push(("Runbook".to_owned(), runbook_of(runbook)));
+    }
+    if let Some(command) = &alert.command {
+        facts.push(("Command".to_owned(), Html::command(command)));
     }
     facts.extend(
         alert
@@ -430,6 +433,16 @@ fn facts(call: &Call<'_>, alert: &AlertView) -> Vec<(String, Html)> {
             .map(|(name, value)| (name.clone(), Html::text(value))),
     );
     facts
+}
+
+/// A runbook: one of ours by its name, or an address of theirs, as it was written.
+fn runbook_of(runbook: &str) -> Html {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if runbook.chars().all(is_name) {
+        Html::command(&format!("dragline runbook {runbook}"))
+    } else {
+        Html::text(runbook)
+    }
 }
 
 fn evidence(call: &Call<'_>, alert: &AlertView) -> Content {

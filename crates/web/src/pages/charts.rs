@@ -4,57 +4,85 @@ use dragline_charts::{
     Category, Chart as _, Layer, Mark, Series as ChartLine, Stacked, TimeSeries,
 };
 
-use super::html::{Html, format_of};
-use crate::model::{ErrorTotals, Line, Series};
+use dragline_schema::Timestamp;
 
-/// A series as a figure.
-pub(super) fn figure(series: &Series, is_wide: bool) -> Html {
-    let chart = TimeSeries {
+use super::html::{Html, format_of};
+use crate::model::{ErrorTotals, Series};
+
+/// A series as a figure as wide as the page. The step that `now` lies in is not over.
+pub(super) fn figure(series: &Series, now: Timestamp) -> Html {
+    Html(chart(series, now).wide_figure())
+}
+
+/// Several series, whose axes align; the first of an odd number takes the width of the page.
+pub(super) fn figures(series: &[Series], now: Timestamp) -> Vec<Html> {
+    let has_values = |series: &&Series| {
+        series
+            .lines
+            .iter()
+            .any(|line| line.values.iter().any(Option::is_some))
+    };
+    let mut charts: Vec<TimeSeries> = series
+        .iter()
+        .filter(has_values)
+        .map(|series| chart(series, now))
+        .collect();
+    let wide = charts.len() % 2;
+    TimeSeries::align(&mut charts[wide..]);
+    let figure = |(place, chart): (usize, &TimeSeries)| {
+        Html(if place < wide {
+            chart.wide_figure()
+        } else {
+            chart.figure()
+        })
+    };
+    charts.iter().enumerate().map(figure).collect()
+}
+
+fn chart(series: &Series, now: Timestamp) -> TimeSeries {
+    // Steps that have not begun are not shown.
+    let begun = series.times.partition_point(|time| *time <= now);
+    let step = i64::try_from(series.step_seconds)
+        .unwrap_or(0)
+        .saturating_mul(1_000_000);
+    let is_open = |time: &&Timestamp| time.plus_micros(step) > now;
+    TimeSeries {
         title: series.title.clone(),
         desc: describe(series),
         unit: series.unit.clone(),
         format: format_of(series.format),
         from_zero: true,
-        times: series.times.iter().map(|time| time.as_micros()).collect(),
+        times: series.times[..begun]
+            .iter()
+            .map(|time| time.as_micros())
+            .collect(),
         series: series
             .lines
             .iter()
             .map(|line| ChartLine {
                 label: line.label.clone(),
-                values: line.values.clone(),
+                values: line.values.iter().take(begun).copied().collect(),
             })
             .collect(),
         expected: series
             .expected
             .iter()
+            .take(begun)
             .map(|range| range.map(|range| (range.lower, range.upper)))
             .collect(),
         marks: marks(&series.marks),
+        unfinished: series.times[..begun]
+            .iter()
+            .find(is_open)
+            .map(|time| time.as_micros()),
         ..TimeSeries::default()
-    };
-    Html(if is_wide {
-        chart.wide_figure()
-    } else {
-        chart.figure()
-    })
-}
-
-/// Several series; the first of an odd number takes the width of the page. A line needs two values.
-pub(super) fn figures(series: &[Series]) -> Vec<Html> {
-    let has_line = |series: &&Series| {
-        let known = |line: &Line| line.values.iter().flatten().nth(1).is_some();
-        series.lines.iter().any(known)
-    };
-    let drawn: Vec<&Series> = series.iter().filter(has_line).collect();
-    let is_odd = drawn.len() % 2 == 1;
-    let each = drawn.iter().enumerate();
-    each.map(|(place, series)| figure(series, is_odd && place == 0))
-        .collect()
+    }
 }
 
 fn marks(marks: &[crate::model::Mark]) -> Vec<Mark> {
     let mark = |mark: &crate::model::Mark| Mark {
-        time: mark.at.as_micros(),
+        // To the minute, as times are written elsewhere.
+        time: mark.at.as_micros().div_euclid(60_000_000) * 60_000_000,
         label: mark.label.clone(),
     };
     marks.iter().map(mark).collect()

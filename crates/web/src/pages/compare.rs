@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::html::{self, Html, UNKNOWN, length, name, run_address, value};
+use super::html::{self, Html, UNKNOWN, name, run_address};
 use super::runs::scraper_of;
 use super::view::{Cell, Content, Head, Page, Row, Section, Table};
-use super::{Made, RUNS};
+use super::words::Unit;
+use super::{Made, RUNS, parts};
 use crate::http::Call;
-use crate::model::{Figure, RunDetail};
+use crate::model::{Figure, RunDetail, ValueFormat};
 use crate::query::{RunKey, ScraperKey};
 
 pub(super) fn compare(call: &Call<'_>) -> Made {
@@ -30,18 +31,19 @@ pub(super) fn compare(call: &Call<'_>) -> Made {
             run_address(&key),
             format!("Run {}", html::cut_middle(&key.run_id, 40)),
         )),
-        lead: vec![
-            Html::text("Compared with run ")
-                .then(
-                    "",
-                    &Html::link(
-                        call.base,
-                        &run_address(&other),
-                        &html::cut_middle(&other.run_id, 60),
-                    ),
-                )
-                .then(" of ", &Html::time(two.summary.start, call.now)),
-        ],
+        lead: [Html::text("Compared with run ")
+            .then(
+                "",
+                &Html::link(
+                    call.base,
+                    &run_address(&other),
+                    &html::cut_middle(&other.run_id, 60),
+                ),
+            )
+            .then(" of ", &Html::time(two.summary.start, call.now))]
+        .into_iter()
+        .chain(both_outside(&one, &two))
+        .collect(),
         sections: vec![
             Section::new("numbers", "Numbers", Content::Table(numbers(&one, &two))),
             Section::new(
@@ -60,36 +62,120 @@ pub(super) fn compare(call: &Call<'_>) -> Made {
 fn comparison_title(one: &RunDetail, two: &RunDetail, scraper: &ScraperKey) -> String {
     let who = name(scraper);
     let pairs = matched(one, two);
-    let largest = pairs
+    let changes = pairs
         .iter()
-        .filter_map(|(figure, before)| Some((figure, change(figure.value?, (*before)?)?)))
-        .filter(|(_, change)| change.abs() >= 0.05)
-        .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        .filter_map(|(figure, before)| Change::of(figure, figure.value?, (*before)?));
+    let largest = changes
+        .filter(|change| change.weight().abs() >= 0.05)
+        .max_by(|a, b| a.weight().abs().total_cmp(&b.weight().abs()));
     match largest {
         None => format!("Two runs of {who} with nearly the same numbers"),
-        Some((figure, change)) => {
-            let verb = if change > 0.0 { "rose" } else { "fell" };
+        Some(change) => {
+            let verb = if change.weight() > 0.0 {
+                "rose"
+            } else {
+                "fell"
+            };
             format!(
-                "{} {verb} by {:.0} % from the other run of {who} to this one",
-                html::capitalised(&figure.label),
-                100.0 * change.abs()
+                "{} {verb} by {} from the other run of {who} to this one",
+                html::capitalised(&change.label),
+                change.size()
             )
         }
     }
 }
 
-fn change(now: f64, before: f64) -> Option<f64> {
-    (before != 0.0).then(|| (now - before) / before.abs())
+/// What both runs lack, which a comparison of the two does not show.
+fn both_outside(one: &RunDetail, two: &RunDetail) -> Vec<Html> {
+    let word = |(figure, before): (&Figure, Option<f64>)| {
+        let (range, now, before) = (figure.expected?, figure.value?, before?);
+        let is_outside = |value: f64| value < range.lower || value > range.upper;
+        let unit = parts::unit(figure);
+        (is_outside(now) && is_outside(before)).then(|| {
+            Html::text(&format!(
+                "{}: outside what is expected in both runs ({} and {}, expected {}).",
+                html::capitalised(&figure.label),
+                unit.value(now),
+                unit.value(before),
+                unit.range(range)
+            ))
+        })
+    };
+    matched(one, two).into_iter().filter_map(word).collect()
 }
 
-/// A change in percent, with its sign.
-fn percent_change(change: f64) -> String {
-    let percent = (100.0 * change).round();
-    match percent {
-        0.0 => "same".to_owned(),
-        _ if percent > 0.0 => format!("+{percent} %"),
-        _ => format!("−{} %", -percent),
+/// By how much a number changed, in what says most about it.
+struct Change {
+    label: String,
+    kind: ChangeKind,
+}
+
+enum ChangeKind {
+    /// Of a share: in points.
+    Points(f64),
+    /// Of small counts: the difference. Twice of nearly nothing is nearly nothing.
+    Difference(f64),
+    /// A fraction of the number before.
+    Relative(f64),
+}
+
+/// Below this count of both runs, a change is said as a difference.
+const FEW: f64 = 20.0;
+
+impl Change {
+    fn of(figure: &Figure, now: f64, before: f64) -> Option<Self> {
+        let kind = match figure.format {
+            ValueFormat::Percent => ChangeKind::Points(now - before),
+            ValueFormat::Number
+                if parts::unit(figure) != Unit::Seconds && now.max(before) < FEW =>
+            {
+                ChangeKind::Difference(now - before)
+            }
+            _ if before == 0.0 => return None,
+            _ => ChangeKind::Relative((now - before) / before.abs()),
+        };
+        Some(Self {
+            label: figure.label.clone(),
+            kind,
+        })
     }
+
+    /// How much it says, to be compared with that of others. Few more or less say nothing.
+    fn weight(&self) -> f64 {
+        match self.kind {
+            ChangeKind::Points(change) | ChangeKind::Relative(change) => change,
+            ChangeKind::Difference(_) => 0.0,
+        }
+    }
+
+    /// The change without its sign.
+    fn size(&self) -> String {
+        match self.kind {
+            ChangeKind::Points(change) => {
+                format!("{} points", short(100.0 * change.abs()))
+            }
+            ChangeKind::Difference(change) => short(change.abs()),
+            ChangeKind::Relative(change) => format!("{:.0} %", 100.0 * change.abs()),
+        }
+    }
+
+    /// The change with its sign.
+    fn signed(&self) -> String {
+        let (ChangeKind::Points(change)
+        | ChangeKind::Difference(change)
+        | ChangeKind::Relative(change)) = self.kind;
+        let size = self.size();
+        if size.split(' ').next() == Some("0") {
+            return "same".to_owned();
+        }
+        let sign = if change > 0.0 { "+" } else { "−" };
+        format!("{sign}{size}")
+    }
+}
+
+/// A number with at most one decimal.
+fn short(value: f64) -> String {
+    format!("{value:.1}").trim_end_matches(".0").to_owned()
 }
 
 /// The figures of the first run with the values that the second has for them.
@@ -116,33 +202,36 @@ fn compared(first: &'static str) -> Vec<Head> {
     ]
 }
 
-fn compared_row(label: &str, shown: [String; 2], values: [Option<f64>; 2]) -> Row {
-    let change = values[0]
-        .zip(values[1])
-        .and_then(|(now, before)| change(now, before));
-    let change_text = change.map_or_else(|| UNKNOWN.to_owned(), percent_change);
-    let [now, before] = shown;
+fn compared_row(figure: &Figure, before: Option<f64>) -> Row {
+    let change = figure
+        .value
+        .zip(before)
+        .and_then(|(now, before)| Change::of(figure, now, before));
+    let unit = parts::unit(figure);
+    let cell = |number: Option<f64>| {
+        let shown = number.map_or_else(|| UNKNOWN.to_owned(), |number| unit.value(number));
+        Cell::number(&shown, number)
+    };
+    let shown = change.map_or_else(|| UNKNOWN.to_owned(), |change| change.signed());
     Row::new(vec![
-        Cell::text(label),
-        Cell::number(&now, values[0]),
-        Cell::number(&before, values[1]),
-        Cell::number(&change_text, change),
+        Cell::text(&figure.label.replace(" in seconds", "")),
+        cell(figure.value),
+        cell(before),
+        Cell {
+            is_number: true,
+            ..Cell::text(&shown)
+        },
     ])
 }
 
 fn numbers(one: &RunDetail, two: &RunDetail) -> Table {
-    let row = |(figure, before): (&Figure, Option<f64>)| {
-        let shown = [figure.value, before].map(|number| value(number, figure.format));
-        compared_row(&figure.label, shown, [figure.value, before])
-    };
-    let lengths = [one, two].map(|run| run.summary.duration_seconds);
-    let shown = lengths.map(|seconds| seconds.map_or_else(|| UNKNOWN.to_owned(), length));
-    let mut rows = vec![compared_row("length", shown, lengths)];
-    rows.extend(matched(one, two).into_iter().map(row));
+    let rows = matched(one, two)
+        .into_iter()
+        .map(|(figure, before)| compared_row(figure, before));
     Table {
         caption: "Numbers of both runs".to_owned(),
         heads: compared("Number"),
-        rows,
+        rows: rows.collect(),
         ..Table::default()
     }
 }
@@ -154,12 +243,13 @@ fn statuses(one: &RunDetail, two: &RunDetail) -> Table {
         .chain(two.status_codes.keys())
         .collect();
     let row = |code: &String| {
-        let numbers = [one, two].map(|run| run.status_codes.get(code).copied().unwrap_or(0));
-        compared_row(
-            code,
-            numbers.map(html::count),
-            numbers.map(|number| Some(number as f64)),
-        )
+        let number = |run: &RunDetail| run.status_codes.get(code).copied().unwrap_or(0) as f64;
+        let figure = Figure {
+            label: code.clone(),
+            value: Some(number(one)),
+            ..Figure::default()
+        };
+        compared_row(&figure, Some(number(two)))
     };
     Table {
         caption: "Responses of both runs by status code".to_owned(),

@@ -172,7 +172,7 @@ pub(super) fn group(call: &Call<'_>) -> Made {
         sections.push(Section::new(
             "chart",
             "",
-            Content::Charts(vec![charts::figure(series, true)]),
+            Content::Charts(vec![charts::figure(series, call.now)]),
         ));
     }
     sections.push(Section::new(
@@ -187,7 +187,7 @@ pub(super) fn group(call: &Call<'_>) -> Made {
         lead: detail
             .advice
             .iter()
-            .map(|advice| Html::text(advice))
+            .map(|advice| Html::sentence(advice, call.now))
             .collect(),
         up: Some(("/errors".to_owned(), "Errors".to_owned())),
         sections,
@@ -281,7 +281,10 @@ fn facts(call: &Call<'_>, detail: &ErrorGroupDetail) -> Vec<(String, Html)> {
         facts.push(("Muted".to_owned(), Html::text(muted)));
     }
     if let Some(runbook) = &detail.runbook {
-        facts.push(("Runbook".to_owned(), Html::text(runbook)));
+        facts.push((
+            "Runbook".to_owned(),
+            Html::command(&format!("dragline runbook {runbook}")),
+        ));
     }
     facts
 }

@@ -1,5 +1,7 @@
 //! The metrics explorer.
 
+use std::collections::BTreeSet;
+
 use super::html::{self, Html, UNKNOWN, address, counted, path_with, value};
 use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table};
 use super::{METRICS, Made, charts, downloads, paged, parts};
@@ -149,7 +151,7 @@ pub(super) fn metric(call: &Call<'_>) -> Made {
             Content::Words(vec![("empty", words)]),
         ));
     } else {
-        let chart = charts::figure(&series(&answer, statistic), true);
+        let chart = charts::figure(&series(&answer, statistic), call.now);
         sections.push(Section::new("chart", "", Content::Charts(vec![chart])));
     }
     sections.push(Section::new(
@@ -221,6 +223,40 @@ fn filters(call: &Call<'_>, statistic: &str) -> Filters {
     }
 }
 
+/// The names of the labels that tell series apart: one of them if one is enough, otherwise all that differ.
+fn telling(all: &[MetricSeries]) -> Vec<&str> {
+    let names: BTreeSet<&str> = all
+        .iter()
+        .flat_map(|series| series.labels.keys().map(String::as_str))
+        .collect();
+    let different = |name: &str| {
+        let values: BTreeSet<Option<&String>> =
+            all.iter().map(|series| series.labels.get(name)).collect();
+        values.len()
+    };
+    let one = names.iter().find(|name| different(name) == all.len());
+    match one {
+        Some(name) if all.len() > 1 => vec![*name],
+        _ => names
+            .into_iter()
+            .filter(|name| different(name) > 1)
+            .collect(),
+    }
+}
+
+/// A line's name in a chart: what tells it from the others, without what all have.
+fn short_label(series: &MetricSeries, telling: &[&str]) -> String {
+    let values: Vec<&str> = telling
+        .iter()
+        .filter_map(|name| series.labels.get(*name).map(String::as_str))
+        .collect();
+    if values.is_empty() {
+        label(series)
+    } else {
+        values.join(", ")
+    }
+}
+
 fn label(series: &MetricSeries) -> String {
     let labels: Vec<String> = series
         .labels
@@ -242,6 +278,8 @@ fn series(answer: &MetricAnswer, (name, read): Statistic) -> Series {
     let times: Vec<_> = (0..=steps)
         .map(|number| answer.window.from.plus_micros(number * step))
         .collect();
+    let drawn = &answer.series[..answer.series.len().min(MAX_LINES)];
+    let telling = telling(drawn);
     let line = |series: &MetricSeries| {
         let mut values = vec![None; times.len()];
         for point in &series.points {
@@ -254,7 +292,7 @@ fn series(answer: &MetricAnswer, (name, read): Statistic) -> Series {
             }
         }
         Line {
-            label: html::cut_middle(&label(series), 40),
+            label: html::cut_middle(&short_label(series, &telling), 40),
             values,
         }
     };
@@ -273,7 +311,7 @@ fn series(answer: &MetricAnswer, (name, read): Statistic) -> Series {
         } else {
             format_of(&answer.info)
         },
-        lines: answer.series.iter().take(MAX_LINES).map(line).collect(),
+        lines: drawn.iter().map(line).collect(),
         times,
         step_seconds: answer.step_seconds,
         ..Series::default()

@@ -1,22 +1,28 @@
 //! Findings of the analyst.
 
+use std::cmp::Reverse;
+
 use super::html::{
-    self, Html, Tone, UNKNOWN, counted, line_address, name, path_with, scraper_address,
-    severity_badge, value,
+    self, Html, Tone, UNKNOWN, count, counted, line_address, name, path_with, scraper_address,
+    severity_badge,
 };
 use super::view::{Content, Field, Filters, Form, Page, Section};
+use super::words::{self, Unit};
 use super::{FINDINGS, Made, may_act, note_of, parts, parts_of};
 use crate::api::queries::finding_query;
 use crate::http::Call;
-use crate::model::{Finding, Fix, FixState, ValueFormat};
-use crate::query::Page as ListPage;
+use crate::model::{Finding, Fix, FixState, Moved};
+use crate::query::{Page as ListPage, Place};
 
 /// Number of fixes on the page of all findings.
 const FIXES: usize = 20;
 
 pub(super) fn list(call: &Call<'_>) -> Made {
     let query = finding_query(call)?;
-    let list = call.backend.findings(&query)?;
+    let mut list = call.backend.findings(&query)?;
+    // The most severe first, as everywhere; a later part of a long list is sorted in itself.
+    list.items
+        .sort_by_key(|finding| (!finding.is_open, Reverse(finding.severity)));
     let open = list.items.iter().filter(|finding| finding.is_open);
     let worst = open
         .clone()
@@ -84,10 +90,10 @@ pub(super) fn finding(call: &Call<'_>) -> Made {
     let finding = call.backend.finding(call.params.required("id")?)?;
     let mut words: Vec<(&'static str, Html)> = Vec::new();
     if !finding.detail.is_empty() {
-        words.push(("", Html::prose(&finding.detail)));
+        words.push(("", Html::sentence(&finding.detail, call.now)));
     }
     if !finding.recommendation.is_empty() {
-        words.push(("", Html::prose(&finding.recommendation)));
+        words.push(("", Html::sentence(&finding.recommendation, call.now)));
     }
     let related = finding.related.iter().map(|id| {
         (
@@ -111,8 +117,9 @@ pub(super) fn finding(call: &Call<'_>) -> Made {
     sections.extend(fix(call, &finding));
     let capsule = format!("/api/v1{}/capsule", path_with("/findings", &finding.id));
     let capsule = Html::link(call.base, &capsule, "Download it as one file");
-    let explained = Html::text(
-        "for somebody without the logs: without secrets, and `dragline explain FILE` judges it again",
+    let explained = Html::sentence(
+        "for somebody without the logs: without secrets, and `dragline explain FILE` judges it again.",
+        call.now,
     );
     sections.push(Section::new(
         "capsule",
@@ -146,10 +153,10 @@ fn fix(call: &Call<'_>, finding: &Finding) -> Vec<Section> {
     if let Some(fix) = &finding.fix {
         let by = Html::text(&format!("Marked as mended by {}, ", fix.marked_by));
         let marked = by.then("", &Html::time(Some(fix.marked_at), call.now));
-        let words = vec![("", fix_state(fix)), ("", marked)];
+        let words = vec![("", fix_state(call, fix)), ("", marked)];
         sections.push(Section::new("fix", "Fix", Content::Words(words)));
     }
-    if may_act(call) && finding.fix.as_ref().is_none_or(is_decided) {
+    if may_act(call) && finding.is_open && finding.fix.as_ref().is_none_or(is_decided) {
         let path = path_with("/findings", &finding.id);
         let form = Form {
             title: String::new(),
@@ -159,6 +166,15 @@ fn fix(call: &Call<'_>, finding: &Finding) -> Vec<Section> {
             button: "Mark as mended",
         };
         sections.push(Section::new("mend", "", Content::Forms(vec![form])));
+        let words = Html::text(
+            "From the mark on, its pages or runs are counted. A mark cannot be taken back; once it is decided, another one \
+             starts the count again.",
+        );
+        sections.push(Section::new(
+            "mend-words",
+            "",
+            Content::Words(vec![("muted", words)]),
+        ));
     }
     sections
 }
@@ -168,7 +184,7 @@ fn is_decided(fix: &Fix) -> bool {
 }
 
 /// The state of a fix as a badge and a sentence.
-fn fix_state(fix: &Fix) -> Html {
+fn fix_state(call: &Call<'_>, fix: &Fix) -> Html {
     let (tone, name) = match fix.state {
         FixState::Watched => (Tone::Unknown, "watched"),
         FixState::NotWatched => (Tone::Unknown, "not watched"),
@@ -176,7 +192,7 @@ fn fix_state(fix: &Fix) -> Html {
         FixState::NotMended => (Tone::Warning, "not mended"),
         FixState::Worse => (Tone::Critical, "worse"),
     };
-    Html::badge(tone, name).then(" ", &Html::prose(&fix.sentence))
+    Html::badge(tone, name).then(" ", &Html::sentence(&fix.sentence, call.now))
 }
 
 /// All findings that were marked as mended, also those that are over.
@@ -185,17 +201,19 @@ fn fixes(call: &Call<'_>) -> Option<Section> {
     let word = |fix: &Fix| {
         let path = path_with("/findings", &fix.finding);
         let title = Html::link(call.base, &path, &html::cut_middle(&fix.title, 120));
-        ("", title.then(" ", &fix_state(fix)))
+        ("", title.then(" ", &fix_state(call, fix)))
     };
     let words: Vec<_> = fixes.iter().map(word).collect();
     (!words.is_empty()).then(|| Section::new("fixes", "Marked as mended", Content::Words(words)))
 }
 
 fn facts(call: &Call<'_>, finding: &Finding) -> Vec<(String, Html)> {
-    let state = if finding.is_open {
-        Html::text("open")
-    } else {
-        Html::text("over since ").then("", &Html::time(finding.until, call.now))
+    let state = match (finding.is_open, finding.until) {
+        (true, _) => Html::text("open"),
+        (false, Some(_)) => {
+            Html::text("over since ").then("", &Html::time(finding.until, call.now))
+        }
+        (false, None) => Html::text("over"),
     };
     let mut facts = vec![
         ("State".to_owned(), state),
@@ -213,42 +231,47 @@ fn facts(call: &Call<'_>, finding: &Finding) -> Vec<(String, Html)> {
         ));
     }
     if let Some(metric) = &finding.metric {
-        let format = if metric.ends_with("rate") || metric.ends_with("yield") {
-            ValueFormat::Percent
-        } else {
-            ValueFormat::Number
-        };
-        let expected = finding.expected.map_or_else(
-            || UNKNOWN.to_owned(),
-            |range| {
-                format!(
-                    "{} to {}",
-                    value(Some(range.lower), format),
-                    value(Some(range.upper), format)
-                )
-            },
-        );
-        let text = format!(
-            "{}: {}, expected {expected}",
-            metric.replace('_', " "),
-            value(finding.observed, format)
-        );
-        facts.push(("Metric".to_owned(), Html::text(&text)));
+        let unit = Unit::of(metric);
+        let observed = finding
+            .observed
+            .map_or_else(|| UNKNOWN.to_owned(), |value| unit.value(value));
+        let expected = finding
+            .expected
+            .map_or_else(|| UNKNOWN.to_owned(), |range| unit.range(range));
+        let text = format!("{}: {observed}, expected {expected}", words::metric(metric));
+        facts.push(("Metric".to_owned(), Html::sentence(&text, call.now)));
     }
-    for moved in &finding.sequence {
-        facts.push((
-            moved.metric.replace('_', " "),
-            Html::text("changed ").then("", &Html::time(Some(moved.at), call.now)),
-        ));
-    }
+    facts.extend(moved(call, &finding.sequence));
     if let Some(runbook) = &finding.runbook {
-        facts.push(("Runbook".to_owned(), Html::text(runbook)));
+        facts.push((
+            "Runbook".to_owned(),
+            Html::command(&format!("dragline runbook {runbook}")),
+        ));
     }
     facts
 }
 
+/// The metrics that changed: one row for those that changed in the same minute.
+fn moved(call: &Call<'_>, sequence: &[Moved]) -> Vec<(String, Html)> {
+    let minute = |moved: &Moved| moved.at.as_micros().div_euclid(60_000_000);
+    let row = |group: &[Moved]| {
+        let names: Vec<String> = group.iter().map(|one| words::metric(&one.metric)).collect();
+        let at = Html::time(group.first().map(|one| one.at), call.now);
+        let number = match group.len() as u64 {
+            1 => String::new(),
+            number => format!("{} changed together: ", count(number)),
+        };
+        let text = Html::sentence(&format!("{number}{}", names.join(", ")), call.now);
+        ("Changed".to_owned(), at.then(", ", &text))
+    };
+    sequence
+        .chunk_by(|one, other| minute(one) == minute(other))
+        .map(row)
+        .collect()
+}
+
 fn evidence(call: &Call<'_>, finding: &Finding) -> Content {
-    let word = |(place, text): &(crate::query::Place, Option<String>)| {
+    let word = |(place, text): &(Place, Option<String>)| {
         let shown = place.line.map_or_else(
             || place.file.clone(),
             |line| format!("{}:{line}", place.file),
@@ -258,6 +281,8 @@ fn evidence(call: &Call<'_>, finding: &Finding) -> Content {
             &line_address(place),
             &html::cut_middle(&shown, 80),
         );
+        let read = || line_of(call, place);
+        let text = text.clone().or_else(read);
         let sample = text.as_deref().map(Html::long).unwrap_or_default();
         ("sample", link.then(" ", &sample))
     };
@@ -265,4 +290,11 @@ fn evidence(call: &Call<'_>, finding: &Finding) -> Content {
         return Content::Words(vec![("empty", Html::text("No single line shows it."))]);
     }
     Content::Words(finding.evidence.iter().map(word).collect())
+}
+
+/// The text of a line, if its file is still there.
+fn line_of(call: &Call<'_>, place: &Place) -> Option<String> {
+    let around = call.backend.lines_around(place, 0, 0).ok()?;
+    let line = around.lines.into_iter().find(|line| line.is_target)?;
+    Some(line.text)
 }

@@ -2,6 +2,7 @@
 
 use super::html::{self, Html, Tone, UNKNOWN, counted, length, path_with, value};
 use super::view::{Cell, Content, Form, Head, Page, Row, Section, Table};
+use super::words::Unit;
 use super::{HEALTH, Made, charts, may_act, or_words};
 use crate::http::Call;
 use crate::model::{Line, Sender, Series, ServiceStatus, ValueFormat};
@@ -288,7 +289,7 @@ pub(super) fn check(call: &Call<'_>) -> Made {
         sections.push(Section::new(
             "chart",
             "",
-            Content::Charts(vec![charts::figure(&series, true)]),
+            Content::Charts(vec![charts::figure(&series, call.now)]),
         ));
     }
     sections.push(Section::new(
@@ -333,10 +334,13 @@ fn check_facts(call: &Call<'_>, check: &CheckView) -> Vec<(String, Html)> {
         facts.push(("Turning".to_owned(), Html::text(&words)));
     }
     let measured = check.values.iter().map(|(name, number)| {
-        (
-            name.replace('_', " "),
-            Html::text(&dragline_charts::Format::Number.value(*number)),
-        )
+        // Times are measured in seconds.
+        let shown = if name.ends_with("_time") {
+            value(Some(1_000.0 * number), ValueFormat::Milliseconds)
+        } else {
+            Unit::of(name).value(*number)
+        };
+        (name.replace('_', " "), Html::text(&shown))
     });
     facts.extend(measured);
     facts

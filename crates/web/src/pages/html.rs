@@ -4,7 +4,7 @@ use std::fmt;
 
 use askama::filters::Escaper;
 use dragline_charts::{Format, escape};
-use dragline_schema::{Severity, Timestamp};
+use dragline_schema::Severity;
 
 use crate::model::{RunOutcome, ScraperVerdict, ValueFormat};
 use crate::query::{Place, RunKey, ScraperKey};
@@ -38,25 +38,20 @@ impl Html {
         Self(escape(text))
     }
 
-    /// Sentences, in which what is between backticks is code.
-    pub(super) fn prose(text: &str) -> Self {
-        let parts: Vec<&str> = text.split('`').collect();
-        if parts.len().is_multiple_of(2) {
-            return Self::text(text);
-        }
-        let part = |(place, part): (usize, &&str)| match place % 2 {
-            0 => escape(part),
-            _ => format!("<code>{}</code>", escape(part)),
-        };
-        Self(parts.iter().enumerate().map(part).collect())
-    }
-
     /// A link to a page of ours.
     pub(super) fn link(base: &str, path: &str, text: &str) -> Self {
         Self(format!(
             "<a href=\"{}\">{}</a>",
             escape(&format!("{base}{path}")),
             escape(text)
+        ))
+    }
+
+    /// A command, which a click copies.
+    pub(super) fn command(command: &str) -> Self {
+        let command = escape(command);
+        Self(format!(
+            "<button type=\"button\" class=\"quiet\" data-copy=\"{command}\"><code>{command}</code></button>"
         ))
     }
 
@@ -99,49 +94,6 @@ impl Html {
             escape(&short)
         ))
     }
-
-    /// A time: as short as `now` allows. The script shows it in the reader's zone.
-    pub(super) fn time(time: Option<Timestamp>, now: Timestamp) -> Self {
-        let Some(time) = time else {
-            return Self::text(UNKNOWN);
-        };
-        Self::stamp(time, &short(time, now), "")
-    }
-
-    /// A time to the second.
-    pub(super) fn second(time: Timestamp) -> Self {
-        let iso = time.to_string();
-        Self::stamp(
-            time,
-            &format!("{} {}", &iso[..10], &iso[11..19]),
-            " data-seconds",
-        )
-    }
-
-    fn stamp(time: Timestamp, shown: &str, more: &str) -> Self {
-        let iso = time.to_string();
-        let whole = format!("{} {} UTC", &iso[..10], &iso[11..19]);
-        Self(format!(
-            "<time datetime=\"{iso}\" title=\"{whole}\"{more}>{shown}</time>"
-        ))
-    }
-}
-
-/// The time of day today, the day this year, or the whole date.
-fn short(time: Timestamp, now: Timestamp) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let (at, today) = (time.to_civil(), now.to_civil());
-    let clock = format!("{:02}:{:02}", at.hour(), at.minute());
-    if at.date() == today.date() {
-        return clock;
-    }
-    if at.year() == today.year() {
-        let month = MONTHS[at.month() as usize - 1];
-        return format!("{} {month} {clock}", at.day());
-    }
-    format!("{} {clock}", at.date())
 }
 
 /// Cuts a text in the middle.
@@ -429,15 +381,6 @@ mod tests {
             Html::link("", "/x?a=\"><b>", "<i>").0,
             "<a href=\"/x?a=&quot;&gt;&lt;b&gt;\">&lt;i&gt;</a>"
         );
-    }
-
-    #[test]
-    fn code_in_sentences_is_escaped_as_well() {
-        assert_eq!(
-            Html::prose("items have `<b>` no").0,
-            "items have <code>&lt;b&gt;</code> no"
-        );
-        assert_eq!(Html::prose("a ` alone").0, "a ` alone");
     }
 
     #[test]

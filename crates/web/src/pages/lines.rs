@@ -3,10 +3,10 @@
 use super::html::{self, Html, counted, line_address, name};
 use super::view::{Content, Field, Filters, Page, Section};
 use super::{Made, NOTHING, parts, tables};
-use crate::api::queries::{event_query, lines_around};
+use crate::api::queries::{event_query, find_events, lines_around};
 use crate::http::Call;
-use crate::model::LinesAround;
-use crate::query::{Place, ScraperKey};
+use crate::model::{EventLine, LinesAround};
+use crate::query::{Listing, Place, ScraperKey};
 
 /// Number of lines on each side.
 const AROUND: u64 = 25;
@@ -26,8 +26,7 @@ pub(super) fn around(call: &Call<'_>) -> Made {
         None => format!("dragline show {} --offset {}", around.file, place.offset),
     };
     if target.and_then(|line| line.line).is_some() {
-        let command = Html::text(&command).0;
-        lead.push(Html(format!("<button type=\"button\" class=\"quiet\" data-copy=\"{command}\"><code>{command}</code></button>")));
+        lead.push(Html::command(&command));
     }
     let mut section = Section::new("lines", "", Content::Lines(parts::log_lines(&around)));
     if let Some(path) = later(&around) {
@@ -70,9 +69,26 @@ fn later(around: &LinesAround) -> Option<String> {
     }))
 }
 
+/// How many lines there are, where that is known, or which part of them is shown.
+fn title(call: &Call<'_>, list: &Listing<EventLine>, kind: &str, of: &str) -> String {
+    let shown = list.items.len() as u64;
+    let lines = |number| counted(number, &format!("{kind}line"), &format!("{kind}lines"));
+    let is_first = call.params.text("cursor").is_none();
+    match (shown, list.total, list.next.is_some()) {
+        (0, ..) => format!("No {kind}lines{of} in this period"),
+        (_, Some(total), _) if total > shown => {
+            format!("{}{of}, {} of them shown", lines(total), html::count(shown))
+        }
+        (_, _, true) if is_first => format!("The first {}{of} of this period", lines(shown)),
+        (_, _, true) => format!("{} more{of}", lines(shown)),
+        (_, _, false) if is_first => format!("{}{of}", lines(shown)),
+        (..) => format!("The last {}{of} of this period", lines(shown)),
+    }
+}
+
 pub(super) fn events(call: &Call<'_>) -> Made {
     let query = event_query(call)?;
-    let list = call.backend.events(&query)?;
+    let list = find_events(call, &query)?;
     let key = call.params.scraper_key();
     let of = if key == ScraperKey::default() {
         String::new()
@@ -82,23 +98,12 @@ pub(super) fn events(call: &Call<'_>) -> Made {
     let kind = query
         .event_type
         .as_deref()
-        .map(|kind| format!("{} ", kind.replace('_', " ")))
+        .map(|kind| match kind {
+            parts::ITEMS => "item ".to_owned(),
+            kind => format!("{} ", kind.replace('_', " ").replace(',', " or ")),
+        })
         .unwrap_or_default();
-    let shown = list.items.len() as u64;
-    let title = match (shown, list.total) {
-        (0, _) => format!("No {kind}lines{of} in this period"),
-        (_, Some(total)) if total > shown => {
-            format!(
-                "{} {kind}lines{of}, the first {} shown",
-                html::count(total),
-                html::count(shown)
-            )
-        }
-        _ => format!(
-            "{}{of}",
-            counted(shown, &format!("{kind}line"), &format!("{kind}lines"))
-        ),
-    };
+    let title = title(call, &list, &kind, &of);
     let empty = Html::text(
         "Lines that fit would be here, as they were written. Widen the period or remove a condition.",
     );

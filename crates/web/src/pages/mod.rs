@@ -19,7 +19,9 @@ mod sign_in;
 mod sites;
 mod snapshot;
 mod tables;
+mod times;
 mod view;
+mod words;
 
 use axum::http::Method;
 

@@ -4,7 +4,7 @@ use super::html::{Html, Tone, count, counted, length};
 use super::view::{Content, Page, Section};
 use super::{Made, NOW, charts, parts, tables};
 use crate::http::Call;
-use crate::model::{DataState, Overview, ScraperVerdict};
+use crate::model::{AttentionKind, DataState, Overview, ScraperVerdict};
 use crate::query::Listing;
 
 /// Number of things that are shown in full.
@@ -30,14 +30,8 @@ pub(super) fn page(call: &Call<'_>) -> Made {
             "What needs attention",
             Content::Attention(things.collect()),
         );
-        let more = overview.attention_total.saturating_sub(SHOWN as u64);
-        if more > 0 {
-            let label = counted(
-                more,
-                "further finding or alert",
-                "further findings and alerts",
-            );
-            section = section.with_more("/findings", label);
+        for (path, label) in further(&overview) {
+            section = section.with_more(path, label);
         }
         sections.push(section);
     }
@@ -50,13 +44,13 @@ pub(super) fn page(call: &Call<'_>) -> Made {
     sections.push(Section::new(
         "numbers",
         "Numbers of the fleet",
-        parts::figures(&overview.figures, path),
+        parts::figures(&overview.figures, Some(overview.window), path),
     ));
     if !overview.series.is_empty() {
         sections.push(Section::new(
             "charts",
             "",
-            Content::Charts(charts::figures(&overview.series)),
+            Content::Charts(charts::figures(&overview.series, call.now)),
         ));
     }
     sections.push(active_runs(call, &overview));
@@ -68,6 +62,43 @@ pub(super) fn page(call: &Call<'_>) -> Made {
         ..Page::default()
     }
     .draw(call, NOW)
+}
+
+/// Links to what is not shown in full, each to the page that has it.
+fn further(overview: &Overview) -> Vec<(&'static str, String)> {
+    let hidden = overview.attention.iter().skip(SHOWN);
+    let is_complete = overview.attention_total == overview.attention.len() as u64;
+    let number = |kind| hidden.clone().filter(|thing| thing.kind == kind).count() as u64;
+    let links = [
+        (
+            AttentionKind::Finding,
+            "/findings?open=true",
+            "finding",
+            "findings",
+        ),
+        (AttentionKind::Alert, "/alerts", "alert", "alerts"),
+        (
+            AttentionKind::Health,
+            "/health",
+            "health check",
+            "health checks",
+        ),
+        (
+            AttentionKind::Service,
+            "/health#service",
+            "problem of the service",
+            "problems of the service",
+        ),
+    ];
+    let link = |(kind, path, one, many)| match (number(kind), is_complete) {
+        (0, true) => None,
+        (1, true) => Some((path, format!("1 more {one}"))),
+        (number, true) => Some((path, format!("{} more {many}", count(number)))),
+        // How the rest divides is not known.
+        (_, false) => matches!(kind, AttentionKind::Finding | AttentionKind::Alert)
+            .then(|| (path, format!("All {many}"))),
+    };
+    links.into_iter().filter_map(link).collect()
 }
 
 fn headline(overview: &Overview, total: u64) -> (String, Tone) {
@@ -171,7 +202,7 @@ fn describe(call: &Call<'_>, data: &DataState) -> Vec<Html> {
     let problem = |text: &String| {
         Html(format!(
             "<span class=\"badge warning\">{}</span>",
-            Html::text(text).0
+            Html::sentence(text, call.now).0
         ))
     };
     lines.extend(data.problems.iter().map(problem));

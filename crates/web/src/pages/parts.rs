@@ -2,31 +2,60 @@
 
 use super::html::{
     self, Html, Tone, address, line_address, name, path_with, scraper_address, severity_badge,
-    value,
 };
 use super::view::{Content, Field, FigureView, Filters, Form, LogLine, Thing, WindowLink};
+use super::words::Unit;
 use super::{may_act, with_param};
 use crate::http::Call;
-use crate::model::{Attention, AttentionKind, Figure, Finding};
+use crate::model::{Attention, AttentionKind, Figure, Finding, ValueFormat};
 use crate::query::{ScraperKey, Window};
 use crate::views::AlertView;
 
 /// The longest title of something that needs attention, in characters.
 const LONGEST_TITLE: usize = 240;
 
-/// Numbers with what was expected of them. `path` leads from a number to what is behind it.
-pub(super) fn figures(figures: &[Figure], path: impl Fn(&str) -> Option<String>) -> Content {
+/// Numbers with what was expected of them. `path` leads from a number to what is behind it; nothing is behind zero.
+/// With a window, labels name it as all pages do.
+pub(super) fn figures(
+    figures: &[Figure],
+    window: Option<Window>,
+    path: impl Fn(&str) -> Option<String>,
+) -> Content {
     let view = |figure: &Figure| {
         let (tone, note) = compare(figure);
         FigureView {
             tone: tone.class(),
-            label: figure.label.clone(),
-            value: value(figure.value, figure.format),
+            label: label(figure, window),
+            value: figure.value.map_or_else(
+                || html::UNKNOWN.to_owned(),
+                |value| unit(figure).value(value),
+            ),
             note,
-            path: figure.value.and_then(|_| path(&figure.metric)),
+            path: figure
+                .value
+                .filter(|value| *value != 0.0)
+                .and_then(|_| path(&figure.metric)),
         }
     };
     Content::Figures(figures.iter().map(view).collect())
+}
+
+fn label(figure: &Figure, window: Option<Window>) -> String {
+    match (window, figure.label.rsplit_once(" in ")) {
+        (Some(window), Some((what, _))) => {
+            format!("{what} in {}", html::period(window.seconds()))
+        }
+        _ if unit(figure) == Unit::Seconds => figure.label.replace(" in seconds", ""),
+        _ => figure.label.clone(),
+    }
+}
+
+/// How the value of a figure is written.
+pub(super) fn unit(figure: &Figure) -> Unit {
+    match (figure.format, Unit::of(&figure.metric)) {
+        (ValueFormat::Number, Unit::Seconds) => Unit::Seconds,
+        (format, _) => Unit::Is(format),
+    }
 }
 
 /// Whether a number is as expected, and the expectation in words.
@@ -39,12 +68,7 @@ fn compare(figure: &Figure) -> (Tone, String) {
         };
         return (Tone::Plain, note.to_owned());
     };
-    let [lower, upper] = [range.lower, range.upper].map(|end| value(Some(end), figure.format));
-    let note = if lower == upper {
-        format!("expected {lower}")
-    } else {
-        format!("expected {lower} to {upper}")
-    };
+    let note = format!("expected {}", unit(figure).range(range));
     let is_outside = figure
         .value
         .is_some_and(|value| value < range.lower || value > range.upper);
@@ -62,22 +86,34 @@ fn compare(figure: &Figure) -> (Tone, String) {
 pub(super) fn behind(metric: &str, scope: &[(&str, &str)], window: Window) -> Option<String> {
     let (from, to) = (window.from.to_string(), window.to.to_string());
     let period = [("from", from.as_str()), ("to", to.as_str())];
-    let all = |path: &str, more: &[(&str, &str)]| {
-        Some(address(
-            path,
-            scope.iter().chain(more).chain(&period).copied(),
-        ))
-    };
-    match metric.split('.').next().unwrap_or_default() {
-        "errors" => all("/errors", &[]),
-        "requests" | "requests_failed" | "success_rate" | "response_time_ms" | "bytes" => {
-            all("/events", &[("event_type", "request")])
+    let whole = || scope.iter().chain(&period).copied();
+    match metric {
+        "errors" => Some(address("/errors", whole())),
+        "runs" => Some(address("/runs", whole())),
+        _ => {
+            let kind = ("event_type", kinds_of(metric)?);
+            Some(address("/events", whole().chain([kind])))
         }
-        "items" => all("/events", &[("event_type", "product_processed")]),
-        "rate_limits" => all("/events", &[("event_type", "rate_limit")]),
-        "runs" => all("/runs", &[]),
+    }
+}
+
+/// The kinds of lines that are about items.
+pub(super) const ITEMS: &str = "product_processed,article_stored";
+
+/// The kinds of lines that a metric counts.
+pub(super) fn kinds_of(metric: &str) -> Option<&'static str> {
+    match metric.split('.').next().unwrap_or_default() {
+        "requests" | "requests_failed" | "success_rate" | "response_time_ms" | "bytes" => {
+            Some("request")
+        }
+        "items" => Some(ITEMS),
+        "rate_limits" => Some("rate_limit"),
         _ => None,
     }
+}
+
+fn title(call: &Call<'_>, text: &str) -> Html {
+    Html::sentence(&html::cut_middle(text, LONGEST_TITLE), call.now)
 }
 
 /// Something that needs attention.
@@ -108,10 +144,13 @@ pub(super) fn thing(call: &Call<'_>, attention: &Attention) -> Thing {
         } else {
             Tone::of_severity(attention.severity).class()
         },
-        title: html::cut_middle(&attention.title, LONGEST_TITLE),
+        title: title(call, &attention.title),
         path,
         about,
-        advice: attention.recommendation.clone(),
+        advice: attention
+            .recommendation
+            .as_deref()
+            .map(|advice| Html::sentence(advice, call.now)),
         sample: sample.map(|(place, text)| (line_address(place), html::cut_middle(text, 300))),
         command: attention.command.clone(),
         forms: Vec::new(),
@@ -141,11 +180,12 @@ pub(super) fn finding(call: &Call<'_>, finding: &Finding) -> Thing {
         } else {
             ""
         },
-        title: html::cut_middle(&finding.title, LONGEST_TITLE),
+        title: title(call, &finding.title),
         path: path_with("/findings", &finding.id),
         about,
-        advice: Some(finding.recommendation.clone())
-            .filter(|advice| finding.is_open && !advice.is_empty()),
+        advice: Some(&finding.recommendation)
+            .filter(|advice| finding.is_open && !advice.is_empty())
+            .map(|advice| Html::sentence(advice, call.now)),
         sample: None,
         command: None,
         forms: Vec::new(),
@@ -188,7 +228,7 @@ pub(super) fn alert(call: &Call<'_>, alert: &AlertView) -> Thing {
     }
     Thing {
         tone: Tone::of_severity(alert.severity).class(),
-        title: html::cut_middle(&alert.summary, LONGEST_TITLE),
+        title: title(call, &alert.summary),
         path: path_with("/alerts", &alert.id),
         about,
         advice: None,

@@ -8,7 +8,7 @@ use super::view::{Cell, Content, Field, Filters, Head, Page, Row, Section, Table
 use super::{Made, RUNS, charts, downloads, parts, tables};
 use crate::api::queries::run_query;
 use crate::http::Call;
-use crate::model::{RunDetail, RunErrors, RunOutcome, RunSummary};
+use crate::model::{Line, RunDetail, RunErrors, RunOutcome, RunSummary};
 use crate::query::{ExportTable, RunKey, ScraperKey};
 
 pub(super) fn list(call: &Call<'_>) -> Made {
@@ -80,17 +80,22 @@ pub(super) fn scraper_of(key: &RunKey) -> ScraperKey {
     }
 }
 
-/// The parameters of a run in a list of lines.
-fn lines_of(run: &RunSummary) -> String {
+/// The lines of a run that a metric counts; all of them for a metric that counts none.
+fn lines_of(run: &RunSummary, metric: &str) -> String {
     let scraper = scraper_of(&run.key);
     let from = run.start.map(|time| time.to_string());
     let to = run
         .end
         .or(run.last_seen)
         .map(|time| time.plus_micros(1).to_string());
+    let kind = match metric {
+        "errors" => Some(("level", "ERROR")),
+        _ => parts::kinds_of(metric).map(|kinds| ("event_type", kinds)),
+    };
     let params = key_params(&scraper)
         .into_iter()
-        .chain([("run_id", run.key.run_id.as_str())]);
+        .chain([("run_id", run.key.run_id.as_str())])
+        .chain(kind);
     let window = [("from", from.as_deref()), ("to", to.as_deref())];
     address(
         "/events",
@@ -106,21 +111,27 @@ pub(super) fn run(call: &Call<'_>) -> Made {
     let key = call.params.run_key()?;
     let detail = call.backend.run(&key)?;
     let run = &detail.summary;
-    let lines = lines_of(run);
+    let lines = lines_of(run, "");
     let mut sections = vec![
         Section::new("facts", "", Content::Facts(facts(call, &detail)))
             .with_more(&lines, "The lines of this run"),
         Section::new(
             "numbers",
             "Numbers against what was expected",
-            parts::figures(&detail.figures, |_| Some(lines.clone())),
+            parts::figures(&detail.figures, None, |metric| Some(lines_of(run, metric))),
         ),
     ];
-    if !detail.series.is_empty() {
+    // Of a run that is shorter than two steps, the figures say all.
+    let mut series = detail.series.clone();
+    series.retain(|series| {
+        let known = |line: &Line| line.values.iter().flatten().nth(1).is_some();
+        series.lines.iter().any(known)
+    });
+    if !series.is_empty() {
         sections.push(Section::new(
             "charts",
             "",
-            Content::Charts(charts::figures(&detail.series)),
+            Content::Charts(charts::figures(&series, call.now)),
         ));
     }
     sections.push(Section::new(

@@ -1,6 +1,8 @@
 //! Scrapers: the list, and one of them.
 
-use super::html::{Html, Tone, address, count, counted, key_params, name, predicate, verdict};
+use super::html::{
+    Html, Tone, address, count, counted, key_params, length, name, predicate, verdict,
+};
 use super::view::{Content, Field, Filters, Page, Section};
 use super::{
     Made, SCRAPER, SCRAPERS, charts, downloads, may_act, note_of, or_words, parts, parts_of, tables,
@@ -90,11 +92,15 @@ fn title_of(list: &Listing<ScraperSummary>, is_narrowed: bool) -> (String, Optio
             None,
         );
     }
-    let sick = list
+    let needing = list
         .items
         .iter()
-        .filter(|scraper| scraper.verdict.needs_attention())
-        .count() as u64;
+        .filter(|scraper| scraper.verdict.needs_attention());
+    let worst = needing
+        .clone()
+        .map(|scraper| Tone::of_verdict(scraper.verdict))
+        .max();
+    let sick = needing.count() as u64;
     // Those that need attention come first, so they are all on the first part unless it is full of them.
     let is_known = sick < list.items.len() as u64 || list.next.is_none();
     match (total, sick) {
@@ -117,7 +123,7 @@ fn title_of(list: &Listing<ScraperSummary>, is_narrowed: bool) -> (String, Optio
                 counted(total, "scraper", "scrapers"),
                 if sick == 1 { "needs" } else { "need" }
             );
-            (of, Some(Tone::Warning))
+            (of, worst)
         }
     }
 }
@@ -142,7 +148,7 @@ pub(super) fn scraper(call: &Call<'_>) -> Made {
     let numbers = Section::new(
         "numbers",
         "Numbers against what was expected",
-        parts::figures(&detail.figures, path),
+        parts::figures(&detail.figures, Some(detail.window), path),
     );
     sections.push(numbers);
     if !detail.series.is_empty() {
@@ -151,7 +157,7 @@ pub(super) fn scraper(call: &Call<'_>) -> Made {
         let section = Section::new(
             "charts",
             "",
-            Content::Charts(charts::figures(&detail.series)),
+            Content::Charts(charts::figures(&detail.series, call.now)),
         );
         sections.push(section.with_more(more.unwrap_or_default(), "The raw lines of this period"));
     }
@@ -179,7 +185,7 @@ fn lead(call: &Call<'_>, detail: &ScraperDetail) -> Vec<Html> {
     let mut lines: Vec<Html> = summary
         .reasons
         .iter()
-        .map(|reason| Html::prose(reason))
+        .map(|reason| Html::sentence(reason, call.now))
         .collect();
     let mut about = Html::default();
     if summary.since.is_some() {
@@ -191,12 +197,7 @@ fn lead(call: &Call<'_>, detail: &ScraperDetail) -> Vec<Html> {
         " ",
         &Html::text("Latest event ").then("", &Html::time(summary.last_event, call.now)),
     );
-    if summary.next_run_due.is_some() {
-        about = about.then(
-            "; next run due ",
-            &Html::time(summary.next_run_due, call.now),
-        );
-    }
+    about = about.then("; ", &due(call, summary));
     about = about.then("", &Html::text("."));
     if let Some(site) = &summary.key.site {
         let link = Html::link(
@@ -218,6 +219,21 @@ fn lead(call: &Call<'_>, detail: &ScraperDetail) -> Vec<Html> {
     );
     lines.push(Html::text(&learned));
     lines
+}
+
+/// When the next run is due, or since when it has been.
+fn due(call: &Call<'_>, summary: &ScraperSummary) -> Html {
+    let Some(due) = summary.next_run_due else {
+        return Html::default();
+    };
+    let late = call.now.since(due) as f64 / 1e6;
+    let at = Html::time(Some(due), call.now);
+    if late < 60.0 || summary.active_runs > 0 {
+        return Html::text("next run due ").then("", &at);
+    }
+    Html::text("a run was due ")
+        .then("", &at)
+        .then(", ", &Html::text(&format!("{} ago", length(late))))
 }
 
 /// Findings and alerts that are open.
@@ -267,22 +283,37 @@ fn behind(
     params: &[(&'static str, &str); 2],
     window: Window,
 ) -> [Section; 2] {
+    // Who chooses no period wants the latest runs, however long ago they were.
+    let is_chosen = ["from", "to"]
+        .iter()
+        .any(|name| call.params.text(name).is_some());
     let runs = call.backend.runs(&RunQuery {
         scope: scope.clone(),
+        window: is_chosen.then_some(window),
         page: Part::first(10),
         ..RunQuery::default()
     });
+    let (caption, empty) = if is_chosen {
+        (
+            "Runs that started in this period, the latest first",
+            "No run started in this period.",
+        )
+    } else {
+        (
+            "Runs, the latest first",
+            "Its runs would be here. A run begins with its first line.",
+        )
+    };
     let runs = or_words(runs, |mut list| {
         list.next = None;
-        let empty = Html::text("Its runs would be here. A run begins with its first line.");
-        Content::Table(tables::runs(
-            call,
-            &list,
-            "Runs, the latest first",
-            empty,
-            false,
-        ))
+        let empty = Html::text(empty);
+        Content::Table(tables::runs(call, &list, caption, empty, false))
     });
+    let all_runs = if is_chosen {
+        parts::behind("runs", params, window).unwrap_or_default()
+    } else {
+        address("/runs", params.iter().copied())
+    };
     let groups = call.backend.error_groups(&ErrorQuery {
         scope: scope.clone(),
         category: None,
@@ -305,8 +336,12 @@ fn behind(
     let all = parts::behind("errors", params, window).unwrap_or_default();
     [
         Section::new("runs", "Runs", runs).with_more(
-            address("/runs", params.iter().copied()),
-            "All runs of this scraper",
+            all_runs,
+            if is_chosen {
+                "All runs of this period"
+            } else {
+                "All runs of this scraper"
+            },
         ),
         Section::new("errors", "Errors", groups).with_more(all, "All errors of this scraper"),
     ]

@@ -72,27 +72,67 @@ pub(crate) fn sign_in_page(base: &str, return_to: &str, wrong: Option<&str>) -> 
             |_| "This token does not let you in".to_owned(),
         ),
         tone: wrong.map(|_| Tone::Critical),
-        lead: vec![Html::text(wrong.unwrap_or(
-            "The operator of this service makes tokens; one with the role read or act signs in here.",
-        ))],
+        lead: vec![Html::text(&sentence(wrong.unwrap_or(
+            "The operator of this service makes tokens; one with the role read or act signs in here",
+        )))],
         sections: vec![Section::new("sign-in", "", Content::Forms(vec![form]))],
         ..Page::default()
     };
     framed(&page, base, None)
 }
 
-/// The page about a problem.
-pub(crate) fn problem_page(base: &str, problem: &Problem, caller: Option<&Caller>) -> Reply {
+/// What was not done, by the beginning of the address that was asked to, and the page from where.
+const ACTIONS: [(&str, &str, &str, &str); 4] = [
+    (
+        "/api/v1/reload",
+        "The configuration was not read anew",
+        "/health",
+        "Back to Health",
+    ),
+    (
+        "/api/v1/alerts",
+        "The alert was not taken up",
+        "/alerts",
+        "Back to Alerts",
+    ),
+    (
+        "/api/v1/silences",
+        "The silence was not changed",
+        "/alerts",
+        "Back to Alerts",
+    ),
+    (
+        "/api/v1/findings",
+        "The finding was not marked",
+        "/findings",
+        "Back to the findings",
+    ),
+];
+
+/// The page about a problem with a request to an address, which is below the base.
+pub(crate) fn problem_page(
+    base: &str,
+    address: &str,
+    problem: &Problem,
+    caller: Option<&Caller>,
+) -> Reply {
+    let action = ACTIONS.iter().find(|(path, ..)| address.starts_with(path));
+    let (path, label) = action.map_or(("/", "Back to the start"), |one| (one.2, one.3));
     let title = match problem.status {
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::CONFLICT
+            if action.is_some() =>
+        {
+            action.map_or("", |one| one.1)
+        }
         StatusCode::NOT_FOUND => "Not found",
-        StatusCode::BAD_REQUEST => "This request makes no sense",
+        StatusCode::BAD_REQUEST => "Dragline does not understand this address",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::SERVICE_UNAVAILABLE => "Not available now",
         _ => problem.title(),
     };
     let words = vec![
         ("", Html::text(&sentence(&problem.detail))),
-        ("", Html::link(base, "/", "Back to the start")),
+        ("", Html::link(base, path, label)),
     ];
     let page = Page {
         title: title.to_owned(),
@@ -115,7 +155,7 @@ fn framed(page: &Page, base: &str, caller: Option<&Caller>) -> Reply {
         caller: caller.map(|caller| (caller.name.as_str(), caller.has_session)),
         stream: String::new(),
         topics: String::new(),
-        at: Html::default(),
+        now: None,
         copy: None,
     };
     page.render(frame)

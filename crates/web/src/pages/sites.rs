@@ -13,11 +13,15 @@ pub(super) fn list(call: &Call<'_>) -> Made {
     let list = call
         .backend
         .sites(&call.params.page(Part::DEFAULT_LIMIT)?)?;
-    let sick = list
+    let needing = list
         .items
         .iter()
-        .filter(|site| site.verdict.needs_attention())
-        .count() as u64;
+        .filter(|site| site.verdict.needs_attention());
+    let worst = needing
+        .clone()
+        .map(|site| Tone::of_verdict(site.verdict))
+        .max();
+    let sick = needing.count() as u64;
     let total = list.total.unwrap_or(list.items.len() as u64);
     let sites = counted(total, "site", "sites");
     let (title, tone) = match (total, sick) {
@@ -28,7 +32,7 @@ pub(super) fn list(call: &Call<'_>) -> Made {
                 "{} of {sites} have scrapers that need attention",
                 count(sick)
             ),
-            Tone::Warning,
+            worst.unwrap_or(Tone::Warning),
         ),
     };
     let row = |site: &SiteSummary| {
@@ -99,13 +103,13 @@ pub(super) fn site(call: &Call<'_>) -> Made {
     sections.push(Section::new(
         "numbers",
         "Numbers against what was expected",
-        parts::figures(&detail.figures, path),
+        parts::figures(&detail.figures, Some(detail.window), path),
     ));
     if !detail.series.is_empty() {
         sections.push(Section::new(
             "charts",
             "",
-            Content::Charts(charts::figures(&detail.series)),
+            Content::Charts(charts::figures(&detail.series, call.now)),
         ));
     }
     if let Some(control) = &detail.control {
@@ -138,12 +142,23 @@ pub(super) fn site(call: &Call<'_>) -> Made {
         lead: detail
             .control
             .iter()
-            .map(|control| Html::text(&control.conclusion))
+            .map(|control| conclusion(call, &detail, control))
             .collect(),
         up: Some(("/sites".to_owned(), "Sites".to_owned())),
         sections,
     }
     .draw(call, SCRAPERS)
+}
+
+/// What the comparison with other sites says. It is about the success of requests alone, which is said where something
+/// is the matter with the site.
+fn conclusion(call: &Call<'_>, detail: &SiteDetail, control: &ControlGroup) -> Html {
+    let about = if detail.summary.verdict.needs_attention() {
+        "By the success of requests alone: "
+    } else {
+        ""
+    };
+    Html::sentence(&format!("{about}{}", control.conclusion), call.now)
 }
 
 fn site_title(detail: &SiteDetail, site: &str) -> String {
@@ -182,7 +197,11 @@ fn control_group(call: &Call<'_>, control: &ControlGroup) -> [Section; 2] {
         counted(control.total, "other site", "other sites")
     );
     [
-        Section::new("control", title, parts::figures(&control.figures, |_| None)),
+        Section::new(
+            "control",
+            title,
+            parts::figures(&control.figures, None, |_| None),
+        ),
         Section::new("control-sites", "", Content::Words(vec![("muted", list)])),
     ]
 }

@@ -3,14 +3,15 @@
 use dragline_charts::Sparkline as Spark;
 
 use super::html::{
-    self, Html, UNKNOWN, address, key_params, name, outcome_badge, path_with, run_address,
+    self, Html, Tone, UNKNOWN, address, key_params, name, outcome_badge, path_with, run_address,
     scraper_address, severity_badge, value, verdict_badge,
 };
 use super::paged;
 use super::view::{Cell, Head, Row, Table};
+use super::words::Unit;
 use crate::http::Call;
 use crate::model::{
-    ErrorGroup, EventLine, RunOutcome, RunSummary, ScraperSummary, Sparkline, ValueFormat,
+    ErrorGroup, EventLine, Range, RunOutcome, RunSummary, ScraperSummary, Sparkline, ValueFormat,
 };
 use crate::query::{Listing, ScraperKey};
 
@@ -52,19 +53,13 @@ pub(super) fn scrapers(
         let mut state = verdict_badge(scraper.verdict);
         if scraper.alerts_firing > 0 {
             let alerts = html::counted(scraper.alerts_firing, "alert", "alerts");
-            state = state.then(
-                ", ",
-                &Html::link(
-                    call.base,
-                    &address("/alerts", key_params(&scraper.key)),
-                    &alerts,
-                ),
-            );
+            let path = address("/alerts", key_params(&scraper.key));
+            state = state.then(", ", &Html::link(call.base, &path, &alerts));
         }
         let reason = scraper
             .reasons
             .first()
-            .map(|reason| Html::text(&html::cut_middle(reason, 120)));
+            .map(|reason| Html::sentence(&html::cut_middle(reason, 120), call.now));
         let rate = value(numbers.success_rate, ValueFormat::Percent);
         let time = value(numbers.response_time_ms_p95, ValueFormat::Milliseconds);
         Row::new(vec![
@@ -188,17 +183,32 @@ pub(super) fn runs(
     }
 }
 
+/// The items of a run, marked where it ended with fewer than expected.
 fn items(run: &RunSummary) -> Html {
     let items = run
         .numbers
         .items
         .map_or_else(|| UNKNOWN.to_owned(), html::count);
     let expected = run.items_expected.map(|range| {
-        let [lower, upper] =
-            [range.lower, range.upper].map(|end| value(Some(end), ValueFormat::Number));
-        Html::text(&format!("expected {lower} to {upper}"))
+        let whole = Range {
+            lower: range.lower.floor(),
+            upper: range.upper.ceil(),
+        };
+        let range = Unit::Is(ValueFormat::Number).range(whole);
+        Html::text(&format!("expected {range}"))
     });
-    Html::text(&items).small(&expected.unwrap_or_default())
+    let is_short = run.outcome != Some(RunOutcome::Running)
+        && run
+            .numbers
+            .items
+            .zip(run.items_expected)
+            .is_some_and(|(items, range)| (items as f64) < range.lower);
+    let items = if is_short {
+        Html::badge(Tone::Warning, &items)
+    } else {
+        Html::text(&items)
+    };
+    items.small(&expected.unwrap_or_default())
 }
 
 /// How a run is expected to end, or why it ended.
@@ -293,7 +303,10 @@ pub(super) fn lines(
             .join(" ");
         Row::new(vec![
             Cell::new(html::place(call.base, &line.place)),
-            Cell::time(call, line.at),
+            Cell {
+                html: Html::time_seconds(line.at, call.now),
+                ..Cell::time(call, line.at)
+            },
             Cell::text(&what),
             Cell::words(&name(&line.key)),
             Cell::new(Html::long(&line.text)),

@@ -7,6 +7,7 @@ use askama::Template;
 use dragline_schema::Timestamp;
 
 use super::html::{Html, Tone};
+use super::times::in_utc;
 use super::{NAV, assets};
 use crate::feed::Topic;
 use crate::http::{Call, Problem, Reply};
@@ -29,8 +30,8 @@ pub(super) struct Section {
     pub(super) id: &'static str,
     pub(super) title: String,
     pub(super) content: Content,
-    /// Address and words of a link to more.
-    pub(super) more: Option<(String, String)>,
+    /// Addresses and words of links to more.
+    pub(super) more: Vec<(String, String)>,
 }
 
 /// What a section shows.
@@ -50,10 +51,10 @@ pub(super) enum Content {
 /// Something that needs attention.
 pub(super) struct Thing {
     pub(super) tone: &'static str,
-    pub(super) title: String,
+    pub(super) title: Html,
     pub(super) path: String,
     pub(super) about: Html,
-    pub(super) advice: Option<String>,
+    pub(super) advice: Option<Html>,
     pub(super) sample: Option<(String, String)>,
     pub(super) command: Option<String>,
     pub(super) forms: Vec<Form>,
@@ -163,15 +164,13 @@ impl Section {
             id,
             title: title.into(),
             content,
-            more: None,
+            more: Vec::new(),
         }
     }
 
-    pub(super) fn with_more(self, path: impl Into<String>, label: impl Into<String>) -> Self {
-        Self {
-            more: Some((path.into(), label.into())),
-            ..self
-        }
+    pub(super) fn with_more(mut self, path: impl Into<String>, label: impl Into<String>) -> Self {
+        self.more.push((path.into(), label.into()));
+        self
     }
 }
 
@@ -210,6 +209,9 @@ impl Cell {
 
     /// Words of a log or of people, which may be long.
     pub(super) fn words(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::new(Html::default());
+        }
         Self::new(Html(format!(
             "<span class=\"long\">{}</span>",
             Html::text(text).0
@@ -235,6 +237,33 @@ impl Cell {
             key: time.map(|time| time.as_micros().to_string()),
             ..Self::new(Html::time(time, call.now))
         }
+    }
+
+    /// A sentence of the backend.
+    pub(super) fn sentence(call: &Call<'_>, text: &str) -> Self {
+        Self::new(Html(format!(
+            "<span class=\"long\">{}</span>",
+            Html::sentence(text, call.now).0
+        )))
+    }
+}
+
+impl Table {
+    /// Cells with the labels of their columns, which a phone shows beside them.
+    fn labelled<'c>(&self, cells: &'c [Cell]) -> impl Iterator<Item = (&'c Cell, &'static str)> {
+        let labels = self.heads.iter().map(|head| head.label);
+        cells.iter().zip(labels.chain(std::iter::repeat("")))
+    }
+
+    /// Whether it needs more room than a phone or a tablet has: there, each row is a card.
+    fn is_broad(&self) -> bool {
+        let is_numbers = self.heads.iter().skip(1).all(|head| head.is_number);
+        self.heads.len() > if is_numbers { 4 } else { 3 }
+    }
+
+    /// Whether the script puts a field above it that filters its rows.
+    fn has_filter(&self) -> bool {
+        self.is_sortable && self.rows.len() >= 9
     }
 }
 
@@ -292,7 +321,8 @@ struct NavEntry {
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Whole<'p> {
-    title: &'p str,
+    title: String,
+    heading: Html,
     tone: &'static str,
     lead: &'p [Html],
     up: Option<&'p (String, String)>,
@@ -328,7 +358,7 @@ impl Page {
                 .filter_map(|topic| topic_name(*topic))
                 .collect::<Vec<_>>()
                 .join(" "),
-            at: Html::second(call.now),
+            now: Some(call.now),
         })
     }
 
@@ -336,16 +366,21 @@ impl Page {
     pub(super) fn render(&self, frame: Frame<'_>) -> Result<Reply, Problem> {
         let entry =
             |(path, label, below): &(&'static str, &'static str, &'static [&'static str])| {
-                let first = frame.path.split('/').nth(1).unwrap_or_default();
+                let first = frame.path.split('/').nth(1);
                 NavEntry {
                     path,
                     label,
-                    is_current: frame.caller.is_some() && below.contains(&first),
+                    is_current: frame.caller.is_some()
+                        && first.is_some_and(|first| below.contains(&first)),
                 }
             };
         let (caller, has_session) = frame.caller.unwrap_or_default();
         let whole = Whole {
-            title: &self.title,
+            title: in_utc(&self.title),
+            heading: frame.now.map_or_else(
+                || Html::text(&self.title),
+                |now| Html::sentence(&self.title, now),
+            ),
             tone: self.tone.map(Tone::class).unwrap_or_default(),
             lead: &self.lead,
             up: self.up.as_ref(),
@@ -361,7 +396,7 @@ impl Page {
             topics: frame.topics,
             caller,
             has_session,
-            at: frame.at,
+            at: frame.now.map(Html::second).unwrap_or_default(),
             copy: frame.copy,
         };
         whole.render().map(Reply::html).map_err(|error| {
@@ -381,7 +416,8 @@ pub(super) struct Frame<'f> {
     pub(super) caller: Option<(&'f str, bool)>,
     pub(super) stream: String,
     pub(super) topics: String,
-    pub(super) at: Html,
+    /// When it is made; `None` for a page without times.
+    pub(super) now: Option<Timestamp>,
     /// What a page says that stands alone; `None` for one that is served.
     pub(super) copy: Option<FileCopy>,
 }

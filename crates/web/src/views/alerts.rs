@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use dragline_alerting::Alert;
 use dragline_alerting::history::{AlertSummary, Entry};
 use dragline_alerting::notify::Silence;
+use dragline_alerting::{Alert, AlertId};
 use dragline_schema::{Severity, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::word;
 use crate::model::{AlertDetail, AlertRecord, Range, Series, SilenceRecord};
-use crate::query::Place;
+use crate::query::{Place, ScraperKey};
 
 /// An alert.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -151,6 +151,8 @@ pub struct AlertEvent {
     pub text: String,
     /// The ids of the alerts that it is about.
     pub alerts: Vec<String>,
+    /// The scraper and site of each of these alerts; null for an alert about several or none.
+    pub scrapers: Vec<Option<ScraperKey>>,
     /// The severity, where there is one.
     #[schema(value_type = Option<String>, example = "high")]
     pub severity: Option<Severity>,
@@ -174,6 +176,7 @@ impl From<Entry> for AlertEvent {
             kind: String::new(),
             text: String::new(),
             alerts: Vec::new(),
+            scrapers: Vec::new(),
             severity: None,
             value: None,
             channel: None,
@@ -193,6 +196,7 @@ impl From<Entry> for AlertEvent {
                 kind: "transition".to_owned(),
                 text: format!("{} is {}: {}", alert.rule, word(&to), reason.describe()),
                 alerts: vec![alert.short()],
+                scrapers: vec![scraper_of(&alert)],
                 severity,
                 value,
                 ..blank
@@ -222,6 +226,10 @@ impl From<Entry> for AlertEvent {
                         .iter()
                         .flat_map(|alert| alert.evidence.clone())
                         .collect(),
+                    scrapers: alerts
+                        .iter()
+                        .map(|entry| scraper_of(&entry.alert))
+                        .collect(),
                     alerts: alerts.iter().map(|entry| entry.alert.short()).collect(),
                     severity: Some(severity),
                     channel: Some(channel),
@@ -231,12 +239,35 @@ impl From<Entry> for AlertEvent {
             }
             Entry::Action { by, text, .. } => Self {
                 kind: "action".to_owned(),
+                alerts: ids_in(&text),
                 text,
                 by: Some(by),
                 ..blank
             },
         }
     }
+}
+
+/// The short ids of alerts in a sentence about what somebody did: a rule's name and twelve hexadecimal digits.
+fn ids_in(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
+    let is_id = |word: &&str| {
+        word.rsplit_once('-').is_some_and(|(rule, digits)| {
+            !rule.is_empty()
+                && digits.len() == 12
+                && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    words.filter(is_id).map(str::to_owned).collect()
+}
+
+fn scraper_of(alert: &AlertId) -> Option<ScraperKey> {
+    let label = |name: &str| alert.labels.get(name).map(str::to_owned);
+    let key = ScraperKey {
+        scraper_id: label("scraper_id"),
+        site: label("site"),
+    };
+    (key != ScraperKey::default()).then_some(key)
 }
 
 /// An alert with its history.
