@@ -42,6 +42,7 @@ pub(crate) fn of(
 ) -> Calendar {
     let mut calendar = Calendar {
         order,
+        is_year_first: None,
         is_undecided: false,
         day: None,
         written: written.map(|time| time.to_civil().date()),
@@ -60,11 +61,12 @@ pub(crate) fn of(
     let lines = start.split(|byte| *byte == b'\n');
     let times = lines.filter_map(|line| Some((line, time_in(line)?)));
     let (mut is_open, mut is_dayless, mut told) = (false, false, None);
-    let mut is_timed = false;
+    let (mut is_timed, mut is_short) = (false, false);
     let mut evidence = Evidence::default();
     for (line, found) in times.take(FIRST_LINES) {
         is_timed |= time_in(&line[..line.len().min(HEAD)]).is_some();
         is_open |= matches!(found.date, Date::Either(..));
+        is_short |= matches!(found.date, Date::Short(..));
         is_dayless |= found.date == Date::None;
         evidence.look_at(&without_colours(&String::from_utf8_lossy(line)));
         // Later lines may be ambiguous even if these are not.
@@ -81,6 +83,9 @@ pub(crate) fn of(
     calendar.order = calendar.order.or(told);
     if is_open && calendar.order.is_none() {
         calendar.order = order_in(path, watch);
+    }
+    if is_short {
+        calendar.is_year_first = is_year_first(path, watch);
     }
     calendar.is_undecided = is_open && calendar.order.is_none();
     calendar
@@ -105,20 +110,22 @@ fn time_in(line: &[u8]) -> Option<Stamp> {
     None
 }
 
-/// Determines the date order from a date with a number above twelve.
-fn order_in(path: &Path, watch: &Arc<Watch>) -> Option<DateOrder> {
+/// Looks at the lines of a file until one of them tells what is asked for.
+fn first_told<T>(
+    path: &Path,
+    watch: &Arc<Watch>,
+    mut tell: impl FnMut(&[u8]) -> Option<T>,
+) -> Option<T> {
     let mut source = Source::open_quietly(path, watch).ok()?;
-    let (mut left, mut order, mut rest) = (LOOKED_AT, None, Vec::new());
-    // The numbers seen in first and second position, used if no date is conclusive.
-    let mut days: (Vec<i8>, Vec<i8>) = (Vec::new(), Vec::new());
+    let (mut left, mut told, mut rest) = (LOOKED_AT, None, Vec::new());
     source.each_piece(|piece| {
         rest.extend_from_slice(piece);
         let mut from = 0;
         while let Some(end) = memchr::memchr(b'\n', &rest[from..]) {
             let line = &rest[from..from + end];
             from += end + 1;
-            order = order_of(line, &mut days);
-            if order.is_some() {
+            told = tell(line);
+            if told.is_some() {
                 break;
             }
         }
@@ -127,9 +134,32 @@ fn order_in(path: &Path, watch: &Arc<Watch>) -> Option<DateOrder> {
             rest.clear();
         }
         left = left.saturating_sub(piece.len() as u64);
-        order.is_none() && left > 0
+        told.is_none() && left > 0
     });
-    let told = order.or_else(|| order_of(&rest, &mut days));
+    told.or_else(|| tell(&rest))
+}
+
+/// Whether the year is the first number of dates with three of two digits: the number that changes is the day.
+fn is_year_first(path: &Path, watch: &Arc<Watch>) -> Option<bool> {
+    let mut seen: Option<(i8, i8)> = None;
+    first_told(path, watch, |line| {
+        let Date::Short(first, _, last) = time_in(line)?.date else {
+            return None;
+        };
+        let held = *seen.get_or_insert((first, last));
+        match (held.0 == first, held.1 == last) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            _ => None,
+        }
+    })
+}
+
+/// Determines the date order from a date with a number above twelve.
+fn order_in(path: &Path, watch: &Arc<Watch>) -> Option<DateOrder> {
+    // The numbers seen in first and second position, used if no date is conclusive.
+    let mut days: (Vec<i8>, Vec<i8>) = (Vec::new(), Vec::new());
+    let told = first_told(path, watch, |line| order_of(line, &mut days));
     // The number that changes within one file is the day.
     told.or(match (days.0.len(), days.1.len()) {
         (2.., 1) => Some(DateOrder::DayFirst),

@@ -73,9 +73,15 @@ pub fn verdict<'i>(
         return ("down", vec![reason]);
     }
     if !rows.iter().any(|row| row.counters.has_activity()) {
+        if let Some((errors, events)) = errors_alone(rows) {
+            let reason = format!(
+                "{errors} of {events} events are errors; no request and no item was recognised."
+            );
+            return ("degraded", vec![reason]);
+        }
         return (
             "no_data",
-            vec!["No requests and no items were logged.".to_owned()],
+            vec!["No requests and no items were recognised.".to_owned()],
         );
     }
     if let Some(reasons) = of(Effect::Degraded) {
@@ -161,6 +167,13 @@ fn errors_beside_nothing(rows: &[&RunRow]) -> Option<(u64, u64)> {
     let requests = sum(rows, |row| row.counters.requests);
     let is_nothing = requests > 0 && sum(rows, |row| row.counters.items()) == 0;
     (is_nothing && errors >= FEW_REQUESTS && 2 * errors >= requests).then_some((errors, requests))
+}
+
+/// The numbers of errors and of events, where a tenth of all that was logged are errors, and nothing else is known.
+fn errors_alone(rows: &[&RunRow]) -> Option<(u64, u64)> {
+    let errors = sum(rows, |row| row.counters.errors);
+    let events = sum(rows, |row| row.counters.events);
+    (errors >= FEW_REQUESTS && 10 * errors >= events).then_some((errors, events))
 }
 
 /// Successful requests / requests; `None` if there are too few requests to say. A few are enough if so many failed that

@@ -98,6 +98,7 @@ impl SourceStats {
             first: self.first,
             last: self.last,
             last_place: self.last_place,
+            untimed: self.untimed,
             started: self.started,
             end: self.end,
             end_place: self.end_place,

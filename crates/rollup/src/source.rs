@@ -218,6 +218,8 @@ pub(crate) struct SourceStats {
     pub(crate) last: Option<Timestamp>,
     /// The time and position of the last line.
     pub(crate) last_place: Option<(Timestamp, Evidence)>,
+    /// The position of the last line, while none has a time.
+    pub(crate) untimed: Untimed,
     pub(crate) started: Option<Timestamp>,
     pub(crate) end: Option<RunEnd>,
     pub(crate) end_place: Option<Evidence>,
@@ -268,6 +270,7 @@ impl Default for SourceStats {
             first: None,
             last: None,
             last_place: None,
+            untimed: Untimed::default(),
             started: None,
             end: None,
             end_place: None,
@@ -298,6 +301,29 @@ impl Default for SourceStats {
     }
 }
 
+/// The end of lines without a time. Within a file, the order of the lines is that of events; between files, nothing tells
+/// which one is later.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Untimed {
+    at: Option<Evidence>,
+    has_several: bool,
+}
+
+impl Untimed {
+    fn add(&mut self, at: Evidence) {
+        match &mut self.at {
+            Some(held) if held.content_id != at.content_id => self.has_several = true,
+            Some(held) if *held > at => {}
+            held => *held = Some(at),
+        }
+    }
+
+    fn last(&self) -> Option<&Evidence> {
+        self.at.as_ref().filter(|_| !self.has_several)
+    }
+}
+
 /// Whether a record is a crash if nothing follows it: a critical error.
 pub(crate) fn is_crash(record: &Record<'_>) -> bool {
     matches!(record.event, Event::ScraperError(_)) && record.level == Some(Level::Critical)
@@ -314,7 +340,9 @@ pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Time
 impl SourceStats {
     /// Records that a line was seen.
     pub(crate) fn touch(&mut self, time: Option<Timestamp>, at: &dyn Fn() -> Evidence) {
-        let Some(time) = time else { return };
+        let Some(time) = time else {
+            return self.untimed.add(at());
+        };
         self.first = earlier(self.first, Some(time));
         self.last = self.last.max(Some(time));
         if self
@@ -346,7 +374,8 @@ impl SourceStats {
     /// Whether the last record is a crash, or neither a request nor an item follows a record which says that the program
     /// failed as a whole.
     pub(crate) fn is_crashed(&self) -> bool {
-        let last = self.last_place.as_ref().map(|(_, place)| place);
+        let timed = self.last_place.as_ref().map(|(_, place)| place);
+        let last = timed.or_else(|| self.untimed.last());
         let error = self.last_error.as_ref().filter(|error| error.is_crash);
         let is_last = error.is_some_and(|error| Some(&error.evidence) == last);
         let has_died = self
@@ -401,6 +430,12 @@ impl Add for SourceStats {
         self.first = earlier(self.first, other.first);
         self.last = self.last.max(other.last);
         self.last_place = self.last_place.take().max(other.last_place);
+        self.untimed.has_several |= other.untimed.has_several;
+        other
+            .untimed
+            .at
+            .into_iter()
+            .for_each(|at| self.untimed.add(at));
         self.started = earlier(self.started, other.started);
         // Of two ends of one run, the later counts: a run can be resumed under its id.
         if other.end > self.end {

@@ -83,7 +83,9 @@ pub(crate) fn told(message: &str) -> Option<Told<'_>> {
     let of_start = match bytes.first()? {
         b's' | b'e' | b'g' => supervisord(message).or_else(|| of_shell(message)),
         b'A' => pm2(message).or_else(|| actor(message)),
-        b'P' => pm2(message).or_else(|| process(message)),
+        b'P' => pm2(message)
+            .or_else(|| process(message))
+            .or_else(|| php(message)),
         b'S' => started(message).or_else(|| of_shell(message)),
         b'K' | b'I' | b'.' | b'/' | b'b' | b'c' | b'r' => of_shell(message),
         b'O' | b'M' | b'[' => out_of_memory(message),
@@ -96,12 +98,26 @@ pub(crate) fn told(message: &str) -> Option<Told<'_>> {
     };
     // Others end with what happened.
     of_start.or_else(|| match bytes.last()? {
-        b'0'..=b'9' | b')' => exited(message),
+        b'0'..=b'9' => exited(message),
+        b')' => exited(message).or_else(|| of_shell(message)),
         b'A'..=b'Z' | b'.' => systemd(message),
         b's' => lambda(message),
         b'd' => of_shell(message),
         _ => None,
     })
+}
+
+/// `PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted`: what no program can catch. (Uncaught exceptions
+/// are crashes with a stack.)
+fn php(message: &str) -> Option<Told<'_>> {
+    let rest = message.strip_prefix("PHP Fatal error: ")?.trim_start();
+    let is_limit = [
+        "Allowed memory size",
+        "Maximum execution time",
+        "Out of memory",
+    ];
+    let is_limit = is_limit.iter().any(|words| rest.starts_with(words));
+    is_limit.then(|| fault(None))
 }
 
 fn fault(name: Option<&str>) -> Told<'_> {
@@ -334,6 +350,8 @@ fn of_shell(message: &str) -> Option<Told<'_>> {
         "Killed",
         "Segmentation fault",
         "Illegal instruction",
+        "Aborted",
+        "Bus error",
         // R's
         "Execution halted",
     ];
@@ -344,7 +362,13 @@ fn of_shell(message: &str) -> Option<Told<'_>> {
             rest => !is_alone && rest.starts_with(' '),
         })
     });
-    if is_one { Some(fault(None)) } else { None }
+    // Whatever the signal is called: a core is dumped by a death only.
+    let is_dumped = word.len() <= 60 && word.ends_with("(core dumped)");
+    if is_one || is_dumped {
+        Some(fault(None))
+    } else {
+        None
+    }
 }
 
 /// Completes a record whose message is a supervisor's.
@@ -502,6 +526,13 @@ mod tests {
                 What::Fault,
             ),
             ("Segmentation fault (core dumped)", None, What::Fault),
+            ("CPU time limit exceeded (core dumped)", None, What::Fault),
+            ("./run.sh: line 9:  4411 Aborted", None, What::Fault),
+            (
+                "PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted in /srv/w.php on line 3",
+                None,
+                What::Fault,
+            ),
         ] {
             assert_eq!(told(message), Some(Told { name, what }), "{message}");
         }

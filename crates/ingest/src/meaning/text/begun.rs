@@ -76,7 +76,7 @@ impl Begun {
             let is_group = line.trim_start().starts_with("+ Exception Group");
             let is_indented = line.starts_with([' ', '\t']) && !is_group;
             // A program without levels dies directly behind the line of its last request.
-            let is_answer = || level.is_none() && is_traceback(line) && tells_answer(&self.text);
+            let is_answer = || level.is_none() && tells_answer(&self.text);
             let may_be_own = (crash::may_have_logged(level) && !is_answer()) || is_indented;
             // Nested errors are inside an error's braces.
             let is_inner = self.body.is_open() && line.starts_with([' ', '\t']);
@@ -411,10 +411,6 @@ impl Begun {
             }
         }
     }
-}
-
-fn is_traceback(line: &str) -> bool {
-    line.starts_with("Traceback (most recent call last)")
 }
 
 /// Whether a message tells the answer to one request: a URL and a status.

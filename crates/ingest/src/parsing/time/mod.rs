@@ -30,6 +30,8 @@ pub(crate) enum Before {
 pub(crate) struct Calendar {
     /// Which of two ambiguous numbers of a date comes first.
     pub(crate) order: Option<DateOrder>,
+    /// Of dates with three numbers of two digits, whether the first one is the year.
+    pub(crate) is_year_first: Option<bool>,
     /// Whether the file contains dates for which the order is unknown.
     pub(crate) is_undecided: bool,
     /// The date of times that contain none.
@@ -267,7 +269,7 @@ pub(crate) fn instant(
             };
             civil::Date::new(year, month, day).ok()?
         }
-        Date::Short(first, month, last) => short(first, month, last, calendar.written)?,
+        Date::Short(first, month, last) => short(first, month, last, calendar)?,
         Date::MonthDay(month, day) => year_of(month, day, calendar.written?)?,
         Date::None => calendar.day?,
     };
@@ -295,10 +297,21 @@ fn at_offset(civil: civil::DateTime, seconds: i32) -> Option<Timestamp> {
     Some(offset.to_timestamp(civil).ok()?.into())
 }
 
-/// The date with three two-digit numbers whose year is first or last: the later date that is not after the day on
-/// which the file was written.
-fn short(first: i8, month: i8, last: i8, written: Option<civil::Date>) -> Option<civil::Date> {
+/// The date with three two-digit numbers whose year is first or last: as the file shows, otherwise the later date that is
+/// not after the day on which the file was written.
+fn short(first: i8, month: i8, last: i8, calendar: &Calendar) -> Option<civil::Date> {
     let of = |year: i8, day: i8| civil::Date::new(2000 + i16::from(year), month, day).ok();
+    let shown = calendar.is_year_first.and_then(|is_first| {
+        if is_first {
+            of(first, last)
+        } else {
+            of(last, first)
+        }
+    });
+    if shown.is_some() {
+        return shown;
+    }
+    let written = calendar.written;
     let latest = written.and_then(|written| written.tomorrow().ok());
     let both = [of(first, last), of(last, first)].into_iter().flatten();
     let is_past = |date: &civil::Date| latest.is_none_or(|latest| *date <= latest);

@@ -300,7 +300,9 @@ fn day_or_month(reader: &mut Reader<'_>, first: u32) -> Option<Stamp> {
     }
     let before = reader.at;
     let year = year(reader)?;
-    if between == b'-' && reader.at - before == 2 {
+    // `20-07-21`, `24/05/11` (Spark's and Hadoop's), and `21-07-20`: the year is first or last.
+    let is_short = reader.at - before == 2;
+    if is_short && (between == b'-' || (between == b'/' && a > 12)) {
         let last = (year - 2000) as i8;
         let may_be = |y: i8, m: i8, d: i8| civil::Date::new(2000 + i16::from(y), m, d).is_ok();
         return match (may_be(a, b, last), may_be(last, b, a)) {
