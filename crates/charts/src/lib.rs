@@ -48,6 +48,7 @@ mod category;
 mod format;
 mod frame;
 mod heat_map;
+mod labels;
 mod marks;
 mod page;
 mod percentiles;

@@ -1,11 +1,11 @@
 //! Lines over time, with expected ranges, change points and forecasts.
 
 use crate::frame::{Frame, Inside, empty, label_room, left_of, usable};
+use crate::labels::{SWATCH, draw_labels, labels, right_of};
 use crate::marks::Mark;
-use crate::scale::{Domain, clean, spread};
-use crate::svg::{Anchor, Canvas, Path, Places};
+use crate::scale::{Domain, clean};
+use crate::svg::{Canvas, Path, Places};
 use crate::table::{Cell, Table, marks_by_time};
-use crate::text::{fit, width as text_width};
 use crate::{Chart, Format};
 
 /// Observed values over time, with one line per series. Gaps stay open.
@@ -75,7 +75,7 @@ pub(crate) enum Palette {
 }
 
 impl Palette {
-    fn class(self, index: usize) -> String {
+    pub(crate) fn class(self, index: usize) -> String {
         match self {
             Self::Hues => format!("line s{}", index % 7),
             Self::Weights => format!("line w{}", index.min(2)),
@@ -170,13 +170,6 @@ fn domain(chart: &TimeSeries, data: &Data) -> Domain {
     log.unwrap_or_else(|| Domain::of(data.values(), chart.from_zero, 5.0))
 }
 
-fn right_of(labels: &[Label]) -> f64 {
-    let widths = labels.iter().map(|label| text_width(&label.text));
-    widths
-        .reduce(f64::max)
-        .map_or(8.0, |widest| widest + SWATCH + 12.0)
-}
-
 fn forecast_cell(point: Option<ForecastPoint>, format: Format) -> Cell {
     let Some(point) = point else {
         return Cell::number(None, format);
@@ -190,12 +183,12 @@ fn at<T: Copy>(values: &[Option<T>], index: usize) -> Option<T> {
 }
 
 /// A chart's data in order of time, without values that cannot be drawn.
-struct Data {
+pub(crate) struct Data {
     times: Vec<i64>,
-    lines: Vec<Vec<Option<f64>>>,
+    pub(crate) lines: Vec<Vec<Option<f64>>>,
     /// One range per time, or empty.
-    expected: Vec<Option<(f64, f64)>>,
-    forecast: Vec<ForecastPoint>,
+    pub(crate) expected: Vec<Option<(f64, f64)>>,
+    pub(crate) forecast: Vec<ForecastPoint>,
 }
 
 impl Data {
@@ -256,13 +249,6 @@ impl Data {
             .flat_map(|p| [p.mean, p.lower, p.upper]);
         observed.chain(expected).chain(forecast)
     }
-}
-
-/// A label at the right of the plot: its text, the style of its line, and the last value.
-struct Label {
-    text: String,
-    class: String,
-    value: f64,
 }
 
 /// Draws a chart for a width, with lines distinguished according to the palette.
@@ -335,43 +321,6 @@ fn draw_line(
     }
 }
 
-/// The length of the line sample before a label.
-const SWATCH: f64 = 10.0;
-
-fn labels(chart: &TimeSeries, data: &Data, palette: Palette, room: f64) -> Vec<Label> {
-    let last = |line: &[Option<f64>]| line.iter().rev().flatten().next().copied();
-    let mut labels = Vec::new();
-    let mut add = |text: &str, class: String, value: Option<f64>| {
-        if let Some(value) = value.filter(|_| !text.is_empty()) {
-            labels.push(Label {
-                text: fit(text, room),
-                class,
-                value,
-            });
-        }
-    };
-    for (i, (series, line)) in chart.series.iter().zip(&data.lines).enumerate() {
-        add(&series.label, palette.class(i), last(line));
-    }
-    let expected = data.expected.iter().rev().flatten().next();
-    add(
-        "expected",
-        "swatch".to_owned(),
-        expected.map(|(a, b)| f64::midpoint(*a, *b)),
-    );
-    let forecast = data.forecast.last();
-    add(
-        "forecast",
-        "line forecast".to_owned(),
-        forecast.map(|point| point.mean),
-    );
-    // What a single line shows is in the title and the unit.
-    if labels.len() == 1 {
-        labels.clear();
-    }
-    labels
-}
-
 fn draw_bands(canvas: &mut Canvas, frame: &Frame, data: &Data) {
     let band = |(time, range): (i64, Option<(f64, f64)>)| {
         range.map(|(lower, upper)| (frame.x(time), frame.y(lower), frame.y(upper)))
@@ -427,16 +376,6 @@ fn draw_forecast(canvas: &mut Canvas, frame: &Frame, data: &Data) {
     let (line, dots) = Path::polyline(places);
     canvas.path("line forecast", &line);
     canvas.path("line dot", &dots);
-}
-
-fn draw_labels(canvas: &mut Canvas, frame: &Frame, labels: &[Label]) {
-    let wishes: Vec<f64> = labels.iter().map(|label| frame.y(label.value)).collect();
-    let places = spread(&wishes, 15.0, frame.top + 4.0, frame.bottom - 4.0);
-    for (label, y) in labels.iter().zip(places) {
-        let x = frame.right + 8.0;
-        canvas.line(&label.class, (x, y), (x + SWATCH, y));
-        canvas.text(x + SWATCH + 4.0, y + 4.0, Anchor::Start, "", &label.text);
-    }
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@
       if (again || held) { again = false; later(0); }
     }
   };
-  // The first change is shown at once; while changes go on, the page is asked for every two seconds.
+  // The first change is shown at once; while changes go on, the page is requested every two seconds.
   const PAUSE = 2000;
   let asked = -PAUSE;
   const later = wait => {

@@ -112,3 +112,40 @@ fn lists_can_be_downloaded() {
         );
     }
 }
+
+#[test]
+fn figures_lead_to_the_lines_that_they_count() {
+    let (server, _fleet) = start(Fleet::new(2));
+    let page = |address: &str| get(server.address(), address).text();
+    let run = page("/run?scraper_id=shop-0&site=shop-0.example.com&run_id=2026-12-01-0000");
+    assert!(
+        run.contains("event_type=product_processed%2Carticle_stored"),
+        "{run}"
+    );
+    // The kinds are put together, and the title does not say that a page is all.
+    let lines = page("/events?event_type=product_processed,article_stored");
+    assert!(lines.contains("<h1 class=\"\">"), "{lines}");
+    assert!(lines.contains("product_processed</td>") && lines.contains("article_stored</td>"));
+    let requests = page("/events?event_type=request");
+    let title = requests.split("<title>").nth(1).unwrap();
+    assert!(
+        title.contains("of them shown") || title.starts_with("The first 100 request lines"),
+        "{}",
+        &title[..80]
+    );
+}
+
+#[test]
+fn what_is_over_cannot_be_marked() {
+    let (server, _fleet) = start(Fleet::new(2));
+    let page = |address: &str| get(server.address(), address).text();
+    assert!(page("/findings/shop-0-open").contains("Mark as mended"));
+    let list = page("/findings?open=false");
+    let over = list
+        .split('"')
+        .find(|part| part.starts_with("/findings/"))
+        .unwrap();
+    let over = page(over);
+    assert!(over.contains("over") && !over.contains("Mark as mended"));
+    assert!(!over.contains("over since –"));
+}
