@@ -204,7 +204,7 @@ struct Tokens<'m> {
 /// Maximum number of words of a title.
 const LONGEST_TITLE: usize = 12;
 
-impl<'m> Tokens<'m> {
+impl Tokens<'_> {
     /// Skips a title that begins with `first`: a capital letter behind an id, words up to a comma, and then a key with
     /// its value. Words that say that something did not happen are no title.
     fn skip_title(&mut self, first: &str) -> bool {
