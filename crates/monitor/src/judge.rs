@@ -37,8 +37,8 @@ pub struct Judged {
     pub report: Report,
     /// Values over time.
     pub activity: Activity,
-    /// The runs that are over, or were given up: killed ones say no end.
-    pub(crate) over: BTreeSet<RunKey>,
+    /// The runs that were killed: they say no end.
+    pub(crate) killed: BTreeSet<RunKey>,
     /// The runs with errors of each group, by the group's id.
     pub(crate) errors: BTreeMap<String, ErrorsOfGroup>,
     /// What it says to the alert rules: signs of life of runs with the time until which the next is due, and values of
@@ -151,15 +151,9 @@ pub(crate) fn judge(
         .collect();
     drop(finished);
     let runs: Vec<StoredRun> = report.runs.iter().map(stored).collect();
-    let is_over = |run: &&StoredRun| {
-        let verdict = run.verdict.as_deref();
-        verdict.is_some_and(|verdict| verdict != "running")
-    };
-    let over = runs
-        .iter()
-        .filter(is_over)
-        .map(|run| run.key.clone())
-        .collect();
+    let killed = runs.iter();
+    let killed = killed.filter(|run| run.verdict.as_deref() == Some("killed"));
+    let killed = killed.map(|run| run.key.clone()).collect();
     store.put_runs(runs).map_err(|error| error.to_string())?;
     let surplus = report.runs.len().saturating_sub(RUNS);
     report.runs.drain(..surplus);
@@ -168,7 +162,7 @@ pub(crate) fn judge(
         at: now,
         report,
         activity,
-        over,
+        killed,
         errors,
         observations,
         fixes,

@@ -87,8 +87,13 @@ impl Monitor {
             known.insert(key);
         }
         for (key, held) in &live.scrapers {
-            // What an analysis has seen and does not name, it knows by another name: a spider that is named late.
-            let is_seen = |judged: &Arc<Judged>| held.last_event.is_some_and(|at| at < judged.at);
+            // What an analysis has seen and does not name, it knows by another name: a spider that is named late. What is
+            // older than its period it has not seen.
+            let is_seen = |judged: &Arc<Judged>| {
+                let start = time_of(judged.report.period.start.as_ref());
+                let last = held.last_event.zip(start);
+                last.is_some_and(|(last, start)| (start..judged.at).contains(&last))
+            };
             if judged.as_ref().is_some_and(is_seen) {
                 continue;
             }

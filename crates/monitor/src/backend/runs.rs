@@ -17,6 +17,8 @@ use crate::store::{RunFilter, StoredRun};
 
 /// Maximum number of earlier runs that a forecast is made of. Late in a run, only few of them lasted as long.
 const EARLIER: usize = 400;
+/// A run that was silent for so long before an analysis may have been killed, in microseconds.
+const SILENT: i64 = 10 * 60_000_000;
 /// Number of error groups that a run shows.
 const GROUPS: usize = 10;
 
@@ -26,14 +28,15 @@ impl Monitor {
         let live = self.shared.live();
         let judged = self.judged();
         // A killed run says no end: the analysis gives it up.
-        let is_over = |key: &ScraperKey, id: &str, run: &LiveRun| {
+        let is_killed = |key: &ScraperKey, id: &str, run: &LiveRun| {
             let judged = judged.as_ref()?;
             let key = StoredKey {
                 scraper_id: Some(key.scraper_id.clone()),
                 site: Some(key.site.clone()).filter(|site| !site.is_empty()),
                 run_id: Some(id.to_owned()),
             };
-            Some(run.last_event? < judged.at && judged.over.contains(&key))
+            let is_silent = judged.at.since(run.last_event?) > SILENT;
+            Some(is_silent && judged.killed.contains(&key))
         };
         let mut active: Vec<RunSummary> = live
             .scrapers
@@ -42,7 +45,7 @@ impl Monitor {
                 scraper
                     .runs
                     .iter()
-                    .filter(|(id, run)| is_over(key, id, run) != Some(true))
+                    .filter(|(id, run)| is_killed(key, id, run) != Some(true))
                     .map(|(id, run)| self.active_run(key, id, run))
             })
             .collect();
