@@ -110,7 +110,7 @@ fn time_in(line: &[u8]) -> Option<Stamp> {
     None
 }
 
-/// Looks at the lines of a file until one of them tells what is asked for.
+/// Looks at the lines of a file until one of them decides.
 fn first_told<T>(
     path: &Path,
     watch: &Arc<Watch>,

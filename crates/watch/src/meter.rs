@@ -10,7 +10,7 @@ use dragline_metrics::{CrawlMetric, Measure, Measurement, Sketch, Update};
 use dragline_schema::Timestamp;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 
-/// Where the values of an interval are divided, by rank: finely where percentiles are asked for.
+/// Where the values of an interval are divided, by rank: finely at the percentiles that rules use.
 const RANKS: [f64; 17] = [
     0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.96, 0.98, 0.99, 0.995, 1.0,
 ];

@@ -223,7 +223,7 @@ const fn step(a: u8, b: u8, down: u8, silenced: bool) -> Step {
     }
 }
 
-/// Each step changes what is to be told.
+/// Each step changes what is reported.
 const STEPS: [Step; 12] = [
     step(60, 0, 0, false),
     step(60, 60, 0, false),
@@ -350,7 +350,7 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     while !is_there() {
         assert!(
             start.elapsed() < Duration::from_mins(1),
-            "waited in vain: {what}"
+            "did not happen within a minute: {what}"
         );
         std::thread::sleep(Duration::from_millis(20));
     }
