@@ -129,7 +129,18 @@ impl Monitor {
         } else {
             "The groups of a scraper are counted by run: every run counts as a whole that the window touches."
         };
-        listing.note = Some(note.to_owned());
+        let errors = listing
+            .items
+            .iter()
+            .map(|group| judged.errors.get(&group.id));
+        let is_partial = errors.flatten().any(|errors| !errors.is_complete);
+        let partly = " Of groups with more runs than are counted one by one, more errors may be this scraper's.";
+        let partly = if is_partial && !is_everything(&query.scope) {
+            partly
+        } else {
+            ""
+        };
+        listing.note = Some(format!("{note}{partly}"));
         Ok(listing)
     }
 
@@ -230,10 +241,10 @@ fn is_everything(scope: &Scope) -> bool {
     scope.scraper_id.is_none() && scope.site.is_none()
 }
 
-/// Number of errors of a group in the runs of some scrapers that a window touches. `None` if not all runs with such errors
-/// are known.
+/// Number of errors of a group in the runs of some scrapers that a window touches, as far as its runs are counted one by
+/// one.
 fn count_in_runs(judged: &Judged, id: &str, scope: &Scope, window: Window) -> Option<u64> {
-    let errors = judged.errors.get(id).filter(|errors| errors.is_complete)?;
+    let errors = judged.errors.get(id)?;
     let own = errors.runs.iter().filter(|run| {
         let (scraper, site) = (run.key.scraper_id.as_deref(), run.key.site.as_deref());
         let is_in = |(first, last)| first < window.to && last >= window.from;
@@ -278,7 +289,10 @@ fn group_of(judged: &Judged, group: &Group, scope: &Scope, window: Window) -> Er
         .scrapers
         .iter()
         .map(|one| GroupScraper {
-            count: count_in_runs(judged, &group.id, &scope_of(one), window),
+            count: count_in_runs(judged, &group.id, &scope_of(one), window).filter(|_| {
+                let errors = judged.errors.get(&group.id);
+                errors.is_some_and(|errors| errors.is_complete)
+            }),
             key: ScraperKey {
                 scraper_id: one.scraper_id.clone(),
                 site: one.site.clone(),
