@@ -77,27 +77,42 @@ pub(crate) struct ErrorsOfGroup {
 /// The errors of a group in a run.
 #[derive(Debug)]
 pub(crate) struct ErrorsOfRun {
-    pub(crate) key: RunKey,
-    /// The time of its first and of its last line.
-    pub(crate) span: Option<(Timestamp, Timestamp)>,
+    pub(crate) run: Arc<JudgedRun>,
     pub(crate) count: u64,
 }
 
-impl ErrorsOfGroup {
-    fn of(row: &GroupRow, finished: &Finished) -> Self {
-        let of_run = |(run, count): (&usize, &u64)| {
-            let run = finished.runs.get(*run)?;
-            Some(ErrorsOfRun {
+/// A run with errors; the groups of these share it.
+#[derive(Debug)]
+pub(crate) struct JudgedRun {
+    pub(crate) key: RunKey,
+    /// The time of its first and of its last line.
+    pub(crate) span: Option<(Timestamp, Timestamp)>,
+}
+
+/// The runs with errors of each group, by the group's id.
+fn errors_of(finished: &Finished) -> BTreeMap<String, ErrorsOfGroup> {
+    let mut known: BTreeMap<usize, Arc<JudgedRun>> = BTreeMap::new();
+    let mut of_run = |(place, count): (&usize, &u64)| {
+        let run = finished.runs.get(*place)?;
+        let judged = known.entry(*place).or_insert_with(|| {
+            Arc::new(JudgedRun {
                 key: run.key.clone(),
                 span: run.start.zip(run.end.max(run.last_seen)),
-                count: *count,
             })
-        };
-        Self {
-            runs: row.by_run.iter().filter_map(of_run).collect(),
+        });
+        Some(ErrorsOfRun {
+            run: Arc::clone(judged),
+            count: *count,
+        })
+    };
+    let mut of_group = |row: &GroupRow| {
+        let errors = ErrorsOfGroup {
+            runs: row.by_run.iter().filter_map(&mut of_run).collect(),
             is_complete: row.by_run.values().sum::<u64>() >= row.group.count,
-        }
-    }
+        };
+        (format!("{:016x}", row.id), errors)
+    };
+    finished.groups.iter().map(&mut of_group).collect()
 }
 
 /// What an analysis needs to know beside the counts.
@@ -140,15 +155,7 @@ pub(crate) fn judge(
     let (mut report, (observations, fixes)) =
         report.map_err(|error| format!("the analysis failed: {error}"))?;
     let activity = activity(&finished);
-    let errors = finished.groups.iter();
-    let errors = errors
-        .map(|row| {
-            (
-                format!("{:016x}", row.id),
-                ErrorsOfGroup::of(row, &finished),
-            )
-        })
-        .collect();
+    let errors = errors_of(&finished);
     drop(finished);
     let runs: Vec<StoredRun> = report.runs.iter().map(stored).collect();
     let killed = runs.iter();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use dragline_alerting::channel::ChannelConfig;
 use dragline_alerting::export::{alertmanager_config, prometheus_rules};
 use dragline_alerting::notify::{Delivery, DeliveryKind, NotifyConfig, NotifyState, Silence};
-use dragline_alerting::rule::{Rule, load};
+use dragline_alerting::rule::Rule;
 use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
 use dragline_alerting::{Labels, Observation};
 use dragline_schema::{Severity, Timestamp};
@@ -191,16 +191,7 @@ const NOTIFY: &str = r#"
 "#;
 
 fn rules(unit: &str) -> Vec<Rule> {
-    let loaded = load("rules.toml", &RULES.replace("UNIT", unit));
-    assert_eq!(loaded.errors, []);
-    // Flapping has no counterpart.
-    let rules = loaded.rules.into_iter();
-    rules
-        .map(|rule| Rule {
-            flapping: None,
-            ..rule
-        })
-        .collect()
+    crate::prometheus::rules_of(&RULES.replace("UNIT", unit))
 }
 
 fn notify_config(unit: &str) -> NotifyConfig {

@@ -43,9 +43,13 @@ const RULES: &str = r#"
 "#;
 
 fn rules() -> Vec<Rule> {
-    let loaded = load("rules.toml", RULES);
+    rules_of(RULES)
+}
+
+/// The rules of a text without flapping, which has no counterpart.
+pub(crate) fn rules_of(text: &str) -> Vec<Rule> {
+    let loaded = load("rules.toml", text);
     assert_eq!(loaded.errors, []);
-    // Flapping has no counterpart.
     let rules = loaded.rules.into_iter();
     rules
         .map(|rule| Rule {

@@ -410,3 +410,49 @@ fn a_new_token_opens_the_page_and_is_written_nowhere() {
         );
     }
 }
+
+#[test]
+fn no_secret_of_a_message_reaches_a_page_or_the_api() {
+    const SECRET: &str = "hunter2-is-secret";
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("logs")).unwrap();
+    // The same in each message, so that the template keeps it.
+    let line = |nth: usize| {
+        let now = jiff::Timestamp::now() - jiff::Span::new().seconds(600 - nth as i64);
+        format!(
+            "{{\"timestamp\":\"{now}\",\"level\":\"ERROR\",\"scraper_id\":\"shop\",\"site\":\"a.test\",\
+             \"message\":\"login {nth} refused: Authorization: Bearer {SECRET} password={SECRET}\"}}\n"
+        )
+    };
+    let lines: String = (0..40).map(line).collect();
+    std::fs::write(dir.path().join("logs/shop.jsonl"), lines).unwrap();
+    let served = Served::start(dir.path());
+    let begun = Instant::now();
+    while !served
+        .get("/api/v1/errors/groups?from=1h")
+        .1
+        .contains("[redacted]")
+    {
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "no group of errors"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for path in [
+        "/",
+        "/errors",
+        "/events",
+        "/findings",
+        "/reports/latest",
+        "/scraper?scraper_id=shop&site=a.test",
+        "/api/v1/errors/groups",
+        "/api/v1/events",
+        "/api/v1/export/errors?format=csv",
+    ] {
+        let (status, text) = served.get(path);
+        assert_eq!(status, 200, "{path}");
+        assert!(!text.contains(SECRET), "{path}: {text}");
+    }
+    assert!(served.end());
+}

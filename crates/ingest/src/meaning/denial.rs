@@ -50,7 +50,9 @@ const DENIALS: [&str; 44] = [
 
 /// Whether a message announces, repeats or excludes something.
 pub(super) fn is_denied(message: &str) -> bool {
-    message
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| DENIALS.contains(&word.to_lowercase().as_str()))
+    message.split(|c: char| !c.is_alphanumeric()).any(|word| {
+        DENIALS
+            .iter()
+            .any(|denial| word.eq_ignore_ascii_case(denial))
+    })
 }

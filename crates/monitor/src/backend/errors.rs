@@ -245,12 +245,13 @@ fn is_everything(scope: &Scope) -> bool {
 /// one.
 fn count_in_runs(judged: &Judged, id: &str, scope: &Scope, window: Window) -> Option<u64> {
     let errors = judged.errors.get(id)?;
-    let own = errors.runs.iter().filter(|run| {
+    let own = errors.runs.iter().filter(|errors| {
+        let run = &errors.run;
         let (scraper, site) = (run.key.scraper_id.as_deref(), run.key.site.as_deref());
         let is_in = |(first, last)| first < window.to && last >= window.from;
         scope.matches(scraper, site) && run.span.is_none_or(is_in)
     });
-    Some(own.map(|run| run.count).sum())
+    Some(own.map(|errors| errors.count).sum())
 }
 
 fn group_of(judged: &Judged, group: &Group, scope: &Scope, window: Window) -> ErrorGroup {

@@ -13,9 +13,7 @@ use dragline_web::model::{
 };
 use dragline_web::{Answer, BackendError, Listing, ScraperKey, ScraperQuery, ScraperSort, Window};
 
-use super::numbers::{
-    self, Chart, by_scraper, figures, labels_of, period_text, span, step_of, stepped,
-};
+use super::numbers::{self, Chart, by_scraper, figures, labels_of, span, step_of, stepped};
 use super::{contains, findings};
 use crate::alerts::Firing;
 use crate::follow::{Live, LiveScraper};
@@ -142,7 +140,6 @@ impl Monitor {
             .ok_or_else(|| BackendError::NotFound(format!("{} is not known", name_of(key))))?;
         let step = step_of(window, self.time());
         let labels = labels_of(key.scraper_id.as_deref(), key.site.as_deref());
-        let period = period_text(window.seconds());
         let (mut figures, mut series) = self.ask(window, |windows| {
             let chart = Chart {
                 windows,
@@ -157,7 +154,7 @@ impl Monitor {
             let errors = errors.collect();
             let mut series = chart.usual(&labels);
             series.push(chart.series("errors", "errors", ValueFormat::Number, errors));
-            (figures(windows, &labels, span(window), &period), series)
+            (figures(windows, &labels, span(window)), series)
         })?;
         let judged = self.judged();
         let baselines = judged
@@ -210,7 +207,6 @@ impl Monitor {
         let active_runs_total = active.len() as u64;
         active.truncate(SHOWN);
         let step = step_of(window, now);
-        let period = period_text(window.seconds());
         let asked = self.ask(window, |windows| {
             let chart = Chart {
                 windows,
@@ -218,7 +214,7 @@ impl Monitor {
                 step,
             };
             (
-                figures(windows, &Vec::new(), span(window), &period),
+                figures(windows, &Vec::new(), span(window)),
                 chart.usual(&Vec::new()),
             )
         });

@@ -147,15 +147,10 @@ pub(super) fn success_rate(windows: &Windows, labels: &Selected<'_>, span: Span)
 }
 
 /// The numbers of a scope in a window.
-pub(super) fn figures(
-    windows: &Windows,
-    labels: &Selected<'_>,
-    span: Span,
-    period: &str,
-) -> Vec<Figure> {
+pub(super) fn figures(windows: &Windows, labels: &Selected<'_>, span: Span) -> Vec<Figure> {
     let figure = |metric: &str, label: &str, format, value| Figure {
         metric: metric.to_owned(),
-        label: format!("{label} in {period}"),
+        label: label.to_owned(),
         format,
         value,
         expected: None,

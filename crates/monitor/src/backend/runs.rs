@@ -338,7 +338,7 @@ impl Monitor {
             ),
             (
                 "duration_seconds",
-                "duration in seconds",
+                "duration",
                 Format::Number,
                 run.duration_seconds,
             ),
@@ -405,7 +405,7 @@ fn errors_of(judged: &Judged, key: &RunKey, run: &RunSummary) -> Vec<RunErrors> 
     let stored = stored_key(key);
     let part = |group: &Group| {
         let errors = judged.errors.get(&group.id)?;
-        let own = errors.runs.iter().find(|one| one.key == stored);
+        let own = errors.runs.iter().find(|one| one.run.key == stored);
         match own {
             Some(own) => Some(Some(own.count)),
             None if errors.is_complete => None,

@@ -7,9 +7,7 @@ use dragline_web::model::{
 };
 use dragline_web::{Answer, BackendError, Window};
 
-use super::numbers::{
-    Chart, figures, labels_of, period_text, span, step_of, stepped, success_rate,
-};
+use super::numbers::{Chart, figures, labels_of, span, step_of, stepped, success_rate};
 use crate::service::Monitor;
 
 /// Number of sites of a control group that are named.
@@ -48,7 +46,6 @@ impl Monitor {
         let labels = labels_of(None, Some(site));
         let others = others(&all, &own);
         let step = step_of(window, self.time());
-        let period = period_text(window.seconds());
         let (figures, series, status_codes, control) = self.ask(window, |windows| {
             let chart = Chart {
                 windows,
@@ -78,7 +75,7 @@ impl Monitor {
                 .collect();
             let control = compare(site, rate, &rates);
             (
-                figures(windows, &labels, span(window), &period),
+                figures(windows, &labels, span(window)),
                 chart.usual(&labels),
                 codes,
                 control,

@@ -164,6 +164,22 @@ fn check_pages(monitor: &Monitor, world: &World) {
             .text,
         lines.items[3].text
     );
+    // The groups of a scraper count its errors, and not the fleet's.
+    let of_scope = |scope: &Scope| {
+        let groups = monitor.error_groups(&ErrorQuery {
+            scope: scope.clone(),
+            category: None,
+            severity: None,
+            state: None,
+            search: None,
+            window,
+            page: Page::default(),
+        });
+        let groups = groups.unwrap().items;
+        groups.iter().map(|group| group.count).sum::<u64>()
+    };
+    let own = of_scope(&scope);
+    assert!(own > 0 && own < of_scope(&Scope::default()), "{own}");
     let groups = monitor.error_groups(&ErrorQuery {
         scope: Scope::default(),
         category: None,

@@ -33,7 +33,7 @@ pub enum ValueFormat {
 pub struct Figure {
     /// Name of the metric: `items`, `success_rate`, `response_time_ms.p95`.
     pub metric: String,
-    /// What it is, with its window: `items in 24 hours`.
+    /// What it is: `items`. A list of figures is about one window or one run.
     pub label: String,
     /// How the value is written.
     pub format: ValueFormat,

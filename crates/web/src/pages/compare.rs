@@ -214,7 +214,7 @@ fn compared_row(figure: &Figure, before: Option<f64>) -> Row {
     };
     let shown = change.map_or_else(|| UNKNOWN.to_owned(), |change| change.signed());
     Row::new(vec![
-        Cell::text(&figure.label.replace(" in seconds", "")),
+        Cell::text(&figure.label),
         cell(figure.value),
         cell(before),
         Cell {

@@ -41,13 +41,10 @@ pub(super) fn figures(
 }
 
 fn label(figure: &Figure, window: Option<Window>) -> String {
-    match (window, figure.label.rsplit_once(" in ")) {
-        (Some(window), Some((what, _))) => {
-            format!("{what} in {}", html::period(window.seconds()))
-        }
-        _ if unit(figure) == Unit::Seconds => figure.label.replace(" in seconds", ""),
-        _ => figure.label.clone(),
-    }
+    window.map_or_else(
+        || figure.label.clone(),
+        |window| format!("{} in {}", figure.label, html::period(window.seconds())),
+    )
 }
 
 /// How the value of a figure is written.

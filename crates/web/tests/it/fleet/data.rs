@@ -207,28 +207,28 @@ pub(super) fn figures(scale: f64, is_sick: bool) -> Vec<Figure> {
     vec![
         figure(
             "requests",
-            "requests in 24 hours",
+            "requests",
             ValueFormat::Number,
             Some((68_000.0 * scale).round()),
             Some((61_000.0 * scale, 74_000.0 * scale)),
         ),
         figure(
             "success_rate",
-            "success rate in 24 hours",
+            "success rate",
             ValueFormat::Percent,
             Some(if is_sick { 0.871 } else { 0.991 }),
             Some((0.982, 0.997)),
         ),
         figure(
             "items",
-            "items in 24 hours",
+            "items",
             ValueFormat::Number,
             Some(items.round()),
             Some(((39_000.0 * scale).round(), (43_500.0 * scale).round())),
         ),
         figure(
             "errors",
-            "errors in 24 hours",
+            "errors",
             ValueFormat::Number,
             Some(1_204.0),
             Some((80.0, 320.0)),
