@@ -45,6 +45,7 @@ pub const COUNTERS: &[Counter] = counters! {
     "events" "number of log records" => |c| c.events;
     "requests" "number of HTTP attempts" => |c| c.requests;
     "requests_failed" "number of requests with status 400 or above, or without a response" => |c| c.requests_failed;
+    "requests_failed_alone" "number of failed requests of runs whose log does not say how the others ended; they are in no success rate and not in `requests_failed`" => |c| c.requests_failed_alone;
     "requests_unjudged" "number of requests whose outcome the log does not say; they are in no success rate" => |c| c.requests_unjudged;
     "blocked" "number of requests that the site refused (status 403 or 429)" => |c| blocked(c);
     "items" "number of items: products that were added, updated or saved, and articles" => Counters::items;

@@ -25,7 +25,10 @@ pub struct Counters {
     pub requests_unjudged: u64,
     /// Failed HTTP attempts that messages tell in words; they are among [`requests`](Self::requests).
     pub requests_told: u64,
-    /// The same, told by errors and by announcements of retries. [`Rollup::finish`](crate::Rollup::finish) counts them as
+    /// Failed HTTP attempts of a run whose log does not tell how the others ended: they are in no success rate, and not
+    /// among [`requests_failed`](Self::requests_failed).
+    pub requests_failed_alone: u64,
+    /// Failed attempts as above, told by errors and by announcements of retries. [`Rollup::finish`](crate::Rollup::finish) counts them as
     /// requests if nothing else tells how requests fail.
     pub(crate) told_by_errors: Told,
     pub(crate) told_by_retries: Told,
@@ -132,6 +135,7 @@ impl Counters {
         self.requests_failed = 0;
         self.requests_unjudged = 0;
         self.requests_told = 0;
+        self.requests_failed_alone = 0;
         self.told_by_errors = Told::default();
         self.told_by_retries = Told::default();
         self.bytes = 0;
@@ -159,6 +163,9 @@ impl Add for Counters {
             .requests_unjudged
             .saturating_add(other.requests_unjudged);
         self.requests_told = self.requests_told.saturating_add(other.requests_told);
+        self.requests_failed_alone = self
+            .requests_failed_alone
+            .saturating_add(other.requests_failed_alone);
         self.told_by_errors.add(other.told_by_errors);
         self.told_by_retries.add(other.told_by_retries);
         self.bytes = self.bytes.saturating_add(other.bytes);

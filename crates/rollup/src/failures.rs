@@ -141,7 +141,9 @@ pub(crate) fn count_told(
     pages: FailedPages,
     habits: Habits,
 ) {
-    for (time, status) in pages.only_told(&counters.status_codes) {
+    let only_told = pages.only_told(&counters.status_codes);
+    let names_pages = !only_told.is_empty();
+    for (time, status) in only_told {
         let mut told = Told::default();
         told.observe(Failure {
             status,
@@ -157,7 +159,8 @@ pub(crate) fn count_told(
         let by_errors = std::mem::take(&mut counters.told_by_errors);
         let by_retries = std::mem::take(&mut counters.told_by_retries);
         let are_new = [
-            (by_errors, !habits.fails),
+            // Beside errors that name their page, others repeat them.
+            (by_errors, !habits.fails && !names_pages),
             (by_retries, !habits.fails && !habits.tells_failures),
         ];
         for (told, _) in are_new.into_iter().filter(|(_, is_new)| *is_new) {
@@ -176,7 +179,8 @@ impl Counters {
 }
 
 /// Leaves out how requests ended where a run tells that only of failures, so that nothing is known of the others: then
-/// there is no success rate, and where failures are the only requests, no number of requests either.
+/// there is no success rate, and where failures are the only requests, no number of requests either. The failures stay
+/// counted, apart from all rates.
 pub(crate) fn leave_out_one_sided(
     counters: &mut Counters,
     buckets: &mut BTreeMap<i64, Counters>,
@@ -195,6 +199,6 @@ pub(crate) fn leave_out_one_sided(
             counters.requests = 0;
         }
         counters.requests_unjudged = counters.requests;
-        counters.requests_failed = 0;
+        counters.requests_failed_alone = std::mem::take(&mut counters.requests_failed);
     }
 }

@@ -129,7 +129,13 @@ impl SourceStats {
             reason,
         };
         self.ends += 1;
-        if Some(&end) > self.end.as_ref() {
+        // A program that does not stop when told to, and is killed, has failed. The supervisor may write no time.
+        let is_killed = self.end.as_ref().is_some_and(|held| {
+            held.status == RunStatus::Cancelled
+                && end.status == RunStatus::Failed
+                && (at.is_none() || at >= held.at)
+        });
+        if is_killed || Some(&end) > self.end.as_ref() {
             self.end = Some(end);
             self.end_place = Some(evidence());
         }

@@ -378,9 +378,14 @@ impl SourceStats {
         let last = timed.or_else(|| self.untimed.last());
         let error = self.last_error.as_ref().filter(|error| error.is_crash);
         let is_last = error.is_some_and(|error| Some(&error.evidence) == last);
+        // A supervisor may write whole seconds.
+        let is_by = |active: Timestamp, at: Timestamp| {
+            let is_whole = at.as_micros() % 1_000_000 == 0;
+            active <= at || (is_whole && active.as_seconds() <= at.as_seconds())
+        };
         let has_died = self
             .died
-            .is_some_and(|at| self.active.is_none_or(|(_, active, _)| active <= at));
+            .is_some_and(|at| self.active.is_none_or(|(_, active, _)| is_by(active, at)));
         self.end.is_none() && (is_last || has_died)
     }
 
@@ -513,7 +518,10 @@ mod tests {
         assert!(!stats.is_crashed());
         stats.died = Some(noon);
         assert!(stats.is_crashed());
+        // Within the second that a supervisor names.
         stats.act(Some(noon.plus_micros(1)));
+        assert!(stats.is_crashed());
+        stats.act(Some(noon.plus_micros(1_000_000)));
         assert!(!stats.is_crashed());
     }
 }

@@ -45,19 +45,19 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let reload = Box::new(move || settings_of(&again));
     let clock = Arc::new(|| jiff::Timestamp::now().into());
     let monitor = Monitor::open(args.logs.clone(), settings, reload, clock)?;
-    let running = monitor.start()?;
     let key = monitor.session_key();
+    // The page answers while what was measured before is loaded.
     let page = Server::start(
         &web,
         Arc::clone(&monitor) as Arc<dyn dragline_web::Backend>,
         key,
-    );
-    let page = match page {
-        Ok(page) => page,
+    )
+    .inspect_err(|error| tracing::error!("the page cannot be served: {error}"))?;
+    let running = match monitor.start() {
+        Ok(running) => running,
         Err(error) => {
-            tracing::error!("the page cannot be served: {error}");
-            let _ = running.stop();
-            return Err(anyhow!("{error}"));
+            page.stop();
+            return Err(error.into());
         }
     };
     tell(&format!(

@@ -93,13 +93,13 @@ impl Decoder {
         };
         let text = |text| Some(Cow::Borrowed(text)).filter(|text: &Cow<'_, str>| !text.is_empty());
         let causes = parsed.as_ref().and_then(|parsed| causes_of(&parsed.causes));
+        // An envelope that knows only the stream calls whatever is on standard error an error.
+        let given = self.given_level.filter(|level| level.is_error());
+        let is_fatal =
+            crash.ends_program() || (given.is_some() && crash.level() == Level::Critical);
         let record = Record {
             timestamp: time,
-            level: Some(
-                self.given_level
-                    .filter(|level| level.is_error())
-                    .unwrap_or(crash.level()),
-            ),
+            level: Some(given.unwrap_or(crash.level())),
             scraper_id: self.context.scraper_id.as_deref().map(Into::into),
             site: self.context.site.as_deref().map(Into::into),
             run_id: self.context.run_id.as_deref().map(Into::into),
@@ -115,7 +115,7 @@ impl Decoder {
                 ..ScraperError::default()
             }),
             dialect: Dialect::Json,
-            is_fatal: crash.is_from_outside(),
+            is_fatal: crash.is_from_outside() || is_fatal,
             ..Record::default()
         };
         sink.record(&record, crash.at);

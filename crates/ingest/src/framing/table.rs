@@ -19,8 +19,9 @@ const WHEN: [&str; 9] = [
     "ts",
     "zeit",
 ];
-const WHAT: [&str; 12] = [
+const WHAT: [&str; 13] = [
     "@message",
+    "content",
     "event",
     "level",
     "levelname",
@@ -135,6 +136,7 @@ fn field(name: &str) -> &str {
         "seconds" | "secs" => "duration_s",
         "zeit" | "date" | "time_stamp" => "timestamp",
         "code" => "status",
+        "content" => "message",
         _ => name,
     }
 }

@@ -79,6 +79,7 @@ const NAMES: &[(Slot, &str)] = &[
     (
         Slot::Url,
         "url request_url req.url http.url url.full request.url request.endpoint uri link page_url target_url response.url \
+         article_url detail_url feed_url item_url job_url listing_url post_url product_url \
          config.url err.config.url error.config.url href httpRequest.requestUrl http_request.requestUrl http_request.request_url",
     ),
     (
@@ -261,6 +262,7 @@ pub(crate) fn duration_unit(path: &str, is_fraction: bool) -> Option<f64> {
         // Elastic Common Schema uses nanoseconds, OpenTelemetry's conventions use seconds.
         "event.duration" => return Some(1e-6),
         "http.client.request.duration" => return Some(1000.0),
+        "ms" => return Some(1.0),
         _ => {}
     }
     let name = ["http.", "res.", "httpRequest.", "http_request."]

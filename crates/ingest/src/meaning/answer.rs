@@ -99,7 +99,11 @@ pub(super) fn url_of(word: &str) -> Option<&str> {
     if word[..begin].contains(['/', '?', '&', '%']) {
         return None;
     }
-    let url = word[begin..].trim_end_matches(END);
+    // `'https://a.test/7'\nFor more information`: the quotation ends it, and so does what no URL contains.
+    let is_quoted = word[..begin].ends_with('\'');
+    let is_foreign = |c: char| matches!(c, '"' | '\\' | '<' | '>') || (c == '\'' && is_quoted);
+    let url = word[begin..].split(is_foreign).next().unwrap_or_default();
+    let url = url.trim_end_matches(END);
     let is_url =
         (url.starts_with("http://") || url.starts_with("https://")) && host_of(url).is_some();
     is_url.then_some(url)

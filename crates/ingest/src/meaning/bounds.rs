@@ -139,8 +139,12 @@ pub(super) fn bound(message: &str) -> Option<Bound> {
         Some(at) if message.contains("://") => without_site(message, at)?,
         _ => message,
     };
-    if let Some(bound) = of_azure(message) {
+    if let Some(bound) = of_azure(message).or_else(|| of_scheduler(message)) {
         return Some(bound);
+    }
+    // What systemd says of a unit does not come from its program.
+    if message.contains(".service") {
+        return None;
     }
     let (words, count) = words_of(message);
     let words = &words[..count];
@@ -168,6 +172,16 @@ fn of_azure(message: &str) -> Option<Bound> {
     }
 }
 
+/// What Airflow and Dagster say of a task or a run.
+fn of_scheduler(message: &str) -> Option<Bound> {
+    let begins = |with: [&str; 2]| with.iter().any(|with| message.starts_with(with));
+    if begins(["Executing <Task(", "Started execution of run for "]) {
+        return Some(Bound::Start);
+    }
+    let ends = begins(["Marking task as SUCCESS", "Finished execution of run for "]);
+    ends.then_some(Bound::End)
+}
+
 /// Whether a program says that it stops because it must: `received SIGTERM, shutting down`.
 pub(super) fn is_stop(message: &str) -> bool {
     const SIGNALS: [&str; 4] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"];
@@ -183,11 +197,22 @@ pub(super) fn is_stop(message: &str) -> bool {
         "stopping",
         "terminating",
     ];
-    if message.len() > LONGEST || memchr::memmem::find(message.as_bytes(), b"SIG").is_none() {
+    let says = |part: &[u8]| memchr::memmem::find(message.as_bytes(), part).is_some();
+    if message.len() > LONGEST || !(says(b"SIG") || says(b"signal") || says(b"cancelled")) {
         return false;
     }
-    let mut words = message.split(|c: char| !c.is_alphanumeric());
-    SIGNALS.iter().any(|signal| message.contains(signal)) && words.any(|word| is_one(word, &WORDS))
+    let (words, count) = words_of(message);
+    let words = &words[..count];
+    // `run cancelled`
+    if let [.., run, verb] = words
+        && count <= MOST_BETWEEN
+        && is_one(verb, &["cancelled"])
+    {
+        return is_one(run, &RUNS);
+    }
+    let is_named = SIGNALS.iter().any(|signal| message.contains(signal));
+    (is_named || words.iter().any(|word| is_one(word, &["signal"])))
+        && words.iter().any(|word| is_one(word, &WORDS))
 }
 
 /// Whether a message says that the program failed as a whole. `is_error` says whether it is logged as an error; at other
@@ -227,6 +252,15 @@ fn dies(line: &str, words: &[&str]) -> bool {
         // Azure's functions, and Symfony's console.
         ["Executed", "Functions", _, "Failed", ..]
         | ["Error", "thrown", "while", "running", ..] => true,
+        // Dagster's, and Prefect's.
+        ["Execution", "of", "run", "for", ..] => line.contains(" failed"),
+        _ if line.contains("Finished in state ") => {
+            let is_of_task = line.starts_with("Task run");
+            !is_of_task
+                && ["Failed(", "Crashed("]
+                    .iter()
+                    .any(|state| line.contains(state))
+        }
         [first, ..] if *first == "FAILED" && line.starts_with(first) => behind_first(first),
         [first, kind, ..] if is_one(first, &["fatal", "unhandled", "uncaught"]) => {
             is_one(kind, &["error", "exception", "rejection"])

@@ -83,6 +83,9 @@ pub(super) struct Told<'t> {
 /// The failed request that a text tells. `names_url` says whether a field of the record has the URL.
 pub(super) fn told(text: &str, names_url: bool) -> Option<Told<'_>> {
     let text = text.lines().next().unwrap_or_default();
+    if let Some(failure) = of_pool(text) {
+        return Some(Told { url: None, failure });
+    }
     let end = (0..=LONGEST.min(text.len()))
         .rev()
         .find(|end| text.is_char_boundary(*end))?;
@@ -121,8 +124,33 @@ pub(super) fn told(text: &str, names_url: bool) -> Option<Told<'_>> {
         is_near && !is_method(bare(words[at])) && FETCHING.contains(&lower[at].as_str())
     };
     let fails = lower.iter().any(|word| FAILURES.contains(&word.as_str()));
-    let has_failed = is_unanswered(&lower) || (fails && (0..lower.len()).any(is_fetch));
+    // `https://… -> ServerDisconnectedError: Server disconnected`
+    let is_raised = || words.iter().any(|word| RAISED.contains(&bare(word)));
+    let has_failed =
+        is_unanswered(&lower) || is_raised() || (fails && (0..lower.len()).any(is_fetch));
     has_failed.then_some(told)
+}
+
+/// What an error of a connection pool begins with.
+pub(super) const POOL: &str = "ConnectionPool(host='";
+
+/// `HTTPSConnectionPool(host='a.test', port=443): Max retries exceeded with url: /1 (Caused by …)`: an error of urllib3,
+/// which names a host and a path instead of a URL.
+fn of_pool(text: &str) -> Option<Failure> {
+    let (before, behind) = text.split_once(POOL)?;
+    let (host, behind) = behind.split_once('\'')?;
+    let (_, path) = behind.split_once("with url: ")?;
+    let path = path.split_whitespace().next()?;
+    let scheme = if before.ends_with("HTTPS") {
+        "https"
+    } else {
+        "http"
+    };
+    Some(Failure {
+        is_retried: is_again(before),
+        url: Some(url_hash(&format!("{scheme}://{host}{path}"))),
+        ..Failure::default()
+    })
 }
 
 /// Whether a text says that a site sent a captcha or a notice of a block in place of a page.
@@ -299,6 +327,11 @@ mod tests {
                 Some(Some(429)),
             ),
             ("https://a.test/1 timed out", Some(None)),
+            (
+                "no answer: HTTPSConnectionPool(host='a.test', port=443): Max retries exceeded with url: /1 (Caused by \
+                 ConnectTimeoutError(<urllib3.connection.HTTPSConnection object at 0x7f3c5c0>, 'Connection timed out'))",
+                Some(None),
+            ),
             ("could not load https://a.test/1", Some(None)),
             ("error while loading page https://a.test/1", Some(None)),
             ("https://a.test/1 failed: HTTP 500", Some(Some(500))),
@@ -318,6 +351,10 @@ mod tests {
             ("slow answer from https://a.test/1 (200)", None),
             ("price changed on https://a.test/1", None),
             ("socket hang up at https://a.test/1", Some(None)),
+            (
+                "https://a.test/1 -> ServerDisconnectedError: Server disconnected",
+                Some(None),
+            ),
             // What was fetched and could not be used, several pages, other numbers.
             ("Failed to parse https://a.test/1: KeyError: 'price'", None),
             (

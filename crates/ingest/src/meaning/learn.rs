@@ -90,8 +90,12 @@ struct Observed {
     is_denied: bool,
     /// Whether it says that something was saved.
     saves: bool,
+    /// Whether it says that something succeeded.
+    succeeds: bool,
     /// Whether a field identifies an item.
     has_identity: bool,
+    /// Whether the number of what the message is about is behind a verb of saving and a noun.
+    subject_is_saved: bool,
     /// The part with the number of what the message is about.
     subject: Option<usize>,
     /// The sizes in a field.
@@ -155,8 +159,11 @@ impl Learner {
         if observed.lines == 0 {
             observed.is_denied = super::denial::is_denied(message);
             observed.saves = wording::saves(message);
+            observed.succeeds = wording::succeeds(message);
             observed.has_identity = unread.has_identity;
-            let number = subject(message);
+            let saved = saved_subject(message);
+            observed.subject_is_saved = saved.is_some();
+            let number = saved.or_else(|| subject(message));
             observed.subject = form.parts().position(|part| Some(part.text) == number);
         }
         observed.lines += 1;
@@ -232,7 +239,8 @@ impl Observed {
         self.urls.len() as u64 >= enough
     }
 
-    /// As a request, with its strength: a status is stronger than a size, and a size than a duration.
+    /// As a request, with its strength: a status is stronger than a size, a size than a duration, and a duration than
+    /// a word of success.
     fn as_request(&self) -> Option<(u8, Reported)> {
         if self.lines < LEAST_LINES || self.is_denied || self.urls.is_empty() {
             return None;
@@ -250,9 +258,10 @@ impl Observed {
         if !is_answer && (self.has_several || !self.has_urls()) {
             return None;
         }
-        let strength = 4 * u8::from(status.is_some())
-            + 2 * u8::from(bytes.is_some() || self.sizes.len() > 2)
-            + u8::from(duration.is_some());
+        let strength = 8 * u8::from(status.is_some())
+            + 4 * u8::from(bytes.is_some() || self.sizes.len() > 2)
+            + 2 * u8::from(duration.is_some())
+            + u8::from(self.succeeds && !self.saves);
         (strength > 0).then_some((
             strength,
             Reported::Request {
@@ -275,7 +284,13 @@ impl Observed {
         let is_name = |column: &Column, lines| column.is_name(lines);
         let is_named = self.saves && self.parts.iter().any(|part| is_name(part, self.lines));
         let subject = self.subject.and_then(|index| self.parts.get(index));
-        let is_numbered = subject.is_some_and(|part| part.is_number(self.lines));
+        // `updated course 100`, `updated course 101`: what was saved is not counted by its number, and the next run saves
+        // the same again.
+        let is_saved = self.saves && self.subject_is_saved;
+        let is_numbered = subject.is_some_and(|part| {
+            let differs = part.lines == self.lines && part.values.len() as u64 >= LEAST_LINES;
+            part.is_number(self.lines) || (is_saved && differs)
+        });
         let is_known = is_numbered || any(Column::is_identity);
         let identity = u8::from(self.has_identity || is_named || is_known);
         let price = u8::from(any(Column::is_price));
@@ -356,6 +371,16 @@ fn add(values: &mut FxHashSet<u64>, value: u64) {
     if values.len() < MOST_VALUES {
         values.insert(value);
     }
+}
+
+/// The number of what was saved: `updated course 100`.
+fn saved_subject(message: &str) -> Option<&str> {
+    let mut words = message.split_ascii_whitespace();
+    let is_noun = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let (_, noun, number) = (words.next()?, words.next()?, words.next()?);
+    let number = number.trim_end_matches([',', '.', ':', ';', '!']);
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_noun(noun) && is_number).then_some(number)
 }
 
 /// What a message is about: the number between a noun and its verb, as in `lot 1903 stored` (in `stored 1903 lots`, it

@@ -159,12 +159,14 @@ fn systemd(message: &str) -> Option<Told<'_>> {
     Some(ended(name, end))
 }
 
-/// `Started shop.service - Shop scraper.`, `Starting process with command …` (Heroku).
+/// `Started shop.service - Shop scraper.`, `Starting shop.service - Shop scraper...` (of units that systemd waits for),
+/// `Starting process with command …` (Heroku).
 fn started(message: &str) -> Option<Told<'_>> {
     if message.starts_with("Starting process with command ") {
         return Some(has_started(None));
     }
-    let rest = message.strip_prefix("Started ")?;
+    let rest = message.strip_prefix("Started ");
+    let rest = rest.or_else(|| message.strip_prefix("Starting "))?;
     let unit = rest.split([' ', '.']).next()?;
     let is_unit = rest[unit.len()..].starts_with(".service");
     if is_unit {

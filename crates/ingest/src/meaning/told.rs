@@ -24,6 +24,7 @@ pub(super) fn told_error<'t>(first: &'t str, rest: &'t str) -> Option<(&'t str, 
     let told = told.or_else(|| crash::behind_mark(first, rest));
     told.or_else(|| crash::error_within(first))
         .or_else(|| type_within(first))
+        .or_else(|| bracketed(first))
         .or_else(|| shown_at_end(first))
         .or_else(|| named_at_end(first))
 }
@@ -74,6 +75,16 @@ fn type_within(text: &str) -> Option<(&str, &str)> {
         before = at;
     }
     None
+}
+
+/// `Could not fetch https://…: [AttributeError] 'NoneType' object has no attribute 'start'`.
+fn bracketed(text: &str) -> Option<(&str, &str)> {
+    text.match_indices('[').find_map(|(at, _)| {
+        let is_apart = at == 0 || text[..at].ends_with(' ');
+        let (name, message) = text[at + 1..].split_once(']').filter(|_| is_apart)?;
+        let (name, _) = crash::error_line(name).filter(|(_, rest)| rest.is_empty())?;
+        Some((name, message.trim_start_matches([' ', ':', '-'])))
+    })
 }
 
 /// The type and the message of an error that only a record's message describes.
@@ -178,6 +189,13 @@ mod tests {
             (
                 "Error thrown while running \"x\". Message: \"no\" [\"exception\" => App\\ClientException { …}]",
                 Some(("ClientException", "no")),
+            ),
+            (
+                "Could not fetch https://shop.test/p/1: [AttributeError] 'NoneType' object has no attribute 'start'",
+                Some((
+                    "AttributeError",
+                    "'NoneType' object has no attribute 'start'",
+                )),
             ),
             ("progress: Books: 12 of 40", None),
             ("failed: no answer", None),

@@ -188,8 +188,16 @@ impl<'m> Words<'m> {
             url: None,
             urls: 0,
         };
-        let mut is_quoted = false;
+        let (mut is_quoted, mut is_titled) = (false, false);
         for raw in message.split_whitespace().take(MOST_WORDS) {
+            // `title='Error 404 T-shirt'`
+            let was_titled = is_titled;
+            let title = raw.split_once("='").filter(|(key, _)| is_title(key));
+            is_titled =
+                title.map_or(is_titled, |_| true) && !closes(title.map_or(raw, |(_, text)| text));
+            if was_titled || title.is_some() {
+                continue;
+            }
             // Quoted text is not the program's own.
             let quotes = raw.bytes().filter(|byte| *byte == b'"').count();
             let was_quoted = is_quoted;
@@ -213,6 +221,19 @@ impl<'m> Words<'m> {
     fn has(&self, known: &[&str]) -> bool {
         self.lower.iter().any(|word| known.contains(&word.as_str()))
     }
+}
+
+/// Whether a key names a title, of which the words may be any.
+fn is_title(key: &str) -> bool {
+    ["headline", "name", "title"]
+        .iter()
+        .any(|name| key.ends_with(name))
+}
+
+/// Whether a word ends a text in single quotes.
+fn closes(word: &str) -> bool {
+    word.trim_end_matches([',', ';', '.', ')', ']', '}'])
+        .ends_with('\'')
 }
 
 /// Fast path: whether a message may contain a verb in the past tense. Most do not.
@@ -278,6 +299,13 @@ pub(super) fn saves(message: &str) -> bool {
     (first(&SAVED) || puts) && !words.has(&DENIALS) && !words.has(&NO_ITEMS)
 }
 
+/// Whether a message says that what it is about succeeded.
+pub(super) fn succeeds(message: &str) -> bool {
+    const SUCCESSES: [&str; 5] = ["ok", "succeeded", "success", "successful", "successfully"];
+    let words = Words::of(message);
+    words.has(&SUCCESSES) && !words.has(&FAILURES) || message.contains("成功")
+}
+
 /// Whether a message is about a retry, and so repeats another one.
 pub(super) fn is_again(message: &str) -> bool {
     Words::of(message).has(&AGAIN)
@@ -310,7 +338,12 @@ pub(super) fn total(message: &str) -> Option<u32> {
     counted(&words.lower)
 }
 
-/// The number before a plural noun of the trade: `12 items`, `12 new offers`.
+/// What is an item only if a number of it was saved.
+const SAVED_IN_NUMBERS: [&str; 7] = [
+    "comments", "messages", "photos", "posts", "results", "tweets", "videos",
+];
+
+/// The number before a plural noun of the trade: `12 items`, `12 new offers`; `saved 100 messages`.
 fn counted(lower: &[String]) -> Option<u32> {
     let single = |word: &str| NOUNS.contains(&word);
     let plural = |word: &str| {
@@ -319,7 +352,11 @@ fn counted(lower: &[String]) -> Option<u32> {
         stem.is_some_and(|stem| single(&stem))
     };
     let number = |at: usize| lower[at].parse::<u32>().ok();
-    let places = (0..lower.len()).filter(|at| plural(&lower[*at]));
+    let saved = |at: usize| {
+        let verb = at.checked_sub(2).map(|at| lower[at].as_str());
+        SAVED_IN_NUMBERS.contains(&&*lower[at]) && verb.is_some_and(|verb| SAVED.contains(&verb))
+    };
+    let places = (0..lower.len()).filter(|at| plural(&lower[*at]) || saved(*at));
     let mut counts = places.filter_map(|at| {
         let is_new = |at: usize| matches!(&*lower[at], "more" | "new" | "unique" | "valid");
         let further = at.checked_sub(2).filter(|_| is_new(at - 1));
@@ -403,6 +440,7 @@ mod tests {
             ("event=product_saved id=17", Some(None)),
             ("saved product 17 url=https://shop.test/p/1", Some(None)),
             ("scraped 12 items", Some(Some(12))),
+            ("saved 100 messages (offset_id=9000)", Some(Some(100))),
             (
                 "exported 12 new products from https://shop.test/p/1",
                 Some(Some(12)),

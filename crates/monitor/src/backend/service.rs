@@ -18,6 +18,9 @@ impl Monitor {
         } else if !live.is_caught_up {
             reasons.push("it reads what was written while it was down".to_owned());
         }
+        if !self.shared.is_loaded() {
+            reasons.push("earlier measurements are being loaded".to_owned());
+        }
         if self.judged().is_none() {
             reasons.push("the first analysis is not finished".to_owned());
         }

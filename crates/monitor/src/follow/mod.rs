@@ -7,6 +7,7 @@
 mod feed;
 mod live;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Shared {
     live: Mutex<Arc<Live>>,
     /// Measurements of the last week, for questions about windows of time.
     pub windows: Mutex<Windows>,
+    /// Whether those of before the start are among them.
+    is_loaded: AtomicBool,
 }
 
 impl Shared {
@@ -43,7 +46,24 @@ impl Shared {
         Self {
             live: Mutex::default(),
             windows: Mutex::new(windows),
+            is_loaded: AtomicBool::new(false),
         }
+    }
+
+    /// Takes the measurements of before the start.
+    pub(crate) fn load(&self, windows: Windows) {
+        *self.windows.lock().unwrap_or_else(PoisonError::into_inner) = windows;
+        self.load_nothing();
+    }
+
+    /// There are none, or they cannot be read.
+    pub(crate) fn load_nothing(&self) {
+        self.is_loaded.store(true, Ordering::Release);
+    }
+
+    /// Whether the measurements of before the start are known.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.is_loaded.load(Ordering::Acquire)
     }
 
     /// The live view.

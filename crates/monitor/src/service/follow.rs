@@ -57,8 +57,16 @@ struct Times {
     is_announced: bool,
 }
 
-/// Reads until the service ends, then stores everything.
+/// Loads what was measured, reads until the service ends, then stores everything.
 pub(super) fn run(monitor: &Arc<Monitor>, mut following: Follow) {
+    // Before anything is read: what is read from here on is added.
+    if let Err(error) = super::load_windows(monitor) {
+        let problem = format!("earlier measurements cannot be loaded: {error}");
+        monitor
+            .tasks
+            .note("measurements", monitor.time(), Err(problem));
+        monitor.shared.load_nothing();
+    }
     let begun = Instant::now();
     let mut times = Times {
         commit: begun,

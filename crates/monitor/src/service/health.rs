@@ -14,6 +14,8 @@ use crate::store::{HealthChange, Store};
 
 /// The time between two rounds. A check runs when its own interval has passed.
 const ROUND: Duration = Duration::from_secs(5);
+/// The time between two looks at whether the measurements are loaded.
+const LOOK: Duration = Duration::from_millis(50);
 /// Period of the scrapers' requests that stand in for a probe, in seconds.
 const RECENT: u32 = 300;
 
@@ -53,8 +55,13 @@ impl HealthState {
     }
 }
 
-/// Runs checks until the service ends.
+/// Runs checks until the service ends. Before the measurements are loaded, every site would seem silent.
 pub(super) fn run(monitor: &Arc<Monitor>) {
+    while !monitor.shared.is_loaded() {
+        if monitor.pause(LOOK) {
+            return;
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

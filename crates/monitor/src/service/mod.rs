@@ -136,7 +136,8 @@ pub struct Running {
 }
 
 impl Monitor {
-    /// Opens the database in the state directory of the settings. Nothing runs yet.
+    /// Opens the database in the state directory of the settings. Nothing runs yet, but pages can be shown: with what
+    /// was seen before the last end, until [`start`](Self::start) reads on.
     ///
     /// # Errors
     /// If the database cannot be used, or a stored state cannot be read.
@@ -149,8 +150,7 @@ impl Monitor {
         let now = clock();
         let store = Store::open(&settings.monitor.state)?;
         let received = Receiver::new(&settings.monitor.state);
-        store.consolidate()?;
-        let windows = load_windows(&store, now)?;
+        let windows = empty_windows(now)?;
         let alerts = Alerts::load(&store, &settings, now)?;
         let health = HealthState::load(&store, &settings)?;
         let reports = Memory::load(&store)?;
@@ -359,8 +359,8 @@ fn describe_changes(old: &Settings, new: &Settings) -> String {
     }
 }
 
-/// The measurements of the last week, as they are kept in memory.
-fn load_windows(store: &Store, now: Timestamp) -> Result<Windows, ServiceError> {
+/// What keeps measurements in memory, without any.
+fn empty_windows(now: Timestamp) -> Result<Windows, ServiceError> {
     let resolution = |(seconds, slots)| Resolution { seconds, slots };
     // Ten seconds for ten minutes, minutes for two hours, ten minutes for a day and a half, hours for eight days.
     let levels = [(10, 60), (60, 120), (600, 216), (3600, 192)].map(resolution);
@@ -368,6 +368,15 @@ fn load_windows(store: &Store, now: Timestamp) -> Result<Windows, ServiceError> 
     let retention = retention.map_err(|error| ServiceError::State(error.to_string()))?;
     let mut windows = Windows::new(retention.max_series(SERIES).max_bytes(WINDOW_BYTES));
     windows.set_now(now);
+    Ok(windows)
+}
+
+/// Loads the measurements of the last week. With a thousand scrapers that takes seconds.
+fn load_windows(monitor: &Monitor) -> Result<(), ServiceError> {
+    let (store, now) = (&monitor.store, monitor.time());
+    // Afterwards nothing is both in the journal and in the records.
+    store.consolidate()?;
+    let mut windows = empty_windows(now)?;
     let day = 86_400_000_000;
     let (from, since) = (now.plus_micros(-8 * day), now.plus_micros(-day));
     store.load_metrics(Level::Hours, from, since, LOAD_LIMIT, &mut windows)?;
@@ -380,7 +389,8 @@ fn load_windows(store: &Store, now: Timestamp) -> Result<Windows, ServiceError> 
         LOAD_LIMIT,
         &mut windows,
     )?;
-    Ok(windows)
+    monitor.shared.load(windows);
+    Ok(())
 }
 
 impl Running {

@@ -311,6 +311,15 @@ fn scrapers(
             }
         })
         .collect();
+    // What helpers and platforms write beside scrapers is no scraper.
+    let is_idle = |scraper: &model::Scraper| {
+        let totals = &scraper.totals;
+        let is_empty = totals.requests.is_none() && totals.items.is_none() && totals.errors == 0;
+        scraper.scraper_id.is_none() && totals.runs == Some(0) && is_empty
+    };
+    if !scrapers.iter().all(is_idle) {
+        scrapers.retain(|scraper| !is_idle(scraper));
+    }
     scrapers.sort_by_key(|scraper| insights::rank(&scraper.verdict));
     scrapers
 }

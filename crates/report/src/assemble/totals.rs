@@ -90,6 +90,7 @@ impl Sum {
         let items = known(self.known.items, "items");
         let found = known(self.known.found, "items_found");
         let failed = self.get("requests_failed");
+        let alone = self.get("requests_failed_alone");
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let per_minute = |count: Option<u64>| {
             // Rates over less than a minute are meaningless.
@@ -102,7 +103,9 @@ impl Sum {
             requests,
             requests_failed: requests
                 .filter(|n| *n == 0 || *n > self.get("requests_unjudged"))
-                .map(|_| failed),
+                .map(|_| failed)
+                .or(Some(0).filter(|_| alone > 0))
+                .map(|failed| failed + alone),
             success_rate: requests.and_then(|n| {
                 let judged = n.saturating_sub(self.get("requests_unjudged"));
                 ratio(judged.saturating_sub(failed), judged)

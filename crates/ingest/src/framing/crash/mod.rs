@@ -143,6 +143,11 @@ impl Crash {
         }
     }
 
+    /// Whether the program cannot have gone on; Python's tracebacks may be printed by a program that does.
+    pub(crate) fn ends_program(&self) -> bool {
+        self.extent.kind != Kind::Python && self.level() == Level::Critical
+    }
+
     /// The error's type and message, for texts that are not a traceback or a stack.
     pub(crate) fn told(&self) -> (&str, &str) {
         let first = self.text.lines().next().unwrap_or_default();

@@ -120,7 +120,12 @@ fn of_lists(raw: &str) -> Option<String> {
 /// Loki's streams: labels, and pairs of a time in nanoseconds and a line.
 fn streams(object: &Object<'_>) -> Option<Vec<Cow<'static, str>>> {
     let labels = member(object, "stream")?;
-    let lines: Vec<Vec<Value>> = serde_json::from_str(member(object, "values")?).ok()?;
+    let mut lines: Vec<Vec<Value>> = serde_json::from_str(member(object, "values")?).ok()?;
+    // The newest is the first, unless the question asked for another order.
+    let time = |pair: Option<&Vec<Value>>| pair?.first()?.as_str()?.parse::<u64>().ok();
+    if time(lines.first()) > time(lines.last()) {
+        lines.reverse();
+    }
     let record = |pair: Vec<Value>| {
         let mut pair = pair.into_iter();
         let record = serde_json::json!({
@@ -146,7 +151,9 @@ pub(crate) fn is_platforms(object: &Object<'_>) -> bool {
 /// Whether a JSON document begins with rows that contain lines of programs, as the tools of clouds write them: a list
 /// of envelopes, or an object with one.
 pub(crate) fn begins_with_rows(document: &[u8]) -> bool {
-    const LINES: [&str; 8] = [
+    const LINES: [&str; 9] = [
+        // Grafana's.
+        "line",
         "textPayload",
         "message",
         "@message",

@@ -203,16 +203,16 @@ impl<'a> Slots<'a> {
             return None;
         }
         let message = record.message.as_deref().unwrap_or_default();
-        let names_url = || memchr::memmem::find(message.as_bytes(), b"://").is_some();
+        let says = |part: &[u8]| memchr::memmem::find(message.as_bytes(), part).is_some();
+        let names_url = || says(b"://") || says(failure::POOL.as_bytes());
         // The last line of a traceback is about whatever the program did there.
         let told_error = error.error_message.as_deref();
         let told_error = told_error.filter(|_| error.traceback.is_none());
         if is_quiet {
-            // Most messages tell nothing: only retries, records with an error beside their URL, and those of programs
-            // that write no levels, do.
+            // Most messages tell nothing: only retries, records with an error beside their URL, those that say that
+            // something failed, and those of programs that write no levels, do.
             let is_error = told_error.is_some_and(|text| !text.is_empty()) && url.is_some();
-            let is_retry = || memchr::memmem::find(message.as_bytes(), b"etry").is_some();
-            let may_tell = || record.level.is_none() || is_retry();
+            let may_tell = || record.level.is_none() || says(b"etry") || says(b"ailed");
             if !is_error && !((url.is_some() || names_url()) && may_tell()) {
                 return None;
             }
@@ -231,7 +231,13 @@ impl<'a> Slots<'a> {
             return raised();
         }
         let texts = [Some(message), told_error].into_iter().flatten();
-        let mut told = texts.filter_map(|text| Some(failure::told(text, url.is_some())?.failure));
+        let mut told = texts.filter_map(|text| {
+            let failure = failure::told(text, url.is_some())?.failure;
+            Some(Failure {
+                is_retried: failure.is_retried || wording::is_again(message),
+                ..failure
+            })
+        });
         let by_page = || {
             failure::refuses(message).then_some(Failure {
                 is_refusal: true,
@@ -249,7 +255,8 @@ impl<'a> Slots<'a> {
             .or_else(by_page)
     }
 
-    /// Takes a request of which a quiet record says that it failed; announcements of retries are no requests.
+    /// Takes a request of which a quiet record says that it failed. Announcements of retries are no requests, and words
+    /// at a level may be beside the request's own line.
     fn fail(
         &mut self,
         record: &mut Record<'a>,
@@ -267,6 +274,9 @@ impl<'a> Slots<'a> {
         else {
             return false;
         };
+        if record.level.is_some() && error.error_message.is_none() {
+            return false;
+        }
         record.failure = None;
         let error_type = error.error_type.clone().unwrap_or("Error".into());
         record.event = self.request(Some(url.clone()), status, Some(error_type));

@@ -174,8 +174,17 @@ pub(super) fn ends_level(behind: &str, in_brackets: bool) -> bool {
         ]
         | [b' ', b' ' | b'-' | b'|' | b':' | b']' | b'[' | b'!', ..] => true,
         [b',', ..] => in_brackets,
-        _ => false,
+        // Kodi's `info <general>: message`.
+        [b' ', b'<', ..] => names_component(&behind[2..]),
+        _ => behind.starts_with('】'),
     }
+}
+
+/// Whether a text begins with the name of a component that ends in `>:`.
+fn names_component(text: &str) -> bool {
+    const LONGEST_NAME: usize = 32;
+    let name = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    (1..=LONGEST_NAME).contains(&name) && text[name..].starts_with(">:")
 }
 
 pub(super) fn is_capital(word: &str) -> bool {

@@ -503,6 +503,9 @@ impl<'l> Scan<'l> {
             self.open -= 1;
         }
         let mut rest = &rest[at..];
+        if self.open > 0 {
+            rest = rest.strip_prefix('】').unwrap_or(rest);
+        }
         loop {
             let trimmed = rest.trim_start_matches([' ', '\t']);
             let next = [

@@ -53,6 +53,10 @@ impl<'l> Scan<'l> {
                 b' ' | b'\t' | b'|' | b';' | b',' | b'=' | b'*' | b'!' | b'~' | b'#' | b'>'
                 | b'-' | b':' | b'/' => {}
                 b']' | b')' | b'}' => self.open = self.open.saturating_sub(1),
+                0xe3 if self.rest().starts_with('】') => {
+                    self.open = self.open.saturating_sub(1);
+                    self.at += '】'.len_utf8() - 1;
+                }
                 _ => break,
             }
             self.at += 1;
@@ -62,8 +66,8 @@ impl<'l> Scan<'l> {
 
     /// Enters a bracket that contains a time or a level.
     pub(super) fn enter(&mut self) {
-        while matches!(self.byte(self.at), b'[' | b'(' | b'<' | b'{') {
-            let inside = self.line[self.at + 1..].trim_start_matches(' ');
+        while let Some(inside) = self.rest().strip_prefix(['[', '(', '<', '{', '【']) {
+            let inside = inside.trim_start_matches(' ');
             let is_known = stamp(inside).is_some()
                 || level(inside, true).is_some()
                 || letter(inside).is_some()
