@@ -25,13 +25,13 @@ pub struct Counters {
     pub requests_unjudged: u64,
     /// Failed HTTP attempts that messages tell in words; they are among [`requests`](Self::requests).
     pub requests_told: u64,
-    /// Failed HTTP attempts of a run whose log does not tell how the others ended: they are in no success rate, and not
-    /// among [`requests_failed`](Self::requests_failed).
-    pub requests_failed_alone: u64,
-    /// Failed attempts as above, told by errors and by announcements of retries. [`Rollup::finish`](crate::Rollup::finish) counts them as
+    /// The same, told by errors and by announcements of retries. [`Rollup::finish`](crate::Rollup::finish) counts them as
     /// requests if nothing else tells how requests fail.
     pub(crate) told_by_errors: Told,
     pub(crate) told_by_retries: Told,
+    /// Failed HTTP attempts of a run whose log does not tell how the others ended: they are in no success rate, and not
+    /// among [`requests_failed`](Self::requests_failed).
+    pub requests_failed_alone: u64,
     /// Bytes of responses.
     pub bytes: u64,
     /// Products found on pages.

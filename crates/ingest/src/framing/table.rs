@@ -21,7 +21,6 @@ const WHEN: [&str; 9] = [
 ];
 const WHAT: [&str; 13] = [
     "@message",
-    "content",
     "event",
     "level",
     "levelname",
@@ -31,6 +30,8 @@ const WHAT: [&str; 13] = [
     "msg",
     "severity",
     "status",
+    // Synology's; `content` alone is also a column of what scrapers save.
+    "stream",
     "text",
     "url",
 ];

@@ -142,8 +142,9 @@ pub(super) fn bound(message: &str) -> Option<Bound> {
     if let Some(bound) = of_azure(message).or_else(|| of_scheduler(message)) {
         return Some(bound);
     }
-    // What systemd says of a unit does not come from its program.
-    if message.contains(".service") {
+    // What systemd says of a unit does not come from its program: `Finished shop.service - Shop scraper.`
+    let unit = message.split_ascii_whitespace().nth(1);
+    if unit.is_some_and(|unit| unit.trim_end_matches('.').ends_with(".service")) {
         return None;
     }
     let (words, count) = words_of(message);
@@ -182,17 +183,15 @@ fn of_scheduler(message: &str) -> Option<Bound> {
     ends.then_some(Bound::End)
 }
 
-/// Whether a program says that it stops because it must: `received SIGTERM, shutting down`.
+/// Whether a program says that it stops because it must: `received SIGTERM, shutting down`, `run cancelled`.
 pub(super) fn is_stop(message: &str) -> bool {
     const SIGNALS: [&str; 4] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"];
-    const WORDS: [&str; 10] = [
-        "caught",
+    const TAKEN: [&str; 3] = ["caught", "got", "received"];
+    const STOPS: [&str; 7] = [
         "closing",
         "exiting",
-        "got",
         "graceful",
         "gracefully",
-        "received",
         "shutting",
         "stopping",
         "terminating",
@@ -201,18 +200,17 @@ pub(super) fn is_stop(message: &str) -> bool {
     if message.len() > LONGEST || !(says(b"SIG") || says(b"signal") || says(b"cancelled")) {
         return false;
     }
-    let (words, count) = words_of(message);
-    let words = &words[..count];
-    // `run cancelled`
-    if let [.., run, verb] = words
-        && count <= MOST_BETWEEN
-        && is_one(verb, &["cancelled"])
-    {
-        return is_one(run, &RUNS);
-    }
+    let words = || message.split(|c: char| !c.is_alphanumeric());
+    let has = |known: &[&str]| words().any(|word| is_one(word, known));
     let is_named = SIGNALS.iter().any(|signal| message.contains(signal));
-    (is_named || words.iter().any(|word| is_one(word, &["signal"])))
-        && words.iter().any(|word| is_one(word, &WORDS))
+    // `got a buy signal` is no signal of the system.
+    let is_told = is_named && has(&TAKEN) || (is_named || has(&["signal"])) && has(&STOPS);
+    let (first, count) = words_of(message);
+    let is_cancelled = match first[..count] {
+        [run, "cancelled"] | [_, run, "cancelled"] => is_one(run, &RUNS) && !has(&PARTS),
+        _ => false,
+    };
+    is_told || is_cancelled
 }
 
 /// Whether a message says that the program failed as a whole. `is_error` says whether it is logged as an error; at other
@@ -392,6 +390,9 @@ mod tests {
             "Starting crawl of https://shop.example.com/",
             "crawl started for https://shop.example.com",
             "Starting crawl of 10 pages",
+            "Executing <Task(PythonOperator): collect> on 2026-03-04 02:30:00+00:00",
+            "Started execution of run for \"crawl_job\".",
+            "Starting the shop.service crawl",
         ] {
             assert_eq!(bound(message), Some(Bound::Start), "{message}");
         }
@@ -415,8 +416,16 @@ mod tests {
             "Monitoring cycle completed",
             "Import finished {\"pages\":3}",
             "Finished: 10 pages, 7 items",
+            "Marking task as SUCCESS. dag_id=grants, task_id=collect",
+            "Finished execution of run for \"crawl_job\".",
         ] {
             assert_eq!(bound(message), Some(Bound::End), "{message}");
+        }
+        for message in [
+            "Starting feeds-scraper.service - Scrape feeds...",
+            "Finished feeds-scraper.service.",
+        ] {
+            assert_eq!(bound(message), None, "{message}");
         }
     }
 
@@ -425,6 +434,12 @@ mod tests {
         for (message, expected) in [
             ("received SIGTERM, shutting down", true),
             ("Got SIGINT: stopping", true),
+            ("received signal, shutting down", true),
+            ("run cancelled", true),
+            ("The crawl cancelled", true),
+            ("page crawl cancelled", false),
+            ("got a buy signal", false),
+            ("received signal of the price feed", false),
             ("sent SIGTERM to the browser", false),
             ("shutting down", false),
         ] {
@@ -436,6 +451,18 @@ mod tests {
     fn a_program_fails_as_a_whole_in_many_words() {
         for (message, expected) in [
             ("Run failed", true),
+            (
+                "Execution of run for \"crawl_job\" failed. Steps failed: ['prices'].",
+                true,
+            ),
+            (
+                "Flow run 'brave-heron' - Finished in state Failed('no rows')",
+                true,
+            ),
+            (
+                "Task run 'fetch-7a7' - Finished in state Failed('no rows')",
+                false,
+            ),
             ("Scraper failed: exit code 137", true),
             ("The nightly crawl aborted: no space left", true),
             ("Fatal error: cannot open the database", true),

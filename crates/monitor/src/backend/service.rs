@@ -45,7 +45,8 @@ impl Monitor {
         let live = self.shared.live();
         if let Some(lag) = self
             .lag()
-            .filter(|lag| *lag > LAG && live.looked_at.is_some())
+            // What was seen before the start says nothing about reading now.
+            .filter(|lag| *lag > LAG && live.looked_at.is_some_and(|at| at >= self.started_at))
         {
             problems.push(format!("reading is {} s behind", lag / 1_000_000));
         }

@@ -136,8 +136,8 @@ pub struct Running {
 }
 
 impl Monitor {
-    /// Opens the database in the state directory of the settings. Nothing runs yet, but pages can be shown: with what
-    /// was seen before the last end, until [`start`](Self::start) reads on.
+    /// Opens the database in the state directory of the settings. Nothing runs yet; pages can be asked for, and
+    /// readiness says what [`start`](Self::start) has still to load.
     ///
     /// # Errors
     /// If the database cannot be used, or a stored state cannot be read.

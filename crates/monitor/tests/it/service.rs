@@ -65,9 +65,15 @@ fn lines_become_pages_and_alerts_and_survive_a_restart() {
     running.stop().unwrap();
     drop(monitor);
 
+    // Pages are answered while what was measured is still to be loaded.
+    let monitor = world.open();
+    let loading = "earlier measurements are being loaded".to_owned();
+    assert!(monitor.readiness().reasons.contains(&loading));
+    assert!(monitor.overview(world.window()).is_ok());
+    assert_eq!(firing(&monitor), fired);
+
     // After a restart nothing fires again and nothing is repeated, and the same is known.
-    let running = world.start();
-    let monitor = Arc::clone(running.monitor());
+    let running = monitor.start().unwrap();
     until("the second analysis", || monitor.readiness().is_ready);
     for _ in 0..5 {
         world.tick(2);

@@ -88,6 +88,11 @@ impl World {
     }
 
     pub(crate) fn start(&self) -> Running {
+        self.open().start().unwrap()
+    }
+
+    /// The service, of which nothing runs yet.
+    pub(crate) fn open(&self) -> Arc<Monitor> {
         let dir = self.dir.path().to_owned();
         let clock = Arc::clone(&self.clock);
         let logs = vec![self.dir.path().join("logs").display().to_string()];
@@ -95,10 +100,7 @@ impl World {
         let settings = Self::settings(&dir, &config);
         let reload = Box::new(move || Ok(Self::settings(&dir, &config)));
         let clock = Arc::new(move || Timestamp::from_micros(clock.load(SeqCst)));
-        Monitor::open(logs, settings, reload, clock)
-            .unwrap()
-            .start()
-            .unwrap()
+        Monitor::open(logs, settings, reload, clock).unwrap()
     }
 
     /// Lines are written, and it becomes as late as the last of them.

@@ -141,6 +141,20 @@ fn clocks(finished: &Finished) -> Vec<String> {
     notes
 }
 
+/// Returns a note about failed requests of runs whose log does not say how the others ended.
+fn failed_alone(finished: &Finished) -> Option<String> {
+    let counts = finished
+        .runs
+        .iter()
+        .map(|run| run.counters.requests_failed_alone);
+    let sum: u64 = counts.sum();
+    (sum > 0).then(|| {
+        format!(
+            "Failed requests that are excluded from the success rate, because it is not logged how the others ended: {sum}."
+        )
+    })
+}
+
 fn notes(finished: &Finished) -> Vec<String> {
     let mut notes = Vec::new();
     let zoneless: u64 = finished.files.values().map(|file| file.zoneless).sum();
@@ -201,6 +215,7 @@ fn notes(finished: &Finished) -> Vec<String> {
     notes.extend(without_level(finished));
     notes.extend(unread::notes(finished));
     notes.extend(dragline_insights::unseen(finished));
+    notes.extend(failed_alone(finished));
     notes
 }
 

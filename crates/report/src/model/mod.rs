@@ -148,7 +148,8 @@ pub struct Totals {
     pub runs: Option<u64>,
     /// HTTP attempts.
     pub requests: Option<u64>,
-    /// HTTP attempts with a status of 400 or above, or without a response.
+    /// HTTP attempts with a status of 400 or above, or without a response; also those of runs whose log does not say how
+    /// the others ended, which are in no success rate.
     pub requests_failed: Option<u64>,
     /// Requests that did not fail / requests with a known outcome; null without such requests.
     pub success_rate: Option<f64>,
