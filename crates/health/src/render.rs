@@ -163,7 +163,7 @@ fn cut(text: &str, width: usize) -> String {
     let mut cut = String::new();
     let mut used = 1;
     for c in text.chars() {
-        used += c.width().unwrap_or(0);
+        used += columns(c);
         if used > width {
             break;
         }
@@ -206,11 +206,20 @@ fn replace_last(lines: &mut [String], text: String) {
     }
 }
 
+/// The most columns that a character adds to a text. The selector of emoji presentation has no width of its own and
+/// widens the symbol before it.
+fn columns(c: char) -> usize {
+    match c {
+        '\u{fe0f}' => 1,
+        _ => c.width().unwrap_or(0),
+    }
+}
+
 /// Byte at which the first `width` columns end; at least one character.
 fn split_at_width(word: &str, width: usize) -> usize {
     let mut used = 0;
     for (index, c) in word.char_indices() {
-        used += c.width().unwrap_or(0);
+        used += columns(c);
         if used > width && index > 0 {
             return index;
         }
@@ -252,6 +261,15 @@ mod tests {
     fn a_word_without_width_is_kept() {
         assert_eq!(wrap("\u{11d3c} abc", 4), ["\u{11d3c} abc"]);
         assert_eq!(wrap("\u{11d3c} abcd", 4), ["\u{11d3c}", "abcd"]);
+    }
+
+    #[test]
+    fn a_symbol_that_is_widened_fits() {
+        assert_eq!(
+            wrap("\u{1f56f}\u{fe0f}abc", 4),
+            ["\u{1f56f}\u{fe0f}ab", "c"]
+        );
+        assert_eq!(cut("\u{1f56f}\u{fe0f}abc", 4), "\u{1f56f}\u{fe0f}a…");
     }
 
     #[test]

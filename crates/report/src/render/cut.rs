@@ -72,10 +72,19 @@ fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
     let mut used = 0;
     chars
         .take_while(|c| {
-            used += c.width().unwrap_or(0);
+            used += columns(*c);
             used <= width
         })
         .collect()
+}
+
+/// The most columns that a character adds to a text. The selector of emoji presentation has no width of its own and
+/// widens the symbol before it.
+fn columns(c: char) -> usize {
+    match c {
+        '\u{fe0f}' => 1,
+        _ => c.width().unwrap_or(0),
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +96,7 @@ mod tests {
     fn a_long_text_is_cut_in_the_middle() {
         assert_eq!(middle("abcdefghij", 5), "ab…ij");
         assert_eq!(middle("größe", 5), "größe");
+        assert_eq!(middle("\u{1f56f}\u{fe0f}abcde", 5), "\u{1f56f}\u{fe0f}…de");
     }
 
     #[test]
