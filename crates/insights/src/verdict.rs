@@ -101,6 +101,16 @@ pub fn verdict<'i>(
             vec![format!("{failed:.0} % of {whose} requests failed.")],
         );
     }
+    if let Some((refused, requests)) = refused_by_words(judged) {
+        let reason = format!(
+            "{refused} of {whose} {requests} requests were answered with a captcha or a notice of a block."
+        );
+        return ("blocked", vec![reason]);
+    }
+    if let Some((lost, items)) = lost_items(judged) {
+        let reason = format!("{lost} of {whose} {items} items could not be stored.");
+        return ("degraded", vec![reason]);
+    }
     if let Some((errors, items)) = errors_beside_items(judged) {
         let reason =
             format!("{errors} errors were logged beside {items} items; requests are unknown.");
@@ -151,6 +161,23 @@ fn are_many(failed: u64, all: u64) -> bool {
 
 fn sum(rows: &[&RunRow], of: fn(&RunRow) -> u64) -> u64 {
     rows.iter().map(|row| of(row)).sum()
+}
+
+/// The numbers of refused requests and of all, where messages tell of many more refusals than statuses do.
+fn refused_by_words(rows: &[&RunRow]) -> Option<(u64, u64)> {
+    let refused = sum(rows, |row| {
+        let refused = crate::refused(&row.counters);
+        refused.saturating_sub(row.counters.requests_failed)
+    });
+    let requests = sum(rows, |row| row.counters.requests);
+    are_many(refused, requests).then_some((refused, requests))
+}
+
+/// The numbers of items that could not be stored and of all, where they are many.
+fn lost_items(rows: &[&RunRow]) -> Option<(u64, u64)> {
+    let lost = sum(rows, |row| row.counters.lost);
+    let items = lost + sum(rows, |row| row.counters.items());
+    are_many(lost, items).then_some((lost, items))
 }
 
 /// The numbers of errors and of items, where no requests are known and many of what was tried ended in an error.

@@ -27,6 +27,7 @@ impl Counters {
             self.levels.count(level, 1);
             self.warnings += u64::from(level == Level::Warn);
         }
+        self.lost += u64::from(record.items_lost);
         match (&record.event, record.failure) {
             (_, Some(failure)) if failure.is_refusal => {
                 self.refusals += u64::from(label.is_none());

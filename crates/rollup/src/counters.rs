@@ -58,6 +58,9 @@ pub struct Counters {
     pub duplicates: u64,
     /// Errors.
     pub errors: u64,
+    /// Items of which an error says that they could not be stored; [`Rollup::finish`](crate::Rollup::finish) adds them to
+    /// [`failed`](Self::failed).
+    pub lost: u64,
     /// Records at WARN.
     pub warnings: u64,
     /// Number of times that the site rate-limited the scraper.
@@ -174,6 +177,7 @@ impl Add for Counters {
         self.updated = self.updated.saturating_add(other.updated);
         self.saved = self.saved.saturating_add(other.saved);
         self.failed = self.failed.saturating_add(other.failed);
+        self.lost = self.lost.saturating_add(other.lost);
         self.batched = self.batched.saturating_add(other.batched);
         self.batches = self.batches.saturating_add(other.batches);
         self.largest_batch = self.largest_batch.max(other.largest_batch);

@@ -612,6 +612,10 @@ fn run_row(
     let mut disagreements = reconcile(&mut counters, buckets, &declared, (&course, at));
     disagreements.extend(errors_disagree(&declared, &counters));
     leave_out_doubts(&mut counters, buckets, habits);
+    for counters in buckets.values_mut().chain([&mut counters]) {
+        // Statistics count what pipelines dropped, not what they broke on.
+        counters.failed = counters.failed.saturating_add(counters.lost);
+    }
     if counters.rate_limits == 0 {
         // The run logs no rate limits, so count its 429 responses.
         for counters in buckets.values_mut().chain([&mut counters]) {

@@ -1,5 +1,6 @@
 //! Determines the run that each source belongs to, which single lines may not name.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_schema::{Dialect, RunKey, Timestamp};
@@ -73,7 +74,7 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
     }
     let mixed = mixed_sites(sources, &adopted, |index| &whole[&scope(index)]);
     let complete = |(index, key): (usize, &RunKey)| {
-        let mixed = mixed.get(scraper_of(&sources[index].0, key));
+        let mixed = mixed.get(&*series_of(&sources[index].0, key));
         whole[&scope(index)].complete(key, mixed)
     };
     let mut keys: Vec<RunKey> = adopted.iter().enumerate().map(complete).collect();
@@ -276,6 +277,17 @@ fn scraper_of<'k>(source: &'k SourceKey, key: &'k RunKey) -> &'k str {
     key.scraper_id.as_deref().unwrap_or(&source.family)
 }
 
+/// The scraper of a source; of one without a name, its files' names without numbers: one file after the other is of the
+/// same program.
+fn series_of<'k>(source: &'k SourceKey, key: &'k RunKey) -> Cow<'k, str> {
+    if let Some(name) = key.scraper_id.as_deref() {
+        return Cow::Borrowed(name);
+    }
+    let parts = source.family.split(|c: char| c.is_ascii_digit());
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    Cow::Owned(parts.join("0"))
+}
+
 /// The sites of a scraper, each with its runs and their starts.
 type Sites<'k> = BTreeMap<&'k str, Runs<'k>>;
 type Runs<'k> = BTreeSet<(Option<&'k str>, Option<i64>)>;
@@ -404,16 +416,22 @@ fn mixed_sites<'s>(
     sources: &'s [Source],
     adopted: &'s [RunKey],
     whole: impl Fn(usize) -> &'s Whole<'s>,
-) -> BTreeMap<&'s str, Mixed<'s>> {
-    let mut scrapers: BTreeMap<&str, (bool, BTreeMap<Option<&str>, &Whole<'_>>)> = BTreeMap::new();
+) -> BTreeMap<Cow<'s, str>, Mixed<'s>> {
+    /// A run's id, or the family of lines without one.
+    type Part<'s> = (Option<&'s str>, &'s str);
+    let mut scrapers: BTreeMap<Cow<'_, str>, (bool, BTreeMap<Part<'_>, &Whole<'_>>)> =
+        BTreeMap::new();
     for (index, key) in adopted.iter().enumerate() {
         let run = whole(index);
-        if run.sites.is_empty() && key.is_run() {
-            let scraper = scrapers
-                .entry(scraper_of(&sources[index].0, key))
-                .or_default();
+        if run.sites.is_empty() {
+            let source = &sources[index].0;
+            let scraper = scrapers.entry(series_of(source, key)).or_default();
             scraper.0 |= key.scraper_id.is_some();
-            scraper.1.insert(key.run_id.as_deref(), run);
+            let part = match key.run_id.as_deref() {
+                Some(run) => (Some(run), ""),
+                None => (None, source.family.as_str()),
+            };
+            scraper.1.insert(part, run);
         }
     }
     let mixed = scrapers.into_iter().map(|(scraper, (is_named, runs))| {

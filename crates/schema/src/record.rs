@@ -50,6 +50,8 @@ pub struct Record<'a> {
     /// announcement of a retry. It counts once: where the scraper's requests say themselves how they ended, it is left
     /// out.
     pub failure: Option<Failure>,
+    /// How many items the record, an error, says could not be stored.
+    pub items_lost: u32,
     /// Where the user's own fields are; `dragline_ingest::own_fields` reads them.
     pub own: Own<'a>,
     /// What is known of a message that told the reader nothing; `None` if it was understood, or was not
@@ -158,6 +160,7 @@ impl Record<'_> {
             is_echo: self.is_echo,
             items: self.items,
             failure: self.failure,
+            items_lost: self.items_lost,
             own: self.own.into_owned(),
             unread: self.unread,
             is_run_guessed: self.is_run_guessed,

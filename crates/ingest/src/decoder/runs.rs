@@ -4,6 +4,8 @@
 //! with the first line that comes a while after an end. Where nothing is marked, a silence separates two runs; these
 //! runs are guesses, which only all lines of a scraper can confirm. Each scraper that is named in the lines has its own
 //! runs.
+//!
+//! Where only a run's first or last lines name it, those in between belong to it, too, unless two runs overlap.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +41,14 @@ struct Run {
     has_ends: bool,
     /// Whether only a silence before its first line bounds it.
     is_guessed: bool,
+    /// The id that the log gives the current run itself, and the one before it, which a start followed before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    named: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+    /// Whether runs that the log names overlap, so that lines without a name may belong to any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overlaps: bool,
     /// The number of runs so far.
     count: u32,
 }
@@ -53,7 +63,11 @@ impl Runs {
     /// ids of two files' runs different.
     pub(super) fn of(&mut self, record: &Record<'_>, family: u32) -> Option<(&str, bool)> {
         // What a supervisor says bounds the run of the program that it names.
-        if record.run_id.is_some() || record.dialect == Dialect::Dragline || record.is_supervisors {
+        if record.dialect == Dialect::Dragline || record.is_supervisors {
+            return None;
+        }
+        if let Some(id) = record.run_id.as_deref() {
+            self.observe_named(record, id);
             return None;
         }
         let is_bound = matches!(record.event, Event::ScraperStart(_) | Event::ScraperEnd(_));
@@ -69,6 +83,24 @@ impl Runs {
             family ^ xxh3_64(scraper.as_bytes()) as u32
         };
         self.0.get_mut(scraper)?.take(record, number)
+    }
+
+    /// Notes a record that names its run. Scrapy's and Crawlee's runs are named by their readers, on every line.
+    fn observe_named(&mut self, record: &Record<'_>, id: &str) {
+        if matches!(
+            record.dialect,
+            Dialect::Scrapy | Dialect::Crawlee | Dialect::CrawleePython
+        ) {
+            return;
+        }
+        let is_start = matches!(record.event, Event::ScraperStart(_));
+        let scraper = record.scraper_id.as_deref().unwrap_or_default();
+        if is_start && self.0.len() < MOST && !self.0.contains_key(scraper) {
+            self.0.insert(scraper.to_owned(), Run::default());
+        }
+        if let Some(run) = self.0.get_mut(scraper) {
+            run.observe_named(record, id, is_start);
+        }
     }
 }
 
@@ -105,6 +137,26 @@ impl Run {
         Some((self.id.as_deref()?, self.is_guessed))
     }
 
+    fn observe_named(&mut self, record: &Record<'_>, id: &str, is_start: bool) {
+        let is_current = self.named.as_deref() == Some(id);
+        self.overlaps |= self.before.as_deref() == Some(id);
+        if self.overlaps {
+            if self.named.take().is_some() {
+                self.id = None;
+            }
+        } else if is_start && !is_current {
+            self.before = self.named.take().filter(|_| self.ended.is_none());
+            self.named = Some(id.to_owned());
+            self.id.clone_from(&self.named);
+            self.has_starts = true;
+            self.is_guessed = false;
+            (self.ended, self.last) = (None, record.timestamp);
+        } else if is_current && matches!(record.event, Event::ScraperEnd(_)) {
+            self.has_ends = true;
+            self.ended = record.timestamp.or(self.last);
+        }
+    }
+
     /// Whether a silence ends the run: it began with no start.
     fn may_be_silent(&self) -> bool {
         !self.has_starts || self.is_guessed
@@ -128,6 +180,7 @@ impl Run {
             id = format!("{start}-{}-{family:08x}", self.count);
         }
         self.id = Some(id);
+        self.named = None;
         self.ended = None;
         self.is_guessed = false;
     }
@@ -202,6 +255,37 @@ mod tests {
                 Some(id(600))
             ]
         );
+    }
+
+    #[test]
+    fn a_run_that_only_its_bounds_name_has_the_lines_in_between() {
+        let mut runs = Runs::default();
+        let mut of = |second: i64, what: char, id: Option<&'static str>| {
+            let record = Record {
+                timestamp: Some(Timestamp::from_seconds(second)),
+                run_id: id.map(Into::into),
+                dialect: Dialect::Json,
+                event: match what {
+                    's' => Event::ScraperStart(ScraperStart::default()),
+                    'e' => Event::ScraperEnd(ScraperEnd::default()),
+                    _ => Event::Request(Request::default()),
+                },
+                ..Record::default()
+            };
+            runs.of(&record, 7).map(|(id, _)| id.to_owned())
+        };
+        let named = |id: &str| Some(id.to_owned());
+        of(0, 's', Some("1"));
+        assert_eq!(of(900, 'w', None), named("1"));
+        of(1800, 'e', Some("1"));
+        assert_eq!(of(1801, 'w', None), named("1"));
+        // One that never ends, and one that starts before another has ended.
+        of(4000, 's', Some("2"));
+        assert_eq!(of(4001, 'w', None), named("2"));
+        of(8000, 's', Some("3"));
+        assert_eq!(of(8001, 'w', None), named("3"));
+        of(8002, 'w', Some("2"));
+        assert_ne!(of(8003, 'w', None), named("3"));
     }
 
     #[test]

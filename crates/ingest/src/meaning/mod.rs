@@ -16,6 +16,7 @@ mod keys;
 pub(crate) mod lacking;
 pub(crate) mod learn;
 mod level;
+mod loss;
 pub(crate) mod map;
 mod monolog;
 mod naming;

@@ -93,7 +93,7 @@ const SAVED: [&str; 22] = [
     "written",
 ];
 /// Nouns of the trade, in the singular.
-const NOUNS: [&str; 34] = [
+pub(super) const NOUNS: [&str; 34] = [
     "ad", "advert", "article", "auction", "book", "car", "company", "deal", "document", "entry",
     "event", "flat", "hotel", "house", "item", "job", "listing", "lot", "movie", "notice", "offer",
     "paper", "posting", "product", "profile", "property", "quote", "recipe", "record", "review",
@@ -133,7 +133,7 @@ const DENIALS: [&str; 30] = [
     "xlsx",
 ];
 /// What is saved and is no item.
-const NO_ITEMS: [&str; 22] = [
+pub(super) const NO_ITEMS: [&str; 22] = [
     "backup",
     "batch",
     "cache",

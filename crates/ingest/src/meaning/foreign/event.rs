@@ -15,6 +15,7 @@ use super::super::failure;
 use super::super::form::Form;
 use super::super::item::{denies_item, says_item};
 use super::super::learn::Reported;
+use super::super::loss;
 use super::super::prose;
 use super::super::slots::Slots;
 use super::super::wording::{self, Said};
@@ -98,6 +99,7 @@ impl<'a> Slots<'a> {
                 ..ScraperEnd::default()
             });
         } else if is_error {
+            record.items_lost = loss::lost_items(message);
             record.event = Event::ScraperError(ScraperError {
                 url,
                 status_code: status,

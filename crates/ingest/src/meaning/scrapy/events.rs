@@ -68,6 +68,7 @@ pub(super) fn event<'p>(
                 .and_then(|(_, item)| lacking::missing(item)),
             ..ProductProcessed::default()
         }),
+        Some(Fact::Lost) => Event::ScraperError(error(pending)),
         Some(Fact::Dropped) => product(ProductAction::Failed, None),
         Some(Fact::Duplicate { url }) => Event::DuplicateDetected(DuplicateDetected {
             url: Some(url.into()),

@@ -30,6 +30,8 @@ pub(crate) enum Fact<'m> {
     PageError { url: &'m str, download: bool },
     /// An item reached the end of the pipelines.
     Scraped { url: Option<&'m str> },
+    /// A pipeline broke on an item.
+    Lost,
     /// A pipeline refused an item.
     Dropped,
     /// A request that was made before.
@@ -139,6 +141,9 @@ pub(crate) fn read<'m>(logger: &str, message: &'m str) -> Option<Fact<'m>> {
         return Some(Fact::Scraped {
             url: response(rest),
         });
+    }
+    if after("Error processing ").is_some() && logger.ends_with("scraper") {
+        return Some(Fact::Lost);
     }
     if after("Dropped: ").is_some() {
         return Some(Fact::Dropped);

@@ -351,6 +351,7 @@ impl Scrapy {
             run.spider.get_or_insert_with(|| pending.logger.clone());
         }
         run.opened += u32::from(opens);
+        let items_lost = u32::from(fact == Some(Fact::Lost));
         let event = match event(fact, pending, run) {
             Event::Summary(mut summary)
                 if summary.config.is_none() && summary.progress.is_none() =>
@@ -373,6 +374,7 @@ impl Scrapy {
             run_id: Some(Cow::Borrowed(&run.run_id)),
             message: Some(Cow::Borrowed(message::first_line(&pending.text))),
             event,
+            items_lost,
             dialect: Dialect::Scrapy,
             is_zoneless: true,
             ..Record::default()
@@ -405,6 +407,7 @@ impl Scrapy {
             };
             append(&mut line.text, rest, MAX_RECORD);
             let fact = message::read(&line.logger, &line.text);
+            let items_lost = u32::from(fact == Some(Fact::Lost));
             // Requests and items are already in the statistics.
             let event = match event(fact, &line, &mut run) {
                 event @ Event::ScraperError(_) => event,
@@ -414,6 +417,7 @@ impl Scrapy {
             let message = Some(Cow::Borrowed(message::first_line(&line.text)));
             let record = Record {
                 message,
+                items_lost,
                 target: Some(Cow::Borrowed(&line.logger)),
                 ..record(line.time, line.level, event, of)
             };
