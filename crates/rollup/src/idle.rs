@@ -62,11 +62,18 @@ pub(crate) fn join_supervised(sources: &[Source], keys: &mut [RunKey]) {
     let mut joined: BTreeMap<(&str, RunKey), RunKey> = BTreeMap::new();
     for ((family, shell), outer) in shells {
         let within = runs.iter().filter(|((other, key), inner)| {
-            *other == family && key.run_id != shell.run_id && outer.contains(inner)
+            *other == family && key.run_id != shell.run_id && inner.2 && outer.contains(inner)
         });
-        let mut within = within.filter(|(_, inner)| inner.2);
-        if let (Some(((_, own), _)), None) = (within.next(), within.next()) {
+        let within: Vec<&RunKey> = within.map(|((_, key), _)| key).collect();
+        // Of the runs of several programs, that with the supervisor's name for it.
+        let own = within
+            .iter()
+            .filter(|key| key.scraper_id == shell.scraper_id);
+        let own: Vec<&RunKey> = own.copied().collect();
+        if let [own] = own[..] {
             joined.insert((family, shell), own.clone());
+        } else if let [only] = within[..] {
+            joined.insert((family, shell), only.clone());
         }
     }
     for ((source, _), key) in sources.iter().zip(keys) {

@@ -12,9 +12,10 @@ use dragline_schema::{
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Maximum number of programs, and of runs of each that are kept: lines of several streams arrive a little out of order.
+/// Maximum number of programs, and of runs of each that are kept: the last record of a process, a table, is complete only
+/// when another line of its stream comes, or the end of the log.
 const MOST_PROGRAMS: usize = 256;
-const MOST_RUNS: usize = 4;
+const MOST_RUNS: usize = 512;
 
 /// A program that fails logs its error within this time before its end, in microseconds.
 const SOON: i64 = 10_000_000;

@@ -141,8 +141,13 @@ fn has_started(name: Option<&str>) -> Told<'_> {
     }
 }
 
-/// `shop.service: Main process exited, code=killed, status=9/KILL`, `shop.service: Deactivated successfully.`
+/// `shop.service: Main process exited, code=killed, status=9/KILL`, `shop.service: Deactivated successfully.`, `Failed to
+/// start shop.service - Shop scraper.`
 fn systemd(message: &str) -> Option<Told<'_>> {
+    if let Some(rest) = message.strip_prefix("Failed to start ") {
+        let unit = rest.split(' ').next()?.trim_end_matches('.');
+        return Some(fault(Some(unit.strip_suffix(".service")?)));
+    }
     let (unit, rest) = message.split_once(": ")?;
     let name = Some(unit.strip_suffix(".service")?);
     if matches!(rest, "Deactivated successfully." | "Succeeded.") {

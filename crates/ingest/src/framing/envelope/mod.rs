@@ -74,6 +74,8 @@ pub(crate) struct Habits {
     event: Option<workers::Event>,
     /// Names that precede lines without a separator after them.
     pub(crate) bare_names: Vec<String>,
+    /// What `stern` writes before the lines of each pod.
+    pods: Vec<String>,
 }
 
 /// A text before the lines of a program.
@@ -206,6 +208,7 @@ pub(crate) fn open<'l>(
             .or_else(|| before_object(line, habits))
             .or_else(|| workers::event(line, habits, zone, calendar)),
         b'*' | b'#' => own(line),
+        b'+' | b'-' => names::stern(line),
         b'"' => {
             agents::behind_fluent_bit(line).or_else(|| workers::event(line, habits, zone, calendar))
         }

@@ -1,8 +1,11 @@
 //! Names before lines: of containers, programs and files.
 
+use std::borrow::Cow;
+
 use dragline_schema::Level;
 use jiff::tz::TimeZone;
 
+use super::service::without_replica;
 use super::{Habits, LONGEST_NAME, Opened, is_dated, stream};
 use crate::parsing::Object;
 use crate::parsing::head::head;
@@ -204,8 +207,9 @@ pub(super) fn named(line: &str) -> Option<Opened<'_>> {
 }
 
 pub(super) fn kubectl(line: &str) -> Option<Opened<'_>> {
-    let (name, text) = line.strip_prefix("[pod/")?.split_once("] ")?;
-    name.contains('/').then(|| stream(name, text))
+    let (name, text) = line.strip_prefix('[')?.split_once("] ")?;
+    let is_container = name.strip_prefix("pod/")?.contains('/');
+    is_container.then(|| stream(name, text))
 }
 
 /// `[worker] {…}`
@@ -220,14 +224,56 @@ pub(super) fn bracketed(line: &str) -> Option<Opened<'_>> {
     (is_word && text.starts_with("{\"")).then(|| stream(name, text))
 }
 
+/// What `stern` says of the pods whose lines it shows: `+ shop-7d9f8c6b5-x2x1z › main`.
+pub(super) fn stern(line: &str) -> Option<Opened<'_>> {
+    let (pod, container) = line
+        .strip_prefix("+ ")
+        .or_else(|| line.strip_prefix("- "))?
+        .split_once(" › ")?;
+    let is_name = |name: &str| !name.is_empty() && !name.contains(' ');
+    (is_name(pod) && is_name(container)).then(|| Opened {
+        text: Cow::Borrowed(line),
+        is_own: true,
+        ..Opened::default()
+    })
+}
+
+/// `shop-7d9f8c6b5-x2x1z main line`, as `stern` writes it: a pod, its container, a line.
+fn of_pod<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
+    let (pod, rest) = line.split_once(' ')?;
+    if without_replica(pod).len() == pod.len() {
+        return None;
+    }
+    let (container, text) = rest.split_once(' ')?;
+    let is_name = |name: &str| {
+        let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        name.bytes().all(is_part) && name.bytes().any(|b| b.is_ascii_lowercase())
+    };
+    let is_record = || {
+        text.starts_with("{\"")
+            || is_dated(text)
+            || head(text).is_some_and(|head| head.level_at <= 1)
+    };
+    if !is_name(pod) || !is_name(container) || habits.pods.len() > 64 || !is_record() {
+        return None;
+    }
+    habits.pods.push(line[..line.len() - text.len()].to_owned());
+    Some(stream(pod, text))
+}
+
 /// `name_1 2026-03-04 …`, as old versions of compose and some collectors write it.
 pub(super) fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
     let (name, text) = line.split_once(' ')?;
-    let text = text.trim_start_matches(' ');
+    if let Some(known) = habits.pods.iter().find(|known| line.starts_with(&***known)) {
+        return Some(stream(name, &line[known.len()..]));
+    }
     if habits.bare_names.iter().any(|known| known == name) {
-        let (_, text) = line.split_once(' ')?;
         return Some(stream(name, text));
     }
+    if let Some(opened) = of_pod(line, habits) {
+        return Some(opened);
+    }
+    let text = text.trim_start_matches(' ');
     let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let has_number = name
         .rsplit_once(['_', '-'])

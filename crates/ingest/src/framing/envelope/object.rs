@@ -40,7 +40,7 @@ const SURE: [&str; 7] = [
     "line",
 ];
 /// Members that only log collectors add.
-const COLLECTORS: [&str; 10] = [
+const COLLECTORS: [&str; 11] = [
     "agent",
     "kubernetes",
     "docker",
@@ -51,6 +51,7 @@ const COLLECTORS: [&str; 10] = [
     "ingestionTime",
     "@metadata",
     "_SYSTEMD_UNIT",
+    "__REALTIME_TIMESTAMP",
 ];
 /// Members that describe the envelope, not the record.
 const KNOWN: [&str; 44] = [

@@ -69,7 +69,22 @@ pub(crate) fn without_replica(name: &str) -> &str {
             && part.bytes().all(is_part)
             && (part.len() > 5 || part.bytes().any(|b| b.is_ascii_digit() || b == b'x'))
     };
-    let mut name = name;
+    // `shop.2.p0d7w4c8zz@node-b` of Swarm: the number of the task, its id, its node.
+    let task = name.split_once('@').map_or(name, |(task, _)| task);
+    let mut parts = task.rsplitn(3, '.');
+    let mut name = match (parts.next(), parts.next(), parts.next()) {
+        (Some(id), Some(number), Some(service))
+            if id.len() >= 10
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            service
+        }
+        _ => name,
+    };
     while let Some(at) = name.rfind(['-', '_', '.']).filter(|at| *at > 0) {
         let part = &name[at + 1..];
         let is_number = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -91,6 +106,17 @@ mod tests {
             ("shop-1", Some("shop")),
             ("shop_worker_2", Some("shop_worker")),
             ("0|mint", Some("mint")),
+            (
+                "shop_crawler.2.p0d7w4c8zzk3v9q2m1x0abcde@node-b",
+                Some("shop_crawler"),
+            ),
+            (
+                "shop_crawler.2.p0d7w4c8zzk3v9q2m1x0abcde",
+                Some("shop_crawler"),
+            ),
+            ("shop@node-b", Some("shop@node-b")),
+            ("node-2 shop[4412", Some("shop")),
+            ("node-2 -[-", None),
             ("pod/shop-7d9f8c6b5-x2x1z/main", Some("shop")),
             ("pod/prices-28461240-k8zqn/crawl", Some("prices")),
             ("app[worker.1", Some("worker")),

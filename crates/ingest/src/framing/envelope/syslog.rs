@@ -142,7 +142,7 @@ pub(super) fn syslog<'l>(
     let level = Some(severity(u64::from(priority % 8)));
     if let Some(rest) = rest.strip_prefix("1 ") {
         let mut parts = rest.splitn(6, ' ');
-        let (time, _host, app, pid, _id) = (
+        let (time, host, app, pid, _id) = (
             parts.next()?,
             parts.next()?,
             parts.next()?,
@@ -164,7 +164,7 @@ pub(super) fn syslog<'l>(
             text: Cow::Borrowed(text),
             time: Timestamp::parse(time).ok(),
             level,
-            stream: Cow::Owned(format!("{app} {pid}")),
+            stream: Cow::Owned(format!("{host} {app}[{pid}")),
             ..Opened::default()
         });
     }
