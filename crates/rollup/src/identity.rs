@@ -28,6 +28,7 @@ pub(crate) fn final_keys(sources: &[Source]) -> Vec<RunKey> {
             let scraper = key.scraper_id.as_deref().filter(|_| has_name(key));
             scrapers.extend(scraper);
             named.scrapers.extend(scraper);
+            named.services.extend(key.service.as_deref());
         }
     }
     let adopted: Vec<RunKey> = sources
@@ -457,6 +458,16 @@ fn is_public(host: &str) -> bool {
 struct Named<'s> {
     runs: BTreeMap<&'s str, BTreeSet<&'s str>>,
     scrapers: BTreeSet<&'s str>,
+    /// The services of their lines.
+    services: BTreeSet<&'s str>,
+}
+
+impl Named<'_> {
+    /// Whether the lines of a source may be of its only run: what another service of the log says is not.
+    fn may_adopt(&self, key: &SourceKey) -> bool {
+        let service = key.service.as_deref();
+        self.services.is_empty() || service.is_none_or(|service| self.services.contains(service))
+    }
 }
 
 /// Assigns lines without a run to the run of their family, if it has exactly one. A dismissed run is none, and so is the
@@ -473,7 +484,8 @@ fn adopt(key: &SourceKey, named: Option<&Named<'_>>, is_dismissed: bool, has_nam
             .filter(|_| set.len() == 1)
             .map(|one| (*one).to_owned())
     };
-    if run.run_id.is_none() && named.runs.len() == 1 && named.scrapers.len() <= 1 {
+    let is_only = named.runs.len() == 1 && named.scrapers.len() <= 1;
+    if run.run_id.is_none() && is_only && named.may_adopt(key) {
         let scraper = only(&named.scrapers);
         if run.scraper_id.is_none() || scraper.is_none() || scraper == run.scraper_id {
             run.run_id = named.runs.keys().next().map(|id| (*id).to_owned());

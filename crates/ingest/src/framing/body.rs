@@ -134,7 +134,18 @@ impl Body {
 }
 
 /// Starts of lines that never start a record in any log.
-const BEGINNINGS: [&str; 62] = [
+const BEGINNINGS: [&str; 72] = [
+    // Selenium's, between a message and its stack.
+    "Build info: version: ",
+    "System info: os.name: ",
+    "System info: host: ",
+    "Driver info: ",
+    "Capabilities {",
+    "Session ID: ",
+    "Element: [[",
+    "Command: [",
+    "Host info: host: ",
+    "For documentation on this error, ",
     "Stack (most recent call last)",
     "Wrapped by:",
     "The above exception was ",

@@ -8,24 +8,31 @@ const LONGEST: usize = 1 << 20;
 /// Maximum length of a column's name, in bytes.
 const LONGEST_NAME: usize = 40;
 /// Names of columns that no table but a log has together: when, and what.
-const WHEN: [&str; 9] = [
+const WHEN: [&str; 12] = [
     "@timestamp",
+    "_time",
     "asctime",
     "date",
     "datetime",
+    "dt",
     "time",
     "time_stamp",
+    "timegenerated",
     "timestamp",
     "ts",
     "zeit",
 ];
-const WHAT: [&str; 13] = [
+const WHAT: [&str; 18] = [
     "@message",
+    "_raw",
     "event",
     "level",
     "levelname",
+    "line",
     "log",
+    "log_s",
     "loglevel",
+    "logmessage",
     "message",
     "msg",
     "severity",
@@ -33,8 +40,12 @@ const WHAT: [&str; 13] = [
     // Synology's; `content` alone is also a column of what scrapers save.
     "stream",
     "text",
+    "textpayload",
     "url",
 ];
+
+/// What Azure's portal writes behind the names of times.
+const IN_UTC: &str = " [UTC]";
 
 /// The columns of a file.
 #[derive(Debug)]
@@ -69,13 +80,16 @@ impl Table {
         let is_part =
             |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@' | b' ');
         let is_name = |name: &String| {
+            let name = name.strip_suffix(IN_UTC).unwrap_or(name);
             name.len() <= LONGEST_NAME
                 && name.bytes().all(is_part)
                 && name.bytes().any(|b| b.is_ascii_alphabetic())
         };
         let has = |known: &[&str]| {
             let mut names = names.iter();
-            names.any(|name| known.contains(&&*name.to_ascii_lowercase()))
+            names.any(|name| {
+                known.contains(&name.trim_end_matches(IN_UTC).to_ascii_lowercase().as_str())
+            })
         };
         let is_table = names.iter().all(is_name) && has(&WHEN) && has(&WHAT);
         is_table.then(|| Self {
@@ -118,8 +132,11 @@ impl Table {
             .zip(values)
             .filter(|(_, value)| !value.is_empty());
         let members = members.map(|(name, value)| {
-            let value = serde_json::Value::from(value.trim_end());
-            (field(name).to_owned(), value)
+            let value = value.trim_end();
+            match name.strip_suffix(IN_UTC) {
+                Some(name) => (field(name).to_owned(), format!("{value} UTC").into()),
+                None => (field(name).to_owned(), serde_json::Value::from(value)),
+            }
         });
         Row::Whole(serde_json::Value::Object(members.collect()).to_string())
     }
@@ -208,6 +225,18 @@ mod tests {
         };
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["@message"], "Traceback \"x\"\nKeyError: 'price'");
+    }
+
+    #[test]
+    fn platforms_name_columns_in_their_own_way() {
+        for line in [
+            "TimeGenerated [UTC],ContainerAppName_s,RevisionName_s,Log_s",
+            "_time,host,_raw",
+            "\"Time\",\"Line\"",
+            "timestamp,severity,textPayload",
+        ] {
+            assert!(Table::begin(line).is_some(), "{line}");
+        }
     }
 
     #[test]

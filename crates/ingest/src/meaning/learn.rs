@@ -125,8 +125,9 @@ impl Sink for Learner {
 
     fn record(&mut self, record: &Record<'_>, _: Position) {
         let is_quiet = record.level.is_none_or(|level| level < Level::Warn);
-        let scraper = record.scraper_id.as_deref().unwrap_or_default();
-        let scraper = xxh3_64(scraper.as_bytes());
+        // Two programs of one log each have their own words.
+        let scraper = record.scraper_id.as_deref().or(record.service.as_deref());
+        let scraper = xxh3_64(scraper.unwrap_or_default().as_bytes());
         match &record.event {
             Event::Request(_) if is_quiet && !record.is_echo => {
                 self.with_requests.insert(scraper);

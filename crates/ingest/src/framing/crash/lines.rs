@@ -7,7 +7,18 @@ pub(crate) fn is_more(line: &str) -> bool {
 
 /// Lines of an exception's message after the first.
 pub(super) fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 30] = [
+    const WORDS: [&str; 40] = [
+        // Selenium's, between the message and the stack.
+        "Build info: version: ",
+        "System info: os.name: ",
+        "System info: host: ",
+        "Driver info: ",
+        "Capabilities {",
+        "Session ID: ",
+        "Element: [[",
+        "Command: [",
+        "Host info: host: ",
+        "For documentation on this error, ",
         // ChromeDriver's causes.
         "from ",
         "╔",
