@@ -260,6 +260,9 @@ fn url_of<'m>(message: &'m str, text: &'m str) -> Option<&'m str> {
             .map(|(_, rest)| rest.trim_start_matches([' ', '"']))
     };
     let of_words = || {
+        if let Some(rest) = message.strip_prefix("Request to ") {
+            return Some(rest);
+        }
         let (word, rest) = message.split_once(' ')?;
         matches!(
             word,
