@@ -115,6 +115,29 @@ impl Report {
         }
     }
 
+    /// The name of the own network in [`statuses`](Self::statuses).
+    pub const UPLINK: &str = "uplink";
+
+    /// The status of each check, and of the own network: critical while it is down, inconclusive while no check of this
+    /// configuration would show it. A check that is called like it stands for it.
+    pub fn statuses(&self) -> Vec<(&str, Status)> {
+        let is_down = |notice: &Notice| notice.kind == NoticeKind::UplinkDown;
+        let shows = |check: &CheckReport| matches!(check.kind, Kind::Site | Kind::Tcp | Kind::Tls);
+        let is_seen = self.checks.iter().any(shows);
+        let uplink = match self.notices.iter().any(is_down) {
+            true => Status::Critical,
+            false if is_seen => Status::Healthy,
+            false => Status::Inconclusive,
+        };
+        let checks = self.checks.iter();
+        let mut statuses: Vec<(&str, Status)> =
+            checks.map(|check| (&*check.name, check.status)).collect();
+        if statuses.iter().all(|(name, _)| *name != Self::UPLINK) {
+            statuses.push((Self::UPLINK, uplink));
+        }
+        statuses
+    }
+
     /// Exit code of a command: 1 when something is critical, otherwise 0.
     ///
     /// Degraded and inconclusive are not failures: the own network being down says nothing about the sites.

@@ -167,7 +167,6 @@ impl Track {
     /// The metric's value in each run that was last active at or after `from`, beside what was normal for it.
     pub(crate) fn run_values(&self, all: &[Series<'_>], from: i64) -> Vec<RunValue> {
         let series = self.series(all);
-        let scale = self.metric.scale();
         let value = |(index, unit): (usize, &Unit<'_>)| {
             let is_wanted = unit.run.is_some() && unit.end >= from;
             let sample = self.metric.of(unit).filter(|_| is_wanted)?;
@@ -178,7 +177,7 @@ impl Track {
                 scraper: ScraperKey::from(&series.name),
                 at: Timestamp::from_micros(unit.end),
                 metric: self.metric.name(),
-                value: self.metric.shown(scale.raw(sample.y)),
+                value: self.metric.shown(sample.raw),
                 usual: test.map(|test| {
                     let range = crate::told::expected(&self.metric, test.expected);
                     (self.metric.shown(test.usual), range)

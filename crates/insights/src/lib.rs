@@ -236,7 +236,7 @@ impl<'f> Analysis<'f> {
         let found = self.tracks.iter().filter(own).filter_map(|track| {
             let (metric, normal) = (track.metric(), track.normal.as_ref()?);
             let expected = told::expected(metric, normal.range(metric, at));
-            let usual = metric.shown(metric.scale().raw(normal.expected(at)));
+            let usual = metric.shown(metric.raw(normal.expected(at)));
             // Error metrics are rates per request; callers of this method need counts.
             let is_count = !metric.name().starts_with("errors.");
             (normal.units >= LEAST_UNITS && is_count).then(|| (metric.name(), usual, expected))
@@ -283,11 +283,11 @@ impl<'f> Analysis<'f> {
                 continue;
             }
             let at = series.units.last().map_or(0, |unit| unit.start);
-            let (metric, scale) = (track.metric(), track.metric().scale());
+            let metric = track.metric();
             baselines.push(Baseline {
                 metric: metric.name(),
                 scraper: ScraperKey::from(&series.name),
-                median: metric.shown(scale.raw(normal.expected(at))),
+                median: metric.shown(metric.raw(normal.expected(at))),
                 expected: told::expected(metric, normal.range(metric, at)),
                 runs: normal.units as u64,
             });

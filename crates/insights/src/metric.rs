@@ -164,9 +164,12 @@ fn ratio(part: u64, whole: u64) -> Option<Sample> {
     })
 }
 
+/// What is added to an amount before its logarithm is taken, so that that of zero exists.
+const HALF: f64 = 0.5;
+
 fn amount(value: f64, variance: f64) -> Option<Sample> {
     (value >= 0.0 && value.is_finite()).then(|| Sample {
-        y: (value + 0.5).ln(),
+        y: (value + HALF).ln(),
         variance,
         trials: None,
         raw: value,
@@ -384,6 +387,23 @@ impl Metric {
         )
     }
 
+    /// Whether it is an amount: not a rate, and compared on the logarithmic scale after half a unit was added, so that
+    /// nothing has a place on it.
+    pub(crate) fn is_amount(&self) -> bool {
+        let is_rate = matches!(self, Self::ItemsPerPage | Self::Pace);
+        self.scale() == Scale::Log && !is_rate
+    }
+
+    /// Converts a value on the scale to the raw value.
+    pub(crate) fn raw(&self, y: f64) -> f64 {
+        let raw = self.scale().raw(y);
+        if self.is_amount() {
+            (raw - HALF).max(0.0)
+        } else {
+            raw
+        }
+    }
+
     /// The value as shown in reports, e.g. items per 100 pages, or the share of items that have a field.
     pub(crate) fn shown(&self, raw: f64) -> f64 {
         match self {
@@ -558,7 +578,9 @@ impl Metric {
     /// Whether the change, up or down, is large enough to report.
     pub(crate) fn is_worth_saying(&self, expected: f64, observed: f64) -> bool {
         let more = observed - expected;
-        let times = (observed + 1e-9) / (expected + 1e-9);
+        // A few more than none are not many times as many.
+        let least = if self.is_amount() { HALF } else { 1e-9 };
+        let times = (observed + least) / (expected + least);
         match self {
             Self::Blocked => more >= 0.04,
             Self::Failed | Self::Errors(_) => more >= 0.08 && times >= 2.0,
@@ -639,4 +661,23 @@ fn part_of_time(micros: u64, unit: &Unit<'_>) -> Option<Sample> {
         trials: None,
         raw,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_told_as_it_was_counted() {
+        for value in [0.0, 1.0, 60.0] {
+            let sample = amount(value, 1.0).unwrap();
+            assert!(
+                (Metric::Items.raw(sample.y) - value).abs() < 1e-9,
+                "{value}"
+            );
+        }
+        // A few more than none are not many times as many.
+        assert!(!Metric::Own("captchas".to_owned()).is_worth_saying(0.0, 0.4));
+        assert!(Metric::Own("captchas".to_owned()).is_worth_saying(0.0, 5.0));
+    }
 }

@@ -55,6 +55,7 @@ pub(crate) struct Normal {
     /// The variance of a unit by chance alone, on the scale.
     chance: f64,
     scale: Scale,
+    metric: Metric,
     /// The number of trials of a usual unit, if the metric is a count.
     trials: Option<f64>,
 }
@@ -99,6 +100,7 @@ impl Normal {
             units: points.len(),
             chance: 0.0,
             scale: metric.scale(),
+            metric: metric.clone(),
             trials: None,
         };
         let trials: Option<Vec<f64>> = points.iter().map(|point| point.sample.trials).collect();
@@ -254,7 +256,7 @@ impl Normal {
 
     /// The usual value at a time, as a raw value. That of a share is free of the correction for few trials.
     pub(crate) fn usual(&self, at: i64) -> f64 {
-        let raw = self.scale.raw(self.expected(at));
+        let raw = self.metric.raw(self.expected(at));
         match (self.scale, self.trials) {
             (Scale::Share, Some(trials)) => {
                 ((raw * (trials + 0.75) - 0.375) / trials).clamp(0.0, 1.0)
@@ -265,10 +267,10 @@ impl Normal {
 
     /// The range that contains nearly all units, as raw values.
     pub(crate) fn range(&self, metric: &Metric, at: i64) -> (f64, f64) {
-        let (expected, scale) = (self.expected(at), metric.scale());
+        let expected = self.expected(at);
         let variance = self.spread.powi(2) + self.chance + self.season_variance(at);
         let width = 3.0 * variance.sqrt();
-        (scale.raw(expected - width), scale.raw(expected + width))
+        (metric.raw(expected - width), metric.raw(expected + width))
     }
 }
 

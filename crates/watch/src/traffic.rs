@@ -12,6 +12,10 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 /// The width of the intervals, in microseconds: ten minutes.
 const WIDTH: i64 = 600_000_000;
 
+/// A minute, in microseconds, and how many an interval has.
+const MINUTE: i64 = 60_000_000;
+const MINUTES: usize = (WIDTH / MINUTE) as usize;
+
 /// Maximum number of entries; the oldest go first.
 const MAX_CELLS: usize = 200_000;
 
@@ -51,7 +55,48 @@ struct Line {
 struct Cell {
     requests: u64,
     failed: u64,
+    /// Requests and failed ones in each of its minutes.
+    minutes: [(u16, u16); MINUTES],
     lines: Vec<Line>,
+}
+
+impl Cell {
+    fn count(&mut self, minute: usize, is_failed: bool) {
+        self.requests += 1;
+        self.failed += u64::from(is_failed);
+        let (requests, failed) = &mut self.minutes[minute];
+        *requests = requests.saturating_add(1);
+        *failed = failed.saturating_add(u16::from(is_failed));
+    }
+
+    fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        for (own, other) in self.minutes.iter_mut().zip(other.minutes) {
+            own.0 = own.0.saturating_add(other.0);
+            own.1 = own.1.saturating_add(other.1);
+        }
+        self.lines.extend(other.lines);
+        self.lines.sort();
+        self.lines.truncate(LINES);
+    }
+}
+
+/// Requests and failed ones of a way by minute since 1970, in order, without minutes in which there were none.
+type Course = Vec<(i64, u64, u64)>;
+
+/// When the requests of a way began to fail that fail at the end: the first minute with mostly failed ones, after which
+/// most failed altogether. `None` if most work.
+fn failing_since(course: &Course) -> Option<i64> {
+    let (mut requests, mut failed, mut since) = (0, 0, None);
+    for (minute, asked, refused) in course.iter().rev() {
+        requests += asked;
+        failed += refused;
+        if refused * 2 >= *asked && failed * 2 >= requests {
+            since = Some(*minute);
+        }
+    }
+    since
 }
 
 /// Requests and lines of trouble by scraper, site, proxy and ten minutes.
@@ -88,8 +133,10 @@ impl Traffic {
         };
         let slot = at.as_micros().div_euclid(WIDTH);
         let cell = self.cell(slot, hash_of(scraper, site, proxy), way);
-        cell.requests += u64::from(is_failed.is_some());
-        cell.failed += u64::from(is_failed == Some(true));
+        if let Some(is_failed) = is_failed {
+            let minute = at.as_micros().rem_euclid(WIDTH) / MINUTE;
+            cell.count(minute as usize, is_failed);
+        }
         if is_trouble && cell.lines.len() < LINES {
             cell.lines.push(Line {
                 at,
@@ -126,11 +173,7 @@ impl Traffic {
         for (slot, ways) in other.slots {
             for (hash, (way, cell)) in ways {
                 let own = self.cell(slot, hash, || way);
-                own.requests += cell.requests;
-                own.failed += cell.failed;
-                own.lines.extend(cell.lines);
-                own.lines.sort();
-                own.lines.truncate(LINES);
+                own.add(cell);
             }
         }
         self.bound();
@@ -211,7 +254,7 @@ impl Traffic {
     }
 
     /// Compares a scraper whose requests fail with the others between `since` and `until`; `None` if most of its
-    /// requests work, or if there are none.
+    /// requests work, or if there are none. What the others asked before its requests began to fail tells nothing.
     ///
     /// If it uses several proxies, the one with the most failed requests is compared.
     pub fn compare(
@@ -221,25 +264,28 @@ impl Traffic {
         since: Timestamp,
         until: Timestamp,
     ) -> Option<ControlVerdict> {
-        let mut ways: BTreeMap<&Way, (u64, u64)> = BTreeMap::new();
-        for (way, cell) in self.between(since, until) {
-            let sum = ways.entry(way).or_default();
-            sum.0 += cell.requests;
-            sum.1 += cell.failed;
-        }
-        let own = ways
+        let courses = self.courses(since, until);
+        let sum = |course: &Course, since: i64| {
+            let own = course.iter().filter(|(minute, ..)| *minute >= since);
+            own.fold((0, 0), |sum, (_, requests, failed)| {
+                (sum.0 + requests, sum.1 + failed)
+            })
+        };
+        let own = courses
             .iter()
             .filter(|(way, _)| way.scraper == scraper && way.site == site);
-        let (way, (requests, failed)) = own.max_by_key(|(_, (_, failed))| *failed)?;
-        if failed * 2 < *requests || *requests == 0 {
-            return None;
-        }
+        let own = own.filter_map(|(way, course)| {
+            let since = failing_since(course)?;
+            Some((*way, since, sum(course, since).1))
+        });
+        let (way, since, _) = own.max_by_key(|(_, _, failed)| *failed)?;
         // Another way of the scraper itself tells something only if it works: its own fault fails by every way.
-        let peers: Vec<Peer> = ways
+        let peers: Vec<Peer> = courses
             .iter()
+            .map(|(other, course)| (*other, sum(course, since)))
             .filter(|(other, (requests, failed))| {
                 let is_own = other.scraper == scraper && other.site == site;
-                **other != *way && *requests > 0 && !(is_own && failed * 2 >= *requests)
+                *other != way && *requests > 0 && !(is_own && failed * 2 >= *requests)
             })
             .map(|(other, (requests, failed))| Peer {
                 scraper: format!(
@@ -249,8 +295,8 @@ impl Traffic {
                 ),
                 site: other.site.clone(),
                 proxy: other.proxy.clone(),
-                requests: *requests,
-                failed: *failed,
+                requests,
+                failed,
             })
             .collect();
         Some(compare_with_peers(
@@ -259,6 +305,26 @@ impl Traffic {
             way.proxy.as_deref(),
             &peers,
         ))
+    }
+
+    /// What was asked by each way from `since` to `until`.
+    fn courses(&self, since: Timestamp, until: Timestamp) -> BTreeMap<&Way, Course> {
+        let minute = |time: Timestamp| time.as_micros().div_euclid(MINUTE);
+        let first = since.as_micros().div_euclid(WIDTH);
+        let last = until.as_micros().div_euclid(WIDTH).max(first);
+        let mut courses: BTreeMap<&Way, Course> = BTreeMap::new();
+        for (slot, ways) in self.slots.range(first..=last) {
+            for (way, cell) in ways.values() {
+                let each = (slot * MINUTES as i64..).zip(cell.minutes);
+                let asked = each.filter(|(at, (requests, _))| {
+                    *requests > 0 && (minute(since)..=minute(until)).contains(at)
+                });
+                let asked =
+                    asked.map(|(at, (requests, failed))| (at, requests.into(), failed.into()));
+                courses.entry(way).or_default().extend(asked);
+            }
+        }
+        courses
     }
 
     fn between(&self, since: Timestamp, until: Timestamp) -> impl Iterator<Item = (&Way, &Cell)> {

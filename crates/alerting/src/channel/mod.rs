@@ -144,38 +144,49 @@ pub fn find_unknown<'u, 'k, K: Iterator<Item = &'k str>>(
 
 /// All channels, by name.
 #[derive(Debug, Default)]
-pub struct Channels(BTreeMap<String, Channel>);
+pub struct Channels {
+    usable: BTreeMap<String, Channel>,
+    /// Why the others cannot be used: a secret that is missing, a wrong address.
+    broken: BTreeMap<String, String>,
+}
 
 impl Channels {
-    /// Reads `[channels.NAME]` from TOML; other sections are not looked at. A channel with an error is left out, and
-    /// the others work. `file` is the name for error messages.
+    /// Reads `[channels.NAME]` from TOML; other sections are not looked at. The others work beside a channel with an
+    /// error; its own notices wait until it is mended. `file` is the name for error messages.
     pub fn load(file: &str, text: &str) -> (Self, Vec<String>) {
         let (configs, mut errors) = config::load(file, text);
-        let mut channels = BTreeMap::new();
+        let mut channels = Self::default();
         for (name, config) in configs {
             match Channel::new(&name, &config) {
-                Ok(channel) => {
-                    channels.insert(name, channel);
+                Ok(channel) => channels.insert(channel),
+                Err(error) => {
+                    errors.push(format!("{file}: {error}"));
+                    channels.broken.insert(name, error.to_string());
                 }
-                Err(error) => errors.push(format!("{file}: {error}")),
             }
         }
-        (Self(channels), errors)
+        (channels, errors)
     }
 
     /// Adds a channel.
     pub fn insert(&mut self, channel: Channel) {
-        self.0.insert(channel.name.clone(), channel);
+        self.usable.insert(channel.name.clone(), channel);
     }
 
-    /// The names.
+    /// The names, also of channels that cannot be used.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        let names = self.usable.keys().chain(self.broken.keys());
+        names.map(String::as_str)
     }
 
-    /// A channel by name.
+    /// A channel by name; `None` if there is none, or if it cannot be used.
     pub fn get(&self, name: &str) -> Option<&Channel> {
-        self.0.get(name)
+        self.usable.get(name)
+    }
+
+    /// Why a channel cannot be used.
+    pub fn why_broken(&self, name: &str) -> Option<&str> {
+        self.broken.get(name).map(String::as_str)
     }
 
     /// The names that are used and not defined, each with a suggestion.
@@ -220,19 +231,15 @@ impl Channels {
         notices: &[(&str, &Notice)],
         now: Timestamp,
     ) -> Vec<(usize, Outcome)> {
-        let Some(channel) = self.0.get(name) else {
-            let error = format!("there is no channel {name:?}: define [channels.{name}]");
-            return indices
-                .iter()
-                .map(|index| {
-                    (
-                        *index,
-                        Outcome::Refused {
-                            error: error.clone(),
-                        },
-                    )
-                })
-                .collect();
+        let Some(channel) = self.usable.get(name) else {
+            let outcome = match self.broken.get(name) {
+                Some(why) => Outcome::retry(why.clone()),
+                None => Outcome::Refused {
+                    error: format!("there is no channel {name:?}: define [channels.{name}]"),
+                },
+            };
+            let outcomes = indices.iter().map(|index| (*index, outcome.clone()));
+            return outcomes.collect();
         };
         let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
         for &index in indices {

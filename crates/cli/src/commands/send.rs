@@ -22,7 +22,7 @@ pub(super) fn send(
     if args.send.is_empty() {
         return Ok(());
     }
-    let channels = session.config.channels()?;
+    let (channels, _) = session.config.channels();
     let unknown = channels.find_unknown(args.send.iter().map(String::as_str));
     if !unknown.is_empty() {
         return Err(WrongUsage::new(&unknown.join("\n")).into());

@@ -8,7 +8,6 @@ use dragline_monitor::originals::add_originals;
 
 use super::mistake;
 use super::{Config, Problem};
-use crate::args::WrongUsage;
 
 impl Config {
     /// Returns the rules, the settings of the watch, and who is notified.
@@ -17,13 +16,9 @@ impl Config {
         AlertConfig::load(&self.name, &self.text, &self.base).0
     }
 
-    /// Returns the channels with their secrets.
-    pub(crate) fn channels(&self) -> anyhow::Result<Channels> {
-        let (channels, errors) = Channels::load(&self.name, &self.text);
-        if errors.is_empty() {
-            return Ok(channels);
-        }
-        Err(WrongUsage::new(&errors.join("\n")).into())
+    /// Returns the channels with their secrets, and a sentence for each that cannot be used.
+    pub(crate) fn channels(&self) -> (Channels, Vec<String>) {
+        Channels::load(&self.name, &self.text)
     }
 
     /// Returns the channels without their secrets.

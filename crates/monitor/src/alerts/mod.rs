@@ -152,14 +152,14 @@ impl Alerts {
 
     /// Takes the outcome of a round of health checks.
     pub fn take_health(&self, report: &Report, now: Timestamp) {
-        let results = report.checks.iter().map(|check| {
-            let status = match check.status {
+        let results = report.statuses().into_iter().map(|(name, status)| {
+            let status = match status {
                 Status::Healthy => Some(HealthStatus::Healthy),
                 Status::Degraded => Some(HealthStatus::Degraded),
                 Status::Critical => Some(HealthStatus::Critical),
                 Status::Inconclusive => None,
             };
-            Observation::health(&check.name, Labels::new(), now, status)
+            Observation::health(name, Labels::new(), now, status)
         });
         lock(&self.inbox).observations.extend(results);
     }

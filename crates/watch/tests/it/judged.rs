@@ -202,6 +202,53 @@ fn a_failing_scraper_is_compared_with_others_on_the_site_and_on_the_way() {
 }
 
 #[test]
+fn what_worked_before_the_failure_began_tells_nothing_of_its_cause() {
+    let mut log = Log::default();
+    // Fifty minutes in which all is well, then six in which the site fails, by every proxy.
+    for minute in 0..56 {
+        for nth in 0..12 {
+            let (second, status) = (HOUR + 60 * minute + 5 * nth, [200, 503]);
+            let status = status[usize::from(minute >= 50)];
+            log.request(second, ("shop", "a.test", "r1"), Some("p1"), status);
+            log.request(second, ("news", "a.test", "r2"), Some("p2"), status);
+            log.request(second, ("deals", "a.test", "r3"), Some("p3"), status);
+            log.request(second, ("flats", "b.test", "r4"), Some("p1"), 200);
+        }
+    }
+    let rules = rules(
+        "[[rule]]\nalert = \"fails\"\nexpr = \"increase(dragline_requests_total{outcome=\\\"failed\\\"}[5m]) > 20\"",
+    );
+    let now = HOUR + 56 * 60;
+    let (alerts, _) = judge(&log, &rules, 0, now);
+    let own = alerts
+        .iter()
+        .find(|alert| alert.id.labels.get("scraper_id") == Some("shop"));
+    let own = own.unwrap_or_else(|| panic!("{alerts:?}"));
+    let explanation = log
+        .look(now, &wanted(&rules, now))
+        .explain(own, &rules, at(now));
+    assert_eq!(explanation.verdict.unwrap().suspect, Suspect::Site);
+}
+
+#[test]
+fn a_run_without_items_is_compared_as_it_was_counted() {
+    let mut log = Log::default();
+    for hour in 0..30 {
+        let run = format!("r{hour}");
+        log.run(hour * HOUR, ("shop", "shop.test", &run), 60, |_| false);
+    }
+    let rules = rules(
+        "[[rule]]\nalert = \"sixty\"\nexpr = \"last(run_requests[3h]) == 60\"\n\n[[rule]]\nalert = \"more\"\nexpr = \"last(run_requests[3h]) > 60\"",
+    );
+    let (alerts, _) = judge(&log, &rules, 20 * HOUR, 30 * HOUR);
+    assert!(!alerts.is_empty());
+    assert!(
+        alerts.iter().all(|alert| alert.id.rule == "sixty"),
+        "{alerts:?}"
+    );
+}
+
+#[test]
 fn a_run_that_is_active_when_the_next_one_is_due_is_a_sign_of_life() {
     let mut log = Log::default();
     for hour in 0..30 {

@@ -43,9 +43,7 @@ pub(super) fn check(rules: &AlertRules) -> anyhow::Result<()> {
 /// What no rule or section says alone.
 fn problems(session: &Session, config: &AlertConfig) -> Vec<String> {
     let mut problems = Vec::new();
-    if let Err(error) = session.config.channels() {
-        problems.push(error.to_string());
-    }
+    problems.extend(session.config.channels().1);
     if config.notify.notify.channels.is_empty() && config.notify.named_channels().is_empty() {
         problems.push("no channel is notified: name one in [notify] channels".to_owned());
     }
@@ -178,7 +176,10 @@ pub(super) fn test(files: &[PathBuf], rules: &AlertRules) -> anyhow::Result<()> 
 /// `dragline alerts send-test`
 pub(super) fn send_test(channel: &str, config: Option<&PathBuf>) -> anyhow::Result<()> {
     let session = Session::open(&RulesArgs::of_config(config))?;
-    let channels = session.config.channels()?;
+    let (channels, _) = session.config.channels();
+    if let Some(why) = channels.why_broken(channel) {
+        return Err(WrongUsage::new(why).into());
+    }
     let Some(channel) = channels.get(channel) else {
         return Err(WrongUsage::new(&channels.find_unknown([channel]).join("\n")).into());
     };

@@ -39,8 +39,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     } else {
         State::open(&args.state.path)?
     };
-    // Before anything is read: a missing password should not be found out by the first alert.
-    let channels = session.config.channels()?;
+    // A missing password should not be found out by the first alert, and must not stop the other channels.
+    let (channels, mistakes) = session.config.channels();
+    for mistake in &mistakes {
+        output::tell(&clean(mistake));
+    }
     check_clock(&state, &session)?;
     let context = Context::of(&session);
     let wanted = context.wanted(&config, &session).going_on(&state.store);
@@ -85,10 +88,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     for (name, broken) in &state.store.watch.broken {
         output::tell(&format!("rule {name}: {}", clean(&broken.error)));
     }
-    if !failures.is_empty() {
-        bail!("{} of the notices could not be sent", failures.len());
+    match (failures.len(), mistakes.len()) {
+        (0, 0) => Ok(()),
+        (0, broken) => bail!("channels that cannot be used: {broken}"),
+        (unsent, _) => bail!("{unsent} of the notices could not be sent"),
     }
-    Ok(())
 }
 
 /// A clock that was once in the future would end all evaluations until then.
@@ -132,15 +136,25 @@ fn health_checks(
     let memory = with_ending(&args.state.path, "health");
     let memory = (!args.dry_run).then_some(memory.as_path());
     let report = health::check(checks, memory, &signals, session.now)?;
-    let observed = report.checks.iter().map(|check| {
-        let status = match check.status {
+    let watches_uplink = |rule: &Rule| match &rule.condition {
+        Condition::Health(selector, _) => selector.takes(dragline_health::Report::UPLINK),
+        _ => false,
+    };
+    if !config.rules.iter().any(watches_uplink) {
+        // No alert says so.
+        for notice in &report.notices {
+            output::tell(&clean(&notice.message));
+        }
+    }
+    let observed = report.statuses().into_iter().map(|(name, status)| {
+        let status = match status {
             Status::Healthy => Some(HealthStatus::Healthy),
             Status::Degraded => Some(HealthStatus::Degraded),
             Status::Critical => Some(HealthStatus::Critical),
             Status::Inconclusive => None,
         };
         // As late as this round judges: what is later, no round would see.
-        Observation::health(&check.name, Labels::new(), at, status)
+        Observation::health(name, Labels::new(), at, status)
     });
     Ok(observed.collect())
 }
