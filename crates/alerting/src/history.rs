@@ -181,6 +181,11 @@ impl History {
         self.0.drain(..self.0.len().saturating_sub(MAX_ENTRIES));
     }
 
+    /// All entries, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter()
+    }
+
     /// The entries of the last `period`, newest first.
     pub fn view(&self, now: Timestamp, period: Duration) -> impl Iterator<Item = &Entry> {
         self.0

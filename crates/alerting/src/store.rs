@@ -1,5 +1,8 @@
 //! Everything that is stored between two runs, as one JSON object.
 
+use std::collections::BTreeMap;
+
+use dragline_schema::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::history::History;
@@ -26,6 +29,12 @@ pub struct AlertStore {
     schema: String,
     /// The states of the alerts.
     pub watch: WatchState,
+    /// Those of some earlier rounds of the last day, oldest first: what comes late is judged from the one before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<WatchState>,
+    /// The time of the newest event of each scraper in the last round.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub newest: BTreeMap<String, Timestamp>,
     /// What was sent to whom.
     pub notices: NotifyState,
     /// What happened.
@@ -40,6 +49,8 @@ impl Default for AlertStore {
         Self {
             schema: STORE_SCHEMA.to_owned(),
             watch: WatchState::default(),
+            earlier: Vec::new(),
+            newest: BTreeMap::new(),
             notices: NotifyState::default(),
             history: History::default(),
             silences: Vec::new(),

@@ -42,6 +42,7 @@
 
 mod explain;
 mod findings;
+mod late;
 mod meter;
 mod round;
 mod scene;
@@ -50,6 +51,7 @@ mod traffic;
 
 pub use explain::{Found, explain, facts, is_behind, shell_word, shell_words};
 pub use findings::{of_analysis, watched_kinds};
+pub use late::{Late, Seen};
 pub use meter::Meter;
 pub use round::{Round, evaluate};
 pub use scene::{Scene, Wanted, look};

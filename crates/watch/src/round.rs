@@ -2,11 +2,12 @@
 
 use std::mem;
 
-use dragline_alerting::Observation;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Change, Watch, keep_present};
+use dragline_alerting::{Alert, Observation};
 use dragline_schema::Timestamp;
 
+use crate::late::{self, Late, state_before};
 use crate::{Scene, Wanted};
 
 /// What one round found.
@@ -18,6 +19,9 @@ pub struct Round {
     pub evaluations: u64,
     /// Number of samples that found no room; their series are judged incompletely.
     pub dropped: u64,
+    /// The events that came late, with the time from which on was judged again; `None` for the time if no state is old
+    /// enough: then they only fill windows.
+    pub late: Option<(Late, Option<Timestamp>)>,
 }
 
 /// The part of the observations that one at this time belongs to: six hours.
@@ -28,8 +32,9 @@ fn part_of(time: Timestamp) -> i64 {
 /// Judges everything between the last round and now, and writes the changes into the store: the states, the history, and
 /// what is to be notified. `more` are observations that no log contains, such as the results of health checks.
 ///
-/// Rounds that come late, and rounds that never came, make no difference: what happened is judged when it happened. The
-/// first round of a store reports only what still fires.
+/// Rounds that come late, rounds that never came and events that come late make no difference: what happened is judged
+/// when it happened. For events that come late, the scene must begin where
+/// [`judging_again`](Wanted::judging_again) says. The first round of a store reports only what still fires.
 pub fn evaluate(
     scene: &Scene,
     wanted: &Wanted<'_>,
@@ -37,7 +42,11 @@ pub fn evaluate(
     more: &[Observation],
 ) -> Round {
     let is_first = store.watch.last_tick.is_none();
-    let state = mem::take(&mut store.watch);
+    let told = mem::take(&mut store.watch);
+    let late = scene.late.filter(|_| !is_first);
+    let again = late.and_then(|late| state_before(store, late.first).cloned());
+    let again_from = again.as_ref().and_then(|state| state.last_tick);
+    let state = again.unwrap_or_else(|| told.clone());
     let mut watch = Watch::new(wanted.config, wanted.rules.to_vec(), state);
     watch.start_at(wanted.first_tick());
     let before = watch.state().last_tick;
@@ -69,6 +78,19 @@ pub fn evaluate(
         .map_or(0, |(after, before)| after.since(before) / interval);
     let dropped = watch.dropped();
     store.watch = watch.state().clone();
+    if let Some(from) = again_from {
+        let fires: Vec<Alert> = watch
+            .alerts()
+            .into_iter()
+            .filter(Alert::is_firing)
+            .collect();
+        changes = late::news(store, changes, &fires, wanted.rules, (from, wanted.now));
+        store.watch.late = told.late + late.map_or(0, |late| late.events);
+        store
+            .watch
+            .take_over(&told, |id| late::is_of_no_log(wanted.rules, id));
+    }
+    late::remember(store, told, &scene.finished, wanted.now);
     store.history.record_changes(&changes);
     store.notices.record(&changes, wanted.now);
     store.notices.refresh(&watch.alerts());
@@ -76,5 +98,6 @@ pub fn evaluate(
         changes,
         evaluations: evaluations.max(0) as u64,
         dropped,
+        late: late.map(|late| (late, again_from)),
     }
 }

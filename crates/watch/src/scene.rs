@@ -12,6 +12,7 @@ use dragline_scan::{Filter, Row, RowSink, ScanError, ScanOptions, scan_rows};
 use dragline_schema::{Event, Record, Timestamp};
 
 use crate::findings::{of_analysis, of_findings};
+use crate::late::{Late, Seen, state_before};
 use crate::{Meter, Traffic};
 
 /// What is to be judged.
@@ -27,6 +28,8 @@ pub struct Wanted<'w> {
     pub muted: &'w [String],
     /// From when on events count; `None`: all of them.
     pub since: Option<Timestamp>,
+    /// What the last round saw; `None` in the first.
+    pub seen: Option<Seen<'w>>,
     /// The current time.
     pub now: Timestamp,
     /// Whether the logs are a history that ended with its last event: no run is due after it.
@@ -42,6 +45,7 @@ impl<'w> Wanted<'w> {
             limits,
             muted,
             since: None,
+            seen: None,
             now,
             is_history: false,
         }
@@ -58,15 +62,36 @@ impl<'w> Wanted<'w> {
 
     /// Only what a watch needs that goes on from a stored state.
     #[must_use]
-    pub fn going_on(self, store: &AlertStore) -> Self {
-        let watch = Watch::new(self.config, self.rules.to_vec(), WatchState::default());
-        let from = store.watch.last_tick.unwrap_or_else(|| self.first_tick());
-        let memory = watch.memory() + self.config.interval;
-        let since = from.plus_micros(-(memory.as_micros() as i64));
+    pub fn going_on(self, store: &'w AlertStore) -> Self {
+        let judged = store.watch.last_tick;
+        let judged = judged.filter(|_| !store.newest.is_empty());
         Self {
-            since: Some(since),
+            since: Some(self.needed_at(store.watch.last_tick)),
+            seen: judged.map(|judged| Seen {
+                newest: &store.newest,
+                judged,
+            }),
             ..self
         }
+    }
+
+    /// What is needed to judge again what came late; `None` if nothing did, or if the scene has what is needed.
+    pub fn judging_again(self, scene: &Scene, store: &AlertStore) -> Option<Self> {
+        let before = state_before(store, scene.late?.first)?;
+        let since = self.needed_at(before.last_tick);
+        let is_more = self.since.is_some_and(|own| since < own);
+        is_more.then_some(Self {
+            since: Some(since),
+            ..self
+        })
+    }
+
+    /// From when on events are needed to go on from an evaluation.
+    fn needed_at(&self, tick: Option<Timestamp>) -> Timestamp {
+        let watch = Watch::new(self.config, self.rules.to_vec(), WatchState::default());
+        let memory = watch.memory() + self.config.interval;
+        let from = tick.unwrap_or_else(|| self.first_tick());
+        from.plus_micros(-(memory.as_micros() as i64))
     }
 
     /// When a watch without a state begins.
@@ -95,6 +120,8 @@ pub struct Scene {
     pub logs: Vec<String>,
     /// Number of changes of metrics whose events have no time: no rule can judge them.
     pub untimed: u64,
+    /// The events of a time that the last round had judged, and did not see.
+    pub late: Option<Late>,
 }
 
 /// Reads logs.
@@ -109,7 +136,11 @@ pub fn look(
 ) -> Result<Scene, ScanError> {
     let options = ScanOptions {
         filter: Filter {
-            since: wanted.since,
+            // Also what came late, which is only counted.
+            since: wanted.since.map(|since| match wanted.seen {
+                Some(seen) => since.min(seen.since()),
+                None => since,
+            }),
             ..options.filter.clone()
         },
         ..options.clone()
@@ -119,9 +150,15 @@ pub fn look(
     let mut whole = Eye::new(wanted);
     for eye in eyes {
         whole.meter.merge(eye.meter);
+        whole.late = Late::merge(whole.late, eye.late);
         whole.traffic.merge(eye.traffic);
     }
-    let Eye { meter, traffic, .. } = whole;
+    let Eye {
+        meter,
+        traffic,
+        late,
+        ..
+    } = whole;
     let finished = rollup.finish(wanted.now);
     // A history ends with its last event: what was due before it and did not happen was missed.
     let last = finished.period.map(|(_, last)| last.plus_micros(1));
@@ -145,6 +182,7 @@ pub fn look(
         traffic,
         logs: logs.to_vec(),
         untimed: meter.untimed(),
+        late,
     })
 }
 
@@ -183,15 +221,21 @@ fn ends(finished: &Finished, from: Timestamp) -> Vec<(Labels, Timestamp)> {
 }
 
 /// What one thread sees.
-struct Eye {
+struct Eye<'w> {
+    since: Option<Timestamp>,
+    seen: Option<Seen<'w>>,
+    late: Option<Late>,
     meter: Meter,
     observer: Observer,
     traffic: Traffic,
 }
 
-impl Eye {
-    fn new(wanted: &Wanted<'_>) -> Self {
+impl<'w> Eye<'w> {
+    fn new(wanted: &Wanted<'w>) -> Self {
         Self {
+            since: wanted.since,
+            seen: wanted.seen,
+            late: None,
             meter: Meter::new(wanted.rules, wanted.config.interval),
             observer: Observer::default(),
             traffic: Traffic::default(),
@@ -199,8 +243,21 @@ impl Eye {
     }
 }
 
-impl RowSink for Eye {
+impl RowSink for Eye<'_> {
     fn row(&mut self, row: &Row<'_>) {
+        if let (Some(seen), Some(at)) = (self.seen, row.record.timestamp)
+            && seen.is_late(row.run.scraper_id.as_deref().unwrap_or_default(), at)
+        {
+            let one = Late {
+                events: 1,
+                first: at,
+            };
+            self.late = Late::merge(self.late, Some(one));
+        }
+        let is_before = |since| row.record.timestamp.is_some_and(|at| at < since);
+        if self.since.is_some_and(is_before) {
+            return;
+        }
         self.traffic.observe(row);
         // Totals that a run states at its end did not happen in that minute.
         if !self.meter.is_needed() || row.record.event.is_summary() {

@@ -101,6 +101,24 @@ pub struct WatchState {
     pub skipped: u64,
 }
 
+impl WatchState {
+    /// Takes over from `told`, the state of the same time without what came late, the alerts for which `is_kept`, and
+    /// those that fire in both: they are the same episodes.
+    pub fn take_over(&mut self, told: &Self, is_kept: impl Fn(&AlertId) -> bool) {
+        self.alerts.retain(|id, _| !is_kept(id));
+        for (id, tracked) in &told.alerts {
+            let fires = |tracked: &Tracked| {
+                let phase = &tracked.state.phase;
+                matches!(phase, Phase::Firing { .. } | Phase::Recovering { .. })
+            };
+            let is_same = fires(tracked) && self.alerts.get(id).is_some_and(fires);
+            if is_same || is_kept(id) {
+                self.alerts.insert(id.clone(), tracked.clone());
+            }
+        }
+    }
+}
+
 /// One transition, with the alert after it. `alert` is `None` while nothing fired yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {

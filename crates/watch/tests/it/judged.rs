@@ -12,7 +12,8 @@ use crate::fleet::{DAY, HOUR, Log, at, rules, wanted};
 fn judge(log: &Log, rules: &[Rule], from: i64, now: i64) -> (Vec<Alert>, AlertStore) {
     let mut store = AlertStore::default();
     store.watch.last_tick = Some(at(from));
-    let wanted = wanted(rules, now).going_on(&store);
+    let before = store.clone();
+    let wanted = wanted(rules, now).going_on(&before);
     let round = evaluate(&log.look(now, &wanted), &wanted, &mut store, &[]);
     let alerts = round.changes.into_iter().filter_map(|change| change.alert);
     (alerts.collect(), store)
@@ -297,7 +298,8 @@ fn the_first_round_is_about_the_present() {
     );
     let first = |now: i64| {
         let mut store = AlertStore::default();
-        let wanted = wanted(&rules, now).going_on(&store);
+        let before = store.clone();
+        let wanted = wanted(&rules, now).going_on(&before);
         evaluate(&log.look(now, &wanted), &wanted, &mut store, &[]).changes
     };
     assert_eq!(

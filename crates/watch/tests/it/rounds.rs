@@ -55,7 +55,8 @@ fn a_watch_that_never_sleeps_sees_each_trouble_begin_and_end() {
     let mut store = AlertStore::default();
     store.watch.last_tick = Some(at(0));
     let now = 4 * HOUR;
-    let wanted = wanted(&rules, now).going_on(&store);
+    let before = store.clone();
+    let wanted = wanted(&rules, now).going_on(&before);
     let round = evaluate(&log.look(now, &wanted), &wanted, &mut store, &[]);
     insta::assert_snapshot!("never_sleeps", told(&round.changes).join("\n"));
 }
@@ -70,7 +71,8 @@ proptest! {
             store.watch.last_tick = Some(at(0));
             let mut changes = Vec::new();
             for now in times {
-                let wanted = wanted(&rules, *now).going_on(&store);
+                let before = store.clone();
+                let wanted = wanted(&rules, *now).going_on(&before);
                 let scene = log.look(*now, &wanted);
                 changes.extend(evaluate(&scene, &wanted, &mut store, &[]).changes);
             }
@@ -80,4 +82,46 @@ proptest! {
         times.sort_unstable();
         prop_assert_eq!(run(&times), run(&[4 * HOUR]));
     }
+}
+
+/// The episodes that were told: rule, beginning and end.
+fn episodes(changes: &[Change]) -> Vec<(String, String, Option<String>)> {
+    let mut all = std::collections::BTreeMap::new();
+    for alert in changes.iter().filter_map(|change| change.alert.as_ref()) {
+        let ended = alert.ended.map(|ended| ended.to_string());
+        all.insert((alert.id.rule.clone(), alert.began.to_string()), ended);
+    }
+    all.into_iter()
+        .map(|((rule, began), ended)| (rule, began, ended))
+        .collect()
+}
+
+#[test]
+fn a_log_that_is_copied_every_hour_tells_what_one_tells_that_is_always_new() {
+    let (rules, log) = (rules(RULES), log());
+    let rounds = |copied: &dyn Fn(i64) -> i64| {
+        let mut store = AlertStore::default();
+        let (mut changes, mut late) = (Vec::new(), 0);
+        for now in (600..=5 * HOUR).step_by(300) {
+            let before = store.clone();
+            let mut wanted = wanted(&rules, now).going_on(&before);
+            let mut scene = log.look(copied(now), &wanted);
+            if let Some(again) = wanted.judging_again(&scene, &before) {
+                wanted = again;
+                scene = log.look(copied(now), &wanted);
+            }
+            let round = evaluate(&scene, &wanted, &mut store, &[]);
+            late += round.late.map_or(0, |(late, _)| late.events);
+            // Every state that is needed is there.
+            assert!(round.late.is_none_or(|(_, from)| from.is_some()));
+            changes.extend(round.changes);
+        }
+        assert_eq!(store.notices.firing().count(), 0);
+        (episodes(&changes), late)
+    };
+    let (always, none) = rounds(&|now| now);
+    let (hourly, late) = rounds(&|now| now / HOUR * HOUR);
+    assert_eq!(none, 0);
+    assert!(late > 1000, "{late}");
+    assert_eq!(hourly, always);
 }

@@ -46,11 +46,17 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     check_clock(&state, &session)?;
     let context = Context::of(&session);
-    let wanted = context.wanted(&config, &session).going_on(&state.store);
-    let scene = read_logs(&session, &args.logs, &wanted)?;
+    let before = state.store.clone();
+    let mut wanted = context.wanted(&config, &session).going_on(&before);
+    let mut scene = read_logs(&session, &args.logs, &wanted)?;
+    if let Some(again) = wanted.judging_again(&scene, &before) {
+        wanted = again;
+        scene = read_logs(&session, &args.logs, &wanted)?;
+    }
     let more = health_checks(&session, &config, &scene, (args, wanted.last_tick()))?;
     tell_age(&scene, &session);
     let round = evaluate(&scene, &wanted, &mut state.store, &more);
+    tell_late(&round);
     let notify = NotifyConfig {
         notify: dragline_alerting::notify::NotifySettings {
             // A round collects everything since the last one: there is nothing to wait for.
@@ -113,6 +119,17 @@ fn tell_age(scene: &Scene, session: &Session) {
     if let Some(newest) = newest.filter(|newest| session.now.since(*newest) > OLD) {
         output::tell(&format!(
             "the newest line is of {newest}: are the logs still written here?"
+        ));
+    }
+}
+
+/// Says that events came so late that their time cannot be judged again.
+fn tell_late(round: &Round) {
+    if let Some((late, None)) = round.late {
+        output::tell(&format!(
+            "{} events since {} came after that time was judged, and no state is old enough to judge it again: \
+             `dragline alerts backtest` shows what would have fired",
+            late.events, late.first
         ));
     }
 }
@@ -232,6 +249,7 @@ fn show(
         let value = json!({
             "firing": firing,
             "evaluations": round.evaluations,
+            "late": round.late.map(|(late, from)| json!({"events": late.events, "first": late.first, "judged_again_from": from})),
             "changes": changes,
             "planned": planned.iter().map(|(channel, notice)| json!({"channel": channel, "notice": notice})).collect::<Vec<_>>(),
             "failures": failures.iter().map(|(channel, error)| json!({"channel": channel, "error": error})).collect::<Vec<_>>(),
