@@ -162,6 +162,20 @@ fn check_totals(found: &BTreeMap<String, f64>) {
     }
 }
 
+/// Waits until the recorder has sampled this machine: a second at most, if nothing is wrong.
+#[cfg(feature = "system")]
+fn wait_for_sample(registry: &Registry) {
+    let is_own =
+        |name: &String| name.starts_with("dragline_memory_used_bytes{") && !name.contains("box");
+    for _ in 0..1000 {
+        if values(registry).keys().any(is_own) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no sample of this machine in {:#?}", values(registry));
+}
+
 #[test]
 fn every_typed_event_counts_itself() {
     let dir = tempfile::tempdir().unwrap();
@@ -173,9 +187,14 @@ fn every_typed_event_counts_itself() {
         "the first one stays"
     );
 
-    let guard = dragline::init(Config::new(dir.path())).unwrap();
+    let config = Config::new(dir.path());
+    #[cfg(feature = "system")]
+    let config = config.system_sample("1s");
+    let guard = dragline::init(config).unwrap();
     let run = Run::start("shop", "shop.example.com");
     log_everything(&run);
+    #[cfg(feature = "system")]
+    wait_for_sample(&registry);
     let active = |registry: &Registry| {
         values(registry)
             .get("dragline_runs_active{shop,shop.example.com}")

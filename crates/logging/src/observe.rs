@@ -63,6 +63,19 @@ pub(crate) fn observe<'e>(
     });
 }
 
+/// Shows an event of the whole process to the observer.
+#[cfg(feature = "system")]
+pub(crate) fn observe_own(level: Level, event: &Event<'_>) {
+    if let Some(observer) = OBSERVER.get() {
+        observer.observe(&Record {
+            timestamp: Some(SystemClock.now()),
+            level: Some(level_of(level)),
+            event: event.clone(),
+            ..Record::default()
+        });
+    }
+}
+
 /// The fields of an event while they are set.
 pub(crate) struct Fields<'e> {
     event_type: EventType,

@@ -425,7 +425,9 @@ fn start_sampler(config: &Config, queue: &Arc<Queue>) -> std::io::Result<Option<
     let emit = move |mut sample: SystemSample<'static>| {
         sample.host = sys::host().map(Into::into);
         let mut fields = b",\"event_type\":\"system_sample\"".to_vec();
-        Event::SystemSample(sample).each_field(&mut |key, value| {
+        let event = Event::SystemSample(sample);
+        crate::observe::observe_own(Level::INFO, &event);
+        event.each_field(&mut |key, value| {
             push_key(key, &mut fields);
             wire::push_value(&value, &mut fields);
         });

@@ -37,6 +37,7 @@ impl Probe for Machine {
         self.system
             .refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         self.networks.refresh(true);
+        #[cfg(not(unix))]
         if let Some(disk) = &mut self.disk {
             disk.refresh_specifics(DiskRefreshKind::nothing().with_storage());
         }
@@ -49,12 +50,28 @@ impl Probe for Machine {
                 cores: self.system.cpus().len(),
                 memory_total: self.system.total_memory(),
                 memory_available: self.system.available_memory(),
-                disk: disk.map(|disk| (disk.total_space(), disk.available_space())),
+                disk: disk.and_then(space_of),
                 network: total(&self.networks),
             },
             cgroup: cgroup::read(Path::new("/")),
         }
     }
+}
+
+/// Used and available bytes of a file system.
+#[cfg(unix)]
+fn space_of(disk: &Disk) -> Option<(u64, u64)> {
+    // `sysinfo` does not tell what is reserved for root.
+    let space = rustix::fs::statvfs(disk.mount_point()).ok()?;
+    let used = space.f_blocks.saturating_sub(space.f_bfree);
+    let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+    Some((bytes(used), bytes(space.f_bavail)))
+}
+
+#[cfg(not(unix))]
+fn space_of(disk: &Disk) -> Option<(u64, u64)> {
+    let available = disk.available_space();
+    Some((disk.total_space().saturating_sub(available), available))
 }
 
 /// Bytes sent and received by the interfaces that count; `None` without such an interface.

@@ -24,7 +24,7 @@ pub(crate) struct HostUsage {
     /// Memory, in bytes; a total of 0 is unknown.
     pub(crate) memory_total: u64,
     pub(crate) memory_available: u64,
-    /// Total and available bytes of the file system with the log files.
+    /// Used and available bytes of the file system with the log files. What is reserved for root is neither.
     pub(crate) disk: Option<(u64, u64)>,
     /// Bytes sent and received since the machine started.
     pub(crate) network: Option<(u64, u64)>,
@@ -43,11 +43,11 @@ pub(crate) fn sample(reading: &Reading, earlier: &Reading) -> SystemSample<'stat
         sample.memory_used_bytes = Some(used);
         sample.memory_available_bytes = Some(available);
     }
-    if let Some((total, available)) = host.disk
-        && total > 0
+    if let Some((used, available)) = host.disk
+        && used.saturating_add(available) > 0
     {
-        let used = total.saturating_sub(available);
-        sample.disk_percent = Some(percent(used, total));
+        // As `df` counts.
+        sample.disk_percent = Some(percent(used, used.saturating_add(available)));
         sample.disk_used_bytes = Some(used);
         sample.disk_free_bytes = Some(available);
     }
@@ -108,7 +108,7 @@ mod tests {
                 cores: 8,
                 memory_total: 16 * GIB,
                 memory_available: 12 * GIB,
-                disk: Some((100 * GIB, 25 * GIB)),
+                disk: Some((75 * GIB, 25 * GIB)),
                 network: Some((7, 9)),
             },
             cgroup: Cgroup::default(),
