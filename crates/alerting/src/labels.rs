@@ -154,6 +154,27 @@ pub enum LabelMatch {
     Any(Vec<String>),
 }
 
+impl LabelMatch {
+    /// Whether it takes a value.
+    pub fn takes(&self, value: &str) -> bool {
+        match self {
+            Self::One(pattern) => matches_pattern(pattern, value),
+            Self::Any(patterns) => patterns
+                .iter()
+                .any(|pattern| matches_pattern(pattern, value)),
+        }
+    }
+}
+
+impl fmt::Display for LabelMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(pattern) => write!(f, "{pattern:?}"),
+            Self::Any(patterns) => write!(f, "{patterns:?}"),
+        }
+    }
+}
+
 /// Conditions on labels, all of which must hold. Without conditions everything matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -162,15 +183,9 @@ pub struct Matchers(BTreeMap<String, LabelMatch>);
 impl Matchers {
     /// Whether all conditions hold. A label that is absent has the empty value.
     pub fn matches(&self, labels: &Labels) -> bool {
-        self.0.iter().all(|(name, wanted)| {
-            let value = labels.get(name).unwrap_or_default();
-            match wanted {
-                LabelMatch::One(pattern) => matches_pattern(pattern, value),
-                LabelMatch::Any(patterns) => patterns
-                    .iter()
-                    .any(|pattern| matches_pattern(pattern, value)),
-            }
-        })
+        self.0
+            .iter()
+            .all(|(name, wanted)| wanted.takes(labels.get(name).unwrap_or_default()))
     }
 
     /// The conditions, by label name.

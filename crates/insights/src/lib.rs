@@ -296,6 +296,13 @@ impl<'f> Analysis<'f> {
     }
 }
 
+/// The names of the metrics of runs that do not depend on the user's own statistics, fields and messages.
+pub fn metric_names() -> Vec<String> {
+    let none = || std::iter::empty();
+    let all = metric::Metric::all(none(), none(), none());
+    all.iter().map(metric::Metric::name).collect()
+}
+
 /// Whether all error groups behind an incident are muted. These are the groups of the incident's category
 /// that occur in its runs or, without runs, at its scraper on its days.
 fn is_muted(

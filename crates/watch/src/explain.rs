@@ -4,8 +4,10 @@ use dragline_alerting::Alert;
 use dragline_alerting::notice::Explanation;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_insights::Finding;
+use dragline_rollup::Verdict;
 use dragline_schema::Timestamp;
 
+use crate::traffic::Lines;
 use crate::{Scene, Traffic};
 
 /// How long before an alert fired its cause is looked for, in microseconds: an hour.
@@ -97,11 +99,15 @@ pub fn explain(
     let own = found.map_or(&[][..], |found| &found.evidence);
     // An alert about everything has no lines of its own.
     let is_named = !scraper.is_empty() || !site.is_empty();
-    let evidence = if own.is_empty() && is_named {
-        let lines = traffic.lines(scraper, site, since, until);
-        lines.into_iter().map(str::to_owned).collect()
-    } else {
-        own.to_vec()
+    let shown = rule.map_or(Some(Lines::All), |rule| lines_of(&rule.condition));
+    let evidence = match shown.filter(|_| own.is_empty() && is_named) {
+        Some(kind) => {
+            let window = rule.and_then(|rule| rule.window()).unwrap_or_default();
+            let first = alert.began.plus_micros(-(window.as_micros() as i64));
+            let lines = traffic.lines((scraper, site), kind, (first, until));
+            lines.into_iter().map(str::to_owned).collect()
+        }
+        None => own.to_vec(),
     };
     let lasted = until.since(alert.began).max(CHART_BEFORE);
     let before = alert.began.min(alert.fired_at).plus_micros(-lasted);
@@ -117,6 +123,23 @@ pub fn explain(
         verdict: verdict.flatten(),
         chart: chart.flatten(),
         ..Explanation::default()
+    }
+}
+
+/// The lines that show what a condition is about; `None` if no line of trouble does: it is about a queue, a time, items.
+fn lines_of(condition: &Condition) -> Option<Lines> {
+    let Condition::Metric(metric) = condition else {
+        return Some(Lines::All);
+    };
+    let is_about = |words: &[&str]| words.iter().any(|word| metric.selector.name.contains(word));
+    if is_about(&["duration", "queue", "items", "bytes"]) {
+        None
+    } else if is_about(&["error"]) {
+        Some(Lines::Errors)
+    } else if is_about(&["request", "response", "rate_limit", "failed", "blocked"]) {
+        Some(Lines::Requests)
+    } else {
+        None
     }
 }
 
@@ -140,10 +163,17 @@ fn command(
             shell_word(&found.id)
         ),
         None if scraper.is_empty() => format!("dragline report {logs} --since {since}"),
-        None => format!(
-            "dragline errors {logs} --scraper {} --since {since}",
-            shell_word(scraper)
-        ),
+        None => {
+            let shown = rule.map_or(Some(Lines::All), |rule| lines_of(&rule.condition));
+            // Failed requests are part of the report, not of the errors.
+            let command = match shown {
+                Some(Lines::All | Lines::Errors) => "errors",
+                Some(Lines::Requests) => "report",
+                None => "runs",
+            };
+            let scraper = shell_word(scraper);
+            format!("dragline {command} {logs} --scraper {scraper} --since {since}")
+        }
     }
 }
 
@@ -152,7 +182,26 @@ impl Scene {
     pub fn explain(&self, alert: &Alert, rules: &[Rule], now: Timestamp) -> Explanation {
         let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
         let found = rule.and_then(|rule| self.finding_of(alert, rule));
-        explain(alert, rule, found.as_ref(), &self.traffic, &self.logs, now)
+        let mut explanation = explain(alert, rule, found.as_ref(), &self.traffic, &self.logs, now);
+        explanation.facts.extend(self.silence_of(alert));
+        explanation
+    }
+
+    /// That nothing came from a scraper any more when its alert ended: no failure is no success.
+    fn silence_of(&self, alert: &Alert) -> Option<(String, String)> {
+        let ended = alert.ended?;
+        let scraper = alert.id.labels.get("scraper_id")?;
+        let runs = self.finished.runs.iter();
+        let own = runs.filter(|run| run.key.scraper_id.as_deref() == Some(scraper));
+        let last = own.max_by_key(|run| run.last_seen)?;
+        let seen = last.last_seen.filter(|seen| *seen < ended)?;
+        let has_ended = matches!(last.verdict, Some(Verdict::Finished | Verdict::Cancelled));
+        (!has_ended).then(|| {
+            let text = format!(
+                "the last line of {scraper} is of {seen}, and no line says that its run ended: it may have died"
+            );
+            ("No sign of life".to_owned(), text)
+        })
     }
 
     /// What is the matter, in a sentence.

@@ -29,6 +29,13 @@ pub(crate) fn run_metric(name: &str) -> String {
     format!("run_{}", name.replace(['.', '-'], "_"))
 }
 
+/// The names of the metrics of runs that rules can watch: of each run, when it has ended. Those of the user's own
+/// statistics (`run_stats_…`) and fields (`run_field_fill_…`) are not among them.
+pub fn run_metrics() -> Vec<String> {
+    let names = dragline_insights::metric_names();
+    names.iter().map(|name| run_metric(name)).collect()
+}
+
 /// Values of runs that some rule watches, with what was normal.
 pub(crate) fn of_runs(
     analysis: &Analysis<'_>,

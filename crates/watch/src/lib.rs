@@ -50,9 +50,9 @@ pub mod suggest;
 mod traffic;
 
 pub use explain::{Found, explain, facts, is_behind, shell_word, shell_words};
-pub use findings::{of_analysis, watched_kinds};
+pub use findings::{of_analysis, run_metrics, watched_kinds};
 pub use late::{Late, Seen};
 pub use meter::Meter;
 pub use round::{Round, evaluate};
 pub use scene::{Scene, Wanted, look};
-pub use traffic::Traffic;
+pub use traffic::{Lines, Traffic};

@@ -22,7 +22,7 @@ const MAX_CELLS: usize = 200_000;
 /// Maximum number of columns of a chart.
 const COLUMNS: i64 = 36;
 
-/// Maximum number of lines of trouble for one entry.
+/// Maximum number of lines of trouble for one entry, of requests and of errors each.
 const LINES: usize = 3;
 
 /// Maximum length of a line, in characters.
@@ -47,8 +47,30 @@ impl Way {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     at: Timestamp,
+    is_request: bool,
     /// `FILE:LINE: TEXT`.
     text: String,
+}
+
+/// Which lines of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Failed requests, and errors.
+    All,
+    /// Failed requests.
+    Requests,
+    /// Errors that are no requests.
+    Errors,
+}
+
+impl Lines {
+    fn takes(self, line: &Line) -> bool {
+        match self {
+            Self::All => true,
+            Self::Requests => line.is_request,
+            Self::Errors => !line.is_request,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -78,7 +100,12 @@ impl Cell {
         }
         self.lines.extend(other.lines);
         self.lines.sort();
-        self.lines.truncate(LINES);
+        let mut kept = [0, 0];
+        self.lines.retain(|line| {
+            let kept = &mut kept[usize::from(line.is_request)];
+            *kept += 1;
+            *kept <= LINES
+        });
     }
 }
 
@@ -137,9 +164,15 @@ impl Traffic {
             let minute = at.as_micros().rem_euclid(WIDTH) / MINUTE;
             cell.count(minute as usize, is_failed);
         }
-        if is_trouble && cell.lines.len() < LINES {
+        let is_request = is_failed.is_some();
+        let alike = cell
+            .lines
+            .iter()
+            .filter(|line| line.is_request == is_request);
+        if is_trouble && alike.count() < LINES {
             cell.lines.push(Line {
                 at,
+                is_request: is_failed.is_some(),
                 text: line_of(row),
             });
         }
@@ -191,21 +224,19 @@ impl Traffic {
         }
     }
 
-    /// The latest lines of trouble of a scraper from `since` to `until`, oldest first. An empty name stands
-    /// for all.
+    /// The latest lines of trouble of a scraper from `since` to `until`, oldest first. An empty name stands for all.
     pub fn lines(
         &self,
-        scraper: &str,
-        site: &str,
-        since: Timestamp,
-        until: Timestamp,
+        (scraper, site): (&str, &str),
+        kind: Lines,
+        (since, until): (Timestamp, Timestamp),
     ) -> Vec<&str> {
         let own = self
             .between(since, until)
             .filter(|(way, _)| way.is_of(scraper, site));
         let mut lines: Vec<&Line> = own
             .flat_map(|(_, cell)| &cell.lines)
-            .filter(|line| line.at >= since && line.at <= until)
+            .filter(|line| line.at >= since && line.at <= until && kind.takes(line))
             .collect();
         lines.sort();
         let first = lines.len().saturating_sub(LINES);

@@ -1,6 +1,6 @@
 //! Rules in TOML. A rule with an error is left out and reported; the others are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dragline_schema::Severity;
@@ -156,8 +156,20 @@ pub fn from_value(file: &str, value: &Value) -> LoadedRules {
         });
         return loaded;
     };
+    let mut names = BTreeSet::new();
     for (index, rule) in rules.iter().enumerate() {
         read_rule(file, index, rule, &mut loaded);
+        let name = rule.get("alert").and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| !names.insert(*name)) {
+            loaded.errors.push(RuleError {
+                file: file.to_owned(),
+                rule: format!("rule {name:?}: "),
+                key: "alert".to_owned(),
+                value: None,
+                problem: "two rules of this file have this name: the first would have no effect"
+                    .to_owned(),
+            });
+        }
     }
     loaded
 }

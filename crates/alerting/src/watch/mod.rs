@@ -415,9 +415,11 @@ fn describe(
             "condition" => Some(condition.clone()),
             "began" => Some(format!("{} UTC", crate::notice::minute(episode.began))),
             "expected" => expected.map(|expected| format_value(expected.value)),
-            _ => labels
-                .get(name.strip_prefix("labels.").unwrap_or(name))
-                .map(str::to_owned),
+            _ => {
+                let name = name.strip_prefix("labels.").unwrap_or(name);
+                let value = labels.get(name).filter(|value| !value.is_empty());
+                value.or_else(|| nameless(name)).map(str::to_owned)
+            }
         })
     };
     let template = rule.map_or("", |rule| {
@@ -462,6 +464,15 @@ fn describe(
         labels,
         condition,
     })
+}
+
+/// What stands for a label that nothing fills.
+fn nameless(label: &str) -> Option<&'static str> {
+    match label {
+        "scraper_id" => Some("a scraper without a name"),
+        "site" => Some("all sites"),
+        _ => None,
+    }
 }
 
 /// The sentence of an alert whose rule has none.

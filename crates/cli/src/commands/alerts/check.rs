@@ -5,16 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use dragline_alerting::channel::Outcome;
-use dragline_alerting::config::AlertConfig;
 use dragline_alerting::export::{alertmanager_config, prometheus_rules};
 use dragline_alerting::notice::Notice;
-use dragline_alerting::rule::{Aggregate, Condition, MetricCondition, Selector};
 use dragline_alerting::testing;
-use dragline_insights::InsightKind;
 use dragline_metrics::{CrawlMetric, Kind};
-use dragline_schema::nearest;
 
-use super::{clean, load};
+use super::{clean, lint, load};
 use crate::args::{AlertRules, ExportFor, Faulty, RulesArgs, WrongUsage};
 use crate::output;
 use crate::session::Session;
@@ -31,114 +27,13 @@ pub(super) fn check(rules: &AlertRules) -> anyhow::Result<()> {
             rule.name, rule.severity, rule.condition
         );
     }
-    let problems = problems(&session, &config);
+    let problems = lint::problems(&session, &config);
     text += &format!("{} rules\n", config.rules.len());
     output::show(&clean(&text))?;
     if problems.is_empty() {
         return Ok(());
     }
     Err(Faulty(problems.join("\n")).into())
-}
-
-/// What no rule or section says alone.
-fn problems(session: &Session, config: &AlertConfig) -> Vec<String> {
-    let mut problems = Vec::new();
-    problems.extend(session.config.channels().1);
-    if config.notify.notify.channels.is_empty() && config.notify.named_channels().is_empty() {
-        problems.push("no channel is notified: name one in [notify] channels".to_owned());
-    }
-    let channels = session.config.channel_configs();
-    let escalations = config.rules.iter().flat_map(|rule| &rule.escalate);
-    for channel in escalations.flat_map(|step| &step.channels) {
-        if !channels.contains_key(channel) {
-            problems.push(format!(
-                "a rule escalates to {channel:?}: define [channels.{channel}]"
-            ));
-        }
-    }
-    for rule in config.rules.iter().filter(|rule| rule.enabled) {
-        let problem = match &rule.condition {
-            Condition::Metric(metric) => problem_of_metric(metric),
-            Condition::Insight(selector, _) => {
-                let kinds = InsightKind::ALL.iter().map(|kind| kind.name());
-                unknown("kind of finding", selector, kinds, "docs/insights.md")
-            }
-            Condition::Health(selector, _) => {
-                let checks = session.config.health().ok();
-                let names: Vec<String> = checks
-                    .iter()
-                    .flat_map(|checks| checks.checks.iter().map(|check| check.name.clone()))
-                    .collect();
-                unknown(
-                    "check",
-                    selector,
-                    names.iter().map(String::as_str),
-                    "[health]",
-                )
-            }
-            Condition::Freshness(selector) => unknown(
-                "sign of life",
-                selector,
-                ["run"].into_iter(),
-                "docs/alerting.md",
-            ),
-        };
-        problems.extend(problem.map(|problem| format!("rule {:?}: {problem}", rule.name)));
-    }
-    problems
-}
-
-/// What is wrong with a metric; `None` if logs supply it.
-fn problem_of_metric(metric: &MetricCondition) -> Option<String> {
-    let name = &metric.selector.name;
-    if name.starts_with("run_") {
-        return None;
-    }
-    let known: Vec<String> = CrawlMetric::ALL
-        .iter()
-        .map(|metric| metric.sample_name())
-        .collect();
-    let unknown = unknown(
-        "metric",
-        &metric.selector,
-        known.iter().map(String::as_str),
-        "docs/metrics.md",
-    );
-    if unknown.is_some() {
-        return unknown;
-    }
-    let taken = CrawlMetric::ALL
-        .iter()
-        .filter(|known| metric.selector.takes(&known.sample_name()));
-    let has_counter = taken.clone().any(|known| known.kind() == Kind::Counter);
-    if has_counter && !metric.aggregate.is_counted() {
-        return Some(format!(
-            "{} of a counter depends on where the logs begin: use increase or rate",
-            metric.aggregate.name()
-        ));
-    }
-    let is_absence = metric.aggregate == Aggregate::Absent;
-    is_absence.then(|| {
-        "absent of a metric from logs knows no earlier samples: use freshness = \"run\"".to_owned()
-    })
-}
-
-/// A sentence about a name that nothing has; `None` if something has it.
-fn unknown<'n>(
-    what: &str,
-    selector: &Selector,
-    known: impl Iterator<Item = &'n str> + Clone,
-    see: &str,
-) -> Option<String> {
-    if known.clone().any(|known| selector.takes(known)) {
-        return None;
-    }
-    let hint = nearest(&selector.name, known);
-    let hint = hint.map_or_else(String::new, |known| format!(": did you mean {known:?}?"));
-    Some(format!(
-        "there is no {what} {:?}{hint} ({see} lists all)",
-        selector.name
-    ))
 }
 
 /// `dragline alerts test`

@@ -2,6 +2,7 @@
 
 mod backtest;
 mod check;
+mod lint;
 mod run;
 mod view;
 

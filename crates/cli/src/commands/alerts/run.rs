@@ -17,7 +17,7 @@ use dragline_schema::Timestamp;
 use dragline_watch::{Round, Scene, evaluate};
 use serde_json::json;
 
-use super::{Context, State, clean, load, read_logs, with_ending};
+use super::{Context, State, clean, lint, load, read_logs, with_ending};
 use crate::args::{RunArgs, StateFormat};
 use crate::commands::health;
 use crate::output;
@@ -43,6 +43,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let (channels, mistakes) = session.config.channels();
     for mistake in &mistakes {
         output::tell(&clean(mistake));
+    }
+    for problem in lint::problems_of_rules(&session, &config) {
+        output::tell(&clean(&problem));
     }
     check_clock(&state, &session)?;
     let context = Context::of(&session);

@@ -1,0 +1,309 @@
+//! What is wrong with alert rules and notifications that no rule or section says alone: names that nothing has, and
+//! conditions that no logs can meet.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use dragline_alerting::Matchers;
+use dragline_alerting::config::AlertConfig;
+use dragline_alerting::rule::{Aggregate, Condition, MetricCondition, Rule, Selector};
+use dragline_health::Report;
+use dragline_insights::InsightKind;
+use dragline_metrics::{CrawlMetric, Kind};
+use dragline_schema::nearest;
+
+use crate::session::Session;
+
+/// Labels that every alert has, or that the watch adds.
+const OF_ALERTS: [&str; 9] = [
+    "alertname",
+    "category",
+    "check",
+    "finding",
+    "metric",
+    "no_data",
+    "scraper_id",
+    "severity",
+    "site",
+];
+/// The labels of what the analyst says about runs, and of findings, checks and signs of life.
+const OF_RUNS: [&str; 2] = ["scraper_id", "site"];
+
+/// The problems, a sentence each.
+pub(super) fn problems(session: &Session, config: &AlertConfig) -> Vec<String> {
+    let mut problems = session.config.channels().1;
+    if config.notify.notify.channels.is_empty() && config.notify.named_channels().is_empty() {
+        problems.push("no channel is notified: name one in [notify] channels".to_owned());
+    }
+    let channels = session.config.channel_configs();
+    let escalations = config.rules.iter().flat_map(|rule| &rule.escalate);
+    for channel in escalations.flat_map(|step| &step.channels) {
+        if !channels.contains_key(channel) {
+            problems.push(format!(
+                "a rule escalates to {channel:?}: define [channels.{channel}]"
+            ));
+        }
+    }
+    problems.extend(problems_of_rules(session, config));
+    problems.extend(problems_of_notifications(config));
+    problems
+}
+
+/// Rules that can never fire, or that cannot say what they want to say.
+pub(super) fn problems_of_rules(session: &Session, config: &AlertConfig) -> Vec<String> {
+    let enabled = config.rules.iter().filter(|rule| rule.enabled);
+    let problems = enabled.flat_map(|rule| {
+        let own = [
+            problem_of(session, rule),
+            problem_of_labels(rule),
+            problem_of_texts(rule),
+        ];
+        let own = own.into_iter().flatten();
+        own.map(|problem| format!("rule {:?}: {problem}", rule.name))
+    });
+    problems.collect()
+}
+
+/// Names in braces that nothing fills in.
+fn problem_of_texts(rule: &Rule) -> Option<String> {
+    const VALUES: [&str; 6] = [
+        "began",
+        "condition",
+        "expected",
+        "percent",
+        "threshold",
+        "value",
+    ];
+    let mut known = labels_of(rule);
+    known.extend(VALUES);
+    known.extend(OF_ALERTS);
+    known.extend(
+        rule.labels
+            .iter()
+            .chain(rule.tags.iter())
+            .map(|(name, _)| name),
+    );
+    let wrong = RefCell::new(None);
+    let texts = rule.annotations.values().chain([&rule.message]);
+    for text in texts {
+        dragline_alerting::rule::fill(text, |name| {
+            let bare = name.strip_prefix("labels.").unwrap_or(name);
+            if !known.contains(bare) {
+                wrong.borrow_mut().get_or_insert_with(|| name.to_owned());
+            }
+            None
+        });
+    }
+    let name = wrong.into_inner()?;
+    let hint = hint(&name, known.iter().copied());
+    Some(format!("nothing fills in {{{name}}}{hint}"))
+}
+
+/// What is wrong with a rule's condition.
+fn problem_of(session: &Session, rule: &Rule) -> Option<String> {
+    match &rule.condition {
+        Condition::Metric(metric) => problem_of_metric(metric),
+        Condition::Insight(selector, _) => {
+            let kinds = InsightKind::ALL.iter().map(|kind| kind.name());
+            unknown("kind of finding", selector, kinds, "docs/insights.md")
+        }
+        Condition::Health(selector, _) => {
+            let checks = session.config.health().ok();
+            let checks = checks.iter().flat_map(|checks| &checks.checks);
+            let names: Vec<&str> = checks.map(|check| check.name.as_str()).collect();
+            let names = names.iter().copied().chain([Report::UPLINK]);
+            unknown("check", selector, names, "[health]")
+        }
+        Condition::Freshness(selector) => unknown(
+            "sign of life",
+            selector,
+            ["run"].into_iter(),
+            "docs/alerting.md",
+        ),
+    }
+}
+
+/// The metrics that a condition takes.
+fn taken(metric: &MetricCondition) -> impl Iterator<Item = &'static CrawlMetric> {
+    let all = CrawlMetric::ALL.iter();
+    all.filter(|known| metric.selector.takes(&known.sample_name()))
+}
+
+/// What is wrong with a metric; `None` if logs supply it.
+fn problem_of_metric(metric: &MetricCondition) -> Option<String> {
+    let name = &metric.selector.name;
+    if name.starts_with("run_") {
+        return problem_of_run_metric(&metric.selector);
+    }
+    let known: Vec<String> = CrawlMetric::ALL
+        .iter()
+        .map(|metric| metric.sample_name())
+        .collect();
+    let unknown = unknown(
+        "metric",
+        &metric.selector,
+        known.iter().map(String::as_str),
+        "docs/metrics.md",
+    );
+    if unknown.is_some() {
+        return unknown;
+    }
+    let has = |kind: Kind| taken(metric).any(|known| known.kind() == kind);
+    if has(Kind::Counter) && !metric.aggregate.is_counted() {
+        return Some(format!(
+            "{} of a counter depends on where the logs begin: use increase or rate",
+            metric.aggregate.name()
+        ));
+    }
+    let is_of_counters = matches!(metric.aggregate, Aggregate::Increase | Aggregate::Rate);
+    if is_of_counters && !has(Kind::Counter) && !has(Kind::Histogram) {
+        return Some(format!(
+            "{} is for counters, and {name} goes up and down: use last, avg, min or max",
+            metric.aggregate.name()
+        ));
+    }
+    if name.ends_with("_ratio") && metric.threshold > 1.0 {
+        return Some(format!(
+            "a ratio is at most 1: write {} for {} %",
+            metric.threshold / 100.0,
+            metric.threshold
+        ));
+    }
+    (metric.aggregate == Aggregate::Absent).then(|| {
+        "absent of a metric from logs knows no earlier samples: use freshness = \"run\"".to_owned()
+    })
+}
+
+/// Beginnings of the metrics of runs whose names go on with names of the user's: of statistics and of fields.
+const OWN: [&str; 2] = ["run_stats_", "run_field_fill_"];
+
+fn problem_of_run_metric(selector: &Selector) -> Option<String> {
+    if OWN.iter().any(|own| selector.name.starts_with(own)) {
+        return None;
+    }
+    let known = dragline_watch::run_metrics();
+    unknown(
+        "metric of runs",
+        selector,
+        known.iter().map(String::as_str),
+        "docs/alerting.md",
+    )
+}
+
+/// The labels of what a rule watches.
+fn labels_of(rule: &Rule) -> BTreeSet<&str> {
+    match &rule.condition {
+        Condition::Metric(metric) if !metric.selector.name.starts_with("run_") => {
+            let labels = taken(metric).flat_map(|metric| metric.labels());
+            labels.copied().collect()
+        }
+        Condition::Metric(_) | Condition::Freshness(_) => OF_RUNS.into(),
+        Condition::Insight(..) => ["finding", "metric", "scraper_id", "site"].into(),
+        Condition::Health(..) => ["check"].into(),
+    }
+}
+
+/// What is wrong with the labels that a rule asks for.
+fn problem_of_labels(rule: &Rule) -> Option<String> {
+    let selector = rule.selector();
+    let known = labels_of(rule);
+    if known.is_empty() {
+        return None;
+    }
+    let wrong = selector
+        .matchers
+        .iter()
+        .find(|(name, _)| !known.contains(name));
+    let (name, _) = wrong?;
+    let all: Vec<&str> = known.iter().copied().collect();
+    Some(format!(
+        "{} has no label {name:?}, so that no series is taken{}: it has {}",
+        selector.name,
+        hint(name, all.iter().copied()),
+        all.join(", ")
+    ))
+}
+
+/// Silences and inhibitions that nothing can meet.
+fn problems_of_notifications(config: &AlertConfig) -> Vec<String> {
+    let notify = &config.notify;
+    let mut labels: BTreeSet<&str> = OF_ALERTS.into();
+    for metric in CrawlMetric::ALL {
+        labels.extend(metric.labels());
+    }
+    for rule in &config.rules {
+        let own = [&rule.labels, &rule.tags];
+        labels.extend(
+            own.into_iter()
+                .flat_map(|own| own.iter().map(|(name, _)| name)),
+        );
+    }
+    let silences = notify
+        .silence
+        .iter()
+        .map(|silence| ("a silence", &silence.matchers));
+    let routes = notify
+        .route
+        .iter()
+        .map(|route| ("a route", &route.matchers));
+    let inhibitions = notify.inhibit.iter().flat_map(|inhibition| {
+        [
+            ("the source of an inhibition", &inhibition.source),
+            ("the target of an inhibition", &inhibition.target),
+        ]
+    });
+    let each = silences.chain(routes).chain(inhibitions);
+    each.flat_map(|(what, matchers)| problems_of_matchers(what, matchers, &labels, &config.rules))
+        .collect()
+}
+
+fn problems_of_matchers(
+    what: &str,
+    matchers: &Matchers,
+    labels: &BTreeSet<&str>,
+    rules: &[Rule],
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, wanted) in matchers.iter() {
+        if !labels.contains(name) {
+            problems.push(format!(
+                "{what} asks for the label {name:?}, which no alert has{}",
+                hint(name, labels.iter().copied())
+            ));
+        }
+        let names = || {
+            rules
+                .iter()
+                .map(|rule| rule.name.as_str())
+                .chain(["watch_lag"])
+        };
+        if name == "alertname" && !names().any(|rule| wanted.takes(rule)) {
+            problems.push(format!(
+                "{what} asks for the alert {wanted}, and no rule is called so"
+            ));
+        }
+    }
+    problems
+}
+
+fn hint<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    nearest(name, known).map_or_else(String::new, |known| format!(" (did you mean {known:?}?)"))
+}
+
+/// A sentence about a name that nothing has; `None` if something has it.
+fn unknown<'n>(
+    what: &str,
+    selector: &Selector,
+    known: impl Iterator<Item = &'n str> + Clone,
+    see: &str,
+) -> Option<String> {
+    if known.clone().any(|known| selector.takes(known)) {
+        return None;
+    }
+    let hint = nearest(&selector.name, known);
+    let hint = hint.map_or_else(String::new, |known| format!(": did you mean {known:?}?"));
+    Some(format!(
+        "there is no {what} {:?}{hint} ({see} lists all)",
+        selector.name
+    ))
+}
