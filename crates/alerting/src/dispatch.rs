@@ -68,6 +68,9 @@ pub fn dispatch(
             Outcome::Refused { .. } => state.refuse(delivery, now),
             Outcome::Retry { after: asked, .. } => {
                 let attempts = state.postpone(delivery, now);
+                if let Some(asked) = asked {
+                    state.hold(&delivery.channel, after(now, asked));
+                }
                 if attempts >= MAX_ATTEMPTS {
                     state.refuse(delivery, now);
                 } else {

@@ -37,6 +37,8 @@ impl NotifyState {
             }
         }
         deliveries.extend(self.decide_digests(config, now));
+        self.held.retain(|_, until| now < *until);
+        deliveries.retain(|delivery| !self.held.contains_key(&delivery.channel));
         deliveries
     }
 

@@ -194,6 +194,9 @@ pub struct NotifyState {
     rows: BTreeMap<RowKey, Row>,
     #[serde(default)]
     digests: BTreeMap<String, Digesting>,
+    /// The channels whose service wants to be left alone, and until when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    held: BTreeMap<String, Timestamp>,
     /// Silences that were set by command, in addition to those of the configuration.
     #[serde(default)]
     pub silences: Vec<Silence>,
@@ -296,6 +299,12 @@ impl NotifyState {
         row.not_before = Some(until);
         row.attempts += 1;
         row.attempts
+    }
+
+    /// Sends nothing to a channel before a time: its service asked for that.
+    pub fn hold(&mut self, channel: &str, until: Timestamp) {
+        let held = self.held.entry(channel.to_owned()).or_insert(until);
+        *held = until.max(*held);
     }
 
     /// Changes when a postponed delivery is tried again.

@@ -540,3 +540,14 @@ fn a_digest_is_ranked() {
         ["1440.5 mail Digest: Past high/a, New open/a, Past long/a, Past short/a"]
     );
 }
+
+#[test]
+fn a_channel_that_asks_for_rest_gets_nothing_before_its_time() {
+    let mut desk = Desk::new(plain());
+    desk.record(&alert("down", "a", 1, None), minute(1));
+    desk.state.hold("mail", minute(30));
+    desk.run(1, 20);
+    assert_eq!(desk.take(), Vec::<String>::new());
+    desk.run(20, 40);
+    assert_eq!(desk.take(), ["30 mail Firing: New down/a"]);
+}

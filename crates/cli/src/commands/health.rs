@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dragline_health::{Config, Health, Memory, Report, Signals, SiteTraffic, Status};
+use dragline_health::{Config, Health, Memory, Report, Signals, SiteTraffic, Status, Target};
 use dragline_report::render;
 use dragline_rollup::{Counters, Finished, Verdict};
-use dragline_schema::Timestamp;
+use dragline_schema::{Timestamp, nearest};
 
 use super::read;
 use crate::args::{Faulty, HealthArgs, HealthFormat, WrongUsage};
@@ -29,6 +29,7 @@ pub(crate) fn health(args: &HealthArgs) -> anyhow::Result<()> {
     } else {
         find_signals(&read::scanned(&session, &args.logs)?, session.now)
     };
+    tell_unknown(&config, &signals, args.logs.is_empty());
     let report = check(config, args.state.as_deref(), &signals, session.now)?;
     let written = match args.format {
         HealthFormat::Text => output::show(&report.to_text()),
@@ -38,6 +39,40 @@ pub(crate) fn health(args: &HealthArgs) -> anyhow::Result<()> {
         }
     };
     judge(written, &report)
+}
+
+/// Says which checks are about scrapers that no log names: they stay inconclusive.
+fn tell_unknown(config: &Config, signals: &Signals, has_no_logs: bool) {
+    let of_scraper = |check: &dragline_health::Check| match &check.target {
+        Target::Run { scraper, .. } => Some(scraper.clone()),
+        Target::Logs { scraper, .. } => scraper.clone(),
+        _ => None,
+    };
+    let wanted: Vec<(&str, String)> = config
+        .checks
+        .iter()
+        .filter_map(|check| Some((check.name.as_str(), of_scraper(check)?)))
+        .filter(|(_, scraper)| !signals.last_event.contains_key(scraper))
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    if has_no_logs {
+        let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
+        output::tell(&format!(
+            "no logs were given, so these checks cannot be judged: {}; write `dragline health LOGS`",
+            names.join(", ")
+        ));
+        return;
+    }
+    for (name, scraper) in wanted {
+        let known = signals.last_event.keys().map(String::as_str);
+        let hint = nearest(&scraper, known);
+        let hint = hint.map_or_else(String::new, |known| format!(": did you mean {known:?}?"));
+        output::tell(&format!(
+            "check {name}: the logs name no scraper {scraper:?}{hint}"
+        ));
+    }
 }
 
 /// Runs all checks once; results in a row are counted in the file `state`.

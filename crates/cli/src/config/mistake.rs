@@ -62,13 +62,13 @@ impl fmt::Display for Mistake {
 
 /// A part of the path to a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Key(String),
     Index(usize),
 }
 
 /// The path to a value in a configuration.
-pub(super) type Path = Vec<Step>;
+pub(crate) type Path = Vec<Step>;
 
 /// Returns a path written as `report.panels.0.sql`. Numbers are indexes.
 pub(super) fn at(dotted: &str) -> Path {

@@ -278,7 +278,7 @@ impl Config {
             problems.push((mistake::at("web"), error));
         }
         if let Err(error) = self.health_checks() {
-            problems.push((mistake::at("health"), error.to_string()));
+            problems.push((place_of_check(&error.at), error.to_string()));
         }
         self.alert_problems(&mut problems);
         problems
@@ -443,6 +443,18 @@ pub(crate) struct Examined {
 pub(crate) fn listed(mistakes: &[Mistake]) -> String {
     let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     lines.join("\n")
+}
+
+/// The path to what `health.checks[2] (shop).timeout` names.
+fn place_of_check(at: &str) -> mistake::Path {
+    let Some((section, rest)) = at.split_once('[') else {
+        return mistake::at(at);
+    };
+    let (index, rest) = rest.split_once(']').unwrap_or((rest, ""));
+    // Names may contain anything.
+    let key = rest.rsplit_once(").").map(|(_, key)| key);
+    let key = key.map_or_else(String::new, |key| format!(".{key}"));
+    mistake::at(&format!("{section}.{index}{key}"))
 }
 
 #[cfg(test)]

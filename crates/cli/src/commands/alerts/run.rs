@@ -13,6 +13,7 @@ use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::watch::Change;
 use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
 use dragline_health::Status;
+use dragline_report::render;
 use dragline_schema::Timestamp;
 use dragline_watch::{Round, Scene, evaluate};
 use serde_json::json;
@@ -296,9 +297,11 @@ fn line_of(change: &Change, alert: &Alert, summary: &str) -> String {
         "RESOLVED".to_owned()
     };
     let minute = &change.transition.at.to_string()[..16];
-    format!(
-        "{} {word} {}: {summary}\n",
+    // A name of a scraper may contain anything.
+    let text = format!(
+        "{} {word} {}: {summary}",
         minute.replace('T', " "),
         alert.id.rule
-    )
+    );
+    render::clean(&text) + "\n"
 }

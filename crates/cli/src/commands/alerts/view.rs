@@ -47,7 +47,7 @@ pub(super) fn list(args: &StateArgs) -> anyhow::Result<()> {
         text += &format!(
             "{:<8} {}\n         since {} ({length}){taken}\n         {}\n",
             alert.severity.as_str().to_uppercase(),
-            alert.summary,
+            dragline_report::render::clean(&alert.summary),
             minute(alert.began),
             alert.id.short(),
         );
