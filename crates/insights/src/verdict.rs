@@ -87,6 +87,11 @@ pub fn verdict<'i>(
     if let Some(reasons) = of(Effect::Degraded) {
         return ("degraded", reasons);
     }
+    of_counts(rows, last).unwrap_or(("healthy", Vec::new()))
+}
+
+/// What the counts say of the last run, or of everything that belongs to no run; `None`: nothing bad.
+fn of_counts(rows: &[&RunRow], last: Option<&&RunRow>) -> Option<(&'static str, Vec<String>)> {
     // If no line names a run, judge all rows together.
     let judged = last.map_or(rows, std::slice::from_ref);
     let whose = if last.is_some() {
@@ -96,37 +101,37 @@ pub fn verdict<'i>(
     };
     if let Some(rate) = success_rate(judged).filter(|rate| *rate < 1.0 - TOLERATED) {
         let failed = (1.0 - rate) * 100.0;
-        return (
+        return Some((
             "degraded",
             vec![format!("{failed:.0} % of {whose} requests failed.")],
-        );
+        ));
     }
     if let Some((refused, requests)) = refused_by_words(judged) {
         let reason = format!(
             "{refused} of {whose} {requests} requests were answered with a captcha or a notice of a block."
         );
-        return ("blocked", vec![reason]);
+        return Some(("blocked", vec![reason]));
     }
     if let Some((lost, items)) = lost_items(judged) {
         let reason = format!("{lost} of {whose} {items} items could not be stored.");
-        return ("degraded", vec![reason]);
+        return Some(("degraded", vec![reason]));
     }
     if let Some((errors, items)) = errors_beside_items(judged) {
         let reason =
             format!("{errors} errors were logged beside {items} items; requests are unknown.");
-        return ("degraded", vec![reason]);
+        return Some(("degraded", vec![reason]));
     }
     if let Some((errors, requests)) = errors_beside_nothing(judged) {
         let reason =
             format!("{errors} errors were logged beside {requests} requests, and no item.");
-        return ("degraded", vec![reason]);
+        return Some(("degraded", vec![reason]));
     }
     let told: u64 = judged.iter().map(|row| row.counters.requests_told).sum();
     if told >= ENOUGH_REQUESTS {
         let reason = format!("{told} requests failed; how the others ended was not logged.");
-        return ("degraded", vec![reason]);
+        return Some(("degraded", vec![reason]));
     }
-    ("healthy", Vec::new())
+    None
 }
 
 /// All verdicts, those that need attention first.

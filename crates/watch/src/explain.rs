@@ -102,7 +102,7 @@ pub fn explain(
     let shown = rule.map_or(Some(Lines::All), |rule| lines_of(&rule.condition));
     let evidence = match shown.filter(|_| own.is_empty() && is_named) {
         Some(kind) => {
-            let window = rule.and_then(|rule| rule.window()).unwrap_or_default();
+            let window = rule.and_then(Rule::window).unwrap_or_default();
             let first = alert.began.plus_micros(-(window.as_micros() as i64));
             let lines = traffic.lines((scraper, site), kind, (first, until));
             lines.into_iter().map(str::to_owned).collect()

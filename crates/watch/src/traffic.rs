@@ -59,7 +59,7 @@ pub enum Lines {
     All,
     /// Failed requests.
     Requests,
-    /// Errors that are no requests.
+    /// Other errors.
     Errors,
 }
 

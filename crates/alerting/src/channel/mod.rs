@@ -161,7 +161,7 @@ impl Channels {
                 Ok(channel) => channels.insert(channel),
                 Err(error) => {
                     errors.push(format!("{file}: {error}"));
-                    channels.broken.insert(name, error.to_string());
+                    channels.broken.insert(name, error);
                 }
             }
         }
