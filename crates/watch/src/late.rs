@@ -1,7 +1,7 @@
 //! Events that came after their time was judged.
 //!
 //! Logs are copied every hour, a network was down: then a round finds events of a time that an earlier one judged without
-//! them. The watch goes back to the state before them and judges that time again. What was told meanwhile is not told
+//! them. The watch goes back to the state before them and judges that time again. What was reported meanwhile is not reported
 //! twice.
 
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ pub(crate) fn remember(
     }
 }
 
-/// The alerts of which logs know nothing: what was told of them stays.
+/// The alerts of which logs know nothing: what was reported of them stays.
 pub(crate) fn is_of_no_log(rules: &[Rule], id: &AlertId) -> bool {
     let rule = rules.iter().find(|rule| rule.name == id.rule);
     rule.is_none_or(|rule| matches!(rule.condition, Condition::Health(..)))
@@ -108,7 +108,7 @@ pub(crate) fn is_of_no_log(rules: &[Rule], id: &AlertId) -> bool {
 
 type Episodes = BTreeMap<AlertId, Vec<(Timestamp, Option<Timestamp>)>>;
 
-/// The episodes that were told since a time.
+/// The episodes that were reported since a time.
 fn told_since(store: &AlertStore, from: Timestamp) -> Episodes {
     let mut told = Episodes::new();
     for (alert, _) in store.notices.firing() {
@@ -132,7 +132,7 @@ fn told_since(store: &AlertStore, from: Timestamp) -> Episodes {
     told
 }
 
-/// Of the changes that judging again gave, those that nobody was told of, and the ends of alerts that should not fire any
+/// Of the changes that judging again gave, those that were not reported, and the ends of alerts that should not fire any
 /// more. `firing` are the alerts that fire now, `from` is since when was judged again.
 pub(crate) fn news(
     store: &AlertStore,
@@ -184,7 +184,7 @@ pub(crate) fn news(
     news
 }
 
-/// The end of an alert that was told.
+/// The end of an alert that was reported.
 fn end_of(alert: &Alert, at: Timestamp) -> Change {
     Change {
         id: alert.id.clone(),

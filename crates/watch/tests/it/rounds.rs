@@ -84,7 +84,7 @@ proptest! {
     }
 }
 
-/// The episodes that were told: rule, beginning and end.
+/// The episodes that were reported: rule, beginning and end.
 fn episodes(changes: &[Change]) -> Vec<(String, String, Option<String>)> {
     let mut all = std::collections::BTreeMap::new();
     for alert in changes.iter().filter_map(|change| change.alert.as_ref()) {
