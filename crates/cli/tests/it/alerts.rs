@@ -120,7 +120,7 @@ fn a_round_sends_a_notice_that_explains_itself_and_the_next_one_sends_nothing() 
     assert!(!format!("{notices:?}{state}").contains("s3cretvalue"));
     let command = alert["command"].as_str().unwrap();
     assert!(
-        command.starts_with("dragline errors") && command.contains("--scraper shop"),
+        command.starts_with("dragline report") && command.contains("--scraper shop"),
         "{command}"
     );
 
