@@ -121,19 +121,19 @@ pub(crate) fn write(
         Format::Text => render::text(&document(), &terminal(args.output.is_none())),
         Format::Markdown => render::markdown(&document()),
         Format::Html => render::document_page(&document()),
-        Format::Json => return write_json(args, json),
+        Format::Json => return write_json(args.output.as_deref(), json),
     };
-    save(args, &text)
+    save(args.output.as_deref(), &text)
 }
 
 /// Streams JSON to the output, so that a large report is not held in memory twice.
-pub(crate) fn write_json(args: &OutputArgs, value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn write_json(output: Option<&Path>, value: &impl Serialize) -> anyhow::Result<()> {
     let write = |out: &mut dyn Write| -> io::Result<()> {
         let mut clean = CleanJson(out);
         serde_json::to_writer_pretty(&mut clean, value)?;
         clean.write_all(b"\n")
     };
-    if let Some(path) = &args.output {
+    if let Some(path) = output {
         return dragline_files::replace(path, write)
             .with_context(|| format!("cannot write {}", path.display()));
     }
@@ -186,9 +186,9 @@ pub(crate) fn judged(written: anyhow::Result<()>, gate: Option<String>) -> anyho
     }
 }
 
-/// Writes text to the requested output.
-pub(crate) fn save(args: &OutputArgs, text: &str) -> anyhow::Result<()> {
-    match &args.output {
+/// Writes text to a file, or to standard output.
+pub(crate) fn save(output: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    match output {
         Some(path) => write_file(path, text),
         None => show(text),
     }

@@ -1,7 +1,7 @@
 //! What a notice says about an alert, beyond the rule.
 
 use dragline_alerting::Alert;
-use dragline_alerting::notice::Explanation;
+use dragline_alerting::notice::{Explanation, minute};
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_insights::Finding;
 use dragline_rollup::Verdict;
@@ -198,7 +198,8 @@ impl Scene {
         let has_ended = matches!(last.verdict, Some(Verdict::Finished | Verdict::Cancelled));
         (!has_ended).then(|| {
             let text = format!(
-                "the last line of {scraper} is of {seen}, and no line says that its run ended: it may have died"
+                "the last line of {scraper} is of {} UTC, and no line says that its run ended: it may have died",
+                minute(seen)
             );
             ("No sign of life".to_owned(), text)
         })

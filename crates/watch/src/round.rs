@@ -3,10 +3,11 @@
 use std::mem;
 
 use dragline_alerting::store::AlertStore;
-use dragline_alerting::watch::{Change, Watch, keep_present};
-use dragline_alerting::{Alert, Observation};
+use dragline_alerting::watch::{Change, Watch, WatchState, keep_present};
+use dragline_alerting::{Alert, AlertId, Observation};
 use dragline_schema::Timestamp;
 
+use crate::again::Reported;
 use crate::late::{self, Late, state_before};
 use crate::{Scene, Wanted};
 
@@ -15,6 +16,9 @@ use crate::{Scene, Wanted};
 pub struct Round {
     /// The transitions since the last round.
     pub changes: Vec<Change>,
+    /// Other ends of alerts whose end was reported: events that came late moved them. They are in the history; nobody is
+    /// notified.
+    pub corrected: Vec<Change>,
     /// Number of evaluations.
     pub evaluations: u64,
     /// Number of samples that found no room; their series are judged incompletely.
@@ -45,8 +49,56 @@ pub fn evaluate(
     let told = mem::take(&mut store.watch);
     let late = scene.late.filter(|_| !is_first);
     let again = late.and_then(|late| state_before(store, late.first).cloned());
+    let (mut watch, mut changes, mut evaluations) = judge(scene, wanted, more, told.clone());
+    if is_first {
+        keep_present(&mut changes);
+    }
+    let mut state = watch.state().clone();
     let again_from = again.as_ref().and_then(|state| state.last_tick);
-    let state = again.unwrap_or_else(|| told.clone());
+    let (mut told, mut corrected) = (Some(told), Vec::new());
+    if let (Some(from), Some(again)) = (again_from, again) {
+        // Of what no log contains, nothing can be judged again.
+        let is_kept = |id: &AlertId| late::is_of_no_log(wanted.rules, id);
+        let (rejudged, mut own, count) = judge(scene, wanted, more, again);
+        own.retain(|change| !is_kept(&change.id));
+        let fires = |alert: &Alert| alert.is_firing() && !is_kept(&alert.id);
+        let firing: Vec<Alert> = rejudged.alerts().into_iter().filter(fires).collect();
+        let forward = mem::replace(&mut state, rejudged.state().clone());
+        changes.retain(|change| is_kept(&change.id));
+        let reported = Reported::since(store, from, is_kept);
+        let (news, other) = reported.news(own, &firing, &mut state, wanted.now);
+        changes.extend(news);
+        corrected = other;
+        state.late = forward.late + late.map_or(0, |late| late.events);
+        state.take_over(&forward, is_kept);
+        late::forget_after(store, from);
+        // It was judged without what came late.
+        told = None;
+        watch = rejudged;
+        evaluations += count;
+    }
+    store.watch = state;
+    late::remember(store, told, &scene.finished, wanted.now);
+    store.history.record_changes(&changes);
+    store.history.record_changes(&corrected);
+    store.notices.record(&changes, wanted.now);
+    store.notices.refresh(&watch.alerts());
+    Round {
+        changes,
+        corrected,
+        evaluations,
+        dropped: watch.dropped(),
+        late: late.map(|late| (late, again_from)),
+    }
+}
+
+/// Goes on from a state until now: the watch, the changes, and the number of evaluations.
+fn judge(
+    scene: &Scene,
+    wanted: &Wanted<'_>,
+    more: &[Observation],
+    state: WatchState,
+) -> (Watch, Vec<Change>, u64) {
     let mut watch = Watch::new(wanted.config, wanted.rules.to_vec(), state);
     watch.start_at(wanted.first_tick());
     let before = watch.state().last_tick;
@@ -68,36 +120,8 @@ pub fn evaluate(
         changes.extend(watch.advance(known));
     }
     changes.extend(watch.advance(wanted.now));
-    if is_first {
-        keep_present(&mut changes);
-    }
-    let after = watch.state().last_tick;
     let interval = (wanted.config.interval.as_micros() as i64).max(1);
-    let evaluations = after
-        .zip(before)
-        .map_or(0, |(after, before)| after.since(before) / interval);
-    let dropped = watch.dropped();
-    store.watch = watch.state().clone();
-    if let Some(from) = again_from {
-        let fires: Vec<Alert> = watch
-            .alerts()
-            .into_iter()
-            .filter(Alert::is_firing)
-            .collect();
-        changes = late::news(store, changes, &fires, wanted.rules, (from, wanted.now));
-        store.watch.late = told.late + late.map_or(0, |late| late.events);
-        store
-            .watch
-            .take_over(&told, |id| late::is_of_no_log(wanted.rules, id));
-    }
-    late::remember(store, told, &scene.finished, wanted.now);
-    store.history.record_changes(&changes);
-    store.notices.record(&changes, wanted.now);
-    store.notices.refresh(&watch.alerts());
-    Round {
-        changes,
-        evaluations: evaluations.max(0) as u64,
-        dropped,
-        late: late.map(|late| (late, again_from)),
-    }
+    let lasted = watch.state().last_tick.zip(before);
+    let evaluations = lasted.map_or(0, |(after, before)| after.since(before) / interval);
+    (watch, changes, evaluations.max(0) as u64)
 }

@@ -63,8 +63,9 @@ impl<'w> Wanted<'w> {
     /// Only what a watch needs that goes on from a stored state.
     #[must_use]
     pub fn going_on(self, store: &'w AlertStore) -> Self {
-        let judged = store.watch.last_tick;
-        let judged = judged.filter(|_| !store.newest.is_empty());
+        // A state without both was written before either was kept: nothing of it is known to be late.
+        let knows = !store.newest.is_empty() || !store.earlier.is_empty();
+        let judged = store.watch.last_tick.filter(|_| knows);
         Self {
             since: Some(self.needed_at(store.watch.last_tick)),
             seen: judged.map(|judged| Seen {

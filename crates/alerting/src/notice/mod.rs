@@ -278,8 +278,8 @@ fn since(alert: &Alert, now: Timestamp) -> String {
     }
 }
 
-/// `2026-03-04 06:00`.
-pub(crate) fn minute(time: Timestamp) -> String {
+/// A time as notices show it: `2026-03-04 06:00`, in UTC.
+pub fn minute(time: Timestamp) -> String {
     time.to_string()[..16].replace('T', " ")
 }
 

@@ -215,9 +215,19 @@ impl NotifyState {
                     ended_at: None,
                     acknowledged: None,
                 });
+            let goes_on = !member.alert.is_firing() && alert.is_firing();
             member.alert = alert.clone();
             if !alert.is_firing() {
                 member.ended_at.get_or_insert(now);
+            }
+            if goes_on {
+                // It was taken for ended before all of its time was known: channels that were notified of the end are
+                // notified again.
+                member.ended_at = None;
+                let key = EpisodeKey::of(alert);
+                for row in self.rows.values_mut() {
+                    row.notified.remove(&key);
+                }
             }
         }
     }

@@ -551,3 +551,24 @@ fn a_channel_that_asks_for_rest_gets_nothing_before_its_time() {
     desk.run(20, 40);
     assert_eq!(desk.take(), ["30 mail Firing: New down/a"]);
 }
+
+#[test]
+fn an_alert_that_was_taken_for_ended_is_news_again_and_its_end_too() {
+    let mut desk = Desk::new(plain());
+    desk.record(&alert("down", "a", 1, None), minute(1));
+    desk.run(1, 3);
+    desk.record(&alert("down", "a", 1, Some(5)), minute(5));
+    desk.run(5, 12);
+    desk.take();
+    desk.record(&alert("down", "a", 1, None), minute(20));
+    desk.run(20, 27);
+    desk.record(&alert("down", "a", 1, Some(30)), minute(30));
+    desk.run(30, 40);
+    assert_eq!(
+        desk.take(),
+        [
+            "20 mail Firing: New down/a",
+            "30 mail Resolved: Ended down/a"
+        ]
+    );
+}

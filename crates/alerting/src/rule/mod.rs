@@ -73,18 +73,22 @@ impl fmt::Display for Condition {
                 "finding {} of severity {least} or more is open",
                 selector.name
             ),
-            Self::Health(selector, HealthStatus::Degraded) => {
-                write!(f, "health of {} is degraded or critical", selector.name)
-            }
-            Self::Health(selector, HealthStatus::Healthy) => {
-                write!(f, "health of {} is known", selector.name)
-            }
-            Self::Health(selector, HealthStatus::Critical) => {
-                write!(f, "health of {} is critical", selector.name)
+            Self::Health(selector, least) => {
+                f.write_str(&condition_of_check(&selector.name, *least))
             }
             Self::Freshness(selector) => write!(f, "{} is overdue", selector.name),
         }
     }
+}
+
+/// What has to be of a check, or of those that a pattern matches, for an alert.
+pub(crate) fn condition_of_check(name: &str, least: HealthStatus) -> String {
+    let is = match least {
+        HealthStatus::Healthy => "known",
+        HealthStatus::Degraded => "degraded or critical",
+        HealthStatus::Critical => "critical",
+    };
+    format!("check {name} is {is}")
 }
 
 /// From which value on an alert has a higher severity.

@@ -7,6 +7,7 @@
 mod evaluate;
 mod series;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(crate) use evaluate::SOURCE;
 
 use crate::alert::{Alert, AlertId, AlertStatus, pairs};
 use crate::observation::{Expected, Observation};
-use crate::rule::{Condition, Rule, fill};
+use crate::rule::{Condition, Rule, condition_of_check, fill};
 use crate::state::{AlertState, Finding, Phase, Policy, Reason, Transition};
 use crate::{Labels, duration};
 use series::SeriesStore;
@@ -102,20 +103,22 @@ pub struct WatchState {
 }
 
 impl WatchState {
-    /// Takes over from `told`, the state of the same time without what came late, the alerts for which `is_kept`, and
-    /// those that fire in both: they are the same episodes.
-    pub fn take_over(&mut self, told: &Self, is_kept: impl Fn(&AlertId) -> bool) {
-        self.alerts.retain(|id, _| !is_kept(id));
-        for (id, tracked) in &told.alerts {
-            let fires = |tracked: &Tracked| {
-                let phase = &tracked.state.phase;
-                matches!(phase, Phase::Firing { .. } | Phase::Recovering { .. })
-            };
-            let is_same = fires(tracked) && self.alerts.get(id).is_some_and(fires);
-            if is_same || is_kept(id) {
-                self.alerts.insert(id.clone(), tracked.clone());
-            }
+    /// Gives the episode of an alert that fires another beginning: that under which it was reported.
+    pub fn rename_episode(&mut self, id: &AlertId, began: Timestamp, fired_at: Timestamp) {
+        let tracked = self.alerts.get_mut(id);
+        if let Some(Phase::Firing { episode } | Phase::Recovering { episode, .. }) =
+            tracked.map(|tracked| &mut tracked.state.phase)
+        {
+            (episode.began, episode.fired_at) = (began, fired_at);
         }
+    }
+
+    /// Takes over the alerts for which `is_taken`, as they are in another state of the same time.
+    pub fn take_over(&mut self, other: &Self, is_taken: impl Fn(&AlertId) -> bool) {
+        self.alerts.retain(|id, _| !is_taken(id));
+        let taken = other.alerts.iter().filter(|(id, _)| is_taken(id));
+        self.alerts
+            .extend(taken.map(|(id, tracked)| (id.clone(), tracked.clone())));
     }
 }
 
@@ -430,7 +433,7 @@ fn describe(
     });
     let mut summary = fill_in(template);
     if id.labels.get(NO_DATA_LABEL).is_some() || summary.is_empty() {
-        summary = plain_summary(id, &condition);
+        summary = plain_summary(id, rule, &condition);
     }
     Some(Alert {
         status: if is_over {
@@ -476,8 +479,16 @@ fn nameless(label: &str) -> Option<&'static str> {
 }
 
 /// The sentence of an alert whose rule has none.
-fn plain_summary(id: &AlertId, condition: &str) -> String {
+fn plain_summary(id: &AlertId, rule: Option<&Rule>, condition: &str) -> String {
     let mut labels = id.labels.clone();
+    let mut condition = Cow::Borrowed(condition);
+    if let (Some(Condition::Health(_, least)), Some(check)) =
+        (rule.map(|rule| &rule.condition), id.labels.get("check"))
+    {
+        // A pattern says nothing.
+        condition = Cow::Owned(condition_of_check(check, *least));
+        labels.remove("check");
+    }
     let lacks_data = labels.get(NO_DATA_LABEL).is_some();
     labels.remove(NO_DATA_LABEL);
     let of = if labels.is_empty() {

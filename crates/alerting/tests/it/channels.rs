@@ -307,6 +307,62 @@ fn one_failing_channel_never_stops_another() {
 }
 
 #[test]
+fn a_channel_that_cannot_be_made_does_not_stop_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = dir.path().join("notices.jsonl");
+    let text = format!(
+        "[channels.chat]\ntype = \"slack\"\nurl = {{ env = \"DRAGLINE_TEST_IS_NOT_SET\" }}\n\
+         [channels.lines]\ntype = \"file\"\npath = {lines:?}\n"
+    );
+    let (channels, errors) = Channels::load("dragline.toml", &text);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("[channels.chat]"), "{errors:?}");
+    let outcomes = channels.deliver(&[("chat", &notice()), ("lines", &notice())], now());
+    // It waits until the variable is set.
+    assert!(outcomes[0].is_retry(), "{outcomes:?}");
+    assert_eq!(outcomes[1], Outcome::Delivered);
+    assert!(channels.why_broken("chat").is_some() && channels.why_broken("lines").is_none());
+}
+
+#[test]
+fn a_channel_that_asks_for_rest_is_left_alone_by_later_alerts_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let limited = Behaviour::Answer(429, vec![("Retry-After", "900".to_owned())], String::new());
+    let server = Server::start(vec![limited, ok()]);
+    let text = format!(
+        "[notify]\nchannels = [\"x\"]\ngroup_wait = \"0s\"\ngroup_by = [\"alertname\"]\n{}",
+        config("webhook", &server, dir.path())
+    );
+    let (channels, config) = (
+        load(&text),
+        NotifyConfig::load("dragline.toml", &text).unwrap(),
+    );
+    let (mut state, mut history) = (NotifyState::default(), History::default());
+    let mut round = |state: &mut NotifyState, seconds: i64| {
+        let at = now().plus_micros(1_000_000 * seconds);
+        let explain = |_: &_| Explanation::default();
+        let round = dispatch(state, &mut history, &channels, &config, at, 0.0, explain);
+        (round.delivered, round.failures.len())
+    };
+    state.record(&changes(), now());
+    assert_eq!(round(&mut state, 0), (0, 1));
+    // Another group of alerts, which nobody has postponed.
+    let mut other = changes();
+    for change in &mut other {
+        change.id.rule = "another".to_owned();
+        if let Some(alert) = &mut change.alert {
+            alert.id.rule = "another".to_owned();
+            alert.labels.insert("alertname", "another");
+        }
+    }
+    state.record(&other, now().plus_micros(60_000_000));
+    assert_eq!(round(&mut state, 60), (0, 0));
+    assert_eq!(round(&mut state, 899), (0, 0));
+    assert_eq!(server.received().len(), 1);
+    assert_eq!(round(&mut state, 1_000), (2, 0));
+}
+
+#[test]
 fn a_line_is_appended_for_each_notice() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notices.jsonl");

@@ -108,12 +108,7 @@ Exit codes: 0 all tests passed, 1 a test failed, 2 wrong usage.")]
     #[command(after_help = "Examples:
   dragline alerts suggest logs/ > rules.toml
   dragline alerts backtest logs/ --rules rules.toml")]
-    Suggest {
-        #[command(flatten)]
-        logs: AlertLogs,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
+    Suggest(SuggestArgs),
     /// Write the rules for Prometheus, or the routes for Alertmanager
     #[command(after_help = "Examples:
   dragline alerts export prometheus --output rules.yml
@@ -262,6 +257,28 @@ pub(crate) struct BacktestArgs {
     pub(crate) threshold: Vec<f64>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// Options of `dragline alerts suggest`.
+#[derive(Debug, Args)]
+pub(crate) struct SuggestArgs {
+    #[command(flatten)]
+    pub(crate) logs: AlertLogs,
+    /// Output format: the rules as TOML with comments, or JSON [default: json if --output ends with .json, else text]
+    #[arg(long, value_enum)]
+    format: Option<StateFormat>,
+    /// Output file [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+impl SuggestArgs {
+    /// Whether JSON is wanted.
+    pub(crate) fn is_json(&self) -> bool {
+        let implied = super::ending(self.output.as_ref()).as_deref() == Some("json");
+        self.format
+            .map_or(implied, |format| format == StateFormat::Json)
+    }
 }
 
 /// Parses a period, which is longer than nothing.

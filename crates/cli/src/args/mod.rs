@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::alerts::{
     AlertLogs, AlertRules, AlertsCommand, BacktestArgs, ExportFor, RunArgs, SilenceArgs, StateArgs,
-    StateFile, StateFormat,
+    StateFile, StateFormat, SuggestArgs,
 };
 pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;

@@ -31,7 +31,7 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
         .collect();
     if args.output.format() == Format::Json {
         let all: Vec<Value> = entries.iter().map(Entry::to_json).collect();
-        return output::write_json(&args.output, &all);
+        return output::write_json(args.output.output.as_deref(), &all);
     }
     if entries.is_empty() {
         output::tell("no entry to propose: every message that was examined is understood");
@@ -41,7 +41,7 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
     // Samples are text from logs.
     let lines = toml.join("\n");
     let lines = lines.split('\n').map(render::clean).collect::<Vec<_>>();
-    output::save(&args.output, &lines.join("\n"))
+    output::save(args.output.output.as_deref(), &lines.join("\n"))
 }
 
 /// A form of messages and the pattern that matches them.

@@ -67,7 +67,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
     }
     let written = if output.format() == Format::Html {
         let page = render::page(&report, &dragline_report::activity(&finished), &layout);
-        output::save(output, &page)
+        output::save(output.output.as_deref(), &page)
     } else {
         output::write(output, || render::report(&report, &layout), &report)
     };

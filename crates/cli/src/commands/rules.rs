@@ -217,7 +217,7 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
             })
         };
         let all: Vec<Value> = proposals.iter().map(object).collect();
-        return output::write_json(&args.output, &all);
+        return output::write_json(args.output.output.as_deref(), &all);
     }
     if proposals.is_empty() {
         output::tell(
@@ -229,7 +229,7 @@ fn suggest(args: &ReadArgs, limit: usize) -> anyhow::Result<()> {
     // Comments and samples contain text from logs.
     let lines = toml.join("\n");
     let lines = lines.split('\n').map(render::clean).collect::<Vec<_>>();
-    output::save(&args.output, &lines.join("\n"))
+    output::save(args.output.output.as_deref(), &lines.join("\n"))
 }
 
 /// `dragline rules check`

@@ -257,6 +257,62 @@ fn mistakes_in_rules_routes_and_channels_are_named() {
 }
 
 #[test]
+fn what_can_never_fire_or_never_be_filled_in_is_named() {
+    let rule = |rest: &str| format!("[[rule]]\nalert = 'a'\n{rest}\n");
+    let failed = "expr = 'increase(dragline_requests_total[5m]) > 3'";
+    for (config, sentence) in [
+        (
+            rule("expr = 'last(run_itmes[3h]) == 0'"),
+            "there is no metric of runs \"run_itmes\": did you mean \"run_items\"?",
+        ),
+        (
+            rule("expr = 'increase(dragline_requests_total{outcom=\"failed\"}[5m]) > 3'"),
+            "has no label \"outcom\", so that no series is taken (did you mean \"outcome\"?)",
+        ),
+        (
+            rule(&format!("{failed}\nmessage = '{{scrapr_id}} fails'")),
+            "nothing fills in {scrapr_id} (did you mean \"scraper_id\"?)",
+        ),
+        (
+            rule("expr = 'increase(dragline_queue_size[5m]) > 3'"),
+            "goes up and down: use last, avg, min or max",
+        ),
+        (
+            rule("health = 'databse'")
+                + "[[health.checks]]\nname = 'database'\ntype = 'tcp'\nurl = '127.0.0.1:5432'\n",
+            "there is no check \"databse\": did you mean \"database\"?",
+        ),
+        (rule("health = '*'"), "there is no check \"*\""),
+        (
+            rule(failed)
+                + "[[silence]]\nmatch = { alertname = 'b' }\nends = '2026-12-31T00:00:00Z'\n",
+            "a silence asks for the alert",
+        ),
+        (
+            rule(failed)
+                + "[[inhibit]]\nsource = { severty = 'critical' }\ntarget = { alertname = 'a' }\n",
+            "the source of an inhibition asks for the label \"severty\", which no alert has (did you mean \"severity\"?)",
+        ),
+    ] {
+        let place = Place::new(&format!("[notify]\nchannels = ['file']\n{config}"));
+        let output = dragline(&["alerts", "check", "--config", &place.at("dragline.toml")]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{config}{told}");
+        assert!(told.contains(sentence), "{config}{told}");
+    }
+}
+
+#[test]
+fn a_channel_that_cannot_be_used_is_named_and_the_others_are_notified() {
+    let chat = "[channels.chat]\ntype = 'slack'\nurl = { env = 'DRAGLINE_TEST_IS_NOT_SET' }\n";
+    let place = Place::new(&format!("[notify]\nchannels = ['chat', 'file']\n{chat}"));
+    let (code, _, told) = place.run(&[]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("DRAGLINE_TEST_IS_NOT_SET"), "{told}");
+    assert_eq!(place.notices().len(), 1, "{told}");
+}
+
+#[test]
 fn a_report_is_sent_with_its_page() {
     let place = Place::new(NOTIFY);
     let (logs, config) = (place.at("shop.jsonl"), place.at("dragline.toml"));

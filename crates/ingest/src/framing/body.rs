@@ -134,18 +134,7 @@ impl Body {
 }
 
 /// Starts of lines that never start a record in any log.
-const BEGINNINGS: [&str; 72] = [
-    // Selenium's, between a message and its stack.
-    "Build info: version: ",
-    "System info: os.name: ",
-    "System info: host: ",
-    "Driver info: ",
-    "Capabilities {",
-    "Session ID: ",
-    "Element: [[",
-    "Command: [",
-    "Host info: host: ",
-    "For documentation on this error, ",
+const BEGINNINGS: [&str; 62] = [
     "Stack (most recent call last)",
     "Wrapped by:",
     "The above exception was ",
@@ -212,7 +201,8 @@ const BEGINNINGS: [&str; 72] = [
 
 /// Whether a line never starts a record in any log.
 fn is_part(line: &str) -> bool {
-    if BEGINNINGS.iter().any(|begin| line.starts_with(begin)) {
+    let begins = |begin: &&str| line.starts_with(*begin);
+    if BEGINNINGS.iter().any(begins) || super::crash::is_of_selenium(line) {
         return true;
     }
     // Other Python stacks: of a task, of a coroutine, of the logging call.

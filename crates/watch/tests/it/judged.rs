@@ -1,12 +1,22 @@
 //! What rules find in logs, and what a notice says about it.
 
-use dragline_alerting::notice::Suspect;
+use dragline_alerting::notice::{Explanation, Suspect};
 use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::{Alert, rule};
 use dragline_watch::evaluate;
 
 use crate::fleet::{DAY, HOUR, Log, at, rules, wanted};
+
+/// What is said of the alert of the scraper `shop` that fired until now.
+fn explanation_of_shop(log: &Log, rules: &[Rule], now: i64) -> Explanation {
+    let (alerts, _) = judge(log, rules, 0, now);
+    let is_own = |alert: &&Alert| alert.id.labels.get("scraper_id") == Some("shop");
+    let own = alerts.iter().find(is_own);
+    let own = own.unwrap_or_else(|| panic!("{alerts:?}"));
+    log.look(now, &wanted(rules, now))
+        .explain(own, rules, at(now))
+}
 
 /// The alerts that fired between `from` and `now`, in order, with the store.
 fn judge(log: &Log, rules: &[Rule], from: i64, now: i64) -> (Vec<Alert>, AlertStore) {
@@ -180,14 +190,7 @@ fn a_failing_scraper_is_compared_with_others_on_the_site_and_on_the_way() {
         }
         let rules = rule::default_rules();
         let now = HOUR + 300;
-        let (alerts, _) = judge(&log, &rules, 0, now);
-        let own = alerts
-            .iter()
-            .find(|alert| alert.id.labels.get("scraper_id") == Some("shop"));
-        let own = own.unwrap_or_else(|| panic!("{alerts:?}"));
-        let explanation = log
-            .look(now, &wanted(&rules, now))
-            .explain(own, &rules, at(now));
+        let explanation = explanation_of_shop(&log, &rules, now);
         assert_eq!(explanation.evidence.len(), 3);
         assert!(
             explanation.evidence[0].contains("403 https://a.test/p/"),
@@ -220,14 +223,7 @@ fn what_worked_before_the_failure_began_tells_nothing_of_its_cause() {
         "[[rule]]\nalert = \"fails\"\nexpr = \"increase(dragline_requests_total{outcome=\\\"failed\\\"}[5m]) > 20\"",
     );
     let now = HOUR + 56 * 60;
-    let (alerts, _) = judge(&log, &rules, 0, now);
-    let own = alerts
-        .iter()
-        .find(|alert| alert.id.labels.get("scraper_id") == Some("shop"));
-    let own = own.unwrap_or_else(|| panic!("{alerts:?}"));
-    let explanation = log
-        .look(now, &wanted(&rules, now))
-        .explain(own, &rules, at(now));
+    let explanation = explanation_of_shop(&log, &rules, now);
     assert_eq!(explanation.verdict.unwrap().suspect, Suspect::Site);
 }
 
@@ -356,4 +352,40 @@ fn a_finding_stays_open_while_the_next_run_says_nothing_yet() {
         .filter_map(|(alert, _)| alert.id.labels.get("finding"))
         .collect();
     assert_eq!(firing, ["silent_failure"], "{alerts:?}");
+}
+
+#[test]
+fn an_alert_that_ends_because_its_scraper_died_says_so() {
+    let rules = rules(
+        "[[rule]]\nalert = \"fails\"\nexpr = \"increase(dragline_requests_total{outcome=\\\"failed\\\"}[5m]) > 20\"",
+    );
+    let facts = |is_ended: bool| {
+        let mut log = Log::default();
+        let who = ("shop", "a.test", "r1");
+        for nth in 0..100 {
+            log.request(HOUR + nth, who, None, 503);
+        }
+        if is_ended {
+            let rest = "\"site\":\"a.test\",\"event_type\":\"scraper_end\",\"status\":\"success\"";
+            log.line(HOUR + 101, "shop", "r1", rest);
+        }
+        let now = HOUR + 1_200;
+        let (alerts, _) = judge(&log, &rules, 0, now);
+        let end = alerts.iter().find(|alert| alert.ended.is_some()).unwrap();
+        let scene = log.look(now, &wanted(&rules, now));
+        scene.explain(end, &rules, at(now)).facts
+    };
+    let silence = |facts: Vec<(String, String)>| {
+        let found = facts
+            .into_iter()
+            .find(|(name, _)| name == "No sign of life");
+        found.map(|(_, text)| text)
+    };
+    assert_eq!(
+        silence(facts(false)).as_deref(),
+        Some(
+            "the last line of shop is of 2026-03-01 01:01 UTC, and no line says that its run ended: it may have died"
+        )
+    );
+    assert_eq!(silence(facts(true)), None);
 }

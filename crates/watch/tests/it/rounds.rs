@@ -1,7 +1,9 @@
 //! Rounds at any times, over a log that grows meanwhile, beside one watch that never sleeps.
 
+use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::Change;
+use dragline_alerting::{HealthStatus, Labels, Observation};
 use dragline_watch::evaluate;
 use proptest::prelude::*;
 
@@ -96,27 +98,51 @@ fn episodes(changes: &[Change]) -> Vec<(String, String, Option<String>)> {
         .collect()
 }
 
+/// The alerts that fire at the end of each round, by its second.
+type Firing = Vec<(i64, Vec<String>)>;
+
+/// Rounds every five minutes over a log that is copied at times. Returns the changes, what fires at the end of each round,
+/// and the number of events that came late. `check` is a health check that each round observes as critical or not.
+fn every_five_minutes(
+    (log, rules): (&Log, &[Rule]),
+    until: i64,
+    copied: &dyn Fn(i64) -> i64,
+    check: &dyn Fn(i64) -> bool,
+) -> (Vec<Change>, Firing, u64) {
+    let mut store = AlertStore::default();
+    let (mut changes, mut firing, mut late) = (Vec::new(), Vec::new(), 0);
+    for now in (600..=until).step_by(300) {
+        let before = store.clone();
+        let mut wanted = wanted(rules, now).going_on(&before);
+        let mut scene = log.look(copied(now), &wanted);
+        if let Some(again) = wanted.judging_again(&scene, &before) {
+            wanted = again;
+            scene = log.look(copied(now), &wanted);
+        }
+        let status = [HealthStatus::Healthy, HealthStatus::Critical][usize::from(check(now))];
+        let seen = Observation::health("db", Labels::new(), wanted.last_tick(), Some(status));
+        let round = evaluate(&scene, &wanted, &mut store, &[seen]);
+        late += round.late.map_or(0, |(late, _)| late.events);
+        // Every state that is needed is there.
+        assert!(round.late.is_none_or(|(_, from)| from.is_some()));
+        changes.extend(round.changes);
+        changes.extend(round.corrected);
+        let names = store
+            .notices
+            .firing()
+            .map(|(alert, _)| alert.id.rule.clone());
+        firing.push((now, names.collect()));
+    }
+    (changes, firing, late)
+}
+
 #[test]
 fn a_log_that_is_copied_every_hour_tells_what_one_tells_that_is_always_new() {
     let (rules, log) = (rules(RULES), log());
     let rounds = |copied: &dyn Fn(i64) -> i64| {
-        let mut store = AlertStore::default();
-        let (mut changes, mut late) = (Vec::new(), 0);
-        for now in (600..=5 * HOUR).step_by(300) {
-            let before = store.clone();
-            let mut wanted = wanted(&rules, now).going_on(&before);
-            let mut scene = log.look(copied(now), &wanted);
-            if let Some(again) = wanted.judging_again(&scene, &before) {
-                wanted = again;
-                scene = log.look(copied(now), &wanted);
-            }
-            let round = evaluate(&scene, &wanted, &mut store, &[]);
-            late += round.late.map_or(0, |(late, _)| late.events);
-            // Every state that is needed is there.
-            assert!(round.late.is_none_or(|(_, from)| from.is_some()));
-            changes.extend(round.changes);
-        }
-        assert_eq!(store.notices.firing().count(), 0);
+        let (changes, firing, late) =
+            every_five_minutes((&log, &rules), 5 * HOUR, copied, &|_| false);
+        assert_eq!(firing.last(), Some(&(5 * HOUR, Vec::new())));
         (episodes(&changes), late)
     };
     let (always, none) = rounds(&|now| now);
@@ -124,4 +150,64 @@ fn a_log_that_is_copied_every_hour_tells_what_one_tells_that_is_always_new() {
     assert_eq!(none, 0);
     assert!(late > 1000, "{late}");
     assert_eq!(hourly, always);
+}
+
+#[test]
+fn what_fires_over_the_end_of_a_copy_fires_again_and_ends_once() {
+    // Failures from 1:15 to 1:45, and a copy every twenty minutes. Meanwhile a database is out of reach, from 2:05 to 2:20.
+    let mut log = Log::default();
+    log.run(HOUR, ("shop", "shop.test", "r1"), 3_000, |nth| {
+        (900..2_700).contains(&nth)
+    });
+    let db = "[[rule]]\nalert = \"db\"\nhealth = \"db\"";
+    let rules = rules(&format!("{RULES}\n{db}"));
+    let is_out = |now: i64| (2 * HOUR + 300..2 * HOUR + 1_200).contains(&now);
+    let rounds = |every: i64| {
+        let copied = |now: i64| now / every * every;
+        every_five_minutes((&log, &rules), 3 * HOUR, &copied, &is_out)
+    };
+    let (changes, firing, _) = rounds(1_200);
+    let at = |minute: i64| {
+        let found = firing.iter().find(|(now, _)| *now == HOUR + 60 * minute);
+        let names = found.map(|(_, names)| names.join(" "));
+        names.unwrap_or_default()
+    };
+    // The copies of 1:20 and 1:40 have a part of it: at 1:35 and 1:55 the end of the copy was taken for its end.
+    assert_eq!(
+        [20, 35, 40, 55].map(at),
+        ["refused slow", "", "refused slow", ""],
+        "{firing:?}"
+    );
+    // A round that judges again judges the check, too, and it is over when it is.
+    assert_eq!(
+        [60, 65, 75, 80, 120].map(at),
+        ["", "db", "db", "", ""],
+        "{firing:?}"
+    );
+    let (always, _, late) = rounds(1);
+    assert_eq!(late, 0);
+    assert_eq!(episodes(&changes), episodes(&always));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_is_copied_and_whenever_tells_what_is_always_new(
+        every in 300..1_800_i64,
+        troubles in proptest::collection::vec((0..1_400_i64, 10..600_i64), 1..4),
+    ) {
+        let mut log = Log::default();
+        log.run(HOUR, ("shop", "shop.test", "r1"), 1_400, |nth| {
+            troubles.iter().any(|(from, length)| (*from..from + length).contains(&nth))
+        });
+        let rules = rules(RULES);
+        let rounds = |every: i64| {
+            let copied = |now: i64| now / every * every;
+            let (changes, firing, _) =
+                every_five_minutes((&log, &rules), 2 * HOUR + 1_800, &copied, &|_| false);
+            let last = firing.last().map(|(_, names)| names.clone());
+            (episodes(&changes), last)
+        };
+        prop_assert_eq!(rounds(every), rounds(1));
+    }
 }

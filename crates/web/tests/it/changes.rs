@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dragline_web::Topic;
 
-use crate::client::{connect, get};
+use crate::client::{connect, get, read_some};
 use crate::fleet::Fleet;
 use crate::start;
 
@@ -13,10 +13,8 @@ use crate::start;
 fn read_until(stream: &mut impl std::io::Read, wanted: &[&str]) -> String {
     let (mut text, mut buffer) = (String::new(), [0; 4_096]);
     while !wanted.iter().all(|part| text.contains(part)) {
-        let count = stream
-            .read(&mut buffer)
-            .unwrap_or_else(|error| panic!("{error}: {text}"));
-        assert!(count > 0, "the stream ended: {text}");
+        let count = read_some(stream, &mut buffer);
+        assert!(count > 0, "nothing comes any more: {text}");
         text += &String::from_utf8_lossy(&buffer[..count]);
     }
     text

@@ -1,6 +1,6 @@
 //! A client over a plain socket, which sends exactly the given bytes.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -47,15 +47,26 @@ pub(crate) fn raw(to: SocketAddr, bytes: &[u8]) -> Option<Response> {
     read(&mut stream)
 }
 
+/// Reads what is there; 0 at the end, or when there is nothing in time. A read with a time limit that a signal interrupts
+/// does not go on by itself.
+pub(crate) fn read_some(stream: &mut impl Read, buffer: &mut [u8]) -> usize {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read.unwrap_or(0),
+        }
+    }
+}
+
 pub(crate) fn read(stream: &mut TcpStream) -> Option<Response> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 16 * 1024]);
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") {
             break end;
         }
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+        match read_some(stream, &mut buffer) {
+            0 => return None,
+            count => bytes.extend_from_slice(&buffer[..count]),
         }
     };
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -74,9 +85,9 @@ pub(crate) fn read(stream: &mut TcpStream) -> Option<Response> {
         .header("content-length")
         .and_then(|value| value.parse().ok());
     while length.is_some_and(|length| response.body.len() < length) {
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => break,
-            Ok(count) => response.body.extend_from_slice(&buffer[..count]),
+        match read_some(stream, &mut buffer) {
+            0 => break,
+            count => response.body.extend_from_slice(&buffer[..count]),
         }
     }
     Some(response)

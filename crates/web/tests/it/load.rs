@@ -1,6 +1,6 @@
 //! Sizes and times.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use dragline_web::{Server, Topic};
 
-use crate::client::{connect, read, send};
+use crate::client::{connect, read, read_some, send};
 use crate::fleet::Fleet;
 use crate::pages::PAGES;
 use crate::start;
@@ -92,7 +92,8 @@ fn viewers(server: &Server, events: &Arc<AtomicUsize>) {
             .stack_size(64 * 1024)
             .spawn(move || {
                 let mut buffer = [0; 2_048];
-                while let Ok(count) = stream.read(&mut buffer) {
+                loop {
+                    let count = read_some(&mut stream, &mut buffer);
                     if count == 0 {
                         break;
                     }

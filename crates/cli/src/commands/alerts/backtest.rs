@@ -7,20 +7,19 @@ use dragline_alerting::config::AlertConfig;
 use dragline_alerting::duration;
 use dragline_alerting::replay::{ReplayedNotice, most_within, replay};
 use dragline_alerting::rule::{Condition, Rule};
-use dragline_report::render;
+use dragline_report::render::{self, Align, Block, Document, Tone};
 use dragline_schema::Severity;
 use dragline_watch::Scene;
 use dragline_watch::suggest::{Suggestion, suggest as propose};
 use serde_json::{Value, json};
 
-use super::{Context, clean, load, read_logs};
-use crate::args::{AlertLogs, BacktestArgs, Format, OutputArgs, WrongUsage};
+use super::{Context, load, read_logs};
+use crate::args::{BacktestArgs, SuggestArgs, WrongUsage};
 use crate::output;
 use crate::session::Session;
 
 /// `dragline alerts backtest`
 pub(super) fn backtest(args: &BacktestArgs) -> anyhow::Result<()> {
-    check_format(&args.output)?;
     let session = Session::open(&args.logs.rules.session())?;
     let mut config = load(&session, &args.logs.rules)?;
     choose(&mut config, &args.rule)?;
@@ -51,27 +50,13 @@ pub(super) fn backtest(args: &BacktestArgs) -> anyhow::Result<()> {
         &config.notify,
         &scene.observations,
     );
-    if args.output.format() == Format::Json {
-        let value = json!({
-            "period": period(&scene),
-            "rules": results.iter().map(|(rule, results)| of_rule(rule, results)).collect::<Vec<_>>(),
-            "notices": channels(&config, &sent),
-        });
-        return output::write_json(&args.output, &value);
-    }
-    let mut text = heading(&scene);
-    for (rule, results) in &results {
-        text += &told(rule, results);
-    }
-    text += &told_notices(&config, &sent);
-    output::save(&args.output, &clean(&text))
-}
-
-fn check_format(output: &OutputArgs) -> anyhow::Result<()> {
-    if matches!(output.format(), Format::Text | Format::Json) {
-        return Ok(());
-    }
-    Err(WrongUsage::new("only --format text and --format json are supported here").into())
+    let value = json!({
+        "period": period(&scene),
+        "rules": results.iter().map(|(rule, results)| of_rule(rule, results)).collect::<Vec<_>>(),
+        "notices": channels(&config, &sent),
+    });
+    let document = || document(&scene, &results, &config, &sent);
+    output::write(&args.output, document, &value)
 }
 
 /// Keeps the rules with the given names; all of them without names.
@@ -128,45 +113,79 @@ fn period(scene: &Scene) -> Value {
     json!({"start": first.map(show), "end": last.map(show)})
 }
 
-fn heading(scene: &Scene) -> String {
+fn document(
+    scene: &Scene,
+    results: &[(&Rule, Vec<BacktestResult>)],
+    config: &AlertConfig,
+    sent: &[ReplayedNotice],
+) -> Document {
+    let mut document = Document::default();
+    let title = match results {
+        [(rule, _)] => format!("What the rule {} would have done", rule.name),
+        _ => format!("What {} rules would have done", results.len()),
+    };
+    document.blocks.push(Block::Title(title));
     let Some((first, last)) = scene.finished.period else {
-        return "The logs have no times: no rule can be judged.\n".to_owned();
+        document.text(
+            Tone::Warning,
+            "The logs have no times: no rule can be judged.",
+        );
+        return document;
     };
     let days = last.since(first) as f64 / 86_400e6;
-    format!(
-        "Over {days:.1} days, {} to {}.\nFindings are dated by their onset; the analyst sees most of them only when a run ends.\n\n",
-        &first.to_string()[..10],
-        &last.to_string()[..10]
-    )
+    let (first, last) = (first.to_string(), last.to_string());
+    document.text(
+        Tone::Plain,
+        format!(
+            "Over {days:.1} days, {} to {}. Findings are dated by their onset; the analyst sees most of them only when a run ends.",
+            &first[..10],
+            &last[..10]
+        ),
+    );
+    document.heading("Rules");
+    let headers = [
+        (Align::Left, "rule"),
+        (Align::Left, "variation"),
+        (Align::Right, "fired"),
+        (Align::Right, "in all"),
+        (Align::Left, "last (UTC)"),
+    ];
+    let rows = results.iter().flat_map(|(rule, results)| {
+        let row = |result: &BacktestResult| (Tone::Plain, cells(rule, result));
+        results.iter().map(row)
+    });
+    document.blocks.push(Block::table(&headers, rows.collect()));
+    document.heading("Conditions");
+    let conditions = results
+        .iter()
+        .map(|(rule, _)| format!("{}: {}", rule.name, rule.condition));
+    document.blocks.push(Block::Lines(conditions.collect()));
+    document.heading("Notices, with the ends of alerts");
+    document.blocks.push(of_notices(config, sent));
+    document
 }
 
-fn told(rule: &Rule, results: &[BacktestResult]) -> String {
-    let mut text = format!("{}: {}\n", rule.name, rule.condition);
-    for result in results {
-        let last = result.episodes.last().map_or_else(String::new, |episode| {
-            format!(
-                ", the last {} UTC",
-                episode.began.to_string()[..16].replace('T', " ")
-            )
-        });
-        let times = match result.episodes.len() {
-            0 => "never".to_owned(),
-            1 => "once".to_owned(),
-            count => format!("{count} times"),
-        };
-        let length = duration::format(Duration::from_secs(result.firing.as_secs() / 60 * 60));
-        let firing = if result.firing.is_zero() {
+/// A row of the table of rules.
+fn cells(rule: &Rule, result: &BacktestResult) -> Vec<String> {
+    let times = match result.episodes.len() {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    };
+    let firing = Duration::from_secs(result.firing.as_secs() / 60 * 60);
+    let last = result.episodes.last();
+    let last = last.map(|episode| episode.began.to_string()[..16].replace('T', " "));
+    vec![
+        rule.name.clone(),
+        variation(result.variation),
+        times,
+        if firing.is_zero() {
             String::new()
         } else {
-            format!(", for {length} in all")
-        };
-        text += &format!(
-            "  {:<28} {times}{firing}{last}\n",
-            variation(result.variation)
-        );
-    }
-    text.push('\n');
-    text
+            duration::format(firing)
+        },
+        last.unwrap_or_default(),
+    ]
 }
 
 fn variation(variation: Variation) -> String {
@@ -230,38 +249,36 @@ fn channels(config: &AlertConfig, sent: &[ReplayedNotice]) -> Vec<Value> {
         .collect()
 }
 
-fn told_notices(config: &AlertConfig, sent: &[ReplayedNotice]) -> String {
+fn of_notices(config: &AlertConfig, sent: &[ReplayedNotice]) -> Block {
     let all = channels(config, sent);
     if all.is_empty() {
-        return "No notice: no rule fires, or [notify] names no channel.\n".to_owned();
+        let none = "No notice: no rule fires, or [notify] names no channel.";
+        return Block::Text(Tone::Plain, none.to_owned());
     }
-    let mut text = String::from("Notices, with the ends of alerts\n");
-    for one in all {
+    let lines = all.iter().map(|one| {
         let number = |name: &str| one[name].as_u64();
         let channel = one["channel"].as_str().unwrap_or_default();
         let (count, critical) = (
             number("notices").unwrap_or(0),
             number("critical").unwrap_or(0),
         );
-        text += &format!("  {channel}: {count}, of which {critical} critical");
-        if let (Some(budget), Some(most)) = (
-            config.notify.notify.budget,
-            number("most_within_budget_period"),
-        ) {
-            text += &format!(
+        let within = number("most_within_budget_period");
+        let budget = config.notify.notify.budget.zip(within);
+        let budget = budget.map_or_else(String::new, |(budget, most)| {
+            format!(
                 "; the others at most {most} in any {} (budget {})",
                 duration::format(budget.period),
                 budget.notices
-            );
-        }
-        text.push('\n');
-    }
-    text
+            )
+        });
+        format!("{channel}: {count}, of which {critical} critical{budget}")
+    });
+    Block::Lines(lines.collect())
 }
 
 /// `dragline alerts suggest`
-pub(super) fn suggest(logs: &AlertLogs, output: &OutputArgs) -> anyhow::Result<()> {
-    check_format(output)?;
+pub(super) fn suggest(args: &SuggestArgs) -> anyhow::Result<()> {
+    let (logs, output) = (&args.logs, args.output.as_deref());
     let session = Session::open(&logs.rules.session())?;
     let config = AlertConfig {
         rules: dragline_watch::suggest::candidates(),
@@ -271,7 +288,7 @@ pub(super) fn suggest(logs: &AlertLogs, output: &OutputArgs) -> anyhow::Result<(
     let wanted = context.wanted(&config, &session).of_history();
     let scene = read_logs(&session, logs, &wanted)?;
     let suggestions = propose(&scene);
-    if output.format() == Format::Json {
+    if args.is_json() {
         let all: Vec<Value> = suggestions.iter().map(of_suggestion).collect();
         return output::write_json(output, &all);
     }

@@ -110,8 +110,5 @@ pub(super) fn export(
     for note in &export.notes {
         output::tell(&clean(note));
     }
-    match to {
-        Some(path) => output::write_file(path, &export.yaml),
-        None => output::show(&export.yaml),
-    }
+    output::save(to, &export.yaml)
 }

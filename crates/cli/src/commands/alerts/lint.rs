@@ -111,7 +111,9 @@ fn problem_of(session: &Session, rule: &Rule) -> Option<String> {
             let checks = session.config.health().ok();
             let checks = checks.iter().flat_map(|checks| &checks.checks);
             let names: Vec<&str> = checks.map(|check| check.name.as_str()).collect();
-            let names = names.iter().copied().chain([Report::UPLINK]);
+            // The own network is judged beside checks, never without one.
+            let uplink = (!names.is_empty()).then_some(Report::UPLINK);
+            let names = names.iter().copied().chain(uplink);
             unknown("check", selector, names, "[health]")
         }
         Condition::Freshness(selector) => unknown(

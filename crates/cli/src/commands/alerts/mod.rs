@@ -36,7 +36,7 @@ pub(crate) fn alerts(command: &AlertsCommand) -> anyhow::Result<()> {
         AlertsCommand::Test { files, rules } => check::test(files, rules),
         AlertsCommand::SendTest { channel, config } => check::send_test(channel, config.as_ref()),
         AlertsCommand::Backtest(args) => backtest::backtest(args),
-        AlertsCommand::Suggest { logs, output } => backtest::suggest(logs, output),
+        AlertsCommand::Suggest(args) => backtest::suggest(args),
         AlertsCommand::Export {
             program,
             rules,

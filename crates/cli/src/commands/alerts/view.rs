@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use dragline_alerting::history::Entry;
-use dragline_alerting::notify::Silence;
+use dragline_alerting::notify::{DeliveryKind, Silence};
 use dragline_alerting::{LabelMatch, Matchers, duration};
 use dragline_report::render;
 use dragline_schema::Timestamp;
@@ -103,6 +103,7 @@ fn told(entry: &Entry) -> String {
         Entry::Notice {
             at,
             channel,
+            kind,
             title,
             alerts,
             error,
@@ -117,8 +118,15 @@ fn told(entry: &Entry) -> String {
             let evidence = alerts.iter().flat_map(|alert| &alert.evidence);
             let evidence: Vec<String> = evidence.map(|line| format!("    {line}\n")).collect();
             let evidence = evidence.concat();
+            let what = match kind {
+                DeliveryKind::Firing => "notice",
+                DeliveryKind::Resolved => "notice of the end",
+                DeliveryKind::Repeat => "repeated notice",
+                DeliveryKind::Digest => "digest",
+                DeliveryKind::Report => "report",
+            };
             format!(
-                "{} notice to {channel}: {title}{end}\n{evidence}",
+                "{} {what} to {channel}: {title}{end}\n{evidence}",
                 minute(*at)
             )
         }

@@ -7,18 +7,7 @@ pub(crate) fn is_more(line: &str) -> bool {
 
 /// Lines of an exception's message after the first.
 pub(super) fn is_more_of_message(bare: &str) -> bool {
-    const WORDS: [&str; 40] = [
-        // Selenium's, between the message and the stack.
-        "Build info: version: ",
-        "System info: os.name: ",
-        "System info: host: ",
-        "Driver info: ",
-        "Capabilities {",
-        "Session ID: ",
-        "Element: [[",
-        "Command: [",
-        "Host info: host: ",
-        "For documentation on this error, ",
+    const WORDS: [&str; 30] = [
         // ChromeDriver's causes.
         "from ",
         "╔",
@@ -50,6 +39,23 @@ pub(super) fn is_more_of_message(bare: &str) -> bool {
         "=====",
         "Backtrace:",
         "The above exception",
+    ];
+    WORDS.iter().any(|words| bare.starts_with(words)) || is_of_selenium(bare)
+}
+
+/// What Selenium writes between the message of an error and its stack.
+pub(crate) fn is_of_selenium(bare: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "Build info: version: ",
+        "System info: os.name: ",
+        "System info: host: ",
+        "Driver info: ",
+        "Capabilities {",
+        "Session ID: ",
+        "Element: [[",
+        "Command: [",
+        "Host info: host: ",
+        "For documentation on this error, ",
     ];
     WORDS.iter().any(|words| bare.starts_with(words))
 }

@@ -11,8 +11,8 @@ use dragline_schema::{Level, Position};
 use crate::framing::lines::append;
 
 pub(crate) use self::lines::{
-    behind_mark, behind_version, error_line, error_within, is_frame, is_more, is_ruby_frame,
-    split_type,
+    behind_mark, behind_version, error_line, error_within, is_frame, is_more, is_of_selenium,
+    is_ruby_frame, split_type,
 };
 use self::lines::{
     behind_type, is_chain, is_more_of_message, is_of_v8, is_script_place, without_words,

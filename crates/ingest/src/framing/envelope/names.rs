@@ -264,7 +264,11 @@ fn of_pod<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
 /// `name_1 2026-03-04 …`, as old versions of compose and some collectors write it.
 pub(super) fn bare<'l>(line: &'l str, habits: &mut Habits) -> Option<Opened<'l>> {
     let (name, text) = line.split_once(' ')?;
-    if let Some(known) = habits.pods.iter().find(|known| line.starts_with(&***known)) {
+    if let Some(known) = habits
+        .pods
+        .iter()
+        .find(|known| line.starts_with(known.as_str()))
+    {
         return Some(stream(name, &line[known.len()..]));
     }
     if habits.bare_names.iter().any(|known| known == name) {
