@@ -31,8 +31,7 @@
 //! use dragline_alerting::notice::Explanation;
 //! use dragline_alerting::notify::{NotifyConfig, NotifyState};
 //! use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
-//! use dragline_alerting::{Labels, Observation, rule};
-//! use dragline_schema::Timestamp;
+//! use dragline_alerting::{Labels, Observation, Timestamp, rule};
 //!
 //! let toml = r#"
 //!     [notify]
@@ -91,5 +90,6 @@ pub mod testing;
 pub mod watch;
 
 pub use alert::{Alert, AlertId, AlertStatus};
+pub use dragline_schema::{Severity, Timestamp};
 pub use labels::{LabelMatch, Labels, Matchers};
 pub use observation::{Expected, HealthStatus, Observation, Topic};

@@ -28,8 +28,7 @@
 //! passed in. Postgres and MySQL are the features `postgres` and `mysql`.
 //!
 //! ```
-//! use dragline_health::{Config, Environment, Health, Signals, Status};
-//! use dragline_schema::Timestamp;
+//! use dragline_health::{Config, Environment, Health, Signals, Status, Timestamp};
 //!
 //! let text = r#"
 //! [[health.checks]]
@@ -88,6 +87,7 @@ pub use config::{
     HostPort, Target,
 };
 pub use database::Database;
+pub use dragline_schema::Timestamp;
 pub use field::{Field, Unit};
 pub use freshness::{Schedule, judge_freshness};
 pub use health::{Health, Memory};

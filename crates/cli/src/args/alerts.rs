@@ -268,14 +268,14 @@ pub(crate) struct SuggestArgs {
     #[arg(long, value_enum)]
     format: Option<StateFormat>,
     /// Output file [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = super::output::output_file)]
     pub(crate) output: Option<PathBuf>,
 }
 
 impl SuggestArgs {
     /// Whether JSON is wanted.
     pub(crate) fn is_json(&self) -> bool {
-        let implied = super::ending(self.output.as_ref()).as_deref() == Some("json");
+        let implied = super::query::ending(self.output.as_ref()).as_deref() == Some("json");
         self.format
             .map_or(implied, |format| format == StateFormat::Json)
     }

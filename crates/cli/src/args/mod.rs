@@ -3,7 +3,10 @@
 mod alerts;
 mod errors;
 mod filter;
+mod output;
 mod query;
+mod read;
+mod rules;
 mod serve;
 mod ship;
 
@@ -18,8 +21,13 @@ pub(crate) use self::alerts::{
 };
 pub(crate) use self::errors::{Faulty, WrongUsage};
 pub(crate) use self::filter::FilterArgs;
+pub(crate) use self::output::{Format, OutputArgs};
+use self::query::tables;
 pub(crate) use self::query::{ExportArgs, SqlArgs, SqlFormat};
-use self::query::{ending, tables};
+pub(crate) use self::read::{
+    DiffArgs, ExplainArgs, InputArgs, ReadArgs, ReadingArgs, ReportArgs, TailArgs, TailFormat,
+};
+pub(crate) use self::rules::{ConfigCommand, MapCommand, RulesArgs, RulesCommand};
 pub(crate) use self::serve::{BackupArgs, RestoreArgs, ServeArgs, TokenCommand};
 pub(crate) use self::ship::ShipArgs;
 
@@ -234,279 +242,6 @@ The service may run meanwhile.")]
     Demo(DemoArgs),
 }
 
-/// Inputs, filters and output of a reading command.
-#[derive(Debug, Args)]
-pub(crate) struct ReadArgs {
-    /// Files, directories or globs (quoted); plain, .gz or .zst; `-` is standard input
-    #[arg(required_unless_present = "from_rollups", value_name = "LOGS")]
-    pub(crate) logs: Vec<String>,
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    #[command(flatten)]
-    pub(crate) history: HistoryArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// Options of the history.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "History")]
-pub(crate) struct HistoryArgs {
-    /// Directory that keeps the counts of every log read, so that baselines include logs deleted since
-    #[arg(long, value_name = "DIR")]
-    pub(crate) history: Option<PathBuf>,
-    /// Report from the history alone, without logs
-    #[arg(long, requires = "history", conflicts_with = "logs")]
-    pub(crate) from_rollups: bool,
-}
-
-/// Options of `dragline report`.
-#[derive(Debug, Args)]
-pub(crate) struct ReportArgs {
-    #[command(flatten)]
-    pub(crate) read: ReadArgs,
-    /// Exit with 1 if a scraper has one of these verdicts, or an open incident has one of these kinds
-    /// (comma-separated: `blocked`, `down`, `layout_changed`, …, or `block_wave`, `new_error`, …)
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = bad_news, help_heading = "Output")]
-    pub(crate) fail_on: Vec<String>,
-    /// Show only this incident, with its log lines: its number in the report, or its id
-    #[arg(long, value_name = "N|ID", help_heading = "Output")]
-    pub(crate) incident: Option<String>,
-    /// Write one file per incident to this directory, for somebody without the logs: `dragline explain` judges it again
-    #[arg(
-        long,
-        value_name = "DIR",
-        help_heading = "Output",
-        conflicts_with_all = ["incident", "from_rollups"]
-    )]
-    pub(crate) capsules: Option<PathBuf>,
-    /// Send the report to this channel of the configuration, too; may be repeated
-    #[arg(
-        long,
-        value_name = "CHANNEL",
-        help_heading = "Output",
-        conflicts_with = "incident"
-    )]
-    pub(crate) send: Vec<String>,
-}
-
-/// Options of `dragline explain`.
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    /// Incident capsule
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// Show the page as it was when the capsule was made, as Markdown
-    #[arg(long, help_heading = "Output")]
-    pub(crate) page: bool,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// Options of `dragline diff`.
-#[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// Run to compare B with, or `baseline`
-    #[arg(value_name = "A")]
-    pub(crate) a: String,
-    /// Run to compare
-    #[arg(value_name = "B")]
-    pub(crate) b: String,
-    #[command(flatten)]
-    pub(crate) read: ReadArgs,
-    /// Condition on the change of a metric, such as 'items>-10%'; may be repeated
-    #[arg(long, value_name = "GATE", allow_hyphen_values = true)]
-    pub(crate) gate: Vec<dragline_report::diff::Gate>,
-}
-
-/// Filters, rules and resources for reading.
-#[derive(Debug, Args)]
-pub(crate) struct InputArgs {
-    #[command(flatten)]
-    pub(crate) filter: FilterArgs,
-    #[command(flatten)]
-    pub(crate) rules: RulesArgs,
-    /// Classify all errors by the rules, also errors that the scraper classified itself when it logged them
-    #[arg(long, help_heading = "Rules")]
-    pub(crate) reclassify: bool,
-    #[command(flatten)]
-    pub(crate) reading: ReadingArgs,
-}
-
-/// Resources for reading.
-#[derive(Debug, Args)]
-pub(crate) struct ReadingArgs {
-    /// Number of reading threads [default: one per processor]
-    #[arg(long, value_name = "N", help_heading = "Reading", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) jobs: Option<u16>,
-    /// Read every file, also files unchanged since the last time
-    #[arg(long, help_heading = "Reading")]
-    pub(crate) no_cache: bool,
-    /// Memory limit, such as 2GiB; what does not fit is aggregated, spilled to files or refused, and the
-    /// output says so [default: 512MiB, 1GiB for sql and export]
-    #[arg(long, value_name = "SIZE", help_heading = "Reading", value_parser = memory)]
-    pub(crate) memory: Option<usize>,
-}
-
-/// Options of `dragline tail`.
-#[derive(Debug, Args)]
-pub(crate) struct TailArgs {
-    /// Files, directories or globs (quoted); files may be created later
-    #[arg(required = true, value_name = "LOGS")]
-    pub(crate) logs: Vec<String>,
-    /// Number of existing records to show first: the last ones that match the filters
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
-    pub(crate) lines: usize,
-    /// Show all existing records
-    #[arg(long)]
-    pub(crate) from_start: bool,
-    /// Show existing records and exit
-    #[arg(long)]
-    pub(crate) no_follow: bool,
-    /// Only records whose line, as printed, matches this regular expression
-    #[arg(long, value_name = "REGEX")]
-    pub(crate) grep: Option<String>,
-    /// File that stores the position in each log, to resume from there the next time
-    #[arg(long, value_name = "FILE")]
-    pub(crate) state: Option<PathBuf>,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = TailFormat::Text)]
-    pub(crate) format: TailFormat,
-    /// Memory limit, such as 2GiB [default: 512MiB]
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    pub(crate) memory: Option<usize>,
-    #[command(flatten)]
-    pub(crate) filter: FilterArgs,
-    /// Configuration file: text formats, field names, events [default: dragline.toml in the current
-    /// directory, if it exists]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-}
-
-impl TailArgs {
-    /// Returns the shipped rules with the given configuration.
-    pub(crate) fn rules(&self) -> RulesArgs {
-        RulesArgs::of_config(self.config.as_ref())
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TailFormat {
-    /// Human-readable lines
-    Text,
-    /// Dragline's wire format, for records of any format
-    Json,
-}
-
-/// Classification rules.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Rules")]
-pub(crate) struct RulesArgs {
-    /// Rule file (TOML) to add to the shipped rules: its rules win at equal priority and replace rules with
-    /// the same id; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rules: Vec<PathBuf>,
-    /// Use only the rules of the files, not the shipped rules
-    #[arg(long)]
-    pub(crate) no_shipped_rules: bool,
-    /// Configuration file: site priorities, rule files, severity settings [default: dragline.toml in the
-    /// current directory, if it exists]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-}
-
-impl RulesArgs {
-    pub(crate) fn of_config(config: Option<&PathBuf>) -> Self {
-        Self {
-            rules: Vec::new(),
-            no_shipped_rules: false,
-            config: config.cloned(),
-        }
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RulesCommand {
-    /// List all rules with category, severity and priority
-    #[command(after_help = "Examples:
-  dragline rules list
-  dragline rules list --rules mine.toml --format json | jq -r '.[].id'")]
-    List {
-        #[command(flatten)]
-        rules: RulesArgs,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
-    /// Explain how an error is classified: the rule, the matched text, and alternatives
-    #[command(after_help = "Examples:
-  dragline rules explain 'httpx.ConnectTimeout: timed out'
-  dragline rules explain 'the page says no' --status 403")]
-    Explain {
-        /// The error: `Type: message`, or only a message
-        #[arg(value_name = "TEXT")]
-        text: String,
-        /// HTTP status of the response
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..1000))]
-        status: Option<u16>,
-        #[command(flatten)]
-        rules: RulesArgs,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
-    /// Propose rules for unclassified errors, as TOML for a rule file
-    #[command(
-        long_about = "Propose rules for unclassified errors.\n\nThe messages of unclassified errors are grouped into \
-templates. Each template is printed as a rule, with the number of errors it matches, samples as its tests, and the \
-test texts of other rules that it would also match. The category is guessed from the words of the other rules' tests: \
-check it before you use the rule.",
-        after_help = "Examples:
-  dragline rules suggest logs/ >> mine.toml
-  dragline rules suggest logs/ --limit 3 --format json | jq '.[].pattern'
-  dragline rules check mine.toml"
-    )]
-    Suggest {
-        #[command(flatten)]
-        read: Box<ReadArgs>,
-        /// Maximum number of proposals
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        limit: usize,
-    },
-    /// Check rule files: keys, patterns, unreachable rules, and the rules' own tests
-    #[command(after_help = "Examples:
-  dragline rules check mine.toml
-
-Exit codes: 0 no problems, 1 problems found.")]
-    Check {
-        /// Rule files (TOML)
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Check the files without the shipped rules
-        #[arg(long)]
-        no_shipped_rules: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum MapCommand {
-    /// Print [[map.events]] entries for messages in which no request, item or error was recognised
-    #[command(
-        long_about = "Print [[map.events]] entries for messages in which no request, item or error was recognised.\n\n\
-Messages that differ only in URLs, numbers and values are one entry, the most frequent first, with the number of lines \
-and a sample. What they mean cannot be known from the messages: replace `is = \"log\"` by request, item, item_failed or \
-error where they should count, and remove the entries that should not.",
-        after_help = "Examples:
-  dragline map suggest logs/ >> dragline.toml
-  dragline map suggest logs/ --limit 3 --format json | jq -r '.[].message'"
-    )]
-    Suggest {
-        #[command(flatten)]
-        read: Box<ReadArgs>,
-        /// Maximum number of entries
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        limit: usize,
-    },
-}
-
 /// Options of `dragline archive`.
 #[derive(Debug, Args)]
 pub(crate) struct ArchiveArgs {
@@ -571,51 +306,8 @@ pub(crate) enum HealthFormat {
 impl HealthArgs {
     /// Returns the shipped rules with the given configuration.
     pub(crate) fn rules(&self) -> RulesArgs {
-        RulesArgs {
-            rules: Vec::new(),
-            no_shipped_rules: false,
-            config: self.config.clone(),
-        }
+        RulesArgs::of_config(self.config.as_ref())
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Write a configuration file that lists every setting, commented out
-    #[command(after_help = "Examples:
-  dragline config init
-  dragline config init --env")]
-    Init {
-        /// File to create; an existing file is not overwritten [default: dragline.toml, with --env
-        /// dragline.env]
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
-        /// Write the recorder's settings as environment variables instead
-        #[arg(long)]
-        env: bool,
-    },
-    /// Show every setting in effect, and whether it comes from the environment, the file or the default
-    #[command(after_help = "Examples:
-  dragline config show
-  dragline config show --format json | jq '.[] | select(.from != \"default\")'")]
-    Show {
-        /// Configuration file [default: dragline.toml in the current directory, if it exists]
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
-    /// Check a configuration file: keys, values, patterns, names
-    #[command(after_help = "Examples:
-  dragline config check
-  dragline config check production.toml
-
-Exit codes: 0 no problems, 2 problems found.")]
-    Check {
-        /// Configuration files [default: dragline.toml]
-        #[arg(value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
 }
 
 #[derive(Debug, Args)]
@@ -642,50 +334,6 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct OutputArgs {
-    /// Output format [default: by the extension of --output (.html, .md, .json), else text]
-    #[arg(long = "format", value_enum, value_name = "FORMAT")]
-    named_format: Option<Format>,
-    /// Output file [default: standard output]
-    #[arg(long, short, value_name = "FILE", value_parser = output_file)]
-    pub(crate) output: Option<PathBuf>,
-}
-
-/// A file to write to. `-` would become a file of this name.
-fn output_file(text: &str) -> Result<PathBuf, String> {
-    if text == "-" {
-        return Err("standard output is the default: leave --output out".to_owned());
-    }
-    Ok(PathBuf::from(text))
-}
-
-impl OutputArgs {
-    /// Returns the format given, or the one that the extension of the output implies.
-    pub(crate) fn format(&self) -> Format {
-        self.named_format
-            .unwrap_or_else(|| match ending(self.output.as_ref()).as_deref() {
-                Some("html" | "htm") => Format::Html,
-                Some("md" | "markdown") => Format::Markdown,
-                Some("json") => Format::Json,
-                _ => Format::Text,
-            })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Text for the terminal
-    Text,
-    /// Markdown for tickets and emails
-    Markdown,
-    /// One self-contained page with charts
-    Html,
-    /// JSON with the schema dragline.report/1 (docs/report.schema.json)
-    Json,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Directory for the logs, the report and truth.json, which lists the planted incidents
     #[arg(value_name = "DIR", default_value = "demo")]
@@ -707,31 +355,4 @@ pub(crate) struct DemoArgs {
         requires = "live"
     )]
     pub(crate) listen: std::net::SocketAddr,
-}
-
-fn bad_news(word: &str) -> Result<String, String> {
-    let (word, all) = (word.trim(), dragline_report::bad_news());
-    if all.contains(&word) {
-        return Ok(word.to_owned());
-    }
-    Err(format!(
-        "unknown verdict or kind of incident {word:?}; use one of: {}",
-        all.join(", ")
-    ))
-}
-
-/// Minimum memory limit, which even a small report needs.
-const LEAST_MEMORY: u64 = 128 << 20;
-
-fn memory(text: &str) -> Result<usize, String> {
-    let bytes = text
-        .parse::<bytesize::ByteSize>()
-        .map_err(|_| format!("invalid size {text:?}: use a size such as 512MiB or 2GiB"))?;
-    if bytes.as_u64() < LEAST_MEMORY {
-        return Err(format!(
-            "{text:?} is too small: at least 128MiB is required"
-        ));
-    }
-    usize::try_from(bytes.as_u64())
-        .map_err(|_| format!("{text:?} is more than a process can address"))
 }

@@ -270,6 +270,10 @@ fn what_can_never_fire_or_never_be_filled_in_is_named() {
             "has no label \"outcom\", so that no series is taken (did you mean \"outcome\"?)",
         ),
         (
+            rule("expr = 'increase(dragline_requests_total{outcome=\"failled\"}[5m]) > 3'"),
+            "outcome is never \"failled\", so that no series is taken (did you mean \"failed\"?): it is success, failed, unknown",
+        ),
+        (
             rule(&format!("{failed}\nmessage = '{{scrapr_id}} fails'")),
             "nothing fills in {scrapr_id} (did you mean \"scraper_id\"?)",
         ),
@@ -310,6 +314,41 @@ fn a_channel_that_cannot_be_used_is_named_and_the_others_are_notified() {
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("DRAGLINE_TEST_IS_NOT_SET"), "{told}");
     assert_eq!(place.notices().len(), 1, "{told}");
+}
+
+#[test]
+fn what_a_rule_would_have_done_is_shown_in_every_format() {
+    let place = Place::new(NOTIFY);
+    let (logs, config) = (place.at("shop.jsonl"), place.at("dragline.toml"));
+    let run = |more: &[&str]| {
+        let own = [
+            "alerts",
+            "backtest",
+            &logs,
+            "--config",
+            &config,
+            "--rule",
+            "crawler_failures",
+            "--threshold",
+            "20,500",
+        ];
+        stdout(&[&own, more].concat())
+    };
+    insta::assert_snapshot!("backtest", run(&[]));
+    let page = run(&["--format", "html"]);
+    assert!(
+        page.starts_with("<!doctype html>") && page.contains(">crawler_failures</td>"),
+        "{page}"
+    );
+    let markdown = run(&["--format", "markdown"]);
+    assert!(
+        markdown.contains("| crawler\\_failures | as it is | once |"),
+        "{markdown}"
+    );
+    let json: Value = serde_json::from_str(&run(&["--format", "json"])).unwrap();
+    let variations = json["rules"][0]["variations"].as_array().unwrap();
+    let fired = |nth: usize| variations[nth]["episodes"].as_array().unwrap().len();
+    assert_eq!((variations.len(), fired(0), fired(2)), (3, 1, 0), "{json}");
 }
 
 #[test]

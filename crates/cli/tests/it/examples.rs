@@ -140,7 +140,9 @@ impl Place {
             // It would serve forever, and on a port that others may use.
             text = text.replace("dragline ", "timeout -s TERM 8 dragline ");
             if !text.contains("--listen") {
-                let listen = ["dragline serve", "demo --live"];
+                // Few days: the logs are written before the service starts, also on a busy machine.
+                text = text.replace("demo --live", "demo --days 1 --live");
+                let listen = ["dragline serve", "demo --days 1 --live"];
                 for command in listen {
                     text = text.replace(command, &format!("{command} --listen 127.0.0.1:0"));
                 }

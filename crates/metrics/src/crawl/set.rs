@@ -1,5 +1,7 @@
 //! The names, types, units and labels of the crawling metrics.
 
+use dragline_schema::{ErrorCategory, ProductAction, RunStatus, Severity};
+
 use crate::error::RegisterError;
 use crate::family::AnyFamily;
 use crate::{Descriptor, Kind, Registry, Unit};
@@ -171,6 +173,44 @@ impl CrawlMetric {
             Kind::Counter => format!("{}_total", self.name()),
             Kind::Gauge | Kind::Histogram => self.name().to_owned(),
         }
+    }
+
+    /// The values that one of its labels can have, where they are a fixed list; `None` for every other label.
+    pub fn values(self, label: &str) -> Option<Vec<&'static str>> {
+        use {ProductAction as Action, RunStatus as Status};
+        let mut values: Vec<&str> = match (self, label) {
+            (Self::Requests | Self::LibraryRequests, "outcome") => vec!["success", "failed"],
+            (Self::RunsFinished, "status") => [
+                Status::Success,
+                Status::Failed,
+                Status::Cancelled,
+                Status::Panicked,
+            ]
+            .map(Status::as_str)
+            .to_vec(),
+            (Self::Products, "action") => [
+                Action::Found,
+                Action::Added,
+                Action::Updated,
+                Action::Saved,
+                Action::Failed,
+            ]
+            .map(Action::as_str)
+            .to_vec(),
+            (Self::Errors, "category") => {
+                let all = ErrorCategory::ALL.iter();
+                all.map(|category| category.as_str()).collect()
+            }
+            (Self::Errors, "severity") => {
+                let all = Severity::ALL.iter();
+                all.map(|severity| severity.as_str()).collect()
+            }
+            _ => return None,
+        };
+        if !values.contains(&"unknown") {
+            values.push("unknown");
+        }
+        Some(values)
     }
 
     /// The description for a registry.

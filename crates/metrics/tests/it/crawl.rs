@@ -122,6 +122,11 @@ fn every_measurement_has_the_type_and_the_labels_of_its_metric() {
                 (kind, labels.len()),
                 "{metric:?}"
             );
+            for (name, value) in metric.labels().iter().zip(&labels) {
+                let known = metric.values(name);
+                let is_known = known.is_none_or(|known| known.contains(&value.as_str()));
+                assert!(is_known, "{metric:?} {name}={value}");
+            }
         }
     }
 }
@@ -491,6 +496,9 @@ fn names_lead_back_to_their_metrics() {
         );
     }
     assert_eq!(CrawlMetric::from_name("dragline_queue_size_total"), None);
+    let outcomes = CrawlMetric::Requests.values("outcome");
+    assert_eq!(outcomes, Some(vec!["success", "failed", "unknown"]));
+    assert_eq!(CrawlMetric::Requests.values("site"), None);
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use dragline_alerting::Matchers;
 use dragline_alerting::config::AlertConfig;
 use dragline_alerting::rule::{Aggregate, Condition, MetricCondition, Rule, Selector};
+use dragline_alerting::{LabelMatch, Matchers};
 use dragline_health::Report;
 use dragline_insights::InsightKind;
 use dragline_metrics::{CrawlMetric, Kind};
@@ -56,6 +56,7 @@ pub(super) fn problems_of_rules(session: &Session, config: &AlertConfig) -> Vec<
         let own = [
             problem_of(session, rule),
             problem_of_labels(rule),
+            problem_of_values(rule),
             problem_of_texts(rule),
         ];
         let own = own.into_iter().flatten();
@@ -224,6 +225,29 @@ fn problem_of_labels(rule: &Rule) -> Option<String> {
         hint(name, all.iter().copied()),
         all.join(", ")
     ))
+}
+
+/// A value that no series of a metric can have.
+fn problem_of_values(rule: &Rule) -> Option<String> {
+    let Condition::Metric(metric) = &rule.condition else {
+        return None;
+    };
+    let mut asked = metric.selector.matchers.iter();
+    asked.find_map(|(label, wanted)| {
+        let each = taken(metric).map(|metric| metric.values(label));
+        let known: Vec<&str> = each.collect::<Option<Vec<_>>>()?.concat();
+        if known.is_empty() || known.iter().any(|value| wanted.takes(value)) {
+            return None;
+        }
+        let hint = match wanted {
+            LabelMatch::One(value) => hint(value, known.iter().copied()),
+            LabelMatch::Any(_) => String::new(),
+        };
+        Some(format!(
+            "{label} is never {wanted}, so that no series is taken{hint}: it is {}",
+            known.join(", ")
+        ))
+    })
 }
 
 /// Silences and inhibitions that nothing can meet.
