@@ -60,6 +60,9 @@ pub struct Alert {
     pub flapping: bool,
     /// The last value with which the condition was true.
     pub value: Option<f64>,
+    /// The value that was furthest beyond the threshold.
+    #[serde(default)]
+    pub worst: Option<f64>,
     /// The value with which it ended.
     pub ended_value: Option<f64>,
     /// The condition in words.

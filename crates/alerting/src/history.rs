@@ -255,6 +255,7 @@ mod tests {
             fired_at: at,
             severity,
             value: Some(1.0),
+            worst: Some(1.0),
             flapping: false,
         };
         Change {

@@ -56,10 +56,10 @@ impl Labels {
     }
 
     /// Removes a label.
-    pub fn remove(&mut self, name: &str) {
-        if self.0.contains_key(name) {
-            Arc::make_mut(&mut self.0).remove(name);
-        }
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        self.0
+            .contains_key(name)
+            .then(|| Arc::make_mut(&mut self.0).remove(name))?
     }
 
     /// `self` with `other` laid over it: where both have a label, that of `other` counts.
@@ -179,6 +179,23 @@ impl fmt::Display for LabelMatch {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Matchers(BTreeMap<String, LabelMatch>);
+
+impl fmt::Display for Matchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("all alerts");
+        }
+        let mut comma = "";
+        for (name, wanted) in &self.0 {
+            match wanted {
+                LabelMatch::One(pattern) => write!(f, "{comma}{name}={pattern}")?,
+                LabelMatch::Any(patterns) => write!(f, "{comma}{name}={}", patterns.join("|"))?,
+            }
+            comma = ", ";
+        }
+        Ok(())
+    }
+}
 
 impl Matchers {
     /// Whether all conditions hold. A label that is absent has the empty value.

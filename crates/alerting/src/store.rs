@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dragline_schema::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::Observation;
 use crate::history::History;
 use crate::notify::{NotifyState, Silence};
 use crate::watch::WatchState;
@@ -35,6 +36,12 @@ pub struct AlertStore {
     /// The time of the newest event of each scraper in the last round.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub newest: BTreeMap<String, Timestamp>,
+    /// The last round that could read the logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+    /// The results of the last round's health checks: they are valid until the next ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checked: Vec<Observation>,
     /// What was sent to whom.
     pub notices: NotifyState,
     /// What happened.
@@ -51,6 +58,8 @@ impl Default for AlertStore {
             watch: WatchState::default(),
             earlier: Vec::new(),
             newest: BTreeMap::new(),
+            read_at: None,
+            checked: Vec::new(),
             notices: NotifyState::default(),
             history: History::default(),
             silences: Vec::new(),

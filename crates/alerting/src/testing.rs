@@ -127,6 +127,12 @@ impl Test {
         watch.start_at(start);
         for series in &self.series {
             let (topic, name, labels) = series.id()?;
+            let is_taken = |rule: &Rule| rule.topic() == topic && rule.selector().takes(&name);
+            if !rules.iter().any(is_taken) {
+                return Err(format!(
+                    "no rule takes the series {name}: is its name written otherwise in the rules?"
+                ));
+            }
             let mut time = start;
             for value in values(&series.values)? {
                 if let Some(value) = value {
@@ -151,6 +157,12 @@ impl Test {
                 let known = rules.iter().map(|rule| rule.name.as_str());
                 let hint = crate::suggest::sentence(&expected.alert, known);
                 return Err(format!("there is no rule {:?}: {hint}", expected.alert));
+            }
+            if !expected.at.as_secs().is_multiple_of(60) {
+                return Err(format!(
+                    "at = {:?}: rules are judged at whole minutes",
+                    crate::duration::format(expected.at)
+                ));
             }
             watch.advance(after(start, expected.at));
             failures.extend(expected.compare(&watch));

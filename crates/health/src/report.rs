@@ -138,6 +138,17 @@ impl Report {
         statuses
     }
 
+    /// What each check said, and what is said of the own network while it is down.
+    pub fn messages(&self) -> impl Iterator<Item = (&str, &str)> {
+        let uplink = self
+            .notices
+            .iter()
+            .filter(|notice| notice.kind == NoticeKind::UplinkDown);
+        let uplink = uplink.map(|notice| (Self::UPLINK, &*notice.message));
+        let checks = self.checks.iter();
+        uplink.chain(checks.filter_map(|check| Some((&*check.name, check.message.as_deref()?))))
+    }
+
     /// Exit code of a command: 1 when something is critical, otherwise 0.
     ///
     /// Degraded and inconclusive are not failures: the own network being down says nothing about the sites.

@@ -126,12 +126,72 @@ fn of_counts(rows: &[&RunRow], last: Option<&&RunRow>) -> Option<(&'static str, 
             format!("{errors} errors were logged beside {requests} requests, and no item.");
         return Some(("degraded", vec![reason]));
     }
+    if let Some(reason) = nothing_saved(judged) {
+        return Some(("silent_failure", vec![reason]));
+    }
+    if let Some(reason) = forbidden(judged) {
+        return Some(("degraded", vec![reason]));
+    }
+    if let Some(reason) = nothing_like_before(rows, last) {
+        return Some(("silent_failure", vec![reason]));
+    }
     let told: u64 = judged.iter().map(|row| row.counters.requests_told).sum();
     if told >= ENOUGH_REQUESTS {
         let reason = format!("{told} requests failed; how the others ended was not logged.");
         return Some(("degraded", vec![reason]));
     }
     None
+}
+
+/// That the log itself says that no item came of several pages: `Saved 0 items`.
+fn nothing_saved(rows: &[&RunRow]) -> Option<String> {
+    let requests = sum(rows, |row| row.counters.requests);
+    let told = sum(rows, |row| row.counters.batches);
+    let known = |row: &RunRow| {
+        let counters = &row.counters;
+        // A single count may be of anything, and is no item.
+        counters.items() + counters.largest_batch + counters.duplicates + counters.lost
+    };
+    let is_nothing = told > 0 && sum(rows, known) == 0 && requests >= FEW_REQUESTS;
+    is_nothing.then(|| format!("The log says that 0 items were saved, with {requests} requests."))
+}
+
+/// That a site's robots.txt forbids most of what was to be asked, and nothing was scraped (Scrapy counts what it leaves out).
+fn forbidden(rows: &[&RunRow]) -> Option<String> {
+    let forbidden = rows
+        .iter()
+        .filter_map(|row| row.stats.get("robotstxt/forbidden"));
+    let forbidden: f64 = forbidden.sum();
+    let requests = sum(rows, |row| row.counters.requests);
+    let is_nothing = sum(rows, |row| row.counters.items()) == 0;
+    (is_nothing && forbidden > 0.0 && forbidden >= requests as f64)
+        .then(|| format!("robots.txt forbids {forbidden} requests, and no item was scraped."))
+}
+
+/// A run that asked as much as the one or two before it, which all scraped something, and scraped nothing. Of more runs,
+/// baselines tell.
+fn nothing_like_before(rows: &[&RunRow], last: Option<&&RunRow>) -> Option<String> {
+    let last = last.filter(|row| row.verdict == Some(Verdict::Finished))?;
+    let before = rows
+        .iter()
+        .filter(|row| row.key.is_run() && row.key != last.key);
+    let before: Vec<&&RunRow> = before.collect();
+    let is_known = |row: &&&RunRow| row.counters.items() > 0;
+    if !(1..=2).contains(&before.len()) || !before.iter().all(is_known) {
+        return None;
+    }
+    let counters = &last.counters;
+    let usual = before.iter().map(|row| row.counters.requests).min()?;
+    let is_nothing = counters.items() + counters.duplicates + counters.lost == 0;
+    let is_like = counters.requests >= FEW_REQUESTS && 2 * counters.requests >= usual;
+    let items = before.last()?.counters.items();
+    (is_nothing && is_like).then(|| {
+        format!(
+            "The last run scraped nothing with {} requests; the one before scraped {items} items with {}.",
+            counters.requests,
+            before.last().map_or(0, |row| row.counters.requests)
+        )
+    })
 }
 
 /// All verdicts, those that need attention first.
@@ -218,8 +278,14 @@ fn success_rate(rows: &[&RunRow]) -> Option<f64> {
             .saturating_sub(row.counters.requests_unjudged)
     };
     let failed: u64 = rows.iter().map(|row| row.counters.requests_failed).sum();
-    // Failures may be all that is known.
-    let requests = rows.iter().map(judged).sum::<u64>().max(failed);
+    let known: u64 = rows.iter().map(judged).sum();
+    let all = sum(rows, |row| row.counters.requests);
+    // Failures may be all that is known of requests, beside how many there were.
+    let requests = if known >= failed {
+        known
+    } else {
+        all.max(failed)
+    };
     let items: u64 = rows.iter().map(|row| row.counters.items()).sum();
     let is_nothing = requests >= FEW_REQUESTS && failed >= requests && items == 0;
     let is_enough = requests >= ENOUGH_REQUESTS || is_nothing || are_many(failed, requests);

@@ -122,8 +122,22 @@ impl Counters {
             self.requests_failed += 1;
             self.failed_bytes = self.failed_bytes.saturating_add(bytes_of(request));
             self.failed_micros = self.failed_micros.saturating_add(took.unwrap_or(0));
+        } else if request.url.as_deref().is_some_and(is_challenge) {
+            self.refusals += 1;
         }
     }
+}
+
+/// Whether an address is that of a page that wants a proof of being human: what answers there is no page of the site.
+fn is_challenge(url: &str) -> bool {
+    const PATHS: [&str; 2] = ["/cdn-cgi/challenge", "/sorry/index"];
+    let address = url.split(['?', '#']).next().unwrap_or_default();
+    let address = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
+    host.ends_with("captcha-delivery.com")
+        || PATHS.iter().any(|one| path.starts_with(one))
+        || path.contains("aptcha")
+        || path.contains("APTCHA")
 }
 
 /// Whether a JSON list of missing fields is not empty.

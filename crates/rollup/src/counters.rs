@@ -45,9 +45,10 @@ pub struct Counters {
     /// Products counted by messages such as `scraped 12 items`; they are counted only in runs that log no product
     /// one by one.
     pub batched: u64,
-    /// Messages that counted them, and the most that one counted.
+    /// Messages that counted them.
     pub batches: u64,
-    pub(crate) largest_batch: u64,
+    /// The most that one of these messages counted.
+    pub largest_batch: u64,
     /// Totals of products that ends of runs told; they are counted only in runs that tell nothing else about products.
     pub(crate) totals: Spread,
     /// Products lost.

@@ -163,6 +163,7 @@ fn episode_of(alert: &Alert) -> Episode {
         fired_at: alert.fired_at,
         severity: alert.severity,
         value: alert.value,
+        worst: alert.worst,
         flapping: alert.flapping,
     }
 }
@@ -186,7 +187,7 @@ fn beginning(alert: Alert, at: Timestamp) -> Change {
 /// The end of an alert that was reported, by the end of its episode where judging again found one.
 fn end(alert: &Alert, found: Option<&Alert>, now: Timestamp) -> Change {
     let at = found.and_then(|found| found.ended).unwrap_or(now);
-    let reason = found.map_or(Reason::ConditionFalse, |found| found.reason);
+    let reason = found.map_or(Reason::NeverTrue, |found| found.reason);
     Change {
         id: alert.id.clone(),
         transition: Transition {

@@ -17,12 +17,12 @@ const BEFORE: i64 = 3_600_000_000;
 /// alert lasted.
 const CHART_BEFORE: i64 = 3 * BEFORE;
 
-/// What the analyst says about the finding behind an alert.
+/// What the analyst says about the finding behind an alert, or a health check about its status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// Its id.
+    /// Its id; empty for a check.
     pub id: String,
-    /// What happened, in a sentence.
+    /// What happened, in a sentence; empty if the rule's own says it.
     pub title: String,
     /// The name of the runbook.
     pub runbook: Option<String>,
@@ -41,6 +41,24 @@ impl From<&Finding> for Found {
             facts: facts(&finding.detail, &finding.recommendation),
             evidence: finding.evidence.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+impl Found {
+    /// What the health check behind an alert said, by the messages of the checks; `None` if there is no check behind it.
+    pub fn of_check(
+        alert: &Alert,
+        rule: &Rule,
+        message: impl FnOnce(&str) -> Option<String>,
+    ) -> Option<Self> {
+        let Condition::Health(selector, _) = &rule.condition else {
+            return None;
+        };
+        let check = alert.id.labels.get("check").unwrap_or(&selector.name);
+        Some(Self {
+            facts: facts(&message(check)?, ""),
+            ..Self::default()
+        })
     }
 }
 
@@ -78,7 +96,7 @@ pub fn is_behind(
 fn summary(alert: &Alert, rule: Option<&Rule>, found: Option<&Found>) -> String {
     let has_own_text = rule
         .is_some_and(|rule| !rule.message.is_empty() || rule.annotations.contains_key("summary"));
-    let found = found.filter(|_| !has_own_text);
+    let found = found.filter(|found| !has_own_text && !found.title.is_empty());
     found.map_or_else(|| alert.summary.clone(), |found| found.title.clone())
 }
 
@@ -151,7 +169,11 @@ fn command(
     since: Timestamp,
 ) -> String {
     let logs = shell_words(logs);
-    let is_overdue = rule.is_some_and(|rule| matches!(rule.condition, Condition::Freshness(_)));
+    let condition = rule.map(|rule| &rule.condition);
+    let is_overdue = matches!(condition, Some(Condition::Freshness(_)));
+    if let Some(Condition::Health(..)) = condition {
+        return format!("dragline health {logs}");
+    }
     match found {
         // Since a run is due there is nothing to show: the runs before it tell more.
         None if is_overdue && scraper.is_empty() => format!("dragline runs {logs}"),
@@ -181,7 +203,7 @@ impl Scene {
     /// [`explain`] with what this scene knows.
     pub fn explain(&self, alert: &Alert, rules: &[Rule], now: Timestamp) -> Explanation {
         let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
-        let found = rule.and_then(|rule| self.finding_of(alert, rule));
+        let found = rule.and_then(|rule| self.found_of(alert, rule));
         let mut explanation = explain(alert, rule, found.as_ref(), &self.traffic, &self.logs, now);
         explanation.facts.extend(self.silence_of(alert));
         explanation
@@ -208,12 +230,16 @@ impl Scene {
     /// What is the matter, in a sentence.
     pub fn summary(&self, alert: &Alert, rules: &[Rule]) -> String {
         let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
-        let found = rule.and_then(|rule| self.finding_of(alert, rule));
+        let found = rule.and_then(|rule| self.found_of(alert, rule));
         summary(alert, rule, found.as_ref())
     }
 
-    /// The latest finding behind an alert.
-    fn finding_of(&self, alert: &Alert, rule: &Rule) -> Option<Found> {
+    /// What a check said, or the latest finding behind an alert.
+    fn found_of(&self, alert: &Alert, rule: &Rule) -> Option<Found> {
+        let of_check = Found::of_check(alert, rule, |check| self.checks.get(check).cloned());
+        if of_check.is_some() {
+            return of_check;
+        }
         let own = self.findings.iter().filter(|finding| {
             let scraper = &finding.scraper;
             let names = (scraper.scraper_id.as_deref(), scraper.site.as_deref());

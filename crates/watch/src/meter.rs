@@ -23,8 +23,8 @@ const READINGS: i64 = 6;
 /// Only metrics that some rule watches are kept. Meters of several threads are merged; the order of events has no
 /// influence. [`Meter::observations`] turns the changes into samples as a watch expects them:
 ///
-/// - a counter as its total at the end of each interval, also while it stays the same until the longest window has
-///   passed, so that an increase ends with 0 and not with missing data;
+/// - a counter as its total at the end of each interval, also while it stays the same for as long as some rule needs
+///   it, so that an increase ends with 0 and not with missing data;
 /// - a gauge as its readings, at most six in an interval; it ends with the run that reports it;
 /// - a histogram as the means of at most 16 parts of an interval's values, each with the number of values that it stands
 ///   for.
@@ -32,7 +32,7 @@ const READINGS: i64 = 6;
 pub struct Meter {
     /// The width of an interval, in microseconds.
     width: i64,
-    /// For each metric, the series that rules take, and the window that they look at.
+    /// For each metric, the series that rules take, and for how long they need them.
     wanted: Vec<Vec<(Matchers, Duration)>>,
     series: FxHashMap<u64, Track>,
     /// Number of changes without a time; they cannot be judged.
@@ -44,7 +44,7 @@ pub struct Meter {
 struct Track {
     metric: CrawlMetric,
     labels: Labels,
-    /// The longest window of the rules that take it; `None`: no rule does.
+    /// For how long the rules that take it need it at most; `None`: no rule does.
     window: Option<Duration>,
     cells: Cells,
 }
@@ -62,19 +62,17 @@ enum Cells {
 impl Meter {
     /// A meter for what the rules watch, with intervals of the given length.
     pub fn new(rules: &[Rule], interval: Duration) -> Self {
-        let watched =
-            |metric: &CrawlMetric| {
-                let name = metric.sample_name();
-                let conditions = rules.iter().filter(|rule| rule.enabled).filter_map(|rule| {
-                    match &rule.condition {
-                        Condition::Metric(metric) => Some(metric),
-                        _ => None,
-                    }
-                });
-                let own = conditions.filter(|condition| condition.selector.takes(&name));
-                own.map(|condition| (condition.selector.matchers.clone(), condition.window))
-                    .collect()
-            };
+        let watched = |metric: &CrawlMetric| {
+            let name = metric.sample_name();
+            let own = rules.iter().filter(|rule| rule.enabled);
+            let own = own.filter_map(|rule| match &rule.condition {
+                Condition::Metric(metric) if metric.selector.takes(&name) => {
+                    Some((metric.selector.matchers.clone(), rule.memory()?))
+                }
+                _ => None,
+            });
+            own.collect()
+        };
         Self {
             width: (interval.as_micros() as i64).max(1_000_000),
             wanted: CrawlMetric::ALL.iter().map(watched).collect(),

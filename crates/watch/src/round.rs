@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use dragline_alerting::state::Reason;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Change, Watch, WatchState, keep_present};
 use dragline_alerting::{Alert, AlertId, Observation};
@@ -28,6 +29,15 @@ pub struct Round {
     pub late: Option<(Late, Option<Timestamp>)>,
 }
 
+impl Round {
+    /// Number of reported alerts of which late events show that their condition was not true.
+    pub fn retracted(&self) -> usize {
+        let ends = self.changes.iter();
+        ends.filter(|change| change.transition.reason == Reason::NeverTrue)
+            .count()
+    }
+}
+
 /// The part of the observations that one at this time belongs to: six hours.
 fn part_of(time: Timestamp) -> i64 {
     time.as_seconds().div_euclid(6 * 3_600)
@@ -46,6 +56,8 @@ pub fn evaluate(
     more: &[Observation],
 ) -> Round {
     let is_first = store.watch.last_tick.is_none();
+    let before = mem::replace(&mut store.checked, more.to_vec());
+    let more = &[before, more.to_vec()].concat()[..];
     let told = mem::take(&mut store.watch);
     let late = scene.late.filter(|_| !is_first);
     let again = late.and_then(|late| state_before(store, late.first).cloned());
@@ -53,6 +65,7 @@ pub fn evaluate(
     if is_first {
         keep_present(&mut changes);
     }
+    changes.extend(check_lag(scene, &mut watch, store, wanted.now));
     let mut state = watch.state().clone();
     let again_from = again.as_ref().and_then(|state| state.last_tick);
     let (mut told, mut corrected) = (Some(told), Vec::new());
@@ -89,6 +102,23 @@ pub fn evaluate(
         evaluations,
         dropped: watch.dropped(),
         late: late.map(|late| (late, again_from)),
+    }
+}
+
+/// Whether the logs could not be read for too long. Their alerts stay as they are meanwhile.
+fn check_lag(
+    scene: &Scene,
+    watch: &mut Watch,
+    store: &mut AlertStore,
+    now: Timestamp,
+) -> Vec<Change> {
+    let why = scene.unread.as_deref();
+    if why.is_none() {
+        store.read_at = Some(now);
+    }
+    match store.read_at {
+        Some(known) => watch.check_lag(known, why, now),
+        None => Vec::new(),
     }
 }
 

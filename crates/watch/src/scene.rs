@@ -1,5 +1,7 @@
 //! Everything that the logs say to the watch.
 
+use std::collections::BTreeMap;
+
 use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
@@ -123,6 +125,27 @@ pub struct Scene {
     pub untimed: u64,
     /// The events of a time that the last round had judged, and did not see.
     pub late: Option<Late>,
+    /// Why no log could be read; then nothing is known of them, which is not that nothing happened.
+    pub unread: Option<String>,
+    /// What health checks said, by their names: for the caller to fill in, logs do not know it.
+    pub checks: BTreeMap<String, String>,
+}
+
+impl Scene {
+    /// The scene of a round in which no log could be read: what checks say can still be judged.
+    pub fn unread(logs: &[String], why: &str) -> Self {
+        Self {
+            observations: Vec::new(),
+            findings: Vec::new(),
+            finished: Finished::default(),
+            traffic: Traffic::default(),
+            logs: logs.to_vec(),
+            untimed: 0,
+            late: None,
+            unread: Some(why.to_owned()),
+            checks: BTreeMap::new(),
+        }
+    }
 }
 
 /// Reads logs.
@@ -184,6 +207,8 @@ pub fn look(
         logs: logs.to_vec(),
         untimed: meter.untimed(),
         late,
+        unread: None,
+        checks: BTreeMap::new(),
     })
 }
 

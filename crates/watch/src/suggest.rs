@@ -81,17 +81,19 @@ pub fn candidates() -> Vec<Rule> {
 
 /// Proposes rules for what a scene contains. If the analyst found no incident, they are those that most fleets need.
 pub fn suggest(scene: &Scene) -> Vec<Suggestion> {
-    let incidents: Vec<Incident<'_>> = scene
+    let known: Vec<Incident<'_>> = scene
         .findings
         .iter()
         .filter_map(|finding| Incident::of(finding, scene))
         .collect();
+    let is_meant = |incident: &&Incident<'_>| incident.finding.severity >= LEAST;
+    let incidents: Vec<Incident<'_>> = known.iter().filter(is_meant).copied().collect();
     let defaults = rule::default_rules();
     let tuned = defaults
         .iter()
         .filter(|rule| TUNED.contains(&rule.name.as_str()));
     let tuned: Vec<Suggestion> = tuned
-        .filter_map(|rule| tune(rule, &scene.observations, &incidents))
+        .filter_map(|rule| tune(rule, &scene.observations, &incidents, &known))
         .collect();
     let mut all = vec![of_findings(&incidents, scene)];
     all.extend(tuned);
@@ -99,6 +101,7 @@ pub fn suggest(scene: &Scene) -> Vec<Suggestion> {
 }
 
 /// An incident of the history.
+#[derive(Clone, Copy)]
 struct Incident<'f> {
     finding: &'f Finding,
     since: Timestamp,
@@ -112,7 +115,7 @@ impl<'f> Incident<'f> {
         let since = finding.since?;
         // The default rule `scraper_down` watches the schedule.
         let is_schedule = matches!(finding.kind, InsightKind::RunMissed | InsightKind::RunLate);
-        if finding.severity < LEAST || is_schedule {
+        if is_schedule {
             return None;
         }
         let last = scene.finished.period.map(|(_, last)| last);
@@ -152,18 +155,29 @@ struct Trial {
     threshold: f64,
     episodes: usize,
     found: usize,
+    /// Outside of those that rules are meant for.
     outside: usize,
+    /// Outside of any, however small.
+    unexplained: usize,
 }
 
 impl Trial {
-    fn of(result: &BacktestResult, incidents: &[Incident<'_>]) -> Option<Self> {
-        let is_outside =
-            |episode: &&BacktestEpisode| !incidents.iter().any(|incident| incident.covers(episode));
+    fn of(
+        result: &BacktestResult,
+        incidents: &[Incident<'_>],
+        known: &[Incident<'_>],
+    ) -> Option<Self> {
+        let outside = |incidents: &[Incident<'_>]| {
+            let is_in = |episode: &BacktestEpisode| incidents.iter().any(|one| one.covers(episode));
+            let episodes = result.episodes.iter();
+            episodes.filter(|episode| !is_in(episode)).count()
+        };
         Some(Self {
             threshold: result.variation.threshold?,
             episodes: result.episodes.len(),
             found: found_by(&result.episodes, incidents),
-            outside: result.episodes.iter().filter(is_outside).count(),
+            outside: outside(incidents),
+            unexplained: outside(known),
         })
     }
 }
@@ -173,6 +187,7 @@ fn tune(
     rule: &Rule,
     observations: &[Observation],
     incidents: &[Incident<'_>],
+    known: &[Incident<'_>],
 ) -> Option<Suggestion> {
     let Condition::Metric(metric) = &rule.condition else {
         return None;
@@ -193,7 +208,7 @@ fn tune(
     let results = backtest(rule, WatchConfig::default(), &own, &variations);
     let trials: Vec<Trial> = results
         .iter()
-        .filter_map(|result| Trial::of(result, incidents))
+        .filter_map(|result| Trial::of(result, incidents, known))
         .collect();
     let at_default = trials
         .iter()
@@ -203,7 +218,7 @@ fn tune(
     let most = quiet.iter().map(|trial| trial.found).max().unwrap_or(0);
     if most == 0 {
         // It finds nothing: only noise is a reason to change it.
-        let noise = at_default.filter(|trial| trial.outside > 0)?;
+        let noise = at_default.filter(|trial| trial.unexplained > 0)?;
         return Some(calmed(rule, metric, noise, &trials, incidents.len()));
     }
     // The middle of the range that does the same, so that small changes do not matter.
@@ -214,7 +229,7 @@ fn tune(
         name: rule.name.clone(),
         toml: toml_of(&varied),
         reason: format!(
-            "Would have fired {}, in {} of {} incidents and never outside of one (default threshold {}: {}).",
+            "Would have fired {}, in {} of {} incidents of medium severity or more and never outside of one (default threshold {}: {}).",
             times(chosen.episodes),
             chosen.found,
             incidents.len(),
@@ -242,7 +257,7 @@ fn calmed(
     let told = format!(
         "With the default threshold it would have fired {}, {} of them outside of any incident",
         times(noise.episodes),
-        noise.outside
+        noise.unexplained
     );
     let calm = trials
         .iter()

@@ -123,6 +123,7 @@ impl ReportEntry {
                 reason: Reason::ConditionTrue,
                 flapping: false,
                 value: None,
+                worst: None,
                 ended_value: None,
                 condition: String::new(),
                 threshold: None,

@@ -211,6 +211,12 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
     if let Some(value) = alert.value.filter(|_| is_compared) {
         fact("Value", format_value(value));
     }
+    if let Some(worst) = alert
+        .worst
+        .filter(|worst| is_compared && alert.value != Some(*worst))
+    {
+        fact("Worst value", format_value(worst));
+    }
     if let Some(value) = alert.ended_value.filter(|_| is_compared) {
         fact("Value at the end", format_value(value));
     }
@@ -284,7 +290,7 @@ pub fn minute(time: Timestamp) -> String {
 }
 
 /// A length of time in its two largest units.
-fn length(duration: Duration) -> String {
+pub(crate) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let rounded = match seconds {
         0..3_600 => seconds,

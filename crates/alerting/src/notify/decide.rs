@@ -10,6 +10,7 @@ use super::{
     DeliveredAlert, Delivery, DeliveryKind, EpisodeKey, Member, News, NotifyConfig, NotifyState,
     Row, RowKey, delivery_key,
 };
+use crate::Alert;
 use crate::Labels;
 use crate::duration::elapsed;
 use crate::state::KEEP_RESOLVED;
@@ -203,6 +204,16 @@ impl NotifyState {
                 (!held).then_some(News::Past)
             }
         }
+    }
+
+    /// The alerts that fire and are not sent at `now`, because of a silence or another alert.
+    pub fn muted(&self, config: &NotifyConfig, now: Timestamp) -> impl Iterator<Item = &Alert> {
+        let firing = self
+            .members
+            .values()
+            .filter(|member| member.alert.is_firing());
+        let muted = firing.filter(move |member| self.is_muted(config, member, now));
+        muted.map(|member| &member.alert)
     }
 
     /// Whether a silence or another alert keeps an alert from being sent at `time`.

@@ -44,6 +44,7 @@ fn alert(rule: &str, site: &str, fired: i64, ended: Option<i64>) -> Alert {
         reason: Reason::HeldLongEnough,
         flapping: false,
         value: Some(7.0),
+        worst: Some(7.0),
         ended_value: None,
         condition: "x > 5".to_owned(),
         threshold: Some(5.0),

@@ -196,14 +196,19 @@ impl MetricCondition {
             clear: None,
         })
     }
+
+    /// What is compared: `min(cpu_percent{host="a"}[5m])`.
+    pub(crate) fn call(&self) -> String {
+        let window = duration::format(self.window);
+        let matchers = format_matchers(&self.selector.matchers);
+        let series = format!("{}{matchers}[{window}]", self.selector.name);
+        format!("{}({series})", self.aggregate.name())
+    }
 }
 
 impl fmt::Display for MetricCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let window = duration::format(self.window);
-        let matchers = format_matchers(&self.selector.matchers);
-        let series = format!("{}{matchers}[{window}]", self.selector.name);
-        write!(f, "{}({series})", self.aggregate.name())?;
+        f.write_str(&self.call())?;
         if self.aggregate == Aggregate::Absent {
             return Ok(());
         }
@@ -243,7 +248,7 @@ impl<'t> Parser<'t> {
             |character| format!("{character:?}"),
         );
         Err(format!(
-            "expected {expected} at column {column}, found {found}; an expression looks like `avg(response_seconds{{site=\"shop\"}}[10m]) > 30`"
+            "expected {expected} at column {column}, found {found}; an expression looks like `avg(dragline_request_duration_seconds{{site=\"shop\"}}[10m]) > 30`"
         ))
     }
 

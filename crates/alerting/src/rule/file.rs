@@ -35,7 +35,7 @@ macro_rules! keys {
 
 keys! {
     "alert" = "", "The name. A rule with the name of an earlier one replaces it.";
-    "expr" = "", "The condition on a metric: `min(cpu_percent{host=\"a\"}[5m]) > 90`.";
+    "expr" = "", "The condition on a metric: `min(dragline_cpu_usage_ratio{host=\"a\"}[5m]) > 0.9`.";
     "insight" = "", "Instead of `expr`: a finding of this kind is open.";
     "health" = "", "Instead of `expr`: this health check has at least the status that `status` names.";
     "freshness" = "", "Instead of `expr`: this sign of life is overdue.";

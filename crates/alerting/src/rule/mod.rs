@@ -16,8 +16,8 @@ pub use file::{LoadedRules, RULE_KEYS, RuleError, RuleKey, from_value, load};
 pub use template::fill;
 
 use crate::labels::matches_pattern;
-use crate::observation::HealthStatus;
-use crate::state::{FlapPolicy, NoDataPolicy, Policy};
+use crate::observation::{HealthStatus, Topic};
+use crate::state::{FlapPolicy, KEEP_RESOLVED, NoDataPolicy, Policy};
 use crate::{Labels, Matchers};
 
 /// The rules that every installation has, unless it switches them off: `crates/alerting/src/rule/defaults.toml`.
@@ -162,6 +162,10 @@ impl Rule {
             flapping: self.flapping,
             severity: self.severity,
             interval,
+            lower_is_worse: matches!(
+                &self.condition,
+                Condition::Metric(metric) if metric.compare.is_stricter(-1.0, 0.0)
+            ),
         }
     }
 
@@ -172,6 +176,16 @@ impl Rule {
             Condition::Insight(selector, _)
             | Condition::Health(selector, _)
             | Condition::Freshness(selector) => selector,
+        }
+    }
+
+    /// What kind of observations the condition looks at.
+    pub(crate) fn topic(&self) -> Topic {
+        match &self.condition {
+            Condition::Metric(_) => Topic::Metric,
+            Condition::Insight(..) => Topic::Finding,
+            Condition::Health(..) => Topic::Health,
+            Condition::Freshness(_) => Topic::Freshness,
         }
     }
 
@@ -194,6 +208,20 @@ impl Rule {
             Condition::Health(..) => Some(HEALTH_VALID_FOR),
             Condition::Insight(..) | Condition::Freshness(_) => None,
         }
+    }
+
+    /// For how long observations are needed: in the window, and those of a counter for as long as its alert may stay open
+    /// after the last one, because only values end it.
+    pub fn memory(&self) -> Option<Duration> {
+        let is_counted =
+            matches!(&self.condition, Condition::Metric(metric) if metric.aggregate.is_counted());
+        let flapping = self.flapping.map_or(Duration::ZERO, |flaps| flaps.within);
+        let open = if is_counted {
+            self.keep_firing_for + flapping.max(KEEP_RESOLVED)
+        } else {
+            Duration::ZERO
+        };
+        Some(self.window()? + open)
     }
 }
 

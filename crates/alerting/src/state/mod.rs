@@ -115,6 +115,8 @@ pub struct Policy {
     pub severity: Severity,
     /// The time from one evaluation to the next.
     pub interval: Duration,
+    /// Whether a lower value is worse.
+    pub lower_is_worse: bool,
 }
 
 impl Default for Policy {
@@ -126,6 +128,7 @@ impl Default for Policy {
             flapping: Some(FlapPolicy::default()),
             severity: Severity::Medium,
             interval: Duration::from_mins(1),
+            lower_is_worse: false,
         }
     }
 }
@@ -141,6 +144,9 @@ pub struct Episode {
     pub severity: Severity,
     /// The last value with which the condition was true; `None` when it fired for lack of data.
     pub value: Option<f64>,
+    /// The value that was furthest beyond the threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<f64>,
     /// Whether it flaps: it counts as firing until the condition holds still.
     pub flapping: bool,
 }
@@ -243,6 +249,8 @@ pub enum Reason {
     Stable,
     /// The rule was removed from the configuration.
     RuleRemoved,
+    /// Events that came late show that the condition was not true.
+    NeverTrue,
 }
 
 impl Reason {
@@ -261,6 +269,7 @@ impl Reason {
             Self::Flapping => "it changed too often",
             Self::Stable => "it held still again",
             Self::RuleRemoved => "its rule was removed",
+            Self::NeverTrue => "what came late shows that it was not so",
         }
     }
 }

@@ -132,7 +132,7 @@ impl AlertState {
             self.set(phase, now, judgement.reason, judgement.value, changes);
         }
         match &self.phase {
-            Phase::Firing { .. } => self.update_episode(judgement, now, changes),
+            Phase::Firing { .. } => self.update_episode(judgement, policy, now, changes),
             Phase::Pending { .. } => self.fire_when_held(judgement, policy, now, changes),
             _ => {
                 let phase = Phase::Pending {
@@ -209,6 +209,7 @@ impl AlertState {
             fired_at: now,
             severity: judgement.severity,
             value: judgement.value,
+            worst: judgement.value,
             flapping,
         };
         let reason = if flapping {
@@ -229,6 +230,7 @@ impl AlertState {
     fn update_episode(
         &mut self,
         judgement: &Judgement,
+        policy: &Policy,
         now: Timestamp,
         changes: &mut Vec<Transition>,
     ) {
@@ -236,6 +238,17 @@ impl AlertState {
             return;
         };
         episode.value = judgement.value.or(episode.value);
+        let is_worse = |value: &f64| {
+            let held = episode.worst;
+            held.is_none_or(|held| {
+                if policy.lower_is_worse {
+                    *value < held
+                } else {
+                    *value > held
+                }
+            })
+        };
+        episode.worst = judgement.value.filter(is_worse).or(episode.worst);
         if judgement.severity > episode.severity {
             episode.severity = judgement.severity;
             let phase = self.phase.clone();
@@ -253,7 +266,7 @@ impl AlertState {
     ) {
         let transitions = policy.flapping.unwrap_or_default().transitions;
         if judgement.is_true {
-            self.update_episode(judgement, now, changes);
+            self.update_episode(judgement, policy, now, changes);
         }
         if judgement.is_true != self.was_true {
             self.flips.push(now);

@@ -240,12 +240,10 @@ impl Watch {
         let window = rule
             .window()
             .unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
-        let topic = match rule.condition {
-            Condition::Metric(_) => Topic::Metric,
-            Condition::Insight(..) => Topic::Finding,
-            Condition::Health(..) => Topic::Health,
-            Condition::Freshness(_) => return false,
-        };
+        let topic = rule.topic();
+        if topic == Topic::Freshness {
+            return false;
+        }
         let is_same = |labels: &Labels| {
             ["scraper_id", "host"]
                 .iter()
@@ -262,6 +260,9 @@ impl Watch {
     fn find_missing(&self, rule: &Rule, now: Timestamp, found: &mut Found) {
         let alerts_without_data =
             matches!(rule.no_data, NoDataPolicy::Alerting | NoDataPolicy::NoData);
+        if let (true, Condition::Metric(metric)) = (alerts_without_data, &rule.condition) {
+            self.find_vanished(metric, now, found);
+        }
         let whole_rule = fixed_labels(rule.selector());
         if found.findings.is_empty()
             && found.failed.is_empty()
@@ -291,6 +292,23 @@ impl Watch {
                 _ => Finding::NoData,
             };
             found.findings.insert(labels, (finding, None));
+        }
+    }
+
+    /// Series that ended without a word. Of a counter that counts nothing more, nothing is unknown; and a last sample without
+    /// a value says that the series is over.
+    fn find_vanished(&self, metric: &MetricCondition, now: Timestamp, found: &mut Found) {
+        if metric.aggregate.is_counted() {
+            return;
+        }
+        for (name, labels, series) in self.series.select(Topic::Metric, &metric.selector) {
+            let is_unknown = series.latest(now).is_some_and(|last| last.value.is_some())
+                && !series.has_data(now, metric.window);
+            let labels = identify(labels, "metric", name, &metric.selector);
+            if is_unknown && !found.failed.contains(&labels) {
+                let finding = (Finding::NoData, None);
+                found.findings.entry(labels).or_insert(finding);
+            }
         }
     }
 
@@ -472,7 +490,7 @@ fn of_source(labels: &Labels, selector: &Selector) -> Labels {
 }
 
 /// The labels that a selector fixes to one value.
-fn fixed_labels(selector: &Selector) -> Labels {
+pub(super) fn fixed_labels(selector: &Selector) -> Labels {
     let fixed = selector
         .matchers
         .iter()

@@ -7,7 +7,6 @@
 mod evaluate;
 mod series;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,10 +16,11 @@ use serde::{Deserialize, Serialize};
 pub use series::{MAX_SAMPLES, MAX_SERIES};
 
 pub(crate) use evaluate::SOURCE;
+use evaluate::fixed_labels;
 
 use crate::alert::{Alert, AlertId, AlertStatus, pairs};
 use crate::observation::{Expected, Observation};
-use crate::rule::{Condition, Rule, condition_of_check, fill};
+use crate::rule::{Aggregate, Condition, Rule, condition_of_check, fill};
 use crate::state::{AlertState, Finding, Phase, Policy, Reason, Transition};
 use crate::{Labels, duration};
 use series::SeriesStore;
@@ -33,6 +33,9 @@ pub const NO_DATA_LABEL: &str = "no_data";
 
 /// Maximum number of evaluations in one call of [`Watch::advance`]: 69 days of minutes.
 const MAX_TICKS: i64 = 100_000;
+
+/// How far back a watch without a state goes at least.
+const FIRST_BACK: Duration = Duration::from_hours(6);
 
 /// How far back a watch without a state goes at most.
 const MOST_BACK: Duration = Duration::from_hours(24);
@@ -173,6 +176,8 @@ pub struct Watch {
     rules: Vec<Rule>,
     series: SeriesStore,
     state: WatchState,
+    /// What the last [`Watch::check_lag`] said.
+    lag: String,
 }
 
 impl Watch {
@@ -184,6 +189,7 @@ impl Watch {
             rules,
             series: SeriesStore::default(),
             state,
+            lag: String::new(),
         }
     }
 
@@ -224,7 +230,9 @@ impl Watch {
     pub fn first_tick_at(rules: &[Rule], config: &WatchConfig, now: Timestamp) -> Timestamp {
         let enabled = rules.iter().filter(|rule| rule.enabled);
         let longest = enabled.map(|rule| rule.hold.min(MOST_BACK)).max();
-        let back = longest.unwrap_or_default() + 2 * config.interval + config.lateness;
+        // Further than that, so that what is true for long is not dated by the first evaluation.
+        let back = longest.unwrap_or_default().max(FIRST_BACK);
+        let back = back + 2 * config.interval + config.lateness;
         duration::before(now, back)
     }
 
@@ -245,9 +253,9 @@ impl Watch {
         self.series.insert(observation);
     }
 
-    /// How much of the past the rules look at: what to [`Watch::prime`] a new watch with.
+    /// How much of the past the rules need: what to [`Watch::prime`] a new watch with.
     pub fn memory(&self) -> Duration {
-        let longest = self.rules.iter().filter_map(Rule::window).max();
+        let longest = self.rules.iter().filter_map(Rule::memory).max();
         longest.unwrap_or_default() + 2 * self.config.interval + self.config.lateness
     }
 
@@ -277,15 +285,19 @@ impl Watch {
         changes
     }
 
-    /// Raises an alert about the watch itself while it is behind. Unlike the rules, this goes by the clock.
-    pub fn check_lag(&mut self, now: Timestamp) -> Vec<Change> {
-        let Some(watermark) = self.state.watermark else {
-            return Vec::new();
-        };
-        let lag = duration::elapsed(now, watermark);
+    /// Raises an alert about the watch itself while what is known ends at `known`, further back than
+    /// [`max_lag`](WatchConfig::max_lag). Unlike the rules, this goes by the clock. `why` says what is the matter; without it,
+    /// the watch is only behind.
+    pub fn check_lag(
+        &mut self,
+        known: Timestamp,
+        why: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        let lag = duration::elapsed(now, known);
         let value = lag.as_secs_f64();
         let finding = if lag > self.config.max_lag {
-            let since = Some(duration::after(watermark, self.config.max_lag));
+            let since = Some(duration::after(known, self.config.max_lag));
             Finding::Met {
                 value,
                 severity: Severity::High,
@@ -305,16 +317,14 @@ impl Watch {
         };
         let tracked = self.state.alerts.entry(id.clone()).or_default();
         let transitions = tracked.state.step(finding, &policy, now);
-        let summary = format!(
-            "the watch is {} behind: what happens now is judged late",
-            duration::format(Duration::from_secs(lag.as_secs()))
-        );
-        let lag = &Rule {
-            name: LAG_ALERT.to_owned(),
-            message: summary,
-            severity: Severity::High,
-            ..lag_rule()
+        let length = crate::notice::length(lag);
+        let is_behind = matches!(finding, Finding::Met { .. });
+        self.lag = match why {
+            _ if !is_behind => "everything is judged in time again".to_owned(),
+            None => format!("the watch is {length} behind: what happens now is judged late"),
+            Some(why) => format!("nothing could be judged for {length}: {why}"),
         };
+        let lag = &lag_rule(&self.lag);
         let changes = transitions
             .into_iter()
             .map(|transition| change(Some(lag), &id, transition, None))
@@ -338,6 +348,8 @@ impl Watch {
                 Phase::Inactive | Phase::Pending { .. } => return None,
             };
             let rule = self.rules.iter().find(|rule| rule.name == id.rule);
+            let lag = (id.rule == LAG_ALERT).then(|| lag_rule(&self.lag));
+            let rule = rule.or(lag.as_ref());
             let transition = Transition {
                 at: ended.unwrap_or(episode.fired_at),
                 from: tracked.state.phase.name(),
@@ -367,10 +379,14 @@ impl Watch {
     }
 }
 
-/// The built-in rule of the alert about the watch itself; its message is filled in by the caller.
-fn lag_rule() -> Rule {
+/// The built-in rule of the alert about the watch itself.
+fn lag_rule(message: &str) -> Rule {
     let text = "[[rule]]\nalert = \"watch_lag\"\nfreshness = \"watch\"\ncategory = \"watch\"";
-    crate::rule::load("watch_lag", text).rules.remove(0)
+    Rule {
+        message: message.to_owned(),
+        severity: Severity::High,
+        ..crate::rule::load(LAG_ALERT, text).rules.remove(0)
+    }
 }
 
 fn change(
@@ -410,10 +426,16 @@ fn describe(
     }
     labels.insert("alertname", &id.rule);
     labels.insert("severity", episode.severity.as_str());
+    // What is over is told by its worst moment, not by its last.
+    let value = if is_over {
+        episode.worst.or(episode.value)
+    } else {
+        episode.value
+    };
     let fill_in = |template: &str| {
         fill(template, |name| match name {
-            "value" => episode.value.map(format_value),
-            "percent" => episode.value.map(|value| format!("{:.0} %", 100.0 * value)),
+            "value" => value.map(format_value),
+            "percent" => value.map(|value| format!("{:.0} %", 100.0 * value)),
             "threshold" => threshold.map(format_value),
             "condition" => Some(condition.clone()),
             "began" => Some(format!("{} UTC", crate::notice::minute(episode.began))),
@@ -432,8 +454,10 @@ fn describe(
         }
     });
     let mut summary = fill_in(template);
-    if id.labels.get(NO_DATA_LABEL).is_some() || summary.is_empty() {
-        summary = plain_summary(id, rule, &condition);
+    // A series without a value fired for lack of data.
+    let lacks_data = id.labels.get(NO_DATA_LABEL).is_some() || episode.value.is_none();
+    if lacks_data || summary.is_empty() {
+        summary = plain_summary(id, rule, value.filter(|_| !lacks_data));
     }
     Some(Alert {
         status: if is_over {
@@ -448,6 +472,7 @@ fn describe(
         reason: transition.reason,
         flapping: episode.flapping,
         value: episode.value,
+        worst: episode.worst,
         ended_value: transition.value.filter(|_| is_over),
         threshold,
         expected,
@@ -478,29 +503,49 @@ fn nameless(label: &str) -> Option<&'static str> {
     }
 }
 
-/// The sentence of an alert whose rule has none.
-fn plain_summary(id: &AlertId, rule: Option<&Rule>, condition: &str) -> String {
+/// The sentence of an alert whose rule has none; without a value, there are no data.
+fn plain_summary(id: &AlertId, rule: Option<&Rule>, value: Option<f64>) -> String {
     let mut labels = id.labels.clone();
-    let mut condition = Cow::Borrowed(condition);
-    if let (Some(Condition::Health(_, least)), Some(check)) =
-        (rule.map(|rule| &rule.condition), id.labels.get("check"))
-    {
-        // A pattern says nothing.
-        condition = Cow::Owned(condition_of_check(check, *least));
-        labels.remove("check");
-    }
-    let lacks_data = labels.get(NO_DATA_LABEL).is_some();
     labels.remove(NO_DATA_LABEL);
-    let of = if labels.is_empty() {
-        String::new()
-    } else {
-        format!(" for {labels}")
+    let mut is = match rule.map(|rule| &rule.condition) {
+        _ if value.is_none() => "there are no data".to_owned(),
+        Some(Condition::Health(selector, least)) => {
+            // A pattern says nothing.
+            let check = labels.get("check").unwrap_or(&selector.name);
+            condition_of_check(check, *least)
+        }
+        Some(Condition::Metric(metric)) if metric.aggregate != Aggregate::Absent => format!(
+            "{} is {} ({} {})",
+            metric.call(),
+            format_value(value.unwrap_or_default()),
+            metric.compare.symbol(),
+            format_value(metric.threshold)
+        ),
+        Some(condition) => condition.to_string(),
+        None => String::new(),
     };
-    if lacks_data {
-        format!("{}: there are no data{of}", id.rule)
-    } else {
-        format!("{}: {condition}{of}", id.rule)
+    labels.remove("check");
+    // What the condition names is said already.
+    for (name, _) in rule
+        .map(|rule| fixed_labels(rule.selector()))
+        .unwrap_or_default()
+        .iter()
+    {
+        labels.remove(name);
     }
+    let whose = [
+        labels.remove("scraper_id"),
+        labels.remove("site"),
+        labels.remove("host"),
+    ];
+    let whose: Vec<String> = whose.into_iter().flatten().collect();
+    if !whose.is_empty() {
+        is = format!("{}: {is}", whose.join(" on "));
+    }
+    if !labels.is_empty() {
+        is += &format!(" for {labels}");
+    }
+    format!("{}: {is}", id.rule)
 }
 
 /// A value with at most three decimals.

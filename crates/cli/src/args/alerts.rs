@@ -215,6 +215,8 @@ pub(crate) enum StateFormat {
 pub(crate) struct SilenceArgs {
     #[command(flatten)]
     pub(crate) state: StateFile,
+    #[command(flatten)]
+    pub(crate) rules: AlertRules,
     /// Label of the alerts: `site=shop.example.com`, `alertname=queue_backup`; * stands for any characters; may be
     /// repeated, all must match
     #[arg(long = "match", value_name = "LABEL=VALUE", value_parser = label, required_unless_present_any = ["list", "end"])]

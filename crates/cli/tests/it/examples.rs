@@ -246,9 +246,9 @@ expr = 'increase(dragline_products_total{action=\"failed\"}[1h]) > 100'
 
 const ALERT_TEST: &str = "\
 [[test]]
-name = 'lost items'
-series = [{ metric = 'dragline_products_total{scraper_id=\"a\", action=\"failed\"}', values = '0+50x5' }]
-expect = [{ at = '1m', alert = 'queue_backup', firing = [] }]
+name = 'a long queue'
+series = [{ metric = 'dragline_queue_size{scraper_id=\"a\"}', values = '10x2 5000x10' }]
+expect = [{ at = '4m', alert = 'queue_backup', firing = [] }, { at = '12m', alert = 'queue_backup', firing = [{ scraper_id = 'a' }] }]
 ";
 
 fn line(number: u32) -> String {

@@ -107,6 +107,7 @@ const NAMES: &[(Slot, &str)] = &[
 
 /// Names of durations without a unit; names with a unit start with one of these.
 const DURATIONS: &[&str] = &[
+    "dur",
     "elapsed",
     "duration",
     "latency",

@@ -21,14 +21,18 @@ const LONGEST_MARK: usize = 16;
 const NEAR: usize = 3;
 
 /// Words of requests that got no answer, also as parts of the names of errors.
-const UNANSWERED: [&str; 11] = [
+const UNANSWERED: [&str; 15] = [
+    "eai_again",
     "econnrefused",
     "econnreset",
+    "ehostunreach",
+    "enetunreach",
     "enotfound",
     "err_",
     "etimedout",
     "connecterror",
     "connectionerror",
+    "getaddrinfo",
     "refused",
     "timedout",
     "timeout",

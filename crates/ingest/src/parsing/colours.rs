@@ -3,9 +3,13 @@
 use std::borrow::Cow;
 
 /// A line without terminal colours and links (ECMA-48, CSI and OSC sequences).
-pub(crate) fn without_colours(line: &str) -> Cow<'_, str> {
+pub(crate) fn without_colours(original: &str) -> Cow<'_, str> {
+    // rsyslog spells control characters out.
+    let spelled = (original.contains('#') && original.contains("#033["))
+        .then(|| original.replace("#033[", "\u{1b}["));
+    let line = spelled.as_deref().unwrap_or(original);
     if !line.contains('\u{1b}') {
-        return Cow::Borrowed(line);
+        return Cow::Borrowed(original);
     }
     let mut plain = String::with_capacity(line.len());
     let mut rest = line;
@@ -41,6 +45,10 @@ mod tests {
         assert_eq!(
             without_colours("\u{1b}[32mINFO\u{1b}[39m \u{1b}[1;33m x\u{1b}["),
             "INFO  x"
+        );
+        assert_eq!(
+            without_colours("[#033[93mDEBUG   #033[0m]: #033"),
+            "[DEBUG   ]: #033"
         );
     }
 }

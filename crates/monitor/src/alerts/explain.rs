@@ -1,5 +1,7 @@
 //! What a notice says about an alert, beyond the rule.
 
+use std::sync::PoisonError;
+
 use dragline_alerting::Alert;
 use dragline_alerting::notice::Explanation;
 use dragline_insights::InsightKind;
@@ -20,8 +22,19 @@ pub(crate) fn explain(monitor: &Monitor, alert: &Alert, now: Timestamp) -> Expla
     let found = rule
         .zip(judged.as_ref())
         .and_then(|(rule, judged)| finding_of(&judged.report, rule, alert));
+    let found = found.or_else(|| Found::of_check(alert, rule?, |check| message_of(monitor, check)));
     let traffic = monitor.alerts.traffic();
     dragline_watch::explain(alert, rule, found.as_ref(), &traffic, &monitor.inputs, now)
+}
+
+/// What a health check said last.
+fn message_of(monitor: &Monitor, check: &str) -> Option<String> {
+    let state = monitor.health.lock();
+    let state = state.unwrap_or_else(PoisonError::into_inner);
+    let mut messages = state.report.as_ref()?.messages();
+    messages
+        .find(|(name, _)| *name == check)
+        .map(|(_, message)| message.to_owned())
 }
 
 /// The latest finding behind an alert.

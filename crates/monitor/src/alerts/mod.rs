@@ -294,7 +294,9 @@ fn round(monitor: &Monitor, now: Timestamp) -> Result<(), String> {
     // Until it has caught up again, only time up to what was read is judged.
     let reached = watermark.or_else(|| monitor.shared.live().watermark());
     let mut changes = reached.map_or_else(Vec::new, |reached| evaluation.watch.advance(reached));
-    changes.extend(evaluation.watch.check_lag(now));
+    if let Some(known) = evaluation.watch.state().watermark {
+        changes.extend(evaluation.watch.check_lag(known, None, now));
+    }
     monitor.own.evaluations.fetch_add(1, Relaxed);
     conclude(monitor, &mut evaluation, &changes, now)
 }

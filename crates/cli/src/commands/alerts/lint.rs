@@ -4,8 +4,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use dragline_alerting::channel::ChannelKind;
 use dragline_alerting::config::AlertConfig;
-use dragline_alerting::rule::{Aggregate, Condition, MetricCondition, Rule, Selector};
+use dragline_alerting::render::WEBHOOK_PLACEHOLDERS;
+use dragline_alerting::rule::{Aggregate, Condition, MetricCondition, Rule, Selector, fill};
+use dragline_alerting::state::NoDataPolicy;
 use dragline_alerting::{LabelMatch, Matchers};
 use dragline_health::Report;
 use dragline_insights::InsightKind;
@@ -46,7 +49,38 @@ pub(super) fn problems(session: &Session, config: &AlertConfig) -> Vec<String> {
     }
     problems.extend(problems_of_rules(session, config));
     problems.extend(problems_of_notifications(config));
+    problems.extend(problems_of_templates(session, config));
     problems
+}
+
+/// Placeholders of webhooks that nothing fills in.
+fn problems_of_templates(session: &Session, config: &AlertConfig) -> Vec<String> {
+    let mut known = labels_of_all(config);
+    known.extend(WEBHOOK_PLACEHOLDERS.iter().map(|(name, _)| *name));
+    let mut problems = Vec::new();
+    for (channel, config) in session.config.channel_configs() {
+        let ChannelKind::Webhook { template, .. } = config.kind else {
+            continue;
+        };
+        for name in unknown_placeholders(template.as_deref().unwrap_or_default(), &known) {
+            let hint = hint(&name, known.iter().copied());
+            problems.push(format!(
+                "the template of [channels.{channel}]: nothing fills in {{{name}}}{hint}"
+            ));
+        }
+    }
+    problems
+}
+
+fn unknown_placeholders(text: &str, known: &BTreeSet<&str>) -> Vec<String> {
+    let wrong = RefCell::new(Vec::new());
+    fill(text, |name| {
+        if !known.contains(name.strip_prefix("labels.").unwrap_or(name)) {
+            wrong.borrow_mut().push(name.to_owned());
+        }
+        None
+    });
+    wrong.into_inner()
 }
 
 /// Rules that can never fire, or that cannot say what they want to say.
@@ -58,6 +92,7 @@ pub(super) fn problems_of_rules(session: &Session, config: &AlertConfig) -> Vec<
             problem_of_labels(rule),
             problem_of_values(rule),
             problem_of_texts(rule),
+            problem_without_data(rule),
         ];
         let own = own.into_iter().flatten();
         own.map(|problem| format!("rule {:?}: {problem}", rule.name))
@@ -84,18 +119,8 @@ fn problem_of_texts(rule: &Rule) -> Option<String> {
             .chain(rule.tags.iter())
             .map(|(name, _)| name),
     );
-    let wrong = RefCell::new(None);
-    let texts = rule.annotations.values().chain([&rule.message]);
-    for text in texts {
-        dragline_alerting::rule::fill(text, |name| {
-            let bare = name.strip_prefix("labels.").unwrap_or(name);
-            if !known.contains(bare) {
-                wrong.borrow_mut().get_or_insert_with(|| name.to_owned());
-            }
-            None
-        });
-    }
-    let name = wrong.into_inner()?;
+    let mut texts = rule.annotations.values().chain([&rule.message]);
+    let name = texts.find_map(|text| unknown_placeholders(text, &known).into_iter().next())?;
     let hint = hint(&name, known.iter().copied());
     Some(format!("nothing fills in {{{name}}}{hint}"))
 }
@@ -124,6 +149,21 @@ fn problem_of(session: &Session, rule: &Rule) -> Option<String> {
             "docs/alerting.md",
         ),
     }
+}
+
+/// Missing data of what is never unknown.
+fn problem_without_data(rule: &Rule) -> Option<String> {
+    let Condition::Metric(metric) = &rule.condition else {
+        return None;
+    };
+    let is_asked = matches!(rule.no_data, NoDataPolicy::Alerting | NoDataPolicy::NoData);
+    let mut all = taken(metric).filter(|_| is_asked);
+    all.find(|known| known.kind() != Kind::Gauge)?;
+    Some(format!(
+        "no_data fires whenever nothing is counted or measured, also while the scraper does something else: {} is no \
+         reading; freshness = \"run\" watches whether a scraper lives",
+        metric.selector.name
+    ))
 }
 
 /// The metrics that a condition takes.
@@ -234,6 +274,11 @@ fn problem_of_values(rule: &Rule) -> Option<String> {
     };
     let mut asked = metric.selector.matchers.iter();
     asked.find_map(|(label, wanted)| {
+        if label == "code" && !(100..600).any(|code: u16| wanted.takes(&code.to_string())) {
+            return Some(format!(
+                "code is never {wanted}, so that no series is taken: it is a number such as \"403\", and \"4*\" takes all that begin so"
+            ));
+        }
         let each = taken(metric).map(|metric| metric.values(label));
         let known: Vec<&str> = each.collect::<Option<Vec<_>>>()?.concat();
         if known.is_empty() || known.iter().any(|value| wanted.takes(value)) {
@@ -250,9 +295,18 @@ fn problem_of_values(rule: &Rule) -> Option<String> {
     })
 }
 
-/// Silences and inhibitions that nothing can meet.
-fn problems_of_notifications(config: &AlertConfig) -> Vec<String> {
-    let notify = &config.notify;
+/// Conditions of a silence that no alert can meet.
+pub(super) fn problems_of_silence(config: &AlertConfig, matchers: &Matchers) -> Vec<String> {
+    problems_of_matchers(
+        "the silence",
+        matchers,
+        &labels_of_all(config),
+        &config.rules,
+    )
+}
+
+/// The labels that some alert can have.
+fn labels_of_all(config: &AlertConfig) -> BTreeSet<&str> {
     let mut labels: BTreeSet<&str> = OF_ALERTS.into();
     for metric in CrawlMetric::ALL {
         labels.extend(metric.labels());
@@ -264,6 +318,13 @@ fn problems_of_notifications(config: &AlertConfig) -> Vec<String> {
                 .flat_map(|own| own.iter().map(|(name, _)| name)),
         );
     }
+    labels
+}
+
+/// Silences and inhibitions that nothing can meet, and silences that never end.
+pub(super) fn problems_of_notifications(config: &AlertConfig) -> Vec<String> {
+    let notify = &config.notify;
+    let labels = labels_of_all(config);
     let silences = notify
         .silence
         .iter()
@@ -279,8 +340,19 @@ fn problems_of_notifications(config: &AlertConfig) -> Vec<String> {
         ]
     });
     let each = silences.chain(routes).chain(inhibitions);
-    each.flat_map(|(what, matchers)| problems_of_matchers(what, matchers, &labels, &config.rules))
-        .collect()
+    let wrong = each
+        .flat_map(|(what, matchers)| problems_of_matchers(what, matchers, &labels, &config.rules));
+    let endless = notify
+        .silence
+        .iter()
+        .filter(|silence| silence.ends.is_none() && silence.weekly.is_none());
+    let endless = endless.map(|silence| {
+        format!(
+            "a silence never ends: {}; give it `ends`, or `weekly` hours",
+            silence.matchers
+        )
+    });
+    wrong.chain(endless).collect()
 }
 
 fn problems_of_matchers(

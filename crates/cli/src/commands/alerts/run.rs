@@ -10,12 +10,14 @@ use dragline_alerting::dispatch::dispatch;
 use dragline_alerting::notice::Notice;
 use dragline_alerting::notify::NotifyConfig;
 use dragline_alerting::rule::{Condition, Rule};
+use dragline_alerting::state::PhaseName;
+use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::Change;
 use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
 use dragline_health::Status;
 use dragline_report::render;
 use dragline_schema::Timestamp;
-use dragline_watch::{Round, Scene, evaluate};
+use dragline_watch::{Round, Scene, Wanted, evaluate};
 use serde_json::json;
 
 use super::{Context, State, clean, lint, load, read_logs, with_ending};
@@ -45,22 +47,30 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     for mistake in &mistakes {
         output::tell(&clean(mistake));
     }
-    for problem in lint::problems_of_rules(&session, &config) {
-        output::tell(&clean(&problem));
+    let problems = lint::problems_of_rules(&session, &config);
+    for problem in problems
+        .iter()
+        .chain(&lint::problems_of_notifications(&config))
+    {
+        output::tell(&clean(problem));
     }
     check_clock(&state, &session)?;
     let context = Context::of(&session);
     let before = state.store.clone();
     let mut wanted = context.wanted(&config, &session).going_on(&before);
-    let mut scene = read_logs(&session, &args.logs, &wanted)?;
-    if let Some(again) = wanted.judging_again(&scene, &before) {
-        wanted = again;
-        scene = read_logs(&session, &args.logs, &wanted)?;
-    }
-    let more = health_checks(&session, &config, &scene, (args, wanted.last_tick()))?;
+    let (mut scene, unread) = match read_scene(&session, args, &mut wanted, &before) {
+        Ok(scene) => (scene, None),
+        Err(error) if crate::is_stopped(&error) => return Err(error),
+        // Checks and alerts go on, and whoever is notified must know that nothing else does.
+        Err(error) => (
+            Scene::unread(&args.logs.logs, &error.to_string()),
+            Some(error),
+        ),
+    };
+    let more = health_checks(&session, &config, &mut scene, (args, wanted.last_tick()))?;
     tell_age(&scene, &session);
     let round = evaluate(&scene, &wanted, &mut state.store, &more);
-    tell_late(&round);
+    tell_late(&round, config.watch.lateness);
     let notify = NotifyConfig {
         notify: dragline_alerting::notify::NotifySettings {
             // A round collects everything since the last one: there is nothing to wait for.
@@ -72,37 +82,49 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         silence: [config.notify.silence.clone(), state.store.silences.clone()].concat(),
         ..config.notify.clone()
     };
+    let judged = Outcome {
+        scene: &scene,
+        rules: &config.rules,
+        notify: &notify,
+        round: &round,
+        now: session.now,
+    };
     if args.dry_run {
-        let notices = planned(&state, &notify, &scene, &config.rules, &session);
-        return show(args, (&scene, &config.rules), &round, &state, &notices, &[]);
+        let notices = planned(&state, &judged);
+        judged.show(args, &state, &notices, &[])?;
+        return unread.map_or(Ok(()), Err);
     }
     // What was judged is kept, whatever becomes of the notices.
     state.save()?;
-    let failures = send(
-        &mut state,
-        &channels,
-        &notify,
-        &scene,
-        &config.rules,
-        &session,
-    );
+    let failures = send(&mut state, &channels, &judged);
     state.save()?;
-    show(
-        args,
-        (&scene, &config.rules),
-        &round,
-        &state,
-        &[],
-        &failures,
-    )?;
+    judged.show(args, &state, &[], &failures)?;
     for (name, broken) in &state.store.watch.broken {
         output::tell(&format!("rule {name}: {}", clean(&broken.error)));
+    }
+    if let Some(error) = unread {
+        return Err(error);
     }
     match (failures.len(), mistakes.len()) {
         (0, 0) => Ok(()),
         (0, broken) => bail!("channels that cannot be used: {broken}"),
         (unsent, _) => bail!("{unsent} of the notices could not be sent"),
     }
+}
+
+/// Reads the logs, further back if something came late.
+fn read_scene<'w>(
+    session: &Session,
+    args: &RunArgs,
+    wanted: &mut Wanted<'w>,
+    before: &'w AlertStore,
+) -> anyhow::Result<Scene> {
+    let scene = read_logs(session, &args.logs, wanted)?;
+    let Some(again) = wanted.judging_again(&scene, before) else {
+        return Ok(scene);
+    };
+    *wanted = again;
+    read_logs(session, &args.logs, wanted)
 }
 
 /// A clock that was once in the future would end all evaluations until then.
@@ -127,13 +149,26 @@ fn tell_age(scene: &Scene, session: &Session) {
     }
 }
 
-/// Says that events came so late that their time cannot be judged again.
-fn tell_late(round: &Round) {
-    if let Some((late, None)) = round.late {
+/// Says that events came so late that their time cannot be judged again, or that they changed what was reported.
+fn tell_late(round: &Round, lateness: Duration) {
+    let Some((late, again)) = round.late else {
+        return;
+    };
+    let (events, first) = (late.events, late.first);
+    if again.is_none() {
         output::tell(&format!(
-            "{} events since {} came after that time was judged, and no state is old enough to judge it again: \
-             `dragline alerts backtest` shows what would have fired",
-            late.events, late.first
+            "{events} events since {first} came after that time was judged, and no state is old enough to judge it again: \
+             `dragline alerts backtest` shows what would have fired"
+        ));
+    } else if round.retracted() > 0 {
+        output::tell(&format!(
+            "{events} events since {first} came after that time was judged, and show that {} not so; if logs always come \
+             late, set `lateness` in [alerts] to how late they come (it is {})",
+            match round.retracted() {
+                1 => "an alert was".to_owned(),
+                count => format!("{count} alerts were"),
+            },
+            dragline_alerting::duration::format(lateness)
         ));
     }
 }
@@ -142,7 +177,7 @@ fn tell_late(round: &Round) {
 fn health_checks(
     session: &Session,
     config: &AlertConfig,
-    scene: &Scene,
+    scene: &mut Scene,
     (args, at): (&RunArgs, Timestamp),
 ) -> anyhow::Result<Vec<Observation>> {
     let is_watched = config
@@ -157,6 +192,10 @@ fn health_checks(
     let memory = with_ending(&args.state.path, "health");
     let memory = (!args.dry_run).then_some(memory.as_path());
     let report = health::check(checks, memory, &signals, session.now)?;
+    let messages = report.messages();
+    scene.checks = messages
+        .map(|(name, message)| (name.to_owned(), message.to_owned()))
+        .collect();
     let watches_uplink = |rule: &Rule| match &rule.condition {
         Condition::Health(selector, _) => selector.takes(dragline_health::Report::UPLINK),
         _ => false,
@@ -180,25 +219,27 @@ fn health_checks(
     Ok(observed.collect())
 }
 
+/// What a round found, and what it was judged by.
+struct Outcome<'o> {
+    scene: &'o Scene,
+    rules: &'o [Rule],
+    notify: &'o NotifyConfig,
+    round: &'o Round,
+    now: Timestamp,
+}
+
 /// Sends what is to be sent; returns the failures: channel and reason.
-fn send(
-    state: &mut State,
-    channels: &Channels,
-    notify: &NotifyConfig,
-    scene: &Scene,
-    rules: &[Rule],
-    session: &Session,
-) -> Vec<(String, String)> {
-    let now = session.now;
+fn send(state: &mut State, channels: &Channels, judged: &Outcome<'_>) -> Vec<(String, String)> {
+    let now = judged.now;
     // Spreads repeated attempts of several machines.
     let jitter = f64::from(std::process::id() % 100) / 100.0;
     let store = &mut state.store;
-    let explain = |alert: &Alert| scene.explain(alert, rules, now);
+    let explain = |alert: &Alert| judged.scene.explain(alert, judged.rules, now);
     let round = dispatch(
         &mut store.notices,
         &mut store.history,
         channels,
-        notify,
+        judged.notify,
         now,
         jitter,
         explain,
@@ -210,96 +251,108 @@ fn send(
 }
 
 /// The notices that would be sent, as text.
-fn planned(
-    state: &State,
-    notify: &NotifyConfig,
-    scene: &Scene,
-    rules: &[Rule],
-    session: &Session,
-) -> Vec<(String, Notice)> {
+fn planned(state: &State, judged: &Outcome<'_>) -> Vec<(String, Notice)> {
     let mut notices = state.store.notices.clone();
-    let deliveries = notices.decide(notify, session.now);
-    let explain = |alert: &Alert| scene.explain(alert, rules, session.now);
+    let deliveries = notices.decide(judged.notify, judged.now);
+    let explain = |alert: &Alert| judged.scene.explain(alert, judged.rules, judged.now);
     let notice = |delivery: dragline_alerting::notify::Delivery| {
         (
             delivery.channel.clone(),
-            Notice::new(&delivery, session.now, explain),
+            Notice::new(&delivery, judged.now, explain),
         )
     };
     deliveries.into_iter().map(notice).collect()
 }
 
-fn show(
-    args: &RunArgs,
-    (scene, rules): (&Scene, &[Rule]),
-    round: &Round,
-    state: &State,
-    planned: &[(String, Notice)],
-    failures: &[(String, String)],
-) -> anyhow::Result<()> {
-    let firing = state.store.notices.firing().count();
-    if round.dropped > 0 {
-        output::tell(&format!(
-            "{} samples found no room: some series are not judged; narrow the rules with labels",
-            round.dropped
-        ));
-    }
-    if args.format == StateFormat::Json {
-        let changes: Vec<_> = round
-            .changes
-            .iter()
-            .filter(|change| change.alert.is_some())
-            .collect();
-        let value = json!({
-            "firing": firing,
-            "evaluations": round.evaluations,
-            "late": round.late.map(|(late, from)| json!({"events": late.events, "first": late.first, "judged_again_from": from})),
-            "changes": changes,
-            "planned": planned.iter().map(|(channel, notice)| json!({"channel": channel, "notice": notice})).collect::<Vec<_>>(),
-            "failures": failures.iter().map(|(channel, error)| json!({"channel": channel, "error": error})).collect::<Vec<_>>(),
+impl Outcome<'_> {
+    fn show(
+        &self,
+        args: &RunArgs,
+        state: &State,
+        planned: &[(String, Notice)],
+        failures: &[(String, String)],
+    ) -> anyhow::Result<()> {
+        let round = self.round;
+        let firing = state.store.notices.firing().count();
+        let muted: Vec<_> = state.store.notices.muted(self.notify, self.now).collect();
+        if round.dropped > 0 {
+            output::tell(&format!(
+                "{} samples found no room: some series are not judged; narrow the rules with labels",
+                round.dropped
+            ));
+        }
+        if args.format == StateFormat::Json {
+            let changes: Vec<_> = round
+                .changes
+                .iter()
+                .filter(|change| change.alert.is_some())
+                .collect();
+            let value = json!({
+                "firing": firing,
+                "muted": muted.len(),
+                "evaluations": round.evaluations,
+                "late": round.late.map(|(late, from)| json!({"events": late.events, "first": late.first, "judged_again_from": from})),
+                "changes": changes,
+                "planned": planned.iter().map(|(channel, notice)| json!({"channel": channel, "notice": notice})).collect::<Vec<_>>(),
+                "failures": failures.iter().map(|(channel, error)| json!({"channel": channel, "error": error})).collect::<Vec<_>>(),
+            });
+            let text = serde_json::to_string_pretty(&value)?;
+            return output::show(&format!("{}\n", dragline_report::render::clean_json(&text)));
+        }
+        let lines = round.changes.iter().filter_map(|change| {
+            let alert = change.alert.as_ref()?;
+            let is_muted = muted.iter().any(|muted| muted.id == alert.id);
+            Some(line_of(
+                change,
+                alert,
+                &self.scene.summary(alert, self.rules),
+                is_muted,
+            ))
         });
-        let text = serde_json::to_string_pretty(&value)?;
-        return output::show(&format!("{}\n", dragline_report::render::clean_json(&text)));
+        let mut text: String = lines.collect();
+        for (channel, notice) in planned {
+            text += &format!(
+                "\nwould go to {channel}:\n{}\n",
+                dragline_alerting::render::plain(notice)
+            );
+        }
+        for (channel, error) in failures {
+            text += &format!("not sent to {channel}: {error}\n");
+        }
+        let is_asked = args.dry_run || std::io::stdout().is_terminal();
+        if text.is_empty() && !is_asked {
+            // Cron mails whatever is printed.
+            return Ok(());
+        }
+        let alerts = if firing == 1 {
+            "alert fires"
+        } else {
+            "alerts fire"
+        };
+        let kept_back = match muted.len() {
+            0 => String::new(),
+            count => format!(", {count} of them silenced or inhibited"),
+        };
+        text += &format!("{firing} {alerts}{kept_back}\n");
+        output::show(&clean(&text))
     }
-    let lines = round.changes.iter().filter_map(|change| {
-        let alert = change.alert.as_ref()?;
-        Some(line_of(change, alert, &scene.summary(alert, rules)))
-    });
-    let mut text: String = lines.collect();
-    for (channel, notice) in planned {
-        text += &format!(
-            "\nwould go to {channel}:\n{}\n",
-            dragline_alerting::render::plain(notice)
-        );
-    }
-    for (channel, error) in failures {
-        text += &format!("not sent to {channel}: {error}\n");
-    }
-    let is_asked = args.dry_run || std::io::stdout().is_terminal();
-    if text.is_empty() && !is_asked {
-        // Cron mails whatever is printed.
-        return Ok(());
-    }
-    let alerts = if firing == 1 {
-        "alert fires"
-    } else {
-        "alerts fire"
-    };
-    text += &format!("{firing} {alerts}\n");
-    output::show(&clean(&text))
 }
 
 /// A transition that people want to see.
-fn line_of(change: &Change, alert: &Alert, summary: &str) -> String {
-    let word = if alert.is_firing() {
-        alert.severity.as_str().to_uppercase()
-    } else {
-        "RESOLVED".to_owned()
+fn line_of(change: &Change, alert: &Alert, summary: &str, is_muted: bool) -> String {
+    let severity = alert.severity.as_str().to_uppercase();
+    let (from, to) = (change.transition.from, change.transition.to);
+    let word = match (from, to) {
+        (_, PhaseName::Recovering) => "RECOVERING".to_owned(),
+        (PhaseName::Recovering, PhaseName::Firing) => format!("{severity} AGAIN"),
+        _ if alert.is_firing() => severity,
+        _ => "RESOLVED".to_owned(),
     };
     let minute = &change.transition.at.to_string()[..16];
+    let end = if is_muted { " (kept back)" } else { "" };
     // A name of a scraper may contain anything.
     let text = format!(
-        "{} {word} {}: {summary}",
+        "{} {word} {}: {summary}{end}",
         minute.replace('T', " "),
         alert.id.rule
     );

@@ -10,9 +10,10 @@ use dragline_report::render;
 use dragline_schema::Timestamp;
 use serde_json::json;
 
-use super::{State, clean, user};
+use super::{State, clean, lint, load, user};
 use crate::args::{SilenceArgs, StateArgs, StateFile, StateFormat, WrongUsage};
 use crate::output;
+use crate::session::Session;
 use crate::times;
 
 /// `dragline alerts list`
@@ -174,28 +175,30 @@ pub(super) fn acknowledge(id: &str, file: &StateFile, by: Option<&str>) -> anyho
 /// `dragline alerts silence`
 pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
     State::check_exists(&args.state.path)?;
+    let session = Session::open(&args.rules.session())?;
+    let config = load(&session, &args.rules)?;
     let mut state = if args.list {
         State::read(&args.state.path)?
     } else {
         State::open(&args.state.path)?
     };
-    let now = times::now()?;
+    let now = session.now;
     state
         .store
         .silences
         .retain(|silence| silence.ends.is_none_or(|ends| now < ends));
     if args.list {
-        let lines = state.store.silences.iter();
-        let text: Vec<String> = lines
+        let own = state.store.silences.iter();
+        let mut lines: Vec<String> = own
             .map(|silence| format!("{} {}\n", silence.id(), shown(silence)))
             .collect();
-        let text = text.concat();
-        let text = if text.is_empty() {
-            "no silence beside those of the configuration\n".to_owned()
-        } else {
-            text
-        };
-        return output::show(&clean(&text));
+        let configured = config.notify.silence.iter();
+        let configured = configured.filter(|silence| silence.ends.is_none_or(|ends| now < ends));
+        lines.extend(configured.map(|silence| format!("(configuration) {}\n", shown(silence))));
+        if lines.is_empty() {
+            lines.push("no silence\n".to_owned());
+        }
+        return output::show(&clean(&lines.concat()));
     }
     let by = args.by.clone().unwrap_or_else(user);
     let told = if let Some(id) = &args.end {
@@ -211,6 +214,9 @@ pub(super) fn silence(args: &SilenceArgs) -> anyhow::Result<()> {
                 return Err(WrongUsage::new(&sentence).into());
             }
             matchers.insert(label.clone(), LabelMatch::One(value.clone()));
+        }
+        for problem in lint::problems_of_silence(&config, &matchers) {
+            output::tell(&clean(&problem));
         }
         let silence = Silence {
             matchers,
@@ -261,22 +267,17 @@ fn end(silences: &mut Vec<Silence>, id: &str) -> anyhow::Result<Silence> {
 }
 
 fn shown(silence: &Silence) -> String {
-    let matchers = silence.matchers.iter().map(|(label, wanted)| match wanted {
-        LabelMatch::One(value) => format!("{label}={value}"),
-        LabelMatch::Any(values) => format!("{label}={}", values.join("|")),
-    });
-    let until = silence
-        .ends
-        .map_or_else(String::new, |ends| format!(" until {}", minute(ends)));
+    let until = match (silence.ends, &silence.weekly) {
+        (Some(ends), _) => format!(" until {}", minute(ends)),
+        (None, Some(_)) => " in its hours of the week".to_owned(),
+        (None, None) => " without an end".to_owned(),
+    };
     let comment = if silence.comment.is_empty() {
         String::new()
     } else {
         format!(" ({})", silence.comment)
     };
-    format!(
-        "{}{until}{comment}",
-        matchers.collect::<Vec<_>>().join(", ")
-    )
+    format!("{}{until}{comment}", silence.matchers)
 }
 
 fn json_out(value: &impl serde::Serialize) -> anyhow::Result<()> {

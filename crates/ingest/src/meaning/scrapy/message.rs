@@ -348,6 +348,10 @@ fn is_scrapys(key: &str) -> bool {
         "scheduler",
         "spider_exceptions",
     ];
+    // What a site forbids is the business of whoever reads.
+    if key == "robotstxt/forbidden" {
+        return false;
+    }
     let part = key.split_once('/').map_or(key, |(part, _)| part);
     PARTS.binary_search(&part).is_ok() || matches!(part, "start_time" | "urllength")
 }

@@ -143,6 +143,7 @@ pub(super) fn alert(scraper: &ScraperSummary, is_hostile: bool) -> AlertRecord {
         reason: Reason::HeldLongEnough,
         flapping: false,
         value: Some(0.63),
+        worst: Some(0.63),
         ended_value: None,
         condition: "refused_share > 0.3 for 1m".to_owned(),
         threshold: Some(0.3),
