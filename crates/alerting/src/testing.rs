@@ -302,6 +302,14 @@ mod tests {
                 "exactly one of metric",
             ),
             (
+                "[[test]]\nname = \"a\"\nseries = [{ metric = \"queue_size\", values = \"1\" }]\nexpect = []",
+                "no rule takes the series queue_size",
+            ),
+            (
+                "[[test]]\nname = \"a\"\nexpect = [{ at = \"90s\", alert = \"queue_backup\", firing = [] }]",
+                "whole minutes",
+            ),
+            (
                 "[[test]]\nname = \"a\"\nseries = [{ metric = \"a{b='*'}\", values = \"1\" }]\nexpect = []",
                 "series",
             ),

@@ -426,7 +426,7 @@ fn describe(
     }
     labels.insert("alertname", &id.rule);
     labels.insert("severity", episode.severity.as_str());
-    // What is over is told by its worst moment, not by its last.
+    // The worst value says more of what is over than the last.
     let value = if is_over {
         episode.worst.or(episode.value)
     } else {

@@ -288,6 +288,23 @@ fn what_can_never_fire_or_never_be_filled_in_is_named() {
         ),
         (rule("health = '*'"), "there is no check \"*\""),
         (
+            rule("expr = 'increase(dragline_responses_total{code=\"4xx\"}[5m]) > 3'"),
+            "code is never \"4xx\", so that no series is taken",
+        ),
+        (
+            rule(&format!("{failed}\nno_data = 'alerting'")),
+            "no_data fires whenever nothing is counted or measured",
+        ),
+        (
+            rule(failed) + "[[silence]]\nmatch = { alertname = 'a' }\n",
+            "a silence never ends: alertname=a; give it `ends`, or `weekly` hours",
+        ),
+        (
+            rule(failed)
+                + "[channels.hook]\ntype = 'webhook'\nurl = 'https://example.org/'\ntemplate = '{titel}'\n",
+            "the template of [channels.hook]: nothing fills in {titel} (did you mean \"title\"?)",
+        ),
+        (
             rule(failed)
                 + "[[silence]]\nmatch = { alertname = 'b' }\nends = '2026-12-31T00:00:00Z'\n",
             "a silence asks for the alert",
@@ -383,4 +400,46 @@ fn a_second_command_does_not_overwrite_the_state() {
     let (code, _, told) = place.run(&[]);
     assert_eq!(code, Some(1));
     assert!(told.contains("another command works with"), "{told}");
+}
+
+#[test]
+fn logs_that_vanish_are_told_by_a_notice() {
+    let place = Place::new(NOTIFY);
+    assert_eq!(place.run(&[]).0, Some(0));
+    let told = place.notices().len();
+    fs::write(place.at("shop.jsonl"), "").unwrap();
+    let state = fs::read_to_string(place.at("state.json")).unwrap();
+    // As if the last round were an hour ago.
+    let mut state: Value = serde_json::from_str(&state).unwrap();
+    state["read_at"] = "2026-03-14T23:00:00.000000Z".into();
+    fs::write(place.at("state.json"), state.to_string()).unwrap();
+    let (code, _, error) = place.run(&[]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("nothing could be read"), "{error}");
+    let notices = place.notices();
+    assert_eq!(notices.len(), told + 1);
+    let title = notices[told]["title"].as_str().unwrap();
+    assert!(
+        title.starts_with("nothing could be judged for 1h: "),
+        "{title}"
+    );
+}
+
+#[test]
+fn silences_of_the_configuration_are_listed_and_counted() {
+    let silence = "[[silence]]\nmatch = { scraper_id = 'shop' }\nends = '2026-04-01T00:00:00Z'\n";
+    let place = Place::new(&format!("{NOTIFY}{silence}"));
+    let (_, value, _) = place.run(&[]);
+    assert_eq!((&value["firing"], &value["muted"]), (&1.into(), &1.into()));
+    assert_eq!(place.notices().len(), 0);
+    let (state, config) = (place.at("state.json"), place.at("dragline.toml"));
+    let own = ["alerts", "silence", "--state", &state, "--config", &config];
+    let list = stdout(&[&own[..], &["--list"]].concat());
+    assert!(
+        list.contains("(configuration) scraper_id=shop until 2026-04-01 00:00 UTC"),
+        "{list}"
+    );
+    let wrong = dragline(&[&own[..], &["--match", "alertnme=x", "--for", "1h"]].concat());
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.contains("did you mean \"alertname\"?"), "{told}");
 }

@@ -3,7 +3,7 @@
 use dragline_alerting::notice::{Explanation, Suspect};
 use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
-use dragline_alerting::{Alert, rule};
+use dragline_alerting::{Alert, HealthStatus, Labels, Observation, rule};
 use dragline_watch::evaluate;
 
 use crate::fleet::{DAY, HOUR, Log, at, rules, wanted};
@@ -388,4 +388,51 @@ fn an_alert_that_ends_because_its_scraper_died_says_so() {
         )
     );
     assert_eq!(silence(facts(true)), None);
+}
+
+#[test]
+fn a_notice_of_a_check_says_what_the_check_said() {
+    let rules = rules("[[rule]]\nalert = 'databases'\nhealth = 'db-*'");
+    let mut log = Log::default();
+    log.run(HOUR, ("shop", "a.test", "r1"), 60, |_| false);
+    let now = HOUR + 300;
+    let before = wanted(&rules, now);
+    let mut scene = log.look(now, &before);
+    scene.checks = [(
+        "db-1".to_owned(),
+        "no connection to 127.0.0.1:5432".to_owned(),
+    )]
+    .into();
+    let critical = Some(HealthStatus::Critical);
+    let seen = Observation::health("db-1", Labels::new(), before.last_tick(), critical);
+    let mut store = AlertStore::default();
+    let round = evaluate(&scene, &before, &mut store, &[seen]);
+    let alert = round
+        .changes
+        .iter()
+        .find_map(|change| change.alert.as_ref())
+        .unwrap();
+    assert_eq!(alert.summary, "databases: check db-1 is critical");
+    let told = scene.explain(alert, &rules, at(now));
+    let found = (
+        "Found".to_owned(),
+        "no connection to 127.0.0.1:5432".to_owned(),
+    );
+    assert!(told.facts.contains(&found), "{told:?}");
+    assert!(told.command.unwrap().starts_with("dragline health "));
+}
+
+#[test]
+fn an_end_says_how_bad_it_was() {
+    let rules = rules(
+        "[[rule]]\nalert = \"fails\"\nexpr = \"increase(dragline_requests_total{outcome=\\\"failed\\\"}[5m]) > 20\"",
+    );
+    let mut log = Log::default();
+    for nth in 0..100 {
+        log.request(HOUR + nth, ("shop", "a.test", "r1"), None, 503);
+    }
+    let (alerts, _) = judge(&log, &rules, 0, HOUR + 1_200);
+    let end = alerts.iter().find(|alert| alert.ended.is_some()).unwrap();
+    assert_eq!((end.worst, end.ended_value), (Some(100.0), Some(0.0)));
+    assert!(end.summary.contains(" is 100 (> 20)"), "{}", end.summary);
 }

@@ -4,7 +4,8 @@ use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::Change;
 use dragline_alerting::{HealthStatus, Labels, Observation};
-use dragline_watch::evaluate;
+use dragline_schema::Timestamp;
+use dragline_watch::{Scene, evaluate};
 use proptest::prelude::*;
 
 use crate::fleet::{HOUR, Log, at, rules, wanted};
@@ -150,6 +151,85 @@ fn a_log_that_is_copied_every_hour_tells_what_one_tells_that_is_always_new() {
     assert_eq!(none, 0);
     assert!(late > 1000, "{late}");
     assert_eq!(hourly, always);
+}
+
+#[test]
+fn an_alert_that_flaps_ends_an_hour_after_its_last_failure() {
+    let rules = rules(RULES);
+    // Runs of two minutes every ten minutes; the fifth, the seventh and the ninth fail.
+    let mut log = Log::default();
+    for run in 0..40 {
+        let who = ("shop", "shop.test", &*format!("r{run}"));
+        log.run(HOUR + 600 * run, who, 120, |_| matches!(run, 5 | 7 | 9));
+    }
+    let (changes, firing, _) = every_five_minutes((&log, &rules), 8 * HOUR, &|now| now, &|_| false);
+    assert_eq!(firing.last(), Some(&(8 * HOUR, Vec::new())));
+    let flapped = changes.iter().filter_map(|change| change.alert.as_ref());
+    assert!(flapped.into_iter().any(|alert| alert.flapping));
+}
+
+#[test]
+fn a_check_counts_from_round_to_round() {
+    let rules = rules("[[rule]]\nalert = 'db'\nhealth = 'db'\nfor = '10m'");
+    let mut log = Log::default();
+    log.run(HOUR, ("shop", "shop.test", "r1"), 60, |_| false);
+    let fails = |now: i64| (HOUR..HOUR + 1_800).contains(&now);
+    let (changes, ..) = every_five_minutes((&log, &rules), 2 * HOUR, &|now| now, &fails);
+    let alerts: Vec<_> = changes
+        .iter()
+        .filter_map(|change| change.alert.as_ref())
+        .collect();
+    let [fired, ended] = alerts[..] else {
+        panic!("{alerts:?}");
+    };
+    let minutes = |from: Timestamp, to: Timestamp| to.since(from) / 60_000_000;
+    assert_eq!(minutes(fired.began, fired.fired_at), 10);
+    assert_eq!(minutes(fired.began, ended.ended.unwrap()), 30);
+}
+
+#[test]
+fn logs_that_cannot_be_read_are_told_and_checks_go_on() {
+    let rules = rules(&format!("{RULES}\n[[rule]]\nalert = 'db'\nhealth = 'db'"));
+    let log = log();
+    let mut store = AlertStore::default();
+    let mut told = Vec::new();
+    for now in (HOUR..3 * HOUR).step_by(300) {
+        let before = store.clone();
+        let wanted = wanted(&rules, now).going_on(&before);
+        let scene = match (2 * HOUR..2 * HOUR + 1_800).contains(&now) {
+            true => Scene::unread(&["logs".to_owned()], "there is no directory logs"),
+            false => log.look(now, &wanted),
+        };
+        let status = if now > 2 * HOUR + 600 {
+            HealthStatus::Critical
+        } else {
+            HealthStatus::Healthy
+        };
+        let seen = Observation::health("db", Labels::new(), wanted.last_tick(), Some(status));
+        let round = evaluate(&scene, &wanted, &mut store, &[seen]);
+        let alerts = round
+            .changes
+            .iter()
+            .filter_map(|change| change.alert.as_ref());
+        told.extend(
+            alerts.map(|alert| (now - 2 * HOUR, alert.id.rule.clone(), alert.summary.clone())),
+        );
+    }
+    let of = |rule: &str| -> Vec<(i64, &str)> {
+        let own = told.iter().filter(|(_, name, _)| name == rule);
+        own.map(|(at, _, summary)| (*at, &**summary)).collect()
+    };
+    assert_eq!(
+        of("watch_lag"),
+        [
+            (
+                600,
+                "nothing could be judged for 15m: there is no directory logs"
+            ),
+            (1_800, "everything is judged in time again"),
+        ]
+    );
+    assert_eq!(of("db"), [(900, "db: check db is critical")]);
 }
 
 #[test]

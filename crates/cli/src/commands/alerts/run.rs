@@ -61,7 +61,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let (mut scene, unread) = match read_scene(&session, args, &mut wanted, &before) {
         Ok(scene) => (scene, None),
         Err(error) if crate::is_stopped(&error) => return Err(error),
-        // Checks and alerts go on, and whoever is notified must know that nothing else does.
+        // Checks and alerts go on, and a notice says that nothing else does.
         Err(error) => (
             Scene::unread(&args.logs.logs, &error.to_string()),
             Some(error),

@@ -348,7 +348,7 @@ fn is_scrapys(key: &str) -> bool {
         "scheduler",
         "spider_exceptions",
     ];
-    // What a site forbids is the business of whoever reads.
+    // People want to see what a site forbids.
     if key == "robotstxt/forbidden" {
         return false;
     }
