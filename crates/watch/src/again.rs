@@ -115,7 +115,13 @@ impl Reported {
         for alert in firing {
             let own = episodes.remove(&(alert.id.clone(), alert.fired_at));
             let Some(told) = self.of(alert) else {
-                news.extend(own.unwrap_or_else(|| vec![beginning(alert.clone(), alert.fired_at)]));
+                news.extend(own.unwrap_or_else(|| {
+                    vec![beginning(
+                        alert.clone(),
+                        alert.fired_at,
+                        Reason::HeldLongEnough,
+                    )]
+                }));
                 continue;
             };
             state.rename_episode(&alert.id, told.began, told.fired_at);
@@ -127,7 +133,11 @@ impl Reported {
                     fired_at: told.fired_at,
                     ..alert.clone()
                 };
-                news.push(beginning(alert, now));
+                let reason = match before {
+                    Some(_) => Reason::SeverityRaised,
+                    None => Reason::HeldLongEnough,
+                };
+                news.push(beginning(alert, now, reason));
             }
         }
         let mut corrected = Vec::new();
@@ -168,15 +178,19 @@ fn episode_of(alert: &Alert) -> Episode {
     }
 }
 
-/// The beginning of an alert, or that it goes on.
-fn beginning(alert: Alert, at: Timestamp) -> Change {
+/// The beginning of an alert, or that it goes on or is worse.
+fn beginning(alert: Alert, at: Timestamp, reason: Reason) -> Change {
+    let from = match reason {
+        Reason::SeverityRaised => PhaseName::Firing,
+        _ => PhaseName::Pending,
+    };
     Change {
         id: alert.id.clone(),
         transition: Transition {
             at,
-            from: PhaseName::Pending,
+            from,
             to: PhaseName::Firing,
-            reason: Reason::HeldLongEnough,
+            reason,
             value: alert.value,
             episode: Some(episode_of(&alert)),
         },

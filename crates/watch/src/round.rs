@@ -113,13 +113,11 @@ fn check_lag(
     now: Timestamp,
 ) -> Vec<Change> {
     let why = scene.unread.as_deref();
-    if why.is_none() {
+    // A first round that reads nothing counts from itself on.
+    if why.is_none() || store.read_at.is_none() {
         store.read_at = Some(now);
     }
-    match store.read_at {
-        Some(known) => watch.check_lag(known, why, now),
-        None => Vec::new(),
-    }
+    watch.check_lag(store.read_at.unwrap_or(now), why, now)
 }
 
 /// Goes on from a state until now: the watch, the changes, and the number of evaluations.

@@ -80,7 +80,16 @@ pub(super) fn of_answer(status: u16, retry_after: Option<&str>, body: &str) -> O
                 "the service answered {status}; redirects are not followed: configure the final address"
             ),
         },
-        _ => Outcome::Refused { error: error() },
+        _ => {
+            let advice = match status {
+                401 | 403 => "; is the secret of the channel right?",
+                404 | 410 => "; is the address of the channel right?",
+                _ => "",
+            };
+            Outcome::Refused {
+                error: error() + advice,
+            }
+        }
     }
 }
 

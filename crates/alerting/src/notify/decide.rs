@@ -18,6 +18,9 @@ use crate::state::KEEP_RESOLVED;
 /// Maximum number of alerts in a digest; the others are counted.
 const DIGEST_ALERTS: usize = 50;
 
+/// How long a channel that refused an alert is left alone with it: somebody has to mend the channel.
+const REFUSED_FOR: Duration = Duration::from_hours(1);
+
 impl NotifyState {
     /// What is to be sent at `now`. What the budget does not allow moves to the digest.
     ///
@@ -151,8 +154,10 @@ impl NotifyState {
                 alert: member.alert.clone(),
             })
             .collect();
+        // The first gives the notice its title: nothing that is over while another fires.
         alerts.sort_by_key(|entry| {
             (
+                !entry.alert.is_firing(),
                 entry.news,
                 Reverse(entry.alert.severity),
                 entry.alert.fired_at,
@@ -190,9 +195,14 @@ impl NotifyState {
                 if self.is_muted(config, member, now) {
                     return None;
                 }
+                if notified.is_refused {
+                    // Somebody may have mended the channel meanwhile.
+                    let is_again = notified.severity < alert.severity
+                        || has_passed(now, notified.at, REFUSED_FOR);
+                    return is_again.then_some(News::New);
+                }
                 let is_raised = notified.severity < alert.severity;
-                let still = (!notified.is_refused).then_some(News::Still);
-                if is_raised { Some(News::Raised) } else { still }
+                Some(if is_raised { News::Raised } else { News::Still })
             }
             (None, None) => {
                 let held = self.is_muted(config, member, now) || is_cooling(row, member, now);

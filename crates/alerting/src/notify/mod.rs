@@ -132,7 +132,7 @@ struct Notified {
     at: Timestamp,
     /// The channel knows that it is over.
     is_over: bool,
-    /// The channel refused it: it knows nothing, and is not tried again.
+    /// The channel refused it: it knows nothing, and is tried again after a while.
     #[serde(default)]
     is_refused: bool,
 }
@@ -239,6 +239,7 @@ impl NotifyState {
                 && member.alert.is_firing() == alert.is_firing()
             {
                 member.alert.value = alert.value;
+                member.alert.worst = alert.worst;
                 member.alert.summary.clone_from(&alert.summary);
                 member.alert.annotations.clone_from(&alert.annotations);
             }

@@ -419,7 +419,7 @@ fn an_episode_that_ended_while_its_channel_was_down_is_not_forgotten() {
 }
 
 #[test]
-fn a_channel_that_refuses_is_not_tried_again_and_is_not_notified_of_the_end() {
+fn a_channel_that_refuses_is_left_alone_for_an_hour_and_is_not_notified_of_the_end() {
     let mut desk = Desk::new(plain());
     desk.record(&alert("down", "a", 0, None), minute(0));
     let first = desk.state.decide(&desk.config, minute(1)).remove(0);
@@ -431,6 +431,19 @@ fn a_channel_that_refuses_is_not_tried_again_and_is_not_notified_of_the_end() {
     desk.record(&alert("down", "a", 70, None), minute(70));
     desk.run(70, 71);
     assert_eq!(desk.take(), ["70.5 mail Firing: New down/a"]);
+}
+
+#[test]
+fn a_channel_that_was_mended_is_notified_of_what_it_refused() {
+    let mut desk = Desk::new(plain());
+    desk.record(&alert("down", "a", 0, None), minute(0));
+    let first = desk.state.decide(&desk.config, minute(1)).remove(0);
+    desk.state.refuse(&first, minute(1));
+    desk.run(1, 90);
+    assert_eq!(desk.take(), ["61 mail Firing: New down/a"]);
+    desk.record(&alert("down", "a", 0, Some(95)), minute(95));
+    desk.run(95, 99);
+    assert_eq!(desk.take(), ["95 mail Resolved: Ended down/a"]);
 }
 
 #[test]

@@ -241,6 +241,9 @@ impl Fields<'_> {
         if name.is_empty() {
             self.fail("alert", "a rule needs a name: alert = \"high_cpu_usage\"");
         }
+        if let Some(rule) = self.default_switched_off(name) {
+            return Some(rule);
+        }
         let condition = self.condition();
         let (named, labels) = self.labels();
         let is_finding = matches!(condition, Some(Condition::Insight(..)));
@@ -335,6 +338,21 @@ impl Fields<'_> {
                 self.fail(key, format!("expected {expected}: {problem}"));
                 T::default()
             })
+    }
+
+    /// A default rule that is only switched off: there is no need to repeat its condition.
+    fn default_switched_off(&self, name: &str) -> Option<Rule> {
+        let is_off = self.table.get("enabled").and_then(toml::Value::as_bool) == Some(false);
+        let is_bare = self
+            .table
+            .keys()
+            .all(|key| matches!(&**key, "alert" | "enabled"));
+        let mut defaults = (is_off && is_bare).then(super::default_rules)?.into_iter();
+        let rule = defaults.find(|rule| rule.name == name)?;
+        Some(Rule {
+            enabled: false,
+            ..rule
+        })
     }
 
     fn condition(&mut self) -> Option<Condition> {

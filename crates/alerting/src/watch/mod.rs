@@ -522,7 +522,7 @@ fn plain_summary(id: &AlertId, rule: Option<&Rule>, value: Option<f64>) -> Strin
             format_value(metric.threshold)
         ),
         Some(condition) => condition.to_string(),
-        None => String::new(),
+        None => "its rule was removed".to_owned(),
     };
     labels.remove("check");
     // What the condition names is said already.

@@ -288,6 +288,10 @@ fn what_can_never_fire_or_never_be_filled_in_is_named() {
         ),
         (rule("health = '*'"), "there is no check \"*\""),
         (
+            rule(failed).replace("[[rule]]", "group_by = ['alertnam']\n[[rule]]"),
+            "group_by names the label \"alertnam\", which no alert has (did you mean \"alertname\"?)",
+        ),
+        (
             rule("expr = 'increase(dragline_responses_total{code=\"4xx\"}[5m]) > 3'"),
             "code is never \"4xx\", so that no series is taken",
         ),
@@ -423,6 +427,26 @@ fn logs_that_vanish_are_told_by_a_notice() {
         title.starts_with("nothing could be judged for 1h: "),
         "{title}"
     );
+}
+
+#[test]
+fn a_history_does_not_stand_for_logs_that_are_empty() {
+    let place = Place::new(NOTIFY);
+    let history = place.at("history");
+    assert_eq!(place.run(&["--history", &history]).0, Some(0));
+    fs::write(place.at("shop.jsonl"), "").unwrap();
+    let (code, _, error) = place.run(&["--history", &history]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("nothing could be read"), "{error}");
+}
+
+#[test]
+fn a_default_rule_is_switched_off_by_its_name() {
+    let place = Place::new(&format!(
+        "{NOTIFY}[[rule]]\nalert = 'crawler_failures'\nenabled = false\n"
+    ));
+    let (code, value, error) = place.run(&[]);
+    assert_eq!((code, &value["firing"]), (Some(0), &0.into()), "{error}");
 }
 
 #[test]

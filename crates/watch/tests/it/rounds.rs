@@ -196,9 +196,10 @@ fn logs_that_cannot_be_read_are_told_and_checks_go_on() {
     for now in (HOUR..3 * HOUR).step_by(300) {
         let before = store.clone();
         let wanted = wanted(&rules, now).going_on(&before);
-        let scene = match (2 * HOUR..2 * HOUR + 1_800).contains(&now) {
-            true => Scene::unread(&["logs".to_owned()], "there is no directory logs"),
-            false => log.look(now, &wanted),
+        let scene = if (2 * HOUR..2 * HOUR + 1_800).contains(&now) {
+            Scene::unread(&["logs".to_owned()], "there is no directory logs")
+        } else {
+            log.look(now, &wanted)
         };
         let status = if now > 2 * HOUR + 600 {
             HealthStatus::Critical

@@ -132,12 +132,12 @@ fn document(
         );
         return document;
     };
-    let days = last.since(first) as f64 / 86_400e6;
+    let length = length(last.since(first));
     let (first, last) = (first.to_string(), last.to_string());
     document.text(
         Tone::Plain,
         format!(
-            "Over {days:.1} days, {} to {}. Findings are dated by their onset; the analyst sees most of them only when a run ends.",
+            "Over {length}, {} to {}. Findings are dated by their onset; the analyst sees most of them only when a run ends.",
             &first[..10],
             &last[..10]
         ),
@@ -173,16 +173,17 @@ fn cells(rule: &Rule, result: &BacktestResult) -> Vec<String> {
         count => format!("{count} times"),
     };
     let firing = Duration::from_secs(result.firing.as_secs() / 60 * 60);
+    let is_open = result.episodes.iter().any(|one| one.ended.is_none());
     let last = result.episodes.last();
     let last = last.map(|episode| episode.began.to_string()[..16].replace('T', " "));
     vec![
         rule.name.clone(),
         variation(result.variation),
         times,
-        if firing.is_zero() {
-            String::new()
-        } else {
-            duration::format(firing)
+        match (firing.is_zero(), is_open) {
+            (true, false) => String::new(),
+            (false, false) => duration::format(firing),
+            (_, true) => format!("{}, goes on", duration::format(firing)),
         },
         last.unwrap_or_default(),
     ]
@@ -292,7 +293,12 @@ pub(super) fn suggest(args: &SuggestArgs) -> anyhow::Result<()> {
         let all: Vec<Value> = suggestions.iter().map(of_suggestion).collect();
         return output::write_json(output, &all);
     }
-    let mut text = format!("# Proposed for {} days of logs.\n", days(&scene));
+    let period = scene.finished.period;
+    let length = period.map_or_else(
+        || "logs without times".to_owned(),
+        |(first, last)| format!("{} of logs", length(last.since(first))),
+    );
+    let mut text = format!("# Proposed for {length}.\n");
     for suggestion in &suggestions {
         text += &format!(
             "\n# {}\n{}",
@@ -303,12 +309,14 @@ pub(super) fn suggest(args: &SuggestArgs) -> anyhow::Result<()> {
     output::save(output, &text)
 }
 
-fn days(scene: &Scene) -> String {
-    let days = scene
-        .finished
-        .period
-        .map(|(first, last)| last.since(first) as f64 / 86_400e6);
-    days.map_or_else(|| "?".to_owned(), |days| format!("{days:.0}"))
+/// A length of time in days, or in hours if they are few.
+fn length(micros: i64) -> String {
+    let hours = micros as f64 / 3_600e6;
+    if hours < 48.0 {
+        format!("{hours:.1} hours")
+    } else {
+        format!("{:.1} days", hours / 24.0)
+    }
 }
 
 fn of_suggestion(suggestion: &Suggestion) -> Value {

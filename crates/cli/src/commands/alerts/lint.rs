@@ -161,7 +161,7 @@ fn problem_without_data(rule: &Rule) -> Option<String> {
     all.find(|known| known.kind() != Kind::Gauge)?;
     Some(format!(
         "no_data fires whenever nothing is counted or measured, also while the scraper does something else: {} is no \
-         reading; freshness = \"run\" watches whether a scraper lives",
+         reading; to see that a scraper is silent, use increase(…) < 1, or freshness = \"run\" for runs that are due",
         metric.selector.name
     ))
 }
@@ -213,7 +213,7 @@ fn problem_of_metric(metric: &MetricCondition) -> Option<String> {
         ));
     }
     (metric.aggregate == Aggregate::Absent).then(|| {
-        "absent of a metric from logs knows no earlier samples: use freshness = \"run\"".to_owned()
+        "absent of a metric from logs knows no earlier samples: use increase(…) < 1, or freshness = \"run\" for runs that are due".to_owned()
     })
 }
 
@@ -342,6 +342,14 @@ pub(super) fn problems_of_notifications(config: &AlertConfig) -> Vec<String> {
     let each = silences.chain(routes).chain(inhibitions);
     let wrong = each
         .flat_map(|(what, matchers)| problems_of_matchers(what, matchers, &labels, &config.rules));
+    let groups = notify.notify.group_by.iter();
+    let groups = groups
+        .filter(|label| !labels.contains(&***label))
+        .map(|label| {
+            let hint = hint(label, labels.iter().copied());
+            format!("group_by names the label {label:?}, which no alert has{hint}")
+        });
+    let groups: Vec<String> = groups.collect();
     let endless = notify
         .silence
         .iter()
@@ -352,7 +360,7 @@ pub(super) fn problems_of_notifications(config: &AlertConfig) -> Vec<String> {
             silence.matchers
         )
     });
-    wrong.chain(endless).collect()
+    wrong.chain(groups).chain(endless).collect()
 }
 
 fn problems_of_matchers(

@@ -100,6 +100,10 @@ fn read_logs(session: &Session, args: &AlertLogs, wanted: &Wanted<'_>) -> anyhow
         look(&args.logs, &session.rules, &options, wanted)
     })??;
     read::check_read(&scene.finished)?;
+    if args.history.is_some() && is_empty(&args.logs)? {
+        // What the history knows says nothing of now.
+        anyhow::bail!("nothing could be read: the inputs contain no lines");
+    }
     if scene.untimed > 0 {
         output::tell(&format!(
             "{} changes of metrics have no time: no rule can judge them",
@@ -107,6 +111,16 @@ fn read_logs(session: &Session, args: &AlertLogs, wanted: &Wanted<'_>) -> anyhow
         ));
     }
     Ok(scene)
+}
+
+/// Whether all files are empty.
+fn is_empty(logs: &[String]) -> anyhow::Result<bool> {
+    if logs.iter().any(|log| log == "-") {
+        return Ok(false);
+    }
+    let found = dragline_ingest::discover(logs)?;
+    let mut files = found.families.iter().flat_map(|family| &family.files);
+    Ok(!files.any(|file| fs::metadata(&file.path).is_ok_and(|about| about.len() > 0)))
 }
 
 /// The stored state, locked against a second command that would overwrite it.

@@ -36,6 +36,13 @@ pub(super) fn list(args: &StateArgs) -> anyhow::Result<()> {
             .collect();
         return json_out(&all);
     }
+    for (name, broken) in &state.store.watch.broken {
+        let since = minute(broken.since);
+        output::tell(&clean(&format!(
+            "rule {name} is broken since {since} and judges nothing: {}",
+            broken.error
+        )));
+    }
     if firing.is_empty() {
         return output::show("no alert fires\n");
     }
