@@ -13,6 +13,9 @@ use crate::{Scene, Traffic};
 /// How long before an alert fired its cause is looked for, in microseconds: an hour.
 const BEFORE: i64 = 3_600_000_000;
 
+/// After this long without a line, a scraper whose alert fires counts as silent, in microseconds: ten minutes.
+const QUIET: i64 = 600_000_000;
+
 /// How much longer than the alert the chart shows what was before it, in microseconds: three hours, or as long as the
 /// alert lasted.
 const CHART_BEFORE: i64 = 3 * BEFORE;
@@ -205,13 +208,14 @@ impl Scene {
         let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
         let found = rule.and_then(|rule| self.found_of(alert, rule));
         let mut explanation = explain(alert, rule, found.as_ref(), &self.traffic, &self.logs, now);
-        explanation.facts.extend(self.silence_of(alert));
+        explanation.facts.extend(self.silence_of(alert, now));
         explanation
     }
 
-    /// That nothing came from a scraper any more when its alert ended: no failure is no success.
-    fn silence_of(&self, alert: &Alert) -> Option<(String, String)> {
-        let ended = alert.ended?;
+    /// That nothing came from a scraper any more when its alert ended, or while it fires: no failure is no success, and an
+    /// old value is no value of now.
+    fn silence_of(&self, alert: &Alert, now: Timestamp) -> Option<(String, String)> {
+        let ended = alert.ended.unwrap_or_else(|| now.plus_micros(-QUIET));
         let scraper = alert.id.labels.get("scraper_id")?;
         let runs = self.finished.runs.iter();
         let own = runs.filter(|run| run.key.scraper_id.as_deref() == Some(scraper));

@@ -229,7 +229,7 @@ fn tune(
         name: rule.name.clone(),
         toml: toml_of(&varied),
         reason: format!(
-            "Would have fired {}, in {} of {} incidents of medium severity or more and never outside of one (default threshold {}: {}).",
+            "Would have fired {}, within two hours of {} of {} incidents of medium severity or more and at no other time (default threshold {}: {}).",
             times(chosen.episodes),
             chosen.found,
             incidents.len(),

@@ -288,6 +288,10 @@ fn what_can_never_fire_or_never_be_filled_in_is_named() {
         ),
         (rule("health = '*'"), "there is no check \"*\""),
         (
+            rule("expr = 'last(dragline_queue_size[10s]) > 1000'"),
+            "it looks at the last 10s, and rules are judged every 1m",
+        ),
+        (
             rule(failed).replace("[[rule]]", "group_by = ['alertnam']\n[[rule]]"),
             "group_by names the label \"alertnam\", which no alert has (did you mean \"alertname\"?)",
         ),

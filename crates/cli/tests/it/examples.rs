@@ -246,9 +246,9 @@ expr = 'increase(dragline_products_total{action=\"failed\"}[1h]) > 100'
 
 const ALERT_TEST: &str = "\
 [[test]]
-name = 'a long queue'
-series = [{ metric = 'dragline_queue_size{scraper_id=\"a\"}', values = '10x2 5000x10' }]
-expect = [{ at = '4m', alert = 'queue_backup', firing = [] }, { at = '12m', alert = 'queue_backup', firing = [{ scraper_id = 'a' }] }]
+name = 'a queue'
+series = [{ metric = 'dragline_queue_size{scraper_id=\"a\"}', values = '_x1 10x5' }]
+expect = [{ at = '0m', alert = 'queue_backup', firing = [] }, { at = '3m', alert = 'queue_backup', firing = [{ scraper_id = 'a' }] }]
 ";
 
 fn line(number: u32) -> String {

@@ -436,3 +436,19 @@ fn an_end_says_how_bad_it_was() {
     assert_eq!((end.worst, end.ended_value), (Some(100.0), Some(0.0)));
     assert!(end.summary.contains(" is 100 (> 20)"), "{}", end.summary);
 }
+
+#[test]
+fn a_value_that_nobody_repeats_is_said_to_be_old() {
+    let rules = rules("[[rule]]\nalert = \"long\"\nexpr = \"last(dragline_queue_size[5m]) > 100\"");
+    let mut log = Log::default();
+    let rest = "\"site\":\"a.test\",\"event_type\":\"queue_size\",\"queue_size\":500";
+    log.line(HOUR, "shop", "r1", rest);
+    let (alerts, _) = judge(&log, &rules, 0, HOUR + 300);
+    let says_old = |now: i64| {
+        let scene = log.look(now, &wanted(&rules, now));
+        let facts = scene.explain(&alerts[0], &rules, at(now)).facts;
+        facts.iter().any(|(name, _)| name == "No sign of life")
+    };
+    assert!(!says_old(HOUR + 300));
+    assert!(says_old(3 * HOUR));
+}

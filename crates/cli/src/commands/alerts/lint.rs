@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use dragline_alerting::channel::ChannelKind;
 use dragline_alerting::config::AlertConfig;
 use dragline_alerting::render::WEBHOOK_PLACEHOLDERS;
 use dragline_alerting::rule::{Aggregate, Condition, MetricCondition, Rule, Selector, fill};
 use dragline_alerting::state::NoDataPolicy;
-use dragline_alerting::{LabelMatch, Matchers};
+use dragline_alerting::{LabelMatch, Matchers, duration};
 use dragline_health::Report;
 use dragline_insights::InsightKind;
 use dragline_metrics::{CrawlMetric, Kind};
@@ -93,6 +94,7 @@ pub(super) fn problems_of_rules(session: &Session, config: &AlertConfig) -> Vec<
             problem_of_values(rule),
             problem_of_texts(rule),
             problem_without_data(rule),
+            problem_of_window(rule, config.watch.interval),
         ];
         let own = own.into_iter().flatten();
         own.map(|problem| format!("rule {:?}: {problem}", rule.name))
@@ -149,6 +151,21 @@ fn problem_of(session: &Session, rule: &Rule) -> Option<String> {
             "docs/alerting.md",
         ),
     }
+}
+
+/// A window that leaves time out between two evaluations.
+fn problem_of_window(rule: &Rule, interval: Duration) -> Option<String> {
+    let window = match &rule.condition {
+        Condition::Metric(metric) => metric.window,
+        _ => return None,
+    };
+    (window < interval).then(|| {
+        format!(
+            "it looks at the last {}, and rules are judged every {}: what happens between is not seen",
+            duration::format(window),
+            duration::format(interval)
+        )
+    })
 }
 
 /// Missing data of what is never unknown.

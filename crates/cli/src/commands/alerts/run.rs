@@ -142,6 +142,12 @@ fn check_clock(state: &State, session: &Session) -> anyhow::Result<()> {
 /// Says how old the newest line is when nothing came for long: rules only see what was written.
 fn tell_age(scene: &Scene, session: &Session) {
     let newest = scene.finished.period.map(|(_, last)| last);
+    if let Some(newest) = newest.filter(|newest| newest.since(session.now) > AHEAD) {
+        output::tell(&format!(
+            "the newest line is of {newest}, which is later than now, and is judged then: is the time zone of the logs \
+             right (--tz)?"
+        ));
+    }
     if let Some(newest) = newest.filter(|newest| session.now.since(*newest) > OLD) {
         output::tell(&format!(
             "the newest line is of {newest}: are the logs still written here?"
@@ -318,6 +324,11 @@ impl Outcome<'_> {
         }
         for (channel, error) in failures {
             text += &format!("not sent to {channel}: {error}\n");
+        }
+        let settings = &self.notify;
+        let is_told = !settings.notify.channels.is_empty() || !settings.named_channels().is_empty();
+        if !is_told && !text.is_empty() {
+            text += "nobody is notified: name a channel in [notify] channels\n";
         }
         let is_asked = args.dry_run || std::io::stdout().is_terminal();
         if text.is_empty() && !is_asked {
