@@ -126,7 +126,7 @@ fn of_counts(rows: &[&RunRow], last: Option<&&RunRow>) -> Option<(&'static str, 
             format!("{errors} errors were logged beside {requests} requests, and no item.");
         return Some(("degraded", vec![reason]));
     }
-    if let Some(reason) = nothing_saved(judged) {
+    if let Some(reason) = nothing_saved(rows) {
         return Some(("silent_failure", vec![reason]));
     }
     if let Some(reason) = forbidden(judged) {
@@ -143,7 +143,8 @@ fn of_counts(rows: &[&RunRow], last: Option<&&RunRow>) -> Option<(&'static str, 
     None
 }
 
-/// That the log itself says that no item came of several pages: `Saved 0 items`.
+/// That the log itself says that no item ever came of several pages: `Saved 0 items`. Where other runs saved some, a run may
+/// have found nothing new.
 fn nothing_saved(rows: &[&RunRow]) -> Option<String> {
     let requests = sum(rows, |row| row.counters.requests);
     let told = sum(rows, |row| row.counters.batches);
@@ -295,6 +296,21 @@ fn success_rate(rows: &[&RunRow]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_without_news_is_no_failure_where_others_saved_something() {
+        let row = |requests, most| {
+            let mut row = RunRow::default();
+            row.counters.requests = requests;
+            row.counters.batches = 1;
+            row.counters.largest_batch = most;
+            row
+        };
+        let (nothing, some, few) = (row(40, 0), row(40, 3), row(2, 0));
+        assert!(nothing_saved(&[&nothing]).is_some());
+        assert!(nothing_saved(&[&some, &nothing]).is_none());
+        assert!(nothing_saved(&[&few]).is_none());
+    }
 
     #[test]
     fn a_few_failures_count_when_they_are_no_chance() {

@@ -289,8 +289,8 @@ pub fn minute(time: Timestamp) -> String {
     time.to_string()[..16].replace('T', " ")
 }
 
-/// A length of time in its two largest units.
-pub(crate) fn length(duration: Duration) -> String {
+/// A length of time as notices show it: in its two largest units.
+pub fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let rounded = match seconds {
         0..3_600 => seconds,

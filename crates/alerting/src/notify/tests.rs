@@ -418,12 +418,18 @@ fn an_episode_that_ended_while_its_channel_was_down_is_not_forgotten() {
     assert_eq!(desk.take(), ["100 mail Resolved: Past down/a"]);
 }
 
-#[test]
-fn a_channel_that_refuses_is_left_alone_for_an_hour_and_is_not_notified_of_the_end() {
+/// A channel that refused an alert in the first minute.
+fn refused() -> Desk {
     let mut desk = Desk::new(plain());
     desk.record(&alert("down", "a", 0, None), minute(0));
     let first = desk.state.decide(&desk.config, minute(1)).remove(0);
     desk.state.refuse(&first, minute(1));
+    desk
+}
+
+#[test]
+fn a_channel_that_refuses_is_left_alone_for_an_hour_and_is_not_notified_of_the_end() {
+    let mut desk = refused();
     desk.run(1, 30);
     desk.record(&alert("down", "a", 0, Some(30)), minute(30));
     desk.run(30, 60);
@@ -435,10 +441,7 @@ fn a_channel_that_refuses_is_left_alone_for_an_hour_and_is_not_notified_of_the_e
 
 #[test]
 fn a_channel_that_was_mended_is_notified_of_what_it_refused() {
-    let mut desk = Desk::new(plain());
-    desk.record(&alert("down", "a", 0, None), minute(0));
-    let first = desk.state.decide(&desk.config, minute(1)).remove(0);
-    desk.state.refuse(&first, minute(1));
+    let mut desk = refused();
     desk.run(1, 90);
     assert_eq!(desk.take(), ["61 mail Firing: New down/a"]);
     desk.record(&alert("down", "a", 0, Some(95)), minute(95));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dragline_alerting::backtest::{BacktestResult, Variation, backtest as run_backtest};
 use dragline_alerting::config::AlertConfig;
-use dragline_alerting::duration;
+use dragline_alerting::duration::{self, elapsed};
+use dragline_alerting::notice::length;
 use dragline_alerting::replay::{ReplayedNotice, most_within, replay};
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_report::render::{self, Align, Block, Document, Tone};
@@ -132,7 +133,7 @@ fn document(
         );
         return document;
     };
-    let length = length(last.since(first));
+    let length = length(elapsed(last, first));
     let (first, last) = (first.to_string(), last.to_string());
     document.text(
         Tone::Plain,
@@ -296,7 +297,7 @@ pub(super) fn suggest(args: &SuggestArgs) -> anyhow::Result<()> {
     let period = scene.finished.period;
     let length = period.map_or_else(
         || "logs without times".to_owned(),
-        |(first, last)| format!("{} of logs", length(last.since(first))),
+        |(first, last)| format!("{} of logs", length(elapsed(last, first))),
     );
     let mut text = format!("# Proposed for {length}.\n");
     for suggestion in &suggestions {
@@ -307,16 +308,6 @@ pub(super) fn suggest(args: &SuggestArgs) -> anyhow::Result<()> {
         );
     }
     output::save(output, &text)
-}
-
-/// A length of time in days, or in hours if they are few.
-fn length(micros: i64) -> String {
-    let hours = micros as f64 / 3_600e6;
-    if hours < 48.0 {
-        format!("{hours:.1} hours")
-    } else {
-        format!("{:.1} days", hours / 24.0)
-    }
 }
 
 fn of_suggestion(suggestion: &Suggestion) -> Value {
