@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Labels;
 use crate::observation::Expected;
 use crate::rule::Escalation;
-use crate::state::Reason;
+use crate::state::{Episode, Reason};
 
 /// What identifies an alert: the rule, and the labels of its series.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,6 +91,18 @@ impl Alert {
     /// Whether it fires.
     pub fn is_firing(&self) -> bool {
         self.status == AlertStatus::Firing
+    }
+
+    /// The episode that it is in.
+    pub fn episode(&self) -> Episode {
+        Episode {
+            began: self.began,
+            fired_at: self.fired_at,
+            severity: self.severity,
+            value: self.value,
+            worst: self.worst,
+            flapping: self.flapping,
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use dragline_schema::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Observation;
+use crate::alert::pairs;
 use crate::history::History;
 use crate::notify::{NotifyState, Silence};
-use crate::watch::WatchState;
+use crate::watch::{Change, WatchState};
+use crate::{Labels, Observation};
 
 /// The name and version of the format.
 pub const STORE_SCHEMA: &str = "dragline.alerts/1";
@@ -36,6 +37,10 @@ pub struct AlertStore {
     /// The time of the newest event of each scraper in the last round.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub newest: BTreeMap<String, Timestamp>,
+    /// When the last runs of each scraper started, by its labels, in microseconds since 1970, oldest first: logs may not be kept
+    /// for long enough to teach a schedule.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<Labels, Vec<i64>>,
     /// The last round that could read the logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,
@@ -58,6 +63,7 @@ impl Default for AlertStore {
             watch: WatchState::default(),
             earlier: Vec::new(),
             newest: BTreeMap::new(),
+            starts: BTreeMap::new(),
             read_at: None,
             checked: Vec::new(),
             notices: NotifyState::default(),
@@ -88,6 +94,27 @@ impl AlertStore {
         }
         serde_json::from_str(text)
             .map_err(|error| format!("the stored state of alerts is damaged: {error}"))
+    }
+
+    /// Takes back what was judged and sent at times that have not come by `now`: the clock was ahead, and everything would
+    /// wait until then. Returns the ends of the alerts that fired in those times.
+    pub fn set_back(&mut self, now: Timestamp) -> Vec<Change> {
+        let firing = self.notices.firing().map(|(alert, _)| alert);
+        let wrong = firing.filter(|alert| alert.fired_at > now);
+        let ends: Vec<Change> = wrong.map(|alert| Change::end(alert, None, now)).collect();
+        self.watch.set_back(now);
+        self.earlier
+            .retain(|state| state.last_tick.is_none_or(|tick| tick <= now));
+        self.notices.record(&ends, now);
+        self.notices.set_back(now);
+        self.history.record_changes(&ends);
+        for time in self.newest.values_mut().chain(&mut self.read_at) {
+            *time = now.min(*time);
+        }
+        for observation in &mut self.checked {
+            observation.time = now.min(observation.time);
+        }
+        ends
     }
 
     /// As JSON.

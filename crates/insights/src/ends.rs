@@ -6,17 +6,14 @@ use dragline_classifier::RuleSet;
 use dragline_rollup::{Finished, GroupRow, RunRow, Sample, Verdict};
 use dragline_schema::{ErrorCategory, RunKey, Severity, Timestamp, clip};
 
-use crate::finding::{Evidence, Finding, NextRun, ScraperKey};
+use crate::finding::{Evidence, Finding, ScraperKey};
 use crate::kind::{InsightKind, runbook_of_errors};
-use crate::schedule::{Lapse, Schedule, lapses};
+use crate::schedule::{Lapse, lapses};
 use crate::series::{MINUTE, Series};
 use crate::told::{id, minute, name};
 
 /// From this many separate failures of one kind on, closed ones of a scraper are one finding.
 const RECURRING: usize = 4;
-
-/// Maximum number of times that a run can be active when the next one is due.
-const MOST_ACTIVE: usize = 1_000;
 
 /// Findings for runs that were killed, stalled, failed, or whose last file is truncated. Failures of one kind that
 /// follow each other without a finished run between them are one finding.
@@ -325,7 +322,7 @@ fn until_then(row: &RunRow) -> String {
 }
 
 /// A scraper's runs and, of those that have one, the start times.
-fn starts(series: &Series<'_>, everything: &Finished) -> (Vec<usize>, Vec<i64>) {
+pub(crate) fn starts(series: &Series<'_>, everything: &Finished) -> (Vec<usize>, Vec<i64>) {
     let runs: Vec<usize> = series.units.iter().filter_map(|unit| unit.run).collect();
     let starts = runs
         .iter()
@@ -335,43 +332,11 @@ fn starts(series: &Series<'_>, everything: &Finished) -> (Vec<usize>, Vec<i64>) 
     (runs, starts)
 }
 
-/// The signs of life of a scraper's runs at or after `from`, and when the next run was due after each: each start, and
-/// each time at which a run was due while another one was active.
-pub(crate) fn due(series: &Series<'_>, everything: &Finished, from: Timestamp) -> Vec<NextRun> {
-    let (runs, starts) = starts(series, everything);
-    let schedule = Schedule::learn(&starts);
-    let own = runs.iter().map(|run| &everything.runs[*run]);
-    let mut all: Vec<NextRun> = Vec::new();
-    for row in own.chain(others(series, everything)) {
-        let (Some(start), Some(last)) = (row.start, row.last_seen) else {
-            continue;
-        };
-        let mut seen = start.as_micros();
-        let mut next = schedule.after_start(seen);
-        for _ in 0..MOST_ACTIVE {
-            let Some(deadline) = next else { break };
-            all.push(NextRun {
-                scraper: ScraperKey::from(&series.name),
-                seen: Timestamp::from_micros(seen),
-                due: Timestamp::from_micros(deadline.due),
-                missed: Timestamp::from_micros(deadline.missed),
-            });
-            if deadline.missed >= last.as_micros() {
-                break;
-            }
-            // The next run is due, and this one is still active.
-            seen = deadline.missed;
-            next = schedule.after_moment(seen);
-        }
-    }
-    all.sort_by_key(|next| next.seen);
-    // What was known at `from` comes from the last sign before it.
-    let known = all.partition_point(|next| next.seen < from);
-    all.split_off(known.saturating_sub(1))
-}
-
 /// Runs that name no site, which may belong to any of their scraper's sites.
-fn others<'f>(series: &Series<'_>, everything: &'f Finished) -> impl Iterator<Item = &'f RunRow> {
+pub(crate) fn others<'f>(
+    series: &Series<'_>,
+    everything: &'f Finished,
+) -> impl Iterator<Item = &'f RunRow> {
     let (scraper, site) = series.name.clone();
     everything.runs.iter().filter(move |row| {
         let key = &row.key;

@@ -1,5 +1,6 @@
 //! The types of the findings.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use dragline_rollup::{self as rollup, FirstSign, GroupRow};
@@ -166,6 +167,9 @@ pub struct NextRun {
     /// From when on it counts as missed.
     pub missed: Timestamp,
 }
+
+/// When the runs of each scraper started, oldest first.
+pub type Starts = BTreeMap<ScraperKey, Vec<Timestamp>>;
 
 /// The value of a metric in one run, and what was normal according to the runs before it.
 #[derive(Clone, Debug, PartialEq)]

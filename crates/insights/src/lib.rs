@@ -40,6 +40,7 @@
 //! ```
 
 mod causes;
+mod due;
 mod ends;
 mod episodes;
 mod evidence;
@@ -80,7 +81,7 @@ use crate::metric::Metric;
 use crate::series::Series;
 
 pub use crate::finding::{
-    Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, NextRun, RunValue, ScraperKey,
+    Baseline, ErrorGroup, Evidence, Expected, Finding, Moved, NextRun, RunValue, ScraperKey, Starts,
 };
 pub use crate::fix::{FixTest, FixVerdict, NoFixTest, ODDS, Trials};
 pub use crate::fleet::Fleet;
@@ -222,11 +223,21 @@ impl<'f> Analysis<'f> {
     }
 
     /// When runs were due, according to the signs of life since `from`, and the last one before it. Scrapers without a
-    /// schedule have none. By scraper, then by time.
-    pub fn next_runs(&self, from: Timestamp) -> Vec<NextRun> {
-        let all = self.all.iter();
-        all.flat_map(|series| ends::due(series, self.everything, from))
-            .collect()
+    /// schedule have none. By scraper, then by time. `earlier` are starts of which the logs hold nothing any more: what is
+    /// before the first start in the logs teaches the schedule too.
+    pub fn next_runs(&self, from: Timestamp, earlier: &Starts) -> Vec<NextRun> {
+        due::next_runs(&self.all, self.everything, from, earlier)
+    }
+
+    /// When the runs of each scraper started.
+    pub fn starts(&self) -> Starts {
+        let own = self.all.iter().map(|series| {
+            let (_, mut starts) = ends::starts(series, self.everything);
+            starts.sort_unstable();
+            let starts = starts.into_iter().map(Timestamp::from_micros).collect();
+            (ScraperKey::from(&series.name), starts)
+        });
+        own.collect()
     }
 
     /// What is normal for a scraper at a given time: the name, usual value and expected range of each metric.

@@ -148,7 +148,12 @@ pub(crate) fn judge(
     };
     let since = now.plus_micros(-RUNS_SINCE);
     let look = |seen: Seen<'_, '_>| {
-        let observations = of_analysis(seen.analysis, &options.alert_rules, since);
+        let observations = of_analysis(
+            seen.analysis,
+            &options.alert_rules,
+            since,
+            &dragline_insights::Starts::new(),
+        );
         (observations, fixes.watch(seen.analysis))
     };
     let report = report_with(&finished, None, &options.rules, &report, look);

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use dragline_alerting::history::Entry;
-use dragline_alerting::state::{Episode, PhaseName, Reason, Transition};
+use dragline_alerting::state::{PhaseName, Reason, Transition};
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Change, WatchState};
-use dragline_alerting::{Alert, AlertId, AlertStatus};
+use dragline_alerting::{Alert, AlertId};
 use dragline_schema::Timestamp;
 
 /// An episode that was reported.
@@ -34,10 +34,10 @@ pub(crate) struct Reported {
 }
 
 impl Reported {
-    /// What was reported of the time since `from`, without the alerts that are not judged again.
+    /// What was reported of the time from `from` to `now`, without the alerts that are not judged again.
     pub(crate) fn since(
         store: &AlertStore,
-        from: Timestamp,
+        (from, now): (Timestamp, Timestamp),
         is_kept: impl Fn(&AlertId) -> bool,
     ) -> Self {
         let mut known: BTreeMap<(AlertId, Timestamp), Told> = BTreeMap::new();
@@ -63,6 +63,8 @@ impl Reported {
                 _ => {}
             }
         }
+        // What fired by a clock that was ahead was no episode.
+        known.retain(|_, told| told.fired_at <= now);
         let firing = store.notices.firing();
         let firing: BTreeMap<AlertId, Alert> = firing
             .filter(|(alert, _)| !is_kept(&alert.id))
@@ -83,6 +85,13 @@ impl Reported {
             }
         }
         Self { episodes, firing }
+    }
+
+    /// Whether a change is of an alert that was reported and not yet of its end.
+    pub(crate) fn fires(&self, change: &Change) -> bool {
+        let alert = change.alert.as_ref();
+        let known = self.firing.get(&change.id);
+        known.is_some_and(|known| alert.is_some_and(|alert| alert.fired_at == known.fired_at))
     }
 
     /// The latest reported episode that an alert overlaps.
@@ -153,28 +162,17 @@ impl Reported {
                         fired_at: told.fired_at,
                         ..alert.clone()
                     };
-                    corrected.push(end(&named, Some(alert), now));
+                    corrected.push(Change::end(&named, Some(alert), now));
                 }
                 Some(_) => {}
             }
         }
         let fires = |id: &AlertId| firing.iter().any(|alert| alert.id == *id);
         for alert in self.firing.values().filter(|alert| !fires(&alert.id)) {
-            news.push(end(alert, ends.get(&alert.id), now));
+            news.push(Change::end(alert, ends.get(&alert.id), now));
         }
         news.sort_by_key(|change| change.transition.at);
         (news, corrected)
-    }
-}
-
-fn episode_of(alert: &Alert) -> Episode {
-    Episode {
-        began: alert.began,
-        fired_at: alert.fired_at,
-        severity: alert.severity,
-        value: alert.value,
-        worst: alert.worst,
-        flapping: alert.flapping,
     }
 }
 
@@ -192,32 +190,8 @@ fn beginning(alert: Alert, at: Timestamp, reason: Reason) -> Change {
             to: PhaseName::Firing,
             reason,
             value: alert.value,
-            episode: Some(episode_of(&alert)),
+            episode: Some(alert.episode()),
         },
         alert: Some(alert),
-    }
-}
-
-/// The end of an alert that was reported, by the end of its episode where judging again found one.
-fn end(alert: &Alert, found: Option<&Alert>, now: Timestamp) -> Change {
-    let at = found.and_then(|found| found.ended).unwrap_or(now);
-    let reason = found.map_or(Reason::NeverTrue, |found| found.reason);
-    Change {
-        id: alert.id.clone(),
-        transition: Transition {
-            at,
-            from: PhaseName::Firing,
-            to: PhaseName::Resolved,
-            reason,
-            value: found.and_then(|found| found.ended_value),
-            episode: Some(episode_of(alert)),
-        },
-        alert: Some(Alert {
-            status: AlertStatus::Resolved,
-            ended: Some(at),
-            ended_value: found.and_then(|found| found.ended_value),
-            reason,
-            ..alert.clone()
-        }),
     }
 }

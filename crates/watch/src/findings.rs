@@ -4,15 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_alerting::rule::{Condition, Rule, Selector};
 use dragline_alerting::{Expected, Labels, Observation};
-use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey};
+use dragline_insights::{Analysis, Finding, InsightKind, RunValue, ScraperKey, Starts};
 use dragline_rollup::Finished;
 use dragline_schema::{Severity, Timestamp};
 
 /// What the analyst says to the rules from `from` on: values of runs that some rule watches, with what was normal, and
 /// the signs of life of runs, each with the time until which the next run must have started.
-pub fn of_analysis(analysis: &Analysis<'_>, rules: &[Rule], from: Timestamp) -> Vec<Observation> {
+/// `earlier` are starts of runs that the logs no longer hold.
+pub fn of_analysis(
+    analysis: &Analysis<'_>,
+    rules: &[Rule],
+    from: Timestamp,
+    earlier: &Starts,
+) -> Vec<Observation> {
     let mut all = of_runs(analysis, rules, from);
-    all.extend(of_schedules(analysis, rules, from));
+    if watches_runs(rules) {
+        all.extend(of_schedules(analysis, from, earlier));
+    }
     all
 }
 
@@ -70,20 +78,17 @@ pub(crate) fn of_runs(
     values.filter_map(observation).collect()
 }
 
-/// Signs of life of runs, each with the time until which the next run must have started.
-pub(crate) fn of_schedules(
-    analysis: &Analysis<'_>,
-    rules: &[Rule],
-    from: Timestamp,
-) -> Vec<Observation> {
-    let is_watched = rules.iter().any(|rule| match &rule.condition {
+/// Whether some rule watches that runs start when they are due.
+pub(crate) fn watches_runs(rules: &[Rule]) -> bool {
+    rules.iter().any(|rule| match &rule.condition {
         Condition::Freshness(selector) => selector.takes(RUN),
         _ => false,
-    });
-    if !is_watched {
-        return Vec::new();
-    }
-    let next = analysis.next_runs(from).into_iter();
+    })
+}
+
+/// Signs of life of runs, each with the time until which the next run must have started.
+fn of_schedules(analysis: &Analysis<'_>, from: Timestamp, earlier: &Starts) -> Vec<Observation> {
+    let next = analysis.next_runs(from, earlier).into_iter();
     let sign = |next: dragline_insights::NextRun| {
         let seconds = next.missed.since(next.seen) as f64 / 1e6;
         Observation::freshness(RUN, labels_of(&next.scraper), next.seen, seconds.max(0.0))

@@ -6,17 +6,24 @@
 
 use std::collections::BTreeMap;
 
-use dragline_alerting::AlertId;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::WatchState;
+use dragline_alerting::{AlertId, Labels};
+use dragline_insights::{ScraperKey, Starts};
 use dragline_rollup::Finished;
 use dragline_schema::Timestamp;
+
+use crate::findings::labels_of;
 
 /// How long states are kept, in microseconds: a day.
 const KEPT: i64 = 86_400_000_000;
 /// A minute, in microseconds.
 const MINUTE: i64 = 60_000_000;
+/// Number of starts that are remembered of each scraper: a month of two a day.
+const STARTS: usize = 64;
+/// After this long without a run a scraper is forgotten, in microseconds.
+const RETIRED: i64 = 100 * KEPT;
 /// Maximum number of scrapers whose newest events are remembered.
 const MOST_SCRAPERS: usize = 10_000;
 
@@ -62,6 +69,15 @@ impl Late {
     }
 }
 
+/// How far ahead of the clock a state may be, in microseconds: the clock may be set by some minutes.
+const AHEAD: i64 = 10 * MINUTE;
+
+/// Until when a state was judged, if that is too far ahead of the clock to wait for it.
+pub(crate) fn judged_ahead(store: &AlertStore, now: Timestamp) -> Option<Timestamp> {
+    let last = store.watch.last_tick?;
+    (last.since(now) > AHEAD).then_some(last)
+}
+
 /// The latest state before a time.
 pub(crate) fn state_before(store: &AlertStore, time: Timestamp) -> Option<&WatchState> {
     let mut earlier = store.earlier.iter().rev();
@@ -74,6 +90,39 @@ pub(crate) fn forget_after(store: &mut AlertStore, time: Timestamp) {
     store.earlier.retain(is_kept);
 }
 
+/// The starts that earlier rounds saw, by scraper.
+pub(crate) fn earlier(starts: Option<&BTreeMap<Labels, Vec<i64>>>) -> Starts {
+    let one = |(labels, starts): (&Labels, &Vec<i64>)| {
+        let part = |name: &str| labels.get(name).map(str::to_owned);
+        let scraper = ScraperKey {
+            scraper_id: part("scraper_id"),
+            site: part("site"),
+        };
+        let starts = starts.iter().copied().map(Timestamp::from_micros);
+        (scraper, starts.collect())
+    };
+    starts.into_iter().flatten().map(one).collect()
+}
+
+/// Remembers when runs started. Of the time that the logs hold, they know best.
+pub(crate) fn remember_starts(store: &mut AlertStore, starts: &Starts, now: Timestamp) {
+    for (scraper, new) in starts {
+        let Some(first) = new.first() else { continue };
+        let labels = labels_of(scraper);
+        if store.starts.len() >= MOST_SCRAPERS && !store.starts.contains_key(&labels) {
+            continue;
+        }
+        let known = store.starts.entry(labels).or_default();
+        known.retain(|start| *start < first.as_micros());
+        known.extend(new.iter().map(|start| start.as_micros()));
+        known.drain(..known.len().saturating_sub(STARTS));
+    }
+    let oldest = now.plus_micros(-RETIRED).as_micros();
+    store
+        .starts
+        .retain(|_, starts| starts.last().is_some_and(|last| *last >= oldest));
+}
+
 /// Remembers a state and the newest events. Of older states fewer are kept: one for each doubling of its age.
 pub(crate) fn remember(
     store: &mut AlertStore,
@@ -83,13 +132,15 @@ pub(crate) fn remember(
 ) {
     let state = state.filter(|state| state.last_tick.is_some());
     store.earlier.extend(state);
+    // A round with a clock that is ahead must not drop them all.
+    let latest = store.earlier.last().and_then(|state| state.last_tick);
     let age = |state: &WatchState| state.last_tick.map_or(KEPT, |tick| now.since(tick).max(0));
     let mut last = None;
     store.earlier.retain(|state| {
         let doublings = (age(state) / MINUTE).max(1).ilog2();
         let is_first = last != Some(doublings);
         last = Some(doublings);
-        is_first && age(state) < KEPT
+        (is_first && age(state) < KEPT) || state.last_tick == latest
     });
     for run in &finished.runs {
         let scraper = run.key.scraper_id.as_deref().unwrap_or_default();

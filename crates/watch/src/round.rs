@@ -27,6 +27,8 @@ pub struct Round {
     /// The events that came late, with the time from which on was judged again; `None` for the time if no state is old
     /// enough: then they only fill windows.
     pub late: Option<(Late, Option<Timestamp>)>,
+    /// Until when the last round judged, if that is later than now, and from when on was judged again: the clock was ahead.
+    pub ahead: Option<(Timestamp, Timestamp)>,
 }
 
 impl Round {
@@ -48,7 +50,7 @@ fn part_of(time: Timestamp) -> i64 {
 ///
 /// Rounds that come late, rounds that never came and events that come late make no difference: what happened is judged
 /// when it happened. For events that come late, the scene must begin where
-/// [`judging_again`](Wanted::judging_again) says. The first round of a store reports only what still fires.
+/// [`judging_again`](Wanted::judging_again) says. What was judged by a clock that was ahead is taken back. The first round of a store reports only what still fires.
 pub fn evaluate(
     scene: &Scene,
     wanted: &Wanted<'_>,
@@ -56,30 +58,43 @@ pub fn evaluate(
     more: &[Observation],
 ) -> Round {
     let is_first = store.watch.last_tick.is_none();
+    let ahead = late::judged_ahead(store, wanted.now);
+    let taken_back = ahead.map_or_else(Vec::new, |_| store.set_back(wanted.now));
     let before = mem::replace(&mut store.checked, more.to_vec());
     let more = &[before, more.to_vec()].concat()[..];
     let told = mem::take(&mut store.watch);
-    let late = scene.late.filter(|_| !is_first);
-    let again = late.and_then(|late| state_before(store, late.first).cloned());
+    let late = scene.late.filter(|_| !is_first && ahead.is_none());
+    let begin_again = late.map(|late| late.first).or(ahead.map(|_| wanted.now));
+    let again = begin_again.and_then(|time| state_before(store, time).cloned());
+    // Nothing is known but what was judged by the wrong clock.
+    let again = again.or_else(|| ahead.map(|_| WatchState::default()));
     let (mut watch, mut changes, mut evaluations) = judge(scene, wanted, more, told.clone());
     if is_first {
         keep_present(&mut changes);
     }
     changes.extend(check_lag(scene, &mut watch, store, wanted.now));
     let mut state = watch.state().clone();
-    let again_from = again.as_ref().and_then(|state| state.last_tick);
+    let again_from = again
+        .as_ref()
+        .map(|state| state.last_tick.unwrap_or_else(|| wanted.first_tick()));
     let (mut told, mut corrected) = (Some(told), Vec::new());
     if let (Some(from), Some(again)) = (again_from, again) {
         // Of what no log contains, nothing can be judged again.
         let is_kept = |id: &AlertId| late::is_of_no_log(wanted.rules, id);
+        let is_anew = again.last_tick.is_none();
         let (rejudged, mut own, count) = judge(scene, wanted, more, again);
         own.retain(|change| !is_kept(&change.id));
         let fires = |alert: &Alert| alert.is_firing() && !is_kept(&alert.id);
         let firing: Vec<Alert> = rejudged.alerts().into_iter().filter(fires).collect();
         let forward = mem::replace(&mut state, rejudged.state().clone());
         changes.retain(|change| is_kept(&change.id));
-        let reported = Reported::since(store, from, is_kept);
-        let (news, other) = reported.news(own, &firing, &mut state, wanted.now);
+        let reported = Reported::since(store, (from, wanted.now), is_kept);
+        let (mut news, other) = reported.news(own, &firing, &mut state, wanted.now);
+        if is_anew {
+            let (told, mut new) = news.into_iter().partition(|change| reported.fires(change));
+            keep_present(&mut new);
+            news = [told, new].concat();
+        }
         changes.extend(news);
         corrected = other;
         state.late = forward.late + late.map_or(0, |late| late.events);
@@ -92,16 +107,19 @@ pub fn evaluate(
     }
     store.watch = state;
     late::remember(store, told, &scene.finished, wanted.now);
+    late::remember_starts(store, &scene.starts, wanted.now);
     store.history.record_changes(&changes);
     store.history.record_changes(&corrected);
     store.notices.record(&changes, wanted.now);
     store.notices.refresh(&watch.alerts());
+    changes.splice(0..0, taken_back);
     Round {
         changes,
         corrected,
         evaluations,
         dropped: watch.dropped(),
         late: late.map(|late| (late, again_from)),
+        ahead: ahead.zip(again_from),
     }
 }
 

@@ -7,14 +7,14 @@ use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
 use dragline_alerting::{Labels, Observation};
 use dragline_classifier::RuleSet;
-use dragline_insights::{Analysis, ErrorGroup, Finding, Limits, Whole};
+use dragline_insights::{Analysis, ErrorGroup, Finding, Limits, Starts, Whole};
 use dragline_metrics::Observer;
 use dragline_rollup::{ErrorLabel, Finished};
 use dragline_scan::{Filter, Row, RowSink, ScanError, ScanOptions, scan_rows};
 use dragline_schema::{Event, Record, Timestamp};
 
-use crate::findings::{of_analysis, of_findings};
-use crate::late::{Late, Seen, state_before};
+use crate::findings::{of_analysis, of_findings, watches_runs};
+use crate::late::{Late, Seen, earlier, judged_ahead, state_before};
 use crate::{Meter, Traffic};
 
 /// What is to be judged.
@@ -32,6 +32,8 @@ pub struct Wanted<'w> {
     pub since: Option<Timestamp>,
     /// What the last round saw; `None` in the first.
     pub seen: Option<Seen<'w>>,
+    /// The starts of runs that earlier rounds saw ([`AlertStore::starts`]).
+    pub starts: Option<&'w BTreeMap<Labels, Vec<i64>>>,
     /// The current time.
     pub now: Timestamp,
     /// Whether the logs are a history that ended with its last event: no run is due after it.
@@ -48,6 +50,7 @@ impl<'w> Wanted<'w> {
             muted,
             since: None,
             seen: None,
+            starts: None,
             now,
             is_history: false,
         }
@@ -65,11 +68,21 @@ impl<'w> Wanted<'w> {
     /// Only what a watch needs that goes on from a stored state.
     #[must_use]
     pub fn going_on(self, store: &'w AlertStore) -> Self {
+        if judged_ahead(store, self.now).is_some() {
+            let before = state_before(store, self.now).and_then(|state| state.last_tick);
+            return Self {
+                since: Some(self.needed_at(before)),
+                seen: None,
+                starts: Some(&store.starts),
+                ..self
+            };
+        }
         // A state without both was written before either was kept: nothing of it is known to be late.
         let knows = !store.newest.is_empty() || !store.earlier.is_empty();
         let judged = store.watch.last_tick.filter(|_| knows);
         Self {
             since: Some(self.needed_at(store.watch.last_tick)),
+            starts: Some(&store.starts),
             seen: judged.map(|judged| Seen {
                 newest: &store.newest,
                 judged,
@@ -119,6 +132,8 @@ pub struct Scene {
     pub finished: Finished,
     /// Requests and lines of trouble since [`Wanted::since`].
     pub traffic: Traffic,
+    /// When the runs of each scraper started, if some rule watches that.
+    pub starts: Starts,
     /// The names of the logs, for commands that show more.
     pub logs: Vec<String>,
     /// Number of changes of metrics whose events have no time: no rule can judge them.
@@ -139,6 +154,7 @@ impl Scene {
             findings: Vec::new(),
             finished: Finished::default(),
             traffic: Traffic::default(),
+            starts: Starts::new(),
             logs: logs.to_vec(),
             untimed: 0,
             late: None,
@@ -196,7 +212,13 @@ pub fn look(
     let first = finished.period.map(|(first, _)| first);
     let from = wanted.since.or(first).unwrap_or(wanted.now);
     let mut observations = meter.observations(wanted.now, &ends(&finished, from));
-    observations.extend(of_analysis(&analysis, wanted.rules, from));
+    let earlier = earlier(wanted.starts);
+    observations.extend(of_analysis(&analysis, wanted.rules, from, &earlier));
+    let starts = if watches_runs(wanted.rules) {
+        analysis.starts()
+    } else {
+        Starts::new()
+    };
     observations.extend(of_findings(&findings, &finished, wanted.rules, from));
     drop(analysis);
     Ok(Scene {
@@ -204,6 +226,7 @@ pub fn look(
         findings,
         finished,
         traffic,
+        starts,
         logs: logs.to_vec(),
         untimed: meter.untimed(),
         late,

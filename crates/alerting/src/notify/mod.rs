@@ -318,6 +318,30 @@ impl NotifyState {
         *held = until.max(*held);
     }
 
+    /// Takes back the times that have not come by `now`: the clock was ahead.
+    pub(crate) fn set_back(&mut self, now: Timestamp) {
+        let past = |time: &mut Timestamp| *time = now.min(*time);
+        let perhaps = |time: &mut Option<Timestamp>| *time = time.map(|time| now.min(time));
+        for member in self.members.values_mut() {
+            past(&mut member.recorded_at);
+            perhaps(&mut member.ended_at);
+        }
+        for row in self.rows.values_mut() {
+            perhaps(&mut row.last_sent);
+            perhaps(&mut row.not_before);
+            row.notified
+                .values_mut()
+                .for_each(|told| past(&mut told.at));
+            row.last_new.values_mut().for_each(|(at, _)| past(at));
+        }
+        for digesting in self.digests.values_mut() {
+            perhaps(&mut digesting.waiting_since);
+            perhaps(&mut digesting.not_before);
+            digesting.sent.iter_mut().for_each(past);
+        }
+        self.held.clear();
+    }
+
     /// Changes when a postponed delivery is tried again.
     pub fn wait_until(&mut self, delivery: &Delivery, until: Timestamp) {
         if delivery.kind == DeliveryKind::Digest {

@@ -249,7 +249,7 @@ pub enum Reason {
     Stable,
     /// The rule was removed from the configuration.
     RuleRemoved,
-    /// Events that came late show that the condition was not true.
+    /// Judging again, with what came late or with the right clock, shows that the condition was not true.
     NeverTrue,
 }
 
@@ -269,7 +269,7 @@ impl Reason {
             Self::Flapping => "it changed too often",
             Self::Stable => "it held still again",
             Self::RuleRemoved => "its rule was removed",
-            Self::NeverTrue => "what came late shows that it was not so",
+            Self::NeverTrue => "judged again, it was not so",
         }
     }
 }
@@ -313,5 +313,31 @@ impl AlertState {
     /// Whether nothing would be lost by forgetting this state.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Inactive && self.flips.is_empty()
+    }
+
+    /// Takes back the times that have not come by `now`: the clock was ahead. An episode that fired then was none.
+    pub(crate) fn set_back(&mut self, now: Timestamp) {
+        match &mut self.phase {
+            Phase::Firing { episode }
+            | Phase::Recovering { episode, .. }
+            | Phase::Resolved { episode, .. }
+                if episode.fired_at > now =>
+            {
+                self.phase = Phase::Inactive;
+            }
+            Phase::Pending { active_at, .. } if *active_at > now => self.phase = Phase::Inactive,
+            Phase::Pending {
+                counted_from: time, ..
+            }
+            | Phase::Recovering {
+                keep_since: time, ..
+            }
+            | Phase::Resolved {
+                resolved_at: time, ..
+            } => *time = now.min(*time),
+            Phase::Inactive | Phase::Firing { .. } => {}
+        }
+        self.evaluated_at = self.evaluated_at.map(|last| now.min(last));
+        self.flips.retain(|flip| *flip <= now);
     }
 }

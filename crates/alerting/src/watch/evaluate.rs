@@ -118,10 +118,27 @@ impl Watch {
             let finding = compare(metric, &measured);
             found.findings.insert(labels, (finding, Some(measured)));
         }
-        if metric.aggregate == Aggregate::Absent && found.findings.is_empty() {
+        let is_nowhere = found.findings.is_empty() && !self.tracks_series(rule);
+        if metric.aggregate == Aggregate::Absent && is_nowhere {
             self.find_never_seen(rule, metric, now, &mut found);
         }
         found
+    }
+
+    /// The alerts of a rule.
+    fn tracked(&self, rule: &Rule) -> impl Iterator<Item = &AlertId> {
+        let first = AlertId {
+            rule: rule.name.clone(),
+            labels: Labels::new(),
+        };
+        let tracked = self.state.alerts.range(first..).map(|(id, _)| id);
+        tracked.take_while(move |id| id.rule == rule.name)
+    }
+
+    /// Whether the rule has an alert for a series, which may have been absent for so long that its samples are gone.
+    fn tracks_series(&self, rule: &Rule) -> bool {
+        let whole_rule = fixed_labels(rule.selector());
+        self.tracked(rule).any(|id| id.labels != whole_rule)
     }
 
     /// `absent(…)` of a series that was never seen counts from the first evaluation.
@@ -264,6 +281,7 @@ impl Watch {
             self.find_vanished(metric, now, found);
         }
         let whole_rule = fixed_labels(rule.selector());
+        let is_absence = matches!(&rule.condition, Condition::Metric(metric) if metric.aggregate == Aggregate::Absent);
         if found.findings.is_empty()
             && found.failed.is_empty()
             && !found.is_alive
@@ -273,12 +291,7 @@ impl Watch {
                 .findings
                 .insert(whole_rule.clone(), (Finding::NoData, None));
         }
-        let first = AlertId {
-            rule: rule.name.clone(),
-            labels: Labels::new(),
-        };
-        let tracked = self.state.alerts.range(first..).map(|(id, _)| id);
-        for id in tracked.take_while(|id| id.rule == rule.name) {
+        for id in self.tracked(rule) {
             let mut labels = id.labels.clone();
             labels.remove(NO_DATA_LABEL);
             if found.findings.contains_key(&labels) || found.failed.contains(&labels) {
@@ -286,7 +299,9 @@ impl Watch {
             }
             let finding = match (found.is_alive, alerts_without_data) {
                 // The alert of a rule that had no series at all: now it has some.
-                (true, true) if labels == whole_rule => Finding::Unmet { value: 0.0 },
+                (true, _) if labels == whole_rule && (is_absence || alerts_without_data) => {
+                    Finding::Unmet { value: 0.0 }
+                }
                 // A rule that alerts on missing data must not resolve when a series vanishes.
                 (true, false) if self.is_source_alive(rule, &labels, now) => Finding::Missing,
                 _ => Finding::NoData,

@@ -21,7 +21,7 @@ use evaluate::fixed_labels;
 use crate::alert::{Alert, AlertId, AlertStatus, pairs};
 use crate::observation::{Expected, Observation};
 use crate::rule::{Aggregate, Condition, Rule, condition_of_check, fill};
-use crate::state::{AlertState, Finding, Phase, Policy, Reason, Transition};
+use crate::state::{AlertState, Finding, Phase, PhaseName, Policy, Reason, Transition};
 use crate::{Labels, duration};
 use series::SeriesStore;
 
@@ -116,6 +116,21 @@ impl WatchState {
         }
     }
 
+    /// Takes back what was judged of times that have not come by `now`: the clock was ahead.
+    pub(crate) fn set_back(&mut self, now: Timestamp) {
+        for time in [
+            &mut self.last_tick,
+            &mut self.first_tick,
+            &mut self.watermark,
+        ] {
+            *time = time.map(|time| now.min(time));
+        }
+        for tracked in self.alerts.values_mut() {
+            tracked.state.set_back(now);
+        }
+        self.alerts.retain(|_, tracked| !tracked.state.is_idle());
+    }
+
     /// Takes over the alerts for which `is_taken`, as they are in another state of the same time.
     pub fn take_over(&mut self, other: &Self, is_taken: impl Fn(&AlertId) -> bool) {
         self.alerts.retain(|id, _| !is_taken(id));
@@ -134,6 +149,34 @@ pub struct Change {
     pub transition: Transition,
     /// The alert, once it fires or is resolved.
     pub alert: Option<Alert>,
+}
+
+impl Change {
+    /// The end of an alert that was reported, by the end of its episode where judging again found one; otherwise its
+    /// condition was never true.
+    pub fn end(alert: &Alert, found: Option<&Alert>, now: Timestamp) -> Self {
+        let at = found.and_then(|found| found.ended).unwrap_or(now);
+        let reason = found.map_or(Reason::NeverTrue, |found| found.reason);
+        let value = found.and_then(|found| found.ended_value);
+        Self {
+            id: alert.id.clone(),
+            transition: Transition {
+                at,
+                from: PhaseName::Firing,
+                to: PhaseName::Resolved,
+                reason,
+                value,
+                episode: Some(alert.episode()),
+            },
+            alert: Some(Alert {
+                status: AlertStatus::Resolved,
+                ended: Some(at),
+                ended_value: value,
+                reason,
+                ..alert.clone()
+            }),
+        }
+    }
 }
 
 /// Leaves out the episodes that ended before anybody asked: a watch that begins is about the present.
@@ -411,7 +454,7 @@ fn describe(
     expected: Option<Expected>,
 ) -> Option<Alert> {
     let episode = transition.episode.as_ref()?;
-    let is_over = transition.to == crate::state::PhaseName::Resolved;
+    let is_over = transition.to == PhaseName::Resolved;
     let mut labels = id.labels.clone();
     let condition = rule
         .map(|rule| rule.condition.to_string())

@@ -547,3 +547,25 @@ fn a_scraper_is_down_only_when_a_run_is_due() {
         ["131 firing HeldLongEnough", "200 resolved ConditionFalse"]
     );
 }
+
+#[test]
+fn an_absence_has_one_alert_and_ends_with_the_first_sample() {
+    let mut watch = watch("[[rule]]\nalert='gone'\nexpr='absent(lines[5m])'");
+    let sample = |at| {
+        let labels = Labels::from([("scraper_id", "shop")]);
+        Observation::metric("lines", labels, minute(at), 1.0)
+    };
+    // Never seen until the tenth minute, then seen for five, then never again.
+    let mut lines = outline(&advance(&mut watch, 9));
+    (10..15).for_each(|at| watch.observe(sample(at)));
+    lines.extend(outline(&advance(&mut watch, 20)));
+    lines.extend(outline(&advance(&mut watch, 200)));
+    assert_eq!(
+        lines,
+        [
+            "5 firing HeldLongEnough",
+            "10 resolved ConditionFalse",
+            "19 firing HeldLongEnough"
+        ]
+    );
+}

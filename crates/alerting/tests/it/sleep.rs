@@ -132,6 +132,25 @@ fn run_asleep(observations: &[(i64, Observation)], wakes: &[(i64, bool)]) -> Vec
     changes
 }
 
+/// Changes with six decimals: the last digit of a number may differ once it was stored as JSON.
+fn rounded(changes: &[Change]) -> Vec<Change> {
+    let round = |value: &mut Option<f64>| *value = value.map(|value| (value * 1e6).round() / 1e6);
+    let mut changes = changes.to_vec();
+    for change in &mut changes {
+        round(&mut change.transition.value);
+        if let Some(episode) = &mut change.transition.episode {
+            round(&mut episode.value);
+            round(&mut episode.worst);
+        }
+        if let Some(alert) = &mut change.alert {
+            round(&mut alert.value);
+            round(&mut alert.worst);
+            round(&mut alert.ended_value);
+        }
+    }
+    changes
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -145,6 +164,6 @@ proptest! {
         let observations = observations(&hosts);
         let wakes: Vec<(i64, bool)> = wakes.into_iter().collect();
         let (awake, asleep) = (run_awake(&observations), run_asleep(&observations, &wakes));
-        prop_assert_eq!(awake, asleep);
+        prop_assert_eq!(rounded(&awake), rounded(&asleep));
     }
 }

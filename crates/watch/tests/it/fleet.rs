@@ -79,6 +79,12 @@ impl Log {
         self.line(start + requests + 1, scraper, run, &end);
     }
 
+    /// What is left of it when everything before a second was deleted.
+    pub(crate) fn kept_since(&self, second: i64) -> Self {
+        let kept = self.0.iter().filter(|(at, _)| *at >= second);
+        Self(kept.cloned().collect())
+    }
+
     /// What was written until a second, in order of time.
     pub(crate) fn text(&self, until: i64) -> String {
         let mut lines: Vec<&(i64, String)> = self

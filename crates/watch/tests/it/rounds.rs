@@ -8,7 +8,7 @@ use dragline_schema::Timestamp;
 use dragline_watch::{Scene, evaluate};
 use proptest::prelude::*;
 
-use crate::fleet::{HOUR, Log, at, rules, wanted};
+use crate::fleet::{DAY, HOUR, Log, at, rules, wanted};
 
 const RULES: &str = r#"
     [[rule]]
@@ -291,4 +291,107 @@ proptest! {
         };
         prop_assert_eq!(rounds(every), rounds(1));
     }
+}
+
+#[test]
+fn a_clock_that_was_ahead_is_taken_back() {
+    let rules = rules(&format!(
+        "{RULES}\n[[rule]]\nalert = 'db'\nhealth = 'db'\n[[rule]]\nalert = 'silent'\nexpr = 'absent(dragline_queue_size[30m])'"
+    ));
+    let log = log();
+    let rounds = |ahead: &dyn Fn(i64) -> i64| {
+        let mut store = AlertStore::default();
+        let mut changes = Vec::new();
+        for now in (HOUR + 300..=2 * HOUR).step_by(300) {
+            let clock = now + ahead(now);
+            let before = store.clone();
+            let mut wanted = wanted(&rules, clock).going_on(&before);
+            let mut scene = log.look(now, &wanted);
+            if let Some(again) = wanted.judging_again(&scene, &before) {
+                wanted = again;
+                scene = log.look(now, &wanted);
+            }
+            let status = if (HOUR + 900..HOUR + 2_400).contains(&now) {
+                HealthStatus::Critical
+            } else {
+                HealthStatus::Healthy
+            };
+            let seen = Observation::health("db", Labels::new(), wanted.last_tick(), Some(status));
+            let round = evaluate(&scene, &wanted, &mut store, &[seen]);
+            assert!(round.ahead.is_none_or(|(until, from)| from < until));
+            changes.extend(round.changes);
+        }
+        let left: Vec<_> = store
+            .notices
+            .firing()
+            .map(|(alert, _)| alert.id.rule.clone())
+            .collect();
+        assert_eq!(left, ["silent"]);
+        changes
+    };
+    let right = episodes(&rounds(&|_| 0));
+    assert_eq!(right.len(), 5, "{right:?}");
+    let (early, late) = (HOUR + 300, HOUR + 600);
+    for wrong in [early, late] {
+        // For one round, a day ahead: when nothing is known yet, and in the middle of an alert.
+        let changes = rounds(&|now| if now == wrong { DAY } else { 0 });
+        let told = episodes(&changes);
+        // What fired by the wrong clock ended when the clock was right again.
+        let (of_that, told): (Vec<_>, Vec<_>) = told
+            .into_iter()
+            .partition(|(_, began, ended)| ended.as_ref().is_some_and(|ended| ended < began));
+        let again = Some(at(wrong + 300).to_string());
+        assert!(of_that.iter().all(|(.., ended)| *ended == again));
+        assert_eq!(of_that.len(), 1, "{of_that:?}");
+        // Checks cannot be judged again: one that failed meanwhile is dated by the next round.
+        let of_logs = |all: &[(String, String, Option<String>)]| -> Vec<_> {
+            let own = all.iter().filter(|(rule, ..)| rule != "db");
+            own.cloned().collect()
+        };
+        assert_eq!(of_logs(&told), of_logs(&right), "{wrong}");
+        assert_eq!(told.len(), right.len());
+    }
+}
+
+#[test]
+fn a_schedule_is_remembered_when_its_logs_are_deleted() {
+    let rules = rules("[[rule]]\nalert = 'down'\nfreshness = 'run'");
+    // A run every day, none on the fifteenth and the sixteenth; logs are kept for two days.
+    let mut log = Log::default();
+    for day in (0..20).filter(|day| !(14..16).contains(day)) {
+        let run = format!("r{day}");
+        log.run(
+            day * DAY + 6 * HOUR,
+            ("shop", "shop.test", &run),
+            60,
+            |_| false,
+        );
+    }
+    let mut store = AlertStore::default();
+    let mut told = Vec::new();
+    for now in (6 * HOUR + 600..19 * DAY).step_by(3_600) {
+        let before = store.clone();
+        let wanted = wanted(&rules, now).going_on(&before);
+        let scene = log.kept_since(now - 2 * DAY).look(now, &wanted);
+        told.extend(evaluate(&scene, &wanted, &mut store, &[]).changes);
+    }
+    let ended = told
+        .iter()
+        .filter_map(|change| change.alert.as_ref()?.ended);
+    let minutes = |time: Timestamp| {
+        (
+            time.since(at(0)) / 60_000_000 / 1_440,
+            time.since(at(0)) / 60_000_000 % 1_440,
+        )
+    };
+    let ended: Vec<_> = ended.map(minutes).collect();
+    assert_eq!(ended, [(16, 360)]);
+    let fired = told
+        .iter()
+        .filter(|change| change.transition.to == dragline_alerting::state::PhaseName::Firing);
+    let fired: Vec<_> = fired.map(|change| minutes(change.transition.at)).collect();
+    // A daily run may be 3.6 hours late.
+    assert_eq!(fired, [(14, 577)]);
+    // Nothing is remembered of what nobody watches.
+    assert_eq!(store.starts.len(), 1);
 }

@@ -26,7 +26,7 @@ use crate::commands::health;
 use crate::output;
 use crate::session::Session;
 
-/// How far ahead of the clock a state may be, and from when on the newest line is old, in microseconds.
+/// How far ahead of the clock the newest line may be, and from when on it is old, in microseconds.
 const AHEAD: i64 = 600_000_000;
 const OLD: i64 = 36 * 3_600_000_000;
 
@@ -54,7 +54,6 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     {
         output::tell(&clean(problem));
     }
-    check_clock(&state, &session)?;
     let context = Context::of(&session);
     let before = state.store.clone();
     let mut wanted = context.wanted(&config, &session).going_on(&before);
@@ -127,18 +126,6 @@ fn read_scene<'w>(
     read_logs(session, &args.logs, wanted)
 }
 
-/// A clock that was once in the future would end all evaluations until then.
-fn check_clock(state: &State, session: &Session) -> anyhow::Result<()> {
-    let ahead = |last: &Timestamp| last.since(session.now) > AHEAD;
-    let Some(last) = state.store.watch.last_tick.filter(ahead) else {
-        return Ok(());
-    };
-    bail!(
-        "the state was judged until {last}, which is later than now: if the clock was wrong then, remove {}",
-        state.path.display()
-    )
-}
-
 /// Says how old the newest line is when nothing came for long: rules only see what was written.
 fn tell_age(scene: &Scene, session: &Session) {
     let newest = scene.finished.period.map(|(_, last)| last);
@@ -155,8 +142,15 @@ fn tell_age(scene: &Scene, session: &Session) {
     }
 }
 
-/// Says that events came so late that their time cannot be judged again, or that they changed what was reported.
+/// Says that the clock was ahead, or that events came so late that their time cannot be judged again or that they changed what
+/// was reported.
 fn tell_late(round: &Round, lateness: Duration) {
+    if let Some((until, from)) = round.ahead {
+        output::tell(&format!(
+            "the last round judged until {until}, which is later than now: the clock was ahead; what came after {from} is judged \
+             again"
+        ));
+    }
     let Some((late, again)) = round.late else {
         return;
     };
