@@ -27,7 +27,10 @@ pub struct Export {
 /// The rules as a file of Prometheus. `is_histogram` says which metrics are histograms there, by name.
 pub fn prometheus_rules(rules: &[Rule], is_histogram: impl Fn(&str) -> bool) -> Export {
     let mut export = Export::default();
-    let mut yaml = String::from("groups:\n  - name: dragline\n    rules:\n");
+    let mut yaml = String::from(
+        "# `cooldown` and `flapping` have no counterpart here: Alertmanager's group_interval and repeat_interval are the \
+         nearest.\ngroups:\n  - name: dragline\n    rules:\n",
+    );
     let mut count = 0;
     for rule in rules.iter().filter(|rule| rule.enabled) {
         let Condition::Metric(metric) = &rule.condition else {
@@ -58,6 +61,18 @@ pub fn prometheus_rules(rules: &[Rule], is_histogram: impl Fn(&str) -> bool) -> 
         if rule.no_data != crate::state::NoDataPolicy::KeepLast {
             export.notes.push(format!(
                 "{}: `no_data` has no counterpart; add a rule with absent_over_time",
+                rule.name
+            ));
+        }
+    }
+    for rule in rules.iter().filter(|rule| rule.enabled) {
+        let own = [
+            ("escalate", !rule.escalate.is_empty()),
+            ("repeat", rule.repeat.is_some()),
+        ];
+        for (key, _) in own.iter().filter(|(_, is_set)| *is_set) {
+            export.notes.push(format!(
+                "{}: `{key}` has no counterpart in a rule: give it a route of Alertmanager",
                 rule.name
             ));
         }

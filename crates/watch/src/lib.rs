@@ -36,7 +36,7 @@
 //! let scene = look(&logs, &RuleSet::shipped(), &ScanOptions::default(), &wanted)?;
 //! let round = evaluate(&scene, &wanted, &mut store, &[]);
 //! let fired = round.changes.iter().find_map(|change| change.alert.as_ref()).unwrap();
-//! assert_eq!(fired.summary, "60 URLs of mint failed within 10 minutes");
+//! assert_eq!(fired.summary, "60 requests of mint failed within 10 minutes");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -130,12 +130,12 @@ fn check_lag(
     store: &mut AlertStore,
     now: Timestamp,
 ) -> Vec<Change> {
-    let why = scene.unread.as_deref();
+    let unread = scene.unread.as_ref();
     // A first round that reads nothing counts from itself on.
-    if why.is_none() || store.read_at.is_none() {
+    if unread.is_none() || store.read_at.is_none() {
         store.read_at = Some(now);
     }
-    watch.check_lag(store.read_at.unwrap_or(now), why, now)
+    watch.check_lag(store.read_at.unwrap_or(now), unread, now)
 }
 
 /// Goes on from a state until now: the watch, the changes, and the number of evaluations.

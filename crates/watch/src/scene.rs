@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 
 use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
-use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
+use dragline_alerting::watch::{Unread, Watch, WatchConfig, WatchState};
 use dragline_alerting::{Labels, Observation};
 use dragline_classifier::RuleSet;
 use dragline_insights::{Analysis, ErrorGroup, Finding, Limits, Starts, Whole};
 use dragline_metrics::Observer;
 use dragline_rollup::{ErrorLabel, Finished};
 use dragline_scan::{Filter, Row, RowSink, ScanError, ScanOptions, scan_rows};
-use dragline_schema::{Event, Record, Timestamp};
+use dragline_schema::{Event, ProblemKind, Record, Timestamp};
 
 use crate::findings::{of_analysis, of_findings, watches_runs};
 use crate::late::{Late, Seen, earlier, judged_ahead, state_before};
 use crate::{Meter, Traffic};
+
+/// Number of lines from which on a file says that its form is unknown.
+const ENOUGH_LINES: u64 = 20;
+
+/// A file that was modified this long ago, in microseconds, is still written.
+const WRITTEN: i64 = 3_600_000_000;
 
 /// What is to be judged.
 #[derive(Clone, Copy, Debug)]
@@ -140,8 +146,8 @@ pub struct Scene {
     pub untimed: u64,
     /// The events of a time that the last round had judged, and did not see.
     pub late: Option<Late>,
-    /// Why no log could be read; then nothing is known of them, which is not that nothing happened.
-    pub unread: Option<String>,
+    /// What of the logs could not be read, and why: nothing is known of it, which is not that nothing happened.
+    pub unread: Option<Unread>,
     /// What health checks said, by their names: for the caller to fill in, logs do not know it.
     pub checks: BTreeMap<String, String>,
 }
@@ -158,7 +164,7 @@ impl Scene {
             logs: logs.to_vec(),
             untimed: 0,
             late: None,
-            unread: Some(why.to_owned()),
+            unread: Some(Unread::All(why.to_owned())),
             checks: BTreeMap::new(),
         }
     }
@@ -209,6 +215,7 @@ pub fn look(
     };
     let analysis = Analysis::of(&finished, due_until);
     let findings = find(&analysis, &finished, rules, wanted);
+    let unread = unread_part(&finished, wanted.now);
     let first = finished.period.map(|(first, _)| first);
     let from = wanted.since.or(first).unwrap_or(wanted.now);
     let mut observations = meter.observations(wanted.now, &ends(&finished, from));
@@ -230,9 +237,32 @@ pub fn look(
         logs: logs.to_vec(),
         untimed: meter.untimed(),
         late,
-        unread: None,
+        unread,
         checks: BTreeMap::new(),
     })
+}
+
+/// A file that cannot be read, or that is still written in a form that nobody knows: its scraper goes unwatched.
+fn unread_part(finished: &Finished, now: Timestamp) -> Option<Unread> {
+    let why = finished
+        .problems
+        .iter()
+        .find_map(|((path, kind), problem)| {
+            let file = finished.files.get(path);
+            match kind {
+                ProblemKind::UnreadableFile => Some(format!("{path}: {}", problem.detail)),
+                ProblemKind::BadLine => {
+                    let file = file.filter(|file| file.lines >= ENOUGH_LINES)?;
+                    let is_written = file.modified.is_none_or(|at| now.since(at) < WRITTEN);
+                    (is_written && problem.count * 2 >= file.lines).then(|| {
+                        let (bad, all) = (problem.count, file.lines);
+                        format!("{bad} of {all} lines of {path} are of no known form")
+                    })
+                }
+                _ => None,
+            }
+        });
+    why.map(Unread::Part)
 }
 
 /// The findings of the analyst, with muted errors left out.

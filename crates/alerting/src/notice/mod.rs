@@ -208,12 +208,14 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
     }
     // Without a threshold there is no value to compare: a finding is open, a run is overdue.
     let is_compared = alert.threshold.is_some();
-    if let Some(value) = alert.value.filter(|_| is_compared) {
+    // Of what is over, the worst value and the one at its end say all.
+    let is_told = !alert.is_firing() && alert.worst.is_some() && alert.ended_value.is_some();
+    if let Some(value) = alert.value.filter(|_| is_compared && !is_told) {
         fact("Value", format_value(value));
     }
     if let Some(worst) = alert
         .worst
-        .filter(|worst| is_compared && alert.value != Some(*worst))
+        .filter(|worst| is_compared && (is_told || alert.value != Some(*worst)))
     {
         fact("Worst value", format_value(worst));
     }

@@ -279,6 +279,14 @@ impl NotifyState {
         firing.map(|member| (&member.alert, member.acknowledged.as_ref()))
     }
 
+    /// The number of alerts that the budget put off, which wait for a digest.
+    pub fn waiting(&self) -> usize {
+        self.digests
+            .values()
+            .map(|digest| digest.alerts.len())
+            .sum()
+    }
+
     /// The channel has taken a delivery.
     pub fn confirm(&mut self, delivery: &Delivery, now: Timestamp) {
         self.write_down(delivery, now, false);

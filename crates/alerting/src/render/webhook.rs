@@ -14,7 +14,10 @@ pub const WEBHOOK_PLACEHOLDERS: &[(&str, &str)] = &[
     ("text", "the notice as plain text"),
     ("severity", "`low`, `medium`, `high` or `critical`"),
     ("badge", "the severity in capitals, or `RESOLVED`"),
-    ("kind", "`firing`, `resolved`, `repeat` or `digest`"),
+    (
+        "kind",
+        "`firing`, `resolved`, `repeat`, `digest` or `report`",
+    ),
     ("key", "the idempotency key"),
     ("at", "when the notice was made"),
     ("alertname", "the name of the first alert"),

@@ -140,6 +140,25 @@ impl WatchState {
     }
 }
 
+/// What of the logs could not be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Nothing could be read.
+    All(String),
+    /// The rest was read and judged.
+    Part(String),
+}
+
+impl Unread {
+    /// The sentence of the alert after this time.
+    fn describe(&self, length: &str) -> String {
+        match self {
+            Self::All(why) => format!("nothing could be judged for {length}: {why}"),
+            Self::Part(why) => format!("a part of the logs could not be read for {length}: {why}"),
+        }
+    }
+}
+
 /// One transition, with the alert after it. `alert` is `None` while nothing fired yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -329,12 +348,12 @@ impl Watch {
     }
 
     /// Raises an alert about the watch itself while what is known ends at `known`, further back than
-    /// [`max_lag`](WatchConfig::max_lag). Unlike the rules, this goes by the clock. `why` says what is the matter; without it,
-    /// the watch is only behind.
+    /// [`max_lag`](WatchConfig::max_lag). Unlike the rules, this goes by the clock. `unread` says what is the matter; without
+    /// it, the watch is only behind.
     pub fn check_lag(
         &mut self,
         known: Timestamp,
-        why: Option<&str>,
+        unread: Option<&Unread>,
         now: Timestamp,
     ) -> Vec<Change> {
         let lag = duration::elapsed(now, known);
@@ -362,10 +381,10 @@ impl Watch {
         let transitions = tracked.state.step(finding, &policy, now);
         let length = crate::notice::length(lag);
         let is_behind = matches!(finding, Finding::Met { .. });
-        self.lag = match why {
+        self.lag = match unread {
             _ if !is_behind => "everything is judged in time again".to_owned(),
             None => format!("the watch is {length} behind: what happens now is judged late"),
-            Some(why) => format!("nothing could be judged for {length}: {why}"),
+            Some(unread) => unread.describe(&length),
         };
         let lag = &lag_rule(&self.lag);
         let changes = transitions
@@ -497,6 +516,17 @@ fn describe(
         }
     });
     let mut summary = fill_in(template);
+    // The values of the episode do not meet a condition that was changed meanwhile.
+    let is_changed = value.is_some_and(|value| {
+        let is_met = |rule: &Rule| match &rule.condition {
+            Condition::Metric(metric) => metric.compare.holds(value, metric.threshold),
+            _ => true,
+        };
+        is_over && !rule.is_none_or(is_met)
+    });
+    if is_changed {
+        summary.clear();
+    }
     // A series without a value fired for lack of data.
     let lacks_data = id.labels.get(NO_DATA_LABEL).is_some() || episode.value.is_none();
     if lacks_data || summary.is_empty() {
@@ -557,15 +587,20 @@ fn plain_summary(id: &AlertId, rule: Option<&Rule>, value: Option<f64>) -> Strin
             let check = labels.get("check").unwrap_or(&selector.name);
             condition_of_check(check, *least)
         }
-        Some(Condition::Metric(metric)) if metric.aggregate != Aggregate::Absent => format!(
-            "{} is {} ({} {})",
-            metric.call(),
-            format_value(value.unwrap_or_default()),
-            metric.compare.symbol(),
-            format_value(metric.threshold)
-        ),
+        Some(Condition::Metric(metric)) if metric.aggregate != Aggregate::Absent => {
+            let value = value.unwrap_or_default();
+            let is_met = metric.compare.holds(value, metric.threshold);
+            let (was, now) = if is_met { ("is", "") } else { ("was", "now ") };
+            format!(
+                "{} {was} {} ({now}{} {})",
+                metric.call(),
+                format_value(value),
+                metric.compare.symbol(),
+                format_value(metric.threshold)
+            )
+        }
         Some(condition) => condition.to_string(),
-        None => "its rule was removed".to_owned(),
+        None => "its rule was removed or switched off".to_owned(),
     };
     labels.remove("check");
     // What the condition names is said already.

@@ -377,7 +377,11 @@ fn a_lagging_watch_raises_an_alert_about_itself() {
     let alert = changes.last().unwrap().alert.as_ref().unwrap();
     assert_eq!(alert.id.rule, LAG_ALERT);
     assert!(alert.summary.contains("19m behind"), "{}", alert.summary);
-    let changes = watch.check_lag(minute(1), Some("logs is empty"), minute(21));
+    let changes = watch.check_lag(
+        minute(1),
+        Some(&Unread::All("logs is empty".to_owned())),
+        minute(21),
+    );
     assert!(changes.is_empty(), "{changes:?}");
     let summary = &watch.alerts()[0].summary;
     assert_eq!(summary, "nothing could be judged for 20m: logs is empty");

@@ -42,7 +42,7 @@ pub(crate) fn health(args: &HealthArgs) -> anyhow::Result<()> {
 }
 
 /// Says which checks are about scrapers that no log names: they stay inconclusive.
-fn tell_unknown(config: &Config, signals: &Signals, has_no_logs: bool) {
+pub(super) fn tell_unknown(config: &Config, signals: &Signals, has_no_logs: bool) {
     let of_scraper = |check: &dragline_health::Check| match &check.target {
         Target::Run { scraper, .. } => Some(scraper.clone()),
         Target::Logs { scraper, .. } => scraper.clone(),

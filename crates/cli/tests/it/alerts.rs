@@ -98,7 +98,7 @@ fn a_round_sends_a_notice_that_explains_itself_and_the_next_one_sends_nothing() 
     let alert = &notices[0]["alerts"][0];
     assert_eq!(
         alert["summary"],
-        "240 URLs of shop failed within 10 minutes"
+        "240 requests of shop failed within 10 minutes"
     );
     assert_eq!(alert["verdict"]["suspect"], "us", "{alert}");
     assert_eq!(alert["runbook"], "high-error-rate");
@@ -138,7 +138,7 @@ fn alerts_are_listed_acknowledged_and_silenced() {
     place.run(&[]);
     let list = stdout(&["alerts", "list", "--state", &state]);
     assert!(
-        list.starts_with("MEDIUM   240 URLs of shop failed"),
+        list.starts_with("MEDIUM   240 requests of shop failed"),
         "{list}"
     );
     let taken = stdout(&[

@@ -1,12 +1,15 @@
 //! A report as a notice.
 
 use dragline_alerting::Labels;
-use dragline_alerting::notice::{Attachment, Notice, ReportEntry};
+use dragline_alerting::notice::{Attachment, Notice, ReportEntry, minute};
 use dragline_report::model::Insight;
 use dragline_report::render::Layout;
 use dragline_report::{Activity, Report, render};
 use dragline_schema::{Severity, Timestamp};
 use dragline_watch::{facts, shell_word, shell_words};
+
+/// What ended this long ago, in microseconds, is still told: a day.
+const LATELY: i64 = 86_400_000_000;
 
 /// A report with what its page shows.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +24,7 @@ pub struct ReportPage<'p> {
     pub logs: &'p [String],
 }
 
-/// The notice that `dragline report --send` and the service send: the headline, the open incidents, and the whole page
+/// The notice that `dragline report --send` and the service send: the headline, the open incidents and those of the last day, and the whole page
 /// for channels that take files. What log lines put into the report is redacted.
 pub fn notice_of(page: ReportPage<'_>, now: Timestamp) -> Notice {
     let ReportPage {
@@ -38,11 +41,29 @@ pub fn notice_of(page: ReportPage<'_>, now: Timestamp) -> Notice {
         media_type: "text/html; charset=utf-8".to_owned(),
         content: render::page(report, activity, layout).into_bytes(),
     };
-    let open = report.insights.iter().filter(|insight| insight.is_open);
-    let entries = open.map(|insight| entry(insight, logs)).collect();
+    let mut entries = Vec::new();
+    for insight in &report.insights {
+        if insight.is_open {
+            entries.push(entry(insight, logs));
+        } else if let Some(until) = ended_lately(insight, now) {
+            let entry = entry(insight, logs);
+            entries.push(ReportEntry {
+                severity: Severity::Low,
+                title: format!("Over since {} UTC: {}", minute(until), entry.title),
+                ..entry
+            });
+        }
+    }
     let title = layout.title.clone();
     let title = title.unwrap_or_else(|| render::headline(report));
     Notice::report(&title, entries, now, vec![attachment])
+}
+
+/// When an insight ended, if that is less than a day ago and it was more than a trifle.
+fn ended_lately(insight: &Insight, now: Timestamp) -> Option<Timestamp> {
+    let until = Timestamp::parse(insight.until.as_deref()?).ok()?;
+    let is_lately = now.since(until) < LATELY && insight.severity != Severity::Low.as_str();
+    is_lately.then_some(until)
 }
 
 fn entry(insight: &Insight, logs: &[String]) -> ReportEntry {

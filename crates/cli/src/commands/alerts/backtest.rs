@@ -26,7 +26,7 @@ pub(super) fn backtest(args: &BacktestArgs) -> anyhow::Result<()> {
     choose(&mut config, &args.rule)?;
     let context = Context::of(&session);
     let wanted = context.wanted(&config, &session).of_history();
-    let scene = read_logs(&session, &args.logs, &wanted)?;
+    let scene = read_logs(&session, &args.logs, &args.logs.logs, &wanted)?;
     let variations = variations(args);
     let results: Vec<(&Rule, Vec<BacktestResult>)> = config
         .rules
@@ -288,7 +288,7 @@ pub(super) fn suggest(args: &SuggestArgs) -> anyhow::Result<()> {
     };
     let context = Context::of(&session);
     let wanted = context.wanted(&config, &session).of_history();
-    let scene = read_logs(&session, logs, &wanted)?;
+    let scene = read_logs(&session, logs, &logs.logs, &wanted)?;
     let suggestions = propose(&scene);
     if args.is_json() {
         let all: Vec<Value> = suggestions.iter().map(of_suggestion).collect();

@@ -8,13 +8,13 @@ use std::time::Duration;
 use dragline_alerting::channel::ChannelKind;
 use dragline_alerting::config::AlertConfig;
 use dragline_alerting::render::WEBHOOK_PLACEHOLDERS;
-use dragline_alerting::rule::{Aggregate, Condition, MetricCondition, Rule, Selector, fill};
+use dragline_alerting::rule::{self, Aggregate, Condition, MetricCondition, Rule, Selector, fill};
 use dragline_alerting::state::NoDataPolicy;
 use dragline_alerting::{LabelMatch, Matchers, duration};
 use dragline_health::Report;
 use dragline_insights::InsightKind;
 use dragline_metrics::{CrawlMetric, Kind};
-use dragline_schema::nearest;
+use dragline_schema::{Severity, nearest};
 
 use crate::session::Session;
 
@@ -36,7 +36,11 @@ const OF_RUNS: [&str; 2] = ["scraper_id", "site"];
 /// The problems, a sentence each.
 pub(super) fn problems(session: &Session, config: &AlertConfig) -> Vec<String> {
     let mut problems = session.config.channels().1;
-    if config.notify.notify.channels.is_empty() && config.notify.named_channels().is_empty() {
+    // A channel that cannot be made is a channel all the same.
+    if problems.is_empty()
+        && config.notify.notify.channels.is_empty()
+        && config.notify.named_channels().is_empty()
+    {
         problems.push("no channel is notified: name one in [notify] channels".to_owned());
     }
     let channels = session.config.channel_configs();
@@ -48,9 +52,30 @@ pub(super) fn problems(session: &Session, config: &AlertConfig) -> Vec<String> {
             ));
         }
     }
+    problems.extend(problems_of_files(session));
     problems.extend(problems_of_rules(session, config));
     problems.extend(problems_of_notifications(config));
     problems.extend(problems_of_templates(session, config));
+    problems
+}
+
+/// Channels that append to a file in a directory that is not there.
+fn problems_of_files(session: &Session) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (channel, config) in session.config.channel_configs() {
+        let ChannelKind::File { path } = &config.kind else {
+            continue;
+        };
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+            problems.push(format!(
+                "[channels.{channel}]: there is no directory {}: create it",
+                directory.display()
+            ));
+        }
+    }
     problems
 }
 
@@ -87,6 +112,19 @@ fn unknown_placeholders(text: &str, known: &BTreeSet<&str>) -> Vec<String> {
 /// Rules that can never fire, or that cannot say what they want to say.
 pub(super) fn problems_of_rules(session: &Session, config: &AlertConfig) -> Vec<String> {
     let enabled = config.rules.iter().filter(|rule| rule.enabled);
+    let off = config.rules.iter().filter(|rule| !rule.enabled);
+    let near_defaults = off.filter_map(|rule| {
+        let defaults = rule::default_rules();
+        let known = defaults.iter().map(|rule| rule.name.as_str());
+        if known.clone().any(|known| known == rule.name) {
+            return None;
+        }
+        let near = nearest(&rule.name, known)?;
+        Some(format!(
+            "rule {:?}: it is switched off, and no default is called so: did you mean {near:?}?",
+            rule.name
+        ))
+    });
     let problems = enabled.flat_map(|rule| {
         let own = [
             problem_of(session, rule),
@@ -99,7 +137,7 @@ pub(super) fn problems_of_rules(session: &Session, config: &AlertConfig) -> Vec<
         let own = own.into_iter().flatten();
         own.map(|problem| format!("rule {:?}: {problem}", rule.name))
     });
-    problems.collect()
+    problems.chain(near_defaults).collect()
 }
 
 /// Names in braces that nothing fills in.
@@ -121,10 +159,15 @@ fn problem_of_texts(rule: &Rule) -> Option<String> {
             .chain(rule.tags.iter())
             .map(|(name, _)| name),
     );
-    let mut texts = rule.annotations.values().chain([&rule.message]);
-    let name = texts.find_map(|text| unknown_placeholders(text, &known).into_iter().next())?;
-    let hint = hint(&name, known.iter().copied());
-    Some(format!("nothing fills in {{{name}}}{hint}"))
+    let texts = rule.annotations.values().chain([&rule.message]);
+    let wrong: BTreeSet<String> = texts
+        .flat_map(|text| unknown_placeholders(text, &known))
+        .collect();
+    let wrong = wrong
+        .iter()
+        .map(|name| format!("{{{name}}}{}", hint(name, known.iter().copied())));
+    let wrong: Vec<String> = wrong.collect();
+    (!wrong.is_empty()).then(|| format!("nothing fills in {}", wrong.join(", ")))
 }
 
 /// What is wrong with a rule's condition.
@@ -400,6 +443,12 @@ fn problems_of_matchers(
                 .map(|rule| rule.name.as_str())
                 .chain(["watch_lag"])
         };
+        let mut severities = Severity::ALL.iter().map(|severity| severity.as_str());
+        if name == "severity" && !severities.any(|severity| wanted.takes(severity)) {
+            problems.push(format!(
+                "{what} asks for the severity {wanted}: it is low, medium, high or critical"
+            ));
+        }
         if name == "alertname" && !names().any(|rule| wanted.takes(rule)) {
             problems.push(format!(
                 "{what} asks for the alert {wanted}, and no rule is called so"

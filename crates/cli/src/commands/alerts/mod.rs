@@ -88,8 +88,13 @@ impl Context {
     }
 }
 
-/// Reads the logs.
-fn read_logs(session: &Session, args: &AlertLogs, wanted: &Wanted<'_>) -> anyhow::Result<Scene> {
+/// Reads some logs, or all of the arguments.
+fn read_logs(
+    session: &Session,
+    args: &AlertLogs,
+    logs: &[String],
+    wanted: &Wanted<'_>,
+) -> anyhow::Result<Scene> {
     let options = ScanOptions {
         history: read::named_history(args.history.as_ref())?,
         ..read::resources(session, &args.reading, read::READING)?
@@ -97,10 +102,10 @@ fn read_logs(session: &Session, args: &AlertLogs, wanted: &Wanted<'_>) -> anyhow
     let watch = Arc::clone(&options.read.watch);
     let memory = options.read.memory.total();
     let scene = watched(&watch, memory, || {
-        look(&args.logs, &session.rules, &options, wanted)
+        look(logs, &session.rules, &options, wanted)
     })??;
     read::check_read(&scene.finished)?;
-    if args.history.is_some() && is_empty(&args.logs)? {
+    if args.history.is_some() && is_empty(logs)? {
         // What the history knows says nothing of now.
         anyhow::bail!("nothing could be read: the inputs contain no lines");
     }
@@ -193,7 +198,7 @@ fn read_store(path: &Path) -> anyhow::Result<AlertStore> {
     match fs::read_to_string(path) {
         Ok(text) => AlertStore::from_json(&text).map_err(|problem| {
             WrongUsage::new(&format!(
-                "--state {shown}: {problem}; name another file, or restore this one"
+                "--state {shown}: {problem}; restore it, or remove it: then all begins anew, and what fires is sent again"
             ))
             .into()
         }),

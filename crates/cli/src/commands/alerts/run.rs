@@ -12,7 +12,7 @@ use dragline_alerting::notify::NotifyConfig;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::state::PhaseName;
 use dragline_alerting::store::AlertStore;
-use dragline_alerting::watch::Change;
+use dragline_alerting::watch::{Change, Unread};
 use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
 use dragline_health::Status;
 use dragline_report::render;
@@ -57,15 +57,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let context = Context::of(&session);
     let before = state.store.clone();
     let mut wanted = context.wanted(&config, &session).going_on(&before);
-    let (mut scene, unread) = match read_scene(&session, args, &mut wanted, &before) {
-        Ok(scene) => (scene, None),
-        Err(error) if crate::is_stopped(&error) => return Err(error),
-        // Checks and alerts go on, and a notice says that nothing else does.
-        Err(error) => (
-            Scene::unread(&args.logs.logs, &error.to_string()),
-            Some(error),
-        ),
-    };
+    let (mut scene, unread) = read_what_is_there(&session, args, &mut wanted, &before)?;
     let more = health_checks(&session, &config, &mut scene, (args, wanted.last_tick()))?;
     tell_age(&scene, &session);
     let round = evaluate(&scene, &wanted, &mut state.store, &more);
@@ -111,19 +103,54 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Reads the logs, further back if something came late.
-fn read_scene<'w>(
+/// Reads the logs that are there, and says why others could not be read. Checks and alerts go on without them, and a notice
+/// says that nothing else does.
+///
+/// # Errors
+/// Only if the command is to stop.
+fn read_what_is_there<'w>(
     session: &Session,
     args: &RunArgs,
     wanted: &mut Wanted<'w>,
     before: &'w AlertStore,
+) -> anyhow::Result<(Scene, Option<anyhow::Error>)> {
+    let error = match read_scene(session, args, &args.logs.logs, wanted, before) {
+        Ok(scene) => return Ok((scene, None)),
+        Err(error) if crate::is_stopped(&error) => return Err(error),
+        Err(error) => error,
+    };
+    let (found, missing): (Vec<String>, Vec<String>) =
+        args.logs.logs.iter().cloned().partition(|log| {
+            log == "-" || dragline_ingest::discover(std::slice::from_ref(log)).is_ok()
+        });
+    if !missing.is_empty() && !found.is_empty() {
+        match read_scene(session, args, &found, wanted, before) {
+            Ok(mut scene) => {
+                scene.unread = Some(Unread::Part(error.to_string()));
+                return Ok((scene, Some(error)));
+            }
+            Err(stop) if crate::is_stopped(&stop) => return Err(stop),
+            Err(_) => {}
+        }
+    }
+    let scene = Scene::unread(&args.logs.logs, &error.to_string());
+    Ok((scene, Some(error)))
+}
+
+/// Reads logs, further back if something came late.
+fn read_scene<'w>(
+    session: &Session,
+    args: &RunArgs,
+    logs: &[String],
+    wanted: &mut Wanted<'w>,
+    before: &'w AlertStore,
 ) -> anyhow::Result<Scene> {
-    let scene = read_logs(session, &args.logs, wanted)?;
+    let scene = read_logs(session, &args.logs, logs, wanted)?;
     let Some(again) = wanted.judging_again(&scene, before) else {
         return Ok(scene);
     };
     *wanted = again;
-    read_logs(session, &args.logs, wanted)
+    read_logs(session, &args.logs, logs, wanted)
 }
 
 /// Says how old the newest line is when nothing came for long: rules only see what was written.
@@ -189,6 +216,9 @@ fn health_checks(
     }
     let checks = session.config.health()?;
     let signals = health::find_signals(&scene.finished, session.now);
+    if scene.unread.is_none() {
+        health::tell_unknown(&checks, &signals, false);
+    }
     let memory = with_ending(&args.state.path, "health");
     let memory = (!args.dry_run).then_some(memory.as_path());
     let report = health::check(checks, memory, &signals, session.now)?;
@@ -290,6 +320,7 @@ impl Outcome<'_> {
             let value = json!({
                 "firing": firing,
                 "muted": muted.len(),
+                "put_off": state.store.notices.waiting(),
                 "evaluations": round.evaluations,
                 "late": round.late.map(|(late, from)| json!({"events": late.events, "first": late.first, "judged_again_from": from})),
                 "changes": changes,
@@ -338,7 +369,11 @@ impl Outcome<'_> {
             0 => String::new(),
             count => format!(", {count} of them silenced or inhibited"),
         };
-        text += &format!("{firing} {alerts}{kept_back}\n");
+        let waiting = match state.store.notices.waiting() {
+            0 => String::new(),
+            count => format!("; the budget puts {count} off to a digest"),
+        };
+        text += &format!("{firing} {alerts}{kept_back}{waiting}\n");
         output::show(&clean(&text))
     }
 }
@@ -356,10 +391,12 @@ fn line_of(change: &Change, alert: &Alert, summary: &str, is_muted: bool) -> Str
     let minute = &change.transition.at.to_string()[..16];
     let end = if is_muted { " (kept back)" } else { "" };
     // A name of a scraper may contain anything.
-    let text = format!(
-        "{} {word} {}: {summary}{end}",
-        minute.replace('T', " "),
-        alert.id.rule
-    );
+    let minute = minute.replace('T', " ");
+    let rule = &alert.id.rule;
+    // A sentence of our own begins with the name.
+    let summary = summary
+        .strip_prefix(&format!("{rule}: "))
+        .unwrap_or(summary);
+    let text = format!("{minute} {word} {rule}: {summary}{end}");
     render::clean(&text) + "\n"
 }

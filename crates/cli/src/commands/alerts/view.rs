@@ -43,6 +43,12 @@ pub(super) fn list(args: &StateArgs) -> anyhow::Result<()> {
             broken.error
         )));
     }
+    let waiting = state.store.notices.waiting();
+    if waiting > 0 {
+        output::tell(&format!(
+            "the budget puts {waiting} of the alerts off to a digest"
+        ));
+    }
     if firing.is_empty() {
         return output::show("no alert fires\n");
     }
