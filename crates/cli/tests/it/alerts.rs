@@ -182,7 +182,7 @@ fn alerts_are_listed_acknowledged_and_silenced() {
     let history = stdout(&["alerts", "history", "--state", &state]);
     for part in [
         "1 active",
-        "notice to file: 240 URLs",
+        "notice to file: 240 requests",
         "night shift: acknowledged",
         "silenced scraper_id=shop",
     ] {
@@ -276,6 +276,24 @@ fn what_can_never_fire_or_never_be_filled_in_is_named() {
         (
             rule(&format!("{failed}\nmessage = '{{scrapr_id}} fails'")),
             "nothing fills in {scrapr_id} (did you mean \"scraper_id\"?)",
+        ),
+        (
+            rule(&format!("{failed}\nmessage = '{{whoo}} {{watt}}'")),
+            "nothing fills in {watt}, {whoo}",
+        ),
+        (
+            rule(failed).replace("'a'", "'queue_bakup'\nenabled = false"),
+            "rule \"queue_bakup\": it is switched off, and no default is called so: did you mean \"queue_backup\"?",
+        ),
+        (
+            rule(failed)
+                + "[channels.lines]\ntype = 'file'\npath = 'no/such/directory/lines.jsonl'\n",
+            "[channels.lines]: there is no directory no/such/directory: create it",
+        ),
+        (
+            rule(failed)
+                + "[[silence]]\nmatch = { severity = 'hi' }\nends = '2026-12-31T00:00:00Z'\n",
+            "a silence asks for the severity \"hi\": it is low, medium, high or critical",
         ),
         (
             rule("expr = 'increase(dragline_queue_size[5m]) > 3'"),

@@ -12,6 +12,7 @@ mod health;
 mod packaging;
 mod page;
 mod reading;
+mod rounds;
 mod safety;
 mod serve;
 mod settings;
