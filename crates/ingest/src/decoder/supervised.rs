@@ -204,8 +204,13 @@ impl Assigning<'_> {
             Event::ScraperStart(_) | Event::ScraperEnd(_) if !has_run => unbounded(record),
             event => event.clone(),
         };
-        let is_own = matches!(record.event, Event::ScraperEnd(_))
-            && self.programs.has_logged_error(name, record.timestamp);
+        let may_be_own = match record.event {
+            Event::ScraperEnd(_) => true,
+            // A task that failed.
+            Event::ScraperError(_) => !record.is_fatal,
+            _ => false,
+        };
+        let is_own = may_be_own && self.programs.has_logged_error(name, record.timestamp);
         let event = if is_own && !has_run {
             Event::Log
         } else {
@@ -215,6 +220,12 @@ impl Assigning<'_> {
         let named = record.scraper_id.clone().or(named);
         let record = Record {
             is_supervisors: !is_own,
+            // A program that ended so has failed, whatever it logged before.
+            is_fatal: record.is_fatal
+                || matches!(
+                    (&record.event, &event),
+                    (Event::ScraperEnd(_), Event::ScraperError(_))
+                ),
             is_run_guessed: record.is_run_guessed && run_id.is_none(),
             run_id: run_id.map(Cow::Owned).or(record.run_id.clone()),
             scraper_id: named,

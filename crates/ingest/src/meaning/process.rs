@@ -23,6 +23,8 @@ enum What {
     Ended(End),
     /// Something that the program ended of, or why it is not started again.
     Fault,
+    /// A task failed; the program goes on.
+    TaskFailed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +102,7 @@ pub(crate) fn told(message: &str) -> Option<Told<'_>> {
     of_start.or_else(|| match bytes.last()? {
         b'0'..=b'9' => exited(message),
         b')' => exited(message).or_else(|| of_shell(message)),
-        b'A'..=b'Z' | b'.' => systemd(message),
+        b'A'..=b'Z' | b'.' => systemd(message).or_else(|| laravel(message)),
         b's' => lambda(message),
         b'd' => of_shell(message),
         _ => None,
@@ -118,6 +120,15 @@ fn php(message: &str) -> Option<Told<'_>> {
     ];
     let is_limit = is_limit.iter().any(|words| rest.starts_with(words));
     is_limit.then(|| fault(None))
+}
+
+/// Laravel's `App\Jobs\Scrape .................. 103.20ms FAIL`.
+fn laravel(message: &str) -> Option<Told<'_>> {
+    let (task, _) = message.strip_suffix(" FAIL")?.split_once(" ....")?;
+    (!task.contains(' ')).then_some(Told {
+        name: None,
+        what: What::TaskFailed,
+    })
 }
 
 fn fault(name: Option<&str>) -> Told<'_> {
@@ -396,7 +407,7 @@ pub(crate) fn complete(record: &mut Record<'_>) {
             finish_reason: reason(),
             ..ScraperEnd::default()
         }),
-        What::Fault => Event::ScraperError(ScraperError {
+        What::Fault | What::TaskFailed => Event::ScraperError(ScraperError {
             error_message: reason(),
             ..ScraperError::default()
         }),
@@ -496,6 +507,11 @@ mod tests {
             ("Process exited with status 137", None, failed),
             ("##[error]Process completed with exit code 1.", None, failed),
             ("Job failed: exit code 137", None, failed),
+            (
+                "App\\Jobs\\Scrape .................. 103.20ms FAIL",
+                None,
+                What::TaskFailed,
+            ),
             (
                 "Error R15 (Memory quota vastly exceeded)",
                 None,

@@ -39,7 +39,7 @@ const LIBRARIES: [&str; 3] = ["httpx", "urllib3.connectionpool", "reqwest::conne
 
 /// Whether a logger is an HTTP library's.
 pub(crate) fn is_library(logger: &str) -> bool {
-    LIBRARIES.contains(&logger)
+    LIBRARIES.contains(&logger) || logger.starts_with("System.Net.Http.HttpClient")
 }
 
 /// Whether a URL is a browser's control port or a `WebDriver` command, not a request to a site.
@@ -99,6 +99,26 @@ pub(crate) fn urllib3(message: &str) -> Option<(String, Prose<'_>)> {
             ..Prose::default()
         },
     ))
+}
+
+/// Reads the outcome of a request of .NET's `HttpClient`, which names its URL in another line: `Received HTTP response headers
+/// after 380.7045ms - 200`, `HTTP request failed after 30012.5ms`. (`End processing HTTP request` is the same request as the
+/// retrying handler sees it.)
+pub(crate) fn dotnet(message: &str) -> Option<Prose<'_>> {
+    let milliseconds = |text: &str| text.strip_suffix("ms")?.replace(',', ".").parse().ok();
+    if let Some(took) = message.strip_prefix("HTTP request failed after ") {
+        return Some(Prose {
+            milliseconds: Some(milliseconds(took.trim_end_matches('.'))?),
+            ..Prose::default()
+        });
+    }
+    let rest = message.strip_prefix("Received HTTP response headers after ")?;
+    let (took, status) = rest.split_once(" - ")?;
+    Some(Prose {
+        status: Some(status.parse().ok().filter(|n| is_status(*n))?),
+        milliseconds: Some(milliseconds(took)?),
+        ..Prose::default()
+    })
 }
 
 /// Reads `Crawl4AI`'s message about a page, `https://… | ✓ | ⏱: 0.08s` or `https://… | Error: …`: the URL, whether it
@@ -307,6 +327,18 @@ mod tests {
             let message = format!("GET http://x.test/p/1 {message}");
             assert_eq!(super::request(&message), expected, "{message}");
         }
+        for (message, status, took) in [
+            (
+                "Received HTTP response headers after 380.7ms - 200",
+                Some(200),
+                380.7,
+            ),
+            ("HTTP request failed after 30012.5ms", None, 30_012.5),
+        ] {
+            let told = dotnet(message).unwrap();
+            assert_eq!((told.status, told.milliseconds), (status, Some(took)));
+        }
+        assert_eq!(dotnet("End processing HTTP request after 1ms - 200"), None);
         let (url, told) = urllib3("https://x.test:443 \"GET /p/1?a=b HTTP/1.1\" 404 None").unwrap();
         assert_eq!(
             (&*url, told.status, told.bytes),

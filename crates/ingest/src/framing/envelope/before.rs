@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use dragline_schema::Level;
 use jiff::tz::TimeZone;
 
 use super::names::{before_traceback, fly, named, of_stream};
@@ -136,13 +137,25 @@ pub(super) fn platform<'l>(
             return None;
         }
     }
+    let (level, text) = of_step(text);
     Some(Opened {
         is_own: text.starts_with("##["),
         text: Cow::Borrowed(text),
+        level,
         time: time::instant(&when, zone, calendar).map(|(time, _)| time),
         stream: Cow::Borrowed(name),
         ..Opened::default()
     })
+}
+
+/// What a step reports to GitHub Actions: `##[error]Process completed with exit code 1.` Other such lines are the
+/// platform's.
+fn of_step(text: &str) -> (Option<Level>, &str) {
+    let marks = [("##[error]", Level::Error), ("##[warning]", Level::Warn)];
+    let mut told = marks
+        .iter()
+        .filter_map(|(mark, level)| Some((Some(*level), text.strip_prefix(mark)?)));
+    told.next().unwrap_or((None, text))
 }
 
 /// Whether the text behind a time is a line of its own: then a platform wrote the time.

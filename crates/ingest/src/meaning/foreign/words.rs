@@ -1,5 +1,7 @@
 //! Takes requests from the words of a message.
 
+use std::borrow::Cow;
+
 use dragline_schema::{Event, Failure, Level, Record, Request, ScraperError};
 
 use super::super::wording::Said;
@@ -17,6 +19,7 @@ pub(super) fn of_prose<'a>(
     let read = (prose::request(message).map(with_url))
         .or_else(|| prose::urllib3(message))
         .or_else(|| prose::columns(message).map(with_url))
+        .or_else(|| prose::dotnet(message).map(with_url))
         .or_else(|| prose::told(bare).filter(|_| may_tell).map(with_url));
     let Some((url, prose)) = read else {
         return false;
@@ -36,7 +39,7 @@ pub(super) fn of_prose<'a>(
         })
     });
     let request = Request {
-        url: Some(url.into()),
+        url: Some(url.into()).filter(|url: &Cow<'_, str>| !url.is_empty()),
         method: method.map(|method| method.to_owned().into()),
         status_code: prose.status,
         response_time_ms: prose.milliseconds,

@@ -29,7 +29,7 @@ use self::part::{Found, Part};
 use self::scan::{LONGEST_GROUP, Scan};
 use self::special::{
     badge, glued, google, logger_and_level, module_and_numbers, namespace, namespace_and_level,
-    numbered, padded, process_and_letter, sign, source, warning,
+    numbered, padded, process_and_letter, sign, source, task, warning,
 };
 pub(crate) use self::special::{brace_end, weak, without_indent};
 use crate::parsing::time::stamp;
@@ -66,6 +66,7 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     let bytes = line.as_bytes();
     match bytes.first()? {
         b' ' => badge(line)
+            .or_else(|| task(line))
             .or_else(|| indented(line))
             .or_else(|| late::counted(line)),
         b'I' | b'W' | b'E' | b'F' | b'D' | b'C' if bytes.get(1).is_some_and(u8::is_ascii_digit) => {

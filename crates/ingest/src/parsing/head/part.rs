@@ -47,6 +47,11 @@ impl Found<'_> {
             part.in_brackets || part.is_ended || part.text.bytes().all(|b| b.is_ascii_digit())
         });
         let is_bracketed = parts.iter().any(|part| part.in_brackets);
-        is_capital && all && (self.is_sure || is_bracketed)
+        // winston's `[Fetcher] info: message`.
+        let is_labelled = matches!(parts, [label] if label.in_brackets)
+            && behind.starts_with(": ")
+            && self.text.len() > 3
+            && is_lower(self.text);
+        is_labelled || (is_capital && all && (self.is_sure || is_bracketed))
     }
 }

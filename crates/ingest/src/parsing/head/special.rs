@@ -63,6 +63,10 @@ pub(super) fn badge(line: &str) -> Option<Head<'_>> {
     let (bare, behind) = bare
         .strip_prefix(' ')
         .map_or((bare, "  "), |bare| (bare, "   "));
+    // Laravel's `   INFO  message`.
+    let (bare, behind) = bare
+        .strip_prefix(' ')
+        .map_or((bare, behind), |bare| (bare, "  "));
     let bare = Some(bare).filter(|bare| is_capital_at(bare))?;
     let (found, more) = level(bare, false)?;
     let message = bare[found.len() + more..].strip_prefix(behind)?;
@@ -71,6 +75,26 @@ pub(super) fn badge(line: &str) -> Option<Head<'_>> {
     Some(Head {
         level: found,
         ..timeless(message)
+    })
+}
+
+/// A task of Laravel's console, led by dots to its result: `  2026-05-04 02:00:02 App\Jobs\Scrape ........ 100.20ms DONE`.
+pub(super) fn task(line: &str) -> Option<Head<'_>> {
+    let bare = line.strip_prefix("  ")?;
+    if !bare.starts_with(|c: char| c.is_ascii_digit()) || !bare.contains(" ....") {
+        return None;
+    }
+    let (_, result) = bare.trim_end().rsplit_once(' ')?;
+    // A failure was logged by the task, or is an error by its words.
+    if !matches!(result, "RUNNING" | "DONE" | "SKIPPED" | "FAIL") {
+        return None;
+    }
+    let (time, length) = stamp(bare)?;
+    Some(Head {
+        time: Some(time),
+        time_at: 2,
+        level: "INFO",
+        ..timeless(bare[length..].trim())
     })
 }
 
