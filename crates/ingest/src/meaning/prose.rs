@@ -300,6 +300,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn dotnet_tells_each_request_in_several_lines() {
+        for (message, status, took) in [
+            (
+                "Received HTTP response headers after 380.7ms - 200",
+                Some(200),
+                380.7,
+            ),
+            ("HTTP request failed after 30012.5ms", None, 30_012.5),
+        ] {
+            let told = dotnet(message).unwrap();
+            assert_eq!((told.status, told.milliseconds), (status, Some(took)));
+        }
+        assert_eq!(dotnet("End processing HTTP request after 1ms - 200"), None);
+    }
+
+    #[test]
     fn messages_that_tell_of_requests() {
         let request = |status, milliseconds, bytes| {
             Some(Prose {
@@ -327,18 +343,6 @@ mod tests {
             let message = format!("GET http://x.test/p/1 {message}");
             assert_eq!(super::request(&message), expected, "{message}");
         }
-        for (message, status, took) in [
-            (
-                "Received HTTP response headers after 380.7ms - 200",
-                Some(200),
-                380.7,
-            ),
-            ("HTTP request failed after 30012.5ms", None, 30_012.5),
-        ] {
-            let told = dotnet(message).unwrap();
-            assert_eq!((told.status, told.milliseconds), (status, Some(took)));
-        }
-        assert_eq!(dotnet("End processing HTTP request after 1ms - 200"), None);
         let (url, told) = urllib3("https://x.test:443 \"GET /p/1?a=b HTTP/1.1\" 404 None").unwrap();
         assert_eq!(
             (&*url, told.status, told.bytes),
