@@ -50,7 +50,8 @@ fn part_of(time: Timestamp) -> i64 {
 ///
 /// Rounds that come late, rounds that never came and events that come late make no difference: what happened is judged
 /// when it happened. For events that come late, the scene must begin where
-/// [`judging_again`](Wanted::judging_again) says. What was judged by a clock that was ahead is taken back. The first round of a store reports only what still fires.
+/// [`judging_again`](Wanted::judging_again) says. What was judged by a clock that was ahead is taken back. The first round of
+/// a store reports only what still fires.
 pub fn evaluate(
     scene: &Scene,
     wanted: &Wanted<'_>,
