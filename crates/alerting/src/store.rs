@@ -97,14 +97,13 @@ impl AlertStore {
     }
 
     /// Takes back what was judged and sent at times that have not come by `now`: the clock was ahead, and everything would
-    /// wait until then. Returns the ends of the alerts that fired in those times.
+    /// wait until then. Returns the ends of the alerts that fired in those times. What remains is judged again from an
+    /// [earlier](Self::earlier) state.
     pub fn set_back(&mut self, now: Timestamp) -> Vec<Change> {
         let firing = self.notices.firing().map(|(alert, _)| alert);
         let wrong = firing.filter(|alert| alert.fired_at > now);
         let ends: Vec<Change> = wrong.map(|alert| Change::end(alert, None, now)).collect();
         self.watch.set_back(now);
-        self.earlier
-            .retain(|state| state.last_tick.is_none_or(|tick| tick <= now));
         self.notices.record(&ends, now);
         self.notices.set_back(now);
         self.history.record_changes(&ends);

@@ -1,5 +1,7 @@
 //! When the next run of each scraper is due.
 
+use std::collections::BTreeMap;
+
 use dragline_rollup::Finished;
 use dragline_schema::Timestamp;
 
@@ -18,24 +20,19 @@ pub(crate) fn next_runs(
     from: Timestamp,
     earlier: &Starts,
 ) -> Vec<NextRun> {
-    let named: Vec<(ScraperKey, &Series<'_>)> = all
-        .iter()
-        .map(|series| (ScraperKey::from(&series.name), series))
-        .collect();
     let mut due: Vec<NextRun> = Vec::new();
-    for (scraper, series) in &named {
-        let earlier = earlier.get(scraper).map_or(&[][..], Vec::as_slice);
+    let mut gone: BTreeMap<&ScraperKey, &Vec<Timestamp>> = earlier.iter().collect();
+    for series in all {
+        let scraper = ScraperKey::from(&series.name);
+        let earlier = gone.remove(&scraper).map_or(&[][..], Vec::as_slice);
         let others = others(series, everything);
         let (runs, own) = starts(series, everything);
         let runs = runs.iter().map(|run| &everything.runs[*run]).chain(others);
         let active =
             runs.filter_map(|row| Some((row.start?.as_micros(), row.last_seen?.as_micros())));
-        due.extend(of_scraper(scraper, &own, active, earlier, from));
+        due.extend(of_scraper(&scraper, &own, active, earlier, from));
     }
     // Scrapers of which the logs hold no run any more.
-    let gone = earlier
-        .iter()
-        .filter(|(scraper, _)| !named.iter().any(|(known, _)| known == *scraper));
     for (scraper, earlier) in gone {
         due.extend(of_scraper(scraper, &[], [].into_iter(), earlier, from));
     }

@@ -133,15 +133,16 @@ pub(crate) fn remember(
     let state = state.filter(|state| state.last_tick.is_some());
     store.earlier.extend(state);
     // A round with a clock that is ahead must not drop them all.
-    let latest = store.earlier.last().and_then(|state| state.last_tick);
+    let latest = store.earlier.pop();
     let age = |state: &WatchState| state.last_tick.map_or(KEPT, |tick| now.since(tick).max(0));
     let mut last = None;
     store.earlier.retain(|state| {
         let doublings = (age(state) / MINUTE).max(1).ilog2();
         let is_first = last != Some(doublings);
         last = Some(doublings);
-        (is_first && age(state) < KEPT) || state.last_tick == latest
+        is_first && age(state) < KEPT
     });
+    store.earlier.extend(latest);
     for run in &finished.runs {
         let scraper = run.key.scraper_id.as_deref().unwrap_or_default();
         let Some(seen) = run.last_seen else { continue };

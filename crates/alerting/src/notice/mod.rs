@@ -187,6 +187,28 @@ fn plural(count: usize, word: &str) -> String {
     }
 }
 
+/// The values of an alert that was compared with a threshold, and the threshold. Without one there is nothing to compare: a
+/// finding is open, a run is overdue.
+fn values(alert: &Alert) -> Vec<(&'static str, f64)> {
+    if alert.threshold.is_none() {
+        return Vec::new();
+    }
+    // Of what is over, the worst value and the one at its end say all.
+    let is_told = !alert.is_firing() && alert.worst.is_some() && alert.ended_value.is_some();
+    let value = alert.value.filter(|_| !is_told);
+    let worst = alert.worst.filter(|worst| value != Some(*worst));
+    let all = [
+        ("Value", value),
+        ("Worst value", worst),
+        ("Value at the end", alert.ended_value),
+        ("Threshold", alert.threshold),
+    ];
+    let known = all
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    known.collect()
+}
+
 fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation) -> NoticeAlert {
     let Explanation {
         summary,
@@ -206,24 +228,8 @@ fn describe(news: News, alert: &Alert, now: Timestamp, explanation: Explanation)
     if !alert.condition.is_empty() {
         fact("Condition", alert.condition.clone());
     }
-    // Without a threshold there is no value to compare: a finding is open, a run is overdue.
-    let is_compared = alert.threshold.is_some();
-    // Of what is over, the worst value and the one at its end say all.
-    let is_told = !alert.is_firing() && alert.worst.is_some() && alert.ended_value.is_some();
-    if let Some(value) = alert.value.filter(|_| is_compared && !is_told) {
-        fact("Value", format_value(value));
-    }
-    if let Some(worst) = alert
-        .worst
-        .filter(|worst| is_compared && (is_told || alert.value != Some(*worst)))
-    {
-        fact("Worst value", format_value(worst));
-    }
-    if let Some(value) = alert.ended_value.filter(|_| is_compared) {
-        fact("Value at the end", format_value(value));
-    }
-    if let Some(threshold) = alert.threshold {
-        fact("Threshold", format_value(threshold));
+    for (name, value) in values(alert) {
+        fact(name, format_value(value));
     }
     if let Some(expected) = alert.expected {
         let (low, high) = (format_value(expected.low), format_value(expected.high));

@@ -281,7 +281,10 @@ impl Watch {
             self.find_vanished(metric, now, found);
         }
         let whole_rule = fixed_labels(rule.selector());
-        let is_absence = matches!(&rule.condition, Condition::Metric(metric) if metric.aggregate == Aggregate::Absent);
+        let is_absence = match &rule.condition {
+            Condition::Metric(metric) => metric.aggregate == Aggregate::Absent,
+            _ => false,
+        };
         if found.findings.is_empty()
             && found.failed.is_empty()
             && !found.is_alive

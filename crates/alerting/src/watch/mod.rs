@@ -116,15 +116,8 @@ impl WatchState {
         }
     }
 
-    /// Takes back what was judged of times that have not come by `now`: the clock was ahead.
+    /// Takes back what alerts say of times that have not come by `now`: the clock was ahead.
     pub(crate) fn set_back(&mut self, now: Timestamp) {
-        for time in [
-            &mut self.last_tick,
-            &mut self.first_tick,
-            &mut self.watermark,
-        ] {
-            *time = time.map(|time| now.min(time));
-        }
         for tracked in self.alerts.values_mut() {
             tracked.state.set_back(now);
         }
@@ -474,7 +467,7 @@ fn describe(
 ) -> Option<Alert> {
     let episode = transition.episode.as_ref()?;
     let is_over = transition.to == PhaseName::Resolved;
-    let mut labels = id.labels.clone();
+    let mut labels = labels_of(rule, id);
     let condition = rule
         .map(|rule| rule.condition.to_string())
         .unwrap_or_default();
@@ -482,11 +475,6 @@ fn describe(
         Condition::Metric(metric) => Some(metric.threshold),
         _ => None,
     });
-    if let Some(rule) = rule {
-        labels = rule.tags.with(&rule.labels).with(&labels);
-        labels.insert("category", &rule.category);
-    }
-    labels.insert("alertname", &id.rule);
     labels.insert("severity", episode.severity.as_str());
     // The worst value says more of what is over than the last.
     let value = if is_over {
@@ -502,36 +490,17 @@ fn describe(
             "condition" => Some(condition.clone()),
             "began" => Some(format!("{} UTC", crate::notice::minute(episode.began))),
             "expected" => expected.map(|expected| format_value(expected.value)),
-            _ => {
-                let name = name.strip_prefix("labels.").unwrap_or(name);
-                let value = labels.get(name).filter(|value| !value.is_empty());
-                value.or_else(|| nameless(name)).map(str::to_owned)
-            }
+            _ => of_label(&labels, name),
         })
     };
-    let template = rule.map_or("", |rule| {
-        match (&*rule.message, rule.annotations.get("summary")) {
-            ("", Some(summary)) => summary,
-            (message, _) => message,
-        }
-    });
-    let mut summary = fill_in(template);
-    // The values of the episode do not meet a condition that was changed meanwhile.
-    let is_changed = value.is_some_and(|value| {
-        let is_met = |rule: &Rule| match &rule.condition {
-            Condition::Metric(metric) => metric.compare.holds(value, metric.threshold),
-            _ => true,
-        };
-        is_over && !rule.is_none_or(is_met)
-    });
-    if is_changed {
-        summary.clear();
-    }
     // A series without a value fired for lack of data.
     let lacks_data = id.labels.get(NO_DATA_LABEL).is_some() || episode.value.is_none();
-    if lacks_data || summary.is_empty() {
-        summary = plain_summary(id, rule, value.filter(|_| !lacks_data));
-    }
+    // The values of the episode may not meet a condition that was changed meanwhile.
+    let is_as_then = !is_over || rule.is_none_or(|rule| meets(rule, value));
+    let summary = match fill_in(rule.map_or("", template)) {
+        summary if !lacks_data && is_as_then && !summary.is_empty() => summary,
+        _ => plain_summary(id, rule, value.filter(|_| !lacks_data)),
+    };
     Some(Alert {
         status: if is_over {
             AlertStatus::Resolved
@@ -567,6 +536,40 @@ fn describe(
     })
 }
 
+/// The labels of an alert, without its severity.
+fn labels_of(rule: Option<&Rule>, id: &AlertId) -> Labels {
+    let mut labels = id.labels.clone();
+    if let Some(rule) = rule {
+        labels = rule.tags.with(&rule.labels).with(&labels);
+        labels.insert("category", &rule.category);
+    }
+    labels.insert("alertname", &id.rule);
+    labels
+}
+
+/// The sentence of a rule, with placeholders.
+fn template(rule: &Rule) -> &str {
+    match (&*rule.message, rule.annotations.get("summary")) {
+        ("", Some(summary)) => summary,
+        (message, _) => message,
+    }
+}
+
+/// What a placeholder says that is called like a label.
+fn of_label(labels: &Labels, name: &str) -> Option<String> {
+    let name = name.strip_prefix("labels.").unwrap_or(name);
+    let value = labels.get(name).filter(|value| !value.is_empty());
+    value.or_else(|| nameless(name)).map(str::to_owned)
+}
+
+/// Whether a value meets the condition of a rule, where the condition compares values.
+fn meets(rule: &Rule, value: Option<f64>) -> bool {
+    match (&rule.condition, value) {
+        (Condition::Metric(metric), Some(value)) => metric.compare.holds(value, metric.threshold),
+        _ => true,
+    }
+}
+
 /// What stands for a label that nothing fills.
 fn nameless(label: &str) -> Option<&'static str> {
     match label {
@@ -588,13 +591,12 @@ fn plain_summary(id: &AlertId, rule: Option<&Rule>, value: Option<f64>) -> Strin
             condition_of_check(check, *least)
         }
         Some(Condition::Metric(metric)) if metric.aggregate != Aggregate::Absent => {
-            let value = value.unwrap_or_default();
-            let is_met = metric.compare.holds(value, metric.threshold);
+            let is_met = rule.is_none_or(|rule| meets(rule, value));
             let (was, now) = if is_met { ("is", "") } else { ("was", "now ") };
             format!(
                 "{} {was} {} ({now}{} {})",
                 metric.call(),
-                format_value(value),
+                format_value(value.unwrap_or_default()),
                 metric.compare.symbol(),
                 format_value(metric.threshold)
             )

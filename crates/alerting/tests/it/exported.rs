@@ -22,6 +22,8 @@ const RULES: &str = r#"
     [[rule]]
     alert = "equal"
     expr = "last(workers) == 0"
+    repeat = "1h"
+    escalate = [{ after = "30m", channels = ["phone"] }]
     [[rule]]
     alert = "unequal"
     expr = "last(workers) != 4"

@@ -50,6 +50,11 @@ impl Watched {
         watched
     }
 
+    /// One rule about long queues, and a channel.
+    fn of_queue() -> Self {
+        Self::new(&format!("{NOTIFY}{FILE}{QUEUE}"))
+    }
+
     fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -156,7 +161,7 @@ fn what_nobody_is_notified_of_is_marked() {
 
 #[test]
 fn a_clock_that_is_ahead_is_told_and_taken_back() {
-    let mut watched = Watched::new(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    let mut watched = Watched::of_queue();
     let queue = |minute| if (12..18).contains(&minute) { 5_000 } else { 3 };
     for minute in (5..30).step_by(5) {
         watched.write("shop", minute, queue);
@@ -184,7 +189,7 @@ fn late_lines_show_what_was_not_so() {
 
 #[test]
 fn lines_ahead_of_the_clock_are_told() {
-    let mut watched = Watched::new(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    let mut watched = Watched::of_queue();
     watched.write("shop", 125, |_| 5_000);
     watched.round(5);
     insta::assert_snapshot!("lines_ahead", watched.printed);
@@ -192,7 +197,7 @@ fn lines_ahead_of_the_clock_are_told() {
 
 #[test]
 fn what_is_there_is_judged_when_another_input_is_missing() {
-    let mut watched = Watched::new(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    let mut watched = Watched::of_queue();
     for minute in [5, 10, 15, 20, 25] {
         watched.write("shop", minute, |minute| if minute > 6 { 5_000 } else { 3 });
         if minute == 25 {
@@ -211,7 +216,7 @@ fn what_is_there_is_judged_when_another_input_is_missing() {
 
 #[test]
 fn a_log_in_a_form_that_nobody_knows_reaches_a_channel() {
-    let mut watched = Watched::new(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    let mut watched = Watched::of_queue();
     for minute in [20, 35] {
         watched.write("shop", minute, |_| 3);
         let mut odd = String::new();
@@ -231,7 +236,7 @@ fn a_log_in_a_form_that_nobody_knows_reaches_a_channel() {
 
 #[test]
 fn what_fires_gives_a_notice_its_title() {
-    let mut watched = Watched::new(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    let mut watched = Watched::of_queue();
     watched.write("shop", 5, |_| 5_000);
     watched.round(5);
     // One ends in the round in which another begins.
@@ -269,7 +274,7 @@ fn an_end_that_a_change_of_the_rules_made_says_so() {
 
 #[test]
 fn a_broken_rule_is_listed() {
-    let mut watched = Watched::new(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    let mut watched = Watched::of_queue();
     watched.write("shop", 5, |_| 3);
     watched.round(5);
     let path = watched.path().join("state.json");

@@ -24,8 +24,8 @@ pub struct ReportPage<'p> {
     pub logs: &'p [String],
 }
 
-/// The notice that `dragline report --send` and the service send: the headline, the open incidents and those of the last day, and the whole page
-/// for channels that take files. What log lines put into the report is redacted.
+/// The notice that `dragline report --send` and the service send: the headline, the open incidents, those that ended within
+/// the last day, and the whole page for channels that take files. What log lines put into the report is redacted.
 pub fn notice_of(page: ReportPage<'_>, now: Timestamp) -> Notice {
     let ReportPage {
         report,
@@ -41,22 +41,27 @@ pub fn notice_of(page: ReportPage<'_>, now: Timestamp) -> Notice {
         media_type: "text/html; charset=utf-8".to_owned(),
         content: render::page(report, activity, layout).into_bytes(),
     };
-    let mut entries = Vec::new();
-    for insight in &report.insights {
-        if insight.is_open {
-            entries.push(entry(insight, logs));
-        } else if let Some(until) = ended_lately(insight, now) {
-            let entry = entry(insight, logs);
-            entries.push(ReportEntry {
-                severity: Severity::Low,
-                title: format!("Over since {} UTC: {}", minute(until), entry.title),
-                ..entry
-            });
-        }
-    }
+    let entries = entries(&report.insights, logs, now);
     let title = layout.title.clone();
     let title = title.unwrap_or_else(|| render::headline(report));
     Notice::report(&title, entries, now, vec![attachment])
+}
+
+/// What is open, and what ended lately, which alarms nobody.
+fn entries(insights: &[Insight], logs: &[String], now: Timestamp) -> Vec<ReportEntry> {
+    let told = insights.iter().filter_map(|insight| {
+        let entry = entry(insight, logs);
+        if insight.is_open {
+            return Some(entry);
+        }
+        let until = ended_lately(insight, now)?;
+        Some(ReportEntry {
+            severity: Severity::Low,
+            title: format!("Over since {} UTC: {}", minute(until), entry.title),
+            ..entry
+        })
+    });
+    told.collect()
 }
 
 /// When an insight ended, if that is less than a day ago and it was more than a trifle.
@@ -78,5 +83,36 @@ fn entry(insight: &Insight, logs: &[String]) -> ReportEntry {
         facts: facts(&insight.detail, &insight.recommendation),
         evidence: insight.evidence.iter().map(ToString::to_string).collect(),
         command: Some(format!("dragline report {logs} --incident {id}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_within_a_day_is_told_and_does_not_alarm() {
+        let insight = |title: &str, severity: &str, until: Option<&str>| Insight {
+            title: title.to_owned(),
+            severity: severity.to_owned(),
+            since: Some("2026-03-01T00:00:00Z".to_owned()),
+            until: until.map(str::to_owned),
+            is_open: until.is_none(),
+            ..Insight::default()
+        };
+        let insights = [
+            insight("blocked", "medium", None),
+            insight("slow", "critical", Some("2026-03-03T06:00:00Z")),
+            insight("late", "low", Some("2026-03-03T06:00:00Z")),
+            insight("old", "high", Some("2026-03-02T06:00:00Z")),
+        ];
+        let now = Timestamp::parse("2026-03-03T12:00:00Z").unwrap();
+        let entries = entries(&insights, &[], now);
+        let told: Vec<_> = entries
+            .iter()
+            .map(|entry| (&*entry.title, entry.severity))
+            .collect();
+        let over = "Over since 2026-03-03 06:00 UTC: slow";
+        assert_eq!(told, [("blocked", Severity::Medium), (over, Severity::Low)]);
     }
 }

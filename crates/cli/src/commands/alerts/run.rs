@@ -295,6 +295,31 @@ fn planned(state: &State, judged: &Outcome<'_>) -> Vec<(String, Notice)> {
 }
 
 impl Outcome<'_> {
+    fn to_json(
+        &self,
+        state: &State,
+        planned: &[(String, Notice)],
+        failures: &[(String, String)],
+    ) -> serde_json::Value {
+        let (round, notices) = (self.round, &state.store.notices);
+        let changes: Vec<_> = round
+            .changes
+            .iter()
+            .filter(|change| change.alert.is_some())
+            .collect();
+        json!({
+            "firing": notices.firing().count(),
+            "muted": notices.muted(self.notify, self.now).count(),
+            "put_off": notices.waiting(),
+            "evaluations": round.evaluations,
+            "late": round.late.map(|(late, from)| json!({"events": late.events, "first": late.first, "judged_again_from": from})),
+            "clock_ahead": round.ahead.map(|(until, from)| json!({"judged_until": until, "judged_again_from": from})),
+            "changes": changes,
+            "planned": planned.iter().map(|(channel, notice)| json!({"channel": channel, "notice": notice})).collect::<Vec<_>>(),
+            "failures": failures.iter().map(|(channel, error)| json!({"channel": channel, "error": error})).collect::<Vec<_>>(),
+        })
+    }
+
     fn show(
         &self,
         args: &RunArgs,
@@ -312,23 +337,9 @@ impl Outcome<'_> {
             ));
         }
         if args.format == StateFormat::Json {
-            let changes: Vec<_> = round
-                .changes
-                .iter()
-                .filter(|change| change.alert.is_some())
-                .collect();
-            let value = json!({
-                "firing": firing,
-                "muted": muted.len(),
-                "put_off": state.store.notices.waiting(),
-                "evaluations": round.evaluations,
-                "late": round.late.map(|(late, from)| json!({"events": late.events, "first": late.first, "judged_again_from": from})),
-                "changes": changes,
-                "planned": planned.iter().map(|(channel, notice)| json!({"channel": channel, "notice": notice})).collect::<Vec<_>>(),
-                "failures": failures.iter().map(|(channel, error)| json!({"channel": channel, "error": error})).collect::<Vec<_>>(),
-            });
+            let value = self.to_json(state, planned, failures);
             let text = serde_json::to_string_pretty(&value)?;
-            return output::show(&format!("{}\n", dragline_report::render::clean_json(&text)));
+            return output::show(&format!("{}\n", render::clean_json(&text)));
         }
         let lines = round.changes.iter().filter_map(|change| {
             let alert = change.alert.as_ref()?;
