@@ -84,3 +84,71 @@ pub fn most_within(sent: &[ReplayedNotice], channel: &str, period: Duration) -> 
     };
     (0..counted.len()).map(within).max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Labels;
+
+    const RULES: &str = r#"
+        [[rule]]
+        alert = "long"
+        expr = "last(queue[1m]) > 50"
+        cooldown = "0s"
+        [[rule]]
+        alert = "longer"
+        expr = "last(queue[1m]) > 80"
+        cooldown = "0s"
+        labels = { severity = "critical" }
+    "#;
+
+    /// Queues of three scrapers that change every quarter of an hour for two days.
+    fn queues() -> impl Strategy<Value = Vec<Observation>> {
+        let one = proptest::collection::vec(0..100_u32, 192);
+        proptest::collection::vec(one, 3).prop_map(|scrapers| {
+            let all = scrapers.iter().zip(["a", "b", "c"]);
+            let of = |(values, name): (&Vec<u32>, &'static str)| {
+                let values = values.clone().into_iter().enumerate();
+                let minutes = values.flat_map(|(quarter, value)| {
+                    (0..15).map(move |minute| (15 * quarter as i64 + minute, value))
+                });
+                let sample = move |(minute, value): (i64, u32)| {
+                    let at = Timestamp::from_seconds(60 * minute);
+                    let labels = Labels::from([("scraper_id", name)]);
+                    Observation::metric("queue", labels, at, f64::from(value))
+                };
+                minutes.map(sample).collect::<Vec<_>>()
+            };
+            all.flat_map(of).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(6))]
+        #[test]
+        fn the_budget_is_never_exceeded(
+            observations in queues(),
+            notices in 1..6_usize,
+            (period, hours) in prop_oneof![Just(("hour", 1)), Just(("day", 24))],
+        ) {
+            let rules = crate::rule::load("r", RULES).rules;
+            let config = |budget: &str| {
+                let text = format!("[notify]\nchannels = [\"mail\"]\nrepeat = \"1h\"\n{budget}");
+                NotifyConfig::load("t", &text).unwrap()
+            };
+            let period_length = Duration::from_hours(hours);
+            let run = |config: &NotifyConfig| {
+                let sent = replay(&rules, WatchConfig::default(), config, &observations);
+                let critical = sent.iter().filter(|notice| notice.severity == Severity::Critical);
+                (most_within(&sent, "mail", period_length), critical.count())
+            };
+            let (most, critical) = run(&config(&format!("budget = \"{notices} per {period}\"")));
+            prop_assert!(most <= notices, "{most} of {notices} per {period}");
+            // Without one there are more, and what is critical goes out in any case.
+            let (free, _) = run(&config(""));
+            prop_assert!(free > notices && critical > 0, "{free}, {critical}");
+        }
+    }
+}

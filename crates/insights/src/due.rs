@@ -7,7 +7,7 @@ use dragline_schema::Timestamp;
 
 use crate::ends::{others, starts};
 use crate::finding::{NextRun, ScraperKey, Starts};
-use crate::schedule::Schedule;
+use crate::schedule::{LONGEST_LAPSE, Schedule};
 use crate::series::Series;
 
 /// Maximum number of times that a run can be active when the next one is due.
@@ -56,6 +56,16 @@ fn of_scraper(
     for (start, last) in earlier.iter().map(|start| (*start, *start)).chain(active) {
         let mut seen = start;
         let mut next = schedule.after_start(seen);
+        if next.is_none() && schedule.is_known() {
+            // The time that it kept is no longer its own, and the new one is not known yet.
+            let unknown = Timestamp::from_micros(seen + LONGEST_LAPSE);
+            all.push(NextRun {
+                scraper: scraper.clone(),
+                seen: Timestamp::from_micros(seen),
+                due: unknown,
+                missed: unknown,
+            });
+        }
         for _ in 0..MOST_ACTIVE {
             let Some(deadline) = next else { break };
             all.push(NextRun {
@@ -85,6 +95,26 @@ mod tests {
 
     fn at(micros: i64) -> Timestamp {
         Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn a_run_at_a_new_time_is_a_sign_of_life_too() {
+        let scraper = ScraperKey {
+            scraper_id: Some("shop".to_owned()),
+            site: None,
+        };
+        // From 06:00 to 14:00 after 14 days.
+        let start = |day: i64| day * DAY + if day < 14 { 6 } else { 14 } * HOUR;
+        let last = |days: i64| {
+            let starts: Vec<i64> = (0..days).map(start).collect();
+            let active = starts.iter().map(|start| (*start, *start));
+            let all = of_scraper(&scraper, &starts, active, &[], at(0));
+            let last = all.last().expect("a sign of life");
+            (last.seen, last.due)
+        };
+        assert_eq!(last(15), (at(start(14)), at(15 * DAY + 6 * HOUR)));
+        assert_eq!(last(17), (at(start(16)), at(start(16) + LONGEST_LAPSE)));
+        assert_eq!(last(20), (at(start(19)), at(20 * DAY + 14 * HOUR)));
     }
 
     #[test]

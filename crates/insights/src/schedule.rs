@@ -20,9 +20,11 @@ const LEAST_INTERVAL: i64 = 5 * MINUTE;
 /// A scraper that missed this many intervals, or did not run for [`LONGEST_LAPSE`], counts as retired; later
 /// misses are not reported. This also bounds the work that one wrong timestamp can cause.
 const MOST_MISSED: i64 = 1000;
-const LONGEST_LAPSE: i64 = 100 * DAY;
+pub(crate) const LONGEST_LAPSE: i64 = 100 * DAY;
 /// Maximum number of days examined.
 const MOST_DAYS: i64 = 3660;
+/// After this number of days with starts at a new time only, a slot has moved there.
+const MOVED_DAYS: usize = 3;
 /// Minimum delay to count as late.
 const LATE: i64 = 45 * MINUTE;
 
@@ -82,6 +84,11 @@ impl Schedule {
         Self { slots, interval }
     }
 
+    /// Whether runs ever kept a time of day or an interval.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.slots.is_empty() || self.interval.is_some()
+    }
+
     /// The first run that is due after a start; `None` without a schedule. A start shortly before the usual time is that
     /// of the usual time.
     pub(crate) fn after_start(&self, start: i64) -> Option<Deadline> {
@@ -95,7 +102,11 @@ impl Schedule {
 
     fn after(&self, from: i64, early: impl Fn(&Slot, i64) -> i64) -> Option<Deadline> {
         let today = from.div_euclid(DAY);
-        let interval = DAY / (self.slots.len() as i64).max(1);
+        let own = self
+            .slots
+            .iter()
+            .filter(|slot| slot.moved.is_none_or(|moved| moved > today));
+        let interval = DAY / (own.count() as i64).max(1);
         // A slot that is kept on one day of the week is due within eight days.
         let by_slot = (today - 1..=today + 8).flat_map(|day| {
             let due = self.slots.iter().filter(move |slot| slot.is_due(day));
@@ -120,6 +131,8 @@ struct Slot {
     spread: i64,
     /// The days on which a run started in it.
     days: Vec<i64>,
+    /// The first day on which it is known that runs start at another time instead.
+    moved: Option<i64>,
 }
 
 /// A run that was due, and when it started.
@@ -161,29 +174,63 @@ fn slots(starts: &[i64]) -> Vec<Slot> {
         .collect();
     shifted.sort_unstable();
     let clusters = shifted.chunk_by(|a, b| b.0 - a.0 < APART);
-    clusters
-        .filter_map(|cluster| {
-            let times: Vec<f64> = cluster.iter().map(|(time, _)| *time as f64).collect();
-            let middle = median(&times)?;
-            let deviations: Vec<f64> = times.iter().map(|time| (time - middle).abs()).collect();
-            let mut days: Vec<i64> = cluster.iter().map(|(_, day)| *day).collect();
-            days.sort_unstable();
-            days.dedup();
-            // A cluster with many starts per day is not a time of day.
-            let is_slot = days.len() >= LEAST_DAYS && cluster.len() < days.len() * 3 / 2;
-            is_slot.then(|| Slot {
-                time: cut + middle as i64,
-                spread: (median(&deviations).unwrap_or(0.0) * MAD_SCALE) as i64,
-                days,
-            })
+    let clusters: Vec<Cluster> = clusters.filter_map(Cluster::of).collect();
+    let slots = clusters.iter().filter(|cluster| cluster.is_slot());
+    slots
+        .map(|cluster| Slot {
+            time: cut + cluster.middle,
+            spread: cluster.spread,
+            days: cluster.days.clone(),
+            moved: cluster.moved(&clusters),
         })
         .collect()
+}
+
+/// Starts at nearly the same time of day.
+struct Cluster {
+    middle: i64,
+    spread: i64,
+    days: Vec<i64>,
+    starts: usize,
+}
+
+impl Cluster {
+    fn of(starts: &[(i64, i64)]) -> Option<Self> {
+        let times: Vec<f64> = starts.iter().map(|(time, _)| *time as f64).collect();
+        let middle = median(&times)?;
+        let deviations: Vec<f64> = times.iter().map(|time| (time - middle).abs()).collect();
+        let mut days: Vec<i64> = starts.iter().map(|(_, day)| *day).collect();
+        days.sort_unstable();
+        days.dedup();
+        Some(Self {
+            middle: middle as i64,
+            spread: (median(&deviations).unwrap_or(0.0) * MAD_SCALE) as i64,
+            days,
+            starts: starts.len(),
+        })
+    }
+
+    /// A cluster with many starts per day is not a time of day.
+    fn is_slot(&self) -> bool {
+        self.days.len() >= LEAST_DAYS && self.starts < self.days.len() * 3 / 2
+    }
+
+    /// The day after some on which runs started at a time that was not used before the last start of this one.
+    fn moved(&self, all: &[Self]) -> Option<i64> {
+        let last = *self.days.last()?;
+        let later = all.iter().filter(|other| other.days.first() > Some(&last));
+        let known = later.filter_map(|other| other.days.get(MOVED_DAYS - 1));
+        known.map(|day| day + 1).min()
+    }
 }
 
 impl Slot {
     /// How much earlier than usual a run may start.
     fn early(&self, interval: i64) -> i64 {
-        APART.max(4 * self.spread).min(interval / 3)
+        APART
+            .max(4 * self.spread)
+            .max(interval / 8)
+            .min(interval / 3)
     }
 
     /// How much later than usual a run may start without being late.
@@ -193,6 +240,9 @@ impl Slot {
 
     /// Whether it is due on a day, judged by earlier days.
     fn is_due(&self, day: i64) -> bool {
+        if self.moved.is_some_and(|moved| day >= moved) {
+            return false;
+        }
         let before: Vec<i64> = self
             .days
             .iter()
@@ -398,6 +448,43 @@ mod tests {
             (1, 4, true),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_time_that_moved_is_due_at_the_old_one_for_some_days_only() {
+        // From 06:00 to 14:00 after 30 days.
+        let start = |day: i64| day * DAY + if day < 30 { 6 } else { 14 } * HOUR;
+        let until = |days: i64| (0..days).map(start).collect::<Vec<i64>>();
+        let due = |days: i64| {
+            let starts = until(days);
+            let next = Schedule::learn(&starts).after_start(starts[starts.len() - 1]);
+            next.map(|next| (next.due - days * DAY) / HOUR)
+        };
+        assert_eq!([30, 31, 32].map(due), [Some(6), Some(6), Some(6)]);
+        assert_eq!([33, 34].map(due), [None, None]);
+        assert_eq!([35, 40, 60].map(due), [Some(14), Some(14), Some(14)]);
+        // In hindsight, too, no more than that was missed.
+        let found = lapses(&until(60), &[], 60 * DAY);
+        let missed: usize = found.iter().map(|lapse| lapse.count).sum();
+        assert!((1..=MOVED_DAYS).contains(&missed), "{found:?}");
+        // One of two times that is kept no longer is no move.
+        let mut twice = twice_a_day(30);
+        twice.retain(|at| *at < 20 * DAY || at.rem_euclid(DAY) > 12 * HOUR);
+        let last = twice[twice.len() - 1];
+        let next = Schedule::learn(&twice).after_start(last).unwrap();
+        assert_eq!(next.due.rem_euclid(DAY) / HOUR, 6);
+    }
+
+    #[test]
+    fn a_run_some_hours_early_is_that_of_the_day() {
+        let mut starts: Vec<i64> = (0..30).map(|day| day * DAY + 6 * HOUR).collect();
+        starts.push(30 * DAY + 3 * HOUR + 5 * MINUTE);
+        let next = Schedule::learn(&starts).after_start(starts[30]).unwrap();
+        assert_eq!(next.due, 31 * DAY + 6 * HOUR);
+        // One in the night before is not.
+        starts[30] = 29 * DAY + 23 * HOUR;
+        let next = Schedule::learn(&starts).after_start(starts[30]).unwrap();
+        assert_eq!(next.due, 30 * DAY + 6 * HOUR);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) const MINUTE: i64 = 60_000_000;
 pub const HOUR: i64 = 60 * MINUTE;
 /// Runs that usually take longer than this, in seconds, are analysed by the hour.
 const LONG: f64 = 4.0 * 3600.0;
+/// After this long without a line, a run whose log marks no ends is over, in microseconds.
+const QUIET: i64 = 10 * MINUTE;
 
 /// A run, or an hour.
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ pub(crate) struct Unit<'f> {
     pub(crate) end: i64,
     /// Whether the unit is complete, so that its totals can be compared.
     pub(crate) is_whole: bool,
-    /// Whether it is a run that is still running.
+    /// Whether it is a run that is still running, or an hour that is not over.
     pub(crate) is_running: bool,
     pub(crate) counters: Counters,
     pub(crate) known: Known,
@@ -137,7 +139,7 @@ impl<'f> Source<'f> {
             start,
             end: row.last_seen.map_or(start, micros),
             is_whole: ended && !is_cut,
-            is_running: row.verdict == Some(Verdict::Running),
+            is_running: self.is_running(row),
             counters: row.counters.clone(),
             known: row.known,
             response_ms: sketch.quantile(0.5).zip(sketch.quantile(0.95)),
@@ -152,6 +154,20 @@ impl<'f> Source<'f> {
                 .map(|row| (row.start, &row.counters))
                 .collect(),
         }
+    }
+
+    /// Whether a run may go on. Of one whose log marks no ends, its last line tells.
+    fn is_running(&self, row: &RunRow) -> bool {
+        match row.verdict {
+            Some(verdict) => verdict == Verdict::Running,
+            None => self.is_ahead(row.last_seen.map(|last| last.as_micros() + QUIET)),
+        }
+    }
+
+    /// Whether the analysis ends before a time.
+    fn is_ahead(&self, time: Option<i64>) -> bool {
+        let end = self.end.map(Timestamp::as_micros);
+        end.zip(time).is_some_and(|(end, time)| end < time)
     }
 
     fn hours(&self, rows: &[usize]) -> Vec<Unit<'f>> {
@@ -196,6 +212,7 @@ impl<'f> Source<'f> {
         }
         if let Some(last) = units.last_mut() {
             last.is_whole = false;
+            last.is_running = self.is_ahead(Some(last.end));
         }
         units
     }

@@ -480,6 +480,7 @@ fn life_of(stats: &SourceStats, files: &BTreeMap<String, FileEntry>) -> Life {
         status: stats.end.as_ref().map(|end| end.status),
         last: stats.last,
         active: stats.active,
+        waits_until: stats.waits_until,
         truncated: file.is_some_and(|file| file.truncated),
         modified: file.and_then(|file| file.modified),
         zoneless: file.is_some_and(|file| file.zoneless > 0),

@@ -103,6 +103,9 @@ impl SourceStats {
                 let told = record.timestamp.zip(queue.queue_size);
                 self.queue = self.queue.max(told);
             }
+            Event::RateLimit(limit) => {
+                self.wait(record.timestamp, limit.wait_time_seconds.unwrap_or(0.0));
+            }
             Event::LogDropped(dropped) => self.dropped += dropped.dropped.unwrap_or(0),
             _ => {}
         }

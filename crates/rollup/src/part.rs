@@ -106,6 +106,7 @@ impl SourceStats {
             declared: self.declared,
             renamed: self.renamed,
             active: self.active,
+            waits_until: self.waits_until,
             numbers: self.numbers,
             dropped: self.dropped,
             queue: self.queue,

@@ -112,6 +112,9 @@ pub struct RunEnd {
     pub reason: Option<String>,
 }
 
+/// The longest wait that is believed, in seconds: a day.
+const LONGEST_WAIT: f64 = 86_400.0;
+
 /// The last error of a source or run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LastError {
@@ -231,6 +234,8 @@ pub(crate) struct SourceStats {
     pub(crate) renamed: Option<String>,
     /// Requests and items: the time of the first, of the last, and their number.
     pub(crate) active: Option<(Timestamp, Timestamp, u64)>,
+    /// Until when it waits, as it said itself.
+    pub(crate) waits_until: Option<Timestamp>,
     #[serde(rename = "writers")]
     pub(crate) numbers: Numbers,
     /// Number of lines that the recorder reports as dropped.
@@ -279,6 +284,7 @@ impl Default for SourceStats {
             declared: None,
             renamed: None,
             active: None,
+            waits_until: None,
             numbers: Numbers::default(),
             dropped: 0,
             skewed: 0,
@@ -404,6 +410,15 @@ impl SourceStats {
         });
     }
 
+    /// Records that a rate limit makes it wait.
+    pub(crate) fn wait(&mut self, time: Option<Timestamp>, seconds: f64) {
+        let Some(time) = time.filter(|_| seconds > 0.0) else {
+            return;
+        };
+        let micros = (seconds.min(LONGEST_WAIT) * 1e6) as i64;
+        self.waits_until = self.waits_until.max(Some(time.plus_micros(micros)));
+    }
+
     /// Reduces the statistics to what is kept for sources beyond the limit: the sums.
     pub(crate) fn into_rest(self) -> Self {
         Self {
@@ -465,6 +480,7 @@ impl Add for SourceStats {
             (Some((a, b, n)), Some((c, d, m))) => Some((a.min(c), b.max(d), n + m)),
             (a, b) => a.or(b),
         };
+        self.waits_until = self.waits_until.max(other.waits_until);
         self.numbers.merge(other.numbers);
         self.dropped += other.dropped;
         self.skewed += other.skewed;

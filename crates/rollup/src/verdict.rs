@@ -62,6 +62,8 @@ pub(crate) struct Life {
     pub(crate) last: Option<Timestamp>,
     /// Requests and items: the time of the first, of the last, and their number.
     pub(crate) active: Option<(Timestamp, Timestamp, u64)>,
+    /// Until when it waits, as it said itself.
+    pub(crate) waits_until: Option<Timestamp>,
     /// Whether its last file is a truncated archive.
     pub(crate) truncated: bool,
     /// When its last file was modified.
@@ -71,8 +73,9 @@ pub(crate) struct Life {
 }
 
 /// Decides how a run ended. A logged end decides. A truncated archive explains a missing end. A run whose
-/// file was modified within ten minutes before `now` is alive, unless the file is a copy of an older one. A
-/// run is stalled if it made no requests or items for three times the usual gap and at least ten minutes.
+/// file was modified within ten minutes before `now`, or three times its usual gap, is alive, unless the file is a copy
+/// of an older one; and so is one that said how long it would wait. A run is stalled if it made no requests or items for
+/// three times the usual gap and at least ten minutes, and did not say that it waits.
 pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
     match life.status {
         Some(RunStatus::Success) => return Verdict::Finished,
@@ -81,23 +84,15 @@ pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
         None if life.truncated => return Verdict::Truncated,
         None => {}
     }
+    let patience = life.patience();
     let silent_until = |end: Timestamp| {
-        life.active.is_some_and(|(first, last, count)| {
-            let gaps = i64::try_from(count.saturating_sub(1))
-                .unwrap_or(i64::MAX)
-                .max(1);
-            let usual = last.since(first) / gaps;
-            end.since(last) >= TEN_MINUTES.max(usual.saturating_mul(3))
+        life.active.is_some_and(|(_, last, _)| {
+            let last = life.waits_until.map_or(last, |until| until.max(last));
+            end.since(last) >= patience
         })
     };
-    let is_alive = life.modified.is_some_and(|at| {
-        let copied = if life.zoneless {
-            COPIED_ZONELESS
-        } else {
-            COPIED
-        };
-        now.since(at) < TEN_MINUTES && life.last.is_some_and(|last| at.since(last) < copied)
-    });
+    let waits = |until: Timestamp| now.since(until) < TEN_MINUTES;
+    let is_alive = life.is_written(now, patience) || life.waits_until.is_some_and(waits);
     if is_alive {
         return if silent_until(now) {
             Verdict::Stalled
@@ -109,6 +104,35 @@ pub(crate) fn judge(life: &Life, now: Timestamp) -> Verdict {
         Verdict::Stalled
     } else {
         Verdict::Killed
+    }
+}
+
+impl Life {
+    /// How long it may do nothing, in microseconds.
+    fn patience(&self) -> i64 {
+        let usual = self.active.map_or(0, |(first, last, count)| {
+            let gaps = i64::try_from(count.saturating_sub(1))
+                .unwrap_or(i64::MAX)
+                .max(1);
+            last.since(first) / gaps
+        });
+        TEN_MINUTES.max(usual.saturating_mul(3))
+    }
+
+    /// Whether its file was modified within this time before `now`, and by the scraper.
+    fn is_written(&self, now: Timestamp, patience: i64) -> bool {
+        let Some((modified, last)) = self.modified.zip(self.last) else {
+            return false;
+        };
+        // Of a later time than `now` the file says nothing: its lines do, unless they are later, too.
+        let is_later = modified.since(now) > TEN_MINUTES && last.since(now) <= TEN_MINUTES;
+        let modified = if is_later { last } else { modified };
+        let copied = if self.zoneless {
+            COPIED_ZONELESS
+        } else {
+            COPIED
+        };
+        now.since(modified) < patience && modified.since(last) < copied
     }
 }
 
@@ -126,6 +150,7 @@ mod tests {
             status: None,
             last: Some(at(last)),
             active: Some((at(0), at(10), 11)),
+            waits_until: None,
             truncated: false,
             modified: Some(at(modified)),
             zoneless: false,
@@ -166,6 +191,46 @@ mod tests {
             ),
             Verdict::Killed
         );
+    }
+
+    #[test]
+    fn who_said_how_long_it_waits_is_not_dead_meanwhile() {
+        // A rate limit at minute 10, for an hour.
+        let waits = Life {
+            waits_until: Some(at(70)),
+            ..life(10, 10)
+        };
+        assert_eq!(judge(&waits, at(69)), Verdict::Running);
+        assert_eq!(judge(&waits, at(79)), Verdict::Running);
+        assert_eq!(judge(&waits, at(80)), Verdict::Killed);
+        // Its log goes on, and it does nothing.
+        let goes_on = |last| Life {
+            last: Some(at(last)),
+            modified: Some(at(last)),
+            ..waits
+        };
+        assert_eq!(judge(&goes_on(60), at(61)), Verdict::Running);
+        assert_eq!(judge(&goes_on(90), at(91)), Verdict::Stalled);
+    }
+
+    #[test]
+    fn a_file_of_a_later_time_says_nothing_of_now() {
+        // The log as it was at minute 15, in a file that was written a day later.
+        let later = life(10, 1500);
+        assert_eq!(judge(&later, at(15)), Verdict::Running);
+        assert_eq!(judge(&later, at(25)), Verdict::Killed);
+        // And of a log that is all of a later time nothing is known but that it ended.
+        assert_eq!(judge(&later, at(-100)), Verdict::Killed);
+    }
+
+    #[test]
+    fn who_is_slow_has_more_time() {
+        let slow = Life {
+            active: Some((at(0), at(60), 3)),
+            ..life(60, 60)
+        };
+        assert_eq!(judge(&slow, at(149)), Verdict::Running);
+        assert_eq!(judge(&slow, at(151)), Verdict::Killed);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use crate::ScanOptions;
 
 /// The version of the entry format.
-const VERSION: u32 = 15;
+const VERSION: u32 = 16;
 /// The first bytes of an entry.
 const MAGIC: &[u8; 8] = b"DRAGCAC5";
 /// The extension of entries, after the key in hexadecimal digits.

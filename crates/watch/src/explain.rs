@@ -4,7 +4,7 @@ use dragline_alerting::Alert;
 use dragline_alerting::notice::{Explanation, minute};
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_insights::Finding;
-use dragline_rollup::Verdict;
+use dragline_rollup::{RunRow, Verdict};
 use dragline_schema::Timestamp;
 
 use crate::traffic::Lines;
@@ -97,10 +97,14 @@ pub fn is_behind(
 
 /// What is the matter, in a sentence: the rule's own, or else what the analyst says about the finding.
 fn summary(alert: &Alert, rule: Option<&Rule>, found: Option<&Found>) -> String {
-    let has_own_text = rule
-        .is_some_and(|rule| !rule.message.is_empty() || rule.annotations.contains_key("summary"));
-    let found = found.filter(|found| !has_own_text && !found.title.is_empty());
+    let has_text = rule.is_some_and(has_own_text);
+    let found = found.filter(|found| !has_text && !found.title.is_empty());
     found.map_or_else(|| alert.summary.clone(), |found| found.title.clone())
+}
+
+/// Whether a rule brings its own sentence.
+fn has_own_text(rule: &Rule) -> bool {
+    !rule.message.is_empty() || rule.annotations.contains_key("summary")
 }
 
 /// Looks up lines, the command that shows more, and the comparison with other scrapers. `found` is the finding behind the
@@ -208,34 +212,74 @@ impl Scene {
         let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
         let found = rule.and_then(|rule| self.found_of(alert, rule));
         let mut explanation = explain(alert, rule, found.as_ref(), &self.traffic, &self.logs, now);
-        explanation.facts.extend(self.silence_of(alert, now));
+        explanation.facts.extend(self.last_sign_of(alert, now));
+        if let Some(gone) = self.gone(alert, rule, found.as_ref()) {
+            explanation.summary = Some(gone);
+        }
         explanation
     }
 
     /// That nothing came from a scraper any more when its alert ended, or while it fires: no failure is no success, and an
     /// old value is no value of now.
-    fn silence_of(&self, alert: &Alert, now: Timestamp) -> Option<(String, String)> {
+    fn last_sign_of(&self, alert: &Alert, now: Timestamp) -> Option<(String, String)> {
         let ended = alert.ended.unwrap_or_else(|| now.plus_micros(-QUIET));
         let scraper = alert.id.labels.get("scraper_id")?;
+        let last = self.last_run_of(scraper)?;
+        let seen = last.last_seen.filter(|seen| *seen < ended)?;
+        let at = minute(seen);
+        let text = match last.verdict {
+            Some(Verdict::Finished | Verdict::Cancelled) => return None,
+            Some(Verdict::Failed) => {
+                let reason = last.finish_reason.as_deref();
+                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+                let text = format!("the last run of {scraper} failed at {at} UTC{reason}");
+                return Some(("Last run".to_owned(), text));
+            }
+            _ if self.behind.contains_key(scraper) => format!(
+                "the last line of {scraper} is of {at} UTC, but it came since the last round: its lines come late, or its clock \
+                 is wrong"
+            ),
+            _ => format!(
+                "the last line of {scraper} is of {at} UTC, and no line says that its run ended: it may have died"
+            ),
+        };
+        Some(("No sign of life".to_owned(), text))
+    }
+
+    /// The run of a scraper with the newest line.
+    fn last_run_of(&self, scraper: &str) -> Option<&RunRow> {
         let runs = self.finished.runs.iter();
         let own = runs.filter(|run| run.key.scraper_id.as_deref() == Some(scraper));
-        let last = own.max_by_key(|run| run.last_seen)?;
-        let seen = last.last_seen.filter(|seen| *seen < ended)?;
-        let has_ended = matches!(last.verdict, Some(Verdict::Finished | Verdict::Cancelled));
-        (!has_ended).then(|| {
-            let text = format!(
-                "the last line of {scraper} is of {} UTC, and no line says that its run ended: it may have died",
-                minute(seen)
-            );
-            ("No sign of life".to_owned(), text)
-        })
+        own.max_by_key(|run| run.last_seen)
     }
 
     /// What is the matter, in a sentence.
     pub fn summary(&self, alert: &Alert, rules: &[Rule]) -> String {
         let rule = rules.iter().find(|rule| rule.name == alert.id.rule);
         let found = rule.and_then(|rule| self.found_of(alert, rule));
-        summary(alert, rule, found.as_ref())
+        let gone = self.gone(alert, rule, found.as_ref());
+        gone.unwrap_or_else(|| summary(alert, rule, found.as_ref()))
+    }
+
+    /// That an alert ended because the analysis finds no longer what it was about: a run that was taken for killed went on.
+    fn gone(&self, alert: &Alert, rule: Option<&Rule>, found: Option<&Found>) -> Option<String> {
+        let rule = rule.filter(|rule| !has_own_text(rule) && found.is_none())?;
+        let Condition::Insight(selector, _) = &rule.condition else {
+            return None;
+        };
+        let labels = &alert.id.labels;
+        let kind = labels.get("finding").unwrap_or(&selector.name);
+        let scraper = labels.get("scraper_id").filter(|_| !alert.is_firing())?;
+        let whose = match labels.get("site") {
+            Some(site) => format!("{scraper} on {site}"),
+            None => scraper.to_owned(),
+        };
+        let now = match self.last_run_of(scraper)?.verdict {
+            Some(Verdict::Running) => ": its run goes on",
+            Some(Verdict::Finished) => ": its last run finished",
+            _ => "",
+        };
+        Some(format!("{whose}: {kind} is no longer found{now}"))
     }
 
     /// What a check said, or the latest finding behind an alert.

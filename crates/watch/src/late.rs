@@ -84,6 +84,17 @@ pub(crate) fn state_before(store: &AlertStore, time: Timestamp) -> Option<&Watch
     earlier.find(|state| state.last_tick.is_some_and(|tick| tick < time))
 }
 
+/// The state from which on events since `time` can be judged, where a watch without one begins at `first_tick`: the latest
+/// state before them, or none if the watch itself is younger than they are.
+pub(crate) fn state_for(
+    store: &AlertStore,
+    time: Timestamp,
+    first_tick: Timestamp,
+) -> Option<WatchState> {
+    let is_new = || (time >= first_tick).then(WatchState::default);
+    state_before(store, time).cloned().or_else(is_new)
+}
+
 /// Drops the states after a time: they were judged without what came late.
 pub(crate) fn forget_after(store: &mut AlertStore, time: Timestamp) {
     let is_kept = |state: &WatchState| state.last_tick.is_some_and(|tick| tick <= time);

@@ -9,7 +9,7 @@ use dragline_alerting::{Alert, AlertId, Observation};
 use dragline_schema::Timestamp;
 
 use crate::again::Reported;
-use crate::late::{self, Late, state_before};
+use crate::late::{self, Late, state_for};
 use crate::{Scene, Wanted};
 
 /// What one round found.
@@ -66,9 +66,8 @@ pub fn evaluate(
     let told = mem::take(&mut store.watch);
     let late = scene.late.filter(|_| !is_first && ahead.is_none());
     let begin_again = late.map(|late| late.first).or(ahead.map(|_| wanted.now));
-    let again = begin_again.and_then(|time| state_before(store, time).cloned());
-    // Nothing is known but what was judged by the wrong clock.
-    let again = again.or_else(|| ahead.map(|_| WatchState::default()));
+    let first_tick = wanted.first_tick();
+    let again = begin_again.and_then(|time| state_for(store, time, first_tick));
     let (mut watch, mut changes, mut evaluations) = judge(scene, wanted, more, told.clone());
     if is_first {
         keep_present(&mut changes);
@@ -92,7 +91,11 @@ pub fn evaluate(
         let reported = Reported::since(store, (from, wanted.now), is_kept);
         let (mut news, other) = reported.news(own, &firing, &mut state, wanted.now);
         if is_anew {
-            let (told, mut new) = news.into_iter().partition(|change| reported.fires(change));
+            // What the first round left out stays out; what came since then is reported.
+            let is_since = |alert: &Alert| late.is_some_and(|late| alert.began >= late.first);
+            let (told, mut new) = news.into_iter().partition(|change: &Change| {
+                reported.fires(change) || change.alert.as_ref().is_some_and(is_since)
+            });
             keep_present(&mut new);
             news = [told, new].concat();
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dragline_alerting::notice::minute;
 use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Unread, Watch, WatchConfig, WatchState};
@@ -9,16 +10,25 @@ use dragline_alerting::{Labels, Observation};
 use dragline_classifier::RuleSet;
 use dragline_insights::{Analysis, ErrorGroup, Finding, Limits, Starts, Whole};
 use dragline_metrics::Observer;
-use dragline_rollup::{ErrorLabel, Finished};
+use dragline_rollup::{ErrorLabel, Finished, RunRow};
 use dragline_scan::{Filter, Row, RowSink, ScanError, ScanOptions, scan_rows};
 use dragline_schema::{Event, ProblemKind, Record, Timestamp};
 
 use crate::findings::{of_analysis, of_findings, watches_runs};
-use crate::late::{Late, Seen, earlier, judged_ahead, state_before};
+use crate::late::{Late, Seen, earlier, judged_ahead, state_for};
 use crate::{Meter, Traffic};
 
 /// Number of lines from which on a file says that its form is unknown.
 const ENOUGH_LINES: u64 = 20;
+
+/// How far ahead of the clock lines may be, in microseconds: ten minutes.
+const AHEAD: i64 = 600_000_000;
+
+/// Further ahead of it are only lines that are damaged, in microseconds: 26 hours, more than time zones differ.
+const MOST_AHEAD: i64 = 26 * 3_600_000_000;
+
+/// How long before the last round new lines may have been written, in microseconds: half an hour.
+const BEHIND: i64 = 1_800_000_000;
 
 /// A file that was modified this long ago, in microseconds, is still written.
 const WRITTEN: i64 = 3_600_000_000;
@@ -75,7 +85,8 @@ impl<'w> Wanted<'w> {
     #[must_use]
     pub fn going_on(self, store: &'w AlertStore) -> Self {
         if judged_ahead(store, self.now).is_some() {
-            let before = state_before(store, self.now).and_then(|state| state.last_tick);
+            let before = state_for(store, self.now, self.first_tick());
+            let before = before.and_then(|state| state.last_tick);
             return Self {
                 since: Some(self.needed_at(before)),
                 seen: None,
@@ -99,7 +110,7 @@ impl<'w> Wanted<'w> {
 
     /// What is needed to judge again what came late; `None` if nothing did, or if the scene has what is needed.
     pub fn judging_again(self, scene: &Scene, store: &AlertStore) -> Option<Self> {
-        let before = state_before(store, scene.late?.first)?;
+        let before = state_for(store, scene.late?.first, self.first_tick())?;
         let since = self.needed_at(before.last_tick);
         let is_more = self.since.is_some_and(|own| since < own);
         is_more.then_some(Self {
@@ -146,6 +157,8 @@ pub struct Scene {
     pub untimed: u64,
     /// The events of a time that the last round had judged, and did not see.
     pub late: Option<Late>,
+    /// The scrapers whose lines come late, or whose clock is behind: the time of the newest line.
+    pub(crate) behind: BTreeMap<String, Timestamp>,
     /// What of the logs could not be read, and why: nothing is known of it, which is not that nothing happened.
     pub unread: Option<Unread>,
     /// What health checks said, by their names: for the caller to fill in, logs do not know it.
@@ -164,6 +177,7 @@ impl Scene {
             logs: logs.to_vec(),
             untimed: 0,
             late: None,
+            behind: BTreeMap::new(),
             unread: Some(Unread::All(why.to_owned())),
             checks: BTreeMap::new(),
         }
@@ -216,6 +230,9 @@ pub fn look(
     let analysis = Analysis::of(&finished, due_until);
     let findings = find(&analysis, &finished, rules, wanted);
     let unread = unread_part(&finished, wanted.now);
+    let behind = behind(&finished, wanted);
+    let unread = unread.or_else(|| untimely(&finished, &behind, wanted.now));
+    let unread = unread.map(Unread::Part);
     let first = finished.period.map(|(first, _)| first);
     let from = wanted.since.or(first).unwrap_or(wanted.now);
     let mut observations = meter.observations(wanted.now, &ends(&finished, from));
@@ -237,14 +254,15 @@ pub fn look(
         logs: logs.to_vec(),
         untimed: meter.untimed(),
         late,
+        behind,
         unread,
         checks: BTreeMap::new(),
     })
 }
 
 /// A file that cannot be read, or that is still written in a form that nobody knows: its scraper goes unwatched.
-fn unread_part(finished: &Finished, now: Timestamp) -> Option<Unread> {
-    let why = finished
+fn unread_part(finished: &Finished, now: Timestamp) -> Option<String> {
+    finished
         .problems
         .iter()
         .find_map(|((path, kind), problem)| {
@@ -261,8 +279,58 @@ fn unread_part(finished: &Finished, now: Timestamp) -> Option<Unread> {
                 }
                 _ => None,
             }
-        });
-    why.map(Unread::Part)
+        })
+}
+
+/// The scrapers of which lines came since the last round, all of them of a time long before it.
+fn behind(finished: &Finished, wanted: &Wanted<'_>) -> BTreeMap<String, Timestamp> {
+    let Some(seen) = wanted.seen else {
+        return BTreeMap::new();
+    };
+    let lateness = wanted.config.lateness.as_micros() as i64;
+    let late = seen.judged.plus_micros(-BEHIND.max(lateness));
+    let mut newest: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    for run in &finished.runs {
+        let (Some(scraper), Some(at)) = (&run.key.scraper_id, run.last_seen) else {
+            continue;
+        };
+        let held = newest.entry(scraper).or_insert(at);
+        *held = at.max(*held);
+    }
+    let is_behind = |(scraper, at): &(&str, Timestamp)| {
+        let before = seen.newest.get(*scraper);
+        before.is_some_and(|before| before < at) && *at <= late
+    };
+    let behind = newest.into_iter().filter(is_behind);
+    behind.map(|(name, at)| (name.to_owned(), at)).collect()
+}
+
+/// A scraper whose lines are of another time than the present one: nothing of it is judged when it happens.
+fn untimely(
+    finished: &Finished,
+    behind: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+) -> Option<String> {
+    let is_ahead = |run: &&RunRow| {
+        let ahead = run.last_seen.map_or(0, |seen| seen.since(now));
+        (AHEAD..MOST_AHEAD).contains(&ahead)
+    };
+    let ahead = finished.runs.iter().filter(is_ahead);
+    if let Some(newest) = ahead.max_by_key(|run| run.last_seen) {
+        let name = newest.key.scraper_id.as_deref();
+        return Some(format!(
+            "the newest line of {} is of {} UTC, which is later than now, and is judged then; is its clock, or the time zone \
+             (--tz), right?",
+            name.unwrap_or("a scraper without a name"),
+            newest.last_seen.map_or_else(String::new, minute)
+        ));
+    }
+    let (name, at) = behind.iter().min_by_key(|(_, at)| **at)?;
+    Some(format!(
+        "the newest line of {name} is of {} UTC, though it came since the last round; do its lines come late, or is its clock, \
+         or the time zone (--tz), wrong?",
+        minute(*at)
+    ))
 }
 
 /// The findings of the analyst, with muted errors left out.

@@ -252,14 +252,29 @@ fn read(value: Value) -> Result<ChannelConfig, String> {
         return Err("timeout: nothing answers within 0s".to_owned());
     }
     // The parser's message names the key and the kind of value, never the value.
-    let kind = Value::Table(table)
+    let kind: ChannelKind = Value::Table(table)
         .try_into()
         .map_err(|error: toml::de::Error| error.message().to_owned())?;
+    check_secrets(&kind)?;
     Ok(ChannelConfig {
         kind,
         timeout,
         allow_private,
     })
+}
+
+/// What may be written in the configuration must not hold a secret.
+fn check_secrets(kind: &ChannelKind) -> Result<(), String> {
+    match kind {
+        ChannelKind::Ntfy { topic, .. } => topic.check("topic"),
+        ChannelKind::Alertmanager { url, .. } => url.check("url"),
+        ChannelKind::Webhook { url, headers, .. } => {
+            url.check("url")?;
+            let mut headers = headers.iter();
+            headers.try_for_each(|(name, value)| value.check(name))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_keys(table: &Table) -> Result<(), String> {
@@ -332,6 +347,36 @@ mod tests {
         assert!(
             error.contains("env") && !error.contains("hunter2"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn a_text_that_looks_like_a_secret_is_not_taken() {
+        let refused = [
+            ("url = 'https://me:hunter2@example.com/hook'", "url"),
+            ("url = 'https://example.com/hook?token=hunter2'", "url"),
+            ("url = 'https://hooks.slack.com/services/hunter2'", "url"),
+            (
+                "url = 'https://example.com/'\nheaders = { Authorization = 'Bearer hunter2' }",
+                "Authorization",
+            ),
+            (
+                "url = 'https://example.com/'\nheaders = { X-Api-Key = 'hunter2' }",
+                "X-Api-Key",
+            ),
+        ];
+        for (text, key) in refused {
+            let error = errors(&format!("[channels.x]\ntype = 'webhook'\n{text}"));
+            let told = format!("[channels.x]: {key} holds a secret");
+            assert!(
+                error.contains(&told) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+        let taken = "url = 'https://example.com:8443/alerts/scrapers?team=crawl'\nheaders = { X-Team = 'crawl' }";
+        assert_eq!(
+            errors(&format!("[channels.x]\ntype = 'webhook'\n{taken}")),
+            ""
         );
     }
 

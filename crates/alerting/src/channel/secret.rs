@@ -95,6 +95,22 @@ impl SecretRef {
 }
 
 impl MaybeSecret {
+    /// Refuses a text in the configuration that looks like a secret: a password in an address, a token in a query or in a
+    /// header, an address that only its owner knows. `key` is its name.
+    pub(super) fn check(&self, key: &str) -> Result<(), String> {
+        let Self::Plain(text) = self else {
+            return Ok(());
+        };
+        // Some secrets are known by the name of the header only.
+        let named = format!("{key}: {text}");
+        if crate::notice::redact(&named) == named {
+            return Ok(());
+        }
+        Err(format!(
+            "{key} holds a secret, which is not written here: use {{ env = \"NAME\" }} or {{ file = \"/path\" }}"
+        ))
+    }
+
     /// Reads the text.
     ///
     /// # Errors

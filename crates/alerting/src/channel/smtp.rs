@@ -123,7 +123,7 @@ impl MailChannel {
     /// A permanent answer is final; everything else may be better later.
     fn judge(&self, error: &lettre::transport::smtp::Error) -> Outcome {
         let code = error.status().map(|code| code.to_string());
-        let text = if error.is_timeout() {
+        let text = if error.is_timeout() || is_late(error) {
             format_timeout(self.timeout)
         } else {
             describe(error)
@@ -139,6 +139,20 @@ impl MailChannel {
             Outcome::retry(error_text)
         }
     }
+}
+
+/// Whether the server did not answer in time. The library calls that a network error where the socket says that it would
+/// block.
+fn is_late(error: &lettre::transport::smtp::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let error = cause.downcast_ref::<std::io::Error>();
+        if error.is_some_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
 }
 
 /// The error with its causes: the library's own text does not name them.

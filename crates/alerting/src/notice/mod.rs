@@ -172,11 +172,23 @@ fn title_of(delivery: &Delivery, first: Option<&NoticeAlert>) -> String {
     let Some(first) = first else {
         return "no alert".to_owned();
     };
-    let others = match count - 1 {
+    // Beside what fires, what ended is counted by itself.
+    let ended = delivery
+        .alerts
+        .iter()
+        .skip(1)
+        .filter(|entry| delivery.kind != DeliveryKind::Resolved && !entry.alert.is_firing());
+    let ended = ended.count();
+    let more = match count - 1 - ended {
         0 => String::new(),
         others => format!(" and {others} more"),
     };
-    format!("{}{others}", first.summary)
+    let ended = match ended {
+        0 => String::new(),
+        1 => "; another one ended".to_owned(),
+        ended => format!("; {ended} others ended"),
+    };
+    format!("{}{more}{ended}", first.summary)
 }
 
 fn plural(count: usize, word: &str) -> String {

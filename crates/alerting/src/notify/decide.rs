@@ -21,6 +21,15 @@ const DIGEST_ALERTS: usize = 50;
 /// How long a channel that refused an alert is left alone with it: somebody has to mend the channel.
 const REFUSED_FOR: Duration = Duration::from_hours(1);
 
+/// How long after the end of an alert a channel that refused it is still tried.
+const REFUSED_LONGEST: Duration = Duration::from_hours(24);
+
+/// Whether a channel that refused an alert is still to be notified of it.
+pub(super) fn is_still_sent(member: &Member, now: Timestamp) -> bool {
+    let ended = member.ended_at;
+    ended.is_none_or(|ended| elapsed(now, ended) < REFUSED_LONGEST)
+}
+
 impl NotifyState {
     /// What is to be sent at `now`. What the budget does not allow moves to the digest.
     ///
@@ -63,12 +72,17 @@ impl NotifyState {
                 rows.entry(row).or_default().insert(key.clone());
             }
         }
+        let named = self.named_channels(config);
         for (row_key, row) in &self.rows {
+            // A channel that refused an alert and was removed needs not hear of it.
+            let is_named = named.contains(row_key.channel.as_str());
             let known = row
                 .notified
-                .keys()
-                .filter(|key| self.members.contains_key(*key))
-                .cloned();
+                .iter()
+                .filter(|(key, told)| {
+                    self.members.contains_key(*key) && (is_named || !told.is_refused)
+                })
+                .map(|(key, _)| key.clone());
             rows.entry(row_key.clone()).or_default().extend(known);
         }
         rows
@@ -84,7 +98,10 @@ impl NotifyState {
         let empty = Row::default();
         let is_wanted = |row_key: &RowKey, key: &EpisodeKey, member: &Member| {
             let row = self.rows.get(row_key).unwrap_or(&empty);
-            self.news_of(config, row, key, member, now).is_some()
+            let told = row.notified.get(key);
+            let is_refused = told.is_some_and(|told| told.is_refused);
+            (is_refused && is_still_sent(member, now))
+                || self.news_of(config, row, key, member, now).is_some()
         };
         let is_over = |member: &Member| {
             member
@@ -184,22 +201,27 @@ impl NotifyState {
     ) -> Option<News> {
         let alert = &member.alert;
         match (row.notified.get(key), alert.ended) {
-            (Some(notified), _)
-                if notified.is_over || (notified.is_refused && !alert.is_firing()) =>
-            {
-                None
+            (Some(notified), _) if notified.is_refused => {
+                if alert.is_firing() && self.is_muted(config, member, now) {
+                    return None;
+                }
+                // Somebody may have mended the channel meanwhile.
+                let is_worse = notified.severity < alert.severity;
+                let is_again = is_worse || has_passed(now, notified.at, REFUSED_FOR);
+                let news = match (alert.is_firing(), notified.is_known) {
+                    (true, true) => News::Raised,
+                    (true, false) => News::New,
+                    (false, true) => News::Ended,
+                    (false, false) => News::Past,
+                };
+                (is_again && is_still_sent(member, now)).then_some(news)
             }
+            (Some(notified), _) if notified.is_over => None,
             // A channel that was notified of an alert is notified of its end, whatever is silenced.
             (Some(_), Some(_)) => Some(News::Ended),
             (Some(notified), None) => {
                 if self.is_muted(config, member, now) {
                     return None;
-                }
-                if notified.is_refused {
-                    // Somebody may have mended the channel meanwhile.
-                    let is_again = notified.severity < alert.severity
-                        || has_passed(now, notified.at, REFUSED_FOR);
-                    return is_again.then_some(News::New);
                 }
                 let is_raised = notified.severity < alert.severity;
                 Some(if is_raised { News::Raised } else { News::Still })

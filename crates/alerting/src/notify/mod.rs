@@ -2,8 +2,8 @@
 //!
 //! [`NotifyState::record`] takes the changes of the watch, [`NotifyState::decide`] says what is to be sent now, and
 //! the caller reports for each [`Delivery`] what became of it: [`NotifyState::confirm`] after success,
-//! [`NotifyState::postpone`] when it is to be tried again, [`NotifyState::refuse`] when the channel will never take
-//! it. What was sent is only written down after success. So a crash in between sends a notice twice and never loses
+//! [`NotifyState::postpone`] when it is to be tried again, [`NotifyState::refuse`] when the channel does not take
+//! it as it is configured. What was sent is only written down after success. So a crash in between sends a notice twice and never loses
 //! one; both have the same idempotency key.
 
 mod budget;
@@ -13,7 +13,7 @@ mod silence;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dragline_schema::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,9 @@ struct Notified {
     /// The channel refused it: it knows nothing, and is tried again after a while.
     #[serde(default)]
     is_refused: bool,
+    /// Before the channel refused it, it had taken another notice of the episode.
+    #[serde(default)]
+    is_known: bool,
 }
 
 /// What identifies a row: a group of alerts, and a channel.
@@ -287,6 +290,35 @@ impl NotifyState {
             .sum()
     }
 
+    /// The channels that have not taken all of what they were sent: it is tried again later.
+    pub fn undelivered(&self, config: &NotifyConfig, now: Timestamp) -> BTreeSet<&str> {
+        let named = self.named_channels(config);
+        let is_waiting = |(key, told): (&EpisodeKey, &Notified)| {
+            let member = self.members.get(key);
+            told.is_refused && member.is_some_and(|member| decide::is_still_sent(member, now))
+        };
+        let rows = self
+            .rows
+            .iter()
+            .filter(|(_, row)| row.attempts > 0 || row.notified.iter().any(is_waiting))
+            .map(|(key, _)| key.channel.as_str());
+        let digests = self.digests.iter();
+        let digests = digests.filter(|(_, digesting)| digesting.attempts > 0);
+        let digests = digests.map(|(channel, _)| channel.as_str());
+        let all = rows.chain(digests);
+        all.filter(|channel| named.contains(channel)).collect()
+    }
+
+    /// The channels that the configuration or a rule names.
+    fn named_channels<'a>(&'a self, config: &'a NotifyConfig) -> BTreeSet<&'a str> {
+        let mut named = config.named_channels();
+        let members = self.members.values();
+        let escalations = members.flat_map(|member| &member.alert.escalate);
+        let channels = escalations.flat_map(|escalation| &escalation.channels);
+        named.extend(channels.map(String::as_str));
+        named
+    }
+
     /// The channel has taken a delivery.
     pub fn confirm(&mut self, delivery: &Delivery, now: Timestamp) {
         self.write_down(delivery, now, false);
@@ -300,7 +332,8 @@ impl NotifyState {
         self.settle(now);
     }
 
-    /// The channel will never take this delivery: it is not tried again. Later news are.
+    /// The channel does not take this delivery as it is configured. It is tried again each hour, for a day after the end of
+    /// its alerts: somebody may mend the channel.
     pub fn refuse(&mut self, delivery: &Delivery, now: Timestamp) {
         self.write_down(delivery, now, true);
         self.settle(now);
@@ -377,19 +410,22 @@ impl NotifyState {
         row.attempts = 0;
         row.sent += 1;
         for DeliveredAlert { news, alert } in &delivery.alerts {
-            if *news == News::New {
+            if *news == News::New && !is_refused {
                 row.last_new.insert(alert.id.clone(), (now, alert.severity));
             }
             if *news == News::Still {
                 continue;
             }
+            let key = EpisodeKey::of(alert);
+            let before = row.notified.get(&key);
             let notified = Notified {
+                is_known: before.is_some_and(|before| !before.is_refused || before.is_known),
                 severity: alert.severity,
                 at: now,
                 is_over: !alert.is_firing(),
                 is_refused,
             };
-            row.notified.insert(EpisodeKey::of(alert), notified);
+            row.notified.insert(key, notified);
         }
     }
 

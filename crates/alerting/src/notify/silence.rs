@@ -1,6 +1,8 @@
 //! Silences and inhibition. Both mute sending, never evaluation; and neither keeps back that an alert is over
 //! from a channel that was notified of it.
 
+use std::fmt;
+
 use dragline_schema::Timestamp;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
@@ -88,6 +90,21 @@ impl Weekly {
     }
 }
 
+impl fmt::Display for Weekly {
+    /// `on sat, sun from 22:00 to 07:00 Europe/Berlin`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.days.iter().map(|day| &day.name()[..3]);
+        let days: Vec<&str> = names.collect();
+        match &days[..] {
+            [] => write!(f, "every day")?,
+            days => write!(f, "on {}", days.join(", "))?,
+        }
+        let clock = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
+        let zone = self.zone.0.iana_name().unwrap_or("UTC");
+        write!(f, " from {} to {} {zone}", clock(self.from), clock(self.to))
+    }
+}
+
 /// A day of the week, by its English name or the first three letters of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Day(pub Weekday);
@@ -102,10 +119,15 @@ const DAYS: [(&str, Weekday); 7] = [
     ("sunday", Weekday::Sunday),
 ];
 
+impl Day {
+    fn name(self) -> &'static str {
+        DAYS[self.0.to_monday_zero_offset() as usize].0
+    }
+}
+
 impl Serialize for Day {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let (name, _) = DAYS[self.0.to_monday_zero_offset() as usize];
-        name.serialize(to)
+        self.name().serialize(to)
     }
 }
 
@@ -208,6 +230,19 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn hours_of_the_week_are_said_in_words() {
+        let hours = "from = \"22:00\"\nto = \"07:00\"\nzone = \"Europe/Berlin\"";
+        assert_eq!(
+            weekly(&format!("days = [\"sat\", \"sunday\"]\n{hours}")).to_string(),
+            "on sat, sun from 22:00 to 07:00 Europe/Berlin"
+        );
+        assert_eq!(
+            weekly(hours).to_string(),
+            "every day from 22:00 to 07:00 Europe/Berlin"
+        );
     }
 
     #[test]

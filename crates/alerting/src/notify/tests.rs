@@ -427,16 +427,64 @@ fn refused() -> Desk {
     desk
 }
 
+fn undelivered(desk: &Desk, now: i64) -> Vec<&str> {
+    let waiting = desk.state.undelivered(&desk.config, minute(now));
+    waiting.into_iter().collect()
+}
+
 #[test]
-fn a_channel_that_refuses_is_left_alone_for_an_hour_and_is_not_notified_of_the_end() {
+fn a_channel_that_refuses_is_left_alone_for_an_hour() {
     let mut desk = refused();
     desk.run(1, 30);
     desk.record(&alert("down", "a", 0, Some(30)), minute(30));
     desk.run(30, 60);
     assert_eq!(desk.take(), [] as [&str; 0]);
+    assert_eq!(undelivered(&desk, 60), ["mail"]);
+    // It was mended meanwhile.
+    desk.run(60, 62);
+    assert_eq!(desk.take(), ["61 mail Resolved: Past down/a"]);
+    assert_eq!(undelivered(&desk, 62), [] as [&str; 0]);
     desk.record(&alert("down", "a", 70, None), minute(70));
     desk.run(70, 71);
     assert_eq!(desk.take(), ["70.5 mail Firing: New down/a"]);
+}
+
+#[test]
+fn a_channel_that_refuses_the_end_only_is_notified_of_it_later() {
+    let mut desk = Desk::new(plain());
+    desk.record(&alert("down", "a", 0, None), minute(0));
+    desk.run(0, 2);
+    assert_eq!(desk.take(), ["0.5 mail Firing: New down/a"]);
+    desk.record(&alert("down", "a", 0, Some(9)), minute(9));
+    let end = desk.state.decide(&desk.config, minute(9)).remove(0);
+    desk.state.refuse(&end, minute(9));
+    desk.run(9, 80);
+    assert_eq!(desk.take(), ["69 mail Resolved: Ended down/a"]);
+}
+
+#[test]
+fn a_channel_that_keeps_refusing_is_given_up_a_day_after_the_end() {
+    let mut desk = refused();
+    desk.record(&alert("down", "a", 0, Some(5)), minute(5));
+    let mut attempts = 0;
+    for now in (60..3_000).step_by(30) {
+        for delivery in desk.state.decide(&desk.config, minute(now)) {
+            attempts += 1;
+            desk.state.refuse(&delivery, minute(now));
+        }
+    }
+    assert_eq!(attempts, 23);
+    assert_eq!(undelivered(&desk, 3_000), [] as [&str; 0]);
+}
+
+#[test]
+fn a_channel_that_refused_and_was_removed_is_forgotten() {
+    let mut desk = refused();
+    desk.config = config("[notify]\nchannels = [\"chat\"]");
+    desk.record(&alert("down", "a", 0, Some(5)), minute(5));
+    assert_eq!(undelivered(&desk, 6), [] as [&str; 0]);
+    desk.run(6, 100);
+    assert_eq!(desk.take(), ["6 chat Resolved: Past down/a"]);
 }
 
 #[test]

@@ -26,9 +26,9 @@ use crate::server::{Behaviour, Server};
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
-        eprintln!(
-            "SKIPPED: {program} is not installed (apt-get install prometheus prometheus-alertmanager)"
-        );
+        crate::skip(&format!(
+            "{program} is not installed (apt-get install prometheus prometheus-alertmanager)"
+        ));
     }
     found
 }

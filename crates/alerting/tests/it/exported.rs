@@ -47,9 +47,9 @@ fn check(program: &str, arguments: &[&str], text: &str) -> Option<String> {
     let file = dir.path().join("file.yml");
     std::fs::write(&file, text).unwrap();
     let Ok(output) = Command::new(program).args(arguments).arg(&file).output() else {
-        eprintln!(
-            "SKIPPED: {program} is not installed (apt-get install prometheus prometheus-alertmanager)"
-        );
+        crate::skip(&format!(
+            "{program} is not installed (apt-get install prometheus prometheus-alertmanager)"
+        ));
         return None;
     };
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

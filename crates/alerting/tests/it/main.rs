@@ -17,3 +17,9 @@ mod server;
 mod sinks;
 mod sleep;
 mod smtp;
+
+/// Says, past the test harness, that a test is skipped.
+pub(crate) fn skip(what: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}

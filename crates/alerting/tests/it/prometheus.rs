@@ -1,4 +1,4 @@
-//! The watch beside the real Prometheus: the same series in, the same alerts fire at every minute.
+//! The watch beside the real Prometheus: the same series in, the same alerts are pending and fire at every minute.
 //!
 //! Compared is what both define in the same way: gauges, without gaps. `increase` is not: Prometheus extrapolates it to
 //! the ends of the window, the watch counts from the last sample before it.
@@ -8,6 +8,7 @@ use std::process::Command;
 
 use dragline_alerting::export::prometheus_rules;
 use dragline_alerting::rule::{Rule, load};
+use dragline_alerting::state::PhaseName;
 use dragline_alerting::watch::{Watch, WatchConfig, WatchState};
 use dragline_alerting::{Labels, Observation};
 use dragline_schema::Timestamp;
@@ -70,8 +71,11 @@ fn hosts() -> impl Strategy<Value = Vec<Vec<u8>>> {
     proptest::collection::vec(host, 2)
 }
 
-/// Which hosts each rule fires for, at each minute.
-fn firing(hosts: &[Vec<u8>]) -> Vec<Vec<(String, Labels)>> {
+/// The rules that fire or are pending, and for which host.
+type Alerts = Vec<(String, Labels)>;
+
+/// What fires and what is pending, at each minute.
+fn judge(hosts: &[Vec<u8>]) -> Vec<(Alerts, Alerts)> {
     let config = WatchConfig {
         lateness: std::time::Duration::ZERO,
         ..WatchConfig::default()
@@ -92,21 +96,28 @@ fn firing(hosts: &[Vec<u8>]) -> Vec<Vec<(String, Labels)>> {
             ));
         }
     }
+    let mut pending = std::collections::BTreeSet::new();
     let at = |minute: i64| {
-        watch.advance(second(60 * minute));
+        for change in watch.advance(second(60 * minute)) {
+            let key = (change.id.rule, change.id.labels);
+            if change.transition.to == PhaseName::Pending {
+                pending.insert(key);
+            } else {
+                pending.remove(&key);
+            }
+        }
         let alerts = watch
             .alerts()
             .into_iter()
             .filter(dragline_alerting::Alert::is_firing);
-        alerts
-            .map(|alert| (alert.id.rule, alert.id.labels))
-            .collect()
+        let firing = alerts.map(|alert| (alert.id.rule, alert.id.labels));
+        (firing.collect(), pending.iter().cloned().collect())
     };
     (0..MINUTES).map(at).collect()
 }
 
 /// A test for `promtool` that expects the same.
-fn promtool_test(hosts: &[Vec<u8>], firing: &[Vec<(String, Labels)>]) -> String {
+fn promtool_test(hosts: &[Vec<u8>], minutes: &[(Alerts, Alerts)]) -> String {
     let mut yaml = String::from(
         "rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n  - interval: 30s\n    input_series:\n",
     );
@@ -120,7 +131,7 @@ fn promtool_test(hosts: &[Vec<u8>], firing: &[Vec<(String, Labels)>]) -> String 
         );
     }
     yaml.push_str("    alert_rule_test:\n");
-    for (minute, firing) in firing.iter().enumerate() {
+    for (minute, (firing, _)) in minutes.iter().enumerate() {
         for rule in rules() {
             let _ = writeln!(
                 yaml,
@@ -137,17 +148,32 @@ fn promtool_test(hosts: &[Vec<u8>], firing: &[Vec<(String, Labels)>]) -> String 
             }
         }
     }
+    yaml.push_str("    promql_expr_test:\n");
+    for (minute, (_, pending)) in minutes.iter().enumerate() {
+        let _ = writeln!(
+            yaml,
+            "      - expr: 'ALERTS{{alertstate=\"pending\"}}'\n        eval_time: {minute}m\n        exp_samples:"
+        );
+        for (rule, labels) in pending {
+            let host = labels.get("host").unwrap();
+            let _ = writeln!(
+                yaml,
+                "          - labels: 'ALERTS{{alertname=\"{rule}\", alertstate=\"pending\", category=\"general\", \
+                 host=\"{host}\", severity=\"medium\"}}'\n            value: 1"
+            );
+        }
+    }
     yaml
 }
 
 #[test]
 fn the_same_alerts_fire_as_in_prometheus() {
     if Command::new("promtool").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: promtool is not installed (apt-get install prometheus)");
+        crate::skip("promtool is not installed (apt-get install prometheus)");
         return;
     }
     let mut runner = TestRunner::new(Config {
-        cases: 8,
+        cases: 24,
         failure_persistence: None,
         ..Config::default()
     });
@@ -156,8 +182,8 @@ fn the_same_alerts_fire_as_in_prometheus() {
         let export = prometheus_rules(&rules(), |_| false);
         assert_eq!(export.notes, [] as [&str; 0]);
         std::fs::write(dir.path().join("rules.yml"), export.yaml).unwrap();
-        let firing = firing(&hosts);
-        std::fs::write(dir.path().join("test.yml"), promtool_test(&hosts, &firing)).unwrap();
+        let minutes = judge(&hosts);
+        std::fs::write(dir.path().join("test.yml"), promtool_test(&hosts, &minutes)).unwrap();
         let output = Command::new("promtool")
             .args(["test", "rules", "test.yml"])
             .current_dir(dir.path())
@@ -166,7 +192,8 @@ fn the_same_alerts_fire_as_in_prometheus() {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         prop_assert!(output.status.success(), "{said}");
         // Histories in which nothing fires would prove nothing.
-        prop_assert!(firing.iter().any(|firing| !firing.is_empty()));
+        prop_assert!(minutes.iter().any(|(firing, _)| !firing.is_empty()));
+        prop_assert!(minutes.iter().any(|(_, pending)| !pending.is_empty()));
         Ok(())
     });
     result.unwrap();

@@ -182,6 +182,23 @@ fn hostile_text_has_no_effect_in_any_sink() {
             "{text:?}"
         );
     }
+    // Alertmanager shows labels and annotations; the notice as JSON keeps all, escaped.
+    let sent = render::alertmanager(&notice, std::time::Duration::from_hours(1));
+    for (name, value) in ["labels", "annotations"]
+        .iter()
+        .flat_map(|part| sent[0][part].as_object().unwrap())
+    {
+        let value = value.as_str().unwrap();
+        assert!(
+            !value.contains(['\u{1b}', '\u{202e}', '\r']),
+            "{name}: {value:?}"
+        );
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        assert!(name.chars().all(is_name), "{name:?}");
+    }
+    let whole = render::webhook(&notice, None);
+    assert!(!whole.contains(['\n', '\r', '\u{1b}']), "{whole}");
+    assert_eq!(serde_json::from_str::<Notice>(&whole).unwrap(), notice);
     let line = render::json_line(&notice);
     assert!(
         !line.contains(['\n', '\r', '\u{1b}'])

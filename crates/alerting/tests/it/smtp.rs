@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 use dragline_alerting::channel::{Channels, Outcome};
+use dragline_alerting::history::History;
 use dragline_schema::Timestamp;
 
 use crate::sinks::notice;
@@ -154,58 +155,104 @@ impl Drop for RealServer {
     }
 }
 
-/// `DRAGLINE_PYTHON` names a Python that has aiosmtpd.
-fn start_real(dir: &Path) -> Option<(RealServer, u16)> {
-    let python = std::env::var("DRAGLINE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+const NO_PYTHON: &str = "no Python with aiosmtpd (apt-get install python3-aiosmtpd, or DRAGLINE_PYTHON=/path/to/python)";
+
+/// A Python that has aiosmtpd.
+fn python() -> Option<String> {
+    let named = std::env::var("DRAGLINE_PYTHON").ok();
+    let mut all = named
+        .into_iter()
+        .chain(["python3", "/usr/bin/python3"].map(str::to_owned));
+    all.find(|python| {
+        let mut check = Command::new(python);
+        let check = check.args(["-c", "import aiosmtpd"]).stderr(Stdio::null());
+        check.status().is_ok_and(|status| status.success())
+    })
+}
+
+/// A server that is encrypted from the first byte (`tls`) or upgraded to it (`starttls`).
+fn start_real(dir: &Path, tls: &str) -> Option<(RealServer, u16)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/smtp_server.py");
-    let child = Command::new(python)
+    let child = Command::new(python()?)
         .arg(script)
         .arg(dir)
-        .arg(PLANTED)
+        .args([PLANTED, tls])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn();
-    let mut server = RealServer(child.ok()?);
+    let mut server = RealServer(child.expect("the Python that was just asked"));
     let mut first = String::new();
-    BufReader::new(server.0.stdout.take()?)
-        .read_line(&mut first)
-        .ok()?;
-    let port = first.trim().parse().ok()?;
-    Some((server, port))
+    let out = server.0.stdout.take().expect("it is piped");
+    BufReader::new(out).read_line(&mut first).unwrap();
+    let port = first.trim().parse();
+    // With aiosmtpd there, a server that does not start is a failure.
+    Some((server, port.expect("the port of the server")))
+}
+
+fn real_config(dir: &Path, port: u16, tls: &str, certificate: &str) -> String {
+    let (password, ca) = (dir.join("password"), dir.join(certificate));
+    format!(
+        "[channels.mail]\ntype = \"email\"\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nuser = \"robot\"\n\
+         password = {{ file = {password:?} }}\nca_file = {ca:?}\nfrom = \"alerts@example.com\"\nto = [\"a@example.com\"]\n"
+    )
 }
 
 #[test]
-fn a_real_server_with_starttls_and_authentication_takes_mail() {
-    let dir = tempfile::tempdir().unwrap();
-    let Some((_server, port)) = start_real(dir.path()) else {
-        eprintln!(
-            "SKIPPED: no Python with aiosmtpd (pip install aiosmtpd; DRAGLINE_PYTHON=/path/to/python)"
+fn a_real_server_with_encryption_and_authentication_takes_mail() {
+    for tls in ["starttls", "tls"] {
+        let dir = tempfile::tempdir().unwrap();
+        let Some((_server, port)) = start_real(dir.path(), tls) else {
+            return crate::skip(NO_PYTHON);
+        };
+        let config = |certificate: &str| real_config(dir.path(), port, tls, certificate);
+        let password = dir.path().join("password");
+        std::fs::write(&password, PLANTED).unwrap();
+        let (outcome, debug) = send(&config("cert.pem"));
+        assert_eq!(outcome, Outcome::Delivered, "{tls}");
+        let mail = std::fs::read_to_string(dir.path().join("mail")).unwrap();
+        assert!(mail.contains("[HIGH] Items of shop.example.com"), "{mail}");
+        assert!(!debug.contains(PLANTED) && !mail.contains(PLANTED));
+        // A wrong password is final, and in no text.
+        std::fs::write(&password, format!("{PLANTED}-wrong")).unwrap();
+        let (outcome, debug) = send(&config("cert.pem"));
+        assert!(
+            matches!(&outcome, Outcome::Refused { error } if error.contains("535")),
+            "{outcome:?}"
         );
-        return;
-    };
-    let password = dir.path().join("password");
-    let config = |certificate: &str| {
-        let ca = dir.path().join(certificate);
-        format!(
-            "[channels.mail]\ntype = \"email\"\nhost = \"localhost\"\nport = {port}\nuser = \"robot\"\n\
-             password = {{ file = {password:?} }}\nca_file = {ca:?}\nfrom = \"alerts@example.com\"\nto = [\"a@example.com\"]\n"
-        )
-    };
-    std::fs::write(&password, PLANTED).unwrap();
-    let (outcome, debug) = send(&config("cert.pem"));
-    assert_eq!(outcome, Outcome::Delivered);
-    let mail = std::fs::read_to_string(dir.path().join("mail")).unwrap();
-    assert!(mail.contains("[HIGH] Items of shop.example.com"), "{mail}");
-    assert!(!debug.contains(PLANTED) && !mail.contains(PLANTED));
-    // A wrong password is final, and in no text.
-    std::fs::write(&password, format!("{PLANTED}-wrong")).unwrap();
-    let (outcome, debug) = send(&config("cert.pem"));
+        let mut history = History::default();
+        history.record_notice("mail", &notice(), &outcome, now());
+        let history = serde_json::to_string(&history).unwrap();
+        assert!(!format!("{outcome:?}{debug}{history}").contains(PLANTED));
+        // Another authority: nothing is sent.
+        let (outcome, _) = send(&config("other.pem"));
+        assert!(outcome.is_retry(), "{outcome:?}");
+        // The other kind of encryption.
+        let other = if tls == "tls" { "starttls" } else { "tls" };
+        let wrong = real_config(dir.path(), port, other, "cert.pem") + "timeout = \"1s\"\n";
+        let (outcome, _) = send(&wrong);
+        assert!(outcome.is_retry(), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_mail_server_that_hangs_or_hangs_up_is_tried_again() {
+    // It takes the connection and says nothing, then it closes one after the other.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = relay_config(port) + "timeout = \"200ms\"\n";
+    let (outcome, _) = send(&config);
     assert!(
-        matches!(&outcome, Outcome::Refused { error } if error.contains("535")),
+        outcome.is_retry() && outcome.error().unwrap().contains("200ms"),
         "{outcome:?}"
     );
-    assert!(!format!("{outcome:?}{debug}").contains(PLANTED));
-    // Another authority: nothing is sent.
-    let (outcome, _) = send(&config("other.pem"));
+    let thread = std::thread::spawn(move || {
+        // The connection of before, and the next.
+        let _ = listener.accept();
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"220 relay ready\r\n");
+        drop(stream);
+    });
+    let (outcome, _) = send(&relay_config(port));
     assert!(outcome.is_retry(), "{outcome:?}");
+    thread.join().unwrap();
 }

@@ -1,4 +1,4 @@
-"""A mail server with STARTTLS and authentication: smtp_server.py DIR PASSWORD.
+"""A mail server with encryption and authentication: smtp_server.py DIR PASSWORD starttls|tls.
 
 Writes cert.pem, other.pem (another authority) and, for each mail, the file `mail` to DIR; prints its port.
 """
@@ -13,7 +13,7 @@ import time
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-directory, password = pathlib.Path(sys.argv[1]), sys.argv[2]
+directory, password, tls = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 
 def make_certificate(name):
@@ -44,8 +44,10 @@ with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     port = free.getsockname()[1]
 controller = Controller(
-    Handler(), hostname="127.0.0.1", port=port, tls_context=context, require_starttls=True,
-    auth_required=True, authenticator=authenticate,
+    Handler(), hostname="127.0.0.1", port=port, auth_required=True, authenticator=authenticate,
+    # Encrypted from the first byte, it cannot be upgraded, which aiosmtpd has to know.
+    **({"ssl_context": context, "auth_require_tls": False} if tls == "tls"
+       else {"tls_context": context, "require_starttls": True}),
 )
 controller.start()
 print(port, flush=True)

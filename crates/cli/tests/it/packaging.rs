@@ -136,7 +136,7 @@ fn promtool(rules: &str) {
         .arg(&path)
         .output()
     else {
-        eprintln!("SKIPPED: promtool is not installed (apt-get install prometheus)");
+        crate::skip("promtool is not installed (apt-get install prometheus)");
         return;
     };
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -190,7 +190,7 @@ fn systemd_takes_the_units() {
         .args(&units)
         .output()
     else {
-        eprintln!("SKIPPED: systemd-analyze is not installed (apt-get install systemd)");
+        crate::skip("systemd-analyze is not installed (apt-get install systemd)");
         return;
     };
     let said = String::from_utf8_lossy(&output.stderr);

@@ -13,7 +13,7 @@ fn browser() -> Option<&'static str> {
     let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
     let found = names.into_iter().find(is_there);
     if found.is_none() {
-        eprintln!("skipped: there is no Chromium");
+        crate::skip("there is no Chromium");
     }
     found
 }

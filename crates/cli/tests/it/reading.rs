@@ -114,7 +114,7 @@ is = 'item'
 #[test]
 fn ctrl_c_stops_a_reading_with_its_own_exit_code() {
     if !std::path::Path::new("/proc/self/fd").exists() {
-        eprintln!("skipped: what a process has open is not told here");
+        crate::skip("what a process has open is not told here");
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -208,7 +208,7 @@ fn what_is_there_is_judged_when_another_input_is_missing() {
     insta::assert_snapshot!("missing_input", watched.printed);
     assert!(
         watched.titles().iter().any(|title| title
-            == "firing: a part of the logs could not be read for 15m: there is no file or directory other"),
+            == "firing: a part of the logs was not judged in time for 15m: there is no file or directory other"),
         "{:?}",
         watched.titles()
     );
@@ -286,4 +286,120 @@ fn a_broken_rule_is_listed() {
     let told =
         "rule long is broken since 2026-03-15 00:03 UTC and judges nothing: a sample is no number";
     assert!(watched.printed.contains(told), "{}", watched.printed);
+}
+
+#[test]
+fn no_secret_of_a_channel_is_printed_or_stored() {
+    const PLANTED: &str = "planted-7f3a9c";
+    let mut watched = Watched::new("");
+    let secret = watched.path().join("secret");
+    let config = |url: &str| {
+        fs::write(&secret, url).unwrap();
+        format!(
+            "[notify]\nchannels = ['hook', 'chat', 'stderr']\n[channels.stderr]\ntype = 'stderr'\n\
+             [channels.hook]\ntype = 'webhook'\nurl = {{ file = {secret:?} }}\nsecret = {{ file = {secret:?} }}\n\
+             headers = {{ X-Key = {{ file = {secret:?} }} }}\nallow_private = true\n\
+             [channels.chat]\ntype = 'slack'\nurl = {{ file = {secret:?} }}\nallow_private = true\n{QUEUE}"
+        )
+    };
+    // Nobody listens there; and what is no address.
+    for url in [
+        &format!("http://127.0.0.1:1/{PLANTED}"),
+        &format!("hppt:{PLANTED}"),
+    ] {
+        watched.configure(&config(url));
+        watched.write("shop", 30, |minute| if minute < 10 { 1 } else { 2_000 });
+        watched.round(30);
+        watched.command(31, &["alerts", "list"]);
+        watched.command(31, &["alerts", "history"]);
+        watched.round(45);
+    }
+    let check = Command::new(env!("CARGO_BIN_EXE_dragline"))
+        .args(["alerts", "check"])
+        .current_dir(watched.path())
+        .output()
+        .unwrap();
+    let printed = watched.printed.clone()
+        + &String::from_utf8_lossy(&check.stdout)
+        + &String::from_utf8_lossy(&check.stderr);
+    // The notice itself went to standard error, and the failures are printed.
+    assert!(printed.contains("not sent to hook"), "{printed}");
+    assert!(!printed.contains(PLANTED), "{printed}");
+    for file in fs::read_dir(watched.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() && !path.ends_with("secret") {
+            let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+            assert!(!text.contains(PLANTED), "{path:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn rounds_fail_until_a_channel_takes_what_it_was_sent() {
+    let mut watched = Watched::new("");
+    let config = |path: &str| {
+        format!(
+            "{NOTIFY}[channels.file]\ntype = 'webhook'\nurl = '{path}'\nallow_private = true\n{QUEUE}"
+        )
+    };
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = refusing.local_addr().unwrap().port();
+    let thread = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut stream, _) = refusing.accept().unwrap();
+        let mut head = [0; 1_024];
+        let _ = stream.read(&mut head);
+        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    });
+    watched.configure(&config(&format!("http://127.0.0.1:{port}/gone")));
+    let queue = |minute: i64| if minute < 10 { 1 } else { 2_000 };
+    watched.write("shop", 30, queue);
+    assert_eq!(watched.round(30), Some(1));
+    thread.join().unwrap();
+    // It ends; nobody listens any more, and nothing is tried for an hour.
+    watched.write(
+        "shop",
+        60,
+        |minute| if minute < 40 { queue(minute) } else { 1 },
+    );
+    assert_eq!(watched.round(60), Some(1));
+    // Mended: the notice arrives, late, and the rounds succeed.
+    watched.configure(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    watched.round(95);
+    assert_eq!(watched.titles().len(), 1);
+    assert!(
+        watched.titles()[0].starts_with("resolved: "),
+        "{:?}",
+        watched.titles()
+    );
+    assert_eq!(watched.round(100), Some(0));
+    assert!(
+        watched
+            .printed
+            .contains("could not be sent to file and are tried again later")
+    );
+}
+
+#[test]
+fn names_that_no_log_has_are_told_once() {
+    let mut watched = Watched::new(&format!(
+        "{NOTIFY}{FILE}{QUEUE}[scrapers.shpo]\nchannels = ['file']\n[scrapers.shop]\nchannels = ['file']\n\
+         [[route]]\nmatch = {{ site = 'shop.exmaple.com' }}\nchannels = ['file']\n\
+         [[route]]\nmatch = {{ site = '*.example.com', scraper_id = 'shop' }}\nchannels = ['file']\n"
+    ));
+    watched.write("shop", 30, |_| 1);
+    watched.round(30);
+    watched.write("shop", 35, |_| 1);
+    watched.round(35);
+    insta::assert_snapshot!("unknown_names", watched.printed);
+}
+
+#[test]
+fn logs_that_ended_are_named_once() {
+    let mut watched = Watched::of_queue();
+    watched.write("shop", 30, |_| 1);
+    for hour in [1, 36, 37, 38, 60] {
+        watched.round(60 * hour);
+    }
+    insta::assert_snapshot!("old_logs", watched.printed);
 }

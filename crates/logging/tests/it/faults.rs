@@ -351,12 +351,12 @@ fn a_full_disk_is_waited_for_and_what_was_dropped_is_told() {
         )
         .output();
     let Ok(output) = output else {
-        return eprintln!("skipped: this machine has no `unshare`");
+        return crate::skip("this machine has no `unshare`");
     };
     let said = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(77) || said.contains("unshare failed") {
-        return eprintln!("skipped: this machine lets nobody mount a file system");
+        return crate::skip("this machine lets nobody mount a file system");
     }
     assert!(output.status.success(), "{said}");
 }

@@ -531,3 +531,9 @@ fn a_directory_that_cannot_be_made_is_named() {
         .to_string();
     assert!(error.contains(&file.display().to_string()), "{error}");
 }
+
+/// Says, past the test harness, that a test is skipped.
+pub(crate) fn skip(what: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}

@@ -25,14 +25,22 @@ for family in text_string_to_metric_families(text):
 "#;
 
 fn python() -> Option<Command> {
-    let python = std::env::var("DRAGLINE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let mut check = Command::new(&python);
-    check.args(["-c", "import prometheus_client.openmetrics.parser"]);
-    let has_parser = check
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    has_parser.then(|| Command::new(python))
+    let named = std::env::var("DRAGLINE_PYTHON").ok();
+    let mut all = named
+        .into_iter()
+        .chain(["python3", "/usr/bin/python3"].map(str::to_owned));
+    let has_parser = |python: &String| {
+        let mut check = Command::new(python);
+        check.args(["-c", "import prometheus_client.openmetrics.parser"]);
+        let status = check.stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    all.find(has_parser).map(Command::new)
+}
+
+/// Says, past the test harness, that a test is skipped.
+fn skip(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
 }
 
 fn run(command: &mut Command, input: &str) -> (Option<i32>, String) {
@@ -103,7 +111,9 @@ pub(crate) fn assert_parses_unusual_names(what: &str, metrics: &[Metric]) {
 
 fn check(what: &str, metrics: &[Metric], allowed: &[Option<i32>]) {
     match python() {
-        None => eprintln!("skipped ({what}): there is no Python with prometheus_client"),
+        None => skip(&format!(
+            "{what}: there is no Python with prometheus_client"
+        )),
         Some(mut python) => {
             let (code, out) = run(python.args(["-c", SCRIPT]), &export::openmetrics(metrics));
             assert_eq!(code, Some(0), "{what}: {out}");
@@ -130,7 +140,7 @@ fn check(what: &str, metrics: &[Metric], allowed: &[Option<i32>]) {
         }
     }
     if Command::new("promtool").arg("--version").output().is_err() {
-        return eprintln!("skipped ({what}): there is no promtool");
+        return skip(&format!("{what}: there is no promtool"));
     }
     let mut promtool = Command::new("promtool");
     let (code, out) = run(

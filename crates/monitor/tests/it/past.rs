@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dragline_schema::Timestamp;
+use dragline_web::model::ScraperVerdict;
 use dragline_web::{Backend, Scope, ScraperKey, ScraperQuery, Window};
 
 use crate::world::{START, World, until};
@@ -23,7 +24,10 @@ fn a_week_in_the_past_has_numbers() {
     let monitor = Arc::clone(running.monitor());
     until("the analysis of what is stored", || {
         let scrapers = monitor.scrapers(&ScraperQuery::default()).unwrap();
-        let judged = scrapers.items.iter().filter(|one| !one.reasons.is_empty());
+        let judged = scrapers
+            .items
+            .iter()
+            .filter(|one| one.verdict != ScraperVerdict::NoData);
         monitor.readiness().is_ready && judged.count() == 3
     });
     let key = ScraperKey {

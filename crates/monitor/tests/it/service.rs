@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use dragline_monitor::service::Monitor;
 use dragline_schema::Timestamp;
+use dragline_web::model::ScraperVerdict;
 use dragline_web::{
     AlertQuery, Backend, ErrorQuery, EventQuery, Page, Place, RunQuery, Scope, ScraperQuery,
 };
@@ -23,7 +24,7 @@ fn lines_become_pages_and_alerts_and_survive_a_restart() {
             && scrapers(&monitor)
                 .items
                 .iter()
-                .filter(|one| !one.reasons.is_empty())
+                .filter(|one| one.verdict != ScraperVerdict::NoData)
                 .count()
                 == 3
     });

@@ -2,7 +2,7 @@
 
 use dragline_alerting::rule::Rule;
 use dragline_alerting::store::AlertStore;
-use dragline_alerting::watch::Change;
+use dragline_alerting::watch::{Change, Unread};
 use dragline_alerting::{HealthStatus, Labels, Observation};
 use dragline_schema::Timestamp;
 use dragline_watch::{Scene, evaluate};
@@ -105,16 +105,27 @@ type Firing = Vec<(i64, Vec<String>)>;
 /// Rounds every five minutes over a log that is copied at times. Returns the changes, what fires at the end of each round,
 /// and the number of events that came late. `check` is a health check that each round observes as critical or not.
 fn every_five_minutes(
+    logs: (&Log, &[Rule]),
+    until: i64,
+    copied: &dyn Fn(i64) -> i64,
+    check: &dyn Fn(i64) -> bool,
+) -> (Vec<Change>, Firing, u64) {
+    by_clock(logs, until, copied, check, &|now| now)
+}
+
+/// The same by a clock that may be wrong.
+fn by_clock(
     (log, rules): (&Log, &[Rule]),
     until: i64,
     copied: &dyn Fn(i64) -> i64,
     check: &dyn Fn(i64) -> bool,
+    clock: &dyn Fn(i64) -> i64,
 ) -> (Vec<Change>, Firing, u64) {
     let mut store = AlertStore::default();
     let (mut changes, mut firing, mut late) = (Vec::new(), Vec::new(), 0);
     for now in (600..=until).step_by(300) {
         let before = store.clone();
-        let mut wanted = wanted(rules, now).going_on(&before);
+        let mut wanted = wanted(rules, clock(now)).going_on(&before);
         let mut scene = log.look(copied(now), &wanted);
         if let Some(again) = wanted.judging_again(&scene, &before) {
             wanted = again;
@@ -293,6 +304,39 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
+    #[test]
+    fn a_clock_that_jumps_over_logs_that_come_late_makes_no_difference(
+        every in 300..1_200_i64,
+        troubles in proptest::collection::vec((0..1_400_i64, 10..600_i64), 1..4),
+        jumps in proptest::collection::vec((12..28_i64, 1..30_i64), 1..3),
+    ) {
+        let mut log = Log::default();
+        log.run(HOUR, ("shop", "shop.test", "r1"), 1_400, |nth| {
+            troubles.iter().any(|(from, length)| (*from..from + length).contains(&nth))
+        });
+        let rules = rules(RULES);
+        let rounds = |every: i64, clock: &dyn Fn(i64) -> i64| {
+            let copied = |now: i64| now / every * every;
+            let until = 2 * HOUR + 1_800;
+            let (changes, firing, _) = by_clock((&log, &rules), until, &copied, &|_| false, clock);
+            // What fired by the wrong clock is taken back.
+            let told = episodes(&changes).into_iter();
+            let is_so = |(_, began, ended): &(String, String, Option<String>)| {
+                ended.as_ref().is_none_or(|ended| ended >= began)
+            };
+            let told: Vec<_> = told.filter(is_so).collect();
+            (told, firing.last().map(|(_, names)| names.clone()))
+        };
+        let wrong = |now: i64| {
+            let ahead = jumps.iter().find(|(round, _)| now == 300 * round);
+            now + ahead.map_or(0, |(_, hours)| hours * HOUR)
+        };
+        prop_assert_eq!(rounds(every, &wrong), rounds(1, &|now| now));
+    }
+}
+
 #[test]
 fn a_clock_that_was_ahead_is_taken_back() {
     let rules = rules(&format!(
@@ -351,6 +395,84 @@ fn a_clock_that_was_ahead_is_taken_back() {
         assert_eq!(of_logs(&told), of_logs(&right), "{wrong}");
         assert_eq!(told.len(), right.len());
     }
+}
+
+#[test]
+fn lines_that_are_hours_behind_are_judged_from_the_first_round_on() {
+    let rules = rules(RULES);
+    // Failures from 1:10 to 1:30, in lines that come two hours late; the first round is at 3:05.
+    let mut log = Log::default();
+    log.run(HOUR, ("shop", "shop.test", "r1"), 7_000, |nth| {
+        (600..1_800).contains(&nth)
+    });
+    let mut store = AlertStore::default();
+    let mut told = Vec::new();
+    for now in (3 * HOUR + 300..5 * HOUR).step_by(300) {
+        let before = store.clone();
+        let mut wanted = wanted(&rules, now).going_on(&before);
+        let mut scene = log.look(now - 2 * HOUR, &wanted);
+        if let Some(again) = wanted.judging_again(&scene, &before) {
+            wanted = again;
+            scene = log.look(now - 2 * HOUR, &wanted);
+        }
+        let round = evaluate(&scene, &wanted, &mut store, &[]);
+        told.extend(round.changes);
+        told.extend(round.corrected);
+    }
+    let all = episodes(&told);
+    let refused: Vec<_> = all.iter().filter(|(rule, ..)| rule == "refused").collect();
+    let [(_, began, Some(ended))] = refused[..] else {
+        panic!("{all:?}");
+    };
+    assert_eq!((&began[11..16], &ended[11..16]), ("01:11", "01:40"));
+}
+
+/// What each round says of the time of lines that come some hours late, by the second of the round.
+fn untimely(log: &Log, rounds: impl Iterator<Item = i64>, late: i64) -> Vec<(i64, String)> {
+    let rules = rules(RULES);
+    let mut store = AlertStore::default();
+    let mut told = Vec::new();
+    for now in rounds {
+        let before = store.clone();
+        let wanted = wanted(&rules, now).going_on(&before);
+        let scene = log.look(now - late, &wanted);
+        evaluate(&scene, &wanted, &mut store, &[]);
+        if let Some(Unread::All(why) | Unread::Part(why)) = scene.unread {
+            told.push((now, why));
+        }
+    }
+    told
+}
+
+#[test]
+fn lines_of_another_time_than_now_are_told() {
+    let mut log = Log::default();
+    log.run(HOUR, ("shop", "shop.test", "r1"), 1_800, |_| false);
+    let every = |from: i64, until: i64| (from..until).step_by(300);
+    assert_eq!(untimely(&log, every(HOUR + 60, 3 * HOUR), 0), []);
+    // Two hours late, as long as they come; afterwards nothing is known to be late.
+    let behind = untimely(&log, every(3 * HOUR + 60, 5 * HOUR), 2 * HOUR);
+    let seconds: Vec<i64> = behind.iter().map(|(now, _)| now - 3 * HOUR).collect();
+    assert_eq!(seconds, [360, 660, 960, 1_260, 1_560, 1_860]);
+    assert!(
+        behind[0]
+            .1
+            .starts_with("the newest line of shop is of 2026-03-01 01:06 UTC, though it came"),
+        "{behind:?}"
+    );
+    // Rounds every twelve hours see old lines that are not late.
+    assert_eq!(untimely(&log, (0..3 * DAY).step_by(12 * 3_600), 0), []);
+    // Ahead by two hours; a line of next month is damaged.
+    let ahead = untimely(&log, every(60, 600), -2 * HOUR);
+    assert_eq!(ahead.len(), 2);
+    assert!(
+        ahead[0].1.contains("UTC, which is later than now"),
+        "{ahead:?}"
+    );
+    assert_eq!(
+        untimely(&log, every(-30 * DAY, -30 * DAY + 600), -40 * DAY),
+        []
+    );
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Browser {
             .into_iter()
             .find(|name| Command::new(name).arg("--version").output().is_ok())
         else {
-            eprintln!("skipped: there is no Chromium");
+            crate::skip("there is no Chromium");
             return None;
         };
         let profile = tempfile::tempdir().unwrap();

@@ -33,3 +33,9 @@ pub(crate) fn start_with(fleet: Fleet, mut config: WebConfig) -> (Server, Arc<Fl
     let server = Server::start(&config, fleet.clone(), Some([7; 32])).unwrap();
     (server, fleet)
 }
+
+/// Says, past the test harness, that a test is skipped.
+pub(crate) fn skip(what: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}

@@ -161,7 +161,7 @@ fn document(
         .iter()
         .map(|(rule, _)| format!("{}: {}", rule.name, rule.condition));
     document.blocks.push(Block::Lines(conditions.collect()));
-    document.heading("Notices, with the ends of alerts");
+    document.heading("Notices, with repetitions and the ends of alerts");
     document.blocks.push(of_notices(config, sent));
     document
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dragline_alerting::channel::ChannelKind;
 use dragline_alerting::config::AlertConfig;
+use dragline_alerting::notify::NotifyConfig;
 use dragline_alerting::render::WEBHOOK_PLACEHOLDERS;
 use dragline_alerting::rule::{self, Aggregate, Condition, MetricCondition, Rule, Selector, fill};
 use dragline_alerting::state::NoDataPolicy;
@@ -478,4 +479,38 @@ fn unknown<'n>(
         "there is no {what} {:?}{hint} ({see} lists all)",
         selector.name
     ))
+}
+
+/// The scrapers and sites that `[scrapers.NAME]` and routes name, and no log does: nothing is ever sent by them.
+pub(super) fn problems_of_names(
+    notify: &NotifyConfig,
+    scrapers: &BTreeSet<String>,
+    sites: &BTreeSet<String>,
+) -> Vec<String> {
+    let own = notify.scrapers.keys();
+    let own = own.map(|name| (format!("[scrapers.{name}]"), "scraper", name.as_str()));
+    let routes = notify.route.iter().flat_map(|route| route.matchers.iter());
+    let routes = routes.flat_map(|(label, wanted)| {
+        let kind = match label {
+            "scraper_id" => "scraper",
+            "site" => "site",
+            _ => "",
+        };
+        let patterns = match wanted {
+            LabelMatch::One(pattern) => std::slice::from_ref(pattern),
+            LabelMatch::Any(patterns) => patterns,
+        };
+        let is_name = move |pattern: &&String| !kind.is_empty() && !pattern.contains(['*', '|']);
+        let names = patterns.iter().filter(is_name);
+        names.map(move |name| ("a route".to_owned(), kind, name.as_str()))
+    });
+    let all = own.chain(routes).filter_map(|(what, kind, name)| {
+        let known = if kind == "site" { sites } else { scrapers };
+        let is_unknown = !known.is_empty() && !known.contains(name);
+        is_unknown.then(|| {
+            let hint = hint(name, known.iter().map(String::as_str));
+            format!("{what}: the logs name no {kind} {name:?}{hint}")
+        })
+    });
+    all.collect()
 }

@@ -12,7 +12,7 @@ use dragline_alerting::notify::NotifyConfig;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::state::PhaseName;
 use dragline_alerting::store::AlertStore;
-use dragline_alerting::watch::{Change, Unread};
+use dragline_alerting::watch::{Change, LAG_ALERT, Unread};
 use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
 use dragline_health::Status;
 use dragline_report::render;
@@ -26,8 +26,7 @@ use crate::commands::health;
 use crate::output;
 use crate::session::Session;
 
-/// How far ahead of the clock the newest line may be, and from when on it is old, in microseconds.
-const AHEAD: i64 = 600_000_000;
+/// From when on the newest line is old, in microseconds.
 const OLD: i64 = 36 * 3_600_000_000;
 
 /// How much earlier than usual cron may start a round.
@@ -59,8 +58,16 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let mut wanted = context.wanted(&config, &session).going_on(&before);
     let (mut scene, unread) = read_what_is_there(&session, args, &mut wanted, &before)?;
     let more = health_checks(&session, &config, &mut scene, (args, wanted.last_tick()))?;
-    tell_age(&scene, &session);
     let round = evaluate(&scene, &wanted, &mut state.store, &more);
+    // An input that is missing ends the round with an error, which says so.
+    if unread.is_none() {
+        tell_unread(&scene, &state);
+    }
+    tell_age(&scene, &session, before.watch.last_tick);
+    // Once, or when somebody looks: cron mails whatever is printed.
+    if before.watch.last_tick.is_none() || args.dry_run || std::io::stdout().is_terminal() {
+        tell_names(&scene, &config.notify, &before);
+    }
     tell_late(&round, config.watch.lateness);
     let notify = NotifyConfig {
         notify: dragline_alerting::notify::NotifySettings {
@@ -96,7 +103,15 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     if let Some(error) = unread {
         return Err(error);
     }
+    let waiting = state.store.notices.undelivered(&notify, session.now);
     match (failures.len(), mistakes.len()) {
+        (0, 0) if !waiting.is_empty() => {
+            let names: Vec<&str> = waiting.into_iter().collect();
+            bail!(
+                "notices could not be sent to {} and are tried again later",
+                names.join(", ")
+            )
+        }
         (0, 0) => Ok(()),
         (0, broken) => bail!("channels that cannot be used: {broken}"),
         (unsent, _) => bail!("{unsent} of the notices could not be sent"),
@@ -153,19 +168,43 @@ fn read_scene<'w>(
     read_logs(session, &args.logs, logs, wanted)
 }
 
-/// Says how old the newest line is when nothing came for long: rules only see what was written.
-fn tell_age(scene: &Scene, session: &Session) {
-    let newest = scene.finished.period.map(|(_, last)| last);
-    if let Some(newest) = newest.filter(|newest| newest.since(session.now) > AHEAD) {
-        output::tell(&format!(
-            "the newest line is of {newest}, which is later than now, and is judged then: is the time zone of the logs \
-             right (--tz)?"
-        ));
+/// Says what of the logs is not judged in time, until an alert says the same to the channels.
+fn tell_unread(scene: &Scene, state: &State) {
+    let mut firing = state.store.notices.firing();
+    let is_told = firing.any(|(alert, _)| alert.id.rule == LAG_ALERT);
+    if let Some(Unread::Part(why)) = scene.unread.as_ref().filter(|_| !is_told) {
+        output::tell(&clean(why));
     }
-    if let Some(newest) = newest.filter(|newest| session.now.since(*newest) > OLD) {
+}
+
+/// Says how old the newest line is when nothing came for long: rules only see what was written.
+fn tell_age(scene: &Scene, session: &Session, before: Option<Timestamp>) {
+    let newest = scene.finished.period.map(|(_, last)| last);
+    // Once: cron mails whatever is printed.
+    let is_new = |newest: Timestamp| before.is_none_or(|before| before.since(newest) <= OLD);
+    let is_old = |newest: &Timestamp| session.now.since(*newest) > OLD && is_new(*newest);
+    if let Some(newest) = newest.filter(is_old) {
         output::tell(&format!(
             "the newest line is of {newest}: are the logs still written here?"
         ));
+    }
+}
+
+/// Names the scrapers and sites of the configuration that neither a log nor an earlier round knows.
+fn tell_names(scene: &Scene, notify: &NotifyConfig, before: &AlertStore) {
+    let keys = scene.finished.runs.iter().map(|run| &run.key);
+    let keys: Vec<_> = keys.collect();
+    let earlier = |label: &'static str| {
+        let starts = before.starts.keys();
+        starts.filter_map(move |labels| labels.get(label).map(str::to_owned))
+    };
+    let scrapers = keys.iter().filter_map(|key| key.scraper_id.clone());
+    let scrapers = scrapers.chain(before.newest.keys().cloned());
+    let sites = keys.iter().filter_map(|key| key.site.clone());
+    let scrapers = scrapers.chain(earlier("scraper_id")).collect();
+    let sites = sites.chain(earlier("site")).collect();
+    for problem in lint::problems_of_names(notify, &scrapers, &sites) {
+        output::tell(&clean(&problem));
     }
 }
 

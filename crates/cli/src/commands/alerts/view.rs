@@ -282,7 +282,7 @@ fn end(silences: &mut Vec<Silence>, id: &str) -> anyhow::Result<Silence> {
 fn shown(silence: &Silence) -> String {
     let until = match (silence.ends, &silence.weekly) {
         (Some(ends), _) => format!(" until {}", minute(ends)),
-        (None, Some(_)) => " in its hours of the week".to_owned(),
+        (None, Some(weekly)) => format!(" {weekly}"),
         (None, None) => " without an end".to_owned(),
     };
     let comment = if silence.comment.is_empty() {
